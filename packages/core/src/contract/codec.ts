@@ -1,0 +1,11 @@
+/**
+ * A reversible transformation of one chunk. `id` (1 to 255) is stored with every chunk, for ever. `encode` may return
+ * `undefined` when the result would not be smaller; the chunk is then stored plain (codec 0).
+ */
+export interface Codec {
+  readonly id: number;
+  readonly name: string;
+  encode(plain: Uint8Array): Promise<Uint8Array | undefined>;
+  /** Throws IntegrityError when the result would not have exactly `plainBytes` bytes. */
+  decode(stored: Uint8Array, plainBytes: number): Promise<Uint8Array>;
+}

@@ -1,0 +1,45 @@
+/** `/`-separated names of lower-case letters, digits, `-`, `_` and `.`; no empty, `.` or `..` part; at most 512 bytes. */
+export type ObjectKey = string;
+
+export interface ObjectInfo {
+  readonly key: ObjectKey;
+  readonly bytes: number;
+}
+
+export interface StoreCapabilities {
+  /** `put` with `ifAbsent` has exactly one winner, also between machines. */
+  readonly conditionalPut: boolean;
+}
+
+/**
+ * A destination that holds whole objects under keys; the repository in core does the rest. Objects appear whole and
+ * durable or not at all, and are never rewritten. Drivers throw StoreError and its kinds only, set `retry` honestly and
+ * do not retry themselves: core wraps them. Aborting the signal rejects promptly and leaves no object behind.
+ */
+export interface ObjectStore {
+  readonly capabilities: StoreCapabilities;
+  /**
+   * Stores the concatenation of `parts` (at most 128 MiB together). The parts must not be changed until the promise
+   * settles. With `ifAbsent` an existing object is left as it is and the answer is "exists".
+   */
+  put(key: ObjectKey, parts: readonly Uint8Array[], options: PutOptions): Promise<"stored" | "exists">;
+  /** The whole object or exactly `range` of it. Throws ObjectNotFoundError; a range past the end is an IntegrityError. */
+  get(key: ObjectKey, options: GetOptions): Promise<Uint8Array>;
+  /** Throws ObjectNotFoundError. */
+  stat(key: ObjectKey, options: CallOptions): Promise<ObjectInfo>;
+  /** All objects whose key starts with `prefix` (empty, or ending in `/`), in ascending order of key. */
+  list(prefix: string, options: CallOptions): AsyncIterable<ObjectInfo>;
+  /** Deleting what is not there is not an error. */
+  delete(key: ObjectKey, options: CallOptions): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface CallOptions {
+  readonly signal: AbortSignal;
+}
+export interface PutOptions extends CallOptions {
+  readonly ifAbsent: boolean;
+}
+export interface GetOptions extends CallOptions {
+  readonly range?: { readonly offset: number; readonly length: number };
+}

@@ -1,0 +1,55 @@
+import type { BackupMode } from "./disk-source.ts";
+import type { BaseMarker, Consistency, PointDocument } from "./strategy.ts";
+import type { Disk, VirtualMachine } from "./virtual-machine.ts";
+
+/** One disk inside a recovery point. */
+export interface DiskRecord {
+  readonly disk: Disk;
+  readonly mode: BackupMode;
+  readonly reason: string;
+  /** Digest of the root page of the disk's block map (hex), or null when the whole disk is zero. */
+  readonly blockMap: string | null;
+  /** Where the next increment can start; absent when it cannot. */
+  readonly base?: BaseMarker;
+  readonly stats: DiskStats;
+}
+
+/** All in bytes, except counts of blocks. */
+export interface DiskStats {
+  readonly logicalBytes: number;
+  /** Taken from the source. */
+  readonly readBytes: number;
+  /** Added to the repository, after compression. */
+  readonly storedBytes: number;
+  readonly zeroBlocks: number;
+  readonly unchangedBlocks: number;
+  readonly newBlocks: number;
+  /** Read, but already in the repository. */
+  readonly knownBlocks: number;
+}
+
+/** A disk of the virtual machine that this point does not hold, and why. */
+export interface SkippedDisk {
+  readonly disk: Disk;
+  readonly reason: string;
+}
+
+/** A complete, sealed picture of a virtual machine. Plain data; exactly what the manifest holds. */
+export interface RecoveryPoint {
+  readonly id: string;
+  readonly vm: VirtualMachine;
+  /** The instant the data shows. ISO 8601, UTC. */
+  readonly takenAt: string;
+  readonly sealedAt: string;
+  readonly runId: string;
+  readonly strategy: string;
+  /** Id of the point that `unchanged` blocks were taken from. */
+  readonly basePoint: string | null;
+  readonly consistency: Consistency;
+  readonly blockBytes: number;
+  readonly disks: readonly DiskRecord[];
+  readonly skipped: readonly SkippedDisk[];
+  readonly documents: readonly PointDocument[];
+  readonly warnings: readonly string[];
+  readonly ovaultVersion: string;
+}

@@ -1,0 +1,138 @@
+import type { DiskSource } from "./disk-source.ts";
+import type { DiskTarget } from "./disk-target.ts";
+import type { JsonObject } from "./json.ts";
+import type { LedgerEntry, RunLedger } from "./ledger.ts";
+import type { Manager } from "./manager.ts";
+import type { DiskRecord, RecoveryPoint } from "./recovery-point.ts";
+import type { Disk, VirtualMachine } from "./virtual-machine.ts";
+import type { RunHooks } from "../hooks/run-hooks.ts";
+
+/** What a strategy can do for one disk, and why; shown by `ovault vms` and `doctor`, used by the chooser. */
+export interface DiskAssessment {
+  readonly diskId: string;
+  /** `skip`: this strategy must not touch the disk (shareable, LUN, hosted engine). `impossible`: it cannot. */
+  readonly verdict: "incremental" | "full" | "skip" | "impossible";
+  readonly reason: string;
+}
+
+export interface Assessment {
+  readonly disks: readonly DiskAssessment[];
+}
+
+/** What every call into a strategy needs from the run. */
+export interface RunContext {
+  readonly runId: string;
+  readonly ledger: RunLedger;
+  readonly hooks: RunHooks;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Where the next increment of a disk can start. Opaque to core: the strategy that wrote it reads it back from the last
+ * sealed point, never from job state.
+ */
+export type BaseMarker = JsonObject;
+
+export interface BackupRequest {
+  readonly vm: VirtualMachine;
+  /** The disks to take, already without excluded ones. Never empty. */
+  readonly disks: readonly Disk[];
+  /** The last sealed point of this virtual machine, or undefined: everything is full. */
+  readonly base: RecoveryPoint | undefined;
+  /** The user asked for a full: no change tracking is to be trusted, but a new chain may start here. */
+  readonly full: boolean;
+}
+
+/**
+ * A virtual machine held at one instant. Whoever opens it must close it, in every case.
+ */
+export interface BackupSession {
+  /** Configuration documents to keep with the point, e.g. the OVF. */
+  readonly documents: readonly PointDocument[];
+  readonly consistency: Consistency;
+  /** In the order of the request. */
+  readonly disks: readonly DiskSource[];
+  /**
+   * Ends everything this session holds on the manager, in the strict order the manager needs, and waits until it is
+   * gone. `complete`: all data was read; the answer tells per disk where the next increment can start. `failed`: drops
+   * whatever would have become a base. Must work, as far as possible, when the session is already broken; it has
+   * deadlines of its own and does not listen to the run's signal.
+   */
+  close(outcome: "complete" | "failed"): Promise<SessionClosed>;
+  /** After the point is sealed: best-effort removal of what older points needed, e.g. old checkpoints. Never throws. */
+  retire(signal: AbortSignal): Promise<void>;
+}
+
+export interface SessionClosed {
+  /** By disk id; a disk without an entry cannot be the base of an increment. */
+  readonly bases: ReadonlyMap<string, BaseMarker>;
+}
+
+/** How consistent the data is: the file systems were quiesced, or it is as after a power cut, or the VM was off. */
+export type Consistency = "filesystem" | "crash" | "offline";
+
+export interface PointDocument {
+  /** File name, e.g. `vm.ovf`. */
+  readonly name: string;
+  readonly mediaType: string;
+  readonly text: string;
+}
+
+export interface RestoreRequest {
+  readonly point: RecoveryPoint;
+  /** The disks of the point to restore, never empty. */
+  readonly disks: readonly DiskRecord[];
+  readonly name: string;
+  readonly cluster?: string;
+  readonly storageDomain?: string;
+  /** Names of networks (or `network/profile`) in the point → in the target. */
+  readonly networks: ReadonlyMap<string, string>;
+  readonly mac: "keep" | "new";
+  readonly start: boolean;
+}
+
+/** What a restore would do, step by step, found out without changing anything. */
+export interface RestorePlan {
+  readonly steps: readonly string[];
+  readonly warnings: readonly string[];
+}
+
+export interface RestoreSession {
+  readonly disks: readonly DiskTarget[];
+  /** After all data is written and flushed: makes the virtual machine, attaches the disks, checks, starts it if asked. */
+  commit(): Promise<RestoredVirtualMachine>;
+  /** Removes everything this session made. */
+  abort(): Promise<void>;
+}
+
+export interface RestoredVirtualMachine {
+  readonly id: string;
+  readonly name: string;
+  readonly disks: readonly { readonly from: string; readonly id: string }[];
+}
+
+/** Something of ours that a dead run left on a manager. */
+export interface Leftover {
+  readonly entry: LedgerEntry;
+  /** What `remove` would do, for people. "nothing left" entries have `gone: true` and need no action. */
+  readonly action: string;
+  readonly gone: boolean;
+  /** Touches only what carries our tag or an id we chose. Throws when it could not be removed. */
+  remove(signal: AbortSignal): Promise<void>;
+}
+
+/** A way for data to leave and enter the virtualization platform. One instance serves one manager. */
+export interface Strategy {
+  readonly name: string;
+  assess(vm: VirtualMachine, signal: AbortSignal): Promise<Assessment>;
+  openBackup(request: BackupRequest, context: RunContext): Promise<BackupSession>;
+  planRestore(request: RestoreRequest, signal: AbortSignal): Promise<RestorePlan>;
+  openRestore(request: RestoreRequest, context: RunContext): Promise<RestoreSession>;
+  /** Looks each entry up on the manager. Entries of runs that are still alive are never passed in. */
+  leftovers(entries: readonly LedgerEntry[], signal: AbortSignal): Promise<readonly Leftover[]>;
+}
+
+/** What a strategy's plugin is created with. */
+export interface StrategyHost {
+  readonly manager: Manager;
+}

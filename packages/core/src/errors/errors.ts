@@ -1,0 +1,81 @@
+import { OvaultError } from "./ovault-error.ts";
+
+/** The user's input is wrong: an unknown name, a bad option, a file that does not parse. */
+export class UsageError extends OvaultError {
+  override readonly code: string = "E_USAGE";
+}
+
+/** The configuration file is missing, does not parse, or holds an unknown key. */
+export class ConfigurationError extends UsageError {
+  override readonly code: string = "E_CONFIGURATION";
+}
+
+/** Something named by the user does not exist: a virtual machine, a disk, a recovery point, a destination. */
+export class NotFoundError extends UsageError {
+  override readonly code: string = "E_NOT_FOUND";
+}
+
+/** A plugin could not be found, or speaks another version of the contracts. */
+export class PluginError extends OvaultError {
+  override readonly code: string = "E_PLUGIN";
+}
+
+/** The run was cancelled by its AbortSignal. Nothing half-finished remains visible. */
+export class CancelledError extends OvaultError {
+  override readonly code: string = "E_CANCELLED";
+}
+
+/** Another run holds the lease on this resource. */
+export class LeaseHeldError extends OvaultError {
+  override readonly code: string = "E_LEASE_HELD";
+}
+
+/** Our own lease was taken over by another run; this run must stop and seal nothing. */
+export class LeaseLostError extends OvaultError {
+  override readonly code: string = "E_LEASE_LOST";
+}
+
+/** What was read is not what was written: a flipped bit, a cut object, a foreign object under our name. */
+export class IntegrityError extends OvaultError {
+  override readonly code: string = "E_INTEGRITY";
+}
+
+/** The destination holds no repository. */
+export class NotARepositoryError extends OvaultError {
+  override readonly code: string = "E_NOT_A_REPOSITORY";
+}
+
+/** The repository was written by a newer release. */
+export class RepositoryVersionError extends OvaultError {
+  override readonly code: string = "E_REPOSITORY_VERSION";
+}
+
+/** A source broke its contract: short read, extents with gaps, a disk of another size than announced. */
+export class SourceError extends OvaultError {
+  override readonly code: string = "E_SOURCE";
+}
+
+/** The manager refused or could not do what was asked. */
+export class ManagerError extends OvaultError {
+  override readonly code: string = "E_MANAGER";
+}
+
+/** The manager does not answer. */
+export class ManagerUnavailableError extends ManagerError {
+  override readonly code: string = "E_MANAGER_UNAVAILABLE";
+}
+
+/** User name or password were refused. */
+export class AuthenticationError extends ManagerError {
+  override readonly code: string = "E_AUTHENTICATION";
+}
+
+/** The certificate does not prove that the other side is who it should be. */
+export class CertificateError extends ManagerError {
+  override readonly code: string = "E_CERTIFICATE";
+}
+
+/** A wait on the manager passed its deadline. */
+export class DeadlineError extends ManagerError {
+  override readonly code: string = "E_DEADLINE";
+}

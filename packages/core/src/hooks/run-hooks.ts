@@ -1,0 +1,67 @@
+import { AsyncSeriesHook, AsyncSeriesWaterfallHook, SyncHook } from "tapable";
+
+import type { RecoveryPoint } from "../contract/recovery-point.ts";
+import type { Disk, VirtualMachine } from "../contract/virtual-machine.ts";
+
+/** A span of one disk that went through the pipeline. Many blocks at once, never one event per block. */
+export interface SpanEvent {
+  readonly diskId: string;
+  /** End of what is done in disk order, roughly: bytes of the disk accounted for so far. */
+  readonly doneBytes: number;
+  readonly logicalBytes: number;
+  /** Totals of this disk so far. */
+  readonly readBytes: number;
+  readonly storedBytes: number;
+}
+
+export interface PhaseEvent {
+  /** e.g. `open`, `copy`, `finalize`, `seal`, `cleanup`. */
+  readonly phase: string;
+  readonly detail: string;
+}
+
+/**
+ * The hooks of one run, made fresh for it. Gates (async) may veto by throwing and end the run; observers (sync) can
+ * never harm it: what they throw is swallowed by `observe`.
+ */
+export interface RunHooks {
+  /** Waterfall: the disks to take, of a virtual machine. May remove disks, never add. */
+  readonly selectDisks: AsyncSeriesWaterfallHook<[readonly Disk[], VirtualMachine]>;
+  /** Gate: just before the strategy freezes the instant; for freeze commands and pre-snapshot scripts. */
+  readonly beforeSnapshot: AsyncSeriesHook<[VirtualMachine, AbortSignal]>;
+  /** Always called once beforeSnapshot was, also after failures; thaw belongs here. */
+  readonly afterSnapshot: AsyncSeriesHook<[VirtualMachine, AbortSignal]>;
+  /** Gate: all data is stored, nothing is visible yet. */
+  readonly beforeSeal: AsyncSeriesHook<[Omit<RecoveryPoint, "sealedAt">]>;
+  readonly sealed: SyncHook<[RecoveryPoint]>;
+  readonly failed: SyncHook<[unknown]>;
+  readonly phase: SyncHook<[PhaseEvent]>;
+  readonly span: SyncHook<[SpanEvent]>;
+  readonly warning: SyncHook<[string]>;
+  /** The run is over, whatever its outcome. */
+  readonly finished: SyncHook<[]>;
+}
+
+export function createRunHooks(): RunHooks {
+  return {
+    selectDisks: new AsyncSeriesWaterfallHook(["disks", "vm"]),
+    beforeSnapshot: new AsyncSeriesHook(["vm", "signal"]),
+    afterSnapshot: new AsyncSeriesHook(["vm", "signal"]),
+    beforeSeal: new AsyncSeriesHook(["point"]),
+    sealed: new SyncHook(["point"]),
+    failed: new SyncHook(["error"]),
+    phase: new SyncHook(["event"]),
+    span: new SyncHook(["event"]),
+    warning: new SyncHook(["message"]),
+    finished: new SyncHook(),
+  };
+}
+
+/** Calls an observer hook; an observer that throws harms nobody. */
+export function observe<T extends unknown[]>(hook: { call(...args: T): unknown }, ...args: T): void {
+  try {
+    hook.call(...args);
+  } catch {
+    // Observers only watch; the run goes on.
+  }
+}
