@@ -1,0 +1,185 @@
+import type { DiskFormat } from "@ovault/core";
+
+/**
+ * The lab's hypervisor: disks are real qcow2 and raw files in a storage-domain tree
+ * (`ROOT/STORAGE_DOMAIN/images/DISK/VOLUME`), and every running virtual machine is a real QEMU process holding them.
+ * Dirty bitmaps, pull-mode backups and snapshots are QEMU's own.
+ *
+ * It knows disks and running machines, nothing else: names, clusters, statuses and locks belong to the engine above,
+ * which calls it for one thing at a time per machine. All sizes are bytes. Errors are `HypervisorError` and its kinds.
+ */
+export interface Hypervisor {
+  /**
+   * Copies an image file, qcow2 or raw, in as it is: bytes, bitmaps and backing chain. Its layers get volume ids of
+   * their own, the top one `volumeId`, and name each other the way oVirt does (bare volume id, same directory).
+   */
+  importDisk(request: ImportDisk): Promise<DiskInfo>;
+  /** An empty disk. */
+  createDisk(request: CreateDisk): Promise<DiskInfo>;
+  /** Removing what is not there is not an error. Refused while a machine or an export uses the disk. */
+  removeDisk(diskId: string): Promise<void>;
+  /** Grows a disk, of a running machine too. Shrinking is refused. */
+  resizeDisk(diskId: string, virtualBytes: number): Promise<DiskInfo>;
+  diskInfo(diskId: string): Promise<DiskInfo>;
+  /** Ids of all disks, in the order they came. */
+  listDisks(): readonly string[];
+
+  /** Starts QEMU over the active volumes of these disks. */
+  startVm(vmId: string, diskIds: readonly string[]): Promise<void>;
+  /**
+   * Graceful: QEMU writes everything back, bitmaps stay good. Not graceful: the process is killed, as in a power cut;
+   * persistent bitmaps that were in use are inconsistent from then on. Any backup of the machine is gone either way.
+   * Stopping a machine that is down is not an error.
+   */
+  stopVm(vmId: string, options: { readonly graceful: boolean }): Promise<void>;
+  /** Adds a disk to a running machine. */
+  plugDisk(vmId: string, diskId: string): Promise<void>;
+  /** Takes a disk from a running machine. */
+  unplugDisk(vmId: string, diskId: string): Promise<void>;
+  /** "down" also after its process died. */
+  vmState(vmId: string): "up" | "down";
+  /** One write of the guest, through QEMU, completed and flushed. The disk must belong to a running machine. */
+  guestWrite(diskId: string, write: GuestWrite): Promise<void>;
+
+  /**
+   * Freezes the disks at one common instant and serves them, read-only, over NBD; the guest keeps writing. A machine
+   * that is down gets a QEMU process for the time of its backup (cold backup).
+   */
+  startBackup(request: StartBackup): Promise<readonly BackupDisk[]>;
+  /** Removes exports and scratch disks; checkpoints made by the backup stay. Repeating it is not an error. */
+  stopBackup(backupId: string): Promise<void>;
+
+  /** Whether an increment of this disk can start at a checkpoint. */
+  checkpointState(diskId: string, checkpointId: string): Promise<CheckpointState>;
+  /** Removes the checkpoint, at any place in the chain, from these disks. Missing is not an error. */
+  removeCheckpoint(diskIds: readonly string[], checkpointId: string): Promise<void>;
+  /**
+   * Fault: makes the bitmaps of these checkpoints really inconsistent by leaving them "in use" in the file. The disk
+   * must not be in use.
+   */
+  breakCheckpoints(diskId: string): Promise<void>;
+
+  /**
+   * Puts a new, empty, active volume on top of each disk; all of them at one instant. Works on disks of one running
+   * machine and on disks not in use.
+   */
+  createSnapshot(disks: readonly SnapshotDisk[]): Promise<void>;
+  /**
+   * Merges the volume above a snapshot's volume down into it, as oVirt does: the snapshot's volume id survives, the id
+   * of the one above is gone.
+   */
+  removeSnapshot(diskId: string, volumeId: string): Promise<void>;
+
+  /** Serves a volume over NBD for an image transfer. The disk must not be in use when it is to be written. */
+  openExport(request: OpenExport): Promise<NbdExport>;
+  /** Flushes and ends an export. Repeating it is not an error. */
+  closeExport(exportId: string): Promise<void>;
+
+  /** Writes QEMU's own view of the whole disk, as it is now, to a raw file. */
+  view(diskId: string, rawPath: string): Promise<void>;
+
+  /** Shuts every machine down gracefully and ends every process. */
+  close(): Promise<void>;
+}
+
+export interface ImportDisk {
+  readonly storageDomainId: string;
+  readonly diskId: string;
+  readonly volumeId: string;
+  /** Path of a qcow2 or raw file; anything that is not qcow2 is taken as raw. */
+  readonly source: string;
+}
+
+export interface CreateDisk {
+  readonly storageDomainId: string;
+  readonly diskId: string;
+  readonly volumeId: string;
+  readonly format: DiskFormat;
+  readonly virtualBytes: number;
+  /** False: raw space is allocated at once. */
+  readonly sparse: boolean;
+}
+
+/** One file of a disk. */
+export interface VolumeInfo {
+  readonly volumeId: string;
+  readonly path: string;
+  readonly format: DiskFormat;
+  /** Size the guest sees: QEMU rounds the size of a raw file up to whole sectors of 512 bytes. */
+  readonly virtualBytes: number;
+  /** Space taken on the file system. */
+  readonly actualBytes: number;
+  /** Length of the file. */
+  readonly fileBytes: number;
+}
+
+export interface DiskInfo {
+  readonly diskId: string;
+  readonly storageDomainId: string;
+  /** Of the active volume. */
+  readonly format: DiskFormat;
+  readonly virtualBytes: number;
+  /** Of the active volume. */
+  readonly actualBytes: number;
+  /** Of all volumes together. */
+  readonly totalBytes: number;
+  /** From the base to the active volume, which is last. Never empty. */
+  readonly chain: readonly VolumeInfo[];
+}
+
+/** What a guest does to a range of its disk. `random` is the same bytes for the same seed and offset, always. */
+export type GuestWrite = { readonly offset: number; readonly length: number } & (
+  | { readonly kind: "pattern"; readonly pattern: number }
+  | { readonly kind: "random"; readonly seed: string }
+  | { readonly kind: "zero" }
+  | { readonly kind: "discard" }
+);
+
+export interface StartBackup {
+  readonly backupId: string;
+  readonly vmId: string;
+  readonly disks: readonly {
+    readonly diskId: string;
+    /**
+     * Take what changed since this checkpoint. Where it is missing, or the disk is raw, the disk is taken in full; an
+     * inconsistent one is refused with CheckpointError.
+     */
+    readonly fromCheckpointId?: string;
+    /** Begin to track changes, at this instant, under this name. Ignored for raw disks, which cannot hold bitmaps. */
+    readonly toCheckpointId?: string;
+  }[];
+}
+
+export interface BackupDisk {
+  readonly diskId: string;
+  readonly mode: "full" | "incremental";
+  readonly virtualBytes: number;
+  readonly nbd: NbdExport;
+  /** Name of the exported bitmap (`qemu:dirty-bitmap:NAME`); set when incremental. */
+  readonly dirtyBitmap?: string;
+}
+
+/** An NBD export on a unix socket. */
+export interface NbdExport {
+  readonly path: string;
+  readonly exportName: string;
+}
+
+/** `inconsistent`: the bitmap is in the file, but was in use when its QEMU died, so it proves nothing. */
+export type CheckpointState = "ok" | "missing" | "inconsistent";
+
+export interface SnapshotDisk {
+  readonly diskId: string;
+  readonly newVolumeId: string;
+}
+
+export interface OpenExport {
+  /** Chosen by the caller; names the export in closeExport. */
+  readonly exportId: string;
+  readonly diskId: string;
+  /** A volume inside the chain; the active one when absent. */
+  readonly volumeId?: string;
+  /** Hide the volumes below: shows only this layer, the rest as holes. */
+  readonly shallow?: boolean;
+  readonly writable: boolean;
+}
