@@ -1,0 +1,34 @@
+import { NotFoundError, UsageError } from "../errors/errors.ts";
+import type { Configuration, PluginEntry } from "./configuration.ts";
+import { didYouMean } from "./nearest.ts";
+
+/**
+ * The manager or destination of this name or, without a name, the default one.
+ * @throws NotFoundError for an unknown name; UsageError when there is no default and nothing was named.
+ */
+export function chooseEntry(
+  configuration: Configuration,
+  what: "manager" | "destination",
+  name: string | undefined,
+): PluginEntry {
+  const known = what === "manager" ? configuration.managers : configuration.destinations;
+  const chosen = name ?? configuration.defaults[what];
+  const names = [...known.keys()].join(", ");
+  if (chosen === undefined) {
+    throw new UsageError(`no ${what} named, and ${configuration.file} has no default for it`, {
+      context: { file: configuration.file },
+      hint:
+        known.size === 0
+          ? `Add one under \`${what}s:\` in ${configuration.file}.`
+          : `Choose one of: ${names}; or set defaults.${what} in ${configuration.file}.`,
+    });
+  }
+  const entry = known.get(chosen);
+  if (entry === undefined) {
+    throw new NotFoundError(`there is no ${what} "${chosen}"${didYouMean(chosen, known.keys())}`, {
+      context: { file: configuration.file, [what]: chosen },
+      hint: known.size === 0 ? `${configuration.file} has none.` : `Configured: ${names}.`,
+    });
+  }
+  return entry;
+}

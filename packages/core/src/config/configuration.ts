@@ -1,0 +1,27 @@
+import type { Origin } from "./origin.ts";
+
+/** A manager or destination as configured: which plugin makes it, and from which options. */
+export interface PluginEntry {
+  readonly name: string;
+  /** Name of the plugin. */
+  readonly type: string;
+  /** Not yet checked: the plugin's schema does that when it is created. */
+  readonly options: Readonly<Record<string, unknown>>;
+  readonly origin: Origin;
+}
+
+/** The checked content of one ovault.yaml. */
+export interface Configuration {
+  /** Absolute path of ovault.yaml. */
+  readonly file: string;
+  /** Directory of that file; relative paths inside it refer to this. */
+  readonly baseDirectory: string;
+  readonly managers: ReadonlyMap<string, PluginEntry>;
+  readonly destinations: ReadonlyMap<string, PluginEntry>;
+  /** Already filled in where there is only one to choose from. */
+  readonly defaults: { readonly manager: string | undefined; readonly destination: string | undefined };
+  /** Package names, or paths that start with `.` or `/`. */
+  readonly plugins: readonly string[];
+  /** Absolute path. Ledger and other state of this node. */
+  readonly stateDirectory: string;
+}

@@ -1,0 +1,73 @@
+import { readFile } from "node:fs/promises";
+import { dirname, resolve } from "node:path";
+
+import { ConfigurationError } from "../errors/errors.ts";
+import type { Configuration, PluginEntry } from "./configuration.ts";
+import { didYouMean } from "./nearest.ts";
+import { originBelow, parseYaml, type Origin } from "./origin.ts";
+import { configurationSchema } from "./schema.ts";
+import { validate } from "./validate.ts";
+
+/**
+ * Reads and checks ovault.yaml. Nothing is contacted and no secret is read.
+ * @throws ConfigurationError when the file is missing, does not parse, or holds an unknown key.
+ */
+export async function loadConfiguration(path: string): Promise<Configuration> {
+  const file = resolve(path);
+  const { value, origin } = parseYaml(await readText(file), file);
+  const parsed = validate(configurationSchema, value, origin);
+  const managers = entries("managers", parsed.managers, origin);
+  const destinations = entries("destinations", parsed.destinations, origin);
+  const baseDirectory = dirname(file);
+  return {
+    file,
+    baseDirectory,
+    managers,
+    destinations,
+    defaults: {
+      manager: defaultEntry("manager", parsed.defaults.manager, managers, file),
+      destination: defaultEntry("destination", parsed.defaults.destination, destinations, file),
+    },
+    plugins: parsed.plugins,
+    stateDirectory: resolve(baseDirectory, parsed.state),
+  };
+}
+
+async function readText(file: string): Promise<string> {
+  try {
+    return await readFile(file, "utf8");
+  } catch (error) {
+    throw new ConfigurationError(`cannot read the configuration ${file}`, {
+      cause: error,
+      context: { file },
+      hint: "Make one with `ovault init`, or name yours with --config or OVAULT_CONFIG.",
+    });
+  }
+}
+
+function entries(
+  section: string,
+  parsed: Readonly<Record<string, { type: string; [option: string]: unknown }>>,
+  origin: Origin,
+): ReadonlyMap<string, PluginEntry> {
+  return new Map(
+    Object.entries(parsed).map(([name, { type, ...options }]) => [
+      name,
+      { name, type, options, origin: originBelow(origin, section, name) },
+    ]),
+  );
+}
+
+function defaultEntry(
+  what: "manager" | "destination",
+  name: string | undefined,
+  known: ReadonlyMap<string, PluginEntry>,
+  file: string,
+): string | undefined {
+  if (name === undefined) return known.size === 1 ? [...known.keys()][0] : undefined;
+  if (known.has(name)) return name;
+  throw new ConfigurationError(
+    `${file}: defaults.${what}: there is no ${what} "${name}"${didYouMean(name, known.keys())}`,
+    { context: { file, [what]: name } },
+  );
+}

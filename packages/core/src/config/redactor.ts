@@ -1,0 +1,36 @@
+const MASK = "•••";
+
+/** A secret shorter than this is not looked for in texts: it would mask innocent words. */
+const MIN_SECRET_LENGTH = 4;
+
+/** Credentials by their form, wherever they come from. The part to keep is the first group. */
+const FORMS: readonly RegExp[] = [
+  /(authorization["']?\s*[:=]\s*["']?(?:basic|bearer)\s+)[^\s"',]+/gi,
+  /((?:password|passphrase|access_token|secret)["']?\s*[:=]\s*["']?)[^\s"',;&{}]+/gi,
+  /([a-z][a-z0-9+.-]*:\/\/[^\s/:@]+:)[^\s/@]+(?=@)/gi,
+  /(\/images\/)[0-9a-f]{8}-[0-9a-f-]{27}/gi,
+];
+
+/**
+ * Masks secrets in everything that is printed: values it was told about, in plain, URL-encoded and Base64 form, and
+ * whatever looks like a credential (an imageio ticket in a URL is one).
+ */
+export class Redactor {
+  readonly #values = new Set<string>();
+
+  /** From now on `secret` is masked. */
+  add(secret: string): void {
+    if (secret.length < MIN_SECRET_LENGTH) return;
+    this.#values.add(secret);
+    this.#values.add(encodeURIComponent(secret));
+    this.#values.add(Buffer.from(secret).toString("base64"));
+    this.#values.add(JSON.stringify(secret).slice(1, -1));
+  }
+
+  redact(text: string): string {
+    let masked = text;
+    for (const value of this.#values) masked = masked.replaceAll(value, MASK);
+    for (const form of FORMS) masked = masked.replace(form, `$1${MASK}`);
+    return masked;
+  }
+}

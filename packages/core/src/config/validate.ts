@@ -1,0 +1,66 @@
+import { z } from "zod";
+
+import { ConfigurationError } from "../errors/errors.ts";
+import { didYouMean } from "./nearest.ts";
+import type { DocumentPath, Origin } from "./origin.ts";
+
+/**
+ * Checks a value of the configuration against a schema. Every problem is reported at once, as `line N: path: problem`;
+ * values are never echoed, because one of them may be a misplaced secret.
+ * @throws ConfigurationError
+ */
+export function validate<T>(schema: z.ZodType<T>, value: unknown, origin: Origin): T {
+  const result = schema.safeParse(value, { reportInput: true });
+  if (result.success) return result.data;
+  const problems = result.error.issues.flatMap((issue) => describe(issue, schema));
+  const lines = problems.map(({ path, problem }) => {
+    const fullPath = [...origin.path, ...path];
+    const line = origin.lineOf(fullPath);
+    return `  ${line === undefined ? "" : `line ${line}: `}${fullPath.map(String).join(".")}: ${problem}`;
+  });
+  throw new ConfigurationError(`${origin.file} is not valid:\n${lines.join("\n")}`, {
+    context: { file: origin.file, problems: lines.length },
+  });
+}
+
+interface Problem {
+  readonly path: DocumentPath;
+  readonly problem: string;
+}
+
+function describe(issue: z.core.$ZodIssue, schema: z.ZodType): readonly Problem[] {
+  if (issue.code === "unrecognized_keys") {
+    const known = knownKeys(schema, issue.path);
+    return issue.keys.map((key) => ({
+      path: [...issue.path, key],
+      problem: `unknown key${didYouMean(key, known) || list(known)}`,
+    }));
+  }
+  if (issue.code === "invalid_type" && issue.input === undefined) {
+    return [{ path: issue.path, problem: `is missing (expected ${issue.expected})` }];
+  }
+  if (issue.code === "invalid_key") {
+    return issue.issues.map(({ message }) => ({ path: issue.path, problem: message }));
+  }
+  return [{ path: issue.path, problem: issue.message }];
+}
+
+function list(known: readonly string[]): string {
+  return known.length === 0 ? "" : `; known: ${known.join(", ")}`;
+}
+
+/** The keys that the schema knows at `path`; empty where it is not an object of fixed keys. */
+function knownKeys(schema: z.core.$ZodType, path: DocumentPath): readonly string[] {
+  if (schema instanceof z.ZodOptional || schema instanceof z.ZodNullable || schema instanceof z.ZodDefault) {
+    return knownKeys(schema.unwrap(), path);
+  }
+  const [key, ...rest] = path;
+  if (schema instanceof z.ZodObject) {
+    if (key === undefined) return Object.keys(schema.shape);
+    const inner: z.core.$ZodType | undefined = schema.shape[String(key)];
+    return inner === undefined ? [] : knownKeys(inner, rest);
+  }
+  if (key !== undefined && schema instanceof z.ZodRecord) return knownKeys(schema.valueType, rest);
+  if (key !== undefined && schema instanceof z.ZodArray) return knownKeys(schema.element, rest);
+  return [];
+}

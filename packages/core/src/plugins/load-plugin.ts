@@ -1,0 +1,63 @@
+import { createRequire } from "node:module";
+import { isAbsolute, join, resolve } from "node:path";
+import { pathToFileURL } from "node:url";
+
+import { z } from "zod";
+
+import type { Plugin, PluginKind } from "../contract/plugin.ts";
+import { PluginError } from "../errors/errors.ts";
+
+const KINDS: readonly PluginKind[] = ["destination", "manager", "strategy", "codec", "hooks"];
+
+const pluginShape = z.looseObject({
+  kind: z.enum(KINDS),
+  name: z.string().min(1),
+  apiVersion: z.int(),
+  options: z.instanceof(z.ZodType),
+  create: z.custom<Plugin["create"]>((value) => typeof value === "function", "expected a function"),
+});
+
+/**
+ * Imports the plugin named in `plugins:` of ovault.yaml: a path that starts with `.` or `/`, or the name of a package
+ * installed at or above `baseDirectory`. Folders are never scanned.
+ * @throws PluginError when it cannot be found or imported, or its default export is no plugin.
+ */
+export async function loadPlugin(specifier: string, baseDirectory: string): Promise<Plugin> {
+  const exported = await importDefault(specifier, baseDirectory);
+  if (isPlugin(exported)) return exported;
+  throw new PluginError(`the default export of ${specifier} is not a plugin`, {
+    context: { specifier },
+    hint: "A plugin package ends in `export default definePlugin({ … })`.",
+  });
+}
+
+async function importDefault(specifier: string, baseDirectory: string): Promise<unknown> {
+  let url: URL;
+  try {
+    url = pathToFileURL(locate(specifier, baseDirectory));
+  } catch (error) {
+    throw new PluginError(`the plugin ${specifier} was not found from ${baseDirectory}`, {
+      cause: error,
+      context: { specifier, baseDirectory },
+      hint: `Install it there (npm install ${specifier}), or correct \`plugins:\` in ovault.yaml.`,
+    });
+  }
+  try {
+    const module: { readonly default?: unknown } = await import(url.href);
+    return module.default;
+  } catch (error) {
+    throw new PluginError(`the plugin ${specifier} could not be loaded: ${String(error)}`, {
+      cause: error,
+      context: { specifier, file: url.pathname },
+    });
+  }
+}
+
+function locate(specifier: string, baseDirectory: string): string {
+  if (specifier.startsWith(".") || isAbsolute(specifier)) return resolve(baseDirectory, specifier);
+  return createRequire(join(baseDirectory, "ovault.yaml")).resolve(specifier);
+}
+
+function isPlugin(value: unknown): value is Plugin {
+  return pluginShape.safeParse(value).success;
+}

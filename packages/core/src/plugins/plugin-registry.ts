@@ -1,0 +1,77 @@
+import { validate } from "../config/validate.ts";
+import { didYouMean } from "../config/nearest.ts";
+import type { Origin } from "../config/origin.ts";
+import { API_VERSION, type Plugin, type PluginKind, type PluginKinds } from "../contract/plugin.ts";
+import { PluginError } from "../errors/errors.ts";
+
+/** Options of one plugin instance, and where they were written. */
+export interface PluginOptions {
+  readonly options: unknown;
+  readonly origin: Origin;
+}
+
+/** The plugins of this process, by kind and name. */
+export class PluginRegistry {
+  readonly #plugins = new Map<string, Plugin>();
+
+  /** @throws PluginError when the name is taken, or the plugin speaks another version of the contracts. */
+  register(plugin: Plugin): void {
+    const { kind, name, apiVersion } = plugin;
+    if (apiVersion !== API_VERSION) {
+      const older = apiVersion < API_VERSION;
+      throw new PluginError(
+        `the ${kind} plugin "${name}" is made for plugin API ${apiVersion}, this is ${API_VERSION}`,
+        {
+          context: { kind, name, apiVersion },
+          hint: older ? "Install a newer release of the plugin." : "Install a newer release of ovault.",
+        },
+      );
+    }
+    const key = keyOf(kind, name);
+    if (this.#plugins.has(key)) {
+      throw new PluginError(`there are two ${kind} plugins named "${name}"`, {
+        context: { kind, name },
+        hint: "Remove one of them from `plugins:` in ovault.yaml.",
+      });
+    }
+    this.#plugins.set(key, plugin);
+  }
+
+  /** All plugins of a kind, in the order they were registered. */
+  all<K extends PluginKind>(kind: K): readonly Plugin<K>[] {
+    return [...this.#plugins.values()].filter((plugin) => isOfKind(plugin, kind));
+  }
+
+  /** @throws PluginError for an unknown name. */
+  get<K extends PluginKind>(kind: K, name: string): Plugin<K> {
+    const plugin = this.#plugins.get(keyOf(kind, name));
+    if (plugin !== undefined && isOfKind(plugin, kind)) return plugin;
+    const names = this.all(kind).map((known) => known.name);
+    throw new PluginError(`there is no ${kind} plugin "${name}"${didYouMean(name, names)}`, {
+      context: { kind, name },
+      hint: `Known: ${names.join(", ") || "none"}. Others are named under \`plugins:\` in ovault.yaml.`,
+    });
+  }
+
+  /**
+   * Checks the options against the plugin's own schema, then lets it create its product.
+   * @throws ConfigurationError naming file, line and path of a bad option; PluginError for an unknown name.
+   */
+  async create<K extends PluginKind>(
+    kind: K,
+    name: string,
+    { options, origin }: PluginOptions,
+    host: PluginKinds[K]["host"],
+  ): Promise<PluginKinds[K]["product"]> {
+    const plugin = this.get(kind, name);
+    return await plugin.create(validate(plugin.options, options, origin), host);
+  }
+}
+
+function keyOf(kind: PluginKind, name: string): string {
+  return `${kind}:${name}`;
+}
+
+function isOfKind<K extends PluginKind>(plugin: Plugin, kind: K): plugin is Plugin<K> {
+  return plugin.kind === kind;
+}

@@ -1,0 +1,95 @@
+import { chmod, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { inspect } from "node:util";
+
+import fc from "fast-check";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { z } from "zod";
+
+import { ConfigurationError, Redactor, resolveSecret, secretReference, validate } from "@ovault/core";
+
+let baseDirectory: string;
+beforeAll(async () => {
+  baseDirectory = await mkdtemp(join(tmpdir(), "ovault-secrets-"));
+});
+afterAll(() => rm(baseDirectory, { recursive: true, force: true }));
+
+const origin = { file: "ovault.yaml", path: ["managers", "prod"], lineOf: () => undefined };
+
+describe("a secret reference", () => {
+  test("takes an environment variable, a file or a command", async () => {
+    vi.stubEnv("OVAULT_TEST_SECRET", "from env");
+    expect(await resolveSecret({ env: "OVAULT_TEST_SECRET" }, { baseDirectory })).toBe("from env");
+    await writeFile(join(baseDirectory, "secret"), "from file\n", { mode: 0o600 });
+    expect(await resolveSecret({ file: "secret" }, { baseDirectory })).toBe("from file");
+    expect(await resolveSecret({ command: ["cat", "secret"] }, { baseDirectory })).toBe("from file");
+    vi.unstubAllEnvs();
+  });
+
+  test("written out is refused with the forms there are, and never echoed", () => {
+    const schema = z.strictObject({ password: secretReference });
+    const check = () => validate(schema, { password: "hunter2-hunter2" }, origin);
+    expect(check).toThrow(/managers\.prod\.password: a secret is never written here.*\{ env: NAME \}/);
+    expect(check).not.toThrow(/hunter2/);
+  });
+
+  test("to a file that everybody can read is refused", async () => {
+    const file = join(baseDirectory, "open");
+    await writeFile(file, "s3cret");
+    await chmod(file, 0o644);
+    await expect(resolveSecret({ file }, { baseDirectory })).rejects.toMatchObject({
+      code: "E_CONFIGURATION",
+      hint: `chmod 600 ${file}`,
+    });
+  });
+
+  test.each([
+    ["an unset variable", { env: "OVAULT_TEST_UNSET" }],
+    ["a missing file", { file: "none" }],
+    ["a missing program", { command: ["/nowhere/program"] }],
+    ["a command without output", { command: ["true"] }],
+  ])("to %s is a configuration error", async (_, reference) => {
+    await expect(resolveSecret(reference, { baseDirectory })).rejects.toBeInstanceOf(ConfigurationError);
+  });
+
+  test("whose command fails tells nothing of what it wrote", async () => {
+    const error = await resolveSecret(
+      { command: ["sh", "-c", "printf 's3%s' cret-out; printf 's3%s' cret-err >&2; exit 3"] },
+      { baseDirectory },
+    ).catch((caught: unknown) => caught);
+    expect(error).toBeInstanceOf(ConfigurationError);
+    expect(inspect(error, { depth: 9 })).not.toContain("s3cret");
+  });
+});
+
+describe("the redactor", () => {
+  test("lets no known secret through, in plain, URL-encoded, Base64 or JSON form", () => {
+    fc.assert(
+      fc.property(fc.string({ minLength: 6, maxLength: 30 }), (secret) => {
+        fc.pre(/^[^•]*$/u.test(secret) && secret.isWellFormed());
+        const redactor = new Redactor();
+        redactor.add(secret);
+        for (const form of [secret, encodeURIComponent(secret), Buffer.from(secret).toString("base64")]) {
+          expect(redactor.redact(`<<${form}>>`)).not.toContain(form);
+        }
+        expect(redactor.redact(JSON.stringify({ text: secret }))).not.toContain(JSON.stringify(secret).slice(1, -1));
+      }),
+    );
+  });
+
+  test.each([
+    ["Authorization: Bearer abc.def", "Authorization: Bearer •••"],
+    ["password=hunter2&x=1", "password=•••&x=1"],
+    ["https://admin:hunter2@engine/", "https://admin:•••@engine/"],
+    ["/images/0f4a1b7e-53d1-4a2e-9c7b-2f6f3f1c9a10/extents", "/images/•••/extents"],
+  ])("masks credentials by their form: %s", (text, masked) => {
+    expect(new Redactor().redact(text)).toBe(masked);
+  });
+
+  test("leaves innocent text alone", () => {
+    const redactor = new Redactor();
+    redactor.add("a");
+    expect(redactor.redact("a backup of web01 took 3 s")).toBe("a backup of web01 took 3 s");
+  });
+});
