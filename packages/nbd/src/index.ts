@@ -1,1 +1,9 @@
-export {};
+export type { NbdAddress } from "./address.ts";
+export { NbdClient } from "./client.ts";
+export type { NbdConnectOptions, NbdExtent, NbdFeatures } from "./client.ts";
+export * from "./errors.ts";
+export type { BlockStatus } from "./pending-reply.ts";
+export { ALLOCATION, BASE_ALLOCATION } from "./protocol.ts";
+export type { NbdErrno } from "./protocol.ts";
+export { parseNbdUri } from "./uri.ts";
+export type { NbdUri } from "./uri.ts";
