@@ -1,0 +1,24 @@
+import { ManagerError, ManagerUnavailableError, SourceError } from "@ovault/core";
+
+/** imageio answered with a status that is not a success and has no class of its own. `context.status` tells which. */
+export class ImageioError extends ManagerError {
+  override readonly code: string = "E_IMAGEIO";
+}
+
+/**
+ * imageio refuses the ticket of this transfer (403): unknown, expired, cancelled, or without the right asked for. Only
+ * the phase of the transfer, read from the engine, tells which.
+ */
+export class TicketError extends ImageioError {
+  override readonly code: string = "E_IMAGEIO_TICKET";
+}
+
+/** The connection to imageio broke or fell silent; what was under way is lost, the same request may succeed again. */
+export class ImageioConnectionError extends ManagerUnavailableError {
+  override readonly code: string = "E_IMAGEIO_CONNECTION";
+}
+
+/** The transfer has no dirty extents (404): not an incremental one, or the bitmap is not there. Read it in full. */
+export class NoDirtyExtentsError extends SourceError {
+  override readonly code: string = "E_NO_DIRTY_EXTENTS";
+}

@@ -1,0 +1,72 @@
+import { Connection } from "./connection.ts";
+import { endpointOf, overUnixSocket } from "./endpoint.ts";
+import { ImageioConnectionError } from "./errors.ts";
+import { localHardwareId } from "./local-host.ts";
+import { readOptions } from "./read-options.ts";
+
+import type { Endpoint } from "./endpoint.ts";
+import type { ImageioAbilities } from "./read-options.ts";
+
+export interface ReachOptions {
+  readonly transferUrl: string;
+  /** Used when the host cannot be reached directly. */
+  readonly proxyUrl?: string;
+  /** PEM certificates: the engine's internal CA for hosts, and the CA of the engine's web server for the proxy. */
+  readonly ca?: readonly string[];
+  /** Engine 4.3 and older: what the proxy wants to see. */
+  readonly signedTicket?: string;
+  /**
+   * `auto` (the default) uses the daemon's unix socket when this machine is the host, judged by `hostHardwareId`; a
+   * path is used in any case.
+   */
+  readonly unixSocket?: "auto" | false | (string & {});
+  /** Hardware id of the transfer's host, as the engine shows it. */
+  readonly hostHardwareId?: string;
+}
+
+export interface Reached {
+  readonly endpoint: Endpoint;
+  readonly abilities: ImageioAbilities;
+}
+
+const PATIENCE = { headMs: 60_000, bodyMs: 60_000 };
+
+/** The best way to a transfer that answers: unix socket when local, else the host, else the engine's proxy. */
+export async function findEndpoint(options: ReachOptions, signal: AbortSignal): Promise<Reached> {
+  const direct = endpointOf(options.transferUrl, options.ca ?? []);
+  if (typeof options.unixSocket === "string" && options.unixSocket !== "auto") {
+    return await ask(overUnixSocket(direct, options.unixSocket), signal);
+  }
+  const reached = await askHostOrProxy(direct, options, signal);
+  const { unixSocket } = reached.abilities;
+  if (options.unixSocket === false || unixSocket === undefined || !(await isLocal(options))) return reached;
+  try {
+    return await ask(overUnixSocket(direct, unixSocket), signal);
+  } catch (error) {
+    if (error instanceof ImageioConnectionError) return reached;
+    throw error;
+  }
+}
+
+async function askHostOrProxy(direct: Endpoint, options: ReachOptions, signal: AbortSignal): Promise<Reached> {
+  try {
+    return await ask(direct, signal);
+  } catch (error) {
+    if (options.proxyUrl === undefined || !(error instanceof ImageioConnectionError)) throw error;
+    return await ask(endpointOf(options.proxyUrl, options.ca ?? [], options.signedTicket), signal);
+  }
+}
+
+async function ask(endpoint: Endpoint, signal: AbortSignal): Promise<Reached> {
+  const connection = new Connection(endpoint, 1_000);
+  try {
+    const answer = await connection.exchange({ method: "OPTIONS", patience: PATIENCE }, signal);
+    return { endpoint, abilities: readOptions(answer) };
+  } finally {
+    await connection.destroy();
+  }
+}
+
+async function isLocal(options: ReachOptions): Promise<boolean> {
+  return options.hostHardwareId !== undefined && options.hostHardwareId === (await localHardwareId());
+}

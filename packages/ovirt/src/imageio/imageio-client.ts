@@ -1,0 +1,264 @@
+import { setTimeout as sleep } from "node:timers/promises";
+
+import { isTransient } from "@ovault/core";
+
+import { clipExtents } from "./clip-extents.ts";
+import { ConnectionPool } from "./connection-pool.ts";
+import { ImageioConnectionError, ImageioError, NoDirtyExtentsError, TicketError } from "./errors.ts";
+import { findEndpoint } from "./find-endpoint.ts";
+import { parseExtents } from "./parse-extents.ts";
+import { Permits } from "./permits.ts";
+import { statusError } from "./status-error.ts";
+
+import type { Connection, Patience, WireAnswer, WireRequest } from "./connection.ts";
+import type { ImageioAbilities } from "./read-options.ts";
+import type { ImageioExtent } from "./parse-extents.ts";
+import type { Reached, ReachOptions } from "./find-endpoint.ts";
+
+/** More connections bring nothing and starve other clients: the daemon's backends serve eight at most. */
+export const MAX_HOST_CONNECTIONS = 8;
+
+const SERVER_ERROR_PAUSES_MS = [500, 1_000, 2_000];
+
+export interface ImageioOptions extends ReachOptions {
+  /** Size of the disk behind the transfer, in bytes. */
+  readonly size: number;
+  /** Connections of this transfer; also bounded by what the daemon advertises and by `hostConnections`. Default 8. */
+  readonly maxConnections?: number;
+  /** Shared by all transfers of one host, so that together they keep to its limit. */
+  readonly hostConnections?: Permits;
+  /** Of the transfer. Idle connections are closed well before it. */
+  readonly inactivityTimeoutMs: number;
+  /** Silence that ends an ordinary request. Default 2 minutes. */
+  readonly requestTimeoutMs?: number;
+  /** The daemon collects all extents before it answers, which takes long on big disks. Default 1 hour. */
+  readonly extentsTimeoutMs?: number;
+  /**
+   * Called when the daemon refuses the ticket, at most once for a request. Resolves to true when the transfer is alive
+   * and its ticket has been renewed: the request is then sent again.
+   */
+  readonly renewTicket?: (signal: AbortSignal) => Promise<boolean>;
+}
+
+type Extents = "zero" | "dirty";
+
+interface Attempts {
+  /** Requests that change the image are not repeated after a 500: unflushed data may be gone. */
+  readonly afterServerError: boolean;
+}
+
+/**
+ * One image transfer, seen from the data side. Calls may overlap; each uses a connection of its own. Lost connections
+ * are replaced once per request, a 500 to a read is retried three times, 400 and 416 never.
+ *
+ * Errors: TicketError, ImageioError, ImageioConnectionError, CertificateError, SourceError, NoDirtyExtentsError, or
+ * the signal's reason. No message holds the ticket.
+ */
+export class ImageioClient {
+  readonly abilities: ImageioAbilities;
+  /** Connections this client uses at once, at most. */
+  readonly maxConnections: number;
+  readonly #options: ImageioOptions;
+  readonly #pool: ConnectionPool;
+  readonly #patience: Patience;
+
+  /** Finds the way to the transfer (host, proxy or unix socket) and asks what the daemon can do. */
+  static async open(options: ImageioOptions & { readonly signal: AbortSignal }): Promise<ImageioClient> {
+    const host = options.hostConnections ?? new Permits(MAX_HOST_CONNECTIONS);
+    const { endpoint, abilities } = await reach(options, host, options.signal);
+    const limit = Math.min(
+      options.maxConnections ?? MAX_HOST_CONNECTIONS,
+      MAX_HOST_CONNECTIONS,
+      abilities.canWrite ? abilities.maxWriters : abilities.maxReaders,
+    );
+    const pool = new ConnectionPool({
+      endpoint,
+      idleMs: Math.max(1_000, Math.min(30_000, options.inactivityTimeoutMs / 2)),
+      lanes: new Permits(limit),
+      host,
+    });
+    return new ImageioClient(options, abilities, limit, pool);
+  }
+
+  private constructor(options: ImageioOptions, abilities: ImageioAbilities, limit: number, pool: ConnectionPool) {
+    this.#options = options;
+    this.abilities = abilities;
+    this.maxConnections = limit;
+    this.#pool = pool;
+    const requestMs = options.requestTimeoutMs ?? 120_000;
+    this.#patience = { headMs: requestMs, bodyMs: requestMs };
+  }
+
+  /**
+   * The extents of the disk, clipped to its size. Must be drained promptly: the daemon drops a client that leaves the
+   * answer unread, and the connection is one of the few. `dirty` throws NoDirtyExtentsError when there are none.
+   */
+  async *extents(context: Extents, signal: AbortSignal): AsyncGenerator<ImageioExtent> {
+    let position = 0;
+    for (let fresh = false; ; fresh = true) {
+      const connection = await this.#pool.take(fresh, signal);
+      let done = false;
+      try {
+        for await (const extent of this.#readExtents(connection, context, position, signal)) {
+          yield extent;
+          position = extent.start + extent.length;
+        }
+        done = true;
+        return;
+      } catch (error) {
+        signal.throwIfAborted();
+        if (fresh || !isTransient(error)) throw error;
+      } finally {
+        await (done ? this.#pool.release(connection) : this.#pool.discard(connection));
+      }
+    }
+  }
+
+  /** Fills the whole buffer from `offset`, or throws. */
+  async readInto(offset: number, buffer: Uint8Array, signal: AbortSignal): Promise<void> {
+    if (buffer.length === 0) return;
+    const range = `${offset}-${offset + buffer.length - 1}`;
+    const answer = await this.#request(
+      { method: "GET", headers: { range: `bytes=${range}` }, patience: this.#patience, into: buffer },
+      { afterServerError: true },
+      signal,
+    );
+    if (answer.status !== 206 || !answer.contentRange.startsWith(`bytes ${range}/`)) {
+      throw new ImageioError(`imageio answered a request for bytes ${range} with ${answer.contentRange || "others"}`, {
+        context: { offset, length: buffer.length, status: answer.status },
+      });
+    }
+  }
+
+  /** Writes without flushing. `data` must not change until the promise settles. */
+  async write(offset: number, data: Uint8Array, signal: AbortSignal): Promise<void> {
+    if (data.length === 0) return;
+    const headers = {
+      "content-type": "application/octet-stream",
+      "content-range": `bytes ${offset}-${offset + data.length - 1}/*`,
+    };
+    await this.#request(
+      { method: "PUT", suffix: "?flush=n", headers, body: data, patience: this.#patience },
+      { afterServerError: false },
+      signal,
+    );
+  }
+
+  /** Makes a range read as zeros, as cheaply as the storage can. Does not flush. */
+  async zero(offset: number, length: number, signal: AbortSignal): Promise<void> {
+    if (length === 0) return;
+    await this.#patch({ op: "zero", offset, size: length, flush: false }, signal);
+  }
+
+  /** Everything written before, on any connection, is durable when this returns. */
+  async flush(signal: AbortSignal): Promise<void> {
+    await this.#patch({ op: "flush" }, signal);
+  }
+
+  /** Shows the daemon and the engine that the transfer is in use, so that neither ends it as idle. */
+  async keepAlive(signal: AbortSignal): Promise<void> {
+    await this.#request({ method: "OPTIONS", patience: this.#patience }, { afterServerError: true }, signal);
+  }
+
+  /**
+   * Closes all connections, failing what is under way, and returns when they are closed. Must come before the transfer
+   * is finalized: the daemon does not give up a ticket while clients hold on to it.
+   */
+  async close(): Promise<void> {
+    await this.#pool.close();
+  }
+
+  async #patch(body: Record<string, string | number | boolean>, signal: AbortSignal): Promise<void> {
+    const headers = { "content-type": "application/json" };
+    await this.#request(
+      { method: "PATCH", headers, body: JSON.stringify(body), patience: this.#patience },
+      { afterServerError: false },
+      signal,
+    );
+  }
+
+  async *#readExtents(
+    connection: Connection,
+    context: Extents,
+    from: number,
+    signal: AbortSignal,
+  ): AsyncGenerator<ImageioExtent> {
+    const longMs = this.#options.extentsTimeoutMs ?? 3_600_000;
+    const { status, body } = await connection.stream(
+      { method: "GET", suffix: `/extents?context=${context}`, patience: { headMs: longMs, bodyMs: longMs } },
+      signal,
+    );
+    if (status !== 200) {
+      const text = await body.text();
+      if (status === 404 && context === "dirty") {
+        throw new NoDirtyExtentsError(`imageio has no dirty extents: ${text.trim()}`, { context: { status } });
+      }
+      throw statusError("GET", { status, text });
+    }
+    yield* clipExtents(parseExtents(mapErrors(body, connection, signal)), from, this.#options.size);
+  }
+
+  async #request(request: WireRequest, attempts: Attempts, signal: AbortSignal): Promise<WireAnswer> {
+    let connectionsLost = 0;
+    let serverErrors = 0;
+    let renewed = false;
+    for (let fresh = false; ; fresh = true) {
+      try {
+        return await this.#once(request, fresh, signal);
+      } catch (error) {
+        signal.throwIfAborted();
+        if (error instanceof TicketError) {
+          if (renewed || !(await this.#options.renewTicket?.(signal))) throw error;
+          renewed = true;
+        } else if (error instanceof ImageioConnectionError) {
+          connectionsLost += 1;
+          if (connectionsLost > 1 || !isTransient(error)) throw error;
+          // A refused PUT is answered without reading its body, and the answer is easily lost in the reset that follows.
+          // OPTIONS brings it out: it is refused for the same reason.
+          if (request.method === "PUT")
+            await this.#request({ method: "OPTIONS", patience: this.#patience }, attempts, signal);
+        } else {
+          const pause = SERVER_ERROR_PAUSES_MS[serverErrors];
+          serverErrors += 1;
+          if (!attempts.afterServerError || !isTransient(error) || pause === undefined) throw error;
+          await sleep(pause, undefined, { signal }).catch(() => signal.throwIfAborted());
+        }
+      }
+    }
+  }
+
+  async #once(request: WireRequest, fresh: boolean, signal: AbortSignal): Promise<WireAnswer> {
+    const connection = await this.#pool.take(fresh, signal);
+    try {
+      const answer = await connection.exchange(request, signal);
+      if (answer.status >= 300) throw statusError(request.method, answer);
+      await this.#pool.release(connection);
+      return answer;
+    } catch (error) {
+      await this.#pool.discard(connection);
+      throw error;
+    }
+  }
+}
+
+async function reach(options: ReachOptions, host: Permits, signal: AbortSignal): Promise<Reached> {
+  await host.acquire(signal);
+  try {
+    return await findEndpoint(options, signal);
+  } finally {
+    host.release();
+  }
+}
+
+async function* mapErrors(
+  body: AsyncIterable<Uint8Array>,
+  connection: Connection,
+  signal: AbortSignal,
+): AsyncGenerator<Uint8Array> {
+  try {
+    yield* body;
+  } catch (error) {
+    signal.throwIfAborted();
+    throw connection.streamError(error);
+  }
+}
