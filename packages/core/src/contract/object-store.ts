@@ -1,4 +1,8 @@
-/** `/`-separated names of lower-case letters, digits, `-`, `_` and `.`; no empty, `.` or `..` part; at most 512 bytes. */
+/**
+ * `/`-separated names of lower-case letters, digits, `-`, `_` and `.`; no name is empty, begins or ends with `.`, or is
+ * longer than 200 bytes; at most 512 bytes in all. No key lies below another (`a` and `a/b`): file systems cannot hold
+ * both. `assertObjectKey` checks the form.
+ */
 export type ObjectKey = string;
 
 export interface ObjectInfo {
@@ -14,7 +18,8 @@ export interface StoreCapabilities {
 /**
  * A destination that holds whole objects under keys; the repository in core does the rest. Objects appear whole and
  * durable or not at all, and are never rewritten. Drivers throw StoreError and its kinds only, set `retry` honestly and
- * do not retry themselves: core wraps them. Aborting the signal rejects promptly and leaves no object behind.
+ * do not retry themselves: core wraps them. Aborting the signal rejects with its reason, promptly, and leaves no object
+ * behind.
  */
 export interface ObjectStore {
   readonly capabilities: StoreCapabilities;

@@ -29,7 +29,10 @@ export interface RunHooks {
   readonly selectDisks: AsyncSeriesWaterfallHook<[readonly Disk[], VirtualMachine]>;
   /** Gate: just before the strategy freezes the instant; for freeze commands and pre-snapshot scripts. */
   readonly beforeSnapshot: AsyncSeriesHook<[VirtualMachine, AbortSignal]>;
-  /** Always called once beforeSnapshot was, also after failures; thaw belongs here. */
+  /**
+   * Always called once beforeSnapshot was, also after failures and when the run is cancelled: its signal is a deadline of
+   * its own. Thaw belongs here. What it throws becomes a warning of the point.
+   */
   readonly afterSnapshot: AsyncSeriesHook<[VirtualMachine, AbortSignal]>;
   /** Gate: all data is stored, nothing is visible yet. */
   readonly beforeSeal: AsyncSeriesHook<[Omit<RecoveryPoint, "sealedAt">]>;

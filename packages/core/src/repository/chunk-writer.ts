@@ -1,0 +1,93 @@
+import type { Codec } from "../contract/codec.ts";
+import type { ObjectStore } from "../contract/object-store.ts";
+import { copyOf } from "../util/copy-of.ts";
+import { toHex } from "../util/hex.ts";
+import type { ChunkIndex } from "./chunk-index.ts";
+import type { ChunkId } from "./digest.ts";
+import { encodeIndex, type PackListing } from "./index-format.ts";
+import { indexKey, randomName } from "./layout.ts";
+import type { PackKind } from "./pack-format.ts";
+import { PackWriter } from "./pack-writer.ts";
+
+export interface ChunkWriterOptions {
+  readonly store: ObjectStore;
+  readonly index: ChunkIndex;
+  readonly codec: Codec;
+  readonly packBytes: number;
+  readonly signal: AbortSignal;
+}
+
+/** Chunks listed by one index object, at most; an interrupted run loses the knowledge of fewer than this. */
+const INDEX_CHUNKS = 64 * 1024;
+const MAX_PUTS = 2;
+
+/**
+ * Stores chunks once: a chunk that the repository has, or that this writer has already taken, is not stored again,
+ * whatever the order in which lanes bring it.
+ */
+export class ChunkWriter {
+  readonly #options: ChunkWriterOptions;
+  readonly #packs: Readonly<Record<PackKind, PackWriter>>;
+  /** Taken by this writer and not yet in the index. */
+  readonly #taken = new Set<string>();
+  #unlisted: PackListing[] = [];
+  #unlistedChunks = 0;
+
+  constructor(options: ChunkWriterOptions) {
+    this.#options = options;
+    const packWriter = (kind: PackKind): PackWriter =>
+      new PackWriter({
+        store: options.store,
+        kind,
+        targetBytes: options.packBytes,
+        maxPuts: MAX_PUTS,
+        onPut: (listing) => this.#onPut(listing),
+        signal: options.signal,
+      });
+    this.#packs = { data: packWriter("data"), pages: packWriter("pages") };
+  }
+
+  /**
+   * Stores `plain` under `id` unless it is there. Resolves to the bytes added to the repository, 0 when it was known.
+   * `plain` belongs to the caller again when this resolves. Durable only after `finish`.
+   */
+  async store(kind: PackKind, id: ChunkId, plain: Uint8Array): Promise<number> {
+    if (this.#options.index.has(id)) return 0;
+    const name = toHex(id);
+    if (this.#taken.has(name)) return 0;
+    this.#taken.add(name);
+    const { codec } = this.#options;
+    const encoded = await codec.encode(plain);
+    const stored = encoded ?? copyOf(plain);
+    await this.#packs[kind].append(id, stored, plain.byteLength, encoded === undefined ? 0 : codec.id);
+    return stored.byteLength;
+  }
+
+  /** Everything stored so far is durable and listed in an index object when this resolves. */
+  async finish(): Promise<void> {
+    await this.#packs.data.finish();
+    await this.#packs.pages.finish();
+    await this.#putIndex();
+  }
+
+  /** Waits until nothing is in flight, whatever became of it. */
+  async idle(): Promise<void> {
+    await Promise.all([this.#packs.data.idle(), this.#packs.pages.idle()]);
+  }
+
+  async #onPut(listing: PackListing): Promise<void> {
+    this.#options.index.add(listing);
+    for (const { id } of listing.entries) this.#taken.delete(toHex(id));
+    this.#unlisted.push(listing);
+    this.#unlistedChunks += listing.entries.length;
+    if (this.#unlistedChunks >= INDEX_CHUNKS) await this.#putIndex();
+  }
+
+  async #putIndex(): Promise<void> {
+    if (this.#unlisted.length === 0) return;
+    const object = encodeIndex(this.#unlisted);
+    this.#unlisted = [];
+    this.#unlistedChunks = 0;
+    await this.#options.store.put(indexKey(randomName()), [object], { ifAbsent: true, signal: this.#options.signal });
+  }
+}

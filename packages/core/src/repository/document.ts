@@ -1,0 +1,40 @@
+import { createHash } from "node:crypto";
+
+import { IntegrityError, RepositoryVersionError } from "../errors/errors.ts";
+
+const HEADER = /^ovault ([a-z-]{1,32}) ([0-9]{1,6}) sha256:([0-9a-f]{64})\n/;
+const LONGEST_HEADER = 128;
+
+/**
+ * A small object that proves itself: one header line with type, version and the SHA-256 of the rest, then JSON.
+ * Every flipped or cut byte is found when it is read.
+ */
+export function encodeDocument(type: string, version: number, value: unknown): Uint8Array {
+  const body = Buffer.from(JSON.stringify(value), "utf8");
+  const header = `ovault ${type} ${version} sha256:${createHash("sha256").update(body).digest("hex")}\n`;
+  return Buffer.concat([Buffer.from(header, "latin1"), body]);
+}
+
+/**
+ * Reads what `encodeDocument` wrote. Throws IntegrityError when it is not whole, or not of this type, and
+ * RepositoryVersionError when it is newer than `version`. The JSON's shape is the caller's to check.
+ */
+export function decodeDocument(type: string, version: number, bytes: Uint8Array, key: string): unknown {
+  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const match = HEADER.exec(buffer.toString("latin1", 0, LONGEST_HEADER));
+  if (match === null || match[1] !== type) {
+    throw new IntegrityError(`${key} is not an ovault ${type} document`, { context: { key } });
+  }
+  const body = buffer.subarray(match[0].length);
+  const found = Number(match[2]);
+  if (found > version) {
+    throw new RepositoryVersionError(`${key} has format ${found}; this release reads up to ${version}`, {
+      context: { key, found, version },
+      hint: "Update ovault on this machine.",
+    });
+  }
+  if (createHash("sha256").update(body).digest("hex") !== match[3]) {
+    throw new IntegrityError(`${key} is damaged: its content does not match its digest`, { context: { key } });
+  }
+  return JSON.parse(body.toString("utf8")) as unknown;
+}

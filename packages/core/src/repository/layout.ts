@@ -1,0 +1,37 @@
+import { createHash, randomBytes } from "node:crypto";
+
+import type { ObjectKey } from "../contract/object-store.ts";
+
+/** Where things lie in a repository. docs/repository-format.md is the specification. */
+export const REPOSITORY_KEY: ObjectKey = "ovault-repository";
+export const PACKS = "packs/";
+export const INDEX = "index/";
+export const POINTS = "points/";
+
+/** 16 random bytes as hex: the name of a pack or index object. */
+export function randomName(): string {
+  return randomBytes(16).toString("hex");
+}
+
+export function packKey(name: string): ObjectKey {
+  return `${PACKS}${name.slice(0, 2)}/${name}`;
+}
+
+export function indexKey(name: string): ObjectKey {
+  return `${INDEX}${name}`;
+}
+
+/** The folder of one virtual machine: a digest, so that ids from outside never become parts of a path. */
+export function vmFolder(vmId: string): string {
+  return createHash("sha256").update(vmId, "utf8").digest("hex").slice(0, 32);
+}
+
+export function pointKey(vmId: string, pointId: string): ObjectKey {
+  return `${POINTS}${vmFolder(vmId)}/${pointId}`;
+}
+
+/** Sorts by time as text; the tail keeps two points of one second apart. */
+export function newPointId(now: Date): string {
+  const [date = "", time = ""] = now.toISOString().slice(0, 19).replaceAll(/[-:]/g, "").split("T");
+  return `${date}-${time}-${randomBytes(4).toString("hex")}`;
+}

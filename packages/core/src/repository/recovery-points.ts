@@ -1,0 +1,102 @@
+import { z } from "zod";
+
+import type { ObjectKey, ObjectStore } from "../contract/object-store.ts";
+import type { RecoveryPoint } from "../contract/recovery-point.ts";
+import { IntegrityError, NotFoundError } from "../errors/errors.ts";
+import { hasCode } from "../errors/ovault-error.ts";
+import { decodeDocument, encodeDocument } from "./document.ts";
+import { pointKey, POINTS, vmFolder } from "./layout.ts";
+import { parsePoint } from "./point-schema.ts";
+
+const TYPE = "point";
+const VERSION = 1;
+
+/** A manifest that does not prove itself. The points beside it are not affected. */
+export interface DamagedManifest {
+  readonly key: ObjectKey;
+  readonly error: unknown;
+}
+
+export interface PointListing {
+  /** Oldest first. */
+  readonly points: readonly RecoveryPoint[];
+  readonly damaged: readonly DamagedManifest[];
+}
+
+/** The manifests of a repository: one object each, written last, read whole. */
+export class RecoveryPoints {
+  readonly #store: ObjectStore;
+
+  constructor(store: ObjectStore) {
+    this.#store = store;
+  }
+
+  /** Makes a point visible. Everything it refers to must be durable before. */
+  async seal(point: RecoveryPoint, signal: AbortSignal): Promise<void> {
+    const key = pointKey(point.vm.id, point.id);
+    const outcome = await this.#store.put(key, [encodeDocument(TYPE, VERSION, point)], { ifAbsent: true, signal });
+    if (outcome === "exists")
+      throw new IntegrityError(`a recovery point ${point.id} exists already`, { context: { key } });
+  }
+
+  /** All points, or those of one virtual machine. */
+  async list(signal: AbortSignal, vmId?: string): Promise<PointListing> {
+    const points: RecoveryPoint[] = [];
+    const damaged: DamagedManifest[] = [];
+    const prefix = vmId === undefined ? POINTS : `${POINTS}${vmFolder(vmId)}/`;
+    for await (const { key } of this.#store.list(prefix, { signal })) {
+      try {
+        points.push(await this.#read(key, signal));
+      } catch (error) {
+        if (hasCode(error, "E_OBJECT_NOT_FOUND")) continue; // forgotten while we were listing
+        if (!hasCode(error, "E_INTEGRITY") && !hasCode(error, "E_REPOSITORY_VERSION")) throw error;
+        damaged.push({ key, error });
+      }
+    }
+    points.sort((a, b) => compareText(a.takenAt, b.takenAt) || compareText(a.id, b.id));
+    return { points, damaged };
+  }
+
+  /** The point with this id or unique prefix of it. */
+  async find(idOrPrefix: string, signal: AbortSignal): Promise<RecoveryPoint> {
+    const matches: ObjectKey[] = [];
+    for await (const { key } of this.#store.list(POINTS, { signal })) {
+      const id = idOf(key);
+      if (id === idOrPrefix) return this.#read(key, signal);
+      if (id.startsWith(idOrPrefix)) matches.push(key);
+    }
+    const [only] = matches;
+    if (only !== undefined && matches.length === 1) return this.#read(only, signal);
+    const hint = "Run `ovault points` to see the recovery points.";
+    if (only === undefined) throw new NotFoundError(`no recovery point ${idOrPrefix}`, { hint });
+    throw new NotFoundError(`${matches.length} recovery points start with ${idOrPrefix}`, {
+      hint: `Give more of the id: ${matches.slice(0, 5).map(idOf).join(", ")}`,
+    });
+  }
+
+  /** Makes a point invisible. Its chunks stay until pruned. */
+  async forget(point: RecoveryPoint, signal: AbortSignal): Promise<void> {
+    await this.#store.delete(pointKey(point.vm.id, point.id), { signal });
+  }
+
+  async #read(key: ObjectKey, signal: AbortSignal): Promise<RecoveryPoint> {
+    const value = decodeDocument(TYPE, VERSION, await this.#store.get(key, { signal }), key);
+    let point: RecoveryPoint;
+    try {
+      point = parsePoint(value);
+    } catch (cause) {
+      const detail = cause instanceof z.ZodError ? z.prettifyError(cause) : String(cause);
+      throw new IntegrityError(`${key} is not a recovery point: ${detail}`, { cause, context: { key } });
+    }
+    if (pointKey(point.vm.id, point.id) === key) return point;
+    throw new IntegrityError(`${key} holds the manifest of another recovery point`, { context: { key } });
+  }
+}
+
+function idOf(key: ObjectKey): string {
+  return key.slice(key.lastIndexOf("/") + 1);
+}
+
+function compareText(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}

@@ -1,0 +1,74 @@
+import type { DiskSource } from "../contract/disk-source.ts";
+import type { DiskRecord, RecoveryPoint } from "../contract/recovery-point.ts";
+import { observe, type RunHooks } from "../hooks/run-hooks.ts";
+import { backupDisk, type BaseDisk } from "../pipeline/backup-disk.ts";
+import { BufferPool } from "../pipeline/buffer-pool.ts";
+import type { ChunkWriter } from "../repository/chunk-writer.ts";
+import type { Repository } from "../repository/repository.ts";
+import { toHex } from "../util/hex.ts";
+
+export interface BackupDisksOptions {
+  readonly sources: readonly DiskSource[];
+  readonly repository: Repository;
+  readonly writer: ChunkWriter;
+  readonly base: RecoveryPoint | undefined;
+  /** Blocks in flight over all disks together. */
+  readonly lanes: number;
+  readonly hooks: RunHooks;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Takes all disks of a virtual machine at once; they share one pool of buffers, so that memory does not grow with their
+ * number. Rejects only after nothing is in flight any more.
+ */
+export async function backupDisks(options: BackupDisksOptions): Promise<DiskRecord[]> {
+  const own = new AbortController();
+  const signal = AbortSignal.any([options.signal, own.signal]);
+  const buffers = new BufferPool(options.lanes, options.repository.settings.blockBytes);
+  const results = await Promise.allSettled(
+    options.sources.map(async (source) => {
+      try {
+        return await takeDisk(source, buffers, { ...options, signal });
+      } catch (error) {
+        own.abort(error);
+        throw error;
+      }
+    }),
+  );
+  options.signal.throwIfAborted();
+  if (own.signal.aborted) throw own.signal.reason;
+  return results.filter((result) => result.status === "fulfilled").map((result) => result.value);
+}
+
+async function takeDisk(source: DiskSource, buffers: BufferPool, options: BackupDisksOptions): Promise<DiskRecord> {
+  const { repository, writer, hooks, lanes, signal } = options;
+  const { disk, mode, reason } = source;
+  const { blockMap, stats } = await backupDisk({
+    source,
+    sink: writer,
+    base: mode === "full" ? undefined : await openBase(options, disk.id),
+    blockBytes: repository.settings.blockBytes,
+    buffers,
+    lanes,
+    onProgress: ({ doneBytes, readBytes, storedBytes }) =>
+      observe(hooks.span, { diskId: disk.id, doneBytes, logicalBytes: disk.logicalBytes, readBytes, storedBytes }),
+    signal,
+  });
+  return { disk, mode, reason, blockMap: blockMap === null ? null : toHex(blockMap), stats };
+}
+
+async function openBase(options: BackupDisksOptions, diskId: string): Promise<BaseDisk | undefined> {
+  const { base, repository, signal } = options;
+  const record = base?.disks.find((candidate) => candidate.disk.id === diskId);
+  if (base === undefined || record === undefined) return undefined;
+  const map = await repository.openMap(base, record, signal);
+  return {
+    map,
+    logicalBytes: record.stats.logicalBytes,
+    async readBlock(block, blockSignal) {
+      const id = await map.chunkOf(block, blockSignal);
+      return id === null ? undefined : repository.chunks.load(id, blockSignal);
+    },
+  };
+}

@@ -1,0 +1,232 @@
+import { packageVersion } from "../util/package-version.ts";
+import type { Ledger } from "../ledger/ledger.ts";
+import type { DiskRecord, RecoveryPoint } from "../contract/recovery-point.ts";
+import type { BackupSession, RunContext, SessionClosed, Strategy } from "../contract/strategy.ts";
+import type { Disk, VirtualMachine } from "../contract/virtual-machine.ts";
+import { createRunHooks, observe, type RunHooks } from "../hooks/run-hooks.ts";
+import { acquireLease, type Lease } from "../repository/lease.ts";
+import { newPointId, vmFolder } from "../repository/layout.ts";
+import type { Repository } from "../repository/repository.ts";
+import { processIdentity } from "../util/process-identity.ts";
+import { backupDisks } from "./backup-disks.ts";
+import { runFailure } from "./cancellation.ts";
+import { newRunId } from "./run-id.ts";
+import { selectDisks, type SelectedDisks } from "./select-disks.ts";
+
+export interface BackupOptions {
+  readonly vm: VirtualMachine;
+  readonly strategy: Strategy;
+  readonly repository: Repository;
+  readonly ledger: Ledger;
+  /** Trust no change tracking. */
+  readonly full: boolean;
+  /** Ids of disks to leave out. */
+  readonly excludeDisks: readonly string[];
+  /** Each is given the fresh hooks of this run before it starts. */
+  readonly taps: readonly ((hooks: RunHooks) => void)[];
+  /** When another run holds the virtual machine. */
+  readonly ifBusy: "refuse" | "wait";
+  /** Blocks in flight over all disks; bounds memory. */
+  readonly lanes?: number;
+  readonly signal: AbortSignal;
+}
+
+export const DEFAULT_LANES = 8;
+const LEASE_TTL_MS = 120_000;
+/** Thawing must be possible when the run itself is cancelled, so it has a deadline of its own. */
+const AFTER_SNAPSHOT_MS = 60_000;
+
+/**
+ * Backs up one virtual machine and resolves to its sealed recovery point. Rejects with nothing sealed, nothing left on
+ * the manager that could be removed, and what could not be removed in the ledger.
+ */
+export async function backupVirtualMachine(options: BackupOptions): Promise<RecoveryPoint> {
+  const hooks = createRunHooks();
+  for (const tap of options.taps) tap(hooks);
+  const runId = newRunId();
+  try {
+    const lease = await acquireLease(options.repository.store, {
+      resource: `vm-${vmFolder(options.vm.id)}`,
+      holder: { runId, ...processIdentity() },
+      ttlMs: LEASE_TTL_MS,
+      ifBusy: options.ifBusy,
+      signal: options.signal,
+    });
+    try {
+      return await new BackupRun(options, hooks, runId, lease).run();
+    } finally {
+      await lease.release();
+    }
+  } catch (error) {
+    const failure = runFailure(error, options.signal);
+    observe(hooks.failed, failure);
+    throw failure;
+  } finally {
+    observe(hooks.finished);
+  }
+}
+
+/** One run's state: what was warned about, and the pieces every step needs. */
+class BackupRun {
+  readonly #options: BackupOptions;
+  readonly #hooks: RunHooks;
+  readonly #runId: string;
+  readonly #lease: Lease;
+  readonly #signal: AbortSignal;
+  readonly #warnings: string[] = [];
+
+  constructor(options: BackupOptions, hooks: RunHooks, runId: string, lease: Lease) {
+    this.#options = options;
+    this.#hooks = hooks;
+    this.#runId = runId;
+    this.#lease = lease;
+    this.#signal = AbortSignal.any([options.signal, lease.signal]);
+    hooks.warning.tap("point", (message) => this.#warnings.push(message));
+  }
+
+  async run(): Promise<RecoveryPoint> {
+    const { vm, strategy, excludeDisks: excluded } = this.#options;
+    const hooks = this.#hooks;
+    const selected = await selectDisks({ vm, strategy, excluded, hooks, signal: this.#signal });
+    const base = await this.#lastPoint();
+    const ledger = await this.#options.ledger.forRun({
+      runId: this.#runId,
+      manager: vm.manager,
+      strategy: strategy.name,
+    });
+    const takenAt = new Date();
+    this.#phase("open", `${selected.disks.length} disks of ${vm.name}`);
+    try {
+      const context = { runId: this.#runId, ledger, hooks, signal: this.#signal };
+      const session = await this.#open(selected.disks, base, context);
+      const { disks, closed } = await this.#copy(session, base);
+      const point = await this.#seal({ session, selected, base, takenAt, disks, closed });
+      this.#phase("retire", "removing what only older points needed");
+      await session.retire(this.#signal);
+      return point;
+    } finally {
+      await ledger.end();
+    }
+  }
+
+  /** The instant is taken between the two snapshot hooks; the second is called whatever happens. */
+  async #open(disks: readonly Disk[], base: RecoveryPoint | undefined, context: RunContext): Promise<BackupSession> {
+    const { vm, strategy, full } = this.#options;
+    const { beforeSnapshot, afterSnapshot } = this.#hooks;
+    try {
+      await beforeSnapshot.promise(vm, this.#signal);
+      return await strategy.openBackup({ vm, disks, base, full }, context);
+    } finally {
+      try {
+        await afterSnapshot.promise(vm, AbortSignal.timeout(AFTER_SNAPSHOT_MS));
+      } catch (error) {
+        // A guest that could not be thawed needs a person, but the data at hand is good.
+        this.#warn(`after the snapshot: ${messageOf(error)}`);
+      }
+    }
+  }
+
+  /** All data durable, then the session closed. A session that fails to close costs the next base, not this point. */
+  async #copy(
+    session: BackupSession,
+    base: RecoveryPoint | undefined,
+  ): Promise<{ disks: DiskRecord[]; closed: SessionClosed }> {
+    const { repository } = this.#options;
+    const signal = this.#signal;
+    const writer = repository.writer(signal);
+    let disks: DiskRecord[];
+    try {
+      this.#phase("copy", `${session.disks.length} disks`);
+      const lanes = this.#options.lanes ?? DEFAULT_LANES;
+      disks = await backupDisks({
+        sources: session.disks,
+        repository,
+        writer,
+        base,
+        lanes,
+        hooks: this.#hooks,
+        signal,
+      });
+      await writer.finish();
+    } catch (error) {
+      await writer.idle();
+      await this.#abandon(session);
+      throw error;
+    }
+    this.#phase("finalize", "ending the backup on the manager");
+    try {
+      return { disks, closed: await session.close("complete") };
+    } catch (error) {
+      this.#warn(`the backup could not be ended on the manager: ${messageOf(error)}; the next run compares all data`);
+      return { disks, closed: { bases: new Map() } };
+    }
+  }
+
+  async #abandon(session: BackupSession): Promise<void> {
+    this.#phase("cleanup", "removing what this run made on the manager");
+    try {
+      await session.close("failed");
+    } catch (error) {
+      this.#warn(`not everything could be removed from the manager: ${messageOf(error)}; see \`ovault doctor\``);
+    }
+  }
+
+  async #seal(parts: {
+    session: BackupSession;
+    selected: SelectedDisks;
+    base: RecoveryPoint | undefined;
+    takenAt: Date;
+    disks: readonly DiskRecord[];
+    closed: SessionClosed;
+  }): Promise<RecoveryPoint> {
+    const { vm, strategy, repository } = this.#options;
+    const { session, selected, base, takenAt, disks, closed } = parts;
+    const usedBase = disks.some((record) => record.mode !== "full");
+    const draft = {
+      id: newPointId(takenAt),
+      vm,
+      takenAt: takenAt.toISOString(),
+      runId: this.#runId,
+      strategy: strategy.name,
+      basePoint: usedBase ? (base?.id ?? null) : null,
+      consistency: session.consistency,
+      blockBytes: repository.settings.blockBytes,
+      disks: disks.map((record) => {
+        const marker = closed.bases.get(record.disk.id);
+        return marker === undefined ? record : { ...record, base: marker };
+      }),
+      skipped: selected.skipped,
+      documents: session.documents,
+      warnings: [...this.#warnings],
+      ovaultVersion: packageVersion(),
+    };
+    this.#phase("seal", draft.id);
+    await this.#hooks.beforeSeal.promise(draft);
+    await this.#lease.assertHeld(this.#signal);
+    this.#signal.throwIfAborted();
+    const point: RecoveryPoint = { ...draft, sealedAt: new Date().toISOString() };
+    await repository.points.seal(point, this.#signal);
+    observe(this.#hooks.sealed, point);
+    return point;
+  }
+
+  /** The last sealed point decides; a damaged manifest is as if it were not there, and is told. */
+  async #lastPoint(): Promise<RecoveryPoint | undefined> {
+    const { repository, vm } = this.#options;
+    const { points, damaged } = await repository.points.list(this.#signal, vm.id);
+    for (const { key } of damaged) this.#warn(`${key} is damaged and cannot be a base; run \`ovault verify --all\``);
+    return points.at(-1);
+  }
+
+  #phase(phase: string, detail: string): void {
+    observe(this.#hooks.phase, { phase, detail });
+  }
+
+  #warn(message: string): void {
+    observe(this.#hooks.warning, message);
+  }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,29 @@
+import type { DiskAssessment, Strategy } from "../contract/strategy.ts";
+import type { RecoveryPoint } from "../contract/recovery-point.ts";
+import type { VirtualMachine } from "../contract/virtual-machine.ts";
+import { createRunHooks } from "../hooks/run-hooks.ts";
+import type { Repository } from "../repository/repository.ts";
+import { selectDisks, type SelectedDisks } from "./select-disks.ts";
+
+export interface BackupPlan extends SelectedDisks {
+  readonly vm: VirtualMachine;
+  readonly strategy: string;
+  readonly assessments: readonly DiskAssessment[];
+  /** The point an increment would start from. */
+  readonly base: RecoveryPoint | undefined;
+}
+
+/** What a backup would do, found out without changing anything. Throws what the backup would throw. */
+export async function planBackup(options: {
+  readonly vm: VirtualMachine;
+  readonly strategy: Strategy;
+  readonly repository: Repository;
+  readonly excludeDisks: readonly string[];
+  readonly signal: AbortSignal;
+}): Promise<BackupPlan> {
+  const { vm, strategy, repository, excludeDisks: excluded, signal } = options;
+  const { disks: assessments } = await strategy.assess(vm, signal);
+  const selected = await selectDisks({ vm, strategy, excluded, hooks: createRunHooks(), signal });
+  const { points } = await repository.points.list(signal, vm.id);
+  return { vm, strategy: strategy.name, assessments, base: points.at(-1), ...selected };
+}

@@ -1,0 +1,58 @@
+import type { RestoreRequest, RestoredVirtualMachine, Strategy } from "../contract/strategy.ts";
+import { createRunHooks, observe, type RunHooks } from "../hooks/run-hooks.ts";
+import type { Ledger } from "../ledger/ledger.ts";
+import type { RestoreTotals } from "../pipeline/restore-disk.ts";
+import type { Repository } from "../repository/repository.ts";
+import { DEFAULT_LANES } from "./backup-virtual-machine.ts";
+import { runFailure } from "./cancellation.ts";
+import { pairTargets, restoreDisks } from "./restore-disks.ts";
+import { newRunId } from "./run-id.ts";
+
+export interface RestoreOptions {
+  readonly request: RestoreRequest;
+  readonly repository: Repository;
+  readonly strategy: Strategy;
+  /** Name of the manager in the configuration. */
+  readonly manager: string;
+  readonly ledger: Ledger;
+  readonly taps: readonly ((hooks: RunHooks) => void)[];
+  readonly lanes?: number;
+  readonly signal: AbortSignal;
+}
+
+export interface RestoreResult extends RestoreTotals {
+  readonly vm: RestoredVirtualMachine;
+  readonly runId: string;
+}
+
+/** Restores a point as a new virtual machine. Rejects with nothing left on the manager that could be removed. */
+export async function restoreVirtualMachine(options: RestoreOptions): Promise<RestoreResult> {
+  const { request, repository, strategy, signal } = options;
+  const hooks = createRunHooks();
+  for (const tap of options.taps) tap(hooks);
+  const runId = newRunId();
+  const ledger = await options.ledger.forRun({ runId, manager: options.manager, strategy: strategy.name });
+  try {
+    observe(hooks.phase, { phase: "open", detail: `creating ${request.disks.length} disks` });
+    const session = await strategy.openRestore(request, { runId, ledger, hooks, signal });
+    try {
+      observe(hooks.phase, { phase: "copy", detail: `${request.disks.length} disks` });
+      const pairs = pairTargets(request.point, session.disks);
+      const lanes = options.lanes ?? DEFAULT_LANES;
+      const totals = await restoreDisks({ point: request.point, repository, pairs, lanes, hooks, signal });
+      observe(hooks.phase, { phase: "commit", detail: `making virtual machine ${request.name}` });
+      return { ...totals, vm: await session.commit(), runId };
+    } catch (error) {
+      observe(hooks.phase, { phase: "cleanup", detail: "removing what this run made on the manager" });
+      await session.abort();
+      throw error;
+    }
+  } catch (error) {
+    const failure = runFailure(error, signal);
+    observe(hooks.failed, failure);
+    throw failure;
+  } finally {
+    await ledger.end();
+    observe(hooks.finished);
+  }
+}

@@ -1,0 +1,57 @@
+import type { SkippedDisk } from "../contract/recovery-point.ts";
+import type { Strategy } from "../contract/strategy.ts";
+import type { Disk, VirtualMachine } from "../contract/virtual-machine.ts";
+import { UsageError } from "../errors/errors.ts";
+import type { RunHooks } from "../hooks/run-hooks.ts";
+
+export interface SelectDisksOptions {
+  readonly vm: VirtualMachine;
+  readonly strategy: Strategy;
+  /** Ids. */
+  readonly excluded: readonly string[];
+  readonly hooks: RunHooks;
+  readonly signal: AbortSignal;
+}
+
+export interface SelectedDisks {
+  readonly disks: readonly Disk[];
+  readonly skipped: readonly SkippedDisk[];
+}
+
+/**
+ * Decides which disks a run takes: not the excluded ones, not those the strategy must not touch, not those a hook
+ * removed. A disk the strategy cannot take, and a run that would take nothing, are errors: no green run without data.
+ */
+export async function selectDisks({
+  vm,
+  strategy,
+  excluded,
+  hooks,
+  signal,
+}: SelectDisksOptions): Promise<SelectedDisks> {
+  const { disks: assessed } = await strategy.assess(vm, signal);
+  const skipped: SkippedDisk[] = [];
+  const candidates: Disk[] = [];
+  for (const disk of vm.disks) {
+    const assessment = assessed.find((candidate) => candidate.diskId === disk.id);
+    if (excluded.includes(disk.id)) skipped.push({ disk, reason: "excluded by the user" });
+    else if (assessment?.verdict === "skip") skipped.push({ disk, reason: assessment.reason });
+    else if (assessment === undefined || assessment.verdict === "impossible") {
+      throw new UsageError(
+        `${strategy.name} cannot take disk ${disk.alias} of ${vm.name}: ${assessment?.reason ?? "it is not known"}`,
+        { context: { vm: vm.id, disk: disk.id }, hint: "Exclude the disk, or use another strategy." },
+      );
+    } else candidates.push(disk);
+  }
+  const kept = await hooks.selectDisks.promise(candidates, vm);
+  for (const disk of candidates) {
+    if (!kept.includes(disk)) skipped.push({ disk, reason: "removed by a plugin" });
+  }
+  const disks = candidates.filter((disk) => kept.includes(disk));
+  if (disks.length > 0) return { disks, skipped };
+  const why = skipped.map(({ disk, reason }) => `${disk.alias}: ${reason}`).join("; ");
+  throw new UsageError(`${vm.name} has no disk to back up${why === "" ? "" : ` (${why})`}`, {
+    context: { vm: vm.id },
+    hint: "A recovery point without data would be worth nothing, so none is made.",
+  });
+}
