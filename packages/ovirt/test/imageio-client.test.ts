@@ -9,6 +9,7 @@ import { afterEach, beforeAll, beforeEach, expect, test } from "vitest";
 
 import { ImageioClient } from "../src/imageio/imageio-client.ts";
 import { Permits } from "../src/imageio/permits.ts";
+import { collect } from "./support/collect.ts";
 import { issueCertificate } from "./support/certificates.ts";
 import { ImageioServer } from "./support/imageio-server.ts";
 
@@ -179,13 +180,13 @@ test("extents survive a list that is cut on its way", async () => {
   server.add("t", { image: Buffer.alloc(count * 512), dirty: JSON.stringify(list) });
   const client = await open("t");
   server.traps.push({ method: "GET", trap: "cut" });
-  expect(await Array.fromAsync(client.extents("dirty", signal))).toEqual(list);
+  expect(await collect(client.extents("dirty", signal))).toEqual(list);
 });
 
 test("missing dirty extents are an error of their own", async () => {
   server.add("t", { image: Buffer.alloc(SIZE) });
   const client = await open("t");
-  await expect(Array.fromAsync(client.extents("dirty", signal))).rejects.toMatchObject({ code: "E_NO_DIRTY_EXTENTS" });
+  await expect(collect(client.extents("dirty", signal))).rejects.toMatchObject({ code: "E_NO_DIRTY_EXTENTS" });
 });
 
 test("an abandoned extents list gives its connection back", async () => {

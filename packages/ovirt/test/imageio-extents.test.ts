@@ -5,6 +5,7 @@ import { expect, test } from "vitest";
 import { clipExtents } from "../src/imageio/clip-extents.ts";
 import { ExtentList } from "../src/imageio/extent-list.ts";
 import { parseExtents } from "../src/imageio/parse-extents.ts";
+import { collect } from "./support/collect.ts";
 
 import type { Extent, ExtentKind } from "@ovault/core";
 import type { ImageioExtent } from "../src/imageio/parse-extents.ts";
@@ -50,7 +51,7 @@ test("extents parse alike however the body is cut, with or without white space",
   );
   await fc.assert(
     fc.asyncProperty(body, async ({ extents, chunks }) => {
-      expect(await Array.fromAsync(parseExtents(from(chunks)))).toEqual(extents);
+      expect(await collect(parseExtents(from(chunks)))).toEqual(extents);
     }),
   );
 });
@@ -64,7 +65,7 @@ test("a list of extents that is cut anywhere is an error, never a shorter list",
     });
   await fc.assert(
     fc.asyncProperty(cut, async (text) => {
-      await expect(Array.fromAsync(parseExtents(from([new TextEncoder().encode(text)])))).rejects.toThrow(SourceError);
+      await expect(collect(parseExtents(from([new TextEncoder().encode(text)])))).rejects.toThrow(SourceError);
     }),
   );
 });
@@ -79,7 +80,7 @@ test.each([
   ["an HTML page", "<html>{}</html>"],
   ["a missing comma", '[{"start":0,"length":5}{"start":5,"length":1}]'],
 ])("extents with %s are refused", async (_what, text) => {
-  await expect(Array.fromAsync(parseExtents(from([new TextEncoder().encode(text)])))).rejects.toThrow(SourceError);
+  await expect(collect(parseExtents(from([new TextEncoder().encode(text)])))).rejects.toThrow(SourceError);
 });
 
 test("extents are clipped to the disk, and must reach its end", async () => {
@@ -88,7 +89,7 @@ test("extents are clipped to the disk, and must reach its end", async () => {
       const total = extents.reduce((sum, { length }) => sum + length, 0);
       const start = a % (total + 1);
       const end = start + (b % (total - start + 1));
-      const clipped = await Array.fromAsync(clipExtents(from(extents), start, end));
+      const clipped = await collect(clipExtents(from(extents), start, end));
       expect(clipped.reduce((sum, { length }) => sum + length, 0)).toBe(end - start);
       for (const part of clipped) {
         expect(
@@ -97,7 +98,7 @@ test("extents are clipped to the disk, and must reach its end", async () => {
           ),
         ).toBe(true);
       }
-      await expect(Array.fromAsync(clipExtents(from(extents), 0, total + 1))).rejects.toThrow(SourceError);
+      await expect(collect(clipExtents(from(extents), 0, total + 1))).rejects.toThrow(SourceError);
     }),
   );
 });
