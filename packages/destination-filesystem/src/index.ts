@@ -1,1 +1,19 @@
-export {};
+import { resolve } from "node:path";
+
+import { definePlugin, type Plugin } from "@ovault/core";
+
+import { FilesystemStore } from "./filesystem-store.ts";
+import { options, type FilesystemOptions } from "./options.ts";
+
+export { createFilesystemDestination } from "./create-destination.ts";
+export { FilesystemStore } from "./filesystem-store.ts";
+export type { FilesystemOptions } from "./options.ts";
+
+const plugin: Plugin<"destination", FilesystemOptions> = definePlugin({
+  kind: "destination",
+  name: "filesystem",
+  apiVersion: 1,
+  options,
+  create: ({ directory }, host) => FilesystemStore.open(resolve(host.baseDirectory, directory)),
+});
+export default plugin;

@@ -1,0 +1,167 @@
+import { createHash } from "node:crypto";
+import { constants, lstat, open, unlink } from "node:fs/promises";
+import { dirname, join } from "node:path";
+
+import {
+  assertKeyPrefix,
+  type CallOptions,
+  type GetOptions,
+  type ObjectInfo,
+  type ObjectKey,
+  ObjectNotFoundError,
+  type ObjectStore,
+  type PutOptions,
+  type StoreCapabilities,
+  StoreUnavailableError,
+  systemErrorCode,
+} from "@ovault/core";
+
+import { DirectoryTree } from "./directory-tree.ts";
+import { DRAFTS, removeDraft, removeStaleDrafts, writeDraft } from "./draft.ts";
+import { listTree } from "./list-tree.ts";
+import { mapSystemError } from "./map-system-error.ts";
+import { publish, publishIfAbsent } from "./publish.ts";
+import { endsEarly, readExactly } from "./read-exactly.ts";
+import { syncDirectory } from "./sync-directory.ts";
+
+/** Holds markers on file systems without hard links; `~` is in no key. */
+const MARKERS = "~markers";
+
+/** What says that there is no file of this name. */
+const ABSENT = new Set(["ENOENT", "ENOTDIR", "EISDIR"]);
+
+/**
+ * A directory as an object store: a local disk, an NFS or an SMB mount. The object `a/b` is the file `a/b`. Files are
+ * 0600, directories 0700. Whatever a call answers is durable: file and directory are flushed first.
+ *
+ * An aborted signal is seen between steps of 8 MiB; a call that hangs in the kernel (a dead NFS server under a hard
+ * mount) hangs until the kernel gives up.
+ */
+export class FilesystemStore implements ObjectStore {
+  readonly capabilities: StoreCapabilities = { conditionalPut: true };
+  readonly #tree: DirectoryTree;
+  readonly #drafts: string;
+
+  private constructor(tree: DirectoryTree) {
+    this.#tree = tree;
+    this.#drafts = join(tree.root, DRAFTS);
+  }
+
+  /** @throws DestinationMissingError when there is no such directory; it is never made here. */
+  static async open(directory: string): Promise<FilesystemStore> {
+    const store = new FilesystemStore(await DirectoryTree.open(directory));
+    await removeStaleDrafts(store.#drafts);
+    return store;
+  }
+
+  async put(
+    key: ObjectKey,
+    parts: readonly Uint8Array[],
+    { ifAbsent, signal }: PutOptions,
+  ): Promise<"stored" | "exists"> {
+    signal.throwIfAborted();
+    try {
+      const target = await this.#tree.prepare(key);
+      await this.#tree.prepareDirectory(this.#drafts);
+      const draft = await writeDraft(this.#drafts, parts, signal);
+      try {
+        signal.throwIfAborted();
+        if (ifAbsent) return await publishIfAbsent({ draft, target }, () => this.#markerOf(key));
+        await publish({ draft, target });
+        return "stored";
+      } finally {
+        await removeDraft(draft);
+      }
+    } catch (error) {
+      if (systemErrorCode(error) === "ENOENT") throw await this.#directoryVanished(key, error);
+      throw await this.#mapped(error, `write ${key}`);
+    }
+  }
+
+  async get(key: ObjectKey, { range, signal }: GetOptions): Promise<Uint8Array> {
+    signal.throwIfAborted();
+    try {
+      const path = await this.#tree.locate(key);
+      const handle = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW);
+      try {
+        const found = await handle.stat();
+        if (!found.isFile()) throw notFound(key);
+        const { offset, length } = range ?? { offset: 0, length: found.size };
+        // Before a buffer of that size is made.
+        if (offset + length > found.size) throw endsEarly(key, found.size, offset + length);
+        return await readExactly(handle, { key, offset, length }, signal);
+      } finally {
+        await handle.close();
+      }
+    } catch (error) {
+      throw await this.#readError(error, key);
+    }
+  }
+
+  async stat(key: ObjectKey, { signal }: CallOptions): Promise<ObjectInfo> {
+    signal.throwIfAborted();
+    try {
+      const found = await lstat(await this.#tree.locate(key));
+      if (!found.isFile()) throw notFound(key);
+      return { key, bytes: found.size };
+    } catch (error) {
+      throw await this.#readError(error, key);
+    }
+  }
+
+  async *list(prefix: string, { signal }: CallOptions): AsyncGenerator<ObjectInfo> {
+    assertKeyPrefix(prefix);
+    try {
+      await this.#tree.assertPresent();
+      yield* listTree(join(this.#tree.root, prefix), prefix, signal);
+    } catch (error) {
+      throw await this.#mapped(error, `list ${prefix}`);
+    }
+  }
+
+  async delete(key: ObjectKey, { signal }: CallOptions): Promise<void> {
+    signal.throwIfAborted();
+    try {
+      const path = await this.#tree.locate(key);
+      await unlink(path);
+      await syncDirectory(dirname(path));
+    } catch (error) {
+      if (!ABSENT.has(systemErrorCode(error) ?? "")) throw await this.#mapped(error, `delete ${key}`);
+      await this.#tree.assertPresent();
+    }
+  }
+
+  /** Holds nothing open between calls. */
+  async close(): Promise<void> {}
+
+  async #markerOf(key: ObjectKey): Promise<string> {
+    const directory = join(this.#tree.root, MARKERS);
+    await this.#tree.prepareDirectory(directory);
+    return join(directory, createHash("sha256").update(key).digest("hex"));
+  }
+
+  async #readError(error: unknown, key: ObjectKey): Promise<unknown> {
+    if (!ABSENT.has(systemErrorCode(error) ?? "")) return await this.#mapped(error, `read ${key}`);
+    await this.#tree.assertPresent();
+    return notFound(key, error);
+  }
+
+  /** Somebody removed or unmounted a directory between two steps. */
+  async #directoryVanished(key: ObjectKey, cause: unknown): Promise<unknown> {
+    await this.#tree.assertPresent();
+    this.#tree.forget();
+    return new StoreUnavailableError(`a directory vanished while ${key} was written`, {
+      cause,
+      context: { key, directory: this.#tree.root },
+      retry: "transient",
+    });
+  }
+
+  async #mapped(error: unknown, what: string): Promise<unknown> {
+    return await mapSystemError(error, { root: this.#tree.root, what });
+  }
+}
+
+function notFound(key: ObjectKey, cause?: unknown): ObjectNotFoundError {
+  return new ObjectNotFoundError(`no object ${key}`, { cause, context: { key } });
+}

@@ -1,0 +1,87 @@
+import { statfs } from "node:fs/promises";
+
+import {
+  type ErrorContext,
+  StoreError,
+  StoreFullError,
+  StorePermissionError,
+  StoreReadOnlyError,
+  StoreUnavailableError,
+  systemErrorCode,
+} from "@ovault/core";
+
+export interface FailedCall {
+  readonly root: string;
+  /** What was tried, to follow "cannot": "write packs/ab/abcd". */
+  readonly what: string;
+}
+
+/**
+ * The store error for what the operating system said. Errors that are not the operating system's come back as they are.
+ */
+export async function mapSystemError(error: unknown, { root, what }: FailedCall): Promise<unknown> {
+  const code = systemErrorCode(error);
+  if (code === undefined) return error;
+  const context: ErrorContext = { directory: root, errno: code };
+  const failed = `cannot ${what} in ${root}`;
+  switch (code) {
+    case "ENOSPC":
+      return new StoreFullError(`${failed}: no space left`, {
+        cause: error,
+        context: { ...context, freeBytes: await freeBytes(root) },
+        hint: "Free space on it (`ovault forget`), enlarge it, or back up to another destination with --to.",
+      });
+    case "EDQUOT":
+      return new StoreFullError(`${failed}: the quota is used up`, {
+        cause: error,
+        context: { ...context, freeBytes: await freeBytes(root) },
+        hint: "Raise the quota of this user on the file server, or back up to another destination with --to.",
+      });
+    case "EROFS":
+      return new StoreReadOnlyError(`${failed}: mounted read-only`, {
+        cause: error,
+        context,
+        hint: "Mount it read-write. A file system that turned read-only by itself has met an error: see the kernel log.",
+      });
+    case "EACCES":
+    case "EPERM":
+      return new StorePermissionError(`${failed}: permission denied`, {
+        cause: error,
+        context,
+        hint: `The user ovault runs as (uid ${process.getuid?.() ?? "unknown"}) must own the directory and all in it.`,
+      });
+    case "EIO":
+    case "EREMOTEIO":
+    case "ESTALE":
+    case "ETIMEDOUT":
+    case "ENOTCONN":
+    case "EHOSTDOWN":
+    case "EHOSTUNREACH":
+    case "ECONNRESET":
+    case "EAGAIN":
+    case "EBUSY":
+    case "EINTR":
+    case "ENOLCK":
+    case "EMFILE":
+    case "ENFILE":
+    case "ENOMEM":
+      return new StoreUnavailableError(`${failed}: ${code}`, {
+        cause: error,
+        context,
+        retry: "transient",
+        hint: "The disk or the file server does not answer as it should: see the kernel log.",
+      });
+    default:
+      return new StoreError(`${failed}: ${code}`, { cause: error, context });
+  }
+}
+
+/** Bytes an ordinary user may still write; null when even that cannot be told. */
+async function freeBytes(root: string): Promise<number | null> {
+  try {
+    const { bavail, bsize } = await statfs(root);
+    return bavail * bsize;
+  } catch {
+    return null;
+  }
+}

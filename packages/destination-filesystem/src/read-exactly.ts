@@ -1,0 +1,35 @@
+import type { FileHandle } from "node:fs/promises";
+
+import { IntegrityError, type ObjectKey } from "@ovault/core";
+
+/** After so many bytes the signal is looked at. */
+const STEP_BYTES = 8 * 1024 * 1024;
+
+export interface ExactRead {
+  readonly key: ObjectKey;
+  readonly offset: number;
+  readonly length: number;
+}
+
+/** Reads the range whole. @throws IntegrityError when the file ends before it does. */
+export async function readExactly(
+  handle: FileHandle,
+  { key, offset, length }: ExactRead,
+  signal: AbortSignal,
+): Promise<Uint8Array> {
+  const buffer = Buffer.allocUnsafeSlow(length);
+  for (let done = 0; done < length;) {
+    signal.throwIfAborted();
+    const step = Math.min(STEP_BYTES, length - done);
+    const { bytesRead } = await handle.read(buffer, done, step, offset + done);
+    if (bytesRead === 0) throw endsEarly(key, offset + done, offset + length);
+    done += bytesRead;
+  }
+  return buffer;
+}
+
+export function endsEarly(key: ObjectKey, bytes: number, expected: number): IntegrityError {
+  return new IntegrityError(`${key} ends at byte ${bytes}, expected ${expected} or more`, {
+    context: { key, bytes, expected },
+  });
+}
