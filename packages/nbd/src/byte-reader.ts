@@ -1,9 +1,6 @@
-import type { Readable } from "node:stream";
+import type { Duplex } from "node:stream";
 
 import { NbdConnectionError, NbdError, NbdProtocolError } from "./errors.ts";
-
-/** Unread bytes above which the stream is paused; a few socket reads, so that the normal flow never pauses. */
-const HIGH_WATER_BYTES = 256 * 1024;
 
 /** A read that waits for bytes. Without a target, bytes are counted and thrown away. */
 interface Want {
@@ -16,24 +13,30 @@ interface Want {
 
 /**
  * Reads exact amounts from a stream, in whatever pieces it arrives: each byte is copied once, from the received piece
- * to where it belongs. One read at a time. When nobody reads, the stream is paused, so memory stays bounded. When the
- * stream ends or fails, what had arrived can still be read; after that every read rejects with an NbdError.
+ * to where it belongs. One read at a time. A piece that is not used up pauses the stream until it is, so never more
+ * than one is held, and its memory may be reused after that. When the stream ends or fails, what had arrived can still
+ * be read; after that every read rejects with an NbdError.
  */
 export class ByteReader {
-  readonly #stream: Readable;
-  #pieces: Buffer[] = [];
-  #unreadBytes = 0;
+  readonly #stream: Duplex;
+  #piece: Uint8Array | undefined;
   #want: Want | undefined;
   #failure: NbdError | undefined;
 
-  constructor(stream: Readable) {
+  constructor(stream: Duplex) {
     this.#stream = stream;
-    stream.on("data", this.#onData);
+    stream.on("data", this.accept);
     stream.on("end", this.#onClose);
     stream.on("close", this.#onClose);
     stream.on("error", this.#onError);
-    stream.resume();
   }
+
+  /** Takes the next piece: for sockets that read into memory of their own (`onread`) and emit no data. */
+  readonly accept = (piece: Uint8Array): void => {
+    this.#piece = piece;
+    this.#serve();
+    if (this.#piece !== undefined) this.#stream.pause();
+  };
 
   /** Fills the whole buffer. */
   fill(buffer: Uint8Array): Promise<void> {
@@ -61,12 +64,12 @@ export class ByteReader {
    * before TLS wants them believed after it.
    */
   detach(): void {
-    this.#stream.off("data", this.#onData);
+    this.#stream.off("data", this.accept);
     this.#stream.off("end", this.#onClose);
     this.#stream.off("close", this.#onClose);
     this.#stream.off("error", this.#onError);
     this.#stream.pause();
-    if (this.#unreadBytes > 0) throw new NbdProtocolError("data received before TLS was started");
+    if (this.#piece !== undefined) throw new NbdProtocolError("data received before TLS was started");
   }
 
   #read(target: Uint8Array | undefined, length: number): Promise<void> {
@@ -81,16 +84,7 @@ export class ByteReader {
   #serve(): void {
     const want = this.#want;
     if (want === undefined) return;
-    while (want.filled < want.length) {
-      const piece = this.#pieces[0];
-      if (piece === undefined) break;
-      const used = Math.min(piece.length, want.length - want.filled);
-      if (want.target !== undefined) piece.copy(want.target, want.filled, 0, used);
-      want.filled += used;
-      this.#unreadBytes -= used;
-      if (used === piece.length) this.#pieces.shift();
-      else this.#pieces[0] = piece.subarray(used);
-    }
+    if (this.#piece !== undefined) this.#move(this.#piece, want);
     if (want.filled === want.length) {
       this.#want = undefined;
       want.resolve();
@@ -102,12 +96,12 @@ export class ByteReader {
     }
   }
 
-  readonly #onData = (piece: Buffer): void => {
-    this.#pieces.push(piece);
-    this.#unreadBytes += piece.length;
-    this.#serve();
-    if (this.#unreadBytes > HIGH_WATER_BYTES) this.#stream.pause();
-  };
+  #move(piece: Uint8Array, want: Want): void {
+    const used = Math.min(piece.length, want.length - want.filled);
+    want.target?.set(piece.subarray(0, used), want.filled);
+    want.filled += used;
+    this.#piece = used === piece.length ? undefined : piece.subarray(used);
+  }
 
   readonly #onClose = (): void => {
     this.#fail(new NbdConnectionError("the other side closed the NBD connection", { retry: "transient" }));

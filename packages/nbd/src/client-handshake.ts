@@ -8,6 +8,7 @@ import { OptionChannel, refusalError, uint16, uint32, wireString } from "./optio
 import type { OptionReply } from "./option-channel.ts";
 import { DEFAULT_MAX_BLOCK_BYTES, HANDSHAKE, INFO, MAGIC, OPTION, OPTION_REPLY } from "./protocol.ts";
 import { secureClientSocket } from "./socket.ts";
+import type { ReadSocket } from "./socket.ts";
 import { readUint64 } from "./uint64.ts";
 
 /** The first bytes after "NBDMAGIC" of servers older than newstyle. */
@@ -29,9 +30,7 @@ export interface BlockSizes {
 }
 
 /** A connection ready for requests. `socket` is the one to use from now on: TLS may have replaced the first. */
-export interface NegotiatedConnection {
-  readonly socket: net.Socket;
-  readonly reader: ByteReader;
+export interface NegotiatedConnection extends ReadSocket {
   readonly size: number;
   readonly flags: number;
   readonly blockSizes: BlockSizes;
@@ -41,9 +40,8 @@ export interface NegotiatedConnection {
 }
 
 /** Fixed newstyle handshake up to NBD_OPT_GO, or NBD_OPT_EXPORT_NAME with servers that lack it. */
-export async function negotiate(plainSocket: net.Socket, options: HandshakeOptions): Promise<NegotiatedConnection> {
-  let socket = plainSocket;
-  let reader = new ByteReader(socket);
+export async function negotiate(connected: ReadSocket, options: HandshakeOptions): Promise<NegotiatedConnection> {
+  let { socket, reader } = connected;
   const noZeroes = await greet(socket, reader);
   let channel = new OptionChannel(socket, reader);
   if (options.tls !== undefined) {

@@ -14,6 +14,7 @@ import { PendingReply } from "./pending-reply.ts";
 import type { BlockStatus, CommandName } from "./pending-reply.ts";
 import { ReplyReceiver } from "./reply-receiver.ts";
 import { openSocket } from "./socket.ts";
+import type { ReadSocket } from "./socket.ts";
 import { writeUint64 } from "./uint64.ts";
 
 const HANDSHAKE_TIMEOUT_MS = 30_000;
@@ -91,12 +92,12 @@ export class NbdClient {
     const deadline = AbortSignal.timeout(options.handshakeTimeoutMs ?? HANDSHAKE_TIMEOUT_MS);
     const signal = AbortSignal.any([options.signal, deadline]);
     const { address, exportName, contexts = [], tls } = options;
-    let socket: net.Socket | undefined;
-    const hangUp = (): void => void socket?.destroy();
+    let connected: ReadSocket | undefined;
+    const hangUp = (): void => void connected?.socket.destroy();
     signal.addEventListener("abort", hangUp);
     try {
-      socket = await openSocket(address, signal);
-      return new NbdClient(await negotiate(socket, { address, exportName, contexts, tls }));
+      connected = await openSocket(address, tls === undefined ? "fast" : "upgradable", signal);
+      return new NbdClient(await negotiate(connected, { address, exportName, contexts, tls }));
     } catch (error) {
       hangUp();
       if (options.signal.aborted) throw cancelled(options.signal);

@@ -1,26 +1,52 @@
 import net from "node:net";
 import tls from "node:tls";
 
-import type { NbdAddress } from "./address.ts";
 import { describeAddress } from "./address.ts";
+import type { NbdAddress } from "./address.ts";
+import { ByteReader } from "./byte-reader.ts";
 import { NbdConnectionError, NbdTlsError } from "./errors.ts";
 
-/** Opens a socket. Rejects with NbdConnectionError, transient when the server may come (back). */
-export function openSocket(address: NbdAddress, signal: AbortSignal): Promise<net.Socket> {
+/** Bytes taken from the kernel at once. Measured: twice the rate of Node's own 64 KiB pieces, which are not reused. */
+const RECEIVE_BYTES = 256 * 1024;
+
+/** A socket and the one who reads it. */
+export interface ReadSocket {
+  readonly socket: net.Socket;
+  readonly reader: ByteReader;
+}
+
+/**
+ * Opens a socket. A fast one receives into one buffer that is used again and again; TLS cannot be started on it later.
+ * Rejects with NbdConnectionError, transient because the server may come (back).
+ */
+export function openSocket(address: NbdAddress, kind: "fast" | "upgradable", signal: AbortSignal): Promise<ReadSocket> {
   return new Promise((resolve, reject) => {
-    const socket = net.connect({ ...address, noDelay: true });
+    const onread = {
+      buffer: Buffer.allocUnsafeSlow(RECEIVE_BYTES),
+      callback: (length: number, buffer: Uint8Array): boolean => {
+        reader.accept(buffer.subarray(0, length));
+        return true;
+      },
+    };
+    const socket = net.connect({ ...address, noDelay: true, ...(kind === "fast" ? { onread } : {}) });
+    const reader = new ByteReader(socket);
     const onAbort = (): void => void socket.destroy(new NbdConnectionError("connecting was cancelled"));
-    const settle = (act: () => void) => (): void => {
+    const onConnect = (): void => {
+      forget();
+      resolve({ socket, reader });
+    };
+    const onError = (error: Error): void => {
+      forget();
+      reject(connectError(address, error));
+    };
+    const forget = (): void => {
       signal.removeEventListener("abort", onAbort);
-      socket.removeAllListeners();
-      act();
+      socket.off("connect", onConnect);
+      socket.off("error", onError);
     };
     signal.addEventListener("abort", onAbort);
-    socket.once(
-      "connect",
-      settle(() => resolve(socket)),
-    );
-    socket.once("error", (error) => settle(() => reject(connectError(address, error)))());
+    socket.on("connect", onConnect);
+    socket.on("error", onError);
   });
 }
 
