@@ -86,7 +86,7 @@ export interface ImportDisk {
   readonly storageDomainId: string;
   readonly diskId: string;
   readonly volumeId: string;
-  /** Path of a qcow2 or raw file; anything that is not qcow2 is taken as raw. */
+  /** Path of a qcow2 or raw file that nobody writes to. */
   readonly source: string;
 }
 

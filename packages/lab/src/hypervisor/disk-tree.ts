@@ -1,0 +1,153 @@
+import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { stat } from "node:fs/promises";
+import { join } from "node:path";
+
+import { z } from "zod";
+
+import { HypervisorError } from "./errors.ts";
+import type { DiskInfo, VolumeInfo } from "./hypervisor.ts";
+import { inspectVolume } from "./qemu-img.ts";
+
+const volumeRecord = z.strictObject({ volumeId: z.string(), format: z.enum(["raw", "cow"]) });
+const diskRecord = z.strictObject({
+  diskId: z.string(),
+  storageDomainId: z.string(),
+  /** From the base to the active volume. */
+  volumes: z.array(volumeRecord).readonly(),
+});
+const treeFile = z.strictObject({ disks: z.array(diskRecord) });
+
+export type VolumeRecord = Readonly<z.infer<typeof volumeRecord>>;
+export type DiskRecord = Readonly<z.infer<typeof diskRecord>>;
+
+/** A volume with its place in the tree. */
+export interface Volume extends VolumeRecord {
+  readonly path: string;
+}
+
+/** Which disks exist and what volumes they consist of, kept in `ROOT/disks.json`; the volumes lie beside it. */
+export class DiskTree {
+  readonly root: string;
+  readonly #disks: Map<string, DiskRecord>;
+
+  private constructor(root: string, disks: readonly DiskRecord[]) {
+    this.root = root;
+    this.#disks = new Map(disks.map((disk) => [disk.diskId, disk]));
+  }
+
+  /** Opens the tree at `root`, or begins an empty one. */
+  static async open(root: string): Promise<DiskTree> {
+    await mkdir(root, { recursive: true });
+    const text = await readFile(join(root, "disks.json"), "utf8").catch((error: unknown) => {
+      if (error instanceof Error && "code" in error && error.code === "ENOENT") return undefined;
+      throw error;
+    });
+    return new DiskTree(root, text === undefined ? [] : treeFile.parse(JSON.parse(text)).disks);
+  }
+
+  list(): readonly string[] {
+    return [...this.#disks.keys()];
+  }
+
+  has(diskId: string): boolean {
+    return this.#disks.has(diskId);
+  }
+
+  get(diskId: string): DiskRecord {
+    const disk = this.#disks.get(diskId);
+    if (disk === undefined) throw new HypervisorError(`no disk ${diskId}`, { context: { diskId } });
+    return disk;
+  }
+
+  /** From the base to the active volume. */
+  volumes(diskId: string): readonly Volume[] {
+    const disk = this.get(diskId);
+    return disk.volumes.map((volume) => ({ ...volume, path: this.path(disk, volume.volumeId) }));
+  }
+
+  /** The chain up to one volume, which is the active one when not named. Never empty. */
+  chainTo(diskId: string, volumeId: string | undefined): readonly Volume[] {
+    const volumes = this.volumes(diskId);
+    const end = volumeId === undefined ? volumes.length - 1 : volumes.findIndex((v) => v.volumeId === volumeId);
+    if (end < 0) {
+      throw new HypervisorError(`disk ${diskId} has no volume ${volumeId}`, { context: { diskId } });
+    }
+    return volumes.slice(0, end + 1);
+  }
+
+  path(disk: Pick<DiskRecord, "diskId" | "storageDomainId">, volumeId: string): string {
+    return join(this.#directory(disk), volumeId);
+  }
+
+  async info(diskId: string): Promise<DiskInfo> {
+    const { storageDomainId } = this.get(diskId);
+    const chain = await Promise.all(this.volumes(diskId).map(volumeInfo));
+    const active = activeOf(chain);
+    return {
+      diskId,
+      storageDomainId,
+      format: active.format,
+      virtualBytes: active.virtualBytes,
+      actualBytes: active.actualBytes,
+      totalBytes: chain.reduce((sum, volume) => sum + volume.actualBytes, 0),
+      chain,
+    };
+  }
+
+  /** Makes the directory a new disk's volumes go into. Throws when the disk exists. */
+  async makeDirectory(disk: Pick<DiskRecord, "diskId" | "storageDomainId">): Promise<void> {
+    if (this.has(disk.diskId)) {
+      throw new HypervisorError(`disk ${disk.diskId} exists already`, { context: { diskId: disk.diskId } });
+    }
+    await mkdir(this.#directory(disk), { recursive: true });
+  }
+
+  async put(disk: DiskRecord): Promise<void> {
+    this.#disks.set(disk.diskId, disk);
+    await this.#save();
+  }
+
+  async remove(diskId: string): Promise<void> {
+    const disk = this.get(diskId);
+    this.#disks.delete(diskId);
+    await this.#save();
+    await this.discard(disk);
+  }
+
+  /** Removes the files of a disk that is not, or no longer, in the tree. */
+  async discard(disk: Pick<DiskRecord, "diskId" | "storageDomainId">): Promise<void> {
+    await rm(this.#directory(disk), { recursive: true, force: true });
+  }
+
+  #directory(disk: Pick<DiskRecord, "diskId" | "storageDomainId">): string {
+    return join(this.root, disk.storageDomainId, "images", disk.diskId);
+  }
+
+  async #save(): Promise<void> {
+    const draft = join(this.root, "disks.json.tmp");
+    await writeFile(draft, `${JSON.stringify({ disks: [...this.#disks.values()] }, null, 2)}\n`, { flush: true });
+    await rename(draft, join(this.root, "disks.json"));
+  }
+}
+
+/** The last of a chain, the one that takes writes. */
+export function activeOf<T>(chain: readonly T[]): T {
+  const active = chain.at(-1);
+  if (active === undefined) throw new HypervisorError("a disk without volumes");
+  return active;
+}
+
+async function volumeInfo(volume: Volume): Promise<VolumeInfo> {
+  const [image, file] = await Promise.all([inspectVolume(volume.path, qemuFormat(volume)), stat(volume.path)]);
+  return {
+    ...volume,
+    virtualBytes: image["virtual-size"],
+    actualBytes: file.blocks * 512,
+    fileBytes: file.size,
+  };
+}
+
+/** QEMU's name for a volume's format. */
+export function qemuFormat(volume: VolumeRecord): "qcow2" | "raw" {
+  return volume.format === "cow" ? "qcow2" : "raw";
+}

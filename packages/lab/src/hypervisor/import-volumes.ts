@@ -1,0 +1,43 @@
+import { randomUUID } from "node:crypto";
+
+import { qemuFormat } from "./disk-tree.ts";
+import type { VolumeRecord } from "./disk-tree.ts";
+import { HypervisorError } from "./errors.ts";
+import { copyFileSparsely, inspectChain, qemuImg } from "./qemu-img.ts";
+
+/**
+ * Copies an image and everything below it to the places that `pathOf` names, and returns the volumes from the base up.
+ * Nothing is converted: only the names of backing files change.
+ */
+export async function importVolumes(
+  source: string,
+  topVolumeId: string,
+  pathOf: (volumeId: string) => string,
+): Promise<readonly VolumeRecord[]> {
+  const volumes: VolumeRecord[] = [];
+  const images = (await inspectChain(source)).toReversed();
+  for (const [index, image] of images.entries()) {
+    const isTop = index === images.length - 1;
+    const volume: VolumeRecord = {
+      volumeId: isTop ? topVolumeId : randomUUID(),
+      format: volumeFormat(image.format, image.filename),
+    };
+    const path = pathOf(volume.volumeId);
+    await copyFileSparsely(image.filename, path);
+    const below = volumes.at(-1);
+    if (below !== undefined) {
+      await qemuImg("rebase", "-u", "-f", "qcow2", "-b", below.volumeId, "-F", qemuFormat(below), path);
+    }
+    volumes.push(volume);
+  }
+  return volumes;
+}
+
+function volumeFormat(format: string, path: string): VolumeRecord["format"] {
+  if (format === "qcow2") return "cow";
+  if (format === "raw") return "raw";
+  throw new HypervisorError(`${path} is a ${format} image; oVirt knows qcow2 and raw`, {
+    context: { path, format },
+    hint: "Convert it first: qemu-img convert -O qcow2 IMAGE NEW.",
+  });
+}

@@ -1,0 +1,30 @@
+import { QmpError } from "./errors.ts";
+import type { QmpArguments, QmpClient } from "./qmp-client.ts";
+
+/** Starts a block job and waits for its end; one that must be told to complete is told. Throws QmpError if it fails. */
+export async function runJob(qmp: QmpClient, command: string, args: QmpArguments, jobId: string): Promise<void> {
+  const completed = qmp.nextEvent(({ event, data }) => event === "BLOCK_JOB_COMPLETED" && data["device"] === jobId);
+  const ready = qmp.nextEvent(({ event, data }) => event === "BLOCK_JOB_READY" && data["device"] === jobId);
+  const gone = jobGone(qmp, jobId);
+  await qmp.execute(command, { ...args, "job-id": jobId });
+  const first = await Promise.race([ready, completed]);
+  if (first.event === "BLOCK_JOB_READY") await qmp.execute("block-job-complete", { device: jobId });
+  const { data } = await completed;
+  await gone;
+  if (data["error"] !== undefined) {
+    throw new QmpError(`${command} failed: ${String(data["error"])}`, { context: { command, jobId } });
+  }
+}
+
+/** Ends a job that would run for ever, such as a backup with sync=none. */
+export async function cancelJob(qmp: QmpClient, jobId: string): Promise<void> {
+  const gone = jobGone(qmp, jobId);
+  await qmp.execute("block-job-cancel", { device: jobId });
+  await gone;
+}
+
+function jobGone(qmp: QmpClient, jobId: string): Promise<unknown> {
+  return qmp.nextEvent(
+    ({ event, data }) => event === "JOB_STATUS_CHANGE" && data["id"] === jobId && data["status"] === "null",
+  );
+}

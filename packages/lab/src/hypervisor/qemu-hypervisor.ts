@@ -1,0 +1,340 @@
+import { mkdir, rm } from "node:fs/promises";
+import { join, resolve } from "node:path";
+
+import { Backup } from "./backup.ts";
+import { bitmapsAtRest, bitmapsInUse, traceCheckpoint } from "./bitmaps.ts";
+import { DiskTree, activeOf, qemuFormat } from "./disk-tree.ts";
+import { HypervisorError } from "./errors.ts";
+import type {
+  BackupDisk,
+  CheckpointState,
+  CreateDisk,
+  DiskInfo,
+  GuestWrite,
+  Hypervisor,
+  ImportDisk,
+  NbdExport,
+  OpenExport,
+  SnapshotDisk,
+  StartBackup,
+} from "./hypervisor.ts";
+import { importVolumes } from "./import-volumes.ts";
+import { Machine } from "./machine.ts";
+import { addExport } from "./nbd-exports.ts";
+import { qemuImg } from "./qemu-img.ts";
+import { RunDirectory } from "./run-directory.ts";
+import { createSnapshot, removeSnapshot } from "./snapshots.ts";
+import { StorageDaemon } from "./storage-daemon.ts";
+import { nodeName, openChain } from "./volume-nodes.ts";
+
+interface RunningBackup {
+  readonly vmId: string;
+  readonly backup: Backup;
+  /** The machine was started for this backup. */
+  readonly cold: boolean;
+}
+
+interface RunningExport {
+  readonly diskId: string;
+  readonly writable: boolean;
+  readonly daemon: StorageDaemon;
+}
+
+/** The hypervisor of the lab: one `qemu-storage-daemon` for each running machine, cold backup or image transfer. */
+export class QemuHypervisor implements Hypervisor {
+  readonly #tree: DiskTree;
+  readonly #run: RunDirectory;
+  readonly #scratchDirectory: string;
+  readonly #machines = new Map<string, Machine>();
+  readonly #backups = new Map<string, RunningBackup>();
+  readonly #exports = new Map<string, RunningExport>();
+  /** Processes that exist for the length of one call. */
+  readonly #transient = new Set<StorageDaemon>();
+  #started = 0;
+
+  private constructor(tree: DiskTree, run: RunDirectory, scratchDirectory: string) {
+    this.#tree = tree;
+    this.#run = run;
+    this.#scratchDirectory = scratchDirectory;
+  }
+
+  /**
+   * Opens a tree of disks, or begins one. All machines are down; QEMU processes that a killed lab has left are ended.
+   * Only one hypervisor may have a tree open.
+   */
+  static async open(root: string): Promise<QemuHypervisor> {
+    const path = resolve(root);
+    const tree = await DiskTree.open(path);
+    const run = await RunDirectory.open(path);
+    const scratch = join(path, "scratch");
+    await rm(scratch, { recursive: true, force: true });
+    await mkdir(scratch);
+    return new QemuHypervisor(tree, run, scratch);
+  }
+
+  async importDisk({ source, volumeId, ...disk }: ImportDisk): Promise<DiskInfo> {
+    await this.#tree.makeDirectory(disk);
+    try {
+      const volumes = await importVolumes(source, volumeId, (id) => this.#tree.path(disk, id));
+      await this.#tree.put({ ...disk, volumes });
+    } catch (error) {
+      await this.#tree.discard(disk);
+      throw error;
+    }
+    return this.#tree.info(disk.diskId);
+  }
+
+  async createDisk({ diskId, storageDomainId, volumeId, format, virtualBytes, sparse }: CreateDisk): Promise<DiskInfo> {
+    const disk = { diskId, storageDomainId };
+    await this.#tree.makeDirectory(disk);
+    const options = format === "raw" && !sparse ? ["-o", "preallocation=falloc"] : [];
+    const path = this.#tree.path(disk, volumeId);
+    try {
+      await qemuImg("create", "-q", "-f", qemuFormat({ volumeId, format }), ...options, path, String(virtualBytes));
+      await this.#tree.put({ ...disk, volumes: [{ volumeId, format }] });
+    } catch (error) {
+      await this.#tree.discard(disk);
+      throw error;
+    }
+    return this.#tree.info(diskId);
+  }
+
+  async removeDisk(diskId: string): Promise<void> {
+    if (!this.#tree.has(diskId)) return;
+    this.#refuseInUse(diskId);
+    await this.#tree.remove(diskId);
+  }
+
+  async resizeDisk(diskId: string, virtualBytes: number): Promise<DiskInfo> {
+    const { virtualBytes: before } = await this.#tree.info(diskId);
+    if (virtualBytes < before) {
+      const context = { diskId, virtualBytes, before };
+      throw new HypervisorError(`disk ${diskId} cannot shrink from ${before} to ${virtualBytes} bytes`, { context });
+    }
+    await this.#holding([diskId], (machine) => machine.resize(diskId, virtualBytes));
+    return this.#tree.info(diskId);
+  }
+
+  diskInfo(diskId: string): Promise<DiskInfo> {
+    return this.#tree.info(diskId);
+  }
+
+  listDisks(): readonly string[] {
+    return this.#tree.list();
+  }
+
+  async startVm(vmId: string, diskIds: readonly string[]): Promise<void> {
+    if (this.vmState(vmId) === "up") throw new HypervisorError(`machine ${vmId} is up already`, { context: { vmId } });
+    for (const diskId of diskIds) this.#refuseInUse(diskId);
+    const machine = await this.#startMachine(diskIds);
+    this.#machines.set(vmId, machine);
+    void machine.daemon.ended.then(() => {
+      if (this.#machines.get(vmId) === machine) this.#machines.delete(vmId);
+    });
+  }
+
+  async stopVm(vmId: string, options: { readonly graceful: boolean }): Promise<void> {
+    const machine = this.#machines.get(vmId);
+    if (machine === undefined) return;
+    if (options.graceful) {
+      for (const backupId of this.#backupsOf(machine)) await this.stopBackup(backupId);
+      await machine.serial.run(() => machine.stop(options));
+    } else {
+      await machine.stop(options);
+      for (const backupId of this.#backupsOf(machine)) await this.stopBackup(backupId);
+    }
+    this.#machines.delete(vmId);
+  }
+
+  async plugDisk(vmId: string, diskId: string): Promise<void> {
+    this.#refuseInUse(diskId);
+    const machine = this.#machine(vmId);
+    await machine.serial.run(() => machine.plug(diskId, this.#tree.volumes(diskId)));
+  }
+
+  async unplugDisk(vmId: string, diskId: string): Promise<void> {
+    const machine = this.#machine(vmId);
+    await machine.serial.run(() => machine.unplug(diskId));
+  }
+
+  vmState(vmId: string): "up" | "down" {
+    return this.#machines.get(vmId)?.alive === true ? "up" : "down";
+  }
+
+  async guestWrite(diskId: string, write: GuestWrite): Promise<void> {
+    const machine = [...this.#machines.values()].find((candidate) => candidate.holds(diskId));
+    if (machine === undefined) {
+      throw new HypervisorError(`no running machine has disk ${diskId}`, {
+        context: { diskId },
+        hint: "Only a guest writes to its disk: start the machine first.",
+      });
+    }
+    await machine.serial.run(() => machine.guestWrite(diskId, write));
+  }
+
+  async startBackup(request: StartBackup): Promise<readonly BackupDisk[]> {
+    const { backupId, vmId } = request;
+    if (this.#backups.has(backupId)) throw new HypervisorError(`backup ${backupId} exists`, { context: { backupId } });
+    const running = this.#machines.get(vmId);
+    const cold = running === undefined;
+    if (cold) for (const { diskId } of request.disks) this.#refuseInUse(diskId);
+    const machine = running ?? (await this.#startMachine(request.disks.map(({ diskId }) => diskId)));
+    try {
+      const backup = await machine.serial.run(() => Backup.start(machine, request, this.#scratchDirectory));
+      this.#backups.set(backupId, { vmId, backup, cold });
+      return backup.disks;
+    } catch (error) {
+      if (cold) await machine.stop({ graceful: true });
+      throw error;
+    }
+  }
+
+  async stopBackup(backupId: string): Promise<void> {
+    const running = this.#backups.get(backupId);
+    if (running === undefined) return;
+    this.#backups.delete(backupId);
+    const { backup, cold } = running;
+    const { machine } = backup;
+    await machine.serial.run(() => backup.stop());
+    if (cold) await machine.stop({ graceful: true });
+  }
+
+  async checkpointState(diskId: string, checkpointId: string): Promise<CheckpointState> {
+    const chain = this.#tree.volumes(diskId);
+    const machine = this.#holder(diskId);
+    const bitmaps = machine ? await bitmapsInUse(machine.daemon.qmp, chain) : await bitmapsAtRest(chain);
+    return traceCheckpoint(chain, bitmaps, checkpointId).state;
+  }
+
+  async removeCheckpoint(diskIds: readonly string[], checkpointId: string): Promise<void> {
+    for (const diskId of diskIds) {
+      await this.#holding([diskId], async ({ daemon }) => {
+        const bitmaps = await bitmapsInUse(daemon.qmp, this.#tree.volumes(diskId));
+        for (const [volumeId, ofVolume] of bitmaps) {
+          if (!ofVolume.some(({ name }) => name === checkpointId)) continue;
+          await daemon.qmp.execute("block-dirty-bitmap-remove", { node: nodeName(volumeId), name: checkpointId });
+        }
+      });
+    }
+  }
+
+  async breakCheckpoints(diskId: string): Promise<void> {
+    const machine = this.#holder(diskId);
+    if (machine) await machine.serial.run(() => machine.unplug(diskId));
+    const victim = await this.#startMachine([diskId]);
+    await victim.stop({ graceful: false }); // the file was opened for writing, so its bitmaps stay marked "in use"
+    if (machine) await machine.serial.run(() => machine.plug(diskId, this.#tree.volumes(diskId)));
+  }
+
+  async createSnapshot(disks: readonly SnapshotDisk[]): Promise<void> {
+    const diskIds = disks.map(({ diskId }) => diskId);
+    await this.#holding(diskIds, (machine) => createSnapshot(machine, this.#tree, disks));
+  }
+
+  async removeSnapshot(diskId: string, volumeId: string): Promise<void> {
+    await this.#holding([diskId], (machine) => removeSnapshot(machine, this.#tree, diskId, volumeId));
+  }
+
+  async openExport({ exportId, diskId, volumeId, shallow = false, writable }: OpenExport): Promise<NbdExport> {
+    if (this.#exports.has(exportId)) throw new HypervisorError(`export ${exportId} exists`, { context: { exportId } });
+    const chain = this.#tree.chainTo(diskId, volumeId);
+    const active = activeOf(chain);
+    if (writable) this.#refuseInUse(diskId);
+    const daemon = await this.#startDaemon();
+    this.#exports.set(exportId, { diskId, writable, daemon });
+    try {
+      const layers = shallow ? [active] : chain;
+      const node = await openChain(daemon.qmp, layers, { writable, detectZeroes: true });
+      // a raw image has no layers to tell apart; oVirt leaves the context off there
+      return await addExport(daemon, { node, name: exportId, writable, allocationDepth: active.format === "cow" });
+    } catch (error) {
+      await this.closeExport(exportId);
+      throw error;
+    }
+  }
+
+  async closeExport(exportId: string): Promise<void> {
+    const running = this.#exports.get(exportId);
+    if (running === undefined) return;
+    await running.daemon.quit();
+    this.#exports.delete(exportId);
+  }
+
+  async view(diskId: string, rawPath: string): Promise<void> {
+    const machine = this.#holder(diskId);
+    if (machine === undefined) {
+      const active = activeOf(this.#tree.volumes(diskId));
+      await qemuImg("convert", "-f", qemuFormat(active), "-O", "raw", active.path, rawPath);
+      return;
+    }
+    const { path, exportName } = machine.guestExport(diskId);
+    const file = { driver: "nbd", server: { type: "unix", path }, export: exportName };
+    const image = `json:${JSON.stringify({ driver: "raw", file })}`;
+    await machine.serial.run(() => qemuImg("convert", "-O", "raw", image, rawPath));
+  }
+
+  async close(): Promise<void> {
+    for (const backupId of [...this.#backups.keys()]) await this.stopBackup(backupId);
+    for (const vmId of [...this.#machines.keys()]) await this.stopVm(vmId, { graceful: true });
+    for (const exportId of [...this.#exports.keys()]) await this.closeExport(exportId);
+    for (const daemon of this.#transient) await daemon.quit();
+    await this.#run.remove();
+  }
+
+  /** Runs a task with a machine that holds the disks: the one that has them, or one made for the task. */
+  async #holding(diskIds: readonly string[], task: (machine: Machine) => Promise<void>): Promise<void> {
+    const [holder, another] = new Set(diskIds.map((diskId) => this.#holder(diskId)));
+    if (another !== undefined) throw new HypervisorError("these disks are not all in one machine");
+    if (holder) return holder.serial.run(() => task(holder));
+    for (const diskId of diskIds) this.#refuseInUse(diskId);
+    const machine = await this.#startMachine(diskIds);
+    this.#transient.add(machine.daemon);
+    try {
+      await task(machine);
+    } finally {
+      await machine.stop({ graceful: true });
+      this.#transient.delete(machine.daemon);
+    }
+  }
+
+  async #startMachine(diskIds: readonly string[]): Promise<Machine> {
+    const machine = new Machine(await this.#startDaemon());
+    try {
+      for (const diskId of diskIds) await machine.plug(diskId, this.#tree.volumes(diskId));
+      return machine;
+    } catch (error) {
+      await machine.stop({ graceful: true });
+      throw error;
+    }
+  }
+
+  #startDaemon(): Promise<StorageDaemon> {
+    this.#started += 1;
+    return StorageDaemon.start(this.#run, `qemu${this.#started}`);
+  }
+
+  #machine(vmId: string): Machine {
+    const machine = this.#machines.get(vmId);
+    if (machine === undefined) throw new HypervisorError(`machine ${vmId} is down`, { context: { vmId } });
+    return machine;
+  }
+
+  /** The machine, running or started for a backup, that holds a disk. */
+  #holder(diskId: string): Machine | undefined {
+    const cold = [...this.#backups.values()].map(({ backup }) => backup.machine);
+    return [...this.#machines.values(), ...cold].find((machine) => machine.holds(diskId));
+  }
+
+  #backupsOf(machine: Machine): readonly string[] {
+    return [...this.#backups].filter(([, { backup }]) => backup.machine === machine).map(([backupId]) => backupId);
+  }
+
+  #refuseInUse(diskId: string): void {
+    const exported = [...this.#exports.values()].some((running) => running.diskId === diskId);
+    if (!exported && this.#holder(diskId) === undefined) return;
+    throw new HypervisorError(`disk ${diskId} is in use`, {
+      context: { diskId },
+      hint: "Stop the machine, backup or image transfer that uses it first.",
+    });
+  }
+}

@@ -1,0 +1,58 @@
+import { execFile } from "node:child_process";
+import { promisify } from "node:util";
+
+import { z } from "zod";
+
+import { HypervisorError } from "./errors.ts";
+
+const run = promisify(execFile);
+
+const imageInfo = z.object({
+  filename: z.string(),
+  format: z.string(),
+  "virtual-size": z.number(),
+  "actual-size": z.number().default(0),
+  "full-backing-filename": z.string().optional(),
+  "format-specific": z
+    .object({
+      data: z.object({
+        bitmaps: z.array(z.object({ name: z.string(), flags: z.array(z.string()) })).optional(),
+      }),
+    })
+    .optional(),
+});
+
+/** What `qemu-img info` says about one image file. */
+export type ImageInfo = z.infer<typeof imageInfo>;
+
+/** Runs `qemu-img`. Throws HypervisorError with its own words. */
+export async function qemuImg(...args: string[]): Promise<string> {
+  return (await runTool("qemu-img", args)).stdout;
+}
+
+/** Copies a file sparsely, sharing its blocks where the file system can. */
+export async function copyFileSparsely(from: string, to: string): Promise<void> {
+  await runTool("cp", ["--sparse=auto", "--reflink=auto", "--", from, to]);
+}
+
+/** Describes a volume file of known format, also while a QEMU process holds it. */
+export async function inspectVolume(path: string, format: string): Promise<ImageInfo> {
+  return imageInfo.parse(JSON.parse(await qemuImg("info", "--force-share", "--output=json", "-f", format, path)));
+}
+
+/** Describes a foreign image and everything below it, top first. Fails while somebody writes to it. */
+export async function inspectChain(path: string): Promise<readonly ImageInfo[]> {
+  return z.array(imageInfo).parse(JSON.parse(await qemuImg("info", "--backing-chain", "--output=json", path)));
+}
+
+async function runTool(tool: string, args: string[]): Promise<{ stdout: string }> {
+  try {
+    return await run(tool, args, { maxBuffer: 64 * 1024 * 1024 });
+  } catch (cause) {
+    const text = cause instanceof Error && "stderr" in cause ? String(cause.stderr).trim() : String(cause);
+    throw new HypervisorError(`${tool} ${args[0] ?? ""} failed: ${text}`, {
+      cause,
+      hint: "The lab needs the Debian packages qemu-utils and qemu-system-common.",
+    });
+  }
+}

@@ -1,0 +1,74 @@
+import { mkdir, mkdtemp, readFile, readdir, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { basename, dirname, join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+
+const SOCKETS = "sockets";
+const PREFIX = "ovault-lab-";
+const POLL_MS = 20;
+const PATIENCE_MS = 5_000;
+
+/**
+ * `ROOT/run`: what belongs to one life of the lab. It holds a pid file of each QEMU process and the name of the
+ * directory of their sockets, which lies in the temporary directory because the path of a socket must be short.
+ */
+export class RunDirectory {
+  readonly sockets: string;
+  readonly #path: string;
+
+  private constructor(path: string, sockets: string) {
+    this.#path = path;
+    this.sockets = sockets;
+  }
+
+  /** Waits for, or ends, the processes a killed lab has left, then begins anew. */
+  static async open(root: string): Promise<RunDirectory> {
+    const path = join(root, "run");
+    await mkdir(path, { recursive: true });
+    for (const name of await readdir(path)) {
+      if (name.endsWith(".pid")) await endLeftover(join(path, name));
+      if (name === SOCKETS) await removeSockets(await readFile(join(path, name), "utf8"));
+    }
+    await rm(path, { recursive: true });
+    await mkdir(path);
+    const sockets = await mkdtemp(join(tmpdir(), PREFIX));
+    await writeFile(join(path, SOCKETS), sockets);
+    return new RunDirectory(path, sockets);
+  }
+
+  pidFile(name: string): string {
+    return join(this.#path, `${name}.pid`);
+  }
+
+  async remove(): Promise<void> {
+    await removeSockets(this.sockets);
+    await rm(this.#path, { recursive: true, force: true });
+  }
+}
+
+/** Only what certainly is ours: a process whose command line names the pid file. */
+async function endLeftover(pidFile: string): Promise<void> {
+  const pid = Number.parseInt(await readFile(pidFile, "utf8"), 10);
+  const deadline = Date.now() + PATIENCE_MS;
+  while (await runsWith(pid, pidFile)) {
+    signalProcess(pid, Date.now() < deadline ? "SIGTERM" : "SIGKILL");
+    await sleep(POLL_MS);
+  }
+}
+
+function signalProcess(pid: number, signal: "SIGTERM" | "SIGKILL"): void {
+  try {
+    process.kill(pid, signal);
+  } catch {
+    // it has just ended by itself
+  }
+}
+
+async function runsWith(pid: number, argument: string): Promise<boolean> {
+  const commandLine = await readFile(`/proc/${pid}/cmdline`, "utf8").catch(() => "");
+  return commandLine.split("\0").includes(argument);
+}
+
+async function removeSockets(path: string): Promise<void> {
+  if (dirname(path) === tmpdir() && basename(path).startsWith(PREFIX)) await rm(path, { recursive: true, force: true });
+}

@@ -1,0 +1,100 @@
+import { spawn } from "node:child_process";
+import type { ChildProcess } from "node:child_process";
+import { once } from "node:events";
+import { createServer } from "node:net";
+import type { Server, Socket } from "node:net";
+import { join } from "node:path";
+
+import { HypervisorError } from "./errors.ts";
+import { QmpClient } from "./qmp-client.ts";
+import type { RunDirectory } from "./run-directory.ts";
+
+/**
+ * One `qemu-storage-daemon`: QEMU's block layer without a machine around it, with a QMP monitor and an NBD server on a
+ * unix socket. It ends gracefully when this process dies, whatever it dies of.
+ */
+export class StorageDaemon {
+  readonly qmp: QmpClient;
+  /** Unix socket of its NBD server. */
+  readonly nbdPath: string;
+  readonly pid: number;
+  /** Settles when the process has ended; never rejects. */
+  readonly ended: Promise<void>;
+  readonly #child: ChildProcess;
+
+  private constructor(child: ChildProcess, pid: number, qmp: QmpClient, nbdPath: string, ended: Promise<void>) {
+    this.#child = child;
+    this.pid = pid;
+    this.qmp = qmp;
+    this.nbdPath = nbdPath;
+    this.ended = ended;
+  }
+
+  /** `name` is unique in the run directory. */
+  static async start(directory: RunDirectory, name: string): Promise<StorageDaemon> {
+    const nbdPath = join(directory.sockets, `${name}.nbd`);
+    const qmpPath = join(directory.sockets, `${name}.qmp`);
+    const server = createServer();
+    await listen(server, qmpPath);
+    const connected = new Promise<Socket>((resolve) => server.once("connection", resolve));
+    const child = spawn(
+      "setpriv", // util-linux: the kernel sends the signal on when the parent dies
+      [
+        ...["--pdeathsig", "TERM", "--", "qemu-storage-daemon"],
+        ...["--nbd-server", `addr.type=unix,addr.path=${nbdPath}`],
+        ...["--chardev", `socket,id=qmp,path=${qmpPath},server=off`],
+        ...["--monitor", "chardev=qmp"],
+        ...["--pidfile", directory.pidFile(name)],
+      ],
+      { stdio: ["ignore", "ignore", "pipe"] },
+    );
+    const stderr: string[] = [];
+    child.stderr.setEncoding("utf8").on("data", (text: string) => stderr.push(text));
+    const ended = new Promise<void>((resolve) => {
+      child.once("close", () => resolve());
+      child.once("error", () => resolve());
+    });
+    const failed = new Promise<never>((_, reject) => {
+      child.once("error", (cause) => reject(cannotStart(String(cause), cause)));
+      child.once("close", () => reject(cannotStart(stderr.join("").trim(), undefined)));
+    });
+    failed.catch(() => undefined); // after a good start nobody asks any more
+    try {
+      const qmp = await Promise.race([connected.then((socket) => QmpClient.open(socket)), failed]);
+      const pid = child.pid;
+      if (pid === undefined) throw cannotStart("no process id", undefined);
+      return new StorageDaemon(child, pid, qmp, nbdPath, ended);
+    } catch (error) {
+      child.kill("SIGKILL");
+      throw error;
+    } finally {
+      server.close();
+    }
+  }
+
+  /** Writes everything back, bitmaps too, and ends. */
+  async quit(): Promise<void> {
+    await this.qmp.execute("quit").catch(() => undefined); // it may end before it answers
+    await this.ended;
+    this.qmp.close();
+  }
+
+  /** Ends it as a power cut would. */
+  async kill(): Promise<void> {
+    this.#child.kill("SIGKILL");
+    await this.ended;
+    this.qmp.close();
+  }
+}
+
+async function listen(server: Server, path: string): Promise<void> {
+  server.listen(path);
+  await once(server, "listening");
+}
+
+function cannotStart(reason: string, cause: unknown): HypervisorError {
+  return new HypervisorError(`qemu-storage-daemon did not start: ${reason}`, {
+    cause,
+    hint: "Install the packages qemu-system-common (qemu-storage-daemon), qemu-utils and util-linux.",
+  });
+}

@@ -1,0 +1,76 @@
+import { createHash } from "node:crypto";
+
+import { activeOf, qemuFormat } from "./disk-tree.ts";
+import type { Volume } from "./disk-tree.ts";
+import type { QmpArguments, QmpClient } from "./qmp-client.ts";
+
+/** Name of the block node of a volume: QEMU takes at most 31 characters, so an id does not fit. */
+export function nodeName(volumeId: string): string {
+  return `v${createHash("sha256").update(volumeId).digest("hex").slice(0, 24)}`;
+}
+
+export interface OpenNodes {
+  /** The top node takes writes; discards reach the file. */
+  readonly writable: boolean;
+  /** Uploads: written zeroes become holes. */
+  readonly detectZeroes?: boolean;
+}
+
+/**
+ * Opens a chain, base first, one node a volume, and returns the name of the top node. Every node belongs to the monitor,
+ * so that snapshots and merges can move them.
+ */
+export async function openChain(qmp: QmpClient, chain: readonly Volume[], options: OpenNodes): Promise<string> {
+  const opened: Volume[] = [];
+  try {
+    for (const volume of chain) {
+      const below = opened.at(-1);
+      await openVolume(qmp, volume, {
+        ...options,
+        writable: options.writable && opened.length === chain.length - 1,
+        backing: below === undefined ? null : nodeName(below.volumeId),
+      });
+      opened.push(volume);
+    }
+  } catch (error) {
+    await closeChain(qmp, opened);
+    throw error;
+  }
+  return nodeName(activeOf(chain).volumeId);
+}
+
+/** Opens one volume over a node that is open already, or over nothing. */
+export async function openVolume(
+  qmp: QmpClient,
+  volume: Volume,
+  { writable, detectZeroes = false, backing }: OpenNodes & { readonly backing: string | null },
+): Promise<void> {
+  await qmp.execute("blockdev-add", volumeOptions(volume, { writable, detectZeroes, backing }));
+}
+
+/** Lets a volume inside a chain take writes, for a merge into it. */
+export async function makeWritable(qmp: QmpClient, volume: Volume, backing: string | null): Promise<void> {
+  await qmp.execute("blockdev-reopen", { options: [volumeOptions(volume, { writable: true, backing })] });
+}
+
+function volumeOptions(
+  volume: Volume,
+  { writable, detectZeroes = false, backing }: OpenNodes & { readonly backing: string | null },
+): QmpArguments {
+  return {
+    driver: qemuFormat(volume),
+    "node-name": nodeName(volume.volumeId),
+    "read-only": !writable,
+    discard: "unmap",
+    ...(detectZeroes && writable && { "detect-zeroes": "unmap" }),
+    ...(volume.format === "cow" && { backing }),
+    file: { driver: "file", filename: volume.path, discard: "unmap" },
+  };
+}
+
+/** Closes the nodes of a chain; qcow2 bitmaps are written back. */
+export async function closeChain(qmp: QmpClient, chain: readonly Volume[]): Promise<void> {
+  for (const volume of chain.toReversed()) {
+    await qmp.execute("blockdev-del", { "node-name": nodeName(volume.volumeId) });
+  }
+}
