@@ -3,6 +3,7 @@ import { dirname, resolve } from "node:path";
 
 import { DestinationMissingError, systemErrorCode } from "@ovault/core";
 
+import { DirectoryTree } from "./directory-tree.ts";
 import { mapSystemError } from "./map-system-error.ts";
 import { syncDirectory } from "./sync-directory.ts";
 
@@ -18,7 +19,7 @@ export async function createFilesystemDestination(directory: string): Promise<vo
     await syncDirectory(dirname(root));
   } catch (error) {
     const code = systemErrorCode(error);
-    if (code === "EEXIST") return;
+    if (code === "EEXIST") return void (await DirectoryTree.open(root));
     if (code === "ENOENT") throw parentMissing(root, error);
     throw await mapSystemError(error, { root, what: `create ${root}` });
   }

@@ -48,7 +48,7 @@ export async function mapSystemError(error: unknown, { root, what }: FailedCall)
       return new StorePermissionError(`${failed}: permission denied`, {
         cause: error,
         context,
-        hint: `The user ovault runs as (uid ${process.getuid?.() ?? "unknown"}) must own the directory and all in it.`,
+        hint: `The user ovault runs as (uid ${process.geteuid?.() ?? "unknown"}) must own the directory and all in it.`,
       });
     case "EIO":
     case "EREMOTEIO":
