@@ -1,0 +1,88 @@
+// Installs what the workspace needs. Plain JavaScript, so that Node 20 can run it; everything after it runs under the
+// Node that it installs into node_modules.
+import { spawnSync } from "node:child_process";
+import { accessSync, constants, existsSync, readFileSync } from "node:fs";
+import { delimiter, join } from "node:path";
+import { fileURLToPath, pathToFileURL } from "node:url";
+
+export const root = fileURLToPath(new URL("..", import.meta.url));
+export const bin = join(root, "node_modules", ".bin");
+
+/** The release that wrote pnpm-lock.yaml. */
+const PNPM = "pnpm@10.34.8";
+
+/** Commands that the lab, the tests and the demo call, and the Debian package of each. */
+const SYSTEM_COMMANDS = {
+  "qemu-img": "qemu-utils",
+  "qemu-nbd": "qemu-utils",
+  "qemu-storage-daemon": "qemu-system-common",
+  nbdinfo: "libnbd-bin",
+  nbdcopy: "libnbd-bin",
+  mke2fs: "e2fsprogs",
+};
+
+/** Brings the workspace to where everything runs. Does nothing when it is there already; exits when it cannot. */
+export function bootstrap() {
+  installPackages();
+  installSystemCommands();
+}
+
+/** The environment in which the workspace's own Node and tools come first. */
+export function workspaceEnvironment() {
+  return { ...process.env, PATH: [bin, process.env.PATH, "/usr/sbin", "/sbin"].join(delimiter) };
+}
+
+function installPackages() {
+  // pnpm keeps a copy of the lock file that node_modules was made from.
+  const installed = join(root, "node_modules", ".pnpm", "lock.yaml");
+  const wanted = join(root, "pnpm-lock.yaml");
+  const complete = existsSync(join(bin, "ovault")) && existsSync(join(bin, "node"));
+  if (complete && existsSync(installed) && readFileSync(installed).equals(readFileSync(wanted))) return;
+  run("npx", ["--yes", PNPM, "install", "--frozen-lockfile"]);
+}
+
+function installSystemCommands() {
+  const missing = Object.keys(SYSTEM_COMMANDS).filter((command) => !isOnPath(command));
+  if (missing.length === 0) return;
+  const packages = [...new Set(missing.map((command) => SYSTEM_COMMANDS[command]))];
+  const install = ["install", "--yes", "--no-install-recommends", ...packages];
+  if (process.getuid?.() !== 0 || !isOnPath("apt-get")) {
+    fail(
+      `these commands are missing: ${missing.join(", ")}`,
+      isOnPath("apt-get")
+        ? `Run as root: apt-get ${install.join(" ")}`
+        : `Install what your system calls these Debian packages: ${packages.join(", ")}`,
+    );
+  }
+  const env = { ...process.env, DEBIAN_FRONTEND: "noninteractive" };
+  // A machine with package lists installs at once; one without, or with old ones, gets them first.
+  if (spawnSync("apt-get", install, { stdio: "inherit", env }).status === 0) return;
+  run("apt-get", ["update"], env);
+  run("apt-get", install, env);
+}
+
+function isOnPath(command) {
+  return workspaceEnvironment()
+    .PATH.split(delimiter)
+    .some((directory) => {
+      try {
+        accessSync(join(directory, command), constants.X_OK);
+        return true;
+      } catch {
+        return false;
+      }
+    });
+}
+
+function run(command, args, env = process.env) {
+  process.stdout.write(`> ${[command, ...args].join(" ")}\n`);
+  const { status, error } = spawnSync(command, args, { cwd: root, stdio: "inherit", env });
+  if (status !== 0) fail(`${command} failed${error ? `: ${error.message}` : ""}`, "See its output above.");
+}
+
+function fail(message, hint) {
+  process.stderr.write(`bootstrap: ${message}\n  hint: ${hint}\n`);
+  process.exit(1);
+}
+
+if (import.meta.url === pathToFileURL(process.argv[1] ?? "").href) bootstrap();

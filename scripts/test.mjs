@@ -1,0 +1,48 @@
+// `npm test`: brings the workspace up, then format check, lint, type check and all tests. Everything is run even when
+// something before it failed; the last line counts.
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+import { bin, bootstrap, root, workspaceEnvironment } from "./bootstrap.mjs";
+
+const CHECKS = [
+  ["prettier", "--check", "."],
+  ["oxlint", "--deny-warnings"],
+  ["tsc", "-b"],
+];
+
+function succeeds([command, ...args]) {
+  process.stdout.write(`\n> ${[command, ...args].join(" ")}\n`);
+  return spawnSync(join(bin, command), args, { cwd: root, stdio: "inherit", env: workspaceEnvironment() }).status === 0;
+}
+
+/** Runs vitest and counts from its own report. A run that ends badly without a failed test is one failure. */
+function runTests() {
+  const directory = mkdtempSync(join(tmpdir(), "ovault-test-report-"));
+  const report = join(directory, "report.json");
+  try {
+    const passed = succeeds(["vitest", "run", "--reporter=default", "--reporter=json", `--outputFile=${report}`]);
+    const counts = JSON.parse(readFileSync(report, "utf8"));
+    const failed = counts.numFailedTests;
+    return {
+      passed: counts.numPassedTests,
+      failed: passed ? failed : Math.max(1, failed),
+      skipped: counts.numPendingTests + counts.numTodoTests,
+    };
+  } catch (error) {
+    process.stderr.write(`no test report: ${error.message}\n`);
+    return { passed: 0, failed: 1, skipped: 0 };
+  } finally {
+    rmSync(directory, { recursive: true, force: true });
+  }
+}
+
+bootstrap();
+const failedChecks = CHECKS.filter((check) => !succeeds(check));
+const tests = runTests();
+for (const [command] of failedChecks) process.stdout.write(`failed check: ${command}\n`);
+const failed = tests.failed + failedChecks.length;
+process.stdout.write(`${tests.passed} passed, ${failed} failed, ${tests.skipped} skipped\n`);
+process.exitCode = failed === 0 ? 0 : 1;
