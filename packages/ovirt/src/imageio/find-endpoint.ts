@@ -1,7 +1,6 @@
 import { Connection } from "./connection.ts";
 import { endpointOf, overUnixSocket } from "./endpoint.ts";
 import { ImageioConnectionError } from "./errors.ts";
-import { localHardwareId } from "./local-host.ts";
 import { readOptions } from "./read-options.ts";
 
 import type { Endpoint } from "./endpoint.ts";
@@ -16,12 +15,12 @@ export interface ReachOptions {
   /** Engine 4.3 and older: what the proxy wants to see. */
   readonly signedTicket?: string;
   /**
-   * `auto` (the default) uses the daemon's unix socket when this machine is the host, judged by `hostHardwareId`; a
-   * path is used in any case.
+   * `auto` (the default) uses the daemon's unix socket when `onHost` is true; a path is used in any case. The daemon
+   * offers its socket to every client, remote ones too, so it cannot be asked.
    */
   readonly unixSocket?: "auto" | false | (string & {});
-  /** Hardware id of the transfer's host, as the engine shows it. */
-  readonly hostHardwareId?: string;
+  /** This process runs on the host of the transfer; see `localHardwareId`. */
+  readonly onHost?: boolean;
 }
 
 export interface Reached {
@@ -39,7 +38,7 @@ export async function findEndpoint(options: ReachOptions, signal: AbortSignal): 
   }
   const reached = await askHostOrProxy(direct, options, signal);
   const { unixSocket } = reached.abilities;
-  if (options.unixSocket === false || unixSocket === undefined || !(await isLocal(options))) return reached;
+  if (options.unixSocket === false || options.onHost !== true || unixSocket === undefined) return reached;
   try {
     return await ask(overUnixSocket(direct, unixSocket), signal);
   } catch (error) {
@@ -65,8 +64,4 @@ async function ask(endpoint: Endpoint, signal: AbortSignal): Promise<Reached> {
   } finally {
     await connection.destroy();
   }
-}
-
-async function isLocal(options: ReachOptions): Promise<boolean> {
-  return options.hostHardwareId !== undefined && options.hostHardwareId === (await localHardwareId());
 }

@@ -4,8 +4,8 @@ import { readFile } from "node:fs/promises";
 const HARDWARE_ID_FILE = "/etc/vdsm/vdsm.id";
 
 /**
- * The hardware id of this machine, or undefined when it is no oVirt host. The daemon offers its unix socket to every
- * client, remote ones too, so a client must find out for itself whether it runs on the host.
+ * The hardware id of this machine, or undefined when it is no oVirt host. The engine finds a host by it
+ * (`search=hw_id=…`).
  */
 export async function localHardwareId(file: string = HARDWARE_ID_FILE): Promise<string | undefined> {
   try {

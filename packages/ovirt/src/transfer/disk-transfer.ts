@@ -1,0 +1,176 @@
+import { isTransient, ManagerError } from "@ovault/core";
+import type { LedgerHandle } from "@ovault/core";
+
+import type { EngineApi } from "../api/engine-api.ts";
+import { EngineUnavailableError } from "../engine/errors.ts";
+import { pause } from "../engine/pause.ts";
+import { arrived, pending } from "../engine/wait.ts";
+import { ImageioClient } from "../imageio/imageio-client.ts";
+import type { Permits } from "../imageio/permits.ts";
+import type { ImageTransfer } from "../model/image-transfer.ts";
+import { endTransfer } from "./end-transfer.ts";
+import type { TransferEnd } from "./end-transfer.ts";
+import type { TransferContext } from "./transfer-context.ts";
+
+export interface TransferRequest {
+  readonly diskId: string;
+  /** For people: the disk's alias. */
+  readonly title: string;
+  readonly direction: "download" | "upload";
+  /** The disk of a backup that is ready. */
+  readonly backupId?: string;
+  /** Size of the disk, in bytes. */
+  readonly size: number;
+}
+
+const START_DEADLINE_MS = 10 * 60_000;
+const RENEWAL_PAUSE_MS = 1_000;
+/** Phases on the way to `transferring`. */
+const STARTING: ReadonlySet<string> = new Set(["initializing", "resuming", "unknown"]);
+
+/** One disk's way in or out, from the ledger entry to the end on the engine. Guest data, whatever the disk's format. */
+export class DiskTransfer {
+  readonly request: TransferRequest;
+  readonly #context: TransferContext;
+  readonly #handle: LedgerHandle;
+  readonly #transfer: ImageTransfer;
+  #client: ImageioClient | undefined;
+
+  /** Makes the transfer and waits until data can flow. Leaves nothing behind when it throws, as far as possible. */
+  static async start(request: TransferRequest, context: TransferContext, signal: AbortSignal): Promise<DiskTransfer> {
+    const { diskId, direction, backupId, title } = request;
+    const handle = await context.ledger.open({
+      kind: "transfer",
+      title: `${direction} of disk ${title}`,
+      detail: { diskId, direction, ...(backupId === undefined ? {} : { backupId }) },
+    });
+    const created = await create(request, context, signal).catch(async (error: unknown) => {
+      await handle.close();
+      throw error;
+    });
+    await handle.amend({ transferId: created.id });
+    try {
+      return new DiskTransfer(request, context, handle, await waitForData(created, request, context.api, signal));
+    } catch (error) {
+      await endTransfer(context.api, created.id, "cancel");
+      await handle.close();
+      throw error;
+    }
+  }
+
+  private constructor(
+    request: TransferRequest,
+    context: TransferContext,
+    handle: LedgerHandle,
+    transfer: ImageTransfer,
+  ) {
+    this.request = request;
+    this.#context = context;
+    this.#handle = handle;
+    this.#transfer = transfer;
+  }
+
+  /** Where the data flows; undefined where the engine does not tell. */
+  get hostId(): string | undefined {
+    return this.#transfer.hostId;
+  }
+
+  /** Connects the data side; once, before `end`. */
+  async connect(maxConnections: number, hostConnections: Permits, signal: AbortSignal): Promise<ImageioClient> {
+    const { api, ca, inactivityTimeoutSeconds, localHostId } = this.#context;
+    const { id, transferUrl, proxyUrl, signedTicket, hostId } = this.#transfer;
+    const url = transferUrl ?? proxyUrl;
+    if (url === undefined) throw new ManagerError(`the engine gives no address for transfer ${id}`);
+    this.#client = await ImageioClient.open({
+      transferUrl: url,
+      ...(proxyUrl === undefined ? {} : { proxyUrl }),
+      ...(signedTicket === undefined ? {} : { signedTicket }),
+      ca,
+      onHost: hostId !== undefined && hostId === localHostId,
+      size: this.request.size,
+      maxConnections,
+      hostConnections,
+      inactivityTimeoutMs: inactivityTimeoutSeconds * 1_000,
+      renewTicket: (renewal) => renew(api, id, renewal),
+      signal,
+    });
+    return this.#client;
+  }
+
+  /** Phase of the transfer now; undefined when it is gone. */
+  async phase(signal: AbortSignal): Promise<string | undefined> {
+    return (await this.#context.api.transfers.find(this.#transfer.id, signal))?.phase;
+  }
+
+  /**
+   * Closes the connections, ends the transfer on the engine and waits until it is over; the ledger entry goes with it.
+   * Not bound to any signal: it has deadlines of its own. May be called again after it threw.
+   */
+  async end(how: "finalize" | "cancel"): Promise<TransferEnd> {
+    await this.#client?.close();
+    const end = await endTransfer(this.#context.api, this.#transfer.id, how);
+    await this.#handle.close();
+    return end;
+  }
+}
+
+async function create(request: TransferRequest, context: TransferContext, signal: AbortSignal): Promise<ImageTransfer> {
+  const { api, capabilities, inactivityTimeoutSeconds, localHostId } = context;
+  const { diskId, direction, backupId } = request;
+  try {
+    return await api.transfers.create(
+      {
+        subject: { diskId },
+        direction,
+        format: "raw",
+        inactivityTimeoutSeconds,
+        ...(backupId === undefined ? {} : { backupId }),
+        ...(capabilities.timeoutPolicy ? { timeoutPolicy: "cancel" as const } : {}),
+        ...(localHostId === undefined || direction === "download" ? {} : { hostId: localHostId }),
+      },
+      signal,
+    );
+  } catch (error) {
+    if (!(error instanceof EngineUnavailableError) || !error.sent) throw error;
+    // The answer was lost; the transfer may be there all the same. No disk has two at once.
+    const transfers = await api.transfers.list(signal);
+    const found = transfers.find((transfer) => transfer.diskId === diskId && transfer.backupId === backupId);
+    if (found === undefined) throw error;
+    return found;
+  }
+}
+
+async function waitForData(
+  { id }: ImageTransfer,
+  { title }: TransferRequest,
+  api: EngineApi,
+  signal: AbortSignal,
+): Promise<ImageTransfer> {
+  const poll = async (pollSignal: AbortSignal) => {
+    const transfer = await api.transfers.get(id, pollSignal);
+    if (transfer.phase === "transferring") return arrived(transfer);
+    if (STARTING.has(transfer.phase)) return pending(transfer.phase);
+    throw new ManagerError(`the transfer of disk ${title} ended before it began (${transfer.phase})`, {
+      context: { transfer: id, phase: transfer.phase },
+      hint: "The engine's events tell the reason; often the host of the transfer has no working ovirt-imageio.",
+    });
+  };
+  return await api.wait(`the transfer of disk ${title} to begin`, poll, { deadlineMs: START_DEADLINE_MS, signal });
+}
+
+/**
+ * The engine renews the ticket of a live transfer by itself, but not while it is down for longer than the ticket lasts.
+ * True when the transfer lives, so that the ticket is or will be good again.
+ */
+async function renew(api: EngineApi, transferId: string, signal: AbortSignal): Promise<boolean> {
+  const transfer = await api.transfers.find(transferId, signal);
+  if (transfer?.phase !== "transferring") return false;
+  try {
+    await api.transfers.extend(transferId, signal);
+  } catch (error) {
+    if (isTransient(error)) return false;
+    throw error;
+  }
+  await pause(RENEWAL_PAUSE_MS, signal);
+  return true;
+}

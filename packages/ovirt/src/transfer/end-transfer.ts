@@ -1,0 +1,48 @@
+import type { EngineApi } from "../api/engine-api.ts";
+import { EntityNotFoundError } from "../engine/errors.ts";
+import { arrived, pending } from "../engine/wait.ts";
+import { isFinalTransferPhase } from "../model/image-transfer.ts";
+
+/** `gone`: the entity does not exist (any more); before 4.4.7 that is how every transfer ends. */
+export type TransferEnd = "success" | "failure" | "gone";
+
+/** The engine tries for minutes to take the ticket from a host whose clients do not let go. */
+const END_DEADLINE_MS = 20 * 60_000;
+
+/**
+ * Ends a transfer, whatever state it is in, and waits until it is over. All connections to imageio must be closed.
+ * `finished_cleanup` is not over yet: a backup finalized then is damaged on engines before 4.5.1.
+ *
+ * @throws {DeadlineError} naming the phase it hangs in.
+ */
+export async function endTransfer(api: EngineApi, id: string, how: "finalize" | "cancel"): Promise<TransferEnd> {
+  const signal = AbortSignal.timeout(END_DEADLINE_MS * 2);
+  const first = (await api.transfers.find(id, signal))?.phase;
+  if (first === undefined) return "gone";
+  if (!isEnding(first)) await act(api, id, how, signal);
+  return await api.wait(
+    `transfer ${id} to end`,
+    async (pollSignal) => {
+      const phase = (await api.transfers.find(id, pollSignal))?.phase;
+      if (phase === undefined) return arrived<TransferEnd>("gone");
+      if (!isFinalTransferPhase(phase)) return pending(phase);
+      return arrived<TransferEnd>(phase === "finished_success" ? "success" : "failure");
+    },
+    { deadlineMs: END_DEADLINE_MS, signal },
+  );
+}
+
+/** A transfer may end by itself at any moment (the engine finalizes finished downloads): then there is nothing to do. */
+async function act(api: EngineApi, id: string, how: "finalize" | "cancel", signal: AbortSignal): Promise<void> {
+  try {
+    await api.transfers[how](id, signal);
+  } catch (error) {
+    if (error instanceof EntityNotFoundError) return;
+    const phase = (await api.transfers.find(id, signal))?.phase;
+    if (phase !== undefined && !isEnding(phase)) throw error;
+  }
+}
+
+function isEnding(phase: string): boolean {
+  return phase.startsWith("finalizing_") || phase.startsWith("finished_") || phase.startsWith("cancelled");
+}

@@ -1,0 +1,48 @@
+import { MAX_HOST_CONNECTIONS } from "../imageio/imageio-client.ts";
+import type { ImageioClient } from "../imageio/imageio-client.ts";
+import { Permits } from "../imageio/permits.ts";
+import { DiskTransfer } from "./disk-transfer.ts";
+import type { TransferRequest } from "./disk-transfer.ts";
+import type { TransferContext } from "./transfer-context.ts";
+
+export interface OpenTransfer {
+  readonly transfer: DiskTransfer;
+  readonly client: ImageioClient;
+}
+
+/**
+ * Opens transfers of several disks, in the order asked for. Disks of one host share its connections evenly, and never
+ * have more than its limit together. When one fails, all are ended again and the first error is thrown.
+ */
+export async function openTransfers(
+  requests: readonly TransferRequest[],
+  context: TransferContext,
+  signal: AbortSignal,
+): Promise<readonly OpenTransfer[]> {
+  const started = await Promise.allSettled(requests.map((request) => DiskTransfer.start(request, context, signal)));
+  const transfers = started.filter((one) => one.status === "fulfilled").map((one) => one.value);
+  try {
+    for (const one of started) if (one.status === "rejected") throw one.reason;
+    return await connectAll(transfers, context, signal);
+  } catch (error) {
+    await Promise.allSettled(transfers.map((transfer) => transfer.end("cancel")));
+    throw error;
+  }
+}
+
+async function connectAll(
+  transfers: readonly DiskTransfer[],
+  context: TransferContext,
+  signal: AbortSignal,
+): Promise<readonly OpenTransfer[]> {
+  const limit = Math.min(context.connectionsPerHost, MAX_HOST_CONNECTIONS);
+  const byHost = Map.groupBy(transfers, ({ hostId }) => hostId);
+  const permits = new Map([...byHost.keys()].map((hostId) => [hostId, new Permits(limit)]));
+  const open: OpenTransfer[] = [];
+  for (const transfer of transfers) {
+    const share = Math.max(1, Math.floor(limit / (byHost.get(transfer.hostId)?.length ?? 1)));
+    const hostConnections = permits.get(transfer.hostId) ?? new Permits(limit);
+    open.push({ transfer, client: await transfer.connect(share, hostConnections, signal) });
+  }
+  return open;
+}
