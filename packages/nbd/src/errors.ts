@@ -54,3 +54,23 @@ const NAME_BY_NUMBER = new Map<number, NbdErrno>(
 export function errnoName(number: number): NbdErrno {
   return NAME_BY_NUMBER.get(number) ?? "EINVAL";
 }
+
+/** The protocol's name for whatever an export threw: its own errno, that of a system call, or EIO. */
+export function errnoOf(error: unknown): NbdErrno {
+  if (error instanceof NbdRequestError) return error.errno;
+  const code = error instanceof Error && "code" in error ? error.code : undefined;
+  switch (code) {
+    case "EACCES":
+    case "EROFS":
+    case "EPERM":
+      return "EPERM";
+    case "EDQUOT":
+    case "EFBIG":
+    case "ENOSPC":
+      return "ENOSPC";
+    case "ENOMEM":
+      return "ENOMEM";
+    default:
+      return "EIO";
+  }
+}

@@ -63,27 +63,6 @@ export class OptionChannel {
   }
 }
 
-/** A length-prefixed string, as options and replies carry it. */
-export function wireString(text: string): Buffer {
-  const bytes = Buffer.from(text, "utf8");
-  if (bytes.length > MAX_STRING_BYTES) {
-    throw new NbdHandshakeError(`a name of ${bytes.length} bytes is longer than NBD allows (${MAX_STRING_BYTES})`);
-  }
-  return Buffer.concat([uint32(bytes.length), bytes]);
-}
-
-export function uint32(value: number): Buffer {
-  const buffer = Buffer.alloc(4);
-  buffer.writeUInt32BE(value);
-  return buffer;
-}
-
-export function uint16(value: number): Buffer {
-  const buffer = Buffer.alloc(2);
-  buffer.writeUInt16BE(value);
-  return buffer;
-}
-
 /** What a refused option means to the user. `what` completes "the server refused …". */
 export function refusalError(refusal: OptionReply, what: string): NbdHandshakeError {
   const reason = refusal.data.toString("utf8");

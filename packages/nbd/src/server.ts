@@ -1,0 +1,132 @@
+import net from "node:net";
+import tls from "node:tls";
+
+import { describeAddress } from "./address.ts";
+import type { NbdAddress } from "./address.ts";
+import { NbdConnectionError, NbdError } from "./errors.ts";
+import type { NbdExport } from "./export.ts";
+import { welcome } from "./server-handshake.ts";
+import { serveRequests } from "./server-requests.ts";
+import { secureServerSocket } from "./socket.ts";
+
+const HANDSHAKE_TIMEOUT_MS = 30_000;
+const CONNECTION_BUDGET_BYTES = 64 * 1024 * 1024;
+
+/** Certificate, key, and the CA for clients' certificates; with `requestCert` a client without a good one is refused. */
+export interface NbdServerTlsOptions extends tls.SecureContextOptions {
+  readonly requestCert?: boolean;
+}
+
+export interface NbdServerOptions {
+  /** By name; "" is the default export. Read anew for every client, so exports may come and go. */
+  readonly exports: ReadonlyMap<string, NbdExport>;
+  /** Present: clients must use TLS. */
+  readonly tls?: NbdServerTlsOptions;
+  /** Bytes of requests and replies under way on one connection. Default 64 MiB. */
+  readonly connectionBudgetBytes?: number;
+  /** A client must have chosen its export within this time. Default 30 s. */
+  readonly handshakeTimeoutMs?: number;
+  /** Told why a connection ended early, e.g. an NbdProtocolError. */
+  readonly onClientError?: (error: NbdError) => void;
+}
+
+/**
+ * Serves exports to any number of clients. Who may connect to a unix socket is decided by the directory it lies in.
+ */
+export class NbdServer {
+  /** As asked for, with the real port where 0 was. */
+  readonly address: NbdAddress;
+  readonly #listener: net.Server;
+  readonly #options: NbdServerOptions;
+  readonly #secureContext: tls.SecureContext | undefined;
+  readonly #clients = new Map<net.Socket, Promise<void>>();
+
+  /** Rejects with NbdConnectionError when the address cannot be had. */
+  static async listen(address: NbdAddress, options: NbdServerOptions): Promise<NbdServer> {
+    const listener = net.createServer({ noDelay: true });
+    await new Promise<void>((resolve, reject) => {
+      listener.once("listening", resolve);
+      listener.once("error", (cause) => reject(listenError(address, cause)));
+      listener.listen(address);
+    });
+    return new NbdServer(listener, address, options);
+  }
+
+  private constructor(listener: net.Server, address: NbdAddress, options: NbdServerOptions) {
+    const bound = listener.address();
+    this.address =
+      "host" in address && bound !== null && typeof bound === "object" ? { ...address, port: bound.port } : address;
+    this.#listener = listener;
+    this.#options = options;
+    this.#secureContext = options.tls === undefined ? undefined : tls.createSecureContext(options.tls);
+    listener.on("connection", (socket) => this.#accept(socket));
+    listener.on("error", (cause) => this.#report(listenError(address, cause)));
+  }
+
+  get connections(): number {
+    return this.#clients.size;
+  }
+
+  /** Hangs up on every client and waits until no export is being used any more. Never rejects. */
+  async close(): Promise<void> {
+    const closed = new Promise((resolve) => this.#listener.close(resolve));
+    for (const socket of this.#clients.keys()) socket.destroy();
+    await Promise.all(this.#clients.values());
+    await closed;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  #accept(socket: net.Socket): void {
+    // Whoever reads the socket sees its errors; between two readers, when TLS starts, nobody does.
+    socket.on("error", () => {});
+    const served = this.#serve(socket)
+      .catch((error: unknown) => this.#report(error))
+      .finally(() => {
+        socket.destroy();
+        this.#clients.delete(socket);
+      });
+    this.#clients.set(socket, served);
+  }
+
+  async #serve(socket: net.Socket): Promise<void> {
+    const timeoutMs = this.#options.handshakeTimeoutMs ?? HANDSHAKE_TIMEOUT_MS;
+    const deadline = setTimeout(() => socket.destroy(new NbdConnectionError("no NBD handshake in time")), timeoutMs);
+    try {
+      const client = await welcome(socket, { exports: this.#options.exports, secure: this.#secure() });
+      clearTimeout(deadline);
+      if (client !== undefined)
+        await serveRequests(client, this.#options.connectionBudgetBytes ?? CONNECTION_BUDGET_BYTES);
+      await goodbye(client?.socket ?? socket);
+    } finally {
+      clearTimeout(deadline);
+    }
+  }
+
+  #secure(): ((socket: net.Socket) => Promise<net.Socket>) | undefined {
+    const context = this.#secureContext;
+    if (context === undefined) return undefined;
+    return (socket) => secureServerSocket(socket, context, this.#options.tls?.requestCert === true);
+  }
+
+  #report(error: unknown): void {
+    this.#options.onClientError?.(
+      error instanceof NbdError ? error : new NbdError("serving an NBD client failed", { cause: error }),
+    );
+  }
+}
+
+/** Lets the last replies out. A client that takes its leave without reading them hangs up itself. */
+function goodbye(socket: net.Socket): Promise<void> {
+  return new Promise((resolve) => {
+    if (socket.destroyed) return resolve();
+    socket.once("close", () => resolve());
+    socket.end(() => resolve());
+  });
+}
+
+function listenError(address: NbdAddress, cause: Error): NbdConnectionError {
+  return new NbdConnectionError(`cannot listen on ${describeAddress(address)}: ${cause.message}`, { cause });
+}
