@@ -43,3 +43,7 @@ export * from "./repository/repository.ts";
 export * from "./repository/verify.ts";
 export * from "./runs/backup-disks.ts";
 export * from "./runs/plan-backup.ts";
+export * from "./store/retrying.ts";
+export * from "./runs/default-lanes.ts";
+export * from "./runs/restore-to-target.ts";
+export * from "./runs/restore-virtual-machine.ts";

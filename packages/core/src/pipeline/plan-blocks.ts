@@ -30,7 +30,7 @@ export type PlannedBlocks = BlockSpan | BlockRead;
 export interface PlanOptions {
   readonly blockBytes: number;
   readonly logicalBytes: number;
-  /** Leading blocks for which the base can stand in; an `unchanged` block beyond is read. */
+  /** Leading blocks that are in the base with the same length; an `unchanged` block beyond is read. */
   readonly baseBlocks: number;
 }
 
@@ -57,7 +57,7 @@ export async function* planBlocks(
         block,
         offset: block * blockBytes,
         length,
-        parts: [{ start: 0, end: length, kind: "data" }],
+        parts: [{ start: 0, end: length, kind }],
       };
     }
   }
@@ -68,10 +68,11 @@ export async function* planBlocks(
   }
 
   function* mixed(block: number): Generator<PlannedBlocks> {
-    const covered = parts.map((part) => (part.kind === "unchanged" && block >= baseBlocks ? asData(part) : part));
+    const covered = parts;
     parts = [];
     const kind = covered[0]?.kind ?? "data";
-    if (kind !== "data" && covered.every((part) => part.kind === kind)) yield { kind, first: block, count: 1 };
+    const same = covered.every((part) => part.kind === kind);
+    if (kind !== "data" && same && skippable(block, 1, kind) === 1) yield { kind, first: block, count: 1 };
     else yield { kind: "read", block, offset: block * blockBytes, length: covered.at(-1)?.end ?? 0, parts: covered };
   }
 
@@ -93,8 +94,4 @@ export async function* planBlocks(
     }
   }
   if (parts.length > 0) throw new SourceError("extents end inside a block", { context: { logicalBytes } });
-}
-
-function asData(part: BlockPart): BlockPart {
-  return { ...part, kind: "data" };
 }

@@ -2,7 +2,10 @@ import type { DiskSource } from "../contract/disk-source.ts";
 import { SourceError } from "../errors/errors.ts";
 import type { BlockRead } from "./plan-blocks.ts";
 
-/** The plain bytes of a block of the base recovery point; undefined for a block of zeros. */
+/**
+ * The plain bytes of a block of the base recovery point; undefined for a block of zeros. The last block of a disk that
+ * has grown since is shorter; zeros follow it.
+ */
 export type ReadBaseBlock = (block: number, signal: AbortSignal) => Promise<Uint8Array | undefined>;
 
 /**
@@ -30,8 +33,8 @@ export async function readBlock(
     throw new SourceError(`block ${block} is partly unchanged but there is no base`, { context: { block } });
   }
   const base = await readBase(block, signal);
-  if (base === undefined) buffer.fill(0);
-  else buffer.set(base);
+  if (base !== undefined) buffer.set(base);
+  buffer.fill(0, base?.byteLength ?? 0);
   let read = 0;
   for (const { start, end, kind } of parts) {
     if (kind === "zero") buffer.fill(0, start, end);

@@ -6,12 +6,13 @@ const HEADER = /^ovault ([a-z-]{1,32}) ([0-9]{1,6}) sha256:([0-9a-f]{64})\n/;
 const LONGEST_HEADER = 128;
 
 /**
- * A small object that proves itself: one header line with type, version and the SHA-256 of the rest, then JSON.
+ * A small object that proves itself: one header line with type, version and a SHA-256, then JSON. The digest covers
+ * `type version\n` and the JSON.
  * Every flipped or cut byte is found when it is read.
  */
 export function encodeDocument(type: string, version: number, value: unknown): Uint8Array {
   const body = Buffer.from(JSON.stringify(value), "utf8");
-  const header = `ovault ${type} ${version} sha256:${createHash("sha256").update(body).digest("hex")}\n`;
+  const header = `ovault ${type} ${version} sha256:${proofOf(type, version, body)}\n`;
   return Buffer.concat([Buffer.from(header, "latin1"), body]);
 }
 
@@ -33,8 +34,12 @@ export function decodeDocument(type: string, version: number, bytes: Uint8Array,
       hint: "Update ovault on this machine.",
     });
   }
-  if (createHash("sha256").update(body).digest("hex") !== match[3]) {
+  if (proofOf(type, found, body) !== match[3]) {
     throw new IntegrityError(`${key} is damaged: its content does not match its digest`, { context: { key } });
   }
   return JSON.parse(body.toString("utf8")) as unknown;
+}
+
+function proofOf(type: string, version: number, body: Uint8Array): string {
+  return createHash("sha256").update(`${type} ${version}\n`).update(body).digest("hex");
 }

@@ -42,7 +42,7 @@ export function encodeIndex(packs: readonly PackListing[]): Uint8Array {
 }
 
 /** Throws IntegrityError unless every byte is as `encodeIndex` wrote it. */
-export function* decodeIndex(object: Uint8Array, key: string): Generator<PackListing> {
+export function decodeIndex(object: Uint8Array, key: string): PackListing[] {
   const bytes = Buffer.from(object.buffer, object.byteOffset, object.byteLength);
   const end = bytes.byteLength - DIGEST_BYTES;
   const proven =
@@ -51,6 +51,7 @@ export function* decodeIndex(object: Uint8Array, key: string): Generator<PackLis
     bytes.readUInt8(8) === VERSION &&
     createHash("sha256").update(bytes.subarray(0, end)).digest().equals(bytes.subarray(end));
   if (!proven) throw new IntegrityError(`${key} is not a whole index object`, { context: { key } });
+  const packs: PackListing[] = [];
   let at = HEADER_BYTES;
   for (let left = bytes.readUInt32LE(12); left > 0; left -= 1) {
     const name = bytes.toString("hex", at, at + 16);
@@ -60,6 +61,7 @@ export function* decodeIndex(object: Uint8Array, key: string): Generator<PackLis
     at += LISTING_BYTES;
     const entries: PackEntry[] = [];
     for (let entry = 0; entry < count; entry += 1, at += ENTRY_BYTES) entries.push(readEntry(bytes, at, dataEnd, key));
-    yield { name, kind, dataEnd, entries };
+    packs.push({ name, kind, dataEnd, entries });
   }
+  return packs;
 }

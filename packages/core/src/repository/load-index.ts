@@ -21,7 +21,7 @@ export async function loadIndex(store: ObjectStore, index: ChunkIndex, signal: A
   const listed = new Set<string>();
   for await (const { key } of store.list(INDEX, { signal })) {
     try {
-      for (const pack of [...decodeIndex(await store.get(key, { signal }), key)]) {
+      for (const pack of decodeIndex(await store.get(key, { signal }), key)) {
         listed.add(pack.name);
         index.add(pack);
       }

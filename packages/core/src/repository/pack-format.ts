@@ -25,13 +25,14 @@ export const MAX_CHUNK_BYTES = 8 * 1024 * 1024;
 const HEADER_MAGIC = "OVAULTPK";
 const TRAILER_MAGIC = "OVAULTPE";
 const VERSION = 1;
+const KIND_AT = 9;
 const KIND_CODES: Readonly<Record<PackKind, number>> = { data: 1, pages: 2 };
 
 export function encodeHeader(kind: PackKind): Uint8Array {
   const header = Buffer.alloc(HEADER_BYTES);
   header.write(HEADER_MAGIC, "latin1");
   header.writeUInt8(VERSION, 8);
-  header.writeUInt8(KIND_CODES[kind], 9);
+  header.writeUInt8(KIND_CODES[kind], KIND_AT);
   return header;
 }
 
@@ -104,12 +105,11 @@ export function decodeDirectory(
   offset: number,
   key: string,
 ): { kind: PackKind; entries: PackEntry[] } {
-  const head = Buffer.from(header);
   const bytes = Buffer.from(directory);
-  if (head.toString("latin1", 0, 8) !== HEADER_MAGIC || head.readUInt8(8) !== VERSION) {
+  const kind = kindOf(header[KIND_AT] ?? 0, key);
+  if (Buffer.compare(header, encodeHeader(kind)) !== 0) {
     throw new IntegrityError(`${key} does not begin like a pack`, { context: { key } });
   }
-  const kind = kindOf(head.readUInt8(9), key);
   const trailer = bytes.byteLength - TRAILER_BYTES;
   const stated = bytes.subarray(trailer + 8, trailer + 8 + DIGEST_BYTES);
   if (!directoryDigest(kind, bytes.subarray(0, trailer + 8)).equals(stated)) {

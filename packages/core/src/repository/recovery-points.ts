@@ -34,9 +34,11 @@ export class RecoveryPoints {
   /** Makes a point visible. Everything it refers to must be durable before. */
   async seal(point: RecoveryPoint, signal: AbortSignal): Promise<void> {
     const key = pointKey(point.vm.id, point.id);
-    const outcome = await this.#store.put(key, [encodeDocument(TYPE, VERSION, point)], { ifAbsent: true, signal });
-    if (outcome === "exists")
-      throw new IntegrityError(`a recovery point ${point.id} exists already`, { context: { key } });
+    const manifest = encodeDocument(TYPE, VERSION, point);
+    if ((await this.#store.put(key, [manifest], { ifAbsent: true, signal })) === "stored") return;
+    // A repeated put whose first answer was lost finds its own manifest.
+    if (Buffer.compare(await this.#store.get(key, { signal }), manifest) === 0) return;
+    throw new IntegrityError(`another recovery point is stored as ${point.id}`, { context: { key } });
   }
 
   /** All points, or those of one virtual machine. */

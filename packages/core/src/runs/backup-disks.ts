@@ -1,5 +1,6 @@
 import type { DiskSource } from "../contract/disk-source.ts";
 import type { DiskRecord, RecoveryPoint } from "../contract/recovery-point.ts";
+import { SourceError } from "../errors/errors.ts";
 import { observe, type RunHooks } from "../hooks/run-hooks.ts";
 import { backupDisk, type BaseDisk } from "../pipeline/backup-disk.ts";
 import { BufferPool } from "../pipeline/buffer-pool.ts";
@@ -67,6 +68,9 @@ async function openBase(options: BackupDisksOptions, diskId: string): Promise<Ba
     map,
     logicalBytes: record.stats.logicalBytes,
     async readBlock(block, blockSignal) {
+      if (block >= map.blockCount) {
+        throw new SourceError(`block ${block} of disk ${diskId} is said to be unchanged, but the base is shorter`);
+      }
       const id = await map.chunkOf(block, blockSignal);
       return id === null ? undefined : repository.chunks.load(id, blockSignal);
     },

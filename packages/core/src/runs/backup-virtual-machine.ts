@@ -10,6 +10,7 @@ import type { Repository } from "../repository/repository.ts";
 import { processIdentity } from "../util/process-identity.ts";
 import { backupDisks } from "./backup-disks.ts";
 import { runFailure } from "./cancellation.ts";
+import { DEFAULT_LANES } from "./default-lanes.ts";
 import { newRunId } from "./run-id.ts";
 import { selectDisks, type SelectedDisks } from "./select-disks.ts";
 
@@ -31,7 +32,6 @@ export interface BackupOptions {
   readonly signal: AbortSignal;
 }
 
-export const DEFAULT_LANES = 8;
 const LEASE_TTL_MS = 120_000;
 /** Thawing must be possible when the run itself is cancelled, so it has a deadline of its own. */
 const AFTER_SNAPSHOT_MS = 60_000;

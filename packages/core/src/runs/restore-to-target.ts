@@ -3,7 +3,7 @@ import type { DiskRecord, RecoveryPoint } from "../contract/recovery-point.ts";
 import { createRunHooks, observe, type RunHooks } from "../hooks/run-hooks.ts";
 import type { RestoreTotals } from "../pipeline/restore-disk.ts";
 import type { Repository } from "../repository/repository.ts";
-import { DEFAULT_LANES } from "./backup-virtual-machine.ts";
+import { DEFAULT_LANES } from "./default-lanes.ts";
 import { runFailure } from "./cancellation.ts";
 import { restoreDisks } from "./restore-disks.ts";
 

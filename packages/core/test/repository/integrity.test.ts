@@ -1,0 +1,131 @@
+import * as fc from "fast-check";
+import { expect, test } from "vitest";
+
+import { hasCode, IntegrityError, Repository, verifyRepository } from "@ovault/core";
+
+import { encodeDocument } from "../../src/repository/document.ts";
+import { applyChanges, type ModelDisk, sourceOf } from "../support/model-disk.ts";
+import { MemoryStore } from "../support/memory-store.ts";
+import { reopen, smallRepository } from "../support/small-repository.ts";
+import { never, restoredBytes, takePoint } from "../support/take-point.ts";
+
+const first: ModelDisk = {
+  bytes: Uint8Array.from({ length: 9001 }, (_, at) => (at * 31 + (at >> 8)) & 0xff),
+  extents: [{ offset: 0, length: 9001, kind: "data" }],
+};
+const second = applyChanges(first, { changes: [{ at: 0.4, length: 700, seed: 9 }], grownBy: 0 });
+
+async function twoPoints(): Promise<MemoryStore> {
+  const store = new MemoryStore();
+  const repository = await smallRepository(store, 1024);
+  const base = await takePoint(repository, [sourceOf(first)]);
+  await takePoint(repository, [sourceOf(second, { mode: "incremental" })], { base });
+  return store;
+}
+
+/** Restores all points it can find: each is right, or refused as damaged; wrong bytes are never returned. */
+async function damageShows(store: MemoryStore): Promise<boolean> {
+  try {
+    const repository = await reopen(store);
+    let found = (await verifyRepository(repository, { signal: never })).damage.length > 0;
+    const { points } = await repository.points.list(never);
+    for (const point of points) {
+      const expected = point.disks[0]?.mode === "full" ? first.bytes : second.bytes;
+      try {
+        expect(await restoredBytes(repository, point)).toEqual(expected);
+      } catch (error) {
+        if (!(error instanceof IntegrityError)) throw error;
+        found = true;
+      }
+    }
+    return found;
+  } catch (error) {
+    if (hasCode(error, "E_INTEGRITY") || hasCode(error, "E_REPOSITORY_VERSION")) return true;
+    throw error;
+  }
+}
+
+test("any flipped bit, in any object, is found and never returned as data", async () => {
+  const origin = await twoPoints();
+  const keys = [...origin.objects.keys()];
+  await fc.assert(
+    fc.asyncProperty(
+      fc.constantFrom(...keys),
+      fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true }),
+      fc.nat(7),
+      async (key, at, bit) => {
+        const store = new MemoryStore();
+        for (const [name, bytes] of origin.objects) store.objects.set(name, Uint8Array.from(bytes));
+        const object = store.objects.get(key) ?? new Uint8Array();
+        const position = Math.floor(at * object.byteLength);
+        object[position] = (object[position] ?? 0) ^ (1 << bit);
+        expect(await damageShows(store)).toBe(true);
+      },
+    ),
+    { numRuns: 400 },
+  );
+});
+
+test("any cut or missing object is found and never returned as data", async () => {
+  const origin = await twoPoints();
+  const keys = [...origin.objects.keys()].filter((key) => key !== "ovault-repository");
+  await fc.assert(
+    fc.asyncProperty(
+      fc.constantFrom(...keys),
+      fc.option(fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true })),
+      async (key, at) => {
+        const store = new MemoryStore();
+        for (const [name, bytes] of origin.objects) store.objects.set(name, bytes);
+        const object = origin.objects.get(key) ?? new Uint8Array();
+        if (at === null) store.objects.delete(key);
+        else store.objects.set(key, object.slice(0, Math.floor(at * object.byteLength)));
+        const lostPoint = at === null && key.startsWith("points/");
+        expect(lostPoint || (await damageShows(store))).toBe(true);
+      },
+    ),
+    { numRuns: 200 },
+  );
+});
+
+test("a lost index object is rebuilt from the packs' own directories", async () => {
+  const store = await twoPoints();
+  for (const [key, bytes] of store.objects) if (key.startsWith("index/")) store.objects.set(key, bytes.slice(0, 40));
+  const repository = await reopen(store);
+  expect(repository.damaged.length).toBeGreaterThan(0);
+  const { points } = await repository.points.list(never);
+  expect(points.length).toBe(2);
+  const last = points.at(-1);
+  if (last === undefined) throw new Error("no point");
+  expect(await restoredBytes(repository, last)).toEqual(second.bytes);
+});
+
+test("a whole repository verifies clean", async () => {
+  const report = await verifyRepository(await reopen(await twoPoints()), { signal: never });
+  expect(report.damage).toEqual([]);
+  expect(report.points).toBe(2);
+  expect(report.bytes).toBeGreaterThanOrEqual(first.bytes.byteLength);
+});
+
+test("one damaged manifest does not hide the other points", async () => {
+  const store = await twoPoints();
+  const [key] = [...store.objects.keys()].filter((name) => name.startsWith("points/"));
+  store.objects.set(key ?? "", Buffer.from("garbage"));
+  const { points, damaged } = await (await reopen(store)).points.list(never);
+  expect(points.length).toBe(1);
+  expect(damaged.map((manifest) => manifest.key)).toEqual([key]);
+});
+
+test("a destination without a repository, a second create, and a newer format are clear errors", async () => {
+  const store = new MemoryStore();
+  await expect(Repository.open(store, { signal: never })).rejects.toMatchObject({ code: "E_NOT_A_REPOSITORY" });
+  await Repository.create(store, { signal: never });
+  await expect(Repository.create(store, { signal: never })).rejects.toMatchObject({ code: "E_USAGE" });
+  store.objects.set("ovault-repository", encodeDocument("repository", 2, { future: true }));
+  await expect(Repository.open(store, { signal: never })).rejects.toMatchObject({ code: "E_REPOSITORY_VERSION" });
+});
+
+test.each([1000, 128 * 1024, 8 * 2 ** 20, 2 ** 20 + 512])("a block size of %i bytes is refused", async (blockBytes) => {
+  await expect(Repository.create(new MemoryStore(), { blockBytes, signal: never })).rejects.toMatchObject({
+    code: "E_USAGE",
+  });
+});

@@ -1,0 +1,63 @@
+import {
+  backupDisks,
+  createRunHooks,
+  type DiskSource,
+  newPointId,
+  type RecoveryPoint,
+  type Repository,
+  restoreToTarget,
+  type VirtualMachine,
+} from "@ovault/core";
+
+import { MemoryTarget } from "./model-disk.ts";
+
+export const never = new AbortController().signal;
+
+export function vmOf(id = "vm-1"): VirtualMachine {
+  return { id, name: id, manager: "lab", status: "up", disks: [], attributes: {} };
+}
+
+/** Pipeline, packs, index and manifest, without a strategy. */
+export async function takePoint(
+  repository: Repository,
+  sources: readonly DiskSource[],
+  options: { base?: RecoveryPoint | undefined; lanes?: number; signal?: AbortSignal } = {},
+): Promise<RecoveryPoint> {
+  const { base, lanes = 4, signal = never } = options;
+  const writer = repository.writer(signal);
+  const takenAt = new Date();
+  try {
+    const disks = await backupDisks({ sources, repository, writer, base, lanes, hooks: createRunHooks(), signal });
+    await writer.finish();
+    const point: RecoveryPoint = {
+      id: newPointId(takenAt),
+      vm: vmOf(),
+      takenAt: takenAt.toISOString(),
+      sealedAt: new Date().toISOString(),
+      runId: "run",
+      strategy: "model",
+      basePoint: base?.id ?? null,
+      consistency: "crash",
+      blockBytes: repository.settings.blockBytes,
+      disks,
+      skipped: [],
+      documents: [],
+      warnings: [],
+      ovaultVersion: "0.0.0",
+    };
+    await repository.points.seal(point, signal);
+    return point;
+  } finally {
+    await writer.idle();
+  }
+}
+
+/** The bytes of a disk of a point, by way of the restore pipeline. */
+export async function restoredBytes(repository: Repository, point: RecoveryPoint, disk = 0): Promise<Uint8Array> {
+  const record = point.disks[disk];
+  if (record === undefined) throw new Error(`no disk ${disk}`);
+  const target = new MemoryTarget(record.disk.id, record.stats.logicalBytes);
+  await restoreToTarget({ point, record, target, repository, taps: [], signal: never });
+  if (!target.flushed) throw new Error("the target was not flushed");
+  return target.bytes;
+}
