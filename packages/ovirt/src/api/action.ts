@@ -1,0 +1,7 @@
+import { element } from "../engine/build-xml.ts";
+import type { XmlContent, XmlFragment } from "../engine/build-xml.ts";
+
+/** The body of `POST …/ACTION`. */
+export function action(...content: readonly XmlContent[]): XmlFragment {
+  return element("action", {}, ...content);
+}

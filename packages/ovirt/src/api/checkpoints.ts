@@ -1,0 +1,42 @@
+import type { EngineCaller } from "../engine/engine-caller.ts";
+import { parseCheckpoint } from "../model/checkpoint.ts";
+import type { Checkpoint } from "../model/checkpoint.ts";
+import { parseDisk } from "../model/engine-disk.ts";
+import type { EngineDisk } from "../model/engine-disk.ts";
+import { parseList } from "../model/parse-list.ts";
+import { orUndefined } from "./if-missing.ts";
+import { path } from "./paths.ts";
+
+/** `/vms/{id}/checkpoints` */
+export class CheckpointService {
+  readonly #engine: EngineCaller;
+
+  constructor(engine: EngineCaller) {
+    this.#engine = engine;
+  }
+
+  async list(vmId: string, signal: AbortSignal): Promise<readonly Checkpoint[]> {
+    const root = await this.#engine.get(path("vms", vmId, "checkpoints"), { signal });
+    return parseList(root, "checkpoints", "checkpoint", parseCheckpoint);
+  }
+
+  /** @throws {EntityNotFoundError} */
+  async get(vmId: string, checkpointId: string, signal: AbortSignal): Promise<Checkpoint> {
+    return parseCheckpoint(await this.#engine.get(path("vms", vmId, "checkpoints", checkpointId), { signal }));
+  }
+
+  find(vmId: string, checkpointId: string, signal: AbortSignal): Promise<Checkpoint | undefined> {
+    return orUndefined(this.get(vmId, checkpointId, signal));
+  }
+
+  /** The disks that hold a bitmap of this checkpoint. */
+  async disks(vmId: string, checkpointId: string, signal: AbortSignal): Promise<readonly EngineDisk[]> {
+    const root = await this.#engine.get(path("vms", vmId, "checkpoints", checkpointId, "disks"), { signal });
+    return parseList(root, "disks", "disk", parseDisk);
+  }
+
+  /** Before 4.4.7 only the oldest one of a running machine can go. One that is gone already is fine. */
+  async delete(vmId: string, checkpointId: string, signal: AbortSignal): Promise<void> {
+    await orUndefined(this.#engine.delete(path("vms", vmId, "checkpoints", checkpointId), { signal }));
+  }
+}

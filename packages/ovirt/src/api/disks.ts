@@ -1,0 +1,76 @@
+import { element, field, reference } from "../engine/build-xml.ts";
+import type { EngineCaller } from "../engine/engine-caller.ts";
+import { parseDisk } from "../model/engine-disk.ts";
+import type { EngineDisk } from "../model/engine-disk.ts";
+import { parseList } from "../model/parse-list.ts";
+import { orUndefined } from "./if-missing.ts";
+import { path } from "./paths.ts";
+
+export interface NewDisk {
+  /** Chosen by us, so that a disk whose creation was not answered can be found again. */
+  readonly id?: string;
+  readonly name: string;
+  readonly description?: string;
+  /** A multiple of 512. */
+  readonly provisionedBytes: number;
+  /** For `cow` on block storage: the size its volume starts with. */
+  readonly initialBytes?: number;
+  readonly format: "raw" | "cow";
+  /** Raw: sparse on file storage only. */
+  readonly sparse: boolean;
+  /** Track changes; `cow` only. */
+  readonly incremental?: boolean;
+  readonly storageDomainId: string;
+  readonly shareable?: boolean;
+  readonly wipeAfterDelete?: boolean;
+  readonly propagateErrors?: boolean;
+}
+
+/** `/disks` */
+export class DiskService {
+  readonly #engine: EngineCaller;
+
+  constructor(engine: EngineCaller) {
+    this.#engine = engine;
+  }
+
+  async list(options: { readonly search?: string }, signal: AbortSignal): Promise<readonly EngineDisk[]> {
+    const query = { search: options.search };
+    return parseList(await this.#engine.get("/disks", { query, signal }), "disks", "disk", parseDisk);
+  }
+
+  /** @throws {EntityNotFoundError} */
+  async get(diskId: string, signal: AbortSignal): Promise<EngineDisk> {
+    return parseDisk(await this.#engine.get(path("disks", diskId), { signal }));
+  }
+
+  find(diskId: string, signal: AbortSignal): Promise<EngineDisk | undefined> {
+    return orUndefined(this.get(diskId, signal));
+  }
+
+  /** Resolves while the disk is still `locked`; wait until it is `ok`. */
+  async create(disk: NewDisk, signal: AbortSignal): Promise<EngineDisk> {
+    const body = element(
+      "disk",
+      { id: disk.id },
+      field("backup", disk.incremental === true ? "incremental" : undefined),
+      field("content_type", "data"),
+      field("description", disk.description),
+      field("format", disk.format),
+      field("initial_size", disk.initialBytes),
+      field("name", disk.name),
+      field("propagate_errors", disk.propagateErrors),
+      field("provisioned_size", disk.provisionedBytes),
+      field("shareable", disk.shareable),
+      field("sparse", disk.sparse),
+      element("storage_domains", {}, reference("storage_domain", disk.storageDomainId)),
+      field("wipe_after_delete", disk.wipeAfterDelete),
+    );
+    return parseDisk(await this.#engine.post("/disks", body, { signal }));
+  }
+
+  /** A disk that is gone already is fine. */
+  async delete(diskId: string, signal: AbortSignal): Promise<void> {
+    await orUndefined(this.#engine.delete(path("disks", diskId), { signal }));
+  }
+}

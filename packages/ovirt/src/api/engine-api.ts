@@ -1,0 +1,48 @@
+import type { EngineCaller } from "../engine/engine-caller.ts";
+import { waitFor } from "../engine/wait.ts";
+import type { Polled } from "../engine/wait.ts";
+import { BackupService } from "./backups.ts";
+import { CheckpointService } from "./checkpoints.ts";
+import { DiskService } from "./disks.ts";
+import { EventService } from "./events.ts";
+import { ImageTransferService } from "./image-transfers.ts";
+import { InfrastructureService } from "./infrastructure.ts";
+import { SnapshotService } from "./snapshots.ts";
+import { VmService } from "./vms.ts";
+
+/**
+ * The engine's API, typed: one service for each resource. Calls throw what `EngineCaller` says, repeat what may be
+ * repeated by themselves, and resolve when the engine has *accepted* the request; what follows is waited for with `wait`.
+ */
+export class EngineApi {
+  readonly vms: VmService;
+  readonly disks: DiskService;
+  readonly snapshots: SnapshotService;
+  readonly backups: BackupService;
+  readonly checkpoints: CheckpointService;
+  readonly transfers: ImageTransferService;
+  readonly infrastructure: InfrastructureService;
+  readonly events: EventService;
+  readonly #pollMs: number;
+
+  constructor(engine: EngineCaller) {
+    this.vms = new VmService(engine);
+    this.disks = new DiskService(engine);
+    this.snapshots = new SnapshotService(engine);
+    this.backups = new BackupService(engine);
+    this.checkpoints = new CheckpointService(engine);
+    this.transfers = new ImageTransferService(engine);
+    this.infrastructure = new InfrastructureService(engine);
+    this.events = new EventService(engine);
+    this.#pollMs = engine.pollMs;
+  }
+
+  /** `waitFor` at this engine's pace. @throws {DeadlineError} naming what was waited for and its last state. */
+  wait<T>(
+    what: string,
+    poll: (signal: AbortSignal) => Promise<Polled<T>>,
+    options: { readonly deadlineMs: number; readonly signal: AbortSignal },
+  ): Promise<T> {
+    return waitFor(what, poll, { ...options, pollMs: this.#pollMs });
+  }
+}

@@ -1,0 +1,62 @@
+import { element, field, reference } from "../engine/build-xml.ts";
+import type { EngineCaller } from "../engine/engine-caller.ts";
+import { parseList } from "../model/parse-list.ts";
+import { parseSnapshot } from "../model/snapshot.ts";
+import type { Snapshot } from "../model/snapshot.ts";
+import { orUndefined } from "./if-missing.ts";
+import { path } from "./paths.ts";
+
+export interface NewSnapshot {
+  readonly description: string;
+  /** Only these disks; default: all that can have snapshots. */
+  readonly diskIds?: readonly string[];
+}
+
+/** `/vms/{id}/snapshots` */
+export class SnapshotService {
+  readonly #engine: EngineCaller;
+
+  constructor(engine: EngineCaller) {
+    this.#engine = engine;
+  }
+
+  /** May leave out one that is being deleted (BZ1530603). */
+  async list(vmId: string, signal: AbortSignal): Promise<readonly Snapshot[]> {
+    const root = await this.#engine.get(path("vms", vmId, "snapshots"), { signal });
+    return parseList(root, "snapshots", "snapshot", parseSnapshot);
+  }
+
+  /** @throws {EntityNotFoundError} */
+  async get(
+    vmId: string,
+    snapshotId: string,
+    options: { readonly allContent?: boolean },
+    signal: AbortSignal,
+  ): Promise<Snapshot> {
+    const query = { all_content: options.allContent };
+    return parseSnapshot(await this.#engine.get(path("vms", vmId, "snapshots", snapshotId), { query, signal }));
+  }
+
+  find(vmId: string, snapshotId: string, signal: AbortSignal): Promise<Snapshot | undefined> {
+    return orUndefined(this.get(vmId, snapshotId, {}, signal));
+  }
+
+  /** Without memory. Resolves while it is still `locked`; gone while waiting for `ok` means it failed. */
+  async create(vmId: string, snapshot: NewSnapshot, signal: AbortSignal): Promise<Snapshot> {
+    const attachments = snapshot.diskIds?.map((id) => element("disk_attachment", {}, reference("disk", id)));
+    const body = element(
+      "snapshot",
+      {},
+      field("description", snapshot.description),
+      field("disk_attachments", attachments),
+      // The engine's own default is true, and a memory snapshot never freezes file systems.
+      field("persist_memorystate", false),
+    );
+    return parseSnapshot(await this.#engine.post(path("vms", vmId, "snapshots"), body, { signal }));
+  }
+
+  /** Resolves long before it is merged: poll until it is gone. One that is gone already is fine. */
+  async delete(vmId: string, snapshotId: string, signal: AbortSignal): Promise<void> {
+    await orUndefined(this.#engine.delete(path("vms", vmId, "snapshots", snapshotId), { signal }));
+  }
+}

@@ -1,0 +1,246 @@
+import { element, field, reference } from "../engine/build-xml.ts";
+import type { EngineCaller } from "../engine/engine-caller.ts";
+import { parseDiskAttachment } from "../model/disk-attachment.ts";
+import type { DiskAttachment } from "../model/disk-attachment.ts";
+import { parseDisk } from "../model/engine-disk.ts";
+import type { EngineDisk } from "../model/engine-disk.ts";
+import { parseNic } from "../model/nic.ts";
+import type { Nic } from "../model/nic.ts";
+import { parseList } from "../model/parse-list.ts";
+import { parseReportedDevice } from "../model/reported-device.ts";
+import type { ReportedDevice } from "../model/reported-device.ts";
+import { parseVm } from "../model/vm.ts";
+import type { Vm } from "../model/vm.ts";
+import { action } from "./action.ts";
+import { orUndefined } from "./if-missing.ts";
+import { path } from "./paths.ts";
+
+/** What else to fill in when virtual machines are asked for. */
+export interface VmDetail {
+  /** The engine's search language, e.g. `name=web*`. Lists only. */
+  readonly search?: string;
+  /** Links to inline (4.2): `disk_attachments.disk`, `nics`. Older engines ignore it. */
+  readonly follow?: string;
+  /** Fill `ovf`. Costs the engine time. */
+  readonly allContent?: boolean;
+}
+
+export interface NewVmFromOvf {
+  readonly name: string;
+  readonly clusterId: string;
+  /** An engine's own OVF. */
+  readonly ovf: string;
+  /** A new id for the machine, and new MAC addresses. False: both as in the OVF; a conflict when they are in use. */
+  readonly regenerateIds: boolean;
+}
+
+export interface NewVm {
+  readonly name: string;
+  readonly clusterId: string;
+  readonly memoryBytes?: number;
+  readonly description?: string;
+}
+
+export interface AttachedDisk {
+  readonly diskId: string;
+  readonly interface: string;
+  readonly bootable: boolean;
+  readonly readOnly?: boolean;
+  readonly passDiscard?: boolean;
+  /** The engine's own default is false; said always, so that nobody depends on it. */
+  readonly active: boolean;
+}
+
+export interface NicChange {
+  readonly vnicProfileId?: string;
+  readonly mac?: string;
+  readonly plugged?: boolean;
+  readonly linked?: boolean;
+}
+
+const BLANK_TEMPLATE = "00000000-0000-0000-0000-000000000000";
+
+/** `/vms` */
+export class VmService {
+  readonly #engine: EngineCaller;
+
+  constructor(engine: EngineCaller) {
+    this.#engine = engine;
+  }
+
+  /** All that the user may see, or those that match the search. */
+  async list(detail: VmDetail, signal: AbortSignal): Promise<readonly Vm[]> {
+    const query = { search: detail.search, follow: detail.follow, all_content: detail.allContent };
+    return parseList(await this.#engine.get("/vms", { query, signal }), "vms", "vm", parseVm);
+  }
+
+  /** @throws {EntityNotFoundError} */
+  async get(vmId: string, detail: Omit<VmDetail, "search">, signal: AbortSignal): Promise<Vm> {
+    const query = { follow: detail.follow, all_content: detail.allContent };
+    return parseVm(await this.#engine.get(path("vms", vmId), { query, signal }));
+  }
+
+  find(vmId: string, signal: AbortSignal): Promise<Vm | undefined> {
+    return orUndefined(this.get(vmId, {}, signal));
+  }
+
+  /** The machine of exactly this name, in whatever data center; the engine's search alone would match more. */
+  async byName(name: string, signal: AbortSignal): Promise<Vm | undefined> {
+    const search = `name="${name.replaceAll('"', "*")}"`;
+    const vms = await this.list({ search }, signal);
+    return vms.find((vm) => vm.name === name);
+  }
+
+  /** Without `follow`, only the ids of the disks are known. */
+  async diskAttachments(vmId: string, follow: boolean, signal: AbortSignal): Promise<readonly DiskAttachment[]> {
+    const query = follow ? { follow: "disk" } : {};
+    const root = await this.#engine.get(path("vms", vmId, "diskattachments"), { query, signal });
+    return parseList(root, "disk_attachments", "disk_attachment", parseDiskAttachment);
+  }
+
+  /** @throws {EntityNotFoundError} */
+  async diskAttachment(vmId: string, diskId: string, signal: AbortSignal): Promise<DiskAttachment> {
+    return parseDiskAttachment(await this.#engine.get(path("vms", vmId, "diskattachments", diskId), { signal }));
+  }
+
+  /** Disks with the volume that a snapshot froze as `imageId`. */
+  async snapshotDisks(vmId: string, snapshotId: string, signal: AbortSignal): Promise<readonly EngineDisk[]> {
+    const root = await this.#engine.get(path("vms", vmId, "snapshots", snapshotId, "disks"), { signal });
+    return parseList(root, "disks", "disk", parseDisk);
+  }
+
+  async attachDisk(vmId: string, disk: AttachedDisk, signal: AbortSignal): Promise<DiskAttachment> {
+    const body = element(
+      "disk_attachment",
+      {},
+      field("active", disk.active),
+      field("bootable", disk.bootable),
+      field("interface", disk.interface),
+      field("pass_discard", disk.passDiscard),
+      field("read_only", disk.readOnly),
+      reference("disk", disk.diskId),
+    );
+    return parseDiskAttachment(await this.#engine.post(path("vms", vmId, "diskattachments"), body, { signal }));
+  }
+
+  /** Changes the given fields alone. `backup` is the disk's change tracking. */
+  async updateDiskAttachment(
+    vmId: string,
+    diskId: string,
+    change: { readonly active?: boolean; readonly bootable?: boolean; readonly backup?: "incremental" | "none" },
+    signal: AbortSignal,
+  ): Promise<void> {
+    const body = element(
+      "disk_attachment",
+      {},
+      field("active", change.active),
+      field("bootable", change.bootable),
+      field("disk", change.backup === undefined ? undefined : field("backup", change.backup)),
+    );
+    await this.#engine.put(path("vms", vmId, "diskattachments", diskId), body, { signal });
+  }
+
+  /** The disk itself stays. A disk that is not attached is fine. */
+  async detachDisk(vmId: string, diskId: string, signal: AbortSignal): Promise<void> {
+    const query = { detach_only: true };
+    await orUndefined(this.#engine.delete(path("vms", vmId, "diskattachments", diskId), { query, signal }));
+  }
+
+  /**
+   * Disks in the OVF are attached by the engine as well as it can, by disk id; it reports failures as events alone, so
+   * compare `diskAttachments` afterwards. Answers when the machine is made (4.5), or earlier: wait for its status.
+   *
+   * @throws {EngineConflictError} at once, when the name (or an id that is to be kept) is in use.
+   */
+  async createFromOvf(vm: NewVmFromOvf, signal: AbortSignal): Promise<Vm> {
+    const body = element(
+      "vm",
+      {},
+      field("name", vm.name),
+      reference("cluster", vm.clusterId),
+      element(
+        "initialization",
+        {},
+        element("configuration", {}, field("data", vm.ovf), field("type", "ovf")),
+        field("regenerate_ids", vm.regenerateIds),
+      ),
+    );
+    return parseVm(await this.#engine.post("/vms", body, { signal, conflictDeadlineMs: 0 }));
+  }
+
+  /** A machine without disks, from the blank template. @throws {EngineConflictError} at once, when the name is in use. */
+  async create(vm: NewVm, signal: AbortSignal): Promise<Vm> {
+    const body = element(
+      "vm",
+      {},
+      reference("cluster", vm.clusterId),
+      field("description", vm.description),
+      field("memory", vm.memoryBytes),
+      field("name", vm.name),
+      reference("template", BLANK_TEMPLATE),
+    );
+    return parseVm(await this.#engine.post("/vms", body, { signal, conflictDeadlineMs: 0 }));
+  }
+
+  async start(vmId: string, signal: AbortSignal): Promise<void> {
+    await this.#engine.post(path("vms", vmId, "start"), action(), { signal });
+  }
+
+  /** Power off, as by pulling the plug. */
+  async stop(vmId: string, signal: AbortSignal): Promise<void> {
+    await this.#engine.post(path("vms", vmId, "stop"), action(), { signal });
+  }
+
+  /** Removes the machine; its disks go with it unless they are to be kept. One that is gone already is fine. */
+  async delete(vmId: string, options: { readonly keepDisks: boolean }, signal: AbortSignal): Promise<void> {
+    const query = options.keepDisks ? { detach_only: true } : {};
+    await orUndefined(this.#engine.delete(path("vms", vmId), { query, signal }));
+  }
+
+  async nics(vmId: string, signal: AbortSignal): Promise<readonly Nic[]> {
+    return parseList(await this.#engine.get(path("vms", vmId, "nics"), { signal }), "nics", "nic", parseNic);
+  }
+
+  /** What the guest agent tells; nothing without one. */
+  async reportedDevices(vmId: string, signal: AbortSignal): Promise<readonly ReportedDevice[]> {
+    const root = await this.#engine.get(path("vms", vmId, "reporteddevices"), { signal });
+    return parseList(root, "reported_devices", "reported_device", parseReportedDevice);
+  }
+
+  /** Changes the given fields alone. An empty `vnicProfileId` plugs the card into nothing. */
+  async updateNic(vmId: string, nicId: string, change: NicChange, signal: AbortSignal): Promise<Nic> {
+    const body = element(
+      "nic",
+      {},
+      field("linked", change.linked),
+      field("mac", change.mac === undefined ? undefined : field("address", change.mac)),
+      field("plugged", change.plugged),
+      profile(change.vnicProfileId),
+    );
+    return parseNic(await this.#engine.put(path("vms", vmId, "nics", nicId), body, { signal }));
+  }
+
+  /** Adds a card; the engine gives it a MAC address unless one is asked for. */
+  async addNic(
+    vmId: string,
+    nic: NicChange & { readonly name: string; readonly interface?: string },
+    signal: AbortSignal,
+  ): Promise<Nic> {
+    const body = element(
+      "nic",
+      {},
+      field("interface", nic.interface),
+      field("linked", nic.linked),
+      field("mac", nic.mac === undefined ? undefined : field("address", nic.mac)),
+      field("name", nic.name),
+      field("plugged", nic.plugged),
+      profile(nic.vnicProfileId),
+    );
+    return parseNic(await this.#engine.post(path("vms", vmId, "nics"), body, { signal }));
+  }
+}
+
+/** The engine understands an empty element as the empty profile. */
+function profile(id: string | undefined): ReturnType<typeof reference> {
+  return id === "" ? element("vnic_profile", {}) : reference("vnic_profile", id);
+}

@@ -1,0 +1,61 @@
+import { z } from "zod";
+
+import type { Disk, JsonObject, VirtualMachine } from "@ovault/core";
+
+const diskSchema = z.object({
+  /** `incremental`: the engine tracks changes of this disk. */
+  backup: z.enum(["incremental", "none"]).default("none"),
+  /** `image`, `lun`, `managed_block_storage`, `cinder`. */
+  storageType: z.string().default("image"),
+  contentType: z.string().default("data"),
+  /** `ok`, `locked`, `illegal`. */
+  status: z.string().default("ok"),
+  /** Plugged into the machine. */
+  active: z.boolean().default(true),
+  shareable: z.boolean().default(false),
+  readOnly: z.boolean().default(false),
+  passDiscard: z.boolean().default(false),
+  wipeAfterDelete: z.boolean().default(false),
+  propagateErrors: z.boolean().default(false),
+  /** The active volume at inventory time. */
+  imageId: z.string().optional(),
+  qcowVersion: z.string().optional(),
+  description: z.string().optional(),
+  diskProfileId: z.string().optional(),
+  lunId: z.string().optional(),
+});
+
+const vmSchema = z.object({
+  origin: z.string().optional(),
+  description: z.string().optional(),
+  memoryBytes: z.number().optional(),
+  templateId: z.string().optional(),
+  /** Where it ran at inventory time. */
+  hostId: z.string().optional(),
+});
+
+/** What an oVirt disk has beyond core's `Disk`; kept in recovery points, so that a restore can rebuild the disk. */
+export type DiskAttributes = z.output<typeof diskSchema>;
+/** What an oVirt machine has beyond core's `VirtualMachine`. */
+export type VmAttributes = z.output<typeof vmSchema>;
+
+/** Reads the attributes back, of a live disk or of one in a recovery point of any age: what is missing has defaults. */
+export function diskAttributes(disk: Pick<Disk, "attributes">): DiskAttributes {
+  return diskSchema.parse(disk.attributes);
+}
+
+export function vmAttributes(vm: Pick<VirtualMachine, "attributes">): VmAttributes {
+  return vmSchema.parse(vm.attributes);
+}
+
+/** The machine that the engine itself runs in: never to be backed up through the engine. */
+export function isHostedEngine(vm: Pick<VirtualMachine, "attributes">): boolean {
+  const { origin } = vmAttributes(vm);
+  return origin === "hosted_engine" || origin === "managed_hosted_engine";
+}
+
+/** The plain form that is stored: without what is undefined. */
+export function toJson(attributes: DiskAttributes | VmAttributes): JsonObject {
+  const present = Object.entries(attributes).filter((entry) => entry[1] !== undefined);
+  return Object.fromEntries(present);
+}

@@ -1,0 +1,113 @@
+import type { X509Certificate } from "node:crypto";
+import { rootCertificates } from "node:tls";
+
+import { CertificateError } from "@ovault/core";
+
+import { parseEngineUrl } from "./engine-url.ts";
+import { EngineAnswerError } from "./errors.ts";
+import { HttpTransport } from "./http-transport.ts";
+import { readCertificates } from "./tls.ts";
+import type { TlsTrust } from "./tls.ts";
+
+/** What a person compares, and what goes into the configuration. */
+export interface CertificateFacts {
+  /** SHA-256, as `openssl x509 -noout -fingerprint -sha256` prints it: `AB:CD:…`. */
+  readonly fingerprint: string;
+  readonly subject: string;
+  readonly issuer: string;
+  /** ISO 8601, UTC. */
+  readonly validFrom: string;
+  readonly validTo: string;
+  readonly isCa: boolean;
+  readonly pem: string;
+}
+
+export interface FetchedCa {
+  readonly certificates: readonly CertificateFacts[];
+  /**
+   * True when it came over a connection that a public authority vouches for. False: from anybody on the way, so a person must
+   * compare the fingerprint with the one on the engine before it is trusted.
+   */
+  readonly authenticated: boolean;
+}
+
+export interface FetchCaOptions {
+  /** `https://ENGINE/ovirt-engine/api` */
+  readonly url: string;
+  readonly timeoutMs?: number;
+  readonly signal: AbortSignal;
+}
+
+const DEFAULT_TIMEOUT_MS = 15_000;
+const MAX_CA_BYTES = 1024 * 1024;
+const CA_RESOURCE = "/services/pki-resource?resource=ca-certificate&format=X509-PEM-CA";
+
+/**
+ * Fetches the CA that signs the engine's and its hosts' certificates. Where no public authority vouches for the engine, it
+ * comes over plain HTTP: nothing is proved yet at that moment, and pretending TLS without verification would say otherwise.
+ * Plain HTTP is asked for on port 80, or on the engine's own port where that is not 443.
+ *
+ * @throws {EngineUnavailableError} {@link EngineAnswerError} {@link CertificateError}
+ */
+export async function fetchEngineCa(options: FetchCaOptions): Promise<FetchedCa> {
+  const { origin } = parseEngineUrl(options.url);
+  try {
+    return { certificates: await fetchFrom(origin, { ca: rootCertificates }, options), authenticated: true };
+  } catch (error) {
+    if (!(error instanceof CertificateError)) throw error;
+  }
+  const plain = origin.replace(/^https:/, "http:");
+  return { certificates: await fetchFrom(plain, { ca: [] }, options), authenticated: false };
+}
+
+/**
+ * Proves that the engine answers with a certificate that this trust covers.
+ *
+ * @throws {CertificateError} naming what is wrong: unknown CA, host name, dates, fingerprint.
+ * @throws {EngineUnavailableError} no answer.
+ */
+export async function checkEngineCertificate(options: FetchCaOptions & { readonly trust: TlsTrust }): Promise<void> {
+  await fetchText(parseEngineUrl(options.url).origin, options.trust, options);
+}
+
+async function fetchFrom(origin: string, trust: TlsTrust, options: FetchCaOptions): Promise<CertificateFacts[]> {
+  const { status, text } = await fetchText(origin, trust, options);
+  if (status === 200 && text.includes("-----BEGIN CERTIFICATE-----")) {
+    return readCertificates(text).map(certificateFacts);
+  }
+  throw new EngineAnswerError(`the engine does not hand out its CA at ${origin}: HTTP ${status}`, {
+    context: { origin, status },
+    hint: "Copy /etc/pki/ovirt-engine/ca.pem from the engine and name that file instead.",
+  });
+}
+
+async function fetchText(
+  origin: string,
+  trust: TlsTrust,
+  options: FetchCaOptions,
+): Promise<{ status: number; text: string }> {
+  const transport = new HttpTransport({ origin, trust, maxAnswerBytes: MAX_CA_BYTES });
+  try {
+    return await transport.exchange({
+      method: "GET",
+      path: parseEngineUrl(options.url).rootPath + CA_RESOURCE,
+      headers: { accept: "*/*" },
+      timeoutMs: options.timeoutMs ?? DEFAULT_TIMEOUT_MS,
+      signal: options.signal,
+    });
+  } finally {
+    await transport.close();
+  }
+}
+
+export function certificateFacts(certificate: X509Certificate): CertificateFacts {
+  return {
+    fingerprint: certificate.fingerprint256,
+    subject: certificate.subject,
+    issuer: certificate.issuer,
+    validFrom: certificate.validFromDate.toISOString(),
+    validTo: certificate.validToDate.toISOString(),
+    isCa: certificate.ca,
+    pem: certificate.toString(),
+  };
+}

@@ -1,0 +1,238 @@
+import { AuthenticationError } from "@ovault/core";
+
+import { BasicSession } from "./basic-session.ts";
+import type { XmlFragment } from "./build-xml.ts";
+import type { CallOptions, EngineCaller } from "./engine-caller.ts";
+import { parseEngineUrl } from "./engine-url.ts";
+import type { EngineAddress } from "./engine-url.ts";
+import { EngineAnswerError, EngineConflictError, EngineUnavailableError } from "./errors.ts";
+import { HttpTransport } from "./http-transport.ts";
+import type { HttpAnswer, HttpRequest } from "./http-transport.ts";
+import { pause } from "./pause.ts";
+import { readAnswer } from "./read-answer.ts";
+import type { Session } from "./session.ts";
+import { SsoSession } from "./sso-session.ts";
+import type { TlsTrust } from "./tls.ts";
+import { parseUserName } from "./user-name.ts";
+import type { XmlElement } from "./xml-element.ts";
+
+export interface EngineClientOptions {
+  /** `https://ENGINE/ovirt-engine/api` */
+  readonly url: string;
+  /** With its profile: `admin@internal`. */
+  readonly user: string;
+  readonly password: string;
+  readonly trust: TlsTrust;
+  readonly auth?: "sso" | "basic";
+  readonly timings?: { readonly [K in keyof EngineTimings]?: EngineTimings[K] | undefined };
+  readonly maxAnswerBytes?: number;
+}
+
+/** All in milliseconds. */
+export interface EngineTimings {
+  /** Between two looks at something waited for, and the first step of every backoff. */
+  readonly pollMs: number;
+  /** For one exchange. Creating a virtual machine answers only when it is made (4.5). */
+  readonly requestTimeoutMs: number;
+  /** How long a conflict (HTTP 409) is met with patience. */
+  readonly conflictDeadlineMs: number;
+  /** How long an engine that does not answer is taken for one that restarts. */
+  readonly restartBudgetMs: number;
+}
+
+export const DEFAULT_TIMINGS: EngineTimings = {
+  pollMs: 1_500,
+  requestTimeoutMs: 180_000,
+  conflictDeadlineMs: 300_000,
+  restartBudgetMs: 180_000,
+};
+
+/** An inventory of a few thousand virtual machines is some tens of megabytes. */
+const MAX_ANSWER_BYTES = 128 * 1024 * 1024;
+const MAX_BACKOFF_STEPS = 4;
+/** The engine's column for it holds 50 characters. */
+const MAX_CORRELATION_ID = 50;
+
+interface Call extends CallOptions {
+  readonly method: HttpRequest["method"];
+  readonly path: string;
+  readonly body?: XmlFragment;
+  readonly correlationId?: string;
+}
+
+/** A logged-in connection to one engine. See `EngineCaller` for what calls do, `correlated` for tagging them. */
+export class EngineClient implements EngineCaller {
+  readonly address: EngineAddress;
+  readonly trust: TlsTrust;
+  readonly pollMs: number;
+  readonly #timings: EngineTimings;
+  readonly #transport: HttpTransport;
+  readonly #session: Session;
+  /** The engine has answered before: from now on silence means a restart and not a wrong address. */
+  #proven = false;
+
+  /** Connects nothing yet. @throws {ConfigurationError} for an unusable url or user name. */
+  constructor(options: EngineClientOptions) {
+    const { user, password } = options;
+    parseUserName(user);
+    this.address = parseEngineUrl(options.url);
+    this.trust = options.trust;
+    const { timings = {} } = options;
+    this.#timings = {
+      pollMs: timings.pollMs ?? DEFAULT_TIMINGS.pollMs,
+      requestTimeoutMs: timings.requestTimeoutMs ?? DEFAULT_TIMINGS.requestTimeoutMs,
+      conflictDeadlineMs: timings.conflictDeadlineMs ?? DEFAULT_TIMINGS.conflictDeadlineMs,
+      restartBudgetMs: timings.restartBudgetMs ?? DEFAULT_TIMINGS.restartBudgetMs,
+    };
+    this.pollMs = this.#timings.pollMs;
+    const transport = new HttpTransport({
+      origin: this.address.origin,
+      trust: options.trust,
+      maxAnswerBytes: options.maxAnswerBytes ?? MAX_ANSWER_BYTES,
+    });
+    this.#transport = transport;
+    this.#session =
+      options.auth === "basic"
+        ? new BasicSession(user, password, (headers) => this.#logOutOf(headers))
+        : new SsoSession({
+            transport,
+            rootPath: this.address.rootPath,
+            user,
+            password,
+            timeoutMs: this.#timings.requestTimeoutMs,
+          });
+  }
+
+  get(path: string, options: CallOptions): Promise<XmlElement> {
+    return this.#request({ ...options, method: "GET", path });
+  }
+
+  post(path: string, body: XmlFragment, options: CallOptions): Promise<XmlElement> {
+    return this.#request({ ...options, method: "POST", path, body });
+  }
+
+  put(path: string, body: XmlFragment, options: CallOptions): Promise<XmlElement> {
+    return this.#request({ ...options, method: "PUT", path, body });
+  }
+
+  delete(path: string, options: CallOptions): Promise<XmlElement> {
+    return this.#request({ ...options, method: "DELETE", path });
+  }
+
+  /** The same connection, whose calls carry this id: the engine puts it on its jobs and events. */
+  correlated(runId: string): EngineCaller {
+    const correlationId = runId.replaceAll(/[^\w.-]/g, "-").slice(0, MAX_CORRELATION_ID);
+    return {
+      pollMs: this.pollMs,
+      get: (path, options) => this.#request({ ...options, method: "GET", path, correlationId }),
+      post: (path, body, options) => this.#request({ ...options, method: "POST", path, body, correlationId }),
+      put: (path, body, options) => this.#request({ ...options, method: "PUT", path, body, correlationId }),
+      delete: (path, options) => this.#request({ ...options, method: "DELETE", path, correlationId }),
+    };
+  }
+
+  /** Logs out and closes the connections. Never throws. */
+  async close(): Promise<void> {
+    await this.#session.close();
+    await this.#transport.close();
+  }
+
+  /** Repeats what may be repeated, for as long as its kind of failure is given. */
+  async #request(call: Call): Promise<XmlElement> {
+    const start = performance.now();
+    for (let attempt = 0; ; attempt += 1) {
+      try {
+        return await this.#attempt(call);
+      } catch (error) {
+        const patienceMs = this.#patienceFor(error, call);
+        if (patienceMs === 0) throw error;
+        if (performance.now() - start >= patienceMs) throw exhausted(error, patienceMs);
+      }
+      await pause(this.pollMs * 2 ** Math.min(attempt, MAX_BACKOFF_STEPS), call.signal);
+    }
+  }
+
+  #patienceFor(error: unknown, call: Call): number {
+    if (error instanceof EngineConflictError) return call.conflictDeadlineMs ?? this.#timings.conflictDeadlineMs;
+    const repeatable = call.idempotent ?? call.method !== "POST";
+    // While an engine starts, its web server answers 404 with a page; a known API does not vanish.
+    const restarting = error instanceof EngineAnswerError && error.context["status"] === 404;
+    const unavailable = error instanceof EngineUnavailableError;
+    if (!restarting && !unavailable) return 0;
+    const turnedAway = restarting || (unavailable && !error.sent);
+    const knownEngine = this.#proven || (unavailable && error.context["status"] === 503);
+    return knownEngine && (repeatable || turnedAway) ? this.#timings.restartBudgetMs : 0;
+  }
+
+  /** One try; a session that the engine no longer knows costs one more. */
+  async #attempt(call: Call): Promise<XmlElement> {
+    const headers = await this.#session.headers(call.signal);
+    const answer = await this.#exchange(call, headers);
+    const again = answer.status === 401 && this.#session.refused(headers);
+    const final = again ? await this.#exchange(call, await this.#session.headers(call.signal)) : answer;
+    if (final.status === 401) {
+      throw new AuthenticationError("the engine refuses user name or password", {
+        hint: "Check user, profile (what follows the last @) and password in ovault.yaml.",
+      });
+    }
+    return readAnswer(final, call);
+  }
+
+  async #exchange(call: Call, identity: Readonly<Record<string, string>>): Promise<HttpAnswer> {
+    const answer = await this.#transport.exchange({
+      method: call.method,
+      path: this.address.apiPath + call.path + queryText(call.query),
+      headers: {
+        accept: "application/xml",
+        version: "4",
+        ...(call.body === undefined ? {} : { "content-type": "application/xml" }),
+        ...(call.correlationId === undefined ? {} : { "correlation-id": call.correlationId }),
+        ...identity,
+      },
+      ...(call.body === undefined ? {} : { body: call.body.xml }),
+      timeoutMs: call.timeoutMs ?? this.#timings.requestTimeoutMs,
+      signal: call.signal,
+    });
+    this.#session.learn(answer);
+    if (answer.status < 400) this.#proven = true;
+    return answer;
+  }
+
+  #logOutOf(headers: Readonly<Record<string, string>>): Promise<HttpAnswer> {
+    return this.#transport.exchange({
+      method: "GET",
+      path: this.address.apiPath,
+      headers: { accept: "application/xml", version: "4", ...headers },
+      timeoutMs: 5_000,
+      signal: new AbortController().signal,
+    });
+  }
+}
+
+function queryText(query: CallOptions["query"] = {}): string {
+  const parameters = new URLSearchParams();
+  for (const [name, value] of Object.entries(query)) if (value !== undefined) parameters.set(name, String(value));
+  return parameters.size === 0 ? "" : `?${parameters.toString()}`;
+}
+
+function exhausted(error: unknown, patienceMs: number): unknown {
+  const tried = `tried for ${patienceMs / 1000} s`;
+  if (error instanceof EngineConflictError) {
+    return new EngineConflictError(`${error.message} (${tried})`, {
+      cause: error,
+      context: error.context,
+      retry: "exhausted",
+      hint: "Something holds it: a running backup, snapshot, transfer or migration. The engine's task list shows which.",
+    });
+  }
+  if (error instanceof EngineUnavailableError) {
+    return new EngineUnavailableError(`${error.message} (${tried})`, {
+      cause: error,
+      context: error.context,
+      retry: "exhausted",
+      sent: error.sent,
+      ...(error.hint === undefined ? {} : { hint: error.hint }),
+    });
+  }
+  return error;
+}

@@ -1,0 +1,37 @@
+import { ManagerError, ManagerUnavailableError } from "@ovault/core";
+import type { ErrorOptionsWithHint } from "@ovault/core";
+
+/** The engine understood a request and refused it (HTTP 400, 500, or an action that answered `failed`). */
+export class EngineFaultError extends ManagerError {
+  override readonly code: string = "E_ENGINE_FAULT";
+}
+
+/** The user may log in but not do this (HTTP 403). */
+export class EnginePermissionError extends ManagerError {
+  override readonly code: string = "E_ENGINE_PERMISSION";
+}
+
+/** What the request named does not exist on the engine, or does not exist any more (HTTP 404). */
+export class EntityNotFoundError extends ManagerError {
+  override readonly code: string = "E_ENTITY_NOT_FOUND";
+}
+
+/** Something is locked or in a state that does not allow the request now (HTTP 409), beyond the time we wait for that. */
+export class EngineConflictError extends ManagerError {
+  override readonly code: string = "E_ENGINE_CONFLICT";
+}
+
+/** The answer is not what an oVirt engine says: not XML, the wrong element, a number that is none, too large. */
+export class EngineAnswerError extends ManagerError {
+  override readonly code: string = "E_ENGINE_ANSWER";
+}
+
+/** No answer from the engine. `sent` is false when the request certainly was not carried out, so any may be repeated. */
+export class EngineUnavailableError extends ManagerUnavailableError {
+  readonly sent: boolean;
+
+  constructor(message: string, options: ErrorOptionsWithHint & { readonly sent: boolean }) {
+    super(message, { retry: "transient", ...options });
+    this.sent = options.sent;
+  }
+}

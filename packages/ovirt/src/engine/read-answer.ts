@@ -1,0 +1,117 @@
+import { AuthenticationError } from "@ovault/core";
+import type { ErrorContext, ErrorOptionsWithHint, OvaultError } from "@ovault/core";
+
+import {
+  EngineAnswerError,
+  EngineConflictError,
+  EngineFaultError,
+  EnginePermissionError,
+  EngineUnavailableError,
+  EntityNotFoundError,
+} from "./errors.ts";
+import type { HttpAnswer, HttpRequest } from "./http-transport.ts";
+import { parseXml } from "./parse-xml.ts";
+import { XmlElement } from "./xml-element.ts";
+
+/** Stands for an empty body, e.g. after a deletion: an element of no name, which no parser takes for an entity. */
+const NOTHING = new XmlElement({
+  name: "nothing",
+  attributes: new Map(),
+  children: [],
+  text: "",
+  source: { start: 0, end: 0 },
+});
+
+/**
+ * Turns an answer into its root element or throws what it means. A fault may be the document, or hide inside an `<action>`
+ * of any HTTP status; refusals may come as HTML or with no body at all.
+ */
+export function readAnswer(answer: HttpAnswer, call: Pick<HttpRequest, "method" | "path">): XmlElement {
+  if (answer.status >= 200 && answer.status < 300) return readSuccess(answer, call);
+  throw readFailure(answer, call);
+}
+
+function readSuccess(answer: HttpAnswer, call: Pick<HttpRequest, "method" | "path">): XmlElement {
+  if (answer.text.trim() === "") return NOTHING;
+  if (isHtml(answer)) throw notAnApi(answer, call);
+  const root = parseXml(answer.text);
+  if (faultIn(root) === undefined && !isFailedAction(root)) return root;
+  throw readFailure(answer, call);
+}
+
+function isFailedAction(root: XmlElement): boolean {
+  return root.name === "action" && root.state("status") === "failed";
+}
+
+function faultIn(root: XmlElement): XmlElement | undefined {
+  return root.name === "fault" ? root : root.name === "action" ? root.child("fault") : undefined;
+}
+
+function readFailure(answer: HttpAnswer, call: Pick<HttpRequest, "method" | "path">): OvaultError {
+  const said = faultText(answer);
+  const message = `the engine refused ${call.method} ${call.path}${said === undefined ? "" : `: ${said}`}`;
+  const context: ErrorContext = { status: answer.status, method: call.method, path: call.path };
+  const options: ErrorOptionsWithHint = { context };
+  switch (answer.status) {
+    case 401:
+      return new AuthenticationError("the engine does not accept the session", { context });
+    case 403:
+      return new EnginePermissionError(message, {
+        context,
+        hint: "The user needs rights on this object; for backups at least a role with disk and backup permits.",
+      });
+    case 404:
+      return isHtml(answer)
+        ? notAnApi(answer, call)
+        : new EntityNotFoundError(`not on the engine: ${call.path}`, options);
+    case 409:
+      return new EngineConflictError(message, { context, retry: "transient" });
+    case 408:
+    case 429:
+    case 502:
+    case 503:
+    case 504:
+      return new EngineUnavailableError(`the engine is not ready: HTTP ${answer.status}`, {
+        context,
+        hint: "It may be starting; its state shows in `systemctl status ovirt-engine`.",
+        // These come from the web server in front, or from an engine that turned the request away.
+        sent: answer.status === 502 || answer.status === 504,
+      });
+    default:
+      return answer.status >= 300 && answer.status < 400
+        ? notAnApi(answer, call)
+        : new EngineFaultError(message, options);
+  }
+}
+
+/** Reason and detail of a fault, on one line, without the brackets that the engine puts around its details. */
+function faultText(answer: HttpAnswer): string | undefined {
+  if (isHtml(answer) || answer.text.trim() === "") return undefined;
+  const fault = tryFault(answer.text);
+  const texts = [fault?.value("detail"), fault?.value("reason")].filter((text) => text !== undefined);
+  return texts[0]
+    ?.replaceAll(/\s+/g, " ")
+    .replace(/^\[(.*)\]$/, "$1")
+    .slice(0, 500);
+}
+
+function tryFault(text: string): XmlElement | undefined {
+  try {
+    return faultIn(parseXml(text));
+  } catch (error) {
+    // A refusal that is no XML is a refusal all the same; its status tells what it means.
+    if (error instanceof EngineAnswerError) return undefined;
+    throw error;
+  }
+}
+
+function isHtml(answer: HttpAnswer): boolean {
+  return /^\s*(<!doctype html|<html)/i.test(answer.text) || (answer.contentType.includes("html") && answer.text !== "");
+}
+
+function notAnApi(answer: HttpAnswer, call: Pick<HttpRequest, "method" | "path">): EngineAnswerError {
+  return new EngineAnswerError(`no oVirt API answers at ${call.path}: HTTP ${answer.status}`, {
+    context: { status: answer.status, method: call.method, path: call.path, location: answer.location ?? null },
+    hint: "The url should be https://ENGINE/ovirt-engine/api; on engines before 4.0 it is https://ENGINE/api.",
+  });
+}

@@ -1,0 +1,53 @@
+import { UsageError } from "@ovault/core";
+import type { Manager, VirtualMachine } from "@ovault/core";
+
+import { EngineApi } from "./api/engine-api.ts";
+import { capabilitiesOf } from "./capabilities.ts";
+import type { Capabilities } from "./capabilities.ts";
+import { EngineClient } from "./engine/engine-client.ts";
+import type { EngineClientOptions } from "./engine/engine-client.ts";
+import { readInventory } from "./inventory.ts";
+
+/** An oVirt engine, also as OLVM or RHV. Makes no connection before it is asked for something. */
+export class OvirtManager implements Manager {
+  readonly kind = "ovirt";
+  readonly name: string;
+  readonly client: EngineClient;
+  /** For calls outside a run; inside one use `apiFor`. */
+  readonly api: EngineApi;
+  #capabilities: Capabilities | undefined;
+
+  constructor(name: string, options: EngineClientOptions) {
+    this.name = name;
+    this.client = new EngineClient(options);
+    this.api = new EngineApi(this.client);
+  }
+
+  /** The API with every call tagged, so that the engine's events and jobs carry the run's id. */
+  apiFor(runId: string): EngineApi {
+    return new EngineApi(this.client.correlated(runId));
+  }
+
+  /** What the engine's version can do; asked once. */
+  async capabilities(signal: AbortSignal): Promise<Capabilities> {
+    this.#capabilities ??= capabilitiesOf(await this.api.infrastructure.productInfo(signal));
+    return this.#capabilities;
+  }
+
+  async inventory(signal: AbortSignal): Promise<readonly VirtualMachine[]> {
+    return readInventory(this.api, await this.capabilities(signal), this.name, signal);
+  }
+
+  close(): Promise<void> {
+    return this.client.close();
+  }
+}
+
+/** Narrows what core hands to a strategy. @throws {UsageError} when it is another kind of manager. */
+export function ovirtManager(manager: Manager): OvirtManager {
+  if (manager instanceof OvirtManager) return manager;
+  throw new UsageError(`the manager "${manager.name}" is of kind ${manager.kind}, not ovirt`, {
+    context: { manager: manager.name, kind: manager.kind },
+    hint: "This strategy works with oVirt, OLVM and RHV; use another strategy or manager.",
+  });
+}

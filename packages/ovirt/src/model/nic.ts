@@ -1,0 +1,29 @@
+import type { XmlElement } from "../engine/xml-element.ts";
+
+/** A network card of a virtual machine. */
+export interface Nic {
+  readonly id: string;
+  readonly name: string;
+  readonly interface: string | undefined;
+  readonly mac: string | undefined;
+  readonly plugged: boolean;
+  readonly linked: boolean;
+  /** Absent for a card with an empty profile. */
+  readonly vnicProfileId: string | undefined;
+  /** Version 3 only. */
+  readonly networkId: string | undefined;
+}
+
+/** Parses one `<nic>`. */
+export function parseNic(element: XmlElement): Nic {
+  return {
+    id: element.requireId("nic"),
+    name: element.value("name") ?? "",
+    interface: element.value("interface"),
+    mac: element.value("mac", "address"),
+    plugged: element.bool("plugged") ?? element.bool("active") ?? false,
+    linked: element.bool("linked") ?? false,
+    vnicProfileId: element.idOf("vnic_profile"),
+    networkId: element.idOf("network"),
+  };
+}

@@ -1,0 +1,60 @@
+import type { XmlElement } from "../engine/xml-element.ts";
+import { parseDiskAttachment } from "./disk-attachment.ts";
+import type { DiskAttachment } from "./disk-attachment.ts";
+import { parseNic } from "./nic.ts";
+import type { Nic } from "./nic.ts";
+
+/** A virtual machine as the engine shows it. */
+export interface Vm {
+  readonly id: string;
+  readonly name: string;
+  readonly description: string | undefined;
+  readonly comment: string | undefined;
+  /** `up`, `down`, `paused`, `image_locked`…; `unknown` where the engine sends none. */
+  readonly status: string;
+  readonly clusterId: string | undefined;
+  /** Where it runs now. */
+  readonly hostId: string | undefined;
+  readonly templateId: string | undefined;
+  /** `ovirt`, `rhev`, `managed_hosted_engine`, `hosted_engine`, `vmware`… */
+  readonly origin: string | undefined;
+  readonly memoryBytes: number | undefined;
+  readonly stateless: boolean;
+  readonly deleteProtected: boolean;
+  readonly creationTime: string | undefined;
+  /** The configuration as OVF; only where asked for with `all_content`. */
+  readonly ovf: string | undefined;
+  /** Only where the answer followed the link (4.2 and `follow=disk_attachments`); else undefined. */
+  readonly diskAttachments: readonly DiskAttachment[] | undefined;
+  /** Only where the answer followed the link. */
+  readonly nics: readonly Nic[] | undefined;
+}
+
+/** Parses one `<vm>`. */
+export function parseVm(element: XmlElement): Vm {
+  return {
+    id: element.requireId("vm"),
+    name: element.value("name") ?? "",
+    description: element.value("description"),
+    comment: element.value("comment"),
+    status: element.state("status") ?? "unknown",
+    clusterId: element.idOf("cluster"),
+    hostId: element.idOf("host"),
+    templateId: element.idOf("template"),
+    origin: element.value("origin"),
+    memoryBytes: element.int("memory"),
+    stateless: element.bool("stateless") ?? false,
+    deleteProtected: element.bool("delete_protected") ?? false,
+    creationTime: element.value("creation_time"),
+    ovf: parseOvf(element),
+    diskAttachments: element.child("disk_attachments")?.all("disk_attachment").map(parseDiskAttachment),
+    nics: element.child("nics")?.all("nic").map(parseNic),
+  };
+}
+
+/** The OVF inside a `<vm>` or `<snapshot>`, as it is. */
+export function parseOvf(element: XmlElement): string | undefined {
+  const configuration = element.child("initialization", "configuration");
+  if (configuration?.value("type") !== "ovf") return undefined;
+  return configuration.child("data")?.text;
+}
