@@ -51,3 +51,7 @@ export * from "./model/user.ts";
 export * from "./model/vm-pool.ts";
 export * from "./model/vm.ts";
 export * from "./model/vnic-profile.ts";
+
+export { readOvf } from "./ovf/read-ovf.ts";
+export type { OvfDescription, OvfDisk, OvfNic } from "./ovf/read-ovf.ts";
+export * from "./ovf/rewrite-ovf.ts";

@@ -1,0 +1,111 @@
+import { EngineAnswerError } from "../engine/errors.ts";
+import { parseXml } from "../engine/parse-xml.ts";
+import type { XmlElement } from "../engine/xml-element.ts";
+
+/** What a restore needs to know from the OVF that an engine wrote of a virtual machine (not the dialect inside an OVA). */
+export interface OvfDescription {
+  readonly name: string;
+  /** One entry for each disk, however many snapshots it has. */
+  readonly disks: readonly OvfDisk[];
+  readonly nics: readonly OvfNic[];
+}
+
+export interface OvfDisk {
+  readonly diskId: string;
+  /** The active volume. For a LUN: the disk's own id. */
+  readonly volumeId: string;
+  readonly alias: string | undefined;
+  readonly bootable: boolean;
+  /** In the API's words: `virtio`, `virtio_scsi`, `ide`, `sata`, `spapr_vscsi`. */
+  readonly interface: string | undefined;
+}
+
+export interface OvfNic {
+  readonly id: string | undefined;
+  readonly name: string;
+  readonly mac: string | undefined;
+  readonly network: string | undefined;
+  readonly profile: string | undefined;
+  readonly linked: boolean;
+  readonly plugged: boolean;
+}
+
+/** Resource types of CIM, as in `rasd:ResourceType`. */
+const NETWORK_CARD = "10";
+const DISK_DRIVE = "17";
+
+/** @throws {EngineAnswerError} when the text is not an engine's OVF. */
+export function readOvf(text: string): OvfDescription {
+  const ovf = parseOvf(text);
+  return { name: ovf.name.text.trim(), disks: readDisks(ovf.volumes), nics: ovf.networkCards.map(readNic) };
+}
+
+/** The elements of an OVF that have to do with what a restore changes. */
+export interface OvfElements {
+  readonly name: XmlElement;
+  readonly files: readonly XmlElement[];
+  /** One for each volume: a disk with snapshots has several. */
+  readonly volumes: readonly XmlElement[];
+  readonly diskDrives: readonly XmlElement[];
+  readonly networkCards: readonly XmlElement[];
+  readonly snapshots: readonly XmlElement[];
+}
+
+/** @throws {EngineAnswerError} when the text is not an engine's OVF. */
+export function parseOvf(text: string): OvfElements {
+  const root = parseXml(text);
+  const content = root.child("Content");
+  const name = content?.child("Name");
+  if (root.name !== "ovf:Envelope" || content === undefined || name === undefined) {
+    throw new EngineAnswerError("this is not the OVF of a virtual machine as an oVirt engine writes it");
+  }
+  const items = content.descendants("Item");
+  return {
+    name,
+    files: root.child("References")?.all("File") ?? [],
+    volumes: root.all("Section").flatMap((section) => section.all("Disk")),
+    diskDrives: items.filter((item) => item.value("rasd:ResourceType") === DISK_DRIVE),
+    networkCards: items.filter((item) => item.value("rasd:ResourceType") === NETWORK_CARD),
+    snapshots: content.descendants("Snapshot"),
+  };
+}
+
+/** The disk that a volume, file or drive belongs to: they write `DISK/VOLUME`, or `DISK` alone for a LUN. */
+export function diskIdOf(element: XmlElement): string | undefined {
+  const place = element.value("ovf:fileRef") ?? element.value("ovf:href") ?? element.value("rasd:HostResource");
+  return place?.split("/")[0];
+}
+
+function readDisks(volumes: readonly XmlElement[]): OvfDisk[] {
+  return [...activeVolumes(volumes)].map(([diskId, volume]) => ({
+    diskId,
+    volumeId: volume.value("ovf:diskId") ?? diskId,
+    alias: volume.value("ovf:disk-alias"),
+    bootable: volume.bool("ovf:boot") ?? false,
+    interface: volume.value("ovf:disk-interface")?.toLowerCase(),
+  }));
+}
+
+/** By disk id: of each disk the volume that no other one is built upon. */
+export function activeVolumes(volumes: readonly XmlElement[]): ReadonlyMap<string, XmlElement> {
+  const parents = new Set(volumes.map((volume) => volume.value("ovf:parentRef")));
+  const active = new Map<string, XmlElement>();
+  for (const volume of volumes) {
+    const diskId = diskIdOf(volume);
+    const isParent = parents.has(volume.value("ovf:fileRef")) || parents.has(volume.value("ovf:diskId"));
+    if (diskId !== undefined && (!isParent || !active.has(diskId))) active.set(diskId, volume);
+  }
+  return active;
+}
+
+function readNic(item: XmlElement): OvfNic {
+  return {
+    id: item.value("rasd:InstanceId"),
+    name: item.value("rasd:Name") ?? item.value("rasd:ElementName") ?? "",
+    mac: item.value("rasd:MACAddress"),
+    network: item.value("rasd:Connection"),
+    profile: item.value("rasd:OtherResourceType"),
+    linked: item.bool("rasd:Linked") ?? true,
+    plugged: item.bool("IsPlugged") ?? true,
+  };
+}

@@ -1,0 +1,80 @@
+import { UsageError } from "@ovault/core";
+
+import type { XmlElement } from "../engine/xml-element.ts";
+import { escapeXml } from "../engine/xml-references.ts";
+import { activeVolumes, diskIdOf, parseOvf } from "./read-ovf.ts";
+
+export interface OvfRewrite {
+  /** The name of the machine to be made. */
+  readonly name: string;
+  /**
+   * The disks that stay in the OVF, by the id they have in it, with the id of the disk that takes their place. All others
+   * are taken out; to attach them later, or never.
+   */
+  readonly disks: ReadonlyMap<string, string>;
+  /** `drop`: without MAC addresses, so that the engine gives new ones. */
+  readonly mac: "keep" | "drop";
+}
+
+/** A range of the text, and what it becomes. */
+interface Edit {
+  readonly start: number;
+  readonly end: number;
+  readonly text: string;
+}
+
+const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
+
+/**
+ * The OVF of a restored machine: everything that is not named here stays as it was, to the letter. Snapshots and their
+ * volumes are taken out, because a restored disk has none.
+ *
+ * @throws {EngineAnswerError} when the text is not an engine's OVF.
+ * @throws {UsageError} when the name holds a control character, or an id is no UUID.
+ */
+export function rewriteOvf(text: string, rewrite: OvfRewrite): string {
+  const ovf = parseOvf(text);
+  const active = activeVolumes(ovf.volumes);
+  const files = new Set([...active.values()].map((volume) => volume.value("ovf:fileRef")));
+  const volumeIds = new Set([...active.values()].map((volume) => volume.value("ovf:diskId")));
+
+  const edits = [
+    renamed(ovf.name, rewrite.name),
+    ...ovf.files.map((file) => diskEdit(file, files.has(file.value("ovf:href")), rewrite, text)),
+    ...ovf.volumes.map((volume) => diskEdit(volume, volumeIds.has(volume.value("ovf:diskId")), rewrite, text)),
+    ...ovf.diskDrives.map((drive) => diskEdit(drive, true, rewrite, text)),
+    ...ovf.snapshots.filter((snapshot) => snapshot.value("Type") !== "ACTIVE").map(removed),
+    ...(rewrite.mac === "drop" ? ovf.networkCards.flatMap((card) => card.all("rasd:MACAddress")).map(removed) : []),
+  ];
+  return apply(edits, text);
+}
+
+function renamed(element: XmlElement, name: string): Edit {
+  return { ...element.source, text: `<Name>${escapeXml(name)}</Name>` };
+}
+
+function removed(element: XmlElement): Edit {
+  return { ...element.source, text: "" };
+}
+
+/** A kept disk's element has its disk id exchanged wherever it stands in it: references, and the device's alias. */
+function diskEdit(element: XmlElement, isActive: boolean, rewrite: OvfRewrite, text: string): Edit {
+  const { start, end } = element.source;
+  const oldId = diskIdOf(element);
+  const newId = oldId === undefined ? undefined : rewrite.disks.get(oldId);
+  if (!isActive || oldId === undefined || newId === undefined) return removed(element);
+  for (const id of [oldId, newId]) if (!UUID.test(id)) throw new UsageError(`"${id}" is not the id of a disk`);
+  return { start, end, text: text.slice(start, end).replaceAll(oldId, newId) };
+}
+
+/** Edits inside an edited range are dropped: the outer one has decided. */
+function apply(edits: readonly Edit[], text: string): string {
+  let result = "";
+  let position = 0;
+  for (const edit of edits.toSorted((a, b) => a.start - b.start || b.end - a.end)) {
+    if (edit.start < position) continue;
+    result += text.slice(position, edit.start) + edit.text;
+    position = edit.end;
+  }
+  return result + text.slice(position);
+}
