@@ -47,3 +47,6 @@ export * from "./store/retrying.ts";
 export * from "./runs/default-lanes.ts";
 export * from "./runs/restore-to-target.ts";
 export * from "./runs/restore-virtual-machine.ts";
+export * from "./util/sync-directory.ts";
+export * from "./ledger/ledger.ts";
+export * from "./ledger/ledger-run.ts";

@@ -1,11 +1,10 @@
 import { mkdir } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 
-import { DestinationMissingError, systemErrorCode } from "@ovault/core";
+import { DestinationMissingError, systemErrorCode, syncDirectory } from "@ovault/core";
 
 import { DirectoryTree } from "./directory-tree.ts";
 import { mapSystemError } from "./map-system-error.ts";
-import { syncDirectory } from "./sync-directory.ts";
 
 /**
  * Makes the directory of a new destination (0700); one that is there already is left as it is. Only `ovault init` calls

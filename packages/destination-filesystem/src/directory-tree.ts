@@ -1,10 +1,16 @@
 import { lstat, mkdir, realpath, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 
-import { assertObjectKey, DestinationMissingError, StoreError, systemErrorCode, type ObjectKey } from "@ovault/core";
+import {
+  assertObjectKey,
+  DestinationMissingError,
+  StoreError,
+  systemErrorCode,
+  type ObjectKey,
+  syncDirectory,
+} from "@ovault/core";
 
 import { mapSystemError } from "./map-system-error.ts";
-import { syncDirectory } from "./sync-directory.ts";
 
 /**
  * The directories below the root, and the way from a key to a path in them. No path leads out: keys are checked, and a

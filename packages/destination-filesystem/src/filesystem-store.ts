@@ -14,6 +14,7 @@ import {
   type StoreCapabilities,
   StoreUnavailableError,
   systemErrorCode,
+  syncDirectory,
 } from "@ovault/core";
 
 import { DirectoryTree } from "./directory-tree.ts";
@@ -22,7 +23,6 @@ import { listTree } from "./list-tree.ts";
 import { mapSystemError } from "./map-system-error.ts";
 import { publish, publishIfAbsent } from "./publish.ts";
 import { endsEarly, readExactly } from "./read-exactly.ts";
-import { syncDirectory } from "./sync-directory.ts";
 
 /** Holds markers on file systems without hard links; `~` is in no key. */
 const MARKERS = "~markers";

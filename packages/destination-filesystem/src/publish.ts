@@ -3,9 +3,7 @@ import { hostname } from "node:os";
 import { dirname } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 
-import { StoreError, StoreUnavailableError, systemErrorCode } from "@ovault/core";
-
-import { syncDirectory } from "./sync-directory.ts";
+import { StoreError, StoreUnavailableError, systemErrorCode, syncDirectory } from "@ovault/core";
 
 /** What file systems answer that have no hard links: FAT and exFAT (EPERM), SMB, FUSE. */
 const NO_LINKS = new Set(["EPERM", "ENOTSUP", "EOPNOTSUPP", "ENOSYS"]);

@@ -79,3 +79,8 @@ export class CertificateError extends ManagerError {
 export class DeadlineError extends ManagerError {
   override readonly code: string = "E_DEADLINE";
 }
+
+/** The ledger could not be read or written. What is not written down must not be made on a manager. */
+export class LedgerError extends OvaultError {
+  override readonly code: string = "E_LEDGER";
+}

@@ -1,11 +1,11 @@
 import { open } from "node:fs/promises";
 
-import { systemErrorCode } from "@ovault/core";
+import { systemErrorCode } from "./system-error.ts";
 
 /** What file systems answer that cannot flush a directory (SMB): they write names through, there is nothing to flush. */
 const CANNOT_FLUSH = new Set(["EINVAL", "ENOTSUP", "EOPNOTSUPP", "ENOSYS"]);
 
-/** Makes the names in a directory durable. */
+/** Makes the names in a directory survive a power cut: files made, renamed or removed in it. */
 export async function syncDirectory(directory: string): Promise<void> {
   const handle = await open(directory, "r");
   try {

@@ -1,0 +1,83 @@
+import { randomUUID } from "node:crypto";
+import { type FileHandle, open } from "node:fs/promises";
+import { dirname } from "node:path";
+
+import type { JsonObject } from "../contract/json.ts";
+import type { LedgerEntry, LedgerHandle, RunLedger } from "../contract/ledger.ts";
+import { processIdentity } from "../util/process-identity.ts";
+import { syncDirectory } from "../util/sync-directory.ts";
+import { appendRecord, asLedgerError, removeLedgerFile } from "./ledger-file.ts";
+import { amend, type LedgerRecord } from "./records.ts";
+
+export interface LedgerRunOptions {
+  readonly runId: string;
+  /** Name of the manager in the configuration. */
+  readonly manager: string;
+  readonly strategy: string;
+}
+
+/** The ledger of one living run: a file of its own. Whoever creates it must end it. */
+export class LedgerRun implements RunLedger {
+  readonly runId: string;
+  readonly #options: LedgerRunOptions;
+  readonly #path: string;
+  readonly #handle: FileHandle;
+  readonly #openIds = new Set<string>();
+
+  private constructor(path: string, handle: FileHandle, options: LedgerRunOptions) {
+    this.runId = options.runId;
+    this.#options = options;
+    this.#path = path;
+    this.#handle = handle;
+  }
+
+  static async create(path: string, options: LedgerRunOptions): Promise<LedgerRun> {
+    return await asLedgerError(path, async () => {
+      const run = new LedgerRun(path, await open(path, "ax", 0o600), options);
+      await run.#append({ type: "run", version: 1, process: processIdentity() });
+      await syncDirectory(dirname(path));
+      return run;
+    });
+  }
+
+  async open({ kind, title, detail }: { kind: string; title: string; detail: JsonObject }): Promise<LedgerHandle> {
+    const { runId, manager, strategy } = this.#options;
+    const { node } = processIdentity();
+    const recordedAt = new Date().toISOString();
+    let entry: LedgerEntry = { id: randomUUID(), runId, node, manager, strategy, kind, title, detail, recordedAt };
+    const { id } = entry;
+    this.#openIds.add(id);
+    await this.#append({ type: "opened", entry });
+    return {
+      get entry() {
+        return entry;
+      },
+      amend: async (more) => {
+        await this.#append({ type: "amended", id, detail: more });
+        entry = amend(entry, more);
+      },
+      close: async () => {
+        await this.#append({ type: "closed", id });
+        this.#openIds.delete(id);
+      },
+    };
+  }
+
+  /**
+   * The run is over. With everything closed the file goes away; otherwise it stays, and what is open counts as
+   * abandoned from now on, though this process lives.
+   */
+  async end(): Promise<void> {
+    const clean = this.#openIds.size === 0;
+    try {
+      if (!clean) await this.#append({ type: "ended" });
+    } finally {
+      await this.#handle.close();
+    }
+    if (clean) await removeLedgerFile(this.#path);
+  }
+
+  async #append(record: LedgerRecord): Promise<void> {
+    await asLedgerError(this.#path, () => appendRecord(this.#handle, record));
+  }
+}

@@ -1,0 +1,126 @@
+import { mkdir, readdir } from "node:fs/promises";
+import { dirname, join } from "node:path";
+
+import type { LedgerEntry } from "../contract/ledger.ts";
+import { LedgerError } from "../errors/errors.ts";
+import { processIdentity, processState } from "../util/process-identity.ts";
+import { syncDirectory } from "../util/sync-directory.ts";
+import { appendToExisting, asLedgerError, readLedgerFile, removeLedgerFile } from "./ledger-file.ts";
+import { LedgerRun, type LedgerRunOptions } from "./ledger-run.ts";
+import type { LedgerFile, RunRecord } from "./records.ts";
+
+const SUFFIX = ".jsonl";
+
+/** What is written down and not closed, by what is known about the run that made it. */
+export interface LedgerReport {
+  /** Of runs of this node that are over: theirs may be removed. */
+  readonly abandoned: readonly LedgerEntry[];
+  /** Of runs of this node that go on: must not be touched. */
+  readonly active: readonly LedgerEntry[];
+  /** Of other nodes or containers, or of files whose first line is lost: only a person can tell. */
+  readonly elsewhere: readonly LedgerEntry[];
+  /** Lines that cannot be read. They may have held entries; the files stay until a person removes them. */
+  readonly damaged: readonly { readonly file: string; readonly lines: readonly number[] }[];
+}
+
+/**
+ * What runs have made on managers and not yet removed, in a directory that belongs to one node: one file of JSON lines
+ * for each run, named by its id, gone when the run is over and clean. Several processes may use it at once.
+ *
+ * All methods throw LedgerError when the directory cannot be read or written.
+ */
+export class Ledger {
+  readonly #directory: string;
+
+  private constructor(directory: string) {
+    this.#directory = directory;
+  }
+
+  /** Makes the directory (0700) if need be. */
+  static async open(directory: string): Promise<Ledger> {
+    return await asLedgerError(directory, async () => {
+      const firstMade = await mkdir(directory, { recursive: true, mode: 0o700 });
+      if (firstMade !== undefined) await syncDirectory(dirname(firstMade));
+      const ledger = new Ledger(directory);
+      await ledger.#sweep();
+      return ledger;
+    });
+  }
+
+  /** Starts the ledger of one run of this process. */
+  async forRun(options: LedgerRunOptions): Promise<LedgerRun> {
+    return await LedgerRun.create(this.#pathOf(options.runId), options);
+  }
+
+  /** What may be removed: `report().abandoned`. */
+  async abandoned(): Promise<readonly LedgerEntry[]> {
+    return (await this.report()).abandoned;
+  }
+
+  async report(): Promise<LedgerReport> {
+    const report = {
+      abandoned: new Array<LedgerEntry>(),
+      active: new Array<LedgerEntry>(),
+      elsewhere: new Array<LedgerEntry>(),
+      damaged: new Array<LedgerReport["damaged"][number]>(),
+    };
+    for (const path of await this.#files()) {
+      const file = await readLedgerFile(path);
+      if (file === undefined) continue;
+      report[await standing(file)].push(...file.open);
+      if (file.damagedLines.length > 0) report.damaged.push({ file: path, lines: file.damagedLines });
+    }
+    return report;
+  }
+
+  /**
+   * The thing of an abandoned entry is gone: forgets it, durably. Two processes may strike at once, and one entry twice.
+   */
+  async strike({ id, runId }: LedgerEntry): Promise<void> {
+    const path = this.#pathOf(runId);
+    await appendToExisting(path, { type: "struck", id });
+    const left = await readLedgerFile(path);
+    if (left !== undefined && holdsNothing(left)) await removeLedgerFile(path);
+  }
+
+  /** Removes the files of killed runs that had nothing open. */
+  async #sweep(): Promise<void> {
+    for (const path of await this.#files()) {
+      const file = await readLedgerFile(path);
+      if (file !== undefined && holdsNothing(file) && (await standing(file)) === "abandoned") {
+        await removeLedgerFile(path);
+      }
+    }
+  }
+
+  async #files(): Promise<string[]> {
+    const names = await asLedgerError(this.#directory, () => readdir(this.#directory));
+    return names
+      .filter((name) => name.endsWith(SUFFIX))
+      .toSorted()
+      .map((name) => join(this.#directory, name));
+  }
+
+  #pathOf(runId: string): string {
+    if (!/^[\w-]{1,100}$/.test(runId)) throw new LedgerError(`${JSON.stringify(runId)} cannot be the id of a run`);
+    return join(this.#directory, `${runId}${SUFFIX}`);
+  }
+}
+
+function holdsNothing({ open, damagedLines }: LedgerFile): boolean {
+  return open.length === 0 && damagedLines.length === 0;
+}
+
+async function standing({ run, ended }: LedgerFile): Promise<"abandoned" | "active" | "elsewhere"> {
+  if (run === undefined || run.process.node !== processIdentity().node) return "elsewhere";
+  if (ended || wasBeforeThisBoot(run)) return "abandoned";
+  const state = await processState(run.process);
+  if (state === "unknown") return "elsewhere";
+  return state === "dead" ? "abandoned" : "active";
+}
+
+/** The directory belongs to one node, so another boot under its name was an earlier one. */
+function wasBeforeThisBoot({ process: { bootId } }: RunRecord): boolean {
+  const own = processIdentity().bootId;
+  return bootId !== null && own !== null && bootId !== own;
+}
