@@ -274,9 +274,9 @@ export class QemuHypervisor implements Hypervisor {
   }
 
   async close(): Promise<void> {
-    for (const backupId of [...this.#backups.keys()]) await this.stopBackup(backupId);
-    for (const vmId of [...this.#machines.keys()]) await this.stopVm(vmId, { graceful: true });
-    for (const exportId of [...this.#exports.keys()]) await this.closeExport(exportId);
+    for (const backupId of this.#backups.keys()) await this.stopBackup(backupId);
+    for (const vmId of this.#machines.keys()) await this.stopVm(vmId, { graceful: true });
+    for (const exportId of this.#exports.keys()) await this.closeExport(exportId);
     for (const daemon of this.#transient) await daemon.quit();
     await this.#run.remove();
   }

@@ -39,13 +39,12 @@ export class StorageDaemon {
     const connected = new Promise<Socket>((resolve) => server.once("connection", resolve));
     const child = spawn(
       "setpriv", // util-linux: the kernel sends the signal on when the parent dies
-      [
-        ...["--pdeathsig", "TERM", "--", "qemu-storage-daemon"],
-        ...["--nbd-server", `addr.type=unix,addr.path=${nbdPath}`],
-        ...["--chardev", `socket,id=qmp,path=${qmpPath},server=off`],
-        ...["--monitor", "chardev=qmp"],
-        ...["--pidfile", directory.pidFile(name)],
-      ],
+      ["--pdeathsig", "TERM", "--", "qemu-storage-daemon"].concat(
+        ["--nbd-server", `addr.type=unix,addr.path=${nbdPath}`],
+        ["--chardev", `socket,id=qmp,path=${qmpPath},server=off`],
+        ["--monitor", "chardev=qmp"],
+        ["--pidfile", directory.pidFile(name)],
+      ),
       { stdio: ["ignore", "ignore", "pipe"] },
     );
     const stderr: string[] = [];

@@ -35,6 +35,8 @@ export interface ImageioTicket {
   readonly dirty: boolean;
   /** Name of that bitmap. */
   readonly bitmap?: string;
+  /** Zeroed ranges may give their space back. Default true. */
+  readonly sparse?: boolean;
   /** File name offered to browsers. */
   readonly filename?: string;
   /** Names the transfer in error texts. */

@@ -1,0 +1,196 @@
+import { once } from "node:events";
+import { createServer as createHttpServer } from "node:http";
+import type { IncomingMessage, Server as HttpServer, ServerResponse } from "node:http";
+import { createServer as createHttpsServer, Server as HttpsServer } from "node:https";
+import type { Server, Socket } from "node:net";
+import type { Duplex } from "node:stream";
+
+import { HttpRefusal, ImageioError } from "./errors.ts";
+import { ImageioFaults } from "./faults.ts";
+import { replyError, replyJson, VERSION } from "./http-reply.ts";
+import type { ImageioDaemon, ImageioTicket, TicketInfo } from "./imageio-daemon.ts";
+import { ImagesApi, answerFailure } from "./images-api.ts";
+import type { ImageRequest } from "./images-api.ts";
+import { Ticket } from "./ticket.ts";
+
+/** Until a first request is authorized. */
+const STRANGER_TIMEOUT_MS = 60_000;
+const METHODS = ["OPTIONS", "GET", "PUT", "PATCH"];
+
+export interface LabImageioOptions {
+  /** PEM. */
+  readonly key: string;
+  /** PEM: the certificate, and intermediate ones after it. */
+  readonly cert: string;
+  /** Address to listen on. */
+  readonly host: string;
+  /** 0: any free port. */
+  readonly port: number;
+  /** Name or address in transfer URLs; what the certificate is for. Default: `host`. */
+  readonly publicHost?: string;
+  /** Also listen here, without TLS, and tell clients so. */
+  readonly unixSocket?: string;
+  /** How long removeTicket waits for running requests, in ms. Default 60 s. */
+  readonly removeTimeoutMs?: number;
+}
+
+/** An imageio daemon of the lab's own: HTTPS over NBD exports and files, with the real one's answers and traps. */
+export class LabImageio implements ImageioDaemon {
+  readonly faults = new ImageioFaults();
+  readonly port: number;
+  readonly #options: LabImageioOptions;
+  readonly #tickets = new Map<string, Ticket>();
+  readonly #api: ImagesApi;
+  readonly #servers: readonly HttpServer[];
+
+  private constructor(options: LabImageioOptions, https: HttpServer, servers: readonly HttpServer[]) {
+    this.#options = options;
+    this.#servers = servers;
+    this.#api = new ImagesApi({ tickets: this.#tickets, faults: this.faults, unixSocket: options.unixSocket });
+    for (const server of servers) this.#serve(server);
+    this.port = portOf(https);
+  }
+
+  static async start(options: LabImageioOptions): Promise<LabImageio> {
+    const { key, cert, host, port, unixSocket } = options;
+    const https = createHttpsServer({ key, cert, minVersion: "TLSv1.2", ALPNProtocols: [] });
+    await listening(https.listen(port, host));
+    const servers: HttpServer[] = [https];
+    if (unixSocket !== undefined) {
+      const local = createHttpServer();
+      await listening(local.listen(unixSocket));
+      servers.push(local);
+    }
+    return new LabImageio(options, https, servers);
+  }
+
+  addTicket(ticket: ImageioTicket): Promise<void> {
+    this.#tickets.set(ticket.uuid, new Ticket(ticket));
+    return Promise.resolve();
+  }
+
+  extendTicket(ticketId: string, timeoutSeconds: number): Promise<void> {
+    const ticket = this.#tickets.get(ticketId);
+    if (ticket === undefined) return Promise.reject(new ImageioError(`no ticket ${ticketId}`));
+    ticket.extend(timeoutSeconds);
+    return Promise.resolve();
+  }
+
+  async removeTicket(ticketId: string): Promise<void> {
+    await this.#tickets.get(ticketId)?.cancel(this.#options.removeTimeoutMs ?? 60_000);
+    this.#tickets.delete(ticketId);
+  }
+
+  ticketInfo(ticketId: string): Promise<TicketInfo | undefined> {
+    return Promise.resolve(this.#tickets.get(ticketId)?.info());
+  }
+
+  transferUrl(ticketId: string): string {
+    return `https://${this.#options.publicHost ?? this.#options.host}:${this.port}/images/${ticketId}`;
+  }
+
+  /** Fault: all tickets expire at this moment. */
+  expireTickets(): void {
+    for (const ticket of this.#tickets.values()) ticket.extend(0);
+  }
+
+  /** Ends all connections. */
+  async close(): Promise<void> {
+    const closed = this.#servers.map((server) => once(server, "close"));
+    for (const server of this.#servers) {
+      server.close();
+      server.closeAllConnections();
+    }
+    await Promise.all(closed);
+    await Promise.all([...this.#tickets.values()].map((ticket) => ticket.cancel(1_000)));
+  }
+
+  #serve(server: HttpServer): void {
+    server.requestTimeout = 0; // idle connections are ours to close, at the ticket's time
+    server.keepAliveTimeout = 0;
+    server.on("request", (request, response) => void this.#handle(request, response));
+    const connected = server instanceof HttpsServer ? "secureConnection" : "connection";
+    server.on(connected, (socket: Socket) => socket.setTimeout(STRANGER_TIMEOUT_MS));
+    server.on("clientError", (_error, socket) => answerGarbage(socket));
+  }
+
+  async #handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    request.socket.setTimeout(0);
+    response.once("close", () => this.#watchIdle(request.socket, request.url ?? ""));
+    const url = new URL(request.url ?? "/", "http://imageio");
+    const call = route(this.#api, request, url);
+    if (call === undefined) {
+      answerUnrouted(request, response, url.pathname);
+      return;
+    }
+    const image = { request, response, query: url.searchParams, ticketId: call.ticketId };
+    try {
+      await call.run(image);
+    } catch (error) {
+      answerFailure(image, error);
+      // the daemon never reads the chunks it refused: it takes the first for a request line
+      if (request.headers["transfer-encoding"] !== undefined) answerGarbage(request.socket);
+    }
+  }
+
+  #watchIdle(socket: Socket, url: string): void {
+    const ticketId = /^\/images\/(?<id>[^/?]+)/.exec(url)?.groups?.["id"] ?? "";
+    const seconds = this.#tickets.get(ticketId)?.data.inactivityTimeoutSeconds;
+    const idleMs = this.faults.idleCloseMs ?? (seconds === undefined ? STRANGER_TIMEOUT_MS : seconds * 1000);
+    if (!socket.destroyed) socket.setTimeout(idleMs);
+  }
+}
+
+interface Call {
+  readonly ticketId: string;
+  run(image: ImageRequest): Promise<void>;
+}
+
+/** Routes are prefix matches: `/images/ID/extentsANYTHING` is `/extents`, and `/images/ID/` is the ticket `ID/`. */
+function route(api: ImagesApi, { method }: IncomingMessage, { pathname }: URL): Call | undefined {
+  const path = decodeURIComponent(pathname);
+  const extents = /^\/images\/(?<id>[^/]*)\/extents/.exec(path)?.groups?.["id"];
+  if (extents !== undefined) {
+    return method === "GET" ? { ticketId: extents, run: (image) => api.extents(image) } : undefined;
+  }
+  if (!path.startsWith("/images/")) return undefined;
+  const ticketId = path.slice("/images/".length);
+  switch (method) {
+    case "OPTIONS":
+      return { ticketId, run: (image) => api.options(image) };
+    case "GET":
+      return { ticketId, run: (image) => api.get(image) };
+    case "PUT":
+      return { ticketId, run: (image) => api.put(image) };
+    case "PATCH":
+      return { ticketId, run: (image) => api.patch(image) };
+    default:
+      return undefined;
+  }
+}
+
+function answerUnrouted({ method = "" }: IncomingMessage, response: ServerResponse, path: string): void {
+  if (path === "/info/" && method === "GET") replyJson(response, `{"version": "${VERSION}"}`);
+  else if (!path.startsWith("/images/")) replyError(response, new HttpRefusal(404, `No handler for '${path}'`));
+  else if ([...METHODS, "HEAD", "POST", "DELETE"].includes(method)) {
+    replyError(response, new HttpRefusal(405, `Method '${method}' not defined for '${path}'`));
+  } else replyError(response, new HttpRefusal(405, `Invalid method '${method}'`));
+}
+
+/** What is not HTTP gets a page of HTML without a status line, and the connection ends. */
+function answerGarbage(socket: Duplex): void {
+  if (!socket.writable) return;
+  socket.end(
+    '<!DOCTYPE HTML>\n<html lang="en"><body><p>Error code: 400</p><p>Message: Bad request syntax.</p></body></html>\n',
+  );
+}
+
+async function listening(server: Server): Promise<void> {
+  await once(server, "listening");
+}
+
+function portOf(server: Server): number {
+  const address = server.address();
+  if (address === null || typeof address === "string") throw new ImageioError("the imageio endpoint has no port");
+  return address.port;
+}

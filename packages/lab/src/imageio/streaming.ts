@@ -1,0 +1,96 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { pipeline } from "node:stream/promises";
+
+import type { Backend } from "./backend.ts";
+import { ImageioError } from "./errors.ts";
+
+/** Bytes moved at once. One such piece is being read while the one before is being sent. */
+const PIECE_BYTES = 1024 * 1024;
+
+export interface SendRange {
+  readonly first: number;
+  readonly length: number;
+  /** Break off after so many bytes; `length` for all of them. */
+  readonly cutAfter: number;
+}
+
+/**
+ * Sends a range of a backend as the body of an answer. `begin` writes the headers once the first bytes are there, so
+ * that a backend that fails at once is still answered properly. When it fails later the connection just ends.
+ */
+export async function sendFrom(
+  backend: Backend,
+  range: SendRange,
+  response: ServerResponse,
+  begin: () => void,
+  signal: AbortSignal,
+): Promise<void> {
+  const pieces = readPieces(backend, range, signal);
+  const first = await pieces.next();
+  begin();
+  await pipeline(resume(first, pieces), response);
+}
+
+/** Writes the body of a request to a backend and returns its length, which is short when the client goes away. */
+export async function receiveInto(
+  backend: Backend,
+  offset: number,
+  request: IncomingMessage,
+  signal: AbortSignal,
+): Promise<number> {
+  const piece = Buffer.allocUnsafe(PIECE_BYTES);
+  let filled = 0;
+  let written = 0;
+  const writePiece = async (): Promise<void> => {
+    await backend.write(offset + written, piece.subarray(0, filled), signal);
+    written += filled;
+    filled = 0;
+  };
+  for await (const chunk of untilGone(request)) {
+    for (let taken = 0; taken < chunk.length;) {
+      const copied = chunk.copy(piece, filled, taken);
+      filled += copied;
+      taken += copied;
+      if (filled === piece.length) await writePiece();
+    }
+  }
+  if (filled > 0) await writePiece();
+  return written;
+}
+
+async function* readPieces(
+  backend: Backend,
+  { first, length, cutAfter }: SendRange,
+  signal: AbortSignal,
+): AsyncGenerator<Buffer> {
+  const read = async (at: number): Promise<Buffer | undefined> => {
+    if (at >= cutAfter) return undefined;
+    const piece = Buffer.allocUnsafe(Math.min(PIECE_BYTES, cutAfter - at));
+    await backend.readInto(first + at, piece, signal);
+    return piece;
+  };
+  let sent = 0;
+  let next = read(sent);
+  for (let piece = await next; piece !== undefined; piece = await next) {
+    sent += piece.length;
+    next = read(sent);
+    next.catch(() => undefined); // thrown where it is awaited
+    yield piece;
+  }
+  if (cutAfter < length) throw new ImageioError("a fault was switched on: the transfer is cut");
+}
+
+async function* resume<T>(first: IteratorResult<T>, rest: AsyncGenerator<T>): AsyncGenerator<T> {
+  if (first.done === true) return;
+  yield first.value;
+  yield* rest;
+}
+
+/** What a client sent before it was done or went away. */
+async function* untilGone(request: IncomingMessage): AsyncGenerator<Buffer> {
+  try {
+    for await (const chunk of request) yield chunk;
+  } catch (error) {
+    if (!request.destroyed) throw error;
+  }
+}
