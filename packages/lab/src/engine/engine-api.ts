@@ -1,0 +1,18 @@
+import type { EngineCore } from "./engine-core.ts";
+import type { BackupOperations } from "./operations/backup-operations.ts";
+import type { CheckpointOperations } from "./operations/checkpoint-operations.ts";
+import type { DiskOperations } from "./operations/disk-operations.ts";
+import type { SnapshotOperations } from "./operations/snapshot-operations.ts";
+import type { TransferOperations } from "./operations/transfer-operations.ts";
+import type { VmOperations } from "./operations/vm-operations.ts";
+
+/** What the resources of the API are made of: the engine's parts and all it can do. */
+export interface EngineApi {
+  readonly core: EngineCore;
+  readonly vms: VmOperations;
+  readonly disks: DiskOperations;
+  readonly snapshots: SnapshotOperations;
+  readonly backups: BackupOperations;
+  readonly checkpoints: CheckpointOperations;
+  readonly transfers: TransferOperations;
+}

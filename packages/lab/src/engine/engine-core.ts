@@ -1,0 +1,138 @@
+import type { Hypervisor } from "../hypervisor/hypervisor.ts";
+import type { ImageioDaemon } from "../imageio/imageio-daemon.ts";
+import type { Background } from "./background.ts";
+import { EngineFault, conflict, notFound } from "./engine-fault.ts";
+import type { BackupState, DiskState, EngineState, JobState, TransferState, VmState } from "./engine-state.ts";
+import type { FaultSwitches } from "./faults.ts";
+import type { Journal } from "./journal.ts";
+import type { StateStore } from "./state-store.ts";
+import type { EngineBehaviour } from "./versions.ts";
+
+/** What every operation of the engine works with. */
+export interface EngineParts {
+  readonly store: StateStore;
+  readonly behaviour: EngineBehaviour;
+  readonly hypervisor: Hypervisor;
+  readonly imageio: ImageioDaemon;
+  readonly faults: FaultSwitches;
+  readonly background: Background;
+  readonly journal: Journal;
+}
+
+/** The parts, with the look-ups and locks that operations share. */
+export class EngineCore {
+  readonly store: StateStore;
+  readonly behaviour: EngineBehaviour;
+  readonly hypervisor: Hypervisor;
+  readonly imageio: ImageioDaemon;
+  readonly faults: FaultSwitches;
+  readonly background: Background;
+  readonly journal: Journal;
+
+  constructor(parts: EngineParts) {
+    this.store = parts.store;
+    this.behaviour = parts.behaviour;
+    this.hypervisor = parts.hypervisor;
+    this.imageio = parts.imageio;
+    this.faults = parts.faults;
+    this.background = parts.background;
+    this.journal = parts.journal;
+  }
+
+  get state(): EngineState {
+    return this.store.state;
+  }
+
+  /** @throws EngineFault 404 */
+  vm(id: string): VmState {
+    return found(this.state.vms[id]);
+  }
+
+  /** @throws EngineFault 404 */
+  disk(id: string): DiskState {
+    return found(this.state.disks[id]);
+  }
+
+  /** The machines a disk is attached to. */
+  vmsOf(diskId: string): readonly VmState[] {
+    return Object.values(this.state.vms).filter((vm) => vm.attachments.some((a) => a.diskId === diskId));
+  }
+
+  /** The backup that holds a machine now. */
+  runningBackup(vmId: string): BackupState | undefined {
+    return Object.values(this.state.backups).find(
+      (backup) => backup.vmId === vmId && backup.phase !== "succeeded" && backup.phase !== "failed",
+    );
+  }
+
+  /** Transfers that are not over. `finished_cleanup` counts as unfinished, as in the engine. */
+  openTransfers(): readonly TransferState[] {
+    return Object.values(this.state.transfers).filter(
+      ({ phase }) => phase !== "finished_success" && phase !== "finished_failure",
+    );
+  }
+
+  /** @throws EngineFault 409 when a backup or another operation holds the machine. */
+  requireFree(vm: VmState, action: string): void {
+    if (this.runningBackup(vm.id) !== undefined) {
+      throw conflict(`Cannot ${action}. The VM ${vm.name} is during a backup operation.`);
+    }
+    if (vm.lockedBy !== undefined) {
+      throw conflict(`Cannot ${action}. Related operation is currently in progress: ${vm.lockedBy}.`);
+    }
+  }
+
+  /** @throws EngineFault 409 when a disk is not `ok`. */
+  requireOk(disks: readonly DiskState[], action: string): void {
+    const busy = disks.filter((disk) => disk.status !== "ok");
+    if (busy.length === 0) return;
+    const names = busy.map((disk) => disk.alias).join(", ");
+    const state = busy.some((disk) => disk.status === "illegal") ? "illegal" : "locked";
+    throw conflict(`Cannot ${action}: Disks ${names} are ${state}. Please try again in a few minutes.`);
+  }
+
+  /** Holds a machine's lock until the returned function is called. */
+  lock(vm: VmState, reason: string): () => void {
+    vm.lockedBy = reason;
+    this.store.changed();
+    return () => {
+      delete vm.lockedBy;
+      this.store.changed();
+    };
+  }
+
+  /** The fault `finalize-hang`: holds whoever finalizes something. */
+  async hangWhileFinalizing(): Promise<void> {
+    if (this.faults.mode("finalize-hang") === "once") {
+      this.faults.strikes("finalize-hang");
+      await this.background.steps(100);
+    }
+    while (this.faults.mode("finalize-hang") === "on") await this.background.steps();
+  }
+
+  /** Work behind an answer that was already given, shown as a job. */
+  runJob(description: string, correlationId: string, work: () => Promise<void>): JobState {
+    const job = this.journal.startJob(description, correlationId);
+    this.background.start(async () => {
+      try {
+        await work();
+        this.journal.endJob(job, "finished");
+      } catch (error) {
+        this.journal.endJob(job, "failed");
+        throw error;
+      }
+    });
+    return job;
+  }
+}
+
+function found<T>(entity: T | undefined): T {
+  if (entity === undefined) throw notFound();
+  return entity;
+}
+
+/** The text of an error for an event. */
+export function reasonOf(error: unknown): string {
+  if (error instanceof EngineFault) return error.detail ?? error.reason;
+  return error instanceof Error ? error.message : String(error);
+}

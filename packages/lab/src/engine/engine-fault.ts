@@ -1,0 +1,41 @@
+import { OvaultError } from "@ovault/core";
+
+/** An answer that refuses: HTTP status, and the reason and detail a client finds in `<fault>`. */
+export class EngineFault extends OvaultError {
+  override readonly code = "E_LAB_ENGINE_FAULT";
+  readonly status: number;
+  readonly reason: string;
+  readonly detail: string | undefined;
+
+  constructor(status: number, reason: string, detail?: string) {
+    super(detail === undefined ? reason : `${reason}: ${detail}`, { context: { status } });
+    this.status = status;
+    this.reason = reason;
+    this.detail = detail;
+  }
+}
+
+/** The engine's usual refusal: validation of a command failed. */
+export function refused(status: 400 | 403 | 409, detail: string): EngineFault {
+  return new EngineFault(status, "Operation Failed", `[${detail}]`);
+}
+
+/** The state of something is in the way now; the same call may succeed later. */
+export function conflict(detail: string): EngineFault {
+  return refused(409, detail);
+}
+
+/** The request can never succeed as it stands. */
+export function badRequest(detail: string): EngineFault {
+  return refused(400, detail);
+}
+
+/** A mandatory element is missing, in the engine's words. */
+export function incomplete(root: string, ...elements: readonly string[]): EngineFault {
+  return new EngineFault(400, "Incomplete parameters", `${root} [${elements.join(", ")}] required for add`);
+}
+
+/** No such entity: the engine answers 404 with an empty body. */
+export function notFound(): EngineFault {
+  return new EngineFault(404, "Not Found");
+}

@@ -1,0 +1,195 @@
+import type { DiskFormat } from "@ovault/core";
+
+import type { EngineVersion, Product } from "./versions.ts";
+
+/**
+ * All the engine knows, as plain data: its database. Operations change it in place; StateStore keeps it on disk. Times
+ * are ISO 8601, sizes bytes, keys ids.
+ */
+export interface EngineState {
+  readonly format: 1;
+  readonly version: EngineVersion;
+  readonly product: Product;
+  readonly inventory: Inventory;
+  readonly vms: Record<string, VmState>;
+  readonly disks: Record<string, DiskState>;
+  readonly backups: Record<string, BackupState>;
+  readonly transfers: Record<string, TransferState>;
+  readonly jobs: Record<string, JobState>;
+  readonly events: EventState[];
+}
+
+export interface Named {
+  readonly id: string;
+  readonly name: string;
+}
+
+/** What does not change while the lab runs. */
+export interface Inventory {
+  readonly dataCenter: Named;
+  readonly cluster: Named;
+  readonly host: Named;
+  readonly storageDomain: Named;
+  readonly networks: readonly Named[];
+  readonly vnicProfiles: readonly (Named & { readonly networkId: string })[];
+}
+
+export type VmStatus = "down" | "wait_for_launch" | "powering_up" | "up" | "powering_down" | "image_locked";
+
+export interface VmState {
+  readonly id: string;
+  name: string;
+  description: string;
+  status: VmStatus;
+  readonly createdAt: string;
+  readonly memoryBytes: number;
+  readonly cores: number;
+  readonly os: string;
+  readonly attachments: AttachmentState[];
+  readonly nics: NicState[];
+  /** Oldest first, without the active one. */
+  readonly snapshots: SnapshotState[];
+  readonly activeSnapshotId: string;
+  /** Oldest first. */
+  readonly checkpoints: CheckpointState[];
+  /** What holds the machine's lock now, for people; absent when it is free. */
+  lockedBy?: string;
+}
+
+export const diskInterfaces = ["virtio", "virtio_scsi", "ide", "sata", "spapr_vscsi"] as const;
+export type DiskInterface = (typeof diskInterfaces)[number];
+
+export interface AttachmentState {
+  readonly diskId: string;
+  bootable: boolean;
+  active: boolean;
+  interface: DiskInterface;
+  readOnly: boolean;
+}
+
+export interface NicState {
+  readonly id: string;
+  name: string;
+  mac: string;
+  vnicProfileId?: string;
+}
+
+export interface DiskState {
+  readonly id: string;
+  alias: string;
+  description: string;
+  /** Id of the active volume. */
+  imageId: string;
+  provisionedBytes: number;
+  readonly initialBytes?: number;
+  readonly format: DiskFormat;
+  readonly sparse: boolean;
+  backup: "none" | "incremental";
+  status: "ok" | "locked" | "illegal";
+  readonly shareable: boolean;
+  readonly wipeAfterDelete: boolean;
+  readonly createdAt: string;
+}
+
+export interface SnapshotState {
+  readonly id: string;
+  description: string;
+  readonly createdAt: string;
+  status: "ok" | "locked";
+  readonly volumes: SnapshotVolume[];
+  readonly ovf: string;
+}
+
+/** The volume of a disk that a snapshot froze. */
+export interface SnapshotVolume {
+  readonly diskId: string;
+  volumeId: string;
+}
+
+export interface CheckpointState {
+  readonly id: string;
+  parentId: string | undefined;
+  readonly createdAt: string;
+  readonly description: string;
+  readonly diskIds: readonly string[];
+  state: "created" | "invalid";
+}
+
+export type BackupPhase = "initializing" | "starting" | "ready" | "finalizing" | "succeeded" | "failed";
+
+export interface BackupState {
+  readonly id: string;
+  readonly vmId: string;
+  readonly description: string;
+  readonly fromCheckpointId?: string;
+  /** Set when ready, and only if some disk can carry a bitmap. */
+  toCheckpointId?: string;
+  phase: BackupPhase;
+  /** In an inner stage that old engines show without a phase. */
+  betweenPhases: boolean;
+  readonly disks: { readonly diskId: string; mode: "full" | "incremental" }[];
+  readonly createdAt: string;
+  modifiedAt: string;
+}
+
+export type TransferPhase =
+  | "initializing"
+  | "transferring"
+  | "resuming"
+  | "paused_system"
+  | "paused_user"
+  | "cancelled_system"
+  | "cancelled_user"
+  | "finalizing_success"
+  | "finalizing_failure"
+  | "finalizing_cleanup"
+  | "finished_success"
+  | "finished_failure"
+  | "finished_cleanup";
+
+export const timeoutPolicies = ["legacy", "pause", "cancel"] as const;
+
+export interface TransferState {
+  readonly id: string;
+  readonly diskId: string;
+  /** A volume frozen by a snapshot; absent: the disk itself. */
+  readonly volumeId?: string;
+  readonly backupId?: string;
+  readonly direction: "upload" | "download";
+  /** `raw`: guest data over NBD. `cow` or absent: the bytes of the volume file. */
+  readonly format?: DiskFormat;
+  readonly shallow: boolean;
+  readonly inactivitySeconds: number;
+  readonly timeoutPolicy: (typeof timeoutPolicies)[number];
+  phase: TransferPhase;
+  /** Set while a ticket exists. */
+  ticketId?: string;
+  sizeBytes: number;
+  transferredBytes: number;
+  active: boolean;
+  /** Last call of `extend`, or of a resume. */
+  extendedAt: string;
+  modifiedAt: string;
+}
+
+export interface JobState {
+  readonly id: string;
+  readonly description: string;
+  readonly correlationId: string;
+  status: "started" | "finished" | "failed";
+  readonly startedAt: string;
+  endedAt?: string;
+}
+
+export interface EventState {
+  /** Ascending. */
+  readonly id: number;
+  readonly code: number;
+  readonly severity: "normal" | "warning" | "error" | "alert";
+  readonly description: string;
+  readonly time: string;
+  readonly origin: string;
+  readonly customId?: number;
+  readonly correlationId?: string;
+  readonly vmId?: string;
+}

@@ -1,0 +1,171 @@
+import type { Hypervisor } from "../hypervisor/hypervisor.ts";
+import type { ImageioDaemon } from "../imageio/imageio-daemon.ts";
+import {
+  createAuthority,
+  currentValidity,
+  expiredValidity,
+  issueServerCertificate,
+  type KeyPair,
+} from "../certificates.ts";
+import { Background } from "./background.ts";
+import type { EngineApi } from "./engine-api.ts";
+import { EngineCore, reasonOf } from "./engine-core.ts";
+import { eventCodes } from "./event-codes.ts";
+import { FaultSwitches, type FaultMode, type FaultName } from "./faults.ts";
+import { ApiServer } from "./http/api-server.ts";
+import { HttpsServer } from "./http/https-server.ts";
+import { Router } from "./http/router.ts";
+import { Sso } from "./http/sso.ts";
+import { Journal } from "./journal.ts";
+import { BackupOperations } from "./operations/backup-operations.ts";
+import { CheckpointOperations } from "./operations/checkpoint-operations.ts";
+import { DiskOperations } from "./operations/disk-operations.ts";
+import { SnapshotOperations } from "./operations/snapshot-operations.ts";
+import { TransferOperations } from "./operations/transfer-operations.ts";
+import { VmOperations } from "./operations/vm-operations.ts";
+import { routes } from "./resources/routes.ts";
+import type { StateStore } from "./state-store.ts";
+import { behaviourOf } from "./versions.ts";
+
+export interface EngineOptions {
+  readonly store: StateStore;
+  readonly hypervisor: Hypervisor;
+  readonly imageio: ImageioDaemon;
+  readonly faults: FaultSwitches;
+  readonly authority: KeyPair;
+  readonly certificate: KeyPair;
+  readonly account: { readonly user: string; readonly password: string };
+  /** 0: a free one. */
+  readonly port: number;
+  /** Length of one step of every state machine, in ms. */
+  readonly stepMs: number;
+}
+
+/** How many steps the fault `engine-restart` lasts when it comes once. */
+const RESTART_STEPS = 20;
+
+/** The engine: its state, what it can do, and the server that offers it. */
+export class Engine implements EngineApi {
+  readonly core: EngineCore;
+  readonly disks: DiskOperations;
+  readonly vms: VmOperations;
+  readonly snapshots: SnapshotOperations;
+  readonly checkpoints: CheckpointOperations;
+  readonly backups: BackupOperations;
+  readonly transfers: TransferOperations;
+  readonly #server: HttpsServer;
+  readonly #options: EngineOptions;
+  #restarting = false;
+
+  private constructor(options: EngineOptions) {
+    const { store, hypervisor, imageio, faults } = options;
+    this.#options = options;
+    const journal = new Journal(store);
+    const background = new Background(options.stepMs, (error) => {
+      journal.event(eventCodes.engineError, { description: reasonOf(error), severity: "error" });
+    });
+    this.core = new EngineCore({
+      store,
+      behaviour: behaviourOf(store.state.version),
+      hypervisor,
+      imageio,
+      faults,
+      background,
+      journal,
+    });
+    this.disks = new DiskOperations(this.core);
+    this.checkpoints = new CheckpointOperations(this.core);
+    this.snapshots = new SnapshotOperations(this.core);
+    this.backups = new BackupOperations(this.core, this.checkpoints);
+    this.vms = new VmOperations(this.core, { disks: this.disks, backups: this.backups });
+    this.transfers = new TransferOperations(this.core, {
+      disks: this.disks,
+      backups: this.backups,
+      onTransferring: (transfer) => this.#strikePowerOff(transfer.backupId),
+    });
+    this.#server = new HttpsServer({
+      api: new ApiServer(this.core, new Router(routes(this))),
+      sso: new Sso(options.account, faults),
+      faults,
+      certificate: options.certificate,
+      caPem: options.authority.certificatePem,
+      unavailable: () => this.#restarting,
+    });
+    faults.onSet((name, mode) => this.#onFault(name, mode));
+  }
+
+  /** Takes up what an earlier engine left in the state, then listens. Answers with the port. */
+  static async start(options: EngineOptions): Promise<{ readonly engine: Engine; readonly port: number }> {
+    const engine = new Engine(options);
+    await engine.#recover();
+    return { engine, port: await engine.#server.listen(options.port) };
+  }
+
+  /** Ends server and state machines; the state is on disk afterwards. */
+  async stop(): Promise<void> {
+    await this.#server.close();
+    await this.core.background.stop();
+    await this.core.store.flush();
+  }
+
+  /** What was under way when the last engine ended is over; machines that were up come up again. */
+  async #recover(): Promise<void> {
+    const { state, store } = this.core;
+    const existing = new Set(this.core.hypervisor.listDisks());
+    for (const disk of Object.values(state.disks)) {
+      if (!existing.has(disk.id)) delete state.disks[disk.id];
+      else if (disk.status === "locked") disk.status = "ok";
+    }
+    for (const vm of Object.values(state.vms)) {
+      delete vm.lockedBy;
+      vm.snapshots.splice(0, vm.snapshots.length, ...vm.snapshots.filter(({ volumes }) => volumes.length > 0));
+      for (const snapshot of vm.snapshots) snapshot.status = "ok";
+      if (vm.status === "up" || vm.status === "powering_up") await this.vms.startNow(vm.id);
+      else vm.status = "down";
+    }
+    await this.backups.failInterrupted();
+    await this.transfers.failInterrupted();
+    for (const job of Object.values(state.jobs)) {
+      if (job.status === "started") this.core.journal.endJob(job, "failed");
+    }
+    store.changed();
+  }
+
+  #strikePowerOff(backupId: string | undefined): void {
+    const backup = backupId === undefined ? undefined : this.core.state.backups[backupId];
+    if (backup === undefined || !this.core.faults.strikes("vm-poweroff-during-backup")) return;
+    this.core.background.start(async () => {
+      await this.core.background.steps();
+      await this.vms.stopNow(backup.vmId, { graceful: true });
+    });
+  }
+
+  async #onFault(name: FaultName, mode: FaultMode): Promise<void> {
+    const { authority, certificate } = this.#options;
+    switch (name) {
+      case "engine-restart":
+        return this.#restart(mode);
+      case "expired-certificate":
+        return this.#server.useCertificate(
+          mode === "off" ? certificate : await issueServerCertificate(authority, expiredValidity()),
+        );
+      case "wrong-ca":
+        return this.#server.useCertificate(
+          mode === "off"
+            ? certificate
+            : await issueServerCertificate(await createAuthority("nobody knows"), currentValidity()),
+        );
+      default:
+    }
+  }
+
+  #restart(mode: FaultMode): void {
+    this.#restarting = mode !== "off";
+    if (mode !== "once") return;
+    this.core.faults.strikes("engine-restart");
+    this.core.background.start(async () => {
+      await this.core.background.steps(RESTART_STEPS);
+      this.#restarting = this.core.faults.mode("engine-restart") === "on";
+    });
+  }
+}

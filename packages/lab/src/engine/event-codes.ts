@@ -1,0 +1,22 @@
+/** Numbers of the events a backup product looks for. */
+export const eventCodes = {
+  transferStarted: 1031,
+  transferSucceeded: 1032,
+  transferCancelled: 1033,
+  transferFailed: 1034,
+  transferInactive: 1071,
+  addDiskFailed: 2022,
+  backupStarted: 10790,
+  incrementalImpossible: 10791,
+  backupFailed: 10792,
+  backupSucceeded: 10793,
+  backupFinalized: 10794,
+  backupFinalizeFailed: 10795,
+  vmStarted: 153,
+  vmPoweredOff: 61,
+  snapshotCreated: 68,
+  snapshotRemoved: 356,
+  snapshotFailed: 69,
+  vmImported: 1152,
+  engineError: 0,
+} as const;

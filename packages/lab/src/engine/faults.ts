@@ -1,0 +1,79 @@
+import { NotFoundError } from "@ovault/core";
+
+/** Everything that can be made to go wrong, with what it does. */
+export const faultTable = {
+  "lost-checkpoint":
+    "When a backup starts, the bitmaps of all its checkpoints are gone: the engine cannot redefine the chain, fails an incremental backup with event 10791 and deletes all checkpoints.",
+  "inconsistent-bitmap":
+    "When a backup starts, the bitmaps of its checkpoints are inconsistent, as after a crash of the host. The engine acts as for a lost checkpoint.",
+  "engine-restart":
+    "The API answers 503 and all tokens are forgotten; the database stays. `once`: for twenty steps; `on`: until `off`.",
+  "engine-503": "Requests are answered 503. `once`: the next one only.",
+  "token-expiry": "`once`: all tokens are forgotten now. `on`: every token is good for five requests.",
+  "conflict-storm":
+    "`once`: the next change is refused with 409. `on`: every change is refused with 409 twice before it is accepted.",
+  "transfer-cut": "imageio cuts the connection in the middle of a data answer.",
+  "slow-extents": "imageio takes long to answer a request for extents.",
+  "idle-close": "imageio closes a kept-alive connection after its answer, without a word.",
+  "finalize-hang":
+    "Finalizing a transfer or a backup stays in its finalizing phase. `once`: one of them, for a hundred steps; `on`: until `off`.",
+  "vm-poweroff-during-backup": "When a transfer of a backup starts, the machine powers off: the backup fails.",
+  "upload-failure": "Finalizing an upload fails: the transfer ends in finished_failure and the disk is removed.",
+  "transfer-paused-system": "An upload is paused by the system as soon as it could transfer.",
+  "expired-certificate": "The API shows a certificate that expired yesterday, until `off`.",
+  "wrong-ca": "The API shows a certificate of an authority nobody knows, until `off`.",
+} as const;
+
+export type FaultName = keyof typeof faultTable;
+export const faultModes = ["on", "off", "once"] as const;
+export type FaultMode = (typeof faultModes)[number];
+
+export interface FaultStatus {
+  readonly name: FaultName;
+  readonly mode: FaultMode;
+  readonly description: string;
+}
+
+/** @throws NotFoundError for a name that is not in the table. */
+export function parseFaultName(name: string): FaultName {
+  const found = faultNames().find((known) => known === name);
+  if (found === undefined) {
+    throw new NotFoundError(`there is no fault ${name}`, { hint: `Known faults: ${faultNames().join(", ")}.` });
+  }
+  return found;
+}
+
+function faultNames(): readonly FaultName[] {
+  const isName = (name: string): name is FaultName => name in faultTable;
+  return Object.keys(faultTable).filter(isName);
+}
+
+/** The switches of all faults. Those who act on a fault ask `strikes`; those who must act at once listen. */
+export class FaultSwitches {
+  readonly #modes = new Map<FaultName, FaultMode>();
+  readonly #listeners: ((name: FaultName, mode: FaultMode) => void | Promise<void>)[] = [];
+
+  async set(name: FaultName, mode: FaultMode): Promise<void> {
+    this.#modes.set(name, mode);
+    for (const listener of this.#listeners) await listener(name, mode);
+  }
+
+  mode(name: FaultName): FaultMode {
+    return this.#modes.get(name) ?? "off";
+  }
+
+  /** True when the fault strikes now; a fault that is on `once` is off afterwards. */
+  strikes(name: FaultName): boolean {
+    const mode = this.mode(name);
+    if (mode === "once") this.#modes.set(name, "off");
+    return mode !== "off";
+  }
+
+  onSet(listener: (name: FaultName, mode: FaultMode) => void | Promise<void>): void {
+    this.#listeners.push(listener);
+  }
+
+  list(): readonly FaultStatus[] {
+    return faultNames().map((name) => ({ name, mode: this.mode(name), description: faultTable[name] }));
+  }
+}

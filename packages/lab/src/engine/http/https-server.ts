@@ -1,0 +1,163 @@
+import { createServer, type Server } from "node:https";
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+
+import type { KeyPair } from "../../certificates.ts";
+import type { FaultSwitches } from "../faults.ts";
+import { writeXml } from "../xml/write-xml.ts";
+import { API_PATH, type ApiReply } from "./api-reply.ts";
+import type { ApiServer } from "./api-server.ts";
+import type { Sso } from "./sso.ts";
+
+const SSO_TOKEN = "/ovirt-engine/sso/oauth/token";
+const SSO_LOGOUT = "/ovirt-engine/services/sso-logout";
+const PKI = "/ovirt-engine/services/pki-resource";
+/** The engine's tokens carry no real end: this is the greatest number it knows. */
+const NEVER = "9223372036854775807";
+const MAX_BODY_BYTES = 64 * 1024 * 1024;
+
+export interface HttpsServerParts {
+  readonly api: ApiServer;
+  readonly sso: Sso;
+  readonly faults: FaultSwitches;
+  readonly certificate: KeyPair;
+  readonly caPem: string;
+  /** True while the engine is starting and answers nothing but 503. */
+  readonly unavailable: () => boolean;
+}
+
+/** The engine's front door on 127.0.0.1: single sign-on, CA, API. */
+export class HttpsServer {
+  readonly #parts: HttpsServerParts;
+  readonly #server: Server;
+
+  constructor(parts: HttpsServerParts) {
+    this.#parts = parts;
+    const { certificatePem, privateKeyPem } = parts.certificate;
+    this.#server = createServer({ cert: certificatePem, key: privateKeyPem }, (request, response) => {
+      this.#serve(request, response).catch(() => response.destroy());
+    });
+  }
+
+  /** Listens; 0 is a free port. Answers with the port. */
+  async listen(port: number): Promise<number> {
+    await new Promise<void>((resolve, reject) => {
+      this.#server.once("error", reject);
+      this.#server.listen(port, "127.0.0.1", resolve);
+    });
+    const address = this.#server.address();
+    return isAddress(address) ? address.port : port;
+  }
+
+  /** Shows another certificate from the next connection on. */
+  useCertificate({ certificatePem, privateKeyPem }: KeyPair): void {
+    this.#server.setSecureContext({ cert: certificatePem, key: privateKeyPem });
+    this.#server.closeIdleConnections();
+  }
+
+  async close(): Promise<void> {
+    const closed = new Promise((resolve) => this.#server.close(resolve));
+    this.#server.closeAllConnections();
+    await closed;
+  }
+
+  async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const { faults, unavailable } = this.#parts;
+    const body = await readBody(request);
+    const url = new URL(request.url ?? "/", "https://localhost");
+    if (unavailable() || faults.strikes("engine-503")) {
+      return sendHtml(response, 503, "Service Unavailable");
+    }
+    if (url.pathname === SSO_TOKEN && request.method === "POST")
+      return this.#login(new URLSearchParams(body), response);
+    if (url.pathname === SSO_LOGOUT && request.method === "POST")
+      return this.#logout(new URLSearchParams(body), response);
+    if (url.pathname === PKI) return this.#sendCertificate(url, response);
+    if (
+      url.pathname !== API_PATH &&
+      !url.pathname.startsWith(`${API_PATH}/`) &&
+      !url.pathname.startsWith(`${API_PATH};`)
+    ) {
+      return sendHtml(response, 404, "Not Found");
+    }
+    if (!this.#parts.sso.authorize(request.headers.authorization)) {
+      response.setHeader("WWW-Authenticate", 'Basic realm="RESTAPI"');
+      return sendHtml(response, 401, "Unauthorized");
+    }
+    const headers = Object.fromEntries(
+      Object.entries(request.headers).map(([name, value]) => [name, Array.isArray(value) ? value[0] : value]),
+    );
+    const reply = await this.#parts.api.answer({ method: request.method ?? "GET", url, headers, body });
+    return sendReply(response, reply);
+  }
+
+  #login(form: URLSearchParams, response: ServerResponse): void {
+    const refuse = (code: string, error: string): void => sendJson(response, 400, { error_code: code, error });
+    if (form.get("grant_type") !== "password") return refuse("unsupported_grant_type", "Unsupported grant type");
+    if (form.get("scope") === null) return refuse("invalid_request", "Missing parameter: 'scope'");
+    if (!this.#parts.sso.checkPassword(form.get("username") ?? "", form.get("password") ?? "")) {
+      return refuse(
+        "access_denied",
+        "Cannot authenticate user: The user name or password is incorrect, or the user's profile is not known.",
+      );
+    }
+    sendJson(response, 200, {
+      access_token: this.#parts.sso.issue(),
+      scope: form.get("scope") ?? "",
+      exp: NEVER,
+      token_type: "bearer",
+    });
+  }
+
+  #logout(form: URLSearchParams, response: ServerResponse): void {
+    this.#parts.sso.revoke(form.get("token") ?? "");
+    sendJson(response, 200, {});
+  }
+
+  #sendCertificate(url: URL, response: ServerResponse): void {
+    if (url.searchParams.get("resource") !== "ca-certificate") return sendHtml(response, 404, "Not Found");
+    response.writeHead(200, { "Content-Type": "application/x-x509-ca-cert" }).end(this.#parts.caPem);
+  }
+}
+
+function sendReply(response: ServerResponse, { status, body }: ApiReply): void {
+  if (body === undefined) {
+    response.writeHead(status, { "Content-Length": 0 }).end();
+    return;
+  }
+  const text = writeXml(body);
+  response
+    .writeHead(status, { "Content-Type": "application/xml;charset=UTF-8", "Content-Length": Buffer.byteLength(text) })
+    .end(text);
+}
+
+function sendHtml(response: ServerResponse, status: number, title: string): void {
+  const text = `<html><head><title>Error</title></head><body>${title}</body></html>`;
+  response.writeHead(status, { "Content-Type": "text/html;charset=UTF-8", "Content-Length": text.length }).end(text);
+}
+
+function sendJson(response: ServerResponse, status: number, value: Readonly<Record<string, string>>): void {
+  const text = JSON.stringify(value);
+  response
+    .writeHead(status, { "Content-Type": "application/json;charset=UTF-8", "Content-Length": Buffer.byteLength(text) })
+    .end(text);
+}
+
+async function readBody(request: IncomingMessage): Promise<string> {
+  const parts: Buffer[] = [];
+  let bytes = 0;
+  for await (const part of request) {
+    const buffer = Buffer.from(part);
+    bytes += buffer.length;
+    if (bytes > MAX_BODY_BYTES) {
+      request.destroy();
+      break;
+    }
+    parts.push(buffer);
+  }
+  return Buffer.concat(parts).toString("utf8");
+}
+
+function isAddress(address: string | AddressInfo | null): address is AddressInfo {
+  return typeof address === "object" && address !== null;
+}

@@ -1,0 +1,247 @@
+import { randomUUID } from "node:crypto";
+
+import type { DiskFormat } from "@ovault/core";
+
+import type { DiskInfo } from "../../hypervisor/hypervisor.ts";
+import { badRequest, conflict, incomplete, notFound } from "../engine-fault.ts";
+import { reasonOf, type EngineCore } from "../engine-core.ts";
+import { eventCodes } from "../event-codes.ts";
+import type { AttachmentState, DiskState, VmState } from "../engine-state.ts";
+
+/** A disk as `POST /disks` asks for it. */
+export interface DiskRequest {
+  readonly id?: string | undefined;
+  readonly imageId?: string | undefined;
+  readonly alias?: string | undefined;
+  readonly description?: string | undefined;
+  readonly provisionedBytes?: number | undefined;
+  readonly initialBytes?: number | undefined;
+  readonly format?: DiskFormat | undefined;
+  readonly sparse?: boolean | undefined;
+  readonly backup?: DiskState["backup"] | undefined;
+  readonly shareable?: boolean | undefined;
+  readonly wipeAfterDelete?: boolean | undefined;
+  readonly storageDomainId?: string | undefined;
+  readonly storageDomainName?: string | undefined;
+}
+
+/** File storage rounds sizes up to whole blocks of so many bytes. */
+const BLOCK_BYTES = 4096;
+
+/** Life of disks: made and removed behind `locked`, attached, detached, grown. */
+export class DiskOperations {
+  readonly #core: EngineCore;
+
+  constructor(core: EngineCore) {
+    this.#core = core;
+  }
+
+  /** Answers at once with a locked disk; it becomes `ok`, or goes away when it could not be made. */
+  create(request: DiskRequest): DiskState {
+    const { state, hypervisor, background, store } = this.#core;
+    const disk = this.#newDisk(request);
+    state.disks[disk.id] = disk;
+    store.changed();
+    background.start(async () => {
+      await background.steps();
+      try {
+        await hypervisor.createDisk({
+          storageDomainId: state.inventory.storageDomain.id,
+          diskId: disk.id,
+          volumeId: disk.imageId,
+          format: disk.format,
+          virtualBytes: disk.provisionedBytes,
+          sparse: disk.sparse,
+        });
+        disk.status = "ok";
+      } catch (error) {
+        delete state.disks[disk.id];
+        this.#core.journal.event(eventCodes.addDiskFailed, { description: reasonOf(error), severity: "error" });
+      }
+      store.changed();
+    });
+    return disk;
+  }
+
+  /** Takes an existing image file in. Waits until it is there. */
+  async import(source: string, alias: string): Promise<DiskState> {
+    const { state, hypervisor, store } = this.#core;
+    const id = randomUUID();
+    const info = await hypervisor.importDisk({
+      storageDomainId: state.inventory.storageDomain.id,
+      diskId: id,
+      volumeId: randomUUID(),
+      source,
+    });
+    const disk: DiskState = {
+      id,
+      alias,
+      description: "",
+      imageId: activeVolumeOf(info),
+      provisionedBytes: info.virtualBytes,
+      format: info.format,
+      sparse: true,
+      backup: info.format === "cow" ? "incremental" : "none",
+      status: "ok",
+      shareable: false,
+      wipeAfterDelete: false,
+      createdAt: new Date().toISOString(),
+    };
+    state.disks[id] = disk;
+    store.changed();
+    return disk;
+  }
+
+  /** Answers at once; the disk stays locked until it is gone. */
+  remove(diskId: string): void {
+    const disk = this.#core.disk(diskId);
+    const action = "remove Virtual Disk";
+    this.#core.requireOk(disk.status === "illegal" ? [] : [disk], action);
+    const vms = this.#core.vmsOf(diskId);
+    for (const vm of vms) {
+      this.#core.requireFree(vm, action);
+      const attachment = attachmentOf(vm, diskId);
+      if (vm.status !== "down" && attachment.active) {
+        throw conflict(`Cannot ${action}: The disk is in use by VM ${vm.name}.`);
+      }
+      if (vm.snapshots.some((snapshot) => snapshot.volumes.some((volume) => volume.diskId === diskId))) {
+        throw conflict(`Cannot ${action}: The disk ${disk.alias} has snapshots.`);
+      }
+    }
+    this.drop(disk);
+  }
+
+  /** Removes a disk that may be removed: locks it, detaches it everywhere, deletes it behind the answer. */
+  drop(disk: DiskState): void {
+    const { state, hypervisor, background, store } = this.#core;
+    disk.status = "locked";
+    store.changed();
+    background.start(async () => {
+      await background.steps();
+      await hypervisor.removeDisk(disk.id);
+      for (const vm of this.#core.vmsOf(disk.id)) forget(vm, disk.id);
+      delete state.disks[disk.id];
+      store.changed();
+    });
+  }
+
+  /** @throws EngineFault 409 when the disk or its machine is busy, or it would shrink. */
+  async resize(diskId: string, bytes: number): Promise<void> {
+    const disk = this.#core.disk(diskId);
+    const action = "edit Virtual Disk";
+    this.#core.requireOk([disk], action);
+    for (const vm of this.#core.vmsOf(diskId)) this.#core.requireFree(vm, action);
+    if (bytes < disk.provisionedBytes)
+      throw badRequest(`Cannot ${action}. New disk size must be larger than the current.`);
+    const info = await this.#core.hypervisor.resizeDisk(diskId, bytes);
+    disk.provisionedBytes = info.virtualBytes;
+    this.#core.store.changed();
+  }
+
+  /** @throws EngineFault 400 for a raw disk, 409 when the disk or its machine is busy. */
+  setBackup(diskId: string, backup: DiskState["backup"]): void {
+    const disk = this.#core.disk(diskId);
+    for (const vm of this.#core.vmsOf(diskId)) this.#core.requireFree(vm, "edit Virtual Disk");
+    if (backup === "incremental" && disk.format === "raw") {
+      throw badRequest("Cannot edit Virtual Disk. Incremental backup is not supported for RAW formatted disk.");
+    }
+    disk.backup = backup;
+    this.#core.store.changed();
+  }
+
+  /** Attaches an existing disk, hot when the machine is up. */
+  async attach(vmId: string, attachment: AttachmentState): Promise<void> {
+    const vm = this.#core.vm(vmId);
+    const disk = this.#core.disk(attachment.diskId);
+    const action = "attach Virtual Disk";
+    this.#core.requireFree(vm, action);
+    this.#core.requireOk([disk], action);
+    if (this.#core.vmsOf(disk.id).length > 0 && !disk.shareable) {
+      throw conflict(`Cannot ${action}: The disk ${disk.alias} is already attached to VM.`);
+    }
+    vm.attachments.push(attachment);
+    this.#core.store.changed();
+    if (vm.status === "up" && attachment.active) await this.#core.hypervisor.plugDisk(vmId, disk.id);
+  }
+
+  /** Hot plugs or unplugs. */
+  async setActive(vmId: string, diskId: string, active: boolean): Promise<void> {
+    const vm = this.#core.vm(vmId);
+    const attachment = attachmentOf(vm, diskId);
+    if (attachment.active === active) return;
+    this.#core.requireFree(vm, active ? "plug disk" : "unplug disk");
+    if (vm.status === "up") {
+      await (active ? this.#core.hypervisor.plugDisk(vmId, diskId) : this.#core.hypervisor.unplugDisk(vmId, diskId));
+    }
+    attachment.active = active;
+    this.#core.store.changed();
+  }
+
+  /** Detaches, unplugging first; `keep` false removes the disk as well. */
+  async detach(vmId: string, diskId: string, options: { readonly keep: boolean }): Promise<void> {
+    const vm = this.#core.vm(vmId);
+    attachmentOf(vm, diskId);
+    const disk = this.#core.disk(diskId);
+    const action = "detach Virtual Disk";
+    this.#core.requireFree(vm, action);
+    this.#core.requireOk([disk], action);
+    await this.setActive(vmId, diskId, false);
+    if (!options.keep) return this.remove(diskId);
+    forget(vm, diskId);
+    this.#core.store.changed();
+  }
+
+  #newDisk(request: DiskRequest): DiskState {
+    const { state } = this.#core;
+    const { provisionedBytes, format } = request;
+    if (provisionedBytes === undefined || format === undefined) {
+      throw incomplete("Disk", "provisionedSize|format");
+    }
+    if (provisionedBytes <= 0) throw badRequest("Cannot add Virtual Disk. Disk size must be greater than zero.");
+    const domain = state.inventory.storageDomain;
+    const elsewhere =
+      (request.storageDomainId ?? domain.id) !== domain.id ||
+      (request.storageDomainName ?? domain.name) !== domain.name;
+    if (elsewhere) throw badRequest("Cannot add Virtual Disk. The storage domain does not exist.");
+    if (request.id !== undefined && request.id in state.disks) {
+      throw conflict(`Cannot add Virtual Disk. Disk with the same id ${request.id} already exists.`);
+    }
+    if (request.backup === "incremental" && format === "raw") {
+      throw badRequest("Cannot add Virtual Disk. Incremental backup is not supported for RAW formatted disk.");
+    }
+    const id = request.id ?? randomUUID();
+    return {
+      id,
+      alias: request.alias ?? id,
+      description: request.description ?? "",
+      imageId: request.imageId ?? randomUUID(),
+      provisionedBytes: Math.ceil(provisionedBytes / BLOCK_BYTES) * BLOCK_BYTES,
+      ...(request.initialBytes === undefined ? {} : { initialBytes: request.initialBytes }),
+      format,
+      sparse: request.sparse ?? format === "cow",
+      backup: request.backup ?? "none",
+      status: "locked",
+      shareable: request.shareable ?? false,
+      wipeAfterDelete: request.wipeAfterDelete ?? false,
+      createdAt: new Date().toISOString(),
+    };
+  }
+}
+
+/** @throws EngineFault 404 */
+export function attachmentOf(vm: VmState, diskId: string): AttachmentState {
+  const attachment = vm.attachments.find((candidate) => candidate.diskId === diskId);
+  if (attachment === undefined) throw notFound();
+  return attachment;
+}
+
+function forget(vm: VmState, diskId: string): void {
+  const index = vm.attachments.findIndex((attachment) => attachment.diskId === diskId);
+  if (index >= 0) vm.attachments.splice(index, 1);
+}
+
+function activeVolumeOf(info: DiskInfo): string {
+  const active = info.chain.at(-1);
+  if (active === undefined) throw notFound();
+  return active.volumeId;
+}

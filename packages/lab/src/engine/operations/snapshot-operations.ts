@@ -1,0 +1,138 @@
+import { randomUUID } from "node:crypto";
+
+import { badRequest, conflict, notFound } from "../engine-fault.ts";
+import type { EngineCore } from "../engine-core.ts";
+import type { DiskState, SnapshotState, VmState } from "../engine-state.ts";
+import { eventCodes } from "../event-codes.ts";
+import { writeOvf } from "../ovf/write-ovf.ts";
+
+/** A snapshot as `POST /vms/{id}/snapshots` asks for it. */
+export interface SnapshotRequest {
+  readonly description: string;
+  /** Absent: all disks of the machine. */
+  readonly diskIds?: readonly string[] | undefined;
+  readonly correlationId: string;
+}
+
+/** Life of snapshots: locked → ok, and locked → gone. */
+export class SnapshotOperations {
+  readonly #core: EngineCore;
+
+  constructor(core: EngineCore) {
+    this.#core = core;
+  }
+
+  /** @throws EngineFault 404 */
+  get(vmId: string, snapshotId: string): SnapshotState {
+    const snapshot = this.#core.vm(vmId).snapshots.find(({ id }) => id === snapshotId);
+    if (snapshot === undefined) throw notFound();
+    return snapshot;
+  }
+
+  /** Answers at once with a locked snapshot; when it cannot be made it vanishes again. */
+  create(vmId: string, request: SnapshotRequest): SnapshotState {
+    const vm = this.#core.vm(vmId);
+    const action = "create Snapshot";
+    this.#core.requireFree(vm, action);
+    if (vm.status !== "up" && vm.status !== "down") throw conflict(`Cannot ${action}. The VM is ${vm.status}.`);
+    const attached = vm.attachments.map(({ diskId }) => diskId);
+    const chosen = request.diskIds ?? attached;
+    if (chosen.some((diskId) => !attached.includes(diskId))) {
+      throw badRequest(`Cannot ${action}. A disk is not attached to the VM.`);
+    }
+    const disks = chosen.map((diskId) => this.#core.disk(diskId)).filter((disk) => !disk.shareable);
+    this.#core.requireOk(disks, action);
+    const snapshot: SnapshotState = {
+      id: randomUUID(),
+      description: request.description,
+      createdAt: new Date().toISOString(),
+      status: "locked",
+      volumes: [],
+      ovf: writeOvf(vm, this.#core.state),
+    };
+    vm.snapshots.push(snapshot);
+    this.#locked(vm, disks, request.correlationId, `Creating VM Snapshot ${snapshot.description}`, async () => {
+      try {
+        await this.#take(disks, snapshot);
+        this.#event(vm, eventCodes.snapshotCreated, `Snapshot '${snapshot.description}' creation has been completed.`);
+      } catch (error) {
+        vm.snapshots.splice(vm.snapshots.indexOf(snapshot), 1);
+        this.#event(vm, eventCodes.snapshotFailed, `Failed to complete snapshot '${snapshot.description}' creation.`);
+        throw error;
+      }
+    });
+    return snapshot;
+  }
+
+  /** Answers at once; the snapshot stays locked until its volumes are merged. */
+  remove(vmId: string, snapshotId: string, correlationId: string): void {
+    const vm = this.#core.vm(vmId);
+    const snapshot = this.get(vmId, snapshotId);
+    const action = "remove Snapshot";
+    this.#core.requireFree(vm, action);
+    const disks = snapshot.volumes
+      .map(({ diskId }) => this.#core.state.disks[diskId])
+      .filter((disk) => disk !== undefined);
+    this.#core.requireOk(disks, action);
+    snapshot.status = "locked";
+    this.#locked(vm, disks, correlationId, `Removing Snapshot ${snapshot.description}`, async () => {
+      try {
+        for (const { diskId, volumeId } of snapshot.volumes) await this.#merge(vm, diskId, volumeId);
+        vm.snapshots.splice(vm.snapshots.indexOf(snapshot), 1);
+        this.#event(vm, eventCodes.snapshotRemoved, `Snapshot '${snapshot.description}' deletion has been completed.`);
+      } catch (error) {
+        snapshot.status = "ok";
+        throw error;
+      }
+    });
+  }
+
+  async #take(disks: readonly DiskState[], snapshot: SnapshotState): Promise<void> {
+    const layers = disks.map((disk) => ({ disk, newVolumeId: randomUUID() }));
+    await this.#core.hypervisor.createSnapshot(
+      layers.map(({ disk, newVolumeId }) => ({ diskId: disk.id, newVolumeId })),
+    );
+    for (const { disk, newVolumeId } of layers) {
+      snapshot.volumes.push({ diskId: disk.id, volumeId: disk.imageId });
+      disk.imageId = newVolumeId;
+    }
+    snapshot.status = "ok";
+  }
+
+  /** The volume above is merged down; whoever owned it owns the snapshot's volume from then on. */
+  async #merge(vm: VmState, diskId: string, volumeId: string): Promise<void> {
+    const disk = this.#core.state.disks[diskId];
+    if (disk === undefined) return;
+    const chain = (await this.#core.hypervisor.diskInfo(diskId)).chain.map((volume) => volume.volumeId);
+    const above = chain[chain.indexOf(volumeId) + 1];
+    await this.#core.hypervisor.removeSnapshot(diskId, volumeId);
+    if (above === disk.imageId) disk.imageId = volumeId;
+    for (const volume of vm.snapshots.flatMap((snapshot) => snapshot.volumes)) {
+      if (volume.diskId === diskId && volume.volumeId === above) volume.volumeId = volumeId;
+    }
+  }
+
+  #locked(
+    vm: VmState,
+    disks: readonly DiskState[],
+    correlationId: string,
+    description: string,
+    work: () => Promise<void>,
+  ): void {
+    const release = this.#core.lock(vm, description);
+    for (const disk of disks) disk.status = "locked";
+    this.#core.runJob(description, correlationId, async () => {
+      try {
+        await this.#core.background.steps();
+        await work();
+      } finally {
+        for (const disk of disks) disk.status = "ok";
+        release();
+      }
+    });
+  }
+
+  #event(vm: VmState, code: number, description: string): void {
+    this.#core.journal.event(code, { description, vmId: vm.id });
+  }
+}

@@ -1,0 +1,201 @@
+import { randomUUID } from "node:crypto";
+
+import { badRequest, conflict, incomplete } from "../engine-fault.ts";
+import { reasonOf, type EngineCore } from "../engine-core.ts";
+import type { AttachmentState, NicState, VmState } from "../engine-state.ts";
+import { eventCodes } from "../event-codes.ts";
+import { readOvf, type OvfNic } from "../ovf/read-ovf.ts";
+import { pluggedDisks, type BackupOperations } from "./backup-operations.ts";
+import { attachmentOf, type DiskOperations } from "./disk-operations.ts";
+
+/** A machine as `POST /vms` asks for it. */
+export interface VmRequest {
+  readonly name?: string | undefined;
+  readonly clusterId?: string | undefined;
+  readonly description?: string | undefined;
+  readonly memoryBytes?: number | undefined;
+  readonly cores?: number | undefined;
+  readonly ovf?: string | undefined;
+  readonly regenerateIds: boolean;
+  readonly correlationId: string;
+}
+
+const DEFAULT_MEMORY_BYTES = 1024 ** 3;
+/** The prefix of the engine's MAC pool. */
+const MAC_PREFIX = "56:6f";
+
+/** Life of machines: made, started, stopped, removed. */
+export class VmOperations {
+  readonly #core: EngineCore;
+  readonly #disks: DiskOperations;
+  readonly #backups: BackupOperations;
+
+  constructor(core: EngineCore, operations: { readonly disks: DiskOperations; readonly backups: BackupOperations }) {
+    this.#core = core;
+    this.#disks = operations.disks;
+    this.#backups = operations.backups;
+  }
+
+  /** Makes a machine, empty or from an OVF; disks named by the OVF are attached as far as they exist and are free. */
+  async create(request: VmRequest): Promise<VmState> {
+    const fromOvf = request.ovf === undefined ? undefined : readOvf(request.ovf);
+    const name = request.name ?? fromOvf?.name;
+    if (name === undefined) throw incomplete("Vm", "name");
+    if (request.clusterId !== undefined && request.clusterId !== this.#core.state.inventory.cluster.id) {
+      throw badRequest("Cannot add VM. The cluster does not exist.");
+    }
+    const vms = Object.values(this.#core.state.vms);
+    if (vms.some((vm) => vm.name === name)) throw conflict("Cannot add VM. The VM name is already in use.");
+    const id = request.regenerateIds || fromOvf?.id === undefined ? randomUUID() : fromOvf.id;
+    if (id in this.#core.state.vms) throw conflict(`Cannot import VM. VM with id ${id} already exists.`);
+    const vm: VmState = {
+      id,
+      name,
+      description: request.description ?? fromOvf?.description ?? "",
+      status: "down",
+      createdAt: new Date().toISOString(),
+      memoryBytes: request.memoryBytes ?? fromOvf?.memoryBytes ?? DEFAULT_MEMORY_BYTES,
+      cores: request.cores ?? fromOvf?.cores ?? 1,
+      os: fromOvf?.os ?? "other_linux",
+      attachments: [],
+      nics: (fromOvf?.nics ?? []).map((nic) => this.#importNic(nic, request.regenerateIds)),
+      snapshots: [],
+      activeSnapshotId: randomUUID(),
+      checkpoints: [],
+    };
+    this.#core.state.vms[id] = vm;
+    this.#core.store.changed();
+    for (const attachment of fromOvf?.disks ?? []) await this.#attachIfPossible(vm, attachment);
+    return vm;
+  }
+
+  addNic(
+    vmId: string,
+    nic: { readonly name: string; readonly mac?: string; readonly vnicProfileId?: string },
+  ): NicState {
+    const vm = this.#core.vm(vmId);
+    if (vm.nics.some(({ name }) => name === nic.name)) throw conflict(`The name ${nic.name} is already in use.`);
+    const made: NicState = { mac: this.#freeMac(), ...nic, id: randomUUID() };
+    vm.nics.push(made);
+    this.#core.store.changed();
+    return made;
+  }
+
+  /** Answers at once with a machine on its way up. */
+  start(vmId: string, correlationId: string): void {
+    const vm = this.#core.vm(vmId);
+    this.#core.requireFree(vm, "run VM");
+    if (vm.status !== "down") throw conflict(`Cannot run VM. VM is ${vm.status}.`);
+    this.#core.requireOk(
+      pluggedDisks(vm).map((id) => this.#core.disk(id)),
+      "run VM",
+    );
+    vm.status = "wait_for_launch";
+    this.#core.runJob(`Launching VM ${vm.name}`, correlationId, async () => {
+      try {
+        await this.#core.background.steps();
+        await this.#core.hypervisor.startVm(vmId, pluggedDisks(vm));
+        vm.status = "powering_up";
+        await this.#core.background.steps();
+        vm.status = "up";
+        this.#core.journal.event(eventCodes.vmStarted, { description: `VM ${vm.name} started on Host lab-host`, vmId });
+      } catch (error) {
+        vm.status = "down";
+        throw error;
+      } finally {
+        this.#core.store.changed();
+      }
+    });
+  }
+
+  /** Brings a machine up and waits until it is. */
+  async startNow(vmId: string): Promise<void> {
+    const vm = this.#core.vm(vmId);
+    await this.#core.hypervisor.startVm(vmId, pluggedDisks(vm));
+    vm.status = "up";
+    this.#core.store.changed();
+  }
+
+  /** `shutdown` asks the guest, `stop` does not; both end QEMU in order. Answers at once. */
+  stop(vmId: string, action: "stop" | "shutdown", correlationId: string): void {
+    const vm = this.#core.vm(vmId);
+    if (vm.status === "down") throw conflict(`Cannot ${action} VM. VM is not running.`);
+    if (vm.lockedBy !== undefined) throw conflict(`Cannot ${action} VM. Related operation is in progress.`);
+    if (action === "shutdown") vm.status = "powering_down";
+    this.#core.runJob(`Stopping VM ${vm.name}`, correlationId, async () => {
+      await this.#core.background.steps();
+      await this.stopNow(vmId, { graceful: true });
+    });
+  }
+
+  /** Ends a machine now. Not graceful: as when the host loses power. A backup under way fails. */
+  async stopNow(vmId: string, options: { readonly graceful: boolean }): Promise<void> {
+    const vm = this.#core.vm(vmId);
+    await this.#core.hypervisor.stopVm(vmId, options);
+    vm.status = "down";
+    this.#core.journal.event(eventCodes.vmPoweredOff, {
+      description: options.graceful
+        ? `VM ${vm.name} is down.`
+        : `VM ${vm.name} is down with error. Lost connection with qemu process.`,
+      severity: options.graceful ? "normal" : "error",
+      vmId,
+    });
+    await this.#backups.machineStopped(vm);
+  }
+
+  /** Answers at once; with `detachOnly` the disks stay. */
+  remove(vmId: string, options: { readonly detachOnly: boolean; readonly correlationId: string }): void {
+    const vm = this.#core.vm(vmId);
+    const action = "remove VM";
+    this.#core.requireFree(vm, action);
+    if (vm.status !== "down") throw conflict(`Cannot ${action}. VM is running.`);
+    const disks = vm.attachments.map(({ diskId }) => this.#core.disk(diskId));
+    this.#core.requireOk(disks, action);
+    vm.status = "image_locked";
+    this.#core.runJob(`Removing VM ${vm.name}`, options.correlationId, async () => {
+      await this.#core.background.steps();
+      if (!options.detachOnly) for (const disk of disks) this.#disks.drop(disk);
+      delete this.#core.state.vms[vmId];
+      this.#core.store.changed();
+    });
+  }
+
+  /** @throws EngineFault 404 */
+  setBootable(vmId: string, diskId: string, bootable: boolean): void {
+    const vm = this.#core.vm(vmId);
+    const attachment = attachmentOf(vm, diskId);
+    if (bootable && vm.attachments.some((other) => other.bootable && other !== attachment)) {
+      throw conflict("Cannot edit Virtual Disk. The VM has a bootable disk already.");
+    }
+    attachment.bootable = bootable;
+    this.#core.store.changed();
+  }
+
+  async #attachIfPossible(vm: VmState, attachment: AttachmentState): Promise<void> {
+    try {
+      await this.#disks.attach(vm.id, attachment);
+    } catch (error) {
+      this.#core.journal.event(eventCodes.vmImported, {
+        description: `VM ${vm.name} was imported, but disk ${attachment.diskId} could not be attached: ${reasonOf(error)}`,
+        severity: "warning",
+        vmId: vm.id,
+      });
+    }
+  }
+
+  #importNic(nic: OvfNic, regenerate: boolean): NicState {
+    const profile = this.#core.state.inventory.vnicProfiles.find(({ name }) => name === nic.profile);
+    const kept = nic.mac !== undefined && !regenerate ? nic.mac : this.#freeMac();
+    return {
+      id: randomUUID(),
+      name: nic.name,
+      mac: kept,
+      ...(profile === undefined ? {} : { vnicProfileId: profile.id }),
+    };
+  }
+
+  #freeMac(): string {
+    const tail = randomUUID().slice(0, 8).match(/../g) ?? [];
+    return [MAC_PREFIX, ...tail].join(":");
+  }
+}

@@ -1,0 +1,201 @@
+import { XMLBuilder } from "fast-xml-parser";
+
+import type { AttachmentState, DiskState, EngineState, NicState, VmState } from "../engine-state.ts";
+import { behaviourOf } from "../versions.ts";
+import type { XmlObject } from "../xml/xml-value.ts";
+import { resourceTypes } from "./ovf-words.ts";
+
+const builder = new XMLBuilder({
+  ignoreAttributes: false,
+  attributeNamePrefix: "@",
+  suppressBooleanAttributes: false,
+});
+
+const GIB = 1024 ** 3;
+const MIB = 1024 ** 2;
+const NO_ID = "00000000-0000-0000-0000-000000000000";
+
+const interfaceWords = {
+  virtio: "VirtIO",
+  virtio_scsi: "VirtIO_SCSI",
+  ide: "IDE",
+  sata: "SATA",
+  spapr_vscsi: "SPAPR_VSCSI",
+} as const;
+
+/** The machine's configuration in the engine's own dialect of OVF. Sizes in it are whole GiB, as the engine gives them. */
+export function writeOvf(vm: VmState, state: EngineState): string {
+  const disks = vm.attachments.flatMap((attachment) => {
+    const disk = state.disks[attachment.diskId];
+    return disk === undefined ? [] : [{ attachment, disk }];
+  });
+  const envelope: XmlObject = {
+    "@xmlns:ovf": "http://schemas.dmtf.org/ovf/envelope/1/",
+    "@xmlns:rasd": "http://schemas.dmtf.org/wbem/wscim/1/cim-schema/2/CIM_ResourceAllocationSettingData",
+    "@xmlns:vssd": "http://schemas.dmtf.org/wbem/wscim/1/cim-schema/2/CIM_VirtualSystemSettingData",
+    "@xmlns:xsi": "http://www.w3.org/2001/XMLSchema-instance",
+    "@ovf:version": "4.4.0.0",
+    References: { File: disks.map(({ disk }) => fileOf(disk)) },
+    NetworkSection: {
+      Info: "List of networks",
+      Network: state.inventory.networks.map(({ name }) => ({ "@ovf:name": name })),
+    },
+    Section: {
+      "@xsi:type": "ovf:DiskSection_Type",
+      Info: "List of Virtual Disks",
+      Disk: disks.map(({ attachment, disk }) => diskOf(vm, attachment, disk)),
+    },
+    Content: contentOf(vm, state, disks),
+  };
+  return builder.build({ "?xml": { "@version": "1.0", "@encoding": "UTF-8" }, "ovf:Envelope": envelope });
+}
+
+interface AttachedDisk {
+  readonly attachment: AttachmentState;
+  readonly disk: DiskState;
+}
+
+function contentOf(vm: VmState, state: EngineState, disks: readonly AttachedDisk[]): XmlObject {
+  const { compatibility } = behaviourOf(state.version);
+  return {
+    "@ovf:id": "out",
+    "@xsi:type": "ovf:VirtualSystem_Type",
+    Name: vm.name,
+    Description: vm.description,
+    Comment: "",
+    CreationDate: dateOf(vm.createdAt),
+    ExportDate: dateOf(new Date().toISOString()),
+    DeleteProtected: false,
+    ClusterCompatibilityVersion: `${compatibility.major}.${compatibility.minor}`,
+    VmType: 1,
+    MinAllocatedMem: Math.round(vm.memoryBytes / MIB),
+    ClusterName: state.inventory.cluster.name,
+    TemplateId: NO_ID,
+    TemplateName: "Blank",
+    Origin: 3,
+    Section: [
+      {
+        "@ovf:id": vm.id,
+        "@ovf:required": "false",
+        "@xsi:type": "ovf:OperatingSystemSection_Type",
+        Info: "Guest Operating System",
+        Description: vm.os,
+      },
+      {
+        "@xsi:type": "ovf:VirtualHardwareSection_Type",
+        Info: `${vm.cores} CPU, ${Math.round(vm.memoryBytes / MIB)} Memory`,
+        Item: [
+          cpuItem(vm),
+          memoryItem(vm),
+          ...disks.map(({ attachment, disk }) => diskItem(attachment, disk, state)),
+          ...vm.nics.map((nic) => nicItem(nic, state)),
+        ],
+      },
+    ],
+  };
+}
+
+function fileOf(disk: DiskState): XmlObject {
+  return {
+    "@ovf:href": `${disk.id}/${disk.imageId}`,
+    "@ovf:id": disk.imageId,
+    "@ovf:size": disk.provisionedBytes,
+    "@ovf:description": "Active VM",
+    "@ovf:disk_storage_type": "IMAGE",
+    "@ovf:cinder_volume_type": "",
+  };
+}
+
+function diskOf(vm: VmState, attachment: AttachmentState, disk: DiskState): XmlObject {
+  return {
+    "@ovf:diskId": disk.imageId,
+    "@ovf:size": Math.ceil(disk.provisionedBytes / GIB),
+    "@ovf:vm_snapshot_id": vm.activeSnapshotId,
+    "@ovf:parentRef": "",
+    "@ovf:fileRef": `${disk.id}/${disk.imageId}`,
+    "@ovf:format": "http://www.vmware.com/specifications/vmdk.html#sparse",
+    "@ovf:volume-format": disk.format === "cow" ? "COW" : "RAW",
+    "@ovf:volume-type": disk.sparse ? "Sparse" : "Preallocated",
+    "@ovf:disk-interface": interfaceWords[attachment.interface],
+    "@ovf:read-only": attachment.readOnly,
+    "@ovf:shareable": disk.shareable,
+    "@ovf:boot": attachment.bootable,
+    "@ovf:pass-discard": false,
+    "@ovf:incremental-backup": disk.backup === "incremental",
+    "@ovf:disk-alias": disk.alias,
+    "@ovf:disk-description": disk.description,
+    "@ovf:wipe-after-delete": disk.wipeAfterDelete,
+  };
+}
+
+function cpuItem(vm: VmState): XmlObject {
+  return {
+    "rasd:Caption": `${vm.cores} virtual cpu`,
+    "rasd:Description": "Number of virtual CPU",
+    "rasd:InstanceId": 1,
+    "rasd:ResourceType": resourceTypes.cpu,
+    "rasd:num_of_sockets": vm.cores,
+    "rasd:cpu_per_socket": 1,
+    "rasd:threads_per_cpu": 1,
+    "rasd:VirtualQuantity": vm.cores,
+  };
+}
+
+function memoryItem(vm: VmState): XmlObject {
+  const mib = Math.round(vm.memoryBytes / MIB);
+  return {
+    "rasd:Caption": `${mib} MB of memory`,
+    "rasd:Description": "Memory Size",
+    "rasd:InstanceId": 2,
+    "rasd:ResourceType": resourceTypes.memory,
+    "rasd:AllocationUnits": "MegaBytes",
+    "rasd:VirtualQuantity": mib,
+  };
+}
+
+function diskItem(attachment: AttachmentState, disk: DiskState, state: EngineState): XmlObject {
+  return {
+    "rasd:Caption": disk.alias,
+    "rasd:InstanceId": disk.imageId,
+    "rasd:ResourceType": resourceTypes.disk,
+    "rasd:HostResource": `${disk.id}/${disk.imageId}`,
+    "rasd:Parent": NO_ID,
+    "rasd:Template": NO_ID,
+    "rasd:StorageId": state.inventory.storageDomain.id,
+    "rasd:StoragePoolId": state.inventory.dataCenter.id,
+    "rasd:CreationDate": dateOf(disk.createdAt),
+    Type: "disk",
+    Device: "disk",
+    BootOrder: attachment.bootable ? 1 : 0,
+    IsPlugged: attachment.active,
+    IsReadOnly: attachment.readOnly,
+    Alias: `ua-${disk.id}`,
+  };
+}
+
+function nicItem(nic: NicState, state: EngineState): XmlObject {
+  const profile = state.inventory.vnicProfiles.find(({ id }) => id === nic.vnicProfileId);
+  const network = state.inventory.networks.find(({ id }) => id === profile?.networkId);
+  return {
+    "rasd:Caption": `Ethernet adapter on ${network?.name ?? "[No Network]"}`,
+    "rasd:InstanceId": nic.id,
+    "rasd:ResourceType": resourceTypes.network,
+    "rasd:OtherResourceType": profile?.name ?? "",
+    "rasd:ResourceSubType": 3,
+    "rasd:Connection": network?.name ?? "",
+    "rasd:Linked": true,
+    "rasd:Name": nic.name,
+    "rasd:ElementName": nic.name,
+    "rasd:MACAddress": nic.mac,
+    "rasd:speed": 10_000,
+    Type: "interface",
+    Device: "bridge",
+    IsPlugged: true,
+    Alias: `ua-${nic.id}`,
+  };
+}
+
+/** `2019/10/15 10:12:12`, UTC. */
+function dateOf(iso: string): string {
+  return iso.slice(0, 19).replaceAll("-", "/").replace("T", " ");
+}

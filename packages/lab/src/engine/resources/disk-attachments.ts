@@ -1,0 +1,86 @@
+import type { EngineApi } from "../engine-api.ts";
+import { diskInterfaces, type AttachmentState, type VmState } from "../engine-state.ts";
+import { accepted, actionDone, created, ok, reference, type ApiReply } from "../http/api-reply.ts";
+import type { ApiRequest } from "../http/api-request.ts";
+import { get, post, put, remove, type Route } from "../http/router.ts";
+import { attachmentOf } from "../operations/disk-operations.ts";
+import { incomplete } from "../engine-fault.ts";
+import type { XmlObject } from "../xml/xml-value.ts";
+import { changeDisk, readDisk } from "./disks.ts";
+
+/** `/vms/{vm}/diskattachments`. The id of an attachment is the id of its disk. */
+export function diskAttachmentRoutes(api: EngineApi): readonly Route[] {
+  const { core, disks, vms } = api;
+  const here = (request: ApiRequest): ApiReply => {
+    const vm = core.vm(request.param("vm"));
+    return ok("disk_attachment", attachmentContent(vm, attachmentOf(vm, request.param("disk"))));
+  };
+  return [
+    get("/vms/:vm/diskattachments", (request) => {
+      const vm = core.vm(request.param("vm"));
+      const all = vm.attachments.map((attachment) => attachmentContent(vm, attachment));
+      return ok("disk_attachments", { disk_attachment: all });
+    }),
+    post("/vms/:vm/diskattachments", (request) => attach(api, request)),
+    get("/vms/:vm/diskattachments/:disk", here),
+    put("/vms/:vm/diskattachments/:disk", async (request) => {
+      const { body } = request;
+      const [vm, diskId] = [core.vm(request.param("vm")), request.param("disk")];
+      const attachment = attachmentOf(vm, diskId);
+      const disk = body.child("disk");
+      if (disk !== undefined) await changeDisk(api, core.disk(diskId), disk);
+      const bootable = body.flag("bootable");
+      if (bootable !== undefined) vms.setBootable(vm.id, diskId, bootable);
+      attachment.interface = body.choice(diskInterfaces, "interface") ?? attachment.interface;
+      const active = body.flag("active");
+      if (active !== undefined) await disks.setActive(vm.id, diskId, active);
+      core.store.changed();
+      return here(request);
+    }),
+    remove("/vms/:vm/diskattachments/:disk", async (request) => {
+      const keep = request.query.get("detach_only") !== "false";
+      await disks.detach(request.param("vm"), request.param("disk"), { keep });
+      return actionDone();
+    }),
+  ];
+}
+
+/** Attaches a disk that exists, or makes a new one and attaches it as soon as it is there. */
+async function attach({ core, disks }: EngineApi, request: ApiRequest): Promise<ApiReply> {
+  const vm = core.vm(request.param("vm"));
+  const body = request.body;
+  const disk = body.child("disk");
+  const connection = body.choice(diskInterfaces, "interface");
+  if (disk === undefined) throw incomplete("DiskAttachment", "disk");
+  if (connection === undefined) throw incomplete("DiskAttachment", "interface");
+  const existing = disk.attribute("id");
+  const isNew = existing === undefined || !(existing in core.state.disks);
+  const attachment: AttachmentState = {
+    diskId: isNew ? disks.create(readDisk(disk)).id : existing,
+    bootable: body.flag("bootable") ?? false,
+    active: body.flag("active") ?? false,
+    interface: connection,
+    readOnly: body.flag("read_only") ?? false,
+  };
+  if (isNew) {
+    vm.attachments.push(attachment);
+    core.store.changed();
+    return accepted("disk_attachment", attachmentContent(vm, attachment));
+  }
+  await disks.attach(vm.id, attachment);
+  return created("disk_attachment", attachmentContent(vm, attachment));
+}
+
+function attachmentContent(vm: VmState, attachment: AttachmentState): XmlObject {
+  return {
+    ...reference(`/vms/${vm.id}/diskattachments`, attachment.diskId),
+    active: attachment.active,
+    bootable: attachment.bootable,
+    interface: attachment.interface,
+    pass_discard: false,
+    read_only: attachment.readOnly,
+    uses_scsi_reservation: false,
+    disk: reference("/disks", attachment.diskId),
+    vm: reference("/vms", vm.id),
+  };
+}

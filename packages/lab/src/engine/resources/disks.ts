@@ -1,0 +1,106 @@
+import type { EngineApi } from "../engine-api.ts";
+import type { EngineCore } from "../engine-core.ts";
+import type { DiskState } from "../engine-state.ts";
+import { accepted, actionDone, linksBelow, ok, reference } from "../http/api-reply.ts";
+import { get, post, put, remove, type Route } from "../http/router.ts";
+import { searched } from "../http/search.ts";
+import type { DiskRequest } from "../operations/disk-operations.ts";
+import type { XmlNode } from "../xml/read-xml.ts";
+import type { XmlObject } from "../xml/xml-value.ts";
+
+/** `/disks`: made, read, changed, removed. */
+export function diskRoutes({ core, disks }: EngineApi): readonly Route[] {
+  const list = async (chosen: readonly DiskState[]) =>
+    ok("disks", { disk: await Promise.all(chosen.map((disk) => diskContent(core, disk))) });
+  const fieldsOf = ({ id, alias, status, format }: DiskState) => ({ id, name: alias, alias, status, format });
+  return [
+    get("/disks", (request) => list(searched(request, Object.values(core.state.disks), fieldsOf))),
+    post("/disks", async (request) => {
+      const disk = disks.create(readDisk(request.body));
+      return accepted("disk", await diskContent(core, disk));
+    }),
+    get("/disks/:disk", async (request) => ok("disk", await diskContent(core, core.disk(request.param("disk"))))),
+    put("/disks/:disk", async (request) => {
+      const disk = core.disk(request.param("disk"));
+      await changeDisk({ core, disks }, disk, request.body);
+      return ok("disk", await diskContent(core, disk));
+    }),
+    remove("/disks/:disk", (request) => {
+      disks.remove(request.param("disk"));
+      return actionDone();
+    }),
+    get("/storagedomains/:domain/disks", () => list(Object.values(core.state.disks))),
+  ];
+}
+
+/** Applies the elements of a `disk` that may change later: name, description, size, backup. */
+export async function changeDisk(
+  { core, disks }: Pick<EngineApi, "core" | "disks">,
+  disk: DiskState,
+  body: XmlNode,
+): Promise<void> {
+  const backup = body.choice(["none", "incremental"], "backup");
+  const bytes = body.integer("provisioned_size");
+  if (backup !== undefined && backup !== disk.backup) disks.setBackup(disk.id, backup);
+  if (bytes !== undefined && bytes !== disk.provisionedBytes) await disks.resize(disk.id, bytes);
+  disk.alias = body.text("alias") ?? body.text("name") ?? disk.alias;
+  disk.description = body.text("description") ?? disk.description;
+  core.store.changed();
+}
+
+/** Reads a `disk` that is to be made. */
+export function readDisk(body: XmlNode): DiskRequest {
+  const domain = body.child("storage_domains", "storage_domain");
+  return {
+    id: body.attribute("id"),
+    imageId: body.text("image_id"),
+    alias: body.text("alias") ?? body.text("name"),
+    description: body.text("description"),
+    provisionedBytes: body.integer("provisioned_size"),
+    initialBytes: body.integer("initial_size"),
+    format: body.choice(["raw", "cow"], "format"),
+    sparse: body.flag("sparse"),
+    backup: body.choice(["none", "incremental"], "backup"),
+    shareable: body.flag("shareable"),
+    wipeAfterDelete: body.flag("wipe_after_delete"),
+    storageDomainId: domain?.attribute("id"),
+    storageDomainName: domain?.text("name"),
+  };
+}
+
+export async function diskContent(core: EngineCore, disk: DiskState): Promise<XmlObject> {
+  const { storageDomain } = core.state.inventory;
+  const sizes = await sizesOf(core, disk);
+  return {
+    ...reference("/disks", disk.id),
+    name: disk.alias,
+    description: disk.description,
+    ...linksBelow(`/disks/${disk.id}`, "permissions", "statistics"),
+    actual_size: sizes.actual,
+    alias: disk.alias,
+    backup: disk.backup,
+    content_type: "data",
+    format: disk.format,
+    image_id: disk.imageId,
+    propagate_errors: false,
+    provisioned_size: disk.provisionedBytes,
+    qcow_version: disk.format === "cow" ? "qcow2_v3" : undefined,
+    shareable: disk.shareable,
+    sparse: disk.sparse,
+    status: disk.status,
+    storage_type: "image",
+    total_size: sizes.total,
+    wipe_after_delete: disk.wipeAfterDelete,
+    storage_domains: { storage_domain: reference("/storagedomains", storageDomain.id) },
+  };
+}
+
+/** A locked disk may be in the making; its sizes do not matter yet. */
+async function sizesOf(
+  core: EngineCore,
+  disk: DiskState,
+): Promise<{ readonly actual: number; readonly total: number }> {
+  if (disk.status !== "ok") return { actual: 0, total: 0 };
+  const info = await core.hypervisor.diskInfo(disk.id);
+  return { actual: info.actualBytes, total: info.totalBytes };
+}

@@ -1,0 +1,103 @@
+import { badRequest, incomplete, notFound } from "../engine-fault.ts";
+import type { EngineApi } from "../engine-api.ts";
+import type { EventState, JobState } from "../engine-state.ts";
+import { created, ok, reference, type ApiReply } from "../http/api-reply.ts";
+import type { ApiRequest } from "../http/api-request.ts";
+import { get, post, type Route } from "../http/router.ts";
+import { searched } from "../http/search.ts";
+import type { XmlObject } from "../xml/xml-value.ts";
+
+/** Code of events that come from outside. */
+const EXTERNAL_CODE = 9801;
+
+/** `/jobs` and `/events`: what the engine tells about its own doings. */
+export function jobAndEventRoutes(api: EngineApi): readonly Route[] {
+  const { state } = api.core;
+  return [
+    get("/jobs", (request) => {
+      const found = searched(request, Object.values(state.jobs), ({ description, status, correlationId }) => ({
+        description,
+        status,
+        correlation_id: correlationId,
+      }));
+      return ok("jobs", { job: found.map(jobContent) });
+    }),
+    get("/jobs/:job", (request) => {
+      const job = state.jobs[request.param("job")];
+      if (job === undefined) throw notFound();
+      return ok("job", jobContent(job));
+    }),
+    get("/events", (request) => {
+      const from = Number(request.query.get("from") ?? "0");
+      const newest = state.events.filter(({ id }) => id > from).toReversed();
+      const found = searched(request, newest, (event) => eventFields(api, event));
+      return ok("events", { event: found.map(eventContent) });
+    }),
+    get("/events/:event", (request) => {
+      const event = state.events.find(({ id }) => String(id) === request.param("event"));
+      if (event === undefined) throw notFound();
+      return ok("event", eventContent(event));
+    }),
+    post("/events", (request) => addEvent(api, request)),
+  ];
+}
+
+function addEvent({ core }: EngineApi, { body, correlationId }: ApiRequest): ApiReply {
+  const [origin, description, customId] = [body.text("origin"), body.text("description"), body.integer("custom_id")];
+  if (origin === undefined || description === undefined || customId === undefined) {
+    throw incomplete("Event", "origin", "description", "customId");
+  }
+  if (core.state.events.some((event) => event.origin === origin && event.customId === customId)) {
+    throw badRequest(`Cannot add event. An event ${customId} of ${origin} exists already.`);
+  }
+  const vmId = body.child("vm")?.attribute("id");
+  const event = core.journal.event(EXTERNAL_CODE, {
+    description,
+    origin,
+    customId,
+    correlationId,
+    severity: body.choice(["normal", "warning", "error", "alert"], "severity") ?? "normal",
+    ...(vmId === undefined ? {} : { vmId }),
+  });
+  return created("event", eventContent(event));
+}
+
+function eventFields({ core }: EngineApi, event: EventState): Readonly<Record<string, string>> {
+  return {
+    description: event.description,
+    message: event.description,
+    severity: event.severity,
+    type: String(event.code),
+    "vm.name": (event.vmId === undefined ? undefined : core.state.vms[event.vmId]?.name) ?? "",
+    correlation_id: event.correlationId ?? "",
+  };
+}
+
+function eventContent(event: EventState): XmlObject {
+  return {
+    ...reference("/events", String(event.id)),
+    description: event.description,
+    code: event.code,
+    correlation_id: event.correlationId,
+    custom_id: event.customId ?? -1,
+    flood_rate: 30,
+    index: event.id,
+    origin: event.origin,
+    severity: event.severity,
+    time: event.time,
+    vm: event.vmId === undefined ? undefined : reference("/vms", event.vmId),
+  };
+}
+
+function jobContent(job: JobState): XmlObject {
+  return {
+    ...reference("/jobs", job.id),
+    description: job.description,
+    auto_cleared: true,
+    end_time: job.endedAt,
+    external: false,
+    last_updated: job.endedAt ?? job.startedAt,
+    start_time: job.startedAt,
+    status: job.status,
+  };
+}

@@ -1,0 +1,30 @@
+import type { EngineApi } from "../engine-api.ts";
+import type { Route } from "../http/router.ts";
+import { apiRootRoutes } from "./api-root.ts";
+import { backupRoutes } from "./backups.ts";
+import { checkpointRoutes } from "./checkpoints.ts";
+import { diskAttachmentRoutes } from "./disk-attachments.ts";
+import { diskRoutes } from "./disks.ts";
+import { imageTransferRoutes } from "./image-transfers.ts";
+import { inventoryRoutes } from "./inventory.ts";
+import { jobAndEventRoutes } from "./jobs-and-events.ts";
+import { nicRoutes } from "./nics.ts";
+import { snapshotRoutes } from "./snapshots.ts";
+import { vmRoutes } from "./vms.ts";
+
+/** All the API can do. */
+export function routes(api: EngineApi): readonly Route[] {
+  return [
+    ...apiRootRoutes(api),
+    ...inventoryRoutes(api),
+    ...vmRoutes(api),
+    ...diskAttachmentRoutes(api),
+    ...nicRoutes(api),
+    ...snapshotRoutes(api),
+    ...backupRoutes(api),
+    ...checkpointRoutes(api),
+    ...diskRoutes(api),
+    ...imageTransferRoutes(api),
+    ...jobAndEventRoutes(api),
+  ];
+}

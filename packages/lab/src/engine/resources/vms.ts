@@ -1,0 +1,122 @@
+import type { EngineApi } from "../engine-api.ts";
+import type { EngineCore } from "../engine-core.ts";
+import type { VmState } from "../engine-state.ts";
+import { accepted, actionDone, actionsOf, created, linksBelow, ok, reference } from "../http/api-reply.ts";
+import { get, post, put, remove, type Route } from "../http/router.ts";
+import { searched } from "../http/search.ts";
+import { writeOvf } from "../ovf/write-ovf.ts";
+import type { VmRequest } from "../operations/vm-operations.ts";
+import { badRequest } from "../engine-fault.ts";
+import type { ApiRequest } from "../http/api-request.ts";
+import type { XmlObject } from "../xml/xml-value.ts";
+
+const BLANK = "00000000-0000-0000-0000-000000000000";
+
+/** `/vms`: machines themselves; what lies below them has files of its own. */
+export function vmRoutes({ core, vms }: EngineApi): readonly Route[] {
+  const fieldsOf = ({ id, name, status, description }: VmState) => ({
+    id,
+    name,
+    status,
+    description,
+    cluster: core.state.inventory.cluster.name,
+    datacenter: core.state.inventory.dataCenter.name,
+  });
+  return [
+    get("/vms", (request) => {
+      const found = searched(request, Object.values(core.state.vms), fieldsOf);
+      return ok("vms", { vm: found.map((vm) => vmContent(core, vm, request)) });
+    }),
+    post("/vms", async (request) => {
+      const answer = core.behaviour.blockingImport ? created : accepted;
+      return answer("vm", vmContent(core, await vms.create(readVm(core, request)), request));
+    }),
+    get("/vms/:vm", (request) => ok("vm", vmContent(core, core.vm(request.param("vm")), request))),
+    put("/vms/:vm", (request) => {
+      const vm = core.vm(request.param("vm"));
+      vm.name = request.body.text("name") ?? vm.name;
+      vm.description = request.body.text("description") ?? vm.description;
+      core.store.changed();
+      return ok("vm", vmContent(core, vm, request));
+    }),
+    remove("/vms/:vm", (request) => {
+      const detachOnly = request.query.get("detach_only") === "true" || request.body.flag("vm", "detach_only") === true;
+      vms.remove(request.param("vm"), { detachOnly, correlationId: request.correlationId });
+      return actionDone();
+    }),
+    post("/vms/:vm/start", (request) => {
+      vms.start(request.param("vm"), request.correlationId);
+      return actionDone();
+    }),
+    post("/vms/:vm/stop", (request) => {
+      vms.stop(request.param("vm"), "stop", request.correlationId);
+      return actionDone();
+    }),
+    post("/vms/:vm/shutdown", (request) => {
+      vms.stop(request.param("vm"), "shutdown", request.correlationId);
+      return actionDone();
+    }),
+    post("/vms/:vm/freezefilesystems", (request) => noGuestAgent(core.vm(request.param("vm")))),
+    post("/vms/:vm/thawfilesystems", (request) => noGuestAgent(core.vm(request.param("vm")))),
+    get("/vms/:vm/tags", () => ok("tags", {})),
+    get("/vms/:vm/cdroms", () => ok("cdroms", {})),
+  ];
+}
+
+/** The lab's machines run no guest. */
+function noGuestAgent(vm: VmState): never {
+  throw badRequest(`Cannot freeze VM ${vm.name}: the guest agent does not answer.`);
+}
+
+function readVm(core: EngineCore, { body, correlationId }: ApiRequest): VmRequest {
+  const cluster = body.child("cluster");
+  const byName =
+    cluster?.text("name") === core.state.inventory.cluster.name ? core.state.inventory.cluster.id : undefined;
+  const sockets = body.integer("cpu", "topology", "sockets");
+  const type = body.text("initialization", "configuration", "type");
+  if (type !== undefined && type !== "ovf")
+    throw badRequest(`Cannot import VM. Configuration type ${type} is not known here.`);
+  return {
+    name: body.text("name"),
+    clusterId: cluster?.attribute("id") ?? byName,
+    description: body.text("description"),
+    memoryBytes: body.integer("memory"),
+    cores: sockets === undefined ? undefined : sockets * (body.integer("cpu", "topology", "cores") ?? 1),
+    ovf: body.text("initialization", "configuration", "data"),
+    regenerateIds: body.flag("initialization", "regenerate_ids") ?? false,
+    correlationId,
+  };
+}
+
+function vmContent(core: EngineCore, vm: VmState, request: ApiRequest): XmlObject {
+  const { state } = core;
+  const path = `/vms/${vm.id}`;
+  const below = ["snapshots", "diskattachments", "nics", "tags", "cdroms"];
+  const backups = core.behaviour.backups ? ["backups", "checkpoints"] : [];
+  return {
+    ...reference("/vms", vm.id),
+    ...actionsOf(path, "start", "stop", "shutdown", "freezefilesystems", "thawfilesystems"),
+    name: vm.name,
+    description: vm.description,
+    comment: "",
+    ...linksBelow(path, ...below, ...backups),
+    cpu: { architecture: "x86_64", topology: { cores: 1, sockets: vm.cores, threads: 1 } },
+    creation_time: vm.createdAt,
+    delete_protected: false,
+    initialization: request.allContent
+      ? { configuration: { data: writeOvf(vm, state), type: "ovf" } }
+      : { regenerate_ssh_keys: false },
+    memory: vm.memoryBytes,
+    memory_policy: { ballooning: true, guaranteed: vm.memoryBytes, max: vm.memoryBytes * 4 },
+    os: { boot: { devices: { device: ["hd"] } }, type: vm.os },
+    origin: "ovirt",
+    stateless: false,
+    type: "server",
+    cluster: reference("/clusters", state.inventory.cluster.id),
+    run_once: false,
+    status: vm.status,
+    host: vm.status === "down" ? undefined : reference("/hosts", state.inventory.host.id),
+    original_template: reference("/templates", BLANK),
+    template: reference("/templates", BLANK),
+  };
+}

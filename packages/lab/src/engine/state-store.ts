@@ -1,0 +1,82 @@
+import { randomUUID } from "node:crypto";
+import { readFile, rename, rm, writeFile } from "node:fs/promises";
+
+import { ConfigurationError } from "@ovault/core";
+import { z } from "zod";
+
+import type { EngineState } from "./engine-state.ts";
+import type { EngineVersion, Product } from "./versions.ts";
+
+/** Enough to refuse a file that is not ours; the rest was written by this package. */
+const ours: z.ZodType<EngineState> = z.custom<EngineState>(
+  (value) => z.looseObject({ format: z.literal(1), inventory: z.looseObject({}) }).safeParse(value).success,
+);
+
+/** Keeps the engine's state in one file, replaced as a whole. */
+export class StateStore {
+  readonly state: EngineState;
+  readonly #file: string;
+  #writing: Promise<void> = Promise.resolve();
+  #queued = false;
+
+  constructor(file: string, state: EngineState) {
+    this.#file = file;
+    this.state = state;
+  }
+
+  /** @throws ConfigurationError when the file is no lab's state. */
+  static async open(file: string): Promise<StateStore> {
+    const parsed = ours.safeParse(JSON.parse(await readFile(file, "utf8")));
+    if (!parsed.success) throw new ConfigurationError(`${file} is not the state of a lab`, { context: { file } });
+    return new StateStore(file, parsed.data);
+  }
+
+  /** Has the state written soon; many calls become one write. */
+  changed(): void {
+    if (this.#queued) return;
+    this.#queued = true;
+    this.#writing = this.#writing.then(() => this.#write());
+    this.#writing.catch(() => {}); // reported by the next flush
+  }
+
+  /** Resolves when everything changed so far is on disk. */
+  async flush(): Promise<void> {
+    await this.#writing;
+  }
+
+  async #write(): Promise<void> {
+    this.#queued = false;
+    const draft = `${this.#file}.${randomUUID()}.tmp`;
+    try {
+      await writeFile(draft, `${JSON.stringify(this.state, undefined, 1)}\n`, { mode: 0o600 });
+      await rename(draft, this.#file);
+    } finally {
+      await rm(draft, { force: true });
+    }
+  }
+}
+
+/** A data centre as small as can be: one cluster, one host, one storage domain, two networks. */
+export function emptyState(version: EngineVersion, product: Product): EngineState {
+  const management = { id: randomUUID(), name: "ovirtmgmt" };
+  const second = { id: randomUUID(), name: "lab-network" };
+  return {
+    format: 1,
+    version,
+    product,
+    inventory: {
+      dataCenter: { id: randomUUID(), name: "Default" },
+      cluster: { id: randomUUID(), name: "Default" },
+      host: { id: randomUUID(), name: "lab-host" },
+      storageDomain: { id: randomUUID(), name: "lab-storage" },
+      networks: [management, second],
+      vnicProfiles: [management, second].map(({ id, name }) => ({ id: randomUUID(), name, networkId: id })),
+    },
+    vms: {},
+    disks: {},
+    backups: {},
+    transfers: {},
+    jobs: {},
+    events: [],
+  };
+}

@@ -1,0 +1,98 @@
+/** Engine releases the lab can play. */
+export const engineVersions = ["4.3", "4.4", "4.5"] as const;
+export type EngineVersion = (typeof engineVersions)[number];
+
+/** Products that are oVirt under another name. */
+export const products = ["ovirt", "olvm"] as const;
+export type Product = (typeof products)[number];
+
+interface Version {
+  readonly major: number;
+  readonly minor: number;
+  readonly build: number;
+  readonly revision: number;
+  readonly full: string;
+}
+
+/** In what one release differs from another, as far as a backup product can see it. */
+export interface EngineBehaviour {
+  readonly version: Version;
+  /** Compatibility level of the data centre and the cluster. */
+  readonly compatibility: { readonly major: number; readonly minor: number };
+  /** `/vms/{id}/backups` and `/checkpoints` exist. */
+  readonly backups: boolean;
+  /** 4.4.7: backups reach `succeeded` or `failed`, and finished backups and transfers stay for a while. Before, they vanish. */
+  readonly finalPhases: boolean;
+  /** Before 4.4.7: inner stages of a backup are shown without any `phase`. */
+  readonly phaseGaps: boolean;
+  /** 4.4.7: checkpoints show `state`. */
+  readonly checkpointState: boolean;
+  /** 4.4.7: any checkpoint may be removed, also of a machine that is down. Before: the oldest, of a running one. */
+  readonly anyCheckpointRemovable: boolean;
+  /** 4.5: the caller may choose the id of a backup. */
+  readonly ownBackupId: boolean;
+  /** 4.5: creating from an OVF answers when all is done (201), before at once (202). */
+  readonly blockingImport: boolean;
+  /** Up to 4.3: transfers carry a signed ticket for the proxy. */
+  readonly signedTicket: boolean;
+  /** 4.4.3: `shallow` transfers, parent links of disk snapshots. */
+  readonly shallow: boolean;
+  /** 4.4.5: `timeout_policy` of transfers. */
+  readonly timeoutPolicy: boolean;
+}
+
+const behaviours: Readonly<Record<EngineVersion, EngineBehaviour>> = {
+  "4.3": {
+    version: { major: 4, minor: 3, build: 10, revision: 4, full: "4.3.10.4-1.el7" },
+    compatibility: { major: 4, minor: 3 },
+    backups: false,
+    finalPhases: false,
+    phaseGaps: true,
+    checkpointState: false,
+    anyCheckpointRemovable: false,
+    ownBackupId: false,
+    blockingImport: false,
+    signedTicket: true,
+    shallow: false,
+    timeoutPolicy: false,
+  },
+  "4.4": {
+    version: { major: 4, minor: 4, build: 6, revision: 8, full: "4.4.6.8-1.el8" },
+    compatibility: { major: 4, minor: 5 },
+    backups: true,
+    finalPhases: false,
+    phaseGaps: true,
+    checkpointState: false,
+    anyCheckpointRemovable: false,
+    ownBackupId: false,
+    blockingImport: false,
+    signedTicket: false,
+    shallow: true,
+    timeoutPolicy: true,
+  },
+  "4.5": {
+    version: { major: 4, minor: 5, build: 5, revision: 0, full: "4.5.5-1.el8" },
+    compatibility: { major: 4, minor: 6 }, // 4.7 would switch hybrid backups on
+    backups: true,
+    finalPhases: true,
+    phaseGaps: false,
+    checkpointState: true,
+    anyCheckpointRemovable: true,
+    ownBackupId: true,
+    blockingImport: true,
+    signedTicket: false,
+    shallow: true,
+    timeoutPolicy: true,
+  },
+};
+
+export function behaviourOf(version: EngineVersion): EngineBehaviour {
+  return behaviours[version];
+}
+
+/** Name and vendor as the API root gives them. */
+export function productInfo(product: Product): { readonly name: string; readonly vendor: string } {
+  return product === "olvm"
+    ? { name: "Oracle Linux Virtualization Manager", vendor: "Oracle" }
+    : { name: "oVirt Engine", vendor: "ovirt.org" };
+}
