@@ -2,6 +2,8 @@ import { ALLOCATION } from "../src/index.ts";
 import type { BlockStatus, NbdExport } from "../src/index.ts";
 
 const RUN_BYTES = 4096;
+/** Clients ask again from where an answer ends. */
+const MAX_SCANNED_BYTES = 4 * 1024 * 1024;
 const ZEROES = Buffer.alloc(RUN_BYTES);
 
 /** A disk in memory, writable, whose allocation is what its bytes say. */
@@ -39,11 +41,14 @@ export class MemoryExport implements NbdExport {
   }
 
   async blockStatus(_context: string, offset: number, length: number): Promise<readonly BlockStatus[]> {
+    const end = Math.min(offset + length, offset + MAX_SCANNED_BYTES);
     const runs: BlockStatus[] = [];
-    for (let at = offset; at < offset + length; at += RUN_BYTES) {
-      const run = this.bytes.subarray(at, Math.min(at + RUN_BYTES, offset + length));
+    for (let at = offset; at < end; at += RUN_BYTES) {
+      const run = this.bytes.subarray(at, Math.min(at + RUN_BYTES, end));
       const flags = run.equals(ZEROES.subarray(0, run.length)) ? ALLOCATION.hole | ALLOCATION.zero : 0;
-      runs.push({ length: run.length, flags });
+      const last = runs.at(-1);
+      if (last?.flags === flags) runs[runs.length - 1] = { length: last.length + run.length, flags };
+      else runs.push({ length: run.length, flags });
     }
     return runs;
   }
