@@ -45,8 +45,9 @@ export class QmpClient {
 
   private constructor(socket: Socket) {
     this.#socket = socket;
-    createInterface({ input: socket }).on("line", (line) => this.#receive(line));
-    socket.on("error", () => undefined); // "close" follows and says enough
+    const lines = createInterface({ input: socket });
+    lines.on("line", (line) => this.#receive(line));
+    lines.on("error", () => undefined); // the socket's; its "close" follows and says enough
     socket.on("close", () => this.#fail(new QmpError("QEMU closed its monitor")));
   }
 
