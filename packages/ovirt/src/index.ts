@@ -18,6 +18,7 @@ export * from "./engine/ca.ts";
 export * from "./engine/engine-caller.ts";
 export * from "./engine/engine-client.ts";
 export * from "./engine/errors.ts";
+export * from "./engine/tls.ts";
 export * from "./engine/wait.ts";
 
 export * from "./imageio/errors.ts";
