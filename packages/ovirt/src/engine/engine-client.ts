@@ -154,7 +154,7 @@ export class EngineClient implements EngineCaller {
 
   #patienceFor(error: unknown, call: Call): number {
     if (error instanceof EngineConflictError) return call.conflictDeadlineMs ?? this.#timings.conflictDeadlineMs;
-    const repeatable = call.idempotent ?? call.method !== "POST";
+    const repeatable = isIdempotent(call);
     // While an engine starts, its web server answers 404 with a page; a known API does not vanish.
     const restarting = error instanceof EngineAnswerError && error.context["status"] === 404;
     const unavailable = error instanceof EngineUnavailableError;
@@ -190,6 +190,7 @@ export class EngineClient implements EngineCaller {
         ...identity,
       },
       ...(call.body === undefined ? {} : { body: call.body.xml }),
+      fresh: !isIdempotent(call),
       timeoutMs: call.timeoutMs ?? this.#timings.requestTimeoutMs,
       signal: call.signal,
     });
@@ -207,6 +208,10 @@ export class EngineClient implements EngineCaller {
       signal: new AbortController().signal,
     });
   }
+}
+
+function isIdempotent(call: Call): boolean {
+  return call.idempotent ?? call.method !== "POST";
 }
 
 function queryText(query: CallOptions["query"] = {}): string {

@@ -14,6 +14,8 @@ export interface HttpRequest {
   readonly path: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly body?: string;
+  /** Over a connection of its own: on a kept one, the server's closing it looks the same as a lost answer. */
+  readonly fresh?: boolean;
   /** For the whole exchange, from connecting to the last byte. */
   readonly timeoutMs: number;
   readonly signal: AbortSignal;
@@ -49,16 +51,19 @@ const NOT_SENT = new Set([
 /** One exchange of request and answer over verified TLS: bounded in time and size, with failures sorted into kinds. */
 export class HttpTransport {
   readonly #options: HttpTransportOptions;
-  readonly #dispatcher: Dispatcher;
+  readonly #kept: Dispatcher;
+  readonly #fresh: Dispatcher;
 
   constructor(options: HttpTransportOptions) {
     this.#options = options;
-    this.#dispatcher = new Agent({
+    const agent = {
       connect: { ...tlsOptions(options.trust), timeout: CONNECT_TIMEOUT_MS },
       // The exchange's own time limit governs; undici's would cut a long one short.
       headersTimeout: 0,
       bodyTimeout: 0,
-    });
+    };
+    this.#kept = new Agent(agent);
+    this.#fresh = new Agent({ ...agent, pipelining: 0 });
   }
 
   /**
@@ -69,7 +74,7 @@ export class HttpTransport {
     const timeout = AbortSignal.timeout(call.timeoutMs);
     try {
       const { statusCode, headers, body } = await request(this.#options.origin + call.path, {
-        dispatcher: this.#dispatcher,
+        dispatcher: call.fresh === true ? this.#fresh : this.#kept,
         method: call.method,
         headers: { ...call.headers },
         body: call.body ?? null,
@@ -89,7 +94,7 @@ export class HttpTransport {
 
   /** Closes the connections. Never throws. */
   async close(): Promise<void> {
-    await this.#dispatcher.destroy().catch(() => undefined);
+    await Promise.allSettled([this.#kept.destroy(), this.#fresh.destroy()]);
   }
 
   /** Leaving the loop early destroys the body, and with it the connection. */

@@ -12,8 +12,11 @@ export interface ServerCertificate {
   readonly key: string;
 }
 
-/** A fresh CA and a server certificate signed by it for these alternative names, e.g. `IP:127.0.0.1`. */
-export async function issueCertificate(names: string): Promise<ServerCertificate> {
+/**
+ * A fresh CA and a server certificate signed by it for these alternative names, e.g. `IP:127.0.0.1`. It is valid for so many
+ * days; with -1 it has expired.
+ */
+export async function issueCertificate(names: string, days = 30): Promise<ServerCertificate> {
   const directory = await mkdtemp(join(tmpdir(), "ovault-certificate-"));
   const file = (name: string): string => join(directory, name);
   const newKey = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"];
@@ -40,7 +43,8 @@ export async function issueCertificate(names: string): Promise<ServerCertificate
       "/CN=imageio",
     ]);
     await writeFile(file("names"), `subjectAltName=${names}\nextendedKeyUsage=serverAuth\n`);
-    const signer = ["-CA", file("ca.pem"), "-CAkey", file("ca.key"), "-CAcreateserial", "-extfile", file("names")];
+    const signer = ["-CA", file("ca.pem"), "-CAkey", file("ca.key"), "-CAcreateserial", "-days", String(days)];
+    signer.push("-extfile", file("names"));
     await run("openssl", ["x509", "-req", "-in", file("request.pem"), ...signer, "-out", file("cert.pem")]);
     const [ca, cert, key] = await Promise.all(
       ["ca.pem", "cert.pem", "key.pem"].map((name) => readFile(file(name), "utf8")),

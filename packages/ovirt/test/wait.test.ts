@@ -1,0 +1,43 @@
+import { CancelledError, DeadlineError } from "@ovault/core";
+import { expect, test } from "vitest";
+
+import { arrived, pending, waitFor } from "../src/engine/wait.ts";
+
+const signal = new AbortController().signal;
+
+test("waiting ends with the value that was waited for", async () => {
+  let looks = 0;
+  const poll = () => Promise.resolve((looks += 1) < 4 ? pending("starting") : arrived("ready"));
+  await expect(waitFor("the backup", poll, { deadlineMs: 60_000, pollMs: 1, signal })).resolves.toBe("ready");
+  expect(looks).toBe(4);
+});
+
+test("a deadline names what was waited for and its last state", async () => {
+  const waiting = waitFor("disk web01 to unlock", () => Promise.resolve(pending("locked")), {
+    deadlineMs: 5,
+    pollMs: 1,
+    signal,
+  });
+  await expect(waiting).rejects.toThrow(DeadlineError);
+  await expect(waiting).rejects.toThrow(/disk web01 to unlock; last state: locked/);
+});
+
+test("even a deadline of nothing allows one look", async () => {
+  const poll = () => Promise.resolve(arrived(1));
+  await expect(waitFor("it", poll, { deadlineMs: 0, pollMs: 1, signal })).resolves.toBe(1);
+});
+
+test("an abort ends the wait, not the next look", async () => {
+  const abort = new AbortController();
+  const poll = () => {
+    setImmediate(() => abort.abort());
+    return Promise.resolve(pending("locked"));
+  };
+  const waiting = waitFor("it", poll, { deadlineMs: 600_000, pollMs: 60_000, signal: abort.signal });
+  await expect(waiting).rejects.toThrow(CancelledError);
+});
+
+test("an error while looking ends the wait", async () => {
+  const poll = () => Promise.reject(new RangeError("gone"));
+  await expect(waitFor("it", poll, { deadlineMs: 60_000, pollMs: 1, signal })).rejects.toThrow(RangeError);
+});
