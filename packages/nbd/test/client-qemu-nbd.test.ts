@@ -31,7 +31,7 @@ test("a raw file is read as it is, with many reads in flight and in any order", 
   const [image, socket] = [join(directory.path, "disk.raw"), join(directory.path, "nbd.sock")];
   const content = randomBytes(9 * MiB + 512);
   await writeFile(image, content);
-  await using _ = await qemuNbd(socket, "-r", "-f", "raw", "-k", socket, image);
+  await using _server = await qemuNbd(socket, "-r", "-f", "raw", "-k", socket, image);
   await using client = await NbdClient.connect({ address: { path: socket }, exportName: "", signal });
   expect(client).toMatchObject({ size: content.length, readOnly: true, contexts: [] });
 
@@ -39,7 +39,7 @@ test("a raw file is read as it is, with many reads in flight and in any order", 
   const pieceBytes = 100_001;
   const offsets = Array.from({ length: Math.ceil(content.length / pieceBytes) }, (_, index) => index * pieceBytes);
   await Promise.all(
-    offsets.reverse().map((offset) => client.readInto(offset, seen.subarray(offset, offset + pieceBytes), signal)),
+    offsets.toReversed().map((offset) => client.readInto(offset, seen.subarray(offset, offset + pieceBytes), signal)),
   );
   expect(seen.equals(content)).toBe(true);
 });
@@ -49,7 +49,7 @@ test("a read larger than the server's maximum arrives whole", async () => {
   const [image, socket] = [join(directory.path, "disk.raw"), join(directory.path, "nbd.sock")];
   const content = randomBytes(40 * MiB);
   await writeFile(image, content);
-  await using _ = await qemuNbd(socket, "-r", "-f", "raw", "-k", socket, image);
+  await using _server = await qemuNbd(socket, "-r", "-f", "raw", "-k", socket, image);
   await using client = await NbdClient.connect({ address: { path: socket }, exportName: "", signal });
   expect(client.maxBlockBytes).toBeLessThan(content.length);
   const seen = Buffer.alloc(content.length);
@@ -65,7 +65,7 @@ test("writes, zeroes and trims over TCP end up in a qcow2 image, and its allocat
   const data = randomBytes(2 * MiB);
   {
     const listen = ["-b", "127.0.0.1", "-p", String(port), "-x", "disk", `--pid-file=${pidFile}`];
-    await using _ = await qemuNbd(pidFile, "-f", "qcow2", "--discard=unmap", ...listen, image);
+    await using _server = await qemuNbd(pidFile, "-f", "qcow2", "--discard=unmap", ...listen, image);
     await using client = await NbdClient.connect({
       address: { host: "127.0.0.1", port },
       exportName: "disk",
@@ -105,7 +105,7 @@ test("dirty bitmap and allocation depth of a chain are told in one reply with th
   await run("qemu-io", "-f", "qcow2", "-c", "write -P 2 4M 1M", top);
   // Only an inactive bitmap can be exported.
   await run("qemu-img", "bitmap", "--disable", top, "changes");
-  await using _ = await qemuNbd(socket, "-r", "-f", "qcow2", "-B", "changes", "-A", "-k", socket, top);
+  await using _server = await qemuNbd(socket, "-r", "-f", "qcow2", "-B", "changes", "-A", "-k", socket, top);
   const [dirty, depth] = ["qemu:dirty-bitmap:changes", "qemu:allocation-depth"] as const;
   await using client = await NbdClient.connect({
     address: { path: socket },
@@ -130,7 +130,7 @@ test("the extents of an empty 6 TiB disk cover it", async () => {
   const [image, socket] = [join(directory.path, "disk.raw"), join(directory.path, "nbd.sock")];
   await writeFile(image, "");
   await truncate(image, 6 * 2 ** 40);
-  await using _ = await qemuNbd(socket, "-r", "-f", "raw", "-k", socket, image);
+  await using _server = await qemuNbd(socket, "-r", "-f", "raw", "-k", socket, image);
   await using client = await NbdClient.connect({
     address: { path: socket },
     exportName: "",
@@ -149,7 +149,7 @@ test("TLS with a certificate from a known CA carries data; without the CA, or wi
   await writeFile(image, content);
   const credentials = `tls-creds-x509,id=tls0,endpoint=server,verify-peer=no,dir=${directory.path}`;
   const secured = ["--object", credentials, "--tls-creds", "tls0"];
-  await using _ = await qemuNbd(socket, "-r", "-f", "raw", ...secured, "-k", socket, image);
+  await using _server = await qemuNbd(socket, "-r", "-f", "raw", ...secured, "-k", socket, image);
   const target = { address: { path: socket }, exportName: "", signal };
 
   await using client = await NbdClient.connect({ ...target, tls: { ca, servername: "localhost" } });
@@ -169,7 +169,7 @@ test("an unknown export and a missing server are told apart", async () => {
   await writeFile(image, Buffer.alloc(MiB));
   const nowhere = NbdClient.connect({ address: { path: socket }, exportName: "", signal });
   await expect(nowhere).rejects.toMatchObject({ code: "E_NBD_CONNECTION", retry: "transient" });
-  await using _ = await qemuNbd(socket, "-f", "raw", "-x", "disk", "-k", socket, image);
+  await using _server = await qemuNbd(socket, "-f", "raw", "-x", "disk", "-k", socket, image);
   const misnamed = NbdClient.connect({ address: { path: socket }, exportName: "disc", signal });
   await expect(misnamed).rejects.toMatchObject({ code: "E_NBD_EXPORT_UNKNOWN", retry: "never" });
 });
@@ -184,9 +184,9 @@ test("when the server dies, every request under way rejects as transient, and so
     Array.from({ length: 64 }, (_, index) => client.readInto(index * MiB, Buffer.alloc(MiB), signal)),
   );
   await server[Symbol.asyncDispose]();
-  for (const read of await reads) {
-    if (read.status === "rejected") expect(read.reason).toMatchObject({ code: "E_NBD_CONNECTION", retry: "transient" });
-  }
+  const failures = (await reads).flatMap((read) => (read.status === "rejected" ? [read.reason] : []));
+  const transient = { code: "E_NBD_CONNECTION", retry: "transient" };
+  expect(failures).toMatchObject(failures.map(() => transient));
   await expect(client.readInto(0, Buffer.alloc(512), signal)).rejects.toMatchObject({ retry: "transient" });
 });
 
@@ -194,7 +194,7 @@ test("what cannot succeed is refused without troubling the server", async () => 
   await using directory = await temporaryDirectory();
   const [image, socket] = [join(directory.path, "disk.raw"), join(directory.path, "nbd.sock")];
   await writeFile(image, Buffer.alloc(MiB));
-  await using _ = await qemuNbd(socket, "-r", "-f", "raw", "-k", socket, image);
+  await using _server = await qemuNbd(socket, "-r", "-f", "raw", "-k", socket, image);
   await using client = await NbdClient.connect({ address: { path: socket }, exportName: "", signal });
   const refused = { code: "E_NBD_REQUEST" };
   await expect(client.readInto(MiB - 1, Buffer.alloc(2), signal)).rejects.toMatchObject({

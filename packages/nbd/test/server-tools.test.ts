@@ -24,7 +24,7 @@ test("qemu-img sees, compares and converts what is served on a unix socket", asy
   const [path, raw] = [join(directory.path, "nbd.sock"), join(directory.path, "disk.raw")];
   const content = sparseContent();
   await writeFile(raw, content);
-  await using _ = await NbdServer.listen({ path }, { exports: new Map([["disk", new MemoryExport(content)]]) });
+  await using _server = await NbdServer.listen({ path }, { exports: new Map([["disk", new MemoryExport(content)]]) });
   const uri = `nbd+unix:///disk?socket=${path}`;
 
   expect(JSON.parse(await run("qemu-img", "info", "--output=json", uri))).toMatchObject({
@@ -56,7 +56,7 @@ test("nbdinfo lists exports, sizes and the allocation map", async () => {
     ["disk", new MemoryExport(sparseContent())],
     ["other", new MemoryExport(Buffer.alloc(1000))],
   ]);
-  await using _ = await NbdServer.listen({ path }, { exports });
+  await using _server = await NbdServer.listen({ path }, { exports });
   const listed: unknown = JSON.parse(await run("nbdinfo", "--json", "--list", `nbd+unix:///?socket=${path}`));
   expect(listed).toMatchObject({
     protocol: "newstyle-fixed",
@@ -88,7 +88,7 @@ test("nbdcopy copies from one export to another with several connections", async
     ["source", source],
     ["target", target],
   ]);
-  await using _ = await NbdServer.listen({ path }, { exports });
+  await using _server = await NbdServer.listen({ path }, { exports });
   const uri = (name: string): string => `nbd+unix:///${name}?socket=${path}`;
   await run("nbdcopy", "--connections=3", "--flush", uri("source"), uri("target"));
   expect(target.bytes.equals(source.bytes)).toBe(true);
@@ -109,7 +109,7 @@ test("a context of our own is served beside base:allocation", async () => {
         ? memory.blockStatus(context, offset, length)
         : [{ length: 4 * MiB - (offset % (4 * MiB)), flags: Math.floor(offset / (4 * MiB)) }],
   };
-  await using _ = await NbdServer.listen({ path }, { exports: new Map([["disk", exported]]) });
+  await using _server = await NbdServer.listen({ path }, { exports: new Map([["disk", exported]]) });
   expect(await run("nbdinfo", "--map=x-test:thirds", `nbd+unix:///disk?socket=${path}`)).toMatch(
     /8388608\s+4194304\s+2/,
   );
