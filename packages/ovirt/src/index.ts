@@ -56,3 +56,15 @@ export * from "./model/vnic-profile.ts";
 export { readOvf } from "./ovf/read-ovf.ts";
 export type { OvfDescription, OvfDisk, OvfNic } from "./ovf/read-ovf.ts";
 export * from "./ovf/rewrite-ovf.ts";
+
+export * from "./restore/open-restore.ts";
+export * from "./restore/ovirt-leftover.ts";
+export * from "./restore/plan-restore.ts";
+export * from "./restore/restore-session.ts";
+export * from "./restore/vm-documents.ts";
+export * from "./run-tag.ts";
+export * from "./transfer/disk-transfer.ts";
+export * from "./transfer/end-transfer.ts";
+export * from "./transfer/keep-alive.ts";
+export * from "./transfer/open-transfers.ts";
+export * from "./transfer/transfer-context.ts";

@@ -182,6 +182,11 @@ export class VmService {
     return parseVm(await this.#engine.post("/vms", body, { signal, conflictDeadlineMs: 0 }));
   }
 
+  /** Sets the description, and nothing else. */
+  async describe(vmId: string, description: string, signal: AbortSignal): Promise<void> {
+    await this.#engine.put(path("vms", vmId), element("vm", {}, field("description", description)), { signal });
+  }
+
   async start(vmId: string, signal: AbortSignal): Promise<void> {
     await this.#engine.post(path("vms", vmId, "start"), action(), { signal });
   }

@@ -1,0 +1,66 @@
+import { randomUUID } from "node:crypto";
+
+import { ManagerError } from "@ovault/core";
+import type { LedgerHandle } from "@ovault/core";
+
+import { EngineUnavailableError } from "../engine/errors.ts";
+import { arrived, pending } from "../engine/wait.ts";
+import { runTag } from "../run-tag.ts";
+import type { TransferContext } from "../transfer/transfer-context.ts";
+import { removeDisk } from "./remove-disk.ts";
+import type { DesignedDisk } from "./restore-design.ts";
+
+/** A disk made for a restore. */
+export interface MadeDisk extends DesignedDisk {
+  readonly id: string;
+  readonly handle: LedgerHandle;
+}
+
+const CREATE_DEADLINE_MS = 30 * 60_000;
+
+/** Makes a disk under an id of our choice and waits until it is ready. Leaves nothing behind when it throws. */
+export async function makeDisk(design: DesignedDisk, context: TransferContext, signal: AbortSignal): Promise<MadeDisk> {
+  const { record, domain, layout } = design;
+  const { api, ledger } = context;
+  const id = randomUUID();
+  const handle = await ledger.open({
+    kind: "disk",
+    title: `restored disk ${record.disk.alias}`,
+    detail: { diskId: id },
+  });
+  try {
+    await api.disks
+      .create(
+        {
+          id,
+          name: record.disk.alias,
+          description: runTag(ledger.runId),
+          provisionedBytes: record.disk.logicalBytes,
+          ...(layout.initialBytes === undefined ? {} : { initialBytes: layout.initialBytes }),
+          format: layout.format,
+          sparse: layout.sparse,
+          incremental: layout.incremental,
+          storageDomainId: domain.id,
+        },
+        signal,
+      )
+      .catch((error: unknown) => {
+        // The wait below finds out whether a request without an answer was carried out.
+        if (!(error instanceof EngineUnavailableError) || !error.sent) throw error;
+      });
+    await api.wait(
+      `disk ${record.disk.alias} to be made`,
+      async (pollSignal) => {
+        const disk = await api.disks.get(id, pollSignal);
+        if (disk.status === "illegal") throw new ManagerError(`the engine could not make disk ${record.disk.alias}`);
+        return disk.status === "ok" ? arrived(disk) : pending(disk.status);
+      },
+      { deadlineMs: CREATE_DEADLINE_MS, signal },
+    );
+  } catch (error) {
+    await removeDisk(api, id);
+    await handle.close();
+    throw error;
+  }
+  return { ...design, id, handle };
+}

@@ -1,0 +1,109 @@
+import { ManagerError } from "@ovault/core";
+import type { RestoreRequest } from "@ovault/core";
+
+import type { EngineApi } from "../api/engine-api.ts";
+import { diskAttributes } from "../attributes.ts";
+import { arrived, pending } from "../engine/wait.ts";
+import type { Vm } from "../model/vm.ts";
+import { rewriteOvf } from "../ovf/rewrite-ovf.ts";
+import type { MadeDisk } from "./make-disk.ts";
+import type { MappedNic } from "./map-nics.ts";
+import type { RestoreDesign } from "./restore-design.ts";
+
+const CREATE_DEADLINE_MS = 30 * 60_000;
+const START_DEADLINE_MS = 10 * 60_000;
+
+/**
+ * Makes the virtual machine from the point's configuration, without disks: the engine attaches those of an OVF only as
+ * well as it can and tells nobody. Ids and addresses are new.
+ */
+export async function createVm(api: EngineApi, design: RestoreDesign, name: string, signal: AbortSignal): Promise<Vm> {
+  const ovf = rewriteOvf(design.ovf, { name, disks: new Map(), mac: "drop" });
+  return await api.vms.createFromOvf({ name, clusterId: design.cluster.id, ovf, regenerateIds: true }, signal);
+}
+
+/** Waits until the machine is made, and gives it its network cards, its disks and its description. */
+export async function completeVm(
+  api: EngineApi,
+  vmId: string,
+  parts: {
+    readonly design: RestoreDesign;
+    readonly disks: readonly MadeDisk[];
+    readonly mac: RestoreRequest["mac"];
+    readonly tag: string;
+  },
+  signal: AbortSignal,
+): Promise<void> {
+  await api.wait(
+    `virtual machine ${vmId} to be made`,
+    async (pollSignal) => {
+      const { status } = await api.vms.get(vmId, {}, pollSignal);
+      return status === "down" ? arrived(undefined) : pending(status);
+    },
+    { deadlineMs: CREATE_DEADLINE_MS, signal },
+  );
+  const { description } = await api.vms.get(vmId, {}, signal);
+  await api.vms.describe(vmId, description ? `${description} (${parts.tag})` : parts.tag, signal);
+  await connectNics(api, vmId, parts.design.nics, parts.mac, signal);
+  await attachDisks(api, vmId, parts.disks, signal);
+}
+
+/** Starts the machine, and waits until the engine has done so. */
+export async function startVm(api: EngineApi, vmId: string, signal: AbortSignal): Promise<void> {
+  await api.vms.start(vmId, signal);
+  await api.wait(
+    `virtual machine ${vmId} to start`,
+    async (pollSignal) => {
+      const { status } = await api.vms.get(vmId, {}, pollSignal);
+      return status === "up" || status === "powering_up" ? arrived(undefined) : pending(status);
+    },
+    { deadlineMs: START_DEADLINE_MS, signal },
+  );
+}
+
+async function connectNics(
+  api: EngineApi,
+  vmId: string,
+  nics: readonly MappedNic[],
+  mac: RestoreRequest["mac"],
+  signal: AbortSignal,
+): Promise<void> {
+  const there = await api.vms.nics(vmId, signal);
+  for (const { nic, profileId } of nics) {
+    const { name, linked, plugged } = nic;
+    const change = {
+      vnicProfileId: profileId ?? "",
+      linked,
+      plugged,
+      ...(mac === "keep" && nic.mac !== undefined ? { mac: nic.mac } : {}),
+    };
+    const existing = there.find((one) => one.name === name);
+    const type = nic.interface === undefined ? {} : { interface: nic.interface };
+    if (existing === undefined) await api.vms.addNic(vmId, { ...change, name, ...type }, signal);
+    else await api.vms.updateNic(vmId, existing.id, change, signal);
+  }
+}
+
+async function attachDisks(
+  api: EngineApi,
+  vmId: string,
+  disks: readonly MadeDisk[],
+  signal: AbortSignal,
+): Promise<void> {
+  for (const { id, record } of disks) {
+    const { disk } = record;
+    const { active, readOnly, passDiscard } = diskAttributes(disk);
+    const attachment = { diskId: id, interface: disk.interface, bootable: disk.bootable, active };
+    await api.vms.attachDisk(
+      vmId,
+      { ...attachment, ...(readOnly ? { readOnly } : {}), ...(passDiscard ? { passDiscard } : {}) },
+      signal,
+    );
+  }
+  const attached = new Set((await api.vms.diskAttachments(vmId, false, signal)).map(({ diskId }) => diskId));
+  const missing = disks.filter(({ id }) => !attached.has(id));
+  if (missing.length === 0) return;
+  throw new ManagerError(`the engine did not attach ${missing.map(({ record }) => record.disk.alias).join(", ")}`, {
+    context: { vm: vmId },
+  });
+}

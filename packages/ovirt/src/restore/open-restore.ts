@@ -1,0 +1,55 @@
+import type { RestoreRequest, RunContext } from "@ovault/core";
+
+import type { OvirtManager } from "../manager.ts";
+import { keepAlive } from "../transfer/keep-alive.ts";
+import { openTransfers } from "../transfer/open-transfers.ts";
+import type { TransferContext } from "../transfer/transfer-context.ts";
+import { makeDisk } from "./make-disk.ts";
+import { removeDisk } from "./remove-disk.ts";
+import { designRestore } from "./restore-design.ts";
+import { OvirtRestoreSession } from "./restore-session.ts";
+
+/** The options of a strategy that a restore needs. */
+export interface RestoreOptions {
+  readonly connectionsPerHost: number;
+  readonly inactivityTimeoutSeconds: number;
+}
+
+/**
+ * Makes the disks of a point anew and opens them for upload. The same for every strategy that works with oVirt: a point
+ * does not remember how it was taken. Leaves nothing behind when it throws, as far as possible.
+ */
+export async function openRestore(
+  manager: OvirtManager,
+  options: RestoreOptions,
+  request: RestoreRequest,
+  context: RunContext,
+): Promise<OvirtRestoreSession> {
+  const { signal, ledger, runId } = context;
+  const api = manager.apiFor(runId);
+  const capabilities = await manager.capabilities(signal);
+  const design = await designRestore(api, capabilities, request, signal);
+  const shared: TransferContext = { api, capabilities, ledger, ca: manager.client.trust.ca, ...options };
+
+  const made = await Promise.allSettled(design.disks.map((disk) => makeDisk(disk, shared, signal)));
+  const disks = made.filter((one) => one.status === "fulfilled").map((one) => one.value);
+  try {
+    for (const one of made) if (one.status === "rejected") throw one.reason;
+    const uploads = disks.map(({ id, record }) => ({
+      diskId: id,
+      title: record.disk.alias,
+      direction: "upload" as const,
+      size: record.disk.logicalBytes,
+    }));
+    const transfers = await openTransfers(uploads, shared, signal);
+    const clients = transfers.map(({ client }) => client);
+    const stopKeepAlive = keepAlive(clients, options.inactivityTimeoutSeconds);
+    return new OvirtRestoreSession({ api, request, design, disks, transfers, stopKeepAlive }, context);
+  } catch (error) {
+    for (const { id, handle } of disks) {
+      await removeDisk(api, id);
+      await handle.close();
+    }
+    throw error;
+  }
+}

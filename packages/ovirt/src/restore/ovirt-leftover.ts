@@ -1,0 +1,94 @@
+import { z } from "zod";
+
+import { ManagerError } from "@ovault/core";
+import type { Leftover, LedgerEntry } from "@ovault/core";
+
+import type { EngineApi } from "../api/engine-api.ts";
+import { isFinalTransferPhase } from "../model/image-transfer.ts";
+import { hasTag } from "../run-tag.ts";
+import { endTransfer } from "../transfer/end-transfer.ts";
+import { removeDisk } from "./remove-disk.ts";
+import { removeVm } from "./remove-vm.ts";
+
+const transferDetail = z.object({
+  diskId: z.string(),
+  backupId: z.string().optional(),
+  transferId: z.string().optional(),
+});
+const diskDetail = z.object({ diskId: z.string() });
+const vmDetail = z.object({ name: z.string(), tag: z.string(), vmId: z.string().optional() });
+
+/** Looks up a transfer, disk or virtual machine that a dead run left: what every strategy for oVirt makes. */
+export async function ovirtLeftover(api: EngineApi, entry: LedgerEntry, signal: AbortSignal): Promise<Leftover> {
+  switch (entry.kind) {
+    case "transfer":
+      return await transferLeftover(api, entry, signal);
+    case "disk":
+      return await diskLeftover(api, entry, signal);
+    case "vm":
+      return await vmLeftover(api, entry, signal);
+    default:
+      return unknownLeftover(entry);
+  }
+}
+
+async function transferLeftover(api: EngineApi, entry: LedgerEntry, signal: AbortSignal): Promise<Leftover> {
+  const { diskId, backupId, transferId } = transferDetail.parse(entry.detail);
+  const transfers = await api.transfers.list(signal);
+  const found = transfers.find(
+    ({ id, phase, ...transfer }) =>
+      !isFinalTransferPhase(phase) &&
+      (transferId === undefined
+        ? transfer.diskId === diskId && transfer.backupId === backupId && backupId !== undefined
+        : id === transferId),
+  );
+  if (found === undefined) return gone(entry);
+  return {
+    entry,
+    gone: false,
+    action: `cancel the ${entry.title} (${found.id}, ${found.phase})`,
+    remove: async () => void (await endTransfer(api, found.id, "cancel")),
+  };
+}
+
+async function diskLeftover(api: EngineApi, entry: LedgerEntry, signal: AbortSignal): Promise<Leftover> {
+  const { diskId } = diskDetail.parse(entry.detail);
+  if ((await api.disks.find(diskId, signal)) === undefined) return gone(entry);
+  return {
+    entry,
+    gone: false,
+    action: `delete ${entry.title} (${diskId}), whose restore was not finished`,
+    remove: () => removeDisk(api, diskId),
+  };
+}
+
+async function vmLeftover(api: EngineApi, entry: LedgerEntry, signal: AbortSignal): Promise<Leftover> {
+  const { name, tag, vmId } = vmDetail.parse(entry.detail);
+  const found = vmId === undefined ? await api.vms.byName(name, signal) : await api.vms.find(vmId, signal);
+  const ours = found !== undefined && (found.id === vmId || hasTag(found.description, tag));
+  if (!ours) return gone(entry);
+  return {
+    entry,
+    gone: false,
+    action: `delete ${entry.title} (${found.id}), whose restore was not finished`,
+    remove: () => removeVm(api, found.id),
+  };
+}
+
+function gone(entry: LedgerEntry): Leftover {
+  return { entry, gone: true, action: "nothing left", remove: async () => {} };
+}
+
+/** Written by a newer release: better left to it, or to a person. */
+function unknownLeftover(entry: LedgerEntry): Leftover {
+  return {
+    entry,
+    gone: false,
+    action: `nothing: this release does not know what a "${entry.kind}" is`,
+    remove: async () => {
+      throw new ManagerError(`${entry.title} must be removed by hand, or with the release that made it`, {
+        context: { kind: entry.kind, run: entry.runId },
+      });
+    },
+  };
+}

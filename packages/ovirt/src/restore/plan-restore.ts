@@ -1,0 +1,37 @@
+import type { RestorePlan, RestoreRequest } from "@ovault/core";
+
+import type { OvirtManager } from "../manager.ts";
+import { designRestore } from "./restore-design.ts";
+import type { DesignedDisk } from "./restore-design.ts";
+import type { MappedNic } from "./map-nics.ts";
+
+/** What a restore would do, for people. Changes nothing. @throws what the restore would throw at its start. */
+export async function planRestore(
+  manager: OvirtManager,
+  request: RestoreRequest,
+  signal: AbortSignal,
+): Promise<RestorePlan> {
+  const design = await designRestore(manager.api, await manager.capabilities(signal), request, signal);
+  return {
+    steps: [
+      ...design.disks.map(diskStep),
+      `make virtual machine ${request.name} in cluster ${design.cluster.name} from the configuration of the point`,
+      ...design.nics.map((nic) => nicStep(nic, request.mac)),
+      `attach ${design.disks.length} disks, and compare them with the point's`,
+      ...(request.start ? [`start ${request.name}`] : []),
+    ],
+    warnings: design.warnings,
+  };
+}
+
+function diskStep({ record, domain, layout }: DesignedDisk): string {
+  const { alias, logicalBytes } = record.disk;
+  const kind = layout.format === "cow" ? "QCOW2" : "raw";
+  const allocation = layout.sparse ? "thin" : "preallocated";
+  return `make disk ${alias} (${logicalBytes} bytes, ${kind}, ${allocation}) on ${domain.name} and fill it`;
+}
+
+function nicStep({ nic, target }: MappedNic, mac: RestoreRequest["mac"]): string {
+  const address = mac === "keep" && nic.mac !== undefined ? `address ${nic.mac}` : "a new address";
+  return `connect ${nic.name} to ${target} with ${address}`;
+}

@@ -1,0 +1,108 @@
+import { ManagerError, observe } from "@ovault/core";
+import type { LedgerHandle, RestoredVirtualMachine, RestoreRequest, RestoreSession, RunContext } from "@ovault/core";
+
+import type { EngineApi } from "../api/engine-api.ts";
+import { runTag } from "../run-tag.ts";
+import type { OpenTransfer } from "../transfer/open-transfers.ts";
+import type { MadeDisk } from "./make-disk.ts";
+import { completeVm, createVm, startVm } from "./make-vm.ts";
+import { removeDisk } from "./remove-disk.ts";
+import { removeVm } from "./remove-vm.ts";
+import type { RestoreDesign } from "./restore-design.ts";
+import { UploadTarget } from "./upload-target.ts";
+
+export interface RestoreParts {
+  readonly api: EngineApi;
+  readonly request: RestoreRequest;
+  readonly design: RestoreDesign;
+  /** In the order of the request, like `transfers`. */
+  readonly disks: readonly MadeDisk[];
+  readonly transfers: readonly OpenTransfer[];
+  readonly stopKeepAlive: () => Promise<void>;
+}
+
+/** New disks on the engine, open for upload, that become a virtual machine when they are full. */
+export class OvirtRestoreSession implements RestoreSession {
+  readonly disks: readonly UploadTarget[];
+  readonly #parts: RestoreParts;
+  readonly #context: RunContext;
+  #vm: { readonly handle: LedgerHandle; readonly id: string } | undefined;
+
+  constructor(parts: RestoreParts, context: RunContext) {
+    this.#parts = parts;
+    this.#context = context;
+    this.disks = parts.transfers.map(({ client }, index) => {
+      const made = parts.disks[index];
+      if (made === undefined) throw new RangeError("more transfers than disks");
+      const { disk } = made.record;
+      const { writeZeros } = made.layout;
+      return new UploadTarget({ diskId: disk.id, logicalBytes: disk.logicalBytes, client, writeZeros });
+    });
+  }
+
+  async commit(): Promise<RestoredVirtualMachine> {
+    const { api, request, design, disks } = this.#parts;
+    const { runId, ledger, signal } = this.#context;
+    await this.#finishUploads();
+    signal.throwIfAborted();
+    const tag = runTag(runId);
+    const handle = await ledger.open({
+      kind: "vm",
+      title: `restored virtual machine ${request.name}`,
+      detail: { name: request.name, tag },
+    });
+    const { id } = await createVm(api, design, request.name, signal).catch(async (error: unknown) => {
+      await handle.close();
+      throw error;
+    });
+    this.#vm = { handle, id };
+    await handle.amend({ vmId: id });
+    await completeVm(api, id, { design, disks, mac: request.mac, tag }, signal);
+    if (request.start) await startVm(api, id, signal);
+    for (const disk of disks) await disk.handle.close();
+    await handle.close();
+    return { id, name: request.name, disks: disks.map((disk) => ({ from: disk.record.disk.id, id: disk.id })) };
+  }
+
+  async abort(): Promise<void> {
+    const { api, transfers, disks, stopKeepAlive } = this.#parts;
+    await stopKeepAlive();
+    const vm = this.#vm;
+    if (vm !== undefined) await this.#tidy(() => removeVm(api, vm.id), vm.handle);
+    await Promise.allSettled(transfers.map(({ transfer }) => transfer.end("cancel")));
+    await Promise.all(disks.map(({ id, handle }) => this.#tidy(() => removeDisk(api, id), handle)));
+  }
+
+  /** The engine looks at an uploaded disk before it believes in it, and removes one it does not like. */
+  async #finishUploads(): Promise<void> {
+    const { api, transfers, stopKeepAlive } = this.#parts;
+    await stopKeepAlive();
+    await Promise.all(
+      transfers.map(async ({ transfer }) => {
+        const end = await transfer.end("finalize");
+        const { diskId, title } = transfer.request;
+        const { signal } = this.#context;
+        const good = end === "success" || (end === "gone" && (await api.disks.find(diskId, signal))?.status === "ok");
+        if (good) return;
+        throw new ManagerError(`the engine refuses the uploaded disk ${title}`, {
+          context: { disk: diskId, end },
+          hint: "Its events say why; the disk has been removed, and the restore can be run again.",
+        });
+      }),
+    );
+  }
+
+  /** What cannot be removed stays in the ledger; the error that led here is the one to tell. */
+  async #tidy(remove: () => Promise<void>, handle: LedgerHandle): Promise<void> {
+    try {
+      await remove();
+      await handle.close();
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      observe(
+        this.#context.hooks.warning,
+        `${handle.entry.title} could not be removed: ${reason}; see \`ovault doctor\``,
+      );
+    }
+  }
+}

@@ -1,0 +1,46 @@
+import type { Disk, DiskAssessment, VirtualMachine } from "@ovault/core";
+import { diskAttributes, isHostedEngine } from "@ovault/ovirt";
+
+/** What the engine can do, as far as it decides about a disk. */
+export interface EngineAbilities {
+  /** The backup API exists (4.4). */
+  readonly backups: boolean;
+}
+
+/** States of a virtual machine in which the engine starts a backup. */
+const BACKED_UP_IN: ReadonlySet<string> = new Set(["up", "down"]);
+
+/** What the backup API can do for one disk. First what must never be touched, then what cannot be, then how well. */
+export function assessDisk(vm: VirtualMachine, disk: Disk, engine: EngineAbilities): DiskAssessment {
+  const { storageType, contentType, shareable, active, status, backup } = diskAttributes(disk);
+  const say = (verdict: DiskAssessment["verdict"], reason: string): DiskAssessment => ({
+    diskId: disk.id,
+    verdict,
+    reason,
+  });
+
+  if (isHostedEngine(vm)) return say("skip", "the engine itself runs in this virtual machine");
+  if (storageType !== "image") return say("skip", `a ${storageType} disk is no image of the engine's`);
+  if (contentType !== "data") return say("skip", `it holds ${contentType}, which is no guest data`);
+  if (shareable) return say("skip", "a shareable disk may be written by other machines at the same time");
+
+  if (!engine.backups) return say("impossible", "the backup API came with oVirt 4.4");
+  if (!BACKED_UP_IN.has(vm.status)) {
+    return say("impossible", `the virtual machine is ${vm.status}; it must be up or down`);
+  }
+  if (!active) return say("impossible", "the disk is not plugged in; activate it or exclude it");
+  if (status === "illegal") return say("impossible", "the engine calls the disk illegal; repair it first");
+
+  if (disk.format === "raw") {
+    return say("full", "a raw disk has no change tracking: all of it is read, and compared with the last point");
+  }
+  if (backup !== "incremental") {
+    return say("full", "incremental backup is not enabled on this disk: all of it is read, and compared");
+  }
+  return say("incremental", "changes are tracked");
+}
+
+/** True when a checkpoint can cover the disk, so that it can be the base of an increment. */
+export function isTracked(disk: Disk): boolean {
+  return disk.format === "cow" && diskAttributes(disk).backup === "incremental";
+}

@@ -1,0 +1,78 @@
+import type { VirtualMachine } from "@ovault/core";
+import { isFinalBackupPhase } from "@ovault/ovirt";
+import type { EngineApi } from "@ovault/ovirt";
+
+import { BackupFailedError } from "./errors.ts";
+import { whyFailed } from "./why-failed.ts";
+
+const LOOK_EVERY_MS = 10_000;
+const QUESTION_DEADLINE_MS = 60_000;
+
+export interface WatchedBackup {
+  readonly api: EngineApi;
+  readonly vm: VirtualMachine;
+  readonly backupId: string;
+}
+
+/**
+ * Watches a backup while it is read. The engine ends it by itself when the virtual machine powers off, pauses or
+ * migrates; its data is worth nothing from then on, even where reads still seem to work.
+ */
+export class BackupWatch {
+  readonly #watched: WatchedBackup;
+  readonly #onFailed: () => void;
+  readonly #timer: NodeJS.Timeout;
+  #looking: Promise<void> | undefined;
+  #failure: BackupFailedError | undefined;
+
+  /** `onFailed` is called once; it should make reads end. */
+  constructor(watched: WatchedBackup, onFailed: () => void) {
+    this.#watched = watched;
+    this.#onFailed = onFailed;
+    this.#timer = setInterval(() => void this.look(), LOOK_EVERY_MS);
+  }
+
+  /** What a failed read means: the backup's own failure, where that is the cause; the read's error otherwise. */
+  async explain(error: unknown): Promise<unknown> {
+    await this.look();
+    return this.#failure ?? error;
+  }
+
+  /** @throws {BackupFailedError} when the engine has ended the backup. */
+  assertAlive(): void {
+    if (this.#failure !== undefined) throw this.#failure;
+  }
+
+  /** Looks now; lookers at the same time share one question. An engine that does not answer proves nothing. */
+  async look(): Promise<void> {
+    if (this.#failure !== undefined) return;
+    this.#looking ??= this.#ask()
+      .catch(() => undefined)
+      .finally(() => {
+        this.#looking = undefined;
+      });
+    await this.#looking;
+  }
+
+  async stop(): Promise<void> {
+    clearInterval(this.#timer);
+    await this.#looking;
+  }
+
+  async #ask(): Promise<void> {
+    const { api, vm, backupId } = this.#watched;
+    const signal = AbortSignal.timeout(QUESTION_DEADLINE_MS);
+    const backup = await api.backups.find(vm.id, backupId, signal);
+    const alive = backup !== undefined && backup.phase !== "finalizing" && !isFinalBackupPhase(backup.phase);
+    if (alive || this.#failure !== undefined) return;
+    const [reason] = await whyFailed(api, backupId, signal);
+    this.#failure = new BackupFailedError(
+      `the engine ended the backup of ${vm.name} while it was read: ${reason ?? "it gave no reason"}`,
+      {
+        context: { vm: vm.id, backup: backupId },
+        hint: "That happens when the virtual machine is powered off, paused or migrated. Run the backup again.",
+      },
+    );
+    this.#onFailed();
+  }
+}

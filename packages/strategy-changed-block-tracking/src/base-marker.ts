@@ -1,0 +1,26 @@
+import { z } from "zod";
+
+import type { BaseMarker, DiskRecord } from "@ovault/core";
+
+const schema = z.object({
+  kind: z.literal("ovirt-checkpoint"),
+  vmId: z.string(),
+  diskId: z.string(),
+  /** The increment starts here. */
+  checkpointId: z.string(),
+  /** Older checkpoints of ours that were still there; the next run tries again to remove them. */
+  retiring: z.array(z.string()).default([]),
+});
+
+/** The base marker of this strategy: the checkpoint that the engine made with the backup. */
+export type CheckpointMarker = z.output<typeof schema>;
+
+export function checkpointMarker(marker: Omit<CheckpointMarker, "kind">): BaseMarker {
+  return { kind: "ovirt-checkpoint", ...marker };
+}
+
+/** The marker of a disk in a sealed point; undefined when there is none, or when another strategy wrote it. */
+export function readMarker(record: DiskRecord | undefined): CheckpointMarker | undefined {
+  const parsed = schema.safeParse(record?.base);
+  return parsed.success ? parsed.data : undefined;
+}

@@ -1,0 +1,55 @@
+import { arrived, EntityNotFoundError, isFinalBackupPhase, pending } from "@ovault/ovirt";
+import type { Backup, EngineApi } from "@ovault/ovirt";
+
+import { whyFailed } from "./why-failed.ts";
+
+export interface BackupEnd {
+  readonly succeeded: boolean;
+  /** The engine's reason when it did not, as far as it gave one. */
+  readonly reason: string | undefined;
+}
+
+/**
+ * Ends a backup, whatever state it is in, and waits until it is over. Every transfer of it must be over before: else
+ * engines refuse, or before 4.5.1 break. Before 4.4.7 a backup vanishes at its end, and only the events tell how it was.
+ *
+ * @throws {DeadlineError} naming the phase it hangs in.
+ */
+export async function endBackup(
+  api: EngineApi,
+  vmId: string,
+  backupId: string,
+  deadlineMs: number,
+): Promise<BackupEnd> {
+  const signal = AbortSignal.timeout(deadlineMs * 2);
+  const first = await api.backups.find(vmId, backupId, signal);
+  if (first !== undefined && !isEnding(first)) await finalize(api, vmId, backupId, signal);
+  const phase = await api.wait(
+    `backup ${backupId} to end`,
+    async (pollSignal) => {
+      const backup = await api.backups.find(vmId, backupId, pollSignal);
+      if (backup === undefined) return arrived(undefined);
+      return isFinalBackupPhase(backup.phase) ? arrived(backup.phase) : pending(backup.phase);
+    },
+    { deadlineMs, signal },
+  );
+  if (phase === "succeeded") return { succeeded: true, reason: undefined };
+  const [reason] = await whyFailed(api, backupId, signal);
+  const vanishedWell = phase === undefined && first !== undefined && reason === undefined;
+  return { succeeded: vanishedWell, reason };
+}
+
+/** A conflict is waited out by the API; what is left is a backup that ended by itself meanwhile, or a real refusal. */
+async function finalize(api: EngineApi, vmId: string, backupId: string, signal: AbortSignal): Promise<void> {
+  try {
+    await api.backups.finalize(vmId, backupId, signal);
+  } catch (error) {
+    if (error instanceof EntityNotFoundError) return;
+    const backup = await api.backups.find(vmId, backupId, signal);
+    if (backup !== undefined && !isEnding(backup)) throw error;
+  }
+}
+
+function isEnding({ phase }: Backup): boolean {
+  return phase === "finalizing" || isFinalBackupPhase(phase);
+}

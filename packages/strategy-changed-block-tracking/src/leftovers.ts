@@ -1,0 +1,70 @@
+import { z } from "zod";
+
+import type { Leftover, LedgerEntry } from "@ovault/core";
+import { endTransfer, hasTag, isFinalBackupPhase, isFinalTransferPhase, ovirtLeftover } from "@ovault/ovirt";
+import type { Backup, EngineApi } from "@ovault/ovirt";
+
+import { endBackup } from "./end-backup.ts";
+import { removeCheckpoint } from "./retire-checkpoints.ts";
+
+const END_DEADLINE_MS = 30 * 60_000;
+
+const backupDetail = z.object({ vmId: z.string(), tag: z.string(), backupId: z.string().optional() });
+const checkpointDetail = z.object({ vmId: z.string(), checkpointId: z.string() });
+
+/** Looks up what dead runs of this strategy left. Their backups come first: nothing else can go while one is open. */
+export async function findLeftovers(
+  api: EngineApi,
+  entries: readonly LedgerEntry[],
+  signal: AbortSignal,
+): Promise<readonly Leftover[]> {
+  const order = ["vm", "backup", "transfer", "checkpoint", "disk"];
+  const sorted = entries.toSorted((a, b) => order.indexOf(a.kind) - order.indexOf(b.kind));
+  const found: Leftover[] = [];
+  for (const entry of sorted) found.push(await look(api, entry, signal));
+  return found;
+}
+
+function look(api: EngineApi, entry: LedgerEntry, signal: AbortSignal): Promise<Leftover> {
+  if (entry.kind === "backup") return backupLeftover(api, entry, signal);
+  if (entry.kind === "checkpoint") return checkpointLeftover(api, entry, signal);
+  return ovirtLeftover(api, entry, signal);
+}
+
+async function backupLeftover(api: EngineApi, entry: LedgerEntry, signal: AbortSignal): Promise<Leftover> {
+  const { vmId, tag, backupId } = backupDetail.parse(entry.detail);
+  if ((await api.vms.find(vmId, signal)) === undefined) return gone(entry);
+  const isOurs = ({ id, description }: Backup): boolean => id === backupId || hasTag(description, tag);
+  const backups = (await api.backups.list(vmId, signal)).filter(isOurs);
+  const open = backups.find(({ phase }) => !isFinalBackupPhase(phase));
+  if (open === undefined) return gone(entry);
+  return {
+    entry,
+    gone: false,
+    action: `end ${entry.title} (${open.id}, ${open.phase ?? "in transition"}), its transfers and its checkpoint`,
+    remove: async (removal) => {
+      const transfers = await api.transfers.list(removal);
+      const ours = transfers.filter((one) => one.backupId === open.id && !isFinalTransferPhase(one.phase));
+      await Promise.all(ours.map((one) => endTransfer(api, one.id, "cancel")));
+      await endBackup(api, vmId, open.id, END_DEADLINE_MS);
+      const { toCheckpointId } = open;
+      if (toCheckpointId !== undefined) await removeCheckpoint(api, vmId, toCheckpointId, removal);
+    },
+  };
+}
+
+async function checkpointLeftover(api: EngineApi, entry: LedgerEntry, signal: AbortSignal): Promise<Leftover> {
+  const { vmId, checkpointId } = checkpointDetail.parse(entry.detail);
+  const there = (await api.checkpoints.find(vmId, checkpointId, signal)) !== undefined;
+  if (!there) return gone(entry);
+  return {
+    entry,
+    gone: false,
+    action: `remove ${entry.title} (${checkpointId}), which no recovery point uses`,
+    remove: (removal) => removeCheckpoint(api, vmId, checkpointId, removal),
+  };
+}
+
+function gone(entry: LedgerEntry): Leftover {
+  return { entry, gone: true, action: "nothing left", remove: async () => {} };
+}

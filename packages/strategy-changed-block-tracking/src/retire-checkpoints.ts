@@ -1,0 +1,43 @@
+import { arrived, pending } from "@ovault/ovirt";
+import type { EngineApi } from "@ovault/ovirt";
+
+const REMOVAL_DEADLINE_MS = 5 * 60_000;
+
+/** Removes a checkpoint and waits until it is gone: while one is removed, the engine refuses the next. */
+export async function removeCheckpoint(
+  api: EngineApi,
+  vmId: string,
+  checkpointId: string,
+  signal: AbortSignal,
+): Promise<void> {
+  await api.checkpoints.delete(vmId, checkpointId, signal);
+  await api.wait(
+    `checkpoint ${checkpointId} to be removed`,
+    async (pollSignal) =>
+      (await api.checkpoints.find(vmId, checkpointId, pollSignal)) === undefined
+        ? arrived(undefined)
+        : pending("still there"),
+    { deadlineMs: REMOVAL_DEADLINE_MS, signal },
+  );
+}
+
+/**
+ * Which of these checkpoints exist, oldest first: the order in which the engine lets go of them. Others on the virtual
+ * machine belong to somebody else, perhaps to another repository's chain, and are left alone.
+ */
+export async function existingCheckpoints(
+  api: EngineApi,
+  vmId: string,
+  ids: readonly string[],
+  signal: AbortSignal,
+): Promise<readonly string[]> {
+  if (ids.length === 0) return [];
+  const checkpoints = await api.checkpoints.list(vmId, signal);
+  const parents = new Map(checkpoints.map(({ id, parentId }) => [id, parentId]));
+  const depth = (id: string): number => {
+    let steps = 0;
+    for (let at = parents.get(id); at !== undefined && steps < parents.size; at = parents.get(at)) steps += 1;
+    return steps;
+  };
+  return [...new Set(ids)].filter((id) => parents.has(id)).toSorted((a, b) => depth(a) - depth(b));
+}
