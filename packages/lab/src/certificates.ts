@@ -1,3 +1,5 @@
+import "reflect-metadata"; // @peculiar/x509 needs it first
+
 import { X509Certificate, randomBytes, type webcrypto } from "node:crypto";
 
 import {

@@ -1,1 +1,13 @@
-export {};
+export { startLab, type LabOptions, type LabVmRequest } from "./lab/start-lab.ts";
+export type { RunningLab as Lab } from "./lab/running-lab.ts";
+export { connectLab } from "./lab/connect-lab.ts";
+export type { LabControl, LabDisk, LabStatus, LabVm, Leftovers, NewDisk } from "./lab/lab-control.ts";
+export {
+  labConfiguration,
+  writeLabConfiguration,
+  type ConfigurableLab,
+  type LabConfiguration,
+} from "./lab/lab-configuration.ts";
+export { faultModes, faultTable, type FaultMode, type FaultName, type FaultStatus } from "./engine/faults.ts";
+export { engineVersions, products, type EngineVersion, type Product } from "./engine/versions.ts";
+export type { GuestWrite } from "./hypervisor/hypervisor.ts";

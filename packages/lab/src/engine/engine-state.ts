@@ -38,6 +38,8 @@ export type VmStatus = "down" | "wait_for_launch" | "powering_up" | "up" | "powe
 
 export interface VmState {
   readonly id: string;
+  /** Came with the lab, was not made through the API. */
+  readonly given: boolean;
   name: string;
   description: string;
   status: VmStatus;

@@ -38,28 +38,25 @@ export class DiskOperations {
 
   /** Answers at once with a locked disk; it becomes `ok`, or goes away when it could not be made. */
   create(request: DiskRequest): DiskState {
-    const { state, hypervisor, background, store } = this.#core;
+    const { state, background, journal } = this.#core;
     const disk = this.#newDisk(request);
-    state.disks[disk.id] = disk;
-    store.changed();
     background.start(async () => {
       await background.steps();
       try {
-        await hypervisor.createDisk({
-          storageDomainId: state.inventory.storageDomain.id,
-          diskId: disk.id,
-          volumeId: disk.imageId,
-          format: disk.format,
-          virtualBytes: disk.provisionedBytes,
-          sparse: disk.sparse,
-        });
-        disk.status = "ok";
+        await this.#make(disk);
       } catch (error) {
+        if (background.stopping) throw error;
         delete state.disks[disk.id];
-        this.#core.journal.event(eventCodes.addDiskFailed, { description: reasonOf(error), severity: "error" });
+        journal.event(eventCodes.addDiskFailed, { description: reasonOf(error), severity: "error" });
       }
-      store.changed();
     });
+    return disk;
+  }
+
+  /** As `create`, but waits until the disk is there. */
+  async createNow(request: DiskRequest): Promise<DiskState> {
+    const disk = this.#newDisk(request);
+    await this.#make(disk);
     return disk;
   }
 
@@ -210,7 +207,7 @@ export class DiskOperations {
       throw badRequest("Cannot add Virtual Disk. Incremental backup is not supported for RAW formatted disk.");
     }
     const id = request.id ?? randomUUID();
-    return {
+    const disk: DiskState = {
       id,
       alias: request.alias ?? id,
       description: request.description ?? "",
@@ -225,6 +222,24 @@ export class DiskOperations {
       wipeAfterDelete: request.wipeAfterDelete ?? false,
       createdAt: new Date().toISOString(),
     };
+    state.disks[id] = disk;
+    this.#core.store.changed();
+    return disk;
+  }
+
+  async #make(disk: DiskState): Promise<void> {
+    const { state, hypervisor, store } = this.#core;
+    const info = await hypervisor.createDisk({
+      storageDomainId: state.inventory.storageDomain.id,
+      diskId: disk.id,
+      volumeId: disk.imageId,
+      format: disk.format,
+      virtualBytes: disk.provisionedBytes,
+      sparse: disk.sparse,
+    });
+    disk.provisionedBytes = info.virtualBytes;
+    disk.status = "ok";
+    store.changed();
   }
 }
 

@@ -21,6 +21,7 @@ export interface VmRequest {
 }
 
 const DEFAULT_MEMORY_BYTES = 1024 ** 3;
+const DEFAULT_OS = "other_linux";
 /** The prefix of the engine's MAC pool. */
 const MAC_PREFIX = "56:6f";
 
@@ -49,23 +50,27 @@ export class VmOperations {
     const id = request.regenerateIds || fromOvf?.id === undefined ? randomUUID() : fromOvf.id;
     if (id in this.#core.state.vms) throw conflict(`Cannot import VM. VM with id ${id} already exists.`);
     const vm: VmState = {
-      id,
-      name,
+      ...emptyVm(id, name),
       description: request.description ?? fromOvf?.description ?? "",
-      status: "down",
-      createdAt: new Date().toISOString(),
       memoryBytes: request.memoryBytes ?? fromOvf?.memoryBytes ?? DEFAULT_MEMORY_BYTES,
       cores: request.cores ?? fromOvf?.cores ?? 1,
-      os: fromOvf?.os ?? "other_linux",
-      attachments: [],
+      os: fromOvf?.os ?? DEFAULT_OS,
       nics: (fromOvf?.nics ?? []).map((nic) => this.#importNic(nic, request.regenerateIds)),
-      snapshots: [],
-      activeSnapshotId: randomUUID(),
-      checkpoints: [],
     };
     this.#core.state.vms[id] = vm;
     this.#core.store.changed();
     for (const attachment of fromOvf?.disks ?? []) await this.#attachIfPossible(vm, attachment);
+    return vm;
+  }
+
+  /** A machine that comes with the lab: empty, with one network card. */
+  createGiven(name: string): VmState {
+    const { state, store } = this.#core;
+    const vm: VmState = { ...emptyVm(randomUUID(), name), given: true };
+    state.vms[vm.id] = vm;
+    store.changed();
+    const vnicProfileId = state.inventory.vnicProfiles[0]?.id;
+    this.addNic(vm.id, { name: "nic1", ...(vnicProfileId === undefined ? {} : { vnicProfileId }) });
     return vm;
   }
 
@@ -198,4 +203,23 @@ export class VmOperations {
     const tail = randomUUID().slice(0, 8).match(/../g) ?? [];
     return [MAC_PREFIX, ...tail].join(":");
   }
+}
+
+function emptyVm(id: string, name: string): VmState {
+  return {
+    id,
+    given: false,
+    name,
+    description: "",
+    status: "down",
+    createdAt: new Date().toISOString(),
+    memoryBytes: DEFAULT_MEMORY_BYTES,
+    cores: 1,
+    os: DEFAULT_OS,
+    attachments: [],
+    nics: [],
+    snapshots: [],
+    activeSnapshotId: randomUUID(),
+    checkpoints: [],
+  };
 }

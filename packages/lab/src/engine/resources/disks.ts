@@ -3,7 +3,7 @@ import type { EngineCore } from "../engine-core.ts";
 import type { DiskState } from "../engine-state.ts";
 import { accepted, actionDone, linksBelow, ok, reference } from "../http/api-reply.ts";
 import { get, post, put, remove, type Route } from "../http/router.ts";
-import { searched } from "../http/search.ts";
+import { searched, type SearchFields } from "../http/search.ts";
 import type { DiskRequest } from "../operations/disk-operations.ts";
 import type { XmlNode } from "../xml/read-xml.ts";
 import type { XmlObject } from "../xml/xml-value.ts";
@@ -12,7 +12,6 @@ import type { XmlObject } from "../xml/xml-value.ts";
 export function diskRoutes({ core, disks }: EngineApi): readonly Route[] {
   const list = async (chosen: readonly DiskState[]) =>
     ok("disks", { disk: await Promise.all(chosen.map((disk) => diskContent(core, disk))) });
-  const fieldsOf = ({ id, alias, status, format }: DiskState) => ({ id, name: alias, alias, status, format });
   return [
     get("/disks", (request) => list(searched(request, Object.values(core.state.disks), fieldsOf))),
     post("/disks", async (request) => {
@@ -31,6 +30,10 @@ export function diskRoutes({ core, disks }: EngineApi): readonly Route[] {
     }),
     get("/storagedomains/:domain/disks", () => list(Object.values(core.state.disks))),
   ];
+}
+
+function fieldsOf({ id, alias, status, format }: DiskState): SearchFields {
+  return { id, name: alias, alias, status, format };
 }
 
 /** Applies the elements of a `disk` that may change later: name, description, size, backup. */

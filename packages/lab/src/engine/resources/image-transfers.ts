@@ -12,11 +12,6 @@ const DEFAULT_INACTIVITY_SECONDS = 60;
 /** `/imagetransfers` and its actions. */
 export function imageTransferRoutes({ core, transfers }: EngineApi): readonly Route[] {
   const contentOf = (transfer: TransferState) => transferContent(core, transfer, transfers.url(transfer));
-  const action = (name: string, act: (id: string) => void | Promise<void>): Route =>
-    post(`/imagetransfers/:transfer/${name}`, async (request) => {
-      await act(request.param("transfer"));
-      return actionDone();
-    });
   return [
     get("/imagetransfers", () => ok("image_transfers", { image_transfer: transfers.list().map(contentOf) })),
     post("/imagetransfers", (request) => created("image_transfer", contentOf(transfers.create(readTransfer(request))))),
@@ -29,6 +24,13 @@ export function imageTransferRoutes({ core, transfers }: EngineApi): readonly Ro
     action("cancel", (id) => transfers.cancel(id)),
     action("finalize", (id) => transfers.finalize(id)),
   ];
+}
+
+function action(name: string, act: (id: string) => void | Promise<void>): Route {
+  return post(`/imagetransfers/:transfer/${name}`, async (request) => {
+    await act(request.param("transfer"));
+    return actionDone();
+  });
 }
 
 function readTransfer({ body }: ApiRequest): TransferRequest {

@@ -1,0 +1,81 @@
+import { chmod, readFile, writeFile } from "node:fs/promises";
+import { relative } from "node:path";
+
+import { systemErrorCode } from "@ovault/core";
+import { parseDocument, stringify } from "yaml";
+
+import { LabDirectory } from "./lab-directory.ts";
+
+/** A configuration for ovault, in the shape of ovault.yaml; paths are relative to the lab's directory. */
+export interface LabConfiguration {
+  readonly managers: {
+    readonly lab: {
+      readonly type: "ovirt";
+      readonly url: string;
+      readonly user: string;
+      readonly password: { readonly file: string };
+      readonly ca: { readonly file: string };
+      readonly pollMs: number;
+    };
+  };
+  readonly destinations: { readonly main: { readonly type: "filesystem"; readonly directory: string } };
+  readonly defaults: { readonly manager: "lab"; readonly destination: "main" };
+  readonly state: string;
+}
+
+/** What a configuration has to know of a lab. */
+export interface ConfigurableLab {
+  readonly directory: string;
+  readonly url: string;
+  readonly user: string;
+}
+
+/** The lab's machines move faster than an engine's, so it may be asked more often, in ms. */
+const POLL_MS = 100;
+
+export function labConfiguration(lab: ConfigurableLab): LabConfiguration {
+  const { path, passwordFile, caFile } = new LabDirectory(lab.directory);
+  return {
+    managers: {
+      lab: {
+        type: "ovirt",
+        url: lab.url,
+        user: lab.user,
+        password: { file: relative(path, passwordFile) },
+        ca: { file: relative(path, caFile) },
+        pollMs: POLL_MS,
+      },
+    },
+    destinations: { main: { type: "filesystem", directory: "repository" } },
+    defaults: { manager: "lab", destination: "main" },
+    state: "state",
+  };
+}
+
+/**
+ * Writes `ovault.yaml`, ready to use, into the lab's directory. One that is there already is kept as people have changed
+ * it; only the url follows the lab. Answers with the path.
+ */
+export async function writeLabConfiguration(lab: ConfigurableLab): Promise<string> {
+  const { configurationFile } = new LabDirectory(lab.directory);
+  const present = await readIfPresent(configurationFile);
+  const text = present === undefined ? stringify(labConfiguration(lab)) : withUrl(present, lab.url);
+  await writeFile(configurationFile, text, { mode: 0o600 });
+  await chmod(configurationFile, 0o600);
+  return configurationFile;
+}
+
+function withUrl(text: string, url: string): string {
+  const document = parseDocument(text);
+  document.setIn(["managers", "lab", "url"], url);
+  return document.toString();
+}
+
+async function readIfPresent(file: string): Promise<string | undefined> {
+  try {
+    return await readFile(file, "utf8");
+  } catch (error) {
+    if (systemErrorCode(error) === "ENOENT") return undefined;
+    throw error;
+  }
+}

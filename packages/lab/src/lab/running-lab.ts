@@ -1,0 +1,253 @@
+import { readdir, rm } from "node:fs/promises";
+import { join } from "node:path";
+
+import { NotFoundError, UsageError, systemErrorCode } from "@ovault/core";
+
+import type { AttachmentState, DiskState, EngineState, VmState } from "../engine/engine-state.ts";
+import type { Engine } from "../engine/engine.ts";
+import { parseFaultName, type FaultMode, type FaultStatus, type FaultSwitches } from "../engine/faults.ts";
+import type { GuestWrite, Hypervisor } from "../hypervisor/hypervisor.ts";
+import type { ImageioDaemon } from "../imageio/imageio-daemon.ts";
+import { ControlServer } from "./control-server.ts";
+import type { LabControl, LabDisk, LabStatus, LabVm, Leftovers, NewDisk } from "./lab-control.ts";
+import type { LabDirectory } from "./lab-directory.ts";
+
+export interface RunningLabParts {
+  readonly directory: LabDirectory;
+  readonly engine: Engine;
+  readonly hypervisor: Hypervisor;
+  readonly imageio: ImageioDaemon;
+  readonly faults: FaultSwitches;
+  readonly url: string;
+  readonly user: string;
+  readonly password: string;
+  readonly caFingerprint: string;
+}
+
+/** A lab in this process. */
+export class RunningLab implements LabControl {
+  readonly directory: string;
+  /** Of the API. */
+  readonly url: string;
+  readonly user: string;
+  readonly password: string;
+  readonly caFile: string;
+  /** SHA-256, upper-case hex pairs with colons. */
+  readonly caFingerprint: string;
+  readonly #parts: RunningLabParts;
+  #control: ControlServer | undefined;
+  #stopped: Promise<void> | undefined;
+  readonly #ended = Promise.withResolvers<void>();
+
+  constructor(parts: RunningLabParts) {
+    this.#parts = parts;
+    this.directory = parts.directory.path;
+    this.url = parts.url;
+    this.user = parts.user;
+    this.password = parts.password;
+    this.caFile = parts.directory.caFile;
+    this.caFingerprint = parts.caFingerprint;
+  }
+
+  /** Lets other processes drive this lab, over the socket in its directory. */
+  async acceptControl(): Promise<void> {
+    this.#control = await ControlServer.listen(this.#parts.directory.socket, this);
+  }
+
+  /** Resolves when the lab has stopped, whoever stopped it. */
+  get ended(): Promise<void> {
+    return this.#ended.promise;
+  }
+
+  /** All machines as they are now, also those made by a restore. */
+  get vms(): readonly LabVm[] {
+    return Object.values(this.#state.vms).map((vm) => ({
+      id: vm.id,
+      name: vm.name,
+      status: vm.status,
+      disks: vm.attachments.map(({ diskId }) => this.#labDisk(this.#diskById(diskId))),
+    }));
+  }
+
+  status(): Promise<LabStatus> {
+    const { version, product } = this.#state;
+    return Promise.resolve({
+      directory: this.directory,
+      pid: process.pid,
+      url: this.url,
+      user: this.user,
+      caFile: this.caFile,
+      caFingerprint: this.caFingerprint,
+      engineVersion: version,
+      product,
+      vms: this.vms,
+      faults: this.#parts.faults.list().filter(({ mode }) => mode !== "off"),
+    });
+  }
+
+  async write(vmName: string, diskName: string, write: GuestWrite): Promise<void> {
+    const vm = this.#vm(vmName);
+    if (vm.status !== "up") {
+      throw new UsageError(`VM ${vm.name} is ${vm.status}: only a running guest writes`, {
+        hint: `Start it first: ovault lab has it ${vm.status}.`,
+      });
+    }
+    await this.#parts.hypervisor.guestWrite(this.#diskOf(vm, diskName).id, write);
+  }
+
+  async view(diskName: string, rawPath: string): Promise<void> {
+    await this.#parts.hypervisor.view(this.#anyDisk(diskName).id, rawPath);
+  }
+
+  async fault(name: string, mode: FaultMode): Promise<void> {
+    await this.#parts.faults.set(parseFaultName(name), mode);
+  }
+
+  faults(): Promise<readonly FaultStatus[]> {
+    return Promise.resolve(this.#parts.faults.list());
+  }
+
+  async powerOff(vmName: string, options: { readonly graceful: boolean }): Promise<void> {
+    await this.#parts.engine.vms.stopNow(this.#vm(vmName).id, options);
+  }
+
+  async powerOn(vmName: string): Promise<void> {
+    const vm = this.#vm(vmName);
+    if (vm.status === "down") await this.#parts.engine.vms.startNow(vm.id);
+  }
+
+  async addDisk(vmName: string, { alias, virtualBytes, format, interface: connection }: NewDisk): Promise<LabDisk> {
+    const vm = this.#vm(vmName);
+    const { disks } = this.#parts.engine;
+    const disk = await disks.createNow({
+      alias,
+      provisionedBytes: virtualBytes,
+      format,
+      backup: format === "cow" ? "incremental" : "none",
+    });
+    await disks.attach(vm.id, newAttachment(disk.id, { bootable: false, interface: connection ?? "virtio_scsi" }));
+    return this.#labDisk(disk);
+  }
+
+  async removeDisk(vmName: string, diskName: string): Promise<void> {
+    const vm = this.#vm(vmName);
+    await this.#parts.engine.disks.detach(vm.id, this.#diskOf(vm, diskName).id, { keep: false });
+  }
+
+  async resizeDisk(vmName: string, diskName: string, virtualBytes: number): Promise<LabDisk> {
+    const disk = this.#diskOf(this.#vm(vmName), diskName);
+    await this.#parts.engine.disks.resize(disk.id, virtualBytes);
+    return this.#labDisk(disk);
+  }
+
+  async leftovers(): Promise<Leftovers> {
+    const { core } = this.#parts.engine;
+    const vms = Object.values(this.#state.vms);
+    const disks = Object.values(this.#state.disks);
+    return {
+      backups: vms.map(({ id }) => core.runningBackup(id)?.id).filter((id) => id !== undefined),
+      transfers: core.openTransfers().map(({ id }) => id),
+      lockedDisks: disks.filter(({ status }) => status !== "ok").map(({ id }) => id),
+      unattachedDisks: disks.filter(({ id }) => core.vmsOf(id).length === 0).map(({ id }) => id),
+      snapshots: vms.flatMap((vm) => vm.snapshots.map(({ id }) => id)),
+      checkpoints: vms.flatMap((vm) => vm.checkpoints.map(({ id }) => id)),
+      vms: vms.filter(({ given }) => !given).map(({ name }) => name),
+      scratch: await filesIn(join(this.#parts.directory.storage, "scratch")),
+    };
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped ??= this.#end();
+    await this.#stopped;
+  }
+
+  /** As `lab start --vm` does it: copies images in, attaches them, starts the machine unless it is to be down. */
+  async addVm(request: {
+    readonly name: string;
+    readonly images: readonly string[];
+    readonly down: boolean;
+  }): Promise<void> {
+    const { engine } = this.#parts;
+    const vm = engine.vms.createGiven(request.name);
+    for (const [index, image] of request.images.entries()) {
+      const disk = await engine.disks.import(image, `${request.name}_Disk${index + 1}`);
+      vm.attachments.push(newAttachment(disk.id, { bootable: index === 0, interface: "virtio_scsi" }));
+    }
+    if (!request.down) await engine.vms.startNow(vm.id);
+  }
+
+  async #end(): Promise<void> {
+    const { engine, imageio, hypervisor, directory } = this.#parts;
+    try {
+      await this.#control?.close();
+      await engine.stop();
+      await imageio.close();
+      await hypervisor.close();
+      await rm(directory.infoFile, { force: true });
+    } finally {
+      this.#ended.resolve();
+    }
+  }
+
+  get #state(): EngineState {
+    return this.#parts.engine.core.state;
+  }
+
+  #vm(name: string): VmState {
+    const vms = Object.values(this.#state.vms);
+    const vm = vms.find((candidate) => candidate.name === name || candidate.id === name);
+    if (vm !== undefined) return vm;
+    throw new NotFoundError(`the lab has no VM ${name}`, {
+      hint: `VMs: ${vms.map((candidate) => candidate.name).join(", ")}.`,
+    });
+  }
+
+  #diskOf(vm: VmState, name: string): DiskState {
+    const disks = vm.attachments.map(({ diskId }) => this.#diskById(diskId));
+    const disk = disks.find(({ id, alias }) => id === name || alias === name) ?? byIndex(disks, name);
+    if (disk !== undefined) return disk;
+    throw new NotFoundError(`VM ${vm.name} has no disk ${name}`, {
+      hint: `Disks: ${disks.map(({ alias }, index) => `${index} (${alias})`).join(", ")}.`,
+    });
+  }
+
+  #anyDisk(name: string): DiskState {
+    const disk = Object.values(this.#state.disks).find(({ id, alias }) => id === name || alias === name);
+    if (disk === undefined) throw new NotFoundError(`the lab has no disk ${name}`);
+    return disk;
+  }
+
+  #diskById(id: string): DiskState {
+    const disk = this.#state.disks[id];
+    if (disk === undefined) throw new NotFoundError(`the lab has no disk ${id}`);
+    return disk;
+  }
+
+  #labDisk(disk: DiskState): LabDisk {
+    const domain = this.#state.inventory.storageDomain.id;
+    return {
+      id: disk.id,
+      alias: disk.alias,
+      format: disk.format,
+      virtualBytes: disk.provisionedBytes,
+      path: join(this.#parts.directory.storage, domain, "images", disk.id, disk.imageId),
+    };
+  }
+}
+
+function newAttachment(diskId: string, options: Pick<AttachmentState, "bootable" | "interface">): AttachmentState {
+  return { ...options, diskId, active: true, readOnly: false };
+}
+
+function byIndex(disks: readonly DiskState[], name: string): DiskState | undefined {
+  return /^\d+$/.test(name) ? disks[Number(name)] : undefined;
+}
+
+async function filesIn(directory: string): Promise<readonly string[]> {
+  try {
+    return await readdir(directory);
+  } catch (error) {
+    if (systemErrorCode(error) === "ENOENT") return [];
+    throw error;
+  }
+}

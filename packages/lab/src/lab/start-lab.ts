@@ -1,0 +1,173 @@
+import { readFile, writeFile } from "node:fs/promises";
+import { connect } from "node:net";
+
+import { ConfigurationError, UsageError, systemErrorCode } from "@ovault/core";
+import { z } from "zod";
+
+import { fingerprintOf, type KeyPair } from "../certificates.ts";
+import { Engine } from "../engine/engine.ts";
+import { FaultSwitches } from "../engine/faults.ts";
+import { StateStore, emptyState } from "../engine/state-store.ts";
+import type { EngineVersion, Product } from "../engine/versions.ts";
+import { QemuHypervisor } from "../hypervisor/qemu-hypervisor.ts";
+import { LabImageio } from "../imageio/lab-imageio.ts";
+import type { ImageioDaemon } from "../imageio/imageio-daemon.ts";
+import { connectFaults } from "./imageio-faults.ts";
+import { LabDirectory } from "./lab-directory.ts";
+import { RunningLab } from "./running-lab.ts";
+
+export interface LabOptions {
+  /** Everything of the lab lies here. A lab that is there already is taken up again, with its VMs and its history. */
+  readonly directory: string;
+  /** Default 4.5. A lab that is taken up keeps its own. */
+  readonly engineVersion?: EngineVersion;
+  /** Default `ovirt`. A lab that is taken up keeps its own. */
+  readonly product?: Product;
+  /** Made unless a VM of that name is there already. */
+  readonly vms: readonly LabVmRequest[];
+  /** Of the API, on 127.0.0.1. Default: the one it had before, else any free port. */
+  readonly port?: number;
+  /** Length of one step of the engine's state machines, in ms. Default 100; a real engine takes up to 10 000. */
+  readonly delayMs?: number;
+  /** Control socket and URL of a real ovirt-imageio daemon that is to serve the transfers instead of the lab's own. */
+  readonly imageio?: { readonly control: string; readonly url: string };
+  /** Stops the lab. */
+  readonly signal?: AbortSignal;
+}
+
+export interface LabVmRequest {
+  readonly name: string;
+  /** qcow2 or raw files, copied in as they are. The first is bootable. */
+  readonly images: readonly string[];
+  /** Leave it powered off. */
+  readonly down?: boolean;
+}
+
+/** What `lab.json` tells about the lab that runs, or ran last, on a directory. */
+const labInfo = z.looseObject({ port: z.int() });
+
+const USER = "admin@internal";
+const DEFAULT_DELAY_MS = 100;
+/** How long the lab's imageio waits for clients when a ticket is removed, in ms. */
+const REMOVE_TIMEOUT_MS = 5_000;
+
+/**
+ * Starts an oVirt to practise on. Resolves when everything answers.
+ * @throws UsageError when a lab runs on the directory already
+ */
+export async function startLab(options: LabOptions): Promise<RunningLab> {
+  options.signal?.throwIfAborted();
+  const directory = new LabDirectory(options.directory);
+  await directory.create();
+  await requireNobody(directory);
+  const authority = await directory.authority();
+  const certificate = await directory.serverCertificate(authority);
+  const store = await openState(directory, options);
+  await using started = new AsyncDisposableStack();
+  const hypervisor = started.adopt(await QemuHypervisor.open(directory.storage), (one) => one.close());
+  const faults = new FaultSwitches();
+  const imageio = started.adopt(await startImageio(options, certificate, faults), (one) => one.close());
+  const password = await directory.password();
+  const { engine, port } = await Engine.start({
+    store,
+    hypervisor,
+    imageio,
+    faults,
+    authority,
+    certificate,
+    account: { user: USER, password },
+    port: options.port ?? (await lastPort(directory)),
+    stepMs: options.delayMs ?? DEFAULT_DELAY_MS,
+  });
+  started.adopt(engine, (one) => one.stop());
+  const lab = new RunningLab({
+    directory,
+    engine,
+    hypervisor,
+    imageio,
+    faults,
+    url: `https://127.0.0.1:${port}/ovirt-engine/api`,
+    user: USER,
+    password,
+    caFingerprint: fingerprintOf(authority.certificatePem),
+  });
+  for (const { name, images, down } of options.vms) {
+    if (!lab.vms.some((vm) => vm.name === name)) await lab.addVm({ name, images, down: down ?? false });
+  }
+  await store.flush();
+  await writeFile(directory.infoFile, `${JSON.stringify({ pid: process.pid, port, url: lab.url })}\n`, { mode: 0o600 });
+  await lab.acceptControl();
+  started.move(); // from here on the lab ends itself
+  stopOnAbort(lab, options.signal);
+  return lab;
+}
+
+async function openState(directory: LabDirectory, options: LabOptions): Promise<StateStore> {
+  try {
+    const store = await StateStore.open(directory.stateFile);
+    refuseChange("engine version", options.engineVersion, store.state.version);
+    refuseChange("product", options.product, store.state.product);
+    return store;
+  } catch (error) {
+    if (systemErrorCode(error) !== "ENOENT") throw error;
+    const store = new StateStore(
+      directory.stateFile,
+      emptyState(options.engineVersion ?? "4.5", options.product ?? "ovirt"),
+    );
+    store.changed();
+    return store;
+  }
+}
+
+function refuseChange(what: string, wanted: string | undefined, present: string): void {
+  if (wanted === undefined || wanted === present) return;
+  throw new ConfigurationError(`this lab's ${what} is ${present}, not ${wanted}`, {
+    hint: "Choose another directory.",
+  });
+}
+
+async function startImageio(
+  { imageio }: LabOptions,
+  { certificatePem, privateKeyPem }: KeyPair,
+  faults: FaultSwitches,
+): Promise<ImageioDaemon> {
+  if (imageio !== undefined) throw new UsageError("a real imageio daemon cannot be used yet");
+  const daemon = await LabImageio.start({
+    cert: certificatePem,
+    key: privateKeyPem,
+    host: "127.0.0.1",
+    port: 0,
+    removeTimeoutMs: REMOVE_TIMEOUT_MS,
+  });
+  connectFaults(faults, daemon.faults);
+  return daemon;
+}
+
+/** A socket that answers belongs to a lab that runs. */
+async function requireNobody(directory: LabDirectory): Promise<void> {
+  const answers = await new Promise<boolean>((resolve) => {
+    const socket = connect(directory.socket);
+    socket.once("connect", () => resolve(true));
+    socket.once("error", () => resolve(false));
+    socket.once("connect", () => socket.destroy());
+  });
+  if (!answers) return;
+  throw new UsageError(`a lab runs in ${directory.path} already`, { hint: "Stop it with `ovault lab stop`." });
+}
+
+async function lastPort(directory: LabDirectory): Promise<number> {
+  try {
+    return labInfo.parse(JSON.parse(await readFile(directory.infoFile, "utf8"))).port;
+  } catch (error) {
+    if (systemErrorCode(error) === "ENOENT") return 0;
+    throw error;
+  }
+}
+
+function stopOnAbort(lab: RunningLab, signal: AbortSignal | undefined): void {
+  if (signal === undefined) return;
+  const stop = (): void => void lab.stop();
+  signal.addEventListener("abort", stop, { once: true });
+  void lab.ended.then(() => signal.removeEventListener("abort", stop));
+  if (signal.aborted) stop();
+}
