@@ -3,7 +3,7 @@ import type { StorageDaemon } from "./storage-daemon.ts";
 
 export interface AddExport {
   readonly node: string;
-  /** Name and id of the export, unique in its process. */
+  /** Name of the export, unique in its process. */
   readonly name: string;
   readonly writable: boolean;
   /** Offers `qemu:allocation-depth`. */
@@ -16,7 +16,7 @@ export interface AddExport {
 export async function addExport(daemon: StorageDaemon, request: AddExport): Promise<NbdExport> {
   await daemon.qmp.execute("block-export-add", {
     type: "nbd",
-    id: request.name,
+    id: exportId(request.name),
     name: request.name,
     "node-name": request.node,
     writable: request.writable,
@@ -28,7 +28,13 @@ export async function addExport(daemon: StorageDaemon, request: AddExport): Prom
 
 /** Ends an export, cutting off clients that are still connected. */
 export async function removeExport(daemon: StorageDaemon, name: string): Promise<void> {
-  const gone = daemon.qmp.nextEvent(({ event, data }) => event === "BLOCK_EXPORT_DELETED" && data["id"] === name);
-  await daemon.qmp.execute("block-export-del", { id: name, mode: "hard" });
+  const id = exportId(name);
+  const gone = daemon.qmp.nextEvent(({ event, data }) => event === "BLOCK_EXPORT_DELETED" && data["id"] === id);
+  await daemon.qmp.execute("block-export-del", { id, mode: "hard" });
   await gone;
+}
+
+/** QEMU wants ids to start with a letter, which a name made of a UUID may not. */
+function exportId(name: string): string {
+  return `export-${name}`;
 }
