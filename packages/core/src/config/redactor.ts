@@ -8,7 +8,7 @@ const FORMS: readonly RegExp[] = [
   /(authorization["']?\s*[:=]\s*["']?(?:basic|bearer)\s+)[^\s"',]+/gi,
   /((?:password|passphrase|access_token|secret)["']?\s*[:=]\s*["']?)[^\s"',;&{}]+/gi,
   /([a-z][a-z0-9+.-]*:\/\/[^\s/:@]+:)[^\s/@]+(?=@)/gi,
-  /(\/images\/)[0-9a-f]{8}-[0-9a-f-]{27}/gi,
+  /(https?:\/\/[^\s/]+\/images\/)[^\s/"']+/gi,
 ];
 
 /**

@@ -82,7 +82,7 @@ describe("the redactor", () => {
     ["Authorization: Bearer abc.def", "Authorization: Bearer •••"],
     ["password=hunter2&x=1", "password=•••&x=1"],
     ["https://admin:hunter2@engine/", "https://admin:•••@engine/"],
-    ["/images/0f4a1b7e-53d1-4a2e-9c7b-2f6f3f1c9a10/extents", "/images/•••/extents"],
+    ["https://host1:54322/images/0f4a1b7e/extents", "https://host1:54322/images/•••/extents"],
   ])("masks credentials by their form: %s", (text, masked) => {
     expect(new Redactor().redact(text)).toBe(masked);
   });
@@ -90,6 +90,7 @@ describe("the redactor", () => {
   test("leaves innocent text alone", () => {
     const redactor = new Redactor();
     redactor.add("a");
-    expect(redactor.redact("a backup of web01 took 3 s")).toBe("a backup of web01 took 3 s");
+    const text = "a backup of web01 took 3 s; its volume is /rhev/data-center/x/images/0f4a1b7e/53d1";
+    expect(redactor.redact(text)).toBe(text);
   });
 });
