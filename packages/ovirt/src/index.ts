@@ -60,6 +60,7 @@ export * from "./ovf/rewrite-ovf.ts";
 export * from "./restore/open-restore.ts";
 export * from "./restore/ovirt-leftover.ts";
 export * from "./restore/plan-restore.ts";
+export * from "./restore/remove-disk.ts";
 export * from "./restore/restore-session.ts";
 export * from "./restore/vm-documents.ts";
 export * from "./run-tag.ts";
