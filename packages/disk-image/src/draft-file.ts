@@ -1,0 +1,83 @@
+import { randomUUID } from "node:crypto";
+import { lstat, open, rename, rm } from "node:fs/promises";
+import type { FileHandle } from "node:fs/promises";
+import { dirname } from "node:path";
+
+import { CancelledError, syncDirectory, systemErrorCode } from "@ovault/core";
+
+import { ImageFileExistsError, imageFileError } from "./errors.ts";
+
+/** A new file, readable by its owner alone, that lies under a name of its own until it is published. */
+export class DraftFile {
+  readonly path: string;
+  readonly #draftPath: string;
+  readonly #handle: FileHandle;
+
+  /** Throws ImageFileExistsError, ImageFileError. */
+  static async create(path: string): Promise<DraftFile> {
+    const draftPath = `${path}.${randomUUID()}.partial`;
+    try {
+      await refuseExisting(path);
+      return new DraftFile(path, draftPath, await open(draftPath, "wx", 0o600));
+    } catch (error) {
+      throw imageFileError(error, path);
+    }
+  }
+
+  private constructor(path: string, draftPath: string, handle: FileHandle) {
+    this.path = path;
+    this.#draftPath = draftPath;
+    this.#handle = handle;
+  }
+
+  /** All of the data, or an error. */
+  async write(offset: number, data: Uint8Array, signal: AbortSignal): Promise<void> {
+    for (let done = 0; done < data.length;) {
+      if (signal.aborted) throw new CancelledError("writing the image was cancelled", { cause: signal.reason });
+      const { bytesWritten } = await this.#guard(this.#handle.write(data, done, data.length - done, offset + done));
+      done += bytesWritten;
+    }
+  }
+
+  /** What lies between the last write and the new end reads as zeros and takes no space. */
+  resize(bytes: number): Promise<void> {
+    return this.#guard(this.#handle.truncate(bytes));
+  }
+
+  sync(): Promise<void> {
+    return this.#guard(this.#handle.datasync());
+  }
+
+  /** Durable under its real name when this resolves. */
+  async publish(): Promise<void> {
+    await this.#guard(this.#handle.sync());
+    await this.#guard(this.#handle.close());
+    await this.#guard(refuseExisting(this.path));
+    await this.#guard(rename(this.#draftPath, this.path));
+    await this.#guard(syncDirectory(dirname(this.path)));
+  }
+
+  /** Never rejects: what cannot be removed is a draft by its name. */
+  async discard(): Promise<void> {
+    await this.#handle.close().catch(() => {});
+    await rm(this.#draftPath, { force: true }).catch(() => {});
+  }
+
+  async #guard<T>(work: Promise<T>): Promise<T> {
+    try {
+      return await work;
+    } catch (error) {
+      throw imageFileError(error, this.path);
+    }
+  }
+}
+
+async function refuseExisting(path: string): Promise<void> {
+  try {
+    await lstat(path);
+  } catch (error) {
+    if (systemErrorCode(error) === "ENOENT") return;
+    throw error;
+  }
+  throw new ImageFileExistsError(`${path} exists already`, { hint: "Remove it, or choose another path." });
+}

@@ -1,0 +1,41 @@
+import { OvaultError, systemErrorCode, UsageError } from "@ovault/core";
+
+/** An image file could not be read or written. */
+export class ImageFileError extends OvaultError {
+  override readonly code: string = "E_IMAGE_FILE";
+}
+
+/** No space or quota left for an image file. */
+export class ImageFileFullError extends ImageFileError {
+  override readonly code: string = "E_IMAGE_FILE_FULL";
+}
+
+/** There is something at the path where an image file should be made. It is left as it is. */
+export class ImageFileExistsError extends UsageError {
+  override readonly code: string = "E_IMAGE_FILE_EXISTS";
+}
+
+/** Says what a failed system call means for the file. Other errors pass unchanged. */
+export function imageFileError(error: unknown, path: string): unknown {
+  const code = systemErrorCode(error);
+  if (code === undefined) return error;
+  const options = { cause: error, context: { path, errno: code } };
+  switch (code) {
+    case "ENOSPC":
+    case "EDQUOT":
+      return new ImageFileFullError(`no space left for ${path}`, {
+        ...options,
+        hint: "Free some space, or choose a path on a larger file system.",
+      });
+    case "EFBIG":
+      return new ImageFileError(`the file system cannot hold a file as large as ${path} must become`, options);
+    case "ENOENT":
+      return new ImageFileError(`${path} or its directory does not exist`, options);
+    case "EACCES":
+    case "EPERM":
+    case "EROFS":
+      return new ImageFileError(`no permission for ${path}`, options);
+    default:
+      return new ImageFileError(`${path} failed: ${code}`, options);
+  }
+}

@@ -1,0 +1,16 @@
+import type { Disk } from "@ovault/core";
+
+/** A disk that no manager knows: an image file or an export is all there is. */
+export function standaloneDisk(id: string, logicalBytes: number): Disk {
+  return {
+    id,
+    alias: id,
+    index: 0,
+    logicalBytes,
+    format: "raw",
+    sparse: true,
+    bootable: false,
+    interface: "virtio",
+    attributes: {},
+  };
+}
