@@ -10,6 +10,7 @@ import type { TlsTrust } from "../src/engine/tls.ts";
 import { issueCertificate } from "./support/certificates.ts";
 import type { ServerCertificate } from "./support/certificates.ts";
 import { EngineServer, PASSWORD, USER } from "./support/engine-server.ts";
+import { PlainOrTlsServer } from "./support/plain-or-tls-server.ts";
 
 const signal = new AbortController().signal;
 const closers: (() => Promise<unknown>)[] = [];
@@ -22,6 +23,8 @@ async function serve(certificate: ServerCertificate): Promise<EngineServer> {
   closers.push(() => server.stop());
   return server;
 }
+
+const pinOf = (pem: string): string => new X509Certificate(pem).fingerprint256;
 
 /** One call to the server with this trust. */
 async function call(server: EngineServer, trust: TlsTrust): Promise<unknown> {
@@ -61,14 +64,15 @@ test("an expired certificate is named as such", async () => {
 test("one of several CAs is enough", async () => {
   const certificate = await issueCertificate("IP:127.0.0.1");
   const other = await issueCertificate("IP:127.0.0.1");
-  await call(await serve(certificate), { ca: [other.ca, certificate.ca] });
+  const server = await serve(certificate);
+  await call(server, { ca: [other.ca, certificate.ca] });
+  expect(server.calls).toHaveLength(1);
 });
 
 test("a pinned fingerprint must be in the chain, as the server's certificate or its CA", async () => {
   const certificate = await issueCertificate("IP:127.0.0.1");
   const server = await serve(certificate);
   const trusted = { ca: [certificate.ca] };
-  const pinOf = (pem: string): string => new X509Certificate(pem).fingerprint256;
   const other = await issueCertificate("IP:127.0.0.1");
 
   await call(server, { ...trusted, fingerprint: pinOf(certificate.ca) });
@@ -86,6 +90,29 @@ test("an engine's certificate can be checked without logging in", async () => {
   const other = await issueCertificate("IP:127.0.0.1");
   const check = checkEngineCertificate({ url: server.url, trust: { ca: [other.ca] }, signal });
   await expect(check).rejects.toThrow(CertificateError);
+});
+
+test("the CA is fetched over plain HTTP when no public authority vouches for the engine, and says so", async () => {
+  const certificate = await issueCertificate("IP:127.0.0.1");
+  const server = await new PlainOrTlsServer(certificate, (path) =>
+    path.includes("resource=ca-certificate") ? { status: 200, body: certificate.ca } : { status: 404, body: "" },
+  ).start();
+  closers.push(() => server.stop());
+  const fetched = await fetchEngineCa({ url: server.url, signal });
+  expect(fetched.authenticated).toBe(false);
+  expect(fetched.certificates.map((one) => one.fingerprint)).toEqual([pinOf(certificate.ca)]);
+});
+
+test("an engine that hands out no CA is told from one that is not there", async () => {
+  const certificate = await issueCertificate("IP:127.0.0.1");
+  const server = await new PlainOrTlsServer(certificate, () => ({ status: 302, body: "" })).start();
+  closers.push(() => server.stop());
+  await expect(fetchEngineCa({ url: server.url, signal })).rejects.toMatchObject({
+    code: "E_ENGINE_ANSWER",
+    hint: expect.stringContaining("/etc/pki/ovirt-engine/ca.pem"),
+  });
+  await server.stop();
+  await expect(fetchEngineCa({ url: server.url, signal })).rejects.toMatchObject({ code: "E_MANAGER_UNAVAILABLE" });
 });
 
 test("a CA says who it is", async () => {

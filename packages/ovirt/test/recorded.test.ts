@@ -85,7 +85,8 @@ const parserOf = (file: string): ((root: XmlElement) => unknown) | undefined => 
 };
 const isOvf = (file: string): boolean => file.endsWith(".ovf") || file.includes("__ovf-");
 
-const names = present ? readdirSync(folder).filter((name) => name !== "INDEX.md") : [];
+/** Without the folder, one name that says so: the tests below are skipped under it. */
+const names = present ? readdirSync(folder) : ["THE RECORDED ANSWERS ARE MISSING, so nothing is checked: no.xml"];
 const text = (file: string): string => readFileSync(new URL(file, folder), "utf8");
 const macs = (file: string) => nics(parseXml(text(file))).map((nic) => nic.mac);
 const version = (file: string) => parseProductInfo(parseXml(text(file))).version;
@@ -102,8 +103,6 @@ const read = (file: string, status: number): XmlElement =>
   );
 
 const readFault = (): XmlElement => read("ovirt-3.6.7-apiv3__templates-search-fault.xml", 400);
-
-if (!present) test.todo("THE RECORDED ANSWERS ARE MISSING: nothing in this file was checked");
 
 describe.skipIf(!present)("recorded answers", () => {
   test.each(names.filter((name) => name.endsWith(".xml") && !isOvf(name) && !name.includes("fault")))(

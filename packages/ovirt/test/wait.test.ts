@@ -23,8 +23,7 @@ test("a deadline names what was waited for and its last state", async () => {
 });
 
 test("even a deadline of nothing allows one look", async () => {
-  const poll = () => Promise.resolve(arrived(1));
-  await expect(waitFor("it", poll, { deadlineMs: 0, pollMs: 1, signal })).resolves.toBe(1);
+  await expect(waitFor("it", async () => arrived(1), { deadlineMs: 0, pollMs: 1, signal })).resolves.toBe(1);
 });
 
 test("an abort ends the wait, not the next look", async () => {
@@ -38,6 +37,10 @@ test("an abort ends the wait, not the next look", async () => {
 });
 
 test("an error while looking ends the wait", async () => {
-  const poll = () => Promise.reject(new RangeError("gone"));
-  await expect(waitFor("it", poll, { deadlineMs: 60_000, pollMs: 1, signal })).rejects.toThrow(RangeError);
+  const waiting = waitFor("it", () => Promise.reject(new RangeError("gone")), {
+    deadlineMs: 60_000,
+    pollMs: 1,
+    signal,
+  });
+  await expect(waiting).rejects.toThrow(RangeError);
 });

@@ -57,14 +57,18 @@ function removed(element: XmlElement): Edit {
   return { ...element.source, text: "" };
 }
 
-/** A kept disk's element has its disk id exchanged wherever it stands in it: references, and the device's alias. */
+/**
+ * A kept disk's element has its disk id exchanged wherever it stands in it (references, the device's alias), and its volume
+ * has no parent: what was restored is one volume.
+ */
 function diskEdit(element: XmlElement, isActive: boolean, rewrite: OvfRewrite, text: string): Edit {
   const { start, end } = element.source;
   const oldId = diskIdOf(element);
   const newId = oldId === undefined ? undefined : rewrite.disks.get(oldId);
   if (!isActive || oldId === undefined || newId === undefined) return removed(element);
   for (const id of [oldId, newId]) if (!UUID.test(id)) throw new UsageError(`"${id}" is not the id of a disk`);
-  return { start, end, text: text.slice(start, end).replaceAll(oldId, newId) };
+  const standalone = text.slice(start, end).replace(/(\sovf:parentRef=)("[^"]*"|'[^']*')/, '$1""');
+  return { start, end, text: standalone.replaceAll(oldId, newId) };
 }
 
 /** Edits inside an edited range are dropped: the outer one has decided. */
