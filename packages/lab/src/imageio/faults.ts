@@ -9,11 +9,11 @@ export class ImageioFaults {
   failRequests: FaultMode = "off";
   /** Lists of extents come so much later, in ms. */
   extentsDelayMs = 0;
-  /** Idle connections are closed, silently, after so many ms instead of the ticket's own time. */
-  idleCloseMs: number | undefined = undefined;
+  /** A request on a connection that was kept alive meets a closed one, as after an idle time-out: no answer at all. */
+  idleClose: FaultMode = "off";
 
   /** Whether the fault strikes now; "once" is used up by asking. */
-  strikes(fault: "cutReads" | "failRequests"): boolean {
+  strikes(fault: "cutReads" | "failRequests" | "idleClose"): boolean {
     const mode = this[fault];
     if (mode === "once") this[fault] = "off";
     return mode !== "off";

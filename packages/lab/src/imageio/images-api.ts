@@ -63,10 +63,10 @@ export class ImagesApi {
       const first = range?.first ?? 0;
       const last = range?.last ?? available - 1;
       const length = last - first + 1;
-      const disposition = filename === undefined ? "attachment" : `attachment; filename=${filename}`;
+      const disposition = filename === undefined ? "attachment" : `attachment; filename=${asciiName(filename)}`;
       const headers = {
         "content-type": "application/octet-stream",
-        "content-disposition": Buffer.from(disposition, "utf8").toString("latin1"), // raw UTF-8 on the wire
+        "content-disposition": disposition,
         ...(range && { "content-range": `bytes ${first}-${last}/${sizeBytes}` }),
       };
       if (length < 0) {
@@ -158,10 +158,15 @@ export class ImagesApi {
   }
 }
 
-/** Answers a request that failed; once bytes are under way the connection ends instead, short. */
-export function answerFailure({ response }: ImageRequest, error: unknown): void {
-  if (response.headersSent) response.destroy();
+/** Answers a request that failed; once bytes are under way the connection ends behind them instead, short. */
+export function answerFailure({ request, response }: ImageRequest, error: unknown): void {
+  if (response.headersSent) request.socket.destroySoon();
   else replyError(response, error);
+}
+
+/** The daemon writes raw UTF-8 here, which Node's HTTP server has no way to send. */
+function asciiName(filename: string): string {
+  return filename.replace(/[^\x20-\x7e]/g, "_");
 }
 
 function oneOf<T extends string>(

@@ -42,6 +42,8 @@ export class LabImageio implements ImageioDaemon {
   readonly #tickets = new Map<string, Ticket>();
   readonly #api: ImagesApi;
   readonly #servers: readonly HttpServer[];
+  /** Connections that have had a request. */
+  readonly #keptAlive = new WeakSet<Socket>();
 
   private constructor(options: LabImageioOptions, https: HttpServer, servers: readonly HttpServer[]) {
     this.#options = options;
@@ -115,8 +117,14 @@ export class LabImageio implements ImageioDaemon {
   }
 
   async #handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    request.socket.setTimeout(0);
-    response.once("close", () => this.#watchIdle(request.socket, request.url ?? ""));
+    const { socket } = request;
+    if (this.#keptAlive.has(socket) && this.faults.strikes("idleClose")) {
+      socket.destroy();
+      return;
+    }
+    this.#keptAlive.add(socket);
+    socket.setTimeout(0);
+    response.once("close", () => this.#watchIdle(socket, request.url ?? ""));
     const url = new URL(request.url ?? "/", "http://imageio");
     const call = route(this.#api, request, url);
     if (call === undefined) {
@@ -136,8 +144,7 @@ export class LabImageio implements ImageioDaemon {
   #watchIdle(socket: Socket, url: string): void {
     const ticketId = /^\/images\/(?<id>[^/?]+)/.exec(url)?.groups?.["id"] ?? "";
     const seconds = this.#tickets.get(ticketId)?.data.inactivityTimeoutSeconds;
-    const idleMs = this.faults.idleCloseMs ?? (seconds === undefined ? STRANGER_TIMEOUT_MS : seconds * 1000);
-    if (!socket.destroyed) socket.setTimeout(idleMs);
+    if (!socket.destroyed) socket.setTimeout(seconds === undefined ? STRANGER_TIMEOUT_MS : seconds * 1000);
   }
 }
 

@@ -1,5 +1,4 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { pipeline } from "node:stream/promises";
 
 import type { Backend } from "./backend.ts";
 import { ImageioError } from "./errors.ts";
@@ -16,7 +15,7 @@ export interface SendRange {
 
 /**
  * Sends a range of a backend as the body of an answer. `begin` writes the headers once the first bytes are there, so
- * that a backend that fails at once is still answered properly. When it fails later the connection just ends.
+ * that a backend that fails at once is still answered properly. Rejects when it fails later, or the client goes away.
  */
 export async function sendFrom(
   backend: Backend,
@@ -28,7 +27,16 @@ export async function sendFrom(
   const pieces = readPieces(backend, range, signal);
   const first = await pieces.next();
   begin();
-  await pipeline(resume(first, pieces), response);
+  const gone = new Promise<never>((_, reject) => {
+    response.once("close", () => reject(new ImageioError("the client has gone")));
+  });
+  gone.catch(() => undefined); // after a good end nobody asks any more
+  for (let piece = first; piece.done !== true; piece = await pieces.next()) {
+    const { value } = piece;
+    const sent = new Promise<void>((resolve) => response.write(value, () => resolve()));
+    await Promise.race([sent, gone]);
+  }
+  response.end();
 }
 
 /** Writes the body of a request to a backend and returns its length, which is short when the client goes away. */
@@ -78,12 +86,6 @@ async function* readPieces(
     yield piece;
   }
   if (cutAfter < length) throw new ImageioError("a fault was switched on: the transfer is cut");
-}
-
-async function* resume<T>(first: IteratorResult<T>, rest: AsyncGenerator<T>): AsyncGenerator<T> {
-  if (first.done === true) return;
-  yield first.value;
-  yield* rest;
 }
 
 /** What a client sent before it was done or went away. */

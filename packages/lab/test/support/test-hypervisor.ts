@@ -8,6 +8,7 @@ import { onTestFinished } from "vitest";
 import type { NbdExport } from "../../src/hypervisor/hypervisor.ts";
 import { QemuHypervisor } from "../../src/hypervisor/qemu-hypervisor.ts";
 import { makeTemporaryDirectory } from "./temporary-directory.ts";
+import type { Finished } from "./temporary-directory.ts";
 
 export const MiB = 1024 * 1024;
 export const CLUSTER_BYTES = 65536;
@@ -19,10 +20,10 @@ export interface TestHypervisor {
 }
 
 /** A hypervisor over an empty tree; it is closed, and the tree removed, after the test. */
-export async function openTestHypervisor(): Promise<TestHypervisor> {
-  const directory = await makeTemporaryDirectory();
+export async function openTestHypervisor(finished: Finished = onTestFinished): Promise<TestHypervisor> {
+  const directory = await makeTemporaryDirectory(finished);
   const hypervisor = await QemuHypervisor.open(join(directory, "storage"));
-  onTestFinished(() => hypervisor.close());
+  finished(() => hypervisor.close());
   return { hypervisor, directory };
 }
 
