@@ -50,3 +50,7 @@ export * from "./runs/restore-virtual-machine.ts";
 export * from "./util/sync-directory.ts";
 export * from "./ledger/ledger.ts";
 export * from "./ledger/ledger-run.ts";
+export * from "./repository/lease.ts";
+export type { LeaseHolder } from "./repository/lease-folder.ts";
+export * from "./util/clock.ts";
+export * from "./runs/backup-virtual-machine.ts";

@@ -47,6 +47,7 @@ export async function backupVirtualMachine(options: BackupOptions): Promise<Reco
   try {
     const lease = await acquireLease(options.repository.store, {
       resource: `vm-${vmFolder(options.vm.id)}`,
+      title: `virtual machine ${options.vm.name}`,
       holder: { runId, ...processIdentity() },
       ttlMs: LEASE_TTL_MS,
       ifBusy: options.ifBusy,
