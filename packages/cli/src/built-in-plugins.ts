@@ -1,0 +1,17 @@
+import type { Plugin, PluginKind } from "@ovault/core";
+
+type Loader = () => Promise<{ readonly default: Plugin }>;
+
+/** The plugins that come with ovault; each kind is loaded when the first of it is needed. */
+const LOADERS: Readonly<Record<PluginKind, readonly Loader[]>> = {
+  destination: [() => import("@ovault/destination-filesystem")],
+  manager: [() => import("@ovault/ovirt")],
+  strategy: [() => import("@ovault/strategy-changed-block-tracking")],
+  codec: [],
+  hooks: [],
+};
+
+export async function loadBuiltInPlugins(kind: PluginKind): Promise<readonly Plugin[]> {
+  const modules = await Promise.all(LOADERS[kind].map((load) => load()));
+  return modules.map((module) => module.default);
+}

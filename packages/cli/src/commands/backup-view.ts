@@ -1,0 +1,117 @@
+import type { BackupPlan } from "@ovault/core";
+
+import { errorSummary } from "../output/error-text.ts";
+import { formatBytes, formatDuration } from "../output/format.ts";
+import { table, text, type View } from "../output/view.ts";
+import type { PointSummary } from "./point-summary.ts";
+
+/** How the backup of one virtual machine ended. */
+export interface BackupResult {
+  readonly vm: { readonly id: string; readonly name: string };
+  readonly elapsedMs: number;
+  /** Undefined when it failed. */
+  readonly point: PointSummary | undefined;
+  readonly error: unknown;
+}
+
+/** What a backup would do with each disk. */
+export interface PlanSummary {
+  readonly vm: { readonly id: string; readonly name: string };
+  readonly strategy: string;
+  readonly basePoint: string | null;
+  readonly disks: readonly {
+    readonly id: string;
+    readonly alias: string;
+    readonly logicalBytes: number;
+    /** `full`, `incremental` (if change tracking still holds), or `skip`. */
+    readonly action: "full" | "incremental" | "skip";
+    readonly reason: string;
+  }[];
+}
+
+/** The results for programs: errors as their code, message and hint. */
+export function resultsData(results: readonly BackupResult[]): unknown {
+  return results.map(({ vm, elapsedMs, point, error }) => ({
+    vm,
+    elapsedMs,
+    point: point ?? null,
+    error: error === undefined ? null : errorSummary(error),
+  }));
+}
+
+export function resultsView(results: readonly BackupResult[]): View {
+  const rows = results.flatMap(({ vm, elapsedMs, point }) =>
+    (point?.disks ?? []).map((disk, position) => [
+      position === 0 ? vm.name : "",
+      position === 0 ? (point?.id ?? "") : "",
+      disk.alias,
+      disk.mode,
+      formatBytes(disk.logicalBytes),
+      formatBytes(disk.readBytes),
+      formatBytes(disk.storedBytes),
+      position === 0 ? formatDuration(elapsedMs) : "",
+      disk.reason,
+    ]),
+  );
+  const titles = ["vm", "point", "disk", "mode", ">logical", ">read", ">stored", ">time", "why"];
+  return [
+    ...(rows.length > 0 ? [table(titles, rows, "")] : []),
+    ...results.flatMap(({ vm, point }) => [
+      ...(point?.skipped ?? []).map(({ alias, reason }) => text(`${vm.name}: not taken: ${alias}: ${reason}`)),
+      ...(point?.warnings ?? []).map((warning) => text(`${vm.name}: warning: ${warning}`)),
+    ]),
+    ...results.flatMap(({ vm, error }) => {
+      if (error === undefined) return [];
+      const { message, hint } = errorSummary(error);
+      return [text(`${vm.name}: failed: ${message}`, ...(hint === null ? [] : [`  hint: ${hint}`]))];
+    }),
+  ];
+}
+
+export function summarizePlan(plan: BackupPlan, full: boolean): PlanSummary {
+  const taken = plan.disks.map((disk) => {
+    const assessment = plan.assessments.find(({ diskId }) => diskId === disk.id);
+    const incremental = !full && plan.base !== undefined && assessment?.verdict === "incremental";
+    return {
+      id: disk.id,
+      alias: disk.alias,
+      logicalBytes: disk.logicalBytes,
+      action: incremental ? ("incremental" as const) : ("full" as const),
+      reason: full
+        ? "asked for"
+        : plan.base === undefined
+          ? "there is no point to start from"
+          : (assessment?.reason ?? ""),
+    };
+  });
+  const skipped = plan.skipped.map(({ disk, reason }) => ({
+    id: disk.id,
+    alias: disk.alias,
+    logicalBytes: disk.logicalBytes,
+    action: "skip" as const,
+    reason,
+  }));
+  return {
+    vm: { id: plan.vm.id, name: plan.vm.name },
+    strategy: plan.strategy,
+    basePoint: plan.base?.id ?? null,
+    disks: [...taken, ...skipped],
+  };
+}
+
+export function plansView(plans: readonly PlanSummary[]): View {
+  const rows = plans.flatMap(({ vm, strategy, disks }) =>
+    disks.map((disk, position) => [
+      position === 0 ? vm.name : "",
+      position === 0 ? strategy : "",
+      disk.alias,
+      formatBytes(disk.logicalBytes),
+      disk.action,
+      disk.reason,
+    ]),
+  );
+  return [
+    table(["vm", "strategy", "disk", ">size", "would be", "why"], rows, "nothing to do"),
+    text("Nothing was changed."),
+  ];
+}

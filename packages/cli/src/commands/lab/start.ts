@@ -1,0 +1,141 @@
+import { join, resolve } from "node:path";
+
+import { UsageError } from "@ovault/core";
+import {
+  connectLab,
+  engineVersions,
+  labConfiguration,
+  products,
+  startLab,
+  writeLabConfiguration,
+  type EngineVersion,
+  type LabOptions,
+  type LabStatus,
+  type LabVmRequest,
+  type Product,
+} from "@ovault/lab";
+import { InvalidArgumentError, Option } from "commander";
+
+import { collect, examples, type CommandContext, type Define } from "../../command.ts";
+import { createRepository } from "../../create-repository.ts";
+import { facts, type View } from "../../output/view.ts";
+import { announceReady, startDetached } from "./detached.ts";
+import { statusView } from "./status.ts";
+
+interface StartOptions {
+  readonly dir: string;
+  readonly engineVersion?: EngineVersion;
+  readonly product?: Product;
+  readonly vm?: readonly string[];
+  readonly down?: readonly string[];
+  readonly port?: number;
+  readonly imageioControl?: string;
+  readonly imageioUrl?: string;
+  readonly detach?: boolean;
+}
+
+interface StartedLab extends LabStatus {
+  readonly config: string;
+  readonly passwordFile: string;
+}
+
+export const defineStart: Define = (command, invoke) => {
+  command
+    .addOption(new Option("--engine-version <version>", "release to play (default: 4.5)").choices(engineVersions))
+    .addOption(new Option("--product <product>", "name to go by (default: ovirt)").choices(products))
+    .option("--vm <name=image,…>", "a VM with copies of these qcow2 or raw files as disks; repeatable", collect)
+    .option("--down <name>", "leave this VM powered off; repeatable", collect)
+    .option("--port <port>", "of the API, on 127.0.0.1 (default: any free one)", parsePort)
+    .option("--imageio-control <socket>", "hand tickets to a real ovirt-imageio daemon: its control socket…")
+    .option("--imageio-url <url>", "…and the URL where it serves images")
+    .option("--detach", "return when everything answers, and leave the lab running")
+    .addHelpText(
+      "after",
+      examples(
+        ["ovault lab start --dir lab --vm web01=root.qcow2,data.raw --detach", "a VM with two disks"],
+        ["ovault lab start --dir lab", "the same lab again, until Ctrl-C"],
+      ),
+    )
+    .action((options: StartOptions) =>
+      invoke(command, async (context) => {
+        if (options.detach === true) {
+          await startDetached(options.dir, context.signal);
+          const lab = await describeLab(options.dir);
+          return { data: lab, view: startedView(lab) };
+        }
+        const { ended } = await start(options, context);
+        const lab = await describeLab(options.dir);
+        announceReady();
+        return { data: lab, view: startedView(lab), running: ended };
+      }),
+    );
+};
+
+/** Starts the lab in this process and makes it ready to use. The promise inside is settled when the lab has ended. */
+async function start(options: StartOptions, { signal }: CommandContext): Promise<{ readonly ended: Promise<void> }> {
+  const lab = await startLab({ ...labOptions(options), signal });
+  try {
+    const { destinations } = labConfiguration(lab);
+    await createRepository(join(lab.directory, destinations.main.directory), signal);
+    await writeLabConfiguration(lab);
+  } catch (error) {
+    await lab.stop();
+    throw error;
+  }
+  return lab;
+}
+
+function labOptions(options: StartOptions): LabOptions {
+  const { dir, engineVersion, product, port, imageioControl: control, imageioUrl: url } = options;
+  if ((control === undefined) !== (url === undefined)) {
+    throw new UsageError("--imageio-control and --imageio-url belong together");
+  }
+  return {
+    directory: dir,
+    vms: parseVms(options.vm ?? [], options.down ?? []),
+    ...(engineVersion === undefined ? {} : { engineVersion }),
+    ...(product === undefined ? {} : { product }),
+    ...(port === undefined ? {} : { port }),
+    ...(control === undefined || url === undefined ? {} : { imageio: { control: resolve(control), url } }),
+  };
+}
+
+function parseVms(written: readonly string[], down: readonly string[]): readonly LabVmRequest[] {
+  const vms = written.map((vm) => {
+    const [, name, images] = /^([^=]+)=(.+)$/.exec(vm) ?? [];
+    if (name === undefined || images === undefined) {
+      throw new UsageError(`--vm ${vm} is not NAME=IMAGE[,IMAGE…]`, { hint: "For example: --vm web01=disk.qcow2" });
+    }
+    return { name, images: images.split(",").map((image) => resolve(image)), down: down.includes(name) };
+  });
+  const unknown = down.find((name) => vms.every((vm) => vm.name !== name));
+  if (unknown !== undefined) throw new UsageError(`--down ${unknown}: there is no --vm of that name`);
+  return vms;
+}
+
+function parsePort(written: string): number {
+  const port = Number(written);
+  if (Number.isInteger(port) && port > 0 && port < 65_536) return port;
+  throw new InvalidArgumentError("It must be from 1 to 65535.");
+}
+
+async function describeLab(directory: string): Promise<StartedLab> {
+  const status = await connectLab(directory).status();
+  const { password } = labConfiguration(status).managers.lab;
+  return {
+    ...status,
+    config: join(status.directory, "ovault.yaml"),
+    passwordFile: join(status.directory, password.file),
+  };
+}
+
+function startedView(lab: StartedLab): View {
+  return [
+    ...statusView(lab),
+    facts([
+      ["password", `in ${lab.passwordFile}`],
+      ["configuration", lab.config],
+      ["try", `ovault vms --config ${lab.config}`],
+    ]),
+  ];
+}

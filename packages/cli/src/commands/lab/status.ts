@@ -1,0 +1,43 @@
+import { connectLab, type LabStatus } from "@ovault/lab";
+
+import { examples, type Define } from "../../command.ts";
+import { formatBytes } from "../../output/format.ts";
+import { facts, table, type View } from "../../output/view.ts";
+
+interface StatusOptions {
+  readonly dir: string;
+}
+
+export const defineStatus: Define = (command, invoke) => {
+  command.addHelpText("after", examples(["ovault lab status --dir lab", ""])).action(({ dir }: StatusOptions) =>
+    invoke(command, async () => {
+      const status = await connectLab(dir).status();
+      return { data: status, view: statusView(status) };
+    }),
+  );
+};
+
+export function statusView(status: LabStatus): View {
+  const rows = status.vms.flatMap(({ name, status: state, disks }) =>
+    disks.map((disk, index) => [
+      index === 0 ? name : "",
+      index === 0 ? state : "",
+      String(index),
+      disk.alias,
+      disk.id,
+      disk.format,
+      formatBytes(disk.virtualBytes),
+    ]),
+  );
+  const faults = status.faults.map(({ name, mode }) => `${name} (${mode})`);
+  return [
+    facts([
+      ["lab", `${status.directory} (pid ${status.pid})`],
+      ["engine", `${status.product} ${status.engineVersion} at ${status.url}`],
+      ["user", status.user],
+      ["CA", `${status.caFile}, SHA-256 ${status.caFingerprint}`],
+      ["faults", faults.length === 0 ? undefined : faults.join(", ")],
+    ]),
+    table(["vm", "status", ">#", "disk", "id", "format", ">size"], rows, "no virtual machines"),
+  ];
+}

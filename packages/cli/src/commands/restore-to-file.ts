@@ -1,0 +1,76 @@
+import { resolve } from "node:path";
+
+import { NotFoundError, restoreToTarget, type RecoveryPoint } from "@ovault/core";
+import { Qcow2FileTarget, RawFileTarget, type ImageFileTarget } from "@ovault/disk-image";
+
+import type { CommandContext } from "../command.ts";
+import { Installation } from "../installation.ts";
+import { findDisk } from "../select/find-disk.ts";
+import { findPoint } from "../select/find-point.ts";
+
+/** As on the command line. */
+export interface RestoreFileOptions {
+  readonly disk: string;
+  readonly toFile: string;
+  readonly format: "raw" | "qcow2";
+}
+
+/** Sizes in bytes. */
+export interface RestoredFile {
+  readonly point: string;
+  readonly disk: { readonly id: string; readonly alias: string };
+  readonly file: string;
+  readonly format: "raw" | "qcow2";
+  readonly doneBytes: number;
+  readonly writtenBytes: number;
+  readonly elapsedMs: number;
+}
+
+const TARGETS = { raw: RawFileTarget, qcow2: Qcow2FileTarget } as const;
+
+/** Needs the destination alone. The file appears complete or not at all; one that is there is never overwritten. */
+export async function restoreToFile(
+  context: CommandContext,
+  wanted: string,
+  { disk: wantedDisk, toFile, format }: RestoreFileOptions,
+  from: string | undefined,
+): Promise<RestoredFile> {
+  await using installation = await Installation.open(context);
+  const repository = await installation.repository(from);
+  const point = await findPoint(repository, wanted, context.signal);
+  const record = findRecord(point, wantedDisk);
+  const { id, alias } = record.disk;
+  const { logicalBytes } = record.stats;
+  const path = resolve(toFile);
+  const startedAt = performance.now();
+  const target: ImageFileTarget = await TARGETS[format].create({ path, diskId: id, logicalBytes });
+  try {
+    const totals = await restoreToTarget({
+      point,
+      record,
+      target,
+      repository,
+      taps: [context.terminal.showRun(alias, logicalBytes)],
+      signal: context.signal,
+    });
+    await target.finish();
+    const elapsedMs = Math.round(performance.now() - startedAt);
+    return { point: point.id, disk: { id, alias }, file: path, format, ...totals, elapsedMs };
+  } catch (error) {
+    await target.abort();
+    throw error;
+  }
+}
+
+function findRecord(point: RecoveryPoint, wanted: string): RecoveryPoint["disks"][number] {
+  const owner = `recovery point ${point.id}`;
+  const { id } = findDisk(
+    [...point.disks, ...point.skipped].map(({ disk }) => disk),
+    wanted,
+    owner,
+  );
+  const record = point.disks.find(({ disk }) => disk.id === id);
+  if (record !== undefined) return record;
+  const reason = point.skipped.find(({ disk }) => disk.id === id)?.reason ?? "it was not taken";
+  throw new NotFoundError(`${owner} does not hold disk ${wanted}: ${reason}`, { context: { disk: id } });
+}

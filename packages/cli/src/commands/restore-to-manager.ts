@@ -1,0 +1,121 @@
+import {
+  restoreVirtualMachine,
+  UsageError,
+  type Manager,
+  type RecoveryPoint,
+  type Repository,
+  type RestoredVirtualMachine,
+  type RestorePlan,
+  type RestoreRequest,
+  type Strategy,
+} from "@ovault/core";
+
+import type { CommandContext } from "../command.ts";
+import { Installation } from "../installation.ts";
+import { clearLeftovers } from "../leftovers.ts";
+import { preferredStrategy } from "../select/choose-strategy.ts";
+import { findPoint } from "../select/find-point.ts";
+
+/** As on the command line. */
+export interface RestoreVmOptions {
+  readonly as: string;
+  readonly manager?: string;
+  readonly cluster?: string;
+  readonly storageDomain?: string;
+  readonly network?: readonly string[];
+  readonly mac: "keep" | "new";
+  readonly start?: boolean;
+}
+
+/** Sizes in bytes. */
+export interface RestoredVm {
+  readonly point: string;
+  readonly vm: RestoredVirtualMachine;
+  readonly manager: string;
+  readonly runId: string;
+  readonly doneBytes: number;
+  readonly writtenBytes: number;
+  readonly elapsedMs: number;
+}
+
+export async function restoreToManager(
+  context: CommandContext,
+  wanted: string,
+  options: RestoreVmOptions,
+  from: string | undefined,
+): Promise<RestoredVm> {
+  await using installation = await Installation.open(context);
+  const { repository, point, manager, strategy, request } = await prepare(installation, context, wanted, options, from);
+  await clearLeftovers(installation, manager, context);
+  const { signal, terminal } = context;
+  const totalBytes = point.disks.reduce((sum, { stats }) => sum + stats.logicalBytes, 0);
+  const startedAt = performance.now();
+  const result = await restoreVirtualMachine({
+    request,
+    repository,
+    strategy,
+    manager: manager.name,
+    ledger: await installation.ledger(),
+    taps: [...(await installation.taps()), terminal.showRun(options.as, totalBytes)],
+    signal,
+  });
+  const elapsedMs = Math.round(performance.now() - startedAt);
+  return { point: point.id, manager: manager.name, ...result, elapsedMs };
+}
+
+/** What `restoreToManager` would do, step by step. */
+export async function planRestore(
+  context: CommandContext,
+  wanted: string,
+  options: RestoreVmOptions,
+  from: string | undefined,
+): Promise<RestorePlan> {
+  await using installation = await Installation.open(context);
+  const { strategy, request } = await prepare(installation, context, wanted, options, from);
+  return await strategy.planRestore(request, context.signal);
+}
+
+interface Prepared {
+  readonly repository: Repository;
+  readonly point: RecoveryPoint;
+  readonly manager: Manager;
+  readonly strategy: Strategy;
+  readonly request: RestoreRequest;
+}
+
+async function prepare(
+  installation: Installation,
+  { signal }: CommandContext,
+  wanted: string,
+  options: RestoreVmOptions,
+  from: string | undefined,
+): Promise<Prepared> {
+  const networks = parseNetworks(options.network ?? []);
+  const repository = await installation.repository(from);
+  const point = await findPoint(repository, wanted, signal);
+  const ownManager = installation.configuration.managers.has(point.vm.manager) ? point.vm.manager : undefined;
+  const manager = await installation.manager(options.manager ?? ownManager);
+  const { as: name, cluster, storageDomain, mac, start = false } = options;
+  const request: RestoreRequest = {
+    point,
+    disks: point.disks,
+    name,
+    networks,
+    mac,
+    start,
+    ...(cluster === undefined ? {} : { cluster }),
+    ...(storageDomain === undefined ? {} : { storageDomain }),
+  };
+  const strategy = preferredStrategy(await installation.strategies(manager), manager);
+  return { repository, point, manager, strategy, request };
+}
+
+function parseNetworks(written: readonly string[]): ReadonlyMap<string, string> {
+  return new Map(
+    written.map((pair) => {
+      const [, before, after] = /^([^=]+)=([^=]+)$/.exec(pair) ?? [];
+      if (before !== undefined && after !== undefined) return [before, after];
+      throw new UsageError(`--network ${pair} is not FROM=TO`, { hint: "For example: --network prod=test" });
+    }),
+  );
+}

@@ -1,0 +1,39 @@
+import type { RestorePlan } from "@ovault/core";
+
+import { formatBytes, formatDuration } from "../output/format.ts";
+import { facts, text, type View } from "../output/view.ts";
+import type { RestoredFile } from "./restore-to-file.ts";
+import type { RestoredVm } from "./restore-to-manager.ts";
+
+export function restoredVmView({ point, vm, manager, doneBytes, writtenBytes, elapsedMs }: RestoredVm): View {
+  return [
+    facts([
+      ["restored", `${point} as ${vm.name} (${vm.id}) on ${manager}`],
+      ["disks", vm.disks.map(({ id }) => id).join(", ")],
+      ["data", describeData(doneBytes, writtenBytes, elapsedMs)],
+    ]),
+  ];
+}
+
+export function restoredFileView(restored: RestoredFile): View {
+  const { point, disk, file, format, doneBytes, writtenBytes, elapsedMs } = restored;
+  return [
+    facts([
+      ["restored", `disk ${disk.alias} of ${point}`],
+      ["file", `${file} (${format})`],
+      ["data", describeData(doneBytes, writtenBytes, elapsedMs)],
+    ]),
+  ];
+}
+
+export function restorePlanView({ steps, warnings }: RestorePlan): View {
+  return [
+    text(...steps.map((step, index) => `${index + 1}. ${step}`)),
+    ...warnings.map((warning) => text(`warning: ${warning}`)),
+    text("Nothing was changed."),
+  ];
+}
+
+function describeData(doneBytes: number, writtenBytes: number, elapsedMs: number): string {
+  return `${formatBytes(doneBytes)}, ${formatBytes(writtenBytes)} of it written, in ${formatDuration(elapsedMs)}`;
+}

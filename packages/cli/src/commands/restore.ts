@@ -1,0 +1,64 @@
+import { UsageError } from "@ovault/core";
+import { Option } from "commander";
+
+import { collect, examples, type Define } from "../command.ts";
+import { planRestore, restoreToManager, type RestoreVmOptions } from "./restore-to-manager.ts";
+import { restoreToFile, type RestoreFileOptions } from "./restore-to-file.ts";
+import { restoredFileView, restoredVmView, restorePlanView } from "./restore-view.ts";
+
+type RestoreOptions = Partial<RestoreVmOptions & RestoreFileOptions> & {
+  readonly from?: string;
+  readonly dryRun?: boolean;
+};
+
+export const define: Define = (command, invoke) => {
+  command
+    .argument("<point>", "id, a unique beginning of it, or VM@latest")
+    .option("--as <name>", "restore as a new virtual machine of this name")
+    .option("--manager <name>", "manager to restore to (default: the one the point is from)")
+    .option("--cluster <name>", "cluster of the new machine (default: the one in the point)")
+    .option("--storage-domain <name>", "storage domain of its disks (default: the one in the point)")
+    .option("--network <from=to>", "replace a network; repeatable", collect)
+    .addOption(
+      new Option("--mac <policy>", "keep the MAC addresses, or take new ones").choices(["keep", "new"]).default("new"),
+    )
+    .option("--start", "start the new machine")
+    .option("--disk <disk>", "restore this disk only: id, alias or index")
+    .option("--to-file <path>", "write the disk to a file; needs the destination alone, no engine")
+    .addOption(new Option("--format <format>", "of the file").choices(["raw", "qcow2"]).default("raw"))
+    .option("--from <destination>", "destination that holds the point")
+    .option("--dry-run", "show what would be done and change nothing")
+    .addHelpText(
+      "after",
+      examples(
+        ["ovault restore web01@latest --as web01-restored --start", "a new machine beside the old one"],
+        ["ovault restore 0192f3 --as web01 --network prod=test", "into another network"],
+        ["ovault restore web01@latest --disk 0 --to-file web01.qcow2 --format qcow2", "without any engine"],
+      ),
+    )
+    .action((point: string, options: RestoreOptions) =>
+      invoke(command, async (context) => {
+        const { as, disk, toFile, from } = options;
+        if (as !== undefined) {
+          if (disk !== undefined || toFile !== undefined) throw conflict();
+          const request = { mac: "new" as const, ...options, as };
+          if (options.dryRun === true) {
+            const plan = await planRestore(context, point, request, from);
+            return { data: plan, view: restorePlanView(plan) };
+          }
+          const restored = await restoreToManager(context, point, request, from);
+          return { data: restored, view: restoredVmView(restored) };
+        }
+        if (disk === undefined || toFile === undefined) throw conflict();
+        if (options.dryRun === true) throw new UsageError("--dry-run is for restores to a manager");
+        const restored = await restoreToFile(context, point, { format: "raw", ...options, disk, toFile }, from);
+        return { data: restored, view: restoredFileView(restored) };
+      }),
+    );
+};
+
+function conflict(): UsageError {
+  return new UsageError("say what to restore: a machine or one disk", {
+    hint: "Either --as NAME, or --disk DISK together with --to-file PATH.",
+  });
+}

@@ -1,0 +1,62 @@
+import type { RecoveryPoint } from "@ovault/core";
+
+import { examples, type CommandContext, type Define } from "../command.ts";
+import { Installation } from "../installation.ts";
+import { formatBytes, formatTime } from "../output/format.ts";
+import { facts, table, text, type View } from "../output/view.ts";
+import { findPoint } from "../select/find-point.ts";
+
+interface ShowOptions {
+  readonly from?: string;
+}
+
+export const define: Define = (command, invoke) => {
+  command
+    .argument("<point>", "id, a unique beginning of it, or VM@latest")
+    .option("--from <destination>", "destination to look in")
+    .addHelpText("after", examples(["ovault show web01@latest", "disks, modes and reasons"]))
+    .action((point: string, options: ShowOptions) =>
+      invoke(command, async (context) => {
+        const data = await showPoint(context, point, options);
+        return { data, view: pointView(data) };
+      }),
+    );
+};
+
+/** The whole manifest. */
+export async function showPoint(
+  context: CommandContext,
+  wanted: string,
+  { from }: ShowOptions,
+): Promise<RecoveryPoint> {
+  await using installation = await Installation.open(context);
+  return await findPoint(await installation.repository(from), wanted, context.signal);
+}
+
+export function pointView(point: RecoveryPoint): View {
+  const disks = point.disks.map(({ disk, mode, reason, stats }) => [
+    String(disk.index),
+    disk.alias,
+    mode,
+    formatBytes(stats.logicalBytes),
+    formatBytes(stats.readBytes),
+    formatBytes(stats.storedBytes),
+    reason,
+  ]);
+  return [
+    facts([
+      ["point", point.id],
+      ["virtual machine", `${point.vm.name} (${point.vm.id}) of ${point.vm.manager}`],
+      ["taken", formatTime(point.takenAt)],
+      ["sealed", formatTime(point.sealedAt)],
+      ["strategy", point.strategy],
+      ["base", point.basePoint ?? "none: a full backup"],
+      ["consistency", point.consistency],
+      ["documents", point.documents.map(({ name }) => name).join(", ") || "none"],
+      ["made by", `ovault ${point.ovaultVersion}, run ${point.runId}`],
+    ]),
+    table([">#", "disk", "mode", ">logical", ">read", ">stored", "why"], disks, "no disks"),
+    ...point.skipped.map(({ disk, reason }) => text(`not taken: ${disk.alias}: ${reason}`)),
+    ...point.warnings.map((warning) => text(`warning: ${warning}`)),
+  ];
+}

@@ -1,0 +1,100 @@
+import type { Assessment, Strategy, VirtualMachine } from "@ovault/core";
+
+import { examples, type CommandContext, type Define } from "../command.ts";
+import { Installation } from "../installation.ts";
+import { formatBytes } from "../output/format.ts";
+import { table, type View } from "../output/view.ts";
+import { chooseStrategy } from "../select/choose-strategy.ts";
+
+interface VmsOptions {
+  readonly manager?: string;
+}
+
+/** A virtual machine as `--json` shows it. Sizes in bytes. */
+export interface VmSummary {
+  readonly id: string;
+  readonly name: string;
+  readonly status: string;
+  readonly cluster: string | null;
+  readonly strategy: string;
+  readonly disks: readonly VmDiskSummary[];
+}
+
+export interface VmDiskSummary {
+  readonly id: string;
+  readonly alias: string;
+  readonly index: number;
+  readonly logicalBytes: number;
+  readonly actualBytes: number | null;
+  readonly format: string;
+  readonly verdict: Assessment["disks"][number]["verdict"];
+  readonly reason: string;
+}
+
+export const define: Define = (command, invoke) => {
+  command
+    .option("--manager <name>", "manager to ask")
+    .addHelpText("after", examples(["ovault vms", "every disk, and how a backup would take it"]))
+    .action((options: VmsOptions) =>
+      invoke(command, async (context) => {
+        const vms = await listVirtualMachines(context, options);
+        return { data: vms, view: vmsView(vms) };
+      }),
+    );
+};
+
+/** The inventory by name, with what the strategy `auto` says about each disk. */
+export async function listVirtualMachines(context: CommandContext, options: VmsOptions): Promise<readonly VmSummary[]> {
+  await using installation = await Installation.open(context);
+  const { signal } = context;
+  const manager = await installation.manager(options.manager);
+  const strategies = await installation.strategies(manager);
+  const summaries: VmSummary[] = [];
+  for (const vm of await manager.inventory(signal)) {
+    const strategy = await chooseStrategy(strategies, { wanted: "auto", manager, vm, signal });
+    summaries.push(summarize(vm, strategy, await strategy.assess(vm, signal)));
+  }
+  return summaries.toSorted((a, b) => a.name.localeCompare(b.name));
+}
+
+function summarize(vm: VirtualMachine, strategy: Strategy, assessment: Assessment): VmSummary {
+  return {
+    id: vm.id,
+    name: vm.name,
+    status: vm.status,
+    cluster: vm.cluster?.name ?? null,
+    strategy: strategy.name,
+    disks: vm.disks.map((disk) => {
+      const found = assessment.disks.find(({ diskId }) => diskId === disk.id);
+      return {
+        id: disk.id,
+        alias: disk.alias,
+        index: disk.index,
+        logicalBytes: disk.logicalBytes,
+        actualBytes: disk.actualBytes ?? null,
+        format: disk.format,
+        verdict: found?.verdict ?? "impossible",
+        reason: found?.reason ?? `${strategy.name} does not know this disk`,
+      };
+    }),
+  };
+}
+
+export function vmsView(vms: readonly VmSummary[]): View {
+  const rows = vms.flatMap(({ name, status, strategy, disks }) => {
+    if (disks.length === 0) return [[name, status, "", "no disks", "", "", "", "", ""]];
+    return disks.map((disk, position) => [
+      position === 0 ? name : "",
+      position === 0 ? status : "",
+      String(disk.index),
+      disk.alias,
+      formatBytes(disk.logicalBytes),
+      disk.actualBytes === null ? "" : formatBytes(disk.actualBytes),
+      disk.verdict,
+      strategy,
+      disk.reason,
+    ]);
+  });
+  const titles = ["vm", "status", ">#", "disk", ">size", ">used", "backup", "strategy", "why"];
+  return [table(titles, rows, "no virtual machines are visible to this user")];
+}

@@ -1,0 +1,41 @@
+import { randomUUID } from "node:crypto";
+
+import { Repository, StoreError, type ObjectStore } from "@ovault/core";
+
+import type { Installation } from "../installation.ts";
+import { plural } from "../output/format.ts";
+import { ok, warn, type Checklist } from "./checklist.ts";
+
+/** That a destination can be written, read and deleted from, and holds a repository that opens. */
+export async function checkDestination(
+  installation: Installation,
+  name: string,
+  list: Checklist,
+  signal: AbortSignal,
+): Promise<void> {
+  await list.run(`${name}: repository`, async () => {
+    const store = await installation.store(name);
+    try {
+      await probe(store, signal);
+      const repository = await Repository.open(store, { signal });
+      const { points, damaged } = await repository.points.list(signal);
+      const bad = damaged.length + repository.damaged.length;
+      if (bad === 0) return ok(`writable, ${plural(points.length, "recovery point")}`);
+      return warn(`${plural(bad, "damaged object")}`, "Run `ovault verify --all`.");
+    } finally {
+      await store.close();
+    }
+  });
+}
+
+async function probe(store: ObjectStore, signal: AbortSignal): Promise<void> {
+  const key = `probe/${randomUUID()}`;
+  const written = Buffer.from(key);
+  await store.put(key, [written], { ifAbsent: true, signal });
+  try {
+    const read = await store.get(key, { signal });
+    if (!written.equals(read)) throw new StoreError("the destination does not return what was written to it");
+  } finally {
+    await store.delete(key, { signal });
+  }
+}

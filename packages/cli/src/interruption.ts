@@ -1,0 +1,48 @@
+import { CancelledError } from "@ovault/core";
+
+import { EXIT } from "./exit.ts";
+import type { Terminal } from "./output/terminal.ts";
+
+const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+
+/**
+ * Turns Ctrl-C (and SIGTERM, SIGHUP) into an abort signal. The first one lets the command clean up; a second one leaves
+ * at once, and says what is left behind and how to remove it.
+ */
+export class Interruption {
+  readonly #controller = new AbortController();
+  readonly #terminal: Terminal;
+  /** What would be left behind if the process ended now; the command that knows replaces this. */
+  remainder: () => Promise<readonly string[]> = async () => [];
+
+  constructor(terminal: Terminal) {
+    this.#terminal = terminal;
+    for (const name of SIGNALS) process.on(name, this.#onSignal);
+  }
+
+  get signal(): AbortSignal {
+    return this.#controller.signal;
+  }
+
+  [Symbol.dispose](): void {
+    for (const name of SIGNALS) process.off(name, this.#onSignal);
+  }
+
+  readonly #onSignal = (name: NodeJS.Signals): void => {
+    if (this.signal.aborted) {
+      void this.#leave();
+      return;
+    }
+    this.#terminal.note(`${name}: stopping and cleaning up; once more to leave at once`);
+    this.#controller.abort(new CancelledError(`interrupted by ${name}`));
+  };
+
+  async #leave(): Promise<never> {
+    const left = await this.remainder().catch(() => []);
+    if (left.length > 0) {
+      const lines = left.map((line) => `  ${line}`);
+      this.#terminal.complain(["Left behind:", ...lines, "Remove it with: ovault doctor --fix"].join("\n"));
+    }
+    process.exit(EXIT.cancelled);
+  }
+}

@@ -1,0 +1,64 @@
+import type { Leftover, LedgerEntry, Manager } from "@ovault/core";
+
+import type { CommandContext } from "./command.ts";
+import type { Installation } from "./installation.ts";
+import { errorSummary } from "./output/error-text.ts";
+
+/** What dead runs of this node left on one manager, and what removing it would do. */
+export async function findLeftovers(
+  installation: Installation,
+  manager: Manager,
+  signal: AbortSignal,
+): Promise<readonly Leftover[]> {
+  const ledger = await installation.ledger();
+  const entries = (await ledger.abandoned()).filter((entry) => entry.manager === manager.name);
+  if (entries.length === 0) return [];
+  const strategies = await installation.strategies(manager);
+  const found = await Promise.all(
+    strategies.map((strategy) => {
+      const own = entries.filter((entry) => entry.strategy === strategy.name);
+      return own.length === 0 ? [] : strategy.leftovers(own, signal);
+    }),
+  );
+  return found.flat();
+}
+
+export interface RemovedLeftover {
+  readonly entry: LedgerEntry;
+  /** Why it could not be removed; it stays in the ledger then. */
+  readonly error: unknown;
+}
+
+/** Removes them one by one; one that resists does not stop the others. */
+export async function removeLeftovers(
+  installation: Installation,
+  leftovers: readonly Leftover[],
+  signal: AbortSignal,
+): Promise<readonly RemovedLeftover[]> {
+  const ledger = await installation.ledger();
+  const removed: RemovedLeftover[] = [];
+  for (const leftover of leftovers) {
+    try {
+      if (!leftover.gone) await leftover.remove(signal);
+      await ledger.strike(leftover.entry);
+      removed.push({ entry: leftover.entry, error: undefined });
+    } catch (error) {
+      signal.throwIfAborted();
+      removed.push({ entry: leftover.entry, error });
+    }
+  }
+  return removed;
+}
+
+/** Before a run: removes what earlier ones left, and says so. What resists is left to `ovault doctor`. */
+export async function clearLeftovers(
+  installation: Installation,
+  manager: Manager,
+  { terminal, signal }: CommandContext,
+): Promise<void> {
+  const leftovers = await findLeftovers(installation, manager, signal);
+  for (const { entry, error } of await removeLeftovers(installation, leftovers, signal)) {
+    if (error === undefined) terminal.note(`removed what an earlier run left: ${entry.title}`);
+    else terminal.note(`warning: could not remove ${entry.title}: ${errorSummary(error).message} (see ovault doctor)`);
+  }
+}

@@ -1,0 +1,22 @@
+import { EXIT } from "./exit.ts";
+import { createProgram } from "./program.ts";
+
+/** Runs one command line. Sets the exit code and never throws. */
+export async function main(args: readonly string[]): Promise<void> {
+  // A reader that goes away early (`ovault points | head`) is no error.
+  process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+    if (error.code === "EPIPE") process.exit(EXIT.ok);
+    throw error;
+  });
+  // Everything beyond the command line itself is loaded when it is needed, so that help comes at once.
+  const program = createProgram(async (command, handler) => {
+    const { runCommand } = await import("./run-command.ts");
+    process.exitCode = await runCommand(command, handler);
+  });
+  try {
+    await program.parseAsync(args.length === 0 ? ["--help"] : args, { from: "user" });
+  } catch (error) {
+    const { reportError } = await import("./report-error.ts");
+    process.exitCode = reportError(error, args);
+  }
+}

@@ -1,0 +1,56 @@
+import { UsageError } from "@ovault/core";
+
+const UNITS = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"] as const;
+const SUFFIXES = "KMGT";
+
+/** `1536` → `1.5 KiB`; three significant digits at most. */
+export function formatBytes(bytes: number): string {
+  let value = bytes;
+  let unit = 0;
+  while (Math.round(value) >= 1000 && unit < UNITS.length - 1) {
+    value /= 1024;
+    unit += 1;
+  }
+  const digits = unit === 0 || value >= 99.95 ? 0 : value >= 9.995 ? 1 : 2;
+  return `${Number(value.toFixed(digits))} ${UNITS[unit] ?? ""}`;
+}
+
+/** `83_000` → `1:23`; hours appear when there are any. */
+export function formatDuration(milliseconds: number): string {
+  const seconds = Math.max(0, Math.round(milliseconds / 1000));
+  const parts = [Math.floor(seconds / 60) % 60, seconds % 60];
+  const hours = Math.floor(seconds / 3600);
+  if (hours > 0) parts.unshift(hours);
+  return parts.map((part, index) => (index === 0 ? String(part) : twoDigits(part))).join(":");
+}
+
+/** An ISO time as local date and time, to the second. */
+export function formatTime(iso: string): string {
+  const time = new Date(iso);
+  const date = [time.getFullYear(), time.getMonth() + 1, time.getDate()].map(twoDigits).join("-");
+  return `${date} ${[time.getHours(), time.getMinutes(), time.getSeconds()].map(twoDigits).join(":")}`;
+}
+
+function twoDigits(value: number): string {
+  return String(value).padStart(2, "0");
+}
+
+/**
+ * A size as people write it: bytes, or with suffix K, M, G, T (powers of 1024; `KiB` and `KB` mean the same).
+ * @throws UsageError
+ */
+export function parseSize(written: string): number {
+  const match = /^(\d+(?:\.\d+)?)\s*(?:([KMGT])(?:i?B)?|B)?$/i.exec(written.trim());
+  const [, amount, suffix] = match ?? [];
+  const power = suffix === undefined ? 0 : SUFFIXES.indexOf(suffix.toUpperCase()) + 1;
+  const bytes = Number(amount) * 1024 ** power;
+  if (Number.isSafeInteger(bytes)) return bytes;
+  throw new UsageError(`"${written}" is not a size`, {
+    hint: "Write bytes, or a number with K, M, G or T: 64K, 1.5G.",
+  });
+}
+
+/** `count` and the word, with an s where it belongs. */
+export function plural(count: number, word: string): string {
+  return `${count} ${word}${count === 1 ? "" : "s"}`;
+}

@@ -1,0 +1,70 @@
+import { Command } from "commander";
+
+import type { Define, Invoke } from "./command.ts";
+import { version } from "./version.ts";
+
+interface Entry {
+  readonly name: string;
+  readonly summary: string;
+  /** Commands are loaded when they are called for, so that help and mistakes are answered at once. */
+  readonly load: () => Promise<{ readonly define: Define }>;
+}
+
+const COMMANDS: readonly Entry[] = [
+  {
+    name: "init",
+    summary: "write ovault.yaml for an engine and a destination",
+    load: () => import("./commands/init.ts"),
+  },
+  {
+    name: "doctor",
+    summary: "check the set-up; --fix removes what dead runs left",
+    load: () => import("./commands/doctor.ts"),
+  },
+  {
+    name: "vms",
+    summary: "list virtual machines and how each disk would be taken",
+    load: () => import("./commands/vms.ts"),
+  },
+  { name: "backup", summary: "back up virtual machines", load: () => import("./commands/backup.ts") },
+  { name: "points", summary: "list recovery points", load: () => import("./commands/points.ts") },
+  { name: "show", summary: "show one recovery point", load: () => import("./commands/show.ts") },
+  { name: "forget", summary: "remove a recovery point", load: () => import("./commands/forget.ts") },
+  {
+    name: "restore",
+    summary: "restore a virtual machine, or one disk to a file",
+    load: () => import("./commands/restore.ts"),
+  },
+  {
+    name: "verify",
+    summary: "read recovery points back and check every block",
+    load: () => import("./commands/verify.ts"),
+  },
+  { name: "lab", summary: "an oVirt to practise on, over real QEMU disks", load: () => import("./commands/lab.ts") },
+];
+
+/** The whole command line. Wrong input is thrown as CommanderError; nothing is printed but help. */
+export function createProgram(invoke: Invoke): Command {
+  const program = new Command("ovault")
+    .description("Back up and restore virtual machines of oVirt, OLVM and RHV.")
+    .version(version)
+    .exitOverride()
+    .configureOutput({ writeErr: () => {} })
+    .addHelpText("after", "\nEvery command has its own help: ovault backup --help");
+  for (const { name, summary, load } of COMMANDS) {
+    const command = withCommonOptions(program.command(name).description(summary));
+    loaders.set(command, async () => (await load()).define(command, invoke));
+  }
+  program.hook("preSubcommand", async (_, command) => await loaders.get(command)?.());
+  return withCommonOptions(program);
+}
+
+const loaders = new WeakMap<Command, () => Promise<void>>();
+
+/** Accepted by every command, before or after its name. */
+export function withCommonOptions(command: Command): Command {
+  return command
+    .option("--config <file>", "configuration (default: $OVAULT_CONFIG or ./ovault.yaml)")
+    .option("--json", "print the result as JSON, and errors as JSON on stderr")
+    .option("--debug", "show stack traces of errors");
+}

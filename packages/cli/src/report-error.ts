@@ -1,0 +1,30 @@
+import { Redactor, UsageError } from "@ovault/core";
+import { CommanderError } from "commander";
+
+import { EXIT, type ExitCode } from "./exit.ts";
+import { exitCodeOf } from "./exit-code-of.ts";
+import { errorJson, errorText } from "./output/error-text.ts";
+import { Terminal } from "./output/terminal.ts";
+
+/** What to print for an error, and how the process ends. */
+export function errorReport(
+  error: unknown,
+  { json, debug }: { readonly json: boolean; readonly debug: boolean },
+): { readonly text: string; readonly exitCode: ExitCode } {
+  return { text: json ? errorJson(error) : errorText(error, debug), exitCode: exitCodeOf(error) };
+}
+
+/** Reports a command line that could not be understood. Help and version are no errors. */
+export function reportError(error: unknown, args: readonly string[]): ExitCode {
+  if (error instanceof CommanderError && error.exitCode === 0) return EXIT.ok;
+  const report = errorReport(asUsageError(error), { json: args.includes("--json"), debug: args.includes("--debug") });
+  new Terminal({ out: process.stdout, err: process.stderr }, new Redactor(), { quiet: false }).complain(report.text);
+  return report.exitCode;
+}
+
+function asUsageError(error: unknown): unknown {
+  if (!(error instanceof CommanderError)) return error;
+  const message =
+    error.code === "commander.help" ? "no command given" : error.message.replace(/^error: /, "").replaceAll("\n", " ");
+  return new UsageError(message, { hint: "See ovault --help, or the help of the command." });
+}

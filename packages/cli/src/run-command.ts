@@ -1,0 +1,44 @@
+import { resolve } from "node:path";
+
+import { Redactor } from "@ovault/core";
+import type { Command } from "commander";
+
+import type { CommandContext, Handler } from "./command.ts";
+import { EXIT, type ExitCode } from "./exit.ts";
+import { Interruption } from "./interruption.ts";
+import { layOut } from "./output/layout.ts";
+import { Terminal } from "./output/terminal.ts";
+import { errorReport } from "./report-error.ts";
+
+/** The options that every command has. */
+interface CommonOptions {
+  readonly config?: string;
+  readonly json?: boolean;
+  readonly debug?: boolean;
+}
+
+/** Runs the handler of a command and prints its outcome, or the error it threw. Never throws. */
+export async function runCommand(command: Command, handler: Handler): Promise<ExitCode> {
+  const { config, json = false, debug = false } = command.optsWithGlobals<CommonOptions>();
+  const redactor = new Redactor();
+  const terminal = new Terminal({ out: process.stdout, err: process.stderr }, redactor, { quiet: json });
+  using interruption = new Interruption(terminal);
+  const context: CommandContext = {
+    signal: interruption.signal,
+    configFile: resolve(config ?? process.env["OVAULT_CONFIG"] ?? "ovault.yaml"),
+    terminal,
+    redactor,
+    interruption,
+  };
+  try {
+    const { data, view, exitCode, running } = await handler(context);
+    terminal.print(json ? `${JSON.stringify(data, undefined, 2)}\n` : layOut(view));
+    await running;
+    return exitCode ?? EXIT.ok;
+  } catch (error) {
+    // Whatever a cancelled command ended in, it ended because it was cancelled.
+    const report = errorReport(interruption.signal.aborted ? interruption.signal.reason : error, { json, debug });
+    terminal.complain(report.text);
+    return report.exitCode;
+  }
+}

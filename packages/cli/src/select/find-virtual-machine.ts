@@ -1,0 +1,25 @@
+import { didYouMean, NotFoundError, UsageError, type VirtualMachine } from "@ovault/core";
+
+/**
+ * The virtual machine with this id or name.
+ * @throws NotFoundError for an unknown one; UsageError when several have the name (data centres may repeat names).
+ */
+export function findVirtualMachine(inventory: readonly VirtualMachine[], wanted: string): VirtualMachine {
+  const byId = inventory.find(({ id }) => id === wanted);
+  if (byId !== undefined) return byId;
+  const [vm, ...more] = inventory.filter(({ name }) => name === wanted);
+  if (vm === undefined) {
+    const names = inventory.map(({ name }) => name);
+    throw new NotFoundError(`there is no virtual machine "${wanted}"${didYouMean(wanted, names)}`, {
+      context: { vm: wanted },
+      hint: "Run `ovault vms` to see them; names are case sensitive.",
+    });
+  }
+  if (more.length > 0) {
+    throw new UsageError(`${more.length + 1} virtual machines are named "${wanted}"`, {
+      context: { vm: wanted },
+      hint: `Use an id: ${[vm, ...more].map(({ id }) => id).join(", ")}`,
+    });
+  }
+  return vm;
+}

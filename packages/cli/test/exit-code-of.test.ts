@@ -1,0 +1,35 @@
+import { expect, test } from "vitest";
+
+import * as core from "@ovault/core";
+
+import { ImageFileError } from "@ovault/disk-image";
+
+import { exitCodeOf } from "../src/exit-code-of.ts";
+
+class DigestMismatchError extends core.IntegrityError {
+  override readonly code = "E_DIGEST_MISMATCH";
+}
+
+test.each([
+  [new Error("a fault of ours"), 1],
+  [new core.UsageError("x"), 2],
+  [new core.ConfigurationError("x"), 2],
+  [new core.NotFoundError("x"), 2],
+  [new core.PluginError("x"), 2],
+  [new core.LedgerError("x"), 2],
+  [new core.ManagerError("x"), 3],
+  [new core.AuthenticationError("x"), 3],
+  [new core.CertificateError("x"), 3],
+  [new core.DeadlineError("x"), 3],
+  [new core.StoreFullError("x"), 4],
+  [new core.DestinationMissingError("x"), 4],
+  [new core.NotARepositoryError("x"), 4],
+  [new core.RepositoryVersionError("x"), 4],
+  [new core.IntegrityError("x"), 5],
+  [new DigestMismatchError("a kind this table does not know"), 5],
+  [new core.LeaseHeldError("x"), 6],
+  [new core.CancelledError("x"), 130],
+  [new ImageFileError("a kind from a package above core"), 4],
+])("%s ends the process with %i", (error, code) => {
+  expect(exitCodeOf(error)).toBe(code);
+});

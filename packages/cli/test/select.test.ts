@@ -1,0 +1,55 @@
+import { describe, expect, test } from "vitest";
+
+import { NotFoundError, UsageError, type Disk, type VirtualMachine } from "@ovault/core";
+
+import { findDisk } from "../src/select/find-disk.ts";
+import { findVirtualMachine } from "../src/select/find-virtual-machine.ts";
+
+function disk(id: string, alias: string, index: number): Disk {
+  const fixed = { logicalBytes: 1, format: "raw", sparse: true, bootable: false, interface: "virtio" } as const;
+  return { id, alias, index, ...fixed, attributes: {} };
+}
+
+function vm(id: string, name: string): VirtualMachine {
+  return { id, name, manager: "lab", status: "up", disks: [], attributes: {} };
+}
+
+describe("a disk", () => {
+  const disks = [disk("id-a", "root", 0), disk("id-b", "0", 1), disk("id-c", "data", 2), disk("id-d", "data", 3)];
+
+  test.each([
+    ["id-c", "id-c"],
+    ["root", "id-a"],
+    ["2", "id-c"],
+    ["0", "id-b"],
+  ])("is found by %s: id before alias before index", (wanted, id) => {
+    expect(findDisk(disks, wanted, "web01").id).toBe(id);
+  });
+
+  test("that is unknown is answered with the nearest alias", () => {
+    expect(() => findDisk(disks, "rot", "web01")).toThrow(NotFoundError);
+    expect(() => findDisk(disks, "rot", "web01")).toThrow(/web01 has no disk "rot", did you mean "root"\?/);
+    expect(() => findDisk(disks, "9", "web01")).toThrow(NotFoundError);
+  });
+
+  test("whose alias is not unique must be named otherwise", () => {
+    expect(() => findDisk(disks, "data", "web01")).toThrow(UsageError);
+  });
+});
+
+describe("a virtual machine", () => {
+  const inventory = [vm("1", "web01"), vm("2", "db"), vm("3", "db")];
+
+  test("is found by id or name", () => {
+    expect(findVirtualMachine(inventory, "3").name).toBe("db");
+    expect(findVirtualMachine(inventory, "web01").id).toBe("1");
+  });
+
+  test("that is unknown is answered with the nearest name", () => {
+    expect(() => findVirtualMachine(inventory, "web1")).toThrow(/"web1", did you mean "web01"\?/);
+  });
+
+  test("whose name is not unique must be given by id", () => {
+    expect(() => findVirtualMachine(inventory, "db")).toThrow(/2 virtual machines are named "db"/);
+  });
+});
