@@ -1,0 +1,141 @@
+import { z } from "zod";
+
+import type { ObjectKey, ObjectStore } from "../contract/object-store.ts";
+import { IntegrityError } from "../errors/errors.ts";
+import { hasCode } from "../errors/ovault-error.ts";
+import type { ProcessIdentity } from "../util/process-identity.ts";
+import { decodeDocument, encodeDocument } from "./document.ts";
+
+/** Who holds a lease: a run of a process. */
+export interface LeaseHolder extends ProcessIdentity {
+  readonly runId: string;
+}
+
+const time = z.iso.datetime();
+const holder: z.ZodType<LeaseHolder> = z.object({
+  runId: z.string(),
+  node: z.string(),
+  pid: z.int(),
+  bootId: z.string().nullable(),
+  pidNamespace: z.string().nullable(),
+  startTicks: z.number().nullable(),
+});
+const held = z.object({
+  state: z.literal("held"),
+  /** Random: tells the writer of a claim from everybody else, itself in another try included. */
+  token: z.string(),
+  holder,
+  /** A claim whose beats have stood still for so long may be taken over. */
+  ttlMs: z.int().positive(),
+  at: time,
+  expiresAt: time,
+});
+const claim = z.discriminatedUnion("state", [held, z.object({ state: z.literal("free"), at: time })]);
+const beat = z.object({ at: time, expiresAt: time });
+
+export type HeldClaim = z.infer<typeof held>;
+export type Claim = z.infer<typeof claim>;
+export type Beat = z.infer<typeof beat>;
+
+/** The objects of a lease as one listing shows them. */
+export interface LeaseState {
+  /** The highest there is; 0 when the resource was never claimed. */
+  readonly generation: number;
+  /** The highest of that generation; 0 when there is none yet. */
+  readonly beat: number;
+  readonly objects: readonly LeaseObject[];
+}
+
+interface LeaseObject {
+  readonly key: ObjectKey;
+  readonly generation: number;
+  /** 0 for the claim itself. */
+  readonly beat: number;
+}
+
+const NAME = /^(\d{8})(?:\.(\d{8}))?$/;
+const VERSION = 1;
+
+/**
+ * The objects of one lease: `leases/RESOURCE/GENERATION` is a claim, `leases/RESOURCE/GENERATION.BEAT` a sign of life.
+ * They are made, if absent, and deleted, never rewritten. The highest claim rules; it is only deleted after a higher
+ * one was made, so that no generation ever comes twice.
+ */
+export class LeaseFolder {
+  readonly #store: ObjectStore;
+  readonly #prefix: string;
+
+  constructor(store: ObjectStore, resource: string) {
+    this.#store = store;
+    this.#prefix = `leases/${resource}/`;
+  }
+
+  async look(signal: AbortSignal): Promise<LeaseState> {
+    const objects: LeaseObject[] = [];
+    for await (const { key } of this.#store.list(this.#prefix, { signal })) {
+      const match = NAME.exec(key.slice(this.#prefix.length));
+      if (match !== null) objects.push({ key, generation: Number(match[1]), beat: Number(match[2] ?? 0) });
+    }
+    const claims = objects.filter((object) => object.beat === 0);
+    const generation = Math.max(0, ...claims.map((object) => object.generation));
+    const beats = objects.filter((object) => object.generation === generation);
+    return { generation, beat: Math.max(0, ...beats.map((object) => object.beat)), objects };
+  }
+
+  /** Undefined when it is gone, which means that a higher one was made. */
+  async readClaim(generation: number, signal: AbortSignal): Promise<Claim | undefined> {
+    return await this.#read(this.#key(generation), "lease", claim, signal);
+  }
+
+  /** Undefined when it is gone, which means that a later one was made. */
+  async readBeat({ generation, beat: number }: LeaseState, signal: AbortSignal): Promise<Beat | undefined> {
+    return await this.#read(this.#key(generation, number), "lease-beat", beat, signal);
+  }
+
+  /** Does nothing when the generation is taken. */
+  async putClaim(generation: number, value: Claim, signal: AbortSignal): Promise<void> {
+    await this.#put(this.#key(generation), "lease", value, signal);
+  }
+
+  async putBeat(generation: number, number: number, value: Beat, signal: AbortSignal): Promise<void> {
+    await this.#put(this.#key(generation, number), "lease-beat", value, signal);
+  }
+
+  async deleteClaim(generation: number, signal: AbortSignal): Promise<void> {
+    await this.#store.delete(this.#key(generation), { signal });
+  }
+
+  /**
+   * Deletes what the listing shows of lower generations, and lower beats of this one. A courtesy that never throws: no
+   * reader heeds them, and whoever comes next tries again.
+   */
+  async deleteBelow({ objects }: LeaseState, generation: number, number: number, signal: AbortSignal): Promise<void> {
+    for (const object of objects) {
+      const passed = object.beat > 0 && object.beat < number && object.generation === generation;
+      if (object.generation < generation || passed) await this.#store.delete(object.key, { signal }).catch(noop);
+    }
+  }
+
+  #key(generation: number, number = 0): ObjectKey {
+    const name = `${this.#prefix}${String(generation).padStart(8, "0")}`;
+    return number === 0 ? name : `${name}.${String(number).padStart(8, "0")}`;
+  }
+
+  async #put(key: ObjectKey, type: string, value: Claim | Beat, signal: AbortSignal): Promise<void> {
+    await this.#store.put(key, [encodeDocument(type, VERSION, value)], { ifAbsent: true, signal });
+  }
+
+  async #read<T>(key: ObjectKey, type: string, schema: z.ZodType<T>, signal: AbortSignal): Promise<T | undefined> {
+    try {
+      const bytes = await this.#store.get(key, { signal });
+      const parsed = schema.safeParse(decodeDocument(type, VERSION, bytes, key));
+      if (parsed.success) return parsed.data;
+      throw new IntegrityError(`${key} is not a lease`, { cause: parsed.error, context: { key } });
+    } catch (error) {
+      if (hasCode(error, "E_OBJECT_NOT_FOUND")) return undefined;
+      throw error;
+    }
+  }
+}
+
+function noop(): void {}

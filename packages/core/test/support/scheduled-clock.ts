@@ -1,0 +1,30 @@
+import type { Scheduler } from "fast-check";
+
+import type { Clock } from "@ovault/core";
+
+/**
+ * Time that passes only in sleeps, which end in whatever order the scheduler likes. All clocks made from one see the
+ * same time pass; each has its own idea of the hour.
+ */
+export class ScheduledTime {
+  #elapsedMs = 0;
+  readonly #scheduler: Scheduler;
+
+  constructor(scheduler: Scheduler) {
+    this.#scheduler = scheduler;
+  }
+
+  clock(skewMs = 0): Clock {
+    return {
+      now: () => new Date(Date.UTC(2026, 0, 1) + this.#elapsedMs + skewMs),
+      elapsedMs: () => this.#elapsedMs,
+      sleep: async (ms, signal) => {
+        signal.throwIfAborted();
+        const until = this.#elapsedMs + ms;
+        await this.#scheduler.schedule(Promise.resolve(), `sleep ${ms}`);
+        this.#elapsedMs = Math.max(this.#elapsedMs, until);
+        signal.throwIfAborted();
+      },
+    };
+  }
+}
