@@ -113,6 +113,12 @@ test("an engine that hands out no CA is told from one that is not there", async 
   });
   await server.stop();
   await expect(fetchEngineCa({ url: server.url, signal })).rejects.toMatchObject({ code: "E_MANAGER_UNAVAILABLE" });
+
+  const tlsOnly = await serve(certificate);
+  await expect(fetchEngineCa({ url: tlsOnly.url, signal })).rejects.toMatchObject({
+    code: "E_MANAGER_UNAVAILABLE",
+    hint: expect.stringContaining("/etc/pki/ovirt-engine/ca.pem"),
+  });
 });
 
 test("a CA says who it is", async () => {

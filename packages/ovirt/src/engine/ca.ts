@@ -4,7 +4,7 @@ import { rootCertificates } from "node:tls";
 import { CertificateError } from "@ovault/core";
 
 import { parseEngineUrl } from "./engine-url.ts";
-import { EngineAnswerError } from "./errors.ts";
+import { EngineAnswerError, EngineUnavailableError } from "./errors.ts";
 import { HttpTransport } from "./http-transport.ts";
 import { readCertificates } from "./tls.ts";
 import type { TlsTrust } from "./tls.ts";
@@ -40,6 +40,7 @@ export interface FetchCaOptions {
 
 const DEFAULT_TIMEOUT_MS = 15_000;
 const MAX_CA_BYTES = 1024 * 1024;
+const COPY_HINT = "Copy /etc/pki/ovirt-engine/ca.pem from the engine and name that file instead.";
 const CA_RESOURCE = "/services/pki-resource?resource=ca-certificate&format=X509-PEM-CA";
 
 /**
@@ -47,7 +48,7 @@ const CA_RESOURCE = "/services/pki-resource?resource=ca-certificate&format=X509-
  * comes over plain HTTP: nothing is proved yet at that moment, and pretending TLS without verification would say otherwise.
  * Plain HTTP is asked for on port 80, or on the engine's own port where that is not 443.
  *
- * @throws {EngineUnavailableError} {@link EngineAnswerError} {@link CertificateError}
+ * @throws {EngineUnavailableError} no answer. @throws {EngineAnswerError} an answer without a CA.
  */
 export async function fetchEngineCa(options: FetchCaOptions): Promise<FetchedCa> {
   const { origin } = parseEngineUrl(options.url);
@@ -56,8 +57,7 @@ export async function fetchEngineCa(options: FetchCaOptions): Promise<FetchedCa>
   } catch (error) {
     if (!(error instanceof CertificateError)) throw error;
   }
-  const plain = origin.replace(/^https:/, "http:");
-  return { certificates: await fetchFrom(plain, { ca: [] }, options), authenticated: false };
+  return { certificates: await fetchPlain(origin.replace(/^https:/, "http:"), options), authenticated: false };
 }
 
 /**
@@ -70,6 +70,20 @@ export async function checkEngineCertificate(options: FetchCaOptions & { readonl
   await fetchText(parseEngineUrl(options.url).origin, options.trust, options);
 }
 
+async function fetchPlain(origin: string, options: FetchCaOptions): Promise<CertificateFacts[]> {
+  try {
+    return await fetchFrom(origin, { ca: [] }, options);
+  } catch (error) {
+    if (!(error instanceof EngineUnavailableError)) throw error;
+    throw new EngineUnavailableError(`the engine does not answer at ${origin}, where it would hand out its CA`, {
+      cause: error,
+      context: { origin },
+      hint: COPY_HINT,
+      sent: error.sent,
+    });
+  }
+}
+
 async function fetchFrom(origin: string, trust: TlsTrust, options: FetchCaOptions): Promise<CertificateFacts[]> {
   const { status, text } = await fetchText(origin, trust, options);
   if (status === 200 && text.includes("-----BEGIN CERTIFICATE-----")) {
@@ -77,7 +91,7 @@ async function fetchFrom(origin: string, trust: TlsTrust, options: FetchCaOption
   }
   throw new EngineAnswerError(`the engine does not hand out its CA at ${origin}: HTTP ${status}`, {
     context: { origin, status },
-    hint: "Copy /etc/pki/ovirt-engine/ca.pem from the engine and name that file instead.",
+    hint: COPY_HINT,
   });
 }
 

@@ -50,7 +50,9 @@ function checkFingerprint(
   if (fingerprintsOf(certificate).some((found) => normalizeFingerprint(found) === wanted)) return undefined;
   return new CertificateError(`no certificate of ${host} has the pinned fingerprint`, {
     context: { host, presented: certificate.fingerprint256 },
-    hint: "If the engine's CA was renewed, fetch it again with `ovault init` and compare the fingerprint out of band.",
+    hint:
+      "If the engine's CA was renewed, fetch it again with `ovault init` and compare the fingerprint out of band; " +
+      "if another CA signs its web certificate, pin that one.",
   });
 }
 
