@@ -1,0 +1,257 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+import * as fc from "fast-check";
+import { afterEach, beforeEach, expect, test } from "vitest";
+
+import {
+  acquireLease,
+  type BackupOptions,
+  backupVirtualMachine,
+  CancelledError,
+  Ledger,
+  processIdentity,
+  type Repository,
+  restoreVirtualMachine,
+  type RunHooks,
+  vmFolder,
+} from "@ovault/core";
+
+import { FaultyStore } from "../support/faulty-store.ts";
+import { MemoryStore } from "../support/memory-store.ts";
+import { applyChanges, arbitraryDisk, type ModelDisk } from "../support/model-disk.ts";
+import { ModelPlatform, ModelStrategy } from "../support/model-strategy.ts";
+import { reopen, smallRepository } from "../support/small-repository.ts";
+import { never, restoredBytes } from "../support/take-point.ts";
+
+const image: ModelDisk = {
+  bytes: Uint8Array.from({ length: 6000 }, (_, at) => (at % 1500 < 700 ? 0 : (at >> 6) & 0xff)),
+  extents: [{ offset: 0, length: 6000, kind: "data" }],
+};
+const changed = applyChanges(image, { changes: [{ at: 0.5, length: 600, seed: 7 }], grownBy: 0 });
+
+let directory: string;
+let ledger: Ledger;
+let store: MemoryStore;
+let repository: Repository;
+let platform: ModelPlatform;
+let strategy: ModelStrategy;
+
+beforeEach(async () => {
+  directory = await mkdtemp(join(tmpdir(), "ovault-runs-"));
+  ledger = await Ledger.open(directory);
+  store = new MemoryStore();
+  repository = await smallRepository(store, 512);
+  platform = new ModelPlatform();
+  platform.disks.set("a", image);
+  strategy = new ModelStrategy(platform);
+});
+
+afterEach(async () => {
+  await rm(directory, { recursive: true, force: true });
+});
+
+function veto(hooks: RunHooks): void {
+  hooks.beforeSeal.tap("test", () => {
+    throw new Error("vetoed");
+  });
+}
+
+function backup(options: Partial<BackupOptions> = {}) {
+  return backupVirtualMachine({
+    vm: platform.vm(),
+    strategy,
+    repository,
+    ledger,
+    full: false,
+    excludeDisks: [],
+    taps: [],
+    ifBusy: "refuse",
+    signal: never,
+    ...options,
+  });
+}
+
+async function sealedPoints() {
+  return (await repository.points.list(never, "vm-1")).points;
+}
+
+test("a run seals a point with its documents and bases, and leaves nothing behind", async () => {
+  const point = await backup();
+  expect(await sealedPoints()).toEqual([point]);
+  expect(point).toMatchObject({ strategy: "model", consistency: "crash", basePoint: null });
+  expect(point.documents[0]?.text).toBe("<Envelope/>");
+  expect(point.disks[0]).toMatchObject({ mode: "full", base: { checkpoint: 1 } });
+  expect(platform.made.size).toBe(0);
+  expect((await ledger.report()).active).toEqual([]);
+});
+
+test("the next run is incremental on the last sealed point", async () => {
+  const first = await backup();
+  platform.disks.set("a", changed);
+  const second = await backup();
+  expect(second).toMatchObject({ basePoint: first.id, disks: [{ mode: "incremental" }] });
+  expect(await restoredBytes(repository, second)).toEqual(changed.bytes);
+});
+
+test("a disk added between points is full, a removed one is gone, the others go on", async () => {
+  await backup();
+  platform.disks.set("b", { bytes: image.bytes, extents: image.extents });
+  platform.disks.set("a", changed);
+  const second = await backup();
+  expect(second.disks.map(({ mode }) => mode)).toEqual(["incremental", "full"]);
+  platform.disks.delete("a");
+  const third = await backup({ full: true });
+  expect(third.disks.map(({ disk, mode }) => [disk.id, mode])).toEqual([["b", "compared"]]);
+  expect(await restoredBytes(repository, second, 0)).toEqual(changed.bytes);
+});
+
+test("a run that fails at any step seals nothing, cleans up, and is nobody's base", async () => {
+  await backup();
+  const first = await sealedPoints();
+  platform.disks.set("a", changed);
+  const steps: string[] = [];
+  platform.step = (name) => steps.push(name);
+  await backup();
+  const [, ...later] = await sealedPoints();
+  for (const point of later) await repository.points.forget(point, never);
+  const failing = steps.filter((name) => name === "open" || name === "read");
+  expect(failing.length).toBeGreaterThan(1);
+  for (const at of failing.keys()) {
+    let count = 0;
+    platform.step = (name) => {
+      if ((name === "open" || name === "read") && count++ === at) throw new Error(`planned at ${name}`);
+    };
+    await expect(backup()).rejects.toThrow("planned");
+    expect(platform.made.size).toBe(0);
+    expect(await sealedPoints()).toEqual(first);
+  }
+  platform.step = () => undefined;
+  expect(await restoredBytes(repository, await backup())).toEqual(changed.bytes);
+});
+
+test("a store that fails at any call of a run leaves the platform clean and earlier points whole", async () => {
+  await fc.assert(
+    fc.asyncProperty(arbitraryDisk(5), fc.integer({ min: 1, max: 25 }), async (disk, call) => {
+      fc.pre(disk.bytes.byteLength > 0);
+      const own = new ModelPlatform();
+      own.disks.set("a", disk);
+      const kept = new MemoryStore();
+      const good = await smallRepository(kept, 512);
+      const use = { vm: own.vm(), strategy: new ModelStrategy(own) };
+      const first = await backup({ ...use, repository: good });
+      const faulty = new FaultyStore(kept, { call: call + 4, when: "before", forGood: true });
+      const outcome = await reopen(faulty)
+        .then((broken) => backup({ ...use, repository: broken }))
+        .then(
+          () => "sealed",
+          () => "failed",
+        );
+      const points = (await good.points.list(never)).points;
+      expect(points.length).toBe(outcome === "sealed" ? 2 : 1);
+      expect(own.made.size).toBe(0);
+      expect(await restoredBytes(await reopen(kept), first)).toEqual(disk.bytes);
+    }),
+    { numRuns: 40 },
+  );
+});
+
+test("a session that cannot be closed costs the base of the next run, not the point", async () => {
+  platform.step = (name) => {
+    if (name === "close complete") throw new Error("the engine is gone");
+  };
+  const point = await backup();
+  expect(point.disks[0]?.base).toBeUndefined();
+  expect(point.warnings.join()).toContain("the engine is gone");
+  expect(platform.made.size).toBe(1);
+  platform.step = () => undefined;
+  expect((await backup()).disks[0]?.mode).toBe("compared");
+  const [leftover] = await strategy.leftovers(await ledger.abandoned());
+  expect(leftover).toMatchObject({ gone: false, action: "remove backup of web01" });
+});
+
+test("a run that would take no disk is an error, and says why for each", async () => {
+  strategy.skipped.add("a");
+  await expect(backup()).rejects.toMatchObject({ code: "E_USAGE", message: expect.stringContaining("a: a test") });
+  strategy.skipped.clear();
+  await expect(backup({ excludeDisks: ["a"] })).rejects.toMatchObject({ code: "E_USAGE" });
+  expect(await sealedPoints()).toEqual([]);
+});
+
+test("a disk the strategy cannot take is an error unless it is excluded", async () => {
+  platform.disks.set("b", changed);
+  strategy.impossible.add("b");
+  await expect(backup()).rejects.toMatchObject({ code: "E_USAGE", message: expect.stringContaining("disk b") });
+  const point = await backup({ excludeDisks: ["b"] });
+  expect(point.disks.length).toBe(1);
+  expect(point.skipped).toMatchObject([{ disk: { id: "b" }, reason: "excluded by the user" }]);
+});
+
+test("gates may veto, observers may not harm, and thaw follows freeze in every case", async () => {
+  const calls: string[] = [];
+  const tap = (hooks: RunHooks): void => {
+    hooks.beforeSnapshot.tap("test", () => void calls.push("freeze"));
+    hooks.afterSnapshot.tap("test", () => void calls.push("thaw"));
+    hooks.phase.tap("test", () => {
+      throw new Error("a bad observer");
+    });
+  };
+  await backup({ taps: [tap] });
+  expect(calls).toEqual(["freeze", "thaw"]);
+  const before = await sealedPoints();
+  await expect(backup({ taps: [veto] })).rejects.toThrow("vetoed");
+  platform.step = (name) => {
+    if (name === "open") throw new Error("no snapshot");
+  };
+  await expect(backup({ taps: [tap] })).rejects.toThrow("no snapshot");
+  expect(calls).toEqual(["freeze", "thaw", "freeze", "thaw"]);
+  expect(await sealedPoints()).toEqual(before);
+  expect(platform.made.size).toBe(0);
+});
+
+test("a second run on the same machine is refused, and a waiting one gets its turn", async () => {
+  const options = { resource: `vm-${vmFolder("vm-1")}`, ttlMs: 60_000, signal: never } as const;
+  const holder = { runId: "other", ...processIdentity() };
+  const lease = await acquireLease(store, { ...options, holder, ifBusy: "refuse" });
+  await expect(backup()).rejects.toMatchObject({ code: "E_LEASE_HELD" });
+  const waiting = backup({ ifBusy: "wait" });
+  await lease.release();
+  expect((await waiting).id).toBe((await sealedPoints())[0]?.id);
+});
+
+test("a cancelled run ends in a cancellation, with nothing sealed and nothing left", async () => {
+  const controller = new AbortController();
+  platform.step = (name) => {
+    if (name === "read") controller.abort(new CancelledError("Ctrl-C"));
+  };
+  await expect(backup({ signal: controller.signal })).rejects.toMatchObject({ code: "E_CANCELLED" });
+  expect(await sealedPoints()).toEqual([]);
+  expect(platform.made.size).toBe(0);
+});
+
+test("a restore gives back every byte, and a failure at any of its steps leaves nothing", async () => {
+  const point = await backup();
+  const restore = () =>
+    restoreVirtualMachine({
+      request: { point, disks: point.disks, name: "copy", networks: new Map(), mac: "new", start: false },
+      repository,
+      strategy,
+      manager: "model",
+      ledger,
+      taps: [],
+      signal: never,
+    });
+  const steps: string[] = [];
+  platform.step = (name) => steps.push(name);
+  await restore();
+  expect(platform.restored[0]?.bytes).toEqual(image.bytes);
+  for (const at of steps.keys()) {
+    let count = 0;
+    platform.step = (name) => {
+      if (name !== "abort" && count++ === at) throw new Error("planned");
+    };
+    await expect(restore()).rejects.toThrow("planned");
+    expect(platform.made.size).toBe(0);
+  }
+});
