@@ -1,0 +1,76 @@
+import { X509Certificate } from "node:crypto";
+
+import { expect, test } from "vitest";
+
+import { currentValidity, createAuthority, fingerprintOf, issueServerCertificate } from "../src/certificates.ts";
+import { EngineClient } from "./support/engine-client.ts";
+import { withLab } from "./support/lab-fixture.ts";
+
+test("the CA is handed out to everybody, and proves the API's certificate", async () => {
+  await withLab({ vms: [] }, async ({ lab, client }) => {
+    const { origin } = new URL(lab.url);
+    const answer = await client.raw(
+      "GET",
+      `${origin}/ovirt-engine/services/pki-resource?resource=ca-certificate&format=X509-PEM-CA`,
+    );
+    expect(answer.status).toBe(200);
+    expect(fingerprintOf(answer.text)).toBe(lab.caFingerprint);
+    const stranger = new EngineClient(lab, (await createAuthority("stranger")).certificatePem);
+    await expect(stranger.get("")).rejects.toThrow(/certificate/);
+    await stranger.close();
+  });
+});
+
+test("a certificate is for localhost and 127.0.0.1 and verifies against its authority", async () => {
+  const authority = await createAuthority("test");
+  const issued = await issueServerCertificate(authority, currentValidity());
+  const certificate = new X509Certificate(issued.certificatePem);
+  expect(certificate.checkHost("localhost")).toBe("localhost");
+  expect(certificate.checkIP("127.0.0.1")).toBe("127.0.0.1");
+  expect(certificate.verify(new X509Certificate(authority.certificatePem).publicKey)).toBe(true);
+});
+
+test("a password buys a token, a token opens the API, and a logout ends it", async () => {
+  await withLab({ vms: [] }, async ({ lab, client }) => {
+    const token = await client.login();
+    expect((await client.get("")).status).toBe(200);
+    const { origin } = new URL(lab.url);
+    const logout = await client.raw("POST", `${origin}/ovirt-engine/services/sso-logout`, {
+      headers: { "content-type": "application/x-www-form-urlencoded" },
+      body: `scope=ovirt-app-api&token=${token}`,
+    });
+    expect([logout.status, logout.text]).toEqual([200, "{}"]);
+    const refused = await client.get("");
+    expect(refused.status).toBe(401);
+    expect(refused.headers["www-authenticate"]).toBe('Basic realm="RESTAPI"');
+    expect(refused.text).toBe("<html><head><title>Error</title></head><body>Unauthorized</body></html>");
+  });
+});
+
+test("a wrong password is a bad request at the token endpoint and 401 as Basic", async () => {
+  await withLab({ vms: [] }, async ({ lab, client }) => {
+    const { origin } = new URL(lab.url);
+    const answer = await client.raw("POST", `${origin}/ovirt-engine/sso/oauth/token`, {
+      headers: { "content-type": "application/x-www-form-urlencoded" },
+      body: "grant_type=password&scope=ovirt-app-api&username=admin%40internal&password=no",
+    });
+    expect(answer.status).toBe(400);
+    expect(JSON.parse(answer.text)).toMatchObject({ error_code: "access_denied" });
+    client.authorization = `Basic ${Buffer.from("admin@internal:no").toString("base64")}`;
+    expect((await client.get("")).status).toBe(401);
+    client.authorization = "Bearer made-up";
+    expect((await client.get("")).status).toBe(401);
+  });
+});
+
+test("what the API cannot read is refused: other versions, other content types, broken XML, unknown paths", async () => {
+  await withLab({ vms: [] }, async ({ client }) => {
+    expect((await client.call("GET", "", undefined, { version: "3" })).status).toBe(400);
+    expect((await client.get("/v4/vms")).status).toBe(200);
+    expect((await client.call("POST", "/vms", "{}", { "content-type": "application/json" })).status).toBe(415);
+    expect((await client.post("/vms", "<vm><name>x</vm>")).status).toBe(400);
+    expect(await client.get("/nothing")).toMatchObject({ status: 404, text: "" });
+    const missing = await client.post("/disks", "<disk/>");
+    expect(missing.xml.text("reason")).toBe("Incomplete parameters");
+  });
+});

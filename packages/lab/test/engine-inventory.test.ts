@@ -1,0 +1,85 @@
+import { expect, test } from "vitest";
+
+import { readOvf } from "../src/engine/ovf/read-ovf.ts";
+import { diskIdsOf, vmIdOf } from "./support/backup-steps.ts";
+import { MIB, withLab } from "./support/lab-fixture.ts";
+
+test("a machine shows its disks and cards, and follow puts them where their links were", async () => {
+  await withLab({}, async (fixture) => {
+    const { client } = fixture;
+    const [cow, raw] = diskIdsOf(fixture);
+    const { xml } = await client.get(`/vms/${vmIdOf(fixture)}?follow=disk_attachments.disk,nics`);
+    const attachments = xml.children("disk_attachments", "disk_attachment");
+    expect(attachments.map((attachment) => attachment.attribute("id"))).toEqual([cow, raw]);
+    const shown = attachments.map((attachment) => ({
+      alias: attachment.text("disk", "alias"),
+      backup: attachment.text("disk", "backup"),
+      bootable: attachment.flag("bootable"),
+      bytes: attachment.integer("disk", "provisioned_size"),
+      format: attachment.text("disk", "format"),
+    }));
+    expect(shown).toEqual([
+      { alias: "web_Disk1", backup: "incremental", bootable: true, bytes: 8 * MIB, format: "cow" },
+      { alias: "web_Disk2", backup: "none", bootable: false, bytes: 4 * MIB, format: "raw" },
+    ]);
+    expect(xml.text("nics", "nic", "mac", "address")).toMatch(/^56:6f(:[0-9a-f]{2}){4}$/);
+  });
+});
+
+test("searches understand names, wildcards, states, words, order, pages and matrix parameters", async () => {
+  await withLab({ vms: [] }, async ({ client }) => {
+    for (const name of ["alpha", "beta", "alpine"]) {
+      await client.post("/vms", `<vm><name>${name}</name><cluster id="${await clusterId()}"/></vm>`);
+    }
+    const names = async (query: string): Promise<readonly (string | undefined)[]> =>
+      (await client.get(`/vms${query}`)).xml.children("vm").map((vm) => vm.text("name"));
+    expect(await names("?search=name%3Dbeta")).toEqual(["beta"]);
+    expect(await names("?search=name%3Dalp*%20sortby%20name%20desc")).toEqual(["alpine", "alpha"]);
+    expect(await names("?search=status%3Dup")).toEqual([]);
+    expect(await names("?search=name%3Dbeta%20or%20name%20%3D%20%22alpha%22")).toEqual(["alpha", "beta"]);
+    expect(await names("?search=alp")).toEqual(["alpha", "alpine"]);
+    expect(await names("?search=name%20!%3D%20beta%20and%20status%3Ddown")).toEqual(["alpha", "alpine"]);
+    expect(await names("?search=sortby%20name%20asc%20page%202&max=2")).toEqual(["beta"]);
+    expect(await names("?search=page%209&max=2")).toEqual([]);
+    expect(await names(";max=1")).toEqual(["alpha"]);
+
+    async function clusterId(): Promise<string> {
+      return (await client.get("/clusters")).xml.child("cluster")?.attribute("id") ?? "";
+    }
+  });
+});
+
+test("every link of every collection leads somewhere", async () => {
+  await withLab({}, async ({ client }) => {
+    const root = (await client.get("")).xml;
+    const seen = new Set<string>();
+    const visit = async (href: string): Promise<void> => {
+      if (seen.has(href)) return;
+      seen.add(href);
+      const answer = await client.get(href.slice("/ovirt-engine/api".length));
+      expect([href, answer.status]).toEqual([href, 200]);
+      const hrefs = [...answer.text.matchAll(/<(?!link)\w+ href="([^"]+)"/g)].map((match) => match[1] ?? "");
+      for (const next of hrefs) await visit(next);
+    };
+    for (const link of root.children("link")) await visit(link.attribute("href") ?? "");
+    expect(seen.size).toBeGreaterThan(20);
+  });
+});
+
+test("the OVF is there only when all content is asked for, and says what the machine is", async () => {
+  await withLab({}, async (fixture) => {
+    const { client } = fixture;
+    const path = `/vms/${vmIdOf(fixture)}`;
+    expect((await client.get(path)).xml.child("initialization", "configuration")).toBeUndefined();
+    const byHeader = await client.call("GET", path, undefined, { "all-content": "true" });
+    const byParameter = await client.get(`${path}?all_content=true`);
+    for (const { xml } of [byHeader, byParameter]) {
+      const ovf = readOvf(xml.text("initialization", "configuration", "data") ?? "");
+      expect(ovf).toMatchObject({ id: vmIdOf(fixture), name: "web", cores: 1, memoryBytes: 1024 * MIB });
+      expect(ovf.disks.map(({ diskId, bootable }) => [diskId, bootable])).toEqual(
+        diskIdsOf(fixture).map((id, index) => [id, index === 0]),
+      );
+      expect(ovf.nics).toMatchObject([{ name: "nic1", profile: "ovirtmgmt" }]);
+    }
+  });
+});
