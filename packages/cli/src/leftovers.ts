@@ -1,4 +1,4 @@
-import type { Leftover, LedgerEntry, Manager } from "@ovault/core";
+import type { Ledger, LedgerEntry, Leftover, Manager } from "@ovault/core";
 
 import type { CommandContext } from "./command.ts";
 import type { Installation } from "./installation.ts";
@@ -61,4 +61,9 @@ export async function clearLeftovers(
     if (error === undefined) terminal.note(`removed what an earlier run left: ${entry.title}`);
     else terminal.note(`warning: could not remove ${entry.title}: ${errorSummary(error).message} (see ovault doctor)`);
   }
+}
+
+/** Lets a second Ctrl-C say what it leaves behind. */
+export function reportOnInterruption(ledger: Ledger, { interruption }: CommandContext): void {
+  interruption.remainder = async () => (await ledger.report()).active.map(({ title }) => title);
 }

@@ -1,4 +1,4 @@
-import type { BackupPlan } from "@ovault/core";
+import type { BackupMode, BackupPlan } from "@ovault/core";
 
 import { errorSummary } from "../output/error-text.ts";
 import { formatBytes, formatDuration } from "../output/format.ts";
@@ -19,14 +19,16 @@ export interface PlanSummary {
   readonly vm: { readonly id: string; readonly name: string };
   readonly strategy: string;
   readonly basePoint: string | null;
-  readonly disks: readonly {
-    readonly id: string;
-    readonly alias: string;
-    readonly logicalBytes: number;
-    /** `full`, `incremental` (if change tracking still holds), or `skip`. */
-    readonly action: "full" | "incremental" | "skip";
-    readonly reason: string;
-  }[];
+  readonly disks: readonly PlannedDisk[];
+}
+
+interface PlannedDisk {
+  readonly id: string;
+  readonly alias: string;
+  readonly logicalBytes: number;
+  /** `compared`: read in full, stored where it differs. */
+  readonly action: BackupMode | "skip";
+  readonly reason: string;
 }
 
 /** The results for programs: errors as their code, message and hint. */
@@ -69,21 +71,12 @@ export function resultsView(results: readonly BackupResult[]): View {
 }
 
 export function summarizePlan(plan: BackupPlan, full: boolean): PlanSummary {
-  const taken = plan.disks.map((disk) => {
-    const assessment = plan.assessments.find(({ diskId }) => diskId === disk.id);
-    const incremental = !full && plan.base !== undefined && assessment?.verdict === "incremental";
-    return {
-      id: disk.id,
-      alias: disk.alias,
-      logicalBytes: disk.logicalBytes,
-      action: incremental ? ("incremental" as const) : ("full" as const),
-      reason: full
-        ? "asked for"
-        : plan.base === undefined
-          ? "there is no point to start from"
-          : (assessment?.reason ?? ""),
-    };
-  });
+  const taken = plan.disks.map((disk) => ({
+    id: disk.id,
+    alias: disk.alias,
+    logicalBytes: disk.logicalBytes,
+    ...planDisk(plan, disk.id, full),
+  }));
   const skipped = plan.skipped.map(({ disk, reason }) => ({
     id: disk.id,
     alias: disk.alias,
@@ -97,6 +90,18 @@ export function summarizePlan(plan: BackupPlan, full: boolean): PlanSummary {
     basePoint: plan.base?.id ?? null,
     disks: [...taken, ...skipped],
   };
+}
+
+/** As far as can be known beforehand: only the backup itself shows whether change tracking still holds. */
+function planDisk(plan: BackupPlan, diskId: string, full: boolean): Pick<PlannedDisk, "action" | "reason"> {
+  if (full) return { action: "full", reason: "asked for" };
+  if (plan.base === undefined) return { action: "full", reason: "there is no point to start from" };
+  if (!plan.base.disks.some(({ disk }) => disk.id === diskId)) {
+    return { action: "full", reason: `not in ${plan.base.id}` };
+  }
+  const assessment = plan.assessments.find((candidate) => candidate.diskId === diskId);
+  const reason = assessment?.reason ?? "";
+  return { action: assessment?.verdict === "incremental" ? "incremental" : "compared", reason };
 }
 
 export function plansView(plans: readonly PlanSummary[]): View {

@@ -11,7 +11,7 @@ import { collect, examples, type CommandContext, type Define } from "../command.
 import { exitCodeOf } from "../exit-code-of.ts";
 import { EXIT, type ExitCode } from "../exit.ts";
 import { Installation } from "../installation.ts";
-import { clearLeftovers } from "../leftovers.ts";
+import { clearLeftovers, reportOnInterruption } from "../leftovers.ts";
 import { chooseStrategy } from "../select/choose-strategy.ts";
 import { findDisk } from "../select/find-disk.ts";
 import { findVirtualMachine } from "../select/find-virtual-machine.ts";
@@ -77,6 +77,7 @@ export async function backUp(
   const repository = await installation.repository(options.to);
   await clearLeftovers(installation, targets.manager, context);
   const ledger = await installation.ledger();
+  reportOnInterruption(ledger, context);
   const taps = await installation.taps();
   const results: BackupResult[] = [];
   for (const { vm, strategy, excludeDisks } of targets.vms) {

@@ -12,7 +12,7 @@ import {
 
 import type { CommandContext } from "../command.ts";
 import { Installation } from "../installation.ts";
-import { clearLeftovers } from "../leftovers.ts";
+import { clearLeftovers, reportOnInterruption } from "../leftovers.ts";
 import { preferredStrategy } from "../select/choose-strategy.ts";
 import { findPoint } from "../select/find-point.ts";
 
@@ -48,6 +48,8 @@ export async function restoreToManager(
   const { repository, point, manager, strategy, request } = await prepare(installation, context, wanted, options, from);
   await clearLeftovers(installation, manager, context);
   const { signal, terminal } = context;
+  const ledger = await installation.ledger();
+  reportOnInterruption(ledger, context);
   const totalBytes = point.disks.reduce((sum, { stats }) => sum + stats.logicalBytes, 0);
   const startedAt = performance.now();
   const result = await restoreVirtualMachine({
@@ -55,7 +57,7 @@ export async function restoreToManager(
     repository,
     strategy,
     manager: manager.name,
-    ledger: await installation.ledger(),
+    ledger,
     taps: [...(await installation.taps()), terminal.showRun(options.as, totalBytes)],
     signal,
   });

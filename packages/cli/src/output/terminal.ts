@@ -60,7 +60,7 @@ export class Terminal {
       const progress = new TransferProgress(label, totalBytes);
       const show = this.#inIntervals(() => this.#showProgress(formatProgress(progress.line)));
       progress.follow(hooks, show);
-      hooks.phase.tap("Terminal", ({ phase, detail }) => this.note(`${label}: ${detail === "" ? phase : detail}`));
+      hooks.phase.tap("Terminal", ({ phase, detail }) => this.note(`${label}: ${phase}: ${detail}`));
       hooks.warning.tap("Terminal", (message) => this.note(`${label}: warning: ${message}`));
       hooks.finished.tap("Terminal", () => this.#clearProgress());
     };
