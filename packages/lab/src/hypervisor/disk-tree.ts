@@ -28,6 +28,7 @@ export interface Volume extends VolumeRecord {
 /** Which disks exist and what volumes they consist of, kept in `ROOT/disks.json`; the volumes lie beside it. */
 export class DiskTree {
   readonly root: string;
+  #saving: Promise<unknown> = Promise.resolve();
   readonly #disks: Map<string, DiskRecord>;
 
   private constructor(root: string, disks: readonly DiskRecord[]) {
@@ -123,7 +124,14 @@ export class DiskTree {
     return join(this.root, disk.storageDomainId, "images", disk.diskId);
   }
 
-  async #save(): Promise<void> {
+  /** One save after the other: disks are made at the same time, and all share one draft. */
+  #save(): Promise<void> {
+    const saved = this.#saving.then(() => this.#write());
+    this.#saving = saved.catch(() => undefined);
+    return saved;
+  }
+
+  async #write(): Promise<void> {
     const draft = join(this.root, "disks.json.tmp");
     await writeFile(draft, `${JSON.stringify({ disks: [...this.#disks.values()] }, null, 2)}\n`, { flush: true });
     await rename(draft, join(this.root, "disks.json"));

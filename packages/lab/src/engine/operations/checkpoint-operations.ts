@@ -33,8 +33,7 @@ export class CheckpointOperations {
     this.#core.background.start(async () => {
       try {
         await this.#core.background.steps();
-        await this.#core.hypervisor.removeCheckpoint(checkpoint.diskIds, checkpointId);
-        forget(vm, checkpoint);
+        await this.discard(vm, checkpoint);
       } finally {
         release();
       }
