@@ -84,21 +84,21 @@ export class LeaseFolder {
 
   /** Undefined when it is gone, which means that a higher one was made. */
   async readClaim(generation: number, signal: AbortSignal): Promise<Claim | undefined> {
-    return await this.#read(this.#key(generation), "lease", claim, signal);
+    return await this.#read(this.#key(generation), "claim", claim, signal);
   }
 
   /** Undefined when it is gone, which means that a later one was made. */
   async readBeat({ generation, beat: number }: LeaseState, signal: AbortSignal): Promise<Beat | undefined> {
-    return await this.#read(this.#key(generation, number), "lease-beat", beat, signal);
+    return await this.#read(this.#key(generation, number), "beat", beat, signal);
   }
 
   /** Does nothing when the generation is taken. */
   async putClaim(generation: number, value: Claim, signal: AbortSignal): Promise<void> {
-    await this.#put(this.#key(generation), "lease", value, signal);
+    await this.#put(this.#key(generation), "claim", value, signal);
   }
 
   async putBeat(generation: number, number: number, value: Beat, signal: AbortSignal): Promise<void> {
-    await this.#put(this.#key(generation, number), "lease-beat", value, signal);
+    await this.#put(this.#key(generation, number), "beat", value, signal);
   }
 
   async deleteClaim(generation: number, signal: AbortSignal): Promise<void> {
@@ -128,14 +128,21 @@ export class LeaseFolder {
   async #read<T>(key: ObjectKey, type: string, schema: z.ZodType<T>, signal: AbortSignal): Promise<T | undefined> {
     try {
       const bytes = await this.#store.get(key, { signal });
-      const parsed = schema.safeParse(decodeDocument(type, VERSION, bytes, key));
-      if (parsed.success) return parsed.data;
-      throw new IntegrityError(`${key} is not a lease`, { cause: parsed.error, context: { key } });
+      return schema.parse(decodeDocument(type, VERSION, bytes, key));
     } catch (error) {
       if (hasCode(error, "E_OBJECT_NOT_FOUND")) return undefined;
+      if (hasCode(error, "E_INTEGRITY") || error instanceof z.ZodError) throw unreadable(key, error);
       throw error;
     }
   }
+}
+
+function unreadable(key: ObjectKey, cause: unknown): IntegrityError {
+  return new IntegrityError(`the lease ${key} is damaged: it does not say who holds it`, {
+    cause,
+    context: { key },
+    hint: "Make sure that no run is at work on any node, then delete this object from the destination.",
+  });
 }
 
 function noop(): void {}

@@ -122,6 +122,15 @@ describe("a lease", () => {
     await taker.release();
   });
 
+  test("that is damaged is held by nobody knows whom, and the next step says which object to delete", async () => {
+    const store = new MemoryStore();
+    const lease = await acquire(store, living("run-a"));
+    const [key = ""] = await keysOf(store);
+    store.objects.set(key, Buffer.concat([store.objects.get(key) ?? Buffer.alloc(0), Buffer.from("x")]));
+    await expect(acquire(store, living("run-b"))).rejects.toMatchObject({ code: "E_INTEGRITY", context: { key } });
+    await lease.release();
+  });
+
   test("that is waited for can be waited for no longer", async () => {
     const store = new MemoryStore();
     const lease = await acquire(store, living("run-a"));
