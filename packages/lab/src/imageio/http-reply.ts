@@ -1,11 +1,16 @@
 import { STATUS_CODES } from "node:http";
-import type { ServerResponse } from "node:http";
+import type { IncomingMessage, ServerResponse } from "node:http";
 
 import { HttpRefusal } from "./errors.ts";
 
 /** What the emulated daemon calls itself. */
 export const VERSION = "2.5.3";
 
+/** Python calls 416 as HTTP did before 2014. */
+const REASONS: Readonly<Record<number, string | undefined>> = {
+  ...STATUS_CODES,
+  416: "Requested Range Not Satisfiable",
+};
 const INTERNAL_ERROR = "Server failed to perform the request, check logs";
 
 export interface ReplyOptions {
@@ -22,7 +27,7 @@ export function beginReply(
 ): void {
   response.sendDate = false;
   if (!close) response.removeHeader("connection");
-  response.writeHead(status, STATUS_CODES[status] ?? "", {
+  response.writeHead(status, REASONS[status] ?? "", {
     server: `imageio/${VERSION}`,
     date: new Date().toUTCString(),
     "content-length": contentLength,
@@ -47,16 +52,20 @@ export function replyJson(
   reply(response, 200, `${body}\n`, { headers: { ...headers, "content-type": "application/json" } });
 }
 
-/** Errors are plain text with a newline; what is not a refusal is 500 and never says why. */
-export function replyError(
-  response: ServerResponse,
-  error: unknown,
-  extra: Readonly<Record<string, string>> = {},
-): void {
+/**
+ * Errors are plain text with a newline; what is not a refusal is 500 and never says why. A body that was refused
+ * unread ends the connection.
+ */
+export function replyError(response: ServerResponse, error: unknown): void {
   const refusal = error instanceof HttpRefusal ? error : new HttpRefusal(500, INTERNAL_ERROR);
-  const { status, message, close, headers } = refusal;
-  const contentType = { "content-type": "text/plain; charset=UTF-8" };
-  reply(response, status, `${message}\n`, { close, headers: { ...contentType, ...extra, ...headers } });
+  const { status, message } = refusal;
+  const close = refusal.close || hasUnreadBody(response.req);
+  const headers = { "content-type": "text/plain; charset=UTF-8", ...refusal.headers };
+  reply(response, status, `${message}\n`, { close, headers });
   // against HTTP, imageio sends a body to HEAD too; a client that keeps the connection then trips over it
   if (response.req.method === "HEAD") response.req.socket.write(`${message}\n`);
+}
+
+function hasUnreadBody(request: IncomingMessage): boolean {
+  return Number(request.headers["content-length"] ?? 0) > 0 && !request.readableDidRead;
 }

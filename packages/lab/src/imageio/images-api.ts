@@ -108,11 +108,11 @@ export class ImagesApi {
     const { "content-length": lengthHeader, "content-range": rangeHeader } = request.headers;
     if (lengthHeader === undefined) throw new HttpRefusal(400, "Content-Length header is required");
     const length = Number(lengthHeader);
-    const flush = oneOf(query, "flush", ["n", "y"], "y", true);
+    const flush = oneOf(query, "flush", ["n", "y"], "y");
     const offset = rangeHeader === undefined ? 0 : parseContentRange(rangeHeader);
     ticket.authorize("write");
     const { sizeBytes } = ticket.data;
-    if (offset + length > sizeBytes) throw outOfRange(sizeBytes, "Requested range out of allowed range", true);
+    if (offset + length > sizeBytes) throw outOfRange(sizeBytes, "Requested range out of allowed range");
     await ticket.run(async (signal) => {
       const backend = await ticket.backend(request.socket);
       const received = await receiveInto(backend, offset, request, signal);
@@ -169,18 +169,11 @@ function asciiName(filename: string): string {
   return filename.replace(/[^\x20-\x7e]/g, "_");
 }
 
-function oneOf<T extends string>(
-  query: URLSearchParams,
-  name: string,
-  values: readonly T[],
-  otherwise: T,
-  close = false,
-): T {
+function oneOf<T extends string>(query: URLSearchParams, name: string, values: readonly T[], otherwise: T): T {
   const given = query.get(name);
   if (given === null) return otherwise;
   const value = values.find((candidate) => candidate === given);
   if (value !== undefined) return value;
   const expected = values.map(pythonRepr).join(", ");
-  const text = `Unsupported value ${pythonRepr(given)} for '${name}', expecting one of [${expected}]`;
-  throw new HttpRefusal(400, text, { close });
+  throw new HttpRefusal(400, `Unsupported value ${pythonRepr(given)} for '${name}', expecting one of [${expected}]`);
 }

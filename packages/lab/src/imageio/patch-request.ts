@@ -29,7 +29,7 @@ export async function parsePatch(request: IncomingMessage): Promise<PatchRequest
 }
 
 async function readBody(request: IncomingMessage): Promise<string> {
-  if (request.headers["content-length"] === undefined) throw new HttpRefusal(400, "Invalid JSON message");
+  if (request.headers["content-length"] === undefined) return ""; // chunks are not looked at
   const chunks: Buffer[] = [];
   let bytes = 0;
   for await (const chunk of request) {

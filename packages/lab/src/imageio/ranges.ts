@@ -24,20 +24,20 @@ export function parseRange(header: string): RequestedRange {
 /** The offset a Content-Range header names; its end and total are only checked for sense. Throws status 400. */
 export function parseContentRange(header: string): number {
   const match = /^bytes (?<first>\d+)-(?<last>\d+|\*)\/(?<total>\d+|\*)$/.exec(header);
-  if (match?.groups === undefined) throw new HttpRefusal(400, `Invalid Content-Range '${header}'`, { close: true });
+  if (match?.groups === undefined) throw new HttpRefusal(400, `Invalid Content-Range '${header}'`);
   const first = Number(match.groups["first"]);
   const last = match.groups["last"] === "*" ? undefined : Number(match.groups["last"]);
   const total = match.groups["total"] === "*" ? undefined : Number(match.groups["total"]);
   if (last !== undefined && first > last) {
-    throw new HttpRefusal(400, `Invalid Content-Range '${header}', first > last`, { close: true });
+    throw new HttpRefusal(400, `Invalid Content-Range '${header}', first > last`);
   }
   if (last !== undefined && total !== undefined && last >= total) {
-    throw new HttpRefusal(400, `Invalid Content-Range '${header}', last >= complete`, { close: true });
+    throw new HttpRefusal(400, `Invalid Content-Range '${header}', last >= complete`);
   }
   return first;
 }
 
 /** 416 that tells how much there is. */
-export function outOfRange(availableBytes: number, text: string, close = false): HttpRefusal {
-  return new HttpRefusal(416, text, { close, headers: { "content-range": `bytes */${availableBytes}` } });
+export function outOfRange(availableBytes: number, text: string): HttpRefusal {
+  return new HttpRefusal(416, text, { headers: { "content-range": `bytes */${availableBytes}` } });
 }
