@@ -87,9 +87,9 @@ export class Qcow2FileTarget implements ImageFileTarget {
       return cluster;
     };
     const virtualBytes = Math.ceil(this.logicalBytes / SECTOR_BYTES) * SECTOR_BYTES;
-    const l1 = new Uint32Array(Math.ceil(virtualBytes / (L2_ENTRIES * CLUSTER_BYTES)));
+    const l1 = new Uint32Array(Math.max(1, Math.ceil(virtualBytes / (L2_ENTRIES * CLUSTER_BYTES))));
     for (const [index, clusters] of this.#map.tables()) l1[index] = await append(pointerTable(clusters, L2_ENTRIES));
-    const l1Cluster = await append(pointerTable(l1, Math.max(1, l1.length)));
+    const l1Cluster = await append(pointerTable(l1, l1.length));
     const refcounts = planRefcounts(nextCluster);
     for (let block = 0; block < refcounts.blockCount; block += 1) await append(refcountBlock(refcounts, block));
     await append(refcountTable(refcounts));
