@@ -1,1 +1,3 @@
 export { main } from "./main.ts";
+export type { ErrorSummary } from "./output/error-text.ts";
+export type { PointSummary, DiskSummary } from "./commands/point-summary.ts";
