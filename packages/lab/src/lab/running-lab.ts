@@ -1,4 +1,4 @@
-import { readdir, rm } from "node:fs/promises";
+import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 
 import { NotFoundError, UsageError, systemErrorCode } from "@ovault/core";
@@ -177,13 +177,12 @@ export class RunningLab implements LabControl {
   }
 
   async #end(): Promise<void> {
-    const { engine, imageio, hypervisor, directory } = this.#parts;
+    const { engine, imageio, hypervisor } = this.#parts;
     try {
       await this.#control?.close();
       await engine.stop();
       await imageio.close();
       await hypervisor.close();
-      await rm(directory.infoFile, { force: true });
     } finally {
       this.#ended.resolve();
     }

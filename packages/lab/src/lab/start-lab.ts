@@ -12,6 +12,7 @@ import type { EngineVersion, Product } from "../engine/versions.ts";
 import { QemuHypervisor } from "../hypervisor/qemu-hypervisor.ts";
 import { LabImageio } from "../imageio/lab-imageio.ts";
 import type { ImageioDaemon } from "../imageio/imageio-daemon.ts";
+import { RealImageio } from "../imageio/real-imageio.ts";
 import { connectFaults } from "./imageio-faults.ts";
 import { LabDirectory } from "./lab-directory.ts";
 import { RunningLab } from "./running-lab.ts";
@@ -24,13 +25,15 @@ export interface LabOptions {
   /** Default `ovirt`. A lab that is taken up keeps its own. */
   readonly product?: Product;
   /** Made unless a VM of that name is there already. */
-  readonly vms: readonly LabVmRequest[];
+  readonly vms?: readonly LabVmRequest[];
   /** Of the API, on 127.0.0.1. Default: the one it had before, else any free port. */
   readonly port?: number;
   /** Length of one step of the engine's state machines, in ms. Default 100; a real engine takes up to 10 000. */
   readonly delayMs?: number;
-  /** Control socket and URL of a real ovirt-imageio daemon that is to serve the transfers instead of the lab's own. */
-  readonly imageio?: { readonly control: string; readonly url: string };
+  /** Control socket of a real ovirt-imageio daemon that is to serve the transfers instead of the lab's own. */
+  readonly imageioControl?: string;
+  /** Where clients reach that daemon, e.g. `https://localhost:54322`. */
+  readonly imageioUrl?: string;
   /** Stops the lab. */
   readonly signal?: AbortSignal;
 }
@@ -91,7 +94,7 @@ export async function startLab(options: LabOptions): Promise<RunningLab> {
     password,
     caFingerprint: fingerprintOf(authority.certificatePem),
   });
-  for (const { name, images, down } of options.vms) {
+  for (const { name, images, down } of options.vms ?? []) {
     if (!lab.vms.some((vm) => vm.name === name)) await lab.addVm({ name, images, down: down ?? false });
   }
   await store.flush();
@@ -127,11 +130,16 @@ function refuseChange(what: string, wanted: string | undefined, present: string)
 }
 
 async function startImageio(
-  { imageio }: LabOptions,
+  { imageioControl, imageioUrl }: LabOptions,
   { certificatePem, privateKeyPem }: KeyPair,
   faults: FaultSwitches,
 ): Promise<ImageioDaemon> {
-  if (imageio !== undefined) throw new UsageError("a real imageio daemon cannot be used yet");
+  if (imageioControl !== undefined && imageioUrl !== undefined) {
+    return new RealImageio({ controlSocket: imageioControl, url: imageioUrl });
+  }
+  if (imageioControl !== undefined || imageioUrl !== undefined) {
+    throw new UsageError("a real imageio daemon needs both its control socket and its URL");
+  }
   const daemon = await LabImageio.start({
     cert: certificatePem,
     key: privateKeyPem,

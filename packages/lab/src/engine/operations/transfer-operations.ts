@@ -211,7 +211,7 @@ export class TransferOperations {
       this.#core.journal.event(eventCodes.transferFailed, { description: reasonOf(error), severity: "error" });
       return this.#cancel(transfer, "cancelled_system");
     }
-    if (transfer.phase !== starting) return;
+    if (transfer.phase !== starting) return this.#tickets.close(transfer);
     this.#enter(transfer, "transferring");
     if (transfer.direction === "upload" && faults.strikes("transfer-paused-system")) {
       return this.#pause(transfer, "paused_system");
@@ -245,8 +245,9 @@ export class TransferOperations {
   }
 
   async #pause(transfer: TransferState, phase: "paused_user" | "paused_system"): Promise<void> {
-    this.#enter(transfer, phase);
+    const before = transfer.phase;
     await this.#tickets.close(transfer);
+    if (transfer.phase === before) this.#enter(transfer, phase);
   }
 
   #finalize(transfer: TransferState): void {

@@ -34,6 +34,7 @@ export class TransferTickets {
       timeoutSeconds: TICKET_SECONDS,
       inactivityTimeoutSeconds: transfer.inactivitySeconds,
       transferId: transfer.id,
+      sparse: this.#core.disk(transfer.diskId).sparse,
     });
     transfer.ticketId = ticketId;
     transfer.sizeBytes = path.sizeBytes;

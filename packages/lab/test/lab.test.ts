@@ -1,0 +1,152 @@
+import { readFile, stat } from "node:fs/promises";
+import { join } from "node:path";
+
+import { expect, test } from "vitest";
+import { parse } from "yaml";
+
+import { connectLab, labConfiguration, startLab, writeLabConfiguration } from "../src/index.ts";
+import { diskIdsOf, openBackup, takeBackup, vmIdOf } from "./support/backup-steps.ts";
+import { EngineClient } from "./support/engine-client.ts";
+import { MIB, STEP_MS, withImages, withLab } from "./support/lab-fixture.ts";
+
+test("a lab taken up again is the same lab: address, password, machines, data, checkpoints", async () => {
+  await withImages(async ({ directory, cow, raw }) => {
+    const path = join(directory, "lab");
+    const options = { directory: path, vms: [{ name: "web", images: [cow, raw] }], delayMs: STEP_MS };
+    const first = await startLab(options);
+    const client = await EngineClient.open(first);
+    const fixture = { lab: first, client, directory: path };
+    await first.write("web", "0", { offset: 0, length: MIB, kind: "pattern", pattern: 9 });
+    const [diskId] = diskIdsOf(fixture);
+    const checkpoint = await takeBackup(fixture, [diskId]);
+    await openBackup(fixture, [diskId], checkpoint);
+    await client.close();
+    await first.stop();
+
+    const second = await startLab(options);
+    const secondClient = await EngineClient.open(second);
+    try {
+      expect([second.url, second.password, second.caFingerprint]).toEqual([
+        first.url,
+        first.password,
+        first.caFingerprint,
+      ]);
+      expect(second.vms).toMatchObject([{ name: "web", status: "up", disks: [{ id: diskId }, { format: "raw" }] }]);
+      await second.view(diskId, join(directory, "view.raw"));
+      expect((await readFile(join(directory, "view.raw")))[MIB - 1]).toBe(9);
+      expect(await second.leftovers()).toMatchObject({ backups: [], lockedDisks: [], checkpoints: [checkpoint] });
+      const increment = await openBackup({ ...fixture, lab: second, client: secondClient }, [diskId], checkpoint);
+      expect((await secondClient.get(`${increment.path}/disks`)).xml.text("disk", "backup_mode")).toBe("incremental");
+      await expect(startLab({ ...options, engineVersion: "4.3" })).rejects.toMatchObject({ code: "E_USAGE" });
+    } finally {
+      await secondClient.close();
+      await second.stop();
+    }
+    await expect(startLab({ ...options, engineVersion: "4.3" })).rejects.toMatchObject({ code: "E_CONFIGURATION" });
+  });
+});
+
+test("another process can do through the socket what this one can do to the lab", async () => {
+  await withLab({}, async (fixture) => {
+    const { lab, directory } = fixture;
+    const control = connectLab(directory);
+    expect(await control.status()).toMatchObject({ url: lab.url, engineVersion: "4.5", vms: [{ name: "web" }] });
+    await control.write("web", "web_Disk1", { offset: 512, length: 512, kind: "pattern", pattern: 3 });
+    const view = join(directory, "view.raw");
+    await control.view("web_Disk1", view);
+    expect([...(await readFile(view)).subarray(511, 514)]).toEqual([0, 3, 3]);
+    const added = await control.addDisk("web", { alias: "more", virtualBytes: MIB, format: "cow" });
+    expect(await control.resizeDisk("web", "more", 2 * MIB)).toMatchObject({ id: added.id, virtualBytes: 2 * MIB });
+    await control.write("web", "2", { offset: 2 * MIB - 512, length: 512, kind: "random", seed: "x" });
+    await control.removeDisk("web", "more");
+    await fixture.client.untilGone(`/disks/${added.id}`);
+    await control.fault("slow-extents", "on");
+    expect((await control.status()).faults).toMatchObject([{ name: "slow-extents", mode: "on" }]);
+    await control.powerOff("web", { graceful: true });
+    await expect(control.write("web", "0", { offset: 0, length: 512, kind: "zero" })).rejects.toMatchObject({
+      code: "E_USAGE",
+    });
+    await expect(control.write("no", "0", { offset: 0, length: 512, kind: "zero" })).rejects.toMatchObject({
+      code: "E_NOT_FOUND",
+      hint: "VMs: web.",
+    });
+    await control.stop();
+    await lab.ended;
+    await expect(control.status()).rejects.toMatchObject({ code: "E_USAGE" });
+  });
+});
+
+test("the configuration is ready to use, private, and keeps what people change in it", async () => {
+  await withLab({ vms: [] }, async ({ lab, directory }) => {
+    const file = await writeLabConfiguration(lab);
+    const text = await readFile(file, "utf8");
+    expect(parse(text)).toEqual(labConfiguration(lab));
+    expect(text).not.toContain(lab.password);
+    for (const name of ["ovault.yaml", "lab-password", "lab.json", "engine.json"]) {
+      expect([name, (await stat(join(directory, name))).mode & 0o777]).toEqual([name, 0o600]);
+    }
+    expect(await readFile(join(directory, "lab-password"), "utf8")).toBe(lab.password);
+    const { writeFile } = await import("node:fs/promises");
+    await writeFile(file, `# mine\n${text}policies: {}\n`.replace(lab.url, "https://127.0.0.1:1/ovirt-engine/api"));
+    await writeLabConfiguration(lab);
+    const kept = await readFile(file, "utf8");
+    expect(kept).toContain("# mine");
+    expect(parse(kept)).toEqual({ ...labConfiguration(lab), policies: {} });
+  });
+});
+
+test("an abort stops the lab, and one lab at a time runs on a directory", async () => {
+  await withImages(async ({ directory }) => {
+    const abort = new AbortController();
+    const path = join(directory, "lab");
+    const lab = await startLab({ directory: path, signal: abort.signal });
+    await expect(startLab({ directory: path })).rejects.toMatchObject({ code: "E_USAGE" });
+    abort.abort();
+    await lab.ended;
+    const again = await startLab({ directory: path });
+    await again.stop();
+  });
+});
+
+test("a machine made from an OVF has its disks attached as far as they are free, and new ids and addresses", async () => {
+  await withLab({}, async (fixture) => {
+    const { client, lab } = fixture;
+    const { xml } = await client.get(`/vms/${vmIdOf(fixture)}?all_content=true`);
+    const ovf = (xml.text("initialization", "configuration", "data") ?? "")
+      .replaceAll("&", "&amp;")
+      .replaceAll("<", "&lt;");
+    const made = await client.post(
+      "/vms",
+      `<vm><initialization><configuration><data>${ovf}</data><type>ovf</type></configuration><regenerate_ids>true</regenerate_ids></initialization><name>copy</name></vm>`,
+    );
+    expect([made.status, made.xml.text("status")]).toEqual([201, "down"]);
+    const copy = made.xml.attribute("id") ?? "";
+    expect((await client.get(`/vms/${copy}/diskattachments`)).xml.children("disk_attachment")).toEqual([]);
+    const macs = await Promise.all(
+      [copy, vmIdOf(fixture)].map(async (id) =>
+        (await client.get(`/vms/${id}/nics`)).xml.text("nic", "mac", "address"),
+      ),
+    );
+    expect(new Set(macs).size).toBe(2);
+    expect((await lab.leftovers()).vms).toEqual(["copy"]);
+    const disk = await client.post(
+      "/disks",
+      "<disk><format>cow</format><provisioned_size>1048576</provisioned_size></disk>",
+    );
+    const diskId = disk.xml.attribute("id") ?? "";
+    await client.untilText(`/disks/${diskId}`, "status", "ok");
+    const attached = await client.post(
+      `/vms/${copy}/diskattachments`,
+      `<disk_attachment><interface>virtio</interface><disk id="${diskId}"/><active>true</active></disk_attachment>`,
+    );
+    expect(attached.status).toBe(201);
+    expect((await client.post(`/vms/${copy}/start`)).xml.text("status")).toBe("complete");
+    await client.untilText(`/vms/${copy}`, "status", "up");
+    expect((await client.delete(`/vms/${copy}`)).status).toBe(409);
+    await client.post(`/vms/${copy}/shutdown`);
+    await client.untilText(`/vms/${copy}`, "status", "down");
+    expect((await client.delete(`/vms/${copy}`)).status).toBe(200);
+    await client.untilGone(`/vms/${copy}`);
+    await client.untilGone(`/disks/${diskId}`);
+  });
+});
