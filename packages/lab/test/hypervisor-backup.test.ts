@@ -107,6 +107,7 @@ test("a raw disk joins a backup in full and holds no checkpoint", async () => {
   await addDisk(lab, "cow");
   await addDisk(lab, "raw", { format: "raw" });
   await hypervisor.startVm("vm", ["cow", "raw"]);
+  await hypervisor.guestWrite("raw", { kind: "random", seed: "x", offset: MiB, length: MiB });
   const disks = ["cow", "raw"].map((diskId) => ({ diskId, toCheckpointId: "c1" }));
   await hypervisor.startBackup({ backupId: "b1", vmId: "vm", disks });
   await hypervisor.stopBackup("b1");
@@ -116,6 +117,9 @@ test("a raw disk joins a backup in full and holds no checkpoint", async () => {
   const next = ["cow", "raw"].map((diskId) => ({ diskId, fromCheckpointId: "c1" }));
   const backup = await hypervisor.startBackup({ backupId: "b2", vmId: "vm", disks: next });
   expect(backup.map(({ mode }) => mode)).toEqual(["incremental", "full"]);
+  const before = await viewDisk(lab, "raw");
+  await hypervisor.guestWrite("raw", { kind: "zero", offset: MiB, length: MiB });
+  expect(before.equals(await readExport(nbdOf(backup[1])))).toBe(true);
 });
 
 test("a machine that is down is backed up by a process of its own, and its checkpoint counts when it runs", async () => {

@@ -32,7 +32,11 @@ test("a raw file of odd size is imported byte for byte, and QEMU shows it in who
 
   expect(disk).toMatchObject({ format: "raw", virtualBytes: 100_352, chain: [{ fileBytes: 100_001 }] });
   expect(await readFile(disk.chain[0]?.path ?? "")).toEqual(bytes);
-  expect(await viewDisk(lab, "d")).toEqual(Buffer.concat([bytes, Buffer.alloc(351)]));
+  const view = Buffer.concat([bytes, Buffer.alloc(351)]);
+  expect(await viewDisk(lab, "d")).toEqual(view);
+  const [cold] = await lab.hypervisor.startBackup({ backupId: "b", vmId: "vm", disks: [{ diskId: "d" }] });
+  expect(cold?.virtualBytes).toBe(view.length);
+  expect(cold && (await readExport(cold.nbd))).toEqual(view);
 });
 
 test("a qcow2 chain is imported with all its layers and reads the same", async () => {

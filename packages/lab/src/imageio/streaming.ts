@@ -66,14 +66,18 @@ export async function receiveInto(
   return written;
 }
 
+/** Reads one piece ahead, into two buffers in turn: a piece is good until the next but one is asked for. */
 async function* readPieces(
   backend: Backend,
   { first, length, cutAfter }: SendRange,
   signal: AbortSignal,
 ): AsyncGenerator<Buffer> {
+  const bufferBytes = Math.min(PIECE_BYTES, cutAfter);
+  let [free, taken] = [Buffer.allocUnsafe(bufferBytes), Buffer.allocUnsafe(bufferBytes)];
   const read = async (at: number): Promise<Buffer | undefined> => {
     if (at >= cutAfter) return undefined;
-    const piece = Buffer.allocUnsafe(Math.min(PIECE_BYTES, cutAfter - at));
+    [free, taken] = [taken, free];
+    const piece = taken.subarray(0, cutAfter - at);
     await backend.readInto(first + at, piece, signal);
     return piece;
   };
