@@ -54,3 +54,4 @@ export * from "./repository/lease.ts";
 export type { LeaseHolder } from "./repository/lease-folder.ts";
 export * from "./util/clock.ts";
 export * from "./runs/backup-virtual-machine.ts";
+export * from "./util/package-version.ts";

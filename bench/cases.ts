@@ -1,0 +1,113 @@
+import { spawn, type ChildProcess } from "node:child_process";
+import { existsSync } from "node:fs";
+import { rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+
+import { changedImage, cleanDisk, realFilesImage, warm, workDirectory } from "./images.ts";
+
+/** One contender's command; `prepare` runs before each round and is not timed. */
+export interface Contender {
+  readonly name: string;
+  readonly prepare: () => Promise<void>;
+  readonly command: readonly string[];
+}
+
+/** What is measured side by side, round by round. */
+export interface Case {
+  readonly name: string;
+  readonly ours: Contender;
+  readonly others: readonly Contender[];
+  readonly close: () => Promise<void>;
+}
+
+const worker = fileURLToPath(new URL("take-backup.ts", import.meta.url));
+const repository = join(workDirectory, "repository");
+const qcow2 = join(workDirectory, "qemu-img.qcow2");
+
+const ovault = (source: string, changes?: string): readonly string[] => [
+  process.execPath,
+  worker,
+  source,
+  repository,
+  ...(changes === undefined ? [] : [changes]),
+];
+
+const fresh = async (): Promise<void> => {
+  await rm(repository, { recursive: true, force: true });
+  await rm(qcow2, { force: true });
+};
+
+function qemuImg(source: string, format: string): Contender {
+  return {
+    name: "qemu-img",
+    prepare: fresh,
+    command: ["qemu-img", "convert", "-f", format, "-O", "qcow2", source, qcow2],
+  };
+}
+
+/** A qemu-nbd that serves `image` until it is closed. */
+async function serve(image: string, format: string): Promise<{ uri: string; close: () => Promise<void> }> {
+  const socket = join(workDirectory, "nbd.sock");
+  await rm(socket, { force: true });
+  const options = ["-r", "-t", "-e", "8", "-k", socket, "-f", format, image];
+  const server: ChildProcess = spawn("qemu-nbd", options, { stdio: "inherit" });
+  const closed = new Promise<void>((resolve) => server.once("close", () => resolve()));
+  while (!existsSync(socket)) await sleep(20);
+  return {
+    uri: `nbd+unix:///?socket=${socket}`,
+    close: async () => {
+      server.kill();
+      await closed;
+    },
+  };
+}
+
+const nothing = async (): Promise<void> => undefined;
+
+/** The cases by name; each builds its images when it is opened. */
+export const cases: Readonly<Record<string, () => Promise<Case>>> = {
+  async "full-raw"() {
+    const image = await realFilesImage();
+    await warm(image);
+    const ours = { name: "ovault", prepare: fresh, command: ovault(image) };
+    return { name: "full-raw", ours, others: [qemuImg(image, "raw")], close: nothing };
+  },
+
+  async "full-nbd"() {
+    const image = await realFilesImage();
+    await warm(image);
+    const { uri, close } = await serve(image, "raw");
+    const ours = { name: "ovault", prepare: fresh, command: ovault(uri) };
+    return { name: "full-nbd", ours, others: [qemuImg(uri, "raw")], close };
+  },
+
+  async "increment-1-percent"() {
+    const image = await realFilesImage();
+    const changed = await changedImage(image, 0.01);
+    const changes = join(workDirectory, "changes.json");
+    await writeFile(changes, JSON.stringify(changed.ranges));
+    await fresh();
+    const { uri, close } = await serve(image, "raw");
+    const { measure } = await import("./measure.ts");
+    await measure(ovault(uri));
+    await close();
+    const kept = `${repository}.full`;
+    await rm(kept, { recursive: true, force: true });
+    await measure(["cp", "-a", repository, kept]);
+    await warm(changed.path);
+    const second = await serve(changed.path, "raw");
+    const prepare = async (): Promise<void> => {
+      await fresh();
+      await measure(["cp", "-a", kept, repository]);
+    };
+    const ours = { name: "ovault", prepare, command: ovault(second.uri, changes) };
+    return { name: "increment-1-percent", ours, others: [], close: second.close };
+  },
+
+  async "clean-6-tib"() {
+    const { uri, close } = await serve(await cleanDisk(), "qcow2");
+    return { name: "clean-6-tib", ours: { name: "ovault", prepare: fresh, command: ovault(uri) }, others: [], close };
+  },
+};
