@@ -1,4 +1,5 @@
-import "reflect-metadata"; // @peculiar/x509 needs it first
+// oxlint-disable-next-line import/no-unassigned-import -- what @peculiar/x509 builds on expects this global
+import "reflect-metadata";
 
 import { X509Certificate, randomBytes, type webcrypto } from "node:crypto";
 

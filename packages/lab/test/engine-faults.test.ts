@@ -66,7 +66,7 @@ test("a power cut leaves bitmaps inconsistent: the next increment is impossible,
     const path = `/vms/${vmIdOf(fixture)}/backups`;
     const started = await client.post(path, backupXml([diskId], from));
     await client.untilText(`${path}/${started.xml.attribute("id")}`, "phase", "failed");
-    await takeBackup(fixture, [diskId]);
+    expect(await takeBackup(fixture, [diskId])).not.toBe("");
   });
 });
 
@@ -123,7 +123,7 @@ test("transfer-cut: the connection ends in the middle of the data, and the next 
     const backup = await openBackup(fixture, [diskId]);
     const transfer = await openTransfer(fixture, downloadXml(diskId, backup.id));
     await lab.fault("transfer-cut", "once");
-    await expect(client.download(transfer.url)).rejects.toThrow();
+    await expect(client.download(transfer.url)).rejects.toThrow(/terminated|closed|aborted/);
     expect(await client.download(transfer.url)).toHaveLength(8 * MIB);
   });
 });
