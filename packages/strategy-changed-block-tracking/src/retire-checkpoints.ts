@@ -1,7 +1,8 @@
 import { arrived, pending } from "@ovault/ovirt";
 import type { EngineApi } from "@ovault/ovirt";
 
-const REMOVAL_DEADLINE_MS = 5 * 60_000;
+/** Nothing depends on it, so a run does not wait for ever. */
+const REMOVAL_DEADLINE_MS = 2 * 60_000;
 
 /** Removes a checkpoint and waits until it is gone: while one is removed, the engine refuses the next. */
 export async function removeCheckpoint(

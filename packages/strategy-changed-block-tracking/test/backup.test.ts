@@ -42,3 +42,59 @@ test("a full and a chain of increments hold what QEMU shows at each instant", as
   expect(Object.values(left).flat()).toEqual([]);
   expect(await bench.ledger.abandoned()).toEqual([]);
 });
+
+test("a disk that is added, one that has grown and one that was excluded cost only themselves a full read", async () => {
+  const first = await bench.backup({ exclude: ["web_Disk2"] });
+  const { id } = await bench.lab.addDisk("web", { alias: "added", virtualBytes: 4 * 1024 * 1024, format: "cow" });
+  await bench.write(2, { kind: "random", seed: "added", offset: 123_456, length: 100_000 });
+  await bench.lab.resizeDisk("web", "web_Disk1", 20 * 1024 * 1024);
+  await bench.write(0, { kind: "random", seed: "grown", offset: 18 * 1024 * 1024, length: 100_000 });
+  const views = new Map<string, Buffer>();
+  const second = await bench.backup({
+    base: first,
+    whenOpen: async () => {
+      for (const [diskId, view] of await bench.viewAll()) views.set(diskId, view);
+    },
+  });
+  expect(modes(second)).toEqual({ added: "full", web_Disk1: "incremental", web_Disk2: "full" });
+  for (const [diskId, image] of second.images) expect(views.get(diskId)?.equals(image)).toBe(true);
+  const third = await bench.backup({ base: second });
+  expect(modes(third)).toEqual({ added: "incremental", web_Disk1: "incremental", web_Disk2: "compared" });
+  await bench.lab.removeDisk("web", id);
+  await expect.poll(async () => (await bench.vm()).disks.map((disk) => disk.id)).not.toContain(id);
+  const fourth = await bench.backup({ base: third });
+  expect(modes(fourth)).toEqual({ web_Disk1: "incremental", web_Disk2: "compared" });
+});
+
+test("a full that is asked for trusts no checkpoint and starts a new chain", async () => {
+  const first = await bench.backup();
+  const full = await bench.backup({ base: first, full: true });
+  expect(modes(full)).toEqual({ web_Disk1: "full", web_Disk2: "full" });
+  expect(modes(await bench.backup({ base: full }))).toMatchObject({ web_Disk1: "incremental" });
+});
+
+test("a run that failed leaves no checkpoint and can never be a base", async () => {
+  const first = await bench.backup();
+  const before = await bench.lab.leftovers();
+  await bench.write(0, { kind: "random", seed: "lost?", offset: 5_000_000, length: 50_000 });
+  const failed = await bench.backup({ base: first, abandon: true });
+  expect(failed.point.disks.every(({ base }) => base === undefined)).toBe(true);
+  expect(await bench.lab.leftovers()).toEqual(before);
+  const next = await bench.backup({ base: first });
+  expect(modes(next)).toMatchObject({ web_Disk1: "incremental" });
+  for (const [diskId, view] of await bench.viewAll()) expect(next.images.get(diskId)?.equals(view)).toBe(true);
+});
+
+test("a virtual machine that is down is backed up too, and says so", async () => {
+  const first = await bench.backup();
+  await bench.write(0, { kind: "random", seed: "last words", offset: 6_000_000, length: 50_000 });
+  await bench.lab.powerOff("web", { graceful: true });
+  try {
+    const second = await bench.backup({ base: first });
+    expect(second.point.consistency).toBe("offline");
+    expect(modes(second)).toMatchObject({ web_Disk1: "incremental" });
+    for (const [diskId, view] of await bench.viewAll()) expect(second.images.get(diskId)?.equals(view)).toBe(true);
+  } finally {
+    await bench.lab.powerOn("web");
+  }
+});

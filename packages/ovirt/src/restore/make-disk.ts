@@ -13,9 +13,13 @@ import type { DesignedDisk } from "./restore-design.ts";
 /** A disk made for a restore. */
 export interface MadeDisk extends DesignedDisk {
   readonly id: string;
+  /** Size the engine gave it, in bytes: file storage rounds up to 4 KiB. */
+  readonly madeBytes: number;
   readonly handle: LedgerHandle;
 }
 
+/** The engine's unit for the size of a disk. */
+const SECTOR_BYTES = 512;
 const CREATE_DEADLINE_MS = 30 * 60_000;
 
 /** Makes a disk under an id of our choice and waits until it is ready. Leaves nothing behind when it throws. */
@@ -35,7 +39,7 @@ export async function makeDisk(design: DesignedDisk, context: TransferContext, s
           id,
           name: record.disk.alias,
           description: runTag(ledger.runId),
-          provisionedBytes: record.disk.logicalBytes,
+          provisionedBytes: Math.ceil(record.disk.logicalBytes / SECTOR_BYTES) * SECTOR_BYTES,
           ...(layout.initialBytes === undefined ? {} : { initialBytes: layout.initialBytes }),
           format: layout.format,
           sparse: layout.sparse,
@@ -48,7 +52,7 @@ export async function makeDisk(design: DesignedDisk, context: TransferContext, s
         // The wait below finds out whether a request without an answer was carried out.
         if (!(error instanceof EngineUnavailableError) || !error.sent) throw error;
       });
-    await api.wait(
+    const made = await api.wait(
       `disk ${record.disk.alias} to be made`,
       async (pollSignal) => {
         const disk = await api.disks.get(id, pollSignal);
@@ -57,10 +61,10 @@ export async function makeDisk(design: DesignedDisk, context: TransferContext, s
       },
       { deadlineMs: CREATE_DEADLINE_MS, signal },
     );
+    return { ...design, id, handle, madeBytes: made.provisionedBytes ?? record.disk.logicalBytes };
   } catch (error) {
     await removeDisk(api, id);
     await handle.close();
     throw error;
   }
-  return { ...design, id, handle };
 }

@@ -3,23 +3,45 @@ import type { RestoreRequest } from "@ovault/core";
 
 import type { EngineApi } from "../api/engine-api.ts";
 import { diskAttributes } from "../attributes.ts";
+import { EngineConflictError, EngineUnavailableError } from "../engine/errors.ts";
 import { arrived, pending } from "../engine/wait.ts";
+import type { Polled } from "../engine/wait.ts";
 import type { Vm } from "../model/vm.ts";
 import { rewriteOvf } from "../ovf/rewrite-ovf.ts";
 import type { MadeDisk } from "./make-disk.ts";
 import type { MappedNic } from "./map-nics.ts";
 import type { RestoreDesign } from "./restore-design.ts";
 
+const CONFLICT_DEADLINE_MS = 5 * 60_000;
 const CREATE_DEADLINE_MS = 30 * 60_000;
 const START_DEADLINE_MS = 10 * 60_000;
 
 /**
  * Makes the virtual machine from the point's configuration, without disks: the engine attaches those of an OVF only as
- * well as it can and tells nobody. Ids and addresses are new.
+ * well as it can and tells nobody. Ids and addresses are new. The name was free a moment ago: a conflict without a
+ * machine of that name passes, and a machine of that name after an answer that was lost is this one.
  */
-export async function createVm(api: EngineApi, design: RestoreDesign, name: string, signal: AbortSignal): Promise<Vm> {
+export async function createVm(
+  api: EngineApi,
+  design: RestoreDesign,
+  name: string,
+  signal: AbortSignal,
+): Promise<{ readonly id: string }> {
   const ovf = rewriteOvf(design.ovf, { name, disks: new Map(), mac: "drop" });
-  return await api.vms.createFromOvf({ name, clusterId: design.cluster.id, ovf, regenerateIds: true }, signal);
+  const request = { name, clusterId: design.cluster.id, ovf, regenerateIds: true };
+  const attempt = async (pollSignal: AbortSignal): Promise<Polled<Vm>> => {
+    try {
+      return arrived(await api.vms.createFromOvf(request, pollSignal));
+    } catch (error) {
+      const lost = error instanceof EngineUnavailableError && error.sent;
+      if (!lost && !(error instanceof EngineConflictError)) throw error;
+      const found = await api.vms.byName(name, pollSignal);
+      if (lost && found !== undefined) return arrived(found);
+      if (lost || found !== undefined) throw error;
+      return pending(error.message);
+    }
+  };
+  return await api.wait(`the engine to make ${name}`, attempt, { deadlineMs: CONFLICT_DEADLINE_MS, signal });
 }
 
 /** Waits until the machine is made, and gives it its network cards, its disks and its description. */

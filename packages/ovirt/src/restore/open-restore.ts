@@ -35,11 +35,11 @@ export async function openRestore(
   const disks = made.filter((one) => one.status === "fulfilled").map((one) => one.value);
   try {
     for (const one of made) if (one.status === "rejected") throw one.reason;
-    const uploads = disks.map(({ id, record }) => ({
+    const uploads = disks.map(({ id, record, madeBytes }) => ({
       diskId: id,
       title: record.disk.alias,
       direction: "upload" as const,
-      size: record.disk.logicalBytes,
+      size: madeBytes,
     }));
     const transfers = await openTransfers(uploads, shared, signal);
     const clients = transfers.map(({ client }) => client);

@@ -34,9 +34,9 @@ export class OvirtRestoreSession implements RestoreSession {
     this.disks = parts.transfers.map(({ client }, index) => {
       const made = parts.disks[index];
       if (made === undefined) throw new RangeError("more transfers than disks");
-      const { disk } = made.record;
-      const { writeZeros } = made.layout;
-      return new UploadTarget({ diskId: disk.id, logicalBytes: disk.logicalBytes, client, writeZeros });
+      const { record, layout, madeBytes } = made;
+      const { id: diskId, logicalBytes } = record.disk;
+      return new UploadTarget({ diskId, logicalBytes, madeBytes, client, writeZeros: layout.writeZeros });
     });
   }
 

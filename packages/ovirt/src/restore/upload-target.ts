@@ -8,6 +8,8 @@ const MAX_ZERO_BYTES = 1024 * 1024 * 1024;
 export interface UploadTargetParts {
   readonly diskId: string;
   readonly logicalBytes: number;
+  /** Size of the new disk; what lies past `logicalBytes` must read as zeros. */
+  readonly madeBytes: number;
   readonly client: ImageioClient;
   /** False when the new disk reads as zeros anyway: then zeros cost nothing, and stay unallocated. */
   readonly writeZeros: boolean;
@@ -20,13 +22,15 @@ export class UploadTarget implements DiskTarget {
   readonly maxWrites: number;
   readonly #client: ImageioClient;
   readonly #writeZeros: boolean;
+  readonly #madeBytes: number;
 
-  constructor({ diskId, logicalBytes, client, writeZeros }: UploadTargetParts) {
+  constructor({ diskId, logicalBytes, madeBytes, client, writeZeros }: UploadTargetParts) {
     this.diskId = diskId;
     this.logicalBytes = logicalBytes;
     this.maxWrites = client.maxConnections;
     this.#client = client;
     this.#writeZeros = writeZeros;
+    this.#madeBytes = madeBytes;
   }
 
   write(offset: number, data: Uint8Array, signal: AbortSignal): Promise<void> {
@@ -40,7 +44,8 @@ export class UploadTarget implements DiskTarget {
     }
   }
 
-  flush(signal: AbortSignal): Promise<void> {
-    return this.#client.flush(signal);
+  async flush(signal: AbortSignal): Promise<void> {
+    await this.zero(this.logicalBytes, this.#madeBytes - this.logicalBytes, signal);
+    await this.#client.flush(signal);
   }
 }

@@ -79,14 +79,14 @@ export class Bench {
       directory: join(directory, "lab"),
       vms: [{ name: "web", images, down: options.down ?? false }],
       engineVersion: options.engineVersion ?? "4.5",
-      delayMs: 10,
+      delayMs: 1,
     });
     const manager = new OvirtManager("lab", {
       url: lab.url,
       user: lab.user,
       password: lab.password,
       trust: { ca: [await readFile(lab.caFile, "utf8")] },
-      timings: { pollMs: 20 },
+      timings: { pollMs: 10 },
     });
     return new Bench(lab, manager, await Ledger.open(join(directory, "ledger")), directory);
   }
@@ -172,6 +172,8 @@ export class Bench {
       wishes?: Partial<RestoreRequest>;
       /** Takes the place of writing, flushing and committing. */
       instead?: (session: RestoreSession) => Promise<void>;
+      /** After a failure: do nothing more, as if the process had been killed. */
+      abandon?: boolean;
     } = {},
   ): Promise<void> {
     const runId = randomUUID();
@@ -197,12 +199,32 @@ export class Bench {
         for (const target of session.disks) await fill(target, taken.images.get(target.diskId));
         await session.commit();
       } catch (error) {
-        await session.abort();
+        if (options.abandon !== true) await session.abort();
         throw error;
       }
     } finally {
       await ledger.end();
     }
+  }
+
+  /** What a dead run leaves: a session that is open on the engine, and that nobody closes. */
+  async backupAndDie(): Promise<void> {
+    const vm = await this.vm();
+    const runId = randomUUID();
+    const ledger = await this.#ledgerOf(runId);
+    const context = { runId, ledger, hooks: createRunHooks(), signal: never };
+    await this.strategy.openBackup({ vm, disks: vm.disks, base: undefined, full: false }, context);
+    await ledger.end();
+  }
+
+  /** As `doctor --fix` does it. Returns what it said it would do. */
+  async removeLeftovers(): Promise<string[]> {
+    const leftovers = await this.strategy.leftovers(await this.ledger.abandoned(), never);
+    for (const leftover of leftovers) {
+      if (!leftover.gone) await leftover.remove(never);
+      await this.ledger.strike(leftover.entry);
+    }
+    return leftovers.map(({ action }) => action);
   }
 
   #ledgerOf(runId: string): Promise<LedgerRun> {

@@ -1,0 +1,107 @@
+import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
+
+import { Bench, never } from "./support/bench.ts";
+
+import type { Taken } from "./support/bench.ts";
+
+let bench: Bench;
+let base: Taken;
+
+beforeAll(async () => {
+  bench = await Bench.open();
+  base = await bench.backup();
+});
+afterAll(async () => {
+  await bench.close();
+});
+beforeEach(async () => {
+  for (const { name } of await bench.lab.faults()) await bench.lab.fault(name, "off");
+  await bench.write(0, { kind: "random", seed: `${Math.random()}`, offset: 2_000_000, length: 100_000 });
+});
+
+async function expectIdentical(taken: Taken): Promise<void> {
+  for (const [diskId, view] of await bench.viewAll()) expect(taken.images.get(diskId)?.equals(view)).toBe(true);
+}
+
+/** Nothing of a run is on the engine or in the ledger, save the checkpoints of points. */
+async function expectClean(): Promise<void> {
+  const { checkpoints: _, ...left } = await bench.lab.leftovers();
+  expect(Object.values(left).flat()).toEqual([]);
+  expect(await bench.ledger.abandoned()).toEqual([]);
+}
+
+test.each(["lost-checkpoint", "inconsistent-bitmap"])(
+  "after the fault %s the same run compares everything, says why, and the next is incremental again",
+  async (fault) => {
+    await bench.lab.fault(fault, "once");
+    const compared = await bench.backup({ base });
+    expect(compared.point.disks.map(({ mode }) => mode)).toEqual(["compared", "compared"]);
+    expect(compared.point.disks[0]?.reason).toMatch(/checkpoint/);
+    await expectIdentical(compared);
+    await expectClean();
+    const next = await bench.backup({ base: compared });
+    expect(next.point.disks[0]?.mode).toBe("incremental");
+    base = next;
+  },
+);
+
+test("a checkpoint that the engine does not know costs the same run a second start", async () => {
+  const { vm, disks } = base.point;
+  const [marker] = disks.flatMap((record) => (record.base === undefined ? [] : [record.base]));
+  await bench.manager.api.checkpoints.delete(vm.id, String(marker?.["checkpointId"]), never);
+  await expect.poll(async () => (await bench.lab.leftovers()).checkpoints).toEqual([]);
+  const taken = await bench.backup({ base });
+  expect(taken.point.disks[0]).toMatchObject({ mode: "compared", reason: expect.stringMatching(/does not exist/) });
+  await expectIdentical(taken);
+  base = taken;
+});
+
+test.each(["transfer-cut", "idle-close", "token-expiry", "conflict-storm"])(
+  "the fault %s passes unnoticed",
+  async (fault) => {
+    await bench.lab.fault(fault, fault === "conflict-storm" || fault === "idle-close" ? "on" : "once");
+    const taken = await bench.backup({ base });
+    expect(taken.point.disks[0]?.mode).toBe("incremental");
+    await expectIdentical(taken);
+    await expectClean();
+    base = taken;
+  },
+);
+
+test("extents that take their time are waited for", async () => {
+  await bench.lab.fault("slow-extents", "on");
+  const taken = await bench.backup({ base, whenOpen: () => bench.lab.fault("slow-extents", "off") });
+  expect(taken.point.disks[0]?.mode).toBe("incremental");
+  await expectIdentical(taken);
+  base = taken;
+});
+
+test("an engine that restarts while disks are read is waited for", async () => {
+  const taken = await bench.backup({ base, whenOpen: () => bench.lab.fault("engine-restart", "once") });
+  await expectIdentical(taken);
+  await expectClean();
+  base = taken;
+});
+
+test("finalizing that hangs for a while is waited for", async () => {
+  const taken = await bench.backup({ base, whenOpen: () => bench.lab.fault("finalize-hang", "once") });
+  expect(taken.point.disks[0]?.base).toBeDefined();
+  await expectClean();
+  base = taken;
+});
+
+test("a virtual machine that powers off under its backup is an error that says so, and leaves nothing", async () => {
+  const powerOff = (): Promise<void> => bench.lab.powerOff("web", { graceful: false });
+  try {
+    await expect(bench.backup({ base, whenOpen: powerOff })).rejects.toMatchObject({
+      code: "E_BACKUP_FAILED",
+      message: expect.stringMatching(/powered off/),
+    });
+    await expectClean();
+  } finally {
+    await bench.lab.powerOn("web");
+  }
+  const taken = await bench.backup({ base });
+  await expectIdentical(taken);
+  base = taken;
+});

@@ -1,0 +1,96 @@
+import { afterAll, beforeAll, expect, test } from "vitest";
+
+import { Bench, never } from "./support/bench.ts";
+
+import type { RestoreRequest } from "@ovault/core";
+import type { Taken } from "./support/bench.ts";
+
+let bench: Bench;
+let taken: Taken;
+
+beforeAll(async () => {
+  bench = await Bench.open();
+  await bench.write(0, { kind: "random", seed: "restore", offset: 777_777, length: 333_333 });
+  taken = await bench.backup();
+});
+afterAll(async () => {
+  await bench.close();
+});
+
+function request(wishes: Partial<RestoreRequest> = {}): RestoreRequest {
+  const { point } = taken;
+  return { point, disks: point.disks, name: "unused", networks: new Map(), mac: "new", start: false, ...wishes };
+}
+
+async function expectNothingLeft(): Promise<void> {
+  const left = await bench.lab.leftovers();
+  expect([...left.backups, ...left.transfers, ...left.lockedDisks, ...left.unattachedDisks]).toEqual([]);
+  expect(await bench.ledger.abandoned()).toEqual([]);
+}
+
+test("a restored virtual machine has the disks of the point, byte for byte, and thin ones stay thin", async () => {
+  await bench.restore(taken, "copy", { wishes: { start: true } });
+  const original = await bench.vm();
+  const copy = await bench.vm("copy");
+  expect(copy.status).toBe("up");
+  expect(copy.disks.map(({ alias, format, sparse, interface: type }) => ({ alias, format, sparse, type }))).toEqual(
+    original.disks.map(({ alias, format, sparse, interface: type }) => ({ alias, format, sparse, type })),
+  );
+  for (const [index, disk] of copy.disks.entries()) {
+    const view = await bench.view(disk.id);
+    const image = taken.images.get(original.disks[index]?.id ?? "") ?? Buffer.alloc(0);
+    expect(view.subarray(0, image.length).equals(image)).toBe(true);
+    expect(view.subarray(image.length).every((byte) => byte === 0)).toBe(true); // rounded up by the storage
+  }
+  expect((await bench.manager.api.vms.get(copy.id, {}, never)).description).toMatch(/ovault run /);
+  await expectNothingLeft();
+});
+
+test("the plan of a restore tells its steps and changes nothing", async () => {
+  const before = await bench.lab.leftovers();
+  const plan = await bench.strategy.planRestore(request({ name: "planned", start: true }), never);
+  expect(plan.steps[0]).toMatch(/^make disk web_Disk1/);
+  expect(plan.steps.at(-1)).toBe("start planned");
+  expect(await bench.lab.leftovers()).toEqual(before);
+});
+
+test.each<[string, Partial<RestoreRequest>, RegExp]>([
+  ["a name that is taken", { name: "web" }, /--as/],
+  ["an unknown cluster", { cluster: "nowhere" }, /--cluster/],
+  ["an unknown storage domain", { storageDomain: "nowhere" }, /--storage-domain/],
+])("%s is refused with what to pass, before anything is made", async (_what, wishes, hint) => {
+  await expect(bench.strategy.planRestore(request(wishes), never)).rejects.toMatchObject({
+    code: "E_USAGE",
+    hint: expect.stringMatching(hint),
+  });
+  await expectNothingLeft();
+});
+
+test("a restore that fails leaves no half disk", async () => {
+  const fail = async (): Promise<void> => {
+    throw new Error("the destination broke");
+  };
+  await expect(bench.restore(taken, "broken", { instead: fail })).rejects.toThrow("the destination broke");
+  await expectNothingLeft();
+});
+
+test.each([
+  ["upload-failure", /refuses the uploaded disk/],
+  ["transfer-paused-system", /paused_system/],
+])("after the fault %s nothing is left, and the restore can be run again", async (fault, message) => {
+  await bench.lab.fault(fault, "once");
+  await expect(bench.restore(taken, "second")).rejects.toThrow(message);
+  await expectNothingLeft();
+  expect((await bench.lab.leftovers()).vms).not.toContain("second");
+});
+
+test("an engine without patience costs no restore", async () => {
+  await bench.lab.fault("conflict-storm", "on");
+  await bench.lab.fault("token-expiry", "once");
+  try {
+    await bench.restore(taken, "patient");
+    await expectNothingLeft();
+  } finally {
+    await bench.lab.fault("conflict-storm", "off");
+  }
+});
