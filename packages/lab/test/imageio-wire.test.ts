@@ -217,6 +217,7 @@ describe("other methods and paths", () => {
     ["POST /images/read HTTP/1.1\nContent-Length: 0", 405, "Method 'POST' not defined for '/images/read'"],
     ["OPTIONS /images/read/extents HTTP/1.1", 405, "Method 'OPTIONS' not defined for '/images/read/extents'"],
     ["GET /nothing HTTP/1.1", 404, "No handler for '/nothing'"],
+    ["GET /images/%zz HTTP/1.1", 400, "Invalid path '/images/%zz': URIError: URI malformed"],
   ])("%s is %i", async (head, status, text) => {
     expect(await textAnswer(head)).toEqual([status, text]);
   });

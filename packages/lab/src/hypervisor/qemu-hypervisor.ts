@@ -48,8 +48,7 @@ export class QemuHypervisor implements Hypervisor {
   readonly #machines = new Map<string, Machine>();
   readonly #backups = new Map<string, RunningBackup>();
   readonly #exports = new Map<string, RunningExport>();
-  /** Processes that exist for the length of one call. */
-  readonly #transient = new Set<StorageDaemon>();
+  readonly #daemons = new Set<StorageDaemon>();
   #started = 0;
 
   private constructor(tree: DiskTree, run: RunDirectory, scratchDirectory: string) {
@@ -274,11 +273,13 @@ export class QemuHypervisor implements Hypervisor {
   }
 
   async close(): Promise<void> {
-    for (const backupId of this.#backups.keys()) await this.stopBackup(backupId);
-    for (const vmId of this.#machines.keys()) await this.stopVm(vmId, { graceful: true });
-    for (const exportId of this.#exports.keys()) await this.closeExport(exportId);
-    for (const daemon of this.#transient) await daemon.quit();
-    await this.#run.remove();
+    try {
+      for (const backupId of this.#backups.keys()) await this.stopBackup(backupId);
+      for (const vmId of this.#machines.keys()) await this.stopVm(vmId, { graceful: true });
+    } finally {
+      for (const daemon of this.#daemons) await daemon.quit();
+      await this.#run.remove();
+    }
   }
 
   /** Runs a task with a machine that holds the disks: the one that has them, or one made for the task. */
@@ -288,12 +289,10 @@ export class QemuHypervisor implements Hypervisor {
     if (holder) return holder.serial.run(() => task(holder));
     for (const diskId of diskIds) this.#refuseInUse(diskId);
     const machine = await this.#startMachine(diskIds);
-    this.#transient.add(machine.daemon);
     try {
       await task(machine);
     } finally {
       await machine.stop({ graceful: true });
-      this.#transient.delete(machine.daemon);
     }
   }
 
@@ -308,9 +307,12 @@ export class QemuHypervisor implements Hypervisor {
     }
   }
 
-  #startDaemon(): Promise<StorageDaemon> {
+  async #startDaemon(): Promise<StorageDaemon> {
     this.#started += 1;
-    return StorageDaemon.start(this.#run, `qemu${this.#started}`);
+    const daemon = await StorageDaemon.start(this.#run, `qemu${this.#started}`);
+    this.#daemons.add(daemon);
+    void daemon.ended.then(() => this.#daemons.delete(daemon));
+    return daemon;
   }
 
   #machine(vmId: string): Machine {

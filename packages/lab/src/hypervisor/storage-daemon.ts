@@ -45,7 +45,7 @@ export class StorageDaemon {
         ["--monitor", "chardev=qmp"],
         ["--pidfile", directory.pidFile(name)],
       ),
-      { stdio: ["ignore", "ignore", "pipe"] },
+      { stdio: ["ignore", "ignore", "pipe"], detached: true }, // Ctrl-C is for the lab, which then shuts it down
     );
     const stderr: string[] = [];
     child.stderr.setEncoding("utf8").on("data", (text: string) => stderr.push(text));

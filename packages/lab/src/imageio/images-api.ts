@@ -3,7 +3,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 
 import { HttpRefusal, ImageioError, forbidden } from "./errors.ts";
 import type { ImageioFaults } from "./faults.ts";
-import { beginReply, reply, replyError, replyJson } from "./http-reply.ts";
+import { beginReply, reply, replyJson } from "./http-reply.ts";
 import { parsePatch } from "./patch-request.ts";
 import { pythonJson, pythonRepr } from "./python-json.ts";
 import { outOfRange, parseContentRange, parseRange } from "./ranges.ts";
@@ -156,12 +156,6 @@ export class ImagesApi {
     ticket.authorize(operation);
     return ticket;
   }
-}
-
-/** Answers a request that failed; once bytes are under way the connection ends behind them instead, short. */
-export function answerFailure({ request, response }: ImageRequest, error: unknown): void {
-  if (response.headersSent) request.socket.destroySoon();
-  else replyError(response, error);
 }
 
 /** The daemon writes raw UTF-8 here, which Node's HTTP server has no way to send. */

@@ -5,17 +5,16 @@ import { createServer as createHttpsServer, Server as HttpsServer } from "node:h
 import type { Server, Socket } from "node:net";
 import type { Duplex } from "node:stream";
 
-import { HttpRefusal, ImageioError } from "./errors.ts";
+import { ImageioError } from "./errors.ts";
 import { ImageioFaults } from "./faults.ts";
-import { replyError, replyJson, VERSION } from "./http-reply.ts";
+import { replyError } from "./http-reply.ts";
 import type { ImageioDaemon, ImageioTicket, TicketInfo } from "./imageio-daemon.ts";
-import { ImagesApi, answerFailure } from "./images-api.ts";
-import type { ImageRequest } from "./images-api.ts";
+import { ImagesApi } from "./images-api.ts";
+import { route } from "./route.ts";
 import { Ticket } from "./ticket.ts";
 
 /** Until a first request is authorized. */
 const STRANGER_TIMEOUT_MS = 60_000;
-const METHODS = ["OPTIONS", "GET", "PUT", "PATCH"];
 
 export interface LabImageioOptions {
   /** PEM. */
@@ -125,19 +124,12 @@ export class LabImageio implements ImageioDaemon {
     this.#keptAlive.add(socket);
     socket.setTimeout(0);
     response.once("close", () => this.#watchIdle(socket, request.url ?? ""));
-    const url = new URL(request.url ?? "/", "http://imageio");
-    const call = route(this.#api, request, url);
-    if (call === undefined) {
-      answerUnrouted(request, response, url.pathname);
-      return;
-    }
-    const image = { request, response, query: url.searchParams, ticketId: call.ticketId };
     try {
-      await call.run(image);
+      await route(this.#api, request, response);
     } catch (error) {
-      answerFailure(image, error);
+      answerFailure(request, response, error);
       // the daemon never reads the chunks it refused: it takes the first for a request line
-      if (request.headers["transfer-encoding"] !== undefined) answerGarbage(request.socket);
+      if (request.headers["transfer-encoding"] !== undefined) answerGarbage(socket);
     }
   }
 
@@ -148,48 +140,16 @@ export class LabImageio implements ImageioDaemon {
   }
 }
 
-interface Call {
-  readonly ticketId: string;
-  run(image: ImageRequest): Promise<void>;
-}
-
-/** Routes are prefix matches: `/images/ID/extentsANYTHING` is `/extents`, and `/images/ID/` is the ticket `ID/`. */
-function route(api: ImagesApi, { method }: IncomingMessage, { pathname }: URL): Call | undefined {
-  const path = decodeURIComponent(pathname);
-  const extents = /^\/images\/(?<id>[^/]*)\/extents/.exec(path)?.groups?.["id"];
-  if (extents !== undefined) {
-    return method === "GET" ? { ticketId: extents, run: (image) => api.extents(image) } : undefined;
-  }
-  if (!path.startsWith("/images/")) return undefined;
-  const ticketId = path.slice("/images/".length);
-  switch (method) {
-    case "OPTIONS":
-      return { ticketId, run: (image) => api.options(image) };
-    case "GET":
-      return { ticketId, run: (image) => api.get(image) };
-    case "PUT":
-      return { ticketId, run: (image) => api.put(image) };
-    case "PATCH":
-      return { ticketId, run: (image) => api.patch(image) };
-    default:
-      return undefined;
-  }
-}
-
-function answerUnrouted({ method = "" }: IncomingMessage, response: ServerResponse, path: string): void {
-  if (path === "/info/" && method === "GET") replyJson(response, `{"version": "${VERSION}"}`);
-  else if (!path.startsWith("/images/")) replyError(response, new HttpRefusal(404, `No handler for '${path}'`));
-  else if ([...METHODS, "HEAD", "POST", "DELETE"].includes(method)) {
-    replyError(response, new HttpRefusal(405, `Method '${method}' not defined for '${path}'`));
-  } else replyError(response, new HttpRefusal(405, `Invalid method '${method}'`));
+/** Once bytes are under way the connection ends behind them, short; before, the failure is told. */
+function answerFailure({ socket }: IncomingMessage, response: ServerResponse, error: unknown): void {
+  if (response.headersSent) socket.destroySoon();
+  else replyError(response, error);
 }
 
 /** What is not HTTP gets a page of HTML without a status line, and the connection ends. */
 function answerGarbage(socket: Duplex): void {
-  if (!socket.writable) return;
-  socket.end(
-    '<!DOCTYPE HTML>\n<html lang="en"><body><p>Error code: 400</p><p>Message: Bad request syntax.</p></body></html>\n',
-  );
+  if (socket.writable) socket.end('<!DOCTYPE HTML>\n<html lang="en"><body><p>Error code: 400</p></body></html>\n');
+  else socket.destroy();
 }
 
 async function listening(server: Server): Promise<void> {
