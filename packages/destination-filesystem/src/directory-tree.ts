@@ -47,7 +47,7 @@ export class DirectoryTree {
   /** The path of a key, in a directory that is no link. */
   async locate(key: ObjectKey): Promise<string> {
     const path = this.#path(key);
-    await this.#assertReal(dirname(path));
+    await this.assertReal(dirname(path));
     return path;
   }
 
@@ -68,7 +68,7 @@ export class DirectoryTree {
     } catch (error) {
       if (systemErrorCode(error) !== "EEXIST") throw error;
     }
-    await this.#assertReal(directory);
+    await this.assertReal(directory);
     // Also when somebody else has just made it and not come to this yet.
     await syncDirectory(parent);
     this.#durable.add(directory);
@@ -95,14 +95,10 @@ export class DirectoryTree {
     this.#durable.clear();
   }
 
-  #path(key: ObjectKey): string {
-    assertObjectKey(key);
-    return join(this.root, key);
-  }
-
-  async #assertReal(directory: string): Promise<void> {
+  /** @throws StoreError for a link on the way to a directory below the root. That it may be a file shows when it is read. */
+  async assertReal(directory: string): Promise<void> {
     if (directory === this.root || this.#real.has(directory)) return;
-    await this.#assertReal(dirname(directory));
+    await this.assertReal(dirname(directory));
     const found = await lstat(directory);
     if (found.isSymbolicLink()) {
       throw new StoreError(`${directory} is a symbolic link; objects are only kept in real directories`, {
@@ -111,6 +107,11 @@ export class DirectoryTree {
       });
     }
     if (found.isDirectory()) this.#real.add(directory);
+  }
+
+  #path(key: ObjectKey): string {
+    assertObjectKey(key);
+    return join(this.root, key);
   }
 }
 

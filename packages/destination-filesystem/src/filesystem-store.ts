@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { constants, lstat, open, unlink } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { dirname, join, resolve } from "node:path";
 
 import {
   assertKeyPrefix,
@@ -111,10 +111,13 @@ export class FilesystemStore implements ObjectStore {
 
   async *list(prefix: string, { signal }: CallOptions): AsyncGenerator<ObjectInfo> {
     assertKeyPrefix(prefix);
+    const directory = resolve(this.#tree.root, prefix);
     try {
       await this.#tree.assertPresent();
-      yield* listTree(join(this.#tree.root, prefix), prefix, signal);
+      await this.#tree.assertReal(directory);
+      yield* listTree(directory, prefix, signal);
     } catch (error) {
+      if (systemErrorCode(error) === "ENOENT") return;
       throw await this.#mapped(error, `list ${prefix}`);
     }
   }

@@ -70,6 +70,7 @@ describe("the directory of a filesystem destination", () => {
     await expect(store.delete("packs/secret", { signal })).rejects.toMatchObject(refused);
     await expect(store.put("packs/new", body, { ifAbsent: true, signal })).rejects.toMatchObject(refused);
     await expect(store.put("packs/deep/new", body, { ifAbsent: true, signal })).rejects.toMatchObject(refused);
+    await expect(keysOf(store, "packs/")).rejects.toMatchObject(refused);
     await expect(store.get("point", { signal })).rejects.toMatchObject(refused);
     await expect(store.put("point", body, { ifAbsent: true, signal })).rejects.toMatchObject(refused);
     expect(await keysOf(store)).toEqual([]);

@@ -4,6 +4,7 @@ import { setTimeout as delay } from "node:timers/promises";
 
 import { describe, expect, onTestFinished, test } from "vitest";
 
+import { acquireLease, processIdentity } from "@ovault/core";
 import { FilesystemStore } from "@ovault/destination-filesystem";
 
 import { listed } from "../../core/test/support/listed.ts";
@@ -39,6 +40,27 @@ describe("several processes on one directory", () => {
     const keys = new Set(objects.map((info) => info.key));
     expect(answered.filter((key) => !keys.has(key))).toEqual([]);
     expect(await readdir(join(directory, "~drafts"))).toEqual([]);
+  });
+
+  test("the lease of a living process is refused, and taken over at once when it was killed", async () => {
+    const directory = await temporaryDirectory();
+    const child = startChild("lease-holder.ts", [directory]);
+    const generation = Number(await child.started);
+    const store = await FilesystemStore.open(directory);
+    const acquire = () =>
+      acquireLease(store, {
+        resource: "vm-1",
+        holder: { runId: "next", ...processIdentity() },
+        ttlMs: 60_000,
+        ifBusy: "refuse",
+        signal: new AbortController().signal,
+      });
+    await expect(acquire()).rejects.toMatchObject({ code: "E_LEASE_HELD", context: { pid: child.process.pid } });
+    child.process.kill("SIGKILL");
+    await child.lines;
+    const lease = await acquire();
+    expect(lease.generation).toBe(generation + 1);
+    await lease.release();
   });
 
   test.each(["link", "marker"])("two rivals never both win a put-if-absent (%s)", async (way) => {

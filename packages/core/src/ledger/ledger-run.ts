@@ -33,10 +33,15 @@ export class LedgerRun implements RunLedger {
 
   static async create(path: string, options: LedgerRunOptions): Promise<LedgerRun> {
     return await asLedgerError(path, async () => {
-      const run = new LedgerRun(path, await open(path, "ax", 0o600), options);
-      await run.#append({ type: "run", version: 1, process: processIdentity() });
-      await syncDirectory(dirname(path));
-      return run;
+      const handle = await open(path, "ax", 0o600);
+      try {
+        await appendRecord(handle, { type: "run", version: 1, process: processIdentity() });
+        await syncDirectory(dirname(path));
+        return new LedgerRun(path, handle, options);
+      } catch (error) {
+        await handle.close();
+        throw error;
+      }
     });
   }
 
@@ -46,8 +51,8 @@ export class LedgerRun implements RunLedger {
     const recordedAt = new Date().toISOString();
     let entry: LedgerEntry = { id: randomUUID(), runId, node, manager, strategy, kind, title, detail, recordedAt };
     const { id } = entry;
-    this.#openIds.add(id);
     await this.#append({ type: "opened", entry });
+    this.#openIds.add(id);
     return {
       get entry() {
         return entry;
