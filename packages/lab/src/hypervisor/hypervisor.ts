@@ -38,7 +38,10 @@ export interface Hypervisor {
   unplugDisk(vmId: string, diskId: string): Promise<void>;
   /** "down" also after its process died. */
   vmState(vmId: string): "up" | "down";
-  /** One write of the guest, through QEMU, completed and flushed. The disk must belong to a running machine. */
+  /**
+   * One write of the guest, through QEMU, completed and flushed. The disk must belong to a running machine. While a
+   * backup runs, a discard changes nothing: QEMU (7.2) drops it at the filter that saves what is overwritten.
+   */
   guestWrite(diskId: string, write: GuestWrite): Promise<void>;
 
   /**
