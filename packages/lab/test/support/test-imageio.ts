@@ -1,16 +1,12 @@
-import { execFile } from "node:child_process";
 import { once } from "node:events";
-import { readFile } from "node:fs/promises";
-import { join } from "node:path";
 import { connect } from "node:tls";
 import type { TLSSocket } from "node:tls";
-import { promisify } from "node:util";
 
 import { onTestFinished } from "vitest";
 
+import { createAuthority, currentValidity, issueServerCertificate } from "../../src/certificates.ts";
 import type { ImageioTicket } from "../../src/imageio/imageio-daemon.ts";
 import { LabImageio } from "../../src/imageio/lab-imageio.ts";
-import { makeTemporaryDirectory } from "./temporary-directory.ts";
 import type { Finished } from "./temporary-directory.ts";
 
 export interface TestImageio {
@@ -21,28 +17,19 @@ export interface TestImageio {
 
 /** An imageio endpoint with a certificate of its own, closed after the test. */
 export async function startTestImageio(finished: Finished = onTestFinished): Promise<TestImageio> {
-  const { key, cert } = await makeCertificate(finished);
+  const authority = await createAuthority("test");
+  const { privateKeyPem: key, certificatePem: cert } = await issueServerCertificate(authority, currentValidity());
   const imageio = await LabImageio.start({ key, cert, host: "127.0.0.1", port: 0, removeTimeoutMs: 500 });
   finished(() => imageio.close());
   return {
     imageio,
     connect: async () => {
-      const socket = connect({ host: "127.0.0.1", port: imageio.port, ca: cert });
+      const socket = connect({ host: "127.0.0.1", port: imageio.port, ca: authority.certificatePem });
       onTestFinished(() => void socket.destroy());
       await once(socket, "secureConnect");
       return new WireConnection(socket);
     },
   };
-}
-
-/** For 127.0.0.1, signed by itself. */
-async function makeCertificate(finished: Finished): Promise<{ key: string; cert: string }> {
-  const directory = await makeTemporaryDirectory(finished);
-  const [key, cert] = [join(directory, "key.pem"), join(directory, "cert.pem")];
-  const subject = ["-subj", "/CN=test", "-addext", "subjectAltName=IP:127.0.0.1"];
-  const newKey = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", key];
-  await promisify(execFile)("openssl", ["req", "-x509", ...newKey, "-out", cert, "-days", "2", ...subject]);
-  return { key: await readFile(key, "utf8"), cert: await readFile(cert, "utf8") };
 }
 
 /** A ticket for one export, good for a minute. */
