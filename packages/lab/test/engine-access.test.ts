@@ -1,4 +1,6 @@
 import { X509Certificate } from "node:crypto";
+import { readFile } from "node:fs/promises";
+import { get } from "node:https";
 
 import { expect, test } from "vitest";
 
@@ -72,5 +74,16 @@ test("what the API cannot read is refused: other versions, other content types, 
     expect(await client.get("/nothing")).toMatchObject({ status: 404, text: "" });
     const missing = await client.post("/disks", "<disk/>");
     expect(missing.xml.text("reason")).toBe("Incomplete parameters");
+  });
+});
+
+test("the engine's own expectations are no reason to refuse a request", async () => {
+  await withLab({ vms: [] }, async ({ lab, client }) => {
+    const ca = await readFile(lab.caFile, "utf8");
+    const headers = { expect: "202-accepted", authorization: client.authorization };
+    const status = await new Promise((resolve, reject) => {
+      get(`${lab.url}/vms`, { ca, headers }, (response) => resolve(response.resume().statusCode)).once("error", reject);
+    });
+    expect(status).toBe(200);
   });
 });

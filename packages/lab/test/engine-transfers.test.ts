@@ -1,7 +1,10 @@
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+
 import { expect, test } from "vitest";
 
 import { diskIdsOf, openTransfer, vmIdOf } from "./support/backup-steps.ts";
-import { MIB, withLab, type LabFixture } from "./support/lab-fixture.ts";
+import { MIB, runQemuIo, withImages, withLab, type LabFixture } from "./support/lab-fixture.ts";
 
 async function newDisk({ client }: LabFixture, format: "cow" | "raw", bytes: number): Promise<string> {
   const body = `<disk><provisioned_size>${bytes}</provisioned_size><name>new</name><format>${format}</format></disk>`;
@@ -36,6 +39,40 @@ test.each(["cow", "raw"] as const)("what is uploaded to a %s disk is what a mach
     await client.post(`${read.path}/finalize`);
     await client.untilText(read.path, "phase", "finished_success");
     expect(await lab.leftovers()).toMatchObject({ transfers: [], lockedDisks: [], unattachedDisks: [diskId] });
+  });
+});
+
+test("without a format the file itself is transferred: a qcow2 file goes up, and comes down as it lies there", async () => {
+  await withLab({ vms: [] }, async (fixture) => {
+    await withImages(async ({ cow }) => {
+      const { client, lab, directory } = fixture;
+      const diskId = await newDisk(fixture, "cow", 8 * MIB);
+      const upload = await openTransfer(fixture, `<disk id="${diskId}"/>`);
+      await runQemuIo(cow, "write -P 7 1M 64k");
+      const body = await readFile(cow);
+      const headers = { "content-type": "application/octet-stream" };
+      expect((await client.raw("PUT", upload.url, { body, headers })).status).toBe(200);
+      await client.post(`${upload.path}/finalize`);
+      await client.untilText(upload.path, "phase", "finished_success");
+      await lab.view(diskId, join(directory, "view.raw"));
+      expect((await readFile(join(directory, "view.raw")))[MIB]).toBe(7);
+      const download = await openTransfer(fixture, `<disk id="${diskId}"/><direction>download</direction>`);
+      const file = await client.download(download.url);
+      expect(file.subarray(0, body.length).equals(body)).toBe(true);
+    });
+  });
+});
+
+test("a download that got every byte is finalized by the engine itself", async () => {
+  await withLab({ vms: [] }, async (fixture) => {
+    const { client } = fixture;
+    const diskId = await newDisk(fixture, "cow", MIB);
+    const xml = `<disk id="${diskId}"/><direction>download</direction><format>raw</format>`;
+    const { path, url } = await openTransfer(fixture, xml);
+    await client.download(url);
+    const finished = await client.untilText(path, "phase", "finished_success");
+    expect(finished.xml.integer("transferred")).toBe(MIB);
+    expect((await client.get(`/disks/${diskId}`)).xml.text("status")).toBe("ok");
   });
 });
 

@@ -56,3 +56,8 @@ export async function withImages(work: (images: Images) => Promise<void>): Promi
     await rm(directory, { recursive: true });
   }
 }
+
+/** Changes an image that nobody uses, e.g. `write -P 7 1M 64k`. */
+export async function runQemuIo(image: string, command: string): Promise<void> {
+  await run("qemu-io", ["-c", command, image]);
+}

@@ -34,9 +34,12 @@ export class HttpsServer {
   constructor(parts: HttpsServerParts) {
     this.#parts = parts;
     const { certificatePem, privateKeyPem } = parts.certificate;
-    this.#server = createServer({ cert: certificatePem, key: privateKeyPem }, (request, response) => {
+    this.#server = createServer({ cert: certificatePem, key: privateKeyPem });
+    const serve = (request: IncomingMessage, response: ServerResponse): void => {
       this.#serve(request, response).catch(() => response.destroy());
-    });
+    };
+    this.#server.on("request", serve);
+    this.#server.on("checkExpectation", serve); // `Expect: 201-created` is the engine's own; Node would answer 417
   }
 
   /** Listens; 0 is a free port. Answers with the port. */
