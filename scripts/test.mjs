@@ -11,6 +11,7 @@ const CHECKS = [
   ["prettier", "--check", "."],
   ["oxlint", "--deny-warnings"],
   ["tsc", "-b"],
+  ["tsc", "-p", "tsconfig.test.json"],
 ];
 
 function succeeds([command, ...args]) {
@@ -42,7 +43,7 @@ function runTests() {
 bootstrap();
 const failedChecks = CHECKS.filter((check) => !succeeds(check));
 const tests = runTests();
-for (const [command] of failedChecks) process.stdout.write(`failed check: ${command}\n`);
+for (const check of failedChecks) process.stdout.write(`failed check: ${check.join(" ")}\n`);
 const failed = tests.failed + failedChecks.length;
 process.stdout.write(`${tests.passed} passed, ${failed} failed, ${tests.skipped} skipped\n`);
 process.exitCode = failed === 0 ? 0 : 1;
