@@ -103,11 +103,6 @@ export class WireConnection {
     return this.#received;
   }
 
-  /** Reads nothing any more. */
-  stall(): void {
-    this.#socket.pause();
-  }
-
   /** Says that nothing more will be sent. */
   end(): void {
     this.#socket.end();
