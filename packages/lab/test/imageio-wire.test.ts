@@ -340,10 +340,12 @@ describe("faults", () => {
     expect((await connection.request("OPTIONS /images/read HTTP/1.1")).status).toBe(200);
   });
 
-  test("slow extents keep the ticket active", async () => {
-    server.imageio.faults.extentsDelayMs = 200;
+  test("slow extents keep the ticket active, and end when it is removed", async () => {
+    server.imageio.faults.extentsDelayMs = 600_000;
     const extents = connection.request("GET /images/read/extents HTTP/1.1");
     await expect.poll(async () => (await server.imageio.ticketInfo("read"))?.active).toBe(true);
-    expect((await extents).status).toBe(200);
+    server.imageio.faults.extentsDelayMs = 0;
+    await server.imageio.removeTicket("read");
+    expect((await extents).status).toBe(500);
   });
 });
