@@ -1,0 +1,74 @@
+import { once } from "node:events";
+import { text } from "node:stream/consumers";
+
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+
+import { LabRig, until } from "./support/lab-rig.ts";
+
+const MIB = 1024 * 1024;
+const CLEAN = { backups: [], transfers: [], lockedDisks: [], unattachedDisks: [], snapshots: [], scratch: [] };
+
+let rig: LabRig;
+beforeAll(async () => {
+  rig = await LabRig.start({ web01: [["-f", "qcow2", "16M"]] });
+  await rig.lab.write("web01", "0", { kind: "random", seed: "1", offset: 0, length: 4 * MIB });
+  await rig.json("backup", "web01");
+});
+afterAll(() => rig.stop());
+
+/** A command that is in the middle of a transfer, and stays there. */
+async function hangInTransfer(...args: readonly string[]): Promise<ReturnType<LabRig["begin"]>> {
+  await rig.lab.fault("slow-extents", "on");
+  const child = rig.begin(...args);
+  await until(async () => (await rig.lab.leftovers()).transfers.length > 0);
+  return child;
+}
+
+describe("a backup that is interrupted", () => {
+  beforeEach(async () => {
+    await rig.lab.fault("slow-extents", "off");
+  });
+
+  test.each(["SIGINT", "SIGTERM"] as const)(
+    "by %s cleans up on the engine, says so and ends with 130",
+    async (signal) => {
+      const before = await rig.points();
+      const child = await hangInTransfer("backup", "web01");
+      const stderr = child.stderr === null ? "" : text(child.stderr);
+      child.kill(signal);
+      const [exitCode] = await once(child, "exit");
+      expect(exitCode).toBe(130);
+      expect(await stderr).toContain(`${signal}: stopping and cleaning up`);
+      expect(await rig.lab.leftovers()).toMatchObject(CLEAN);
+      expect(await rig.points()).toEqual(before);
+    },
+  );
+
+  test("by kill -9 is cleaned up by the next run, which makes a good point", async () => {
+    const child = await hangInTransfer("backup", "web01");
+    child.kill("SIGKILL");
+    await once(child, "exit");
+    await rig.lab.fault("slow-extents", "off");
+    await rig.lab.write("web01", "0", { kind: "random", seed: "2", offset: 8 * MIB, length: MIB });
+    const { exitCode, stderr } = await rig.ovault("backup", "web01", "--wait");
+    expect(stderr).toContain("removed what an earlier run left");
+    expect(exitCode).toBe(0);
+    expect(await rig.lab.leftovers()).toMatchObject(CLEAN);
+    expect((await rig.restored("web01@latest", "0")).equals(await rig.view("web01_Disk1"))).toBe(true);
+  });
+
+  test("by kill -9 is cleaned up by doctor --fix, which says what it removes", async () => {
+    const child = await hangInTransfer("backup", "web01");
+    child.kill("SIGKILL");
+    await once(child, "exit");
+    await rig.lab.fault("slow-extents", "off");
+    const look = await rig.ovault("doctor");
+    expect(look.stdout).toMatch(/warn +lab: leftovers +.*backup of web01/);
+    expect((await rig.lab.leftovers()).transfers).not.toEqual([]);
+    const fix = await rig.ovault("doctor", "--fix", "--yes");
+    expect(fix.stderr).toContain("backup of web01");
+    expect(fix.stdout).toMatch(/ok +lab: leftovers +removed/);
+    expect(fix.exitCode).toBe(0);
+    expect(await rig.lab.leftovers()).toMatchObject(CLEAN);
+  });
+});
