@@ -20,6 +20,7 @@ export * from "./engine/engine-client.ts";
 export * from "./engine/errors.ts";
 export * from "./engine/tls.ts";
 export * from "./engine/wait.ts";
+export * from "./engine/was-refused.ts";
 
 export * from "./imageio/errors.ts";
 export * from "./imageio/extent-list.ts";
@@ -64,6 +65,7 @@ export * from "./restore/remove-disk.ts";
 export * from "./restore/restore-session.ts";
 export * from "./restore/vm-documents.ts";
 export * from "./run-tag.ts";
+export * from "./undo.ts";
 export * from "./transfer/disk-transfer.ts";
 export * from "./transfer/end-transfer.ts";
 export * from "./transfer/keep-alive.ts";

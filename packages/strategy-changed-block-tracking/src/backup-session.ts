@@ -10,6 +10,7 @@ import type {
   SessionClosed,
   VirtualMachine,
 } from "@ovault/core";
+import { undo } from "@ovault/ovirt";
 import type { EngineApi, OpenTransfer } from "@ovault/ovirt";
 
 import type { BackupWatch } from "./backup-watch.ts";
@@ -101,12 +102,10 @@ export class ChangedBlockSession implements BackupSession {
   async #dropCheckpoint(): Promise<void> {
     const { api, vm, checkpoint, endDeadlineMs } = this.#parts;
     if (checkpoint === undefined) return;
-    try {
-      await removeCheckpoint(api, vm.id, checkpoint.id, AbortSignal.timeout(endDeadlineMs));
-      await checkpoint.handle.close();
-    } catch (error) {
-      this.#warn(`the checkpoint of this run could not be removed: ${messageOf(error)}; see \`ovault doctor\``);
-    }
+    const signal = AbortSignal.timeout(endDeadlineMs);
+    const obstacle = await undo(checkpoint.handle, () => removeCheckpoint(api, vm.id, checkpoint.id, signal));
+    if (obstacle === undefined) return;
+    this.#warn(`the checkpoint of this run could not be removed: ${messageOf(obstacle)}; see \`ovault doctor\``);
   }
 
   #warn(message: string): void {

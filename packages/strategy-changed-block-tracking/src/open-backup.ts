@@ -1,7 +1,7 @@
 import { hasCode } from "@ovault/core";
 import type { BackupMode, BackupRequest, Disk, LedgerHandle, RunContext } from "@ovault/core";
-import { keepAlive, openTransfers, vmDocuments } from "@ovault/ovirt";
-import type { EngineApi, EngineDisk, ExtentList, ImageioClient, OpenTransfer, OvirtManager } from "@ovault/ovirt";
+import { keepAlive, openTransfers, undo, vmDocuments } from "@ovault/ovirt";
+import type { EngineDisk, ExtentList, ImageioClient, OpenTransfer, OvirtManager } from "@ovault/ovirt";
 
 import { isTracked } from "./assess-disk.ts";
 import { BackupDiskSource } from "./backup-disk-source.ts";
@@ -100,13 +100,15 @@ export async function openBackup(
     } catch (error) {
       await watch.stop();
       await stopKeepAlive();
-      await Promise.all(transfers.map(({ transfer }) => transfer.end("cancel")));
+      await Promise.allSettled(transfers.map(({ transfer }) => transfer.end("cancel")));
       throw error;
     }
   } catch (error) {
-    await endBackup(api, vm.id, started.backup.id, endDeadlineMs);
-    await started.handle.close();
-    if (checkpoint !== undefined) await dropCheckpoint(api, vm.id, checkpoint, endDeadlineMs);
+    await undo(started.handle, () => endBackup(api, vm.id, started.backup.id, endDeadlineMs));
+    if (checkpoint !== undefined) {
+      const { id, handle } = checkpoint;
+      await undo(handle, () => removeCheckpoint(api, vm.id, id, AbortSignal.timeout(endDeadlineMs)));
+    }
     throw error;
   }
 }
@@ -125,20 +127,6 @@ async function recordCheckpoint(
     detail: { vmId: vm.id, checkpointId: id },
   });
   return { id, handle, diskIds: disks.filter(isTracked).map((disk) => disk.id) };
-}
-
-async function dropCheckpoint(
-  api: EngineApi,
-  vmId: string,
-  checkpoint: { readonly id: string; readonly handle: LedgerHandle },
-  deadlineMs: number,
-): Promise<void> {
-  try {
-    await removeCheckpoint(api, vmId, checkpoint.id, AbortSignal.timeout(deadlineMs));
-    await checkpoint.handle.close();
-  } catch {
-    // The error that brought us here is the one to tell; the checkpoint stays in the ledger.
-  }
 }
 
 /** The engine's word on mode and size: a disk may have grown since the inventory was read. */

@@ -1,21 +1,23 @@
 import { randomUUID } from "node:crypto";
 
-import { isTransient } from "@ovault/core";
 import type { LedgerHandle, RunLedger, VirtualMachine } from "@ovault/core";
 import {
   arrived,
   EngineFaultError,
-  EngineUnavailableError,
   hasTag,
   isFinalBackupPhase,
   pending,
   runTag,
+  undo,
+  wasRefused,
 } from "@ovault/ovirt";
 import type { Backup, Capabilities, EngineApi, NewBackup } from "@ovault/ovirt";
 
 import { endBackup } from "./end-backup.ts";
 import { BackupFailedError } from "./errors.ts";
 import { whyFailed } from "./why-failed.ts";
+
+const LOOKUP_DEADLINE_MS = 60_000;
 
 export interface StartBackup {
   readonly api: EngineApi;
@@ -67,30 +69,26 @@ async function attempt(
     detail: { vmId: vm.id, tag: description, ...(ownId.id === undefined ? {} : { backupId: ownId.id }) },
   });
   const request = { diskIds, description, ...ownId, ...(fromCheckpointId === undefined ? {} : { fromCheckpointId }) };
-  let created: Backup;
-  try {
-    created = await create(api, vm.id, request, signal);
-  } catch (error) {
-    if (!isUncertain(error)) await handle.close();
+  const created = await create(api, vm.id, request, signal).catch(async (error: unknown) => {
+    if (wasRefused(error)) await handle.close();
     throw error;
-  }
-  await handle.amend({ backupId: created.id });
+  });
   try {
+    await handle.amend({ backupId: created.id });
     return { backup: await waitUntilReady(options, created.id), handle };
   } catch (error) {
-    await endBackup(api, vm.id, created.id, endDeadlineMs);
-    await handle.close();
+    await undo(handle, () => endBackup(api, vm.id, created.id, endDeadlineMs));
     throw error;
   }
 }
 
-/** A start whose answer was lost is looked up by its tag, and not made a second time. */
+/** A start whose answer was lost, or not waited for, is looked up by its tag, and not made a second time. */
 async function create(api: EngineApi, vmId: string, request: NewBackup, signal: AbortSignal): Promise<Backup> {
   try {
     return await api.backups.start(vmId, request, signal);
   } catch (error) {
-    if (!isUncertain(error)) throw error;
-    const backups = await api.backups.list(vmId, signal);
+    if (wasRefused(error)) throw error;
+    const backups = await api.backups.list(vmId, AbortSignal.timeout(LOOKUP_DEADLINE_MS)).catch(() => []);
     const found = backups.find(
       ({ id, description, phase }) =>
         !isFinalBackupPhase(phase) && (id === request.id || hasTag(description, request.description ?? "")),
@@ -98,11 +96,6 @@ async function create(api: EngineApi, vmId: string, request: NewBackup, signal: 
     if (found === undefined) throw error;
     return found;
   }
-}
-
-/** The request may have been carried out although no answer came. */
-function isUncertain(error: unknown): boolean {
-  return error instanceof EngineUnavailableError ? error.sent : isTransient(error);
 }
 
 async function waitUntilReady(options: StartBackup, backupId: string): Promise<Backup> {

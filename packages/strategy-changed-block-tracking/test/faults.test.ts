@@ -78,6 +78,7 @@ test("extents that take their time are waited for", async () => {
 
 test("an engine that restarts while disks are read is waited for", async () => {
   const taken = await bench.backup({ base, whenOpen: () => bench.lab.fault("engine-restart", "once") });
+  expect(taken.warnings).toEqual([]);
   await expectIdentical(taken);
   await expectClean();
   base = taken;

@@ -67,10 +67,8 @@ test.each<[string, Partial<RestoreRequest>, RegExp]>([
 });
 
 test("a restore that fails leaves no half disk", async () => {
-  const fail = async (): Promise<void> => {
-    throw new Error("the destination broke");
-  };
-  await expect(bench.restore(taken, "broken", { instead: fail })).rejects.toThrow("the destination broke");
+  const instead = (): Promise<void> => Promise.reject(new Error("the destination broke"));
+  await expect(bench.restore(taken, "broken", { instead })).rejects.toThrow("the destination broke");
   await expectNothingLeft();
 });
 
@@ -89,6 +87,7 @@ test("an engine without patience costs no restore", async () => {
   await bench.lab.fault("token-expiry", "once");
   try {
     await bench.restore(taken, "patient");
+    expect((await bench.vm("patient")).disks).toHaveLength(2);
     await expectNothingLeft();
   } finally {
     await bench.lab.fault("conflict-storm", "off");

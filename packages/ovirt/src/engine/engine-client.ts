@@ -1,4 +1,4 @@
-import { AuthenticationError } from "@ovault/core";
+import { AuthenticationError, CancelledError } from "@ovault/core";
 
 import { BasicSession } from "./basic-session.ts";
 import type { XmlFragment } from "./build-xml.ts";
@@ -178,7 +178,12 @@ export class EngineClient implements EngineCaller {
     return readAnswer(final, call);
   }
 
+  /**
+   * A request that makes something is not interrupted once it is sent: only its answer tells what is to be undone. An abort
+   * shows in the next one.
+   */
   async #exchange(call: Call, identity: Readonly<Record<string, string>>): Promise<HttpAnswer> {
+    if (call.signal.aborted) throw new CancelledError("cancelled before talking to the engine");
     const answer = await this.#transport.exchange({
       method: call.method,
       path: this.address.apiPath + call.path + queryText(call.query),
@@ -192,7 +197,7 @@ export class EngineClient implements EngineCaller {
       ...(call.body === undefined ? {} : { body: call.body.xml }),
       fresh: !isIdempotent(call),
       timeoutMs: call.timeoutMs ?? this.#timings.requestTimeoutMs,
-      signal: call.signal,
+      signal: isIdempotent(call) ? call.signal : new AbortController().signal,
     });
     this.#session.learn(answer);
     if (answer.status < 400) this.#proven = true;

@@ -3,10 +3,11 @@ import { randomUUID } from "node:crypto";
 import { ManagerError } from "@ovault/core";
 import type { LedgerHandle } from "@ovault/core";
 
-import { EngineUnavailableError } from "../engine/errors.ts";
 import { arrived, pending } from "../engine/wait.ts";
+import { wasRefused } from "../engine/was-refused.ts";
 import { runTag } from "../run-tag.ts";
 import type { TransferContext } from "../transfer/transfer-context.ts";
+import { undo } from "../undo.ts";
 import { removeDisk } from "./remove-disk.ts";
 import type { DesignedDisk } from "./restore-design.ts";
 
@@ -32,26 +33,28 @@ export async function makeDisk(design: DesignedDisk, context: TransferContext, s
     title: `restored disk ${record.disk.alias}`,
     detail: { diskId: id },
   });
+  const request = {
+    id,
+    name: record.disk.alias,
+    description: runTag(ledger.runId),
+    provisionedBytes: Math.ceil(record.disk.logicalBytes / SECTOR_BYTES) * SECTOR_BYTES,
+    ...(layout.initialBytes === undefined ? {} : { initialBytes: layout.initialBytes }),
+    format: layout.format,
+    sparse: layout.sparse,
+    incremental: layout.incremental,
+    storageDomainId: domain.id,
+  };
+  let lostAnswer: unknown;
   try {
-    await api.disks
-      .create(
-        {
-          id,
-          name: record.disk.alias,
-          description: runTag(ledger.runId),
-          provisionedBytes: Math.ceil(record.disk.logicalBytes / SECTOR_BYTES) * SECTOR_BYTES,
-          ...(layout.initialBytes === undefined ? {} : { initialBytes: layout.initialBytes }),
-          format: layout.format,
-          sparse: layout.sparse,
-          incremental: layout.incremental,
-          storageDomainId: domain.id,
-        },
-        signal,
-      )
-      .catch((error: unknown) => {
-        // The wait below finds out whether a request without an answer was carried out.
-        if (!(error instanceof EngineUnavailableError) || !error.sent) throw error;
-      });
+    await api.disks.create(request, signal);
+  } catch (error) {
+    if (wasRefused(error)) {
+      await handle.close();
+      throw error;
+    }
+    lostAnswer = error;
+  }
+  try {
     const made = await api.wait(
       `disk ${record.disk.alias} to be made`,
       async (pollSignal) => {
@@ -63,8 +66,11 @@ export async function makeDisk(design: DesignedDisk, context: TransferContext, s
     );
     return { ...design, id, handle, madeBytes: made.provisionedBytes ?? record.disk.logicalBytes };
   } catch (error) {
-    await removeDisk(api, id);
-    await handle.close();
+    await undo(handle, async () => {
+      const found = await removeDisk(api, id);
+      // The engine may yet carry out a request that it did not answer: such an entry stays.
+      if (!found && lostAnswer !== undefined) throw lostAnswer;
+    });
     throw error;
   }
 }

@@ -4,6 +4,7 @@ import type { OvirtManager } from "../manager.ts";
 import { keepAlive } from "../transfer/keep-alive.ts";
 import { openTransfers } from "../transfer/open-transfers.ts";
 import type { TransferContext } from "../transfer/transfer-context.ts";
+import { undo } from "../undo.ts";
 import { makeDisk } from "./make-disk.ts";
 import { removeDisk } from "./remove-disk.ts";
 import { designRestore } from "./restore-design.ts";
@@ -46,10 +47,7 @@ export async function openRestore(
     const stopKeepAlive = keepAlive(clients, options.inactivityTimeoutSeconds);
     return new OvirtRestoreSession({ api, request, design, disks, transfers, stopKeepAlive }, context);
   } catch (error) {
-    for (const { id, handle } of disks) {
-      await removeDisk(api, id);
-      await handle.close();
-    }
+    await Promise.all(disks.map(({ id, handle }) => undo(handle, () => removeDisk(api, id))));
     throw error;
   }
 }

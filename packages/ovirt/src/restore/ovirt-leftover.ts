@@ -58,7 +58,7 @@ async function diskLeftover(api: EngineApi, entry: LedgerEntry, signal: AbortSig
     entry,
     gone: false,
     action: `delete ${entry.title} (${diskId}), whose restore was not finished`,
-    remove: () => removeDisk(api, diskId),
+    remove: async () => void (await removeDisk(api, diskId)),
   };
 }
 

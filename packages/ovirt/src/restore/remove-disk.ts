@@ -3,10 +3,10 @@ import { arrived, pending } from "../engine/wait.ts";
 
 const REMOVE_DEADLINE_MS = 15 * 60_000;
 
-/** Removes a disk of ours and waits until it is gone. One that is gone already is fine. */
-export async function removeDisk(api: EngineApi, diskId: string): Promise<void> {
+/** Removes a disk of ours and waits until it is gone. Resolves to false when there was none. */
+export async function removeDisk(api: EngineApi, diskId: string): Promise<boolean> {
   const signal = AbortSignal.timeout(REMOVE_DEADLINE_MS * 2);
-  if ((await api.disks.find(diskId, signal)) === undefined) return;
+  if ((await api.disks.find(diskId, signal)) === undefined) return false;
   await api.disks.delete(diskId, signal);
   await api.wait(
     `disk ${diskId} to be removed`,
@@ -16,4 +16,5 @@ export async function removeDisk(api: EngineApi, diskId: string): Promise<void> 
     },
     { deadlineMs: REMOVE_DEADLINE_MS, signal },
   );
+  return true;
 }

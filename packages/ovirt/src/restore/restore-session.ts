@@ -2,14 +2,18 @@ import { ManagerError, observe } from "@ovault/core";
 import type { LedgerHandle, RestoredVirtualMachine, RestoreRequest, RestoreSession, RunContext } from "@ovault/core";
 
 import type { EngineApi } from "../api/engine-api.ts";
+import { wasRefused } from "../engine/was-refused.ts";
 import { runTag } from "../run-tag.ts";
 import type { OpenTransfer } from "../transfer/open-transfers.ts";
 import type { MadeDisk } from "./make-disk.ts";
+import { undo } from "../undo.ts";
 import { completeVm, createVm, startVm } from "./make-vm.ts";
 import { removeDisk } from "./remove-disk.ts";
 import { removeVm } from "./remove-vm.ts";
 import type { RestoreDesign } from "./restore-design.ts";
 import { UploadTarget } from "./upload-target.ts";
+
+const LOOKUP_DEADLINE_MS = 60_000;
 
 export interface RestoreParts {
   readonly api: EngineApi;
@@ -51,10 +55,7 @@ export class OvirtRestoreSession implements RestoreSession {
       title: `restored virtual machine ${request.name}`,
       detail: { name: request.name, tag },
     });
-    const { id } = await createVm(api, design, request.name, signal).catch(async (error: unknown) => {
-      await handle.close();
-      throw error;
-    });
+    const id = await this.#createVm(handle);
     this.#vm = { handle, id };
     await handle.amend({ vmId: id });
     await completeVm(api, id, { design, disks, mac: request.mac, tag }, signal);
@@ -68,9 +69,9 @@ export class OvirtRestoreSession implements RestoreSession {
     const { api, transfers, disks, stopKeepAlive } = this.#parts;
     await stopKeepAlive();
     const vm = this.#vm;
-    if (vm !== undefined) await this.#tidy(() => removeVm(api, vm.id), vm.handle);
+    if (vm !== undefined) await this.#tidy(vm.handle, () => removeVm(api, vm.id));
     await Promise.allSettled(transfers.map(({ transfer }) => transfer.end("cancel")));
-    await Promise.all(disks.map(({ id, handle }) => this.#tidy(() => removeDisk(api, id), handle)));
+    await Promise.all(disks.map(({ id, handle }) => this.#tidy(handle, () => removeDisk(api, id))));
   }
 
   /** The engine looks at an uploaded disk before it believes in it, and removes one it does not like. */
@@ -92,17 +93,29 @@ export class OvirtRestoreSession implements RestoreSession {
     );
   }
 
-  /** What cannot be removed stays in the ledger; the error that led here is the one to tell. */
-  async #tidy(remove: () => Promise<void>, handle: LedgerHandle): Promise<void> {
+  /** A machine that may be there although the engine did not say so is looked for, so that `abort` can remove it. */
+  async #createVm(handle: LedgerHandle): Promise<string> {
+    const { api, design, request } = this.#parts;
     try {
-      await remove();
-      await handle.close();
+      return (await createVm(api, design, request.name, this.#context.signal)).id;
     } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
-      observe(
-        this.#context.hooks.warning,
-        `${handle.entry.title} could not be removed: ${reason}; see \`ovault doctor\``,
-      );
+      if (wasRefused(error)) {
+        await handle.close();
+        throw error;
+      }
+      const found = await api.vms.byName(request.name, AbortSignal.timeout(LOOKUP_DEADLINE_MS)).catch(() => undefined);
+      if (found !== undefined) this.#vm = { handle, id: found.id };
+      throw error;
     }
+  }
+
+  async #tidy(handle: LedgerHandle, remove: () => Promise<unknown>): Promise<void> {
+    const obstacle = await undo(handle, remove);
+    if (obstacle === undefined) return;
+    const reason = obstacle instanceof Error ? obstacle.message : String(obstacle);
+    observe(
+      this.#context.hooks.warning,
+      `${handle.entry.title} could not be removed: ${reason}; see \`ovault doctor\``,
+    );
   }
 }

@@ -2,12 +2,14 @@ import { isTransient, ManagerError } from "@ovault/core";
 import type { LedgerHandle } from "@ovault/core";
 
 import type { EngineApi } from "../api/engine-api.ts";
-import { EngineUnavailableError } from "../engine/errors.ts";
 import { pause } from "../engine/pause.ts";
 import { arrived, pending } from "../engine/wait.ts";
+import { wasRefused } from "../engine/was-refused.ts";
 import { ImageioClient } from "../imageio/imageio-client.ts";
 import type { Permits } from "../imageio/permits.ts";
+import { isFinalTransferPhase } from "../model/image-transfer.ts";
 import type { ImageTransfer } from "../model/image-transfer.ts";
+import { undo } from "../undo.ts";
 import { endTransfer } from "./end-transfer.ts";
 import type { TransferEnd } from "./end-transfer.ts";
 import type { TransferContext } from "./transfer-context.ts";
@@ -24,6 +26,7 @@ export interface TransferRequest {
 }
 
 const START_DEADLINE_MS = 10 * 60_000;
+const LOOKUP_DEADLINE_MS = 60_000;
 const RENEWAL_PAUSE_MS = 1_000;
 /** Phases on the way to `transferring`. */
 const STARTING: ReadonlySet<string> = new Set(["initializing", "resuming", "unknown"]);
@@ -45,15 +48,14 @@ export class DiskTransfer {
       detail: { diskId, direction, ...(backupId === undefined ? {} : { backupId }) },
     });
     const created = await create(request, context, signal).catch(async (error: unknown) => {
-      await handle.close();
+      if (wasRefused(error)) await handle.close();
       throw error;
     });
-    await handle.amend({ transferId: created.id });
     try {
+      await handle.amend({ transferId: created.id });
       return new DiskTransfer(request, context, handle, await waitForData(created, request, context.api, signal));
     } catch (error) {
-      await endTransfer(context.api, created.id, "cancel");
-      await handle.close();
+      await undo(handle, () => endTransfer(context.api, created.id, "cancel"));
       throw error;
     }
   }
@@ -131,10 +133,13 @@ async function create(request: TransferRequest, context: TransferContext, signal
       signal,
     );
   } catch (error) {
-    if (!(error instanceof EngineUnavailableError) || !error.sent) throw error;
-    // The answer was lost; the transfer may be there all the same. No disk has two at once.
-    const transfers = await api.transfers.list(signal);
-    const found = transfers.find((transfer) => transfer.diskId === diskId && transfer.backupId === backupId);
+    if (wasRefused(error)) throw error;
+    // The answer was lost, or not waited for; the transfer may be there all the same. No disk has two at once.
+    const transfers = await api.transfers.list(AbortSignal.timeout(LOOKUP_DEADLINE_MS)).catch(() => []);
+    const found = transfers.find(
+      (transfer) =>
+        transfer.diskId === diskId && transfer.backupId === backupId && !isFinalTransferPhase(transfer.phase),
+    );
     if (found === undefined) throw error;
     return found;
   }

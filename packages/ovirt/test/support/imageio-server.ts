@@ -43,6 +43,7 @@ export class ImageioServer {
       this.sockets.add(socket);
       this.peakSockets = Math.max(this.peakSockets, this.sockets.size);
       socket.on("error", () => socket.destroy());
+      socket.on("timeout", () => socket.destroy());
       socket.on("close", () => {
         this.sockets.delete(socket);
         for (const users of this.#users.values()) users.delete(socket);
@@ -84,7 +85,7 @@ export class ImageioServer {
     this.requests.push(`${method} ${resource}`.trim());
     const ticket = this.tickets.get(id);
     if (ticket === undefined || !ticket.valid) return this.#refuse(response, `No such ticket ${id}`);
-    request.socket.setTimeout(ticket.inactivityMs, () => request.socket.destroy());
+    request.socket.setTimeout(ticket.inactivityMs);
     await this.#backend(id, ticket, request.socket);
     const trap = this.#takeTrap(method);
     if (trap === "close") return void request.socket.destroy();

@@ -45,6 +45,7 @@ export interface BackupWishes {
   readonly whenOpen?: () => Promise<void>;
   /** Do not seal: close as failed after everything was read. */
   readonly abandon?: boolean;
+  readonly signal?: AbortSignal;
 }
 
 /**
@@ -104,6 +105,10 @@ export class Bench {
     return vm;
   }
 
+  async vmNames(): Promise<string[]> {
+    return (await this.manager.inventory(never)).map(({ name }) => name);
+  }
+
   async write(disk: number, write: GuestWrite): Promise<void> {
     await this.lab.write("web", String(disk), write);
   }
@@ -124,7 +129,7 @@ export class Bench {
 
   /** Fails with everything the strategy cleaned up, like a run. */
   async backup(wishes: BackupWishes = {}): Promise<Taken> {
-    const { base, full = false, exclude = [] } = wishes;
+    const { base, full = false, exclude = [], signal = never } = wishes;
     const vm = await this.vm();
     const { disks: assessed } = await this.strategy.assess(vm, never);
     const able = new Set(assessed.filter(({ verdict }) => verdict !== "skip").map(({ diskId }) => diskId));
@@ -136,7 +141,7 @@ export class Bench {
     hooks.warning.tap("bench", (message) => warnings.push(message));
     try {
       const request = { vm, disks, base: base?.point, full };
-      const session = await this.strategy.openBackup(request, { runId, ledger, hooks, signal: never });
+      const session = await this.strategy.openBackup(request, { runId, ledger, hooks, signal });
       const images = await this.#read(session, wishes);
       const { bases } = await session.close(wishes.abandon === true ? "failed" : "complete");
       const records = session.disks.map((source) => {
@@ -151,12 +156,12 @@ export class Bench {
     }
   }
 
-  async #read(session: BackupSession, { base, whenOpen }: BackupWishes): Promise<Map<string, Buffer>> {
+  async #read(session: BackupSession, { base, whenOpen, signal = never }: BackupWishes): Promise<Map<string, Buffer>> {
     try {
       await whenOpen?.();
       const images = new Map<string, Buffer>();
       for (const source of session.disks) {
-        images.set(source.disk.id, await readSource(source, base?.images.get(source.disk.id)));
+        images.set(source.disk.id, await readSource(source, base?.images.get(source.disk.id), signal));
       }
       return images;
     } catch (error) {
@@ -174,10 +179,12 @@ export class Bench {
       instead?: (session: RestoreSession) => Promise<void>;
       /** After a failure: do nothing more, as if the process had been killed. */
       abandon?: boolean;
+      signal?: AbortSignal;
     } = {},
   ): Promise<void> {
     const runId = randomUUID();
     const ledger = await this.#ledgerOf(runId);
+    const { signal = never } = options;
     const request: RestoreRequest = {
       point: taken.point,
       disks: taken.point.disks,
@@ -192,11 +199,11 @@ export class Bench {
         runId,
         ledger,
         hooks: createRunHooks(),
-        signal: never,
+        signal,
       });
       try {
         if (options.instead !== undefined) return await options.instead(session);
-        for (const target of session.disks) await fill(target, taken.images.get(target.diskId));
+        for (const target of session.disks) await fill(target, taken.images.get(target.diskId), signal);
         await session.commit();
       } catch (error) {
         if (options.abandon !== true) await session.abort();
@@ -233,10 +240,10 @@ export class Bench {
 }
 
 /** Builds the image from extents, as the pipeline would: every byte once, what is unchanged from the base. */
-export async function readSource(source: DiskSource, base: Buffer | undefined): Promise<Buffer> {
+async function readSource(source: DiskSource, base: Buffer | undefined, signal: AbortSignal): Promise<Buffer> {
   const image = Buffer.alloc(source.disk.logicalBytes, 0xee);
   let position = 0;
-  for await (const { offset, length, kind } of source.extents(never)) {
+  for await (const { offset, length, kind } of source.extents(signal)) {
     if (offset !== position) throw new SourceError(`a gap at ${position}`);
     const range = image.subarray(offset, offset + length);
     position += length;
@@ -245,30 +252,34 @@ export async function readSource(source: DiskSource, base: Buffer | undefined): 
       if (base === undefined || source.mode !== "incremental") throw new SourceError("unchanged without a base");
       base.copy(range, 0, offset, offset + length);
     }
-    if (kind === "data") await readInPieces(source, offset, range);
+    if (kind === "data") await readInPieces(source, offset, range, signal);
   }
   if (position !== source.disk.logicalBytes) throw new SourceError(`extents end at ${position}`);
   return image;
 }
 
-async function readInPieces(source: DiskSource, offset: number, range: Buffer): Promise<void> {
+async function readInPieces(source: DiskSource, offset: number, range: Buffer, signal: AbortSignal): Promise<void> {
   const pieces: Promise<void>[] = [];
   for (let done = 0; done < range.length; done += MIB) {
-    pieces.push(source.readInto(offset + done, range.subarray(done, done + MIB), never));
+    pieces.push(source.readInto(offset + done, range.subarray(done, done + MIB), signal));
   }
   const settled = await Promise.allSettled(pieces);
   for (const piece of settled) if (piece.status === "rejected") throw piece.reason;
 }
 
-async function fill(target: RestoreSession["disks"][number], image: Buffer | undefined): Promise<void> {
+async function fill(
+  target: RestoreSession["disks"][number],
+  image: Buffer | undefined,
+  signal: AbortSignal,
+): Promise<void> {
   if (image === undefined) throw new Error(`no image for disk ${target.diskId}`);
   const step = 256 * 1024;
   for (let offset = 0; offset < image.length; offset += step) {
     const part = image.subarray(offset, offset + step);
-    if (part.every((byte) => byte === 0)) await target.zero(offset, part.length, never);
-    else await target.write(offset, part, never);
+    if (part.every((byte) => byte === 0)) await target.zero(offset, part.length, signal);
+    else await target.write(offset, part, signal);
   }
-  await target.flush(never);
+  await target.flush(signal);
 }
 
 function recordOf({ disk, mode, reason }: DiskSource): DiskRecord {

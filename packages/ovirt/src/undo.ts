@@ -1,0 +1,16 @@
+import type { LedgerHandle } from "@ovault/core";
+
+/**
+ * Cleans up after a failure: removes a thing and closes its entry. What cannot be removed now stays in the ledger for
+ * `ovault doctor` and the next run. Never throws, because the failure is the error to tell; resolves to what stood in
+ * the way, if anything did.
+ */
+export async function undo(handle: LedgerHandle, remove: () => Promise<unknown>): Promise<unknown> {
+  try {
+    await remove();
+    await handle.close();
+    return undefined;
+  } catch (error) {
+    return error;
+  }
+}

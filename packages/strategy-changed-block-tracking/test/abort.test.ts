@@ -1,0 +1,80 @@
+import { subscribe, unsubscribe } from "node:diagnostics_channel";
+
+import { CancelledError } from "@ovault/core";
+import * as fc from "fast-check";
+import { afterAll, beforeAll, expect, test } from "vitest";
+
+import { Bench } from "./support/bench.ts";
+
+import type { Taken } from "./support/bench.ts";
+
+let bench: Bench;
+let base: Taken;
+
+beforeAll(async () => {
+  bench = await Bench.open();
+  base = await bench.backup();
+});
+afterAll(async () => {
+  await bench.close();
+});
+
+/** Aborts when the k-th request to the engine or to imageio is sent. Resolves to whether the work was aborted at all. */
+async function abortedAt(k: number, work: (signal: AbortSignal) => Promise<unknown>): Promise<boolean> {
+  const controller = new AbortController();
+  let count = 0;
+  const onRequest = (): void => {
+    count += 1;
+    if (count === k) controller.abort(new CancelledError("enough"));
+  };
+  subscribe("undici:request:create", onRequest);
+  try {
+    await work(controller.signal);
+    return false;
+  } catch (error) {
+    if (!controller.signal.aborted) throw error;
+    return true;
+  } finally {
+    unsubscribe("undici:request:create", onRequest);
+  }
+}
+
+/** After the leftovers are removed, there is the checkpoint of the last point, and nothing else of ours. */
+async function expectOneCheckpointAlone(): Promise<void> {
+  await bench.removeLeftovers();
+  const { checkpoints, vms: _, ...left } = await bench.lab.leftovers();
+  expect(checkpoints).toEqual(base.point.disks.flatMap(({ base: marker }) => marker?.["checkpointId"] ?? []));
+  expect(Object.values(left).flat()).toEqual([]);
+  expect(await bench.ledger.abandoned()).toEqual([]);
+}
+
+/** An increment makes some fifty requests, a restore some seventy. */
+const moments = fc.integer({ min: 1, max: 60 });
+
+test("a backup cancelled at any request leaves nothing, or leaves it in the ledger for the next run to remove", async () => {
+  await fc.assert(
+    fc.asyncProperty(moments, async (k) => {
+      await abortedAt(k, async (signal) => {
+        base = await bench.backup({ base, signal });
+      });
+      await expectOneCheckpointAlone();
+    }),
+    { numRuns: 6 },
+  );
+  base = await bench.backup({ base });
+  for (const [diskId, view] of await bench.viewAll()) expect(base.images.get(diskId)?.equals(view)).toBe(true);
+});
+
+test("a restore cancelled at any request leaves nothing, or leaves it in the ledger for the next run to remove", async () => {
+  let round = 0;
+  await fc.assert(
+    fc.asyncProperty(moments, async (k) => {
+      round += 1;
+      const name = `copy${round}`;
+      const aborted = await abortedAt(k, (signal) => bench.restore(base, name, { signal }));
+      await expectOneCheckpointAlone();
+      expect((await bench.vmNames()).includes(name)).toBe(!aborted);
+    }),
+    { numRuns: 6 },
+  );
+});
