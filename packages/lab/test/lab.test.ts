@@ -1,11 +1,13 @@
-import { readFile, stat } from "node:fs/promises";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { readFile, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import { parse } from "yaml";
 
 import { connectLab, labConfiguration, startLab, writeLabConfiguration } from "../src/index.ts";
-import { diskIdsOf, openBackup, takeBackup, vmIdOf } from "./support/backup-steps.ts";
+import { backupXml, diskIdsOf, openBackup, takeBackup, vmIdOf } from "./support/backup-steps.ts";
 import { EngineClient } from "./support/engine-client.ts";
 import { MIB, STEP_MS, withImages, withLab } from "./support/lab-fixture.ts";
 
@@ -43,6 +45,76 @@ test("a lab taken up again is the same lab: address, password, machines, data, c
       await second.stop();
     }
     await expect(startLab({ ...options, engineVersion: "4.3" })).rejects.toMatchObject({ code: "E_CONFIGURATION" });
+  });
+});
+
+test("a killed lab is taken up like one that was stopped: what was under way has failed, the data is there", async () => {
+  await withImages(async ({ directory, cow, raw }) => {
+    const path = join(directory, "lab");
+    const script = join(import.meta.dirname, "support/lab-process.ts");
+    const child = spawn(process.execPath, [script, path, cow, raw], { stdio: ["ignore", "pipe", "inherit"] });
+    const [line]: readonly Buffer[] = await once(child.stdout, "data");
+    const target = {
+      url: String(line).trim(),
+      user: "admin@internal",
+      password: await readFile(join(path, "lab-password"), "utf8"),
+      caFile: join(path, "ca.pem"),
+    };
+    const client = await EngineClient.open(target);
+    const control = connectLab(path);
+    await control.write("web", "0", { offset: 0, length: 512, kind: "pattern", pattern: 9 });
+    const [vm] = (await control.status()).vms;
+    const diskId = vm?.disks[0]?.id ?? "";
+    const backups = `/vms/${vm?.id}/backups`;
+    const started = await client.post(backups, backupXml([diskId]));
+    await client.untilText(`${backups}/${started.xml.attribute("id")}`, "phase", "ready");
+    await client.close();
+    child.kill("SIGKILL");
+    await once(child, "exit");
+
+    const lab = await startLab({ directory: path, delayMs: STEP_MS });
+    try {
+      expect(lab.vms).toMatchObject([{ name: "web", status: "up" }]);
+      expect(await lab.leftovers()).toMatchObject({ backups: [], lockedDisks: [], checkpoints: [], scratch: [] });
+      await lab.view(diskId, join(directory, "view.raw"));
+      expect((await readFile(join(directory, "view.raw")))[0]).toBe(9);
+    } finally {
+      await lab.stop();
+    }
+  });
+});
+
+test("images that cannot be read, names that come twice and ports that are taken are refused before anything runs", async () => {
+  await withImages(async ({ directory, cow }) => {
+    const path = join(directory, "lab");
+    const missing = startLab({ directory: path, vms: [{ name: "a", images: [cow, join(directory, "none")] }] });
+    await expect(missing).rejects.toMatchObject({ code: "E_USAGE" });
+    const vm = { name: "a", images: [cow] };
+    await expect(startLab({ directory: path, vms: [vm, vm] })).rejects.toMatchObject({ code: "E_USAGE" });
+    const lab = await startLab({ directory: path, vms: [vm] });
+    const port = Number(new URL(lab.url).port);
+    const second = startLab({ directory: join(directory, "other"), port });
+    await expect(second).rejects.toMatchObject({ code: "E_USAGE", message: `port ${port} is in use` });
+    await lab.stop();
+  });
+});
+
+test("a disk made by attaching it is plugged as soon as it is there", async () => {
+  await withLab({}, async (fixture) => {
+    const { client, lab } = fixture;
+    const vm = `/vms/${vmIdOf(fixture)}`;
+    const made = await client.post(
+      `${vm}/diskattachments`,
+      "<disk_attachment><active>true</active><disk><name>hot</name><format>cow</format><provisioned_size>1048576</provisioned_size></disk><interface>virtio</interface></disk_attachment>",
+    );
+    const diskId = made.xml.attribute("id") ?? "";
+    await client.untilText(`/disks/${diskId}`, "status", "ok");
+    await vi.waitFor(() => lab.write("web", "hot", { offset: 0, length: 512, kind: "pattern", pattern: 1 }));
+    const unplug = "<disk_attachment><active>false</active></disk_attachment>";
+    const unplugged = await client.call("PUT", `${vm}/diskattachments/${diskId}`, unplug);
+    expect(unplugged.xml.text("active")).toBe("false");
+    expect((await client.delete(`${vm}/diskattachments/${diskId}`)).status).toBe(200);
+    expect((await lab.leftovers()).unattachedDisks).toEqual([diskId]);
   });
 });
 
@@ -86,7 +158,6 @@ test("the configuration is ready to use, private, and keeps what people change i
       expect([name, (await stat(join(directory, name))).mode & 0o777]).toEqual([name, 0o600]);
     }
     expect(await readFile(join(directory, "lab-password"), "utf8")).toBe(lab.password);
-    const { writeFile } = await import("node:fs/promises");
     await writeFile(file, `# mine\n${text}policies: {}\n`.replace(lab.url, "https://127.0.0.1:1/ovirt-engine/api"));
     await writeLabConfiguration(lab);
     const kept = await readFile(file, "utf8");

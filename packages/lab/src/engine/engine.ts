@@ -10,6 +10,7 @@ import {
 import { Background } from "./background.ts";
 import type { EngineApi } from "./engine-api.ts";
 import { EngineCore, reasonOf } from "./engine-core.ts";
+import type { DiskState } from "./engine-state.ts";
 import { eventCodes } from "./event-codes.ts";
 import { FaultSwitches, type FaultMode, type FaultName } from "./faults.ts";
 import { ApiServer } from "./http/api-server.ts";
@@ -35,8 +36,8 @@ export interface EngineOptions {
   readonly authority: KeyPair;
   readonly certificate: KeyPair;
   readonly account: { readonly user: string; readonly password: string };
-  /** 0: a free one. */
-  readonly port: number;
+  /** The first that is free is taken; 0 is any free one. */
+  readonly ports: readonly number[];
   /** Length of one step of every state machine, in ms. */
   readonly stepMs: number;
 }
@@ -98,7 +99,7 @@ export class Engine implements EngineApi {
   static async start(options: EngineOptions): Promise<{ readonly engine: Engine; readonly port: number }> {
     const engine = new Engine(options);
     await engine.#recover();
-    return { engine, port: await engine.#server.listen(options.port) };
+    return { engine, port: await engine.#server.listen(options.ports) };
   }
 
   /** Ends server and state machines; the state is on disk afterwards. */
@@ -111,13 +112,10 @@ export class Engine implements EngineApi {
   /** What was under way when the last engine ended is over; machines that were up come up again. */
   async #recover(): Promise<void> {
     const { state, store } = this.core;
-    const existing = new Set(this.core.hypervisor.listDisks());
-    for (const disk of Object.values(state.disks)) {
-      if (!existing.has(disk.id)) delete state.disks[disk.id];
-      else if (disk.status === "locked") disk.status = "ok";
-    }
+    for (const disk of Object.values(state.disks)) await this.#recoverDisk(disk);
     for (const vm of Object.values(state.vms)) {
       delete vm.lockedBy;
+      vm.attachments.splice(0, vm.attachments.length, ...vm.attachments.filter(({ diskId }) => diskId in state.disks));
       vm.snapshots.splice(0, vm.snapshots.length, ...vm.snapshots.filter(({ volumes }) => volumes.length > 0));
       for (const snapshot of vm.snapshots) snapshot.status = "ok";
       if (vm.status === "up" || vm.status === "powering_up") await this.vms.startNow(vm.id);
@@ -129,6 +127,19 @@ export class Engine implements EngineApi {
       if (job.status === "started") this.core.journal.endJob(job, "failed");
     }
     store.changed();
+  }
+
+  /** What lies on the storage is right; what the database says about it may be older. */
+  async #recoverDisk(disk: DiskState): Promise<void> {
+    const { state, hypervisor } = this.core;
+    if (!hypervisor.listDisks().includes(disk.id)) {
+      delete state.disks[disk.id];
+      return;
+    }
+    const { chain, virtualBytes } = await hypervisor.diskInfo(disk.id);
+    disk.imageId = chain.at(-1)?.volumeId ?? disk.imageId;
+    disk.provisionedBytes = virtualBytes;
+    if (disk.status === "locked") disk.status = "ok";
   }
 
   #strikePowerOff(backupId: string | undefined): void {

@@ -13,6 +13,11 @@ export interface EventText {
   readonly customId?: number;
 }
 
+/** More than a test ever looks back. */
+const MAX_EVENTS = 5_000;
+/** How long an ended job can still be read, in ms. */
+const JOB_RETENTION_MS = 60 * 60_000;
+
 /** Events and jobs: what the engine tells about its own doings. */
 export class Journal {
   readonly #store: StateStore;
@@ -32,6 +37,7 @@ export class Journal {
       time: new Date().toISOString(),
     };
     events.push(event);
+    if (events.length > MAX_EVENTS) events.shift();
     this.#store.changed();
     return event;
   }
@@ -44,7 +50,11 @@ export class Journal {
       status: "started",
       startedAt: new Date().toISOString(),
     };
-    this.#store.state.jobs[job.id] = job;
+    const { jobs } = this.#store.state;
+    for (const { id, endedAt } of Object.values(jobs)) {
+      if (endedAt !== undefined && Date.parse(endedAt) + JOB_RETENTION_MS < Date.now()) delete jobs[id];
+    }
+    jobs[job.id] = job;
     this.#store.changed();
     return job;
   }

@@ -32,7 +32,7 @@ export class LabDirectory {
   }
 
   async create(): Promise<void> {
-    await mkdir(this.path, { recursive: true });
+    await mkdir(this.path, { recursive: true, mode: 0o700 });
     await mkdir(this.#pki, { recursive: true, mode: 0o700 });
   }
 

@@ -168,9 +168,17 @@ export class RunningLab implements LabControl {
     readonly down: boolean;
   }): Promise<void> {
     const { engine } = this.#parts;
+    const disks: DiskState[] = [];
+    try {
+      for (const [index, image] of request.images.entries()) {
+        disks.push(await engine.disks.import(image, `${request.name}_Disk${index + 1}`));
+      }
+    } catch (error) {
+      for (const disk of disks) engine.disks.drop(disk);
+      throw error;
+    }
     const vm = engine.vms.createGiven(request.name);
-    for (const [index, image] of request.images.entries()) {
-      const disk = await engine.disks.import(image, `${request.name}_Disk${index + 1}`);
+    for (const [index, disk] of disks.entries()) {
       vm.attachments.push(newAttachment(disk.id, { bootable: index === 0, interface: "virtio_scsi" }));
     }
     if (!request.down) await engine.vms.startNow(vm.id);
@@ -179,10 +187,10 @@ export class RunningLab implements LabControl {
   async #end(): Promise<void> {
     const { engine, imageio, hypervisor } = this.#parts;
     try {
-      await this.#control?.close();
       await engine.stop();
       await imageio.close();
       await hypervisor.close();
+      await this.#control?.close(); // last: until then the directory is taken
     } finally {
       this.#ended.resolve();
     }

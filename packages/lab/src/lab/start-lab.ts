@@ -1,4 +1,4 @@
-import { readFile, writeFile } from "node:fs/promises";
+import { access, constants, readFile, writeFile } from "node:fs/promises";
 import { connect } from "node:net";
 
 import { ConfigurationError, UsageError, systemErrorCode } from "@ovault/core";
@@ -60,6 +60,8 @@ const REMOVE_TIMEOUT_MS = 5_000;
  */
 export async function startLab(options: LabOptions): Promise<RunningLab> {
   options.signal?.throwIfAborted();
+  const vms = options.vms ?? [];
+  await requireVms(vms);
   const directory = new LabDirectory(options.directory);
   await directory.create();
   await requireNobody(directory);
@@ -79,7 +81,7 @@ export async function startLab(options: LabOptions): Promise<RunningLab> {
     authority,
     certificate,
     account: { user: USER, password },
-    port: options.port ?? (await lastPort(directory)),
+    ports: options.port === undefined ? [...(await lastPort(directory)), 0] : [options.port],
     stepMs: options.delayMs ?? DEFAULT_DELAY_MS,
   });
   started.adopt(engine, (one) => one.stop());
@@ -94,7 +96,7 @@ export async function startLab(options: LabOptions): Promise<RunningLab> {
     password,
     caFingerprint: fingerprintOf(authority.certificatePem),
   });
-  for (const { name, images, down } of options.vms ?? []) {
+  for (const { name, images, down } of vms) {
     if (!lab.vms.some((vm) => vm.name === name)) await lab.addVm({ name, images, down: down ?? false });
   }
   await store.flush();
@@ -151,6 +153,16 @@ async function startImageio(
   return daemon;
 }
 
+async function requireVms(vms: readonly LabVmRequest[]): Promise<void> {
+  const twice = vms.find(({ name }, index) => vms.findIndex((vm) => vm.name === name) !== index);
+  if (twice !== undefined) throw new UsageError(`two VMs are named ${twice.name}`);
+  for (const image of vms.flatMap(({ images }) => images)) {
+    await access(image, constants.R_OK).catch((error: unknown) => {
+      throw new UsageError(`the image ${image} cannot be read`, { cause: error, context: { image } });
+    });
+  }
+}
+
 /** A socket that answers belongs to a lab that runs. */
 async function requireNobody(directory: LabDirectory): Promise<void> {
   const answers = await new Promise<boolean>((resolve) => {
@@ -163,11 +175,11 @@ async function requireNobody(directory: LabDirectory): Promise<void> {
   throw new UsageError(`a lab runs in ${directory.path} already`, { hint: "Stop it with `ovault lab stop`." });
 }
 
-async function lastPort(directory: LabDirectory): Promise<number> {
+async function lastPort(directory: LabDirectory): Promise<readonly number[]> {
   try {
-    return labInfo.parse(JSON.parse(await readFile(directory.infoFile, "utf8"))).port;
+    return [labInfo.parse(JSON.parse(await readFile(directory.infoFile, "utf8"))).port];
   } catch (error) {
-    if (systemErrorCode(error) === "ENOENT") return 0;
+    if (systemErrorCode(error) === "ENOENT") return [];
     throw error;
   }
 }

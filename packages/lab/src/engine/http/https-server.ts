@@ -1,6 +1,9 @@
 import { createServer, type Server } from "node:https";
+import { once } from "node:events";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
+
+import { UsageError, systemErrorCode } from "@ovault/core";
 
 import type { KeyPair } from "../../certificates.ts";
 import type { FaultSwitches } from "../faults.ts";
@@ -42,14 +45,20 @@ export class HttpsServer {
     this.#server.on("checkExpectation", serve); // `Expect: 201-created` is the engine's own; Node would answer 417
   }
 
-  /** Listens; 0 is a free port. Answers with the port. */
-  async listen(port: number): Promise<number> {
-    await new Promise<void>((resolve, reject) => {
-      this.#server.once("error", reject);
-      this.#server.listen(port, "127.0.0.1", resolve);
-    });
+  /** Listens on the first of these ports that is free; 0 is any free one. Answers with the port. */
+  async listen(ports: readonly number[]): Promise<number> {
+    for (const [index, port] of ports.entries()) {
+      try {
+        this.#server.listen(port, "127.0.0.1");
+        await once(this.#server, "listening");
+        break;
+      } catch (error) {
+        if (systemErrorCode(error) !== "EADDRINUSE") throw error;
+        if (index + 1 === ports.length) throw new UsageError(`port ${port} is in use`, { cause: error });
+      }
+    }
     const address = this.#server.address();
-    return isAddress(address) ? address.port : port;
+    return isAddress(address) ? address.port : 0;
   }
 
   /** Shows another certificate from the next connection on. */

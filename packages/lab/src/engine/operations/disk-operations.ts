@@ -38,19 +38,25 @@ export class DiskOperations {
 
   /** Answers at once with a locked disk; it becomes `ok`, or goes away when it could not be made. */
   create(request: DiskRequest): DiskState {
-    const { state, background, journal } = this.#core;
     const disk = this.#newDisk(request);
-    background.start(async () => {
-      await background.steps();
-      try {
-        await this.#make(disk);
-      } catch (error) {
-        if (background.stopping) throw error;
-        delete state.disks[disk.id];
-        journal.event(eventCodes.addDiskFailed, { description: reasonOf(error), severity: "error" });
-      }
-    });
+    this.#core.background.start(() => this.#makeLater(disk));
     return disk;
+  }
+
+  /** As `create`, for a machine that has the disk from the beginning, and gets it plugged as soon as it is there. */
+  createAttached(vmId: string, request: DiskRequest, attachment: Omit<AttachmentState, "diskId">): AttachmentState {
+    const vm = this.#core.vm(vmId);
+    this.#core.requireFree(vm, "add Virtual Disk");
+    const disk = this.#newDisk(request);
+    const attached: AttachmentState = { ...attachment, diskId: disk.id };
+    vm.attachments.push(attached);
+    this.#core.background.start(async () => {
+      await this.#makeLater(disk);
+      if (disk.status !== "ok") forget(vm, disk.id);
+      else if (vm.status === "up" && attached.active) await this.#core.hypervisor.plugDisk(vmId, disk.id);
+      this.#core.store.changed();
+    });
+    return attached;
   }
 
   /** As `create`, but waits until the disk is there. */
@@ -225,6 +231,18 @@ export class DiskOperations {
     state.disks[id] = disk;
     this.#core.store.changed();
     return disk;
+  }
+
+  async #makeLater(disk: DiskState): Promise<void> {
+    const { state, background, journal } = this.#core;
+    await background.steps();
+    try {
+      await this.#make(disk);
+    } catch (error) {
+      if (background.stopping) throw error;
+      delete state.disks[disk.id];
+      journal.event(eventCodes.addDiskFailed, { description: reasonOf(error), severity: "error" });
+    }
   }
 
   async #make(disk: DiskState): Promise<void> {

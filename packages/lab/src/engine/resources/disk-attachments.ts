@@ -53,22 +53,20 @@ async function attach({ core, disks }: EngineApi, request: ApiRequest): Promise<
   const connection = body.choice(diskInterfaces, "interface");
   if (disk === undefined) throw incomplete("DiskAttachment", "disk");
   if (connection === undefined) throw incomplete("DiskAttachment", "interface");
-  const existing = disk.attribute("id");
-  const isNew = existing === undefined || !(existing in core.state.disks);
-  const attachment: AttachmentState = {
-    diskId: isNew ? disks.create(readDisk(disk)).id : existing,
+  const attachment = {
     bootable: body.flag("bootable") ?? false,
     active: body.flag("active") ?? false,
     interface: connection,
     readOnly: body.flag("read_only") ?? false,
   };
-  if (isNew) {
-    vm.attachments.push(attachment);
-    core.store.changed();
-    return accepted("disk_attachment", attachmentContent(vm, attachment));
+  const existing = core.state.disks[disk.attribute("id") ?? ""];
+  if (existing === undefined) {
+    const attached = disks.createAttached(vm.id, readDisk(disk), attachment);
+    return accepted("disk_attachment", attachmentContent(vm, attached));
   }
-  await disks.attach(vm.id, attachment);
-  return created("disk_attachment", attachmentContent(vm, attachment));
+  const attached = { ...attachment, diskId: existing.id };
+  await disks.attach(vm.id, attached);
+  return created("disk_attachment", attachmentContent(vm, attached));
 }
 
 function attachmentContent(vm: VmState, attachment: AttachmentState): XmlObject {

@@ -1,7 +1,7 @@
 import type { EngineApi } from "../engine-api.ts";
 import type { EngineCore } from "../engine-core.ts";
 import type { DiskState } from "../engine-state.ts";
-import { accepted, actionDone, linksBelow, ok, reference } from "../http/api-reply.ts";
+import { accepted, actionDone, ok, reference } from "../http/api-reply.ts";
 import { get, post, put, remove, type Route } from "../http/router.ts";
 import { searched, type SearchFields } from "../http/search.ts";
 import type { DiskRequest } from "../operations/disk-operations.ts";
@@ -78,7 +78,6 @@ export async function diskContent(core: EngineCore, disk: DiskState): Promise<Xm
     ...reference("/disks", disk.id),
     name: disk.alias,
     description: disk.description,
-    ...linksBelow(`/disks/${disk.id}`, "permissions", "statistics"),
     actual_size: sizes.actual,
     alias: disk.alias,
     backup: disk.backup,
@@ -98,12 +97,18 @@ export async function diskContent(core: EngineCore, disk: DiskState): Promise<Xm
   };
 }
 
-/** A locked disk may be in the making; its sizes do not matter yet. */
-async function sizesOf(
-  core: EngineCore,
-  disk: DiskState,
-): Promise<{ readonly actual: number; readonly total: number }> {
-  if (disk.status !== "ok") return { actual: 0, total: 0 };
-  const info = await core.hypervisor.diskInfo(disk.id);
-  return { actual: info.actualBytes, total: info.totalBytes };
+interface Sizes {
+  readonly actual: number;
+  readonly total: number;
+}
+
+/** A locked disk may be in the making, or on its way out: it has no sizes then. */
+async function sizesOf(core: EngineCore, disk: DiskState): Promise<Sizes> {
+  try {
+    const info = await core.hypervisor.diskInfo(disk.id);
+    return { actual: info.actualBytes, total: info.totalBytes };
+  } catch (error) {
+    if (disk.status === "ok") throw error;
+    return { actual: 0, total: 0 };
+  }
 }
