@@ -38,7 +38,7 @@ function installPackages() {
   const wanted = join(root, "pnpm-lock.yaml");
   const complete = existsSync(join(bin, "ovault")) && existsSync(join(bin, "node"));
   if (complete && existsSync(installed) && readFileSync(installed).equals(readFileSync(wanted))) return;
-  run("npx", ["--yes", PNPM, "install", "--frozen-lockfile"]);
+  run("npx", ["--yes", PNPM, "install", "--frozen-lockfile", "--loglevel=error"]);
 }
 
 function installSystemCommands() {
