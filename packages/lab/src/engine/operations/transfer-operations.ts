@@ -66,9 +66,10 @@ export class TransferOperations {
     return transfer;
   }
 
-  /** Where clients find the data; undefined while there is no ticket. */
+  /** Where clients find the data; undefined unless data can be transferred now. */
   url(transfer: TransferState): string | undefined {
-    return transfer.ticketId === undefined ? undefined : this.#core.imageio.transferUrl(transfer.ticketId);
+    const { phase, ticketId } = transfer;
+    return phase !== "transferring" || ticketId === undefined ? undefined : this.#core.imageio.transferUrl(ticketId);
   }
 
   /** Answers at once with a transfer that is initializing. */
@@ -224,7 +225,8 @@ export class TransferOperations {
     while (transfer.phase === "transferring") {
       await this.#core.background.steps();
       if (transfer.phase !== "transferring") return;
-      const idleSeconds = await this.#tickets.refresh(transfer);
+      // an imageio that does not answer now may answer at the next look
+      const idleSeconds = await this.#tickets.refresh(transfer).catch(() => undefined);
       if (idleSeconds === undefined || transfer.phase !== "transferring") continue;
       const complete = transfer.direction === "download" && transfer.transferredBytes >= transfer.sizeBytes;
       if (complete && idleSeconds >= COMPLETE_IDLE_SECONDS) return this.#finalize(transfer);
@@ -245,9 +247,8 @@ export class TransferOperations {
   }
 
   async #pause(transfer: TransferState, phase: "paused_user" | "paused_system"): Promise<void> {
-    const before = transfer.phase;
+    this.#enter(transfer, phase);
     await this.#tickets.close(transfer);
-    if (transfer.phase === before) this.#enter(transfer, phase);
   }
 
   #finalize(transfer: TransferState): void {

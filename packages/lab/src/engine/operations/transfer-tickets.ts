@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 
 import type { DiskInfo, VolumeInfo } from "../../hypervisor/hypervisor.ts";
+import { Serial } from "../../hypervisor/serial.ts";
 import type { ImageioTicket } from "../../imageio/imageio-daemon.ts";
 import { TicketBusyError } from "../../imageio/errors.ts";
 import { conflict } from "../engine-fault.ts";
@@ -19,26 +20,21 @@ export class TransferTickets {
   readonly #core: EngineCore;
   readonly #backups: BackupOperations;
 
+  /** A transfer that is paused and resumed at once must not open what is still being closed. */
+  readonly #turns = new WeakMap<TransferState, Serial>();
+
   constructor(core: EngineCore, backups: BackupOperations) {
     this.#core = core;
     this.#backups = backups;
   }
 
-  async open(transfer: TransferState): Promise<void> {
-    const ticketId = randomUUID();
-    const path = await this.#dataPath(transfer);
-    await this.#core.imageio.addTicket({
-      ...path,
-      uuid: ticketId,
-      ops: transfer.direction === "upload" ? ["read", "write"] : ["read"],
-      timeoutSeconds: TICKET_SECONDS,
-      inactivityTimeoutSeconds: transfer.inactivitySeconds,
-      transferId: transfer.id,
-      sparse: this.#core.disk(transfer.diskId).sparse,
-    });
-    transfer.ticketId = ticketId;
-    transfer.sizeBytes = path.sizeBytes;
-    this.#core.store.changed();
+  open(transfer: TransferState): Promise<void> {
+    return this.#turnOf(transfer).run(() => this.#open(transfer));
+  }
+
+  /** Removes the ticket, as often as it takes, then the export. Repeating it is not an error. */
+  close(transfer: TransferState): Promise<void> {
+    return this.#turnOf(transfer).run(() => this.#close(transfer));
   }
 
   /** Takes over the ticket's counters and renews it. Answers idle seconds, or undefined when the ticket is gone. */
@@ -57,8 +53,30 @@ export class TransferTickets {
     if (transfer.ticketId !== undefined) await this.#core.imageio.extendTicket(transfer.ticketId, TICKET_SECONDS);
   }
 
-  /** Removes the ticket, as often as it takes, then the export. Repeating it is not an error. */
-  async close(transfer: TransferState): Promise<void> {
+  #turnOf(transfer: TransferState): Serial {
+    const turn = this.#turns.get(transfer) ?? new Serial();
+    this.#turns.set(transfer, turn);
+    return turn;
+  }
+
+  async #open(transfer: TransferState): Promise<void> {
+    const ticketId = randomUUID();
+    const path = await this.#dataPath(transfer);
+    await this.#core.imageio.addTicket({
+      ...path,
+      uuid: ticketId,
+      ops: transfer.direction === "upload" ? ["read", "write"] : ["read"],
+      timeoutSeconds: TICKET_SECONDS,
+      inactivityTimeoutSeconds: transfer.inactivitySeconds,
+      transferId: transfer.id,
+      sparse: this.#core.disk(transfer.diskId).sparse,
+    });
+    transfer.ticketId = ticketId;
+    transfer.sizeBytes = path.sizeBytes;
+    this.#core.store.changed();
+  }
+
+  async #close(transfer: TransferState): Promise<void> {
     if (transfer.ticketId !== undefined) {
       await this.refresh(transfer);
       await this.#removeTicket(transfer.ticketId);
