@@ -1,7 +1,14 @@
 import { z } from "zod";
 
 import type { Leftover, LedgerEntry } from "@ovault/core";
-import { endTransfer, hasTag, isFinalBackupPhase, isFinalTransferPhase, ovirtLeftover } from "@ovault/ovirt";
+import {
+  endTransfer,
+  EngineFaultError,
+  hasTag,
+  isFinalBackupPhase,
+  isFinalTransferPhase,
+  ovirtLeftover,
+} from "@ovault/ovirt";
 import type { Backup, EngineApi } from "@ovault/ovirt";
 
 import { endBackup } from "./end-backup.ts";
@@ -47,10 +54,24 @@ async function backupLeftover(api: EngineApi, entry: LedgerEntry, signal: AbortS
       const ours = transfers.filter((one) => one.backupId === open.id && !isFinalTransferPhase(one.phase));
       await Promise.all(ours.map((one) => endTransfer(api, one.id, "cancel")));
       await endBackup(api, vmId, open.id, END_DEADLINE_MS);
-      const { toCheckpointId } = open;
-      if (toCheckpointId !== undefined) await removeCheckpoint(api, vmId, toCheckpointId, removal);
+      await dropCheckpoint(api, vmId, open.toCheckpointId, removal);
     },
   };
+}
+
+/** Before 4.4.7 the engine lets a checkpoint go only after all older ones; this one has an entry of its own for later. */
+async function dropCheckpoint(
+  api: EngineApi,
+  vmId: string,
+  checkpointId: string | undefined,
+  signal: AbortSignal,
+): Promise<void> {
+  if (checkpointId === undefined) return;
+  try {
+    await removeCheckpoint(api, vmId, checkpointId, signal);
+  } catch (error) {
+    if (!(error instanceof EngineFaultError)) throw error;
+  }
 }
 
 async function checkpointLeftover(api: EngineApi, entry: LedgerEntry, signal: AbortSignal): Promise<Leftover> {

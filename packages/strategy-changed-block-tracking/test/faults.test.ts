@@ -77,7 +77,11 @@ test("extents that take their time are waited for", async () => {
 });
 
 test("an engine that restarts while disks are read is waited for", async () => {
-  const taken = await bench.backup({ base, whenOpen: () => bench.lab.fault("engine-restart", "once") });
+  const restart = async (): Promise<void> => {
+    await bench.lab.fault("engine-restart", "on");
+    setTimeout(() => void bench.lab.fault("engine-restart", "off"), 500);
+  };
+  const taken = await bench.backup({ base, whenOpen: restart });
   expect(taken.warnings).toEqual([]);
   await expectIdentical(taken);
   await expectClean();

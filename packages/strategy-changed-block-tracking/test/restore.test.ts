@@ -66,8 +66,9 @@ test.each<[string, Partial<RestoreRequest>, RegExp]>([
   await expectNothingLeft();
 });
 
+const instead = (): Promise<void> => Promise.reject(new Error("the destination broke"));
+
 test("a restore that fails leaves no half disk", async () => {
-  const instead = (): Promise<void> => Promise.reject(new Error("the destination broke"));
   await expect(bench.restore(taken, "broken", { instead })).rejects.toThrow("the destination broke");
   await expectNothingLeft();
 });

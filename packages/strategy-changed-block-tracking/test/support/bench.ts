@@ -224,12 +224,12 @@ export class Bench {
     await ledger.end();
   }
 
-  /** As `doctor --fix` does it. Returns what it said it would do. */
+  /** As `doctor --fix` does it: what cannot be removed stays in the ledger. Returns what it said it would do. */
   async removeLeftovers(): Promise<string[]> {
     const leftovers = await this.strategy.leftovers(await this.ledger.abandoned(), never);
     for (const leftover of leftovers) {
-      if (!leftover.gone) await leftover.remove(never);
-      await this.ledger.strike(leftover.entry);
+      const removed = leftover.gone || (await succeeds(leftover.remove(never)));
+      if (removed) await this.ledger.strike(leftover.entry);
     }
     return leftovers.map(({ action }) => action);
   }
@@ -237,6 +237,13 @@ export class Bench {
   #ledgerOf(runId: string): Promise<LedgerRun> {
     return this.ledger.forRun({ runId, manager: this.manager.name, strategy: this.strategy.name });
   }
+}
+
+function succeeds(work: Promise<void>): Promise<boolean> {
+  return work.then(
+    () => true,
+    () => false,
+  );
 }
 
 /** Builds the image from extents, as the pipeline would: every byte once, what is unchanged from the base. */
