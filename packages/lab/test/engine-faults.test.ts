@@ -1,3 +1,6 @@
+import { readFile, readdir } from "node:fs/promises";
+import { join } from "node:path";
+
 import { expect, test } from "vitest";
 
 import { faultTable } from "../src/index.ts";
@@ -67,6 +70,20 @@ test("a power cut leaves bitmaps inconsistent: the next increment is impossible,
     const started = await client.post(path, backupXml([diskId], from));
     await client.untilText(`${path}/${started.xml.attribute("id")}`, "phase", "failed");
     expect(await takeBackup(fixture, [diskId])).not.toBe("");
+  });
+});
+
+test("a QEMU that is killed from outside is noticed: its machine is down and its backup has failed", async () => {
+  await withLab({}, async (fixture) => {
+    const { client, directory } = fixture;
+    const [diskId] = diskIdsOf(fixture);
+    const run = join(directory, "storage/run");
+    const pidFiles = (await readdir(run)).filter((name) => name.endsWith(".pid"));
+    expect(pidFiles).toHaveLength(1);
+    const backup = await openBackup(fixture, [diskId]);
+    process.kill(Number(await readFile(join(run, pidFiles[0] ?? ""), "utf8")), "SIGKILL");
+    await client.untilText(`/vms/${vmIdOf(fixture)}`, "status", "down");
+    await client.untilText(backup.path, "phase", "failed");
   });
 });
 

@@ -42,6 +42,8 @@ export interface EngineOptions {
   readonly stepMs: number;
 }
 
+/** How often the engine looks whether its machines still live. */
+const WATCH_STEPS = 5;
 /** How many steps the fault `engine-restart` lasts when it comes once. */
 const RESTART_STEPS = 20;
 
@@ -99,6 +101,7 @@ export class Engine implements EngineApi {
   static async start(options: EngineOptions): Promise<{ readonly engine: Engine; readonly port: number }> {
     const engine = new Engine(options);
     await engine.#recover();
+    engine.core.background.start(() => engine.#watchMachines());
     return { engine, port: await engine.#server.listen(options.ports) };
   }
 
@@ -127,6 +130,17 @@ export class Engine implements EngineApi {
       if (job.status === "started") this.core.journal.endJob(job, "failed");
     }
     store.changed();
+  }
+
+  /** Notices machines whose QEMU died on its own, or was killed from outside. */
+  async #watchMachines(): Promise<void> {
+    for (;;) {
+      await this.core.background.steps(WATCH_STEPS);
+      for (const vm of Object.values(this.core.state.vms)) {
+        const dead = vm.status === "up" && this.core.hypervisor.vmState(vm.id) === "down";
+        if (dead && vm.lockedBy === undefined) await this.vms.stopNow(vm.id, { graceful: false });
+      }
+    }
   }
 
   /** What lies on the storage is right; what the database says about it may be older. */

@@ -292,11 +292,13 @@ export class BackupOperations {
       for (const { id, diskIds } of vm.checkpoints) await hypervisor.removeCheckpoint(diskIds, id);
     }
     if (faults.strikes("inconsistent-bitmap")) {
+      const release = this.#core.lock(vm, "breaking bitmaps");
       await hypervisor.stopVm(vm.id, { graceful: true });
       for (const diskId of new Set(vm.checkpoints.flatMap(({ diskIds }) => diskIds))) {
         await hypervisor.breakCheckpoints(diskId);
       }
       if (vm.status === "up") await hypervisor.startVm(vm.id, pluggedDisks(vm));
+      release();
     }
   }
 

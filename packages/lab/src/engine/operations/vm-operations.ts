@@ -136,6 +136,7 @@ export class VmOperations {
   /** Ends a machine now. Not graceful: as when the host loses power. A backup under way fails. */
   async stopNow(vmId: string, options: { readonly graceful: boolean }): Promise<void> {
     const vm = this.#core.vm(vmId);
+    vm.status = "powering_down";
     await this.#core.hypervisor.stopVm(vmId, options);
     vm.status = "down";
     this.#core.journal.event(eventCodes.vmPoweredOff, {
