@@ -1,5 +1,5 @@
+import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { text } from "node:stream/consumers";
 
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 
@@ -16,8 +16,15 @@ beforeAll(async () => {
 });
 afterAll(() => rig.stop());
 
+/** What a process says on stderr, so far. */
+function collect(child: ChildProcess): () => string {
+  let said = "";
+  child.stderr?.setEncoding("utf8").on("data", (text: string) => (said += text));
+  return () => said;
+}
+
 /** A command that is in the middle of a transfer, and stays there. */
-async function hangInTransfer(...args: readonly string[]): Promise<ReturnType<LabRig["begin"]>> {
+async function hangInTransfer(...args: readonly string[]): Promise<ChildProcess> {
   await rig.lab.fault("slow-extents", "on");
   const child = rig.begin(...args);
   await until(async () => (await rig.lab.leftovers()).transfers.length > 0);
@@ -34,15 +41,32 @@ describe("a backup that is interrupted", () => {
     async (signal) => {
       const before = await rig.points();
       const child = await hangInTransfer("backup", "web01");
-      const stderr = child.stderr === null ? "" : text(child.stderr);
+      const said = collect(child);
       child.kill(signal);
-      const [exitCode] = await once(child, "exit");
+      const [exitCode] = await once(child, "close");
       expect(exitCode).toBe(130);
-      expect(await stderr).toContain(`${signal}: stopping and cleaning up`);
+      expect(said()).toContain(`${signal}: stopping and cleaning up`);
       expect(await rig.lab.leftovers()).toMatchObject(CLEAN);
       expect(await rig.points()).toEqual(before);
     },
   );
+
+  test("by Ctrl-C twice leaves at once, and says what is left and how to remove it", async () => {
+    const child = await hangInTransfer("backup", "web01");
+    await rig.lab.fault("finalize-hang", "on");
+    const said = collect(child);
+    child.kill("SIGINT");
+    await until(async () => said().includes("stopping and cleaning up"));
+    child.kill("SIGINT");
+    const [exitCode] = await once(child, "close");
+    expect(exitCode).toBe(130);
+    expect(said()).toMatch(/Left behind:\n(.*\n)* {2}backup of web01/);
+    expect(said()).toContain("ovault doctor --fix");
+    await rig.lab.fault("finalize-hang", "off");
+    await rig.lab.fault("slow-extents", "off");
+    expect((await rig.ovault("doctor", "--fix", "--yes")).exitCode).toBe(0);
+    expect(await rig.lab.leftovers()).toMatchObject(CLEAN);
+  });
 
   test("by kill -9 is cleaned up by the next run, which makes a good point", async () => {
     const child = await hangInTransfer("backup", "web01");

@@ -6,6 +6,9 @@ import { formatProgress, TransferProgress } from "./transfer-progress.ts";
 const REDRAW_MS = 200;
 const LOG_LINE_MS = 10_000;
 
+/** Where a terminal does not tell its width. */
+const DEFAULT_COLUMNS = 80;
+
 /** The part of a writable stream that is used here. */
 export interface TextStream {
   readonly isTTY?: boolean;
@@ -89,7 +92,7 @@ export class Terminal {
       err.write(`${safe}\n`);
       return;
     }
-    err.write(`\r\u001B[K${safe.slice(0, (err.columns ?? 80) - 1)}`);
+    err.write(`\r\u001B[K${safe.slice(0, (err.columns || DEFAULT_COLUMNS) - 1)}`);
     this.#progressShown = true;
   }
 

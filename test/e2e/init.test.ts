@@ -1,0 +1,57 @@
+import { readFile, stat } from "node:fs/promises";
+import { join } from "node:path";
+
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+
+import { LabRig } from "./support/lab-rig.ts";
+
+let rig: LabRig;
+let engine: readonly string[];
+beforeAll(async () => {
+  rig = await LabRig.start({ web01: [["-f", "qcow2", "8M"]] });
+  const { url, user, caFile } = await rig.lab.status();
+  const password = `file:${join(rig.labDirectory, "lab-password")}`;
+  engine = ["--url", url, "--user", user, "--password", password, "--ca-file", caFile];
+});
+afterAll(() => rig.stop());
+
+const init = (config: string, ...options: readonly string[]): ReturnType<LabRig["ovault"]> =>
+  rig.ovault("init", "--config", rig.file(config), ...engine, ...options);
+
+describe("ovault init", () => {
+  test("makes a set-up that the doctor finds healthy", async () => {
+    const { exitCode, stdout } = await init("mine.yaml", "--destination", "backups");
+    expect(exitCode).toBe(0);
+    expect(stdout).toContain((await rig.lab.status()).caFingerprint);
+    expect((await stat(rig.file("mine.yaml"))).mode & 0o777).toBe(0o600);
+    const doctor = await rig.ovault("doctor", "--config", rig.file("mine.yaml"));
+    expect(doctor.stdout).toMatch(/ok +engine: rights and data path/);
+    expect(doctor.exitCode).toBe(0);
+  });
+
+  test("writes no password, only where it is", async () => {
+    const password = (await readFile(join(rig.labDirectory, "lab-password"), "utf8")).trim();
+    expect(await readFile(rig.file("mine.yaml"), "utf8")).not.toContain(password);
+  });
+
+  test("uses a repository that is there already", async () => {
+    const { exitCode, stdout } = await init("second.yaml", "--destination", "backups", "--json");
+    expect(exitCode).toBe(0);
+    expect(JSON.parse(stdout)).toMatchObject({ destination: { created: false }, manager: { user: "admin@internal" } });
+  });
+
+  test("refuses a CA of another fingerprint, and writes nothing", async () => {
+    const { exitCode, stderr } = await init("third.yaml", "--destination", "third", "--ca-fingerprint", "AB:CD");
+    expect(stderr).toContain("does not have the fingerprint given");
+    expect(exitCode).toBe(3);
+    await expect(stat(rig.file("third.yaml"))).rejects.toThrow("ENOENT");
+    await expect(stat(rig.file("third"))).rejects.toThrow("ENOENT");
+  });
+
+  test("refuses a password that is written out, without repeating it", async () => {
+    const { exitCode, stderr } = await init("third.yaml", "--destination", "third", "--password", "hunter2-hunter2");
+    expect(stderr).toContain("a password is never given itself");
+    expect(stderr).not.toContain("hunter2");
+    expect(exitCode).toBe(2);
+  });
+});
