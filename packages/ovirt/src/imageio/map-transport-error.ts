@@ -29,8 +29,8 @@ export function mapTransportError(error: unknown, endpoint: Endpoint): Error {
     cause: error,
     context: { endpoint: where, code },
     retry: "transient",
-    ...(NEVER_CONNECTED.has(code)
-      ? { hint: "Ports 54322 of the hosts and 54323 of the engine must be reachable from here." }
-      : {}),
+    hint: NEVER_CONNECTED.has(code)
+      ? "Ports 54322 of the hosts and 54323 of the engine must be reachable from here."
+      : "It was lost more than once. Look at the network, and at /var/log/ovirt-imageio/daemon.log on the host.",
   });
 }

@@ -13,6 +13,7 @@ export function statusError(method: string, answer: { readonly status: number; r
   return new ImageioError(`imageio answered ${method} with ${answer.status}: ${reason}`, {
     context,
     retry: answer.status >= 500 ? "transient" : "never",
+    hint: "Its log on the host (/var/log/ovirt-imageio/daemon.log) says more.",
   });
 }
 

@@ -1,0 +1,85 @@
+import { existsSync } from "node:fs";
+
+import { afterAll, beforeAll, expect, test } from "vitest";
+
+import { PracticeSite } from "../support/practice-site.ts";
+import { planStrikes } from "../support/strikes.ts";
+import { Witness } from "../support/witness.ts";
+
+const MIB = 1024 * 1024;
+const TIMEOUT_MS = 30 * 60_000;
+
+let site: PracticeSite;
+let witness: Witness;
+let point: string;
+beforeAll(async () => {
+  site = await PracticeSite.start({
+    vms: {
+      web01: [
+        { format: "qcow2", bytes: 4 * MIB },
+        { format: "raw", bytes: MIB + 512 },
+      ],
+    },
+  });
+  witness = new Witness(site);
+  await site.lab.write("web01", "0", { kind: "random", seed: "1", offset: 700_928, length: 2 * MIB });
+  await site.lab.write("web01", "1", { kind: "random", seed: "2", offset: MIB - 512, length: 1024 });
+  const view = await witness.look("web01");
+  point = (await site.backUp("web01")).id;
+  await witness.attribute(view);
+});
+afterAll(() => site.stop());
+
+test(
+  "a killed restore leaves no half machine and no disk, once the next restore or the doctor has cleaned up",
+  { timeout: TIMEOUT_MS },
+  async ({ annotate }) => {
+    const strikes = await planStrikes(site, restoreAs("unharmed"), { signal: "SIGKILL" });
+    const whole = ["unharmed"];
+    let killed = 0;
+    for (const [index, { strike, title }] of strikes.entries()) {
+      const name = `struck-${index}`;
+      const { exitCode } = await site.begin(restoreAs(name), { strike }).ended;
+      if (exitCode === null) killed += 1;
+      if (index % 2 === 0) await site.succeed("doctor", "--fix", "--yes");
+      else whole.push(await restoreWhole(`next-${index}`));
+      // It may have been killed when all was done.
+      if (site.lab.vms.some((vm) => vm.name === name)) whole.push(name);
+      const [remains, differing] = [await site.remains(whole), await witness.vmDiffering(point, whole.at(-1) ?? "")];
+      expect({ title, remains, differing }).toEqual({ title, remains: [], differing: [] });
+    }
+    expect(await witness.allDiffering()).toEqual([]);
+    await annotate(`${killed} of ${strikes.length} were killed in time`);
+  },
+);
+
+test(
+  "a killed restore to a file leaves no file of that name, or all of it",
+  { timeout: TIMEOUT_MS },
+  async ({ annotate }) => {
+    const strikes = await planStrikes(site, restoreTo(site.file("unharmed.raw")), { signal: "SIGKILL" });
+    let killed = 0;
+    for (const [index, { strike, title }] of strikes.entries()) {
+      const file = site.file(`struck-${index}.raw`);
+      const { exitCode } = await site.begin(restoreTo(file), { strike }).ended;
+      if (exitCode === null) killed += 1;
+      if (!existsSync(file)) await site.succeed(...restoreTo(file));
+      const differs = await witness.fileDiffers(point, 0, file);
+      expect({ title, differs }).toEqual({ title, differs: false });
+    }
+    await annotate(`${killed} of ${strikes.length} were killed in time`);
+  },
+);
+
+function restoreAs(name: string): readonly string[] {
+  return ["restore", point, "--as", name];
+}
+
+function restoreTo(file: string): readonly string[] {
+  return ["restore", point, "--disk", "0", "--to-file", file];
+}
+
+async function restoreWhole(name: string): Promise<string> {
+  await site.succeed(...restoreAs(name));
+  return name;
+}

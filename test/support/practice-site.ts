@@ -1,0 +1,168 @@
+import { execFile } from "node:child_process";
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { promisify } from "node:util";
+
+import { stringify } from "yaml";
+
+import type { PointSummary } from "@ovault/cli";
+import { Repository, type RecoveryPoint } from "@ovault/core";
+import { createFilesystemDestination, FilesystemStore } from "@ovault/destination-filesystem";
+import { labConfiguration, startLab, type Lab, type LabOptions } from "@ovault/lab";
+
+import { ChildCommand, type ChildCommandOptions, type CommandEnd } from "./child-command.ts";
+
+const run = promisify(execFile);
+/** The lab's engine and ovault hurry: nothing here depends on how long things take. */
+const STEP_MS = 10;
+const POLL_MS = 20;
+const BLOCK_BYTES = 256 * 1024;
+
+export interface DiskImage {
+  readonly format: "qcow2" | "raw";
+  readonly bytes: number;
+}
+
+export interface SiteOptions extends Pick<LabOptions, "engineVersion" | "product" | "delayMs"> {
+  /** Disks by the name of the virtual machine. */
+  readonly vms: Readonly<Record<string, readonly DiskImage[]>>;
+  readonly down?: readonly string[];
+}
+
+/** A lab in this process with a repository beside it, and the command line to work with both. */
+export class PracticeSite {
+  readonly directory: string;
+  readonly lab: Lab;
+
+  static async start({ vms, down = [], ...options }: SiteOptions): Promise<PracticeSite> {
+    const directory = await mkdtemp(join(tmpdir(), "ovault-robustness-"));
+    const requests = [];
+    for (const [name, disks] of Object.entries(vms)) {
+      const images = disks.map((_, index) => join(directory, `${name}-${index}`));
+      for (const [index, { format, bytes }] of disks.entries()) {
+        await run("qemu-img", ["create", "-q", "-f", format, images[index] ?? "", String(bytes)]);
+      }
+      requests.push({ name, images, down: down.includes(name) });
+    }
+    const lab = await startLab({ delayMs: STEP_MS, ...options, directory: join(directory, "lab"), vms: requests });
+    const site = new PracticeSite(directory, lab);
+    await site.makeRepository("repository");
+    await site.configure();
+    return site;
+  }
+
+  private constructor(directory: string, lab: Lab) {
+    this.directory = directory;
+    this.lab = lab;
+  }
+
+  file(...names: readonly string[]): string {
+    return join(this.directory, ...names);
+  }
+
+  async makeDirectory(...names: readonly string[]): Promise<string> {
+    const directory = this.file(...names);
+    await mkdir(directory, { recursive: true });
+    return directory;
+  }
+
+  get repositoryDirectory(): string {
+    return join(this.lab.directory, "repository");
+  }
+
+  /** In the lab's directory. */
+  async makeRepository(name: string): Promise<void> {
+    const directory = join(this.lab.directory, name);
+    await createFilesystemDestination(directory);
+    const signal = AbortSignal.timeout(60_000);
+    await Repository.create(await FilesystemStore.open(directory), { blockBytes: BLOCK_BYTES, signal });
+  }
+
+  /** Writes ovault.yaml; `change` may make something else of it. */
+  async configure(
+    change: (configuration: ReturnType<typeof labConfiguration>) => unknown = (same) => same,
+  ): Promise<void> {
+    const { managers, ...rest } = labConfiguration(this.lab);
+    const configuration = { ...rest, managers: { lab: { ...managers.lab, pollMs: POLL_MS } } };
+    await writeFile(join(this.lab.directory, "ovault.yaml"), stringify(change(configuration)), { mode: 0o600 });
+  }
+
+  begin(args: readonly string[], options: Pick<ChildCommandOptions, "strike" | "stepsFile"> = {}): ChildCommand {
+    const env = { OVAULT_CONFIG: join(this.lab.directory, "ovault.yaml") };
+    return new ChildCommand(args, { cwd: this.directory, env, ...options });
+  }
+
+  async ovault(...args: readonly string[]): Promise<CommandEnd> {
+    return await this.begin(args).ended;
+  }
+
+  /** Must end well. */
+  async succeed(...args: readonly string[]): Promise<string> {
+    const { exitCode, stdout, stderr } = await this.ovault(...args);
+    if (exitCode !== 0) throw new Error(`ovault ${args.join(" ")} ended with ${exitCode}: ${stderr}\n${stdout}`);
+    return stdout;
+  }
+
+  /** Must fail, with a code, a message and a hint for a person. */
+  async fail(...args: readonly string[]): Promise<Failure> {
+    const { exitCode, stderr } = await this.ovault(...args, "--json");
+    const lastLine = stderr.trimEnd().split("\n").at(-1) ?? "";
+    if (!lastLine.startsWith("{")) throw new Error(`ovault ${args.join(" ")} ended with ${exitCode}: ${stderr}`);
+    const { error }: { error: Omit<Failure, "exitCode"> } = JSON.parse(lastLine);
+    return { exitCode, ...error };
+  }
+
+  async backUp(vm: string, ...options: readonly string[]): Promise<PointSummary> {
+    const results: readonly { readonly point: PointSummary }[] = JSON.parse(
+      await this.succeed("backup", vm, ...options, "--json"),
+    );
+    const [first] = results;
+    if (first === undefined) throw new Error(`the backup of ${vm} has no result`);
+    return first.point;
+  }
+
+  /** All sealed points, oldest first, read without the command line. */
+  async points(): Promise<readonly RecoveryPoint[]> {
+    const signal = AbortSignal.timeout(60_000);
+    const repository = await Repository.open(await FilesystemStore.open(this.repositoryDirectory), { signal });
+    return (await repository.points.list(signal)).points;
+  }
+
+  /**
+   * What runs have left on the engine and in the ledger, one text for each thing; nothing, when all is well. Machines
+   * named in `vms` belong there, and so does, for each machine, the checkpoint that its next increment needs.
+   */
+  async remains(vms: readonly string[] = []): Promise<readonly string[]> {
+    const latest = new Map((await this.points()).map((point) => [point.vm.id, point]));
+    const needed = [...latest.values()].flatMap(({ disks }) => disks.map(({ base }) => base?.["checkpointId"]));
+    const leftovers = await this.lab.leftovers();
+    const beyond = {
+      ...leftovers,
+      checkpoints: leftovers.checkpoints.filter((id) => !needed.includes(id)),
+      vms: leftovers.vms.filter((name) => !vms.includes(name)),
+      ledger: await this.#ledger(),
+    };
+    return Object.entries(beyond).flatMap(([kind, things]) => things.map((thing) => `${kind}: ${thing}`));
+  }
+
+  async stop(): Promise<void> {
+    await this.lab.stop();
+    await rm(this.directory, { recursive: true, force: true });
+  }
+
+  /** Files of the ledger: none when nothing is owed to anybody. */
+  async #ledger(): Promise<readonly string[]> {
+    const directory = join(this.lab.directory, "state", "ledger");
+    const files = await readdir(directory).catch(() => []);
+    return await Promise.all(files.map((file) => readFile(join(directory, file), "utf8")));
+  }
+}
+
+/** As `--json` shows an error, with how the process ended. */
+export interface Failure {
+  readonly exitCode: number | null;
+  readonly code: string;
+  readonly message: string;
+  readonly hint: string | null;
+}
