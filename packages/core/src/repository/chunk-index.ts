@@ -31,18 +31,29 @@ export class ChunkIndex {
   readonly #packs: { name: string; kind: PackKind }[] = [];
   #slots = new Uint32Array(FIRST_SLOTS);
   #size = 0;
+  /** Further places of the few chunks that two runs stored at the same moment, or that were stored again. */
+  readonly #copies = new Map<number, ChunkLocation[]>();
+  /** Entries of which no place holds what it should. */
+  readonly #broken = new Set<number>();
 
   get size(): number {
     return this.#size;
   }
 
-  /** Adds all chunks of a pack. A chunk that is already known keeps its first location. */
+  /** Adds all chunks of a pack. For a chunk that is already known this is a further place. */
   add(listing: PackListing): void {
-    const pack = this.#packs.push({ name: listing.name, kind: listing.kind }) - 1;
+    const inPack = { name: listing.name, kind: listing.kind };
+    const pack = this.#packs.push(inPack) - 1;
     for (const { id, offset, storedBytes, plainBytes, codec } of listing.entries) {
       const words = wordsOf(id);
       const slot = this.#slotOf(words);
-      if (this.#slots[slot] !== 0) continue;
+      const known = this.#slots[slot] ?? 0;
+      if (known !== 0) {
+        const copies = this.#copies.get(known - 1) ?? [];
+        this.#copies.set(known - 1, [...copies, { pack: inPack, offset, storedBytes, plainBytes, codec }]);
+        this.#broken.delete(known - 1);
+        continue;
+      }
       const entry = this.#size;
       if (entry % SEGMENT_ENTRIES === 0) this.#segments.push(new Uint32Array(SEGMENT_ENTRIES * ENTRY_WORDS));
       const segment = this.#segmentOf(entry);
@@ -58,8 +69,16 @@ export class ChunkIndex {
     }
   }
 
+  /** True when some place may hold the chunk, so that it need not be stored. */
   has(id: ChunkId): boolean {
-    return this.#slots[this.#slotOf(wordsOf(id))] !== 0;
+    const entry = this.entryOf(id);
+    return entry !== undefined && !this.#broken.has(entry);
+  }
+
+  /** No place holds the chunk as it was: it must be stored again when it is met. */
+  markBroken(id: ChunkId): void {
+    const entry = this.entryOf(id);
+    if (entry !== undefined) this.#broken.add(entry);
   }
 
   /** A number below `size` that stands for this chunk while the index lives, or undefined. */
@@ -68,17 +87,17 @@ export class ChunkIndex {
     return entry === undefined || entry === 0 ? undefined : entry - 1;
   }
 
-  find(id: ChunkId): ChunkLocation | undefined {
+  /** Every place of a chunk; empty when it is not known. Usually there is one. */
+  find(id: ChunkId): readonly ChunkLocation[] {
     const entry = this.entryOf(id);
-    if (entry === undefined) return undefined;
+    if (entry === undefined) return [];
     const at = (entry % SEGMENT_ENTRIES) * ENTRY_WORDS + ID_WORDS;
-    const [packNumber = 0, offset = 0, storedBytes = 0, packed = 0] = this.#segmentOf(entry).subarray(
-      at,
-      at + FACT_WORDS,
-    );
+    const facts = this.#segmentOf(entry).subarray(at, at + FACT_WORDS);
+    const [packNumber = 0, offset = 0, storedBytes = 0, packed = 0] = facts;
     const pack = this.#packs[packNumber];
-    if (pack === undefined) return undefined;
-    return { pack, offset, storedBytes, plainBytes: packed & PLAIN_MASK, codec: packed >>> PLAIN_BITS };
+    if (pack === undefined) throw new RangeError(`no pack ${packNumber}`);
+    const first = { pack, offset, storedBytes, plainBytes: packed & PLAIN_MASK, codec: packed >>> PLAIN_BITS };
+    return [first, ...(this.#copies.get(entry) ?? [])];
   }
 
   /** The slot that holds these words, or the empty one where they belong. */

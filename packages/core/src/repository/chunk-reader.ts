@@ -3,7 +3,7 @@ import type { ObjectStore } from "../contract/object-store.ts";
 import { IntegrityError } from "../errors/errors.ts";
 import { hasCode } from "../errors/ovault-error.ts";
 import { toHex } from "../util/hex.ts";
-import type { ChunkIndex } from "./chunk-index.ts";
+import type { ChunkIndex, ChunkLocation } from "./chunk-index.ts";
 import { digest, sameId, type ChunkId } from "./digest.ts";
 import { packKey } from "./layout.ts";
 
@@ -19,29 +19,40 @@ export class ChunkReader {
     this.#codecs = codecs;
   }
 
-  /** The plain bytes of a chunk. Throws IntegrityError when it is missing, cut or changed. */
+  /**
+   * The plain bytes of a chunk, from the first of its places that still holds them. Throws IntegrityError when none does,
+   * and from then on the chunk counts as unknown, so that a backup that meets it stores it again.
+   */
   async load(id: ChunkId, signal: AbortSignal): Promise<Uint8Array> {
-    const location = this.#index.find(id);
-    if (location === undefined) {
-      throw new IntegrityError(`chunk ${toHex(id)} is in no pack of the repository`, { context: { chunk: toHex(id) } });
+    let failure: unknown;
+    for (const place of this.#index.find(id)) {
+      try {
+        return await this.#loadFrom(place, id, signal);
+      } catch (error) {
+        if (!hasCode(error, "E_INTEGRITY")) throw error;
+        failure ??= error;
+      }
     }
-    const key = packKey(location.pack.name);
-    const context = { chunk: toHex(id), key, offset: location.offset };
+    this.#index.markBroken(id);
+    const chunk = toHex(id);
+    throw failure ?? new IntegrityError(`chunk ${chunk} is in no pack of the repository`, { context: { chunk } });
+  }
+
+  async #loadFrom(place: ChunkLocation, id: ChunkId, signal: AbortSignal): Promise<Uint8Array> {
+    const key = packKey(place.pack.name);
+    const context = { chunk: toHex(id), key, offset: place.offset };
     let stored: Uint8Array;
     try {
-      const range = { offset: location.offset, length: location.storedBytes };
-      stored = await this.#store.get(key, { range, signal });
+      stored = await this.#store.get(key, { range: { offset: place.offset, length: place.storedBytes }, signal });
     } catch (error) {
       if (!hasCode(error, "E_OBJECT_NOT_FOUND")) throw error;
       throw new IntegrityError(`pack ${key} is missing from the destination`, { cause: error, context });
     }
-    const plain = await this.#codecs.byId(location.codec).decode(stored, location.plainBytes);
-    if (!sameId(await digest(plain), id)) {
-      throw new IntegrityError(`a chunk in ${key} does not match its digest`, {
-        context,
-        hint: "Run `ovault verify --all` to see which recovery points it belongs to.",
-      });
-    }
-    return plain;
+    const plain = await this.#codecs.byId(place.codec).decode(stored, place.plainBytes);
+    if (sameId(await digest(plain), id)) return plain;
+    throw new IntegrityError(`a chunk in ${key} does not match its digest`, {
+      context,
+      hint: "Run `ovault verify --all` to see which recovery points it belongs to.",
+    });
   }
 }

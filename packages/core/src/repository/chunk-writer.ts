@@ -14,6 +14,8 @@ export interface ChunkWriterOptions {
   readonly index: ChunkIndex;
   readonly codec: Codec;
   readonly packBytes: number;
+  /** Kinds of which no chunk counts as known: they are stored again. For a run that met damage. */
+  readonly anew: readonly PackKind[];
   readonly signal: AbortSignal;
 }
 
@@ -28,7 +30,7 @@ const MAX_PUTS = 2;
 export class ChunkWriter {
   readonly #options: ChunkWriterOptions;
   readonly #packs: Readonly<Record<PackKind, PackWriter>>;
-  /** Taken by this writer and not yet in the index. */
+  /** Taken by this writer and, unless stored anew, not yet in the index. */
   readonly #taken = new Set<string>();
   #unlisted: PackListing[] = [];
   #unlistedChunks = 0;
@@ -52,11 +54,12 @@ export class ChunkWriter {
    * `plain` belongs to the caller again when this resolves. Durable only after `finish`.
    */
   async store(kind: PackKind, id: ChunkId, plain: Uint8Array): Promise<number> {
-    if (this.#options.index.has(id)) return 0;
+    const { index, anew, codec } = this.#options;
+    const again = anew.includes(kind);
+    if (!again && index.has(id)) return 0;
     const name = toHex(id);
     if (this.#taken.has(name)) return 0;
     this.#taken.add(name);
-    const { codec } = this.#options;
     const encoded = await codec.encode(plain);
     const stored = encoded ?? copyOf(plain);
     await this.#packs[kind].append(id, stored, plain.byteLength, encoded === undefined ? 0 : codec.id);
@@ -77,7 +80,7 @@ export class ChunkWriter {
 
   async #onPut(listing: PackListing): Promise<void> {
     this.#options.index.add(listing);
-    for (const { id } of listing.entries) this.#taken.delete(toHex(id));
+    if (!this.#options.anew.includes(listing.kind)) for (const { id } of listing.entries) this.#taken.delete(toHex(id));
     this.#unlisted.push(listing);
     this.#unlistedChunks += listing.entries.length;
     if (this.#unlistedChunks >= INDEX_CHUNKS) await this.#putIndex();

@@ -17,6 +17,7 @@ import { decodeDocument, encodeDocument } from "./document.ts";
 import { copyOf } from "../util/copy-of.ts";
 import { REPOSITORY_KEY } from "./layout.ts";
 import { loadIndex, type DamagedObject } from "./load-index.ts";
+import type { PackKind } from "./pack-format.ts";
 import { RecoveryPoints } from "./recovery-points.ts";
 
 const TYPE = "repository";
@@ -111,10 +112,10 @@ export class Repository {
     return new Repository(store, settings, index, damaged, options);
   }
 
-  /** A writer for one run. */
-  writer(signal: AbortSignal): ChunkWriter {
+  /** A writer for one run. `anew`: kinds of chunks that are stored again although they are known. */
+  writer(signal: AbortSignal, anew: readonly PackKind[] = []): ChunkWriter {
     const { store, index } = this;
-    return new ChunkWriter({ store, index, codec: this.#codec, packBytes: this.#packBytes, signal });
+    return new ChunkWriter({ store, index, codec: this.#codec, packBytes: this.#packBytes, anew, signal });
   }
 
   /** The block map of a disk of a point. */

@@ -2,7 +2,8 @@ import { packageVersion } from "../util/package-version.ts";
 import type { Ledger } from "../ledger/ledger.ts";
 import type { DiskRecord, RecoveryPoint } from "../contract/recovery-point.ts";
 import type { BackupSession, RunContext, SessionClosed, Strategy } from "../contract/strategy.ts";
-import type { Disk, VirtualMachine } from "../contract/virtual-machine.ts";
+import type { VirtualMachine } from "../contract/virtual-machine.ts";
+import { hasCode } from "../errors/ovault-error.ts";
 import { createRunHooks, observe, type RunHooks } from "../hooks/run-hooks.ts";
 import { acquireLease, type Lease } from "../repository/lease.ts";
 import { newPointId, vmFolder } from "../repository/layout.ts";
@@ -67,6 +68,15 @@ export async function backupVirtualMachine(options: BackupOptions): Promise<Reco
   }
 }
 
+interface Attempt {
+  readonly selected: SelectedDisks;
+  readonly base: RecoveryPoint | undefined;
+  readonly full: boolean;
+  /** What was found damaged by an attempt before: the reason to read everything and to store all pages again. */
+  readonly damage?: string;
+  readonly context: RunContext;
+}
+
 /** One run's state: what was warned about, and the pieces every step needs. */
 class BackupRun {
   readonly #options: BackupOptions;
@@ -86,33 +96,40 @@ class BackupRun {
   }
 
   async run(): Promise<RecoveryPoint> {
-    const { vm, strategy, excludeDisks: excluded } = this.#options;
+    const { vm, strategy, excludeDisks: excluded, full } = this.#options;
     const hooks = this.#hooks;
     const selected = await selectDisks({ vm, strategy, excluded, hooks, signal: this.#signal });
     const base = await this.#lastPoint();
-    const ledger = await this.#options.ledger.forRun({
-      runId: this.#runId,
-      manager: vm.manager,
-      strategy: strategy.name,
-    });
-    const takenAt = new Date();
-    this.#phase("open", `${selected.disks.length} disks of ${vm.name}`);
+    const runId = this.#runId;
+    const ledger = await this.#options.ledger.forRun({ runId, manager: vm.manager, strategy: strategy.name });
+    const attempt: Attempt = { selected, base, full, context: { runId, ledger, hooks, signal: this.#signal } };
     try {
-      const context = { runId: this.#runId, ledger, hooks, signal: this.#signal };
-      const session = await this.#open(selected.disks, base, context);
-      const { disks, closed } = await this.#copy(session, base);
-      const point = await this.#seal({ session, selected, base, takenAt, disks, closed });
-      this.#phase("retire", "removing what only older points needed");
-      await session.retire(this.#signal);
-      return point;
+      return await this.#attempt(attempt);
+    } catch (error) {
+      if (full || base === undefined || !hasCode(error, "E_INTEGRITY")) throw error;
+      this.#warn(`recovery point ${base.id} is damaged and cannot be a base: ${error.message}`);
+      return await this.#attempt({ ...attempt, full: true, damage: `the last point, ${base.id}, is damaged` });
     } finally {
       await ledger.end();
     }
   }
 
+  async #attempt(attempt: Attempt): Promise<RecoveryPoint> {
+    const { selected, base, damage } = attempt;
+    const takenAt = new Date();
+    this.#phase("open", `${selected.disks.length} disks of ${this.#options.vm.name}`);
+    const session = await this.#open(attempt);
+    const copied = await this.#copy(session, attempt);
+    const disks = damage === undefined ? copied.disks : copied.disks.map((record) => ({ ...record, reason: damage }));
+    const point = await this.#seal({ session, selected, base, takenAt, disks, closed: copied.closed });
+    this.#phase("retire", "removing what only older points needed");
+    await session.retire(this.#signal);
+    return point;
+  }
+
   /** The instant is taken between the two snapshot hooks; the second is called whatever happens. */
-  async #open(disks: readonly Disk[], base: RecoveryPoint | undefined, context: RunContext): Promise<BackupSession> {
-    const { vm, strategy, full } = this.#options;
+  async #open({ selected: { disks }, base, full, context }: Attempt): Promise<BackupSession> {
+    const { vm, strategy } = this.#options;
     const { beforeSnapshot, afterSnapshot } = this.#hooks;
     try {
       await beforeSnapshot.promise(vm, this.#signal);
@@ -130,11 +147,11 @@ class BackupRun {
   /** All data durable, then the session closed. A session that fails to close costs the next base, not this point. */
   async #copy(
     session: BackupSession,
-    base: RecoveryPoint | undefined,
+    { base, damage }: Attempt,
   ): Promise<{ disks: DiskRecord[]; closed: SessionClosed }> {
     const { repository } = this.#options;
     const signal = this.#signal;
-    const writer = repository.writer(signal);
+    const writer = repository.writer(signal, damage === undefined ? [] : ["pages"]);
     let disks: DiskRecord[];
     try {
       this.#phase("copy", `${session.disks.length} disks`);

@@ -99,6 +99,19 @@ test("a lost index object is rebuilt from the packs' own directories", async () 
   expect(await restoredBytes(repository, last)).toEqual(second.bytes);
 });
 
+test("a chunk that was found broken is stored again by the next backup, and from then on restores", async () => {
+  const store = await twoPoints();
+  for (const [key, object] of store.objects) {
+    if (key.startsWith("packs/") && object[9] === 1) store.objects.set(key, object.slice(0, 20));
+  }
+  const repository = await reopen(store);
+  const [point] = (await repository.points.list(never)).points;
+  if (point === undefined) throw new Error("no point");
+  expect((await verifyRepository(repository, { signal: never })).damage.length).toBeGreaterThan(0);
+  await takePoint(repository, [sourceOf(first)]);
+  expect(await restoredBytes(await reopen(store), point)).toEqual(first.bytes);
+});
+
 test("a whole repository verifies clean", async () => {
   const report = await verifyRepository(await reopen(await twoPoints()), { signal: never });
   expect(report.damage).toEqual([]);

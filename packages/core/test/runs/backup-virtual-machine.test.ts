@@ -103,7 +103,7 @@ test("a disk added between points is full, a removed one is gone, the others go 
   expect(second.disks.map(({ mode }) => mode)).toEqual(["incremental", "full"]);
   platform.disks.delete("a");
   const third = await backup({ full: true });
-  expect(third.disks.map(({ disk, mode }) => [disk.id, mode])).toEqual([["b", "compared"]]);
+  expect(third.disks.map(({ disk, mode }) => [disk.id, mode])).toEqual([["b", "full"]]);
   expect(await restoredBytes(repository, second, 0)).toEqual(changed.bytes);
 });
 
@@ -169,6 +169,26 @@ test("a session that cannot be closed costs the base of the next run, not the po
   expect((await backup()).disks[0]?.mode).toBe("compared");
   const [leftover] = await strategy.leftovers(await ledger.abandoned());
   expect(leftover).toMatchObject({ gone: false, action: "remove backup of web01" });
+});
+
+test("a damaged base costs a full read in the same run, and the point says why", async () => {
+  const first = await backup();
+  for (const [key, object] of store.objects) {
+    if (key.startsWith("packs/") && object[9] === 2)
+      store.objects.set(
+        key,
+        object.map((byte) => byte ^ 1),
+      );
+  }
+  repository = await reopen(store);
+  platform.disks.set("a", changed);
+  const point = await backup();
+  expect(point.disks[0]).toMatchObject({ mode: "full", reason: `the last point, ${first.id}, is damaged` });
+  expect(point.warnings.join()).toContain("cannot be a base");
+  expect(platform.made.size).toBe(0);
+  expect(await restoredBytes(await reopen(store), point)).toEqual(changed.bytes);
+  repository = await reopen(store);
+  expect((await backup()).disks[0]?.mode).toBe("incremental");
 });
 
 test("a run that would take no disk is an error, and says why for each", async () => {

@@ -71,8 +71,8 @@ export class ModelStrategy implements Strategy {
       consistency: "crash",
       disks: disks.map((disk) => {
         const known = platform.disks.get(disk.id) ?? { bytes: new Uint8Array(), extents: [] };
-        const hasBase = base?.disks.some((record) => record.disk.id === disk.id) === true;
-        const incremental = !full && markerOf(disk) !== undefined;
+        const hasBase = !full && base?.disks.some((record) => record.disk.id === disk.id) === true;
+        const incremental = hasBase && markerOf(disk) !== undefined;
         const onRead = (): void => platform.step("read");
         return sourceOf(known, {
           id: disk.id,
