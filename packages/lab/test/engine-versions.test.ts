@@ -24,7 +24,8 @@ test("4.3 knows no backups, and gives transfers a signed ticket", async () => {
 });
 
 test("before 4.4.7 a backup shows no phase between two stages, and vanishes when it is over", async () => {
-  await withLab({ engineVersion: "4.4" }, async (fixture) => {
+  // a step long enough to be seen by a client that polls on a busy machine
+  await withLab({ engineVersion: "4.4", delayMs: 300 }, async (fixture) => {
     const { client } = fixture;
     const path = `/vms/${vmIdOf(fixture)}/backups`;
     const [diskId] = diskIdsOf(fixture);
