@@ -9,9 +9,9 @@ let rig: LabRig;
 let engine: readonly string[];
 beforeAll(async () => {
   rig = await LabRig.start({ web01: [["-f", "qcow2", "8M"]] });
-  const { url, user, caFile } = await rig.lab.status();
+  const { url, user, caFingerprint } = await rig.lab.status();
   const password = `file:${join(rig.labDirectory, "lab-password")}`;
-  engine = ["--url", url, "--user", user, "--password", password, "--ca-file", caFile];
+  engine = ["--url", url, "--user", user, "--password", password, "--ca-fingerprint", caFingerprint];
 });
 afterAll(() => rig.stop());
 
@@ -48,8 +48,22 @@ describe("ovault init", () => {
     await expect(stat(rig.file("third"))).rejects.toThrow("ENOENT");
   });
 
+  test("refuses a CA that nobody confirms", async () => {
+    const unconfirmed = engine.slice(0, -2);
+    const { exitCode, stderr } = await rig.ovault("init", "--config", rig.file("third.yaml"), ...unconfirmed);
+    expect(stderr).toContain((await rig.lab.status()).caFingerprint);
+    expect(stderr).toContain("was not confirmed");
+    expect(exitCode).toBe(3);
+  });
+
+  test("takes a CA from a file without asking", async () => {
+    const { caFile } = await rig.lab.status();
+    const options = [...engine.slice(0, -2), "--ca-file", caFile, "--destination", "backups"];
+    expect((await rig.ovault("init", "--config", rig.file("third.yaml"), ...options)).exitCode).toBe(0);
+  });
+
   test("refuses a password that is written out, without repeating it", async () => {
-    const { exitCode, stderr } = await init("third.yaml", "--destination", "third", "--password", "hunter2-hunter2");
+    const { exitCode, stderr } = await init("fourth.yaml", "--destination", "fourth", "--password", "hunter2-hunter2");
     expect(stderr).toContain("a password is never given itself");
     expect(stderr).not.toContain("hunter2");
     expect(exitCode).toBe(2);

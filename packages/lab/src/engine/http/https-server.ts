@@ -1,7 +1,8 @@
-import { createServer, type Server } from "node:https";
 import { once } from "node:events";
-import type { IncomingMessage, ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
+import { createServer as createPlainServer, type IncomingMessage, type Server as PlainServer } from "node:http";
+import type { ServerResponse } from "node:http";
+import { createServer, type Server } from "node:https";
+import type { AddressInfo, Server as PortServer } from "node:net";
 
 import { UsageError, systemErrorCode } from "@ovault/core";
 
@@ -10,6 +11,7 @@ import type { FaultSwitches } from "../faults.ts";
 import { writeXml } from "../xml/write-xml.ts";
 import { API_PATH, type ApiReply } from "./api-reply.ts";
 import type { ApiServer } from "./api-server.ts";
+import { plainOrTls } from "./plain-or-tls.ts";
 import type { Sso } from "./sso.ts";
 
 const SSO_TOKEN = "/ovirt-engine/sso/oauth/token";
@@ -29,10 +31,13 @@ export interface HttpsServerParts {
   readonly unavailable: () => boolean;
 }
 
-/** The engine's front door on 127.0.0.1: single sign-on, CA, API. */
+/** The engine's front door on 127.0.0.1: single sign-on, CA, API. On plain HTTP, at the same port, the CA alone. */
 export class HttpsServer {
   readonly #parts: HttpsServerParts;
   readonly #server: Server;
+  readonly #plain: PlainServer;
+  readonly #port: PortServer;
+  readonly #closing = new AbortController();
 
   constructor(parts: HttpsServerParts) {
     this.#parts = parts;
@@ -43,21 +48,23 @@ export class HttpsServer {
     };
     this.#server.on("request", serve);
     this.#server.on("checkExpectation", serve); // `Expect: 201-created` is the engine's own; Node would answer 417
+    this.#plain = createPlainServer((request, response) => this.#servePlain(request, response));
+    this.#port = plainOrTls(this.#server, this.#plain, this.#closing.signal);
   }
 
   /** Listens on the first of these ports that is free; 0 is any free one. Answers with the port. */
   async listen(ports: readonly number[]): Promise<number> {
     for (const [index, port] of ports.entries()) {
       try {
-        this.#server.listen(port, "127.0.0.1");
-        await once(this.#server, "listening");
+        this.#port.listen(port, "127.0.0.1");
+        await once(this.#port, "listening");
         break;
       } catch (error) {
         if (systemErrorCode(error) !== "EADDRINUSE") throw error;
         if (index + 1 === ports.length) throw new UsageError(`port ${port} is in use`, { cause: error });
       }
     }
-    const address = this.#server.address();
+    const address = this.#port.address();
     return isAddress(address) ? address.port : 0;
   }
 
@@ -68,8 +75,10 @@ export class HttpsServer {
   }
 
   async close(): Promise<void> {
-    const closed = new Promise((resolve) => this.#server.close(resolve));
+    const closed = new Promise((resolve) => this.#port.close(resolve));
+    this.#closing.abort();
     this.#server.closeAllConnections();
+    this.#plain.closeAllConnections();
     await closed;
   }
 
@@ -101,6 +110,14 @@ export class HttpsServer {
     );
     const reply = await this.#parts.api.answer({ method: request.method ?? "GET", url, headers, body });
     return sendReply(response, reply);
+  }
+
+  /** Before anything is trusted: the CA, as a real engine hands it out at port 80. Everything else goes over TLS. */
+  #servePlain(request: IncomingMessage, response: ServerResponse): void {
+    const url = new URL(request.url ?? "/", "http://localhost");
+    if (this.#parts.unavailable()) return sendHtml(response, 503, "Service Unavailable");
+    if (url.pathname === PKI) return this.#sendCertificate(url, response);
+    response.writeHead(302, { Location: `https://${request.headers.host ?? "localhost"}${url.pathname}` }).end();
   }
 
   #login(form: URLSearchParams, response: ServerResponse): void {
