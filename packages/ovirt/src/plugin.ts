@@ -3,18 +3,13 @@ import { resolve } from "node:path";
 
 import { z } from "zod";
 
-import { ConfigurationError, definePlugin } from "@ovault/core";
+import { ConfigurationError, definePlugin, secretReference } from "@ovault/core";
 import type { Plugin } from "@ovault/core";
 
 import { normalizeFingerprint, readCertificates } from "./engine/tls.ts";
 import { OvirtManager } from "./manager.ts";
 
 const milliseconds = z.int().positive();
-const secretReference = z.union([
-  z.strictObject({ env: z.string().min(1) }),
-  z.strictObject({ file: z.string().min(1) }),
-  z.strictObject({ command: z.array(z.string()).min(1) }),
-]);
 
 const options = z.strictObject({
   /** `https://ENGINE/ovirt-engine/api` */
