@@ -6,7 +6,8 @@ const MIN_SECRET_LENGTH = 4;
 /** Credentials by their form, wherever they come from. The part to keep is the first group. */
 const FORMS: readonly RegExp[] = [
   /(authorization["']?\s*[:=]\s*["']?(?:basic|bearer)\s+)[^\s"',]+/gi,
-  /((?:password|passphrase|access_token|secret)["']?\s*[:=]\s*["']?)[^\s"',;&{}]+/gi,
+  /((?:password|passphrase|access_token|secret)=)[^\s"',;&]+/gi,
+  /("(?:password|passphrase|access_token|secret)"\s*:\s*")[^"]+/gi,
   /([a-z][a-z0-9+.-]*:\/\/[^\s/:@]+:)[^\s/@]+(?=@)/gi,
   /(https?:\/\/[^\s/]+\/images\/)[^\s/"']+/gi,
 ];
