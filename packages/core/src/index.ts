@@ -55,3 +55,4 @@ export type { LeaseHolder } from "./repository/lease-folder.ts";
 export * from "./util/clock.ts";
 export * from "./runs/backup-virtual-machine.ts";
 export * from "./util/package-version.ts";
+export * from "./util/plural.ts";

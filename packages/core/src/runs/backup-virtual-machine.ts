@@ -8,6 +8,7 @@ import { createRunHooks, observe, type RunHooks } from "../hooks/run-hooks.ts";
 import { acquireLease, type Lease } from "../repository/lease.ts";
 import { newPointId, vmFolder } from "../repository/layout.ts";
 import type { Repository } from "../repository/repository.ts";
+import { plural } from "../util/plural.ts";
 import { processIdentity } from "../util/process-identity.ts";
 import { backupDisks } from "./backup-disks.ts";
 import { runFailure } from "./cancellation.ts";
@@ -117,7 +118,7 @@ class BackupRun {
   async #attempt(attempt: Attempt): Promise<RecoveryPoint> {
     const { selected, base, damage } = attempt;
     const takenAt = new Date();
-    this.#phase("open", `${selected.disks.length} disks of ${this.#options.vm.name}`);
+    this.#phase("open", `${plural(selected.disks.length, "disk")} of ${this.#options.vm.name}`);
     const session = await this.#open(attempt);
     const copied = await this.#copy(session, attempt);
     const disks = damage === undefined ? copied.disks : copied.disks.map((record) => ({ ...record, reason: damage }));
@@ -154,7 +155,7 @@ class BackupRun {
     const writer = repository.writer(signal, damage === undefined ? [] : ["pages"]);
     let disks: DiskRecord[];
     try {
-      this.#phase("copy", `${session.disks.length} disks`);
+      this.#phase("copy", plural(session.disks.length, "disk"));
       const lanes = this.#options.lanes ?? DEFAULT_LANES;
       disks = await backupDisks({
         sources: session.disks,

@@ -4,6 +4,7 @@ import type { Ledger } from "../ledger/ledger.ts";
 import type { RestoreTotals } from "../pipeline/restore-disk.ts";
 import type { Repository } from "../repository/repository.ts";
 import { DEFAULT_LANES } from "./default-lanes.ts";
+import { plural } from "../util/plural.ts";
 import { runFailure } from "./cancellation.ts";
 import { pairTargets, restoreDisks } from "./restore-disks.ts";
 import { newRunId } from "./run-id.ts";
@@ -33,10 +34,10 @@ export async function restoreVirtualMachine(options: RestoreOptions): Promise<Re
   const runId = newRunId();
   const ledger = await options.ledger.forRun({ runId, manager: options.manager, strategy: strategy.name });
   try {
-    observe(hooks.phase, { phase: "open", detail: `creating ${request.disks.length} disks` });
+    observe(hooks.phase, { phase: "open", detail: `creating ${plural(request.disks.length, "disk")}` });
     const session = await strategy.openRestore(request, { runId, ledger, hooks, signal });
     try {
-      observe(hooks.phase, { phase: "copy", detail: `${request.disks.length} disks` });
+      observe(hooks.phase, { phase: "copy", detail: plural(request.disks.length, "disk") });
       const pairs = pairTargets(request.point, session.disks);
       const lanes = options.lanes ?? DEFAULT_LANES;
       const totals = await restoreDisks({ point: request.point, repository, pairs, lanes, hooks, signal });
