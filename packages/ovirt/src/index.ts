@@ -69,5 +69,6 @@ export * from "./undo.ts";
 export * from "./transfer/disk-transfer.ts";
 export * from "./transfer/end-transfer.ts";
 export * from "./transfer/keep-alive.ts";
+export * from "./transfer/local-host-id.ts";
 export * from "./transfer/open-transfers.ts";
 export * from "./transfer/transfer-context.ts";

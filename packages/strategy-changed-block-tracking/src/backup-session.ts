@@ -10,12 +10,14 @@ import type {
   SessionClosed,
   VirtualMachine,
 } from "@ovault/core";
-import { undo } from "@ovault/ovirt";
-import type { EngineApi, OpenTransfer } from "@ovault/ovirt";
+import { keepAlive, openTransfers, undo } from "@ovault/ovirt";
+import type { EngineApi, OpenTransfer, TransferContext } from "@ovault/ovirt";
 
-import type { BackupWatch } from "./backup-watch.ts";
+import { BackupWatch } from "./backup-watch.ts";
 import { checkpointMarker } from "./base-marker.ts";
 import { endBackup } from "./end-backup.ts";
+import { openDisks } from "./open-disks.ts";
+import type { SettledDisk } from "./open-disks.ts";
 import { existingCheckpoints, removeCheckpoint } from "./retire-checkpoints.ts";
 
 export interface SessionParts {
@@ -24,47 +26,71 @@ export interface SessionParts {
   readonly vm: VirtualMachine;
   readonly documents: readonly PointDocument[];
   readonly consistency: Consistency;
-  readonly backupId: string;
-  readonly backupHandle: LedgerHandle;
-  readonly transfers: readonly OpenTransfer[];
-  readonly watch: BackupWatch;
-  readonly stopKeepAlive: () => Promise<void>;
-  readonly disks: readonly DiskSource[];
+  readonly backup: { readonly id: string; readonly handle: LedgerHandle };
   /** The checkpoint the engine made with the backup; none when no disk is tracked. */
-  readonly checkpoint:
-    { readonly id: string; readonly handle: LedgerHandle; readonly diskIds: readonly string[] } | undefined;
+  readonly checkpoint: TrackedCheckpoint | undefined;
   /** Checkpoints of older points, of no use after this one. */
   readonly retiring: readonly string[];
   readonly endDeadlineMs: number;
 }
 
-/** A backup of the engine that is ready, with an open transfer for each disk. */
+export interface TrackedCheckpoint {
+  readonly id: string;
+  readonly handle: LedgerHandle;
+  /** Disks that hold its bitmap. */
+  readonly diskIds: readonly string[];
+}
+
+/** A backup of the engine that is ready to be read. Whoever makes one must close it, also when `open` throws. */
 export class ChangedBlockSession implements BackupSession {
   readonly documents: readonly PointDocument[];
   readonly consistency: Consistency;
-  readonly disks: readonly DiskSource[];
   readonly #parts: SessionParts;
-  /** Those that were there when the session was closed. */
+  readonly #watch: BackupWatch;
+  #transfers: readonly OpenTransfer[] = [];
+  #disks: readonly DiskSource[] = [];
+  #stopKeepAlive: () => Promise<void> = async () => {};
+  /** Older checkpoints that were there when the session was closed. */
   #retiring: readonly string[] = [];
 
   constructor(parts: SessionParts) {
-    this.documents = parts.documents;
-    this.consistency = parts.consistency;
-    this.disks = parts.disks;
+    const { api, vm, backup, documents, consistency } = parts;
+    this.documents = documents;
+    this.consistency = consistency;
     this.#parts = parts;
+    this.#watch = new BackupWatch({ api, vm, backupId: backup.id }, () => void this.#disconnect());
+  }
+
+  get disks(): readonly DiskSource[] {
+    return this.#disks;
+  }
+
+  /** Opens a transfer for each disk; once. */
+  async open(disks: readonly SettledDisk[], context: TransferContext, signal: AbortSignal): Promise<void> {
+    const requests = disks.map(({ disk }) => ({
+      diskId: disk.id,
+      title: disk.alias,
+      direction: "download" as const,
+      backupId: this.#parts.backup.id,
+      size: disk.logicalBytes,
+    }));
+    this.#transfers = await openTransfers(requests, context, signal);
+    const clients = this.#transfers.map(({ client }) => client);
+    this.#stopKeepAlive = keepAlive(clients, context.inactivityTimeoutSeconds);
+    this.#disks = await openDisks(disks, this.#transfers, this.#watch, signal);
   }
 
   /** The order is the engine's: connections, transfers, backup. Anything else leaves locked disks behind. */
   async close(outcome: "complete" | "failed"): Promise<SessionClosed> {
-    const { api, vm, watch, stopKeepAlive, transfers, backupId, backupHandle, endDeadlineMs } = this.#parts;
-    await watch.stop();
-    await stopKeepAlive();
-    await Promise.all(transfers.map(({ client }) => client.close()));
+    const { api, vm, backup, endDeadlineMs } = this.#parts;
+    await this.#watch.stop();
+    await this.#stopKeepAlive();
+    await this.#disconnect();
     const how = outcome === "complete" ? "finalize" : "cancel";
-    const ended = await Promise.allSettled(transfers.map(({ transfer }) => transfer.end(how)));
+    const ended = await Promise.allSettled(this.#transfers.map(({ transfer }) => transfer.end(how)));
     for (const one of ended) if (one.status === "rejected") throw one.reason;
-    const end = await endBackup(api, vm.id, backupId, endDeadlineMs);
-    await backupHandle.close();
+    const end = await endBackup(api, vm.id, backup.id, endDeadlineMs);
+    await backup.handle.close();
     if (outcome === "complete" && end.succeeded) return { bases: await this.#bases() };
     if (outcome === "complete") {
       const reason = end.reason ?? "the engine gave no reason";
@@ -83,6 +109,10 @@ export class ChangedBlockSession implements BackupSession {
     } catch (error) {
       this.#warn(`an old checkpoint of ${vm.name} is still there (${messageOf(error)}); the next run tries again`);
     }
+  }
+
+  async #disconnect(): Promise<void> {
+    await Promise.all(this.#transfers.map(({ client }) => client.close()));
   }
 
   async #bases(): Promise<ReadonlyMap<string, BaseMarker>> {

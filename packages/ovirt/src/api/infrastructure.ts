@@ -43,6 +43,13 @@ export class InfrastructureService {
     return this.#list("/hosts", "hosts", "host", parseHost, signal);
   }
 
+  /** The host whose VDSM has this id in `/etc/vdsm/vdsm.id`. */
+  async hostByHardwareId(hardwareId: string, signal: AbortSignal): Promise<Host | undefined> {
+    const query = { search: `hw_id=${hardwareId}` };
+    const hosts = parseList(await this.#engine.get("/hosts", { query, signal }), "hosts", "host", parseHost);
+    return hosts[0];
+  }
+
   hostNics(hostId: string, signal: AbortSignal): Promise<readonly HostNic[]> {
     return this.#list(path("hosts", hostId, "nics"), "host_nics", "host_nic", parseHostNic, signal);
   }

@@ -2,6 +2,7 @@ import type { RestoreRequest, RunContext } from "@ovault/core";
 
 import type { OvirtManager } from "../manager.ts";
 import { keepAlive } from "../transfer/keep-alive.ts";
+import { localHostId } from "../transfer/local-host-id.ts";
 import { openTransfers } from "../transfer/open-transfers.ts";
 import type { TransferContext } from "../transfer/transfer-context.ts";
 import { undo } from "../undo.ts";
@@ -30,7 +31,15 @@ export async function openRestore(
   const api = manager.apiFor(runId);
   const capabilities = await manager.capabilities(signal);
   const design = await designRestore(api, capabilities, request, signal);
-  const shared: TransferContext = { api, capabilities, ledger, ca: manager.client.trust.ca, ...options };
+  const shared: TransferContext = {
+    api,
+    capabilities,
+    ledger,
+    ca: manager.client.trust.ca,
+    localHostId: await localHostId(api, signal),
+    connectionsPerHost: options.connectionsPerHost,
+    inactivityTimeoutSeconds: options.inactivityTimeoutSeconds,
+  };
 
   const made = await Promise.allSettled(design.disks.map((disk) => makeDisk(disk, shared, signal)));
   const disks = made.filter((one) => one.status === "fulfilled").map((one) => one.value);

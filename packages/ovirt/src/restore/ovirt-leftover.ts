@@ -16,7 +16,13 @@ const transferDetail = z.object({
   transferId: z.string().optional(),
 });
 const diskDetail = z.object({ diskId: z.string() });
-const vmDetail = z.object({ name: z.string(), tag: z.string(), vmId: z.string().optional() });
+const vmDetail = z.object({
+  name: z.string(),
+  tag: z.string(),
+  vmId: z.string().optional(),
+  /** Made for it; their own entries are closed before the machine's. */
+  diskIds: z.array(z.string()).default([]),
+});
 
 /** Looks up a transfer, disk or virtual machine that a dead run left: what every strategy for oVirt makes. */
 export async function ovirtLeftover(api: EngineApi, entry: LedgerEntry, signal: AbortSignal): Promise<Leftover> {
@@ -63,7 +69,7 @@ async function diskLeftover(api: EngineApi, entry: LedgerEntry, signal: AbortSig
 }
 
 async function vmLeftover(api: EngineApi, entry: LedgerEntry, signal: AbortSignal): Promise<Leftover> {
-  const { name, tag, vmId } = vmDetail.parse(entry.detail);
+  const { name, tag, vmId, diskIds } = vmDetail.parse(entry.detail);
   const found = vmId === undefined ? await api.vms.byName(name, signal) : await api.vms.find(vmId, signal);
   const ours = found !== undefined && (found.id === vmId || hasTag(found.description, tag));
   if (!ours) return gone(entry);
@@ -71,7 +77,10 @@ async function vmLeftover(api: EngineApi, entry: LedgerEntry, signal: AbortSigna
     entry,
     gone: false,
     action: `delete ${entry.title} (${found.id}), whose restore was not finished`,
-    remove: () => removeVm(api, found.id),
+    remove: async () => {
+      await removeVm(api, found.id);
+      for (const diskId of diskIds) await removeDisk(api, diskId);
+    },
   };
 }
 

@@ -53,7 +53,7 @@ export class OvirtRestoreSession implements RestoreSession {
     const handle = await ledger.open({
       kind: "vm",
       title: `restored virtual machine ${request.name}`,
-      detail: { name: request.name, tag },
+      detail: { name: request.name, tag, diskIds: disks.map(({ id }) => id) },
     });
     const id = await this.#createVm(handle);
     this.#vm = { handle, id };

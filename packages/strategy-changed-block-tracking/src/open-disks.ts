@@ -1,0 +1,63 @@
+import { hasCode } from "@ovault/core";
+import type { BackupMode, Disk } from "@ovault/core";
+import type { ExtentList, ImageioClient, OpenTransfer } from "@ovault/ovirt";
+
+import { BackupDiskSource } from "./backup-disk-source.ts";
+import type { BackupWatch } from "./backup-watch.ts";
+import { collectDirtyExtents } from "./collect-extents.ts";
+import type { DiskPlan } from "./plan-modes.ts";
+
+/** A disk whose mode and size are settled with the engine. */
+export interface SettledDisk {
+  readonly plan: DiskPlan;
+  /** With the size it has in this backup. */
+  readonly disk: Disk;
+  readonly mode: BackupMode;
+  readonly reason: string;
+}
+
+/**
+ * The disks of a backup as sources. What changed is fetched here and not when a disk is read: only the host knows whether
+ * it can tell, and the mode depends on it.
+ */
+export async function openDisks(
+  disks: readonly SettledDisk[],
+  transfers: readonly OpenTransfer[],
+  watch: BackupWatch,
+  signal: AbortSignal,
+): Promise<BackupDiskSource[]> {
+  return await Promise.all(
+    disks.map(async (settled, index) => {
+      const client = transfers[index]?.client;
+      if (client === undefined) throw new RangeError(`disk ${settled.disk.alias} has no transfer`);
+      return await openDisk(settled, client, watch, signal);
+    }),
+  );
+}
+
+async function openDisk(
+  { disk, mode, reason, plan }: SettledDisk,
+  client: ImageioClient,
+  watch: BackupWatch,
+  signal: AbortSignal,
+): Promise<BackupDiskSource> {
+  if (mode !== "incremental") return new BackupDiskSource({ disk, mode, reason, client, watch, changes: undefined });
+  const changes = await findChanges(client, plan.baseBytes ?? 0, signal);
+  if (changes !== undefined) return new BackupDiskSource({ disk, mode, reason, client, watch, changes });
+  const lost = "the host has no record of what changed since the last checkpoint";
+  return new BackupDiskSource({ disk, mode: plan.otherwise, reason: lost, client, watch, changes });
+}
+
+/** Undefined when there is no bitmap to tell it from. */
+async function findChanges(
+  client: ImageioClient,
+  baseBytes: number,
+  signal: AbortSignal,
+): Promise<ExtentList | undefined> {
+  try {
+    return await collectDirtyExtents(client.extents("dirty", signal), baseBytes);
+  } catch (error) {
+    if (hasCode(error, "E_NO_DIRTY_EXTENTS")) return undefined;
+    throw error;
+  }
+}
