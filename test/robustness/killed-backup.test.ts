@@ -36,6 +36,12 @@ async function guestLives(seed: number): ReturnType<Witness["look"]> {
   return await witness.look("web01");
 }
 
+/** The checkpoints of older points are not the doctor's: the next run retires them. */
+async function remainsAfterDoctor(): Promise<readonly string[]> {
+  await site.succeed("doctor", "--fix", "--yes");
+  return (await site.remains()).filter((thing) => !thing.startsWith("checkpoints: "));
+}
+
 test.for([
   ["full", ["backup", "web01", "--full"]],
   ["incremental", ["backup", "web01"]],
@@ -45,7 +51,7 @@ test.for([
   async ([, args], { annotate }) => {
     const first = await guestLives(0);
     await site.backUp("web01");
-    const strikes = await planStrikes(site, args, { signal: "SIGKILL" });
+    const strikes = await planStrikes(site, args, "SIGKILL");
     await witness.attribute(first);
     let killed = 0;
     for (const [index, { strike, title }] of strikes.entries()) {
@@ -54,14 +60,12 @@ test.for([
       if (exitCode === null) killed += 1;
       // It may have been killed after its point was sealed: then that must be whole too.
       await witness.attribute(before);
-      if (index % 3 === 2) {
-        await site.succeed("doctor", "--fix", "--yes");
-        expect({ title, remains: await site.remains() }).toEqual({ title, remains: [] });
-      }
+      const afterDoctor = index % 3 === 2 ? await remainsAfterDoctor() : [];
       const after = await guestLives(index + 1_000);
       const { id } = await site.backUp("web01");
       const [points, remains] = [await witness.attribute(after), await site.remains()];
-      expect({ title, points, remains }).toEqual({ title, points: [id], remains: [] });
+      const found = { title, afterDoctor, points, remains };
+      expect(found).toEqual({ title, afterDoctor: [], points: [id], remains: [] });
     }
     expect(await witness.allDiffering()).toEqual([]);
     await annotate(`${killed} of ${strikes.length} were killed in time; ${witness.points.length} points are whole`);

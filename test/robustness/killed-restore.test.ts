@@ -3,7 +3,7 @@ import { existsSync } from "node:fs";
 import { afterAll, beforeAll, expect, test } from "vitest";
 
 import { PracticeSite } from "../support/practice-site.ts";
-import { planStrikes } from "../support/strikes.ts";
+import { planStrikes, stepsOf, strikeAtStep } from "../support/strikes.ts";
 import { Witness } from "../support/witness.ts";
 
 const MIB = 1024 * 1024;
@@ -34,7 +34,7 @@ test(
   "a killed restore leaves no half machine and no disk, once the next restore or the doctor has cleaned up",
   { timeout: TIMEOUT_MS },
   async ({ annotate }) => {
-    const strikes = await planStrikes(site, restoreAs("unharmed"), { signal: "SIGKILL" });
+    const strikes = await planStrikes(site, restoreAs("unharmed"), "SIGKILL");
     const whole = ["unharmed"];
     let killed = 0;
     for (const [index, { strike, title }] of strikes.entries()) {
@@ -53,11 +53,24 @@ test(
   },
 );
 
+test("a restore that is killed between its last two words leaves no disk without a machine", async () => {
+  const steps = await stepsOf(site, restoreAs("unhurried"));
+  const lastWord = steps.lastIndexOf("before datasync");
+  for (const [index, step] of [lastWord - 1, lastWord, lastWord + 1, lastWord + 2].entries()) {
+    const { strike, title } = strikeAtStep(steps, step + 1, "SIGKILL");
+    const name = `last-words-${index}`;
+    await site.begin(restoreAs(name), { strike }).ended;
+    await site.succeed("doctor", "--fix", "--yes");
+    const machines = site.lab.vms.map((vm) => vm.name);
+    expect({ title, remains: await site.remains(machines) }).toEqual({ title, remains: [] });
+  }
+});
+
 test(
   "a killed restore to a file leaves no file of that name, or all of it",
   { timeout: TIMEOUT_MS },
   async ({ annotate }) => {
-    const strikes = await planStrikes(site, restoreTo(site.file("unharmed.raw")), { signal: "SIGKILL" });
+    const strikes = await planStrikes(site, restoreTo(site.file("unharmed.raw")), "SIGKILL");
     let killed = 0;
     for (const [index, { strike, title }] of strikes.entries()) {
       const file = site.file(`struck-${index}.raw`);

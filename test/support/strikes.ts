@@ -1,4 +1,6 @@
+import { randomUUID } from "node:crypto";
 import { readFile } from "node:fs/promises";
+import { join } from "node:path";
 
 import type { Strike } from "./child-command.ts";
 import type { PracticeSite } from "./practice-site.ts";
@@ -14,29 +16,38 @@ export interface PlannedStrike {
   readonly title: string;
 }
 
-/** Lets a command run unharmed and plans where to strike the next ones like it: evenly over its steps, then at random. */
+/** Lets a command run unharmed, which must end well, and answers with its steps. */
+export async function stepsOf(site: PracticeSite, args: readonly string[]): Promise<readonly string[]> {
+  const file = join(await site.makeDirectory("steps"), randomUUID());
+  const { exitCode, stderr } = await site.begin(args, { stepsFile: file }).ended;
+  if (exitCode !== 0) throw new Error(`ovault ${args.join(" ")} ended with ${exitCode}: ${stderr}`);
+  return (await readFile(file, "utf8")).trim().split("\n");
+}
+
+/** Plans where to strike commands like this one: evenly over its steps, then at random. It runs once unharmed for that. */
 export async function planStrikes(
   site: PracticeSite,
   args: readonly string[],
-  { signal, atRandom = KILLS_AT_RANDOM }: { readonly signal: Strike["signal"]; readonly atRandom?: number },
+  signal: Strike["signal"],
 ): Promise<readonly PlannedStrike[]> {
-  const stepsFile = site.file("steps", String(performance.now()));
-  await site.makeDirectory("steps");
   const startedAt = performance.now();
-  const { exitCode, stderr } = await site.begin(args, { stepsFile }).ended;
+  const steps = await stepsOf(site, args);
   const lastMs = performance.now() - startedAt;
-  if (exitCode !== 0) throw new Error(`ovault ${args.join(" ")} ended with ${exitCode}: ${stderr}`);
-  const steps = (await readFile(stepsFile, "utf8")).trim().split("\n");
   const count = Math.min(KILLS_AT_STEPS, steps.length);
   const atSteps = Array.from({ length: count }, (_, index) => 1 + Math.floor(((index + 0.5) * steps.length) / count));
   return [
-    ...atSteps.map((step) => ({
-      strike: { signal, at: { step } },
-      title: `${signal} at step ${step} of ${steps.length} (${steps[step - 1]})`,
-    })),
-    ...Array.from({ length: atRandom }, () => {
+    ...atSteps.map((step) => strikeAtStep(steps, step, signal)),
+    ...Array.from({ length: KILLS_AT_RANDOM }, () => {
       const ms = Math.round(Math.random() * lastMs);
       return { strike: { signal, at: { ms } }, title: `${signal} after ${ms} ms of ${Math.round(lastMs)}` };
     }),
   ];
+}
+
+/** Steps count from 1. */
+export function strikeAtStep(steps: readonly string[], step: number, signal: Strike["signal"]): PlannedStrike {
+  return {
+    strike: { signal, at: { step } },
+    title: `${signal} at step ${step} of ${steps.length} (${steps[step - 1]})`,
+  };
 }
