@@ -1,6 +1,6 @@
 import { z } from "zod";
 
-/** The `strategies: changed-block-tracking:` options of ovault.yaml. */
+/** The options of this plugin; all have defaults. */
 export const optionsSchema = z.strictObject({
   /** Connections to imageio on one host, over all disks of a run. */
   connectionsPerHost: z.int().min(1).max(8).default(8),
