@@ -31,13 +31,13 @@ async function hangInTransfer(...args: readonly string[]): Promise<ChildProcess>
   return child;
 }
 
-describe("a backup that is interrupted", () => {
+describe("a backup under way", () => {
   beforeEach(async () => {
     await rig.lab.fault("slow-extents", "off");
   });
 
   test.each(["SIGINT", "SIGTERM"] as const)(
-    "by %s cleans up on the engine, says so and ends with 130",
+    "interrupted by %s cleans up on the engine, says so and ends with 130",
     async (signal) => {
       const before = await rig.points();
       const child = await hangInTransfer("backup", "web01");
@@ -51,7 +51,16 @@ describe("a backup that is interrupted", () => {
     },
   );
 
-  test("by Ctrl-C twice leaves at once, and says what is left and how to remove it", async () => {
+  test("refuses a second run on its machine, and is not disturbed by it", async () => {
+    const child = await hangInTransfer("backup", "web01");
+    const { exitCode, stderr } = await rig.ovault("backup", "web01", "--json");
+    expect(JSON.parse(stderr)).toMatchObject({ error: { code: "E_LEASE_HELD" } });
+    expect(exitCode).toBe(6);
+    await rig.lab.fault("slow-extents", "off");
+    expect(await once(child, "close")).toEqual([0, null]);
+  });
+
+  test("interrupted by Ctrl-C twice leaves at once, and says what is left and how to remove it", async () => {
     const child = await hangInTransfer("backup", "web01");
     await rig.lab.fault("finalize-hang", "on");
     const said = collect(child);
@@ -68,7 +77,7 @@ describe("a backup that is interrupted", () => {
     expect(await rig.lab.leftovers()).toMatchObject(CLEAN);
   });
 
-  test("by kill -9 is cleaned up by the next run, which makes a good point", async () => {
+  test("ended by kill -9 is cleaned up by the next run, which makes a good point", async () => {
     const child = await hangInTransfer("backup", "web01");
     child.kill("SIGKILL");
     await once(child, "exit");
@@ -81,7 +90,7 @@ describe("a backup that is interrupted", () => {
     expect((await rig.restored("web01@latest", "0")).equals(await rig.view("web01_Disk1"))).toBe(true);
   });
 
-  test("by kill -9 is cleaned up by doctor --fix, which says what it removes", async () => {
+  test("ended by kill -9 is cleaned up by doctor --fix, which says what it removes", async () => {
     const child = await hangInTransfer("backup", "web01");
     child.kill("SIGKILL");
     await once(child, "exit");

@@ -6,10 +6,15 @@ import { planRestore, restoreToManager, type RestoreVmOptions } from "./restore-
 import { restoreToFile, type RestoreFileOptions } from "./restore-to-file.ts";
 import { restoredFileView, restoredVmView, restorePlanView } from "./restore-view.ts";
 
-type RestoreOptions = Partial<RestoreVmOptions & RestoreFileOptions> & {
-  readonly from?: string;
-  readonly dryRun?: boolean;
-};
+/** Some belong to machines, some to files; `--mac` and `--format` have defaults. */
+type RestoreOptions = Omit<RestoreVmOptions, "as"> &
+  Pick<RestoreFileOptions, "format"> & {
+    readonly as?: string;
+    readonly disk?: string;
+    readonly toFile?: string;
+    readonly from?: string;
+    readonly dryRun?: boolean;
+  };
 
 export const define: Define = (command, invoke) => {
   command
@@ -41,7 +46,7 @@ export const define: Define = (command, invoke) => {
         const { as, disk, toFile, from } = options;
         if (as !== undefined) {
           if (disk !== undefined || toFile !== undefined) throw conflict();
-          const request = { mac: "new" as const, ...options, as };
+          const request = { ...options, as };
           if (options.dryRun === true) {
             const plan = await planRestore(context, point, request, from);
             return { data: plan, view: restorePlanView(plan) };
@@ -51,7 +56,7 @@ export const define: Define = (command, invoke) => {
         }
         if (disk === undefined || toFile === undefined) throw conflict();
         if (options.dryRun === true) throw new UsageError("--dry-run is for restores to a manager");
-        const restored = await restoreToFile(context, point, { format: "raw", ...options, disk, toFile }, from);
+        const restored = await restoreToFile(context, point, { ...options, disk, toFile }, from);
         return { data: restored, view: restoredFileView(restored) };
       }),
     );

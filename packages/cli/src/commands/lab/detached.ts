@@ -1,10 +1,12 @@
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { mkdir, open, readFile, type FileHandle } from "node:fs/promises";
+import { mkdir, open, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 import { CancelledError, UsageError } from "@ovault/core";
+
+import type { ErrorSummary } from "../../output/error-text.ts";
 
 const LAUNCHER = fileURLToPath(new URL("../../../bin/ovault.js", import.meta.url));
 const READY = "ready";
@@ -12,13 +14,15 @@ const READY = "ready";
 /**
  * Runs this same command line, without `--detach`, in a process of its own: own session, nothing inherited but a log file
  * in the lab's directory. Resolves when the lab there is ready.
- * @throws UsageError holding what that process said, when it ended instead.
+ * @throws UsageError saying what that process said, when it ended instead.
  */
 export async function startDetached(directory: string, signal: AbortSignal): Promise<void> {
   await mkdir(directory, { recursive: true });
   const logFile = join(directory, "lab.log");
-  await using log = await open(logFile, "w", 0o600);
-  const child = spawnDetached(log);
+  // Appended to: a lab that runs already may be writing to it.
+  await using log = await open(logFile, "a", 0o600);
+  const { size: logStart } = await stat(logFile);
+  const child = spawnDetached(log.fd);
   const stop = (): boolean => child.kill("SIGTERM");
   signal.addEventListener("abort", stop, { once: true });
   try {
@@ -26,12 +30,9 @@ export async function startDetached(directory: string, signal: AbortSignal): Pro
       once(child, "message").then(() => READY),
       once(child, "exit").then(() => "ended"),
     ]);
-    if (outcome !== READY) {
-      if (signal.aborted) throw new CancelledError("interrupted while the lab was starting");
-      throw new UsageError(`the lab did not start:\n${(await readFile(logFile, "utf8")).trim()}`, {
-        context: { logFile },
-      });
-    }
+    if (outcome === READY) return;
+    if (signal.aborted) throw new CancelledError("interrupted while the lab was starting");
+    throw startFailure((await readFile(logFile)).subarray(logStart).toString("utf8"), logFile);
   } finally {
     signal.removeEventListener("abort", stop);
     if (child.connected) child.disconnect();
@@ -46,7 +47,21 @@ export function announceReady(): void {
   process.disconnect();
 }
 
-function spawnDetached(log: FileHandle): ChildProcess {
-  const args = process.argv.slice(2).filter((argument) => argument !== "--detach");
-  return spawn(process.execPath, [LAUNCHER, ...args], { detached: true, stdio: ["ignore", log.fd, log.fd, "ipc"] });
+function spawnDetached(log: number): ChildProcess {
+  const own = new Set(["--detach", "--json"]);
+  const args = process.argv.slice(2).filter((argument) => !own.has(argument));
+  return spawn(process.execPath, [LAUNCHER, ...args, "--json"], {
+    detached: true,
+    stdio: ["ignore", log, log, "ipc"],
+  });
+}
+
+function startFailure(said: string, logFile: string): UsageError {
+  try {
+    const { error }: { readonly error: ErrorSummary } = JSON.parse(said.trim().split("\n").at(-1) ?? "");
+    const { message, hint } = error;
+    return new UsageError(message, { context: { logFile }, ...(hint === null ? {} : { hint }) });
+  } catch {
+    return new UsageError("the lab ended before it was ready", { context: { logFile }, hint: `See ${logFile}.` });
+  }
 }
