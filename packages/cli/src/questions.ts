@@ -34,8 +34,13 @@ export class Questions {
 
   async #read(prompt: string): Promise<string> {
     const terminal = createInterface({ input: process.stdin, output: process.stderr });
+    // While it reads keys, Ctrl-C comes as one and not as a signal.
+    terminal.on("SIGINT", () => process.kill(process.pid, "SIGINT"));
     try {
       return (await terminal.question(prompt, { signal: this.#signal })).trim();
+    } catch (error) {
+      this.#signal.throwIfAborted();
+      throw new UsageError("the question was not answered", { cause: error });
     } finally {
       terminal.close();
     }
