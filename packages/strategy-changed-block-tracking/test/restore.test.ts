@@ -56,6 +56,7 @@ test("the plan of a restore tells its steps and changes nothing", async () => {
 
 test.each<[string, Partial<RestoreRequest>, RegExp]>([
   ["a name that is taken", { name: "web" }, /--as/],
+  ["a MAC address in use", { mac: "keep" }, /--mac new/],
   ["an unknown cluster", { cluster: "nowhere" }, /--cluster/],
   ["an unknown storage domain", { storageDomain: "nowhere" }, /--storage-domain/],
 ])("%s is refused with what to pass, before anything is made", async (_what, wishes, hint) => {
@@ -93,4 +94,19 @@ test("an engine without patience costs no restore", async () => {
   } finally {
     await bench.lab.fault("conflict-storm", "off");
   }
+});
+
+test("a machine that is lost comes back under its name, with its addresses", async () => {
+  const { api } = bench.manager;
+  const lost = await bench.vm();
+  const before = await api.vms.nics(lost.id, never);
+  await bench.lab.powerOff("web", { graceful: true });
+  await api.vms.delete(lost.id, { keepDisks: false }, never);
+  await expect.poll(() => bench.vmNames()).not.toContain("web");
+  await bench.restore(taken, "web", { wishes: { mac: "keep", start: true } });
+  const back = await bench.vm();
+  expect(back.id).not.toBe(lost.id);
+  const shown = ({ name, mac, vnicProfileId }: (typeof before)[number]): unknown => ({ name, mac, vnicProfileId });
+  expect((await api.vms.nics(back.id, never)).map(shown)).toEqual(before.map(shown));
+  await expectNothingLeft();
 });

@@ -17,7 +17,7 @@ export async function planRestore(
       ...design.disks.map(diskStep),
       `make virtual machine ${request.name} in cluster ${design.cluster.name} from the configuration of the point`,
       ...design.nics.map((nic) => nicStep(nic, request.mac)),
-      `attach ${design.disks.length} disks, and compare them with the point's`,
+      "attach its disks, and check that all are there",
       ...(request.start ? [`start ${request.name}`] : []),
     ],
     warnings: design.warnings,
