@@ -5,7 +5,6 @@ import {
   Ledger,
   loadConfiguration,
   loadPlugin,
-  originBelow,
   PluginRegistry,
   Repository,
   resolveSecret,
@@ -14,9 +13,11 @@ import {
   type Configuration,
   type Manager,
   type ObjectStore,
+  type Plugin,
   type PluginEntry,
   type PluginHost,
   type PluginKind,
+  type PluginOptions,
   type RunHooks,
   type Strategy,
 } from "@ovault/core";
@@ -65,9 +66,12 @@ export class Installation {
   /** One of each strategy that works with this manager, in order of preference. */
   async strategies(manager: Manager): Promise<readonly Strategy[]> {
     await this.#loadBuiltIns("strategy");
-    const fitting = this.#registry.all("strategy").filter(({ managerKind }) => managerKind === manager.kind);
+    const configured = this.configuration.strategies;
     const host = { ...this.#host(), manager };
-    return await Promise.all(fitting.map(({ name }) => this.#registry.create("strategy", name, this.#noOptions, host)));
+    const fitting = this.#pluginsOf("strategy", configured).filter(({ managerKind }) => managerKind === manager.kind);
+    return await Promise.all(
+      fitting.map(({ name }) => this.#registry.create("strategy", name, this.#optionsOf(name, configured), host)),
+    );
   }
 
   /** The objects of a destination, whatever they are. The caller closes it. */
@@ -96,11 +100,13 @@ export class Installation {
     return await Ledger.open(join(this.configuration.stateDirectory, "ledger"));
   }
 
-  /** The hooks plugins of the configuration. */
+  /** One tap of each hooks plugin, for every run. */
   async taps(): Promise<readonly ((hooks: RunHooks) => void)[]> {
-    const plugins = this.#registry.all("hooks");
+    const configured = this.configuration.hooks;
     return await Promise.all(
-      plugins.map(({ name }) => this.#registry.create("hooks", name, this.#noOptions, this.#host())),
+      this.#pluginsOf("hooks", configured).map(({ name }) =>
+        this.#registry.create("hooks", name, this.#optionsOf(name, configured), this.#host()),
+      ),
     );
   }
 
@@ -115,16 +121,23 @@ export class Installation {
   }
 
   async #codecs(): Promise<readonly Codec[]> {
-    const plugins = this.#registry.all("codec");
+    const none: ReadonlyMap<string, PluginEntry> = new Map();
     return await Promise.all(
-      plugins.map(({ name }) => this.#registry.create("codec", name, this.#noOptions, this.#host())),
+      this.#registry
+        .all("codec")
+        .map(({ name }) => this.#registry.create("codec", name, this.#optionsOf(name, none), this.#host())),
     );
   }
 
-  /** Strategies, codecs and hooks have no place for options in ovault.yaml; what they need beyond that is their own. */
-  get #noOptions(): Pick<PluginEntry, "options" | "origin"> {
-    const origin = { file: this.configuration.file, path: [], lineOf: () => undefined };
-    return { options: {}, origin: originBelow(origin, "plugins") };
+  /** All plugins of a kind. @throws PluginError when options are configured for one that does not exist. */
+  #pluginsOf<K extends PluginKind>(kind: K, configured: ReadonlyMap<string, PluginEntry>): readonly Plugin<K>[] {
+    for (const name of configured.keys()) this.#registry.get(kind, name);
+    return this.#registry.all(kind);
+  }
+
+  #optionsOf(name: string, configured: ReadonlyMap<string, PluginEntry>): PluginOptions {
+    const none = { options: {}, origin: { file: this.configuration.file, path: [name], lineOf: () => undefined } };
+    return configured.get(name) ?? none;
   }
 
   #host(): PluginHost {

@@ -1,6 +1,6 @@
 import type { Origin } from "./origin.ts";
 
-/** A manager or destination as configured: which plugin makes it, and from which options. */
+/** A plugin instance as configured: which plugin makes it, and from which options. */
 export interface PluginEntry {
   readonly name: string;
   /** Name of the plugin. */
@@ -22,6 +22,10 @@ export interface Configuration {
   readonly defaults: { readonly manager: string | undefined; readonly destination: string | undefined };
   /** Package names, or paths that start with `.` or `/`. */
   readonly plugins: readonly string[];
+  /** Options of strategies, by their name; those that need none are not here. */
+  readonly strategies: ReadonlyMap<string, PluginEntry>;
+  /** Options of hooks plugins, likewise. */
+  readonly hooks: ReadonlyMap<string, PluginEntry>;
   /** Absolute path. Ledger and other state of this node. */
   readonly stateDirectory: string;
 }

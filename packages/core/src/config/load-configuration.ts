@@ -29,6 +29,8 @@ export async function loadConfiguration(path: string): Promise<Configuration> {
       destination: defaultEntry("destination", parsed.defaults.destination, destinations, file),
     },
     plugins: parsed.plugins,
+    strategies: optionSets("strategies", parsed.strategies, origin),
+    hooks: optionSets("hooks", parsed.hooks, origin),
     stateDirectory: resolve(baseDirectory, parsed.state),
   };
 }
@@ -54,6 +56,20 @@ function entries(
     Object.entries(parsed).map(([name, { type, ...options }]) => [
       name,
       { name, type, options, origin: originBelow(origin, section, name) },
+    ]),
+  );
+}
+
+/** In these sections the name of an entry is the name of its plugin. */
+function optionSets(
+  section: string,
+  parsed: Readonly<Record<string, Readonly<Record<string, unknown>>>>,
+  origin: Origin,
+): ReadonlyMap<string, PluginEntry> {
+  return new Map(
+    Object.entries(parsed).map(([name, options]) => [
+      name,
+      { name, type: name, options, origin: originBelow(origin, section, name) },
     ]),
   );
 }

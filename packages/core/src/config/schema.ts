@@ -12,6 +12,8 @@ export const configurationSchema = z.strictObject({
   managers: z.record(entryName, pluginEntry).default({}),
   destinations: z.record(entryName, pluginEntry).default({}),
   defaults: z.strictObject({ manager: z.string().optional(), destination: z.string().optional() }).default({}),
+  strategies: z.record(entryName, z.looseObject({})).default({}),
+  hooks: z.record(entryName, z.looseObject({})).default({}),
   plugins: z.array(z.string().min(1)).default([]),
   state: z.string().min(1).default("ovault-state"),
 });

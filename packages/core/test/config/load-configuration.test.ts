@@ -39,6 +39,15 @@ describe("loading ovault.yaml", () => {
     expect((await load("state: ../elsewhere")).stateDirectory).toBe(join(directory, "../elsewhere"));
   });
 
+  test("strategies and hooks have their options under their own name", async () => {
+    const configuration = await load("strategies: { changed-block-tracking: { connectionsPerHost: 4 } }");
+    expect(configuration.strategies.get("changed-block-tracking")).toMatchObject({
+      type: "changed-block-tracking",
+      options: { connectionsPerHost: 4 },
+    });
+    expect(configuration.hooks.size).toBe(0);
+  });
+
   test("an only entry is the default, several need one to be named", async () => {
     const one = await load("destinations: { nas: { type: filesystem } }");
     expect(chooseEntry(one, "destination", undefined).name).toBe("nas");
