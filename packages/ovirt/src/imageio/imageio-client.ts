@@ -107,7 +107,8 @@ export class ImageioClient {
         return;
       } catch (error) {
         signal.throwIfAborted();
-        if (fresh || !isTransient(error)) throw error;
+        const curable = isTransient(error) || (error instanceof TicketError && (await this.#renew(signal)));
+        if (fresh || !curable) throw error;
       } finally {
         await (done ? this.#pool.release(connection) : this.#pool.discard(connection));
       }
@@ -208,7 +209,7 @@ export class ImageioClient {
       } catch (error) {
         signal.throwIfAborted();
         if (error instanceof TicketError) {
-          if (renewed || !(await this.#options.renewTicket?.(signal))) throw error;
+          if (renewed || !(await this.#renew(signal))) throw error;
           renewed = true;
         } else if (error instanceof ImageioConnectionError) {
           connectionsLost += 1;
@@ -225,6 +226,10 @@ export class ImageioClient {
         }
       }
     }
+  }
+
+  async #renew(signal: AbortSignal): Promise<boolean> {
+    return (await this.#options.renewTicket?.(signal)) ?? false;
   }
 
   async #once(request: WireRequest, fresh: boolean, signal: AbortSignal): Promise<WireAnswer> {
