@@ -8,7 +8,7 @@ export function errorText(error: unknown, debug: boolean): string {
   if (error instanceof OvaultError && error.hint !== undefined) lines.push(`  hint: ${error.hint}`);
   if (debug) lines.push(inspect(error, { depth: 5 }));
   else if (!(error instanceof OvaultError))
-    lines.push("  hint: This is a fault in ovault. Run again with --debug to see where.");
+    lines.push("  hint: This is a fault in ovault or in a plugin. Run again with --debug to see where.");
   return lines.join("\n");
 }
 
