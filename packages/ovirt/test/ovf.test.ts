@@ -4,7 +4,7 @@ import { describe, expect, test } from "vitest";
 
 import { EngineAnswerError } from "../src/engine/errors.ts";
 import { parseXml } from "../src/engine/parse-xml.ts";
-import { readOvf } from "../src/ovf/read-ovf.ts";
+import { parseOvf, readOvf } from "../src/ovf/read-ovf.ts";
 import { rewriteOvf } from "../src/ovf/rewrite-ovf.ts";
 
 const DISK_1 = "11111111-1111-4111-8111-111111111111";
@@ -39,6 +39,10 @@ const ovf = `<?xml version="1.0" encoding="UTF-8"?><ovf:Envelope xmlns:ovf="o" x
 
 const none: ReadonlyMap<string, string> = new Map();
 
+function tag(digit: string): string {
+  return `ovault run ${digit.repeat(8)}-0000-4000-8000-000000000000`;
+}
+
 describe("reading", () => {
   test("a disk with snapshots is one disk, with its active volume", () => {
     expect(readOvf(ovf).disks).toEqual([
@@ -66,6 +70,19 @@ describe("reading", () => {
 });
 
 describe("rewriting", () => {
+  test("the tag of the run joins the description, in place of an older one, within the engine's limit", () => {
+    const once = rewriteOvf(ovf, { name: "n", disks: none, mac: "keep", tag: tag("1") });
+    expect(parseOvf(once).description?.text).toBe(`<keep> — ä (${tag("1")})`);
+    const twice = rewriteOvf(once, { name: "n", disks: none, mac: "keep", tag: tag("2") });
+    expect(parseOvf(twice).description?.text).toBe(`<keep> — ä (${tag("2")})`);
+    const bare = ovf.replace(/<Description>.*<\/Description>/, "");
+    const added = rewriteOvf(bare, { name: "n", disks: none, mac: "keep", tag: tag("3") });
+    expect(parseOvf(added).description?.text).toBe(tag("3"));
+    const long = ovf.replace("&lt;keep&gt;", "x".repeat(300));
+    const cut = rewriteOvf(long, { name: "n", disks: none, mac: "keep", tag: tag("4") });
+    expect(parseOvf(cut).description?.text).toHaveLength(255);
+  });
+
   test("whatever the new name is, it is the name, and nothing else has changed", () => {
     const kept = new Map([
       [DISK_1, DISK_1],

@@ -43,6 +43,7 @@ export function readOvf(text: string): OvfDescription {
 /** The elements of an OVF that have to do with what a restore changes. */
 export interface OvfElements {
   readonly name: XmlElement;
+  readonly description: XmlElement | undefined;
   readonly files: readonly XmlElement[];
   /** One for each volume: a disk with snapshots has several. */
   readonly volumes: readonly XmlElement[];
@@ -62,6 +63,7 @@ export function parseOvf(text: string): OvfElements {
   const items = content.descendants("Item");
   return {
     name,
+    description: content.child("Description"),
     files: root.child("References")?.all("File") ?? [],
     volumes: root.all("Section").flatMap((section) => section.all("Disk")),
     diskDrives: items.filter((item) => item.value("rasd:ResourceType") === DISK_DRIVE),

@@ -2,7 +2,9 @@ import { UsageError } from "@ovault/core";
 
 import type { XmlElement } from "../engine/xml-element.ts";
 import { escapeXml } from "../engine/xml-references.ts";
+import { withTag } from "../run-tag.ts";
 import { activeVolumes, diskIdOf, parseOvf } from "./read-ovf.ts";
+import type { OvfElements } from "./read-ovf.ts";
 
 export interface OvfRewrite {
   /** The name of the machine to be made. */
@@ -14,6 +16,8 @@ export interface OvfRewrite {
   readonly disks: ReadonlyMap<string, string>;
   /** `drop`: without MAC addresses, so that the engine gives new ones. */
   readonly mac: "keep" | "drop";
+  /** The run's tag, to stand in the description from the machine's first moment on. */
+  readonly tag?: string;
 }
 
 /** A range of the text, and what it becomes. */
@@ -40,6 +44,7 @@ export function rewriteOvf(text: string, rewrite: OvfRewrite): string {
 
   const edits = [
     renamed(ovf.name, rewrite.name),
+    ...(rewrite.tag === undefined ? [] : [tagged(ovf, rewrite.tag)]),
     ...ovf.files.map((file) => diskEdit(file, files.has(file.value("ovf:href")), rewrite, text)),
     ...ovf.volumes.map((volume) => diskEdit(volume, volumeIds.has(volume.value("ovf:diskId")), rewrite, text)),
     ...ovf.diskDrives.map((drive) => diskEdit(drive, true, rewrite, text)),
@@ -51,6 +56,11 @@ export function rewriteOvf(text: string, rewrite: OvfRewrite): string {
 
 function renamed(element: XmlElement, name: string): Edit {
   return { ...element.source, text: `<Name>${escapeXml(name)}</Name>` };
+}
+
+function tagged({ name, description }: OvfElements, tag: string): Edit {
+  const { start, end } = description?.source ?? { start: name.source.end, end: name.source.end };
+  return { start, end, text: `<Description>${escapeXml(withTag(description?.text, tag))}</Description>` };
 }
 
 function removed(element: XmlElement): Edit {

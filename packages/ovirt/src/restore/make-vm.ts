@@ -8,6 +8,7 @@ import { arrived, pending } from "../engine/wait.ts";
 import type { Polled } from "../engine/wait.ts";
 import type { Vm } from "../model/vm.ts";
 import { rewriteOvf } from "../ovf/rewrite-ovf.ts";
+import { hasTag, withTag } from "../run-tag.ts";
 import type { MadeDisk } from "./make-disk.ts";
 import type { MappedNic } from "./map-nics.ts";
 import type { RestoreDesign } from "./restore-design.ts";
@@ -24,10 +25,10 @@ const START_DEADLINE_MS = 10 * 60_000;
 export async function createVm(
   api: EngineApi,
   design: RestoreDesign,
-  name: string,
+  { name, tag }: { readonly name: string; readonly tag: string },
   signal: AbortSignal,
 ): Promise<{ readonly id: string }> {
-  const ovf = rewriteOvf(design.ovf, { name, disks: new Map(), mac: "drop" });
+  const ovf = rewriteOvf(design.ovf, { name, disks: new Map(), mac: "drop", tag });
   const request = { name, clusterId: design.cluster.id, ovf, regenerateIds: true };
   const attempt = async (pollSignal: AbortSignal): Promise<Polled<Vm>> => {
     try {
@@ -65,7 +66,7 @@ export async function completeVm(
     { deadlineMs: CREATE_DEADLINE_MS, signal },
   );
   const { description } = await api.vms.get(vmId, {}, signal);
-  await api.vms.describe(vmId, description ? `${description} (${parts.tag})` : parts.tag, signal);
+  if (!hasTag(description, parts.tag)) await api.vms.describe(vmId, withTag(description, parts.tag), signal);
   await connectNics(api, vmId, parts.design.nics, parts.mac, signal);
   await attachDisks(api, vmId, parts.disks, signal);
 }

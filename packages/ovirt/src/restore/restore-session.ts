@@ -55,7 +55,7 @@ export class OvirtRestoreSession implements RestoreSession {
       title: `restored virtual machine ${request.name}`,
       detail: { name: request.name, tag, diskIds: disks.map(({ id }) => id) },
     });
-    const id = await this.#createVm(handle);
+    const id = await this.#createVm(handle, tag);
     this.#vm = { handle, id };
     await handle.amend({ vmId: id });
     await completeVm(api, id, { design, disks, mac: request.mac, tag }, signal);
@@ -94,10 +94,10 @@ export class OvirtRestoreSession implements RestoreSession {
   }
 
   /** A machine that may be there although the engine did not say so is looked for, so that `abort` can remove it. */
-  async #createVm(handle: LedgerHandle): Promise<string> {
+  async #createVm(handle: LedgerHandle, tag: string): Promise<string> {
     const { api, design, request } = this.#parts;
     try {
-      return (await createVm(api, design, request.name, this.#context.signal)).id;
+      return (await createVm(api, design, { name: request.name, tag }, this.#context.signal)).id;
     } catch (error) {
       if (wasRefused(error)) {
         await handle.close();
