@@ -1,6 +1,6 @@
 import { z } from "zod";
 
-/** The options of this plugin; all have defaults. */
+/** The options of this plugin, under `strategies:` in ovault.yaml; all have defaults. */
 export const optionsSchema = z.strictObject({
   /** Connections to imageio on one host, over all disks of a run. */
   connectionsPerHost: z.int().min(1).max(8).default(8),
