@@ -80,6 +80,24 @@ describe("what a backup gets over", () => {
   });
 });
 
+test("a backup that the engine does not end any more is sealed as no base, and the next run clears up and compares", async () => {
+  const command = site.begin(["backup", "web01"]);
+  await command.printed("web01: finalize");
+  await site.lab.fault("engine-503", "on");
+  const { exitCode, stdout } = await command.ended;
+  await site.lab.fault("engine-503", "off");
+  expect(stdout).toMatch(/web01: warning: the backup could not be ended on the manager/);
+  expect(exitCode).toBe(0);
+  await witness.attribute(view);
+  expect(await site.remains()).not.toEqual([]);
+  view = await guestWrites();
+  const { id, disks } = await site.backUp("web01");
+  expect(disks).toMatchObject([{ mode: "compared", reason: expect.any(String) }]);
+  expect(await witness.attribute(view)).toEqual([id]);
+  expect(await site.remains()).toEqual([]);
+  expect(await witness.allDiffering()).toEqual([]);
+});
+
 describe("what ends a backup", () => {
   test.each([
     ["transfer-cut", "on", "E_IMAGEIO_CONNECTION", /the connection to imageio at .* failed/],

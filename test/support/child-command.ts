@@ -39,6 +39,16 @@ export class ChildCommand {
     void this.ended.finally(() => clearTimeout(timer));
   }
 
+  /** Resolves when the command has written this to stderr; rejects when it ends without. */
+  async printed(text: string): Promise<void> {
+    let seen = "";
+    for await (const piece of this.#child.stderr.iterator({ destroyOnReturn: false })) {
+      seen += String(piece);
+      if (seen.includes(text)) return;
+    }
+    throw new Error(`the command ended without ${JSON.stringify(text)}: ${seen}`);
+  }
+
   kill(signal: NodeJS.Signals): void {
     this.#child.kill(signal);
   }

@@ -7,6 +7,7 @@ import type {
   LedgerHandle,
   PointDocument,
   RunHooks,
+  RunLedger,
   SessionClosed,
   VirtualMachine,
 } from "@ovault/core";
@@ -32,6 +33,7 @@ export interface SessionParts {
   /** Checkpoints of older points, of no use after this one. */
   readonly retiring: readonly string[];
   readonly endDeadlineMs: number;
+  readonly ledger: RunLedger;
 }
 
 export interface TrackedCheckpoint {
@@ -50,14 +52,17 @@ export class ChangedBlockSession implements BackupSession {
   #transfers: readonly OpenTransfer[] = [];
   #disks: readonly DiskSource[] = [];
   #stopKeepAlive: () => Promise<void> = async () => {};
-  /** Older checkpoints that were there when the session was closed. */
-  #retiring: readonly string[] = [];
+  /** Older checkpoints that are there, as far as is known. */
+  #retiring: readonly string[];
+  /** The next increment can start here, and the point will remember the older checkpoints. */
+  #isBase = false;
 
   constructor(parts: SessionParts) {
-    const { api, vm, backup, documents, consistency } = parts;
+    const { api, vm, backup, documents, consistency, retiring } = parts;
     this.documents = documents;
     this.consistency = consistency;
     this.#parts = parts;
+    this.#retiring = retiring;
     this.#watch = new BackupWatch({ api, vm, backupId: backup.id }, () => void this.#disconnect());
   }
 
@@ -74,10 +79,14 @@ export class ChangedBlockSession implements BackupSession {
       backupId: this.#parts.backup.id,
       size: disk.logicalBytes,
     }));
-    this.#transfers = await openTransfers(requests, context, signal);
-    const clients = this.#transfers.map(({ client }) => client);
-    this.#stopKeepAlive = keepAlive(clients, context.inactivityTimeoutSeconds);
-    this.#disks = await openDisks(disks, this.#transfers, this.#watch, signal);
+    try {
+      this.#transfers = await openTransfers(requests, context, signal);
+      const clients = this.#transfers.map(({ client }) => client);
+      this.#stopKeepAlive = keepAlive(clients, context.inactivityTimeoutSeconds);
+      this.#disks = await openDisks(disks, this.#transfers, this.#watch, signal);
+    } catch (error) {
+      throw signal.aborted ? error : await this.#watch.explain(error);
+    }
   }
 
   /** The order is the engine's: connections, transfers, backup. Anything else leaves locked disks behind. */
@@ -104,10 +113,23 @@ export class ChangedBlockSession implements BackupSession {
     const { api, vm, checkpoint } = this.#parts;
     try {
       // Part of a sealed point from here on: nothing that a dead run left.
-      await checkpoint?.handle.close();
+      if (this.#isBase) await checkpoint?.handle.close();
       for (const id of this.#retiring) await removeCheckpoint(api, vm.id, id, signal);
     } catch (error) {
       this.#warn(`an old checkpoint of ${vm.name} is still there (${messageOf(error)}); the next run tries again`);
+      if (!this.#isBase) await this.#rememberRetiring();
+    }
+  }
+
+  /** A point that is no base names no checkpoints, so that only the ledger can. */
+  async #rememberRetiring(): Promise<void> {
+    const { vm, ledger } = this.#parts;
+    for (const checkpointId of this.#retiring) {
+      await ledger.open({
+        kind: "checkpoint",
+        title: `old checkpoint of ${vm.name}`,
+        detail: { vmId: vm.id, checkpointId },
+      });
     }
   }
 
@@ -120,6 +142,7 @@ export class ChangedBlockSession implements BackupSession {
     if (checkpoint === undefined) return new Map();
     const signal = AbortSignal.timeout(endDeadlineMs);
     this.#retiring = await existingCheckpoints(api, vm.id, retiring, signal).catch(() => retiring);
+    this.#isBase = true;
     return new Map(
       checkpoint.diskIds.map((diskId) => [
         diskId,

@@ -48,6 +48,7 @@ export async function openBackup(
   const session = new ChangedBlockSession({
     api,
     hooks,
+    ledger,
     vm,
     documents,
     consistency: now.status === "down" ? "offline" : "crash",

@@ -99,6 +99,7 @@ function readToken(answer: HttpAnswer, user: string): string {
   if (answer.status >= 502 && answer.status <= 504) {
     throw new EngineUnavailableError(`the engine's login service is not ready: HTTP ${answer.status}`, {
       context: { status: answer.status },
+      hint: "It may be starting; its state shows in `systemctl status ovirt-engine`.",
       sent: false,
     });
   }
