@@ -1,9 +1,9 @@
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 
-import { UsageError } from "@ovault/core";
+import { plural, UsageError } from "@ovault/core";
 
-import { formatBytes, formatDuration, parseSize, plural } from "../src/output/format.ts";
+import { formatBytes, formatDuration, parseSize } from "../src/output/format.ts";
 
 describe("sizes", () => {
   test("of whole units are read as they are written", () => {

@@ -1,8 +1,10 @@
+import { plural } from "@ovault/core";
+
 import type { RecoveryPoint } from "@ovault/core";
 
 import { examples, type CommandContext, type Define } from "../command.ts";
 import { Installation } from "../installation.ts";
-import { formatBytes, formatTime, plural } from "../output/format.ts";
+import { formatBytes, formatTime } from "../output/format.ts";
 import { table, type View } from "../output/view.ts";
 import { pointsOf } from "../select/find-point.ts";
 import { summarizePoint, type PointSummary } from "./point-summary.ts";

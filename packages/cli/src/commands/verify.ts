@@ -1,9 +1,9 @@
-import { UsageError, verifyPoints, type Damage, type Repository, type VerifyReport } from "@ovault/core";
+import { UsageError, verifyPoints, type Damage, type Repository, type VerifyReport, plural } from "@ovault/core";
 
 import { examples, type CommandContext, type Define } from "../command.ts";
 import { EXIT } from "../exit.ts";
 import { Installation } from "../installation.ts";
-import { formatBytes, plural } from "../output/format.ts";
+import { formatBytes } from "../output/format.ts";
 import { table, text, type View } from "../output/view.ts";
 import { findPoint } from "../select/find-point.ts";
 

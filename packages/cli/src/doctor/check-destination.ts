@@ -1,9 +1,8 @@
 import { randomUUID } from "node:crypto";
 
-import { Repository, StoreError, type ObjectStore } from "@ovault/core";
+import { Repository, StoreError, type ObjectStore, plural } from "@ovault/core";
 
 import type { Installation } from "../installation.ts";
-import { plural } from "../output/format.ts";
 import { ok, warn, type Checklist } from "./checklist.ts";
 
 /** That a destination can be written, read and deleted from, and holds a repository that opens. */

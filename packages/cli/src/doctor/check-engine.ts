@@ -1,3 +1,4 @@
+import { plural } from "@ovault/core";
 import type { OvirtManager } from "@ovault/ovirt";
 
 import { ok, skip, warn, type Checklist } from "./checklist.ts";
@@ -64,7 +65,8 @@ export async function checkIncremental(manager: OvirtManager, list: Checklist, s
     const inventory = await manager.inventory(signal);
     const disks = inventory.flatMap((vm) => vm.disks.map((disk) => ({ disk, title: `${vm.name}/${disk.alias}` })));
     const without = disks.filter(({ disk }) => disk.attributes["backup"] !== "incremental");
-    if (without.length === 0) return ok(`${inventory.length} virtual machines, ${disks.length} disks, all tracked`);
+    if (without.length === 0)
+      return ok(`${plural(inventory.length, "virtual machine")}, ${plural(disks.length, "disk")}, all tracked`);
     return warn(
       `${without.length} of ${disks.length} disks: ${without.map(({ title }) => title).join(", ")}`,
       "They are read in full every time. Switch 'Enable Incremental Backup' on in each disk's settings (QCOW2 only).",

@@ -1,10 +1,11 @@
+import { plural } from "@ovault/core";
+
 import type { Leftover, Manager } from "@ovault/core";
 
 import type { CommandContext } from "../command.ts";
 import type { Installation } from "../installation.ts";
 import { findLeftovers, removeLeftovers } from "../leftovers.ts";
 import { errorSummary } from "../output/error-text.ts";
-import { plural } from "../output/format.ts";
 import { Questions } from "../questions.ts";
 import { ok, skip, warn, type Checklist } from "./checklist.ts";
 

@@ -49,8 +49,3 @@ export function parseSize(written: string): number {
     hint: "Write bytes, or a number with K, M, G or T: 64K, 1.5G.",
   });
 }
-
-/** `count` and the word, with an s where it belongs. */
-export function plural(count: number, word: string): string {
-  return `${count} ${word}${count === 1 ? "" : "s"}`;
-}
