@@ -60,18 +60,35 @@ const REMOVE_TIMEOUT_MS = 5_000;
  */
 export async function startLab(options: LabOptions): Promise<RunningLab> {
   options.signal?.throwIfAborted();
-  const vms = options.vms ?? [];
-  await requireVms(vms);
+  await requireVms(options.vms ?? []);
   const directory = new LabDirectory(options.directory);
   await directory.create();
   await requireNobody(directory);
+  const started: (() => Promise<void>)[] = [];
+  try {
+    const lab = await startParts(options, directory, started);
+    stopOnAbort(lab, options.signal);
+    return lab;
+  } catch (error) {
+    for (const stop of started.toReversed()) await stop();
+    throw error;
+  }
+}
+
+/** Notes in `started` how to stop each part that runs already; the lab that is returned ends itself. */
+async function startParts(
+  options: LabOptions,
+  directory: LabDirectory,
+  started: (() => Promise<void>)[],
+): Promise<RunningLab> {
   const authority = await directory.authority();
   const certificate = await directory.serverCertificate(authority);
   const store = await openState(directory, options);
-  await using started = new AsyncDisposableStack();
-  const hypervisor = started.adopt(await QemuHypervisor.open(directory.storage), (one) => one.close());
+  const hypervisor = await QemuHypervisor.open(directory.storage);
+  started.push(() => hypervisor.close());
   const faults = new FaultSwitches();
-  const imageio = started.adopt(await startImageio(options, certificate, faults), (one) => one.close());
+  const imageio = await startImageio(options, certificate, faults);
+  started.push(() => imageio.close());
   const password = await directory.password();
   const { engine, port } = await Engine.start({
     store,
@@ -84,7 +101,7 @@ export async function startLab(options: LabOptions): Promise<RunningLab> {
     ports: options.port === undefined ? [...(await lastPort(directory)), 0] : [options.port],
     stepMs: options.delayMs ?? DEFAULT_DELAY_MS,
   });
-  started.adopt(engine, (one) => one.stop());
+  started.push(() => engine.stop());
   const lab = new RunningLab({
     directory,
     engine,
@@ -96,14 +113,12 @@ export async function startLab(options: LabOptions): Promise<RunningLab> {
     password,
     caFingerprint: fingerprintOf(authority.certificatePem),
   });
-  for (const { name, images, down } of vms) {
+  for (const { name, images, down } of options.vms ?? []) {
     if (!lab.vms.some((vm) => vm.name === name)) await lab.addVm({ name, images, down: down ?? false });
   }
   await store.flush();
   await writeFile(directory.infoFile, `${JSON.stringify({ pid: process.pid, port, url: lab.url })}\n`, { mode: 0o600 });
   await lab.acceptControl();
-  started.move(); // from here on the lab ends itself
-  stopOnAbort(lab, options.signal);
   return lab;
 }
 
