@@ -12,11 +12,19 @@ export class ChunkReader {
   readonly #store: ObjectStore;
   readonly #index: ChunkIndex;
   readonly #codecs: CodecTable;
+  readonly #completeIndex: (signal: AbortSignal) => Promise<void>;
 
-  constructor(store: ObjectStore, index: ChunkIndex, codecs: CodecTable) {
+  /** `completeIndex` is called for every chunk that the index does not know, before it counts as lost. */
+  constructor(
+    store: ObjectStore,
+    index: ChunkIndex,
+    codecs: CodecTable,
+    completeIndex: (signal: AbortSignal) => Promise<void>,
+  ) {
     this.#store = store;
     this.#index = index;
     this.#codecs = codecs;
+    this.#completeIndex = completeIndex;
   }
 
   /**
@@ -24,6 +32,7 @@ export class ChunkReader {
    * and from then on the chunk counts as unknown, so that a backup that meets it stores it again.
    */
   async load(id: ChunkId, signal: AbortSignal): Promise<Uint8Array> {
+    if (this.#index.entryOf(id) === undefined) await this.#completeIndex(signal);
     let failure: unknown;
     for (const place of this.#index.find(id)) {
       try {

@@ -12,11 +12,14 @@ export interface DamagedObject {
   readonly error: unknown;
 }
 
-/**
- * Fills `index` from the index objects. Where one of them is damaged, packs that no whole index object lists are asked
- * for their own directories, so that a lost index object costs time and never data.
- */
-export async function loadIndex(store: ObjectStore, index: ChunkIndex, signal: AbortSignal): Promise<DamagedObject[]> {
+export interface LoadedIndex {
+  readonly damaged: readonly DamagedObject[];
+  /** Names of the packs that whole index objects list. */
+  readonly listed: ReadonlySet<string>;
+}
+
+/** Fills `index` from the index objects. */
+export async function loadIndex(store: ObjectStore, index: ChunkIndex, signal: AbortSignal): Promise<LoadedIndex> {
   const damaged: DamagedObject[] = [];
   const listed = new Set<string>();
   for await (const { key } of store.list(INDEX, { signal })) {
@@ -30,7 +33,20 @@ export async function loadIndex(store: ObjectStore, index: ChunkIndex, signal: A
       damaged.push({ key, error });
     }
   }
-  if (damaged.length === 0) return damaged;
+  return { damaged, listed };
+}
+
+/**
+ * Asks the packs that no whole index object lists for their own directories, so that an index object that is damaged or
+ * gone costs time and never data. Most of what it finds is what killed runs left.
+ */
+export async function indexUnlistedPacks(
+  store: ObjectStore,
+  index: ChunkIndex,
+  listed: ReadonlySet<string>,
+  signal: AbortSignal,
+): Promise<readonly DamagedObject[]> {
+  const damaged: DamagedObject[] = [];
   for await (const { key, bytes } of store.list(PACKS, { signal })) {
     const name = key.slice(key.lastIndexOf("/") + 1);
     if (listed.has(name)) continue;

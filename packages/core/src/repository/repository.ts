@@ -16,7 +16,7 @@ import { ChunkWriter } from "./chunk-writer.ts";
 import { decodeDocument, encodeDocument } from "./document.ts";
 import { copyOf } from "../util/copy-of.ts";
 import { REPOSITORY_KEY } from "./layout.ts";
-import { loadIndex, type DamagedObject } from "./load-index.ts";
+import { indexUnlistedPacks, loadIndex, type DamagedObject, type LoadedIndex } from "./load-index.ts";
 import type { PackKind } from "./pack-format.ts";
 import { RecoveryPoints } from "./recovery-points.ts";
 
@@ -64,8 +64,9 @@ export class Repository {
   readonly points: RecoveryPoints;
   readonly chunks: ChunkReader;
   readonly index: ChunkIndex;
-  /** Index objects and packs that did not prove themselves while the index was loaded. */
-  readonly damaged: readonly DamagedObject[];
+  readonly #damaged: DamagedObject[];
+  readonly #listed: ReadonlySet<string>;
+  #completion: Promise<void> | undefined;
   readonly #codec: Codec;
   readonly #packBytes: number;
 
@@ -73,15 +74,17 @@ export class Repository {
     store: ObjectStore,
     settings: RepositorySettings,
     index: ChunkIndex,
-    damaged: readonly DamagedObject[],
+    { damaged, listed }: LoadedIndex,
     options: OpenOptions,
   ) {
     this.store = store;
     this.settings = settings;
     this.index = index;
-    this.damaged = damaged;
+    this.#damaged = [...damaged];
+    this.#listed = listed;
     this.points = new RecoveryPoints(store);
-    this.chunks = new ChunkReader(store, index, new CodecTable(options.codecs));
+    const codecs = new CodecTable(options.codecs);
+    this.chunks = new ChunkReader(store, index, codecs, (signal) => this.#completeIndex(signal));
     this.#codec = options.codec ?? lz4;
     this.#packBytes = options.packBytes ?? DEFAULT_PACK_BYTES;
   }
@@ -108,8 +111,14 @@ export class Repository {
   static async open(store: ObjectStore, options: OpenOptions): Promise<Repository> {
     const settings = await readSettings(store, options.signal);
     const index = new ChunkIndex();
-    const damaged = await loadIndex(store, index, options.signal);
-    return new Repository(store, settings, index, damaged, options);
+    const repository = new Repository(store, settings, index, await loadIndex(store, index, options.signal), options);
+    if (repository.damaged.length > 0) await repository.#completeIndex(options.signal);
+    return repository;
+  }
+
+  /** Index objects and packs that did not prove themselves while the index was loaded. */
+  get damaged(): readonly DamagedObject[] {
+    return this.#damaged;
   }
 
   /** A writer for one run. `anew`: kinds of chunks that are stored again although they are known. */
@@ -127,6 +136,19 @@ export class Repository {
 
   async close(): Promise<void> {
     await this.store.close();
+  }
+
+  /** Once, unless it fails. */
+  async #completeIndex(signal: AbortSignal): Promise<void> {
+    this.#completion ??= indexUnlistedPacks(this.store, this.index, this.#listed, signal).then((damaged) => {
+      this.#damaged.push(...damaged);
+    });
+    try {
+      await this.#completion;
+    } catch (error) {
+      this.#completion = undefined;
+      throw error;
+    }
   }
 }
 
