@@ -7,7 +7,7 @@ import { promisify } from "node:util";
 import { stringify } from "yaml";
 
 import type { PointSummary } from "@ovault/cli";
-import { Repository, type RecoveryPoint } from "@ovault/core";
+import { Repository, type BaseMarker, type RecoveryPoint } from "@ovault/core";
 import { createFilesystemDestination, FilesystemStore } from "@ovault/destination-filesystem";
 import { labConfiguration, startLab, type Lab, type LabOptions } from "@ovault/lab";
 
@@ -134,8 +134,18 @@ export class PracticeSite {
    * named in `vms` belong there, and so does, for each machine, the checkpoint that its next increment needs.
    */
   async remains(vms: readonly string[] = []): Promise<readonly string[]> {
+    return await this.#remains(vms, ({ checkpointId }) => [checkpointId]);
+  }
+
+  /** The same, but for checkpoints of older points that the next run is known to retire: a run that is cut short owes them. */
+  async remainsUnknown(vms: readonly string[] = []): Promise<readonly string[]> {
+    return await this.#remains(vms, ({ checkpointId, retiring }) => [checkpointId, ...toArray(retiring)]);
+  }
+
+  async #remains(vms: readonly string[], known: (base: BaseMarker) => readonly unknown[]): Promise<readonly string[]> {
     const latest = new Map((await this.points()).map((point) => [point.vm.id, point]));
-    const needed = [...latest.values()].flatMap(({ disks }) => disks.map(({ base }) => base?.["checkpointId"]));
+    const records = [...latest.values()].flatMap(({ disks }) => disks);
+    const needed = records.flatMap(({ base }) => (base === undefined ? [] : known(base)));
     const leftovers = await this.lab.leftovers();
     const beyond = {
       ...leftovers,
@@ -165,4 +175,8 @@ export interface Failure {
   readonly code: string;
   readonly message: string;
   readonly hint: string | null;
+}
+
+function toArray(value: unknown): readonly unknown[] {
+  return Array.isArray(value) ? value : [];
 }

@@ -1,0 +1,164 @@
+import { cp, open, readFile, rm, truncate, writeFile } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+
+import { PracticeSite } from "../support/practice-site.ts";
+import { treeOf } from "../support/tree.ts";
+import { Witness } from "../support/witness.ts";
+
+const MIB = 1024 * 1024;
+/** Byte 9 of a pack says what it holds. */
+const KINDS = { 1: "blocks", 2: "pages" } as const;
+
+/** What a backup added to the repository. */
+interface Added {
+  readonly blocks: string;
+  readonly pages: string;
+  readonly index: string;
+  readonly manifest: string;
+}
+
+let site: PracticeSite;
+let witness: Witness;
+let added: Added;
+let older: string;
+let damaged: string;
+beforeAll(async () => {
+  site = await PracticeSite.start({ vms: { web01: [{ format: "qcow2", bytes: 4 * MIB }] } });
+  witness = new Witness(site);
+  older = await backUp(1);
+  const before = await treeOf(site.repositoryDirectory);
+  damaged = await backUp(2);
+  const after = await treeOf(site.repositoryDirectory);
+  added = await sortOut(Object.keys(after).filter((name) => !(name in before)));
+  await cp(site.repositoryDirectory, site.file("pristine"), { recursive: true });
+});
+afterAll(() => site.stop());
+
+beforeEach(async () => {
+  await rm(site.repositoryDirectory, { recursive: true });
+  await cp(site.file("pristine"), site.repositoryDirectory, { recursive: true });
+});
+
+async function backUp(megabyte: number): Promise<string> {
+  await site.lab.write("web01", "0", { kind: "random", seed: `${megabyte}`, offset: megabyte * MIB, length: MIB });
+  const view = await witness.look("web01");
+  const { id } = await site.backUp("web01");
+  await witness.attribute(view);
+  return id;
+}
+
+async function sortOut(names: readonly string[]): Promise<Added> {
+  const found = { blocks: "", pages: "", index: "", manifest: "" };
+  for (const name of names) {
+    const path = join(site.repositoryDirectory, name);
+    if (name.startsWith("index/")) found.index = path;
+    if (name.startsWith("points/")) found.manifest = path;
+    if (!name.startsWith("packs/")) continue;
+    const kind = (await readFile(path))[9];
+    if (kind === 1 || kind === 2) found[KINDS[kind]] = path;
+  }
+  return found;
+}
+
+/** One bit of a byte in the middle. */
+async function flip(file: string): Promise<void> {
+  const handle = await open(file, "r+");
+  const offset = Math.floor((await handle.stat()).size / 2);
+  const { buffer } = await handle.read(Buffer.alloc(1), 0, 1, offset);
+  await handle.write(Buffer.of((buffer[0] ?? 0) ^ 0x10), 0, 1, offset);
+  await handle.close();
+}
+
+async function cut(file: string): Promise<void> {
+  await truncate(file, Math.floor((await readFile(file)).length * 0.6));
+}
+
+async function garble(file: string): Promise<void> {
+  await writeFile(file, "not what was written");
+}
+
+interface Report {
+  readonly damage: readonly { readonly point: string | null; readonly reason: string }[];
+}
+
+async function verifyAll(): Promise<{ readonly exitCode: number | null; readonly report: Report }> {
+  const { exitCode, stdout, stderr } = await site.ovault("verify", "--all", "--json");
+  if (stdout === "") throw new Error(`verify ended with ${exitCode}: ${stderr}`);
+  const report: Report = JSON.parse(stdout);
+  return { exitCode, report };
+}
+
+async function expectNextBackupIsGood(): Promise<void> {
+  const id = await backUp(3);
+  expect(await witness.differing(id)).toEqual([]);
+}
+
+describe("damage to what a point is made of", () => {
+  test.each([
+    ["a flipped bit in a pack", "blocks", flip],
+    ["a cut pack", "blocks", cut],
+    ["a missing pack", "blocks", rm],
+    ["a flipped bit in a pack of pages", "pages", flip],
+    ["a missing pack of pages", "pages", rm],
+  ] as const)(
+    "%s is found, never given back, and does not reach other points or the next one",
+    async (_, what, harm) => {
+      await harm(added[what]);
+      const file = site.file(`refused-${damaged}.raw`);
+      const [verified, refused, others] = await Promise.all([
+        verifyAll(),
+        site.fail("restore", damaged, "--disk", "0", "--to-file", file),
+        witness.differing(older),
+      ]);
+      expect(verified.exitCode).toBe(5);
+      expect(verified.report.damage.some(({ point }) => point === damaged)).toBe(true);
+      expect(verified.report.damage.some(({ point }) => point === older)).toBe(false);
+      expect(refused).toMatchObject({ exitCode: 5, code: expect.stringMatching(/^E_INTEGRITY|^E_/) });
+      expect(existsSync(file)).toBe(false);
+      expect(others).toEqual([]);
+      await expectNextBackupIsGood();
+    },
+  );
+
+  test.each([
+    ["a flipped bit in a manifest", flip],
+    ["a cut manifest", cut],
+    ["a garbled manifest", garble],
+  ] as const)("%s is found, and is as no point to the next backup", async (_, harm) => {
+    await harm(added.manifest);
+    const [verified, refused, others] = await Promise.all([
+      verifyAll(),
+      site.fail("restore", damaged, "--disk", "0", "--to-file", site.file("refused.raw")),
+      witness.differing(older),
+    ]);
+    expect(verified.exitCode).toBe(5);
+    expect(verified.report.damage).toMatchObject([{ reason: expect.stringContaining(damaged) }]);
+    expect(refused.exitCode).toBe(5);
+    expect(others).toEqual([]);
+    await expectNextBackupIsGood();
+  });
+});
+
+describe("damage to what can be made anew", () => {
+  test.each([
+    ["a flipped bit in an index", flip],
+    ["a cut index", cut],
+  ] as const)("%s is found, and costs no point", async (_, harm) => {
+    await harm(added.index);
+    const verified = await verifyAll();
+    expect(verified.exitCode).toBe(5);
+    expect(verified.report.damage).toMatchObject([{ point: null, reason: expect.stringContaining("index/") }]);
+    expect([...(await witness.differing(older)), ...(await witness.differing(damaged))]).toEqual([]);
+    await expectNextBackupIsGood();
+  });
+
+  test("a missing index costs nothing", async () => {
+    await rm(added.index);
+    expect(await verifyAll()).toMatchObject({ exitCode: 0, report: { damage: [] } });
+    expect([...(await witness.differing(older)), ...(await witness.differing(damaged))]).toEqual([]);
+    await expectNextBackupIsGood();
+  });
+});
