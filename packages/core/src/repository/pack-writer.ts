@@ -9,7 +9,7 @@ export interface PackWriterOptions {
   readonly kind: PackKind;
   /** A pack is put when it has reached this many bytes. */
   readonly targetBytes: number;
-  /** Packs being put at once; `append` waits beyond. Bounds memory to (maxPuts + 1) packs. */
+  /** Packs being put at once; `append` waits for one to be done. Bounds memory to maxPuts packs and the one being filled. */
   readonly maxPuts: number;
   readonly onPut: (listing: PackListing) => void | Promise<void>;
   readonly signal: AbortSignal;
@@ -38,7 +38,7 @@ export class PackWriter {
     this.#parts.push(stored);
     this.#bytes += stored.byteLength;
     if (this.#bytes >= this.#options.targetBytes) this.#put();
-    while (this.#puts.size > this.#options.maxPuts) await Promise.race(this.#puts);
+    while (this.#puts.size >= this.#options.maxPuts) await Promise.race(this.#puts);
     this.#rethrow();
   }
 
