@@ -1,6 +1,7 @@
 import { Command } from "commander";
 
 import type { Define, Invoke } from "./command.ts";
+import { withCommonOptions } from "./common-options.ts";
 import { version } from "./version.ts";
 
 interface Entry {
@@ -60,11 +61,3 @@ export function createProgram(invoke: Invoke): Command {
 }
 
 const loaders = new WeakMap<Command, () => Promise<void>>();
-
-/** Accepted by every command, before or after its name. */
-export function withCommonOptions(command: Command): Command {
-  return command
-    .option("--config <file>", "configuration (default: $OVAULT_CONFIG or ./ovault.yaml)")
-    .option("--json", "print the result as JSON, and errors as JSON on stderr")
-    .option("--debug", "show stack traces of errors");
-}

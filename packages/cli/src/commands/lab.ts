@@ -1,5 +1,5 @@
 import { examples, type Define } from "../command.ts";
-import { withCommonOptions } from "../program.ts";
+import { withCommonOptions } from "../common-options.ts";
 import { defineFault } from "./lab/fault.ts";
 import { defineStart } from "./lab/start.ts";
 import { defineStatus } from "./lab/status.ts";

@@ -1,6 +1,23 @@
 import type { BackupMode } from "./disk-source.ts";
-import type { BaseMarker, Consistency, PointDocument } from "./strategy.ts";
+import type { JsonObject } from "./json.ts";
 import type { Disk, VirtualMachine } from "./virtual-machine.ts";
+
+/**
+ * Where the next increment of a disk can start. Opaque to core: the strategy that wrote it reads it back from the last
+ * sealed point, never from job state.
+ */
+export type BaseMarker = JsonObject;
+
+/** How consistent the data is: the file systems were quiesced, or it is as after a power cut, or the VM was off. */
+export type Consistency = "filesystem" | "crash" | "offline";
+
+/** A configuration document kept with a point. */
+export interface PointDocument {
+  /** File name, e.g. `vm.ovf`. */
+  readonly name: string;
+  readonly mediaType: string;
+  readonly text: string;
+}
 
 /** One disk inside a recovery point. */
 export interface DiskRecord {

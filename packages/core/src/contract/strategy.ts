@@ -1,9 +1,8 @@
 import type { DiskSource } from "./disk-source.ts";
 import type { DiskTarget } from "./disk-target.ts";
-import type { JsonObject } from "./json.ts";
 import type { LedgerEntry, RunLedger } from "./ledger.ts";
 import type { Manager } from "./manager.ts";
-import type { DiskRecord, RecoveryPoint } from "./recovery-point.ts";
+import type { BaseMarker, Consistency, DiskRecord, PointDocument, RecoveryPoint } from "./recovery-point.ts";
 import type { Disk, VirtualMachine } from "./virtual-machine.ts";
 import type { RunHooks } from "../hooks/run-hooks.ts";
 
@@ -26,12 +25,6 @@ export interface RunContext {
   readonly hooks: RunHooks;
   readonly signal: AbortSignal;
 }
-
-/**
- * Where the next increment of a disk can start. Opaque to core: the strategy that wrote it reads it back from the last
- * sealed point, never from job state.
- */
-export type BaseMarker = JsonObject;
 
 export interface BackupRequest {
   readonly vm: VirtualMachine;
@@ -66,16 +59,6 @@ export interface BackupSession {
 export interface SessionClosed {
   /** By disk id; a disk without an entry cannot be the base of an increment. */
   readonly bases: ReadonlyMap<string, BaseMarker>;
-}
-
-/** How consistent the data is: the file systems were quiesced, or it is as after a power cut, or the VM was off. */
-export type Consistency = "filesystem" | "crash" | "offline";
-
-export interface PointDocument {
-  /** File name, e.g. `vm.ovf`. */
-  readonly name: string;
-  readonly mediaType: string;
-  readonly text: string;
 }
 
 export interface RestoreRequest {
