@@ -49,7 +49,8 @@ export interface BackupSession {
    * Ends everything this session holds on the manager, in the strict order the manager needs, and waits until it is
    * gone. `complete`: all data was read; the answer tells per disk where the next increment can start. `failed`: drops
    * whatever would have become a base. Must work, as far as possible, when the session is already broken; it has
-   * deadlines of its own and does not listen to the run's signal.
+   * deadlines of its own and does not listen to the run's signal. A `failed` may follow a `complete`: the point could not
+   * be sealed.
    */
   close(outcome: "complete" | "failed"): Promise<SessionClosed>;
   /** After the point is sealed: best-effort removal of what older points needed, e.g. old checkpoints. Never throws. */

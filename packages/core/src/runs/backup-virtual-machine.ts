@@ -122,7 +122,12 @@ class BackupRun {
     const session = await this.#open(attempt);
     const copied = await this.#copy(session, attempt);
     const disks = damage === undefined ? copied.disks : copied.disks.map((record) => ({ ...record, reason: damage }));
-    const point = await this.#seal({ session, selected, base, takenAt, disks, closed: copied.closed });
+    const point = await this.#seal({ session, selected, base, takenAt, disks, closed: copied.closed }).catch(
+      async (error: unknown) => {
+        await this.#abandon(session);
+        throw error;
+      },
+    );
     this.#phase("retire", "removing what only older points needed");
     await session.retire(this.#signal);
     return point;

@@ -131,6 +131,13 @@ test("a run that fails at any step seals nothing, cleans up, and is nobody's bas
   expect(await restoredBytes(repository, await backup())).toEqual(changed.bytes);
 });
 
+test("a point that cannot be sealed leaves nothing that would have been its base", async () => {
+  const steps: string[] = [];
+  platform.step = (name) => steps.push(name);
+  await expect(backup({ taps: [veto] })).rejects.toThrow("vetoed");
+  expect(steps.slice(-2)).toEqual(["close complete", "close failed"]);
+});
+
 test("a store that fails at any call of a run leaves the platform clean and earlier points whole", async () => {
   await fc.assert(
     fc.asyncProperty(arbitraryDisk(5), fc.integer({ min: 1, max: 25 }), async (disk, call) => {
