@@ -1,4 +1,4 @@
-import { AuthenticationError, CertificateError } from "@ovault/core";
+import { AuthenticationError, CancelledError, CertificateError } from "@ovault/core";
 
 import {
   EngineConflictError,
@@ -9,12 +9,14 @@ import {
 } from "./errors.ts";
 
 /**
- * True when a failed request certainly changed nothing on the engine. False when it may have been carried out although no
- * answer came: then what it would have made must be looked for.
+ * True when a failed request to make something certainly changed nothing on the engine. False when it may have been
+ * carried out although no answer came: then what it would have made must be looked for. The engine client does not
+ * interrupt such requests, so that one that was cancelled was never sent.
  */
 export function wasRefused(error: unknown): boolean {
   if (error instanceof EngineUnavailableError) return !error.sent;
   return (
+    error instanceof CancelledError ||
     error instanceof EngineFaultError ||
     error instanceof EngineConflictError ||
     error instanceof EnginePermissionError ||
