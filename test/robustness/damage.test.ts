@@ -76,6 +76,14 @@ async function cut(file: string): Promise<void> {
   await truncate(file, Math.floor((await readFile(file)).length * 0.6));
 }
 
+/** One bit of the directory at the end of a pack, which nobody reads while the index is whole. */
+async function flipDirectory(file: string): Promise<void> {
+  const bytes = await readFile(file);
+  const at = bytes.length - 60;
+  bytes[at] = (bytes[at] ?? 0) ^ 1;
+  await writeFile(file, bytes);
+}
+
 async function garble(file: string): Promise<void> {
   await writeFile(file, "not what was written");
 }
@@ -146,6 +154,14 @@ describe("damage to what can be made anew", () => {
     expect(verified.report.damage).toMatchObject([{ point: null, reason: expect.stringContaining("index/") }]);
     expect([...(await witness.differing(older)), ...(await witness.differing(damaged))]).toEqual([]);
     expect(await witness.differing(await backUp(3))).toEqual([]);
+  });
+
+  test("a flipped bit in the directory of a pack is found, and costs no point", async () => {
+    await flipDirectory(added.blocks);
+    const verified = await verifyAll();
+    expect(verified.exitCode).toBe(5);
+    expect(verified.report.damage).toMatchObject([{ point: null, reason: expect.stringContaining("packs/") }]);
+    expect(await witness.differing(damaged)).toEqual([]);
   });
 
   test("a missing index costs nothing", async () => {

@@ -1,4 +1,4 @@
-import { UsageError, verifyPoints, type Damage, type Repository, type VerifyReport, plural } from "@ovault/core";
+import { plural, UsageError, verifyPoints, verifyRepository, type VerifyReport } from "@ovault/core";
 
 import { examples, type CommandContext, type Define } from "../command.ts";
 import { EXIT } from "../exit.ts";
@@ -45,19 +45,7 @@ export async function verify(
   if (wanted !== undefined) {
     return await verifyPoints(repository, [await findPoint(repository, wanted, signal)], read);
   }
-  const { points, damaged } = await repository.points.list(signal);
-  const report = await verifyPoints(repository, points, read);
-  const unreadable = damaged.map(({ key, error }) => damagedObject(key, error));
-  return { ...report, damage: [...unreadable, ...damagedPacks(repository), ...report.damage] };
-}
-
-function damagedPacks(repository: Repository): readonly Damage[] {
-  return repository.damaged.map(({ key, error }) => damagedObject(key, error));
-}
-
-function damagedObject(key: string, error: unknown): Damage {
-  const reason = `${key}: ${error instanceof Error ? error.message : String(error)}`;
-  return { point: null, disk: null, offset: null, reason };
+  return await verifyRepository(repository, read);
 }
 
 export function reportView({ points, chunks, bytes, damage }: VerifyReport): View {
