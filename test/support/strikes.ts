@@ -6,7 +6,7 @@ import type { Strike } from "./child-command.ts";
 import type { PracticeSite } from "./practice-site.ts";
 
 /** How many strikes at steps a test does; OVAULT_KILLS changes it, and enough of them hit every step. */
-export const KILLS_AT_STEPS = Number(process.env["OVAULT_KILLS"] ?? 6);
+export const KILLS_AT_STEPS = Number(process.env["OVAULT_KILLS"] ?? 4);
 /** How many strikes at random moments. */
 export const KILLS_AT_RANDOM = Math.ceil((KILLS_AT_STEPS * 2) / 3);
 
