@@ -53,18 +53,25 @@ test(
   },
 );
 
-test("a restore that is killed between its last two words leaves no disk without a machine", async () => {
-  const steps = await stepsOf(site, restoreAs("unhurried"));
-  const lastWord = steps.lastIndexOf("before datasync");
-  for (const [index, step] of [lastWord - 1, lastWord, lastWord + 1, lastWord + 2].entries()) {
-    const { strike, title } = strikeAtStep(steps, step + 1, "SIGKILL");
-    const name = `last-words-${index}`;
-    await site.begin(restoreAs(name), { strike }).ended;
-    await site.succeed("doctor", "--fix", "--yes");
-    const machines = site.lab.vms.map((vm) => vm.name);
-    expect({ title, remains: await site.remains(machines) }).toEqual({ title, remains: [] });
-  }
-});
+test.for([
+  // Nobody has written its id down.
+  ["an upload that was made a moment ago", (steps) => [steps.findIndex((step) => /^answered .*transfers$/.test(step))]],
+  // The entries of the disks are closed, that of the machine is not.
+  ["a machine that is all but finished", (steps) => around(steps.lastIndexOf("before datasync"))],
+] as const satisfies readonly [string, (steps: readonly string[]) => readonly number[]][])(
+  "a restore that is killed leaves nothing of %s",
+  { timeout: TIMEOUT_MS },
+  async ([, choose]) => {
+    const steps = await stepsOf(site, restoreAs(`unhurried-${performance.now()}`));
+    for (const index of choose(steps)) {
+      const { strike, title } = strikeAtStep(steps, index + 1, "SIGKILL");
+      await site.begin(restoreAs(`struck-at-${index}`), { strike }).ended;
+      await site.succeed("doctor", "--fix", "--yes");
+      const machines = site.lab.vms.map(({ name }) => name);
+      expect({ title, remains: await site.remains(machines) }).toEqual({ title, remains: [] });
+    }
+  },
+);
 
 test(
   "a killed restore to a file leaves no file of that name, or all of it",
@@ -83,6 +90,10 @@ test(
     await annotate(`${killed} of ${strikes.length} were killed in time`);
   },
 );
+
+function around(index: number): readonly number[] {
+  return [index - 1, index, index + 1];
+}
 
 function restoreAs(name: string): readonly string[] {
   return ["restore", point, "--as", name];

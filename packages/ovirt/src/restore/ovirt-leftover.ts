@@ -5,6 +5,7 @@ import type { Leftover, LedgerEntry } from "@ovault/core";
 
 import type { EngineApi } from "../api/engine-api.ts";
 import { isFinalTransferPhase } from "../model/image-transfer.ts";
+import type { ImageTransfer } from "../model/image-transfer.ts";
 import { hasTag } from "../run-tag.ts";
 import { endTransfer } from "../transfer/end-transfer.ts";
 import { removeDisk } from "./remove-disk.ts";
@@ -12,6 +13,7 @@ import { removeVm } from "./remove-vm.ts";
 
 const transferDetail = z.object({
   diskId: z.string(),
+  direction: z.enum(["download", "upload"]),
   backupId: z.string().optional(),
   transferId: z.string().optional(),
 });
@@ -39,14 +41,15 @@ export async function ovirtLeftover(api: EngineApi, entry: LedgerEntry, signal: 
 }
 
 async function transferLeftover(api: EngineApi, entry: LedgerEntry, signal: AbortSignal): Promise<Leftover> {
-  const { diskId, backupId, transferId } = transferDetail.parse(entry.detail);
+  const { diskId, direction, backupId, transferId } = transferDetail.parse(entry.detail);
+  // Its id was not written down any more. A backup of ours, or a disk that we made to fill it, tells whose it is.
+  const isOurs = (transfer: ImageTransfer): boolean =>
+    transfer.diskId === diskId && transfer.backupId === backupId && (backupId !== undefined || direction === "upload");
   const transfers = await api.transfers.list(signal);
   const found = transfers.find(
-    ({ id, phase, ...transfer }) =>
-      !isFinalTransferPhase(phase) &&
-      (transferId === undefined
-        ? transfer.diskId === diskId && transfer.backupId === backupId && backupId !== undefined
-        : id === transferId),
+    (transfer) =>
+      !isFinalTransferPhase(transfer.phase) &&
+      (transferId === undefined ? isOurs(transfer) : transfer.id === transferId),
   );
   if (found === undefined) return gone(entry);
   return {
