@@ -56,6 +56,7 @@ test(
 test.for([
   // Nobody has written its id down.
   ["an upload that was made a moment ago", (steps) => [steps.findIndex((step) => /^answered .*transfers$/.test(step))]],
+  ["a machine that was made a moment ago", (steps) => [steps.findIndex((step) => /^answered POST .*vms$/.test(step))]],
   // The entries of the disks are closed, that of the machine is not.
   ["a machine that is all but finished", (steps) => around(steps.lastIndexOf("before datasync"))],
 ] as const satisfies readonly [string, (steps: readonly string[]) => readonly number[]][])(
@@ -65,10 +66,13 @@ test.for([
     const steps = await stepsOf(site, restoreAs(`unhurried-${performance.now()}`));
     for (const index of choose(steps)) {
       const { strike, title } = strikeAtStep(steps, index + 1, "SIGKILL");
-      await site.begin(restoreAs(`struck-at-${index}`), { strike }).ended;
+      const name = `struck-at-${index}`;
+      await site.begin(restoreAs(name), { strike }).ended;
       await site.succeed("doctor", "--fix", "--yes");
-      const machines = site.lab.vms.map(({ name }) => name);
-      expect({ title, remains: await site.remains(machines) }).toEqual({ title, remains: [] });
+      const machines = site.lab.vms.map((vm) => vm.name);
+      const differing = machines.includes(name) ? await witness.vmDiffering(point, name) : [];
+      const found = { title, remains: await site.remains(machines), differing };
+      expect(found).toEqual({ title, remains: [], differing: [] });
     }
   },
 );
