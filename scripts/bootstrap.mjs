@@ -19,6 +19,7 @@ const SYSTEM_COMMANDS = {
   nbdinfo: "libnbd-bin",
   nbdcopy: "libnbd-bin",
   mke2fs: "e2fsprogs",
+  openssl: "openssl",
 };
 
 /** Brings the workspace to where everything runs. Does nothing when it is there already; exits when it cannot. */
