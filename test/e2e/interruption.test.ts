@@ -51,15 +51,6 @@ describe("a backup under way", () => {
     },
   );
 
-  test("refuses a second run on its machine, and is not disturbed by it", async () => {
-    const child = await hangInTransfer("backup", "web01");
-    const { exitCode, stderr } = await rig.ovault("backup", "web01", "--json");
-    expect(JSON.parse(stderr)).toMatchObject({ error: { code: "E_LEASE_HELD" } });
-    expect(exitCode).toBe(6);
-    await rig.lab.fault("slow-extents", "off");
-    expect(await once(child, "close")).toEqual([0, null]);
-  });
-
   test("interrupted by Ctrl-C twice leaves at once, and says what is left and how to remove it", async () => {
     const child = await hangInTransfer("backup", "web01");
     await rig.lab.fault("finalize-hang", "on");
@@ -75,19 +66,6 @@ describe("a backup under way", () => {
     await rig.lab.fault("slow-extents", "off");
     expect((await rig.ovault("doctor", "--fix", "--yes")).exitCode).toBe(0);
     expect(await rig.lab.leftovers()).toMatchObject(CLEAN);
-  });
-
-  test("ended by kill -9 is cleaned up by the next run, which makes a good point", async () => {
-    const child = await hangInTransfer("backup", "web01");
-    child.kill("SIGKILL");
-    await once(child, "exit");
-    await rig.lab.fault("slow-extents", "off");
-    await rig.lab.write("web01", "0", { kind: "random", seed: "2", offset: 8 * MIB, length: MIB });
-    const { exitCode, stderr } = await rig.ovault("backup", "web01", "--wait");
-    expect(stderr).toContain("removed what an earlier run left");
-    expect(exitCode).toBe(0);
-    expect(await rig.lab.leftovers()).toMatchObject(CLEAN);
-    expect((await rig.restored("web01@latest", "0")).equals(await rig.view("web01_Disk1"))).toBe(true);
   });
 
   test("ended by kill -9 is cleaned up by doctor --fix, which says what it removes", async () => {
