@@ -4,6 +4,7 @@ import type { ObjectInfo } from "../contract/object-store.ts";
 import type { RecoveryPoint } from "../contract/recovery-point.ts";
 import { hasCode } from "../errors/ovault-error.ts";
 import { pullInLanes } from "../pipeline/pull-in-lanes.ts";
+import { BitSet } from "../util/bit-set.ts";
 import { toHex } from "../util/hex.ts";
 import { PAGE_ENTRIES } from "./block-map-page.ts";
 import type { ChunkId } from "./digest.ts";
@@ -42,7 +43,7 @@ export async function verifyPoints(
   options: VerifyOptions,
 ): Promise<VerifyReport> {
   const { signal } = options;
-  const proved = new Uint8Array(Math.ceil(repository.index.size / 8));
+  const proved = new BitSet();
   const broken = new Map<string, string>();
   const damage: Damage[] = [];
   let chunks = 0;
@@ -50,11 +51,10 @@ export async function verifyPoints(
 
   /** The reason why a chunk is bad, or undefined. A chunk that many blocks share is read once. */
   const prove = async (id: ChunkId, laneSignal: AbortSignal): Promise<string | undefined> => {
+    const before = repository.index.entryOf(id);
+    if (before !== undefined && proved.has(before)) return undefined;
     const known = broken.get(toHex(id));
-    const entry = repository.index.entryOf(id);
-    const bit = 1 << ((entry ?? 0) & 7);
-    const byte = (entry ?? 0) >> 3;
-    if (known !== undefined || (entry !== undefined && ((proved[byte] ?? 0) & bit) !== 0)) return known;
+    if (known !== undefined) return known;
     let plainBytes = 0;
     const reason = await failureOf(async () => {
       plainBytes = (await repository.chunks.load(id, laneSignal)).byteLength;
@@ -63,9 +63,9 @@ export async function verifyPoints(
       broken.set(toHex(id), reason);
       return reason;
     }
-    const before = proved[byte] ?? 0;
-    if ((before & bit) === 0) {
-      proved[byte] = before | bit;
+    // Asked again: a chunk of a lost index object is known only since it was loaded.
+    const entry = repository.index.entryOf(id);
+    if (entry !== undefined && proved.add(entry)) {
       chunks += 1;
       bytes += plainBytes;
       options.onProgress?.({ chunks, bytes });

@@ -1,0 +1,23 @@
+const FIRST_BYTES = 1024;
+
+/** A set of small integers at one bit each; grows as needed. */
+export class BitSet {
+  #bits = new Uint8Array(FIRST_BYTES);
+
+  has(number: number): boolean {
+    return ((this.#bits[number >> 3] ?? 0) & (1 << (number & 7))) !== 0;
+  }
+
+  /** True when it was not in the set. */
+  add(number: number): boolean {
+    if (this.has(number)) return false;
+    const at = number >> 3;
+    if (at >= this.#bits.length) {
+      const grown = new Uint8Array(Math.max(at + 1, this.#bits.length * 2));
+      grown.set(this.#bits);
+      this.#bits = grown;
+    }
+    this.#bits[at] = (this.#bits[at] ?? 0) | (1 << (number & 7));
+    return true;
+  }
+}
