@@ -12,6 +12,7 @@ const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 export class Interruption {
   readonly #controller = new AbortController();
   readonly #terminal: Terminal;
+  #done = false;
   /** What would be left behind if the process ended now; the command that knows replaces this. */
   remainder: () => Promise<readonly string[]> = async () => [];
 
@@ -24,11 +25,13 @@ export class Interruption {
     return this.#controller.signal;
   }
 
+  /** The command is done: a signal that comes now ends the process with the outcome it has, not as one that was killed. */
   [Symbol.dispose](): void {
-    for (const name of SIGNALS) process.off(name, this.#onSignal);
+    this.#done = true;
   }
 
   readonly #onSignal = (name: NodeJS.Signals): void => {
+    if (this.#done) process.exit();
     if (this.signal.aborted) {
       void this.#leave();
       return;
