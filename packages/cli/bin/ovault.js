@@ -11,8 +11,9 @@ if (major < 22 || (major === 22 && minor < 19)) {
   process.exit(2);
 }
 
-// Hashing, compression and file access run in libuv's pool, whose size is read once, at its first use.
-process.env.UV_THREADPOOL_SIZE ??= String(Math.max(8, availableParallelism() + 4));
+// Hashing, compression and file access run in libuv's pool, whose size is read once, at its first use. Two threads beyond
+// the cores wait for disks; each further one costs 25 MiB of memory and wins little (see bench/README.md).
+process.env.UV_THREADPOOL_SIZE ??= String(Math.max(4, availableParallelism() + 2));
 
 // Halves the start. Not in the shared temporary directory: what is cached gets executed.
 module.enableCompileCache(join(homedir(), ".cache", "ovault", "compile"));
