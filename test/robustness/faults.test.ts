@@ -101,7 +101,10 @@ describe("what ends a backup", () => {
     ["vm-poweroff-during-backup", "once", "E_BACKUP_FAILED", /the engine ended the backup of web01/],
   ] as const)("%s (%s): a clear error, no point, and a next run that is right", async (fault, mode, code, message) => {
     await site.lab.fault(fault, mode);
+    // Nothing can be read before the fault has struck.
+    await site.lab.fault("slow-extents", "on");
     const failure = await site.fail("backup", "web01");
+    await site.lab.fault("slow-extents", "off");
     await site.lab.fault(fault, "off");
     expect(failure).toMatchObject({
       exitCode: 3,
