@@ -7,11 +7,14 @@ export interface BackupEnd {
   readonly succeeded: boolean;
   /** The engine's reason when it did not, as far as it gave one. */
   readonly reason: string | undefined;
+  /** The checkpoint made with it: it outlives the backup, also one that was never read. */
+  readonly checkpointId: string | undefined;
 }
 
 /**
  * Ends a backup, whatever state it is in, and waits until it is over. Every transfer of it must be over before: else
  * engines refuse, or before 4.5.1 break. Before 4.4.7 a backup vanishes at its end, and only the events tell how it was.
+ * One that is still starting is waited for first: engines refuse to end it, and name its checkpoint only from `ready` on.
  *
  * @throws {DeadlineError} naming the phase it hangs in.
  */
@@ -22,21 +25,26 @@ export async function endBackup(
   deadlineMs: number,
 ): Promise<BackupEnd> {
   const signal = AbortSignal.timeout(deadlineMs * 2);
-  const first = await api.backups.find(vmId, backupId, signal);
-  if (first !== undefined && !isEnding(first)) await finalize(api, vmId, backupId, signal);
-  const phase = await api.wait(
-    `backup ${backupId} to end`,
-    async (pollSignal) => {
-      const backup = await api.backups.find(vmId, backupId, pollSignal);
-      if (backup === undefined) return arrived(undefined);
-      return isFinalBackupPhase(backup.phase) ? arrived(backup.phase) : pending(backup.phase);
-    },
-    { deadlineMs, signal },
-  );
-  if (phase === "succeeded") return { succeeded: true, reason: undefined };
+  let last: Backup | undefined;
+  const wait = (what: string, isThere: (backup: Backup) => boolean): Promise<Backup | undefined> =>
+    api.wait(
+      `backup ${backupId} to ${what}`,
+      async (pollSignal) => {
+        const backup = await api.backups.find(vmId, backupId, pollSignal);
+        if (backup === undefined) return arrived(undefined);
+        last = backup;
+        return isThere(backup) ? arrived(backup) : pending(backup.phase);
+      },
+      { deadlineMs, signal },
+    );
+  const started = await wait("start", (backup) => backup.phase === "ready" || isEnding(backup));
+  if (started?.phase === "ready") await finalize(api, vmId, backupId, signal);
+  const ended = await wait("end", ({ phase }) => isFinalBackupPhase(phase));
+  const checkpointId = last?.toCheckpointId;
+  if (ended?.phase === "succeeded") return { succeeded: true, reason: undefined, checkpointId };
   const [reason] = await whyFailed(api, backupId, signal);
-  const vanishedWell = phase === undefined && first !== undefined && reason === undefined;
-  return { succeeded: vanishedWell, reason };
+  const vanishedWell = ended === undefined && started !== undefined && reason === undefined;
+  return { succeeded: vanishedWell, reason, checkpointId };
 }
 
 /** A conflict is waited out by the API; what is left is a backup that ended by itself meanwhile, or a real refusal. */

@@ -16,7 +16,12 @@ import { removeCheckpoint } from "./retire-checkpoints.ts";
 
 const END_DEADLINE_MS = 30 * 60_000;
 
-const backupDetail = z.object({ vmId: z.string(), tag: z.string(), backupId: z.string().optional() });
+const backupDetail = z.object({
+  vmId: z.string(),
+  tag: z.string(),
+  backupId: z.string().optional(),
+  checkpointId: z.string().optional(),
+});
 const checkpointDetail = z.object({ vmId: z.string(), checkpointId: z.string() });
 
 /** Looks up what dead runs of this strategy left. Their backups come first: nothing else can go while one is open. */
@@ -39,12 +44,16 @@ function look(api: EngineApi, entry: LedgerEntry, signal: AbortSignal): Promise<
 }
 
 async function backupLeftover(api: EngineApi, entry: LedgerEntry, signal: AbortSignal): Promise<Leftover> {
-  const { vmId, tag, backupId } = backupDetail.parse(entry.detail);
+  const { vmId, tag, backupId, checkpointId } = backupDetail.parse(entry.detail);
   if ((await api.vms.find(vmId, signal)) === undefined) return gone(entry);
   const isOurs = ({ id, description }: Backup): boolean => id === backupId || hasTag(description, tag);
   const backups = (await api.backups.list(vmId, signal)).filter(isOurs);
   const open = backups.find(({ phase }) => !isFinalBackupPhase(phase));
-  if (open === undefined) return gone(entry);
+  if (open === undefined) {
+    // An entry that is still open means that no point was sealed: nobody needs the checkpoint of an ended backup.
+    const left = checkpointId ?? backups.find(({ toCheckpointId }) => toCheckpointId !== undefined)?.toCheckpointId;
+    return left === undefined ? gone(entry) : await unusedCheckpoint(api, entry, vmId, left, signal);
+  }
   return {
     entry,
     gone: false,
@@ -53,8 +62,8 @@ async function backupLeftover(api: EngineApi, entry: LedgerEntry, signal: AbortS
       const transfers = await api.transfers.list(removal);
       const ours = transfers.filter((one) => one.backupId === open.id && !isFinalTransferPhase(one.phase));
       await Promise.all(ours.map((one) => endTransfer(api, one.id, "cancel")));
-      await endBackup(api, vmId, open.id, END_DEADLINE_MS);
-      await dropCheckpoint(api, vmId, open.toCheckpointId, removal);
+      const end = await endBackup(api, vmId, open.id, END_DEADLINE_MS);
+      await dropCheckpoint(api, vmId, end.checkpointId, removal);
     },
   };
 }
@@ -74,14 +83,24 @@ async function dropCheckpoint(
   }
 }
 
-async function checkpointLeftover(api: EngineApi, entry: LedgerEntry, signal: AbortSignal): Promise<Leftover> {
+function checkpointLeftover(api: EngineApi, entry: LedgerEntry, signal: AbortSignal): Promise<Leftover> {
   const { vmId, checkpointId } = checkpointDetail.parse(entry.detail);
+  return unusedCheckpoint(api, entry, vmId, checkpointId, signal);
+}
+
+async function unusedCheckpoint(
+  api: EngineApi,
+  entry: LedgerEntry,
+  vmId: string,
+  checkpointId: string,
+  signal: AbortSignal,
+): Promise<Leftover> {
   const there = (await api.checkpoints.find(vmId, checkpointId, signal)) !== undefined;
   if (!there) return gone(entry);
   return {
     entry,
     gone: false,
-    action: `remove ${entry.title} (${checkpointId}), which no recovery point uses`,
+    action: `remove ${entry.kind === "checkpoint" ? "" : "the checkpoint of "}${entry.title} (${checkpointId}), which no recovery point uses`,
     remove: (removal) => removeCheckpoint(api, vmId, checkpointId, removal),
   };
 }

@@ -15,6 +15,7 @@ import type { Backup, Capabilities, EngineApi, NewBackup } from "@ovault/ovirt";
 
 import { endBackup } from "./end-backup.ts";
 import { BackupFailedError } from "./errors.ts";
+import { removeCheckpoint } from "./retire-checkpoints.ts";
 import { whyFailed } from "./why-failed.ts";
 
 const LOOKUP_DEADLINE_MS = 60_000;
@@ -60,7 +61,7 @@ async function attempt(
   options: StartBackup,
   fromCheckpointId: string | undefined,
 ): Promise<{ backup: Backup; handle: LedgerHandle }> {
-  const { api, capabilities, ledger, vm, diskIds, endDeadlineMs, signal } = options;
+  const { api, capabilities, ledger, vm, diskIds, signal } = options;
   const description = runTag(ledger.runId);
   const ownId = capabilities.ownBackupId ? { id: randomUUID() } : {};
   const handle = await ledger.open({
@@ -77,9 +78,22 @@ async function attempt(
     await handle.amend({ backupId: created.id });
     return { backup: await waitUntilReady(options, created.id), handle };
   } catch (error) {
-    await undo(handle, () => endBackup(api, vm.id, created.id, endDeadlineMs));
+    await undo(handle, () => abandonBackup(options, created.id, handle));
     throw error;
   }
+}
+
+/** Ends a backup that nobody will read. Its checkpoint goes too: left behind, it would slow the disks down for nothing. */
+async function abandonBackup(
+  { api, vm, endDeadlineMs }: StartBackup,
+  backupId: string,
+  handle: LedgerHandle,
+): Promise<void> {
+  const { checkpointId } = await endBackup(api, vm.id, backupId, endDeadlineMs);
+  if (checkpointId === undefined) return;
+  // Before 4.4.7 the backup is gone by now, and the ledger alone still knows its checkpoint.
+  await handle.amend({ checkpointId });
+  await removeCheckpoint(api, vm.id, checkpointId, AbortSignal.timeout(endDeadlineMs));
 }
 
 /** A start whose answer was lost, or not waited for, is looked up by its tag, and not made a second time. */

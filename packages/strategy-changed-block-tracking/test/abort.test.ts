@@ -62,7 +62,8 @@ test("a backup cancelled at any request leaves nothing, or leaves it in the ledg
       });
       await expectOneCheckpointAlone();
     }),
-    { numRuns: 6 },
+    // The 15th is sent while the backup starts: the engine has made its checkpoint, and has not named it yet.
+    { numRuns: 7, examples: [[15]] },
   );
   base = await bench.backup({ base });
   for (const [diskId, view] of await bench.viewAll()) expect(base.images.get(diskId)?.equals(view)).toBe(true);
