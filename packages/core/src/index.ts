@@ -2,6 +2,7 @@ export * from "./contract/codec.ts";
 export * from "./contract/disk-source.ts";
 export * from "./contract/disk-target.ts";
 export * from "./contract/extent.ts";
+export * from "./contract/image-store.ts";
 export * from "./contract/json.ts";
 export * from "./contract/ledger.ts";
 export * from "./contract/manager.ts";

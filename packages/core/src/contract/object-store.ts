@@ -37,6 +37,16 @@ export interface ObjectStore {
   /** Deleting what is not there is not an error. */
   delete(key: ObjectKey, options: CallOptions): Promise<void>;
   close(): Promise<void>;
+  /** Only where objects can be held against deletion (S3 object lock). A store without it ignores `retainUntil`. */
+  readonly retention?: RetentionControl;
+}
+
+/** Holds objects against deletion and change, by the service itself: whoever steals the credentials cannot either. */
+export interface RetentionControl {
+  /** Holds an object at least until then; never shortens. Throws ObjectNotFoundError. */
+  extend(key: ObjectKey, until: Date, options: CallOptions): Promise<void>;
+  /** Until when it is held; undefined when it is not. Throws ObjectNotFoundError. */
+  heldUntil(key: ObjectKey, options: CallOptions): Promise<Date | undefined>;
 }
 
 export interface CallOptions {
@@ -44,6 +54,8 @@ export interface CallOptions {
 }
 export interface PutOptions extends CallOptions {
   readonly ifAbsent: boolean;
+  /** Where the store has `retention`: the object is held from the instant it exists. */
+  readonly retainUntil?: Date;
 }
 export interface GetOptions extends CallOptions {
   readonly range?: { readonly offset: number; readonly length: number };

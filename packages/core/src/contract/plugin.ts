@@ -43,6 +43,11 @@ export interface Plugin<K extends PluginKind = PluginKind, O = unknown> {
   /** Strategies only: the kind of manager it works with. */
   readonly managerKind?: string;
   create(options: O, host: PluginKinds[K]["host"]): Promise<PluginKinds[K]["product"]>;
+  /**
+   * Destinations only: makes the place itself (a directory, a bucket) where it is missing. Called when a person sets a
+   * destination up, never by a run: an unmounted share must not turn into a local directory.
+   */
+  prepare?(options: O, host: PluginHost): Promise<void>;
 }
 
 /** Gives a plugin its types; the default export of every plugin package. */

@@ -1,0 +1,56 @@
+import type { CallOptions, ObjectKey } from "./object-store.ts";
+import type { Extent } from "./extent.ts";
+
+export interface ImageStoreCapabilities {
+  /** `create` with `from` shares the unchanged blocks with the older image instead of copying them (reflink). */
+  readonly clone: boolean;
+}
+
+/**
+ * A destination that holds whole disk images with random access, for backups that a machine can start from. Images
+ * appear whole and durable at `commit`, or not at all. Drivers throw StoreError and its kinds only. Keys have the form of
+ * object keys; offsets and lengths are in bytes.
+ */
+export interface ImageStore {
+  readonly capabilities: ImageStoreCapabilities;
+  /** Begins an image that nobody sees before `commit`: of zeros, or with the content of another one, cut or grown. */
+  create(key: ObjectKey, options: CreateImageOptions): Promise<ImageDraft>;
+  /** Throws ObjectNotFoundError. */
+  open(key: ObjectKey, options: CallOptions): Promise<StoredImage>;
+  /** All images whose key starts with `prefix` (empty, or ending in `/`), in ascending order of key. */
+  list(prefix: string, options: CallOptions): AsyncIterable<ImageInfo>;
+  /** Deleting what is not there is not an error. An image that is open stays readable until it is closed. */
+  delete(key: ObjectKey, options: CallOptions): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface ImageInfo {
+  readonly key: ObjectKey;
+  /** Size of the disk. */
+  readonly logicalBytes: number;
+}
+
+export interface CreateImageOptions extends CallOptions {
+  readonly logicalBytes: number;
+  /** Start with the content of this image. Throws ObjectNotFoundError. */
+  readonly from?: ObjectKey;
+}
+
+/** Belongs to its maker, who ends it with `commit` or `abort`. Writes may overlap in time, not in place. */
+export interface ImageDraft {
+  write(offset: number, bytes: Uint8Array, signal: AbortSignal): Promise<void>;
+  /** Makes a range read as zeros, and frees it where that is possible. */
+  zero(offset: number, length: number, signal: AbortSignal): Promise<void>;
+  /** Everything durable, then visible. Throws StoreError when an image of this key exists by now. */
+  commit(signal: AbortSignal): Promise<void>;
+  /** Leaves nothing. Never throws; after `commit` it does nothing. */
+  abort(): Promise<void>;
+}
+
+export interface StoredImage extends ImageInfo {
+  /** Ascending, gapless, covering the image; `data` and `zero` only. */
+  extents(signal: AbortSignal): AsyncIterable<Extent>;
+  /** Fills `target` exactly or throws. */
+  readInto(offset: number, target: Uint8Array, signal: AbortSignal): Promise<void>;
+  close(): Promise<void>;
+}
