@@ -1,3 +1,5 @@
+import { isZero } from "@ovault/core";
+
 import { ClusterMap } from "./cluster-map.ts";
 import { DraftFile } from "./draft-file.ts";
 import { ImageFileError } from "./errors.ts";
@@ -118,8 +120,4 @@ export class Qcow2FileTarget implements ImageFileTarget {
     }
     return runs;
   }
-}
-
-function isZero(part: Uint8Array): boolean {
-  return Buffer.compare(part, ZERO_CLUSTER.subarray(0, part.length)) === 0;
 }

@@ -1,4 +1,4 @@
-import { observe } from "@ovault/core";
+import { messageOf, observe } from "@ovault/core";
 import type {
   BackupSession,
   BaseMarker,
@@ -165,8 +165,4 @@ export class ChangedBlockSession implements BackupSession {
   #warn(message: string): void {
     observe(this.#parts.hooks.warning, message);
   }
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -4,6 +4,7 @@ import type { Leftover, LedgerEntry } from "@ovault/core";
 import {
   endTransfer,
   EngineFaultError,
+  goneLeftover,
   hasTag,
   isFinalBackupPhase,
   isFinalTransferPhase,
@@ -45,14 +46,14 @@ function look(api: EngineApi, entry: LedgerEntry, signal: AbortSignal): Promise<
 
 async function backupLeftover(api: EngineApi, entry: LedgerEntry, signal: AbortSignal): Promise<Leftover> {
   const { vmId, tag, backupId, checkpointId } = backupDetail.parse(entry.detail);
-  if ((await api.vms.find(vmId, signal)) === undefined) return gone(entry);
+  if ((await api.vms.find(vmId, signal)) === undefined) return goneLeftover(entry);
   const isOurs = ({ id, description }: Backup): boolean => id === backupId || hasTag(description, tag);
   const backups = (await api.backups.list(vmId, signal)).filter(isOurs);
   const open = backups.find(({ phase }) => !isFinalBackupPhase(phase));
   if (open === undefined) {
     // An entry that is still open means that no point was sealed: nobody needs the checkpoint of an ended backup.
     const left = checkpointId ?? backups.find(({ toCheckpointId }) => toCheckpointId !== undefined)?.toCheckpointId;
-    return left === undefined ? gone(entry) : await unusedCheckpoint(api, entry, vmId, left, signal);
+    return left === undefined ? goneLeftover(entry) : await unusedCheckpoint(api, entry, vmId, left, signal);
   }
   return {
     entry,
@@ -96,15 +97,11 @@ async function unusedCheckpoint(
   signal: AbortSignal,
 ): Promise<Leftover> {
   const there = (await api.checkpoints.find(vmId, checkpointId, signal)) !== undefined;
-  if (!there) return gone(entry);
+  if (!there) return goneLeftover(entry);
   return {
     entry,
     gone: false,
     action: `remove ${entry.kind === "checkpoint" ? "" : "the checkpoint of "}${entry.title} (${checkpointId}), which no recovery point uses`,
     remove: (removal) => removeCheckpoint(api, vmId, checkpointId, removal),
   };
-}
-
-function gone(entry: LedgerEntry): Leftover {
-  return { entry, gone: true, action: "nothing left", remove: async () => {} };
 }

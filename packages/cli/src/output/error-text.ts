@@ -1,6 +1,6 @@
 import { inspect } from "node:util";
 
-import { OvaultError, type ErrorContext, type RetryClass } from "@ovault/core";
+import { messageOf, OvaultError, type ErrorContext, type RetryClass } from "@ovault/core";
 
 /** An error for people: what went wrong and the next step; with `debug` also stack, context and causes. */
 export function errorText(error: unknown, debug: boolean): string {
@@ -31,8 +31,4 @@ export function errorSummary(error: unknown): ErrorSummary {
 /** One JSON object on one line. */
 export function errorJson(error: unknown): string {
   return JSON.stringify({ error: errorSummary(error) });
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

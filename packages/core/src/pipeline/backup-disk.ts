@@ -5,7 +5,7 @@ import type { DiskStats } from "../contract/recovery-point.ts";
 import { SourceError } from "../errors/errors.ts";
 import { BlockMapWriter } from "../repository/block-map-writer.ts";
 import type { BlockMapReader } from "../repository/block-map-reader.ts";
-import { digest, sameId, type ChunkId } from "../repository/digest.ts";
+import { sameId, type ChunkId } from "../repository/digest.ts";
 import type { BufferPool } from "./buffer-pool.ts";
 import { countBlocks, NO_BLOCKS, type BlockOutcome, type BlockTotals } from "./count-blocks.ts";
 import { isZero } from "./is-zero.ts";
@@ -16,6 +16,8 @@ import { validateExtents } from "./validate-extents.ts";
 
 /** The repository as the pipeline sees it: a place for chunks and pages that stores each once. */
 export interface ChunkSink {
+  /** Id of these bytes, off the main thread. They must not change meanwhile. */
+  idOf(plain: Uint8Array): Promise<ChunkId>;
   /** Bytes added, 0 when the chunk was known. */
   store(kind: "data" | "pages", id: ChunkId, plain: Uint8Array): Promise<number>;
 }
@@ -58,7 +60,7 @@ export async function backupDisk(options: BackupDiskOptions): Promise<BackedUpDi
     throw new SourceError(`disk ${source.disk.alias} is incremental but its base has no such disk`);
   }
   const blockCount = Math.ceil(logicalBytes / blockBytes);
-  const map = new BlockMapWriter(blockCount, (id, page) => sink.store("pages", id, page), base?.map);
+  const map = new BlockMapWriter(blockCount, (page) => storePage(sink, page), base?.map);
   const extents = validateExtents(source.extents(signal), logicalBytes);
   const plan = planBlocks(extents, { blockBytes, logicalBytes, baseBlocks: coveredBlocks(options) });
   const takeBlock = blockTaker(options, map);
@@ -73,6 +75,12 @@ export async function backupDisk(options: BackupDiskOptions): Promise<BackedUpDi
   report(totals, options.onProgress);
   const end = await lastValueFrom(totals, { defaultValue: NO_BLOCKS });
   return { blockMap: await map.finish(), stats: statsOf(logicalBytes, end) };
+}
+
+async function storePage(sink: ChunkSink, page: Uint8Array): Promise<ChunkId> {
+  const id = await sink.idOf(page);
+  await sink.store("pages", id, page);
+  return id;
 }
 
 /** Leading blocks of the disk that have the same length in the base, so that `unchanged` can refer to them. */
@@ -102,7 +110,7 @@ function blockTaker({ source, sink, base, buffers }: BackupDiskOptions, map: Blo
         await map.set(block, null);
         return { ...outcome, kind: "zero", storedBytes: 0 };
       }
-      const id = await digest(plain);
+      const id = await sink.idOf(plain);
       signal.throwIfAborted();
       const before = base === undefined || block >= base.map.blockCount ? null : await base.map.chunkOf(block, signal);
       const same = before !== null && sameId(before, id);

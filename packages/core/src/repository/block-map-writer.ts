@@ -1,8 +1,9 @@
 import { encodePage, entriesOnPage, PAGE_ENTRIES, pageCounts } from "./block-map-page.ts";
 import type { BlockMapReader } from "./block-map-reader.ts";
-import { digest, type ChunkId } from "./digest.ts";
+import type { ChunkId } from "./digest.ts";
 
-export type StorePage = (id: ChunkId, page: Uint8Array) => Promise<unknown>;
+/** Stores a page and answers its id. */
+export type StorePage = (page: Uint8Array) => Promise<ChunkId>;
 
 interface OpenLeaf {
   readonly entries: (ChunkId | null)[];
@@ -103,9 +104,6 @@ export class BlockMapWriter {
 
   async #store(level: number, entries: readonly (ChunkId | null)[]): Promise<ChunkId | null> {
     if (entries.every((entry) => entry === null)) return null;
-    const page = encodePage({ level, entries });
-    const id = await digest(page);
-    await this.#storePage(id, page);
-    return id;
+    return await this.#storePage(encodePage({ level, entries }));
   }
 }

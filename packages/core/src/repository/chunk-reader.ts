@@ -4,27 +4,37 @@ import { IntegrityError } from "../errors/errors.ts";
 import { hasCode } from "../errors/ovault-error.ts";
 import { toHex } from "../util/hex.ts";
 import type { ChunkIndex, ChunkLocation } from "./chunk-index.ts";
-import { digest, sameId, type ChunkId } from "./digest.ts";
+import { sameId, type ChunkId } from "./digest.ts";
 import { packKey } from "./layout.ts";
+import type { Protection } from "./protection.ts";
+
+export interface ChunkReaderOptions {
+  readonly store: ObjectStore;
+  readonly index: ChunkIndex;
+  readonly codecs: CodecTable;
+  readonly protection: Protection;
+  /**
+   * Called when no place that the index knows holds a chunk, with the packs that were not there: brings the index up to
+   * what the store has now.
+   */
+  readonly catchUp: (missingPacks: readonly string[], signal: AbortSignal) => Promise<void>;
+}
+
+/** What became of the places of one chunk. */
+interface Search {
+  readonly id: ChunkId;
+  /** Names of packs. */
+  readonly tried: Set<string>;
+  readonly missing: string[];
+  failure: unknown;
+}
 
 /** Reads chunks back and never returns one that does not match its digest. */
 export class ChunkReader {
-  readonly #store: ObjectStore;
-  readonly #index: ChunkIndex;
-  readonly #codecs: CodecTable;
-  readonly #completeIndex: (signal: AbortSignal) => Promise<void>;
+  readonly #options: ChunkReaderOptions;
 
-  /** `completeIndex` is called for every chunk that the index does not know, before it counts as lost. */
-  constructor(
-    store: ObjectStore,
-    index: ChunkIndex,
-    codecs: CodecTable,
-    completeIndex: (signal: AbortSignal) => Promise<void>,
-  ) {
-    this.#store = store;
-    this.#index = index;
-    this.#codecs = codecs;
-    this.#completeIndex = completeIndex;
+  constructor(options: ChunkReaderOptions) {
+    this.#options = options;
   }
 
   /**
@@ -32,33 +42,57 @@ export class ChunkReader {
    * and from then on the chunk counts as unknown, so that a backup that meets it stores it again.
    */
   async load(id: ChunkId, signal: AbortSignal): Promise<Uint8Array> {
-    if (this.#index.entryOf(id) === undefined) await this.#completeIndex(signal);
-    let failure: unknown;
-    for (const place of this.#index.find(id)) {
+    const { index } = this.#options;
+    const search: Search = { id, tried: new Set(), missing: [], failure: undefined };
+    const found = await this.#tryPlaces(index.find(id), search, signal);
+    if (found !== undefined) return found;
+    if (search.tried.size === 0 || search.missing.length > 0) {
+      // Not yet known, or moved to another pack since the index was read.
+      await this.#options.catchUp(search.missing, signal);
+      const moved = await this.#tryPlaces(index.find(id), search, signal);
+      if (moved !== undefined) return moved;
+    }
+    const chunk = toHex(id);
+    throw (
+      search.failure ?? new IntegrityError(`chunk ${chunk} is in no pack of the repository`, { context: { chunk } })
+    );
+  }
+
+  async #tryPlaces(
+    places: readonly ChunkLocation[],
+    search: Search,
+    signal: AbortSignal,
+  ): Promise<Uint8Array | undefined> {
+    for (const place of places) {
+      const { name } = place.pack;
+      if (search.tried.has(name)) continue;
+      search.tried.add(name);
       try {
-        return await this.#loadFrom(place, id, signal);
+        return await this.#loadFrom(place, search.id, signal);
       } catch (error) {
         if (!hasCode(error, "E_INTEGRITY")) throw error;
-        failure ??= error;
+        this.#options.index.markBad(search.id, name);
+        if (hasCode(error.cause, "E_OBJECT_NOT_FOUND")) search.missing.push(name);
+        search.failure ??= error;
       }
     }
-    this.#index.markBroken(id);
-    const chunk = toHex(id);
-    throw failure ?? new IntegrityError(`chunk ${chunk} is in no pack of the repository`, { context: { chunk } });
+    return undefined;
   }
 
   async #loadFrom(place: ChunkLocation, id: ChunkId, signal: AbortSignal): Promise<Uint8Array> {
+    const { store, codecs, protection } = this.#options;
     const key = packKey(place.pack.name);
     const context = { chunk: toHex(id), key, offset: place.offset };
     let stored: Uint8Array;
     try {
-      stored = await this.#store.get(key, { range: { offset: place.offset, length: place.storedBytes }, signal });
+      stored = await store.get(key, { range: { offset: place.offset, length: place.storedBytes }, signal });
     } catch (error) {
       if (!hasCode(error, "E_OBJECT_NOT_FOUND")) throw error;
       throw new IntegrityError(`pack ${key} is missing from the destination`, { cause: error, context });
     }
-    const plain = await this.#codecs.byId(place.codec).decode(stored, place.plainBytes);
-    if (sameId(await digest(plain), id)) return plain;
+    const encoded = await protection.packSeal(place.pack.name).open(place.offset, stored);
+    const plain = await codecs.byId(place.codec).decode(encoded, place.plainBytes);
+    if (sameId(await protection.chunkId(plain), id)) return plain;
     throw new IntegrityError(`a chunk in ${key} does not match its digest`, {
       context,
       hint: "Run `ovault verify --all` to see which recovery points it belongs to.",

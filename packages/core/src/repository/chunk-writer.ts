@@ -8,14 +8,18 @@ import { encodeIndex, type PackListing } from "./index-format.ts";
 import { indexKey, randomName } from "./layout.ts";
 import type { PackKind } from "./pack-format.ts";
 import { PackWriter } from "./pack-writer.ts";
+import type { Protection } from "./protection.ts";
 
 export interface ChunkWriterOptions {
   readonly store: ObjectStore;
+  readonly protection: Protection;
   readonly index: ChunkIndex;
   readonly codec: Codec;
   readonly packBytes: number;
   /** Kinds of which no chunk counts as known: they are stored again. For a run that met damage. */
   readonly anew: readonly PackKind[];
+  /** Asked for every pack that is put: until when the store shall hold it. */
+  readonly retainUntil: () => Date | undefined;
   readonly signal: AbortSignal;
 }
 
@@ -40,6 +44,8 @@ export class ChunkWriter {
     const packWriter = (kind: PackKind): PackWriter =>
       new PackWriter({
         store: options.store,
+        protection: options.protection,
+        retainUntil: options.retainUntil,
         kind,
         targetBytes: options.packBytes,
         maxPuts: MAX_PUTS,
@@ -47,6 +53,10 @@ export class ChunkWriter {
         signal: options.signal,
       });
     this.#packs = { data: packWriter("data"), pages: packWriter("pages") };
+  }
+
+  idOf(plain: Uint8Array): Promise<ChunkId> {
+    return this.#options.protection.chunkId(plain);
   }
 
   /**
@@ -61,9 +71,8 @@ export class ChunkWriter {
     if (this.#taken.has(name)) return 0;
     this.#taken.add(name);
     const encoded = await codec.encode(plain);
-    const stored = encoded ?? copyOf(plain);
-    await this.#packs[kind].append(id, stored, plain.byteLength, encoded === undefined ? 0 : codec.id);
-    return stored.byteLength;
+    const chunk = { id, plainBytes: plain.byteLength, codec: encoded === undefined ? 0 : codec.id };
+    return await this.#packs[kind].append(chunk, encoded ?? copyOf(plain));
   }
 
   /** Everything stored so far is durable and listed in an index object when this resolves. */

@@ -1,4 +1,4 @@
-import { createHash, randomBytes } from "node:crypto";
+import { randomBytes } from "node:crypto";
 
 import type { ObjectKey } from "../contract/object-store.ts";
 
@@ -7,6 +7,8 @@ export const REPOSITORY_KEY: ObjectKey = "ovault-repository";
 export const PACKS = "packs/";
 export const INDEX = "index/";
 export const POINTS = "points/";
+/** What prune is about to delete. */
+export const CONDEMNED = "condemned/";
 
 /** 16 random bytes as hex: the name of a pack or index object. */
 export function randomName(): string {
@@ -21,13 +23,9 @@ export function indexKey(name: string): ObjectKey {
   return `${INDEX}${name}`;
 }
 
-/** The folder of one virtual machine: a digest, so that ids from outside never become parts of a path. */
-export function vmFolder(vmId: string): string {
-  return createHash("sha256").update(vmId, "utf8").digest("hex").slice(0, 32);
-}
-
-export function pointKey(vmId: string, pointId: string): ObjectKey {
-  return `${POINTS}${vmFolder(vmId)}/${pointId}`;
+/** `folder`: of the virtual machine, as the repository's protection names it. */
+export function pointKey(folder: string, pointId: string): ObjectKey {
+  return `${POINTS}${folder}/${pointId}`;
 }
 
 /** Sorts by time as text; the tail keeps two points of one second apart. */

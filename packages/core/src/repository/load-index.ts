@@ -12,28 +12,55 @@ export interface DamagedObject {
   readonly error: unknown;
 }
 
-export interface LoadedIndex {
-  readonly damaged: readonly DamagedObject[];
-  /** Names of the packs that whole index objects list. */
-  readonly listed: ReadonlySet<string>;
+/** What was read of the index objects so far, so that a later look reads only what is new. */
+export class LoadedIndex {
+  /** Names of the packs that each whole index object lists, by its key. */
+  readonly objects = new Map<string, readonly string[]>();
+  readonly damaged = new Map<string, DamagedObject>();
+
+  listedPacks(): ReadonlySet<string> {
+    return new Set([...this.objects.values()].flat());
+  }
 }
 
-/** Fills `index` from the index objects. */
-export async function loadIndex(store: ObjectStore, index: ChunkIndex, signal: AbortSignal): Promise<LoadedIndex> {
-  const damaged: DamagedObject[] = [];
-  const listed = new Set<string>();
+/** Brings `index` up to the index objects of the store: adds what is new, drops the packs that are listed no more. */
+export async function loadIndex(
+  store: ObjectStore,
+  index: ChunkIndex,
+  loaded: LoadedIndex,
+  signal: AbortSignal,
+): Promise<void> {
+  const there = new Set<string>();
   for await (const { key } of store.list(INDEX, { signal })) {
-    try {
-      for (const pack of decodeIndex(await store.get(key, { signal }), key)) {
-        listed.add(pack.name);
-        index.add(pack);
-      }
-    } catch (error) {
-      if (!hasCode(error, "E_INTEGRITY")) throw error;
-      damaged.push({ key, error });
-    }
+    there.add(key);
+    if (!loaded.objects.has(key)) await loadObject(store, index, loaded, key, signal);
   }
-  return { damaged, listed };
+  const before = loaded.listedPacks();
+  for (const key of loaded.objects.keys()) if (!there.has(key)) loaded.objects.delete(key);
+  const now = loaded.listedPacks();
+  index.drop([...before].filter((name) => !now.has(name)));
+}
+
+async function loadObject(
+  store: ObjectStore,
+  index: ChunkIndex,
+  loaded: LoadedIndex,
+  key: string,
+  signal: AbortSignal,
+): Promise<void> {
+  try {
+    const packs = decodeIndex(await store.get(key, { signal }), key);
+    for (const pack of packs) index.add(pack);
+    loaded.objects.set(
+      key,
+      packs.map(({ name }) => name),
+    );
+    loaded.damaged.delete(key);
+  } catch (error) {
+    if (hasCode(error, "E_OBJECT_NOT_FOUND")) return; // replaced while we were listing
+    if (!hasCode(error, "E_INTEGRITY")) throw error;
+    loaded.damaged.set(key, { key, error });
+  }
 }
 
 /**

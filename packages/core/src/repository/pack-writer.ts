@@ -1,11 +1,14 @@
 import type { ObjectStore } from "../contract/object-store.ts";
-import type { ChunkId } from "./digest.ts";
 import type { PackListing } from "./index-format.ts";
 import { packKey, randomName } from "./layout.ts";
+import { retaining } from "./retaining.ts";
 import { encodeDirectory, encodeHeader, HEADER_BYTES, type PackEntry, type PackKind } from "./pack-format.ts";
+import type { PackSeal, Protection } from "./protection.ts";
 
 export interface PackWriterOptions {
   readonly store: ObjectStore;
+  readonly protection: Protection;
+  readonly retainUntil: () => Date | undefined;
   readonly kind: PackKind;
   /** A pack is put when it has reached this many bytes. */
   readonly targetBytes: number;
@@ -15,6 +18,19 @@ export interface PackWriterOptions {
   readonly signal: AbortSignal;
 }
 
+/** A pack that is being filled. */
+class Draft {
+  readonly name = randomName();
+  readonly seal: PackSeal;
+  readonly parts: Promise<Uint8Array>[] = [];
+  readonly entries: PackEntry[] = [];
+  bytes = HEADER_BYTES;
+
+  constructor(protection: Protection) {
+    this.seal = protection.packSeal(this.name);
+  }
+}
+
 /**
  * Gathers stored chunks into packs and puts full packs in the background. The first failed put fails every later call,
  * and `finish`: nothing may be sealed on top of a lost pack.
@@ -22,29 +38,36 @@ export interface PackWriterOptions {
 export class PackWriter {
   readonly #options: PackWriterOptions;
   readonly #puts = new Set<Promise<void>>();
-  #parts: Uint8Array[] = [];
-  #entries: PackEntry[] = [];
-  #bytes = HEADER_BYTES;
+  #draft: Draft | undefined;
   #failure: { readonly error: unknown } | undefined;
 
   constructor(options: PackWriterOptions) {
     this.#options = options;
   }
 
-  /** Keeps `stored` until its pack is put; the caller must not change it any more. */
-  async append(id: ChunkId, stored: Uint8Array, plainBytes: number, codec: number): Promise<void> {
+  /**
+   * Keeps `encoded` until its pack is put; the caller must not change it any more. Its place is taken at once, so that
+   * lanes may seal their chunks at the same time. Resolves to the bytes it takes in the pack.
+   */
+  async append(chunk: Pick<PackEntry, "id" | "plainBytes" | "codec">, encoded: Uint8Array): Promise<number> {
     this.#rethrow();
-    this.#entries.push({ id, offset: this.#bytes, storedBytes: stored.byteLength, plainBytes, codec });
-    this.#parts.push(stored);
-    this.#bytes += stored.byteLength;
-    if (this.#bytes >= this.#options.targetBytes) this.#put();
+    const draft = (this.#draft ??= new Draft(this.#options.protection));
+    const offset = draft.bytes;
+    const storedBytes = encoded.byteLength + draft.seal.overheadBytes;
+    const sealed = draft.seal.seal(offset, encoded);
+    draft.entries.push({ ...chunk, offset, storedBytes });
+    draft.parts.push(sealed);
+    draft.bytes += storedBytes;
+    if (draft.bytes >= this.#options.targetBytes) this.#put(draft);
+    await sealed;
     while (this.#puts.size >= this.#options.maxPuts) await Promise.race(this.#puts);
     this.#rethrow();
+    return storedBytes;
   }
 
   /** Puts what is left and waits until every pack is durable. */
   async finish(): Promise<void> {
-    if (this.#entries.length > 0 && this.#failure === undefined) this.#put();
+    if (this.#draft !== undefined && this.#failure === undefined) this.#put(this.#draft);
     await this.idle();
     this.#rethrow();
   }
@@ -54,18 +77,14 @@ export class PackWriter {
     while (this.#puts.size > 0) await Promise.all(this.#puts);
   }
 
-  #put(): void {
-    const { store, kind, signal, onPut } = this.#options;
-    const name = randomName();
-    const entries = this.#entries;
-    const dataEnd = this.#bytes;
-    const parts = [encodeHeader(kind), ...this.#parts, encodeDirectory(kind, entries, dataEnd)];
-    this.#parts = [];
-    this.#entries = [];
-    this.#bytes = HEADER_BYTES;
+  #put({ name, parts, entries, bytes: dataEnd }: Draft): void {
+    const { store, kind, retainUntil, signal, onPut } = this.#options;
+    this.#draft = undefined;
     const put = (async () => {
       try {
-        await store.put(packKey(name), parts, { ifAbsent: true, signal });
+        const chunks = await Promise.all(parts);
+        const pack = [encodeHeader(kind), ...chunks, encodeDirectory(kind, entries, dataEnd)];
+        await store.put(packKey(name), pack, { ifAbsent: true, signal, ...retaining(retainUntil()) });
         await onPut({ name, kind, dataEnd, entries });
       } catch (error) {
         this.#failure ??= { error };

@@ -5,8 +5,10 @@ import type { RecoveryPoint } from "../contract/recovery-point.ts";
 import { IntegrityError, NotFoundError } from "../errors/errors.ts";
 import { hasCode } from "../errors/ovault-error.ts";
 import { decodeDocument, encodeDocument } from "./document.ts";
-import { pointKey, POINTS, vmFolder } from "./layout.ts";
+import { pointKey, POINTS } from "./layout.ts";
 import { parsePoint } from "./point-schema.ts";
+import type { Protection } from "./protection.ts";
+import { retaining } from "./retaining.ts";
 
 const TYPE = "point";
 const VERSION = 1;
@@ -26,16 +28,21 @@ export interface PointListing {
 /** The manifests of a repository: one object each, written last, read whole. */
 export class RecoveryPoints {
   readonly #store: ObjectStore;
+  readonly #protection: Protection;
+  readonly #retainUntil: () => Date | undefined;
 
-  constructor(store: ObjectStore) {
+  constructor(store: ObjectStore, protection: Protection, retainUntil: () => Date | undefined) {
     this.#store = store;
+    this.#protection = protection;
+    this.#retainUntil = retainUntil;
   }
 
   /** Makes a point visible. Everything it refers to must be durable before. */
   async seal(point: RecoveryPoint, signal: AbortSignal): Promise<void> {
-    const key = pointKey(point.vm.id, point.id);
+    const key = this.#keyOf(point);
     const manifest = encodeDocument(TYPE, VERSION, point);
-    if ((await this.#store.put(key, [manifest], { ifAbsent: true, signal })) === "stored") return;
+    const options = { ifAbsent: true, signal, ...retaining(this.#retainUntil()) };
+    if ((await this.#store.put(key, [manifest], options)) === "stored") return;
     // A repeated put whose first answer was lost finds its own manifest.
     if (Buffer.compare(await this.#store.get(key, { signal }), manifest) === 0) return;
     throw new IntegrityError(`another recovery point is stored as ${point.id}`, { context: { key } });
@@ -45,7 +52,7 @@ export class RecoveryPoints {
   async list(signal: AbortSignal, vmId?: string): Promise<PointListing> {
     const points: RecoveryPoint[] = [];
     const damaged: DamagedManifest[] = [];
-    const prefix = vmId === undefined ? POINTS : `${POINTS}${vmFolder(vmId)}/`;
+    const prefix = vmId === undefined ? POINTS : `${POINTS}${this.#protection.folderOf(vmId)}/`;
     for await (const { key } of this.#store.list(prefix, { signal })) {
       try {
         points.push(await this.#read(key, signal));
@@ -78,7 +85,11 @@ export class RecoveryPoints {
 
   /** Makes a point invisible. Its chunks stay until pruned. */
   async forget(point: RecoveryPoint, signal: AbortSignal): Promise<void> {
-    await this.#store.delete(pointKey(point.vm.id, point.id), { signal });
+    await this.#store.delete(this.#keyOf(point), { signal });
+  }
+
+  #keyOf({ vm, id }: Pick<RecoveryPoint, "vm" | "id">): ObjectKey {
+    return pointKey(this.#protection.folderOf(vm.id), id);
   }
 
   async #read(key: ObjectKey, signal: AbortSignal): Promise<RecoveryPoint> {
@@ -90,7 +101,7 @@ export class RecoveryPoints {
       const detail = cause instanceof z.ZodError ? z.prettifyError(cause) : String(cause);
       throw new IntegrityError(`${key} is not a recovery point: ${detail}`, { cause, context: { key } });
     }
-    if (pointKey(point.vm.id, point.id) === key) return point;
+    if (this.#keyOf(point) === key) return point;
     throw new IntegrityError(`${key} holds the manifest of another recovery point`, { context: { key } });
   }
 }

@@ -16,13 +16,16 @@ import { ChunkWriter } from "./chunk-writer.ts";
 import { decodeDocument, encodeDocument } from "./document.ts";
 import { copyOf } from "../util/copy-of.ts";
 import { REPOSITORY_KEY } from "./layout.ts";
-import { indexUnlistedPacks, loadIndex, type DamagedObject, type LoadedIndex } from "./load-index.ts";
+import { condemnedPacks } from "./condemned-packs.ts";
+import { indexUnlistedPacks, loadIndex, LoadedIndex, type DamagedObject } from "./load-index.ts";
 import type { PackKind } from "./pack-format.ts";
+import { plainProtection, type Protection } from "./protection.ts";
 import { RecoveryPoints } from "./recovery-points.ts";
 
 const TYPE = "repository";
 const VERSION = 1;
 const MIB = 1024 * 1024;
+const DAY_MS = 24 * 60 * 60 * 1000;
 
 export const DEFAULT_BLOCK_BYTES = MIB;
 export const SMALLEST_BLOCK_BYTES = MIB / 4;
@@ -51,6 +54,8 @@ export interface OpenOptions {
   readonly codecs?: readonly Codec[];
   /** Size at which a pack is put, in bytes. */
   readonly packBytes?: number;
+  /** How long the store shall hold new packs and points against deletion; for stores with `retention`. */
+  readonly lockDays?: number | undefined;
   readonly signal: AbortSignal;
 }
 
@@ -59,34 +64,38 @@ export interface OpenOptions {
  * whole chunk index; nothing is ever changed in place.
  */
 export class Repository {
+  /** Everything but packs, keys and settings is read and written in the clear through it, however it is protected. */
   readonly store: ObjectStore;
   readonly settings: RepositorySettings;
+  readonly protection: Protection;
   readonly points: RecoveryPoints;
   readonly chunks: ChunkReader;
-  readonly index: ChunkIndex;
-  readonly #damaged: DamagedObject[];
-  readonly #listed: ReadonlySet<string>;
+  readonly index = new ChunkIndex();
+  readonly #loaded = new LoadedIndex();
+  /** Damaged packs, found when packs were asked for what no index object lists. */
+  readonly #damagedPacks: DamagedObject[] = [];
+  /** Packs whose absence was looked into. */
+  readonly #missed = new Set<string>();
   #completion: Promise<void> | undefined;
   readonly #codec: Codec;
   readonly #packBytes: number;
+  readonly #lockDays: number | undefined;
 
-  private constructor(
-    store: ObjectStore,
-    settings: RepositorySettings,
-    index: ChunkIndex,
-    { damaged, listed }: LoadedIndex,
-    options: OpenOptions,
-  ) {
-    this.store = store;
+  private constructor(store: ObjectStore, settings: RepositorySettings, protection: Protection, options: OpenOptions) {
+    this.store = protection.documents(store);
     this.settings = settings;
-    this.index = index;
-    this.#damaged = [...damaged];
-    this.#listed = listed;
-    this.points = new RecoveryPoints(store);
-    const codecs = new CodecTable(options.codecs);
-    this.chunks = new ChunkReader(store, index, codecs, (signal) => this.#completeIndex(signal));
+    this.protection = protection;
     this.#codec = options.codec ?? lz4;
     this.#packBytes = options.packBytes ?? DEFAULT_PACK_BYTES;
+    this.#lockDays = options.lockDays;
+    this.points = new RecoveryPoints(this.store, protection, this.retainUntil);
+    this.chunks = new ChunkReader({
+      store: this.store,
+      index: this.index,
+      codecs: new CodecTable(options.codecs),
+      protection,
+      catchUp: (missing, signal) => this.#catchUp(missing, signal),
+    });
   }
 
   /** Makes a repository in an empty store. Throws UsageError when one is there already. */
@@ -109,22 +118,36 @@ export class Repository {
 
   /** Throws NotARepositoryError, RepositoryVersionError or IntegrityError before anything is changed. */
   static async open(store: ObjectStore, options: OpenOptions): Promise<Repository> {
-    const settings = await readSettings(store, options.signal);
-    const index = new ChunkIndex();
-    const repository = new Repository(store, settings, index, await loadIndex(store, index, options.signal), options);
-    if (repository.damaged.length > 0) await repository.#completeIndex(options.signal);
+    const { signal } = options;
+    const repository = new Repository(store, await readSettings(store, signal), plainProtection, options);
+    await repository.refresh(signal);
+    if (repository.#loaded.damaged.size > 0) await repository.#completeIndex(signal);
     return repository;
   }
 
   /** Index objects and packs that did not prove themselves while the index was loaded. */
   get damaged(): readonly DamagedObject[] {
-    return this.#damaged;
+    return [...this.#loaded.damaged.values(), ...this.#damagedPacks];
+  }
+
+  /** Until when what is put now shall be held by the store; undefined when it shall not. */
+  readonly retainUntil = (): Date | undefined =>
+    this.#lockDays === undefined ? undefined : new Date(Date.now() + this.#lockDays * DAY_MS);
+
+  /**
+   * Brings what this process knows up to what the store has. Whoever is going to write announces it by a lease first and
+   * refreshes then: what is deleted beside it is either seen here, or the one who deletes sees the lease and waits.
+   */
+  async refresh(signal: AbortSignal): Promise<void> {
+    await loadIndex(this.store, this.index, this.#loaded, signal);
+    this.index.condemn(await condemnedPacks(this.store, signal));
   }
 
   /** A writer for one run. `anew`: kinds of chunks that are stored again although they are known. */
   writer(signal: AbortSignal, anew: readonly PackKind[] = []): ChunkWriter {
-    const { store, index } = this;
-    return new ChunkWriter({ store, index, codec: this.#codec, packBytes: this.#packBytes, anew, signal });
+    const { store, index, protection, retainUntil } = this;
+    const shared = { store, index, protection, retainUntil, codec: this.#codec, packBytes: this.#packBytes };
+    return new ChunkWriter({ ...shared, anew, signal });
   }
 
   /** The block map of a disk of a point. */
@@ -138,10 +161,20 @@ export class Repository {
     await this.store.close();
   }
 
+  /** Looks into every missing pack once, so that a repository with many lost chunks is not listed for each. */
+  async #catchUp(missingPacks: readonly string[], signal: AbortSignal): Promise<void> {
+    if (missingPacks.some((name) => !this.#missed.has(name))) {
+      for (const name of missingPacks) this.#missed.add(name);
+      await this.refresh(signal);
+    }
+    await this.#completeIndex(signal);
+  }
+
   /** Once, unless it fails. */
   async #completeIndex(signal: AbortSignal): Promise<void> {
-    this.#completion ??= indexUnlistedPacks(this.store, this.index, this.#listed, signal).then((damaged) => {
-      this.#damaged.push(...damaged);
+    const listed = this.#loaded.listedPacks();
+    this.#completion ??= indexUnlistedPacks(this.store, this.index, listed, signal).then((damaged) => {
+      this.#damagedPacks.push(...damaged);
     });
     try {
       await this.#completion;

@@ -6,8 +6,9 @@ import type { VirtualMachine } from "../contract/virtual-machine.ts";
 import { hasCode } from "../errors/ovault-error.ts";
 import { createRunHooks, observe, type RunHooks } from "../hooks/run-hooks.ts";
 import { acquireLease, type Lease } from "../repository/lease.ts";
-import { newPointId, vmFolder } from "../repository/layout.ts";
+import { newPointId } from "../repository/layout.ts";
 import type { Repository } from "../repository/repository.ts";
+import { messageOf } from "../util/message-of.ts";
 import { plural } from "../util/plural.ts";
 import { processIdentity } from "../util/process-identity.ts";
 import { backupDisks } from "./backup-disks.ts";
@@ -37,6 +38,8 @@ export interface BackupOptions {
 const LEASE_TTL_MS = 120_000;
 /** Thawing must be possible when the run itself is cancelled, so it has a deadline of its own. */
 const AFTER_SNAPSHOT_MS = 60_000;
+/** The run's own signal is aborted by then. */
+const RECALL_MS = 60_000;
 
 /**
  * Backs up one virtual machine and resolves to its sealed recovery point. Rejects with nothing sealed, nothing left on
@@ -48,7 +51,7 @@ export async function backupVirtualMachine(options: BackupOptions): Promise<Reco
   const runId = newRunId();
   try {
     const lease = await acquireLease(options.repository.store, {
-      resource: `vm-${vmFolder(options.vm.id)}`,
+      resource: `vm-${options.repository.protection.folderOf(options.vm.id)}`,
       title: `virtual machine ${options.vm.name}`,
       holder: { runId, ...processIdentity() },
       ttlMs: LEASE_TTL_MS,
@@ -99,6 +102,8 @@ class BackupRun {
   async run(): Promise<RecoveryPoint> {
     const { vm, strategy, excludeDisks: excluded, full } = this.#options;
     const hooks = this.#hooks;
+    // After the lease, which prune heeds: from here on nothing disappears that this run relies on.
+    await this.#options.repository.refresh(this.#signal);
     const selected = await selectDisks({ vm, strategy, excluded, hooks, signal: this.#signal });
     const base = await this.#lastPoint();
     const runId = this.#runId;
@@ -230,8 +235,23 @@ class BackupRun {
     this.#signal.throwIfAborted();
     const point: RecoveryPoint = { ...draft, sealedAt: new Date().toISOString() };
     await repository.points.seal(point, this.#signal);
+    await this.#recallIfLost(point);
     observe(this.#hooks.sealed, point);
     return point;
+  }
+
+  /**
+   * A run that stood still between its last look at the lease and the seal may have sealed what was pruned meanwhile:
+   * whoever prunes takes over the lease of a silent run first. Such a point must not stay.
+   */
+  async #recallIfLost(point: RecoveryPoint): Promise<void> {
+    try {
+      await this.#lease.assertHeld(this.#signal);
+    } catch (error) {
+      if (!hasCode(error, "E_LEASE_LOST")) return;
+      await this.#options.repository.points.forget(point, AbortSignal.timeout(RECALL_MS));
+      throw error;
+    }
   }
 
   /** The last sealed point decides; a damaged manifest is as if it were not there, and is told. */
@@ -249,8 +269,4 @@ class BackupRun {
   #warn(message: string): void {
     observe(this.#hooks.warning, message);
   }
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

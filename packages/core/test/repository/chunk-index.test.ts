@@ -52,7 +52,10 @@ test("the index finds what a map would find: every place of every chunk in order
         index.add(pack);
         for (const { id, ...facts } of pack.entries) {
           const key = Buffer.from(id).toString("hex");
-          model.set(key, [...(model.get(key) ?? []), { ...facts, pack: { name: pack.name, kind: pack.kind } }]);
+          model.set(key, [
+            ...(model.get(key) ?? []),
+            { ...facts, pack: { name: pack.name, kind: pack.kind, state: "usable" } },
+          ]);
         }
       }
       expect(index.size).toBe(model.size);

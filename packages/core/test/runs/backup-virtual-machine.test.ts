@@ -15,7 +15,7 @@ import {
   type Repository,
   restoreVirtualMachine,
   type RunHooks,
-  vmFolder,
+  plainProtection,
 } from "@ovault/core";
 
 import { FaultyStore } from "../support/faulty-store.ts";
@@ -238,7 +238,7 @@ test("gates may veto, observers may not harm, and thaw follows freeze in every c
 });
 
 test("a second run on the same machine is refused, and a waiting one gets its turn", async () => {
-  const options = { resource: `vm-${vmFolder("vm-1")}`, ttlMs: 60_000, signal: never } as const;
+  const options = { resource: `vm-${plainProtection.folderOf("vm-1")}`, ttlMs: 60_000, signal: never } as const;
   const holder = { runId: "other", ...processIdentity() };
   const lease = await acquireLease(store, { ...options, holder, ifBusy: "refuse" });
   await expect(backup()).rejects.toMatchObject({ code: "E_LEASE_HELD" });

@@ -51,7 +51,7 @@ async function transferLeftover(api: EngineApi, entry: LedgerEntry, signal: Abor
       !isFinalTransferPhase(transfer.phase) &&
       (transferId === undefined ? isOurs(transfer) : transfer.id === transferId),
   );
-  if (found === undefined) return gone(entry);
+  if (found === undefined) return goneLeftover(entry);
   return {
     entry,
     gone: false,
@@ -62,7 +62,7 @@ async function transferLeftover(api: EngineApi, entry: LedgerEntry, signal: Abor
 
 async function diskLeftover(api: EngineApi, entry: LedgerEntry, signal: AbortSignal): Promise<Leftover> {
   const { diskId } = diskDetail.parse(entry.detail);
-  if ((await api.disks.find(diskId, signal)) === undefined) return gone(entry);
+  if ((await api.disks.find(diskId, signal)) === undefined) return goneLeftover(entry);
   return {
     entry,
     gone: false,
@@ -75,7 +75,7 @@ async function vmLeftover(api: EngineApi, entry: LedgerEntry, signal: AbortSigna
   const { name, tag, vmId, diskIds } = vmDetail.parse(entry.detail);
   const found = vmId === undefined ? await api.vms.byName(name, signal) : await api.vms.find(vmId, signal);
   const ours = found !== undefined && (found.id === vmId || hasTag(found.description, tag));
-  if (!ours) return gone(entry);
+  if (!ours) return goneLeftover(entry);
   return {
     entry,
     gone: false,
@@ -87,7 +87,8 @@ async function vmLeftover(api: EngineApi, entry: LedgerEntry, signal: AbortSigna
   };
 }
 
-function gone(entry: LedgerEntry): Leftover {
+/** What an entry names is not there any more. */
+export function goneLeftover(entry: LedgerEntry): Leftover {
   return { entry, gone: true, action: "nothing left", remove: async () => {} };
 }
 

@@ -1,0 +1,39 @@
+import { createHash } from "node:crypto";
+
+import type { ObjectStore } from "../contract/object-store.ts";
+import { digest, type ChunkId } from "./digest.ts";
+
+/** How a repository names what it stores, and whether others can read it. */
+export interface Protection {
+  /** Id of a chunk or page from its plain bytes, off the main thread. `plain` must not change meanwhile. */
+  chunkId(plain: Uint8Array): Promise<ChunkId>;
+  /** Folder of a virtual machine, 32 hex digits, so that ids from outside never become parts of a path. */
+  folderOf(vmId: string): string;
+  /** For the chunks of the pack of this name. */
+  packSeal(name: string): PackSeal;
+  /** The store through which every object but packs, keys and settings is written and read. */
+  documents(store: ObjectStore): ObjectStore;
+}
+
+/** Hides the chunks of one pack. A chunk is known by where it lies, so that none can stand in for another. */
+export interface PackSeal {
+  /** What `seal` adds to each chunk. */
+  readonly overheadBytes: number;
+  seal(offset: number, encoded: Uint8Array): Promise<Uint8Array>;
+  /** @throws IntegrityError unless it is what `seal` made for this place. */
+  open(offset: number, stored: Uint8Array): Promise<Uint8Array>;
+}
+
+const openSeal: PackSeal = {
+  overheadBytes: 0,
+  seal: (_offset, encoded) => Promise.resolve(encoded),
+  open: (_offset, stored) => Promise.resolve(stored),
+};
+
+/** Names are digests, and whoever has the store can read it. */
+export const plainProtection: Protection = {
+  chunkId: digest,
+  folderOf: (vmId) => createHash("sha256").update(vmId, "utf8").digest("hex").slice(0, 32),
+  packSeal: () => openSeal,
+  documents: (store) => store,
+};

@@ -1,0 +1,50 @@
+import type { ObjectInfo, ObjectStore } from "../contract/object-store.ts";
+import { aroundCalls } from "./around-calls.ts";
+import { Semaphore } from "./semaphore.ts";
+
+/** Objects that a listing takes each time it has a slot: as many as services give in one answer. */
+const PAGE_OBJECTS = 1000;
+
+/**
+ * Never has more than `concurrency` calls under way (at least 1); the others wait in the order they came. A listing has
+ * a slot only while it fetches a page, so whoever reads it may make other calls, or take its time.
+ */
+export function limited(store: ObjectStore, concurrency: number): ObjectStore {
+  const slots = new Semaphore(concurrency);
+  return {
+    ...aroundCalls(store, ({ signal }, work) => slots.run(signal, work)),
+    async *list(prefix, options) {
+      const objects = store.list(prefix, options)[Symbol.asyncIterator]();
+      try {
+        for (;;) {
+          const { infos, end } = await slots.run(options.signal, () => nextPage(objects));
+          yield* infos;
+          if (end?.error !== undefined) throw end.error;
+          if (end !== undefined) return;
+        }
+      } finally {
+        await objects.return?.();
+      }
+    },
+  };
+}
+
+interface Page {
+  readonly infos: readonly ObjectInfo[];
+  /** There is no more, or the listing broke: what came before is given first. */
+  readonly end?: { readonly error?: unknown };
+}
+
+async function nextPage(objects: AsyncIterator<ObjectInfo>): Promise<Page> {
+  const infos: ObjectInfo[] = [];
+  try {
+    while (infos.length < PAGE_OBJECTS) {
+      const next = await objects.next();
+      if (next.done === true) return { infos, end: {} };
+      infos.push(next.value);
+    }
+    return { infos };
+  } catch (error) {
+    return { infos, end: { error } };
+  }
+}

@@ -1,0 +1,37 @@
+import type { ObjectStore } from "../contract/object-store.ts";
+import { type Clock, systemClock } from "../util/clock.ts";
+import { ByteRate } from "./byte-rate.ts";
+import { passedOn } from "./around-calls.ts";
+import { totalBytes } from "./total-bytes.ts";
+
+/** Bytes per second over all calls together; no rate, no limit. */
+export interface TransferRates {
+  readonly uploadBytesPerSecond?: number | undefined;
+  readonly downloadBytesPerSecond?: number | undefined;
+}
+
+/**
+ * Lets objects through no faster than the rates. A call waits before it is made; only an object that is fetched whole,
+ * whose size nobody knows before, is held back when it is here. Few bytes do not wait for many: a sign of life gets
+ * through while packs are waiting.
+ */
+export function throttled(store: ObjectStore, rates: TransferRates, clock: Clock = systemClock): ObjectStore {
+  const rateOf = (bytesPerSecond: number | undefined): ByteRate | undefined =>
+    bytesPerSecond === undefined ? undefined : new ByteRate(bytesPerSecond, clock);
+  const upload = rateOf(rates.uploadBytesPerSecond);
+  const download = rateOf(rates.downloadBytesPerSecond);
+  return {
+    ...passedOn(store),
+    async put(key, parts, options) {
+      await upload?.take(totalBytes(parts), options.signal);
+      return await store.put(key, parts, options);
+    },
+    async get(key, options) {
+      const { range, signal } = options;
+      if (range !== undefined) await download?.take(range.length, signal);
+      const bytes = await store.get(key, options);
+      if (range === undefined) await download?.take(bytes.byteLength, signal);
+      return bytes;
+    },
+  };
+}
