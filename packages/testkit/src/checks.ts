@@ -1,0 +1,5 @@
+export * from "./check.ts";
+export * from "./object-store/object-store-check.ts";
+export * from "./object-store/object-store-checks.ts";
+export * from "./object-store/store-under-test.ts";
+export * from "./stores/below.ts";

@@ -1,0 +1,35 @@
+import type { ObjectStore } from "@ovault/core";
+
+import { describeChecks } from "./describe-checks.ts";
+import { objectStoreChecks } from "./object-store/object-store-checks.ts";
+import { LONGEST_KEY } from "./object-store/store-under-test.ts";
+
+export interface OpenedObjectStore {
+  /** Empty, and used by nobody else: a new directory, or a new prefix of one server. */
+  readonly store: ObjectStore;
+  /** Another client of the same place, with connections of its own; what takes two clients is skipped without it. */
+  readonly second?: ObjectStore;
+  /** Closes the clients and removes what they stored. */
+  dispose(): Promise<void>;
+}
+
+export interface ObjectStoreSuite {
+  /** Called once for each test. */
+  open(): Promise<OpenedObjectStore>;
+  /** How often is done what is random, races, or is cut off: 30 unless told. Fewer for slow stores. */
+  readonly runs?: number;
+  /** For one test, in milliseconds: 3 minutes unless told. */
+  readonly timeoutMs?: number;
+}
+
+/** What every driver must do: the ObjectStore contract as vitest tests. Call it at the top of a test file. */
+export function describeObjectStore(name: string, suite: ObjectStoreSuite): void {
+  const { runs = 30, timeoutMs = 180_000 } = suite;
+  describeChecks(`${name} keeps the object store contract`, objectStoreChecks, {
+    timeoutMs,
+    async open() {
+      const { store, second, dispose } = await suite.open();
+      return { subject: { store, second, runs, longestKey: LONGEST_KEY }, dispose };
+    },
+  });
+}
