@@ -1,10 +1,11 @@
-import type { ObjectStore } from "../contract/object-store.ts";
+import type { ObjectInfo, ObjectStore } from "../contract/object-store.ts";
 import { IntegrityError } from "../errors/errors.ts";
 import { hasCode } from "../errors/ovault-error.ts";
 import type { ChunkIndex } from "./chunk-index.ts";
 import { decodeIndex, type PackListing } from "./index-format.ts";
 import { INDEX, PACKS } from "./layout.ts";
 import { decodeDirectory, decodeTrailer, HEADER_BYTES, TRAILER_BYTES } from "./pack-format.ts";
+import type { Protection } from "./protection.ts";
 
 /** A damaged object found while the index was loaded, with the error that tells why. */
 export interface DamagedObject {
@@ -69,19 +70,19 @@ async function loadObject(
  */
 export async function indexUnlistedPacks(
   store: ObjectStore,
+  protection: Protection,
   index: ChunkIndex,
   listed: ReadonlySet<string>,
   signal: AbortSignal,
 ): Promise<readonly DamagedObject[]> {
   const damaged: DamagedObject[] = [];
-  for await (const { key, bytes } of store.list(PACKS, { signal })) {
-    const name = key.slice(key.lastIndexOf("/") + 1);
-    if (listed.has(name)) continue;
+  for await (const pack of store.list(PACKS, { signal })) {
+    if (listed.has(nameOf(pack))) continue;
     try {
-      index.add(await readPackListing(store, key, bytes, signal));
+      index.add(await readPackListing(store, protection, pack, signal));
     } catch (error) {
       if (!hasCode(error, "E_INTEGRITY")) throw error;
-      damaged.push({ key, error });
+      damaged.push({ key: pack.key, error });
     }
   }
   return damaged;
@@ -90,19 +91,26 @@ export async function indexUnlistedPacks(
 /** A pack's own directory. Throws IntegrityError when the pack is cut or its directory damaged. */
 export async function readPackListing(
   store: ObjectStore,
-  key: string,
-  packBytes: number,
+  protection: Protection,
+  pack: ObjectInfo,
   signal: AbortSignal,
 ): Promise<PackListing> {
+  const { key, bytes: packBytes } = pack;
   if (packBytes < HEADER_BYTES + TRAILER_BYTES) {
     throw new IntegrityError(`${key} is too short to be a pack`, { context: { key, packBytes } });
   }
+  const name = nameOf(pack);
+  const seal = protection.packSeal(name);
   const read = (offset: number, length: number): Promise<Uint8Array> =>
     store.get(key, { range: { offset, length }, signal });
   const trailer = await read(packBytes - TRAILER_BYTES, TRAILER_BYTES);
-  const { offset } = decodeTrailer(trailer, packBytes, key);
+  const offset = decodeTrailer(seal, trailer, packBytes, key);
   const header = await read(0, HEADER_BYTES);
-  const directory = await read(offset, packBytes - offset);
-  const { kind, entries } = decodeDirectory(header, directory, offset, key);
-  return { name: key.slice(key.lastIndexOf("/") + 1), kind, dataEnd: offset, entries };
+  const stored = await read(offset, packBytes - offset);
+  const { kind, entries } = await decodeDirectory(seal, header, { offset, stored, key });
+  return { name, kind, dataEnd: offset, entries };
+}
+
+function nameOf({ key }: ObjectInfo): string {
+  return key.slice(key.lastIndexOf("/") + 1);
 }

@@ -3,6 +3,7 @@ import { createHash } from "node:crypto";
 import { IntegrityError } from "../errors/errors.ts";
 import { copyOf } from "../util/copy-of.ts";
 import { DIGEST_BYTES } from "./digest.ts";
+import type { PackSeal } from "./protection.ts";
 
 /** What the chunks of a pack are: blocks of disks, or pages of block maps. */
 export type PackKind = "data" | "pages";
@@ -24,14 +25,15 @@ export const MAX_CHUNK_BYTES = 8 * 1024 * 1024;
 
 const HEADER_MAGIC = "OVAULTPK";
 const TRAILER_MAGIC = "OVAULTPE";
-const VERSION = 1;
+/** Number of entries and offset of the directory. */
+const FIGURES_BYTES = 8;
 const KIND_AT = 9;
 const KIND_CODES: Readonly<Record<PackKind, number>> = { data: 1, pages: 2 };
 
-export function encodeHeader(kind: PackKind): Uint8Array {
+export function encodeHeader(kind: PackKind, seal: PackSeal): Uint8Array {
   const header = Buffer.alloc(HEADER_BYTES);
   header.write(HEADER_MAGIC, "latin1");
-  header.writeUInt8(VERSION, 8);
+  header.writeUInt8(seal.version, 8);
   header.writeUInt8(KIND_CODES[kind], KIND_AT);
   return header;
 }
@@ -74,52 +76,61 @@ export function readEntry(source: Buffer, at: number, dataEnd: number, key: stri
   return entry;
 }
 
-/** The directory with the trailer that proves it: what follows the last chunk of a pack. */
-export function encodeDirectory(kind: PackKind, entries: readonly PackEntry[], directoryOffset: number): Uint8Array {
-  const bytes = Buffer.alloc(entries.length * ENTRY_BYTES + TRAILER_BYTES);
-  entries.forEach((entry, index) => writeEntry(bytes, index * ENTRY_BYTES, entry));
-  const trailer = entries.length * ENTRY_BYTES;
-  bytes.writeUInt32LE(entries.length, trailer);
-  bytes.writeUInt32LE(directoryOffset, trailer + 4);
-  bytes.set(directoryDigest(kind, bytes.subarray(0, trailer + 8)), trailer + 8);
-  bytes.write(TRAILER_MAGIC, trailer + 8 + DIGEST_BYTES, "latin1");
-  return bytes;
+/** The directory and the trailer that proves it: what follows the last chunk of a pack. */
+export async function encodeDirectory(
+  seal: PackSeal,
+  header: Uint8Array,
+  entries: readonly PackEntry[],
+  offset: number,
+): Promise<Uint8Array[]> {
+  const plain = Buffer.alloc(entries.length * ENTRY_BYTES);
+  entries.forEach((entry, index) => writeEntry(plain, index * ENTRY_BYTES, entry));
+  const directory = await seal.sealDirectory({ offset, header }, plain);
+  const trailer = Buffer.alloc(TRAILER_BYTES);
+  trailer.writeUInt32LE(entries.length, 0);
+  trailer.writeUInt32LE(offset, 4);
+  trailer.set(directoryDigest(header, directory, trailer), FIGURES_BYTES);
+  trailer.write(TRAILER_MAGIC, FIGURES_BYTES + DIGEST_BYTES, "latin1");
+  return [directory, trailer];
 }
 
-/** The length of a pack's directory, from its last TRAILER_BYTES. */
-export function decodeTrailer(trailer: Uint8Array, packBytes: number, key: string): { count: number; offset: number } {
+/** Where a pack's directory starts, from its last TRAILER_BYTES. */
+export function decodeTrailer(seal: PackSeal, trailer: Uint8Array, packBytes: number, key: string): number {
   const bytes = Buffer.from(trailer);
   const count = bytes.readUInt32LE(0);
   const offset = bytes.readUInt32LE(4);
-  const whole = offset + count * ENTRY_BYTES + TRAILER_BYTES === packBytes && offset >= HEADER_BYTES;
-  if (!whole || bytes.toString("latin1", 8 + DIGEST_BYTES) !== TRAILER_MAGIC) {
+  const directoryBytes = count * ENTRY_BYTES + seal.overheadBytes;
+  const whole = offset + directoryBytes + TRAILER_BYTES === packBytes && offset >= HEADER_BYTES;
+  if (!whole || bytes.toString("latin1", FIGURES_BYTES + DIGEST_BYTES) !== TRAILER_MAGIC) {
     throw new IntegrityError(`${key} does not end like a pack: it is cut short or damaged`, { context: { key } });
   }
-  return { count, offset };
+  return offset;
 }
 
-/** Reads directory and trailer as they lie in the pack, and the pack's header. */
-export function decodeDirectory(
+/** Reads the directory that starts at `offset`, with its trailer, as they lie in the pack with this header. */
+export async function decodeDirectory(
+  seal: PackSeal,
   header: Uint8Array,
-  directory: Uint8Array,
-  offset: number,
-  key: string,
-): { kind: PackKind; entries: PackEntry[] } {
-  const bytes = Buffer.from(directory);
+  { offset, stored, key }: { readonly offset: number; readonly stored: Uint8Array; readonly key: string },
+): Promise<{ kind: PackKind; entries: PackEntry[] }> {
   const kind = kindOf(header[KIND_AT] ?? 0, key);
-  if (Buffer.compare(header, encodeHeader(kind)) !== 0) {
+  if (Buffer.compare(header, encodeHeader(kind, seal)) !== 0) {
     throw new IntegrityError(`${key} does not begin like a pack`, { context: { key } });
   }
-  const trailer = bytes.byteLength - TRAILER_BYTES;
-  const stated = bytes.subarray(trailer + 8, trailer + 8 + DIGEST_BYTES);
-  if (!directoryDigest(kind, bytes.subarray(0, trailer + 8)).equals(stated)) {
+  const directory = stored.subarray(0, -TRAILER_BYTES);
+  const trailer = stored.subarray(-TRAILER_BYTES);
+  const stated = trailer.subarray(FIGURES_BYTES, FIGURES_BYTES + DIGEST_BYTES);
+  if (!directoryDigest(header, directory, trailer).equals(stated)) {
     throw new IntegrityError(`the directory of ${key} does not match its digest`, { context: { key } });
   }
+  const bytes = Buffer.from(await seal.openDirectory({ offset, header }, directory));
   const entries: PackEntry[] = [];
-  for (let at = 0; at < trailer; at += ENTRY_BYTES) entries.push(readEntry(bytes, at, offset, key));
+  for (let at = 0; at < bytes.byteLength; at += ENTRY_BYTES) entries.push(readEntry(bytes, at, offset, key));
   return { kind, entries };
 }
 
-function directoryDigest(kind: PackKind, entriesAndFigures: Uint8Array): Buffer {
-  return createHash("sha256").update(encodeHeader(kind)).update(entriesAndFigures).digest();
+/** Over the directory as it lies there, so that damage is found without a key. */
+function directoryDigest(header: Uint8Array, directory: Uint8Array, trailer: Uint8Array): Buffer {
+  const figures = trailer.subarray(0, FIGURES_BYTES);
+  return createHash("sha256").update(header).update(directory).update(figures).digest();
 }

@@ -77,13 +77,14 @@ export class PackWriter {
     while (this.#puts.size > 0) await Promise.all(this.#puts);
   }
 
-  #put({ name, parts, entries, bytes: dataEnd }: Draft): void {
+  #put({ name, seal, parts, entries, bytes: dataEnd }: Draft): void {
     const { store, kind, retainUntil, signal, onPut } = this.#options;
     this.#draft = undefined;
     const put = (async () => {
       try {
         const chunks = await Promise.all(parts);
-        const pack = [encodeHeader(kind), ...chunks, encodeDirectory(kind, entries, dataEnd)];
+        const header = encodeHeader(kind, seal);
+        const pack = [header, ...chunks, ...(await encodeDirectory(seal, header, entries, dataEnd))];
         await store.put(packKey(name), pack, { ifAbsent: true, signal, ...retaining(retainUntil()) });
         await onPut({ name, kind, dataEnd, entries });
       } catch (error) {

@@ -15,19 +15,34 @@ export interface Protection {
   documents(store: ObjectStore): ObjectStore;
 }
 
-/** Hides the chunks of one pack. A chunk is known by where it lies, so that none can stand in for another. */
+/** Hides what one pack holds. A chunk is known by where it lies, so that none can stand in for another. */
 export interface PackSeal {
-  /** What `seal` adds to each chunk. */
+  /** Of the form of the pack, as its header says it. */
+  readonly version: number;
+  /** What sealing adds to each chunk, and to the directory. */
   readonly overheadBytes: number;
   seal(offset: number, encoded: Uint8Array): Promise<Uint8Array>;
   /** @throws IntegrityError unless it is what `seal` made for this place. */
   open(offset: number, stored: Uint8Array): Promise<Uint8Array>;
+  /** The same for the pack's directory; never takes a chunk for one. Proves the pack's header with it. */
+  sealDirectory(place: DirectoryPlace, entries: Uint8Array): Promise<Uint8Array>;
+  /** @throws IntegrityError */
+  openDirectory(place: DirectoryPlace, stored: Uint8Array): Promise<Uint8Array>;
+}
+
+export interface DirectoryPlace {
+  readonly offset: number;
+  /** The first bytes of the pack. */
+  readonly header: Uint8Array;
 }
 
 const openSeal: PackSeal = {
+  version: 1,
   overheadBytes: 0,
   seal: (_offset, encoded) => Promise.resolve(encoded),
   open: (_offset, stored) => Promise.resolve(stored),
+  sealDirectory: (_place, entries) => Promise.resolve(entries),
+  openDirectory: (_place, stored) => Promise.resolve(stored),
 };
 
 /** Names are digests, and whoever has the store can read it. */

@@ -173,7 +173,7 @@ export class Repository {
   /** Once, unless it fails. */
   async #completeIndex(signal: AbortSignal): Promise<void> {
     const listed = this.#loaded.listedPacks();
-    this.#completion ??= indexUnlistedPacks(this.store, this.index, listed, signal).then((damaged) => {
+    this.#completion ??= indexUnlistedPacks(this.store, this.protection, this.index, listed, signal).then((damaged) => {
       this.#damagedPacks.push(...damaged);
     });
     try {

@@ -100,11 +100,12 @@ export async function verifyRepository(repository: Repository, options: VerifyOp
   for (const { key, error } of [...repository.damaged, ...damaged]) {
     object(error instanceof Error ? error.message : `${key} is damaged`);
   }
-  const checkPack = async ({ key, bytes }: ObjectInfo, lane: AbortSignal): Promise<void> => {
-    const reason = await failureOf(async () => void (await readPackListing(repository.store, key, bytes, lane)));
+  const { store, protection } = repository;
+  const checkPack = async (pack: ObjectInfo, lane: AbortSignal): Promise<void> => {
+    const reason = await failureOf(async () => void (await readPackListing(store, protection, pack, lane)));
     if (reason !== undefined) object(reason);
   };
-  const packs = pullInLanes(repository.store.list(PACKS, { signal }), options.lanes ?? 4, checkPack, signal);
+  const packs = pullInLanes(store.list(PACKS, { signal }), options.lanes ?? 4, checkPack, signal);
   await lastValueFrom(packs, { defaultValue: undefined });
   const report = await verifyPoints(repository, points, options);
   return { ...report, damage: [...damage, ...report.damage] };
