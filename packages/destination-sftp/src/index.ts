@@ -1,0 +1,1 @@
+export type { SftpOptions } from "./options.ts";
