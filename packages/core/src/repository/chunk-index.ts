@@ -116,6 +116,24 @@ export class ChunkIndex {
     this.#bad.set(entry, (this.#bad.get(entry) ?? new Set()).add(pack));
   }
 
+  /** Takes `markBad` back: the pack was read again and holds the chunk. */
+  markGood(id: ChunkId, packName: string): void {
+    const entry = this.entryOf(id);
+    const pack = this.#packNamed(packName);
+    if (entry === undefined || pack === undefined) return;
+    const bad = this.#bad.get(entry);
+    bad?.delete(pack);
+    if (bad?.size === 0) this.#bad.delete(entry);
+  }
+
+  /** True when the chunk has a place that is not known to be bad, so that reading it is worth a try. */
+  isReadable(id: ChunkId): boolean {
+    const entry = this.entryOf(id);
+    if (entry === undefined) return false;
+    const bad = this.#bad.get(entry);
+    return this.#placesOf(entry).some((place) => bad?.has(place.pack) !== true);
+  }
+
   /** Calls `visit` for every place of every chunk that is not gone. Numbers only: there may be many millions. */
   forEachPlace(visit: (entry: number, pack: number, storedBytes: number) => void): void {
     for (let entry = 0; entry < this.#size; entry += 1) {

@@ -20,6 +20,9 @@ export interface ChunkReaderOptions {
   readonly catchUp: (missingPacks: readonly string[], signal: AbortSignal) => Promise<void>;
 }
 
+/** As much of a ChunkLocation as reading needs. */
+export type ChunkPlace = Omit<ChunkLocation, "pack"> & { readonly pack: { readonly name: string } };
+
 /** What became of the places of one chunk. */
 interface Search {
   readonly id: ChunkId;
@@ -68,7 +71,7 @@ export class ChunkReader {
       if (search.tried.has(name)) continue;
       search.tried.add(name);
       try {
-        return await this.#loadFrom(place, search.id, signal);
+        return await this.loadFrom(place, search.id, signal);
       } catch (error) {
         if (!hasCode(error, "E_INTEGRITY")) throw error;
         this.#options.index.markBad(search.id, name);
@@ -79,22 +82,30 @@ export class ChunkReader {
     return undefined;
   }
 
-  async #loadFrom(place: ChunkLocation, id: ChunkId, signal: AbortSignal): Promise<Uint8Array> {
-    const { store, codecs, protection } = this.#options;
+  /** The plain bytes of a chunk from this place alone. @throws IntegrityError */
+  async loadFrom(place: ChunkPlace, id: ChunkId, signal: AbortSignal): Promise<Uint8Array> {
     const key = packKey(place.pack.name);
-    const context = { chunk: toHex(id), key, offset: place.offset };
-    let stored: Uint8Array;
     try {
-      stored = await store.get(key, { range: { offset: place.offset, length: place.storedBytes }, signal });
+      const range = { offset: place.offset, length: place.storedBytes };
+      return await this.unpack(place, id, await this.#options.store.get(key, { range, signal }));
     } catch (error) {
       if (!hasCode(error, "E_OBJECT_NOT_FOUND")) throw error;
-      throw new IntegrityError(`pack ${key} is missing from the destination`, { cause: error, context });
+      throw new IntegrityError(`pack ${key} is missing from the destination`, {
+        cause: error,
+        context: { chunk: toHex(id), key },
+      });
     }
+  }
+
+  /** The plain bytes of a chunk from what lies in its place. @throws IntegrityError when that is not what was stored. */
+  async unpack(place: ChunkPlace, id: ChunkId, stored: Uint8Array): Promise<Uint8Array> {
+    const { codecs, protection } = this.#options;
     const encoded = await protection.packSeal(place.pack.name).open(place.offset, stored);
     const plain = await codecs.byId(place.codec).decode(encoded, place.plainBytes);
     if (sameId(await protection.chunkId(plain), id)) return plain;
+    const key = packKey(place.pack.name);
     throw new IntegrityError(`a chunk in ${key} does not match its digest`, {
-      context,
+      context: { chunk: toHex(id), key, offset: place.offset },
       hint: "Run `ovault verify --all` to see which recovery points it belongs to.",
     });
   }

@@ -37,7 +37,11 @@ export function decodeDocument(type: string, version: number, bytes: Uint8Array,
   if (proofOf(type, found, body) !== match[3]) {
     throw new IntegrityError(`${key} is damaged: its content does not match its digest`, { context: { key } });
   }
-  return JSON.parse(body.toString("utf8")) as unknown;
+  try {
+    return JSON.parse(body.toString("utf8")) as unknown;
+  } catch (cause) {
+    throw new IntegrityError(`${key} holds no JSON`, { cause, context: { key } });
+  }
 }
 
 function proofOf(type: string, version: number, body: Uint8Array): string {

@@ -10,6 +10,13 @@ export const POINTS = "points/";
 /** What prune is about to delete. */
 export const CONDEMNED = "condemned/";
 
+/** Places that do not hold the chunks they should. */
+export const DAMAGE = "damage/";
+/** Points that lost data. */
+export const LOST = "lost/";
+/** When which packs were read and proved. */
+export const CHECKS = "checks/";
+
 /** 16 random bytes as hex: the name of a pack or index object. */
 export function randomName(): string {
   return randomBytes(16).toString("hex");

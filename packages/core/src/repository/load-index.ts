@@ -4,7 +4,7 @@ import { hasCode } from "../errors/ovault-error.ts";
 import type { ChunkIndex } from "./chunk-index.ts";
 import { decodeIndex, type PackListing } from "./index-format.ts";
 import { INDEX, PACKS } from "./layout.ts";
-import { decodeDirectory, decodeTrailer, HEADER_BYTES, TRAILER_BYTES } from "./pack-format.ts";
+import { decodeDirectory, decodeTrailer, HEADER_BYTES, MAX_PACK_BYTES, TRAILER_BYTES } from "./pack-format.ts";
 import type { Protection } from "./protection.ts";
 
 /** A damaged object found while the index was loaded, with the error that tells why. */
@@ -81,6 +81,7 @@ export async function indexUnlistedPacks(
     try {
       index.add(await readPackListing(store, protection, pack, signal));
     } catch (error) {
+      if (hasCode(error, "E_OBJECT_NOT_FOUND")) continue; // pruned while we were listing
       if (!hasCode(error, "E_INTEGRITY")) throw error;
       damaged.push({ key: pack.key, error });
     }
@@ -96,9 +97,7 @@ export async function readPackListing(
   signal: AbortSignal,
 ): Promise<PackListing> {
   const { key, bytes: packBytes } = pack;
-  if (packBytes < HEADER_BYTES + TRAILER_BYTES) {
-    throw new IntegrityError(`${key} is too short to be a pack`, { context: { key, packBytes } });
-  }
+  assertPackSize(pack);
   const name = nameOf(pack);
   const seal = protection.packSeal(name);
   const read = (offset: number, length: number): Promise<Uint8Array> =>
@@ -109,6 +108,13 @@ export async function readPackListing(
   const stored = await read(offset, packBytes - offset);
   const { kind, entries } = await decodeDirectory(seal, header, { offset, stored, key });
   return { name, kind, dataEnd: offset, entries };
+}
+
+/** Before anything of that size is read. @throws IntegrityError */
+export function assertPackSize({ key, bytes }: ObjectInfo): void {
+  if (bytes >= HEADER_BYTES + TRAILER_BYTES && bytes <= MAX_PACK_BYTES) return;
+  const what = bytes > MAX_PACK_BYTES ? "too large" : "too short";
+  throw new IntegrityError(`${key} is ${what} to be a pack`, { context: { key, bytes } });
 }
 
 function nameOf({ key }: ObjectInfo): string {

@@ -1,27 +1,14 @@
 import { createHash } from "node:crypto";
 
 import { IntegrityError } from "../errors/errors.ts";
-import { copyOf } from "../util/copy-of.ts";
 import { DIGEST_BYTES } from "./digest.ts";
+import { ENTRY_BYTES, HEADER_BYTES, PackEntries } from "./pack-entries.ts";
 import type { PackSeal } from "./protection.ts";
 
 /** What the chunks of a pack are: blocks of disks, or pages of block maps. */
 export type PackKind = "data" | "pages";
 
-/** Where one chunk lies in its pack. Offsets and lengths in bytes. */
-export interface PackEntry {
-  readonly id: Uint8Array;
-  readonly offset: number;
-  readonly storedBytes: number;
-  readonly plainBytes: number;
-  readonly codec: number;
-}
-
-export const HEADER_BYTES = 16;
-export const ENTRY_BYTES = 48;
 export const TRAILER_BYTES = 48;
-/** Largest plain chunk a reader accepts: larger figures in a directory are damage or an attack. */
-export const MAX_CHUNK_BYTES = 8 * 1024 * 1024;
 
 const HEADER_MAGIC = "OVAULTPK";
 const TRAILER_MAGIC = "OVAULTPE";
@@ -48,44 +35,14 @@ export function kindOf(code: number, key: string): PackKind {
   throw new IntegrityError(`${key} holds a pack of unknown kind ${code}`, { context: { key, code } });
 }
 
-export function writeEntry(target: Buffer, at: number, entry: PackEntry): void {
-  target.set(entry.id, at);
-  target.writeUInt32LE(entry.offset, at + 32);
-  target.writeUInt32LE(entry.storedBytes, at + 36);
-  target.writeUInt32LE(entry.plainBytes, at + 40);
-  target.writeUInt8(entry.codec, at + 44);
-}
-
-/** Reads one entry and refuses figures that cannot be: outside the pack's `dataEnd`, or absurdly large. */
-export function readEntry(source: Buffer, at: number, dataEnd: number, key: string): PackEntry {
-  const entry = {
-    id: copyOf(source.subarray(at, at + DIGEST_BYTES)),
-    offset: source.readUInt32LE(at + 32),
-    storedBytes: source.readUInt32LE(at + 36),
-    plainBytes: source.readUInt32LE(at + 40),
-    codec: source.readUInt8(at + 44),
-  };
-  if (
-    entry.offset < HEADER_BYTES ||
-    entry.offset + entry.storedBytes > dataEnd ||
-    entry.plainBytes === 0 ||
-    entry.plainBytes > MAX_CHUNK_BYTES
-  ) {
-    throw new IntegrityError(`${key} lists a chunk outside its pack`, { context: { key, offset: entry.offset } });
-  }
-  return entry;
-}
-
 /** The directory and the trailer that proves it: what follows the last chunk of a pack. */
 export async function encodeDirectory(
   seal: PackSeal,
   header: Uint8Array,
-  entries: readonly PackEntry[],
+  entries: PackEntries,
   offset: number,
 ): Promise<Uint8Array[]> {
-  const plain = Buffer.alloc(entries.length * ENTRY_BYTES);
-  entries.forEach((entry, index) => writeEntry(plain, index * ENTRY_BYTES, entry));
-  const directory = await seal.sealDirectory({ offset, header }, plain);
+  const directory = await seal.sealDirectory({ offset, header }, entries.bytes);
   const trailer = Buffer.alloc(TRAILER_BYTES);
   trailer.writeUInt32LE(entries.length, 0);
   trailer.writeUInt32LE(offset, 4);
@@ -112,7 +69,7 @@ export async function decodeDirectory(
   seal: PackSeal,
   header: Uint8Array,
   { offset, stored, key }: { readonly offset: number; readonly stored: Uint8Array; readonly key: string },
-): Promise<{ kind: PackKind; entries: PackEntry[] }> {
+): Promise<{ kind: PackKind; entries: PackEntries }> {
   const kind = kindOf(header[KIND_AT] ?? 0, key);
   if (Buffer.compare(header, encodeHeader(kind, seal)) !== 0) {
     throw new IntegrityError(`${key} does not begin like a pack`, { context: { key } });
@@ -123,10 +80,8 @@ export async function decodeDirectory(
   if (!directoryDigest(header, directory, trailer).equals(stated)) {
     throw new IntegrityError(`the directory of ${key} does not match its digest`, { context: { key } });
   }
-  const bytes = Buffer.from(await seal.openDirectory({ offset, header }, directory));
-  const entries: PackEntry[] = [];
-  for (let at = 0; at < bytes.byteLength; at += ENTRY_BYTES) entries.push(readEntry(bytes, at, offset, key));
-  return { kind, entries };
+  const bytes = await seal.openDirectory({ offset, header }, directory);
+  return { kind, entries: PackEntries.parse(bytes, offset, key) };
 }
 
 /** Over the directory as it lies there, so that damage is found without a key. */
