@@ -97,9 +97,10 @@ export class ChunkWriter {
 
   async #putIndex(): Promise<void> {
     if (this.#unlisted.length === 0) return;
-    const object = encodeIndex(this.#unlisted);
+    const listings = this.#unlisted;
     this.#unlisted = [];
     this.#unlistedChunks = 0;
-    await this.#options.store.put(indexKey(randomName()), [object], { ifAbsent: true, signal: this.#options.signal });
+    const { store, signal } = this.#options;
+    await store.put(indexKey(randomName()), [await encodeIndex(listings)], { ifAbsent: true, signal });
   }
 }

@@ -4,7 +4,8 @@ import { hasCode } from "../errors/ovault-error.ts";
 import type { ChunkIndex } from "./chunk-index.ts";
 import { decodeIndex, type PackListing } from "./index-format.ts";
 import { INDEX, PACKS } from "./layout.ts";
-import { decodeDirectory, decodeTrailer, HEADER_BYTES, MAX_PACK_BYTES, TRAILER_BYTES } from "./pack-format.ts";
+import { HEADER_BYTES } from "./pack-entries.ts";
+import { decodeDirectory, decodeTrailer, MAX_PACK_BYTES, TRAILER_BYTES } from "./pack-format.ts";
 import type { Protection } from "./protection.ts";
 
 /** A damaged object found while the index was loaded, with the error that tells why. */
@@ -50,7 +51,7 @@ async function loadObject(
   signal: AbortSignal,
 ): Promise<void> {
   try {
-    const packs = decodeIndex(await store.get(key, { signal }), key);
+    const packs = await decodeIndex(await store.get(key, { signal }), key);
     for (const pack of packs) index.add(pack);
     loaded.objects.set(
       key,

@@ -9,6 +9,8 @@ import type { PackSeal } from "./protection.ts";
 export type PackKind = "data" | "pages";
 
 export const TRAILER_BYTES = 48;
+/** No store is asked to hold a larger object: a pack that claims to be one is damage or an attack. */
+export const MAX_PACK_BYTES = 128 * 1024 * 1024;
 
 const HEADER_MAGIC = "OVAULTPK";
 const TRAILER_MAGIC = "OVAULTPE";

@@ -2,7 +2,8 @@ import type { ObjectStore } from "../contract/object-store.ts";
 import type { PackListing } from "./index-format.ts";
 import { packKey, randomName } from "./layout.ts";
 import { retaining } from "./retaining.ts";
-import { encodeDirectory, encodeHeader, HEADER_BYTES, type PackEntry, type PackKind } from "./pack-format.ts";
+import { HEADER_BYTES, PackEntries, type PackEntry } from "./pack-entries.ts";
+import { encodeDirectory, encodeHeader, type PackKind } from "./pack-format.ts";
 import type { PackSeal, Protection } from "./protection.ts";
 
 export interface PackWriterOptions {
@@ -77,13 +78,14 @@ export class PackWriter {
     while (this.#puts.size > 0) await Promise.all(this.#puts);
   }
 
-  #put({ name, seal, parts, entries, bytes: dataEnd }: Draft): void {
+  #put({ name, seal, parts, entries: listed, bytes: dataEnd }: Draft): void {
     const { store, kind, retainUntil, signal, onPut } = this.#options;
     this.#draft = undefined;
     const put = (async () => {
       try {
         const chunks = await Promise.all(parts);
         const header = encodeHeader(kind, seal);
+        const entries = PackEntries.of(listed);
         const pack = [header, ...chunks, ...(await encodeDirectory(seal, header, entries, dataEnd))];
         await store.put(packKey(name), pack, { ifAbsent: true, signal, ...retaining(retainUntil()) });
         await onPut({ name, kind, dataEnd, entries });
