@@ -4,8 +4,8 @@ import { join } from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
 
 import { createFilesystemDestination, FilesystemStore } from "@ovault/destination-filesystem";
+import { keysOf } from "@ovault/testkit";
 
-import { keysOf } from "../../core/test/support/listed.ts";
 import { openTemporaryStore, type TemporaryStore } from "./support/temporary-store.ts";
 
 const signal = new AbortController().signal;

@@ -3,8 +3,8 @@ import { readdir } from "node:fs/promises";
 import { describe, expect, onTestFinished, test } from "vitest";
 
 import { FilesystemStore } from "@ovault/destination-filesystem";
+import { keysOf, listed } from "@ovault/testkit";
 
-import { keysOf, listed } from "../../core/test/support/listed.ts";
 import { canMount, mountSmallDisk, type SmallDisk } from "./support/small-disk.ts";
 
 const signal = new AbortController().signal;

@@ -5,9 +5,9 @@ import { setTimeout as delay } from "node:timers/promises";
 import { describe, expect, onTestFinished, test } from "vitest";
 
 import { acquireLease, processIdentity } from "@ovault/core";
+import { listed } from "@ovault/testkit";
 import { FilesystemStore } from "@ovault/destination-filesystem";
 
-import { listed } from "../../core/test/support/listed.ts";
 import { startChild } from "./support/child.ts";
 import { openTemporaryStore } from "./support/temporary-store.ts";
 

@@ -1,8 +1,8 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { describeObjectStore } from "@ovault/testkit";
 
-import { describeObjectStore } from "../support/object-store-contract.ts";
 import plugin from "./sqlite-destination.ts";
 
 const host = {

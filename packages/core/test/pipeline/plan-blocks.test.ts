@@ -2,8 +2,7 @@ import * as fc from "fast-check";
 import { expect, test } from "vitest";
 
 import { planBlocks, type PlannedBlocks, validateExtents } from "@ovault/core";
-
-import { applyChanges, arbitraryChanges, arbitraryDisk, type ModelDisk } from "../support/model-disk.ts";
+import { applyChanges, arbitraryChanges, arbitraryDisk, type ModelDisk } from "@ovault/testkit";
 
 async function plan(disk: ModelDisk, blockBytes: number, baseBlocks = Number.MAX_SAFE_INTEGER) {
   const planned: PlannedBlocks[] = [];

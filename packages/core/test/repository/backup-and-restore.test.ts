@@ -2,10 +2,9 @@ import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 
 import { type Codec, lz4, type RecoveryPoint, zstandard } from "@ovault/core";
+import { applyChanges, arbitraryChanges, arbitraryDisk, MemoryStore, sourceOf } from "@ovault/testkit";
 
 import { plain } from "../../src/codecs/plain.ts";
-import { applyChanges, arbitraryChanges, arbitraryDisk, sourceOf } from "../support/model-disk.ts";
-import { MemoryStore } from "../support/memory-store.ts";
 import { reopen, smallRepository } from "../support/small-repository.ts";
 import { restoredBytes, takePoint } from "../support/take-point.ts";
 

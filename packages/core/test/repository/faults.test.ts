@@ -2,10 +2,8 @@ import * as fc from "fast-check";
 import { expect, test } from "vitest";
 
 import { CancelledError, retrying } from "@ovault/core";
+import { applyChanges, arbitraryChanges, arbitraryDisk, FaultyStore, MemoryStore, sourceOf } from "@ovault/testkit";
 
-import { FaultyStore } from "../support/faulty-store.ts";
-import { applyChanges, arbitraryChanges, arbitraryDisk, sourceOf } from "../support/model-disk.ts";
-import { MemoryStore } from "../support/memory-store.ts";
 import { reopen, smallRepository } from "../support/small-repository.ts";
 import { never, restoredBytes, takePoint } from "../support/take-point.ts";
 

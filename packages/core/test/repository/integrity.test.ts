@@ -2,10 +2,9 @@ import * as fc from "fast-check";
 import { expect, test } from "vitest";
 
 import { hasCode, IntegrityError, Repository, verifyRepository } from "@ovault/core";
+import { applyChanges, MemoryStore, type ModelDisk, sourceOf } from "@ovault/testkit";
 
 import { encodeDocument } from "../../src/repository/document.ts";
-import { applyChanges, type ModelDisk, sourceOf } from "../support/model-disk.ts";
-import { MemoryStore } from "../support/memory-store.ts";
 import { reopen, smallRepository } from "../support/small-repository.ts";
 import { never, restoredBytes, takePoint } from "../support/take-point.ts";
 

@@ -10,12 +10,7 @@ import {
   type ObjectStore,
   processIdentity,
 } from "@ovault/core";
-
-import { FaultyStore } from "../support/faulty-store.ts";
-import { keysOf } from "../support/listed.ts";
-import { MemoryStore } from "../support/memory-store.ts";
-import { ScheduledTime } from "../support/scheduled-clock.ts";
-import { ScheduledStore } from "../support/scheduled-store.ts";
+import { FaultyStore, keysOf, MemoryStore, ScheduledStore, ScheduledTime } from "@ovault/testkit";
 
 const never = new AbortController().signal;
 const TTL_MS = 1000;

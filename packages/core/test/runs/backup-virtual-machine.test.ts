@@ -17,11 +17,16 @@ import {
   type RunHooks,
   plainProtection,
 } from "@ovault/core";
+import {
+  applyChanges,
+  arbitraryDisk,
+  FaultyStore,
+  MemoryStore,
+  type ModelDisk,
+  ModelPlatform,
+  ModelStrategy,
+} from "@ovault/testkit";
 
-import { FaultyStore } from "../support/faulty-store.ts";
-import { MemoryStore } from "../support/memory-store.ts";
-import { applyChanges, arbitraryDisk, type ModelDisk } from "../support/model-disk.ts";
-import { ModelPlatform, ModelStrategy } from "../support/model-strategy.ts";
 import { reopen, smallRepository } from "../support/small-repository.ts";
 import { never, restoredBytes } from "../support/take-point.ts";
 

@@ -8,8 +8,7 @@ import {
   restoreToTarget,
   type VirtualMachine,
 } from "@ovault/core";
-
-import { MemoryTarget } from "./model-disk.ts";
+import { MemoryTarget } from "@ovault/testkit";
 
 export const never = new AbortController().signal;
 

@@ -1,73 +1,45 @@
-import {
-  type CallOptions,
-  type GetOptions,
-  type ObjectInfo,
-  type ObjectKey,
-  type ObjectStore,
-  type PutOptions,
-  type StoreCapabilities,
-  StoreUnavailableError,
-} from "@ovault/core";
+import { type ObjectStore, StoreUnavailableError } from "@ovault/core";
+
+import { tally } from "../tally.ts";
+import { InterceptedStore, type StoreCall, type StoreCallKind } from "./intercepted-store.ts";
 
 export interface Fault {
-  /** Which call fails; the first is 1. Starting a `list` is one call. */
+  /** Which call fails, counted among those of `kinds`; the first is 1. */
   readonly call: number;
+  /** All kinds if absent. */
+  readonly kinds?: readonly StoreCallKind[];
   /** `after`: the call takes effect, but its caller is told that it failed (a lost reply). */
   readonly when: "before" | "after";
-  /** All later calls fail too, and do nothing: the store is gone, or the process is. */
+  /** All later calls of whatever kind fail too, and do nothing: the store is gone, or the process is. */
   readonly forGood?: boolean;
   /** What is thrown; a transient StoreUnavailableError if absent. */
   readonly error?: unknown;
 }
 
 /** Passes calls on to another store, and fails as planned. */
-export class FaultyStore implements ObjectStore {
-  readonly capabilities: StoreCapabilities;
-  /** Calls so far. */
+export class FaultyStore extends InterceptedStore {
+  /** Calls so far, of the kinds that count. */
   calls = 0;
-  readonly #store: ObjectStore;
   readonly #fault: Fault;
 
   constructor(store: ObjectStore, fault: Fault) {
-    this.capabilities = store.capabilities;
-    this.#store = store;
+    super(store);
     this.#fault = fault;
   }
 
-  put(key: ObjectKey, parts: readonly Uint8Array[], options: PutOptions): Promise<"stored" | "exists"> {
-    return this.#call(() => this.#store.put(key, parts, options));
-  }
-
-  get(key: ObjectKey, options: GetOptions): Promise<Uint8Array> {
-    return this.#call(() => this.#store.get(key, options));
-  }
-
-  stat(key: ObjectKey, options: CallOptions): Promise<ObjectInfo> {
-    return this.#call(() => this.#store.stat(key, options));
-  }
-
-  async *list(prefix: string, options: CallOptions): AsyncGenerator<ObjectInfo> {
-    yield* await this.#call(async () => this.#store.list(prefix, options));
-  }
-
-  delete(key: ObjectKey, options: CallOptions): Promise<void> {
-    return this.#call(() => this.#store.delete(key, options));
-  }
-
-  close(): Promise<void> {
-    return this.#store.close();
-  }
-
-  async #call<T>(work: () => Promise<T>): Promise<T> {
-    const number = ++this.calls;
-    const { call, when, forGood = false } = this.#fault;
-    if (number > call && forGood) throw this.#error(number);
-    if (number !== call) return await work();
+  protected override async intercept<T>({ kind, key }: StoreCall, work: () => Promise<T>): Promise<T> {
+    const { call, kinds, when, forGood = false } = this.#fault;
+    const before = this.calls;
+    if (kinds === undefined || kinds.includes(kind)) this.calls += 1;
+    if (forGood && before >= call) throw this.#error(kind, key);
+    if (this.calls !== call || before === call) return await work();
+    tally("faults");
     if (when === "after") await work();
-    throw this.#error(number);
+    throw this.#error(kind, key);
   }
 
-  #error(call: number): unknown {
-    return this.#fault.error ?? new StoreUnavailableError(`planned fault at call ${call}`, { retry: "transient" });
+  #error(kind: StoreCallKind, key: string): unknown {
+    const message = `planned fault at call ${this.calls} (${kind} ${key})`;
+    return this.#fault.error ?? new StoreUnavailableError(message, { context: { kind, key }, retry: "transient" });
   }
 }

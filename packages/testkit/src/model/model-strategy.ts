@@ -1,20 +1,21 @@
-import {
-  type Assessment,
-  type BackupRequest,
-  type BackupSession,
-  type BaseMarker,
-  type Disk,
-  type DiskTarget,
-  type Leftover,
-  type LedgerEntry,
-  type RestoreRequest,
-  type RestoreSession,
-  type RunContext,
-  type Strategy,
-  type VirtualMachine,
+import type {
+  Assessment,
+  BackupRequest,
+  BackupSession,
+  BaseMarker,
+  Disk,
+  DiskTarget,
+  Leftover,
+  LedgerEntry,
+  RestoreRequest,
+  RestoreSession,
+  RunContext,
+  Strategy,
+  VirtualMachine,
 } from "@ovault/core";
 
-import { diskOf, MemoryTarget, type ModelDisk, sourceOf } from "./model-disk.ts";
+import { MemoryTarget } from "./memory-target.ts";
+import { diskOf, type ModelDisk, sourceOf } from "./model-disk.ts";
 
 /** A virtualization platform in memory: disks, and what runs make on it and must remove again. */
 export class ModelPlatform {

@@ -1,0 +1,22 @@
+import { setTimeout as sleep } from "node:timers/promises";
+
+import type { ObjectStore } from "@ovault/core";
+
+import { InterceptedStore, type StoreCall } from "./intercepted-store.ts";
+
+/** Passes calls on to another store, each after a delay, as a far server would. */
+export class SlowStore extends InterceptedStore {
+  readonly #delayMs: () => number;
+
+  /** @param delayMs asked for each call anew. */
+  constructor(store: ObjectStore, delayMs: () => number) {
+    super(store);
+    this.#delayMs = delayMs;
+  }
+
+  protected override async intercept<T>({ signal }: StoreCall, work: () => Promise<T>): Promise<T> {
+    signal.throwIfAborted();
+    await sleep(this.#delayMs(), undefined, { signal }).catch(() => signal.throwIfAborted());
+    return await work();
+  }
+}
