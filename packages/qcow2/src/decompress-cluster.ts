@@ -1,0 +1,29 @@
+import { createInflateRaw, createZstdDecompress } from "node:zlib";
+
+import { ImageCorruptError } from "./errors.ts";
+
+/**
+ * The plain bytes of a compressed cluster. `stored` may go on behind the cluster's own data: entries count whole sectors,
+ * so the next cluster's data, or padding, follows.
+ */
+export async function decompressCluster(
+  stored: Uint8Array,
+  compression: "deflate" | "zstd",
+  clusterBytes: number,
+): Promise<Buffer> {
+  const decoder = compression === "deflate" ? createInflateRaw() : createZstdDecompress();
+  const cluster = Buffer.allocUnsafe(clusterBytes);
+  let filled = 0;
+  decoder.end(stored);
+  try {
+    for await (const part of decoder as AsyncIterable<Buffer>) {
+      filled += part.copy(cluster, filled);
+      if (filled === clusterBytes) return cluster;
+    }
+  } catch (cause) {
+    throw new ImageCorruptError("a compressed cluster does not decode", { cause });
+  } finally {
+    decoder.destroy();
+  }
+  throw new ImageCorruptError(`a compressed cluster decodes to ${filled} of ${clusterBytes} bytes`);
+}

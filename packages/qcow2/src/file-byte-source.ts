@@ -1,0 +1,33 @@
+import { open, type FileHandle } from "node:fs/promises";
+
+import type { ByteSource } from "./byte-source.ts";
+import { ImageCorruptError } from "./errors.ts";
+
+/** A file of this machine, open until it is closed. */
+export class FileByteSource implements ByteSource, AsyncDisposable {
+  readonly bytes: number;
+  readonly #handle: FileHandle;
+
+  static async open(path: string): Promise<FileByteSource> {
+    const handle = await open(path, "r");
+    return new FileByteSource(handle, (await handle.stat()).size);
+  }
+
+  private constructor(handle: FileHandle, bytes: number) {
+    this.#handle = handle;
+    this.bytes = bytes;
+  }
+
+  async readInto(offset: number, target: Uint8Array, signal: AbortSignal): Promise<void> {
+    for (let done = 0; done < target.length;) {
+      signal.throwIfAborted();
+      const { bytesRead } = await this.#handle.read(target, done, target.length - done, offset + done);
+      if (bytesRead === 0) throw new ImageCorruptError(`the file ends at ${offset + done}`, { context: { offset } });
+      done += bytesRead;
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#handle.close();
+  }
+}
