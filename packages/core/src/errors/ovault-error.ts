@@ -12,6 +12,9 @@ export interface ErrorOptionsWithHint {
   readonly retry?: RetryClass;
 }
 
+/** On the prototype of every copy of OvaultError that a process may have loaded. */
+const MARK = Symbol.for("ovault.error");
+
 /**
  * The root of every error ovault raises on purpose. `code` is stable across releases and is what exit codes, tests and
  * scripts rely on; the message names the thing and the reason, the hint names the next step.
@@ -29,6 +32,35 @@ export class OvaultError extends Error {
     this.context = options.context ?? {};
     this.hint = options.hint;
   }
+
+  /**
+   * A plugin that is installed elsewhere brings its own copy of this package: its errors are told by the names of their
+   * classes.
+   */
+  static override [Symbol.hasInstance](value: unknown): boolean {
+    if (inherits(value, this)) return true;
+    if (typeof value !== "object" || value === null || !(MARK in value) || inherits(value, OvaultError)) return false;
+    return classNames(value).includes(this.name);
+  }
+
+  protected get [MARK](): true {
+    return true;
+  }
+}
+
+function inherits(value: unknown, kind: typeof OvaultError): boolean {
+  return Function.prototype[Symbol.hasInstance].call(kind, value);
+}
+
+/** Of an object, from its own class up. */
+function classNames(value: object): string[] {
+  const names: string[] = [];
+  let prototype: unknown = Object.getPrototypeOf(value);
+  while (typeof prototype === "object" && prototype !== null) {
+    names.push(prototype.constructor.name);
+    prototype = Object.getPrototypeOf(prototype);
+  }
+  return names;
 }
 
 /** True for an ovault error with this code. */
