@@ -29,6 +29,10 @@ export * from "./plugins/plugin-registry.ts";
 export * from "./util/object-key.ts";
 export * from "./util/process-identity.ts";
 export * from "./util/system-error.ts";
+export * from "./encryption/key-file.ts";
+export * from "./encryption/key-ring.ts";
+export { openKeyRing, type RepositoryAccess } from "./encryption/open-protection.ts";
+export * from "./encryption/repository-secret.ts";
 export * from "./codecs/lz4.ts";
 export * from "./codecs/zstandard.ts";
 export * from "./pipeline/backup-disk.ts";
@@ -42,6 +46,12 @@ export * from "./repository/layout.ts";
 export * from "./repository/protection.ts";
 export * from "./repository/recovery-points.ts";
 export * from "./repository/repository.ts";
+export {
+  DEFAULT_BLOCK_BYTES,
+  LARGEST_BLOCK_BYTES,
+  SMALLEST_BLOCK_BYTES,
+  type RepositorySettings,
+} from "./repository/settings.ts";
 export * from "./repository/verify.ts";
 export * from "./runs/backup-disks.ts";
 export * from "./runs/plan-backup.ts";

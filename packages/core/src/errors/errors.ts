@@ -50,6 +50,26 @@ export class RepositoryVersionError extends OvaultError {
   override readonly code: string = "E_REPOSITORY_VERSION";
 }
 
+/** The key of an encrypted repository: nothing was read or written. */
+export class EncryptionKeyError extends OvaultError {
+  override readonly code: string = "E_KEY";
+}
+
+/** The repository is encrypted, and no key was given. */
+export class KeyMissingError extends EncryptionKeyError {
+  override readonly code: string = "E_KEY_MISSING";
+}
+
+/** The passphrase or key file is none of those that open the repository. */
+export class WrongKeyError extends EncryptionKeyError {
+  override readonly code: string = "E_KEY_WRONG";
+}
+
+/** A key was given for a repository that is not encrypted: perhaps not the one that is meant. */
+export class NotEncryptedError extends EncryptionKeyError {
+  override readonly code: string = "E_KEY_NOT_ENCRYPTED";
+}
+
 /** A source broke its contract: short read, extents with gaps, a disk of another size than announced. */
 export class SourceError extends OvaultError {
   override readonly code: string = "E_SOURCE";

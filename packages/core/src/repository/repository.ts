@@ -1,62 +1,54 @@
 import { randomUUID } from "node:crypto";
-import { z } from "zod";
 
 import { CodecTable } from "../codecs/codec-table.ts";
 import { lz4 } from "../codecs/lz4.ts";
 import type { Codec } from "../contract/codec.ts";
 import type { ObjectStore } from "../contract/object-store.ts";
 import type { DiskRecord, RecoveryPoint } from "../contract/recovery-point.ts";
-import { IntegrityError, NotARepositoryError, UsageError } from "../errors/errors.ts";
-import { hasCode } from "../errors/ovault-error.ts";
+import { createEncrypted, type NewEncryption } from "../encryption/create-encrypted.ts";
+import type { KeyRing } from "../encryption/key-ring.ts";
+import { openProtection, type OpenedProtection, type RepositoryAccess } from "../encryption/open-protection.ts";
+import { UsageError } from "../errors/errors.ts";
 import { fromHex } from "../util/hex.ts";
 import { BlockMapReader } from "./block-map-reader.ts";
 import { ChunkIndex } from "./chunk-index.ts";
 import { ChunkReader } from "./chunk-reader.ts";
 import { ChunkWriter } from "./chunk-writer.ts";
-import { decodeDocument, encodeDocument } from "./document.ts";
 import { copyOf } from "../util/copy-of.ts";
-import { REPOSITORY_KEY } from "./layout.ts";
 import { condemnedPacks } from "./condemned-packs.ts";
 import { indexUnlistedPacks, loadIndex, LoadedIndex, type DamagedObject } from "./load-index.ts";
 import type { PackKind } from "./pack-format.ts";
-import { plainProtection, type Protection } from "./protection.ts";
+import type { Protection } from "./protection.ts";
 import { RecoveryPoints } from "./recovery-points.ts";
+import { retaining, retentionEnd } from "./retaining.ts";
+import {
+  DEFAULT_BLOCK_BYTES,
+  LARGEST_BLOCK_BYTES,
+  putSettings,
+  readSettings,
+  type RepositorySettings,
+  SMALLEST_BLOCK_BYTES,
+} from "./settings.ts";
 
-const TYPE = "repository";
-const VERSION = 1;
-const MIB = 1024 * 1024;
-const DAY_MS = 24 * 60 * 60 * 1000;
-
-export const DEFAULT_BLOCK_BYTES = MIB;
-export const SMALLEST_BLOCK_BYTES = MIB / 4;
-export const LARGEST_BLOCK_BYTES = 4 * MIB;
-export const DEFAULT_PACK_BYTES = 16 * MIB;
-
-const settingsSchema = z.object({
-  id: z.uuid(),
-  blockBytes: z.number().int().min(512).max(LARGEST_BLOCK_BYTES),
-  createdAt: z.iso.datetime(),
-});
-
-/** What is fixed for the whole life of a repository. `blockBytes` in bytes. */
-export type RepositorySettings = z.infer<typeof settingsSchema>;
+export const DEFAULT_PACK_BYTES = 16 * 1024 * 1024;
 
 export interface CreateOptions {
   /** A power of two from 256 KiB to 4 MiB. */
   readonly blockBytes?: number;
+  /** Chosen once for ever. */
+  readonly encryption?: NewEncryption | undefined;
+  /** How long the store shall hold settings and key against deletion; for stores with `retention`. */
+  readonly lockDays?: number | undefined;
   readonly signal: AbortSignal;
 }
 
-export interface OpenOptions {
+export interface OpenOptions extends RepositoryAccess {
   /** For new chunks. Old ones are read by whatever they were written with. */
   readonly codec?: Codec;
   /** Codecs beyond the built-in ones. */
   readonly codecs?: readonly Codec[];
   /** Size at which a pack is put, in bytes. */
   readonly packBytes?: number;
-  /** How long the store shall hold new packs and points against deletion; for stores with `retention`. */
-  readonly lockDays?: number | undefined;
-  readonly signal: AbortSignal;
 }
 
 /**
@@ -68,6 +60,8 @@ export class Repository {
   readonly store: ObjectStore;
   readonly settings: RepositorySettings;
   readonly protection: Protection;
+  /** Of an encrypted repository. */
+  readonly keys: KeyRing | undefined;
   readonly points: RecoveryPoints;
   readonly chunks: ChunkReader;
   readonly index = new ChunkIndex();
@@ -81,10 +75,16 @@ export class Repository {
   readonly #packBytes: number;
   readonly #lockDays: number | undefined;
 
-  private constructor(store: ObjectStore, settings: RepositorySettings, protection: Protection, options: OpenOptions) {
+  private constructor(
+    store: ObjectStore,
+    settings: RepositorySettings,
+    { protection, keys }: OpenedProtection,
+    options: OpenOptions,
+  ) {
     this.store = protection.documents(store);
     this.settings = settings;
     this.protection = protection;
+    this.keys = keys;
     this.#codec = options.codec ?? lz4;
     this.#packBytes = options.packBytes ?? DEFAULT_PACK_BYTES;
     this.#lockDays = options.lockDays;
@@ -108,18 +108,23 @@ export class Repository {
       });
     }
     const settings = { id: randomUUID(), blockBytes, createdAt: new Date().toISOString() };
-    const { signal } = options;
-    const document = encodeDocument(TYPE, VERSION, settings);
-    if ((await store.put(REPOSITORY_KEY, [document], { ifAbsent: true, signal })) === "exists") {
-      throw new UsageError("the destination holds a repository already", { hint: "Use it as it is." });
-    }
-    return Repository.open(store, { signal });
+    const { encryption, lockDays, signal } = options;
+    const putOptions = { signal, ...retaining(retentionEnd(lockDays)) };
+    const created =
+      encryption === undefined
+        ? await putSettings(store, settings, putOptions)
+        : await createEncrypted(store, settings, encryption, putOptions);
+    if (!created) throw new UsageError("the destination holds a repository already", { hint: "Use it as it is." });
+    return Repository.open(store, { secret: encryption?.secret, lockDays, signal });
   }
 
-  /** Throws NotARepositoryError, RepositoryVersionError or IntegrityError before anything is changed. */
+  /**
+   * Throws NotARepositoryError, RepositoryVersionError, EncryptionKeyError or IntegrityError before anything is changed.
+   */
   static async open(store: ObjectStore, options: OpenOptions): Promise<Repository> {
     const { signal } = options;
-    const repository = new Repository(store, await readSettings(store, signal), plainProtection, options);
+    const settings = await readSettings(store, options);
+    const repository = new Repository(store, settings, await openProtection(store, settings, options), options);
     await repository.refresh(signal);
     if (repository.#loaded.damaged.size > 0) await repository.#completeIndex(signal);
     return repository;
@@ -131,8 +136,7 @@ export class Repository {
   }
 
   /** Until when what is put now shall be held by the store; undefined when it shall not. */
-  readonly retainUntil = (): Date | undefined =>
-    this.#lockDays === undefined ? undefined : new Date(Date.now() + this.#lockDays * DAY_MS);
+  readonly retainUntil = (): Date | undefined => retentionEnd(this.#lockDays);
 
   /**
    * Brings what this process knows up to what the store has. Whoever is going to write announces it by a lease first and
@@ -183,20 +187,4 @@ export class Repository {
       throw error;
     }
   }
-}
-
-async function readSettings(store: ObjectStore, signal: AbortSignal): Promise<RepositorySettings> {
-  let document: Uint8Array;
-  try {
-    document = await store.get(REPOSITORY_KEY, { signal });
-  } catch (error) {
-    if (!hasCode(error, "E_OBJECT_NOT_FOUND")) throw error;
-    throw new NotARepositoryError("the destination holds no ovault repository", {
-      cause: error,
-      hint: "Check the destination in ovault.yaml, or create a repository there with `ovault init`.",
-    });
-  }
-  const settings = settingsSchema.safeParse(decodeDocument(TYPE, VERSION, document, REPOSITORY_KEY));
-  if (settings.success) return settings.data;
-  throw new IntegrityError(`${REPOSITORY_KEY} has impossible settings: ${z.prettifyError(settings.error)}`);
 }

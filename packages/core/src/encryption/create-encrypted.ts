@@ -1,0 +1,34 @@
+import type { ObjectStore, PutOptions } from "../contract/object-store.ts";
+import { putSettings, type RepositorySettings } from "../repository/settings.ts";
+import { SCRYPT_COST, type ScryptCost } from "./key-derivation.ts";
+import { encodeKeyDocument, keyKey, wrapKey } from "./key-document.ts";
+import { RepositoryKey } from "./repository-key.ts";
+import type { RepositorySecret } from "./repository-secret.ts";
+import { proveSettings } from "./settings-proof.ts";
+
+/** The first key of a new repository. */
+export interface NewEncryption {
+  readonly secret: RepositorySecret;
+  readonly label?: string | undefined;
+  /** For passphrases. */
+  readonly cost?: ScryptCost;
+}
+
+/**
+ * As `putSettings`, for an encrypted repository with a new master key. The key is put first: settings make a repository,
+ * and without a key nobody could open it.
+ */
+export async function createEncrypted(
+  store: ObjectStore,
+  settings: RepositorySettings,
+  { secret, label = "", cost = SCRYPT_COST }: NewEncryption,
+  options: Omit<PutOptions, "ifAbsent">,
+): Promise<boolean> {
+  const key = RepositoryKey.generate();
+  const document = await wrapKey({ repository: settings.id, key, secret, label, cost });
+  const name = keyKey(document.id);
+  await store.put(name, [encodeKeyDocument(document)], { ...options, ifAbsent: true });
+  if (await putSettings(store, proveSettings(settings, key), options)) return true;
+  await store.delete(name, { signal: options.signal });
+  return false;
+}

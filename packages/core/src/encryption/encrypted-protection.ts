@@ -1,0 +1,21 @@
+import { webcrypto } from "node:crypto";
+
+import type { Protection } from "../repository/protection.ts";
+import type { RepositoryKey } from "./repository-key.ts";
+import { sealedDocuments } from "./sealed-documents.ts";
+import { SealedPacks } from "./sealed-packs.ts";
+
+/** Names are keyed digests, and nothing but sizes and times can be told from the store without the key. */
+export function encryptedProtection(key: RepositoryKey): Protection {
+  const chunkKey = key.digestKey("chunk");
+  const nameOf = key.mac("name");
+  const packs = new SealedPacks(key);
+  return {
+    async chunkId(plain) {
+      return new Uint8Array(await webcrypto.subtle.sign("HMAC", chunkKey, plain as Uint8Array<ArrayBuffer>));
+    },
+    folderOf: (vmId) => nameOf(vmId).toString("hex").slice(0, 32),
+    packSeal: (name) => packs.sealOf(name),
+    documents: (store) => sealedDocuments(store, key),
+  };
+}

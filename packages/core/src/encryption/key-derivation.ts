@@ -1,0 +1,67 @@
+import { createSecretKey, hkdfSync, randomBytes, scrypt } from "node:crypto";
+import { z } from "zod";
+
+import type { SealingKey } from "./aes-gcm.ts";
+import { KEY_BYTES } from "./repository-key.ts";
+import type { RepositorySecret, SecretKind } from "./repository-secret.ts";
+
+/** How much work each guess of a passphrase is. */
+export interface ScryptCost {
+  readonly N: number;
+  readonly r: number;
+  readonly p: number;
+}
+
+/** 128 MiB of memory and about half a second. */
+export const SCRYPT_COST: ScryptCost = { N: 2 ** 17, r: 8, p: 1 };
+/** Eight times that is the most that a document of the store may ask of us. */
+const MOST_WORK_BYTES = 2 ** 30;
+const SALT_BYTES = 32;
+
+const salt = z.base64().refine((text) => Buffer.from(text, "base64").byteLength === SALT_BYTES, "a salt has 32 bytes");
+const positive = z.int().min(1);
+
+/** How the key that wraps the master key comes from a secret. What a store says of it is checked before it is obeyed. */
+export const derivationSchema = z.discriminatedUnion("name", [
+  z
+    .object({ name: z.literal("scrypt"), salt, N: positive, r: positive, p: positive })
+    .refine(({ N }) => N > 1 && Number.isInteger(Math.log2(N)), "N is a power of two")
+    .refine((cost) => memoryBytes(cost) * cost.p <= MOST_WORK_BYTES, "the parameters of scrypt are absurdly large"),
+  z.object({ name: z.literal("hkdf"), salt }),
+]);
+export type KeyDerivation = z.infer<typeof derivationSchema>;
+
+/** A new salt every time. */
+export function newDerivation(kind: SecretKind, cost: ScryptCost): KeyDerivation {
+  const fresh = randomBytes(SALT_BYTES).toString("base64");
+  return kind === "passphrase" ? { name: "scrypt", salt: fresh, ...cost } : { name: "hkdf", salt: fresh };
+}
+
+/** The key that wraps the master key. A passphrase is made expensive to guess; a key file needs no such thing. */
+export async function wrappingKey(secret: RepositorySecret, derivation: KeyDerivation): Promise<SealingKey> {
+  const from = Buffer.from(derivation.salt, "base64");
+  const bytes =
+    derivation.name === "scrypt"
+      ? await stretch(secret.bytes, from, derivation)
+      : Buffer.from(hkdfSync("sha256", secret.bytes, from, "ovault key file", KEY_BYTES));
+  try {
+    return createSecretKey(bytes).toCryptoKey("AES-GCM", false, ["encrypt", "decrypt"]);
+  } finally {
+    bytes.fill(0);
+  }
+}
+
+/** In libuv's pool. */
+function stretch(passphrase: Uint8Array, from: Uint8Array, cost: ScryptCost): Promise<Buffer> {
+  const { N, r, p } = cost;
+  const maxmem = 2 * memoryBytes(cost) + 128 * r * p;
+  return new Promise((resolve, reject) => {
+    scrypt(passphrase, from, KEY_BYTES, { N, r, p, maxmem }, (error, bytes) =>
+      error === null ? resolve(bytes) : reject(error),
+    );
+  });
+}
+
+function memoryBytes({ N, r }: ScryptCost): number {
+  return 128 * N * r;
+}

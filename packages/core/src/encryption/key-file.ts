@@ -1,0 +1,61 @@
+import { randomBytes, randomUUID } from "node:crypto";
+import { link, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { dirname } from "node:path";
+
+import { ConfigurationError } from "../errors/errors.ts";
+import { syncDirectory } from "../util/sync-directory.ts";
+import { systemErrorCode } from "../util/system-error.ts";
+import { KEY_BYTES } from "./repository-key.ts";
+import { RepositorySecret } from "./repository-secret.ts";
+
+const READABLE_BY_OTHERS = 0o077;
+const FORM = /^[A-Za-z0-9+/]{43}=\s*$/;
+
+/**
+ * Reads a key file: 32 random bytes in Base64.
+ * @throws ConfigurationError when it cannot be read, holds something else, or others may read it.
+ */
+export async function readKeyFile(file: string): Promise<RepositorySecret> {
+  const { mode, text } = await read(file);
+  if ((mode & READABLE_BY_OTHERS) !== 0) {
+    throw new ConfigurationError(`the key file ${file} can be read by others than its owner`, {
+      context: { file },
+      hint: `chmod 600 ${file}`,
+    });
+  }
+  if (FORM.test(text)) return RepositorySecret.keyFile(Buffer.from(text, "base64"));
+  throw new ConfigurationError(`${file} is not a key file`, {
+    context: { file },
+    hint: "It holds 32 random bytes in Base64, as `ovault init --encrypt --key-file` makes it.",
+  });
+}
+
+/**
+ * Makes a key file that did not exist, durably, for its owner's eyes only. Answers false when there is one, which is
+ * left as it is.
+ * @throws ConfigurationError when it cannot be made.
+ */
+export async function createKeyFile(file: string): Promise<boolean> {
+  const text = `${randomBytes(KEY_BYTES).toString("base64")}\n`;
+  const draft = `${file}.${randomUUID()}.tmp`;
+  try {
+    await writeFile(draft, text, { mode: 0o600, flag: "wx", flush: true });
+    await link(draft, file); // fails where there is one
+    await syncDirectory(dirname(file));
+    return true;
+  } catch (error) {
+    if (systemErrorCode(error) === "EEXIST") return false;
+    throw new ConfigurationError(`cannot make the key file ${file}`, { cause: error, context: { file } });
+  } finally {
+    await rm(draft, { force: true });
+  }
+}
+
+async function read(file: string): Promise<{ readonly mode: number; readonly text: string }> {
+  try {
+    const { mode } = await stat(file);
+    return { mode, text: await readFile(file, "utf8") };
+  } catch (error) {
+    throw new ConfigurationError(`cannot read the key file ${file}`, { cause: error, context: { file } });
+  }
+}

@@ -1,0 +1,170 @@
+import { randomUUID } from "node:crypto";
+
+import type { ObjectStore } from "../contract/object-store.ts";
+import { NotFoundError, UsageError } from "../errors/errors.ts";
+import { hasCode } from "../errors/ovault-error.ts";
+import { KEYS } from "../repository/layout.ts";
+import { acquireLease } from "../repository/lease.ts";
+import type { Protection } from "../repository/protection.ts";
+import { retaining } from "../repository/retaining.ts";
+import { processIdentity } from "../util/process-identity.ts";
+import { SCRYPT_COST, type ScryptCost } from "./key-derivation.ts";
+import { assertProved, encodeKeyDocument, isLabel, type KeyDocument, keyKey, kindOf, wrapKey } from "./key-document.ts";
+import { type DamagedKey, type KeyDocuments, MOST_KEYS, readKeyDocuments } from "./read-key-documents.ts";
+import type { RepositorySecret, SecretKind } from "./repository-secret.ts";
+import type { Unlocked } from "./unlock.ts";
+
+export interface KeyRingParts {
+  /** The store as it is. */
+  readonly store: ObjectStore;
+  readonly protection: Protection;
+  /** Id of the repository. */
+  readonly repository: string;
+  readonly unlocked: Unlocked;
+  readonly retainUntil: () => Date | undefined;
+}
+
+/** One way to open a repository. */
+export interface KeyInfo {
+  readonly id: string;
+  readonly kind: SecretKind;
+  /** For people. */
+  readonly label: string;
+  /** ISO 8601. */
+  readonly createdAt: string;
+  /** It opened the repository here. */
+  readonly inUse: boolean;
+}
+
+export interface KeyListing {
+  /** Oldest first. */
+  readonly keys: readonly KeyInfo[];
+  /** Also what somebody made or changed who cannot open the repository. */
+  readonly damaged: readonly DamagedKey[];
+}
+
+export interface NewKeyOptions {
+  /** For people; up to 100 characters, one line. */
+  readonly label?: string;
+  /** For passphrases. */
+  readonly cost?: ScryptCost;
+  readonly signal: AbortSignal;
+}
+
+export interface RemoveKeyOptions {
+  /** Without it the key that opened the repository here is not removed. */
+  readonly evenInUse: boolean;
+  readonly signal: AbortSignal;
+}
+
+const LEASE_TTL_MS = 60_000;
+
+/**
+ * The keys of an encrypted repository, once it is open. Each wraps the same master key with another secret, so that
+ * changing a passphrase is adding one and removing the other, and touches nothing else.
+ */
+export class KeyRing {
+  readonly #parts: KeyRingParts;
+
+  constructor(parts: KeyRingParts) {
+    this.#parts = parts;
+  }
+
+  async list(signal: AbortSignal): Promise<KeyListing> {
+    const { documents, damaged } = await this.#read(signal);
+    return { keys: documents.map((document) => this.#infoOf(document)), damaged };
+  }
+
+  /** Lets another secret open the repository. */
+  async add(secret: RepositorySecret, options: NewKeyOptions): Promise<KeyInfo> {
+    const { store, repository, unlocked, retainUntil } = this.#parts;
+    const { label = "", cost = SCRYPT_COST, signal } = options;
+    if (!isLabel(label)) throw new UsageError("a label is one line of up to 100 characters");
+    const { documents, damaged } = await this.#read(signal);
+    if (documents.length + damaged.length >= MOST_KEYS) {
+      throw new UsageError(`the repository has ${MOST_KEYS} keys, and can have no more`, {
+        hint: "Remove one with `ovault key remove`.",
+      });
+    }
+    const document = await wrapKey({ repository, key: unlocked.key, secret, label, cost });
+    const parts = [encodeKeyDocument(document)];
+    await store.put(keyKey(document.id), parts, { ifAbsent: true, signal, ...retaining(retainUntil()) });
+    return this.#infoOf(document);
+  }
+
+  /**
+   * Makes the secret of a key useless from now on; who has an old copy of the store can still use it on that. `wanted` is
+   * an id or a unique beginning of one. A damaged key can be removed too. Two who remove keys at once wait for each
+   * other, so that never all keys go.
+   * @throws NotFoundError; UsageError for the last key, and for the one in use.
+   */
+  async remove(wanted: string, { evenInUse, signal }: RemoveKeyOptions): Promise<string> {
+    const { store, protection, unlocked } = this.#parts;
+    const lease = await acquireLease(protection.documents(store), {
+      resource: "keys",
+      title: "the keys of the repository",
+      holder: { runId: randomUUID(), ...processIdentity() },
+      ttlMs: LEASE_TTL_MS,
+      ifBusy: "wait",
+      signal,
+    });
+    try {
+      const { documents, damaged } = await this.#read(signal);
+      const id = oneOf([...documents.map(({ id: known }) => known), ...damaged.map(({ key }) => idOf(key))], wanted);
+      if (documents.every((document) => document.id === id)) {
+        throw new UsageError(`${id} is the last key: without it nobody could open the repository again`, {
+          hint: "Add another one first, with `ovault key add`.",
+        });
+      }
+      if (id === unlocked.keyId && !evenInUse) {
+        throw new UsageError(`${id} is the key that ovault.yaml opens the repository with`, {
+          hint: "Let ovault.yaml refer to another key first, or say --in-use.",
+        });
+      }
+      await lease.assertHeld(signal);
+      await store.delete(keyKey(id), { signal });
+      return id;
+    } finally {
+      await lease.release();
+    }
+  }
+
+  async #read(signal: AbortSignal): Promise<KeyDocuments> {
+    const { store, repository, unlocked } = this.#parts;
+    const found = await readKeyDocuments(store, repository, signal);
+    const documents: KeyDocument[] = [];
+    const damaged = [...found.damaged];
+    for (const document of found.documents) {
+      try {
+        assertProved(document, unlocked.key);
+        documents.push(document);
+      } catch (error) {
+        if (!hasCode(error, "E_INTEGRITY")) throw error;
+        damaged.push({ key: keyKey(document.id), error });
+      }
+    }
+    documents.sort((a, b) => a.createdAt.localeCompare(b.createdAt));
+    return { documents, damaged };
+  }
+
+  #infoOf(document: KeyDocument): KeyInfo {
+    const { id, label, createdAt } = document;
+    return { id, kind: kindOf(document), label, createdAt, inUse: id === this.#parts.unlocked.keyId };
+  }
+}
+
+function idOf(key: string): string {
+  return key.slice(KEYS.length);
+}
+
+function oneOf(ids: readonly string[], wanted: string): string {
+  const matches = ids.filter((id) => id === wanted || id.startsWith(wanted));
+  const [only] = matches;
+  if (only !== undefined && matches.length === 1) return only;
+  if (ids.includes(wanted)) return wanted;
+  const hint = "Run `ovault key list` to see the keys.";
+  throw new NotFoundError(
+    only === undefined ? `there is no key ${wanted}` : `${matches.length} keys start with ${wanted}`,
+    { hint },
+  );
+}

@@ -1,0 +1,63 @@
+import type { ObjectStore } from "../contract/object-store.ts";
+import { NotEncryptedError, UsageError } from "../errors/errors.ts";
+import { plainProtection, type Protection } from "../repository/protection.ts";
+import { retentionEnd } from "../repository/retaining.ts";
+import { readSettings, type RepositorySettings } from "../repository/settings.ts";
+import { encryptedProtection } from "./encrypted-protection.ts";
+import { KeyRing } from "./key-ring.ts";
+import type { RepositorySecret } from "./repository-secret.ts";
+import { unlock } from "./unlock.ts";
+
+/** What it takes to get into a repository. */
+export interface RepositoryAccess {
+  /** For an encrypted repository, and only for such a one. */
+  readonly secret?: RepositorySecret | undefined;
+  /** Of the store, in errors: "destination nas". */
+  readonly title?: string | undefined;
+  /** How long the store shall hold new objects against deletion; for stores with `retention`. */
+  readonly lockDays?: number | undefined;
+  readonly signal: AbortSignal;
+}
+
+export interface OpenedProtection {
+  readonly protection: Protection;
+  /** Of an encrypted repository. */
+  readonly keys: KeyRing | undefined;
+}
+
+/**
+ * Opens a repository's protection with a secret, or none. Who has a secret never gets a repository without encryption: it
+ * may have been put in the place of the own one.
+ * @throws EncryptionKeyError and its kinds; IntegrityError when keys or settings were tampered with.
+ */
+export async function openProtection(
+  store: ObjectStore,
+  settings: RepositorySettings,
+  { secret, title = "the destination", lockDays, signal }: RepositoryAccess,
+): Promise<OpenedProtection> {
+  if (settings.encryption === undefined) {
+    if (secret === undefined) return { protection: plainProtection, keys: undefined };
+    throw new NotEncryptedError(`the repository in ${title} is not encrypted, but a key was given for it`, {
+      hint: "If that is as you made it, take `encryption` away from it in ovault.yaml. If not, somebody has replaced it.",
+    });
+  }
+  const unlocked = await unlock(store, settings, { secret, title, signal });
+  const protection = encryptedProtection(unlocked.key);
+  const retainUntil = (): Date | undefined => retentionEnd(lockDays);
+  return {
+    protection,
+    keys: new KeyRing({ store, protection, repository: settings.id, unlocked, retainUntil }),
+  };
+}
+
+/**
+ * The keys of the encrypted repository in a store, without loading its index.
+ * @throws UsageError when it is not encrypted; otherwise as `openProtection`.
+ */
+export async function openKeyRing(store: ObjectStore, access: RepositoryAccess): Promise<KeyRing> {
+  const { keys } = await openProtection(store, await readSettings(store, access), access);
+  if (keys !== undefined) return keys;
+  throw new UsageError(`the repository in ${access.title ?? "the destination"} is not encrypted: it has no keys`, {
+    hint: "Encryption is chosen when a repository is made: `ovault init --encrypt`.",
+  });
+}

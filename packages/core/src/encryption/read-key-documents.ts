@@ -1,0 +1,52 @@
+import type { ObjectKey, ObjectStore } from "../contract/object-store.ts";
+import { IntegrityError } from "../errors/errors.ts";
+import { hasCode } from "../errors/ovault-error.ts";
+import { KEYS } from "../repository/layout.ts";
+import { decodeKeyDocument, type KeyDocument } from "./key-document.ts";
+
+/** Each may cost the work of a scrypt: a store full of them must not keep us busy for ever. */
+export const MOST_KEYS = 64;
+const LARGEST_DOCUMENT_BYTES = 16 * 1024;
+
+/** A key that does not prove itself. The keys beside it are not affected. */
+export interface DamagedKey {
+  readonly key: ObjectKey;
+  readonly error: unknown;
+}
+
+export interface KeyDocuments {
+  readonly documents: readonly KeyDocument[];
+  readonly damaged: readonly DamagedKey[];
+}
+
+/**
+ * All keys of this repository. Those of another one, which an interrupted `create` may have left, are passed over.
+ * @throws IntegrityError when there are more than anybody can have made.
+ */
+export async function readKeyDocuments(
+  store: ObjectStore,
+  repository: string,
+  signal: AbortSignal,
+): Promise<KeyDocuments> {
+  const documents: KeyDocument[] = [];
+  const damaged: DamagedKey[] = [];
+  let found = 0;
+  for await (const { key, bytes } of store.list(KEYS, { signal })) {
+    found += 1;
+    if (found > MOST_KEYS) {
+      throw new IntegrityError(`there are more than ${MOST_KEYS} keys in the destination`, {
+        hint: `Nobody needs so many: look at what lies under ${KEYS}, and who put it there.`,
+      });
+    }
+    try {
+      if (bytes > LARGEST_DOCUMENT_BYTES) throw new IntegrityError(`${key} is too large to be a key`);
+      const document = decodeKeyDocument(await store.get(key, { signal }), key);
+      if (document.repository === repository) documents.push(document);
+    } catch (error) {
+      if (hasCode(error, "E_OBJECT_NOT_FOUND")) continue; // removed while we were listing
+      if (!hasCode(error, "E_INTEGRITY") && !hasCode(error, "E_REPOSITORY_VERSION")) throw error;
+      damaged.push({ key, error });
+    }
+  }
+  return { documents, damaged };
+}

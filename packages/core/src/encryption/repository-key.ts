@@ -1,0 +1,63 @@
+import { createHmac, createSecretKey, hkdfSync, type KeyObject, randomBytes, type webcrypto } from "node:crypto";
+
+import type { SealingKey } from "./aes-gcm.ts";
+
+export const KEY_BYTES = 32;
+
+/**
+ * The master key of a repository. It seals nothing itself: every purpose has a key of its own, derived by HKDF. The bytes
+ * lie outside of JavaScript's memory, where nothing that prints objects finds them.
+ */
+export class RepositoryKey {
+  readonly #master: KeyObject;
+
+  private constructor(bytes: Uint8Array) {
+    this.#master = hidden(bytes);
+  }
+
+  static generate(): RepositoryKey {
+    return new RepositoryKey(randomBytes(KEY_BYTES));
+  }
+
+  /** Takes the bytes over: they are zeroed. */
+  static take(bytes: Uint8Array): RepositoryKey {
+    return new RepositoryKey(bytes);
+  }
+
+  /** Lends the bytes for as long as `use` takes. */
+  async lend<T>(use: (bytes: Uint8Array) => Promise<T>): Promise<T> {
+    const bytes = this.#master.export();
+    try {
+      return await use(bytes);
+    } finally {
+      bytes.fill(0);
+    }
+  }
+
+  /** For AES-256-GCM. With a `salt` that never comes twice, no key comes twice. */
+  sealingKey(purpose: string, salt?: Uint8Array): SealingKey {
+    return this.#derive(purpose, salt).toCryptoKey("AES-GCM", false, ["encrypt", "decrypt"]);
+  }
+
+  /** For HMAC-SHA-256 off the main thread. */
+  digestKey(purpose: string): webcrypto.CryptoKey {
+    return this.#derive(purpose).toCryptoKey({ name: "HMAC", hash: "SHA-256" }, false, ["sign"]);
+  }
+
+  /** HMAC-SHA-256 of short texts. */
+  mac(purpose: string): (text: string) => Buffer {
+    const key = this.#derive(purpose);
+    return (text) => createHmac("sha256", key).update(text, "utf8").digest();
+  }
+
+  #derive(purpose: string, salt: Uint8Array = new Uint8Array()): KeyObject {
+    return hidden(new Uint8Array(hkdfSync("sha256", this.#master, salt, `ovault ${purpose}`, KEY_BYTES)));
+  }
+}
+
+/** Zeroes the bytes. */
+function hidden(bytes: Uint8Array): KeyObject {
+  const key = createSecretKey(bytes);
+  bytes.fill(0);
+  return key;
+}

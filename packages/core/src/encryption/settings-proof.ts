@@ -1,0 +1,28 @@
+import { timingSafeEqual } from "node:crypto";
+
+import { IntegrityError } from "../errors/errors.ts";
+import { REPOSITORY_KEY } from "../repository/layout.ts";
+import type { RepositorySettings } from "../repository/settings.ts";
+import type { RepositoryKey } from "./repository-key.ts";
+
+const CIPHER = "aes-256-gcm";
+
+/** The settings of an encrypted repository, proved by its key: nobody without it can change them. */
+export function proveSettings(settings: RepositorySettings, key: RepositoryKey): RepositorySettings {
+  return { ...settings, encryption: { cipher: CIPHER, mac: macOf(settings, key).toString("hex") } };
+}
+
+/** @throws IntegrityError unless who has the key made these settings. */
+export function assertSettingsProved(settings: RepositorySettings, key: RepositoryKey): void {
+  const stated = Buffer.from(settings.encryption?.mac ?? "", "hex");
+  const right = macOf(settings, key);
+  if (stated.byteLength === right.byteLength && timingSafeEqual(stated, right)) return;
+  throw new IntegrityError(`${REPOSITORY_KEY} was changed by somebody without the key`, {
+    context: { key: REPOSITORY_KEY },
+    hint: "Somebody else can write to the destination: find out who, and bring this object back from a copy.",
+  });
+}
+
+function macOf({ id, blockBytes, createdAt }: RepositorySettings, key: RepositoryKey): Buffer {
+  return key.mac("settings")([id, blockBytes, createdAt, CIPHER].join("\n"));
+}

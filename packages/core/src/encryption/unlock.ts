@@ -1,0 +1,73 @@
+import type { ObjectStore } from "../contract/object-store.ts";
+import { IntegrityError, KeyMissingError, WrongKeyError } from "../errors/errors.ts";
+import { plural } from "../util/plural.ts";
+import type { RepositorySettings } from "../repository/settings.ts";
+import { assertProved, kindOf, type KeyDocument, unwrapKey } from "./key-document.ts";
+import { type KeyDocuments, readKeyDocuments } from "./read-key-documents.ts";
+import type { RepositoryKey } from "./repository-key.ts";
+import type { RepositorySecret, SecretKind } from "./repository-secret.ts";
+import { assertSettingsProved } from "./settings-proof.ts";
+
+export interface UnlockOptions {
+  readonly secret: RepositorySecret | undefined;
+  /** Of the store, in errors: "destination nas". */
+  readonly title: string;
+  readonly signal: AbortSignal;
+}
+
+/** The master key, and the id of the key that opened it. */
+export interface Unlocked {
+  readonly key: RepositoryKey;
+  readonly keyId: string;
+}
+
+const SECRET_NAMES: Readonly<Record<SecretKind, string>> = { passphrase: "passphrase", "key-file": "key file" };
+
+/** @throws KeyMissingError, WrongKeyError; IntegrityError when keys or settings were tampered with. */
+export async function unlock(
+  store: ObjectStore,
+  settings: RepositorySettings,
+  { secret, title, signal }: UnlockOptions,
+): Promise<Unlocked> {
+  if (secret === undefined) throw keyMissing(title);
+  const found = await readKeyDocuments(store, settings.id, signal);
+  for (const document of found.documents) {
+    signal.throwIfAborted();
+    const key = await unwrapKey(document, secret);
+    if (key === undefined) continue;
+    assertProved(document, key);
+    assertSettingsProved(settings, key);
+    return { key, keyId: document.id };
+  }
+  throw noKeyFits(found, secret.kind, title);
+}
+
+function keyMissing(title: string): KeyMissingError {
+  return new KeyMissingError(`the repository in ${title} is encrypted, and no key was given for it`, {
+    hint: "Add `encryption: { passphrase: { env: NAME } }` or `encryption: { keyFile: PATH }` to it in ovault.yaml.",
+  });
+}
+
+function noKeyFits({ documents, damaged }: KeyDocuments, kind: SecretKind, title: string): Error {
+  const context = { keys: documents.length, damaged: damaged.length };
+  if (documents.length === 0) {
+    const what = damaged.length === 0 ? "is gone" : "is gone or damaged";
+    return new IntegrityError(`every key of the repository in ${title} ${what}`, {
+      cause: damaged[0]?.error,
+      context,
+      hint: "Bring the objects under keys/ back from a copy of the destination: nothing can be read without them.",
+    });
+  }
+  const fitting = documents.filter((document) => kindOf(document) === kind);
+  const broken = damaged.length === 0 ? "" : `; ${plural(damaged.length, "key")} there cannot be read`;
+  return new WrongKeyError(
+    fitting.length === 0
+      ? `the repository in ${title} does not open with a ${SECRET_NAMES[kind]}, but with a ${othersOf(documents)}${broken}`
+      : `this ${SECRET_NAMES[kind]} does not open the repository in ${title}${broken}`,
+    { context, hint: "Check `encryption` of this destination in ovault.yaml, and what it refers to." },
+  );
+}
+
+function othersOf(documents: readonly KeyDocument[]): string {
+  return [...new Set(documents.map((document) => SECRET_NAMES[kindOf(document)]))].join(" or ");
+}

@@ -1,0 +1,68 @@
+import { z } from "zod";
+
+import type { ObjectStore, PutOptions } from "../contract/object-store.ts";
+import { IntegrityError, NotARepositoryError } from "../errors/errors.ts";
+import { hasCode } from "../errors/ovault-error.ts";
+import { decodeDocument, encodeDocument } from "./document.ts";
+import { REPOSITORY_KEY } from "./layout.ts";
+
+const TYPE = "repository";
+const VERSION_IN_THE_CLEAR = 1;
+/** Only what is encrypted is unknown to older releases. */
+const VERSION_ENCRYPTED = 2;
+const MIB = 1024 * 1024;
+
+export const DEFAULT_BLOCK_BYTES = MIB;
+export const SMALLEST_BLOCK_BYTES = MIB / 4;
+export const LARGEST_BLOCK_BYTES = 4 * MIB;
+
+const settingsSchema = z.object({
+  id: z.uuid(),
+  blockBytes: z.number().int().min(512).max(LARGEST_BLOCK_BYTES),
+  createdAt: z.iso.datetime(),
+  encryption: z
+    .object({
+      cipher: z.literal("aes-256-gcm"),
+      /** Of these settings, by the master key. Hex. */
+      mac: z.string().regex(/^[0-9a-f]{64}$/),
+    })
+    .optional(),
+});
+
+/** What is fixed for the whole life of a repository. `blockBytes` in bytes. */
+export type RepositorySettings = z.infer<typeof settingsSchema>;
+
+/**
+ * Makes a store a repository. Answers false when another one is there already, which is left as it is. One that a
+ * repeated put finds there, because its first answer was lost, is the own one.
+ */
+export async function putSettings(
+  store: ObjectStore,
+  settings: RepositorySettings,
+  options: Omit<PutOptions, "ifAbsent">,
+): Promise<boolean> {
+  const version = settings.encryption === undefined ? VERSION_IN_THE_CLEAR : VERSION_ENCRYPTED;
+  const document = encodeDocument(TYPE, version, settings);
+  if ((await store.put(REPOSITORY_KEY, [document], { ...options, ifAbsent: true })) === "stored") return true;
+  return Buffer.compare(await store.get(REPOSITORY_KEY, { signal: options.signal }), document) === 0;
+}
+
+/** `title`: of the store, in errors. @throws NotARepositoryError, RepositoryVersionError, IntegrityError */
+export async function readSettings(
+  store: ObjectStore,
+  { title = "the destination", signal }: { readonly title?: string | undefined; readonly signal: AbortSignal },
+): Promise<RepositorySettings> {
+  let document: Uint8Array;
+  try {
+    document = await store.get(REPOSITORY_KEY, { signal });
+  } catch (error) {
+    if (!hasCode(error, "E_OBJECT_NOT_FOUND")) throw error;
+    throw new NotARepositoryError(`${title} holds no ovault repository`, {
+      cause: error,
+      hint: "Check the destination in ovault.yaml, or create a repository there with `ovault init`.",
+    });
+  }
+  const settings = settingsSchema.safeParse(decodeDocument(TYPE, VERSION_ENCRYPTED, document, REPOSITORY_KEY));
+  if (settings.success) return settings.data;
+  throw new IntegrityError(`${REPOSITORY_KEY} has impossible settings: ${z.prettifyError(settings.error)}`);
+}
