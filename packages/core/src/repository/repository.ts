@@ -8,15 +8,18 @@ import type { DiskRecord, RecoveryPoint } from "../contract/recovery-point.ts";
 import { createEncrypted, type NewEncryption } from "../encryption/create-encrypted.ts";
 import type { KeyRing } from "../encryption/key-ring.ts";
 import { openProtection, type OpenedProtection, type RepositoryAccess } from "../encryption/open-protection.ts";
-import { UsageError } from "../errors/errors.ts";
+import { IntegrityError, UsageError } from "../errors/errors.ts";
 import { fromHex } from "../util/hex.ts";
 import { BlockMapReader } from "./block-map-reader.ts";
 import { ChunkIndex } from "./chunk-index.ts";
 import { ChunkReader } from "./chunk-reader.ts";
 import { ChunkWriter } from "./chunk-writer.ts";
+import type { ChunkId } from "./digest.ts";
 import { copyOf } from "../util/copy-of.ts";
 import { condemnedPacks } from "./condemned-packs.ts";
-import { indexUnlistedPacks, loadIndex, LoadedIndex, type DamagedObject } from "./load-index.ts";
+import { markDamage, readDamage, type KnownDamage } from "./damage-records.ts";
+import { indexUnlistedPacks, loadIndex } from "./load-index.ts";
+import { LoadedIndex, type DamagedObject } from "./loaded-index.ts";
 import type { PackKind } from "./pack-format.ts";
 import type { Protection } from "./protection.ts";
 import { RecoveryPoints } from "./recovery-points.ts";
@@ -31,6 +34,9 @@ import {
 } from "./settings.ts";
 
 export const DEFAULT_PACK_BYTES = 16 * 1024 * 1024;
+
+/** More would not be a disk, but a manifest made to fill the memory of whoever reads it. */
+const MAX_BLOCKS = 2 ** 32;
 
 export interface CreateOptions {
   /** A power of two from 256 KiB to 4 MiB. */
@@ -71,6 +77,8 @@ export class Repository {
   /** Packs whose absence was looked into. */
   readonly #missed = new Set<string>();
   #completion: Promise<void> | undefined;
+  #damage: KnownDamage = { records: [], damaged: [], places: new Map() };
+  #hasLostChunks = false;
   readonly #codec: Codec;
   readonly #packBytes: number;
   readonly #lockDays: number | undefined;
@@ -126,13 +134,18 @@ export class Repository {
     const settings = await readSettings(store, options);
     const repository = new Repository(store, settings, await openProtection(store, settings, options), options);
     await repository.refresh(signal);
-    if (repository.#loaded.damaged.size > 0) await repository.#completeIndex(signal);
+    if (repository.#loaded.damaged.size > 0) await repository.completeIndex(signal);
     return repository;
   }
 
-  /** Index objects and packs that did not prove themselves while the index was loaded. */
+  /** Index objects, packs and records of damage that did not prove themselves while the index was loaded. */
   get damaged(): readonly DamagedObject[] {
-    return [...this.#loaded.damaged.values(), ...this.#damagedPacks];
+    return [...this.#loaded.damaged.values(), ...this.#damagedPacks, ...this.#damage.damaged];
+  }
+
+  /** True when chunks are known to be lost, as of the last refresh: a point may not be what it was. */
+  get hasLostChunks(): boolean {
+    return this.#hasLostChunks;
   }
 
   /** Until when what is put now shall be held by the store; undefined when it shall not. */
@@ -144,7 +157,7 @@ export class Repository {
    */
   async refresh(signal: AbortSignal): Promise<void> {
     await loadIndex(this.store, this.index, this.#loaded, signal);
-    this.index.condemn(await condemnedPacks(this.store, signal));
+    await this.#judgePacks(signal);
   }
 
   /** A writer for one run. `anew`: kinds of chunks that are stored again although they are known. */
@@ -154,11 +167,25 @@ export class Repository {
     return new ChunkWriter({ ...shared, anew, signal });
   }
 
-  /** The block map of a disk of a point. */
-  openMap(point: RecoveryPoint, record: DiskRecord, signal: AbortSignal): Promise<BlockMapReader> {
+  /**
+   * The block map of a disk of a point. With `tolerant`, pages that are lost are found where they are asked for; else they
+   * are an IntegrityError.
+   */
+  async openMap(
+    point: RecoveryPoint,
+    record: DiskRecord,
+    signal: AbortSignal,
+    { tolerant = false }: { readonly tolerant?: boolean } = {},
+  ): Promise<BlockMapReader> {
     const root = record.blockMap === null ? null : copyOf(fromHex(record.blockMap));
     const blockCount = Math.ceil(record.stats.logicalBytes / point.blockBytes);
-    return BlockMapReader.open(root, blockCount, (id, pageSignal) => this.chunks.load(id, pageSignal), signal);
+    if (point.blockBytes !== this.settings.blockBytes || blockCount > MAX_BLOCKS) {
+      throw new IntegrityError(`recovery point ${point.id} has a disk that cannot be: ${record.disk.alias}`, {
+        context: { point: point.id, blockBytes: point.blockBytes, logicalBytes: record.stats.logicalBytes },
+      });
+    }
+    const loadPage = (id: ChunkId, pageSignal: AbortSignal): Promise<Uint8Array> => this.chunks.load(id, pageSignal);
+    return await BlockMapReader.open({ root, blockCount, loadPage, tolerant, signal });
   }
 
   async close(): Promise<void> {
@@ -171,20 +198,30 @@ export class Repository {
       for (const name of missingPacks) this.#missed.add(name);
       await this.refresh(signal);
     }
-    await this.#completeIndex(signal);
+    await this.completeIndex(signal);
   }
 
-  /** Once, unless it fails. */
-  async #completeIndex(signal: AbortSignal): Promise<void> {
-    const listed = this.#loaded.listedPacks();
-    this.#completion ??= indexUnlistedPacks(this.store, this.protection, this.index, listed, signal).then((damaged) => {
-      this.#damagedPacks.push(...damaged);
-    });
+  /** What may be relied on, and what is known to be bad, of the packs in the index. */
+  async #judgePacks(signal: AbortSignal): Promise<void> {
+    this.index.condemn(await condemnedPacks(this.store, signal));
+    this.#damage = await readDamage(this.store, signal);
+    this.#hasLostChunks = markDamage(this.index, this.#damage.places);
+  }
+
+  /** Adds what packs hold that no index object lists. Once, unless it fails. */
+  async completeIndex(signal: AbortSignal): Promise<void> {
+    this.#completion ??= this.#askUnlistedPacks(signal);
     try {
       await this.#completion;
     } catch (error) {
       this.#completion = undefined;
       throw error;
     }
+  }
+
+  async #askUnlistedPacks(signal: AbortSignal): Promise<void> {
+    const listed = this.#loaded.listedPacks();
+    this.#damagedPacks.push(...(await indexUnlistedPacks(this.store, this.protection, this.index, listed, signal)));
+    await this.#judgePacks(signal);
   }
 }
