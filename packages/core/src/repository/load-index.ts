@@ -1,29 +1,23 @@
+import { lastValueFrom } from "rxjs";
+
 import type { ObjectInfo, ObjectStore } from "../contract/object-store.ts";
 import { IntegrityError } from "../errors/errors.ts";
 import { hasCode } from "../errors/ovault-error.ts";
+import { pullInLanes } from "../pipeline/pull-in-lanes.ts";
 import type { ChunkIndex } from "./chunk-index.ts";
 import { decodeIndex, type PackListing } from "./index-format.ts";
 import { INDEX, PACKS } from "./layout.ts";
+import type { DamagedObject, LoadedIndex } from "./loaded-index.ts";
 import { HEADER_BYTES } from "./pack-entries.ts";
 import { decodeDirectory, decodeTrailer, MAX_PACK_BYTES, TRAILER_BYTES } from "./pack-format.ts";
 import type { Protection } from "./protection.ts";
 
-/** A damaged object found while the index was loaded, with the error that tells why. */
-export interface DamagedObject {
-  readonly key: string;
-  readonly error: unknown;
-}
+const PACK_KEY = /^packs\/([0-9a-f]{2})\/(\1[0-9a-f]{30})$/;
 
-/** What was read of the index objects so far, so that a later look reads only what is new. */
-export class LoadedIndex {
-  /** Names of the packs that each whole index object lists, by its key. */
-  readonly objects = new Map<string, readonly string[]>();
-  readonly damaged = new Map<string, DamagedObject>();
-
-  listedPacks(): ReadonlySet<string> {
-    return new Set([...this.objects.values()].flat());
-  }
-}
+/** Index objects read at once: on an object store the wait for each is longer than the work. */
+const LANES = 8;
+/** No store is asked to hold a larger object: one that claims to be is damage or an attack. */
+const MAX_INDEX_BYTES = 128 * 1024 * 1024;
 
 /** Brings `index` up to the index objects of the store: adds what is new, drops the packs that are listed no more. */
 export async function loadIndex(
@@ -32,30 +26,36 @@ export async function loadIndex(
   loaded: LoadedIndex,
   signal: AbortSignal,
 ): Promise<void> {
-  const there = new Set<string>();
-  for await (const { key } of store.list(INDEX, { signal })) {
-    there.add(key);
-    if (!loaded.objects.has(key)) await loadObject(store, index, loaded, key, signal);
+  // Only what was known before the listing began can be missing from it.
+  const vanished = new Set([...loaded.keys(), ...loaded.damaged.keys()]);
+  async function* newObjects(): AsyncGenerator<ObjectInfo> {
+    for await (const object of store.list(INDEX, { signal })) {
+      vanished.delete(object.key);
+      if (!loaded.has(object.key)) yield object;
+    }
   }
-  const before = loaded.listedPacks();
-  for (const key of loaded.objects.keys()) if (!there.has(key)) loaded.objects.delete(key);
-  const now = loaded.listedPacks();
-  index.drop([...before].filter((name) => !now.has(name)));
+  const load = (object: ObjectInfo, lane: AbortSignal): Promise<void> => loadObject(store, index, loaded, object, lane);
+  await lastValueFrom(pullInLanes(newObjects(), LANES, load, signal), { defaultValue: undefined });
+  for (const key of vanished) {
+    for (const pack of loaded.delete(key)) index.packs.drop(pack);
+    loaded.damaged.delete(key);
+  }
 }
 
 async function loadObject(
   store: ObjectStore,
   index: ChunkIndex,
   loaded: LoadedIndex,
-  key: string,
+  object: ObjectInfo,
   signal: AbortSignal,
 ): Promise<void> {
+  const { key } = object;
   try {
-    const packs = await decodeIndex(await store.get(key, { signal }), key);
-    for (const pack of packs) index.add(pack);
-    loaded.objects.set(
+    const listings = await readIndexObject(store, object, signal);
+    if (loaded.has(key)) return; // by somebody who looked at the same time
+    loaded.add(
       key,
-      packs.map(({ name }) => name),
+      Uint32Array.from(listings, (listing) => index.add(listing)),
     );
     loaded.damaged.delete(key);
   } catch (error) {
@@ -65,21 +65,32 @@ async function loadObject(
   }
 }
 
+/** The packs that an index object lists. @throws IntegrityError */
+export async function readIndexObject(
+  store: ObjectStore,
+  { key, bytes }: ObjectInfo,
+  signal: AbortSignal,
+): Promise<PackListing[]> {
+  if (bytes > MAX_INDEX_BYTES) {
+    throw new IntegrityError(`${key} is too large to be an index object`, { context: { key, bytes } });
+  }
+  return await decodeIndex(await store.get(key, { signal }), key);
+}
+
 /**
- * Asks the packs that no whole index object lists for their own directories, so that an index object that is damaged or
+ * Asks the packs that are not in the index for their own directories, so that an index object that is damaged or
  * gone costs time and never data. Most of what it finds is what killed runs left.
  */
 export async function indexUnlistedPacks(
   store: ObjectStore,
   protection: Protection,
   index: ChunkIndex,
-  listed: ReadonlySet<string>,
   signal: AbortSignal,
 ): Promise<readonly DamagedObject[]> {
   const damaged: DamagedObject[] = [];
   for await (const pack of store.list(PACKS, { signal })) {
-    if (listed.has(nameOf(pack))) continue;
     try {
+      if (index.packs.numberOf(nameOf(pack)) !== undefined) continue;
       index.add(await readPackListing(store, protection, pack, signal));
     } catch (error) {
       if (hasCode(error, "E_OBJECT_NOT_FOUND")) continue; // pruned while we were listing
@@ -118,6 +129,9 @@ export function assertPackSize({ key, bytes }: ObjectInfo): void {
   throw new IntegrityError(`${key} is ${what} to be a pack`, { context: { key, bytes } });
 }
 
+/** @throws IntegrityError when no pack can lie there. */
 function nameOf({ key }: ObjectInfo): string {
-  return key.slice(key.lastIndexOf("/") + 1);
+  const name = PACK_KEY.exec(key)?.[2];
+  if (name === undefined) throw new IntegrityError(`${key} is not the name of a pack`, { context: { key } });
+  return name;
 }

@@ -5,7 +5,7 @@ import { IntegrityError } from "../errors/errors.ts";
 import { hasCode } from "../errors/ovault-error.ts";
 import { decodeDocument, encodeDocument } from "./document.ts";
 import { randomName } from "./layout.ts";
-import type { DamagedObject } from "./load-index.ts";
+import type { DamagedObject } from "./loaded-index.ts";
 import { readWhole } from "./read-whole.ts";
 
 /**

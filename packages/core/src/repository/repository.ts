@@ -220,8 +220,7 @@ export class Repository {
   }
 
   async #askUnlistedPacks(signal: AbortSignal): Promise<void> {
-    const listed = this.#loaded.listedPacks();
-    this.#damagedPacks.push(...(await indexUnlistedPacks(this.store, this.protection, this.index, listed, signal)));
+    this.#damagedPacks.push(...(await indexUnlistedPacks(this.store, this.protection, this.index, signal)));
     await this.#judgePacks(signal);
   }
 }

@@ -1,3 +1,5 @@
+import { grown } from "./grown.ts";
+
 const FIRST_BYTES = 1024;
 
 /** A set of small integers at one bit each; grows as needed. */
@@ -12,12 +14,12 @@ export class BitSet {
   add(number: number): boolean {
     if (this.has(number)) return false;
     const at = number >> 3;
-    if (at >= this.#bits.length) {
-      const grown = new Uint8Array(Math.max(at + 1, this.#bits.length * 2));
-      grown.set(this.#bits);
-      this.#bits = grown;
-    }
+    this.#bits = grown(this.#bits, at + 1);
     this.#bits[at] = (this.#bits[at] ?? 0) | (1 << (number & 7));
     return true;
+  }
+
+  delete(number: number): void {
+    if (this.has(number)) this.#bits[number >> 3] = (this.#bits[number >> 3] ?? 0) & ~(1 << (number & 7));
   }
 }

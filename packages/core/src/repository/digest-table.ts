@@ -1,0 +1,71 @@
+const FIRST_SLOTS = 1 << 8;
+const FULLEST = 0.75;
+
+/** What `recordAt` answers where a search ends. */
+export const NO_RECORD = -1;
+
+/**
+ * Finds numbered records by their digests: an open-addressed table of 4-byte slots. Digests are uniform, so one word of
+ * them is all the hash it takes.
+ *
+ * A slot holds the number of a record plus one in as many bits as the table's size needs, and bits of the hash in the
+ * others, so that hardly a record is looked at that is not the one. Records of one hash are met in the order in which
+ * they were added.
+ */
+export class DigestTable {
+  #slots: Uint32Array<ArrayBuffer>;
+  #mask: number;
+
+  constructor(slots = new Uint32Array(FIRST_SLOTS)) {
+    this.#slots = slots;
+    this.#mask = slots.length - 1;
+  }
+
+  /** As they are: a later table can be made of them. */
+  get slots(): Uint32Array<ArrayBuffer> {
+    return this.#slots;
+  }
+
+  hasRoomFor(records: number): boolean {
+    return records <= this.#slots.length * FULLEST;
+  }
+
+  /** Empties the table and makes room for so many records. */
+  clear(records: number): void {
+    let length = FIRST_SLOTS;
+    while (records > length * FULLEST) length *= 2;
+    // Given back now, and not when it is collected, so that old and new table are never there at once.
+    this.#slots.buffer.transfer(0);
+    this.#slots = new Uint32Array(length);
+    this.#mask = length - 1;
+  }
+
+  add(hash: number, record: number): void {
+    let slot = hash & this.#mask;
+    while (this.#slots[slot] !== 0) slot = (slot + 1) & this.#mask;
+    this.#slots[slot] = (hash & ~this.#mask) | (record + 1);
+  }
+
+  /** The slot of the first record that may have this hash, or that at which the search for it ends. */
+  first(hash: number): number {
+    return this.#seek(hash & this.#mask, hash);
+  }
+
+  /** The same for the record after the one in `slot`. */
+  next(slot: number, hash: number): number {
+    return this.#seek((slot + 1) & this.#mask, hash);
+  }
+
+  recordAt(slot: number): number {
+    return ((this.#slots[slot] ?? 0) & this.#mask) - 1;
+  }
+
+  #seek(from: number, hash: number): number {
+    let slot = from;
+    for (;;) {
+      const held = this.#slots[slot] ?? 0;
+      if (held === 0 || ((held ^ hash) & ~this.#mask) === 0) return slot;
+      slot = (slot + 1) & this.#mask;
+    }
+  }
+}

@@ -1,0 +1,117 @@
+import { grown } from "../util/grown.ts";
+import { DigestTable, NO_RECORD } from "./digest-table.ts";
+import type { PackKind } from "./pack-format.ts";
+
+/**
+ * `condemned`: about to be deleted unless a point needs it; may be read, but nothing new may rely on it. `gone`: deleted.
+ */
+export type PackState = "usable" | "condemned" | "gone";
+
+/** A pack the index knows, as it is now. */
+export interface IndexedPack {
+  readonly name: string;
+  readonly kind: PackKind;
+  readonly state: PackState;
+}
+
+const KINDS: readonly PackKind[] = ["data", "pages"];
+const STATES: readonly PackState[] = ["usable", "condemned", "gone"];
+const GONE = STATES.indexOf("gone");
+const CONDEMNED = STATES.indexOf("condemned");
+
+const NAME = /^([0-9a-f]{8})([0-9a-f]{8})([0-9a-f]{8})([0-9a-f]{8})$/;
+const NAME_WORDS = 4;
+const WORD_DIGITS = 8;
+
+/**
+ * The packs of an index by number, in the order they were added; about 24 bytes each. A pack that is gone keeps its
+ * number, and gets a new one should it come back.
+ */
+export class PackTable implements Iterable<IndexedPack> {
+  #names = new Uint32Array(NAME_WORDS);
+  #kinds = new Uint8Array(1);
+  #states = new Uint8Array(1);
+  readonly #table = new DigestTable();
+  #length = 0;
+
+  /** With those that are gone. */
+  get length(): number {
+    return this.#length;
+  }
+
+  at(pack: number): IndexedPack {
+    const kind = KINDS[this.#kinds[pack] ?? KINDS.length];
+    const state = STATES[this.#states[pack] ?? STATES.length];
+    if (pack >= this.#length || kind === undefined || state === undefined) throw new RangeError(`no pack ${pack}`);
+    return { name: this.nameOf(pack), kind, state };
+  }
+
+  *[Symbol.iterator](): Generator<IndexedPack> {
+    for (let pack = 0; pack < this.#length; pack += 1) yield this.at(pack);
+  }
+
+  nameOf(pack: number): string {
+    const words = this.#names.subarray(pack * NAME_WORDS, (pack + 1) * NAME_WORDS);
+    return Array.from(words, (word) => word.toString(16).padStart(WORD_DIGITS, "0")).join("");
+  }
+
+  /** Of the pack of this name that is not gone. */
+  numberOf(name: string): number | undefined {
+    const words = wordsOf(name);
+    if (words === undefined) return undefined;
+    const hash = words[0] ?? 0;
+    for (let slot = this.#table.first(hash); ; slot = this.#table.next(slot, hash)) {
+      const pack = this.#table.recordAt(slot);
+      if (pack === NO_RECORD) return undefined;
+      if (!this.isGone(pack) && words.every((word, at) => this.#names[pack * NAME_WORDS + at] === word)) return pack;
+    }
+  }
+
+  /** Its number. The name is 32 hex digits, and that of no pack here that is not gone. */
+  add(name: string, kind: PackKind): number {
+    const words = wordsOf(name);
+    if (words === undefined) throw new RangeError(`${name} is not the name of a pack`);
+    const pack = this.#length;
+    this.#length += 1;
+    this.#names = grown(this.#names, this.#length * NAME_WORDS);
+    this.#kinds = grown(this.#kinds, this.#length);
+    this.#states = grown(this.#states, this.#length);
+    this.#names.set(words, pack * NAME_WORDS);
+    this.#kinds[pack] = KINDS.indexOf(kind);
+    if (this.#table.hasRoomFor(this.#length)) this.#table.add(this.#names[pack * NAME_WORDS] ?? 0, pack);
+    else this.#rebuildTable();
+    return pack;
+  }
+
+  isUsable(pack: number): boolean {
+    return this.#states[pack] === 0;
+  }
+
+  isGone(pack: number): boolean {
+    return this.#states[pack] === GONE;
+  }
+
+  drop(pack: number): void {
+    this.#states[pack] = GONE;
+  }
+
+  /** From now on exactly these are condemned, of those that are not gone. */
+  condemn(names: Iterable<string>): void {
+    for (let pack = 0; pack < this.#length; pack += 1) if (!this.isGone(pack)) this.#states[pack] = 0;
+    for (const name of names) {
+      const pack = this.numberOf(name);
+      if (pack !== undefined) this.#states[pack] = CONDEMNED;
+    }
+  }
+
+  #rebuildTable(): void {
+    this.#table.clear(this.#length);
+    for (let pack = 0; pack < this.#length; pack += 1) this.#table.add(this.#names[pack * NAME_WORDS] ?? 0, pack);
+  }
+}
+
+function wordsOf(name: string): readonly number[] | undefined {
+  return NAME.exec(name)
+    ?.slice(1)
+    .map((digits) => Number.parseInt(digits, 16));
+}
