@@ -55,7 +55,13 @@ export {
 export * from "./repository/verify.ts";
 export * from "./runs/backup-disks.ts";
 export * from "./runs/plan-backup.ts";
+export * from "./store/call-statistics.ts";
+export * from "./store/limited.ts";
+export * from "./store/logged.ts";
+export * from "./store/read-only.ts";
 export * from "./store/retrying.ts";
+export * from "./store/throttled.ts";
+export * from "./store/timed.ts";
 export * from "./runs/default-lanes.ts";
 export * from "./runs/restore-to-target.ts";
 export * from "./runs/restore-virtual-machine.ts";

@@ -1,4 +1,5 @@
 import type { ObjectKey, ObjectStore } from "../contract/object-store.ts";
+import { OvaultError } from "../errors/ovault-error.ts";
 import { type Clock, systemClock } from "../util/clock.ts";
 import { aroundCalls, type StoreCallKind } from "./around-calls.ts";
 import { totalBytes } from "./total-bytes.ts";
@@ -8,79 +9,78 @@ export interface StoreCallReport {
   readonly kind: StoreCallKind | "list";
   /** Of a listing, the prefix. */
   readonly key: ObjectKey;
-  /** Of a listing, the time that its reader waited for it. */
+  /** Of a listing, how long its reader waited for it. */
   readonly ms: number;
-  /** Put or got by a call that succeeded. */
+  /** Stored or got by this call. */
   readonly bytes: number;
-  readonly outcome: StoreCallOutcome;
+  /** `done`; `exists` for a put that found its object there; or the code (else the name) of the error. */
+  readonly outcome: string;
+  readonly failed: boolean;
 }
 
-export type StoreCallOutcome =
-  | { readonly status: "done" | "stored" | "exists" }
-  | { readonly status: "failed"; readonly error: unknown };
-
-/**
- * Reports every call when it is over: a listing when it ended, or its reader had enough. `onCall` must not throw.
- */
+/** Reports every call when it is over, a listing when its reader is done with it. `onCall` must not throw. */
 export function timed(
   store: ObjectStore,
   onCall: (report: StoreCallReport) => void,
   clock: Clock = systemClock,
 ): ObjectStore {
-  /** Makes a call and reports it. */
   const measure = async <T>(
-    { kind, key }: Pick<StoreCallReport, "kind" | "key">,
+    call: Pick<StoreCallReport, "kind" | "key">,
     work: () => Promise<T>,
-    describe: (answer: T) => Pick<StoreCallReport, "bytes" | "outcome">,
+    resultOf: (answer: T) => Partial<StoreCallReport> = () => ({}),
   ): Promise<T> => {
     const startedMs = clock.elapsedMs();
-    const report = (described: Pick<StoreCallReport, "bytes" | "outcome">): void =>
-      onCall({ kind, key, ms: clock.elapsedMs() - startedMs, ...described });
+    const report = (result: Partial<StoreCallReport>): void =>
+      onCall({ ...call, ms: clock.elapsedMs() - startedMs, ...NOTHING_MOVED, ...result });
     let answer: T;
     try {
       answer = await work();
     } catch (error) {
-      report({ bytes: 0, outcome: { status: "failed", error } });
+      report(failure(error));
       throw error;
     }
-    report(describe(answer));
+    report(resultOf(answer));
     return answer;
   };
   return {
-    ...aroundCalls(store, (call, work) => measure(call, work, () => ({ bytes: 0, outcome: { status: "done" } }))),
+    ...aroundCalls(store, ({ kind, key }, work) => measure({ kind, key }, work)),
     put: (key, parts, options) =>
       measure(
         { kind: "put", key },
         () => store.put(key, parts, options),
-        (status) => ({ bytes: status === "stored" ? totalBytes(parts) : 0, outcome: { status } }),
+        (answer) => (answer === "exists" ? { outcome: "exists" } : { bytes: totalBytes(parts) }),
       ),
     get: (key, options) =>
       measure(
         { kind: "get", key },
         () => store.get(key, options),
-        ({ byteLength }) => ({ bytes: byteLength, outcome: { status: "done" } }),
+        ({ byteLength }) => ({ bytes: byteLength }),
       ),
     async *list(prefix, options) {
       const objects = store.list(prefix, options)[Symbol.asyncIterator]();
-      let outcome: StoreCallOutcome = { status: "done" };
       let ms = 0;
-      const next = async (): ReturnType<typeof objects.next> => {
-        const startedMs = clock.elapsedMs();
-        try {
-          return await objects.next();
-        } catch (error) {
-          outcome = { status: "failed", error };
-          throw error;
-        } finally {
-          ms += clock.elapsedMs() - startedMs;
-        }
-      };
+      let result: Partial<StoreCallReport> = {};
       try {
-        for (let result = await next(); result.done !== true; result = await next()) yield result.value;
+        for (;;) {
+          const startedMs = clock.elapsedMs();
+          const next = await objects.next().finally(() => (ms += clock.elapsedMs() - startedMs));
+          if (next.done === true) return;
+          yield next.value;
+        }
+      } catch (error) {
+        result = failure(error);
+        throw error;
       } finally {
         await objects.return?.();
-        onCall({ kind: "list", key: prefix, ms, bytes: 0, outcome });
+        onCall({ kind: "list", key: prefix, ms, ...NOTHING_MOVED, ...result });
       }
     },
   };
+}
+
+const NOTHING_MOVED = { bytes: 0, outcome: "done", failed: false } as const;
+
+function failure(error: unknown): Partial<StoreCallReport> {
+  const name = error instanceof Error ? error.name : typeof error;
+  return { outcome: error instanceof OvaultError ? error.code : name, failed: true };
 }

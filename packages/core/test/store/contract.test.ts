@@ -1,0 +1,22 @@
+import { limited, type ObjectStore, retrying, throttled, timed } from "@ovault/core";
+import { describeObjectStore } from "@ovault/testkit";
+
+import { holdingStore } from "./support/holding-store.ts";
+import { SimulatedClock } from "./support/simulated-clock.ts";
+
+const wrappers: Readonly<Record<string, (store: ObjectStore) => ObjectStore>> = {
+  retrying: (store) => retrying(store),
+  limited: (store) => limited(store, 2),
+  throttled: (store) =>
+    throttled(store, { uploadBytesPerSecond: 1e8, downloadBytesPerSecond: 1e8 }, new SimulatedClock()),
+  timed: (store) => timed(store, () => {}),
+};
+
+for (const [name, wrap] of Object.entries(wrappers)) {
+  describeObjectStore(`a ${name} store`, {
+    open: async () => {
+      const place = holdingStore();
+      return { store: wrap(place), second: wrap(place), dispose: () => place.close() };
+    },
+  });
+}
