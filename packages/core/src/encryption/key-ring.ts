@@ -2,15 +2,14 @@ import { randomUUID } from "node:crypto";
 
 import type { ObjectStore } from "../contract/object-store.ts";
 import { NotFoundError, UsageError } from "../errors/errors.ts";
-import { hasCode } from "../errors/ovault-error.ts";
 import { KEYS } from "../repository/layout.ts";
 import { acquireLease } from "../repository/lease.ts";
 import type { Protection } from "../repository/protection.ts";
 import { retaining } from "../repository/retaining.ts";
 import { processIdentity } from "../util/process-identity.ts";
 import { SCRYPT_COST, type ScryptCost } from "./key-derivation.ts";
-import { assertProved, encodeKeyDocument, isLabel, type KeyDocument, keyKey, kindOf, wrapKey } from "./key-document.ts";
-import { type DamagedKey, type KeyDocuments, MOST_KEYS, readKeyDocuments } from "./read-key-documents.ts";
+import { encodeKeyDocument, isLabel, type KeyDocument, keyKey, kindOf, wrapKey } from "./key-document.ts";
+import { type DamagedKey, type KeyDocuments, MOST_KEYS, provedOnly, readKeyDocuments } from "./read-key-documents.ts";
 import type { RepositorySecret, SecretKind } from "./repository-secret.ts";
 import type { Unlocked } from "./unlock.ts";
 
@@ -39,7 +38,6 @@ export interface KeyInfo {
 export interface KeyListing {
   /** Oldest first. */
   readonly keys: readonly KeyInfo[];
-  /** Also what somebody made or changed who cannot open the repository. */
   readonly damaged: readonly DamagedKey[];
 }
 
@@ -131,20 +129,8 @@ export class KeyRing {
 
   async #read(signal: AbortSignal): Promise<KeyDocuments> {
     const { store, repository, unlocked } = this.#parts;
-    const found = await readKeyDocuments(store, repository, signal);
-    const documents: KeyDocument[] = [];
-    const damaged = [...found.damaged];
-    for (const document of found.documents) {
-      try {
-        assertProved(document, unlocked.key);
-        documents.push(document);
-      } catch (error) {
-        if (!hasCode(error, "E_INTEGRITY")) throw error;
-        damaged.push({ key: keyKey(document.id), error });
-      }
-    }
-    documents.sort((a, b) => a.createdAt.localeCompare(b.createdAt));
-    return { documents, damaged };
+    const { documents, damaged } = provedOnly(await readKeyDocuments(store, repository, signal), unlocked.key);
+    return { documents: documents.toSorted((a, b) => a.createdAt.localeCompare(b.createdAt)), damaged };
   }
 
   #infoOf(document: KeyDocument): KeyInfo {

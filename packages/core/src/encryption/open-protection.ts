@@ -5,6 +5,7 @@ import { retentionEnd } from "../repository/retaining.ts";
 import { readSettings, type RepositorySettings } from "../repository/settings.ts";
 import { encryptedProtection } from "./encrypted-protection.ts";
 import { KeyRing } from "./key-ring.ts";
+import type { DamagedKey } from "./read-key-documents.ts";
 import type { RepositorySecret } from "./repository-secret.ts";
 import { unlock } from "./unlock.ts";
 
@@ -23,6 +24,8 @@ export interface OpenedProtection {
   readonly protection: Protection;
   /** Of an encrypted repository. */
   readonly keys: KeyRing | undefined;
+  /** Keys that do not prove themselves. */
+  readonly damaged: readonly DamagedKey[];
 }
 
 /**
@@ -36,7 +39,7 @@ export async function openProtection(
   { secret, title = "the destination", lockDays, signal }: RepositoryAccess,
 ): Promise<OpenedProtection> {
   if (settings.encryption === undefined) {
-    if (secret === undefined) return { protection: plainProtection, keys: undefined };
+    if (secret === undefined) return { protection: plainProtection, keys: undefined, damaged: [] };
     throw new NotEncryptedError(`the repository in ${title} is not encrypted, but a key was given for it`, {
       hint: "If that is as you made it, take `encryption` away from it in ovault.yaml. If not, somebody has replaced it.",
     });
@@ -47,6 +50,7 @@ export async function openProtection(
   return {
     protection,
     keys: new KeyRing({ store, protection, repository: settings.id, unlocked, retainUntil }),
+    damaged: unlocked.damaged,
   };
 }
 

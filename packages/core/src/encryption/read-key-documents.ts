@@ -2,13 +2,14 @@ import type { ObjectKey, ObjectStore } from "../contract/object-store.ts";
 import { IntegrityError } from "../errors/errors.ts";
 import { hasCode } from "../errors/ovault-error.ts";
 import { KEYS } from "../repository/layout.ts";
-import { decodeKeyDocument, type KeyDocument } from "./key-document.ts";
+import { assertProved, decodeKeyDocument, type KeyDocument, keyKey } from "./key-document.ts";
+import type { RepositoryKey } from "./repository-key.ts";
 
 /** Each may cost the work of a scrypt: a store full of them must not keep us busy for ever. */
 export const MOST_KEYS = 64;
 const LARGEST_DOCUMENT_BYTES = 16 * 1024;
 
-/** A key that does not prove itself. The keys beside it are not affected. */
+/** A key that does not prove itself, or that somebody made or changed without the master key. Others are not affected. */
 export interface DamagedKey {
   readonly key: ObjectKey;
   readonly error: unknown;
@@ -49,4 +50,20 @@ export async function readKeyDocuments(
     }
   }
   return { documents, damaged };
+}
+
+/** Counts what is not proved by the master key as damaged. */
+export function provedOnly({ documents, damaged }: KeyDocuments, key: RepositoryKey): KeyDocuments {
+  const proved: KeyDocument[] = [];
+  const forged: DamagedKey[] = [];
+  for (const document of documents) {
+    try {
+      assertProved(document, key);
+      proved.push(document);
+    } catch (error) {
+      if (!hasCode(error, "E_INTEGRITY")) throw error;
+      forged.push({ key: keyKey(document.id), error });
+    }
+  }
+  return { documents: proved, damaged: [...damaged, ...forged] };
 }

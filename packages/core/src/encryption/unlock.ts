@@ -3,7 +3,7 @@ import { IntegrityError, KeyMissingError, WrongKeyError } from "../errors/errors
 import { plural } from "../util/plural.ts";
 import type { RepositorySettings } from "../repository/settings.ts";
 import { assertProved, kindOf, type KeyDocument, unwrapKey } from "./key-document.ts";
-import { type KeyDocuments, readKeyDocuments } from "./read-key-documents.ts";
+import { type DamagedKey, type KeyDocuments, provedOnly, readKeyDocuments } from "./read-key-documents.ts";
 import type { RepositoryKey } from "./repository-key.ts";
 import type { RepositorySecret, SecretKind } from "./repository-secret.ts";
 import { assertSettingsProved } from "./settings-proof.ts";
@@ -15,10 +15,13 @@ export interface UnlockOptions {
   readonly signal: AbortSignal;
 }
 
-/** The master key, and the id of the key that opened it. */
 export interface Unlocked {
+  /** The master key. */
   readonly key: RepositoryKey;
+  /** Id of the key that opened it. */
   readonly keyId: string;
+  /** Other keys that do not prove themselves. */
+  readonly damaged: readonly DamagedKey[];
 }
 
 const SECRET_NAMES: Readonly<Record<SecretKind, string>> = { passphrase: "passphrase", "key-file": "key file" };
@@ -37,7 +40,7 @@ export async function unlock(
     if (key === undefined) continue;
     assertProved(document, key);
     assertSettingsProved(settings, key);
-    return { key, keyId: document.id };
+    return { key, keyId: document.id, damaged: provedOnly(found, key).damaged };
   }
   throw noKeyFits(found, secret.kind, title);
 }

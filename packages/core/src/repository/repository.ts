@@ -72,6 +72,7 @@ export class Repository {
   readonly chunks: ChunkReader;
   readonly index = new ChunkIndex();
   readonly #loaded = new LoadedIndex();
+  readonly #damagedKeys: readonly DamagedObject[];
   /** Damaged packs, found when packs were asked for what no index object lists. */
   readonly #damagedPacks: DamagedObject[] = [];
   /** Packs whose absence was looked into. */
@@ -86,13 +87,14 @@ export class Repository {
   private constructor(
     store: ObjectStore,
     settings: RepositorySettings,
-    { protection, keys }: OpenedProtection,
+    { protection, keys, damaged }: OpenedProtection,
     options: OpenOptions,
   ) {
     this.store = protection.documents(store);
     this.settings = settings;
     this.protection = protection;
     this.keys = keys;
+    this.#damagedKeys = damaged;
     this.#codec = options.codec ?? lz4;
     this.#packBytes = options.packBytes ?? DEFAULT_PACK_BYTES;
     this.#lockDays = options.lockDays;
@@ -138,9 +140,9 @@ export class Repository {
     return repository;
   }
 
-  /** Index objects, packs and records of damage that did not prove themselves while the index was loaded. */
+  /** Keys, index objects, packs and records of damage that did not prove themselves while the repository was opened. */
   get damaged(): readonly DamagedObject[] {
-    return [...this.#loaded.damaged.values(), ...this.#damagedPacks, ...this.#damage.damaged];
+    return [...this.#damagedKeys, ...this.#loaded.damaged.values(), ...this.#damagedPacks, ...this.#damage.damaged];
   }
 
   /** True when chunks are known to be lost, as of the last refresh: a point may not be what it was. */
