@@ -117,10 +117,14 @@ export class ChunkIndex {
     }
   }
 
-  /** A number below `size` that stands for this chunk while the index lives, or undefined. */
+  /** A number below `size` that stands for this chunk while the index lives; undefined when it has no place. */
   entryOf(id: ChunkId): number | undefined {
-    const record = this.#firstOf(wordsOf(id));
-    return record === NO_RECORD ? undefined : record;
+    let entry: number | undefined;
+    for (const record of this.#recordsOf(wordsOf(id))) {
+      entry ??= record;
+      if (!this.packs.isGone(this.#packOf(record))) return entry;
+    }
+    return undefined;
   }
 
   /** Every place of a chunk that is not gone, those to be relied on first; empty when it is not known. */

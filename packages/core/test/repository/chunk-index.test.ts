@@ -1,81 +1,179 @@
-import { createHash } from "node:crypto";
-
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
 
-import { ChunkIndex } from "../../src/repository/chunk-index.ts";
+import { toHex } from "../../src/util/hex.ts";
+import { ChunkIndex, type ChunkLocation } from "../../src/repository/chunk-index.ts";
 import type { ChunkId } from "../../src/repository/digest.ts";
-import { decodeIndex, encodeIndex, type PackListing } from "../../src/repository/index-format.ts";
-import { HEADER_BYTES, MAX_CHUNK_BYTES, PackEntries } from "../../src/repository/pack-entries.ts";
+import type { PackListing } from "../../src/repository/index-format.ts";
+import { HEADER_BYTES, PackEntries, type PackEntry } from "../../src/repository/pack-entries.ts";
+import type { IndexedPack } from "../../src/repository/pack-table.ts";
+import { alikeIds, arbitraryListing, idOf, packName } from "../support/index-model.ts";
 
-function idOf(number: number): ChunkId {
-  return Uint8Array.from(createHash("sha256").update(String(number)).digest());
+interface ModelPlace extends Omit<PackEntry, "id"> {
+  readonly chunk: string;
+  readonly pack: string;
+  bad: boolean;
 }
 
-const entry = fc.record({
-  number: fc.nat(5000),
-  storedBytes: fc.nat(4096),
-  plainBytes: fc.integer({ min: 1, max: MAX_CHUNK_BYTES }),
-  codec: fc.nat(255),
-});
+type ModelPack = { -readonly [Key in "kind" | "state"]: IndexedPack[Key] };
 
-const listing: fc.Arbitrary<PackListing> = fc
-  .tuple(
-    fc.uint8Array({ minLength: 16, maxLength: 16 }),
-    fc.constantFrom("data", "pages"),
-    fc.array(entry, { maxLength: 40 }),
-  )
-  .map(([name, kind, entries]) => {
-    let offset = HEADER_BYTES;
-    const placed = entries.map(({ number, ...facts }) => {
-      const place = { id: idOf(number), offset, ...facts };
-      offset += facts.storedBytes;
-      return place;
-    });
-    return { name: Buffer.from(name).toString("hex"), kind, dataEnd: offset, entries: PackEntries.of(placed) };
-  });
+/** What an index is, said with a list and a map. */
+class ModelIndex {
+  readonly packs = new Map<string, ModelPack>();
+  places: ModelPlace[] = [];
 
-/** With entries as plain values, so that they can be compared. */
-function unpacked(listings: readonly PackListing[]) {
-  return listings.map((pack) => ({ ...pack, entries: [...pack.entries] }));
+  add({ name, kind, entries }: PackListing): void {
+    if (this.packs.has(name)) return;
+    this.packs.set(name, { kind, state: "usable" });
+    for (const { id, ...facts } of entries) this.places.push({ ...facts, chunk: toHex(id), pack: name, bad: false });
+  }
+
+  drop(names: Iterable<string>): void {
+    for (const name of names) {
+      this.packs.delete(name);
+      this.places = this.places.filter(({ pack }) => pack !== name);
+    }
+  }
+
+  condemn(names: ReadonlySet<string>): void {
+    for (const [name, pack] of this.packs) pack.state = names.has(name) ? "condemned" : "usable";
+  }
+
+  mark(id: ChunkId, name: string, bad: boolean): void {
+    for (const place of this.placesOf(id)) if (place.pack === name) place.bad = bad;
+  }
+
+  placesOf(id: ChunkId): ModelPlace[] {
+    return this.places.filter(({ chunk }) => chunk === toHex(id));
+  }
+
+  isReliable({ pack, bad }: ModelPlace): boolean {
+    return this.packs.get(pack)?.state === "usable" && !bad;
+  }
+
+  locationOf({ chunk: _, bad: __, pack, ...facts }: ModelPlace): ChunkLocation {
+    return { ...facts, pack: { name: pack, kind: "data", state: "usable", ...this.packs.get(pack) } };
+  }
 }
 
-test("an index object lists what was put into it", async () => {
-  await fc.assert(
-    fc.asyncProperty(fc.array(listing, { maxLength: 6 }), async (packs) => {
-      expect(unpacked(await decodeIndex(await encodeIndex(packs), "index/x"))).toEqual(unpacked(packs));
-    }),
+interface Both {
+  readonly index: ChunkIndex;
+  readonly model: ModelIndex;
+}
+type Step = (both: Both) => void;
+
+const alike = alikeIds(12);
+const others = Array.from({ length: 600 }, (_, number) => idOf(number));
+const names = Array.from({ length: 8 }, (_, number) => packName(number));
+const anyName = fc.constantFrom(...names);
+const anyId = fc.constantFrom(...alike);
+
+const step: fc.Arbitrary<Step> = fc.oneof(
+  arbitraryListing(anyName, anyId, 12).map((listing) => ({ index, model }: Both) => {
+    index.add(listing);
+    model.add(listing);
+  }),
+  // As many as make the table grow.
+  arbitraryListing(anyName, fc.constantFrom(...others), 300).map((listing) => ({ index, model }: Both) => {
+    index.add(listing);
+    model.add(listing);
+  }),
+  fc.subarray(names, { maxLength: 3 }).map((dropped) => ({ index, model }: Both) => {
+    index.drop(dropped);
+    model.drop(dropped);
+  }),
+  fc.subarray(names, { maxLength: 4 }).map((condemned) => ({ index, model }: Both) => {
+    index.condemn(new Set(condemned));
+    model.condemn(new Set(condemned));
+  }),
+  fc.tuple(anyId, anyName).map(([id, name]) => ({ index, model }: Both) => {
+    index.markBad(id, name);
+    model.mark(id, name, true);
+  }),
+  fc.tuple(anyId, anyName).map(([id, name]) => ({ index, model }: Both) => {
+    index.markGood(id, name);
+    model.mark(id, name, false);
+  }),
+);
+
+const byPlace = (a: ChunkLocation, b: ChunkLocation): number =>
+  a.pack.name.localeCompare(b.pack.name) || a.offset - b.offset || a.storedBytes - b.storedBytes;
+
+/** Everything that can be asked about a chunk, and the number that stands for it. */
+function expectSame({ index, model }: Both, id: ChunkId): number | undefined {
+  const places = model.placesOf(id);
+  const reliable = places.filter((place) => model.isReliable(place));
+  const found = index.find(id);
+  const expected = [reliable, places.filter((place) => !reliable.includes(place))].map((part) =>
+    part.map((place) => model.locationOf(place)).toSorted(byPlace),
   );
-});
+  const parts = [found.slice(0, reliable.length), found.slice(reliable.length)];
+  expect(parts.map((part) => part.toSorted(byPlace))).toEqual(expected);
+  expect(index.has(id)).toBe(reliable.length > 0);
+  expect(index.isReadable(id)).toBe(places.some(({ bad }) => !bad));
+  const entry = index.entryOf(id);
+  expect(entry === undefined).toBe(places.length === 0);
+  return entry;
+}
 
-test("the index finds what a map would find: every place of every chunk in order, and nothing else", () => {
+test("the index answers as a list of places would, whatever is added, dropped, condemned or found bad", () => {
   fc.assert(
-    fc.property(fc.array(listing, { maxLength: 6 }), (packs) => {
-      const index = new ChunkIndex();
-      const model = new Map<string, unknown[]>();
-      for (const pack of packs) {
-        index.add(pack);
-        for (const { id, ...facts } of pack.entries) {
-          const key = Buffer.from(id).toString("hex");
-          model.set(key, [
-            ...(model.get(key) ?? []),
-            { ...facts, pack: { name: pack.name, kind: pack.kind, state: "usable" } },
-          ]);
+    fc.property(fc.array(step, { maxLength: 14 }), (steps) => {
+      const both = { index: new ChunkIndex(), model: new ModelIndex() };
+      const entries = new Map<string, number>();
+      for (const run of steps) {
+        run(both);
+        for (const id of [...alike, ...others.slice(0, 5)]) {
+          const entry = expectSame(both, id);
+          if (entry === undefined) continue;
+          expect(entry).toBe(entries.get(toHex(id)) ?? entry);
+          expect(entry).toBeLessThan(both.index.size);
+          entries.set(toHex(id), entry);
         }
+        expect(new Set(entries.values()).size).toBe(entries.size);
       }
-      expect(index.size).toBe(model.size);
-      for (let number = 0; number < 5000; number += 250) {
-        const id = idOf(number);
-        expect(index.find(id)).toEqual(model.get(Buffer.from(id).toString("hex")) ?? []);
-      }
-      for (const [key, places] of model) expect(index.find(Uint8Array.from(Buffer.from(key, "hex")))).toEqual(places);
+      for (const id of others) expectSame(both, id);
     }),
   );
+});
+
+test("every place that is not gone is visited once, under the number of its chunk", () => {
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 14 }), (steps) => {
+      const both = { index: new ChunkIndex(), model: new ModelIndex() };
+      for (const run of steps) run(both);
+      const { index, model } = both;
+      const visited: unknown[] = [];
+      index.forEachPlace((entry, pack, storedBytes) => visited.push([entry, index.packs.nameOf(pack), storedBytes]));
+      const expected = model.places.map(({ chunk, pack, storedBytes }) => [
+        index.entryOf(Uint8Array.from(Buffer.from(chunk, "hex"))),
+        pack,
+        storedBytes,
+      ]);
+      expect(visited.map(String).toSorted()).toEqual(expected.map(String).toSorted());
+      const there = [...index.packs].filter(({ state }) => state !== "gone");
+      expect(there.map(({ name, ...pack }) => [name, pack])).toEqual([...model.packs]);
+    }),
+  );
+});
+
+test("a chunk that moves from pack to pack takes no more room than one that stays", () => {
+  const index = new ChunkIndex();
+  const pack = (number: number): PackListing => {
+    const entries = alike.map((id, at) => ({ id, offset: HEADER_BYTES + at, storedBytes: 1, plainBytes: 1, codec: 0 }));
+    return { name: packName(number), kind: "data", dataEnd: 64, entries: PackEntries.of(entries) };
+  };
+  for (let number = 0; number < 1000; number += 1) {
+    index.add(pack(number));
+    if (number > 0) index.drop([packName(number - 1)]);
+  }
+  expect(index.size).toBeLessThanOrEqual(2 * alike.length);
+  for (const id of alike) expect(index.find(id).map((place) => place.pack.name)).toEqual([packName(999)]);
 });
 
 test("it grows past its segments and slots", () => {
   const index = new ChunkIndex();
-  const count = 150_000;
+  const count = 70_000;
   const entries = Array.from({ length: count }, (_, number) => ({
     id: idOf(number),
     offset: HEADER_BYTES,
@@ -83,11 +181,19 @@ test("it grows past its segments and slots", () => {
     plainBytes: 1,
     codec: 1,
   }));
-  index.add({ name: "00".repeat(16), kind: "data", dataEnd: HEADER_BYTES, entries: PackEntries.of(entries) });
+  index.add({ name: packName(0), kind: "data", dataEnd: HEADER_BYTES, entries: PackEntries.of(entries) });
   expect(index.size).toBe(count);
-  for (const number of [0, 65_535, 65_536, 131_072, count - 1]) {
+  for (const number of [0, 32_767, 32_768, 65_535, 65_536, count - 1]) {
     expect(index.find(idOf(number))[0]?.storedBytes).toBe(number);
     expect(index.entryOf(idOf(number))).toBe(number);
   }
   expect(index.has(idOf(count))).toBe(false);
+});
+
+test("a name that cannot be one of a pack is never known, and not added", () => {
+  const index = new ChunkIndex();
+  const foreign = { name: "../etc/passwd", kind: "data", dataEnd: HEADER_BYTES, entries: PackEntries.of([]) } as const;
+  expect(index.packs.numberOf(foreign.name)).toBe(undefined);
+  index.drop([foreign.name]);
+  expect(() => index.add(foreign)).toThrow(RangeError);
 });
