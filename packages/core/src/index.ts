@@ -55,6 +55,8 @@ export {
 export * from "./repository/verify.ts";
 export * from "./runs/backup-disks.ts";
 export * from "./runs/plan-backup.ts";
+export * from "./retention/retention-rules.ts";
+export * from "./retention/select-points.ts";
 export * from "./store/call-statistics.ts";
 export * from "./store/limited.ts";
 export * from "./store/logged.ts";

@@ -1,0 +1,99 @@
+import { UsageError } from "../errors/errors.ts";
+import { calendarIn, type CalendarPeriods } from "./calendar.ts";
+import type { RetentionRules } from "./retention-rules.ts";
+
+/** What retention needs to know of a recovery point. */
+export interface DatedPoint {
+  readonly id: string;
+  readonly vm: { readonly id: string };
+  /** ISO 8601, UTC. */
+  readonly takenAt: string;
+}
+
+export interface KeptPoint<P> {
+  readonly point: P;
+  /** The rules that want it: `last`, `daily 2026-11-21`, `weekly 2026-W47`, `monthly 2026-11`, `yearly 2026`. */
+  readonly reasons: readonly string[];
+}
+
+/** Both oldest first. */
+export interface PointSelection<P> {
+  readonly keep: readonly KeptPoint<P>[];
+  readonly forget: readonly P[];
+}
+
+interface Rule {
+  readonly setting: keyof RetentionRules;
+  readonly name: string;
+  /** Of one period the newest point is kept; without a period, each point counts for itself. */
+  readonly period?: keyof CalendarPeriods;
+}
+
+const RULES: readonly Rule[] = [
+  { setting: "keepLast", name: "last" },
+  { setting: "keepDaily", name: "daily", period: "day" },
+  { setting: "keepWeekly", name: "weekly", period: "week" },
+  { setting: "keepMonthly", name: "monthly", period: "month" },
+  { setting: "keepYearly", name: "yearly", period: "year" },
+];
+
+/**
+ * Parts sealed points, of any number of virtual machines, into those that the rules keep and those that may go. Every
+ * rule keeps the newest point of each machine. Nothing is changed.
+ * @param options `timeZone`: where days begin; the system's when left out
+ * @throws UsageError when no rule is given, or one does not keep at least one point; or for an unknown time zone
+ */
+export function selectPoints<P extends DatedPoint>(
+  points: readonly P[],
+  rules: RetentionRules,
+  options: { readonly timeZone?: string | undefined } = {},
+): PointSelection<P> {
+  assertRules(rules);
+  const calendar = calendarIn(options.timeZone);
+  const oldestFirst = points.toSorted(compareAge);
+  const reasons = new Map<P, string[]>(oldestFirst.map((point) => [point, []]));
+  for (const machine of Map.groupBy(oldestFirst.toReversed(), ({ vm }) => vm.id).values()) {
+    const dated = machine.map((point) => ({ point, periods: calendar(new Date(point.takenAt)) }));
+    for (const { setting, name, period } of RULES) {
+      const counted = new Set<string>();
+      for (const { point, periods } of dated) {
+        if (counted.size === (rules[setting] ?? 0)) break;
+        const bucket = period === undefined ? point.id : periods[period];
+        if (counted.has(bucket)) continue;
+        counted.add(bucket);
+        reasons.get(point)?.push(period === undefined ? name : `${name} ${bucket}`);
+      }
+    }
+  }
+  const selected = [...reasons].map(([point, why]) => ({ point, reasons: why }));
+  return {
+    keep: selected.filter(({ reasons: why }) => why.length > 0),
+    forget: selected.filter(({ reasons: why }) => why.length === 0).map(({ point }) => point),
+  };
+}
+
+function assertRules(rules: RetentionRules): void {
+  const given = RULES.flatMap(({ setting }) => {
+    const count = rules[setting];
+    return count === undefined ? [] : [{ setting, count }];
+  });
+  if (given.length === 0) {
+    throw new UsageError("no rule says what to keep", {
+      hint: "Say how many points to keep: the last, or daily, weekly, monthly, yearly ones.",
+    });
+  }
+  const wrong = given.find(({ count }) => !Number.isSafeInteger(count) || count < 1);
+  if (wrong === undefined) return;
+  throw new UsageError(`${wrong.setting} cannot be ${wrong.count}`, {
+    hint: "Give a whole number from 1, or leave the rule out.",
+  });
+}
+
+/** As a repository lists them, so that the newest here is the one that the next increment starts from. */
+function compareAge(a: DatedPoint, b: DatedPoint): number {
+  return compareText(a.takenAt, b.takenAt) || compareText(a.id, b.id);
+}
+
+function compareText(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}
