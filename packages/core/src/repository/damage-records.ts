@@ -25,7 +25,7 @@ type DamageRecord = z.infer<typeof schema>;
 const DAMAGE_RECORD: RecordKind<DamageRecord> = { prefix: DAMAGE, type: "damage", schema };
 
 /** In one object, at most: about 2 MiB. */
-const CHUNKS_A_RECORD = 32 * 1024;
+export const CHUNKS_A_RECORD = 32 * 1024;
 
 /** What was found damaged, as it is written down in the repository for every node. */
 export interface KnownDamage extends RecordListing<DamageRecord> {

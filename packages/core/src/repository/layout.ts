@@ -28,6 +28,11 @@ export function packKey(name: string): ObjectKey {
   return `${PACKS}${name.slice(0, 2)}/${name}`;
 }
 
+/** The pack that lies under this key; undefined when none can. */
+export function packNameIn(key: ObjectKey): string | undefined {
+  return /^packs\/([0-9a-f]{2})\/(\1[0-9a-f]{30})$/.exec(key)?.[2];
+}
+
 export function indexKey(name: string): ObjectKey {
   return `${INDEX}${name}`;
 }

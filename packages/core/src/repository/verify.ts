@@ -9,7 +9,7 @@ import { toHex } from "../util/hex.ts";
 import { PAGE_ENTRIES } from "./block-map-page.ts";
 import type { ChunkId } from "./digest.ts";
 import { PACKS } from "./layout.ts";
-import { readPackListing } from "./load-index.ts";
+import { readPackListing } from "./pack-listing.ts";
 import type { Repository } from "./repository.ts";
 
 /** Something that cannot be restored as it was. */

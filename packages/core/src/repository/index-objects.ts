@@ -1,0 +1,24 @@
+import type { ObjectStore } from "../contract/object-store.ts";
+import { hasCode } from "../errors/ovault-error.ts";
+import type { PackListing } from "./index-format.ts";
+import { INDEX } from "./layout.ts";
+import { readIndexObject } from "./load-index.ts";
+import type { DamagedObject } from "./loaded-index.ts";
+
+/** What one index object lists, or why that cannot be told. */
+export type IndexObject =
+  { readonly key: string; readonly packs: readonly PackListing[] } | (DamagedObject & { readonly packs?: undefined });
+
+/** Reads the index objects one by one: for those who need what the index in memory does not keep. */
+export async function* indexObjects(store: ObjectStore, signal: AbortSignal): AsyncGenerator<IndexObject> {
+  for await (const info of store.list(INDEX, { signal })) {
+    const { key } = info;
+    try {
+      yield { key, packs: await readIndexObject(store, info, signal) };
+    } catch (error) {
+      if (hasCode(error, "E_OBJECT_NOT_FOUND")) continue; // replaced while we were listing
+      if (!hasCode(error, "E_INTEGRITY")) throw error;
+      yield { key, error };
+    }
+  }
+}

@@ -1,0 +1,42 @@
+import type { ObjectInfo, ObjectStore } from "../contract/object-store.ts";
+import { IntegrityError } from "../errors/errors.ts";
+import type { PackListing } from "./index-format.ts";
+import { packNameIn } from "./layout.ts";
+import { HEADER_BYTES } from "./pack-entries.ts";
+import { decodeDirectory, decodeTrailer, MAX_PACK_BYTES, TRAILER_BYTES } from "./pack-format.ts";
+import type { Protection } from "./protection.ts";
+
+/** Exactly these bytes of a pack. */
+export type ReadPack = (offset: number, length: number) => Promise<Uint8Array>;
+
+/** A pack's own directory, asked of the store. @throws IntegrityError when the pack is cut or its directory damaged */
+export function readPackListing(
+  store: ObjectStore,
+  protection: Protection,
+  pack: ObjectInfo,
+  signal: AbortSignal,
+): Promise<PackListing> {
+  const { key } = pack;
+  return listingOf(protection, pack, (offset, length) => store.get(key, { range: { offset, length }, signal }));
+}
+
+/** A pack's own directory, by whatever reads the pack. @throws IntegrityError as above */
+export async function listingOf(protection: Protection, pack: ObjectInfo, read: ReadPack): Promise<PackListing> {
+  const { key, bytes } = pack;
+  const name = packNameIn(key);
+  if (name === undefined) throw new IntegrityError(`${key} is not the name of a pack`, { context: { key } });
+  assertPackSize(pack);
+  const seal = protection.packSeal(name);
+  const offset = decodeTrailer(seal, await read(bytes - TRAILER_BYTES, TRAILER_BYTES), bytes, key);
+  const header = await read(0, HEADER_BYTES);
+  const stored = await read(offset, bytes - offset);
+  const { kind, entries } = await decodeDirectory(seal, header, { offset, stored, key });
+  return { name, kind, dataEnd: offset, entries };
+}
+
+/** Before anything of that size is read. @throws IntegrityError */
+export function assertPackSize({ key, bytes }: ObjectInfo): void {
+  if (bytes >= HEADER_BYTES + TRAILER_BYTES && bytes <= MAX_PACK_BYTES) return;
+  const what = bytes > MAX_PACK_BYTES ? "too large" : "too short";
+  throw new IntegrityError(`${key} is ${what} to be a pack`, { context: { key, bytes } });
+}
