@@ -23,6 +23,7 @@ export function assertKeyPrefix(prefix: string): void {
   throw new StoreError(`${JSON.stringify(prefix.slice(0, LONGEST_KEY))} is not a prefix of object keys`);
 }
 
-function isObjectKey(text: string): boolean {
+/** True for what `assertObjectKey` lets pass. */
+export function isObjectKey(text: string): boolean {
   return text.length <= LONGEST_KEY && text.split("/").every(isKeyName);
 }
