@@ -11,8 +11,8 @@ export const bin = join(root, "node_modules", ".bin");
 /** The release that wrote pnpm-lock.yaml. */
 const PNPM = "pnpm@10.34.8";
 
-/** Commands that the lab, the tests and the demo call, and the Debian package of each. */
-const SYSTEM_COMMANDS = {
+/** Commands that the lab and the demo call, and the Debian package of each. */
+const DEMO_COMMANDS = {
   "qemu-img": "qemu-utils",
   "qemu-nbd": "qemu-utils",
   "qemu-storage-daemon": "qemu-system-common",
@@ -22,10 +22,24 @@ const SYSTEM_COMMANDS = {
   openssl: "openssl",
 };
 
-/** Brings the workspace to where everything runs. Does nothing when it is there already; exits when it cannot. */
-export function bootstrap() {
+/** What tests and benchmarks call besides: the servers behind the destinations. */
+const TEST_COMMANDS = {
+  ...DEMO_COMMANDS,
+  ceph: "ceph-common",
+  "ceph-mon": "ceph-mon",
+  "ceph-osd": "ceph-osd",
+  monmaptool: "ceph-base",
+  radosgw: "radosgw",
+};
+
+/**
+ * Brings the workspace to where the demo runs, or tests and benchmarks too. Does nothing when it is there already; exits
+ * when it cannot.
+ * @param {"demo" | "test"} purpose
+ */
+export function bootstrap(purpose) {
   installPackages();
-  installSystemCommands();
+  installSystemCommands(purpose === "demo" ? DEMO_COMMANDS : TEST_COMMANDS);
 }
 
 /** The environment in which the workspace's own Node and tools come first. */
@@ -42,10 +56,10 @@ function installPackages() {
   run("npx", ["--yes", PNPM, "install", "--frozen-lockfile", "--loglevel=error"]);
 }
 
-function installSystemCommands() {
-  const missing = Object.keys(SYSTEM_COMMANDS).filter((command) => !isOnPath(command));
+function installSystemCommands(commands) {
+  const missing = Object.keys(commands).filter((command) => !isOnPath(command));
   if (missing.length === 0) return;
-  const packages = [...new Set(missing.map((command) => SYSTEM_COMMANDS[command]))];
+  const packages = [...new Set(missing.map((command) => commands[command]))];
   const install = ["install", "--yes", "--no-install-recommends", ...packages];
   if (process.getuid?.() !== 0 || !isOnPath("apt-get")) {
     fail(
@@ -86,4 +100,4 @@ function fail(message, hint) {
   process.exit(1);
 }
 
-if (import.meta.url === pathToFileURL(process.argv[1] ?? "").href) bootstrap();
+if (import.meta.url === pathToFileURL(process.argv[1] ?? "").href) bootstrap("test");

@@ -4,8 +4,8 @@ import { join } from "node:path";
 
 import { bin, bootstrap, root, workspaceEnvironment } from "./bootstrap.mjs";
 
-bootstrap();
 const [file, ...args] = process.argv.slice(2);
+bootstrap(file.startsWith("demo/") ? "demo" : "test");
 const { status } = spawnSync(join(bin, "node"), [join(root, file), ...args], {
   stdio: "inherit",
   env: workspaceEnvironment(),

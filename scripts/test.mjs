@@ -40,7 +40,7 @@ function runTests() {
   }
 }
 
-bootstrap();
+bootstrap("test");
 const failedChecks = CHECKS.filter((check) => !succeeds(check));
 const tests = runTests();
 for (const check of failedChecks) process.stdout.write(`failed check: ${check.join(" ")}\n`);
