@@ -4,7 +4,7 @@ type Loader = () => Promise<{ readonly default: Plugin }>;
 
 /** The plugins that come with ovault; each kind is loaded when the first of it is needed. */
 const LOADERS: Readonly<Record<PluginKind, readonly Loader[]>> = {
-  destination: [() => import("@ovault/destination-filesystem")],
+  destination: [() => import("@ovault/destination-filesystem"), () => import("@ovault/destination-s3")],
   manager: [() => import("@ovault/ovirt")],
   strategy: [() => import("@ovault/strategy-changed-block-tracking")],
   codec: [],

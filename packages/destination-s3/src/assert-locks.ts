@@ -1,0 +1,25 @@
+import { StoreError, StorePermissionError } from "@ovault/core";
+
+import type { Bucket } from "./bucket.ts";
+import { statusOf } from "./map-s3-error.ts";
+
+/** What services answer for a bucket without object lock, or that have none at all. */
+const WITHOUT = new Set([400, 404, 405, 501]);
+
+/** @throws StoreError when the bucket cannot hold objects. Credentials that may not ask will see at the first put. */
+export async function assertLocks(bucket: Bucket, signal: AbortSignal): Promise<void> {
+  try {
+    const { ObjectLockConfiguration: found } = await bucket.call(
+      { what: "ask for object lock", signal },
+      (client, options) => client.getObjectLockConfiguration({ Bucket: bucket.name }, options),
+    );
+    if (found?.ObjectLockEnabled === "Enabled") return;
+  } catch (error) {
+    if (error instanceof StorePermissionError) return;
+    if (!WITHOUT.has(statusOf(error) ?? 0)) throw error;
+  }
+  throw new StoreError(`the bucket ${bucket.name} has no object lock`, {
+    context: { bucket: bucket.name },
+    hint: "A bucket gets it when it is made: name a new one and run `ovault init`, or remove `objectLock`.",
+  });
+}

@@ -1,0 +1,66 @@
+import type { S3 } from "@aws-sdk/client-s3";
+
+import { assertObjectKey, isObjectKey, type ObjectKey } from "@ovault/core";
+
+import { mapS3Error } from "./map-s3-error.ts";
+import type { S3Options } from "./options.ts";
+import { unlessAborted } from "./unless-aborted.ts";
+
+export interface Call {
+  /** What is tried, to follow "cannot": "write packs/ab/abcd". */
+  readonly what: string;
+  readonly signal: AbortSignal;
+}
+
+/** The part of a bucket below a prefix, and the one way to it: errors come out as the contract wants them. */
+export class Bucket {
+  readonly name: string;
+  /** Empty, or ends in `/`. */
+  readonly prefix: string;
+  /** For people, and to tell one from another: "s3://bucket/prefix/ at https://…". */
+  readonly place: string;
+  readonly #client: S3;
+
+  constructor(client: S3, { bucket, prefix = "", endpoint = "AWS" }: S3Options) {
+    this.#client = client;
+    this.name = bucket;
+    this.prefix = prefix === "" || prefix.endsWith("/") ? prefix : `${prefix}/`;
+    this.place = `s3://${bucket}/${this.prefix} at ${endpoint}`;
+  }
+
+  /** The name of an object of ours in the bucket. @throws StoreError for what is no key. */
+  nameOf(key: ObjectKey): string {
+    assertObjectKey(key);
+    return this.prefix + key;
+  }
+
+  /** The way back; undefined for what is none of our objects. */
+  keyOf(name: string): ObjectKey | undefined {
+    const key = name.slice(this.prefix.length);
+    return name.startsWith(this.prefix) && isObjectKey(key) ? key : undefined;
+  }
+
+  async call<T>(
+    { what, signal }: Call,
+    request: (client: S3, options: { readonly abortSignal: AbortSignal }) => Promise<T>,
+  ): Promise<T> {
+    signal.throwIfAborted();
+    try {
+      return await unlessAborted(request(this.#client, { abortSignal: signal }), signal);
+    } catch (error) {
+      signal.throwIfAborted();
+      throw mapS3Error(error, { what, place: this.place });
+    }
+  }
+
+  /** @throws DestinationMissingError when there is no such bucket; other errors as any call. */
+  async assertThere(signal: AbortSignal): Promise<void> {
+    await this.call({ what: "find the bucket", signal }, (client, options) =>
+      client.listObjectsV2({ Bucket: this.name, Prefix: this.prefix, MaxKeys: 1 }, options),
+    );
+  }
+
+  close(): void {
+    this.#client.destroy();
+  }
+}

@@ -1,0 +1,103 @@
+import { readFile } from "node:fs/promises";
+import { Agent as HttpAgent } from "node:http";
+import { Agent as HttpsAgent } from "node:https";
+import { resolve } from "node:path";
+
+import { S3, type S3ClientConfig } from "@aws-sdk/client-s3";
+
+import { ConfigurationError, type PluginHost } from "@ovault/core";
+
+import type { S3Credentials, S3Options } from "./options.ts";
+import { signBodiesByTheirChecksum } from "./sign-bodies.ts";
+
+/** Requests at once; more wait for a connection. */
+const CONNECTIONS = 64;
+const CONNECT_TIMEOUT_MS = 10_000;
+const IDLE_TIMEOUT_MS = 60_000;
+
+const ignore = (): void => undefined;
+
+/** The SDK takes "no logger" for the console. */
+const SILENT = { trace: ignore, debug: ignore, info: ignore, warn: ignore, error: ignore };
+
+/**
+ * A client of the service; contacts nobody. It never repeats a request: core does.
+ * @throws ConfigurationError when a secret, the CA or the region cannot be found.
+ */
+export async function connect(options: S3Options, host: PluginHost): Promise<S3> {
+  const { endpoint, ca, credentials, timeoutMs } = options;
+  const connections = { keepAlive: true, maxSockets: CONNECTIONS };
+  const trust = ca === undefined ? {} : { ca: await readCa(ca, host.baseDirectory) };
+  const config: S3ClientConfig = {
+    forcePathStyle: options.pathStyle ?? endpoint !== undefined,
+    maxAttempts: 1,
+    // Bodies carry a SHA-256 of ours, and whatever is read proves itself to core by its digest.
+    requestChecksumCalculation: "WHEN_REQUIRED",
+    responseChecksumValidation: "WHEN_REQUIRED",
+    // The SDK would open a connection for every request that asks first.
+    expectContinueHeader: false,
+    requestHandler: {
+      httpAgent: withConnectTimeout(new HttpAgent(connections), "connect"),
+      httpsAgent: withConnectTimeout(new HttpsAgent({ ...connections, ...trust }), "secureConnect"),
+      socketTimeout: timeoutMs ?? IDLE_TIMEOUT_MS,
+    },
+    logger: SILENT,
+  };
+  if (endpoint !== undefined) config.endpoint = endpoint;
+  if (credentials !== undefined) config.credentials = await readCredentials(credentials, host);
+  // A service that is not Amazon's has no regions, and takes Amazon's first one for its own.
+  const region = options.region ?? (endpoint === undefined ? undefined : "us-east-1");
+  if (region !== undefined) config.region = region;
+  const client = new S3(config);
+  signBodiesByTheirChecksum(client);
+  await assertRegion(client);
+  return client;
+}
+
+async function readCredentials(credentials: S3Credentials, { secret }: PluginHost) {
+  const { accessKeyId, secretAccessKey, sessionToken } = credentials;
+  return {
+    accessKeyId: await secret(accessKeyId),
+    secretAccessKey: await secret(secretAccessKey),
+    ...(sessionToken === undefined ? {} : { sessionToken: await secret(sessionToken) }),
+  };
+}
+
+async function readCa(ca: NonNullable<S3Options["ca"]>, baseDirectory: string): Promise<string> {
+  if ("pem" in ca) return ca.pem;
+  const file = resolve(baseDirectory, ca.file);
+  try {
+    return await readFile(file, "utf8");
+  } catch (error) {
+    throw new ConfigurationError(`the CA file ${file} cannot be read`, { cause: error, context: { file } });
+  }
+}
+
+async function assertRegion(client: S3): Promise<void> {
+  try {
+    await client.config.region();
+  } catch (error) {
+    throw new ConfigurationError("the region of the bucket is not known", {
+      cause: error,
+      hint: "Set `region` of the destination, or AWS_REGION.",
+    });
+  }
+}
+
+/**
+ * Gives up on a connection that is not `established` in time. The SDK's own limit also counts the time a request waits
+ * for one of the connections to be free.
+ */
+function withConnectTimeout<A extends HttpAgent>(agent: A, established: "connect" | "secureConnect"): A {
+  const create = agent.createConnection.bind(agent);
+  agent.createConnection = (options, callback) => {
+    const socket = create(options, callback);
+    const timer = setTimeout(
+      () => socket?.destroy(Object.assign(new Error("connecting took too long"), { code: "ETIMEDOUT" })),
+      CONNECT_TIMEOUT_MS,
+    );
+    for (const event of [established, "close"]) socket?.once(event, () => clearTimeout(timer));
+    return socket;
+  };
+  return agent;
+}

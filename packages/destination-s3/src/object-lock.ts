@@ -1,0 +1,76 @@
+import { type CallOptions, type ObjectKey, type RetentionControl, StorePermissionError } from "@ovault/core";
+
+import type { Bucket } from "./bucket.ts";
+import { codeOf } from "./map-s3-error.ts";
+import type { S3Options } from "./options.ts";
+import { atLeast, lockModeOf } from "./upload.ts";
+
+/** What services answer for an object that was never held. The first is Amazon's, the second Ceph's. */
+const NEVER_HELD = new Set(["NoSuchObjectLockConfiguration", "ObjectLockConfigurationNotFoundError"]);
+
+type Mode = "GOVERNANCE" | "COMPLIANCE";
+
+export interface Hold {
+  readonly mode: Mode;
+  readonly until: Date;
+}
+
+/** How an object is held now; undefined when it is not. @throws ObjectNotFoundError */
+export async function holdOn(
+  bucket: Bucket,
+  { name, version }: { readonly name: string; readonly version?: string },
+  signal: AbortSignal,
+): Promise<Hold | undefined> {
+  try {
+    const { Retention } = await bucket.call({ what: `ask how long ${name} is held`, signal }, (client, options) =>
+      client.getObjectRetention({ Bucket: bucket.name, Key: name, VersionId: version }, options),
+    );
+    const { Mode: mode, RetainUntilDate: until } = Retention ?? {};
+    return mode === undefined || until === undefined || until.getTime() <= Date.now() ? undefined : { mode, until };
+  } catch (error) {
+    if (NEVER_HELD.has(codeOf(error) ?? "")) return undefined;
+    throw error;
+  }
+}
+
+/** Object lock, one object at a time. */
+export class ObjectLock implements RetentionControl {
+  readonly #bucket: Bucket;
+  readonly #mode: Mode;
+
+  constructor(bucket: Bucket, lock: NonNullable<S3Options["objectLock"]>) {
+    this.#bucket = bucket;
+    this.#mode = lockModeOf(lock);
+  }
+
+  async extend(key: ObjectKey, until: Date, { signal }: CallOptions): Promise<void> {
+    const name = this.#bucket.nameOf(key);
+    const hold = await holdOn(this.#bucket, { name }, signal);
+    if (reaches(hold, until)) return;
+    try {
+      await this.#bucket.call({ what: `hold ${name}`, signal }, (client, options) =>
+        client.putObjectRetention(
+          {
+            Bucket: this.#bucket.name,
+            Key: name,
+            // Compliance cannot be taken back, and need not be.
+            Retention: { Mode: hold?.mode ?? this.#mode, RetainUntilDate: atLeast(until) },
+          },
+          options,
+        ),
+      );
+    } catch (error) {
+      // The service refuses to shorten: somebody else may have held it for longer meanwhile.
+      if (!(error instanceof StorePermissionError) || !reaches(await holdOn(this.#bucket, { name }, signal), until))
+        throw error;
+    }
+  }
+
+  async heldUntil(key: ObjectKey, { signal }: CallOptions): Promise<Date | undefined> {
+    return (await holdOn(this.#bucket, { name: this.#bucket.nameOf(key) }, signal))?.until;
+  }
+}
+
+function reaches(hold: Hold | undefined, until: Date): boolean {
+  return (hold?.until.getTime() ?? Date.now()) >= until.getTime();
+}

@@ -1,0 +1,110 @@
+import { isIP } from "node:net";
+
+import type { StorageClass } from "@aws-sdk/client-s3";
+import { z } from "zod";
+
+import { secretReference, type SecretReference } from "@ovault/core";
+
+/** Classes from which an object must first be brought back before it can be read. */
+const ARCHIVES: ReadonlySet<string> = new Set(["GLACIER", "DEEP_ARCHIVE"]);
+
+export interface S3Options {
+  readonly bucket: string;
+  /** Keys lie below it: `backups/ovault`. What lies there belongs to ovault alone. */
+  readonly prefix?: string | undefined;
+  /** `https://s3.example.com:9000`; Amazon's own when absent. */
+  readonly endpoint?: string | undefined;
+  readonly region?: string | undefined;
+  /** The bucket in the path instead of the host name. Unless told: where there is an endpoint. */
+  readonly pathStyle?: boolean | undefined;
+  /** Certificates in PEM that are trusted instead of the system's. */
+  readonly ca?: { readonly file: string } | { readonly pem: string } | undefined;
+  /** The SDK's own chain (environment, profile, role of the machine) when absent. */
+  readonly credentials?: S3Credentials | undefined;
+  /** For objects of 1 MiB and more, which are packs and large indexes. */
+  readonly storageClass?: StorageClass | undefined;
+  readonly serverSideEncryption?: ServerSideEncryption | undefined;
+  readonly objectLock?: { readonly mode: "governance" | "compliance" } | undefined;
+  /** Whether the service honours `If-None-Match: *`; `auto` finds out when the store is opened. */
+  readonly conditionalPut?: "auto" | "yes" | "no" | undefined;
+  /** A request fails when nothing moved for so long; 60,000 unless told. */
+  readonly timeoutMs?: number | undefined;
+}
+
+export interface S3Credentials {
+  readonly accessKeyId: SecretReference;
+  readonly secretAccessKey: SecretReference;
+  readonly sessionToken?: SecretReference | undefined;
+}
+
+/** By the service's keys, by a key of its key management, or by a key of ours that it forgets after each request. */
+export type ServerSideEncryption = "AES256" | { readonly kmsKeyId: string } | { readonly customerKey: SecretReference };
+
+const shape: z.ZodType<S3Options> = z.strictObject({
+  bucket: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{1,253}[A-Za-z0-9]$/, "is not the name of a bucket"),
+  prefix: z
+    .string()
+    .regex(/^[A-Za-z0-9_-][A-Za-z0-9_.-]*(\/[A-Za-z0-9_-][A-Za-z0-9_.-]*)*\/?$/, "must be names joined by /")
+    .max(256)
+    .optional(),
+  endpoint: z
+    .url({ protocol: /^https?$/ })
+    .refine(isOrigin, "must be protocol, host and port only")
+    .optional(),
+  region: z.string().min(1).optional(),
+  pathStyle: z.boolean().optional(),
+  ca: z.union([z.strictObject({ file: z.string().min(1) }), z.strictObject({ pem: z.string().min(1) })]).optional(),
+  credentials: z
+    .strictObject({
+      accessKeyId: secretReference,
+      secretAccessKey: secretReference,
+      sessionToken: secretReference.optional(),
+    })
+    .optional(),
+  storageClass: z
+    .custom<StorageClass>(isClassName, "must be the name of a storage class")
+    .refine((name) => !ARCHIVES.has(name), "cannot be read before it is brought back, which takes hours")
+    .optional(),
+  serverSideEncryption: z
+    .union([
+      z.literal("AES256"),
+      z.strictObject({ kmsKeyId: z.string().min(1) }),
+      z.strictObject({ customerKey: secretReference }),
+    ])
+    .optional(),
+  objectLock: z.strictObject({ mode: z.enum(["governance", "compliance"]) }).optional(),
+  conditionalPut: z.enum(["auto", "yes", "no"]).optional(),
+  timeoutMs: z.int().positive().optional(),
+});
+
+export const options: z.ZodType<S3Options> = shape
+  .refine((chosen) => !sendsKey(chosen) || !isPlain(chosen.endpoint), {
+    path: ["serverSideEncryption", "customerKey"],
+    message: "would travel in the clear: the endpoint must be https",
+  })
+  .refine((chosen) => chosen.pathStyle !== false || !isAddress(chosen.endpoint), {
+    path: ["pathStyle"],
+    message: "must be true where the endpoint is an address: a bucket cannot be put before it",
+  });
+
+/** Services have names of their own beside Amazon's. */
+function isClassName(value: unknown): boolean {
+  return typeof value === "string" && /^[A-Za-z0-9_.-]+$/.test(value);
+}
+
+function isOrigin(endpoint: string): boolean {
+  const { origin, href } = new URL(endpoint);
+  return href === `${origin}/`;
+}
+
+function isPlain(endpoint: string | undefined): boolean {
+  return endpoint?.startsWith("http:") === true;
+}
+
+function isAddress(endpoint: string | undefined): boolean {
+  return endpoint !== undefined && isIP(new URL(endpoint).hostname.replaceAll(/[[\]]/g, "")) !== 0;
+}
+
+function sendsKey({ serverSideEncryption: chosen }: S3Options): boolean {
+  return typeof chosen === "object" && "customerKey" in chosen;
+}

@@ -1,0 +1,74 @@
+import { Readable } from "node:stream";
+
+import { type GetOptions, IntegrityError, type ObjectKey, StoreError } from "@ovault/core";
+
+import type { Bucket } from "./bucket.ts";
+import type { Encryption } from "./encryption.ts";
+
+/** A put is at most that; who finds more under our name shall not fill the memory with it. */
+const LARGEST_OBJECT_BYTES = 128 * 1024 * 1024;
+
+type Range = NonNullable<GetOptions["range"]>;
+
+export interface Reading {
+  readonly key: ObjectKey;
+  /** Of at least one byte: HTTP knows no other. */
+  readonly range: Range | undefined;
+  readonly encryption: Encryption["read"];
+  readonly signal: AbortSignal;
+}
+
+/** The whole object or exactly the range. @throws ObjectNotFoundError; IntegrityError when the object ends before. */
+export async function readObject(bucket: Bucket, { key, range, encryption, signal }: Reading): Promise<Uint8Array> {
+  const name = bucket.nameOf(key);
+  return await bucket.call({ what: `read ${name}`, signal }, async (client, options) => {
+    const Range = range && `bytes=${range.offset}-${range.offset + range.length - 1}`;
+    const { Body, ContentLength, ContentRange } = await client.getObject(
+      { Bucket: bucket.name, Key: name, Range, ...encryption },
+      options,
+    );
+    if (!(Body instanceof Readable) || ContentLength === undefined) {
+      throw new StoreError(`the service sent ${name} without a length`, { context: { key } });
+    }
+    try {
+      if (range === undefined) assertReasonable(key, ContentLength);
+      else assertSameRange(key, range, ContentRange);
+      return await readBody(Body, range?.length ?? ContentLength, key);
+    } finally {
+      Body.destroy();
+    }
+  });
+}
+
+function assertReasonable(key: ObjectKey, bytes: number): void {
+  if (bytes <= LARGEST_OBJECT_BYTES) return;
+  throw new IntegrityError(`${key} has ${bytes} bytes, more than any object of ovault`, { context: { key, bytes } });
+}
+
+/** Services cut a range at the end of the object, and some send all of it instead. */
+function assertSameRange(key: ObjectKey, { offset, length }: Range, answer: string | undefined): void {
+  const [, first, last, total] = /^bytes (\d+)-(\d+)\/(\d+)$/.exec(answer ?? "") ?? [];
+  if (Number(first) === offset && Number(last) === offset + length - 1) return;
+  if (total !== undefined && offset + length > Number(total)) throw endsEarly(key, Number(total), offset + length);
+  throw new StoreError(`asked for a part of ${key}, the service sent another: ${answer ?? "all of it"}`, {
+    context: { key, offset, length },
+  });
+}
+
+async function readBody(body: Readable, length: number, key: ObjectKey): Promise<Uint8Array> {
+  const bytes = Buffer.allocUnsafeSlow(length);
+  let at = 0;
+  for await (const chunk of body) {
+    if (!(chunk instanceof Uint8Array) || at + chunk.byteLength > length) break;
+    bytes.set(chunk, at);
+    at += chunk.byteLength;
+  }
+  if (at !== length) throw endsEarly(key, at, length);
+  return bytes;
+}
+
+export function endsEarly(key: ObjectKey, bytes: number, expected: number): IntegrityError {
+  return new IntegrityError(`${key} ends at byte ${bytes}, expected ${expected} or more`, {
+    context: { key, bytes, expected },
+  });
+}

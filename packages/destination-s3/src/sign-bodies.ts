@@ -1,0 +1,22 @@
+import type { S3 } from "@aws-sdk/client-s3";
+
+/**
+ * A body that comes with its SHA-256 is signed by it: every service compares the body with what was signed, also those
+ * that know nothing of checksums. Left alone the SDK signs no body that it would have to read twice.
+ */
+export function signBodiesByTheirChecksum(client: S3): void {
+  client.middlewareStack.add(
+    (next) => (args) => {
+      const digest = "ChecksumSHA256" in args.input ? args.input.ChecksumSHA256 : undefined;
+      if (typeof digest === "string" && hasHeaders(args.request)) {
+        args.request.headers["x-amz-content-sha256"] = Buffer.from(digest, "base64").toString("hex");
+      }
+      return next(args);
+    },
+    { step: "build", name: "signBodiesByTheirChecksum" },
+  );
+}
+
+function hasHeaders(request: unknown): request is { readonly headers: Record<string, string> } {
+  return typeof request === "object" && request !== null && "headers" in request;
+}

@@ -1,0 +1,38 @@
+import { randomUUID } from "node:crypto";
+
+import { type ObjectStore, type PluginHost, resolveSecret } from "@ovault/core";
+import plugin, { type S3Options } from "@ovault/destination-s3";
+
+import type { RadosGateway } from "./rados-gateway.ts";
+
+const baseDirectory = import.meta.dirname;
+
+export const host: PluginHost = {
+  baseDirectory,
+  signal: new AbortController().signal,
+  secret: (reference) => resolveSecret(reference, { baseDirectory }),
+};
+
+/** Options for a bucket of its own, which is not there yet. */
+export function newBucket(gateway: RadosGateway, options: Partial<S3Options> = {}): S3Options {
+  return {
+    bucket: `ovault-${randomUUID()}`,
+    endpoint: gateway.endpoint,
+    credentials: {
+      accessKeyId: { command: ["echo", gateway.accessKeyId] },
+      secretAccessKey: { command: ["echo", gateway.secretAccessKey] },
+    },
+    ...options,
+  };
+}
+
+/** Through the plugin, as ovault does. */
+export async function openStore(options: S3Options): Promise<ObjectStore> {
+  return await plugin.create(options, host);
+}
+
+/** The same for a bucket that is made first. */
+export async function openNewStore(options: S3Options): Promise<ObjectStore> {
+  await plugin.prepare?.(options, host);
+  return await openStore(options);
+}
