@@ -30,6 +30,8 @@ const TEST_COMMANDS = {
   "ceph-osd": "ceph-osd",
   monmaptool: "ceph-base",
   radosgw: "radosgw",
+  sshd: "openssh-server",
+  "ssh-agent": "openssh-client",
 };
 
 /**

@@ -4,7 +4,11 @@ type Loader = () => Promise<{ readonly default: Plugin }>;
 
 /** The plugins that come with ovault; each kind is loaded when the first of it is needed. */
 const LOADERS: Readonly<Record<PluginKind, readonly Loader[]>> = {
-  destination: [() => import("@ovault/destination-filesystem"), () => import("@ovault/destination-s3")],
+  destination: [
+    () => import("@ovault/destination-filesystem"),
+    () => import("@ovault/destination-s3"),
+    () => import("@ovault/destination-sftp"),
+  ],
   manager: [() => import("@ovault/ovirt")],
   strategy: [() => import("@ovault/strategy-changed-block-tracking")],
   codec: [],

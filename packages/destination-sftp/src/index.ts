@@ -1,1 +1,23 @@
+import { definePlugin, type Plugin } from "@ovault/core";
+
+import { createSftpDestination } from "./create-destination.ts";
+import { options, type SftpOptions } from "./options.ts";
+import { settingsOf } from "./sftp-settings.ts";
+import { SftpStore } from "./sftp-store.ts";
+
+export type { Authentication } from "./authentication.ts";
+export { createSftpDestination } from "./create-destination.ts";
+export { HostKeyError } from "./host-key-error.ts";
 export type { SftpOptions } from "./options.ts";
+export type { SftpSettings } from "./sftp-settings.ts";
+export { SftpStore } from "./sftp-store.ts";
+
+const plugin: Plugin<"destination", SftpOptions> = definePlugin({
+  kind: "destination",
+  name: "sftp",
+  apiVersion: 1,
+  options,
+  create: async (chosen, host) => await SftpStore.open(await settingsOf(chosen, host), host.signal),
+  prepare: async (chosen, host) => await createSftpDestination(await settingsOf(chosen, host), host.signal),
+});
+export default plugin;

@@ -10,11 +10,13 @@ const LOGINS = ["privateKey", "agent", "password"] as const;
 export const options = z
   .strictObject({
     /** Name or address. */
-    host: z.string().regex(/^[^\s/@[\]]+$/, "must be the name or address of a server, without port or user"),
+    host: z.string().regex(/^[\w:][\w:.%-]*$/, "must be the name or address of a server, without port and user"),
     port: z.int().min(1).max(65_535).default(22),
     user: z.string().min(1),
     /** Existing directory on the server; relative to where the user lands after login. */
-    directory: z.string().regex(/^[^\0]+$/, "must be a path"),
+    directory: z
+      .string()
+      .regex(/^[^~\0][^\0]*$/, "must be a path; a relative one starts where the user lands after login, without ~"),
     /** A key file, or a reference to a secret that holds the key itself. */
     privateKey: z.union([z.string().min(1), secretReference]).optional(),
     passphrase: secretReference.optional(),

@@ -1,0 +1,51 @@
+import type { AnyAuthMethod, KeyboardInteractiveAuthMethod, ParsedKey } from "ssh2";
+
+import { StorePermissionError } from "@ovault/core";
+
+/** How to log in, with the secrets themselves: never to be logged or put into an error. */
+export type Authentication =
+  | { readonly by: "key"; readonly key: string; readonly passphrase?: string }
+  | { readonly by: "agent"; readonly socket: string }
+  | { readonly by: "password"; readonly password: string };
+
+/**
+ * The methods to try, in this order. To be asked for once: deciphering a private key takes a quarter of a second.
+ * @throws StorePermissionError when the private key is none, or the passphrase is wrong.
+ */
+export async function loginMethods(username: string, login: Authentication): Promise<AnyAuthMethod[]> {
+  switch (login.by) {
+    case "key":
+      return [{ type: "publickey", username, key: await parsePrivateKey(login.key, login.passphrase) }];
+    case "agent":
+      return [{ type: "agent", username, agent: login.socket }];
+    case "password":
+      return [
+        { type: "password", username, password: login.password },
+        // Servers with PAM may ask for the password in this way only.
+        { type: "keyboard-interactive", username, prompt: answerWith(login.password) },
+      ];
+  }
+}
+
+async function parsePrivateKey(text: string, passphrase: string | undefined): Promise<ParsedKey> {
+  const { default: ssh2 } = await import("ssh2");
+  const parsed = ssh2.utils.parseKey(text, passphrase);
+  // Its messages tell what is wrong with the form, never what is in it.
+  if (parsed instanceof Error) throw unusableKey(parsed.message);
+  if (!parsed.isPrivateKey()) throw unusableKey("it is a public key");
+  return parsed;
+}
+
+function unusableKey(why: string): StorePermissionError {
+  return new StorePermissionError(`the private key cannot be used: ${why}`, {
+    hint: "It has to be a private key as ssh-keygen makes it; one with a passphrase needs `passphrase`.",
+  });
+}
+
+/** Tells the password where one thing is asked that would not be shown, and answers nothing else. */
+function answerWith(password: string): KeyboardInteractiveAuthMethod["prompt"] {
+  return (_name, _instructions, _language, prompts, finish) => {
+    const [prompt, ...more] = prompts;
+    finish(prompt !== undefined && prompt.echo !== true && more.length === 0 ? [password] : []);
+  };
+}

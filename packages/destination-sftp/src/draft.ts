@@ -1,0 +1,72 @@
+import { randomUUID } from "node:crypto";
+import { posix } from "node:path";
+
+import { inLanes } from "./in-lanes.ts";
+import { pieces, PIECES_UNDER_WAY } from "./pieces.ts";
+import { readDirectory } from "./read-directory.ts";
+import type { Handle, SftpConnection } from "./sftp-connection.ts";
+import { hasStatus, STATUS } from "./sftp-status.ts";
+
+/** Lies in the root beside the objects; `~` is in no key. */
+export const DRAFTS = "~drafts";
+
+const DRAFT_NAME = /^[0-9a-f-]{36}$/;
+/** A put takes minutes at the very most; the rest is for servers that are far away. */
+const LONGEST_LIFE_SECONDS = 24 * 60 * 60;
+const MOST_DRAFTS = 100_000;
+
+export function newDraft(directory: string): string {
+  return posix.join(directory, randomUUID());
+}
+
+/** Writes a durable file that is no object yet. What it leaves when it fails is for `removeDraft`. */
+export async function writeDraft(
+  connection: SftpConnection,
+  draft: string,
+  parts: readonly Uint8Array[],
+  signal: AbortSignal,
+): Promise<void> {
+  const handle = await connection.open(draft, "wx");
+  try {
+    await inLanes(PIECES_UNDER_WAY, pieces(parts), async ({ offset, bytes }) => {
+      signal.throwIfAborted();
+      await connection.write(handle, bytes, offset);
+    });
+  } catch (error) {
+    connection.closeUnheeded(handle);
+    throw error;
+  }
+  // The server takes them in this order. A failed close is a failed write: some file servers meet quotas this late.
+  await Promise.all([syncFile(connection, handle), connection.close(handle)]);
+}
+
+/** Never fails: a draft that resists stays for a later run, and the put it belonged to is decided. */
+export async function removeDraft(connection: SftpConnection, draft: string): Promise<void> {
+  await connection.remove(draft).catch(() => undefined);
+}
+
+/**
+ * Removes what killed processes left, a day later.
+ * @param now by the server's clock, in seconds since 1970
+ */
+export async function removeStaleDrafts(
+  connection: SftpConnection,
+  directory: string,
+  { now, signal }: { readonly now: number; readonly signal: AbortSignal },
+): Promise<void> {
+  const drafts = await readDirectory(connection, directory, {
+    limit: MOST_DRAFTS,
+    wanted: (name) => DRAFT_NAME.test(name),
+    signal,
+  });
+  const stale = drafts.filter(({ file }) => file.kind === "file" && file.modifiedSeconds < now - LONGEST_LIFE_SECONDS);
+  await inLanes(PIECES_UNDER_WAY, stale, ({ name }) => removeDraft(connection, posix.join(directory, name)));
+}
+
+async function syncFile(connection: SftpConnection, handle: Handle): Promise<void> {
+  try {
+    await connection.sync(handle);
+  } catch (error) {
+    if (!hasStatus(error, STATUS.unsupported)) throw error;
+  }
+}

@@ -1,0 +1,49 @@
+import { newDraft, removeDraft } from "./draft.ts";
+import { makeDirectory, syncDirectory } from "./remote-tree.ts";
+import type { SftpConnection } from "./sftp-connection.ts";
+import { SftpStatusError } from "./sftp-status.ts";
+
+/** What a server and the file system behind it can do, beyond plain SFTP. */
+export interface Features {
+  /** A file gets a second name by a step that fails where the name is taken: put-if-absent has exactly one winner. */
+  readonly hardLinks: boolean;
+  /** A directory can be opened and flushed, so that a new name survives a power cut of the server. */
+  readonly syncsDirectories: boolean;
+  /** The server's clock, in seconds since 1970. */
+  readonly now: number;
+}
+
+const NONE: Features = { hardLinks: false, syncsDirectories: false, now: 0 };
+
+/**
+ * Tries it out in the folder of drafts, which is made if need be. What a server announces is not enough: the file system
+ * behind it may have no links. Where nothing can be written, nothing is promised.
+ */
+export async function findFeatures(connection: SftpConnection, drafts: string): Promise<Features> {
+  const draft = newDraft(drafts);
+  const second = newDraft(drafts);
+  try {
+    await makeDirectory(connection, drafts);
+    const handle = await connection.open(draft, "wx");
+    const { modifiedSeconds } = await connection.statHandle(handle);
+    await connection.close(handle);
+    const hardLinks = (await works(connection.link(draft, second))) && !(await works(connection.link(draft, second)));
+    const syncsDirectories = await works(syncDirectory(connection, drafts));
+    return { hardLinks, syncsDirectories, now: modifiedSeconds };
+  } catch (error) {
+    if (error instanceof SftpStatusError) return NONE;
+    throw error;
+  } finally {
+    await Promise.all([removeDraft(connection, draft), removeDraft(connection, second)]);
+  }
+}
+
+async function works(attempt: Promise<void>): Promise<boolean> {
+  try {
+    await attempt;
+    return true;
+  } catch (error) {
+    if (error instanceof SftpStatusError) return false;
+    throw error;
+  }
+}

@@ -1,0 +1,67 @@
+import { readFile } from "node:fs/promises";
+
+import { StoreError, systemErrorCode } from "@ovault/core";
+
+import { fingerprintOf, keyType } from "./host-key.ts";
+import { type HostKeyError, keyHasChanged, keyIsRevoked, keyIsUnknown, pinnedKeyDiffers } from "./host-key-error.ts";
+import { knownHostName, knownKeys } from "./known-hosts.ts";
+
+/** Which keys a server may prove itself with. */
+export interface HostTrust {
+  /** Types of the keys that are known for it. It may have others too, so it has to be asked for these first. */
+  readonly types: readonly string[];
+  /** Why a server with this key must not be talked to; undefined when it may. */
+  refusal(key: Buffer): HostKeyError | undefined;
+}
+
+export interface ServerName {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** Trusts the one key that has this fingerprint. */
+export function trustFingerprint(server: ServerName, fingerprint: string): HostTrust {
+  const pinned = fingerprint.replace(/=$/, "");
+  return {
+    types: [],
+    refusal(key) {
+      const seen = { ...server, type: keyType(key), fingerprint: fingerprintOf(key) };
+      return seen.fingerprint === pinned ? undefined : pinnedKeyDiffers(seen, pinned);
+    },
+  };
+}
+
+/**
+ * Trusts the keys that a file of known hosts has for the server. Where it has none for `[host]:port`, those for the bare
+ * name do too, as with ssh. A file that is not there knows nobody.
+ */
+export async function trustKnownHosts(server: ServerName, file: string): Promise<HostTrust> {
+  const text = await readKnownHosts(file);
+  const name = knownHostName(server.host, server.port);
+  const exact = knownKeys(text, name);
+  const bare = knownKeys(text, knownHostName(server.host, 22));
+  const keys = exact.keys.length > 0 ? exact.keys : bare.keys;
+  const types = [...new Set(keys.map(keyType))];
+  return {
+    types,
+    refusal(key) {
+      const type = keyType(key);
+      const seen = { ...server, type, fingerprint: fingerprintOf(key), file, name };
+      if ([...exact.revoked, ...bare.revoked].some((known) => known.equals(key))) return keyIsRevoked(seen);
+      if (keys.some((known) => known.equals(key))) return undefined;
+      if (exact.keys.some((known) => keyType(known) === type)) return keyHasChanged(seen);
+      if (keys.length > 0) return keyIsUnknown(seen, `has another key for it (${types.join(", ")})`);
+      if (exact.authority) return keyIsUnknown(seen, "trusts certificates for it, which are not supported");
+      return keyIsUnknown(seen, "does not have its key");
+    },
+  };
+}
+
+async function readKnownHosts(file: string): Promise<string> {
+  try {
+    return await readFile(file, "utf8");
+  } catch (error) {
+    if (systemErrorCode(error) === "ENOENT") return "";
+    throw new StoreError(`cannot read the known hosts in ${file}`, { cause: error, context: { file } });
+  }
+}

@@ -1,0 +1,87 @@
+import { type ErrorContext, StoreError, StoreFullError, StorePermissionError, StoreReadOnlyError } from "@ovault/core";
+
+import type { RemoteFileSystem } from "./remote-file-system.ts";
+import type { SftpConnection } from "./sftp-connection.ts";
+import { SftpStatusError, STATUS } from "./sftp-status.ts";
+
+/** Less than this beside the bytes of an object is a full disk: names and maps of blocks take space too. */
+const SLACK_BYTES = 64 * 1024;
+
+export interface FailedCall {
+  readonly connection: SftpConnection;
+  /** The directory of the destination. */
+  readonly root: string;
+  /** What was tried, to follow "cannot": "write packs/ab/abcd". */
+  readonly what: string;
+  /** For calls that take space: how much. */
+  readonly bytes?: number;
+}
+
+/**
+ * The store error for a status of the server. SFTP says no more than "failure" when a disk is full or read-only, so the
+ * file system is looked at. Errors that are no status come back as they are.
+ */
+export async function mapSftpError(error: unknown, call: FailedCall): Promise<unknown> {
+  if (!(error instanceof SftpStatusError)) return error;
+  const { connection, root, what, bytes } = call;
+  const failed = `cannot ${what} in ${root}`;
+  const disk = bytes === undefined ? undefined : await lookAt(connection, root);
+  const context: ErrorContext = { directory: root, status: error.status, freeBytes: disk?.freeBytes ?? null };
+  switch (reasonOf(error.status, disk, bytes)) {
+    case "full":
+      return new StoreFullError(`${failed}: no space left on the server`, {
+        cause: error,
+        context,
+        hint: "Free space on it (`ovault forget`), enlarge it, or back up to another destination with --to.",
+      });
+    case "quota":
+      return new StoreFullError(`${failed}: the quota is used up`, {
+        cause: error,
+        context,
+        hint: "Raise the quota of this user on the server, or back up to another destination with --to.",
+      });
+    case "read-only":
+      return new StoreReadOnlyError(`${failed}: it is read-only`, {
+        cause: error,
+        context,
+        hint: "A file system that turned read-only by itself has met an error: see the kernel log of the server.",
+      });
+    case "permission":
+      return new StorePermissionError(`${failed}: permission denied`, {
+        cause: error,
+        context,
+        hint: "The user of the destination must own the directory and all in it, on a server that is not read-only.",
+      });
+    case undefined:
+      return new StoreError(`${failed}: ${error.message}`, {
+        cause: error,
+        context,
+        hint: "The server gives no reason. Its log may; a quota may be used up, or a disk fail.",
+      });
+  }
+}
+
+type Reason = "full" | "quota" | "read-only" | "permission";
+
+function reasonOf(status: number, disk: RemoteFileSystem | undefined, bytes = 0): Reason | undefined {
+  switch (status) {
+    case STATUS.noSpace:
+      return "full";
+    case STATUS.quotaExceeded:
+      return "quota";
+    case STATUS.writeProtected:
+      return "read-only";
+    case STATUS.permissionDenied:
+      return "permission";
+    case STATUS.failure:
+      if (disk?.readOnly === true) return "read-only";
+      return disk !== undefined && (disk.withoutFiles || disk.freeBytes < bytes + SLACK_BYTES) ? "full" : undefined;
+    default:
+      return undefined;
+  }
+}
+
+/** Undefined where the server does not tell. */
+async function lookAt(connection: SftpConnection, root: string): Promise<RemoteFileSystem | undefined> {
+  return await connection.fileSystem(root).catch(() => undefined);
+}

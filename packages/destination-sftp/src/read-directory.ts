@@ -1,0 +1,81 @@
+import { posix } from "node:path";
+
+import { StoreError } from "@ovault/core";
+
+import { inLanes } from "./in-lanes.ts";
+import type { RemoteFile } from "./remote-file.ts";
+import type { DirectoryEntry, SftpConnection } from "./sftp-connection.ts";
+import { hasStatus, isAbsence, STATUS } from "./sftp-status.ts";
+
+/** Who ask for the next names at the same time: a server gives a hundred or so at once. */
+const READERS = 4;
+
+export interface NamedFile {
+  readonly name: string;
+  readonly file: RemoteFile;
+}
+
+export interface ReadOptions {
+  /** Names in it at most, the unwanted ones too. */
+  readonly limit: number;
+  readonly wanted: (name: string) => boolean;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * The wanted ones of what a directory holds, in no order. Throws what the server said, and StoreError for a directory of
+ * more names than the limit, which may be one that never ends.
+ */
+export async function readDirectory(
+  connection: SftpConnection,
+  directory: string,
+  { limit, wanted, signal }: ReadOptions,
+): Promise<NamedFile[]> {
+  const found: NamedFile[] = [];
+  let names = 0;
+  const handle = await connection.openDirectory(directory);
+  const readToEnd = async (): Promise<void> => {
+    for (;;) {
+      signal.throwIfAborted();
+      const entries = await connection.readDirectory(handle).catch(undefinedAtEnd);
+      if (entries === undefined) return;
+      // An empty answer counts too: a server could give them for ever.
+      names += Math.max(1, entries.length);
+      if (names > limit) throw tooLarge(directory, limit);
+      for (const entry of entries) {
+        const file = wanted(entry.name) ? await fileOf(connection, directory, entry) : undefined;
+        if (file !== undefined) found.push({ name: entry.name, file });
+      }
+    }
+  };
+  try {
+    await inLanes(READERS, Array(READERS).keys(), readToEnd);
+    return found;
+  } finally {
+    connection.closeUnheeded(handle);
+  }
+}
+
+/** Undefined for what was removed meanwhile. */
+async function fileOf(
+  connection: SftpConnection,
+  directory: string,
+  { name, file }: DirectoryEntry,
+): Promise<RemoteFile | undefined> {
+  if (file !== undefined) return file;
+  return await connection.stat(posix.join(directory, name)).catch((error: unknown) => {
+    if (!isAbsence(error)) throw error;
+    return undefined;
+  });
+}
+
+function undefinedAtEnd(error: unknown): undefined {
+  if (!hasStatus(error, STATUS.endOfFile)) throw error;
+}
+
+function tooLarge(directory: string, limit: number): StoreError {
+  return new StoreError(`${directory} holds more than the ${limit} names that ovault bears`, {
+    context: { directory, limit },
+    hint: "ovault never makes so many. See what they are, and move them elsewhere.",
+  });
+}

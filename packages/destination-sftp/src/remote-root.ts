@@ -1,0 +1,65 @@
+import { DestinationMissingError } from "@ovault/core";
+
+import type { SftpConnection } from "./sftp-connection.ts";
+import { isAbsence, SftpStatusError } from "./sftp-status.ts";
+
+/** The directory of a destination on its server, and how to tell that it still is what it was. */
+export class RemoteRoot {
+  /** Absolute, free of symbolic links. */
+  readonly path: string;
+  /** Of the file system it lies on, where the server tells; changes with a mount or an unmount. */
+  readonly #fileSystem: number | undefined;
+
+  private constructor(path: string, fileSystem: number | undefined) {
+    this.path = path;
+    this.#fileSystem = fileSystem;
+  }
+
+  /** @throws DestinationMissingError when there is no such directory; it is never made here. */
+  static async open(connection: SftpConnection, directory: string): Promise<RemoteRoot> {
+    const path = await connection.resolve(directory).catch((error: unknown) => {
+      throw isAbsence(error) ? missing(directory, "does not exist", error) : error;
+    });
+    if (!(await isDirectory(connection, path))) throw missing(directory, "is not there as a directory");
+    return new RemoteRoot(path, await fileSystemOf(connection, path));
+  }
+
+  /**
+   * Nothing found may mean that nothing is there, or that a disk of the server was unmounted and left an empty directory.
+   * @throws DestinationMissingError when this is not the directory that was opened.
+   */
+  async assertPresent(connection: SftpConnection): Promise<void> {
+    const [there, fileSystem] = await Promise.all([
+      isDirectory(connection, this.path),
+      fileSystemOf(connection, this.path),
+    ]);
+    if (there && fileSystem === this.#fileSystem) return;
+    throw missing(this.path, "is not the directory any more that it was when this run began");
+  }
+}
+
+async function isDirectory(connection: SftpConnection, path: string): Promise<boolean> {
+  try {
+    return (await connection.stat(path)).kind === "directory";
+  } catch (error) {
+    if (isAbsence(error)) return false;
+    throw error;
+  }
+}
+
+async function fileSystemOf(connection: SftpConnection, path: string): Promise<number | undefined> {
+  try {
+    return (await connection.fileSystem(path)).id;
+  } catch (error) {
+    if (error instanceof SftpStatusError) return undefined;
+    throw error;
+  }
+}
+
+function missing(directory: string, what: string, cause?: unknown): DestinationMissingError {
+  return new DestinationMissingError(`the destination ${directory} ${what}`, {
+    cause,
+    context: { directory },
+    hint: "Is it mounted on the server? A new destination is made by `ovault init`.",
+  });
+}

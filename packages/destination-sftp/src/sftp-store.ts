@@ -1,0 +1,276 @@
+import { posix } from "node:path";
+
+import {
+  assertKeyPrefix,
+  assertObjectKey,
+  type CallOptions,
+  type GetOptions,
+  IntegrityError,
+  type ObjectInfo,
+  type ObjectKey,
+  ObjectNotFoundError,
+  type ObjectStore,
+  type PutOptions,
+  type StoreCapabilities,
+  StoreUnavailableError,
+} from "@ovault/core";
+
+import { abortable } from "./abortable.ts";
+import type { ConnectionPool } from "./connection-pool.ts";
+import { DRAFTS, newDraft, removeDraft, removeStaleDrafts, writeDraft } from "./draft.ts";
+import { decided } from "./decided.ts";
+import { type Features, findFeatures } from "./features.ts";
+import { listTree, type ReadNames } from "./list-tree.ts";
+import { mapSftpError } from "./map-sftp-error.ts";
+import { openPool } from "./open-pool.ts";
+import { type Publication, publish, publishIfAbsent } from "./publish.ts";
+import { endsEarly, readExactly } from "./read-exactly.ts";
+import { type NamedFile, readDirectory, type ReadOptions } from "./read-directory.ts";
+import { RemoteRoot } from "./remote-root.ts";
+import { RemoteTree } from "./remote-tree.ts";
+import type { SftpConnection } from "./sftp-connection.ts";
+import type { SftpSettings } from "./sftp-settings.ts";
+import { isAbsence } from "./sftp-status.ts";
+
+/** In the contract; a whole object that says it is larger is none. */
+const LARGEST_OBJECT = 128 * 1024 * 1024;
+
+/** A call on its way to a connection. */
+interface Call {
+  /** What is tried, to follow "cannot". */
+  readonly what: string;
+  /** For calls that take space: how much. */
+  readonly bytes?: number;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * A directory on a server with SSH as an object store. The object `a/b` is the file `a/b`. Files are 0600, directories
+ * 0700. Speaks SFTP version 3, and uses what OpenSSH adds to it where the server has it; see README.md for what is
+ * promised without.
+ */
+export class SftpStore implements ObjectStore {
+  readonly capabilities: StoreCapabilities;
+  readonly #pool: ConnectionPool;
+  readonly #tree: RemoteTree;
+  readonly #drafts: string;
+  readonly #features: Features;
+
+  private constructor(pool: ConnectionPool, root: RemoteRoot, features: Features) {
+    this.#pool = pool;
+    this.#tree = new RemoteTree(root, features);
+    this.#drafts = draftsIn(root);
+    this.#features = features;
+    this.capabilities = { conditionalPut: features.hardLinks };
+  }
+
+  /**
+   * Logs in, and finds out what the server can do.
+   * @throws HostKeyError when the server's key is not known; DestinationMissingError when there is no such directory: it
+   *   is never made here; and what else a store throws.
+   */
+  static async open(settings: SftpSettings, signal: AbortSignal): Promise<SftpStore> {
+    const pool = await openPool(settings);
+    const { directory } = settings;
+    try {
+      return await pool.use(signal, async (connection) => {
+        const opening = lookAround(connection, directory, signal);
+        try {
+          const { root, features } = await abortable(opening, signal);
+          return new SftpStore(pool, root, features);
+        } catch (error) {
+          throw await mapSftpError(error, { connection, root: directory, what: "open the destination" });
+        }
+      });
+    } catch (error) {
+      await pool.close();
+      throw error;
+    }
+  }
+
+  async put(
+    key: ObjectKey,
+    parts: readonly Uint8Array[],
+    { ifAbsent, signal }: PutOptions,
+  ): Promise<"stored" | "exists"> {
+    assertObjectKey(key);
+    const call = { what: `write ${key}`, bytes: parts.reduce((sum, part) => sum + part.length, 0), signal };
+    return await this.#call(call, async (connection) => {
+      const draft = newDraft(this.#drafts);
+      let writing: Promise<void> | undefined;
+      try {
+        const target = await abortable(this.#prepare(connection, key), signal);
+        writing = writeDraft(connection, draft, parts, signal);
+        await abortable(writing, signal);
+        return await decided(this.#publish({ connection, draft, target }, ifAbsent), connection, signal);
+      } catch (error) {
+        if (isAbsence(error)) throw await this.#directoryVanished(connection, key, error);
+        // Before the draft goes: it may be what fills the disk.
+        throw await this.#explained(error, connection, call);
+      } finally {
+        void writing?.catch(() => undefined).then(() => removeDraft(connection, draft));
+      }
+    });
+  }
+
+  async get(key: ObjectKey, options: GetOptions): Promise<Uint8Array> {
+    assertObjectKey(key);
+    const { signal } = options;
+    return await this.#call({ what: `read ${key}`, signal }, (connection) =>
+      abortable(this.#read(connection, key, options), signal),
+    );
+  }
+
+  async stat(key: ObjectKey, { signal }: CallOptions): Promise<ObjectInfo> {
+    assertObjectKey(key);
+    return await this.#call({ what: `look at ${key}`, signal }, (connection) =>
+      abortable(this.#stat(connection, key), signal),
+    );
+  }
+
+  async *list(prefix: string, { signal }: CallOptions): AsyncGenerator<ObjectInfo> {
+    assertKeyPrefix(prefix);
+    // No connection is held while the caller looks at what it got: it may need one for that.
+    const read: ReadNames = (at, options) =>
+      this.#call({ what: `list ${at}`, signal }, (connection) =>
+        abortable(this.#readNames(connection, at, { ...options, signal }), signal),
+      );
+    for await (const info of listTree(read, prefix)) {
+      signal.throwIfAborted();
+      yield info;
+    }
+  }
+
+  async delete(key: ObjectKey, { signal }: CallOptions): Promise<void> {
+    assertObjectKey(key);
+    await this.#call({ what: `delete ${key}`, signal }, (connection) =>
+      abortable(this.#remove(connection, key), signal),
+    );
+  }
+
+  /** Ends all connections. What an aborted call has left to clean up gets two seconds. */
+  async close(): Promise<void> {
+    await this.#pool.close();
+  }
+
+  async #call<T>(call: Call, work: (connection: SftpConnection) => Promise<T>): Promise<T> {
+    return await this.#pool.use(call.signal, async (connection) => {
+      try {
+        return await work(connection);
+      } catch (error) {
+        throw await this.#explained(error, connection, call);
+      }
+    });
+  }
+
+  async #explained(error: unknown, connection: SftpConnection, { signal, ...call }: Call): Promise<unknown> {
+    if (signal.aborted) return signal.reason;
+    return await mapSftpError(error, { connection, root: this.#tree.root.path, ...call });
+  }
+
+  async #prepare(connection: SftpConnection, key: ObjectKey): Promise<string> {
+    await this.#tree.prepareDirectory(connection, this.#drafts);
+    return await this.#tree.prepare(connection, key);
+  }
+
+  async #publish(publication: Publication, ifAbsent: boolean): Promise<"stored" | "exists"> {
+    const { connection, target } = publication;
+    const outcome = ifAbsent ? await publishIfAbsent(publication, this.#features) : await publish(publication);
+    // What exists already, too: whoever made it may not have come to this yet.
+    await this.#tree.sync(connection, posix.dirname(target));
+    return outcome;
+  }
+
+  async #read(connection: SftpConnection, key: ObjectKey, { range, signal }: GetOptions): Promise<Uint8Array> {
+    try {
+      const path = await this.#tree.locate(connection, key);
+      const handle = await connection.open(path, "r");
+      try {
+        // The size is that of what was opened, whatever has the name by now; only the name tells that it is a link.
+        const [named, opened] = await Promise.all([connection.stat(path), connection.statHandle(handle)]);
+        if (named.kind !== "file" || opened.kind !== "file") throw notFound(key);
+        const { offset, length } = range ?? { offset: 0, length: opened.bytes };
+        // Before a buffer of that size is made.
+        if (offset + length > opened.bytes) throw endsEarly(key, opened.bytes, offset + length);
+        if (length > LARGEST_OBJECT) throw tooLarge(key, length);
+        return await readExactly(connection, handle, { key, offset, length }, signal);
+      } finally {
+        connection.closeUnheeded(handle);
+      }
+    } catch (error) {
+      if (!isAbsence(error)) throw error;
+      await this.#tree.root.assertPresent(connection);
+      throw notFound(key, error);
+    }
+  }
+
+  async #stat(connection: SftpConnection, key: ObjectKey): Promise<ObjectInfo> {
+    try {
+      const { kind, bytes } = await connection.stat(await this.#tree.locate(connection, key));
+      if (kind === "file") return { key, bytes };
+    } catch (error) {
+      if (!isAbsence(error)) throw error;
+      await this.#tree.root.assertPresent(connection);
+    }
+    throw notFound(key);
+  }
+
+  async #readNames(connection: SftpConnection, prefix: string, options: ReadOptions): Promise<readonly NamedFile[]> {
+    const directory = posix.resolve(this.#tree.root.path, prefix);
+    await this.#tree.root.assertPresent(connection);
+    try {
+      await this.#tree.assertReal(connection, directory);
+      return await readDirectory(connection, directory, options);
+    } catch (error) {
+      if (!isAbsence(error)) throw error;
+      return [];
+    }
+  }
+
+  async #remove(connection: SftpConnection, key: ObjectKey): Promise<void> {
+    try {
+      const path = await this.#tree.locate(connection, key);
+      if ((await connection.stat(path)).kind !== "file") return;
+      await connection.remove(path);
+      await this.#tree.sync(connection, posix.dirname(path));
+    } catch (error) {
+      if (!isAbsence(error)) throw error;
+      await this.#tree.root.assertPresent(connection);
+    }
+  }
+
+  /** Somebody removed or unmounted a directory between two steps. */
+  async #directoryVanished(connection: SftpConnection, key: ObjectKey, cause: unknown): Promise<StoreUnavailableError> {
+    await this.#tree.root.assertPresent(connection);
+    this.#tree.forget();
+    return new StoreUnavailableError(`a directory vanished while ${key} was written`, {
+      cause,
+      context: { key, directory: this.#tree.root.path },
+      retry: "transient",
+    });
+  }
+}
+
+async function lookAround(
+  connection: SftpConnection,
+  directory: string,
+  signal: AbortSignal,
+): Promise<{ root: RemoteRoot; features: Features }> {
+  const root = await RemoteRoot.open(connection, directory);
+  const drafts = draftsIn(root);
+  const features = await findFeatures(connection, drafts);
+  await removeStaleDrafts(connection, drafts, { now: features.now, signal });
+  return { root, features };
+}
+
+function draftsIn(root: RemoteRoot): string {
+  return posix.join(root.path, DRAFTS);
+}
+
+function notFound(key: ObjectKey, cause?: unknown): ObjectNotFoundError {
+  return new ObjectNotFoundError(`no object ${key}`, { cause, context: { key } });
+}
+
+function tooLarge(key: ObjectKey, bytes: number): IntegrityError {
+  return new IntegrityError(`${key} has ${bytes} bytes, more than any object`, { context: { key, bytes } });
+}
