@@ -14,7 +14,8 @@ export interface ScryptCost {
 
 /** 128 MiB of memory and about half a second. */
 export const SCRYPT_COST: ScryptCost = { N: 2 ** 17, r: 8, p: 1 };
-/** Eight times that is the most that a document of the store may ask of us. */
+/** What a document of the store may ask of us: four times the memory, and eight times the work. */
+const MOST_MEMORY_BYTES = 2 ** 29;
 const MOST_WORK_BYTES = 2 ** 30;
 const SALT_BYTES = 32;
 
@@ -25,8 +26,11 @@ const positive = z.int().min(1);
 export const derivationSchema = z.discriminatedUnion("name", [
   z
     .object({ name: z.literal("scrypt"), salt, N: positive, r: positive, p: positive })
-    .refine(({ N }) => N > 1 && Number.isInteger(Math.log2(N)), "N is a power of two")
-    .refine((cost) => memoryBytes(cost) * cost.p <= MOST_WORK_BYTES, "the parameters of scrypt are absurdly large"),
+    .refine(({ N, r }) => N > 1 && Number.isInteger(Math.log2(N)) && Math.log2(N) < 16 * r, "scrypt knows no such N")
+    .refine(
+      (cost) => memoryBytes(cost) <= MOST_MEMORY_BYTES && memoryBytes(cost) * cost.p <= MOST_WORK_BYTES,
+      "the parameters of scrypt are absurdly large",
+    ),
   z.object({ name: z.literal("hkdf"), salt }),
 ]);
 export type KeyDerivation = z.infer<typeof derivationSchema>;

@@ -1,0 +1,32 @@
+import { randomBytes, randomUUID } from "node:crypto";
+
+import { type Codec, type KeyRing, type ObjectStore, openKeyRing, Repository, RepositorySecret } from "@ovault/core";
+
+import { createEncrypted } from "../../src/encryption/create-encrypted.ts";
+import { never } from "./take-point.ts";
+
+/** A passphrase that costs nothing to try. */
+export const CHEAP = { N: 2, r: 1, p: 1 };
+
+export function newKeyFile(): RepositorySecret {
+  return RepositorySecret.keyFile(randomBytes(32));
+}
+
+/** As `smallRepository`, encrypted. */
+export async function smallEncrypted(
+  store: ObjectStore,
+  secret: RepositorySecret,
+  { blockBytes = 1024, codec }: { readonly blockBytes?: number; readonly codec?: Codec } = {},
+): Promise<Repository> {
+  const settings = { id: randomUUID(), blockBytes, createdAt: new Date().toISOString() };
+  await createEncrypted(store, settings, { secret, label: "first", cost: CHEAP }, { signal: never });
+  return reopenEncrypted(store, secret, codec);
+}
+
+export function reopenEncrypted(store: ObjectStore, secret?: RepositorySecret, codec?: Codec): Promise<Repository> {
+  return Repository.open(store, { secret, packBytes: 4096, signal: never, ...(codec !== undefined && { codec }) });
+}
+
+export function ringOf(store: ObjectStore, secret: RepositorySecret): Promise<KeyRing> {
+  return openKeyRing(store, { secret, title: "destination nas", signal: never });
+}
