@@ -1,7 +1,6 @@
-import { UsageError } from "@ovault/core";
+import { sizeInBytes, UsageError } from "@ovault/core";
 
 const UNITS = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"] as const;
-const SUFFIXES = "KMGT";
 
 /** `1536` → `1.5 KiB`; three significant digits at most. */
 export function formatBytes(bytes: number): string {
@@ -35,16 +34,10 @@ function twoDigits(value: number): string {
   return String(value).padStart(2, "0");
 }
 
-/**
- * A size as people write it: bytes, or with suffix K, M, G, T (powers of 1024; `KiB` and `KB` mean the same).
- * @throws UsageError
- */
+/** A size as people write it. Throws UsageError. */
 export function parseSize(written: string): number {
-  const match = /^(\d+(?:\.\d+)?)\s*(?:([KMGT])(?:i?B)?|B)?$/i.exec(written.trim());
-  const [, amount, suffix] = match ?? [];
-  const power = suffix === undefined ? 0 : SUFFIXES.indexOf(suffix.toUpperCase()) + 1;
-  const bytes = Number(amount) * 1024 ** power;
-  if (Number.isSafeInteger(bytes)) return bytes;
+  const bytes = sizeInBytes(written);
+  if (bytes !== undefined) return bytes;
   throw new UsageError(`"${written}" is not a size`, {
     hint: "Write bytes, or a number with K, M, G or T: 64K, 1.5G.",
   });

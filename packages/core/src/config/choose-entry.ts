@@ -1,17 +1,27 @@
 import { NotFoundError, UsageError } from "../errors/errors.ts";
-import type { Configuration, PluginEntry } from "./configuration.ts";
+import type { Configuration, DestinationEntry, PluginEntry } from "./configuration.ts";
 import { didYouMean } from "./nearest.ts";
+
+/** What can be chosen by name. */
+interface Entries {
+  readonly manager: PluginEntry;
+  readonly destination: DestinationEntry;
+}
 
 /**
  * The manager or destination of this name or, without a name, the default one.
  * @throws NotFoundError for an unknown name; UsageError when there is no default and nothing was named.
  */
-export function chooseEntry(
+export function chooseEntry<W extends keyof Entries>(
   configuration: Configuration,
-  what: "manager" | "destination",
+  what: W,
   name: string | undefined,
-): PluginEntry {
-  const known = what === "manager" ? configuration.managers : configuration.destinations;
+): Entries[W] {
+  const all: { readonly [K in keyof Entries]: ReadonlyMap<string, Entries[K]> } = {
+    manager: configuration.managers,
+    destination: configuration.destinations,
+  };
+  const known = all[what];
   const chosen = name ?? configuration.defaults[what];
   const names = [...known.keys()].join(", ");
   if (chosen === undefined) {

@@ -1,3 +1,4 @@
+import type { DestinationSettings } from "./destination-settings.ts";
 import type { Origin } from "./origin.ts";
 
 /** A plugin instance as configured: which plugin makes it, and from which options. */
@@ -10,6 +11,11 @@ export interface PluginEntry {
   readonly origin: Origin;
 }
 
+/** Core has taken its own settings out of the options. */
+export interface DestinationEntry extends PluginEntry {
+  readonly settings: DestinationSettings;
+}
+
 /** The checked content of one ovault.yaml. */
 export interface Configuration {
   /** Absolute path of ovault.yaml. */
@@ -17,7 +23,7 @@ export interface Configuration {
   /** Directory of that file; relative paths inside it refer to this. */
   readonly baseDirectory: string;
   readonly managers: ReadonlyMap<string, PluginEntry>;
-  readonly destinations: ReadonlyMap<string, PluginEntry>;
+  readonly destinations: ReadonlyMap<string, DestinationEntry>;
   /** Already filled in where there is only one to choose from. */
   readonly defaults: { readonly manager: string | undefined; readonly destination: string | undefined };
   /** Package names, or paths that start with `.` or `/`. */

@@ -1,8 +1,11 @@
 import { readFile } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 
+import type { z } from "zod";
+
 import { ConfigurationError } from "../errors/errors.ts";
-import type { Configuration, PluginEntry } from "./configuration.ts";
+import type { Configuration, DestinationEntry, PluginEntry } from "./configuration.ts";
+import type { EncryptionSettings } from "./destination-settings.ts";
 import { didYouMean } from "./nearest.ts";
 import { originBelow, parseYaml, type Origin } from "./origin.ts";
 import { configurationSchema } from "./schema.ts";
@@ -16,9 +19,9 @@ export async function loadConfiguration(path: string): Promise<Configuration> {
   const file = resolve(path);
   const { value, origin } = parseYaml(await readText(file), file);
   const parsed = validate(configurationSchema, value, origin);
-  const managers = entries("managers", parsed.managers, origin);
-  const destinations = entries("destinations", parsed.destinations, origin);
   const baseDirectory = dirname(file);
+  const managers = managerEntries(parsed.managers, originBelow(origin, "managers"));
+  const destinations = destinationEntries(parsed.destinations, originBelow(origin, "destinations"), baseDirectory);
   return {
     file,
     baseDirectory,
@@ -47,17 +50,34 @@ async function readText(file: string): Promise<string> {
   }
 }
 
-function entries(
-  section: string,
-  parsed: Readonly<Record<string, { type: string; [option: string]: unknown }>>,
-  origin: Origin,
-): ReadonlyMap<string, PluginEntry> {
+type Parsed = z.output<typeof configurationSchema>;
+
+function managerEntries(parsed: Parsed["managers"], origin: Origin): ReadonlyMap<string, PluginEntry> {
   return new Map(
     Object.entries(parsed).map(([name, { type, ...options }]) => [
       name,
-      { name, type, options, origin: originBelow(origin, section, name) },
+      { name, type, options, origin: originBelow(origin, name) },
     ]),
   );
+}
+
+function destinationEntries(
+  parsed: Parsed["destinations"],
+  origin: Origin,
+  baseDirectory: string,
+): ReadonlyMap<string, DestinationEntry> {
+  return new Map(
+    Object.entries(parsed).map(([name, entry]) => {
+      const { type, encryption: written, compression, limits, lockDays, readOnly, retention, ...options } = entry;
+      const encryption = written && withAbsolutePath(written, baseDirectory);
+      const settings = { encryption, compression, limits, lockDays, readOnly, retention };
+      return [name, { name, type, settings, options, origin: originBelow(origin, name) }];
+    }),
+  );
+}
+
+function withAbsolutePath(encryption: EncryptionSettings, baseDirectory: string): EncryptionSettings {
+  return "keyFile" in encryption ? { keyFile: resolve(baseDirectory, encryption.keyFile) } : encryption;
 }
 
 /** In these sections the name of an entry is the name of its plugin. */

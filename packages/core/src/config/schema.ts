@@ -1,6 +1,8 @@
 import { z } from "zod";
 
-/** A manager or destination: `type` names the plugin, which checks every other key itself. */
+import { destinationSettingsShape } from "./destination-settings-schema.ts";
+
+/** A manager or destination: `type` names the plugin, which checks every key that is not named here. */
 const pluginEntry = z.looseObject({ type: z.string().min(1) });
 
 const entryName = z
@@ -10,7 +12,7 @@ const entryName = z
 /** The form of ovault.yaml, before plugins have checked their own options. */
 export const configurationSchema = z.strictObject({
   managers: z.record(entryName, pluginEntry).default({}),
-  destinations: z.record(entryName, pluginEntry).default({}),
+  destinations: z.record(entryName, pluginEntry.extend(destinationSettingsShape)).default({}),
   defaults: z.strictObject({ manager: z.string().optional(), destination: z.string().optional() }).default({}),
   strategies: z.record(entryName, z.looseObject({})).default({}),
   hooks: z.record(entryName, z.looseObject({})).default({}),

@@ -7,12 +7,18 @@ import type { DocumentPath, Origin } from "./origin.ts";
 /**
  * Checks a value of the configuration against a schema. Every problem is reported at once, as `line N: path: problem`;
  * values are never echoed, because one of them may be a misplaced secret.
+ * @param keysBeside keys that belong to others, and are proposed too when one is misspelt
  * @throws ConfigurationError
  */
-export function validate<T>(schema: z.ZodType<T>, value: unknown, origin: Origin): T {
+export function validate<T>(
+  schema: z.ZodType<T>,
+  value: unknown,
+  origin: Origin,
+  keysBeside: readonly string[] = [],
+): T {
   const result = schema.safeParse(value, { reportInput: true });
   if (result.success) return result.data;
-  const problems = result.error.issues.flatMap((issue) => describe(issue, schema));
+  const problems = result.error.issues.flatMap((issue) => describe(issue, schema, keysBeside));
   const lines = problems.map(({ path, problem }) => {
     const fullPath = [...origin.path, ...path];
     const line = origin.lineOf(fullPath);
@@ -28,9 +34,9 @@ interface Problem {
   readonly problem: string;
 }
 
-function describe(issue: z.core.$ZodIssue, schema: z.ZodType): readonly Problem[] {
+function describe(issue: z.core.$ZodIssue, schema: z.ZodType, keysBeside: readonly string[]): readonly Problem[] {
   if (issue.code === "unrecognized_keys") {
-    const known = knownKeys(schema, issue.path);
+    const known = [...knownKeys(schema, issue.path), ...(issue.path.length === 0 ? keysBeside : [])];
     return issue.keys.map((key) => ({
       path: [...issue.path, key],
       problem: `unknown key${didYouMean(key, known) || list(known)}`,
@@ -54,6 +60,7 @@ function knownKeys(schema: z.core.$ZodType, path: DocumentPath): readonly string
   if (schema instanceof z.ZodOptional || schema instanceof z.ZodNullable || schema instanceof z.ZodDefault) {
     return knownKeys(schema.unwrap(), path);
   }
+  if (schema instanceof z.ZodPipe) return [...knownKeys(schema.in, path), ...knownKeys(schema.out, path)];
   const [key, ...rest] = path;
   if (schema instanceof z.ZodObject) {
     if (key === undefined) return Object.keys(schema.shape);

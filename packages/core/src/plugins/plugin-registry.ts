@@ -8,6 +8,8 @@ import { PluginError } from "../errors/errors.ts";
 export interface PluginOptions {
   readonly options: unknown;
   readonly origin: Origin;
+  /** Keys that may stand beside these options and are not the plugin's. */
+  readonly keysBeside?: readonly string[];
 }
 
 /** The plugins of this process, by kind and name. */
@@ -60,11 +62,11 @@ export class PluginRegistry {
   async create<K extends PluginKind>(
     kind: K,
     name: string,
-    { options, origin }: PluginOptions,
+    { options, origin, keysBeside }: PluginOptions,
     host: PluginKinds[K]["host"],
   ): Promise<PluginKinds[K]["product"]> {
     const plugin = this.get(kind, name);
-    return await plugin.create(validate(plugin.options, options, origin), host);
+    return await plugin.create(validate(plugin.options, options, origin, keysBeside), host);
   }
 }
 

@@ -1,0 +1,31 @@
+import { z } from "zod";
+
+import { lz4 } from "../codecs/lz4.ts";
+import { plain } from "../codecs/plain.ts";
+import { zstandard } from "../codecs/zstandard.ts";
+import type { Codec } from "../contract/codec.ts";
+import type { DestinationEntry } from "./configuration.ts";
+import { didYouMean } from "./nearest.ts";
+import { originBelow } from "./origin.ts";
+import { validate } from "./validate.ts";
+
+/**
+ * What a destination's `compression` asks for, or undefined when it does not say.
+ * @param additional codecs of plugins
+ * @throws ConfigurationError naming file, line and path of an unknown name
+ */
+export function chooseCodec(
+  { settings: { compression }, origin }: DestinationEntry,
+  additional: readonly Codec[],
+): Codec | undefined {
+  if (compression === undefined) return undefined;
+  const codecs = new Map([plain, lz4, zstandard(compression.level), ...additional].map((codec) => [codec.name, codec]));
+  const known = z.string().transform((name, context): Codec => {
+    const codec = codecs.get(name);
+    if (codec !== undefined) return codec;
+    const proposal = didYouMean(name, codecs.keys()) || `; known: ${[...codecs.keys()].join(", ")}`;
+    context.addIssue(`there is no codec "${name}"${proposal}`);
+    return z.NEVER;
+  });
+  return validate(known, compression.codec, originBelow(origin, "compression"));
+}
