@@ -53,7 +53,7 @@ class Shown {
 
 function mismatch(what: string, { actual, expected }: { actual: unknown; expected: unknown }): AssertionError {
   const message = `${what}: expected ${shown(expected)}, got ${shown(actual)}`;
-  return new AssertionError({ message, actual: plain(actual), expected: plain(expected), operator: "strictEqual" });
+  return new AssertionError({ message, actual: plain(actual), expected: plain(expected) });
 }
 
 function plain(value: unknown): unknown {
@@ -62,7 +62,7 @@ function plain(value: unknown): unknown {
 
 function shown(value: unknown): string {
   if (value instanceof Shown) return value.text;
-  return inspect(value, { breakLength: Infinity, depth: 3, maxArrayLength: 8, maxStringLength: 80 });
+  return inspect(value, { breakLength: Infinity, compact: true, depth: 3, maxArrayLength: 8, maxStringLength: 80 });
 }
 
 function shownBytes(bytes: Uint8Array, at: number): Shown {

@@ -1,5 +1,7 @@
 export * from "./check.ts";
+export * from "./object-store/check-object-store.ts";
 export * from "./object-store/object-store-check.ts";
 export * from "./object-store/object-store-checks.ts";
 export * from "./object-store/store-under-test.ts";
+export * from "./run-check.ts";
 export * from "./stores/below.ts";

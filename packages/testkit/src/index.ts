@@ -9,6 +9,7 @@ export * from "./model/model-strategy.ts";
 export * from "./model/scheduled-time.ts";
 export * from "./stores/eventually-consistent-store.ts";
 export * from "./stores/faulty-store.ts";
+export * from "./stores/holding-store.ts";
 export * from "./stores/intercepted-store.ts";
 export * from "./stores/listed.ts";
 export * from "./stores/memory-store.ts";

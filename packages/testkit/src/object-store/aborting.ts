@@ -37,7 +37,7 @@ export const aborting: readonly ObjectStoreCheck[] = [
         const controller = new AbortController();
         const options = { ifAbsent: true, signal: AbortSignal.any([signal, controller.signal]) };
         const putting = outcomeOf(() => store.put(key, [body], options));
-        await Promise.race([putting, sleep((wholeMs * round) / rounds)]);
+        if (round > 0) await Promise.race([putting, sleep((wholeMs * round) / rounds)]);
         controller.abort(reason);
         const outcome = await putting;
         signal.throwIfAborted();

@@ -5,7 +5,7 @@ import type { ObjectStoreCheck } from "./object-store-check.ts";
 import { type StoreUnderTest, textBytes } from "./store-under-test.ts";
 
 /** Short, so that a store the user works with is not full of held objects; far longer than the check takes. */
-const HOLD_MS = 60_000;
+const HOLD_MS = 30_000;
 
 export const retention: readonly ObjectStoreCheck[] = [
   {

@@ -17,7 +17,11 @@ export class MemoryStore implements ObjectStore {
   /** Open to tests: to look, and to damage. */
   readonly objects = new Map<ObjectKey, Uint8Array>();
 
-  async put(key: ObjectKey, parts: readonly Uint8Array[], { ifAbsent, signal }: PutOptions) {
+  async put(
+    key: ObjectKey,
+    parts: readonly Uint8Array[],
+    { ifAbsent, signal }: PutOptions,
+  ): Promise<"stored" | "exists"> {
     signal.throwIfAborted();
     assertObjectKey(key);
     if (ifAbsent && this.objects.has(key)) return "exists";
@@ -28,11 +32,11 @@ export class MemoryStore implements ObjectStore {
   async get(key: ObjectKey, { range, signal }: GetOptions): Promise<Uint8Array> {
     signal.throwIfAborted();
     const object = this.#find(key);
-    if (range === undefined) return object.slice();
+    if (range === undefined) return Uint8Array.from(object);
     if (range.offset + range.length > object.length) {
       throw new IntegrityError(`${key} ends at byte ${object.length}`, { context: { key } });
     }
-    return object.slice(range.offset, range.offset + range.length);
+    return Uint8Array.from(object.subarray(range.offset, range.offset + range.length));
   }
 
   async stat(key: ObjectKey, { signal }: CallOptions): Promise<ObjectInfo> {

@@ -1,0 +1,18 @@
+import { AssertionError } from "node:assert";
+
+import * as fc from "fast-check";
+
+import { messageOf } from "@ovault/core";
+
+/** Throws in the words of the law that failed, with the smallest example and the seed behind them. */
+export async function assertProperty<T>(
+  property: fc.IAsyncProperty<T>,
+  numRuns: number,
+  signal: AbortSignal,
+): Promise<void> {
+  const { failed, errorInstance, counterexample, seed, counterexamplePath } = await fc.check(property, { numRuns });
+  signal.throwIfAborted();
+  if (!failed) return;
+  const example = `${fc.stringify(counterexample)} (seed ${seed}, path ${counterexamplePath})`;
+  throw new AssertionError({ message: `${messageOf(errorInstance)}; with ${example}` });
+}
