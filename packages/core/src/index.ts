@@ -55,7 +55,6 @@ export {
   SMALLEST_BLOCK_BYTES,
   type RepositorySettings,
 } from "./repository/settings.ts";
-export * from "./repository/verify.ts";
 export * from "./runs/backup-disks.ts";
 export * from "./runs/plan-backup.ts";
 export * from "./retention/retention-rules.ts";
@@ -82,3 +81,9 @@ export * from "./util/plural.ts";
 export * from "./util/size-in-bytes.ts";
 export * from "./util/message-of.ts";
 export * from "./pipeline/is-zero.ts";
+export * from "./pipeline/lost-ranges.ts";
+export * from "./verify/damage.ts";
+export * from "./verify/verify-points.ts";
+export * from "./verify/verify-report.ts";
+export * from "./verify/verify-repository.ts";
+export * from "./verify/verify-sample.ts";

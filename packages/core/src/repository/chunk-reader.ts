@@ -13,6 +13,8 @@ export interface ChunkReaderOptions {
   readonly index: ChunkIndex;
   readonly codecs: CodecTable;
   readonly protection: Protection;
+  /** Called for every place that did not hold its chunk. */
+  readonly onBadPlace: (id: ChunkId, packName: string) => void;
   /**
    * Called when no place that the index knows holds a chunk, with the packs that were not there: brings the index up to
    * what the store has now.
@@ -74,7 +76,7 @@ export class ChunkReader {
         return await this.loadFrom(place, search.id, signal);
       } catch (error) {
         if (!hasCode(error, "E_INTEGRITY")) throw error;
-        this.#options.index.markBad(search.id, name);
+        this.#options.onBadPlace(search.id, name);
         if (hasCode(error.cause, "E_OBJECT_NOT_FOUND")) search.missing.push(name);
         search.failure ??= error;
       }

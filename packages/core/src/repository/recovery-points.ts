@@ -1,13 +1,15 @@
 import { z } from "zod";
 
-import type { ObjectKey, ObjectStore } from "../contract/object-store.ts";
+import type { ObjectInfo, ObjectKey, ObjectStore } from "../contract/object-store.ts";
 import type { RecoveryPoint } from "../contract/recovery-point.ts";
 import { IntegrityError, NotFoundError } from "../errors/errors.ts";
 import { hasCode } from "../errors/ovault-error.ts";
+import { compareText } from "../util/compare-text.ts";
 import { decodeDocument, encodeDocument } from "./document.ts";
 import { pointKey, POINTS } from "./layout.ts";
 import { parsePoint } from "./point-schema.ts";
 import type { Protection } from "./protection.ts";
+import { readWhole } from "./read-whole.ts";
 import { retaining } from "./retaining.ts";
 
 const TYPE = "point";
@@ -53,9 +55,11 @@ export class RecoveryPoints {
     const points: RecoveryPoint[] = [];
     const damaged: DamagedManifest[] = [];
     const prefix = vmId === undefined ? POINTS : `${POINTS}${this.#protection.folderOf(vmId)}/`;
-    for await (const { key } of this.#store.list(prefix, { signal })) {
+    for await (const info of this.#store.list(prefix, { signal })) {
+      const { key } = info;
+      if (!isPointKey(key)) continue;
       try {
-        points.push(await this.#read(key, signal));
+        points.push(await this.#read(info, signal));
       } catch (error) {
         if (hasCode(error, "E_OBJECT_NOT_FOUND")) continue; // forgotten while we were listing
         if (!hasCode(error, "E_INTEGRITY") && !hasCode(error, "E_REPOSITORY_VERSION")) throw error;
@@ -68,11 +72,12 @@ export class RecoveryPoints {
 
   /** The point with this id or unique prefix of it. */
   async find(idOrPrefix: string, signal: AbortSignal): Promise<RecoveryPoint> {
-    const matches: ObjectKey[] = [];
-    for await (const { key } of this.#store.list(POINTS, { signal })) {
-      const id = idOf(key);
-      if (id === idOrPrefix) return this.#read(key, signal);
-      if (id.startsWith(idOrPrefix)) matches.push(key);
+    const matches: ObjectInfo[] = [];
+    for await (const info of this.#store.list(POINTS, { signal })) {
+      if (!isPointKey(info.key)) continue;
+      const id = idOf(info);
+      if (id === idOrPrefix) return this.#read(info, signal);
+      if (id.startsWith(idOrPrefix)) matches.push(info);
     }
     const [only] = matches;
     if (only !== undefined && matches.length === 1) return this.#read(only, signal);
@@ -81,6 +86,17 @@ export class RecoveryPoints {
     throw new NotFoundError(`${matches.length} recovery points start with ${idOrPrefix}`, {
       hint: `Give more of the id: ${matches.slice(0, 5).map(idOf).join(", ")}`,
     });
+  }
+
+  /** True when there is a manifest of this point, whatever it says. */
+  async holds(point: Pick<RecoveryPoint, "vm" | "id">, signal: AbortSignal): Promise<boolean> {
+    try {
+      await this.#store.stat(this.#keyOf(point), { signal });
+      return true;
+    } catch (error) {
+      if (hasCode(error, "E_OBJECT_NOT_FOUND")) return false;
+      throw error;
+    }
   }
 
   /** Makes a point invisible. Its chunks stay until pruned. */
@@ -92,8 +108,9 @@ export class RecoveryPoints {
     return pointKey(this.#protection.folderOf(vm.id), id);
   }
 
-  async #read(key: ObjectKey, signal: AbortSignal): Promise<RecoveryPoint> {
-    const value = decodeDocument(TYPE, VERSION, await this.#store.get(key, { signal }), key);
+  async #read(info: ObjectInfo, signal: AbortSignal): Promise<RecoveryPoint> {
+    const { key } = info;
+    const value = decodeDocument(TYPE, VERSION, await readWhole(this.#store, info, { signal }), key);
     let point: RecoveryPoint;
     try {
       point = parsePoint(value);
@@ -106,10 +123,11 @@ export class RecoveryPoints {
   }
 }
 
-function idOf(key: ObjectKey): string {
-  return key.slice(key.lastIndexOf("/") + 1);
+/** Whatever else lies there is not ours. */
+function isPointKey(key: ObjectKey): boolean {
+  return /^points\/[0-9a-f]{32}\/[0-9a-z-]{1,64}$/.test(key);
 }
 
-function compareText(a: string, b: string): number {
-  return a < b ? -1 : a > b ? 1 : 0;
+function idOf({ key }: ObjectInfo): string {
+  return key.slice(key.lastIndexOf("/") + 1);
 }

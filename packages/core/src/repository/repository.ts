@@ -9,7 +9,7 @@ import { createEncrypted, type NewEncryption } from "../encryption/create-encryp
 import type { KeyRing } from "../encryption/key-ring.ts";
 import { openProtection, type OpenedProtection, type RepositoryAccess } from "../encryption/open-protection.ts";
 import { IntegrityError, UsageError } from "../errors/errors.ts";
-import { fromHex } from "../util/hex.ts";
+import { fromHex, toHex } from "../util/hex.ts";
 import { BlockMapReader } from "./block-map-reader.ts";
 import { ChunkIndex } from "./chunk-index.ts";
 import { ChunkReader } from "./chunk-reader.ts";
@@ -71,6 +71,8 @@ export class Repository {
   readonly points: RecoveryPoints;
   readonly chunks: ChunkReader;
   readonly index = new ChunkIndex();
+  /** Places that did not hold their chunk when this process read them: ids in hex, by pack. */
+  readonly badReads = new Map<string, Set<string>>();
   readonly #loaded = new LoadedIndex();
   readonly #damagedKeys: readonly DamagedObject[];
   /** Damaged packs, found when packs were asked for what no index object lists. */
@@ -104,6 +106,7 @@ export class Repository {
       index: this.index,
       codecs: new CodecTable(options.codecs),
       protection,
+      onBadPlace: (id, pack) => this.#noteBadPlace(id, pack),
       catchUp: (missing, signal) => this.#catchUp(missing, signal),
     });
   }
@@ -192,6 +195,12 @@ export class Repository {
 
   async close(): Promise<void> {
     await this.store.close();
+  }
+
+  #noteBadPlace(id: ChunkId, pack: string): void {
+    this.index.markBad(id, pack);
+    const chunks = this.badReads.get(pack) ?? new Set();
+    this.badReads.set(pack, chunks.add(toHex(id)));
   }
 
   /** Looks into every missing pack once, so that a repository with many lost chunks is not listed for each. */

@@ -1,0 +1,29 @@
+import { hasCode } from "../errors/ovault-error.ts";
+
+/** Something that cannot be restored as it was. */
+export interface Damage {
+  /** Id of the point, or null for an object that no point was asked about. */
+  readonly point: string | null;
+  readonly disk: string | null;
+  /** On the disk, in bytes; null when the whole disk or object is concerned. */
+  readonly offset: number | null;
+  /** In bytes, from `offset`. */
+  readonly length: number | null;
+  readonly reason: string;
+}
+
+/** Damage to an object of the repository. */
+export function objectDamage(reason: string): Damage {
+  return { point: null, disk: null, offset: null, length: null, reason };
+}
+
+/** The message of an IntegrityError; any other failure is thrown on. */
+export async function failureOf(work: () => Promise<void>): Promise<string | undefined> {
+  try {
+    await work();
+    return undefined;
+  } catch (error) {
+    if (hasCode(error, "E_INTEGRITY")) return error.message;
+    throw error;
+  }
+}

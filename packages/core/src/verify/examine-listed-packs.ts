@@ -1,0 +1,89 @@
+import { lastValueFrom } from "rxjs";
+
+import { hasCode } from "../errors/ovault-error.ts";
+import { pullInLanes } from "../pipeline/pull-in-lanes.ts";
+import type { ChunkIndex } from "../repository/chunk-index.ts";
+import type { PackListing } from "../repository/index-format.ts";
+import { indexObjects } from "../repository/index-objects.ts";
+import { packKey } from "../repository/layout.ts";
+import type { Repository } from "../repository/repository.ts";
+import { plural } from "../util/plural.ts";
+import { failureOf } from "./damage.ts";
+import type { PackFindings } from "./pack-findings.ts";
+import type { ProvedChunks } from "./proved-chunks.ts";
+
+export interface ExamineOptions {
+  readonly findings: PackFindings;
+  readonly proved: ProvedChunks;
+  readonly lanes: number;
+  readonly signal: AbortSignal;
+}
+
+/** Looks at packs chunk by chunk, as index objects list them: those that are missing, cut, or cannot tell themselves. */
+export async function examineListedPacks(
+  repository: Repository,
+  names: ReadonlySet<string>,
+  { findings, proved, lanes, signal }: ExamineOptions,
+): Promise<void> {
+  if (names.size === 0) return;
+  const absent = await absentOf(repository, names, lanes, signal);
+  // What prune has taken away meanwhile is not missed.
+  if (absent.size > 0) await repository.refresh(signal);
+  async function* wanted(): AsyncGenerator<PackListing> {
+    const seen = new Set<string>();
+    for await (const { packs = [] } of indexObjects(repository.store, signal)) {
+      for (const listing of packs) {
+        const { name } = listing;
+        if (!names.has(name) || seen.has(name)) continue;
+        seen.add(name);
+        if (!absent.has(name) || isUsable(repository.index, name)) yield listing;
+      }
+    }
+  }
+  const work = async ({ name, kind, entries }: PackListing, lane: AbortSignal): Promise<void> => {
+    if (absent.has(name)) {
+      for (const { id } of entries) findings.addBad(name, id);
+      findings.examined.add(name);
+      findings.addDamage(`${packKey(name)} is missing; it held ${plural(entries.length, "chunk")}`);
+      return;
+    }
+    for (const entry of entries) {
+      const bad = await failureOf(async () => {
+        const plain = await repository.chunks.loadFrom({ ...entry, pack: { name } }, entry.id, lane);
+        if (kind === "data") proved.add(entry.id, plain.byteLength);
+      });
+      if (bad !== undefined) findings.addBad(name, entry.id);
+    }
+    findings.finish(name, entries.length);
+  };
+  await lastValueFrom(pullInLanes(wanted(), lanes, work, signal), { defaultValue: undefined });
+}
+
+/** Which of these packs are not in the store. */
+async function absentOf(
+  { store }: Repository,
+  names: ReadonlySet<string>,
+  lanes: number,
+  signal: AbortSignal,
+): Promise<ReadonlySet<string>> {
+  const absent = new Set<string>();
+  const work = async (name: string, lane: AbortSignal): Promise<void> => {
+    try {
+      await store.stat(packKey(name), { signal: lane });
+    } catch (error) {
+      if (!hasCode(error, "E_OBJECT_NOT_FOUND")) throw error;
+      absent.add(name);
+    }
+  };
+  await lastValueFrom(pullInLanes(each(names), lanes, work, signal), { defaultValue: undefined });
+  return absent;
+}
+
+function isUsable({ packs }: ChunkIndex, name: string): boolean {
+  const pack = packs.numberOf(name);
+  return pack !== undefined && packs.isUsable(pack);
+}
+
+async function* each<T>(items: Iterable<T>): AsyncGenerator<T> {
+  yield* items;
+}

@@ -1,0 +1,12 @@
+import type { ObjectStore } from "../contract/object-store.ts";
+import { packNameIn, PACKS } from "../repository/layout.ts";
+
+/** Bytes of every pack in the store, by name. */
+export async function listPacks(store: ObjectStore, signal: AbortSignal): Promise<ReadonlyMap<string, number>> {
+  const packs = new Map<string, number>();
+  for await (const { key, bytes } of store.list(PACKS, { signal })) {
+    const name = packNameIn(key);
+    if (name !== undefined) packs.set(name, bytes);
+  }
+  return packs;
+}

@@ -1,0 +1,44 @@
+import type { ChunkId } from "../repository/digest.ts";
+import { packKey } from "../repository/layout.ts";
+import type { Repository } from "../repository/repository.ts";
+import { plural } from "../util/plural.ts";
+import { toHex } from "../util/hex.ts";
+import { type Damage, objectDamage } from "./damage.ts";
+
+/** What looking at packs brought to light. */
+export class PackFindings {
+  /** Names of the packs of which every chunk was looked at. */
+  readonly examined = new Set<string>();
+  /** Places that do not hold the chunk they should: ids in hex, by pack. */
+  readonly bad = new Map<string, Set<string>>();
+  readonly damage: Damage[] = [];
+
+  addBad(pack: string, id: ChunkId): void {
+    this.#add(pack, toHex(id));
+  }
+
+  /** What reading points has brought to light of packs that were not examined. Packs that prune takes away do not count. */
+  addReads({ badReads, index: { packs } }: Repository): void {
+    for (const [name, chunks] of badReads) {
+      const pack = packs.numberOf(name);
+      if (this.examined.has(name) || pack === undefined || !packs.isUsable(pack)) continue;
+      for (const chunk of chunks) this.#add(name, chunk);
+    }
+  }
+
+  /** To be called when a pack was looked at. `of`: the chunks it should hold. */
+  finish(pack: string, of: number): void {
+    this.examined.add(pack);
+    const bad = this.bad.get(pack)?.size ?? 0;
+    if (bad > 0) this.addDamage(`${bad} of ${plural(of, "chunk")} in ${packKey(pack)} are damaged`);
+  }
+
+  addDamage(reason: string): void {
+    this.damage.push(objectDamage(reason));
+  }
+
+  #add(pack: string, chunk: string): void {
+    const chunks = this.bad.get(pack) ?? new Set();
+    this.bad.set(pack, chunks.add(chunk));
+  }
+}

@@ -1,0 +1,80 @@
+import { lastValueFrom } from "rxjs";
+
+import type { ObjectInfo } from "../contract/object-store.ts";
+import { hasCode } from "../errors/ovault-error.ts";
+import { pullInLanes } from "../pipeline/pull-in-lanes.ts";
+import { packNameIn } from "../repository/layout.ts";
+import { assertPackSize, listingOf } from "../repository/pack-listing.ts";
+import type { Repository } from "../repository/repository.ts";
+import { failureOf } from "./damage.ts";
+import type { PackFindings } from "./pack-findings.ts";
+import type { ProvedChunks } from "./proved-chunks.ts";
+
+export interface ProvePacksOptions {
+  readonly findings: PackFindings;
+  readonly proved: ProvedChunks;
+  /** Packs in flight; memory is so many packs. */
+  readonly lanes: number;
+  /** After each pack. */
+  readonly onPack: (storedBytes: number) => void;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Reads packs whole, one request each, proves their directories, and decodes every chunk and compares it with its id.
+ * Answers the names of those that could not tell what they hold, or that are not there any more.
+ */
+export async function provePacks(
+  repository: Repository,
+  packs: AsyncIterable<ObjectInfo>,
+  { findings, proved, lanes, onPack, signal }: ProvePacksOptions,
+): Promise<ReadonlySet<string>> {
+  const unclear = new Set<string>();
+  const work = async (info: ObjectInfo, lane: AbortSignal): Promise<void> => {
+    const name = packNameIn(info.key);
+    if (name === undefined) return;
+    try {
+      const reason = await failureOf(() => provePack(repository, { info, name, findings, proved }, lane));
+      if (reason !== undefined) findings.addDamage(reason);
+      if (reason !== undefined) unclear.add(name);
+      else onPack(info.bytes);
+    } catch (error) {
+      if (!hasCode(error, "E_OBJECT_NOT_FOUND")) throw error;
+      unclear.add(name);
+    }
+  };
+  await lastValueFrom(pullInLanes(packs, lanes, work, signal), { defaultValue: undefined });
+  return unclear;
+}
+
+interface PackToProve {
+  readonly info: ObjectInfo;
+  readonly name: string;
+  readonly findings: PackFindings;
+  readonly proved: ProvedChunks;
+}
+
+/** @throws IntegrityError when the pack does not tell what it holds */
+async function provePack(
+  { store, protection, chunks }: Repository,
+  { info, name, findings, proved }: PackToProve,
+  signal: AbortSignal,
+): Promise<void> {
+  assertPackSize(info);
+  const pack = await store.get(info.key, { signal });
+  const { kind, entries } = await listingOf(protection, { key: info.key, bytes: pack.byteLength }, (offset, length) =>
+    Promise.resolve(pack.subarray(offset, offset + length)),
+  );
+  for (const entry of entries) {
+    signal.throwIfAborted();
+    const { id, offset, storedBytes } = entry;
+    const stored = pack.subarray(offset, offset + storedBytes);
+    const place = { ...entry, pack: { name } };
+    const bad = await failureOf(async () => {
+      const plain = await chunks.unpack(place, id, stored);
+      if (kind === "data") proved.add(id, plain.byteLength);
+    });
+    if (bad !== undefined) findings.addBad(name, id);
+  }
+  findings.finish(name, entries.length);
+}

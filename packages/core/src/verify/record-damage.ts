@@ -1,0 +1,34 @@
+import { StoreError } from "../errors/store-errors.ts";
+import type { Repository } from "../repository/repository.ts";
+import { messageOf } from "../util/message-of.ts";
+import type { PackFindings } from "./pack-findings.ts";
+import { settleDamage } from "./settle-damage.ts";
+
+export interface DamageToRecord {
+  readonly findings: PackFindings;
+  /** Which packs there are, or should be. */
+  readonly exists: (pack: string) => boolean;
+}
+
+/** Writes damage down for all nodes, as well as that can be done. Answers what could not, for people. */
+export async function recordDamage(
+  repository: Repository,
+  { findings, exists }: DamageToRecord,
+  signal: AbortSignal,
+): Promise<readonly string[]> {
+  findings.addReads(repository);
+  return await asWellAsPossible("what was found damaged", async () => {
+    await settleDamage(repository, { ...findings, exists }, { signal });
+  });
+}
+
+/** A store that cannot be written to, or not now, takes nothing from what was found. */
+export async function asWellAsPossible(what: string, write: () => Promise<void>): Promise<readonly string[]> {
+  try {
+    await write();
+    return [];
+  } catch (error) {
+    if (!(error instanceof StoreError)) throw error;
+    return [`${what} could not be written down in the repository: ${messageOf(error)}`];
+  }
+}

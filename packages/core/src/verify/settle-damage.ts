@@ -1,0 +1,62 @@
+import { type BadPlaces, CHUNKS_A_RECORD, putDamage, readDamage } from "../repository/damage-records.ts";
+import type { Repository } from "../repository/repository.ts";
+import { copyOf } from "../util/copy-of.ts";
+import { fromHex } from "../util/hex.ts";
+
+/** So many records more than needed are put together into as few as can be. */
+const MANY_RECORDS = 8;
+
+export interface DamageToSettle {
+  /** Packs of which every chunk was looked at: what is on record of them and was not found is taken back. */
+  readonly examined: ReadonlySet<string>;
+  readonly bad: BadPlaces;
+  /** Which packs there are still, or should be. What is on record of others is struck out. */
+  readonly exists: (pack: string) => boolean;
+}
+
+/** Numbers of places. */
+export interface SettledDamage {
+  readonly added: number;
+  readonly cleared: number;
+  /** On record now. */
+  readonly known: number;
+}
+
+/** Brings what is on record, and what the index thinks, up to what was found. With `dryRun` nothing is written. */
+export async function settleDamage(
+  repository: Repository,
+  { examined, bad, exists }: DamageToSettle,
+  { dryRun = false, signal }: { readonly dryRun?: boolean; readonly signal: AbortSignal },
+): Promise<SettledDamage> {
+  const { store, index } = repository;
+  const { records, places: before } = await readDamage(store, signal);
+  const after = new Map<string, Set<string>>();
+  for (const [pack, chunks] of before) if (!examined.has(pack) && exists(pack)) after.set(pack, new Set(chunks));
+  for (const [pack, chunks] of bad) after.set(pack, new Set([...(after.get(pack) ?? []), ...chunks]));
+  const added = difference(after, before);
+  const cleared = difference(before, after);
+  for (const [pack, chunks] of added) for (const chunk of chunks) index.markBad(copyOf(fromHex(chunk)), pack);
+  for (const [pack, chunks] of cleared) for (const chunk of chunks) index.markGood(copyOf(fromHex(chunk)), pack);
+  if (!dryRun) {
+    const many = records.length >= MANY_RECORDS + Math.ceil(count(before) / CHUNKS_A_RECORD);
+    const rewrite = cleared.size > 0 || many;
+    await putDamage(store, rewrite ? after : added, signal);
+    if (rewrite) for (const { key } of records) await store.delete(key, { signal });
+  }
+  return { added: count(added), cleared: count(cleared), known: count(after) };
+}
+
+/** What is in `a` and not in `b`. */
+function difference(a: BadPlaces, b: BadPlaces): Map<string, Set<string>> {
+  const left = new Map<string, Set<string>>();
+  for (const [pack, chunks] of a) {
+    const others = b.get(pack);
+    const rest = [...chunks].filter((chunk) => others?.has(chunk) !== true);
+    if (rest.length > 0) left.set(pack, new Set(rest));
+  }
+  return left;
+}
+
+function count(places: BadPlaces): number {
+  return [...places.values()].reduce((sum, chunks) => sum + chunks.size, 0);
+}

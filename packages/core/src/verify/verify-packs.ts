@@ -1,0 +1,133 @@
+import type { ObjectInfo } from "../contract/object-store.ts";
+import { packKey } from "../repository/layout.ts";
+import type { Repository } from "../repository/repository.ts";
+import { messageOf } from "../util/message-of.ts";
+import { type Damage, objectDamage } from "./damage.ts";
+import { examineListedPacks } from "./examine-listed-packs.ts";
+import { listPacks } from "./list-packs.ts";
+import { PackChecks } from "./pack-checks.ts";
+import { PackFindings } from "./pack-findings.ts";
+import { ProvedChunks } from "./proved-chunks.ts";
+import { provePacks } from "./prove-packs.ts";
+import { asWellAsPossible, recordDamage } from "./record-damage.ts";
+import { provePoints } from "./verify-points.ts";
+import { DEFAULT_VERIFY_LANES, type VerifyOptions, type VerifyReport } from "./verify-report.ts";
+
+/** What a check covers. `choose` is given the bytes of every pack by name, and answers names in order. */
+export interface PackSelection {
+  readonly choose: (packs: ReadonlyMap<string, number>, checks: PackChecks) => Iterable<string>;
+  /** All points are walked too. */
+  readonly withPoints: boolean;
+}
+
+/** Writing down what was done must be possible when the run itself is cancelled. */
+const RECORD_MS = 30_000;
+
+/**
+ * Reads packs whole, looks for those that are missing, and writes down what it found and what was checked, even when it is
+ * cancelled. Damage is reported, not thrown; a store that fails is thrown.
+ */
+export async function verifyPacks(
+  repository: Repository,
+  { choose, withPoints }: PackSelection,
+  options: VerifyOptions,
+): Promise<VerifyReport> {
+  const { store } = repository;
+  const { signal } = options;
+  const packs = await listPacks(store, signal);
+  const checks = await PackChecks.read(store, signal);
+  const verification = new PackVerification(repository, { packs, checks }, options);
+  try {
+    await verification.read(choose(packs, checks));
+    const points = withPoints ? await verification.provePoints() : 0;
+    return verification.report(points, await verification.record(signal));
+  } catch (error) {
+    // The first failure is the one to tell.
+    if (signal.aborted) await verification.record(AbortSignal.timeout(RECORD_MS)).catch(() => undefined);
+    throw error;
+  }
+}
+
+class PackVerification {
+  readonly #repository: Repository;
+  readonly #packs: ReadonlyMap<string, number>;
+  readonly #checks: PackChecks;
+  readonly #options: VerifyOptions;
+  readonly #findings = new PackFindings();
+  readonly #proved: ProvedChunks;
+  readonly #damage: Damage[] = [];
+  #packsRead = 0;
+  #storedBytes = 0;
+
+  constructor(
+    repository: Repository,
+    { packs, checks }: { readonly packs: ReadonlyMap<string, number>; readonly checks: PackChecks },
+    options: VerifyOptions,
+  ) {
+    this.#repository = repository;
+    this.#packs = packs;
+    this.#checks = checks;
+    this.#options = options;
+    this.#proved = new ProvedChunks(repository.index);
+  }
+
+  async read(names: Iterable<string>): Promise<void> {
+    const { lanes = DEFAULT_VERIFY_LANES, signal } = this.#options;
+    const options = { findings: this.#findings, proved: this.#proved, lanes, signal };
+    const onPack = (storedBytes: number): void => this.#countPack(storedBytes);
+    const unclear = await provePacks(this.#repository, this.#infosOf(names), { ...options, onPack });
+    await examineListedPacks(this.#repository, new Set([...unclear, ...this.#unseenPacks()]), options);
+    for (const { key, error } of this.#repository.damaged) this.#damage.push(objectDamage(describe(key, error)));
+  }
+
+  /** Walks all points; what no pack has proved is read on its own. Answers their number. */
+  async provePoints(): Promise<number> {
+    const { signal } = this.#options;
+    // A point that was sealed meanwhile refers to packs that were not there yet.
+    await this.#repository.refresh(signal);
+    const { points, damaged } = await this.#repository.points.list(signal);
+    for (const { key, error } of damaged) this.#damage.push(objectDamage(describe(key, error)));
+    this.#damage.push(...(await provePoints(this.#repository, points, this.#proved, this.#options)));
+    return points.length;
+  }
+
+  /** Answers what could not be written down, for people. */
+  async record(signal: AbortSignal): Promise<readonly string[]> {
+    const { store, index } = this.#repository;
+    const findings = this.#findings;
+    const exists = (pack: string): boolean => this.#packs.has(pack) || index.packs.numberOf(pack) !== undefined;
+    const unwritten = await recordDamage(this.#repository, { findings, exists }, signal);
+    if (findings.examined.size === 0) return unwritten;
+    const unsaved = await asWellAsPossible("what was checked", () =>
+      this.#checks.add(findings.examined, { store, exists, signal }),
+    );
+    return [...unwritten, ...unsaved];
+  }
+
+  report(points: number, notes: readonly string[]): VerifyReport {
+    const { chunks, bytes } = this.#proved;
+    const damage = [...this.#findings.damage, ...this.#damage];
+    return { points, chunks, bytes, packs: this.#packsRead, storedBytes: this.#storedBytes, damage, notes };
+  }
+
+  #countPack(storedBytes: number): void {
+    this.#packsRead += 1;
+    this.#storedBytes += storedBytes;
+    this.#options.onProgress?.({ chunks: this.#proved.chunks, bytes: this.#proved.bytes });
+  }
+
+  /** Packs that the index relies on and that the store did not list. */
+  *#unseenPacks(): Generator<string> {
+    for (const { name, state } of this.#repository.index.packs) {
+      if (state === "usable" && !this.#packs.has(name)) yield name;
+    }
+  }
+
+  async *#infosOf(names: Iterable<string>): AsyncGenerator<ObjectInfo> {
+    for (const name of names) yield { key: packKey(name), bytes: this.#packs.get(name) ?? 0 };
+  }
+}
+
+function describe(key: string, error: unknown): string {
+  return error instanceof Error ? messageOf(error) : `${key} is damaged`;
+}

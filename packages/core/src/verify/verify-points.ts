@@ -1,0 +1,147 @@
+import { lastValueFrom } from "rxjs";
+
+import type { DiskRecord, RecoveryPoint } from "../contract/recovery-point.ts";
+import { LostRanges } from "../pipeline/lost-ranges.ts";
+import { pullInLanes } from "../pipeline/pull-in-lanes.ts";
+import { leavesOf } from "../repository/block-map-leaves.ts";
+import type { BlockMapReader } from "../repository/block-map-reader.ts";
+import type { ChunkId } from "../repository/digest.ts";
+import type { Repository } from "../repository/repository.ts";
+import { BitSet } from "../util/bit-set.ts";
+import { messageOf } from "../util/message-of.ts";
+import { type Damage, failureOf } from "./damage.ts";
+import { PackFindings } from "./pack-findings.ts";
+import { ProvedChunks } from "./proved-chunks.ts";
+import { recordDamage } from "./record-damage.ts";
+import { DEFAULT_VERIFY_LANES, type VerifyOptions, type VerifyReport } from "./verify-report.ts";
+
+/**
+ * Reads every chunk of the points once and proves it. Damage is reported, and written down in the repository as well as it
+ * can be, not thrown; a store that fails is thrown.
+ */
+export async function verifyPoints(
+  repository: Repository,
+  points: readonly RecoveryPoint[],
+  options: VerifyOptions,
+): Promise<VerifyReport> {
+  const proved = new ProvedChunks(repository.index);
+  const damage = await provePoints(repository, points, proved, options);
+  const notes = await recordDamage(repository, { findings: new PackFindings(), exists: () => true }, options.signal);
+  const { chunks, bytes } = proved;
+  return { points: points.length, chunks, bytes, packs: 0, storedBytes: 0, damage, notes };
+}
+
+/** The damage of the points, as far as they have not been forgotten meanwhile. What is `proved` is not read again. */
+export async function provePoints(
+  repository: Repository,
+  points: readonly RecoveryPoint[],
+  proved: ProvedChunks,
+  options: VerifyOptions,
+): Promise<readonly Damage[]> {
+  const proof = new PointProof(repository, proved, options);
+  const damage: Damage[] = [];
+  for (const point of points) {
+    const found: Damage[] = [];
+    for (const record of point.disks) found.push(...(await proof.damageOf(point, record)));
+    if (found.length > 0 && (await repository.points.holds(point, options.signal))) damage.push(...found);
+  }
+  return damage;
+}
+
+interface BlockToProve {
+  readonly id: ChunkId;
+  readonly offset: number;
+  readonly leaf: LeafToProve;
+}
+
+interface LeafToProve {
+  readonly page: ChunkId;
+  blocksLeft: number;
+  whole: boolean;
+}
+
+class PointProof {
+  readonly #repository: Repository;
+  readonly #proved: ProvedChunks;
+  readonly #options: VerifyOptions;
+  /** Pages of which every chunk was proved: most pages of a point are those of the point before. */
+  readonly #soundPages = new BitSet();
+  /** Chunks that were tried and could not be read. */
+  readonly #lostChunks = new BitSet();
+
+  constructor(repository: Repository, proved: ProvedChunks, options: VerifyOptions) {
+    this.#repository = repository;
+    this.#proved = proved;
+    this.#options = options;
+  }
+
+  async damageOf(point: RecoveryPoint, record: DiskRecord): Promise<readonly Damage[]> {
+    const { signal, lanes = DEFAULT_VERIFY_LANES } = this.#options;
+    const where = { point: point.id, disk: record.disk.alias };
+    let map: BlockMapReader | undefined;
+    const noMap = await failureOf(async () => {
+      map = await this.#repository.openMap(point, record, signal, { tolerant: true });
+    });
+    if (map === undefined) return [{ ...where, offset: null, length: null, reason: noMap ?? "it has no block map" }];
+    const lost = new LostRanges();
+    const { blockBytes } = point;
+    const { logicalBytes } = record.stats;
+    const lose = (offset: number, length: number, reason: string): void =>
+      lost.add({ offset, length: Math.min(length, logicalBytes - offset), reason });
+    const prove = async ({ id, offset, leaf }: BlockToProve, lane: AbortSignal): Promise<void> => {
+      const reason = await this.#failureOf(id, lane);
+      if (reason !== undefined) lose(offset, blockBytes, reason);
+      this.#finishBlock(leaf, reason === undefined);
+    };
+    const blocks = this.#blocksOf(map, blockBytes, lose);
+    await lastValueFrom(pullInLanes(blocks, lanes, prove, signal), { defaultValue: undefined });
+    return lost.ranges.map((range) => ({ ...where, ...range }));
+  }
+
+  async *#blocksOf(
+    map: BlockMapReader,
+    blockBytes: number,
+    lose: (offset: number, length: number, reason: string) => void,
+  ): AsyncGenerator<BlockToProve> {
+    const { index } = this.#repository;
+    const isSound = (page: ChunkId): boolean => {
+      const entry = index.entryOf(page);
+      return entry !== undefined && this.#soundPages.has(entry);
+    };
+    for await (const part of leavesOf(map, this.#options.signal, isSound)) {
+      const offset = part.first * blockBytes;
+      if (part.kind === "lost") lose(offset, part.count * blockBytes, messageOf(part.error));
+      if (part.kind !== "blocks") continue;
+      const leaf = { page: part.page, blocksLeft: part.ids.filter((id) => id !== null).length, whole: true };
+      for (const [at, id] of part.ids.entries()) if (id !== null) yield { id, offset: offset + at * blockBytes, leaf };
+    }
+  }
+
+  #finishBlock(leaf: LeafToProve, whole: boolean): void {
+    leaf.blocksLeft -= 1;
+    leaf.whole &&= whole;
+    const entry = this.#repository.index.entryOf(leaf.page);
+    if (leaf.blocksLeft === 0 && leaf.whole && entry !== undefined) this.#soundPages.add(entry);
+  }
+
+  /** The reason why a chunk cannot be read, or undefined. A chunk that many blocks share is read once. */
+  async #failureOf(id: ChunkId, signal: AbortSignal): Promise<string | undefined> {
+    const { index, chunks } = this.#repository;
+    if (this.#proved.has(id)) return undefined;
+    const before = index.entryOf(id);
+    if (before !== undefined && this.#lostChunks.has(before)) return "its chunk is damaged";
+    let plainBytes = 0;
+    const reason = await failureOf(async () => {
+      plainBytes = (await chunks.load(id, signal)).byteLength;
+    });
+    if (reason === undefined) {
+      this.#proved.add(id, plainBytes);
+      this.#options.onProgress?.({ chunks: this.#proved.chunks, bytes: this.#proved.bytes });
+      return undefined;
+    }
+    // Asked again: a chunk of a lost index object is known only since it was loaded.
+    const entry = index.entryOf(id);
+    if (entry !== undefined) this.#lostChunks.add(entry);
+    return reason;
+  }
+}
