@@ -82,6 +82,7 @@ export * from "./util/size-in-bytes.ts";
 export * from "./util/message-of.ts";
 export * from "./pipeline/is-zero.ts";
 export * from "./pipeline/lost-ranges.ts";
+export type { RestoredDisks } from "./runs/restore-disks.ts";
 export * from "./verify/damage.ts";
 export * from "./verify/verify-points.ts";
 export * from "./verify/verify-report.ts";

@@ -6,6 +6,17 @@ export interface LostRange {
   readonly reason: string;
 }
 
+/** What is lost of one disk of a point. */
+export interface DiskLosses {
+  /** Id. */
+  readonly disk: string;
+  readonly alias: string;
+  /** In bytes; less than the ranges together when ranges were joined. */
+  readonly lostBytes: number;
+  /** Ascending. Everything that is lost is in one of them. */
+  readonly ranges: readonly LostRange[];
+}
+
 /** Held at once unless told otherwise. */
 const MOST_RANGES = 10_000;
 

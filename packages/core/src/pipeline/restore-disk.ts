@@ -2,12 +2,16 @@ import { lastValueFrom, scan } from "rxjs";
 
 import type { DiskTarget } from "../contract/disk-target.ts";
 import { IntegrityError, SourceError } from "../errors/errors.ts";
-import { PAGE_ENTRIES } from "../repository/block-map-page.ts";
+import { hasCode } from "../errors/ovault-error.ts";
+import { leavesOf } from "../repository/block-map-leaves.ts";
 import type { BlockMapReader } from "../repository/block-map-reader.ts";
 import type { ChunkId } from "../repository/digest.ts";
+import { messageOf } from "../util/message-of.ts";
+import type { LostRange } from "./lost-ranges.ts";
 import { pullInLanes } from "./pull-in-lanes.ts";
 
 export interface RestoreDiskOptions {
+  /** Opened tolerantly where there is `onLost`. */
   readonly map: BlockMapReader;
   readonly logicalBytes: number;
   readonly blockBytes: number;
@@ -15,6 +19,8 @@ export interface RestoreDiskOptions {
   readonly loadChunk: (id: ChunkId, signal: AbortSignal) => Promise<Uint8Array>;
   readonly target: DiskTarget;
   readonly lanes: number;
+  /** Told what cannot be read, in any order: it becomes zeros. Without it, it fails the restore. */
+  readonly onLost?: ((range: LostRange) => void) | undefined;
   readonly onProgress?: (done: RestoreTotals) => void;
   readonly signal: AbortSignal;
 }
@@ -25,31 +31,28 @@ export interface RestoreTotals {
   readonly writtenBytes: number;
 }
 
-type RestoreItem =
-  | { readonly id: null; readonly offset: number; readonly length: number }
-  | { readonly id: ChunkId; readonly offset: number; readonly length: number };
+interface RestoreItem {
+  /** Null for zeros. */
+  readonly id: ChunkId | null;
+  readonly offset: number;
+  readonly length: number;
+}
 
 const NOTHING: RestoreTotals = { doneBytes: 0, writtenBytes: 0 };
 
 /** The backup's road backwards: block map → chunks → blocks into the target, zeros as ranges; then flushed. */
 export async function restoreDisk(options: RestoreDiskOptions): Promise<RestoreTotals> {
-  const { target, loadChunk, lanes, logicalBytes, signal } = options;
+  const { target, lanes, logicalBytes, signal } = options;
   if (target.logicalBytes < logicalBytes) {
     throw new SourceError(`the target of disk ${target.diskId} is smaller than the disk`, {
       context: { target: target.logicalBytes, disk: logicalBytes },
     });
   }
-  const work = async (item: RestoreItem, lane: AbortSignal): Promise<RestoreTotals> => {
-    if (item.id === null) {
-      await target.zero(item.offset, item.length, lane);
-      return { doneBytes: item.length, writtenBytes: 0 };
-    }
-    const plain = await loadChunk(item.id, lane);
-    if (plain.byteLength !== item.length) {
-      throw new IntegrityError(`the block at ${item.offset} has ${plain.byteLength} bytes instead of ${item.length}`);
-    }
-    await target.write(item.offset, plain, lane);
-    return { doneBytes: item.length, writtenBytes: item.length };
+  const work = async ({ id, offset, length }: RestoreItem, lane: AbortSignal): Promise<RestoreTotals> => {
+    const plain = id === null ? undefined : await loadBlock(options, { id, offset, length }, lane);
+    if (plain === undefined) await target.zero(offset, length, lane);
+    else await target.write(offset, plain, lane);
+    return { doneBytes: length, writtenBytes: plain?.byteLength ?? 0 };
   };
   const totals = pullInLanes(planRestore(options), Math.max(1, Math.min(lanes, target.maxWrites)), work, signal).pipe(
     scan((sum, { doneBytes, writtenBytes }) => {
@@ -63,18 +66,40 @@ export async function restoreDisk(options: RestoreDiskOptions): Promise<RestoreT
   return end;
 }
 
+/** Undefined for a block that is lost, where that is borne. */
+async function loadBlock(
+  { loadChunk, onLost }: RestoreDiskOptions,
+  { id, offset, length }: RestoreItem & { readonly id: ChunkId },
+  signal: AbortSignal,
+): Promise<Uint8Array | undefined> {
+  try {
+    const plain = await loadChunk(id, signal);
+    if (plain.byteLength === length) return plain;
+    throw new IntegrityError(`the block at ${offset} has ${plain.byteLength} bytes instead of ${length}`);
+  } catch (error) {
+    if (onLost === undefined || !hasCode(error, "E_INTEGRITY")) throw error;
+    onLost({ offset, length, reason: error.message });
+    return undefined;
+  }
+}
+
 /** Blocks in order; neighbouring zeros are one range, also across leaves. */
 async function* planRestore(options: RestoreDiskOptions): AsyncGenerator<RestoreItem> {
-  const { map, blockBytes, logicalBytes, signal } = options;
+  const { map, blockBytes, logicalBytes, onLost, signal } = options;
   let zeroStart = -1;
   const zeros = (end: number): RestoreItem => ({ id: null, offset: zeroStart, length: end - zeroStart });
-  for (let leaf = 0; leaf < map.leafCount; leaf += 1) {
-    const first = leaf * PAGE_ENTRIES * blockBytes;
-    if (map.leafId(leaf) === null) {
+  for await (const leaf of leavesOf(map, signal)) {
+    const first = leaf.first * blockBytes;
+    if (leaf.kind === "lost") {
+      if (onLost === undefined) throw leaf.error;
+      const length = Math.min(leaf.count * blockBytes, logicalBytes - first);
+      onLost({ offset: first, length, reason: messageOf(leaf.error) });
+    }
+    if (leaf.kind !== "blocks") {
       if (zeroStart < 0) zeroStart = first;
       continue;
     }
-    for (const [index, id] of (await map.leaf(leaf, signal)).entries()) {
+    for (const [index, id] of leaf.ids.entries()) {
       const offset = first + index * blockBytes;
       if (id === null) {
         if (zeroStart < 0) zeroStart = offset;

@@ -1,6 +1,7 @@
 import type { DiskTarget } from "../contract/disk-target.ts";
 import type { DiskRecord, RecoveryPoint } from "../contract/recovery-point.ts";
 import { observe, type RunHooks } from "../hooks/run-hooks.ts";
+import { type DiskLosses, LostRanges } from "../pipeline/lost-ranges.ts";
 import { restoreDisk, type RestoreTotals } from "../pipeline/restore-disk.ts";
 import type { Repository } from "../repository/repository.ts";
 import { SourceError } from "../errors/errors.ts";
@@ -10,8 +11,15 @@ export interface RestoreDisksOptions {
   readonly repository: Repository;
   readonly pairs: readonly { readonly record: DiskRecord; readonly target: DiskTarget }[];
   readonly lanes: number;
+  /** What cannot be read becomes zeros and is told, instead of failing the restore. */
+  readonly salvage: boolean;
   readonly hooks: RunHooks;
   readonly signal: AbortSignal;
+}
+
+export interface RestoredDisks extends RestoreTotals {
+  /** Disks of which something is missing: empty unless the restore salvages. */
+  readonly lost: readonly DiskLosses[];
 }
 
 /** Finds each target's disk in the point. */
@@ -27,19 +35,22 @@ export function pairTargets(
 }
 
 /** Fills all targets, one disk after the other; every target is flushed when this resolves. */
-export async function restoreDisks(options: RestoreDisksOptions): Promise<RestoreTotals> {
-  const { point, repository, pairs, lanes, hooks, signal } = options;
+export async function restoreDisks(options: RestoreDisksOptions): Promise<RestoredDisks> {
+  const { point, repository, pairs, lanes, salvage, hooks, signal } = options;
   let doneBytes = 0;
   let writtenBytes = 0;
+  const lost: DiskLosses[] = [];
   for (const { record, target } of pairs) {
     const { logicalBytes } = record.stats;
+    const missing = new LostRanges();
     const totals = await restoreDisk({
-      map: await repository.openMap(point, record, signal),
+      map: await repository.openMap(point, record, signal, { tolerant: salvage }),
       logicalBytes,
       blockBytes: point.blockBytes,
       loadChunk: (id, chunkSignal) => repository.chunks.load(id, chunkSignal),
       target,
       lanes,
+      onLost: salvage ? (range) => missing.add(range) : undefined,
       onProgress: (done) =>
         observe(hooks.span, {
           diskId: record.disk.id,
@@ -52,6 +63,8 @@ export async function restoreDisks(options: RestoreDisksOptions): Promise<Restor
     });
     doneBytes += totals.doneBytes;
     writtenBytes += totals.writtenBytes;
+    const { lostBytes, ranges } = missing;
+    if (lostBytes > 0) lost.push({ disk: record.disk.id, alias: record.disk.alias, lostBytes, ranges });
   }
-  return { doneBytes, writtenBytes };
+  return { doneBytes, writtenBytes, lost };
 }

@@ -1,11 +1,10 @@
 import type { DiskTarget } from "../contract/disk-target.ts";
 import type { DiskRecord, RecoveryPoint } from "../contract/recovery-point.ts";
 import { createRunHooks, observe, type RunHooks } from "../hooks/run-hooks.ts";
-import type { RestoreTotals } from "../pipeline/restore-disk.ts";
 import type { Repository } from "../repository/repository.ts";
 import { DEFAULT_LANES } from "./default-lanes.ts";
 import { runFailure } from "./cancellation.ts";
-import { restoreDisks } from "./restore-disks.ts";
+import { restoreDisks, type RestoredDisks } from "./restore-disks.ts";
 
 /** Restores one disk of a point into any target, with nothing but the repository. */
 export async function restoreToTarget(options: {
@@ -13,14 +12,17 @@ export async function restoreToTarget(options: {
   readonly record: DiskRecord;
   readonly target: DiskTarget;
   readonly repository: Repository;
+  /** What cannot be read becomes zeros and is told, instead of failing the restore. */
+  readonly salvage?: boolean;
   readonly taps: readonly ((hooks: RunHooks) => void)[];
   readonly signal: AbortSignal;
-}): Promise<RestoreTotals> {
-  const { point, record, target, repository, signal } = options;
+}): Promise<RestoredDisks> {
+  const { point, record, target, repository, salvage = false, signal } = options;
   const hooks = createRunHooks();
   for (const tap of options.taps) tap(hooks);
   try {
-    return await restoreDisks({ point, repository, pairs: [{ record, target }], lanes: DEFAULT_LANES, hooks, signal });
+    const pairs = [{ record, target }];
+    return await restoreDisks({ point, repository, pairs, lanes: DEFAULT_LANES, salvage, hooks, signal });
   } catch (error) {
     throw runFailure(error, signal);
   } finally {

@@ -1,12 +1,11 @@
 import type { RestoreRequest, RestoredVirtualMachine, Strategy } from "../contract/strategy.ts";
 import { createRunHooks, observe, type RunHooks } from "../hooks/run-hooks.ts";
 import type { Ledger } from "../ledger/ledger.ts";
-import type { RestoreTotals } from "../pipeline/restore-disk.ts";
 import type { Repository } from "../repository/repository.ts";
 import { DEFAULT_LANES } from "./default-lanes.ts";
 import { plural } from "../util/plural.ts";
 import { runFailure } from "./cancellation.ts";
-import { pairTargets, restoreDisks } from "./restore-disks.ts";
+import { pairTargets, restoreDisks, type RestoredDisks } from "./restore-disks.ts";
 import { newRunId } from "./run-id.ts";
 
 export interface RestoreOptions {
@@ -18,17 +17,19 @@ export interface RestoreOptions {
   readonly ledger: Ledger;
   readonly taps: readonly ((hooks: RunHooks) => void)[];
   readonly lanes?: number;
+  /** What cannot be read becomes zeros and is told, instead of failing the restore. */
+  readonly salvage?: boolean;
   readonly signal: AbortSignal;
 }
 
-export interface RestoreResult extends RestoreTotals {
+export interface RestoreResult extends RestoredDisks {
   readonly vm: RestoredVirtualMachine;
   readonly runId: string;
 }
 
 /** Restores a point as a new virtual machine. Rejects with nothing left on the manager that could be removed. */
 export async function restoreVirtualMachine(options: RestoreOptions): Promise<RestoreResult> {
-  const { request, repository, strategy, signal } = options;
+  const { request, repository, strategy, salvage = false, signal } = options;
   const hooks = createRunHooks();
   for (const tap of options.taps) tap(hooks);
   const runId = newRunId();
@@ -40,7 +41,7 @@ export async function restoreVirtualMachine(options: RestoreOptions): Promise<Re
       observe(hooks.phase, { phase: "copy", detail: plural(request.disks.length, "disk") });
       const pairs = pairTargets(request.point, session.disks);
       const lanes = options.lanes ?? DEFAULT_LANES;
-      const totals = await restoreDisks({ point: request.point, repository, pairs, lanes, hooks, signal });
+      const totals = await restoreDisks({ point: request.point, repository, pairs, lanes, salvage, hooks, signal });
       observe(hooks.phase, { phase: "commit", detail: `making virtual machine ${request.name}` });
       return { ...totals, vm: await session.commit(), runId };
     } catch (error) {
