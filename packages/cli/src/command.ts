@@ -11,6 +11,8 @@ export interface CommandContext {
   readonly signal: AbortSignal;
   /** From --config, OVAULT_CONFIG, or ./ovault.yaml. */
   readonly configFile: string;
+  /** Show what happens inside, on stderr. */
+  readonly debug: boolean;
   readonly terminal: Terminal;
   readonly redactor: Redactor;
   /** Tells an impatient second Ctrl-C what would be left behind. */

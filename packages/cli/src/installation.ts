@@ -1,16 +1,18 @@
 import { join } from "node:path";
 
 import {
+  chooseCodec,
   chooseEntry,
+  DESTINATION_SETTINGS,
   Ledger,
   loadConfiguration,
   loadPlugin,
   PluginRegistry,
   Repository,
   resolveSecret,
-  retrying,
   type Codec,
   type Configuration,
+  type DestinationEntry,
   type Manager,
   type ObjectStore,
   type Plugin,
@@ -24,6 +26,8 @@ import {
 
 import { loadBuiltInPlugins } from "./built-in-plugins.ts";
 import type { CommandContext } from "./command.ts";
+import { StoreTrace } from "./output/store-trace.ts";
+import { wrapStore } from "./wrap-store.ts";
 
 /**
  * What one ovault.yaml describes, opened piece by piece as a command needs it, and closed together. Opening a repository
@@ -36,6 +40,7 @@ export class Installation {
   readonly #loadedKinds = new Set<PluginKind>();
   readonly #managers = new Map<string, Manager>();
   readonly #repositories = new Map<string, Repository>();
+  readonly #traces: StoreTrace[] = [];
 
   private constructor(configuration: Configuration, context: CommandContext) {
     this.configuration = configuration;
@@ -79,6 +84,14 @@ export class Installation {
     return await this.#openStore(chooseEntry(this.configuration, "destination", name));
   }
 
+  /** Makes the place itself of a destination (a directory, a bucket) where it is missing and its plugin can. */
+  async prepareDestination(name?: string): Promise<void> {
+    const entry = chooseEntry(this.configuration, "destination", name);
+    await this.#loadBuiltIns("destination");
+    const options = { ...entry, keysBeside: DESTINATION_SETTINGS };
+    await this.#registry.prepareDestination(entry.type, options, this.#host());
+  }
+
   /** The repository in the destination of this name, or in the default one. Opened once. */
   async repository(name?: string): Promise<Repository> {
     const entry = chooseEntry(this.configuration, "destination", name);
@@ -86,7 +99,14 @@ export class Installation {
     if (known !== undefined) return known;
     const store = await this.#openStore(entry);
     try {
-      const repository = await Repository.open(store, { codecs: await this.#codecs(), signal: this.#context.signal });
+      const codecs = await this.#codecs();
+      const codec = chooseCodec(entry, codecs);
+      const repository = await Repository.open(store, {
+        ...(codec !== undefined && { codec }),
+        codecs,
+        lockDays: entry.settings.lockDays,
+        signal: this.#context.signal,
+      });
       this.#repositories.set(entry.name, repository);
       return repository;
     } catch (error) {
@@ -113,11 +133,27 @@ export class Installation {
   async [Symbol.asyncDispose](): Promise<void> {
     await Promise.all([...this.#managers.values()].map((manager) => manager.close()));
     await Promise.all([...this.#repositories.values()].map((repository) => repository.close()));
+    for (const trace of this.#traces) trace.showSums();
   }
 
-  async #openStore(entry: PluginEntry): Promise<ObjectStore> {
+  async #openStore(entry: DestinationEntry): Promise<ObjectStore> {
     await this.#loadBuiltIns("destination");
-    return retrying(await this.#registry.create("destination", entry.type, entry, this.#host()));
+    const options = { ...entry, keysBeside: DESTINATION_SETTINGS };
+    const driver = await this.#registry.create("destination", entry.type, options, this.#host());
+    try {
+      return wrapStore(driver, entry, this.#observerOf(entry));
+    } catch (error) {
+      await driver.close();
+      throw error;
+    }
+  }
+
+  /** With --debug, what a destination is asked is shown. */
+  #observerOf({ name }: DestinationEntry): (store: ObjectStore) => ObjectStore {
+    if (!this.#context.debug) return (store) => store;
+    const trace = new StoreTrace(name, this.#context.terminal);
+    this.#traces.push(trace);
+    return trace.observe;
   }
 
   async #codecs(): Promise<readonly Codec[]> {

@@ -26,6 +26,7 @@ export async function runCommand(command: Command, handler: Handler): Promise<Ex
   const context: CommandContext = {
     signal: interruption.signal,
     configFile: resolve(config ?? process.env["OVAULT_CONFIG"] ?? "ovault.yaml"),
+    debug,
     terminal,
     redactor,
     interruption,

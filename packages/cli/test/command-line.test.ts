@@ -128,6 +128,15 @@ describe("an empty repository", () => {
     );
   });
 
+  test("shows with --debug what the destination is asked, and only then", async () => {
+    const { stdout, stderr } = await runOvault(["points", "--debug"], { cwd });
+    expect(stderr).toMatch(/^nas: get ovault-repository \d+ bytes [\d.]+ ms done$/m);
+    expect(stderr).toMatch(/^nas: list: \d+ calls, 0 failed, 0 B; half took up to/m);
+    expect(stdout).toBe("no recovery points yet\n");
+    expect((await runOvault(["points", "--debug", "--json"], { cwd })).stderr).toBe("");
+    expect((await runOvault(["points"], { cwd })).stderr).toBe("");
+  });
+
   test("knows no point, and says what to do", async () => {
     const { exitCode, stderr } = await runOvault(["show", "0192"], { cwd });
     expect(exitCode).toBe(2);

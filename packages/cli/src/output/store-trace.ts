@@ -1,0 +1,36 @@
+import { CallStatistics, logged, plural, timed, type ObjectStore } from "@ovault/core";
+
+import { formatBytes } from "./format.ts";
+import type { Terminal } from "./terminal.ts";
+
+/** Shows what a destination is asked: a line a call and, at the end, sums. */
+export class StoreTrace {
+  readonly #name: string;
+  readonly #terminal: Terminal;
+  readonly #statistics = new CallStatistics();
+
+  constructor(name: string, terminal: Terminal) {
+    this.#name = name;
+    this.#terminal = terminal;
+  }
+
+  readonly observe = (store: ObjectStore): ObjectStore =>
+    timed(
+      logged(store, (line) => this.#note(line)),
+      this.#statistics.add,
+    );
+
+  showSums(): void {
+    for (const { kind, count, failed, bytes, p50Ms, p95Ms, maxMs } of this.#statistics.summary()) {
+      const times = [p50Ms, p95Ms, maxMs].map((ms) => `${ms.toFixed(1)} ms`);
+      this.#note(
+        `${kind}: ${plural(count, "call")}, ${failed} failed, ${formatBytes(bytes)}; ` +
+          `half took up to ${times[0]}, 95 % up to ${times[1]}, the longest ${times[2]}`,
+      );
+    }
+  }
+
+  #note(text: string): void {
+    this.#terminal.note(`${this.#name}: ${text}`);
+  }
+}

@@ -1,0 +1,41 @@
+import {
+  ConfigurationError,
+  limited,
+  readOnly,
+  retrying,
+  throttled,
+  type DestinationEntry,
+  type ObjectStore,
+} from "@ovault/core";
+
+/**
+ * A driver as the settings of its destination want it. From outside in:
+ *
+ * - `readOnly` refuses at once: what is not allowed neither waits nor is repeated.
+ * - `retrying` is around everything that waits, so that a pause between two attempts holds no slot, and each attempt
+ *   pays for its bytes.
+ * - `throttled` is outside the limit: what waits for its share of the rate holds no slot, and a small call, such as the
+ *   sign of life of a lease, gets past the packs that wait.
+ * - `limited` counts what the service really sees at once.
+ * - `observe` is next to the driver: it sees each attempt, and the time the service took.
+ *
+ * @throws ConfigurationError when the driver cannot do what a setting asks for
+ */
+export function wrapStore(
+  driver: ObjectStore,
+  { name, settings, origin }: DestinationEntry,
+  observe: (store: ObjectStore) => ObjectStore,
+): ObjectStore {
+  const { limits = {}, lockDays } = settings;
+  if (lockDays !== undefined && driver.retention === undefined) {
+    throw new ConfigurationError(`destination ${name} cannot hold what is stored against deletion`, {
+      context: { file: origin.file, destination: name },
+      hint: `Take destinations.${name}.lockDays away, or set up object lock where the destination has it (S3).`,
+    });
+  }
+  let store = observe(driver);
+  if (limits.concurrency !== undefined) store = limited(store, limits.concurrency);
+  store = throttled(store, { uploadBytesPerSecond: limits.upload, downloadBytesPerSecond: limits.download });
+  store = retrying(store);
+  return settings.readOnly === true ? readOnly(store, `destinations.${name}.readOnly in ${origin.file}`) : store;
+}

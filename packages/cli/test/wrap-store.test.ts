@@ -1,0 +1,70 @@
+import { describe, expect, test } from "vitest";
+
+import { ConfigurationError, type DestinationEntry, type DestinationSettings, type ObjectStore } from "@ovault/core";
+import { FaultyStore, MemoryStore, SlowStore } from "@ovault/testkit";
+
+import { wrapStore } from "../src/wrap-store.ts";
+
+const { signal } = new AbortController();
+const origin = { file: "/etc/ovault.yaml", path: [], lineOf: () => undefined };
+
+const entryWith = (settings: DestinationSettings): DestinationEntry => ({
+  name: "nas",
+  type: "memory",
+  options: {},
+  origin,
+  settings,
+});
+const unseen = (store: ObjectStore): ObjectStore => store;
+
+describe("a destination's store", () => {
+  test("repeats what fails transiently, and shows each attempt to the observer", async () => {
+    const memory = new MemoryStore();
+    const faulty = new FaultyStore(memory, { call: 1, when: "before" });
+    const seen: string[] = [];
+    const observe = (store: ObjectStore): ObjectStore => ({
+      ...store,
+      capabilities: store.capabilities,
+      put: (key, parts, options) => {
+        seen.push(key);
+        return store.put(key, parts, options);
+      },
+    });
+    const store = wrapStore(faulty, entryWith({}), observe);
+    expect(await store.put("a", [], { ifAbsent: true, signal })).toBe("stored");
+    expect(seen).toEqual(["a", "a"]);
+  });
+
+  test("has no more calls under way than its limit", async () => {
+    let now = 0;
+    let most = 0;
+    const memory = new MemoryStore();
+    const counting = (store: ObjectStore): ObjectStore => ({
+      ...store,
+      capabilities: store.capabilities,
+      stat: async (key, options) => {
+        most = Math.max(most, ++now);
+        return await store.stat(key, options).finally(() => now--);
+      },
+    });
+    await memory.put("a", [], { ifAbsent: true, signal });
+    const store = wrapStore(new SlowStore(memory, () => 1), entryWith({ limits: { concurrency: 2 } }), counting);
+    await Promise.all(Array.from({ length: 12 }, () => store.stat("a", { signal })));
+    expect(most).toBe(2);
+  });
+
+  test("that is read-only refuses changes at once, with the setting in the hint", async () => {
+    const slow = { upload: 1024 };
+    const store = wrapStore(new MemoryStore(), entryWith({ readOnly: true, limits: slow }), unseen);
+    await expect(store.put("a", [new Uint8Array(1e6)], { ifAbsent: true, signal })).rejects.toMatchObject({
+      code: "E_STORE_READ_ONLY",
+      hint: expect.stringContaining("destinations.nas.readOnly in /etc/ovault.yaml"),
+    });
+  });
+
+  test("cannot lock what its service does not hold", () => {
+    const wrap = (): ObjectStore => wrapStore(new MemoryStore(), entryWith({ lockDays: 7 }), unseen);
+    expect(wrap).toThrow(ConfigurationError);
+    expect(wrap).toThrow(/destination nas cannot hold/);
+  });
+});
