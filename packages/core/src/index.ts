@@ -45,6 +45,7 @@ export * from "./pipeline/plan-blocks.ts";
 export * from "./pipeline/pull-in-lanes.ts";
 export * from "./pipeline/restore-disk.ts";
 export * from "./pipeline/validate-extents.ts";
+export { IndexCache } from "./repository/index-cache.ts";
 export * from "./repository/layout.ts";
 export * from "./repository/protection.ts";
 export * from "./repository/recovery-points.ts";

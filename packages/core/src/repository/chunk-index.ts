@@ -3,7 +3,7 @@ import type { ChunkId } from "./digest.ts";
 import { DigestTable, NO_RECORD } from "./digest-table.ts";
 import type { PackListing } from "./index-format.ts";
 import { CODEC_AT, ENTRY_BYTES, OFFSET_AT, PLAIN_BYTES_AT, STORED_BYTES_AT } from "./pack-entries.ts";
-import { PackTable, type IndexedPack } from "./pack-table.ts";
+import { PackTable, type IndexedPack, type Memory, type PackTableShape } from "./pack-table.ts";
 
 /** Where a chunk lies. */
 export interface ChunkLocation {
@@ -12,6 +12,13 @@ export interface ChunkLocation {
   readonly storedBytes: number;
   readonly plainBytes: number;
   readonly codec: number;
+}
+
+/** Numbers of records, of slots, and what the packs take: the sizes of all arrays of an index. */
+export interface IndexShape {
+  readonly size: number;
+  readonly slots: number;
+  readonly packs: PackTableShape;
 }
 
 const SEGMENT_RECORDS = 1 << 15;
@@ -35,12 +42,37 @@ const PLAIN_MASK = (1 << PLAIN_BITS) - 1;
  * the next place of its chunk. At most 64 MiB for 2^20 chunks (1 TiB at 1 MiB blocks), packs included.
  */
 export class ChunkIndex {
-  readonly packs = new PackTable();
+  readonly packs: PackTable;
   readonly #segments: Uint32Array<ArrayBuffer>[] = [];
-  readonly #table = new DigestTable();
+  readonly #table: DigestTable;
   /** Records of places that do not hold what they should. */
   readonly #bad = new BitSet();
   #size = 0;
+
+  /** An empty one, or one of this shape whose memory is still to be filled with that of another. */
+  constructor(shape?: IndexShape) {
+    this.packs = new PackTable(shape?.packs);
+    this.#table = new DigestTable(shape?.slots);
+    this.#size = shape?.size ?? 0;
+    while (this.#segments.length * SEGMENT_RECORDS < this.#size) this.#addSegment();
+  }
+
+  get shape(): IndexShape {
+    return { size: this.#size, slots: this.#table.slots.length, packs: this.packs.shape };
+  }
+
+  /** Bytes of its memory. */
+  static bytesOf({ size, slots, packs }: IndexShape): number {
+    return (size * RECORD_WORDS + slots) * Uint32Array.BYTES_PER_ELEMENT + PackTable.bytesOf(packs);
+  }
+
+  /** The arrays it lives in. What is known to be bad is not in them. */
+  memory(): readonly Memory[] {
+    const records = this.#segments.map((segment, number) =>
+      segment.subarray(0, (this.#size - number * SEGMENT_RECORDS) * RECORD_WORDS),
+    );
+    return [...records, this.#table.slots, ...this.packs.memory()];
+  }
 
   /** Number of records. Every number that stands for a chunk is below it. */
   get size(): number {
@@ -203,7 +235,7 @@ export class ChunkIndex {
 
   #append(id: Uint32Array, mark: number): number {
     const record = this.#size;
-    if (record % SEGMENT_RECORDS === 0) this.#segments.push(new Uint32Array(SEGMENT_RECORDS * RECORD_WORDS));
+    if (record === this.#segments.length * SEGMENT_RECORDS) this.#addSegment();
     this.#size += 1;
     const segment = this.#segmentOf(record);
     segment.set(id, wordOf(record));
@@ -211,6 +243,10 @@ export class ChunkIndex {
     if (this.#table.hasRoomFor(this.#size)) this.#table.add(id[0] ?? 0, record);
     else this.#rebuildTable();
     return record;
+  }
+
+  #addSegment(): void {
+    this.#segments.push(new Uint32Array(SEGMENT_RECORDS * RECORD_WORDS));
   }
 
   #rebuildTable(): void {

@@ -1,11 +1,13 @@
 import type { Codec } from "../contract/codec.ts";
 import type { ObjectStore } from "../contract/object-store.ts";
+import { BitSet } from "../util/bit-set.ts";
 import { copyOf } from "../util/copy-of.ts";
 import { toHex } from "../util/hex.ts";
 import type { ChunkIndex } from "./chunk-index.ts";
 import type { ChunkId } from "./digest.ts";
 import { encodeIndex, type PackListing } from "./index-format.ts";
 import { indexKey, randomName } from "./layout.ts";
+import type { LoadedIndex } from "./loaded-index.ts";
 import type { PackKind } from "./pack-format.ts";
 import { PackWriter } from "./pack-writer.ts";
 import type { Protection } from "./protection.ts";
@@ -14,6 +16,8 @@ export interface ChunkWriterOptions {
   readonly store: ObjectStore;
   readonly protection: Protection;
   readonly index: ChunkIndex;
+  /** Told of the index objects that are put. */
+  readonly loaded: LoadedIndex;
   readonly codec: Codec;
   readonly packBytes: number;
   /** Kinds of which no chunk counts as known: they are stored again. For a run that met damage. */
@@ -34,8 +38,10 @@ const MAX_PUTS = 2;
 export class ChunkWriter {
   readonly #options: ChunkWriterOptions;
   readonly #packs: Readonly<Record<PackKind, PackWriter>>;
-  /** Taken by this writer and, unless stored anew, not yet in the index. */
+  /** Ids in hex of the chunks of packs that are not yet put. */
   readonly #taken = new Set<string>();
+  /** Chunks that were stored anew, by their numbers in the index. */
+  readonly #renewed = new BitSet();
   #unlisted: PackListing[] = [];
   #unlistedChunks = 0;
 
@@ -64,11 +70,9 @@ export class ChunkWriter {
    * `plain` belongs to the caller again when this resolves. Durable only after `finish`.
    */
   async store(kind: PackKind, id: ChunkId, plain: Uint8Array): Promise<number> {
-    const { index, anew, codec } = this.#options;
-    const again = anew.includes(kind);
-    if (!again && index.has(id)) return 0;
+    const { codec } = this.#options;
     const name = toHex(id);
-    if (this.#taken.has(name)) return 0;
+    if (this.#taken.has(name) || this.#isStored(kind, id)) return 0;
     this.#taken.add(name);
     const encoded = await codec.encode(plain);
     const chunk = { id, plainBytes: plain.byteLength, codec: encoded === undefined ? 0 : codec.id };
@@ -87,9 +91,21 @@ export class ChunkWriter {
     await Promise.all([this.#packs.data.idle(), this.#packs.pages.idle()]);
   }
 
+  #isStored(kind: PackKind, id: ChunkId): boolean {
+    const { index, anew } = this.#options;
+    if (!anew.includes(kind)) return index.has(id);
+    const entry = index.entryOf(id);
+    return entry !== undefined && this.#renewed.has(entry);
+  }
+
   async #onPut(listing: PackListing): Promise<void> {
-    this.#options.index.add(listing);
-    if (!this.#options.anew.includes(listing.kind)) for (const { id } of listing.entries) this.#taken.delete(toHex(id));
+    const { index, anew } = this.#options;
+    index.add(listing);
+    for (const { id } of listing.entries) {
+      this.#taken.delete(toHex(id));
+      const entry = index.entryOf(id);
+      if (anew.includes(listing.kind) && entry !== undefined) this.#renewed.add(entry);
+    }
     this.#unlisted.push(listing);
     this.#unlistedChunks += listing.entries.length;
     if (this.#unlistedChunks >= INDEX_CHUNKS) await this.#putIndex();
@@ -100,7 +116,12 @@ export class ChunkWriter {
     const listings = this.#unlisted;
     this.#unlisted = [];
     this.#unlistedChunks = 0;
-    const { store, signal } = this.#options;
-    await store.put(indexKey(randomName()), [await encodeIndex(listings)], { ifAbsent: true, signal });
+    const { store, index, loaded, signal } = this.#options;
+    const key = indexKey(randomName());
+    await store.put(key, [await encodeIndex(listings)], { ifAbsent: true, signal });
+    loaded.addOwn(
+      key,
+      Uint32Array.from(listings, (listing) => index.add(listing)),
+    );
   }
 }

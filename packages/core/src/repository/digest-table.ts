@@ -16,12 +16,13 @@ export class DigestTable {
   #slots: Uint32Array<ArrayBuffer>;
   #mask: number;
 
-  constructor(slots = new Uint32Array(FIRST_SLOTS)) {
-    this.#slots = slots;
-    this.#mask = slots.length - 1;
+  /** `slots` is a power of two. */
+  constructor(slots: number = FIRST_SLOTS) {
+    this.#slots = new Uint32Array(slots);
+    this.#mask = slots - 1;
   }
 
-  /** As they are: a later table can be made of them. */
+  /** The memory it lives in: filled with that of another table of this size, it is the same table. */
   get slots(): Uint32Array<ArrayBuffer> {
     return this.#slots;
   }

@@ -22,18 +22,17 @@ export async function loadIndex(
   signal: AbortSignal,
 ): Promise<void> {
   // Only what was known before the listing began can be missing from it.
-  const vanished = new Set([...loaded.keys(), ...loaded.damaged.keys()]);
+  const vanished = new Set(loaded.seen());
   async function* newObjects(): AsyncGenerator<ObjectInfo> {
     for await (const object of store.list(INDEX, { signal })) {
       vanished.delete(object.key);
-      if (!loaded.has(object.key)) yield object;
+      if (!loaded.see(object.key)) yield object;
     }
   }
   const load = (object: ObjectInfo, lane: AbortSignal): Promise<void> => loadObject(store, index, loaded, object, lane);
   await lastValueFrom(pullInLanes(newObjects(), LANES, load, signal), { defaultValue: undefined });
   for (const key of vanished) {
     for (const pack of loaded.delete(key)) index.packs.drop(pack);
-    loaded.damaged.delete(key);
   }
 }
 
@@ -47,12 +46,9 @@ async function loadObject(
   const { key } = object;
   try {
     const listings = await readIndexObject(store, object, signal);
-    if (loaded.has(key)) return; // by somebody who looked at the same time
-    loaded.add(
-      key,
-      Uint32Array.from(listings, (listing) => index.add(listing)),
-    );
-    loaded.damaged.delete(key);
+    if (loaded.see(key)) return; // read by somebody who looked at the same time
+    const packs = Uint32Array.from(listings, (listing) => index.add(listing));
+    loaded.add(key, packs);
   } catch (error) {
     if (hasCode(error, "E_OBJECT_NOT_FOUND")) return; // replaced while we were listing
     if (!hasCode(error, "E_INTEGRITY")) throw error;

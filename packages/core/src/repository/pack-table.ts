@@ -14,6 +14,15 @@ export interface IndexedPack {
   readonly state: PackState;
 }
 
+/** An array of an index, to be written and read as it is. */
+export type Memory = Uint8Array<ArrayBuffer> | Uint32Array<ArrayBuffer>;
+
+/** Numbers of packs and of slots. */
+export interface PackTableShape {
+  readonly length: number;
+  readonly slots: number;
+}
+
 const KINDS: readonly PackKind[] = ["data", "pages"];
 const STATES: readonly PackState[] = ["usable", "condemned", "gone"];
 const GONE = STATES.indexOf("gone");
@@ -28,11 +37,35 @@ const WORD_DIGITS = 8;
  * number, and gets a new one should it come back.
  */
 export class PackTable implements Iterable<IndexedPack> {
-  #names = new Uint32Array(NAME_WORDS);
-  #kinds = new Uint8Array(1);
-  #states = new Uint8Array(1);
-  readonly #table = new DigestTable();
-  #length = 0;
+  #names: Uint32Array<ArrayBuffer>;
+  #kinds: Uint8Array<ArrayBuffer>;
+  #states: Uint8Array<ArrayBuffer>;
+  readonly #table: DigestTable;
+  #length: number;
+
+  /** An empty one, or one of this shape whose memory is still to be filled with that of another. */
+  constructor(shape?: PackTableShape) {
+    this.#length = shape?.length ?? 0;
+    this.#names = new Uint32Array(this.#length * NAME_WORDS);
+    this.#kinds = new Uint8Array(this.#length);
+    this.#states = new Uint8Array(this.#length);
+    this.#table = new DigestTable(shape?.slots);
+  }
+
+  get shape(): PackTableShape {
+    return { length: this.#length, slots: this.#table.slots.length };
+  }
+
+  /** Bytes of its memory. */
+  static bytesOf({ length, slots }: PackTableShape): number {
+    return length * (NAME_WORDS * Uint32Array.BYTES_PER_ELEMENT + 2) + slots * Uint32Array.BYTES_PER_ELEMENT;
+  }
+
+  /** The arrays it lives in. */
+  memory(): readonly Memory[] {
+    const names = this.#names.subarray(0, this.#length * NAME_WORDS);
+    return [names, ...[this.#kinds, this.#states].map((facts) => facts.subarray(0, this.#length)), this.#table.slots];
+  }
 
   /** With those that are gone. */
   get length(): number {
@@ -89,6 +122,12 @@ export class PackTable implements Iterable<IndexedPack> {
 
   isGone(pack: number): boolean {
     return this.#states[pack] === GONE;
+  }
+
+  countGone(): number {
+    let gone = 0;
+    for (let pack = 0; pack < this.#length; pack += 1) if (this.isGone(pack)) gone += 1;
+    return gone;
   }
 
   drop(pack: number): void {

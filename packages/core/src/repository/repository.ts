@@ -18,6 +18,8 @@ import type { ChunkId } from "./digest.ts";
 import { copyOf } from "../util/copy-of.ts";
 import { condemnedPacks } from "./condemned-packs.ts";
 import { markDamage, readDamage, type KnownDamage } from "./damage-records.ts";
+import type { IndexCache } from "./index-cache.ts";
+import type { KnownIndex } from "./index-cache-format.ts";
 import { indexUnlistedPacks, loadIndex } from "./load-index.ts";
 import { LoadedIndex, type DamagedObject } from "./loaded-index.ts";
 import type { PackKind } from "./pack-format.ts";
@@ -55,6 +57,8 @@ export interface OpenOptions extends RepositoryAccess {
   readonly codecs?: readonly Codec[];
   /** Size at which a pack is put, in bytes. */
   readonly packBytes?: number;
+  /** What this machine remembers of index objects, so that only new ones are read. */
+  readonly indexCache?: IndexCache;
 }
 
 /**
@@ -70,10 +74,11 @@ export class Repository {
   readonly keys: KeyRing | undefined;
   readonly points: RecoveryPoints;
   readonly chunks: ChunkReader;
-  readonly index = new ChunkIndex();
+  readonly index: ChunkIndex;
   /** Places that did not hold their chunk when this process read them: ids in hex, by pack. */
   readonly badReads = new Map<string, Set<string>>();
-  readonly #loaded = new LoadedIndex();
+  readonly #loaded: LoadedIndex;
+  readonly #indexCache: IndexCache | undefined;
   readonly #damagedKeys: readonly DamagedObject[];
   /** Damaged packs, found when packs were asked for what no index object lists. */
   readonly #damagedPacks: DamagedObject[] = [];
@@ -90,6 +95,7 @@ export class Repository {
     store: ObjectStore,
     settings: RepositorySettings,
     { protection, keys, damaged }: OpenedProtection,
+    known: KnownIndex | undefined,
     options: OpenOptions,
   ) {
     this.store = protection.documents(store);
@@ -97,6 +103,9 @@ export class Repository {
     this.protection = protection;
     this.keys = keys;
     this.#damagedKeys = damaged;
+    this.index = known?.index ?? new ChunkIndex();
+    this.#loaded = known?.loaded ?? new LoadedIndex();
+    this.#indexCache = options.indexCache;
     this.#codec = options.codec ?? lz4;
     this.#packBytes = options.packBytes ?? DEFAULT_PACK_BYTES;
     this.#lockDays = options.lockDays;
@@ -137,8 +146,11 @@ export class Repository {
   static async open(store: ObjectStore, options: OpenOptions): Promise<Repository> {
     const { signal } = options;
     const settings = await readSettings(store, options);
-    const repository = new Repository(store, settings, await openProtection(store, settings, options), options);
+    const protection = await openProtection(store, settings, options);
+    const known = await options.indexCache?.load(settings.id, signal);
+    const repository = new Repository(store, settings, protection, known, options);
     await repository.refresh(signal);
+    await repository.#keepIndex();
     if (repository.#loaded.damaged.size > 0) await repository.completeIndex(signal);
     return repository;
   }
@@ -169,7 +181,7 @@ export class Repository {
   writer(signal: AbortSignal, anew: readonly PackKind[] = []): ChunkWriter {
     const { store, index, protection, retainUntil } = this;
     const shared = { store, index, protection, retainUntil, codec: this.#codec, packBytes: this.#packBytes };
-    return new ChunkWriter({ ...shared, anew, signal });
+    return new ChunkWriter({ ...shared, loaded: this.#loaded, anew, signal });
   }
 
   /**
@@ -193,8 +205,14 @@ export class Repository {
     return await BlockMapReader.open({ root, blockCount, loadPage, tolerant, signal });
   }
 
+  /** When nothing uses it any more. */
   async close(): Promise<void> {
+    await this.#keepIndex();
     await this.store.close();
+  }
+
+  async #keepIndex(): Promise<void> {
+    await this.#indexCache?.keep(this.settings.id, { index: this.index, loaded: this.#loaded });
   }
 
   #noteBadPlace(id: ChunkId, pack: string): void {
