@@ -23,6 +23,11 @@ const COMMANDS: readonly Entry[] = [
     load: () => import("./commands/doctor.ts"),
   },
   {
+    name: "destination",
+    summary: "set a destination up, or check that it can be trusted",
+    load: () => import("./commands/destination.ts"),
+  },
+  {
     name: "vms",
     summary: "list virtual machines and how each disk would be taken",
     load: () => import("./commands/vms.ts"),

@@ -7,8 +7,8 @@ import { DirectoryTree } from "./directory-tree.ts";
 import { mapSystemError } from "./map-system-error.ts";
 
 /**
- * Makes the directory of a new destination (0700); one that is there already is left as it is. Only `ovault init` calls
- * this: a store never makes its own root, or an unmounted NFS share would silently become a local directory. For the
+ * Makes the directory of a new destination (0700); one that is there already is left as it is. Only
+ * people call this, by `ovault init` and `ovault destination init`: a store never makes its own root, or an unmounted NFS share would silently become a local directory. For the
  * same reason the parent must exist.
  */
 export async function createFilesystemDestination(directory: string): Promise<void> {

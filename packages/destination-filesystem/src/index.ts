@@ -2,6 +2,7 @@ import { resolve } from "node:path";
 
 import { definePlugin, type Plugin } from "@ovault/core";
 
+import { createFilesystemDestination } from "./create-destination.ts";
 import { FilesystemStore } from "./filesystem-store.ts";
 import { options, type FilesystemOptions } from "./options.ts";
 
@@ -15,5 +16,6 @@ const plugin: Plugin<"destination", FilesystemOptions> = definePlugin({
   apiVersion: 1,
   options,
   create: ({ directory }, host) => FilesystemStore.open(resolve(host.baseDirectory, directory)),
+  prepare: ({ directory }, host) => createFilesystemDestination(resolve(host.baseDirectory, directory)),
 });
 export default plugin;

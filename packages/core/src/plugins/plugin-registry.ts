@@ -1,7 +1,7 @@
 import { validate } from "../config/validate.ts";
 import { didYouMean } from "../config/nearest.ts";
 import type { Origin } from "../config/origin.ts";
-import { API_VERSION, type Plugin, type PluginKind, type PluginKinds } from "../contract/plugin.ts";
+import { API_VERSION, type Plugin, type PluginHost, type PluginKind, type PluginKinds } from "../contract/plugin.ts";
 import { PluginError } from "../errors/errors.ts";
 
 /** Options of one plugin instance, and where they were written. */
@@ -67,6 +67,19 @@ export class PluginRegistry {
   ): Promise<PluginKinds[K]["product"]> {
     const plugin = this.get(kind, name);
     return await plugin.create(validate(plugin.options, options, origin, keysBeside), host);
+  }
+
+  /**
+   * Lets a destination make its own place where it is missing; one that cannot is left as it is.
+   * @throws as `create`; StoreError
+   */
+  async prepareDestination(
+    name: string,
+    { options, origin, keysBeside }: PluginOptions,
+    host: PluginHost,
+  ): Promise<void> {
+    const plugin = this.get("destination", name);
+    await plugin.prepare?.(validate(plugin.options, options, origin, keysBeside), host);
   }
 }
 

@@ -35,7 +35,7 @@ export const keys: readonly ObjectStoreCheck[] = [
     async run({ store, longestKey }, signal) {
       const wide = `${"x".repeat(LONGEST_NAME)}/${"y".repeat(LONGEST_NAME)}`;
       const long = keyOfLength(longestKey, LONGEST_NAME);
-      const deep = keyOfLength(longestKey, 1);
+      const deep = keyOfLength(longestKey, 8);
       const all = [wide, long, deep].toSorted();
       for (const key of all) {
         assertSame(await store.put(key, [textBytes(key)], { ifAbsent: true, signal }), "stored", "the put");
