@@ -24,14 +24,25 @@ export async function* leavesOf(
   skip: (page: ChunkId) => boolean = () => false,
 ): AsyncGenerator<MapLeaf> {
   for (let leaf = 0; leaf < map.leafCount; leaf += 1) {
-    const blocks = { first: leaf * PAGE_ENTRIES, count: map.blocksOfLeaf(leaf) };
-    try {
-      const page = map.leafId(leaf);
-      if (page === null) yield { kind: "zero", ...blocks };
-      else if (!skip(page)) yield { kind: "blocks", ...blocks, page, ids: await map.leaf(leaf, signal) };
-    } catch (error) {
-      if (!hasCode(error, "E_INTEGRITY")) throw error;
-      yield { kind: "lost", ...blocks, error };
-    }
+    const part = await readLeaf(map, leaf, signal, skip);
+    if (part !== undefined) yield part;
+  }
+}
+
+/** One leaf; undefined when `skip` knows its page. Throws no IntegrityError. */
+export async function readLeaf(
+  map: BlockMapReader,
+  leaf: number,
+  signal: AbortSignal,
+  skip: (page: ChunkId) => boolean,
+): Promise<MapLeaf | undefined> {
+  const blocks = { first: leaf * PAGE_ENTRIES, count: map.blocksOfLeaf(leaf) };
+  try {
+    const page = map.leafId(leaf);
+    if (page === null) return { kind: "zero", ...blocks };
+    return skip(page) ? undefined : { kind: "blocks", ...blocks, page, ids: await map.leaf(leaf, signal) };
+  } catch (error) {
+    if (!hasCode(error, "E_INTEGRITY")) throw error;
+    return { kind: "lost", ...blocks, error };
   }
 }

@@ -5,8 +5,8 @@ import { copyOf } from "../util/copy-of.ts";
 import { toHex } from "../util/hex.ts";
 import type { ChunkIndex } from "./chunk-index.ts";
 import type { ChunkId } from "./digest.ts";
-import { encodeIndex, type PackListing } from "./index-format.ts";
-import { indexKey, randomName } from "./layout.ts";
+import type { PackListing } from "./index-format.ts";
+import { IndexWriter } from "./index-writer.ts";
 import type { LoadedIndex } from "./loaded-index.ts";
 import type { PackKind } from "./pack-format.ts";
 import { PackWriter } from "./pack-writer.ts";
@@ -27,8 +27,6 @@ export interface ChunkWriterOptions {
   readonly signal: AbortSignal;
 }
 
-/** Chunks listed by one index object, at most; an interrupted run loses the knowledge of fewer than this. */
-const INDEX_CHUNKS = 64 * 1024;
 const MAX_PUTS = 2;
 
 /**
@@ -38,12 +36,11 @@ const MAX_PUTS = 2;
 export class ChunkWriter {
   readonly #options: ChunkWriterOptions;
   readonly #packs: Readonly<Record<PackKind, PackWriter>>;
+  readonly #index: IndexWriter;
   /** Ids in hex of the chunks of packs that are not yet put. */
   readonly #taken = new Set<string>();
   /** Chunks that were stored anew, by their numbers in the index. */
   readonly #renewed = new BitSet();
-  #unlisted: PackListing[] = [];
-  #unlistedChunks = 0;
 
   constructor(options: ChunkWriterOptions) {
     this.#options = options;
@@ -59,6 +56,16 @@ export class ChunkWriter {
         signal: options.signal,
       });
     this.#packs = { data: packWriter("data"), pages: packWriter("pages") };
+    const { store, index, loaded, signal } = options;
+    this.#index = new IndexWriter({
+      store,
+      onPut: (key, listings) =>
+        loaded.addOwn(
+          key,
+          Uint32Array.from(listings, (listing) => index.add(listing)),
+        ),
+      signal,
+    });
   }
 
   idOf(plain: Uint8Array): Promise<ChunkId> {
@@ -83,7 +90,7 @@ export class ChunkWriter {
   async finish(): Promise<void> {
     await this.#packs.data.finish();
     await this.#packs.pages.finish();
-    await this.#putIndex();
+    await this.#index.finish();
   }
 
   /** Waits until nothing is in flight, whatever became of it. */
@@ -106,22 +113,6 @@ export class ChunkWriter {
       const entry = index.entryOf(id);
       if (anew.includes(listing.kind) && entry !== undefined) this.#renewed.add(entry);
     }
-    this.#unlisted.push(listing);
-    this.#unlistedChunks += listing.entries.length;
-    if (this.#unlistedChunks >= INDEX_CHUNKS) await this.#putIndex();
-  }
-
-  async #putIndex(): Promise<void> {
-    if (this.#unlisted.length === 0) return;
-    const listings = this.#unlisted;
-    this.#unlisted = [];
-    this.#unlistedChunks = 0;
-    const { store, index, loaded, signal } = this.#options;
-    const key = indexKey(randomName());
-    await store.put(key, [await encodeIndex(listings)], { ifAbsent: true, signal });
-    loaded.addOwn(
-      key,
-      Uint32Array.from(listings, (listing) => index.add(listing)),
-    );
+    await this.#index.add(listing);
   }
 }

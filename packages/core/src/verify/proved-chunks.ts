@@ -1,16 +1,15 @@
 import type { ChunkIndex } from "../repository/chunk-index.ts";
+import { ChunkSet } from "../repository/chunk-set.ts";
 import type { ChunkId } from "../repository/digest.ts";
-import { BitSet } from "../util/bit-set.ts";
 
-/** Chunks of blocks that were read and match their digests: one bit each. */
+/** Chunks of blocks that were read and match their digests. */
 export class ProvedChunks {
-  readonly #index: ChunkIndex;
-  readonly #entries = new BitSet();
+  readonly #set: ChunkSet;
   #chunks = 0;
   #bytes = 0;
 
   constructor(index: ChunkIndex) {
-    this.#index = index;
+    this.#set = new ChunkSet(index);
   }
 
   /** Distinct ones. */
@@ -24,14 +23,12 @@ export class ProvedChunks {
   }
 
   has(id: ChunkId): boolean {
-    const entry = this.#index.entryOf(id);
-    return entry !== undefined && this.#entries.has(entry);
+    return this.#set.has(id);
   }
 
   /** What the index does not know is not counted: nothing refers to it yet. */
   add(id: ChunkId, plainBytes: number): void {
-    const entry = this.#index.entryOf(id);
-    if (entry === undefined || !this.#entries.add(entry)) return;
+    if (!this.#set.add(id)) return;
     this.#chunks += 1;
     this.#bytes += plainBytes;
   }

@@ -5,9 +5,9 @@ import { LostRanges } from "../pipeline/lost-ranges.ts";
 import { pullInLanes } from "../pipeline/pull-in-lanes.ts";
 import { leavesOf } from "../repository/block-map-leaves.ts";
 import type { BlockMapReader } from "../repository/block-map-reader.ts";
+import { ChunkSet } from "../repository/chunk-set.ts";
 import type { ChunkId } from "../repository/digest.ts";
 import type { Repository } from "../repository/repository.ts";
-import { BitSet } from "../util/bit-set.ts";
 import { messageOf } from "../util/message-of.ts";
 import { type Damage, failureOf } from "./damage.ts";
 import { PackFindings } from "./pack-findings.ts";
@@ -65,14 +65,16 @@ class PointProof {
   readonly #proved: ProvedChunks;
   readonly #options: VerifyOptions;
   /** Pages of which every chunk was proved: most pages of a point are those of the point before. */
-  readonly #soundPages = new BitSet();
+  readonly #soundPages: ChunkSet;
   /** Chunks that were tried and could not be read. */
-  readonly #lostChunks = new BitSet();
+  readonly #lostChunks: ChunkSet;
 
   constructor(repository: Repository, proved: ProvedChunks, options: VerifyOptions) {
     this.#repository = repository;
     this.#proved = proved;
     this.#options = options;
+    this.#soundPages = new ChunkSet(repository.index);
+    this.#lostChunks = new ChunkSet(repository.index);
   }
 
   async damageOf(point: RecoveryPoint, record: DiskRecord): Promise<readonly Damage[]> {
@@ -103,11 +105,7 @@ class PointProof {
     blockBytes: number,
     lose: (offset: number, length: number, reason: string) => void,
   ): AsyncGenerator<BlockToProve> {
-    const { index } = this.#repository;
-    const isSound = (page: ChunkId): boolean => {
-      const entry = index.entryOf(page);
-      return entry !== undefined && this.#soundPages.has(entry);
-    };
+    const isSound = (page: ChunkId): boolean => this.#soundPages.has(page);
     for await (const part of leavesOf(map, this.#options.signal, isSound)) {
       const offset = part.first * blockBytes;
       if (part.kind === "lost") lose(offset, part.count * blockBytes, messageOf(part.error));
@@ -120,28 +118,23 @@ class PointProof {
   #finishBlock(leaf: LeafToProve, whole: boolean): void {
     leaf.blocksLeft -= 1;
     leaf.whole &&= whole;
-    const entry = this.#repository.index.entryOf(leaf.page);
-    if (leaf.blocksLeft === 0 && leaf.whole && entry !== undefined) this.#soundPages.add(entry);
+    if (leaf.blocksLeft === 0 && leaf.whole) this.#soundPages.add(leaf.page);
   }
 
   /** The reason why a chunk cannot be read, or undefined. A chunk that many blocks share is read once. */
   async #failureOf(id: ChunkId, signal: AbortSignal): Promise<string | undefined> {
-    const { index, chunks } = this.#repository;
     if (this.#proved.has(id)) return undefined;
-    const before = index.entryOf(id);
-    if (before !== undefined && this.#lostChunks.has(before)) return "its chunk is damaged";
+    if (this.#lostChunks.has(id)) return "its chunk is damaged";
     let plainBytes = 0;
     const reason = await failureOf(async () => {
-      plainBytes = (await chunks.load(id, signal)).byteLength;
+      plainBytes = (await this.#repository.chunks.load(id, signal)).byteLength;
     });
     if (reason === undefined) {
       this.#proved.add(id, plainBytes);
       this.#options.onProgress?.({ chunks: this.#proved.chunks, bytes: this.#proved.bytes });
       return undefined;
     }
-    // Asked again: a chunk of a lost index object is known only since it was loaded.
-    const entry = index.entryOf(id);
-    if (entry !== undefined) this.#lostChunks.add(entry);
+    this.#lostChunks.add(id);
     return reason;
   }
 }
