@@ -2,6 +2,6 @@ export * from "./check.ts";
 export * from "./object-store/check-object-store.ts";
 export * from "./object-store/object-store-check.ts";
 export * from "./object-store/object-store-checks.ts";
-export * from "./object-store/store-under-test.ts";
+export { LONGEST_KEY, type StoreUnderTest } from "./object-store/store-under-test.ts";
 export * from "./run-check.ts";
 export * from "./stores/below.ts";
