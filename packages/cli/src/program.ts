@@ -35,7 +35,11 @@ const COMMANDS: readonly Entry[] = [
   { name: "backup", summary: "back up virtual machines", load: () => import("./commands/backup.ts") },
   { name: "points", summary: "list recovery points", load: () => import("./commands/points.ts") },
   { name: "show", summary: "show one recovery point", load: () => import("./commands/show.ts") },
-  { name: "forget", summary: "remove a recovery point", load: () => import("./commands/forget.ts") },
+  {
+    name: "forget",
+    summary: "remove recovery points, named or by rules",
+    load: () => import("./commands/forget.ts"),
+  },
   {
     name: "restore",
     summary: "restore a virtual machine, or one disk to a file",

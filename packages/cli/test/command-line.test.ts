@@ -48,6 +48,10 @@ describe("the command line", () => {
     [["restore", "p1", "--as", "x", "--mac", "any"], /'any' is invalid.*keep, new/],
     [["doctor", "--yes"], /--yes is for --fix/],
     [["verify", "p1", "--all"], /not both/],
+    [["forget"], /nothing says which points to forget/],
+    [["forget", "p1", "--keep-last", "1"], /choose one/],
+    [["forget", "p1", "--vm", "web01"], /--vm and --time-zone are for rules/],
+    [["forget", "--keep-last", "0"], /'0' is invalid.*whole number from 1/],
   ])("%j is a usage error", async (args, message) => {
     const { exitCode, stdout, stderr } = await runOvault(args, { cwd });
     expect(stderr).toMatch(message);

@@ -63,8 +63,8 @@ describe("a destination's store", () => {
   });
 
   test("cannot lock what its service does not hold", () => {
-    const wrap = (): ObjectStore => wrapStore(new MemoryStore(), entryWith({ lockDays: 7 }), unseen);
-    expect(wrap).toThrow(ConfigurationError);
-    expect(wrap).toThrow(/destination nas cannot hold/);
+    const entry = entryWith({ lockDays: 7 });
+    expect(() => wrapStore(new MemoryStore(), entry, unseen)).toThrow(ConfigurationError);
+    expect(() => wrapStore(new MemoryStore(), entry, unseen)).toThrow(/destination nas cannot hold/);
   });
 });

@@ -1,37 +1,119 @@
-import { examples, type CommandContext, type Define } from "../command.ts";
-import { Installation } from "../installation.ts";
-import { formatTime } from "../output/format.ts";
-import { text } from "../output/view.ts";
-import { findPoint } from "../select/find-point.ts";
-import { summarizePoint, type PointSummary } from "./point-summary.ts";
+import { chooseEntry, ConfigurationError, UsageError, type Configuration, type RetentionRules } from "@ovault/core";
+import { InvalidArgumentError } from "commander";
 
-interface ForgetOptions {
+import { collect, examples, type CommandContext, type Define } from "../command.ts";
+import { Installation } from "../installation.ts";
+import { planByName, planByRules } from "./forget-plan.ts";
+import { forgetData, forgetView, type ForgetOutcome } from "./forget-view.ts";
+
+interface ForgetOptions extends RetentionRules {
+  readonly vm?: readonly string[];
+  readonly retention?: boolean;
+  readonly timeZone?: string;
+  readonly dryRun?: boolean;
   readonly from?: string;
 }
 
 export const define: Define = (command, invoke) => {
   command
-    .argument("<point>", "id, a unique beginning of it, or VM@latest")
+    .argument("[point...]", "ids, unique beginnings of them, or VM@latest; without any, rules say what goes")
+    .option("--keep-last <n>", "keep the newest n points of each virtual machine", parseCount)
+    .option("--keep-daily <n>", "keep the newest point of each of the newest n days that have one", parseCount)
+    .option("--keep-weekly <n>", "the same for weeks", parseCount)
+    .option("--keep-monthly <n>", "the same for months", parseCount)
+    .option("--keep-yearly <n>", "the same for years", parseCount)
+    .option("--retention", "take the rules from `retention` of the destination in ovault.yaml")
+    .option("--vm <vm>", "by rules only points of this virtual machine: name or id; repeatable", collect)
+    .option("--time-zone <zone>", "where days begin, like Europe/Berlin (default: of this machine)")
+    .option("--dry-run", "show what would go and what stays, and change nothing")
     .option("--from <destination>", "destination to look in")
-    .addHelpText("after", examples(["ovault forget 0192f3", "other points are not affected"]))
-    .action((point: string, options: ForgetOptions) =>
+    .addHelpText(
+      "after",
+      examples(
+        ["ovault forget 0192f3", "one point; others are not affected"],
+        ["ovault forget --keep-daily 7 --keep-weekly 4 --dry-run", "what these rules would do"],
+        ["ovault forget --retention --vm web01", "by the rules of the destination"],
+      ),
+    )
+    .action((names: readonly string[], options: ForgetOptions) =>
       invoke(command, async (context) => {
-        const forgotten = await forgetPoint(context, point, options);
-        const { id, vm, takenAt } = forgotten;
-        return { data: { forgotten }, view: [text(`forgot ${id}: ${vm.name} as of ${formatTime(takenAt)}`)] };
+        const outcome = await forget(context, names, options);
+        return { data: forgetData(outcome), view: forgetView(outcome) };
       }),
     );
 };
 
-/** Removes one recovery point; its blocks stay in the repository, for the points that share them. */
-export async function forgetPoint(
+/**
+ * Removes the points named or, without names, those that no rule keeps. Their blocks stay in the repository until it is
+ * pruned.
+ */
+export async function forget(
   context: CommandContext,
-  wanted: string,
-  { from }: ForgetOptions,
-): Promise<PointSummary> {
+  names: readonly string[],
+  options: ForgetOptions,
+): Promise<ForgetOutcome> {
+  const rules = rulesOf(options);
+  assertOneWay(names, options, rules);
   await using installation = await Installation.open(context);
-  const repository = await installation.repository(from);
-  const point = await findPoint(repository, wanted, context.signal);
-  await repository.points.forget(point, context.signal);
-  return summarizePoint(point);
+  const repository = await installation.repository(options.from);
+  const { signal } = context;
+  const { vm: vms = [], timeZone, dryRun = false } = options;
+  const plan =
+    names.length > 0
+      ? await planByName(repository, names, signal)
+      : await planByRules(repository, {
+          rules: rules ?? configuredRules(installation.configuration, options.from),
+          vms,
+          timeZone,
+          signal,
+        });
+  if (!dryRun) for (const point of plan.forget) await repository.points.forget(point, signal);
+  return { ...plan, dryRun };
+}
+
+function rulesOf({
+  keepLast,
+  keepDaily,
+  keepWeekly,
+  keepMonthly,
+  keepYearly,
+}: ForgetOptions): RetentionRules | undefined {
+  const rules = { keepLast, keepDaily, keepWeekly, keepMonthly, keepYearly };
+  return Object.values(rules).some((count) => count !== undefined) ? rules : undefined;
+}
+
+function configuredRules(configuration: Configuration, from: string | undefined): RetentionRules {
+  const { name, settings, origin } = chooseEntry(configuration, "destination", from);
+  if (settings.retention !== undefined) return settings.retention;
+  throw new ConfigurationError(`destination ${name} has no retention rules`, {
+    context: { file: origin.file, destination: name },
+    hint: `Add destinations.${name}.retention to ${origin.file}, or give rules such as --keep-daily 7.`,
+  });
+}
+
+/** Names, rules of the command line, or rules of the destination: one of them says what goes. */
+function assertOneWay(
+  names: readonly string[],
+  { retention, vm, timeZone }: ForgetOptions,
+  rules: RetentionRules | undefined,
+): void {
+  const byName = names.length > 0;
+  const ways = [byName, rules !== undefined, retention === true].filter(Boolean).length;
+  if (ways === 0) {
+    throw new UsageError("nothing says which points to forget", {
+      hint: "Name points, give rules such as --keep-daily 7, or --retention for those of the destination.",
+    });
+  }
+  if (ways > 1) {
+    throw new UsageError("points are forgotten by name, by --keep-… or by --retention: choose one");
+  }
+  if (byName && (vm !== undefined || timeZone !== undefined)) {
+    throw new UsageError("--vm and --time-zone are for rules, not for points that are named");
+  }
+}
+
+function parseCount(written: string): number {
+  const count = Number(written);
+  if (/^\d+$/.test(written) && Number.isSafeInteger(count) && count > 0) return count;
+  throw new InvalidArgumentError("It is a whole number from 1.");
 }

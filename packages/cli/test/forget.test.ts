@@ -1,0 +1,204 @@
+import { mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+
+import { newPointId, type RecoveryPoint, Redactor, Repository } from "@ovault/core";
+import { createFilesystemDestination, FilesystemStore } from "@ovault/destination-filesystem";
+
+import type { CommandContext } from "../src/command.ts";
+import { forget } from "../src/commands/forget.ts";
+import { forgetData, forgetView } from "../src/commands/forget-view.ts";
+import { layOut } from "../src/output/layout.ts";
+import { Terminal } from "../src/output/terminal.ts";
+
+const { signal } = new AbortController();
+
+let directory: string;
+let context: CommandContext;
+let repository: Repository;
+
+beforeEach(async () => {
+  directory = await mkdtemp(join(tmpdir(), "ovault-forget-"));
+  await createFilesystemDestination(join(directory, "nas"));
+  repository = await Repository.create(await FilesystemStore.open(join(directory, "nas")), { signal });
+  const redactor = new Redactor();
+  context = {
+    signal,
+    configFile: join(directory, "ovault.yaml"),
+    debug: false,
+    redactor,
+    terminal: new Terminal({ out: process.stdout, err: process.stderr }, redactor, { quiet: true }),
+    interruption: { remainder: () => Promise.resolve([]) },
+  };
+  await configure("retention: { keepLast: 1 }");
+});
+afterEach(async () => {
+  await repository.close();
+  await rm(directory, { recursive: true, force: true });
+});
+
+async function configure(...settings: readonly string[]): Promise<void> {
+  const lines = ["type: filesystem", "directory: nas", ...settings].map((line) => `    ${line}`);
+  await writeFile(context.configFile, ["destinations:", "  nas:", ...lines].join("\n"));
+}
+
+async function seal(vm: string, takenAt: string): Promise<string> {
+  const point: RecoveryPoint = {
+    id: newPointId(new Date(takenAt)),
+    vm: { id: `id-of-${vm}`, name: vm, manager: "lab", status: "up", disks: [], attributes: {} },
+    takenAt: new Date(takenAt).toISOString(),
+    sealedAt: new Date(takenAt).toISOString(),
+    runId: "run",
+    strategy: "model",
+    basePoint: null,
+    consistency: "crash",
+    blockBytes: repository.settings.blockBytes,
+    disks: [],
+    skipped: [],
+    documents: [],
+    warnings: [],
+    ovaultVersion: "0.0.0",
+  };
+  await repository.points.seal(point, signal);
+  return point.id;
+}
+
+async function left(): Promise<readonly string[]> {
+  return (await repository.points.list(signal)).points.map(({ id }) => id);
+}
+
+async function daysKept(timeZone: string): Promise<readonly (readonly string[])[]> {
+  const { kept } = forgetData(await forget(context, [], { keepDaily: 9, timeZone, dryRun: true }));
+  return kept.map(({ reasons }) => reasons);
+}
+
+async function warningsOf(...names: readonly string[]): Promise<readonly string[]> {
+  return forgetData(await forget(context, names, { dryRun: true })).warnings;
+}
+
+describe("forgetting by rules", () => {
+  test("keeps what they say of each machine, and tells why", async () => {
+    const [a1, a2, a3, b1] = [
+      await seal("web01", "2026-11-19T23:30:00Z"),
+      await seal("web01", "2026-11-20T10:00:00Z"),
+      await seal("web01", "2026-11-20T22:30:00Z"),
+      await seal("db01", "2024-01-01T00:00:00Z"),
+    ];
+    const rules = { keepDaily: 2, keepYearly: 1, timeZone: "UTC" };
+    const planned = forgetData(await forget(context, [], { ...rules, dryRun: true }));
+    expect(planned).toMatchObject({
+      dryRun: true,
+      forgotten: [{ id: a2, vm: { name: "web01" } }],
+      kept: [
+        { point: { id: b1 }, reasons: ["daily 2024-01-01", "yearly 2024"] },
+        { point: { id: a1 }, reasons: ["daily 2026-11-19"] },
+        { point: { id: a3 }, reasons: ["daily 2026-11-20", "yearly 2026"] },
+      ],
+      warnings: [],
+    });
+    expect((await left()).length).toBe(4);
+    expect(forgetData(await forget(context, [], rules))).toEqual({ ...planned, dryRun: false });
+    expect(await left()).toEqual([b1, a1, a3]);
+  });
+
+  test("counts days in the time zone that is named", async () => {
+    await seal("web01", "2026-11-19T23:30:00Z");
+    await seal("web01", "2026-11-20T10:00:00Z");
+    await seal("web01", "2026-11-20T23:30:00Z");
+    expect(await daysKept("UTC")).toEqual([["daily 2026-11-19"], ["daily 2026-11-20"]]);
+    expect(await daysKept("Europe/Berlin")).toEqual([["daily 2026-11-20"], ["daily 2026-11-21"]]);
+    await expect(daysKept("Mars/Olympus")).rejects.toMatchObject({ code: "E_USAGE" });
+  });
+
+  test("can be for some machines only, by name or id", async () => {
+    const [, web2, db1, db2] = [
+      await seal("web01", "2026-01-01T00:00:00Z"),
+      await seal("web01", "2026-01-02T00:00:00Z"),
+      await seal("db01", "2026-01-03T00:00:00Z"),
+      await seal("db01", "2026-01-04T00:00:00Z"),
+    ];
+    await forget(context, [], { keepLast: 1, vm: ["id-of-web01", "web01"] });
+    expect(await left()).toEqual([web2, db1, db2]);
+    await expect(forget(context, [], { keepLast: 1, vm: ["web1"] })).rejects.toThrow('did you mean "web01"');
+  });
+
+  test("can be by those of the destination", async () => {
+    await seal("web01", "2026-01-01T00:00:00Z");
+    const newest = await seal("web01", "2026-01-02T00:00:00Z");
+    await forget(context, [], { retention: true });
+    expect(await left()).toEqual([newest]);
+    await configure();
+    await expect(forget(context, [], { retention: true })).rejects.toMatchObject({
+      code: "E_CONFIGURATION",
+      message: expect.stringContaining("destination nas has no retention rules"),
+    });
+  });
+
+  test("never touches a manifest that does not prove itself, and tells of it", async () => {
+    await seal("web01", "2026-01-01T00:00:00Z");
+    const damaged = await seal("web01", "2026-01-02T00:00:00Z");
+    const newest = await seal("web01", "2026-01-03T00:00:00Z");
+    const folder = join("points", repository.protection.folderOf("id-of-web01"));
+    await writeFile(join(directory, "nas", folder, damaged), "nonsense");
+    const { warnings } = forgetData(await forget(context, [], { keepLast: 1 }));
+    expect(warnings).toEqual([expect.stringContaining(`${folder}/${damaged} is damaged and left alone`)]);
+    expect((await readdir(join(directory, "nas", folder))).toSorted()).toEqual([damaged, newest]);
+  });
+});
+
+describe("forgetting by name", () => {
+  test("takes ids, beginnings of them and VM@latest, each point once", async () => {
+    const [old, middle, latest] = [
+      await seal("web01", "2025-01-01T00:00:00Z"),
+      await seal("web01", "2026-01-02T00:00:00Z"),
+      await seal("web01", "2026-02-02T00:00:00Z"),
+    ];
+    const { forgotten } = forgetData(await forget(context, [old, "2025", "web01@latest", latest], {}));
+    expect(forgotten.map(({ id }) => id)).toEqual([old, latest]);
+    expect(await left()).toEqual([middle]);
+  });
+
+  test("forgets the newest point of a machine only with a warning", async () => {
+    const [old, newest] = [await seal("web01", "2026-01-01T00:00:00Z"), await seal("web01", "2026-01-02T00:00:00Z")];
+    expect(await warningsOf(old)).toEqual([]);
+    expect(await warningsOf(newest)).toEqual([
+      `${newest} is the newest point of web01: the next backup starts from an older point, and may have to read everything`,
+    ]);
+    expect(await warningsOf(old, newest)).toEqual([
+      `${newest} is the newest point of web01: the next backup will be full`,
+    ]);
+    expect((await left()).length).toBe(2);
+  });
+
+  test("forgets nothing when one of the names is wrong", async () => {
+    const point = await seal("web01", "2026-01-01T00:00:00Z");
+    await expect(forget(context, [point, "none"], {})).rejects.toMatchObject({ code: "E_NOT_FOUND" });
+    expect(await left()).toEqual([point]);
+  });
+});
+
+describe("what is forgotten", () => {
+  test("is shown with what is kept, machine by machine, and says what frees the space", async () => {
+    const [a1, a2] = [await seal("web01", "2026-01-01T12:00:00Z"), await seal("web01", "2026-01-02T12:00:00Z")];
+    const b1 = await seal("db01", "2026-01-03T12:00:00Z");
+    const planned = layOut(forgetView(await forget(context, [], { keepLast: 1, dryRun: true })));
+    expect(planned).toMatch(
+      new RegExp(`db01 +${b1} .* kept +last\nweb01 +${a1} .* would go\nweb01 +${a2} .* kept +last\n`),
+    );
+    expect(planned).toContain("1 recovery point would be forgotten, 2 kept; nothing was changed");
+    const done = layOut(forgetView(await forget(context, [], { keepLast: 1 })));
+    expect(done).toContain("1 recovery point forgotten, 2 kept; `ovault prune` frees their space");
+  });
+
+  test("stays where the destination is set to be read-only", async () => {
+    await configure("readOnly: true");
+    const point = await seal("web01", "2026-01-01T00:00:00Z");
+    await expect(forget(context, [point], {})).rejects.toMatchObject({
+      code: "E_STORE_READ_ONLY",
+      hint: expect.stringContaining("destinations.nas.readOnly"),
+    });
+    expect(await left()).toEqual([point]);
+  });
+});
