@@ -60,7 +60,11 @@ export async function decodeIndex(object: Uint8Array, key: string): Promise<Pack
       name: bytes.toString("hex", at, at + NAME_BYTES),
       kind: kindOf(bytes.readUInt8(at + NAME_BYTES), key),
       dataEnd,
-      entries: PackEntries.parse(bytes.subarray(entriesAt, next), dataEnd, key),
+      entries: PackEntries.parse(
+        new Uint8Array(bytes.buffer, bytes.byteOffset + entriesAt, next - entriesAt),
+        dataEnd,
+        key,
+      ),
     });
     at = next;
   }

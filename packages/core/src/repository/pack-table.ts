@@ -28,7 +28,8 @@ const STATES: readonly PackState[] = ["usable", "condemned", "gone"];
 const GONE = STATES.indexOf("gone");
 const CONDEMNED = STATES.indexOf("condemned");
 
-const NAME = /^([0-9a-f]{8})([0-9a-f]{8})([0-9a-f]{8})([0-9a-f]{8})$/;
+const DIGIT_0 = 0x30;
+const LETTER_A = 0x61;
 const NAME_WORDS = 4;
 const WORD_DIGITS = 8;
 
@@ -41,6 +42,8 @@ export class PackTable implements Iterable<IndexedPack> {
   #kinds: Uint8Array<ArrayBuffer>;
   #states: Uint8Array<ArrayBuffer>;
   readonly #table: DigestTable;
+  /** The name that is looked for. */
+  readonly #asked = new Uint32Array(NAME_WORDS);
   #length: number;
 
   /** An empty one, or one of this shape whose memory is still to be filled with that of another. */
@@ -90,26 +93,25 @@ export class PackTable implements Iterable<IndexedPack> {
 
   /** Of the pack of this name that is not gone. */
   numberOf(name: string): number | undefined {
-    const words = wordsOf(name);
-    if (words === undefined) return undefined;
+    const words = this.#asked;
+    if (!readName(name, words)) return undefined;
     const hash = words[0] ?? 0;
     for (let slot = this.#table.first(hash); ; slot = this.#table.next(slot, hash)) {
       const pack = this.#table.recordAt(slot);
       if (pack === NO_RECORD) return undefined;
-      if (!this.isGone(pack) && words.every((word, at) => this.#names[pack * NAME_WORDS + at] === word)) return pack;
+      if (!this.isGone(pack) && this.#isNamed(pack, words)) return pack;
     }
   }
 
   /** Its number. The name is 32 hex digits, and that of no pack here that is not gone. */
   add(name: string, kind: PackKind): number {
-    const words = wordsOf(name);
-    if (words === undefined) throw new RangeError(`${name} is not the name of a pack`);
+    if (!readName(name, this.#asked)) throw new RangeError(`${name} is not the name of a pack`);
     const pack = this.#length;
     this.#length += 1;
     this.#names = grown(this.#names, this.#length * NAME_WORDS);
     this.#kinds = grown(this.#kinds, this.#length);
     this.#states = grown(this.#states, this.#length);
-    this.#names.set(words, pack * NAME_WORDS);
+    this.#names.set(this.#asked, pack * NAME_WORDS);
     this.#kinds[pack] = KINDS.indexOf(kind);
     if (this.#table.hasRoomFor(this.#length)) this.#table.add(this.#names[pack * NAME_WORDS] ?? 0, pack);
     else this.#rebuildTable();
@@ -143,14 +145,26 @@ export class PackTable implements Iterable<IndexedPack> {
     }
   }
 
+  #isNamed(pack: number, words: Uint32Array): boolean {
+    for (let at = 0; at < NAME_WORDS; at += 1) if (this.#names[pack * NAME_WORDS + at] !== words[at]) return false;
+    return true;
+  }
+
   #rebuildTable(): void {
     this.#table.clear(this.#length);
     for (let pack = 0; pack < this.#length; pack += 1) this.#table.add(this.#names[pack * NAME_WORDS] ?? 0, pack);
   }
 }
 
-function wordsOf(name: string): readonly number[] | undefined {
-  return NAME.exec(name)
-    ?.slice(1)
-    .map((digits) => Number.parseInt(digits, 16));
+/** Reads 32 lower-case hex digits into four words. False when the text is anything else. */
+function readName(name: string, words: Uint32Array): boolean {
+  if (name.length !== NAME_WORDS * WORD_DIGITS) return false;
+  for (let at = 0; at < name.length; at += 1) {
+    const code = name.charCodeAt(at);
+    const digit = code < LETTER_A ? code - DIGIT_0 : code - LETTER_A + 10;
+    if (digit < 0 || digit > 15 || (code < LETTER_A && digit > 9)) return false;
+    const word = Math.floor(at / WORD_DIGITS);
+    words[word] = ((words[word] ?? 0) << 4) | digit;
+  }
+  return true;
 }
