@@ -6,8 +6,10 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 
 import { newPointId, type RecoveryPoint, Redactor, Repository } from "@ovault/core";
 import { createFilesystemDestination, FilesystemStore } from "@ovault/destination-filesystem";
+import { HoldingStore } from "@ovault/testkit";
 
 import type { CommandContext } from "../src/command.ts";
+import { planByRules } from "../src/commands/forget-plan.ts";
 import { forget } from "../src/commands/forget.ts";
 import { forgetData, forgetView } from "../src/commands/forget-view.ts";
 import { layOut } from "../src/output/layout.ts";
@@ -44,7 +46,7 @@ async function configure(...settings: readonly string[]): Promise<void> {
   await writeFile(context.configFile, ["destinations:", "  nas:", ...lines].join("\n"));
 }
 
-async function seal(vm: string, takenAt: string): Promise<string> {
+async function seal(vm: string, takenAt: string, into = repository): Promise<string> {
   const point: RecoveryPoint = {
     id: newPointId(new Date(takenAt)),
     vm: { id: `id-of-${vm}`, name: vm, manager: "lab", status: "up", disks: [], attributes: {} },
@@ -54,14 +56,14 @@ async function seal(vm: string, takenAt: string): Promise<string> {
     strategy: "model",
     basePoint: null,
     consistency: "crash",
-    blockBytes: repository.settings.blockBytes,
+    blockBytes: into.settings.blockBytes,
     disks: [],
     skipped: [],
     documents: [],
     warnings: [],
     ovaultVersion: "0.0.0",
   };
-  await repository.points.seal(point, signal);
+  await into.points.seal(point, signal);
   return point.id;
 }
 
@@ -145,6 +147,23 @@ describe("forgetting by rules", () => {
     const { warnings } = forgetData(await forget(context, [], { keepLast: 1 }));
     expect(warnings).toEqual([expect.stringContaining(`${folder}/${damaged} is damaged and left alone`)]);
     expect((await readdir(join(directory, "nas", folder))).toSorted()).toEqual([damaged, newest]);
+  });
+});
+
+test("what the store still holds stays until its time is over, and the others go", async () => {
+  const store = new HoldingStore();
+  const locking = await Repository.create(store, { lockDays: 3, signal });
+  const free = await Repository.open(store, { signal });
+  const held = await seal("web01", "2026-01-01T00:00:00Z", locking);
+  const old = await seal("web01", "2026-01-02T00:00:00Z", free);
+  const newest = await seal("web01", "2026-01-03T00:00:00Z", locking);
+  const plan = await planByRules(free, { rules: { keepLast: 1 }, vms: [], timeZone: "UTC", signal });
+  expect(forgetData({ ...plan, dryRun: true })).toMatchObject({
+    forgotten: [{ id: old }],
+    kept: [
+      { point: { id: newest }, reasons: ["last"] },
+      { point: { id: held }, reasons: [expect.stringMatching(/^held until 20\d\d-/)] },
+    ],
   });
 });
 

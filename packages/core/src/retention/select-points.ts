@@ -1,4 +1,5 @@
 import { UsageError } from "../errors/errors.ts";
+import { compareText } from "../util/compare-text.ts";
 import { calendarIn, type CalendarPeriods } from "./calendar.ts";
 import type { RetentionRules } from "./retention-rules.ts";
 
@@ -92,8 +93,4 @@ function assertRules(rules: RetentionRules): void {
 /** As a repository lists them, so that the newest here is the one that the next increment starts from. */
 function compareAge(a: DatedPoint, b: DatedPoint): number {
   return compareText(a.takenAt, b.takenAt) || compareText(a.id, b.id);
-}
-
-function compareText(a: string, b: string): number {
-  return a < b ? -1 : a > b ? 1 : 0;
 }

@@ -1,7 +1,6 @@
 import { limited, type ObjectStore, retrying, throttled, timed } from "@ovault/core";
-import { describeObjectStore } from "@ovault/testkit";
+import { describeObjectStore, HoldingStore } from "@ovault/testkit";
 
-import { holdingStore } from "./support/holding-store.ts";
 import { SimulatedClock } from "./support/simulated-clock.ts";
 
 const wrappers: Readonly<Record<string, (store: ObjectStore) => ObjectStore>> = {
@@ -15,7 +14,7 @@ const wrappers: Readonly<Record<string, (store: ObjectStore) => ObjectStore>> = 
 for (const [name, wrap] of Object.entries(wrappers)) {
   describeObjectStore(`a ${name} store`, {
     open: async () => {
-      const place = holdingStore();
+      const place = new HoldingStore();
       return { store: wrap(place), second: wrap(place), dispose: () => place.close() };
     },
   });

@@ -1,15 +1,13 @@
 import { describe, expect, test } from "vitest";
 
 import { readOnly } from "@ovault/core";
-import { keysOf } from "@ovault/testkit";
-
-import { holdingStore } from "./support/holding-store.ts";
+import { HoldingStore, keysOf } from "@ovault/testkit";
 
 const { signal } = new AbortController();
 
 describe("a read-only store", () => {
   test("refuses every change and names the setting, and reads on", async () => {
-    const place = holdingStore();
+    const place = new HoldingStore();
     await place.put("a", [Buffer.from("x")], { ifAbsent: true, signal });
     const store = readOnly(place, "destinations.nas.readOnly in ovault.yaml");
     const refusal = {

@@ -9,9 +9,8 @@ import {
   StoreUnavailableError,
   timed,
 } from "@ovault/core";
-import { keysOf, MemoryStore } from "@ovault/testkit";
+import { HoldingStore, keysOf, MemoryStore } from "@ovault/testkit";
 
-import { holdingStore } from "./support/holding-store.ts";
 import { SimulatedClock } from "./support/simulated-clock.ts";
 import { watched } from "./support/watched.ts";
 
@@ -76,7 +75,7 @@ describe("a timed store", () => {
 
   test("reports what is held, too", async () => {
     const reports: StoreCallReport[] = [];
-    const store = timed(holdingStore(), (report) => reports.push(report));
+    const store = timed(new HoldingStore(), (report) => reports.push(report));
     await store.put("a", [], { ifAbsent: true, signal });
     await store.retention?.extend("a", new Date(), { signal });
     await store.retention?.heldUntil("a", { signal });
