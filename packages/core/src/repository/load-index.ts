@@ -65,6 +65,13 @@ export async function readIndexObject(
   return await decodeIndex(await readWhole(store, object, { signal }), object.key);
 }
 
+/** Packs that no index object lists. */
+export interface UnlistedPacks {
+  /** Of those that are in the index now. */
+  readonly names: readonly string[];
+  readonly damaged: readonly DamagedObject[];
+}
+
 /**
  * Asks the packs that are not in the index for their own directories, so that an index object that is damaged or
  * gone costs time and never data. Most of what it finds is what killed runs left.
@@ -74,18 +81,20 @@ export async function indexUnlistedPacks(
   protection: Protection,
   index: ChunkIndex,
   signal: AbortSignal,
-): Promise<readonly DamagedObject[]> {
+): Promise<UnlistedPacks> {
   const damaged: DamagedObject[] = [];
+  const names: string[] = [];
   for await (const pack of store.list(PACKS, { signal })) {
     try {
       const name = packNameIn(pack.key);
       if (name === undefined || index.packs.numberOf(name) !== undefined) continue;
       index.add(await readPackListing(store, protection, pack, signal));
+      names.push(name);
     } catch (error) {
       if (hasCode(error, "E_OBJECT_NOT_FOUND")) continue; // pruned while we were listing
       if (!hasCode(error, "E_INTEGRITY")) throw error;
       damaged.push({ key: pack.key, error });
     }
   }
-  return damaged;
+  return { names, damaged };
 }

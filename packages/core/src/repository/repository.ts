@@ -20,7 +20,7 @@ import { condemnedPacks } from "./condemned-packs.ts";
 import { markDamage, readDamage, type KnownDamage } from "./damage-records.ts";
 import type { IndexCache } from "./index-cache.ts";
 import type { KnownIndex } from "./index-cache-format.ts";
-import { indexUnlistedPacks, loadIndex } from "./load-index.ts";
+import { indexUnlistedPacks, loadIndex, type UnlistedPacks } from "./load-index.ts";
 import { LoadedIndex, type DamagedObject } from "./loaded-index.ts";
 import type { PackKind } from "./pack-format.ts";
 import type { Protection } from "./protection.ts";
@@ -80,8 +80,8 @@ export class Repository {
   readonly #loaded: LoadedIndex;
   readonly #indexCache: IndexCache | undefined;
   readonly #damagedKeys: readonly DamagedObject[];
-  /** Damaged packs, found when packs were asked for what no index object lists. */
-  readonly #damagedPacks: DamagedObject[] = [];
+  /** Found when packs were asked for what no index object lists. */
+  #unlisted: UnlistedPacks = { names: [], damaged: [] };
   /** Packs whose absence was looked into. */
   readonly #missed = new Set<string>();
   #completion: Promise<void> | undefined;
@@ -157,7 +157,7 @@ export class Repository {
 
   /** Keys, index objects, packs and records of damage that did not prove themselves while the repository was opened. */
   get damaged(): readonly DamagedObject[] {
-    return [...this.#damagedKeys, ...this.#loaded.damaged.values(), ...this.#damagedPacks, ...this.#damage.damaged];
+    return [...this.#damagedKeys, ...this.#loaded.damaged.values(), ...this.#unlisted.damaged, ...this.#damage.damaged];
   }
 
   /** True when chunks are known to be lost, as of the last refresh: a point may not be what it was. */
@@ -232,12 +232,19 @@ export class Repository {
 
   /** What may be relied on, and what is known to be bad, of the packs in the index. */
   async #judgePacks(signal: AbortSignal): Promise<void> {
-    this.index.condemn(await condemnedPacks(this.store, signal));
+    // A pack that no index object lists may go at any time, and nobody would tell.
+    const unlisted = this.#unlisted.names.filter((name) => !this.#lists(name));
+    this.index.condemn([...(await condemnedPacks(this.store, signal)), ...unlisted]);
     this.#damage = await readDamage(this.store, signal);
     this.#hasLostChunks = markDamage(this.index, this.#damage.places);
   }
 
-  /** Adds what packs hold that no index object lists. Once, unless it fails. */
+  #lists(name: string): boolean {
+    const pack = this.index.packs.numberOf(name);
+    return pack !== undefined && this.#loaded.lists(pack);
+  }
+
+  /** Adds what packs hold that no index object lists, to be read and not to be relied on. Once, unless it fails. */
   async completeIndex(signal: AbortSignal): Promise<void> {
     this.#completion ??= this.#askUnlistedPacks(signal);
     try {
@@ -249,7 +256,7 @@ export class Repository {
   }
 
   async #askUnlistedPacks(signal: AbortSignal): Promise<void> {
-    this.#damagedPacks.push(...(await indexUnlistedPacks(this.store, this.protection, this.index, signal)));
+    this.#unlisted = await indexUnlistedPacks(this.store, this.protection, this.index, signal);
     await this.#judgePacks(signal);
   }
 }
