@@ -1,6 +1,12 @@
 export * from "./checks.ts";
+export * from "./codec/codec-checks.ts";
 export * from "./describe-checks.ts";
+export * from "./describe-codec.ts";
+export * from "./describe-image-store.ts";
 export * from "./describe-object-store.ts";
+export * from "./image-store/image-store-checks.ts";
+export type { ImageStoreCheck, ImageStoreUnderTest } from "./image-store/image-store-under-test.ts";
+export * from "./image-store/memory-image-store.ts";
 export * from "./model/arbitrary-disk.ts";
 export * from "./model/changes.ts";
 export * from "./model/memory-target.ts";

@@ -1,0 +1,34 @@
+import type { ImageStore } from "@ovault/core";
+
+import { describeChecks } from "./describe-checks.ts";
+import { imageStoreChecks } from "./image-store/image-store-checks.ts";
+
+export interface OpenedImageStore {
+  /** Empty, and used by nobody else. */
+  readonly store: ImageStore;
+  /** Another client of the same place. */
+  readonly second?: ImageStore;
+  /** Closes the clients and removes what they stored. */
+  dispose(): Promise<void>;
+}
+
+export interface ImageStoreSuite {
+  /** Called once for each test. */
+  open(): Promise<OpenedImageStore>;
+  /** How often is done what is random or races: 30 unless told. */
+  readonly runs?: number;
+  /** For one test, in milliseconds: 3 minutes unless told. */
+  readonly timeoutMs?: number;
+}
+
+/** What every image store must do, as vitest tests. Call it at the top of a test file. */
+export function describeImageStore(name: string, suite: ImageStoreSuite): void {
+  const { runs = 30, timeoutMs = 180_000 } = suite;
+  describeChecks(`${name} keeps the image store contract`, imageStoreChecks, {
+    timeoutMs,
+    async open() {
+      const { store, second, dispose } = await suite.open();
+      return { subject: { store, second, runs }, dispose };
+    },
+  });
+}
