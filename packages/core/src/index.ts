@@ -37,6 +37,7 @@ export * from "./encryption/key-ring.ts";
 export { openKeyRing, type RepositoryAccess } from "./encryption/open-protection.ts";
 export * from "./encryption/repository-secret.ts";
 export * from "./codecs/lz4.ts";
+export * from "./codecs/plain.ts";
 export * from "./codecs/zstandard.ts";
 export * from "./pipeline/backup-disk.ts";
 export * from "./pipeline/buffer-pool.ts";
