@@ -51,7 +51,12 @@ describe("ovault destination init", () => {
   test("makes the place and the repository, once", async () => {
     const first = await ovault("destination", "init", "nas", "--json").ended;
     expect(first).toMatchObject({ exitCode: 0, stderr: "" });
-    expect(JSON.parse(first.stdout)).toEqual({ destination: "nas", created: true });
+    expect(JSON.parse(first.stdout)).toEqual({
+      destination: "nas",
+      created: true,
+      encrypted: false,
+      madeKeyFile: null,
+    });
     const again = await ovault("destination", "init").ended;
     expect(again).toMatchObject({ exitCode: 0, stdout: "nas: existing repository\n" });
     expect(await ovault("points").ended).toMatchObject({ exitCode: 0 });

@@ -1,17 +1,75 @@
-import { createFilesystemDestination, FilesystemStore } from "@ovault/destination-filesystem";
+import {
+  chooseEntry,
+  createKeyFile,
+  hasCode,
+  Repository,
+  REPOSITORY_KEY,
+  type EncryptionSettings,
+  type ObjectStore,
+} from "@ovault/core";
 
-import { ensureRepository } from "./ensure-repository.ts";
+import type { Installation } from "./installation.ts";
+import { text, type Block } from "./output/view.ts";
+
+export interface CreatedRepository {
+  /** False when the repository was there before. */
+  readonly created: boolean;
+  readonly encryption: EncryptionSettings | undefined;
+  /** Path of the key file that was made for it. */
+  readonly madeKeyFile: string | null;
+}
 
 /**
- * Makes a directory and a repository in it, where they are not there yet.
- * @returns false when the repository was there before
+ * Makes the place of a destination, where it is missing, and a repository in it, where there is none, with a new key file
+ * where one is wanted and missing. A repository that is there already is opened, which proves that it can be used, and
+ * left as it is.
  */
-export async function createRepository(directory: string, signal: AbortSignal): Promise<boolean> {
-  await createFilesystemDestination(directory);
-  const store = await FilesystemStore.open(directory);
+export async function createRepository(
+  installation: Installation,
+  name: string | undefined,
+  signal: AbortSignal,
+): Promise<CreatedRepository> {
+  const { encryption } = chooseEntry(installation.configuration, "destination", name).settings;
+  await installation.prepareDestination(name);
+  const store = await installation.store(name);
   try {
-    return await ensureRepository(store, signal);
+    if (await holdsRepository(store, signal)) {
+      await installation.repository(name);
+      return { created: false, encryption, madeKeyFile: null };
+    }
+    const madeKeyFile = await makeKeyFile(encryption);
+    const { secret, lockDays } = await installation.access(name);
+    await Repository.create(store, { encryption: secret && { secret, label: "the first" }, lockDays, signal });
+    return { created: true, encryption, madeKeyFile };
   } finally {
     await store.close();
   }
+}
+
+/** What has to be said about the key of a new repository, loudly. */
+export function keyAdvice({ created, encryption, madeKeyFile }: CreatedRepository): readonly Block[] {
+  if (!created || encryption === undefined) return [];
+  const what = "keyFile" in encryption ? `THE KEY FILE ${encryption.keyFile}` : "THE PASSPHRASE";
+  return [
+    text(
+      `KEEP A COPY OF ${what} WHERE THIS MACHINE CANNOT TAKE IT ALONG.`,
+      "The backups are encrypted: without it nobody can read them, and it is not among them.",
+      ...(madeKeyFile === null ? [] : [`It was made just now, and there is no other copy.`]),
+    ),
+  ];
+}
+
+async function holdsRepository(store: ObjectStore, signal: AbortSignal): Promise<boolean> {
+  try {
+    await store.stat(REPOSITORY_KEY, { signal });
+    return true;
+  } catch (error) {
+    if (hasCode(error, "E_OBJECT_NOT_FOUND")) return false;
+    throw error;
+  }
+}
+
+async function makeKeyFile(encryption: EncryptionSettings | undefined): Promise<string | null> {
+  if (encryption === undefined || !("keyFile" in encryption)) return null;
+  return (await createKeyFile(encryption.keyFile)) ? encryption.keyFile : null;
 }

@@ -1,5 +1,6 @@
 import {
   CancelledError,
+  EncryptionKeyError,
   IntegrityError,
   LeaseHeldError,
   LeaseLostError,
@@ -30,6 +31,7 @@ const BY_CLASS: readonly (readonly [ErrorClass, ExitCode])[] = [
   [StoreError, EXIT.destination],
   [NotARepositoryError, EXIT.destination],
   [RepositoryVersionError, EXIT.destination],
+  [EncryptionKeyError, EXIT.destination],
   [ManagerError, EXIT.manager],
   [SourceError, EXIT.manager],
 ];

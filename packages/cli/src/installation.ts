@@ -20,6 +20,7 @@ import {
   type PluginHost,
   type PluginKind,
   type PluginOptions,
+  type RepositoryAccess,
   type RunHooks,
   type Strategy,
 } from "@ovault/core";
@@ -27,6 +28,7 @@ import {
 import { loadBuiltInPlugins } from "./built-in-plugins.ts";
 import type { CommandContext } from "./command.ts";
 import { StoreTrace } from "./output/store-trace.ts";
+import { repositorySecret } from "./repository-secret.ts";
 import { wrapStore } from "./wrap-store.ts";
 
 /**
@@ -47,12 +49,11 @@ export class Installation {
     this.#context = context;
   }
 
-  /** Reads the configuration and loads the plugins it names; contacts nobody. */
-  static async open(context: CommandContext): Promise<Installation> {
-    const configuration = await loadConfiguration(context.configFile);
-    const installation = new Installation(configuration, context);
-    for (const specifier of configuration.plugins) {
-      installation.#registry.register(await loadPlugin(specifier, configuration.baseDirectory));
+  /** Reads the configuration, unless it is given, and loads the plugins it names; contacts nobody. */
+  static async open(context: CommandContext, configuration?: Configuration): Promise<Installation> {
+    const installation = new Installation(configuration ?? (await loadConfiguration(context.configFile)), context);
+    for (const specifier of installation.configuration.plugins) {
+      installation.#registry.register(await loadPlugin(specifier, installation.configuration.baseDirectory));
     }
     return installation;
   }
@@ -92,6 +93,14 @@ export class Installation {
     await this.#registry.prepareDestination(entry.type, options, this.#host());
   }
 
+  /** What it takes to get into the repository in a destination. */
+  async access(name?: string): Promise<RepositoryAccess> {
+    const entry = chooseEntry(this.configuration, "destination", name);
+    const { encryption, lockDays } = entry.settings;
+    const secret = encryption === undefined ? undefined : await repositorySecret(encryption, this.#host());
+    return { secret, title: `destination ${entry.name}`, lockDays, signal: this.#context.signal };
+  }
+
   /** The repository in the destination of this name, or in the default one. Opened once. */
   async repository(name?: string): Promise<Repository> {
     const entry = chooseEntry(this.configuration, "destination", name);
@@ -104,8 +113,7 @@ export class Installation {
       const repository = await Repository.open(store, {
         ...(codec !== undefined && { codec }),
         codecs,
-        lockDays: entry.settings.lockDays,
-        signal: this.#context.signal,
+        ...(await this.access(entry.name)),
       });
       this.#repositories.set(entry.name, repository);
       return repository;

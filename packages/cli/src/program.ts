@@ -50,6 +50,11 @@ const COMMANDS: readonly Entry[] = [
     summary: "read recovery points back and check every block",
     load: () => import("./commands/verify.ts"),
   },
+  {
+    name: "key",
+    summary: "what opens an encrypted repository: add, list, remove",
+    load: () => import("./commands/key.ts"),
+  },
   { name: "lab", summary: "an oVirt to practise on, over real QEMU disks", load: () => import("./commands/lab.ts") },
 ];
 

@@ -2,9 +2,9 @@ import { UsageError, type SecretReference } from "@ovault/core";
 
 /**
  * A secret reference as an option: `env:NAME`, `file:PATH` or `command:PROGRAM ARGUMENT…`. Anything else might be the
- * secret itself, so it is refused without being repeated.
+ * secret itself, so it is refused without being repeated. `what` the secret is, for the error.
  */
-export function parseSecretReference(written: string): SecretReference {
+export function parseSecretReference(written: string, what: "password" | "passphrase"): SecretReference {
   const [, kind, value = ""] = /^(env|file|command):(.+)$/s.exec(written) ?? [];
   switch (kind) {
     case "env":
@@ -14,7 +14,7 @@ export function parseSecretReference(written: string): SecretReference {
     case "command":
       return { command: value.trim().split(/\s+/) };
     default:
-      throw new UsageError("a password is never given itself, only where it is found", {
+      throw new UsageError(`a ${what} is never given itself, only where it is found`, {
         hint: "Write env:NAME, file:PATH or command:PROGRAM ARGUMENT…",
       });
   }

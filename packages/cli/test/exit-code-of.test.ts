@@ -25,6 +25,7 @@ test.each([
   [new core.DestinationMissingError("x"), 4],
   [new core.NotARepositoryError("x"), 4],
   [new core.RepositoryVersionError("x"), 4],
+  [new core.WrongKeyError("x"), 4],
   [new core.IntegrityError("x"), 5],
   [new DigestMismatchError("a kind this table does not know"), 5],
   [new core.LeaseHeldError("x"), 6],

@@ -1,7 +1,7 @@
 import { chooseEntry } from "@ovault/core";
 
 import type { CommandContext, Define } from "../command.ts";
-import { ensureRepository } from "../ensure-repository.ts";
+import { createRepository, keyAdvice, type CreatedRepository } from "../create-repository.ts";
 import { Installation } from "../installation.ts";
 import { text } from "../output/view.ts";
 
@@ -9,14 +9,20 @@ export interface DestinationInitResult {
   readonly destination: string;
   /** False when there was a repository already. */
   readonly created: boolean;
+  readonly encrypted: boolean;
+  /** Path of the key file that was made for it. */
+  readonly madeKeyFile: string | null;
 }
 
 export const defineInit: Define = (command, invoke) => {
   command.action((name: string | undefined) =>
     invoke(command, async (context) => {
-      const result = await initializeDestination(context, name);
-      const { destination, created } = result;
-      return { data: result, view: [text(`${destination}: ${created ? "new" : "existing"} repository`)] };
+      const { destination, repository } = await initializeDestination(context, name);
+      const { created, encryption, madeKeyFile } = repository;
+      const encrypted = encryption !== undefined;
+      const data: DestinationInitResult = { destination, created, encrypted, madeKeyFile };
+      const kind = `${created ? "new" : "existing"} ${encrypted ? "encrypted " : ""}repository`;
+      return { data, view: [text(`${destination}: ${kind}`), ...keyAdvice(repository)] };
     }),
   );
 };
@@ -25,14 +31,8 @@ export const defineInit: Define = (command, invoke) => {
 export async function initializeDestination(
   context: CommandContext,
   name: string | undefined,
-): Promise<DestinationInitResult> {
+): Promise<{ readonly destination: string; readonly repository: CreatedRepository }> {
   await using installation = await Installation.open(context);
   const destination = chooseEntry(installation.configuration, "destination", name).name;
-  await installation.prepareDestination(destination);
-  const store = await installation.store(destination);
-  try {
-    return { destination, created: await ensureRepository(store, context.signal) };
-  } finally {
-    await store.close();
-  }
+  return { destination, repository: await createRepository(installation, destination, context.signal) };
 }

@@ -1,12 +1,15 @@
 import { access, writeFile } from "node:fs/promises";
-import { dirname, resolve } from "node:path";
+import { dirname } from "node:path";
 
-import { resolveSecret, UsageError, type SecretReference } from "@ovault/core";
+import { parseConfiguration, resolveSecret, UsageError, type SecretReference } from "@ovault/core";
 import { OvirtManager } from "@ovault/ovirt";
 import { stringify } from "yaml";
 
-import { examples, type CommandContext, type Define } from "../command.ts";
-import { createRepository } from "../create-repository.ts";
+import { collect, examples, type CommandContext, type Define } from "../command.ts";
+import { createRepository, keyAdvice, type CreatedRepository } from "../create-repository.ts";
+import { destinationFrom, type DestinationOptions } from "../destination-options.ts";
+import { encryptionFrom, type KeyOptions } from "../encryption-options.ts";
+import { Installation } from "../installation.ts";
 import { facts, text, type View } from "../output/view.ts";
 import { Questions } from "../questions.ts";
 import { parseSecretReference } from "../secret-option.ts";
@@ -15,13 +18,13 @@ import { trustedCa, type TrustedCa } from "../trusted-ca.ts";
 /** A person waits: an engine that does not answer is told at once and not taken for one that restarts. */
 const PATIENCE_MS = 5_000;
 
-interface InitOptions {
+interface InitOptions extends DestinationOptions, KeyOptions {
   readonly url?: string;
   readonly user?: string;
   readonly password?: string;
   readonly caFile?: string;
   readonly caFingerprint?: string;
-  readonly destination?: string;
+  readonly encrypt?: boolean;
   readonly managerName: string;
   readonly destinationName: string;
 }
@@ -30,7 +33,17 @@ export interface InitResult {
   readonly config: string;
   readonly manager: { readonly name: string; readonly url: string; readonly user: string; readonly product: string };
   readonly ca: { readonly subject: string; readonly fingerprint: string };
-  readonly destination: { readonly name: string; readonly directory: string; readonly created: boolean };
+  readonly destination: {
+    readonly name: string;
+    readonly type: string;
+    /** Of a filesystem destination. */
+    readonly directory: string | null;
+    /** False when there was a repository already. */
+    readonly created: boolean;
+    readonly encrypted: boolean;
+    /** Path of the key file that was made for it. */
+    readonly madeKeyFile: string | null;
+  };
 }
 
 export const define: Define = (command, invoke) => {
@@ -41,6 +54,14 @@ export const define: Define = (command, invoke) => {
     .option("--ca-file <path>", "the engine's CA in PEM form, instead of asking the engine for it")
     .option("--ca-fingerprint <sha256>", "accept the engine's CA if it has this fingerprint, without asking")
     .option("--destination <directory>", "directory for the backups; made if it does not exist, its parent must")
+    .option("--destination-type <type>", "another kind of destination: s3, sftp (default: filesystem)")
+    .option("--destination-option <key=value>", "an option of it, with a value as in ovault.yaml; repeatable", collect)
+    .option("--encrypt", "encrypt the new repository, by one of:")
+    .option(
+      "--passphrase <reference>",
+      "where its passphrase is found: env:NAME, file:PATH or command:PROGRAM ARGUMENT…",
+    )
+    .option("--key-file <path>", "its key file; made if it does not exist")
     .option("--manager-name <name>", "name of the engine in ovault.yaml", "engine")
     .option("--destination-name <name>", "name of the destination in ovault.yaml", "backup")
     .addHelpText(
@@ -49,18 +70,27 @@ export const define: Define = (command, invoke) => {
         ["ovault init", "asks for everything"],
         ["ovault init --url https://engine.example.com/ovirt-engine --user admin@internal \\", ""],
         ["  --password file:/etc/ovault/password --destination /srv/ovault", "asks about the CA only"],
+        ["ovault init --encrypt --key-file /etc/ovault/backup.key", "encrypted, with a new key file"],
+        ["ovault init --destination-type s3 --destination-option bucket=backups \\", ""],
+        [
+          "  --destination-option 'credentials={ accessKeyId: { env: ID }, secretAccessKey: { env: KEY } }'",
+          "in a bucket",
+        ],
       ),
     )
     .action((options: InitOptions) =>
       invoke(command, async (context) => {
-        const result = await initialize(context, options);
-        return { data: result, view: resultView(result) };
+        const { result, repository } = await initialize(context, options);
+        return { data: result, view: [...resultView(result), ...keyAdvice(repository)] };
       }),
     );
 };
 
 /** Checks everything first, then makes the repository, then writes ovault.yaml; a file that is there is never touched. */
-export async function initialize(context: CommandContext, options: InitOptions): Promise<InitResult> {
+export async function initialize(
+  context: CommandContext,
+  options: InitOptions,
+): Promise<{ readonly result: InitResult; readonly repository: CreatedRepository }> {
   const { configFile, signal } = context;
   await refuseExisting(configFile);
   const questions = new Questions(signal);
@@ -69,26 +99,37 @@ export async function initialize(context: CommandContext, options: InitOptions):
   const user = options.user ?? (await questions.ask("User", { option: "--user", fallback: "admin@internal" }));
   const password = parseSecretReference(
     options.password ?? (await questions.ask("Where is the password (env:NAME, file:PATH)", { option: "--password" })),
+    "password",
   );
   const product = await login(context, { url, user, password, ca });
-  const directory = resolve(
-    options.destination ?? (await questions.ask("Directory for the backups", { option: "--destination" })),
-  );
-  const created = await createRepository(directory, signal);
+  const destination = await destinationFrom(options, questions);
+  const encryption = await encryptionFrom(options, questions);
   const { managerName, destinationName } = options;
-  const configuration = {
+  const configuration = stringify({
     managers: {
       [managerName]: { type: "ovirt", url, user, password, ca: { pem: ca.pem }, fingerprint: ca.fingerprint },
     },
-    destinations: { [destinationName]: { type: "filesystem", directory } },
-  };
-  await writeFile(configFile, stringify(configuration), { mode: 0o600, flag: "wx" });
-  return {
+    destinations: { [destinationName]: { ...destination, ...(encryption !== undefined && { encryption }) } },
+  });
+  await using installation = await Installation.open(context, parseConfiguration(configuration, configFile));
+  const repository = await createRepository(installation, destinationName, signal);
+  await writeFile(configFile, configuration, { mode: 0o600, flag: "wx" });
+  const { created, madeKeyFile } = repository;
+  const { type, directory } = destination;
+  const result = {
     config: configFile,
     manager: { name: managerName, url, user, product },
     ca: { subject: ca.subject, fingerprint: ca.fingerprint },
-    destination: { name: destinationName, directory, created },
+    destination: {
+      name: destinationName,
+      type,
+      directory: typeof directory === "string" ? directory : null,
+      created,
+      encrypted: encryption !== undefined,
+      madeKeyFile,
+    },
   };
+  return { result, repository };
 }
 
 async function refuseExisting(file: string): Promise<void> {
@@ -131,12 +172,13 @@ function resultView({ config, manager, ca, destination }: InitResult): View {
     facts([
       ["engine", `${manager.name}: ${manager.product} at ${manager.url}, as ${manager.user}`],
       ["CA", `${ca.subject}, SHA-256 ${ca.fingerprint}`],
-      [
-        "destination",
-        `${destination.name}: ${destination.directory} (${destination.created ? "new" : "existing"} repository)`,
-      ],
+      ["destination", `${destination.name}: ${destination.directory ?? destination.type} (${describe(destination)})`],
       ["written", config],
     ]),
     text("Next: ovault doctor, then ovault vms"),
   ];
+}
+
+function describe({ created, encrypted }: InitResult["destination"]): string {
+  return `${created ? "new" : "existing"} ${encrypted ? "encrypted " : ""}repository`;
 }

@@ -16,7 +16,7 @@ export async function checkDestination(
     const store = await installation.store(name);
     try {
       await probe(store, signal);
-      const repository = await Repository.open(store, { signal });
+      const repository = await Repository.open(store, await installation.access(name));
       const { points, damaged } = await repository.points.list(signal);
       const bad = damaged.length + repository.damaged.length;
       if (bad === 0) return ok(`writable, ${plural(points.length, "recovery point")}`);

@@ -17,7 +17,16 @@ import { validate } from "./validate.ts";
  */
 export async function loadConfiguration(path: string): Promise<Configuration> {
   const file = resolve(path);
-  const { value, origin } = parseYaml(await readText(file), file);
+  return parseConfiguration(await readText(file), file);
+}
+
+/**
+ * Checks what an ovault.yaml holds, or will hold.
+ * @param file its absolute path
+ * @throws ConfigurationError
+ */
+export function parseConfiguration(text: string, file: string): Configuration {
+  const { value, origin } = parseYaml(text, file);
   const parsed = validate(configurationSchema, value, origin);
   const baseDirectory = dirname(file);
   const managers = managerEntries(parsed.managers, originBelow(origin, "managers"));

@@ -1,7 +1,7 @@
 import { chmod, readFile, writeFile } from "node:fs/promises";
 import { relative } from "node:path";
 
-import { systemErrorCode } from "@ovault/core";
+import { systemErrorCode, type SecretReference } from "@ovault/core";
 import { parseDocument, stringify } from "yaml";
 
 import { LabDirectory } from "./lab-directory.ts";
@@ -18,7 +18,13 @@ export interface LabConfiguration {
       readonly pollMs: number;
     };
   };
-  readonly destinations: { readonly main: { readonly type: "filesystem"; readonly directory: string } };
+  readonly destinations: {
+    readonly main: {
+      readonly type: "filesystem";
+      readonly directory: string;
+      readonly encryption?: { readonly passphrase: SecretReference };
+    };
+  };
   readonly defaults: { readonly manager: "lab"; readonly destination: "main" };
   readonly state: string;
 }
@@ -28,6 +34,8 @@ export interface ConfigurableLab {
   readonly directory: string;
   readonly url: string;
   readonly user: string;
+  /** Where the passphrase is found, for a destination that is encrypted. */
+  readonly passphrase?: SecretReference | undefined;
 }
 
 /** The lab's machines move faster than an engine's, so it may be asked more often, in ms. */
@@ -35,6 +43,7 @@ const POLL_MS = 100;
 
 export function labConfiguration(lab: ConfigurableLab): LabConfiguration {
   const { path, passwordFile, caFile } = new LabDirectory(lab.directory);
+  const { passphrase } = lab;
   return {
     managers: {
       lab: {
@@ -46,7 +55,13 @@ export function labConfiguration(lab: ConfigurableLab): LabConfiguration {
         pollMs: POLL_MS,
       },
     },
-    destinations: { main: { type: "filesystem", directory: "repository" } },
+    destinations: {
+      main: {
+        type: "filesystem",
+        directory: "repository",
+        ...(passphrase !== undefined && { encryption: { passphrase } }),
+      },
+    },
     defaults: { manager: "lab", destination: "main" },
     state: "state",
   };

@@ -1,6 +1,6 @@
 import { join, resolve } from "node:path";
 
-import { UsageError } from "@ovault/core";
+import { hasCode, parseConfiguration, resolveSecret, UsageError, type SecretReference } from "@ovault/core";
 import {
   connectLab,
   engineVersions,
@@ -9,15 +9,18 @@ import {
   startLab,
   writeLabConfiguration,
   type EngineVersion,
+  type ConfigurableLab,
   type LabOptions,
   type LabStatus,
   type LabVmRequest,
   type Product,
 } from "@ovault/lab";
 import { InvalidArgumentError, Option } from "commander";
+import { stringify } from "yaml";
 
 import { collect, examples, type CommandContext, type Define } from "../../command.ts";
 import { createRepository } from "../../create-repository.ts";
+import { Installation } from "../../installation.ts";
 import { facts, type View } from "../../output/view.ts";
 import { announceReady, startDetached } from "./detached.ts";
 import { statusView } from "./status.ts";
@@ -31,8 +34,12 @@ interface StartOptions {
   readonly port?: number;
   readonly imageioControl?: string;
   readonly imageioUrl?: string;
+  readonly encrypt?: boolean;
   readonly detach?: boolean;
 }
+
+/** Opens the destination of a lab that was started with --encrypt. */
+const PASSPHRASE: SecretReference = { env: "OVAULT_PASSPHRASE" };
 
 interface StartedLab extends LabStatus {
   readonly config: string;
@@ -48,6 +55,7 @@ export const defineStart: Define = (command, invoke) => {
     .option("--port <port>", "of the API, on 127.0.0.1 (default: any free one)", parsePort)
     .option("--imageio-control <socket>", "hand tickets to a real ovirt-imageio daemon: its control socket…")
     .option("--imageio-url <url>", "…and the URL where it serves images")
+    .option("--encrypt", "encrypt the destination, with the passphrase in $OVAULT_PASSPHRASE")
     .option("--detach", "return when everything answers, and leave the lab running")
     .addHelpText(
       "after",
@@ -72,17 +80,33 @@ export const defineStart: Define = (command, invoke) => {
 };
 
 /** Starts the lab in this process and makes it ready to use. The promise inside is settled when the lab has ended. */
-async function start(options: StartOptions, { signal }: CommandContext): Promise<{ readonly ended: Promise<void> }> {
+async function start(options: StartOptions, context: CommandContext): Promise<{ readonly ended: Promise<void> }> {
+  const { signal } = context;
+  const passphrase = options.encrypt === true ? PASSPHRASE : undefined;
+  if (passphrase !== undefined) await resolveSecret(passphrase, { baseDirectory: process.cwd(), signal });
   const lab = await startLab({ ...labOptions(options), signal });
   try {
-    const { destinations } = labConfiguration(lab);
-    await createRepository(join(lab.directory, destinations.main.directory), signal);
-    await writeLabConfiguration(lab);
+    const { directory, url, user } = lab;
+    const configurable = { directory, url, user, passphrase };
+    await createDestination(configurable, context);
+    await writeLabConfiguration(configurable);
   } catch (error) {
     await lab.stop();
     throw error;
   }
   return lab;
+}
+
+/** The destination as a new lab has it, whatever people have made of its ovault.yaml. */
+async function createDestination(lab: ConfigurableLab, context: CommandContext): Promise<void> {
+  const configuration = parseConfiguration(stringify(labConfiguration(lab)), join(lab.directory, "ovault.yaml"));
+  await using installation = await Installation.open(context, configuration);
+  try {
+    await createRepository(installation, configuration.defaults.destination, context.signal);
+  } catch (error) {
+    // A lab that is taken up keeps an encrypted destination; only who uses it needs the passphrase.
+    if (!hasCode(error, "E_KEY_MISSING")) throw error;
+  }
 }
 
 function labOptions(options: StartOptions): LabOptions {

@@ -1,0 +1,65 @@
+import {
+  createKeyFile,
+  readKeyFile,
+  RepositorySecret,
+  resolveSecret,
+  UsageError,
+  type EncryptionSettings,
+  type KeyInfo,
+} from "@ovault/core";
+
+import { examples, type CommandContext, type Define } from "../../command.ts";
+import { keyFrom, type KeyOptions } from "../../encryption-options.ts";
+import { text } from "../../output/view.ts";
+import { withKeyRing, type KeyCommandOptions } from "./with-key-ring.ts";
+
+interface AddOptions extends KeyCommandOptions, KeyOptions {
+  readonly label?: string;
+}
+
+export interface AddedKey {
+  readonly added: KeyInfo;
+  /** Path of the key file that was made for it. */
+  readonly madeKeyFile: string | null;
+}
+
+export const defineAdd: Define = (command, invoke) => {
+  command
+    .option("--passphrase <reference>", "where the new one is found: env:NAME, file:PATH or command:PROGRAM ARGUMENT…")
+    .option("--key-file <path>", "the new key file; made if it does not exist")
+    .option("--label <text>", "to know it by; everybody who sees the destination can read it")
+    .addHelpText(
+      "after",
+      examples(
+        ["ovault key add --passphrase env:NEW_PASSPHRASE", ""],
+        ["ovault key add --key-file /root/safe.key --label safe", "a second key, to be kept elsewhere"],
+      ),
+    )
+    .action((options: AddOptions) =>
+      invoke(command, async (context) => {
+        const { added, madeKeyFile } = await addKey(context, options);
+        const made = madeKeyFile === null ? [] : [`MADE ${madeKeyFile}: KEEP A COPY OF IT ELSEWHERE.`];
+        return { data: { added, madeKeyFile }, view: [text(`added ${added.id} (${added.kind})`, ...made)] };
+      }),
+    );
+};
+
+/** The repository must open with what ovault.yaml has before anything is made. */
+export async function addKey(context: CommandContext, options: AddOptions): Promise<AddedKey> {
+  const wanted = keyFrom(options);
+  if (wanted === undefined) throw new UsageError("--passphrase or --key-file is missing");
+  return await withKeyRing(context, options, async (ring) => {
+    const madeKeyFile = "keyFile" in wanted && (await createKeyFile(wanted.keyFile)) ? wanted.keyFile : null;
+    const secret = await secretOf(wanted, context);
+    const label = options.label ?? "";
+    return { added: await ring.add(secret, { label, signal: context.signal }), madeKeyFile };
+  });
+}
+
+/** Paths are those of the person at the terminal. */
+async function secretOf(wanted: EncryptionSettings, { redactor, signal }: CommandContext): Promise<RepositorySecret> {
+  if ("keyFile" in wanted) return await readKeyFile(wanted.keyFile);
+  const passphrase = await resolveSecret(wanted.passphrase, { baseDirectory: process.cwd(), signal });
+  redactor.add(passphrase);
+  return RepositorySecret.passphrase(passphrase);
+}

@@ -1,0 +1,27 @@
+import { messageOf, type KeyInfo } from "@ovault/core";
+
+import { examples, type Define } from "../../command.ts";
+import { formatTime } from "../../output/format.ts";
+import { table, type View } from "../../output/view.ts";
+import { withKeyRing, type KeyCommandOptions } from "./with-key-ring.ts";
+
+export const defineList: Define = (command, invoke) => {
+  command.addHelpText("after", examples(["ovault key list", "oldest first"])).action((options: KeyCommandOptions) =>
+    invoke(command, async (context) => {
+      const { keys, damaged } = await withKeyRing(context, options, (ring) => ring.list(context.signal));
+      for (const { error } of damaged) context.terminal.complain(`warning: ${messageOf(error)}`);
+      return { data: keys, view: keysView(keys) };
+    }),
+  );
+};
+
+function keysView(keys: readonly KeyInfo[]): View {
+  const rows = keys.map(({ id, kind, label, createdAt, inUse }) => [
+    id,
+    kind,
+    formatTime(createdAt),
+    label,
+    inUse ? "in use here" : "",
+  ]);
+  return [table(["key", "kind", "added", "label", ""], rows, "no keys")];
+}

@@ -1,0 +1,25 @@
+import { openKeyRing, type KeyRing } from "@ovault/core";
+
+import type { CommandContext } from "../../command.ts";
+import { Installation } from "../../installation.ts";
+
+export interface KeyCommandOptions {
+  /** Name in ovault.yaml. */
+  readonly destination?: string;
+}
+
+/** Opens the keys of an encrypted destination, without its index, for as long as `work` takes. */
+export async function withKeyRing<T>(
+  context: CommandContext,
+  { destination }: KeyCommandOptions,
+  work: (ring: KeyRing) => Promise<T>,
+): Promise<T> {
+  await using installation = await Installation.open(context);
+  const access = await installation.access(destination);
+  const store = await installation.store(destination);
+  try {
+    return await work(await openKeyRing(store, access));
+  } finally {
+    await store.close();
+  }
+}

@@ -1,0 +1,39 @@
+import { resolve } from "node:path";
+
+import { UsageError, type EncryptionSettings } from "@ovault/core";
+
+import type { Questions } from "./questions.ts";
+import { parseSecretReference } from "./secret-option.ts";
+
+/** The options that say what opens an encrypted repository. */
+export interface KeyOptions {
+  readonly passphrase?: string;
+  readonly keyFile?: string;
+}
+
+/** What they say; undefined when neither was given. */
+export function keyFrom({ passphrase, keyFile }: KeyOptions): EncryptionSettings | undefined {
+  if (passphrase !== undefined && keyFile !== undefined) {
+    throw new UsageError("--passphrase and --key-file exclude each other", {
+      hint: "Add the other one with ovault key add.",
+    });
+  }
+  if (passphrase !== undefined) return { passphrase: parseSecretReference(passphrase, "passphrase") };
+  return keyFile === undefined ? undefined : { keyFile: resolve(keyFile) };
+}
+
+/** With `--encrypt`, what opens the repository; asks where the passphrase is when nothing is said. */
+export async function encryptionFrom(
+  { encrypt, ...options }: KeyOptions & { readonly encrypt?: boolean },
+  questions: Questions,
+): Promise<EncryptionSettings | undefined> {
+  const key = keyFrom(options);
+  if (encrypt === true) return key ?? keyFrom({ passphrase: await askForPassphrase(questions) });
+  if (key === undefined) return undefined;
+  throw new UsageError("--passphrase and --key-file are for --encrypt", { hint: "Give --encrypt too, or neither." });
+}
+
+function askForPassphrase(questions: Questions): Promise<string> {
+  const option = "--passphrase or --key-file";
+  return questions.ask("Where is the passphrase for the backups (env:NAME, file:PATH)", { option });
+}

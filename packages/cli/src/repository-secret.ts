@@ -1,0 +1,7 @@
+import { readKeyFile, RepositorySecret, type EncryptionSettings, type PluginHost } from "@ovault/core";
+
+/** @throws ConfigurationError when what ovault.yaml refers to is not there, or others may read it. */
+export async function repositorySecret(encryption: EncryptionSettings, host: PluginHost): Promise<RepositorySecret> {
+  if ("keyFile" in encryption) return await readKeyFile(encryption.keyFile);
+  return RepositorySecret.passphrase(await host.secret(encryption.passphrase));
+}
