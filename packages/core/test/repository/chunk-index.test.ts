@@ -51,8 +51,9 @@ class ModelIndex {
     return this.packs.get(pack)?.state === "usable" && !bad;
   }
 
-  locationOf({ chunk: _, bad: __, pack, ...facts }: ModelPlace): ChunkLocation {
-    return { ...facts, pack: { name: pack, kind: "data", state: "usable", ...this.packs.get(pack) } };
+  locationOf({ pack, offset, storedBytes, plainBytes, codec }: ModelPlace): ChunkLocation {
+    const inPack: IndexedPack = { name: pack, kind: "data", state: "usable", ...this.packs.get(pack) };
+    return { pack: inPack, offset, storedBytes, plainBytes, codec };
   }
 }
 
