@@ -107,15 +107,20 @@ export class ChunkIndex {
     }
   }
 
-  /** From now on exactly these packs are condemned, of those that are not gone. */
-  condemn(packNames: Iterable<string>): void {
+  /** From now on exactly these packs are condemned: of those that are not gone, and of those that are added later. */
+  condemn(packNames: ReadonlySet<string>): void {
     this.packs.condemn(packNames);
   }
 
   /** True when some place may be relied on to hold the chunk, so that it need not be stored. */
   has(id: ChunkId): boolean {
-    for (const record of this.#recordsOf(wordsOf(id))) if (this.#isReliable(record)) return true;
-    return false;
+    return this.reliablePackOf(id) !== undefined;
+  }
+
+  /** The number of a pack that may be relied on to hold the chunk. */
+  reliablePackOf(id: ChunkId): number | undefined {
+    for (const record of this.#recordsOf(wordsOf(id))) if (this.#isReliable(record)) return this.#packOf(record);
+    return undefined;
   }
 
   /** True when the chunk has a place that is not known to be bad, so that reading it is worth a try. */

@@ -9,6 +9,7 @@ import type { PackListing } from "./index-format.ts";
 import { IndexWriter } from "./index-writer.ts";
 import type { LoadedIndex } from "./loaded-index.ts";
 import type { PackKind } from "./pack-format.ts";
+import { PackPresence } from "./pack-presence.ts";
 import { PackWriter } from "./pack-writer.ts";
 import type { Protection } from "./protection.ts";
 
@@ -37,6 +38,7 @@ export class ChunkWriter {
   readonly #options: ChunkWriterOptions;
   readonly #packs: Readonly<Record<PackKind, PackWriter>>;
   readonly #index: IndexWriter;
+  readonly #presence: PackPresence;
   /** Ids in hex of the chunks of packs that are not yet put. */
   readonly #taken = new Set<string>();
   /** Chunks that were stored anew, by their numbers in the index. */
@@ -66,6 +68,7 @@ export class ChunkWriter {
         ),
       signal,
     });
+    this.#presence = new PackPresence(options);
   }
 
   idOf(plain: Uint8Array): Promise<ChunkId> {
@@ -79,7 +82,11 @@ export class ChunkWriter {
   async store(kind: PackKind, id: ChunkId, plain: Uint8Array): Promise<number> {
     const { codec } = this.#options;
     const name = toHex(id);
-    if (this.#taken.has(name) || this.#isStored(kind, id)) return 0;
+    for (let pack = this.#packOf(kind, id); pack !== undefined; pack = this.#packOf(kind, id)) {
+      if (this.#presence.has(pack)) return 0;
+      await this.#presence.ask(pack);
+    }
+    if (this.#taken.has(name)) return 0;
     this.#taken.add(name);
     const encoded = await codec.encode(plain);
     const chunk = { id, plainBytes: plain.byteLength, codec: encoded === undefined ? 0 : codec.id };
@@ -98,16 +105,19 @@ export class ChunkWriter {
     await Promise.all([this.#packs.data.idle(), this.#packs.pages.idle()]);
   }
 
-  #isStored(kind: PackKind, id: ChunkId): boolean {
+  /** A pack that may be relied on to hold the chunk. */
+  #packOf(kind: PackKind, id: ChunkId): number | undefined {
     const { index, anew } = this.#options;
-    if (!anew.includes(kind)) return index.has(id);
-    const entry = index.entryOf(id);
-    return entry !== undefined && this.#renewed.has(entry);
+    if (anew.includes(kind)) {
+      const entry = index.entryOf(id);
+      if (entry === undefined || !this.#renewed.has(entry)) return undefined;
+    }
+    return index.reliablePackOf(id);
   }
 
   async #onPut(listing: PackListing): Promise<void> {
     const { index, anew } = this.#options;
-    index.add(listing);
+    this.#presence.add(index.add(listing));
     for (const { id } of listing.entries) {
       this.#taken.delete(toHex(id));
       const entry = index.entryOf(id);

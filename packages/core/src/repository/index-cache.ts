@@ -42,7 +42,7 @@ export class IndexCache {
       const { index, loaded } = known;
       // What no index object listed is found in the store, or it was pruned since.
       for (let pack = 0; pack < index.packs.length; pack += 1) if (!loaded.lists(pack)) index.packs.drop(pack);
-      index.condemn([]);
+      index.condemn(new Set());
       this.#remember(repository, known);
       return known;
     } catch (error) {

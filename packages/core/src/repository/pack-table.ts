@@ -25,8 +25,9 @@ export interface PackTableShape {
 
 const KINDS: readonly PackKind[] = ["data", "pages"];
 const STATES: readonly PackState[] = ["usable", "condemned", "gone"];
-const GONE = STATES.indexOf("gone");
+const USABLE = STATES.indexOf("usable");
 const CONDEMNED = STATES.indexOf("condemned");
+const GONE = STATES.indexOf("gone");
 
 const DIGIT_0 = 0x30;
 const LETTER_A = 0x61;
@@ -45,6 +46,7 @@ export class PackTable implements Iterable<IndexedPack> {
   /** The name that is looked for. */
   readonly #asked = new Uint32Array(NAME_WORDS);
   #length: number;
+  #condemned: ReadonlySet<string> = new Set();
 
   /** An empty one, or one of this shape whose memory is still to be filled with that of another. */
   constructor(shape?: PackTableShape) {
@@ -113,13 +115,14 @@ export class PackTable implements Iterable<IndexedPack> {
     this.#states = grown(this.#states, this.#length);
     this.#names.set(this.#asked, pack * NAME_WORDS);
     this.#kinds[pack] = KINDS.indexOf(kind);
+    this.#states[pack] = this.#condemned.has(name) ? CONDEMNED : USABLE;
     if (this.#table.hasRoomFor(this.#length)) this.#table.add(this.#names[pack * NAME_WORDS] ?? 0, pack);
     else this.#rebuildTable();
     return pack;
   }
 
   isUsable(pack: number): boolean {
-    return this.#states[pack] === 0;
+    return this.#states[pack] === USABLE;
   }
 
   isGone(pack: number): boolean {
@@ -136,9 +139,10 @@ export class PackTable implements Iterable<IndexedPack> {
     this.#states[pack] = GONE;
   }
 
-  /** From now on exactly these are condemned, of those that are not gone. */
-  condemn(names: Iterable<string>): void {
-    for (let pack = 0; pack < this.#length; pack += 1) if (!this.isGone(pack)) this.#states[pack] = 0;
+  /** From now on exactly these are condemned: of those that are not gone, and of those that are added later. */
+  condemn(names: ReadonlySet<string>): void {
+    this.#condemned = names;
+    for (let pack = 0; pack < this.#length; pack += 1) if (!this.isGone(pack)) this.#states[pack] = USABLE;
     for (const name of names) {
       const pack = this.numberOf(name);
       if (pack !== undefined) this.#states[pack] = CONDEMNED;

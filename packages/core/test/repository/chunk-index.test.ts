@@ -20,11 +20,12 @@ type ModelPack = { -readonly [Key in "kind" | "state"]: IndexedPack[Key] };
 /** What an index is, said with a list and a map. */
 class ModelIndex {
   readonly packs = new Map<string, ModelPack>();
+  condemned: ReadonlySet<string> = new Set();
   places: ModelPlace[] = [];
 
   add({ name, kind, entries }: PackListing): void {
     if (this.packs.has(name)) return;
-    this.packs.set(name, { kind, state: "usable" });
+    this.packs.set(name, { kind, state: this.condemned.has(name) ? "condemned" : "usable" });
     for (const { id, ...facts } of entries) this.places.push({ ...facts, chunk: toHex(id), pack: name, bad: false });
   }
 
@@ -36,6 +37,7 @@ class ModelIndex {
   }
 
   condemn(names: ReadonlySet<string>): void {
+    this.condemned = names;
     for (const [name, pack] of this.packs) pack.state = names.has(name) ? "condemned" : "usable";
   }
 
