@@ -16,17 +16,21 @@ export function encodeDocument(type: string, version: number, value: unknown): U
   return Buffer.concat([Buffer.from(header, "latin1"), body]);
 }
 
+/** The type that an object's header claims; undefined when it is no document. */
+export function typeOf(object: Uint8Array): string | undefined {
+  return headerOf(object)?.[1];
+}
+
 /**
  * Reads what `encodeDocument` wrote. Throws IntegrityError when it is not whole, or not of this type, and
  * RepositoryVersionError when it is newer than `version`. The JSON's shape is the caller's to check.
  */
 export function decodeDocument(type: string, version: number, bytes: Uint8Array, key: string): unknown {
-  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const match = HEADER.exec(buffer.toString("latin1", 0, LONGEST_HEADER));
+  const match = headerOf(bytes);
   if (match === null || match[1] !== type) {
     throw new IntegrityError(`${key} is not an ovault ${type} document`, { context: { key } });
   }
-  const body = buffer.subarray(match[0].length);
+  const body = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).subarray(match[0].length);
   const found = Number(match[2]);
   if (found > version) {
     throw new RepositoryVersionError(`${key} has format ${found}; this release reads up to ${version}`, {
@@ -42,6 +46,11 @@ export function decodeDocument(type: string, version: number, bytes: Uint8Array,
   } catch (cause) {
     throw new IntegrityError(`${key} holds no JSON`, { cause, context: { key } });
   }
+}
+
+function headerOf(bytes: Uint8Array): RegExpExecArray | null {
+  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  return HEADER.exec(buffer.toString("latin1", 0, LONGEST_HEADER));
 }
 
 function proofOf(type: string, version: number, body: Uint8Array): string {

@@ -11,6 +11,10 @@ export const INDEX = "index/";
 export const POINTS = "points/";
 /** What prune is about to delete. */
 export const CONDEMNED = "condemned/";
+/** What prune will delete, whatever happens. */
+export const VERDICTS = "verdicts/";
+/** Who works on what now. */
+export const LEASES = "leases/";
 
 /** Places that do not hold the chunks they should. */
 export const DAMAGE = "damage/";
@@ -40,6 +44,11 @@ export function indexKey(name: string): ObjectKey {
 /** `folder`: of the virtual machine, as the repository's protection names it. */
 export function pointKey(folder: string, pointId: string): ObjectKey {
   return `${POINTS}${folder}/${pointId}`;
+}
+
+/** Whether a manifest may lie under this key. Whatever else lies there is not one. */
+export function isPointKey(key: ObjectKey): boolean {
+  return /^points\/[0-9a-f]{32}\/[0-9a-z-]{1,64}$/.test(key);
 }
 
 /** Sorts by time as text; the tail keeps two points of one second apart. */

@@ -5,6 +5,7 @@ import { IntegrityError } from "../errors/errors.ts";
 import { hasCode } from "../errors/ovault-error.ts";
 import type { ProcessIdentity } from "../util/process-identity.ts";
 import { decodeDocument, encodeDocument } from "./document.ts";
+import { isPointKey, LEASES } from "./layout.ts";
 
 /** Who holds a lease: a run of a process. */
 export interface LeaseHolder extends ProcessIdentity {
@@ -29,9 +30,16 @@ const held = z.object({
   ttlMs: z.int().positive(),
   at: time,
   expiresAt: time,
+  /** Keys of the manifests that the run is going to put: whoever takes over makes that impossible first. */
+  seals: z.array(z.string().refine(isPointKey)).readonly().default([]),
 });
 const claim = z.discriminatedUnion("state", [held, z.object({ state: z.literal("free"), at: time })]);
-const beat = z.object({ at: time, expiresAt: time });
+const beat = z.object({
+  at: time,
+  expiresAt: time,
+  /** Names of the condemned documents that the run has read: it relies on nothing that they condemn. */
+  acknowledged: z.array(z.string()).readonly().default([]),
+});
 
 export type HeldClaim = z.infer<typeof held>;
 export type Claim = z.infer<typeof claim>;
@@ -67,12 +75,19 @@ export class LeaseFolder {
 
   constructor(store: ObjectStore, resource: string) {
     this.#store = store;
-    this.#prefix = `leases/${resource}/`;
+    this.#prefix = `${LEASES}${resource}/`;
   }
 
   async look(signal: AbortSignal): Promise<LeaseState> {
+    const keys: ObjectKey[] = [];
+    for await (const { key } of this.#store.list(this.#prefix, { signal })) keys.push(key);
+    return this.stateOf(keys);
+  }
+
+  /** What a listing of this folder tells. */
+  stateOf(keys: readonly ObjectKey[]): LeaseState {
     const objects: LeaseObject[] = [];
-    for await (const { key } of this.#store.list(this.#prefix, { signal })) {
+    for (const key of keys) {
       const match = NAME.exec(key.slice(this.#prefix.length));
       if (match !== null) objects.push({ key, generation: Number(match[1]), beat: Number(match[2] ?? 0) });
     }

@@ -1,10 +1,11 @@
 import { randomUUID } from "node:crypto";
 
-import type { ObjectStore } from "../contract/object-store.ts";
+import type { ObjectKey, ObjectStore } from "../contract/object-store.ts";
 import { LeaseHeldError, LeaseLostError } from "../errors/errors.ts";
 import { type Clock, systemClock } from "../util/clock.ts";
 import { type HeldClaim, LeaseFolder, type LeaseHolder, type LeaseState } from "./lease-folder.ts";
 import { CLOCK_MARGIN_MS, LeaseWatch } from "./lease-watch.ts";
+import { putVoid } from "./void.ts";
 
 export interface LeaseOptions {
   /** What only one may do at a time; one name of an object key. */
@@ -16,6 +17,11 @@ export interface LeaseOptions {
   readonly ttlMs: number;
   /** `refuse` rejects at once with LeaseHeldError; `wait` looks on until the lease is free or its holder dead. */
   readonly ifBusy: "refuse" | "wait";
+  /**
+   * Keys of the manifests that this run is going to put. When it is found silent they are made void before another takes
+   * its place: a run that was suspended can never seal after its time, in whatever moment it wakes.
+   */
+  readonly seals?: readonly ObjectKey[];
   readonly signal: AbortSignal;
   readonly clock?: Clock;
 }
@@ -28,6 +34,11 @@ export interface Lease {
   readonly signal: AbortSignal;
   /** To be called before a seal. Looks into the store. @throws LeaseLostError when another has taken over. */
   assertHeld(signal: AbortSignal): Promise<void>;
+  /**
+   * Says, durably when this resolves and in every sign of life from then on, that this run has read these condemned
+   * documents and relies on nothing that they condemn.
+   */
+  acknowledge(documents: readonly string[], signal: AbortSignal): Promise<void>;
   /** Never throws: a lease that cannot be given back is found silent by the next one. */
   release(): Promise<void>;
 }
@@ -57,6 +68,7 @@ export async function acquireLease(store: ObjectStore, options: LeaseOptions): P
       await clock.sleep(Math.min(current.ttlMs / 4, LONGEST_POLL_MS), signal);
       continue;
     }
+    if (current?.state === "held") await fence(store, current, clock, signal);
     // Gone since the listing: somebody was faster, or the listing is an NFS client's old one.
     const lease = current === undefined && state.generation > 0 ? undefined : await tryClaim(folder, state, options);
     if (lease !== undefined) return lease;
@@ -64,14 +76,20 @@ export async function acquireLease(store: ObjectStore, options: LeaseOptions): P
   }
 }
 
+/** From here on the silent run seals nothing, even if nobody replaces it after all. */
+async function fence(store: ObjectStore, claim: HeldClaim, clock: Clock, signal: AbortSignal): Promise<void> {
+  const { holder, seals } = claim;
+  for (const key of seals) await putVoid(store, key, { runId: holder.runId, at: clock.now().toISOString() }, signal);
+}
+
 /** Undefined when somebody else was faster. */
 async function tryClaim(folder: LeaseFolder, seen: LeaseState, options: LeaseOptions): Promise<Lease | undefined> {
-  const { signal } = options;
+  const { holder, ttlMs, seals = [], signal } = options;
   const generation = seen.generation + 1;
   const token = randomUUID();
   const lease = new ClaimedLease(folder, generation, options);
   try {
-    const claim = { state: "held", token, holder: options.holder, ttlMs: options.ttlMs, ...lease.times() } as const;
+    const claim = { state: "held", token, holder, ttlMs, seals, ...lease.times() } as const;
     await folder.putClaim(generation, claim, signal);
     if (!(await isOurs(folder, generation, token, signal))) return undefined;
     // Our generation may have come and gone while we were slow: then a higher one rules.
@@ -108,6 +126,7 @@ class ClaimedLease implements Lease {
   readonly #clock: Clock;
   readonly #lost = new AbortController();
   readonly #released = new AbortController();
+  #acknowledged: readonly string[] = [];
   #beats = 0;
   /** One beat at a time. */
   #lastBeat: Promise<void> = Promise.resolve();
@@ -137,6 +156,12 @@ class ClaimedLease implements Lease {
     AbortSignal.any([signal, this.signal]).throwIfAborted();
     await this.#beat(signal);
     this.signal.throwIfAborted();
+  }
+
+  async acknowledge(documents: readonly string[], signal: AbortSignal): Promise<void> {
+    if (documents.length === 0) return;
+    this.#acknowledged = documents;
+    await this.#beat(signal);
   }
 
   async release(): Promise<void> {
@@ -173,7 +198,8 @@ class ClaimedLease implements Lease {
   /** Writes before it looks: an NFS client that has just changed a directory does not list it from its cache. */
   async #beatNow(signal: AbortSignal): Promise<void> {
     this.#beats += 1;
-    await this.#folder.putBeat(this.generation, this.#beats, this.times(), signal);
+    const beat = { ...this.times(), acknowledged: this.#acknowledged };
+    await this.#folder.putBeat(this.generation, this.#beats, beat, signal);
     const state = await this.#folder.look(signal);
     const held = state.objects.some((object) => object.beat === 0 && object.generation === this.generation);
     if (!held || state.generation > this.generation) this.#lost.abort(lostError(this.#options, state.generation));

@@ -2,20 +2,24 @@ import { z } from "zod";
 
 import type { ObjectInfo, ObjectKey, ObjectStore } from "../contract/object-store.ts";
 import type { RecoveryPoint } from "../contract/recovery-point.ts";
-import { IntegrityError, NotFoundError } from "../errors/errors.ts";
+import { IntegrityError, LeaseLostError, NotFoundError } from "../errors/errors.ts";
 import { hasCode } from "../errors/ovault-error.ts";
 import { compareText } from "../util/compare-text.ts";
 import { decodeDocument, encodeDocument } from "./document.ts";
-import { pointKey, POINTS } from "./layout.ts";
+import { isPointKey, pointKey, POINTS } from "./layout.ts";
 import { parsePoint } from "./point-schema.ts";
 import type { Protection } from "./protection.ts";
 import { readWhole } from "./read-whole.ts";
 import { retaining } from "./retaining.ts";
+import { isVoid } from "./void.ts";
 
 const TYPE = "point";
+const FORGOTTEN_TYPE = "forgotten";
 const VERSION = 1;
+/** What lies beside the manifest of a point that was forgotten. */
+const FORGOTTEN = ".forgotten";
 
-/** A manifest that does not prove itself. The points beside it are not affected. */
+/** A manifest, or a mark that it is forgotten, that does not prove itself. The points beside it are not affected. */
 export interface DamagedManifest {
   readonly key: ObjectKey;
   readonly error: unknown;
@@ -27,7 +31,19 @@ export interface PointListing {
   readonly damaged: readonly DamagedManifest[];
 }
 
-/** The manifests of a repository: one object each, written last, read whole. */
+/** What lies in a folder of points: manifests, and which of them are forgotten. */
+interface Manifests {
+  readonly visible: readonly ObjectInfo[];
+  readonly forgotten: readonly ObjectInfo[];
+  /** Keys of manifests that are marked as forgotten, there or not. */
+  readonly marked: readonly ObjectKey[];
+  readonly damagedMarks: readonly DamagedManifest[];
+}
+
+/**
+ * The manifests of a repository: one object each, written last, read whole. A point that is forgotten gets a mark beside
+ * its manifest, and is as if it were not there. Only prune deletes manifests, when no run builds on them any more.
+ */
 export class RecoveryPoints {
   readonly #store: ObjectStore;
   readonly #protection: Protection;
@@ -39,59 +55,121 @@ export class RecoveryPoints {
     this.#retainUntil = retainUntil;
   }
 
-  /** Makes a point visible. Everything it refers to must be durable before. */
+  /**
+   * Makes a point visible. Everything it refers to must be durable before.
+   * @throws LeaseLostError when another has taken over, and made sure that this point never comes to be
+   */
   async seal(point: RecoveryPoint, signal: AbortSignal): Promise<void> {
-    const key = this.#keyOf(point);
+    const key = this.keyOf(point);
     const manifest = encodeDocument(TYPE, VERSION, point);
     const options = { ifAbsent: true, signal, ...retaining(this.#retainUntil()) };
     if ((await this.#store.put(key, [manifest], options)) === "stored") return;
+    const found = await this.#store.get(key, { signal });
     // A repeated put whose first answer was lost finds its own manifest.
-    if (Buffer.compare(await this.#store.get(key, { signal }), manifest) === 0) return;
-    throw new IntegrityError(`another recovery point is stored as ${point.id}`, { context: { key } });
+    if (Buffer.compare(found, manifest) === 0) return;
+    const context = { key, runId: point.runId };
+    if (isVoid(found)) {
+      throw new LeaseLostError(`run ${point.runId} was silent for too long: it may not seal ${point.id} any more`, {
+        context,
+        hint: "Was this machine suspended, or cut off from the destination? Start the run again.",
+      });
+    }
+    throw new IntegrityError(`another recovery point is stored as ${point.id}`, { context });
   }
 
   /** All points, or those of one virtual machine. */
   async list(signal: AbortSignal, vmId?: string): Promise<PointListing> {
+    const prefix = vmId === undefined ? POINTS : `${POINTS}${this.#protection.folderOf(vmId)}/`;
+    const { visible, damagedMarks } = await this.#manifests(prefix, signal);
+    const { points, damaged } = await this.#readAll(visible, signal);
+    return { points, damaged: [...damaged, ...damagedMarks] };
+  }
+
+  /** Points that are forgotten and whose manifests are still there; and the keys of all that are marked as forgotten. */
+  async listForgotten(signal: AbortSignal): Promise<PointListing & { readonly marked: readonly ObjectKey[] }> {
+    const { forgotten, marked } = await this.#manifests(POINTS, signal);
+    return { ...(await this.#readAll(forgotten, signal)), marked };
+  }
+
+  /** The point with this id or unique prefix of it. */
+  async find(idOrPrefix: string, signal: AbortSignal): Promise<RecoveryPoint> {
+    const { visible } = await this.#manifests(POINTS, signal);
+    const starting = visible.filter((info) => idOf(info).startsWith(idOrPrefix));
+    const matches = starting.filter((info) => idOf(info) === idOrPrefix);
+    const [only, ...others] = matches.length > 0 ? matches : starting;
+    const point = only === undefined || others.length > 0 ? undefined : await this.#read(only, signal);
+    if (point !== undefined) return point;
+    const hint = "Run `ovault points` to see the recovery points.";
+    if (others.length === 0) throw new NotFoundError(`no recovery point ${idOrPrefix}`, { hint });
+    throw new NotFoundError(`${starting.length} recovery points start with ${idOrPrefix}`, {
+      hint: `Give more of the id: ${starting.slice(0, 5).map(idOf).join(", ")}`,
+    });
+  }
+
+  /** True when there is a manifest of this point, whatever it says, and it is not forgotten. */
+  async holds(point: Pick<RecoveryPoint, "vm" | "id">, signal: AbortSignal): Promise<boolean> {
+    const key = this.keyOf(point);
+    return (await this.#exists(key, signal)) && !(await this.#exists(markOf(key), signal));
+  }
+
+  /** Makes a point invisible, at once and for every node. Its manifest and what only it needs stay until pruned. */
+  async forget(point: RecoveryPoint, signal: AbortSignal): Promise<void> {
+    const mark = encodeDocument(FORGOTTEN_TYPE, VERSION, { at: new Date().toISOString() });
+    await this.#store.put(markOf(this.keyOf(point)), [mark], { ifAbsent: true, signal });
+  }
+
+  /** Deletes a manifest that is forgotten, for good. Nothing may build on the point any more. */
+  async delete(key: ObjectKey, signal: AbortSignal): Promise<void> {
+    await this.#store.delete(key, { signal });
+    await this.#store.delete(markOf(key), { signal });
+  }
+
+  /** Where the manifest of a point lies. */
+  keyOf({ vm, id }: Pick<RecoveryPoint, "vm" | "id">): ObjectKey {
+    return pointKey(this.#protection.folderOf(vm.id), id);
+  }
+
+  async #manifests(prefix: string, signal: AbortSignal): Promise<Manifests> {
+    const found: ObjectInfo[] = [];
+    const marked = new Set<ObjectKey>();
+    const damagedMarks: DamagedManifest[] = [];
+    for await (const info of this.#store.list(prefix, { signal })) {
+      if (isPointKey(info.key)) found.push(info);
+      if (!info.key.endsWith(FORGOTTEN)) continue;
+      try {
+        decodeDocument(FORGOTTEN_TYPE, VERSION, await readWhole(this.#store, info, { signal }), info.key);
+        marked.add(info.key.slice(0, -FORGOTTEN.length));
+      } catch (error) {
+        if (hasCode(error, "E_OBJECT_NOT_FOUND")) continue; // pruned while we were listing
+        if (!hasCode(error, "E_INTEGRITY") && !hasCode(error, "E_REPOSITORY_VERSION")) throw error;
+        damagedMarks.push({ key: info.key, error });
+      }
+    }
+    const visible = found.filter(({ key }) => !marked.has(key));
+    const forgotten = found.filter(({ key }) => marked.has(key));
+    return { visible, forgotten, marked: [...marked], damagedMarks };
+  }
+
+  async #readAll(manifests: readonly ObjectInfo[], signal: AbortSignal): Promise<PointListing> {
     const points: RecoveryPoint[] = [];
     const damaged: DamagedManifest[] = [];
-    const prefix = vmId === undefined ? POINTS : `${POINTS}${this.#protection.folderOf(vmId)}/`;
-    for await (const info of this.#store.list(prefix, { signal })) {
-      const { key } = info;
-      if (!isPointKey(key)) continue;
+    for (const info of manifests) {
       try {
-        points.push(await this.#read(info, signal));
+        const point = await this.#read(info, signal);
+        if (point !== undefined) points.push(point);
       } catch (error) {
-        if (hasCode(error, "E_OBJECT_NOT_FOUND")) continue; // forgotten while we were listing
+        if (hasCode(error, "E_OBJECT_NOT_FOUND")) continue; // pruned while we were listing
         if (!hasCode(error, "E_INTEGRITY") && !hasCode(error, "E_REPOSITORY_VERSION")) throw error;
-        damaged.push({ key, error });
+        damaged.push({ key: info.key, error });
       }
     }
     points.sort((a, b) => compareText(a.takenAt, b.takenAt) || compareText(a.id, b.id));
     return { points, damaged };
   }
 
-  /** The point with this id or unique prefix of it. */
-  async find(idOrPrefix: string, signal: AbortSignal): Promise<RecoveryPoint> {
-    const matches: ObjectInfo[] = [];
-    for await (const info of this.#store.list(POINTS, { signal })) {
-      if (!isPointKey(info.key)) continue;
-      const id = idOf(info);
-      if (id === idOrPrefix) return this.#read(info, signal);
-      if (id.startsWith(idOrPrefix)) matches.push(info);
-    }
-    const [only] = matches;
-    if (only !== undefined && matches.length === 1) return this.#read(only, signal);
-    const hint = "Run `ovault points` to see the recovery points.";
-    if (only === undefined) throw new NotFoundError(`no recovery point ${idOrPrefix}`, { hint });
-    throw new NotFoundError(`${matches.length} recovery points start with ${idOrPrefix}`, {
-      hint: `Give more of the id: ${matches.slice(0, 5).map(idOf).join(", ")}`,
-    });
-  }
-
-  /** True when there is a manifest of this point, whatever it says. */
-  async holds(point: Pick<RecoveryPoint, "vm" | "id">, signal: AbortSignal): Promise<boolean> {
+  async #exists(key: ObjectKey, signal: AbortSignal): Promise<boolean> {
     try {
-      await this.#store.stat(this.#keyOf(point), { signal });
+      await this.#store.stat(key, { signal });
       return true;
     } catch (error) {
       if (hasCode(error, "E_OBJECT_NOT_FOUND")) return false;
@@ -99,18 +177,12 @@ export class RecoveryPoints {
     }
   }
 
-  /** Makes a point invisible. Its chunks stay until pruned. */
-  async forget(point: RecoveryPoint, signal: AbortSignal): Promise<void> {
-    await this.#store.delete(this.#keyOf(point), { signal });
-  }
-
-  #keyOf({ vm, id }: Pick<RecoveryPoint, "vm" | "id">): ObjectKey {
-    return pointKey(this.#protection.folderOf(vm.id), id);
-  }
-
-  async #read(info: ObjectInfo, signal: AbortSignal): Promise<RecoveryPoint> {
+  /** Undefined for a void. */
+  async #read(info: ObjectInfo, signal: AbortSignal): Promise<RecoveryPoint | undefined> {
     const { key } = info;
-    const value = decodeDocument(TYPE, VERSION, await readWhole(this.#store, info, { signal }), key);
+    const object = await readWhole(this.#store, info, { signal });
+    if (isVoid(object)) return undefined;
+    const value = decodeDocument(TYPE, VERSION, object, key);
     let point: RecoveryPoint;
     try {
       point = parsePoint(value);
@@ -118,16 +190,15 @@ export class RecoveryPoints {
       const detail = cause instanceof z.ZodError ? z.prettifyError(cause) : String(cause);
       throw new IntegrityError(`${key} is not a recovery point: ${detail}`, { cause, context: { key } });
     }
-    if (this.#keyOf(point) === key) return point;
+    if (this.keyOf(point) === key) return point;
     throw new IntegrityError(`${key} holds the manifest of another recovery point`, { context: { key } });
   }
 }
 
-/** Whatever else lies there is not ours. */
-function isPointKey(key: ObjectKey): boolean {
-  return /^points\/[0-9a-f]{32}\/[0-9a-z-]{1,64}$/.test(key);
-}
-
 function idOf({ key }: ObjectInfo): string {
   return key.slice(key.lastIndexOf("/") + 1);
+}
+
+function markOf(key: ObjectKey): ObjectKey {
+  return key + FORGOTTEN;
 }

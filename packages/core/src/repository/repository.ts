@@ -16,13 +16,14 @@ import { ChunkReader } from "./chunk-reader.ts";
 import { ChunkWriter } from "./chunk-writer.ts";
 import type { ChunkId } from "./digest.ts";
 import { copyOf } from "../util/copy-of.ts";
-import { condemnedPacks } from "./condemned-packs.ts";
+import { condemnedPacks, readCondemned, type CondemnedListing } from "./condemned-packs.ts";
 import { markDamage, readDamage, type KnownDamage } from "./damage-records.ts";
 import type { IndexCache } from "./index-cache.ts";
 import type { KnownIndex } from "./index-cache-format.ts";
-import { indexUnlistedPacks, loadIndex, type UnlistedPacks } from "./load-index.ts";
+import { indexUnlistedPacks, loadIndex } from "./load-index.ts";
 import { LoadedIndex, type DamagedObject } from "./loaded-index.ts";
 import type { PackKind } from "./pack-format.ts";
+import type { Lease } from "./lease.ts";
 import type { Protection } from "./protection.ts";
 import { RecoveryPoints } from "./recovery-points.ts";
 import { retaining, retentionEnd } from "./retaining.ts";
@@ -80,11 +81,14 @@ export class Repository {
   readonly #loaded: LoadedIndex;
   readonly #indexCache: IndexCache | undefined;
   readonly #damagedKeys: readonly DamagedObject[];
-  /** Found when packs were asked for what no index object lists. */
-  #unlisted: UnlistedPacks = { names: [], damaged: [] };
+  /** Damaged packs, found when packs were asked for what no index object lists. */
+  readonly #damagedPacks: DamagedObject[] = [];
   /** Packs whose absence was looked into. */
   readonly #missed = new Set<string>();
   #completion: Promise<void> | undefined;
+  #condemned: CondemnedListing = { documents: [], damaged: [] };
+  /** One refresh at a time: an older look must not take back what a later one saw. */
+  #lastRefresh: Promise<void> = Promise.resolve();
   #damage: KnownDamage = { records: [], damaged: [], places: new Map() };
   #hasLostChunks = false;
   readonly #codec: Codec;
@@ -155,9 +159,10 @@ export class Repository {
     return repository;
   }
 
-  /** Keys, index objects, packs and records of damage that did not prove themselves while the repository was opened. */
+  /** Keys, index objects, packs, lists and records that did not prove themselves as of the last refresh. */
   get damaged(): readonly DamagedObject[] {
-    return [...this.#damagedKeys, ...this.#loaded.damaged.values(), ...this.#unlisted.damaged, ...this.#damage.damaged];
+    const documents = [...this.#damage.damaged, ...this.#condemned.damaged];
+    return [...this.#damagedKeys, ...this.#loaded.damaged.values(), ...this.#damagedPacks, ...documents];
   }
 
   /** True when chunks are known to be lost, as of the last refresh: a point may not be what it was. */
@@ -168,13 +173,28 @@ export class Repository {
   /** Until when what is put now shall be held by the store; undefined when it shall not. */
   readonly retainUntil = (): Date | undefined => retentionEnd(this.#lockDays);
 
-  /**
-   * Brings what this process knows up to what the store has. Whoever is going to write announces it by a lease first and
-   * refreshes then: what is deleted beside it is either seen here, or the one who deletes sees the lease and waits.
-   */
+  /** Brings what this process knows up to what the store has. */
   async refresh(signal: AbortSignal): Promise<void> {
-    await loadIndex(this.store, this.index, this.#loaded, signal);
-    await this.#judgePacks(signal);
+    const refresh = this.#lastRefresh.then(() => this.#refresh(signal));
+    this.#lastRefresh = refresh.catch(() => undefined);
+    await refresh;
+  }
+
+  /**
+   * To be called by whoever is going to write or to build on points, and holds this lease: refreshes, and says which
+   * condemned documents this run heeds from now on. What is deleted beside it is either seen here, or the one who deletes
+   * sees the lease and waits.
+   */
+  async announce(lease: Lease, signal: AbortSignal): Promise<void> {
+    await this.refresh(signal);
+    const names = this.#condemned.documents.map(({ name }) => name);
+    await lease.acknowledge(names, signal);
+  }
+
+  /** Whether prune is about to delete this point, which was forgotten. */
+  isCondemned(point: RecoveryPoint): boolean {
+    const key = this.points.keyOf(point);
+    return this.#condemned.documents.some(({ points }) => points.includes(key));
   }
 
   /** A writer for one run. `anew`: kinds of chunks that are stored again although they are known. */
@@ -230,21 +250,28 @@ export class Repository {
     await this.completeIndex(signal);
   }
 
-  /** What may be relied on, and what is known to be bad, of the packs in the index. */
-  async #judgePacks(signal: AbortSignal): Promise<void> {
-    // A pack that no index object lists may go at any time, and nobody would tell.
-    const unlisted = this.#unlisted.names.filter((name) => !this.#lists(name));
-    this.index.condemn([...(await condemnedPacks(this.store, signal)), ...unlisted]);
+  async #refresh(signal: AbortSignal): Promise<void> {
+    const before = condemnedPacks(this.#condemned);
+    this.#condemned = await readCondemned(this.store, signal);
+    const now = condemnedPacks(this.#condemned);
+    // What is condemned no more may be deleted: then it leaves the index with the objects that listed it.
+    this.index.condemn(new Set([...before, ...now]));
+    await loadIndex(this.store, this.index, this.#loaded, signal);
+    // A document that cannot be read may name any pack.
+    this.index.condemn(this.#condemned.damaged.length > 0 ? this.#packNames() : now);
+    await this.#heedDamage(signal);
+  }
+
+  #packNames(): ReadonlySet<string> {
+    return new Set(Array.from(this.index.packs, ({ name }) => name));
+  }
+
+  async #heedDamage(signal: AbortSignal): Promise<void> {
     this.#damage = await readDamage(this.store, signal);
     this.#hasLostChunks = markDamage(this.index, this.#damage.places);
   }
 
-  #lists(name: string): boolean {
-    const pack = this.index.packs.numberOf(name);
-    return pack !== undefined && this.#loaded.lists(pack);
-  }
-
-  /** Adds what packs hold that no index object lists, to be read and not to be relied on. Once, unless it fails. */
+  /** Adds what packs hold that no index object lists. Once, unless it fails. */
   async completeIndex(signal: AbortSignal): Promise<void> {
     this.#completion ??= this.#askUnlistedPacks(signal);
     try {
@@ -256,7 +283,7 @@ export class Repository {
   }
 
   async #askUnlistedPacks(signal: AbortSignal): Promise<void> {
-    this.#unlisted = await indexUnlistedPacks(this.store, this.protection, this.index, signal);
-    await this.#judgePacks(signal);
+    this.#damagedPacks.push(...(await indexUnlistedPacks(this.store, this.protection, this.index, signal)));
+    await this.#heedDamage(signal);
   }
 }

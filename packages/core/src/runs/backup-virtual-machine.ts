@@ -8,6 +8,7 @@ import { createRunHooks, observe, type RunHooks } from "../hooks/run-hooks.ts";
 import { acquireLease, type Lease } from "../repository/lease.ts";
 import { newPointId } from "../repository/layout.ts";
 import type { Repository } from "../repository/repository.ts";
+import { type Clock, systemClock } from "../util/clock.ts";
 import { messageOf } from "../util/message-of.ts";
 import { plural } from "../util/plural.ts";
 import { processIdentity } from "../util/process-identity.ts";
@@ -33,13 +34,12 @@ export interface BackupOptions {
   /** Blocks in flight over all disks; bounds memory. */
   readonly lanes?: number;
   readonly signal: AbortSignal;
+  readonly clock?: Clock;
 }
 
 const LEASE_TTL_MS = 120_000;
 /** Thawing must be possible when the run itself is cancelled, so it has a deadline of its own. */
 const AFTER_SNAPSHOT_MS = 60_000;
-/** The run's own signal is aborted by then. */
-const RECALL_MS = 60_000;
 
 /**
  * Backs up one virtual machine and resolves to its sealed recovery point. Rejects with nothing sealed, nothing left on
@@ -48,18 +48,21 @@ const RECALL_MS = 60_000;
 export async function backupVirtualMachine(options: BackupOptions): Promise<RecoveryPoint> {
   const hooks = createRunHooks();
   for (const tap of options.taps) tap(hooks);
-  const runId = newRunId();
+  const { vm, repository, clock = systemClock } = options;
+  const ids: RunIds = { run: newRunId(), point: newPointId(clock.now()) };
   try {
-    const lease = await acquireLease(options.repository.store, {
-      resource: `vm-${options.repository.protection.folderOf(options.vm.id)}`,
-      title: `virtual machine ${options.vm.name}`,
-      holder: { runId, ...processIdentity() },
+    const lease = await acquireLease(repository.store, {
+      resource: `vm-${repository.protection.folderOf(vm.id)}`,
+      title: `virtual machine ${vm.name}`,
+      holder: { runId: ids.run, ...processIdentity() },
       ttlMs: LEASE_TTL_MS,
       ifBusy: options.ifBusy,
+      seals: [repository.points.keyOf({ vm, id: ids.point })],
       signal: options.signal,
+      clock,
     });
     try {
-      return await new BackupRun(options, hooks, runId, lease).run();
+      return await new BackupRun(options, hooks, ids, lease).run();
     } finally {
       await lease.release();
     }
@@ -70,6 +73,12 @@ export async function backupVirtualMachine(options: BackupOptions): Promise<Reco
   } finally {
     observe(hooks.finished);
   }
+}
+
+/** The point's is known beforehand, so that whoever takes over from a silent run can see to it that it never comes to be. */
+interface RunIds {
+  readonly run: string;
+  readonly point: string;
 }
 
 interface Attempt {
@@ -85,15 +94,15 @@ interface Attempt {
 class BackupRun {
   readonly #options: BackupOptions;
   readonly #hooks: RunHooks;
-  readonly #runId: string;
+  readonly #ids: RunIds;
   readonly #lease: Lease;
   readonly #signal: AbortSignal;
   readonly #warnings: string[] = [];
 
-  constructor(options: BackupOptions, hooks: RunHooks, runId: string, lease: Lease) {
+  constructor(options: BackupOptions, hooks: RunHooks, ids: RunIds, lease: Lease) {
     this.#options = options;
     this.#hooks = hooks;
-    this.#runId = runId;
+    this.#ids = ids;
     this.#lease = lease;
     this.#signal = AbortSignal.any([options.signal, lease.signal]);
     hooks.warning.tap("point", (message) => this.#warnings.push(message));
@@ -102,11 +111,11 @@ class BackupRun {
   async run(): Promise<RecoveryPoint> {
     const { vm, strategy, excludeDisks: excluded, full } = this.#options;
     const hooks = this.#hooks;
-    // After the lease, which prune heeds: from here on nothing disappears that this run relies on.
-    await this.#options.repository.refresh(this.#signal);
+    // From here on nothing disappears that this run relies on.
+    await this.#options.repository.announce(this.#lease, this.#signal);
     const selected = await selectDisks({ vm, strategy, excluded, hooks, signal: this.#signal });
     const base = await this.#lastPoint();
-    const runId = this.#runId;
+    const runId = this.#ids.run;
     const ledger = await this.#options.ledger.forRun({ runId, manager: vm.manager, strategy: strategy.name });
     const attempt: Attempt = { selected, base, full, context: { runId, ledger, hooks, signal: this.#signal } };
     try {
@@ -212,10 +221,10 @@ class BackupRun {
     const { session, selected, base, takenAt, disks, closed } = parts;
     const usedBase = disks.some((record) => record.mode !== "full");
     const draft = {
-      id: newPointId(takenAt),
+      id: this.#ids.point,
       vm,
       takenAt: takenAt.toISOString(),
-      runId: this.#runId,
+      runId: this.#ids.run,
       strategy: strategy.name,
       basePoint: usedBase ? (base?.id ?? null) : null,
       consistency: session.consistency,
@@ -235,23 +244,8 @@ class BackupRun {
     this.#signal.throwIfAborted();
     const point: RecoveryPoint = { ...draft, sealedAt: new Date().toISOString() };
     await repository.points.seal(point, this.#signal);
-    await this.#recallIfLost(point);
     observe(this.#hooks.sealed, point);
     return point;
-  }
-
-  /**
-   * A run that stood still between its last look at the lease and the seal may have sealed what was pruned meanwhile:
-   * whoever prunes takes over the lease of a silent run first. Such a point must not stay.
-   */
-  async #recallIfLost(point: RecoveryPoint): Promise<void> {
-    try {
-      await this.#lease.assertHeld(this.#signal);
-    } catch (error) {
-      if (!hasCode(error, "E_LEASE_LOST")) return;
-      await this.#options.repository.points.forget(point, AbortSignal.timeout(RECALL_MS));
-      throw error;
-    }
   }
 
   /** The last sealed point decides; a damaged manifest is as if it were not there, and is told. */
@@ -259,7 +253,7 @@ class BackupRun {
     const { repository, vm } = this.#options;
     const { points, damaged } = await repository.points.list(this.#signal, vm.id);
     for (const { key } of damaged) this.#warn(`${key} is damaged and cannot be a base; run \`ovault verify --all\``);
-    return points.at(-1);
+    return points.findLast((point) => !repository.isCondemned(point));
   }
 
   #phase(phase: string, detail: string): void {

@@ -1,0 +1,78 @@
+import { lastValueFrom, toArray } from "rxjs";
+
+import type { ObjectKey, ObjectStore } from "../contract/object-store.ts";
+import { StoreUnavailableError } from "../errors/store-errors.ts";
+import { pullInLanes } from "../pipeline/pull-in-lanes.ts";
+import type { Clock } from "../util/clock.ts";
+import { LeaseFolder, type HeldClaim } from "./lease-folder.ts";
+import { LEASES } from "./layout.ts";
+
+/** A lease that was held when it was looked at, by somebody who may be dead. */
+export interface HeldLease {
+  readonly resource: string;
+  readonly claim: HeldClaim;
+  /** Names of the condemned documents that its holder has read. */
+  readonly acknowledged: ReadonlySet<string>;
+}
+
+export interface LookOptions {
+  readonly clock: Clock;
+  readonly signal: AbortSignal;
+}
+
+/** A listing of an NFS client may be a minute old, and shows leases that have long gone on. */
+const LOOKS = 10;
+const PAUSE_MS = 10_000;
+/** Before a listing is taken for old, the lease may only just have changed. */
+const QUICK_LOOKS = 3;
+const LANES = 8;
+
+/** All leases that are held now. @throws IntegrityError when one does not say by whom. */
+export async function heldLeases(store: ObjectStore, options: LookOptions): Promise<readonly HeldLease[]> {
+  const { clock, signal } = options;
+  const folders = await keysByResource(store, signal);
+  async function* resources(): AsyncGenerator<readonly [string, readonly ObjectKey[]]> {
+    yield* folders;
+  }
+  const look = ([resource, keys]: readonly [string, readonly ObjectKey[]], lane: AbortSignal) =>
+    lookAt(store, resource, keys, { clock, signal: lane });
+  const leases = await lastValueFrom(pullInLanes(resources(), LANES, look, signal).pipe(toArray()));
+  return leases.filter((lease) => lease !== undefined);
+}
+
+async function keysByResource(store: ObjectStore, signal: AbortSignal): Promise<ReadonlyMap<string, ObjectKey[]>> {
+  const resources = new Map<string, ObjectKey[]>();
+  for await (const { key } of store.list(LEASES, { signal })) {
+    const [resource = ""] = key.slice(LEASES.length).split("/");
+    resources.set(resource, [...(resources.get(resource) ?? []), key]);
+  }
+  return resources;
+}
+
+/** Undefined when it is free. */
+async function lookAt(
+  store: ObjectStore,
+  resource: string,
+  keys: readonly ObjectKey[],
+  { clock, signal }: LookOptions,
+): Promise<HeldLease | undefined> {
+  const folder = new LeaseFolder(store, resource);
+  let state = folder.stateOf(keys);
+  for (let look = 1; look <= LOOKS; look += 1) {
+    if (state.generation === 0) return undefined;
+    const claim = await folder.readClaim(state.generation, signal);
+    if (claim?.state === "free") return undefined;
+    const beat = state.beat === 0 ? { acknowledged: [] } : await folder.readBeat(state, signal);
+    if (claim !== undefined && beat !== undefined) {
+      return { resource, claim, acknowledged: new Set(beat.acknowledged) };
+    }
+    // What the listing showed has made way for something newer.
+    if (look > QUICK_LOOKS) await clock.sleep(PAUSE_MS, signal);
+    state = await folder.look(signal);
+  }
+  throw new StoreUnavailableError(`the lease ${resource} changes faster than it can be read`, {
+    context: { resource },
+    retry: "transient",
+    hint: "Is the destination mounted by NFS with long caching of directories? Run it again in a few minutes.",
+  });
+}
