@@ -1,7 +1,7 @@
 import type { SftpConnection } from "./sftp-connection.ts";
 
 /** A server that does not answer for so long after an abort has lost its connection. */
-const PATIENCE_MS = 5000;
+const PATIENCE_MS = 2000;
 
 /**
  * Waits for the outcome of what cannot be taken back, although the signal is aborted meanwhile. When that takes too long

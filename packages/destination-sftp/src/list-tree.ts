@@ -3,7 +3,7 @@ import { isObjectKey, type ObjectInfo, StoreError } from "@ovault/core";
 import type { NamedFile } from "./read-directory.ts";
 
 /** Names held at once, over all levels. A repository of 100 TiB has 25,000 in its largest folder. */
-const MOST_NAMES = 1_000_000;
+const MOST_NAMES = 250_000;
 
 /** Reads the directory of a prefix, in no order; empty when it is gone. */
 export type ReadNames = (

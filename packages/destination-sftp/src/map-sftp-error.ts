@@ -13,7 +13,7 @@ export interface FailedCall {
   readonly root: string;
   /** What was tried, to follow "cannot": "write packs/ab/abcd". */
   readonly what: string;
-  /** For calls that take space: how much. */
+  /** For calls that change something: the space they take. */
   readonly bytes?: number;
 }
 

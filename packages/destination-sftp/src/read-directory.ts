@@ -9,6 +9,8 @@ import { hasStatus, isAbsence, STATUS } from "./sftp-status.ts";
 
 /** Who ask for the next names at the same time: a server gives a hundred or so at once. */
 const READERS = 4;
+/** Counts as so many names: servers have no reason to give one, and a bad one could give them for ever. */
+const EMPTY_ANSWER = 1000;
 
 export interface NamedFile {
   readonly name: string;
@@ -39,8 +41,7 @@ export async function readDirectory(
       signal.throwIfAborted();
       const entries = await connection.readDirectory(handle).catch(undefinedAtEnd);
       if (entries === undefined) return;
-      // An empty answer counts too: a server could give them for ever.
-      names += Math.max(1, entries.length);
+      names += entries.length > 0 ? entries.length : EMPTY_ANSWER;
       if (names > limit) throw tooLarge(directory, limit);
       for (const entry of entries) {
         const file = wanted(entry.name) ? await fileOf(connection, directory, entry) : undefined;

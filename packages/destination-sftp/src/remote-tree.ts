@@ -49,6 +49,7 @@ export class RemoteTree {
     await this.prepareDirectory(connection, parent);
     await makeDirectory(connection, directory);
     await this.assertReal(connection, directory);
+    if (!this.#real.has(directory)) throw inTheWay(directory);
     // Also when somebody else has just made it and not come to this yet.
     await this.sync(connection, parent);
     this.#durable.add(directory);
@@ -82,6 +83,10 @@ export class RemoteTree {
     assertObjectKey(key);
     return posix.join(this.root.path, key);
   }
+}
+
+function inTheWay(directory: string): StoreError {
+  return new StoreError(`${directory} is in the way: it is not a directory`, { context: { directory } });
 }
 
 /** OpenSSH on Linux and BSD can; there is nothing in SFTP that promises it. */

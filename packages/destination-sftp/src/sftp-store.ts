@@ -39,7 +39,7 @@ const LARGEST_OBJECT = 128 * 1024 * 1024;
 interface Call {
   /** What is tried, to follow "cannot". */
   readonly what: string;
-  /** For calls that take space: how much. */
+  /** For calls that change something: the space they take. */
   readonly bytes?: number;
   readonly signal: AbortSignal;
 }
@@ -98,17 +98,24 @@ export class SftpStore implements ObjectStore {
     return await this.#call(call, async (connection) => {
       const draft = newDraft(this.#drafts);
       let writing: Promise<void> | undefined;
+      const cleanUp = async (): Promise<void> => {
+        await writing?.catch(() => undefined);
+        if (writing !== undefined) await removeDraft(connection, draft);
+      };
       try {
         const target = await abortable(this.#prepare(connection, key), signal);
         writing = writeDraft(connection, draft, parts, signal);
         await abortable(writing, signal);
-        return await decided(this.#publish({ connection, draft, target }, ifAbsent), connection, signal);
+        const outcome = await decided(this.#publish({ connection, draft, target }, ifAbsent), connection, signal);
+        void cleanUp();
+        return outcome;
       } catch (error) {
-        if (isAbsence(error)) throw await this.#directoryVanished(connection, key, error);
-        // Before the draft goes: it may be what fills the disk.
-        throw await this.#explained(error, connection, call);
-      } finally {
-        void writing?.catch(() => undefined).then(() => removeDraft(connection, draft));
+        // In this order: the draft may be what fills the disk, and must not fill it for the next try.
+        const failure = isAbsence(error)
+          ? await this.#directoryVanished(connection, key, error)
+          : await this.#explained(error, connection, call);
+        await abortable(cleanUp(), signal);
+        throw failure;
       }
     });
   }
@@ -143,7 +150,7 @@ export class SftpStore implements ObjectStore {
 
   async delete(key: ObjectKey, { signal }: CallOptions): Promise<void> {
     assertObjectKey(key);
-    await this.#call({ what: `delete ${key}`, signal }, (connection) =>
+    await this.#call({ what: `delete ${key}`, bytes: 0, signal }, (connection) =>
       abortable(this.#remove(connection, key), signal),
     );
   }

@@ -1,0 +1,135 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+
+import { afterAll, describe, expect, onTestFinished, test } from "vitest";
+
+import { type Authentication, SftpStore } from "@ovault/destination-sftp";
+
+import { run } from "./support/commands.ts";
+import { newKey, OpenSshServer } from "./support/open-ssh-server.ts";
+import { startPlainServer } from "./support/plain-sftp-server.ts";
+import { temporaryDirectory } from "./support/temporary-directory.ts";
+import { canHaveOtherUsers, OTHER_USER } from "./support/throw-away-user.ts";
+import { until } from "./support/until.ts";
+
+const signal = new AbortController().signal;
+const server = await OpenSshServer.start();
+afterAll(() => server.stop());
+
+const otherUsers = await canHaveOtherUsers();
+const REFUSED = { code: "E_STORE_PERMISSION", retry: "never" };
+
+async function login(authentication: Authentication, at = server): Promise<"in"> {
+  const settings = await at.settings(await at.newDirectory(), { authentication });
+  const store = await SftpStore.open(settings, signal);
+  await store.put("a", [], { ifAbsent: true, signal });
+  await store.close();
+  return "in";
+}
+
+async function keyWith(passphrase: string): Promise<{ file: string; key: string }> {
+  const file = join(await temporaryDirectory(), "key");
+  await newKey(file, "ed25519", passphrase);
+  return { file, key: await readFile(file, "utf8") };
+}
+
+/** A real agent of its own, with these keys. */
+async function startAgent(...keys: readonly string[]): Promise<string> {
+  const socket = join(await temporaryDirectory(), "agent");
+  const agent: ChildProcess = spawn("ssh-agent", ["-D", "-a", socket], { stdio: "ignore" });
+  onTestFinished(async () => {
+    agent.kill();
+    await once(agent, "exit");
+  });
+  await until("the agent answers", async () => {
+    return await run("ssh-add", ["-l"], { SSH_AUTH_SOCK: socket }).then(
+      () => true,
+      (error: { code?: unknown }) => error.code === 1,
+    );
+  });
+  for (const key of keys) await run("ssh-add", ["-q", key], { SSH_AUTH_SOCK: socket });
+  return socket;
+}
+
+describe("a private key", () => {
+  test("that the server knows lets in, and one that it does not know is refused with the next step", async () => {
+    expect(await login({ by: "key", key: await readFile(join(server.home, "user"), "utf8") })).toBe("in");
+    const { key } = await keyWith("");
+    await expect(login({ by: "key", key })).rejects.toMatchObject({
+      ...REFUSED,
+      hint: expect.stringContaining("authorized_keys"),
+    });
+  });
+
+  test("with a passphrase lets in with it; without, with another one, or when it is no key, the error tells neither", async () => {
+    const { file, key } = await keyWith("open sesame");
+    await run("sh", ["-c", `cat ${file}.pub >> ${join(server.home, "authorized_keys")}`]);
+    expect(await login({ by: "key", key, passphrase: "open sesame" })).toBe("in");
+    const publicKey = await readFile(`${file}.pub`, "utf8");
+    const unusable: readonly Authentication[] = [
+      { by: "key", key },
+      { by: "key", key, passphrase: "close sesame" },
+      { by: "key", key: "open sesame" },
+      { by: "key", key: publicKey },
+    ];
+    for (const authentication of unusable) {
+      const error: unknown = await login(authentication).catch((reason: unknown) => reason);
+      expect(error).toMatchObject({ ...REFUSED, hint: expect.stringContaining("passphrase") });
+      expect(JSON.stringify([error, String(error), String(error instanceof Error && error.stack)])).not.toContain(
+        "sesame",
+      );
+    }
+  });
+});
+
+describe("an agent", () => {
+  test("lets in with a key that it holds, after others that the server does not know", async () => {
+    const { file } = await keyWith("");
+    expect(await login({ by: "agent", socket: await startAgent(file, join(server.home, "user")) })).toBe("in");
+  });
+
+  test("without the key, or that is not there, is refused with the next step", async () => {
+    const { file } = await keyWith("");
+    const next = { ...REFUSED, hint: expect.stringContaining("ssh-add -l") };
+    await expect(login({ by: "agent", socket: await startAgent(file) })).rejects.toMatchObject(next);
+    await expect(login({ by: "agent", socket: "/nowhere" })).rejects.toMatchObject(next);
+  });
+});
+
+describe("a password", () => {
+  test.skipIf(!otherUsers)("lets in, and a wrong one is refused and not told", async () => {
+    const other = await OpenSshServer.start({ otherUser: true });
+    onTestFinished(() => other.stop());
+    expect(await login({ by: "password", password: OTHER_USER.password }, other)).toBe("in");
+    const error: unknown = await login({ by: "password", password: "wrong horse" }, other).catch(
+      (reason: unknown) => reason,
+    );
+    expect(error).toMatchObject({ ...REFUSED, hint: expect.stringContaining("password") });
+    expect(JSON.stringify([error, String(error)])).not.toContain("horse");
+  });
+
+  test("is also told to a server that asks for it, and for nothing else", async () => {
+    const asked: string[][] = [];
+    const ask = async (...questions: readonly string[]): Promise<unknown> => {
+      const plain = await startPlainServer({
+        authenticate: (context) => {
+          if (context.method !== "keyboard-interactive") return context.reject(["keyboard-interactive"]);
+          const prompts = questions.map((prompt) => ({ prompt, echo: false }));
+          context.prompt(prompts, (answers) => {
+            asked.push(answers);
+            if (answers[0] === "staple") context.accept();
+            else context.reject();
+          });
+        },
+      });
+      onTestFinished(plain.stop);
+      const settings = { ...plain.settings, authentication: { by: "password", password: "staple" } as const };
+      return await SftpStore.open(settings, signal).then((store) => store.close());
+    };
+    await ask("Password: ");
+    await expect(ask("Password: ", "Mother's name: ")).rejects.toMatchObject(REFUSED);
+    expect(asked).toEqual([["staple"], []]);
+  });
+});

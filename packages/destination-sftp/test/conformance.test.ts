@@ -1,0 +1,24 @@
+import { afterAll } from "vitest";
+
+import { SftpStore } from "@ovault/destination-sftp";
+import { describeObjectStore } from "@ovault/testkit";
+
+import { OpenSshServer } from "./support/open-ssh-server.ts";
+
+const signal = new AbortController().signal;
+const server = await OpenSshServer.start();
+afterAll(() => server.stop());
+
+describeObjectStore("a directory on an SSH server", {
+  runs: 12,
+  open: async () => {
+    const settings = await server.settings(await server.newDirectory());
+    const store = await SftpStore.open(settings, signal);
+    const second = await SftpStore.open(settings, signal);
+    const dispose = async () => {
+      await store.close();
+      await second.close();
+    };
+    return { store, second, dispose };
+  },
+});

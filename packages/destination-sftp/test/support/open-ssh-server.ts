@@ -1,0 +1,139 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { chmod, chown, copyFile, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir, userInfo } from "node:os";
+import { join } from "node:path";
+
+import type { SftpSettings } from "@ovault/destination-sftp";
+
+import { run } from "./commands.ts";
+import { freePort, listensOn } from "./free-port.ts";
+import { asSeenWithUser, OTHER_USER } from "./throw-away-user.ts";
+import { until } from "./until.ts";
+
+const SSHD = "/usr/sbin/sshd";
+
+export type HostKeyType = "ed25519" | "ecdsa" | "rsa";
+
+const DEFAULT_KEYS: readonly HostKeyType[] = ["ed25519"];
+
+export interface ServerOptions {
+  /** Lines of sshd_config besides the usual ones. */
+  readonly config?: readonly string[];
+  /** The command that serves SFTP. */
+  readonly sftp?: string;
+  readonly hostKeys?: readonly HostKeyType[];
+  /** Lets in OTHER_USER in place of the user of the tests. */
+  readonly otherUser?: boolean;
+}
+
+/** A real sshd of its own on the loopback interface: own keys, own configuration, no account of the machine touched. */
+export class OpenSshServer {
+  readonly port: number;
+  readonly user: string;
+  /** Holds its files: `host-TYPE`, `host-TYPE.pub`, `user`, `user.pub`, `known_hosts`. */
+  readonly home: string;
+  readonly #daemon: ChildProcess;
+  readonly #owner: number | undefined;
+
+  private constructor(home: string, port: number, daemon: ChildProcess, otherUser: boolean) {
+    this.home = home;
+    this.port = port;
+    this.user = otherUser ? OTHER_USER.name : userInfo().username;
+    this.#daemon = daemon;
+    this.#owner = otherUser ? OTHER_USER.id : undefined;
+  }
+
+  static async start(options: ServerOptions = {}): Promise<OpenSshServer> {
+    const { hostKeys = DEFAULT_KEYS, otherUser = false } = options;
+    const home = await mkdtemp(join(tmpdir(), "ovault-sshd-"));
+    await chmod(home, 0o711);
+    for (const type of hostKeys) await newKey(join(home, `host-${type}`), type);
+    await newKey(join(home, "user"), "ed25519");
+    await copyFile(join(home, "user.pub"), join(home, "authorized_keys"));
+    const port = await freePort();
+    await writeFile(join(home, "sshd_config"), configuration(home, port, options));
+    await writeFile(join(home, "known_hosts"), await knownHosts(home, port, hostKeys));
+    const command = [SSHD, "-D", "-e", "-f", join(home, "sshd_config")];
+    const daemon = await startDaemon(otherUser ? await asSeenWithUser(home, command) : command, port);
+    return new OpenSshServer(home, port, daemon, otherUser);
+  }
+
+  /** An empty directory that belongs to the user of the server. */
+  async newDirectory(): Promise<string> {
+    const directory = await mkdtemp(join(this.home, "served-"));
+    if (this.#owner !== undefined) await chown(directory, this.#owner, this.#owner);
+    return directory;
+  }
+
+  /** Of one of its keys, as ssh-keygen tells it. */
+  async fingerprint(type: HostKeyType = "ed25519"): Promise<string> {
+    const [, fingerprint = ""] = (await run("ssh-keygen", ["-lf", join(this.home, `host-${type}.pub`)])).split(" ");
+    return fingerprint;
+  }
+
+  async settings(directory: string, changes: Partial<SftpSettings> = {}): Promise<SftpSettings> {
+    return {
+      host: "127.0.0.1",
+      port: this.port,
+      user: this.user,
+      directory,
+      authentication: { by: "key", key: await readFile(join(this.home, "user"), "utf8") },
+      trust: { knownHosts: join(this.home, "known_hosts") },
+      connections: 2,
+      timeoutMs: 60_000,
+      ...changes,
+    };
+  }
+
+  async stop(): Promise<void> {
+    if (this.#daemon.exitCode === null) {
+      this.#daemon.kill();
+      await once(this.#daemon, "exit");
+    }
+    await rm(this.home, { recursive: true });
+  }
+}
+
+export async function newKey(file: string, type: HostKeyType, passphrase = ""): Promise<void> {
+  await run("ssh-keygen", ["-q", "-t", type, "-N", passphrase, "-C", "test", "-f", file]);
+}
+
+async function startDaemon([program = "", ...args]: readonly string[], port: number): Promise<ChildProcess> {
+  // As root it wants this directory, which systemd makes elsewhere.
+  if (process.getuid?.() === 0) await mkdir("/run/sshd", { recursive: true });
+  const daemon = spawn(program, args, { stdio: ["ignore", "ignore", "pipe"] });
+  let said = "";
+  daemon.stderr.on("data", (text) => (said = `${said}${text}`.slice(-4000)));
+  await until("sshd listens", async () => {
+    if (daemon.exitCode !== null) throw new Error(`sshd did not start: ${said}`);
+    return await listensOn(port);
+  });
+  return daemon;
+}
+
+function configuration(
+  home: string,
+  port: number,
+  { hostKeys = DEFAULT_KEYS, config = [], sftp = "internal-sftp" }: ServerOptions,
+): string {
+  return [
+    ...config,
+    `Port ${port}`,
+    "ListenAddress 127.0.0.1",
+    ...hostKeys.map((type) => `HostKey ${join(home, `host-${type}`)}`),
+    `AuthorizedKeysFile ${join(home, "authorized_keys")}`,
+    "PidFile none",
+    "StrictModes no",
+    "UsePAM no",
+    "PermitRootLogin yes",
+    "MaxStartups 100",
+    `Subsystem sftp ${sftp}`,
+    "",
+  ].join("\n");
+}
+
+async function knownHosts(home: string, port: number, hostKeys: readonly HostKeyType[]): Promise<string> {
+  const keys = await Promise.all(hostKeys.map((type) => readFile(join(home, `host-${type}.pub`), "utf8")));
+  return keys.map((key) => `[127.0.0.1]:${port} ${key}`).join("");
+}
