@@ -17,7 +17,7 @@ export class Bucket {
   readonly name: string;
   /** Empty, or ends in `/`. */
   readonly prefix: string;
-  /** For people, and to tell one from another: "s3://bucket/prefix/ at https://…". */
+  /** For people, and to tell one bucket from another: "s3://bucket at https://…". */
   readonly place: string;
   readonly #client: S3;
 
@@ -25,7 +25,7 @@ export class Bucket {
     this.#client = client;
     this.name = bucket;
     this.prefix = prefix === "" || prefix.endsWith("/") ? prefix : `${prefix}/`;
-    this.place = `s3://${bucket}/${this.prefix} at ${endpoint}`;
+    this.place = `s3://${bucket} at ${endpoint}`;
   }
 
   /** The name of an object of ours in the bucket. @throws StoreError for what is no key. */
@@ -55,7 +55,7 @@ export class Bucket {
 
   /** @throws DestinationMissingError when there is no such bucket; other errors as any call. */
   async assertThere(signal: AbortSignal): Promise<void> {
-    await this.call({ what: "find the bucket", signal }, (client, options) =>
+    await this.call({ what: "list objects", signal }, (client, options) =>
       client.listObjectsV2({ Bucket: this.name, Prefix: this.prefix, MaxKeys: 1 }, options),
     );
   }

@@ -14,7 +14,7 @@ export const PROBE = "~probe";
 /** What services answer to a header that they do not know, when they do not ignore it. */
 const NOT_UNDERSTOOD = new Set([400, 501]);
 
-/** By place and kind of request, for the life of this process. */
+/** By bucket and kind of request, for the life of this process. */
 const known = new Map<string, boolean>();
 
 /**
@@ -23,21 +23,22 @@ const known = new Map<string, boolean>();
  */
 export class ConditionalWrites {
   readonly #bucket: Bucket;
+  readonly #name: string;
   readonly #attributes: ObjectAttributes;
 
   constructor(bucket: Bucket, attributes: ObjectAttributes) {
     this.#bucket = bucket;
+    this.#name = bucket.prefix + PROBE;
     this.#attributes = attributes;
   }
 
   /** For an object put by one request. False when these credentials may not write at all. */
   async onPut(signal: AbortSignal): Promise<boolean> {
     return await this.#remembered("put", async () => {
-      const upload = this.#probe([], signal);
-      const put = (): Promise<"stored" | "exists"> => putObject(this.#bucket, upload);
+      const put = (): Promise<"stored" | "exists"> => putObject(this.#bucket, this.#probe([], signal));
       if ((await put()) === "exists" || (await put()) === "exists") return true;
       // Where the bucket has versions every start would leave two more.
-      await removeObject(this.#bucket, upload.name, signal);
+      await removeObject(this.#bucket, this.#name, signal);
       return false;
     });
   }
@@ -51,8 +52,8 @@ export class ConditionalWrites {
   }
 
   #probe(parts: readonly Uint8Array[], signal: AbortSignal): Upload {
-    const name = this.#bucket.prefix + PROBE;
-    return { name, body: new Body(parts), attributes: this.#attributes, ifNoneMatch: true, signal };
+    const body = new Body(parts);
+    return { name: this.#name, body, attributes: this.#attributes, ifNoneMatch: true, signal };
   }
 
   async #remembered(kind: string, find: () => Promise<boolean>): Promise<boolean> {

@@ -12,7 +12,7 @@ export async function* listObjects(bucket: Bucket, prefix: string, signal: Abort
   let last = "";
   let token: string | undefined;
   do {
-    const page = await bucket.call({ what: `list ${prefix}`, signal }, (client, options) =>
+    const page = await bucket.call({ what: `list ${bucket.prefix}${prefix}`, signal }, (client, options) =>
       client.listObjectsV2(
         {
           Bucket: bucket.name,
@@ -28,18 +28,19 @@ export async function* listObjects(bucket: Bucket, prefix: string, signal: Abort
       signal.throwIfAborted();
       const key = bucket.keyOf(decodeName(name));
       if (key === undefined) continue;
-      if (key <= last || bytes === undefined) throw unreadable(`${key} after ${last}`);
+      if (key <= last || bytes === undefined) throw unreadable(bucket, `${key} after ${last}`);
       last = key;
       yield { key, bytes };
     }
     const next = page.IsTruncated === true ? page.NextContinuationToken : undefined;
-    if (page.IsTruncated === true && (next === undefined || next === token)) throw unreadable("it does not go on");
+    if (page.IsTruncated === true && (next === undefined || next === token))
+      throw unreadable(bucket, "it does not go on");
     token = next;
   } while (token !== undefined);
+}
 
-  function unreadable(reason: string): StoreError {
-    return new StoreError(`cannot make sense of the listing of ${bucket.place}: ${reason}`, {
-      hint: "The service does not list as S3 does, and cannot hold a repository.",
-    });
-  }
+function unreadable(bucket: Bucket, reason: string): StoreError {
+  return new StoreError(`cannot make sense of the listing of ${bucket.place}: ${reason}`, {
+    hint: "The service does not list as S3 does, and cannot hold a repository.",
+  });
 }

@@ -16,7 +16,7 @@ import { type Refusal, refusalOf } from "./refusal.ts";
 export interface FailedRequest {
   /** What was tried, to follow "cannot": "write packs/ab/abcd". */
   readonly what: string;
-  /** Where, for people: "s3://bucket/prefix at https://…". */
+  /** Where, for people: "s3://bucket at https://…". */
   readonly place: string;
 }
 

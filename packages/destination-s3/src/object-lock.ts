@@ -10,6 +10,12 @@ const NEVER_HELD = new Set(["NoSuchObjectLockConfiguration", "ObjectLockConfigur
 
 type Mode = "GOVERNANCE" | "COMPLIANCE";
 
+/** An object in the bucket: one version of it, or the newest. */
+export interface ObjectVersionName {
+  readonly name: string;
+  readonly version?: string;
+}
+
 export interface Hold {
   readonly mode: Mode;
   readonly until: Date;
@@ -18,7 +24,7 @@ export interface Hold {
 /** How an object is held now; undefined when it is not. @throws ObjectNotFoundError */
 export async function holdOn(
   bucket: Bucket,
-  { name, version }: { readonly name: string; readonly version?: string },
+  { name, version }: ObjectVersionName,
   signal: AbortSignal,
 ): Promise<Hold | undefined> {
   try {

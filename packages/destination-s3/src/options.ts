@@ -93,8 +93,8 @@ function isClassName(value: unknown): boolean {
 }
 
 function isOrigin(endpoint: string): boolean {
-  const { origin, href } = new URL(endpoint);
-  return href === `${origin}/`;
+  const url = URL.parse(endpoint);
+  return url?.href === `${url?.origin}/`;
 }
 
 function isPlain(endpoint: string | undefined): boolean {
@@ -102,7 +102,8 @@ function isPlain(endpoint: string | undefined): boolean {
 }
 
 function isAddress(endpoint: string | undefined): boolean {
-  return endpoint !== undefined && isIP(new URL(endpoint).hostname.replaceAll(/[[\]]/g, "")) !== 0;
+  const { hostname = "" } = URL.parse(endpoint ?? "") ?? {};
+  return isIP(hostname.replaceAll(/[[\]]/g, "")) !== 0;
 }
 
 function sendsKey({ serverSideEncryption: chosen }: S3Options): boolean {

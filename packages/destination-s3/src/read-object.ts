@@ -27,21 +27,19 @@ export async function readObject(bucket: Bucket, { key, range, encryption, signa
       { Bucket: bucket.name, Key: name, Range, ...encryption },
       options,
     );
-    if (!(Body instanceof Readable) || ContentLength === undefined) {
-      throw new StoreError(`the service sent ${name} without a length`, { context: { key } });
-    }
+    if (!(Body instanceof Readable)) throw new StoreError(`the service sent nothing for ${name}`);
     try {
-      if (range === undefined) assertReasonable(key, ContentLength);
-      else assertSameRange(key, range, ContentRange);
-      return await readBody(Body, range?.length ?? ContentLength, key);
+      if (range !== undefined) assertSameRange(key, range, ContentRange);
+      return await readBody(Body, range?.length ?? reasonable(key, ContentLength), key);
     } finally {
       Body.destroy();
     }
   });
 }
 
-function assertReasonable(key: ObjectKey, bytes: number): void {
-  if (bytes <= LARGEST_OBJECT_BYTES) return;
+function reasonable(key: ObjectKey, bytes: number | undefined): number {
+  if (bytes === undefined) throw new StoreError(`the service sent ${key} without its size`, { context: { key } });
+  if (bytes <= LARGEST_OBJECT_BYTES) return bytes;
   throw new IntegrityError(`${key} has ${bytes} bytes, more than any object of ovault`, { context: { key, bytes } });
 }
 

@@ -4,7 +4,7 @@ import { StorePermissionError } from "@ovault/core";
 
 import type { Bucket } from "./bucket.ts";
 import { keepsVersions } from "./keeps-versions.ts";
-import { holdOn } from "./object-lock.ts";
+import { holdOn, type ObjectVersionName } from "./object-lock.ts";
 import { decodeName } from "./object-name.ts";
 
 /**
@@ -17,12 +17,7 @@ export async function removeObject(bucket: Bucket, name: string, signal: AbortSi
   for (const version of await versionsOf(bucket, name, signal)) await removeVersion(bucket, { name, version }, signal);
 }
 
-interface Version {
-  readonly name: string;
-  readonly version: string;
-}
-
-async function removeVersion(bucket: Bucket, object: Version, signal: AbortSignal): Promise<void> {
+async function removeVersion(bucket: Bucket, object: Required<ObjectVersionName>, signal: AbortSignal): Promise<void> {
   try {
     await remove(bucket, object, signal);
   } catch (error) {
@@ -38,7 +33,7 @@ async function removeVersion(bucket: Bucket, object: Version, signal: AbortSigna
   }
 }
 
-async function remove(bucket: Bucket, { name, version }: Partial<Version>, signal: AbortSignal): Promise<void> {
+async function remove(bucket: Bucket, { name, version }: ObjectVersionName, signal: AbortSignal): Promise<void> {
   await bucket.call({ what: `delete ${name}`, signal }, (client, options) =>
     client.deleteObject({ Bucket: bucket.name, Key: name, VersionId: version }, options),
   );

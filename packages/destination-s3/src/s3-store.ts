@@ -24,7 +24,7 @@ import { MULTIPART_FROM_BYTES, putMultipart } from "./put-multipart.ts";
 import { putObject } from "./put-object.ts";
 import { endsEarly, readObject } from "./read-object.ts";
 import { removeObject } from "./remove-object.ts";
-import { attributesOf } from "./upload.ts";
+import { attributesOf, type Upload } from "./upload.ts";
 
 const RANGE_NOT_SATISFIABLE = 416;
 
@@ -57,15 +57,14 @@ export class S3Store implements ObjectStore {
 
   async put(key: ObjectKey, parts: readonly Uint8Array[], options: PutOptions): Promise<"stored" | "exists"> {
     const { ifAbsent, retainUntil, signal } = options;
-    const { bucket, encryption, writes } = this.#parts;
+    const { bucket, encryption } = this.#parts;
     const ifNoneMatch = ifAbsent && this.capabilities.conditionalPut;
     const name = bucket.nameOf(key);
     if (ifAbsent && !ifNoneMatch && (await this.#isThere(key, signal))) return "exists";
     const body = new Body(parts);
     const attributes = attributesOf(this.#parts.options, encryption, { bytes: body.bytes, retainUntil });
     const upload = { name, body, attributes, ifNoneMatch, signal };
-    const inParts = body.bytes >= MULTIPART_FROM_BYTES && (!ifNoneMatch || (await writes.onComplete(signal)));
-    return await (inParts ? putMultipart(bucket, upload) : putObject(bucket, upload));
+    return await ((await this.#goesInParts(upload)) ? putMultipart(bucket, upload) : putObject(bucket, upload));
   }
 
   async get(key: ObjectKey, { range, signal }: GetOptions): Promise<Uint8Array> {
@@ -83,14 +82,8 @@ export class S3Store implements ObjectStore {
   }
 
   async stat(key: ObjectKey, { signal }: CallOptions): Promise<ObjectInfo> {
-    const { bucket, encryption } = this.#parts;
-    const name = bucket.nameOf(key);
     try {
-      const { ContentLength } = await bucket.call({ what: `look at ${name}`, signal }, (client, options) =>
-        client.headObject({ Bucket: bucket.name, Key: name, ...encryption.read }, options),
-      );
-      if (ContentLength === undefined) throw new StoreError(`the service does not tell the size of ${name}`);
-      return { key, bytes: ContentLength };
+      return await this.#look(key, signal);
     } catch (error) {
       throw await this.#readError(error, key, signal);
     }
@@ -110,9 +103,27 @@ export class S3Store implements ObjectStore {
     this.#parts.bucket.close();
   }
 
+  /** Only where nothing is lost by it. */
+  async #goesInParts({ body, attributes, ifNoneMatch, signal }: Upload): Promise<boolean> {
+    if (body.bytes < MULTIPART_FROM_BYTES) return false;
+    // Ceph 16 forgets the lock of an upload in parts.
+    if (attributes.ObjectLockMode !== undefined) return false;
+    return !ifNoneMatch || (await this.#parts.writes.onComplete(signal));
+  }
+
+  async #look(key: ObjectKey, signal: AbortSignal): Promise<ObjectInfo> {
+    const { bucket, encryption } = this.#parts;
+    const name = bucket.nameOf(key);
+    const { ContentLength } = await bucket.call({ what: `look at ${name}`, signal }, (client, options) =>
+      client.headObject({ Bucket: bucket.name, Key: name, ...encryption.read }, options),
+    );
+    if (ContentLength === undefined) throw new StoreError(`the service does not tell the size of ${name}`);
+    return { key, bytes: ContentLength };
+  }
+
   async #isThere(key: ObjectKey, signal: AbortSignal): Promise<boolean> {
     try {
-      await this.stat(key, { signal });
+      await this.#look(key, signal);
       return true;
     } catch (error) {
       if (error instanceof ObjectNotFoundError) return false;
@@ -132,6 +143,9 @@ export class S3Store implements ObjectStore {
     if (!(error instanceof ObjectNotFoundError)) return error;
     const { bucket } = this.#parts;
     if (codeOf(error) === "") await bucket.assertThere(signal);
-    return new ObjectNotFoundError(`no object ${key} in ${bucket.place}`, { cause: error, context: { key } });
+    return new ObjectNotFoundError(`no object ${bucket.nameOf(key)} in ${bucket.place}`, {
+      cause: error,
+      context: { key },
+    });
   }
 }

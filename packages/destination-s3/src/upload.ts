@@ -57,16 +57,10 @@ export function atLeast(date: Date): Date {
 
 /** @throws StoreError when the service did not say that it encrypts as it was told: some ignore what they do not know. */
 export function assertEncrypted({ name, attributes }: Upload, answer: ObjectAttributes): void {
-  const { ServerSideEncryption: wanted, SSECustomerAlgorithm: algorithm } = attributes;
-  if (
-    answer.ServerSideEncryption === (wanted ?? answer.ServerSideEncryption) &&
-    answer.SSECustomerAlgorithm === algorithm
-  )
-    return;
-  throw new StoreError(
-    `the service does not encrypt ${name} as asked (${wanted ?? "customer key"}), and says nothing`,
-    {
-      hint: "It has no such encryption: remove `serverSideEncryption`, and encrypt the repository instead.",
-    },
-  );
+  const { ServerSideEncryption: byService, SSECustomerAlgorithm: byCustomer } = attributes;
+  const done = byService === undefined || answer.ServerSideEncryption === byService;
+  if (done && answer.SSECustomerAlgorithm === byCustomer) return;
+  throw new StoreError(`the service did not encrypt ${name} (${byService ?? "customer key"}), and did not say so`, {
+    hint: "It has no such encryption: remove `serverSideEncryption`, and encrypt the repository instead.",
+  });
 }

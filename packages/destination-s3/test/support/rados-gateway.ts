@@ -155,6 +155,9 @@ rgw_frontends = beast tcp_nodelay=1 endpoint=127.0.0.1:${port} ssl_endpoint=127.
 rgw_override_bucket_index_max_shards = 1
 rgw_dynamic_resharding = false
 rgw_run_sync_thread = false
+# Without this it takes no notice of session tokens.
+rgw_s3_auth_use_sts = true
+rgw_sts_key = sixteen-letters.
 rgw_crypt_s3_kms_backend = testing
 rgw_crypt_s3_kms_encryption_keys = ${kmsKeyId}=${Buffer.alloc(32, 7).toString("base64")}
 # What was deleted leaves memory at once.

@@ -1,5 +1,7 @@
 import { randomUUID } from "node:crypto";
 
+import { S3 } from "@aws-sdk/client-s3";
+
 import { type ObjectStore, type PluginHost, resolveSecret } from "@ovault/core";
 import plugin, { type S3Options } from "@ovault/destination-s3";
 
@@ -31,8 +33,13 @@ export async function openStore(options: S3Options): Promise<ObjectStore> {
   return await plugin.create(options, host);
 }
 
-/** The same for a bucket that is made first. */
-export async function openNewStore(options: S3Options): Promise<ObjectStore> {
+export async function prepareBucket(options: S3Options): Promise<void> {
   await plugin.prepare?.(options, host);
-  return await openStore(options);
+}
+
+/** A client of the service's own kind, to look behind the store. */
+export function clientOf(gateway: RadosGateway): S3 {
+  const { endpoint, accessKeyId, secretAccessKey } = gateway;
+  const credentials = { accessKeyId, secretAccessKey };
+  return new S3({ endpoint, region: "us-east-1", forcePathStyle: true, credentials });
 }
