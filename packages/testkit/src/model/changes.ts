@@ -1,6 +1,6 @@
 import * as fc from "fast-check";
 
-import type { Extent, ExtentKind } from "@ovault/core";
+import type { Extent } from "@ovault/core";
 
 import { fillWith } from "./fill-with.ts";
 import type { ModelDisk } from "./model-disk.ts";
@@ -36,24 +36,37 @@ export function applyChanges(disk: ModelDisk, { changes, grownBy }: Changes, gra
   const size = disk.bytes.byteLength + grownBy;
   const bytes = new Uint8Array(size);
   bytes.set(disk.bytes);
-  const cells = Math.ceil(size / granularity);
-  const kinds: ExtentKind[] = Array.from<ExtentKind>({ length: cells }).fill("unchanged");
-  const touch = (start: number, end: number, kind: ExtentKind): void => {
-    for (let cell = Math.floor(start / granularity); cell * granularity < end; cell += 1) kinds[cell] = kind;
+  const touched = new Set<number>();
+  const touch = (start: number, end: number): void => {
+    for (let cell = Math.floor(start / granularity); cell * granularity < end; cell += 1) touched.add(cell);
   };
-  if (grownBy > 0) touch(disk.bytes.byteLength, size, "data");
+  if (grownBy > 0) touch(disk.bytes.byteLength, size);
   for (const { at, length, seed } of changes) {
     const start = Math.floor(at * size);
     const end = Math.min(size, start + length);
     if (end === start) continue;
     fillWith(bytes.subarray(start, end), seed);
-    touch(start, end, "data");
+    touch(start, end);
   }
-  const extents = kinds.map((kind, cell): Extent => {
+  return { bytes, extents: extentsOf(bytes, granularity, (cell) => !touched.has(cell)) };
+}
+
+/** A disk as it is now, with what change tracking would say since it held `then`. */
+export function changesBetween(then: Uint8Array, now: Uint8Array, granularity = 64): ModelDisk {
+  const isUnchanged = (cell: number): boolean => {
+    const [start, end] = [cell * granularity, Math.min((cell + 1) * granularity, now.byteLength)];
+    return end <= then.byteLength && Buffer.compare(then.subarray(start, end), now.subarray(start, end)) === 0;
+  };
+  return { bytes: now, extents: extentsOf(now, granularity, isUnchanged) };
+}
+
+/** One extent a cell. */
+function extentsOf(bytes: Uint8Array, granularity: number, isUnchanged: (cell: number) => boolean): Extent[] {
+  return Array.from({ length: Math.ceil(bytes.byteLength / granularity) }, (_, cell): Extent => {
     const offset = cell * granularity;
-    const length = Math.min(granularity, size - offset);
-    const zero = kind === "data" && bytes.subarray(offset, offset + length).every((byte) => byte === 0);
-    return { offset, length, kind: zero ? "zero" : kind };
+    const length = Math.min(granularity, bytes.byteLength - offset);
+    if (isUnchanged(cell)) return { offset, length, kind: "unchanged" };
+    const zero = bytes.subarray(offset, offset + length).every((byte) => byte === 0);
+    return { offset, length, kind: zero ? "zero" : "data" };
   });
-  return { bytes, extents };
 }

@@ -3,7 +3,6 @@ import type {
   BackupRequest,
   BackupSession,
   BaseMarker,
-  Disk,
   DiskTarget,
   Leftover,
   LedgerEntry,
@@ -15,7 +14,11 @@ import type {
 } from "@ovault/core";
 
 import { MemoryTarget } from "./memory-target.ts";
+import { changesBetween } from "./changes.ts";
 import { diskOf, type ModelDisk, sourceOf } from "./model-disk.ts";
+
+/** Of change tracking, in bytes. */
+const GRANULARITY = 512;
 
 /** A virtualization platform in memory: disks, and what runs make on it and must remove again. */
 export class ModelPlatform {
@@ -23,13 +26,23 @@ export class ModelPlatform {
   /** What exists on the platform because of runs, by ledger entry. */
   readonly made = new Set<string>();
   readonly restored: MemoryTarget[] = [];
-  checkpoints = 0;
+  /** What the disks held at each checkpoint that a point may still start from. */
+  readonly checkpoints = new Map<number, ReadonlyMap<string, Uint8Array>>();
+  #lastCheckpoint = 0;
   /** Every step of a session goes through here; a test makes one fail. */
   step: (name: string) => void = () => undefined;
 
   vm(): VirtualMachine {
     const disks = [...this.disks].map(([id, disk], index) => diskOf(disk.bytes.byteLength, id, index));
     return { id: "vm-1", name: "web01", manager: "model", status: "up", disks, attributes: {} };
+  }
+
+  /** Remembers what the disks hold now. */
+  checkpoint(): { readonly id: number; readonly disks: ReadonlyMap<string, ModelDisk> } {
+    const id = (this.#lastCheckpoint += 1);
+    const disks = new Map([...this.disks].map(([diskId, disk]) => [diskId, { ...disk, bytes: disk.bytes.slice() }]));
+    this.checkpoints.set(id, new Map([...disks].map(([diskId, { bytes }]) => [diskId, bytes])));
+    return { id, disks };
   }
 
   take(name: string, entry: string): void {
@@ -43,7 +56,7 @@ export class ModelPlatform {
   }
 }
 
-/** Incremental where the base has a marker of ours, which is honest as long as nobody writes between. */
+/** Incremental where the base's checkpoint is known. */
 export class ModelStrategy implements Strategy {
   readonly name = "model";
   readonly #platform: ModelPlatform;
@@ -60,34 +73,37 @@ export class ModelStrategy implements Strategy {
     return { disks: vm.disks.map(({ id }) => ({ diskId: id, verdict: verdict(id), reason: "a test" })) };
   }
 
-  async openBackup({ disks, base, full }: BackupRequest, { ledger }: RunContext): Promise<BackupSession> {
+  async openBackup({ disks, base, full }: BackupRequest, { ledger, signal }: RunContext): Promise<BackupSession> {
+    signal.throwIfAborted();
     const platform = this.#platform;
     const handle = await ledger.open({ kind: "backup", title: "backup of web01", detail: {} });
+    if (signal.aborted) {
+      await handle.close();
+      throw signal.reason;
+    }
     platform.take("open", handle.entry.id);
-    const markerOf = (disk: Disk): BaseMarker | undefined =>
-      base?.disks.find((record) => record.disk.id === disk.id)?.base;
-    const checkpoint = (platform.checkpoints += 1);
+    const checkpoint = platform.checkpoint();
+    const older = (base?.disks ?? []).map((record) => checkpointIn(record.base));
     return {
       documents: [{ name: "vm.ovf", mediaType: "text/xml", text: "<Envelope/>" }],
       consistency: "crash",
-      disks: disks.map((disk) => {
-        const known = platform.disks.get(disk.id) ?? { bytes: new Uint8Array(), extents: [] };
-        const hasBase = !full && base?.disks.some((record) => record.disk.id === disk.id) === true;
-        const incremental = hasBase && markerOf(disk) !== undefined;
+      disks: disks.map(({ id }) => {
+        const now = checkpoint.disks.get(id) ?? { bytes: new Uint8Array(), extents: [] };
+        const record = full ? undefined : base?.disks.find((one) => one.disk.id === id);
+        const then = platform.checkpoints.get(checkpointIn(record?.base))?.get(id);
+        const mode = then !== undefined ? "incremental" : record !== undefined ? "compared" : "full";
         const onRead = (): void => platform.step("read");
-        return sourceOf(known, {
-          id: disk.id,
-          onRead,
-          mode: incremental ? "incremental" : hasBase ? "compared" : "full",
-        });
+        return sourceOf(then === undefined ? now : changesBetween(then, now.bytes, GRANULARITY), { id, mode, onRead });
       }),
       async close(outcome) {
         platform.drop(`close ${outcome}`, handle.entry.id);
+        if (outcome === "failed") platform.checkpoints.delete(checkpoint.id);
         await handle.close();
-        return { bases: new Map(disks.map((disk) => [disk.id, { checkpoint }])) };
+        return { bases: new Map(disks.map((disk) => [disk.id, { checkpoint: checkpoint.id }])) };
       },
       async retire() {
         platform.step("retire");
+        for (const id of older) platform.checkpoints.delete(id);
       },
     };
   }
@@ -126,6 +142,10 @@ export class ModelStrategy implements Strategy {
       remove: async () => void this.#platform.made.delete(entry.id),
     }));
   }
+}
+
+function checkpointIn(marker: BaseMarker | undefined): number {
+  return Number(marker?.["checkpoint"] ?? 0);
 }
 
 class SteppedTarget extends MemoryTarget implements DiskTarget {

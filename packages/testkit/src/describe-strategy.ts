@@ -1,0 +1,51 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+import { Ledger } from "@ovault/core";
+
+import { describeChecks } from "./describe-checks.ts";
+import { strategyChecks } from "./strategy/strategy-checks.ts";
+import type { StrategyBench } from "./strategy/strategy-under-test.ts";
+
+export interface OpenedStrategy extends StrategyBench {
+  dispose(): Promise<void>;
+}
+
+export interface StrategySuite {
+  /** Called once for each test. A manager may be shared: tests compare what is on it with what was there before. */
+  open(): Promise<OpenedStrategy>;
+  /** How often is done what is random: 10 unless told. */
+  readonly runs?: number;
+  /** For one test, in milliseconds: 3 minutes unless told. */
+  readonly timeoutMs?: number;
+}
+
+/** What every strategy must do when it backs up, as vitest tests. Call it at the top of a test file. */
+export function describeStrategy(name: string, suite: StrategySuite): void {
+  const { runs = 10, timeoutMs = 180_000 } = suite;
+  describeChecks(`${name} keeps the strategy contract`, strategyChecks, {
+    timeoutMs,
+    async open() {
+      const bench = await suite.open();
+      const directory = await mkdtemp(join(tmpdir(), "ovault-strategy-"));
+      const ledger = await Ledger.open(directory);
+      const dispose = async (): Promise<void> => {
+        await bench.dispose();
+        await rm(directory, { recursive: true });
+      };
+      return { subject: { ...delegate(bench), ledger, runs }, dispose };
+    },
+  });
+}
+
+/** The bench may be an object of a class, whose methods a spread would lose. */
+function delegate(bench: StrategyBench): StrategyBench {
+  return {
+    strategy: bench.strategy,
+    vm: () => bench.vm(),
+    view: (diskId) => bench.view(diskId),
+    write: (diskId, fill) => bench.write(diskId, fill),
+    leftovers: () => bench.leftovers(),
+  };
+}

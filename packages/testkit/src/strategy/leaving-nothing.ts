@@ -1,0 +1,131 @@
+import { CancelledError, LedgerError } from "@ovault/core";
+
+import { assertRejectsWith, assertSame, outcomeOf } from "../assertions.ts";
+import type { StrategyCheck, StrategyUnderTest } from "./strategy-under-test.ts";
+import { type OpenWishes, takeBackup, withRun } from "./take-backup.ts";
+import { tally } from "../tally.ts";
+
+/** What a strategy leaves on the manager: nothing that is not part of a point, whatever happens. */
+export const leavingNothing: readonly StrategyCheck[] = [
+  {
+    name: "runs of one chain do not pile up on the manager",
+    async run(bench, signal) {
+      const first = await takeBackup(bench, { signal });
+      const after = (await bench.leftovers()).length;
+      let base = first;
+      for (let run = 0; run < 3; run += 1) base = await takeBackup(bench, { base, signal });
+      assertSame((await bench.leftovers()).length, after, "things on the manager after three more runs");
+      assertSame(await bench.ledger.abandoned(), [], "the ledger");
+    },
+  },
+  {
+    name: "a session can be closed in every state, and a failed one leaves nothing",
+    async run(bench, signal) {
+      const base = await takeBackup(bench, { signal });
+      for (const state of ["open", "extents listed", "read", "complete"] as const) {
+        await assertLeavesNothing(bench, `a session closed as failed (${state})`, () =>
+          withRun(bench, { base, signal }, async ({ session }) => {
+            const [source] = session.disks;
+            if (state === "extents listed") for await (const _ of source?.extents(signal) ?? []) break;
+            if (state === "read") await source?.readInto(0, Buffer.alloc(4096), signal);
+            if (state === "complete") await session.close("complete");
+            await session.close("failed");
+          }),
+        );
+      }
+      const next = await takeBackup(bench, { base, signal });
+      assertSame(next.point.disks.length, base.point.disks.length, "disks of the next run");
+    },
+  },
+  {
+    name: "a run that is aborted at any step rejects with the reason and leaves nothing",
+    async run(bench, signal) {
+      await forEachStep(bench, signal, async (step) => {
+        const controller = new AbortController();
+        const reason = new CancelledError(`enough at step ${step}`);
+        const watch = (call: number, when: string): void => {
+          if (call === step && when === "after") controller.abort(reason);
+        };
+        const aborting = AbortSignal.any([signal, controller.signal]);
+        await assertLeavesNothing(bench, `a run aborted at step ${step}`, async () => {
+          const outcome = await outcomeOf(() => openAndFail(bench, { signal: aborting, watch }));
+          signal.throwIfAborted();
+          if ("error" in outcome) {
+            await assertRejectsWith(() => Promise.reject(outcome.error), reason, `openBackup aborted at step ${step}`);
+          }
+        });
+      });
+    },
+  },
+  {
+    name: "a run aborted before it begins makes nothing",
+    async run(bench, signal) {
+      const reason = new CancelledError("enough");
+      await assertLeavesNothing(bench, "a run aborted before it began", async () => {
+        const vm = await bench.vm();
+        const open = () =>
+          withRun({ ...bench, vm: async () => vm }, { signal: AbortSignal.abort(reason) }, failSession);
+        await assertRejectsWith(open, reason, "openBackup");
+      });
+      signal.throwIfAborted();
+    },
+  },
+  {
+    name: "whatever a run makes is in the ledger: a ledger that fails at any step leaves nothing that cannot be removed",
+    async run(bench, signal) {
+      await forEachStep(bench, signal, async (step) => {
+        for (const when of ["before", "after"] as const) {
+          const watch = (call: number, now: string): void => {
+            if (call !== step || now !== when) return;
+            tally("faults");
+            throw new LedgerError(`planned fault ${when} step ${step}`);
+          };
+          await assertLeavesNothing(bench, `a run whose ledger failed ${when} step ${step}`, async () => {
+            await outcomeOf(() => openAndFail(bench, { signal, watch }));
+            await removeLeftovers(bench, signal);
+          });
+        }
+      });
+    },
+  },
+];
+
+/** Opens a session and closes it as failed. */
+async function openAndFail(bench: StrategyUnderTest, wishes: OpenWishes): Promise<number> {
+  return await withRun(bench, wishes, async ({ session, calls }) => {
+    await session.close("failed");
+    return calls();
+  });
+}
+
+async function failSession({ session }: { session: { close(outcome: "failed"): Promise<unknown> } }): Promise<void> {
+  await session.close("failed");
+}
+
+/** Every call that a run which fails makes on its ledger is a step. */
+async function forEachStep(
+  bench: StrategyUnderTest,
+  signal: AbortSignal,
+  work: (step: number) => Promise<void>,
+): Promise<void> {
+  const steps = await openAndFail(bench, { signal });
+  for (let step = 1; step <= steps; step += 1) {
+    signal.throwIfAborted();
+    await work(step);
+  }
+}
+
+async function assertLeavesNothing(bench: StrategyUnderTest, what: string, run: () => Promise<unknown>): Promise<void> {
+  const before = (await bench.leftovers()).toSorted();
+  await run();
+  assertSame((await bench.leftovers()).toSorted(), before, `what ${what} left on the manager`);
+  assertSame(await bench.ledger.abandoned(), [], `what ${what} left in the ledger`);
+}
+
+/** As `ovault doctor --fix` does it. */
+async function removeLeftovers({ strategy, ledger }: StrategyUnderTest, signal: AbortSignal): Promise<void> {
+  for (const leftover of await strategy.leftovers(await ledger.abandoned(), signal)) {
+    if (!leftover.gone) await leftover.remove(signal);
+    await ledger.strike(leftover.entry);
+  }
+}

@@ -1,0 +1,37 @@
+import type { JsonObject, LedgerHandle, RunLedger } from "@ovault/core";
+
+/** Called before and after each call that reaches the ledger, with its number; the first is 1. What it throws fails it. */
+export type WatchCall = (call: number, when: "before" | "after") => void;
+
+/** Counts the calls a strategy makes on its ledger: each one stands where something is made, known or gone. */
+export class WatchedLedger implements RunLedger {
+  readonly runId: string;
+  calls = 0;
+  readonly #ledger: RunLedger;
+  readonly #watch: WatchCall;
+
+  constructor(ledger: RunLedger, watch: WatchCall) {
+    this.runId = ledger.runId;
+    this.#ledger = ledger;
+    this.#watch = watch;
+  }
+
+  async open(entry: { kind: string; title: string; detail: JsonObject }): Promise<LedgerHandle> {
+    const handle = await this.#call(() => this.#ledger.open(entry));
+    return {
+      get entry() {
+        return handle.entry;
+      },
+      amend: (detail) => this.#call(() => handle.amend(detail)),
+      close: () => this.#call(() => handle.close()),
+    };
+  }
+
+  async #call<T>(work: () => Promise<T>): Promise<T> {
+    const call = (this.calls += 1);
+    this.#watch(call, "before");
+    const result = await work();
+    this.#watch(call, "after");
+    return result;
+  }
+}
