@@ -46,7 +46,8 @@ class ModelIndex {
   }
 
   placesOf(id: ChunkId): ModelPlace[] {
-    return this.places.filter(({ chunk }) => chunk === toHex(id));
+    const name = toHex(id);
+    return this.places.filter(({ chunk }) => chunk === name);
   }
 
   isReliable({ pack, bad }: ModelPlace): boolean {
@@ -66,7 +67,7 @@ interface Both {
 type Step = (both: Both) => void;
 
 const alike = alikeIds(12);
-const others = Array.from({ length: 600 }, (_, number) => idOf(number));
+const many = Array.from({ length: 600 }, (_, number) => idOf(number));
 const names = Array.from({ length: 8 }, (_, number) => packName(number));
 const anyName = fc.constantFrom(...names);
 const anyId = fc.constantFrom(...alike);
@@ -77,7 +78,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     model.add(listing);
   }),
   // As many as make the table grow.
-  arbitraryListing(anyName, fc.constantFrom(...others), 300).map((listing) => ({ index, model }: Both) => {
+  arbitraryListing(anyName, fc.constantFrom(...many), 300).map((listing) => ({ index, model }: Both) => {
     index.add(listing);
     model.add(listing);
   }),
@@ -99,43 +100,72 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   }),
 );
 
-const byPlace = (a: ChunkLocation, b: ChunkLocation): number =>
-  a.pack.name.localeCompare(b.pack.name) || a.offset - b.offset || a.storedBytes - b.storedBytes;
+interface Answers {
+  readonly has: boolean;
+  readonly isReadable: boolean;
+  readonly isKnown: boolean;
+  /** The places to be relied on come first. */
+  readonly places: readonly [reliable: readonly string[], others: readonly string[]];
+}
 
-/** Everything that can be asked about a chunk, and the number that stands for it. */
-function expectSame({ index, model }: Both, id: ChunkId): number | undefined {
+function textsOf(places: readonly ChunkLocation[]): string[] {
+  return places.map(({ pack, ...facts }) => Object.values({ ...pack, ...facts }).join()).toSorted();
+}
+
+function expectedAnswers(model: ModelIndex, id: ChunkId): Answers {
   const places = model.placesOf(id);
-  const reliable = places.filter((place) => model.isReliable(place));
+  const parts = [true, false].map((wanted) => places.filter((place) => model.isReliable(place) === wanted));
+  const [reliable = [], others = []] = parts.map((part) => textsOf(part.map((place) => model.locationOf(place))));
+  return {
+    has: reliable.length > 0,
+    isReadable: places.some(({ bad }) => !bad),
+    isKnown: places.length > 0,
+    places: [reliable, others],
+  };
+}
+
+function answers({ index, model }: Both, id: ChunkId): Answers {
   const found = index.find(id);
-  const expected = [reliable, places.filter((place) => !reliable.includes(place))].map((part) =>
-    part.map((place) => model.locationOf(place)).toSorted(byPlace),
-  );
-  const parts = [found.slice(0, reliable.length), found.slice(reliable.length)];
-  expect(parts.map((part) => part.toSorted(byPlace))).toEqual(expected);
-  expect(index.has(id)).toBe(reliable.length > 0);
-  expect(index.isReadable(id)).toBe(places.some(({ bad }) => !bad));
-  const entry = index.entryOf(id);
-  expect(entry === undefined).toBe(places.length === 0);
-  return entry;
+  const reliable = model.placesOf(id).filter((place) => model.isReliable(place)).length;
+  return {
+    has: index.has(id),
+    isReadable: index.isReadable(id),
+    isKnown: index.entryOf(id) !== undefined,
+    places: [textsOf(found.slice(0, reliable)), textsOf(found.slice(reliable))],
+  };
+}
+
+function expectSame(both: Both, ids: readonly ChunkId[]): void {
+  expect(ids.map((id) => answers(both, id))).toEqual(ids.map((id) => expectedAnswers(both.model, id)));
 }
 
 test("the index answers as a list of places would, whatever is added, dropped, condemned or found bad", () => {
   fc.assert(
     fc.property(fc.array(step, { maxLength: 14 }), (steps) => {
       const both = { index: new ChunkIndex(), model: new ModelIndex() };
-      const entries = new Map<string, number>();
       for (const run of steps) {
         run(both);
-        for (const id of [...alike, ...others.slice(0, 5)]) {
-          const entry = expectSame(both, id);
-          if (entry === undefined) continue;
-          expect(entry).toBe(entries.get(toHex(id)) ?? entry);
-          expect(entry).toBeLessThan(both.index.size);
-          entries.set(toHex(id), entry);
-        }
-        expect(new Set(entries.values()).size).toBe(entries.size);
+        expectSame(both, alike);
       }
-      for (const id of others) expectSame(both, id);
+      expectSame(both, many);
+    }),
+  );
+});
+
+test("the number that stands for a chunk stays, and stands for no other", () => {
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 14 }), (steps) => {
+      const both = { index: new ChunkIndex(), model: new ModelIndex() };
+      const numbers = new Map<ChunkId, number>();
+      for (const run of steps) {
+        run(both);
+        const now = alike.map((id) => [id, both.index.entryOf(id)] as const);
+        const changed = now.filter(([id, number]) => number !== undefined && number !== (numbers.get(id) ?? number));
+        expect(changed).toEqual([]);
+        for (const [id, number] of now) if (number !== undefined) numbers.set(id, number);
+        expect(new Set(numbers.values()).size).toBe(numbers.size);
+        expect([...numbers.values()].filter((number) => number >= both.index.size)).toEqual([]);
+      }
     }),
   );
 });
