@@ -4,6 +4,7 @@ import {
   chooseCodec,
   chooseEntry,
   DESTINATION_SETTINGS,
+  IndexCache,
   Ledger,
   loadConfiguration,
   loadPlugin,
@@ -113,6 +114,7 @@ export class Installation {
       const repository = await Repository.open(store, {
         ...(codec !== undefined && { codec }),
         codecs,
+        indexCache: this.#indexCache(entry),
         ...(await this.access(entry.name)),
       });
       this.#repositories.set(entry.name, repository);
@@ -142,6 +144,14 @@ export class Installation {
     await Promise.all([...this.#managers.values()].map((manager) => manager.close()));
     await Promise.all([...this.#repositories.values()].map((repository) => repository.close()));
     for (const trace of this.#traces) trace.showSums();
+  }
+
+  #indexCache({ name }: DestinationEntry): IndexCache {
+    const { debug, terminal } = this.#context;
+    const directory = join(this.configuration.stateDirectory, "index-cache");
+    return new IndexCache(directory, (text) => {
+      if (debug) terminal.note(`${name}: ${text}`);
+    });
   }
 
   async #openStore(entry: DestinationEntry): Promise<ObjectStore> {
