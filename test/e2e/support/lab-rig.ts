@@ -14,14 +14,28 @@ import { runOvault, type OvaultResult } from "../../../packages/cli/test/run-ova
 const run = promisify(execFile);
 const LAUNCHER = fileURLToPath(new URL("../../../packages/cli/bin/ovault.js", import.meta.url));
 
+/** Environment variables. */
+type Variables = Readonly<Record<string, string>>;
+
+export interface LabRigOptions {
+  /** More options of `lab start`. */
+  readonly start?: readonly string[];
+  /** For every command. */
+  readonly env?: Variables;
+}
+
 /** A lab in a process of its own, and the command line to work with it: nothing is shared with the test but files. */
 export class LabRig {
   readonly directory: string;
   readonly lab: LabControl;
+  readonly #env: Variables;
 
   /** `images`: by VM name, options for `qemu-img create`, one entry for each disk. */
-  static async start(images: Readonly<Record<string, readonly (readonly string[])[]>>): Promise<LabRig> {
-    const rig = new LabRig(await mkdtemp(join(tmpdir(), "ovault-e2e-")));
+  static async start(
+    images: Readonly<Record<string, readonly (readonly string[])[]>>,
+    { start = [], env = {} }: LabRigOptions = {},
+  ): Promise<LabRig> {
+    const rig = new LabRig(await mkdtemp(join(tmpdir(), "ovault-e2e-")), env);
     const vms: string[] = [];
     for (const [name, disks] of Object.entries(images)) {
       const files = disks.map((_, index) => rig.file(`${name}-${index}`));
@@ -30,14 +44,15 @@ export class LabRig {
       }
       vms.push("--vm", `${name}=${files.join(",")}`);
     }
-    const started = await rig.ovault("lab", "start", "--dir", rig.labDirectory, ...vms, "--detach");
+    const started = await rig.ovault("lab", "start", "--dir", rig.labDirectory, ...vms, ...start, "--detach");
     if (started.exitCode !== 0) throw new Error(`the lab did not start: ${started.stderr}`);
     return rig;
   }
 
-  private constructor(directory: string) {
+  private constructor(directory: string, env: Variables) {
     this.directory = directory;
     this.lab = connectLab(this.labDirectory);
+    this.#env = { OVAULT_CONFIG: join(this.labDirectory, "ovault.yaml"), ...env };
   }
 
   get labDirectory(): string {
@@ -49,7 +64,12 @@ export class LabRig {
   }
 
   async ovault(...args: readonly string[]): Promise<OvaultResult> {
-    return await runOvault(args, { cwd: this.directory, env: this.#env });
+    return await this.ovaultWith({}, ...args);
+  }
+
+  /** With other environment variables. */
+  async ovaultWith(env: Variables, ...args: readonly string[]): Promise<OvaultResult> {
+    return await runOvault(args, { cwd: this.directory, env: { ...this.#env, ...env } });
   }
 
   /** As `ovault`, but must end well; answers with what `--json` printed. */
@@ -91,10 +111,6 @@ export class LabRig {
   async stop(): Promise<void> {
     await this.ovault("lab", "stop", "--dir", this.labDirectory);
     await rm(this.directory, { recursive: true, force: true });
-  }
-
-  get #env(): Readonly<Record<string, string>> {
-    return { OVAULT_CONFIG: join(this.labDirectory, "ovault.yaml") };
   }
 }
 
