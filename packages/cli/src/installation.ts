@@ -157,7 +157,8 @@ export class Installation {
   async #openStore(entry: DestinationEntry): Promise<ObjectStore> {
     await this.#loadBuiltIns("destination");
     const options = { ...entry, keysBeside: DESTINATION_SETTINGS };
-    const driver = await this.#registry.create("destination", entry.type, options, this.#host());
+    const host = { ...this.#host(), readOnly: entry.settings.readOnly === true };
+    const driver = await this.#registry.create("destination", entry.type, options, host);
     try {
       return wrapStore(driver, entry, this.#observerOf(entry));
     } catch (error) {

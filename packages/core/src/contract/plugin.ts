@@ -28,6 +28,8 @@ export interface PluginHost {
    * secrets, and the value is never logged.
    */
   readonly secret: (reference: SecretReference) => Promise<string>;
+  /** Destinations only: the place is there to be read, so nothing may be tried that changes it. */
+  readonly readOnly?: boolean;
   readonly signal: AbortSignal;
 }
 
