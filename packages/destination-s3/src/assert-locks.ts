@@ -20,6 +20,6 @@ export async function assertLocks(bucket: Bucket, signal: AbortSignal): Promise<
   }
   throw new StoreError(`the bucket ${bucket.name} has no object lock`, {
     context: { bucket: bucket.name },
-    hint: "A bucket gets it when it is made: name a new one and run `ovault init`, or remove `objectLock`.",
+    hint: "A bucket gets it when it is made: name a new one and run `ovault destination init`, or remove `objectLock`.",
   });
 }

@@ -62,7 +62,7 @@ const BY_CODE = new Map<string, Meaning>(
     NoSuchVersion: { kind: ObjectNotFoundError },
     NoSuchBucket: {
       kind: DestinationMissingError,
-      hint: "Check `bucket` and `endpoint`; a new bucket is made by `ovault init`.",
+      hint: "Check `bucket` and `endpoint`; a new bucket is made by `ovault destination init`.",
     },
 
     AccessDenied: REFUSED,

@@ -23,10 +23,7 @@ export async function openS3Store(options: S3Options, host: PluginHost): Promise
   try {
     await bucket.assertThere(signal);
     if (options.objectLock !== undefined) await assertLocks(bucket, signal);
-    const [conditionalPut] = await Promise.all([
-      known(options.conditionalPut) ?? writes.onPut(signal),
-      endStaleUploads(bucket, signal),
-    ]);
+    const conditionalPut = host.readOnly === true ? false : await tryOut(bucket, { options, writes, signal });
     return new S3Store({ options, bucket, encryption, conditionalPut, writes });
   } catch (error) {
     bucket.close();
@@ -34,6 +31,18 @@ export async function openS3Store(options: S3Options, host: PluginHost): Promise
   }
 }
 
-function known(told: S3Options["conditionalPut"]): boolean | undefined {
-  return told === undefined || told === "auto" ? undefined : told === "yes";
+interface Trial {
+  readonly options: S3Options;
+  readonly writes: ConditionalWrites;
+  readonly signal: AbortSignal;
+}
+
+/** What changes the bucket: the trial of conditional puts, and ending what killed processes left. */
+async function tryOut(bucket: Bucket, { options, writes, signal }: Trial): Promise<boolean> {
+  const { conditionalPut: told = "auto" } = options;
+  const [conditionalPut] = await Promise.all([
+    told === "auto" ? writes.onPut(signal) : told === "yes",
+    endStaleUploads(bucket, signal),
+  ]);
+  return conditionalPut;
 }

@@ -1,12 +1,12 @@
 import { beforeAll, describe, expect, onTestFinished, test } from "vitest";
 
 import type { ObjectStore } from "@ovault/core";
-import type { S3Options } from "@ovault/destination-s3";
+import plugin, { type S3Options } from "@ovault/destination-s3";
 import { keysOf } from "@ovault/testkit";
 
 import { startChild } from "./support/child.ts";
 import type { RadosGateway } from "./support/rados-gateway.ts";
-import { clientOf, newBucket, openStore, prepareBucket } from "./support/s3-destination.ts";
+import { clientOf, host, newBucket, openStore, prepareBucket } from "./support/s3-destination.ts";
 import { sharedGateway } from "./support/shared-gateway.ts";
 import { storeBehindProxy } from "./support/store-behind-proxy.ts";
 
@@ -79,6 +79,16 @@ describe("conditional puts", () => {
     proxy.fault = ({ method }) => (method === "PUT" ? { kind: "answer", status: 503 } : undefined);
     const busy = openStore({ ...options, conditionalPut: "auto" });
     await expect(busy).rejects.toMatchObject({ code: "E_STORE_UNAVAILABLE", retry: "transient" });
+  });
+
+  test("nothing is tried where the bucket is only to be read", async () => {
+    const { proxy, options } = await storeBehindProxy({ conditionalPut: "no" });
+    const before = proxy.requests.length;
+    const store = await plugin.create({ ...options, conditionalPut: "auto" }, { ...host, readOnly: true });
+    onTestFinished(() => store.close());
+    expect(store.capabilities.conditionalPut).toBe(false);
+    expect(await keysOf(store)).toEqual([]);
+    expect(proxy.requests.slice(before).filter(({ method }) => method !== "GET")).toEqual([]);
   });
 
   test("the probe is in no listing", async () => {
