@@ -13,7 +13,8 @@ export interface Features {
   readonly now: number;
 }
 
-const NONE: Features = { hardLinks: false, syncsDirectories: false, now: 0 };
+/** Where nothing can be written, or nothing may be. */
+export const NO_FEATURES: Features = { hardLinks: false, syncsDirectories: false, now: 0 };
 
 /**
  * Tries it out in the folder of drafts, which is made if need be. What a server announces is not enough: the file system
@@ -27,15 +28,21 @@ export async function findFeatures(connection: SftpConnection, drafts: string): 
     const handle = await connection.open(draft, "wx");
     const { modifiedSeconds } = await connection.statHandle(handle);
     await connection.close(handle);
-    const hardLinks = (await works(connection.link(draft, second))) && !(await works(connection.link(draft, second)));
-    const syncsDirectories = await works(syncDirectory(connection, drafts));
+    const [hardLinks, syncsDirectories] = await Promise.all([
+      linksOnce(connection, draft, second),
+      works(syncDirectory(connection, drafts)),
+    ]);
     return { hardLinks, syncsDirectories, now: modifiedSeconds };
   } catch (error) {
-    if (error instanceof SftpStatusError) return NONE;
+    if (error instanceof SftpStatusError) return NO_FEATURES;
     throw error;
   } finally {
     await Promise.all([removeDraft(connection, draft), removeDraft(connection, second)]);
   }
+}
+
+async function linksOnce(connection: SftpConnection, from: string, to: string): Promise<boolean> {
+  return (await works(connection.link(from, to))) && !(await works(connection.link(from, to)));
 }
 
 async function works(attempt: Promise<void>): Promise<boolean> {

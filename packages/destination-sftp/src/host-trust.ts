@@ -51,7 +51,8 @@ export async function trustKnownHosts(server: ServerName, file: string): Promise
       if (keys.some((known) => known.equals(key))) return undefined;
       if (exact.keys.some((known) => keyType(known) === type)) return keyHasChanged(seen);
       if (keys.length > 0) return keyIsUnknown(seen, `has another key for it (${types.join(", ")})`);
-      if (exact.authority) return keyIsUnknown(seen, "trusts certificates for it, which are not supported");
+      if (exact.authority || bare.authority)
+        return keyIsUnknown(seen, "trusts certificates for it, which are not supported");
       return keyIsUnknown(seen, "does not have its key");
     },
   };

@@ -16,6 +16,8 @@ export interface SftpSettings {
   readonly trust: { readonly knownHosts: string } | { readonly fingerprint: string };
   readonly connections: number;
   readonly timeoutMs: number;
+  /** Nothing may be changed there, not even to find out what the server can do. */
+  readonly readOnly: boolean;
 }
 
 /** @throws ConfigurationError when a secret is missing, or there is no agent. */
@@ -30,6 +32,7 @@ export async function settingsOf(options: SftpOptions, host: PluginHost): Promis
     trust: hostKey === undefined ? { knownHosts: localPath(knownHosts, host) } : { fingerprint: hostKey },
     connections: options.connections,
     timeoutMs: options.timeoutMs,
+    readOnly: host.readOnly === true,
   };
 }
 

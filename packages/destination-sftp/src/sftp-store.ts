@@ -19,7 +19,7 @@ import { abortable } from "./abortable.ts";
 import type { ConnectionPool } from "./connection-pool.ts";
 import { DRAFTS, newDraft, removeDraft, removeStaleDrafts, writeDraft } from "./draft.ts";
 import { decided } from "./decided.ts";
-import { type Features, findFeatures } from "./features.ts";
+import { type Features, findFeatures, NO_FEATURES } from "./features.ts";
 import { listTree, type ReadNames } from "./list-tree.ts";
 import { mapSftpError } from "./map-sftp-error.ts";
 import { openPool } from "./open-pool.ts";
@@ -71,15 +71,14 @@ export class SftpStore implements ObjectStore {
    */
   static async open(settings: SftpSettings, signal: AbortSignal): Promise<SftpStore> {
     const pool = await openPool(settings);
-    const { directory } = settings;
     try {
       return await pool.use(signal, async (connection) => {
-        const opening = lookAround(connection, directory, signal);
+        const opening = lookAround(connection, settings, signal);
         try {
           const { root, features } = await abortable(opening, signal);
           return new SftpStore(pool, root, features);
         } catch (error) {
-          throw await mapSftpError(error, { connection, root: directory, what: "open the destination" });
+          throw await mapSftpError(error, { connection, root: settings.directory, what: "open the destination" });
         }
       });
     } catch (error) {
@@ -260,13 +259,13 @@ export class SftpStore implements ObjectStore {
 
 async function lookAround(
   connection: SftpConnection,
-  directory: string,
+  { directory, readOnly }: SftpSettings,
   signal: AbortSignal,
 ): Promise<{ root: RemoteRoot; features: Features }> {
   const root = await RemoteRoot.open(connection, directory);
   const drafts = draftsIn(root);
-  const features = await findFeatures(connection, drafts);
-  await removeStaleDrafts(connection, drafts, { now: features.now, signal });
+  const features = readOnly ? NO_FEATURES : await findFeatures(connection, drafts);
+  if (features !== NO_FEATURES) await removeStaleDrafts(connection, drafts, { now: features.now, signal });
   return { root, features };
 }
 

@@ -78,6 +78,14 @@ describe("the directory of an SFTP destination", () => {
     expect((await readdir(elsewhere)).toSorted()).toEqual(["link", "secret"]);
   });
 
+  test("that is only to be read is left as it is", async () => {
+    const directory = await server.newDirectory();
+    const store = await openStore(await server.settings(directory, { readOnly: true }));
+    expect(await keysOf(store)).toEqual([]);
+    expect(store.capabilities.conditionalPut).toBe(false);
+    expect(await readdir(directory)).toEqual([]);
+  });
+
   test("what is not an object is not listed", async () => {
     const { directory, store } = await newStore();
     await store.put("points/a", body, { ifAbsent: true, signal });

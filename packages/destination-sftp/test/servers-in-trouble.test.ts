@@ -91,7 +91,7 @@ describe("a server that refuses", () => {
     );
     await chmod(directory, 0o000);
     await expect(writer.get("points/a", { signal })).rejects.toMatchObject(denied);
-    await expect(SftpStore.open(settings, signal)).rejects.toMatchObject(denied);
+    await expect(keysOf(await openStore(settings))).rejects.toMatchObject(denied);
     await chmod(directory, 0o700);
     expect(await keysOf(writer)).toEqual(["points/a"]);
   });
@@ -108,6 +108,8 @@ describe("a server that refuses", () => {
     await expect(reader.put("points/b", [], { ifAbsent: true, signal })).rejects.toMatchObject({
       code: "E_STORE_PERMISSION",
     });
+    const empty = await openStore(await readOnly.settings(await server.newDirectory()));
+    expect(await keysOf(empty)).toEqual([]);
   });
 
   test("SFTP is an error that names the setting", async () => {

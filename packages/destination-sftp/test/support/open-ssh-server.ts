@@ -82,6 +82,7 @@ export class OpenSshServer {
       trust: { knownHosts: join(this.home, "known_hosts") },
       connections: 2,
       timeoutMs: 60_000,
+      readOnly: false,
       ...changes,
     };
   }

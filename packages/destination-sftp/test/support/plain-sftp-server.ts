@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { createHash, generateKeyPairSync } from "node:crypto";
 import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
 import { createServer, type Server } from "node:net";
@@ -28,7 +28,7 @@ export interface PlainSftpServer {
 /** A server without any of OpenSSH's extensions, by ssh2, that misbehaves as it is told to. */
 export async function startPlainServer(options: PlainServerOptions = {}): Promise<PlainSftpServer> {
   const directory = await mkdtemp(join(tmpdir(), "ovault-plain-"));
-  const { private: hostKey } = ssh2.utils.generateKeyPairSync("ed25519");
+  const hostKey = newHostKey();
   const clients = new Set<Connection>();
   const ssh = new ssh2.Server({ hostKeys: [hostKey] }, (client) => {
     clients.add(client);
@@ -55,6 +55,7 @@ export async function startPlainServer(options: PlainServerOptions = {}): Promis
       trust: { fingerprint: fingerprintOf(hostKey) },
       connections: 2,
       timeoutMs: 60_000,
+      readOnly: false,
     },
     async stop() {
       for (const client of clients) client.end();
@@ -63,6 +64,12 @@ export async function startPlainServer(options: PlainServerOptions = {}): Promis
       await rm(directory, { recursive: true });
     },
   };
+}
+
+/** Not by ssh2: of the keys that it makes, one in some hundred is malformed. */
+function newHostKey(): string {
+  const { privateKey } = generateKeyPairSync("ec", { namedCurve: "prime256v1" });
+  return privateKey.export({ type: "sec1", format: "pem" }).toString();
 }
 
 function portOf(server: Server): number {

@@ -21,8 +21,9 @@ export class UnreliableLink {
   #breaks: Allowance[] = [];
   #left = ENDLESS;
   #silent = false;
-  /** Connections made so far. */
+  /** Connections made so far, and those that were broken as told. */
   made = 0;
+  broken = 0;
 
   private constructor(listener: Server) {
     this.#listener = listener;
@@ -104,6 +105,7 @@ export class UnreliableLink {
       this.#left[direction] -= bytes.length;
       target.write(bytes);
     } else {
+      this.broken += 1;
       this.#nextBreak();
       target.write(bytes.subarray(0, left), () => cut(connection));
     }
