@@ -6,6 +6,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 
 import { changedImage, cleanDisk, realFilesImage, warm, workDirectory } from "./images.ts";
+import { indexRepository } from "./index-repository.ts";
+import { measure } from "./measure.ts";
 
 /** One contender's command; `prepare` runs before each round and is not timed. */
 export interface Contender {
@@ -23,6 +25,7 @@ export interface Case {
 }
 
 const worker = fileURLToPath(new URL("take-backup.ts", import.meta.url));
+const indexWorker = fileURLToPath(new URL("open-index.ts", import.meta.url));
 const repository = join(workDirectory, "repository");
 const qcow2 = join(workDirectory, "qemu-img.qcow2");
 
@@ -66,6 +69,31 @@ async function serve(image: string, format: string): Promise<{ uri: string; clos
 
 const nothing = async (): Promise<void> => undefined;
 
+function openIndex(...rest: readonly string[]): readonly string[] {
+  return [process.execPath, "--expose-gc", ...rest];
+}
+
+/** Opens a repository with the index of so many TiB: from its cache, and from index objects. */
+async function indexCase(tib: number): Promise<Case> {
+  await indexRepository(tib);
+  const cache = join(workDirectory, `index-${tib}-tib.cache`);
+  const parameters = [indexWorker, String(tib), cache];
+  await measure(openIndex(...parameters));
+  return {
+    name: `index-${tib}-tib`,
+    ours: { name: "from cache", prepare: nothing, command: openIndex(...parameters) },
+    others: [
+      {
+        name: "from cache, heap of 64 MiB",
+        prepare: nothing,
+        command: openIndex("--max-old-space-size=64", ...parameters),
+      },
+      { name: "from index objects", prepare: nothing, command: openIndex(indexWorker, String(tib)) },
+    ],
+    close: () => rm(cache, { recursive: true, force: true }),
+  };
+}
+
 /** The cases by name; each builds its images when it is opened. */
 export const cases: Readonly<Record<string, () => Promise<Case>>> = {
   async "full-raw"() {
@@ -90,7 +118,6 @@ export const cases: Readonly<Record<string, () => Promise<Case>>> = {
     await writeFile(changes, JSON.stringify(changed.ranges));
     await fresh();
     const { uri, close } = await serve(image, "raw");
-    const { measure } = await import("./measure.ts");
     await measure(ovault(uri));
     await close();
     const kept = `${repository}.full`;
@@ -110,4 +137,8 @@ export const cases: Readonly<Record<string, () => Promise<Case>>> = {
     const { uri, close } = await serve(await cleanDisk(), "qcow2");
     return { name: "clean-6-tib", ours: { name: "ovault", prepare: fresh, command: ovault(uri) }, others: [], close };
   },
+
+  "index-1-tib": () => indexCase(1),
+  "index-5-tib": () => indexCase(5),
+  "index-20-tib": () => indexCase(20),
 };

@@ -6,13 +6,12 @@ export interface Measurement {
   readonly cpu: number;
   readonly rssMiB?: number;
   readonly storedMiB?: number;
+  /** What else a worker measured, by what to call it. */
+  readonly figures?: Readonly<Record<string, number>>;
 }
 
 /** What a benchmark worker prints as its last line about itself. */
-interface WorkerReport {
-  readonly rssMiB: number;
-  readonly storedMiB: number;
-}
+type WorkerReport = Pick<Measurement, "rssMiB" | "storedMiB" | "figures">;
 
 const TIMES = /^ovault-bench (?<wall>[\d.]+) (?<user>[\d.]+) (?<system>[\d.]+)$/m;
 
@@ -31,7 +30,7 @@ export async function measure(command: readonly string[]): Promise<Measurement> 
   return { wall: Number(times["wall"]), cpu, ...reportOf(output) };
 }
 
-function reportOf(output: string): Partial<WorkerReport> {
+function reportOf(output: string): WorkerReport {
   const last = output.trim().split("\n").at(-1) ?? "";
   return last.startsWith("{") ? (JSON.parse(last) as WorkerReport) : {};
 }

@@ -1,5 +1,6 @@
 /**
- * Measures ovault beside its peers: `npm run bench [-- CASE…] [--rounds N] [--json FILE]`.
+ * Measures ovault beside its peers: `npm run bench [-- CASE…] [--rounds N] [--json FILE]`. The first word of names of
+ * cases stands for all of them.
  *
  * In each round all contenders of a case run one after the other, so that a machine that slows down slows all of them;
  * the ratio is taken round by round. One round before the first is not counted.
@@ -23,9 +24,11 @@ const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: { rounds: { type: "string", default: "3" }, json: { type: "string" } },
 });
-const names = positionals.length > 0 ? positionals : Object.keys(cases);
-const unknown = names.filter((name) => !(name in cases));
-if (unknown.length > 0) throw new Error(`unknown: ${unknown.join(", ")}; there are ${Object.keys(cases).join(", ")}`);
+const isMeant = (name: string, given: string): boolean => name === given || name.startsWith(`${given}-`);
+const all = Object.keys(cases);
+const unknown = positionals.filter((given) => !all.some((name) => isMeant(name, given)));
+if (unknown.length > 0) throw new Error(`unknown: ${unknown.join(", ")}; there are ${all.join(", ")}`);
+const names = positionals.length === 0 ? all : all.filter((name) => positionals.some((given) => isMeant(name, given)));
 
 const results: CaseResult[] = [];
 for (const name of names) {
@@ -75,13 +78,23 @@ function medianOf(rows: readonly Measurement[]): Measurement {
     median(rows.map(pick).filter((value) => value !== undefined));
   const optional = (key: "rssMiB" | "storedMiB") =>
     rows[0]?.[key] === undefined ? {} : { [key]: of((row) => row[key]) };
-  return { wall: of((row) => row.wall), cpu: of((row) => row.cpu), ...optional("rssMiB"), ...optional("storedMiB") };
+  const figures = Object.keys(rows[0]?.figures ?? {}).map((name) => [name, of((row) => row.figures?.[name])] as const);
+  return {
+    wall: of((row) => row.wall),
+    cpu: of((row) => row.cpu),
+    ...optional("rssMiB"),
+    ...optional("storedMiB"),
+    ...(figures.length > 0 && { figures: Object.fromEntries(figures) }),
+  };
 }
 
-function textOf({ wall, cpu, rssMiB, storedMiB }: Measurement): string {
+function textOf({ wall, cpu, rssMiB, storedMiB, figures = {} }: Measurement): string {
   const parts = [`wall ${wall.toFixed(2)} s`, `CPU ${cpu.toFixed(2)} s`];
   if (rssMiB !== undefined) parts.push(`RSS ${rssMiB.toFixed(0)} MiB`);
   if (storedMiB !== undefined) parts.push(`stored ${storedMiB.toFixed(0)} MiB`);
+  for (const [name, value] of Object.entries(figures)) {
+    parts.push(`${name} ${value.toLocaleString("en", { maximumSignificantDigits: 3 })}`);
+  }
   return parts.join("  ");
 }
 
