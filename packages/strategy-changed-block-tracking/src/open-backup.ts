@@ -1,12 +1,12 @@
 import type { BackupRequest, RunContext } from "@ovault/core";
-import { localHostId, undo, vmDocuments } from "@ovault/ovirt";
+import { localHostId, vmDocuments } from "@ovault/ovirt";
 import type { EngineDisk, OvirtManager } from "@ovault/ovirt";
 
+import { abandonBackup } from "./abandon-backup.ts";
 import { isTracked } from "./assess-disk.ts";
 import { ChangedBlockSession } from "./backup-session.ts";
 import type { TrackedCheckpoint } from "./backup-session.ts";
 import { readMarker } from "./base-marker.ts";
-import { endBackup } from "./end-backup.ts";
 import type { SettledDisk } from "./open-disks.ts";
 import type { ChangedBlockTrackingOptions } from "./options.ts";
 import { decideMode, planModes } from "./plan-modes.ts";
@@ -42,7 +42,7 @@ export async function openBackup(
   });
   const { backup, handle, refusal } = started;
   const checkpoint = await recordCheckpoint(started, request, context).catch(async (error: unknown) => {
-    await undo(handle, () => endBackup(api, vm.id, backup.id, endDeadlineMs));
+    await abandonBackup({ api, vm, backup: { id: backup.id, handle }, endDeadlineMs });
     throw error;
   });
   const session = new ChangedBlockSession({

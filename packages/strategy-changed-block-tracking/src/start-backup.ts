@@ -1,21 +1,11 @@
 import { randomUUID } from "node:crypto";
 
 import type { LedgerHandle, RunLedger, VirtualMachine } from "@ovault/core";
-import {
-  arrived,
-  EngineFaultError,
-  hasTag,
-  isFinalBackupPhase,
-  pending,
-  runTag,
-  undo,
-  wasRefused,
-} from "@ovault/ovirt";
+import { arrived, EngineFaultError, hasTag, isFinalBackupPhase, pending, runTag, wasRefused } from "@ovault/ovirt";
 import type { Backup, Capabilities, EngineApi, NewBackup } from "@ovault/ovirt";
 
-import { endBackup } from "./end-backup.ts";
+import { abandonBackup } from "./abandon-backup.ts";
 import { BackupFailedError } from "./errors.ts";
-import { removeCheckpoint } from "./retire-checkpoints.ts";
 import { whyFailed } from "./why-failed.ts";
 
 const LOOKUP_DEADLINE_MS = 60_000;
@@ -78,22 +68,9 @@ async function attempt(
     await handle.amend({ backupId: created.id });
     return { backup: await waitUntilReady(options, created.id), handle };
   } catch (error) {
-    await undo(handle, () => abandonBackup(options, created.id, handle));
+    await abandonBackup({ ...options, backup: { id: created.id, handle } });
     throw error;
   }
-}
-
-/** Ends a backup that nobody will read. Its checkpoint goes too: left behind, it would slow the disks down for nothing. */
-async function abandonBackup(
-  { api, vm, endDeadlineMs }: StartBackup,
-  backupId: string,
-  handle: LedgerHandle,
-): Promise<void> {
-  const { checkpointId } = await endBackup(api, vm.id, backupId, endDeadlineMs);
-  if (checkpointId === undefined) return;
-  // Before 4.4.7 the backup is gone by now, and the ledger alone still knows its checkpoint.
-  await handle.amend({ checkpointId });
-  await removeCheckpoint(api, vm.id, checkpointId, AbortSignal.timeout(endDeadlineMs));
 }
 
 /** A start whose answer was lost, or not waited for, is looked up by its tag, and not made a second time. */

@@ -76,7 +76,7 @@ function delegate(strategy: Strategy): Strategy {
 }
 
 const FULL = "a full backup is what the guest sees, extents gapless over each disk";
-const ABORTED = "a run that is aborted at any step rejects with the reason and leaves nothing";
+const ABORTED = "a run that is aborted at any step leaves nothing";
 const LEDGER =
   "whatever a run makes is in the ledger: a ledger that fails at any step leaves nothing that cannot be removed";
 const STATES = "a session can be closed in every state, and a failed one leaves nothing";
@@ -118,7 +118,7 @@ const offenders: Readonly<Record<string, readonly [wrap: Wrap, check: string]>> 
   ],
   "does not hear an abort while it reads": [
     withSources((source) => ({ readInto: (offset, buffer) => source.readInto(offset, buffer, signal) })),
-    "an aborted read or list of extents rejects with the reason",
+    "an aborted read or list of extents rejects",
   ],
   "keeps every checkpoint": [
     withSession(() => ({ retire: async () => {} })),

@@ -37,6 +37,15 @@ export class ModelPlatform {
     return { id: "vm-1", name: "web01", manager: "model", status: "up", disks, attributes: {} };
   }
 
+  /** Another platform with the same disks and checkpoints; nothing of runs exists there. */
+  copy(): ModelPlatform {
+    const copy = new ModelPlatform();
+    for (const [id, disk] of this.disks) copy.disks.set(id, { ...disk, bytes: disk.bytes.slice() });
+    for (const [id, disks] of this.checkpoints) copy.checkpoints.set(id, disks);
+    copy.#lastCheckpoint = this.#lastCheckpoint;
+    return copy;
+  }
+
   /** Remembers what the disks hold now. */
   checkpoint(): { readonly id: number; readonly disks: ReadonlyMap<string, ModelDisk> } {
     const id = (this.#lastCheckpoint += 1);
