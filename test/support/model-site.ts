@@ -1,0 +1,158 @@
+import {
+  backupVirtualMachine,
+  type Ledger,
+  type ObjectStore,
+  type RecoveryPoint,
+  restoreVirtualMachine,
+} from "@ovault/core";
+import { applyChanges, MemoryStore, type ModelDisk, ModelPlatform, ModelStrategy } from "@ovault/testkit";
+
+import { decodeDocument, encodeDocument } from "../../packages/core/src/repository/document.ts";
+import { reopen, smallRepository } from "../../packages/core/test/support/small-repository.ts";
+import { restoredBytes } from "../../packages/core/test/support/take-point.ts";
+
+/** Bytes by the id of the disk. */
+export type Images = ReadonlyMap<string, Uint8Array>;
+
+export interface Inspection {
+  readonly points: readonly RecoveryPoint[];
+  /** Disks of points. */
+  readonly differing: readonly string[];
+}
+
+const { signal: never } = new AbortController();
+const BLOCK_BYTES = 512;
+
+/**
+ * A virtual machine with two disks on a platform in memory, and a repository of tiny blocks in memory that has points of
+ * it. It knows what every point must give back.
+ */
+export class ModelSite {
+  readonly store: MemoryStore;
+  readonly platform: ModelPlatform;
+  readonly #ledger: Ledger;
+  readonly #images = new Map<string, Images>();
+
+  private constructor(store: MemoryStore, platform: ModelPlatform, ledger: Ledger) {
+    this.store = store;
+    this.platform = platform;
+    this.#ledger = ledger;
+  }
+
+  /** With a full point and an increment; the disks have changed since. */
+  static async prepare(ledger: Ledger): Promise<ModelSite> {
+    const site = new ModelSite(new MemoryStore(), new ModelPlatform(), ledger);
+    await smallRepository(site.store, BLOCK_BYTES);
+    for (const [id, bytes] of Object.entries({ a: 2000, b: 900 })) site.platform.disks.set(id, diskOf(bytes));
+    for (const seed of [11, 22]) {
+      const point = await site.backUp(site.store);
+      site.#images.set(point.id, site.now());
+      site.#write(seed);
+    }
+    return site;
+  }
+
+  /** The same, with a store and a platform of its own. */
+  copy(): ModelSite {
+    const site = new ModelSite(new MemoryStore(), this.platform.copy(), this.#ledger);
+    for (const [key, bytes] of this.store.objects) site.store.objects.set(key, bytes);
+    for (const [id, images] of this.#images) site.#images.set(id, images);
+    return site;
+  }
+
+  /** The points it began with, oldest first. */
+  get points(): readonly string[] {
+    return [...this.#images.keys()];
+  }
+
+  /** The disks as they are. */
+  now(): Images {
+    return new Map([...this.platform.disks].map(([id, { bytes }]) => [id, bytes]));
+  }
+
+  async backUp(store: ObjectStore, { full = false } = {}): Promise<RecoveryPoint> {
+    return await backupVirtualMachine({
+      vm: this.platform.vm(),
+      strategy: new ModelStrategy(this.platform),
+      repository: await reopen(store),
+      ledger: this.#ledger,
+      full,
+      excludeDisks: [],
+      taps: [],
+      ifBusy: "refuse",
+      signal: never,
+    });
+  }
+
+  /** Restores a point as a new machine. Answers with the point. */
+  async restore(store: ObjectStore, pointId: string): Promise<RecoveryPoint> {
+    const repository = await reopen(store);
+    const point = await repository.points.find(pointId, never);
+    const how = { name: "restored", networks: new Map<string, string>(), mac: "new", start: false } as const;
+    await restoreVirtualMachine({
+      request: { point, disks: point.disks, ...how },
+      repository,
+      strategy: new ModelStrategy(this.platform),
+      manager: "model",
+      ledger: this.#ledger,
+      taps: [],
+      signal: never,
+    });
+    return point;
+  }
+
+  /**
+   * All points, oldest first, and what of the last `count` of them is not as it must be. A point that is not known must be
+   * as the machine is now. Throws when a manifest is damaged.
+   */
+  async inspect(count = Number.POSITIVE_INFINITY): Promise<Inspection> {
+    const repository = await reopen(this.store);
+    const { points, damaged } = await repository.points.list(never);
+    for (const { error } of damaged) throw error;
+    const differing: string[] = [];
+    for (const point of points.slice(-count)) {
+      const images = this.#images.get(point.id) ?? this.now();
+      for (const [index, { disk }] of point.disks.entries()) {
+        const bytes = await restoredBytes(repository, point, index);
+        if (!sameBytes(bytes, images.get(disk.id))) differing.push(`disk ${disk.id} of ${point.id}`);
+      }
+    }
+    return { points, differing };
+  }
+
+  /** Disks that were restored as new machines and are not as the point must be. */
+  restoredDiffering(pointId: string): readonly string[] {
+    const images = this.#images.get(pointId) ?? new Map<string, Uint8Array>();
+    const restored = new Map(this.platform.restored.map(({ diskId, bytes }) => [diskId, bytes]));
+    return [...images].flatMap(([id, bytes]) => (sameBytes(bytes, restored.get(id)) ? [] : [id]));
+  }
+
+  /** Every process that holds a lease is dead from now on. */
+  buryHolders(): void {
+    for (const [key, bytes] of this.store.objects) {
+      if (!/^leases\/[^/]+\/\d+$/.test(key)) continue;
+      const claim = decodeDocument("claim", 1, bytes, key) as { state: string; holder: object };
+      if (claim.state !== "held") continue;
+      // Processes that began at another time are others, whatever their pid.
+      const dead = { ...claim, holder: { ...claim.holder, startTicks: 0 } };
+      this.store.objects.set(key, encodeDocument("claim", 1, dead));
+    }
+  }
+
+  #write(seed: number): void {
+    for (const [id, disk] of this.platform.disks) {
+      const changes = [{ at: 0.4, length: 700, seed }];
+      this.platform.disks.set(id, applyChanges(disk, { changes, grownBy: 0 }));
+    }
+  }
+}
+
+/** Data, zeros and blocks that repeat. */
+function diskOf(length: number): ModelDisk {
+  const bytes = Uint8Array.from({ length }, (_, at) => (at % 1500 < 600 ? 0 : (at >> 5) & 0x3f));
+  return { bytes, extents: [{ offset: 0, length, kind: "data" }] };
+}
+
+function sameBytes(a: Uint8Array, b: Uint8Array | undefined): boolean {
+  return b !== undefined && Buffer.compare(a, b) === 0;
+}
