@@ -21,8 +21,23 @@ afterAll(() => server.stop());
 
 async function smallDisk(): Promise<{ disk: SmallDisk; store: SftpStore }> {
   const disk = await mountSmallDisk(8);
-  onTestFinished(() => disk.dispose());
+  onTestFinished(async () => {
+    await unmount(disk);
+    await disk.dispose();
+  });
   return { disk, store: await openStore(await server.settings(disk.directory)) };
+}
+
+/** Once the server has closed its files, which it does after it has answered. */
+async function unmount(disk: SmallDisk): Promise<void> {
+  await until("nothing is open on the disk", () => succeeds(disk.unmount()));
+}
+
+async function succeeds(attempt: Promise<void>): Promise<boolean> {
+  return await attempt.then(
+    () => true,
+    () => false,
+  );
 }
 
 describe.skipIf(!disks)("a disk in trouble, on the server", () => {
@@ -47,7 +62,7 @@ describe.skipIf(!disks)("a disk in trouble, on the server", () => {
   test("a read-only mount refuses writes with its own code, and can be opened and read", async () => {
     const { disk, store } = await smallDisk();
     await store.put("points/a", [mebibyte], { ifAbsent: true, signal });
-    await disk.remountReadOnly();
+    await until("nothing is written to the disk", () => succeeds(disk.remountReadOnly()));
     const readOnly = { code: "E_STORE_READ_ONLY" };
     for (const ifAbsent of [true, false]) {
       await expect(store.put("points/b", [mebibyte], { ifAbsent, signal })).rejects.toMatchObject(readOnly);
@@ -62,7 +77,7 @@ describe.skipIf(!disks)("a disk in trouble, on the server", () => {
   test("an unmounted disk is missing, never empty, and nothing is written into its mount point", async () => {
     const { disk, store } = await smallDisk();
     await store.put("points/a", [mebibyte], { ifAbsent: true, signal });
-    await disk.unmount();
+    await unmount(disk);
     const missing = { code: "E_DESTINATION_MISSING", hint: expect.stringContaining("mounted") };
     await expect(store.get("points/a", { signal })).rejects.toMatchObject(missing);
     await expect(store.stat("points/a", { signal })).rejects.toMatchObject(missing);

@@ -45,9 +45,18 @@ export class OpenSshServer {
   }
 
   static async start(options: ServerOptions = {}): Promise<OpenSshServer> {
-    const { hostKeys = DEFAULT_KEYS, otherUser = false } = options;
     const home = await mkdtemp(join(tmpdir(), "ovault-sshd-"));
-    await chmod(home, 0o711);
+    try {
+      await chmod(home, 0o711);
+      return await OpenSshServer.#startIn(home, options);
+    } catch (error) {
+      await rm(home, { recursive: true });
+      throw error;
+    }
+  }
+
+  static async #startIn(home: string, options: ServerOptions): Promise<OpenSshServer> {
+    const { hostKeys = DEFAULT_KEYS, otherUser = false } = options;
     for (const type of hostKeys) await newKey(join(home, `host-${type}`), type);
     await newKey(join(home, "user"), "ed25519");
     await copyFile(join(home, "user.pub"), join(home, "authorized_keys"));
