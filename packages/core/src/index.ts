@@ -90,3 +90,8 @@ export * from "./verify/verify-points.ts";
 export * from "./verify/verify-report.ts";
 export * from "./verify/verify-repository.ts";
 export * from "./verify/verify-sample.ts";
+export * from "./repair/point-losses.ts";
+export * from "./repair/repair-report.ts";
+export * from "./repair/repair-repository.ts";
+export type { ForeignObjects } from "./repair/survey-store.ts";
+export type { SettledDamage } from "./verify/settle-damage.ts";

@@ -1,7 +1,7 @@
 import type { ObjectStore } from "../contract/object-store.ts";
 import { hasCode } from "../errors/ovault-error.ts";
 import type { PackListing } from "./index-format.ts";
-import { INDEX } from "./layout.ts";
+import { INDEX, isIndexKey } from "./layout.ts";
 import { readIndexObject } from "./load-index.ts";
 import type { DamagedObject } from "./loaded-index.ts";
 
@@ -13,6 +13,7 @@ export type IndexObject =
 export async function* indexObjects(store: ObjectStore, signal: AbortSignal): AsyncGenerator<IndexObject> {
   for await (const info of store.list(INDEX, { signal })) {
     const { key } = info;
+    if (!isIndexKey(key)) continue;
     try {
       yield { key, packs: await readIndexObject(store, info, signal) };
     } catch (error) {

@@ -37,6 +37,11 @@ export function packNameIn(key: ObjectKey): string | undefined {
   return /^packs\/([0-9a-f]{2})\/(\1[0-9a-f]{30})$/.exec(key)?.[2];
 }
 
+/** Whether an index object may lie under this key. */
+export function isIndexKey(key: ObjectKey): boolean {
+  return /^index\/[0-9a-f]{32}$/.test(key);
+}
+
 export function indexKey(name: string): ObjectKey {
   return `${INDEX}${name}`;
 }

@@ -5,7 +5,7 @@ import { hasCode } from "../errors/ovault-error.ts";
 import { pullInLanes } from "../pipeline/pull-in-lanes.ts";
 import type { ChunkIndex } from "./chunk-index.ts";
 import { decodeIndex, type PackListing } from "./index-format.ts";
-import { INDEX, packNameIn, PACKS } from "./layout.ts";
+import { INDEX, isIndexKey, packNameIn, PACKS } from "./layout.ts";
 import type { DamagedObject, LoadedIndex } from "./loaded-index.ts";
 import { readPackListing } from "./pack-listing.ts";
 import type { Protection } from "./protection.ts";
@@ -38,6 +38,7 @@ async function loadListed(
   const vanished = new Set(loaded.seen());
   async function* newObjects(): AsyncGenerator<ObjectInfo> {
     for await (const object of store.list(INDEX, { signal })) {
+      if (!isIndexKey(object.key)) continue;
       vanished.delete(object.key);
       if (!loaded.see(object.key)) yield object;
     }

@@ -31,6 +31,7 @@ export interface RecordListing<T> {
 }
 
 const VERSION = 1;
+const RECORD_KEY = /\/[0-9a-f]{32}$/;
 
 /** All records of a kind, or those in a folder of it (`below` ends in `/`). */
 export async function readRecords<T>(
@@ -42,6 +43,8 @@ export async function readRecords<T>(
   const records: StoredRecord<T>[] = [];
   const damaged: DamagedObject[] = [];
   for await (const info of store.list(below, { signal })) {
+    // Whatever else lies there is not ours.
+    if (!RECORD_KEY.test(info.key)) continue;
     try {
       records.push({ key: info.key, value: await readRecord(store, kind, info, signal) });
     } catch (error) {

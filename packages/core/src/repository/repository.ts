@@ -191,6 +191,11 @@ export class Repository {
     await lease.acknowledge(names, signal);
   }
 
+  /** What prune is about to delete, as of the last refresh. */
+  get condemned(): CondemnedListing {
+    return this.#condemned;
+  }
+
   /** Whether prune is about to delete this point, which was forgotten. */
   isCondemned(point: RecoveryPoint): boolean {
     const key = this.points.keyOf(point);

@@ -5,6 +5,7 @@ import type { BackupSession, RunContext, SessionClosed, Strategy } from "../cont
 import type { VirtualMachine } from "../contract/virtual-machine.ts";
 import { hasCode } from "../errors/ovault-error.ts";
 import { createRunHooks, observe, type RunHooks } from "../hooks/run-hooks.ts";
+import { lossesOfBase } from "../repair/point-losses.ts";
 import { acquireLease, type Lease } from "../repository/lease.ts";
 import { newPointId } from "../repository/layout.ts";
 import type { Repository } from "../repository/repository.ts";
@@ -117,8 +118,12 @@ class BackupRun {
     const base = await this.#lastPoint();
     const runId = this.#ids.run;
     const ledger = await this.#options.ledger.forRun({ runId, manager: vm.manager, strategy: strategy.name });
-    const attempt: Attempt = { selected, base, full, context: { runId, ledger, hooks, signal: this.#signal } };
+    const context: RunContext = { runId, ledger, hooks, signal: this.#signal };
+    const attempt: Attempt = { selected, base, full, context };
     try {
+      if (!full && base !== undefined && (await this.#hasLosses(base, selected))) {
+        return await this.#attempt({ ...attempt, full: true, damage: `the last point, ${base.id}, has lost data` });
+      }
       return await this.#attempt(attempt);
     } catch (error) {
       if (full || base === undefined || !hasCode(error, "E_INTEGRITY")) throw error;
@@ -246,6 +251,16 @@ class BackupRun {
     await repository.points.seal(point, this.#signal);
     observe(this.#hooks.sealed, point);
     return point;
+  }
+
+  /** Blocks that have not changed would refer to chunks that are not there any more. */
+  async #hasLosses(base: RecoveryPoint, { disks: taken }: SelectedDisks): Promise<boolean> {
+    const losses = await lossesOfBase(this.#options.repository, base, this.#signal);
+    const concerned = losses.filter(({ disk }) => taken.some(({ id }) => id === disk));
+    if (concerned.length === 0) return false;
+    const disks = concerned.map(({ alias }) => alias).join(", ");
+    this.#warn(`recovery point ${base.id} has lost data of ${disks} and cannot be a base: everything is read`);
+    return true;
   }
 
   /** The last sealed point decides; a damaged manifest is as if it were not there, and is told. */

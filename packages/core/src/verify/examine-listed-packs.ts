@@ -2,13 +2,13 @@ import { lastValueFrom } from "rxjs";
 
 import { hasCode } from "../errors/ovault-error.ts";
 import { pullInLanes } from "../pipeline/pull-in-lanes.ts";
-import type { ChunkIndex } from "../repository/chunk-index.ts";
 import type { PackListing } from "../repository/index-format.ts";
 import { indexObjects } from "../repository/index-objects.ts";
 import { packKey } from "../repository/layout.ts";
 import type { Repository } from "../repository/repository.ts";
 import { plural } from "../util/plural.ts";
 import { failureOf } from "./damage.ts";
+import { missedPacks } from "./missed-packs.ts";
 import type { PackFindings } from "./pack-findings.ts";
 import type { ProvedChunks } from "./proved-chunks.ts";
 
@@ -29,6 +29,7 @@ export async function examineListedPacks(
   const absent = await absentOf(repository, names, lanes, signal);
   // What prune has taken away meanwhile is not missed.
   if (absent.size > 0) await repository.refresh(signal);
+  const isMissed = missedPacks(repository);
   async function* wanted(): AsyncGenerator<PackListing> {
     const seen = new Set<string>();
     for await (const { packs = [] } of indexObjects(repository.store, signal)) {
@@ -36,7 +37,7 @@ export async function examineListedPacks(
         const { name } = listing;
         if (!names.has(name) || seen.has(name)) continue;
         seen.add(name);
-        if (!absent.has(name) || isUsable(repository.index, name)) yield listing;
+        if (!absent.has(name) || isMissed(name)) yield listing;
       }
     }
   }
@@ -77,11 +78,6 @@ async function absentOf(
   };
   await lastValueFrom(pullInLanes(each(names), lanes, work, signal), { defaultValue: undefined });
   return absent;
-}
-
-function isUsable({ packs }: ChunkIndex, name: string): boolean {
-  const pack = packs.numberOf(name);
-  return pack !== undefined && packs.isUsable(pack);
 }
 
 async function* each<T>(items: Iterable<T>): AsyncGenerator<T> {

@@ -1,5 +1,5 @@
-import type { ObjectStore } from "../contract/object-store.ts";
-import { packNameIn, PACKS } from "../repository/layout.ts";
+import type { ObjectInfo, ObjectStore } from "../contract/object-store.ts";
+import { packKey, packNameIn, PACKS } from "../repository/layout.ts";
 
 /** Bytes of every pack in the store, by name. */
 export async function listPacks(store: ObjectStore, signal: AbortSignal): Promise<ReadonlyMap<string, number>> {
@@ -9,4 +9,9 @@ export async function listPacks(store: ObjectStore, signal: AbortSignal): Promis
     if (name !== undefined) packs.set(name, bytes);
   }
   return packs;
+}
+
+/** The same as a listing of the store would show it, for some of them. */
+export async function* packInfos(packs: Iterable<readonly [name: string, bytes: number]>): AsyncGenerator<ObjectInfo> {
+  for (const [name, bytes] of packs) yield { key: packKey(name), bytes };
 }

@@ -2,6 +2,7 @@ import { z } from "zod";
 
 import type { ObjectKey, ObjectStore } from "../contract/object-store.ts";
 import { CHECKS } from "../repository/layout.ts";
+import type { DamagedObject } from "../repository/loaded-index.ts";
 import { putRecord, readRecords, type RecordKind } from "../repository/records.ts";
 
 const schema = z.object({
@@ -17,18 +18,20 @@ const PACKS_A_RECORD = 64 * 1024;
 
 /** When each pack was last read whole, as all nodes together know it. */
 export class PackChecks {
+  /** Records that say nothing: their packs count as never checked. */
+  readonly damaged: readonly DamagedObject[];
   readonly #keys: readonly ObjectKey[];
   /** ISO 8601, by the pack's name. */
   readonly #at: ReadonlyMap<string, string>;
 
-  private constructor(keys: readonly ObjectKey[], at: ReadonlyMap<string, string>) {
+  private constructor(keys: readonly ObjectKey[], at: ReadonlyMap<string, string>, damaged: readonly DamagedObject[]) {
     this.#keys = keys;
     this.#at = at;
+    this.damaged = damaged;
   }
 
-  /** Records that cannot be read say nothing: their packs count as never checked. */
   static async read(store: ObjectStore, signal: AbortSignal): Promise<PackChecks> {
-    const { records } = await readRecords(store, CHECK, signal);
+    const { records, damaged } = await readRecords(store, CHECK, signal);
     const latest = new Map<string, string>();
     for (const { value } of records) {
       for (const { at, packs } of value.checks) {
@@ -38,6 +41,7 @@ export class PackChecks {
     return new PackChecks(
       records.map(({ key }) => key),
       latest,
+      damaged,
     );
   }
 

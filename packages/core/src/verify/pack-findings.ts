@@ -4,6 +4,7 @@ import type { Repository } from "../repository/repository.ts";
 import { plural } from "../util/plural.ts";
 import { toHex } from "../util/hex.ts";
 import { type Damage, objectDamage } from "./damage.ts";
+import { missedPacks } from "./missed-packs.ts";
 
 /** What looking at packs brought to light. */
 export class PackFindings {
@@ -18,10 +19,10 @@ export class PackFindings {
   }
 
   /** What reading points has brought to light of packs that were not examined. Packs that prune takes away do not count. */
-  addReads({ badReads, index: { packs } }: Repository): void {
-    for (const [name, chunks] of badReads) {
-      const pack = packs.numberOf(name);
-      if (this.examined.has(name) || pack === undefined || !packs.isUsable(pack)) continue;
+  addReads(repository: Repository): void {
+    const isMissed = missedPacks(repository);
+    for (const [name, chunks] of repository.badReads) {
+      if (this.examined.has(name) || !isMissed(name)) continue;
       for (const chunk of chunks) this.#add(name, chunk);
     }
   }

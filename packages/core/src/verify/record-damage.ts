@@ -18,7 +18,7 @@ export async function recordDamage(
 ): Promise<readonly string[]> {
   findings.addReads(repository);
   return await asWellAsPossible("what was found damaged", async () => {
-    await settleDamage(repository, { ...findings, exists }, { signal });
+    await (await settleDamage(repository, { ...findings, exists }, signal)).write(signal);
   });
 }
 

@@ -18,17 +18,21 @@ export interface DamageToSettle {
 export interface SettledDamage {
   readonly added: number;
   readonly cleared: number;
-  /** On record now. */
+  /** On record then. */
   readonly known: number;
 }
 
-/** Brings what is on record, and what the index thinks, up to what was found. With `dryRun` nothing is written. */
+/** What there is to be written down. */
+export interface DamageChange extends SettledDamage {
+  write(signal: AbortSignal): Promise<void>;
+}
+
+/** Brings what the index thinks up to what was found, and compares that with what is on record. */
 export async function settleDamage(
-  repository: Repository,
+  { store, index }: Repository,
   { examined, bad, exists }: DamageToSettle,
-  { dryRun = false, signal }: { readonly dryRun?: boolean; readonly signal: AbortSignal },
-): Promise<SettledDamage> {
-  const { store, index } = repository;
+  signal: AbortSignal,
+): Promise<DamageChange> {
   const { records, places: before } = await readDamage(store, signal);
   const after = new Map<string, Set<string>>();
   for (const [pack, chunks] of before) if (!examined.has(pack) && exists(pack)) after.set(pack, new Set(chunks));
@@ -37,13 +41,17 @@ export async function settleDamage(
   const cleared = difference(before, after);
   for (const [pack, chunks] of added) for (const chunk of chunks) index.markBad(copyOf(fromHex(chunk)), pack);
   for (const [pack, chunks] of cleared) for (const chunk of chunks) index.markGood(copyOf(fromHex(chunk)), pack);
-  if (!dryRun) {
-    const many = records.length >= MANY_RECORDS + Math.ceil(count(before) / CHUNKS_A_RECORD);
-    const rewrite = cleared.size > 0 || many;
-    await putDamage(store, rewrite ? after : added, signal);
-    if (rewrite) for (const { key } of records) await store.delete(key, { signal });
-  }
-  return { added: count(added), cleared: count(cleared), known: count(after) };
+  const many = records.length >= MANY_RECORDS + Math.ceil(count(before) / CHUNKS_A_RECORD);
+  const rewrite = cleared.size > 0 || many;
+  return {
+    added: count(added),
+    cleared: count(cleared),
+    known: count(after),
+    async write(writeSignal) {
+      await putDamage(store, rewrite ? after : added, writeSignal);
+      if (rewrite) for (const { key } of records) await store.delete(key, { signal: writeSignal });
+    },
+  };
 }
 
 /** What is in `a` and not in `b`. */

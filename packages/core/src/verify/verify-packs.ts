@@ -1,10 +1,9 @@
-import type { ObjectInfo } from "../contract/object-store.ts";
-import { packKey } from "../repository/layout.ts";
 import type { Repository } from "../repository/repository.ts";
 import { messageOf } from "../util/message-of.ts";
 import { type Damage, objectDamage } from "./damage.ts";
 import { examineListedPacks } from "./examine-listed-packs.ts";
-import { listPacks } from "./list-packs.ts";
+import { listPacks, packInfos } from "./list-packs.ts";
+import { missedPacks } from "./missed-packs.ts";
 import { PackChecks } from "./pack-checks.ts";
 import { PackFindings } from "./pack-findings.ts";
 import { ProvedChunks } from "./proved-chunks.ts";
@@ -75,7 +74,8 @@ class PackVerification {
     const { lanes = DEFAULT_VERIFY_LANES, signal } = this.#options;
     const options = { findings: this.#findings, proved: this.#proved, lanes, signal };
     const onPack = (storedBytes: number): void => this.#countPack(storedBytes);
-    const unclear = await provePacks(this.#repository, this.#infosOf(names), { ...options, onPack });
+    const chosen = Array.from(names, (name): [string, number] => [name, this.#packs.get(name) ?? 0]);
+    const unclear = await provePacks(this.#repository, packInfos(chosen), { ...options, onPack });
     await examineListedPacks(this.#repository, new Set([...unclear, ...this.#unseenPacks()]), options);
     for (const { key, error } of this.#repository.damaged) this.#damage.push(objectDamage(describe(key, error)));
   }
@@ -118,13 +118,8 @@ class PackVerification {
 
   /** Packs that the index relies on and that the store did not list. */
   *#unseenPacks(): Generator<string> {
-    for (const { name, state } of this.#repository.index.packs) {
-      if (state === "usable" && !this.#packs.has(name)) yield name;
-    }
-  }
-
-  async *#infosOf(names: Iterable<string>): AsyncGenerator<ObjectInfo> {
-    for (const name of names) yield { key: packKey(name), bytes: this.#packs.get(name) ?? 0 };
+    const isMissed = missedPacks(this.#repository);
+    for (const { name } of this.#repository.index.packs) if (!this.#packs.has(name) && isMissed(name)) yield name;
   }
 }
 

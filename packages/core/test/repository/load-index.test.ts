@@ -24,7 +24,7 @@ const packs: readonly PackListing[] = ids.map((_, number) => {
   return { name: packName(number), kind: "data", dataEnd: HEADER_BYTES + 4, entries: PackEntries.of(entries) };
 });
 
-const keyOf = (object: number): string => `index/${object}`;
+const keyOf = (object: number): string => `index/${String(object).padStart(32, "0")}`;
 
 async function putIndex(store: MemoryStore, object: number, listed: readonly PackListing[]): Promise<void> {
   store.objects.set(keyOf(object), await encodeIndex(listed));

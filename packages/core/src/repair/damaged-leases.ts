@@ -1,0 +1,44 @@
+import type { ObjectStore } from "../contract/object-store.ts";
+import { hasCode } from "../errors/ovault-error.ts";
+import { LEASES } from "../repository/layout.ts";
+import { LeaseFolder } from "../repository/lease-folder.ts";
+
+/** A lease that does not say who holds it: nobody can take it. */
+export interface DamagedLease {
+  readonly resource: string;
+  readonly reason: string;
+}
+
+export async function damagedLeases(store: ObjectStore, signal: AbortSignal): Promise<readonly DamagedLease[]> {
+  const resources = new Set<string>();
+  for await (const { key } of store.list(LEASES, { signal })) resources.add(key.split("/")[1] ?? "");
+  const damaged: DamagedLease[] = [];
+  for (const resource of resources) {
+    const reason = await damageOf(new LeaseFolder(store, resource), signal);
+    if (reason !== undefined) damaged.push({ resource, reason });
+  }
+  return damaged;
+}
+
+/**
+ * Gives a lease back for whoever held it, who finds that out at the next beat and seals nothing. A generation comes never
+ * twice, so it is freed by a higher one and not by deleting it.
+ */
+export async function freeLease(store: ObjectStore, resource: string, signal: AbortSignal): Promise<void> {
+  const folder = new LeaseFolder(store, resource);
+  const { generation } = await folder.look(signal);
+  await folder.putClaim(generation + 1, { state: "free", at: new Date().toISOString() }, signal);
+  await folder.deleteBelow(await folder.look(signal), generation + 1, 0, signal);
+}
+
+async function damageOf(folder: LeaseFolder, signal: AbortSignal): Promise<string | undefined> {
+  try {
+    const state = await folder.look(signal);
+    const claim = state.generation === 0 ? undefined : await folder.readClaim(state.generation, signal);
+    if (claim?.state === "held" && state.beat > 0) await folder.readBeat(state, signal);
+    return undefined;
+  } catch (error) {
+    if (hasCode(error, "E_INTEGRITY")) return error.message;
+    throw error;
+  }
+}

@@ -1,0 +1,27 @@
+import type { ObjectStore } from "../contract/object-store.ts";
+import { hasCode } from "../errors/ovault-error.ts";
+import type { DamagedObject } from "../repository/loaded-index.ts";
+import { messageOf } from "../util/message-of.ts";
+import type { DamagedThing } from "./repair-report.ts";
+
+export interface RemoveOptions {
+  /** False: they are only told. */
+  readonly remove: boolean;
+  readonly dryRun: boolean;
+  readonly signal: AbortSignal;
+}
+
+/** Deletes what does not prove itself. What a newer release wrote is left alone. */
+export async function removeDamaged(
+  store: ObjectStore,
+  objects: readonly DamagedObject[],
+  { remove, dryRun, signal }: RemoveOptions,
+): Promise<readonly DamagedThing[]> {
+  const things: DamagedThing[] = [];
+  for (const { key, error } of objects) {
+    const removed = remove && hasCode(error, "E_INTEGRITY");
+    if (removed && !dryRun) await store.delete(key, { signal });
+    things.push({ name: key, reason: messageOf(error), removed });
+  }
+  return things;
+}

@@ -1,0 +1,85 @@
+import { lastValueFrom } from "rxjs";
+
+import type { ObjectInfo } from "../contract/object-store.ts";
+import { hasCode } from "../errors/ovault-error.ts";
+import { pullInLanes } from "../pipeline/pull-in-lanes.ts";
+import type { PackListing } from "../repository/index-format.ts";
+import { indexObjects } from "../repository/index-objects.ts";
+import { IndexWriter } from "../repository/index-writer.ts";
+import type { DamagedObject } from "../repository/loaded-index.ts";
+import { TRAILER_BYTES } from "../repository/pack-format.ts";
+import { readPackListing } from "../repository/pack-listing.ts";
+import type { Repository } from "../repository/repository.ts";
+import { packInfos } from "../verify/list-packs.ts";
+
+export interface ListPacksOptions {
+  /** Nothing is put. */
+  readonly dryRun?: boolean;
+  /** Packs asked at once. */
+  readonly lanes: number;
+  readonly signal: AbortSignal;
+}
+
+/** What the index objects of a store say, beside the packs that are there. */
+export interface IndexSurvey {
+  readonly damaged: readonly DamagedObject[];
+  /** Names of all packs that they list. */
+  readonly listed: ReadonlySet<string>;
+  /** Those that are not there, or not as long as they must be. */
+  readonly suspects: ReadonlySet<string>;
+}
+
+/** `packs`: bytes of the packs in the store, by name. */
+export async function surveyIndex(
+  { store, protection }: Repository,
+  packs: ReadonlyMap<string, number>,
+  signal: AbortSignal,
+): Promise<IndexSurvey> {
+  const damaged: DamagedObject[] = [];
+  const listed = new Set<string>();
+  const suspects = new Set<string>();
+  for await (const object of indexObjects(store, signal)) {
+    if (object.packs === undefined) damaged.push(object);
+    for (const { name, dataEnd, entries } of object.packs ?? []) {
+      listed.add(name);
+      const { overheadBytes } = protection.packSeal(name);
+      const expected = dataEnd + entries.bytes.byteLength + overheadBytes + TRAILER_BYTES;
+      if (packs.get(name) !== expected) suspects.add(name);
+    }
+  }
+  return { damaged, listed, suspects };
+}
+
+export interface ListedPacks {
+  /** In index objects now. */
+  readonly count: number;
+  /** Packs that do not tell what they hold. */
+  readonly unclear: readonly DamagedObject[];
+}
+
+/** Lists packs in index objects by their own directories. `packs`: bytes by name. */
+export async function listPacksAnew(
+  { store, protection }: Repository,
+  packs: Iterable<readonly [name: string, bytes: number]>,
+  { dryRun = false, lanes, signal }: ListPacksOptions,
+): Promise<ListedPacks> {
+  const unclear: DamagedObject[] = [];
+  const writer = new IndexWriter({ store, signal });
+  let count = 0;
+  const list = async (pack: ObjectInfo, lane: AbortSignal): Promise<void> => {
+    let listing: PackListing;
+    try {
+      listing = await readPackListing(store, protection, pack, lane);
+    } catch (error) {
+      if (hasCode(error, "E_OBJECT_NOT_FOUND")) return; // pruned meanwhile
+      if (!hasCode(error, "E_INTEGRITY")) throw error;
+      unclear.push({ key: pack.key, error });
+      return;
+    }
+    count += 1;
+    if (!dryRun) await writer.add(listing);
+  };
+  await lastValueFrom(pullInLanes(packInfos(packs), lanes, list, signal), { defaultValue: undefined });
+  await writer.finish();
+  return { count, unclear };
+}

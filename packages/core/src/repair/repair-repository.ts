@@ -1,0 +1,212 @@
+import type { RecoveryPoint } from "../contract/recovery-point.ts";
+import { IntegrityError } from "../errors/errors.ts";
+import { ChunkSet } from "../repository/chunk-set.ts";
+import { readCondemned } from "../repository/condemned-packs.ts";
+import { readDamage } from "../repository/damage-records.ts";
+import { acquireLease } from "../repository/lease.ts";
+import type { DamagedObject } from "../repository/loaded-index.ts";
+import type { Repository } from "../repository/repository.ts";
+import { runFailure } from "../runs/cancellation.ts";
+import { newRunId } from "../runs/run-id.ts";
+import { messageOf } from "../util/message-of.ts";
+import { plural } from "../util/plural.ts";
+import { processIdentity } from "../util/process-identity.ts";
+import { examineListedPacks } from "../verify/examine-listed-packs.ts";
+import { packInfos } from "../verify/list-packs.ts";
+import { PackChecks } from "../verify/pack-checks.ts";
+import { PackFindings } from "../verify/pack-findings.ts";
+import { ProvedChunks } from "../verify/proved-chunks.ts";
+import { provePacks } from "../verify/prove-packs.ts";
+import { settleDamage } from "../verify/settle-damage.ts";
+import { DEFAULT_VERIFY_LANES } from "../verify/verify-report.ts";
+import { damagedLeases, freeLease } from "./damaged-leases.ts";
+import { findLosses } from "./find-losses.ts";
+import { LostMarks } from "./lost-marks.ts";
+import { removeDamaged } from "./remove-damaged.ts";
+import { type IndexSurvey, listPacksAnew, surveyIndex } from "./repair-index.ts";
+import type { DamagedThing, PointLosses, RepairOptions, RepairReport } from "./repair-report.ts";
+import { type StoreSurvey, surveyStore } from "./survey-store.ts";
+
+/** Held by whoever changes a repository as a whole. */
+const MAINTENANCE = "maintenance";
+const LEASE_TTL_MS = 120_000;
+
+/**
+ * Puts right what can be put right without data from outside, and says what cannot: lists packs that no index object
+ * lists, writes down which chunks are lost, and marks the points that miss them. Every step leaves the repository better
+ * or as it was, so that it may be interrupted anywhere and run again. Damage is reported, not thrown.
+ * @throws LeaseHeldError while prune or another repair is at work; IntegrityError when that cannot be told.
+ */
+export async function repairRepository(repository: Repository, options: RepairOptions): Promise<RepairReport> {
+  const { dryRun = false, ifBusy = "refuse" } = options;
+  // First of all: the lease that is to be taken may be one of them.
+  const leases = await repairLeases(repository, options);
+  if (dryRun) return await new Repair(repository, options).run(leases);
+  const own = leases.find(({ name, removed }) => name === MAINTENANCE && !removed);
+  if (own !== undefined) {
+    throw new IntegrityError(`${own.reason}; until then nobody can repair or prune`, {
+      hint: "Make sure that no run is at work on any node, then let the repair free damaged leases.",
+    });
+  }
+  const lease = await acquireLease(repository.store, {
+    resource: MAINTENANCE,
+    title: "the maintenance of the repository",
+    holder: { runId: newRunId(), ...processIdentity() },
+    ttlMs: LEASE_TTL_MS,
+    ifBusy,
+    signal: options.signal,
+  });
+  const signal = AbortSignal.any([options.signal, lease.signal]);
+  try {
+    return await new Repair(repository, { ...options, signal }).run(leases);
+  } catch (error) {
+    throw runFailure(error, signal);
+  } finally {
+    await lease.release();
+  }
+}
+
+async function repairLeases(
+  { store }: Repository,
+  { dryRun = false, freeDamagedLeases = false, signal }: RepairOptions,
+): Promise<readonly DamagedThing[]> {
+  const leases: DamagedThing[] = [];
+  for (const { resource, reason } of await damagedLeases(store, signal)) {
+    if (freeDamagedLeases && !dryRun) await freeLease(store, resource, signal);
+    leases.push({ name: resource, reason, removed: freeDamagedLeases });
+  }
+  return leases;
+}
+
+class Repair {
+  readonly #repository: Repository;
+  readonly #options: RepairOptions;
+  readonly #dryRun: boolean;
+  readonly #lanes: number;
+  readonly #signal: AbortSignal;
+  readonly #findings = new PackFindings();
+
+  constructor(repository: Repository, options: RepairOptions) {
+    this.#repository = repository;
+    this.#options = options;
+    this.#dryRun = options.dryRun ?? false;
+    this.#lanes = options.lanes ?? DEFAULT_VERIFY_LANES;
+    this.#signal = options.signal;
+  }
+
+  async run(leases: readonly DamagedThing[]): Promise<RepairReport> {
+    const repository = this.#repository;
+    const signal = this.#signal;
+    this.#step("listing the destination");
+    const records = await this.#repairRecords();
+    const survey = await surveyStore(repository.store, signal);
+    const { index, repaired } = await this.#repairIndex(survey);
+    await this.#lookAtPacks(survey, index);
+    const exists = (pack: string): boolean => survey.packs.has(pack) || index.listed.has(pack);
+    await settleDamage(repository, { ...this.#findings, exists }, signal);
+    this.#step("looking for points that lost data");
+    const { points, damaged } = await repository.points.list(signal);
+    const lost = await this.#lossesOf(points);
+    // Pages were read for that; what is bad of them belongs on record too.
+    this.#findings.addReads(repository);
+    const places = await settleDamage(repository, { ...this.#findings, exists }, signal);
+    if (!this.#dryRun) await places.write(signal);
+    return {
+      dryRun: this.#dryRun,
+      ...repaired,
+      packs: [...repaired.packs, ...this.#findings.damage.map(({ reason }) => reason)],
+      places: { added: places.added, cleared: places.cleared, known: places.known },
+      points: points.length,
+      lost,
+      healed: await this.#markPoints(points, lost),
+      manifests: await this.#removeDamaged(damaged, this.#options.removeDamagedManifests === true),
+      leases,
+      records,
+      foreign: survey.foreign,
+    };
+  }
+
+  /** Without them nothing is lost: what they say is found out again, or nobody needs it. */
+  async #repairRecords(): Promise<readonly DamagedThing[]> {
+    const { store } = this.#repository;
+    const signal = this.#signal;
+    const condemned = await readCondemned(store, signal);
+    const [damage, checks] = [await readDamage(store, signal), await PackChecks.read(store, signal)];
+    const things = await this.#removeDamaged([...condemned.damaged, ...damage.damaged, ...checks.damaged]);
+    await this.#repository.refresh(signal);
+    return things;
+  }
+
+  async #repairIndex({ packs }: StoreSurvey): Promise<{
+    readonly index: IndexSurvey;
+    readonly repaired: Pick<RepairReport, "index" | "packsListed" | "packs">;
+  }> {
+    const repository = this.#repository;
+    this.#step("reading the index");
+    const index = await surveyIndex(repository, packs, this.#signal);
+    const unlisted = [...packs].filter(([name]) => !index.listed.has(name));
+    if (unlisted.length > 0) this.#step(`asking ${plural(unlisted.length, "pack")} what they hold`);
+    const options = { dryRun: this.#dryRun, lanes: this.#lanes, signal: this.#signal };
+    const { count, unclear } = await listPacksAnew(repository, unlisted, options);
+    // Only now: what they listed is listed again, as far as packs can tell.
+    const things = await this.#removeDamaged(index.damaged);
+    await repository.refresh(this.#signal);
+    if (this.#dryRun) await repository.completeIndex(this.#signal);
+    const packsDamaged = unclear.map(({ error }) => messageOf(error));
+    return { index, repaired: { index: things, packsListed: count, packs: packsDamaged } };
+  }
+
+  /** Reads what is in doubt: packs that are not as they are listed, and those of which damage is on record. */
+  async #lookAtPacks({ packs }: StoreSurvey, { suspects }: IndexSurvey): Promise<void> {
+    const repository = this.#repository;
+    const { readData = false, onProgress } = this.#options;
+    const signal = this.#signal;
+    const findings = this.#findings;
+    const proved = new ProvedChunks(repository.index);
+    const options = { findings, proved, lanes: this.#lanes, signal };
+    let unclear: ReadonlySet<string> = new Set();
+    if (readData) {
+      this.#step(`reading ${plural(packs.size, "pack")}`);
+      const onPack = (): void => onProgress?.({ chunks: proved.chunks, bytes: proved.bytes });
+      unclear = await provePacks(repository, packInfos(packs), { ...options, onPack });
+    }
+    const { places } = await readDamage(repository.store, signal);
+    const inDoubt = [...suspects, ...unclear, ...places.keys()].filter((name) => !findings.examined.has(name));
+    if (inDoubt.length > 0) this.#step(`looking at ${plural(inDoubt.length, "pack")} that may be damaged`);
+    await examineListedPacks(repository, new Set(inDoubt), options);
+  }
+
+  async #lossesOf(points: readonly RecoveryPoint[]): Promise<readonly PointLosses[]> {
+    const sound = new ChunkSet(this.#repository.index);
+    const losses: PointLosses[] = [];
+    for (const point of points) {
+      const disks = await findLosses(this.#repository, point, { sound, signal: this.#signal });
+      if (disks.length === 0) continue;
+      const lostBytes = disks.reduce((sum, disk) => sum + disk.lostBytes, 0);
+      const { id, name } = point.vm;
+      losses.push({ point: point.id, vm: { id, name }, takenAt: point.takenAt, lostBytes, disks });
+    }
+    return losses;
+  }
+
+  /** Answers the ids of those that were marked and need not be any more. */
+  async #markPoints(points: readonly RecoveryPoint[], lost: readonly PointLosses[]): Promise<readonly string[]> {
+    const marks = await LostMarks.read(this.#repository, this.#signal);
+    const byPoint = new Map(lost.map(({ point, disks }) => [point, disks]));
+    const healed = points.filter((point) => marks.has(point) && !byPoint.has(point.id));
+    if (!this.#dryRun) {
+      for (const point of points) await marks.set(point, byPoint.get(point.id) ?? [], this.#signal);
+      for (const key of marks.strayFrom(points)) await this.#repository.store.delete(key, { signal: this.#signal });
+    }
+    return healed.map(({ id }) => id);
+  }
+
+  async #removeDamaged(objects: readonly DamagedObject[], remove = true): Promise<readonly DamagedThing[]> {
+    const options = { remove, dryRun: this.#dryRun, signal: this.#signal };
+    return await removeDamaged(this.#repository.store, objects, options);
+  }
+
+  #step(step: string): void {
+    this.#options.onStep?.(step);
+  }
+}
