@@ -1,11 +1,12 @@
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 
-import { type RepositorySecret, RepositorySecret as Secret } from "@ovault/core";
+import { openKeyRing, Repository, RepositorySecret } from "@ovault/core";
 import { FaultyStore, keysOf, MemoryStore, sourceOf } from "@ovault/testkit";
 
 import { encodeDocument } from "../../src/repository/document.ts";
 import { CHEAP, newKeyFile, reopenEncrypted, ringOf, smallEncrypted } from "../support/encrypted-repository.ts";
+import { HoldingStore } from "../support/holding-store.ts";
 import { never, restoredBytes, takePoint } from "../support/take-point.ts";
 
 const bytes = Uint8Array.from({ length: 5000 }, (_, at) => (at * 31 + (at >> 8)) & 0xff);
@@ -15,7 +16,7 @@ const keep = { evenInUse: false, signal: never };
 
 async function withTwoKeys(): Promise<{ store: MemoryStore; one: RepositorySecret; two: RepositorySecret }> {
   const store = new MemoryStore();
-  const [one, two] = [newKeyFile(), Secret.passphrase("the second")];
+  const [one, two] = [newKeyFile(), RepositorySecret.passphrase("the second")];
   await smallEncrypted(store, one);
   await (await ringOf(store, one)).add(two, { label: "two", ...cheaply });
   return { store, one, two };
@@ -43,7 +44,7 @@ describe("the keys of a repository", () => {
     const { store, one, two } = await withTwoKeys();
     const point = await takePoint(await reopenEncrypted(store, two), [sourceOf(disk)]);
     const others = [...store.objects].filter(([key]) => !key.startsWith("keys/"));
-    const renewed = Secret.passphrase("renewed");
+    const renewed = RepositorySecret.passphrase("renewed");
     await (await ringOf(store, two)).add(renewed, { label: "renewed", ...cheaply });
     const ring = await ringOf(store, renewed);
     await ring.remove((await idsByLabel(store, one)).get("two") ?? "", keep);
@@ -64,15 +65,14 @@ describe("the keys of a repository", () => {
   test("the last one is never removed, and the one in use only when told so", async () => {
     const { store, one, two } = await withTwoKeys();
     const ring = await ringOf(store, one);
-    const [first = "", second = ""] = ["first", "two"].map((label) => label);
     const ids = await idsByLabel(store, one);
-    await expect(ring.remove(ids.get(first) ?? "", keep)).rejects.toMatchObject({
+    await expect(ring.remove(ids.get("first") ?? "", keep)).rejects.toMatchObject({
       code: "E_USAGE",
       message: expect.stringContaining("ovault.yaml opens the repository with"),
     });
-    expect(await ring.remove(ids.get(first)?.slice(0, 8) ?? "", { ...keep, evenInUse: true })).toBe(ids.get(first));
+    expect(await ring.remove(ids.get("first")?.slice(0, 8) ?? "", { ...keep, evenInUse: true })).toBe(ids.get("first"));
     const left = await ringOf(store, two);
-    await expect(left.remove(ids.get(second) ?? "", { ...keep, evenInUse: true })).rejects.toMatchObject({
+    await expect(left.remove(ids.get("two") ?? "", { ...keep, evenInUse: true })).rejects.toMatchObject({
       code: "E_USAGE",
       message: expect.stringContaining("the last key"),
     });
@@ -93,6 +93,16 @@ describe("the keys of a repository", () => {
       const opened = await Promise.allSettled([ringOf(store, one), ringOf(store, two)]);
       expect(opened.map(({ status }) => status).toSorted()).toEqual(["fulfilled", "rejected"]);
     }
+  });
+
+  test("are held as long as everything else in the store, and so are the settings", async () => {
+    const store = new HoldingStore();
+    const secret = newKeyFile();
+    await Repository.create(store, { encryption: { secret }, lockDays: 7, signal: never });
+    await (await openKeyRing(store, { secret, lockDays: 7, signal: never })).add(newKeyFile(), cheaply);
+    expect(store.held.size).toBe(3);
+    const sixDays = new Date(Date.now() + 6 * 24 * 60 * 60 * 1000);
+    for (const until of store.held.values()) expect(until?.getTime()).toBeGreaterThan(sixDays.getTime());
   });
 
   test("an id that is unknown, or the beginning of several, is an error that removes nothing", async () => {

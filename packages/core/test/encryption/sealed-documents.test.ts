@@ -6,6 +6,7 @@ import { describeObjectStore, MemoryStore } from "@ovault/testkit";
 
 import { RepositoryKey } from "../../src/encryption/repository-key.ts";
 import { sealedDocuments } from "../../src/encryption/sealed-documents.ts";
+import { HoldingStore } from "../support/holding-store.ts";
 import { never } from "../support/take-point.ts";
 
 describeObjectStore("a store of sealed documents", {
@@ -71,27 +72,12 @@ describe("a sealed document", () => {
   });
 
   test("passes on until when it shall be held", async () => {
-    const held = new Map<string, Date | undefined>();
-    const place = new MemoryStore();
-    const store = sealedDocuments(
-      {
-        capabilities: place.capabilities,
-        put: (key, parts, putOptions) => {
-          held.set(key, putOptions.retainUntil);
-          return place.put(key, parts, putOptions);
-        },
-        get: (key, getOptions) => place.get(key, getOptions),
-        stat: (key, callOptions) => place.stat(key, callOptions),
-        list: (prefix, callOptions) => place.list(prefix, callOptions),
-        delete: (key, callOptions) => place.delete(key, callOptions),
-        close: () => place.close(),
-      },
-      RepositoryKey.generate(),
-    );
+    const place = new HoldingStore();
+    const store = sealedDocuments(place, RepositoryKey.generate());
     const retainUntil = new Date(1e12);
     await store.put("points/a/b", [Buffer.from("text")], { ...options, retainUntil });
     await store.put("packs/aa/aa", [Buffer.from("text")], { ...options, retainUntil });
-    expect([...held.values()]).toEqual([retainUntil, retainUntil]);
+    expect([...place.held.values()]).toEqual([retainUntil, retainUntil]);
   });
 });
 
