@@ -13,6 +13,9 @@ export interface PackListing {
   readonly entries: PackEntries;
 }
 
+/** Twice what the longest one takes that a writer makes: of 65,536 chunks in nearly as many packs, and one more pack. */
+export const MAX_INDEX_BYTES = 16 * 1024 * 1024;
+
 const MAGIC = "OVAULTIX";
 const VERSION = 1;
 const HEADER_BYTES = 16;
@@ -40,34 +43,37 @@ export async function encodeIndex(packs: readonly PackListing[]): Promise<Uint8A
 }
 
 /** Entries are views of `object`. Throws IntegrityError unless every byte is as `encodeIndex` wrote it. */
-export async function decodeIndex(object: Uint8Array, key: string): Promise<PackListing[]> {
+export async function decodeIndex(object: Uint8Array, key: string): Promise<Iterable<PackListing>> {
   const bytes = Buffer.from(object.buffer, object.byteOffset, object.byteLength);
-  const end = bytes.byteLength - DIGEST_BYTES;
+  const content = bytes.subarray(0, -DIGEST_BYTES);
   const whole =
-    end >= HEADER_BYTES &&
-    bytes.toString("latin1", 0, 8) === MAGIC &&
-    bytes.readUInt8(8) === VERSION &&
-    sameId(await digest(bytes.subarray(0, end)), bytes.subarray(end));
+    content.byteLength >= HEADER_BYTES &&
+    content.toString("latin1", 0, 8) === MAGIC &&
+    content.readUInt8(8) === VERSION &&
+    sameId(await digest(content), bytes.subarray(-DIGEST_BYTES));
   if (!whole) throw new IntegrityError(`${key} is not a whole index object`, { context: { key } });
-  const packs: PackListing[] = [];
+  // All of it is looked at before any of it is believed, and nothing is made of all listings at once.
+  let end = HEADER_BYTES;
+  for (const { entries } of listingsIn(content, key)) end += LISTING_BYTES + entries.bytes.byteLength;
+  if (end !== content.byteLength) throw new IntegrityError(`${key} holds more than it lists`, { context: { key } });
+  return { [Symbol.iterator]: () => listingsIn(content, key) };
+}
+
+/** @throws IntegrityError */
+function* listingsIn(content: Buffer, key: string): Generator<PackListing> {
   let at = HEADER_BYTES;
-  for (let left = bytes.readUInt32LE(12); left > 0; left -= 1) {
-    const entriesAt = at + LISTING_BYTES;
-    const next = entriesAt > end ? Infinity : entriesAt + bytes.readUInt32LE(at + 20) * ENTRY_BYTES;
-    if (next > end) throw new IntegrityError(`${key} lists more than it holds`, { context: { key } });
-    const dataEnd = bytes.readUInt32LE(at + 24);
-    packs.push({
-      name: bytes.toString("hex", at, at + NAME_BYTES),
-      kind: kindOf(bytes.readUInt8(at + NAME_BYTES), key),
+  for (let left = content.readUInt32LE(12); left > 0; left -= 1) {
+    const start = at + LISTING_BYTES;
+    const end = start > content.byteLength ? Infinity : start + content.readUInt32LE(at + 20) * ENTRY_BYTES;
+    if (end > content.byteLength) throw new IntegrityError(`${key} lists more than it holds`, { context: { key } });
+    const entries = new Uint8Array(content.buffer, content.byteOffset + start, end - start);
+    const dataEnd = content.readUInt32LE(at + 24);
+    yield {
+      name: content.toString("hex", at, at + NAME_BYTES),
+      kind: kindOf(content.readUInt8(at + NAME_BYTES), key),
       dataEnd,
-      entries: PackEntries.parse(
-        new Uint8Array(bytes.buffer, bytes.byteOffset + entriesAt, next - entriesAt),
-        dataEnd,
-        key,
-      ),
-    });
-    at = next;
+      entries: PackEntries.parse(entries, dataEnd, key),
+    };
+    at = end;
   }
-  if (at !== end) throw new IntegrityError(`${key} holds more than it lists`, { context: { key } });
-  return packs;
 }

@@ -7,7 +7,7 @@ import type { DamagedObject } from "./loaded-index.ts";
 
 /** What one index object lists, or why that cannot be told. */
 export type IndexObject =
-  { readonly key: string; readonly packs: readonly PackListing[] } | (DamagedObject & { readonly packs?: undefined });
+  { readonly key: string; readonly packs: Iterable<PackListing> } | (DamagedObject & { readonly packs?: undefined });
 
 /** Reads the index objects one by one: for those who need what the index in memory does not keep. */
 export async function* indexObjects(store: ObjectStore, signal: AbortSignal): AsyncGenerator<IndexObject> {

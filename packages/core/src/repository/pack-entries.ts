@@ -20,6 +20,8 @@ export const CODEC_AT = 44;
 
 /** Bytes before the first chunk of a pack. */
 export const HEADER_BYTES = 16;
+/** Chunks of one pack, at most: more are damage or an attack. */
+export const MAX_PACK_CHUNKS = 64 * 1024;
 /** Largest plain chunk a reader accepts: larger figures in a directory are damage or an attack. */
 export const MAX_CHUNK_BYTES = 8 * 1024 * 1024;
 /** The same for a chunk as it is stored: leaves room for whatever a codec and encryption add. */
@@ -52,12 +54,13 @@ export class PackEntries implements Iterable<PackEntry> {
 
   /**
    * A view of bytes that came from a store. Throws IntegrityError for figures that cannot be: a chunk outside the pack,
-   * whose chunks end at `dataEnd`, or an absurdly large one.
+   * whose chunks end at `dataEnd`, an absurdly large one, absurdly many, or none.
    */
   static parse(bytes: Uint8Array, dataEnd: number, key: string): PackEntries {
     const entries = new PackEntries(bytes);
     const { view } = entries;
-    let possible = bytes.byteLength % ENTRY_BYTES === 0;
+    const count = entries.length;
+    let possible = Number.isInteger(count) && count > 0 && count <= MAX_PACK_CHUNKS;
     for (let at = 0; possible && at < bytes.byteLength; at += ENTRY_BYTES) {
       const offset = view.getUint32(at + OFFSET_AT, true);
       const storedBytes = view.getUint32(at + STORED_BYTES_AT, true);

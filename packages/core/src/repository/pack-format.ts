@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 
 import { IntegrityError } from "../errors/errors.ts";
 import { DIGEST_BYTES } from "./digest.ts";
-import { ENTRY_BYTES, HEADER_BYTES, PackEntries } from "./pack-entries.ts";
+import { ENTRY_BYTES, HEADER_BYTES, MAX_PACK_CHUNKS, PackEntries } from "./pack-entries.ts";
 import type { PackSeal } from "./protection.ts";
 
 /** What the chunks of a pack are: blocks of disks, or pages of block maps. */
@@ -59,7 +59,8 @@ export function decodeTrailer(seal: PackSeal, trailer: Uint8Array, packBytes: nu
   const count = bytes.readUInt32LE(0);
   const offset = bytes.readUInt32LE(4);
   const directoryBytes = count * ENTRY_BYTES + seal.overheadBytes;
-  const whole = offset + directoryBytes + TRAILER_BYTES === packBytes && offset >= HEADER_BYTES;
+  const possible = offset >= HEADER_BYTES && count <= MAX_PACK_CHUNKS;
+  const whole = possible && offset + directoryBytes + TRAILER_BYTES === packBytes;
   if (!whole || bytes.toString("latin1", FIGURES_BYTES + DIGEST_BYTES) !== TRAILER_MAGIC) {
     throw new IntegrityError(`${key} does not end like a pack: it is cut short or damaged`, { context: { key } });
   }

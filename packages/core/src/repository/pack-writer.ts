@@ -11,13 +11,16 @@ export interface PackWriterOptions {
   readonly protection: Protection;
   readonly retainUntil: () => Date | undefined;
   readonly kind: PackKind;
-  /** A pack is put when it has reached this many bytes. */
+  /** A pack is put when it has reached this many bytes, or a great many chunks. */
   readonly targetBytes: number;
   /** Packs being put at once; `append` waits for one to be done. Bounds memory to maxPuts packs and the one being filled. */
   readonly maxPuts: number;
   readonly onPut: (listing: PackListing) => void | Promise<void>;
   readonly signal: AbortSignal;
 }
+
+/** Chunks may be stored in a few bytes each; what is kept for them until their pack is put takes more. */
+const MOST_CHUNKS = 16 * 1024;
 
 /** A pack that is being filled. */
 class Draft {
@@ -59,7 +62,7 @@ export class PackWriter {
     draft.entries.push({ ...chunk, offset, storedBytes });
     draft.parts.push(sealed);
     draft.bytes += storedBytes;
-    if (draft.bytes >= this.#options.targetBytes) this.#put(draft);
+    if (draft.bytes >= this.#options.targetBytes || draft.entries.length >= MOST_CHUNKS) this.#put(draft);
     await sealed;
     while (this.#puts.size >= this.#options.maxPuts) await Promise.race(this.#puts);
     this.#rethrow();

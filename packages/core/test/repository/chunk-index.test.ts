@@ -204,6 +204,26 @@ test("a chunk that moves from pack to pack takes no more room than one that stay
   for (const id of alike) expect(index.find(id).map((place) => place.pack.name)).toEqual([packName(999)]);
 });
 
+test("it takes at most 64 bytes a chunk, packs included, however many there are", () => {
+  const index = new ChunkIndex();
+  const packs = 4096;
+  let most = 0;
+  for (let number = 0; number < packs; number += 1) {
+    // Sixteen blocks that do not shrink fill a pack.
+    const entries = Array.from({ length: 16 }, (_, at) => ({
+      id: idOf(number * 16 + at),
+      offset: HEADER_BYTES,
+      storedBytes: 0,
+      plainBytes: 1,
+      codec: 0,
+    }));
+    index.add({ name: packName(number), kind: "data", dataEnd: HEADER_BYTES, entries: PackEntries.of(entries) });
+    if (number > packs / 4) most = Math.max(most, ChunkIndex.bytesOf(index.shape) / index.size);
+  }
+  expect(most).toBeGreaterThan(48);
+  expect(most).toBeLessThan(62);
+});
+
 test("it grows past its segments and slots", () => {
   const index = new ChunkIndex();
   const count = 70_000;

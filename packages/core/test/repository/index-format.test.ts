@@ -14,8 +14,8 @@ const name = fc.uint8Array({ minLength: 16, maxLength: 16 }).map((bytes) => Buff
 const listings = fc.array(arbitraryListing(name, fc.nat(5000).map(idOf), 40), { maxLength: 6 });
 
 /** With entries as plain values, so that they can be compared. */
-function unpacked(packs: readonly PackListing[]) {
-  return packs.map((pack) => ({ ...pack, entries: [...pack.entries] }));
+function unpacked(packs: Iterable<PackListing>) {
+  return Array.from(packs, (pack) => ({ ...pack, entries: [...pack.entries] }));
 }
 
 test("an index object lists what was put into it, wherever it lies in memory", async () => {

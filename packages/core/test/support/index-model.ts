@@ -23,7 +23,7 @@ export function packName(number: number): string {
   return createHash("sha256").update(`pack ${number}`).digest("hex").slice(0, 32);
 }
 
-/** A pack with these chunks, whose entries are possible. */
+/** A pack with some of these chunks, whose entries are possible. */
 export function arbitraryListing(
   name: fc.Arbitrary<string>,
   id: fc.Arbitrary<ChunkId>,
@@ -36,7 +36,7 @@ export function arbitraryListing(
     codec: fc.nat(255),
   });
   return fc
-    .record({ name, kind: fc.constantFrom("data", "pages"), chunks: fc.array(entry, { maxLength }) })
+    .record({ name, kind: fc.constantFrom("data", "pages"), chunks: fc.array(entry, { minLength: 1, maxLength }) })
     .map(({ name: chosen, kind, chunks }) => {
       const entries: PackEntry[] = [];
       let dataEnd = HEADER_BYTES;
