@@ -132,6 +132,16 @@ describe("an empty repository", () => {
     );
   });
 
+  test("is not written to by the doctor where it is set to be read-only", async () => {
+    const settings = "{ nas: { type: filesystem, directory: backup, readOnly: true } }";
+    await writeFile(join(cwd, "read-only.yaml"), `destinations: ${settings}`);
+    const { exitCode, stdout } = await runOvault(["doctor", "--config", "read-only.yaml", "--json"], { cwd });
+    expect(exitCode).toBe(0);
+    expect(JSON.parse(stdout)).toContainEqual(
+      expect.objectContaining({ name: "nas: repository", detail: "set to be read-only, 0 recovery points" }),
+    );
+  });
+
   test("shows with --debug what the destination is asked, and only then", async () => {
     const { stdout, stderr } = await runOvault(["points", "--debug"], { cwd });
     expect(stderr).toMatch(/^nas: get ovault-repository \d+ bytes [\d.]+ ms done$/m);

@@ -1,11 +1,11 @@
 import { randomUUID } from "node:crypto";
 
-import { Repository, StoreError, type ObjectStore, plural } from "@ovault/core";
+import { chooseEntry, Repository, StoreError, type ObjectStore, plural } from "@ovault/core";
 
 import type { Installation } from "../installation.ts";
 import { ok, warn, type Checklist } from "./checklist.ts";
 
-/** That a destination can be written, read and deleted from, and holds a repository that opens. */
+/** That a destination can be written, unless it shall not, read and deleted from, and holds a repository that opens. */
 export async function checkDestination(
   installation: Installation,
   name: string,
@@ -13,13 +13,15 @@ export async function checkDestination(
   signal: AbortSignal,
 ): Promise<void> {
   await list.run(`${name}: repository`, async () => {
+    const isReadOnly = chooseEntry(installation.configuration, "destination", name).settings.readOnly === true;
     const store = await installation.store(name);
     try {
-      await probe(store, signal);
+      if (!isReadOnly) await probe(store, signal);
       const repository = await Repository.open(store, await installation.access(name));
       const { points, damaged } = await repository.points.list(signal);
       const bad = damaged.length + repository.damaged.length;
-      if (bad === 0) return ok(`writable, ${plural(points.length, "recovery point")}`);
+      if (bad === 0)
+        return ok(`${isReadOnly ? "set to be read-only" : "writable"}, ${plural(points.length, "recovery point")}`);
       return warn(`${plural(bad, "damaged object")}`, "Run `ovault verify --all`.");
     } finally {
       await store.close();
