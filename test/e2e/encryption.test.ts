@@ -132,11 +132,13 @@ describe("ovault key", () => {
     );
     expect(added).toMatchObject({ exitCode: 0, stderr: "" });
     const listed = await rig.ovaultWith(renewed, "key", "list", "--json");
-    const [old, fresh] = JSON.parse(listed.stdout);
-    expect([old, fresh]).toMatchObject([
+    const { keys, damaged } = JSON.parse(listed.stdout);
+    expect(keys).toMatchObject([
       { kind: "passphrase", inUse: false },
       { kind: "passphrase", label: "2027", inUse: true },
     ]);
+    expect(damaged).toEqual([]);
+    const [old, fresh] = keys;
     const inUse = await rig.ovault("key", "remove", old.id);
     expect(inUse.stderr).toContain("--in-use");
     expect(inUse.exitCode).toBe(2);

@@ -16,7 +16,7 @@ import { tally } from "@ovault/testkit";
 import { secretOf } from "../support/numbered-secret.ts";
 
 const CHANGER = fileURLToPath(new URL("../support/key-changer.ts", import.meta.url));
-const KILLS = 8;
+const KILLS = 6;
 const { signal } = new AbortController();
 
 /** Lets keys be changed until so many lines were printed, and a little longer; answers with all lines. */

@@ -9,7 +9,7 @@ import { retaining } from "../repository/retaining.ts";
 import { processIdentity } from "../util/process-identity.ts";
 import { SCRYPT_COST, type ScryptCost } from "./key-derivation.ts";
 import { encodeKeyDocument, isLabel, type KeyDocument, keyKey, kindOf, wrapKey } from "./key-document.ts";
-import { type DamagedKey, type KeyDocuments, MOST_KEYS, provedOnly, readKeyDocuments } from "./read-key-documents.ts";
+import { type DamagedKey, type KeyDocuments, provedOnly, readKeyDocuments } from "./read-key-documents.ts";
 import type { RepositorySecret, SecretKind } from "./repository-secret.ts";
 import type { Unlocked } from "./unlock.ts";
 
@@ -56,6 +56,8 @@ export interface RemoveKeyOptions {
 }
 
 const LEASE_TTL_MS = 60_000;
+/** A reader stands four times as many, so that two who add at once can do no harm. */
+const MOST_KEYS = 32;
 
 /**
  * The keys of an encrypted repository, once it is open. Each wraps the same master key with another secret, so that

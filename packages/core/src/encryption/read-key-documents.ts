@@ -5,8 +5,8 @@ import { KEYS } from "../repository/layout.ts";
 import { assertProved, decodeKeyDocument, type KeyDocument, keyKey } from "./key-document.ts";
 import type { RepositoryKey } from "./repository-key.ts";
 
-/** Each may cost the work of a scrypt: a store full of them must not keep us busy for ever. */
-export const MOST_KEYS = 64;
+/** More than `KeyRing` ever makes. Each may cost the work of a scrypt: many must not keep us busy for ever. */
+const MOST_KEYS = 128;
 const LARGEST_DOCUMENT_BYTES = 16 * 1024;
 
 /** A key that does not prove itself, or that somebody made or changed without the master key. Others are not affected. */

@@ -95,6 +95,16 @@ describe("the keys of a repository", () => {
     }
   });
 
+  test("are not made without end", async () => {
+    const store = new MemoryStore();
+    const secret = newKeyFile();
+    await smallEncrypted(store, secret);
+    const ring = await ringOf(store, secret);
+    for (let keys = 1; keys < 32; keys += 1) await ring.add(newKeyFile(), cheaply);
+    await expect(ring.add(newKeyFile(), cheaply)).rejects.toMatchObject({ code: "E_USAGE" });
+    await reopenEncrypted(store, secret);
+  });
+
   test("are held as long as everything else in the store, and so are the settings", async () => {
     const store = new HoldingStore();
     const secret = newKeyFile();
@@ -213,7 +223,7 @@ describe("hostile keys in the store", () => {
     const { store, one } = await withTwoKeys();
     store.objects.set("keys/0000000000000000", Buffer.alloc(1 << 20));
     expect((await reopenEncrypted(store, one)).damaged.length).toBe(1);
-    for (let at = 0; at < 100; at += 1) store.objects.set(`keys/${String(at).padStart(16, "0")}`, Buffer.alloc(1));
+    for (let at = 0; at < 130; at += 1) store.objects.set(`keys/${String(at).padStart(16, "0")}`, Buffer.alloc(1));
     await expect(reopenEncrypted(store, one)).rejects.toMatchObject({ code: "E_INTEGRITY" });
   });
 

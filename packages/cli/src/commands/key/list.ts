@@ -9,8 +9,9 @@ export const defineList: Define = (command, invoke) => {
   command.addHelpText("after", examples(["ovault key list", "oldest first"])).action((options: KeyCommandOptions) =>
     invoke(command, async (context) => {
       const { keys, damaged } = await withKeyRing(context, options, (ring) => ring.list(context.signal));
-      for (const { error } of damaged) context.terminal.complain(`warning: ${messageOf(error)}`);
-      return { data: keys, view: keysView(keys) };
+      const warnings = damaged.map(({ key, error }) => ({ key, reason: messageOf(error) }));
+      for (const { reason } of warnings) context.terminal.note(`warning: ${reason}`);
+      return { data: { keys, damaged: warnings }, view: keysView(keys) };
     }),
   );
 };
