@@ -95,3 +95,6 @@ export * from "./repair/repair-report.ts";
 export * from "./repair/repair-repository.ts";
 export type { ForeignObjects } from "./repair/survey-store.ts";
 export type { SettledDamage } from "./verify/settle-damage.ts";
+export type { CopyTotals } from "./copy/copy-disk.ts";
+export * from "./copy/copy-points.ts";
+export type { CopiedPoint } from "./copy/point-copy.ts";

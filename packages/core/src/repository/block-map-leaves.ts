@@ -34,7 +34,7 @@ export async function readLeaf(
   map: BlockMapReader,
   leaf: number,
   signal: AbortSignal,
-  skip: (page: ChunkId) => boolean,
+  skip: (page: ChunkId) => boolean = () => false,
 ): Promise<MapLeaf | undefined> {
   const blocks = { first: leaf * PAGE_ENTRIES, count: map.blocksOfLeaf(leaf) };
   try {

@@ -75,6 +75,15 @@ export class ChunkWriter {
     return this.#options.protection.chunkId(plain);
   }
 
+  /** True when the chunk need not be stored: it is in a pack that this run has seen, or taken already. */
+  async has(kind: PackKind, id: ChunkId): Promise<boolean> {
+    for (let pack = this.#packOf(kind, id); pack !== undefined; pack = this.#packOf(kind, id)) {
+      if (this.#presence.has(pack)) return true;
+      await this.#presence.ask(pack);
+    }
+    return this.#taken.has(toHex(id));
+  }
+
   /**
    * Stores `plain` under `id` unless it is there. Resolves to the bytes added to the repository, 0 when it was known.
    * `plain` belongs to the caller again when this resolves. Durable only after `finish`.
@@ -82,11 +91,8 @@ export class ChunkWriter {
   async store(kind: PackKind, id: ChunkId, plain: Uint8Array): Promise<number> {
     const { codec } = this.#options;
     const name = toHex(id);
-    for (let pack = this.#packOf(kind, id); pack !== undefined; pack = this.#packOf(kind, id)) {
-      if (this.#presence.has(pack)) return 0;
-      await this.#presence.ask(pack);
-    }
-    if (this.#taken.has(name)) return 0;
+    // Asked again: another lane may have taken it while this one waited for the answer.
+    if ((await this.has(kind, id)) || this.#taken.has(name)) return 0;
     this.#taken.add(name);
     const encoded = await codec.encode(plain);
     const chunk = { id, plainBytes: plain.byteLength, codec: encoded === undefined ? 0 : codec.id };

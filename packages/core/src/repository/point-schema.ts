@@ -66,6 +66,7 @@ export const pointSchema = z.object({
   documents: z.array(z.object({ name: z.string(), mediaType: z.string(), text: z.string() })),
   warnings: z.array(z.string()),
   ovaultVersion: z.string(),
+  copiedFrom: z.uuid().optional(),
 });
 
 /** A manifest's JSON as a recovery point. Throws ZodError. */

@@ -31,6 +31,9 @@ export interface PointListing {
   readonly damaged: readonly DamagedManifest[];
 }
 
+/** The point itself when it is there; `void`: a run that was replaced may not seal it any more. */
+export type PointState = RecoveryPoint | "absent" | "forgotten" | "void";
+
 /** What lies in a folder of points: manifests, and which of them are forgotten. */
 interface Manifests {
   readonly visible: readonly ObjectInfo[];
@@ -110,6 +113,28 @@ export class RecoveryPoints {
   async holds(point: Pick<RecoveryPoint, "vm" | "id">, signal: AbortSignal): Promise<boolean> {
     const key = this.keyOf(point);
     return (await this.#exists(key, signal)) && !(await this.#exists(markOf(key), signal));
+  }
+
+  /** What lies where the manifest of this point belongs. @throws IntegrityError when that cannot be told */
+  async stateOf(point: Pick<RecoveryPoint, "vm" | "id">, signal: AbortSignal): Promise<PointState> {
+    const key = this.keyOf(point);
+    // A mark that outlived its manifest would hide the next one.
+    if (await this.#exists(markOf(key), signal)) return "forgotten";
+    try {
+      const info = await this.#store.stat(key, { signal });
+      return (await this.#read(info, signal)) ?? "void";
+    } catch (error) {
+      if (hasCode(error, "E_OBJECT_NOT_FOUND")) return "absent";
+      throw error;
+    }
+  }
+
+  /**
+   * Takes the void away that stands in the place of this point, so that another run may seal it. Only for a run that holds
+   * the lease, and puts the very manifest that the silent run would have put.
+   */
+  async deleteVoid(point: Pick<RecoveryPoint, "vm" | "id">, signal: AbortSignal): Promise<void> {
+    await this.#store.delete(this.keyOf(point), { signal });
   }
 
   /** Makes a point invisible, at once and for every node. Its manifest and what only it needs stay until pruned. */

@@ -10,7 +10,7 @@ import type { KeyRing } from "../encryption/key-ring.ts";
 import { openProtection, type OpenedProtection, type RepositoryAccess } from "../encryption/open-protection.ts";
 import { IntegrityError, UsageError } from "../errors/errors.ts";
 import { fromHex, toHex } from "../util/hex.ts";
-import { BlockMapReader } from "./block-map-reader.ts";
+import { BlockMapReader, type LoadPage } from "./block-map-reader.ts";
 import { ChunkIndex } from "./chunk-index.ts";
 import { ChunkReader } from "./chunk-reader.ts";
 import { ChunkWriter } from "./chunk-writer.ts";
@@ -60,6 +60,13 @@ export interface OpenOptions extends RepositoryAccess {
   readonly packBytes?: number;
   /** What this machine remembers of index objects, so that only new ones are read. */
   readonly indexCache?: IndexCache;
+}
+
+export interface MapOptions {
+  /** Pages that are lost are found where they are asked for; otherwise they are an IntegrityError. */
+  readonly tolerant?: boolean;
+  /** Instead of the repository's own chunks. */
+  readonly loadPage?: LoadPage;
 }
 
 /**
@@ -209,15 +216,12 @@ export class Repository {
     return new ChunkWriter({ ...shared, loaded: this.#loaded, anew, signal });
   }
 
-  /**
-   * The block map of a disk of a point. With `tolerant`, pages that are lost are found where they are asked for; else they
-   * are an IntegrityError.
-   */
+  /** The block map of a disk of a point. */
   async openMap(
     point: RecoveryPoint,
     record: DiskRecord,
     signal: AbortSignal,
-    { tolerant = false }: { readonly tolerant?: boolean } = {},
+    { tolerant = false, loadPage = (id, pageSignal) => this.chunks.load(id, pageSignal) }: MapOptions = {},
   ): Promise<BlockMapReader> {
     const root = record.blockMap === null ? null : copyOf(fromHex(record.blockMap));
     const blockCount = Math.ceil(record.stats.logicalBytes / point.blockBytes);
@@ -226,7 +230,6 @@ export class Repository {
         context: { point: point.id, blockBytes: point.blockBytes, logicalBytes: record.stats.logicalBytes },
       });
     }
-    const loadPage = (id: ChunkId, pageSignal: AbortSignal): Promise<Uint8Array> => this.chunks.load(id, pageSignal);
     return await BlockMapReader.open({ root, blockCount, loadPage, tolerant, signal });
   }
 

@@ -1,0 +1,93 @@
+import type { RecoveryPoint } from "../contract/recovery-point.ts";
+import { UsageError } from "../errors/errors.ts";
+import { sameId } from "../repository/digest.ts";
+import type { Repository } from "../repository/repository.ts";
+import { DEFAULT_LANES } from "../runs/default-lanes.ts";
+import { compareText } from "../util/compare-text.ts";
+import { adoptPacks } from "./adopt-packs.ts";
+import { type CopyTotals, NOTHING_COPIED } from "./copy-disk.ts";
+import { copyPoint } from "./copy-point.ts";
+import { estimateCopy } from "./estimate-copy.ts";
+import type { CopiedPoint } from "./point-copy.ts";
+
+export interface CopyPointsOptions {
+  readonly from: Repository;
+  readonly to: Repository;
+  readonly points: readonly RecoveryPoint[];
+  /** Finds out what would be read. Changes nothing and takes no lease. */
+  readonly dryRun?: boolean;
+  /** When another run holds a virtual machine at the destination. */
+  readonly ifBusy?: "refuse" | "wait";
+  /** Blocks in flight. */
+  readonly lanes?: number;
+  readonly onStart?: (point: RecoveryPoint) => void;
+  readonly onProgress?: (point: RecoveryPoint, totals: CopyTotals) => void;
+  readonly signal: AbortSignal;
+}
+
+/** How the copy of one point ended. With `dryRun`, how it would, as far as that can be told. */
+export interface CopyResult extends CopyTotals {
+  readonly point: RecoveryPoint;
+  readonly outcome: CopiedPoint["outcome"] | "failed";
+  /** Undefined unless it failed. */
+  readonly error: unknown;
+}
+
+/**
+ * Copies points to another repository, the oldest first: under the same ids, re-using what is there. One that fails does
+ * not stop the others.
+ * @throws UsageError when the two cannot be copied between.
+ */
+export async function copyPoints(options: CopyPointsOptions): Promise<readonly CopyResult[]> {
+  const { from, to, points, dryRun = false, ifBusy = "refuse", lanes = DEFAULT_LANES, signal } = options;
+  assertCopyable(from, to);
+  const sameIds = await nameAlike(from, to);
+  const prepare = once(() => adoptPacks(to, signal));
+  const results: CopyResult[] = [];
+  for (const point of points.toSorted((a, b) => compareText(a.takenAt, b.takenAt) || compareText(a.id, b.id))) {
+    signal.throwIfAborted();
+    options.onStart?.(point);
+    const onProgress = (totals: CopyTotals): void => options.onProgress?.(point, totals);
+    try {
+      const copied = dryRun
+        ? await estimateCopy({ from, to, sameIds, point, signal })
+        : await copyPoint({ from, to, sameIds, point, ifBusy, lanes, prepare, onProgress, signal });
+      results.push({ point, ...copied, error: undefined });
+    } catch (error) {
+      if (signal.aborted) throw error;
+      results.push({ point, outcome: "failed", ...NOTHING_COPIED, error });
+    }
+  }
+  return results;
+}
+
+function assertCopyable({ settings: from }: Repository, { settings: to }: Repository): void {
+  if (from.id === to.id) {
+    throw new UsageError("source and destination are the same repository", {
+      hint: "Name another destination with --to, or another source with --from.",
+    });
+  }
+  if (from.blockBytes === to.blockBytes) return;
+  throw new UsageError(
+    `the source has blocks of ${from.blockBytes} bytes and the destination of ${to.blockBytes}: nothing can be shared`,
+    {
+      context: { from: from.blockBytes, to: to.blockBytes },
+      hint: "Make a repository with blocks of the same size for the copies: a new destination, or another directory of it.",
+    },
+  );
+}
+
+/** Whether one chunk has one id on both sides. */
+async function nameAlike(from: Repository, to: Repository): Promise<boolean> {
+  const probe = Buffer.from("the same bytes on both sides");
+  return sameId(await from.protection.chunkId(probe), await to.protection.chunkId(probe));
+}
+
+/** Does the work at the first call that does not fail. */
+function once(work: () => Promise<void>): () => Promise<void> {
+  let done = false;
+  return async () => {
+    if (!done) await work();
+    done = true;
+  };
+}

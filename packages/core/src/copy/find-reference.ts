@@ -1,0 +1,55 @@
+import type { DiskRecord, RecoveryPoint } from "../contract/recovery-point.ts";
+import { hasCode } from "../errors/ovault-error.ts";
+import { lossesOfBase } from "../repair/point-losses.ts";
+import type { Repository } from "../repository/repository.ts";
+import type { ReferenceDisk } from "./plan-copy.ts";
+
+/** A point that both sides have, with its two manifests: block maps and their ids differ. */
+export interface Reference {
+  readonly source: RecoveryPoint;
+  readonly destination: RecoveryPoint;
+}
+
+/**
+ * The newest point of a virtual machine that both sides have and that lost nothing in the destination: what has not changed
+ * since can be taken over there without being read.
+ */
+export async function findReference(
+  { from, to }: { readonly from: Repository; readonly to: Repository },
+  { id, vm }: RecoveryPoint,
+  signal: AbortSignal,
+): Promise<Reference | undefined> {
+  const { points: there } = await to.points.list(signal, vm.id);
+  const { points: here } = await from.points.list(signal, vm.id);
+  for (const destination of there.toReversed()) {
+    const source = here.find((point) => point.id === destination.id && isSame(point, destination));
+    if (source === undefined || source.id === id || to.isCondemned(destination)) continue;
+    if ((await lossesOfBase(to, destination, signal)).length === 0) return { source, destination };
+  }
+  return undefined;
+}
+
+/** Undefined when the reference does not hold the disk, or cannot be read: then everything is read. */
+export async function openReference(
+  { from, to }: { readonly from: Repository; readonly to: Repository },
+  { source, destination }: Reference,
+  { disk }: DiskRecord,
+  signal: AbortSignal,
+): Promise<ReferenceDisk | undefined> {
+  const [here, there] = [source, destination].map(({ disks }) => disks.find((record) => record.disk.id === disk.id));
+  if (here === undefined || there === undefined) return undefined;
+  if (here.stats.logicalBytes !== there.stats.logicalBytes) return undefined;
+  try {
+    return {
+      source: await from.openMap(source, here, signal),
+      destination: await to.openMap(destination, there, signal),
+    };
+  } catch (error) {
+    if (hasCode(error, "E_INTEGRITY")) return undefined;
+    throw error;
+  }
+}
+
+function isSame(a: RecoveryPoint, b: RecoveryPoint): boolean {
+  return a.runId === b.runId && a.takenAt === b.takenAt;
+}

@@ -1,0 +1,78 @@
+import { leavesOf, type MapLeaf, readLeaf } from "../repository/block-map-leaves.ts";
+import { PAGE_ENTRIES } from "../repository/block-map-page.ts";
+import type { BlockMapReader } from "../repository/block-map-reader.ts";
+import { type ChunkId, sameId } from "../repository/digest.ts";
+
+/** The same disk in a point that source and destination both have. */
+export interface ReferenceDisk {
+  readonly source: BlockMapReader;
+  readonly destination: BlockMapReader;
+}
+
+/** Blocks that need no chunk: of zeros, or `same` as in the reference. */
+export interface CopySpan {
+  readonly kind: "zero" | "same";
+  readonly first: number;
+  readonly count: number;
+}
+
+/** One block, by its chunk in the source. */
+export interface CopyBlock {
+  readonly kind: "block";
+  readonly block: number;
+  readonly id: ChunkId;
+}
+
+/**
+ * Walks a disk of the source, in order, and compares it with the reference. Pages are read, chunks are not. Throws
+ * IntegrityError for a page that is lost.
+ */
+export async function* planCopy(
+  map: BlockMapReader,
+  reference: ReferenceDisk | undefined,
+  signal: AbortSignal,
+): AsyncGenerator<CopySpan | CopyBlock> {
+  for await (const leaf of leavesOf(map, signal)) {
+    if (leaf.kind === "lost") throw leaf.error;
+    if (leaf.kind === "zero") yield leaf;
+    else yield* planLeaf(leaf, await idsInReference(leaf, reference, signal));
+  }
+}
+
+type BlockLeaf = Extract<MapLeaf, { readonly kind: "blocks" }>;
+
+/** What the source has for these blocks in the reference, as far as it can be read. */
+async function idsInReference(
+  leaf: BlockLeaf,
+  reference: ReferenceDisk | undefined,
+  signal: AbortSignal,
+): Promise<readonly (ChunkId | null)[]> {
+  const number = leaf.first / PAGE_ENTRIES;
+  if (reference === undefined || number >= reference.source.leafCount) return [];
+  // Nothing to read where the page is the very same.
+  const other = await readLeaf(reference.source, number, signal, (page) => sameId(page, leaf.page));
+  if (other === undefined) return leaf.ids;
+  return other.kind === "blocks" ? other.ids : [];
+}
+
+/** Neighbours that need no chunk are one span. */
+function* planLeaf(leaf: BlockLeaf, before: readonly (ChunkId | null)[]): Generator<CopySpan | CopyBlock> {
+  let span: CopySpan | undefined;
+  for (const [at, id] of leaf.ids.entries()) {
+    const block = leaf.first + at;
+    const kind = kindOf(id, before[at] ?? null);
+    if (span !== undefined && span.kind === kind) {
+      span = { ...span, count: span.count + 1 };
+      continue;
+    }
+    if (span !== undefined) yield span;
+    span = kind === "block" ? undefined : { kind, first: block, count: 1 };
+    if (kind === "block" && id !== null) yield { kind, block, id };
+  }
+  if (span !== undefined) yield span;
+}
+
+function kindOf(id: ChunkId | null, before: ChunkId | null): CopySpan["kind"] | "block" {
+  if (id === null) return "zero";
+  return before !== null && sameId(before, id) ? "same" : "block";
+}

@@ -1,0 +1,154 @@
+import type { DiskRecord, RecoveryPoint } from "../contract/recovery-point.ts";
+import { IntegrityError, NotFoundError, UsageError } from "../errors/errors.ts";
+import { hasCode } from "../errors/ovault-error.ts";
+import { lossesOfBase } from "../repair/point-losses.ts";
+import type { LoadPage } from "../repository/block-map-reader.ts";
+import type { ChunkWriter } from "../repository/chunk-writer.ts";
+import type { Lease } from "../repository/lease.ts";
+import type { Repository } from "../repository/repository.ts";
+import { toHex } from "../util/hex.ts";
+import { copyDisk, type CopyTotals, NOTHING_COPIED } from "./copy-disk.ts";
+import { findReference, openReference, type Reference } from "./find-reference.ts";
+
+export interface PointCopyOptions {
+  readonly from: Repository;
+  readonly to: Repository;
+  /** Both sides name chunks alike. */
+  readonly sameIds: boolean;
+  readonly point: RecoveryPoint;
+  /** Of the virtual machine at the destination; announced there. */
+  readonly lease: Lease;
+  /** Called before the first chunk is looked for. */
+  readonly prepare: () => Promise<void>;
+  readonly lanes: number;
+  readonly onProgress: (totals: CopyTotals) => void;
+  readonly signal: AbortSignal;
+}
+
+export interface CopiedPoint extends CopyTotals {
+  /** `healed`: it was there, but had lost data, which it has back. */
+  readonly outcome: "copied" | "present" | "healed";
+}
+
+/** The copy of one point, between its leases. */
+export class PointCopy {
+  readonly #options: PointCopyOptions;
+
+  constructor(options: PointCopyOptions) {
+    this.#options = options;
+  }
+
+  async run(): Promise<CopiedPoint> {
+    const { from, to, point, signal } = this.#options;
+    const state = await to.points.stateOf(point, signal);
+    if (state === "forgotten") {
+      throw new UsageError(`${point.id} was forgotten at the destination, and is not pruned yet`, {
+        context: { point: point.id },
+        hint: "Run `ovault prune` there, then copy it again.",
+      });
+    }
+    const there = typeof state === "string" ? undefined : state;
+    if (there !== undefined && (await lossesOfBase(to, there, signal)).length === 0) {
+      return { outcome: "present", ...NOTHING_COPIED };
+    }
+    if (!(await from.points.holds(point, signal)) || from.isCondemned(point)) {
+      throw new NotFoundError(`${point.id} was forgotten at the source`, { context: { point: point.id } });
+    }
+    // Left by a run that was killed. Should it ever go on, it would seal nothing else than what this one seals.
+    if (state === "void") await to.points.deleteVoid(point, signal);
+    await this.#options.prepare();
+    const { disks, totals } = await this.#copyDisks(there !== undefined);
+    if (there === undefined) await this.#seal(disks);
+    else assertSameMaps(point, disks, there);
+    return { outcome: there === undefined ? "copied" : "healed", ...totals };
+  }
+
+  /** Without a reference when what it says cannot be read, or when what is there is in doubt. */
+  async #copyDisks(anew: boolean): Promise<{ readonly disks: readonly DiskRecord[]; readonly totals: CopyTotals }> {
+    const { sameIds, point, signal } = this.#options;
+    const reference = sameIds || anew ? undefined : await findReference(this.#options, point, signal);
+    try {
+      return await this.#copyWith(reference);
+    } catch (error) {
+      if (reference === undefined || !hasCode(error, "E_INTEGRITY")) throw error;
+      return await this.#copyWith(undefined);
+    }
+  }
+
+  async #copyWith(
+    reference: Reference | undefined,
+  ): Promise<{ readonly disks: readonly DiskRecord[]; readonly totals: CopyTotals }> {
+    const { to, point, signal } = this.#options;
+    const writer = to.writer(signal);
+    const disks: DiskRecord[] = [];
+    let totals = NOTHING_COPIED;
+    try {
+      for (const record of point.disks) {
+        const copied = await this.#copyDisk(record, reference, { writer, before: totals });
+        totals = sumOf(totals, copied);
+        const { disk, mode, reason, stats } = record;
+        // Without the marker: its checkpoint belongs to the other repository's chain.
+        disks.push({ disk, mode, reason, blockMap: copied.blockMap === null ? null : toHex(copied.blockMap), stats });
+      }
+      await writer.finish();
+      return { disks, totals };
+    } finally {
+      await writer.idle();
+    }
+  }
+
+  async #copyDisk(
+    record: DiskRecord,
+    reference: Reference | undefined,
+    { writer, before }: { readonly writer: ChunkWriter; readonly before: CopyTotals },
+  ) {
+    const { from, point, sameIds, signal } = this.#options;
+    const map = await from.openMap(point, record, signal, sameIds ? { loadPage: this.#loadPage } : {});
+    const opened = reference === undefined ? undefined : await openReference(this.#options, reference, record, signal);
+    return await copyDisk({
+      ...this.#options,
+      writer,
+      record,
+      map,
+      reference: opened,
+      onProgress: (totals) => this.#options.onProgress(sumOf(before, totals)),
+    });
+  }
+
+  /** From the destination, where it has the page. */
+  readonly #loadPage: LoadPage = async (id, signal) => {
+    const { from, to } = this.#options;
+    if (!to.index.isReadable(id)) return await from.chunks.load(id, signal);
+    try {
+      return await to.chunks.load(id, signal);
+    } catch (error) {
+      if (!hasCode(error, "E_INTEGRITY")) throw error;
+      return await from.chunks.load(id, signal);
+    }
+  };
+
+  async #seal(disks: readonly DiskRecord[]): Promise<void> {
+    const { from, to, point, lease, signal } = this.#options;
+    await lease.assertHeld(signal);
+    signal.throwIfAborted();
+    await to.points.seal({ ...point, disks, copiedFrom: from.settings.id }, signal);
+  }
+}
+
+function sumOf(a: CopyTotals, b: CopyTotals): CopyTotals {
+  return {
+    doneBytes: a.doneBytes + b.doneBytes,
+    readBytes: a.readBytes + b.readBytes,
+    storedBytes: a.storedBytes + b.storedBytes,
+  };
+}
+
+/** What was stored again must be what the manifest refers to. */
+function assertSameMaps(point: RecoveryPoint, disks: readonly DiskRecord[], there: RecoveryPoint): void {
+  const differs = disks.some(({ blockMap }, number) => blockMap !== there.disks[number]?.blockMap);
+  if (!differs) return;
+  throw new IntegrityError(`${point.id} at the destination is not what the source has under this name`, {
+    context: { point: point.id },
+    hint: "Forget it at the destination, prune there, and copy it again.",
+  });
+}
