@@ -1,3 +1,4 @@
+import { indexObjects } from "../repository/index-objects.ts";
 import type { Repository } from "../repository/repository.ts";
 import { messageOf } from "../util/message-of.ts";
 import { type Damage, objectDamage } from "./damage.ts";
@@ -15,8 +16,8 @@ import { DEFAULT_VERIFY_LANES, type VerifyOptions, type VerifyReport } from "./v
 /** What a check covers. `choose` is given the bytes of every pack by name, and answers names in order. */
 export interface PackSelection {
   readonly choose: (packs: ReadonlyMap<string, number>, checks: PackChecks) => Iterable<string>;
-  /** All points are walked too. */
-  readonly withPoints: boolean;
+  /** All index objects are read and all points are walked too. */
+  readonly isWhole: boolean;
 }
 
 /** Writing down what was done must be possible when the run itself is cancelled. */
@@ -28,7 +29,7 @@ const RECORD_MS = 30_000;
  */
 export async function verifyPacks(
   repository: Repository,
-  { choose, withPoints }: PackSelection,
+  { choose, isWhole }: PackSelection,
   options: VerifyOptions,
 ): Promise<VerifyReport> {
   const { store } = repository;
@@ -38,7 +39,8 @@ export async function verifyPacks(
   const verification = new PackVerification(repository, { packs, checks }, options);
   try {
     await verification.read(choose(packs, checks));
-    const points = withPoints ? await verification.provePoints() : 0;
+    if (isWhole) await verification.proveIndex();
+    const points = isWhole ? await verification.provePoints() : 0;
     return verification.report(points, await verification.record(signal));
   } catch (error) {
     // The first failure is the one to tell.
@@ -78,6 +80,16 @@ class PackVerification {
     const unclear = await provePacks(this.#repository, packInfos(chosen), { ...options, onPack });
     await examineListedPacks(this.#repository, new Set([...unclear, ...this.#unseenPacks()]), options);
     for (const { key, error } of this.#repository.damaged) this.#damage.push(objectDamage(describe(key, error)));
+  }
+
+  /** Reads index objects, also those that this machine only remembers. */
+  async proveIndex(): Promise<void> {
+    const { damaged, store } = this.#repository;
+    const known = new Set(damaged.map(({ key }) => key));
+    for await (const object of indexObjects(store, this.#options.signal)) {
+      if (object.packs !== undefined || known.has(object.key)) continue;
+      this.#damage.push(objectDamage(describe(object.key, object.error)));
+    }
   }
 
   /** Walks all points; what no pack has proved is read on its own. Answers their number. */

@@ -7,5 +7,5 @@ import type { VerifyOptions, VerifyReport } from "./verify-report.ts";
  * Damage is reported, and written down in the repository as well as it can be, not thrown.
  */
 export async function verifyRepository(repository: Repository, options: VerifyOptions): Promise<VerifyReport> {
-  return await verifyPacks(repository, { choose: (packs) => packs.keys(), withPoints: true }, options);
+  return await verifyPacks(repository, { choose: (packs) => packs.keys(), isWhole: true }, options);
 }

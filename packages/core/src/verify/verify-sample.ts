@@ -21,7 +21,7 @@ export async function verifySample(
   if (!(share > 0 && share <= 1)) throw new UsageError(`a sample of ${share * 100} % is not possible`);
   const choose = (packs: ReadonlyMap<string, number>, checks: PackChecks): readonly string[] =>
     oldestFirst(packs, checks, share);
-  return await verifyPacks(repository, { choose, withPoints: false }, options);
+  return await verifyPacks(repository, { choose, isWhole: false }, options);
 }
 
 /** As many of the packs as it takes, the longest unchecked first. Names are random: their order is as good as any. */

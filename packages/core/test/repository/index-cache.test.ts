@@ -10,7 +10,7 @@ import { join } from "node:path";
 import * as fc from "fast-check";
 import { describe, expect, onTestFinished, test } from "vitest";
 
-import { CancelledError } from "@ovault/core";
+import { CancelledError, verifyRepository } from "@ovault/core";
 import { InterceptedStore, type StoreCall } from "@ovault/testkit";
 
 import { canMount, mountSmallDisk } from "../../../destination-filesystem/test/support/small-disk.ts";
@@ -82,6 +82,18 @@ test("index objects that are damaged cost no chunk, whether they were cached bef
     }),
     { numRuns: 40 },
   );
+});
+
+test("verify reads index objects that are only remembered, and tells of each that is damaged once", async () => {
+  const { repository } = await cachedRepository();
+  const [object] = await repository.indexObjects();
+  const key = object?.key ?? "none";
+  repository.store.objects.set(key, Buffer.of(1));
+  for (const cache of [repository.cache(), undefined]) {
+    const opened = await openRepository(repository.store, cache);
+    const { damage } = await verifyRepository(opened, { signal: never });
+    expect(damage.map(({ reason }) => reason)).toEqual([expect.stringContaining(key)]);
+  }
 });
 
 test("only index objects that are new are read", async () => {
