@@ -23,7 +23,7 @@ const first: ModelDisk = {
 const second = applyChanges(first, { changes: [{ at: 0.4, length: 700, seed: 9 }], grownBy: 0 });
 const secret = newKeyFile();
 /** Between the bytes that are tried one by one; the properties try all others by and by. */
-const STEP = 3;
+const STEP = 5;
 
 let origin: MemoryStore;
 beforeAll(async () => {
@@ -86,7 +86,7 @@ describe("somebody who can write to the store is found out", () => {
         object[byte] = (object[byte] ?? 0) ^ (1 << bit);
         expect(await isNoticed(store)).toBe(true);
       }),
-      { numRuns: 300 },
+      { numRuns: 150 },
     );
   });
 
@@ -117,7 +117,7 @@ describe("somebody who can write to the store is found out", () => {
         );
         expect(await isNoticed(store)).toBe(true);
       }),
-      { numRuns: 100 },
+      { numRuns: 60 },
     );
   });
 
