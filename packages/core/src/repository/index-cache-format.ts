@@ -58,9 +58,10 @@ interface Part {
 export async function writeIndexCache(file: FileHandle, repository: string, known: KnownIndex): Promise<void> {
   const { index, loaded } = known;
   const { shape } = index;
-  const objects = [...loaded.objects].map(([key, packs]): [string, number] => [key, packs.length]);
+  // Those that list packs which this process found gone are to be read again: the store may have them after all.
+  const objects = [...loaded.objects].filter(([, packs]) => !packs.some((pack) => index.packs.isGone(pack)));
   const proofs: Uint8Array[] = [];
-  for await (const { bytes } of partsOf([...index.memory(), listingsOf(loaded)])) {
+  for await (const { bytes } of partsOf([...index.memory(), concat(objects.map(([, packs]) => packs))])) {
     // A table that grows gives its memory back at once: nothing may be reading from it then.
     const part = copyOf(bytes);
     const [proof] = await Promise.all([digest(part), file.appendFile(part)]);
@@ -68,7 +69,8 @@ export async function writeIndexCache(file: FileHandle, repository: string, know
   }
   if (index.packs.length !== shape.packs.length) throw new Error("the index was changed while it was written");
   const proof = await proofOf(proofs);
-  const description: Description = { repository, endianness: endianness(), shape, objects, proof };
+  const counts = objects.map(([key, packs]): [string, number] => [key, packs.length]);
+  const description: Description = { repository, endianness: endianness(), shape, objects: counts, proof };
   const document = encodeDocument(TYPE, VERSION, description);
   const tail = Buffer.alloc(TAIL_BYTES);
   tail.writeUInt32LE(document.byteLength);
@@ -135,15 +137,14 @@ async function proofOf(proofs: readonly Uint8Array[]): Promise<string> {
   return Buffer.from(await digest(Buffer.concat(proofs))).toString("hex");
 }
 
-/** The packs of all objects, one after the other. */
-function listingsOf({ objects }: LoadedIndex): Uint32Array<ArrayBuffer> {
-  const listings = new Uint32Array([...objects.values()].reduce((sum, { length }) => sum + length, 0));
+function concat(arrays: readonly Uint32Array[]): Uint32Array<ArrayBuffer> {
+  const all = new Uint32Array(arrays.reduce((sum, { length }) => sum + length, 0));
   let at = 0;
-  for (const packs of objects.values()) {
-    listings.set(packs, at);
-    at += packs.length;
+  for (const array of arrays) {
+    all.set(array, at);
+    at += array.length;
   }
-  return listings;
+  return all;
 }
 
 function loadedFrom(objects: Description["objects"], listings: Uint32Array): LoadedIndex {

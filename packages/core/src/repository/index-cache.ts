@@ -100,7 +100,9 @@ export class IndexCache {
     for (const name of await readdir(this.#directory)) {
       if (!name.endsWith(DRAFT)) continue;
       const path = join(this.#directory, name);
-      if (Date.now() - (await stat(path)).mtimeMs > STALE_MS) await rm(path, { force: true });
+      // One that is gone by now was finished.
+      const written = await stat(path).catch(() => undefined);
+      if (written !== undefined && Date.now() - written.mtimeMs > STALE_MS) await rm(path, { force: true });
     }
   }
 

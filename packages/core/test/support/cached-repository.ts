@@ -118,11 +118,24 @@ const arbitraryLoss: fc.Arbitrary<Event> = fc.nat().map((number) => async (repos
   repository.store.objects.delete(objects[number % objects.length]?.key ?? "none");
 });
 
+/** As a run does that asks for a pack and is told that it is not there. */
+const arbitraryMiss: fc.Arbitrary<Event> = fc.nat().map((number) => async (repository) => {
+  const opened = await openRepository(repository.store, repository.cache());
+  const { packs } = opened.index;
+  if (packs.length > 0) packs.drop(number % packs.length);
+  const writer = opened.writer(never);
+  const block = blockOf(number % BLOCKS);
+  await writer.store("data", await writer.idOf(block), block);
+  await writer.finish();
+  await opened.close();
+});
+
 export const arbitraryEvents: fc.Arbitrary<Event[]> = fc.array(
   fc.oneof(
     { weight: 4, arbitrary: arbitraryRun },
     { weight: 1, arbitrary: arbitraryPrune },
     { weight: 1, arbitrary: arbitraryLoss },
+    { weight: 1, arbitrary: arbitraryMiss },
   ),
   { minLength: 1, maxLength: 6 },
 );
