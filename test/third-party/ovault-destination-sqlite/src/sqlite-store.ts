@@ -1,9 +1,11 @@
+import { existsSync } from "node:fs";
 import { DatabaseSync } from "node:sqlite";
 
 import {
   assertKeyPrefix,
   assertObjectKey,
   type CallOptions,
+  DestinationMissingError,
   type GetOptions,
   IntegrityError,
   type ObjectInfo,
@@ -11,30 +13,40 @@ import {
   ObjectNotFoundError,
   type ObjectStore,
   type PutOptions,
-  StoreError,
-  StoreFullError,
-  StoreReadOnlyError,
-  StoreUnavailableError,
 } from "@ovault/core";
 
-const SCHEMA = "CREATE TABLE IF NOT EXISTS objects (key TEXT PRIMARY KEY, body BLOB NOT NULL) WITHOUT ROWID";
-/** Result codes of SQLite (sqlite.org/rescode.html). */
-const SQLITE_BUSY = 5;
-const SQLITE_READONLY = 8;
-const SQLITE_FULL = 13;
+import { mapSqliteError } from "./map-sqlite-error.ts";
+
+/** The keys are an index of their own: looking for one must not read the bodies of others. */
+const SCHEMA = "CREATE TABLE IF NOT EXISTS objects (key TEXT PRIMARY KEY, body BLOB NOT NULL)";
 /** Rows asked for at once. */
 const PAGE = 100;
 
-/** All objects in one SQLite file: the example of docs/writing-a-destination.md. */
+/** How long to wait for another process that writes, in milliseconds. */
+const BUSY_MS = 5000;
+
+/** All objects in one SQLite file, each in a row. */
 export class SqliteStore implements ObjectStore {
   /** A primary key has one winner, also between processes. */
   readonly capabilities = { conditionalPut: true };
   readonly #database: DatabaseSync;
 
-  constructor(file: string) {
-    this.#database = new DatabaseSync(file);
-    this.#database.exec("PRAGMA synchronous = FULL");
-    this.#database.exec(SCHEMA);
+  private constructor(database: DatabaseSync) {
+    this.#database = database;
+  }
+
+  /** @throws DestinationMissingError when there is no such file; it is never made here. */
+  static open(file: string): SqliteStore {
+    if (existsSync(file)) return new SqliteStore(connect(file));
+    throw new DestinationMissingError(`there is no ${file}`, {
+      context: { file },
+      hint: "Is its disk mounted? A new one is made by `ovault destination init`.",
+    });
+  }
+
+  /** Makes the file where it is missing; its directory must exist. */
+  static prepare(file: string): void {
+    connect(file, SCHEMA).close();
   }
 
   async put(key: ObjectKey, parts: readonly Uint8Array[], { ifAbsent, signal }: PutOptions) {
@@ -64,12 +76,12 @@ export class SqliteStore implements ObjectStore {
   async *list(prefix: string, { signal }: CallOptions): AsyncGenerator<ObjectInfo> {
     assertKeyPrefix(prefix);
     let last = "";
-    for (let full = true; full;) {
+    for (;;) {
       signal.throwIfAborted();
       const page = this.#page(prefix, last);
       yield* page;
+      if (page.length < PAGE) return;
       last = page.at(-1)?.key ?? last;
-      full = page.length === PAGE;
     }
   }
 
@@ -91,9 +103,12 @@ export class SqliteStore implements ObjectStore {
     const select = this.#database.prepare(
       "SELECT key, length(body) AS bytes FROM objects WHERE key > ? AND substr(key, 1, ?) = ? ORDER BY key LIMIT ?",
     );
-    return select
-      .all(last, prefix.length, prefix, PAGE)
-      .map((row) => ({ key: String(row["key"]), bytes: Number(row["bytes"]) }));
+    try {
+      const rows = select.all(last, prefix.length, prefix, PAGE);
+      return rows.map((row) => ({ key: String(row["key"]), bytes: Number(row["bytes"]) }));
+    } catch (error) {
+      throw mapSqliteError(error, `list ${prefix}`);
+    }
   }
 
   /** What every call begins and ends with: the key is one, the run goes on, and only store errors leave. */
@@ -103,22 +118,17 @@ export class SqliteStore implements ObjectStore {
     try {
       return work();
     } catch (error) {
-      throw mapSqliteError(error, key);
+      throw mapSqliteError(error, `work on ${key}`);
     }
   }
 }
 
-function mapSqliteError(error: unknown, key: ObjectKey): unknown {
-  if (!(error instanceof Error && "errcode" in error)) return error;
-  const options = { cause: error, context: { key } };
-  switch (Number(error.errcode) & 0xff) {
-    case SQLITE_FULL:
-      return new StoreFullError("the disk of the database is full", { ...options, hint: "Free space on it." });
-    case SQLITE_READONLY:
-      return new StoreReadOnlyError("the database is read-only", { ...options, hint: "Make the file writable." });
-    case SQLITE_BUSY:
-      return new StoreUnavailableError("another process writes the database", { ...options, retry: "transient" });
-    default:
-      return new StoreError(`SQLite failed for ${key}: ${error.message}`, options);
+function connect(file: string, ...statements: readonly string[]): DatabaseSync {
+  try {
+    const database = new DatabaseSync(file, { timeout: BUSY_MS });
+    for (const statement of ["PRAGMA synchronous = FULL", ...statements]) database.exec(statement);
+    return database;
+  } catch (error) {
+    throw mapSqliteError(error, `open ${file}`);
   }
 }

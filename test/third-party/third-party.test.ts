@@ -1,0 +1,124 @@
+import { execFile } from "node:child_process";
+import { cp, glob, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { delimiter, dirname, join, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { stringify } from "yaml";
+
+import { labConfiguration, startLab } from "@ovault/lab";
+
+import { ChildCommand, type CommandEnd } from "../support/child-command.ts";
+
+const run = promisify(execFile);
+const workspace = fileURLToPath(new URL("../..", import.meta.url));
+const example = fileURLToPath(new URL("ovault-destination-sqlite", import.meta.url));
+/** As scripts/bootstrap.mjs has it. */
+const PNPM = "pnpm@10.34.8";
+/** Downloads. */
+const PATIENCE_MS = 300_000;
+
+let directory: string;
+/** Where the author of the example works, and where its user does. */
+let author: string;
+let user: string;
+
+/** The Node of the tests comes first, whatever npm's own is. */
+const env = { ...process.env, PATH: [dirname(process.execPath), process.env["PATH"]].join(delimiter) };
+
+async function npm(cwd: string, ...args: readonly string[]): Promise<void> {
+  await run("npm", [...args, "--prefer-offline", "--no-audit", "--no-fund", "--loglevel=error"], { cwd, env });
+}
+
+/** The file that `pack` made for a package. */
+async function tarball(name: string): Promise<string> {
+  for await (const found of glob(`${name}-*.tgz`, { cwd: directory })) return join(directory, found);
+  throw new Error(`${name} was not packed`);
+}
+
+async function packWorkspace(): Promise<readonly string[]> {
+  const packages = ["core", "testkit"];
+  await run(join(workspace, "node_modules", ".bin", "tsc"), ["-b", "packages/testkit"], { cwd: workspace, env });
+  for (const name of packages) {
+    const pack = ["--yes", PNPM, "pack", "--pack-destination", directory];
+    await run("npx", pack, { cwd: join(workspace, "packages", name), env });
+  }
+  return await Promise.all(packages.map((name) => tarball(`ovault-${name}`)));
+}
+
+beforeAll(async () => {
+  directory = await mkdtemp(join(tmpdir(), "ovault-third-party-"));
+  [author, user] = [join(directory, "author"), join(directory, "user")];
+  const [core = "", testkit = ""] = await packWorkspace();
+  await cp(example, author, { recursive: true });
+  // Unsaved, because the package asks a registry for them.
+  await npm(author, "install", "--no-save", core, testkit);
+  await npm(author, "pack", "--pack-destination", directory);
+  await mkdir(user);
+  await npm(user, "install", core, await tarball("ovault-destination-sqlite"));
+}, PATIENCE_MS);
+afterAll(() => rm(directory, { recursive: true, force: true }));
+
+test(
+  "an author's own vitest runs the kit on the example",
+  async () => {
+    const vitest = join(author, "node_modules", "vitest", "vitest.mjs");
+    await run(process.execPath, [vitest, "run", "--reporter=json", "--outputFile=report.json"], { cwd: author, env });
+    const { numPassedTests, numFailedTests } = JSON.parse(await readFile(join(author, "report.json"), "utf8"));
+    expect(numFailedTests).toBe(0);
+    expect(numPassedTests).toBeGreaterThan(20);
+  },
+  PATIENCE_MS,
+);
+
+test(
+  "its user names it in ovault.yaml, sets it up, checks it and keeps backups in it",
+  async () => {
+    const image = join(directory, "disk.qcow2");
+    await run("qemu-img", ["create", "-q", "-f", "qcow2", image, "8M"]);
+    const lab = await startLab({
+      directory: join(directory, "lab"),
+      vms: [{ name: "web01", images: [image] }],
+      delayMs: 10,
+    });
+    try {
+      const { lab: engine } = labConfiguration(lab).managers;
+      const fromLab = ({ file }: { readonly file: string }) => ({ file: resolve(lab.directory, file) });
+      const configuration = {
+        plugins: ["ovault-destination-sqlite"],
+        managers: { lab: { ...engine, password: fromLab(engine.password), ca: fromLab(engine.ca) } },
+        destinations: { here: { type: "sqlite", file: "objects.db" } },
+      };
+      await writeFile(join(user, "ovault.yaml"), stringify(configuration));
+      await lab.write("web01", "0", { kind: "random", seed: "first", offset: 1_000_000, length: 3_000_000 });
+
+      const missing = await ovault("points");
+      expect(missing).toMatchObject({ exitCode: 4, stderr: expect.stringMatching(/there is no .*objects\.db/) });
+      await succeed("destination", "init", "here");
+      expect(await succeed("destination", "check", "here")).toMatch(/ 0 failed/);
+      await succeed("backup", "web01");
+      await lab.write("web01", "0", { kind: "random", seed: "second", offset: 2_000_000, length: 500_000 });
+      await succeed("backup", "web01");
+      await succeed("verify", "--all");
+      await succeed("restore", "web01@latest", "--disk", "0", "--to-file", "restored.raw", "--format", "raw");
+      const view = join(directory, "view.raw");
+      await lab.view("web01_Disk1", view);
+      expect((await readFile(join(user, "restored.raw"))).equals(await readFile(view))).toBe(true);
+    } finally {
+      await lab.stop();
+    }
+  },
+  PATIENCE_MS,
+);
+
+async function ovault(...args: readonly string[]): Promise<CommandEnd> {
+  return await new ChildCommand(args, { cwd: user, env: {} }).ended;
+}
+
+async function succeed(...args: readonly string[]): Promise<string> {
+  const { exitCode, stdout, stderr } = await ovault(...args);
+  if (exitCode !== 0) throw new Error(`ovault ${args.join(" ")} ended with ${exitCode}: ${stderr}\n${stdout}`);
+  return stdout;
+}
