@@ -51,6 +51,16 @@ const COMMANDS: readonly Entry[] = [
     load: () => import("./commands/verify.ts"),
   },
   {
+    name: "repair",
+    summary: "put a damaged repository right, and mark what is lost",
+    load: () => import("./commands/repair.ts"),
+  },
+  {
+    name: "copy",
+    summary: "copy recovery points to another destination",
+    load: () => import("./commands/copy.ts"),
+  },
+  {
     name: "key",
     summary: "what opens an encrypted repository: add, list, remove",
     load: () => import("./commands/key.ts"),

@@ -28,7 +28,7 @@ describe("the command line", () => {
     }
   });
 
-  test.each(["init", "doctor", "vms", "backup", "points", "show", "forget", "restore", "verify"])(
+  test.each(["init", "doctor", "vms", "backup", "points", "show", "forget", "restore", "verify", "repair", "copy"])(
     "explains %s with options and examples",
     async (name) => {
       const { exitCode, stdout } = await runOvault([name, "--help"], { cwd });
@@ -47,7 +47,12 @@ describe("the command line", () => {
     [["restore", "p1", "--as", "x", "--disk", "0"], /say what to restore/],
     [["restore", "p1", "--as", "x", "--mac", "any"], /'any' is invalid.*keep, new/],
     [["doctor", "--yes"], /--yes is for --fix/],
-    [["verify", "p1", "--all"], /not both/],
+    [["verify", "p1", "--all"], /one of them/],
+    [["verify", "--all", "--sample", "5%"], /one of them/],
+    [["verify", "--sample", "200%"], /'200%' is invalid.*percentage/],
+    [["copy", "p1"], /required option '--to/],
+    [["copy", "--to", "nas"], /say which points/],
+    [["copy", "p1", "--all", "--to", "nas"], /say which points/],
     [["forget"], /nothing says which points to forget/],
     [["forget", "p1", "--keep-last", "1"], /choose one/],
     [["forget", "p1", "--vm", "web01"], /--vm and --time-zone are for rules/],

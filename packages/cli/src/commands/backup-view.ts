@@ -96,6 +96,7 @@ export function summarizePlan(plan: BackupPlan, full: boolean): PlanSummary {
 function planDisk(plan: BackupPlan, diskId: string, full: boolean): Pick<PlannedDisk, "action" | "reason"> {
   if (full) return { action: "full", reason: "asked for" };
   if (plan.base === undefined) return { action: "full", reason: "there is no point to start from" };
+  if (plan.baseHasLosses) return { action: "full", reason: `${plan.base.id} has lost data` };
   if (!plan.base.disks.some(({ disk }) => disk.id === diskId)) {
     return { action: "full", reason: `not in ${plan.base.id}` };
   }

@@ -1,13 +1,16 @@
-import { plural } from "@ovault/core";
-
-import type { RecoveryPoint } from "@ovault/core";
+import { lossesOfMarked, plural, type RecoveryPoint } from "@ovault/core";
 
 import { examples, type CommandContext, type Define } from "../command.ts";
 import { Installation } from "../installation.ts";
 import { formatBytes, formatTime } from "../output/format.ts";
-import { table, type View } from "../output/view.ts";
+import { table, text, type View } from "../output/view.ts";
 import { pointsOf } from "../select/find-point.ts";
 import { summarizePoint, type PointSummary } from "./point-summary.ts";
+
+/** A point, and what is known to be lost of it, in bytes. */
+export interface ListedPoint extends PointSummary {
+  readonly lostBytes: number;
+}
 
 interface PointsOptions {
   readonly from?: string;
@@ -34,7 +37,7 @@ export async function listPoints(
   context: CommandContext,
   vm: string | undefined,
   { from }: PointsOptions,
-): Promise<readonly PointSummary[]> {
+): Promise<readonly ListedPoint[]> {
   await using installation = await Installation.open(context);
   const repository = await installation.repository(from);
   const { points, damaged } = await repository.points.list(context.signal);
@@ -44,10 +47,16 @@ export async function listPoints(
       `warning: ${what}: ${damaged.map(({ key }) => key).join(", ")} (see ovault verify --all)`,
     );
   }
-  return (vm === undefined ? points : pointsOf(points, vm)).map(summarizePoint);
+  const wanted = vm === undefined ? points : pointsOf(points, vm);
+  const losses = await lossesOfMarked(repository, wanted, context.signal);
+  return wanted.map((point) => {
+    const lostBytes = sum((losses.get(point.id) ?? []).map((disk) => disk.lostBytes));
+    return { ...summarizePoint(point), lostBytes };
+  });
 }
 
-export function pointsView(points: readonly PointSummary[]): View {
+export function pointsView(points: readonly ListedPoint[]): View {
+  const damaged = points.some(({ lostBytes }) => lostBytes > 0);
   const rows = points.map((point) => [
     point.id,
     point.vm.name,
@@ -57,9 +66,13 @@ export function pointsView(points: readonly PointSummary[]): View {
     formatBytes(sum(point.disks.map((disk) => disk.logicalBytes))),
     formatBytes(sum(point.disks.map((disk) => disk.readBytes))),
     formatBytes(sum(point.disks.map((disk) => disk.storedBytes))),
+    ...(damaged ? [point.lostBytes > 0 ? formatBytes(point.lostBytes) : ""] : []),
   ]);
   const titles = ["point", "vm", "taken", "mode", ">disks", ">logical", ">read", ">stored"];
-  return [table(titles, rows, "no recovery points yet")];
+  return [
+    table(damaged ? [...titles, ">lost"] : titles, rows, "no recovery points yet"),
+    ...(damaged ? [text("Points that have lost data restore with --salvage only; `ovault show` has the ranges.")] : []),
+  ];
 }
 
 /** `incremental`, or `incremental+compared` where disks differ. */

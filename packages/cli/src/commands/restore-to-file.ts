@@ -1,6 +1,6 @@
 import { resolve } from "node:path";
 
-import { NotFoundError, restoreToTarget, type RecoveryPoint } from "@ovault/core";
+import { type DiskLosses, NotFoundError, restoreToTarget, type RecoveryPoint } from "@ovault/core";
 import { Qcow2FileTarget, RawFileTarget, type ImageFileTarget } from "@ovault/disk-image";
 
 import type { CommandContext } from "../command.ts";
@@ -13,6 +13,7 @@ export interface RestoreFileOptions {
   readonly disk: string;
   readonly toFile: string;
   readonly format: "raw" | "qcow2";
+  readonly salvage?: boolean;
 }
 
 /** Sizes in bytes. */
@@ -23,6 +24,8 @@ export interface RestoredFile {
   readonly format: "raw" | "qcow2";
   readonly doneBytes: number;
   readonly writtenBytes: number;
+  /** Empty unless something could not be read, which only a restore with `salvage` bears. */
+  readonly lost: readonly DiskLosses[];
   readonly elapsedMs: number;
 }
 
@@ -32,7 +35,7 @@ const TARGETS = { raw: RawFileTarget, qcow2: Qcow2FileTarget } as const;
 export async function restoreToFile(
   context: CommandContext,
   wanted: string,
-  { disk: wantedDisk, toFile, format }: RestoreFileOptions,
+  { disk: wantedDisk, toFile, format, salvage = false }: RestoreFileOptions,
   from: string | undefined,
 ): Promise<RestoredFile> {
   await using installation = await Installation.open(context);
@@ -50,6 +53,7 @@ export async function restoreToFile(
       record,
       target,
       repository,
+      salvage,
       taps: [context.terminal.showRun(alias, logicalBytes)],
       signal: context.signal,
     });

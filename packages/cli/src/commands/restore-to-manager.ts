@@ -1,4 +1,5 @@
 import {
+  type DiskLosses,
   restoreVirtualMachine,
   UsageError,
   type Manager,
@@ -25,6 +26,7 @@ export interface RestoreVmOptions {
   readonly network?: readonly string[];
   readonly mac: "keep" | "new";
   readonly start?: boolean;
+  readonly salvage?: boolean;
 }
 
 /** Sizes in bytes. */
@@ -35,6 +37,8 @@ export interface RestoredVm {
   readonly runId: string;
   readonly doneBytes: number;
   readonly writtenBytes: number;
+  /** Empty unless something could not be read, which only a restore with `salvage` bears. */
+  readonly lost: readonly DiskLosses[];
   readonly elapsedMs: number;
 }
 
@@ -58,6 +62,7 @@ export async function restoreToManager(
     strategy,
     manager: manager.name,
     ledger,
+    salvage: options.salvage === true,
     taps: [...(await installation.taps()), terminal.showRun(options.as, totalBytes)],
     signal,
   });

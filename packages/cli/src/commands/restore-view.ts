@@ -2,27 +2,30 @@ import type { RestorePlan } from "@ovault/core";
 
 import { formatBytes, formatDuration } from "../output/format.ts";
 import { facts, text, type View } from "../output/view.ts";
+import { lossesView } from "./losses-view.ts";
 import type { RestoredFile } from "./restore-to-file.ts";
 import type { RestoredVm } from "./restore-to-manager.ts";
 
-export function restoredVmView({ point, vm, manager, doneBytes, writtenBytes, elapsedMs }: RestoredVm): View {
+export function restoredVmView({ point, vm, manager, doneBytes, writtenBytes, lost, elapsedMs }: RestoredVm): View {
   return [
     facts([
       ["restored", `${point} as ${vm.name} (${vm.id}) on ${manager}`],
       ["disks", vm.disks.map(({ id }) => id).join(", ")],
       ["data", describeData(doneBytes, writtenBytes, elapsedMs)],
     ]),
+    ...lossesView(lost),
   ];
 }
 
 export function restoredFileView(restored: RestoredFile): View {
-  const { point, disk, file, format, doneBytes, writtenBytes, elapsedMs } = restored;
+  const { point, disk, file, format, doneBytes, writtenBytes, lost, elapsedMs } = restored;
   return [
     facts([
       ["restored", `disk ${disk.alias} of ${point}`],
       ["file", `${file} (${format})`],
       ["data", describeData(doneBytes, writtenBytes, elapsedMs)],
     ]),
+    ...lossesView(lost),
   ];
 }
 

@@ -2,8 +2,9 @@ import { UsageError } from "@ovault/core";
 import { Option } from "commander";
 
 import { collect, examples, type Define } from "../command.ts";
-import { planRestore, restoreToManager, type RestoreVmOptions } from "./restore-to-manager.ts";
-import { restoreToFile, type RestoreFileOptions } from "./restore-to-file.ts";
+import { EXIT, type ExitCode } from "../exit.ts";
+import { planRestore, restoreToManager, type RestoredVm, type RestoreVmOptions } from "./restore-to-manager.ts";
+import { restoreToFile, type RestoredFile, type RestoreFileOptions } from "./restore-to-file.ts";
 import { restoredFileView, restoredVmView, restorePlanView } from "./restore-view.ts";
 
 /** Some belong to machines, some to files; `--mac` and `--format` have defaults. */
@@ -32,6 +33,7 @@ export const define: Define = (command, invoke) => {
     .option("--to-file <path>", "write the disk to a file; needs the destination alone, no engine")
     .addOption(new Option("--format <format>", "of the file").choices(["raw", "qcow2"]).default("raw"))
     .option("--from <destination>", "destination that holds the point")
+    .option("--salvage", "restore what can be read of a damaged point: what is lost becomes zeros, and is listed")
     .option("--dry-run", "show what would be done and change nothing")
     .addHelpText(
       "after",
@@ -39,6 +41,7 @@ export const define: Define = (command, invoke) => {
         ["ovault restore web01@latest --as web01-restored --start", "a new machine beside the old one"],
         ["ovault restore 0192f3 --as web01 --network prod=test", "into another network"],
         ["ovault restore web01@latest --disk 0 --to-file web01.qcow2 --format qcow2", "without any engine"],
+        ["ovault restore 0192f3 --as web01-saved --salvage", "what is left of a damaged point"],
       ),
     )
     .action((point: string, options: RestoreOptions) =>
@@ -52,15 +55,20 @@ export const define: Define = (command, invoke) => {
             return { data: plan, view: restorePlanView(plan) };
           }
           const restored = await restoreToManager(context, point, request, from);
-          return { data: restored, view: restoredVmView(restored) };
+          return { data: restored, view: restoredVmView(restored), exitCode: exitCodeOfRestore(restored) };
         }
         if (disk === undefined || toFile === undefined) throw conflict();
         if (options.dryRun === true) throw new UsageError("--dry-run is for restores to a manager");
         const restored = await restoreToFile(context, point, { ...options, disk, toFile }, from);
-        return { data: restored, view: restoredFileView(restored) };
+        return { data: restored, view: restoredFileView(restored), exitCode: exitCodeOfRestore(restored) };
       }),
     );
 };
+
+/** A restore that misses something is damage, as it is to verify. */
+function exitCodeOfRestore({ lost }: RestoredVm | RestoredFile): ExitCode {
+  return lost.length > 0 ? EXIT.integrity : EXIT.ok;
+}
 
 function conflict(): UsageError {
   return new UsageError("say what to restore: a machine or one disk", {

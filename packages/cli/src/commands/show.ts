@@ -1,10 +1,11 @@
-import type { RecoveryPoint } from "@ovault/core";
+import { type DiskLosses, lossesOfMarked, type RecoveryPoint } from "@ovault/core";
 
 import { examples, type CommandContext, type Define } from "../command.ts";
 import { Installation } from "../installation.ts";
 import { formatBytes, formatTime } from "../output/format.ts";
 import { facts, table, text, type View } from "../output/view.ts";
 import { findPoint } from "../select/find-point.ts";
+import { lossesView } from "./losses-view.ts";
 
 interface ShowOptions {
   readonly from?: string;
@@ -23,17 +24,21 @@ export const define: Define = (command, invoke) => {
     );
 };
 
-/** The whole manifest. */
-export async function showPoint(
-  context: CommandContext,
-  wanted: string,
-  { from }: ShowOptions,
-): Promise<RecoveryPoint> {
-  await using installation = await Installation.open(context);
-  return await findPoint(await installation.repository(from), wanted, context.signal);
+/** The whole manifest, and what is known to be lost of its disks. */
+export interface ShownPoint extends RecoveryPoint {
+  readonly lost: readonly DiskLosses[];
 }
 
-export function pointView(point: RecoveryPoint): View {
+/** Looks at chunks that are on record as damaged; reads no data. */
+export async function showPoint(context: CommandContext, wanted: string, { from }: ShowOptions): Promise<ShownPoint> {
+  await using installation = await Installation.open(context);
+  const repository = await installation.repository(from);
+  const point = await findPoint(repository, wanted, context.signal);
+  const losses = await lossesOfMarked(repository, [point], context.signal);
+  return { ...point, lost: losses.get(point.id) ?? [] };
+}
+
+export function pointView(point: ShownPoint): View {
   const disks = point.disks.map(({ disk, mode, reason, stats }) => [
     String(disk.index),
     disk.alias,
@@ -54,9 +59,11 @@ export function pointView(point: RecoveryPoint): View {
       ["consistency", point.consistency],
       ["documents", point.documents.map(({ name }) => name).join(", ") || "none"],
       ["made by", `ovault ${point.ovaultVersion}, run ${point.runId}`],
+      ["copied from", point.copiedFrom === undefined ? undefined : `repository ${point.copiedFrom}`],
     ]),
     table([">#", "disk", "mode", ">logical", ">read", ">stored", "why"], disks, "no disks"),
     ...point.skipped.map(({ disk, reason }) => text(`not taken: ${disk.alias}: ${reason}`)),
     ...point.warnings.map((warning) => text(`warning: ${warning}`)),
+    ...lossesView(point.lost),
   ];
 }

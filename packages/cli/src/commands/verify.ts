@@ -1,4 +1,13 @@
-import { plural, UsageError, verifyPoints, verifyRepository, type VerifyReport } from "@ovault/core";
+import {
+  plural,
+  UsageError,
+  verifyPoints,
+  type VerifyProgress,
+  type VerifyReport,
+  verifyRepository,
+  verifySample,
+} from "@ovault/core";
+import { InvalidArgumentError } from "commander";
 
 import { examples, type CommandContext, type Define } from "../command.ts";
 import { EXIT } from "../exit.ts";
@@ -9,15 +18,25 @@ import { findPoint } from "../select/find-point.ts";
 
 interface VerifyOptions {
   readonly all?: boolean;
+  /** Above 0, at most 1. */
+  readonly sample?: number;
   readonly from?: string;
 }
 
 export const define: Define = (command, invoke) => {
   command
-    .argument("[point]", "id, a unique beginning of it, or VM@latest; all points when left out")
-    .option("--all", "all points, and everything else in the repository")
+    .argument("[point]", "id, a unique beginning of it, or VM@latest; everything when left out")
+    .option("--all", "every pack, every point, and everything else in the repository")
+    .option("--sample <share>", "as many packs as are this share of what is stored, oldest check first", parseShare)
     .option("--from <destination>", "destination to look in")
-    .addHelpText("after", examples(["ovault verify web01@latest", "one point"], ["ovault verify --all", "everything"]))
+    .addHelpText(
+      "after",
+      examples(
+        ["ovault verify web01@latest", "one point"],
+        ["ovault verify --sample 5%", "every night: everything within three weeks"],
+        ["ovault verify --all", "everything"],
+      ),
+    )
     .action((point: string | undefined, options: VerifyOptions) =>
       invoke(command, async (context) => {
         const report = await verify(context, point, options);
@@ -30,31 +49,56 @@ export const define: Define = (command, invoke) => {
     );
 };
 
-/** Reads every block of the points back and compares it with its digest. Damage is in the report, not thrown. */
+/** Reads blocks back and compares them with their digests. Damage is in the report, not thrown. */
 export async function verify(
   context: CommandContext,
   wanted: string | undefined,
   options: VerifyOptions,
 ): Promise<VerifyReport> {
-  if (wanted !== undefined && options.all === true) throw new UsageError("name a point or give --all, not both");
+  if ([wanted, options.all, options.sample].filter((way) => way !== undefined).length > 1) {
+    throw new UsageError("name a point, or give --all, or --sample: one of them");
+  }
   await using installation = await Installation.open(context);
   const repository = await installation.repository(options.from);
   const { signal, terminal } = context;
-  const onProgress = terminal.showCount((bytes) => `verified ${formatBytes(bytes)}`);
-  const read = { signal, onProgress: ({ bytes }: { readonly bytes: number }) => onProgress(bytes) };
-  if (wanted !== undefined) {
-    return await verifyPoints(repository, [await findPoint(repository, wanted, signal)], read);
-  }
-  return await verifyRepository(repository, read);
+  const onBytes = terminal.showCount((bytes) => `verified ${formatBytes(bytes)}`);
+  const read = { signal, onProgress: ({ bytes }: VerifyProgress) => onBytes(bytes) };
+  const report =
+    wanted !== undefined
+      ? await verifyPoints(repository, [await findPoint(repository, wanted, signal)], read)
+      : options.sample === undefined
+        ? await verifyRepository(repository, read)
+        : await verifySample(repository, { share: options.sample, ...read });
+  for (const note of report.notes) terminal.note(note);
+  return report;
 }
 
-export function reportView({ points, chunks, bytes, damage }: VerifyReport): View {
-  const rows = damage.map(({ point, disk, offset, reason }) => [point ?? "", disk ?? "", String(offset ?? ""), reason]);
+export function reportView({ points, chunks, bytes, packs, storedBytes, damage }: VerifyReport): View {
+  const rows = damage.map(({ point, disk, offset, length, reason }) => [
+    point ?? "",
+    disk ?? "",
+    String(offset ?? ""),
+    String(length ?? ""),
+    reason,
+  ]);
+  const read = [
+    ...(points > 0 ? [plural(points, "point")] : []),
+    ...(packs > 0 ? [`${plural(packs, "pack")} of ${formatBytes(storedBytes)}`] : []),
+    plural(chunks, "chunk"),
+  ];
   return [
-    ...(damage.length > 0 ? [table(["point", "disk", ">offset", "damage"], rows, "")] : []),
+    ...(damage.length > 0 ? [table(["point", "disk", ">offset", ">length", "damage"], rows, "")] : []),
     text(
-      `${plural(points, "point")}, ${plural(chunks, "chunk")}, ${formatBytes(bytes)} read: ` +
+      `${read.join(", ")}, ${formatBytes(bytes)} read: ` +
         (damage.length === 0 ? "everything is as it was written" : `${plural(damage.length, "damage")} found`),
     ),
+    ...(damage.length > 0 ? [text("Run `ovault repair` to save what can be saved and to mark what is lost.")] : []),
   ];
+}
+
+/** `5%` → 0.05 */
+function parseShare(written: string): number {
+  const share = Number(/^(\d+(?:\.\d+)?)\s*%$/.exec(written)?.[1]) / 100;
+  if (share > 0 && share <= 1) return share;
+  throw new InvalidArgumentError("It is a percentage above 0%, at most 100%.");
 }

@@ -2,6 +2,7 @@ import type { DiskAssessment, Strategy } from "../contract/strategy.ts";
 import type { RecoveryPoint } from "../contract/recovery-point.ts";
 import type { VirtualMachine } from "../contract/virtual-machine.ts";
 import { createRunHooks } from "../hooks/run-hooks.ts";
+import { lossesOfBase } from "../repair/point-losses.ts";
 import type { Repository } from "../repository/repository.ts";
 import { selectDisks, type SelectedDisks } from "./select-disks.ts";
 
@@ -11,6 +12,8 @@ export interface BackupPlan extends SelectedDisks {
   readonly assessments: readonly DiskAssessment[];
   /** The point an increment would start from. */
   readonly base: RecoveryPoint | undefined;
+  /** The base has lost data, so that everything would be read. */
+  readonly baseHasLosses: boolean;
 }
 
 /** What a backup would do, found out without changing anything. Throws what the backup would throw. */
@@ -25,5 +28,8 @@ export async function planBackup(options: {
   const { disks: assessments } = await strategy.assess(vm, signal);
   const selected = await selectDisks({ vm, strategy, excluded, hooks: createRunHooks(), signal });
   const { points } = await repository.points.list(signal, vm.id);
-  return { vm, strategy: strategy.name, assessments, base: points.at(-1), ...selected };
+  const base = points.at(-1);
+  const losses = base === undefined ? [] : await lossesOfBase(repository, base, signal);
+  const baseHasLosses = losses.some((lost) => selected.disks.some(({ id }) => id === lost.disk));
+  return { vm, strategy: strategy.name, assessments, base, baseHasLosses, ...selected };
 }

@@ -1,0 +1,43 @@
+import type { CopyResult } from "@ovault/core";
+
+import { errorSummary } from "../output/error-text.ts";
+import { formatBytes, formatTime } from "../output/format.ts";
+import { table, text, type View } from "../output/view.ts";
+
+/** The results for programs: errors as their code, message and hint. */
+export function copyData(results: readonly CopyResult[]): unknown {
+  return results.map(({ point, outcome, doneBytes, readBytes, storedBytes, error }) => ({
+    point: point.id,
+    vm: { id: point.vm.id, name: point.vm.name },
+    takenAt: point.takenAt,
+    outcome,
+    doneBytes,
+    readBytes,
+    storedBytes,
+    error: error === undefined ? null : errorSummary(error),
+  }));
+}
+
+export function copyView(results: readonly CopyResult[], dryRun: boolean): View {
+  const words = dryRun
+    ? { copied: "would be copied", healed: "would be healed", present: "is there", failed: "would fail" }
+    : { copied: "copied", healed: "healed", present: "was there", failed: "failed" };
+  const rows = results.map(({ point, outcome, readBytes, storedBytes }) => [
+    point.id,
+    point.vm.name,
+    formatTime(point.takenAt),
+    words[outcome],
+    formatBytes(readBytes),
+    dryRun ? "" : formatBytes(storedBytes),
+  ]);
+  const failures = results.flatMap(({ point, error }) => {
+    if (error === undefined) return [];
+    const { message, hint } = errorSummary(error);
+    return [text(`${point.id}: ${message}`, ...(hint === null ? [] : [`  hint: ${hint}`]))];
+  });
+  return [
+    table(["point", "vm", "taken", "outcome", ">read", ">stored"], rows, "nothing to copy"),
+    ...failures,
+    ...(dryRun ? [text("Nothing was changed.")] : []),
+  ];
+}

@@ -1,0 +1,22 @@
+import { type DiskLosses, plural } from "@ovault/core";
+
+import { formatBytes } from "../output/format.ts";
+import { table, text, type View } from "../output/view.ts";
+
+/** For people; programs get all. */
+const SHOWN_RANGES = 50;
+
+/** What is lost of some disks, range by range. */
+export function lossesView(losses: readonly DiskLosses[]): View {
+  if (losses.length === 0) return [];
+  const ranges = losses.flatMap((disk) => disk.ranges.map((range) => ({ ...range, alias: disk.alias })));
+  const rows = ranges
+    .slice(0, SHOWN_RANGES)
+    .map(({ alias, offset, length, reason }) => [alias, String(offset), String(length), reason]);
+  const more = ranges.length - rows.length;
+  const amounts = losses.map(({ alias, lostBytes }) => `${formatBytes(lostBytes)} of ${alias}`);
+  return [
+    table(["disk", ">offset", ">length", "lost because"], rows, ""),
+    text(`lost: ${amounts.join(", ")}${more > 0 ? `; ${plural(more, "more range")}, all of them with --json` : ""}`),
+  ];
+}

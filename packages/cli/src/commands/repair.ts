@@ -1,0 +1,63 @@
+import { repairRepository, type RepairReport } from "@ovault/core";
+
+import { examples, type CommandContext, type Define } from "../command.ts";
+import { EXIT, type ExitCode } from "../exit.ts";
+import { Installation } from "../installation.ts";
+import { formatBytes } from "../output/format.ts";
+import { repairView } from "./repair-view.ts";
+
+interface RepairCommandOptions {
+  readonly readData?: boolean;
+  readonly removeDamagedManifests?: boolean;
+  readonly freeDamagedLeases?: boolean;
+  readonly wait?: boolean;
+  readonly dryRun?: boolean;
+  readonly from?: string;
+}
+
+export const define: Define = (command, invoke) => {
+  command
+    .option("--read-data", "read every pack first, to find damage that nobody has met yet")
+    .option("--remove-damaged-manifests", "delete manifests that cannot be read; their points are lost for good")
+    .option("--free-damaged-leases", "give back leases that cannot be read; only when no run is at work on any node")
+    .option("--wait", "when a prune or another repair is at work, wait for it instead of refusing")
+    .option("--dry-run", "show what would be done and change nothing")
+    .option("--from <destination>", "destination to repair")
+    .addHelpText(
+      "after",
+      examples(
+        ["ovault repair --dry-run", "what is wrong, and what would be done about it"],
+        ["ovault repair --read-data", "after a disk or a server has failed"],
+      ),
+    )
+    .action((options: RepairCommandOptions) =>
+      invoke(command, async (context) => {
+        const report = await repair(context, options);
+        return { data: report, view: repairView(report), exitCode: exitCodeOfReport(report) };
+      }),
+    );
+};
+
+/** Puts right what can be put right, and tells what is lost. */
+export async function repair(
+  context: CommandContext,
+  { wait = false, from, ...options }: RepairCommandOptions,
+): Promise<RepairReport> {
+  await using installation = await Installation.open(context);
+  const repository = await installation.repository(from);
+  const { signal, terminal } = context;
+  const onBytes = terminal.showCount((bytes) => `read ${formatBytes(bytes)}`);
+  return await repairRepository(repository, {
+    ...options,
+    ifBusy: wait ? "wait" : "refuse",
+    onStep: (step) => terminal.note(`repair: ${step}`),
+    onProgress: ({ bytes }) => onBytes(bytes),
+    signal,
+  });
+}
+
+/** What is lost for good is damage; what was put right is not. */
+function exitCodeOfReport({ lost, manifests, leases }: RepairReport): ExitCode {
+  const left = [...manifests, ...leases].some(({ removed }) => !removed);
+  return lost.length > 0 || left ? EXIT.integrity : EXIT.ok;
+}
