@@ -46,19 +46,14 @@ export async function removeDraft(connection: SftpConnection, draft: string): Pr
 }
 
 /**
- * Removes what killed processes left, a day later.
+ * Removes what killed processes left, a day later. A courtesy: it never fails.
  * @param now by the server's clock, in seconds since 1970
  */
-export async function removeStaleDrafts(
-  connection: SftpConnection,
-  directory: string,
-  { now, signal }: { readonly now: number; readonly signal: AbortSignal },
-): Promise<void> {
+export async function removeStaleDrafts(connection: SftpConnection, directory: string, now: number): Promise<void> {
   const drafts = await readDirectory(connection, directory, {
     limit: MOST_DRAFTS,
     wanted: (name) => DRAFT_NAME.test(name),
-    signal,
-  });
+  }).catch(() => []);
   const stale = drafts.filter(({ file }) => file.kind === "file" && file.modifiedSeconds < now - LONGEST_LIFE_SECONDS);
   await inLanes(PIECES_UNDER_WAY, stale, ({ name }) => removeDraft(connection, posix.join(directory, name)));
 }

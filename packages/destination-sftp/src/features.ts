@@ -26,23 +26,20 @@ export async function findFeatures(connection: SftpConnection, drafts: string): 
   try {
     await makeDirectory(connection, drafts);
     const handle = await connection.open(draft, "wx");
-    const { modifiedSeconds } = await connection.statHandle(handle);
-    await connection.close(handle);
-    const [hardLinks, syncsDirectories] = await Promise.all([
-      linksOnce(connection, draft, second),
+    const [{ modifiedSeconds }] = await Promise.all([connection.statHandle(handle), connection.close(handle)]);
+    const [one, other, syncsDirectories] = await Promise.all([
+      works(connection.link(draft, second)),
+      works(connection.link(draft, second)),
       works(syncDirectory(connection, drafts)),
     ]);
-    return { hardLinks, syncsDirectories, now: modifiedSeconds };
+    return { hardLinks: one !== other, syncsDirectories, now: modifiedSeconds };
   } catch (error) {
     if (error instanceof SftpStatusError) return NO_FEATURES;
     throw error;
   } finally {
-    await Promise.all([removeDraft(connection, draft), removeDraft(connection, second)]);
+    void removeDraft(connection, draft);
+    void removeDraft(connection, second);
   }
-}
-
-async function linksOnce(connection: SftpConnection, from: string, to: string): Promise<boolean> {
-  return (await works(connection.link(from, to))) && !(await works(connection.link(from, to)));
 }
 
 async function works(attempt: Promise<void>): Promise<boolean> {

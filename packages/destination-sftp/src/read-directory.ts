@@ -21,7 +21,7 @@ export interface ReadOptions {
   /** Names in it at most, the unwanted ones too. */
   readonly limit: number;
   readonly wanted: (name: string) => boolean;
-  readonly signal: AbortSignal;
+  readonly signal?: AbortSignal;
 }
 
 /**
@@ -38,7 +38,7 @@ export async function readDirectory(
   const handle = await connection.openDirectory(directory);
   const readToEnd = async (): Promise<void> => {
     for (;;) {
-      signal.throwIfAborted();
+      signal?.throwIfAborted();
       const entries = await connection.readDirectory(handle).catch(undefinedAtEnd);
       if (entries === undefined) return;
       names += entries.length > 0 ? entries.length : EMPTY_ANSWER;

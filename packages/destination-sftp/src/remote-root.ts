@@ -20,8 +20,9 @@ export class RemoteRoot {
     const path = await connection.resolve(directory).catch((error: unknown) => {
       throw isAbsence(error) ? missing(directory, "does not exist", error) : error;
     });
-    if (!(await isDirectory(connection, path))) throw missing(directory, "is not there as a directory");
-    return new RemoteRoot(path, await fileSystemOf(connection, path));
+    const [there, fileSystem] = await look(connection, path);
+    if (!there) throw missing(directory, "is no directory on the server");
+    return new RemoteRoot(path, fileSystem);
   }
 
   /**
@@ -29,13 +30,14 @@ export class RemoteRoot {
    * @throws DestinationMissingError when this is not the directory that was opened.
    */
   async assertPresent(connection: SftpConnection): Promise<void> {
-    const [there, fileSystem] = await Promise.all([
-      isDirectory(connection, this.path),
-      fileSystemOf(connection, this.path),
-    ]);
+    const [there, fileSystem] = await look(connection, this.path);
     if (there && fileSystem === this.#fileSystem) return;
     throw missing(this.path, "is not the directory any more that it was when this run began");
   }
+}
+
+async function look(connection: SftpConnection, path: string): Promise<[boolean, number | undefined]> {
+  return await Promise.all([isDirectory(connection, path), fileSystemOf(connection, path)]);
 }
 
 async function isDirectory(connection: SftpConnection, path: string): Promise<boolean> {

@@ -1,5 +1,5 @@
-import { setImmediate as turn, setTimeout as delay } from "node:timers/promises";
 import type { Socket } from "node:net";
+import { setImmediate as turn, setTimeout as delay } from "node:timers/promises";
 
 import type { Client, FileEntryWithStats, SFTPWrapper } from "ssh2";
 

@@ -73,7 +73,7 @@ export class SftpStore implements ObjectStore {
     const pool = await openPool(settings);
     try {
       return await pool.use(signal, async (connection) => {
-        const opening = lookAround(connection, settings, signal);
+        const opening = lookAround(connection, settings);
         try {
           const { root, features } = await abortable(opening, signal);
           return new SftpStore(pool, root, features);
@@ -260,12 +260,11 @@ export class SftpStore implements ObjectStore {
 async function lookAround(
   connection: SftpConnection,
   { directory, readOnly }: SftpSettings,
-  signal: AbortSignal,
 ): Promise<{ root: RemoteRoot; features: Features }> {
   const root = await RemoteRoot.open(connection, directory);
   const drafts = draftsIn(root);
   const features = readOnly ? NO_FEATURES : await findFeatures(connection, drafts);
-  if (features !== NO_FEATURES) await removeStaleDrafts(connection, drafts, { now: features.now, signal });
+  if (features !== NO_FEATURES) await removeStaleDrafts(connection, drafts, features.now);
   return { root, features };
 }
 

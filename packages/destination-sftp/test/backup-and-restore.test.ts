@@ -29,15 +29,15 @@ test("what was backed up over a link that breaks is what is restored, and so is 
   const patient = retrying(store, { attempts: 5, firstDelayMs: 10 });
   await Repository.create(patient, { signal });
 
-  const bytes = randomBytes(40 * MEBIBYTE);
+  const bytes = randomBytes(24 * MEBIBYTE);
   const first: ModelDisk = { bytes, extents: [{ offset: 0, length: bytes.length, kind: "data" }] };
-  link.breakAfter({ sent: 5 * MEBIBYTE }, { sent: 20 * MEBIBYTE });
+  link.breakAfter({ sent: 3 * MEBIBYTE }, { sent: 12 * MEBIBYTE });
   const base = await takePoint(await Repository.open(patient, { signal }), [sourceOf(first)]);
   const second = applyChanges(first, { changes: [{ at: 0.5, length: 3 * MEBIBYTE, seed: 7 }], grownBy: MEBIBYTE });
   const repository = await Repository.open(patient, { signal });
   const point = await takePoint(repository, [sourceOf(second, { mode: "incremental" })], { base });
 
-  link.breakAfter({ received: 10 * MEBIBYTE });
+  link.breakAfter({ received: 6 * MEBIBYTE });
   const reader = await Repository.open(patient, { signal });
   expect(Buffer.compare(await restoredBytes(reader, base), first.bytes)).toBe(0);
   expect(Buffer.compare(await restoredBytes(reader, point), second.bytes)).toBe(0);

@@ -10,7 +10,7 @@ const server = await OpenSshServer.start();
 afterAll(() => server.stop());
 
 describeObjectStore("a directory on an SSH server", {
-  runs: 12,
+  runs: 8,
   open: async () => {
     const settings = await server.settings(await server.newDirectory());
     const store = await SftpStore.open(settings, signal);

@@ -144,6 +144,7 @@ describe("the directory of an SFTP destination", () => {
     for (const name of [old, fresh, "notes"]) await writeFile(join(drafts, name), "");
     for (const name of [old, "notes"]) await utimes(join(drafts, name), yesterday, yesterday);
     await openStore(await server.settings(directory));
+    await until("the old draft is gone", async () => !(await readdir(drafts)).includes(old));
     expect((await readdir(drafts)).toSorted()).toEqual([fresh, "notes"]);
   });
 });

@@ -16,7 +16,7 @@ import { openStore } from "./support/open-store.ts";
 import { temporaryDirectory } from "./support/temporary-directory.ts";
 
 const KILLS = 3;
-const ROUNDS = 100;
+const ROUNDS = 60;
 
 const server = await OpenSshServer.start();
 afterAll(() => server.stop());
