@@ -22,7 +22,7 @@ const DEMO_COMMANDS = {
   openssl: "openssl",
 };
 
-/** What tests and benchmarks call besides: the servers behind the destinations. */
+/** What tests call besides: the servers behind the destinations. */
 const TEST_COMMANDS = {
   ...DEMO_COMMANDS,
   ceph: "ceph-common",
@@ -34,14 +34,19 @@ const TEST_COMMANDS = {
   "ssh-agent": "openssh-client",
 };
 
+/** What benchmarks call besides: the peers. */
+const BENCH_COMMANDS = { ...TEST_COMMANDS, restic: "restic" };
+
+const COMMANDS = { demo: DEMO_COMMANDS, test: TEST_COMMANDS, bench: BENCH_COMMANDS };
+
 /**
- * Brings the workspace to where the demo runs, or tests and benchmarks too. Does nothing when it is there already; exits
- * when it cannot.
- * @param {"demo" | "test"} purpose
+ * Brings the workspace to where the demo runs, or the tests, or the benchmarks. Does nothing when it is there already;
+ * exits when it cannot.
+ * @param {"demo" | "test" | "bench"} purpose
  */
 export function bootstrap(purpose) {
   installPackages();
-  installSystemCommands(purpose === "demo" ? DEMO_COMMANDS : TEST_COMMANDS);
+  installSystemCommands(COMMANDS[purpose]);
 }
 
 /** The environment in which the workspace's own Node and tools come first. */

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { bin, bootstrap, root, workspaceEnvironment } from "./bootstrap.mjs";
 
 const [file, ...args] = process.argv.slice(2);
-bootstrap(file.startsWith("demo/") ? "demo" : "test");
+bootstrap(file.startsWith("demo/") ? "demo" : "bench");
 const { status } = spawnSync(join(bin, "node"), [join(root, file), ...args], {
   stdio: "inherit",
   env: workspaceEnvironment(),
