@@ -1,6 +1,8 @@
 import { spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
 
+import { tally } from "@ovault/testkit";
+
 const LAUNCHER = fileURLToPath(new URL("../../packages/cli/bin/ovault.js", import.meta.url));
 const RUN_STEPS = fileURLToPath(new URL("run-steps.ts", import.meta.url));
 
@@ -73,6 +75,8 @@ export class ChildCommand {
     child.stderr.setEncoding("utf8").on("data", (text: string) => (stderr += text));
     const { promise, resolve, reject } = Promise.withResolvers<number | null>();
     child.once("error", reject).once("close", resolve);
-    return { exitCode: await promise, stdout, stderr };
+    const exitCode = await promise;
+    if (child.signalCode === "SIGKILL") tally("kills");
+    return { exitCode, stdout, stderr };
   }
 }

@@ -5,8 +5,8 @@ import { setTimeout as delay } from "node:timers/promises";
 import { describe, expect, onTestFinished, test } from "vitest";
 
 import { acquireLease, processIdentity } from "@ovault/core";
-import { listed } from "@ovault/testkit";
 import { FilesystemStore } from "@ovault/destination-filesystem";
+import { listed, tally } from "@ovault/testkit";
 
 import { startChild } from "./support/child.ts";
 import { openTemporaryStore } from "./support/temporary-store.ts";
@@ -31,6 +31,7 @@ describe("several processes on one directory", () => {
       // Removes the drafts of the killed one before, and none of the living one.
       await FilesystemStore.open(directory);
       child.process.kill("SIGKILL");
+      tally("kills");
       answered.push(...(await child.lines));
       expect(child.process.signalCode).toBe("SIGKILL");
     }
@@ -57,6 +58,7 @@ describe("several processes on one directory", () => {
       });
     await expect(acquire()).rejects.toMatchObject({ code: "E_LEASE_HELD", context: { pid: child.process.pid } });
     child.process.kill("SIGKILL");
+    tally("kills");
     await child.lines;
     const lease = await acquire();
     expect(lease.generation).toBe(generation + 1);

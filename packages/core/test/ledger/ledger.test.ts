@@ -10,6 +10,7 @@ import { fileURLToPath } from "node:url";
 import { describe, expect, onTestFinished, test } from "vitest";
 
 import { Ledger, type LedgerEntry, processIdentity } from "@ovault/core";
+import { tally } from "@ovault/testkit";
 
 const options = { runId: "run-1", manager: "engine", strategy: "changed-block-tracking" };
 const backup = { kind: "backup", title: "backup of web01", detail: { vmId: "vm-1" } };
@@ -160,6 +161,7 @@ describe("the ledger", () => {
       await once(reader, "line");
       await delay(round * 29);
       child.kill("SIGKILL");
+      tally("kills");
       await Promise.all([once(child, "close"), once(reader, "close")]);
 
       const open = said.filter(
