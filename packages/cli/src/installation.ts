@@ -9,6 +9,7 @@ import {
   loadConfiguration,
   loadPlugin,
   PluginRegistry,
+  repeated,
   Repository,
   resolveSecret,
   type Codec,
@@ -158,7 +159,8 @@ export class Installation {
     await this.#loadBuiltIns("destination");
     const options = { ...entry, keysBeside: DESTINATION_SETTINGS };
     const host = { ...this.#host(), readOnly: entry.settings.readOnly === true };
-    const driver = await this.#registry.create("destination", entry.type, options, host);
+    const open = (): Promise<ObjectStore> => this.#registry.create("destination", entry.type, options, host);
+    const driver = await repeated(open, this.#context.signal);
     try {
       return wrapStore(driver, entry, this.#observerOf(entry));
     } catch (error) {

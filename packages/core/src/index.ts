@@ -65,6 +65,7 @@ export * from "./store/call-statistics.ts";
 export * from "./store/limited.ts";
 export * from "./store/logged.ts";
 export * from "./store/read-only.ts";
+export * from "./store/repeated.ts";
 export * from "./store/retrying.ts";
 export * from "./store/throttled.ts";
 export * from "./store/timed.ts";

@@ -1,16 +1,7 @@
 import type { ObjectKey, ObjectStore } from "../contract/object-store.ts";
-import { isTransient } from "../errors/ovault-error.ts";
 import { type Clock, systemClock } from "../util/clock.ts";
 import { aroundCalls } from "./around-calls.ts";
-
-export interface RetryPolicy {
-  /** Calls in all, the first one included. */
-  readonly attempts: number;
-  /** Longest pause before the second call; doubles each time. A pause is anything from nothing to the longest. */
-  readonly firstDelayMs: number;
-}
-
-export const DEFAULT_RETRIES: RetryPolicy = { attempts: 6, firstDelayMs: 250 };
+import { DEFAULT_RETRIES, pauseAfter, repeated, type RetryPolicy } from "./repeated.ts";
 
 /**
  * Repeats calls that failed transiently. A `put` whose answer was lost may find its own object: with `ifAbsent` that
@@ -22,22 +13,8 @@ export function retrying(
   policy: RetryPolicy = DEFAULT_RETRIES,
   clock: Clock = systemClock,
 ): ObjectStore {
-  /** Returns when the call may be made again, and throws the error when it may not. */
-  const pause = async (error: unknown, failures: number, signal: AbortSignal): Promise<void> => {
-    if (!isTransient(error) || failures >= policy.attempts || signal.aborted) throw error;
-    // Full jitter: what failed together because the store was busy must not come back together.
-    await clock.sleep(Math.random() * policy.firstDelayMs * 2 ** (failures - 1), signal);
-  };
   return {
-    ...aroundCalls(store, async ({ signal }, work) => {
-      for (let failures = 1; ; failures += 1) {
-        try {
-          return await work();
-        } catch (error) {
-          await pause(error, failures, signal);
-        }
-      }
-    }),
+    ...aroundCalls(store, ({ signal }, work) => repeated(work, signal, policy, clock)),
     async *list(prefix, options) {
       let after: ObjectKey | undefined;
       for (let failures = 1; ; failures += 1) {
@@ -52,7 +29,7 @@ export function retrying(
         } catch (error) {
           if (last !== after) failures = 1;
           after = last;
-          await pause(error, failures, options.signal);
+          await pauseAfter(error, failures, { policy, clock, signal: options.signal });
         }
       }
     },
