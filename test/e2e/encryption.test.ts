@@ -78,10 +78,10 @@ describe("a lab started with --encrypt", () => {
     async (...command) => {
       const before = await contents();
       const { exitCode, stderr } = await rig.ovaultWith(WRONG, ...command, "--json");
-      expect(exitCode).toBe(4);
       expect(JSON.parse(stderr)).toMatchObject({
         error: { code: "E_KEY_WRONG", message: "this passphrase does not open the repository in destination main" },
       });
+      expect(exitCode).toBe(4);
       expect(stderr).not.toContain("correct horse");
       expect(await contents()).toEqual(before);
       const { backups, transfers, snapshots } = await rig.lab.leftovers();

@@ -1,6 +1,7 @@
 import { createSecretKey, hkdfSync, randomBytes, scrypt } from "node:crypto";
 import { z } from "zod";
 
+import { EncryptionKeyError } from "../errors/errors.ts";
 import type { SealingKey } from "./aes-gcm.ts";
 import { KEY_BYTES } from "./repository-key.ts";
 import type { RepositorySecret, SecretKind } from "./repository-secret.ts";
@@ -41,7 +42,10 @@ export function newDerivation(kind: SecretKind, cost: ScryptCost): KeyDerivation
   return kind === "passphrase" ? { name: "scrypt", salt: fresh, ...cost } : { name: "hkdf", salt: fresh };
 }
 
-/** The key that wraps the master key. A passphrase is made expensive to guess; a key file needs no such thing. */
+/**
+ * The key that wraps the master key. A passphrase is made expensive to guess; a key file needs no such thing.
+ * @throws EncryptionKeyError when there is no memory for that.
+ */
 export async function wrappingKey(secret: RepositorySecret, derivation: KeyDerivation): Promise<SealingKey> {
   const from = Buffer.from(derivation.salt, "base64");
   const bytes =
@@ -61,8 +65,18 @@ function stretch(passphrase: Uint8Array, from: Uint8Array, cost: ScryptCost): Pr
   const maxmem = 2 * memoryBytes(cost) + 128 * r * p;
   return new Promise((resolve, reject) => {
     scrypt(passphrase, from, KEY_BYTES, { N, r, p, maxmem }, (error, bytes) =>
-      error === null ? resolve(bytes) : reject(error),
+      error === null ? resolve(bytes) : reject(noMemory(cost, error)),
     );
+  });
+}
+
+/** The parameters were checked before, so nothing else can fail. */
+function noMemory(cost: ScryptCost, cause: unknown): EncryptionKeyError {
+  const mebibytes = Math.ceil(memoryBytes(cost) / 2 ** 20);
+  return new EncryptionKeyError("there is not enough memory to try the passphrase", {
+    cause,
+    context: { mebibytes },
+    hint: `It takes ${mebibytes} MiB for a moment. A key file takes none: add one elsewhere with \`ovault key add --key-file\`.`,
   });
 }
 

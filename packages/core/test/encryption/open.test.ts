@@ -1,5 +1,7 @@
+import { execFile } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { inspect } from "node:util";
+import { fileURLToPath } from "node:url";
+import { inspect, promisify } from "node:util";
 
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
@@ -79,6 +81,12 @@ describe("opening an encrypted repository", () => {
       }),
       { numRuns: 100 },
     );
+  });
+
+  test("with a passphrase says when there is no memory for it", async () => {
+    const program = fileURLToPath(new URL("../support/short-of-memory.ts", import.meta.url));
+    const { stdout } = await promisify(execFile)(process.execPath, [program]);
+    expect(JSON.parse(stdout)).toMatchObject({ code: "E_KEY", hint: expect.stringContaining("128 MiB") });
   });
 
   test("says what is lost when every key is gone", async () => {
