@@ -36,7 +36,11 @@ export function arbitraryListing(
     codec: fc.nat(255),
   });
   return fc
-    .record({ name, kind: fc.constantFrom("data", "pages"), chunks: fc.array(entry, { minLength: 1, maxLength }) })
+    .record({
+      name,
+      kind: fc.constantFrom("data", "pages"),
+      chunks: fc.array(entry, { minLength: 1, maxLength, size: "max" }),
+    })
     .map(({ name: chosen, kind, chunks }) => {
       const entries: PackEntry[] = [];
       let dataEnd = HEADER_BYTES;
