@@ -1,14 +1,19 @@
 import type { RecoveryPoint } from "../contract/recovery-point.ts";
 import { UsageError } from "../errors/errors.ts";
 import { sameId } from "../repository/digest.ts";
+import type { LeaseHolder } from "../repository/lease-folder.ts";
 import type { Repository } from "../repository/repository.ts";
+import { runFailure } from "../runs/cancellation.ts";
 import { DEFAULT_LANES } from "../runs/default-lanes.ts";
+import { newRunId } from "../runs/run-id.ts";
 import { compareText } from "../util/compare-text.ts";
+import { processIdentity } from "../util/process-identity.ts";
 import { adoptPacks } from "./adopt-packs.ts";
 import { type CopyTotals, NOTHING_COPIED } from "./copy-disk.ts";
 import { copyPoint } from "./copy-point.ts";
 import { estimateCopy } from "./estimate-copy.ts";
 import type { CopiedPoint } from "./point-copy.ts";
+import { SourceReading } from "./source-reading.ts";
 
 export interface CopyPointsOptions {
   readonly from: Repository;
@@ -39,24 +44,58 @@ export interface CopyResult extends CopyTotals {
  * @throws UsageError when the two cannot be copied between.
  */
 export async function copyPoints(options: CopyPointsOptions): Promise<readonly CopyResult[]> {
-  const { from, to, points, dryRun = false, ifBusy = "refuse", lanes = DEFAULT_LANES, signal } = options;
+  const { from, to, points, signal } = options;
   assertCopyable(from, to);
-  const sameIds = await nameAlike(from, to);
-  const prepare = once(() => adoptPacks(to, signal));
+  const run: CopyRun = {
+    ...options,
+    sameIds: await nameAlike(from, to),
+    holder: { runId: newRunId(), ...processIdentity() },
+    prepare: once(() => adoptPacks(to, signal)),
+  };
   const results: CopyResult[] = [];
+  for (const ofOne of byVirtualMachine(points)) results.push(...(await copyVirtualMachine(run, ofOne)));
+  return results;
+}
+
+interface CopyRun extends CopyPointsOptions {
+  readonly sameIds: boolean;
+  readonly holder: LeaseHolder;
+  readonly prepare: () => Promise<void>;
+}
+
+/** The points of each virtual machine, the oldest first. */
+function byVirtualMachine(points: readonly RecoveryPoint[]): Iterable<readonly RecoveryPoint[]> {
+  const byVm = new Map<string, RecoveryPoint[]>();
   for (const point of points.toSorted((a, b) => compareText(a.takenAt, b.takenAt) || compareText(a.id, b.id))) {
-    signal.throwIfAborted();
-    options.onStart?.(point);
-    const onProgress = (totals: CopyTotals): void => options.onProgress?.(point, totals);
-    try {
-      const copied = dryRun
-        ? await estimateCopy({ from, to, sameIds, point, signal })
-        : await copyPoint({ from, to, sameIds, point, ifBusy, lanes, prepare, onProgress, signal });
-      results.push({ point, ...copied, error: undefined });
-    } catch (error) {
-      if (signal.aborted) throw error;
-      results.push({ point, outcome: "failed", ...NOTHING_COPIED, error });
+    const ofOne = byVm.get(point.vm.id) ?? [];
+    ofOne.push(point);
+    byVm.set(point.vm.id, ofOne);
+  }
+  return byVm.values();
+}
+
+async function copyVirtualMachine(run: CopyRun, points: readonly RecoveryPoint[]): Promise<readonly CopyResult[]> {
+  const { from, to, dryRun = false, ifBusy = "refuse", lanes = DEFAULT_LANES, signal } = run;
+  const results: CopyResult[] = [];
+  let reading: SourceReading | undefined;
+  try {
+    for (const point of points) {
+      run.onStart?.(point);
+      const onProgress = (totals: CopyTotals): void => run.onProgress?.(point, totals);
+      try {
+        if (!dryRun) reading ??= await SourceReading.begin(from, { ...run, vm: point.vm });
+        await reading?.next(signal);
+        const copied = dryRun
+          ? await estimateCopy({ ...run, point })
+          : await copyPoint({ ...run, to, point, ifBusy, lanes, onProgress });
+        results.push({ point, ...copied, error: undefined });
+      } catch (error) {
+        if (signal.aborted) throw runFailure(error, signal);
+        results.push({ point, outcome: "failed", ...NOTHING_COPIED, error });
+      }
     }
+  } finally {
+    await reading?.end();
   }
   return results;
 }

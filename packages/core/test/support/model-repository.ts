@@ -134,6 +134,16 @@ export function harm({ objects }: MemoryStore, { which, kind, at, bit }: Harm): 
   return key;
 }
 
+/** Two points of one small disk, with what other commands leave beside them. */
+export async function twoPoints(options: { readonly encrypted?: boolean } = {}): Promise<ModelRepository> {
+  const model = await ModelRepository.create(options);
+  const disk = narrowDisk();
+  const base = await model.take([disk]);
+  await model.take([applyChanges(disk, { changes: [{ at: 0.3, length: 1500, seed: 30 }], grownBy: 0 })], base);
+  await model.addRecords();
+  return model;
+}
+
 /** Three points of two disks, the second one so wide and sparse that its block map has several leaves. */
 export async function threePoints(options: { readonly encrypted?: boolean } = {}): Promise<ModelRepository> {
   const model = await ModelRepository.create(options);

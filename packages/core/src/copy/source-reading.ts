@@ -1,0 +1,57 @@
+import type { VirtualMachine } from "../contract/virtual-machine.ts";
+import { hasCode } from "../errors/ovault-error.ts";
+import { acquireLease, type Lease } from "../repository/lease.ts";
+import type { LeaseHolder } from "../repository/lease-folder.ts";
+import type { Repository } from "../repository/repository.ts";
+import { COPY_LEASE_TTL_MS } from "./copy-point.ts";
+
+export interface SourceReadingOptions {
+  readonly to: Repository;
+  readonly vm: VirtualMachine;
+  readonly holder: LeaseHolder;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Tells a prune at the source that points of one virtual machine are being read. A source that cannot be written to is
+ * read without; then nobody can prune it from here either.
+ */
+export class SourceReading {
+  readonly #from: Repository;
+  readonly #lease: Lease | undefined;
+
+  private constructor(from: Repository, lease: Lease | undefined) {
+    this.#from = from;
+    this.#lease = lease;
+  }
+
+  static async begin(from: Repository, options: SourceReadingOptions): Promise<SourceReading> {
+    const { to, vm, holder, signal } = options;
+    try {
+      const lease = await acquireLease(from.store, {
+        // One for each pair, so that copies to several destinations do not wait for each other.
+        resource: `copy-${to.settings.id}-${from.protection.folderOf(vm.id)}`,
+        title: `the copy of virtual machine ${vm.name} to another repository`,
+        holder,
+        ttlMs: COPY_LEASE_TTL_MS,
+        // Of two copies the lease at the destination chooses one; here they only follow each other.
+        ifBusy: "wait",
+        signal,
+      });
+      return new SourceReading(from, lease);
+    } catch (error) {
+      if (!hasCode(error, "E_STORE_READ_ONLY") && !hasCode(error, "E_STORE_PERMISSION")) throw error;
+      return new SourceReading(from, undefined);
+    }
+  }
+
+  /** Before each point: nothing that was read before is needed any more. */
+  async next(signal: AbortSignal): Promise<void> {
+    if (this.#lease === undefined) await this.#from.refresh(signal);
+    else await this.#from.announce(this.#lease, signal);
+  }
+
+  async end(): Promise<void> {
+    await this.#lease?.release();
+  }
+}

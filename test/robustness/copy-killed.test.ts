@@ -1,0 +1,58 @@
+import { join } from "node:path";
+
+import { expect, test } from "vitest";
+
+import { copyPoints, type Repository } from "@ovault/core";
+
+import { ModelRepository, twoPoints } from "../../packages/core/test/support/model-repository.ts";
+import { never } from "../../packages/core/test/support/take-point.ts";
+import { countSteps, forEachKill, killAt } from "../support/killed-child.ts";
+import { layDown, pickUp, quickDirectory } from "../support/objects-on-disk.ts";
+
+const KILLS = 60;
+
+/** Chunks that lie in more than one pack. */
+function storedTwice({ index }: Repository): number {
+  const places = new Map<number, number>();
+  index.forEachPlace((entry) => void places.set(entry, (places.get(entry) ?? 0) + 1));
+  return [...places.values()].filter((count) => count > 1).length;
+}
+
+async function copyAll(source: ModelRepository, target: ModelRepository) {
+  const from = await source.open();
+  const { points } = await from.points.list(never);
+  return await copyPoints({ from, to: await target.open(), points, signal: never });
+}
+
+test(
+  `kill -9 at ${KILLS} steps of a copy leaves whole points only, and a second one uses what was stored`,
+  { timeout: 240_000 },
+  async () => {
+    const directory = await quickDirectory();
+    const source = await twoPoints();
+    const all = await source.restorable();
+    const target = await ModelRepository.create();
+    await layDown(target.store, join(directory, "target-of-unharmed"));
+    const doomed = (name: string) => ({
+      program: "maintain-repository.ts",
+      args: ["copy", join(directory, `source-of-${name}`), join(directory, `target-of-${name}`)],
+      directory,
+    });
+    await layDown(source.store, join(directory, "source-of-unharmed"));
+    const steps = await countSteps(doomed("unharmed"));
+    await forEachKill({ steps, kills: KILLS }, async (kill, step) => {
+      await layDown(source.store, join(directory, `source-of-${kill}`));
+      await layDown(target.store, join(directory, `target-of-${kill}`));
+      await killAt(doomed(String(kill)), step);
+      const [left, right] = [source.clone(), source.clone()];
+      await pickUp(left.store, join(directory, `source-of-${kill}`));
+      await pickUp(right.store, join(directory, `target-of-${kill}`));
+      const { points } = await (await right.open()).points.list(never);
+      expect((await right.restorable()).size).toBe(points.length);
+      expect((await copyAll(left, right)).map(({ error }) => error)).toEqual([undefined, undefined]);
+      expect(await right.restorable()).toEqual(all);
+      expect(await left.restorable()).toEqual(all);
+      expect(storedTwice(await right.open())).toBe(0);
+    });
+  },
+);

@@ -1,0 +1,58 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+import { tally } from "@ovault/testkit";
+
+const LANES = 2;
+const STEPS = fileURLToPath(new URL("run-steps.ts", import.meta.url));
+
+/** A program beside this file, in a process of its own that kills itself at a step of run-steps.ts. */
+export interface DoomedProgram {
+  readonly program: string;
+  readonly args: readonly string[];
+  /** For what all of them share. */
+  readonly directory: string;
+}
+
+/** Lets the program run unharmed, and answers how many steps it has. */
+export async function countSteps(doomed: DoomedProgram): Promise<number> {
+  const stepsFile = join(doomed.directory, "steps");
+  const { code } = await run(doomed, { OVAULT_STEPS_FILE: stepsFile });
+  if (code !== 0) throw new Error(`${doomed.program} ended with ${code}`);
+  return (await readFile(stepsFile, "utf8")).trim().split("\n").length;
+}
+
+/** `kill -9` at this step, from 1. */
+export async function killAt(doomed: DoomedProgram, step: number): Promise<void> {
+  const { code, signal } = await run(doomed, { OVAULT_STEP: String(step), OVAULT_STEP_SIGNAL: "SIGKILL" });
+  if (signal !== "SIGKILL") throw new Error(`${doomed.program} ended with ${code} before step ${step}`);
+  tally("kills");
+}
+
+/** Does something for each of so many kills, two at a time, with steps that are spread evenly over all there are. */
+export async function forEachKill(
+  { steps, kills }: { readonly steps: number; readonly kills: number },
+  work: (kill: number, step: number) => Promise<void>,
+): Promise<void> {
+  const lane = async (first: number): Promise<void> => {
+    for (let kill = first; kill < kills; kill += LANES) await work(kill, 1 + Math.floor((kill * steps) / kills));
+  };
+  await Promise.all(Array.from({ length: LANES }, (_, number) => lane(number)));
+}
+
+async function run(
+  { program, args, directory }: DoomedProgram,
+  env: Readonly<Record<string, string>>,
+): Promise<{ readonly code: number | null; readonly signal: NodeJS.Signals | null }> {
+  const file = fileURLToPath(new URL(program, import.meta.url));
+  const child = spawn(process.execPath, ["--import", STEPS, file, ...args], {
+    // Most of the time of a short program is its compilation.
+    env: { ...process.env, NODE_COMPILE_CACHE: join(directory, "compiled"), ...env },
+    stdio: ["ignore", "inherit", "inherit"],
+  });
+  const [code, signal]: [number | null, NodeJS.Signals | null] = await once(child, "close").then(([c, s]) => [c, s]);
+  return { code, signal };
+}
