@@ -166,7 +166,7 @@ describe.each(Object.entries(attacks))("%s", (_, attack) => {
   });
 });
 
-/** Says of every object that it is huge, and never gives one that was asked for whole. */
+/** Says of some objects that they are huge, and never gives one of them whole. */
 class HugeStore extends InterceptedStore {
   readonly #huge: RegExp;
 
@@ -176,7 +176,11 @@ class HugeStore extends InterceptedStore {
   }
 
   override async *list(...args: Parameters<MemoryStore["list"]>): AsyncGenerator<ObjectInfo> {
-    for await (const info of super.list(...args)) yield this.#huge.test(info.key) ? { ...info, bytes: 2 ** 40 } : info;
+    for await (const info of super.list(...args)) yield this.#claimed(info);
+  }
+
+  override async stat(...args: Parameters<MemoryStore["stat"]>): Promise<ObjectInfo> {
+    return this.#claimed(await super.stat(...args));
   }
 
   override get(key: string, options: GetOptions): Promise<Uint8Array> {
@@ -186,6 +190,10 @@ class HugeStore extends InterceptedStore {
 
   protected override intercept<T>(_: StoreCall, work: () => Promise<T>): Promise<T> {
     return work();
+  }
+
+  #claimed(info: ObjectInfo): ObjectInfo {
+    return this.#huge.test(info.key) ? { ...info, bytes: 2 ** 40 } : info;
   }
 }
 
