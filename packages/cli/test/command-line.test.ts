@@ -53,6 +53,7 @@ describe("the command line", () => {
     [["copy", "p1"], /required option '--to/],
     [["copy", "--to", "nas"], /say which points/],
     [["copy", "p1", "--all", "--to", "nas"], /say which points/],
+    [["copy", "p1", "--newer", "--to", "nas"], /--newer is for --vm and --all/],
     [["forget"], /nothing says which points to forget/],
     [["forget", "p1", "--keep-last", "1"], /choose one/],
     [["forget", "p1", "--vm", "web01"], /--vm and --time-zone are for rules/],

@@ -164,3 +164,24 @@ test("a repair of a whole repository says so, and a dry run of it changes nothin
   await writeFile(join(directory, "nas", "notes.txt"), "mine");
   expect(await text("repair")).toMatch(/none has lost data[^]*not of ovault[^]*notes\.txt/);
 });
+
+test("what was forgotten at the destination stays so, and only newer points follow when that is asked for", async () => {
+  await ovault("copy", "--all", "--to", "offsite");
+  const other = await takePoint(await openNas(), [sourceOf({ ...disk, bytes: disk.bytes.map((byte) => byte ^ 7) })]);
+  await ovault("copy", other.id, "--to", "offsite");
+  await ovault("forget", point.id, "--from", "offsite");
+  expect(await ovault("copy", "--all", "--to", "offsite")).toMatchObject({
+    exitCode: 0,
+    data: [{ point: other.id, outcome: "present" }],
+  });
+  expect(await ovault("copy", point.id, "--to", "offsite")).toMatchObject({
+    exitCode: 2,
+    data: [{ outcome: "failed", error: { code: "E_USAGE" } }],
+  });
+  expect(await ovault("copy", "--all", "--newer", "--to", "offsite")).toMatchObject({ exitCode: 0, data: [] });
+  const newest = await takePoint(await openNas(), [sourceOf(disk)]);
+  expect(await ovault("copy", "--vm", "vm-1", "--newer", "--to", "offsite")).toMatchObject({
+    exitCode: 0,
+    data: [{ point: newest.id, outcome: "copied", readBytes: 0 }],
+  });
+});

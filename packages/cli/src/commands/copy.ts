@@ -1,18 +1,11 @@
-import {
-  copyPoints,
-  type CopyResult,
-  NotFoundError,
-  type RecoveryPoint,
-  type Repository,
-  UsageError,
-} from "@ovault/core";
+import { copyPoints, type CopyResult, plural, UsageError } from "@ovault/core";
 
 import { collect, examples, type CommandContext, type Define } from "../command.ts";
 import { exitCodeOf } from "../exit-code-of.ts";
 import { EXIT, type ExitCode } from "../exit.ts";
 import { Installation } from "../installation.ts";
 import { formatBytes } from "../output/format.ts";
-import { findPoint, pointsOf } from "../select/find-point.ts";
+import { selectToCopy } from "../select/select-to-copy.ts";
 import { copyData, copyView } from "./copy-view.ts";
 
 interface CopyCommandOptions {
@@ -20,6 +13,7 @@ interface CopyCommandOptions {
   readonly from?: string;
   readonly vm?: readonly string[];
   readonly all?: boolean;
+  readonly newer?: boolean;
   readonly wait?: boolean;
   readonly dryRun?: boolean;
 }
@@ -31,14 +25,15 @@ export const define: Define = (command, invoke) => {
     .option("--from <destination>", "destination that holds the points")
     .option("--vm <vm>", "all points of this virtual machine: name or id; repeatable", collect)
     .option("--all", "all points")
+    .option("--newer", "of these only points that are newer than what the destination has of the machine")
     .option("--wait", "when another run holds a virtual machine at the destination, wait for it instead of refusing")
     .option("--dry-run", "show what would be copied and change nothing")
     .addHelpText(
       "after",
       examples(
         ["ovault copy web01@latest --to offsite", "one point"],
-        ["ovault copy --vm web01 --vm db01 --to offsite", "all their points that are not there yet"],
-        ["ovault copy --all --to offsite --dry-run", "what would be read"],
+        ["ovault copy --all --newer --to offsite", "every night, after the backups"],
+        ["ovault copy --vm web01 --vm db01 --to offsite --dry-run", "what would be read"],
       ),
     )
     .action((names: readonly string[], options: CopyCommandOptions) =>
@@ -54,15 +49,16 @@ export const define: Define = (command, invoke) => {
 export async function copy(
   context: CommandContext,
   names: readonly string[],
-  { to: toName, from: fromName, vm: vms = [], all = false, wait = false, dryRun = false }: CopyCommandOptions,
+  options: CopyCommandOptions,
 ): Promise<readonly CopyResult[]> {
-  assertOneWay(names, vms, all);
+  const { to: toName, from: fromName, vm: vms = [], newer = false, wait = false, dryRun = false } = options;
+  assertOneWay(names, options);
   await using installation = await Installation.open(context);
   const from = await installation.repository(fromName);
   const to = await installation.repository(toName);
   const { signal, terminal } = context;
-  const points = await selectPoints(from, { names, vms, signal });
-  if (points.length === 0) throw new NotFoundError("the source holds no recovery points");
+  const { points, forgotten } = await selectToCopy({ from, to }, { names, vms, newer }, signal);
+  if (forgotten > 0) terminal.note(`${plural(forgotten, "point")} left out: forgotten at the destination`);
   let current = "";
   const showBytes = terminal.showCount((bytes) => `${current}: ${formatBytes(bytes)} done`);
   return await copyPoints({
@@ -79,28 +75,12 @@ export async function copy(
   });
 }
 
-function assertOneWay(names: readonly string[], vms: readonly string[], all: boolean): void {
-  const ways = [names.length > 0, vms.length > 0, all].filter(Boolean).length;
-  if (ways === 1) return;
-  throw new UsageError("say which points to copy", { hint: "Name points, or give --vm VM, or --all: one of them." });
-}
-
-async function selectPoints(
-  repository: Repository,
-  {
-    names,
-    vms,
-    signal,
-  }: { readonly names: readonly string[]; readonly vms: readonly string[]; readonly signal: AbortSignal },
-): Promise<readonly RecoveryPoint[]> {
-  const chosen = new Map<string, RecoveryPoint>();
-  for (const name of names) {
-    const point = await findPoint(repository, name, signal);
-    chosen.set(point.id, point);
+function assertOneWay(names: readonly string[], { vm = [], all = false, newer = false }: CopyCommandOptions): void {
+  const ways = [names.length > 0, vm.length > 0, all].filter(Boolean).length;
+  if (ways !== 1) {
+    throw new UsageError("say which points to copy", { hint: "Name points, or give --vm VM, or --all: one of them." });
   }
-  if (names.length > 0) return [...chosen.values()];
-  const { points } = await repository.points.list(signal);
-  return vms.length === 0 ? points : [...new Set(vms.flatMap((vm) => pointsOf(points, vm)))];
+  if (newer && names.length > 0) throw new UsageError("--newer is for --vm and --all, not for points that are named");
 }
 
 function exitCodeOfResults(results: readonly CopyResult[]): ExitCode {
