@@ -17,7 +17,7 @@ import { ChunkWriter } from "./chunk-writer.ts";
 import type { ChunkId } from "./digest.ts";
 import { copyOf } from "../util/copy-of.ts";
 import { condemnedPacks, readCondemned, type CondemnedListing } from "./condemned-packs.ts";
-import { markDamage, readDamage, type KnownDamage } from "./damage-records.ts";
+import { type BadPlaces, markDamage, readDamage, type KnownDamage } from "./damage-records.ts";
 import type { IndexCache } from "./index-cache.ts";
 import type { KnownIndex } from "./index-cache-format.ts";
 import { indexUnlistedPacks, loadIndex } from "./load-index.ts";
@@ -83,8 +83,7 @@ export class Repository {
   readonly points: RecoveryPoints;
   readonly chunks: ChunkReader;
   readonly index: ChunkIndex;
-  /** Places that did not hold their chunk when this process read them: ids in hex, by pack. */
-  readonly badReads = new Map<string, Set<string>>();
+  readonly #badReads = new Map<string, Set<string>>();
   readonly #loaded: LoadedIndex;
   readonly #indexCache: IndexCache | undefined;
   readonly #damagedKeys: readonly DamagedObject[];
@@ -172,6 +171,11 @@ export class Repository {
     return [...this.#damagedKeys, ...this.#loaded.damaged.values(), ...this.#damagedPacks, ...documents];
   }
 
+  /** Places that did not hold their chunk when this process read them. */
+  get badReads(): BadPlaces {
+    return this.#badReads;
+  }
+
   /** True when chunks are known to be lost, as of the last refresh: a point may not be what it was. */
   get hasLostChunks(): boolean {
     return this.#hasLostChunks;
@@ -245,8 +249,8 @@ export class Repository {
 
   #noteBadPlace(id: ChunkId, pack: string): void {
     this.index.markBad(id, pack);
-    const chunks = this.badReads.get(pack) ?? new Set();
-    this.badReads.set(pack, chunks.add(toHex(id)));
+    const chunks = this.#badReads.get(pack) ?? new Set();
+    this.#badReads.set(pack, chunks.add(toHex(id)));
   }
 
   /** Looks into every missing pack once, so that a repository with many lost chunks is not listed for each. */

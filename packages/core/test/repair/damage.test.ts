@@ -12,6 +12,7 @@ import {
   processIdentity,
   type RecoveryPoint,
   repairRepository,
+  verifySample,
 } from "@ovault/core";
 import { applyChanges, MemoryStore, type ModelDisk, ModelPlatform, ModelStrategy, sourceOf } from "@ovault/testkit";
 
@@ -134,16 +135,13 @@ describe("a base that has lost data", () => {
     expect(await restoredBytes(await reopen(store), third)).toEqual(changed.bytes);
   });
 
-  test("is a base again once it has everything back", async () => {
-    await backUp();
+  test("is not built on either when nobody but a verification has seen it", async () => {
+    const first = await backUp();
     for (const key of packsOf(store, 1)) store.objects.delete(key);
-    await repairRepository(await reopen(store), { signal: never });
-    await takePoint(await reopen(store), [sourceOf(image)], {});
-    const [forget] = (await (await reopen(store)).points.list(never)).points.filter(
-      ({ strategy }) => strategy === "model",
-    );
-    expect(forget).toBeDefined();
-    expect(await markedIds(store)).toEqual([]);
+    await verifySample(await reopen(store), { share: 1, signal: never });
+    const second = await backUp();
+    expect(second.disks).toMatchObject([{ mode: "full", reason: `the last point, ${first.id}, has lost data` }]);
+    expect(await restoredBytes(await reopen(store), second)).toEqual(image.bytes);
   });
 });
 
