@@ -1,7 +1,8 @@
+import type { ObjectStore } from "../contract/object-store.ts";
 import type { RecoveryPoint } from "../contract/recovery-point.ts";
 import { IntegrityError } from "../errors/errors.ts";
 import { ChunkSet } from "../repository/chunk-set.ts";
-import { readCondemned } from "../repository/condemned-packs.ts";
+import { deleteCondemned, readCondemned } from "../repository/condemned-packs.ts";
 import { readDamage } from "../repository/damage-records.ts";
 import { acquireLease } from "../repository/lease.ts";
 import type { DamagedObject } from "../repository/loaded-index.ts";
@@ -63,6 +64,14 @@ export async function repairRepository(repository: Repository, options: RepairOp
     throw runFailure(error, signal);
   } finally {
     await lease.release();
+  }
+}
+
+/** A list of what prune is about to delete, and its verdict, are nothing without each other. */
+async function removeHalves(store: ObjectStore, things: readonly DamagedThing[], signal: AbortSignal): Promise<void> {
+  for (const { name, removed } of things) {
+    const [, half] = /^(?:condemned|verdicts)\/([0-9a-f]{32})$/.exec(name) ?? [];
+    if (removed && half !== undefined) await deleteCondemned(store, half, signal);
   }
 }
 
@@ -133,6 +142,7 @@ class Repair {
     const condemned = await readCondemned(store, signal);
     const [damage, checks] = [await readDamage(store, signal), await PackChecks.read(store, signal)];
     const things = await this.#removeDamaged([...condemned.damaged, ...damage.damaged, ...checks.damaged]);
+    if (!this.#dryRun) await removeHalves(store, things, signal);
     await this.#repository.refresh(signal);
     return things;
   }
@@ -152,7 +162,7 @@ class Repair {
     const things = await this.#removeDamaged(index.damaged);
     await repository.refresh(this.#signal);
     if (this.#dryRun) await repository.completeIndex(this.#signal);
-    const packsDamaged = unclear.map(({ error }) => messageOf(error));
+    const packsDamaged = unclear.map(({ error }) => messageOf(error)).toSorted();
     return { index, repaired: { index: things, packsListed: count, packs: packsDamaged } };
   }
 

@@ -32,14 +32,15 @@ export function decodeDocument(type: string, version: number, bytes: Uint8Array,
   }
   const body = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).subarray(match[0].length);
   const found = Number(match[2]);
+  // First of all: a flipped bit may make a newer version of any.
+  if (proofOf(type, found, body) !== match[3]) {
+    throw new IntegrityError(`${key} is damaged: its content does not match its digest`, { context: { key } });
+  }
   if (found > version) {
     throw new RepositoryVersionError(`${key} has format ${found}; this release reads up to ${version}`, {
       context: { key, found, version },
       hint: "Update ovault on this machine.",
     });
-  }
-  if (proofOf(type, found, body) !== match[3]) {
-    throw new IntegrityError(`${key} is damaged: its content does not match its digest`, { context: { key } });
   }
   try {
     return JSON.parse(body.toString("utf8")) as unknown;

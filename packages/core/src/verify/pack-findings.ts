@@ -2,6 +2,7 @@ import type { ChunkId } from "../repository/digest.ts";
 import { packKey } from "../repository/layout.ts";
 import type { Repository } from "../repository/repository.ts";
 import { plural } from "../util/plural.ts";
+import { compareText } from "../util/compare-text.ts";
 import { toHex } from "../util/hex.ts";
 import { type Damage, objectDamage } from "./damage.ts";
 import { missedPacks } from "./missed-packs.ts";
@@ -12,7 +13,12 @@ export class PackFindings {
   readonly examined = new Set<string>();
   /** Places that do not hold the chunk they should: ids in hex, by pack. */
   readonly bad = new Map<string, Set<string>>();
-  readonly damage: Damage[] = [];
+  readonly #damage: Damage[] = [];
+
+  /** In the order of what it says: packs are looked at in any order. */
+  get damage(): readonly Damage[] {
+    return this.#damage.toSorted((a, b) => compareText(a.reason, b.reason));
+  }
 
   addBad(pack: string, id: ChunkId): void {
     this.#add(pack, toHex(id));
@@ -35,7 +41,7 @@ export class PackFindings {
   }
 
   addDamage(reason: string): void {
-    this.damage.push(objectDamage(reason));
+    this.#damage.push(objectDamage(reason));
   }
 
   #add(pack: string, chunk: string): void {
