@@ -78,8 +78,8 @@ export class PointCopy {
   async #copyWith(
     reference: Reference | undefined,
   ): Promise<{ readonly disks: readonly DiskRecord[]; readonly totals: CopyTotals }> {
-    const { to, point, signal } = this.#options;
-    const writer = to.writer(signal);
+    const { to, point, lease, signal } = this.#options;
+    const writer = to.writer(signal, [], lease.runId);
     const disks: DiskRecord[] = [];
     let totals = NOTHING_COPIED;
     try {

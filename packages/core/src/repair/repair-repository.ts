@@ -6,6 +6,7 @@ import { deleteCondemned, readCondemned } from "../repository/condemned-packs.ts
 import { readDamage } from "../repository/damage-records.ts";
 import { acquireLease } from "../repository/lease.ts";
 import type { DamagedObject } from "../repository/loaded-index.ts";
+import { MAINTENANCE_LEASE } from "../repository/maintenance-lease.ts";
 import type { Repository } from "../repository/repository.ts";
 import { runFailure } from "../runs/cancellation.ts";
 import { newRunId } from "../runs/run-id.ts";
@@ -28,8 +29,6 @@ import { type IndexSurvey, listPacksAnew, surveyIndex } from "./repair-index.ts"
 import type { DamagedThing, PointLosses, RepairOptions, RepairReport } from "./repair-report.ts";
 import { type StoreSurvey, surveyStore } from "./survey-store.ts";
 
-/** Held by whoever changes a repository as a whole. */
-const MAINTENANCE = "maintenance";
 const LEASE_TTL_MS = 120_000;
 
 /**
@@ -43,15 +42,14 @@ export async function repairRepository(repository: Repository, options: RepairOp
   // First of all: the lease that is to be taken may be one of them.
   const leases = await repairLeases(repository, options);
   if (dryRun) return await new Repair(repository, options).run(leases);
-  const own = leases.find(({ name, removed }) => name === MAINTENANCE && !removed);
+  const own = leases.find(({ name, removed }) => name === MAINTENANCE_LEASE.resource && !removed);
   if (own !== undefined) {
     throw new IntegrityError(`${own.reason}; until then nobody can repair or prune`, {
       hint: "Make sure that no run is at work on any node, then let the repair free damaged leases.",
     });
   }
   const lease = await acquireLease(repository.store, {
-    resource: MAINTENANCE,
-    title: "the maintenance of the repository",
+    ...MAINTENANCE_LEASE,
     holder: { runId: newRunId(), ...processIdentity() },
     ttlMs: LEASE_TTL_MS,
     ifBusy,

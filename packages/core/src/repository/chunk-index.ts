@@ -141,8 +141,11 @@ export class ChunkIndex {
     for (const record of this.#recordsIn(id, packName)) this.#bad.delete(record);
   }
 
-  /** Calls `visit` for every place of every chunk that is not gone. Numbers only: there may be many millions. */
-  forEachPlace(visit: (entry: number, pack: number, storedBytes: number) => void): void {
+  /**
+   * Calls `visit` for every place of every chunk that is not gone, with whether it is known to be bad. Numbers only: there
+   * may be many millions.
+   */
+  forEachPlace(visit: (entry: number, pack: number, storedBytes: number, isBad: boolean) => void): void {
     for (let record = 0; record < this.#size; record += 1) {
       const segment = this.#segmentOf(record);
       const word = wordOf(record);
@@ -150,7 +153,7 @@ export class ChunkIndex {
       const pack = packWord & PACK_MASK;
       if (this.packs.isGone(pack)) continue;
       const entry = packWord === pack ? record : this.#firstOf(segment.subarray(word, word + ID_WORDS));
-      visit(entry, pack, segment[word + STORED_BYTES] ?? 0);
+      visit(entry, pack, segment[word + STORED_BYTES] ?? 0, this.#bad.has(record));
     }
   }
 

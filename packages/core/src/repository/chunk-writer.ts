@@ -7,9 +7,11 @@ import type { ChunkIndex } from "./chunk-index.ts";
 import type { ChunkId } from "./digest.ts";
 import type { PackListing } from "./index-format.ts";
 import { IndexWriter } from "./index-writer.ts";
+import { newPackName } from "./layout.ts";
 import type { LoadedIndex } from "./loaded-index.ts";
 import type { PackKind } from "./pack-format.ts";
 import { PackPresence } from "./pack-presence.ts";
+import type { PackEntry } from "./pack-entries.ts";
 import { PackWriter } from "./pack-writer.ts";
 import type { Protection } from "./protection.ts";
 
@@ -23,6 +25,8 @@ export interface ChunkWriterOptions {
   readonly packBytes: number;
   /** Kinds of which no chunk counts as known: they are stored again. For a run that met damage. */
   readonly anew: readonly PackKind[];
+  /** Of the run that writes: the names of its packs tell it. */
+  readonly runId: string;
   /** Asked for every pack that is put: until when the store shall hold it. */
   readonly retainUntil: () => Date | undefined;
   readonly signal: AbortSignal;
@@ -51,6 +55,7 @@ export class ChunkWriter {
         store: options.store,
         protection: options.protection,
         retainUntil: options.retainUntil,
+        newName: () => newPackName(options.runId),
         kind,
         targetBytes: options.packBytes,
         maxPuts: MAX_PUTS,
@@ -97,6 +102,21 @@ export class ChunkWriter {
     const encoded = await codec.encode(plain);
     const chunk = { id, plainBytes: plain.byteLength, codec: encoded === undefined ? 0 : codec.id };
     return await this.#packs[kind].append(chunk, encoded ?? copyOf(plain));
+  }
+
+  /**
+   * Stores a chunk that was proved, as it was encoded before, whether it is known or not. Resolves to the bytes added, 0
+   * when this writer has taken it already.
+   */
+  async storeAgain(
+    kind: PackKind,
+    { id, plainBytes, codec }: Pick<PackEntry, "id" | "plainBytes" | "codec">,
+    encoded: Uint8Array,
+  ): Promise<number> {
+    const name = toHex(id);
+    if (this.#taken.has(name)) return 0;
+    this.#taken.add(name);
+    return await this.#packs[kind].append({ id, plainBytes, codec }, encoded);
   }
 
   /** Everything stored so far is durable and listed in an index object when this resolves. */

@@ -4,7 +4,7 @@ import type { ObjectKey, ObjectStore } from "../contract/object-store.ts";
 import { StoreUnavailableError } from "../errors/store-errors.ts";
 import { pullInLanes } from "../pipeline/pull-in-lanes.ts";
 import type { Clock } from "../util/clock.ts";
-import { LeaseFolder, type HeldClaim } from "./lease-folder.ts";
+import { LeaseFolder, type HeldClaim, type LeaseState } from "./lease-folder.ts";
 import { LEASES } from "./layout.ts";
 
 /** A lease that was held when it was looked at, by somebody who may be dead. */
@@ -25,6 +25,8 @@ const LOOKS = 10;
 const PAUSE_MS = 10_000;
 /** Before a listing is taken for old, the lease may only just have changed. */
 const QUICK_LOOKS = 3;
+/** So many beats may have come since a listing that is as old as any is. */
+const LATER_BEATS = 6;
 const LANES = 8;
 
 /** All leases that are held now. @throws IntegrityError when one does not say by whom. */
@@ -62,10 +64,7 @@ async function lookAt(
     if (state.generation === 0) return undefined;
     const claim = await folder.readClaim(state.generation, signal);
     if (claim?.state === "free") return undefined;
-    const beat = state.beat === 0 ? { acknowledged: [] } : await folder.readBeat(state, signal);
-    if (claim !== undefined && beat !== undefined) {
-      return { resource, claim, acknowledged: new Set(beat.acknowledged) };
-    }
+    if (claim !== undefined) return { resource, claim, acknowledged: await acknowledgedIn(folder, state, signal) };
     // What the listing showed has made way for something newer.
     if (look > QUICK_LOOKS) await clock.sleep(PAUSE_MS, signal);
     state = await folder.look(signal);
@@ -75,4 +74,17 @@ async function lookAt(
     retry: "transient",
     hint: "Is the destination mounted by NFS with long caching of directories? Run it again in a few minutes.",
   });
+}
+
+/** By the beat that the listing shows, or a later one when that has gone. Who gives no sign has acknowledged nothing. */
+async function acknowledgedIn(
+  folder: LeaseFolder,
+  { generation, beat: shown }: LeaseState,
+  signal: AbortSignal,
+): Promise<ReadonlySet<string>> {
+  for (let beat = Math.max(1, shown); beat <= shown + LATER_BEATS; beat += 1) {
+    const found = await folder.readBeat({ generation, beat }, signal);
+    if (found !== undefined) return new Set(found.acknowledged);
+  }
+  return new Set();
 }

@@ -13,6 +13,8 @@ export const POINTS = "points/";
 export const CONDEMNED = "condemned/";
 /** What prune will delete, whatever happens. */
 export const VERDICTS = "verdicts/";
+/** When locks of the store were extended. */
+export const EXTENSIONS = "extensions/";
 /** Who works on what now. */
 export const LEASES = "leases/";
 
@@ -23,9 +25,26 @@ export const LOST = "lost/";
 /** When which packs were read and proved. */
 export const CHECKS = "checks/";
 
-/** 16 random bytes as hex: the name of a pack or index object. */
+/** 16 random bytes as hex: the name of an index object or a record. */
 export function randomName(): string {
   return randomBytes(16).toString("hex");
+}
+
+/** Digits at the end of a pack's name that tell the run. */
+const RUN_DIGITS = 8;
+
+/** The name of a pack, 32 random hex digits; the last are those that the run's id begins with. */
+export function newPackName(runId: string): string {
+  return randomName().slice(0, -RUN_DIGITS) + runDigitsOf(runId);
+}
+
+/** Whether a run may have made this pack. When it did not, that is chance. */
+export function mayBeOf(runId: string, packName: string): boolean {
+  return packName.endsWith(runDigitsOf(runId));
+}
+
+function runDigitsOf(runId: string): string {
+  return runId.replaceAll("-", "").slice(0, RUN_DIGITS);
 }
 
 export function packKey(name: string): ObjectKey {

@@ -103,7 +103,10 @@ export class LeaseFolder {
   }
 
   /** Undefined when it is gone, which means that a later one was made. */
-  async readBeat({ generation, beat: number }: LeaseState, signal: AbortSignal): Promise<Beat | undefined> {
+  async readBeat(
+    { generation, beat: number }: Pick<LeaseState, "generation" | "beat">,
+    signal: AbortSignal,
+  ): Promise<Beat | undefined> {
     return await this.#read(this.#key(generation, number), "beat", beat, signal);
   }
 

@@ -30,6 +30,8 @@ export interface LeaseOptions {
 export interface Lease {
   /** Rises with every holder; never comes twice. */
   readonly generation: number;
+  /** Of the holder. */
+  readonly runId: string;
   /** Aborts with LeaseLostError when another has taken over. */
   readonly signal: AbortSignal;
   /** To be called before a seal. Looks into the store. @throws LeaseLostError when another has taken over. */
@@ -136,6 +138,10 @@ class ClaimedLease implements Lease {
     this.#folder = folder;
     this.#options = options;
     this.#clock = options.clock ?? systemClock;
+  }
+
+  get runId(): string {
+    return this.#options.holder.runId;
   }
 
   get signal(): AbortSignal {

@@ -1,6 +1,6 @@
 import type { ObjectStore } from "../contract/object-store.ts";
 import type { PackListing } from "./index-format.ts";
-import { packKey, randomName } from "./layout.ts";
+import { packKey } from "./layout.ts";
 import { retaining } from "./retaining.ts";
 import { HEADER_BYTES, PackEntries, type PackEntry } from "./pack-entries.ts";
 import { encodeDirectory, encodeHeader, type PackKind } from "./pack-format.ts";
@@ -10,6 +10,8 @@ export interface PackWriterOptions {
   readonly store: ObjectStore;
   readonly protection: Protection;
   readonly retainUntil: () => Date | undefined;
+  /** Names a new pack. */
+  readonly newName: () => string;
   readonly kind: PackKind;
   /** A pack is put when it has reached this many bytes, or a great many chunks. */
   readonly targetBytes: number;
@@ -24,14 +26,15 @@ const MOST_CHUNKS = 16 * 1024;
 
 /** A pack that is being filled. */
 class Draft {
-  readonly name = randomName();
+  readonly name: string;
   readonly seal: PackSeal;
   readonly parts: Promise<Uint8Array>[] = [];
   readonly entries: PackEntry[] = [];
   bytes = HEADER_BYTES;
 
-  constructor(protection: Protection) {
-    this.seal = protection.packSeal(this.name);
+  constructor(name: string, protection: Protection) {
+    this.name = name;
+    this.seal = protection.packSeal(name);
   }
 }
 
@@ -55,7 +58,7 @@ export class PackWriter {
    */
   async append(chunk: Pick<PackEntry, "id" | "plainBytes" | "codec">, encoded: Uint8Array): Promise<number> {
     this.#rethrow();
-    const draft = (this.#draft ??= new Draft(this.#options.protection));
+    const draft = (this.#draft ??= this.#newDraft());
     const offset = draft.bytes;
     const storedBytes = encoded.byteLength + draft.seal.overheadBytes;
     const sealed = draft.seal.seal(offset, encoded);
@@ -79,6 +82,10 @@ export class PackWriter {
   /** Waits until no put is in flight, whatever became of them. */
   async idle(): Promise<void> {
     while (this.#puts.size > 0) await Promise.all(this.#puts);
+  }
+
+  #newDraft(): Draft {
+    return new Draft(this.#options.newName(), this.#options.protection);
   }
 
   #put({ name, seal, parts, entries: listed, bytes: dataEnd }: Draft): void {

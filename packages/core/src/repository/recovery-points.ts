@@ -1,9 +1,11 @@
+import { lastValueFrom } from "rxjs";
 import { z } from "zod";
 
 import type { ObjectInfo, ObjectKey, ObjectStore } from "../contract/object-store.ts";
 import type { RecoveryPoint } from "../contract/recovery-point.ts";
 import { IntegrityError, LeaseLostError, NotFoundError } from "../errors/errors.ts";
 import { hasCode } from "../errors/ovault-error.ts";
+import { pullInLanes } from "../pipeline/pull-in-lanes.ts";
 import { compareText } from "../util/compare-text.ts";
 import { decodeDocument, encodeDocument } from "./document.ts";
 import { isPointKey, pointKey, POINTS } from "./layout.ts";
@@ -18,6 +20,8 @@ const FORGOTTEN_TYPE = "forgotten";
 const VERSION = 1;
 /** What lies beside the manifest of a point that was forgotten. */
 const FORGOTTEN = ".forgotten";
+/** Manifests in flight. */
+const LANES = 8;
 
 /** A manifest, or a mark that it is forgotten, that does not prove itself. The points beside it are not affected. */
 export interface DamagedManifest {
@@ -178,16 +182,21 @@ export class RecoveryPoints {
   async #readAll(manifests: readonly ObjectInfo[], signal: AbortSignal): Promise<PointListing> {
     const points: RecoveryPoint[] = [];
     const damaged: DamagedManifest[] = [];
-    for (const info of manifests) {
+    async function* each(): AsyncGenerator<ObjectInfo> {
+      yield* manifests;
+    }
+    const read = async (info: ObjectInfo, lane: AbortSignal): Promise<void> => {
       try {
-        const point = await this.#read(info, signal);
+        const point = await this.#read(info, lane);
         if (point !== undefined) points.push(point);
       } catch (error) {
-        if (hasCode(error, "E_OBJECT_NOT_FOUND")) continue; // pruned while we were listing
+        if (hasCode(error, "E_OBJECT_NOT_FOUND")) return; // pruned while we were listing
         if (!hasCode(error, "E_INTEGRITY") && !hasCode(error, "E_REPOSITORY_VERSION")) throw error;
         damaged.push({ key: info.key, error });
       }
-    }
+    };
+    await lastValueFrom(pullInLanes(each(), LANES, read, signal), { defaultValue: undefined });
+    damaged.sort((a, b) => compareText(a.key, b.key));
     points.sort((a, b) => compareText(a.takenAt, b.takenAt) || compareText(a.id, b.id));
     return { points, damaged };
   }

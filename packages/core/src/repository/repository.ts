@@ -3,7 +3,7 @@ import { randomUUID } from "node:crypto";
 import { CodecTable } from "../codecs/codec-table.ts";
 import { lz4 } from "../codecs/lz4.ts";
 import type { Codec } from "../contract/codec.ts";
-import type { ObjectStore } from "../contract/object-store.ts";
+import type { ObjectKey, ObjectStore } from "../contract/object-store.ts";
 import type { DiskRecord, RecoveryPoint } from "../contract/recovery-point.ts";
 import { createEncrypted, type NewEncryption } from "../encryption/create-encrypted.ts";
 import type { KeyRing } from "../encryption/key-ring.ts";
@@ -37,6 +37,8 @@ import {
 } from "./settings.ts";
 
 export const DEFAULT_PACK_BYTES = 16 * 1024 * 1024;
+
+const DAY_MS = 24 * 60 * 60 * 1000;
 
 /** More would not be a disk, but a manifest made to fill the memory of whoever reads it. */
 const MAX_BLOCKS = 2 ** 32;
@@ -176,9 +178,24 @@ export class Repository {
     return this.#badReads;
   }
 
+  /** The packs that each index object lists, by their numbers in the index, as of the last refresh. */
+  get listings(): ReadonlyMap<ObjectKey, Uint32Array> {
+    return this.#loaded.objects;
+  }
+
+  /** Whether any of them lists this pack. */
+  isListed(pack: number): boolean {
+    return this.#loaded.lists(pack);
+  }
+
   /** True when chunks are known to be lost, as of the last refresh: a point may not be what it was. */
   get hasLostChunks(): boolean {
     return this.#hasLostChunks;
+  }
+
+  /** How long the store shall hold what is put, in milliseconds; undefined when it shall not. */
+  get lockMs(): number | undefined {
+    return this.#lockDays === undefined ? undefined : this.#lockDays * DAY_MS;
   }
 
   /** Until when what is put now shall be held by the store; undefined when it shall not. */
@@ -213,11 +230,14 @@ export class Repository {
     return this.#condemned.documents.some(({ points }) => points.includes(key));
   }
 
-  /** A writer for one run. `anew`: kinds of chunks that are stored again although they are known. */
-  writer(signal: AbortSignal, anew: readonly PackKind[] = []): ChunkWriter {
+  /**
+   * A writer for one run. `anew`: kinds of chunks that are stored again although they are known. `runId`: the run's, as its
+   * lease says it; prune leaves the packs of a run alone that is under way.
+   */
+  writer(signal: AbortSignal, anew: readonly PackKind[] = [], runId: string = randomUUID()): ChunkWriter {
     const { store, index, protection, retainUntil } = this;
     const shared = { store, index, protection, retainUntil, codec: this.#codec, packBytes: this.#packBytes };
-    return new ChunkWriter({ ...shared, loaded: this.#loaded, anew, signal });
+    return new ChunkWriter({ ...shared, loaded: this.#loaded, anew, runId, signal });
   }
 
   /** The block map of a disk of a point. */

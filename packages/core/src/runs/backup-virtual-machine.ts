@@ -176,7 +176,7 @@ class BackupRun {
   ): Promise<{ disks: DiskRecord[]; closed: SessionClosed }> {
     const { repository } = this.#options;
     const signal = this.#signal;
-    const writer = repository.writer(signal, damage === undefined ? [] : ["pages"]);
+    const writer = repository.writer(signal, damage === undefined ? [] : ["pages"], this.#ids.run);
     let disks: DiskRecord[];
     try {
       this.#phase("copy", plural(session.disks.length, "disk"));

@@ -6,6 +6,12 @@ const FIRST_BYTES = 1024;
 export class BitSet {
   #bits = new Uint8Array(FIRST_BYTES);
 
+  copy(): BitSet {
+    const copy = new BitSet();
+    copy.#bits = this.#bits.slice();
+    return copy;
+  }
+
   has(number: number): boolean {
     return ((this.#bits[number >> 3] ?? 0) & (1 << (number & 7))) !== 0;
   }
