@@ -99,3 +99,7 @@ export type { SettledDamage } from "./verify/settle-damage.ts";
 export type { CopyTotals } from "./copy/copy-disk.ts";
 export * from "./copy/copy-points.ts";
 export type { CopiedPoint } from "./copy/point-copy.ts";
+export * from "./maintenance/prune.ts";
+export * from "./maintenance/prune-report.ts";
+export type { RepackLimits } from "./maintenance/plan-prune.ts";
+export type { RunInTheWay } from "./maintenance/runs-in-the-way.ts";

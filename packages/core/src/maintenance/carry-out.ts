@@ -1,0 +1,83 @@
+import { lastValueFrom } from "rxjs";
+
+import type { ObjectKey } from "../contract/object-store.ts";
+import { StorePermissionError } from "../errors/store-errors.ts";
+import { pullInLanes } from "../pipeline/pull-in-lanes.ts";
+import { deleteCondemned, type Verdict } from "../repository/condemned-packs.ts";
+import { packKey } from "../repository/layout.ts";
+import type { Repository } from "../repository/repository.ts";
+import type { PackSurvey } from "./pack-survey.ts";
+import { rewriteIndex } from "./rewrite-index.ts";
+
+export interface CarryOutOptions {
+  readonly survey: PackSurvey;
+  readonly onFreed: (packBytes: number) => void;
+  readonly signal: AbortSignal;
+}
+
+export interface CarriedOut {
+  /** Manifests that were deleted. */
+  readonly points: number;
+  /** When the first lock ends of what the store still holds; undefined when all is gone. */
+  readonly lockedUntil: Date | undefined;
+}
+
+/** Deletions in flight. */
+const LANES = 8;
+
+/**
+ * Deletes what a verdict says: packs from the index, manifests, packs, and when all is gone the document. Nothing needs
+ * any of it any more, so that it may be interrupted anywhere, and done again by anybody.
+ */
+export async function carryOut(
+  repository: Repository,
+  { name, verdict: { packs, points } }: { readonly name: string; readonly verdict: Verdict },
+  { survey, onFreed, signal }: CarryOutOptions,
+): Promise<CarriedOut> {
+  const { store, index } = repository;
+  const there = packs
+    .map((pack) => ({ pack, bytes: survey.bytesOfNamed(pack, index) }))
+    .filter(({ bytes }) => bytes > 0);
+  await rewriteIndex(repository, { without: new Set(packs), signal });
+  for (const { pack, bytes } of there) survey.doom(pack, bytes);
+  let lockedUntil: Date | undefined;
+  const remove = async (key: ObjectKey, work: () => Promise<void>): Promise<boolean> => {
+    const until = await lockThatPrevents(repository, key, work, signal);
+    if (until !== undefined && (lockedUntil === undefined || until < lockedUntil)) lockedUntil = until;
+    return until === undefined;
+  };
+  // Manifests first, so that none is ever there without its packs.
+  let deleted = 0;
+  for (const key of points) if (await remove(key, () => repository.points.delete(key, signal))) deleted += 1;
+  async function* each(): AsyncGenerator<(typeof there)[number]> {
+    yield* there;
+  }
+  const removePack = async ({ pack, bytes }: (typeof there)[number], lane: AbortSignal): Promise<void> => {
+    const key = packKey(pack);
+    if (!(await remove(key, () => store.delete(key, { signal: lane })))) return;
+    survey.forget(pack);
+    onFreed(bytes);
+  };
+  index.drop(packs);
+  await lastValueFrom(pullInLanes(each(), LANES, removePack, signal), { defaultValue: undefined });
+  if (lockedUntil === undefined) await deleteCondemned(store, name, signal);
+  return { points: deleted, lockedUntil };
+}
+
+/** Until when the store holds what could not be deleted; undefined when it is gone. */
+async function lockThatPrevents(
+  { store }: Repository,
+  key: ObjectKey,
+  work: () => Promise<void>,
+  signal: AbortSignal,
+): Promise<Date | undefined> {
+  try {
+    await work();
+    return undefined;
+  } catch (error) {
+    if (!(error instanceof StorePermissionError)) throw error;
+    const until = await store.retention?.heldUntil(key, { signal });
+    if (until === undefined) throw error;
+    return until;
+  }
+}

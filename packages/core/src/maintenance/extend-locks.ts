@@ -1,0 +1,101 @@
+import { lastValueFrom } from "rxjs";
+import { z } from "zod";
+
+import type { ObjectKey, RetentionControl } from "../contract/object-store.ts";
+import { hasCode } from "../errors/ovault-error.ts";
+import { pullInLanes } from "../pipeline/pull-in-lanes.ts";
+import { EXTENSIONS, KEYS, REPOSITORY_KEY } from "../repository/layout.ts";
+import { putRecord, readRecords, type RecordKind } from "../repository/records.ts";
+import type { Repository } from "../repository/repository.ts";
+import type { Clock } from "../util/clock.ts";
+
+export interface ExtendLocksOptions {
+  /** Keys of all packs and manifests that must not go: begins anew with each call. */
+  readonly keys: () => Iterable<ObjectKey>;
+  readonly clock: Clock;
+  readonly onExtended: () => void;
+  readonly signal: AbortSignal;
+}
+
+/** All that was needed at that time was locked until then; what came later was locked for as long when it was put. */
+const schema = z.object({ at: z.iso.datetime(), until: z.iso.datetime() });
+const EXTENSION: RecordKind<z.infer<typeof schema>> = { prefix: EXTENSIONS, type: "extension", schema };
+
+const LANES = 8;
+/** So many locks are looked at before a record is believed: whoever can write to the store can write records too. */
+const SAMPLE = 16;
+
+/**
+ * Extends the locks of what is needed, so that none ends within half of the time that new objects are locked for. That is
+ * one call for each object, so it is done for all of them in each such half, and a record in the repository tells when.
+ * Does nothing where the store cannot lock, or new objects are not locked.
+ */
+export async function extendLocks(repository: Repository, options: ExtendLocksOptions): Promise<void> {
+  const { store, lockMs } = repository;
+  const { clock, signal } = options;
+  if (store.retention === undefined || lockMs === undefined) return;
+  const { records, damaged } = await readRecords(store, EXTENSION, signal);
+  const now = clock.now().getTime();
+  const soon = new Date(now + lockMs / 2);
+  const isDone = records.some(({ value }) => Date.parse(value.until) >= soon.getTime());
+  if (isDone && (await areLocked(store.retention, sampleOf(options.keys()), soon, signal))) return;
+  const until = new Date(now + lockMs);
+  await extendAll(repository, store.retention, until, options);
+  await putRecord(store, EXTENSION, { at: new Date(now).toISOString(), until: until.toISOString() }, signal);
+  for (const { key } of [...records, ...damaged]) await store.delete(key, { signal });
+}
+
+async function extendAll(
+  { store }: Repository,
+  retention: RetentionControl,
+  until: Date,
+  { keys, onExtended, signal }: ExtendLocksOptions,
+): Promise<void> {
+  async function* each(): AsyncGenerator<ObjectKey> {
+    yield REPOSITORY_KEY;
+    for await (const { key } of store.list(KEYS, { signal })) yield key;
+    yield* keys();
+  }
+  const extend = async (key: ObjectKey, lane: AbortSignal): Promise<void> => {
+    await retention.extend(key, until, { signal: lane }).catch(unlessGone);
+    onExtended();
+  };
+  await lastValueFrom(pullInLanes(each(), LANES, extend, signal), { defaultValue: undefined });
+}
+
+async function areLocked(
+  retention: RetentionControl,
+  keys: readonly ObjectKey[],
+  until: Date,
+  signal: AbortSignal,
+): Promise<boolean> {
+  for (const key of keys) {
+    const held = await retention.heldUntil(key, { signal }).catch((error: unknown) => {
+      unlessGone(error);
+      return until;
+    });
+    // Services keep whole seconds.
+    if ((held?.getTime() ?? 0) < until.getTime() - 1000) return false;
+  }
+  return true;
+}
+
+/** Each key is as likely as any other to be in it. */
+function sampleOf(keys: Iterable<ObjectKey>): readonly ObjectKey[] {
+  const sample: ObjectKey[] = [];
+  let count = 0;
+  for (const key of keys) {
+    count += 1;
+    if (sample.length < SAMPLE) sample.push(key);
+    else {
+      const at = Math.floor(Math.random() * count);
+      if (at < SAMPLE) sample[at] = key;
+    }
+  }
+  return sample;
+}
+
+/** Deleted meanwhile. */
+function unlessGone(error: unknown): void {
+  if (!hasCode(error, "E_OBJECT_NOT_FOUND")) throw error;
+}

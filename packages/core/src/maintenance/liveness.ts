@@ -1,0 +1,161 @@
+import { lastValueFrom } from "rxjs";
+
+import type { RecoveryPoint } from "../contract/recovery-point.ts";
+import { IntegrityError } from "../errors/errors.ts";
+import { hasCode } from "../errors/ovault-error.ts";
+import { pullInLanes } from "../pipeline/pull-in-lanes.ts";
+import { decodePage, entriesOnPage, PAGE_ENTRIES, pageCounts } from "../repository/block-map-page.ts";
+import type { ChunkId } from "../repository/digest.ts";
+import { indexUnlistedPacks } from "../repository/load-index.ts";
+import type { Repository } from "../repository/repository.ts";
+import { BitSet } from "../util/bit-set.ts";
+import { copyOf } from "../util/copy-of.ts";
+import { fromHex, toHex } from "../util/hex.ts";
+
+export interface LivenessOptions {
+  /** Points that are known to have lost data: what cannot be read of them is passed over. */
+  readonly hasLosses: (point: RecoveryPoint) => boolean;
+  readonly onPage?: () => void;
+  readonly signal: AbortSignal;
+}
+
+/** A page that a walk comes to. Level 0 lists chunks of blocks, a higher one the pages of the level below. */
+interface PageVisit {
+  readonly id: ChunkId;
+  readonly level: number;
+  /** Its number on its level. */
+  readonly page: number;
+  /** As `pageCounts` of the disk. */
+  readonly counts: readonly number[];
+  readonly point: RecoveryPoint;
+}
+
+/** Pages in flight. */
+const LANES = 8;
+
+/**
+ * All that points need, found by walking their block maps: one bit a chunk, and one more for pages, so that pages which
+ * points share are read once. Pages are told apart from blocks, for a disk may hold the very bytes of a page.
+ */
+export class Liveness {
+  readonly #repository: Repository;
+  readonly #needed: BitSet;
+  readonly #walked: BitSet;
+
+  constructor(repository: Repository, needed = new BitSet(), walked = new BitSet()) {
+    this.#repository = repository;
+    this.#needed = needed;
+    this.#walked = walked;
+  }
+
+  copy(): Liveness {
+    return new Liveness(this.#repository, this.#needed.copy(), this.#walked.copy());
+  }
+
+  /** `entry`: the number of a chunk or page in the index. */
+  has(entry: number): boolean {
+    return this.#needed.has(entry);
+  }
+
+  /**
+   * Adds what these points need. The index must be as new as they are.
+   * @throws IntegrityError when that cannot be told: a page cannot be read, or a chunk is in no pack
+   */
+  async add(points: readonly RecoveryPoint[], options: LivenessOptions): Promise<void> {
+    const walk = new Walk(this.#repository, this.#needed, this.#walked, options);
+    const leaves = pullInLanes(
+      walk.leavesOf(points),
+      LANES,
+      (leaf, lane) => walk.visitLeaf(leaf, lane),
+      options.signal,
+    );
+    await lastValueFrom(leaves, { defaultValue: undefined });
+  }
+}
+
+class Walk {
+  readonly #repository: Repository;
+  readonly #needed: BitSet;
+  readonly #walked: BitSet;
+  readonly #options: LivenessOptions;
+  #completion: Promise<unknown> | undefined;
+
+  constructor(repository: Repository, needed: BitSet, walked: BitSet, options: LivenessOptions) {
+    this.#repository = repository;
+    this.#needed = needed;
+    this.#walked = walked;
+    this.#options = options;
+  }
+
+  async *leavesOf(points: readonly RecoveryPoint[]): AsyncGenerator<PageVisit> {
+    for (const point of points) {
+      for (const { blockMap, stats } of point.disks) {
+        if (blockMap === null) continue;
+        const counts = pageCounts(Math.ceil(stats.logicalBytes / point.blockBytes));
+        const root = { id: copyOf(fromHex(blockMap)), level: counts.length - 2, page: 0, counts, point };
+        yield* this.#leavesBelow(root);
+      }
+    }
+  }
+
+  async visitLeaf(leaf: PageVisit, signal: AbortSignal): Promise<void> {
+    for (const id of await this.#entriesOf(leaf, signal)) {
+      const entry = id === null ? undefined : this.#repository.index.entryOf(id);
+      if (entry !== undefined) this.#needed.add(entry);
+      else if (id !== null) await this.#needUnlisted(id, leaf.point);
+    }
+  }
+
+  async *#leavesBelow(visit: PageVisit): AsyncGenerator<PageVisit> {
+    const { id: own, level, page, counts, point } = visit;
+    const entry = this.#repository.index.entryOf(own) ?? (await this.#needUnlisted(own, point));
+    if (entry === undefined) return;
+    this.#needed.add(entry);
+    // What is passed over in one point must be met again in another one, of which no losses are known.
+    if (!this.#options.hasLosses(point) && !this.#walked.add(entry)) return;
+    if (level === 0) {
+      yield visit;
+      return;
+    }
+    for (const [at, id] of (await this.#entriesOf(visit, this.#options.signal)).entries()) {
+      const below = { level: level - 1, page: page * PAGE_ENTRIES + at, counts, point };
+      if (id !== null) yield* this.#leavesBelow({ ...below, id });
+    }
+  }
+
+  async #entriesOf(visit: PageVisit, signal: AbortSignal): Promise<readonly (ChunkId | null)[]> {
+    const { id, level, page, counts, point } = visit;
+    try {
+      const bytes = await this.#repository.chunks.load(id, signal);
+      this.#options.onPage?.();
+      return decodePage(bytes, level, entriesOnPage(counts[level] ?? 0, page)).entries;
+    } catch (error) {
+      if (!hasCode(error, "E_INTEGRITY")) throw error;
+      if (this.#options.hasLosses(point)) return [];
+      throw unknowable(point, error);
+    }
+  }
+
+  /** For a chunk that the index does not know. Undefined when it is lost, and that is no news. */
+  async #needUnlisted(id: ChunkId, point: RecoveryPoint): Promise<number | undefined> {
+    const { store, protection, index } = this.#repository;
+    this.#completion ??= indexUnlistedPacks(store, protection, index, this.#options.signal);
+    await this.#completion;
+    const entry = index.entryOf(id);
+    if (entry !== undefined) this.#needed.add(entry);
+    else if (!this.#options.hasLosses(point)) throw unknowable(point, lostChunk(id));
+    return entry;
+  }
+}
+
+function lostChunk(id: ChunkId): IntegrityError {
+  return new IntegrityError(`chunk ${toHex(id)} is in no pack of the repository`);
+}
+
+function unknowable(point: RecoveryPoint, cause: IntegrityError): IntegrityError {
+  return new IntegrityError(`recovery point ${point.id} is damaged, so that it cannot be told what it needs`, {
+    cause,
+    context: { point: point.id, vm: point.vm.name },
+    hint: "Nothing was deleted. Run `ovault repair`: it writes down what is lost, and then `ovault prune` can go on.",
+  });
+}

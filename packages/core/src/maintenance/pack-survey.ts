@@ -1,0 +1,143 @@
+import type { ObjectInfo } from "../contract/object-store.ts";
+import { hasCode } from "../errors/ovault-error.ts";
+import type { ChunkIndex } from "../repository/chunk-index.ts";
+import { packKey, packNameIn, PACKS } from "../repository/layout.ts";
+import { readPackListing } from "../repository/pack-listing.ts";
+import type { Repository } from "../repository/repository.ts";
+import { BitSet } from "../util/bit-set.ts";
+import { grown } from "../util/grown.ts";
+
+/**
+ * What lies in the store's folder of packs, beside what the index says. Afterwards the index knows the packs that are
+ * there, all of them that can tell what they hold, and no others. Packs are named by their numbers in the index.
+ */
+export class PackSurvey {
+  /** Packs that were there before `between`. */
+  readonly early = new BitSet();
+  /** Packs that no index object lists. */
+  readonly unlisted = new BitSet();
+  /** Names of packs that index objects list and that are not there. */
+  readonly missing = new Set<string>();
+  /** Sizes of packs that no index object lists and that do not tell what they hold, by name. */
+  readonly unreadable = new Map<string, number>();
+  /** Sizes of packs that are to be deleted whatever they hold, by name. */
+  readonly #doomed = new Map<string, number>();
+  #bytes = new Uint32Array(1);
+
+  /** Size of the object, in bytes; 0 when it was not there. */
+  bytesOf(pack: number): number {
+    return this.#bytes[pack] ?? 0;
+  }
+
+  /** The same for a pack that the index may not know. */
+  bytesOfNamed(name: string, { packs }: ChunkIndex): number {
+    const pack = packs.numberOf(name);
+    return pack === undefined ? (this.unreadable.get(name) ?? this.#doomed.get(name) ?? 0) : this.bytesOf(pack);
+  }
+
+  /** Remembers a pack that leaves the index before it leaves the store. */
+  doom(name: string, bytes: number): void {
+    this.unreadable.delete(name);
+    this.#doomed.set(name, bytes);
+  }
+
+  /** Forgets a pack that was doomed and is gone. */
+  forget(name: string): void {
+    this.#doomed.delete(name);
+  }
+
+  /**
+   * `between` is called after packs were listed and before the index is: whatever run it sees may be about to list packs
+   * that no index object lists yet, and of other runs there are none.
+   */
+  static async take(
+    repository: Repository,
+    { between, signal }: { readonly between: () => Promise<void>; readonly signal: AbortSignal },
+  ): Promise<PackSurvey> {
+    const survey = new PackSurvey();
+    // What is listed by now was put before, so it must be in the listing of packs that follows.
+    await repository.refresh(signal);
+    const listed = repository.index.packs.length;
+    const unknown = await survey.#listPacks(repository, signal);
+    await survey.#dropMissing(repository, listed, signal);
+    await between();
+    await repository.refresh(signal);
+    const decided = new Set(repository.condemned.documents.flatMap(({ verdict }) => verdict?.packs ?? []));
+    for (const info of unknown) {
+      const name = packNameIn(info.key) ?? "";
+      if (decided.has(name)) survey.doom(name, info.bytes);
+      else await survey.#addUnknown(repository, info, signal);
+    }
+    for (let pack = 0; pack < repository.index.packs.length; pack += 1) {
+      if (survey.bytesOf(pack) === 0) continue;
+      survey.early.add(pack);
+      if (!repository.isListed(pack)) survey.unlisted.add(pack);
+    }
+    return survey;
+  }
+
+  /** All that are there: their names and sizes in bytes. */
+  *packs({ packs }: ChunkIndex): Generator<{ readonly name: string; readonly bytes: number }> {
+    for (let pack = 0; pack < packs.length; pack += 1) {
+      if (!packs.isGone(pack) && this.bytesOf(pack) > 0) yield { name: packs.nameOf(pack), bytes: this.bytesOf(pack) };
+    }
+    for (const [name, bytes] of [...this.unreadable, ...this.#doomed]) yield { name, bytes };
+  }
+
+  /** Looks at packs that the index has come to know since. */
+  async update({ store, index }: Repository, signal: AbortSignal): Promise<void> {
+    for (let pack = 0; pack < index.packs.length; pack += 1) {
+      if (index.packs.isGone(pack) || this.bytesOf(pack) > 0) continue;
+      try {
+        this.#note(pack, (await store.stat(packKey(index.packs.nameOf(pack)), { signal })).bytes);
+      } catch (error) {
+        if (!hasCode(error, "E_OBJECT_NOT_FOUND")) throw error;
+      }
+    }
+  }
+
+  /** Answers those that the index does not know. */
+  async #listPacks({ store, index }: Repository, signal: AbortSignal): Promise<readonly ObjectInfo[]> {
+    const unknown: ObjectInfo[] = [];
+    for await (const info of store.list(PACKS, { signal })) {
+      const name = packNameIn(info.key);
+      const pack = name === undefined ? undefined : index.packs.numberOf(name);
+      if (pack !== undefined) this.#note(pack, info.bytes);
+      else if (name !== undefined) unknown.push(info);
+    }
+    return unknown;
+  }
+
+  /** Packs that an index object lists though they are gone; listings that lag behind are asked about. */
+  async #dropMissing({ store, index }: Repository, listed: number, signal: AbortSignal): Promise<void> {
+    for (let pack = 0; pack < listed; pack += 1) {
+      if (index.packs.isGone(pack) || this.bytesOf(pack) > 0) continue;
+      try {
+        const { bytes } = await store.stat(packKey(index.packs.nameOf(pack)), { signal });
+        this.#note(pack, bytes);
+      } catch (error) {
+        if (!hasCode(error, "E_OBJECT_NOT_FOUND")) throw error;
+        this.missing.add(index.packs.nameOf(pack));
+        index.packs.drop(pack);
+      }
+    }
+  }
+
+  async #addUnknown(repository: Repository, info: ObjectInfo, signal: AbortSignal): Promise<void> {
+    const { store, protection, index } = repository;
+    const name = packNameIn(info.key) ?? "";
+    try {
+      const known = index.packs.numberOf(name);
+      this.#note(known ?? index.add(await readPackListing(store, protection, info, signal)), info.bytes);
+    } catch (error) {
+      if (hasCode(error, "E_OBJECT_NOT_FOUND")) return; // deleted meanwhile
+      if (!hasCode(error, "E_INTEGRITY")) throw error;
+      this.unreadable.set(name, info.bytes);
+    }
+  }
+
+  #note(pack: number, bytes: number): void {
+    this.#bytes = grown(this.#bytes, pack + 1);
+    this.#bytes[pack] = bytes;
+  }
+}

@@ -1,0 +1,73 @@
+import type { ChunkIndex } from "../repository/chunk-index.ts";
+import type { Liveness } from "./liveness.ts";
+
+const NONE = 0xffff_ffff;
+
+/**
+ * How much of each pack is needed, in stored bytes of chunks. Where a chunk lies in several packs one of them keeps it: the
+ * one of which most is needed, so that packs which were copied together win over those they were copied from. Packs are
+ * named by their numbers in the index; those that are condemned keep nothing.
+ */
+export class PackUse {
+  readonly #all: Float64Array;
+  readonly #needed: Float64Array;
+  readonly #kept: Float64Array;
+  /** By the number of the chunk. */
+  readonly #keepers: Uint32Array;
+
+  private constructor({ packs, chunks }: { readonly packs: number; readonly chunks: number }) {
+    this.#all = new Float64Array(packs);
+    this.#needed = new Float64Array(packs);
+    this.#kept = new Float64Array(packs);
+    this.#keepers = new Uint32Array(chunks).fill(NONE);
+  }
+
+  static measure(index: ChunkIndex, live: Liveness): PackUse {
+    const use = new PackUse({ packs: index.packs.length, chunks: index.size });
+    const keepers = use.#keepers;
+    index.forEachPlace((entry, pack, bytes) => {
+      add(use.#all, pack, bytes);
+      if (live.has(entry)) add(use.#needed, pack, bytes);
+    });
+    index.forEachPlace((entry, pack, _bytes, isBad) => {
+      if (isBad || !live.has(entry) || !index.packs.isUsable(pack)) return;
+      const before = keepers[entry] ?? NONE;
+      if (before === NONE || use.#isBetter(pack, before)) keepers[entry] = pack;
+    });
+    index.forEachPlace((entry, pack, bytes) => {
+      if (live.has(entry) && use.keeps(pack, entry)) add(use.#kept, pack, bytes);
+    });
+    return use;
+  }
+
+  /** Whether this pack is the one that keeps a chunk that is needed. What no pack is known to hold well, all keep. */
+  keeps(pack: number, entry: number): boolean {
+    const keeper = this.#keepers[entry] ?? NONE;
+    return keeper === NONE || keeper === pack;
+  }
+
+  /** Of all chunks. */
+  allOf(pack: number): number {
+    return this.#all[pack] ?? 0;
+  }
+
+  /** Of the chunks that must stay in this pack. */
+  keptOf(pack: number): number {
+    return this.#kept[pack] ?? 0;
+  }
+
+  /** Of chunks that are needed, and kept by other packs. */
+  copiesIn(pack: number): number {
+    return (this.#needed[pack] ?? 0) - this.keptOf(pack);
+  }
+
+  #isBetter(pack: number, other: number): boolean {
+    const [share, otherShare] = [pack, other].map((each) => (this.#needed[each] ?? 0) / Math.max(1, this.allOf(each)));
+    if (share !== otherShare) return (share ?? 0) > (otherShare ?? 0);
+    return pack < other;
+  }
+}
+
+function add(sums: Float64Array, pack: number, bytes: number): void {
+  sums[pack] = (sums[pack] ?? 0) + bytes;
+}

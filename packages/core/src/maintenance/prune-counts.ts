@@ -1,0 +1,143 @@
+import { packKey } from "../repository/layout.ts";
+import type { Repository } from "../repository/repository.ts";
+import type { CarriedOut } from "./carry-out.ts";
+import type { PackSurvey } from "./pack-survey.ts";
+import type { PruneProgress, PruneReport } from "./prune-report.ts";
+import type { RunInTheWay } from "./runs-in-the-way.ts";
+
+/** What a prune has done so far. Tells of every change. */
+export class PruneCounts {
+  readonly #onProgress: ((progress: PruneProgress) => void) | undefined;
+  readonly #runs = new Map<string, RunInTheWay>();
+  readonly #locksEnd: Date[] = [];
+  #wouldCondemn: readonly string[] = [];
+  readonly #wouldFree = new Set<string>();
+  #deletedPoints = 0;
+  #repackedPacks = 0;
+  #reprieved = { packs: 0, bytes: 0 };
+  #progress: PruneProgress = {
+    step: "listing packs",
+    pages: 0,
+    copiedBytes: 0,
+    provedBytes: 0,
+    freedPacks: 0,
+    freedBytes: 0,
+    extendedLocks: 0,
+  };
+
+  constructor(onProgress: ((progress: PruneProgress) => void) | undefined) {
+    this.#onProgress = onProgress;
+  }
+
+  begin(step: PruneProgress["step"]): void {
+    this.#change({ step });
+  }
+
+  page(): void {
+    this.#change({ pages: this.#progress.pages + 1 });
+  }
+
+  copied(bytes: number): void {
+    this.#change({ copiedBytes: this.#progress.copiedBytes + bytes });
+  }
+
+  proved(bytes: number): void {
+    this.#change({ provedBytes: this.#progress.provedBytes + bytes });
+  }
+
+  freed(bytes: number): void {
+    const { freedPacks, freedBytes } = this.#progress;
+    this.#change({ freedPacks: freedPacks + 1, freedBytes: freedBytes + bytes });
+  }
+
+  extendedLock(): void {
+    this.#change({ extendedLocks: this.#progress.extendedLocks + 1 });
+  }
+
+  repacked(packs: number): void {
+    this.#repackedPacks += packs;
+  }
+
+  reprieved(sizes: readonly number[]): void {
+    const { packs, bytes } = this.#reprieved;
+    this.#reprieved = { packs: packs + sizes.length, bytes: sizes.reduce((sum, size) => sum + size, bytes) };
+  }
+
+  heldBy(run: RunInTheWay): void {
+    this.#runs.set(run.runId, run);
+  }
+
+  carriedOut({ points, lockedUntil }: CarriedOut): void {
+    this.#deletedPoints += points;
+    if (lockedUntil !== undefined) this.#locksEnd.push(lockedUntil);
+  }
+
+  /** For a dry run. */
+  wouldFree(pack: string, bytes: number): void {
+    this.#wouldFree.add(pack);
+    this.freed(bytes);
+  }
+
+  /** Names of packs; for a dry run. */
+  wouldCondemn(packs: readonly string[]): void {
+    this.#wouldCondemn = packs;
+  }
+
+  /** With what there is now. */
+  report(
+    { index, condemned }: Repository,
+    { survey, graceMs, dryRun }: { readonly survey: PackSurvey; readonly graceMs: number; readonly dryRun: boolean },
+  ): PruneReport {
+    const decided = new Set(condemned.documents.flatMap(({ verdict }) => verdict?.packs ?? []));
+    const undecided = condemned.documents.filter(({ verdict }) => verdict === undefined);
+    const waiting = new Set([...this.#wouldCondemn, ...undecided.flatMap(({ packs }) => packs)]);
+    const graceEnds = graceMs === 0 ? [] : undecided.map(({ at }) => new Date(Date.parse(at) + graceMs));
+    const [kept, condemnedNow, locked] = [new Tally(), new Tally(), new Tally()];
+    for (const { name, bytes } of survey.packs(index)) {
+      if (this.#wouldFree.has(name)) continue;
+      (decided.has(name) ? locked : waiting.has(name) ? condemnedNow : kept).add(bytes);
+    }
+    const { freedPacks, freedBytes, copiedBytes, extendedLocks } = this.#progress;
+    return {
+      dryRun,
+      freedPacks,
+      freedBytes,
+      deletedPoints: this.#deletedPoints,
+      condemnedPacks: condemnedNow.packs,
+      condemnedBytes: condemnedNow.bytes,
+      graceUntil: earliest(graceEnds),
+      heldBy: [...this.#runs.values()],
+      lockedPacks: locked.packs,
+      lockedBytes: locked.bytes,
+      lockedUntil: earliest(this.#locksEnd),
+      repackedPacks: this.#repackedPacks,
+      copiedBytes,
+      reprievedPacks: this.#reprieved.packs,
+      reprievedBytes: this.#reprieved.bytes,
+      keptPacks: kept.packs,
+      keptBytes: kept.bytes,
+      unreadablePacks: Array.from(survey.unreadable.keys(), packKey),
+      extendedLocks,
+    };
+  }
+
+  #change(change: Partial<PruneProgress>): void {
+    this.#progress = { ...this.#progress, ...change };
+    this.#onProgress?.(this.#progress);
+  }
+}
+
+class Tally {
+  packs = 0;
+  bytes = 0;
+
+  add(bytes: number): void {
+    this.packs += 1;
+    this.bytes += bytes;
+  }
+}
+
+function earliest(dates: readonly Date[]): string | null {
+  const [first] = dates.toSorted((a, b) => a.getTime() - b.getTime());
+  return first?.toISOString() ?? null;
+}

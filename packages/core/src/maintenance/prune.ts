@@ -1,0 +1,292 @@
+import type { ObjectKey } from "../contract/object-store.ts";
+import { hasCode } from "../errors/ovault-error.ts";
+import {
+  type CondemnedDocument,
+  deleteCondemned,
+  deleteStrayVerdicts,
+  putCondemned,
+  putVerdict,
+  type Verdict,
+} from "../repository/condemned-packs.ts";
+import type { HeldLease } from "../repository/held-leases.ts";
+import { CONDEMNED, mayBeOf, packKey } from "../repository/layout.ts";
+import type { LeaseHolder } from "../repository/lease-folder.ts";
+import { acquireLease } from "../repository/lease.ts";
+import { MAINTENANCE_LEASE } from "../repository/maintenance-lease.ts";
+import type { Repository } from "../repository/repository.ts";
+import { runFailure } from "../runs/cancellation.ts";
+import { newRunId } from "../runs/run-id.ts";
+import { type Clock, systemClock } from "../util/clock.ts";
+import { processIdentity } from "../util/process-identity.ts";
+import { carryOut } from "./carry-out.ts";
+import { extendLocks } from "./extend-locks.ts";
+import type { Liveness } from "./liveness.ts";
+import { type FullNeeds, NeedsOfPoints } from "./needs-of-points.ts";
+import { PackSurvey } from "./pack-survey.ts";
+import { PackUse } from "./pack-use.ts";
+import { packsThatMayGo } from "./pass-verdict.ts";
+import { planPrune, type PrunePlan } from "./plan-prune.ts";
+import { PruneCounts } from "./prune-counts.ts";
+import { DEFAULT_GRACE_MS, DEFAULT_REPACK, type PruneOptions, type PruneReport } from "./prune-report.ts";
+import { repack } from "./repack.ts";
+import { rewriteIndex } from "./rewrite-index.ts";
+import { runOf, writersUnderWay } from "./runs-in-the-way.ts";
+import { unlistedPacks } from "./unlisted-packs.ts";
+
+const LEASE_TTL_MS = 120_000;
+/** Runs read all that is condemned when they start. */
+const PACKS_A_DOCUMENT = 32 * 1024;
+/**
+ * Between the last look at leases and the last look at points, where listings may lag: a run that is seen to be over has
+ * sealed its point before, and an NFS client shows it after a minute.
+ */
+const SETTLE_MS = 60_000;
+
+/**
+ * Frees what no recovery point needs, in two steps and beside running backups: packs and forgotten points are condemned
+ * first, and deleted when the grace time is over and every run that may not know it has ended. May be interrupted
+ * anywhere; the next one goes on. docs/adr/0006-prune.md says why nothing is lost.
+ * @throws LeaseHeldError while another prune or a repair is at work; IntegrityError, with nothing deleted, when it cannot be
+ * told what points need.
+ */
+export async function prune(repository: Repository, options: PruneOptions): Promise<PruneReport> {
+  const { dryRun = false, ifBusy = "refuse", clock = systemClock } = options;
+  const holder = options.holder ?? { runId: newRunId(), ...processIdentity() };
+  if (dryRun) return await new Prune(repository, { ...options, holder, clock }).run();
+  const lease = await acquireLease(repository.store, {
+    ...MAINTENANCE_LEASE,
+    holder,
+    ttlMs: LEASE_TTL_MS,
+    ifBusy,
+    clock,
+    signal: options.signal,
+  });
+  const signal = AbortSignal.any([options.signal, lease.signal]);
+  try {
+    return await new Prune(repository, { ...options, holder, clock, signal }).run();
+  } catch (error) {
+    throw runFailure(error, signal);
+  } finally {
+    await lease.release();
+  }
+}
+
+interface Settings extends PruneOptions {
+  readonly holder: LeaseHolder;
+  readonly clock: Clock;
+}
+
+/** Of a condemned document. */
+type WhatGoes = Pick<Verdict, "packs" | "points">;
+/** Withdraws the document. */
+const NOTHING: WhatGoes = { packs: [], points: [] };
+
+class Prune {
+  readonly #repository: Repository;
+  readonly #settings: Settings;
+  readonly #dryRun: boolean;
+  readonly #graceMs: number;
+  readonly #signal: AbortSignal;
+  readonly #counts: PruneCounts;
+  readonly #needs: NeedsOfPoints;
+  #survey = new PackSurvey();
+  /** Ids of the runs that were under way when packs had been listed. */
+  #running: readonly string[] = [];
+
+  constructor(repository: Repository, settings: Settings) {
+    const { dryRun = false, graceMs = DEFAULT_GRACE_MS, signal, onProgress } = settings;
+    this.#repository = repository;
+    this.#settings = settings;
+    this.#dryRun = dryRun;
+    this.#graceMs = this.#leasesAreCertain ? graceMs : Math.max(graceMs, DEFAULT_GRACE_MS);
+    this.#signal = signal;
+    this.#counts = new PruneCounts(onProgress);
+    this.#needs = new NeedsOfPoints(repository, { onPage: () => this.#counts.page(), signal });
+  }
+
+  async run(): Promise<PruneReport> {
+    this.#counts.begin("listing packs");
+    const between = async (): Promise<void> => {
+      this.#running = (await this.#writers()).map(({ claim }) => claim.holder.runId);
+    };
+    this.#survey = await PackSurvey.take(this.#repository, { between, signal: this.#signal });
+    if (!this.#dryRun) await this.#finishOthers();
+    await this.#passVerdicts();
+    await this.#condemn();
+    if (!this.#dryRun) {
+      if (this.#graceMs === 0) await this.#passVerdicts();
+      await this.#extendLocks();
+    }
+    return this.#counts.report(this.#repository, {
+      survey: this.#survey,
+      graceMs: this.#graceMs,
+      dryRun: this.#dryRun,
+    });
+  }
+
+  /** On other stores two may hold one lease at a time, and not all that hold one can be seen. */
+  get #leasesAreCertain(): boolean {
+    return this.#repository.store.capabilities.conditionalPut;
+  }
+
+  /** Does what was decided by one who was stopped, and withdraws what cannot be read. */
+  async #finishOthers(): Promise<void> {
+    const { store, condemned } = this.#repository;
+    for (const { key, error } of condemned.damaged) {
+      if (!hasCode(error, "E_INTEGRITY")) throw error;
+      const name = key.slice(key.lastIndexOf("/") + 1);
+      if (key.startsWith(CONDEMNED)) await this.#decide(name, NOTHING);
+      else await deleteCondemned(store, name, this.#signal);
+    }
+    await deleteStrayVerdicts(store, this.#signal);
+    await this.#repository.refresh(this.#signal);
+    for (const document of this.#repository.condemned.documents) await this.#carryOut(document);
+  }
+
+  /** Decides what becomes of all that is condemned long enough and that every run knows of, and deletes what may go. */
+  async #passVerdicts(): Promise<void> {
+    const repository = this.#repository;
+    await repository.refresh(this.#signal);
+    const ripe = repository.condemned.documents.filter((document) => this.#isRipe(document));
+    const known = ripe.length === 0 ? [] : await this.#knownAmong(ripe);
+    if (known.length === 0) return;
+    if (this.#graceMs > 0) {
+      this.#counts.begin("waiting a minute for listings that lag behind");
+      await this.#settings.clock.sleep(SETTLE_MS, this.#signal);
+    }
+    this.#counts.begin("reading block maps");
+    await this.#needs.look();
+    // Points first: as long as they stand, their packs are needed.
+    for (const document of known.toSorted((a, b) => b.points.length - a.points.length)) {
+      const needs = await this.#needs.withForgotten(document);
+      await this.#decide(document.name, needs === undefined ? NOTHING : await this.#mayGo(document, needs));
+    }
+  }
+
+  async #mayGo(document: CondemnedDocument, { live, marked }: FullNeeds): Promise<WhatGoes> {
+    const repository = this.#repository;
+    const signal = this.#signal;
+    this.#counts.begin("proving");
+    const onProved = (bytes: number): void => this.#counts.proved(bytes);
+    const packs = await packsThatMayGo(repository, document, { survey: this.#survey, live, onProved, signal });
+    const going = new Set(packs);
+    this.#counts.reprieved(this.#sizesOf(document.packs.filter((name) => !going.has(name))));
+    return { packs, points: document.points.filter((key) => marked.has(key)) };
+  }
+
+  async #decide(name: string, goes: WhatGoes): Promise<void> {
+    if (this.#dryRun) {
+      for (const pack of goes.packs) {
+        this.#counts.wouldFree(pack, this.#survey.bytesOfNamed(pack, this.#repository.index));
+      }
+      return;
+    }
+    const at = this.#settings.clock.now().toISOString();
+    const verdict = await putVerdict(this.#repository.store, name, { at, ...goes }, this.#signal);
+    await this.#carryOut({ name, verdict });
+  }
+
+  #isRipe({ verdict, at }: CondemnedDocument): boolean {
+    if (verdict !== undefined) return false;
+    return this.#graceMs === 0 || this.#settings.clock.now().getTime() >= Date.parse(at) + this.#graceMs;
+  }
+
+  /** The documents that all runs know which are under way; notes the runs that do not. */
+  async #knownAmong(documents: readonly CondemnedDocument[]): Promise<readonly CondemnedDocument[]> {
+    let known = documents;
+    for (const lease of await this.#writers()) {
+      const knows = ({ name }: CondemnedDocument): boolean => this.#leasesAreCertain && lease.acknowledged.has(name);
+      if (!documents.every(knows)) this.#counts.heldBy(runOf(lease));
+      known = known.filter(knows);
+    }
+    return known;
+  }
+
+  async #writers(): Promise<readonly HeldLease[]> {
+    const { clock, holder } = this.#settings;
+    const options = { takeOver: !this.#dryRun, holder, clock, signal: this.#signal };
+    return await writersUnderWay(this.#repository.store, options);
+  }
+
+  /** Finds what is dead now, copies what little lives in packs that are mostly dead, and condemns both. */
+  async #condemn(): Promise<void> {
+    const { points, condemned, index } = this.#repository;
+    const known = new Set(condemned.documents.flatMap((document) => document.points));
+    const forgotten = (await points.listForgotten(this.#signal)).marked.filter((key) => !known.has(key));
+    this.#counts.begin("reading block maps");
+    const live = await this.#needs.look();
+    await this.#survey.update(this.#repository, this.#signal);
+    const use = PackUse.measure(index, live);
+    // What a run has put that is under way is dead only until it seals.
+    const mayGo = (pack: number): boolean => !this.#running.some((run) => mayBeOf(run, index.packs.nameOf(pack)));
+    const { repack: limits = DEFAULT_REPACK } = this.#settings;
+    const plan = planPrune(index, { survey: this.#survey, use, mayGo, limits });
+    if (this.#dryRun) {
+      this.#counts.wouldCondemn([...plan.dead, ...plan.emptied].map((pack) => index.packs.nameOf(pack)));
+      return;
+    }
+    const emptied = await this.#repack(plan, use, live);
+    await this.#tidyIndex(use);
+    await this.#putCondemned(
+      [...plan.dead, ...emptied].map((pack) => index.packs.nameOf(pack)),
+      forgotten,
+    );
+  }
+
+  async #repack({ emptied }: PrunePlan, use: PackUse, live: Liveness): Promise<readonly number[]> {
+    if (emptied.length === 0) return [];
+    this.#counts.begin("copying");
+    const onCopied = (bytes: number): void => this.#counts.copied(bytes);
+    const options = { survey: this.#survey, use, live, onCopied, signal: this.#signal };
+    const done = await repack(this.#repository, emptied, options);
+    this.#counts.repacked(done.length);
+    await this.#survey.update(this.#repository, this.#signal);
+    return done;
+  }
+
+  /** Lists packs that are needed and listed nowhere, and takes those away that are not there. */
+  async #tidyIndex(use: PackUse): Promise<void> {
+    const added = unlistedPacks(this.#repository, { survey: this.#survey, use }, this.#signal);
+    // Where data was lost, what index objects say of packs that are gone is all that is left to tell it by.
+    const without = this.#needs.haveLosses ? new Set<string>() : this.#survey.missing;
+    await rewriteIndex(this.#repository, { without, added, signal: this.#signal });
+  }
+
+  async #putCondemned(packs: readonly string[], points: readonly ObjectKey[]): Promise<void> {
+    const { store } = this.#repository;
+    const at = this.#settings.clock.now().toISOString();
+    for (let from = 0; from < packs.length || (from === 0 && points.length > 0); from += PACKS_A_DOCUMENT) {
+      const part = packs.slice(from, from + PACKS_A_DOCUMENT);
+      await putCondemned(store, { at, packs: part, points: from === 0 ? points : [] }, this.#signal);
+    }
+    await this.#repository.refresh(this.#signal);
+  }
+
+  async #carryOut({ name, verdict }: Pick<CondemnedDocument, "name" | "verdict">): Promise<void> {
+    if (verdict === undefined) return;
+    this.#counts.begin("deleting");
+    const onFreed = (bytes: number): void => this.#counts.freed(bytes);
+    const options = { survey: this.#survey, onFreed, signal: this.#signal };
+    this.#counts.carriedOut(await carryOut(this.#repository, { name, verdict }, options));
+    await this.#repository.refresh(this.#signal);
+  }
+
+  async #extendLocks(): Promise<void> {
+    const { points: manifests, index } = this.#repository;
+    const [points, survey] = [this.#needs.points, this.#survey];
+    function* keys(): Generator<ObjectKey> {
+      for (const point of points) yield manifests.keyOf(point);
+      for (let pack = 0; pack < index.packs.length; pack += 1) {
+        if (index.packs.isUsable(pack) && survey.bytesOf(pack) > 0) yield packKey(index.packs.nameOf(pack));
+      }
+    }
+    this.#counts.begin("extending locks");
+    const onExtended = (): void => this.#counts.extendedLock();
+    await extendLocks(this.#repository, { keys, clock: this.#settings.clock, onExtended, signal: this.#signal });
+  }
+
+  #sizesOf(names: readonly string[]): readonly number[] {
+    const { index } = this.#repository;
+    return names.map((name) => this.#survey.bytesOfNamed(name, index)).filter((bytes) => bytes > 0);
+  }
+}

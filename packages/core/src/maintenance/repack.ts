@@ -1,0 +1,85 @@
+import { lastValueFrom } from "rxjs";
+
+import { hasCode } from "../errors/ovault-error.ts";
+import { pullInLanes } from "../pipeline/pull-in-lanes.ts";
+import type { ChunkWriter } from "../repository/chunk-writer.ts";
+import { packKey } from "../repository/layout.ts";
+import type { PackEntry } from "../repository/pack-entries.ts";
+import type { PackKind } from "../repository/pack-format.ts";
+import { readPackListing } from "../repository/pack-listing.ts";
+import type { Repository } from "../repository/repository.ts";
+import type { Liveness } from "./liveness.ts";
+import type { PackSurvey } from "./pack-survey.ts";
+import type { PackUse } from "./pack-use.ts";
+
+export interface RepackOptions {
+  readonly survey: PackSurvey;
+  readonly use: PackUse;
+  readonly live: Liveness;
+  /** Called for each chunk that was copied, with its stored bytes. */
+  readonly onCopied: (bytes: number) => void;
+  readonly signal: AbortSignal;
+}
+
+/** Chunks in flight. */
+const LANES = 4;
+
+/**
+ * Copies what these packs keep to new packs, and lists those. Every chunk is proved on its way; none is compressed again.
+ * Answers the packs of which everything was copied: the others hold something that cannot be read.
+ */
+export async function repack(
+  repository: Repository,
+  packs: readonly number[],
+  options: RepackOptions,
+): Promise<readonly number[]> {
+  const writer = repository.writer(options.signal);
+  const emptied: number[] = [];
+  try {
+    for (const pack of packs) if (await copyLiving(repository, pack, writer, options)) emptied.push(pack);
+    await writer.finish();
+  } finally {
+    await writer.idle();
+  }
+  return emptied;
+}
+
+/** False when not all of it could be. */
+async function copyLiving(
+  repository: Repository,
+  pack: number,
+  writer: ChunkWriter,
+  { survey, use, live, onCopied, signal }: RepackOptions,
+): Promise<boolean> {
+  const { store, protection, index } = repository;
+  const name = index.packs.nameOf(pack);
+  const info = { key: packKey(name), bytes: survey.bytesOf(pack) };
+  try {
+    const { kind, entries } = await readPackListing(store, protection, info, signal);
+    async function* living(): AsyncGenerator<PackEntry> {
+      for (const entry of entries) {
+        const number = index.entryOf(entry.id);
+        if (number !== undefined && live.has(number) && use.keeps(pack, number)) yield entry;
+      }
+    }
+    const copy = async (entry: PackEntry, lane: AbortSignal): Promise<void> =>
+      onCopied(await copyChunk(repository, { entry, kind, name }, writer, lane));
+    await lastValueFrom(pullInLanes(living(), LANES, copy, signal), { defaultValue: undefined });
+    return true;
+  } catch (error) {
+    if (hasCode(error, "E_INTEGRITY") || hasCode(error, "E_OBJECT_NOT_FOUND")) return false;
+    throw error;
+  }
+}
+
+async function copyChunk(
+  { store, protection, chunks }: Repository,
+  { entry, kind, name }: { readonly entry: PackEntry; readonly kind: PackKind; readonly name: string },
+  writer: ChunkWriter,
+  signal: AbortSignal,
+): Promise<number> {
+  const { id, offset, storedBytes } = entry;
+  const stored = await store.get(packKey(name), { range: { offset, length: storedBytes }, signal });
+  await chunks.unpack({ ...entry, pack: { name } }, id, stored);
+  return await writer.storeAgain(kind, entry, await protection.packSeal(name).open(offset, stored));
+}

@@ -1,0 +1,63 @@
+import type { ObjectKey } from "../contract/object-store.ts";
+import { hasCode } from "../errors/ovault-error.ts";
+import type { PackListing } from "../repository/index-format.ts";
+import { IndexWriter } from "../repository/index-writer.ts";
+import { INDEX } from "../repository/layout.ts";
+import { readIndexObject } from "../repository/load-index.ts";
+import type { Repository } from "../repository/repository.ts";
+
+export interface RewriteOptions {
+  /** Names of packs that shall be in no index object any more. */
+  readonly without: ReadonlySet<string>;
+  /** Packs that shall be in one. */
+  readonly added?: AsyncIterable<PackListing>;
+  readonly signal: AbortSignal;
+}
+
+/** Every run leaves an index object, most of them far smaller than one could be. */
+const SMALL_BYTES = 256 * 1024;
+const MANY_SMALL = 16;
+
+/**
+ * Puts index objects without some packs in the place of those that list them, and puts many small ones together. Old ones
+ * are deleted when all of theirs is listed again, so that whoever is interrupted, or reads meanwhile, misses nothing.
+ */
+export async function rewriteIndex(repository: Repository, { without, added, signal }: RewriteOptions): Promise<void> {
+  const { store } = repository;
+  const old = await objectsToReplace(repository, without, signal);
+  const writer = new IndexWriter({ store, signal });
+  const seen = new Set<string>();
+  const replaced: ObjectKey[] = [];
+  const list = async (listing: PackListing): Promise<void> => {
+    if (without.has(listing.name) || seen.has(listing.name)) return;
+    seen.add(listing.name);
+    await writer.add(listing);
+  };
+  for (const { key, bytes } of old) {
+    try {
+      for (const listing of await readIndexObject(store, { key, bytes }, signal)) await list(listing);
+      replaced.push(key);
+    } catch (error) {
+      // Gone: somebody else was faster. Damaged: what it lists is found in packs, by repair.
+      if (!hasCode(error, "E_OBJECT_NOT_FOUND") && !hasCode(error, "E_INTEGRITY")) throw error;
+    }
+  }
+  if (added !== undefined) for await (const listing of added) await list(listing);
+  await writer.finish();
+  for (const key of replaced) await store.delete(key, { signal });
+  if (seen.size > 0 || replaced.length > 0) await repository.refresh(signal);
+}
+
+async function objectsToReplace(
+  { store, index, listings }: Repository,
+  without: ReadonlySet<string>,
+  signal: AbortSignal,
+): Promise<readonly { readonly key: ObjectKey; readonly bytes: number }[]> {
+  const objects: { readonly key: ObjectKey; readonly bytes: number; readonly hasDead: boolean }[] = [];
+  for await (const { key, bytes } of store.list(INDEX, { signal })) {
+    const packs = listings.get(key) ?? new Uint32Array();
+    objects.push({ key, bytes, hasDead: packs.some((pack) => without.has(index.packs.nameOf(pack))) });
+  }
+  const together = objects.filter(({ bytes }) => bytes < SMALL_BYTES).length >= MANY_SMALL;
+  return objects.filter(({ bytes, hasDead }) => hasDead || (together && bytes < SMALL_BYTES));
+}

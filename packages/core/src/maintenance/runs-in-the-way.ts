@@ -1,0 +1,61 @@
+import type { ObjectStore } from "../contract/object-store.ts";
+import { hasCode } from "../errors/ovault-error.ts";
+import { heldLeases, type HeldLease } from "../repository/held-leases.ts";
+import type { LeaseHolder } from "../repository/lease-folder.ts";
+import { acquireLease } from "../repository/lease.ts";
+import { MAINTENANCE_LEASE } from "../repository/maintenance-lease.ts";
+import type { Clock } from "../util/clock.ts";
+
+/** Who holds what, for people. */
+export interface RunInTheWay {
+  /** What its lease is on: `vm-…` for a backup. */
+  readonly resource: string;
+  readonly runId: string;
+  readonly node: string;
+  readonly pid: number;
+  /** ISO 8601, by that node's clock. */
+  readonly since: string;
+}
+
+export interface WritersOptions {
+  /** Leases of runs that are dead or silent are taken over, so that these can seal nothing any more. */
+  readonly takeOver: boolean;
+  readonly holder: LeaseHolder;
+  readonly clock: Clock;
+  readonly signal: AbortSignal;
+}
+
+/** Leases under which no pack is written, and no point. */
+const HARMLESS: ReadonlySet<string> = new Set([MAINTENANCE_LEASE.resource, "keys"]);
+/** Given back at once. */
+const TTL_MS = 60_000;
+
+/** The leases of all that may be about to write packs or points. */
+export async function writersUnderWay(store: ObjectStore, options: WritersOptions): Promise<readonly HeldLease[]> {
+  const writers: HeldLease[] = [];
+  for (const lease of await heldLeases(store, options)) {
+    if (HARMLESS.has(lease.resource)) continue;
+    if (!options.takeOver || !(await tookOver(store, lease, options))) writers.push(lease);
+  }
+  return writers;
+}
+
+export function runOf({ resource, claim: { holder, at } }: HeldLease): RunInTheWay {
+  return { resource, runId: holder.runId, node: holder.node, pid: holder.pid, since: at };
+}
+
+/** False when the run may be alive, and must be waited for. */
+async function tookOver(
+  store: ObjectStore,
+  { resource }: HeldLease,
+  { holder, clock, signal }: WritersOptions,
+): Promise<boolean> {
+  try {
+    const lease = await acquireLease(store, { resource, holder, ttlMs: TTL_MS, ifBusy: "refuse", clock, signal });
+    await lease.release();
+    return true;
+  } catch (error) {
+    if (hasCode(error, "E_LEASE_HELD")) return false;
+    throw error;
+  }
+}

@@ -1,0 +1,25 @@
+import { hasCode } from "../errors/ovault-error.ts";
+import type { PackListing } from "../repository/index-format.ts";
+import { packKey } from "../repository/layout.ts";
+import { readPackListing } from "../repository/pack-listing.ts";
+import type { Repository } from "../repository/repository.ts";
+import type { PackSurvey } from "./pack-survey.ts";
+import type { PackUse } from "./pack-use.ts";
+
+/** The packs that are needed and that no index object lists, as they list themselves. */
+export async function* unlistedPacks(
+  { store, protection, index }: Repository,
+  { survey, use }: { readonly survey: PackSurvey; readonly use: PackUse },
+  signal: AbortSignal,
+): AsyncGenerator<PackListing> {
+  for (let pack = 0; pack < index.packs.length; pack += 1) {
+    if (!survey.unlisted.has(pack) || index.packs.isGone(pack) || use.keptOf(pack) === 0) continue;
+    const info = { key: packKey(index.packs.nameOf(pack)), bytes: survey.bytesOf(pack) };
+    try {
+      yield await readPackListing(store, protection, info, signal);
+    } catch (error) {
+      // It told what it holds a moment ago. Whoever needs it will find it by what is left of it.
+      if (!hasCode(error, "E_INTEGRITY") && !hasCode(error, "E_OBJECT_NOT_FOUND")) throw error;
+    }
+  }
+}

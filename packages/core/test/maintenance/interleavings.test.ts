@@ -1,0 +1,256 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+import * as fc from "fast-check";
+import { afterAll, beforeAll, expect, test } from "vitest";
+
+import { type Clock, hasCode, Ledger, type ObjectStore, prune, Repository } from "@ovault/core";
+import { MemoryStore, ScheduledStore, ScheduledTime } from "@ovault/testkit";
+
+import { plain } from "../../src/codecs/plain.ts";
+import { smallRepository } from "../support/small-repository.ts";
+import { never } from "../support/take-point.ts";
+import { BLOCK_BYTES } from "./support/block-disk.ts";
+import type { RunHistory } from "./support/block-strategy.ts";
+import { type Freeze, FreezingStore } from "./support/freezing-store.ts";
+import { brokenPoints, garbage } from "./support/inspect.ts";
+import { LaggingStore } from "./support/lagging-store.ts";
+import { type BlockRun, takeBlockPoint } from "./support/take-block-point.ts";
+import { UnconditionalStore } from "./support/unconditional-store.ts";
+
+const MINUTE_MS = 60_000;
+const HOUR_MS = 60 * MINUTE_MS;
+/** Calls that a listing may lag behind. */
+const LAG = 20;
+
+let directory: string;
+let ledger: Ledger;
+beforeAll(async () => {
+  directory = await mkdtemp(join(tmpdir(), "ovault-interleavings-"));
+  ledger = await Ledger.open(directory);
+});
+afterAll(() => rm(directory, { recursive: true, force: true }));
+
+const blockRun: fc.Arbitrary<BlockRun> = fc.record({
+  vm: fc.constantFrom("vm-1", "vm-2"),
+  // Few contents, so that what one run needs no more is what another one meets again.
+  blocks: fc.array(fc.nat(4), { minLength: 3, maxLength: 4 }),
+  full: fc.boolean(),
+  tracks: fc.boolean(),
+});
+const naps = fc.integer({ min: 10, max: 300 });
+const nth = fc.integer({ min: 1, max: 3 });
+const stoppedWriter = fc.record({
+  kind: fc.constant("put"),
+  prefix: fc.constantFrom("points/", "index/", "packs/", "leases/"),
+  nth,
+  naps,
+});
+const stoppedPruner = fc.oneof(
+  fc.record({ kind: fc.constant("put"), prefix: fc.constantFrom("condemned/", "verdicts/", "index/"), nth, naps }),
+  fc.record({ kind: fc.constant("delete"), prefix: fc.constantFrom("condemned/", "index/", "packs/"), nth, naps }),
+  fc.record({ kind: fc.constant("list"), prefix: fc.constantFrom("points/", "leases/", "packs/"), nth, naps }),
+);
+
+interface Party {
+  readonly freeze: Freeze | undefined;
+  readonly skewMs: number;
+}
+interface Writer extends Party {
+  readonly runs: readonly BlockRun[];
+}
+interface Pruner extends Party {
+  readonly rounds: number;
+  readonly graceMs: number;
+  readonly minDeadShare: number;
+}
+/** What goes on at once. */
+interface Bustle {
+  readonly before: readonly BlockRun[];
+  readonly writers: readonly Writer[];
+  readonly pruners: readonly Pruner[];
+  /** Points to forget, counted from the newest: some before, some meanwhile. */
+  readonly forgotten: { readonly before: readonly number[]; readonly meanwhile: readonly number[] };
+}
+
+function arbitraryBustle(options: {
+  readonly freezes: boolean;
+  readonly graceMs: fc.Arbitrary<number>;
+}): fc.Arbitrary<Bustle> {
+  const none = fc.constant(undefined);
+  const skewMs = fc.integer({ min: -9, max: 9 }).map((minutes) => minutes * MINUTE_MS);
+  const frozen = (freeze: fc.Arbitrary<Freeze>) => (options.freezes ? fc.oneof(none, freeze) : none);
+  const runs = fc.array(blockRun, { minLength: 1, maxLength: 3 });
+  const writer: fc.Arbitrary<Writer> = fc.record({
+    runs,
+    freeze: frozen(stoppedWriter as fc.Arbitrary<Freeze>),
+    skewMs,
+  });
+  const pruner: fc.Arbitrary<Pruner> = fc.record({
+    rounds: fc.integer({ min: 1, max: 3 }),
+    graceMs: options.graceMs,
+    minDeadShare: fc.constantFrom(0.1, 0.5, 1),
+    freeze: frozen(stoppedPruner as fc.Arbitrary<Freeze>),
+    skewMs,
+  });
+  return fc.record({
+    before: fc.array(blockRun, { minLength: 1, maxLength: 3 }),
+    writers: fc.array(writer, { minLength: 1, maxLength: 3 }),
+    pruners: fc.array(pruner, { minLength: 1, maxLength: 2 }),
+    forgotten: fc.record({
+      before: fc.array(fc.nat(2), { maxLength: 2 }),
+      meanwhile: fc.array(fc.nat(2), { maxLength: 3 }),
+    }),
+  });
+}
+
+interface Place {
+  /** As another machine sees it. */
+  readonly newClient: () => ObjectStore;
+  /** As it is. */
+  readonly present: MemoryStore;
+  /** What everybody waits by. */
+  readonly clockOf: (clock: Clock) => Clock;
+  readonly pauseMs: number;
+}
+
+/** Whoever stood still may fail in any way, others only because they were taken for dead. */
+function unlessStopped({ freeze }: Party): (error: unknown) => undefined {
+  return (error) => {
+    if (freeze === undefined && !hasCode(error, "E_LEASE_LOST")) throw error;
+  };
+}
+
+/** Lets everything happen at once, then looks whether anything is lost; then prunes in peace, and looks what is left. */
+async function play(
+  scheduler: fc.Scheduler,
+  { newClient, present, clockOf, pauseMs }: Place,
+  bustle: Bustle,
+): Promise<void> {
+  const time = new ScheduledTime(scheduler);
+  const history: RunHistory = new Map();
+  const sealed = new Set<string>();
+  const forget = async (repository: Repository, which: number): Promise<void> => {
+    const point = (await repository.points.list(never)).points.at(-1 - which);
+    if (point === undefined) return;
+    sealed.delete(point.id);
+    await repository.points.forget(point, never);
+  };
+  const first = await smallRepository(newClient(), BLOCK_BYTES, plain);
+  for (const run of bustle.before)
+    sealed.add((await takeBlockPoint(first, run, { history, ledger, signal: never })).id);
+  for (const which of bustle.forgotten.before) await forget(first, which);
+
+  const enter = async ({
+    freeze,
+    skewMs,
+  }: Party): Promise<{ readonly repository: Repository; readonly clock: Clock }> => {
+    const clock = clockOf(time.clock(skewMs));
+    const machine = new FreezingStore(new ScheduledStore(newClient(), scheduler), freeze, clock);
+    return { repository: await Repository.open(machine, { packBytes: 1200, codec: plain, signal: never }), clock };
+  };
+  const write = async (writer: Writer): Promise<void> => {
+    const { repository, clock } = await enter(writer);
+    for (const run of writer.runs) {
+      const options = { history, ledger, signal: never, clock };
+      const point = await takeBlockPoint(repository, run, options).catch(unlessStopped(writer));
+      if (point !== undefined) sealed.add(point.id);
+    }
+  };
+  const clean = async (pruner: Pruner): Promise<void> => {
+    const { repository, clock } = await enter(pruner);
+    for (let round = 0; round < pruner.rounds; round += 1) {
+      const { graceMs, minDeadShare } = pruner;
+      const repack = { minDeadShare, budgetBytes: 4000 };
+      await prune(repository, { graceMs, repack, clock, ifBusy: "wait", signal: never }).catch(unlessStopped(pruner));
+      await clock.sleep(pauseMs, never);
+    }
+  };
+  const forgetSome = async (): Promise<void> => {
+    const { repository } = await enter({ freeze: undefined, skewMs: 0 });
+    for (const which of bustle.forgotten.meanwhile) await forget(repository, which);
+  };
+  await scheduler.waitFor(Promise.all([...bustle.writers.map(write), ...bustle.pruners.map(clean), forgetSome()]));
+
+  expect(await brokenPoints(present, history)).toEqual([]);
+  const { points } = await (await Repository.open(present, { signal: never })).points.list(never);
+  const missing = [...sealed].filter((id) => !points.some((point) => point.id === id));
+  expect(missing).toEqual([]);
+  // Everybody is gone: what they held is stale by now.
+  const later: Clock = { ...time.clock(), now: () => new Date(Date.UTC(2027, 0, 1)) };
+  for (let round = 0; round < 2; round += 1) {
+    const repository = await Repository.open(present, { packBytes: 1200, codec: plain, signal: never });
+    const repack = { minDeadShare: 0.01, budgetBytes: 1e9 };
+    await prune(repository, { graceMs: 0, repack, clock: later, signal: never });
+  }
+  expect(await brokenPoints(present, history)).toEqual([]);
+  expect(await garbage(present)).toEqual([]);
+}
+
+/** Lets what is not under the scheduler's hand (hashing, the ledger) go on between two steps. */
+const scheduler = fc.scheduler({
+  act: async (step) => {
+    await step();
+    await new Promise(setImmediate);
+  },
+});
+const numRuns = (usual: number): number => Number(process.env["OVAULT_INTERLEAVINGS"] ?? usual);
+
+test("whatever goes on beside prune, and whoever is suspended in it, every sealed point restores", async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      scheduler,
+      arbitraryBustle({ freezes: true, graceMs: fc.constantFrom(0, 0, 30 * MINUTE_MS) }),
+      async (schedule, what) => {
+        const present = new MemoryStore();
+        await play(
+          schedule,
+          { newClient: () => present, present, clockOf: (clock) => clock, pauseMs: 20 * MINUTE_MS },
+          what,
+        );
+      },
+    ),
+    { numRuns: numRuns(100) },
+  );
+}, 600_000);
+
+test("where listings lag behind, the grace time makes up for it", async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      scheduler,
+      fc.array(fc.nat(LAG), { minLength: 1, maxLength: 20 }),
+      arbitraryBustle({ freezes: false, graceMs: fc.constant(HOUR_MS) }),
+      async (schedule, lags, what) => {
+        let listing = 0;
+        const lagging = new LaggingStore(() => lags[(listing += 1) % lags.length] ?? 0);
+        // Time does not pass without anything happening: no listing is older than a minute.
+        const clockOf = (clock: Clock): Clock => ({
+          ...clock,
+          sleep: async (ms, signal) => {
+            await clock.sleep(ms, signal);
+            lagging.pass(Math.floor(ms / MINUTE_MS) * LAG);
+          },
+        });
+        const place = { newClient: () => lagging.client(), present: lagging.present, clockOf, pauseMs: HOUR_MS };
+        await play(schedule, place, what);
+      },
+    ),
+    { numRuns: numRuns(40) },
+  );
+}, 600_000);
+
+test("on a store without conditional puts, nothing is deleted before a day has passed without runs", async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      scheduler,
+      arbitraryBustle({ freezes: false, graceMs: fc.constant(0) }),
+      async (schedule, what) => {
+        const present = new MemoryStore();
+        const newClient = (): ObjectStore => new UnconditionalStore(present);
+        await play(schedule, { newClient, present, clockOf: (clock) => clock, pauseMs: 25 * HOUR_MS }, what);
+      },
+    ),
+    { numRuns: numRuns(30) },
+  );
+}, 600_000);

@@ -1,0 +1,362 @@
+import * as fc from "fast-check";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+
+import { CancelledError, type DiskRecord, type RecoveryPoint, repairRepository } from "@ovault/core";
+import { FaultyStore, HoldingStore, keysOf, listed, MemoryStore } from "@ovault/testkit";
+
+import { encodePage } from "../../src/repository/block-map-page.ts";
+import { packKey } from "../../src/repository/layout.ts";
+import { ENTRY_BYTES } from "../../src/repository/pack-entries.ts";
+import { TRAILER_BYTES } from "../../src/repository/pack-format.ts";
+import { copyOf as copyOfBytes } from "../../src/util/copy-of.ts";
+import { fromHex, toHex } from "../../src/util/hex.ts";
+import { never, restoredBytes } from "../support/take-point.ts";
+import { BLOCK_BYTES } from "./support/block-disk.ts";
+import { GatedStore } from "./support/gated-store.ts";
+import { brokenPoints, garbage } from "./support/inspect.ts";
+import { ALL, hoursLater, Yard } from "./support/yard.ts";
+
+const HOUR_MS = 60 * 60 * 1000;
+
+let yard: Yard;
+beforeEach(async () => {
+  yard = await Yard.open();
+});
+afterEach(() => yard.close());
+
+function harmed(object: Uint8Array, at: number): Uint8Array {
+  return object.map((byte, position) => (position === at ? byte ^ 1 : byte));
+}
+
+/** Every chunk in all packs of a kind: 1 of blocks, 2 of pages. */
+function harmPacks(store: MemoryStore, kind: number): void {
+  for (const [key, object] of store.objects) {
+    if (!key.startsWith("packs/") || object[9] !== kind) continue;
+    const chunks = object.subarray(0, -TRAILER_BYTES - 2 * ENTRY_BYTES);
+    store.objects.set(
+      key,
+      Uint8Array.from(object, (byte, at) => (at % 64 === 20 && at < chunks.length ? byte ^ 1 : byte)),
+    );
+  }
+}
+
+/** Another repository with the same objects. */
+async function copyOf({ store, history }: Yard): Promise<Yard> {
+  const copy = await Yard.open();
+  copy.store.objects.clear();
+  for (const [key, bytes] of store.objects) copy.store.objects.set(key, bytes);
+  for (const [run, bytes] of history) copy.history.set(run, bytes);
+  return copy;
+}
+
+async function packs(): Promise<readonly string[]> {
+  return await keysOf(yard.store, "packs/");
+}
+
+function diskIn(point: RecoveryPoint): DiskRecord {
+  const [record] = point.disks;
+  if (record === undefined) throw new Error("the point has no disk");
+  return record;
+}
+
+async function broken(): Promise<readonly string[]> {
+  return await brokenPoints(yard.store, yard.history);
+}
+
+describe("what prune frees", () => {
+  const blocks = fc.array(fc.nat(6), { minLength: 1, maxLength: 6 });
+
+  test("is everything that no point needs, whatever was taken and forgotten", async () => {
+    const runs = fc.array(fc.record({ vm: fc.constantFrom("vm-1", "vm-2"), blocks, full: fc.boolean() }), {
+      minLength: 1,
+      maxLength: 5,
+    });
+    await fc.assert(
+      fc.asyncProperty(runs, fc.infiniteStream(fc.boolean()), async (taken, going) => {
+        const own = await Yard.open();
+        for (const run of taken) {
+          const point = await own.backUp(run);
+          if (going.next().value) await own.forget(point);
+        }
+        const before = (await listed(own.store, "packs/")).reduce((sum, { bytes }) => sum + bytes, 0);
+        const report = await own.prune({ repack: ALL });
+        const after = (await listed(own.store, "packs/")).reduce((sum, { bytes }) => sum + bytes, 0);
+        expect(await brokenPoints(own.store, own.history)).toEqual([]);
+        expect(await garbage(own.store)).toEqual([]);
+        expect(report.keptBytes).toBe(after);
+        // What was copied lies in packs with a header and a directory of their own.
+        expect(before - report.freedBytes).toBeLessThanOrEqual(after);
+        expect(before - report.freedBytes === after).toBe(report.copiedBytes === 0);
+        expect(await own.prune({ repack: ALL })).toMatchObject({ freedPacks: 0, copiedBytes: 0, keptBytes: after });
+        await own.close();
+      }),
+      { numRuns: 25 },
+    );
+  });
+
+  test("is what killed runs left, listed or not", async () => {
+    const point = await yard.backUp({ blocks: [1, 2] });
+    const counting = new FaultyStore(yard.store, { call: Infinity, when: "before" });
+    await yard.backUp({ blocks: [3, 4, 5], vm: "vm-2" }, counting);
+    await yard.forget(
+      ...(await (await yard.repository()).points.list(never)).points.filter(({ id }) => id !== point.id),
+    );
+    await yard.prune({ repack: ALL });
+    const kept = await packs();
+    for (let call = 1; call <= counting.calls; call += 1) {
+      const dying = new FaultyStore(yard.store, { call, when: "after", forGood: true });
+      await yard.backUp({ blocks: [6, 7, 8], vm: "vm-3" }, dying).catch(() => undefined);
+      // The run is silent, as one that was killed.
+      await yard.prune({ clock: hoursLater(1) });
+      const { points } = await (await yard.repository()).points.list(never);
+      await yard.forget(...points.filter(({ vm }) => vm.id === "vm-3"));
+      await yard.prune({ clock: hoursLater(2) });
+      expect(await packs()).toEqual(kept);
+    }
+    expect(await broken()).toEqual([]);
+  });
+
+  test("is nothing as long as the grace time lasts, and a clock that was set back makes it longer", async () => {
+    await yard.forget(await yard.backUp({ blocks: [1, 2, 3] }));
+    const graceMs = 24 * HOUR_MS;
+    const first = await yard.prune({ graceMs });
+    expect(first).toMatchObject({ freedPacks: 0, condemnedPacks: (await packs()).length });
+    expect(Date.parse(first.graceUntil ?? "")).toBeGreaterThan(Date.now() + 23 * HOUR_MS);
+    for (const hours of [23, -48, 12]) {
+      expect(await yard.prune({ graceMs, clock: hoursLater(hours) })).toMatchObject({ freedPacks: 0 });
+    }
+    expect(await yard.prune({ graceMs, clock: hoursLater(25) })).toMatchObject({ condemnedPacks: 0, graceUntil: null });
+    expect(await packs()).toEqual([]);
+  });
+
+  test("is told by a dry run, which changes nothing", async () => {
+    const first = await yard.backUp({ blocks: [1, 2, 3, 4] });
+    await yard.backUp({ blocks: [1, 5, 6, 7] });
+    await yard.forget(first);
+    const before = new Map(yard.store.objects);
+    const told = await yard.prune({ dryRun: true });
+    expect(yard.store.objects).toEqual(before);
+    const done = await yard.prune({ graceMs: HOUR_MS });
+    expect(told).toMatchObject({ dryRun: true, condemnedPacks: done.condemnedPacks, freedPacks: 0 });
+    const ripe = await yard.prune({ dryRun: true });
+    expect(ripe).toMatchObject({ freedPacks: done.condemnedPacks, condemnedPacks: 0 });
+    expect((await yard.prune()).freedBytes).toBe(ripe.freedBytes);
+  });
+});
+
+describe("packs that are mostly dead", () => {
+  test("are emptied under a budget, those first that free most for it, and their chunks are not changed", async () => {
+    // Packs of two blocks each; of three of them one block stays needed, of one both.
+    const old = await yard.backUp({ blocks: [1, 2, 3, 4, 5, 6, 7, 8] });
+    await yard.backUp({ blocks: [1, 3, 5, 7, 8], vm: "vm-2" });
+    await yard.forget(old);
+    const budget = await yard.prune({ repack: { minDeadShare: 0.4, budgetBytes: 2 * BLOCK_BYTES } });
+    expect(budget).toMatchObject({ repackedPacks: 2, copiedBytes: 2 * BLOCK_BYTES });
+    expect(await broken()).toEqual([]);
+    const rest = await yard.prune({ repack: { minDeadShare: 0.4, budgetBytes: 1e6 } });
+    expect(rest).toMatchObject({ repackedPacks: 1, copiedBytes: BLOCK_BYTES });
+    expect(await broken()).toEqual([]);
+    expect(await yard.prune({ repack: { minDeadShare: 0.4, budgetBytes: 1e6 } })).toMatchObject({ repackedPacks: 0 });
+  });
+
+  test("stay when what lives in them cannot be read", async () => {
+    const old = await yard.backUp({ blocks: [1, 2] });
+    await yard.backUp({ blocks: [1, 9], vm: "vm-2" });
+    await yard.forget(old);
+    harmPacks(yard.store, 1);
+    const report = await yard.prune({ repack: ALL });
+    expect(report.repackedPacks).toBe(0);
+    expect(await yard.prune({ repack: ALL })).toMatchObject({ freedPacks: 0 });
+  });
+
+  test("are read by those who know only the old places, as soon as these are gone", async () => {
+    const old = await yard.backUp({ blocks: [1, 2] });
+    const point = await yard.backUp({ blocks: [1, 9], vm: "vm-2" });
+    const reader = await yard.repository();
+    await yard.forget(old);
+    expect(await yard.prune({ repack: ALL })).toMatchObject({ repackedPacks: 1 });
+    expect(await restoredBytes(reader, point)).toEqual(yard.history.get(point.runId));
+  });
+});
+
+describe("what prune does not touch", () => {
+  test("is the last good copy of a chunk: a copy goes only when another one was read", async () => {
+    const point = await yard.backUp({ blocks: [1, 2] });
+    // Somebody who does not know of it stores the same again.
+    const repository = await yard.repository();
+    const writer = repository.writer(never, ["data"]);
+    const map = await repository.openMap(point, diskIn(point), never);
+    for (const id of await map.leaf(0, never)) {
+      if (id !== null) await writer.store("data", id, await repository.chunks.load(id, never));
+    }
+    await writer.finish();
+    const copies = (await packs()).filter((key) => yard.store.objects.get(key)?.[9] === 1);
+    expect(copies).toHaveLength(2);
+    for (const bad of copies) {
+      const own = await copyOf(yard);
+      own.store.objects.set(bad, harmed(own.store.objects.get(bad) ?? new Uint8Array(), 20));
+      await own.prune({ repack: ALL });
+      await own.prune({ repack: ALL });
+      expect(await brokenPoints(own.store, own.history)).toEqual([]);
+      await own.close();
+    }
+    await yard.prune({ repack: ALL });
+    expect(await garbage(yard.store)).toEqual([]);
+    expect(await broken()).toEqual([]);
+  });
+
+  test("is anything, when it cannot be told what a point needs; and it says what to do", async () => {
+    await yard.forget(await yard.backUp({ blocks: [1, 2, 3] }));
+    const point = await yard.backUp({ blocks: [4, 5, 6], vm: "vm-2" });
+    const manifest = (await yard.repository()).points.keyOf(point);
+    const harms: readonly ((store: MemoryStore) => void)[] = [
+      (store) => store.objects.set(manifest, harmed(store.objects.get(manifest) ?? new Uint8Array(), 200)),
+      (store) => harmPacks(store, 2),
+    ];
+    for (const harm of harms) {
+      const own = await copyOf(yard);
+      harm(own.store);
+      const before = await keysOf(own.store, "packs/");
+      await expect(own.prune()).rejects.toMatchObject({
+        code: "E_INTEGRITY",
+        hint: expect.stringContaining("ovault repair"),
+      });
+      expect(await keysOf(own.store, "packs/")).toEqual(before);
+      await repairRepository(await own.repository(), { removeDamagedManifests: true, signal: never });
+      await own.prune();
+      expect((await keysOf(own.store, "packs/")).length).toBeLessThan(before.length);
+      await own.close();
+    }
+  });
+
+  test("is what lies below a page whose bytes are also those of a block of a disk", async () => {
+    // A guest may write what it likes: here the block map of another disk, as far as it can be known.
+    const point = await yard.backUp({ blocks: [1, 2, 3] });
+    const record = diskIn(point);
+    const repository = await yard.repository();
+    const map = await repository.openMap(point, record, never);
+    const page = encodePage({ level: 0, entries: await map.leaf(0, never) });
+    const writer = repository.writer(never);
+    const id = await writer.idOf(page);
+    const over = encodePage({ level: 0, entries: [id] });
+    const root = await writer.idOf(over);
+    await writer.store("pages", root, over);
+    await writer.finish();
+    const stats = { ...record.stats, logicalBytes: page.byteLength };
+    const disk = { ...record, blockMap: toHex(root), stats };
+    const guest = { ...point, id: "20200101-000000-00000000", disks: [disk] };
+    await repository.points.seal(guest, never);
+    await yard.prune({ repack: ALL });
+    await yard.forget(guest);
+    await yard.prune({ repack: ALL });
+    expect(await broken()).toEqual([]);
+  });
+
+  test("are points whose pages are on record as lost, and all that can still be read of others", async () => {
+    const whole = await yard.backUp({ blocks: [1, 2, 3] });
+    const lost = await yard.backUp({ blocks: [4, 5, 6], vm: "vm-2" });
+    const { index } = await yard.repository();
+    const [page] = index.find(copyOfBytes(fromHex(diskIn(lost).blockMap ?? "")));
+    yard.store.objects.delete(packKey(page?.pack.name ?? ""));
+    await expect(yard.prune()).rejects.toMatchObject({ code: "E_INTEGRITY" });
+    await repairRepository(await yard.repository(), { signal: never });
+    await yard.prune();
+    expect(await yard.visible()).toEqual([whole.id, lost.id]);
+    expect(await broken()).toEqual([expect.stringContaining(lost.id)]);
+  });
+});
+
+test("index objects that are gone are made anew from packs, and many small ones become few", async () => {
+  for (let run = 0; run < 20; run += 1) await yard.backUp({ blocks: [run + 1], vm: `vm-${run}` });
+  expect(await keysOf(yard.store, "index/")).toHaveLength(20);
+  await yard.prune();
+  expect(await keysOf(yard.store, "index/")).toHaveLength(1);
+  for (const key of await keysOf(yard.store, "index/")) yard.store.objects.delete(key);
+  await yard.prune();
+  expect(await keysOf(yard.store, "index/")).toHaveLength(1);
+  expect(await broken()).toEqual([]);
+});
+
+test("a prune that is cancelled ends in a cancellation, and the next one goes on", async () => {
+  await yard.forget(await yard.backUp({ blocks: [1, 2, 3, 4, 5] }));
+  const controller = new AbortController();
+  const freed: number[] = [];
+  const cancelled = yard.prune({
+    signal: controller.signal,
+    onProgress: ({ freedPacks }) => {
+      freed.push(freedPacks);
+      if (freedPacks === 1) controller.abort(new CancelledError("Ctrl-C"));
+    },
+  });
+  await expect(cancelled).rejects.toMatchObject({ code: "E_CANCELLED" });
+  expect(freed.at(-1)).toBeGreaterThan(0);
+  await yard.prune();
+  expect(await packs()).toEqual([]);
+});
+
+test("two prunes, or a prune and a repair, do not work at once, unless one waits", async () => {
+  const place = new GatedStore(yard.store);
+  const stopped = place.stopAt(({ kind, key }) => kind === "list" && key === "packs/");
+  const first = yard.prune({}, place);
+  await stopped.reached;
+  const held = { code: "E_LEASE_HELD", message: expect.stringContaining("the maintenance of the repository") };
+  await expect(yard.prune()).rejects.toMatchObject(held);
+  await expect(repairRepository(await yard.repository(), { signal: never })).rejects.toMatchObject(held);
+  const waiting = yard.prune({ ifBusy: "wait", clock: hoursLater(0) });
+  stopped.release();
+  await Promise.all([first, waiting]);
+});
+
+describe("object lock", () => {
+  test("holds what is deleted until it ends, which is told and is no failure", async () => {
+    const own = await Yard.open(new HoldingStore());
+    await own.forget(await own.backUp({ blocks: [1, 2, 3] }));
+    const until = new Date(Date.now() + HOUR_MS);
+    const keys = [...(await keysOf(own.store, "packs/")), ...(await keysOf(own.store, "points/"))];
+    for (const key of keys)
+      if (!key.endsWith(".forgotten")) await own.store.retention.extend(key, until, { signal: never });
+    const report = await own.prune();
+    expect(report).toMatchObject({ freedPacks: 0, lockedUntil: until.toISOString(), condemnedPacks: 0 });
+    expect(report.lockedPacks).toBe((await keysOf(own.store, "packs/")).length);
+    expect(await own.visible()).toEqual([]);
+    // What is decided stays so: nothing new relies on it.
+    await own.backUp({ blocks: [1, 2, 3], vm: "vm-2" });
+    expect(await own.prune()).toMatchObject({ lockedPacks: report.lockedPacks });
+    expect(await brokenPoints(own.store, own.history)).toEqual([]);
+    await own.close();
+  });
+
+  test("is extended for what points need before half of its time is over, one call each in that time", async () => {
+    const own = await Yard.open(new HoldingStore());
+    await own.backUp({ blocks: [1, 2, 3] });
+    const needed = [
+      ...(await keysOf(own.store, "packs/")),
+      ...(await keysOf(own.store, "points/")),
+      "ovault-repository",
+    ];
+    const lockDays = 10;
+    const prune = async (hours: number) => await own.prune({ clock: hoursLater(hours), lockDays });
+    expect((await prune(0)).extendedLocks).toBe(needed.length);
+    const heldUntil = async (key: string) =>
+      (await own.store.retention.heldUntil(key, { signal: never }))?.getTime() ?? 0;
+    for (const key of needed) expect(await heldUntil(key)).toBeGreaterThan(Date.now() + 9 * 24 * HOUR_MS);
+    expect((await prune(4 * 24)).extendedLocks).toBe(0);
+    expect((await prune(6 * 24)).extendedLocks).toBe(needed.length);
+    for (const key of needed) expect(await heldUntil(key)).toBeGreaterThan(Date.now() + 15 * 24 * HOUR_MS);
+    // Somebody who can write to the store says that it was done.
+    const liar = await Yard.open(new HoldingStore());
+    await liar.backUp({ blocks: [1, 2, 3] });
+    for (const [key, bytes] of own.store.objects) if (key.startsWith("extensions/")) liar.store.objects.set(key, bytes);
+    expect((await liar.prune({ clock: hoursLater(6 * 24), lockDays })).extendedLocks).toBeGreaterThan(0);
+    await Promise.all([own.close(), liar.close()]);
+  });
+
+  test("costs nothing where the store has none, or new objects are not locked", async () => {
+    await yard.backUp({ blocks: [1] });
+    expect((await yard.prune({ lockDays: 10 })).extendedLocks).toBe(0);
+    const own = await Yard.open(new HoldingStore());
+    await own.backUp({ blocks: [1] });
+    expect((await own.prune()).extendedLocks).toBe(0);
+    await own.close();
+  });
+});

@@ -1,0 +1,50 @@
+import type { ObjectStore } from "@ovault/core";
+import { listed } from "@ovault/testkit";
+
+import { leavesOf } from "../../../src/repository/block-map-leaves.ts";
+import { readPackListing } from "../../../src/repository/pack-listing.ts";
+import { toHex } from "../../../src/util/hex.ts";
+import { reopen } from "../../support/small-repository.ts";
+import { never, restoredBytes } from "../../support/take-point.ts";
+import type { RunHistory } from "./block-strategy.ts";
+
+/** Ids of the points that do not restore as what their run saw. */
+export async function brokenPoints(store: ObjectStore, history: RunHistory): Promise<readonly string[]> {
+  const repository = await reopen(store);
+  const { points, damaged } = await repository.points.list(never);
+  const broken = damaged.map(({ key }) => key);
+  for (const point of points) {
+    const expected = history.get(point.runId);
+    const bytes = await restoredBytes(repository, point).catch((error: unknown) => String(error));
+    const isRight = expected !== undefined && typeof bytes !== "string" && Buffer.compare(bytes, expected) === 0;
+    if (!isRight) broken.push(`${point.id} of ${point.vm.id}: ${typeof bytes === "string" ? bytes : "other bytes"}`);
+  }
+  return broken;
+}
+
+/** What is in packs and in no point that is visible, or there twice; counted without the code that prunes. */
+export async function garbage(store: ObjectStore): Promise<readonly string[]> {
+  const repository = await reopen(store);
+  const needed = new Set<string>();
+  for (const point of (await repository.points.list(never)).points) {
+    for (const record of point.disks) {
+      // Disks of tests are small: the root is the only page.
+      if (record.blockMap !== null) needed.add(record.blockMap);
+      for await (const leaf of leavesOf(await repository.openMap(point, record, never), never)) {
+        if (leaf.kind === "blocks") for (const id of leaf.ids) if (id !== null) needed.add(toHex(id));
+      }
+    }
+  }
+  const found: string[] = [];
+  const seen = new Set<string>();
+  for (const info of await listed(store, "packs/")) {
+    for (const { id } of (await readPackListing(store, repository.protection, info, never)).entries) {
+      const name = toHex(id);
+      if (!needed.has(name) || seen.has(name)) found.push(`${name} in ${info.key}`);
+      seen.add(name);
+    }
+  }
+  const rest = [...(await listed(store, "condemned/")), ...(await listed(store, "verdicts/"))].map(({ key }) => key);
+  const marks = (await listed(store, "points/")).map(({ key }) => key).filter((key) => key.endsWith(".forgotten"));
+  return [...found, ...rest, ...marks];
+}

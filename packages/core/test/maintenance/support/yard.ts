@@ -1,0 +1,96 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+import {
+  type Clock,
+  Ledger,
+  type ObjectStore,
+  prune,
+  type PruneOptions,
+  type PruneReport,
+  type RecoveryPoint,
+  type RepackLimits,
+  Repository,
+  systemClock,
+} from "@ovault/core";
+import { MemoryStore } from "@ovault/testkit";
+
+import { plain } from "../../../src/codecs/plain.ts";
+import { smallRepository } from "../../support/small-repository.ts";
+import { never } from "../../support/take-point.ts";
+import { BLOCK_BYTES } from "./block-disk.ts";
+import type { RunHistory } from "./block-strategy.ts";
+import { type BlockRun, takeBlockPoint } from "./take-block-point.ts";
+
+const HOUR_MS = 60 * 60 * 1000;
+const SHORT_MS = 20;
+/** Room for two blocks. */
+const PACK_BYTES = 1000;
+
+/** Everything goes that can, however little it frees. */
+export const ALL: RepackLimits = { minDeadShare: 0.01, budgetBytes: 1e9 };
+
+export interface YardPruneOptions extends Partial<PruneOptions> {
+  readonly lockDays?: number;
+}
+
+/** A small repository in memory, and what its runs saw. Whatever is done to it is done as by a process of its own. */
+export class Yard<S extends ObjectStore = MemoryStore> {
+  readonly store: S;
+  readonly history: RunHistory = new Map();
+  readonly #ledger: Ledger;
+  readonly #directory: string;
+
+  private constructor(store: S, ledger: Ledger, directory: string) {
+    this.store = store;
+    this.#ledger = ledger;
+    this.#directory = directory;
+  }
+
+  static async open(): Promise<Yard>;
+  static async open<S extends ObjectStore>(store: S): Promise<Yard<S>>;
+  static async open(store: ObjectStore = new MemoryStore()): Promise<Yard<ObjectStore>> {
+    const directory = await mkdtemp(join(tmpdir(), "ovault-yard-"));
+    await smallRepository(store, BLOCK_BYTES, plain);
+    return new Yard(store, await Ledger.open(directory), directory);
+  }
+
+  async close(): Promise<void> {
+    await rm(this.#directory, { recursive: true, force: true });
+  }
+
+  /** By way of `store`, if it is given. */
+  async repository(store: ObjectStore = this.store, lockDays?: number): Promise<Repository> {
+    return await Repository.open(store, { packBytes: PACK_BYTES, codec: plain, lockDays, signal: never });
+  }
+
+  async backUp(run: Partial<BlockRun>, store?: ObjectStore): Promise<RecoveryPoint> {
+    const options = { history: this.history, ledger: this.#ledger, signal: never, ifBusy: "refuse" } as const;
+    return await takeBlockPoint(await this.repository(store), { vm: "vm-1", blocks: [], ...run }, options);
+  }
+
+  async forget(...points: readonly RecoveryPoint[]): Promise<void> {
+    const repository = await this.repository();
+    for (const point of points) await repository.points.forget(point, never);
+  }
+
+  /** Without grace unless told. */
+  async prune({ lockDays, ...options }: YardPruneOptions = {}, store?: ObjectStore): Promise<PruneReport> {
+    return await prune(await this.repository(store, lockDays), { graceMs: 0, signal: never, ...options });
+  }
+
+  /** Ids of the points that can be seen. */
+  async visible(): Promise<readonly string[]> {
+    return (await (await this.repository()).points.list(never)).points.map(({ id }) => id);
+  }
+}
+
+/** The time in so many hours, when every lease of now is stale. Nobody waits long. */
+export function hoursLater(hours: number): Clock {
+  return {
+    ...systemClock,
+    now: () => new Date(Date.now() + hours * HOUR_MS),
+    sleep: (ms, signal) => systemClock.sleep(Math.min(ms, SHORT_MS), signal),
+  };
+}
