@@ -35,6 +35,16 @@ async function succeeds(...args: Parameters<typeof copyAll>): Promise<boolean> {
   }
 }
 
+/** The second one is copied on top of it. */
+async function targetWithFirstPoint(source: ModelRepository, options: { readonly encrypted: boolean }) {
+  const target = await ModelRepository.create(options);
+  const from = await source.open();
+  const points = (await from.points.list(signal)).points.slice(0, 1);
+  await copyPoints({ from, to: await target.open(), points, signal });
+  for (const [id, bytes] of source.content) target.content.set(id, bytes);
+  return target;
+}
+
 describe.each([
   ["source", "from"],
   ["destination", "to"],
@@ -49,27 +59,21 @@ describe.each([
     async (__, when, forGood) => {
       const source = await twoPoints();
       const all = await source.restorable();
-      const empty = await ModelRepository.create({ encrypted: side === "to" });
-      const pair = () => {
-        const [from, to] = [source.clone(), empty.clone()];
-        for (const [id, bytes] of source.content) to.content.set(id, bytes);
-        return { from, to };
-      };
-      const unharmed = pair();
+      const prepared = await targetWithFirstPoint(source, { encrypted: side === "to" });
+      const unharmed = { from: source.clone(), to: prepared.clone() };
       const counting = new FaultyStore(unharmed[side].store, { call: Number.POSITIVE_INFINITY, when });
       expect(await succeeds(unharmed.from, unharmed.to, { [side]: counting })).toBe(true);
       expect(counting.calls).toBeGreaterThan(20);
       for (let call = 1; call <= counting.calls; call += 1) {
-        const { from, to } = pair();
-        const faulty = new FaultyStore({ from, to }[side].store, { call, when, forGood });
-        const done = await succeeds(from, to, { [side]: faulty });
-        const { points } = await (await to.open()).points.list(signal);
-        expect((await to.restorable()).size).toBe(points.length);
-        expect(!done || points.length === all.size).toBe(true);
-        for (const model of [from, to]) await buryHolders((await model.open()).store);
-        expect(await succeeds(from, to)).toBe(true);
-        expect(await to.restorable()).toEqual(all);
-        expect(await from.restorable()).toEqual(all);
+        const pair = { from: source.clone(), to: prepared.clone() };
+        const faulty = new FaultyStore(pair[side].store, { call, when, forGood });
+        const done = await succeeds(pair.from, pair.to, { [side]: faulty });
+        const { points } = await (await pair.to.open()).points.list(signal);
+        expect((await pair.to.restorable()).size).toBe(points.length);
+        expect(points.length).toBeGreaterThanOrEqual(done ? all.size : 1);
+        for (const model of [pair.from, pair.to]) await buryHolders((await model.open()).store);
+        expect(await succeeds(pair.from, pair.to)).toBe(true);
+        expect(await pair.to.restorable()).toEqual(all);
       }
     },
   );

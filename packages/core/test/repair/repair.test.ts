@@ -63,7 +63,7 @@ describe.each([
         expect(again).toMatchObject({ index: [], packsListed: 0, healed: [], records: [], leases: [] });
         expect(again.places.known).toBe(report.places.known);
       }),
-      { numRuns: 30 },
+      { numRuns: 20 },
     );
   });
 
@@ -80,7 +80,7 @@ describe.each([
         expect(dryRun).toBe(false);
         expect({ ...told, foreign: done.foreign }).toEqual({ ...done, dryRun: true });
       }),
-      { numRuns: 20 },
+      { numRuns: 12 },
     );
   });
 });

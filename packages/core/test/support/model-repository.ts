@@ -137,7 +137,7 @@ export function harm({ objects }: MemoryStore, { which, kind, at, bit }: Harm): 
 /** Two points of one small disk, with what other commands leave beside them. */
 export async function twoPoints(options: { readonly encrypted?: boolean } = {}): Promise<ModelRepository> {
   const model = await ModelRepository.create(options);
-  const disk = narrowDisk();
+  const disk = narrowDisk(7003);
   const base = await model.take([disk]);
   await model.take([applyChanges(disk, { changes: [{ at: 0.3, length: 1500, seed: 30 }], grownBy: 0 })], base);
   await model.addRecords();
@@ -147,7 +147,7 @@ export async function twoPoints(options: { readonly encrypted?: boolean } = {}):
 /** Three points of two disks, the second one so wide and sparse that its block map has several leaves. */
 export async function threePoints(options: { readonly encrypted?: boolean } = {}): Promise<ModelRepository> {
   const model = await ModelRepository.create(options);
-  let disks = [narrowDisk(), wideDisk()];
+  let disks = [narrowDisk(9001), wideDisk()];
   let base = await model.take(disks);
   for (const at of [0.3, 0.8]) {
     const seed = Math.round(at * 100);
@@ -158,8 +158,8 @@ export async function threePoints(options: { readonly encrypted?: boolean } = {}
   return model;
 }
 
-function narrowDisk(): ModelDisk {
-  const bytes = Uint8Array.from({ length: 9001 }, (_, at) => (at * 31 + (at >> 8)) & 0xff);
+function narrowDisk(length: number): ModelDisk {
+  const bytes = Uint8Array.from({ length }, (_, at) => (at * 31 + (at >> 8)) & 0xff);
   return { bytes, extents: [{ offset: 0, length: bytes.byteLength, kind: "data" }] };
 }
 
