@@ -1,4 +1,10 @@
-import { type CallOptions, type ObjectKey, type RetentionControl, StorePermissionError } from "@ovault/core";
+import {
+  type CallOptions,
+  type ObjectKey,
+  type RetentionControl,
+  StorePermissionError,
+  StoreUnavailableError,
+} from "@ovault/core";
 
 import type { Bucket } from "./bucket.ts";
 import { codeOf } from "./map-s3-error.ts";
@@ -7,6 +13,12 @@ import { atLeast, lockModeOf } from "./upload.ts";
 
 /** What services answer for an object that was never held. The first is Amazon's, the second Ceph's. */
 const NEVER_HELD = new Set(["NoSuchObjectLockConfiguration", "ObjectLockConfigurationNotFoundError"]);
+
+/**
+ * Ceph 16 looks whether a hold would be shortened, then sets it: of two who hold one object at once the shorter one can
+ * win. So what came of it is read, and set again.
+ */
+const ATTEMPTS = 4;
 
 type Mode = "GOVERNANCE" | "COMPLIANCE";
 
@@ -51,24 +63,39 @@ export class ObjectLock implements RetentionControl {
 
   async extend(key: ObjectKey, until: Date, { signal }: CallOptions): Promise<void> {
     const name = this.#bucket.nameOf(key);
-    const hold = await holdOn(this.#bucket, { name }, signal);
-    if (reaches(hold, until)) return;
+    let hold = await holdOn(this.#bucket, { name }, signal);
+    for (let attempt = 1; !reaches(hold, until); attempt += 1) {
+      if (attempt > ATTEMPTS)
+        throw new StoreUnavailableError(
+          `${name} is not held until ${until.toISOString()}, though the service said so`,
+          {
+            hint: "see who else sets the retention of this object, then run the command again",
+          },
+        );
+      const refused = await this.#hold(name, { mode: hold?.mode ?? this.#mode, until }, signal);
+      hold = await holdOn(this.#bucket, { name }, signal);
+      if (refused !== undefined && !reaches(hold, until)) throw refused;
+    }
+  }
+
+  /** The refusal, if it was refused: services do not shorten, and somebody else may have held it for longer meanwhile. */
+  async #hold(name: string, { mode, until }: Hold, signal: AbortSignal): Promise<StorePermissionError | undefined> {
     try {
       await this.#bucket.call({ what: `hold ${name}`, signal }, (client, options) =>
         client.putObjectRetention(
           {
             Bucket: this.#bucket.name,
             Key: name,
-            // Compliance cannot be taken back, and need not be.
-            Retention: { Mode: hold?.mode ?? this.#mode, RetainUntilDate: atLeast(until) },
+            // Compliance cannot be taken back, and need not be: an object keeps the mode it is held in.
+            Retention: { Mode: mode, RetainUntilDate: atLeast(until) },
           },
           options,
         ),
       );
+      return undefined;
     } catch (error) {
-      // The service refuses to shorten: somebody else may have held it for longer meanwhile.
-      if (!(error instanceof StorePermissionError) || !reaches(await holdOn(this.#bucket, { name }, signal), until))
-        throw error;
+      if (error instanceof StorePermissionError) return error;
+      throw error;
     }
   }
 

@@ -121,12 +121,31 @@ describe("object lock", () => {
     expect(await held()).toBeGreaterThanOrEqual(later.getTime());
   });
 
-  test("of many who extend at once the longest wins, and none fails", async () => {
+  test("a hold that a shorter one took the place of is set again, and not for ever", async () => {
+    const { proxy, store } = await storeBehindProxy({ objectLock: { mode: "governance" } });
+    await put(store, "a", inMinutes(1));
+    let lost = 2;
+    proxy.fault = ({ method, url }) =>
+      method === "PUT" && url.includes("retention") && lost-- > 0
+        ? { kind: "answer", status: 200, body: "" }
+        : undefined;
+    const until = inMinutes(30);
+    await store.retention?.extend("a", until, { signal });
+    expect((await store.retention?.heldUntil("a", { signal }))?.getTime()).toBeGreaterThanOrEqual(until.getTime());
+    lost = 100;
+    await expect(store.retention?.extend("a", inMinutes(60), { signal })).rejects.toMatchObject({
+      code: "E_STORE_UNAVAILABLE",
+      message: expect.stringContaining("is not held until"),
+    });
+  });
+
+  test("of many who extend at once none fails", async () => {
     const { store, retention } = await lockedStore();
     await put(store, "a", inMinutes(1));
     const wanted = [30, 5, 60, 10, 45, 20].map(inMinutes);
     await Promise.all(wanted.map((until) => retention.extend("a", until, { signal })));
     const longest = Math.max(...wanted.map((until) => until.getTime()));
+    await retention.extend("a", new Date(longest), { signal });
     expect((await retention.heldUntil("a", { signal }))?.getTime()).toBeGreaterThanOrEqual(longest);
   });
 
