@@ -65,14 +65,14 @@ describe("a destination that is refused before anything is made on the engine", 
   test("its format is newer than this release", async () => {
     await site.makeRepository("newer");
     const file = inLab("newer", "ovault-repository");
-    await writeFile(file, asVersion(2, await readFile(file, "utf8")));
+    await writeFile(file, asVersion(3, await readFile(file, "utf8")));
     const before = await treeOf(inLab("newer"));
     await storeTo("newer");
     const failure = await site.fail("backup", "web01");
     expect(failure).toMatchObject({
       exitCode: 4,
       code: "E_REPOSITORY_VERSION",
-      message: expect.stringMatching(/2/),
+      message: expect.stringMatching(/3/),
       hint: expect.any(String),
     });
     expect(await treeOf(inLab("newer"))).toEqual(before);

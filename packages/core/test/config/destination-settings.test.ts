@@ -33,6 +33,8 @@ async function load(...lines: string[]): Promise<DestinationEntry> {
   return chooseEntry(await loadConfiguration(file), "destination", "nas");
 }
 
+const create = () => Promise.resolve(new MemoryStore());
+
 describe("the settings that every destination may have", () => {
   test("are kept apart from the plugin's own options", async () => {
     const { settings, options } = await load(
@@ -115,7 +117,6 @@ describe("the settings that every destination may have", () => {
 
   test("are proposed when a key is misspelt that the plugin does not know either", async () => {
     const registry = new PluginRegistry();
-    const create = () => Promise.resolve(new MemoryStore());
     const options = z.strictObject({ directory: z.string().optional() });
     registry.register(definePlugin({ kind: "destination", name: "memory", apiVersion: 1, options, create }));
     const host = { baseDirectory: directory, secret: () => Promise.resolve(""), signal: new AbortController().signal };
