@@ -12,7 +12,6 @@ import { plain } from "../../src/codecs/plain.ts";
 import { smallRepository } from "../support/small-repository.ts";
 import { never } from "../support/take-point.ts";
 import { BLOCK_BYTES } from "./support/block-disk.ts";
-import type { RunHistory } from "./support/block-strategy.ts";
 import { type Freeze, FreezingStore } from "./support/freezing-store.ts";
 import { brokenPoints, garbage } from "./support/inspect.ts";
 import { LaggingStore } from "./support/lagging-store.ts";
@@ -129,7 +128,6 @@ async function play(
   bustle: Bustle,
 ): Promise<void> {
   const time = new ScheduledTime(scheduler);
-  const history: RunHistory = new Map();
   const sealed = new Set<string>();
   const forget = async (repository: Repository, which: number): Promise<void> => {
     const point = (await repository.points.list(never)).points.at(-1 - which);
@@ -138,8 +136,7 @@ async function play(
     await repository.points.forget(point, never);
   };
   const first = await smallRepository(newClient(), BLOCK_BYTES, plain);
-  for (const run of bustle.before)
-    sealed.add((await takeBlockPoint(first, run, { history, ledger, signal: never })).id);
+  for (const run of bustle.before) sealed.add((await takeBlockPoint(first, run, { ledger, signal: never })).id);
   for (const which of bustle.forgotten.before) await forget(first, which);
 
   const enter = async ({
@@ -153,7 +150,7 @@ async function play(
   const write = async (writer: Writer): Promise<void> => {
     const { repository, clock } = await enter(writer);
     for (const run of writer.runs) {
-      const options = { history, ledger, signal: never, clock };
+      const options = { ledger, signal: never, clock };
       const point = await takeBlockPoint(repository, run, options).catch(unlessStopped(writer));
       if (point !== undefined) sealed.add(point.id);
     }
@@ -173,7 +170,7 @@ async function play(
   };
   await scheduler.waitFor(Promise.all([...bustle.writers.map(write), ...bustle.pruners.map(clean), forgetSome()]));
 
-  expect(await brokenPoints(present, history)).toEqual([]);
+  expect(await brokenPoints(present)).toEqual([]);
   const { points } = await (await Repository.open(present, { signal: never })).points.list(never);
   const missing = [...sealed].filter((id) => !points.some((point) => point.id === id));
   expect(missing).toEqual([]);
@@ -184,7 +181,7 @@ async function play(
     const repack = { minDeadShare: 0.01, budgetBytes: 1e9 };
     await prune(repository, { graceMs: 0, repack, clock: later, signal: never });
   }
-  expect(await brokenPoints(present, history)).toEqual([]);
+  expect(await brokenPoints(present)).toEqual([]);
   expect(await garbage(present)).toEqual([]);
 }
 

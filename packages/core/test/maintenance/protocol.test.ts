@@ -30,7 +30,7 @@ describe("a backup beside prune", () => {
     const after = await yard.prune();
     expect(after.heldBy).toEqual([]);
     expect(after.reprievedPacks).toBeGreaterThan(0);
-    expect(await brokenPoints(yard.store, yard.history)).toEqual([]);
+    expect(await brokenPoints(yard.store)).toEqual([]);
   });
 
   test("that starts after prune has condemned something does not rely on it, and blocks nothing", async () => {
@@ -44,7 +44,7 @@ describe("a backup beside prune", () => {
     expect(await yard.prune()).toMatchObject({ heldBy: [], condemnedPacks: 0 });
     stopped.release();
     await running;
-    expect(await brokenPoints(yard.store, yard.history)).toEqual([]);
+    expect(await brokenPoints(yard.store)).toEqual([]);
   });
 
   test("that stood still until prune took its place can seal nothing, in whatever moment it wakes", async () => {
@@ -71,10 +71,10 @@ describe("a backup beside prune", () => {
     await expect(running).rejects.toMatchObject({ code: "E_LEASE_LOST" });
     expect(await keysOf(yard.store, "index/")).toHaveLength(1);
     await yard.backUp({ blocks: [1, 2, 3], vm: "vm-2" });
-    expect(await brokenPoints(yard.store, yard.history)).toEqual([]);
+    expect(await brokenPoints(yard.store)).toEqual([]);
     await yard.prune();
     expect(await garbage(yard.store)).toEqual([]);
-    expect(await brokenPoints(yard.store, yard.history)).toEqual([]);
+    expect(await brokenPoints(yard.store)).toEqual([]);
   });
 
   test("keeps the point it builds on, though that is forgotten and holds what was condemned before it was sealed", async () => {
@@ -97,7 +97,7 @@ describe("a backup beside prune", () => {
     sealing.release();
     const { id } = await building;
     expect(await yard.visible()).toEqual([id]);
-    expect(await brokenPoints(yard.store, yard.history)).toEqual([]);
+    expect(await brokenPoints(yard.store)).toEqual([]);
     await yard.prune({ repack: ALL });
     expect(await garbage(yard.store)).toEqual([]);
   });
@@ -128,6 +128,6 @@ describe("two prunes at once", () => {
     await first;
     building.release();
     await last;
-    expect(await brokenPoints(yard.store, yard.history)).toEqual([]);
+    expect(await brokenPoints(yard.store)).toEqual([]);
   });
 });

@@ -1,16 +1,26 @@
-import type { Extent } from "@ovault/core";
-import type { ModelDisk } from "@ovault/testkit";
+import type { Extent, VirtualMachine } from "@ovault/core";
+import { diskOf, type ModelDisk } from "@ovault/testkit";
 
 export const BLOCK_BYTES = 512;
 
-/** A disk of blocks, each with the content of its number; 0 is zeros. `base`: its extents tell what changed since. */
-export function blockDisk(blocks: readonly number[], base?: Uint8Array): ModelDisk {
+/** A virtual machine with one disk of blocks, each with the content of its number; 0 is zeros. It knows them itself. */
+export function blockMachine(id: string, blocks: readonly number[]): VirtualMachine {
+  const disks = [diskOf(blocks.length * BLOCK_BYTES, `disk-of-${id}`)];
+  return { id, name: id, manager: "model", status: "up", disks, attributes: { blocks: [...blocks] } };
+}
+
+export function blocksOf({ attributes: { blocks } }: VirtualMachine): readonly number[] {
+  if (!Array.isArray(blocks)) throw new Error("this is no machine of blocks");
+  return blocks.map(Number);
+}
+
+/** `before`: what the extents tell the difference to. */
+export function blockDisk(blocks: readonly number[], before: readonly number[] = []): ModelDisk {
   const bytes = new Uint8Array(blocks.length * BLOCK_BYTES);
   for (const [at, content] of blocks.entries()) fill(bytes.subarray(at * BLOCK_BYTES, (at + 1) * BLOCK_BYTES), content);
-  const extents = blocks.map((_, at): Extent => {
-    const offset = at * BLOCK_BYTES;
-    const same = base?.byteLength === bytes.byteLength && isSame(bytes, base, offset);
-    return { offset, length: BLOCK_BYTES, kind: same ? "unchanged" : "data" };
+  const extents = blocks.map((content, at): Extent => {
+    const same = blocks.length === before.length && before[at] === content;
+    return { offset: at * BLOCK_BYTES, length: BLOCK_BYTES, kind: same ? "unchanged" : "data" };
   });
   return { bytes, extents };
 }
@@ -23,8 +33,4 @@ function fill(block: Uint8Array, content: number): void {
     state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
     block[at] = state >>> 24;
   }
-}
-
-function isSame(a: Uint8Array, b: Uint8Array, offset: number): boolean {
-  return Buffer.compare(a.subarray(offset, offset + BLOCK_BYTES), b.subarray(offset, offset + BLOCK_BYTES)) === 0;
 }

@@ -1,30 +1,15 @@
-import type {
-  Assessment,
-  BackupRequest,
-  BackupSession,
-  RestoreSession,
-  RunContext,
-  Strategy,
-  VirtualMachine,
-} from "@ovault/core";
+import type { Assessment, BackupRequest, BackupSession, RestoreSession, Strategy, VirtualMachine } from "@ovault/core";
 import { sourceOf } from "@ovault/testkit";
 
-import { blockDisk } from "./block-disk.ts";
+import { blockDisk, blocksOf } from "./block-disk.ts";
 
-/** What the disk of every run was, by the run's id. */
-export type RunHistory = Map<string, Uint8Array>;
-
-/** Takes one disk of blocks, incrementally where the history tells what the base was. Makes nothing on its platform. */
+/** Takes machines of blocks, as they say themselves what they hold. Makes nothing on its platform. */
 export class BlockStrategy implements Strategy {
   readonly name = "blocks";
-  readonly #history: RunHistory;
-  readonly #blocks: readonly number[];
   readonly #tracks: boolean;
 
   /** With `tracks` unchanged blocks are told, and not read. */
-  constructor(history: RunHistory, blocks: readonly number[], tracks: boolean) {
-    this.#history = history;
-    this.#blocks = blocks;
+  constructor(tracks: boolean) {
     this.#tracks = tracks;
   }
 
@@ -32,10 +17,9 @@ export class BlockStrategy implements Strategy {
     return { disks: vm.disks.map(({ id }) => ({ diskId: id, verdict: "incremental", reason: "a test" })) };
   }
 
-  async openBackup({ disks, base, full }: BackupRequest, { runId }: RunContext): Promise<BackupSession> {
-    const before = full || base === undefined ? undefined : this.#history.get(base.runId);
-    const disk = blockDisk(this.#blocks, this.#tracks ? before : undefined);
-    this.#history.set(runId, disk.bytes);
+  async openBackup({ vm, disks, base, full }: BackupRequest): Promise<BackupSession> {
+    const before = full || base === undefined ? undefined : blocksOf(base.vm);
+    const disk = blockDisk(blocksOf(vm), this.#tracks ? before : undefined);
     const mode = before === undefined ? "full" : this.#tracks ? "incremental" : "compared";
     return {
       documents: [],

@@ -1,4 +1,4 @@
-import type { ObjectStore } from "@ovault/core";
+import type { ObjectStore, Repository } from "@ovault/core";
 import { listed } from "@ovault/testkit";
 
 import { leavesOf } from "../../../src/repository/block-map-leaves.ts";
@@ -6,25 +6,38 @@ import { readPackListing } from "../../../src/repository/pack-listing.ts";
 import { toHex } from "../../../src/util/hex.ts";
 import { reopen } from "../../support/small-repository.ts";
 import { never, restoredBytes } from "../../support/take-point.ts";
-import type { RunHistory } from "./block-strategy.ts";
+import { blockDisk, blocksOf } from "./block-disk.ts";
 
-/** Ids of the points that do not restore as what their run saw. */
-export async function brokenPoints(store: ObjectStore, history: RunHistory): Promise<readonly string[]> {
+/** Points that do not restore as what their machine was. */
+export async function brokenPoints(store: ObjectStore): Promise<readonly string[]> {
+  return await brokenIn(await reopen(store));
+}
+
+/** What is in packs and in no point that is visible, or there twice; counted without the code that prunes. */
+export async function garbage(store: ObjectStore): Promise<readonly string[]> {
+  return await garbageIn(await reopen(store));
+}
+
+/** Both. */
+export async function wrongs(store: ObjectStore): Promise<readonly string[]> {
   const repository = await reopen(store);
+  return [...(await brokenIn(repository)), ...(await garbageIn(repository))];
+}
+
+async function brokenIn(repository: Repository): Promise<readonly string[]> {
   const { points, damaged } = await repository.points.list(never);
   const broken = damaged.map(({ key }) => key);
   for (const point of points) {
-    const expected = history.get(point.runId);
+    const expected = blockDisk(blocksOf(point.vm)).bytes;
     const bytes = await restoredBytes(repository, point).catch((error: unknown) => String(error));
-    const isRight = expected !== undefined && typeof bytes !== "string" && Buffer.compare(bytes, expected) === 0;
+    const isRight = typeof bytes !== "string" && Buffer.compare(bytes, expected) === 0;
     if (!isRight) broken.push(`${point.id} of ${point.vm.id}: ${typeof bytes === "string" ? bytes : "other bytes"}`);
   }
   return broken;
 }
 
-/** What is in packs and in no point that is visible, or there twice; counted without the code that prunes. */
-export async function garbage(store: ObjectStore): Promise<readonly string[]> {
-  const repository = await reopen(store);
+async function garbageIn(repository: Repository): Promise<readonly string[]> {
+  const { store } = repository;
   const needed = new Set<string>();
   for (const point of (await repository.points.list(never)).points) {
     for (const record of point.disks) {

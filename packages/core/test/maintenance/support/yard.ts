@@ -20,7 +20,6 @@ import { plain } from "../../../src/codecs/plain.ts";
 import { smallRepository } from "../../support/small-repository.ts";
 import { never } from "../../support/take-point.ts";
 import { BLOCK_BYTES } from "./block-disk.ts";
-import type { RunHistory } from "./block-strategy.ts";
 import { type BlockRun, takeBlockPoint } from "./take-block-point.ts";
 
 const HOUR_MS = 60 * 60 * 1000;
@@ -35,10 +34,9 @@ export interface YardPruneOptions extends Partial<PruneOptions> {
   readonly lockDays?: number;
 }
 
-/** A small repository in memory, and what its runs saw. Whatever is done to it is done as by a process of its own. */
+/** A small repository in memory. Whatever is done to it is done as by a process of its own. */
 export class Yard<S extends ObjectStore = MemoryStore> {
   readonly store: S;
-  readonly history: RunHistory = new Map();
   readonly #ledger: Ledger;
   readonly #directory: string;
 
@@ -56,6 +54,11 @@ export class Yard<S extends ObjectStore = MemoryStore> {
     return new Yard(store, await Ledger.open(directory), directory);
   }
 
+  /** One whose objects are in this store already. Ends with this one. */
+  at<T extends ObjectStore>(store: T): Yard<T> {
+    return new Yard(store, this.#ledger, this.#directory);
+  }
+
   async close(): Promise<void> {
     await rm(this.#directory, { recursive: true, force: true });
   }
@@ -66,7 +69,7 @@ export class Yard<S extends ObjectStore = MemoryStore> {
   }
 
   async backUp(run: Partial<BlockRun>, store?: ObjectStore): Promise<RecoveryPoint> {
-    const options = { history: this.history, ledger: this.#ledger, signal: never, ifBusy: "refuse" } as const;
+    const options = { ledger: this.#ledger, signal: never, ifBusy: "refuse" } as const;
     return await takeBlockPoint(await this.repository(store), { vm: "vm-1", blocks: [], ...run }, options);
   }
 
@@ -84,6 +87,13 @@ export class Yard<S extends ObjectStore = MemoryStore> {
   async visible(): Promise<readonly string[]> {
     return (await (await this.repository()).points.list(never)).points.map(({ id }) => id);
   }
+}
+
+/** A yard with the same objects, to do to it what one likes. Ends with the other. */
+export function copyOf(yard: Yard): Yard {
+  const store = new MemoryStore();
+  for (const [key, bytes] of yard.store.objects) store.objects.set(key, bytes);
+  return yard.at(store);
 }
 
 /** The time in so many hours, when every lease of now is stale. Nobody waits long. */
