@@ -1,0 +1,47 @@
+import { join } from "node:path";
+
+import { expect, test } from "vitest";
+
+import { MemoryStore } from "@ovault/testkit";
+
+import { brokenPoints, wrongs } from "../../packages/core/test/maintenance/support/inspect.ts";
+import { litter } from "../../packages/core/test/maintenance/support/litter.ts";
+import { ALL, Yard } from "../../packages/core/test/maintenance/support/yard.ts";
+import { buryHolders } from "../support/bury-holders.ts";
+import { countSteps, forEachKill, killAt } from "../support/killed-child.ts";
+import { layDown, pickUp, quickDirectory } from "../support/objects-on-disk.ts";
+
+const KILLS = 70;
+
+test(
+  `kill -9 at ${KILLS} steps of a prune costs no point, and the next prune finishes`,
+  { timeout: 240_000 },
+  async () => {
+    const directory = await quickDirectory();
+    const yard = await Yard.open();
+    await litter(yard);
+    await buryHolders(yard.store);
+    const points = await yard.visible();
+
+    await layDown(yard.store, join(directory, "unharmed"));
+    const doomed = (name: string) => ({
+      program: "maintain-repository.ts",
+      args: ["prune", join(directory, name)],
+      directory,
+    });
+    const steps = await countSteps(doomed("unharmed"));
+    await forEachKill({ steps, kills: KILLS }, async (kill, step) => {
+      const name = `killed-${kill}`;
+      await layDown(yard.store, join(directory, name));
+      await killAt(doomed(name), step);
+      const struck = yard.at(new MemoryStore());
+      await pickUp(struck.store, join(directory, name));
+      expect(await struck.visible()).toEqual(points);
+      expect(await brokenPoints(struck.store)).toEqual([]);
+      await struck.prune({ repack: ALL });
+      expect(await struck.visible()).toEqual(points);
+      expect(await wrongs(struck.store)).toEqual([]);
+    });
+    await yard.close();
+  },
+);
