@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 
+import { destinationCases } from "./destination-cases.ts";
 import { changedImage, cleanDisk, realFilesImage, warm, workDirectory } from "./images.ts";
 import { indexRepository } from "./index-repository.ts";
 import { measure } from "./measure.ts";
@@ -13,7 +14,8 @@ import { measure } from "./measure.ts";
 export interface Contender {
   readonly name: string;
   readonly prepare: () => Promise<void>;
-  readonly command: readonly string[];
+  /** Asked for after `prepare`. */
+  readonly command: () => readonly string[];
 }
 
 /** What is measured side by side, round by round. */
@@ -46,7 +48,7 @@ function qemuImg(source: string, format: string): Contender {
   return {
     name: "qemu-img",
     prepare: fresh,
-    command: ["qemu-img", "convert", "-f", format, "-O", "qcow2", source, qcow2],
+    command: () => ["qemu-img", "convert", "-f", format, "-O", "qcow2", source, qcow2],
   };
 }
 
@@ -81,14 +83,14 @@ async function indexCase(tib: number): Promise<Case> {
   await measure(openIndex(...parameters));
   return {
     name: `index-${tib}-tib`,
-    ours: { name: "from cache", prepare: nothing, command: openIndex(...parameters) },
+    ours: { name: "from cache", prepare: nothing, command: () => openIndex(...parameters) },
     others: [
       {
         name: "from cache, heap of 64 MiB",
         prepare: nothing,
-        command: openIndex("--max-old-space-size=64", ...parameters),
+        command: () => openIndex("--max-old-space-size=64", ...parameters),
       },
-      { name: "from index objects", prepare: nothing, command: openIndex(indexWorker, String(tib)) },
+      { name: "from index objects", prepare: nothing, command: () => openIndex(indexWorker, String(tib)) },
     ],
     close: () => rm(cache, { recursive: true, force: true }),
   };
@@ -99,7 +101,7 @@ export const cases: Readonly<Record<string, () => Promise<Case>>> = {
   async "full-raw"() {
     const image = await realFilesImage();
     await warm(image);
-    const ours = { name: "ovault", prepare: fresh, command: ovault(image) };
+    const ours = { name: "ovault", prepare: fresh, command: () => ovault(image) };
     return { name: "full-raw", ours, others: [qemuImg(image, "raw")], close: nothing };
   },
 
@@ -107,7 +109,7 @@ export const cases: Readonly<Record<string, () => Promise<Case>>> = {
     const image = await realFilesImage();
     await warm(image);
     const { uri, close } = await serve(image, "raw");
-    const ours = { name: "ovault", prepare: fresh, command: ovault(uri) };
+    const ours = { name: "ovault", prepare: fresh, command: () => ovault(uri) };
     return { name: "full-nbd", ours, others: [qemuImg(uri, "raw")], close };
   },
 
@@ -129,16 +131,22 @@ export const cases: Readonly<Record<string, () => Promise<Case>>> = {
       await fresh();
       await measure(["cp", "-a", kept, repository]);
     };
-    const ours = { name: "ovault", prepare, command: ovault(second.uri, changes) };
+    const ours = { name: "ovault", prepare, command: () => ovault(second.uri, changes) };
     return { name: "increment-1-percent", ours, others: [], close: second.close };
   },
 
   async "clean-6-tib"() {
     const { uri, close } = await serve(await cleanDisk(), "qcow2");
-    return { name: "clean-6-tib", ours: { name: "ovault", prepare: fresh, command: ovault(uri) }, others: [], close };
+    return {
+      name: "clean-6-tib",
+      ours: { name: "ovault", prepare: fresh, command: () => ovault(uri) },
+      others: [],
+      close,
+    };
   },
 
   "index-1-tib": () => indexCase(1),
   "index-5-tib": () => indexCase(5),
   "index-20-tib": () => indexCase(20),
+  ...destinationCases,
 };

@@ -1,8 +1,8 @@
 import { execFile } from "node:child_process";
 import { existsSync } from "node:fs";
-import { mkdir, open, rename, rm, truncate } from "node:fs/promises";
+import { mkdir, open, rename, rm, stat, truncate } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { promisify } from "node:util";
 
 const run = promisify(execFile);
@@ -11,17 +11,24 @@ const run = promisify(execFile);
 export const workDirectory = process.env["OVAULT_BENCH_DIR"] ?? join(tmpdir(), "ovault-bench");
 
 const GIB = 2 ** 30;
-export const IMAGE_BYTES = 10 * GIB;
 
 /** A 10 GiB raw image: an ext4 file system with the files of /usr, or of OVAULT_BENCH_FILES. */
-export async function realFilesImage(): Promise<string> {
-  const image = join(workDirectory, "real-files.raw");
+export function realFilesImage(): Promise<string> {
+  return imageOf("real-files.raw", process.env["OVAULT_BENCH_FILES"] ?? "/usr", "10G");
+}
+
+/** A 2 GiB raw image with the files of /usr/share, or of OVAULT_BENCH_FEW_FILES. */
+export function smallImage(): Promise<string> {
+  return imageOf("few-files.raw", process.env["OVAULT_BENCH_FEW_FILES"] ?? "/usr/share", "2G");
+}
+
+async function imageOf(name: string, files: string, size: string): Promise<string> {
+  const image = join(workDirectory, name);
   if (existsSync(image)) return image;
   await mkdir(workDirectory, { recursive: true });
   const draft = `${image}.draft`;
   await rm(draft, { force: true });
-  const files = process.env["OVAULT_BENCH_FILES"] ?? "/usr";
-  await run("mke2fs", ["-q", "-t", "ext4", "-d", files, draft, "10G"], { maxBuffer: 64 * 2 ** 20 });
+  await run("mke2fs", ["-q", "-t", "ext4", "-d", files, draft, size], { maxBuffer: 64 * 2 ** 20 });
   await rename(draft, image);
   return image;
 }
@@ -37,10 +44,10 @@ export interface ChangedRange {
  * The same every time.
  */
 export async function changedImage(image: string, fraction: number): Promise<{ path: string; ranges: ChangedRange[] }> {
-  const path = join(workDirectory, `changed-${fraction}.raw`);
+  const path = join(workDirectory, `${basename(image)}-changed-${fraction}`);
   await run("cp", ["--sparse=always", image, path]);
   const length = 64 * 1024;
-  const cells = IMAGE_BYTES / length;
+  const cells = (await stat(image)).size / length;
   const chosen = new Set<number>();
   let state = 1;
   while (chosen.size < cells * fraction) {

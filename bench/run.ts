@@ -70,7 +70,7 @@ async function runCase(opened: Case, rounds: number): Promise<CaseResult> {
 
 async function runOnce({ prepare, command }: Contender): Promise<Measurement> {
   await prepare();
-  return measure(command);
+  return measure(command());
 }
 
 function medianOf(rows: readonly Measurement[]): Measurement {

@@ -1,13 +1,12 @@
 /**
- * Backs up one disk into a filesystem repository, as a process of its own, and prints what it took:
+ * Backs up one disk into a repository, as a process of its own, and prints what it took:
  *
- *     take-backup.ts SOURCE REPOSITORY [CHANGES]
+ *     take-backup.ts SOURCE DESTINATION [CHANGES]
  *
- * SOURCE is a raw file or an NBD URI. CHANGES is a JSON file of changed ranges: then the last point in the repository is the
- * base, and everything else is told to be unchanged.
+ * SOURCE is a raw file or an NBD URI, DESTINATION a directory or a JSON file, as for `openRepository`. CHANGES is a JSON
+ * file of changed ranges: then the last point in the repository is the base, and everything else is told to be unchanged.
  */
-import { existsSync } from "node:fs";
-import { mkdir, readFile } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 
 import {
   backupDisks,
@@ -17,18 +16,17 @@ import {
   type Extent,
   newPointId,
   packageVersion,
-  Repository,
 } from "@ovault/core";
-import { FilesystemStore } from "@ovault/destination-filesystem";
 import { NbdSource, RawFileSource } from "@ovault/disk-image";
 import { parseNbdUri } from "@ovault/nbd";
 
 import type { ChangedRange } from "./images.ts";
+import { openRepository } from "./open-destination.ts";
 
-const [sourceName = "", directory = "", changes] = process.argv.slice(2);
+const [sourceName = "", destination = "", changes] = process.argv.slice(2);
 const { signal } = new AbortController();
 
-const repository = await openRepository();
+const repository = await openRepository(destination);
 const opened = await openSource();
 const source = changes === undefined ? opened : incremental(opened, JSON.parse(await readFile(changes, "utf8")));
 const { points } = await repository.points.list(signal);
@@ -68,12 +66,6 @@ await repository.close();
 const storedBytes = disks.reduce((sum, { stats }) => sum + stats.storedBytes, 0);
 const report = { rssMiB: process.resourceUsage().maxRSS / 1024, storedMiB: storedBytes / 2 ** 20 };
 process.stdout.write(`${JSON.stringify(report)}\n`);
-
-async function openRepository(): Promise<Repository> {
-  if (existsSync(directory)) return Repository.open(await FilesystemStore.open(directory), { signal });
-  await mkdir(directory, { recursive: true });
-  return Repository.create(await FilesystemStore.open(directory), { signal });
-}
 
 function openSource(): Promise<RawFileSource | NbdSource> {
   if (!sourceName.startsWith("nbd")) return RawFileSource.open(sourceName, { diskId: "disk" });
