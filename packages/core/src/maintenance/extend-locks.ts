@@ -1,7 +1,7 @@
 import { lastValueFrom } from "rxjs";
 import { z } from "zod";
 
-import type { ObjectKey, RetentionControl } from "../contract/object-store.ts";
+import type { ObjectKey, ObjectStore, RetentionControl } from "../contract/object-store.ts";
 import { hasCode } from "../errors/ovault-error.ts";
 import { pullInLanes } from "../pipeline/pull-in-lanes.ts";
 import { EXTENSIONS, KEYS, REPOSITORY_KEY } from "../repository/layout.ts";
@@ -28,39 +28,46 @@ const SAMPLE = 16;
 /**
  * Extends the locks of what is needed, so that none ends within half of the time that new objects are locked for. That is
  * one call for each object, so it is done for all of them in each such half, and a record in the repository tells when.
+ * The settings and the keys are few, and nothing can be read without them: theirs are extended every time, so that none
+ * ends before that of any point.
  * Does nothing where the store cannot lock, or new objects are not locked.
  */
 export async function extendLocks(repository: Repository, options: ExtendLocksOptions): Promise<void> {
   const { store, lockMs } = repository;
   const { clock, signal } = options;
   if (store.retention === undefined || lockMs === undefined) return;
-  const { records, damaged } = await readRecords(store, EXTENSION, signal);
   const now = clock.now().getTime();
+  const until = new Date(now + lockMs);
+  await extendAll(store.retention, settingsAndKeys(store, signal), until, options);
+  const { records, damaged } = await readRecords(store, EXTENSION, signal);
   const soon = new Date(now + lockMs / 2);
   const isDone = records.some(({ value }) => Date.parse(value.until) >= soon.getTime());
   if (isDone && (await areLocked(store.retention, sampleOf(options.keys()), soon, signal))) return;
-  const until = new Date(now + lockMs);
-  await extendAll(repository, store.retention, until, options);
+  await extendAll(store.retention, each(options.keys()), until, options);
   await putRecord(store, EXTENSION, { at: new Date(now).toISOString(), until: until.toISOString() }, signal);
   for (const { key } of [...records, ...damaged]) await store.delete(key, { signal });
 }
 
+async function* settingsAndKeys(store: ObjectStore, signal: AbortSignal): AsyncGenerator<ObjectKey> {
+  yield REPOSITORY_KEY;
+  for await (const { key } of store.list(KEYS, { signal })) yield key;
+}
+
+async function* each(keys: Iterable<ObjectKey>): AsyncGenerator<ObjectKey> {
+  yield* keys;
+}
+
 async function extendAll(
-  { store }: Repository,
   retention: RetentionControl,
+  keys: AsyncIterable<ObjectKey>,
   until: Date,
-  { keys, onExtended, signal }: ExtendLocksOptions,
+  { onExtended, signal }: ExtendLocksOptions,
 ): Promise<void> {
-  async function* each(): AsyncGenerator<ObjectKey> {
-    yield REPOSITORY_KEY;
-    for await (const { key } of store.list(KEYS, { signal })) yield key;
-    yield* keys();
-  }
   const extend = async (key: ObjectKey, lane: AbortSignal): Promise<void> => {
     await retention.extend(key, until, { signal: lane }).catch(unlessGone);
     onExtended();
   };
-  await lastValueFrom(pullInLanes(each(), LANES, extend, signal), { defaultValue: undefined });
+  await lastValueFrom(pullInLanes(keys, LANES, extend, signal), { defaultValue: undefined });
 }
 
 async function areLocked(
