@@ -1,11 +1,8 @@
 import type { ObjectKey } from "../contract/object-store.ts";
 import type { RecoveryPoint } from "../contract/recovery-point.ts";
-import { IntegrityError } from "../errors/errors.ts";
 import { hasCode } from "../errors/ovault-error.ts";
-import { LostMarks } from "../repair/lost-marks.ts";
-import type { Condemned } from "../repository/condemned-packs.ts";
-import type { DamagedManifest } from "../repository/recovery-points.ts";
 import type { Repository } from "../repository/repository.ts";
+import { type CurrentPoints, currentPoints } from "./current-points.ts";
 import { Liveness, type LivenessOptions } from "./liveness.ts";
 
 export interface NeedsOptions {
@@ -24,8 +21,7 @@ export class NeedsOfPoints {
   readonly #repository: Repository;
   readonly #options: NeedsOptions;
   readonly #live: Liveness;
-  #points: readonly RecoveryPoint[] = [];
-  #marks: LostMarks | undefined;
+  #current: CurrentPoints = { points: [], hasLosses: () => false };
 
   constructor(repository: Repository, options: NeedsOptions) {
     this.#repository = repository;
@@ -35,12 +31,12 @@ export class NeedsOfPoints {
 
   /** Those that are not forgotten. */
   get points(): readonly RecoveryPoint[] {
-    return this.#points;
+    return this.#current.points;
   }
 
   /** Whether some of them are known to have lost data. */
   get haveLosses(): boolean {
-    return this.#points.some((point) => this.#hasLosses(point));
+    return this.#current.points.some(this.#current.hasLosses);
   }
 
   /**
@@ -48,24 +44,17 @@ export class NeedsOfPoints {
    * @throws IntegrityError when that cannot be told
    */
   async look(): Promise<Liveness> {
-    const { signal } = this.#options;
-    const { points, damaged } = await this.#repository.points.list(signal);
-    const [first] = damaged;
-    if (first !== undefined) throw unreadable(first, damaged.length);
-    // Whatever these points need was listed before they were sealed.
-    await this.#repository.refresh(signal);
-    this.#marks = await LostMarks.read(this.#repository, signal);
-    await this.#live.add(points, this.#walk);
-    this.#points = points;
+    this.#current = await currentPoints(this.#repository, this.#options.signal);
+    await this.#live.add(this.#current.points, this.#walk);
     return this.#live;
   }
 
   /**
-   * What all points need, forgotten ones too: runs may build on them. But for those that go with a condemned document, or
+   * What all points need, forgotten ones too: runs may build on them. But for those that are going (keys of manifests), or
    * will go as was decided before. To be called after `look`, so that a point which is forgotten meanwhile is found by one
    * of the two. Undefined when it cannot be told.
    */
-  async withForgotten({ points: going }: Condemned): Promise<FullNeeds | undefined> {
+  async withForgotten(going: readonly ObjectKey[]): Promise<FullNeeds | undefined> {
     const { points: store, condemned } = this.#repository;
     const leaving = new Set([...going, ...condemned.documents.flatMap(({ verdict }) => verdict?.points ?? [])]);
     const forgotten = await store.listForgotten(this.#options.signal);
@@ -84,18 +73,6 @@ export class NeedsOfPoints {
   }
 
   get #walk(): LivenessOptions {
-    return { ...this.#options, hasLosses: (point) => this.#hasLosses(point) };
+    return { ...this.#options, hasLosses: this.#current.hasLosses };
   }
-
-  #hasLosses(point: RecoveryPoint): boolean {
-    return this.#marks?.has(point) === true;
-  }
-}
-
-function unreadable({ key, error }: DamagedManifest, count: number): IntegrityError {
-  return new IntegrityError(`${key} cannot be read, so that it cannot be told what it needs`, {
-    cause: error,
-    context: { key, count },
-    hint: "Nothing was deleted. See `ovault verify --all`; `ovault repair` says how to part with it.",
-  });
 }

@@ -5,13 +5,16 @@ import type { PackSurvey } from "./pack-survey.ts";
 import type { PruneProgress, PruneReport } from "./prune-report.ts";
 import type { RunInTheWay } from "./runs-in-the-way.ts";
 
+/** What becomes of a pack, as a prune leaves it. */
+export type Fate = "freed" | "locked" | "condemned" | "kept";
+
 /** What a prune has done so far. Tells of every change. */
 export class PruneCounts {
   readonly #onProgress: ((progress: PruneProgress) => void) | undefined;
   readonly #runs = new Map<string, RunInTheWay>();
   readonly #locksEnd: Date[] = [];
-  #wouldCondemn: readonly string[] = [];
-  readonly #wouldFree = new Set<string>();
+  /** Of packs by name, where a dry run knows better than the store. */
+  readonly #foretold = new Map<string, Fate>();
   #deletedPoints = 0;
   #repackedPacks = 0;
   #reprieved = { packs: 0, bytes: 0 };
@@ -72,31 +75,24 @@ export class PruneCounts {
     if (lockedUntil !== undefined) this.#locksEnd.push(lockedUntil);
   }
 
-  /** For a dry run. */
-  wouldFree(pack: string, bytes: number): void {
-    this.#wouldFree.add(pack);
-    this.freed(bytes);
-  }
-
-  /** Names of packs; for a dry run. */
-  wouldCondemn(packs: readonly string[]): void {
-    this.#wouldCondemn = packs;
+  /** For a dry run: what would become of a pack. */
+  foretell(pack: string, fate: Fate): void {
+    this.#foretold.set(pack, fate);
   }
 
   /** With what there is now. */
-  report(
-    { index, condemned }: Repository,
-    { survey, graceMs, dryRun }: { readonly survey: PackSurvey; readonly graceMs: number; readonly dryRun: boolean },
-  ): PruneReport {
+  report({ index, condemned }: Repository, { survey, now, graceMs, dryRun }: ReportOptions): PruneReport {
     const decided = new Set(condemned.documents.flatMap(({ verdict }) => verdict?.packs ?? []));
     const undecided = condemned.documents.filter(({ verdict }) => verdict === undefined);
-    const waiting = new Set([...this.#wouldCondemn, ...undecided.flatMap(({ packs }) => packs)]);
-    const graceEnds = graceMs === 0 ? [] : undecided.map(({ at }) => new Date(Date.parse(at) + graceMs));
-    const [kept, condemnedNow, locked] = [new Tally(), new Tally(), new Tally()];
-    for (const { name, bytes } of survey.packs(index)) {
-      if (this.#wouldFree.has(name)) continue;
-      (decided.has(name) ? locked : waiting.has(name) ? condemnedNow : kept).add(bytes);
-    }
+    const waiting = new Set(undecided.flatMap(({ packs }) => packs));
+    const fateOf = (name: string): Fate =>
+      this.#foretold.get(name) ?? (decided.has(name) ? "locked" : waiting.has(name) ? "condemned" : "kept");
+    const tallies = { freed: new Tally(), locked: new Tally(), condemned: new Tally(), kept: new Tally() };
+    for (const { name, bytes } of survey.packs(index)) tallies[fateOf(name)].add(bytes);
+    const { locked, condemned: condemnedNow, kept } = tallies;
+    const starts = undecided.map(({ at }) => Date.parse(at));
+    if ([...this.#foretold.values()].includes("condemned")) starts.push(now.getTime());
+    const graceEnds = starts.map((at) => new Date(at + graceMs)).filter((end) => end > now);
     const { freedPacks, freedBytes, copiedBytes, extendedLocks } = this.#progress;
     return {
       dryRun,
@@ -125,6 +121,13 @@ export class PruneCounts {
     this.#progress = { ...this.#progress, ...change };
     this.#onProgress?.(this.#progress);
   }
+}
+
+interface ReportOptions {
+  readonly survey: PackSurvey;
+  readonly now: Date;
+  readonly graceMs: number;
+  readonly dryRun: boolean;
 }
 
 class Tally {

@@ -20,6 +20,7 @@ import { type Clock, systemClock } from "../util/clock.ts";
 import { processIdentity } from "../util/process-identity.ts";
 import { carryOut } from "./carry-out.ts";
 import { extendLocks } from "./extend-locks.ts";
+import { foretell } from "./foretell.ts";
 import type { Liveness } from "./liveness.ts";
 import { type FullNeeds, NeedsOfPoints } from "./needs-of-points.ts";
 import { PackSurvey } from "./pack-survey.ts";
@@ -30,7 +31,7 @@ import { PruneCounts } from "./prune-counts.ts";
 import { DEFAULT_GRACE_MS, DEFAULT_REPACK, type PruneOptions, type PruneReport } from "./prune-report.ts";
 import { repack } from "./repack.ts";
 import { rewriteIndex } from "./rewrite-index.ts";
-import { runOf, writersUnderWay } from "./runs-in-the-way.ts";
+import { leasesAreCertain, mayRelyOn, runOf, writersUnderWay } from "./runs-in-the-way.ts";
 import { unlistedPacks } from "./unlisted-packs.ts";
 
 const LEASE_TTL_MS = 120_000;
@@ -90,6 +91,8 @@ class Prune {
   readonly #counts: PruneCounts;
   readonly #needs: NeedsOfPoints;
   #survey = new PackSurvey();
+  /** Manifests that a dry run would have deleted. */
+  readonly #foretoldPoints: ObjectKey[] = [];
   /** Ids of the runs that were under way when packs had been listed. */
   #running: readonly string[] = [];
 
@@ -98,7 +101,7 @@ class Prune {
     this.#repository = repository;
     this.#settings = settings;
     this.#dryRun = dryRun;
-    this.#graceMs = this.#leasesAreCertain ? graceMs : Math.max(graceMs, DEFAULT_GRACE_MS);
+    this.#graceMs = leasesAreCertain(repository.store) ? graceMs : Math.max(graceMs, DEFAULT_GRACE_MS);
     this.#signal = signal;
     this.#counts = new PruneCounts(onProgress);
     this.#needs = new NeedsOfPoints(repository, { onPage: () => this.#counts.page(), signal });
@@ -110,7 +113,8 @@ class Prune {
       this.#running = (await this.#writers()).map(({ claim }) => claim.holder.runId);
     };
     this.#survey = await PackSurvey.take(this.#repository, { between, signal: this.#signal });
-    if (!this.#dryRun) await this.#finishOthers();
+    if (this.#dryRun) await this.#foretellDecided();
+    else await this.#finishOthers();
     await this.#passVerdicts();
     await this.#condemn();
     if (!this.#dryRun) {
@@ -119,14 +123,10 @@ class Prune {
     }
     return this.#counts.report(this.#repository, {
       survey: this.#survey,
+      now: this.#settings.clock.now(),
       graceMs: this.#graceMs,
       dryRun: this.#dryRun,
     });
-  }
-
-  /** On other stores two may hold one lease at a time, and not all that hold one can be seen. */
-  get #leasesAreCertain(): boolean {
-    return this.#repository.store.capabilities.conditionalPut;
   }
 
   /** Does what was decided by one who was stopped, and withdraws what cannot be read. */
@@ -150,7 +150,7 @@ class Prune {
     const ripe = repository.condemned.documents.filter((document) => this.#isRipe(document));
     const known = ripe.length === 0 ? [] : await this.#knownAmong(ripe);
     if (known.length === 0) return;
-    if (this.#graceMs > 0) {
+    if (this.#graceMs > 0 && !this.#dryRun) {
       this.#counts.begin("waiting a minute for listings that lag behind");
       await this.#settings.clock.sleep(SETTLE_MS, this.#signal);
     }
@@ -158,8 +158,9 @@ class Prune {
     await this.#needs.look();
     // Points first: as long as they stand, their packs are needed.
     for (const document of known.toSorted((a, b) => b.points.length - a.points.length)) {
-      const needs = await this.#needs.withForgotten(document);
-      await this.#decide(document.name, needs === undefined ? NOTHING : await this.#mayGo(document, needs));
+      const needs = await this.#needs.withForgotten([...this.#foretoldPoints, ...document.points]);
+      const goes = needs === undefined ? NOTHING : await this.#mayGo(document, needs);
+      await (this.#dryRun ? this.#foretell(document, goes) : this.#decide(document.name, goes));
     }
   }
 
@@ -175,12 +176,6 @@ class Prune {
   }
 
   async #decide(name: string, goes: WhatGoes): Promise<void> {
-    if (this.#dryRun) {
-      for (const pack of goes.packs) {
-        this.#counts.wouldFree(pack, this.#survey.bytesOfNamed(pack, this.#repository.index));
-      }
-      return;
-    }
     const at = this.#settings.clock.now().toISOString();
     const verdict = await putVerdict(this.#repository.store, name, { at, ...goes }, this.#signal);
     await this.#carryOut({ name, verdict });
@@ -195,16 +190,16 @@ class Prune {
   async #knownAmong(documents: readonly CondemnedDocument[]): Promise<readonly CondemnedDocument[]> {
     let known = documents;
     for (const lease of await this.#writers()) {
-      const knows = ({ name }: CondemnedDocument): boolean => this.#leasesAreCertain && lease.acknowledged.has(name);
-      if (!documents.every(knows)) this.#counts.heldBy(runOf(lease));
-      known = known.filter(knows);
+      const isHeld = (document: CondemnedDocument): boolean => mayRelyOn(lease, document, this.#repository.store);
+      if (documents.some(isHeld)) this.#counts.heldBy(runOf(lease));
+      known = known.filter((document) => !isHeld(document));
     }
     return known;
   }
 
   async #writers(): Promise<readonly HeldLease[]> {
     const { clock, holder } = this.#settings;
-    const options = { takeOver: !this.#dryRun, holder, clock, signal: this.#signal };
+    const options = { takeOverAs: this.#dryRun ? undefined : holder, clock, signal: this.#signal };
     return await writersUnderWay(this.#repository.store, options);
   }
 
@@ -222,7 +217,9 @@ class Prune {
     const { repack: limits = DEFAULT_REPACK } = this.#settings;
     const plan = planPrune(index, { survey: this.#survey, use, mayGo, limits });
     if (this.#dryRun) {
-      this.#counts.wouldCondemn([...plan.dead, ...plan.emptied].map((pack) => index.packs.nameOf(pack)));
+      for (const pack of [...plan.dead, ...plan.emptied]) this.#counts.foretell(index.packs.nameOf(pack), "condemned");
+      this.#counts.repacked(plan.emptied.length);
+      for (const pack of plan.emptied) this.#counts.copied(use.keptOf(pack));
       return;
     }
     const emptied = await this.#repack(plan, use, live);
@@ -269,6 +266,26 @@ class Prune {
     const options = { survey: this.#survey, onFreed, signal: this.#signal };
     this.#counts.carriedOut(await carryOut(this.#repository, { name, verdict }, options));
     await this.#repository.refresh(this.#signal);
+  }
+
+  /** What was decided before and waits to be deleted. */
+  async #foretellDecided(): Promise<void> {
+    for (const { verdict } of this.#repository.condemned.documents) {
+      if (verdict !== undefined) await this.#foretell(verdict, verdict);
+    }
+  }
+
+  /** For a dry run: what would become of a condemned document of which this goes. */
+  async #foretell({ packs }: WhatGoes, goes: WhatGoes): Promise<void> {
+    for (const pack of packs) this.#counts.foretell(pack, "kept");
+    const { clock, signal } = this.#settings;
+    const foretold = await foretell(this.#repository, goes, { survey: this.#survey, now: clock.now(), signal });
+    for (const { pack, bytes, isLocked } of foretold.packs) {
+      this.#counts.foretell(pack, isLocked ? "locked" : "freed");
+      if (!isLocked) this.#counts.freed(bytes);
+    }
+    this.#foretoldPoints.push(...goes.points);
+    this.#counts.carriedOut(foretold);
   }
 
   async #extendLocks(): Promise<void> {

@@ -1,8 +1,9 @@
 import type { ObjectStore } from "../contract/object-store.ts";
 import { hasCode } from "../errors/ovault-error.ts";
+import type { CondemnedDocument } from "../repository/condemned-packs.ts";
 import { heldLeases, type HeldLease } from "../repository/held-leases.ts";
 import type { LeaseHolder } from "../repository/lease-folder.ts";
-import { acquireLease } from "../repository/lease.ts";
+import { acquireLease, isLeaseFree } from "../repository/lease.ts";
 import { MAINTENANCE_LEASE } from "../repository/maintenance-lease.ts";
 import type { Clock } from "../util/clock.ts";
 
@@ -18,9 +19,11 @@ export interface RunInTheWay {
 }
 
 export interface WritersOptions {
-  /** Leases of runs that are dead or silent are taken over, so that these can seal nothing any more. */
-  readonly takeOver: boolean;
-  readonly holder: LeaseHolder;
+  /**
+   * Who takes the leases over of runs that are dead or silent, so that these can seal nothing any more. Without one they
+   * are only passed over, which is not enough to delete anything.
+   */
+  readonly takeOverAs: LeaseHolder | undefined;
   readonly clock: Clock;
   readonly signal: AbortSignal;
 }
@@ -35,9 +38,19 @@ export async function writersUnderWay(store: ObjectStore, options: WritersOption
   const writers: HeldLease[] = [];
   for (const lease of await heldLeases(store, options)) {
     if (HARMLESS.has(lease.resource)) continue;
-    if (!options.takeOver || !(await tookOver(store, lease, options))) writers.push(lease);
+    if (!(await isOver(store, lease, options))) writers.push(lease);
   }
   return writers;
+}
+
+/** On other stores two may hold one lease at a time, and not all that hold one can be seen. */
+export function leasesAreCertain(store: ObjectStore): boolean {
+  return store.capabilities.conditionalPut;
+}
+
+/** Whether a run may rely on something that a document condemns. */
+export function mayRelyOn(lease: HeldLease, { name }: CondemnedDocument, store: ObjectStore): boolean {
+  return !leasesAreCertain(store) || !lease.acknowledged.has(name);
 }
 
 export function runOf({ resource, claim: { holder, at } }: HeldLease): RunInTheWay {
@@ -45,11 +58,12 @@ export function runOf({ resource, claim: { holder, at } }: HeldLease): RunInTheW
 }
 
 /** False when the run may be alive, and must be waited for. */
-async function tookOver(
+async function isOver(
   store: ObjectStore,
   { resource }: HeldLease,
-  { holder, clock, signal }: WritersOptions,
+  { takeOverAs: holder, clock, signal }: WritersOptions,
 ): Promise<boolean> {
+  if (holder === undefined) return await isLeaseFree(store, resource, { clock, signal });
   try {
     const lease = await acquireLease(store, { resource, holder, ttlMs: TTL_MS, ifBusy: "refuse", clock, signal });
     await lease.release();

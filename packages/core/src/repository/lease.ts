@@ -78,6 +78,18 @@ export async function acquireLease(store: ObjectStore, options: LeaseOptions): P
   }
 }
 
+/** Whether nobody holds the lease, or somebody who is dead or long silent. Changes nothing. */
+export async function isLeaseFree(
+  store: ObjectStore,
+  resource: string,
+  { clock, signal }: { readonly clock: Clock; readonly signal: AbortSignal },
+): Promise<boolean> {
+  const folder = new LeaseFolder(store, resource);
+  const state = await folder.look(signal);
+  const claim = await folder.readClaim(state.generation, signal);
+  return claim?.state !== "held" || (await new LeaseWatch(folder, clock).isStale(state, claim, signal));
+}
+
 /** From here on the silent run seals nothing, even if nobody replaces it after all. */
 async function fence(store: ObjectStore, claim: HeldClaim, clock: Clock, signal: AbortSignal): Promise<void> {
   const { holder, seals } = claim;

@@ -1,7 +1,15 @@
 import * as fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 
-import { CancelledError, type DiskRecord, type RecoveryPoint, repairRepository } from "@ovault/core";
+import {
+  CancelledError,
+  type Clock,
+  type DiskRecord,
+  prune,
+  type RecoveryPoint,
+  repairRepository,
+  Repository,
+} from "@ovault/core";
 import { FaultyStore, HoldingStore, keysOf, listed, MemoryStore } from "@ovault/testkit";
 
 import { encodePage } from "../../src/repository/block-map-page.ts";
@@ -9,6 +17,7 @@ import { packKey } from "../../src/repository/layout.ts";
 import { ENTRY_BYTES } from "../../src/repository/pack-entries.ts";
 import { TRAILER_BYTES } from "../../src/repository/pack-format.ts";
 import { fromHex, toHex } from "../../src/util/hex.ts";
+import { newKeyFile, smallEncrypted } from "../support/encrypted-repository.ts";
 import { never, restoredBytes } from "../support/take-point.ts";
 import { BLOCK_BYTES, blockDisk } from "./support/block-disk.ts";
 import { GatedStore } from "./support/gated-store.ts";
@@ -53,11 +62,11 @@ async function broken(): Promise<readonly string[]> {
   return await brokenPoints(yard.store);
 }
 
-describe("what prune frees", () => {
-  const blocks = fc.array(fc.nat(6), { minLength: 1, maxLength: 6 });
+const someBlocks = fc.array(fc.nat(6), { minLength: 1, maxLength: 6 });
 
+describe("what prune frees", () => {
   test("is everything that no point needs, whatever was taken and forgotten", async () => {
-    const runs = fc.array(fc.record({ vm: fc.constantFrom("vm-1", "vm-2"), blocks, full: fc.boolean() }), {
+    const runs = fc.array(fc.record({ vm: fc.constantFrom("vm-1", "vm-2"), blocks: someBlocks, full: fc.boolean() }), {
       minLength: 1,
       maxLength: 5,
     });
@@ -131,6 +140,57 @@ describe("what prune frees", () => {
     const ripe = await yard.prune({ dryRun: true });
     expect(ripe).toMatchObject({ freedPacks: done.condemnedPacks, condemnedPacks: 0 });
     expect((await yard.prune()).freedBytes).toBe(ripe.freedBytes);
+  });
+});
+
+describe("a dry run", () => {
+  test("tells what a prune would free and copy, whatever there is to do, and waits for nothing", async () => {
+    const runs = fc.array(fc.record({ vm: fc.constantFrom("vm-1", "vm-2"), blocks: someBlocks }), {
+      minLength: 1,
+      maxLength: 5,
+    });
+    const patient: Clock = { ...hoursLater(2), sleep: () => Promise.reject(new Error("a dry run slept")) };
+    await fc.assert(
+      fc.asyncProperty(runs, fc.infiniteStream(fc.boolean()), async (taken, chosen) => {
+        const own = await Yard.open();
+        for (const run of taken) {
+          const point = await own.backUp(run);
+          if (chosen.next().value) await own.forget(point);
+          if (chosen.next().value) await own.prune({ graceMs: HOUR_MS });
+        }
+        const dying = new FaultyStore(own.store, { call: 2, kinds: ["put"], when: "after", forGood: true });
+        if (chosen.next().value) await own.backUp({ blocks: [7, 8, 9], vm: "vm-3" }, dying).catch(() => undefined);
+        const options = { graceMs: HOUR_MS, repack: ALL };
+        const told = await own.prune({ ...options, dryRun: true, clock: patient });
+        const done = await own.prune({ ...options, clock: hoursLater(2) });
+        // Index and points change meanwhile, and what was copied is there twice.
+        const { keptPacks: _, keptBytes: __, graceUntil: ___, ...rest } = told;
+        // What one verdict spares may help the next one, which only a real prune sees.
+        if (told.reprievedPacks > 0) expect(done.freedBytes).toBeGreaterThanOrEqual(told.freedBytes);
+        else expect(done).toMatchObject({ ...rest, dryRun: false });
+        await own.close();
+      }),
+      { numRuns: 25 },
+    );
+  });
+
+  test("knows what the store will not let go", async () => {
+    const own = await Yard.open(new HoldingStore());
+    await own.forget(await own.backUp({ blocks: [1, 2, 3] }));
+    await own.prune({ graceMs: HOUR_MS });
+    const until = new Date(Date.now() + 9 * HOUR_MS);
+    for (const key of await keysOf(own.store, "packs/"))
+      await own.store.retention.extend(key, until, { signal: never });
+    const told = { freedBytes: 0, lockedUntil: until.toISOString(), condemnedPacks: 0, deletedPoints: 1 };
+    expect(await own.prune({ dryRun: true })).toMatchObject(told);
+    const done = await own.prune();
+    expect(done).toMatchObject(told);
+    // Decided by now; nothing but the locks is in the way.
+    const { lockedBytes } = done;
+    expect(await own.prune({ dryRun: true })).toMatchObject({ lockedBytes, freedBytes: 0 });
+    const later = { graceMs: HOUR_MS, clock: hoursLater(10) };
+    expect(await own.prune({ ...later, dryRun: true })).toMatchObject({ lockedBytes: 0, freedBytes: lockedBytes });
+    await own.close();
   });
 });
 
@@ -323,13 +383,15 @@ describe("object lock", () => {
       "ovault-repository",
     ];
     const lockDays = 10;
-    const prune = async (hours: number) => await own.prune({ clock: hoursLater(hours), lockDays });
-    expect((await prune(0)).extendedLocks).toBe(needed.length);
+    const pruneAfter = async (hours: number) => await own.prune({ clock: hoursLater(hours), lockDays });
+    expect((await pruneAfter(0)).extendedLocks).toBe(needed.length);
     const heldUntil = async (key: string) =>
       (await own.store.retention.heldUntil(key, { signal: never }))?.getTime() ?? 0;
     for (const key of needed) expect(await heldUntil(key)).toBeGreaterThan(Date.now() + 9 * 24 * HOUR_MS);
-    expect((await prune(4 * 24)).extendedLocks).toBe(0);
-    expect((await prune(6 * 24)).extendedLocks).toBe(needed.length);
+    // The settings alone.
+    expect((await pruneAfter(4 * 24)).extendedLocks).toBe(1);
+    expect(await heldUntil("ovault-repository")).toBeGreaterThan(Date.now() + 13 * 24 * HOUR_MS);
+    expect((await pruneAfter(6 * 24)).extendedLocks).toBe(needed.length);
     for (const key of needed) expect(await heldUntil(key)).toBeGreaterThan(Date.now() + 15 * 24 * HOUR_MS);
     // Somebody who can write to the store says that it was done.
     const liar = await Yard.open(new HoldingStore());
@@ -337,6 +399,20 @@ describe("object lock", () => {
     for (const [key, bytes] of own.store.objects) if (key.startsWith("extensions/")) liar.store.objects.set(key, bytes);
     expect((await liar.prune({ clock: hoursLater(6 * 24), lockDays })).extendedLocks).toBeGreaterThan(0);
     await Promise.all([own.close(), liar.close()]);
+  });
+
+  test("is extended for keys by every prune: without them no point can be read", async () => {
+    const store = new HoldingStore();
+    const secret = newKeyFile();
+    await smallEncrypted(store, secret);
+    const repository = await Repository.open(store, { secret, lockDays: 10, signal: never });
+    for (const days of [0, 3, 6, 9]) {
+      await prune(repository, { clock: hoursLater(24 * days), signal: never });
+      for (const key of ["ovault-repository", ...(await keysOf(store, "keys/"))]) {
+        const until = (await store.retention.heldUntil(key, { signal: never }))?.getTime() ?? 0;
+        expect(until).toBeGreaterThan(Date.now() + (days + 9.9) * 24 * HOUR_MS);
+      }
+    }
   });
 
   test("costs nothing where the store has none, or new objects are not locked", async () => {

@@ -1,0 +1,31 @@
+import type { RecoveryPoint } from "../contract/recovery-point.ts";
+import { IntegrityError } from "../errors/errors.ts";
+import { LostMarks } from "../repair/lost-marks.ts";
+import type { DamagedManifest } from "../repository/recovery-points.ts";
+import type { Repository } from "../repository/repository.ts";
+
+/** The points that are not forgotten. */
+export interface CurrentPoints {
+  readonly points: readonly RecoveryPoint[];
+  /** Whether a point is known to have lost data. */
+  readonly hasLosses: (point: RecoveryPoint) => boolean;
+}
+
+/** Afterwards the index is as new as they are. @throws IntegrityError when one of them cannot be read */
+export async function currentPoints(repository: Repository, signal: AbortSignal): Promise<CurrentPoints> {
+  const { points, damaged } = await repository.points.list(signal);
+  const [first] = damaged;
+  if (first !== undefined) throw unreadable(first, damaged.length);
+  // Whatever these points need was listed before they were sealed.
+  await repository.refresh(signal);
+  const marks = await LostMarks.read(repository, signal);
+  return { points, hasLosses: (point) => marks.has(point) };
+}
+
+function unreadable({ key, error }: DamagedManifest, count: number): IntegrityError {
+  return new IntegrityError(`${key} cannot be read, so that it cannot be told what it needs`, {
+    cause: error,
+    context: { key, count },
+    hint: "Nothing was deleted. See `ovault verify --all`; `ovault repair` says how to part with it.",
+  });
+}

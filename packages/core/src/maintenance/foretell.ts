@@ -1,0 +1,60 @@
+import { lastValueFrom, toArray } from "rxjs";
+
+import type { ObjectKey } from "../contract/object-store.ts";
+import { hasCode } from "../errors/ovault-error.ts";
+import { pullInLanes } from "../pipeline/pull-in-lanes.ts";
+import type { Verdict } from "../repository/condemned-packs.ts";
+import { packKey } from "../repository/layout.ts";
+import type { Repository } from "../repository/repository.ts";
+import type { CarriedOut } from "./carry-out.ts";
+import type { PackSurvey } from "./pack-survey.ts";
+
+export interface ForetellOptions {
+  readonly survey: PackSurvey;
+  readonly now: Date;
+  readonly signal: AbortSignal;
+}
+
+export interface Foretold extends CarriedOut {
+  /** Names and sizes of those that are there, and whether the store would hold them. */
+  readonly packs: readonly { readonly pack: string; readonly bytes: number; readonly isLocked: boolean }[];
+}
+
+/** Questions in flight. */
+const LANES = 8;
+
+/** What `carryOut` would do now. Changes nothing. */
+export async function foretell(
+  repository: Repository,
+  { packs, points }: Pick<Verdict, "packs" | "points">,
+  { survey, now, signal }: ForetellOptions,
+): Promise<Foretold> {
+  const ends: Date[] = [];
+  const isLocked = async (key: ObjectKey, lane: AbortSignal): Promise<boolean> => {
+    const until = await lockOf(repository, key, lane);
+    if (until === undefined || until <= now) return false;
+    ends.push(until);
+    return true;
+  };
+  async function* each(): AsyncGenerator<string> {
+    yield* packs;
+  }
+  const look = async (pack: string, lane: AbortSignal) => {
+    const bytes = survey.bytesOfNamed(pack, repository.index);
+    return { pack, bytes, isLocked: bytes > 0 && (await isLocked(packKey(pack), lane)) };
+  };
+  const looked = await lastValueFrom(pullInLanes(each(), LANES, look, signal).pipe(toArray()));
+  let deletable = 0;
+  for (const key of points) if (!(await isLocked(key, signal))) deletable += 1;
+  const [first] = ends.toSorted((a, b) => a.getTime() - b.getTime());
+  return { packs: looked.filter(({ bytes }) => bytes > 0), points: deletable, lockedUntil: first };
+}
+
+async function lockOf({ store }: Repository, key: ObjectKey, signal: AbortSignal): Promise<Date | undefined> {
+  try {
+    return await store.retention?.heldUntil(key, { signal });
+  } catch (error) {
+    if (hasCode(error, "E_OBJECT_NOT_FOUND")) return undefined;
+    throw error;
+  }
+}
