@@ -6,6 +6,9 @@ export interface Codec {
   readonly id: number;
   readonly name: string;
   encode(plain: Uint8Array): Promise<Uint8Array | undefined>;
-  /** Throws IntegrityError when the result would not have exactly `plainBytes` bytes. */
+  /**
+   * The bytes are the caller's; they may lie in `stored`. Throws IntegrityError when the result would not have exactly
+   * `plainBytes` bytes.
+   */
   decode(stored: Uint8Array, plainBytes: number): Promise<Uint8Array>;
 }

@@ -28,7 +28,10 @@ export interface ObjectStore {
    * settles. With `ifAbsent` an existing object is left as it is and the answer is "exists".
    */
   put(key: ObjectKey, parts: readonly Uint8Array[], options: PutOptions): Promise<"stored" | "exists">;
-  /** The whole object or exactly `range` of it. Throws ObjectNotFoundError; a range past the end is an IntegrityError. */
+  /**
+   * The whole object or exactly `range` of it; the bytes are the caller's. Throws ObjectNotFoundError; a range past the
+   * end is an IntegrityError.
+   */
   get(key: ObjectKey, options: GetOptions): Promise<Uint8Array>;
   /** Throws ObjectNotFoundError. */
   stat(key: ObjectKey, options: CallOptions): Promise<ObjectInfo>;

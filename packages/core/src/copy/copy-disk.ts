@@ -9,6 +9,7 @@ import type { ChunkWriter } from "../repository/chunk-writer.ts";
 import type { ChunkId } from "../repository/digest.ts";
 import type { Repository } from "../repository/repository.ts";
 import { toHex } from "../util/hex.ts";
+import { release } from "../util/release.ts";
 import { type CopyBlock, type CopySpan, planCopy, type ReferenceDisk } from "./plan-copy.ts";
 
 export interface CopyDiskOptions {
@@ -110,6 +111,7 @@ function blockCopier({ from, writer, sameIds }: CopyDiskOptions) {
     }
     const stored = sameIds ? id : await writer.idOf(plain);
     const storedBytes = await writer.store("data", stored, plain);
+    release(plain);
     if (!sameIds) remember(remembered, name, stored);
     return { id: stored, readBytes: length, storedBytes };
   };

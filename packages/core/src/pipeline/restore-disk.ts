@@ -7,6 +7,7 @@ import { leavesOf } from "../repository/block-map-leaves.ts";
 import type { BlockMapReader } from "../repository/block-map-reader.ts";
 import type { ChunkId } from "../repository/digest.ts";
 import { messageOf } from "../util/message-of.ts";
+import { release } from "../util/release.ts";
 import type { LostRange } from "./lost-ranges.ts";
 import { pullInLanes } from "./pull-in-lanes.ts";
 
@@ -15,7 +16,7 @@ export interface RestoreDiskOptions {
   readonly map: BlockMapReader;
   readonly logicalBytes: number;
   readonly blockBytes: number;
-  /** Proved plain bytes of a chunk. */
+  /** Proved plain bytes of a chunk, which are the caller's. */
   readonly loadChunk: (id: ChunkId, signal: AbortSignal) => Promise<Uint8Array>;
   readonly target: DiskTarget;
   readonly lanes: number;
@@ -50,9 +51,13 @@ export async function restoreDisk(options: RestoreDiskOptions): Promise<RestoreT
   }
   const work = async ({ id, offset, length }: RestoreItem, lane: AbortSignal): Promise<RestoreTotals> => {
     const plain = id === null ? undefined : await loadBlock(options, { id, offset, length }, lane);
-    if (plain === undefined) await target.zero(offset, length, lane);
-    else await target.write(offset, plain, lane);
-    return { doneBytes: length, writtenBytes: plain?.byteLength ?? 0 };
+    if (plain === undefined) {
+      await target.zero(offset, length, lane);
+      return { doneBytes: length, writtenBytes: 0 };
+    }
+    await target.write(offset, plain, lane);
+    release(plain);
+    return { doneBytes: length, writtenBytes: length };
   };
   const totals = pullInLanes(planRestore(options), Math.max(1, Math.min(lanes, target.maxWrites)), work, signal).pipe(
     scan((sum, { doneBytes, writtenBytes }) => {

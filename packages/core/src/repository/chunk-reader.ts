@@ -3,6 +3,7 @@ import type { ObjectStore } from "../contract/object-store.ts";
 import { IntegrityError } from "../errors/errors.ts";
 import { hasCode } from "../errors/ovault-error.ts";
 import { toHex } from "../util/hex.ts";
+import { release } from "../util/release.ts";
 import type { ChunkIndex, ChunkLocation } from "./chunk-index.ts";
 import { sameId, type ChunkId } from "./digest.ts";
 import { packKey } from "./layout.ts";
@@ -43,8 +44,8 @@ export class ChunkReader {
   }
 
   /**
-   * The plain bytes of a chunk, from the first of its places that still holds them. Throws IntegrityError when none does,
-   * and from then on the chunk counts as unknown, so that a backup that meets it stores it again.
+   * The plain bytes of a chunk, from the first of its places that still holds them; they are the caller's. Throws
+   * IntegrityError when none does, and from then on the chunk counts as unknown, so that a backup that meets it stores it again.
    */
   async load(id: ChunkId, signal: AbortSignal): Promise<Uint8Array> {
     const { index } = this.#options;
@@ -89,7 +90,10 @@ export class ChunkReader {
     const key = packKey(place.pack.name);
     try {
       const range = { offset: place.offset, length: place.storedBytes };
-      return await this.unpack(place, id, await this.#options.store.get(key, { range, signal }));
+      const stored = await this.#options.store.get(key, { range, signal });
+      const plain = await this.unpack(place, id, stored);
+      if (plain.buffer !== stored.buffer) release(stored);
+      return plain;
     } catch (error) {
       if (!hasCode(error, "E_OBJECT_NOT_FOUND")) throw error;
       throw new IntegrityError(`pack ${key} is missing from the destination`, {
@@ -99,11 +103,15 @@ export class ChunkReader {
     }
   }
 
-  /** The plain bytes of a chunk from what lies in its place. @throws IntegrityError when that is not what was stored. */
+  /**
+   * The plain bytes of a chunk from what lies in its place; they may lie in `stored`.
+   * @throws IntegrityError when that is not what was stored.
+   */
   async unpack(place: ChunkPlace, id: ChunkId, stored: Uint8Array): Promise<Uint8Array> {
     const { codecs, protection } = this.#options;
     const encoded = await protection.packSeal(place.pack.name).open(place.offset, stored);
     const plain = await codecs.byId(place.codec).decode(encoded, place.plainBytes);
+    if (encoded.buffer !== plain.buffer && encoded.buffer !== stored.buffer) release(encoded);
     if (sameId(await protection.chunkId(plain), id)) return plain;
     const key = packKey(place.pack.name);
     throw new IntegrityError(`a chunk in ${key} does not match its digest`, {

@@ -7,6 +7,7 @@ import { indexObjects } from "../repository/index-objects.ts";
 import { packKey } from "../repository/layout.ts";
 import type { Repository } from "../repository/repository.ts";
 import { plural } from "../util/plural.ts";
+import { release } from "../util/release.ts";
 import { failureOf } from "./damage.ts";
 import { missedPacks } from "./missed-packs.ts";
 import type { PackFindings } from "./pack-findings.ts";
@@ -52,6 +53,7 @@ export async function examineListedPacks(
       const bad = await failureOf(async () => {
         const plain = await repository.chunks.loadFrom({ ...entry, pack: { name } }, entry.id, lane);
         if (kind === "data") proved.add(entry.id, plain.byteLength);
+        release(plain);
       });
       if (bad !== undefined) findings.addBad(name, entry.id);
     }

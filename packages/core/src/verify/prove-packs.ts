@@ -6,6 +6,7 @@ import { pullInLanes } from "../pipeline/pull-in-lanes.ts";
 import { packNameIn } from "../repository/layout.ts";
 import { assertPackSize, listingOf } from "../repository/pack-listing.ts";
 import type { Repository } from "../repository/repository.ts";
+import { release } from "../util/release.ts";
 import { failureOf } from "./damage.ts";
 import type { PackFindings } from "./pack-findings.ts";
 import type { ProvedChunks } from "./proved-chunks.ts";
@@ -73,8 +74,10 @@ async function provePack(
     const bad = await failureOf(async () => {
       const plain = await chunks.unpack(place, id, stored);
       if (kind === "data") proved.add(id, plain.byteLength);
+      release(plain);
     });
     if (bad !== undefined) findings.addBad(name, id);
   }
+  release(pack);
   findings.finish(name, entries.length);
 }
