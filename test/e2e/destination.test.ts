@@ -6,6 +6,7 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 
 import { objectStoreChecks } from "@ovault/testkit";
 
+import { runOvault, type OvaultResult } from "../../packages/cli/test/run-ovault.ts";
 import { ChildCommand } from "../support/child-command.ts";
 
 let cwd: string;
@@ -15,7 +16,7 @@ beforeEach(async () => {
 });
 afterEach(() => rm(cwd, { recursive: true, force: true }));
 
-const ovault = (...args: string[]): ChildCommand => new ChildCommand(args, { cwd, env: {} });
+const ovault = (...args: string[]): Promise<OvaultResult> => runOvault(args, { cwd });
 
 /** All files below the destination's directory. */
 async function files(): Promise<string[]> {
@@ -49,7 +50,7 @@ async function breakDestination(replaced: string): Promise<void> {
 
 describe("ovault destination init", () => {
   test("makes the place and the repository, once", async () => {
-    const first = await ovault("destination", "init", "nas", "--json").ended;
+    const first = await ovault("destination", "init", "nas", "--json");
     expect(first).toMatchObject({ exitCode: 0, stderr: "" });
     expect(JSON.parse(first.stdout)).toEqual({
       destination: "nas",
@@ -57,14 +58,14 @@ describe("ovault destination init", () => {
       encrypted: false,
       madeKeyFile: null,
     });
-    const again = await ovault("destination", "init").ended;
+    const again = await ovault("destination", "init");
     expect(again).toMatchObject({ exitCode: 0, stdout: "nas: existing repository\n" });
-    expect(await ovault("points").ended).toMatchObject({ exitCode: 0 });
+    expect(await ovault("points")).toMatchObject({ exitCode: 0 });
   });
 
   test("does not make what somebody else has to", async () => {
     await writeFile(join(cwd, "ovault.yaml"), "destinations: { nas: { type: filesystem, directory: mnt/backup } }");
-    const { exitCode, stderr } = await ovault("destination", "init").ended;
+    const { exitCode, stderr } = await ovault("destination", "init");
     expect(stderr).toContain("mnt does not exist");
     expect(exitCode).toBe(4);
   });
@@ -74,7 +75,7 @@ describe("ovault destination check", () => {
   test("has one line a check, and leaves nothing behind", async () => {
     await mkdir(join(cwd, "backup"));
     await writeFile(join(cwd, "backup", "mine"), "kept");
-    const { exitCode, stdout } = await ovault("destination", "check", "nas").ended;
+    const { exitCode, stdout } = await ovault("destination", "check", "nas");
     for (const { name } of objectStoreChecks) expect(stdout).toMatch(new RegExp(`^(passed|skipped) +${name}`, "m"));
     expect(stdout).toMatch(/^skipped .* the store cannot hold objects$/m);
     expect(stdout).toMatch(/^\d+ passed, 0 failed, 2 skipped$/m);
@@ -85,7 +86,7 @@ describe("ovault destination check", () => {
   test("tells what was expected and what came, and fails", async () => {
     await mkdir(join(cwd, "backup"));
     await breakDestination("get: async (key, options) => (await store.get(key, options)).subarray(0, 9),");
-    const { exitCode, stdout } = await ovault("destination", "check", "--json").ended;
+    const { exitCode, stdout } = await ovault("destination", "check", "--json");
     const { destination, checks } = JSON.parse(stdout);
     expect(destination).toBe("nas");
     expect(checks).toContainEqual({
@@ -98,7 +99,7 @@ describe("ovault destination check", () => {
   });
 
   test("ends in the error of a destination that cannot be used at all", async () => {
-    const { exitCode, stderr } = await ovault("destination", "check").ended;
+    const { exitCode, stderr } = await ovault("destination", "check");
     expect(stderr).toContain("backup does not exist");
     expect(exitCode).toBe(4);
   });
@@ -111,7 +112,7 @@ describe("ovault destination check", () => {
         process.stderr.write("waiting\\n");
         await sleep(1e9, undefined, { signal });
       },`);
-    const command = ovault("destination", "check");
+    const command = new ChildCommand(["destination", "check"], { cwd, env: {} });
     await command.printed("waiting");
     expect(await files()).not.toEqual([]);
     command.kill("SIGINT");

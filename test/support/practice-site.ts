@@ -11,7 +11,8 @@ import { Repository, type BaseMarker, type RecoveryPoint } from "@ovault/core";
 import { createFilesystemDestination, FilesystemStore } from "@ovault/destination-filesystem";
 import { labConfiguration, startLab, type Lab, type LabOptions } from "@ovault/lab";
 
-import { ChildCommand, type ChildCommandOptions, type CommandEnd } from "./child-command.ts";
+import { runOvault, type OvaultResult } from "../../packages/cli/test/run-ovault.ts";
+import { ChildCommand, type ChildCommandOptions } from "./child-command.ts";
 
 const run = promisify(execFile);
 /** The lab's engine and ovault hurry: nothing here depends on how long things take. */
@@ -88,13 +89,13 @@ export class PracticeSite {
     await writeFile(join(this.lab.directory, "ovault.yaml"), stringify(change(configuration)), { mode: 0o600 });
   }
 
+  /** A command in a process of its own, to watch and to strike. */
   begin(args: readonly string[], options: Pick<ChildCommandOptions, "strike" | "stepsFile"> = {}): ChildCommand {
-    const env = { OVAULT_CONFIG: join(this.lab.directory, "ovault.yaml") };
-    return new ChildCommand(args, { cwd: this.directory, env, ...options });
+    return new ChildCommand(args, { ...this.#surroundings, ...options });
   }
 
-  async ovault(...args: readonly string[]): Promise<CommandEnd> {
-    return await this.begin(args).ended;
+  async ovault(...args: readonly string[]): Promise<OvaultResult> {
+    return await runOvault(args, this.#surroundings);
   }
 
   /** Must end well. */
@@ -140,6 +141,10 @@ export class PracticeSite {
   /** The same, but for checkpoints of older points that the next run is known to retire: a run that is cut short owes them. */
   async remainsUnknown(vms: readonly string[] = []): Promise<readonly string[]> {
     return await this.#remains(vms, ({ checkpointId, retiring }) => [checkpointId, ...toArray(retiring)]);
+  }
+
+  get #surroundings(): { readonly cwd: string; readonly env: Readonly<Record<string, string>> } {
+    return { cwd: this.directory, env: { OVAULT_CONFIG: join(this.lab.directory, "ovault.yaml") } };
   }
 
   async #remains(vms: readonly string[], known: (base: BaseMarker) => readonly unknown[]): Promise<readonly string[]> {

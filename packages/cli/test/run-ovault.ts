@@ -1,7 +1,4 @@
-import { spawn } from "node:child_process";
-import { fileURLToPath } from "node:url";
-
-const LAUNCHER = fileURLToPath(new URL("../bin/ovault.js", import.meta.url));
+import { ResidentOvault } from "./resident-ovault.ts";
 
 export interface OvaultResult {
   readonly exitCode: number | null;
@@ -9,20 +6,22 @@ export interface OvaultResult {
   readonly stderr: string;
 }
 
-/** Runs the real command line in a process of its own. */
-export async function runOvault(
-  args: readonly string[],
-  { cwd, env = {} }: { readonly cwd: string; readonly env?: Readonly<Record<string, string>> },
-): Promise<OvaultResult> {
-  const child = spawn(process.execPath, [LAUNCHER, ...args], {
-    cwd,
-    env: { ...process.env, ...env },
-    stdio: ["ignore", "pipe", "pipe"],
-  });
-  let [stdout, stderr] = ["", ""];
-  child.stdout.setEncoding("utf8").on("data", (text: string) => (stdout += text));
-  child.stderr.setEncoding("utf8").on("data", (text: string) => (stderr += text));
-  const { promise, resolve, reject } = Promise.withResolvers<number | null>();
-  child.once("error", reject).once("close", resolve);
-  return { exitCode: await promise, stdout, stderr };
+export interface OvaultOptions {
+  readonly cwd: string;
+  /** Beside those of this process. */
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+const idle: ResidentOvault[] = [];
+
+/**
+ * Runs the real command line, in a process that goes on to the next one afterwards: loading a program costs many times
+ * what most of its commands do. What is about the process itself (signals, how it starts, what it starts) is for
+ * `launchOvault`.
+ */
+export async function runOvault(args: readonly string[], options: OvaultOptions): Promise<OvaultResult> {
+  const resident = idle.pop() ?? new ResidentOvault();
+  const result = await resident.run(args, options);
+  if (resident.lives) idle.push(resident);
+  return result;
 }
