@@ -1,0 +1,50 @@
+import { join } from "node:path";
+
+import { expect, test } from "vitest";
+
+import { MemoryStore } from "@ovault/testkit";
+
+import { brokenPoints, wrongs } from "../../packages/core/test/maintenance/support/inspect.ts";
+import { ALL, Yard } from "../../packages/core/test/maintenance/support/yard.ts";
+import { countSteps, forEachKill, killAt } from "../support/killed-child.ts";
+import { layDown, pickUp, quickDirectory } from "../support/objects-on-disk.ts";
+
+const KILLS = 28;
+const VM = "vm-1";
+
+test.each([
+  ["an incremental backup", { tracks: true }],
+  ["a backup that compares", { tracks: false }],
+  ["a full backup", { full: true }],
+])(
+  `kill -9 at ${KILLS} steps of %s costs no point, the next one works, and prune takes away what is left`,
+  { timeout: 240_000 },
+  async (_, how) => {
+    const directory = await quickDirectory();
+    const yard = await Yard.open();
+    await yard.backUp({ vm: VM, blocks: [1, 2, 3, 4, 0, 5] });
+    await yard.backUp({ vm: VM, blocks: [1, 2, 6, 4, 0, 5] });
+    await yard.backUp({ vm: "vm-2", blocks: [3, 7, 8] });
+    const points = await yard.visible();
+
+    // Blocks that are known, new, zeros, and those of the other machine.
+    const run = JSON.stringify({ vm: VM, blocks: [9, 2, 0, 7, 10, 11], ...how });
+    const doomed = (name: string) => ({ program: "back-up-blocks.ts", args: [join(directory, name), run], directory });
+    await layDown(yard.store, join(directory, "unharmed"));
+    const steps = await countSteps(doomed("unharmed"));
+    await forEachKill({ steps, kills: KILLS }, async (kill, step) => {
+      const name = `killed-${kill}`;
+      await layDown(yard.store, join(directory, name));
+      await killAt(doomed(name), step);
+      const struck = yard.at(new MemoryStore());
+      await pickUp(struck.store, join(directory, name));
+      expect(await struck.visible()).toEqual(expect.arrayContaining([...points]));
+      expect(await brokenPoints(struck.store)).toEqual([]);
+      const next = await struck.backUp({ vm: VM, blocks: [9, 12, 0, 7, 10, 13], ...how });
+      await struck.prune({ repack: ALL });
+      expect(await struck.visible()).toEqual(expect.arrayContaining([...points, next.id]));
+      expect(await wrongs(struck.store)).toEqual([]);
+    });
+    await yard.close();
+  },
+);

@@ -1,0 +1,16 @@
+/** Backs up a machine of blocks, which it is told, into a repository of tiny blocks; to be killed meanwhile. */
+import { join } from "node:path";
+
+import { Ledger, Repository } from "@ovault/core";
+import { FilesystemStore } from "@ovault/destination-filesystem";
+
+import { plain } from "../../packages/core/src/codecs/plain.ts";
+import { type BlockRun, takeBlockPoint } from "../../packages/core/test/maintenance/support/take-block-point.ts";
+
+const [directory = "", told = ""] = process.argv.slice(2);
+const run: BlockRun = JSON.parse(told);
+const { signal } = new AbortController();
+const store = await FilesystemStore.open(directory);
+const repository = await Repository.open(store, { packBytes: 1000, codec: plain, signal });
+const ledger = await Ledger.open(join(directory, "~ledger"));
+await takeBlockPoint(repository, run, { ledger, signal, ifBusy: "refuse" });
