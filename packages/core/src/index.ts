@@ -102,4 +102,5 @@ export type { CopiedPoint } from "./copy/point-copy.ts";
 export * from "./maintenance/prune.ts";
 export * from "./maintenance/prune-report.ts";
 export type { RepackLimits } from "./maintenance/plan-prune.ts";
+export * from "./maintenance/space-report.ts";
 export type { RunInTheWay } from "./maintenance/runs-in-the-way.ts";

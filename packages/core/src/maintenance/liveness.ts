@@ -19,6 +19,17 @@ export interface LivenessOptions {
   readonly signal: AbortSignal;
 }
 
+/** Chunks and pages by their numbers in the index. */
+export interface NeededChunks {
+  has(entry: number): boolean;
+}
+
+/** What a walk leaves behind: all that is needed, and the pages that need not be walked again. */
+export interface WalkMarks {
+  readonly needed: { add(entry: number): void };
+  readonly walked: BitSet;
+}
+
 /** A page that a walk comes to. Level 0 lists chunks of blocks, a higher one the pages of the level below. */
 interface PageVisit {
   readonly id: ChunkId;
@@ -37,7 +48,7 @@ const LANES = 8;
  * All that points need, found by walking their block maps: one bit a chunk, and one more for pages, so that pages which
  * points share are read once. Pages are told apart from blocks, for a disk may hold the very bytes of a page.
  */
-export class Liveness {
+export class Liveness implements NeededChunks {
   readonly #repository: Repository;
   readonly #needed: BitSet;
   readonly #walked: BitSet;
@@ -62,25 +73,30 @@ export class Liveness {
    * @throws IntegrityError when that cannot be told: a page cannot be read, or a chunk is in no pack
    */
   async add(points: readonly RecoveryPoint[], options: LivenessOptions): Promise<void> {
-    const walk = new Walk(this.#repository, this.#needed, this.#walked, options);
-    const leaves = pullInLanes(
-      walk.leavesOf(points),
-      LANES,
-      (leaf, lane) => walk.visitLeaf(leaf, lane),
-      options.signal,
-    );
-    await lastValueFrom(leaves, { defaultValue: undefined });
+    await markNeeds(this.#repository, points, { needed: this.#needed, walked: this.#walked }, options);
   }
+}
+
+/** Marks what these points need. @throws IntegrityError as `Liveness.add` */
+export async function markNeeds(
+  repository: Repository,
+  points: readonly RecoveryPoint[],
+  marks: WalkMarks,
+  options: LivenessOptions,
+): Promise<void> {
+  const walk = new Walk(repository, marks, options);
+  const leaves = pullInLanes(walk.leavesOf(points), LANES, (leaf, lane) => walk.visitLeaf(leaf, lane), options.signal);
+  await lastValueFrom(leaves, { defaultValue: undefined });
 }
 
 class Walk {
   readonly #repository: Repository;
-  readonly #needed: BitSet;
+  readonly #needed: WalkMarks["needed"];
   readonly #walked: BitSet;
   readonly #options: LivenessOptions;
   #completion: Promise<unknown> | undefined;
 
-  constructor(repository: Repository, needed: BitSet, walked: BitSet, options: LivenessOptions) {
+  constructor(repository: Repository, { needed, walked }: WalkMarks, options: LivenessOptions) {
     this.#repository = repository;
     this.#needed = needed;
     this.#walked = walked;

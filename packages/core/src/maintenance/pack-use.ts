@@ -1,5 +1,5 @@
 import type { ChunkIndex } from "../repository/chunk-index.ts";
-import type { Liveness } from "./liveness.ts";
+import type { NeededChunks } from "./liveness.ts";
 
 const NONE = 0xffff_ffff;
 
@@ -22,7 +22,7 @@ export class PackUse {
     this.#keepers = new Uint32Array(chunks).fill(NONE);
   }
 
-  static measure(index: ChunkIndex, live: Liveness): PackUse {
+  static measure(index: ChunkIndex, live: NeededChunks): PackUse {
     const use = new PackUse({ packs: index.packs.length, chunks: index.size });
     const keepers = use.#keepers;
     index.forEachPlace((entry, pack, bytes) => {

@@ -1,5 +1,6 @@
 import { packKey } from "../repository/layout.ts";
 import type { Repository } from "../repository/repository.ts";
+import { earliest } from "../util/earliest.ts";
 import type { CarriedOut } from "./carry-out.ts";
 import type { PackSurvey } from "./pack-survey.ts";
 import type { PruneProgress, PruneReport } from "./prune-report.ts";
@@ -138,9 +139,4 @@ class Tally {
     this.packs += 1;
     this.bytes += bytes;
   }
-}
-
-function earliest(dates: readonly Date[]): string | null {
-  const [first] = dates.toSorted((a, b) => a.getTime() - b.getTime());
-  return first?.toISOString() ?? null;
 }

@@ -38,6 +38,11 @@ const OURS = [
 
 const NAMED = 100;
 
+/** Whether ovault may have put an object there, packs apart. */
+export function isOurs(key: ObjectKey): boolean {
+  return OURS.some((pattern) => pattern.test(key));
+}
+
 export async function surveyStore(store: ObjectStore, signal: AbortSignal): Promise<StoreSurvey> {
   const packs = new Map<string, number>();
   const first: ObjectKey[] = [];
@@ -45,7 +50,7 @@ export async function surveyStore(store: ObjectStore, signal: AbortSignal): Prom
   for await (const { key, bytes } of store.list("", { signal })) {
     const pack = packNameIn(key);
     if (pack !== undefined) packs.set(pack, bytes);
-    else if (!OURS.some((pattern) => pattern.test(key))) {
+    else if (!isOurs(key)) {
       count += 1;
       if (first.length < NAMED) first.push(key);
     }

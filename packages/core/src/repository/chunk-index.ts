@@ -167,6 +167,16 @@ export class ChunkIndex {
     return undefined;
   }
 
+  /** Length of a chunk, by its number, before it was encoded. */
+  plainBytesOf(entry: number): number {
+    return (this.#segmentOf(entry)[wordOf(entry) + PLAIN_BYTES_AND_CODEC] ?? 0) & PLAIN_MASK;
+  }
+
+  /** Length of a chunk, by its number, as it was stored in one of its places, be that there or gone. */
+  storedBytesOf(entry: number): number {
+    return this.#segmentOf(entry)[wordOf(entry) + STORED_BYTES] ?? 0;
+  }
+
   /** Every place of a chunk that is not gone, those to be relied on first; empty when it is not known. */
   find(id: ChunkId): readonly ChunkLocation[] {
     const reliable: ChunkLocation[] = [];

@@ -166,8 +166,8 @@ describe("a dry run", () => {
         // Index and points change meanwhile, and what was copied is there twice.
         const { keptPacks: _, keptBytes: __, graceUntil: ___, ...rest } = told;
         // What one verdict spares may help the next one, which only a real prune sees.
-        if (told.reprievedPacks > 0) expect(done.freedBytes).toBeGreaterThanOrEqual(told.freedBytes);
-        else expect(done).toMatchObject({ ...rest, dryRun: false });
+        expect(done).toMatchObject(told.reprievedPacks > 0 ? {} : { ...rest, dryRun: false });
+        expect(done.freedBytes).toBeGreaterThanOrEqual(told.freedBytes);
         await own.close();
       }),
       { numRuns: 25 },

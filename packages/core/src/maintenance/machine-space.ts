@@ -1,0 +1,39 @@
+import type { ChunkIndex } from "../repository/chunk-index.ts";
+import type { ChunksByMachine } from "./chunks-by-machine.ts";
+import type { PackUse } from "./pack-use.ts";
+import type { MachineSpace } from "./space-report.ts";
+
+export interface MachinesSpace {
+  /** Those that hold most by themselves first. */
+  readonly machines: readonly MachineSpace[];
+  /** Chunks and pages that several of them need, each counted once. */
+  readonly sharedBytes: number;
+  /** Blocks that any of them needs, each counted once, before they were compressed. */
+  readonly plainBytes: number;
+}
+
+export function machineSpace(index: ChunkIndex, use: PackUse, { owners, machines }: ChunksByMachine): MachinesSpace {
+  const isData = Uint8Array.from(index.packs, ({ kind }) => Number(kind === "data"));
+  const own = new Float64Array(machines.length);
+  let [sharedBytes, plainBytes] = [0, 0];
+  index.forEachPlace((entry, pack, bytes) => {
+    if (!owners.has(entry) || !use.keeps(pack, entry)) return;
+    if (isData[pack] === 1) plainBytes += index.plainBytesOf(entry);
+    const owner = owners.ownerOf(entry);
+    if (owner === undefined) sharedBytes += bytes;
+    else own[owner] = (own[owner] ?? 0) + bytes;
+  });
+  const alone = new Float64Array(machines.length);
+  for (let entry = 0; entry < index.size; entry += 1) {
+    const owner = owners.ownerOf(entry);
+    if (owner !== undefined) alone[owner] = (alone[owner] ?? 0) + index.storedBytesOf(entry);
+  }
+  const spaces = machines.map(({ vm: { id, name, manager }, points, logicalBytes, usedBytes }, number) => ({
+    vm: { id, name, manager },
+    points,
+    logicalBytes,
+    ownBytes: own[number] ?? 0,
+    sharedBytes: usedBytes - (alone[number] ?? 0),
+  }));
+  return { machines: spaces.toSorted((a, b) => b.ownBytes - a.ownBytes), sharedBytes, plainBytes };
+}

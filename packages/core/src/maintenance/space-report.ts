@@ -1,0 +1,174 @@
+import type { Repository } from "../repository/repository.ts";
+import type { HeldLease } from "../repository/held-leases.ts";
+import { type Clock, systemClock } from "../util/clock.ts";
+import { earliest } from "../util/earliest.ts";
+import { chunksByMachine } from "./chunks-by-machine.ts";
+import { currentPoints } from "./current-points.ts";
+import { foretell, type ForetellOptions } from "./foretell.ts";
+import { machineSpace } from "./machine-space.ts";
+import { otherObjects } from "./other-objects.ts";
+import { packSpace } from "./pack-space.ts";
+import { PackSurvey } from "./pack-survey.ts";
+import { PackUse } from "./pack-use.ts";
+import { DEFAULT_GRACE_MS } from "./prune-report.ts";
+import { mayRelyOn, type RunInTheWay, runOf, writersUnderWay } from "./runs-in-the-way.ts";
+
+export interface SpaceOptions {
+  /** As prune is run with it. */
+  readonly graceMs?: number;
+  /** Called with the number of pages of block maps that were read. */
+  readonly onProgress?: (pages: number) => void;
+  readonly signal: AbortSignal;
+  readonly clock?: Clock;
+}
+
+/** Packs as objects of the store. */
+export interface PackSum {
+  readonly packs: number;
+  readonly bytes: number;
+}
+
+/**
+ * How the bytes of a destination are spent. Sizes in bytes, as the store lists objects; of sealed objects without their
+ * seal. Every object is in one of the sums, and `totalBytes` is all of them.
+ */
+export interface SpaceReport {
+  readonly totalBytes: number;
+  /** Blocks of disks that points need, as they are stored. */
+  readonly dataBytes: number;
+  readonly metadata: MetadataSpace;
+  /** Needed by nothing, in packs of which something is needed: to be freed by copying what is. */
+  readonly deadBytes: number;
+  /** Of which nothing is needed: the next prune condemns them. */
+  readonly deadPacks: PackSum;
+  /** Put by runs that are under way, and needed by no point yet. */
+  readonly underWay: PackSum;
+  readonly condemned: CondemnedSpace;
+  readonly deletable: DeletableSpace;
+  /** Packs that no index object lists and that do not tell what they hold. */
+  readonly unreadable: PackSum;
+  /** What is not of ovault. */
+  readonly foreign: { readonly objects: number; readonly bytes: number };
+  /** Of the disks of all points. */
+  readonly logicalBytes: number;
+  /** Blocks that points need, each counted once, before they were compressed. */
+  readonly plainBytes: number;
+  /** Chunks and pages that several virtual machines need. */
+  readonly sharedBytes: number;
+  /** Those that hold most by themselves first. */
+  readonly machines: readonly MachineSpace[];
+}
+
+/** What it takes to find the data again. */
+export interface MetadataSpace {
+  /** Pages of block maps. */
+  readonly pageBytes: number;
+  /** Headers and directories of packs. */
+  readonly packBytes: number;
+  readonly indexBytes: number;
+  /** Of points, forgotten ones too. */
+  readonly manifestBytes: number;
+  /** Settings, keys, leases and records. */
+  readonly otherBytes: number;
+}
+
+/** Condemned, and not decided about. */
+export interface CondemnedSpace extends PackSum {
+  /** When the grace time of the first of them is over, ISO 8601; null when nothing waits for that. */
+  readonly graceUntil: string | null;
+  /** Runs that may still rely on some of it. */
+  readonly heldBy: readonly RunInTheWay[];
+}
+
+/** Decided to go: the next prune deletes what the store lets go. */
+export interface DeletableSpace extends PackSum {
+  /** So much of it is held by the store. */
+  readonly lockedBytes: number;
+  /** When the first of these locks ends, ISO 8601. */
+  readonly lockedUntil: string | null;
+}
+
+export interface MachineSpace {
+  /** As its newest point has it. */
+  readonly vm: { readonly id: string; readonly name: string; readonly manager: string };
+  readonly points: number;
+  /** Of the disks of all its points. */
+  readonly logicalBytes: number;
+  /** Chunks and pages that only its points need: forgetting all of them frees so much. */
+  readonly ownBytes: number;
+  /** Chunks and pages that its points need, and points of other machines too. */
+  readonly sharedBytes: number;
+}
+
+/**
+ * Finds out what the space of a destination is used for, in the way that prune does. Changes nothing, and takes no lease:
+ * what runs do meanwhile may be counted or not.
+ * @throws IntegrityError when it cannot be told what a point needs
+ */
+export async function spaceReport(
+  repository: Repository,
+  { graceMs = DEFAULT_GRACE_MS, onProgress, signal, clock = systemClock }: SpaceOptions,
+): Promise<SpaceReport> {
+  const { store, index } = repository;
+  let writers: readonly HeldLease[] = [];
+  const between = async (): Promise<void> => {
+    writers = await writersUnderWay(store, { takeOverAs: undefined, clock, signal });
+  };
+  const survey = await PackSurvey.take(repository, { between, signal });
+  const { points, hasLosses } = await currentPoints(repository, signal);
+  let pages = 0;
+  const onPage = (): void => onProgress?.((pages += 1));
+  const byMachine = await chunksByMachine(repository, points, { hasLosses, onPage, signal });
+  await survey.update(repository, signal);
+  const use = PackUse.measure(index, byMachine.owners);
+  const running = writers.map(({ claim }) => claim.holder.runId);
+  const { dataBytes, pageBytes, packBytes, deadBytes, ...packs } = packSpace(repository, { survey, use, running });
+  const { foreign, ...objects } = await otherObjects(repository, signal);
+  const metadata = { pageBytes, packBytes, ...objects };
+  const sums = [...Object.values(packs), foreign].map(({ bytes }) => bytes);
+  const now = clock.now();
+  return {
+    totalBytes: sum([dataBytes, deadBytes, ...Object.values(metadata), ...sums]),
+    dataBytes,
+    metadata,
+    deadBytes,
+    ...packs,
+    condemned: { ...packs.condemned, ...waitsFor(repository, writers, { graceMs, now }) },
+    deletable: { ...packs.deletable, ...(await locksOf(repository, { survey, now, signal })) },
+    foreign,
+    logicalBytes: sum(byMachine.machines.map(({ logicalBytes }) => logicalBytes)),
+    ...machineSpace(index, use, byMachine),
+  };
+}
+
+/** What keeps that which is condemned. */
+function waitsFor(
+  { store, condemned }: Repository,
+  writers: readonly HeldLease[],
+  { graceMs, now }: { readonly graceMs: number; readonly now: Date },
+): Pick<CondemnedSpace, "graceUntil" | "heldBy"> {
+  const undecided = condemned.documents.filter(({ verdict }) => verdict === undefined);
+  const ends = undecided.map(({ at }) => new Date(Date.parse(at) + graceMs)).filter((end) => end > now);
+  const holders = writers.filter((lease) => undecided.some((document) => mayRelyOn(lease, document, store)));
+  return { graceUntil: earliest(ends), heldBy: holders.map(runOf) };
+}
+
+/** What keeps that which is decided to go. */
+async function locksOf(
+  repository: Repository,
+  options: ForetellOptions,
+): Promise<Pick<DeletableSpace, "lockedBytes" | "lockedUntil">> {
+  let lockedBytes = 0;
+  const ends: Date[] = [];
+  for (const { verdict } of repository.condemned.documents) {
+    if (verdict === undefined) continue;
+    const { packs, lockedUntil } = await foretell(repository, verdict, options);
+    lockedBytes += sum(packs.filter(({ isLocked }) => isLocked).map(({ bytes }) => bytes));
+    if (lockedUntil !== undefined) ends.push(lockedUntil);
+  }
+  return { lockedBytes, lockedUntil: earliest(ends) };
+}
+
+function sum(values: readonly number[]): number {
+  return values.reduce((total, value) => total + value, 0);
+}
