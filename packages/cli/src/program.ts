@@ -41,6 +41,16 @@ const COMMANDS: readonly Entry[] = [
     load: () => import("./commands/forget.ts"),
   },
   {
+    name: "prune",
+    summary: "free the space of what no recovery point needs",
+    load: () => import("./commands/prune.ts"),
+  },
+  {
+    name: "space",
+    summary: "show what the space of a destination is used for",
+    load: () => import("./commands/space.ts"),
+  },
+  {
     name: "restore",
     summary: "restore a virtual machine, or one disk to a file",
     load: () => import("./commands/restore.ts"),

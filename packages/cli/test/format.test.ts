@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 
 import { plural, UsageError } from "@ovault/core";
 
-import { formatBytes, formatDuration, parseSize } from "../src/output/format.ts";
+import { formatBytes, formatDuration, parseDuration, parseSize } from "../src/output/format.ts";
 
 describe("sizes", () => {
   test("of whole units are read as they are written", () => {
@@ -55,6 +55,23 @@ test.each([
   [3_723_000, "1:02:03"],
 ])("%i ms are shown as %s", (milliseconds, shown) => {
   expect(formatDuration(milliseconds)).toBe(shown);
+});
+
+describe("time spans", () => {
+  test.each([
+    ["0", 0],
+    ["45s", 45_000],
+    ["90m", 5_400_000],
+    ["36h", 129_600_000],
+    ["7d", 604_800_000],
+    ["1.5h", 5_400_000],
+  ])("written as %j are read", (written, milliseconds) => {
+    expect(parseDuration(written)).toBe(milliseconds);
+  });
+
+  test.each(["", "1", "-1h", "h", "7 days", "1w", "40000d", "1e3h"])("written as %j are refused", (written) => {
+    expect(() => parseDuration(written)).toThrow(UsageError);
+  });
 });
 
 test("one point, two points", () => {

@@ -42,3 +42,16 @@ export function parseSize(written: string): number {
     hint: "Write bytes, or a number with K, M, G or T: 64K, 1.5G.",
   });
 }
+
+const UNIT_MS: Readonly<Record<string, number>> = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+const LONGEST_MS = 36_500 * 86_400_000;
+
+/** A time span as people write it, in milliseconds. Throws UsageError. */
+export function parseDuration(written: string): number {
+  const [, amount, unit = ""] = /^(\d+(?:\.\d+)?)([smhd])$/.exec(written.trim()) ?? [];
+  const milliseconds = written.trim() === "0" ? 0 : Math.round(Number(amount) * (UNIT_MS[unit] ?? NaN));
+  if (milliseconds <= LONGEST_MS) return milliseconds;
+  throw new UsageError(`"${written}" is not a time span`, {
+    hint: "Write a number with s, m, h or d, up to 36500d: 90m, 36h, 7d; or 0.",
+  });
+}

@@ -1,0 +1,20 @@
+import type { Repository, RunInTheWay } from "@ovault/core";
+
+import { formatTime } from "../output/format.ts";
+
+/** Who holds what is condemned, one sentence a run. Names machines as their points do. */
+export async function describeHolders(
+  { points, protection }: Repository,
+  runs: readonly RunInTheWay[],
+  signal: AbortSignal,
+): Promise<readonly string[]> {
+  if (runs.length === 0) return [];
+  const all = await points.list(signal);
+  const names = new Map(all.points.map(({ vm }) => [`vm-${protection.folderOf(vm.id)}`, vm.name]));
+  return runs.map(({ resource, runId, node, pid, since }) => {
+    const what = resource.startsWith("copy-")
+      ? "copies from here"
+      : `works on ${names.get(resource) ?? "a new machine"}`;
+    return `run ${runId} (process ${pid} on ${node}) ${what} since ${formatTime(since)}`;
+  });
+}

@@ -1,0 +1,81 @@
+import { plural, type PruneProgress, type PruneReport } from "@ovault/core";
+
+import { formatBytes, formatTime } from "../output/format.ts";
+import { facts, text, type View } from "../output/view.ts";
+
+export interface PruneOutcome {
+  readonly report: PruneReport;
+  /** What is in the way, for people. */
+  readonly holders: readonly string[];
+}
+
+export function pruneView({ report, holders }: PruneOutcome): View {
+  const { dryRun, freedPacks, freedBytes, deletedPoints, condemnedPacks, condemnedBytes, graceUntil } = report;
+  const { repackedPacks, copiedBytes, reprievedPacks, reprievedBytes, keptPacks, keptBytes, extendedLocks } = report;
+  const name = (done: string): string => (dryRun ? `would be ${done}` : done);
+  const points = deletedPoints > 0 ? `, and the manifests of ${plural(deletedPoints, "forgotten point")}` : "";
+  const later = graceUntil === null ? "" : `, to be freed from ${formatTime(graceUntil)} on`;
+  return [
+    facts([
+      [name("freed"), packs(freedPacks, freedBytes) + points],
+      [
+        name("repacked"),
+        repackedPacks > 0 ? `${plural(repackedPacks, "pack")}, ${formatBytes(copiedBytes)} copied` : undefined,
+      ],
+      [
+        name("condemned"),
+        condemnedPacks > 0 || graceUntil !== null ? packs(condemnedPacks, condemnedBytes) + later : undefined,
+      ],
+      ["locked", describeLocks(report)],
+      ["needed again", reprievedPacks > 0 ? packs(reprievedPacks, reprievedBytes) : undefined],
+      [name("kept"), packs(keptPacks, keptBytes)],
+      ["locks extended", extendedLocks > 0 ? plural(extendedLocks, "object") : undefined],
+    ]),
+    ...(holders.length > 0
+      ? [text("Waiting for runs that may rely on what is condemned:", ...holders.map(indented))]
+      : []),
+    ...describeUnreadable(report),
+    ...(dryRun ? [text("Nothing was changed.")] : []),
+  ];
+}
+
+/** What the step that is under way has come to. */
+export function describeProgress({ step, ...done }: PruneProgress): string {
+  switch (step) {
+    case "reading block maps":
+      return `${plural(done.pages, "page")} of block maps read`;
+    case "copying":
+      return `${formatBytes(done.copiedBytes)} copied`;
+    case "proving":
+      return `${formatBytes(done.provedBytes)} proved`;
+    case "deleting":
+      return `${formatBytes(done.freedBytes)} freed`;
+    case "extending locks":
+      return `${plural(done.extendedLocks, "lock")} extended`;
+    case "listing packs":
+    case "waiting a minute for listings that lag behind":
+      return step;
+  }
+}
+
+function packs(count: number, bytes: number): string {
+  return `${formatBytes(bytes)} in ${plural(count, "pack")}`;
+}
+
+function describeLocks({ lockedPacks, lockedBytes, lockedUntil }: PruneReport): string | undefined {
+  if (lockedPacks === 0) return undefined;
+  const until = lockedUntil === null ? "" : `, the first of them until ${formatTime(lockedUntil)}`;
+  return `${packs(lockedPacks, lockedBytes)} held by the destination${until}`;
+}
+
+function describeUnreadable({ unreadablePacks }: PruneReport): View {
+  if (unreadablePacks.length === 0) return [];
+  const count = plural(unreadablePacks.length, "pack");
+  return [
+    text(`${count} cannot be read and nobody knows what is in them; left alone:`, ...unreadablePacks.map(indented)),
+  ];
+}
+
+function indented(line: string): string {
+  return `  ${line}`;
+}

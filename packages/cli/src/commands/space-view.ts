@@ -1,0 +1,79 @@
+import { type PackSum, plural, type SpaceReport } from "@ovault/core";
+
+import { formatBytes, formatTime } from "../output/format.ts";
+import { facts, table, text, type View } from "../output/view.ts";
+
+export interface SpaceOutcome {
+  readonly report: SpaceReport;
+  /** What is in the way of the next prune, for people. */
+  readonly holders: readonly string[];
+}
+
+export function spaceView({ report, holders }: SpaceOutcome): View {
+  const { totalBytes, dataBytes, metadata, deadBytes, deadPacks, underWay, unreadable, foreign } = report;
+  const { logicalBytes, plainBytes, sharedBytes, machines } = report;
+  const foreignObjects = `${formatBytes(foreign.bytes)} in ${plural(foreign.objects, "object")}`;
+  const rows = machines.map((machine) => [
+    machine.vm.name,
+    String(machine.points),
+    formatBytes(machine.logicalBytes),
+    formatBytes(machine.ownBytes),
+    formatBytes(machine.sharedBytes),
+  ]);
+  return [
+    facts([
+      ["in all", formatBytes(totalBytes)],
+      ["data of points", formatBytes(dataBytes)],
+      ["to find it", describeMetadata(metadata)],
+      ["dead", deadBytes > 0 ? `${formatBytes(deadBytes)} in packs that are needed; see prune --repack` : undefined],
+      ["dead packs", packs(deadPacks, "; the next prune condemns them")],
+      ["under way", packs(underWay, ", put by runs that are not done")],
+      ["condemned", describeCondemned(report)],
+      ["deletable", describeDeletable(report)],
+      ["unreadable", packs(unreadable, "; see ovault verify --all")],
+      ["not of ovault", foreign.objects > 0 ? foreignObjects : undefined],
+    ]),
+    ...(holders.length > 0
+      ? [text("Runs that may rely on what is condemned:", ...holders.map((line) => `  ${line}`))]
+      : []),
+    table(["vm", ">points", ">logical", ">own", ">shared"], rows, "no recovery points yet"),
+    facts([
+      ["logical", formatBytes(logicalBytes)],
+      ["after deduplication", `${formatBytes(plainBytes)}${ratio(logicalBytes, plainBytes)}`],
+      ["after compression", `${formatBytes(dataBytes)}${ratio(plainBytes, dataBytes)}`],
+      ["shared by machines", formatBytes(sharedBytes)],
+    ]),
+  ];
+}
+
+function describeMetadata(metadata: SpaceReport["metadata"]): string {
+  const { pageBytes, packBytes, indexBytes, manifestBytes, otherBytes } = metadata;
+  const parts = [
+    `block maps ${formatBytes(pageBytes)}`,
+    `packs ${formatBytes(packBytes)}`,
+    `index ${formatBytes(indexBytes)}`,
+    `manifests ${formatBytes(manifestBytes)}`,
+    `other ${formatBytes(otherBytes)}`,
+  ];
+  return `${formatBytes(pageBytes + packBytes + indexBytes + manifestBytes + otherBytes)} (${parts.join(", ")})`;
+}
+
+function describeCondemned({ condemned }: SpaceReport): string | undefined {
+  const { graceUntil } = condemned;
+  return packs(condemned, graceUntil === null ? "" : `, to be freed from ${formatTime(graceUntil)} on`);
+}
+
+function describeDeletable({ deletable }: SpaceReport): string | undefined {
+  const { lockedBytes, lockedUntil } = deletable;
+  if (lockedUntil === null) return packs(deletable, "; the next prune deletes them");
+  return packs(deletable, `, ${formatBytes(lockedBytes)} of it held until ${formatTime(lockedUntil)} or later`);
+}
+
+function packs({ packs: count, bytes }: PackSum, more: string): string | undefined {
+  return count === 0 ? undefined : `${formatBytes(bytes)} in ${plural(count, "pack")}${more}`;
+}
+
+/** `, 3.5 : 1` */
+function ratio(before: number, after: number): string {
+  return after === 0 ? "" : `, ${(before / after).toFixed(1)} : 1`;
+}
