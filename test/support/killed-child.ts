@@ -6,6 +6,8 @@ import { fileURLToPath } from "node:url";
 
 import { tally } from "@ovault/testkit";
 
+import { bundleProgram } from "./bundle-program.ts";
+
 const LANES = 2;
 const STEPS = fileURLToPath(new URL("run-steps.ts", import.meta.url));
 
@@ -17,8 +19,9 @@ export interface DoomedProgram {
   readonly directory: string;
 }
 
-/** Lets the program run unharmed, and answers how many steps it has. */
+/** Makes the program ready to be killed: lets it run unharmed, and answers how many steps it has. */
 export async function countSteps(doomed: DoomedProgram): Promise<number> {
+  await bundleProgram(fileURLToPath(new URL(doomed.program, import.meta.url)), bundleOf(doomed));
   const stepsFile = join(doomed.directory, "steps");
   const { code } = await run(doomed, { OVAULT_STEPS_FILE: stepsFile });
   if (code !== 0) throw new Error(`${doomed.program} ended with ${code}`);
@@ -43,14 +46,17 @@ export async function forEachKill(
   await Promise.all(Array.from({ length: LANES }, (_, number) => lane(number)));
 }
 
+function bundleOf({ directory }: DoomedProgram): string {
+  return join(directory, "program.mjs");
+}
+
 async function run(
-  { program, args, directory }: DoomedProgram,
+  doomed: DoomedProgram,
   env: Readonly<Record<string, string>>,
 ): Promise<{ readonly code: number | null; readonly signal: NodeJS.Signals | null }> {
-  const file = fileURLToPath(new URL(program, import.meta.url));
-  const child = spawn(process.execPath, ["--import", STEPS, file, ...args], {
-    // Most of the time of a short program is its compilation.
-    env: { ...process.env, NODE_COMPILE_CACHE: join(directory, "compiled"), ...env },
+  const child = spawn(process.execPath, ["--import", STEPS, bundleOf(doomed), ...doomed.args], {
+    // What is compiled goes with the bundle.
+    env: { ...process.env, NODE_COMPILE_CACHE: join(doomed.directory, "compiled"), ...env },
     stdio: ["ignore", "inherit", "inherit"],
   });
   const [code, signal]: [number | null, NodeJS.Signals | null] = await once(child, "close").then(([c, s]) => [c, s]);
