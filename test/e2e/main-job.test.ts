@@ -117,6 +117,14 @@ describe("backing up and restoring a virtual machine", () => {
     expect((await rig.ovault("verify", "--all")).exitCode).toBe(0);
   });
 
+  test("pruning frees what only that point held, and the others restore as before", async () => {
+    const report = await rig.json("prune", "--grace", "0", "--repack", "1%");
+    expect(report).toMatchObject({ deletedPoints: 1, repackedPacks: 1, condemnedPacks: 0, heldBy: [] });
+    expect(await rig.json("space")).toMatchObject({ deadBytes: 0, machines: [{ vm: { name: "web01" } }] });
+    expect((await rig.restored(points[1]?.id ?? "", "0")).equals(viewOf(1, 0))).toBe(true);
+    expect((await rig.ovault("verify", "--all")).exitCode).toBe(0);
+  });
+
   test("--exclude-disk leaves a disk out, and the point says so", async () => {
     await rig.json("backup", "web01", "--exclude-disk", "web01_Disk2");
     const latest = (await rig.points()).at(-1);
