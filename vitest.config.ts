@@ -15,6 +15,9 @@ export default defineConfig({
     exclude: [...configDefaults.exclude, "test/third-party/*/test"],
     testTimeout: 60_000,
     hookTimeout: 60_000,
-    globalSetup: ["packages/destination-s3/test/support/gateway-on-demand.ts"],
+    globalSetup: [
+      "test/support/temporary-files-in-memory.ts",
+      "packages/destination-s3/test/support/gateway-on-demand.ts",
+    ],
   },
 });

@@ -7,7 +7,7 @@ import { copyPoints, type Repository } from "@ovault/core";
 import { ModelRepository, twoPoints } from "../../packages/core/test/support/model-repository.ts";
 import { never } from "../../packages/core/test/support/take-point.ts";
 import { countSteps, forEachKill, killAt } from "../support/killed-child.ts";
-import { layDown, pickUp, quickDirectory } from "../support/objects-on-disk.ts";
+import { layDown, pickUp, temporaryDirectory } from "../support/objects-on-disk.ts";
 
 const KILLS = 60;
 
@@ -28,7 +28,7 @@ test(
   `kill -9 at ${KILLS} steps of a copy leaves whole points only, and a second one uses what was stored`,
   { timeout: 240_000 },
   async () => {
-    const directory = await quickDirectory();
+    const directory = await temporaryDirectory();
     const source = await twoPoints();
     const all = await source.restorable();
     const target = await ModelRepository.create();

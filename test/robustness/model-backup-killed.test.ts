@@ -7,7 +7,7 @@ import { MemoryStore } from "@ovault/testkit";
 import { brokenPoints, wrongs } from "../../packages/core/test/maintenance/support/inspect.ts";
 import { ALL, Yard } from "../../packages/core/test/maintenance/support/yard.ts";
 import { countSteps, forEachKill, killAt } from "../support/killed-child.ts";
-import { layDown, pickUp, quickDirectory } from "../support/objects-on-disk.ts";
+import { layDown, pickUp, temporaryDirectory } from "../support/objects-on-disk.ts";
 
 const KILLS = 28;
 const VM = "vm-1";
@@ -20,7 +20,7 @@ test.each([
   `kill -9 at ${KILLS} steps of %s costs no point, the next one works, and prune takes away what is left`,
   { timeout: 240_000 },
   async (_, how) => {
-    const directory = await quickDirectory();
+    const directory = await temporaryDirectory();
     const yard = await Yard.open();
     await yard.backUp({ vm: VM, blocks: [1, 2, 3, 4, 0, 5] });
     await yard.backUp({ vm: VM, blocks: [1, 2, 6, 4, 0, 5] });

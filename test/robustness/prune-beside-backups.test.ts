@@ -10,7 +10,7 @@ import { createFilesystemDestination, FilesystemStore } from "@ovault/destinatio
 import { BLOCK_BYTES } from "../../packages/core/test/maintenance/support/block-disk.ts";
 import { brokenPoints, wrongs } from "../../packages/core/test/maintenance/support/inspect.ts";
 import { smallRepository } from "../../packages/core/test/support/small-repository.ts";
-import { quickDirectory } from "../support/objects-on-disk.ts";
+import { temporaryDirectory } from "../support/objects-on-disk.ts";
 
 const PROGRAM = fileURLToPath(new URL("../support/bustle-in-repository.ts", import.meta.url));
 const { signal } = new AbortController();
@@ -34,7 +34,7 @@ test(
   "processes that back up, and one that forgets and prunes without grace, lose nothing",
   { timeout: 120_000 },
   async () => {
-    const directory = `${await quickDirectory()}/repository`;
+    const directory = `${await temporaryDirectory()}/repository`;
     await createFilesystemDestination(directory);
     const store = await FilesystemStore.open(directory);
     await smallRepository(store, BLOCK_BYTES);

@@ -9,7 +9,7 @@ import { litter } from "../../packages/core/test/maintenance/support/litter.ts";
 import { ALL, Yard } from "../../packages/core/test/maintenance/support/yard.ts";
 import { buryHolders } from "../support/bury-holders.ts";
 import { countSteps, forEachKill, killAt } from "../support/killed-child.ts";
-import { layDown, pickUp, quickDirectory } from "../support/objects-on-disk.ts";
+import { layDown, pickUp, temporaryDirectory } from "../support/objects-on-disk.ts";
 
 const KILLS = 70;
 
@@ -17,7 +17,7 @@ test(
   `kill -9 at ${KILLS} steps of a prune costs no point, and the next prune finishes`,
   { timeout: 240_000 },
   async () => {
-    const directory = await quickDirectory();
+    const directory = await temporaryDirectory();
     const yard = await Yard.open();
     await litter(yard);
     await buryHolders(yard.store);

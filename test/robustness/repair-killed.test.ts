@@ -6,7 +6,7 @@ import { twoPoints } from "../../packages/core/test/support/model-repository.ts"
 import { repair } from "../../packages/core/test/repair/support/repair.ts";
 import { damageEverything } from "../support/damage-everything.ts";
 import { countSteps, forEachKill, killAt } from "../support/killed-child.ts";
-import { layDown, pickUp, quickDirectory } from "../support/objects-on-disk.ts";
+import { layDown, pickUp, temporaryDirectory } from "../support/objects-on-disk.ts";
 
 const KILLS = 60;
 
@@ -14,7 +14,7 @@ test(
   `kill -9 at ${KILLS} steps of a repair costs no point that could be restored, and a second one finishes`,
   { timeout: 240_000 },
   async () => {
-    const directory = await quickDirectory();
+    const directory = await temporaryDirectory();
     const origin = await twoPoints();
     damageEverything(origin);
     const before = await origin.restorable();

@@ -1,4 +1,3 @@
-import { existsSync } from "node:fs";
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join, relative } from "node:path";
@@ -7,9 +6,9 @@ import { onTestFinished } from "vitest";
 
 import type { MemoryStore } from "@ovault/testkit";
 
-/** In memory where there is such a place: what is durable need not wait for a disk in a test that kills processes. */
-export async function quickDirectory(): Promise<string> {
-  const directory = await mkdtemp(join(existsSync("/dev/shm") ? "/dev/shm" : tmpdir(), "ovault-kills-"));
+/** Goes with the test. */
+export async function temporaryDirectory(): Promise<string> {
+  const directory = await mkdtemp(join(tmpdir(), "ovault-objects-"));
   onTestFinished(() => rm(directory, { recursive: true, force: true }));
   return directory;
 }

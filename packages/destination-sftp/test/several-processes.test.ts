@@ -8,7 +8,7 @@ import { fileURLToPath } from "node:url";
 import { afterAll, describe, expect, test } from "vitest";
 
 import type { SftpSettings } from "@ovault/destination-sftp";
-import { listed } from "@ovault/testkit";
+import { listed, tally } from "@ovault/testkit";
 
 import { run } from "./support/commands.ts";
 import { OpenSshServer } from "./support/open-ssh-server.ts";
@@ -61,6 +61,7 @@ describe("several processes on one directory of a server", () => {
       }
       if (child.signalCode === null) await once(child, "exit");
       expect(child.signalCode).toBe("SIGKILL");
+      tally("kills");
     }
     const store = await openStore(settings);
     const objects = await listed(store);

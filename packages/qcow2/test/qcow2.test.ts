@@ -156,7 +156,7 @@ describe("a chain of QCOW2 images reads as QEMU reads it", () => {
         expect((await readAll(opened.chain, below, 1)).equals(views[0] ?? Buffer.of())).toBe(true);
         for (const path of paths) await rm(path);
       }),
-      { numRuns: 110 },
+      { numRuns: 70 },
     );
   });
 

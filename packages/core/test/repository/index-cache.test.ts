@@ -10,7 +10,7 @@ import * as fc from "fast-check";
 import { describe, expect, onTestFinished, test } from "vitest";
 
 import { CancelledError, IndexCache, verifyRepository } from "@ovault/core";
-import { InterceptedStore, type StoreCall } from "@ovault/testkit";
+import { InterceptedStore, type StoreCall, tally } from "@ovault/testkit";
 
 import { canMount, mountSmallDisk } from "../../../destination-filesystem/test/support/small-disk.ts";
 import { ChunkIndex } from "../../src/repository/chunk-index.ts";
@@ -315,6 +315,7 @@ describe("several processes with one cache", () => {
       const lines = createInterface({ input: child.stdout ?? process.stdin });
       for await (const line of lines) if (Number(line) >= round * 2) break;
       child.kill("SIGKILL");
+      tally("kills");
       if (child.signalCode === null) await once(child, "exit");
       const repository = await CachedRepository.create(directory, id);
       await repository.run([1, 2, 3, 4]);

@@ -1,0 +1,22 @@
+import { chmod, mkdtemp, rm, statfs } from "node:fs/promises";
+
+const IN_MEMORY = "/dev/shm";
+/** Several times what a run has at once. */
+const ENOUGH_BYTES = 4 * 1024 ** 3;
+
+/**
+ * Keeps the temporary files of a test run in memory where the machine has the room: thousands of times a test waits until
+ * something is durable, and none of them is about a disk that loses its power.
+ */
+export default async function setup(): Promise<(() => Promise<void>) | undefined> {
+  const free = await statfs(IN_MEMORY).then(
+    ({ bavail, bsize }) => bavail * bsize,
+    () => 0,
+  );
+  if (process.env["TMPDIR"] !== undefined || free < ENOUGH_BYTES) return undefined;
+  const directory = await mkdtemp(`${IN_MEMORY}/ovault-tests-`);
+  // Open to all users, as such a directory is.
+  await chmod(directory, 0o1777);
+  process.env["TMPDIR"] = directory;
+  return () => rm(directory, { recursive: true, force: true });
+}
