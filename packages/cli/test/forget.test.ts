@@ -4,7 +4,7 @@ import { join } from "node:path";
 
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 
-import { newPointId, type RecoveryPoint, Redactor, Repository } from "@ovault/core";
+import { newPointId, prune, type RecoveryPoint, Redactor, Repository } from "@ovault/core";
 import { createFilesystemDestination, FilesystemStore } from "@ovault/destination-filesystem";
 import { HoldingStore } from "@ovault/testkit";
 
@@ -153,21 +153,22 @@ describe("forgetting by rules", () => {
   });
 });
 
-test("what the store still holds stays until its time is over, and the others go", async () => {
+test("what the store holds goes by the rules too, and by prune when its time is over", async () => {
   const store = new HoldingStore();
   const locking = await Repository.create(store, { lockDays: 3, signal });
-  const free = await Repository.open(store, { signal });
-  const held = await seal("web01", "2026-01-01T00:00:00Z", locking);
-  const old = await seal("web01", "2026-01-02T00:00:00Z", free);
+  const old = await seal("web01", "2026-01-01T00:00:00Z", locking);
   const newest = await seal("web01", "2026-01-03T00:00:00Z", locking);
-  const plan = await planByRules(free, { rules: { keepLast: 1 }, vms: [], timeZone: "UTC", signal });
+  // Extends the locks of both.
+  await prune(locking, { signal });
+  const plan = await planByRules(locking, { rules: { keepLast: 1 }, vms: [], timeZone: "UTC", signal });
   expect(forgetData({ ...plan, dryRun: true })).toMatchObject({
     forgotten: [{ id: old }],
-    kept: [
-      { point: { id: newest }, reasons: ["last"] },
-      { point: { id: held }, reasons: [expect.stringMatching(/^held until 20\d\d-/)] },
-    ],
+    kept: [{ point: { id: newest } }],
   });
+  for (const point of plan.forget) await locking.points.forget(point, signal);
+  expect((await locking.points.list(signal)).points.map(({ id }) => id)).toEqual([newest]);
+  const held = await prune(locking, { graceMs: 0, signal });
+  expect(held).toMatchObject({ deletedPoints: 0, lockedUntil: expect.any(String) });
 });
 
 describe("forgetting by name", () => {

@@ -1,12 +1,4 @@
-import {
-  hasCode,
-  pointKey,
-  selectPoints,
-  type KeptPoint,
-  type RecoveryPoint,
-  type Repository,
-  type RetentionRules,
-} from "@ovault/core";
+import { selectPoints, type KeptPoint, type RecoveryPoint, type Repository, type RetentionRules } from "@ovault/core";
 
 import { findPoint, pointsOf } from "../select/find-point.ts";
 
@@ -47,7 +39,7 @@ export async function planByName(
 }
 
 /**
- * The points that no rule keeps, and that the store does not hold any more. Manifests that do not prove themselves are left alone: nobody knows what they hold.
+ * The points that no rule keeps. Manifests that do not prove themselves are left alone: nobody knows what they hold.
  * @throws NotFoundError for a virtual machine without points; UsageError for rules or a time zone that make no sense.
  */
 export async function planByRules(
@@ -64,28 +56,6 @@ export async function planByRules(
   const { points, damaged } = await repository.points.list(signal);
   const wanted = vms.length === 0 ? points : [...new Set(vms.flatMap((vm) => pointsOf(points, vm)))];
   const selection = selectPoints(wanted, rules, { timeZone });
-  const holds = await holdsOn(repository, selection.forget, signal);
-  const held = [...holds].map(([point, until]) => ({ point, reasons: [`held until ${until.toISOString()}`] }));
-  const forget = selection.forget.filter((point) => !holds.has(point));
   const warnings = damaged.map(({ key }) => `${key} is damaged and left alone; see \`ovault verify --all\``);
-  return { forget, keep: [...selection.keep, ...held], warnings };
-}
-
-/** Until when the store holds points against deletion. Those that may go are not in it. */
-async function holdsOn(
-  { store: { retention }, protection }: Repository,
-  points: readonly RecoveryPoint[],
-  signal: AbortSignal,
-): Promise<ReadonlyMap<RecoveryPoint, Date>> {
-  const holds = new Map<RecoveryPoint, Date>();
-  if (retention === undefined) return holds;
-  for (const point of points) {
-    try {
-      const until = await retention.heldUntil(pointKey(protection.folderOf(point.vm.id), point.id), { signal });
-      if (until !== undefined && until.getTime() > Date.now()) holds.set(point, until);
-    } catch (error) {
-      if (!hasCode(error, "E_OBJECT_NOT_FOUND")) throw error; // forgotten by somebody else: nothing holds it
-    }
-  }
-  return holds;
+  return { ...selection, warnings };
 }
