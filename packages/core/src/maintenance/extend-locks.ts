@@ -48,6 +48,13 @@ export async function extendLocks(repository: Repository, options: ExtendLocksOp
   for (const { key } of [...records, ...damaged]) await store.delete(key, { signal });
 }
 
+/** Lets the next `extendLocks` extend all locks: something is needed again that earlier ones may have left out. */
+export async function forgetExtensions({ store }: Repository, signal: AbortSignal): Promise<void> {
+  if (store.retention === undefined) return;
+  const { records, damaged } = await readRecords(store, EXTENSION, signal);
+  for (const { key } of [...records, ...damaged]) await store.delete(key, { signal });
+}
+
 async function* settingsAndKeys(store: ObjectStore, signal: AbortSignal): AsyncGenerator<ObjectKey> {
   yield REPOSITORY_KEY;
   for await (const { key } of store.list(KEYS, { signal })) yield key;

@@ -55,7 +55,7 @@ export class PruneCounts {
   }
 
   extendedLock(): void {
-    this.#change({ extendedLocks: this.#progress.extendedLocks + 1 });
+    this.#change({ step: "extending locks", extendedLocks: this.#progress.extendedLocks + 1 });
   }
 
   repacked(packs: number): void {

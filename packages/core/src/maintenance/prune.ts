@@ -19,7 +19,7 @@ import { newRunId } from "../runs/run-id.ts";
 import { type Clock, systemClock } from "../util/clock.ts";
 import { processIdentity } from "../util/process-identity.ts";
 import { carryOut } from "./carry-out.ts";
-import { extendLocks } from "./extend-locks.ts";
+import { extendLocks, forgetExtensions } from "./extend-locks.ts";
 import { foretell } from "./foretell.ts";
 import type { Liveness } from "./liveness.ts";
 import { type FullNeeds, NeedsOfPoints } from "./needs-of-points.ts";
@@ -79,6 +79,11 @@ interface Settings extends PruneOptions {
 
 /** Of a condemned document. */
 type WhatGoes = Pick<Verdict, "packs" | "points">;
+/** A document that cannot be read does not tell what it condemns. */
+interface Undecided {
+  readonly name: string;
+  readonly packs?: readonly string[];
+}
 /** Withdraws the document. */
 const NOTHING: WhatGoes = { packs: [], points: [] };
 
@@ -135,7 +140,7 @@ class Prune {
     for (const { key, error } of condemned.damaged) {
       if (!hasCode(error, "E_INTEGRITY")) throw error;
       const name = key.slice(key.lastIndexOf("/") + 1);
-      if (key.startsWith(CONDEMNED)) await this.#decide(name, NOTHING);
+      if (key.startsWith(CONDEMNED)) await this.#decide({ name }, NOTHING);
       else await deleteCondemned(store, name, this.#signal);
     }
     await deleteStrayVerdicts(store, this.#signal);
@@ -160,7 +165,7 @@ class Prune {
     for (const document of known.toSorted((a, b) => b.points.length - a.points.length)) {
       const needs = await this.#needs.withForgotten([...this.#foretoldPoints, ...document.points]);
       const goes = needs === undefined ? NOTHING : await this.#mayGo(document, needs);
-      await (this.#dryRun ? this.#foretell(document, goes) : this.#decide(document.name, goes));
+      await (this.#dryRun ? this.#foretell(document, goes) : this.#decide(document, goes));
     }
   }
 
@@ -175,7 +180,8 @@ class Prune {
     return { packs, points: document.points.filter((key) => marked.has(key)) };
   }
 
-  async #decide(name: string, goes: WhatGoes): Promise<void> {
+  async #decide({ name, packs }: Undecided, goes: WhatGoes): Promise<void> {
+    if (packs?.length !== goes.packs.length) await forgetExtensions(this.#repository, this.#signal);
     const at = this.#settings.clock.now().toISOString();
     const verdict = await putVerdict(this.#repository.store, name, { at, ...goes }, this.#signal);
     await this.#carryOut({ name, verdict });
@@ -297,7 +303,6 @@ class Prune {
         if (index.packs.isUsable(pack) && survey.bytesOf(pack) > 0) yield packKey(index.packs.nameOf(pack));
       }
     }
-    this.#counts.begin("extending locks");
     const onExtended = (): void => this.#counts.extendedLock();
     await extendLocks(this.#repository, { keys, clock: this.#settings.clock, onExtended, signal: this.#signal });
   }

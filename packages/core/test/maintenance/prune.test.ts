@@ -170,7 +170,7 @@ describe("a dry run", () => {
         expect(done.freedBytes).toBeGreaterThanOrEqual(told.freedBytes);
         await own.close();
       }),
-      { numRuns: 25 },
+      { numRuns: 15 },
     );
   });
 
@@ -399,6 +399,33 @@ describe("object lock", () => {
     for (const [key, bytes] of own.store.objects) if (key.startsWith("extensions/")) liar.store.objects.set(key, bytes);
     expect((await liar.prune({ clock: hoursLater(6 * 24), lockDays })).extendedLocks).toBeGreaterThan(0);
     await Promise.all([own.close(), liar.close()]);
+  });
+
+  test("is extended for what is needed again after it was condemned", async () => {
+    const own = await Yard.open(new HoldingStore());
+    const old = await own.backUp({ blocks: [1, 2, 3] });
+    await own.prune({ lockDays: 10 });
+    await own.forget(old);
+    const place = new GatedStore(own.store);
+    const stopped = place.stopAt(({ kind, key }) => kind === "put" && key.startsWith("points/"));
+    const running = own.backUp({ blocks: [1, 2, 4], vm: "vm-2" }, place);
+    await stopped.reached;
+    await own.prune({ lockDays: 10 });
+    stopped.release();
+    await running;
+    // As if the run had locked what it put.
+    const until = new Date(Date.now() + 10 * 24 * HOUR_MS);
+    for (const key of [...(await keysOf(own.store, "packs/")), ...(await keysOf(own.store, "points/"))]) {
+      if (!key.endsWith(".forgotten")) await own.store.retention.extend(key, until, { signal: never });
+    }
+    const report = await own.prune({ lockDays: 10, clock: hoursLater(4 * 24) });
+    expect(report.reprievedPacks).toBeGreaterThan(0);
+    for (const { name, state } of (await own.repository()).index.packs) {
+      if (state !== "usable") continue;
+      const held = await own.store.retention.heldUntil(packKey(name), { signal: never });
+      expect(held?.getTime()).toBeGreaterThan(Date.now() + 13 * 24 * HOUR_MS);
+    }
+    await own.close();
   });
 
   test("is extended for keys by every prune: without them no point can be read", async () => {

@@ -80,7 +80,7 @@ describe("a report on space", () => {
         expect(space.plainBytes).toBe(dataBytes);
         await yard.close();
       }),
-      { numRuns: 40 },
+      { numRuns: 25 },
     );
   });
 
@@ -100,7 +100,7 @@ describe("a report on space", () => {
         expect(await spaceOf(yard)).toMatchObject({ dataBytes, deadBytes: 0, metadata: { pageBytes } });
         await yard.close();
       }),
-      { numRuns: 25 },
+      { numRuns: 15 },
     );
   });
 
@@ -127,7 +127,7 @@ describe("a report on space", () => {
         }
         await yard.close();
       }),
-      { numRuns: 15 },
+      { numRuns: 10 },
     );
   });
 
