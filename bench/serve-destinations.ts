@@ -55,7 +55,7 @@ export async function serveSftp(): Promise<ServedDestinations> {
 
 /** Ceph's own gateway on one OSD in memory. */
 export async function serveS3(): Promise<ServedDestinations> {
-  const { gateway, stop } = await startRadosGateway();
+  const { gateway, stop } = await startRadosGateway({ mostBytes: 10 * 1024 ** 3 });
   const { endpoint, accessKeyId, secretAccessKey } = gateway;
   const root = await mkdtemp(join(workDirectory, "places-"));
   const credentials = {

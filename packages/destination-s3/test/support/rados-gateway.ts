@@ -38,10 +38,10 @@ export interface RunningGateway {
 }
 
 /**
- * Starts a gateway on free ports of the loopback interface. Takes some seconds, and two of the machine's gigabytes at
- * most. The daemons die with the thread that started them, however that ends.
+ * Starts a gateway on free ports of the loopback interface. Takes some seconds, and so much of the machine's memory as it
+ * stores, at most. The daemons die with the thread that started them, however that ends.
  */
-export async function startRadosGateway(): Promise<RunningGateway> {
+export async function startRadosGateway({ mostBytes = 2 * 1024 ** 3 } = {}): Promise<RunningGateway> {
   await removeLeftovers();
   const directory = await mkdtemp(join(tmpdir(), `${NAME}${process.pid}-`));
   const daemons: Daemon[] = [];
@@ -50,7 +50,7 @@ export async function startRadosGateway(): Promise<RunningGateway> {
     await rm(directory, { recursive: true });
   };
   try {
-    return { gateway: await startIn(directory, daemons), stop };
+    return { gateway: await startIn(directory, daemons, mostBytes), stop };
   } catch (error) {
     const logs = await Promise.all(daemons.map((daemon) => daemon.lastWords()));
     await stop();
@@ -58,7 +58,7 @@ export async function startRadosGateway(): Promise<RunningGateway> {
   }
 }
 
-async function startIn(directory: string, daemons: Daemon[]): Promise<RadosGateway> {
+async function startIn(directory: string, daemons: Daemon[], mostBytes: number): Promise<RadosGateway> {
   const [monitorPort, port, securePort] = [await freePort(), await freePort(), await freePort()];
   const configFile = join(directory, "ceph.conf");
   const fsid = randomUUID();
@@ -69,7 +69,7 @@ async function startIn(directory: string, daemons: Daemon[]): Promise<RadosGatew
     daemons.push(new Daemon(directory, program, ["--conf", configFile, "--foreground", ...args]));
   };
   const ca = await makeCertificate(directory);
-  await writeFile(configFile, configuration({ directory, fsid, monitorPort, port, securePort, kmsKeyId }));
+  await writeFile(configFile, configuration({ directory, fsid, monitorPort, port, securePort, kmsKeyId, mostBytes }));
   for (const name of ["monitor", "osd", "gateway"]) await mkdir(join(directory, name));
 
   const map = join(directory, "monitor.map");
@@ -99,9 +99,10 @@ interface Layout {
   readonly port: number;
   readonly securePort: number;
   readonly kmsKeyId: string;
+  readonly mostBytes: number;
 }
 
-function configuration({ directory, fsid, monitorPort, port, securePort, kmsKeyId }: Layout): string {
+function configuration({ directory, fsid, monitorPort, port, securePort, kmsKeyId, mostBytes }: Layout): string {
   const secure = `ssl_certificate=${directory}/certificate.pem ssl_private_key=${directory}/key.pem`;
   return `
 [global]
@@ -147,7 +148,7 @@ paxos_min_wait = 0.01
 [osd]
 osd_data = ${directory}/osd
 osd_objectstore = memstore
-memstore_device_bytes = 2G
+memstore_device_bytes = ${mostBytes}
 
 [client]
 rgw_data = ${directory}/gateway
