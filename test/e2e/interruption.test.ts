@@ -3,6 +3,8 @@ import { once } from "node:events";
 
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 
+import { tally } from "@ovault/testkit";
+
 import { LabRig, until } from "./support/lab-rig.ts";
 
 const MIB = 1024 * 1024;
@@ -72,6 +74,7 @@ describe("a backup under way", () => {
     const child = await hangInTransfer("backup", "web01");
     child.kill("SIGKILL");
     await once(child, "exit");
+    tally("kills");
     await rig.lab.fault("slow-extents", "off");
     const look = await rig.ovault("doctor");
     expect(look.stdout).toMatch(/warn +lab: leftovers +.*backup of web01/);

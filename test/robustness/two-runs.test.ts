@@ -37,7 +37,11 @@ async function backupUnderWay(): Promise<ChildCommand> {
 
 test("a second run on a machine is refused, harms nothing, and other machines are free", async () => {
   const first = await backupUnderWay();
+  // Until the others have met it, however long they take to start.
+  first.kill("SIGSTOP");
+  await site.lab.fault("slow-extents", "off");
   const [failure, other] = await Promise.all([site.fail("backup", "web01"), site.ovault("backup", "db01")]);
+  first.kill("SIGCONT");
   expect(failure).toMatchObject({
     exitCode: 6,
     code: "E_LEASE_HELD",
