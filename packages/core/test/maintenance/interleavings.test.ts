@@ -129,10 +129,12 @@ async function play(
 ): Promise<void> {
   const time = new ScheduledTime(scheduler);
   const sealed = new Set<string>();
+  // By itself: a point can be forgotten before the run that has sealed it tells of it.
+  const forgotten = new Set<string>();
   const forget = async (repository: Repository, which: number): Promise<void> => {
     const point = (await repository.points.list(never)).points.at(-1 - which);
     if (point === undefined) return;
-    sealed.delete(point.id);
+    forgotten.add(point.id);
     await repository.points.forget(point, never);
   };
   const first = await smallRepository(newClient(), BLOCK_BYTES, plain);
@@ -172,7 +174,8 @@ async function play(
 
   expect(await brokenPoints(present)).toEqual([]);
   const { points } = await (await Repository.open(present, { signal: never })).points.list(never);
-  const missing = [...sealed].filter((id) => !points.some((point) => point.id === id));
+  const expected = [...sealed].filter((id) => !forgotten.has(id));
+  const missing = expected.filter((id) => !points.some((point) => point.id === id));
   expect(missing).toEqual([]);
   // Everybody is gone: what they held is stale by now.
   const later: Clock = { ...time.clock(), now: () => new Date(Date.UTC(2027, 0, 1)) };
