@@ -3,7 +3,7 @@ import { join } from "node:path";
 
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 
-import { launchOvault } from "../../packages/cli/test/launch-ovault.ts";
+import { runOvault } from "../../packages/cli/test/run-ovault.ts";
 import { LabRig } from "./support/lab-rig.ts";
 
 const PASSPHRASE = "correct horse battery staple";
@@ -36,7 +36,7 @@ describe("a lab started with --encrypt", () => {
     const directory = rig.file("none");
     for (const detach of [[], ["--detach"]]) {
       const options = ["lab", "start", "--dir", directory, "--encrypt", ...detach];
-      const { exitCode, stderr } = await launchOvault(options, { cwd: rig.directory, env: { OVAULT_PASSPHRASE: "" } });
+      const { exitCode, stderr } = await runOvault(options, { cwd: rig.directory, env: { OVAULT_PASSPHRASE: "" } });
       expect(stderr).toContain("OVAULT_PASSPHRASE");
       expect(exitCode).toBe(2);
     }

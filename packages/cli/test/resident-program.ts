@@ -26,6 +26,7 @@ async function run({ args, cwd, env }: ResidentCommand): Promise<OvaultResult> {
   process.chdir(cwd);
   for (const name of Object.keys(process.env)) if (!(name in env)) delete process.env[name];
   Object.assign(process.env, env);
+  process.argv.splice(2, Infinity, ...args);
   process.exitCode = 0;
   await main(args);
   const { exitCode } = process;

@@ -16,8 +16,7 @@ const idle: ResidentOvault[] = [];
 
 /**
  * Runs the real command line, in a process that goes on to the next one afterwards: loading a program costs many times
- * what most of its commands do. What is about the process itself (signals, how it starts, what it starts) is for
- * `launchOvault`.
+ * what most of its commands do. What is about the process itself (signals, how it starts and ends) needs one of its own.
  */
 export async function runOvault(args: readonly string[], options: OvaultOptions): Promise<OvaultResult> {
   const resident = idle.pop() ?? new ResidentOvault();

@@ -9,7 +9,6 @@ import { promisify } from "node:util";
 import type { PointSummary } from "@ovault/cli";
 import { connectLab, type LabControl } from "@ovault/lab";
 
-import { launchOvault } from "../../../packages/cli/test/launch-ovault.ts";
 import { runOvault, type OvaultResult } from "../../../packages/cli/test/run-ovault.ts";
 
 const run = promisify(execFile);
@@ -70,9 +69,7 @@ export class LabRig {
 
   /** With other environment variables. */
   async ovaultWith(env: Variables, ...args: readonly string[]): Promise<OvaultResult> {
-    const options = { cwd: this.directory, env: { ...this.#env, ...env } };
-    // Labs are processes, which the command starts as it was started itself.
-    return await (args[0] === "lab" ? launchOvault(args, options) : runOvault(args, options));
+    return await runOvault(args, { cwd: this.directory, env: { ...this.#env, ...env } });
   }
 
   /** As `ovault`, but must end well; answers with what `--json` printed. */
