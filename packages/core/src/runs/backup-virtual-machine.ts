@@ -1,7 +1,7 @@
 import { packageVersion } from "../util/package-version.ts";
 import type { Ledger } from "../ledger/ledger.ts";
 import type { DiskRecord, RecoveryPoint } from "../contract/recovery-point.ts";
-import type { BackupSession, RunContext, SessionClosed, Strategy } from "../contract/strategy.ts";
+import type { BackupSession, Quiesce, RunContext, SessionClosed, Strategy } from "../contract/strategy.ts";
 import type { VirtualMachine } from "../contract/virtual-machine.ts";
 import { hasCode } from "../errors/ovault-error.ts";
 import { createRunHooks, observe, type RunHooks } from "../hooks/run-hooks.ts";
@@ -26,6 +26,10 @@ export interface BackupOptions {
   readonly ledger: Ledger;
   /** Trust no change tracking. */
   readonly full: boolean;
+  /** `try` unless it says otherwise. */
+  readonly quiesce?: Quiesce;
+  /** Keep on the manager what the next increment starts from; true unless it says otherwise. */
+  readonly keepBase?: boolean;
   /** Ids of disks to leave out. */
   readonly excludeDisks: readonly string[];
   /** Each is given the fresh hooks of this run before it starts. */
@@ -154,11 +158,11 @@ class BackupRun {
 
   /** The instant is taken between the two snapshot hooks; the second is called whatever happens. */
   async #open({ selected: { disks }, base, full, context }: Attempt): Promise<BackupSession> {
-    const { vm, strategy } = this.#options;
+    const { vm, strategy, quiesce = "try", keepBase = true } = this.#options;
     const { beforeSnapshot, afterSnapshot } = this.#hooks;
     try {
       await beforeSnapshot.promise(vm, this.#signal);
-      return await strategy.openBackup({ vm, disks, base, full }, context);
+      return await strategy.openBackup({ vm, disks, base, full, quiesce, keepBase }, context);
     } finally {
       try {
         await afterSnapshot.promise(vm, AbortSignal.timeout(AFTER_SNAPSHOT_MS));

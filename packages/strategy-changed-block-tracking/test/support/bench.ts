@@ -27,6 +27,9 @@ import type { EngineVersion, GuestWrite, Lab } from "@ovault/lab";
 const run = promisify(execFile);
 const MIB = 1024 * 1024;
 
+/** What a request says besides. */
+const USUAL = { quiesce: "try", keepBase: true } as const;
+
 export const never = new AbortController().signal;
 
 /** A recovery point with the bytes of its disks, by disk id. */
@@ -140,7 +143,7 @@ export class Bench {
     const warnings: string[] = [];
     hooks.warning.tap("bench", (message) => warnings.push(message));
     try {
-      const request = { vm, disks, base: base?.point, full };
+      const request = { vm, disks, base: base?.point, full, ...USUAL };
       const session = await this.strategy.openBackup(request, { runId, ledger, hooks, signal });
       const images = await this.#read(session, wishes);
       const { bases } = await session.close(wishes.abandon === true ? "failed" : "complete");
@@ -220,7 +223,7 @@ export class Bench {
     const runId = randomUUID();
     const ledger = await this.#ledgerOf(runId);
     const context = { runId, ledger, hooks: createRunHooks(), signal: never };
-    await this.strategy.openBackup({ vm, disks: vm.disks, base: undefined, full: false }, context);
+    await this.strategy.openBackup({ vm, disks: vm.disks, base: undefined, full: false, ...USUAL }, context);
     await ledger.end();
   }
 
