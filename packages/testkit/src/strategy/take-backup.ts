@@ -59,7 +59,10 @@ export async function withRun<T>(
   const ledger = new WatchedLedger(own, watch);
   try {
     const context = { runId, ledger, hooks: createRunHooks(), signal };
-    const session = await strategy.openBackup({ vm, disks, base: base?.point, full }, context);
+    const session = await strategy.openBackup(
+      { vm, disks, base: base?.point, full, quiesce: "try", keepBase: true },
+      context,
+    );
     return await use({ session, vm, ledger, calls: () => ledger.calls });
   } finally {
     await own.end();
