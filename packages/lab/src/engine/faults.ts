@@ -18,6 +18,11 @@ export const faultTable = {
   "finalize-hang":
     "Finalizing a transfer or a backup stays in its finalizing phase. `once`: one of them, for a hundred steps; `on`: until `off`.",
   "vm-poweroff-during-backup": "When a transfer of a backup starts, the machine powers off: the backup fails.",
+  "freeze-failure":
+    "A guest's file systems cannot be frozen, whether it is asked for or a backup or snapshot does it by itself.",
+  "freeze-hang":
+    "A guest's file systems take their time to freeze: no answer before, and it takes hold at the end. `once`: for a hundred steps; `on`: until `off`.",
+  "thaw-failure": "A guest's file systems cannot be thawed when it is asked for.",
   "upload-failure": "Finalizing an upload fails: the transfer ends in finished_failure and the disk is removed.",
   "transfer-paused-system": "An upload is paused by the system as soon as it could transfer.",
   "expired-certificate": "The API shows a certificate that expired yesterday, until `off`.",

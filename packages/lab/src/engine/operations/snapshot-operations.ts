@@ -5,6 +5,7 @@ import type { EngineCore } from "../engine-core.ts";
 import type { DiskState, SnapshotState, VmState } from "../engine-state.ts";
 import { eventCodes } from "../event-codes.ts";
 import { writeOvf } from "../ovf/write-ovf.ts";
+import type { GuestOperations } from "./guest-operations.ts";
 
 /** A snapshot as `POST /vms/{id}/snapshots` asks for it. */
 export interface SnapshotRequest {
@@ -17,9 +18,11 @@ export interface SnapshotRequest {
 /** Life of snapshots: locked → ok, and locked → gone. */
 export class SnapshotOperations {
   readonly #core: EngineCore;
+  readonly #guests: GuestOperations;
 
-  constructor(core: EngineCore) {
+  constructor(core: EngineCore, guests: GuestOperations) {
     this.#core = core;
+    this.#guests = guests;
   }
 
   /** @throws EngineFault 404 */
@@ -53,7 +56,11 @@ export class SnapshotOperations {
     vm.snapshots.push(snapshot);
     this.#locked(vm, disks, request.correlationId, `Creating VM Snapshot ${snapshot.description}`, async () => {
       try {
-        await this.#take(disks, snapshot);
+        await this.#guests.quiesced(
+          vm,
+          () => this.#warnOfInconsistency(vm, request.correlationId),
+          () => this.#take(disks, snapshot),
+        );
         this.#event(vm, eventCodes.snapshotCreated, `Snapshot '${snapshot.description}' creation has been completed.`);
       } catch (error) {
         vm.snapshots.splice(vm.snapshots.indexOf(snapshot), 1);
@@ -84,6 +91,16 @@ export class SnapshotOperations {
         snapshot.status = "ok";
         throw error;
       }
+    });
+  }
+
+  /** The engine goes on by default. */
+  #warnOfInconsistency(vm: VmState, correlationId: string): void {
+    this.#core.journal.event(eventCodes.snapshotUnfrozen, {
+      description: `Failed to freeze guest filesystems on VM ${vm.name}. Note that using the created snapshot might cause data inconsistency.`,
+      severity: "warning",
+      vmId: vm.id,
+      correlationId,
     });
   }
 

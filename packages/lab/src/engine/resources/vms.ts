@@ -13,7 +13,7 @@ import type { XmlObject } from "../xml/xml-value.ts";
 const BLANK = "00000000-0000-0000-0000-000000000000";
 
 /** `/vms`: machines themselves; what lies below them has files of its own. */
-export function vmRoutes({ core, vms }: EngineApi): readonly Route[] {
+export function vmRoutes({ core, guests, vms }: EngineApi): readonly Route[] {
   const fieldsOf = ({ id, name, status, description }: VmState) => ({
     id,
     name,
@@ -56,16 +56,17 @@ export function vmRoutes({ core, vms }: EngineApi): readonly Route[] {
       vms.stop(request.param("vm"), "shutdown", request.correlationId);
       return actionDone();
     }),
-    post("/vms/:vm/freezefilesystems", (request) => noGuestAgent(core.vm(request.param("vm")))),
-    post("/vms/:vm/thawfilesystems", (request) => noGuestAgent(core.vm(request.param("vm")))),
+    post("/vms/:vm/freezefilesystems", async (request) => {
+      await guests.freeze(request.param("vm"));
+      return actionDone();
+    }),
+    post("/vms/:vm/thawfilesystems", (request) => {
+      guests.thaw(request.param("vm"));
+      return actionDone();
+    }),
     get("/vms/:vm/tags", () => ok("tags", {})),
     get("/vms/:vm/cdroms", () => ok("cdroms", {})),
   ];
-}
-
-/** The lab's machines run no guest. */
-function noGuestAgent(vm: VmState): never {
-  throw badRequest(`Cannot freeze VM ${vm.name}: the guest agent does not answer.`);
 }
 
 function readVm(core: EngineCore, { body, correlationId }: ApiRequest): VmRequest {
