@@ -36,6 +36,23 @@ const answer = (reply: Reply): void => {
 /** `METHOD PATH BODY` of all calls since the test began. */
 const wire = (): string[] => server.calls.map(({ method, path, body }) => `${method} ${path} ${body}`.trim());
 
+describe("guests", () => {
+  const done = { body: "<action><status>complete</status></action>" };
+
+  test("are frozen and thawed by an action each", async () => {
+    answer(done);
+    await api.vms.freezeFilesystems("v", signal);
+    await api.vms.thawFilesystems("v", signal);
+    expect(wire()).toEqual(["POST /vms/v/freezefilesystems <action/>", "POST /vms/v/thawfilesystems <action/>"]);
+  });
+
+  test("that do not run are a conflict at once", async () => {
+    server.reply = (_, index) => (index === 0 ? { status: 409 } : done);
+    await expect(api.vms.freezeFilesystems("v", signal)).rejects.toMatchObject({ code: "E_ENGINE_CONFLICT" });
+    expect(wire()).toHaveLength(1);
+  });
+});
+
 describe("backups", () => {
   test("a start says disks, checkpoint, description, and our own id", async () => {
     answer({ body: '<backup id="b"><phase>initializing</phase><creation_date>2026-01-01</creation_date></backup>' });
