@@ -63,7 +63,7 @@ describe("backups", () => {
     );
     expect(backup).toMatchObject({ id: "b", phase: "initializing", toCheckpointId: undefined });
     expect(wire()).toEqual([
-      'POST /vms/v/backups?require_consistency=true <backup id="b"><description>a &amp; b</description>' +
+      'POST /vms/v/backups?require_consistency=true&legacy=true&use_active=true <backup id="b"><description>a &amp; b</description>' +
         '<disks><disk id="d1"/><disk id="d2"/></disks><from_checkpoint_id>c</from_checkpoint_id></backup>',
     ]);
   });

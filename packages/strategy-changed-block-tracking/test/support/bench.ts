@@ -17,6 +17,7 @@ import type {
   DiskRecord,
   DiskSource,
   LedgerRun,
+  Quiesce,
   RecoveryPoint,
   RestoreRequest,
   RestoreSession,
@@ -42,6 +43,7 @@ export interface Taken {
 export interface BackupWishes {
   readonly base?: Taken;
   readonly full?: boolean;
+  readonly quiesce?: Quiesce;
   /** Aliases. */
   readonly exclude?: readonly string[];
   /** Called when all disks are open, before any is read. */
@@ -132,7 +134,7 @@ export class Bench {
 
   /** Fails with everything the strategy cleaned up, like a run. */
   async backup(wishes: BackupWishes = {}): Promise<Taken> {
-    const { base, full = false, exclude = [], signal = never } = wishes;
+    const { base, full = false, quiesce = "try", exclude = [], signal = never } = wishes;
     const vm = await this.vm();
     const { disks: assessed } = await this.strategy.assess(vm, never);
     const able = new Set(assessed.filter(({ verdict }) => verdict !== "skip").map(({ diskId }) => diskId));
@@ -143,7 +145,7 @@ export class Bench {
     const warnings: string[] = [];
     hooks.warning.tap("bench", (message) => warnings.push(message));
     try {
-      const request = { vm, disks, base: base?.point, full, ...USUAL };
+      const request = { vm, disks, base: base?.point, full, ...USUAL, quiesce };
       const session = await this.strategy.openBackup(request, { runId, ledger, hooks, signal });
       const images = await this.#read(session, wishes);
       const { bases } = await session.close(wishes.abandon === true ? "failed" : "complete");
