@@ -1,0 +1,102 @@
+import { observe } from "@ovault/core";
+import type { BackupRequest, Consistency, PointDocument, RunContext } from "@ovault/core";
+import { assertRoom, localHostId, removeSnapshot, takeSnapshot, undo, vmDocuments } from "@ovault/ovirt";
+import type { Capabilities, EngineApi, OvirtManager, TakenSnapshot } from "@ovault/ovirt";
+
+import { findBaseSnapshot, olderSnapshots } from "./find-snapshots.ts";
+import { frozenDisks } from "./frozen-disks.ts";
+import type { ImageTransferOptions } from "./options.ts";
+import { planDisk } from "./plan-modes.ts";
+import type { DiskPlan } from "./plan-modes.ts";
+import { beginQuiesce, endQuiesce } from "./quiesce.ts";
+import type { QuiesceAttempt } from "./quiesce.ts";
+import { SnapshotSession } from "./snapshot-session.ts";
+
+const MIB = 1024 * 1024;
+
+/** Makes a snapshot and opens all its disks. Leaves nothing behind when it throws, as far as possible. */
+export async function openBackup(
+  manager: OvirtManager,
+  options: ImageTransferOptions,
+  request: BackupRequest,
+  context: RunContext,
+): Promise<SnapshotSession> {
+  const { vm, disks } = request;
+  const { runId, ledger, signal } = context;
+  const api = manager.apiFor(runId);
+  const removeDeadlineMs = options.removalTimeoutSeconds * 1_000;
+  const now = await api.vms.get(vm.id, { allContent: true }, signal);
+  const older = await olderSnapshots(api, request, signal);
+  await assertRoom(api, { disks, bytesPerDisk: options.freeMebibytesPerDisk * MIB }, signal);
+  const quiesce = await beginQuiesce(api, now, request.quiesce, signal);
+  const snapshot = await takeSnapshot({
+    api,
+    ledger,
+    vm,
+    diskIds: disks.map(({ id }) => id),
+    readyDeadlineMs: options.snapshotTimeoutSeconds * 1_000,
+    removeDeadlineMs,
+    signal,
+  });
+  const known = await lookAt(snapshot, { api, request, context, quiesce }).catch(async (error: unknown) => {
+    const which = { vmId: vm.id, snapshotId: snapshot.id, deadlineMs: removeDeadlineMs };
+    await undo(snapshot.handle, () => removeSnapshot(api, which, AbortSignal.timeout(removeDeadlineMs * 2)));
+    throw error;
+  });
+  const { keepBase } = request;
+  const parts = { api, hooks: context.hooks, ledger, vm, snapshot, keepBase, older, removeDeadlineMs };
+  const session = new SnapshotSession({ ...parts, ...known });
+  try {
+    const capabilities = await manager.capabilities(signal);
+    const plans = await planDisks({ api, request, context, snapshot, capabilities });
+    const { connectionsPerHost, inactivityTimeoutSeconds } = options;
+    const localHost = await localHostId(api, signal);
+    const { ca } = manager.client.trust;
+    const shared = { api, capabilities, ledger, ca, localHostId: localHost, connectionsPerHost };
+    await session.open(plans, { ...shared, inactivityTimeoutSeconds }, signal);
+    return session;
+  } catch (error) {
+    // What cannot be ended now stays in the ledger; this error is the one to tell.
+    await session.close("failed").catch(() => undefined);
+    throw error;
+  }
+}
+
+interface Look {
+  readonly api: EngineApi;
+  readonly request: BackupRequest;
+  readonly context: RunContext;
+  readonly quiesce: QuiesceAttempt;
+}
+
+/** How consistent a snapshot is, and the configuration that it froze. */
+async function lookAt(
+  { id }: TakenSnapshot,
+  { api, request: { vm }, context: { hooks, signal }, quiesce }: Look,
+): Promise<{ readonly consistency: Consistency; readonly documents: readonly PointDocument[] }> {
+  const { consistency, reason } = await endQuiesce(api, quiesce, signal);
+  if (quiesce.agent && consistency === "crash") {
+    observe(hooks.warning, `the guest of ${vm.name} could not be brought to rest: ${reason}`);
+  }
+  const { ovf = quiesce.vm.ovf } = await api.snapshots.get(vm.id, id, { allContent: true }, signal);
+  return { consistency, documents: await vmDocuments(api, { ...quiesce.vm, ovf }, signal) };
+}
+
+interface Planning {
+  readonly api: EngineApi;
+  readonly request: BackupRequest;
+  readonly context: RunContext;
+  readonly snapshot: TakenSnapshot;
+  readonly capabilities: Capabilities;
+}
+
+async function planDisks(planning: Planning): Promise<readonly DiskPlan[]> {
+  const { api, request, context, snapshot, capabilities } = planning;
+  const { vm, disks, full } = request;
+  const base = await findBaseSnapshot(api, request, context.signal);
+  const frozen = { vmId: vm.id, snapshotId: snapshot.id, disks, base, tellsParents: capabilities.shallowTransfer };
+  const records = new Map(request.base?.disks.map((record) => [record.disk.id, record]));
+  return (await frozenDisks(api, frozen, context.signal)).map((one) =>
+    planDisk(one, { vmId: vm.id, full, basePoint: request.base?.id, record: records.get(one.disk.id), base }),
+  );
+}
