@@ -1,1 +1,3 @@
-export {};
+export * from "./consistency.ts";
+export { CommandError } from "./errors.ts";
+export { type CommandOptions, type ConsistencyOptions, consistencySchema, type GuestServer } from "./schema.ts";

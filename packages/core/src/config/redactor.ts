@@ -19,8 +19,10 @@ const FORMS: readonly RegExp[] = [
 export class Redactor {
   readonly #values = new Set<string>();
 
-  /** From now on `secret` is masked. */
+  /** From now on `secret` is masked, and each of its lines: output is often looked at line by line. */
   add(secret: string): void {
+    const lines = secret.split("\n");
+    if (lines.length > 1) for (const line of lines) this.add(line.trim());
     if (secret.length < MIN_SECRET_LENGTH) return;
     this.#values.add(secret);
     this.#values.add(encodeURIComponent(secret));
