@@ -5,14 +5,18 @@ import { abortable, connectSsh, type SecretsHost, serverSettings, type SshConnec
 
 import type { CommandOutput } from "./command-output.ts";
 import type { Environment } from "./environment.ts";
+import { GRACE_SECONDS, guardedLine } from "./guarded-line.ts";
 import type { Outcome } from "./outcome.ts";
 import type { CommandOptions, GuestServer } from "./schema.ts";
 import { shellLine } from "./shell-words.ts";
 
 /** A server that says nothing for so long while it lets us in is not there. */
 const LOGIN_MS = 60_000;
-/** Between being asked to end and being made to, and between that and giving up on an answer. */
-const GRACE_MS = 5_000;
+/** For commands to end when they are told to: with what the guard gives them, and some more for the answer to come. */
+const END_MS = (GRACE_SECONDS + 5) * 1_000;
+
+/** What was left running by a command that has ended may hold its output open. */
+const DRAIN_MS = 1_000;
 
 type Client = SshConnection["client"];
 type Channel = Parameters<NonNullable<Parameters<Client["exec"]>[1]>>[1];
@@ -27,7 +31,7 @@ export interface GuestRun {
 
 /**
  * Runs a command over SSH, by the login shell of the user. When the signal is aborted, its processes are told to end, and the
- * connection is cut if they do not. Rejects with SshError when the server cannot be used.
+ * connection is cut when they have, or do not. Rejects with SshError when the server cannot be used.
  */
 export async function runInGuest(options: GuestRun, signal: AbortSignal): Promise<Outcome> {
   const { server, host } = options;
@@ -42,8 +46,10 @@ export async function runInGuest(options: GuestRun, signal: AbortSignal): Promis
 
 async function execute(client: Client, options: GuestRun, signal: AbortSignal): Promise<Outcome> {
   const { command, server, environment, output } = options;
-  // Requests for variables are never answered: whether they were heeded, only the configuration can know.
-  const line = shellLine(command.run, server.acceptsEnvironment ? {} : environment);
+  // Requests for variables are never answered: whether they are heeded, only the configuration can know.
+  const line = server.acceptsEnvironment
+    ? shellLine(command.run, {})
+    : guardedLine(shellLine(command.run, environment));
   const channel = await abortable(open(client, line, environment), signal);
   let outcome: Outcome = { code: null, signal: null };
   channel.on("exit", (code: number | null, by?: string) => {
@@ -52,12 +58,15 @@ async function execute(client: Client, options: GuestRun, signal: AbortSignal): 
   channel.on("data", (bytes: Buffer) => output.add("stdout", bytes));
   channel.stderr.on("data", (bytes: Buffer) => output.add("stderr", bytes));
   const closed = Promise.race([once(channel, "close"), once(client, "close")]);
-  closed.catch(() => undefined);
+  const drained = once(channel, "exit").then(() => Promise.race([closed, delay(DRAIN_MS)]));
+  const ended = Promise.race([closed, drained]);
+  ended.catch(() => undefined);
+  drained.catch(() => undefined);
   try {
-    await abortable(closed, signal);
+    await abortable(ended, signal);
   } catch (error) {
     if (!signal.aborted) throw error;
-    await end(channel, closed);
+    await end(channel, ended);
   }
   return outcome;
 }
@@ -72,11 +81,8 @@ async function open(client: Client, line: string, environment: Environment): Pro
   return await promise;
 }
 
-/** Servers hand the signals on to all processes of the session, if they are not too old (OpenSSH before 7.9). */
-async function end(channel: Channel, closed: Promise<unknown>): Promise<void> {
-  for (const name of ["TERM", "KILL"]) {
-    channel.signal(name);
-    const isOver = await Promise.race([closed.then(() => true), delay(GRACE_MS, false)]);
-    if (isOver) return;
-  }
+async function end(channel: Channel, ended: Promise<unknown>): Promise<void> {
+  channel.signal("TERM");
+  channel.end();
+  await Promise.race([ended, delay(END_MS, undefined, { ref: false })]);
 }

@@ -12,7 +12,10 @@ const seconds = z.int().min(1).max(LONGEST_DAY);
 const server = z
   .strictObject({
     ...serverShape,
-    /** The server has `AcceptEnv` for the environment of commands, so that nothing need be put in front of them. */
+    /**
+     * The server has `AcceptEnv` for the environment of commands, so that they are sent as they are: for forced commands, for
+     * shells that are not POSIX, and for secrets.
+     */
     acceptsEnvironment: z.boolean().default(false),
   })
   .superRefine(checkServer);
