@@ -21,6 +21,7 @@ export const eventCodes = {
   vmPoweredOff: 61,
   snapshotCreated: 68,
   snapshotRemoved: 356,
+  snapshotNotRemoved: 357,
   snapshotFailed: 69,
   vmImported: 1152,
   engineError: 0,

@@ -35,6 +35,8 @@ export interface EngineBehaviour {
   readonly blockingImport: boolean;
   /** Up to 4.3: transfers carry a signed ticket for the proxy. */
   readonly signedTicket: boolean;
+  /** 4.4: imageio tells extents. */
+  readonly extents: boolean;
   /** 4.4.3: `shallow` transfers, parent links of disk snapshots. */
   readonly shallow: boolean;
   /** 4.4.5: `timeout_policy` of transfers. */
@@ -53,6 +55,7 @@ const behaviours: Readonly<Record<EngineVersion, EngineBehaviour>> = {
     ownBackupId: false,
     blockingImport: false,
     signedTicket: true,
+    extents: false,
     shallow: false,
     timeoutPolicy: false,
   },
@@ -67,6 +70,7 @@ const behaviours: Readonly<Record<EngineVersion, EngineBehaviour>> = {
     ownBackupId: false,
     blockingImport: false,
     signedTicket: false,
+    extents: true,
     shallow: true,
     timeoutPolicy: true,
   },
@@ -81,6 +85,7 @@ const behaviours: Readonly<Record<EngineVersion, EngineBehaviour>> = {
     ownBackupId: true,
     blockingImport: true,
     signedTicket: false,
+    extents: true,
     shallow: true,
     timeoutPolicy: true,
   },

@@ -234,7 +234,7 @@ export class BackupOperations {
   async #close(vm: VmState, backup: BackupState): Promise<void> {
     const { background, journal } = this.#core;
     await background.steps();
-    await this.#core.hangWhileFinalizing();
+    await this.#core.hang("finalize-hang");
     if (isOver(backup)) return;
     try {
       await this.#release(backup);

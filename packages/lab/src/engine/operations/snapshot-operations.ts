@@ -56,6 +56,8 @@ export class SnapshotOperations {
     vm.snapshots.push(snapshot);
     this.#locked(vm, disks, request.correlationId, `Creating VM Snapshot ${snapshot.description}`, async () => {
       try {
+        await this.#core.hang("snapshot-hang");
+        if (this.#core.faults.strikes("snapshot-failure")) throw new Error("the host could not make the snapshot");
         await this.#guests.quiesced(
           vm,
           () => this.#warnOfInconsistency(vm, request.correlationId),
@@ -84,11 +86,16 @@ export class SnapshotOperations {
     snapshot.status = "locked";
     this.#locked(vm, disks, correlationId, `Removing Snapshot ${snapshot.description}`, async () => {
       try {
+        await this.#core.hang("snapshot-removal-hang");
+        if (this.#core.faults.strikes("snapshot-removal-failure")) throw new Error("the host could not merge");
         for (const { diskId, volumeId } of snapshot.volumes) await this.#merge(vm, diskId, volumeId);
         vm.snapshots.splice(vm.snapshots.indexOf(snapshot), 1);
         this.#event(vm, eventCodes.snapshotRemoved, `Snapshot '${snapshot.description}' deletion has been completed.`);
       } catch (error) {
         snapshot.status = "ok";
+        const description = `Failed to delete snapshot '${snapshot.description}' for VM '${vm.name}'.`;
+        const { snapshotNotRemoved } = eventCodes;
+        this.#core.journal.event(snapshotNotRemoved, { description, severity: "error", vmId: vm.id });
         throw error;
       }
     });

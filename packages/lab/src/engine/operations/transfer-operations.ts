@@ -255,7 +255,7 @@ export class TransferOperations {
     this.#enter(transfer, "finalizing_success");
     this.#core.background.start(async () => {
       await this.#core.background.steps();
-      await this.#core.hangWhileFinalizing();
+      await this.#core.hang("finalize-hang");
       await this.#tickets.close(transfer);
       if (transfer.direction === "upload" && !(await this.#acceptUpload(transfer))) {
         this.#enter(transfer, "finalizing_failure");
