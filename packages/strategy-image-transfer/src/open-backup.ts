@@ -1,6 +1,14 @@
 import { observe } from "@ovault/core";
 import type { BackupRequest, Consistency, PointDocument, RunContext } from "@ovault/core";
-import { assertRoom, localHostId, removeSnapshot, takeSnapshot, undo, vmDocuments } from "@ovault/ovirt";
+import {
+  assertRoom,
+  EntityNotFoundError,
+  localHostId,
+  removeSnapshot,
+  takeSnapshot,
+  undo,
+  vmDocuments,
+} from "@ovault/ovirt";
 import type { Capabilities, EngineApi, OvirtManager, TakenSnapshot } from "@ovault/ovirt";
 
 import { findBaseSnapshot, olderSnapshots } from "./find-snapshots.ts";
@@ -48,12 +56,16 @@ export async function openBackup(
   const session = new SnapshotSession({ ...parts, ...known });
   try {
     const capabilities = await manager.capabilities(signal);
-    const plans = await planDisks({ api, request, context, snapshot, capabilities });
     const { connectionsPerHost, inactivityTimeoutSeconds } = options;
     const localHost = await localHostId(api, signal);
     const { ca } = manager.client.trust;
     const shared = { api, capabilities, ledger, ca, localHostId: localHost, connectionsPerHost };
-    await session.open(plans, { ...shared, inactivityTimeoutSeconds }, signal);
+    const open = async (): Promise<void> => {
+      const plans = await planDisks({ api, request, context, snapshot, capabilities });
+      await session.open(plans, { ...shared, inactivityTimeoutSeconds }, signal);
+    };
+    // Somebody's merge has renamed the volumes meanwhile. From the first transfer on, nothing can be merged.
+    await open().catch((error: unknown) => (error instanceof EntityNotFoundError ? open() : Promise.reject(error)));
     return session;
   } catch (error) {
     // What cannot be ended now stays in the ledger; this error is the one to tell.
@@ -75,8 +87,8 @@ async function lookAt(
   { api, request: { vm }, context: { hooks, signal }, quiesce }: Look,
 ): Promise<{ readonly consistency: Consistency; readonly documents: readonly PointDocument[] }> {
   const { consistency, reason } = await endQuiesce(api, quiesce, signal);
-  if (quiesce.agent && consistency === "crash") {
-    observe(hooks.warning, `the guest of ${vm.name} could not be brought to rest: ${reason}`);
+  if (consistency === "crash" && quiesce.quiesce !== "never") {
+    observe(hooks.warning, `the file systems of ${vm.name} were not frozen: ${reason}`);
   }
   const { ovf = quiesce.vm.ovf } = await api.snapshots.get(vm.id, id, { allContent: true }, signal);
   return { consistency, documents: await vmDocuments(api, { ...quiesce.vm, ovf }, signal) };

@@ -1,8 +1,9 @@
+import { QuiesceError } from "@ovault/core";
 import type { BackupRequest } from "@ovault/core";
-import { consistencyReached, hasGuestAgent, lastEventId, SnapshotFailedError } from "@ovault/ovirt";
+import { consistencyReached, hasGuestAgent, lastEventId } from "@ovault/ovirt";
 import type { ConsistencyReached, EngineApi, Vm } from "@ovault/ovirt";
 
-const HINT = "Install and start qemu-guest-agent in the guest, or let the policy say `quiesce: try`.";
+const HINT = "Does the QEMU guest agent run in the guest? `--quiesce try` takes the point without, and says so.";
 
 /** What must be known before a snapshot to tell afterwards how consistent it is. */
 export interface QuiesceAttempt {
@@ -16,7 +17,7 @@ export interface QuiesceAttempt {
  * The engine freezes a guest by itself, where an agent answers, and no parameter keeps it from that: `never` means that
  * nobody looks whether it did.
  *
- * @throws {SnapshotFailedError} rest is required, and nobody is there to give it. Nothing was made.
+ * @throws {QuiesceError} rest is required, and nobody is there to give it. Nothing was made.
  */
 export async function beginQuiesce(
   api: EngineApi,
@@ -27,18 +28,15 @@ export async function beginQuiesce(
   const asked = vm.status !== "down" && quiesce !== "never";
   const agent = asked && (await hasGuestAgent(api, vm.id, signal));
   if (asked && !agent && quiesce === "require") {
-    throw new SnapshotFailedError(
-      `no guest agent answers in ${vm.name}, and the policy requires file systems at rest`,
-      {
-        context: { vm: vm.id },
-        hint: HINT,
-      },
-    );
+    throw new QuiesceError(`the file systems of ${vm.name} cannot be frozen: no guest agent answers`, {
+      context: { vm: vm.id },
+      hint: HINT,
+    });
   }
   return { vm, quiesce, agent, since: agent ? await lastEventId(api, signal) : undefined };
 }
 
-/** @throws {SnapshotFailedError} rest is required, and was not reached. */
+/** @throws {QuiesceError} rest is required, and was not reached. */
 export async function endQuiesce(
   api: EngineApi,
   attempt: QuiesceAttempt,
@@ -47,7 +45,7 @@ export async function endQuiesce(
   const { vm, quiesce } = attempt;
   const reached = await consistencyReached(api, attempt, signal);
   if (quiesce !== "require" || reached.consistency !== "crash") return reached;
-  throw new SnapshotFailedError(`the file systems of ${vm.name} were not brought to rest: ${reached.reason}`, {
+  throw new QuiesceError(`the file systems of ${vm.name} were not frozen: ${reached.reason}`, {
     context: { vm: vm.id },
     hint: HINT,
   });

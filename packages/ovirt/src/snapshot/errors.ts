@@ -1,6 +1,6 @@
 import { ManagerError } from "@ovault/core";
 
-/** The engine could not make a snapshot, or not one as consistent as was asked for. */
+/** The engine could not make a snapshot. */
 export class SnapshotFailedError extends ManagerError {
   override readonly code: string = "E_SNAPSHOT_FAILED";
 }

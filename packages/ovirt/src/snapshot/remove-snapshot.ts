@@ -12,7 +12,8 @@ export interface SnapshotToRemove {
   readonly deadlineMs: number;
 }
 
-const LOCK_PATIENCE_MS = 5 * 60_000;
+/** For a snapshot to be made, or removed by somebody else. */
+const LOCK_PATIENCE_MS = 2 * 60_000;
 /** So often a snapshot may look untouched after the engine has accepted to remove it. */
 const LOOKS_BEFORE_LOCK = 10;
 

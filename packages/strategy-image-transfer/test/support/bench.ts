@@ -37,6 +37,8 @@ export interface BenchOptions extends Partial<ImageTransferOptions> {
   readonly engineVersion?: EngineVersion;
   readonly down?: boolean;
   readonly guestAgent?: boolean;
+  /** Patience with what is locked. */
+  readonly conflictDeadlineMs?: number;
 }
 
 /**
@@ -51,7 +53,7 @@ export class Bench {
   readonly #directory: string;
 
   private constructor(lab: Lab, manager: OvirtManager, ledger: Ledger, directory: string, options: BenchOptions) {
-    const { engineVersion: _, down: __, guestAgent: ___, ...own } = options;
+    const { engineVersion: _, down: __, guestAgent: ___, conflictDeadlineMs: ____, ...own } = options;
     this.lab = lab;
     this.manager = manager;
     this.strategy = new ImageTransferStrategy(manager, { ...optionsSchema.parse({}), ...own });
@@ -67,7 +69,7 @@ export class Bench {
     await run("qemu-io", ["-f", "qcow2", "-c", "write -P 0x11 1M 2M", "-c", "write -P 0x12 9M 64k", one]);
     await run("qemu-img", ["create", "-q", "-f", "raw", two, String(8 * MIB + 512)]);
     await run("qemu-io", ["-f", "raw", "-c", "write -P 0x21 3M 1M", two]);
-    const { engineVersion = "4.5", down = false, guestAgent = true } = options;
+    const { engineVersion = "4.5", down = false, guestAgent = true, conflictDeadlineMs = 60_000 } = options;
     const lab = await startLab({
       directory: join(directory, "lab"),
       vms: [{ name: "web", images, down, guestAgent }],
@@ -79,7 +81,7 @@ export class Bench {
       user: lab.user,
       password: lab.password,
       trust: { ca: [await readFile(lab.caFile, "utf8")] },
-      timings: { pollMs: 10 },
+      timings: { pollMs: 10, conflictDeadlineMs },
     });
     return new Bench(lab, manager, await Ledger.open(join(directory, "ledger")), directory, options);
   }
