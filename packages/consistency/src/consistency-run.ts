@@ -75,7 +75,8 @@ export class ConsistencyRun {
     this.#begun = false;
     await this.#thaw(vm);
     for (const command of this.#parts.options.commands.after) {
-      this.#veto ??= await this.#run(command, "after", vm, new AbortController().signal);
+      const failure = await this.#run(command, "after", vm, new AbortController().signal);
+      this.#veto ??= failure;
     }
   }
 
