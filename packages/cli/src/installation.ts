@@ -144,10 +144,11 @@ export class Installation {
   }
 
   /** How the guests of this manager are brought to rest. */
-  consistency(manager: Manager, quiesce: Quiesce): RunConsistency {
+  async consistency(manager: Manager, quiesce: Quiesce): Promise<RunConsistency> {
     const options = consistencySchema.parse({ quiesce });
     const { redactor } = this.#context;
-    return consistencyOf(options, { ...this.#host(), manager, redact: (text) => redactor.redact(text) });
+    const redact = (text: string): string => redactor.redact(text);
+    return consistencyOf(options, { ...this.#host(), manager, ledger: await this.ledger(), redact });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

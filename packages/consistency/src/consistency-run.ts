@@ -1,6 +1,7 @@
 import {
   type Clock,
   type Consistency,
+  type Ledger,
   type Manager,
   messageOf,
   observe,
@@ -11,6 +12,7 @@ import {
 } from "@ovault/core";
 
 import type { Side } from "./environment.ts";
+import { type FrozenEntry, recordFrozen } from "./frozen-guests.ts";
 import { GuestFreeze } from "./guest-freeze.ts";
 import { type CommandHost, runCommand } from "./run-command.ts";
 import type { CommandOptions, ConsistencyOptions } from "./schema.ts";
@@ -23,6 +25,7 @@ const FIRST = { name: NAME, stage: Number.MIN_SAFE_INTEGER };
 export interface ConsistencyParts {
   readonly options: ConsistencyOptions;
   readonly manager: Manager;
+  readonly ledger: Ledger;
   readonly host: CommandHost;
   readonly clock: Clock;
   readonly hooks: RunHooks;
@@ -36,7 +39,7 @@ export class ConsistencyRun {
   readonly #parts: ConsistencyParts;
   #runId = "";
   #begun = false;
-  #frozen: GuestFreeze | undefined;
+  #frozen: { readonly guest: GuestFreeze; readonly entry: FrozenEntry } | undefined;
   /** The guest was frozen by us from before the snapshot until after it. */
   #wasAtRest = false;
   /** What a command threw that came too late to keep the snapshot from being taken. */
@@ -93,21 +96,27 @@ export class ConsistencyRun {
   }
 
   async #freeze(vm: VirtualMachine, signal: AbortSignal): Promise<void> {
-    const { options, manager, clock } = this.#parts;
+    const { options, manager, ledger, clock } = this.#parts;
     const { quiescing } = manager;
     try {
       if (quiescing === undefined)
         throw new QuiesceError(`the manager ${manager.name} cannot freeze guests when asked`);
-      const guest = new GuestFreeze({
-        quiescing,
-        vm,
-        freezeMs: options.freezeTimeoutSeconds * 1_000,
-        thawMs: options.thawTimeoutSeconds * 1_000,
-        clock,
-      });
+      const freezeMs = options.freezeTimeoutSeconds * 1_000;
+      const thawMs = options.thawTimeoutSeconds * 1_000;
+      const guest = new GuestFreeze({ quiescing, vm, freezeMs, thawMs, clock });
+      const entry = await recordFrozen(ledger, vm);
       this.#phase("freeze", vm.name);
-      await guest.freeze(signal, (error) => this.#warnOfFrozen(vm, error));
-      this.#frozen = guest;
+      let isStuck = false;
+      try {
+        await guest.freeze(signal, (error) => {
+          isStuck = true;
+          this.#warnOfFrozen(vm, error);
+        });
+      } catch (error) {
+        await this.#note(isStuck ? entry.leave() : entry.close());
+        throw error;
+      }
+      this.#frozen = { guest, entry };
     } catch (error) {
       signal.throwIfAborted();
       if (options.quiesce === "require") throw notFrozen(vm, error);
@@ -116,16 +125,24 @@ export class ConsistencyRun {
   }
 
   async #thaw(vm: VirtualMachine): Promise<void> {
-    const guest = this.#frozen;
-    if (guest === undefined) return;
+    if (this.#frozen === undefined) return;
+    const { guest, entry } = this.#frozen;
     this.#frozen = undefined;
     this.#phase("thaw", vm.name);
     try {
       this.#wasAtRest = (await guest.thaw()) === "was frozen";
-      if (!this.#wasAtRest) this.#warn(`${vm.name} may have thawed by itself before its snapshot was taken`);
     } catch (error) {
       this.#warnOfFrozen(vm, error);
+      await this.#note(entry.leave());
+      return;
     }
+    await this.#note(entry.close());
+    if (!this.#wasAtRest) this.#warn(`${vm.name} may have thawed by itself before its snapshot was taken`);
+  }
+
+  /** A guest that is thawed is so, whatever is written about it: at worst it is thawed once more. */
+  async #note(writing: Promise<void>): Promise<void> {
+    await writing.catch((error: unknown) => this.#warn(messageOf(error)));
   }
 
   /** Answers with the failure when it is one to end the run for; tells it otherwise. */
@@ -145,7 +162,7 @@ export class ConsistencyRun {
     const seconds = this.#parts.options.thawTimeoutSeconds;
     this.#warn(
       `${vm.name} MAY BE FROZEN: it could not be thawed within ${seconds} s (${messageOf(error)}). Thaw it now: in the guest, ` +
-        `\`fsfreeze --unfreeze MOUNTPOINT\` for each file system; or by its manager; or restart it`,
+        `\`fsfreeze --unfreeze MOUNTPOINT\` for each file system; or by its manager, with \`ovault doctor --fix\`; or restart it`,
     );
   }
 

@@ -1,4 +1,4 @@
-import { type Clock, type Manager, type Quiesce, type RunHooks, systemClock } from "@ovault/core";
+import { type Clock, type Ledger, type Manager, type Quiesce, type RunHooks, systemClock } from "@ovault/core";
 
 import { ConsistencyRun } from "./consistency-run.ts";
 import type { CommandHost } from "./run-command.ts";
@@ -6,6 +6,8 @@ import type { ConsistencyOptions } from "./schema.ts";
 
 export interface ConsistencyHost extends CommandHost {
   readonly manager: Manager;
+  /** What is frozen stands there until it is thawed. */
+  readonly ledger: Ledger;
   readonly clock?: Clock;
 }
 
@@ -19,10 +21,10 @@ export interface RunConsistency {
 
 /** How guests are brought to rest, and what is run before and after, as the options say. */
 export function consistencyOf(options: ConsistencyOptions, host: ConsistencyHost): RunConsistency {
-  const { manager, clock = systemClock, ...commandHost } = host;
+  const { manager, ledger, clock = systemClock, ...commandHost } = host;
   return {
     // A guest that is frozen already cannot be frozen again, and that would look like a failure.
     quiesce: options.freeze === "explicit" ? "never" : options.quiesce,
-    tap: (hooks) => new ConsistencyRun({ options, manager, host: commandHost, clock, hooks }).tap(),
+    tap: (hooks) => new ConsistencyRun({ options, manager, ledger, host: commandHost, clock, hooks }).tap(),
   };
 }

@@ -59,6 +59,8 @@ interface Seen {
   readonly point: RecoveryPoint | undefined;
   readonly error: unknown;
   readonly guest: Guest;
+  /** Frozen guests that are left in the ledger. */
+  readonly noted: readonly string[];
 }
 
 function configured(side: string, list: readonly Command[]): object[] {
@@ -92,7 +94,8 @@ async function play(scenario: Scenario): Promise<Seen> {
     freeze: "explicit",
     commands: { before: configured("before", scenario.before), after: configured("after", scenario.after) },
   });
-  const { quiesce, tap } = consistencyOf(options, { ...hostIn(directory), manager, clock: hurried() });
+  const ledger = await Ledger.open(directory);
+  const { quiesce, tap } = consistencyOf(options, { ...hostIn(directory), manager, ledger, clock: hurried() });
   const watch = (hooks: RunHooks): void => {
     hooks.phase.tap("test", ({ detail }) => {
       const [, name] = /^(\w+): starts$/.exec(detail) ?? [];
@@ -106,7 +109,7 @@ async function play(scenario: Scenario): Promise<Seen> {
     vm: platform.vm(),
     strategy: new ModelStrategy(platform),
     repository: await smallRepository(new MemoryStore(), 512),
-    ledger: await Ledger.open(directory),
+    ledger,
     full: false,
     quiesce,
     excludeDisks: [],
@@ -117,7 +120,10 @@ async function play(scenario: Scenario): Promise<Seen> {
     (point) => ({ point, error: undefined }),
     (error: unknown) => ({ point: undefined, error }),
   );
-  return { events, guest, ...outcome };
+  const { active, abandoned } = await ledger.report();
+  for (const entry of abandoned) await ledger.strike(entry);
+  const noted = [...active, ...abandoned].map(({ kind }) => kind).filter((kind) => kind === "freeze");
+  return { events, guest, noted, ...outcome };
 }
 
 const names = (side: string, list: readonly Command[]): string[] => list.map((_, at) => `${side}${at}`);
@@ -125,13 +131,14 @@ const names = (side: string, list: readonly Command[]): string[] => list.map((_,
 test("whatever fails or is cancelled: the order is kept, what was frozen is thawed, and commands after run once", async () => {
   await fc.assert(
     fc.asyncProperty(scenarios, async (scenario) => {
-      const { events, guest, point } = await play(scenario);
+      const { events, guest, point, noted } = await play(scenario);
       const sides = events.map((event) => event.replace(/\d$/, ""));
       expect(sides.join(" ")).toMatch(/^(before ?)*(freeze ?)?(frozen ?)?(thaw ?)*(snapshot ?)?(thaw ?)*(after ?)*$/);
       expect(events.filter((event) => event.startsWith("after"))).toEqual(names("after", scenario.after));
       const ran = events.filter((event) => event.startsWith("before"));
       expect(ran).toEqual(names("before", scenario.before).slice(0, ran.length));
       expect(guest.frozen).toBe(false);
+      expect(noted).toEqual([]);
       expect(events.includes("freeze")).toBe(events.includes("thaw"));
       // No point without what was required.
       expect(point !== undefined && scenario.quiesce === "require" && point.consistency !== "filesystem").toBe(false);
@@ -191,6 +198,7 @@ test("a guest that cannot be frozen ends the run or is told, as is wished, and i
 });
 
 test("a guest that cannot be thawed is told loudly, with what to do", async () => {
-  const { point } = await play({ ...calm, quiesce: "try", thaws: Array<Thaw>(500).fill("refused") });
+  const { point, noted } = await play({ ...calm, quiesce: "try", thaws: Array<Thaw>(500).fill("refused") });
+  expect(noted).toEqual(["freeze"]);
   expect(point?.warnings).toEqual([expect.stringMatching(/web01 MAY BE FROZEN.*fsfreeze --unfreeze/)]);
 });

@@ -90,7 +90,7 @@ export async function backUp(
   const ledger = await installation.ledger();
   reportOnInterruption(ledger, context);
   const taps = await installation.taps();
-  const { quiesce, tap } = installation.consistency(targets.manager, options.quiesce);
+  const { quiesce, tap } = await installation.consistency(targets.manager, options.quiesce);
   const results: BackupResult[] = [];
   for (const { vm, strategy, excludeDisks } of targets.vms) {
     const startedAt = performance.now();

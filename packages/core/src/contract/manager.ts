@@ -22,6 +22,6 @@ export interface Manager {
  * or may still do so: whoever calls it thaws in any case. Thawing what is not frozen does no harm.
  */
 export interface Quiescing {
-  freeze(vm: VirtualMachine, signal: AbortSignal): Promise<void>;
-  thaw(vm: VirtualMachine, signal: AbortSignal): Promise<void>;
+  freeze(vm: Pick<VirtualMachine, "id">, signal: AbortSignal): Promise<void>;
+  thaw(vm: Pick<VirtualMachine, "id">, signal: AbortSignal): Promise<void>;
 }
