@@ -27,6 +27,7 @@ export const faultTable = {
   "snapshot-hang":
     "A snapshot that is being made stays locked, and the machine with it. `once`: for a hundred steps; `on`: until `off`.",
   "snapshot-removal-failure": "The merge of a snapshot fails: it is there again, untouched, with event 357.",
+  "illegal-disk": "The merge of a snapshot fails half way: it is there again, and its disks are illegal, until `off`.",
   "snapshot-removal-hang":
     "A snapshot that is being removed stays locked, and the machine with it. `once`: for a hundred steps; `on`: until `off`.",
   "low-space": "The storage domain has hardly more space than the engine needs to make anything new, until `off`.",

@@ -21,7 +21,7 @@ const LOOKS_BEFORE_LOCK = 10;
  * Removes a snapshot and waits until its data is merged. One that is gone already is fine. It is asked for once: a merge
  * that failed half way is a matter for a person.
  *
- * @throws {SnapshotRemovalError} locked, refused, or the merge failed; it names the volumes and the next step.
+ * @throws {SnapshotRemovalError} locked, illegal, refused, or the merge failed; it names the volumes and the next step.
  */
 export async function removeSnapshot(
   api: EngineApi,
@@ -35,6 +35,7 @@ export async function removeSnapshot(
   const state = await settledState(api, { vmId, snapshotId, deadlineMs }, signal);
   if (state === "gone") return;
   if (state !== "ok") throw fail(`it stays ${state}`);
+  if (volumes.some(({ status }) => status === "illegal")) throw fail("an earlier merge has left a disk illegal");
   try {
     await api.snapshots.delete(vmId, snapshotId, signal);
   } catch (error) {

@@ -20,9 +20,15 @@ export class SnapshotOperations {
   readonly #core: EngineCore;
   readonly #guests: GuestOperations;
 
+  /** By the fault of that name. */
+  readonly #illegal = new Set<DiskState>();
+
   constructor(core: EngineCore, guests: GuestOperations) {
     this.#core = core;
     this.#guests = guests;
+    core.faults.onSet((name, mode) => {
+      if (name === "illegal-disk" && mode === "off") this.#mendDisks();
+    });
   }
 
   /** @throws EngineFault 404 */
@@ -87,18 +93,29 @@ export class SnapshotOperations {
     this.#locked(vm, disks, correlationId, `Removing Snapshot ${snapshot.description}`, async () => {
       try {
         await this.#core.hang("snapshot-removal-hang");
-        if (this.#core.faults.strikes("snapshot-removal-failure")) throw new Error("the host could not merge");
+        if (this.#mergeFails()) throw new Error("the host could not merge");
         for (const { diskId, volumeId } of snapshot.volumes) await this.#merge(vm, diskId, volumeId);
         vm.snapshots.splice(vm.snapshots.indexOf(snapshot), 1);
         this.#event(vm, eventCodes.snapshotRemoved, `Snapshot '${snapshot.description}' deletion has been completed.`);
       } catch (error) {
         snapshot.status = "ok";
+        if (this.#core.faults.mode("illegal-disk") !== "off") for (const disk of disks) this.#illegal.add(disk);
         const description = `Failed to delete snapshot '${snapshot.description}' for VM '${vm.name}'.`;
         const { snapshotNotRemoved } = eventCodes;
         this.#core.journal.event(snapshotNotRemoved, { description, severity: "error", vmId: vm.id });
         throw error;
       }
     });
+  }
+
+  #mergeFails(): boolean {
+    return this.#core.faults.strikes("snapshot-removal-failure") || this.#core.faults.mode("illegal-disk") !== "off";
+  }
+
+  #mendDisks(): void {
+    for (const disk of this.#illegal) if (disk.status === "illegal") disk.status = "ok";
+    this.#illegal.clear();
+    this.#core.store.changed();
   }
 
   /** The engine goes on by default. */
@@ -150,7 +167,7 @@ export class SnapshotOperations {
         await this.#core.background.steps();
         await work();
       } finally {
-        for (const disk of disks) disk.status = "ok";
+        for (const disk of disks) disk.status = this.#illegal.has(disk) ? "illegal" : "ok";
         release();
       }
     });
