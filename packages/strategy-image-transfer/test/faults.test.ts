@@ -1,5 +1,7 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 
+import { withRun } from "@ovault/testkit";
+
 import { Bench, never } from "./support/bench.ts";
 import { differences, leftBeside, modesOf } from "./support/findings.ts";
 
@@ -96,6 +98,26 @@ test("a merge that fails is told with the volume and the next step, and tried ag
   expect(await troubles()).toEqual([]);
 });
 
+test("nothing is merged, and nothing backed up, while a disk is illegal", async () => {
+  await bench.lab.fault("illegal-disk", "on");
+  const taken = await bench.backup({ base });
+  expect(taken.warnings).toEqual([expect.stringMatching(/old snapshot of web is still there/)]);
+  const assessed = await bench.strategy.assess(await bench.vm(), never);
+  expect(assessed.disks.map(({ verdict }) => verdict)).toEqual(["impossible", "impossible"]);
+  const removals = async (): Promise<number> => {
+    const events = await bench.manager.api.events.list({ max: 100 }, never);
+    return events.filter(({ code }) => code === 357).length;
+  };
+  const before = await removals();
+  await bench.removeLeftovers();
+  expect(await removals()).toBe(before);
+  expect(await bench.ledger.abandoned()).toMatchObject([{ kind: "snapshot", title: "old snapshot of web" }]);
+  await bench.lab.fault("illegal-disk", "off");
+  await bench.removeLeftovers();
+  base = taken;
+  expect(await troubles()).toEqual([]);
+});
+
 test("a merge that hangs is noted and left alone; the machine is not touched before it is over", async () => {
   await bench.lab.fault("snapshot-removal-hang", "on");
   const taken = await bench.backup({ base });
@@ -158,17 +180,37 @@ test("a machine that is powered off while it is read does not disturb the point"
   expect(await troubles()).toEqual([]);
 });
 
-test("a snapshot cannot be removed by a user while it is read; one that goes in the end leaves a point without a base", async () => {
+test("neither the snapshot nor the machine can be removed while it is read", async () => {
   const { id: vmId } = base.point.vm;
   const removeAll = async (): Promise<void> => {
     for (const id of (await bench.lab.leftovers()).snapshots) {
       const refused = bench.manager.api.snapshots.delete(vmId, id, never);
       await expect(refused).rejects.toMatchObject({ code: "E_ENGINE_CONFLICT" });
     }
+    const refused = bench.manager.api.vms.delete(vmId, { keepDisks: false }, never);
+    await expect(refused).rejects.toMatchObject({ code: "E_ENGINE_CONFLICT" });
   };
   const taken = await bench.backup({ base, whenOpen: removeAll });
   expect(await differences(bench, taken)).toEqual([]);
   base = taken;
+});
+
+test("a snapshot that a user removes when all is read leaves a point without a base", async () => {
+  const { id: vmId } = base.point.vm;
+  const signal = never;
+  const bases = await withRun(bench.parts(), { base, signal }, async ({ session }) => {
+    await Promise.all(session.disks.map((source) => source.readInto(0, Buffer.alloc(512), signal)));
+    await session.close("complete");
+    const newest = (await bench.lab.leftovers()).snapshots.at(-1) ?? "";
+    await bench.manager.api.snapshots.delete(vmId, newest, signal);
+    const left = async (): Promise<number> => (await bench.lab.leftovers()).snapshots.length;
+    await expect.poll(left, { timeout: 20_000 }).toBe(1);
+    // Closing again asks for the snapshot once more, and finds none.
+    return (await session.close("failed")).bases;
+  });
+  expect(bases.size).toBe(0);
+  expect(await leftBeside(bench, base)).toEqual([]);
+  expect(await troubles()).toEqual([]);
 });
 
 test("an engine that restarts while disks are read is waited for", async () => {

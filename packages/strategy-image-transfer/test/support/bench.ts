@@ -15,7 +15,7 @@ import { optionsSchema } from "../../src/options.ts";
 
 import type { RestoreRequest, RestoreSession, VirtualMachine } from "@ovault/core";
 import type { EngineVersion, GuestWrite, Lab } from "@ovault/lab";
-import type { OpenWishes, TakenBackup } from "@ovault/testkit";
+import type { BackupBench, OpenWishes, TakenBackup } from "@ovault/testkit";
 import type { ImageTransferOptions } from "../../src/index.ts";
 
 const run = promisify(execFile);
@@ -117,20 +117,23 @@ export class Bench {
     return views;
   }
 
+  /** As the kit wants it. */
+  parts(): BackupBench {
+    return { strategy: this.strategy, ledger: this.ledger, vm: () => this.vm() };
+  }
+
   /** Fails with everything the strategy cleaned up, like a run. */
   async backup({ whenOpen, ...wishes }: BackupWishes = {}): Promise<Taken> {
     const hooks = createRunHooks();
     const warnings: string[] = [];
     hooks.warning.tap("bench", (message) => warnings.push(message));
-    const vm = () => this.vm();
-    const taken = await takeBackup({ ...this.#parts(), vm }, { signal: never, hooks, ...wishes }, whenOpen);
+    const taken = await takeBackup(this.parts(), { signal: never, hooks, ...wishes }, whenOpen);
     return { ...taken, warnings };
   }
 
   /** What a dead run leaves: a session that is open on the engine, and that nobody closes. */
   async backupAndDie(wishes: Partial<OpenWishes> = {}): Promise<void> {
-    const vm = () => this.vm();
-    await withRun({ ...this.#parts(), vm }, { signal: never, ...wishes }, async () => {});
+    await withRun(this.parts(), { signal: never, ...wishes }, async () => {});
   }
 
   async restore(
@@ -172,10 +175,6 @@ export class Bench {
       if (removed) await this.ledger.strike(leftover.entry);
     }
     return leftovers.map(({ action }) => action);
-  }
-
-  #parts(): { strategy: ImageTransferStrategy; ledger: Ledger } {
-    return { strategy: this.strategy, ledger: this.ledger };
   }
 }
 
