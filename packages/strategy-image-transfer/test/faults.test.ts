@@ -86,7 +86,9 @@ test("a merge that fails is told with the volume and the next step, and tried ag
   await bench.lab.fault("snapshot-removal-failure", "once");
   const taken = await bench.backup({ base });
   expect(taken.warnings).toEqual([
-    expect.stringMatching(/old snapshot of web is still there: .* merge of its data failed/),
+    expect.stringMatching(
+      /old snapshot of web is still there: .* merge of its data failed; it holds web_Disk1 \(volume /,
+    ),
   ]);
   const { snapshots } = await bench.lab.leftovers();
   expect(snapshots).toHaveLength(2);

@@ -87,11 +87,12 @@ function removalError(
   options: { readonly cause?: unknown },
 ): SnapshotRemovalError {
   const named = volumes.map(({ alias, imageId }) => `${alias} (volume ${imageId ?? "unknown"})`).join(", ");
-  return new SnapshotRemovalError(`snapshot ${snapshotId} cannot be removed: ${what}`, {
+  const held = named === "" ? "" : `; it holds ${named}`;
+  return new SnapshotRemovalError(`snapshot ${snapshotId} cannot be removed: ${what}${held}`, {
     ...options,
     context: { snapshot: snapshotId, volumes: named },
     hint:
-      `Do not power the virtual machine off now. Look at the engine's events and at the disks ${named || "of the snapshot"}: ` +
-      "when none is illegal and the storage domain has room, delete the snapshot in the engine, or run `ovault doctor --fix`.",
+      "Do not power the virtual machine off now. Look at the engine's events and at these disks: when none is illegal and " +
+      "the storage domain has room, delete the snapshot in the engine, or run `ovault doctor --fix`.",
   });
 }
