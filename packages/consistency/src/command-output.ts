@@ -45,7 +45,9 @@ export class CommandOutput {
   }
 
   #take(raw: string): void {
-    const line = this.#options.redact(raw.replaceAll(CONTROLS, " ")).trim().slice(0, LONGEST_LINE);
+    const { redact } = this.#options;
+    // Twice: control characters may be part of a secret, or be put into one.
+    const line = redact(redact(raw).replaceAll(CONTROLS, " ")).trim().slice(0, LONGEST_LINE);
     if (line === "") return;
     this.#last = [...this.#last, line].slice(-LAST_LINES);
     this.#shown += 1;

@@ -5,7 +5,7 @@ import { Redactor } from "@ovault/core";
 
 import { CommandOutput } from "../src/command-output.ts";
 
-const SECRET = "hunter2-of-the-database";
+const SECRET = "hunter2\tof the database";
 
 function collect(chunks: readonly Buffer[]): { lines: string[]; tail: string } {
   const redactor = new Redactor();
@@ -35,7 +35,7 @@ test("whatever is printed, in whatever pieces: no secret, no control character, 
       const whole = collect([bytes]);
       expect(collect(cut(bytes, places))).toEqual(whole);
       const all = [...whole.lines, whole.tail].join("");
-      expect(all.includes(SECRET)).toBe(false);
+      expect(all.includes("the database")).toBe(false);
       expect(/\p{Cc}/u.test(all)).toBe(false);
       expect(Math.max(...whole.lines.map((line) => line.length), 0)).toBeLessThanOrEqual(1_000);
     }),

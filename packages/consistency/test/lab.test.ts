@@ -119,8 +119,9 @@ test("a freeze that hangs past its time is thawed when it takes hold at last, an
   await expect.poll(async () => (await lab.guest("web")).events.slice(known), PATIENCE).toContain("thawed");
   await lab.fault("freeze-hang", "off");
   const { point, events } = await taking;
-  expect(events.slice(0, 3)).toEqual(["freeze", "thaw", "thawed"]);
-  expect(events.slice(3, 6)).toEqual(["frozen", "thaw", "thawed"]);
+  const hold = events.indexOf("frozen");
+  expect(events.slice(0, hold).toSorted()).toEqual(["freeze", "thaw", "thawed"]);
+  expect(events.slice(hold, hold + 3)).toEqual(["frozen", "thaw", "thawed"]);
   expect(point).toMatchObject({
     consistency: "crash",
     warnings: [expect.stringContaining("was not frozen within 3 s")],
@@ -153,8 +154,8 @@ test("a guest that does not thaw at once is asked again, and its point promises 
 
 test("a guest that does not thaw at all is told loudly", async () => {
   await lab.fault("thaw-failure", "on");
-  const { point } = await takeBackup("web", { quiesce: "try", thawTimeoutSeconds: 1 });
-  expect(point?.warnings).toEqual([expect.stringMatching(/web MAY BE FROZEN.*Unable to thaw/)]);
+  const { point } = await takeBackup("web", { quiesce: "try", thawTimeoutSeconds: 2 });
+  expect(point?.warnings).toEqual([expect.stringMatching(/web MAY BE FROZEN/)]);
   await lab.fault("thaw-failure", "off");
   await manager.quiescing.freeze({ id: point?.vm.id ?? "" }, never);
   const [leftover] = await frozenGuests(manager, await ledger.abandoned(), never);

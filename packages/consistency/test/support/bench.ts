@@ -58,3 +58,15 @@ export async function run(
   await runCommand(parsed, { occasion, hooks: told.hooks, host: hostIn(directory), signal });
   return told.phases;
 }
+
+/** Runs something with more and more time, until it was long enough to begin with it on this machine. The last answer. */
+export async function withTimeToBegin<T>(
+  begun: () => boolean,
+  work: (timeoutSeconds: number) => Promise<T>,
+): Promise<T> {
+  for (const timeoutSeconds of [2, 8]) {
+    const answer = await work(timeoutSeconds);
+    if (begun()) return answer;
+  }
+  return await work(30);
+}

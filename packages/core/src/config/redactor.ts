@@ -21,13 +21,10 @@ export class Redactor {
 
   /** From now on `secret` is masked, and each of its lines: output is often looked at line by line. */
   add(secret: string): void {
+    this.#add(secret);
     const lines = secret.split("\n");
-    if (lines.length > 1) for (const line of lines) this.add(line.trim());
-    if (secret.length < MIN_SECRET_LENGTH) return;
-    this.#values.add(secret);
-    this.#values.add(encodeURIComponent(secret));
-    this.#values.add(Buffer.from(secret).toString("base64"));
-    this.#values.add(JSON.stringify(secret).slice(1, -1));
+    // After the whole: what remains of it where one line was masked could not be found any more.
+    if (lines.length > 1) for (const line of lines) this.#add(line.trim());
   }
 
   redact(text: string): string {
@@ -35,5 +32,13 @@ export class Redactor {
     for (const value of this.#values) masked = masked.replaceAll(value, MASK);
     for (const form of FORMS) masked = masked.replace(form, `$1${MASK}`);
     return masked;
+  }
+
+  #add(secret: string): void {
+    if (secret.length < MIN_SECRET_LENGTH) return;
+    this.#values.add(secret);
+    this.#values.add(encodeURIComponent(secret));
+    this.#values.add(Buffer.from(secret).toString("base64"));
+    this.#values.add(JSON.stringify(secret).slice(1, -1));
   }
 }
