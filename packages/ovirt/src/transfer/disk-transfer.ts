@@ -25,6 +25,8 @@ export interface TransferRequest {
   readonly frozen?: FrozenVolume;
   /** Size of the disk, in bytes. */
   readonly size: number;
+  /** How long a locked disk is waited for. Default: as for any other conflict. */
+  readonly conflictDeadlineMs?: number;
 }
 
 /** The volume of a disk that a snapshot holds, and how it is to be seen. */
@@ -143,7 +145,7 @@ export class DiskTransfer {
 
 async function create(request: TransferRequest, context: TransferContext, signal: AbortSignal): Promise<ImageTransfer> {
   const { api, capabilities, inactivityTimeoutSeconds, localHostId } = context;
-  const { diskId, direction, backupId, frozen } = request;
+  const { diskId, direction, backupId, frozen, conflictDeadlineMs } = request;
   try {
     return await api.transfers.create(
       {
@@ -152,6 +154,7 @@ async function create(request: TransferRequest, context: TransferContext, signal
         format: frozen?.view === "file" ? "cow" : "raw",
         ...(frozen?.view === "layer" ? { shallow: true } : {}),
         inactivityTimeoutSeconds,
+        ...(conflictDeadlineMs === undefined ? {} : { conflictDeadlineMs }),
         ...(backupId === undefined ? {} : { backupId }),
         ...(capabilities.timeoutPolicy ? { timeoutPolicy: "cancel" as const } : {}),
         ...(localHostId === undefined || direction === "download" ? {} : { hostId: localHostId }),
