@@ -35,3 +35,15 @@ export async function olderSnapshots(
   const snapshots = await api.snapshots.list(vm.id, signal);
   return snapshots.filter(({ id, description }) => ids.has(id) && hasAnyTag(description));
 }
+
+/** True when every disk may be an increment, as far as the last point tells: the snapshot it kept is there. */
+export function maySuffice({ base, disks, full, vm }: BackupRequest, older: readonly Snapshot[]): boolean {
+  const records = new Map(base?.disks.map((record) => [record.disk.id, record]));
+  return (
+    !full &&
+    disks.every(({ id }) => {
+      const marker = readMarker(records.get(id));
+      return marker?.vmId === vm.id && older.some((snapshot) => snapshot.id === marker.snapshotId);
+    })
+  );
+}

@@ -1,5 +1,5 @@
 import { observe } from "@ovault/core";
-import type { BackupRequest, Consistency, PointDocument, RunContext } from "@ovault/core";
+import type { BackupRequest, Consistency, PointDocument, RunContext, RunLedger } from "@ovault/core";
 import {
   assertRoom,
   EntityNotFoundError,
@@ -9,15 +9,16 @@ import {
   undo,
   vmDocuments,
 } from "@ovault/ovirt";
-import type { Capabilities, EngineApi, OvirtManager, TakenSnapshot } from "@ovault/ovirt";
+import type { Capabilities, EngineApi, OvirtManager, Snapshot, TakenSnapshot } from "@ovault/ovirt";
 
-import { findBaseSnapshot, olderSnapshots } from "./find-snapshots.ts";
+import { findBaseSnapshot, maySuffice, olderSnapshots } from "./find-snapshots.ts";
 import { frozenDisks } from "./frozen-disks.ts";
 import type { ImageTransferOptions } from "./options.ts";
 import { planDisk } from "./plan-modes.ts";
 import type { DiskPlan } from "./plan-modes.ts";
 import { beginQuiesce, endQuiesce } from "./quiesce.ts";
 import type { QuiesceAttempt } from "./quiesce.ts";
+import { recordRetiring, removeRetiring } from "./remove-old-snapshots.ts";
 import { SnapshotSession } from "./snapshot-session.ts";
 
 const MIB = 1024 * 1024;
@@ -34,7 +35,8 @@ export async function openBackup(
   const api = manager.apiFor(runId);
   const removeDeadlineMs = options.removalTimeoutSeconds * 1_000;
   const now = await api.vms.get(vm.id, { allContent: true }, signal);
-  const older = await olderSnapshots(api, request, signal);
+  const capabilities = await manager.capabilities(signal);
+  const older = await clearWay(api, request, { ledger, capabilities, removeDeadlineMs }, signal);
   await assertRoom(api, { disks, bytesPerDisk: options.freeMebibytesPerDisk * MIB }, signal);
   const quiesce = await beginQuiesce(api, now, request.quiesce, signal);
   const snapshot = await takeSnapshot({
@@ -55,7 +57,6 @@ export async function openBackup(
   const parts = { api, hooks: context.hooks, ledger, vm, snapshot, keepBase, older, removeDeadlineMs };
   const session = new SnapshotSession({ ...parts, ...known });
   try {
-    const capabilities = await manager.capabilities(signal);
     const { connectionsPerHost, inactivityTimeoutSeconds } = options;
     const localHost = await localHostId(api, signal);
     const { ca } = manager.client.trust;
@@ -72,6 +73,29 @@ export async function openBackup(
     await session.close("failed").catch(() => undefined);
     throw error;
   }
+}
+
+interface Clearing {
+  readonly ledger: RunLedger;
+  readonly capabilities: Capabilities;
+  readonly removeDeadlineMs: number;
+}
+
+/**
+ * What the last point kept, and is to go after this one. An engine that shows only files, and one layer of a disk at a time
+ * (before 4.3), cannot read a disk in full over what we kept: where that is needed, it goes at once.
+ */
+async function clearWay(
+  api: EngineApi,
+  request: BackupRequest,
+  { ledger, capabilities, removeDeadlineMs }: Clearing,
+  signal: AbortSignal,
+): Promise<readonly Snapshot[]> {
+  const { vm } = request;
+  const older = await olderSnapshots(api, request, signal);
+  if (capabilities.transferFormat || maySuffice(request, older)) return older;
+  await removeRetiring(await recordRetiring(ledger, vm, older), { api, vm, removeDeadlineMs }, signal);
+  return [];
 }
 
 interface Look {

@@ -2,13 +2,15 @@ import { basename } from "node:path";
 
 import { ManagerError } from "@ovault/core";
 import type { Disk } from "@ovault/core";
-import { openTransfers } from "@ovault/ovirt";
+import { EngineConflictError, openTransfers } from "@ovault/ovirt";
 import type { ImageioClient, OpenTransfer, TransferContext } from "@ovault/ovirt";
 import { ImageChain, Qcow2Layer } from "@ovault/qcow2";
 import type { ByteSource, RawLayer } from "@ovault/qcow2";
 
 /** More layers than an engine lets a disk have. */
 const MOST_LAYERS = 100;
+/** It is our own transfer that stands in the way, and that one stays. */
+const SECOND_TRANSFER_PATIENCE_MS = 10_000;
 const VOLUME_ID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
 /** The file of a volume as a source of bytes, wherever one wants to read. */
@@ -72,9 +74,19 @@ async function openLower(
     direction: "download" as const,
     frozen,
     size: disk.logicalBytes,
+    conflictDeadlineMs: SECOND_TRANSFER_PATIENCE_MS,
   };
-  const [open] = await openTransfers([request], { ...context, connectionsPerHost: 1 }, signal);
-  if (open === undefined) throw new RangeError(`disk ${disk.alias} has no transfer`);
-  onOpen(open);
-  return open;
+  try {
+    const [open] = await openTransfers([request], { ...context, connectionsPerHost: 1 }, signal);
+    if (open === undefined) throw new RangeError(`disk ${disk.alias} has no transfer`);
+    onOpen(open);
+    return open;
+  } catch (error) {
+    if (!(error instanceof EngineConflictError)) throw error;
+    throw new ManagerError(`disk ${disk.alias} has snapshots, and this engine shows one layer of a disk at a time`, {
+      cause: error,
+      context: { disk: disk.id, volume: volumeId },
+      hint: "Delete the snapshots of the virtual machine, or move to an engine of 4.3.10 or newer.",
+    });
+  }
 }

@@ -4,7 +4,6 @@ import type {
   BaseMarker,
   Consistency,
   DiskSource,
-  LedgerHandle,
   PointDocument,
   RunHooks,
   RunLedger,
@@ -17,6 +16,8 @@ import type { EngineApi, OpenTransfer, Snapshot, TakenSnapshot, TransferContext 
 import { snapshotMarker } from "./base-marker.ts";
 import { openDisks } from "./open-disks.ts";
 import type { DiskPlan } from "./plan-modes.ts";
+import { recordRetiring, removeRetiring } from "./remove-old-snapshots.ts";
+import type { Retiring } from "./remove-old-snapshots.ts";
 
 export interface SessionParts {
   readonly api: EngineApi;
@@ -31,12 +32,6 @@ export interface SessionParts {
   /** Snapshots that only older points needed. */
   readonly older: readonly Snapshot[];
   readonly removeDeadlineMs: number;
-}
-
-/** A snapshot of an older point that is on its way out. */
-interface Retiring {
-  readonly snapshot: Snapshot;
-  readonly handle: LedgerHandle;
 }
 
 /** A snapshot that is there to be read. Whoever makes one must close it, also when `open` throws. */
@@ -88,26 +83,24 @@ export class SnapshotSession implements BackupSession {
   }
 
   async retire(signal: AbortSignal): Promise<void> {
-    const { api, vm, snapshot, removeDeadlineMs } = this.#parts;
+    const { vm, snapshot } = this.#parts;
     try {
       // Part of a sealed point from here on: nothing that a dead run left.
       if (this.#isBase) await snapshot.handle.close();
-      for (const { snapshot: old, handle } of this.#retiring) {
-        await removeSnapshot(api, { vmId: vm.id, snapshotId: old.id, deadlineMs: removeDeadlineMs }, signal);
-        await handle.close();
-      }
+      await removeRetiring(this.#retiring, this.#parts, signal);
     } catch (error) {
-      // One merge that fails is a reason not to begin another. Its entry stays in the ledger.
+      // It stays in the ledger.
       this.#warn(`an old snapshot of ${vm.name} is still there: ${messageOf(error)}; see \`ovault doctor\``);
     }
   }
 
   async #complete(): Promise<SessionClosed> {
-    const { keepBase } = this.#parts;
+    const { keepBase, ledger, vm, older } = this.#parts;
     const bases = keepBase ? await this.#bases() : new Map<string, BaseMarker>();
     this.#isBase = bases.size > 0;
     if (!this.#isBase) await this.#dropSnapshot();
-    this.#retiring = await this.#recordRetiring();
+    // Before the point is sealed: afterwards nobody else would know of them.
+    this.#retiring = await recordRetiring(ledger, vm, older);
     return { bases };
   }
 
@@ -127,18 +120,6 @@ export class SnapshotSession implements BackupSession {
       this.#warn(`the data is complete, but the snapshot cannot be kept (${messageOf(error)}): the next run compares`);
       return new Map();
     }
-  }
-
-  /** Written down before the point is sealed: afterwards nobody else would know of them. */
-  async #recordRetiring(): Promise<readonly Retiring[]> {
-    const { ledger, vm, older } = this.#parts;
-    const retiring: Retiring[] = [];
-    for (const snapshot of older) {
-      const detail = { vmId: vm.id, tag: snapshot.description ?? "", snapshotId: snapshot.id };
-      const handle = await ledger.open({ kind: "snapshot", title: `old snapshot of ${vm.name}`, detail });
-      retiring.push({ snapshot, handle });
-    }
-    return retiring;
   }
 
   /** A snapshot without a point would only grow. One that cannot go stays in the ledger. */

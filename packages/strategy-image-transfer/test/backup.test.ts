@@ -1,9 +1,12 @@
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
 
 import { Bench, never } from "./support/bench.ts";
 import { differences, leftBeside, modesOf } from "./support/findings.ts";
 
 import type { Taken } from "./support/bench.ts";
+
+/** A chain of backups is long on a machine that is busy. */
+vi.setConfig({ testTimeout: 240_000, hookTimeout: 120_000 });
 
 let bench: Bench;
 let base: Taken;

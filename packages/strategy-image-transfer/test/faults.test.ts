@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
+import { afterAll, beforeAll, beforeEach, expect, test, vi } from "vitest";
 
 import { withRun } from "@ovault/testkit";
 
@@ -6,6 +6,9 @@ import { Bench, never } from "./support/bench.ts";
 import { differences, leftBeside, modesOf } from "./support/findings.ts";
 
 import type { Taken } from "./support/bench.ts";
+
+/** A chain of backups is long on a machine that is busy. */
+vi.setConfig({ testTimeout: 240_000, hookTimeout: 120_000 });
 
 let bench: Bench;
 let base: Taken;

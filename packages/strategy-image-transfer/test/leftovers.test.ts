@@ -1,7 +1,10 @@
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
 
 import { Bench } from "./support/bench.ts";
 import { leftBeside } from "./support/findings.ts";
+
+/** A chain of backups is long on a machine that is busy. */
+vi.setConfig({ testTimeout: 240_000, hookTimeout: 120_000 });
 
 let bench: Bench;
 
