@@ -41,18 +41,22 @@ export class CommandOutput {
 
   /** The last lines, for an error. Empty when nothing was printed. */
   get tail(): string {
-    return this.#last.join(" / ");
+    return this.#last.map((raw) => this.#clean(raw)).join(" / ");
   }
 
   #take(raw: string): void {
+    if (raw.trim() === "") return;
+    this.#last = [...this.#last, raw].slice(-LAST_LINES);
+    this.#shown += 1;
+    // What is not shown costs nothing: there may be any amount of it.
+    if (this.#shown <= MOST_LINES) this.#options.show(this.#clean(raw));
+    if (this.#shown === MOST_LINES) this.#options.show("… more is printed than shown here");
+  }
+
+  #clean(raw: string): string {
     const { redact } = this.#options;
     // Twice: control characters may be part of a secret, or be put into one.
-    const line = redact(redact(raw).replaceAll(CONTROLS, " ")).trim().slice(0, LONGEST_LINE);
-    if (line === "") return;
-    this.#last = [...this.#last, line].slice(-LAST_LINES);
-    this.#shown += 1;
-    if (this.#shown <= MOST_LINES) this.#options.show(line);
-    if (this.#shown === MOST_LINES) this.#options.show("… more is printed than shown here");
+    return redact(redact(raw).replaceAll(CONTROLS, " ")).trim().slice(0, LONGEST_LINE);
   }
 }
 

@@ -8,7 +8,8 @@ const FORMS: readonly RegExp[] = [
   /(authorization["']?\s*[:=]\s*["']?(?:basic|bearer)\s+)[^\s"',]+/gi,
   /((?:password|passphrase|access_token|secret)=)[^\s"',;&]+/gi,
   /("(?:password|passphrase|access_token|secret)"\s*:\s*")[^"]+/gi,
-  /([a-z][a-z0-9+.-]*:\/\/[^\s/:@]+:)[^\s/@]+(?=@)/gi,
+  // No scheme is longer; without a limit, a long word would be gone through from each of its letters on.
+  /([a-z][a-z0-9+.-]{0,30}:\/\/[^\s/:@]+:)[^\s/@]+(?=@)/gi,
   /(https?:\/\/[^\s/]+\/images\/)[^\s/"']+/gi,
 ];
 
