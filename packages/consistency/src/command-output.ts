@@ -45,7 +45,7 @@ export class CommandOutput {
   }
 
   #take(raw: string): void {
-    if (raw.trim() === "") return;
+    if (raw.replaceAll(CONTROLS, " ").trim() === "") return;
     this.#last = [...this.#last, raw].slice(-LAST_LINES);
     this.#shown += 1;
     // What is not shown costs nothing: there may be any amount of it.

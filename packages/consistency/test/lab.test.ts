@@ -1,8 +1,11 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 
-import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
+import { afterAll, beforeAll, beforeEach, expect, onTestFinished, test } from "vitest";
 
 import { consistencyOf, consistencySchema, frozenGuests } from "@ovault/consistency";
 import { backupVirtualMachine, Ledger, type RecoveryPoint, type Strategy } from "@ovault/core";
@@ -14,6 +17,7 @@ import { MemoryStore } from "@ovault/testkit";
 import { smallRepository } from "../../core/test/support/small-repository.ts";
 import { run } from "../../ssh/test/support/commands.ts";
 import { hostIn, never } from "./support/bench.ts";
+import type { FreezeAndStay } from "./support/freeze-and-stay.ts";
 
 const MIB = 1024 * 1024;
 const PATIENCE = { timeout: 30_000 };
@@ -163,6 +167,33 @@ test("a guest that does not thaw at all is told loudly", async () => {
   await leftover?.remove(never);
   expect((await lab.guest("web")).frozen).toBe(false);
   for (const entry of await ledger.abandoned()) await ledger.strike(entry);
+});
+
+test("a guest that a killed run left frozen is thawed by whoever looks into the ledger", async () => {
+  const options: FreezeAndStay = {
+    url: lab.url,
+    user: lab.user,
+    passwordFile: join(directory, "lab", "lab-password"),
+    caFile: lab.caFile,
+    ledgerDirectory: join(directory, "ledger"),
+    vm: "web",
+  };
+  const script = fileURLToPath(new URL("./support/freeze-and-stay.ts", import.meta.url));
+  const child = spawn(process.execPath, [script, JSON.stringify(options)], { stdio: ["ignore", "pipe", "inherit"] });
+  onTestFinished(() => void child.kill("SIGKILL"));
+  await once(child.stdout, "data");
+  expect((await lab.guest("web")).frozen).toBe(true);
+  expect(await ledger.abandoned()).toEqual([]);
+  child.kill("SIGKILL");
+  await once(child, "exit");
+  const leftovers = await frozenGuests(manager, await ledger.abandoned(), never);
+  expect(leftovers.map(({ action }) => action)).toEqual(["thaw web"]);
+  for (const leftover of leftovers) {
+    await leftover.remove(never);
+    await ledger.strike(leftover.entry);
+  }
+  expect((await lab.guest("web")).frozen).toBe(false);
+  expect(await ledger.abandoned()).toEqual([]);
 });
 
 test("a machine that is down is at rest, and is not asked", async () => {
