@@ -2,9 +2,9 @@ import { observe } from "@ovault/core";
 import type { BackupRequest, Consistency, PointDocument, RunContext, RunLedger } from "@ovault/core";
 import {
   assertRoom,
+  cleanUpSnapshot,
   EntityNotFoundError,
   localHostId,
-  removeSnapshot,
   takeSnapshot,
   undo,
   vmDocuments,
@@ -50,7 +50,7 @@ export async function openBackup(
   });
   const known = await lookAt(snapshot, { api, request, context, quiesce }).catch(async (error: unknown) => {
     const which = { vmId: vm.id, snapshotId: snapshot.id, deadlineMs: removeDeadlineMs };
-    await undo(snapshot.handle, () => removeSnapshot(api, which, AbortSignal.timeout(removeDeadlineMs * 2)));
+    await undo(snapshot.handle, () => cleanUpSnapshot(api, which));
     throw error;
   });
   const { keepBase } = request;

@@ -10,7 +10,7 @@ import type {
   SessionClosed,
   VirtualMachine,
 } from "@ovault/core";
-import { keepAlive, removeSnapshot, undo } from "@ovault/ovirt";
+import { cleanUpSnapshot, keepAlive, undo } from "@ovault/ovirt";
 import type { EngineApi, OpenTransfer, Snapshot, TakenSnapshot, TransferContext } from "@ovault/ovirt";
 
 import { snapshotMarker } from "./base-marker.ts";
@@ -18,6 +18,9 @@ import { openDisks } from "./open-disks.ts";
 import type { DiskPlan } from "./plan-modes.ts";
 import { recordRetiring, removeRetiring } from "./remove-old-snapshots.ts";
 import type { Retiring } from "./remove-old-snapshots.ts";
+
+/** An engine may be restarting. */
+const LOOKUP_DEADLINE_MS = 5 * 60_000;
 
 export interface SessionParts {
   readonly api: EngineApi;
@@ -106,9 +109,9 @@ export class SnapshotSession implements BackupSession {
 
   /** Empty when the snapshot has been removed by somebody else, or cannot be asked for. */
   async #bases(): Promise<ReadonlyMap<string, BaseMarker>> {
-    const { api, vm, snapshot, removeDeadlineMs } = this.#parts;
+    const { api, vm, snapshot } = this.#parts;
     try {
-      const disks = await api.vms.snapshotDisks(vm.id, snapshot.id, AbortSignal.timeout(removeDeadlineMs));
+      const disks = await api.vms.snapshotDisks(vm.id, snapshot.id, AbortSignal.timeout(LOOKUP_DEADLINE_MS));
       const frozen = new Map(disks.map(({ id, imageId }) => [id, imageId]));
       const markers = this.#disks.flatMap(({ disk }): [string, BaseMarker][] => {
         const volumeId = frozen.get(disk.id);
@@ -126,9 +129,7 @@ export class SnapshotSession implements BackupSession {
   async #dropSnapshot(): Promise<void> {
     const { api, vm, snapshot, removeDeadlineMs } = this.#parts;
     const which = { vmId: vm.id, snapshotId: snapshot.id, deadlineMs: removeDeadlineMs };
-    const obstacle = await undo(snapshot.handle, () =>
-      removeSnapshot(api, which, AbortSignal.timeout(removeDeadlineMs * 2)),
-    );
+    const obstacle = await undo(snapshot.handle, () => cleanUpSnapshot(api, which));
     if (obstacle === undefined) return;
     this.#warn(`the snapshot of this run is still there: ${messageOf(obstacle)}; see \`ovault doctor\``);
   }

@@ -6,14 +6,17 @@ import { differences, leftBeside, modesOf } from "./support/findings.ts";
 /** A chain of backups is long on a machine that is busy. */
 vi.setConfig({ testTimeout: 240_000, hookTimeout: 120_000 });
 
-test.each(["4.3", "4.4"] as const)("engine %s: full, increments, a lost base and a restore", async (engineVersion) => {
+test.each([
+  { engineVersion: "4.3", rounds: [1, 2] },
+  { engineVersion: "4.4", rounds: [1] },
+] as const)("engine $engineVersion: full, increments, a lost base and a restore", async ({ engineVersion, rounds }) => {
   const bench = await Bench.open({ engineVersion });
   try {
     const first = await bench.backup();
     expect(modesOf(first)).toEqual(["full", "full"]);
     expect(await differences(bench, first)).toEqual([]);
     let base = first;
-    for (const round of [1, 2]) {
+    for (const round of rounds) {
       await bench.write(0, { kind: "random", seed: `q${round}`, offset: 3_333_333 * round, length: 222_222 });
       await bench.write(0, { kind: "zero", offset: 1024 * 1024, length: 65_536 * round });
       await bench.write(1, { kind: "random", seed: `r${round}`, offset: 1_000_000 * round, length: 77_777 });
@@ -35,7 +38,7 @@ test.each(["4.3", "4.4"] as const)("engine %s: full, increments, a lost base and
 });
 
 test("engine 4.2, which shows only files: full, increments, a full anew and a restore to raw disks", async () => {
-  const bench = await Bench.open({ engineVersion: "4.2", conflictDeadlineMs: 1_000 });
+  const bench = await Bench.open({ engineVersion: "4.2" });
   try {
     let base = await bench.backup();
     expect(await differences(bench, base)).toEqual([]);

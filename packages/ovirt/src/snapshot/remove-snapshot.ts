@@ -14,6 +14,8 @@ export interface SnapshotToRemove {
 
 /** For a snapshot to be made, or removed by somebody else. */
 const LOCK_PATIENCE_MS = 2 * 60_000;
+/** For everything beside the merge: what is locked is waited for, engines restart. */
+const CLEAN_UP_GRACE_MS = 15 * 60_000;
 /** So often a snapshot may look untouched after the engine has accepted to remove it. */
 const LOOKS_BEFORE_LOCK = 10;
 
@@ -55,6 +57,11 @@ export async function removeSnapshot(
     },
     { deadlineMs, signal },
   );
+}
+
+/** `removeSnapshot` for whoever cleans up, and listens to no run any more. */
+export function cleanUpSnapshot(api: EngineApi, snapshot: SnapshotToRemove): Promise<void> {
+  return removeSnapshot(api, snapshot, AbortSignal.timeout(snapshot.deadlineMs + CLEAN_UP_GRACE_MS));
 }
 
 /** One that is being made, or removed by somebody else, is waited for. Resolves to its state, or `gone`. */

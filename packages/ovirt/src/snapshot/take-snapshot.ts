@@ -8,7 +8,7 @@ import type { Snapshot } from "../model/snapshot.ts";
 import { hasTag, runTag } from "../run-tag.ts";
 import { undo } from "../undo.ts";
 import { SnapshotFailedError } from "./errors.ts";
-import { removeSnapshot } from "./remove-snapshot.ts";
+import { cleanUpSnapshot } from "./remove-snapshot.ts";
 
 export interface SnapshotRequest {
   readonly api: EngineApi;
@@ -47,11 +47,7 @@ export async function takeSnapshot(request: SnapshotRequest): Promise<TakenSnaps
     throw error;
   });
   const remove = (): Promise<void> =>
-    removeSnapshot(
-      api,
-      { vmId: vm.id, snapshotId: created.id, deadlineMs: removeDeadlineMs },
-      AbortSignal.timeout(removeDeadlineMs * 2),
-    );
+    cleanUpSnapshot(api, { vmId: vm.id, snapshotId: created.id, deadlineMs: removeDeadlineMs });
   try {
     await handle.amend({ snapshotId: created.id });
     await waitUntilReady(request, created.id);

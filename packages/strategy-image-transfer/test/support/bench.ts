@@ -31,14 +31,14 @@ export interface Taken extends TakenBackup {
 export interface BackupWishes extends Partial<OpenWishes> {
   /** Called when all disks are open, before any is read. */
   readonly whenOpen?: () => Promise<void>;
+  /** The bench's own unless told. */
+  readonly strategy?: ImageTransferStrategy;
 }
 
-export interface BenchOptions extends Partial<ImageTransferOptions> {
+export interface BenchOptions {
   readonly engineVersion?: EngineVersion;
   readonly down?: boolean;
   readonly guestAgent?: boolean;
-  /** Patience with what is locked. */
-  readonly conflictDeadlineMs?: number;
 }
 
 /**
@@ -48,15 +48,16 @@ export interface BenchOptions extends Partial<ImageTransferOptions> {
 export class Bench {
   readonly lab: Lab;
   readonly manager: OvirtManager;
+  /** The same engine, without patience for what is locked. */
+  readonly hasty: OvirtManager;
   readonly strategy: ImageTransferStrategy;
   readonly ledger: Ledger;
   readonly #directory: string;
 
-  private constructor(lab: Lab, manager: OvirtManager, ledger: Ledger, directory: string, options: BenchOptions) {
-    const { engineVersion: _, down: __, guestAgent: ___, conflictDeadlineMs: ____, ...own } = options;
+  private constructor(lab: Lab, managers: readonly [OvirtManager, OvirtManager], ledger: Ledger, directory: string) {
     this.lab = lab;
-    this.manager = manager;
-    this.strategy = new ImageTransferStrategy(manager, { ...optionsSchema.parse({}), ...own });
+    [this.manager, this.hasty] = managers;
+    this.strategy = this.strategyWith({});
     this.ledger = ledger;
     this.#directory = directory;
   }
@@ -69,27 +70,31 @@ export class Bench {
     await run("qemu-io", ["-f", "qcow2", "-c", "write -P 0x11 1M 2M", "-c", "write -P 0x12 9M 64k", one]);
     await run("qemu-img", ["create", "-q", "-f", "raw", two, String(8 * MIB + 512)]);
     await run("qemu-io", ["-f", "raw", "-c", "write -P 0x21 3M 1M", two]);
-    const { engineVersion = "4.5", down = false, guestAgent = true, conflictDeadlineMs = 60_000 } = options;
+    const { engineVersion = "4.5", down = false, guestAgent = true } = options;
     const lab = await startLab({
       directory: join(directory, "lab"),
       vms: [{ name: "web", images, down, guestAgent }],
       engineVersion,
       delayMs: 1,
     });
-    const manager = new OvirtManager("lab", {
-      url: lab.url,
-      user: lab.user,
-      password: lab.password,
-      trust: { ca: [await readFile(lab.caFile, "utf8")] },
-      timings: { pollMs: 10, conflictDeadlineMs },
-    });
-    return new Bench(lab, manager, await Ledger.open(join(directory, "ledger")), directory, options);
+    const trust = { ca: [await readFile(lab.caFile, "utf8")] };
+    const managerWith = (conflictDeadlineMs: number): OvirtManager => {
+      const { url, user, password } = lab;
+      return new OvirtManager("lab", { url, user, password, trust, timings: { pollMs: 10, conflictDeadlineMs } });
+    };
+    const managers = [managerWith(120_000), managerWith(100)] as const;
+    return new Bench(lab, managers, await Ledger.open(join(directory, "ledger")), directory);
   }
 
   async close(): Promise<void> {
     await this.manager.close();
+    await this.hasty.close();
     await this.lab.stop();
     await rm(this.#directory, { recursive: true, force: true });
+  }
+
+  strategyWith(options: Partial<ImageTransferOptions>, manager = this.manager): ImageTransferStrategy {
+    return new ImageTransferStrategy(manager, { ...optionsSchema.parse({}), ...options });
   }
 
   async vm(name = "web"): Promise<VirtualMachine> {
@@ -118,16 +123,16 @@ export class Bench {
   }
 
   /** As the kit wants it. */
-  parts(): BackupBench {
-    return { strategy: this.strategy, ledger: this.ledger, vm: () => this.vm() };
+  parts(strategy = this.strategy): BackupBench {
+    return { strategy, ledger: this.ledger, vm: () => this.vm() };
   }
 
   /** Fails with everything the strategy cleaned up, like a run. */
-  async backup({ whenOpen, ...wishes }: BackupWishes = {}): Promise<Taken> {
+  async backup({ whenOpen, strategy, ...wishes }: BackupWishes = {}): Promise<Taken> {
     const hooks = createRunHooks();
     const warnings: string[] = [];
     hooks.warning.tap("bench", (message) => warnings.push(message));
-    const taken = await takeBackup(this.parts(), { signal: never, hooks, ...wishes }, whenOpen);
+    const taken = await takeBackup(this.parts(strategy), { signal: never, hooks, ...wishes }, whenOpen);
     return { ...taken, warnings };
   }
 
