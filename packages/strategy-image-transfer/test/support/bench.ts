@@ -115,8 +115,8 @@ export class Bench {
     return await readFile(path);
   }
 
-  async viewAll(name = "web"): Promise<Map<string, Buffer>> {
-    const { disks } = await this.vm(name);
+  async viewAll(): Promise<Map<string, Buffer>> {
+    const disks = this.lab.vms.find(({ name }) => name === "web")?.disks ?? [];
     const views = new Map<string, Buffer>();
     for (const { id } of disks) views.set(id, await this.view(id));
     return views;
