@@ -65,8 +65,11 @@ export async function openBackup(
       const plans = await planDisks({ api, request, context, snapshot, capabilities });
       await session.open(plans, { ...shared, inactivityTimeoutSeconds }, signal);
     };
-    // Somebody's merge has renamed the volumes meanwhile. From the first transfer on, nothing can be merged.
-    await open().catch((error: unknown) => (error instanceof EntityNotFoundError ? open() : Promise.reject(error)));
+    await open().catch(async (error: unknown) => {
+      // Somebody's merge has renamed the volumes meanwhile. From the first transfer on, nothing can be merged.
+      if (!(error instanceof EntityNotFoundError) || session.holdsTransfers) throw error;
+      await open();
+    });
     return session;
   } catch (error) {
     // What cannot be ended now stays in the ledger; this error is the one to tell.

@@ -46,7 +46,7 @@ export class SnapshotSession implements BackupSession {
   #disks: readonly DiskSource[] = [];
   #stopKeepAlive: () => Promise<void> = async () => {};
   #retiring: readonly Retiring[] = [];
-  /** The snapshot is, or was, temporary. */
+  /** The next increment can start at the snapshot, which belongs to the point once that is sealed. */
   #isBase = false;
 
   constructor(parts: SessionParts) {
@@ -59,7 +59,11 @@ export class SnapshotSession implements BackupSession {
     return this.#disks;
   }
 
-  /** Opens a transfer for each disk; once. */
+  get holdsTransfers(): boolean {
+    return this.#transfers.size > 0;
+  }
+
+  /** Opens a transfer for each disk; again only while the session holds none. */
   async open(plans: readonly DiskPlan[], context: TransferContext, signal: AbortSignal): Promise<void> {
     const onOpen = (transfer: OpenTransfer): void => void this.#transfers.add(transfer);
     const onEnded = (transfer: OpenTransfer): void => void this.#transfers.delete(transfer);
