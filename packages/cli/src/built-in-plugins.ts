@@ -10,7 +10,7 @@ const LOADERS: Readonly<Record<PluginKind, readonly Loader[]>> = {
     () => import("@ovault/destination-sftp"),
   ],
   manager: [() => import("@ovault/ovirt")],
-  strategy: [() => import("@ovault/strategy-changed-block-tracking")],
+  strategy: [() => import("@ovault/strategy-changed-block-tracking"), () => import("@ovault/strategy-image-transfer")],
   codec: [],
   hooks: [],
 };

@@ -41,6 +41,7 @@ const BY_CODE: ReadonlyMap<string, ExitCode> = new Map([
   ["E_USAGE", EXIT.usage],
   ["E_CONFIGURATION", EXIT.usage],
   ["E_NOT_FOUND", EXIT.usage],
+  ["E_COMMAND", EXIT.manager],
   ["E_IMAGE_FILE", EXIT.destination],
   ["E_IMAGE_FILE_FULL", EXIT.destination],
 ]);

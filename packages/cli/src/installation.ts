@@ -1,5 +1,6 @@
 import { join } from "node:path";
 
+import { consistencyOf, consistencySchema, type RunConsistency } from "@ovault/consistency";
 import {
   chooseCodec,
   chooseEntry,
@@ -22,6 +23,7 @@ import {
   type PluginHost,
   type PluginKind,
   type PluginOptions,
+  type Quiesce,
   type RepositoryAccess,
   type RunHooks,
   type Strategy,
@@ -139,6 +141,14 @@ export class Installation {
         this.#registry.create("hooks", name, this.#optionsOf(name, configured), this.#host()),
       ),
     );
+  }
+
+  /** How the guests of this manager are brought to rest. */
+  async consistency(manager: Manager, quiesce: Quiesce): Promise<RunConsistency> {
+    const options = consistencySchema.parse({ quiesce });
+    const { redactor } = this.#context;
+    const redact = (text: string): string => redactor.redact(text);
+    return consistencyOf(options, { ...this.#host(), manager, ledger: await this.ledger(), redact });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

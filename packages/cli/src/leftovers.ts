@@ -1,3 +1,4 @@
+import { frozenGuests } from "@ovault/consistency";
 import type { Ledger, LedgerEntry, Leftover, Manager } from "@ovault/core";
 
 import type { CommandContext } from "./command.ts";
@@ -20,7 +21,7 @@ export async function findLeftovers(
       return own.length === 0 ? [] : strategy.leftovers(own, signal);
     }),
   );
-  return found.flat();
+  return [...(await frozenGuests(manager, entries, signal)), ...found.flat()];
 }
 
 export interface RemovedLeftover {

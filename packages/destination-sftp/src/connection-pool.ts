@@ -1,6 +1,6 @@
 import { StoreError } from "@ovault/core";
+import { abortable } from "@ovault/ssh";
 
-import { abortable } from "./abortable.ts";
 import type { SftpConnection } from "./sftp-connection.ts";
 
 interface Slot {

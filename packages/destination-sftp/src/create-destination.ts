@@ -1,8 +1,8 @@
 import { posix } from "node:path";
 
 import { DestinationMissingError } from "@ovault/core";
+import { abortable } from "@ovault/ssh";
 
-import { abortable } from "./abortable.ts";
 import { mapSftpError } from "./map-sftp-error.ts";
 import { openPool } from "./open-pool.ts";
 import { RemoteRoot } from "./remote-root.ts";

@@ -1,11 +1,12 @@
 import { definePlugin, type Plugin } from "@ovault/core";
 
+export type { Authentication } from "@ovault/ssh";
+
 import { createSftpDestination } from "./create-destination.ts";
 import { options, type SftpOptions } from "./options.ts";
 import { settingsOf } from "./sftp-settings.ts";
 import { SftpStore } from "./sftp-store.ts";
 
-export type { Authentication } from "./authentication.ts";
 export { createSftpDestination } from "./create-destination.ts";
 export { HostKeyError } from "./host-key-error.ts";
 export type { SftpOptions } from "./options.ts";

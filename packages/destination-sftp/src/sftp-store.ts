@@ -14,8 +14,8 @@ import {
   type StoreCapabilities,
   StoreUnavailableError,
 } from "@ovault/core";
+import { abortable } from "@ovault/ssh";
 
-import { abortable } from "./abortable.ts";
 import type { ConnectionPool } from "./connection-pool.ts";
 import { DRAFTS, newDraft, removeDraft, removeStaleDrafts, writeDraft } from "./draft.ts";
 import { decided } from "./decided.ts";

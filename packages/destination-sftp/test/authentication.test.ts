@@ -5,14 +5,16 @@ import { join } from "node:path";
 
 import { afterAll, describe, expect, onTestFinished, test } from "vitest";
 
-import { type Authentication, SftpStore } from "@ovault/destination-sftp";
+import { StoreError } from "@ovault/core";
+import { type Authentication, HostKeyError, SftpStore } from "@ovault/destination-sftp";
 
-import { run } from "./support/commands.ts";
-import { newKey, OpenSshServer } from "./support/open-ssh-server.ts";
+import { run } from "../../ssh/test/support/commands.ts";
+import { newKey, OpenSshServer } from "../../ssh/test/support/open-ssh-server.ts";
 import { startPlainServer } from "./support/plain-sftp-server.ts";
-import { temporaryDirectory } from "./support/temporary-directory.ts";
-import { canHaveOtherUsers, OTHER_USER } from "./support/throw-away-user.ts";
-import { until } from "./support/until.ts";
+import { temporaryDirectory } from "../../ssh/test/support/temporary-directory.ts";
+import { canHaveOtherUsers, OTHER_USER } from "../../ssh/test/support/throw-away-user.ts";
+import { until } from "../../ssh/test/support/until.ts";
+import { sftpSettings } from "./support/sftp-settings.ts";
 
 const signal = new AbortController().signal;
 const server = await OpenSshServer.start();
@@ -22,7 +24,7 @@ const otherUsers = await canHaveOtherUsers();
 const REFUSED = { code: "E_STORE_PERMISSION", retry: "never" };
 
 async function login(authentication: Authentication, at = server): Promise<"in"> {
-  const settings = await at.settings(await at.newDirectory(), { authentication });
+  const settings = await sftpSettings(at, await at.newDirectory(), { authentication });
   const store = await SftpStore.open(settings, signal);
   await store.put("a", [], { ifAbsent: true, signal });
   await store.close();
@@ -81,6 +83,17 @@ describe("a private key", () => {
         "sesame",
       );
     }
+  });
+});
+
+describe("a server that is not known", () => {
+  test("is refused as a destination, too", async () => {
+    const trust = { fingerprint: `SHA256:${"A".repeat(43)}` };
+    const settings = await sftpSettings(server, await server.newDirectory(), { trust });
+    const refused = await SftpStore.open(settings, signal).catch((error: unknown) => error);
+    expect(refused).toBeInstanceOf(StoreError);
+    expect(refused).toBeInstanceOf(HostKeyError);
+    expect(refused).toMatchObject({ code: "E_HOST_KEY", retry: "never", hint: expect.stringContaining("SHA256:") });
   });
 });
 

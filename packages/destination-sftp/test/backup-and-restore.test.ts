@@ -7,8 +7,9 @@ import { SftpStore } from "@ovault/destination-sftp";
 import { applyChanges, type ModelDisk, sourceOf } from "@ovault/testkit";
 
 import { restoredBytes, takePoint } from "../../core/test/support/take-point.ts";
-import { OpenSshServer } from "./support/open-ssh-server.ts";
+import { OpenSshServer } from "../../ssh/test/support/open-ssh-server.ts";
 import { UnreliableLink } from "./support/unreliable-link.ts";
+import { sftpSettings } from "./support/sftp-settings.ts";
 
 const MEBIBYTE = 1024 * 1024;
 const signal = new AbortController().signal;
@@ -17,7 +18,7 @@ afterAll(() => server.stop());
 
 test("what was backed up over a link that breaks is what is restored, and so is the increment", async () => {
   const link = await UnreliableLink.to(server.port);
-  const settings = await server.settings(await server.newDirectory(), {
+  const settings = await sftpSettings(server, await server.newDirectory(), {
     port: link.port,
     trust: { fingerprint: await server.fingerprint() },
   });

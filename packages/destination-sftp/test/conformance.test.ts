@@ -3,7 +3,8 @@ import { afterAll } from "vitest";
 import { SftpStore } from "@ovault/destination-sftp";
 import { describeObjectStore } from "@ovault/testkit";
 
-import { OpenSshServer } from "./support/open-ssh-server.ts";
+import { OpenSshServer } from "../../ssh/test/support/open-ssh-server.ts";
+import { sftpSettings } from "./support/sftp-settings.ts";
 
 const signal = new AbortController().signal;
 const server = await OpenSshServer.start();
@@ -12,7 +13,7 @@ afterAll(() => server.stop());
 describeObjectStore("a directory on an SSH server", {
   runs: 8,
   open: async () => {
-    const settings = await server.settings(await server.newDirectory());
+    const settings = await sftpSettings(server, await server.newDirectory());
     const store = await SftpStore.open(settings, signal);
     const second = await SftpStore.open(settings, signal);
     const dispose = async () => {

@@ -6,9 +6,10 @@ import { afterAll, describe, expect, test } from "vitest";
 import { createSftpDestination, SftpStore } from "@ovault/destination-sftp";
 import { keysOf } from "@ovault/testkit";
 
-import { OpenSshServer } from "./support/open-ssh-server.ts";
+import { OpenSshServer } from "../../ssh/test/support/open-ssh-server.ts";
 import { openStore } from "./support/open-store.ts";
-import { until } from "./support/until.ts";
+import { until } from "../../ssh/test/support/until.ts";
+import { sftpSettings } from "./support/sftp-settings.ts";
 
 const signal = new AbortController().signal;
 const body = [Buffer.from("content")];
@@ -17,7 +18,7 @@ afterAll(() => server.stop());
 
 async function newStore(): Promise<{ directory: string; store: SftpStore }> {
   const directory = await server.newDirectory();
-  return { directory, store: await openStore(await server.settings(directory)) };
+  return { directory, store: await openStore(await sftpSettings(server, directory)) };
 }
 
 describe("the directory of an SFTP destination", () => {
@@ -37,7 +38,7 @@ describe("the directory of an SFTP destination", () => {
 
   test("a missing directory is an error at open and is not made", async () => {
     const directory = await server.newDirectory();
-    const open = async (path: string) => SftpStore.open(await server.settings(join(directory, path)), signal);
+    const open = async (path: string) => SftpStore.open(await sftpSettings(server, join(directory, path)), signal);
     const missing = { code: "E_DESTINATION_MISSING", hint: expect.stringContaining("mounted") };
     await expect(open("absent")).rejects.toMatchObject(missing);
     await expect(open("no/where")).rejects.toMatchObject(missing);
@@ -49,7 +50,8 @@ describe("the directory of an SFTP destination", () => {
 
   test("a new destination is made once, for the owner alone, and only in a directory that exists", async () => {
     const directory = await server.newDirectory();
-    const create = async (path: string) => createSftpDestination(await server.settings(join(directory, path)), signal);
+    const create = async (path: string) =>
+      createSftpDestination(await sftpSettings(server, join(directory, path)), signal);
     await create("made");
     await create("made");
     expect((await stat(join(directory, "made"))).mode & 0o777).toBe(0o700);
@@ -62,7 +64,7 @@ describe("the directory of an SFTP destination", () => {
     const [directory, elsewhere] = [await server.newDirectory(), await server.newDirectory()];
     const link = join(elsewhere, "link");
     await symlink(directory, link);
-    const store = await openStore(await server.settings(link));
+    const store = await openStore(await sftpSettings(server, link));
     await writeFile(join(elsewhere, "secret"), "secret");
     await symlink(elsewhere, join(directory, "packs"));
     await symlink(join(elsewhere, "secret"), join(directory, "point"));
@@ -80,7 +82,7 @@ describe("the directory of an SFTP destination", () => {
 
   test("that is only to be read is left as it is", async () => {
     const directory = await server.newDirectory();
-    const store = await openStore(await server.settings(directory, { readOnly: true }));
+    const store = await openStore(await sftpSettings(server, directory, { readOnly: true }));
     expect(await keysOf(store)).toEqual([]);
     expect(store.capabilities.conditionalPut).toBe(false);
     expect(await readdir(directory)).toEqual([]);
@@ -143,7 +145,7 @@ describe("the directory of an SFTP destination", () => {
     const [old, fresh] = ["0".repeat(36), "1".repeat(36)];
     for (const name of [old, fresh, "notes"]) await writeFile(join(drafts, name), "");
     for (const name of [old, "notes"]) await utimes(join(drafts, name), yesterday, yesterday);
-    await openStore(await server.settings(directory));
+    await openStore(await sftpSettings(server, directory));
     await until("the old draft is gone", async () => !(await readdir(drafts)).includes(old));
     expect((await readdir(drafts)).toSorted()).toEqual([fresh, "notes"]);
   });
@@ -153,7 +155,7 @@ describe("a session with an SSH server", () => {
   test("goes on while the server changes keys, which it may at any time", async () => {
     const hasty = await OpenSshServer.start({ config: ["RekeyLimit 1M"] });
     try {
-      const store = await openStore(await hasty.settings(await hasty.newDirectory(), { connections: 1 }));
+      const store = await openStore(await sftpSettings(hasty, await hasty.newDirectory(), { connections: 1 }));
       const large = Buffer.alloc(12_000_000, "changing ");
       for (const key of ["a", "b"]) {
         await store.put(key, [large], { ifAbsent: true, signal });

@@ -7,9 +7,10 @@ import { type ObjectInfo, retrying } from "@ovault/core";
 import { type SftpSettings, SftpStore } from "@ovault/destination-sftp";
 import { keysOf, listed } from "@ovault/testkit";
 
-import { OpenSshServer } from "./support/open-ssh-server.ts";
+import { OpenSshServer } from "../../ssh/test/support/open-ssh-server.ts";
 import { UnreliableLink } from "./support/unreliable-link.ts";
-import { until } from "./support/until.ts";
+import { until } from "../../ssh/test/support/until.ts";
+import { sftpSettings } from "./support/sftp-settings.ts";
 
 const RUNS = 20;
 const LOST = { code: "E_STORE_UNAVAILABLE", retry: "transient" };
@@ -28,7 +29,7 @@ interface Reached {
 
 async function reach(changes: Partial<SftpSettings> = {}): Promise<Reached> {
   const link = await UnreliableLink.to(server.port);
-  const near = await server.settings(await server.newDirectory(), { connections: 1 });
+  const near = await sftpSettings(server, await server.newDirectory(), { connections: 1 });
   const observer = await SftpStore.open(near, signal);
   const trust = { fingerprint: await server.fingerprint() };
   const store = await SftpStore.open({ ...near, ...changes, port: link.port, trust }, signal);

@@ -9,7 +9,7 @@ import { keysOf, listed } from "@ovault/testkit";
 import { openStore } from "./support/open-store.ts";
 import { startPlainServer } from "./support/plain-sftp-server.ts";
 import { attributes, fileEntry, type SftpRequest } from "./support/plain-session.ts";
-import { until } from "./support/until.ts";
+import { until } from "../../ssh/test/support/until.ts";
 
 const { STATUS_CODE } = ssh2.utils.sftp;
 const signal = new AbortController().signal;

@@ -6,9 +6,9 @@ import { afterAll, describe, expect, test } from "vitest";
 import { type PluginHost, resolveSecret } from "@ovault/core";
 import sftp from "@ovault/destination-sftp";
 
-import { run } from "./support/commands.ts";
-import { OpenSshServer } from "./support/open-ssh-server.ts";
-import { temporaryDirectory } from "./support/temporary-directory.ts";
+import { run } from "../../ssh/test/support/commands.ts";
+import { OpenSshServer } from "../../ssh/test/support/open-ssh-server.ts";
+import { temporaryDirectory } from "../../ssh/test/support/temporary-directory.ts";
 
 const signal = new AbortController().signal;
 const server = await OpenSshServer.start();

@@ -7,11 +7,12 @@ import { createSftpDestination, SftpStore } from "@ovault/destination-sftp";
 import { keysOf, listed } from "@ovault/testkit";
 
 import { canMount, mountSmallDisk, type SmallDisk } from "../../destination-filesystem/test/support/small-disk.ts";
-import { OpenSshServer } from "./support/open-ssh-server.ts";
+import { OpenSshServer } from "../../ssh/test/support/open-ssh-server.ts";
 import { openStore } from "./support/open-store.ts";
 import { startPlainServer } from "./support/plain-sftp-server.ts";
-import { canHaveOtherUsers } from "./support/throw-away-user.ts";
-import { until } from "./support/until.ts";
+import { canHaveOtherUsers } from "../../ssh/test/support/throw-away-user.ts";
+import { until } from "../../ssh/test/support/until.ts";
+import { sftpSettings } from "./support/sftp-settings.ts";
 
 const signal = new AbortController().signal;
 const mebibyte = Buffer.alloc(1024 * 1024, 7);
@@ -25,7 +26,7 @@ async function smallDisk(): Promise<{ disk: SmallDisk; store: SftpStore }> {
     await unmount(disk);
     await disk.dispose();
   });
-  return { disk, store: await openStore(await server.settings(disk.directory)) };
+  return { disk, store: await openStore(await sftpSettings(server, disk.directory)) };
 }
 
 /** Once the server has closed its files, which it does after it has answered. */
@@ -68,7 +69,7 @@ describe.skipIf(!disks)("a disk in trouble, on the server", () => {
       await expect(store.put("points/b", [mebibyte], { ifAbsent, signal })).rejects.toMatchObject(readOnly);
     }
     await expect(store.delete("points/a", { signal })).rejects.toMatchObject(readOnly);
-    const reader = await openStore(await server.settings(disk.directory));
+    const reader = await openStore(await sftpSettings(server, disk.directory));
     expect(mebibyte.equals(await reader.get("points/a", { signal }))).toBe(true);
     expect(await keysOf(reader)).toEqual(["points/a"]);
     await expect(reader.put("packs/new", [], { ifAbsent: true, signal })).rejects.toMatchObject(readOnly);
@@ -95,7 +96,7 @@ describe("a server that refuses", () => {
     const strict = await OpenSshServer.start({ otherUser: true });
     onTestFinished(() => strict.stop());
     const directory = await strict.newDirectory();
-    const settings = await strict.settings(directory);
+    const settings = await sftpSettings(strict, directory);
     const writer = await openStore(settings);
     await writer.put("points/a", [mebibyte], { ifAbsent: true, signal });
     const denied = { code: "E_STORE_PERMISSION", retry: "never", hint: expect.stringContaining("own") };
@@ -113,17 +114,17 @@ describe("a server that refuses", () => {
 
   test("to write at all can still be read, and promises no winners", async () => {
     const directory = await server.newDirectory();
-    const writer = await openStore(await server.settings(directory));
+    const writer = await openStore(await sftpSettings(server, directory));
     await writer.put("points/a", [mebibyte], { ifAbsent: true, signal });
     const readOnly = await OpenSshServer.start({ sftp: "internal-sftp -R" });
     onTestFinished(() => readOnly.stop());
-    const reader = await openStore(await readOnly.settings(directory));
+    const reader = await openStore(await sftpSettings(readOnly, directory));
     expect(reader.capabilities.conditionalPut).toBe(false);
     expect(mebibyte.equals(await reader.get("points/a", { signal }))).toBe(true);
     await expect(reader.put("points/b", [], { ifAbsent: true, signal })).rejects.toMatchObject({
       code: "E_STORE_PERMISSION",
     });
-    const empty = await openStore(await readOnly.settings(await server.newDirectory()));
+    const empty = await openStore(await sftpSettings(readOnly, await server.newDirectory()));
     expect(await keysOf(empty)).toEqual([]);
   });
 
@@ -137,7 +138,7 @@ describe("a server that refuses", () => {
   });
 
   test("connections, or a name that nobody has, may be tried again", async () => {
-    const settings = await server.settings(await server.newDirectory());
+    const settings = await sftpSettings(server, await server.newDirectory());
     const transient = { code: "E_STORE_UNAVAILABLE", retry: "transient", hint: expect.stringContaining("ssh -p") };
     await expect(SftpStore.open({ ...settings, port: 1 }, signal)).rejects.toMatchObject(transient);
     await expect(SftpStore.open({ ...settings, host: "nobody.invalid" }, signal)).rejects.toMatchObject(transient);
@@ -146,7 +147,7 @@ describe("a server that refuses", () => {
   test("all algorithms that are still safe is an error that may not be repeated", async () => {
     const old = await OpenSshServer.start({ config: ["KexAlgorithms diffie-hellman-group1-sha1"] });
     onTestFinished(() => old.stop());
-    const open = SftpStore.open(await old.settings(await old.newDirectory()), signal);
+    const open = SftpStore.open(await sftpSettings(old, await old.newDirectory()), signal);
     await expect(open).rejects.toMatchObject({
       code: "E_STORE",
       retry: "never",
@@ -156,7 +157,7 @@ describe("a server that refuses", () => {
 
   test("an attempt to connect is ended by an abort, and leaves no connection", async () => {
     const reason = new Error("enough");
-    const settings = await server.settings(await server.newDirectory());
+    const settings = await sftpSettings(server, await server.newDirectory());
     await expect(SftpStore.open(settings, AbortSignal.abort(reason))).rejects.toBe(reason);
     const controller = new AbortController();
     const open = SftpStore.open(settings, controller.signal);

@@ -10,10 +10,11 @@ import { afterAll, describe, expect, test } from "vitest";
 import type { SftpSettings } from "@ovault/destination-sftp";
 import { listed, tally } from "@ovault/testkit";
 
-import { run } from "./support/commands.ts";
-import { OpenSshServer } from "./support/open-ssh-server.ts";
+import { run } from "../../ssh/test/support/commands.ts";
+import { OpenSshServer } from "../../ssh/test/support/open-ssh-server.ts";
 import { openStore } from "./support/open-store.ts";
-import { temporaryDirectory } from "./support/temporary-directory.ts";
+import { temporaryDirectory } from "../../ssh/test/support/temporary-directory.ts";
+import { sftpSettings } from "./support/sftp-settings.ts";
 
 const KILLS = 3;
 const ROUNDS = 60;
@@ -34,7 +35,7 @@ function program(name: string): string {
 describe("several processes on one directory of a server", () => {
   test("never both win a put-if-absent, and end by themselves without closing their stores", async () => {
     const directory = await server.newDirectory();
-    const settings = await fileOf(await server.settings(directory));
+    const settings = await fileOf(await sftpSettings(server, directory));
     const rivals = ["ann", "bob"];
     const outputs = await Promise.all(
       rivals.map((name) => run(process.execPath, [program("racing-writer.ts"), settings, name, `${ROUNDS}`])),
@@ -47,7 +48,7 @@ describe("several processes on one directory of a server", () => {
   });
 
   test("leave whole objects only when they are killed, and all that were answered", async () => {
-    const settings = await server.settings(await server.newDirectory());
+    const settings = await sftpSettings(server, await server.newDirectory());
     const file = await fileOf(settings);
     const answered: string[] = [];
     for (let round = 0; round < KILLS; round++) {

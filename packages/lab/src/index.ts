@@ -1,7 +1,7 @@
 export { startLab, type LabOptions, type LabVmRequest } from "./lab/start-lab.ts";
 export type { RunningLab as Lab } from "./lab/running-lab.ts";
 export { connectLab } from "./lab/connect-lab.ts";
-export type { LabControl, LabDisk, LabStatus, LabVm, Leftovers, NewDisk } from "./lab/lab-control.ts";
+export type { LabControl, LabDisk, LabGuest, LabStatus, LabVm, Leftovers, NewDisk } from "./lab/lab-control.ts";
 export {
   labConfiguration,
   writeLabConfiguration,
@@ -10,4 +10,5 @@ export {
 } from "./lab/lab-configuration.ts";
 export { faultModes, faultTable, type FaultMode, type FaultName, type FaultStatus } from "./engine/faults.ts";
 export { engineVersions, products, type EngineVersion, type Product } from "./engine/versions.ts";
+export type { GuestEvent } from "./engine/operations/guest-operations.ts";
 export type { GuestWrite } from "./hypervisor/hypervisor.ts";

@@ -23,6 +23,19 @@ test("4.3 knows no backups, and gives transfers a signed ticket", async () => {
   });
 });
 
+test("4.2 heeds no format: a transfer is of the volume's file, and shows none", async () => {
+  await withLab({ engineVersion: "4.2" }, async (fixture) => {
+    const { lab, client } = fixture;
+    const [diskId] = diskIdsOf(fixture);
+    await lab.powerOff("web", { graceful: true });
+    const wish = `<disk id="${diskId}"/><direction>download</direction><format>raw</format>`;
+    const transfer = await openTransfer(fixture, wish);
+    expect((await client.get(transfer.path)).xml.text("format")).toBeUndefined();
+    await client.post(`${transfer.path}/finalize`);
+    await client.untilGone(transfer.path);
+  });
+});
+
 test("before 4.4.7 a backup shows no phase between two stages, and vanishes when it is over", async () => {
   // a step long enough to be seen by a client that polls on a busy machine
   await withLab({ engineVersion: "4.4", delayMs: 300 }, async (fixture) => {

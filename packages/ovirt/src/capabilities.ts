@@ -6,6 +6,8 @@ export interface Capabilities {
   readonly product: ProductInfo;
   /** 4.2: `follow` inlines linked entities. */
   readonly follow: boolean;
+  /** 4.2: a transfer can be of a disk as a snapshot froze it. */
+  readonly snapshotTransfer: boolean;
   /** 4.3: a transfer's `format` is honoured. */
   readonly transferFormat: boolean;
   /** 4.4: backups and checkpoints. Whether incremental ones are switched on is another matter: trying tells. */
@@ -33,6 +35,7 @@ export function capabilitiesOf(product: ProductInfo): Capabilities {
   return {
     product,
     follow: since(4, 2),
+    snapshotTransfer: since(4, 2),
     transferFormat: since(4, 3),
     backups: since(4, 4),
     backupMode: since(4, 4, 3),

@@ -1,5 +1,5 @@
 import { UsageError } from "@ovault/core";
-import type { Manager, VirtualMachine } from "@ovault/core";
+import type { Manager, Quiescing, VirtualMachine } from "@ovault/core";
 
 import { EngineApi } from "./api/engine-api.ts";
 import { capabilitiesOf } from "./capabilities.ts";
@@ -15,6 +15,10 @@ export class OvirtManager implements Manager {
   readonly client: EngineClient;
   /** For calls outside a run; inside one use `apiFor`. */
   readonly api: EngineApi;
+  readonly quiescing: Quiescing = {
+    freeze: (vm, signal) => this.api.vms.freezeFilesystems(vm.id, signal),
+    thaw: (vm, signal) => this.api.vms.thawFilesystems(vm.id, signal),
+  };
   #capabilities: Capabilities | undefined;
 
   constructor(name: string, options: EngineClientOptions) {

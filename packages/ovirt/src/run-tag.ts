@@ -12,6 +12,11 @@ export function hasTag(description: string | undefined, tag: string): boolean {
   return description?.includes(tag) ?? false;
 }
 
+/** True when a run of ovault made it, whichever. */
+export function hasAnyTag(description: string | undefined): boolean {
+  return description !== undefined && description.search(ANY_TAG) >= 0;
+}
+
 /** A description with the tag in place of those of earlier runs, short enough for the engine. */
 export function withTag(description: string | undefined, tag: string): string {
   const rest = (description ?? "").replaceAll(ANY_TAG, "").trim();

@@ -36,6 +36,23 @@ const answer = (reply: Reply): void => {
 /** `METHOD PATH BODY` of all calls since the test began. */
 const wire = (): string[] => server.calls.map(({ method, path, body }) => `${method} ${path} ${body}`.trim());
 
+describe("guests", () => {
+  const done = { body: "<action><status>complete</status></action>" };
+
+  test("are frozen and thawed by an action each", async () => {
+    answer(done);
+    await api.vms.freezeFilesystems("v", signal);
+    await api.vms.thawFilesystems("v", signal);
+    expect(wire()).toEqual(["POST /vms/v/freezefilesystems <action/>", "POST /vms/v/thawfilesystems <action/>"]);
+  });
+
+  test("that do not run are a conflict at once", async () => {
+    server.reply = (_, index) => (index === 0 ? { status: 409 } : done);
+    await expect(api.vms.freezeFilesystems("v", signal)).rejects.toMatchObject({ code: "E_ENGINE_CONFLICT" });
+    expect(wire()).toHaveLength(1);
+  });
+});
+
 describe("backups", () => {
   test("a start says disks, checkpoint, description, and our own id", async () => {
     answer({ body: '<backup id="b"><phase>initializing</phase><creation_date>2026-01-01</creation_date></backup>' });
@@ -46,7 +63,7 @@ describe("backups", () => {
     );
     expect(backup).toMatchObject({ id: "b", phase: "initializing", toCheckpointId: undefined });
     expect(wire()).toEqual([
-      'POST /vms/v/backups?require_consistency=true <backup id="b"><description>a &amp; b</description>' +
+      'POST /vms/v/backups?require_consistency=true&legacy=true&use_active=true <backup id="b"><description>a &amp; b</description>' +
         '<disks><disk id="d1"/><disk id="d2"/></disks><from_checkpoint_id>c</from_checkpoint_id></backup>',
     ]);
   });

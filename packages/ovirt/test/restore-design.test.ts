@@ -26,6 +26,7 @@ function domain(name: string, parts: Partial<StorageDomain> = {}): StorageDomain
     availableBytes: undefined,
     usedBytes: undefined,
     committedBytes: undefined,
+    blockedBelowBytes: undefined,
     master: false,
     backup: false,
     storageFormat: undefined,

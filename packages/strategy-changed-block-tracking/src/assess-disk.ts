@@ -1,5 +1,5 @@
 import type { Disk, DiskAssessment, VirtualMachine } from "@ovault/core";
-import { diskAttributes, isHostedEngine } from "@ovault/ovirt";
+import { diskAttributes, whyUntouchable } from "@ovault/ovirt";
 
 /** What the engine can do, as far as it decides about a disk. */
 export interface EngineAbilities {
@@ -12,17 +12,15 @@ const BACKED_UP_IN: ReadonlySet<string> = new Set(["up", "down"]);
 
 /** What the backup API can do for one disk. First what must never be touched, then what cannot be, then how well. */
 export function assessDisk(vm: VirtualMachine, disk: Disk, engine: EngineAbilities): DiskAssessment {
-  const { storageType, contentType, shareable, active, status, backup } = diskAttributes(disk);
+  const { active, status, backup } = diskAttributes(disk);
   const say = (verdict: DiskAssessment["verdict"], reason: string): DiskAssessment => ({
     diskId: disk.id,
     verdict,
     reason,
   });
 
-  if (isHostedEngine(vm)) return say("skip", "the engine itself runs in this virtual machine");
-  if (storageType !== "image") return say("skip", `a ${storageType} disk is no image of the engine's`);
-  if (contentType !== "data") return say("skip", `it holds ${contentType}, which is no guest data`);
-  if (shareable) return say("skip", "a shareable disk may be written by other machines at the same time");
+  const untouchable = whyUntouchable(vm, disk);
+  if (untouchable !== undefined) return say("skip", untouchable);
 
   if (!engine.backups) return say("impossible", "the backup API came with oVirt 4.4");
   if (!BACKED_UP_IN.has(vm.status)) {

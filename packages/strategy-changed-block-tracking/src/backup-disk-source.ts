@@ -1,8 +1,8 @@
 import type { BackupMode, Disk, DiskSource, Extent } from "@ovault/core";
+import { collectZeroExtents } from "@ovault/ovirt";
 import type { ExtentList, ImageioClient } from "@ovault/ovirt";
 
 import type { BackupWatch } from "./backup-watch.ts";
-import { collectZeroExtents } from "./collect-extents.ts";
 
 export interface SourceParts {
   readonly disk: Disk;

@@ -1,13 +1,6 @@
 import { ExtentList } from "@ovault/ovirt";
 import type { ImageioExtent } from "@ovault/ovirt";
 
-/** Extents of a disk that is read in full: data, and zeros that need not be read. */
-export async function collectZeroExtents(extents: AsyncIterable<ImageioExtent>): Promise<ExtentList> {
-  const list = new ExtentList();
-  for await (const { length, zero } of extents) list.append(length, zero ? "zero" : "data");
-  return list;
-}
-
 /**
  * Extents of an increment: what is dirty is data or zeros, everything else unchanged since a base of `baseBytes`. A disk
  * that has grown holds nothing unchanged past that size, whatever the bitmap says.

@@ -1,6 +1,6 @@
-import type { BackupRequest, RunContext } from "@ovault/core";
+import { type BackupRequest, type Consistency, observe, QuiesceError, type RunContext } from "@ovault/core";
 import { localHostId, vmDocuments } from "@ovault/ovirt";
-import type { EngineDisk, OvirtManager } from "@ovault/ovirt";
+import type { Capabilities, EngineDisk, OvirtManager } from "@ovault/ovirt";
 
 import { abandonBackup } from "./abandon-backup.ts";
 import { isTracked } from "./assess-disk.ts";
@@ -35,23 +35,26 @@ export async function openBackup(
     ledger,
     vm,
     diskIds: request.disks.map(({ id }) => id),
-    checkpointId: plan.checkpointId,
+    terms: { checkpointId: plan.checkpointId, consistent: freezes(request, now.status, capabilities) },
+    quiesce: request.quiesce,
     readyDeadlineMs: options.readyTimeoutSeconds * 1_000,
     endDeadlineMs,
     signal,
   });
   const { backup, handle, refusal } = started;
-  const checkpoint = await recordCheckpoint(started, request, context).catch(async (error: unknown) => {
-    await abandonBackup({ api, vm, backup: { id: backup.id, handle }, endDeadlineMs });
-    throw error;
-  });
+  const { checkpoint, consistency } = await lookAt(started, request, context, now.status).catch(
+    async (error: unknown) => {
+      await abandonBackup({ api, vm, backup: { id: backup.id, handle }, endDeadlineMs });
+      throw error;
+    },
+  );
   const session = new ChangedBlockSession({
     api,
     hooks,
     ledger,
     vm,
     documents,
-    consistency: now.status === "down" ? "offline" : "crash",
+    consistency,
     backup: { id: backup.id, handle },
     checkpoint,
     retiring: olderCheckpoints(request),
@@ -71,6 +74,48 @@ export async function openBackup(
     await session.close("failed").catch(() => undefined);
     throw error;
   }
+}
+
+/**
+ * Whether the engine is asked to freeze. Hosts try to in any case, but only with this the outcome is told.
+ * @throws {QuiesceError} when it must, and this engine cannot be asked.
+ */
+function freezes({ vm, quiesce }: BackupRequest, status: string, capabilities: Capabilities): boolean {
+  if (quiesce === "never" || status === "down") return false;
+  if (capabilities.requireConsistency || quiesce === "try") return capabilities.requireConsistency;
+  const { full } = capabilities.product.version;
+  throw new QuiesceError(`this engine (${full}) does not tell whether it froze the file systems of ${vm.name}`, {
+    context: { vm: vm.id },
+    hint: "Engines do from 4.4.4 on. With an older one, freeze explicitly (`freeze: explicit`), or use `--quiesce try`.",
+  });
+}
+
+async function lookAt(
+  started: StartedBackup,
+  request: BackupRequest,
+  context: RunContext,
+  status: string,
+): Promise<{ checkpoint: TrackedCheckpoint | undefined; consistency: Consistency }> {
+  const consistency = status === "down" ? "offline" : consistencyOf(started, request, context);
+  return { checkpoint: await recordCheckpoint(started, request, context), consistency };
+}
+
+/** @throws {QuiesceError} when it is not what is required. */
+function consistencyOf(
+  { consistent, unfrozen, backup }: StartedBackup,
+  { vm, quiesce }: BackupRequest,
+  { hooks }: RunContext,
+): Consistency {
+  if (consistent && backup.snapshotId === undefined) return "filesystem";
+  const reason = consistent ? "the engine made a snapshot of its own, and does not tell" : unfrozen;
+  if (quiesce === "require") {
+    throw new QuiesceError(`cannot tell whether the file systems of ${vm.name} were frozen: ${reason}`, {
+      context: { vm: vm.id },
+      hint: "Freeze explicitly (`freeze: explicit`), or use `--quiesce try`.",
+    });
+  }
+  if (reason !== undefined) observe(hooks.warning, `the file systems of ${vm.name} were not frozen: ${reason}`);
+  return "crash";
 }
 
 /** The checkpoint outlives the backup, so it needs an entry of its own. */

@@ -1,10 +1,11 @@
 import { randomUUID } from "node:crypto";
 
-import type { LedgerHandle, RunLedger, VirtualMachine } from "@ovault/core";
+import { type LedgerHandle, type Quiesce, QuiesceError, type RunLedger, type VirtualMachine } from "@ovault/core";
 import { arrived, EngineFaultError, hasTag, isFinalBackupPhase, pending, runTag, wasRefused } from "@ovault/ovirt";
 import type { Backup, Capabilities, EngineApi, NewBackup } from "@ovault/ovirt";
 
 import { abandonBackup } from "./abandon-backup.ts";
+import { concede, isOfFreezing, type Terms } from "./concede.ts";
 import { BackupFailedError } from "./errors.ts";
 import { whyFailed } from "./why-failed.ts";
 
@@ -16,8 +17,8 @@ export interface StartBackup {
   readonly ledger: RunLedger;
   readonly vm: VirtualMachine;
   readonly diskIds: readonly string[];
-  /** Take what changed since then, where a disk can. */
-  readonly checkpointId: string | undefined;
+  readonly terms: Terms;
+  readonly quiesce: Quiesce;
   readonly readyDeadlineMs: number;
   readonly endDeadlineMs: number;
   readonly signal: AbortSignal;
@@ -26,30 +27,54 @@ export interface StartBackup {
 export interface StartedBackup {
   readonly backup: Backup;
   readonly handle: LedgerHandle;
+  /** The guest's file systems were frozen, or it would not have started. */
+  readonly consistent: boolean;
   /** Why it was started without the checkpoint, when it was. */
   readonly refusal: string | undefined;
+  /** Why it was started without freezing the guest, when that was asked for. */
+  readonly unfrozen: string | undefined;
 }
 
 /**
  * Starts a backup and waits until it is ready to be read. A checkpoint that the engine does not know, or cannot use any
- * more, costs a second start without it and nothing else. Leaves nothing behind when it throws, as far as possible.
+ * more, costs another start without it and nothing else; so does a guest that cannot be frozen, unless that is required.
+ * Leaves nothing behind when it throws, as far as possible.
+ *
+ * @throws {QuiesceError} when freezing is required, and was the reason of the failure.
  */
 export async function startBackup(options: StartBackup): Promise<StartedBackup> {
-  if (options.checkpointId === undefined) return { ...(await attempt(options, undefined)), refusal: undefined };
-  try {
-    return { ...(await attempt(options, options.checkpointId)), refusal: undefined };
-  } catch (error) {
-    options.signal.throwIfAborted();
-    const refused = error instanceof EngineFaultError || error instanceof BackupFailedError;
-    if (!refused) throw error;
-    const refusal = `the engine cannot use the last checkpoint: ${error.message}`;
-    return { ...(await attempt(options, undefined)), refusal };
+  let { terms } = options;
+  let refusal: string | undefined;
+  let unfrozen: string | undefined;
+  for (;;) {
+    try {
+      return { ...(await attempt(options, terms)), consistent: terms.consistent, refusal, unfrozen };
+    } catch (error) {
+      options.signal.throwIfAborted();
+      const refused = error instanceof EngineFaultError || error instanceof BackupFailedError;
+      if (!refused) throw error;
+      // People give machines whatever names they like.
+      const reason = error.message.replaceAll(options.vm.name, "");
+      const conceded = concede(terms, reason, options.quiesce);
+      if (conceded === undefined) throw isOfFreezing(terms, reason) ? notQuiesced(options.vm, error) : error;
+      if (conceded.consistent !== terms.consistent) unfrozen = error.message;
+      else refusal = `the engine cannot use the last checkpoint: ${error.message}`;
+      terms = conceded;
+    }
   }
+}
+
+function notQuiesced(vm: VirtualMachine, cause: Error): QuiesceError {
+  return new QuiesceError(`the file systems of ${vm.name} could not be frozen: ${cause.message}`, {
+    cause,
+    context: { vm: vm.id },
+    hint: "Does the QEMU guest agent run in the guest? `--quiesce try` takes the point without, and says so.",
+  });
 }
 
 async function attempt(
   options: StartBackup,
-  fromCheckpointId: string | undefined,
+  { checkpointId, consistent }: Terms,
 ): Promise<{ backup: Backup; handle: LedgerHandle }> {
   const { api, capabilities, ledger, vm, diskIds, signal } = options;
   const description = runTag(ledger.runId);
@@ -59,7 +84,13 @@ async function attempt(
     title: `backup of ${vm.name}`,
     detail: { vmId: vm.id, tag: description, ...(ownId.id === undefined ? {} : { backupId: ownId.id }) },
   });
-  const request = { diskIds, description, ...ownId, ...(fromCheckpointId === undefined ? {} : { fromCheckpointId }) };
+  const request = {
+    diskIds,
+    description,
+    ...ownId,
+    ...(checkpointId === undefined ? {} : { fromCheckpointId: checkpointId }),
+    ...(consistent ? { requireConsistency: true } : {}),
+  };
   const created = await create(api, vm.id, request, signal).catch(async (error: unknown) => {
     if (wasRefused(error)) await handle.close();
     throw error;

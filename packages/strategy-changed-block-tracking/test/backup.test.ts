@@ -22,7 +22,7 @@ test("a full and a chain of increments hold what QEMU shows at each instant", as
   const whenOpen = async (): Promise<void> => void views.push(await bench.viewAll());
   const first = await bench.backup({ whenOpen });
   expect(modes(first)).toEqual({ web_Disk1: "full", web_Disk2: "full" });
-  expect(first.point.consistency).toBe("crash");
+  expect(first.point.consistency).toBe("filesystem");
 
   let last = first;
   const taken = [first];

@@ -1,7 +1,9 @@
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
 
-import { collectDirtyExtents, collectZeroExtents } from "../src/collect-extents.ts";
+import { collectZeroExtents } from "@ovault/ovirt";
+
+import { collectDirtyExtents } from "../src/collect-extents.ts";
 
 import type { Extent } from "@ovault/core";
 import type { ImageioExtent } from "@ovault/ovirt";

@@ -10,6 +10,8 @@ const request = fc.record({
   disks: arbitraryDisks(),
   base: arbitraryBase(),
   full: fc.boolean(),
+  quiesce: fc.constantFrom("require", "try", "never"),
+  keepBase: fc.boolean(),
 });
 
 test("every disk of the request is planned once, in its order, with a reason", () => {

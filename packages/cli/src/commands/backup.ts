@@ -3,9 +3,11 @@ import {
   NotFoundError,
   planBackup,
   type Manager,
+  type Quiesce,
   type Strategy,
   type VirtualMachine,
 } from "@ovault/core";
+import { Option } from "commander";
 
 import { collect, examples, type CommandContext, type Define } from "../command.ts";
 import { exitCodeOf } from "../exit-code-of.ts";
@@ -27,6 +29,7 @@ import { summarizePoint } from "./point-summary.ts";
 
 interface BackupCommandOptions {
   readonly strategy: string;
+  readonly quiesce: Quiesce;
   readonly full?: boolean;
   readonly excludeDisk?: readonly string[];
   readonly to?: string;
@@ -39,6 +42,14 @@ export const define: Define = (command, invoke) => {
   command
     .argument("<vm...>", "names or ids of virtual machines")
     .option("--strategy <name>", "how the data leaves the hypervisor", "auto")
+    .addOption(
+      new Option(
+        "--quiesce <how>",
+        "file systems frozen at the instant: no point without, where possible, or not asked for",
+      )
+        .choices(["require", "try", "never"])
+        .default("try"),
+    )
     .option("--full", "trust no change tracking; a new chain starts here")
     .option("--exclude-disk <disk>", "leave a disk out: id, alias or index; repeatable", collect)
     .option("--to <destination>", "destination to store to")
@@ -79,6 +90,7 @@ export async function backUp(
   const ledger = await installation.ledger();
   reportOnInterruption(ledger, context);
   const taps = await installation.taps();
+  const { quiesce, tap } = await installation.consistency(targets.manager, options.quiesce);
   const results: BackupResult[] = [];
   for (const { vm, strategy, excludeDisks } of targets.vms) {
     const startedAt = performance.now();
@@ -91,8 +103,9 @@ export async function backUp(
         ledger,
         excludeDisks,
         full: options.full === true,
+        quiesce,
         ifBusy: options.wait === true ? "wait" : "refuse",
-        taps: [...taps, context.terminal.showRun(vm.name)],
+        taps: [...taps, tap, context.terminal.showRun(vm.name)],
         signal,
       });
       const elapsedMs = Math.round(performance.now() - startedAt);

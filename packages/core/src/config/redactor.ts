@@ -8,7 +8,8 @@ const FORMS: readonly RegExp[] = [
   /(authorization["']?\s*[:=]\s*["']?(?:basic|bearer)\s+)[^\s"',]+/gi,
   /((?:password|passphrase|access_token|secret)=)[^\s"',;&]+/gi,
   /("(?:password|passphrase|access_token|secret)"\s*:\s*")[^"]+/gi,
-  /([a-z][a-z0-9+.-]*:\/\/[^\s/:@]+:)[^\s/@]+(?=@)/gi,
+  // No scheme is longer; without a limit, a long word would be gone through from each of its letters on.
+  /([a-z][a-z0-9+.-]{0,30}:\/\/[^\s/:@]+:)[^\s/@]+(?=@)/gi,
   /(https?:\/\/[^\s/]+\/images\/)[^\s/"']+/gi,
 ];
 
@@ -19,13 +20,12 @@ const FORMS: readonly RegExp[] = [
 export class Redactor {
   readonly #values = new Set<string>();
 
-  /** From now on `secret` is masked. */
+  /** From now on `secret` is masked, and each of its lines: output is often looked at line by line. */
   add(secret: string): void {
-    if (secret.length < MIN_SECRET_LENGTH) return;
-    this.#values.add(secret);
-    this.#values.add(encodeURIComponent(secret));
-    this.#values.add(Buffer.from(secret).toString("base64"));
-    this.#values.add(JSON.stringify(secret).slice(1, -1));
+    this.#add(secret);
+    const lines = secret.split("\n");
+    // After the whole: what remains of it where one line was masked could not be found any more.
+    if (lines.length > 1) for (const line of lines) this.#add(line.trim());
   }
 
   redact(text: string): string {
@@ -33,5 +33,13 @@ export class Redactor {
     for (const value of this.#values) masked = masked.replaceAll(value, MASK);
     for (const form of FORMS) masked = masked.replace(form, `$1${MASK}`);
     return masked;
+  }
+
+  #add(secret: string): void {
+    if (secret.length < MIN_SECRET_LENGTH) return;
+    this.#values.add(secret);
+    this.#values.add(encodeURIComponent(secret));
+    this.#values.add(Buffer.from(secret).toString("base64"));
+    this.#values.add(JSON.stringify(secret).slice(1, -1));
   }
 }

@@ -57,7 +57,12 @@ function list(known: readonly string[]): string {
 
 /** The keys that the schema knows at `path`; empty where it is not an object of fixed keys. */
 function knownKeys(schema: z.core.$ZodType, path: DocumentPath): readonly string[] {
-  if (schema instanceof z.ZodOptional || schema instanceof z.ZodNullable || schema instanceof z.ZodDefault) {
+  if (
+    schema instanceof z.ZodOptional ||
+    schema instanceof z.ZodNullable ||
+    schema instanceof z.ZodDefault ||
+    schema instanceof z.ZodPrefault
+  ) {
     return knownKeys(schema.unwrap(), path);
   }
   if (schema instanceof z.ZodPipe) return [...knownKeys(schema.in, path), ...knownKeys(schema.out, path)];

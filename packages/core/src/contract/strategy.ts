@@ -26,6 +26,12 @@ export interface RunContext {
   readonly signal: AbortSignal;
 }
 
+/**
+ * Whether the guest's file systems are brought to rest at the instant. `require`: no point without. `try`: where it cannot
+ * be done, the point is taken as after a power cut, and says so. `never`: the guest is not asked.
+ */
+export type Quiesce = "require" | "try" | "never";
+
 export interface BackupRequest {
   readonly vm: VirtualMachine;
   /** The disks to take, already without excluded ones. Never empty. */
@@ -34,6 +40,12 @@ export interface BackupRequest {
   readonly base: RecoveryPoint | undefined;
   /** The user asked for a full: no change tracking is to be trusted, but a new chain may start here. */
   readonly full: boolean;
+  readonly quiesce: Quiesce;
+  /**
+   * Whether the next increment shall find here what it starts from, where that costs something on the manager: a snapshot
+   * that stays. Where it costs nothing (a checkpoint), a strategy may keep it in any case.
+   */
+  readonly keepBase: boolean;
 }
 
 /**

@@ -100,6 +100,11 @@ export class DeadlineError extends ManagerError {
   override readonly code: string = "E_DEADLINE";
 }
 
+/** The guest could not be brought to rest, and the point must not be taken without. */
+export class QuiesceError extends ManagerError {
+  override readonly code: string = "E_QUIESCE";
+}
+
 /** The ledger could not be read or written. What is not written down must not be made on a manager. */
 export class LedgerError extends OvaultError {
   override readonly code: string = "E_LEDGER";

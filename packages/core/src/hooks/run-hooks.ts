@@ -1,7 +1,13 @@
-import { AsyncSeriesHook, AsyncSeriesWaterfallHook, SyncHook } from "tapable";
+import { AsyncSeriesHook, AsyncSeriesWaterfallHook, SyncHook, SyncWaterfallHook } from "tapable";
 
-import type { RecoveryPoint } from "../contract/recovery-point.ts";
+import type { Consistency, RecoveryPoint } from "../contract/recovery-point.ts";
 import type { Disk, VirtualMachine } from "../contract/virtual-machine.ts";
+
+/** What a backup is told to taps by before it does anything. */
+export interface RunStart {
+  readonly runId: string;
+  readonly vm: VirtualMachine;
+}
 
 /** A span of one disk that went through the pipeline. Many blocks at once, never one event per block. */
 export interface SpanEvent {
@@ -25,15 +31,23 @@ export interface PhaseEvent {
  * never harm it: what they throw is swallowed by `observe`.
  */
 export interface RunHooks {
+  /** A backup begins. Restores do not call it. */
+  readonly started: SyncHook<[RunStart]>;
   /** Waterfall: the disks to take, of a virtual machine. May remove disks, never add. */
   readonly selectDisks: AsyncSeriesWaterfallHook<[readonly Disk[], VirtualMachine]>;
   /** Gate: just before the strategy freezes the instant; for freeze commands and pre-snapshot scripts. */
   readonly beforeSnapshot: AsyncSeriesHook<[VirtualMachine, AbortSignal]>;
   /**
    * Always called once beforeSnapshot was, also after failures and when the run is cancelled: its signal is a deadline of
-   * its own. Thaw belongs here. What it throws becomes a warning of the point.
+   * its own. Thaw belongs here. Every tap is called, whatever those before it threw; what they throw becomes warnings of
+   * the point.
    */
   readonly afterSnapshot: AsyncSeriesHook<[VirtualMachine, AbortSignal]>;
+  /**
+   * Waterfall and gate, after the two above: how consistent the instant is. Begins with the word of the strategy; whoever
+   * brought the guest to rest by itself knows better.
+   */
+  readonly consistency: SyncWaterfallHook<[Consistency, VirtualMachine]>;
   /** Gate: all data is stored, nothing is visible yet. */
   readonly beforeSeal: AsyncSeriesHook<[Omit<RecoveryPoint, "sealedAt">]>;
   readonly sealed: SyncHook<[RecoveryPoint]>;
@@ -47,9 +61,11 @@ export interface RunHooks {
 
 export function createRunHooks(): RunHooks {
   return {
+    started: new SyncHook(["start"]),
     selectDisks: new AsyncSeriesWaterfallHook(["disks", "vm"]),
     beforeSnapshot: new AsyncSeriesHook(["vm", "signal"]),
     afterSnapshot: new AsyncSeriesHook(["vm", "signal"]),
+    consistency: new SyncWaterfallHook(["consistency", "vm"]),
     beforeSeal: new AsyncSeriesHook(["point"]),
     sealed: new SyncHook(["point"]),
     failed: new SyncHook(["error"]),

@@ -1,9 +1,10 @@
 import { packageVersion } from "../util/package-version.ts";
 import type { Ledger } from "../ledger/ledger.ts";
-import type { DiskRecord, RecoveryPoint } from "../contract/recovery-point.ts";
-import type { BackupSession, RunContext, SessionClosed, Strategy } from "../contract/strategy.ts";
+import type { Consistency, DiskRecord, RecoveryPoint } from "../contract/recovery-point.ts";
+import type { BackupSession, Quiesce, RunContext, SessionClosed, Strategy } from "../contract/strategy.ts";
 import type { VirtualMachine } from "../contract/virtual-machine.ts";
 import { hasCode } from "../errors/ovault-error.ts";
+import { callEveryTap } from "../hooks/call-every-tap.ts";
 import { createRunHooks, observe, type RunHooks } from "../hooks/run-hooks.ts";
 import { lossesOfBase } from "../repair/point-losses.ts";
 import { acquireLease, type Lease } from "../repository/lease.ts";
@@ -26,6 +27,10 @@ export interface BackupOptions {
   readonly ledger: Ledger;
   /** Trust no change tracking. */
   readonly full: boolean;
+  /** `try` unless it says otherwise. */
+  readonly quiesce?: Quiesce;
+  /** Keep on the manager what the next increment starts from; true unless it says otherwise. */
+  readonly keepBase?: boolean;
   /** Ids of disks to leave out. */
   readonly excludeDisks: readonly string[];
   /** Each is given the fresh hooks of this run before it starts. */
@@ -51,6 +56,7 @@ export async function backupVirtualMachine(options: BackupOptions): Promise<Reco
   for (const tap of options.taps) tap(hooks);
   const { vm, repository, clock = systemClock } = options;
   const ids: RunIds = { run: newRunId(), point: newPointId(clock.now()) };
+  observe(hooks.started, { runId: ids.run, vm });
   try {
     const lease = await acquireLease(repository.store, {
       resource: `vm-${repository.protection.folderOf(vm.id)}`,
@@ -139,14 +145,21 @@ class BackupRun {
     const takenAt = new Date();
     this.#phase("open", `${plural(selected.disks.length, "disk")} of ${this.#options.vm.name}`);
     const session = await this.#open(attempt);
+    const consistency = await this.#consistencyOf(session);
     const copied = await this.#copy(session, attempt);
     const disks = damage === undefined ? copied.disks : copied.disks.map((record) => ({ ...record, reason: damage }));
-    const point = await this.#seal({ session, selected, base, takenAt, disks, closed: copied.closed }).catch(
-      async (error: unknown) => {
-        await this.#abandon(session);
-        throw error;
-      },
-    );
+    const point = await this.#seal({
+      session,
+      consistency,
+      selected,
+      base,
+      takenAt,
+      disks,
+      closed: copied.closed,
+    }).catch(async (error: unknown) => {
+      await this.#abandon(session);
+      throw error;
+    });
     this.#phase("retire", "removing what only older points needed");
     await session.retire(this.#signal);
     return point;
@@ -154,18 +167,24 @@ class BackupRun {
 
   /** The instant is taken between the two snapshot hooks; the second is called whatever happens. */
   async #open({ selected: { disks }, base, full, context }: Attempt): Promise<BackupSession> {
-    const { vm, strategy } = this.#options;
+    const { vm, strategy, quiesce = "try", keepBase = true } = this.#options;
     const { beforeSnapshot, afterSnapshot } = this.#hooks;
     try {
       await beforeSnapshot.promise(vm, this.#signal);
-      return await strategy.openBackup({ vm, disks, base, full }, context);
+      return await strategy.openBackup({ vm, disks, base, full, quiesce, keepBase }, context);
     } finally {
-      try {
-        await afterSnapshot.promise(vm, AbortSignal.timeout(AFTER_SNAPSHOT_MS));
-      } catch (error) {
-        // A guest that could not be thawed needs a person, but the data at hand is good.
-        this.#warn(`after the snapshot: ${messageOf(error)}`);
-      }
+      // A guest that could not be thawed needs a person, but the data at hand is good.
+      const failures = await callEveryTap(afterSnapshot, vm, AbortSignal.timeout(AFTER_SNAPSHOT_MS));
+      for (const error of failures) this.#warn(`after the snapshot: ${messageOf(error)}`);
+    }
+  }
+
+  async #consistencyOf(session: BackupSession): Promise<Consistency> {
+    try {
+      return this.#hooks.consistency.call(session.consistency, this.#options.vm);
+    } catch (error) {
+      await this.#abandon(session);
+      throw error;
     }
   }
 
@@ -216,6 +235,7 @@ class BackupRun {
 
   async #seal(parts: {
     session: BackupSession;
+    consistency: Consistency;
     selected: SelectedDisks;
     base: RecoveryPoint | undefined;
     takenAt: Date;
@@ -223,7 +243,7 @@ class BackupRun {
     closed: SessionClosed;
   }): Promise<RecoveryPoint> {
     const { vm, strategy, repository } = this.#options;
-    const { session, selected, base, takenAt, disks, closed } = parts;
+    const { session, consistency, selected, base, takenAt, disks, closed } = parts;
     const usedBase = disks.some((record) => record.mode !== "full");
     const draft = {
       id: this.#ids.point,
@@ -232,7 +252,7 @@ class BackupRun {
       runId: this.#ids.run,
       strategy: strategy.name,
       basePoint: usedBase ? (base?.id ?? null) : null,
-      consistency: session.consistency,
+      consistency,
       blockBytes: repository.settings.blockBytes,
       disks: disks.map((record) => {
         const marker = closed.bases.get(record.disk.id);

@@ -88,6 +88,13 @@ describe("the redactor", () => {
     expect(new Redactor().redact(text)).toBe(masked);
   });
 
+  test("masks a key of several lines as a whole, and line by line", () => {
+    const redactor = new Redactor();
+    redactor.add("-----BEGIN KEY-----\nabc\ns3cret-line\r\n-----END KEY-----");
+    expect(redactor.redact("<-----BEGIN KEY-----\nabc\ns3cret-line\r\n-----END KEY----->")).toBe("<•••>");
+    expect(redactor.redact("line 2: s3cret-line")).toBe("line 2: •••");
+  });
+
   test("leaves innocent text alone", () => {
     const redactor = new Redactor();
     redactor.add("a");

@@ -242,6 +242,42 @@ test("gates may veto, observers may not harm, and thaw follows freeze in every c
   expect(platform.made.size).toBe(0);
 });
 
+test("every tap after the snapshot is called, whatever the others throw, and the point tells what they threw", async () => {
+  const calls: string[] = [];
+  const tap = (hooks: RunHooks): void => {
+    hooks.started.tap("test", ({ runId, vm }) => void calls.push(`${vm.name} ${runId === "" ? "without" : "with"} id`));
+    hooks.afterSnapshot.tap("sync", () => {
+      throw new Error("first");
+    });
+    hooks.afterSnapshot.tapPromise("promise", async () => {
+      await Promise.resolve();
+      throw new Error("second");
+    });
+    hooks.afterSnapshot.tapAsync("async", (_vm, _signal, done) => done(new Error("third")));
+    hooks.afterSnapshot.tap("last", () => void calls.push("thaw"));
+  };
+  const { warnings } = await backup({ taps: [tap] });
+  expect(warnings).toEqual(["first", "second", "third"].map((which) => `after the snapshot: ${which}`));
+  expect(calls).toEqual([`${platform.vm().name} with id`, "thaw"]);
+});
+
+test("a tap may know better how consistent the instant is, and may refuse it before anything is copied", async () => {
+  const raised = await backup({ taps: [(hooks) => hooks.consistency.tap("test", () => "filesystem")] });
+  expect(raised.consistency).toBe("filesystem");
+  let spans = 0;
+  const refusing = (hooks: RunHooks): void => {
+    hooks.consistency.tap("test", (consistency, vm) => {
+      throw new Error(`${vm.name} is only ${consistency}`);
+    });
+    hooks.span.tap("test", () => void (spans += 1));
+  };
+  await expect(backup({ full: true, taps: [refusing] })).rejects.toThrow("is only crash");
+  expect(spans).toBe(0);
+  expect(await sealedPoints()).toEqual([raised]);
+  expect(platform.made.size).toBe(0);
+  expect((await ledger.report()).active).toEqual([]);
+});
+
 test("a second run on the same machine is refused, and a waiting one gets its turn", async () => {
   const options = { resource: `vm-${plainProtection.folderOf("vm-1")}`, ttlMs: 60_000, signal: never } as const;
   const holder = { runId: "other", ...processIdentity() };

@@ -2,6 +2,7 @@ import type { EngineCore } from "./engine-core.ts";
 import type { BackupOperations } from "./operations/backup-operations.ts";
 import type { CheckpointOperations } from "./operations/checkpoint-operations.ts";
 import type { DiskOperations } from "./operations/disk-operations.ts";
+import type { GuestOperations } from "./operations/guest-operations.ts";
 import type { SnapshotOperations } from "./operations/snapshot-operations.ts";
 import type { TransferOperations } from "./operations/transfer-operations.ts";
 import type { VmOperations } from "./operations/vm-operations.ts";
@@ -11,6 +12,7 @@ export interface EngineApi {
   readonly core: EngineCore;
   readonly vms: VmOperations;
   readonly disks: DiskOperations;
+  readonly guests: GuestOperations;
   readonly snapshots: SnapshotOperations;
   readonly backups: BackupOperations;
   readonly checkpoints: CheckpointOperations;

@@ -101,13 +101,13 @@ export class EngineCore {
     };
   }
 
-  /** The fault `finalize-hang`: holds whoever finalizes something. */
-  async hangWhileFinalizing(): Promise<void> {
-    if (this.faults.mode("finalize-hang") === "once") {
-      this.faults.strikes("finalize-hang");
+  /** A fault that holds whoever does something: for a hundred steps once, or until it is off. */
+  async hang(fault: "finalize-hang" | "snapshot-hang" | "snapshot-removal-hang"): Promise<void> {
+    if (this.faults.mode(fault) === "once") {
+      this.faults.strikes(fault);
       await this.background.steps(100);
     }
-    while (this.faults.mode("finalize-hang") === "on") await this.background.steps();
+    while (this.faults.mode(fault) === "on") await this.background.steps();
   }
 
   /** Work behind an answer that was already given, shown as a job. */

@@ -47,6 +47,8 @@ export interface VmState {
   readonly memoryBytes: number;
   readonly cores: number;
   readonly os: string;
+  /** False: no guest agent answers. */
+  readonly guestAgent?: boolean;
   readonly attachments: AttachmentState[];
   readonly nics: NicState[];
   /** Oldest first, without the active one. */

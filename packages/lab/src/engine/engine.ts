@@ -21,6 +21,7 @@ import { Journal } from "./journal.ts";
 import { BackupOperations } from "./operations/backup-operations.ts";
 import { CheckpointOperations } from "./operations/checkpoint-operations.ts";
 import { DiskOperations } from "./operations/disk-operations.ts";
+import { GuestOperations } from "./operations/guest-operations.ts";
 import { SnapshotOperations } from "./operations/snapshot-operations.ts";
 import { TransferOperations } from "./operations/transfer-operations.ts";
 import { VmOperations } from "./operations/vm-operations.ts";
@@ -51,6 +52,7 @@ const RESTART_STEPS = 20;
 export class Engine implements EngineApi {
   readonly core: EngineCore;
   readonly disks: DiskOperations;
+  readonly guests: GuestOperations;
   readonly vms: VmOperations;
   readonly snapshots: SnapshotOperations;
   readonly checkpoints: CheckpointOperations;
@@ -78,9 +80,10 @@ export class Engine implements EngineApi {
     });
     this.disks = new DiskOperations(this.core);
     this.checkpoints = new CheckpointOperations(this.core);
-    this.snapshots = new SnapshotOperations(this.core);
-    this.backups = new BackupOperations(this.core, this.checkpoints);
-    this.vms = new VmOperations(this.core, { disks: this.disks, backups: this.backups });
+    this.guests = new GuestOperations(this.core);
+    this.snapshots = new SnapshotOperations(this.core, this.guests);
+    this.backups = new BackupOperations(this.core, { checkpoints: this.checkpoints, guests: this.guests });
+    this.vms = new VmOperations(this.core, { disks: this.disks, backups: this.backups, guests: this.guests });
     this.transfers = new TransferOperations(this.core, {
       disks: this.disks,
       backups: this.backups,

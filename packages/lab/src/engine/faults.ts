@@ -18,6 +18,21 @@ export const faultTable = {
   "finalize-hang":
     "Finalizing a transfer or a backup stays in its finalizing phase. `once`: one of them, for a hundred steps; `on`: until `off`.",
   "vm-poweroff-during-backup": "When a transfer of a backup starts, the machine powers off: the backup fails.",
+  "freeze-failure":
+    "A guest's file systems cannot be frozen, whether it is asked for or a backup or snapshot does it by itself.",
+  "freeze-hang":
+    "A guest's file systems take their time to freeze: no answer before, and it takes hold at the end. `once`: for a hundred steps; `on`: until `off`.",
+  "thaw-failure": "A guest's file systems cannot be thawed when it is asked for.",
+  "snapshot-failure": "A snapshot cannot be made: it vanishes while it is waited for.",
+  "snapshot-hang":
+    "A snapshot that is being made stays locked, and the machine with it. `once`: for a hundred steps; `on`: until `off`.",
+  "snapshot-removal-failure": "The merge of a snapshot fails: it is there again, untouched, with event 357.",
+  "illegal-disk": "The merge of a snapshot fails half way: it is there again, and its disks are illegal, until `off`.",
+  "snapshot-removal-hang":
+    "A snapshot that is being removed stays locked, and the machine with it. `once`: for a hundred steps; `on`: until `off`.",
+  "low-space": "The storage domain has hardly more space than the engine needs to make anything new, until `off`.",
+  "proxy-only": "Nobody listens where transfers say their host is, until `off`; the proxy serves them.",
+  "ticket-expiry": "imageio refuses the ticket of a transfer, as after its end. `once`: for one request.",
   "upload-failure": "Finalizing an upload fails: the transfer ends in finished_failure and the disk is removed.",
   "transfer-paused-system": "An upload is paused by the system as soon as it could transfer.",
   "expired-certificate": "The API shows a certificate that expired yesterday, until `off`.",

@@ -1,5 +1,5 @@
 /** Engine releases the lab can play. */
-export const engineVersions = ["4.3", "4.4", "4.5"] as const;
+export const engineVersions = ["4.2", "4.3", "4.4", "4.5"] as const;
 export type EngineVersion = (typeof engineVersions)[number];
 
 /** Products that are oVirt under another name. */
@@ -35,6 +35,10 @@ export interface EngineBehaviour {
   readonly blockingImport: boolean;
   /** Up to 4.3: transfers carry a signed ticket for the proxy. */
   readonly signedTicket: boolean;
+  /** 4.3: transfers heed `format`, and show it. Before, they are of the volume's file in any case. */
+  readonly transferFormat: boolean;
+  /** 4.4: imageio tells extents. */
+  readonly extents: boolean;
   /** 4.4.3: `shallow` transfers, parent links of disk snapshots. */
   readonly shallow: boolean;
   /** 4.4.5: `timeout_policy` of transfers. */
@@ -42,6 +46,22 @@ export interface EngineBehaviour {
 }
 
 const behaviours: Readonly<Record<EngineVersion, EngineBehaviour>> = {
+  "4.2": {
+    version: { major: 4, minor: 2, build: 8, revision: 2, full: "4.2.8.2-1.el7" },
+    compatibility: { major: 4, minor: 2 },
+    backups: false,
+    finalPhases: false,
+    phaseGaps: true,
+    checkpointState: false,
+    anyCheckpointRemovable: false,
+    ownBackupId: false,
+    blockingImport: false,
+    signedTicket: true,
+    transferFormat: false,
+    extents: false,
+    shallow: false,
+    timeoutPolicy: false,
+  },
   "4.3": {
     version: { major: 4, minor: 3, build: 10, revision: 4, full: "4.3.10.4-1.el7" },
     compatibility: { major: 4, minor: 3 },
@@ -53,6 +73,8 @@ const behaviours: Readonly<Record<EngineVersion, EngineBehaviour>> = {
     ownBackupId: false,
     blockingImport: false,
     signedTicket: true,
+    transferFormat: true,
+    extents: false,
     shallow: false,
     timeoutPolicy: false,
   },
@@ -67,6 +89,8 @@ const behaviours: Readonly<Record<EngineVersion, EngineBehaviour>> = {
     ownBackupId: false,
     blockingImport: false,
     signedTicket: false,
+    transferFormat: true,
+    extents: true,
     shallow: true,
     timeoutPolicy: true,
   },
@@ -81,6 +105,8 @@ const behaviours: Readonly<Record<EngineVersion, EngineBehaviour>> = {
     ownBackupId: true,
     blockingImport: true,
     signedTicket: false,
+    transferFormat: true,
+    extents: true,
     shallow: true,
     timeoutPolicy: true,
   },

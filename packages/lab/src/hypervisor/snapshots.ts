@@ -10,7 +10,7 @@ import { runJob } from "./jobs.ts";
 import type { Machine } from "./machine.ts";
 import { inspectVolume, qemuImg } from "./qemu-img.ts";
 import type { QmpArguments } from "./qmp-client.ts";
-import { makeWritable, nodeName, openVolume } from "./volume-nodes.ts";
+import { nodeName, openVolume, setWritable } from "./volume-nodes.ts";
 
 /**
  * Puts an empty volume on top of each disk, all at one instant. Bitmaps stay where they are and go on, empty and under
@@ -70,7 +70,8 @@ export async function removeSnapshot(
   }
   const below = chain[at - 1];
   const bitmaps = await bitmapsInUse(qmp, [base, child]);
-  await makeWritable(qmp, base, below === undefined ? null : nodeName(below.volumeId));
+  const backing = below === undefined ? null : nodeName(below.volumeId);
+  await setWritable(qmp, base, { writable: true, backing });
   const carried = base.format === "cow" ? bitmapsToCarry(base, child, bitmaps) : [];
   for (const name of carried) {
     const data = { node: nodeName(base.volumeId), name, granularity: BITMAP_GRANULARITY };
@@ -84,6 +85,7 @@ export async function removeSnapshot(
     await qmp.execute("block-dirty-bitmap-enable", { node, name });
   }
   await qmp.execute("blockdev-del", { "node-name": nodeName(child.volumeId) });
+  if (child !== activeOf(chain)) await setWritable(qmp, base, { writable: false, backing });
   machine.replaceChain(
     diskId,
     chain.filter((volume) => volume !== child),

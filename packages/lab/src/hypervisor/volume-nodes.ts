@@ -48,9 +48,13 @@ export async function openVolume(
   await qmp.execute("blockdev-add", volumeOptions(volume, { writable, detectZeroes, backing }));
 }
 
-/** Lets a volume inside a chain take writes, for a merge into it. */
-export async function makeWritable(qmp: QmpClient, volume: Volume, backing: string | null): Promise<void> {
-  await qmp.execute("blockdev-reopen", { options: [volumeOptions(volume, { writable: true, backing })] });
+/** Lets a volume inside a chain take writes, for a merge into it, or no more: others may then read its file. */
+export async function setWritable(
+  qmp: QmpClient,
+  volume: Volume,
+  { writable, backing }: { readonly writable: boolean; readonly backing: string | null },
+): Promise<void> {
+  await qmp.execute("blockdev-reopen", { options: [volumeOptions(volume, { writable, backing })] });
 }
 
 function volumeOptions(

@@ -35,6 +35,8 @@ export interface ImageioTicket {
   readonly dirty: boolean;
   /** Name of that bitmap. */
   readonly bitmap?: string;
+  /** The daemon is of a release that tells extents (4.4). Default true. */
+  readonly extents?: boolean;
   /** Zeroed ranges may give their space back. Default true. */
   readonly sparse?: boolean;
   /** File name offered to browsers. */

@@ -45,7 +45,8 @@ export class ImagesApi {
     const ticket = this.#authorized(ticketId, "read");
     const writable = ticket.data.ops.includes("write");
     const { maxReaders, maxWriters } = await ticket.run(() => ticket.backend(request.socket));
-    const features = writable ? ["extents", "flush", "zero"] : ["extents"];
+    const reading = ticket.data.extents === false ? [] : ["extents"];
+    const features = writable ? [...reading, "flush", "zero"] : reading;
     const body = { ...address, features, max_readers: maxReaders, max_writers: maxWriters };
     replyJson(response, pythonJson(body), writable ? allow : { allow: "OPTIONS,GET" });
   }
@@ -87,6 +88,7 @@ export class ImagesApi {
 
   async extents({ request, response, query, ticketId }: ImageRequest): Promise<void> {
     const ticket = this.#authorized(ticketId, "read");
+    if (ticket.data.extents === false) throw new HttpRefusal(404, "Not found");
     const context = oneOf(query, "context", ["dirty", "zero"], "zero");
     if (context === "dirty" && !ticket.data.dirty) {
       throw new HttpRefusal(404, "Ticket does not support dirty extents");
@@ -147,6 +149,7 @@ export class ImagesApi {
     if (ticketId === "") throw new HttpRefusal(400, "Ticket id is required");
     const ticket = this.#options.tickets.get(ticketId);
     if (ticket === undefined) throw forbidden(`No such ticket ${ticketId}`);
+    if (this.#options.faults.strikes("expireTickets")) throw forbidden(`Transfer=${ticket.transferId} expired`);
     if (this.#options.faults.strikes("failRequests")) throw new ImageioError("a fault was switched on");
     return ticket;
   }

@@ -5,7 +5,7 @@ import { NotFoundError, OvaultError, UsageError, systemErrorCode } from "@ovault
 import { z } from "zod";
 
 import type { FaultStatus } from "../engine/faults.ts";
-import type { LabControl, LabDisk, Leftovers, LabStatus } from "./lab-control.ts";
+import type { LabControl, LabDisk, LabGuest, Leftovers, LabStatus } from "./lab-control.ts";
 import { LabDirectory } from "./lab-directory.ts";
 
 const failure = z.object({
@@ -34,6 +34,7 @@ export function connectLab(directory: string): LabControl {
     faults: () => call<readonly FaultStatus[]>("faults"),
     powerOff: (...args) => call<void>("powerOff", ...args),
     powerOn: (...args) => call<void>("powerOn", ...args),
+    guest: (...args) => call<LabGuest>("guest", ...args),
     addDisk: (...args) => call<LabDisk>("addDisk", ...args),
     removeDisk: (...args) => call<void>("removeDisk", ...args),
     resizeDisk: (...args) => call<LabDisk>("resizeDisk", ...args),

@@ -8,6 +8,7 @@ export function connectFaults(switches: FaultSwitches, imageio: ImageioFaults): 
   switches.onSet((name, mode) => {
     const imageioMode = mode === "on" ? "always" : mode;
     if (name === "transfer-cut") imageio.cutReads = imageioMode;
+    if (name === "ticket-expiry") imageio.expireTickets = imageioMode;
     if (name === "slow-extents") imageio.extentsDelayMs = mode === "off" ? 0 : SLOW_EXTENTS_MS;
     if (name === "idle-close") imageio.idleClose = imageioMode;
   });

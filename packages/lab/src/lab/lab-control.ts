@@ -2,6 +2,7 @@ import type { DiskFormat } from "@ovault/core";
 
 import type { DiskInterface } from "../engine/engine-state.ts";
 import type { FaultMode, FaultStatus } from "../engine/faults.ts";
+import type { GuestEvent } from "../engine/operations/guest-operations.ts";
 import type { EngineVersion, Product } from "../engine/versions.ts";
 import type { GuestWrite } from "../hypervisor/hypervisor.ts";
 
@@ -20,6 +21,7 @@ export interface LabControl {
   /** Not graceful: as when the host loses power. */
   powerOff(vm: string, options: { readonly graceful: boolean }): Promise<void>;
   powerOn(vm: string): Promise<void>;
+  guest(vm: string): Promise<LabGuest>;
   /** Makes an empty disk and attaches it, hot when the VM is up. */
   addDisk(vm: string, disk: NewDisk): Promise<LabDisk>;
   /** Detaches a disk and removes it, hot when the VM is up. */
@@ -69,6 +71,14 @@ export interface LabStatus {
   readonly vms: readonly LabVm[];
   /** Only those that are not off. */
   readonly faults: readonly FaultStatus[];
+}
+
+/** What the guest agent of a VM was asked. */
+export interface LabGuest {
+  /** The file systems are frozen now. */
+  readonly frozen: boolean;
+  /** Oldest first, as long as the lab runs. */
+  readonly events: readonly GuestEvent[];
 }
 
 /** Ids and names; after a run that cleans up behind itself every list is empty, except for the checkpoints it keeps. */

@@ -9,7 +9,7 @@ import { parseFaultName, type FaultMode, type FaultStatus, type FaultSwitches } 
 import type { GuestWrite, Hypervisor } from "../hypervisor/hypervisor.ts";
 import type { ImageioDaemon } from "../imageio/imageio-daemon.ts";
 import { ControlServer } from "./control-server.ts";
-import type { LabControl, LabDisk, LabStatus, LabVm, Leftovers, NewDisk } from "./lab-control.ts";
+import type { LabControl, LabDisk, LabGuest, LabStatus, LabVm, Leftovers, NewDisk } from "./lab-control.ts";
 import type { LabDirectory } from "./lab-directory.ts";
 
 export interface RunningLabParts {
@@ -116,6 +116,12 @@ export class RunningLab implements LabControl {
     if (vm.status === "down") await this.#parts.engine.vms.startNow(vm.id);
   }
 
+  guest(vmName: string): Promise<LabGuest> {
+    const { id } = this.#vm(vmName);
+    const { guests } = this.#parts.engine;
+    return Promise.resolve({ frozen: guests.isFrozen(id), events: [...guests.eventsOf(id)] });
+  }
+
   async addDisk(vmName: string, { alias, virtualBytes, format, interface: connection }: NewDisk): Promise<LabDisk> {
     const vm = this.#vm(vmName);
     const { disks } = this.#parts.engine;
@@ -166,6 +172,7 @@ export class RunningLab implements LabControl {
     readonly name: string;
     readonly images: readonly string[];
     readonly down: boolean;
+    readonly guestAgent: boolean;
   }): Promise<void> {
     const { engine } = this.#parts;
     const disks: DiskState[] = [];
@@ -177,7 +184,7 @@ export class RunningLab implements LabControl {
       for (const disk of disks) engine.disks.drop(disk);
       throw error;
     }
-    const vm = engine.vms.createGiven(request.name);
+    const vm = engine.vms.createGiven(request.name, { guestAgent: request.guestAgent });
     for (const [index, disk] of disks.entries()) {
       vm.attachments.push(newAttachment(disk.id, { bootable: index === 0, interface: "virtio_scsi" }));
     }

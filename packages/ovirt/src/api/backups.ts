@@ -17,7 +17,10 @@ export interface NewBackup {
   readonly fromCheckpointId?: string;
   /** At most 1024 characters. */
   readonly description?: string;
-  /** Fail instead of going on when the file systems cannot be frozen (4.4.4). */
+  /**
+   * Fail instead of going on when the file systems cannot be frozen (4.4.4). Backups over a snapshot of the engine's own
+   * (hybrid) do not heed it, so that none is asked for.
+   */
   readonly requireConsistency?: boolean;
 }
 
@@ -31,7 +34,9 @@ export class BackupService {
 
   /** Resolves long before the backup is `ready`. The machine may be up or down, with one backup at a time. */
   async start(vmId: string, backup: NewBackup, signal: AbortSignal): Promise<Backup> {
-    const query = { require_consistency: backup.requireConsistency };
+    // The documentation of the API and the engine have different names for the same wish.
+    const withoutSnapshot = backup.requireConsistency === true ? { legacy: true, use_active: true } : {};
+    const query = { require_consistency: backup.requireConsistency, ...withoutSnapshot };
     const body = element(
       "backup",
       { id: backup.id },

@@ -3,6 +3,7 @@ import { waitFor } from "../engine/wait.ts";
 import type { Polled } from "../engine/wait.ts";
 import { BackupService } from "./backups.ts";
 import { CheckpointService } from "./checkpoints.ts";
+import { DiskSnapshotService } from "./disk-snapshots.ts";
 import { DiskService } from "./disks.ts";
 import { EventService } from "./events.ts";
 import { ImageTransferService } from "./image-transfers.ts";
@@ -18,6 +19,7 @@ export class EngineApi {
   readonly vms: VmService;
   readonly disks: DiskService;
   readonly snapshots: SnapshotService;
+  readonly diskSnapshots: DiskSnapshotService;
   readonly backups: BackupService;
   readonly checkpoints: CheckpointService;
   readonly transfers: ImageTransferService;
@@ -29,6 +31,7 @@ export class EngineApi {
     this.vms = new VmService(engine);
     this.disks = new DiskService(engine);
     this.snapshots = new SnapshotService(engine);
+    this.diskSnapshots = new DiskSnapshotService(engine);
     this.backups = new BackupService(engine);
     this.checkpoints = new CheckpointService(engine);
     this.transfers = new ImageTransferService(engine);

@@ -26,6 +26,8 @@ export interface NewTransfer {
   readonly timeoutPolicy?: "legacy" | "pause" | "cancel";
   /** Must be up and in the data center of the disk. Ignored for live backups. */
   readonly hostId?: string;
+  /** How long a locked disk is waited for. Default: as for any other conflict. */
+  readonly conflictDeadlineMs?: number;
 }
 
 /** `/imagetransfers` */
@@ -38,6 +40,8 @@ export class ImageTransferService {
 
   /** Resolves before there is a ticket: wait for phase `transferring`, then the urls are there. */
   async create(transfer: NewTransfer, signal: AbortSignal): Promise<ImageTransfer> {
+    const { conflictDeadlineMs } = transfer;
+    const patience = conflictDeadlineMs === undefined ? {} : { conflictDeadlineMs };
     const body = element(
       "image_transfer",
       {},
@@ -50,7 +54,7 @@ export class ImageTransferService {
       field("shallow", transfer.shallow),
       field("timeout_policy", transfer.timeoutPolicy),
     );
-    return parseImageTransfer(await this.#engine.post("/imagetransfers", body, { signal }));
+    return parseImageTransfer(await this.#engine.post("/imagetransfers", body, { signal, ...patience }));
   }
 
   /** @throws {EntityNotFoundError} before 4.4.7 also as soon as a transfer has ended. */

@@ -196,6 +196,21 @@ export class VmService {
     await this.#engine.post(path("vms", vmId, "stop"), action(), { signal });
   }
 
+  /**
+   * Brings the file systems of a running guest to rest, by its agent. Answers when that is done, which may take long. A
+   * failure may mean that it takes hold later. @throws {EngineConflictError} at once, when the machine is not up.
+   */
+  async freezeFilesystems(vmId: string, signal: AbortSignal): Promise<void> {
+    const options = { signal, conflictDeadlineMs: 0 };
+    await this.#engine.post(path("vms", vmId, "freezefilesystems"), action(), options);
+  }
+
+  /** Ends what `freezeFilesystems` did; without it, nothing is changed. May be repeated. */
+  async thawFilesystems(vmId: string, signal: AbortSignal): Promise<void> {
+    const options = { signal, conflictDeadlineMs: 0, idempotent: true };
+    await this.#engine.post(path("vms", vmId, "thawfilesystems"), action(), options);
+  }
+
   /** Removes the machine; its disks go with it unless they are to be kept. One that is gone already is fine. */
   async delete(vmId: string, options: { readonly keepDisks: boolean }, signal: AbortSignal): Promise<void> {
     const query = options.keepDisks ? { detach_only: true } : {};

@@ -115,6 +115,18 @@ export class ImageioClient {
     }
   }
 
+  /** How many bytes there are to read: for the file of a volume, whose size nobody else tells. */
+  async measure(signal: AbortSignal): Promise<number> {
+    const { contentRange } = await this.#request(
+      { method: "GET", headers: { range: "bytes=0-0" }, patience: this.#patience, into: new Uint8Array(1) },
+      { afterServerError: true },
+      signal,
+    );
+    const total = /^bytes 0-0\/(\d+)$/.exec(contentRange)?.[1];
+    if (total !== undefined && Number.isSafeInteger(Number(total))) return Number(total);
+    throw new ImageioError(`imageio does not tell how many bytes there are (${contentRange || "no range"})`);
+  }
+
   /** Fills the whole buffer from `offset`, or throws. */
   async readInto(offset: number, buffer: Uint8Array, signal: AbortSignal): Promise<void> {
     if (buffer.length === 0) return;

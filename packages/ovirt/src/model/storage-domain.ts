@@ -15,6 +15,8 @@ export interface StorageDomain {
   readonly availableBytes: number | undefined;
   readonly usedBytes: number | undefined;
   readonly committedBytes: number | undefined;
+  /** With less free space than that, the engine makes nothing new in it. */
+  readonly blockedBelowBytes: number | undefined;
   readonly master: boolean;
   /** A domain marked as a backup domain runs no virtual machines. */
   readonly backup: boolean;
@@ -37,9 +39,15 @@ export function parseStorageDomain(element: XmlElement): StorageDomain {
     availableBytes: element.int("available"),
     usedBytes: element.int("used"),
     committedBytes: element.int("committed"),
+    blockedBelowBytes: inBytes(element.int("critical_space_action_blocker")),
     master: element.bool("master") ?? false,
     backup: element.bool("backup") ?? false,
     storageFormat: element.value("storage_format"),
     dataCenterIds: [...new Set(ids)].filter((id) => id !== undefined),
   };
+}
+
+/** The engine tells it in GiB. */
+function inBytes(gibibytes: number | undefined): number | undefined {
+  return gibibytes === undefined ? undefined : gibibytes * 1024 ** 3;
 }

@@ -43,6 +43,17 @@ export function layOutDisk(record: DiskRecord, blockBytes: number, domain: Stora
   };
 }
 
+/**
+ * The layout where the engine takes uploads only as the bytes of a disk's file (before 4.3): what is uploaded is what the
+ * guest sees, so the disk must be raw.
+ */
+export function layOutAsFile(layout: DiskLayout, { disk }: DiskRecord, domain: StorageDomain): DiskLayout {
+  if (layout.format === "raw") return layout;
+  const sparse = layout.sparse && !BLOCK_STORAGE.has(domain.storageType ?? "");
+  const change = `disk ${disk.alias} becomes raw: this engine cannot fill QCOW2 disks with what the guest sees`;
+  return { format: "raw", sparse, incremental: false, initialBytes: undefined, writeZeros: !sparse, change };
+}
+
 function initialBytes({ disk, stats }: DiskRecord, blockBytes: number): number {
   const blocks = stats.unchangedBlocks + stats.newBlocks + stats.knownBlocks;
   const data = Math.min(blocks * blockBytes, disk.logicalBytes);

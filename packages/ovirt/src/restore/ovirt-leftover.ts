@@ -7,6 +7,9 @@ import type { EngineApi } from "../api/engine-api.ts";
 import { isFinalTransferPhase } from "../model/image-transfer.ts";
 import type { ImageTransfer } from "../model/image-transfer.ts";
 import { hasTag } from "../run-tag.ts";
+import { removeSnapshot } from "../snapshot/remove-snapshot.ts";
+import { findSnapshot } from "../snapshot/take-snapshot.ts";
+import { isTransferOf } from "../transfer/disk-transfer.ts";
 import { endTransfer } from "../transfer/end-transfer.ts";
 import { removeDisk } from "./remove-disk.ts";
 import { removeVm } from "./remove-vm.ts";
@@ -15,6 +18,10 @@ const transferDetail = z.object({
   diskId: z.string(),
   direction: z.enum(["download", "upload"]),
   backupId: z.string().optional(),
+  /** Of the disk as a snapshot froze it. */
+  volumeId: z.string().optional(),
+  /** The snapshot was one of ours. */
+  oursAlone: z.boolean().default(false),
   transferId: z.string().optional(),
 });
 const diskDetail = z.object({ diskId: z.string() });
@@ -26,7 +33,11 @@ const vmDetail = z.object({
   diskIds: z.array(z.string()).default([]),
 });
 
-/** Looks up a transfer, disk or virtual machine that a dead run left: what every strategy for oVirt makes. */
+const snapshotDetail = z.object({ vmId: z.string(), tag: z.string(), snapshotId: z.string().optional() });
+/** A merge copies data, and nobody waits for this one. */
+const REMOVAL_DEADLINE_MS = 6 * 3_600_000;
+
+/** Looks up what several strategies for oVirt make, and a dead run left: a transfer, disk, virtual machine or snapshot. */
 export async function ovirtLeftover(api: EngineApi, entry: LedgerEntry, signal: AbortSignal): Promise<Leftover> {
   switch (entry.kind) {
     case "transfer":
@@ -35,16 +46,20 @@ export async function ovirtLeftover(api: EngineApi, entry: LedgerEntry, signal: 
       return await diskLeftover(api, entry, signal);
     case "vm":
       return await vmLeftover(api, entry, signal);
+    case "snapshot":
+      return await snapshotLeftover(api, entry, signal);
     default:
       return unknownLeftover(entry);
   }
 }
 
 async function transferLeftover(api: EngineApi, entry: LedgerEntry, signal: AbortSignal): Promise<Leftover> {
-  const { diskId, direction, backupId, transferId } = transferDetail.parse(entry.detail);
-  // Its id was not written down any more. A backup of ours, or a disk that we made to fill it, tells whose it is.
+  const { diskId, direction, backupId, volumeId, oursAlone, transferId } = transferDetail.parse(entry.detail);
+  // Its id was not written down any more. What was transferred tells whose it is: a backup or a snapshot of ours, or a
+  // disk that we made to fill it.
   const isOurs = (transfer: ImageTransfer): boolean =>
-    transfer.diskId === diskId && transfer.backupId === backupId && (backupId !== undefined || direction === "upload");
+    isTransferOf(transfer, { diskId, backupId, volumeId }) &&
+    (backupId !== undefined || oursAlone || direction === "upload");
   const transfers = await api.transfers.list(signal);
   const found = transfers.find(
     (transfer) =>
@@ -84,6 +99,19 @@ async function vmLeftover(api: EngineApi, entry: LedgerEntry, signal: AbortSigna
       await removeVm(api, found.id);
       for (const diskId of diskIds) await removeDisk(api, diskId);
     },
+  };
+}
+
+async function snapshotLeftover(api: EngineApi, entry: LedgerEntry, signal: AbortSignal): Promise<Leftover> {
+  const { vmId, tag, snapshotId } = snapshotDetail.parse(entry.detail);
+  if ((await api.vms.find(vmId, signal)) === undefined) return goneLeftover(entry);
+  const found = await findSnapshot(api, { vmId, tag, snapshotId }, signal);
+  if (found === undefined) return goneLeftover(entry);
+  return {
+    entry,
+    gone: false,
+    action: `remove the ${entry.title} (${found.id}, ${found.status ?? "in transition"}), which no recovery point uses`,
+    remove: (removal) => removeSnapshot(api, { vmId, snapshotId: found.id, deadlineMs: REMOVAL_DEADLINE_MS }, removal),
   };
 }
 

@@ -7,7 +7,7 @@ import type { Cluster } from "../model/cluster.ts";
 import type { StorageDomain } from "../model/storage-domain.ts";
 import type { Vm } from "../model/vm.ts";
 import { chooseCluster, chooseStorageDomain } from "./choose-place.ts";
-import { layOutDisk } from "./disk-layout.ts";
+import { layOutAsFile, layOutDisk } from "./disk-layout.ts";
 import type { DiskLayout } from "./disk-layout.ts";
 import { mapNics } from "./map-nics.ts";
 import type { MappedNic } from "./map-nics.ts";
@@ -53,7 +53,8 @@ export async function designRestore(
   }
   const disks = request.disks.map((record): DesignedDisk => {
     const domain = chooseStorageDomain(request.storageDomain, record.disk, domains);
-    return { record, domain, layout: layOutDisk(record, point.blockBytes, domain) };
+    const layout = layOutDisk(record, point.blockBytes, domain);
+    return { record, domain, layout: capabilities.transferFormat ? layout : layOutAsFile(layout, record, domain) };
   });
   const ofDataCenter = networks.filter(({ dataCenterId }) => dataCenterId === cluster.dataCenterId);
   const nics = mapNics(savedNics(point), request.networks, { networks: ofDataCenter, profiles });

@@ -21,8 +21,25 @@ export interface TransferRequest {
   readonly direction: "download" | "upload";
   /** The disk of a backup that is ready. */
   readonly backupId?: string;
+  /** The disk as a snapshot froze it. */
+  readonly frozen?: FrozenVolume;
   /** Size of the disk, in bytes. */
   readonly size: number;
+  /** How long a locked disk is waited for. Default: as for any other conflict. */
+  readonly conflictDeadlineMs?: number;
+}
+
+/** The volume of a disk that a snapshot holds, and how it is to be seen. */
+export interface FrozenVolume {
+  readonly volumeId: string;
+  /** The snapshot is one of ours, so that a transfer of it is ours, too. */
+  readonly ours: boolean;
+  /**
+   * `disk`: guest data, with all that lies below the volume. `layer`: guest data of this volume alone, and which of it there
+   * is (4.4.3). `file`: the volume's file as it lies there. Engines up to 4.3.0 give the file in any case: see
+   * `DiskTransfer.showsGuestData`.
+   */
+  readonly view: "disk" | "layer" | "file";
 }
 
 const START_DEADLINE_MS = 10 * 60_000;
@@ -41,11 +58,16 @@ export class DiskTransfer {
 
   /** Makes the transfer and waits until data can flow. Leaves nothing behind when it throws, as far as possible. */
   static async start(request: TransferRequest, context: TransferContext, signal: AbortSignal): Promise<DiskTransfer> {
-    const { diskId, direction, backupId, title } = request;
+    const { diskId, direction, backupId, frozen, title } = request;
     const handle = await context.ledger.open({
       kind: "transfer",
       title: `${direction} of disk ${title}`,
-      detail: { diskId, direction, ...(backupId === undefined ? {} : { backupId }) },
+      detail: {
+        diskId,
+        direction,
+        ...(backupId === undefined ? {} : { backupId }),
+        ...(frozen === undefined ? {} : { volumeId: frozen.volumeId, oursAlone: frozen.ours }),
+      },
     });
     const created = await create(request, context, signal).catch(async (error: unknown) => {
       if (wasRefused(error)) await handle.close();
@@ -75,6 +97,11 @@ export class DiskTransfer {
   /** Where the data flows; undefined where the engine does not tell. */
   get hostId(): string | undefined {
     return this.#transfer.hostId;
+  }
+
+  /** False: the bytes are those of the volume's file, whatever was asked for. */
+  get showsGuestData(): boolean {
+    return this.request.frozen === undefined || this.#transfer.format === "raw";
   }
 
   /** Connects the data side; once, before `end`. */
@@ -118,14 +145,16 @@ export class DiskTransfer {
 
 async function create(request: TransferRequest, context: TransferContext, signal: AbortSignal): Promise<ImageTransfer> {
   const { api, capabilities, inactivityTimeoutSeconds, localHostId } = context;
-  const { diskId, direction, backupId } = request;
+  const { diskId, direction, backupId, frozen, conflictDeadlineMs } = request;
   try {
     return await api.transfers.create(
       {
-        subject: { diskId },
+        subject: frozen === undefined ? { diskId } : { diskSnapshotId: frozen.volumeId },
         direction,
-        format: "raw",
+        format: frozen?.view === "file" ? "cow" : "raw",
+        ...(frozen?.view === "layer" ? { shallow: true } : {}),
         inactivityTimeoutSeconds,
+        ...(conflictDeadlineMs === undefined ? {} : { conflictDeadlineMs }),
         ...(backupId === undefined ? {} : { backupId }),
         ...(capabilities.timeoutPolicy ? { timeoutPolicy: "cancel" as const } : {}),
         ...(localHostId === undefined || direction === "download" ? {} : { hostId: localHostId }),
@@ -137,12 +166,24 @@ async function create(request: TransferRequest, context: TransferContext, signal
     // The answer was lost, or not waited for; the transfer may be there all the same. No disk has two at once.
     const transfers = await api.transfers.list(AbortSignal.timeout(LOOKUP_DEADLINE_MS)).catch(() => []);
     const found = transfers.find(
-      (transfer) =>
-        transfer.diskId === diskId && transfer.backupId === backupId && !isFinalTransferPhase(transfer.phase),
+      (transfer) => isTransferOf(transfer, { diskId, backupId, volumeId: frozen?.volumeId }) && isOpen(transfer),
     );
     if (found === undefined) throw error;
     return found;
   }
+}
+
+/** The same disk seen through the same backup or snapshot. Engines name a frozen volume with or without its disk. */
+export function isTransferOf(
+  transfer: ImageTransfer,
+  { diskId, backupId, volumeId }: { diskId: string; backupId: string | undefined; volumeId: string | undefined },
+): boolean {
+  if (transfer.backupId !== backupId || transfer.snapshotId !== volumeId) return false;
+  return transfer.diskId === diskId || (volumeId !== undefined && transfer.diskId === undefined);
+}
+
+function isOpen({ phase }: ImageTransfer): boolean {
+  return !isFinalTransferPhase(phase);
 }
 
 async function waitForData(

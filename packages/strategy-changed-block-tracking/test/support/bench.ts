@@ -17,6 +17,7 @@ import type {
   DiskRecord,
   DiskSource,
   LedgerRun,
+  Quiesce,
   RecoveryPoint,
   RestoreRequest,
   RestoreSession,
@@ -26,6 +27,9 @@ import type { EngineVersion, GuestWrite, Lab } from "@ovault/lab";
 
 const run = promisify(execFile);
 const MIB = 1024 * 1024;
+
+/** What a request says besides. */
+const USUAL = { quiesce: "try", keepBase: true } as const;
 
 export const never = new AbortController().signal;
 
@@ -39,6 +43,7 @@ export interface Taken {
 export interface BackupWishes {
   readonly base?: Taken;
   readonly full?: boolean;
+  readonly quiesce?: Quiesce;
   /** Aliases. */
   readonly exclude?: readonly string[];
   /** Called when all disks are open, before any is read. */
@@ -129,7 +134,7 @@ export class Bench {
 
   /** Fails with everything the strategy cleaned up, like a run. */
   async backup(wishes: BackupWishes = {}): Promise<Taken> {
-    const { base, full = false, exclude = [], signal = never } = wishes;
+    const { base, full = false, quiesce = "try", exclude = [], signal = never } = wishes;
     const vm = await this.vm();
     const { disks: assessed } = await this.strategy.assess(vm, never);
     const able = new Set(assessed.filter(({ verdict }) => verdict !== "skip").map(({ diskId }) => diskId));
@@ -140,7 +145,7 @@ export class Bench {
     const warnings: string[] = [];
     hooks.warning.tap("bench", (message) => warnings.push(message));
     try {
-      const request = { vm, disks, base: base?.point, full };
+      const request = { vm, disks, base: base?.point, full, ...USUAL, quiesce };
       const session = await this.strategy.openBackup(request, { runId, ledger, hooks, signal });
       const images = await this.#read(session, wishes);
       const { bases } = await session.close(wishes.abandon === true ? "failed" : "complete");
@@ -220,7 +225,7 @@ export class Bench {
     const runId = randomUUID();
     const ledger = await this.#ledgerOf(runId);
     const context = { runId, ledger, hooks: createRunHooks(), signal: never };
-    await this.strategy.openBackup({ vm, disks: vm.disks, base: undefined, full: false }, context);
+    await this.strategy.openBackup({ vm, disks: vm.disks, base: undefined, full: false, ...USUAL }, context);
     await ledger.end();
   }
 

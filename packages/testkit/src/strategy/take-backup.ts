@@ -6,7 +6,9 @@ import {
   createRunHooks,
   type DiskRecord,
   type DiskSource,
+  type Quiesce,
   type RecoveryPoint,
+  type RunHooks,
   type RunLedger,
   validateExtents,
   type VirtualMachine,
@@ -28,9 +30,20 @@ export interface TakenBackup {
 export interface OpenWishes {
   readonly base?: TakenBackup | undefined;
   readonly full?: boolean;
+  /** `try` unless told. */
+  readonly quiesce?: Quiesce;
+  /** True unless told. */
+  readonly keepBase?: boolean;
+  /** Ids of disks to leave out. */
+  readonly exclude?: readonly string[];
   readonly signal: AbortSignal;
+  /** Of the run, with taps; new ones unless told. */
+  readonly hooks?: RunHooks;
   readonly watch?: WatchCall;
 }
+
+/** What it takes to back up, without a repository. */
+export type BackupBench = Pick<StrategyUnderTest, "strategy" | "vm" | "ledger">;
 
 /** A session that is open, and what a run knows around it. */
 export interface OpenRun {
@@ -43,23 +56,25 @@ export interface OpenRun {
 
 /** Opens a session on all disks the strategy can take, lets `use` work with it, and ends the ledger of the run. */
 export async function withRun<T>(
-  bench: StrategyUnderTest,
-  { base, full = false, signal, watch = () => {} }: OpenWishes,
+  bench: BackupBench,
+  wishes: OpenWishes,
   use: (run: OpenRun) => Promise<T>,
 ): Promise<T> {
+  const { base, full = false, quiesce = "try", keepBase = true, exclude = [], signal, watch = () => {} } = wishes;
+  const { hooks = createRunHooks() } = wishes;
   const { strategy } = bench;
   const vm = await bench.vm();
   const assessed = await strategy.assess(vm, new AbortController().signal);
   const able = new Set(
     assessed.disks.filter(({ verdict }) => verdict === "full" || verdict === "incremental").map(({ diskId }) => diskId),
   );
-  const disks = vm.disks.filter(({ id }) => able.has(id));
+  const disks = vm.disks.filter(({ id }) => able.has(id) && !exclude.includes(id));
   const runId = randomUUID();
   const own = await bench.ledger.forRun({ runId, manager: vm.manager, strategy: strategy.name });
   const ledger = new WatchedLedger(own, watch);
   try {
-    const context = { runId, ledger, hooks: createRunHooks(), signal };
-    const session = await strategy.openBackup({ vm, disks, base: base?.point, full }, context);
+    const request = { vm, disks, base: base?.point, full, quiesce, keepBase };
+    const session = await strategy.openBackup(request, { runId, ledger, hooks, signal });
     return await use({ session, vm, ledger, calls: () => ledger.calls });
   } finally {
     await own.end();
@@ -71,7 +86,7 @@ export async function withRun<T>(
  * @param whenOpen called before anything is read.
  */
 export async function takeBackup(
-  bench: StrategyUnderTest,
+  bench: BackupBench,
   wishes: OpenWishes,
   whenOpen: () => Promise<void> = async () => {},
 ): Promise<TakenBackup> {

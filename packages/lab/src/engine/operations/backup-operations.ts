@@ -7,6 +7,7 @@ import type { BackupState, CheckpointState, DiskState, JobState, VmState } from 
 import { eventCodes } from "../event-codes.ts";
 import type { CheckpointOperations } from "./checkpoint-operations.ts";
 import { attachmentOf } from "./disk-operations.ts";
+import type { GuestOperations } from "./guest-operations.ts";
 
 /** A backup as `POST /vms/{id}/backups` asks for it. */
 export interface BackupRequest {
@@ -14,11 +15,16 @@ export interface BackupRequest {
   readonly description: string;
   readonly fromCheckpointId?: string | undefined;
   readonly diskIds: readonly string[];
+  /** Fail when the guest's file systems cannot be frozen. */
+  readonly requireConsistency: boolean;
   readonly correlationId: string;
 }
 
 /** The chain of checkpoints cannot be redefined: only a full backup helps. */
 class BrokenChain extends Error {}
+
+/** As the host says it. */
+class UnfrozenGuest extends Error {}
 
 /** How long a finished backup can still be read, in ms: 15 min after success, 30 min after failure. */
 const RETENTION_MS = { succeeded: 15 * 60_000, failed: 30 * 60_000 } as const;
@@ -28,14 +34,19 @@ const MAX_DESCRIPTION = 1024;
 export class BackupOperations {
   readonly #core: EngineCore;
   readonly #checkpoints: CheckpointOperations;
+  readonly #guests: GuestOperations;
   /** What QEMU serves for a backup that is ready. Lives as long as its process, not longer. */
   readonly #exports = new Map<string, readonly BackupDisk[]>();
 
   readonly #failing = new WeakSet<BackupState>();
 
-  constructor(core: EngineCore, checkpoints: CheckpointOperations) {
+  constructor(
+    core: EngineCore,
+    operations: { readonly checkpoints: CheckpointOperations; readonly guests: GuestOperations },
+  ) {
     this.#core = core;
-    this.#checkpoints = checkpoints;
+    this.#checkpoints = operations.checkpoints;
+    this.#guests = operations.guests;
   }
 
   /** @throws EngineFault 404 when there is none or it was cleaned up. */
@@ -78,7 +89,9 @@ export class BackupOperations {
     };
     this.#core.state.backups[backup.id] = backup;
     for (const disk of disks) disk.status = "locked";
-    this.#core.runJob(`Backing up VM ${vm.name}`, request.correlationId, () => this.#open(vm, backup, disks));
+    this.#core.runJob(`Backing up VM ${vm.name}`, request.correlationId, () =>
+      this.#open(vm, backup, disks, request.requireConsistency),
+    );
     return backup;
   }
 
@@ -158,7 +171,12 @@ export class BackupOperations {
     }
   }
 
-  async #open(vm: VmState, backup: BackupState, disks: readonly DiskState[]): Promise<void> {
+  async #open(
+    vm: VmState,
+    backup: BackupState,
+    disks: readonly DiskState[],
+    requireConsistency: boolean,
+  ): Promise<void> {
     const { background, hypervisor, journal } = this.#core;
     try {
       await background.steps();
@@ -175,17 +193,22 @@ export class BackupOperations {
       await this.#redefineChain(vm, backup);
       const tracked = disks.filter((disk) => disk.backup === "incremental" && disk.format === "cow");
       const toCheckpointId = tracked.length > 0 ? randomUUID() : undefined;
-      const opened = await hypervisor.startBackup({
-        backupId: backup.id,
-        vmId: vm.id,
-        disks: disks.map((disk) => ({
-          diskId: disk.id,
-          ...(tracked.includes(disk) && toCheckpointId !== undefined ? { toCheckpointId } : {}),
-          ...(tracked.includes(disk) && backup.fromCheckpointId !== undefined
-            ? { fromCheckpointId: backup.fromCheckpointId }
-            : {}),
-        })),
-      });
+      const unfrozen = (reason: string): void => {
+        if (requireConsistency) throw new UnfrozenGuest(`Failed freeze VM: ${reason}`);
+      };
+      const opened = await this.#guests.quiesced(vm, unfrozen, () =>
+        hypervisor.startBackup({
+          backupId: backup.id,
+          vmId: vm.id,
+          disks: disks.map((disk) => ({
+            diskId: disk.id,
+            ...(tracked.includes(disk) && toCheckpointId !== undefined ? { toCheckpointId } : {}),
+            ...(tracked.includes(disk) && backup.fromCheckpointId !== undefined
+              ? { fromCheckpointId: backup.fromCheckpointId }
+              : {}),
+          })),
+        }),
+      );
       if (toCheckpointId !== undefined) {
         vm.checkpoints.push(newCheckpoint(vm, toCheckpointId, backup, tracked));
         backup.toCheckpointId = toCheckpointId;
@@ -211,7 +234,7 @@ export class BackupOperations {
   async #close(vm: VmState, backup: BackupState): Promise<void> {
     const { background, journal } = this.#core;
     await background.steps();
-    await this.#core.hangWhileFinalizing();
+    await this.#core.hang("finalize-hang");
     if (isOver(backup)) return;
     try {
       await this.#release(backup);

@@ -5,6 +5,7 @@ import type { EngineCore } from "../engine-core.ts";
 import type { DiskState, SnapshotState, VmState } from "../engine-state.ts";
 import { eventCodes } from "../event-codes.ts";
 import { writeOvf } from "../ovf/write-ovf.ts";
+import type { GuestOperations } from "./guest-operations.ts";
 
 /** A snapshot as `POST /vms/{id}/snapshots` asks for it. */
 export interface SnapshotRequest {
@@ -17,9 +18,17 @@ export interface SnapshotRequest {
 /** Life of snapshots: locked → ok, and locked → gone. */
 export class SnapshotOperations {
   readonly #core: EngineCore;
+  readonly #guests: GuestOperations;
 
-  constructor(core: EngineCore) {
+  /** By the fault of that name. */
+  readonly #illegal = new Set<DiskState>();
+
+  constructor(core: EngineCore, guests: GuestOperations) {
     this.#core = core;
+    this.#guests = guests;
+    core.faults.onSet((name, mode) => {
+      if (name === "illegal-disk" && mode === "off") this.#mendDisks();
+    });
   }
 
   /** @throws EngineFault 404 */
@@ -53,7 +62,13 @@ export class SnapshotOperations {
     vm.snapshots.push(snapshot);
     this.#locked(vm, disks, request.correlationId, `Creating VM Snapshot ${snapshot.description}`, async () => {
       try {
-        await this.#take(disks, snapshot);
+        await this.#core.hang("snapshot-hang");
+        if (this.#core.faults.strikes("snapshot-failure")) throw new Error("the host could not make the snapshot");
+        await this.#guests.quiesced(
+          vm,
+          () => this.#warnOfInconsistency(vm, request.correlationId),
+          () => this.#take(disks, snapshot),
+        );
         this.#event(vm, eventCodes.snapshotCreated, `Snapshot '${snapshot.description}' creation has been completed.`);
       } catch (error) {
         vm.snapshots.splice(vm.snapshots.indexOf(snapshot), 1);
@@ -77,13 +92,39 @@ export class SnapshotOperations {
     snapshot.status = "locked";
     this.#locked(vm, disks, correlationId, `Removing Snapshot ${snapshot.description}`, async () => {
       try {
+        await this.#core.hang("snapshot-removal-hang");
+        if (this.#mergeFails()) throw new Error("the host could not merge");
         for (const { diskId, volumeId } of snapshot.volumes) await this.#merge(vm, diskId, volumeId);
         vm.snapshots.splice(vm.snapshots.indexOf(snapshot), 1);
         this.#event(vm, eventCodes.snapshotRemoved, `Snapshot '${snapshot.description}' deletion has been completed.`);
       } catch (error) {
         snapshot.status = "ok";
+        if (this.#core.faults.mode("illegal-disk") !== "off") for (const disk of disks) this.#illegal.add(disk);
+        const description = `Failed to delete snapshot '${snapshot.description}' for VM '${vm.name}'.`;
+        const { snapshotNotRemoved } = eventCodes;
+        this.#core.journal.event(snapshotNotRemoved, { description, severity: "error", vmId: vm.id });
         throw error;
       }
+    });
+  }
+
+  #mergeFails(): boolean {
+    return this.#core.faults.strikes("snapshot-removal-failure") || this.#core.faults.mode("illegal-disk") !== "off";
+  }
+
+  #mendDisks(): void {
+    for (const disk of this.#illegal) if (disk.status === "illegal") disk.status = "ok";
+    this.#illegal.clear();
+    this.#core.store.changed();
+  }
+
+  /** The engine goes on by default. */
+  #warnOfInconsistency(vm: VmState, correlationId: string): void {
+    this.#core.journal.event(eventCodes.snapshotUnfrozen, {
+      description: `Failed to freeze guest filesystems on VM ${vm.name}. Note that using the created snapshot might cause data inconsistency.`,
+      severity: "warning",
+      vmId: vm.id,
+      correlationId,
     });
   }
 
@@ -126,7 +167,7 @@ export class SnapshotOperations {
         await this.#core.background.steps();
         await work();
       } finally {
-        for (const disk of disks) disk.status = "ok";
+        for (const disk of disks) disk.status = this.#illegal.has(disk) ? "illegal" : "ok";
         release();
       }
     });

@@ -83,7 +83,7 @@ export class TransferOperations {
       ...(request.volumeId === undefined ? {} : { volumeId: request.volumeId }),
       ...(request.backupId === undefined ? {} : { backupId: request.backupId }),
       direction: request.direction,
-      ...(request.format === undefined ? {} : { format: request.format }),
+      ...(request.format === undefined || !this.#core.behaviour.transferFormat ? {} : { format: request.format }),
       shallow: request.shallow && this.#core.behaviour.shallow,
       inactivitySeconds: request.inactivitySeconds,
       timeoutPolicy: this.#core.behaviour.timeoutPolicy ? request.timeoutPolicy : "legacy",
@@ -255,7 +255,7 @@ export class TransferOperations {
     this.#enter(transfer, "finalizing_success");
     this.#core.background.start(async () => {
       await this.#core.background.steps();
-      await this.#core.hangWhileFinalizing();
+      await this.#core.hang("finalize-hang");
       await this.#tickets.close(transfer);
       if (transfer.direction === "upload" && !(await this.#acceptUpload(transfer))) {
         this.#enter(transfer, "finalizing_failure");

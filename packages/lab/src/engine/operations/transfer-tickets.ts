@@ -70,6 +70,7 @@ export class TransferTickets {
       inactivityTimeoutSeconds: transfer.inactivitySeconds,
       transferId: transfer.id,
       sparse: this.#core.disk(transfer.diskId).sparse,
+      extents: this.#core.behaviour.extents,
     });
     transfer.ticketId = ticketId;
     transfer.sizeBytes = path.sizeBytes;

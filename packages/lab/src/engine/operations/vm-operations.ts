@@ -7,6 +7,7 @@ import { eventCodes } from "../event-codes.ts";
 import { readOvf, type OvfNic } from "../ovf/read-ovf.ts";
 import { pluggedDisks, type BackupOperations } from "./backup-operations.ts";
 import { attachmentOf, type DiskOperations } from "./disk-operations.ts";
+import type { GuestOperations } from "./guest-operations.ts";
 
 /** A machine as `POST /vms` asks for it. */
 export interface VmRequest {
@@ -30,11 +31,20 @@ export class VmOperations {
   readonly #core: EngineCore;
   readonly #disks: DiskOperations;
   readonly #backups: BackupOperations;
+  readonly #guests: GuestOperations;
 
-  constructor(core: EngineCore, operations: { readonly disks: DiskOperations; readonly backups: BackupOperations }) {
+  constructor(
+    core: EngineCore,
+    operations: {
+      readonly disks: DiskOperations;
+      readonly backups: BackupOperations;
+      readonly guests: GuestOperations;
+    },
+  ) {
     this.#core = core;
     this.#disks = operations.disks;
     this.#backups = operations.backups;
+    this.#guests = operations.guests;
   }
 
   /** Makes a machine, empty or from an OVF; disks named by the OVF are attached as far as they exist and are free. */
@@ -64,9 +74,9 @@ export class VmOperations {
   }
 
   /** A machine that comes with the lab: empty, with one network card. */
-  createGiven(name: string): VmState {
+  createGiven(name: string, options: { readonly guestAgent: boolean }): VmState {
     const { state, store } = this.#core;
-    const vm: VmState = { ...emptyVm(randomUUID(), name), given: true };
+    const vm: VmState = { ...emptyVm(randomUUID(), name), given: true, ...options };
     state.vms[vm.id] = vm;
     store.changed();
     const vnicProfileId = state.inventory.vnicProfiles[0]?.id;
@@ -139,6 +149,7 @@ export class VmOperations {
     vm.status = "powering_down";
     await this.#core.hypervisor.stopVm(vmId, options);
     vm.status = "down";
+    this.#guests.ended(vmId);
     this.#core.journal.event(eventCodes.vmPoweredOff, {
       description: options.graceful
         ? `VM ${vm.name} is down.`

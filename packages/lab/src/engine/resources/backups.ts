@@ -34,6 +34,7 @@ export function backupRoutes({ core, backups }: EngineApi): readonly Route[] {
           .children("disks", "disk")
           .map((disk) => disk.attribute("id"))
           .filter((id) => id !== undefined),
+        requireConsistency: request.query.get("require_consistency") === "true",
         correlationId: request.correlationId,
       });
       return accepted("backup", backupContent(core, backup));

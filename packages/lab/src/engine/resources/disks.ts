@@ -1,3 +1,5 @@
+import type { DiskFormat } from "@ovault/core";
+
 import type { EngineApi } from "../engine-api.ts";
 import type { EngineCore } from "../engine-core.ts";
 import type { DiskState } from "../engine-state.ts";
@@ -71,44 +73,58 @@ export function readDisk(body: XmlNode): DiskRequest {
   };
 }
 
-export async function diskContent(core: EngineCore, disk: DiskState): Promise<XmlObject> {
+/** A disk as it is now, or as a snapshot froze it: by the id of that volume. */
+export async function diskContent(core: EngineCore, disk: DiskState, volumeId = disk.imageId): Promise<XmlObject> {
   const { storageDomain } = core.state.inventory;
-  const sizes = await sizesOf(core, disk);
+  const shown = await shownVolume(core, disk, volumeId);
   return {
     ...reference("/disks", disk.id),
     name: disk.alias,
     description: disk.description,
-    actual_size: sizes.actual,
+    actual_size: shown.actualBytes,
     alias: disk.alias,
     backup: disk.backup,
     content_type: "data",
-    format: disk.format,
-    image_id: disk.imageId,
+    format: shown.format,
+    image_id: volumeId,
     propagate_errors: false,
-    provisioned_size: disk.provisionedBytes,
-    qcow_version: disk.format === "cow" ? "qcow2_v3" : undefined,
+    provisioned_size: shown.virtualBytes,
+    qcow_version: shown.format === "cow" ? "qcow2_v3" : undefined,
     shareable: disk.shareable,
-    sparse: disk.sparse,
+    sparse: shown.sparse,
     status: disk.status,
     storage_type: "image",
-    total_size: sizes.total,
+    total_size: shown.totalBytes,
     wipe_after_delete: disk.wipeAfterDelete,
     storage_domains: { storage_domain: reference("/storagedomains", storageDomain.id) },
   };
 }
 
-interface Sizes {
-  readonly actual: number;
-  readonly total: number;
+interface ShownVolume {
+  readonly format: DiskFormat;
+  readonly sparse: boolean;
+  readonly virtualBytes: number;
+  readonly actualBytes: number;
+  readonly totalBytes: number;
 }
 
-/** A locked disk may be in the making, or on its way out: it has no sizes then. */
-async function sizesOf(core: EngineCore, disk: DiskState): Promise<Sizes> {
+/**
+ * Engines show the volume, not what the disk was made as: on a snapshot lies QCOW2, whatever is below. A locked disk may be
+ * in the making, or on its way out: it has no volumes then.
+ */
+async function shownVolume(core: EngineCore, disk: DiskState, volumeId: string): Promise<ShownVolume> {
+  const { format, sparse, provisionedBytes } = disk;
+  const asMade = { format, sparse, virtualBytes: provisionedBytes, actualBytes: 0, totalBytes: 0 };
   try {
-    const info = await core.hypervisor.diskInfo(disk.id);
-    return { actual: info.actualBytes, total: info.totalBytes };
+    const { chain, totalBytes } = await core.hypervisor.diskInfo(disk.id);
+    const at = chain.findIndex((volume) => volume.volumeId === volumeId);
+    const volume = chain[at];
+    if (volume === undefined) return { ...asMade, totalBytes };
+    const virtualBytes = volumeId === disk.imageId ? provisionedBytes : volume.virtualBytes;
+    const { actualBytes } = volume;
+    return { format: volume.format, sparse: sparse || at > 0, virtualBytes, actualBytes, totalBytes };
   } catch (error) {
     if (disk.status === "ok") throw error;
-    return { actual: 0, total: 0 };
+    return asMade;
   }
 }

@@ -47,7 +47,7 @@ function readTransfer({ body }: ApiRequest): TransferRequest {
 }
 
 function transferContent(
-  { state, behaviour }: EngineCore,
+  { state, behaviour, faults }: EngineCore,
   transfer: TransferState,
   url: string | undefined,
 ): XmlObject {
@@ -65,7 +65,7 @@ function transferContent(
     shallow: transfer.shallow,
     signed_ticket: behaviour.signedTicket ? transfer.ticketId : undefined,
     timeout_policy: behaviour.timeoutPolicy ? transfer.timeoutPolicy : undefined,
-    transfer_url: url,
+    transfer_url: url === undefined || faults.mode("proxy-only") === "off" ? url : atNobody(url),
     transferred: transfer.transferredBytes,
     backup: backupId === undefined || vmId === undefined ? undefined : reference(`/vms/${vmId}/backups`, backupId),
     disk: reference("/disks", transfer.diskId),
@@ -76,4 +76,9 @@ function transferContent(
         ? undefined
         : reference(`/storagedomains/${state.inventory.storageDomain.id}/disksnapshots`, volumeId),
   };
+}
+
+/** The same, at a port where nobody listens. */
+function atNobody(url: string): string {
+  return Object.assign(new URL(url), { port: "1" }).href;
 }

@@ -25,6 +25,8 @@ interface CatalogueEntry {
 
 const BLANK = "00000000-0000-0000-0000-000000000000";
 const ADDRESS = "127.0.0.1";
+/** The engine's own default. */
+const CRITICAL_GIB = 5;
 
 /** Data centres, clusters, hosts, storage domains, networks, profiles, templates: all that is given. */
 export function inventoryRoutes({ core }: EngineApi): readonly Route[] {
@@ -139,7 +141,7 @@ function hosts({ state }: EngineCore): Catalogue {
   return { path: "/hosts", root: "hosts", element: "host", entities: [{ ...host, content, fields }] };
 }
 
-function storageDomains({ state }: EngineCore): Catalogue {
+function storageDomains({ state, faults }: EngineCore): Catalogue {
   const { storageDomain, dataCenter } = state.inventory;
   const content = {
     ...reference("/storagedomains", storageDomain.id),
@@ -147,10 +149,13 @@ function storageDomains({ state }: EngineCore): Catalogue {
     description: "",
     comment: "",
     ...linksBelow(`/storagedomains/${storageDomain.id}`, "disks", "disksnapshots"),
-    available: 1024 ** 4,
+    get available(): number {
+      return faults.mode("low-space") === "off" ? 1024 ** 4 : CRITICAL_GIB * 1024 ** 3 + 1024 ** 2;
+    },
     backup: false,
     block_size: 512,
     committed: 0,
+    critical_space_action_blocker: CRITICAL_GIB,
     discard_after_delete: false,
     external_status: "ok",
     master: true,

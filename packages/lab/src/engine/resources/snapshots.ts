@@ -11,12 +11,7 @@ import { diskContent } from "./disks.ts";
 export function snapshotRoutes({ core, snapshots }: EngineApi): readonly Route[] {
   const disksOf = async (request: ApiRequest): Promise<readonly XmlObject[]> => {
     const snapshot = snapshots.get(request.param("vm"), request.param("snapshot"));
-    return Promise.all(
-      snapshot.volumes.map(async ({ diskId, volumeId }) => ({
-        ...(await diskContent(core, core.disk(diskId))),
-        image_id: volumeId, // the volume this snapshot froze
-      })),
-    );
+    return Promise.all(snapshot.volumes.map(({ diskId, volumeId }) => diskContent(core, core.disk(diskId), volumeId)));
   };
   return [
     get("/vms/:vm/snapshots", (request) => {

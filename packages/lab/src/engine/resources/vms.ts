@@ -1,6 +1,6 @@
 import type { EngineApi } from "../engine-api.ts";
 import type { EngineCore } from "../engine-core.ts";
-import type { VmState } from "../engine-state.ts";
+import type { NicState, VmState } from "../engine-state.ts";
 import { accepted, actionDone, actionsOf, created, linksBelow, ok, reference } from "../http/api-reply.ts";
 import { get, post, put, remove, type Route } from "../http/router.ts";
 import { searched } from "../http/search.ts";
@@ -10,10 +10,12 @@ import { badRequest } from "../engine-fault.ts";
 import type { ApiRequest } from "../http/api-request.ts";
 import type { XmlObject } from "../xml/xml-value.ts";
 
+/** A guest with no network card has this one. */
+const LOOPBACK = "00000000-0000-0000-0000-00000000006c";
 const BLANK = "00000000-0000-0000-0000-000000000000";
 
 /** `/vms`: machines themselves; what lies below them has files of its own. */
-export function vmRoutes({ core, vms }: EngineApi): readonly Route[] {
+export function vmRoutes({ core, guests, vms }: EngineApi): readonly Route[] {
   const fieldsOf = ({ id, name, status, description }: VmState) => ({
     id,
     name,
@@ -56,16 +58,30 @@ export function vmRoutes({ core, vms }: EngineApi): readonly Route[] {
       vms.stop(request.param("vm"), "shutdown", request.correlationId);
       return actionDone();
     }),
-    post("/vms/:vm/freezefilesystems", (request) => noGuestAgent(core.vm(request.param("vm")))),
-    post("/vms/:vm/thawfilesystems", (request) => noGuestAgent(core.vm(request.param("vm")))),
+    post("/vms/:vm/freezefilesystems", async (request) => {
+      await guests.freeze(request.param("vm"));
+      return actionDone();
+    }),
+    post("/vms/:vm/thawfilesystems", (request) => {
+      guests.thaw(request.param("vm"));
+      return actionDone();
+    }),
+    get("/vms/:vm/reporteddevices", (request) => ok("reported_devices", reportedDevices(core.vm(request.param("vm"))))),
     get("/vms/:vm/tags", () => ok("tags", {})),
     get("/vms/:vm/cdroms", () => ok("cdroms", {})),
   ];
 }
 
-/** The lab's machines run no guest. */
-function noGuestAgent(vm: VmState): never {
-  throw badRequest(`Cannot freeze VM ${vm.name}: the guest agent does not answer.`);
+/** What the guest agent tells: nothing without one, or while it does not run. */
+function reportedDevices(vm: VmState): XmlObject {
+  if (vm.status !== "up" || vm.guestAgent === false) return {};
+  const device = ({ id, mac }: NicState, index: number): XmlObject => ({
+    ...reference(`/vms/${vm.id}/reporteddevices`, id),
+    name: `eth${index}`,
+    mac: { address: mac },
+    type: "network",
+  });
+  return { reported_device: [{ "@id": LOOPBACK, name: "lo", type: "network" }, ...vm.nics.map(device)] };
 }
 
 function readVm(core: EngineCore, { body, correlationId }: ApiRequest): VmRequest {

@@ -1,9 +1,10 @@
 import { readFile } from "node:fs/promises";
 
-import { StoreError, systemErrorCode } from "@ovault/core";
+import { systemErrorCode } from "@ovault/core";
 
+import { type HostKeyError, SshError } from "./errors.ts";
 import { fingerprintOf, keyType } from "./host-key.ts";
-import { type HostKeyError, keyHasChanged, keyIsRevoked, keyIsUnknown, pinnedKeyDiffers } from "./host-key-error.ts";
+import { keyHasChanged, keyIsRevoked, keyIsUnknown, pinnedKeyDiffers } from "./host-key-error.ts";
 import { knownHostName, knownKeys } from "./known-hosts.ts";
 
 /** Which keys a server may prove itself with. */
@@ -63,6 +64,6 @@ async function readKnownHosts(file: string): Promise<string> {
     return await readFile(file, "utf8");
   } catch (error) {
     if (systemErrorCode(error) === "ENOENT") return "";
-    throw new StoreError(`cannot read the known hosts in ${file}`, { cause: error, context: { file } });
+    throw new SshError(`cannot read the known hosts in ${file}`, { cause: error, context: { file } });
   }
 }

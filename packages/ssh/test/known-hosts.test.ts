@@ -5,7 +5,7 @@ import { join } from "node:path";
 import * as fc from "fast-check";
 import { afterAll, describe, expect, test } from "vitest";
 
-import { HostKeyError, SftpStore } from "@ovault/destination-sftp";
+import { connectSsh, HostKeyError, type ServerSettings, sshServer } from "@ovault/ssh";
 
 import { knownKeys } from "../src/known-hosts.ts";
 import { run } from "./support/commands.ts";
@@ -35,11 +35,15 @@ async function fileOf(...lines: readonly string[]): Promise<string> {
   return file;
 }
 
-async function openWith(knownHosts: string): Promise<"opened"> {
-  const settings = await server.settings(await server.newDirectory(), { trust: { knownHosts } });
-  const store = await SftpStore.open(settings, signal);
-  await store.close();
+async function open(changes: Partial<ServerSettings>): Promise<"opened"> {
+  const settings = { ...(await server.settings()), ...changes };
+  const { socket } = await connectSsh(await sshServer(settings, 60_000), signal);
+  socket.destroy();
   return "opened";
+}
+
+async function openWith(knownHosts: string): Promise<"opened"> {
+  return await open({ trust: { knownHosts } });
 }
 
 function refused(message: string, hint: string): object {
@@ -94,11 +98,7 @@ describe("a server is known", () => {
   });
 
   test("by its fingerprint, without any file", async () => {
-    const settings = await server.settings(await server.newDirectory());
-    const pinned = { ...settings, trust: { fingerprint: await server.fingerprint() } };
-    const store = await SftpStore.open(pinned, signal);
-    expect(store.capabilities.conditionalPut).toBe(true);
-    await store.close();
+    expect(await open({ trust: { fingerprint: await server.fingerprint() } })).toBe("opened");
   });
 });
 
@@ -140,10 +140,10 @@ describe("a server is refused before anything is sent to it", () => {
   });
 
   test("when the fingerprint is not the pinned one", async () => {
-    const settings = await server.settings(await server.newDirectory());
     const fingerprint = `SHA256:${"A".repeat(43)}`;
-    const open = SftpStore.open({ ...settings, trust: { fingerprint } }, signal);
-    await expect(open).rejects.toMatchObject(refused(fingerprint, await server.fingerprint()));
+    await expect(open({ trust: { fingerprint } })).rejects.toMatchObject(
+      refused(fingerprint, await server.fingerprint()),
+    );
   });
 });
 

@@ -4,7 +4,7 @@ import { chmod, chown, copyFile, mkdir, mkdtemp, readFile, rm, writeFile } from 
 import { tmpdir, userInfo } from "node:os";
 import { join } from "node:path";
 
-import type { SftpSettings } from "@ovault/destination-sftp";
+import type { ServerSettings } from "@ovault/ssh";
 
 import { run } from "./commands.ts";
 import { freePort, listensOn } from "./free-port.ts";
@@ -81,18 +81,13 @@ export class OpenSshServer {
     return fingerprint;
   }
 
-  async settings(directory: string, changes: Partial<SftpSettings> = {}): Promise<SftpSettings> {
+  async settings(): Promise<ServerSettings> {
     return {
       host: "127.0.0.1",
       port: this.port,
       user: this.user,
-      directory,
       authentication: { by: "key", key: await readFile(join(this.home, "user"), "utf8") },
       trust: { knownHosts: join(this.home, "known_hosts") },
-      connections: 2,
-      timeoutMs: 60_000,
-      readOnly: false,
-      ...changes,
     };
   }
 

@@ -1,6 +1,6 @@
 import type { AnyAuthMethod, KeyboardInteractiveAuthMethod, ParsedKey } from "ssh2";
 
-import { StorePermissionError } from "@ovault/core";
+import { SshLoginError } from "./errors.ts";
 
 /** How to log in, with the secrets themselves: never to be logged or put into an error. */
 export type Authentication =
@@ -10,7 +10,7 @@ export type Authentication =
 
 /**
  * The methods to try, in this order. To be asked for once: deciphering a private key takes a quarter of a second.
- * @throws StorePermissionError when the private key is none, or the passphrase is wrong.
+ * @throws SshLoginError when the private key is none, or the passphrase is wrong.
  */
 export async function loginMethods(username: string, login: Authentication): Promise<AnyAuthMethod[]> {
   switch (login.by) {
@@ -36,8 +36,8 @@ async function parsePrivateKey(text: string, passphrase: string | undefined): Pr
   return parsed;
 }
 
-function unusableKey(why: string): StorePermissionError {
-  return new StorePermissionError(`the private key cannot be used: ${why}`, {
+function unusableKey(why: string): SshLoginError {
+  return new SshLoginError(`the private key cannot be used: ${why}`, {
     hint: "It has to be a private key as ssh-keygen makes it; one with a passphrase needs `passphrase`.",
   });
 }

@@ -1,0 +1,71 @@
+import { randomUUID } from "node:crypto";
+
+import {
+  type Ledger,
+  type LedgerEntry,
+  type LedgerHandle,
+  type Leftover,
+  type Manager,
+  ManagerError,
+  type VirtualMachine,
+} from "@ovault/core";
+
+/** Under this name frozen guests stand in the ledger, in place of a strategy: whatever strategy was in between. */
+export const LEDGER_NAME = "consistency";
+
+/** A guest that is in the ledger as frozen. */
+export interface FrozenEntry {
+  /** It is thawed. */
+  close(): Promise<void>;
+  /** It may be frozen still: `frozenGuests` finds it. */
+  leave(): Promise<void>;
+}
+
+/** Writes down that a guest is about to be frozen, so that it is thawed also when this process does not live to do it. */
+export async function recordFrozen(ledger: Ledger, vm: VirtualMachine): Promise<FrozenEntry> {
+  const run = await ledger.forRun({ runId: randomUUID(), manager: vm.manager, strategy: LEDGER_NAME });
+  let handle: LedgerHandle;
+  try {
+    handle = await run.open({
+      kind: "freeze",
+      title: `frozen file systems of ${vm.name}`,
+      detail: { vmId: vm.id, vmName: vm.name },
+    });
+  } catch (error) {
+    await run.end();
+    throw error;
+  }
+  return {
+    close: async () => {
+      await handle.close();
+      await run.end();
+    },
+    leave: () => run.end(),
+  };
+}
+
+/** Which guests dead runs may have left frozen. */
+export async function frozenGuests(
+  manager: Manager,
+  entries: readonly LedgerEntry[],
+  signal: AbortSignal,
+): Promise<readonly Leftover[]> {
+  const own = entries.filter(({ strategy }) => strategy === LEDGER_NAME);
+  if (own.length === 0) return [];
+  const machines = await manager.inventory(signal);
+  return own.map((entry) => {
+    const vm = machines.find(({ id }) => id === entry.detail["vmId"]);
+    // A guest that does not run has nothing frozen when it does again.
+    const gone = vm === undefined || vm.status === "down";
+    return {
+      entry,
+      gone,
+      action: gone ? `nothing left of ${entry.title}` : `thaw ${vm.name}`,
+      remove: async (removing) => {
+        if (gone) return;
+        if (manager.quiescing === undefined) throw new ManagerError(`${manager.name} cannot thaw guests when asked`);
+        await manager.quiescing.thaw(vm, removing);
+      },
+    };
+  });
+}

@@ -1,0 +1,111 @@
+import {
+  type Clock,
+  DeadlineError,
+  isTransient,
+  messageOf,
+  OvaultError,
+  type Quiescing,
+  type VirtualMachine,
+} from "@ovault/core";
+import { abortable } from "@ovault/ssh";
+
+/** Between two tries to thaw: the first, and the longest. */
+const FIRST_PAUSE_MS = 500;
+const LONGEST_PAUSE_MS = 10_000;
+/** One try. */
+const THAW_CALL_MS = 60_000;
+
+export interface GuestFreezeOptions {
+  readonly quiescing: Quiescing;
+  readonly vm: VirtualMachine;
+  readonly freezeMs: number;
+  /** For how long thawing is tried. */
+  readonly thawMs: number;
+  readonly clock: Clock;
+}
+
+/**
+ * One guest, frozen once and thawed in any case. Its file systems hang as long as they are frozen, so that nothing matters
+ * more than thawing: also what may have been frozen is thawed, and what is still being frozen once more.
+ */
+export class GuestFreeze {
+  readonly #options: GuestFreezeOptions;
+  #freezing: Promise<unknown> = Promise.resolve();
+  #isFreezing = false;
+  #wasRefused = false;
+
+  constructor(options: GuestFreezeOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * When it resolves, the guest is frozen. When it rejects, thawing it was tried already: `onStuck` is told when that failed
+   * and the guest may be frozen.
+   * @throws DeadlineError after the time to freeze; what the manager throws; the signal's reason.
+   */
+  async freeze(signal: AbortSignal, onStuck: (error: unknown) => void): Promise<void> {
+    const { quiescing, vm, freezeMs } = this.#options;
+    const deadline = AbortSignal.timeout(freezeMs);
+    const either = AbortSignal.any([signal, deadline]);
+    signal.throwIfAborted();
+    const work = quiescing.freeze(vm, either);
+    this.#isFreezing = true;
+    this.#freezing = work.catch(() => undefined).finally(() => (this.#isFreezing = false));
+    try {
+      await abortable(work, either);
+    } catch (error) {
+      // A guest that refuses has no agent, as a rule; it refuses the thaw as well, and there is nothing to say about it.
+      const answered = !either.aborted && error instanceof OvaultError && !isTransient(error);
+      if (answered) await this.#thawOnce().catch(() => undefined);
+      else await this.thaw().catch(onStuck);
+      signal.throwIfAborted();
+      throw deadline.aborted ? tooSlow(vm, freezeMs, error) : error;
+    }
+  }
+
+  /**
+   * Tries for as long as it may. Answers whether the guest was frozen until now, as far as it tells: one that refuses may
+   * have thawed by itself before (Windows does after ten seconds).
+   * @throws what the last try threw.
+   */
+  async thaw(): Promise<"was frozen" | "unknown"> {
+    const { clock, thawMs, vm } = this.#options;
+    const end = clock.elapsedMs() + thawMs;
+    for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(pauseMs * 2, LONGEST_PAUSE_MS)) {
+      try {
+        const mayTakeHoldYet = this.#isFreezing;
+        await this.#thawOnce();
+        if (!mayTakeHoldYet) return this.#wasRefused ? "unknown" : "was frozen";
+        await this.#settled(end - clock.elapsedMs());
+        if (this.#isFreezing) throw new DeadlineError(`${vm.name} is still being frozen`);
+      } catch (error) {
+        this.#wasRefused ||= !isTransient(error);
+        if (clock.elapsedMs() + pauseMs >= end) throw error;
+        await clock.sleep(pauseMs, new AbortController().signal);
+      }
+    }
+  }
+
+  async #thawOnce(): Promise<void> {
+    const { quiescing, vm, thawMs } = this.#options;
+    const signal = AbortSignal.timeout(Math.min(THAW_CALL_MS, thawMs));
+    await abortable(quiescing.thaw(vm, signal), signal);
+  }
+
+  /** A freeze whose answer nobody waits for any more may take hold after the thaw. */
+  async #settled(withinMs: number): Promise<void> {
+    const { clock } = this.#options;
+    const settling = new AbortController();
+    await Promise.race([this.#freezing, clock.sleep(Math.max(withinMs, 0), settling.signal).catch(() => undefined)]);
+    settling.abort();
+  }
+}
+
+function tooSlow(vm: VirtualMachine, freezeMs: number, cause: unknown): DeadlineError {
+  return new DeadlineError(`${vm.name} was not frozen within ${freezeMs / 1_000} s: ${messageOf(cause)}`, {
+    cause,
+    context: { vm: vm.id, freezeMs },
+    retry: "exhausted",
+    hint: "Look into the guest: a file system that hangs, a busy disk, or hooks of the guest agent that do not end.",
+  });
+}

@@ -1,0 +1,88 @@
+import { once } from "node:events";
+import { setTimeout as delay } from "node:timers/promises";
+
+import { abortable, connectSsh, type SecretsHost, serverSettings, type SshConnection, sshServer } from "@ovault/ssh";
+
+import type { CommandOutput } from "./command-output.ts";
+import type { Environment } from "./environment.ts";
+import { GRACE_SECONDS, guardedLine } from "./guarded-line.ts";
+import type { Outcome } from "./outcome.ts";
+import type { CommandOptions, GuestServer } from "./schema.ts";
+import { shellLine } from "./shell-words.ts";
+
+/** A server that says nothing for so long while it lets us in is not there. */
+const LOGIN_MS = 60_000;
+/** For commands to end when they are told to: with what the guard gives them, and some more for the answer to come. */
+const END_MS = (GRACE_SECONDS + 5) * 1_000;
+
+/** What was left running by a command that has ended may hold its output open. */
+const DRAIN_MS = 1_000;
+
+type Client = SshConnection["client"];
+type Channel = Parameters<NonNullable<Parameters<Client["exec"]>[1]>>[1];
+
+export interface GuestRun {
+  readonly command: Pick<CommandOptions, "run">;
+  readonly server: GuestServer;
+  readonly environment: Environment;
+  readonly output: CommandOutput;
+  readonly host: SecretsHost;
+}
+
+/**
+ * Runs a command over SSH, by the login shell of the user. When the signal is aborted, its processes are told to end, and the
+ * connection is cut when they have, or do not. Rejects with SshError when the server cannot be used.
+ */
+export async function runInGuest(options: GuestRun, signal: AbortSignal): Promise<Outcome> {
+  const { server, host } = options;
+  const settings = await sshServer(await serverSettings(server, host), LOGIN_MS);
+  const connection = await connectSsh(settings, signal);
+  try {
+    return await execute(connection.client, options, signal);
+  } finally {
+    connection.socket.destroy();
+  }
+}
+
+async function execute(client: Client, options: GuestRun, signal: AbortSignal): Promise<Outcome> {
+  const { command, server, environment, output } = options;
+  // Requests for variables are never answered: whether they are heeded, only the configuration can know.
+  const line = server.acceptsEnvironment
+    ? shellLine(command.run, {})
+    : guardedLine(shellLine(command.run, environment));
+  const channel = await abortable(open(client, line, environment), signal);
+  let outcome: Outcome = { code: null, signal: null };
+  channel.on("exit", (code: number | null, by?: string) => {
+    outcome = { code, signal: by ?? null };
+  });
+  channel.on("data", (bytes: Buffer) => output.add("stdout", bytes));
+  channel.stderr.on("data", (bytes: Buffer) => output.add("stderr", bytes));
+  const closed = Promise.race([once(channel, "close"), once(client, "close")]);
+  const drained = once(channel, "exit").then(() => Promise.race([closed, delay(DRAIN_MS)]));
+  const ended = Promise.race([closed, drained]);
+  ended.catch(() => undefined);
+  drained.catch(() => undefined);
+  try {
+    await abortable(ended, signal);
+  } catch (error) {
+    if (!signal.aborted) throw error;
+    await end(channel, ended);
+  }
+  return outcome;
+}
+
+async function open(client: Client, line: string, environment: Environment): Promise<Channel> {
+  const { promise, resolve, reject } = Promise.withResolvers<Channel>();
+  client.once("close", () => reject(new Error("the server ended the connection")));
+  client.exec(line, { env: environment }, (error, channel) => {
+    if (error) reject(error);
+    else resolve(channel);
+  });
+  return await promise;
+}
+
+async function end(channel: Channel, ended: Promise<unknown>): Promise<void> {
+  channel.signal("TERM");
+  channel.end();
+  await Promise.race([ended, delay(END_MS, undefined, { ref: false })]);
+}

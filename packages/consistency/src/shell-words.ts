@@ -1,0 +1,13 @@
+import type { Environment } from "./environment.ts";
+
+/** One word of a POSIX shell that stands for exactly this text, whatever is in it. */
+export function quoted(word: string): string {
+  return `'${word.replaceAll("'", `'\\''`)}'`;
+}
+
+/** A line for a POSIX shell: the environment, then the program with its arguments, or the line as it is. */
+export function shellLine(run: string | readonly string[], environment: Environment): string {
+  const line = typeof run === "string" ? run : run.map(quoted).join(" ");
+  const variables = Object.entries(environment).map(([name, value]) => `${name}=${quoted(value)}`);
+  return variables.length === 0 ? line : `export ${variables.join(" ")}; ${line}`;
+}

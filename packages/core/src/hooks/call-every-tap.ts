@@ -1,0 +1,31 @@
+import type { AsyncSeriesHook } from "tapable";
+
+/**
+ * Calls every tap of a hook, in order, also when those before it have failed. Answers with what they threw: the hook's own
+ * `promise` would end with the first of them.
+ */
+export async function callEveryTap<T extends readonly unknown[]>(
+  hook: AsyncSeriesHook<T>,
+  ...args: T
+): Promise<readonly unknown[]> {
+  const failures: unknown[] = [];
+  for (const { type, fn } of hook.taps) {
+    try {
+      await called(type, fn, args);
+    } catch (error) {
+      failures.push(error);
+    }
+  }
+  return failures;
+}
+
+async function called(type: "sync" | "async" | "promise", tap: Function, args: readonly unknown[]): Promise<void> {
+  if (type !== "async") {
+    await Reflect.apply(tap, undefined, args);
+    return;
+  }
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  const callback = (error?: Error | null | false): void => (error ? reject(error) : resolve());
+  Reflect.apply(tap, undefined, [...args, callback]);
+  await promise;
+}

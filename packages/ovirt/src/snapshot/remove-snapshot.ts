@@ -1,0 +1,105 @@
+import { hasCode } from "@ovault/core";
+
+import type { EngineApi } from "../api/engine-api.ts";
+import { EngineConflictError } from "../engine/errors.ts";
+import { arrived, pending } from "../engine/wait.ts";
+import { SnapshotRemovalError } from "./errors.ts";
+
+export interface SnapshotToRemove {
+  readonly vmId: string;
+  readonly snapshotId: string;
+  /** For the merge. */
+  readonly deadlineMs: number;
+}
+
+/** For a snapshot to be made, or removed by somebody else. */
+const LOCK_PATIENCE_MS = 2 * 60_000;
+/** For everything beside the merge: what is locked is waited for, engines restart. */
+const CLEAN_UP_GRACE_MS = 15 * 60_000;
+/** So often a snapshot may look untouched after the engine has accepted to remove it. */
+const LOOKS_BEFORE_LOCK = 10;
+
+/**
+ * Removes a snapshot and waits until its data is merged. One that is gone already is fine. It is asked for once: a merge
+ * that failed half way is a matter for a person.
+ *
+ * @throws {SnapshotRemovalError} locked, illegal, refused, or the merge failed; it names the volumes and the next step.
+ */
+export async function removeSnapshot(
+  api: EngineApi,
+  { vmId, snapshotId, deadlineMs }: SnapshotToRemove,
+  signal: AbortSignal,
+): Promise<void> {
+  if ((await api.snapshots.find(vmId, snapshotId, signal)) === undefined) return;
+  const volumes = await api.vms.snapshotDisks(vmId, snapshotId, signal).catch(() => []);
+  const fail = (what: string, cause?: unknown): SnapshotRemovalError =>
+    removalError(snapshotId, volumes, what, cause === undefined ? {} : { cause });
+  const state = await settledState(api, { vmId, snapshotId, deadlineMs }, signal);
+  if (state === "gone") return;
+  if (state !== "ok") throw fail(`it stays ${state}`);
+  if (volumes.some(({ status }) => status === "illegal")) throw fail("an earlier merge has left a disk illegal");
+  try {
+    await api.snapshots.delete(vmId, snapshotId, signal);
+  } catch (error) {
+    if (error instanceof EngineConflictError) throw fail("the engine refuses", error);
+    throw error;
+  }
+  let wasLocked = false;
+  let untouched = 0;
+  await api.wait(
+    `snapshot ${snapshotId} to be removed`,
+    async (pollSignal) => {
+      const snapshot = await api.snapshots.find(vmId, snapshotId, pollSignal);
+      if (snapshot === undefined) return arrived(undefined);
+      if (snapshot.status !== "ok") wasLocked = true;
+      else if (wasLocked || (untouched += 1) > LOOKS_BEFORE_LOCK) throw fail("the merge of its data failed");
+      return pending(snapshot.status);
+    },
+    { deadlineMs, signal },
+  );
+}
+
+/** `removeSnapshot` for whoever cleans up, and listens to no run any more. */
+export function cleanUpSnapshot(api: EngineApi, snapshot: SnapshotToRemove): Promise<void> {
+  return removeSnapshot(api, snapshot, AbortSignal.timeout(snapshot.deadlineMs + CLEAN_UP_GRACE_MS));
+}
+
+/** One that is being made, or removed by somebody else, is waited for. Resolves to its state, or `gone`. */
+async function settledState(
+  api: EngineApi,
+  { vmId, snapshotId, deadlineMs }: SnapshotToRemove,
+  signal: AbortSignal,
+): Promise<string> {
+  let state = "locked";
+  try {
+    return await api.wait(
+      `snapshot ${snapshotId} to be unlocked`,
+      async (pollSignal) => {
+        const snapshot = await api.snapshots.find(vmId, snapshotId, pollSignal);
+        state = snapshot === undefined ? "gone" : (snapshot.status ?? "in transition");
+        return state === "ok" || state === "gone" ? arrived(state) : pending(state);
+      },
+      { deadlineMs: Math.min(deadlineMs, LOCK_PATIENCE_MS), signal },
+    );
+  } catch (error) {
+    if (hasCode(error, "E_DEADLINE")) return state;
+    throw error;
+  }
+}
+
+function removalError(
+  snapshotId: string,
+  volumes: readonly { readonly alias: string; readonly imageId: string | undefined }[],
+  what: string,
+  options: { readonly cause?: unknown },
+): SnapshotRemovalError {
+  const named = volumes.map(({ alias, imageId }) => `${alias} (volume ${imageId ?? "unknown"})`).join(", ");
+  const held = named === "" ? "" : `; it holds ${named}`;
+  return new SnapshotRemovalError(`snapshot ${snapshotId} cannot be removed: ${what}${held}`, {
+    ...options,
+    context: { snapshot: snapshotId, volumes: named },
+    hint:
+      "Do not power the virtual machine off now. Look at the engine's events and at these disks: when none is illegal and " +
+      "the storage domain has room, delete the snapshot in the engine, or run `ovault doctor --fix`.",
+  });
+}

@@ -1,0 +1,105 @@
+import type { LedgerHandle, RunLedger, VirtualMachine } from "@ovault/core";
+import { hasCode } from "@ovault/core";
+
+import type { EngineApi } from "../api/engine-api.ts";
+import { arrived, pending } from "../engine/wait.ts";
+import { wasRefused } from "../engine/was-refused.ts";
+import type { Snapshot } from "../model/snapshot.ts";
+import { hasTag, runTag } from "../run-tag.ts";
+import { undo } from "../undo.ts";
+import { SnapshotFailedError } from "./errors.ts";
+import { cleanUpSnapshot } from "./remove-snapshot.ts";
+
+export interface SnapshotRequest {
+  readonly api: EngineApi;
+  readonly ledger: RunLedger;
+  readonly vm: VirtualMachine;
+  /** These disks alone are frozen. */
+  readonly diskIds: readonly string[];
+  /** For the engine to make it. */
+  readonly readyDeadlineMs: number;
+  /** For the engine to remove it again, should that be. */
+  readonly removeDeadlineMs: number;
+  readonly signal: AbortSignal;
+}
+
+/** A snapshot of ours that is there and can be read. It is the caller's to remove. */
+export interface TakenSnapshot {
+  readonly id: string;
+  /** `kind: snapshot` in the ledger. */
+  readonly handle: LedgerHandle;
+}
+
+const LOOKUP_DEADLINE_MS = 60_000;
+
+/**
+ * Makes a snapshot without memory, and waits until it is `ok` and the virtual machine is free again. Leaves nothing behind
+ * when it throws, as far as possible; one that hangs stays as it is, in the ledger.
+ *
+ * @throws {SnapshotFailedError} the engine gave up. @throws {DeadlineError} it did not, and did not finish.
+ */
+export async function takeSnapshot(request: SnapshotRequest): Promise<TakenSnapshot> {
+  const { api, ledger, vm, removeDeadlineMs } = request;
+  const tag = runTag(ledger.runId);
+  const handle = await ledger.open({ kind: "snapshot", title: `snapshot of ${vm.name}`, detail: { vmId: vm.id, tag } });
+  const created = await create(request, tag).catch(async (error: unknown) => {
+    if (wasRefused(error)) await handle.close();
+    throw error;
+  });
+  const remove = (): Promise<void> =>
+    cleanUpSnapshot(api, { vmId: vm.id, snapshotId: created.id, deadlineMs: removeDeadlineMs });
+  try {
+    await handle.amend({ snapshotId: created.id });
+    await waitUntilReady(request, created.id);
+    return { id: created.id, handle };
+  } catch (error) {
+    // The engine removes nothing that is locked.
+    if (!hasCode(error, "E_DEADLINE")) await undo(handle, remove);
+    throw error;
+  }
+}
+
+/** The snapshot that an entry of the ledger speaks of, by its id or by the tag it carries. */
+export async function findSnapshot(
+  api: EngineApi,
+  { vmId, tag, snapshotId }: { vmId: string; tag: string; snapshotId: string | undefined },
+  signal: AbortSignal,
+): Promise<Snapshot | undefined> {
+  if (snapshotId !== undefined) return await api.snapshots.find(vmId, snapshotId, signal);
+  return (await api.snapshots.list(vmId, signal)).find(({ description }) => hasTag(description, tag));
+}
+
+/** One whose answer was lost, or not waited for, is looked up by its tag, and not made a second time. */
+async function create({ api, vm, diskIds, signal }: SnapshotRequest, tag: string): Promise<{ readonly id: string }> {
+  try {
+    return await api.snapshots.create(vm.id, { description: tag, diskIds }, signal);
+  } catch (error) {
+    if (wasRefused(error)) throw error;
+    const lookup = AbortSignal.timeout(LOOKUP_DEADLINE_MS);
+    const found = await findSnapshot(api, { vmId: vm.id, tag, snapshotId: undefined }, lookup).catch(() => undefined);
+    if (found === undefined) throw error;
+    return found;
+  }
+}
+
+async function waitUntilReady({ api, vm, readyDeadlineMs, signal }: SnapshotRequest, id: string): Promise<void> {
+  await api.wait(
+    `the snapshot of ${vm.name} to be made`,
+    async (pollSignal) => {
+      const snapshot = await api.snapshots.find(vm.id, id, pollSignal);
+      if (snapshot === undefined) throw vanished(vm);
+      if (snapshot.status !== "ok") return pending(snapshot.status);
+      const { status } = await api.vms.get(vm.id, {}, pollSignal);
+      return status === "image_locked" ? pending("the virtual machine is still locked") : arrived(undefined);
+    },
+    { deadlineMs: readyDeadlineMs, signal },
+  );
+}
+
+/** The engine has no other way to say that a snapshot could not be made. */
+function vanished(vm: VirtualMachine): SnapshotFailedError {
+  return new SnapshotFailedError(`the engine could not make the snapshot of ${vm.name}`, {
+    context: { vm: vm.id },
+    hint: "The engine's events for this virtual machine say why; the host's vdsm.log says most.",
+  });
+}

@@ -1,0 +1,125 @@
+import { connect as connectSocket, type Socket } from "node:net";
+
+import type { AnyAuthMethod, Client, ConnectConfig, ServerHostKeyAlgorithm } from "ssh2";
+
+import { abortable } from "./abortable.ts";
+import { type HostKeyError, SshError, SshLoginError, SshUnavailableError } from "./errors.ts";
+import type { HostTrust } from "./host-trust.ts";
+import type { SshServer } from "./ssh-server.ts";
+
+/** Keeps the memory of firewalls on the way fresh, and finds out that the other side is gone. */
+const KEEPALIVE_MS = 30_000;
+
+/** The algorithms to ask for when a server is known by a key of this type. Others are never asked for on purpose. */
+const ALGORITHMS: ReadonlyMap<string, readonly ServerHostKeyAlgorithm[]> = new Map([
+  ["ssh-ed25519", ["ssh-ed25519"]],
+  ["ecdsa-sha2-nistp256", ["ecdsa-sha2-nistp256"]],
+  ["ecdsa-sha2-nistp384", ["ecdsa-sha2-nistp384"]],
+  ["ecdsa-sha2-nistp521", ["ecdsa-sha2-nistp521"]],
+  ["ssh-rsa", ["rsa-sha2-512", "rsa-sha2-256"]],
+]);
+
+export interface SshConnection {
+  /** Logged in. It has a listener for errors, so that none ends the process; whoever uses it adds its own. */
+  readonly client: Client;
+  readonly socket: Socket;
+}
+
+/**
+ * Logs in. Loads ssh2, which nothing before this needs. The signal only ends the attempt; whoever gets the connection ends
+ * it, by its socket.
+ * @throws HostKeyError before anything of ours is sent, SshLoginError when the login is refused, SshUnavailableError,
+ *   SshError.
+ */
+export async function connectSsh(server: SshServer, signal: AbortSignal): Promise<SshConnection> {
+  const { host, port, user, login } = server;
+  const [{ Client }, trust] = await Promise.all([import("ssh2"), server.trust()]);
+  signal.throwIfAborted();
+  let refusal: HostKeyError | undefined;
+  const socket = connectSocket({
+    host,
+    port,
+    // Otherwise half of the packets wait for an answer to the other half, at a third of the speed.
+    noDelay: true,
+    keepAlive: true,
+    keepAliveInitialDelay: KEEPALIVE_MS,
+  });
+  const client = new Client();
+  const config: ConnectConfig = {
+    sock: socket,
+    username: user,
+    authHandler: [...login],
+    // All steps together have one limit, below.
+    readyTimeout: 0,
+    algorithms: { serverHostKey: knownFirst(trust) },
+    hostVerifier: (key: Buffer) => {
+      refusal = trust.refusal(key);
+      return refusal === undefined;
+    },
+  };
+  try {
+    await abortable(logIn(client, config, server), signal);
+    return { client, socket };
+  } catch (error) {
+    socket.destroy();
+    signal.throwIfAborted();
+    throw refusal ?? mapConnectError(error, server);
+  }
+}
+
+async function logIn(client: Client, config: ConnectConfig, { timeoutMs }: SshServer): Promise<void> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  const timer = setTimeout(() => reject(new Error(`not logged in within ${timeoutMs} ms`)), timeoutMs);
+  // They stay for good: an error that nobody listens to would end the process.
+  client.on("error", reject);
+  client.on("close", () => reject(new Error("the server ended the connection")));
+  client.on("ready", resolve);
+  try {
+    client.connect(config);
+    await promise;
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** A server with several keys proves itself with the first in this list that it has. */
+function knownFirst({ types }: HostTrust): Record<"remove" | "prepend" | "append", ServerHostKeyAlgorithm[]> {
+  const known = types.flatMap((type) => ALGORITHMS.get(type) ?? []);
+  // In this order: what is in the list already is not put in front.
+  return { remove: known, prepend: known, append: [] };
+}
+
+function mapConnectError(error: unknown, { host, port, user, login }: SshServer): SshError {
+  if (error instanceof SshError) return error;
+  const message = error instanceof Error ? error.message : String(error);
+  const level = error instanceof Error && "level" in error ? error.level : undefined;
+  const options = { cause: error, context: { host, port, user } };
+  if (level === "client-authentication" || level === "agent" || /authentication failures/i.test(message)) {
+    return new SshLoginError(`${host}:${port} does not let ${user} in: ${message}`, {
+      ...options,
+      hint: loginHint(login, user),
+    });
+  }
+  if (level === "handshake") {
+    return new SshError(`${host}:${port} and ovault do not come to terms: ${message}`, {
+      ...options,
+      hint: "The server may be too old, or its sshd_config allows too few algorithms.",
+    });
+  }
+  return new SshUnavailableError(`cannot connect to ${host}:${port}: ${message}`, {
+    ...options,
+    retry: "transient",
+    hint: `Does \`ssh -p ${port} ${user}@${host}\` come through from this machine?`,
+  });
+}
+
+function loginHint(login: readonly AnyAuthMethod[], user: string): string {
+  switch (login[0]?.type) {
+    case "publickey":
+      return `Is the public half of the key in ~${user}/.ssh/authorized_keys on the server? \`ssh-keygen -y -f KEY\` shows it.`;
+    case "agent":
+      return "Is the agent running that SSH_AUTH_SOCK leads to, and does it hold the key? `ssh-add -l` shows what it has.";
+    default:
+      return "Is the password right, and does sshd_config allow PasswordAuthentication?";
+  }
+}

@@ -1,0 +1,21 @@
+import { OvaultError } from "@ovault/core";
+
+/** A server with SSH could not be used. */
+export class SshError extends OvaultError {
+  override readonly code: string = "E_SSH";
+}
+
+/** The server does not let this user in, or what should let it in cannot be used. */
+export class SshLoginError extends SshError {
+  override readonly code: string = "E_SSH_LOGIN";
+}
+
+/** The server does not answer, or ended the connection. */
+export class SshUnavailableError extends SshError {
+  override readonly code: string = "E_SSH_UNAVAILABLE";
+}
+
+/** The server's key is unknown, changed or revoked: it may be somebody else's server. Nothing was sent to it. */
+export class HostKeyError extends SshError {
+  override readonly code: string = "E_HOST_KEY";
+}

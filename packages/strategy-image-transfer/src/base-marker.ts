@@ -1,0 +1,26 @@
+import { z } from "zod";
+
+import type { BaseMarker, DiskRecord } from "@ovault/core";
+
+const schema = z.object({
+  kind: z.literal("ovirt-snapshot"),
+  vmId: z.string(),
+  diskId: z.string(),
+  /** The increment starts here. */
+  snapshotId: z.string(),
+  /** The volume it froze, at that time: merges rename it. For people. */
+  volumeId: z.string(),
+});
+
+/** The base marker of this strategy: the snapshot that was kept. */
+export type SnapshotMarker = z.output<typeof schema>;
+
+export function snapshotMarker(marker: Omit<SnapshotMarker, "kind">): BaseMarker {
+  return { kind: "ovirt-snapshot", ...marker };
+}
+
+/** The marker of a disk in a sealed point; undefined when there is none, or when another strategy wrote it. */
+export function readMarker(record: DiskRecord | undefined): SnapshotMarker | undefined {
+  const parsed = schema.safeParse(record?.base);
+  return parsed.success ? parsed.data : undefined;
+}

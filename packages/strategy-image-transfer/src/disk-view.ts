@@ -1,0 +1,51 @@
+import type { Extent } from "@ovault/core";
+import { collectZeroExtents } from "@ovault/ovirt";
+import type { ExtentList, ImageioClient } from "@ovault/ovirt";
+import type { ImageChain } from "@ovault/qcow2";
+
+import { withinBase } from "./layer-extents.ts";
+
+/** A disk's content, or what changed of it, however it is brought here. */
+export interface DiskView {
+  readonly logicalBytes: number;
+  extents(signal: AbortSignal): AsyncIterable<Extent>;
+  readInto(offset: number, buffer: Uint8Array, signal: AbortSignal): Promise<void>;
+}
+
+/** All of a disk as imageio shows it. Daemons before 4.4 know no extents: everything is read. */
+export function wholeDisk(client: ImageioClient, logicalBytes: number): DiskView {
+  return {
+    logicalBytes,
+    async *extents(signal) {
+      signal.throwIfAborted();
+      if (client.abilities.features.has("extents")) yield* await collectZeroExtents(client.extents("zero", signal));
+      else yield { offset: 0, length: logicalBytes, kind: "data" };
+    },
+    readInto: (offset, buffer, signal) => client.readInto(offset, buffer, signal),
+  };
+}
+
+/** One layer as imageio shows it. */
+export function changedRanges(client: ImageioClient, changes: ExtentList, logicalBytes: number): DiskView {
+  return {
+    logicalBytes,
+    async *extents(signal) {
+      signal.throwIfAborted();
+      yield* changes;
+    },
+    readInto: (offset, buffer, signal) => client.readInto(offset, buffer, signal),
+  };
+}
+
+/** Layers read from their files. With `baseBytes`, the top one alone, on a base of that size. */
+export function imageFiles(chain: ImageChain, baseBytes?: number): DiskView {
+  return {
+    logicalBytes: chain.logicalBytes,
+    async *extents(signal) {
+      signal.throwIfAborted();
+      if (baseBytes === undefined) yield* chain.extents(signal);
+      else yield* withinBase(chain.extents(signal, { changedIn: 1 }), baseBytes);
+    },
+    readInto: (offset, buffer, signal) => chain.readInto(offset, buffer, signal),
+  };
+}

@@ -1,0 +1,49 @@
+import type { BackupRequest } from "@ovault/core";
+import { hasAnyTag } from "@ovault/ovirt";
+import type { EngineApi, Snapshot } from "@ovault/ovirt";
+
+import { readMarker } from "./base-marker.ts";
+import { baseSnapshotId } from "./plan-modes.ts";
+import type { BaseSnapshot } from "./plan-modes.ts";
+
+/** The snapshot that the last point kept, as it is now; undefined when no disk of the point names one. */
+export async function findBaseSnapshot(
+  api: EngineApi,
+  { base, vm }: BackupRequest,
+  signal: AbortSignal,
+): Promise<BaseSnapshot | undefined> {
+  const id = baseSnapshotId(base?.disks ?? [], vm.id);
+  if (id === undefined) return undefined;
+  const snapshot = await api.snapshots.find(vm.id, id, signal);
+  if (snapshot === undefined) return { id, status: undefined, disks: [] };
+  return { id, status: snapshot.status ?? "in transition", disks: await api.vms.snapshotDisks(vm.id, id, signal) };
+}
+
+/**
+ * What the last point kept, and is of no use after this one. Others on the virtual machine belong to somebody else, perhaps
+ * to another repository's chain. A point comes from a store and may say anything: what does not carry the tag of a run is
+ * left alone.
+ */
+export async function olderSnapshots(
+  api: EngineApi,
+  { base, vm }: BackupRequest,
+  signal: AbortSignal,
+): Promise<readonly Snapshot[]> {
+  const markers = (base?.disks ?? []).map(readMarker).filter((marker) => marker?.vmId === vm.id);
+  const ids = new Set(markers.map((marker) => marker?.snapshotId));
+  if (ids.size === 0) return [];
+  const snapshots = await api.snapshots.list(vm.id, signal);
+  return snapshots.filter(({ id, description }) => ids.has(id) && hasAnyTag(description));
+}
+
+/** True when every disk may be an increment, as far as the last point tells: the snapshot it kept is there. */
+export function maySuffice({ base, disks, full, vm }: BackupRequest, older: readonly Snapshot[]): boolean {
+  const records = new Map(base?.disks.map((record) => [record.disk.id, record]));
+  return (
+    !full &&
+    disks.every(({ id }) => {
+      const marker = readMarker(records.get(id));
+      return marker?.vmId === vm.id && older.some((snapshot) => snapshot.id === marker.snapshotId);
+    })
+  );
+}

@@ -1,0 +1,141 @@
+import { observe } from "@ovault/core";
+import type { BackupRequest, Consistency, PointDocument, RunContext, RunLedger } from "@ovault/core";
+import {
+  assertRoom,
+  cleanUpSnapshot,
+  EntityNotFoundError,
+  localHostId,
+  takeSnapshot,
+  undo,
+  vmDocuments,
+} from "@ovault/ovirt";
+import type { Capabilities, EngineApi, OvirtManager, Snapshot, TakenSnapshot } from "@ovault/ovirt";
+
+import { findBaseSnapshot, maySuffice, olderSnapshots } from "./find-snapshots.ts";
+import { frozenDisks } from "./frozen-disks.ts";
+import type { ImageTransferOptions } from "./options.ts";
+import { planDisk } from "./plan-modes.ts";
+import type { DiskPlan } from "./plan-modes.ts";
+import { beginQuiesce, endQuiesce } from "./quiesce.ts";
+import type { QuiesceAttempt } from "./quiesce.ts";
+import { recordRetiring, removeRetiring } from "./remove-old-snapshots.ts";
+import { SnapshotSession } from "./snapshot-session.ts";
+
+const MIB = 1024 * 1024;
+
+/** Makes a snapshot and opens all its disks. Leaves nothing behind when it throws, as far as possible. */
+export async function openBackup(
+  manager: OvirtManager,
+  options: ImageTransferOptions,
+  request: BackupRequest,
+  context: RunContext,
+): Promise<SnapshotSession> {
+  const { vm, disks } = request;
+  const { runId, ledger, signal } = context;
+  const api = manager.apiFor(runId);
+  const removeDeadlineMs = options.removalTimeoutSeconds * 1_000;
+  const now = await api.vms.get(vm.id, { allContent: true }, signal);
+  const capabilities = await manager.capabilities(signal);
+  const older = await clearWay(api, request, { ledger, capabilities, removeDeadlineMs }, signal);
+  await assertRoom(api, { disks, bytesPerDisk: options.freeMebibytesPerDisk * MIB }, signal);
+  const quiesce = await beginQuiesce(api, now, request.quiesce, signal);
+  const snapshot = await takeSnapshot({
+    api,
+    ledger,
+    vm,
+    diskIds: disks.map(({ id }) => id),
+    readyDeadlineMs: options.snapshotTimeoutSeconds * 1_000,
+    removeDeadlineMs,
+    signal,
+  });
+  const known = await lookAt(snapshot, { api, request, context, quiesce }).catch(async (error: unknown) => {
+    const which = { vmId: vm.id, snapshotId: snapshot.id, deadlineMs: removeDeadlineMs };
+    await undo(snapshot.handle, () => cleanUpSnapshot(api, which));
+    throw error;
+  });
+  const { keepBase } = request;
+  const parts = { api, hooks: context.hooks, ledger, vm, snapshot, keepBase, older, removeDeadlineMs };
+  const session = new SnapshotSession({ ...parts, ...known });
+  try {
+    const { connectionsPerHost, inactivityTimeoutSeconds } = options;
+    const localHost = await localHostId(api, signal);
+    const { ca } = manager.client.trust;
+    const shared = { api, capabilities, ledger, ca, localHostId: localHost, connectionsPerHost };
+    const open = async (): Promise<void> => {
+      const plans = await planDisks({ api, request, context, snapshot, capabilities });
+      await session.open(plans, { ...shared, inactivityTimeoutSeconds }, signal);
+    };
+    await open().catch(async (error: unknown) => {
+      // Somebody's merge has renamed the volumes meanwhile. From the first transfer on, nothing can be merged.
+      if (!(error instanceof EntityNotFoundError) || session.holdsTransfers) throw error;
+      await open();
+    });
+    return session;
+  } catch (error) {
+    // What cannot be ended now stays in the ledger; this error is the one to tell.
+    await session.close("failed").catch(() => undefined);
+    throw error;
+  }
+}
+
+interface Clearing {
+  readonly ledger: RunLedger;
+  readonly capabilities: Capabilities;
+  readonly removeDeadlineMs: number;
+}
+
+/**
+ * What the last point kept, and is to go after this one. An engine that shows only files, and one layer of a disk at a time
+ * (before 4.3), cannot read a disk in full over what we kept: where that is needed, it goes at once.
+ */
+async function clearWay(
+  api: EngineApi,
+  request: BackupRequest,
+  { ledger, capabilities, removeDeadlineMs }: Clearing,
+  signal: AbortSignal,
+): Promise<readonly Snapshot[]> {
+  const { vm } = request;
+  const older = await olderSnapshots(api, request, signal);
+  if (capabilities.transferFormat || maySuffice(request, older)) return older;
+  await removeRetiring(await recordRetiring(ledger, vm, older), { api, vm, removeDeadlineMs }, signal);
+  return [];
+}
+
+interface Look {
+  readonly api: EngineApi;
+  readonly request: BackupRequest;
+  readonly context: RunContext;
+  readonly quiesce: QuiesceAttempt;
+}
+
+/** How consistent a snapshot is, and the configuration that it froze. */
+async function lookAt(
+  { id }: TakenSnapshot,
+  { api, request: { vm }, context: { hooks, signal }, quiesce }: Look,
+): Promise<{ readonly consistency: Consistency; readonly documents: readonly PointDocument[] }> {
+  const { consistency, reason } = await endQuiesce(api, quiesce, signal);
+  if (consistency === "crash" && quiesce.quiesce !== "never") {
+    observe(hooks.warning, `the file systems of ${vm.name} were not frozen: ${reason}`);
+  }
+  const { ovf = quiesce.vm.ovf } = await api.snapshots.get(vm.id, id, { allContent: true }, signal);
+  return { consistency, documents: await vmDocuments(api, { ...quiesce.vm, ovf }, signal) };
+}
+
+interface Planning {
+  readonly api: EngineApi;
+  readonly request: BackupRequest;
+  readonly context: RunContext;
+  readonly snapshot: TakenSnapshot;
+  readonly capabilities: Capabilities;
+}
+
+async function planDisks(planning: Planning): Promise<readonly DiskPlan[]> {
+  const { api, request, context, snapshot, capabilities } = planning;
+  const { vm, disks, full } = request;
+  const base = await findBaseSnapshot(api, request, context.signal);
+  const frozen = { vmId: vm.id, snapshotId: snapshot.id, disks, base, tellsParents: capabilities.shallowTransfer };
+  const records = new Map(request.base?.disks.map((record) => [record.disk.id, record]));
+  return (await frozenDisks(api, frozen, context.signal)).map((one) =>
+    planDisk(one, { vmId: vm.id, full, basePoint: request.base?.id, record: records.get(one.disk.id), base }),
+  );
+}

@@ -1,0 +1,140 @@
+import type { BackupMode } from "@ovault/core";
+import { openTransfers } from "@ovault/ovirt";
+import type { Capabilities, FrozenVolume, OpenTransfer, TransferContext, TransferRequest } from "@ovault/ovirt";
+import { ImageChain, Qcow2Layer } from "@ovault/qcow2";
+
+import { changedRanges, imageFiles, wholeDisk } from "./disk-view.ts";
+import type { DiskView } from "./disk-view.ts";
+import { collectLayerExtents } from "./layer-extents.ts";
+import { openImageFiles, parentVolume, volumeFile } from "./open-image-files.ts";
+import { NOT_ON_BASE } from "./plan-modes.ts";
+import type { DiskPlan, LayerBase } from "./plan-modes.ts";
+import { SnapshotDiskSource } from "./snapshot-disk-source.ts";
+import { TransferWatch } from "./transfer-watch.ts";
+
+export interface Opening {
+  readonly context: TransferContext;
+  /** Told of each transfer as soon as there is one, so that it is ended in any case. */
+  readonly onOpen: (transfer: OpenTransfer) => void;
+  /** Told of each transfer that was ended before its time. */
+  readonly onEnded: (transfer: OpenTransfer) => void;
+}
+
+/**
+ * The disks of a snapshot as sources, each through a transfer of the volume that it froze. What changed is fetched here and
+ * not when a disk is read, because the mode depends on it.
+ */
+export async function openDisks(
+  plans: readonly DiskPlan[],
+  opening: Opening,
+  signal: AbortSignal,
+): Promise<SnapshotDiskSource[]> {
+  const requests = plans.map((plan) => transferOf(plan, firstView(plan, opening.context.capabilities)));
+  const transfers = await openTransfers(requests, opening.context, signal);
+  for (const transfer of transfers) opening.onOpen(transfer);
+  const opened = await Promise.allSettled(
+    plans.map(async (plan, index) => {
+      const transfer = transfers[index];
+      if (transfer === undefined) throw new RangeError(`disk ${plan.disk.alias} has no transfer`);
+      return await openDisk(plan, transfer, opening, signal);
+    }),
+  );
+  // Waits for all, so that no transfer is opened behind the back of whoever ends them.
+  for (const one of opened) if (one.status === "rejected") throw one.reason;
+  return opened.filter((one) => one.status === "fulfilled").map((one) => one.value);
+}
+
+function transferOf({ disk, volumeId }: DiskPlan, view: FrozenVolume["view"]): TransferRequest {
+  const frozen = { volumeId, ours: true, view };
+  return { diskId: disk.id, title: disk.alias, direction: "download", frozen, size: disk.logicalBytes };
+}
+
+function firstView({ since }: DiskPlan, { shallowTransfer }: Capabilities): FrozenVolume["view"] {
+  if (since === undefined) return "disk";
+  return shallowTransfer ? "layer" : "file";
+}
+
+async function openDisk(
+  plan: DiskPlan,
+  transfer: OpenTransfer,
+  opening: Opening,
+  signal: AbortSignal,
+): Promise<SnapshotDiskSource> {
+  const { since } = plan;
+  if (since === undefined) {
+    return await openWhole(plan, { mode: plan.otherwise, reason: plan.reason }, transfer, opening, signal);
+  }
+  const view = await openIncrement(plan, since, transfer, signal);
+  if (view !== undefined) return sourceOf(plan, { mode: "incremental", reason: plan.reason }, view, [transfer]);
+  // Engines have one transfer of a disk at a time.
+  await transfer.transfer.end("cancel");
+  opening.onEnded(transfer);
+  const [again] = await openTransfers([transferOf(plan, "disk")], opening.context, signal);
+  if (again === undefined) throw new RangeError(`disk ${plan.disk.alias} has no transfer`);
+  opening.onOpen(again);
+  return await openWhole(plan, { mode: plan.otherwise, reason: NOT_ON_BASE }, again, opening, signal);
+}
+
+/** Undefined when the layer turns out to lie on another volume than the base's. */
+async function openIncrement(
+  { disk }: DiskPlan,
+  since: LayerBase,
+  { transfer, client }: OpenTransfer,
+  signal: AbortSignal,
+): Promise<DiskView | undefined> {
+  if (transfer.request.frozen?.view === "layer" && transfer.showsGuestData) {
+    const changes = await collectLayerExtents(client.extents("zero", signal), since.bytes);
+    return changedRanges(client, changes, disk.logicalBytes);
+  }
+  const layer = await Qcow2Layer.open(await volumeFile(client, signal), signal);
+  if (parentVolume(layer) !== since.volumeId) return undefined;
+  return imageFiles(new ImageChain([layer]), since.bytes);
+}
+
+interface Settled {
+  readonly mode: BackupMode;
+  readonly reason: string;
+}
+
+async function openWhole(
+  plan: DiskPlan,
+  settled: Settled,
+  open: OpenTransfer,
+  { context, onOpen }: Opening,
+  signal: AbortSignal,
+): Promise<SnapshotDiskSource> {
+  const { disk, volumeFormat } = plan;
+  // The file of a raw volume is what the guest sees.
+  if (open.transfer.showsGuestData || volumeFormat === "raw") {
+    return sourceOf(plan, settled, wholeDisk(open.client, disk.logicalBytes), [open]);
+  }
+  const transfers = [open];
+  const top = await Qcow2Layer.open(await volumeFile(open.client, signal), signal);
+  const chain = await openImageFiles(
+    top,
+    {
+      disk,
+      context,
+      onOpen: (lower) => {
+        transfers.push(lower);
+        onOpen(lower);
+      },
+    },
+    signal,
+  );
+  return sourceOf(plan, settled, imageFiles(chain), transfers);
+}
+
+function sourceOf(
+  { disk }: DiskPlan,
+  settled: Settled,
+  view: DiskView,
+  transfers: readonly OpenTransfer[],
+): SnapshotDiskSource {
+  const watch = new TransferWatch(
+    disk,
+    transfers.map(({ transfer }) => transfer),
+  );
+  const maxReads = Math.max(1, ...transfers.map(({ client }) => client.maxConnections));
+  return new SnapshotDiskSource({ disk, ...settled, maxReads, view, watch });
+}

@@ -1,0 +1,92 @@
+import { basename } from "node:path";
+
+import { ManagerError } from "@ovault/core";
+import type { Disk } from "@ovault/core";
+import { EngineConflictError, openTransfers } from "@ovault/ovirt";
+import type { ImageioClient, OpenTransfer, TransferContext } from "@ovault/ovirt";
+import { ImageChain, Qcow2Layer } from "@ovault/qcow2";
+import type { ByteSource, RawLayer } from "@ovault/qcow2";
+
+/** More layers than an engine lets a disk have. */
+const MOST_LAYERS = 100;
+/** It is our own transfer that stands in the way, and that one stays. */
+const SECOND_TRANSFER_PATIENCE_MS = 10_000;
+const VOLUME_ID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+
+/** The file of a volume as a source of bytes, wherever one wants to read. */
+export async function volumeFile(client: ImageioClient, signal: AbortSignal): Promise<ByteSource> {
+  return {
+    bytes: await client.measure(signal),
+    readInto: (offset, target, readSignal) => client.readInto(offset, target, readSignal),
+  };
+}
+
+/** Id of the volume that a layer lies on, as its header names it; undefined for the lowest one. */
+export function parentVolume({ backing }: Qcow2Layer): string | undefined {
+  return backing === undefined ? undefined : basename(backing.file);
+}
+
+export interface LowerLayers {
+  readonly disk: Disk;
+  readonly context: TransferContext;
+  /** Told of each transfer as soon as there is one, so that it is ended in any case. */
+  readonly onOpen: (transfer: OpenTransfer) => void;
+}
+
+/**
+ * A disk made of the files of all its layers, each through a transfer of its own: for engines that cannot show more than
+ * files. Such an engine may refuse two transfers of one disk; then the disk cannot be read as a whole.
+ */
+export async function openImageFiles(
+  top: Qcow2Layer,
+  { disk, context, onOpen }: LowerLayers,
+  signal: AbortSignal,
+): Promise<ImageChain> {
+  const layers: (Qcow2Layer | RawLayer)[] = [top];
+  for (let above = top; above.backing !== undefined;) {
+    const volumeId = parentVolume(above) ?? "";
+    if (!VOLUME_ID.test(volumeId) || layers.length >= MOST_LAYERS) {
+      throw new ManagerError(`what lies below a layer of disk ${disk.alias} is no volume of the engine's`, {
+        context: { disk: disk.id, backing: above.backing.file },
+      });
+    }
+    const open = await openLower(volumeId, { disk, context, onOpen }, signal);
+    const file = await volumeFile(open.client, signal);
+    if (above.backing.format === "raw") {
+      layers.push({ raw: file });
+      break;
+    }
+    above = await Qcow2Layer.open(file, signal);
+    layers.push(above);
+  }
+  return new ImageChain(layers);
+}
+
+async function openLower(
+  volumeId: string,
+  { disk, context, onOpen }: LowerLayers,
+  signal: AbortSignal,
+): Promise<OpenTransfer> {
+  const frozen = { volumeId, ours: false, view: "file" as const };
+  const request = {
+    diskId: disk.id,
+    title: disk.alias,
+    direction: "download" as const,
+    frozen,
+    size: disk.logicalBytes,
+    conflictDeadlineMs: SECOND_TRANSFER_PATIENCE_MS,
+  };
+  try {
+    const [open] = await openTransfers([request], { ...context, connectionsPerHost: 1 }, signal);
+    if (open === undefined) throw new RangeError(`disk ${disk.alias} has no transfer`);
+    onOpen(open);
+    return open;
+  } catch (error) {
+    if (!(error instanceof EngineConflictError)) throw error;
+    throw new ManagerError(`disk ${disk.alias} has snapshots, and this engine shows one layer of a disk at a time`, {
+      cause: error,
+      context: { disk: disk.id, volume: volumeId },
+      hint: "Delete the snapshots of the virtual machine, or move to an engine of 4.3.10 or newer.",
+    });
+  }
+}

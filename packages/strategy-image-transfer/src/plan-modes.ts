@@ -1,0 +1,97 @@
+import type { BackupMode, Disk, DiskRecord } from "@ovault/core";
+import type { EngineDisk } from "@ovault/ovirt";
+
+import { readMarker } from "./base-marker.ts";
+
+/** A disk as the new snapshot froze it. */
+export interface FrozenDisk {
+  /** With the size it has in the snapshot. */
+  readonly disk: Disk;
+  readonly volumeId: string;
+  readonly volumeFormat: "raw" | "cow";
+  /** The volume right below: undefined when there is none, `unknown` when this engine does not tell (before 4.4.3). */
+  readonly parentId: string | undefined;
+}
+
+/** The snapshot that the last point kept, as it is now; merges may have renamed its volumes since. */
+export interface BaseSnapshot {
+  readonly id: string;
+  /** `ok`, `locked`, `in_preview`; undefined: it is gone. */
+  readonly status: string | undefined;
+  readonly disks: readonly EngineDisk[];
+}
+
+/** How one disk is to be taken. */
+export interface DiskPlan extends FrozenDisk {
+  /** The layer may hold all that changed; undefined: it does not, or nobody knows. */
+  readonly since: LayerBase | undefined;
+  /** The mode if it will not, or cannot, be incremental. */
+  readonly otherwise: Exclude<BackupMode, "incremental">;
+  /** Why it is not to be incremental; why it is, otherwise. */
+  readonly reason: string;
+}
+
+/** What a layer must lie on to be an increment. */
+export interface LayerBase {
+  readonly volumeId: string;
+  /** Size of the disk in the base point, in bytes. */
+  readonly bytes: number;
+}
+
+export interface Circumstances {
+  readonly vmId: string;
+  /** A full backup was asked for. */
+  readonly full: boolean;
+  /** Id of the last sealed point. */
+  readonly basePoint: string | undefined;
+  readonly record: DiskRecord | undefined;
+  /** Undefined: no disk of the last point names one. */
+  readonly base: BaseSnapshot | undefined;
+}
+
+/** This engine does not tell what lies below a volume; its QCOW2 header will. */
+export const UNKNOWN_PARENT = "unknown";
+
+/** Plans from the last sealed point and from what the engine has now. A disk that fails never drags the others down. */
+export function planDisk(frozen: FrozenDisk, circumstances: Circumstances): DiskPlan {
+  const { full, record, base, basePoint } = circumstances;
+  const otherwise = full || record === undefined ? "full" : "compared";
+  const obstacle = whyNot(frozen, circumstances);
+  const volumeId = volumeIn(base, frozen.disk);
+  if (obstacle !== undefined || volumeId === undefined || record === undefined) {
+    return { ...frozen, since: undefined, otherwise, reason: obstacle ?? "the last point left no base" };
+  }
+  const since = { volumeId, bytes: record.stats.logicalBytes };
+  return { ...frozen, since, otherwise, reason: `changed since ${basePoint}` };
+}
+
+/** The one snapshot on which the markers of a point agree; the first, should they not. */
+export function baseSnapshotId(records: readonly DiskRecord[], vmId: string): string | undefined {
+  return records.map(readMarker).find((marker) => marker?.vmId === vmId)?.snapshotId;
+}
+
+/** What stands in a plan's reason when another snapshot turns out to lie between. */
+export const NOT_ON_BASE = "another snapshot lies between this one and that of the last point";
+
+function whyNot(frozen: FrozenDisk, { vmId, full, basePoint, record, base }: Circumstances): string | undefined {
+  if (full) return "a full backup was asked for";
+  if (basePoint === undefined) return "first backup of this virtual machine";
+  if (record === undefined) return "the last point does not hold this disk";
+  const marker = readMarker(record);
+  if (record.base === undefined) return "the last point kept no snapshot of this disk";
+  if (marker === undefined) return "the last point was not taken by image transfer";
+  const { disk, parentId } = frozen;
+  if (marker.vmId !== vmId || marker.diskId !== disk.id || marker.snapshotId !== base?.id) {
+    return "the last point's snapshot cannot be used for this disk";
+  }
+  if (base.status === undefined) return "the snapshot of the last point is gone";
+  if (base.status !== "ok") return `the snapshot of the last point is ${base.status}`;
+  const volumeId = volumeIn(base, disk);
+  if (volumeId === undefined) return "the snapshot of the last point does not hold this disk any more";
+  if (disk.logicalBytes < record.stats.logicalBytes) return "the disk is smaller than it was";
+  return parentId === volumeId || parentId === UNKNOWN_PARENT ? undefined : NOT_ON_BASE;
+}
+
+function volumeIn(base: BaseSnapshot | undefined, disk: Disk): string | undefined {
+  return base?.disks.find(({ id }) => id === disk.id)?.imageId;
+}

@@ -1,0 +1,56 @@
+import type {
+  Assessment,
+  BackupRequest,
+  BackupSession,
+  Leftover,
+  LedgerEntry,
+  RestorePlan,
+  RestoreRequest,
+  RestoreSession,
+  RunContext,
+  Strategy,
+  VirtualMachine,
+} from "@ovault/core";
+import { openRestore, planRestore } from "@ovault/ovirt";
+import type { OvirtManager } from "@ovault/ovirt";
+
+import { assessDisk } from "./assess-disk.ts";
+import { findLeftovers } from "./leftovers.ts";
+import { openBackup } from "./open-backup.ts";
+import type { ImageTransferOptions } from "./options.ts";
+
+/** Name of the strategy in configuration, ledger and recovery points. */
+export const STRATEGY_NAME = "image-transfer";
+
+/** Backups through snapshots: imageio carries what a snapshot froze, or only what was written since the one before. */
+export class ImageTransferStrategy implements Strategy {
+  readonly name = STRATEGY_NAME;
+  readonly #manager: OvirtManager;
+  readonly #options: ImageTransferOptions;
+
+  constructor(manager: OvirtManager, options: ImageTransferOptions) {
+    this.#manager = manager;
+    this.#options = options;
+  }
+
+  async assess(vm: VirtualMachine, signal: AbortSignal): Promise<Assessment> {
+    const capabilities = await this.#manager.capabilities(signal);
+    return { disks: vm.disks.map((disk) => assessDisk(vm, disk, capabilities)) };
+  }
+
+  openBackup(request: BackupRequest, context: RunContext): Promise<BackupSession> {
+    return openBackup(this.#manager, this.#options, request, context);
+  }
+
+  planRestore(request: RestoreRequest, signal: AbortSignal): Promise<RestorePlan> {
+    return planRestore(this.#manager, request, signal);
+  }
+
+  openRestore(request: RestoreRequest, context: RunContext): Promise<RestoreSession> {
+    return openRestore(this.#manager, this.#options, request, context);
+  }
+
+  leftovers(entries: readonly LedgerEntry[], signal: AbortSignal): Promise<readonly Leftover[]> {
+    return findLeftovers(this.#manager.api, entries, signal);
+  }
+}

@@ -1,0 +1,59 @@
+import { subscribe, unsubscribe } from "node:diagnostics_channel";
+
+import { CancelledError } from "@ovault/core";
+import * as fc from "fast-check";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
+
+import { Bench } from "./support/bench.ts";
+import { differences, leftBeside } from "./support/findings.ts";
+
+import type { Taken } from "./support/bench.ts";
+
+/** A chain of backups is long on a machine that is busy. */
+vi.setConfig({ testTimeout: 240_000, hookTimeout: 120_000 });
+
+let bench: Bench;
+let base: Taken;
+
+beforeAll(async () => {
+  bench = await Bench.open();
+  base = await bench.backup();
+});
+afterAll(async () => {
+  await bench.close();
+});
+
+/** Aborts when the k-th request to the engine or to imageio is sent. */
+async function abortedAt(k: number, work: (signal: AbortSignal) => Promise<unknown>): Promise<void> {
+  const controller = new AbortController();
+  let count = 0;
+  const onRequest = (): void => {
+    count += 1;
+    if (count === k) controller.abort(new CancelledError("enough"));
+  };
+  subscribe("undici:request:create", onRequest);
+  try {
+    await work(controller.signal);
+  } catch (error) {
+    if (!controller.signal.aborted) throw error;
+  } finally {
+    unsubscribe("undici:request:create", onRequest);
+  }
+}
+
+test("a backup cancelled at any request leaves nothing, or leaves it in the ledger for the next run to remove", async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.integer({ min: 1, max: 70 }), async (k) => {
+      await bench.write(0, { kind: "random", seed: `${k}`, offset: k * 100_000, length: 10_000 });
+      await abortedAt(k, async (signal) => {
+        base = await bench.backup({ base, signal });
+      });
+      await bench.removeLeftovers();
+      await expect.poll(() => leftBeside(bench, base), { timeout: 20_000 }).toEqual([]);
+    }),
+    { numRuns: 6 },
+  );
+  base = await bench.backup({ base });
+  expect(base.point.disks.map(({ mode }) => mode)).toEqual(["incremental", "incremental"]);
+  expect(await differences(bench, base)).toEqual([]);
+});

@@ -1,0 +1,33 @@
+import * as fc from "fast-check";
+import { expect, test } from "vitest";
+
+import { readMarker } from "../src/base-marker.ts";
+import { planDisk, UNKNOWN_PARENT } from "../src/plan-modes.ts";
+import { circumstances, DISK_ID, frozenDisks } from "./support/arbitraries.ts";
+
+test("a layer is an increment exactly where it lies on the volume that the last point's snapshot holds now", () => {
+  fc.assert(
+    fc.property(frozenDisks, circumstances, (frozen, known) => {
+      const { full, basePoint, record, base } = known;
+      const marker = readMarker(record);
+      const isAsked = !full && basePoint !== undefined;
+      const isOurs = marker?.vmId === "vm-1" && marker.diskId === DISK_ID && marker.snapshotId === base?.id;
+      const volume = base?.disks.find(({ id }) => id === DISK_ID)?.imageId;
+      const liesOnIt = frozen.parentId === volume || frozen.parentId === UNKNOWN_PARENT;
+      const isUsable = base?.status === "ok" && volume !== undefined && frozen.disk.logicalBytes >= 1024;
+      const expected = isAsked && isOurs && isUsable && liesOnIt ? { volumeId: volume, bytes: 1024 } : undefined;
+      expect(planDisk(frozen, known).since).toEqual(expected);
+    }),
+    { numRuns: 1_000 },
+  );
+});
+
+test("every plan has a reason and another mode to fall back to; with a record that is a comparison, unless full is asked for", () => {
+  fc.assert(
+    fc.property(frozenDisks, circumstances, (frozen, known) => {
+      const { reason, otherwise } = planDisk(frozen, known);
+      expect(reason).not.toBe("");
+      expect(otherwise).toBe(known.full || known.record === undefined ? "full" : "compared");
+    }),
+  );
+});
