@@ -34,6 +34,8 @@ export interface RunHooks {
    * its own. Thaw belongs here. What it throws becomes a warning of the point.
    */
   readonly afterSnapshot: AsyncSeriesHook<[VirtualMachine, AbortSignal]>;
+  /** All data of a backup is stored; what is left to do is the manager's. */
+  readonly copied: SyncHook<[]>;
   /** Gate: all data is stored, nothing is visible yet. */
   readonly beforeSeal: AsyncSeriesHook<[Omit<RecoveryPoint, "sealedAt">]>;
   readonly sealed: SyncHook<[RecoveryPoint]>;
@@ -50,6 +52,7 @@ export function createRunHooks(): RunHooks {
     selectDisks: new AsyncSeriesWaterfallHook(["disks", "vm"]),
     beforeSnapshot: new AsyncSeriesHook(["vm", "signal"]),
     afterSnapshot: new AsyncSeriesHook(["vm", "signal"]),
+    copied: new SyncHook(),
     beforeSeal: new AsyncSeriesHook(["point"]),
     sealed: new SyncHook(["point"]),
     failed: new SyncHook(["error"]),

@@ -303,14 +303,17 @@ export class Repository {
     this.#hasLostChunks = markDamage(this.index, this.#damage.places);
   }
 
-  /** Adds what packs hold that no index object lists. Once, unless it fails. */
+  /** Adds what packs hold that no index object lists. Once, unless it fails: also for another run, which has its own signal. */
   async completeIndex(signal: AbortSignal): Promise<void> {
-    this.#completion ??= this.#askUnlistedPacks(signal);
+    const others = this.#completion;
+    const completion = (this.#completion ??= this.#askUnlistedPacks(signal));
     try {
-      await this.#completion;
+      await completion;
     } catch (error) {
-      this.#completion = undefined;
-      throw error;
+      if (this.#completion === completion) this.#completion = undefined;
+      if (others === undefined) throw error;
+      signal.throwIfAborted();
+      await this.completeIndex(signal);
     }
   }
 

@@ -166,6 +166,7 @@ export class RunningLab implements LabControl {
     readonly name: string;
     readonly images: readonly string[];
     readonly down: boolean;
+    readonly tags: readonly string[];
   }): Promise<void> {
     const { engine } = this.#parts;
     const disks: DiskState[] = [];
@@ -177,7 +178,7 @@ export class RunningLab implements LabControl {
       for (const disk of disks) engine.disks.drop(disk);
       throw error;
     }
-    const vm = engine.vms.createGiven(request.name);
+    const vm = engine.vms.createGiven(request.name, request.tags);
     for (const [index, disk] of disks.entries()) {
       vm.attachments.push(newAttachment(disk.id, { bootable: index === 0, interface: "virtio_scsi" }));
     }

@@ -44,6 +44,8 @@ export interface LabVmRequest {
   readonly images: readonly string[];
   /** Leave it powered off. */
   readonly down?: boolean;
+  /** Names of the tags it carries. */
+  readonly tags?: readonly string[];
 }
 
 /** What `lab.json` tells about the lab that runs, or ran last, on a directory. */
@@ -113,8 +115,8 @@ async function startParts(
     password,
     caFingerprint: fingerprintOf(authority.certificatePem),
   });
-  for (const { name, images, down } of options.vms ?? []) {
-    if (!lab.vms.some((vm) => vm.name === name)) await lab.addVm({ name, images, down: down ?? false });
+  for (const { name, images, down = false, tags = [] } of options.vms ?? []) {
+    if (!lab.vms.some((vm) => vm.name === name)) await lab.addVm({ name, images, down, tags });
   }
   await store.flush();
   await writeFile(directory.infoFile, `${JSON.stringify({ pid: process.pid, port, url: lab.url })}\n`, { mode: 0o600 });

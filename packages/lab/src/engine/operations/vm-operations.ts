@@ -64,9 +64,9 @@ export class VmOperations {
   }
 
   /** A machine that comes with the lab: empty, with one network card. */
-  createGiven(name: string): VmState {
+  createGiven(name: string, tags: readonly string[]): VmState {
     const { state, store } = this.#core;
-    const vm: VmState = { ...emptyVm(randomUUID(), name), given: true };
+    const vm: VmState = { ...emptyVm(randomUUID(), name), given: true, tags };
     state.vms[vm.id] = vm;
     store.changed();
     const vnicProfileId = state.inventory.vnicProfiles[0]?.id;

@@ -58,7 +58,6 @@ export function vmRoutes({ core, vms }: EngineApi): readonly Route[] {
     }),
     post("/vms/:vm/freezefilesystems", (request) => noGuestAgent(core.vm(request.param("vm")))),
     post("/vms/:vm/thawfilesystems", (request) => noGuestAgent(core.vm(request.param("vm")))),
-    get("/vms/:vm/tags", () => ok("tags", {})),
     get("/vms/:vm/cdroms", () => ok("cdroms", {})),
   ];
 }
