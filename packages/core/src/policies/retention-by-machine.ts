@@ -24,14 +24,23 @@ export function retentionByMachine(
   ofDestination: RetentionRules | undefined,
 ): ReadonlyMap<string, readonly RetentionSource[]> {
   const sources = new Map<string, RetentionSource[]>();
-  for (const { name: policy, vms, rules, timeZone } of policies.flatMap(withRules)) {
-    for (const { id } of selectMachines(machines, vms).machines) {
+  for (const { name: policy, vms, manager, rules, timeZone } of policies.flatMap(withRules)) {
+    for (const { id } of machinesOfPolicy(machines, { vms, manager })) {
       sources.set(id, [...(sources.get(id) ?? []), { policy, rules, timeZone }]);
     }
   }
   if (ofDestination === undefined) return sources;
   const fallback = [{ policy: undefined, rules: ofDestination, timeZone: undefined }];
   return new Map(machines.map(({ id }) => [id, sources.get(id) ?? fallback]));
+}
+
+/** The machines that a policy is for. One that names no manager is for those of any. */
+export function machinesOfPolicy<M extends VirtualMachine>(
+  machines: readonly M[],
+  { vms, manager }: Pick<Policy, "vms" | "manager">,
+): readonly M[] {
+  const known = manager === undefined ? machines : machines.filter((vm) => vm.manager === manager);
+  return selectMachines(known, vms).machines;
 }
 
 function withRules(policy: Policy): readonly (Policy & { readonly rules: RetentionRules })[] {
