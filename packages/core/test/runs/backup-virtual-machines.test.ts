@@ -12,13 +12,16 @@ import {
   DEFAULT_RUN_LIMITS,
   Ledger,
   messageOf,
+  plain,
+  prune,
   type MachineBackup,
   type Repository,
   type RunHooks,
   type RunLimits,
 } from "@ovault/core";
-import { arbitraryDisk, MemoryStore, type ModelDisk, ModelPlatform, ModelStrategy } from "@ovault/testkit";
+import { arbitraryDisk, FaultyStore, MemoryStore, type ModelDisk, ModelPlatform, ModelStrategy } from "@ovault/testkit";
 
+import { hoursLater } from "../maintenance/support/yard.ts";
 import { reopen, smallRepository } from "../support/small-repository.ts";
 import { never, restoredBytes } from "../support/take-point.ts";
 
@@ -109,7 +112,43 @@ test("machines taken side by side, alike or not, come back as they were; those t
       expect(sites.filter(({ platform }) => platform.made.size > 0)).toEqual([]);
       expect((await ledger.report()).active).toEqual([]);
     }),
-    { numRuns: 40 },
+    { numRuns: 20 },
+  );
+});
+
+function veto(hooks: RunHooks): void {
+  hooks.beforeSeal.tap("test", () => {
+    throw new Error("vetoed");
+  });
+}
+
+test("a store that fails at any call, and prunes afterwards, take nothing from a point that was sealed", async () => {
+  const fault = fc.record({
+    call: fc.integer({ min: 1, max: 120 }),
+    when: fc.constantFrom("before", "after"),
+    forGood: fc.boolean(),
+  });
+  const seeds = fc.array(fc.nat(2), { minLength: 2, maxLength: 4 });
+  await fc.assert(
+    fc.asyncProperty(seeds, fault, fc.nat(3), async (all, planned, vetoed) => {
+      const store = new MemoryStore();
+      await smallRepository(store, 512, plain);
+      const sites = all.map((seed, index) => new Site(`vm${index}`, diskOf(seed, 9000 + seed * 500)));
+      const list = sites.map(({ backup }, index) => ({ ...backup, taps: index === vetoed ? [veto] : [] }));
+      const repository = await reopen(new FaultyStore(store, planned), plain).catch(() => undefined);
+      const outcomes = repository === undefined ? [] : await backups(repository, [], { backups: list });
+      const sealed = outcomes.flatMap(({ point }) => point ?? []);
+      for (const hours of [4, 8]) {
+        const options = { graceMs: 0, clock: hoursLater(hours), ifBusy: "wait", signal: never } as const;
+        await prune(await reopen(store), options);
+      }
+      const later = await reopen(store);
+      const bytes = await Promise.all(sealed.map((point) => restoredBytes(later, point)));
+      expect(bytes).toEqual(
+        sealed.map(({ vm }) => sites.find((site) => site.backup.vm.id === vm.id)?.platform.disks.get("a")?.bytes),
+      );
+    }),
+    { numRuns: 20 },
   );
 });
 
