@@ -116,6 +116,29 @@ test("machines taken side by side, alike or not, come back as they were; those t
   );
 });
 
+test("what several machines have in common is stored once, though they are copied at the same time", async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.array(fc.nat(1), { minLength: 2, maxLength: 4 }), async (seeds) => {
+      const repository = await smallRepository(new MemoryStore(), 512, plain);
+      const disks = seeds.map((seed) => diskOf(seed, 9000));
+      const outcomes = await backups(
+        repository,
+        disks.map((disk, index) => new Site(`vm${index}`, disk)),
+      );
+      const stored = outcomes.flatMap(({ point }) => point?.disks[0]?.stats.newBlocks ?? []);
+      expect(stored).toHaveLength(seeds.length);
+      const different = new Set(disks.flatMap(({ bytes }) => blocksOf(bytes)));
+      expect(stored.reduce((sum, count) => sum + count, 0)).toBe(different.size);
+    }),
+    { numRuns: 20 },
+  );
+});
+
+function blocksOf(bytes: Uint8Array): readonly string[] {
+  const starts = Array.from({ length: Math.ceil(bytes.length / 512) }, (_, index) => index * 512);
+  return starts.map((start) => Buffer.from(bytes.subarray(start, start + 512)).toString("hex"));
+}
+
 function veto(hooks: RunHooks): void {
   hooks.beforeSeal.tap("test", () => {
     throw new Error("vetoed");
