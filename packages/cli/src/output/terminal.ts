@@ -70,6 +70,7 @@ export class Terminal {
       progress.follow(hooks, show);
       hooks.phase.tap("Terminal", ({ phase, detail }) => this.note(`${label}: ${phase}: ${detail}`));
       hooks.warning.tap("Terminal", (message) => this.note(`${label}: warning: ${message}`));
+      hooks.copied.tap("Terminal", () => this.#endProgress(progress));
       hooks.finished.tap("Terminal", () => this.#endProgress(progress));
     };
   }
