@@ -9,6 +9,7 @@ import { destinationCases } from "./destination-cases.ts";
 import { changedImage, cleanDisk, realFilesImage, warm, workDirectory } from "./images.ts";
 import { indexRepository } from "./index-repository.ts";
 import { measure } from "./measure.ts";
+import { policyCase } from "./policy-case.ts";
 
 /** One contender's command; `prepare` runs before each round and is not timed. */
 export interface Contender {
@@ -148,5 +149,6 @@ export const cases: Readonly<Record<string, () => Promise<Case>>> = {
   "index-1-tib": () => indexCase(1),
   "index-5-tib": () => indexCase(5),
   "index-20-tib": () => indexCase(20),
+  "policy-20-vms": policyCase,
   ...destinationCases,
 };

@@ -2,7 +2,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 
 import { startRadosGateway } from "../packages/destination-s3/test/support/rados-gateway.ts";
-import { OpenSshServer } from "../packages/destination-sftp/test/support/open-ssh-server.ts";
+import { OpenSshServer } from "../packages/ssh/test/support/open-ssh-server.ts";
 import { workDirectory } from "./images.ts";
 import type { DestinationFile } from "./open-destination.ts";
 

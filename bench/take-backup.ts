@@ -10,6 +10,7 @@ import { readFile } from "node:fs/promises";
 
 import {
   backupDisks,
+  BufferPool,
   createRunHooks,
   DEFAULT_LANES,
   type DiskSource,
@@ -36,7 +37,7 @@ const disks = await backupDisks({
   repository,
   writer,
   base: changes === undefined ? undefined : points.at(-1),
-  lanes: DEFAULT_LANES,
+  buffers: new BufferPool(DEFAULT_LANES, repository.settings.blockBytes),
   hooks: createRunHooks(),
   signal,
 });

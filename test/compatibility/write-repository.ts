@@ -3,6 +3,7 @@ import { createHash } from "node:crypto";
 import {
   acquireLease,
   backupDisks,
+  BufferPool,
   type Codec,
   createRunHooks,
   type Disk,
@@ -101,7 +102,15 @@ async function takePoint(
     signal,
   });
   const writer = repository.writer(signal);
-  const disks = await backupDisks({ sources, repository, writer, base, lanes: 1, hooks: createRunHooks(), signal });
+  const disks = await backupDisks({
+    sources,
+    repository,
+    writer,
+    base,
+    buffers: new BufferPool(1, BLOCK_BYTES),
+    hooks: createRunHooks(),
+    signal,
+  });
   await writer.finish();
   const takenAt = new Date();
   const point: RecoveryPoint = {

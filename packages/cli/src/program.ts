@@ -33,6 +33,11 @@ const COMMANDS: readonly Entry[] = [
     load: () => import("./commands/vms.ts"),
   },
   { name: "backup", summary: "back up virtual machines", load: () => import("./commands/backup.ts") },
+  {
+    name: "policies",
+    summary: "list policies: what they select, and when they run",
+    load: () => import("./commands/policies.ts"),
+  },
   { name: "points", summary: "list recovery points", load: () => import("./commands/points.ts") },
   { name: "show", summary: "show one recovery point", load: () => import("./commands/show.ts") },
   {

@@ -41,7 +41,7 @@ describe("the command line", () => {
 
   test.each([
     [["bakup", "web01"], /unknown command 'bakup'.*backup/],
-    [["backup"], /missing required argument 'vm'/],
+    [["backup"], /nothing says what to back up/],
     [["backup", "web01", "--fulll"], /unknown option '--fulll'.*--full/],
     [["restore", "p1"], /say what to restore/],
     [["restore", "p1", "--as", "x", "--disk", "0"], /say what to restore/],

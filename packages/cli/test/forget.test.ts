@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
+import { appendFile, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
@@ -9,7 +9,7 @@ import { createFilesystemDestination, FilesystemStore } from "@ovault/destinatio
 import { HoldingStore } from "@ovault/testkit";
 
 import type { CommandContext } from "../src/command.ts";
-import { planByRules } from "../src/commands/forget-plan.ts";
+import { planByRules, rulesForAll } from "../src/commands/forget-plan.ts";
 import { forget } from "../src/commands/forget.ts";
 import { forgetData, forgetView } from "../src/commands/forget-view.ts";
 import { layOut } from "../src/output/layout.ts";
@@ -44,6 +44,11 @@ afterEach(async () => {
 async function configure(...settings: readonly string[]): Promise<void> {
   const lines = ["type: filesystem", "directory: nas", ...settings].map((line) => `    ${line}`);
   await writeFile(context.configFile, ["destinations:", "  nas:", ...lines].join("\n"));
+}
+
+/** More lines of ovault.yaml. */
+async function append(lines: readonly string[]): Promise<void> {
+  await appendFile(context.configFile, ["", ...lines, ""].join("\n"));
 }
 
 async function seal(vm: string, takenAt: string, into = repository): Promise<string> {
@@ -153,6 +158,60 @@ describe("forgetting by rules", () => {
   });
 });
 
+async function sealAll(): Promise<readonly string[]> {
+  return [
+    await seal("web01", "2026-01-01T00:00:00Z"),
+    await seal("web01", "2026-02-01T00:00:00Z"),
+    await seal("web01", "2026-02-02T00:00:00Z"),
+    await seal("web01", "2026-02-03T00:00:00Z"),
+    await seal("web02", "2026-02-01T00:00:00Z"),
+    await seal("web02", "2026-02-02T00:00:00Z"),
+    await seal("web02", "2026-02-03T00:00:00Z"),
+    await seal("web-test", "2026-02-01T00:00:00Z"),
+    await seal("web-test", "2026-02-02T00:00:00Z"),
+  ];
+}
+
+describe("forgetting by the rules of policies", () => {
+  const policies = [
+    "policies:",
+    "  nightly: { vms: { include: [web*], exclude: [web-test] }, manager: lab, retention: { keepLast: 2 } }",
+    "  monthly: { vms: { include: [web01] }, retention: { keepMonthly: 2 }, timeZone: UTC }",
+    "  other: { vms: { include: ['*'] } }",
+    "managers: { lab: { type: ovirt } }",
+  ];
+
+  test("a machine has those of all its policies, else the destination's", async () => {
+    await configure("retention: { keepLast: 1 }");
+    await append(policies);
+    const [jan, feb1, feb2, feb3, second1, second2, second3, test1, test2] = await sealAll();
+    const { forgotten, kept } = forgetData(await forget(context, [], { retention: true }));
+    expect(forgotten.map(({ id }) => id).toSorted()).toEqual([feb1, second1, test1].toSorted());
+    expect(new Map(kept.map(({ point, reasons }) => [point.id, reasons]))).toEqual(
+      new Map([
+        [jan, ["monthly: monthly 2026-01"]],
+        [feb2, ["nightly: last"]],
+        [feb3, ["nightly: last", "monthly: monthly 2026-02"]],
+        [second2, ["nightly: last"]],
+        [second3, ["nightly: last"]],
+        [test2, ["last"]],
+      ]),
+    );
+  });
+
+  test("one policy is for its machines alone, and without the destination's others keep everything", async () => {
+    await configure();
+    await append(policies);
+    const [, feb1, , , second1] = await sealAll();
+    const ofOne = forgetData(await forget(context, [], { policy: "monthly", dryRun: true }));
+    expect(ofOne.forgotten.map(({ id }) => id)).toEqual([feb1]);
+    const ofAll = forgetData(await forget(context, [], { retention: true }));
+    expect(ofAll.forgotten.map(({ id }) => id).toSorted()).toEqual([feb1, second1].toSorted());
+    await expect(forget(context, [], { policy: "other" })).rejects.toMatchObject({ code: "E_CONFIGURATION" });
+    await expect(forget(context, [], { policy: "nightly", from: "nas2" })).rejects.toMatchObject({ code: "E_USAGE" });
+  });
+});
+
 test("what the store holds goes by the rules too, and by prune when its time is over", async () => {
   const store = new HoldingStore();
   const locking = await Repository.create(store, { lockDays: 3, signal });
@@ -160,7 +219,7 @@ test("what the store holds goes by the rules too, and by prune when its time is 
   const newest = await seal("web01", "2026-01-03T00:00:00Z", locking);
   // Extends the locks of both.
   await prune(locking, { signal });
-  const plan = await planByRules(locking, { rules: { keepLast: 1 }, vms: [], timeZone: "UTC", signal });
+  const plan = await planByRules(locking, { rules: rulesForAll({ keepLast: 1 }), vms: [], timeZone: "UTC", signal });
   expect(forgetData({ ...plan, dryRun: true })).toMatchObject({
     forgotten: [{ id: old }],
     kept: [{ point: { id: newest } }],

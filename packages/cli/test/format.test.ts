@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 
 import { plural, UsageError } from "@ovault/core";
 
-import { formatBytes, formatDuration, parseDuration, parseSize } from "../src/output/format.ts";
+import { formatAge, formatBytes, formatDuration, parseDuration, parseSize } from "../src/output/format.ts";
 
 describe("sizes", () => {
   test("of whole units are read as they are written", () => {
@@ -77,4 +77,15 @@ describe("time spans", () => {
 test("one point, two points", () => {
   expect(plural(1, "point")).toBe("1 point");
   expect(plural(2, "point")).toBe("2 points");
+});
+
+test.each([
+  [0, "0 min"],
+  [119, "119 min"],
+  [120, "2 h"],
+  [71 * 60 + 59, "71 h"],
+  [72 * 60, "3 d"],
+])("an age of %i minutes is %s", (minutes, text) => {
+  const now = Date.parse("2026-11-21T23:15:00.000Z");
+  expect(formatAge(new Date(now - minutes * 60_000).toISOString(), now)).toBe(text);
 });

@@ -4,6 +4,7 @@ import { NotFoundError, UsageError, type Disk, type VirtualMachine } from "@ovau
 
 import { findDisk } from "../src/select/find-disk.ts";
 import { findVirtualMachine } from "../src/select/find-virtual-machine.ts";
+import { findVirtualMachines } from "../src/select/find-virtual-machines.ts";
 
 function disk(id: string, alias: string, index: number): Disk {
   const fixed = { logicalBytes: 1, format: "raw", sparse: true, bootable: false, interface: "virtio" } as const;
@@ -51,5 +52,30 @@ describe("a virtual machine", () => {
 
   test("whose name is not unique must be given by id", () => {
     expect(() => findVirtualMachine(inventory, "db")).toThrow(/2 virtual machines are named "db"/);
+  });
+});
+
+describe("virtual machines", () => {
+  const inventory = [vm("1", "web01"), { ...vm("2", "web02"), tags: ["backup"] }, vm("3", "db"), vm("4", "db")];
+
+  test.each([
+    [["web*"], ["1", "2"]],
+    [
+      ["tag:backup", "web01"],
+      ["2", "1"],
+    ],
+    [
+      ["web01", "/^web/", "1"],
+      ["1", "2"],
+    ],
+    [["d?"], ["3", "4"]],
+  ])("%j are named and selected, each once", (wanted, ids) => {
+    expect(findVirtualMachines(inventory, wanted).map(({ id }) => id)).toEqual(ids);
+  });
+
+  test("must be meant by everything that is written", () => {
+    expect(() => findVirtualMachines(inventory, ["web01", "mail*"])).toThrow(NotFoundError);
+    expect(() => findVirtualMachines(inventory, ["web1"])).toThrow(/did you mean "web01"\?/);
+    expect(() => findVirtualMachines(inventory, ["db"])).toThrow(UsageError);
   });
 });

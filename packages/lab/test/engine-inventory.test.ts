@@ -26,6 +26,20 @@ test("a machine shows its disks and cards, and follow puts them where their link
   });
 });
 
+test("a machine shows its tags, where its link leads and where it is followed", async () => {
+  await withLab({ vms: [{ name: "web", images: [], tags: ["nightly", "front"] }] }, async (fixture) => {
+    const { client } = fixture;
+    const path = `/vms/${vmIdOf(fixture)}`;
+    const ownTags = (await client.get(`${path}/tags`)).xml.children("tag");
+    const followed = (await client.get(`${path}?follow=tags`)).xml.children("tags", "tag");
+    const all = (await client.get("/tags")).xml.children("tag");
+    for (const tags of [ownTags, followed, all]) {
+      expect(tags.map((tag) => tag.text("name"))).toEqual(["nightly", "front"]);
+    }
+    expect((await client.get(`/tags/${all[1]?.attribute("id")}`)).xml.text("name")).toBe("front");
+  });
+});
+
 test("searches understand names, wildcards, states, words, order, pages and matrix parameters", async () => {
   await withLab({ vms: [] }, async ({ client }) => {
     for (const name of ["alpha", "beta", "alpine"]) {

@@ -11,12 +11,13 @@ import type { Vm } from "./model/vm.ts";
 interface Names {
   readonly manager: string;
   readonly clusters: ReadonlyMap<string, string>;
+  readonly hosts: ReadonlyMap<string, string>;
   readonly storageDomains: ReadonlyMap<string, string>;
 }
 
 /**
- * All virtual machines with their disks, in four requests whatever their number; one more for each machine on engines
- * before 4.2, which cannot follow links.
+ * All virtual machines with their disks and tags, in five requests whatever their number; two more for each machine on
+ * engines before 4.2, which cannot follow links.
  *
  * @param manager its name in the configuration
  */
@@ -26,24 +27,32 @@ export async function readInventory(
   manager: string,
   signal: AbortSignal,
 ): Promise<readonly VirtualMachine[]> {
-  const [vms, disks, clusters, domains] = await Promise.all([
-    api.vms.list(capabilities.follow ? { follow: "disk_attachments" } : {}, signal),
+  const [vms, disks, clusters, hosts, domains] = await Promise.all([
+    api.vms.list(capabilities.follow ? { follow: "disk_attachments,tags" } : {}, signal),
     api.disks.list({}, signal),
     api.infrastructure.clusters(signal),
+    api.infrastructure.hosts(signal),
     api.infrastructure.storageDomains(signal),
   ]);
-  const names = { manager, clusters: nameById(clusters), storageDomains: nameById(domains) };
+  const names = {
+    manager,
+    clusters: nameById(clusters),
+    hosts: nameById(hosts),
+    storageDomains: nameById(domains),
+  };
   const known = new Map(disks.map((disk) => [disk.id, disk]));
   const machines: VirtualMachine[] = [];
   for (const vm of vms) {
     const attachments = vm.diskAttachments ?? (await api.vms.diskAttachments(vm.id, false, signal));
+    // Where there are none, an answer that followed the link may have nothing in its place.
+    const tags = vm.tags ?? (capabilities.follow ? [] : await api.vms.tags(vm.id, signal));
     const attached: AttachedDisk[] = [];
     for (const attachment of attachments) {
       const disk = attachment.disk ?? known.get(attachment.diskId) ?? (await api.disks.find(attachment.diskId, signal));
       // Detached and deleted while we were reading.
       if (disk !== undefined) attached.push({ attachment, disk });
     }
-    machines.push(toVirtualMachine(vm, attached, names));
+    machines.push(toVirtualMachine(vm, attached, tags, names));
   }
   return machines;
 }
@@ -53,7 +62,12 @@ interface AttachedDisk {
   readonly disk: EngineDisk;
 }
 
-function toVirtualMachine(vm: Vm, attached: readonly AttachedDisk[], names: Names): VirtualMachine {
+function toVirtualMachine(
+  vm: Vm,
+  attached: readonly AttachedDisk[],
+  tags: readonly string[],
+  names: Names,
+): VirtualMachine {
   const ordered = attached.toSorted(
     (a, b) =>
       Number(b.attachment.bootable) - Number(a.attachment.bootable) ||
@@ -66,6 +80,8 @@ function toVirtualMachine(vm: Vm, attached: readonly AttachedDisk[], names: Name
     manager: names.manager,
     status: vm.status,
     ...(vm.clusterId === undefined ? {} : { cluster: named(vm.clusterId, names.clusters) }),
+    ...(vm.hostId === undefined ? {} : { host: named(vm.hostId, names.hosts) }),
+    tags: tags.toSorted(compare),
     disks: ordered.map((one, index) => toDisk(one, index, names)),
     attributes: toJson({
       origin: vm.origin,

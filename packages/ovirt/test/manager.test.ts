@@ -46,16 +46,21 @@ function serveInventory(version: string): void {
       <read_only>true</read_only><disk id="d2"/></disk_attachment>
     <disk_attachment id="d3"><active>false</active><interface>virtio</interface><disk id="d3"/></disk_attachment>
   </disk_attachments>`;
+  const tags = `<tags><tag id="t1"><name>nightly</name></tag><tag id="t2"><name>front</name></tag></tags>`;
   const answers: Record<string, string> = {
     "": `<api><product_info><name>oVirt Engine</name><version><major>${major}</major><minor>${minor}</minor>
       <build>${build}</build></version></product_info></api>`,
     "/vms": `<vms>
-      <vm id="v1"><name>web</name><status>up</status><cluster id="c1"/><origin>ovirt</origin>${follow ? attachments : ""}</vm>
+      <vm id="v1"><name>web</name><status>up</status><cluster id="c1"/><host id="h1"/><origin>ovirt</origin>
+        ${follow ? `${attachments}${tags}` : ""}</vm>
       <vm id="v2"><name>HostedEngine</name><status>up</status><origin>managed_hosted_engine</origin>
         ${follow ? "<disk_attachments/>" : ""}</vm>
     </vms>`,
     "/vms/v1/diskattachments": attachments,
     "/vms/v2/diskattachments": "<disk_attachments/>",
+    "/vms/v1/tags": tags,
+    "/vms/v2/tags": "<tags/>",
+    "/hosts": `<hosts><host id="h1"><name>node1</name></host></hosts>`,
     "/disks": `<disks>
       <disk id="d1"><alias>b</alias><provisioned_size>1024</provisioned_size><actual_size>10</actual_size>
         <total_size>0</total_size><format>raw</format><sparse>false</sparse><status>ok</status><backup>none</backup>
@@ -87,7 +92,10 @@ describe("inventory", () => {
       manager: "home",
       status: "up",
       cluster: { id: "c1", name: "Default" },
+      host: { id: "h1", name: "node1" },
+      tags: ["front", "nightly"],
     });
+    expect(hosted?.tags).toEqual([]);
     expect(web?.disks.map(({ alias, index }) => [alias, index])).toEqual([
       ["z", 0],
       ["a", 1],
@@ -132,7 +140,7 @@ describe("inventory", () => {
     await manager.inventory(signal);
     await manager.inventory(signal);
     const paths = server.calls.map((call) => call.path).toSorted();
-    const each = ["/clusters", "/disks", "/storagedomains", "/vms?follow=disk_attachments"];
+    const each = ["/clusters", "/disks", "/hosts", "/storagedomains", "/vms?follow=disk_attachments%2Ctags"];
     expect(paths).toEqual(["", ...[...each, ...each].toSorted()]);
   });
 
@@ -140,6 +148,7 @@ describe("inventory", () => {
     serveInventory("4.1.9");
     const [web] = await manager.inventory(signal);
     expect(web?.disks).toHaveLength(3);
+    expect(web?.tags).toEqual(["front", "nightly"]);
     expect(server.calls.map((call) => call.path)).toContain("/vms/v2/diskattachments");
   });
 

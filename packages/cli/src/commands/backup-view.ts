@@ -1,16 +1,15 @@
-import type { BackupMode, BackupPlan } from "@ovault/core";
+import type { BackupMode, BackupPlan, MachineBackupOutcome, StrategyChoice, VirtualMachine } from "@ovault/core";
 
 import { errorSummary } from "../output/error-text.ts";
 import { formatBytes, formatDuration } from "../output/format.ts";
 import { table, text, type View } from "../output/view.ts";
-import type { PointSummary } from "./point-summary.ts";
+import { summarizePoint } from "./point-summary.ts";
+import { choicesView, considered, type ConsideredStrategy } from "./considered-strategies.ts";
 
-/** How the backup of one virtual machine ended. */
-export interface BackupResult {
-  readonly vm: { readonly id: string; readonly name: string };
-  readonly elapsedMs: number;
-  /** Undefined when it failed. */
-  readonly point: PointSummary | undefined;
+/** What was found out beforehand about one machine; it has a plan or an error. */
+export interface BackupPlanOutcome {
+  readonly vm: VirtualMachine;
+  readonly plan: PlanSummary | undefined;
   readonly error: unknown;
 }
 
@@ -18,6 +17,9 @@ export interface BackupResult {
 export interface PlanSummary {
   readonly vm: { readonly id: string; readonly name: string };
   readonly strategy: string;
+  readonly strategyReason: string;
+  /** The others, the best first. */
+  readonly rejected: readonly ConsideredStrategy[];
   readonly basePoint: string | null;
   readonly disks: readonly PlannedDisk[];
 }
@@ -32,45 +34,72 @@ interface PlannedDisk {
 }
 
 /** The results for programs: errors as their code, message and hint. */
-export function resultsData(results: readonly BackupResult[]): unknown {
-  return results.map(({ vm, elapsedMs, point, error }) => ({
-    vm,
+export function resultsData(results: readonly MachineBackupOutcome[]): unknown {
+  return results.map(({ vm: { id, name }, elapsedMs, point, error }) => ({
+    vm: { id, name },
     elapsedMs,
-    point: point ?? null,
+    point: point === undefined ? null : summarizePoint(point),
     error: error === undefined ? null : errorSummary(error),
   }));
 }
 
-export function resultsView(results: readonly BackupResult[]): View {
+export function resultsView(results: readonly MachineBackupOutcome[]): View {
   const rows = results.flatMap(({ vm, elapsedMs, point }) =>
-    (point?.disks ?? []).map((disk, position) => [
+    (point?.disks ?? []).map(({ disk, mode, reason, stats }, position) => [
       position === 0 ? vm.name : "",
       position === 0 ? (point?.id ?? "") : "",
       disk.alias,
-      disk.mode,
-      formatBytes(disk.logicalBytes),
-      formatBytes(disk.readBytes),
-      formatBytes(disk.storedBytes),
+      mode,
+      formatBytes(stats.logicalBytes),
+      formatBytes(stats.readBytes),
+      formatBytes(stats.storedBytes),
       position === 0 ? formatDuration(elapsedMs) : "",
-      disk.reason,
+      reason,
     ]),
   );
   const titles = ["vm", "point", "disk", "mode", ">logical", ">read", ">stored", ">time", "why"];
   return [
     ...(rows.length > 0 ? [table(titles, rows, "")] : []),
     ...results.flatMap(({ vm, point }) => [
-      ...(point?.skipped ?? []).map(({ alias, reason }) => text(`${vm.name}: not taken: ${alias}: ${reason}`)),
+      ...(point?.skipped ?? []).map(({ disk, reason }) => text(`${vm.name}: not taken: ${disk.alias}: ${reason}`)),
       ...(point?.warnings ?? []).map((warning) => text(`${vm.name}: warning: ${warning}`)),
     ]),
-    ...results.flatMap(({ vm, error }) => {
-      if (error === undefined) return [];
-      const { message, hint } = errorSummary(error);
-      return [text(`${vm.name}: failed: ${message}`, ...(hint === null ? [] : [`  hint: ${hint}`]))];
-    }),
+    ...failuresView(results),
+    ...totalView(results),
   ];
 }
 
-export function summarizePlan(plan: BackupPlan, full: boolean): PlanSummary {
+function failuresView(outcomes: readonly Pick<MachineBackupOutcome, "vm" | "error">[]): View {
+  return outcomes.flatMap(({ vm, error }) => {
+    if (error === undefined) return [];
+    const { message, hint } = errorSummary(error);
+    return [text(`${vm.name}: failed: ${message}`, ...(hint === null ? [] : [`  hint: ${hint}`]))];
+  });
+}
+
+/** Of several machines. */
+function totalView(results: readonly MachineBackupOutcome[]): View {
+  if (results.length < 2) return [];
+  const failed = results.filter(({ error }) => error !== undefined).length;
+  const stats = results.flatMap(({ point }) => (point?.disks ?? []).map((record) => record.stats));
+  const read = sum(stats.map(({ readBytes }) => readBytes));
+  const stored = sum(stats.map(({ storedBytes }) => storedBytes));
+  const ended = `${results.length - failed} of ${results.length} virtual machines backed up`;
+  return [text(`${ended}${failed === 0 ? "" : `, ${failed} failed`}; ${read} read, ${stored} stored`)];
+}
+
+function sum(values: readonly number[]): string {
+  return formatBytes(values.reduce((total, value) => total + value, 0));
+}
+
+/** The plans for programs. */
+export function plansData(plans: readonly BackupPlanOutcome[]): unknown {
+  return plans.map(({ vm: { id, name }, plan, error }) =>
+    plan === undefined ? { vm: { id, name }, disks: [], error: errorSummary(error) } : { ...plan, error: null },
+  );
+}
+
+export function summarizePlan(plan: BackupPlan, choice: StrategyChoice, full: boolean): PlanSummary {
   const taken = plan.disks.map((disk) => ({
     id: disk.id,
     alias: disk.alias,
@@ -87,6 +116,8 @@ export function summarizePlan(plan: BackupPlan, full: boolean): PlanSummary {
   return {
     vm: { id: plan.vm.id, name: plan.vm.name },
     strategy: plan.strategy,
+    strategyReason: choice.reason,
+    rejected: choice.rejected.map((other) => considered(other, plan.vm)),
     basePoint: plan.base?.id ?? null,
     disks: [...taken, ...skipped],
   };
@@ -105,7 +136,8 @@ function planDisk(plan: BackupPlan, diskId: string, full: boolean): Pick<Planned
   return { action: assessment?.verdict === "incremental" ? "incremental" : "compared", reason };
 }
 
-export function plansView(plans: readonly PlanSummary[]): View {
+export function plansView(outcomes: readonly BackupPlanOutcome[]): View {
+  const plans = outcomes.flatMap(({ plan }) => plan ?? []);
   const rows = plans.flatMap(({ vm, strategy, disks }) =>
     disks.map((disk, position) => [
       position === 0 ? vm.name : "",
@@ -118,6 +150,8 @@ export function plansView(plans: readonly PlanSummary[]): View {
   );
   return [
     table(["vm", "strategy", "disk", ">size", "would be", "why"], rows, "nothing to do"),
+    ...choicesView(plans),
+    ...failuresView(outcomes),
     text("Nothing was changed."),
   ];
 }

@@ -1,11 +1,11 @@
 import {
-  backupVirtualMachine,
-  NotFoundError,
+  backupVirtualMachines,
+  messageOf,
   planBackup,
-  type Manager,
+  plural,
+  type MachineBackupOutcome,
   type Quiesce,
-  type Strategy,
-  type VirtualMachine,
+  type RunHooks,
 } from "@ovault/core";
 import { Option } from "commander";
 
@@ -14,21 +14,19 @@ import { exitCodeOf } from "../exit-code-of.ts";
 import { EXIT, type ExitCode } from "../exit.ts";
 import { Installation } from "../installation.ts";
 import { clearLeftovers, reportOnInterruption } from "../leftovers.ts";
-import { chooseStrategy } from "../select/choose-strategy.ts";
-import { findDisk } from "../select/find-disk.ts";
-import { findVirtualMachine } from "../select/find-virtual-machine.ts";
+import { assertOneWay, selectBackups } from "../select/select-backups.ts";
 import {
+  plansData,
   plansView,
   resultsData,
   resultsView,
   summarizePlan,
-  type BackupResult,
-  type PlanSummary,
+  type BackupPlanOutcome,
 } from "./backup-view.ts";
-import { summarizePoint } from "./point-summary.ts";
 
 interface BackupCommandOptions {
-  readonly strategy: string;
+  readonly policy?: string;
+  readonly strategy?: string;
   readonly quiesce: Quiesce;
   readonly full?: boolean;
   readonly excludeDisk?: readonly string[];
@@ -40,8 +38,9 @@ interface BackupCommandOptions {
 
 export const define: Define = (command, invoke) => {
   command
-    .argument("<vm...>", "names or ids of virtual machines")
-    .option("--strategy <name>", "how the data leaves the hypervisor", "auto")
+    .argument("[vm...]", "names or ids of virtual machines, or selectors: web*, /REGEX/, tag:GLOB, cluster:GLOB")
+    .option("--policy <name>", "all virtual machines of this policy, as it says")
+    .option("--strategy <name>", "how the data leaves the hypervisor (default: that of the policy, or auto)")
     .addOption(
       new Option(
         "--quiesce <how>",
@@ -61,129 +60,107 @@ export const define: Define = (command, invoke) => {
       examples(
         ["ovault backup web01", "incremental where possible, else full"],
         ["ovault backup web01 db01 --full", "both from scratch"],
+        ["ovault backup 'web*' tag:backup", "all that are named so, or carry this tag"],
+        ["ovault backup --policy nightly", "what the policy selects, within its limits"],
         ["ovault backup db01 --exclude-disk scratch", "without the disk of that alias"],
       ),
     )
     .action((vms: readonly string[], options: BackupCommandOptions) =>
       invoke(command, async (context) => {
+        assertOneWay({ vms, ...options });
         if (options.dryRun === true) {
           const plans = await planBackups(context, vms, options);
-          return { data: plans, view: plansView(plans) };
+          return { data: plansData(plans), view: plansView(plans), exitCode: exitCodeOfAll(plans) };
         }
         const results = await backUp(context, vms, options);
-        return { data: resultsData(results), view: resultsView(results), exitCode: exitCodeOfResults(results) };
+        return { data: resultsData(results), view: resultsView(results), exitCode: exitCodeOfAll(results) };
       }),
     );
 };
 
-/** One after the other. A machine that fails does not stop the others; an only one that fails is thrown. */
+/** As many at once as the limits allow. A machine that fails does not stop the others; an only one that fails is thrown. */
 export async function backUp(
   context: CommandContext,
-  names: readonly string[],
+  vms: readonly string[],
   options: BackupCommandOptions,
-): Promise<readonly BackupResult[]> {
+): Promise<readonly MachineBackupOutcome[]> {
   await using installation = await Installation.open(context);
-  const { signal } = context;
-  const targets = await selectTargets(installation, names, options, signal);
-  const repository = await installation.repository(options.to);
-  await clearLeftovers(installation, targets.manager, context);
+  const { signal, terminal } = context;
+  const { manager, destination, limits, backups, warnings } = await selectBackups(
+    installation,
+    { vms, ...options },
+    signal,
+  );
+  for (const warning of warnings) terminal.complain(`warning: ${warning}`);
+  const repository = await installation.repository(destination);
+  await clearLeftovers(installation, manager, context);
   const ledger = await installation.ledger();
   reportOnInterruption(ledger, context);
   const taps = await installation.taps();
-  const { quiesce, tap } = await installation.consistency(targets.manager, options.quiesce);
-  const results: BackupResult[] = [];
-  for (const { vm, strategy, excludeDisks } of targets.vms) {
-    const startedAt = performance.now();
-    const outcome = { vm: { id: vm.id, name: vm.name } };
-    try {
-      const point = await backupVirtualMachine({
-        vm,
-        strategy,
-        repository,
-        ledger,
-        excludeDisks,
-        full: options.full === true,
-        quiesce,
-        ifBusy: options.wait === true ? "wait" : "refuse",
-        taps: [...taps, tap, context.terminal.showRun(vm.name)],
-        signal,
-      });
-      const elapsedMs = Math.round(performance.now() - startedAt);
-      results.push({ ...outcome, elapsedMs, point: summarizePoint(point), error: undefined });
-    } catch (error) {
-      if (signal.aborted || targets.vms.length === 1) throw error;
-      results.push({ ...outcome, elapsedMs: Math.round(performance.now() - startedAt), point: undefined, error });
-    }
-  }
-  return results;
+  const { quiesce, tap } = await installation.consistency(manager, options.quiesce);
+  const showEnd = backups.length > 1 ? endsShown(backups.length, context) : () => [];
+  const outcomes = await backupVirtualMachines({
+    backups: backups.map(({ vm, choice, excludeDisks }) => ({
+      vm,
+      strategy: choice.strategy,
+      strategyReason: choice.reason,
+      excludeDisks,
+      taps: [...taps, tap, terminal.showRun(vm.name), ...showEnd(vm.name)],
+    })),
+    repository,
+    ledger,
+    limits,
+    full: options.full === true,
+    quiesce,
+    ifBusy: options.wait === true ? "wait" : "refuse",
+    signal,
+  });
+  signal.throwIfAborted();
+  const [only] = outcomes;
+  if (outcomes.length === 1 && only?.error !== undefined) throw only.error;
+  return outcomes;
 }
 
 /** What `backUp` would do. */
 export async function planBackups(
   context: CommandContext,
-  names: readonly string[],
+  vms: readonly string[],
   options: BackupCommandOptions,
-): Promise<readonly PlanSummary[]> {
+): Promise<readonly BackupPlanOutcome[]> {
   await using installation = await Installation.open(context);
-  const { signal } = context;
-  const targets = await selectTargets(installation, names, options, signal);
-  const repository = await installation.repository(options.to);
-  const plans: PlanSummary[] = [];
-  for (const { vm, strategy, excludeDisks } of targets.vms) {
-    const plan = await planBackup({ vm, strategy, repository, excludeDisks, signal });
-    plans.push(summarizePlan(plan, options.full === true));
+  const { signal, terminal } = context;
+  const { destination, backups, warnings } = await selectBackups(installation, { vms, ...options }, signal);
+  for (const warning of warnings) terminal.complain(`warning: ${warning}`);
+  const repository = await installation.repository(destination);
+  const plans: BackupPlanOutcome[] = [];
+  for (const { vm, choice, excludeDisks } of backups) {
+    try {
+      const plan = await planBackup({ vm, strategy: choice.strategy, repository, excludeDisks, signal });
+      plans.push({ vm, plan: summarizePlan(plan, choice, options.full === true), error: undefined });
+    } catch (error) {
+      if (signal.aborted || backups.length === 1) throw error;
+      plans.push({ vm, plan: undefined, error });
+    }
   }
   return plans;
 }
 
-interface Target {
-  readonly vm: VirtualMachine;
-  readonly strategy: Strategy;
-  /** Ids. */
-  readonly excludeDisks: readonly string[];
+/** Tells, for those who watch, how each of several ended and how far all are. */
+function endsShown(all: number, { terminal }: CommandContext): (vm: string) => readonly ((hooks: RunHooks) => void)[] {
+  let ended = 0;
+  return (vm) => [
+    (hooks) => {
+      hooks.failed.tap("Ends", (error) => terminal.note(`${vm}: failed: ${messageOf(error)}`));
+      hooks.finished.tap("Ends", () => {
+        ended += 1;
+        terminal.note(`${ended} of ${plural(all, "virtual machine")} done`);
+      });
+    },
+  ];
 }
 
-/** Every name is resolved before anything is started. */
-async function selectTargets(
-  installation: Installation,
-  names: readonly string[],
-  options: BackupCommandOptions,
-  signal: AbortSignal,
-): Promise<{ readonly manager: Manager; readonly vms: readonly Target[] }> {
-  const manager = await installation.manager(options.manager);
-  const inventory = await manager.inventory(signal);
-  const vms = [...new Set(names.map((name) => findVirtualMachine(inventory, name)))];
-  const excluded = new Set((options.excludeDisk ?? []).flatMap((wanted) => findDiskIds(vms, wanted)));
-  const strategies = await installation.strategies(manager);
-  const targets: Target[] = [];
-  for (const vm of vms) {
-    targets.push({
-      vm,
-      strategy: await chooseStrategy(strategies, { wanted: options.strategy, manager, vm, signal }),
-      excludeDisks: vm.disks.map(({ id }) => id).filter((id) => excluded.has(id)),
-    });
-  }
-  return { manager, vms: targets };
-}
-
-/** The disk in every machine that has it; at least one must. */
-function findDiskIds(vms: readonly VirtualMachine[], wanted: string): readonly string[] {
-  const ids: string[] = [];
-  let missing: unknown;
-  for (const vm of vms) {
-    try {
-      ids.push(findDisk(vm.disks, wanted, vm.name).id);
-    } catch (error) {
-      if (!(error instanceof NotFoundError)) throw error;
-      missing = error;
-    }
-  }
-  if (ids.length === 0) throw missing;
-  return ids;
-}
-
-function exitCodeOfResults(results: readonly BackupResult[]): ExitCode {
-  const failed = results.filter(({ error }) => error !== undefined);
+function exitCodeOfAll(outcomes: readonly { readonly error: unknown }[]): ExitCode {
+  const failed = outcomes.filter(({ error }) => error !== undefined);
   if (failed.length === 0) return EXIT.ok;
-  return failed.length < results.length ? EXIT.partial : exitCodeOf(failed[0]?.error);
+  return failed.length < outcomes.length ? EXIT.partial : exitCodeOf(failed[0]?.error);
 }

@@ -1,4 +1,12 @@
-import { selectPoints, type KeptPoint, type RecoveryPoint, type Repository, type RetentionRules } from "@ovault/core";
+import {
+  selectBySources,
+  type KeptPoint,
+  type RecoveryPoint,
+  type Repository,
+  type RetentionRules,
+  type RetentionSource,
+  type VirtualMachine,
+} from "@ovault/core";
 
 import { findPoint, pointsOf } from "../select/find-point.ts";
 
@@ -38,6 +46,15 @@ export async function planByName(
   return { forget, keep: [], warnings };
 }
 
+/** What says which points of a machine are kept. Machines that it does not name keep all of theirs. */
+export type RulesOfMachines = (newest: readonly VirtualMachine[]) => ReadonlyMap<string, readonly RetentionSource[]>;
+
+/** The same rules for all machines. */
+export function rulesForAll(rules: RetentionRules): RulesOfMachines {
+  const sources = [{ policy: undefined, rules, timeZone: undefined }];
+  return (machines) => new Map(machines.map(({ id }) => [id, sources]));
+}
+
 /**
  * The points that no rule keeps. Manifests that do not prove themselves are left alone: nobody knows what they hold.
  * @throws NotFoundError for a virtual machine without points; UsageError for rules or a time zone that make no sense.
@@ -45,7 +62,7 @@ export async function planByName(
 export async function planByRules(
   repository: Repository,
   options: {
-    readonly rules: RetentionRules;
+    readonly rules: RulesOfMachines;
     /** Names or ids; all when empty. */
     readonly vms: readonly string[];
     readonly timeZone: string | undefined;
@@ -54,8 +71,15 @@ export async function planByRules(
 ): Promise<ForgetPlan> {
   const { rules, vms, timeZone, signal } = options;
   const { points, damaged } = await repository.points.list(signal);
-  const wanted = vms.length === 0 ? points : [...new Set(vms.flatMap((vm) => pointsOf(points, vm)))];
-  const selection = selectPoints(wanted, rules, { timeZone });
+  const sources = rules(newestMachines(points));
+  const ofMachines = vms.length === 0 ? points : [...new Set(vms.flatMap((vm) => pointsOf(points, vm)))];
+  const wanted = ofMachines.filter(({ vm }) => sources.has(vm.id));
+  const selection = selectBySources(wanted, sources, { timeZone });
   const warnings = damaged.map(({ key }) => `${key} is damaged and left alone; see \`ovault verify --all\``);
   return { ...selection, warnings };
+}
+
+/** Each machine as its newest point shows it. The oldest points come first. */
+function newestMachines(points: readonly RecoveryPoint[]): readonly VirtualMachine[] {
+  return [...new Map(points.map(({ vm }) => [vm.id, vm])).values()];
 }

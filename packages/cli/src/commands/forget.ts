@@ -1,14 +1,16 @@
-import { chooseEntry, ConfigurationError, UsageError, type Configuration, type RetentionRules } from "@ovault/core";
+import { UsageError, type RetentionRules } from "@ovault/core";
 import { InvalidArgumentError } from "commander";
 
 import { collect, examples, type CommandContext, type Define } from "../command.ts";
 import { Installation } from "../installation.ts";
-import { planByName, planByRules } from "./forget-plan.ts";
+import { configuredRules, policyRules } from "./configured-rules.ts";
+import { planByName, planByRules, rulesForAll } from "./forget-plan.ts";
 import { forgetData, forgetView, type ForgetOutcome } from "./forget-view.ts";
 
 interface ForgetOptions extends RetentionRules {
   readonly vm?: readonly string[];
   readonly retention?: boolean;
+  readonly policy?: string;
   readonly timeZone?: string;
   readonly dryRun?: boolean;
   readonly from?: string;
@@ -22,7 +24,8 @@ export const define: Define = (command, invoke) => {
     .option("--keep-weekly <n>", "the same for weeks", parseCount)
     .option("--keep-monthly <n>", "the same for months", parseCount)
     .option("--keep-yearly <n>", "the same for years", parseCount)
-    .option("--retention", "take the rules from `retention` of the destination in ovault.yaml")
+    .option("--retention", "by `retention` in ovault.yaml: of the policies for their machines, else of the destination")
+    .option("--policy <name>", "the same, only for the machines of this policy, at its destination")
     .option("--vm <vm>", "by rules only points of this virtual machine: name or id; repeatable", collect)
     .option("--time-zone <zone>", "where days begin, like Europe/Berlin (default: of this machine)")
     .option("--dry-run", "show what would go and what stays, and change nothing")
@@ -32,7 +35,8 @@ export const define: Define = (command, invoke) => {
       examples(
         ["ovault forget 0192f3", "one point; others are not affected"],
         ["ovault forget --keep-daily 7 --keep-weekly 4 --dry-run", "what these rules would do"],
-        ["ovault forget --retention --vm web01", "by the rules of the destination"],
+        ["ovault forget --retention --vm web01", "by the rules in ovault.yaml"],
+        ["ovault forget --policy nightly --dry-run", "what the rules of a policy would do"],
       ),
     )
     .action((names: readonly string[], options: ForgetOptions) =>
@@ -55,14 +59,17 @@ export async function forget(
   const rules = rulesOf(options);
   assertOneWay(names, options, rules);
   await using installation = await Installation.open(context);
-  const repository = await installation.repository(options.from);
+  const { configuration } = installation;
+  const source = options.policy === undefined ? undefined : policyRules(configuration, options.policy, options.from);
+  const repository = await installation.repository(source?.destination ?? options.from);
   const { signal } = context;
   const { vm: vms = [], timeZone, dryRun = false } = options;
   const plan =
     names.length > 0
       ? await planByName(repository, names, signal)
       : await planByRules(repository, {
-          rules: rules ?? configuredRules(installation.configuration, options.from),
+          rules:
+            source?.rules ?? (rules === undefined ? configuredRules(configuration, options.from) : rulesForAll(rules)),
           vms,
           timeZone,
           signal,
@@ -82,30 +89,21 @@ function rulesOf({
   return Object.values(rules).some((count) => count !== undefined) ? rules : undefined;
 }
 
-function configuredRules(configuration: Configuration, from: string | undefined): RetentionRules {
-  const { name, settings, origin } = chooseEntry(configuration, "destination", from);
-  if (settings.retention !== undefined) return settings.retention;
-  throw new ConfigurationError(`destination ${name} has no retention rules`, {
-    context: { file: origin.file, destination: name },
-    hint: `Add destinations.${name}.retention to ${origin.file}, or give rules such as --keep-daily 7.`,
-  });
-}
-
-/** Names, rules of the command line, or rules of the destination: one of them says what goes. */
+/** Names, rules of the command line, or rules of ovault.yaml: one of them says what goes. */
 function assertOneWay(
   names: readonly string[],
-  { retention, vm, timeZone }: ForgetOptions,
+  { retention, policy, vm, timeZone }: ForgetOptions,
   rules: RetentionRules | undefined,
 ): void {
   const byName = names.length > 0;
-  const ways = [byName, rules !== undefined, retention === true].filter(Boolean).length;
+  const ways = [byName, rules !== undefined, retention === true, policy !== undefined].filter(Boolean).length;
   if (ways === 0) {
     throw new UsageError("nothing says which points to forget", {
-      hint: "Name points, give rules such as --keep-daily 7, or --retention for those of the destination.",
+      hint: "Name points, give rules such as --keep-daily 7, or --retention for those of ovault.yaml.",
     });
   }
   if (ways > 1) {
-    throw new UsageError("points are forgotten by name, by --keep-… or by --retention: choose one");
+    throw new UsageError("points are forgotten by name, by --keep-…, by --retention or by --policy: choose one");
   }
   if (byName && (vm !== undefined || timeZone !== undefined)) {
     throw new UsageError("--vm and --time-zone are for rules, not for points that are named");

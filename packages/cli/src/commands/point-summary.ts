@@ -7,6 +7,8 @@ export interface PointSummary {
   readonly takenAt: string;
   readonly sealedAt: string;
   readonly strategy: string;
+  /** Null in points of releases that did not say. */
+  readonly strategyReason: string | null;
   readonly basePoint: string | null;
   readonly consistency: Consistency;
   readonly disks: readonly DiskSummary[];
@@ -26,13 +28,14 @@ export interface DiskSummary {
 }
 
 export function summarizePoint(point: RecoveryPoint): PointSummary {
-  const { id, vm, takenAt, sealedAt, strategy, basePoint, consistency, warnings } = point;
+  const { id, vm, takenAt, sealedAt, strategy, strategyReason = null, basePoint, consistency, warnings } = point;
   return {
     id,
     vm: { id: vm.id, name: vm.name, manager: vm.manager },
     takenAt,
     sealedAt,
     strategy,
+    strategyReason,
     basePoint,
     consistency,
     disks: point.disks.map(({ disk, mode, reason, stats }) => ({

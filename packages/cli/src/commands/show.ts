@@ -55,6 +55,7 @@ export function pointView(point: ShownPoint): View {
       ["taken", formatTime(point.takenAt)],
       ["sealed", formatTime(point.sealedAt)],
       ["strategy", point.strategy],
+      ["chosen because", point.strategyReason],
       ["base", point.basePoint ?? "none: a full backup"],
       ["consistency", point.consistency],
       ["documents", point.documents.map(({ name }) => name).join(", ") || "none"],

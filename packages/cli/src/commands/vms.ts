@@ -1,10 +1,11 @@
-import type { Assessment, Strategy, VirtualMachine } from "@ovault/core";
+import type { DiskAssessment, StrategyChoice, VirtualMachine } from "@ovault/core";
 
 import { examples, type CommandContext, type Define } from "../command.ts";
 import { Installation } from "../installation.ts";
 import { formatBytes } from "../output/format.ts";
 import { table, type View } from "../output/view.ts";
-import { chooseStrategy } from "../select/choose-strategy.ts";
+import { chooseForMachine } from "../select/choose-strategy.ts";
+import { choicesView, considered, type ConsideredStrategy } from "./considered-strategies.ts";
 
 interface VmsOptions {
   readonly manager?: string;
@@ -16,7 +17,12 @@ export interface VmSummary {
   readonly name: string;
   readonly status: string;
   readonly cluster: string | null;
+  readonly host: string | null;
+  readonly tags: readonly string[];
   readonly strategy: string;
+  readonly strategyReason: string;
+  /** The strategies that were not chosen, the best first. */
+  readonly rejected: readonly ConsideredStrategy[];
   readonly disks: readonly VmDiskSummary[];
 }
 
@@ -27,7 +33,7 @@ export interface VmDiskSummary {
   readonly logicalBytes: number;
   readonly actualBytes: number | null;
   readonly format: string;
-  readonly verdict: Assessment["disks"][number]["verdict"];
+  readonly verdict: DiskAssessment["verdict"];
   readonly reason: string;
 }
 
@@ -43,7 +49,7 @@ export const define: Define = (command, invoke) => {
     );
 };
 
-/** The inventory by name, with what the strategy `auto` says about each disk. */
+/** The inventory by name, with the strategy that `auto` chooses and what it says about each disk. */
 export async function listVirtualMachines(context: CommandContext, options: VmsOptions): Promise<readonly VmSummary[]> {
   await using installation = await Installation.open(context);
   const { signal } = context;
@@ -51,21 +57,25 @@ export async function listVirtualMachines(context: CommandContext, options: VmsO
   const strategies = await installation.strategies(manager);
   const summaries: VmSummary[] = [];
   for (const vm of await manager.inventory(signal)) {
-    const strategy = await chooseStrategy(strategies, { wanted: "auto", manager, vm, signal });
-    summaries.push(summarize(vm, strategy, await strategy.assess(vm, signal)));
+    const wanted = { wanted: "auto", manager, vm, excludeDisks: [], signal };
+    summaries.push(summarize(vm, await chooseForMachine(strategies, wanted)));
   }
   return summaries.toSorted((a, b) => a.name.localeCompare(b.name));
 }
 
-function summarize(vm: VirtualMachine, strategy: Strategy, assessment: Assessment): VmSummary {
+function summarize(vm: VirtualMachine, { strategy, reason, disks, rejected }: StrategyChoice): VmSummary {
   return {
     id: vm.id,
     name: vm.name,
     status: vm.status,
     cluster: vm.cluster?.name ?? null,
+    host: vm.host?.name ?? null,
+    tags: vm.tags ?? [],
     strategy: strategy.name,
+    strategyReason: reason,
+    rejected: rejected.map((other) => considered(other, vm)),
     disks: vm.disks.map((disk) => {
-      const found = assessment.disks.find(({ diskId }) => diskId === disk.id);
+      const found = disks.find(({ diskId }) => diskId === disk.id);
       return {
         id: disk.id,
         alias: disk.alias,
@@ -96,5 +106,8 @@ export function vmsView(vms: readonly VmSummary[]): View {
     ]);
   });
   const titles = ["vm", "status", ">#", "disk", ">size", ">used", "backup", "strategy", "why"];
-  return [table(titles, rows, "no virtual machines are visible to this user")];
+  return [
+    table(titles, rows, "no virtual machines are visible to this user"),
+    ...choicesView(vms.map((vm) => ({ ...vm, vm }))),
+  ];
 }

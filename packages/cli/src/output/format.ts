@@ -1,5 +1,6 @@
 import { sizeInBytes, UsageError } from "@ovault/core";
 
+const MINUTE_MS = 60_000;
 const UNITS = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"] as const;
 
 /** `1536` → `1.5 KiB`; three significant digits at most. */
@@ -30,6 +31,14 @@ export function formatTime(iso: string): string {
   return `${date} ${[time.getHours(), time.getMinutes(), time.getSeconds()].map(twoDigits).join(":")}`;
 }
 
+/** How long ago an ISO time is: `5 min`, `26 h`, `3 d`. */
+export function formatAge(iso: string, now = Date.now()): string {
+  const minutes = Math.max(0, Math.floor((now - Date.parse(iso)) / MINUTE_MS));
+  if (minutes < 120) return `${minutes} min`;
+  const hours = Math.floor(minutes / 60);
+  return hours < 72 ? `${hours} h` : `${Math.floor(hours / 24)} d`;
+}
+
 function twoDigits(value: number): string {
   return String(value).padStart(2, "0");
 }
@@ -43,7 +52,7 @@ export function parseSize(written: string): number {
   });
 }
 
-const UNIT_MS: Readonly<Record<string, number>> = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+const UNIT_MS: Readonly<Record<string, number>> = { s: 1000, m: MINUTE_MS, h: 3_600_000, d: 86_400_000 };
 const LONGEST_MS = 36_500 * 86_400_000;
 
 /** A time span as people write it, in milliseconds. Throws UsageError. */

@@ -1,18 +1,21 @@
 import type { Redactor, RunHooks } from "@ovault/core";
 
+import { LiveLines } from "./live-lines.ts";
 import { formatProgress, TransferProgress } from "./transfer-progress.ts";
 
 /** A terminal is redrawn this often, a log gets a line this often. Milliseconds. */
 const REDRAW_MS = 200;
 const LOG_LINE_MS = 10_000;
 
-/** Where a terminal does not tell its width. */
+/** Where a terminal does not tell its size. */
 const DEFAULT_COLUMNS = 80;
+const DEFAULT_ROWS = 24;
 
 /** The part of a writable stream that is used here. */
 export interface TextStream {
   readonly isTTY?: boolean;
   readonly columns?: number;
+  readonly rows?: number;
   write(text: string): unknown;
 }
 
@@ -29,7 +32,9 @@ export class Terminal {
   readonly #streams: OutputStreams;
   readonly #redactor: Redactor;
   readonly #quiet: boolean;
-  #progressShown = false;
+  readonly #live = new LiveLines();
+  /** Of all that is under way, in the order in which it began, by whatever stands for it. */
+  readonly #progress = new Map<unknown, string>();
 
   constructor(streams: OutputStreams, redactor: Redactor, options: { readonly quiet: boolean }) {
     this.#streams = streams;
@@ -55,23 +60,24 @@ export class Terminal {
   }
 
   /**
-   * A tap that shows the phases, warnings and progress of one run: one line redrawn in place on a terminal, plain lines
-   * elsewhere.
+   * A tap that shows the phases, warnings and progress of one run: a line redrawn in place on a terminal, below those of
+   * other runs; plain lines elsewhere.
    */
   showRun(label: string, totalBytes?: number): (hooks: RunHooks) => void {
     return (hooks) => {
       const progress = new TransferProgress(label, totalBytes);
-      const show = this.#inIntervals(() => this.#showProgress(formatProgress(progress.line)));
+      const show = this.#inIntervals(() => this.#showProgress(progress, formatProgress(progress.line)));
       progress.follow(hooks, show);
       hooks.phase.tap("Terminal", ({ phase, detail }) => this.note(`${label}: ${phase}: ${detail}`));
       hooks.warning.tap("Terminal", (message) => this.note(`${label}: warning: ${message}`));
-      hooks.finished.tap("Terminal", () => this.#clearProgress());
+      hooks.copied.tap("Terminal", () => this.#endProgress(progress));
+      hooks.finished.tap("Terminal", () => this.#endProgress(progress));
     };
   }
 
   /** Shows a number that grows, as `describe` words it; call the result with each new value. */
   showCount(describe: (count: number) => string): (count: number) => void {
-    return this.#inIntervals((count: number) => this.#showProgress(describe(count)));
+    return this.#inIntervals((count: number) => this.#showProgress(this, describe(count)));
   }
 
   #inIntervals<T extends unknown[]>(show: (...args: T) => void): (...args: T) => void {
@@ -84,7 +90,7 @@ export class Terminal {
     };
   }
 
-  #showProgress(line: string): void {
+  #showProgress(of: unknown, line: string): void {
     if (this.#quiet) return;
     const { err } = this.#streams;
     const safe = this.#redactor.redact(line);
@@ -92,13 +98,22 @@ export class Terminal {
       err.write(`${safe}\n`);
       return;
     }
-    err.write(`\r\u001B[K${safe.slice(0, (err.columns || DEFAULT_COLUMNS) - 1)}`);
-    this.#progressShown = true;
+    this.#progress.set(of, safe);
+    this.#drawProgress();
+  }
+
+  #drawProgress(): void {
+    const { err } = this.#streams;
+    const size = { columns: err.columns || DEFAULT_COLUMNS, rows: err.rows || DEFAULT_ROWS };
+    err.write(this.#live.draw([...this.#progress.values()], size));
+  }
+
+  #endProgress(of: unknown): void {
+    if (this.#progress.delete(of)) this.#drawProgress();
   }
 
   #clearProgress(): void {
-    if (!this.#progressShown) return;
-    this.#streams.err.write("\r\u001B[K");
-    this.#progressShown = false;
+    const cleared = this.#live.clear();
+    if (cleared !== "") this.#streams.err.write(cleared);
   }
 }

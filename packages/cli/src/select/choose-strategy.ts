@@ -1,26 +1,46 @@
-import { didYouMean, NotFoundError, PluginError, type Manager, type Strategy, type VirtualMachine } from "@ovault/core";
+import {
+  assessStrategy,
+  chooseStrategy,
+  didYouMean,
+  NotFoundError,
+  PluginError,
+  type Manager,
+  type Strategy,
+  type StrategyChoice,
+  type VirtualMachine,
+} from "@ovault/core";
+
+export interface MachineToTake {
+  /** Name of a strategy, or `auto` for the best. */
+  readonly wanted: string;
+  readonly manager: Manager;
+  readonly vm: VirtualMachine;
+  /** Ids. */
+  readonly excludeDisks: readonly string[];
+  readonly signal: AbortSignal;
+}
 
 /**
- * The strategy of this name or, with `auto`, the first in order of preference that can take every disk; when none can,
- * the first, which then says which disk it is about.
+ * The strategy for a machine, and why.
  * @throws NotFoundError for an unknown name; PluginError when nothing works with this manager.
  */
-export async function chooseStrategy(
+export async function chooseForMachine(
   strategies: readonly Strategy[],
-  { wanted, manager, vm, signal }: { wanted: string; manager: Manager; vm: VirtualMachine; signal: AbortSignal },
-): Promise<Strategy> {
-  if (wanted !== "auto") return strategyNamed(strategies, wanted);
-  for (const strategy of strategies) {
-    const { disks } = await strategy.assess(vm, signal);
-    if (disks.every(({ verdict }) => verdict !== "impossible")) return strategy;
+  { wanted, manager, vm, ...options }: MachineToTake,
+): Promise<StrategyChoice> {
+  if (wanted !== "auto") {
+    const assessment = await assessStrategy(strategyNamed(strategies, wanted), vm, options);
+    return { ...assessment, reason: "asked for", rejected: [] };
   }
-  return preferredStrategy(strategies, manager);
+  return (await chooseStrategy(strategies, vm, options)) ?? noStrategy(manager);
 }
 
 /** Every strategy can restore every point, so that the first will do. */
 export function preferredStrategy(strategies: readonly Strategy[], manager: Manager): Strategy {
-  const [first] = strategies;
-  if (first !== undefined) return first;
+  return strategies[0] ?? noStrategy(manager);
+}
+
+function noStrategy(manager: Manager): never {
   throw new PluginError(`no strategy plugin works with managers of kind ${manager.kind}`, {
     context: { manager: manager.name, kind: manager.kind },
     hint: "Name one under `plugins:` in ovault.yaml.",

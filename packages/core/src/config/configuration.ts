@@ -1,3 +1,4 @@
+import type { Policy } from "../policies/policy.ts";
 import type { DestinationSettings } from "./destination-settings.ts";
 import type { Origin } from "./origin.ts";
 
@@ -26,6 +27,8 @@ export interface Configuration {
   readonly destinations: ReadonlyMap<string, DestinationEntry>;
   /** Already filled in where there is only one to choose from. */
   readonly defaults: { readonly manager: string | undefined; readonly destination: string | undefined };
+  /** Their managers and destinations exist. */
+  readonly policies: ReadonlyMap<string, Policy>;
   /** Package names, or paths that start with `.` or `/`. */
   readonly plugins: readonly string[];
   /** Options of strategies, by their name; those that need none are not here. */

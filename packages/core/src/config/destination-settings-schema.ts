@@ -1,6 +1,8 @@
 import { z } from "zod";
 
 import { sizeInBytes } from "../util/size-in-bytes.ts";
+import { count } from "./count.ts";
+import { retentionSchema } from "./retention-schema.ts";
 import { secretReference } from "./secret-reference.ts";
 
 /** Anything lower is a missing unit: no pack would ever arrive. */
@@ -50,18 +52,6 @@ const rate = z.union([z.number(), z.string()], { error: RATE_FORMS }).transform(
   return z.NEVER;
 });
 
-const count = z.int().min(1, "must be at least 1");
-
-const retention = z
-  .strictObject({
-    keepLast: count.optional(),
-    keepDaily: count.optional(),
-    keepWeekly: count.optional(),
-    keepMonthly: count.optional(),
-    keepYearly: count.optional(),
-  })
-  .refine((rules) => Object.keys(rules).length > 0, "needs at least one rule");
-
 /** The keys of a destination that are core's, to be spread into the schema of the entry. */
 export const destinationSettingsShape = {
   encryption: encryption.optional(),
@@ -71,7 +61,7 @@ export const destinationSettingsShape = {
     .optional(),
   lockDays: count.optional(),
   readOnly: z.boolean().optional(),
-  retention: retention.optional(),
+  retention: retentionSchema.optional(),
 };
 
 /** The same keys by name. */

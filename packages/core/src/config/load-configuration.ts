@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 
-import type { z } from "zod";
+import { z } from "zod";
 
 import { ConfigurationError } from "../errors/errors.ts";
 import type { Configuration, DestinationEntry, PluginEntry } from "./configuration.ts";
@@ -31,6 +31,7 @@ export function parseConfiguration(text: string, file: string): Configuration {
   const baseDirectory = dirname(file);
   const managers = managerEntries(parsed.managers, originBelow(origin, "managers"));
   const destinations = destinationEntries(parsed.destinations, originBelow(origin, "destinations"), baseDirectory);
+  assertPoliciesRefer(parsed.policies, { manager: managers, destination: destinations }, origin);
   return {
     file,
     baseDirectory,
@@ -40,6 +41,7 @@ export function parseConfiguration(text: string, file: string): Configuration {
       manager: defaultEntry("manager", parsed.defaults.manager, managers, file),
       destination: defaultEntry("destination", parsed.defaults.destination, destinations, file),
     },
+    policies: new Map(Object.entries(parsed.policies).map(([name, policy]) => [name, { name, ...policy }])),
     plugins: parsed.plugins,
     strategies: optionSets("strategies", parsed.strategies, origin),
     hooks: optionSets("hooks", parsed.hooks, origin),
@@ -101,6 +103,24 @@ function optionSets(
       { name, type: name, options, origin: originBelow(origin, section, name) },
     ]),
   );
+}
+
+/** What policies name must be there. @throws ConfigurationError naming line and path */
+function assertPoliciesRefer(
+  policies: Parsed["policies"],
+  known: Readonly<Record<"manager" | "destination", ReadonlyMap<string, PluginEntry>>>,
+  origin: Origin,
+): void {
+  const reference = (what: keyof typeof known): z.ZodType =>
+    z.string().superRefine((name, context) => {
+      if (known[what].has(name)) return;
+      context.addIssue(`there is no ${what} "${name}"${didYouMean(name, known[what].keys())}`);
+    });
+  const references = z.object({
+    manager: reference("manager").optional(),
+    destination: reference("destination").optional(),
+  });
+  validate(z.record(z.string(), references), policies, originBelow(origin, "policies"));
 }
 
 function defaultEntry(

@@ -60,6 +60,8 @@ export interface RecoveryPoint {
   readonly sealedAt: string;
   readonly runId: string;
   readonly strategy: string;
+  /** Why this strategy, for people; absent in points of releases that did not say. */
+  readonly strategyReason?: string;
   /** Id of the point that `unchanged` blocks were taken from. */
   readonly basePoint: string | null;
   readonly consistency: Consistency;

@@ -32,6 +32,10 @@ export interface VirtualMachine {
   /** The manager's own word: `up`, `down`, `paused`, `image_locked`… */
   readonly status: string;
   readonly cluster?: { readonly id: string; readonly name: string };
+  /** Where it runs; absent when it is off. */
+  readonly host?: { readonly id: string; readonly name: string };
+  /** Names of the tags that it carries itself, sorted; absent where the manager knows none. */
+  readonly tags?: readonly string[];
   readonly disks: readonly Disk[];
   readonly attributes: JsonObject;
 }

@@ -48,6 +48,8 @@ export interface RunHooks {
    * brought the guest to rest by itself knows better.
    */
   readonly consistency: SyncWaterfallHook<[Consistency, VirtualMachine]>;
+  /** All data of a backup is stored; what is left to do is the manager's. */
+  readonly copied: SyncHook<[]>;
   /** Gate: all data is stored, nothing is visible yet. */
   readonly beforeSeal: AsyncSeriesHook<[Omit<RecoveryPoint, "sealedAt">]>;
   readonly sealed: SyncHook<[RecoveryPoint]>;
@@ -66,6 +68,7 @@ export function createRunHooks(): RunHooks {
     beforeSnapshot: new AsyncSeriesHook(["vm", "signal"]),
     afterSnapshot: new AsyncSeriesHook(["vm", "signal"]),
     consistency: new SyncWaterfallHook(["consistency", "vm"]),
+    copied: new SyncHook(),
     beforeSeal: new AsyncSeriesHook(["point"]),
     sealed: new SyncHook(["point"]),
     failed: new SyncHook(["error"]),

@@ -3,12 +3,14 @@
  * flight. Waiters are served in order.
  */
 export class BufferPool {
+  readonly count: number;
   readonly bufferBytes: number;
   readonly #free: Buffer[] = [];
   readonly #waiting: ((buffer: Buffer) => void)[] = [];
   #left: number;
 
   constructor(count: number, bufferBytes: number) {
+    this.count = count;
     this.bufferBytes = bufferBytes;
     this.#left = count;
   }

@@ -10,6 +10,7 @@ import { IndexWriter } from "./index-writer.ts";
 import { newPackName } from "./layout.ts";
 import type { LoadedIndex } from "./loaded-index.ts";
 import type { PackKind } from "./pack-format.ts";
+import type { PendingChunks } from "./pending-chunks.ts";
 import { PackPresence } from "./pack-presence.ts";
 import type { PackEntry } from "./pack-entries.ts";
 import { PackWriter } from "./pack-writer.ts";
@@ -21,6 +22,8 @@ export interface ChunkWriterOptions {
   readonly index: ChunkIndex;
   /** Told of the index objects that are put. */
   readonly loaded: LoadedIndex;
+  /** Of all writers of the process. */
+  readonly pending: PendingChunks;
   readonly codec: Codec;
   readonly packBytes: number;
   /** Kinds of which no chunk counts as known: they are stored again. For a run that met damage. */
@@ -35,8 +38,8 @@ export interface ChunkWriterOptions {
 const MAX_PUTS = 2;
 
 /**
- * Stores chunks once: a chunk that the repository has, or that this writer has already taken, is not stored again,
- * whatever the order in which lanes bring it.
+ * Stores chunks once: a chunk that the repository has, or that this or another writer of the process has already taken, is
+ * not stored again, whatever the order in which lanes bring it.
  */
 export class ChunkWriter {
   readonly #options: ChunkWriterOptions;
@@ -60,6 +63,7 @@ export class ChunkWriter {
         targetBytes: options.packBytes,
         maxPuts: MAX_PUTS,
         onPut: (listing) => this.#onPut(listing),
+        onFailure: () => this.#dropPending(),
         signal: options.signal,
       });
     this.#packs = { data: packWriter("data"), pages: packWriter("pages") };
@@ -94,14 +98,24 @@ export class ChunkWriter {
    * `plain` belongs to the caller again when this resolves. Durable only after `finish`.
    */
   async store(kind: PackKind, id: ChunkId, plain: Uint8Array): Promise<number> {
-    const { codec } = this.#options;
+    const { codec, pending, signal } = this.#options;
     const name = toHex(id);
-    // Asked again: another lane may have taken it while this one waited for the answer.
-    if ((await this.has(kind, id)) || this.#taken.has(name)) return 0;
+    for (;;) {
+      // Asked again: another lane may have taken it while this one waited for the answer.
+      if ((await this.has(kind, id)) || this.#taken.has(name)) return 0;
+      if (!pending.has(name)) break;
+      await pending.settled(name, signal);
+    }
     this.#taken.add(name);
-    const encoded = await codec.encode(plain);
-    const chunk = { id, plainBytes: plain.byteLength, codec: encoded === undefined ? 0 : codec.id };
-    return await this.#packs[kind].append(chunk, encoded ?? copyOf(plain));
+    pending.add(name, this, () => this.#packs[kind].hurry());
+    try {
+      const encoded = await codec.encode(plain);
+      const chunk = { id, plainBytes: plain.byteLength, codec: encoded === undefined ? 0 : codec.id };
+      return await this.#packs[kind].append(chunk, encoded ?? copyOf(plain));
+    } catch (error) {
+      pending.settle(name, this);
+      throw error;
+    }
   }
 
   /**
@@ -126,9 +140,15 @@ export class ChunkWriter {
     await this.#index.finish();
   }
 
-  /** Waits until nothing is in flight, whatever became of it. */
+  /** For who gives up: waits until nothing is in flight, whatever became of it. */
   async idle(): Promise<void> {
     await Promise.all([this.#packs.data.idle(), this.#packs.pages.idle()]);
+    this.#dropPending();
+  }
+
+  /** Others that wait for what this writer has taken must store it themselves. */
+  #dropPending(): void {
+    for (const name of this.#taken) this.#options.pending.settle(name, this);
   }
 
   /** A pack that may be relied on to hold the chunk. */
@@ -142,10 +162,12 @@ export class ChunkWriter {
   }
 
   async #onPut(listing: PackListing): Promise<void> {
-    const { index, anew } = this.#options;
+    const { index, anew, pending } = this.#options;
     this.#presence.add(index.add(listing));
     for (const { id } of listing.entries) {
-      this.#taken.delete(toHex(id));
+      const name = toHex(id);
+      this.#taken.delete(name);
+      pending.settle(name, this);
       const entry = index.entryOf(id);
       if (anew.includes(listing.kind) && entry !== undefined) this.#renewed.add(entry);
     }

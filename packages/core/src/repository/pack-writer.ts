@@ -18,6 +18,8 @@ export interface PackWriterOptions {
   /** Packs being put at once; `append` waits for one to be done. Bounds memory to maxPuts packs and the one being filled. */
   readonly maxPuts: number;
   readonly onPut: (listing: PackListing) => void | Promise<void>;
+  /** The first put has failed: nothing that is not put yet ever will be. */
+  readonly onFailure: () => void;
   readonly signal: AbortSignal;
 }
 
@@ -72,6 +74,12 @@ export class PackWriter {
     return storedBytes;
   }
 
+  /** Puts what there is, full or not, unless as much is being put as may be. */
+  hurry(): void {
+    const { maxPuts } = this.#options;
+    if (this.#draft !== undefined && this.#failure === undefined && this.#puts.size < maxPuts) this.#put(this.#draft);
+  }
+
   /** Puts what is left and waits until every pack is durable. */
   async finish(): Promise<void> {
     if (this.#draft !== undefined && this.#failure === undefined) this.#put(this.#draft);
@@ -100,7 +108,9 @@ export class PackWriter {
         await store.put(packKey(name), pack, { ifAbsent: true, signal, ...retaining(retainUntil()) });
         await onPut({ name, kind, dataEnd, entries });
       } catch (error) {
-        this.#failure ??= { error };
+        if (this.#failure !== undefined) return;
+        this.#failure = { error };
+        this.#options.onFailure();
       }
     })();
     const settled = put.finally(() => this.#puts.delete(settled));

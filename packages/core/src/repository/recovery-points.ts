@@ -92,6 +92,27 @@ export class RecoveryPoints {
     return { points, damaged: [...damaged, ...damagedMarks] };
   }
 
+  /**
+   * The newest point of each machine, by the machine's id. Older ones are not read, unless the newer do not prove
+   * themselves.
+   */
+  async newest(signal: AbortSignal): Promise<ReadonlyMap<string, RecoveryPoint>> {
+    const { visible } = await this.#manifests(POINTS, signal);
+    const newest = new Map<string, RecoveryPoint>();
+    let folders = [...Map.groupBy(visible, folderOf).values()].map((infos) => infos.toSorted(compareAge));
+    while (folders.length > 0) {
+      const { points } = await this.#readAll(
+        folders.flatMap((infos) => infos.at(-1) ?? []),
+        signal,
+      );
+      for (const point of points) newest.set(point.vm.id, point);
+      const found = new Set(points.map((point) => this.keyOf(point)));
+      const open = folders.filter((infos) => !found.has(infos.at(-1)?.key ?? ""));
+      folders = open.map((infos) => infos.slice(0, -1)).filter((infos) => infos.length > 0);
+    }
+    return newest;
+  }
+
   /** Points that are forgotten and whose manifests are still there; and the keys of all that are marked as forgotten. */
   async listForgotten(signal: AbortSignal): Promise<PointListing & { readonly marked: readonly ObjectKey[] }> {
     const { forgotten, marked } = await this.#manifests(POINTS, signal);
@@ -231,6 +252,15 @@ export class RecoveryPoints {
 
 function idOf({ key }: ObjectInfo): string {
   return key.slice(key.lastIndexOf("/") + 1);
+}
+
+function folderOf({ key }: ObjectInfo): string {
+  return key.slice(0, key.lastIndexOf("/"));
+}
+
+/** Ids begin with the time. */
+function compareAge(a: ObjectInfo, b: ObjectInfo): number {
+  return compareText(idOf(a), idOf(b));
 }
 
 function markOf(key: ObjectKey): ObjectKey {

@@ -23,6 +23,7 @@ import type { KnownIndex } from "./index-cache-format.ts";
 import { indexUnlistedPacks, loadIndex } from "./load-index.ts";
 import { LoadedIndex, type DamagedObject } from "./loaded-index.ts";
 import type { PackKind } from "./pack-format.ts";
+import { PendingChunks } from "./pending-chunks.ts";
 import type { Lease } from "./lease.ts";
 import type { Protection } from "./protection.ts";
 import { RecoveryPoints } from "./recovery-points.ts";
@@ -99,6 +100,7 @@ export class Repository {
   #lastRefresh: Promise<void> = Promise.resolve();
   #damage: KnownDamage = { records: [], damaged: [], places: new Map() };
   #hasLostChunks = false;
+  readonly #pending = new PendingChunks();
   readonly #codec: Codec;
   readonly #packBytes: number;
   readonly #lockDays: number | undefined;
@@ -237,7 +239,7 @@ export class Repository {
   writer(signal: AbortSignal, anew: readonly PackKind[] = [], runId: string = randomUUID()): ChunkWriter {
     const { store, index, protection, retainUntil } = this;
     const shared = { store, index, protection, retainUntil, codec: this.#codec, packBytes: this.#packBytes };
-    return new ChunkWriter({ ...shared, loaded: this.#loaded, anew, runId, signal });
+    return new ChunkWriter({ ...shared, loaded: this.#loaded, pending: this.#pending, anew, runId, signal });
   }
 
   /** The block map of a disk of a point. */
@@ -303,14 +305,17 @@ export class Repository {
     this.#hasLostChunks = markDamage(this.index, this.#damage.places);
   }
 
-  /** Adds what packs hold that no index object lists. Once, unless it fails. */
+  /** Adds what packs hold that no index object lists. Once, unless it fails: also for another run, which has its own signal. */
   async completeIndex(signal: AbortSignal): Promise<void> {
-    this.#completion ??= this.#askUnlistedPacks(signal);
+    const others = this.#completion;
+    const completion = (this.#completion ??= this.#askUnlistedPacks(signal));
     try {
-      await this.#completion;
+      await completion;
     } catch (error) {
-      this.#completion = undefined;
-      throw error;
+      if (this.#completion === completion) this.#completion = undefined;
+      if (others === undefined) throw error;
+      signal.throwIfAborted();
+      await this.completeIndex(signal);
     }
   }
 

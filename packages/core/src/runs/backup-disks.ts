@@ -3,7 +3,7 @@ import type { DiskRecord, RecoveryPoint } from "../contract/recovery-point.ts";
 import { SourceError } from "../errors/errors.ts";
 import { observe, type RunHooks } from "../hooks/run-hooks.ts";
 import { backupDisk, type BaseDisk } from "../pipeline/backup-disk.ts";
-import { BufferPool } from "../pipeline/buffer-pool.ts";
+import type { BufferPool } from "../pipeline/buffer-pool.ts";
 import type { ChunkWriter } from "../repository/chunk-writer.ts";
 import type { Repository } from "../repository/repository.ts";
 import { toHex } from "../util/hex.ts";
@@ -13,8 +13,8 @@ export interface BackupDisksOptions {
   readonly repository: Repository;
   readonly writer: ChunkWriter;
   readonly base: RecoveryPoint | undefined;
-  /** Blocks in flight over all disks together. */
-  readonly lanes: number;
+  /** Of one block each: all that is in flight over all disks, and over other runs that share it. */
+  readonly buffers: BufferPool;
   readonly hooks: RunHooks;
   readonly signal: AbortSignal;
 }
@@ -26,11 +26,10 @@ export interface BackupDisksOptions {
 export async function backupDisks(options: BackupDisksOptions): Promise<DiskRecord[]> {
   const own = new AbortController();
   const signal = AbortSignal.any([options.signal, own.signal]);
-  const buffers = new BufferPool(options.lanes, options.repository.settings.blockBytes);
   const results = await Promise.allSettled(
     options.sources.map(async (source) => {
       try {
-        return await takeDisk(source, buffers, { ...options, signal });
+        return await takeDisk(source, { ...options, signal });
       } catch (error) {
         own.abort(error);
         throw error;
@@ -42,8 +41,8 @@ export async function backupDisks(options: BackupDisksOptions): Promise<DiskReco
   return results.filter((result) => result.status === "fulfilled").map((result) => result.value);
 }
 
-async function takeDisk(source: DiskSource, buffers: BufferPool, options: BackupDisksOptions): Promise<DiskRecord> {
-  const { repository, writer, hooks, lanes, signal } = options;
+async function takeDisk(source: DiskSource, options: BackupDisksOptions): Promise<DiskRecord> {
+  const { repository, writer, buffers, hooks, signal } = options;
   const { disk, mode, reason } = source;
   const { blockMap, stats } = await backupDisk({
     source,
@@ -51,7 +50,7 @@ async function takeDisk(source: DiskSource, buffers: BufferPool, options: Backup
     base: mode === "full" ? undefined : await openBase(options, disk.id),
     blockBytes: repository.settings.blockBytes,
     buffers,
-    lanes,
+    lanes: buffers.count,
     onProgress: ({ doneBytes, readBytes, storedBytes }) =>
       observe(hooks.span, { diskId: disk.id, doneBytes, logicalBytes: disk.logicalBytes, readBytes, storedBytes }),
     signal,

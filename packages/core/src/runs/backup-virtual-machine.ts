@@ -6,6 +6,7 @@ import type { VirtualMachine } from "../contract/virtual-machine.ts";
 import { hasCode } from "../errors/ovault-error.ts";
 import { callEveryTap } from "../hooks/call-every-tap.ts";
 import { createRunHooks, observe, type RunHooks } from "../hooks/run-hooks.ts";
+import { BufferPool } from "../pipeline/buffer-pool.ts";
 import { lossesOfBase } from "../repair/point-losses.ts";
 import { acquireLease, type Lease } from "../repository/lease.ts";
 import { newPointId } from "../repository/layout.ts";
@@ -23,6 +24,8 @@ import { selectDisks, type SelectedDisks } from "./select-disks.ts";
 export interface BackupOptions {
   readonly vm: VirtualMachine;
   readonly strategy: Strategy;
+  /** Why this strategy, for people. */
+  readonly strategyReason?: string | undefined;
   readonly repository: Repository;
   readonly ledger: Ledger;
   /** Trust no change tracking. */
@@ -37,8 +40,8 @@ export interface BackupOptions {
   readonly taps: readonly ((hooks: RunHooks) => void)[];
   /** When another run holds the virtual machine. */
   readonly ifBusy: "refuse" | "wait";
-  /** Blocks in flight over all disks; bounds memory. */
-  readonly lanes?: number;
+  /** For blocks in flight, shared by all disks, and with other runs where there are any. Bounds memory. */
+  readonly buffers?: BufferPool;
   readonly signal: AbortSignal;
   readonly clock?: Clock;
 }
@@ -199,13 +202,12 @@ class BackupRun {
     let disks: DiskRecord[];
     try {
       this.#phase("copy", plural(session.disks.length, "disk"));
-      const lanes = this.#options.lanes ?? DEFAULT_LANES;
       disks = await backupDisks({
         sources: session.disks,
         repository,
         writer,
         base,
-        lanes,
+        buffers: this.#options.buffers ?? new BufferPool(DEFAULT_LANES, repository.settings.blockBytes),
         hooks: this.#hooks,
         signal,
       });
@@ -215,6 +217,7 @@ class BackupRun {
       await this.#abandon(session);
       throw error;
     }
+    observe(this.#hooks.copied);
     this.#phase("finalize", "ending the backup on the manager");
     try {
       return { disks, closed: await session.close("complete") };
@@ -242,7 +245,7 @@ class BackupRun {
     disks: readonly DiskRecord[];
     closed: SessionClosed;
   }): Promise<RecoveryPoint> {
-    const { vm, strategy, repository } = this.#options;
+    const { vm, strategy, strategyReason, repository } = this.#options;
     const { session, consistency, selected, base, takenAt, disks, closed } = parts;
     const usedBase = disks.some((record) => record.mode !== "full");
     const draft = {
@@ -251,6 +254,7 @@ class BackupRun {
       takenAt: takenAt.toISOString(),
       runId: this.#ids.run,
       strategy: strategy.name,
+      ...(strategyReason !== undefined && { strategyReason }),
       basePoint: usedBase ? (base?.id ?? null) : null,
       consistency,
       blockBytes: repository.settings.blockBytes,

@@ -1,5 +1,6 @@
 import {
   backupDisks,
+  BufferPool,
   createRunHooks,
   type DiskSource,
   newPointId,
@@ -26,7 +27,8 @@ export async function takePoint(
   const writer = repository.writer(signal);
   const takenAt = new Date();
   try {
-    const disks = await backupDisks({ sources, repository, writer, base, lanes, hooks: createRunHooks(), signal });
+    const buffers = new BufferPool(lanes, repository.settings.blockBytes);
+    const disks = await backupDisks({ sources, repository, writer, base, buffers, hooks: createRunHooks(), signal });
     await writer.finish();
     const point: RecoveryPoint = {
       id: newPointId(takenAt),

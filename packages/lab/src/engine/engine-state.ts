@@ -42,6 +42,8 @@ export interface VmState {
   readonly given: boolean;
   name: string;
   description: string;
+  /** Names of the tags it carries; absent in labs that were made before there were any. */
+  tags?: readonly string[];
   status: VmStatus;
   readonly createdAt: string;
   readonly memoryBytes: number;

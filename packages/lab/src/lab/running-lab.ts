@@ -173,6 +173,7 @@ export class RunningLab implements LabControl {
     readonly images: readonly string[];
     readonly down: boolean;
     readonly guestAgent: boolean;
+    readonly tags: readonly string[];
   }): Promise<void> {
     const { engine } = this.#parts;
     const disks: DiskState[] = [];
@@ -184,7 +185,8 @@ export class RunningLab implements LabControl {
       for (const disk of disks) engine.disks.drop(disk);
       throw error;
     }
-    const vm = engine.vms.createGiven(request.name, { guestAgent: request.guestAgent });
+    const { guestAgent, tags } = request;
+    const vm = engine.vms.createGiven(request.name, { guestAgent, tags });
     for (const [index, disk] of disks.entries()) {
       vm.attachments.push(newAttachment(disk.id, { bootable: index === 0, interface: "virtio_scsi" }));
     }

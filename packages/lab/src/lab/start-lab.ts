@@ -46,6 +46,8 @@ export interface LabVmRequest {
   readonly down?: boolean;
   /** False: no guest agent answers, so that file systems cannot be frozen. */
   readonly guestAgent?: boolean;
+  /** Names of the tags it carries. */
+  readonly tags?: readonly string[];
 }
 
 /** What `lab.json` tells about the lab that runs, or ran last, on a directory. */
@@ -115,8 +117,8 @@ async function startParts(
     password,
     caFingerprint: fingerprintOf(authority.certificatePem),
   });
-  for (const { name, images, down = false, guestAgent = true } of options.vms ?? []) {
-    if (!lab.vms.some((vm) => vm.name === name)) await lab.addVm({ name, images, down, guestAgent });
+  for (const { name, images, down = false, guestAgent = true, tags = [] } of options.vms ?? []) {
+    if (!lab.vms.some((vm) => vm.name === name)) await lab.addVm({ name, images, down, guestAgent, tags });
   }
   await store.flush();
   await writeFile(directory.infoFile, `${JSON.stringify({ pid: process.pid, port, url: lab.url })}\n`, { mode: 0o600 });

@@ -9,6 +9,7 @@ import type { Nic } from "../model/nic.ts";
 import { parseList } from "../model/parse-list.ts";
 import { parseReportedDevice } from "../model/reported-device.ts";
 import type { ReportedDevice } from "../model/reported-device.ts";
+import { parseTagName } from "../model/tag.ts";
 import { parseVm } from "../model/vm.ts";
 import type { Vm } from "../model/vm.ts";
 import { action } from "./action.ts";
@@ -19,7 +20,7 @@ import { path } from "./paths.ts";
 export interface VmDetail {
   /** The engine's search language, e.g. `name=web*`. Lists only. */
   readonly search?: string;
-  /** Links to inline (4.2): `disk_attachments.disk`, `nics`. Older engines ignore it. */
+  /** Links to inline (4.2): `disk_attachments.disk`, `nics`, `tags`. Older engines ignore it. */
   readonly follow?: string;
   /** Fill `ovf`. Costs the engine time. */
   readonly allContent?: boolean;
@@ -219,6 +220,11 @@ export class VmService {
 
   async nics(vmId: string, signal: AbortSignal): Promise<readonly Nic[]> {
     return parseList(await this.#engine.get(path("vms", vmId, "nics"), { signal }), "nics", "nic", parseNic);
+  }
+
+  /** Names of the tags that the machine carries. */
+  async tags(vmId: string, signal: AbortSignal): Promise<readonly string[]> {
+    return parseList(await this.#engine.get(path("vms", vmId, "tags"), { signal }), "tags", "tag", parseTagName);
   }
 
   /** What the guest agent tells; nothing without one. */

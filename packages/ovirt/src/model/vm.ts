@@ -3,6 +3,7 @@ import { parseDiskAttachment } from "./disk-attachment.ts";
 import type { DiskAttachment } from "./disk-attachment.ts";
 import { parseNic } from "./nic.ts";
 import type { Nic } from "./nic.ts";
+import { parseTagName } from "./tag.ts";
 
 /** A virtual machine as the engine shows it. */
 export interface Vm {
@@ -28,6 +29,8 @@ export interface Vm {
   readonly diskAttachments: readonly DiskAttachment[] | undefined;
   /** Only where the answer followed the link. */
   readonly nics: readonly Nic[] | undefined;
+  /** Names of the tags; only where the answer followed the link. */
+  readonly tags: readonly string[] | undefined;
 }
 
 /** Parses one `<vm>`. */
@@ -49,6 +52,7 @@ export function parseVm(element: XmlElement): Vm {
     ovf: parseOvf(element),
     diskAttachments: element.child("disk_attachments")?.all("disk_attachment").map(parseDiskAttachment),
     nics: element.child("nics")?.all("nic").map(parseNic),
+    tags: element.child("tags")?.all("tag").map(parseTagName),
   };
 }
 

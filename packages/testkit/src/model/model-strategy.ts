@@ -67,7 +67,7 @@ export class ModelPlatform {
 
 /** Incremental where the base's checkpoint is known. */
 export class ModelStrategy implements Strategy {
-  readonly name = "model";
+  readonly name: string = "model";
   readonly #platform: ModelPlatform;
   readonly skipped = new Set<string>();
   readonly impossible = new Set<string>();

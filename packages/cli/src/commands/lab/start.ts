@@ -31,6 +31,7 @@ interface StartOptions {
   readonly product?: Product;
   readonly vm?: readonly string[];
   readonly down?: readonly string[];
+  readonly tag?: readonly string[];
   readonly port?: number;
   readonly imageioControl?: string;
   readonly imageioUrl?: string;
@@ -52,6 +53,7 @@ export const defineStart: Define = (command, invoke) => {
     .addOption(new Option("--product <product>", "name to go by (default: ovirt)").choices(products))
     .option("--vm <name=image,…>", "a VM with copies of these qcow2 or raw files as disks; repeatable", collect)
     .option("--down <name>", "leave this VM powered off; repeatable", collect)
+    .option("--tag <name=tag,…>", "tags of this VM; repeatable", collect)
     .option("--port <port>", "of the API, on 127.0.0.1 (default: any free one)", parsePort)
     .option("--imageio-control <socket>", "hand tickets to a real ovirt-imageio daemon: its control socket…")
     .option("--imageio-url <url>", "…and the URL where it serves images")
@@ -116,7 +118,7 @@ function labOptions(options: StartOptions): LabOptions {
   }
   return {
     directory: dir,
-    vms: parseVms(options.vm ?? [], options.down ?? []),
+    vms: parseVms(options),
     ...(engineVersion === undefined ? {} : { engineVersion }),
     ...(product === undefined ? {} : { product }),
     ...(port === undefined ? {} : { port }),
@@ -124,17 +126,27 @@ function labOptions(options: StartOptions): LabOptions {
   };
 }
 
-function parseVms(written: readonly string[], down: readonly string[]): readonly LabVmRequest[] {
-  const vms = written.map((vm) => {
-    const [, name, images] = /^([^=]+)=(.+)$/.exec(vm) ?? [];
-    if (name === undefined || images === undefined) {
-      throw new UsageError(`--vm ${vm} is not NAME=IMAGE[,IMAGE…]`, { hint: "For example: --vm web01=disk.qcow2" });
-    }
-    return { name, images: images.split(",").map((image) => resolve(image)), down: down.includes(name) };
+function parseVms({ vm: written = [], down = [], tag: tagged = [] }: StartOptions): readonly LabVmRequest[] {
+  const tags = new Map(tagged.map((text) => parseList("--tag", "TAG", text)));
+  const vms = written.map((text) => {
+    const [name, images] = parseList("--vm", "IMAGE", text);
+    const paths = images.map((image) => resolve(image));
+    return { name, images: paths, down: down.includes(name), tags: tags.get(name) ?? [] };
   });
-  const unknown = down.find((name) => vms.every((vm) => vm.name !== name));
-  if (unknown !== undefined) throw new UsageError(`--down ${unknown}: there is no --vm of that name`);
+  for (const [option, names] of [["--down", down] as const, ["--tag", [...tags.keys()]] as const]) {
+    const unknown = names.find((name) => vms.every((vm) => vm.name !== name));
+    if (unknown !== undefined) throw new UsageError(`${option} ${unknown}: there is no --vm of that name`);
+  }
   return vms;
+}
+
+/** `NAME=ITEM[,ITEM…]` */
+function parseList(option: string, item: string, written: string): readonly [name: string, items: readonly string[]] {
+  const [, name, items] = /^([^=]+)=(.+)$/.exec(written) ?? [];
+  if (name !== undefined && items !== undefined) return [name, items.split(",")];
+  throw new UsageError(`${option} ${written} is not NAME=${item}[,${item}…]`, {
+    hint: "The name of a VM, an equals sign, and what belongs to it.",
+  });
 }
 
 function parsePort(written: string): number {

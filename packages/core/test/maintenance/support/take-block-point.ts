@@ -1,4 +1,11 @@
-import { backupVirtualMachine, type Clock, type Ledger, type RecoveryPoint, type Repository } from "@ovault/core";
+import {
+  backupVirtualMachine,
+  BufferPool,
+  type Clock,
+  type Ledger,
+  type RecoveryPoint,
+  type Repository,
+} from "@ovault/core";
 
 import { blockMachine } from "./block-disk.ts";
 import { BlockStrategy } from "./block-strategy.ts";
@@ -32,7 +39,7 @@ export async function takeBlockPoint(
     excludeDisks: [],
     taps: [],
     ifBusy,
-    lanes: 2,
+    buffers: new BufferPool(2, repository.settings.blockBytes),
     signal,
     ...(clock !== undefined && { clock }),
   });

@@ -74,7 +74,7 @@ export class VmOperations {
   }
 
   /** A machine that comes with the lab: empty, with one network card. */
-  createGiven(name: string, options: { readonly guestAgent: boolean }): VmState {
+  createGiven(name: string, options: Pick<VmState, "guestAgent" | "tags">): VmState {
     const { state, store } = this.#core;
     const vm: VmState = { ...emptyVm(randomUUID(), name), given: true, ...options };
     state.vms[vm.id] = vm;

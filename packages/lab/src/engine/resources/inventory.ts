@@ -62,7 +62,6 @@ export function inventoryRoutes({ core }: EngineApi): readonly Route[] {
       if (content === undefined) throw notFound();
       return ok("disk_snapshot", content);
     }),
-    get("/tags", () => ok("tags", {})),
   ];
 }
 

@@ -10,6 +10,7 @@ import { inventoryRoutes } from "./inventory.ts";
 import { jobAndEventRoutes } from "./jobs-and-events.ts";
 import { nicRoutes } from "./nics.ts";
 import { snapshotRoutes } from "./snapshots.ts";
+import { tagRoutes } from "./tags.ts";
 import { vmRoutes } from "./vms.ts";
 
 /** All the API can do. */
@@ -18,6 +19,7 @@ export function routes(api: EngineApi): readonly Route[] {
     ...apiRootRoutes(api),
     ...inventoryRoutes(api),
     ...vmRoutes(api),
+    ...tagRoutes(api),
     ...diskAttachmentRoutes(api),
     ...nicRoutes(api),
     ...snapshotRoutes(api),

@@ -67,7 +67,6 @@ export function vmRoutes({ core, guests, vms }: EngineApi): readonly Route[] {
       return actionDone();
     }),
     get("/vms/:vm/reporteddevices", (request) => ok("reported_devices", reportedDevices(core.vm(request.param("vm"))))),
-    get("/vms/:vm/tags", () => ok("tags", {})),
     get("/vms/:vm/cdroms", () => ok("cdroms", {})),
   ];
 }

@@ -1,0 +1,67 @@
+import {
+  chooseEntry,
+  choosePolicy,
+  ConfigurationError,
+  retentionByMachine,
+  machinesOfPolicy,
+  UsageError,
+  type Configuration,
+  type Policy,
+} from "@ovault/core";
+
+import { placesOf } from "../select/policy-places.ts";
+import type { RulesOfMachines } from "./forget-plan.ts";
+
+/**
+ * The rules of ovault.yaml for a destination: of the policies that store there for their machines, of the destination for
+ * the others. What a machine is (its name, tags, cluster) its newest point says, so that no manager is asked.
+ * @throws ConfigurationError when there are none
+ */
+export function configuredRules(configuration: Configuration, destination: string | undefined): RulesOfMachines {
+  const { name, settings, origin } = chooseEntry(configuration, "destination", destination);
+  const policies = policiesOf(configuration, name);
+  if (settings.retention === undefined && policies.every(({ retention }) => retention === undefined)) {
+    throw new ConfigurationError(`destination ${name} has no retention rules`, {
+      context: { file: origin.file, destination: name },
+      hint: `Add destinations.${name}.retention to ${origin.file}, or give rules such as --keep-daily 7.`,
+    });
+  }
+  return (machines) => retentionByMachine(machines, policies, settings.retention);
+}
+
+/**
+ * The same for the machines of one policy alone, and where it stores.
+ * @throws NotFoundError for an unknown policy; ConfigurationError when it has no rules; UsageError for another destination
+ */
+export function policyRules(
+  configuration: Configuration,
+  name: string,
+  from: string | undefined,
+): { readonly destination: string; readonly rules: RulesOfMachines } {
+  const policy = withPlaces(configuration, choosePolicy(configuration, name));
+  const { file } = configuration;
+  const { name: destination } = chooseEntry(configuration, "destination", policy.destination);
+  if (from !== undefined && from !== destination) {
+    throw new UsageError(`policy ${name} stores in ${destination}, and its rules are for what is there`);
+  }
+  if (policy.retention === undefined) {
+    throw new ConfigurationError(`policy ${name} has no retention rules`, {
+      context: { file, policy: name },
+      hint: `Add policies.${name}.retention to ${file}, or use --retention for the rules of the destination.`,
+    });
+  }
+  const rules = configuredRules(configuration, destination);
+  return {
+    destination,
+    rules: (machines) => rules(machinesOfPolicy(machines, policy)),
+  };
+}
+
+function policiesOf(configuration: Configuration, destination: string): readonly Policy[] {
+  const policies = [...configuration.policies.values()].map((policy) => withPlaces(configuration, policy));
+  return policies.filter((policy) => policy.destination === destination);
+}
+
+function withPlaces(configuration: Configuration, policy: Policy): Policy {
+  return { ...policy, ...placesOf(policy, configuration) };
+}

@@ -1,0 +1,51 @@
+import { formatAge, formatTime } from "../output/format.ts";
+import { facts, table, text, type View } from "../output/view.ts";
+import { describeSelection } from "../select/select-backups.ts";
+import type { PolicySummary } from "./policy-summary.ts";
+
+const UNKNOWN = "?";
+
+export function policiesView(policies: readonly PolicySummary[]): View {
+  const rows = policies.map((policy) => {
+    const [next] = policy.nextRuns;
+    return [
+      policy.name,
+      describeSelection(policy),
+      String(policy.machines?.length ?? UNKNOWN),
+      String(policy.withoutPoint ?? UNKNOWN),
+      policy.oldestNewestPointAt === null ? "" : formatAge(policy.oldestNewestPointAt),
+      policy.destination ?? UNKNOWN,
+      next === undefined ? "by hand" : `${formatTime(next.at)} ${next.type}`,
+    ];
+  });
+  const titles = ["policy", "selects", ">vms", ">no point", ">oldest last point", "destination", "next run"];
+  return [
+    table(titles, rows, "no policies: add some under `policies:` in ovault.yaml"),
+    ...policies.flatMap(({ warnings }) => warnings.map((warning) => text(`warning: ${warning}`))),
+  ];
+}
+
+/** One policy with its machines. */
+export function policyView(policy: PolicySummary): View {
+  const rows = (policy.machines ?? []).map(({ name, status, host, tags, newestPointAt }) => [
+    name,
+    status,
+    host ?? "",
+    tags.join(", "),
+    newestPointAt === null ? "none" : `${formatTime(newestPointAt)} (${formatAge(newestPointAt)} ago)`,
+  ]);
+  const runs = policy.nextRuns.map(({ at, type }) => `${formatTime(at)} ${type}`);
+  const none = policy.machines === null ? "its virtual machines are not known" : "it selects no virtual machine";
+  return [
+    facts([
+      ["policy", policy.name],
+      ["selects", describeSelection(policy)],
+      ["manager", policy.manager ?? UNKNOWN],
+      ["destination", policy.destination ?? UNKNOWN],
+      ["strategy", policy.strategy],
+      ["next runs", runs.join(", ") || "by hand"],
+    ]),
+    table(["vm", "status", "host", "tags", "last point"], rows, none),
+    ...policy.warnings.map((warning) => text(`warning: ${warning}`)),
+  ];
+}

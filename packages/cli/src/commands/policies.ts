@@ -1,0 +1,54 @@
+import { choosePolicy } from "@ovault/core";
+
+import { examples, type CommandContext, type Define } from "../command.ts";
+import { Installation } from "../installation.ts";
+import { placesOf } from "../select/policy-places.ts";
+import { SiteSurvey } from "../select/site-survey.ts";
+import { policiesView, policyView } from "./policies-view.ts";
+import { summarizePolicy, type PolicySummary } from "./policy-summary.ts";
+
+interface PoliciesOptions {
+  readonly offline?: boolean;
+}
+
+export const define: Define = (command, invoke) => {
+  command
+    .argument("[name]", "one policy, with its virtual machines")
+    .option("--offline", "ask neither managers nor destinations: only what ovault.yaml says")
+    .addHelpText(
+      "after",
+      examples(
+        ["ovault policies", "what each selects, when it runs, how old its last points are"],
+        ["ovault policies nightly", "the virtual machines of one"],
+        ["ovault policies --offline", "without asking anybody"],
+      ),
+    )
+    .action((name: string | undefined, options: PoliciesOptions) =>
+      invoke(command, async (context) => {
+        const policies = await listPolicies(context, name, options);
+        const view = name === undefined ? policiesView(policies) : policies.flatMap(policyView);
+        return { data: policies, view };
+      }),
+    );
+};
+
+/** All policies, or one. A manager or destination that does not answer costs a warning and what it would have told. */
+export async function listPolicies(
+  context: CommandContext,
+  name: string | undefined,
+  { offline = false }: PoliciesOptions,
+): Promise<readonly PolicySummary[]> {
+  await using installation = await Installation.open(context);
+  const { configuration } = installation;
+  const policies = name === undefined ? [...configuration.policies.values()] : [choosePolicy(configuration, name)];
+  const survey = offline ? undefined : new SiteSurvey(installation, context);
+  const summaries: PolicySummary[] = [];
+  for (const policy of policies) {
+    const places = placesOf(policy, configuration);
+    const { manager, destination } = places;
+    const inventory = manager === undefined ? undefined : await survey?.machinesOf(manager);
+    const newest = destination === undefined ? undefined : await survey?.newestPointsIn(destination);
+    summaries.push(summarizePolicy(policy, { places, inventory, newest, now: new Date() }));
+  }
+  return summaries;
+}

@@ -1,0 +1,81 @@
+import {
+  nextRuns,
+  selectMachines,
+  type BackupType,
+  type Policy,
+  type RecoveryPoint,
+  type VirtualMachine,
+} from "@ovault/core";
+
+import { unmatchedWarnings } from "../select/select-backups.ts";
+import type { PolicyPlaces } from "../select/policy-places.ts";
+
+/** A policy as `--json` shows it; docs/cli.md describes it. */
+export interface PolicySummary {
+  readonly name: string;
+  readonly manager: string | null;
+  readonly destination: string | null;
+  readonly include: readonly string[];
+  readonly exclude: readonly string[];
+  readonly strategy: string;
+  readonly nextRuns: readonly { readonly at: string; readonly type: BackupType }[];
+  /** Null when the manager was not asked, or did not answer. */
+  readonly machines: readonly PolicyMachine[] | null;
+  /** How many of them have no point at the destination; null when that is not known. */
+  readonly withoutPoint: number | null;
+  /** Of the newest points of its machines, the oldest; null when there is none, or it is not known. */
+  readonly oldestNewestPointAt: string | null;
+  readonly warnings: readonly string[];
+}
+
+export interface PolicyMachine {
+  readonly id: string;
+  readonly name: string;
+  readonly status: string;
+  readonly host: string | null;
+  readonly tags: readonly string[];
+  /** Null when there is none at the destination, or it is not known. */
+  readonly newestPointAt: string | null;
+}
+
+/** What was found out; undefined where nobody was asked or answered. */
+export interface PolicyFindings {
+  readonly places: PolicyPlaces;
+  readonly inventory: readonly VirtualMachine[] | undefined;
+  /** By the id of the machine. */
+  readonly newest: ReadonlyMap<string, RecoveryPoint> | undefined;
+  readonly now: Date;
+}
+
+const NEXT_RUNS = 3;
+
+export function summarizePolicy(policy: Policy, { places, inventory, newest, now }: PolicyFindings): PolicySummary {
+  const selected = inventory === undefined ? undefined : selectMachines(inventory, policy.vms);
+  const machines = selected?.machines.map((vm) => summarizeMachine(vm, newest?.get(vm.id)));
+  const newestAt = machines?.flatMap(({ newestPointAt }) => newestPointAt ?? []).toSorted();
+  const known = machines !== undefined && newest !== undefined;
+  return {
+    name: policy.name,
+    manager: places.manager ?? null,
+    destination: places.destination ?? null,
+    include: policy.vms.include,
+    exclude: policy.vms.exclude,
+    strategy: policy.strategy,
+    nextRuns: nextRuns(policy, now, NEXT_RUNS).map(({ at, type }) => ({ at: at.toISOString(), type })),
+    machines: machines ?? null,
+    withoutPoint: known ? machines.filter(({ newestPointAt }) => newestPointAt === null).length : null,
+    oldestNewestPointAt: newestAt?.[0] ?? null,
+    warnings: warningsOf(policy, selected),
+  };
+}
+
+function summarizeMachine(vm: VirtualMachine, newest: RecoveryPoint | undefined): PolicyMachine {
+  const { id, name, status, host, tags = [] } = vm;
+  return { id, name, status, host: host?.name ?? null, tags, newestPointAt: newest?.takenAt ?? null };
+}
+
+function warningsOf({ name }: Policy, selected: ReturnType<typeof selectMachines> | undefined): readonly string[] {
+  if (selected === undefined) return [];
+  if (selected.machines.length === 0) return [`policy ${name} selects no virtual machine`];
+  return unmatchedWarnings(name, selected.unmatched);
+}

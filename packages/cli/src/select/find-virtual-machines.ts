@@ -1,0 +1,24 @@
+import { isPlainName, NotFoundError, selectMachines, type VirtualMachine } from "@ovault/core";
+
+import { findVirtualMachine } from "./find-virtual-machine.ts";
+
+/**
+ * The virtual machines that are named, or meant by a selector (`web*`, `tag:backup`…), each once.
+ * @throws NotFoundError for what means none; UsageError for a name that several have, or a selector that makes no sense.
+ */
+export function findVirtualMachines(
+  inventory: readonly VirtualMachine[],
+  wanted: readonly string[],
+): readonly VirtualMachine[] {
+  return [...new Set(wanted.flatMap((one) => findMeant(inventory, one)))];
+}
+
+function findMeant(inventory: readonly VirtualMachine[], wanted: string): readonly VirtualMachine[] {
+  if (isPlainName(wanted)) return [findVirtualMachine(inventory, wanted)];
+  const { machines } = selectMachines(inventory, { include: [wanted], exclude: [] });
+  if (machines.length > 0) return machines;
+  throw new NotFoundError(`"${wanted}" means no virtual machine`, {
+    context: { vm: wanted },
+    hint: "Run `ovault vms` to see them; names are case sensitive.",
+  });
+}

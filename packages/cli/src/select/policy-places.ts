@@ -1,0 +1,11 @@
+import type { Configuration, Policy } from "@ovault/core";
+
+/** Names of the manager and the destination of a policy; undefined where neither it nor the defaults name one. */
+export interface PolicyPlaces {
+  readonly manager: string | undefined;
+  readonly destination: string | undefined;
+}
+
+export function placesOf({ manager, destination }: Policy, { defaults }: Configuration): PolicyPlaces {
+  return { manager: manager ?? defaults.manager, destination: destination ?? defaults.destination };
+}

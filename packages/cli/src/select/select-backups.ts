@@ -1,0 +1,112 @@
+import {
+  choosePolicy,
+  DEFAULT_RUN_LIMITS,
+  excludedDisks,
+  NotFoundError,
+  selectMachines,
+  UsageError,
+  type MachineSelection,
+  type Manager,
+  type Policy,
+  type RunLimits,
+  type StrategyChoice,
+  type VirtualMachine,
+} from "@ovault/core";
+
+import type { Installation } from "../installation.ts";
+import { chooseForMachine } from "./choose-strategy.ts";
+import { findDisksToExclude } from "./find-disks-to-exclude.ts";
+import { findVirtualMachines } from "./find-virtual-machines.ts";
+
+/** What is to be backed up, as on the command line. */
+export interface WantedBackups {
+  /** Names, ids or selectors; none with a policy. */
+  readonly vms: readonly string[];
+  readonly policy?: string | undefined;
+  readonly manager?: string | undefined;
+  readonly to?: string | undefined;
+  readonly strategy?: string | undefined;
+  /** Ids, aliases or indexes. */
+  readonly excludeDisk?: readonly string[] | undefined;
+}
+
+export interface SelectedBackup {
+  readonly vm: VirtualMachine;
+  readonly choice: StrategyChoice;
+  /** Ids. */
+  readonly excludeDisks: readonly string[];
+}
+
+export interface SelectedBackups {
+  readonly manager: Manager;
+  /** Name in the configuration; the default one when undefined. */
+  readonly destination: string | undefined;
+  readonly limits: RunLimits;
+  readonly backups: readonly SelectedBackup[];
+  /** Selectors of the policy that mean nothing. */
+  readonly warnings: readonly string[];
+}
+
+/** Resolves every name before anything is started. @throws NotFoundError when there is nothing to back up */
+export async function selectBackups(
+  installation: Installation,
+  wanted: WantedBackups,
+  signal: AbortSignal,
+): Promise<SelectedBackups> {
+  const policy = wanted.policy === undefined ? undefined : choosePolicy(installation.configuration, wanted.policy);
+  const manager = await installation.manager(wanted.manager ?? policy?.manager);
+  const inventory = await manager.inventory(signal);
+  const { vms, warnings } = policy === undefined ? named(inventory, wanted) : selectedBy(policy, inventory);
+  const excluded = findDisksToExclude(vms, wanted.excludeDisk ?? []);
+  const strategies = await installation.strategies(manager);
+  const strategy = wanted.strategy ?? policy?.strategy ?? "auto";
+  const backups: SelectedBackup[] = [];
+  for (const vm of vms) {
+    const byPolicy = excludedDisks(vm, policy?.excludeDisks ?? []);
+    const excludeDisks = vm.disks.map(({ id }) => id).filter((id) => excluded.has(id) || byPolicy.includes(id));
+    const choice = await chooseForMachine(strategies, { wanted: strategy, manager, vm, excludeDisks, signal });
+    backups.push({ vm, choice, excludeDisks });
+  }
+  const destination = wanted.to ?? policy?.destination;
+  return { manager, destination, limits: policy?.limits ?? DEFAULT_RUN_LIMITS, backups, warnings };
+}
+
+/** Machines, or a policy: one of them says what is backed up. @throws UsageError */
+export function assertOneWay({ policy, vms, manager }: WantedBackups): void {
+  if (policy === undefined && vms.length === 0) {
+    throw new UsageError("nothing says what to back up", { hint: "Name virtual machines, or a policy with --policy." });
+  }
+  if (policy !== undefined && (vms.length > 0 || manager !== undefined)) {
+    throw new UsageError("a policy says itself which virtual machines it is for, and of which manager");
+  }
+}
+
+interface Selected {
+  readonly vms: readonly VirtualMachine[];
+  readonly warnings: readonly string[];
+}
+
+function named(inventory: readonly VirtualMachine[], { vms }: WantedBackups): Selected {
+  return { vms: findVirtualMachines(inventory, vms), warnings: [] };
+}
+
+/** @throws NotFoundError when it selects nothing: no green run without data */
+function selectedBy({ name, vms: selection }: Policy, inventory: readonly VirtualMachine[]): Selected {
+  const { machines, unmatched } = selectMachines(inventory, selection);
+  const warnings = unmatchedWarnings(name, unmatched);
+  if (machines.length > 0) return { vms: machines, warnings };
+  throw new NotFoundError(`policy ${name} selects no virtual machine`, {
+    context: { policy: name },
+    hint: `It has: ${describeSelection(selection)}. Run \`ovault vms\` to see what there is.`,
+  });
+}
+
+/** What nobody must believe to be backed up. */
+export function unmatchedWarnings(policy: string, unmatched: readonly string[]): readonly string[] {
+  return unmatched.map((selector) => `policy ${policy}: no virtual machine is meant by "${selector}"`);
+}
+
+/** `web*, tag:backup without *-test` */
+export function describeSelection({ include, exclude }: MachineSelection): string {
+  return [include.join(", "), ...(exclude.length === 0 ? [] : [exclude.join(", ")])].join(" without ");
+}

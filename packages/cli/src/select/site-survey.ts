@@ -1,0 +1,51 @@
+import { messageOf, type RecoveryPoint, type VirtualMachine } from "@ovault/core";
+
+import type { CommandContext } from "../command.ts";
+import type { Installation } from "../installation.ts";
+
+/**
+ * Asks managers what machines they have, and destinations which points are the newest; each once. One that does not answer
+ * costs a warning, and the answer is undefined.
+ */
+export class SiteSurvey {
+  readonly #installation: Installation;
+  readonly #context: CommandContext;
+  readonly #machines = new Map<string, readonly VirtualMachine[] | undefined>();
+  readonly #points = new Map<string, ReadonlyMap<string, RecoveryPoint> | undefined>();
+
+  constructor(installation: Installation, context: CommandContext) {
+    this.#installation = installation;
+    this.#context = context;
+  }
+
+  async machinesOf(manager: string): Promise<readonly VirtualMachine[] | undefined> {
+    return await this.#ask(this.#machines, manager, `manager ${manager}`, async () =>
+      (await this.#installation.manager(manager)).inventory(this.#context.signal),
+    );
+  }
+
+  /** The newest point of each machine, by the machine's id. */
+  async newestPointsIn(destination: string): Promise<ReadonlyMap<string, RecoveryPoint> | undefined> {
+    return await this.#ask(this.#points, destination, `destination ${destination}`, async () =>
+      (await this.#installation.repository(destination)).points.newest(this.#context.signal),
+    );
+  }
+
+  async #ask<T>(
+    known: Map<string, T | undefined>,
+    name: string,
+    title: string,
+    ask: () => Promise<T>,
+  ): Promise<T | undefined> {
+    if (known.has(name)) return known.get(name);
+    let answer: T | undefined;
+    try {
+      answer = await ask();
+    } catch (error) {
+      this.#context.signal.throwIfAborted();
+      this.#context.terminal.complain(`warning: ${title} does not answer: ${messageOf(error)}`);
+    }
+    known.set(name, answer);
+    return answer;
+  }
+}

@@ -1,0 +1,26 @@
+import { expect, test } from "vitest";
+
+import { chooseStrategy } from "@ovault/core";
+import { ModelPlatform, ModelStrategy } from "@ovault/testkit";
+
+import { choicesView, considered } from "../src/commands/considered-strategies.ts";
+import { layOut } from "../src/output/layout.ts";
+
+test("of a machine with a choice it is told what was chosen, why, and what the others say", async () => {
+  const platform = new ModelPlatform();
+  platform.disks.set("a", { bytes: new Uint8Array(1), extents: [] });
+  const [able, unable] = [new ModelStrategy(platform), new ModelStrategy(platform)];
+  unable.impossible.add("a");
+  const vm = platform.vm();
+  const { signal } = new AbortController();
+  const choice = await chooseStrategy([unable, able], vm, { excludeDisks: [], signal });
+  const rejected = (choice?.rejected ?? []).map((other) => considered(other, vm));
+  const told = { vm, strategy: "model", strategyReason: choice?.reason ?? "", rejected };
+  expect(layOut(choicesView([told, { ...told, rejected: [] }]))).toBe(
+    [
+      "web01: model is best for its disks: 1 incremental (model: 1 impossible)",
+      `  model: ${vm.disks[0]?.alias}: impossible: a test`,
+      "",
+    ].join("\n"),
+  );
+});

@@ -1,0 +1,48 @@
+import type { VirtualMachine } from "../contract/virtual-machine.ts";
+import type { RetentionRules } from "../retention/retention-rules.ts";
+import type { Policy } from "./policy.ts";
+import { selectMachines } from "./select-machines.ts";
+
+/** Rules, and who has them. */
+export interface RetentionSource {
+  /** Undefined for those of the destination. */
+  readonly policy: string | undefined;
+  readonly rules: RetentionRules;
+  readonly timeZone: string | undefined;
+}
+
+/**
+ * Whose rules count for the points of each machine at one destination, by the machine's id: those of all policies that
+ * take it there and have any; else those of the destination. Machines for which there are none are not in it.
+ * @param machines as their newest points show them
+ * @param policies those that store at this destination
+ * @param ofDestination its own rules
+ */
+export function retentionByMachine(
+  machines: readonly VirtualMachine[],
+  policies: readonly Policy[],
+  ofDestination: RetentionRules | undefined,
+): ReadonlyMap<string, readonly RetentionSource[]> {
+  const sources = new Map<string, RetentionSource[]>();
+  for (const { name: policy, vms, manager, rules, timeZone } of policies.flatMap(withRules)) {
+    for (const { id } of machinesOfPolicy(machines, { vms, manager })) {
+      sources.set(id, [...(sources.get(id) ?? []), { policy, rules, timeZone }]);
+    }
+  }
+  if (ofDestination === undefined) return sources;
+  const fallback = [{ policy: undefined, rules: ofDestination, timeZone: undefined }];
+  return new Map(machines.map(({ id }) => [id, sources.get(id) ?? fallback]));
+}
+
+/** The machines that a policy is for. One that names no manager is for those of any. */
+export function machinesOfPolicy<M extends VirtualMachine>(
+  machines: readonly M[],
+  { vms, manager }: Pick<Policy, "vms" | "manager">,
+): readonly M[] {
+  const known = manager === undefined ? machines : machines.filter((vm) => vm.manager === manager);
+  return selectMachines(known, vms).machines;
+}
+
+function withRules(policy: Policy): readonly (Policy & { readonly rules: RetentionRules })[] {
+  return policy.retention === undefined ? [] : [{ ...policy, rules: policy.retention }];
+}

@@ -1,0 +1,31 @@
+import type { VirtualMachine } from "../contract/virtual-machine.ts";
+import { parseMachineSelector } from "./machine-selector.ts";
+
+/** Which machines are meant, as it is written. What is excluded stays out, whatever includes it. */
+export interface MachineSelection {
+  readonly include: readonly string[];
+  readonly exclude: readonly string[];
+}
+
+export interface SelectedMachines<M> {
+  /** In the order of the inventory, each once. */
+  readonly machines: readonly M[];
+  /** What includes no machine at all, not even one that is excluded: nobody must believe that it is backed up. */
+  readonly unmatched: readonly string[];
+}
+
+/** @throws UsageError for a selector that makes no sense, or takes too long */
+export function selectMachines<M extends VirtualMachine>(
+  inventory: readonly M[],
+  { include, exclude }: MachineSelection,
+): SelectedMachines<M> {
+  const meantBy = (written: string): ReadonlySet<VirtualMachine> => new Set(parseMachineSelector(written)(inventory));
+  const included = include.map((written) => ({ written, meant: meantBy(written) }));
+  const excluded = exclude.map(meantBy);
+  return {
+    machines: inventory.filter(
+      (vm) => included.some(({ meant }) => meant.has(vm)) && !excluded.some((meant) => meant.has(vm)),
+    ),
+    unmatched: included.filter(({ meant }) => meant.size === 0).map(({ written }) => written),
+  };
+}

@@ -1,0 +1,33 @@
+import type { RetentionSource } from "../policies/retention-by-machine.ts";
+import { selectPoints, type DatedPoint, type KeptPoint, type PointSelection } from "./select-points.ts";
+
+/**
+ * Parts points as `selectPoints` does, of each machine by its own rules: a point stays as long as one source of rules wants
+ * it, and the reasons name the policy. Points of machines without any rules are kept.
+ * @param options `timeZone`: instead of those of the sources
+ */
+export function selectBySources<P extends DatedPoint>(
+  points: readonly P[],
+  sourcesOf: ReadonlyMap<string, readonly RetentionSource[]>,
+  options: { readonly timeZone?: string | undefined } = {},
+): PointSelection<P> {
+  const reasons = new Map<P, string[]>();
+  for (const [vmId, ofMachine] of Map.groupBy(points, ({ vm }) => vm.id)) {
+    for (const { policy, rules, timeZone } of sourcesOf.get(vmId) ?? []) {
+      const { keep, forget } = selectPoints(ofMachine, rules, { timeZone: options.timeZone ?? timeZone });
+      const named = policy === undefined ? "" : `${policy}: `;
+      const judged = [...keep, ...forget.map((point) => ({ point, reasons: [] }))];
+      for (const { point, reasons: why } of judged) {
+        reasons.set(point, [...(reasons.get(point) ?? []), ...why.map((reason) => `${named}${reason}`)]);
+      }
+    }
+  }
+  const keep: KeptPoint<P>[] = [];
+  const forget: P[] = [];
+  for (const point of points) {
+    const why = reasons.get(point) ?? ["no rules"];
+    if (why.length > 0) keep.push({ point, reasons: why });
+    else forget.push(point);
+  }
+  return { keep, forget };
+}

@@ -1,0 +1,59 @@
+import type { RecoveryPoint } from "../contract/recovery-point.ts";
+import type { VirtualMachine } from "../contract/virtual-machine.ts";
+import type { RunHooks } from "../hooks/run-hooks.ts";
+import { BufferPool } from "../pipeline/buffer-pool.ts";
+import { backupVirtualMachine, type BackupOptions } from "./backup-virtual-machine.ts";
+import { runFailure } from "./cancellation.ts";
+import { DEFAULT_LANES } from "./default-lanes.ts";
+import { resourcesOf } from "./resources-of.ts";
+import type { RunLimits } from "./run-limits.ts";
+import { RunQueue } from "./run-queue.ts";
+
+/** What is special to one of several machines. */
+export type MachineBackup = Pick<BackupOptions, "vm" | "strategy" | "strategyReason" | "excludeDisks" | "taps">;
+
+export interface BackupsOptions extends Omit<BackupOptions, keyof MachineBackup | "buffers"> {
+  readonly backups: readonly MachineBackup[];
+  readonly limits: RunLimits;
+}
+
+/** How the backup of one machine ended; it has a point or an error. */
+export interface MachineBackupOutcome {
+  readonly vm: VirtualMachine;
+  /** From its start, without the time it waited. 0 when it was cancelled before. */
+  readonly elapsedMs: number;
+  readonly point: RecoveryPoint | undefined;
+  readonly error: unknown;
+}
+
+/** Blocks in flight of a run that is alone; runs side by side share twice as many, however many they are. */
+const SHARED_LANES = 2 * DEFAULT_LANES;
+
+/**
+ * Backs up many machines, as many at once as the limits allow. One that fails does not stop the others. When the signal is
+ * aborted, no more are started and those under way end as cancelled. Never rejects; the outcomes are in the order asked for.
+ */
+export async function backupVirtualMachines(options: BackupsOptions): Promise<readonly MachineBackupOutcome[]> {
+  const { backups, limits, ...shared } = options;
+  const { repository, signal } = shared;
+  const queue = new RunQueue(limits);
+  const lanes = backups.length > 1 ? SHARED_LANES : DEFAULT_LANES;
+  const buffers = new BufferPool(lanes, repository.settings.blockBytes);
+  return await Promise.all(
+    backups.map(async ({ taps, ...backup }): Promise<MachineBackupOutcome> => {
+      const { vm, excludeDisks } = backup;
+      let startedAt: number | undefined;
+      const elapsedMs = (): number => (startedAt === undefined ? 0 : Math.round(performance.now() - startedAt));
+      try {
+        const point = await queue.run(resourcesOf(vm, excludeDisks, limits), signal, (copied) => {
+          startedAt = performance.now();
+          const giveBack = (hooks: RunHooks): void => hooks.copied.tap("RunQueue", copied);
+          return backupVirtualMachine({ ...shared, ...backup, taps: [...taps, giveBack], buffers });
+        });
+        return { vm, elapsedMs: elapsedMs(), point, error: undefined };
+      } catch (error) {
+        return { vm, elapsedMs: elapsedMs(), point: undefined, error: runFailure(error, signal) };
+      }
+    }),
+  );
+}

@@ -1,0 +1,78 @@
+import type { DiskAssessment, Strategy } from "../contract/strategy.ts";
+import type { VirtualMachine } from "../contract/virtual-machine.ts";
+
+/** What one strategy can do for a machine. */
+export interface StrategyAssessment {
+  readonly strategy: Strategy;
+  /** In the order of the machine's disks, without those that are excluded. */
+  readonly disks: readonly DiskAssessment[];
+}
+
+export interface StrategyChoice extends StrategyAssessment {
+  /** Why this one, for people. */
+  readonly reason: string;
+  /** The others, the best first. */
+  readonly rejected: readonly StrategyAssessment[];
+}
+
+/**
+ * The best strategy for all disks of a machine: the one with the fewest disks that it cannot take; then the fewest that it
+ * must leave out; then the most that it takes incrementally; then the first in order of preference. Undefined when there
+ * is none to choose from.
+ * @param strategies in order of preference
+ * @param excludeDisks ids of disks that do not count
+ */
+export async function chooseStrategy(
+  strategies: readonly Strategy[],
+  vm: VirtualMachine,
+  options: { readonly excludeDisks: readonly string[]; readonly signal: AbortSignal },
+): Promise<StrategyChoice | undefined> {
+  const assessed: StrategyAssessment[] = [];
+  for (const strategy of strategies) assessed.push(await assessStrategy(strategy, vm, options));
+  const [best, ...rejected] = assessed.toSorted(compareWorth);
+  return best && { ...best, rejected, reason: reasonFor(best, rejected) };
+}
+
+/** What a strategy says about each disk; one that it does not name, it cannot take. */
+export async function assessStrategy(
+  strategy: Strategy,
+  vm: VirtualMachine,
+  { excludeDisks, signal }: { readonly excludeDisks: readonly string[]; readonly signal: AbortSignal },
+): Promise<StrategyAssessment> {
+  const { disks } = await strategy.assess(vm, signal);
+  const assessments = vm.disks
+    .filter(({ id }) => !excludeDisks.includes(id))
+    .map(({ id }): DiskAssessment => {
+      const found = disks.find(({ diskId }) => diskId === id);
+      return found ?? { diskId: id, verdict: "impossible", reason: `${strategy.name} does not know this disk` };
+    });
+  return { strategy, disks: assessments };
+}
+
+/** What a strategy would do with the disks of a machine: `2 incremental, 1 impossible`. */
+export function describeVerdicts({ disks }: StrategyAssessment): string {
+  const counts = VERDICTS.map((verdict) => ({ verdict, count: countOf(disks, verdict) }));
+  const present = counts.filter(({ count }) => count > 0).map(({ verdict, count }) => `${count} ${verdict}`);
+  return present.join(", ") || "no disks";
+}
+
+const VERDICTS = ["incremental", "full", "skip", "impossible"] as const satisfies readonly DiskAssessment["verdict"][];
+/** What there should be least of, the most important first. */
+const UNWANTED = ["impossible", "skip", "full"] as const satisfies readonly DiskAssessment["verdict"][];
+
+function compareWorth(a: StrategyAssessment, b: StrategyAssessment): number {
+  const differences = UNWANTED.map((verdict) => countOf(a.disks, verdict) - countOf(b.disks, verdict));
+  return differences.find((difference) => difference !== 0) ?? 0;
+}
+
+function countOf(disks: readonly DiskAssessment[], verdict: DiskAssessment["verdict"]): number {
+  return disks.filter((disk) => disk.verdict === verdict).length;
+}
+
+function reasonFor(best: StrategyAssessment, rejected: readonly StrategyAssessment[]): string {
+  const [second] = rejected;
+  if (second === undefined) return "the only one for this manager";
+  const others = rejected.map((other) => `${other.strategy.name}: ${describeVerdicts(other)}`).join("; ");
+  const why = compareWorth(best, second) < 0 ? "best for its disks" : "preferred among equals";
+  return `${why}: ${describeVerdicts(best)} (${others})`;
+}
