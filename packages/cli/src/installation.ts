@@ -1,6 +1,6 @@
 import { join } from "node:path";
 
-import { consistencyOf, consistencySchema, type RunConsistency } from "@ovault/consistency";
+import { consistencyOf, type ConsistencyOptions, type RunConsistency } from "@ovault/consistency";
 import {
   chooseCodec,
   chooseEntry,
@@ -23,7 +23,6 @@ import {
   type PluginHost,
   type PluginKind,
   type PluginOptions,
-  type Quiesce,
   type RepositoryAccess,
   type RunHooks,
   type Strategy,
@@ -33,6 +32,7 @@ import { loadBuiltInPlugins } from "./built-in-plugins.ts";
 import type { CommandContext } from "./command.ts";
 import { StoreTrace } from "./output/store-trace.ts";
 import { repositorySecret } from "./repository-secret.ts";
+import { consistencySettings } from "./select/consistency-settings.ts";
 import { wrapStore } from "./wrap-store.ts";
 
 /**
@@ -56,6 +56,9 @@ export class Installation {
   /** Reads the configuration, unless it is given, and loads the plugins it names; contacts nobody. */
   static async open(context: CommandContext, configuration?: Configuration): Promise<Installation> {
     const installation = new Installation(configuration ?? (await loadConfiguration(context.configFile)), context);
+    for (const policy of installation.configuration.policies.values()) {
+      consistencySettings(installation.configuration, policy);
+    }
     for (const specifier of installation.configuration.plugins) {
       installation.#registry.register(await loadPlugin(specifier, installation.configuration.baseDirectory));
     }
@@ -144,8 +147,7 @@ export class Installation {
   }
 
   /** How the guests of this manager are brought to rest. */
-  async consistency(manager: Manager, quiesce: Quiesce): Promise<RunConsistency> {
-    const options = consistencySchema.parse({ quiesce });
+  async consistency(manager: Manager, options: ConsistencyOptions): Promise<RunConsistency> {
     const { redactor } = this.#context;
     const redact = (text: string): string => redactor.redact(text);
     return consistencyOf(options, { ...this.#host(), manager, ledger: await this.ledger(), redact });

@@ -69,6 +69,7 @@ export * from "./policies/machine-selector.ts";
 export * from "./policies/next-runs.ts";
 export * from "./policies/policy.ts";
 export * from "./policies/retention-by-machine.ts";
+export * from "./policies/schedules-increments.ts";
 export * from "./policies/select-machines.ts";
 export * from "./retention/retention-rules.ts";
 export * from "./retention/select-by-sources.ts";

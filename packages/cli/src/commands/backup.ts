@@ -27,7 +27,8 @@ import {
 interface BackupCommandOptions {
   readonly policy?: string;
   readonly strategy?: string;
-  readonly quiesce: Quiesce;
+  readonly quiesce?: Quiesce;
+  readonly keepBase?: boolean;
   readonly full?: boolean;
   readonly excludeDisk?: readonly string[];
   readonly to?: string;
@@ -44,11 +45,10 @@ export const define: Define = (command, invoke) => {
     .addOption(
       new Option(
         "--quiesce <how>",
-        "file systems frozen at the instant: no point without, where possible, or not asked for",
-      )
-        .choices(["require", "try", "never"])
-        .default("try"),
+        "file systems frozen at the instant: no point without, where possible, or not asked for (default: as the policy says, or try)",
+      ).choices(["require", "try", "never"]),
     )
+    .option("--keep-base", "keep the snapshot that an increment starts from, though no policy schedules one")
     .option("--full", "trust no change tracking; a new chain starts here")
     .option("--exclude-disk <disk>", "leave a disk out: id, alias or index; repeatable", collect)
     .option("--to <destination>", "destination to store to")
@@ -86,7 +86,7 @@ export async function backUp(
 ): Promise<readonly MachineBackupOutcome[]> {
   await using installation = await Installation.open(context);
   const { signal, terminal } = context;
-  const { manager, destination, limits, backups, warnings } = await selectBackups(
+  const { manager, destination, limits, consistency, backups, warnings } = await selectBackups(
     installation,
     { vms, ...options },
     signal,
@@ -97,11 +97,12 @@ export async function backUp(
   const ledger = await installation.ledger();
   reportOnInterruption(ledger, context);
   const taps = await installation.taps();
-  const { quiesce, tap } = await installation.consistency(manager, options.quiesce);
+  const { quiesce, tap } = await installation.consistency(manager, consistency);
   const showEnd = backups.length > 1 ? endsShown(backups.length, context) : () => [];
   const outcomes = await backupVirtualMachines({
-    backups: backups.map(({ vm, choice, excludeDisks }) => ({
+    backups: backups.map(({ vm, choice, excludeDisks, keepBase }) => ({
       vm,
+      keepBase,
       strategy: choice.strategy,
       strategyReason: choice.reason,
       excludeDisks,

@@ -1,13 +1,16 @@
+import type { ConsistencyOptions } from "@ovault/consistency";
 import {
   choosePolicy,
   DEFAULT_RUN_LIMITS,
   excludedDisks,
   NotFoundError,
+  schedulesIncrements,
   selectMachines,
   UsageError,
   type MachineSelection,
   type Manager,
   type Policy,
+  type Quiesce,
   type RunLimits,
   type StrategyChoice,
   type VirtualMachine,
@@ -15,6 +18,7 @@ import {
 
 import type { Installation } from "../installation.ts";
 import { chooseForMachine } from "./choose-strategy.ts";
+import { consistencySettings, defaultConsistency } from "./consistency-settings.ts";
 import { findDisksToExclude } from "./find-disks-to-exclude.ts";
 import { findVirtualMachines } from "./find-virtual-machines.ts";
 
@@ -28,6 +32,8 @@ export interface WantedBackups {
   readonly strategy?: string | undefined;
   /** Ids, aliases or indexes. */
   readonly excludeDisk?: readonly string[] | undefined;
+  readonly quiesce?: Quiesce | undefined;
+  readonly keepBase?: boolean | undefined;
 }
 
 export interface SelectedBackup {
@@ -35,6 +41,8 @@ export interface SelectedBackup {
   readonly choice: StrategyChoice;
   /** Ids. */
   readonly excludeDisks: readonly string[];
+  /** Whether an increment is to be expected, by a policy or by whoever asks. */
+  readonly keepBase: boolean;
 }
 
 export interface SelectedBackups {
@@ -42,6 +50,7 @@ export interface SelectedBackups {
   /** Name in the configuration; the default one when undefined. */
   readonly destination: string | undefined;
   readonly limits: RunLimits;
+  readonly consistency: ConsistencyOptions;
   readonly backups: readonly SelectedBackup[];
   /** Selectors of the policy that mean nothing. */
   readonly warnings: readonly string[];
@@ -53,7 +62,8 @@ export async function selectBackups(
   wanted: WantedBackups,
   signal: AbortSignal,
 ): Promise<SelectedBackups> {
-  const policy = wanted.policy === undefined ? undefined : choosePolicy(installation.configuration, wanted.policy);
+  const { configuration } = installation;
+  const policy = wanted.policy === undefined ? undefined : choosePolicy(configuration, wanted.policy);
   const manager = await installation.manager(wanted.manager ?? policy?.manager);
   const inventory = await manager.inventory(signal);
   const { vms, warnings } = policy === undefined ? named(inventory, wanted) : selectedBy(policy, inventory);
@@ -65,10 +75,14 @@ export async function selectBackups(
     const byPolicy = excludedDisks(vm, policy?.excludeDisks ?? []);
     const excludeDisks = vm.disks.map(({ id }) => id).filter((id) => excluded.has(id) || byPolicy.includes(id));
     const choice = await chooseForMachine(strategies, { wanted: strategy, manager, vm, excludeDisks, signal });
-    backups.push({ vm, choice, excludeDisks });
+    const keepBase = wanted.keepBase === true || schedulesIncrements(vm, configuration.policies.values());
+    backups.push({ vm, choice, excludeDisks, keepBase });
   }
   const destination = wanted.to ?? policy?.destination;
-  return { manager, destination, limits: policy?.limits ?? DEFAULT_RUN_LIMITS, backups, warnings };
+  const limits = policy?.limits ?? DEFAULT_RUN_LIMITS;
+  const consistency =
+    policy === undefined ? defaultConsistency(wanted) : consistencySettings(configuration, policy, wanted);
+  return { manager, destination, limits, consistency, backups, warnings };
 }
 
 /** Machines, or a policy: one of them says what is backed up. @throws UsageError */

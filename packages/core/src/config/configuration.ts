@@ -21,6 +21,8 @@ export interface DestinationEntry extends PluginEntry {
 export interface Configuration {
   /** Absolute path of ovault.yaml. */
   readonly file: string;
+  /** Of the whole file. */
+  readonly origin: Origin;
   /** Directory of that file; relative paths inside it refer to this. */
   readonly baseDirectory: string;
   readonly managers: ReadonlyMap<string, PluginEntry>;

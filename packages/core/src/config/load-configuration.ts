@@ -34,6 +34,7 @@ export function parseConfiguration(text: string, file: string): Configuration {
   assertPoliciesRefer(parsed.policies, { manager: managers, destination: destinations }, origin);
   return {
     file,
+    origin,
     baseDirectory,
     managers,
     destinations,

@@ -37,7 +37,7 @@ const limits = z.strictObject({
   finalizing: z.int().min(0, "must be at least 0").default(DEFAULT_RUN_LIMITS.finalizing),
 });
 
-/** One entry under `policies:`. What a policy says to the strategy and to taps of its runs belongs here too. */
+/** One entry under `policies:`. */
 export const policySchema = z.strictObject({
   manager: z.string().optional(),
   vms: z.strictObject({
@@ -46,6 +46,8 @@ export const policySchema = z.strictObject({
   }),
   excludeDisks: z.array(z.string().min(1)).default([]),
   strategy: z.string().min(1).default("auto"),
+  // Whoever brings guests to rest knows what it may say.
+  consistency: z.looseObject({}).default({}),
   destination: z.string().optional(),
   schedule: z.array(z.strictObject({ cron, type: z.enum(BACKUP_TYPES) })).default([]),
   timeZone: timeZone.optional(),

@@ -12,6 +12,8 @@ export interface Policy {
   readonly excludeDisks: readonly string[];
   /** Name, or `auto`. */
   readonly strategy: string;
+  /** How guests are brought to rest; not yet checked: whoever does that knows what it may say. */
+  readonly consistency: Readonly<Record<string, unknown>>;
   /** Name in the configuration; the default one when left out. */
   readonly destination?: string | undefined;
   readonly schedule: readonly ScheduleEntry[];

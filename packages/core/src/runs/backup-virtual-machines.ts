@@ -10,7 +10,10 @@ import type { RunLimits } from "./run-limits.ts";
 import { RunQueue } from "./run-queue.ts";
 
 /** What is special to one of several machines. */
-export type MachineBackup = Pick<BackupOptions, "vm" | "strategy" | "strategyReason" | "excludeDisks" | "taps">;
+export type MachineBackup = Pick<
+  BackupOptions,
+  "vm" | "strategy" | "strategyReason" | "excludeDisks" | "keepBase" | "taps"
+>;
 
 export interface BackupsOptions extends Omit<BackupOptions, keyof MachineBackup | "buffers"> {
   readonly backups: readonly MachineBackup[];

@@ -1,0 +1,10 @@
+import type { VirtualMachine } from "../contract/virtual-machine.ts";
+import type { Policy } from "./policy.ts";
+import { machinesOfPolicy } from "./retention-by-machine.ts";
+
+/** Whether a policy that is for this machine runs it incrementally by its schedule. */
+export function schedulesIncrements(vm: VirtualMachine, policies: Iterable<Policy>): boolean {
+  return [...policies]
+    .filter(({ schedule }) => schedule.some(({ type }) => type === "incremental"))
+    .some((policy) => machinesOfPolicy([vm], policy).length > 0);
+}
