@@ -7,7 +7,16 @@ import { cronProblem } from "../../src/policies/next-runs.ts";
 
 function policy(timeZone: string, ...schedule: readonly ScheduleEntry[]): Policy {
   const vms = { include: ["*"], exclude: [] };
-  return { name: "p", vms, excludeDisks: [], strategy: "auto", schedule, timeZone, limits: DEFAULT_RUN_LIMITS };
+  return {
+    name: "p",
+    vms,
+    excludeDisks: [],
+    consistency: {},
+    strategy: "auto",
+    schedule,
+    timeZone,
+    limits: DEFAULT_RUN_LIMITS,
+  };
 }
 
 function times(planned: Policy, after: string, count: number): readonly string[] {

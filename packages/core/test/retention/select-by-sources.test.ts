@@ -16,7 +16,7 @@ function vm(name: string): VirtualMachine {
 }
 
 function policy(name: string, include: string, retention?: RetentionRules, timeZone?: string): Policy {
-  const fixed = { excludeDisks: [], strategy: "auto", schedule: [], limits: DEFAULT_RUN_LIMITS };
+  const fixed = { excludeDisks: [], consistency: {}, strategy: "auto", schedule: [], limits: DEFAULT_RUN_LIMITS };
   return { name, vms: { include: [include], exclude: ["*-test"] }, retention, timeZone, ...fixed };
 }
 
