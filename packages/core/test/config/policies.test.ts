@@ -23,6 +23,7 @@ test("a policy has all that was written", () => {
     'vms: { include: ["web*", "/^db[0-9]+$/", "tag:backup", "cluster:Default", "id:1"], exclude: ["*-test"] }',
     'excludeDisks: ["swap*"]',
     "strategy: changed-block-tracking",
+    "consistency: { quiesce: require }",
     "destination: main",
     "schedule:",
     '  - { cron: "0 22 * * 1-6", type: incremental }',
@@ -37,6 +38,7 @@ test("a policy has all that was written", () => {
     vms: { include: ["web*", "/^db[0-9]+$/", "tag:backup", "cluster:Default", "id:1"], exclude: ["*-test"] },
     excludeDisks: ["swap*"],
     strategy: "changed-block-tracking",
+    consistency: { quiesce: "require" },
     destination: "main",
     schedule: [
       { cron: "0 22 * * 1-6", type: "incremental" },
@@ -54,6 +56,7 @@ test("what is left out has defaults", () => {
     vms: { include: ["web*"], exclude: [] },
     excludeDisks: [],
     strategy: "auto",
+    consistency: {},
     schedule: [],
     limits: { ...DEFAULT_RUN_LIMITS, perHost: 1 },
   });
