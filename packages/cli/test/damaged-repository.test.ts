@@ -9,7 +9,7 @@ import { createFilesystemDestination, FilesystemStore } from "@ovault/destinatio
 import { type ModelDisk, sourceOf } from "@ovault/testkit";
 
 import { takePoint } from "../../core/test/support/take-point.ts";
-import { runOvault } from "./run-ovault.ts";
+import { runOvaultIn } from "./run-ovault-in.ts";
 
 const { signal } = new AbortController();
 const MIB = 1024 * 1024;
@@ -42,17 +42,8 @@ async function openNas(): Promise<Repository> {
   return await Repository.open(await FilesystemStore.open(join(directory, "nas")), { signal });
 }
 
-/** Runs a command on the configuration above. `--json` results are parsed. */
-async function ovault(...args: readonly string[]) {
-  const { exitCode, stdout, stderr } = await runOvault([...args, "--json"], { cwd: directory });
-  const data: unknown = stdout === "" ? undefined : JSON.parse(stdout);
-  return { exitCode, data, stderr };
-}
-
-/** For people. */
-async function text(...args: readonly string[]): Promise<string> {
-  return (await runOvault(args, { cwd: directory })).stdout;
-}
+/** On the configuration above. */
+const { ovault, text } = runOvaultIn(() => directory);
 
 /** One bit in the third block of the only pack of blocks. */
 async function flipABlock(): Promise<void> {

@@ -9,7 +9,7 @@ import { createFilesystemDestination, FilesystemStore } from "@ovault/destinatio
 import { type ModelDisk, sourceOf } from "@ovault/testkit";
 
 import { takePoint } from "../../core/test/support/take-point.ts";
-import { runOvault } from "./run-ovault.ts";
+import { runOvaultIn } from "./run-ovault-in.ts";
 
 const { signal } = new AbortController();
 const BLOCK_BYTES = 256 * 1024;
@@ -50,17 +50,8 @@ function diskOf(blocks: readonly number[]): ModelDisk {
   return { bytes, extents: [{ offset: 0, length: bytes.byteLength, kind: "data" }] };
 }
 
-/** Runs a command on the configuration above. `--json` results are parsed. */
-async function ovault(...args: readonly string[]) {
-  const { exitCode, stdout, stderr } = await runOvault([...args, "--json"], { cwd: directory });
-  const data: unknown = stdout === "" ? undefined : JSON.parse(stdout);
-  return { exitCode, data, stderr };
-}
-
-/** For people. */
-async function text(...args: readonly string[]): Promise<string> {
-  return (await runOvault(args, { cwd: directory })).stdout;
-}
+/** On the configuration above. */
+const { ovault, text } = runOvaultIn(() => directory);
 
 async function storedBytes(prefix = ""): Promise<number> {
   let sum = 0;

@@ -2,6 +2,7 @@ import { lastValueFrom } from "rxjs";
 
 import type { ObjectKey } from "../contract/object-store.ts";
 import { StorePermissionError } from "../errors/store-errors.ts";
+import { earliest } from "../util/earliest.ts";
 import { pullInLanes } from "../pipeline/pull-in-lanes.ts";
 import { deleteCondemned, type Verdict } from "../repository/condemned-packs.ts";
 import { packKey } from "../repository/layout.ts";
@@ -40,18 +41,15 @@ export async function carryOut(
     .filter(({ bytes }) => bytes > 0);
   await rewriteIndex(repository, { without: new Set(packs), signal });
   for (const { pack, bytes } of there) survey.doom(pack, bytes);
-  let lockedUntil: Date | undefined;
+  const locksEnd: Date[] = [];
   const remove = async (key: ObjectKey, work: () => Promise<void>): Promise<boolean> => {
     const until = await lockThatPrevents(repository, key, work, signal);
-    if (until !== undefined && (lockedUntil === undefined || until < lockedUntil)) lockedUntil = until;
+    if (until !== undefined) locksEnd.push(until);
     return until === undefined;
   };
   // Manifests first, so that none is ever there without its packs.
   let deleted = 0;
   for (const key of points) if (await remove(key, () => repository.points.delete(key, signal))) deleted += 1;
-  async function* each(): AsyncGenerator<(typeof there)[number]> {
-    yield* there;
-  }
   const removePack = async ({ pack, bytes }: (typeof there)[number], lane: AbortSignal): Promise<void> => {
     const key = packKey(pack);
     if (!(await remove(key, () => store.delete(key, { signal: lane })))) return;
@@ -59,9 +57,9 @@ export async function carryOut(
     onFreed(bytes);
   };
   index.drop(packs);
-  await lastValueFrom(pullInLanes(each(), LANES, removePack, signal), { defaultValue: undefined });
-  if (lockedUntil === undefined) await deleteCondemned(store, name, signal);
-  return { points: deleted, lockedUntil };
+  await lastValueFrom(pullInLanes(there, LANES, removePack, signal), { defaultValue: undefined });
+  if (locksEnd.length === 0) await deleteCondemned(store, name, signal);
+  return { points: deleted, lockedUntil: earliest(locksEnd) };
 }
 
 /** Until when the store holds what could not be deleted; undefined when it is gone. */

@@ -43,7 +43,7 @@ export async function extendLocks(repository: Repository, options: ExtendLocksOp
   const soon = new Date(now + lockMs / 2);
   const isDone = records.some(({ value }) => Date.parse(value.until) >= soon.getTime());
   if (isDone && (await areLocked(store.retention, sampleOf(options.keys()), soon, signal))) return;
-  await extendAll(store.retention, each(options.keys()), until, options);
+  await extendAll(store.retention, options.keys(), until, options);
   await putRecord(store, EXTENSION, { at: new Date(now).toISOString(), until: until.toISOString() }, signal);
   for (const { key } of [...records, ...damaged]) await store.delete(key, { signal });
 }
@@ -60,13 +60,9 @@ async function* settingsAndKeys(store: ObjectStore, signal: AbortSignal): AsyncG
   for await (const { key } of store.list(KEYS, { signal })) yield key;
 }
 
-async function* each(keys: Iterable<ObjectKey>): AsyncGenerator<ObjectKey> {
-  yield* keys;
-}
-
 async function extendAll(
   retention: RetentionControl,
-  keys: AsyncIterable<ObjectKey>,
+  keys: AsyncIterable<ObjectKey> | Iterable<ObjectKey>,
   until: Date,
   { onExtended, signal }: ExtendLocksOptions,
 ): Promise<void> {

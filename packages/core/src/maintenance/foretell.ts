@@ -6,6 +6,7 @@ import { pullInLanes } from "../pipeline/pull-in-lanes.ts";
 import type { Verdict } from "../repository/condemned-packs.ts";
 import { packKey } from "../repository/layout.ts";
 import type { Repository } from "../repository/repository.ts";
+import { earliest } from "../util/earliest.ts";
 import type { CarriedOut } from "./carry-out.ts";
 import type { PackSurvey } from "./pack-survey.ts";
 
@@ -36,18 +37,14 @@ export async function foretell(
     ends.push(until);
     return true;
   };
-  async function* each(): AsyncGenerator<string> {
-    yield* packs;
-  }
   const look = async (pack: string, lane: AbortSignal) => {
     const bytes = survey.bytesOfNamed(pack, repository.index);
     return { pack, bytes, isLocked: bytes > 0 && (await isLocked(packKey(pack), lane)) };
   };
-  const looked = await lastValueFrom(pullInLanes(each(), LANES, look, signal).pipe(toArray()));
+  const looked = await lastValueFrom(pullInLanes(packs, LANES, look, signal).pipe(toArray()));
   let deletable = 0;
   for (const key of points) if (!(await isLocked(key, signal))) deletable += 1;
-  const [first] = ends.toSorted((a, b) => a.getTime() - b.getTime());
-  return { packs: looked.filter(({ bytes }) => bytes > 0), points: deletable, lockedUntil: first };
+  return { packs: looked.filter(({ bytes }) => bytes > 0), points: deletable, lockedUntil: earliest(ends) };
 }
 
 async function lockOf({ store }: Repository, key: ObjectKey, signal: AbortSignal): Promise<Date | undefined> {

@@ -1,4 +1,4 @@
-import { condemnedPacks } from "../repository/condemned-packs.ts";
+import { condemnedPacks, decidedPacks } from "../repository/condemned-packs.ts";
 import { mayBeOf } from "../repository/layout.ts";
 import type { Repository } from "../repository/repository.ts";
 import type { PackSurvey } from "./pack-survey.ts";
@@ -57,7 +57,7 @@ export function packSpace(repository: Repository, options: PackSpaceOptions): Pa
 }
 
 function sorter({ index, condemned }: Repository, { use, running }: PackSpaceOptions) {
-  const decided = new Set(condemned.documents.flatMap(({ verdict }) => verdict?.packs ?? []));
+  const decided = decidedPacks(condemned);
   const waiting = condemnedPacks(condemned);
   return (name: string, pack: number | undefined): Kind => {
     if (decided.has(name)) return "deletable";

@@ -1,6 +1,7 @@
 import type { ObjectInfo } from "../contract/object-store.ts";
 import { hasCode } from "../errors/ovault-error.ts";
 import type { ChunkIndex } from "../repository/chunk-index.ts";
+import { decidedPacks } from "../repository/condemned-packs.ts";
 import { packKey, packNameIn, PACKS } from "../repository/layout.ts";
 import { readPackListing } from "../repository/pack-listing.ts";
 import type { Repository } from "../repository/repository.ts";
@@ -62,7 +63,7 @@ export class PackSurvey {
     await survey.#dropMissing(repository, listed, signal);
     await between();
     await repository.refresh(signal);
-    const decided = new Set(repository.condemned.documents.flatMap(({ verdict }) => verdict?.packs ?? []));
+    const decided = decidedPacks(repository.condemned);
     for (const info of unknown) {
       const name = packNameIn(info.key) ?? "";
       if (decided.has(name)) survey.doom(name, info.bytes);
@@ -85,15 +86,8 @@ export class PackSurvey {
   }
 
   /** Looks at packs that the index has come to know since. */
-  async update({ store, index }: Repository, signal: AbortSignal): Promise<void> {
-    for (let pack = 0; pack < index.packs.length; pack += 1) {
-      if (index.packs.isGone(pack) || this.bytesOf(pack) > 0) continue;
-      try {
-        this.#note(pack, (await store.stat(packKey(index.packs.nameOf(pack)), { signal })).bytes);
-      } catch (error) {
-        if (!hasCode(error, "E_OBJECT_NOT_FOUND")) throw error;
-      }
-    }
+  async update(repository: Repository, signal: AbortSignal): Promise<void> {
+    for (let pack = 0; pack < repository.index.packs.length; pack += 1) await this.#find(repository, pack, signal);
   }
 
   /** Answers those that the index does not know. */
@@ -109,17 +103,25 @@ export class PackSurvey {
   }
 
   /** Packs that an index object lists though they are gone; listings that lag behind are asked about. */
-  async #dropMissing({ store, index }: Repository, listed: number, signal: AbortSignal): Promise<void> {
+  async #dropMissing(repository: Repository, listed: number, signal: AbortSignal): Promise<void> {
+    const { packs } = repository.index;
     for (let pack = 0; pack < listed; pack += 1) {
-      if (index.packs.isGone(pack) || this.bytesOf(pack) > 0) continue;
-      try {
-        const { bytes } = await store.stat(packKey(index.packs.nameOf(pack)), { signal });
-        this.#note(pack, bytes);
-      } catch (error) {
-        if (!hasCode(error, "E_OBJECT_NOT_FOUND")) throw error;
-        this.missing.add(index.packs.nameOf(pack));
-        index.packs.drop(pack);
-      }
+      if (packs.isGone(pack) || (await this.#find(repository, pack, signal))) continue;
+      this.missing.add(packs.nameOf(pack));
+      packs.drop(pack);
+    }
+  }
+
+  /** Asks for a pack of which nobody knows here that it is there. False when it is not, or was dropped. */
+  async #find({ store, index }: Repository, pack: number, signal: AbortSignal): Promise<boolean> {
+    if (index.packs.isGone(pack)) return false;
+    if (this.bytesOf(pack) > 0) return true;
+    try {
+      this.#note(pack, (await store.stat(packKey(index.packs.nameOf(pack)), { signal })).bytes);
+      return true;
+    } catch (error) {
+      if (!hasCode(error, "E_OBJECT_NOT_FOUND")) throw error;
+      return false;
     }
   }
 

@@ -92,10 +92,7 @@ async function areCopiesGood(
   };
   try {
     const { entries } = await readPackListing(store, protection, info, signal);
-    async function* each(): AsyncGenerator<PackEntry> {
-      yield* entries;
-    }
-    return await lastValueFrom(pullInLanes(each(), LANES, prove, signal).pipe(reduce((all, one) => all && one, true)));
+    return await lastValueFrom(pullInLanes(entries, LANES, prove, signal).pipe(reduce((all, one) => all && one, true)));
   } catch (error) {
     if (hasCode(error, "E_INTEGRITY") || hasCode(error, "E_OBJECT_NOT_FOUND")) return false;
     throw error;

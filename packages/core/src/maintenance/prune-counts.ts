@@ -1,3 +1,4 @@
+import { decidedPacks } from "../repository/condemned-packs.ts";
 import { packKey } from "../repository/layout.ts";
 import type { Repository } from "../repository/repository.ts";
 import { earliest } from "../util/earliest.ts";
@@ -83,7 +84,7 @@ export class PruneCounts {
 
   /** With what there is now. */
   report({ index, condemned }: Repository, { survey, now, graceMs, dryRun }: ReportOptions): PruneReport {
-    const decided = new Set(condemned.documents.flatMap(({ verdict }) => verdict?.packs ?? []));
+    const decided = decidedPacks(condemned);
     const undecided = condemned.documents.filter(({ verdict }) => verdict === undefined);
     const waiting = new Set(undecided.flatMap(({ packs }) => packs));
     const fateOf = (name: string): Fate =>
@@ -102,11 +103,11 @@ export class PruneCounts {
       deletedPoints: this.#deletedPoints,
       condemnedPacks: condemnedNow.packs,
       condemnedBytes: condemnedNow.bytes,
-      graceUntil: earliest(graceEnds),
+      graceUntil: earliest(graceEnds)?.toISOString() ?? null,
       heldBy: [...this.#runs.values()],
       lockedPacks: locked.packs,
       lockedBytes: locked.bytes,
-      lockedUntil: earliest(this.#locksEnd),
+      lockedUntil: earliest(this.#locksEnd)?.toISOString() ?? null,
       repackedPacks: this.#repackedPacks,
       copiedBytes,
       reprievedPacks: this.#reprieved.packs,

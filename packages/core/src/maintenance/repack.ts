@@ -56,7 +56,7 @@ async function copyLiving(
   const info = { key: packKey(name), bytes: survey.bytesOf(pack) };
   try {
     const { kind, entries } = await readPackListing(store, protection, info, signal);
-    async function* living(): AsyncGenerator<PackEntry> {
+    function* living(): Generator<PackEntry> {
       for (const entry of entries) {
         const number = index.entryOf(entry.id);
         if (number !== undefined && live.has(number) && use.keeps(pack, number)) yield entry;

@@ -150,7 +150,7 @@ function waitsFor(
   const undecided = condemned.documents.filter(({ verdict }) => verdict === undefined);
   const ends = undecided.map(({ at }) => new Date(Date.parse(at) + graceMs)).filter((end) => end > now);
   const holders = writers.filter((lease) => undecided.some((document) => mayRelyOn(lease, document, store)));
-  return { graceUntil: earliest(ends), heldBy: holders.map(runOf) };
+  return { graceUntil: earliest(ends)?.toISOString() ?? null, heldBy: holders.map(runOf) };
 }
 
 /** What keeps that which is decided to go. */
@@ -166,7 +166,7 @@ async function locksOf(
     lockedBytes += sum(packs.filter(({ isLocked }) => isLocked).map(({ bytes }) => bytes));
     if (lockedUntil !== undefined) ends.push(lockedUntil);
   }
-  return { lockedBytes, lockedUntil: earliest(ends) };
+  return { lockedBytes, lockedUntil: earliest(ends)?.toISOString() ?? null };
 }
 
 function sum(values: readonly number[]): number {

@@ -10,7 +10,7 @@ import { CancelledError } from "../errors/errors.ts";
  * the caller's signal, or unsubscribing aborts the signal that `work` is given.
  */
 export function pullInLanes<T, R>(
-  source: AsyncIterable<T>,
+  source: AsyncIterable<T> | Iterable<T>,
   lanes: number,
   work: (item: T, signal: AbortSignal) => Promise<R>,
   signal: AbortSignal,
@@ -18,7 +18,7 @@ export function pullInLanes<T, R>(
   return new Observable<R>((subscriber) => {
     const own = new AbortController();
     const both = AbortSignal.any([signal, own.signal]);
-    const iterator = source[Symbol.asyncIterator]();
+    const iterator = Symbol.asyncIterator in source ? source[Symbol.asyncIterator]() : source[Symbol.iterator]();
     let failure: { readonly error: unknown } | undefined;
 
     const lane = async (): Promise<void> => {

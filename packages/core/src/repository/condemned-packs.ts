@@ -59,6 +59,11 @@ export function condemnedPacks({ documents }: CondemnedListing): ReadonlySet<str
   return new Set(documents.flatMap((document) => (document.verdict ?? document).packs));
 }
 
+/** Names of all packs that a verdict has let go: they are deleted, or will be. */
+export function decidedPacks({ documents }: CondemnedListing): ReadonlySet<string> {
+  return new Set(documents.flatMap(({ verdict }) => verdict?.packs ?? []));
+}
+
 /** Answers its name. */
 export async function putCondemned(store: ObjectStore, value: Condemned, signal: AbortSignal): Promise<string> {
   return (await putRecord(store, CONDEMNED_RECORD, value, signal)).slice(CONDEMNED.length);

@@ -203,9 +203,6 @@ export class RecoveryPoints {
   async #readAll(manifests: readonly ObjectInfo[], signal: AbortSignal): Promise<PointListing> {
     const points: RecoveryPoint[] = [];
     const damaged: DamagedManifest[] = [];
-    async function* each(): AsyncGenerator<ObjectInfo> {
-      yield* manifests;
-    }
     const read = async (info: ObjectInfo, lane: AbortSignal): Promise<void> => {
       try {
         const point = await this.#read(info, lane);
@@ -216,7 +213,7 @@ export class RecoveryPoints {
         damaged.push({ key: info.key, error });
       }
     };
-    await lastValueFrom(pullInLanes(each(), LANES, read, signal), { defaultValue: undefined });
+    await lastValueFrom(pullInLanes(manifests, LANES, read, signal), { defaultValue: undefined });
     damaged.sort((a, b) => compareText(a.key, b.key));
     points.sort((a, b) => compareText(a.takenAt, b.takenAt) || compareText(a.id, b.id));
     return { points, damaged };

@@ -27,7 +27,7 @@ import { PendingChunks } from "./pending-chunks.ts";
 import type { Lease } from "./lease.ts";
 import type { Protection } from "./protection.ts";
 import { RecoveryPoints } from "./recovery-points.ts";
-import { retaining, retentionEnd } from "./retaining.ts";
+import { DAY_MS, retaining, retentionEnd } from "./retaining.ts";
 import {
   DEFAULT_BLOCK_BYTES,
   LARGEST_BLOCK_BYTES,
@@ -38,8 +38,6 @@ import {
 } from "./settings.ts";
 
 export const DEFAULT_PACK_BYTES = 16 * 1024 * 1024;
-
-const DAY_MS = 24 * 60 * 60 * 1000;
 
 /** More would not be a disk, but a manifest made to fill the memory of whoever reads it. */
 const MAX_BLOCKS = 2 ** 32;

@@ -1,4 +1,4 @@
-const DAY_MS = 24 * 60 * 60 * 1000;
+export const DAY_MS = 24 * 60 * 60 * 1000;
 
 /** Until when what is put now shall be held by the store; undefined when it shall not. */
 export function retentionEnd(lockDays: number | undefined): Date | undefined {

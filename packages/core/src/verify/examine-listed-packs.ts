@@ -78,10 +78,6 @@ async function absentOf(
       absent.add(name);
     }
   };
-  await lastValueFrom(pullInLanes(each(names), lanes, work, signal), { defaultValue: undefined });
+  await lastValueFrom(pullInLanes(names, lanes, work, signal), { defaultValue: undefined });
   return absent;
-}
-
-async function* each<T>(items: Iterable<T>): AsyncGenerator<T> {
-  yield* items;
 }

@@ -1,3 +1,4 @@
+import { decidedPacks } from "../repository/condemned-packs.ts";
 import type { Repository } from "../repository/repository.ts";
 
 /**
@@ -5,6 +6,6 @@ import type { Repository } from "../repository/repository.ts";
  * them. What is only condemned is still there.
  */
 export function missedPacks({ condemned, index: { packs } }: Repository): (name: string) => boolean {
-  const going = new Set(condemned.documents.flatMap(({ verdict }) => verdict?.packs ?? []));
+  const going = decidedPacks(condemned);
   return (name) => packs.numberOf(name) !== undefined && !going.has(name);
 }
