@@ -1,5 +1,7 @@
 import type { Codec } from "../contract/codec.ts";
 import { IntegrityError } from "../errors/errors.ts";
+import type { CodecMethod } from "../workers/block-job.ts";
+import { BuiltInCodec } from "./built-in-codec.ts";
 import { lz4 } from "./lz4.ts";
 import { plain } from "./plain.ts";
 import { zstandard } from "./zstandard.ts";
@@ -10,6 +12,12 @@ export class CodecTable {
 
   constructor(additional: readonly Codec[] = []) {
     for (const codec of [plain, lz4, zstandard(), ...additional]) this.#codecs.set(codec.id, codec);
+  }
+
+  /** How worker threads decode what this codec has encoded; undefined for one of a plugin, and one that is not there. */
+  methodOf(id: number): CodecMethod | undefined {
+    const codec = this.#codecs.get(id);
+    return codec instanceof BuiltInCodec ? codec.method : undefined;
   }
 
   byId(id: number): Codec {

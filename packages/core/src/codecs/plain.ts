@@ -1,15 +1,16 @@
-import type { Codec } from "../contract/codec.ts";
-import { IntegrityError } from "../errors/errors.ts";
+import { BuiltInCodec } from "./built-in-codec.ts";
+import { decodePlain } from "./plain-block.ts";
+
+/** Nothing that is worth a thread. */
+class PlainCodec extends BuiltInCodec {
+  override encode(): Promise<undefined> {
+    return Promise.resolve(undefined);
+  }
+
+  override async decode(stored: Uint8Array, plainBytes: number): Promise<Uint8Array> {
+    return decodePlain(stored, plainBytes);
+  }
+}
 
 /** Codec 0: bytes as they are. Also what every other codec falls back to when a chunk does not shrink. */
-export const plain: Codec = {
-  id: 0,
-  name: "none",
-  encode: () => Promise.resolve(undefined),
-  decode(stored, plainBytes) {
-    if (stored.byteLength === plainBytes) return Promise.resolve(stored);
-    return Promise.reject(
-      new IntegrityError("a plain chunk has another length than the index says", { context: { plainBytes } }),
-    );
-  },
-};
+export const plain = new PlainCodec(0, { name: "none" });

@@ -1,6 +1,5 @@
-import { webcrypto } from "node:crypto";
-
 import type { Protection } from "../repository/protection.ts";
+import { digestInWorker } from "../workers/block-workers.ts";
 import type { RepositoryKey } from "./repository-key.ts";
 import { sealedDocuments } from "./sealed-documents.ts";
 import { SealedPacks } from "./sealed-packs.ts";
@@ -11,9 +10,8 @@ export function encryptedProtection(key: RepositoryKey): Protection {
   const nameOf = key.mac("name");
   const packs = new SealedPacks(key);
   return {
-    async chunkId(plain) {
-      return new Uint8Array(await webcrypto.subtle.sign("HMAC", chunkKey, plain as Uint8Array<ArrayBuffer>));
-    },
+    chunkKey,
+    chunkId: (plain) => digestInWorker(plain, chunkKey),
     folderOf: (vmId) => nameOf(vmId).toString("hex").slice(0, 32),
     packSeal: (name) => packs.sealOf(name),
     documents: (store) => sealedDocuments(store, key),

@@ -1,8 +1,7 @@
-import { createSecretKey, hkdfSync, randomBytes, scrypt } from "node:crypto";
+import { createSecretKey, hkdfSync, type KeyObject, randomBytes, scrypt } from "node:crypto";
 import { z } from "zod";
 
 import { EncryptionKeyError } from "../errors/errors.ts";
-import type { SealingKey } from "./aes-gcm.ts";
 import { KEY_BYTES } from "./repository-key.ts";
 import type { RepositorySecret, SecretKind } from "./repository-secret.ts";
 
@@ -46,14 +45,14 @@ export function newDerivation(kind: SecretKind, cost: ScryptCost): KeyDerivation
  * The key that wraps the master key. A passphrase is made expensive to guess; a key file needs no such thing.
  * @throws EncryptionKeyError when there is no memory for that.
  */
-export async function wrappingKey(secret: RepositorySecret, derivation: KeyDerivation): Promise<SealingKey> {
+export async function wrappingKey(secret: RepositorySecret, derivation: KeyDerivation): Promise<KeyObject> {
   const from = Buffer.from(derivation.salt, "base64");
   const bytes =
     derivation.name === "scrypt"
       ? await stretch(secret.bytes, from, derivation)
       : Buffer.from(hkdfSync("sha256", secret.bytes, from, "ovault key file", KEY_BYTES));
   try {
-    return createSecretKey(bytes).toCryptoKey("AES-GCM", false, ["encrypt", "decrypt"]);
+    return createSecretKey(bytes);
   } finally {
     bytes.fill(0);
   }

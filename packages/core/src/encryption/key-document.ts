@@ -82,7 +82,7 @@ export async function wrapKey({ repository, key, secret, label, cost }: NewKey):
     label,
     createdAt: new Date().toISOString(),
     derivation,
-    wrapped: Buffer.from(await key.lend((bytes) => seal(wrapping, {}, bytes))).toString("base64"),
+    wrapped: Buffer.from(await key.lend(async (bytes) => seal(wrapping, {}, bytes))).toString("base64"),
   };
   return { ...document, proof: proofOf(document, key).toString("base64") };
 }
@@ -91,7 +91,7 @@ export async function wrapKey({ repository, key, secret, label, cost }: NewKey):
 export async function unwrapKey(document: KeyDocument, secret: RepositorySecret): Promise<RepositoryKey | undefined> {
   if (kindOf(document) !== secret.kind) return undefined;
   const wrapping = await wrappingKey(secret, document.derivation);
-  const bytes = await unseal(wrapping, {}, Buffer.from(document.wrapped, "base64"));
+  const bytes = unseal(wrapping, {}, Buffer.from(document.wrapped, "base64"));
   return bytes === undefined ? undefined : RepositoryKey.take(bytes);
 }
 

@@ -1,6 +1,4 @@
-import { createHmac, createSecretKey, hkdfSync, type KeyObject, randomBytes, type webcrypto } from "node:crypto";
-
-import type { SealingKey } from "./aes-gcm.ts";
+import { createHmac, createSecretKey, hkdfSync, type KeyObject, randomBytes } from "node:crypto";
 
 export const KEY_BYTES = 32;
 
@@ -35,13 +33,13 @@ export class RepositoryKey {
   }
 
   /** For AES-256-GCM. With a `salt` that never comes twice, no key comes twice. */
-  sealingKey(purpose: string, salt?: Uint8Array): SealingKey {
-    return this.#derive(purpose, salt).toCryptoKey("AES-GCM", false, ["encrypt", "decrypt"]);
+  sealingKey(purpose: string, salt?: Uint8Array): KeyObject {
+    return this.#derive(purpose, salt);
   }
 
-  /** For HMAC-SHA-256 off the main thread. */
-  digestKey(purpose: string): webcrypto.CryptoKey {
-    return this.#derive(purpose).toCryptoKey({ name: "HMAC", hash: "SHA-256" }, false, ["sign"]);
+  /** For HMAC-SHA-256. */
+  digestKey(purpose: string): KeyObject {
+    return this.#derive(purpose);
   }
 
   /** HMAC-SHA-256 of short texts. */

@@ -52,7 +52,7 @@ function inside({ key, bytes }: ObjectInfo): ObjectInfo {
 
 async function sealed(key: RepositoryKey, name: ObjectKey, parts: readonly Uint8Array[]): Promise<Uint8Array[]> {
   const salt = randomBytes(SALT_BYTES);
-  const body = await seal(key.sealingKey(PURPOSE, salt), { proves: placeOf(name) }, Buffer.concat(parts));
+  const body = seal(key.sealingKey(PURPOSE, salt), { proves: placeOf(name) }, Buffer.concat(parts));
   return [HEADER, salt, body];
 }
 
@@ -60,7 +60,7 @@ async function opened(key: RepositoryKey, name: ObjectKey, object: Uint8Array): 
   const begins = object.byteLength >= OVERHEAD_BYTES && HEADER.equals(object.subarray(0, HEADER_BYTES));
   if (!begins) throw new IntegrityError(`${name} is not sealed, or cut short`, { context: { key: name } });
   const salt = object.subarray(HEADER_BYTES, PREFIX_BYTES);
-  const body = await unseal(key.sealingKey(PURPOSE, salt), { proves: placeOf(name) }, object.subarray(PREFIX_BYTES));
+  const body = unseal(key.sealingKey(PURPOSE, salt), { proves: placeOf(name) }, object.subarray(PREFIX_BYTES));
   if (body !== undefined) return body;
   throw new IntegrityError(`${name} is damaged, or was changed or moved by somebody without the key`, {
     context: { key: name },

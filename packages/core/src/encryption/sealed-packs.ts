@@ -1,7 +1,10 @@
+import type { KeyObject } from "node:crypto";
+
 import { IntegrityError } from "../errors/errors.ts";
 import { packKey } from "../repository/layout.ts";
 import type { DirectoryPlace, PackSeal } from "../repository/protection.ts";
-import { seal, type SealContext, type SealingKey, TAG_BYTES, unseal } from "./aes-gcm.ts";
+import { openInWorker, sealInWorker } from "../workers/block-workers.ts";
+import { seal, type SealContext, TAG_BYTES, unseal } from "./aes-gcm.ts";
 import type { RepositoryKey } from "./repository-key.ts";
 
 /** Seals that are kept at hand, so that reading many chunks of a pack derives its key once. */
@@ -38,36 +41,50 @@ class SealedPack implements PackSeal {
   readonly version = 2;
   readonly overheadBytes = TAG_BYTES;
   readonly #name: string;
-  readonly #key: SealingKey;
+  readonly key: KeyObject;
 
-  constructor(name: string, key: SealingKey) {
+  constructor(name: string, key: KeyObject) {
     this.#name = name;
-    this.#key = key;
+    this.key = key;
+  }
+
+  contextOf(offset: number): SealContext {
+    return { domain: CHUNK, place: offset };
   }
 
   seal(offset: number, encoded: Uint8Array): Promise<Uint8Array> {
-    return seal(this.#key, { domain: CHUNK, place: offset }, encoded);
+    return sealInWorker(this.key, this.contextOf(offset), encoded);
   }
 
-  open(offset: number, stored: Uint8Array): Promise<Uint8Array> {
-    return this.#open("a chunk", { domain: CHUNK, place: offset }, stored);
+  async open(offset: number, stored: Uint8Array): Promise<Uint8Array> {
+    const encoded = await openInWorker(this.key, this.contextOf(offset), stored);
+    if (encoded === undefined) throw this.refusal(offset);
+    return encoded;
   }
 
-  sealDirectory({ offset, header }: DirectoryPlace, entries: Uint8Array): Promise<Uint8Array> {
-    return seal(this.#key, { domain: DIRECTORY, place: offset, proves: header }, entries);
+  sealDirectory(place: DirectoryPlace, entries: Uint8Array): Uint8Array {
+    return seal(this.key, directoryContext(place), entries);
   }
 
-  openDirectory({ offset, header }: DirectoryPlace, stored: Uint8Array): Promise<Uint8Array> {
-    return this.#open("the directory", { domain: DIRECTORY, place: offset, proves: header }, stored);
+  openDirectory(place: DirectoryPlace, stored: Uint8Array): Uint8Array {
+    const entries = unseal(this.key, directoryContext(place), stored);
+    if (entries === undefined) throw this.#damage("the directory", place.offset);
+    return entries;
   }
 
-  async #open(what: string, context: SealContext, stored: Uint8Array): Promise<Uint8Array> {
-    const plain = await unseal(this.#key, context, stored);
-    if (plain !== undefined) return plain;
+  refusal(offset: number): IntegrityError {
+    return this.#damage("a chunk", offset);
+  }
+
+  #damage(what: string, offset: number): IntegrityError {
     const key = packKey(this.#name);
-    throw new IntegrityError(`${what} in ${key} is damaged, or was changed by somebody without the key`, {
-      context: { key, offset: context.place ?? 0 },
+    return new IntegrityError(`${what} in ${key} is damaged, or was changed by somebody without the key`, {
+      context: { key, offset },
       hint: "Run `ovault verify --all` to see which recovery points it belongs to.",
     });
   }
+}
+
+function directoryContext({ offset, header }: DirectoryPlace): SealContext {
+  return { domain: DIRECTORY, place: offset, proves: header };
 }

@@ -70,6 +70,11 @@ export class NotEncryptedError extends EncryptionKeyError {
   override readonly code: string = "E_KEY_NOT_ENCRYPTED";
 }
 
+/** A thread of this process died, of too little memory for example, and took its work along. */
+export class WorkerError extends OvaultError {
+  override readonly code: string = "E_WORKER";
+}
+
 /** A source broke its contract: short read, extents with gaps, a disk of another size than announced. */
 export class SourceError extends OvaultError {
   override readonly code: string = "E_SOURCE";

@@ -8,6 +8,8 @@ import type { PackEntry } from "../repository/pack-entries.ts";
 import type { PackKind } from "../repository/pack-format.ts";
 import { readPackListing } from "../repository/pack-listing.ts";
 import type { Repository } from "../repository/repository.ts";
+import { copyOf } from "../util/copy-of.ts";
+import { release } from "../util/release.ts";
 import type { Liveness } from "./liveness.ts";
 import type { PackSurvey } from "./pack-survey.ts";
 import type { PackUse } from "./pack-use.ts";
@@ -80,6 +82,6 @@ async function copyChunk(
 ): Promise<number> {
   const { id, offset, storedBytes } = entry;
   const stored = await store.get(packKey(name), { range: { offset, length: storedBytes }, signal });
-  await chunks.unpack({ ...entry, pack: { name } }, id, stored);
+  release(await chunks.unpack({ ...entry, pack: { name } }, id, copyOf(stored)));
   return await writer.storeAgain(kind, entry, await protection.packSeal(name).open(offset, stored));
 }

@@ -1,12 +1,13 @@
 /**
  * A fixed number of buffers of one size. What is not in the pool is in a lane, so the pool is the bound on bytes in
- * flight. Waiters are served in order.
+ * flight. They lie in shared memory, so that worker threads see what a source has read without a copy. Waiters are served
+ * in order.
  */
 export class BufferPool {
   readonly count: number;
   readonly bufferBytes: number;
-  readonly #free: Buffer[] = [];
-  readonly #waiting: ((buffer: Buffer) => void)[] = [];
+  readonly #free: Uint8Array[] = [];
+  readonly #waiting: ((buffer: Uint8Array) => void)[] = [];
   #left: number;
 
   constructor(count: number, bufferBytes: number) {
@@ -16,7 +17,7 @@ export class BufferPool {
   }
 
   /** Lends a buffer to `use` and takes it back when the promise settles. */
-  async lend<R>(use: (buffer: Buffer) => Promise<R>): Promise<R> {
+  async lend<R>(use: (buffer: Uint8Array) => Promise<R>): Promise<R> {
     const buffer = await this.#acquire();
     try {
       return await use(buffer);
@@ -27,12 +28,12 @@ export class BufferPool {
     }
   }
 
-  #acquire(): Promise<Buffer> {
+  #acquire(): Promise<Uint8Array> {
     const free = this.#free.pop();
     if (free !== undefined) return Promise.resolve(free);
     if (this.#left > 0) {
       this.#left -= 1;
-      return Promise.resolve(Buffer.allocUnsafeSlow(this.bufferBytes));
+      return Promise.resolve(new Uint8Array(new SharedArrayBuffer(this.bufferBytes)));
     }
     return new Promise((resolve) => this.#waiting.push(resolve));
   }

@@ -16,8 +16,7 @@ export interface RestoreDiskOptions {
   readonly map: BlockMapReader;
   readonly logicalBytes: number;
   readonly blockBytes: number;
-  /** Proved plain bytes of a chunk, which are the caller's. */
-  readonly loadChunk: (id: ChunkId, signal: AbortSignal) => Promise<Uint8Array>;
+  readonly chunks: ChunkSource;
   readonly target: DiskTarget;
   readonly lanes: number;
   /** Told what cannot be read, in any order: it becomes zeros. Without it, it fails the restore. */
@@ -26,20 +25,38 @@ export interface RestoreDiskOptions {
   readonly signal: AbortSignal;
 }
 
+/** Where the blocks come from: proved plain bytes, which are the caller's. */
+export interface ChunkSource {
+  /** @throws IntegrityError when it cannot be read. */
+  load(id: ChunkId, signal: AbortSignal): Promise<Uint8Array>;
+  /** Several with few requests; undefined for each that is to be loaded by itself. */
+  loadTogether(ids: readonly ChunkId[], signal: AbortSignal): Promise<readonly (Uint8Array | undefined)[]>;
+}
+
 /** In bytes. `doneBytes` counts zeros too, `writtenBytes` only what was written as data. */
 export interface RestoreTotals {
   readonly doneBytes: number;
   readonly writtenBytes: number;
 }
 
-interface RestoreItem {
-  /** Null for zeros. */
-  readonly id: ChunkId | null;
+/** On the disk, in bytes. */
+interface DiskRange {
   readonly offset: number;
   readonly length: number;
 }
 
+interface StoredBlock extends DiskRange {
+  readonly id: ChunkId;
+}
+
+type RestoreItem =
+  | { readonly kind: "zeros"; readonly range: DiskRange }
+  /** Next to each other but for zeros. */
+  | { readonly kind: "blocks"; readonly blocks: readonly StoredBlock[] };
+
 const NOTHING: RestoreTotals = { doneBytes: 0, writtenBytes: 0 };
+/** Plain bytes that a lane loads together: neighbours on a disk mostly lie near each other in a pack too. */
+const TOGETHER_BYTES = 4 * 1024 * 1024;
 
 /** The backup's road backwards: block map → chunks → blocks into the target, zeros as ranges; then flushed. */
 export async function restoreDisk(options: RestoreDiskOptions): Promise<RestoreTotals> {
@@ -49,15 +66,11 @@ export async function restoreDisk(options: RestoreDiskOptions): Promise<RestoreT
       context: { target: target.logicalBytes, disk: logicalBytes },
     });
   }
-  const work = async ({ id, offset, length }: RestoreItem, lane: AbortSignal): Promise<RestoreTotals> => {
-    const plain = id === null ? undefined : await loadBlock(options, { id, offset, length }, lane);
-    if (plain === undefined) {
-      await target.zero(offset, length, lane);
-      return { doneBytes: length, writtenBytes: 0 };
-    }
-    await target.write(offset, plain, lane);
-    release(plain);
-    return { doneBytes: length, writtenBytes: length };
+  const work = async (item: RestoreItem, lane: AbortSignal): Promise<RestoreTotals> => {
+    if (item.kind === "blocks") return await restoreBlocks(options, item.blocks, lane);
+    const { offset, length } = item.range;
+    await target.zero(offset, length, lane);
+    return { doneBytes: length, writtenBytes: 0 };
   };
   const totals = pullInLanes(planRestore(options), Math.max(1, Math.min(lanes, target.maxWrites)), work, signal).pipe(
     scan((sum, { doneBytes, writtenBytes }) => {
@@ -71,14 +84,40 @@ export async function restoreDisk(options: RestoreDiskOptions): Promise<RestoreT
   return end;
 }
 
+async function restoreBlocks(
+  options: RestoreDiskOptions,
+  blocks: readonly StoredBlock[],
+  signal: AbortSignal,
+): Promise<RestoreTotals> {
+  const { chunks, target } = options;
+  const ids = blocks.map(({ id }) => id);
+  const loaded = await chunks.loadTogether(ids, signal);
+  let doneBytes = 0;
+  let writtenBytes = 0;
+  for (const [number, block] of blocks.entries()) {
+    const { offset, length } = block;
+    const plain = await plainOf(options, block, loaded[number], signal);
+    if (plain === undefined) {
+      await target.zero(offset, length, signal);
+    } else {
+      await target.write(offset, plain, signal);
+      release(plain);
+      writtenBytes += length;
+    }
+    doneBytes += length;
+  }
+  return { doneBytes, writtenBytes };
+}
+
 /** Undefined for a block that is lost, where that is borne. */
-async function loadBlock(
-  { loadChunk, onLost }: RestoreDiskOptions,
-  { id, offset, length }: RestoreItem & { readonly id: ChunkId },
+async function plainOf(
+  { chunks, onLost }: RestoreDiskOptions,
+  { id, offset, length }: StoredBlock,
+  loaded: Uint8Array | undefined,
   signal: AbortSignal,
 ): Promise<Uint8Array | undefined> {
   try {
-    const plain = await loadChunk(id, signal);
+    const plain = loaded ?? (await chunks.load(id, signal));
     if (plain.byteLength === length) return plain;
     throw new IntegrityError(`the block at ${offset} has ${plain.byteLength} bytes instead of ${length}`);
   } catch (error) {
@@ -88,11 +127,25 @@ async function loadBlock(
   }
 }
 
-/** Blocks in order; neighbouring zeros are one range, also across leaves. */
+/** Blocks in order, some together; neighbouring zeros are one range, also across leaves. */
 async function* planRestore(options: RestoreDiskOptions): AsyncGenerator<RestoreItem> {
+  const together = Math.max(1, Math.floor(TOGETHER_BYTES / options.blockBytes));
+  let blocks: StoredBlock[] = [];
+  for await (const { id, ...range } of planBlocks(options)) {
+    if (id === null) yield { kind: "zeros", range };
+    else blocks.push({ id, ...range });
+    if (blocks.length < together) continue;
+    yield { kind: "blocks", blocks };
+    blocks = [];
+  }
+  if (blocks.length > 0) yield { kind: "blocks", blocks };
+}
+
+/** Null is a range of zeros. */
+async function* planBlocks(options: RestoreDiskOptions): AsyncGenerator<DiskRange & { readonly id: ChunkId | null }> {
   const { map, blockBytes, logicalBytes, onLost, signal } = options;
   let zeroStart = -1;
-  const zeros = (end: number): RestoreItem => ({ id: null, offset: zeroStart, length: end - zeroStart });
+  const zeros = (end: number) => ({ id: null, offset: zeroStart, length: end - zeroStart });
   for await (const leaf of leavesOf(map, signal)) {
     const first = leaf.first * blockBytes;
     if (leaf.kind === "lost") {

@@ -3,11 +3,12 @@ import type { ObjectStore } from "../contract/object-store.ts";
 import { IntegrityError } from "../errors/errors.ts";
 import { hasCode } from "../errors/ovault-error.ts";
 import { toHex } from "../util/hex.ts";
-import { release } from "../util/release.ts";
 import type { ChunkIndex, ChunkLocation } from "./chunk-index.ts";
-import { sameId, type ChunkId } from "./digest.ts";
+import { ChunkUnpacker, type Unpacked } from "./chunk-unpacker.ts";
+import type { ChunkId } from "./digest.ts";
 import { packKey } from "./layout.ts";
 import type { Protection } from "./protection.ts";
+import { type PlacedChunk, type ReadRange, readRanges } from "./read-ranges.ts";
 
 export interface ChunkReaderOptions {
   readonly store: ObjectStore;
@@ -37,10 +38,12 @@ interface Search {
 
 /** Reads chunks back and never returns one that does not match its digest. */
 export class ChunkReader {
+  readonly unpacker: ChunkUnpacker;
   readonly #options: ChunkReaderOptions;
 
   constructor(options: ChunkReaderOptions) {
     this.#options = options;
+    this.unpacker = new ChunkUnpacker(options);
   }
 
   /**
@@ -85,38 +88,63 @@ export class ChunkReader {
     return undefined;
   }
 
+  /**
+   * The same for many chunks, with one request for neighbours. Undefined for each that was not where the index said, or
+   * not what it should be: `load` knows where else to look.
+   */
+  async loadTogether(ids: readonly ChunkId[], signal: AbortSignal): Promise<readonly (Uint8Array | undefined)[]> {
+    const chunks = ids.flatMap((id): PlacedChunk[] => {
+      const [place] = this.#options.index.find(id);
+      return place === undefined ? [] : [{ pack: place.pack.name, entry: { ...place, id } }];
+    });
+    const found = new Map<ChunkId, Uint8Array>();
+    for (const range of readRanges(chunks)) {
+      const answers = await this.#readRange(range, signal);
+      for (const [number, answer] of answers.entries()) {
+        const entry = range.entries[number];
+        if (entry !== undefined && answer.proved) found.set(entry.id, answer.plain);
+      }
+    }
+    return ids.map((id) => found.get(id));
+  }
+
   /** The plain bytes of a chunk from this place alone. @throws IntegrityError */
   async loadFrom(place: ChunkPlace, id: ChunkId, signal: AbortSignal): Promise<Uint8Array> {
-    const key = packKey(place.pack.name);
-    try {
-      const range = { offset: place.offset, length: place.storedBytes };
-      const stored = await this.#options.store.get(key, { range, signal });
-      const plain = await this.unpack(place, id, stored);
-      if (plain.buffer !== stored.buffer) release(stored);
-      return plain;
-    } catch (error) {
-      if (!hasCode(error, "E_OBJECT_NOT_FOUND")) throw error;
-      throw new IntegrityError(`pack ${key} is missing from the destination`, {
-        cause: error,
-        context: { chunk: toHex(id), key },
-      });
-    }
+    const { pack, offset, storedBytes: length } = place;
+    const stored = await this.#read({ pack: pack.name, offset, length }, signal);
+    return await this.unpack(place, id, stored);
   }
 
   /**
-   * The plain bytes of a chunk from what lies in its place; they may lie in `stored`.
+   * The plain bytes of a chunk from what lies in its place, which is used up.
    * @throws IntegrityError when that is not what was stored.
    */
-  async unpack(place: ChunkPlace, id: ChunkId, stored: Uint8Array): Promise<Uint8Array> {
-    const { codecs, protection } = this.#options;
-    const encoded = await protection.packSeal(place.pack.name).open(place.offset, stored);
-    const plain = await codecs.byId(place.codec).decode(encoded, place.plainBytes);
-    if (encoded.buffer !== plain.buffer && encoded.buffer !== stored.buffer) release(encoded);
-    if (sameId(await protection.chunkId(plain), id)) return plain;
-    const key = packKey(place.pack.name);
-    throw new IntegrityError(`a chunk in ${key} does not match its digest`, {
-      context: { chunk: toHex(id), key, offset: place.offset },
-      hint: "Run `ovault verify --all` to see which recovery points it belongs to.",
-    });
+  async unpack({ pack, ...place }: ChunkPlace, id: ChunkId, stored: Uint8Array): Promise<Uint8Array> {
+    const part = { pack: pack.name, offset: place.offset, stored };
+    const [answer] = await this.unpacker.unpack(part, [{ ...place, id }], "plain");
+    if (answer?.proved === true) return answer.plain;
+    throw answer?.error ?? new IntegrityError("a chunk was asked for and not answered");
+  }
+
+  /** Nothing of a range that cannot be read. */
+  async #readRange(range: ReadRange, signal: AbortSignal): Promise<readonly Unpacked[]> {
+    const { pack, offset, entries } = range;
+    try {
+      const stored = await this.#read(range, signal);
+      return await this.unpacker.unpack({ pack, offset, stored }, entries, "plain");
+    } catch (error) {
+      if (hasCode(error, "E_INTEGRITY")) return [];
+      throw error;
+    }
+  }
+
+  async #read({ pack, offset, length }: Omit<ReadRange, "entries">, signal: AbortSignal): Promise<Uint8Array> {
+    const key = packKey(pack);
+    try {
+      return await this.#options.store.get(key, { range: { offset, length }, signal });
+    } catch (error) {
+      if (!hasCode(error, "E_OBJECT_NOT_FOUND")) throw error;
+      throw new IntegrityError(`pack ${key} is missing from the destination`, { cause: error, context: { key } });
+    }
   }
 }

@@ -38,13 +38,13 @@ export function kindOf(code: number, key: string): PackKind {
 }
 
 /** The directory and the trailer that proves it: what follows the last chunk of a pack. */
-export async function encodeDirectory(
+export function encodeDirectory(
   seal: PackSeal,
   header: Uint8Array,
   entries: PackEntries,
   offset: number,
-): Promise<Uint8Array[]> {
-  const directory = await seal.sealDirectory({ offset, header }, entries.bytes);
+): Uint8Array[] {
+  const directory = seal.sealDirectory({ offset, header }, entries.bytes);
   const trailer = Buffer.alloc(TRAILER_BYTES);
   trailer.writeUInt32LE(entries.length, 0);
   trailer.writeUInt32LE(offset, 4);
@@ -68,11 +68,11 @@ export function decodeTrailer(seal: PackSeal, trailer: Uint8Array, packBytes: nu
 }
 
 /** Reads the directory that starts at `offset`, with its trailer, as they lie in the pack with this header. */
-export async function decodeDirectory(
+export function decodeDirectory(
   seal: PackSeal,
   header: Uint8Array,
   { offset, stored, key }: { readonly offset: number; readonly stored: Uint8Array; readonly key: string },
-): Promise<{ kind: PackKind; entries: PackEntries }> {
+): { kind: PackKind; entries: PackEntries } {
   const kind = kindOf(header[KIND_AT] ?? 0, key);
   if (Buffer.compare(header, encodeHeader(kind, seal)) !== 0) {
     throw new IntegrityError(`${key} does not begin like a pack`, { context: { key } });
@@ -83,7 +83,7 @@ export async function decodeDirectory(
   if (!directoryDigest(header, directory, trailer).equals(stated)) {
     throw new IntegrityError(`the directory of ${key} does not match its digest`, { context: { key } });
   }
-  const bytes = await seal.openDirectory({ offset, header }, directory);
+  const bytes = seal.openDirectory({ offset, header }, directory);
   return { kind, entries: PackEntries.parse(bytes, offset, key) };
 }
 

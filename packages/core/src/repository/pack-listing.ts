@@ -30,7 +30,7 @@ export async function listingOf(protection: Protection, pack: ObjectInfo, read: 
   const offset = decodeTrailer(seal, await read(bytes - TRAILER_BYTES, TRAILER_BYTES), bytes, key);
   const header = await read(0, HEADER_BYTES);
   const stored = await read(offset, bytes - offset);
-  const { kind, entries } = await decodeDirectory(seal, header, { offset, stored, key });
+  const { kind, entries } = decodeDirectory(seal, header, { offset, stored, key });
   return { name, kind, dataEnd: offset, entries };
 }
 

@@ -1,4 +1,5 @@
 import type { ObjectStore } from "../contract/object-store.ts";
+import { release } from "../util/release.ts";
 import type { PackListing } from "./index-format.ts";
 import { packKey } from "./layout.ts";
 import { retaining } from "./retaining.ts";
@@ -55,8 +56,8 @@ export class PackWriter {
   }
 
   /**
-   * Keeps `encoded` until its pack is put; the caller must not change it any more. Its place is taken at once, so that
-   * lanes may seal their chunks at the same time. Resolves to the bytes it takes in the pack.
+   * Takes `encoded`, which is used up. Its place is taken at once, so that lanes may seal their chunks at the same time.
+   * Resolves to the bytes it takes in the pack.
    */
   async append(chunk: Pick<PackEntry, "id" | "plainBytes" | "codec">, encoded: Uint8Array): Promise<number> {
     this.#rethrow();
@@ -104,8 +105,9 @@ export class PackWriter {
         const chunks = await Promise.all(parts);
         const header = encodeHeader(kind, seal);
         const entries = PackEntries.of(listed);
-        const pack = [header, ...chunks, ...(await encodeDirectory(seal, header, entries, dataEnd))];
+        const pack = [header, ...chunks, ...encodeDirectory(seal, header, entries, dataEnd)];
         await store.put(packKey(name), pack, { ifAbsent: true, signal, ...retaining(retainUntil()) });
+        for (const chunk of chunks) release(chunk);
         await onPut({ name, kind, dataEnd, entries });
       } catch (error) {
         if (this.#failure !== undefined) return;

@@ -1,12 +1,17 @@
-import { createHash } from "node:crypto";
+import { createHash, type KeyObject } from "node:crypto";
 
 import type { ObjectStore } from "../contract/object-store.ts";
-import { digest, type ChunkId } from "./digest.ts";
+import type { SealContext } from "../encryption/aes-gcm.ts";
+import { IntegrityError } from "../errors/errors.ts";
+import { digestInWorker } from "../workers/block-workers.ts";
+import type { ChunkId } from "./digest.ts";
 
 /** How a repository names what it stores, and whether others can read it. */
 export interface Protection {
   /** Id of a chunk or page from its plain bytes, off the main thread. `plain` must not change meanwhile. */
   chunkId(plain: Uint8Array): Promise<ChunkId>;
+  /** With which ids are made; undefined when they are mere digests. */
+  readonly chunkKey: KeyObject | undefined;
   /** Folder of a virtual machine, 32 hex digits, so that ids from outside never become parts of a path. */
   folderOf(vmId: string): string;
   /** For the chunks of the pack of this name. */
@@ -21,13 +26,20 @@ export interface PackSeal {
   readonly version: number;
   /** What sealing adds to each chunk, and to the directory. */
   readonly overheadBytes: number;
+  /** With which chunks are sealed; undefined when they lie open. */
+  readonly key: KeyObject | undefined;
+  /** Of the chunk that starts there. */
+  contextOf(offset: number): SealContext;
+  /** Off the main thread. `encoded` is used up. */
   seal(offset: number, encoded: Uint8Array): Promise<Uint8Array>;
   /** @throws IntegrityError unless it is what `seal` made for this place. */
   open(offset: number, stored: Uint8Array): Promise<Uint8Array>;
+  /** What `open` throws. */
+  refusal(offset: number): IntegrityError;
   /** The same for the pack's directory; never takes a chunk for one. Proves the pack's header with it. */
-  sealDirectory(place: DirectoryPlace, entries: Uint8Array): Promise<Uint8Array>;
+  sealDirectory(place: DirectoryPlace, entries: Uint8Array): Uint8Array;
   /** @throws IntegrityError */
-  openDirectory(place: DirectoryPlace, stored: Uint8Array): Promise<Uint8Array>;
+  openDirectory(place: DirectoryPlace, stored: Uint8Array): Uint8Array;
 }
 
 export interface DirectoryPlace {
@@ -39,15 +51,19 @@ export interface DirectoryPlace {
 const openSeal: PackSeal = {
   version: 1,
   overheadBytes: 0,
+  key: undefined,
+  contextOf: (offset) => ({ place: offset }),
   seal: (_offset, encoded) => Promise.resolve(encoded),
   open: (_offset, stored) => Promise.resolve(stored),
-  sealDirectory: (_place, entries) => Promise.resolve(entries),
-  openDirectory: (_place, stored) => Promise.resolve(stored),
+  refusal: (offset) => new IntegrityError("a chunk that is not sealed cannot be opened", { context: { offset } }),
+  sealDirectory: (_place, entries) => entries,
+  openDirectory: (_place, stored) => stored,
 };
 
 /** Names are digests, and whoever has the store can read it. */
 export const plainProtection: Protection = {
-  chunkId: digest,
+  chunkKey: undefined,
+  chunkId: (plain) => digestInWorker(plain),
   folderOf: (vmId) => createHash("sha256").update(vmId, "utf8").digest("hex").slice(0, 32),
   packSeal: () => openSeal,
   documents: (store) => store,

@@ -47,7 +47,7 @@ export async function restoreDisks(options: RestoreDisksOptions): Promise<Restor
       map: await repository.openMap(point, record, signal, { tolerant: salvage }),
       logicalBytes,
       blockBytes: point.blockBytes,
-      loadChunk: (id, chunkSignal) => repository.chunks.load(id, chunkSignal),
+      chunks: repository.chunks,
       target,
       lanes,
       onLost: salvage ? (range) => missing.add(range) : undefined,

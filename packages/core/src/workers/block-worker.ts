@@ -1,0 +1,30 @@
+import { parentPort } from "node:worker_threads";
+
+import { hasCode } from "../errors/ovault-error.ts";
+import { messageOf } from "../util/message-of.ts";
+import type { BlockJob, BlockResults } from "./block-job.ts";
+import { doBlockJob } from "./do-block-job.ts";
+import type { WorkerReply, WorkerRequest } from "./worker-message.ts";
+
+/** What runs on each worker thread: one job after the other. */
+parentPort?.on("message", ({ number, job }: WorkerRequest<BlockJob>) => {
+  try {
+    const result = doBlockJob(job);
+    answer({ number, result }, memoryOf(result));
+  } catch (error) {
+    answer({ number, failure: { message: messageOf(error), isIntegrity: hasCode(error, "E_INTEGRITY") } }, []);
+  }
+});
+
+function answer(reply: WorkerReply, moved: readonly ArrayBuffer[]): void {
+  parentPort?.postMessage(reply, moved);
+}
+
+/** What moves to the other thread instead of being copied. */
+function memoryOf(result: BlockResults[BlockJob["task"]]): ArrayBuffer[] {
+  if (result === undefined) return [];
+  if (result instanceof Uint8Array) return [result.buffer];
+  return result.flatMap((chunk) =>
+    chunk.outcome === "plain" && chunk.plain !== undefined ? [chunk.plain.buffer] : [],
+  );
+}

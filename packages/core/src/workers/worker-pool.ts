@@ -1,0 +1,135 @@
+import { availableParallelism } from "node:os";
+import { Worker } from "node:worker_threads";
+
+import { IntegrityError, WorkerError } from "../errors/errors.ts";
+import { OvaultError } from "../errors/ovault-error.ts";
+import type { WorkerReply, WorkerRequest } from "./worker-message.ts";
+
+/** Threads at most; each takes some 15 MiB, and more than this are hardly ever fed. */
+const MOST_THREADS = 8;
+/** Jobs that a thread is given at once, so that the next is at hand when one is done. */
+const JOBS_AHEAD = 2;
+
+interface Waiting<J> {
+  readonly job: J;
+  /** What is given away with the job. */
+  readonly memory: readonly ArrayBuffer[];
+  readonly resolve: (result: unknown) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/**
+ * Threads that do jobs one after the other, each by the same program. They are started when there is more to do than those
+ * that run can take, stay for the next time, and do not keep the process alive when they are idle. A thread that dies fails
+ * the jobs it had; the next job starts another.
+ */
+export class WorkerPool<J> {
+  readonly #program: URL;
+  readonly #size = Math.min(MOST_THREADS, availableParallelism());
+  readonly #threads = new Set<Thread<J>>();
+  readonly #waiting: Waiting<J>[] = [];
+
+  constructor(program: URL) {
+    this.#program = program;
+  }
+
+  /** Resolves to what the program answers. `memory` moves to the thread: whoever looked at it finds it empty. */
+  run(job: J, memory: readonly ArrayBuffer[]): Promise<unknown> {
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ job, memory, resolve, reject });
+      this.#handOut();
+    });
+  }
+
+  #handOut(): void {
+    while (this.#waiting.length > 0) {
+      const thread = this.#leastBusy();
+      if (thread === undefined) return;
+      const next = this.#waiting.shift();
+      try {
+        if (next !== undefined) thread.take(next);
+      } catch (error) {
+        // No message can carry it.
+        next?.reject(error);
+      }
+    }
+  }
+
+  /** Undefined when all have enough to do. */
+  #leastBusy(): Thread<J> | undefined {
+    const [first] = [...this.#threads].toSorted((a, b) => a.load - b.load);
+    if (first !== undefined && first.load === 0) return first;
+    if (this.#threads.size < this.#size) return this.#start();
+    return first !== undefined && first.load < JOBS_AHEAD ? first : undefined;
+  }
+
+  #start(): Thread<J> {
+    const thread = new Thread<J>(this.#program, {
+      onReply: () => this.#handOut(),
+      onEnd: () => {
+        this.#threads.delete(thread);
+        this.#handOut();
+      },
+    });
+    this.#threads.add(thread);
+    return thread;
+  }
+}
+
+/** One worker thread and the jobs it has. */
+class Thread<J> {
+  readonly #worker: Worker;
+  readonly #jobs = new Map<number, Waiting<J>>();
+  #nextNumber = 0;
+  #cause: unknown;
+
+  constructor(program: URL, { onReply, onEnd }: { readonly onReply: () => void; readonly onEnd: () => void }) {
+    this.#worker = new Worker(program);
+    this.#worker.unref();
+    this.#worker.on("message", (reply: WorkerReply) => {
+      this.#settle(reply);
+      onReply();
+    });
+    this.#worker.on("error", (error) => {
+      this.#cause = error;
+    });
+    this.#worker.on("exit", (code) => {
+      const jobs = [...this.#jobs.values()];
+      this.#jobs.clear();
+      for (const { reject } of jobs) {
+        reject(new WorkerError("a worker thread ended in the middle of its work", this.#why(code)));
+      }
+      onEnd();
+    });
+  }
+
+  get load(): number {
+    return this.#jobs.size;
+  }
+
+  take(waiting: Waiting<J>): void {
+    const request: WorkerRequest<J> = { number: this.#nextNumber, job: waiting.job };
+    this.#nextNumber += 1;
+    this.#worker.postMessage(request, waiting.memory);
+    // The process must not end in the middle of it.
+    if (this.#jobs.size === 0) this.#worker.ref();
+    this.#jobs.set(request.number, waiting);
+  }
+
+  #settle(reply: WorkerReply): void {
+    const waiting = this.#jobs.get(reply.number);
+    this.#jobs.delete(reply.number);
+    if (this.#jobs.size === 0) this.#worker.unref();
+    if ("result" in reply) waiting?.resolve(reply.result);
+    else if (reply.failure.isIntegrity) waiting?.reject(new IntegrityError(reply.failure.message));
+    else waiting?.reject(new OvaultError(reply.failure.message));
+  }
+
+  #why(code: number) {
+    return {
+      context: { code },
+      hint: "Run it again; if that happens every time, look whether the machine runs out of memory.",
+      ...(this.#cause !== undefined && { cause: this.#cause }),
+    };
+  }
+}

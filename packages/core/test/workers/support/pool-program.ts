@@ -1,0 +1,29 @@
+import { parentPort } from "node:worker_threads";
+
+import type { WorkerReply, WorkerRequest } from "../../../src/workers/worker-message.ts";
+
+export type PoolJob =
+  | { readonly kind: "echo"; readonly value: number }
+  | { readonly kind: "sum"; readonly bytes: Uint8Array }
+  | { readonly kind: "fail"; readonly isIntegrity: boolean }
+  | { readonly kind: "exit" | "crash" };
+
+/** A worker thread that fails when it is told to. */
+parentPort?.on("message", ({ number, job }: WorkerRequest<PoolJob>) => {
+  switch (job.kind) {
+    case "echo":
+      return answer({ number, result: job.value });
+    case "sum":
+      return answer({ number, result: job.bytes.reduce((sum, byte) => sum + byte, 0) });
+    case "fail":
+      return answer({ number, failure: { message: "on purpose", isIntegrity: job.isIntegrity } });
+    case "exit":
+      return process.exit(3);
+    case "crash":
+      throw new Error("a crash on purpose");
+  }
+});
+
+function answer(reply: WorkerReply): void {
+  parentPort?.postMessage(reply, []);
+}

@@ -1,0 +1,66 @@
+import { expect, test } from "vitest";
+
+import { OvaultError } from "@ovault/core";
+
+import { WorkerPool } from "../../src/workers/worker-pool.ts";
+import type { PoolJob } from "./support/pool-program.ts";
+
+const program = new URL("support/pool-program.ts", import.meta.url);
+
+const codeOf = (error: unknown): string => (error instanceof OvaultError ? error.code : String(error));
+
+const settle = (pool: WorkerPool<PoolJob>, jobs: readonly PoolJob[]) =>
+  Promise.allSettled(jobs.map((job) => pool.run(job, [])));
+
+test("every job gets its own answer, however many there are", async () => {
+  const pool = new WorkerPool<PoolJob>(program);
+  const answers = await settle(
+    pool,
+    Array.from({ length: 200 }, (_, value) => ({ kind: "echo", value })),
+  );
+  expect(answers.map((answer) => (answer.status === "fulfilled" ? answer.value : answer.reason))).toEqual(
+    Array.from({ length: 200 }, (_, value) => value),
+  );
+});
+
+test("a job that fails fails alone, and integrity errors stay what they are", async () => {
+  const pool = new WorkerPool<PoolJob>(program);
+  const [bad, integrity, good] = await settle(pool, [
+    { kind: "fail", isIntegrity: false },
+    { kind: "fail", isIntegrity: true },
+    { kind: "echo", value: 3 },
+  ]);
+  expect(bad).toMatchObject({ status: "rejected", reason: { code: "E_INTERNAL", message: "on purpose" } });
+  expect(integrity).toMatchObject({ status: "rejected", reason: { code: "E_INTEGRITY", message: "on purpose" } });
+  expect(good).toMatchObject({ status: "fulfilled", value: 3 });
+});
+
+test("memory that goes along is gone here, and is there", async () => {
+  const pool = new WorkerPool<PoolJob>(program);
+  const bytes = Uint8Array.from([1, 2, 3]);
+  expect(await pool.run({ kind: "sum", bytes }, [bytes.buffer])).toBe(6);
+  expect(bytes.byteLength).toBe(0);
+});
+
+test("a thread that dies fails what it had, nothing stays unanswered, and the pool goes on", async () => {
+  const pool = new WorkerPool<PoolJob>(program);
+  const jobs = Array.from({ length: 60 }, (_, value): PoolJob =>
+    value % 10 === 5 ? { kind: value % 20 === 5 ? "exit" : "crash" } : { kind: "echo", value },
+  );
+  const answers = await settle(pool, jobs);
+  const outcomes = answers.map((answer) => (answer.status === "fulfilled" ? answer.value : codeOf(answer.reason)));
+  for (const [value, outcome] of outcomes.entries()) expect([value, "E_WORKER"]).toContain(outcome);
+  for (const value of [5, 15, 25, 35, 45, 55]) expect(outcomes[value]).toBe("E_WORKER");
+  expect(await pool.run({ kind: "echo", value: 7 }, [])).toBe(7);
+});
+
+test("a program that does not exist is an error, not a wait", async () => {
+  const pool = new WorkerPool<PoolJob>(new URL("support/no-such-program.ts", import.meta.url));
+  await expect(pool.run({ kind: "echo", value: 1 }, [])).rejects.toMatchObject({ code: "E_WORKER" });
+});
+
+test("what no message can carry is refused, and the pool goes on", async () => {
+  const pool = new WorkerPool<unknown>(program);
+  await expect(pool.run({ kind: "echo", value: () => 1 }, [])).rejects.toMatchObject({ name: "DataCloneError" });
+  expect(await pool.run({ kind: "echo", value: 2 }, [])).toBe(2);
+});
