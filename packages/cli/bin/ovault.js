@@ -11,8 +11,7 @@ if (major < 22 || (major === 22 && minor < 19)) {
   process.exit(2);
 }
 
-// Hashing, compression and file access run in libuv's pool, whose size is read once, at its first use. Two threads beyond
-// the cores wait for disks; each further one costs 25 MiB of memory and wins little (see bench/README.md).
+// File access runs in libuv's pool, whose size is read once, at its first use: two threads beyond the cores wait for disks.
 process.env.UV_THREADPOOL_SIZE ??= String(Math.max(4, availableParallelism() + 2));
 
 // Halves the start. Not in the shared temporary directory: what is cached gets executed.

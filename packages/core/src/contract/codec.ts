@@ -5,6 +5,7 @@
 export interface Codec {
   readonly id: number;
   readonly name: string;
+  /** `plain` may lie in shared memory, and belongs to the caller again when this settles; the result is the caller's. */
   encode(plain: Uint8Array): Promise<Uint8Array | undefined>;
   /**
    * The bytes are the caller's; they may lie in `stored`. Throws IntegrityError when the result would not have exactly

@@ -10,8 +10,8 @@ export type BackupMode = "full" | "incremental" | "compared";
 /**
  * One disk, readable as it was at one instant.
  *
- * `readInto` fills the caller's whole buffer from `offset` or throws: a short read is an error, never an end. It is
- * called by several lanes at once, never past `disk.logicalBytes`.
+ * `readInto` fills the caller's whole buffer, which may lie in shared memory, from `offset` or throws: a short read is an
+ * error, never an end. It is called by several lanes at once, never past `disk.logicalBytes`.
  */
 export interface DiskSource {
   readonly disk: Disk;

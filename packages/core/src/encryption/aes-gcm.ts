@@ -1,5 +1,7 @@
 import { createCipheriv, createDecipheriv, type KeyObject } from "node:crypto";
 
+import { release } from "../util/release.ts";
+
 /** What sealing adds to the bytes: the proof that they are as they were. */
 export const TAG_BYTES = 16;
 const NONCE_BYTES = 12;
@@ -15,11 +17,18 @@ export interface SealContext {
   readonly proves?: Uint8Array;
 }
 
-/** AES-256-GCM, on this thread: not for blocks on the main one. */
-export function seal(key: KeyObject, context: SealContext, plain: Uint8Array): Uint8Array {
+/** AES-256-GCM, on this thread: not for blocks on the main one. The result has memory of its own. */
+export function seal(key: KeyObject, context: SealContext, plain: Uint8Array): Uint8Array<ArrayBuffer> {
   const cipher = createCipheriv(CIPHER, key, nonceOf(context), { authTagLength: TAG_BYTES });
   if (context.proves !== undefined) cipher.setAAD(context.proves);
-  return Buffer.concat([cipher.update(plain), cipher.final(), cipher.getAuthTag()]);
+  const sealed = new Uint8Array(plain.byteLength + TAG_BYTES);
+  const body = cipher.update(plain);
+  sealed.set(body);
+  release(body);
+  // GCM holds nothing back: there is only the tag to come.
+  cipher.final();
+  sealed.set(cipher.getAuthTag(), plain.byteLength);
+  return sealed;
 }
 
 /** What `seal` was given, or undefined when `sealed` is not its result for this key and context. */

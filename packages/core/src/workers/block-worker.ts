@@ -2,6 +2,7 @@ import { parentPort } from "node:worker_threads";
 
 import { hasCode } from "../errors/ovault-error.ts";
 import { messageOf } from "../util/message-of.ts";
+import { release } from "../util/release.ts";
 import type { BlockJob, BlockResults } from "./block-job.ts";
 import { doBlockJob } from "./do-block-job.ts";
 import type { WorkerReply, WorkerRequest } from "./worker-message.ts";
@@ -10,11 +11,18 @@ import type { WorkerReply, WorkerRequest } from "./worker-message.ts";
 parentPort?.on("message", ({ number, job }: WorkerRequest<BlockJob>) => {
   try {
     const result = doBlockJob(job);
+    // What was given away with the job would lie here until a thread that makes little garbage collects it.
+    release(bytesOf(job));
     answer({ number, result }, memoryOf(result));
   } catch (error) {
     answer({ number, failure: { message: messageOf(error), isIntegrity: hasCode(error, "E_INTEGRITY") } }, []);
   }
 });
+
+function bytesOf(job: BlockJob): Uint8Array {
+  if ("plain" in job) return job.plain;
+  return "stored" in job ? job.stored : job.sealed;
+}
 
 function answer(reply: WorkerReply, moved: readonly ArrayBuffer[]): void {
   parentPort?.postMessage(reply, moved);

@@ -21,7 +21,7 @@ export function doBlockJob(job: BlockJob): BlockResults[BlockJob["task"]] {
     case "decode":
       return takenOut(decode(job.codec, job.stored, job.plainBytes));
     case "seal":
-      return takenOut(seal(job.key, job.context, job.plain));
+      return seal(job.key, job.context, job.plain);
     case "open": {
       const plain = unseal(job.key, job.context, job.sealed);
       return plain && takenOut(plain);
