@@ -135,15 +135,44 @@ describe("engines of other versions and products", () => {
     });
   });
 
-  test("4.3 has no backups: that is said, and nothing is changed", async () => {
+  test.each(["4.2", "4.3"] as const)(
+    "%s has no backups: snapshots serve it, and nothing stays that nobody planned for",
+    async (engineVersion) => {
+      await onEngine({ engineVersion }, async (site) => {
+        const witness = new Witness(site);
+        for (const [mode, options] of [
+          ["full", ["--keep-base"]],
+          ["incremental", ["--keep-base"]],
+          ["incremental", []],
+          ["compared", []],
+        ] as const) {
+          await site.lab.write("web01", "0", { kind: "random", seed: `${mode}${options}`, offset: 512, length: MIB });
+          const view = await witness.look("web01");
+          const point = await site.backUp("web01", ...options);
+          expect(point).toMatchObject({ strategy: "image-transfer", disks: [{ mode }] });
+          await witness.attribute(view);
+          expect(await site.remains()).toEqual([]);
+        }
+        expect((await site.lab.leftovers()).snapshots).toEqual([]);
+        await site.succeed("restore", "web01@latest", "--as", "web02");
+        expect(await witness.vmDiffering(witness.points.at(-1) ?? "", "web02")).toEqual([]);
+        expect(await witness.allDiffering()).toEqual([]);
+        expect(await site.remains(["web02"])).toEqual([]);
+      });
+    },
+  );
+
+  test("a strategy that the engine cannot serve is refused with the reason, and nothing is changed", async () => {
     await onEngine({ engineVersion: "4.3" }, async (site) => {
-      const failure = await site.fail("backup", "web01");
+      const failure = await site.fail("backup", "web01", "--strategy", "changed-block-tracking");
       expect(failure).toMatchObject({
         exitCode: 2,
         message: expect.stringMatching(/web01_Disk1.*the backup API came with oVirt 4\.4/),
         hint: expect.any(String),
       });
-      expect(JSON.parse(await site.succeed("vms", "--json"))).toMatchObject([{ disks: [{ verdict: "impossible" }] }]);
+      expect(JSON.parse(await site.succeed("vms", "--json"))).toMatchObject([
+        { strategy: "image-transfer", rejected: [{ disks: [{ verdict: "impossible" }] }] },
+      ]);
       expect(await site.remains()).toEqual([]);
       expect(await site.points()).toEqual([]);
     });
