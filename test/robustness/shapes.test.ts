@@ -116,15 +116,16 @@ describe("engines of other versions and products", () => {
   }
 
   test.each([
-    ["4.4", "ovirt"],
-    ["4.5", "olvm"],
-  ] as const)("%s of %s: full, incremental, and back as a new machine", async (engineVersion, product) => {
+    ["4.4", "ovirt", []],
+    ["4.5", "olvm", []],
+    ["4.5", "olvm", ["--strategy", "image-transfer", "--keep-base"]],
+  ] as const)("%s of %s: full, incremental, and back as a new machine %j", async (engineVersion, product, options) => {
     await onEngine({ engineVersion, product }, async (site) => {
       const witness = new Witness(site);
       for (const mode of ["full", "incremental"]) {
         await site.lab.write("web01", "0", { kind: "random", seed: mode, offset: 512, length: MIB });
         const view = await witness.look("web01");
-        const { disks } = await site.backUp("web01");
+        const { disks } = await site.backUp("web01", ...options);
         expect(disks).toMatchObject([{ mode }]);
         await witness.attribute(view);
       }
