@@ -64,6 +64,7 @@ export * from "./runs/backup-virtual-machines.ts";
 export * from "./runs/choose-strategy.ts";
 export * from "./runs/run-limits.ts";
 export * from "./runs/run-queue.ts";
+export * from "./runs/superseded-base.ts";
 export * from "./policies/excluded-disks.ts";
 export * from "./policies/machine-selector.ts";
 export * from "./policies/next-runs.ts";

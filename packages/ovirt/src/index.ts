@@ -70,6 +70,7 @@ export * from "./restore/restore-session.ts";
 export * from "./restore/vm-documents.ts";
 export * from "./run-tag.ts";
 export * from "./snapshot/errors.ts";
+export * from "./snapshot/find-tagged-snapshots.ts";
 export * from "./snapshot/guest-consistency.ts";
 export * from "./snapshot/remove-snapshot.ts";
 export * from "./snapshot/room-for-snapshot.ts";

@@ -4,6 +4,8 @@ import type {
   BackupSession,
   Leftover,
   LedgerEntry,
+  NewLedgerEntry,
+  RecoveryPoint,
   RestorePlan,
   RestoreRequest,
   RestoreSession,
@@ -16,6 +18,7 @@ import type { OvirtManager } from "@ovault/ovirt";
 
 import { assessDisk } from "./assess-disk.ts";
 import { findLeftovers } from "./leftovers.ts";
+import { keptCheckpoints } from "./base-marker.ts";
 import { openBackup } from "./open-backup.ts";
 import type { ChangedBlockTrackingOptions } from "./options.ts";
 
@@ -48,6 +51,14 @@ export class ChangedBlockTracking implements Strategy {
 
   openRestore(request: RestoreRequest, context: RunContext): Promise<RestoreSession> {
     return openRestore(this.#manager, this.#options, request, context);
+  }
+
+  keeps(point: RecoveryPoint): readonly NewLedgerEntry[] {
+    return keptCheckpoints(point).map((checkpointId) => ({
+      kind: "checkpoint",
+      title: `old checkpoint of ${point.vm.name}`,
+      detail: { vmId: point.vm.id, checkpointId },
+    }));
   }
 
   leftovers(entries: readonly LedgerEntry[], signal: AbortSignal): Promise<readonly Leftover[]> {

@@ -30,7 +30,6 @@ export function assessDisk(vm: VirtualMachine, disk: Disk, engine: EngineAbiliti
   if (diskAttributes(disk).status === "illegal") {
     return say("impossible", "the engine calls the disk illegal; repair it first");
   }
-  return engine.shallowTransfer
-    ? say("incremental", "the layer on a snapshot that is kept tells what changed")
-    : say("incremental", "the QCOW2 file on a snapshot that is kept tells what changed");
+  const told = engine.shallowTransfer ? "the layer" : "the QCOW2 file";
+  return { ...say("incremental", `${told} on a snapshot that is kept tells what changed`), keeps: "a snapshot" };
 }

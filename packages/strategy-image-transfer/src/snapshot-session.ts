@@ -46,6 +46,8 @@ export class SnapshotSession implements BackupSession {
   #disks: readonly DiskSource[] = [];
   #stopKeepAlive: () => Promise<void> = async () => {};
   #retiring: readonly Retiring[] = [];
+  /** Why a snapshot could not be merged: the machine is left alone from then on. */
+  #obstacle: unknown;
   /** The next increment can start at the snapshot, which belongs to the point once that is sealed. */
   #isBase = false;
 
@@ -94,6 +96,7 @@ export class SnapshotSession implements BackupSession {
     try {
       // Part of a sealed point from here on: nothing that a dead run left.
       if (this.#isBase) await snapshot.handle.close();
+      if (this.#obstacle !== undefined && this.#retiring.length > 0) throw this.#obstacle;
       await removeRetiring(this.#retiring, this.#parts, signal);
     } catch (error) {
       // It stays in the ledger.
@@ -133,9 +136,9 @@ export class SnapshotSession implements BackupSession {
   async #dropSnapshot(): Promise<void> {
     const { api, vm, snapshot, removeDeadlineMs } = this.#parts;
     const which = { vmId: vm.id, snapshotId: snapshot.id, deadlineMs: removeDeadlineMs };
-    const obstacle = await undo(snapshot.handle, () => cleanUpSnapshot(api, which));
-    if (obstacle === undefined) return;
-    this.#warn(`the snapshot of this run is still there: ${messageOf(obstacle)}; see \`ovault doctor\``);
+    this.#obstacle = await undo(snapshot.handle, () => cleanUpSnapshot(api, which));
+    if (this.#obstacle === undefined) return;
+    this.#warn(`the snapshot of this run is still there: ${messageOf(this.#obstacle)}; see \`ovault doctor\``);
   }
 
   #warn(message: string): void {

@@ -4,6 +4,8 @@ import type {
   BackupSession,
   Leftover,
   LedgerEntry,
+  NewLedgerEntry,
+  RecoveryPoint,
   RestorePlan,
   RestoreRequest,
   RestoreSession,
@@ -16,6 +18,7 @@ import type { OvirtManager } from "@ovault/ovirt";
 
 import { assessDisk } from "./assess-disk.ts";
 import { findLeftovers } from "./leftovers.ts";
+import { keptSnapshots } from "./kept-snapshots.ts";
 import { openBackup } from "./open-backup.ts";
 import type { ImageTransferOptions } from "./options.ts";
 
@@ -48,6 +51,10 @@ export class ImageTransferStrategy implements Strategy {
 
   openRestore(request: RestoreRequest, context: RunContext): Promise<RestoreSession> {
     return openRestore(this.#manager, this.#options, request, context);
+  }
+
+  keeps(point: RecoveryPoint): readonly NewLedgerEntry[] {
+    return keptSnapshots(point);
   }
 
   leftovers(entries: readonly LedgerEntry[], signal: AbortSignal): Promise<readonly Leftover[]> {

@@ -8,6 +8,7 @@ import { checkDestination } from "../doctor/check-destination.ts";
 import { checkDataPorts, checkEngine, checkIncremental } from "../doctor/check-engine.ts";
 import { checkLedger, checkLeftovers, type Fix } from "../doctor/check-leftovers.ts";
 import { checkTransfer } from "../doctor/check-transfer.ts";
+import { checkSnapshots } from "../doctor/check-snapshots.ts";
 import { Checklist, ok, type Check } from "../doctor/checklist.ts";
 import { EXIT } from "../exit.ts";
 import { Installation } from "../installation.ts";
@@ -72,6 +73,7 @@ async function checkManager(
   }
   await checkLeftovers(installation, manager, list, context, fix);
   if (!(manager instanceof OvirtManager)) return;
+  await checkSnapshots(installation, manager, list, context, fix);
   const strategy = preferredStrategy(await installation.strategies(manager), manager).name;
   const ledger = await installation.ledger();
   const run = await ledger.forRun({ runId: randomUUID(), manager: name, strategy });

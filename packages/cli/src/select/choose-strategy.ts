@@ -17,6 +17,7 @@ export interface MachineToTake {
   readonly vm: VirtualMachine;
   /** Ids. */
   readonly excludeDisks: readonly string[];
+  readonly keepBase: boolean;
   readonly signal: AbortSignal;
 }
 

@@ -25,7 +25,7 @@ import { qemuImg } from "./qemu-img.ts";
 import { RunDirectory } from "./run-directory.ts";
 import { createSnapshot, removeSnapshot } from "./snapshots.ts";
 import { StorageDaemon } from "./storage-daemon.ts";
-import { nodeName, openChain } from "./volume-nodes.ts";
+import { nodeName, openChain, setWritable } from "./volume-nodes.ts";
 
 interface RunningBackup {
   readonly vmId: string;
@@ -208,10 +208,18 @@ export class QemuHypervisor implements Hypervisor {
   async removeCheckpoint(diskIds: readonly string[], checkpointId: string): Promise<void> {
     for (const diskId of diskIds) {
       await this.#holding([diskId], async ({ daemon }) => {
-        const bitmaps = await bitmapsInUse(daemon.qmp, this.#tree.volumes(diskId));
-        for (const [volumeId, ofVolume] of bitmaps) {
-          if (!ofVolume.some(({ name }) => name === checkpointId)) continue;
-          await daemon.qmp.execute("block-dirty-bitmap-remove", { node: nodeName(volumeId), name: checkpointId });
+        const chain = this.#tree.volumes(diskId);
+        const bitmaps = await bitmapsInUse(daemon.qmp, chain);
+        for (const [index, volume] of chain.entries()) {
+          if (bitmaps.get(volume.volumeId)?.some(({ name }) => name === checkpointId) !== true) continue;
+          const node = nodeName(volume.volumeId);
+          const below = chain[index - 1];
+          const backing = below === undefined ? null : nodeName(below.volumeId);
+          const isFrozen = index < chain.length - 1;
+          // As libvirt does: the bitmaps of a volume that a snapshot froze cannot be changed otherwise.
+          if (isFrozen) await setWritable(daemon.qmp, volume, { writable: true, backing });
+          await daemon.qmp.execute("block-dirty-bitmap-remove", { node, name: checkpointId });
+          if (isFrozen) await setWritable(daemon.qmp, volume, { writable: false, backing });
         }
       });
     }
