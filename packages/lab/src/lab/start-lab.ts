@@ -48,6 +48,11 @@ export interface LabVmRequest {
   readonly guestAgent?: boolean;
   /** Names of the tags it carries. */
   readonly tags?: readonly string[];
+  /**
+   * Shows the disks that are plugged into it while it is up as files in this directory, named as udev in the guest names
+   * them in /dev/disk/by-id. Absolute, or relative to the lab's directory; made when missing. Needs FUSE.
+   */
+  readonly devices?: string;
 }
 
 /** What `lab.json` tells about the lab that runs, or ran last, on a directory. */
@@ -95,6 +100,7 @@ async function startParts(
   started.push(() => imageio.close());
   const password = await directory.password();
   const { engine, port } = await Engine.start({
+    directory: directory.path,
     store,
     hypervisor,
     imageio,
@@ -117,8 +123,8 @@ async function startParts(
     password,
     caFingerprint: fingerprintOf(authority.certificatePem),
   });
-  for (const { name, images, down = false, guestAgent = true, tags = [] } of options.vms ?? []) {
-    if (!lab.vms.some((vm) => vm.name === name)) await lab.addVm({ name, images, down, guestAgent, tags });
+  for (const { name, images, down = false, guestAgent = true, tags = [], devices } of options.vms ?? []) {
+    if (!lab.vms.some((vm) => vm.name === name)) await lab.addVm({ name, images, down, guestAgent, tags, devices });
   }
   await store.flush();
   await writeFile(directory.infoFile, `${JSON.stringify({ pid: process.pid, port, url: lab.url })}\n`, { mode: 0o600 });
