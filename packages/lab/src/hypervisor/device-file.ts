@@ -103,6 +103,6 @@ function cannotShow(path: string, reason: string, cause: unknown): HypervisorErr
   return new HypervisorError(`the device ${path} cannot be shown: ${reason}`, {
     cause,
     context: { path },
-    hint: `Disks are shown as files by FUSE: install the package fuse3, and let this user open ${FUSE_DEVICE}.`,
+    hint: `Disks are shown as files by FUSE: it takes the package fuse3, and a ${FUSE_DEVICE} that this user may open.`,
   });
 }

@@ -15,13 +15,13 @@ export async function whyNoFuse(): Promise<string | undefined> {
   try {
     await access(FUSE_DEVICE, constants.R_OK | constants.W_OK);
   } catch {
-    return `${FUSE_DEVICE} is missing, or is not for this user`;
+    return `${FUSE_DEVICE} is missing, or is not for this user to open`;
   }
   try {
     await run(FUSERMOUNT, ["--version"]);
     return undefined;
   } catch {
-    return `the command ${FUSERMOUNT} is missing`;
+    return `the command ${FUSERMOUNT} of the package fuse3 is missing`;
   }
 }
 

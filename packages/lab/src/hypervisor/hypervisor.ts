@@ -36,6 +36,8 @@ export interface Hypervisor {
   plugDisk(vmId: string, disk: PlugDisk): Promise<void>;
   /** Takes a disk from a running machine, as soon as nobody has its device file open. */
   unplugDisk(vmId: string, diskId: string, signal: AbortSignal): Promise<void>;
+  /** Why this machine cannot show disks as device files; undefined when it can. */
+  whyNoDevices(): Promise<string | undefined>;
   /** "down" also after its process died. */
   vmState(vmId: string): "up" | "down";
   /**

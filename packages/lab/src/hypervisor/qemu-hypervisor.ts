@@ -167,6 +167,10 @@ export class QemuHypervisor implements Hypervisor {
     });
   }
 
+  whyNoDevices(): Promise<string | undefined> {
+    return whyNoFuse();
+  }
+
   vmState(vmId: string): "up" | "down" {
     return this.#machines.get(vmId)?.alive === true ? "up" : "down";
   }

@@ -74,6 +74,8 @@ export interface LabStatus {
   readonly vms: readonly LabVm[];
   /** Only those that are not off. */
   readonly faults: readonly FaultStatus[];
+  /** What does not work on this machine. */
+  readonly warnings: readonly string[];
 }
 
 /** What the guest agent of a VM was asked. */

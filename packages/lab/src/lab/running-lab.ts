@@ -13,6 +13,11 @@ import { ControlServer } from "./control-server.ts";
 import type { LabControl, LabDisk, LabGuest, LabStatus, LabVm, Leftovers, NewDisk } from "./lab-control.ts";
 import type { LabDirectory } from "./lab-directory.ts";
 
+const PROXY_NAME = "ovault-proxy";
+/** Where its devices are shown, in the directory of the lab. */
+const PROXY_DEVICES = "devices";
+const PROXY_DISK_BYTES = 16 * 1024 * 1024;
+
 export interface RunningLabParts {
   readonly directory: LabDirectory;
   readonly engine: Engine;
@@ -71,9 +76,9 @@ export class RunningLab implements LabControl {
     }));
   }
 
-  status(): Promise<LabStatus> {
+  async status(): Promise<LabStatus> {
     const { version, product } = this.#state;
-    return Promise.resolve({
+    return {
       directory: this.directory,
       pid: process.pid,
       url: this.url,
@@ -84,7 +89,8 @@ export class RunningLab implements LabControl {
       product,
       vms: this.vms,
       faults: this.#parts.faults.list().filter(({ mode }) => mode !== "off"),
-    });
+      warnings: await this.#warnings(),
+    };
   }
 
   async write(vmName: string, diskName: string, write: GuestWrite): Promise<void> {
@@ -200,6 +206,14 @@ export class RunningLab implements LabControl {
     if (!request.down) await engine.vms.startNow(vm.id);
   }
 
+  /** A machine for ovault to run in, as `lab start` makes it. */
+  async addProxy(): Promise<void> {
+    const { vms } = this.#parts.engine;
+    const { id } = vms.createGiven(PROXY_NAME, { devices: PROXY_DEVICES });
+    await this.addDisk(id, { alias: `${PROXY_NAME}_Disk1`, virtualBytes: PROXY_DISK_BYTES, format: "cow" });
+    await vms.startNow(id);
+  }
+
   async #end(): Promise<void> {
     const { engine, imageio, hypervisor } = this.#parts;
     try {
@@ -210,6 +224,12 @@ export class RunningLab implements LabControl {
     } finally {
       this.#ended.resolve();
     }
+  }
+
+  async #warnings(): Promise<readonly string[]> {
+    const names = this.vms.filter(({ devices }) => devices !== undefined).map(({ name }) => name);
+    const reason = names.length === 0 ? undefined : await this.#parts.hypervisor.whyNoDevices();
+    return reason === undefined ? [] : [`no disks are shown as devices of ${names.join(", ")}: ${reason}`];
   }
 
   get #state(): EngineState {
