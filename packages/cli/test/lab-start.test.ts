@@ -69,8 +69,8 @@ describe("lab start", () => {
 
   test("hands tickets to the imageio daemon it is told of", async () => {
     const tickets: string[] = [];
-    const daemon = createServer((request, response) => {
-      tickets.push(`${request.method} ${request.url}`);
+    const daemon = createServer((call, response) => {
+      tickets.push(`${call.method} ${call.url}`);
       response.end("{}");
     });
     daemon.listen(join(cwd, "imageio.sock"));
