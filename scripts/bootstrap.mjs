@@ -16,6 +16,7 @@ const DEMO_COMMANDS = {
   "qemu-img": "qemu-utils",
   "qemu-nbd": "qemu-utils",
   "qemu-storage-daemon": "qemu-system-common",
+  fusermount3: "fuse3",
   nbdinfo: "libnbd-bin",
   nbdcopy: "libnbd-bin",
   mke2fs: "e2fsprogs",

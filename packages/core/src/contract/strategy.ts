@@ -122,6 +122,16 @@ export interface Leftover {
   remove(signal: AbortSignal): Promise<void>;
 }
 
+/** Something that must hold on this machine or on the manager for a strategy to work; shown by `ovault doctor`. */
+export interface Diagnosis {
+  readonly name: string;
+  /** `warn`: it works, but may do harm or fail. `skip`: it does not matter here. */
+  readonly status: "ok" | "warn" | "fail" | "skip";
+  readonly detail: string;
+  /** The next step of a person; null when there is none. */
+  readonly hint: string | null;
+}
+
 /** A way for data to leave and enter the virtualization platform. One instance serves one manager. */
 export interface Strategy {
   readonly name: string;
@@ -137,6 +147,8 @@ export interface Strategy {
   keeps?(point: RecoveryPoint): readonly NewLedgerEntry[];
   /** Looks each entry up on the manager. Entries of runs that are still alive are never passed in, but by those runs. */
   leftovers(entries: readonly LedgerEntry[], signal: AbortSignal): Promise<readonly Leftover[]>;
+  /** Looks at what the strategy needs beyond what every one needs, and changes nothing. */
+  diagnose?(signal: AbortSignal): Promise<readonly Diagnosis[]>;
 }
 
 /** What a strategy's plugin is created with. */

@@ -51,6 +51,11 @@ export interface VmState {
   readonly os: string;
   /** False: no guest agent answers. */
   readonly guestAgent?: boolean;
+  /**
+   * Where its guest's devices are shown as files, one for each disk that is plugged while it is up; relative to the
+   * directory of the lab. Absent: nowhere.
+   */
+  readonly devices?: string;
   readonly attachments: AttachmentState[];
   readonly nics: NicState[];
   /** Oldest first, without the active one. */
@@ -67,6 +72,8 @@ export type DiskInterface = (typeof diskInterfaces)[number];
 
 export interface AttachmentState {
   readonly diskId: string;
+  /** What this snapshot froze of the disk is attached; the disk stays another machine's. */
+  readonly snapshotId?: string;
   bootable: boolean;
   active: boolean;
   interface: DiskInterface;

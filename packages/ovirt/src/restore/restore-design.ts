@@ -7,6 +7,7 @@ import type { Cluster } from "../model/cluster.ts";
 import type { StorageDomain } from "../model/storage-domain.ts";
 import type { Vm } from "../model/vm.ts";
 import { chooseCluster, chooseStorageDomain } from "./choose-place.ts";
+import type { DiskFiller } from "./disk-filler.ts";
 import { layOutAsFile, layOutDisk } from "./disk-layout.ts";
 import type { DiskLayout } from "./disk-layout.ts";
 import { mapNics } from "./map-nics.ts";
@@ -28,10 +29,16 @@ export interface DesignedDisk {
   readonly layout: DiskLayout;
 }
 
+/** What a design depends on besides the point. */
+export interface RestoreMeans {
+  readonly capabilities: Capabilities;
+  readonly filler: DiskFiller;
+}
+
 /** Reads the engine, changes nothing. @throws {UsageError} saying what to pass when something has no place here. */
 export async function designRestore(
   api: EngineApi,
-  capabilities: Capabilities,
+  { capabilities, filler }: RestoreMeans,
   request: RestoreRequest,
   signal: AbortSignal,
 ): Promise<RestoreDesign> {
@@ -51,10 +58,11 @@ export async function designRestore(
       hint: "Choose another name with --as; a restore never replaces a virtual machine.",
     });
   }
+  await filler.assertReach?.(api, cluster, signal);
   const disks = request.disks.map((record): DesignedDisk => {
     const domain = chooseStorageDomain(request.storageDomain, record.disk, domains);
     const layout = layOutDisk(record, point.blockBytes, domain);
-    return { record, domain, layout: capabilities.transferFormat ? layout : layOutAsFile(layout, record, domain) };
+    return { record, domain, layout: filler.fillsCow(capabilities) ? layout : layOutAsFile(layout, record, domain) };
   });
   const ofDataCenter = networks.filter(({ dataCenterId }) => dataCenterId === cluster.dataCenterId);
   const nics = mapNics(savedNics(point), request.networks, { networks: ofDataCenter, profiles });
