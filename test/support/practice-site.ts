@@ -25,7 +25,7 @@ export interface DiskImage {
   readonly bytes: number;
 }
 
-export interface SiteOptions extends Pick<LabOptions, "engineVersion" | "product" | "delayMs"> {
+export interface SiteOptions extends Pick<LabOptions, "engineVersion" | "product" | "delayMs" | "proxy"> {
   /** Disks by the name of the virtual machine. */
   readonly vms: Readonly<Record<string, readonly DiskImage[]>>;
   readonly down?: readonly string[];

@@ -1,3 +1,4 @@
+import { closeSync, openSync } from "node:fs";
 import { open, readFile, readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 
@@ -24,6 +25,7 @@ async function withSite(options: Partial<LabOptions>, work: (site: Site) => Prom
     const vms = [
       { name: "web", images: [images.cow, images.raw] },
       { name: "proxy", images: [images.cow], devices: "devices" },
+      { name: "old", images: [], virtioScsi: false },
     ];
     const lab = await startLab({ directory, vms, delayMs: STEP_MS, ...options });
     const client = await EngineClient.open(lab);
@@ -103,7 +105,10 @@ test("what the engine forbids is refused with the reason, and nothing is attache
     const { client, proxy, web, diskId, snapshotId } = site;
     const attach = async (vm: string, disk: string, snapshot: string): Promise<readonly unknown[]> => {
       const { status, xml } = await client.post(`/vms/${vm}/diskattachments`, snapshotXml(disk, snapshot));
-      return [status, /already attached|not part|no regular/.exec(xml.text("detail") ?? "")?.[0]];
+      return [
+        status,
+        /already attached|not part|no regular|VirtIO-SCSI is disabled/.exec(xml.text("detail") ?? "")?.[0],
+      ];
     };
     const own = site.lab.vms.find(({ name }) => name === "proxy")?.disks[0]?.id ?? "";
     const ownSnapshot = await takeSnapshot(site, proxy);
@@ -115,6 +120,9 @@ test("what the engine forbids is refused with the reason, and nothing is attache
     expect(await attach(web, diskId, snapshotId)).toEqual([409, "already attached"]);
     expect(await attach(proxy, diskId, ownSnapshot)).toEqual([400, "not part"]);
     expect(await attach(proxy, diskId, active ?? "")).toEqual([400, "no regular"]);
+    expect(await attach(vmIdOf(site, "old"), diskId, snapshotId)).toEqual([409, "VirtIO-SCSI is disabled"]);
+    const old = await client.get(`/vms/${vmIdOf(site, "old")}?all_content=true`);
+    expect(old.xml.text("virtio_scsi", "enabled")).toBe("false");
     const later = await takeSnapshot(site, web);
     expect((await attachSnapshot(site)).status).toBe(201);
     expect(await attach(proxy, diskId, later)).toEqual([409, "already attached"]);
@@ -198,10 +206,13 @@ test("a new disk is written through its device, and keeps what was written when 
   });
 });
 
-test("a lab that is taken up again shows the devices it showed, for snapshots too", async () => {
+test("a lab stops though devices are open, and shows them again when it is taken up", async () => {
   await withSite({}, async (site) => {
     await attachSnapshot(site);
+    const reader = openSync(site.device, "r");
+    await unplug(site);
     await site.lab.stop();
+    expect(() => closeSync(reader)).toThrow("ENOTCONN");
     expect(await readdir(join(site.directory, "devices"))).toEqual([]);
     const again = await startLab({ directory: site.directory, delayMs: STEP_MS });
     try {

@@ -1,10 +1,12 @@
 import { execFile } from "node:child_process";
 import { closeSync, openSync, readSync } from "node:fs";
-import { open, readFile, readdir, stat, writeFile } from "node:fs/promises";
+import { mkdir, open, readFile, readdir, stat, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 
-import { expect, test } from "vitest";
+import { systemErrorCode } from "@ovault/core";
+import * as fc from "fast-check";
+import { expect, test, vi } from "vitest";
 
 import type { PlugDisk } from "../src/hypervisor/hypervisor.ts";
 import { QemuHypervisor } from "../src/hypervisor/qemu-hypervisor.ts";
@@ -51,10 +53,7 @@ test("what is written to a snapshot's device is gone with it, and never reaches 
   const { hypervisor, plug, path } = site;
   await hypervisor.plugDisk("proxy", plug);
   const before = await viewDisk(site, "disk");
-  const device = await open(path, "r+");
-  await device.write(Buffer.alloc(MiB, 9), 0, MiB, 0);
-  await device.sync();
-  await device.close();
+  await writeAt(path, Buffer.alloc(MiB, 9), 0);
   expect((await readFile(path))[0]).toBe(9);
   expect(await readdir(join(site.directory, "storage", "scratch"))).toHaveLength(1);
 
@@ -105,6 +104,49 @@ test("a disk that is shown read-only takes no writes, and a name that is taken i
   expect(await readFile(path, "utf8")).toBe("somebody's");
 });
 
+test("a device takes writes, zeros and holes anywhere, and the disk is what they make it", async () => {
+  const lab = await openTestHypervisor();
+  const { hypervisor, directory } = lab;
+  await hypervisor.startVm("proxy", []);
+  const bytes = 4 * MiB;
+  const range = fc
+    .tuple(fc.nat(bytes - 1), fc.integer({ min: 1, max: 2 * MiB }))
+    .map(([offset, length]) => ({ offset, length: Math.min(length, bytes - offset) }));
+  const change = fc.tuple(
+    fc.constantFrom("write", "--zero-range", "--punch-hole"),
+    range,
+    fc.integer({ max: 255, min: 1 }),
+  );
+  let made = 0;
+  const check = fc.asyncProperty(
+    fc.array(change, { maxLength: 6 }),
+    fc.constantFrom("cow", "raw"),
+    async (changes, format) => {
+      const diskId = `disk${(made += 1)}`;
+      await addDisk(lab, diskId, { format, virtualBytes: bytes });
+      const path = join(directory, diskId);
+      await hypervisor.plugDisk("proxy", { diskId, device: { path, writable: true } });
+      const expected = Buffer.alloc(bytes);
+      for (const [kind, { offset, length }, byte] of changes) {
+        expected.fill(kind === "write" ? byte : 0, offset, offset + length);
+        if (kind === "write") await writeAt(path, expected.subarray(offset, offset + length), offset);
+        else await run("fallocate", [kind, "--offset", String(offset), "--length", String(length), path]);
+      }
+      expect(expected.equals(await readFile(path))).toBe(true);
+      await hypervisor.unplugDisk("proxy", diskId, signal);
+      expect(expected.equals(await viewDisk(lab, diskId))).toBe(true);
+    },
+  );
+  await fc.assert(check, { numRuns: 8 });
+});
+
+async function writeAt(path: string, bytes: Buffer, offset: number): Promise<void> {
+  const device = await open(path, "r+");
+  await device.write(bytes, 0, bytes.length, offset);
+  await device.sync();
+  await device.close();
+}
+
 test("a disk restored through its device stays thin: holes punched and ranges zeroed take no space", async () => {
   const lab = await openTestHypervisor();
   const { hypervisor, directory } = lab;
@@ -130,6 +172,36 @@ test("a disk restored through its device stays thin: holes punched and ranges ze
 
   await hypervisor.unplugDisk("proxy", "disk", signal);
   expect(bytes.equals(await viewDisk(lab, "disk"))).toBe(true);
+});
+
+test("a QEMU that is killed from outside takes its devices along", async () => {
+  const { hypervisor, plug, path, directory } = await openSite();
+  await hypervisor.plugDisk("proxy", plug);
+  const proxy = await readFile(join(directory, "storage", "run", "qemu2.pid"), "utf8");
+  process.kill(Number(proxy), "SIGKILL");
+  await expect.poll(() => stat(path).catch(systemErrorCode), { timeout: 20_000 }).toBe("ENOENT");
+  expect(hypervisor.vmState("proxy")).toBe("down");
+});
+
+test("without FUSE machines start, and plugging a device says what is missing", async () => {
+  const { hypervisor, plug, path, directory } = await openSite();
+  const bin = join(directory, "bin");
+  await mkdir(bin);
+  for (const tool of ["qemu-img", "qemu-storage-daemon", "setpriv"]) await symlink(`/usr/bin/${tool}`, join(bin, tool));
+  vi.stubEnv("PATH", bin);
+  try {
+    await expect(hypervisor.plugDisk("proxy", plug)).rejects.toMatchObject({
+      message: expect.stringContaining("fusermount3"),
+      hint: expect.stringContaining("fuse3"),
+    });
+    await hypervisor.stopVm("proxy", { graceful: true });
+    await hypervisor.startVm("proxy", [plug]);
+    await expect(stat(path)).rejects.toMatchObject({ code: "ENOENT" });
+    expect(await hypervisor.whyNoDevices()).toContain("fusermount3");
+  } finally {
+    vi.unstubAllEnvs();
+  }
+  expect(await hypervisor.whyNoDevices()).toBeUndefined();
 });
 
 test("devices that a killed lab has left are gone when its tree is opened again", async () => {

@@ -38,7 +38,6 @@ export class Attachment {
   readonly device: Device;
   readonly file: FileHandle;
   readonly #letGo: () => Promise<void>;
-  #fileIsOpen = true;
 
   /** Attaches a disk and waits for its device. Leaves nothing behind when it throws, as far as possible. */
   static async open(request: AttachRequest, site: AttachmentSite, signal: AbortSignal): Promise<Attachment> {
@@ -76,9 +75,8 @@ export class Attachment {
 
   /** Closes the device, unplugs and detaches the disk; the ledger entry goes with it. May be called again after it threw. */
   async close(): Promise<void> {
-    // No guest lets go of a device that is open.
-    if (this.#fileIsOpen) await this.file.close();
-    this.#fileIsOpen = false;
+    // No guest lets go of a device that is open. One that has failed cannot be closed well, and has been told of.
+    await this.file.close().catch(() => undefined);
     await this.#letGo();
   }
 }

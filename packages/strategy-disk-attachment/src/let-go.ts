@@ -1,4 +1,4 @@
-import { arrived, EntityNotFoundError, pending } from "@ovault/ovirt";
+import { arrived, EngineConflictError, EntityNotFoundError, pending } from "@ovault/ovirt";
 import type { EngineApi } from "@ovault/ovirt";
 
 /** For everything beside the waits: conflicts pass, engines restart. */
@@ -47,7 +47,7 @@ async function unplug(api: EngineApi, proxyVmId: string, diskId: string, signal:
   try {
     await api.vms.updateDiskAttachment(proxyVmId, diskId, { active: false }, signal);
   } catch (error) {
-    // Somebody else has detached it meanwhile.
-    if (!(error instanceof EntityNotFoundError)) throw error;
+    // It was detached meanwhile, or is being unplugged since an earlier request.
+    if (!(error instanceof EntityNotFoundError || error instanceof EngineConflictError)) throw error;
   }
 }

@@ -41,6 +41,11 @@ export function preferredStrategy(strategies: readonly Strategy[], manager: Mana
   return strategies[0] ?? noStrategy(manager);
 }
 
+/** @param wanted name of a strategy, or `auto`. @throws NotFoundError */
+export function strategyToRestore(strategies: readonly Strategy[], manager: Manager, wanted: string): Strategy {
+  return wanted === "auto" ? preferredStrategy(strategies, manager) : strategyNamed(strategies, wanted);
+}
+
 function noStrategy(manager: Manager): never {
   throw new PluginError(`no strategy plugin works with managers of kind ${manager.kind}`, {
     context: { manager: manager.name, kind: manager.kind },

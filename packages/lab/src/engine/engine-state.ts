@@ -56,6 +56,8 @@ export interface VmState {
    * directory of the lab. Absent: nowhere.
    */
   readonly devices?: string;
+  /** False: it has no VirtIO-SCSI controller. */
+  readonly virtioScsi?: boolean;
   readonly attachments: AttachmentState[];
   readonly nics: NicState[];
   /** Oldest first, without the active one. */

@@ -3,14 +3,13 @@ import { rm } from "node:fs/promises";
 import { join } from "node:path";
 
 import { BITMAP_GRANULARITY, bitmapsInUse, traceCheckpoint } from "./bitmaps.ts";
-import { activeOf, qemuFormat } from "./disk-tree.ts";
+import { activeOf, virtualBytesOf } from "./disk-tree.ts";
 import type { Volume } from "./disk-tree.ts";
 import { CheckpointError } from "./errors.ts";
 import type { BackupDisk, StartBackup } from "./hypervisor.ts";
 import { cancelJob } from "./jobs.ts";
 import type { Machine } from "./machine.ts";
 import { addExport, removeExport } from "./nbd-exports.ts";
-import { inspectVolume } from "./qemu-img.ts";
 import type { QmpArguments } from "./qmp-client.ts";
 import { addScratchLayer, removeScratchLayer, type ScratchLayer } from "./scratch-layer.ts";
 import { nodeName } from "./volume-nodes.ts";
@@ -107,10 +106,9 @@ async function plan(
   const active = activeOf(chain);
   const changedIn = fromCheckpointId === undefined ? [] : await increment(machine, diskId, fromCheckpointId);
   const name = createHash("sha256").update(`${backupId} ${diskId}`).digest("hex").slice(0, 24);
-  const { "virtual-size": virtualBytes } = await inspectVolume(active.path, qemuFormat(active));
   return {
     diskId,
-    virtualBytes,
+    virtualBytes: await virtualBytesOf(active),
     source: nodeName(active.volumeId),
     scratch: { node: `s${name}`, path: join(scratchDirectory, `${name}.qcow2`) },
     job: `b${name}`,

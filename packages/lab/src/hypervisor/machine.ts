@@ -3,13 +3,12 @@ import { rm } from "node:fs/promises";
 import { NbdClient } from "@ovault/nbd";
 
 import { DeviceFile, type DeviceParts } from "./device-file.ts";
-import { activeOf, qemuFormat } from "./disk-tree.ts";
+import { activeOf, virtualBytesOf } from "./disk-tree.ts";
 import type { Volume } from "./disk-tree.ts";
 import { HypervisorError } from "./errors.ts";
 import { addExport, removeExport } from "./nbd-exports.ts";
 import { performGuestWrite } from "./guest-write.ts";
 import type { GuestWrite, NbdExport, PlugDevice } from "./hypervisor.ts";
-import { inspectVolume } from "./qemu-img.ts";
 import { addScratchLayer, removeScratchLayer, type ScratchLayer } from "./scratch-layer.ts";
 import { Serial } from "./serial.ts";
 import type { StorageDaemon } from "./storage-daemon.ts";
@@ -155,9 +154,8 @@ export class Machine {
   async #coverWithScratch(chain: readonly Volume[], path: string): Promise<ScratchLayer> {
     const frozen = activeOf(chain);
     const node = nodeName(frozen.volumeId);
-    const { "virtual-size": virtualBytes } = await inspectVolume(frozen.path, qemuFormat(frozen));
     const scratch = { node: `s${node}`, path };
-    await addScratchLayer(this.daemon.qmp, scratch, { node, virtualBytes });
+    await addScratchLayer(this.daemon.qmp, scratch, { node, virtualBytes: await virtualBytesOf(frozen) });
     return scratch;
   }
 

@@ -12,6 +12,7 @@ import type { ImageioDaemon } from "../imageio/imageio-daemon.ts";
 import { ControlServer } from "./control-server.ts";
 import type { LabControl, LabDisk, LabGuest, LabStatus, LabVm, Leftovers, NewDisk } from "./lab-control.ts";
 import type { LabDirectory } from "./lab-directory.ts";
+import type { LabVmRequest } from "./lab-vm-request.ts";
 
 const PROXY_NAME = "ovault-proxy";
 /** Where its devices are shown, in the directory of the lab. */
@@ -180,30 +181,23 @@ export class RunningLab implements LabControl {
   }
 
   /** As `lab start --vm` does it: copies images in, attaches them, starts the machine unless it is to be down. */
-  async addVm(request: {
-    readonly name: string;
-    readonly images: readonly string[];
-    readonly down: boolean;
-    readonly guestAgent: boolean;
-    readonly tags: readonly string[];
-    readonly devices: string | undefined;
-  }): Promise<void> {
+  async addVm({ name, images, down = false, ...options }: LabVmRequest): Promise<void> {
     const { engine } = this.#parts;
     const disks: DiskState[] = [];
     try {
-      for (const [index, image] of request.images.entries()) {
-        disks.push(await engine.disks.import(image, `${request.name}_Disk${index + 1}`));
+      for (const [index, image] of images.entries()) {
+        disks.push(await engine.disks.import(image, `${name}_Disk${index + 1}`));
       }
     } catch (error) {
       for (const disk of disks) engine.disks.drop(disk);
       throw error;
     }
-    const { guestAgent, tags, devices } = request;
-    const vm = engine.vms.createGiven(request.name, { guestAgent, tags, ...(devices !== undefined && { devices }) });
+    const vm = engine.vms.createGiven(name, options);
+    const connection = options.virtioScsi === false ? "virtio" : "virtio_scsi";
     for (const [index, disk] of disks.entries()) {
-      vm.attachments.push(newAttachment(disk.id, { bootable: index === 0, interface: "virtio_scsi" }));
+      vm.attachments.push(newAttachment(disk.id, { bootable: index === 0, interface: connection }));
     }
-    if (!request.down) await engine.vms.startNow(vm.id);
+    if (!down) await engine.vms.startNow(vm.id);
   }
 
   /** A machine for ovault to run in, as `lab start` makes it. */

@@ -15,6 +15,7 @@ import type { ImageioDaemon } from "../imageio/imageio-daemon.ts";
 import { RealImageio } from "../imageio/real-imageio.ts";
 import { connectFaults } from "./imageio-faults.ts";
 import { LabDirectory } from "./lab-directory.ts";
+import type { LabVmRequest } from "./lab-vm-request.ts";
 import { RunningLab } from "./running-lab.ts";
 
 export interface LabOptions {
@@ -41,23 +42,6 @@ export interface LabOptions {
   readonly imageioUrl?: string | undefined;
   /** Stops the lab. */
   readonly signal?: AbortSignal | undefined;
-}
-
-export interface LabVmRequest {
-  readonly name: string;
-  /** qcow2 or raw files, copied in as they are. The first is bootable. */
-  readonly images: readonly string[];
-  /** Leave it powered off. */
-  readonly down?: boolean;
-  /** False: no guest agent answers, so that file systems cannot be frozen. */
-  readonly guestAgent?: boolean;
-  /** Names of the tags it carries. */
-  readonly tags?: readonly string[];
-  /**
-   * Shows the disks that are plugged into it while it is up as files in this directory, named as udev in the guest names
-   * them in /dev/disk/by-id. Absolute, or relative to the lab's directory; made when missing. Needs FUSE.
-   */
-  readonly devices?: string;
 }
 
 /** What `lab.json` tells about the lab that runs, or ran last, on a directory. */
@@ -128,9 +112,7 @@ async function startParts(
     password,
     caFingerprint: fingerprintOf(authority.certificatePem),
   });
-  for (const { name, images, down = false, guestAgent = true, tags = [], devices } of options.vms ?? []) {
-    if (!lab.vms.some((vm) => vm.name === name)) await lab.addVm({ name, images, down, guestAgent, tags, devices });
-  }
+  for (const vm of options.vms ?? []) if (!lab.vms.some(({ name }) => name === vm.name)) await lab.addVm(vm);
   if (isNew && options.proxy === true) await lab.addProxy();
   await store.flush();
   await writeFile(directory.infoFile, `${JSON.stringify({ pid: process.pid, port, url: lab.url })}\n`, { mode: 0o600 });

@@ -34,6 +34,7 @@ export class AttachmentOperations {
     else if (this.#core.vmsOf(disk.id).length > 0 && !disk.shareable) {
       throw conflict(`Cannot ${action}: The disk ${disk.alias} is already attached to VM.`);
     }
+    requireController(vm, attachment, action);
     vm.attachments.push(attachment);
     this.#core.store.changed();
     try {
@@ -47,7 +48,9 @@ export class AttachmentOperations {
   /** Makes a disk that the machine has from the beginning, and gets plugged as soon as it is there. */
   attachNew(vmId: string, request: DiskRequest, attachment: Omit<AttachmentState, "diskId">): AttachmentState {
     const vm = this.#core.vm(vmId);
-    this.#core.requireFree(vm, "add Virtual Disk");
+    const action = "add Virtual Disk";
+    this.#core.requireFree(vm, action);
+    requireController(vm, attachment, action);
     const disk = this.#disks.create(request, async (made) => {
       try {
         if (made && attached.active) await this.#plug(vm, attached);
@@ -167,4 +170,9 @@ export class AttachmentOperations {
   #failed(vm: VmState, description: string): void {
     this.#core.journal.event(eventCodes.diskFailed, { description, severity: "error", vmId: vm.id });
   }
+}
+
+function requireController(vm: VmState, attachment: Pick<AttachmentState, "interface">, action: string): void {
+  if (attachment.interface !== "virtio_scsi" || vm.virtioScsi !== false) return;
+  throw conflict(`Cannot ${action}. VirtIO-SCSI is disabled for the VM.`);
 }

@@ -80,7 +80,7 @@ export class VmOperations {
   }
 
   /** A machine that comes with the lab: empty, with one network card. */
-  createGiven(name: string, options: Pick<VmState, "guestAgent" | "tags" | "devices">): VmState {
+  createGiven(name: string, options: Pick<VmState, "guestAgent" | "tags" | "devices" | "virtioScsi">): VmState {
     const { state, store } = this.#core;
     const vm: VmState = { ...emptyVm(randomUUID(), name), given: true, ...options };
     state.vms[vm.id] = vm;

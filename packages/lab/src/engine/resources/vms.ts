@@ -127,6 +127,7 @@ function vmContent(core: EngineCore, vm: VmState, request: ApiRequest): XmlObjec
     origin: "ovirt",
     stateless: false,
     type: "server",
+    virtio_scsi: request.allContent ? { enabled: vm.virtioScsi ?? true } : undefined,
     cluster: reference("/clusters", state.inventory.cluster.id),
     run_once: false,
     status: vm.status,

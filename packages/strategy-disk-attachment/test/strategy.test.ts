@@ -1,0 +1,76 @@
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+
+import plugin, { DiskAttachmentStrategy } from "../src/index.ts";
+import { Bench, never, restoreRequest } from "./support/bench.ts";
+import { canShowDevices } from "./support/needs.ts";
+
+vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
+
+test("options have defaults, and nothing else is taken", () => {
+  expect(plugin.options.parse({})).toMatchObject({
+    deviceDirectory: "/dev/disk/by-id",
+    attachedDisks: 2,
+    deviceTimeoutSeconds: 120,
+  });
+  expect(plugin.options.safeParse({ attachedDisks: 0 }).success).toBe(false);
+  expect(plugin.options.safeParse({ proxy: "proxy" }).success).toBe(false);
+});
+
+describe.skipIf(!(await canShowDevices()))("in a lab", () => {
+  let bench: Bench;
+  beforeAll(async () => {
+    bench = await Bench.open();
+  });
+  afterAll(() => bench.close());
+
+  const reasons = async (vm: string, strategy = bench.strategy): Promise<readonly string[]> =>
+    (await strategy.assess(await bench.vm(vm), never)).disks.map(({ verdict, reason }) => `${verdict}: ${reason}`);
+
+  test("the proxy VM is found by name and by id; its own disks are not for it", async () => {
+    for (const proxyVm of ["proxy", bench.idOf("proxy")]) {
+      const strategy = bench.strategyWith({ proxyVm });
+      expect(await reasons("web", strategy)).toEqual([expect.stringMatching(/^full/), expect.stringMatching(/^full/)]);
+      expect(await reasons("proxy", strategy)).toEqual([expect.stringContaining("of the proxy VM itself")]);
+      expect(await strategy.diagnose(never)).toMatchObject([
+        { name: "proxy VM", status: "ok", detail: "proxy, configured" },
+        { name: "devices", status: "ok", detail: bench.devices },
+        { name: "LVM keeps off" },
+      ]);
+    }
+  });
+
+  test("a proxy VM that does not exist is told by everything, before anything is made", async () => {
+    const strategy = bench.strategyWith({ proxyVm: "nobody" });
+    expect(await reasons("web", strategy)).toContainEqual(expect.stringContaining('no virtual machine "nobody"'));
+    expect(await strategy.diagnose(never)).toMatchObject([
+      { status: "fail", hint: expect.stringContaining("proxyVm") },
+    ]);
+    const vm = await bench.vm();
+    const request = { vm, disks: vm.disks, base: undefined, full: true, quiesce: "try", keepBase: false } as const;
+    await bench.dyingRun(async (context) => {
+      await expect(strategy.openBackup(request, context)).rejects.toMatchObject({ code: "E_PROXY_VM" });
+    });
+    const taken = await bench.backup();
+    await expect(bench.restore(taken, "again", { strategy })).rejects.toMatchObject({ code: "E_PROXY_VM" });
+    expect(await bench.left()).toEqual([]);
+  });
+
+  test("where nobody meant to be a proxy VM, there is nothing to diagnose", async () => {
+    const { proxyVm: _, ...options } = plugin.options.parse({});
+    const diagnoses = await new DiskAttachmentStrategy(bench.manager, options).diagnose(never);
+    expect(diagnoses).toMatchObject([{ name: "proxy VM", status: "skip", hint: null }]);
+  });
+
+  test("a device directory that is not there is told", async () => {
+    const strategy = bench.strategyWith({ deviceDirectory: `${bench.devices}-missing` });
+    expect(await strategy.diagnose(never)).toContainEqual(
+      expect.objectContaining({ name: "devices", status: "fail", detail: expect.stringContaining("is no directory") }),
+    );
+  });
+
+  test("what a restore would do is found out without changing anything", async () => {
+    const { steps } = await bench.strategy.planRestore(restoreRequest(await bench.backup(), "planned"), never);
+    expect(steps.join("\n")).toMatch(/make disk web_Disk2 .*raw, thin/);
+    expect(await bench.left()).toEqual([]);
+  });
+});
