@@ -52,6 +52,11 @@ async function modes(...options: readonly string[]): Promise<readonly string[]> 
   return disks.map(({ mode }) => mode);
 }
 
+async function planned(...options: readonly string[]): Promise<readonly unknown[]> {
+  const [plan] = JSON.parse(await site.succeed("backup", "web01", ...options, "--dry-run", "--json"));
+  return plan.disks;
+}
+
 async function checkOfSnapshots(...options: readonly string[]): Promise<Check | undefined> {
   const checks: readonly Check[] = JSON.parse(await site.succeed("doctor", ...options, "--json"));
   return checks.find(({ name }) => name === "lab: snapshots");
@@ -61,6 +66,8 @@ test("a machine that turns to another strategy keeps nothing of the one before, 
   const view = await witness.look("web01");
   expect(await modes(...SNAPSHOTS)).toEqual(["full", "full"]);
   expect(await snapshots()).toHaveLength(1);
+  const taken = { action: "compared", reason: expect.stringMatching(/was taken by image-transfer$/) };
+  expect(await planned(...CHECKPOINTS)).toMatchObject([taken, { action: "compared" }]);
   expect(await modes(...CHECKPOINTS)).toEqual(["compared", "compared"]);
   await witness.attribute(view);
   expect(await site.remains()).toEqual([]);
