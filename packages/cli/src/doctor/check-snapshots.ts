@@ -75,8 +75,9 @@ async function pointsOfAll(installation: Installation, signal: AbortSignal): Pro
       const byMachine = Map.groupBy(points, ({ vm }) => vm.id);
       for (const own of byMachine.values()) {
         const newest = own.at(-1);
-        if (newest !== undefined) last.add(newest.runId);
-        older.push(...own.slice(0, -1));
+        // Nothing starts from a copy.
+        if (newest !== undefined && newest.copiedFrom === undefined) last.add(newest.runId);
+        older.push(...own.slice(0, -1).filter(({ copiedFrom }) => copiedFrom === undefined));
       }
     } catch {
       // The check of the destination tells.

@@ -1,11 +1,14 @@
+import { observe } from "@ovault/core";
 import type { RestoreRequest, RunContext } from "@ovault/core";
 
 import type { OvirtManager } from "../manager.ts";
 import { undo } from "../undo.ts";
-import type { DiskFiller } from "./disk-filler.ts";
+import { FileUploadError } from "./assert-guest-data.ts";
+import type { DiskFiller, FillingSite } from "./disk-filler.ts";
 import { makeDisk } from "./make-disk.ts";
 import { removeDisk } from "./remove-disk.ts";
-import { designRestore } from "./restore-design.ts";
+import { designAsFiles, designRestore } from "./restore-design.ts";
+import type { RestoreDesign } from "./restore-design.ts";
 import { OvirtRestoreSession } from "./restore-session.ts";
 
 /**
@@ -19,15 +22,35 @@ export async function openRestore(
   request: RestoreRequest,
   context: RunContext,
 ): Promise<OvirtRestoreSession> {
-  const { signal, ledger, runId } = context;
+  const { signal, runId } = context;
   const api = manager.apiFor(runId);
   const capabilities = await manager.capabilities(signal);
   const design = await designRestore(api, { capabilities, filler }, request, signal);
+  const opening = { request, filler, site: { api, capabilities, context } };
+  try {
+    return await openDesigned(design, opening);
+  } catch (error) {
+    if (!(error instanceof FileUploadError)) throw error;
+    const asFiles = designAsFiles(design);
+    for (const warning of asFiles.warnings) observe(context.hooks.warning, warning);
+    return await openDesigned(asFiles, opening);
+  }
+}
+
+interface Opening {
+  readonly request: RestoreRequest;
+  readonly filler: DiskFiller;
+  readonly site: FillingSite;
+}
+
+async function openDesigned(design: RestoreDesign, { request, filler, site }: Opening): Promise<OvirtRestoreSession> {
+  const { api, context } = site;
+  const { ledger, signal } = context;
   const made = await Promise.allSettled(design.disks.map((disk) => makeDisk(disk, { api, ledger }, signal)));
   const disks = made.filter((one) => one.status === "fulfilled").map((one) => one.value);
   try {
     for (const one of made) if (one.status === "rejected") throw one.reason;
-    const filling = await filler.open(disks, { api, capabilities, context });
+    const filling = await filler.open(disks, site);
     return new OvirtRestoreSession({ api, request, design, disks, filling }, context);
   } catch (error) {
     await Promise.all(disks.map(({ id, handle }) => undo(handle, () => removeDisk(api, id))));

@@ -70,6 +70,16 @@ export async function designRestore(
   return { ovf, cluster, disks, nics, warnings: [...layoutWarnings(disks), ...spaceWarnings(disks, point.blockBytes)] };
 }
 
+/** The same where the engine takes uploads only as the bytes of a disk's file. */
+export function designAsFiles(design: RestoreDesign): RestoreDesign {
+  const disks = design.disks.map(({ record, domain, layout }) => ({
+    record,
+    domain,
+    layout: layOutAsFile(layout, record, domain),
+  }));
+  return { ...design, disks, warnings: [...new Set([...design.warnings, ...layoutWarnings(disks)])] };
+}
+
 async function domainsOf(api: EngineApi, cluster: Cluster, signal: AbortSignal): Promise<readonly StorageDomain[]> {
   if (cluster.dataCenterId === undefined) return [];
   return await api.infrastructure.attachedStorageDomains(cluster.dataCenterId, signal);

@@ -7,6 +7,7 @@ import { keepAlive } from "../transfer/keep-alive.ts";
 import { localHostId } from "../transfer/local-host-id.ts";
 import { openTransfers } from "../transfer/open-transfers.ts";
 import type { OpenTransfer } from "../transfer/open-transfers.ts";
+import { assertGuestData } from "./assert-guest-data.ts";
 import type { DiskFiller, DiskFilling } from "./disk-filler.ts";
 import type { MadeDisk } from "./make-disk.ts";
 import { UploadTarget } from "./upload-target.ts";
@@ -36,6 +37,10 @@ export function transferFiller(
         size: madeBytes,
       }));
       const transfers = await openTransfers(uploads, { ...shared, inactivityTimeoutSeconds }, signal);
+      await assertAllGuestData(transfers, disks, signal).catch(async (error: unknown) => {
+        await Promise.allSettled(transfers.map(({ transfer }) => transfer.end("cancel")));
+        throw error;
+      });
       const clients = transfers.map(({ client }) => client);
       return new TransferFilling({
         api,
@@ -46,6 +51,18 @@ export function transferFiller(
       });
     },
   };
+}
+
+/** @throws {FileUploadError} */
+async function assertAllGuestData(
+  transfers: readonly OpenTransfer[],
+  disks: readonly MadeDisk[],
+  signal: AbortSignal,
+): Promise<void> {
+  for (const [index, disk] of disks.entries()) {
+    const transfer = transfers[index];
+    if (transfer !== undefined) await assertGuestData(transfer, disk, signal);
+  }
 }
 
 interface TransferFillingParts {
