@@ -68,6 +68,41 @@ describe.skipIf(!(await canShowDevices()))("in a lab", () => {
     );
   });
 
+  test("a proxy VM with snapshots of its own is a warning", async () => {
+    const { snapshots } = bench.manager.api;
+    const id = bench.idOf("proxy");
+    const own = await snapshots.create(id, { description: "of the proxy" }, never);
+    await expect.poll(async () => (await snapshots.get(id, own.id, {}, never)).status).toBe("ok");
+    expect(await bench.strategy.diagnose(never)).toContainEqual(
+      expect.objectContaining({ status: "warn", detail: "proxy, configured, has 1 snapshot of its own" }),
+    );
+    await snapshots.delete(id, own.id, never);
+    await expect.poll(() => bench.left(), { timeout: 20_000 }).toEqual([]);
+  });
+
+  test("a proxy VM that is not up, or without VirtIO-SCSI, takes no disk", async () => {
+    const poor = await Bench.open({ virtioScsi: false });
+    try {
+      const expected = "VirtIO-SCSI is not enabled on the proxy VM proxy";
+      expect((await poor.strategy.assess(await poor.vm(), never)).disks).toMatchObject([
+        { verdict: "impossible", reason: expected },
+        { verdict: "impossible", reason: expected },
+      ]);
+      expect(await poor.strategy.diagnose(never)).toContainEqual(
+        expect.objectContaining({
+          status: "fail",
+          detail: expected,
+          hint: expect.stringContaining("resource settings"),
+        }),
+      );
+      await poor.lab.powerOff("proxy", { graceful: true });
+      const [disk] = (await poor.strategyWith({}).assess(await poor.vm(), never)).disks;
+      expect(disk?.reason).toBe("the proxy VM proxy is down; it must be up");
+    } finally {
+      await poor.close();
+    }
+  });
+
   test("what a restore would do is found out without changing anything", async () => {
     const { steps } = await bench.strategy.planRestore(restoreRequest(await bench.backup(), "planned"), never);
     expect(steps.join("\n")).toMatch(/make disk web_Disk2 .*raw, thin/);
