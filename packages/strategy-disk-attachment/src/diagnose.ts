@@ -11,6 +11,8 @@ import type { ProxyVm } from "./find-proxy.ts";
 import type { DiskAttachmentOptions } from "./options.ts";
 import { whyNoProxy } from "./why-no-proxy.ts";
 
+const PROXY = "proxy VM";
+
 /**
  * What must hold here for disks to be attached. Where ovault is in no proxy VM, nor means to be, there is nothing to say;
  * where it happens to be in one, what is wrong is no failure.
@@ -36,8 +38,6 @@ export async function diagnose(
     await diagnoseLvm(signal),
   ];
 }
-
-const PROXY = "proxy VM";
 
 async function diagnoseProxy(
   api: EngineApi,

@@ -1,5 +1,8 @@
+import { randomUUID } from "node:crypto";
+
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 
+import { findByIdentity } from "../src/find-proxy.ts";
 import plugin, { DiskAttachmentStrategy } from "../src/index.ts";
 import { Bench, never, restoreRequest } from "./support/bench.ts";
 import { canShowDevices } from "./support/needs.ts";
@@ -37,6 +40,28 @@ describe.skipIf(!(await canShowDevices()))("in a lab", () => {
         { name: "LVM keeps off" },
       ]);
     }
+  });
+
+  test("the proxy VM is found by the UUID of its hardware, in either order of bytes", async () => {
+    const { api } = bench.manager;
+    const id = bench.idOf("proxy");
+    for (const ids of [
+      [id, "another"],
+      ["another", id],
+    ]) {
+      expect(await findByIdentity(api, { ids }, never)).toMatchObject({
+        vm: { id },
+        how: expect.stringContaining("UUID"),
+      });
+    }
+    await expect(findByIdentity(api, { ids: [randomUUID()] }, never)).rejects.toMatchObject({
+      code: "E_PROXY_VM",
+      message: "this machine is no virtual machine of the engine's",
+    });
+    await expect(findByIdentity(api, { unknown: "nobody knows" }, never)).rejects.toMatchObject({
+      message: "nobody knows",
+      hint: expect.stringContaining("as root"),
+    });
   });
 
   test("a proxy VM that does not exist is told by everything, before anything is made", async () => {
