@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 import { destinationCases } from "./destination-cases.ts";
+import { deviceCase } from "./device-case.ts";
 import { changedImage, cleanDisk, realFilesImage, warm, workDirectory } from "./images.ts";
 import { indexRepository } from "./index-repository.ts";
 import { measure } from "./measure.ts";
@@ -131,6 +132,7 @@ export const cases: Readonly<Record<string, () => Promise<Case>>> = {
   "index-1-tib": () => indexCase(1),
   "index-5-tib": () => indexCase(5),
   "index-20-tib": () => indexCase(20),
+  "disk-attachment": deviceCase,
   "policy-20-vms": policyCase,
   "qcow2-reader": () => qcow2Case("qcow2-reader", false),
   "qcow2-reader-compressed": () => qcow2Case("qcow2-reader-compressed", true),

@@ -1,6 +1,6 @@
 import type { BackupMode, Disk, DiskSource, Extent } from "@ovault/core";
 
-import type { AttachedDisk } from "./attached-disk.ts";
+import type { DeviceOnDemand } from "./attached-disk.ts";
 import { deviceFailed } from "./device-failed.ts";
 import { DeviceError } from "./errors.ts";
 
@@ -12,7 +12,7 @@ export interface SourceParts {
   readonly disk: Disk;
   readonly mode: BackupMode;
   readonly reason: string;
-  readonly attached: AttachedDisk;
+  readonly attached: DeviceOnDemand;
 }
 
 /** A disk of a snapshot, read as a device. Nobody tells what of it is zero or changed: core finds out by reading. */
@@ -22,7 +22,7 @@ export class AttachedDiskSource implements DiskSource {
   readonly reason: string;
   readonly maxReads = MAX_READS;
   readonly readsUnchanged = true;
-  readonly #attached: AttachedDisk;
+  readonly #attached: DeviceOnDemand;
 
   constructor({ disk, mode, reason, attached }: SourceParts) {
     this.disk = disk;

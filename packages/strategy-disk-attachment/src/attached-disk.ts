@@ -1,8 +1,14 @@
 import type { AttachRequest, Attachment } from "./attachment.ts";
 import type { Attachments } from "./attachments.ts";
 
+/** A device that is there from the first `open` to `close`. */
+export interface DeviceOnDemand {
+  open(signal: AbortSignal): Promise<Pick<Attachment, "device" | "file">>;
+  close(): Promise<void>;
+}
+
 /** A disk that is attached when it is needed first. */
-export class AttachedDisk {
+export class AttachedDisk implements DeviceOnDemand {
   readonly #request: AttachRequest;
   readonly #attachments: Attachments;
   #attachment: Promise<Attachment> | undefined;

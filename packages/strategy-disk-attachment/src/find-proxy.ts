@@ -2,6 +2,9 @@ import type { EngineApi, Vm } from "@ovault/ovirt";
 
 import { ProxyError } from "./errors.ts";
 import { readProxyIdentity } from "./proxy-identity.ts";
+import type { ProxyIdentity } from "./proxy-identity.ts";
+
+const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
 /** The virtual machine that this process runs in. */
 export interface ProxyVm {
@@ -18,11 +21,14 @@ export interface FindProxy {
 
 /** @throws {ProxyError} when there is none, saying why and what to do. */
 export async function findProxy({ api, wanted }: FindProxy, signal: AbortSignal): Promise<ProxyVm> {
-  return wanted === undefined ? await findByHardware(api, signal) : await findByChoice(api, wanted, signal);
+  if (wanted !== undefined) return await findByChoice(api, wanted, signal);
+  return await findByIdentity(api, await readProxyIdentity(), signal);
 }
 
 async function findByChoice(api: EngineApi, wanted: string, signal: AbortSignal): Promise<ProxyVm> {
-  const vm = (await api.vms.byName(wanted, signal)) ?? (await api.vms.find(wanted, signal));
+  // Engines refuse to look for an id that is none.
+  const byId = UUID.test(wanted) ? await api.vms.find(wanted, signal) : undefined;
+  const vm = byId ?? (await api.vms.byName(wanted, signal));
   if (vm === undefined) {
     throw new ProxyError(`there is no virtual machine "${wanted}", which the configuration names as the proxy VM`, {
       hint: "Set `proxyVm` to the name or id of the virtual machine that ovault runs in.",
@@ -31,8 +37,8 @@ async function findByChoice(api: EngineApi, wanted: string, signal: AbortSignal)
   return { vm: await inDetail(api, vm.id, signal), how: "configured" };
 }
 
-async function findByHardware(api: EngineApi, signal: AbortSignal): Promise<ProxyVm> {
-  const identity = await readProxyIdentity();
+/** @throws {ProxyError} no machine that this user may see has one of these ids. */
+export async function findByIdentity(api: EngineApi, identity: ProxyIdentity, signal: AbortSignal): Promise<ProxyVm> {
   if ("unknown" in identity) {
     throw new ProxyError(identity.unknown, {
       hint:

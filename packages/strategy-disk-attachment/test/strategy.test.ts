@@ -1,5 +1,8 @@
+import { randomUUID } from "node:crypto";
+
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 
+import { findByIdentity } from "../src/find-proxy.ts";
 import plugin, { DiskAttachmentStrategy } from "../src/index.ts";
 import { Bench, never, restoreRequest } from "./support/bench.ts";
 import { canShowDevices } from "./support/needs.ts";
@@ -39,6 +42,28 @@ describe.skipIf(!(await canShowDevices()))("in a lab", () => {
     }
   });
 
+  test("the proxy VM is found by the UUID of its hardware, in either order of bytes", async () => {
+    const { api } = bench.manager;
+    const id = bench.idOf("proxy");
+    for (const ids of [
+      [id, "another"],
+      ["another", id],
+    ]) {
+      expect(await findByIdentity(api, { ids }, never)).toMatchObject({
+        vm: { id },
+        how: expect.stringContaining("UUID"),
+      });
+    }
+    await expect(findByIdentity(api, { ids: [randomUUID()] }, never)).rejects.toMatchObject({
+      code: "E_PROXY_VM",
+      message: "this machine is no virtual machine of the engine's",
+    });
+    await expect(findByIdentity(api, { unknown: "nobody knows" }, never)).rejects.toMatchObject({
+      message: "nobody knows",
+      hint: expect.stringContaining("as root"),
+    });
+  });
+
   test("a proxy VM that does not exist is told by everything, before anything is made", async () => {
     const strategy = bench.strategyWith({ proxyVm: "nobody" });
     expect(await reasons("web", strategy)).toContainEqual(expect.stringContaining('no virtual machine "nobody"'));
@@ -66,6 +91,41 @@ describe.skipIf(!(await canShowDevices()))("in a lab", () => {
     expect(await strategy.diagnose(never)).toContainEqual(
       expect.objectContaining({ name: "devices", status: "fail", detail: expect.stringContaining("is no directory") }),
     );
+  });
+
+  test("a proxy VM with snapshots of its own is a warning", async () => {
+    const { snapshots } = bench.manager.api;
+    const id = bench.idOf("proxy");
+    const own = await snapshots.create(id, { description: "of the proxy" }, never);
+    await expect.poll(async () => (await snapshots.get(id, own.id, {}, never)).status).toBe("ok");
+    expect(await bench.strategy.diagnose(never)).toContainEqual(
+      expect.objectContaining({ status: "warn", detail: "proxy, configured, has 1 snapshot of its own" }),
+    );
+    await snapshots.delete(id, own.id, never);
+    await expect.poll(() => bench.left(), { timeout: 20_000 }).toEqual([]);
+  });
+
+  test("a proxy VM that is not up, or without VirtIO-SCSI, takes no disk", async () => {
+    const poor = await Bench.open({ virtioScsi: false });
+    try {
+      const expected = "VirtIO-SCSI is not enabled on the proxy VM proxy";
+      expect((await poor.strategy.assess(await poor.vm(), never)).disks).toMatchObject([
+        { verdict: "impossible", reason: expected },
+        { verdict: "impossible", reason: expected },
+      ]);
+      expect(await poor.strategy.diagnose(never)).toContainEqual(
+        expect.objectContaining({
+          status: "fail",
+          detail: expected,
+          hint: expect.stringContaining("resource settings"),
+        }),
+      );
+      await poor.lab.powerOff("proxy", { graceful: true });
+      const [disk] = (await poor.strategyWith({}).assess(await poor.vm(), never)).disks;
+      expect(disk?.reason).toBe("the proxy VM proxy is down; it must be up");
+    } finally {
+      await poor.close();
+    }
   });
 
   test("what a restore would do is found out without changing anything", async () => {

@@ -49,6 +49,8 @@ export interface BenchOptions {
   readonly product?: Product;
   readonly down?: boolean;
   readonly guestAgent?: boolean;
+  /** Of the proxy VM. */
+  readonly virtioScsi?: boolean;
 }
 
 /**
@@ -84,12 +86,12 @@ export class Bench {
     await run("qemu-io", ["-f", "raw", "-c", "write -P 0x21 3M 1M", two]);
     const own = join(directory, "own.qcow2");
     await run("qemu-img", ["create", "-q", "-f", "qcow2", own, String(MIB)]);
-    const { engineVersion = "4.5", product = "ovirt", down = false, guestAgent = true } = options;
+    const { engineVersion = "4.5", product = "ovirt", down = false, guestAgent = true, virtioScsi = true } = options;
     const lab = await startLab({
       directory: join(directory, "lab"),
       vms: [
         { name: "web", images, down, guestAgent },
-        { name: "proxy", images: [own], devices: "devices" },
+        { name: "proxy", images: [own], devices: "devices", virtioScsi },
       ],
       engineVersion,
       product,
