@@ -9,7 +9,7 @@ import { wasRefused } from "../engine/was-refused.ts";
 import { runTag } from "../run-tag.ts";
 import { undo } from "../undo.ts";
 import { removeDisk } from "./remove-disk.ts";
-import type { DesignedDisk } from "./restore-design.ts";
+import type { DesignedDisk } from "./designed-disk.ts";
 
 /** A disk made for a restore. */
 export interface MadeDisk extends DesignedDisk {

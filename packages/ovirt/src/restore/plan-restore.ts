@@ -3,7 +3,7 @@ import type { RestorePlan, RestoreRequest } from "@ovault/core";
 import type { OvirtManager } from "../manager.ts";
 import type { DiskFiller } from "./disk-filler.ts";
 import { designRestore } from "./restore-design.ts";
-import type { DesignedDisk } from "./restore-design.ts";
+import type { DesignedDisk } from "./designed-disk.ts";
 import type { MappedNic } from "./map-nics.ts";
 
 /** What a restore would do, for people. Changes nothing. @throws what the restore would throw at its start. */

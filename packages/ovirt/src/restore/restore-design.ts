@@ -1,5 +1,5 @@
 import { UsageError } from "@ovault/core";
-import type { DiskRecord, RestoreRequest } from "@ovault/core";
+import type { RestoreRequest } from "@ovault/core";
 
 import type { EngineApi } from "../api/engine-api.ts";
 import type { Capabilities } from "../capabilities.ts";
@@ -7,9 +7,9 @@ import type { Cluster } from "../model/cluster.ts";
 import type { StorageDomain } from "../model/storage-domain.ts";
 import type { Vm } from "../model/vm.ts";
 import { chooseCluster, chooseStorageDomain } from "./choose-place.ts";
+import type { DesignedDisk } from "./designed-disk.ts";
 import type { DiskFiller } from "./disk-filler.ts";
 import { layOutAsFile, layOutDisk } from "./disk-layout.ts";
-import type { DiskLayout } from "./disk-layout.ts";
 import { mapNics } from "./map-nics.ts";
 import type { MappedNic } from "./map-nics.ts";
 import { savedNics, savedOvf } from "./vm-documents.ts";
@@ -21,12 +21,6 @@ export interface RestoreDesign {
   readonly disks: readonly DesignedDisk[];
   readonly nics: readonly MappedNic[];
   readonly warnings: readonly string[];
-}
-
-export interface DesignedDisk {
-  readonly record: DiskRecord;
-  readonly domain: StorageDomain;
-  readonly layout: DiskLayout;
 }
 
 /** What a design depends on besides the point. */
