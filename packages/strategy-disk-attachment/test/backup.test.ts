@@ -55,7 +55,7 @@ describe.skipIf(!(await canShowDevices()))("in a lab", () => {
         expect(await bench.attachedDevices()).toHaveLength(attachedDisks);
         for (const [index, source] of session.disks.entries()) {
           await Promise.race(waiting.slice(index));
-          await source.close?.();
+          await source.release?.();
         }
         await Promise.all(waiting);
         await session.close("complete");
