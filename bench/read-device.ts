@@ -41,5 +41,5 @@ async function lane(): Promise<void> {
   }
 }
 await Promise.all(Array.from({ length: source.maxReads }, lane));
-await source.close();
+await source.release();
 process.stdout.write(`${JSON.stringify({ rssMiB: process.resourceUsage().maxRSS / 1024 })}\n`);

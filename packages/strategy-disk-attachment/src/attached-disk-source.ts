@@ -49,7 +49,7 @@ export class AttachedDiskSource implements DiskSource {
     }
   }
 
-  async close(): Promise<void> {
+  async release(): Promise<void> {
     await this.#attached.close();
   }
 }

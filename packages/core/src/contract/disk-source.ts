@@ -32,5 +32,5 @@ export interface DiskSource {
    * Nothing more is read, whether all of it was or reading failed. Disks are taken at once: a strategy that can hold only
    * some of them lets `extents` of the others wait for this. Never throws; what cannot be let go is the session's to end.
    */
-  close?(): Promise<void>;
+  release?(): Promise<void>;
 }

@@ -34,7 +34,7 @@ export async function backupDisks(options: BackupDisksOptions): Promise<DiskReco
         own.abort(error);
         throw error;
       } finally {
-        await source.close?.();
+        await source.release?.();
       }
     }),
   );

@@ -6,9 +6,9 @@ import { DeviceFile, type DeviceParts } from "./device-file.ts";
 import { activeOf, virtualBytesOf } from "./disk-tree.ts";
 import type { Volume } from "./disk-tree.ts";
 import { HypervisorError } from "./errors.ts";
-import { addExport, removeExport } from "./nbd-exports.ts";
 import { performGuestWrite } from "./guest-write.ts";
 import type { GuestWrite, NbdExport, PlugDevice } from "./hypervisor.ts";
+import { addExport, removeExport } from "./nbd-exports.ts";
 import { addScratchLayer, removeScratchLayer, type ScratchLayer } from "./scratch-layer.ts";
 import { Serial } from "./serial.ts";
 import type { StorageDaemon } from "./storage-daemon.ts";
@@ -42,10 +42,9 @@ export class Machine {
   readonly daemon: StorageDaemon;
   /** Whatever changes the machine, its disks or its bitmaps goes through here. */
   readonly serial = new Serial();
+  readonly #deviceParts: DeviceParts;
   readonly #disks = new Map<string, HeldDisk>();
   readonly #ended = new AbortController();
-
-  readonly #deviceParts: DeviceParts;
 
   constructor(daemon: StorageDaemon, deviceParts: DeviceParts) {
     this.daemon = daemon;

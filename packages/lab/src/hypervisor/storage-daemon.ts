@@ -46,7 +46,7 @@ export class StorageDaemon {
     const child = spawn(
       "setpriv", // util-linux: the kernel sends the signal on when the parent dies
       ["--pdeathsig", "TERM", "--", "qemu-storage-daemon"].concat(
-        ["--nbd-server", `addr.type=unix,addr.path=${nbdPath}`],
+        ["--nbd-server", `addr.type=unix,addr.path=${nbdPath},max-connections=0`],
         ["--chardev", `socket,id=qmp,path=${qmpPath},server=off`],
         ["--monitor", "chardev=qmp"],
         ["--pidfile", directory.pidFile(name)],

@@ -267,12 +267,19 @@ export function differences(taken: TakenBackup, views: ReadonlyMap<string, Buffe
   return [...views].filter(([id, view]) => !view.equals(taken.images.get(id) ?? Buffer.of())).map(([id]) => id);
 }
 
+/** Whether the disks of two machines hold the same, one by one in their order. */
+export function sameBytes(one: ReadonlyMap<string, Buffer>, other: ReadonlyMap<string, Buffer>): boolean {
+  const others = [...other.values()];
+  const views = [...one.values()];
+  return views.length === others.length && views.every((view, index) => view.equals(others[index] ?? Buffer.of()));
+}
+
 export async function fill(target: DiskTarget, image: Uint8Array | undefined, signal: AbortSignal): Promise<void> {
   if (image === undefined) throw new Error(`no image for disk ${target.diskId}`);
   const step = 256 * 1024;
   for (let offset = 0; offset < image.length; offset += step) {
     const part = image.subarray(offset, offset + step);
-    if (part.every((byte) => byte === 0)) await target.zero(offset, part.length, signal);
+    if (Buffer.alloc(part.length).equals(part)) await target.zero(offset, part.length, signal);
     else await target.write(offset, part, signal);
   }
   await target.flush(signal);

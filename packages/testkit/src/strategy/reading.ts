@@ -71,7 +71,7 @@ export const reading: readonly StrategyCheck[] = [
         try {
           for (const source of session.disks) {
             await assertReads(bench, source, signal);
-            await source.close?.();
+            await source.release?.();
           }
         } finally {
           await session.close("failed");

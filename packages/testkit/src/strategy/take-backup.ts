@@ -137,7 +137,7 @@ export async function imageOf(
     }
   }
   await inLanes(reads, maxReads, ({ offset, buffer }) => source.readInto(offset, buffer, signal));
-  await source.close?.();
+  await source.release?.();
   return image;
 }
 
