@@ -66,7 +66,7 @@ describe("a machine whose disks change", () => {
     expect(await backUp()).toMatchObject({ scratch: `full ${ADDED}` });
     await site.lab.removeDisk("web01", "scratch");
     const aliases = (): readonly string[] | undefined => site.lab.vms[0]?.disks.map(({ alias }) => alias);
-    await expect.poll(aliases).toEqual(["web01_Disk1", "web01_Disk2"]);
+    await expect.poll(aliases, { timeout: 20_000 }).toEqual(["web01_Disk1", "web01_Disk2"]);
     expect(await backUp()).toMatchObject({ web01_Disk1: `incremental ${7 * MIB}` });
   });
 
