@@ -3,14 +3,14 @@ import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 
 import type { Case } from "./cases.ts";
-import { realFilesImage, warm } from "./images.ts";
+import { smallImage, warm } from "./images.ts";
 
 const run = promisify(execFile);
 const worker = fileURLToPath(new URL("read-device.ts", import.meta.url));
 
 /** A loop device read through the strategy's source, beside dd. Needs root. */
 export async function deviceCase(): Promise<Case> {
-  const image = await realFilesImage();
+  const image = await smallImage();
   await warm(image);
   const { stdout } = await run("losetup", ["--find", "--show", "--read-only", image]);
   const device = stdout.trim();

@@ -23,12 +23,13 @@ const DEMO_COMMANDS = {
   openssl: "openssl",
 };
 
-/** What tests call besides: the servers behind the destinations. */
+/** What tests call besides: the servers behind the destinations, and LVM, whose settings are read. */
 const TEST_COMMANDS = {
   ...DEMO_COMMANDS,
   ceph: "ceph-common",
   "ceph-mon": "ceph-mon",
   "ceph-osd": "ceph-osd",
+  lvmconfig: "lvm2",
   monmaptool: "ceph-base",
   radosgw: "radosgw",
   sshd: "openssh-server",

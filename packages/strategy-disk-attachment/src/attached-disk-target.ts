@@ -4,7 +4,8 @@ import type { AttachedDisk } from "./attached-disk.ts";
 import type { Attachment } from "./attachment.ts";
 import { deviceFailed } from "./device-failed.ts";
 import { runTool } from "./run-tool.ts";
-import { writeFully, zeroRange } from "./zero-range.ts";
+import { writeFully } from "./write-fully.ts";
+import { zeroRange } from "./zero-range.ts";
 
 const MAX_WRITES = 4;
 const FLUSH_TIMEOUT_MS = 10 * 60_000;

@@ -2,6 +2,7 @@ import type { FileHandle } from "node:fs/promises";
 
 import type { Device } from "./device.ts";
 import { runTool } from "./run-tool.ts";
+import { writeFully } from "./write-fully.ts";
 
 /** Shorter ranges are zeroed sooner by writing than by starting a program. */
 const WORTH_A_PROGRAM_BYTES = 16 * 1024 * 1024;
@@ -46,13 +47,5 @@ async function writeZeros(file: FileHandle, { offset, length }: ZeroRange, signa
   for (let done = 0; done < length; done += ZEROS.byteLength) {
     signal.throwIfAborted();
     await writeFully(file, offset + done, ZEROS.subarray(0, length - done));
-  }
-}
-
-/** Writes all of it. */
-export async function writeFully(file: FileHandle, offset: number, data: Uint8Array): Promise<void> {
-  for (let done = 0; done < data.byteLength;) {
-    const { bytesWritten } = await file.write(data, done, data.byteLength - done, offset + done);
-    done += bytesWritten;
   }
 }

@@ -1,3 +1,5 @@
+import { stat } from "node:fs/promises";
+
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 
 import { withRun } from "@ovault/testkit";
@@ -97,6 +99,11 @@ describe.skipIf(!(await canShowDevices()))("in a lab", () => {
       expect(differences(taken, views)).toEqual([]);
       await bench.restore(taken, "again");
       expect(sameBytes(views, await bench.viewAll("again"))).toBe(true);
+      const disks = bench.lab.vms.find(({ name }) => name === "again")?.disks ?? [];
+      expect(disks.map(({ format }) => format)).toEqual(["cow", "raw"]);
+      // Thin stays thin: of 8 MiB and a bit more than 4 MiB, little more than a quarter is data.
+      const allocated = await Promise.all(disks.map(async ({ path }) => (await stat(path)).blocks * 512));
+      expect(allocated.map((bytes) => bytes < 4 * MIB)).toEqual([true, true]);
       expect(await bench.left("again")).toEqual([]);
     } finally {
       await bench.close();

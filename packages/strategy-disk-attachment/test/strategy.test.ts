@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import { subscribe, unsubscribe } from "node:diagnostics_channel";
 
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 
@@ -40,6 +41,21 @@ describe.skipIf(!(await canShowDevices()))("in a lab", () => {
         { name: "LVM keeps off" },
       ]);
     }
+  });
+
+  test("many machines are assessed by one look at the engine", async () => {
+    const strategy = bench.strategyWith({});
+    const vm = await bench.vm();
+    let requests = 0;
+    const count = (): void => void (requests += 1);
+    subscribe("undici:request:create", count);
+    try {
+      await Promise.all(Array.from({ length: 20 }, () => strategy.assess(vm, never)));
+      await strategy.assess(vm, never);
+    } finally {
+      unsubscribe("undici:request:create", count);
+    }
+    expect(requests).toBeLessThanOrEqual(5);
   });
 
   test("the proxy VM is found by the UUID of its hardware, in either order of bytes", async () => {

@@ -1,6 +1,10 @@
 import { execFile } from "node:child_process";
-import { access, constants } from "node:fs/promises";
+import { access, constants, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { promisify } from "node:util";
+
+import { attachLoop, detachLoop } from "./loop-device.ts";
 
 const run = promisify(execFile);
 
@@ -12,11 +16,18 @@ export async function canShowDevices(): Promise<boolean> {
   });
 }
 
-/** True when this user can make block devices of files. Says so when not. */
+/** True when this user can make block devices of files, and file systems on them. Says so when not. */
 export async function canLoop(): Promise<boolean> {
   return await works("no loop devices", async () => {
-    if (process.getuid?.() !== 0) throw new Error("not root");
-    await run("losetup", ["--find"]);
+    const directory = await mkdtemp(join(tmpdir(), "ovault-loop-"));
+    try {
+      const file = join(directory, "disk");
+      await writeFile(file, Buffer.alloc(1024 * 1024));
+      await detachLoop(await attachLoop(file));
+      await run("mkfs.ext4", ["-V"]);
+    } finally {
+      await rm(directory, { recursive: true });
+    }
   });
 }
 
