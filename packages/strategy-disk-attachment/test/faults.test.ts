@@ -118,6 +118,13 @@ describe.skipIf(!(await canShowDevices()))("in a lab", () => {
     expect(await bench.settled("patient")).toEqual([]);
   });
 
+  test("a machine that moves to another host while it is read does not disturb the point", async () => {
+    const views = await bench.viewAll();
+    const point = await bench.backup({ whenOpen: () => bench.lab.migrate("web") });
+    expect(differences(point, views)).toEqual([]);
+    expect(await bench.settled("patient")).toEqual([]);
+  });
+
   test("neither the snapshot nor the machine can be removed while a disk of it is attached", async () => {
     const { id } = await bench.vm();
     const { snapshots, vms } = bench.hasty.api;

@@ -179,6 +179,8 @@ test("a machine that a user removes before its snapshot, or when all is read, le
     await doomed.manager.api.vms.delete(id, { keepDisks: false }, never);
     const gone = async (): Promise<number> => (await doomed.manager.inventory(never)).length;
     await expect.poll(gone, { timeout: 20_000 }).toBe(0);
+    const disks = async (): Promise<readonly string[]> => (await doomed.lab.leftovers()).unattachedDisks;
+    await expect.poll(disks, { timeout: 20_000 }).toEqual([]);
   };
   try {
     const known = await doomed.vm();
@@ -235,6 +237,13 @@ test("a machine that is powered off while it is read does not disturb the point"
   base = taken;
   expect(await troubles()).toEqual([]);
   await bench.lab.powerOn("web");
+  expect(await troubles()).toEqual([]);
+});
+
+test("a machine that moves to another host while it is read does not disturb the point", async () => {
+  const taken = await bench.backup({ base, whenOpen: () => bench.lab.migrate("web") });
+  expect(await differences(bench, taken)).toEqual([]);
+  base = taken;
   expect(await troubles()).toEqual([]);
 });
 

@@ -34,7 +34,8 @@ export interface Inventory {
   readonly vnicProfiles: readonly (Named & { readonly networkId: string })[];
 }
 
-export type VmStatus = "down" | "wait_for_launch" | "powering_up" | "up" | "powering_down" | "image_locked";
+export type VmStatus =
+  "down" | "wait_for_launch" | "powering_up" | "up" | "migrating" | "powering_down" | "image_locked";
 
 export interface VmState {
   readonly id: string;

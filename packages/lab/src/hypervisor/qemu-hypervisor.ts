@@ -39,7 +39,8 @@ interface RunningBackup {
 
 interface RunningExport {
   readonly diskId: string;
-  readonly writable: boolean;
+  /** Of volumes that a snapshot froze: whoever writes to the disk does not touch them. */
+  readonly frozen: boolean;
   readonly daemon: StorageDaemon;
 }
 
@@ -259,7 +260,8 @@ export class QemuHypervisor implements Hypervisor {
     const active = activeOf(chain);
     if (writable) this.#refuseInUse(diskId);
     const daemon = await this.#startDaemon();
-    this.#exports.set(exportId, { diskId, writable, daemon });
+    const frozen = active.volumeId !== activeOf(this.#tree.volumes(diskId)).volumeId;
+    this.#exports.set(exportId, { diskId, frozen, daemon });
     try {
       const layers = shallow ? [active] : chain;
       const node = await openChain(daemon.qmp, layers, { writable, detectZeroes: true });
@@ -329,7 +331,8 @@ export class QemuHypervisor implements Hypervisor {
   /** @throws HypervisorError when the disk itself is wanted and somebody has it */
   #plugOf({ diskId, snapshotVolumeId, device }: PlugDisk): Plug {
     if (snapshotVolumeId === undefined) {
-      this.#refuseInUse(diskId);
+      const exported = [...this.#exports.values()].some((running) => running.diskId === diskId && !running.frozen);
+      if (exported || this.#holder(diskId) !== undefined) throw inUse(diskId);
       return { diskId, chain: this.#tree.volumes(diskId), scratchPath: undefined, device };
     }
     const chain = this.#tree.chainTo(diskId, snapshotVolumeId);

@@ -21,6 +21,8 @@ export interface LabControl {
   /** Not graceful: as when the host loses power. */
   powerOff(vm: string, options: { readonly graceful: boolean }): Promise<void>;
   powerOn(vm: string): Promise<void>;
+  /** Moves the VM, which must be up and free, to another host. Resolves when it runs there. */
+  migrate(vm: string): Promise<void>;
   guest(vm: string): Promise<LabGuest>;
   /** Makes an empty disk and attaches it, hot when the VM is up. */
   addDisk(vm: string, disk: NewDisk): Promise<LabDisk>;

@@ -125,6 +125,10 @@ export class RunningLab implements LabControl {
     if (vm.status === "down") await this.#parts.engine.vms.startNow(vm.id);
   }
 
+  async migrate(vmName: string): Promise<void> {
+    await this.#parts.engine.vms.migrateNow(this.#vm(vmName).id);
+  }
+
   guest(vmName: string): Promise<LabGuest> {
     const { id } = this.#vm(vmName);
     const { guests } = this.#parts.engine;

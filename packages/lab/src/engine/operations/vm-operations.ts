@@ -137,6 +137,18 @@ export class VmOperations {
     this.#core.store.changed();
   }
 
+  /** Answers at once with a machine on its way to another host. */
+  migrate(vmId: string, correlationId: string): void {
+    const vm = this.#core.vm(vmId);
+    const arrive = this.#depart(vm);
+    this.#core.runJob(`Migrating VM ${vm.name}`, correlationId, arrive);
+  }
+
+  /** Moves a machine to another host and waits until it runs there. */
+  async migrateNow(vmId: string): Promise<void> {
+    await this.#depart(this.#core.vm(vmId))();
+  }
+
   /** `shutdown` asks the guest, `stop` does not; both end QEMU in order. Answers at once. */
   stop(vmId: string, action: "stop" | "shutdown", correlationId: string): void {
     const vm = this.#core.vm(vmId);
@@ -193,6 +205,28 @@ export class VmOperations {
     }
     attachment.bootable = bootable;
     this.#core.store.changed();
+  }
+
+  /** What is left to do: QEMU ends here, and begins anew on the other host. */
+  #depart(vm: VmState): () => Promise<void> {
+    const action = "migrate VM";
+    this.#core.requireFree(vm, action);
+    if (vm.status !== "up") throw conflict(`Cannot ${action}. VM is ${vm.status}.`);
+    const unlock = this.#core.lock(vm, action);
+    vm.status = "migrating";
+    return async () => {
+      try {
+        await this.#core.background.steps();
+        await this.#core.hypervisor.stopVm(vm.id, { graceful: true });
+        await this.#core.hypervisor.startVm(vm.id, plugsOf(this.#core, vm));
+        vm.status = "up";
+      } catch (error) {
+        vm.status = "down";
+        throw error;
+      } finally {
+        unlock();
+      }
+    };
   }
 
   async #attachIfPossible(vm: VmState, attachment: AttachmentState): Promise<void> {

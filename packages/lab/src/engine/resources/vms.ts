@@ -58,6 +58,10 @@ export function vmRoutes({ core, guests, vms }: EngineApi): readonly Route[] {
       vms.stop(request.param("vm"), "shutdown", request.correlationId);
       return actionDone();
     }),
+    post("/vms/:vm/migrate", (request) => {
+      vms.migrate(request.param("vm"), request.correlationId);
+      return actionDone();
+    }),
     post("/vms/:vm/freezefilesystems", async (request) => {
       await guests.freeze(request.param("vm"));
       return actionDone();
