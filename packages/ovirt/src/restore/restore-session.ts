@@ -59,7 +59,8 @@ export class OvirtRestoreSession implements RestoreSession {
     const id = await this.#createVm(handle, tag);
     this.#vm = { handle, id };
     await handle.amend({ vmId: id });
-    await completeVm(api, id, { design, disks, mac: request.mac, tag }, signal);
+    const changes = await completeVm(api, id, { design, disks, mac: request.mac, tag }, signal);
+    for (const change of changes) observe(this.#context.hooks.warning, change);
     if (request.start) await startVm(api, id, signal);
     for (const disk of disks) await disk.handle.close();
     await handle.close();
