@@ -124,9 +124,14 @@ test("a policy that schedules increments: machines are taken by what is best for
   const vms = await rig.json<readonly Machine[]>("vms");
   expect(vms.find(({ name }) => name === "db01")).toMatchObject({
     strategy: "image-transfer",
-    strategyReason: "best for its disks: 1 incremental (changed-block-tracking: 1 full)",
+    strategyReason: expect.stringMatching(/^best for its disks: 1 incremental \(changed-block-tracking: 1 full; /),
     disks: [{ verdict: "incremental", reason: expect.stringContaining("snapshot that is kept") }],
-    rejected: [{ strategy: "changed-block-tracking", disks: [{ reason: expect.stringContaining("raw disk") }] }],
+    rejected: expect.arrayContaining([
+      expect.objectContaining({
+        strategy: "changed-block-tracking",
+        disks: [expect.objectContaining({ reason: expect.stringContaining("raw disk") })],
+      }),
+    ]),
   });
   expect(vms.find(({ name }) => name === "web02")?.strategy).toBe("changed-block-tracking");
   const results = await rig.json<readonly Result[]>("backup", "--policy", "nightly");
