@@ -1,15 +1,15 @@
-import { spawn, type ChildProcess } from "node:child_process";
-import { existsSync } from "node:fs";
 import { rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 
 import { destinationCases } from "./destination-cases.ts";
+import { deviceCase } from "./device-case.ts";
 import { changedImage, cleanDisk, realFilesImage, warm, workDirectory } from "./images.ts";
 import { indexRepository } from "./index-repository.ts";
 import { measure } from "./measure.ts";
 import { policyCase } from "./policy-case.ts";
+import { qcow2Case } from "./qcow2-case.ts";
+import { serveImage } from "./serve-image.ts";
 
 /** One contender's command; `prepare` runs before each round and is not timed. */
 export interface Contender {
@@ -53,23 +53,6 @@ function qemuImg(source: string, format: string): Contender {
   };
 }
 
-/** A qemu-nbd that serves `image` until it is closed. */
-async function serve(image: string, format: string): Promise<{ uri: string; close: () => Promise<void> }> {
-  const socket = join(workDirectory, "nbd.sock");
-  await rm(socket, { force: true });
-  const options = ["-r", "-t", "-e", "8", "-k", socket, "-f", format, image];
-  const server: ChildProcess = spawn("qemu-nbd", options, { stdio: "inherit" });
-  const closed = new Promise<void>((resolve) => server.once("close", () => resolve()));
-  while (!existsSync(socket)) await sleep(20);
-  return {
-    uri: `nbd+unix:///?socket=${socket}`,
-    close: async () => {
-      server.kill();
-      await closed;
-    },
-  };
-}
-
 const nothing = async (): Promise<void> => undefined;
 
 function openIndex(...rest: readonly string[]): readonly string[] {
@@ -109,7 +92,7 @@ export const cases: Readonly<Record<string, () => Promise<Case>>> = {
   async "full-nbd"() {
     const image = await realFilesImage();
     await warm(image);
-    const { uri, close } = await serve(image, "raw");
+    const { uri, close } = await serveImage(image, "raw");
     const ours = { name: "ovault", prepare: fresh, command: () => ovault(uri) };
     return { name: "full-nbd", ours, others: [qemuImg(uri, "raw")], close };
   },
@@ -120,14 +103,14 @@ export const cases: Readonly<Record<string, () => Promise<Case>>> = {
     const changes = join(workDirectory, "changes.json");
     await writeFile(changes, JSON.stringify(changed.ranges));
     await fresh();
-    const { uri, close } = await serve(image, "raw");
+    const { uri, close } = await serveImage(image, "raw");
     await measure(ovault(uri));
     await close();
     const kept = `${repository}.full`;
     await rm(kept, { recursive: true, force: true });
     await measure(["cp", "-a", repository, kept]);
     await warm(changed.path);
-    const second = await serve(changed.path, "raw");
+    const second = await serveImage(changed.path, "raw");
     const prepare = async (): Promise<void> => {
       await fresh();
       await measure(["cp", "-a", kept, repository]);
@@ -137,7 +120,7 @@ export const cases: Readonly<Record<string, () => Promise<Case>>> = {
   },
 
   async "clean-6-tib"() {
-    const { uri, close } = await serve(await cleanDisk(), "qcow2");
+    const { uri, close } = await serveImage(await cleanDisk(), "qcow2");
     return {
       name: "clean-6-tib",
       ours: { name: "ovault", prepare: fresh, command: () => ovault(uri) },
@@ -149,6 +132,9 @@ export const cases: Readonly<Record<string, () => Promise<Case>>> = {
   "index-1-tib": () => indexCase(1),
   "index-5-tib": () => indexCase(5),
   "index-20-tib": () => indexCase(20),
+  "disk-attachment": deviceCase,
   "policy-20-vms": policyCase,
+  "qcow2-reader": () => qcow2Case("qcow2-reader", false),
+  "qcow2-reader-compressed": () => qcow2Case("qcow2-reader-compressed", true),
   ...destinationCases,
 };

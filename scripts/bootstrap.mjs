@@ -16,18 +16,20 @@ const DEMO_COMMANDS = {
   "qemu-img": "qemu-utils",
   "qemu-nbd": "qemu-utils",
   "qemu-storage-daemon": "qemu-system-common",
+  fusermount3: "fuse3",
   nbdinfo: "libnbd-bin",
   nbdcopy: "libnbd-bin",
   mke2fs: "e2fsprogs",
   openssl: "openssl",
 };
 
-/** What tests call besides: the servers behind the destinations. */
+/** What tests call besides: the servers behind the destinations, and LVM, whose settings are read. */
 const TEST_COMMANDS = {
   ...DEMO_COMMANDS,
   ceph: "ceph-common",
   "ceph-mon": "ceph-mon",
   "ceph-osd": "ceph-osd",
+  lvmconfig: "lvm2",
   monmaptool: "ceph-base",
   radosgw: "radosgw",
   sshd: "openssh-server",

@@ -3,11 +3,14 @@ import { existsSync } from "node:fs";
 import { afterAll, beforeAll, expect, test } from "vitest";
 
 import { PracticeSite } from "../support/practice-site.ts";
+import { describeKilledRestores } from "../support/killed-strategy.ts";
 import { planStrikes, stepsOf, strikeAtStep } from "../support/strikes.ts";
 import { Witness } from "../support/witness.ts";
 
 const MIB = 1024 * 1024;
 const TIMEOUT_MS = 30 * 60_000;
+
+describeKilledRestores({ backup: [] });
 
 let site: PracticeSite;
 let witness: Witness;
@@ -29,29 +32,6 @@ beforeAll(async () => {
   await witness.attribute(view);
 });
 afterAll(() => site.stop());
-
-test(
-  "a killed restore leaves no half machine and no disk, once the next restore or the doctor has cleaned up",
-  { timeout: TIMEOUT_MS },
-  async ({ annotate }) => {
-    const strikes = await planStrikes(site, restoreAs("unharmed"), "SIGKILL");
-    const whole = ["unharmed"];
-    let killed = 0;
-    for (const [index, { strike, title }] of strikes.entries()) {
-      const name = `struck-${index}`;
-      const { exitCode } = await site.begin(restoreAs(name), { strike }).ended;
-      if (exitCode === null) killed += 1;
-      if (index % 2 === 0) await site.succeed("doctor", "--fix", "--yes");
-      else whole.push(await restoreWhole(`next-${index}`));
-      // It may have been killed when all was done.
-      if (site.lab.vms.some((vm) => vm.name === name)) whole.push(name);
-      const [remains, differing] = [await site.remains(whole), await witness.vmDiffering(point, whole.at(-1) ?? "")];
-      expect({ title, remains, differing }).toEqual({ title, remains: [], differing: [] });
-    }
-    expect(await witness.allDiffering()).toEqual([]);
-    await annotate(`${killed} of ${strikes.length} were killed in time`);
-  },
-);
 
 test.for([
   // Nobody has written its id down.
@@ -105,9 +85,4 @@ function restoreAs(name: string): readonly string[] {
 
 function restoreTo(file: string): readonly string[] {
   return ["restore", point, "--disk", "0", "--to-file", file];
-}
-
-async function restoreWhole(name: string): Promise<string> {
-  await site.succeed(...restoreAs(name));
-  return name;
 }

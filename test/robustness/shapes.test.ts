@@ -66,7 +66,7 @@ describe("a machine whose disks change", () => {
     expect(await backUp()).toMatchObject({ scratch: `full ${ADDED}` });
     await site.lab.removeDisk("web01", "scratch");
     const aliases = (): readonly string[] | undefined => site.lab.vms[0]?.disks.map(({ alias }) => alias);
-    await expect.poll(aliases).toEqual(["web01_Disk1", "web01_Disk2"]);
+    await expect.poll(aliases, { timeout: 20_000 }).toEqual(["web01_Disk1", "web01_Disk2"]);
     expect(await backUp()).toMatchObject({ web01_Disk1: `incremental ${7 * MIB}` });
   });
 
@@ -116,15 +116,16 @@ describe("engines of other versions and products", () => {
   }
 
   test.each([
-    ["4.4", "ovirt"],
-    ["4.5", "olvm"],
-  ] as const)("%s of %s: full, incremental, and back as a new machine", async (engineVersion, product) => {
+    ["4.4", "ovirt", []],
+    ["4.5", "olvm", []],
+    ["4.5", "olvm", ["--strategy", "image-transfer", "--keep-base"]],
+  ] as const)("%s of %s: full, incremental, and back as a new machine %j", async (engineVersion, product, options) => {
     await onEngine({ engineVersion, product }, async (site) => {
       const witness = new Witness(site);
       for (const mode of ["full", "incremental"]) {
         await site.lab.write("web01", "0", { kind: "random", seed: mode, offset: 512, length: MIB });
         const view = await witness.look("web01");
-        const { disks } = await site.backUp("web01");
+        const { disks } = await site.backUp("web01", ...options);
         expect(disks).toMatchObject([{ mode }]);
         await witness.attribute(view);
       }
@@ -135,15 +136,52 @@ describe("engines of other versions and products", () => {
     });
   });
 
-  test("4.3 has no backups: that is said, and nothing is changed", async () => {
+  test.each(["4.2", "4.3"] as const)(
+    "%s has no backups: snapshots serve it, and nothing stays that nobody planned for",
+    async (engineVersion) => {
+      await onEngine({ engineVersion }, async (site) => {
+        const witness = new Witness(site);
+        for (const [mode, options] of [
+          ["full", ["--keep-base"]],
+          ["incremental", ["--keep-base"]],
+          ["incremental", []],
+          ["compared", []],
+        ] as const) {
+          await site.lab.write("web01", "0", { kind: "random", seed: `${mode}${options}`, offset: 512, length: MIB });
+          const view = await witness.look("web01");
+          const point = await site.backUp("web01", ...options);
+          expect(point).toMatchObject({ strategy: "image-transfer", disks: [{ mode }] });
+          await witness.attribute(view);
+          expect(await site.remains()).toEqual([]);
+        }
+        expect((await site.lab.leftovers()).snapshots).toEqual([]);
+        await site.succeed("restore", "web01@latest", "--as", "web02");
+        expect(await witness.vmDiffering(witness.points.at(-1) ?? "", "web02")).toEqual([]);
+        expect(await witness.allDiffering()).toEqual([]);
+        expect(await site.remains(["web02"])).toEqual([]);
+      });
+    },
+  );
+
+  test("a strategy that the engine cannot serve is refused with the reason, and nothing is changed", async () => {
     await onEngine({ engineVersion: "4.3" }, async (site) => {
-      const failure = await site.fail("backup", "web01");
+      const failure = await site.fail("backup", "web01", "--strategy", "changed-block-tracking");
       expect(failure).toMatchObject({
         exitCode: 2,
         message: expect.stringMatching(/web01_Disk1.*the backup API came with oVirt 4\.4/),
         hint: expect.any(String),
       });
-      expect(JSON.parse(await site.succeed("vms", "--json"))).toMatchObject([{ disks: [{ verdict: "impossible" }] }]);
+      expect(JSON.parse(await site.succeed("vms", "--json"))).toMatchObject([
+        {
+          strategy: "image-transfer",
+          rejected: expect.arrayContaining([
+            expect.objectContaining({
+              strategy: "changed-block-tracking",
+              disks: [expect.objectContaining({ verdict: "impossible" })],
+            }),
+          ]),
+        },
+      ]);
       expect(await site.remains()).toEqual([]);
       expect(await site.points()).toEqual([]);
     });

@@ -25,7 +25,7 @@ export interface DiskImage {
   readonly bytes: number;
 }
 
-export interface SiteOptions extends Pick<LabOptions, "engineVersion" | "product" | "delayMs"> {
+export interface SiteOptions extends Pick<LabOptions, "engineVersion" | "product" | "delayMs" | "proxy"> {
   /** Disks by the name of the virtual machine. */
   readonly vms: Readonly<Record<string, readonly DiskImage[]>>;
   readonly down?: readonly string[];
@@ -132,15 +132,19 @@ export class PracticeSite {
 
   /**
    * What runs have left on the engine and in the ledger, one text for each thing; nothing, when all is well. Machines
-   * named in `vms` belong there, and so does, for each machine, the checkpoint that its next increment needs.
+   * named in `vms` belong there, and so does, for each machine, the checkpoint or snapshot that its next increment needs.
    */
   async remains(vms: readonly string[] = []): Promise<readonly string[]> {
-    return await this.#remains(vms, ({ checkpointId }) => [checkpointId]);
+    return await this.#remains(vms, ({ checkpointId, snapshotId }) => [checkpointId, snapshotId]);
   }
 
   /** The same, but for checkpoints of older points that the next run is known to retire: a run that is cut short owes them. */
   async remainsUnknown(vms: readonly string[] = []): Promise<readonly string[]> {
-    return await this.#remains(vms, ({ checkpointId, retiring }) => [checkpointId, ...toArray(retiring)]);
+    return await this.#remains(vms, ({ checkpointId, snapshotId, retiring }) => [
+      checkpointId,
+      snapshotId,
+      ...toArray(retiring),
+    ]);
   }
 
   get #surroundings(): { readonly cwd: string; readonly env: Readonly<Record<string, string>> } {
@@ -155,6 +159,7 @@ export class PracticeSite {
     const beyond = {
       ...leftovers,
       checkpoints: leftovers.checkpoints.filter((id) => !needed.includes(id)),
+      snapshots: leftovers.snapshots.filter((id) => !needed.includes(id)),
       vms: leftovers.vms.filter((name) => !vms.includes(name)),
       ledger: await this.#ledger(),
     };

@@ -7,8 +7,8 @@ import type { PracticeSite } from "./practice-site.ts";
 
 /** How many strikes at steps a test does; OVAULT_KILLS changes it, and enough of them hit every step. */
 export const KILLS_AT_STEPS = Number(process.env["OVAULT_KILLS"] ?? 4);
-/** How many strikes at random moments. */
-export const KILLS_AT_RANDOM = Math.ceil((KILLS_AT_STEPS * 2) / 3);
+/** How many strikes at random moments; OVAULT_RANDOM_KILLS changes it. */
+export const KILLS_AT_RANDOM = Number(process.env["OVAULT_RANDOM_KILLS"] ?? Math.ceil((KILLS_AT_STEPS * 2) / 3));
 
 export interface PlannedStrike {
   readonly strike: Strike;
@@ -24,20 +24,25 @@ export async function stepsOf(site: PracticeSite, args: readonly string[]): Prom
   return (await readFile(file, "utf8")).trim().split("\n");
 }
 
-/** Plans where to strike commands like this one: evenly over its steps, then at random. It runs once unharmed for that. */
+/**
+ * Plans where to strike commands like this one: evenly over its steps, then at random. It runs once unharmed for that.
+ *
+ * @param share of the strikes that a test does; 1: all
+ */
 export async function planStrikes(
   site: PracticeSite,
   args: readonly string[],
   signal: Strike["signal"],
+  share = 1,
 ): Promise<readonly PlannedStrike[]> {
   const startedAt = performance.now();
   const steps = await stepsOf(site, args);
   const lastMs = performance.now() - startedAt;
-  const count = Math.min(KILLS_AT_STEPS, steps.length);
+  const count = Math.min(Math.ceil(KILLS_AT_STEPS * share), steps.length);
   const atSteps = Array.from({ length: count }, (_, index) => 1 + Math.floor(((index + 0.5) * steps.length) / count));
   return [
     ...atSteps.map((step) => strikeAtStep(steps, step, signal)),
-    ...Array.from({ length: KILLS_AT_RANDOM }, () => {
+    ...Array.from({ length: Math.ceil(KILLS_AT_RANDOM * share) }, () => {
       const ms = Math.round(Math.random() * lastMs);
       return { strike: { signal, at: { ms } }, title: `${signal} after ${ms} ms of ${Math.round(lastMs)}` };
     }),

@@ -10,7 +10,12 @@ const LOADERS: Readonly<Record<PluginKind, readonly Loader[]>> = {
     () => import("@ovault/destination-sftp"),
   ],
   manager: [() => import("@ovault/ovirt")],
-  strategy: [() => import("@ovault/strategy-changed-block-tracking"), () => import("@ovault/strategy-image-transfer")],
+  // In order of preference among equals.
+  strategy: [
+    () => import("@ovault/strategy-changed-block-tracking"),
+    () => import("@ovault/strategy-image-transfer"),
+    () => import("@ovault/strategy-disk-attachment"),
+  ],
   codec: [],
   hooks: [],
 };

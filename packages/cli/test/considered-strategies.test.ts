@@ -13,7 +13,7 @@ test("of a machine with a choice it is told what was chosen, why, and what the o
   unable.impossible.add("a");
   const vm = platform.vm();
   const { signal } = new AbortController();
-  const choice = await chooseStrategy([unable, able], vm, { excludeDisks: [], signal });
+  const choice = await chooseStrategy([unable, able], vm, { excludeDisks: [], keepBase: true, signal });
   const rejected = (choice?.rejected ?? []).map((other) => considered(other, vm));
   const told = { vm, strategy: "model", strategyReason: choice?.reason ?? "", rejected };
   expect(layOut(choicesView([told, { ...told, rejected: [] }]))).toBe(

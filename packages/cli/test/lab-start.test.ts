@@ -1,8 +1,14 @@
-import { mkdtemp, rm } from "node:fs/promises";
+import { once } from "node:events";
+import { mkdtemp, readFile, readdir, rm } from "node:fs/promises";
+import { createServer } from "node:http";
+import { request } from "node:https";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { text } from "node:stream/consumers";
 
+import type { LabStatus } from "@ovault/lab";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { parse } from "yaml";
 
 import { runOvault } from "./run-ovault.ts";
 
@@ -11,7 +17,7 @@ beforeAll(async () => {
   cwd = await mkdtemp(join(tmpdir(), "ovault-cli-lab-"));
 });
 afterAll(async () => {
-  await runOvault(["lab", "stop", "--dir", "lab"], { cwd });
+  for (const lab of ["lab", "ready", "imageio"]) await runOvault(["lab", "stop", "--dir", lab], { cwd });
   await rm(cwd, { recursive: true, force: true });
 });
 
@@ -31,7 +37,10 @@ describe("lab start", () => {
   });
 
   test("--detach returns when everything answers, and a second start is refused", async () => {
-    const options = ["lab", "start", "--dir", "lab", "--detach", "--engine-version", "4.4", "--product", "olvm"];
+    const options = ["lab", "start", "--dir", "lab", "--detach", "--no-proxy", "--engine-version", "4.4"].concat(
+      "--product",
+      "olvm",
+    );
     const started = await runOvault([...options, "--json"], { cwd });
     expect(started.exitCode).toBe(0);
     expect(JSON.parse(started.stdout)).toMatchObject({ engineVersion: "4.4", product: "olvm", vms: [] });
@@ -40,6 +49,49 @@ describe("lab start", () => {
     const second = await runOvault(options, { cwd });
     expect(second.stderr).toContain("already");
     expect(second.exitCode).toBe(2);
+  });
+
+  test("makes a proxy that the configuration is ready to use, and does not make another one later", async () => {
+    const options = ["lab", "start", "--dir", "ready", "--detach", "--json"];
+    const started = await runOvault(options, { cwd });
+    expect(started).toMatchObject({ exitCode: 0, stderr: "" });
+    const proxy = { name: "ovault-proxy", status: "up", disks: [{ virtualBytes: 16 * 1024 ** 2 }] };
+    expect(JSON.parse(started.stdout)).toMatchObject({ vms: [proxy], warnings: [] });
+    expect(await readdir(join(cwd, "ready", "devices"))).toHaveLength(1);
+    expect(parse(await readFile(join(cwd, "ready", "ovault.yaml"), "utf8"))).toMatchObject({
+      strategies: { "disk-attachment": { proxyVm: "ovault-proxy", deviceDirectory: "devices" } },
+    });
+    await runOvault(["lab", "stop", "--dir", "ready"], { cwd });
+    expect(await readdir(join(cwd, "ready", "devices"))).toEqual([]);
+    const again = await runOvault(options, { cwd });
+    expect(JSON.parse(again.stdout)).toMatchObject({ vms: [proxy] });
+  });
+
+  test("hands tickets to the imageio daemon it is told of", async () => {
+    const tickets: string[] = [];
+    const daemon = createServer((call, response) => {
+      tickets.push(`${call.method} ${call.url}`);
+      response.end("{}");
+    });
+    daemon.listen(join(cwd, "imageio.sock"));
+    await once(daemon, "listening");
+    try {
+      const imageio = ["--imageio-control", "imageio.sock", "--imageio-url", "https://imageio.test:54322"];
+      const start = ["lab", "start", "--dir", "imageio", "--detach", "--json", "--no-proxy", ...imageio];
+      const lab: LabStatus = JSON.parse((await runOvault(start, { cwd })).stdout);
+      const disk = await callEngine(lab, "POST", "/disks", NEW_DISK);
+      const diskId = idOf(disk);
+      await expect.poll(() => callEngine(lab, "GET", `/disks/${diskId}`), { timeout: 20_000 }).toContain("<status>ok");
+      const transfer = idOf(
+        await callEngine(lab, "POST", "/imagetransfers", `<image_transfer><disk id="${diskId}"/></image_transfer>`),
+      );
+      const shown = () => callEngine(lab, "GET", `/imagetransfers/${transfer}`);
+      await expect.poll(shown, { timeout: 20_000 }).toContain("https://imageio.test:54322/images/");
+      expect(tickets[0]).toMatch(/^PUT \/tickets\//);
+    } finally {
+      await runOvault(["lab", "stop", "--dir", "imageio"], { cwd });
+      daemon.close();
+    }
   });
 
   test("a fault that does not exist is answered with those that do", async () => {
@@ -54,3 +106,26 @@ test("working with a lab that does not run says how to start one", async () => {
   expect(stderr).toContain("ovault lab start");
   expect(exitCode).toBe(2);
 });
+
+const NEW_DISK = "<disk><format>raw</format><provisioned_size>1048576</provisioned_size></disk>";
+
+/** One call of the lab's API; answers with its text. */
+async function callEngine(
+  { url, user, caFile, directory }: LabStatus,
+  method: string,
+  path: string,
+  body = "",
+): Promise<string> {
+  const password = await readFile(join(directory, "lab-password"), "utf8");
+  const headers = { accept: "application/xml", "content-type": "application/xml" };
+  const options = { method, headers, auth: `${user}:${password}`, ca: await readFile(caFile) };
+  return new Promise((resolve, reject) => {
+    const call = request(`${url}${path}`, options, (response) => text(response).then(resolve, reject));
+    call.on("error", reject);
+    call.end(body);
+  });
+}
+
+function idOf(xml: string): string {
+  return / id="([^"]+)"/.exec(xml)?.[1] ?? "";
+}

@@ -12,6 +12,7 @@ import { backupVirtualMachine, Ledger, type RecoveryPoint, type Strategy } from 
 import { type Lab, startLab } from "@ovault/lab";
 import { OvirtManager } from "@ovault/ovirt";
 import changedBlockTracking from "@ovault/strategy-changed-block-tracking";
+import imageTransfer from "@ovault/strategy-image-transfer";
 import { MemoryStore } from "@ovault/testkit";
 
 import { smallRepository } from "../../core/test/support/small-repository.ts";
@@ -20,12 +21,14 @@ import { hostIn, never } from "./support/bench.ts";
 import type { FreezeAndStay } from "./support/freeze-and-stay.ts";
 
 const MIB = 1024 * 1024;
+const STRATEGIES = ["changed-block-tracking", "image-transfer"] as const;
+type StrategyName = (typeof STRATEGIES)[number];
 const PATIENCE = { timeout: 30_000 };
 
 let directory: string;
 let lab: Lab;
 let manager: OvirtManager;
-let strategy: Strategy;
+let strategies: Readonly<Record<StrategyName, Strategy>>;
 let ledger: Ledger;
 
 beforeAll(async () => {
@@ -46,7 +49,10 @@ beforeAll(async () => {
   });
   ledger = await Ledger.open(join(directory, "ledger"));
   const host = { ...hostIn(directory), signal: never, manager };
-  strategy = await changedBlockTracking.create(changedBlockTracking.options.parse({}), host);
+  strategies = {
+    "changed-block-tracking": await changedBlockTracking.create(changedBlockTracking.options.parse({}), host),
+    "image-transfer": await imageTransfer.create(imageTransfer.options.parse({}), host),
+  };
 });
 afterAll(async () => {
   await manager.close();
@@ -64,7 +70,13 @@ interface Taken {
   readonly events: readonly string[];
 }
 
-async function takeBackup(name: string, options: object, signal = never): Promise<Taken> {
+interface Wishes {
+  readonly by?: StrategyName;
+  readonly signal?: AbortSignal;
+}
+
+async function takeBackup(name: string, options: object, wishes: Wishes = {}): Promise<Taken> {
+  const { by = "changed-block-tracking", signal = never } = wishes;
   const known = (await lab.guest(name)).events.length;
   const vm = (await manager.inventory(never)).find((candidate) => candidate.name === name);
   if (vm === undefined) throw new Error(`no VM ${name}`);
@@ -72,7 +84,8 @@ async function takeBackup(name: string, options: object, signal = never): Promis
   const { quiesce, tap } = consistencyOf(parsed, { ...hostIn(directory), manager, ledger });
   const outcome = await backupVirtualMachine({
     vm,
-    strategy,
+    strategy: strategies[by],
+    keepBase: false,
     repository: await smallRepository(new MemoryStore(), 64 * 1024),
     ledger,
     full: true,
@@ -92,14 +105,17 @@ async function takeBackup(name: string, options: object, signal = never): Promis
   return { ...outcome, events: events.slice(known) };
 }
 
-test("a guest is frozen before its snapshot and thawed after it, though the host tries the same in between", async () => {
-  const { point, events } = await takeBackup("web", { quiesce: "require" });
-  expect(events).toEqual(["freeze", "frozen", "host could not freeze", "host thawed", "thaw", "thawed"]);
-  expect(point).toMatchObject({ consistency: "filesystem", warnings: [] });
-});
+test.each(STRATEGIES)(
+  "%s: a guest is frozen before its snapshot and thawed after it, though the host tries the same in between",
+  async (by) => {
+    const { point, events } = await takeBackup("web", { quiesce: "require" }, { by });
+    expect(events).toEqual(["freeze", "frozen", "host could not freeze", "host thawed", "thaw", "thawed"]);
+    expect(point).toMatchObject({ consistency: "filesystem", warnings: [] });
+  },
+);
 
-test("implicitly, the host alone freezes, and the point knows it", async () => {
-  const { point, events } = await takeBackup("web", { freeze: "implicit", quiesce: "require" });
+test.each(STRATEGIES)("%s: implicitly, the host alone freezes, and the point knows it", async (by) => {
+  const { point, events } = await takeBackup("web", { freeze: "implicit", quiesce: "require" }, { by });
   expect(events).toEqual(["host froze", "host thawed"]);
   expect(point?.consistency).toBe("filesystem");
 });
@@ -116,27 +132,30 @@ test("a guest without an agent is taken without, or not at all", async () => {
   expect(required.error).toMatchObject({ code: "E_QUIESCE", hint: expect.stringContaining("guest agent") });
 });
 
-test("a freeze that hangs past its time is thawed when it takes hold at last, and the snapshot is taken without it", async () => {
-  await lab.fault("freeze-hang", "on");
-  const known = (await lab.guest("web")).events.length;
-  const taking = takeBackup("web", { quiesce: "try", freezeTimeoutSeconds: 3 });
-  await expect.poll(async () => (await lab.guest("web")).events.slice(known), PATIENCE).toContain("thawed");
-  await lab.fault("freeze-hang", "off");
-  const { point, events } = await taking;
-  const hold = events.indexOf("frozen");
-  expect(events.slice(0, hold).toSorted()).toEqual(["freeze", "thaw", "thawed"]);
-  expect(events.slice(hold, hold + 3)).toEqual(["frozen", "thaw", "thawed"]);
-  expect(point).toMatchObject({
-    consistency: "crash",
-    warnings: [expect.stringContaining("was not frozen within 3 s")],
-  });
-});
+test.each(STRATEGIES)(
+  "%s: a freeze that hangs past its time is thawed when it takes hold at last, and the snapshot is taken without it",
+  async (by) => {
+    await lab.fault("freeze-hang", "on");
+    const known = (await lab.guest("web")).events.length;
+    const taking = takeBackup("web", { quiesce: "try", freezeTimeoutSeconds: 3 }, { by });
+    await expect.poll(async () => (await lab.guest("web")).events.slice(known), PATIENCE).toContain("thawed");
+    await lab.fault("freeze-hang", "off");
+    const { point, events } = await taking;
+    const hold = events.indexOf("frozen");
+    expect(events.slice(0, hold).toSorted()).toEqual(["freeze", "thaw", "thawed"]);
+    expect(events.slice(hold, hold + 3)).toEqual(["frozen", "thaw", "thawed"]);
+    expect(point).toMatchObject({
+      consistency: "crash",
+      warnings: [expect.stringContaining("was not frozen within 3 s")],
+    });
+  },
+);
 
 test("a run that is cancelled while the guest is being frozen leaves it thawed", async () => {
   await lab.fault("freeze-hang", "on");
   const known = (await lab.guest("web")).events.length;
   const cancelling = new AbortController();
-  const taking = takeBackup("web", { quiesce: "try" }, cancelling.signal);
+  const taking = takeBackup("web", { quiesce: "try" }, { signal: cancelling.signal });
   await expect.poll(async () => (await lab.guest("web")).events.slice(known), PATIENCE).toContain("freeze");
   cancelling.abort();
   await expect.poll(async () => (await lab.guest("web")).events.slice(known), PATIENCE).toContain("thawed");
@@ -144,6 +163,20 @@ test("a run that is cancelled while the guest is being frozen leaves it thawed",
   const { error, events } = await taking;
   expect(error).toMatchObject({ code: "E_CANCELLED" });
   expect(events).toEqual(["freeze", "thaw", "thawed", "frozen", "thaw", "thawed"]);
+});
+
+test("a snapshot that cannot be made, or must not be, leaves the guest thawed", async () => {
+  for (const [fault, code] of [
+    ["snapshot-failure", "E_SNAPSHOT_FAILED"],
+    ["low-space", "E_NO_ROOM"],
+  ] as const) {
+    await lab.fault(fault, "on");
+    const { error, events } = await takeBackup("web", { quiesce: "require" }, { by: "image-transfer" });
+    await lab.fault(fault, "off");
+    expect(error).toMatchObject({ code });
+    expect(events.slice(0, 2)).toEqual(["freeze", "frozen"]);
+    expect(events.slice(-2)).toEqual(["thaw", "thawed"]);
+  }
 });
 
 test("a guest that does not thaw at once is asked again, and its point promises nothing", async () => {

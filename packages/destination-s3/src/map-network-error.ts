@@ -1,6 +1,6 @@
 import { type ErrorOptionsWithHint, StoreError, StorePermissionError, StoreUnavailableError } from "@ovault/core";
 
-import type { FailedRequest } from "./map-s3-error.ts";
+import type { FailedRequest } from "./failed-request.ts";
 
 /** A server that is not there now, or went away in the middle. */
 const NOT_REACHED = new Set([

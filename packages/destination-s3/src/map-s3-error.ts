@@ -10,15 +10,9 @@ import {
   StoreUnavailableError,
 } from "@ovault/core";
 
+import type { FailedRequest } from "./failed-request.ts";
 import { mapNetworkError } from "./map-network-error.ts";
 import { type Refusal, refusalOf } from "./refusal.ts";
-
-export interface FailedRequest {
-  /** What was tried, to follow "cannot": "write packs/ab/abcd". */
-  readonly what: string;
-  /** Where, for people: "s3://bucket at https://…". */
-  readonly place: string;
-}
 
 type Kind = new (message: string, options: ErrorOptionsWithHint) => StoreError;
 

@@ -19,7 +19,7 @@ test("a full backup shows the disk as it was when it started, whatever the guest
   const lab = await openTestHypervisor();
   const { hypervisor } = lab;
   await addDisk(lab, "disk");
-  await hypervisor.startVm("vm", ["disk"]);
+  await hypervisor.startVm("vm", [{ diskId: "disk" }]);
   await hypervisor.guestWrite("disk", { kind: "random", seed: "before", offset: MiB, length: 2 * MiB });
   const before = await viewDisk(lab, "disk");
 
@@ -38,7 +38,7 @@ test("an increment's dirty map names exactly the clusters written since its chec
   const lab = await openTestHypervisor();
   const { hypervisor } = lab;
   await addDisk(lab, "disk");
-  await hypervisor.startVm("vm", ["disk"]);
+  await hypervisor.startVm("vm", [{ diskId: "disk" }]);
   await hypervisor.guestWrite("disk", { kind: "pattern", pattern: 1, offset: 0, length: 2 * MiB });
   await hypervisor.startBackup({ backupId: "b1", vmId: "vm", disks: [{ diskId: "disk", toCheckpointId: "c1" }] });
   await hypervisor.guestWrite("disk", { kind: "pattern", pattern: 2, offset: 5 * CLUSTER_BYTES + 100, length: 1 });
@@ -68,7 +68,7 @@ test("full plus increments is the disk, for any guest", async () => {
       async (steps) => {
         const diskId = `disk${++runs}`;
         await addDisk(lab, diskId, { virtualBytes: DISK_BYTES });
-        await hypervisor.startVm(diskId, [diskId]);
+        await hypervisor.startVm(diskId, [{ diskId }]);
         const restored = Buffer.alloc(DISK_BYTES);
         let checkpoint: string | undefined;
         for (const [index, writes] of steps.entries()) {
@@ -106,7 +106,7 @@ test("a raw disk joins a backup in full and holds no checkpoint", async () => {
   const { hypervisor } = lab;
   await addDisk(lab, "cow");
   await addDisk(lab, "raw", { format: "raw" });
-  await hypervisor.startVm("vm", ["cow", "raw"]);
+  await hypervisor.startVm("vm", [{ diskId: "cow" }, { diskId: "raw" }]);
   await hypervisor.guestWrite("raw", { kind: "random", seed: "x", offset: MiB, length: MiB });
   const disks = ["cow", "raw"].map((diskId) => ({ diskId, toCheckpointId: "c1" }));
   await hypervisor.startBackup({ backupId: "b1", vmId: "vm", disks });
@@ -126,7 +126,7 @@ test("a machine that is down is backed up by a process of its own, and its check
   const lab = await openTestHypervisor();
   const { hypervisor } = lab;
   await addDisk(lab, "disk");
-  await hypervisor.startVm("vm", ["disk"]);
+  await hypervisor.startVm("vm", [{ diskId: "disk" }]);
   await hypervisor.guestWrite("disk", { kind: "random", seed: "x", offset: 0, length: MiB });
   await hypervisor.stopVm("vm", { graceful: true });
   const disks = [{ diskId: "disk", toCheckpointId: "c1" }];
@@ -134,10 +134,10 @@ test("a machine that is down is backed up by a process of its own, and its check
   const [cold] = await hypervisor.startBackup({ backupId: "b1", vmId: "vm", disks });
   expect(hypervisor.vmState("vm")).toBe("down");
   expect((await readExport(nbdOf(cold))).equals(await viewDisk(lab, "disk"))).toBe(true);
-  await expect(hypervisor.startVm("vm", ["disk"])).rejects.toMatchObject({ code: "E_LAB_HYPERVISOR" });
+  await expect(hypervisor.startVm("vm", [{ diskId: "disk" }])).rejects.toMatchObject({ code: "E_LAB_HYPERVISOR" });
   await hypervisor.stopBackup("b1");
 
-  await hypervisor.startVm("vm", ["disk"]);
+  await hypervisor.startVm("vm", [{ diskId: "disk" }]);
   await hypervisor.guestWrite("disk", { kind: "zero", offset: 0, length: 1 });
   const [increment] = await hypervisor.startBackup({
     backupId: "b2",
@@ -151,7 +151,7 @@ test("checkpoints can go from any place in the chain without harm to the others"
   const lab = await openTestHypervisor();
   const { hypervisor } = lab;
   await addDisk(lab, "disk");
-  await hypervisor.startVm("vm", ["disk"]);
+  await hypervisor.startVm("vm", [{ diskId: "disk" }]);
   for (const [index, checkpoint] of ["c0", "c1", "c2"].entries()) {
     const disks = [{ diskId: "disk", toCheckpointId: checkpoint }];
     await hypervisor.startBackup({ backupId: checkpoint, vmId: "vm", disks });
@@ -177,17 +177,17 @@ test("checkpoints survive a shutdown, and are inconsistent after a power cut", a
   const lab = await openTestHypervisor();
   const { hypervisor } = lab;
   await addDisk(lab, "disk");
-  await hypervisor.startVm("vm", ["disk"]);
+  await hypervisor.startVm("vm", [{ diskId: "disk" }]);
   await hypervisor.startBackup({ backupId: "b", vmId: "vm", disks: [{ diskId: "disk", toCheckpointId: "c" }] });
   await hypervisor.stopVm("vm", { graceful: true });
   expect(await hypervisor.checkpointState("disk", "c")).toBe("ok");
 
-  await hypervisor.startVm("vm", ["disk"]);
+  await hypervisor.startVm("vm", [{ diskId: "disk" }]);
   await hypervisor.stopVm("vm", { graceful: false });
   expect(hypervisor.vmState("vm")).toBe("down");
   expect(await hypervisor.checkpointState("disk", "c")).toBe("inconsistent");
 
-  await hypervisor.startVm("vm", ["disk"]);
+  await hypervisor.startVm("vm", [{ diskId: "disk" }]);
   expect(await hypervisor.checkpointState("disk", "c")).toBe("inconsistent");
   const disks = [{ diskId: "disk", fromCheckpointId: "c" }];
   await expect(hypervisor.startBackup({ backupId: "b", vmId: "vm", disks })).rejects.toMatchObject({
@@ -198,14 +198,16 @@ test("checkpoints survive a shutdown, and are inconsistent after a power cut", a
   expect(backup?.mode).toBe("full");
 });
 
-test("a broken checkpoint is inconsistent while the machine runs on", async () => {
+test("a broken checkpoint is inconsistent, and the machine runs all the same", async () => {
   const lab = await openTestHypervisor();
   const { hypervisor } = lab;
   await addDisk(lab, "disk");
-  await hypervisor.startVm("vm", ["disk"]);
+  await hypervisor.startVm("vm", [{ diskId: "disk" }]);
   await hypervisor.startBackup({ backupId: "b", vmId: "vm", disks: [{ diskId: "disk", toCheckpointId: "c" }] });
   await hypervisor.stopBackup("b");
+  await hypervisor.stopVm("vm", { graceful: true });
   await hypervisor.breakCheckpoints("disk");
+  await hypervisor.startVm("vm", [{ diskId: "disk" }]);
   expect(await hypervisor.checkpointState("disk", "c")).toBe("inconsistent");
   await hypervisor.guestWrite("disk", { kind: "zero", offset: 0, length: 1 });
 });
@@ -214,13 +216,13 @@ test("a power cut ends a running backup and leaves no scratch image", async () =
   const lab = await openTestHypervisor();
   const { hypervisor } = lab;
   await addDisk(lab, "disk");
-  await hypervisor.startVm("vm", ["disk"]);
+  await hypervisor.startVm("vm", [{ diskId: "disk" }]);
   const disks = [{ diskId: "disk" }];
   const [backup] = await hypervisor.startBackup({ backupId: "b", vmId: "vm", disks });
   await hypervisor.stopVm("vm", { graceful: false });
   await expect(readExport(nbdOf(backup))).rejects.toMatchObject({ code: "E_NBD_CONNECTION" });
   await hypervisor.stopBackup("b");
-  await hypervisor.startVm("vm", ["disk"]);
+  await hypervisor.startVm("vm", [{ diskId: "disk" }]);
   await hypervisor.startBackup({ backupId: "b", vmId: "vm", disks });
 });
 

@@ -53,7 +53,7 @@ test("a qcow2 chain is imported with all its layers and reads the same", async (
   expect(disk.chain.at(-1)?.volumeId).toBe("v");
   const view = await readFile(`${top}.view`);
   expect(view.equals(await viewDisk(lab, "d"))).toBe(true);
-  await lab.hypervisor.startVm("vm", ["d"]);
+  await lab.hypervisor.startVm("vm", [{ diskId: "d" }]);
   expect(view.equals(await viewDisk(lab, "d"))).toBe(true);
 });
 
@@ -78,7 +78,7 @@ test("a disk grows under a running machine and keeps its checkpoints", async () 
   const lab = await openTestHypervisor();
   const { hypervisor } = lab;
   await addDisk(lab, "disk");
-  await hypervisor.startVm("vm", ["disk"]);
+  await hypervisor.startVm("vm", [{ diskId: "disk" }]);
   await hypervisor.startBackup({ backupId: "b", vmId: "vm", disks: [{ diskId: "disk", toCheckpointId: "c" }] });
   await hypervisor.stopBackup("b");
   expect(await hypervisor.resizeDisk("disk", 6 * MiB)).toMatchObject({ virtualBytes: 6 * MiB });
@@ -99,11 +99,11 @@ test("disks are plugged into and unplugged from a running machine", async () => 
   const { hypervisor } = lab;
   await addDisk(lab, "a");
   await addDisk(lab, "b");
-  await hypervisor.startVm("vm", ["a"]);
-  await hypervisor.plugDisk("vm", "b");
+  await hypervisor.startVm("vm", [{ diskId: "a" }]);
+  await hypervisor.plugDisk("vm", { diskId: "b" });
   await hypervisor.guestWrite("b", { kind: "pattern", pattern: 5, offset: 0, length: MiB });
   await expect(hypervisor.removeDisk("b")).rejects.toThrow("in use");
-  await hypervisor.unplugDisk("vm", "b");
+  await hypervisor.unplugDisk("vm", "b", signal);
   expect((await viewDisk(lab, "b")).subarray(0, MiB)).toEqual(Buffer.alloc(MiB, 5));
   await hypervisor.removeDisk("b");
   expect(hypervisor.listDisks()).toEqual(["a"]);
@@ -113,7 +113,7 @@ test("a snapshot freezes its volume; removing it merges the newer one into it", 
   const lab = await openTestHypervisor();
   const { hypervisor } = lab;
   await addDisk(lab, "disk");
-  await hypervisor.startVm("vm", ["disk"]);
+  await hypervisor.startVm("vm", [{ diskId: "disk" }]);
   await hypervisor.guestWrite("disk", { kind: "pattern", pattern: 1, offset: 0, length: MiB });
   const frozen = await viewDisk(lab, "disk");
   await hypervisor.createSnapshot([{ diskId: "disk", newVolumeId: "second" }]);
@@ -138,7 +138,7 @@ test("an increment reaches across snapshots made, and removed, since its checkpo
   const lab = await openTestHypervisor();
   const { hypervisor } = lab;
   await addDisk(lab, "disk");
-  await hypervisor.startVm("vm", ["disk"]);
+  await hypervisor.startVm("vm", [{ diskId: "disk" }]);
   const touch = (cluster: number): Promise<void> =>
     hypervisor.guestWrite("disk", { kind: "pattern", pattern: 1, offset: cluster * CLUSTER_BYTES, length: 1 });
   const backup = async (fromCheckpointId: string | undefined, toCheckpointId: string): Promise<readonly number[]> => {
@@ -170,7 +170,7 @@ test("an upload goes through a writable export, and zeros become holes", async (
   const client = await NbdClient.connect({ address: { path }, exportName, signal });
   await client.write(0, Buffer.alloc(MiB, 3), {}, signal);
   await client.write(MiB, Buffer.alloc(MiB), {}, signal);
-  await expect(hypervisor.startVm("vm", ["disk"])).rejects.toThrow("in use");
+  await expect(hypervisor.startVm("vm", [{ diskId: "disk" }])).rejects.toThrow("in use");
   await client.close();
   await hypervisor.closeExport("up");
 
@@ -185,7 +185,7 @@ test("a shallow export shows one layer and tells what is not in it", async () =>
   const lab = await openTestHypervisor();
   const { hypervisor } = lab;
   await addDisk(lab, "disk");
-  await hypervisor.startVm("vm", ["disk"]);
+  await hypervisor.startVm("vm", [{ diskId: "disk" }]);
   await hypervisor.guestWrite("disk", { kind: "pattern", pattern: 1, offset: 0, length: MiB });
   await hypervisor.createSnapshot([{ diskId: "disk", newVolumeId: "second" }]);
   await hypervisor.guestWrite("disk", { kind: "pattern", pattern: 2, offset: 2 * MiB, length: MiB });
@@ -204,7 +204,7 @@ test("a shallow export shows one layer and tells what is not in it", async () =>
 test("a tree can be opened again, with disks, bitmaps and nothing running", async () => {
   const lab = await openTestHypervisor();
   await addDisk(lab, "disk");
-  await lab.hypervisor.startVm("vm", ["disk"]);
+  await lab.hypervisor.startVm("vm", [{ diskId: "disk" }]);
   await lab.hypervisor.guestWrite("disk", { kind: "pattern", pattern: 4, offset: 0, length: MiB });
   const disks = [{ diskId: "disk", toCheckpointId: "c" }];
   await lab.hypervisor.startBackup({ backupId: "b", vmId: "vm", disks });
@@ -227,13 +227,13 @@ test("when the lab is killed its QEMU processes end, and the tree opens again", 
   const script = `
     const { QemuHypervisor } = await import(${JSON.stringify(module)});
     const hypervisor = await QemuHypervisor.open(${JSON.stringify(storage)});
-    await hypervisor.startVm("vm", ["disk"]);
+    await hypervisor.startVm("vm", [{ diskId: "disk" }]);
     process.kill(process.pid, "SIGKILL");`;
   await expect(run(process.execPath, ["--input-type=module", "-e", script])).rejects.toMatchObject({
     signal: "SIGKILL",
   });
 
   const hypervisor = await QemuHypervisor.open(storage);
-  await hypervisor.startVm("vm", ["disk"]);
+  await hypervisor.startVm("vm", [{ diskId: "disk" }]);
   await hypervisor.close();
 });

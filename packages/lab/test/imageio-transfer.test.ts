@@ -36,7 +36,7 @@ test("an increment is listed with dirty and zero, and reads as the disk was", as
   const lab = await openTestHypervisor();
   const { hypervisor } = lab;
   await addDisk(lab, "disk");
-  await hypervisor.startVm("vm", ["disk"]);
+  await hypervisor.startVm("vm", [{ diskId: "disk" }]);
   await hypervisor.guestWrite("disk", { kind: "random", seed: "a", offset: 0, length: MiB });
   await hypervisor.startBackup({ backupId: "b", vmId: "vm", disks: [{ diskId: "disk", toCheckpointId: "c" }] });
   await hypervisor.stopBackup("b");
@@ -93,7 +93,7 @@ test("extents of a snapshot's layer tell holes from zeros", async () => {
   const lab = await openTestHypervisor();
   const { hypervisor } = lab;
   await addDisk(lab, "disk");
-  await hypervisor.startVm("vm", ["disk"]);
+  await hypervisor.startVm("vm", [{ diskId: "disk" }]);
   await hypervisor.guestWrite("disk", { kind: "pattern", pattern: 1, offset: 0, length: 2 * MiB });
   await hypervisor.createSnapshot([{ diskId: "disk", newVolumeId: "top" }]);
   await hypervisor.guestWrite("disk", { kind: "zero", offset: 0, length: MiB });
@@ -135,7 +135,7 @@ test("when QEMU dies a kept connection answers 500 from then on", async () => {
   const lab = await openTestHypervisor();
   const { hypervisor } = lab;
   await addDisk(lab, "disk");
-  await hypervisor.startVm("vm", ["disk"]);
+  await hypervisor.startVm("vm", [{ diskId: "disk" }]);
   const disks = [{ diskId: "disk" }];
   const [backup] = await hypervisor.startBackup({ backupId: "b", vmId: "vm", disks });
   if (backup === undefined) throw new Error("no backup");

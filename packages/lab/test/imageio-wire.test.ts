@@ -24,7 +24,7 @@ beforeAll(async () => {
   lab = await openTestHypervisor(finished);
   await addDisk(lab, "disk");
   await addDisk(lab, "target");
-  await lab.hypervisor.startVm("vm", ["disk"]);
+  await lab.hypervisor.startVm("vm", [{ diskId: "disk" }]);
   await lab.hypervisor.guestWrite("disk", { kind: "pattern", pattern: 0x11, offset: 0, length: MiB });
   await lab.hypervisor.stopVm("vm", { graceful: true });
   source = await lab.hypervisor.openExport({ exportId: "source", diskId: "disk", writable: false });

@@ -112,7 +112,8 @@ test("a disk made by attaching it is plugged as soon as it is there", async () =
     await vi.waitFor(() => lab.write("web", "hot", { offset: 0, length: 512, kind: "pattern", pattern: 1 }));
     const unplug = "<disk_attachment><active>false</active></disk_attachment>";
     const unplugged = await client.call("PUT", `${vm}/diskattachments/${diskId}`, unplug);
-    expect(unplugged.xml.text("active")).toBe("false");
+    expect(unplugged.status).toBe(200);
+    await client.untilText(`${vm}/diskattachments/${diskId}`, "active", "false");
     expect((await client.delete(`${vm}/diskattachments/${diskId}`)).status).toBe(200);
     expect((await lab.leftovers()).unattachedDisks).toEqual([diskId]);
   });

@@ -17,6 +17,11 @@ export function hasAnyTag(description: string | undefined): boolean {
   return description !== undefined && description.search(ANY_TAG) >= 0;
 }
 
+/** Id of the run that a description names first. */
+export function taggedRun(description: string | undefined): string | undefined {
+  return /ovault run ([0-9a-f-]{36})/.exec(description ?? "")?.[1];
+}
+
 /** A description with the tag in place of those of earlier runs, short enough for the engine. */
 export function withTag(description: string | undefined, tag: string): string {
   const rest = (description ?? "").replaceAll(ANY_TAG, "").trim();

@@ -1,7 +1,8 @@
 import { CancelledError, DeadlineError } from "@ovault/core";
+import * as fc from "fast-check";
 import { expect, test } from "vitest";
 
-import { arrived, pending, waitFor } from "../src/engine/wait.ts";
+import { arrived, pauseAfter, pending, waitFor } from "../src/engine/wait.ts";
 
 const signal = new AbortController().signal;
 
@@ -43,4 +44,16 @@ test("an error while looking ends the wait", async () => {
     signal,
   });
   await expect(waiting).rejects.toThrow(RangeError);
+});
+
+test("pauses grow from a short one to the longest and stay there", () => {
+  fc.assert(
+    fc.property(fc.integer({ min: 1, max: 10_000 }), fc.integer({ min: 1, max: 60_000 }), (looks, pollMs) => {
+      const pause = pauseAfter(looks, pollMs);
+      expect(pause).toBeGreaterThan(0);
+      expect(pause).toBeLessThanOrEqual(Math.min(pollMs, pauseAfter(looks + 1, pollMs)));
+    }),
+  );
+  expect(pauseAfter(1, 1_500)).toBe(200);
+  expect(pauseAfter(100_000, 1_500)).toBe(1_500);
 });

@@ -11,7 +11,9 @@ export async function decompressCluster(
   compression: "deflate" | "zstd",
   clusterBytes: number,
 ): Promise<Buffer> {
-  const decoder = compression === "deflate" ? createInflateRaw() : createZstdDecompress();
+  // One piece of output, and so one turn in the pool.
+  const options = { chunkSize: clusterBytes };
+  const decoder = compression === "deflate" ? createInflateRaw(options) : createZstdDecompress(options);
   const cluster = Buffer.allocUnsafe(clusterBytes);
   let filled = 0;
   decoder.end(stored);

@@ -34,8 +34,8 @@ const WORD = 2 ** 32;
 /**
  * One QCOW2 file, read and never written: versions 2 and 3, zero clusters, subclusters, clusters compressed with deflate
  * or zstd. The file may be written to by nobody meanwhile. Everything in it is taken as hostile: whatever it says, memory
- * stays bounded by the L1 table (at most 32 MiB) and a few L2 tables, and what contradicts the format is an
- * ImageCorruptError.
+ * stays bounded by the L1 table (at most 32 MiB, and as much to look at it) and a few L2 tables, work by the size of
+ * the file, and what contradicts the format is an ImageCorruptError.
  */
 export class Qcow2Layer {
   readonly #source: ByteSource;
@@ -52,9 +52,11 @@ export class Qcow2Layer {
     const start = Buffer.alloc(Math.min(HEADER_READ_BYTES, source.bytes));
     await source.readInto(0, start, signal);
     const header = parseHeader(start);
-    const l1 = Buffer.alloc(header.l1Entries * 8);
-    if (header.l1Offset + l1.length > source.bytes) throw new ImageCorruptError("the image ends within its L1 table");
+    const l1Bytes = header.l1Entries * 8;
+    if (header.l1Offset + l1Bytes > source.bytes) throw new ImageCorruptError("the image ends within its L1 table");
+    const l1 = Buffer.alloc(l1Bytes);
     await source.readInto(header.l1Offset, l1, signal);
+    assertOwnTables(l1);
     return new Qcow2Layer(source, header, l1);
   }
 
@@ -187,6 +189,17 @@ export class Qcow2Layer {
 function offsetIn(table: Buffer, at: number): number {
   const high = table.readUInt32BE(at) & OFFSET_HIGH;
   return high * WORD + ((table.readUInt32BE(at + 4) & OFFSET_LOW) >>> 0);
+}
+
+/**
+ * Each part of the disk has an L2 table of its own. An image that says otherwise could describe more than anybody can ever
+ * read, however small it is.
+ */
+function assertOwnTables(l1: Buffer): void {
+  const offsets = Float64Array.from({ length: l1.length / 8 }, (_, index) => offsetIn(l1, index * 8)).toSorted();
+  const shared = offsets.find((offset, index) => offset !== 0 && offset === offsets[index - 1]);
+  if (shared === undefined) return;
+  throw new ImageCorruptError("two parts of the disk share one L2 table", { context: { offset: shared } });
 }
 
 /** Joins neighbours of one kind that also lie side by side in the file. */

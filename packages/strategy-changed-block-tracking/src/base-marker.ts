@@ -1,6 +1,6 @@
 import { z } from "zod";
 
-import type { BaseMarker, DiskRecord } from "@ovault/core";
+import type { BaseMarker, DiskRecord, RecoveryPoint } from "@ovault/core";
 
 const schema = z.object({
   kind: z.literal("ovirt-checkpoint"),
@@ -23,4 +23,13 @@ export function checkpointMarker(marker: Omit<CheckpointMarker, "kind">): BaseMa
 export function readMarker(record: DiskRecord | undefined): CheckpointMarker | undefined {
   const parsed = schema.safeParse(record?.base);
   return parsed.success ? parsed.data : undefined;
+}
+
+/** What the markers of a point name, the oldest first: its own checkpoint, and those that could not be removed at its time. */
+export function keptCheckpoints({ vm, disks }: Pick<RecoveryPoint, "vm" | "disks">): readonly string[] {
+  const ids = disks.flatMap((record) => {
+    const marker = readMarker(record);
+    return marker?.vmId === vm.id ? [...marker.retiring, marker.checkpointId] : [];
+  });
+  return [...new Set(ids)];
 }

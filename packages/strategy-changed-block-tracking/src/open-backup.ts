@@ -6,7 +6,7 @@ import { abandonBackup } from "./abandon-backup.ts";
 import { isTracked } from "./assess-disk.ts";
 import { ChangedBlockSession } from "./backup-session.ts";
 import type { TrackedCheckpoint } from "./backup-session.ts";
-import { readMarker } from "./base-marker.ts";
+import { keptCheckpoints } from "./base-marker.ts";
 import type { SettledDisk } from "./open-disks.ts";
 import type { ChangedBlockTrackingOptions } from "./options.ts";
 import { decideMode, planModes } from "./plan-modes.ts";
@@ -57,7 +57,7 @@ export async function openBackup(
     consistency,
     backup: { id: backup.id, handle },
     checkpoint,
-    retiring: olderCheckpoints(request),
+    retiring: request.base === undefined ? [] : keptCheckpoints(request.base),
     endDeadlineMs,
   });
   try {
@@ -139,13 +139,4 @@ function settle(plan: DiskPlan, engineDisks: readonly EngineDisk[], refusal: str
   const engineDisk = engineDisks.find(({ id }) => id === plan.disk.id);
   const logicalBytes = engineDisk?.provisionedBytes ?? plan.disk.logicalBytes;
   return { disk: { ...plan.disk, logicalBytes }, plan, ...decideMode(plan, engineDisk?.backupMode, refusal) };
-}
-
-/** What the base point's markers name: its own checkpoint, and those that could not be removed at its time. */
-function olderCheckpoints({ base, vm }: BackupRequest): string[] {
-  const ids = (base?.disks ?? []).flatMap((record) => {
-    const marker = readMarker(record);
-    return marker?.vmId === vm.id ? [...marker.retiring, marker.checkpointId] : [];
-  });
-  return [...new Set(ids)];
 }

@@ -4,6 +4,8 @@ import type {
   BackupSession,
   Leftover,
   LedgerEntry,
+  NewLedgerEntry,
+  RecoveryPoint,
   RestorePlan,
   RestoreRequest,
   RestoreSession,
@@ -11,11 +13,12 @@ import type {
   Strategy,
   VirtualMachine,
 } from "@ovault/core";
-import { openRestore, planRestore } from "@ovault/ovirt";
-import type { OvirtManager } from "@ovault/ovirt";
+import { openRestore, planRestore, transferFiller } from "@ovault/ovirt";
+import type { DiskFiller, OvirtManager } from "@ovault/ovirt";
 
 import { assessDisk } from "./assess-disk.ts";
 import { findLeftovers } from "./leftovers.ts";
+import { keptCheckpoints } from "./base-marker.ts";
 import { openBackup } from "./open-backup.ts";
 import type { ChangedBlockTrackingOptions } from "./options.ts";
 
@@ -27,10 +30,12 @@ export class ChangedBlockTracking implements Strategy {
   readonly name = STRATEGY_NAME;
   readonly #manager: OvirtManager;
   readonly #options: ChangedBlockTrackingOptions;
+  readonly #filler: DiskFiller;
 
   constructor(manager: OvirtManager, options: ChangedBlockTrackingOptions) {
     this.#manager = manager;
     this.#options = options;
+    this.#filler = transferFiller(manager, options);
   }
 
   async assess(vm: VirtualMachine, signal: AbortSignal): Promise<Assessment> {
@@ -43,11 +48,19 @@ export class ChangedBlockTracking implements Strategy {
   }
 
   planRestore(request: RestoreRequest, signal: AbortSignal): Promise<RestorePlan> {
-    return planRestore(this.#manager, request, signal);
+    return planRestore(this.#manager, this.#filler, request, signal);
   }
 
   openRestore(request: RestoreRequest, context: RunContext): Promise<RestoreSession> {
-    return openRestore(this.#manager, this.#options, request, context);
+    return openRestore(this.#manager, this.#filler, request, context);
+  }
+
+  keeps(point: RecoveryPoint): readonly NewLedgerEntry[] {
+    return keptCheckpoints(point).map((checkpointId) => ({
+      kind: "checkpoint",
+      title: `old checkpoint of ${point.vm.name}`,
+      detail: { vmId: point.vm.id, checkpointId },
+    }));
   }
 
   leftovers(entries: readonly LedgerEntry[], signal: AbortSignal): Promise<readonly Leftover[]> {

@@ -61,7 +61,7 @@ test("a disk that is added, one that has grown and one that was excluded cost on
   const third = await bench.backup({ base: second });
   expect(modes(third)).toEqual({ added: "incremental", web_Disk1: "incremental", web_Disk2: "compared" });
   await bench.lab.removeDisk("web", id);
-  await expect.poll(async () => (await bench.vm()).disks.map((disk) => disk.id)).not.toContain(id);
+  await expect.poll(async () => (await bench.vm()).disks.map((disk) => disk.id), { timeout: 20_000 }).not.toContain(id);
   const fourth = await bench.backup({ base: third });
   expect(modes(fourth)).toEqual({ web_Disk1: "incremental", web_Disk2: "compared" });
 });

@@ -95,6 +95,17 @@ test("finalizing that hangs for a while is waited for", async () => {
   base = taken;
 });
 
+test("a virtual machine stays on its host under its backup, and takes its checkpoints along afterwards", async () => {
+  const refused = (): Promise<void> => expect(bench.lab.migrate("web")).rejects.toThrow(/during a backup/);
+  base = await bench.backup({ base, whenOpen: refused });
+  await bench.lab.migrate("web");
+  const taken = await bench.backup({ base });
+  expect(taken.point.disks.map(({ mode }) => mode)).toEqual(base.point.disks.map(({ mode }) => mode));
+  await expectIdentical(taken);
+  await expectClean();
+  base = taken;
+});
+
 test("a virtual machine that powers off under its backup is an error that says so, and leaves nothing", async () => {
   const powerOff = (): Promise<void> => bench.lab.powerOff("web", { graceful: false });
   try {

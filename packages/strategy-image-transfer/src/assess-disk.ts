@@ -1,5 +1,5 @@
 import type { Disk, DiskAssessment, VirtualMachine } from "@ovault/core";
-import { diskAttributes, whyUntouchable } from "@ovault/ovirt";
+import { whyNoSnapshot, whyUntouchable } from "@ovault/ovirt";
 
 /** What the engine can do, as far as it decides about a disk. */
 export interface EngineAbilities {
@@ -8,9 +8,6 @@ export interface EngineAbilities {
   /** One layer of a disk can be read by itself (4.4.3). */
   readonly shallowTransfer: boolean;
 }
-
-/** States of a virtual machine in which the engine makes a snapshot. */
-const FROZEN_IN: ReadonlySet<string> = new Set(["up", "down", "paused"]);
 
 /** What snapshots can do for one disk. First what must never be touched, then what cannot be, then how well. */
 export function assessDisk(vm: VirtualMachine, disk: Disk, engine: EngineAbilities): DiskAssessment {
@@ -24,13 +21,8 @@ export function assessDisk(vm: VirtualMachine, disk: Disk, engine: EngineAbiliti
   if (untouchable !== undefined) return say("skip", untouchable);
 
   if (!engine.snapshotTransfer) return say("impossible", "transfers of snapshots came with oVirt 4.2");
-  if (!FROZEN_IN.has(vm.status)) {
-    return say("impossible", `the virtual machine is ${vm.status}; it must be up, down or paused`);
-  }
-  if (diskAttributes(disk).status === "illegal") {
-    return say("impossible", "the engine calls the disk illegal; repair it first");
-  }
-  return engine.shallowTransfer
-    ? say("incremental", "the layer on a snapshot that is kept tells what changed")
-    : say("incremental", "the QCOW2 file on a snapshot that is kept tells what changed");
+  const unable = whyNoSnapshot(vm, disk);
+  if (unable !== undefined) return say("impossible", unable);
+  const told = engine.shallowTransfer ? "the layer" : "the QCOW2 file";
+  return { ...say("incremental", `${told} on a snapshot that is kept tells what changed`), keeps: "a snapshot" };
 }

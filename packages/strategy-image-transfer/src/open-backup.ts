@@ -1,14 +1,5 @@
-import { observe } from "@ovault/core";
-import type { BackupRequest, Consistency, PointDocument, RunContext, RunLedger } from "@ovault/core";
-import {
-  assertRoom,
-  cleanUpSnapshot,
-  EntityNotFoundError,
-  localHostId,
-  takeSnapshot,
-  undo,
-  vmDocuments,
-} from "@ovault/ovirt";
+import type { BackupRequest, RunContext, RunLedger } from "@ovault/core";
+import { EntityNotFoundError, holdMachine, localHostId } from "@ovault/ovirt";
 import type { Capabilities, EngineApi, OvirtManager, Snapshot, TakenSnapshot } from "@ovault/ovirt";
 
 import { findBaseSnapshot, maySuffice, olderSnapshots } from "./find-snapshots.ts";
@@ -16,12 +7,8 @@ import { frozenDisks } from "./frozen-disks.ts";
 import type { ImageTransferOptions } from "./options.ts";
 import { planDisk } from "./plan-modes.ts";
 import type { DiskPlan } from "./plan-modes.ts";
-import { beginQuiesce, endQuiesce } from "./quiesce.ts";
-import type { QuiesceAttempt } from "./quiesce.ts";
 import { recordRetiring, removeRetiring } from "./remove-old-snapshots.ts";
 import { SnapshotSession } from "./snapshot-session.ts";
-
-const MIB = 1024 * 1024;
 
 /** Makes a snapshot and opens all its disks. Leaves nothing behind when it throws, as far as possible. */
 export async function openBackup(
@@ -30,32 +17,15 @@ export async function openBackup(
   request: BackupRequest,
   context: RunContext,
 ): Promise<SnapshotSession> {
-  const { vm, disks } = request;
-  const { runId, ledger, signal } = context;
+  const { vm, keepBase } = request;
+  const { runId, ledger, hooks, signal } = context;
   const api = manager.apiFor(runId);
   const removeDeadlineMs = options.removalTimeoutSeconds * 1_000;
-  const now = await api.vms.get(vm.id, { allContent: true }, signal);
   const capabilities = await manager.capabilities(signal);
   const older = await clearWay(api, request, { ledger, capabilities, removeDeadlineMs }, signal);
-  await assertRoom(api, { disks, bytesPerDisk: options.freeMebibytesPerDisk * MIB }, signal);
-  const quiesce = await beginQuiesce(api, now, request.quiesce, signal);
-  const snapshot = await takeSnapshot({
-    api,
-    ledger,
-    vm,
-    diskIds: disks.map(({ id }) => id),
-    readyDeadlineMs: options.snapshotTimeoutSeconds * 1_000,
-    removeDeadlineMs,
-    signal,
-  });
-  const known = await lookAt(snapshot, { api, request, context, quiesce }).catch(async (error: unknown) => {
-    const which = { vmId: vm.id, snapshotId: snapshot.id, deadlineMs: removeDeadlineMs };
-    await undo(snapshot.handle, () => cleanUpSnapshot(api, which));
-    throw error;
-  });
-  const { keepBase } = request;
-  const parts = { api, hooks: context.hooks, ledger, vm, snapshot, keepBase, older, removeDeadlineMs };
-  const session = new SnapshotSession({ ...parts, ...known });
+  const held = await holdMachine(api, request, context, options);
+  const { snapshot } = held;
+  const session = new SnapshotSession({ api, hooks, ledger, vm, keepBase, older, removeDeadlineMs, ...held });
   try {
     const { connectionsPerHost, inactivityTimeoutSeconds } = options;
     const localHost = await localHostId(api, signal);
@@ -99,26 +69,6 @@ async function clearWay(
   if (capabilities.transferFormat || maySuffice(request, older)) return older;
   await removeRetiring(await recordRetiring(ledger, vm, older), { api, vm, removeDeadlineMs }, signal);
   return [];
-}
-
-interface Look {
-  readonly api: EngineApi;
-  readonly request: BackupRequest;
-  readonly context: RunContext;
-  readonly quiesce: QuiesceAttempt;
-}
-
-/** How consistent a snapshot is, and the configuration that it froze. */
-async function lookAt(
-  { id }: TakenSnapshot,
-  { api, request: { vm }, context: { hooks, signal }, quiesce }: Look,
-): Promise<{ readonly consistency: Consistency; readonly documents: readonly PointDocument[] }> {
-  const { consistency, reason } = await endQuiesce(api, quiesce, signal);
-  if (consistency === "crash" && quiesce.quiesce !== "never") {
-    observe(hooks.warning, `the file systems of ${vm.name} were not frozen: ${reason}`);
-  }
-  const { ovf = quiesce.vm.ovf } = await api.snapshots.get(vm.id, id, { allContent: true }, signal);
-  return { consistency, documents: await vmDocuments(api, { ...quiesce.vm, ovf }, signal) };
 }
 
 interface Planning {

@@ -10,7 +10,7 @@ import type {
   SessionClosed,
   VirtualMachine,
 } from "@ovault/core";
-import { cleanUpSnapshot, keepAlive, undo } from "@ovault/ovirt";
+import { dropSnapshot, keepAlive } from "@ovault/ovirt";
 import type { EngineApi, OpenTransfer, Snapshot, TakenSnapshot, TransferContext } from "@ovault/ovirt";
 
 import { snapshotMarker } from "./base-marker.ts";
@@ -46,6 +46,8 @@ export class SnapshotSession implements BackupSession {
   #disks: readonly DiskSource[] = [];
   #stopKeepAlive: () => Promise<void> = async () => {};
   #retiring: readonly Retiring[] = [];
+  /** Why a snapshot could not be merged: the machine is left alone from then on. */
+  #obstacle: unknown;
   /** The next increment can start at the snapshot, which belongs to the point once that is sealed. */
   #isBase = false;
 
@@ -85,7 +87,7 @@ export class SnapshotSession implements BackupSession {
     // The last sealed point stays the base of the next increment.
     for (const { handle } of this.#retiring) await handle.close();
     this.#retiring = [];
-    await this.#dropSnapshot();
+    this.#obstacle = await dropSnapshot(this.#parts.api, this.#parts);
     return { bases: new Map() };
   }
 
@@ -94,6 +96,7 @@ export class SnapshotSession implements BackupSession {
     try {
       // Part of a sealed point from here on: nothing that a dead run left.
       if (this.#isBase) await snapshot.handle.close();
+      if (this.#obstacle !== undefined && this.#retiring.length > 0) throw this.#obstacle;
       await removeRetiring(this.#retiring, this.#parts, signal);
     } catch (error) {
       // It stays in the ledger.
@@ -105,7 +108,7 @@ export class SnapshotSession implements BackupSession {
     const { keepBase, ledger, vm, older } = this.#parts;
     const bases = keepBase ? await this.#bases() : new Map<string, BaseMarker>();
     this.#isBase = bases.size > 0;
-    if (!this.#isBase) await this.#dropSnapshot();
+    if (!this.#isBase) this.#obstacle = await dropSnapshot(this.#parts.api, this.#parts);
     // Before the point is sealed: afterwards nobody else would know of them.
     this.#retiring = await recordRetiring(ledger, vm, older);
     return { bases };
@@ -127,15 +130,6 @@ export class SnapshotSession implements BackupSession {
       this.#warn(`the data is complete, but the snapshot cannot be kept (${messageOf(error)}): the next run compares`);
       return new Map();
     }
-  }
-
-  /** A snapshot without a point would only grow. One that cannot go stays in the ledger. */
-  async #dropSnapshot(): Promise<void> {
-    const { api, vm, snapshot, removeDeadlineMs } = this.#parts;
-    const which = { vmId: vm.id, snapshotId: snapshot.id, deadlineMs: removeDeadlineMs };
-    const obstacle = await undo(snapshot.handle, () => cleanUpSnapshot(api, which));
-    if (obstacle === undefined) return;
-    this.#warn(`the snapshot of this run is still there: ${messageOf(obstacle)}; see \`ovault doctor\``);
   }
 
   #warn(message: string): void {

@@ -4,6 +4,8 @@ import type {
   BackupSession,
   Leftover,
   LedgerEntry,
+  NewLedgerEntry,
+  RecoveryPoint,
   RestorePlan,
   RestoreRequest,
   RestoreSession,
@@ -11,11 +13,12 @@ import type {
   Strategy,
   VirtualMachine,
 } from "@ovault/core";
-import { openRestore, planRestore } from "@ovault/ovirt";
-import type { OvirtManager } from "@ovault/ovirt";
+import { openRestore, planRestore, transferFiller } from "@ovault/ovirt";
+import type { DiskFiller, OvirtManager } from "@ovault/ovirt";
 
 import { assessDisk } from "./assess-disk.ts";
 import { findLeftovers } from "./leftovers.ts";
+import { keptSnapshots } from "./kept-snapshots.ts";
 import { openBackup } from "./open-backup.ts";
 import type { ImageTransferOptions } from "./options.ts";
 
@@ -27,10 +30,12 @@ export class ImageTransferStrategy implements Strategy {
   readonly name = STRATEGY_NAME;
   readonly #manager: OvirtManager;
   readonly #options: ImageTransferOptions;
+  readonly #filler: DiskFiller;
 
   constructor(manager: OvirtManager, options: ImageTransferOptions) {
     this.#manager = manager;
     this.#options = options;
+    this.#filler = transferFiller(manager, options);
   }
 
   async assess(vm: VirtualMachine, signal: AbortSignal): Promise<Assessment> {
@@ -43,11 +48,15 @@ export class ImageTransferStrategy implements Strategy {
   }
 
   planRestore(request: RestoreRequest, signal: AbortSignal): Promise<RestorePlan> {
-    return planRestore(this.#manager, request, signal);
+    return planRestore(this.#manager, this.#filler, request, signal);
   }
 
   openRestore(request: RestoreRequest, context: RunContext): Promise<RestoreSession> {
-    return openRestore(this.#manager, this.#options, request, context);
+    return openRestore(this.#manager, this.#filler, request, context);
+  }
+
+  keeps(point: RecoveryPoint): readonly NewLedgerEntry[] {
+    return keptSnapshots(point);
   }
 
   leftovers(entries: readonly LedgerEntry[], signal: AbortSignal): Promise<readonly Leftover[]> {

@@ -139,6 +139,69 @@ test("a failed run whose snapshot cannot be merged says so, and leaves it in the
   expect(await leftBeside(bench, base)).toEqual([]);
 });
 
+test("a run that is to keep no snapshot, and cannot merge it, is sealed without a base and says so", async () => {
+  for (const [fault, mode] of [
+    ["snapshot-removal-failure", "once"],
+    ["snapshot-removal-hang", "on"],
+  ] as const) {
+    await bench.lab.fault(fault, mode);
+    const strategy = bench.strategyWith({ removalTimeoutSeconds: 0.2 });
+    const taken = await bench.backup({ base, strategy, keepBase: false });
+    // The older one is left alone after that: the engine has enough to do with this machine.
+    expect(taken.warnings).toEqual([
+      expect.stringMatching(/^the snapshot of this run is still there: .*doctor/),
+      expect.stringMatching(/^an old snapshot of web is still there: /),
+    ]);
+    expect(taken.point.disks.flatMap((record) => record.base ?? [])).toEqual([]);
+    expect(await differences(bench, taken)).toEqual([]);
+    expect(await bench.ledger.abandoned()).toHaveLength(2);
+    await bench.lab.fault(fault, "off");
+    const unlocked = async (): Promise<readonly string[]> => (await bench.lab.leftovers()).lockedDisks;
+    await expect.poll(unlocked, { timeout: 20_000 }).toEqual([]);
+    while ((await bench.removeLeftovers()).length > 0);
+    expect(await leftBeside(bench)).toEqual([]);
+    base = await bench.backup();
+  }
+});
+
+test("a ticket that is refused for good ends the run, and leaves nothing", async () => {
+  const expire = (): Promise<void> => bench.lab.fault("ticket-expiry", "on");
+  await expect(bench.backup({ base, whenOpen: expire })).rejects.toMatchObject({ code: expect.stringMatching(/^E_/) });
+  await bench.lab.fault("ticket-expiry", "off");
+  expect(await leftBeside(bench, base)).toEqual([]);
+});
+
+test("a machine that a user removes before its snapshot, or when all is read, leaves nothing", async () => {
+  const doomed = await Bench.open();
+  const remove = async (): Promise<void> => {
+    const { id } = await doomed.vm();
+    await doomed.lab.powerOff("web", { graceful: false });
+    await doomed.manager.api.vms.delete(id, { keepDisks: false }, never);
+    const gone = async (): Promise<number> => (await doomed.manager.inventory(never)).length;
+    await expect.poll(gone, { timeout: 20_000 }).toBe(0);
+    const disks = async (): Promise<readonly string[]> => (await doomed.lab.leftovers()).unattachedDisks;
+    await expect.poll(disks, { timeout: 20_000 }).toEqual([]);
+  };
+  try {
+    const known = await doomed.vm();
+    const { session, bases } = await withRun(doomed.parts(), { signal: never }, async ({ session: open }) => {
+      await Promise.all(open.disks.map((source) => source.readInto(0, Buffer.alloc(512), never)));
+      // Its transfers are over, its snapshot is kept: from now on the engine lets the machine go.
+      await open.close("complete");
+      await remove();
+      return { session: open, bases: (await open.close("failed")).bases };
+    });
+    await session.retire(never);
+    expect(bases.size).toBe(0);
+    expect(await leftBeside(doomed)).toEqual([]);
+    const late = withRun({ ...doomed.parts(), vm: async () => known }, { signal: never }, async () => {});
+    await expect(late).rejects.toMatchObject({ code: "E_ENTITY_NOT_FOUND" });
+    expect(await leftBeside(doomed)).toEqual([]);
+  } finally {
+    await doomed.close();
+  }
+});
+
 test("a transfer that a user cancels is an error that names the phase, and leaves nothing", async () => {
   const cancel = async (): Promise<void> => {
     for (const { id } of await bench.manager.api.transfers.list(never)) {
@@ -174,6 +237,13 @@ test("a machine that is powered off while it is read does not disturb the point"
   base = taken;
   expect(await troubles()).toEqual([]);
   await bench.lab.powerOn("web");
+  expect(await troubles()).toEqual([]);
+});
+
+test("a machine that moves to another host while it is read does not disturb the point", async () => {
+  const taken = await bench.backup({ base, whenOpen: () => bench.lab.migrate("web") });
+  expect(await differences(bench, taken)).toEqual([]);
+  base = taken;
   expect(await troubles()).toEqual([]);
 });
 

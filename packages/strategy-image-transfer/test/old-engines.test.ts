@@ -1,3 +1,4 @@
+import { OvirtManager, type Capabilities } from "@ovault/ovirt";
 import { expect, test, vi } from "vitest";
 
 import { Bench, never } from "./support/bench.ts";
@@ -59,6 +60,35 @@ test("engine 4.2, which shows only files: full, increments, a full anew and a re
     await expect(bench.backup({ base })).rejects.toThrow(/has snapshots, and this engine shows one layer/);
     expect(await bench.ledger.abandoned()).toEqual([]);
   } finally {
+    await bench.close();
+  }
+});
+
+/** As 4.3.0: it takes a transfer's format, does not heed it, and does not say so. */
+class DeafManager extends OvirtManager {
+  override async capabilities(signal: AbortSignal): Promise<Capabilities> {
+    return { ...(await super.capabilities(signal)), transferFormat: true };
+  }
+}
+
+test("an engine that does not heed the format: files are read as such, and QCOW2 disks are never written over", async () => {
+  const bench = await Bench.open({ engineVersion: "4.2" });
+  const deaf = await bench.managerOf(DeafManager);
+  const strategy = bench.strategyWith({}, deaf);
+  try {
+    let base = await bench.backup({ strategy });
+    await bench.write(0, { kind: "random", seed: "deaf", offset: 2_222_222, length: 555_555 });
+    base = await bench.backup({ base, strategy });
+    expect(modesOf(base)).toEqual(["incremental", "incremental"]);
+    expect(await differences(bench, base)).toEqual([]);
+    await bench.restore(base, "copy", { strategy });
+    const copy = await bench.vm("copy");
+    expect(copy.disks.map(({ format }) => format)).toEqual(["raw", "raw"]);
+    const first = await bench.view(copy.disks[0]?.id ?? "");
+    expect(first.equals([...base.images.values()][0] ?? first.subarray(1))).toBe(true);
+    expect(await leftBeside(bench, base)).toEqual([]);
+  } finally {
+    await deaf.close();
     await bench.close();
   }
 });

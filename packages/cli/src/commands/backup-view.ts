@@ -126,14 +126,16 @@ export function summarizePlan(plan: BackupPlan, choice: StrategyChoice, full: bo
 /** As far as can be known beforehand: only the backup itself shows whether change tracking still holds. */
 function planDisk(plan: BackupPlan, diskId: string, full: boolean): Pick<PlannedDisk, "action" | "reason"> {
   if (full) return { action: "full", reason: "asked for" };
-  if (plan.base === undefined) return { action: "full", reason: "there is no point to start from" };
-  if (plan.baseHasLosses) return { action: "full", reason: `${plan.base.id} has lost data` };
-  if (!plan.base.disks.some(({ disk }) => disk.id === diskId)) {
-    return { action: "full", reason: `not in ${plan.base.id}` };
-  }
-  const assessment = plan.assessments.find((candidate) => candidate.diskId === diskId);
-  const reason = assessment?.reason ?? "";
-  return { action: assessment?.verdict === "incremental" ? "incremental" : "compared", reason };
+  const { base, strategy } = plan;
+  if (base === undefined) return { action: "full", reason: "there is no point to start from" };
+  if (plan.baseHasLosses) return { action: "full", reason: `${base.id} has lost data` };
+  const record = base.disks.find(({ disk }) => disk.id === diskId);
+  if (record === undefined) return { action: "full", reason: `not in ${base.id}` };
+  const { verdict, reason = "" } = plan.assessments.find((candidate) => candidate.diskId === diskId) ?? {};
+  if (verdict !== "incremental") return { action: "compared", reason };
+  if (base.strategy !== strategy) return { action: "compared", reason: `${base.id} was taken by ${base.strategy}` };
+  if (record.base === undefined) return { action: "compared", reason: `${base.id} left nothing to start from` };
+  return { action: "incremental", reason };
 }
 
 export function plansView(outcomes: readonly BackupPlanOutcome[]): View {

@@ -99,7 +99,9 @@ export async function backUp(
   const taps = await installation.taps();
   const { quiesce, tap } = await installation.consistency(manager, consistency);
   const showEnd = backups.length > 1 ? endsShown(backups.length, context) : () => [];
+  const strategies = await installation.strategies(manager);
   const outcomes = await backupVirtualMachines({
+    strategies,
     backups: backups.map(({ vm, choice, excludeDisks, keepBase }) => ({
       vm,
       keepBase,
@@ -134,9 +136,9 @@ export async function planBackups(
   for (const warning of warnings) terminal.complain(`warning: ${warning}`);
   const repository = await installation.repository(destination);
   const plans: BackupPlanOutcome[] = [];
-  for (const { vm, choice, excludeDisks } of backups) {
+  for (const { vm, choice, excludeDisks, keepBase } of backups) {
     try {
-      const plan = await planBackup({ vm, strategy: choice.strategy, repository, excludeDisks, signal });
+      const plan = await planBackup({ vm, strategy: choice.strategy, repository, excludeDisks, keepBase, signal });
       plans.push({ vm, plan: summarizePlan(plan, choice, options.full === true), error: undefined });
     } catch (error) {
       if (signal.aborted || backups.length === 1) throw error;

@@ -7,7 +7,9 @@ import { examples, type CommandContext, type Define } from "../command.ts";
 import { checkDestination } from "../doctor/check-destination.ts";
 import { checkDataPorts, checkEngine, checkIncremental } from "../doctor/check-engine.ts";
 import { checkLedger, checkLeftovers, type Fix } from "../doctor/check-leftovers.ts";
+import { checkStrategies } from "../doctor/check-strategies.ts";
 import { checkTransfer } from "../doctor/check-transfer.ts";
+import { checkSnapshots } from "../doctor/check-snapshots.ts";
 import { Checklist, ok, type Check } from "../doctor/checklist.ts";
 import { EXIT } from "../exit.ts";
 import { Installation } from "../installation.ts";
@@ -70,9 +72,12 @@ async function checkManager(
     await checkDataPorts(manager, list, signal);
     await checkIncremental(manager, list, signal);
   }
+  const strategies = await installation.strategies(manager);
+  await checkStrategies(strategies, manager, list, signal);
   await checkLeftovers(installation, manager, list, context, fix);
   if (!(manager instanceof OvirtManager)) return;
-  const strategy = preferredStrategy(await installation.strategies(manager), manager).name;
+  await checkSnapshots(installation, manager, list, context, fix);
+  const strategy = preferredStrategy(strategies, manager).name;
   const ledger = await installation.ledger();
   const run = await ledger.forRun({ runId: randomUUID(), manager: name, strategy });
   try {

@@ -14,13 +14,15 @@ import {
 import type { CommandContext } from "../command.ts";
 import { Installation } from "../installation.ts";
 import { clearLeftovers, reportOnInterruption } from "../leftovers.ts";
-import { preferredStrategy } from "../select/choose-strategy.ts";
+import { strategyToRestore } from "../select/choose-strategy.ts";
 import { findPoint } from "../select/find-point.ts";
 
 /** As on the command line. */
 export interface RestoreVmOptions {
   readonly as: string;
   readonly manager?: string;
+  /** Name of a strategy, or `auto`. */
+  readonly strategy: string;
   readonly cluster?: string;
   readonly storageDomain?: string;
   readonly network?: readonly string[];
@@ -113,7 +115,7 @@ async function prepare(
     ...(cluster === undefined ? {} : { cluster }),
     ...(storageDomain === undefined ? {} : { storageDomain }),
   };
-  const strategy = preferredStrategy(await installation.strategies(manager), manager);
+  const strategy = strategyToRestore(await installation.strategies(manager), manager, options.strategy);
   return { repository, point, manager, strategy, request };
 }
 

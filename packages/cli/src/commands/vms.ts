@@ -1,4 +1,4 @@
-import type { DiskAssessment, StrategyChoice, VirtualMachine } from "@ovault/core";
+import { schedulesIncrements, type DiskAssessment, type StrategyChoice, type VirtualMachine } from "@ovault/core";
 
 import { examples, type CommandContext, type Define } from "../command.ts";
 import { Installation } from "../installation.ts";
@@ -57,8 +57,9 @@ export async function listVirtualMachines(context: CommandContext, options: VmsO
   const strategies = await installation.strategies(manager);
   const summaries: VmSummary[] = [];
   for (const vm of await manager.inventory(signal)) {
-    const wanted = { wanted: "auto", manager, vm, excludeDisks: [], signal };
-    summaries.push(summarize(vm, await chooseForMachine(strategies, wanted)));
+    const keepBase = schedulesIncrements(vm, installation.configuration.policies.values());
+    const machine = { wanted: "auto", manager, vm, excludeDisks: [], keepBase, signal };
+    summaries.push(summarize(vm, await chooseForMachine(strategies, machine)));
   }
   return summaries.toSorted((a, b) => a.name.localeCompare(b.name));
 }

@@ -1,12 +1,9 @@
+import type { Diagnosis } from "@ovault/core";
+
 import { errorSummary } from "../output/error-text.ts";
 
 /** One thing that was looked at. */
-export interface Check {
-  readonly name: string;
-  readonly status: "ok" | "warn" | "fail" | "skip";
-  readonly detail: string;
-  readonly hint: string | null;
-}
+export type Check = Diagnosis;
 
 /** What a check found; what it throws counts as failed. */
 export type Finding = Omit<Check, "name">;
@@ -38,12 +35,23 @@ export class Checklist {
 
   /** True when it did not fail. Cancelling is thrown. */
   async run(name: string, check: () => Promise<Finding>): Promise<boolean> {
-    const finding = await check().catch((error: unknown): Finding => {
-      this.#signal.throwIfAborted();
-      const { message, hint } = errorSummary(error);
-      return { status: "fail", detail: message, hint };
-    });
+    const finding = await check().catch((error: unknown) => this.#failed(error));
     this.#checks.push({ name, ...finding });
     return finding.status !== "fail";
+  }
+
+  /** Several things at once, whose names stand behind this one. Cancelling is thrown. */
+  async runAll(name: string, check: () => Promise<readonly Check[]>): Promise<void> {
+    try {
+      for (const one of await check()) this.#checks.push({ ...one, name: `${name}: ${one.name}` });
+    } catch (error) {
+      this.#checks.push({ name, ...this.#failed(error) });
+    }
+  }
+
+  #failed(error: unknown): Finding {
+    this.#signal.throwIfAborted();
+    const { message, hint } = errorSummary(error);
+    return { status: "fail", detail: message, hint };
   }
 }

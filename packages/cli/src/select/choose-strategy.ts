@@ -17,6 +17,7 @@ export interface MachineToTake {
   readonly vm: VirtualMachine;
   /** Ids. */
   readonly excludeDisks: readonly string[];
+  readonly keepBase: boolean;
   readonly signal: AbortSignal;
 }
 
@@ -38,6 +39,11 @@ export async function chooseForMachine(
 /** Every strategy can restore every point, so that the first will do. */
 export function preferredStrategy(strategies: readonly Strategy[], manager: Manager): Strategy {
   return strategies[0] ?? noStrategy(manager);
+}
+
+/** @param wanted name of a strategy, or `auto`. @throws NotFoundError */
+export function strategyToRestore(strategies: readonly Strategy[], manager: Manager, wanted: string): Strategy {
+  return wanted === "auto" ? preferredStrategy(strategies, manager) : strategyNamed(strategies, wanted);
 }
 
 function noStrategy(manager: Manager): never {

@@ -74,8 +74,9 @@ export async function selectBackups(
   for (const vm of vms) {
     const byPolicy = excludedDisks(vm, policy?.excludeDisks ?? []);
     const excludeDisks = vm.disks.map(({ id }) => id).filter((id) => excluded.has(id) || byPolicy.includes(id));
-    const choice = await chooseForMachine(strategies, { wanted: strategy, manager, vm, excludeDisks, signal });
     const keepBase = wanted.keepBase === true || schedulesIncrements(vm, configuration.policies.values());
+    const machine = { wanted: strategy, manager, vm, excludeDisks, keepBase, signal };
+    const choice = await chooseForMachine(strategies, machine);
     backups.push({ vm, choice, excludeDisks, keepBase });
   }
   const destination = wanted.to ?? policy?.destination;

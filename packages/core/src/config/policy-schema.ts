@@ -1,7 +1,7 @@
 import { z } from "zod";
 
 import { OvaultError } from "../errors/ovault-error.ts";
-import { parseMachineSelector } from "../policies/machine-selector.ts";
+import { parseMachineSelector } from "../policies/parse-machine-selector.ts";
 import { cronProblem } from "../policies/next-runs.ts";
 import { BACKUP_TYPES } from "../policies/policy.ts";
 import { calendarIn } from "../retention/calendar.ts";

@@ -28,4 +28,9 @@ export interface DiskSource {
   /** Called once. `unchanged` extents only when mode is `incremental`. */
   extents(signal: AbortSignal): AsyncIterable<Extent>;
   readInto(offset: number, buffer: Uint8Array, signal: AbortSignal): Promise<void>;
+  /**
+   * Nothing more is read, whether all of it was or reading failed. Disks are taken at once: a strategy that can hold only
+   * some of them lets `extents` of the others wait for this. Never throws; what cannot be let go is the session's to end.
+   */
+  release?(): Promise<void>;
 }

@@ -25,8 +25,10 @@ export interface LedgerEntry {
 export interface RunLedger {
   readonly runId: string;
   /** Before the thing is made. */
-  open(entry: { kind: string; title: string; detail: JsonObject }): Promise<LedgerHandle>;
+  open(entry: NewLedgerEntry): Promise<LedgerHandle>;
 }
+
+export type NewLedgerEntry = Pick<LedgerEntry, "kind" | "title" | "detail">;
 
 export interface LedgerHandle {
   readonly entry: LedgerEntry;

@@ -1,6 +1,6 @@
 import type { DiskSource } from "./disk-source.ts";
 import type { DiskTarget } from "./disk-target.ts";
-import type { LedgerEntry, RunLedger } from "./ledger.ts";
+import type { LedgerEntry, NewLedgerEntry, RunLedger } from "./ledger.ts";
 import type { Manager } from "./manager.ts";
 import type { BaseMarker, Consistency, DiskRecord, PointDocument, RecoveryPoint } from "./recovery-point.ts";
 import type { Disk, VirtualMachine } from "./virtual-machine.ts";
@@ -12,6 +12,11 @@ export interface DiskAssessment {
   /** `skip`: this strategy must not touch the disk (shareable, LUN, hosted engine). `impossible`: it cannot. */
   readonly verdict: "incremental" | "full" | "skip" | "impossible";
   readonly reason: string;
+  /**
+   * With `incremental`: what must stay on the manager for it, at a price: `a snapshot`. Where nobody plans increments nothing
+   * stays (`BackupRequest.keepBase`), and the disk counts as `full`.
+   */
+  readonly keeps?: string;
 }
 
 export interface Assessment {
@@ -117,6 +122,16 @@ export interface Leftover {
   remove(signal: AbortSignal): Promise<void>;
 }
 
+/** Something that must hold on this machine or on the manager for a strategy to work; shown by `ovault doctor`. */
+export interface Diagnosis {
+  readonly name: string;
+  /** `warn`: it works, but may do harm or fail. `skip`: it does not matter here. */
+  readonly status: "ok" | "warn" | "fail" | "skip";
+  readonly detail: string;
+  /** The next step of a person; null when there is none. */
+  readonly hint: string | null;
+}
+
 /** A way for data to leave and enter the virtualization platform. One instance serves one manager. */
 export interface Strategy {
   readonly name: string;
@@ -124,8 +139,16 @@ export interface Strategy {
   openBackup(request: BackupRequest, context: RunContext): Promise<BackupSession>;
   planRestore(request: RestoreRequest, signal: AbortSignal): Promise<RestorePlan>;
   openRestore(request: RestoreRequest, context: RunContext): Promise<RestoreSession>;
-  /** Looks each entry up on the manager. Entries of runs that are still alive are never passed in. */
+  /**
+   * What a point of this strategy keeps on the manager for the next increment, in the order in which it can go: asked for
+   * when another strategy takes the next point, and then looked up as `leftovers`. The point comes from a store and may
+   * name anything.
+   */
+  keeps?(point: RecoveryPoint): readonly NewLedgerEntry[];
+  /** Looks each entry up on the manager. Entries of runs that are still alive are never passed in, but by those runs. */
   leftovers(entries: readonly LedgerEntry[], signal: AbortSignal): Promise<readonly Leftover[]>;
+  /** Looks at what the strategy needs beyond what every one needs, and changes nothing. */
+  diagnose?(signal: AbortSignal): Promise<readonly Diagnosis[]>;
 }
 
 /** What a strategy's plugin is created with. */

@@ -2,8 +2,7 @@ import { randomUUID } from "node:crypto";
 import { type FileHandle, open } from "node:fs/promises";
 import { dirname } from "node:path";
 
-import type { JsonObject } from "../contract/json.ts";
-import type { LedgerEntry, LedgerHandle, RunLedger } from "../contract/ledger.ts";
+import type { LedgerEntry, LedgerHandle, NewLedgerEntry, RunLedger } from "../contract/ledger.ts";
 import { processIdentity } from "../util/process-identity.ts";
 import { syncDirectory } from "../util/sync-directory.ts";
 import { appendRecord, asLedgerError, removeLedgerFile } from "./ledger-file.ts";
@@ -45,7 +44,7 @@ export class LedgerRun implements RunLedger {
     });
   }
 
-  async open({ kind, title, detail }: { kind: string; title: string; detail: JsonObject }): Promise<LedgerHandle> {
+  async open({ kind, title, detail }: NewLedgerEntry): Promise<LedgerHandle> {
     const { runId, manager, strategy } = this.#options;
     const { node } = processIdentity();
     const recordedAt = new Date().toISOString();

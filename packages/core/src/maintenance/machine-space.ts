@@ -1,7 +1,19 @@
 import type { ChunkIndex } from "../repository/chunk-index.ts";
 import type { ChunksByMachine } from "./chunks-by-machine.ts";
 import type { PackUse } from "./pack-use.ts";
-import type { MachineSpace } from "./space-report.ts";
+
+/** What the points of one machine take, in bytes. */
+export interface MachineSpace {
+  /** As its newest point has it. */
+  readonly vm: { readonly id: string; readonly name: string; readonly manager: string };
+  readonly points: number;
+  /** Of the disks of all its points. */
+  readonly logicalBytes: number;
+  /** Chunks and pages that only its points need: forgetting all of them frees so much. */
+  readonly ownBytes: number;
+  /** Chunks and pages that its points need, and points of other machines too. */
+  readonly sharedBytes: number;
+}
 
 export interface MachinesSpace {
   /** Those that hold most by themselves first. */

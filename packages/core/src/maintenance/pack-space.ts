@@ -3,13 +3,18 @@ import { mayBeOf } from "../repository/layout.ts";
 import type { Repository } from "../repository/repository.ts";
 import type { PackSurvey } from "./pack-survey.ts";
 import type { PackUse } from "./pack-use.ts";
-import type { PackSum } from "./space-report.ts";
 
 export interface PackSpaceOptions {
   readonly survey: PackSurvey;
   readonly use: PackUse;
   /** Ids of the runs that were under way when packs had been listed. */
   readonly running: readonly string[];
+}
+
+/** Packs as objects of the store. */
+export interface PackSum {
+  readonly packs: number;
+  readonly bytes: number;
 }
 
 /** What the packs of a store hold, in bytes. Every pack is in these sums once. */

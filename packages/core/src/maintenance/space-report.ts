@@ -5,9 +5,9 @@ import { earliest } from "../util/earliest.ts";
 import { chunksByMachine } from "./chunks-by-machine.ts";
 import { currentPoints } from "./current-points.ts";
 import { foretell, type ForetellOptions } from "./foretell.ts";
-import { machineSpace } from "./machine-space.ts";
+import { type MachineSpace, machineSpace } from "./machine-space.ts";
 import { otherObjects } from "./other-objects.ts";
-import { packSpace } from "./pack-space.ts";
+import { packSpace, type PackSum } from "./pack-space.ts";
 import { PackSurvey } from "./pack-survey.ts";
 import { PackUse } from "./pack-use.ts";
 import { DEFAULT_GRACE_MS } from "./prune-report.ts";
@@ -20,12 +20,6 @@ export interface SpaceOptions {
   readonly onProgress?: (pages: number) => void;
   readonly signal: AbortSignal;
   readonly clock?: Clock;
-}
-
-/** Packs as objects of the store. */
-export interface PackSum {
-  readonly packs: number;
-  readonly bytes: number;
 }
 
 /**
@@ -86,18 +80,6 @@ export interface DeletableSpace extends PackSum {
   readonly lockedBytes: number;
   /** When the first of these locks ends, ISO 8601. */
   readonly lockedUntil: string | null;
-}
-
-export interface MachineSpace {
-  /** As its newest point has it. */
-  readonly vm: { readonly id: string; readonly name: string; readonly manager: string };
-  readonly points: number;
-  /** Of the disks of all its points. */
-  readonly logicalBytes: number;
-  /** Chunks and pages that only its points need: forgetting all of them frees so much. */
-  readonly ownBytes: number;
-  /** Chunks and pages that its points need, and points of other machines too. */
-  readonly sharedBytes: number;
 }
 
 /**

@@ -1,5 +1,5 @@
 import type { VirtualMachine } from "../contract/virtual-machine.ts";
-import { parseMachineSelector } from "./machine-selector.ts";
+import { parseMachineSelector } from "./parse-machine-selector.ts";
 
 /** Which machines are meant, as it is written. What is excluded stays out, whatever includes it. */
 export interface MachineSelection {

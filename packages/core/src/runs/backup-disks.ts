@@ -33,6 +33,8 @@ export async function backupDisks(options: BackupDisksOptions): Promise<DiskReco
       } catch (error) {
         own.abort(error);
         throw error;
+      } finally {
+        await source.release?.();
       }
     }),
   );

@@ -20,10 +20,13 @@ import { runFailure } from "./cancellation.ts";
 import { DEFAULT_LANES } from "./default-lanes.ts";
 import { newRunId } from "./run-id.ts";
 import { selectDisks, type SelectedDisks } from "./select-disks.ts";
+import { SupersededBase } from "./superseded-base.ts";
 
 export interface BackupOptions {
   readonly vm: VirtualMachine;
   readonly strategy: Strategy;
+  /** All of this manager: the one that took the last point lets go of what it keeps when this one takes over. */
+  readonly strategies?: readonly Strategy[];
   /** Why this strategy, for people. */
   readonly strategyReason?: string | undefined;
   readonly repository: Repository;
@@ -150,22 +153,32 @@ class BackupRun {
     const session = await this.#open(attempt);
     const consistency = await this.#consistencyOf(session);
     const copied = await this.#copy(session, attempt);
+    const superseded = this.#superseded(base);
     const disks = damage === undefined ? copied.disks : copied.disks.map((record) => ({ ...record, reason: damage }));
-    const point = await this.#seal({
-      session,
-      consistency,
-      selected,
-      base,
-      takenAt,
-      disks,
-      closed: copied.closed,
-    }).catch(async (error: unknown) => {
+    const sealing = { session, consistency, selected, base, takenAt, disks, closed: copied.closed };
+    let point: RecoveryPoint;
+    try {
+      await superseded?.record(this.#options.ledger);
+      point = await this.#seal(sealing);
+    } catch (error) {
       await this.#abandon(session);
+      await superseded?.spare();
       throw error;
-    });
+    }
     this.#phase("retire", "removing what only older points needed");
     await session.retire(this.#signal);
+    await superseded?.remove(this.#signal).catch((error: unknown) => {
+      this.#warn(`what ${base?.id} kept for an increment is still there: ${messageOf(error)}; see \`ovault doctor\``);
+    });
     return point;
+  }
+
+  /** Undefined where the strategy lets go of its own, or nobody knows the one that took the last point. */
+  #superseded(base: RecoveryPoint | undefined): SupersededBase | undefined {
+    const { strategy, strategies = [] } = this.#options;
+    if (base === undefined || base.strategy === strategy.name) return undefined;
+    const owner = strategies.find(({ name }) => name === base.strategy);
+    return owner && new SupersededBase(base, owner);
   }
 
   /** The instant is taken between the two snapshot hooks; the second is called whatever happens. */

@@ -15,20 +15,27 @@ export interface StrategyChoice extends StrategyAssessment {
   readonly rejected: readonly StrategyAssessment[];
 }
 
+export interface AssessmentTerms {
+  /** Ids of disks that do not count. */
+  readonly excludeDisks: readonly string[];
+  /** Whether what the next increment starts from shall stay on the manager, where that costs something. */
+  readonly keepBase: boolean;
+  readonly signal: AbortSignal;
+}
+
 /**
  * The best strategy for all disks of a machine: the one with the fewest disks that it cannot take; then the fewest that it
  * must leave out; then the most that it takes incrementally; then the first in order of preference. Undefined when there
  * is none to choose from.
  * @param strategies in order of preference
- * @param excludeDisks ids of disks that do not count
  */
 export async function chooseStrategy(
   strategies: readonly Strategy[],
   vm: VirtualMachine,
-  options: { readonly excludeDisks: readonly string[]; readonly signal: AbortSignal },
+  terms: AssessmentTerms,
 ): Promise<StrategyChoice | undefined> {
   const assessed: StrategyAssessment[] = [];
-  for (const strategy of strategies) assessed.push(await assessStrategy(strategy, vm, options));
+  for (const strategy of strategies) assessed.push(await assessStrategy(strategy, vm, terms));
   const [best, ...rejected] = assessed.toSorted(compareWorth);
   return best && { ...best, rejected, reason: reasonFor(best, rejected) };
 }
@@ -37,16 +44,30 @@ export async function chooseStrategy(
 export async function assessStrategy(
   strategy: Strategy,
   vm: VirtualMachine,
-  { excludeDisks, signal }: { readonly excludeDisks: readonly string[]; readonly signal: AbortSignal },
+  { excludeDisks, keepBase, signal }: AssessmentTerms,
 ): Promise<StrategyAssessment> {
   const { disks } = await strategy.assess(vm, signal);
   const assessments = vm.disks
     .filter(({ id }) => !excludeDisks.includes(id))
     .map(({ id }): DiskAssessment => {
       const found = disks.find(({ diskId }) => diskId === id);
-      return found ?? { diskId: id, verdict: "impossible", reason: `${strategy.name} does not know this disk` };
+      if (found === undefined) {
+        return { diskId: id, verdict: "impossible", reason: `${strategy.name} does not know this disk` };
+      }
+      return keepBase ? found : withoutBase(found);
     });
   return { strategy, disks: assessments };
+}
+
+/** An increment needs something to start from. */
+function withoutBase(assessment: DiskAssessment): DiskAssessment {
+  const { diskId, keeps } = assessment;
+  if (keeps === undefined) return assessment;
+  return {
+    diskId,
+    verdict: "full",
+    reason: `no increment is scheduled, so that ${keeps} to start it from is not kept`,
+  };
 }
 
 /** What a strategy would do with the disks of a machine: `2 incremental, 1 impossible`. */

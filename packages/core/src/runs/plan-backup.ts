@@ -4,6 +4,7 @@ import type { VirtualMachine } from "../contract/virtual-machine.ts";
 import { createRunHooks } from "../hooks/run-hooks.ts";
 import { lossesOfBase } from "../repair/point-losses.ts";
 import type { Repository } from "../repository/repository.ts";
+import { assessStrategy } from "./choose-strategy.ts";
 import { selectDisks, type SelectedDisks } from "./select-disks.ts";
 
 export interface BackupPlan extends SelectedDisks {
@@ -22,10 +23,11 @@ export async function planBackup(options: {
   readonly strategy: Strategy;
   readonly repository: Repository;
   readonly excludeDisks: readonly string[];
+  readonly keepBase: boolean;
   readonly signal: AbortSignal;
 }): Promise<BackupPlan> {
-  const { vm, strategy, repository, excludeDisks: excluded, signal } = options;
-  const { disks: assessments } = await strategy.assess(vm, signal);
+  const { vm, strategy, repository, excludeDisks: excluded, keepBase, signal } = options;
+  const { disks: assessments } = await assessStrategy(strategy, vm, { excludeDisks: excluded, keepBase, signal });
   const selected = await selectDisks({ vm, strategy, excluded, hooks: createRunHooks(), signal });
   const { points } = await repository.points.list(signal, vm.id);
   const base = points.at(-1);

@@ -1,7 +1,7 @@
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
 
-import { chooseStrategy, type DiskAssessment, type Strategy } from "@ovault/core";
+import { type AssessmentTerms, chooseStrategy, type DiskAssessment, type Strategy } from "@ovault/core";
 import { ModelPlatform, ModelStrategy } from "@ovault/testkit";
 
 const { signal } = new AbortController();
@@ -13,17 +13,21 @@ class Opinion extends ModelStrategy {
   override readonly name: string;
   readonly #verdicts: readonly (Verdict | undefined)[];
 
-  constructor(name: string, verdicts: readonly (Verdict | undefined)[]) {
+  readonly #keeps: string | undefined;
+
+  constructor(name: string, verdicts: readonly (Verdict | undefined)[], keeps?: string) {
     super(new ModelPlatform());
     this.name = name;
     this.#verdicts = verdicts;
+    this.#keeps = keeps;
   }
 
   override async assess() {
     const disks = this.#verdicts.flatMap((verdict, index): DiskAssessment[] =>
       verdict === undefined ? [] : [{ diskId: `d${index}`, verdict, reason: "a test" }],
     );
-    return { disks };
+    const keeps = this.#keeps;
+    return { disks: keeps === undefined ? disks : disks.map((disk) => ({ ...disk, keeps })) };
   }
 }
 
@@ -34,8 +38,8 @@ function machineOf(disks: number) {
   return platform.vm();
 }
 
-async function chosen(strategies: readonly Strategy[], disks: number, excludeDisks: readonly string[] = []) {
-  return await chooseStrategy(strategies, machineOf(disks), { excludeDisks, signal });
+async function chosen(strategies: readonly Strategy[], disks: number, terms: Partial<AssessmentTerms> = {}) {
+  return await chooseStrategy(strategies, machineOf(disks), { excludeDisks: [], keepBase: true, signal, ...terms });
 }
 
 /** The less, the better. */
@@ -69,9 +73,19 @@ test("taking every disk counts most, then taking it incrementally, then the orde
 test("disks that are excluded do not count", async () => {
   const strategies = [new Opinion("a", ["full", "incremental"]), new Opinion("b", ["incremental", "impossible"])];
   expect((await chosen(strategies, 2))?.strategy.name).toBe("a");
-  const choice = await chosen(strategies, 2, ["d1"]);
+  const choice = await chosen(strategies, 2, { excludeDisks: ["d1"] });
   expect(choice?.strategy.name).toBe("b");
   expect(choice?.reason).toBe("best for its disks: 1 incremental (a: 1 full)");
+});
+
+test("an increment that something must be kept for counts as full where nothing is", async () => {
+  const keeping = new Opinion("keeping", ["incremental", "incremental"], "a snapshot");
+  const strategies = [new Opinion("half", ["incremental", "full"]), keeping];
+  expect((await chosen(strategies, 2))?.strategy.name).toBe("keeping");
+  const choice = await chosen(strategies, 2, { keepBase: false });
+  expect(choice?.strategy.name).toBe("half");
+  expect(choice?.reason).toBe("best for its disks: 1 incremental, 1 full (keeping: 2 full)");
+  expect(choice?.rejected[0]?.disks[0]?.reason).toMatch(/^no increment is scheduled, so that a snapshot /);
 });
 
 test("the reason says what the others could do", async () => {

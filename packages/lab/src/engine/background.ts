@@ -28,6 +28,11 @@ export class Background {
     return this.#stopping.signal.aborted;
   }
 
+  /** Aborted when the engine stops. */
+  get signal(): AbortSignal {
+    return this.#stopping.signal;
+  }
+
   /** Lets so many steps pass. @throws CancelledError when the engine stops. */
   async steps(count = 1): Promise<void> {
     try {

@@ -1,4 +1,5 @@
 import type { EngineCore } from "./engine-core.ts";
+import type { AttachmentOperations } from "./operations/attachment-operations.ts";
 import type { BackupOperations } from "./operations/backup-operations.ts";
 import type { CheckpointOperations } from "./operations/checkpoint-operations.ts";
 import type { DiskOperations } from "./operations/disk-operations.ts";
@@ -12,6 +13,7 @@ export interface EngineApi {
   readonly core: EngineCore;
   readonly vms: VmOperations;
   readonly disks: DiskOperations;
+  readonly attachments: AttachmentOperations;
   readonly guests: GuestOperations;
   readonly snapshots: SnapshotOperations;
   readonly backups: BackupOperations;

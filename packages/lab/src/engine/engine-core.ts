@@ -1,8 +1,17 @@
 import type { Hypervisor } from "../hypervisor/hypervisor.ts";
 import type { ImageioDaemon } from "../imageio/imageio-daemon.ts";
+import { ownAttachments } from "./attachments.ts";
 import type { Background } from "./background.ts";
 import { EngineFault, conflict, notFound } from "./engine-fault.ts";
-import type { BackupState, DiskState, EngineState, JobState, TransferState, VmState } from "./engine-state.ts";
+import type {
+  BackupState,
+  DiskState,
+  EngineState,
+  JobState,
+  SnapshotState,
+  TransferState,
+  VmState,
+} from "./engine-state.ts";
 import type { FaultSwitches } from "./faults.ts";
 import type { Journal } from "./journal.ts";
 import type { StateStore } from "./state-store.ts";
@@ -10,6 +19,8 @@ import type { EngineBehaviour } from "./versions.ts";
 
 /** What every operation of the engine works with. */
 export interface EngineParts {
+  /** Of the lab. */
+  readonly directory: string;
   readonly store: StateStore;
   readonly behaviour: EngineBehaviour;
   readonly hypervisor: Hypervisor;
@@ -21,6 +32,7 @@ export interface EngineParts {
 
 /** The parts, with the look-ups and locks that operations share. */
 export class EngineCore {
+  readonly directory: string;
   readonly store: StateStore;
   readonly behaviour: EngineBehaviour;
   readonly hypervisor: Hypervisor;
@@ -30,6 +42,7 @@ export class EngineCore {
   readonly journal: Journal;
 
   constructor(parts: EngineParts) {
+    this.directory = parts.directory;
     this.store = parts.store;
     this.behaviour = parts.behaviour;
     this.hypervisor = parts.hypervisor;
@@ -53,9 +66,34 @@ export class EngineCore {
     return found(this.state.disks[id]);
   }
 
-  /** The machines a disk is attached to. */
+  /** The machines that have a disk; not those that have a snapshot of it. */
   vmsOf(diskId: string): readonly VmState[] {
-    return Object.values(this.state.vms).filter((vm) => vm.attachments.some((a) => a.diskId === diskId));
+    return Object.values(this.state.vms).filter((vm) => ownAttachments(vm).some((a) => a.diskId === diskId));
+  }
+
+  /** A snapshot with its machine. */
+  snapshot(id: string): { readonly vm: VmState; readonly snapshot: SnapshotState } | undefined {
+    for (const vm of Object.values(this.state.vms)) {
+      const snapshot = vm.snapshots.find((candidate) => candidate.id === id);
+      if (snapshot !== undefined) return { vm, snapshot };
+    }
+    return undefined;
+  }
+
+  /** @throws EngineFault 404 */
+  frozenVolume(snapshotId: string, diskId: string): string {
+    return found(this.snapshot(snapshotId)?.snapshot.volumes.find((volume) => volume.diskId === diskId)).volumeId;
+  }
+
+  /** @throws EngineFault 409 while another machine has one of these snapshots. */
+  requireNotAttachedElsewhere(snapshots: readonly SnapshotState[], action: string): void {
+    const ids = new Set(snapshots.map(({ id }) => id));
+    for (const vm of Object.values(this.state.vms)) {
+      const attached = vm.attachments.find(({ snapshotId }) => snapshotId !== undefined && ids.has(snapshotId));
+      if (attached === undefined) continue;
+      const { alias } = this.disk(attached.diskId);
+      throw conflict(`Cannot ${action}: A snapshot of disk ${alias} is attached to another VM (${vm.name}).`);
+    }
   }
 
   /** The backup that holds a machine now. */
@@ -102,7 +140,7 @@ export class EngineCore {
   }
 
   /** A fault that holds whoever does something: for a hundred steps once, or until it is off. */
-  async hang(fault: "finalize-hang" | "snapshot-hang" | "snapshot-removal-hang"): Promise<void> {
+  async hang(fault: "finalize-hang" | "snapshot-hang" | "snapshot-removal-hang" | "unplug-hang"): Promise<void> {
     if (this.faults.mode(fault) === "once") {
       this.faults.strikes(fault);
       await this.background.steps(100);

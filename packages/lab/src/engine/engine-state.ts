@@ -34,7 +34,8 @@ export interface Inventory {
   readonly vnicProfiles: readonly (Named & { readonly networkId: string })[];
 }
 
-export type VmStatus = "down" | "wait_for_launch" | "powering_up" | "up" | "powering_down" | "image_locked";
+export type VmStatus =
+  "down" | "wait_for_launch" | "powering_up" | "up" | "migrating" | "powering_down" | "image_locked";
 
 export interface VmState {
   readonly id: string;
@@ -51,6 +52,13 @@ export interface VmState {
   readonly os: string;
   /** False: no guest agent answers. */
   readonly guestAgent?: boolean;
+  /**
+   * Where its guest's devices are shown as files, one for each disk that is plugged while it is up; relative to the
+   * directory of the lab. Absent: nowhere.
+   */
+  readonly devices?: string;
+  /** False: it has no VirtIO-SCSI controller. */
+  readonly virtioScsi?: boolean;
   readonly attachments: AttachmentState[];
   readonly nics: NicState[];
   /** Oldest first, without the active one. */
@@ -67,6 +75,8 @@ export type DiskInterface = (typeof diskInterfaces)[number];
 
 export interface AttachmentState {
   readonly diskId: string;
+  /** What this snapshot froze of the disk is attached; the disk stays another machine's. */
+  readonly snapshotId?: string;
   bootable: boolean;
   active: boolean;
   interface: DiskInterface;

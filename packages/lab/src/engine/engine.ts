@@ -18,6 +18,7 @@ import { HttpsServer } from "./http/https-server.ts";
 import { Router } from "./http/router.ts";
 import { Sso } from "./http/sso.ts";
 import { Journal } from "./journal.ts";
+import { AttachmentOperations } from "./operations/attachment-operations.ts";
 import { BackupOperations } from "./operations/backup-operations.ts";
 import { CheckpointOperations } from "./operations/checkpoint-operations.ts";
 import { DiskOperations } from "./operations/disk-operations.ts";
@@ -30,6 +31,8 @@ import type { StateStore } from "./state-store.ts";
 import { behaviourOf } from "./versions.ts";
 
 export interface EngineOptions {
+  /** Of the lab. */
+  readonly directory: string;
   readonly store: StateStore;
   readonly hypervisor: Hypervisor;
   readonly imageio: ImageioDaemon;
@@ -52,6 +55,7 @@ const RESTART_STEPS = 20;
 export class Engine implements EngineApi {
   readonly core: EngineCore;
   readonly disks: DiskOperations;
+  readonly attachments: AttachmentOperations;
   readonly guests: GuestOperations;
   readonly vms: VmOperations;
   readonly snapshots: SnapshotOperations;
@@ -63,13 +67,14 @@ export class Engine implements EngineApi {
   #restarting = false;
 
   private constructor(options: EngineOptions) {
-    const { store, hypervisor, imageio, faults } = options;
+    const { directory, store, hypervisor, imageio, faults } = options;
     this.#options = options;
     const journal = new Journal(store);
     const background = new Background(options.stepMs, (error) => {
       journal.event(eventCodes.engineError, { description: reasonOf(error), severity: "error" });
     });
     this.core = new EngineCore({
+      directory,
       store,
       behaviour: behaviourOf(store.state.version),
       hypervisor,
@@ -79,11 +84,13 @@ export class Engine implements EngineApi {
       journal,
     });
     this.disks = new DiskOperations(this.core);
+    this.attachments = new AttachmentOperations(this.core, this.disks);
     this.checkpoints = new CheckpointOperations(this.core);
     this.guests = new GuestOperations(this.core);
     this.snapshots = new SnapshotOperations(this.core, this.guests);
     this.backups = new BackupOperations(this.core, { checkpoints: this.checkpoints, guests: this.guests });
-    this.vms = new VmOperations(this.core, { disks: this.disks, backups: this.backups, guests: this.guests });
+    const { disks, attachments, backups, guests } = this;
+    this.vms = new VmOperations(this.core, { disks, attachments, backups, guests });
     this.transfers = new TransferOperations(this.core, {
       disks: this.disks,
       backups: this.backups,

@@ -6,6 +6,7 @@ export const eventCodes = {
   transferFailed: 1034,
   transferInactive: 1071,
   addDiskFailed: 2022,
+  diskFailed: 2015,
   snapshotUnfrozen: 10764,
   freezeSucceeded: 10767,
   thawSucceeded: 10768,

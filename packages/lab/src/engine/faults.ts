@@ -30,6 +30,12 @@ export const faultTable = {
   "illegal-disk": "The merge of a snapshot fails half way: it is there again, and its disks are illegal, until `off`.",
   "snapshot-removal-hang":
     "A snapshot that is being removed stays locked, and the machine with it. `once`: for a hundred steps; `on`: until `off`.",
+  "device-missing": "The device of a disk that is plugged never appears, though the attachment is active.",
+  "device-size": "The device of a disk that is plugged appears with another size, and without the disk's data.",
+  "attach-failure":
+    "A disk cannot be plugged: attaching it is refused with 409; one that is made by attaching it vanishes while it is waited for.",
+  "unplug-hang": "A disk that is being unplugged stays active. `once`: for a hundred steps; `on`: until `off`.",
+  "detach-failure": "Detaching a disk is refused with 409.",
   "low-space": "The storage domain has hardly more space than the engine needs to make anything new, until `off`.",
   "proxy-only": "Nobody listens where transfers say their host is, until `off`; the proxy serves them.",
   "ticket-expiry": "imageio refuses the ticket of a transfer, as after its end. `once`: for one request.",

@@ -3,15 +3,15 @@ import { rm } from "node:fs/promises";
 import { join } from "node:path";
 
 import { BITMAP_GRANULARITY, bitmapsInUse, traceCheckpoint } from "./bitmaps.ts";
-import { activeOf, qemuFormat } from "./disk-tree.ts";
+import { activeOf, virtualBytesOf } from "./disk-tree.ts";
 import type { Volume } from "./disk-tree.ts";
 import { CheckpointError } from "./errors.ts";
 import type { BackupDisk, StartBackup } from "./hypervisor.ts";
 import { cancelJob } from "./jobs.ts";
 import type { Machine } from "./machine.ts";
 import { addExport, removeExport } from "./nbd-exports.ts";
-import { inspectVolume, qemuImg } from "./qemu-img.ts";
 import type { QmpArguments } from "./qmp-client.ts";
+import { addScratchLayer, removeScratchLayer, type ScratchLayer } from "./scratch-layer.ts";
 import { nodeName } from "./volume-nodes.ts";
 
 /** Name of the bitmap a backup exports: what changed between its two checkpoints. */
@@ -23,7 +23,7 @@ interface Part {
   readonly virtualBytes: number;
   readonly source: string;
   /** Keeps what the guest overwrites; reads through to the source for the rest. */
-  readonly scratch: { readonly node: string; readonly path: string };
+  readonly scratch: ScratchLayer;
   readonly job: string;
   readonly exportName: string;
   /** Volumes whose bitmaps together are the increment; none: full. */
@@ -58,13 +58,13 @@ export class Backup {
     const added: Part[] = [];
     try {
       for (const part of parts) {
-        await addScratch(machine, part);
+        const { scratch, source: node, virtualBytes } = part;
+        await addScratchLayer(qmp, scratch, { node, virtualBytes });
         added.push(part);
       }
       await qmp.execute("transaction", { actions: parts.flatMap(actionsFor) });
     } catch (error) {
-      for (const { scratch } of added) await qmp.execute("blockdev-del", { "node-name": scratch.node });
-      for (const { scratch } of parts) await rm(scratch.path, { force: true });
+      for (const { scratch } of added) await removeScratchLayer(qmp, scratch);
       throw error;
     }
     const backup = new Backup(machine, parts);
@@ -84,7 +84,7 @@ export class Backup {
       for (const { nbd } of this.#disks) await removeExport(daemon, nbd.exportName);
       for (const part of this.#parts) {
         await cancelJob(daemon.qmp, part.job);
-        await daemon.qmp.execute("blockdev-del", { "node-name": part.scratch.node });
+        await removeScratchLayer(daemon.qmp, part.scratch);
       }
     }
     await this.discard();
@@ -106,10 +106,9 @@ async function plan(
   const active = activeOf(chain);
   const changedIn = fromCheckpointId === undefined ? [] : await increment(machine, diskId, fromCheckpointId);
   const name = createHash("sha256").update(`${backupId} ${diskId}`).digest("hex").slice(0, 24);
-  const { "virtual-size": virtualBytes } = await inspectVolume(active.path, qemuFormat(active));
   return {
     diskId,
-    virtualBytes,
+    virtualBytes: await virtualBytesOf(active),
     source: nodeName(active.volumeId),
     scratch: { node: `s${name}`, path: join(scratchDirectory, `${name}.qcow2`) },
     job: `b${name}`,
@@ -130,16 +129,6 @@ async function increment(machine: Machine, diskId: string, checkpointId: string)
     });
   }
   return volumes;
-}
-
-async function addScratch(machine: Machine, { scratch, source, virtualBytes }: Part): Promise<void> {
-  await qemuImg("create", "-q", "-f", "qcow2", scratch.path, String(virtualBytes));
-  await machine.daemon.qmp.execute("blockdev-add", {
-    driver: "qcow2",
-    "node-name": scratch.node,
-    file: { driver: "file", filename: scratch.path },
-    backing: source,
-  });
 }
 
 function actionsFor(part: Part): QmpArguments[] {

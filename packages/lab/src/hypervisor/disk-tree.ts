@@ -5,7 +5,7 @@ import { z } from "zod";
 
 import { HypervisorError } from "./errors.ts";
 import type { DiskInfo, VolumeInfo } from "./hypervisor.ts";
-import { inspectVolume } from "./qemu-img.ts";
+import { readVirtualBytes } from "./virtual-size.ts";
 
 const volumeRecord = z.strictObject({ volumeId: z.string(), format: z.enum(["raw", "cow"]) });
 const diskRecord = z.strictObject({
@@ -145,13 +145,18 @@ export function activeOf<T>(chain: readonly T[]): T {
 }
 
 async function volumeInfo(volume: Volume): Promise<VolumeInfo> {
-  const [image, file] = await Promise.all([inspectVolume(volume.path, qemuFormat(volume)), stat(volume.path)]);
+  const [virtualBytes, file] = await Promise.all([virtualBytesOf(volume), stat(volume.path)]);
   return {
     ...volume,
-    virtualBytes: image["virtual-size"],
+    virtualBytes,
     actualBytes: file.blocks * 512,
     fileBytes: file.size,
   };
+}
+
+/** Size the guest sees. */
+export function virtualBytesOf(volume: Volume): Promise<number> {
+  return readVirtualBytes(volume.path, qemuFormat(volume));
 }
 
 /** QEMU's name for a volume's format. */

@@ -24,8 +24,8 @@ export interface Hypervisor {
   /** Ids of all disks, in the order they came. */
   listDisks(): readonly string[];
 
-  /** Starts QEMU over the active volumes of these disks. */
-  startVm(vmId: string, diskIds: readonly string[]): Promise<void>;
+  /** Starts QEMU over these disks. Where there is no FUSE it starts all the same, and shows no devices. */
+  startVm(vmId: string, disks: readonly PlugDisk[]): Promise<void>;
   /**
    * Graceful: QEMU writes everything back, bitmaps stay good. Not graceful: the process is killed, as in a power cut;
    * persistent bitmaps that were in use are inconsistent from then on. Any backup of the machine is gone either way.
@@ -33,9 +33,11 @@ export interface Hypervisor {
    */
   stopVm(vmId: string, options: { readonly graceful: boolean }): Promise<void>;
   /** Adds a disk to a running machine. */
-  plugDisk(vmId: string, diskId: string): Promise<void>;
-  /** Takes a disk from a running machine. */
-  unplugDisk(vmId: string, diskId: string): Promise<void>;
+  plugDisk(vmId: string, disk: PlugDisk): Promise<void>;
+  /** Takes a disk from a running machine, as soon as nobody has its device file open. */
+  unplugDisk(vmId: string, diskId: string, signal: AbortSignal): Promise<void>;
+  /** Why this machine cannot show disks as device files; undefined when it can. */
+  whyNoDevices(): Promise<string | undefined>;
   /** "down" also after its process died. */
   vmState(vmId: string): "up" | "down";
   /**
@@ -101,6 +103,26 @@ export interface CreateDisk {
   readonly virtualBytes: number;
   /** False: raw space is allocated at once. */
   readonly sparse: boolean;
+}
+
+/** A disk as a machine has it. */
+export interface PlugDisk {
+  readonly diskId: string;
+  /**
+   * The disk as a snapshot froze it in this volume. Whoever has the disk itself is not disturbed: what this machine writes
+   * goes to a scratch layer of its own, and is lost with the plug. Absent: the disk itself.
+   */
+  readonly snapshotVolumeId?: string;
+  /** Show the guest's view as a file. */
+  readonly device?: PlugDevice;
+}
+
+export interface PlugDevice {
+  /** Absolute. Its directory is made. */
+  readonly path: string;
+  readonly writable: boolean;
+  /** Fault: an empty device of this many bytes is shown instead of the disk. */
+  readonly wrongBytes?: number;
 }
 
 /** One file of a disk. */

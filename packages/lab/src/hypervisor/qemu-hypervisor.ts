@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { mkdir, rm } from "node:fs/promises";
 import { join, resolve } from "node:path";
 
@@ -5,6 +6,8 @@ import { Backup } from "./backup.ts";
 import { bitmapsAtRest, bitmapsInUse, traceCheckpoint } from "./bitmaps.ts";
 import { DiskTree, activeOf, qemuFormat } from "./disk-tree.ts";
 import { HypervisorError } from "./errors.ts";
+import { addExport } from "./nbd-exports.ts";
+import { whyNoFuse } from "./fuse.ts";
 import type {
   BackupDisk,
   CheckpointState,
@@ -15,17 +18,17 @@ import type {
   ImportDisk,
   NbdExport,
   OpenExport,
+  PlugDisk,
   SnapshotDisk,
   StartBackup,
 } from "./hypervisor.ts";
 import { importVolumes } from "./import-volumes.ts";
-import { Machine } from "./machine.ts";
-import { addExport } from "./nbd-exports.ts";
+import { Machine, type Plug } from "./machine.ts";
 import { qemuImg } from "./qemu-img.ts";
 import { RunDirectory } from "./run-directory.ts";
 import { createSnapshot, removeSnapshot } from "./snapshots.ts";
 import { StorageDaemon } from "./storage-daemon.ts";
-import { nodeName, openChain } from "./volume-nodes.ts";
+import { nodeName, openChain, setWritable } from "./volume-nodes.ts";
 
 interface RunningBackup {
   readonly vmId: string;
@@ -36,7 +39,8 @@ interface RunningBackup {
 
 interface RunningExport {
   readonly diskId: string;
-  readonly writable: boolean;
+  /** Of volumes that a snapshot froze: whoever writes to the disk does not touch them. */
+  readonly frozen: boolean;
   readonly daemon: StorageDaemon;
 }
 
@@ -101,6 +105,7 @@ export class QemuHypervisor implements Hypervisor {
   async removeDisk(diskId: string): Promise<void> {
     if (!this.#tree.has(diskId)) return;
     this.#refuseInUse(diskId);
+    if ([...this.#machines.values()].some((machine) => machine.has(diskId))) throw inUse(diskId);
     await this.#tree.remove(diskId);
   }
 
@@ -122,14 +127,18 @@ export class QemuHypervisor implements Hypervisor {
     return this.#tree.list();
   }
 
-  async startVm(vmId: string, diskIds: readonly string[]): Promise<void> {
+  async startVm(vmId: string, disks: readonly PlugDisk[]): Promise<void> {
     if (this.vmState(vmId) === "up") throw new HypervisorError(`machine ${vmId} is up already`, { context: { vmId } });
-    for (const diskId of diskIds) this.#refuseInUse(diskId);
-    const machine = await this.#startMachine(diskIds);
+    const devices = disks.some(({ device }) => device !== undefined) && (await whyNoFuse()) === undefined;
+    const plugs = disks.map((disk) => this.#plugOf(disk));
+    const machine = await this.#startMachine(devices ? plugs : plugs.map(withoutDevice));
     this.#machines.set(vmId, machine);
-    void machine.daemon.ended.then(() => {
-      if (this.#machines.get(vmId) === machine) this.#machines.delete(vmId);
-    });
+    void machine.daemon.ended
+      .then(() => {
+        if (this.#machines.get(vmId) === machine) this.#machines.delete(vmId);
+        return machine.stop({ graceful: false }); // it may have ended by itself
+      })
+      .catch(() => undefined); // what it leaves is removed when the tree is opened again
   }
 
   async stopVm(vmId: string, options: { readonly graceful: boolean }): Promise<void> {
@@ -145,15 +154,22 @@ export class QemuHypervisor implements Hypervisor {
     this.#machines.delete(vmId);
   }
 
-  async plugDisk(vmId: string, diskId: string): Promise<void> {
-    this.#refuseInUse(diskId);
+  async plugDisk(vmId: string, disk: PlugDisk): Promise<void> {
     const machine = this.#machine(vmId);
-    await machine.serial.run(() => machine.plug(diskId, this.#tree.volumes(diskId)));
+    const plug = this.#plugOf(disk);
+    await machine.serial.run(() => machine.plug(plug));
   }
 
-  async unplugDisk(vmId: string, diskId: string): Promise<void> {
+  async unplugDisk(vmId: string, diskId: string, signal: AbortSignal): Promise<void> {
     const machine = this.#machine(vmId);
-    await machine.serial.run(() => machine.unplug(diskId));
+    await machine.closeDevice(diskId, signal);
+    await machine.serial.run(async () => {
+      if (machine.has(diskId)) await machine.unplug(diskId); // else the machine has stopped meanwhile
+    });
+  }
+
+  whyNoDevices(): Promise<string | undefined> {
+    return whyNoFuse();
   }
 
   vmState(vmId: string): "up" | "down" {
@@ -176,8 +192,7 @@ export class QemuHypervisor implements Hypervisor {
     if (this.#backups.has(backupId)) throw new HypervisorError(`backup ${backupId} exists`, { context: { backupId } });
     const running = this.#machines.get(vmId);
     const cold = running === undefined;
-    if (cold) for (const { diskId } of request.disks) this.#refuseInUse(diskId);
-    const machine = running ?? (await this.#startMachine(request.disks.map(({ diskId }) => diskId)));
+    const machine = running ?? (await this.#startMachine(request.disks.map(({ diskId }) => this.#plugOf({ diskId }))));
     try {
       const backup = await machine.serial.run(() => Backup.start(machine, request, this.#scratchDirectory));
       this.#backups.set(backupId, { vmId, backup, cold });
@@ -208,21 +223,26 @@ export class QemuHypervisor implements Hypervisor {
   async removeCheckpoint(diskIds: readonly string[], checkpointId: string): Promise<void> {
     for (const diskId of diskIds) {
       await this.#holding([diskId], async ({ daemon }) => {
-        const bitmaps = await bitmapsInUse(daemon.qmp, this.#tree.volumes(diskId));
-        for (const [volumeId, ofVolume] of bitmaps) {
-          if (!ofVolume.some(({ name }) => name === checkpointId)) continue;
-          await daemon.qmp.execute("block-dirty-bitmap-remove", { node: nodeName(volumeId), name: checkpointId });
+        const chain = this.#tree.volumes(diskId);
+        const bitmaps = await bitmapsInUse(daemon.qmp, chain);
+        for (const [index, volume] of chain.entries()) {
+          if (bitmaps.get(volume.volumeId)?.some(({ name }) => name === checkpointId) !== true) continue;
+          const node = nodeName(volume.volumeId);
+          const below = chain[index - 1];
+          const backing = below === undefined ? null : nodeName(below.volumeId);
+          const isFrozen = index < chain.length - 1;
+          // As libvirt does: the bitmaps of a volume that a snapshot froze cannot be changed otherwise.
+          if (isFrozen) await setWritable(daemon.qmp, volume, { writable: true, backing });
+          await daemon.qmp.execute("block-dirty-bitmap-remove", { node, name: checkpointId });
+          if (isFrozen) await setWritable(daemon.qmp, volume, { writable: false, backing });
         }
       });
     }
   }
 
   async breakCheckpoints(diskId: string): Promise<void> {
-    const machine = this.#holder(diskId);
-    if (machine) await machine.serial.run(() => machine.unplug(diskId));
-    const victim = await this.#startMachine([diskId]);
+    const victim = await this.#startMachine([this.#plugOf({ diskId })]);
     await victim.stop({ graceful: false }); // the file was opened for writing, so its bitmaps stay marked "in use"
-    if (machine) await machine.serial.run(() => machine.plug(diskId, this.#tree.volumes(diskId)));
   }
 
   async createSnapshot(disks: readonly SnapshotDisk[]): Promise<void> {
@@ -240,7 +260,8 @@ export class QemuHypervisor implements Hypervisor {
     const active = activeOf(chain);
     if (writable) this.#refuseInUse(diskId);
     const daemon = await this.#startDaemon();
-    this.#exports.set(exportId, { diskId, writable, daemon });
+    const frozen = active.volumeId !== activeOf(this.#tree.volumes(diskId)).volumeId;
+    this.#exports.set(exportId, { diskId, frozen, daemon });
     try {
       const layers = shallow ? [active] : chain;
       const node = await openChain(daemon.qmp, layers, { writable, detectZeroes: true });
@@ -287,8 +308,7 @@ export class QemuHypervisor implements Hypervisor {
     const [holder, another] = new Set(diskIds.map((diskId) => this.#holder(diskId)));
     if (another !== undefined) throw new HypervisorError("these disks are not all in one machine");
     if (holder) return holder.serial.run(() => task(holder));
-    for (const diskId of diskIds) this.#refuseInUse(diskId);
-    const machine = await this.#startMachine(diskIds);
+    const machine = await this.#startMachine(diskIds.map((diskId) => this.#plugOf({ diskId })));
     try {
       await task(machine);
     } finally {
@@ -296,15 +316,27 @@ export class QemuHypervisor implements Hypervisor {
     }
   }
 
-  async #startMachine(diskIds: readonly string[]): Promise<Machine> {
-    const machine = new Machine(await this.#startDaemon());
+  async #startMachine(plugs: readonly Plug[]): Promise<Machine> {
+    const deviceParts = { run: this.#run, startDaemon: () => this.#startDaemon() };
+    const machine = new Machine(await this.#startDaemon(), deviceParts);
     try {
-      for (const diskId of diskIds) await machine.plug(diskId, this.#tree.volumes(diskId));
+      for (const plug of plugs) await machine.plug(plug);
       return machine;
     } catch (error) {
       await machine.stop({ graceful: true });
       throw error;
     }
+  }
+
+  /** @throws HypervisorError when the disk itself is wanted and somebody has it */
+  #plugOf({ diskId, snapshotVolumeId, device }: PlugDisk): Plug {
+    if (snapshotVolumeId === undefined) {
+      const exported = [...this.#exports.values()].some((running) => running.diskId === diskId && !running.frozen);
+      if (exported || this.#holder(diskId) !== undefined) throw inUse(diskId);
+      return { diskId, chain: this.#tree.volumes(diskId), scratchPath: undefined, device };
+    }
+    const chain = this.#tree.chainTo(diskId, snapshotVolumeId);
+    return { diskId, chain, scratchPath: join(this.#scratchDirectory, `${randomUUID()}.qcow2`), device };
   }
 
   async #startDaemon(): Promise<StorageDaemon> {
@@ -333,10 +365,17 @@ export class QemuHypervisor implements Hypervisor {
 
   #refuseInUse(diskId: string): void {
     const exported = [...this.#exports.values()].some((running) => running.diskId === diskId);
-    if (!exported && this.#holder(diskId) === undefined) return;
-    throw new HypervisorError(`disk ${diskId} is in use`, {
-      context: { diskId },
-      hint: "Stop the machine, backup or image transfer that uses it first.",
-    });
+    if (exported || this.#holder(diskId) !== undefined) throw inUse(diskId);
   }
+}
+
+function withoutDevice(plug: Plug): Plug {
+  return { ...plug, device: undefined };
+}
+
+function inUse(diskId: string): HypervisorError {
+  return new HypervisorError(`disk ${diskId} is in use`, {
+    context: { diskId },
+    hint: "Stop the machine, backup or image transfer that uses it first.",
+  });
 }

@@ -1,16 +1,21 @@
-import { mkdir, mkdtemp, readFile, readdir, rm, writeFile } from "node:fs/promises";
+import { randomUUID } from "node:crypto";
+import { mkdir, mkdtemp, readFile, readdir, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 
+import { unmount } from "./fuse.ts";
+
 const SOCKETS = "sockets";
+const DEVICE = ".device";
 const PREFIX = "ovault-lab-";
 const POLL_MS = 20;
 const PATIENCE_MS = 5_000;
 
 /**
- * `ROOT/run`: what belongs to one life of the lab. It holds a pid file of each QEMU process and the name of the
- * directory of their sockets, which lies in the temporary directory because the path of a socket must be short.
+ * `ROOT/run`: what belongs to one life of the lab. It holds a pid file of each QEMU process, the path of each
+ * device file, and the name of the directory of their sockets, which lies in the temporary directory because the path of
+ * a socket must be short.
  */
 export class RunDirectory {
   readonly sockets: string;
@@ -21,13 +26,17 @@ export class RunDirectory {
     this.sockets = sockets;
   }
 
-  /** Waits for, or ends, the processes a killed lab has left, then begins anew. */
+  /** Waits for, or ends, the processes a killed lab has left, removes its device files, then begins anew. */
   static async open(root: string): Promise<RunDirectory> {
     const path = join(root, "run");
     await mkdir(path, { recursive: true });
-    for (const name of await readdir(path)) {
+    const names = await readdir(path);
+    for (const name of names) {
       if (name.endsWith(".pid")) await endLeftover(join(path, name));
       if (name === SOCKETS) await removeSockets(await readFile(join(path, name), "utf8"));
+    }
+    for (const name of names.filter((candidate) => candidate.endsWith(DEVICE))) {
+      await removeStaleDevice(await readFile(join(path, name), "utf8"));
     }
     await rm(path, { recursive: true });
     await mkdir(path);
@@ -38,6 +47,13 @@ export class RunDirectory {
 
   pidFile(name: string): string {
     return join(this.#path, `${name}.pid`);
+  }
+
+  /** Writes down that a device file is there, for whoever comes after a kill; answers with how to cross it out. */
+  async noteDevice(device: string): Promise<() => Promise<void>> {
+    const note = join(this.#path, `${randomUUID()}${DEVICE}`);
+    await writeFile(note, device);
+    return () => rm(note);
   }
 
   async remove(): Promise<void> {
@@ -71,4 +87,11 @@ async function runsWith(pid: number, argument: string): Promise<boolean> {
 
 async function removeSockets(path: string): Promise<void> {
   if (dirname(path) === tmpdir() && basename(path).startsWith(PREFIX)) await rm(path, { recursive: true, force: true });
+}
+
+/** Its QEMU process is gone. A file that has content is not, or no longer, a device of ours. */
+async function removeStaleDevice(path: string): Promise<void> {
+  await unmount(path, { lazily: true });
+  const file = await stat(path).catch(() => undefined);
+  if (file?.size === 0) await rm(path);
 }

@@ -2,13 +2,13 @@ import { rm } from "node:fs/promises";
 
 import { BITMAP_GRANULARITY, bitmapsInUse } from "./bitmaps.ts";
 import type { Bitmap } from "./bitmaps.ts";
-import { activeOf, qemuFormat } from "./disk-tree.ts";
+import { activeOf, qemuFormat, virtualBytesOf } from "./disk-tree.ts";
 import type { DiskTree, Volume } from "./disk-tree.ts";
 import { HypervisorError } from "./errors.ts";
 import type { SnapshotDisk } from "./hypervisor.ts";
 import { runJob } from "./jobs.ts";
 import type { Machine } from "./machine.ts";
-import { inspectVolume, qemuImg } from "./qemu-img.ts";
+import { qemuImg } from "./qemu-img.ts";
 import type { QmpArguments } from "./qmp-client.ts";
 import { nodeName, openVolume, setWritable } from "./volume-nodes.ts";
 
@@ -117,7 +117,7 @@ async function commit(machine: Machine, chain: readonly Volume[], base: Volume, 
 
 async function createOverlay(path: string, backing: Volume): Promise<void> {
   const format = qemuFormat(backing);
-  const { "virtual-size": bytes } = await inspectVolume(backing.path, format);
+  const bytes = await virtualBytesOf(backing);
   // unsafe (-u): the backing file is open elsewhere, and its bare name means the same directory
   await qemuImg("create", "-q", "-u", "-f", "qcow2", "-b", backing.volumeId, "-F", format, path, String(bytes));
 }

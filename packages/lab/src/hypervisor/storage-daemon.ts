@@ -21,6 +21,7 @@ export class StorageDaemon {
   /** Settles when the process has ended; never rejects. */
   readonly ended: Promise<void>;
   readonly #child: ChildProcess;
+  #alive = true;
 
   private constructor(child: ChildProcess, pid: number, qmp: QmpClient, nbdPath: string, ended: Promise<void>) {
     this.#child = child;
@@ -28,6 +29,11 @@ export class StorageDaemon {
     this.qmp = qmp;
     this.nbdPath = nbdPath;
     this.ended = ended;
+    void ended.then(() => (this.#alive = false));
+  }
+
+  get alive(): boolean {
+    return this.#alive;
   }
 
   /** `name` is unique in the run directory. */
@@ -40,7 +46,7 @@ export class StorageDaemon {
     const child = spawn(
       "setpriv", // util-linux: the kernel sends the signal on when the parent dies
       ["--pdeathsig", "TERM", "--", "qemu-storage-daemon"].concat(
-        ["--nbd-server", `addr.type=unix,addr.path=${nbdPath}`],
+        ["--nbd-server", `addr.type=unix,addr.path=${nbdPath},max-connections=0`],
         ["--chardev", `socket,id=qmp,path=${qmpPath},server=off`],
         ["--monitor", "chardev=qmp"],
         ["--pidfile", directory.pidFile(name)],

@@ -34,6 +34,7 @@ export function connectLab(directory: string): LabControl {
     faults: () => call<readonly FaultStatus[]>("faults"),
     powerOff: (...args) => call<void>("powerOff", ...args),
     powerOn: (...args) => call<void>("powerOn", ...args),
+    migrate: (...args) => call<void>("migrate", ...args),
     guest: (...args) => call<LabGuest>("guest", ...args),
     addDisk: (...args) => call<LabDisk>("addDisk", ...args),
     removeDisk: (...args) => call<void>("removeDisk", ...args),

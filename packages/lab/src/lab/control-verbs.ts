@@ -45,6 +45,7 @@ export const controlVerbs: ReadonlyMap<string, Verb> = new Map([
   ["fault", verb(z.tuple([z.string(), z.enum(faultModes)]), (lab, args) => lab.fault(...args))],
   ["powerOff", verb(z.tuple([z.string(), graceful]), (lab, args) => lab.powerOff(...args))],
   ["powerOn", verb(z.tuple([z.string()]), (lab, args) => lab.powerOn(...args))],
+  ["migrate", verb(z.tuple([z.string()]), (lab, args) => lab.migrate(...args))],
   ["guest", verb(z.tuple([z.string()]), (lab, args) => lab.guest(...args))],
   ["addDisk", verb(z.tuple([z.string(), newDisk]), (lab, args) => lab.addDisk(...args))],
   ["removeDisk", verb(z.tuple([z.string(), z.string()]), (lab, args) => lab.removeDisk(...args))],

@@ -4,6 +4,7 @@ import { relative } from "node:path";
 import { systemErrorCode, type SecretReference } from "@ovault/core";
 import { parseDocument, stringify } from "yaml";
 
+import type { LabVm } from "./lab-control.ts";
 import { LabDirectory } from "./lab-directory.ts";
 
 /** A configuration for ovault, in the shape of ovault.yaml; paths are relative to the lab's directory. */
@@ -25,6 +26,9 @@ export interface LabConfiguration {
       readonly encryption?: { readonly passphrase: SecretReference };
     };
   };
+  readonly strategies?: {
+    readonly "disk-attachment": { readonly proxyVm: string; readonly deviceDirectory: string };
+  };
   readonly defaults: { readonly manager: "lab"; readonly destination: "main" };
   readonly state: string;
 }
@@ -36,6 +40,8 @@ export interface ConfigurableLab {
   readonly user: string;
   /** Where the passphrase is found, for a destination that is encrypted. */
   readonly passphrase?: SecretReference | undefined;
+  /** The first that shows its devices is the one ovault runs in. */
+  readonly vms?: readonly Pick<LabVm, "name" | "devices">[];
 }
 
 /** The lab's machines move faster than an engine's, so it may be asked more often, in ms. */
@@ -43,7 +49,8 @@ const POLL_MS = 100;
 
 export function labConfiguration(lab: ConfigurableLab): LabConfiguration {
   const { path, passwordFile, caFile } = new LabDirectory(lab.directory);
-  const { passphrase } = lab;
+  const { passphrase, vms = [] } = lab;
+  const [proxy] = vms.flatMap(({ name, devices }) => (devices === undefined ? [] : { name, devices }));
   return {
     managers: {
       lab: {
@@ -62,6 +69,9 @@ export function labConfiguration(lab: ConfigurableLab): LabConfiguration {
         ...(passphrase !== undefined && { encryption: { passphrase } }),
       },
     },
+    ...(proxy !== undefined && {
+      strategies: { "disk-attachment": { proxyVm: proxy.name, deviceDirectory: relative(path, proxy.devices) } },
+    }),
     defaults: { manager: "lab", destination: "main" },
     state: "state",
   };

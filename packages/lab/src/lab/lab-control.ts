@@ -21,6 +21,8 @@ export interface LabControl {
   /** Not graceful: as when the host loses power. */
   powerOff(vm: string, options: { readonly graceful: boolean }): Promise<void>;
   powerOn(vm: string): Promise<void>;
+  /** Moves the VM, which must be up and free, to another host. Resolves when it runs there. */
+  migrate(vm: string): Promise<void>;
   guest(vm: string): Promise<LabGuest>;
   /** Makes an empty disk and attaches it, hot when the VM is up. */
   addDisk(vm: string, disk: NewDisk): Promise<LabDisk>;
@@ -46,7 +48,10 @@ export interface LabVm {
   readonly id: string;
   readonly name: string;
   readonly status: string;
+  /** Its own, without snapshots of others' that are attached to it. */
   readonly disks: readonly LabDisk[];
+  /** Absolute path of the directory where its guest's devices are shown. */
+  readonly devices?: string;
 }
 
 export interface LabDisk {
@@ -71,6 +76,8 @@ export interface LabStatus {
   readonly vms: readonly LabVm[];
   /** Only those that are not off. */
   readonly faults: readonly FaultStatus[];
+  /** What does not work on this machine. */
+  readonly warnings: readonly string[];
 }
 
 /** What the guest agent of a VM was asked. */
@@ -90,6 +97,8 @@ export interface Leftovers {
   readonly lockedDisks: readonly string[];
   /** Disks that no VM has. */
   readonly unattachedDisks: readonly string[];
+  /** Snapshots that another VM has attached. */
+  readonly attachedSnapshots: readonly string[];
   /** Snapshots besides the active ones. */
   readonly snapshots: readonly string[];
   readonly checkpoints: readonly string[];

@@ -1,8 +1,9 @@
 import { readdir } from "node:fs/promises";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 
 import { NotFoundError, UsageError, systemErrorCode } from "@ovault/core";
 
+import { ownAttachments } from "../engine/attachments.ts";
 import type { AttachmentState, DiskState, EngineState, VmState } from "../engine/engine-state.ts";
 import type { Engine } from "../engine/engine.ts";
 import { parseFaultName, type FaultMode, type FaultStatus, type FaultSwitches } from "../engine/faults.ts";
@@ -11,6 +12,12 @@ import type { ImageioDaemon } from "../imageio/imageio-daemon.ts";
 import { ControlServer } from "./control-server.ts";
 import type { LabControl, LabDisk, LabGuest, LabStatus, LabVm, Leftovers, NewDisk } from "./lab-control.ts";
 import type { LabDirectory } from "./lab-directory.ts";
+import type { LabVmRequest } from "./lab-vm-request.ts";
+
+const PROXY_NAME = "ovault-proxy";
+/** Where its devices are shown, in the directory of the lab. */
+const PROXY_DEVICES = "devices";
+const PROXY_DISK_BYTES = 16 * 1024 * 1024;
 
 export interface RunningLabParts {
   readonly directory: LabDirectory;
@@ -65,13 +72,14 @@ export class RunningLab implements LabControl {
       id: vm.id,
       name: vm.name,
       status: vm.status,
-      disks: vm.attachments.map(({ diskId }) => this.#labDisk(this.#diskById(diskId))),
+      disks: this.#disksOf(vm).map((disk) => this.#labDisk(disk)),
+      ...(vm.devices !== undefined && { devices: resolve(this.directory, vm.devices) }),
     }));
   }
 
-  status(): Promise<LabStatus> {
+  async status(): Promise<LabStatus> {
     const { version, product } = this.#state;
-    return Promise.resolve({
+    return {
       directory: this.directory,
       pid: process.pid,
       url: this.url,
@@ -82,7 +90,8 @@ export class RunningLab implements LabControl {
       product,
       vms: this.vms,
       faults: this.#parts.faults.list().filter(({ mode }) => mode !== "off"),
-    });
+      warnings: await this.#warnings(),
+    };
   }
 
   async write(vmName: string, diskName: string, write: GuestWrite): Promise<void> {
@@ -116,6 +125,10 @@ export class RunningLab implements LabControl {
     if (vm.status === "down") await this.#parts.engine.vms.startNow(vm.id);
   }
 
+  async migrate(vmName: string): Promise<void> {
+    await this.#parts.engine.vms.migrateNow(this.#vm(vmName).id);
+  }
+
   guest(vmName: string): Promise<LabGuest> {
     const { id } = this.#vm(vmName);
     const { guests } = this.#parts.engine;
@@ -124,20 +137,23 @@ export class RunningLab implements LabControl {
 
   async addDisk(vmName: string, { alias, virtualBytes, format, interface: connection }: NewDisk): Promise<LabDisk> {
     const vm = this.#vm(vmName);
-    const { disks } = this.#parts.engine;
+    const { disks, attachments } = this.#parts.engine;
     const disk = await disks.createNow({
       alias,
       provisionedBytes: virtualBytes,
       format,
       backup: format === "cow" ? "incremental" : "none",
     });
-    await disks.attach(vm.id, newAttachment(disk.id, { bootable: false, interface: connection ?? "virtio_scsi" }));
+    await attachments.attach(
+      vm.id,
+      newAttachment(disk.id, { bootable: false, interface: connection ?? "virtio_scsi" }),
+    );
     return this.#labDisk(disk);
   }
 
   async removeDisk(vmName: string, diskName: string): Promise<void> {
     const vm = this.#vm(vmName);
-    await this.#parts.engine.disks.detach(vm.id, this.#diskOf(vm, diskName).id, { keep: false });
+    await this.#parts.engine.attachments.detach(vm.id, this.#diskOf(vm, diskName).id, { keep: false });
   }
 
   async resizeDisk(vmName: string, diskName: string, virtualBytes: number): Promise<LabDisk> {
@@ -154,6 +170,7 @@ export class RunningLab implements LabControl {
       backups: vms.map(({ id }) => core.runningBackup(id)?.id).filter((id) => id !== undefined),
       transfers: core.openTransfers().map(({ id }) => id),
       lockedDisks: disks.filter(({ status }) => status !== "ok").map(({ id }) => id),
+      attachedSnapshots: vms.flatMap((vm) => vm.attachments.flatMap(({ snapshotId }) => snapshotId ?? [])),
       unattachedDisks: disks.filter(({ id }) => core.vmsOf(id).length === 0).map(({ id }) => id),
       snapshots: vms.flatMap((vm) => vm.snapshots.map(({ id }) => id)),
       checkpoints: vms.flatMap((vm) => vm.checkpoints.map(({ id }) => id)),
@@ -168,29 +185,31 @@ export class RunningLab implements LabControl {
   }
 
   /** As `lab start --vm` does it: copies images in, attaches them, starts the machine unless it is to be down. */
-  async addVm(request: {
-    readonly name: string;
-    readonly images: readonly string[];
-    readonly down: boolean;
-    readonly guestAgent: boolean;
-    readonly tags: readonly string[];
-  }): Promise<void> {
+  async addVm({ name, images, down = false, ...options }: LabVmRequest): Promise<void> {
     const { engine } = this.#parts;
     const disks: DiskState[] = [];
     try {
-      for (const [index, image] of request.images.entries()) {
-        disks.push(await engine.disks.import(image, `${request.name}_Disk${index + 1}`));
+      for (const [index, image] of images.entries()) {
+        disks.push(await engine.disks.import(image, `${name}_Disk${index + 1}`));
       }
     } catch (error) {
       for (const disk of disks) engine.disks.drop(disk);
       throw error;
     }
-    const { guestAgent, tags } = request;
-    const vm = engine.vms.createGiven(request.name, { guestAgent, tags });
+    const vm = engine.vms.createGiven(name, options);
+    const connection = options.virtioScsi === false ? "virtio" : "virtio_scsi";
     for (const [index, disk] of disks.entries()) {
-      vm.attachments.push(newAttachment(disk.id, { bootable: index === 0, interface: "virtio_scsi" }));
+      vm.attachments.push(newAttachment(disk.id, { bootable: index === 0, interface: connection }));
     }
-    if (!request.down) await engine.vms.startNow(vm.id);
+    if (!down) await engine.vms.startNow(vm.id);
+  }
+
+  /** A machine for ovault to run in, as `lab start` makes it. */
+  async addProxy(): Promise<void> {
+    const { vms } = this.#parts.engine;
+    const { id } = vms.createGiven(PROXY_NAME, { devices: PROXY_DEVICES });
+    await this.addDisk(id, { alias: `${PROXY_NAME}_Disk1`, virtualBytes: PROXY_DISK_BYTES, format: "cow" });
+    await vms.startNow(id);
   }
 
   async #end(): Promise<void> {
@@ -203,6 +222,12 @@ export class RunningLab implements LabControl {
     } finally {
       this.#ended.resolve();
     }
+  }
+
+  async #warnings(): Promise<readonly string[]> {
+    const names = this.vms.filter(({ devices }) => devices !== undefined).map(({ name }) => name);
+    const reason = names.length === 0 ? undefined : await this.#parts.hypervisor.whyNoDevices();
+    return reason === undefined ? [] : [`no disks are shown as devices of ${names.join(", ")}: ${reason}`];
   }
 
   get #state(): EngineState {
@@ -219,12 +244,16 @@ export class RunningLab implements LabControl {
   }
 
   #diskOf(vm: VmState, name: string): DiskState {
-    const disks = vm.attachments.map(({ diskId }) => this.#diskById(diskId));
+    const disks = this.#disksOf(vm);
     const disk = disks.find(({ id, alias }) => id === name || alias === name) ?? byIndex(disks, name);
     if (disk !== undefined) return disk;
     throw new NotFoundError(`VM ${vm.name} has no disk ${name}`, {
       hint: `Disks: ${disks.map(({ alias }, index) => `${index} (${alias})`).join(", ")}.`,
     });
+  }
+
+  #disksOf(vm: VmState): readonly DiskState[] {
+    return ownAttachments(vm).map(({ diskId }) => this.#diskById(diskId));
   }
 
   #anyDisk(name: string): DiskState {

@@ -15,39 +15,33 @@ import type { ImageioDaemon } from "../imageio/imageio-daemon.ts";
 import { RealImageio } from "../imageio/real-imageio.ts";
 import { connectFaults } from "./imageio-faults.ts";
 import { LabDirectory } from "./lab-directory.ts";
+import type { LabVmRequest } from "./lab-vm-request.ts";
 import { RunningLab } from "./running-lab.ts";
 
 export interface LabOptions {
   /** Everything of the lab lies here. A lab that is there already is taken up again, with its VMs and its history. */
   readonly directory: string;
   /** Default 4.5. A lab that is taken up keeps its own. */
-  readonly engineVersion?: EngineVersion;
+  readonly engineVersion?: EngineVersion | undefined;
   /** Default `ovirt`. A lab that is taken up keeps its own. */
-  readonly product?: Product;
+  readonly product?: Product | undefined;
   /** Made unless a VM of that name is there already. */
-  readonly vms?: readonly LabVmRequest[];
+  readonly vms?: readonly LabVmRequest[] | undefined;
+  /**
+   * Adds a VM `ovault-proxy` to a lab that is new: up, with a small disk of its own and its devices shown in `devices`.
+   * Default: false. A lab that is taken up keeps what it has.
+   */
+  readonly proxy?: boolean | undefined;
   /** Of the API, on 127.0.0.1. Default: the one it had before, else any free port. */
-  readonly port?: number;
+  readonly port?: number | undefined;
   /** Length of one step of the engine's state machines, in ms. Default 100; a real engine takes up to 10 000. */
-  readonly delayMs?: number;
+  readonly delayMs?: number | undefined;
   /** Control socket of a real ovirt-imageio daemon that is to serve the transfers instead of the lab's own. */
-  readonly imageioControl?: string;
+  readonly imageioControl?: string | undefined;
   /** Where clients reach that daemon, e.g. `https://localhost:54322`. */
-  readonly imageioUrl?: string;
+  readonly imageioUrl?: string | undefined;
   /** Stops the lab. */
-  readonly signal?: AbortSignal;
-}
-
-export interface LabVmRequest {
-  readonly name: string;
-  /** qcow2 or raw files, copied in as they are. The first is bootable. */
-  readonly images: readonly string[];
-  /** Leave it powered off. */
-  readonly down?: boolean;
-  /** False: no guest agent answers, so that file systems cannot be frozen. */
-  readonly guestAgent?: boolean;
-  /** Names of the tags it carries. */
-  readonly tags?: readonly string[];
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** What `lab.json` tells about the lab that runs, or ran last, on a directory. */
@@ -87,7 +81,7 @@ async function startParts(
 ): Promise<RunningLab> {
   const authority = await directory.authority();
   const certificate = await directory.serverCertificate(authority);
-  const store = await openState(directory, options);
+  const { store, isNew } = await openState(directory, options);
   const hypervisor = await QemuHypervisor.open(directory.storage);
   started.push(() => hypervisor.close());
   const faults = new FaultSwitches();
@@ -95,6 +89,7 @@ async function startParts(
   started.push(() => imageio.close());
   const password = await directory.password();
   const { engine, port } = await Engine.start({
+    directory: directory.path,
     store,
     hypervisor,
     imageio,
@@ -117,21 +112,25 @@ async function startParts(
     password,
     caFingerprint: fingerprintOf(authority.certificatePem),
   });
-  for (const { name, images, down = false, guestAgent = true, tags = [] } of options.vms ?? []) {
-    if (!lab.vms.some((vm) => vm.name === name)) await lab.addVm({ name, images, down, guestAgent, tags });
-  }
+  for (const vm of options.vms ?? []) if (!lab.vms.some(({ name }) => name === vm.name)) await lab.addVm(vm);
+  if (isNew && options.proxy === true) await lab.addProxy();
   await store.flush();
   await writeFile(directory.infoFile, `${JSON.stringify({ pid: process.pid, port, url: lab.url })}\n`, { mode: 0o600 });
   await lab.acceptControl();
   return lab;
 }
 
-async function openState(directory: LabDirectory, options: LabOptions): Promise<StateStore> {
+interface OpenedState {
+  readonly store: StateStore;
+  readonly isNew: boolean;
+}
+
+async function openState(directory: LabDirectory, options: LabOptions): Promise<OpenedState> {
   try {
     const store = await StateStore.open(directory.stateFile);
     refuseChange("engine version", options.engineVersion, store.state.version);
     refuseChange("product", options.product, store.state.product);
-    return store;
+    return { store, isNew: false };
   } catch (error) {
     if (systemErrorCode(error) !== "ENOENT") throw error;
     const store = new StateStore(
@@ -139,7 +138,7 @@ async function openState(directory: LabDirectory, options: LabOptions): Promise<
       emptyState(options.engineVersion ?? "4.5", options.product ?? "ovirt"),
     );
     store.changed();
-    return store;
+    return { store, isNew: true };
   }
 }
 

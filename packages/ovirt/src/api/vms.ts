@@ -44,6 +44,8 @@ export interface NewVm {
 
 export interface AttachedDisk {
   readonly diskId: string;
+  /** The disk as this snapshot of its machine froze it. What is written to it is lost when it is detached. */
+  readonly snapshotId?: string;
   readonly interface: string;
   readonly bootable: boolean;
   readonly readOnly?: boolean;
@@ -99,6 +101,10 @@ export class VmService {
     return parseList(root, "disk_attachments", "disk_attachment", parseDiskAttachment);
   }
 
+  findDiskAttachment(vmId: string, diskId: string, signal: AbortSignal): Promise<DiskAttachment | undefined> {
+    return orUndefined(this.diskAttachment(vmId, diskId, signal));
+  }
+
   /** @throws {EntityNotFoundError} */
   async diskAttachment(vmId: string, diskId: string, signal: AbortSignal): Promise<DiskAttachment> {
     return parseDiskAttachment(await this.#engine.get(path("vms", vmId, "diskattachments", diskId), { signal }));
@@ -119,7 +125,7 @@ export class VmService {
       field("interface", disk.interface),
       field("pass_discard", disk.passDiscard),
       field("read_only", disk.readOnly),
-      reference("disk", disk.diskId),
+      element("disk", { id: disk.diskId }, reference("snapshot", disk.snapshotId)),
     );
     return parseDiskAttachment(await this.#engine.post(path("vms", vmId, "diskattachments"), body, { signal }));
   }

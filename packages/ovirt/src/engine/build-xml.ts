@@ -18,7 +18,8 @@ export function element(
     (text, [key, value]) => (value === undefined ? text : `${text} ${key}="${escapeXml(value)}"`),
     name,
   );
-  return { xml: content.length === 0 ? `<${start}/>` : `<${start}>${render(content)}</${name}>` };
+  const inner = render(content);
+  return { xml: inner === "" ? `<${start}/>` : `<${start}>${inner}</${name}>` };
 }
 
 /** An element with content alone; no element at all when the content is `undefined`, so optional fields need no `if`. */

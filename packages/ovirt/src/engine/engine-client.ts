@@ -30,7 +30,7 @@ export interface EngineClientOptions {
 
 /** All in milliseconds. */
 export interface EngineTimings {
-  /** Between two looks at something waited for, and the first step of every backoff. */
+  /** Longest time between two looks at something waited for, and the first step of every backoff. */
   readonly pollMs: number;
   /** For one exchange. Creating a virtual machine answers only when it is made (4.5). */
   readonly requestTimeoutMs: number;

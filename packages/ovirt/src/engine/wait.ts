@@ -15,9 +15,20 @@ export function pending(state: string | undefined): { readonly done: false; read
 
 export interface WaitOptions {
   readonly deadlineMs: number;
-  /** Time between two looks. The engine's own state machines move every 10 s or so: below 1 s gains nothing. */
+  /** Longest time between two looks. The engine's slower state machines move every 10 s or so: below 1 s gains nothing. */
   readonly pollMs: number;
   readonly signal: AbortSignal;
+}
+
+const FIRST_PAUSE_MS = 200;
+const GROWTH = 1.5;
+
+/**
+ * The pause after so many looks, in ms: short at first, because much is done in an instant (a transfer, a disk, a
+ * detachment), then longer up to `pollMs`, because the rest takes minutes.
+ */
+export function pauseAfter(looks: number, pollMs: number): number {
+  return Math.min(pollMs, FIRST_PAUSE_MS * GROWTH ** (looks - 1));
 }
 
 /**
@@ -32,7 +43,7 @@ export async function waitFor<T>(
   { deadlineMs, pollMs, signal }: WaitOptions,
 ): Promise<T> {
   const end = performance.now() + deadlineMs;
-  for (;;) {
+  for (let looks = 1; ; looks += 1) {
     const polled = await poll(signal);
     if (polled.done) return polled.value;
     if (performance.now() >= end) {
@@ -42,6 +53,6 @@ export async function waitFor<T>(
         hint: "Look at the engine's events and tasks; what we made is in the ledger and `ovault doctor` shows it.",
       });
     }
-    await pause(pollMs, signal);
+    await pause(pauseAfter(looks, pollMs), signal);
   }
 }

@@ -22,6 +22,8 @@ export interface Vm {
   readonly memoryBytes: number | undefined;
   readonly stateless: boolean;
   readonly deleteProtected: boolean;
+  /** It has a VirtIO-SCSI controller. Some engines tell only with `all_content`, some not at all. */
+  readonly virtioScsi: boolean | undefined;
   readonly creationTime: string | undefined;
   /** The configuration as OVF; only where asked for with `all_content`. */
   readonly ovf: string | undefined;
@@ -48,6 +50,7 @@ export function parseVm(element: XmlElement): Vm {
     memoryBytes: element.int("memory"),
     stateless: element.bool("stateless") ?? false,
     deleteProtected: element.bool("delete_protected") ?? false,
+    virtioScsi: element.bool("virtio_scsi", "enabled"),
     creationTime: element.value("creation_time"),
     ovf: parseOvf(element),
     diskAttachments: element.child("disk_attachments")?.all("disk_attachment").map(parseDiskAttachment),

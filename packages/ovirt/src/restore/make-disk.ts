@@ -1,15 +1,15 @@
 import { randomUUID } from "node:crypto";
 
 import { ManagerError } from "@ovault/core";
-import type { LedgerHandle } from "@ovault/core";
+import type { LedgerHandle, RunLedger } from "@ovault/core";
 
+import type { EngineApi } from "../api/engine-api.ts";
 import { arrived, pending } from "../engine/wait.ts";
 import { wasRefused } from "../engine/was-refused.ts";
 import { runTag } from "../run-tag.ts";
-import type { TransferContext } from "../transfer/transfer-context.ts";
 import { undo } from "../undo.ts";
 import { removeDisk } from "./remove-disk.ts";
-import type { DesignedDisk } from "./restore-design.ts";
+import type { DesignedDisk } from "./designed-disk.ts";
 
 /** A disk made for a restore. */
 export interface MadeDisk extends DesignedDisk {
@@ -24,9 +24,12 @@ const SECTOR_BYTES = 512;
 const CREATE_DEADLINE_MS = 30 * 60_000;
 
 /** Makes a disk under an id of our choice and waits until it is ready. Leaves nothing behind when it throws. */
-export async function makeDisk(design: DesignedDisk, context: TransferContext, signal: AbortSignal): Promise<MadeDisk> {
+export async function makeDisk(
+  design: DesignedDisk,
+  { api, ledger }: { readonly api: EngineApi; readonly ledger: RunLedger },
+  signal: AbortSignal,
+): Promise<MadeDisk> {
   const { record, domain, layout } = design;
-  const { api, ledger } = context;
   const id = randomUUID();
   const handle = await ledger.open({
     kind: "disk",

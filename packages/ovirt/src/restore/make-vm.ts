@@ -1,14 +1,13 @@
-import { ManagerError } from "@ovault/core";
 import type { RestoreRequest } from "@ovault/core";
 
 import type { EngineApi } from "../api/engine-api.ts";
-import { diskAttributes } from "../attributes.ts";
 import { EngineConflictError, EngineUnavailableError } from "../engine/errors.ts";
 import { arrived, pending } from "../engine/wait.ts";
 import type { Polled } from "../engine/wait.ts";
 import type { Vm } from "../model/vm.ts";
 import { rewriteOvf } from "../ovf/rewrite-ovf.ts";
 import { hasTag, withTag } from "../run-tag.ts";
+import { attachDisks } from "./attach-disks.ts";
 import type { MadeDisk } from "./make-disk.ts";
 import type { MappedNic } from "./map-nics.ts";
 import type { RestoreDesign } from "./restore-design.ts";
@@ -45,7 +44,11 @@ export async function createVm(
   return await api.wait(`the engine to make ${name}`, attempt, { deadlineMs: CONFLICT_DEADLINE_MS, signal });
 }
 
-/** Waits until the machine is made, and gives it its network cards, its disks and its description. */
+/**
+ * Waits until the machine is made, and gives it its network cards, its disks and its description.
+ *
+ * @returns what is not as it was, for people
+ */
 export async function completeVm(
   api: EngineApi,
   vmId: string,
@@ -56,7 +59,7 @@ export async function completeVm(
     readonly tag: string;
   },
   signal: AbortSignal,
-): Promise<void> {
+): Promise<readonly string[]> {
   await api.wait(
     `virtual machine ${vmId} to be made`,
     async (pollSignal) => {
@@ -68,7 +71,7 @@ export async function completeVm(
   const { description } = await api.vms.get(vmId, {}, signal);
   if (!hasTag(description, parts.tag)) await api.vms.describe(vmId, withTag(description, parts.tag), signal);
   await connectNics(api, vmId, parts.design.nics, parts.mac, signal);
-  await attachDisks(api, vmId, parts.disks, signal);
+  return await attachDisks(api, vmId, parts.disks, signal);
 }
 
 /** Starts the machine, and waits until the engine has done so. */
@@ -105,28 +108,4 @@ async function connectNics(
     if (existing === undefined) await api.vms.addNic(vmId, { ...change, name, ...type }, signal);
     else await api.vms.updateNic(vmId, existing.id, change, signal);
   }
-}
-
-async function attachDisks(
-  api: EngineApi,
-  vmId: string,
-  disks: readonly MadeDisk[],
-  signal: AbortSignal,
-): Promise<void> {
-  for (const { id, record } of disks) {
-    const { disk } = record;
-    const { active, readOnly, passDiscard } = diskAttributes(disk);
-    const attachment = { diskId: id, interface: disk.interface, bootable: disk.bootable, active };
-    await api.vms.attachDisk(
-      vmId,
-      { ...attachment, ...(readOnly ? { readOnly } : {}), ...(passDiscard ? { passDiscard } : {}) },
-      signal,
-    );
-  }
-  const attached = new Set((await api.vms.diskAttachments(vmId, false, signal)).map(({ diskId }) => diskId));
-  const missing = disks.filter(({ id }) => !attached.has(id));
-  if (missing.length === 0) return;
-  throw new ManagerError(`the engine did not attach ${missing.map(({ record }) => record.disk.alias).join(", ")}`, {
-    context: { vm: vmId },
-  });
 }

@@ -1,60 +1,57 @@
+import { observe } from "@ovault/core";
 import type { RestoreRequest, RunContext } from "@ovault/core";
 
 import type { OvirtManager } from "../manager.ts";
-import { keepAlive } from "../transfer/keep-alive.ts";
-import { localHostId } from "../transfer/local-host-id.ts";
-import { openTransfers } from "../transfer/open-transfers.ts";
-import type { TransferContext } from "../transfer/transfer-context.ts";
 import { undo } from "../undo.ts";
+import { FileUploadError } from "./assert-guest-data.ts";
+import type { DiskFiller, FillingSite } from "./disk-filler.ts";
 import { makeDisk } from "./make-disk.ts";
 import { removeDisk } from "./remove-disk.ts";
-import { designRestore } from "./restore-design.ts";
+import { designAsFiles, designRestore } from "./restore-design.ts";
+import type { RestoreDesign } from "./restore-design.ts";
 import { OvirtRestoreSession } from "./restore-session.ts";
 
-/** The options of a strategy that a restore needs. */
-export interface RestoreOptions {
-  readonly connectionsPerHost: number;
-  readonly inactivityTimeoutSeconds: number;
-}
-
 /**
- * Makes the disks of a point anew and opens them for upload. The same for every strategy that works with oVirt: a point
- * does not remember how it was taken. Leaves nothing behind when it throws, as far as possible.
+ * Makes the disks of a point anew and opens them to be filled. The same for every strategy that works with oVirt, but for
+ * the way they are filled: a point does not remember how it was taken. Leaves nothing behind when it throws, as far as
+ * possible.
  */
 export async function openRestore(
   manager: OvirtManager,
-  options: RestoreOptions,
+  filler: DiskFiller,
   request: RestoreRequest,
   context: RunContext,
 ): Promise<OvirtRestoreSession> {
-  const { signal, ledger, runId } = context;
+  const { signal, runId } = context;
   const api = manager.apiFor(runId);
   const capabilities = await manager.capabilities(signal);
-  const design = await designRestore(api, capabilities, request, signal);
-  const shared: TransferContext = {
-    api,
-    capabilities,
-    ledger,
-    ca: manager.client.trust.ca,
-    localHostId: await localHostId(api, signal),
-    connectionsPerHost: options.connectionsPerHost,
-    inactivityTimeoutSeconds: options.inactivityTimeoutSeconds,
-  };
+  const design = await designRestore(api, { capabilities, filler }, request, signal);
+  const opening = { request, filler, site: { api, capabilities, context } };
+  try {
+    return await openDesigned(design, opening);
+  } catch (error) {
+    if (!(error instanceof FileUploadError)) throw error;
+    const asFiles = designAsFiles(design);
+    for (const warning of asFiles.warnings) observe(context.hooks.warning, warning);
+    return await openDesigned(asFiles, opening);
+  }
+}
 
-  const made = await Promise.allSettled(design.disks.map((disk) => makeDisk(disk, shared, signal)));
+interface Opening {
+  readonly request: RestoreRequest;
+  readonly filler: DiskFiller;
+  readonly site: FillingSite;
+}
+
+async function openDesigned(design: RestoreDesign, { request, filler, site }: Opening): Promise<OvirtRestoreSession> {
+  const { api, context } = site;
+  const { ledger, signal } = context;
+  const made = await Promise.allSettled(design.disks.map((disk) => makeDisk(disk, { api, ledger }, signal)));
   const disks = made.filter((one) => one.status === "fulfilled").map((one) => one.value);
   try {
     for (const one of made) if (one.status === "rejected") throw one.reason;
-    const uploads = disks.map(({ id, record, madeBytes }) => ({
-      diskId: id,
-      title: record.disk.alias,
-      direction: "upload" as const,
-      size: madeBytes,
-    }));
-    const transfers = await openTransfers(uploads, shared, signal);
-    const clients = transfers.map(({ client }) => client);
-    const stopKeepAlive = keepAlive(clients, options.inactivityTimeoutSeconds);
-    return new OvirtRestoreSession({ api, request, design, disks, transfers, stopKeepAlive }, context);
+    const filling = await filler.open(disks, site);
+    return new OvirtRestoreSession({ api, request, design, disks, filling }, context);
   } catch (error) {
     await Promise.all(disks.map(({ id, handle }) => undo(handle, () => removeDisk(api, id))));
     throw error;

@@ -106,7 +106,7 @@ async function snapshotLeftover(api: EngineApi, entry: LedgerEntry, signal: Abor
   const { vmId, tag, snapshotId } = snapshotDetail.parse(entry.detail);
   if ((await api.vms.find(vmId, signal)) === undefined) return goneLeftover(entry);
   const found = await findSnapshot(api, { vmId, tag, snapshotId }, signal);
-  if (found === undefined) return goneLeftover(entry);
+  if (found === undefined || !hasTag(found.description, tag)) return goneLeftover(entry);
   return {
     entry,
     gone: false,

@@ -1,17 +1,20 @@
 import type { RestorePlan, RestoreRequest } from "@ovault/core";
 
 import type { OvirtManager } from "../manager.ts";
+import type { DiskFiller } from "./disk-filler.ts";
 import { designRestore } from "./restore-design.ts";
-import type { DesignedDisk } from "./restore-design.ts";
+import type { DesignedDisk } from "./designed-disk.ts";
 import type { MappedNic } from "./map-nics.ts";
 
 /** What a restore would do, for people. Changes nothing. @throws what the restore would throw at its start. */
 export async function planRestore(
   manager: OvirtManager,
+  filler: DiskFiller,
   request: RestoreRequest,
   signal: AbortSignal,
 ): Promise<RestorePlan> {
-  const design = await designRestore(manager.api, await manager.capabilities(signal), request, signal);
+  const capabilities = await manager.capabilities(signal);
+  const design = await designRestore(manager.api, { capabilities, filler }, request, signal);
   return {
     steps: [
       ...design.disks.map(diskStep),

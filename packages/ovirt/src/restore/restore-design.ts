@@ -1,5 +1,5 @@
 import { UsageError } from "@ovault/core";
-import type { DiskRecord, RestoreRequest } from "@ovault/core";
+import type { RestoreRequest } from "@ovault/core";
 
 import type { EngineApi } from "../api/engine-api.ts";
 import type { Capabilities } from "../capabilities.ts";
@@ -7,8 +7,9 @@ import type { Cluster } from "../model/cluster.ts";
 import type { StorageDomain } from "../model/storage-domain.ts";
 import type { Vm } from "../model/vm.ts";
 import { chooseCluster, chooseStorageDomain } from "./choose-place.ts";
+import type { DesignedDisk } from "./designed-disk.ts";
+import type { DiskFiller } from "./disk-filler.ts";
 import { layOutAsFile, layOutDisk } from "./disk-layout.ts";
-import type { DiskLayout } from "./disk-layout.ts";
 import { mapNics } from "./map-nics.ts";
 import type { MappedNic } from "./map-nics.ts";
 import { savedNics, savedOvf } from "./vm-documents.ts";
@@ -22,16 +23,16 @@ export interface RestoreDesign {
   readonly warnings: readonly string[];
 }
 
-export interface DesignedDisk {
-  readonly record: DiskRecord;
-  readonly domain: StorageDomain;
-  readonly layout: DiskLayout;
+/** What a design depends on besides the point. */
+export interface RestoreMeans {
+  readonly capabilities: Capabilities;
+  readonly filler: DiskFiller;
 }
 
 /** Reads the engine, changes nothing. @throws {UsageError} saying what to pass when something has no place here. */
 export async function designRestore(
   api: EngineApi,
-  capabilities: Capabilities,
+  { capabilities, filler }: RestoreMeans,
   request: RestoreRequest,
   signal: AbortSignal,
 ): Promise<RestoreDesign> {
@@ -51,15 +52,26 @@ export async function designRestore(
       hint: "Choose another name with --as; a restore never replaces a virtual machine.",
     });
   }
+  await filler.assertReach?.(api, cluster, signal);
   const disks = request.disks.map((record): DesignedDisk => {
     const domain = chooseStorageDomain(request.storageDomain, record.disk, domains);
     const layout = layOutDisk(record, point.blockBytes, domain);
-    return { record, domain, layout: capabilities.transferFormat ? layout : layOutAsFile(layout, record, domain) };
+    return { record, domain, layout: filler.fillsCow(capabilities) ? layout : layOutAsFile(layout, record, domain) };
   });
   const ofDataCenter = networks.filter(({ dataCenterId }) => dataCenterId === cluster.dataCenterId);
   const nics = mapNics(savedNics(point), request.networks, { networks: ofDataCenter, profiles });
   refuseTakenMacs(nics, vms);
   return { ovf, cluster, disks, nics, warnings: [...layoutWarnings(disks), ...spaceWarnings(disks, point.blockBytes)] };
+}
+
+/** The same where the engine takes uploads only as the bytes of a disk's file. */
+export function designAsFiles(design: RestoreDesign): RestoreDesign {
+  const disks = design.disks.map(({ record, domain, layout }) => ({
+    record,
+    domain,
+    layout: layOutAsFile(layout, record, domain),
+  }));
+  return { ...design, disks, warnings: [...new Set([...design.warnings, ...layoutWarnings(disks)])] };
 }
 
 async function domainsOf(api: EngineApi, cluster: Cluster, signal: AbortSignal): Promise<readonly StorageDomain[]> {

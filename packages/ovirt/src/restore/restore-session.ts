@@ -1,17 +1,23 @@
-import { ManagerError, observe } from "@ovault/core";
-import type { LedgerHandle, RestoredVirtualMachine, RestoreRequest, RestoreSession, RunContext } from "@ovault/core";
+import { observe } from "@ovault/core";
+import type {
+  DiskTarget,
+  LedgerHandle,
+  RestoredVirtualMachine,
+  RestoreRequest,
+  RestoreSession,
+  RunContext,
+} from "@ovault/core";
 
 import type { EngineApi } from "../api/engine-api.ts";
 import { wasRefused } from "../engine/was-refused.ts";
 import { runTag } from "../run-tag.ts";
-import type { OpenTransfer } from "../transfer/open-transfers.ts";
-import type { MadeDisk } from "./make-disk.ts";
 import { undo } from "../undo.ts";
+import type { DiskFilling } from "./disk-filler.ts";
+import type { MadeDisk } from "./make-disk.ts";
 import { completeVm, createVm, startVm } from "./make-vm.ts";
 import { removeDisk } from "./remove-disk.ts";
 import { removeVm } from "./remove-vm.ts";
 import type { RestoreDesign } from "./restore-design.ts";
-import { UploadTarget } from "./upload-target.ts";
 
 const LOOKUP_DEADLINE_MS = 60_000;
 
@@ -19,15 +25,13 @@ export interface RestoreParts {
   readonly api: EngineApi;
   readonly request: RestoreRequest;
   readonly design: RestoreDesign;
-  /** In the order of the request, like `transfers`. */
+  /** In the order of the request. */
   readonly disks: readonly MadeDisk[];
-  readonly transfers: readonly OpenTransfer[];
-  readonly stopKeepAlive: () => Promise<void>;
+  readonly filling: DiskFilling;
 }
 
-/** New disks on the engine, open for upload, that become a virtual machine when they are full. */
+/** New disks on the engine, open to be filled, that become a virtual machine when they are full. */
 export class OvirtRestoreSession implements RestoreSession {
-  readonly disks: readonly UploadTarget[];
   readonly #parts: RestoreParts;
   readonly #context: RunContext;
   #vm: { readonly handle: LedgerHandle; readonly id: string } | undefined;
@@ -35,19 +39,16 @@ export class OvirtRestoreSession implements RestoreSession {
   constructor(parts: RestoreParts, context: RunContext) {
     this.#parts = parts;
     this.#context = context;
-    this.disks = parts.transfers.map(({ client }, index) => {
-      const made = parts.disks[index];
-      if (made === undefined) throw new RangeError("more transfers than disks");
-      const { record, layout, madeBytes } = made;
-      const { id: diskId, logicalBytes } = record.disk;
-      return new UploadTarget({ diskId, logicalBytes, madeBytes, client, writeZeros: layout.writeZeros });
-    });
+  }
+
+  get disks(): readonly DiskTarget[] {
+    return this.#parts.filling.targets;
   }
 
   async commit(): Promise<RestoredVirtualMachine> {
-    const { api, request, design, disks } = this.#parts;
+    const { api, request, design, disks, filling } = this.#parts;
     const { runId, ledger, signal } = this.#context;
-    await this.#finishUploads();
+    await filling.finish();
     signal.throwIfAborted();
     const tag = runTag(runId);
     const handle = await ledger.open({
@@ -58,7 +59,8 @@ export class OvirtRestoreSession implements RestoreSession {
     const id = await this.#createVm(handle, tag);
     this.#vm = { handle, id };
     await handle.amend({ vmId: id });
-    await completeVm(api, id, { design, disks, mac: request.mac, tag }, signal);
+    const changes = await completeVm(api, id, { design, disks, mac: request.mac, tag }, signal);
+    for (const change of changes) observe(this.#context.hooks.warning, change);
     if (request.start) await startVm(api, id, signal);
     for (const disk of disks) await disk.handle.close();
     await handle.close();
@@ -66,31 +68,11 @@ export class OvirtRestoreSession implements RestoreSession {
   }
 
   async abort(): Promise<void> {
-    const { api, transfers, disks, stopKeepAlive } = this.#parts;
-    await stopKeepAlive();
+    const { api, disks, filling } = this.#parts;
     const vm = this.#vm;
     if (vm !== undefined) await this.#tidy(vm.handle, () => removeVm(api, vm.id));
-    await Promise.allSettled(transfers.map(({ transfer }) => transfer.end("cancel")));
+    await filling.abandon();
     await Promise.all(disks.map(({ id, handle }) => this.#tidy(handle, () => removeDisk(api, id))));
-  }
-
-  /** The engine looks at an uploaded disk before it believes in it, and removes one it does not like. */
-  async #finishUploads(): Promise<void> {
-    const { api, transfers, stopKeepAlive } = this.#parts;
-    await stopKeepAlive();
-    await Promise.all(
-      transfers.map(async ({ transfer }) => {
-        const end = await transfer.end("finalize");
-        const { diskId, title } = transfer.request;
-        const { signal } = this.#context;
-        const good = end === "success" || (end === "gone" && (await api.disks.find(diskId, signal))?.status === "ok");
-        if (good) return;
-        throw new ManagerError(`the engine refuses the uploaded disk ${title}`, {
-          context: { disk: diskId, end },
-          hint: "Its events say why; the disk has been removed, and the restore can be run again.",
-        });
-      }),
-    );
   }
 
   /** A machine that may be there although the engine did not say so is looked for, so that `abort` can remove it. */

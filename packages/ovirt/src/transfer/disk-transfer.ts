@@ -99,9 +99,14 @@ export class DiskTransfer {
     return this.#transfer.hostId;
   }
 
-  /** False: the bytes are those of the volume's file, whatever was asked for. */
+  /** Of a frozen volume. False: the bytes are those of its file, whatever was asked for. */
   get showsGuestData(): boolean {
-    return this.request.frozen === undefined || this.#transfer.format === "raw";
+    return this.request.frozen === undefined || this.echoesRaw;
+  }
+
+  /** The engine says itself that it shows guest data. Where it does not, that proves nothing. */
+  get echoesRaw(): boolean {
+    return this.#transfer.format === "raw";
   }
 
   /** Connects the data side; once, before `end`. */

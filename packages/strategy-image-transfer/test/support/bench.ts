@@ -77,12 +77,7 @@ export class Bench {
       engineVersion,
       delayMs: 1,
     });
-    const trust = { ca: [await readFile(lab.caFile, "utf8")] };
-    const managerWith = (conflictDeadlineMs: number): OvirtManager => {
-      const { url, user, password } = lab;
-      return new OvirtManager("lab", { url, user, password, trust, timings: { pollMs: 10, conflictDeadlineMs } });
-    };
-    const managers = [managerWith(120_000), managerWith(100)] as const;
+    const managers = [await connect(lab), await connect(lab, { conflictDeadlineMs: 100 })] as const;
     return new Bench(lab, managers, await Ledger.open(join(directory, "ledger")), directory);
   }
 
@@ -95,6 +90,11 @@ export class Bench {
 
   strategyWith(options: Partial<ImageTransferOptions>, manager = this.manager): ImageTransferStrategy {
     return new ImageTransferStrategy(manager, { ...optionsSchema.parse({}), ...options });
+  }
+
+  /** Another one on the same engine, of this kind. The caller closes it. */
+  managerOf(kind: typeof OvirtManager): Promise<OvirtManager> {
+    return connect(this.lab, { kind });
   }
 
   async vm(name = "web"): Promise<VirtualMachine> {
@@ -147,6 +147,8 @@ export class Bench {
     options: {
       /** Takes the place of writing, flushing and committing. */
       readonly instead?: (session: RestoreSession) => Promise<void>;
+      /** The bench's own unless told. */
+      readonly strategy?: ImageTransferStrategy;
       /** After a failure: do nothing more, as if the process had been killed. */
       readonly abandon?: boolean;
     } = {},
@@ -158,7 +160,8 @@ export class Bench {
     const request: RestoreRequest = { point, disks: point.disks, name, networks, mac: "new", start: false };
     try {
       const context = { runId, ledger, hooks: createRunHooks(), signal: never };
-      const session = await this.strategy.openRestore(request, context);
+      const { strategy = this.strategy } = options;
+      const session = await strategy.openRestore(request, context);
       try {
         if (options.instead !== undefined) return await options.instead(session);
         for (const target of session.disks) await fill(target, images.get(target.diskId));
@@ -181,6 +184,14 @@ export class Bench {
     }
     return leftovers.map(({ action }) => action);
   }
+}
+
+async function connect(
+  { url, user, password, caFile }: Lab,
+  { conflictDeadlineMs = 120_000, kind = OvirtManager } = {},
+): Promise<OvirtManager> {
+  const trust = { ca: [await readFile(caFile, "utf8")] };
+  return new kind("lab", { url, user, password, trust, timings: { pollMs: 10, conflictDeadlineMs } });
 }
 
 function succeeds(work: Promise<void>): Promise<boolean> {

@@ -69,7 +69,10 @@ export const reading: readonly StrategyCheck[] = [
     async run(bench, signal) {
       await withRun(bench, { full: true, signal }, async ({ session }) => {
         try {
-          for (const source of session.disks) await assertReads(bench, source, signal);
+          for (const source of session.disks) {
+            await assertReads(bench, source, signal);
+            await source.release?.();
+          }
         } finally {
           await session.close("failed");
         }

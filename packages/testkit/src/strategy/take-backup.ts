@@ -137,6 +137,7 @@ export async function imageOf(
     }
   }
   await inLanes(reads, maxReads, ({ offset, buffer }) => source.readInto(offset, buffer, signal));
+  await source.release?.();
   return image;
 }
 

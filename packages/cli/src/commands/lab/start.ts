@@ -35,6 +35,7 @@ interface StartOptions {
   readonly port?: number;
   readonly imageioControl?: string;
   readonly imageioUrl?: string;
+  readonly proxy: boolean;
   readonly encrypt?: boolean;
   readonly detach?: boolean;
 }
@@ -57,6 +58,7 @@ export const defineStart: Define = (command, invoke) => {
     .option("--port <port>", "of the API, on 127.0.0.1 (default: any free one)", parsePort)
     .option("--imageio-control <socket>", "hand tickets to a real ovirt-imageio daemon: its control socket…")
     .option("--imageio-url <url>", "…and the URL where it serves images")
+    .option("--no-proxy", "leave out ovault-proxy, the VM for the strategy disk-attachment to run in")
     .option("--encrypt", "encrypt the destination, with the passphrase in $OVAULT_PASSPHRASE")
     .option("--detach", "return when everything answers, and leave the lab running")
     .addHelpText(
@@ -88,8 +90,8 @@ async function start(options: StartOptions, context: CommandContext): Promise<{ 
   if (passphrase !== undefined) await resolveSecret(passphrase, { baseDirectory: process.cwd(), signal });
   const lab = await startLab({ ...labOptions(options), signal });
   try {
-    const { directory, url, user } = lab;
-    const configurable = { directory, url, user, passphrase };
+    const { directory, url, user, vms } = lab;
+    const configurable = { directory, url, user, vms, passphrase };
     await createDestination(configurable, context);
     await writeLabConfiguration(configurable);
   } catch (error) {
@@ -112,17 +114,19 @@ async function createDestination(lab: ConfigurableLab, context: CommandContext):
 }
 
 function labOptions(options: StartOptions): LabOptions {
-  const { dir, engineVersion, product, port, imageioControl: control, imageioUrl: url } = options;
-  if ((control === undefined) !== (url === undefined)) {
+  const { dir, engineVersion, product, port, imageioControl, imageioUrl, proxy } = options;
+  if ((imageioControl === undefined) !== (imageioUrl === undefined)) {
     throw new UsageError("--imageio-control and --imageio-url belong together");
   }
   return {
     directory: dir,
     vms: parseVms(options),
-    ...(engineVersion === undefined ? {} : { engineVersion }),
-    ...(product === undefined ? {} : { product }),
-    ...(port === undefined ? {} : { port }),
-    ...(control === undefined || url === undefined ? {} : { imageio: { control: resolve(control), url } }),
+    proxy,
+    engineVersion,
+    product,
+    port,
+    imageioControl: imageioControl && resolve(imageioControl),
+    imageioUrl,
   };
 }
 

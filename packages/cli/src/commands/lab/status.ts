@@ -37,6 +37,7 @@ export function statusView(status: LabStatus): View {
       ["user", status.user],
       ["CA", `${status.caFile}, SHA-256 ${status.caFingerprint}`],
       ["faults", faults.length === 0 ? undefined : faults.join(", ")],
+      ...status.warnings.map((warning) => ["warning", warning] as const),
     ]),
     table(["vm", "status", ">#", "disk", "id", "format", ">size"], rows, "no virtual machines"),
   ];

@@ -112,4 +112,5 @@ function faultReply(error: unknown, { method, url }: RawRequest): ApiReply {
     : { status: fault.status, body: { root: "fault", content } };
 }
 
-const ACTION_PATH = /\/(start|stop|shutdown|finalize|cancel|pause|resume|extend|freezefilesystems|thawfilesystems)$/;
+const ACTION_PATH =
+  /\/(start|stop|shutdown|migrate|finalize|cancel|pause|resume|extend|freezefilesystems|thawfilesystems)$/;

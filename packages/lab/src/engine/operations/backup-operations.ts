@@ -1,12 +1,13 @@
 import { randomUUID } from "node:crypto";
 
 import type { BackupDisk } from "../../hypervisor/hypervisor.ts";
+import { attachmentOf, ownAttachments } from "../attachments.ts";
 import { badRequest, conflict, incomplete, notFound } from "../engine-fault.ts";
 import { reasonOf, type EngineCore } from "../engine-core.ts";
 import type { BackupState, CheckpointState, DiskState, JobState, VmState } from "../engine-state.ts";
 import { eventCodes } from "../event-codes.ts";
+import { plugsOf } from "../plugs.ts";
 import type { CheckpointOperations } from "./checkpoint-operations.ts";
-import { attachmentOf } from "./disk-operations.ts";
 import type { GuestOperations } from "./guest-operations.ts";
 
 /** A backup as `POST /vms/{id}/backups` asks for it. */
@@ -149,7 +150,7 @@ export class BackupOperations {
     }
     const disks = request.diskIds.map((diskId) => {
       const disk = state.disks[diskId];
-      if (disk === undefined || !vm.attachments.some((attachment) => attachment.diskId === diskId)) {
+      if (disk === undefined || !ownAttachments(vm).some((attachment) => attachment.diskId === diskId)) {
         throw badRequest(`Cannot ${action}. The following disks do not belong to the VM: ${diskId}.`);
       }
       if (!attachmentOf(vm, diskId).active) throw conflict(`Cannot ${action}. Disk ${disk.alias} is not plugged.`);
@@ -320,7 +321,7 @@ export class BackupOperations {
       for (const diskId of new Set(vm.checkpoints.flatMap(({ diskIds }) => diskIds))) {
         await hypervisor.breakCheckpoints(diskId);
       }
-      if (vm.status === "up") await hypervisor.startVm(vm.id, pluggedDisks(vm));
+      if (vm.status === "up") await hypervisor.startVm(vm.id, plugsOf(this.#core, vm));
       release();
     }
   }
@@ -329,7 +330,7 @@ export class BackupOperations {
   async #redefineChain(vm: VmState, backup: BackupState): Promise<void> {
     if (backup.fromCheckpointId === undefined) return;
     const base = vm.checkpoints.findIndex(({ id }) => id === backup.fromCheckpointId);
-    const attached = new Set(vm.attachments.map(({ diskId }) => diskId));
+    const attached = new Set(ownAttachments(vm).map(({ diskId }) => diskId));
     for (const { id, diskIds } of vm.checkpoints.slice(base)) {
       for (const diskId of diskIds.filter((candidate) => attached.has(candidate))) {
         const state = await this.#core.hypervisor.checkpointState(diskId, id);
@@ -337,11 +338,6 @@ export class BackupOperations {
       }
     }
   }
-}
-
-/** Disks a machine starts with. */
-export function pluggedDisks(vm: VmState): readonly string[] {
-  return vm.attachments.filter(({ active }) => active).map(({ diskId }) => diskId);
 }
 
 function isOver(backup: BackupState): boolean {

@@ -3,10 +3,11 @@ import { randomUUID } from "node:crypto";
 import type { DiskFormat } from "@ovault/core";
 
 import type { DiskInfo } from "../../hypervisor/hypervisor.ts";
+import { attachmentOf, forgetAttachment } from "../attachments.ts";
 import { badRequest, conflict, incomplete, notFound } from "../engine-fault.ts";
 import { reasonOf, type EngineCore } from "../engine-core.ts";
 import { eventCodes } from "../event-codes.ts";
-import type { AttachmentState, DiskState, VmState } from "../engine-state.ts";
+import type { DiskState } from "../engine-state.ts";
 
 /** A disk as `POST /disks` asks for it. */
 export interface DiskRequest {
@@ -28,7 +29,7 @@ export interface DiskRequest {
 /** File storage rounds sizes up to whole blocks of so many bytes. */
 const BLOCK_BYTES = 4096;
 
-/** Life of disks: made and removed behind `locked`, attached, detached, grown. */
+/** Life of disks: made and removed behind `locked`, grown. */
 export class DiskOperations {
   readonly #core: EngineCore;
 
@@ -36,27 +37,14 @@ export class DiskOperations {
     this.#core = core;
   }
 
-  /** Answers at once with a locked disk; it becomes `ok`, or goes away when it could not be made. */
-  create(request: DiskRequest): DiskState {
+  /** Answers at once with a locked disk; it becomes `ok`, or goes away when it could not be made. Then tells which. */
+  create(request: DiskRequest, onSettled: (made: boolean) => Promise<void> = noop): DiskState {
     const disk = this.#newDisk(request);
-    this.#core.background.start(() => this.#makeLater(disk));
-    return disk;
-  }
-
-  /** As `create`, for a machine that has the disk from the beginning, and gets it plugged as soon as it is there. */
-  createAttached(vmId: string, request: DiskRequest, attachment: Omit<AttachmentState, "diskId">): AttachmentState {
-    const vm = this.#core.vm(vmId);
-    this.#core.requireFree(vm, "add Virtual Disk");
-    const disk = this.#newDisk(request);
-    const attached: AttachmentState = { ...attachment, diskId: disk.id };
-    vm.attachments.push(attached);
     this.#core.background.start(async () => {
       await this.#makeLater(disk);
-      if (disk.status !== "ok") forget(vm, disk.id);
-      else if (vm.status === "up" && attached.active) await this.#core.hypervisor.plugDisk(vmId, disk.id);
-      this.#core.store.changed();
+      await onSettled(disk.status === "ok");
     });
-    return attached;
+    return disk;
   }
 
   /** As `create`, but waits until the disk is there. */
@@ -122,7 +110,7 @@ export class DiskOperations {
     background.start(async () => {
       await background.steps();
       await hypervisor.removeDisk(disk.id);
-      for (const vm of this.#core.vmsOf(disk.id)) forget(vm, disk.id);
+      for (const vm of this.#core.vmsOf(disk.id)) forgetAttachment(vm, disk.id);
       delete state.disks[disk.id];
       store.changed();
     });
@@ -149,48 +137,6 @@ export class DiskOperations {
       throw badRequest("Cannot edit Virtual Disk. Incremental backup is not supported for RAW formatted disk.");
     }
     disk.backup = backup;
-    this.#core.store.changed();
-  }
-
-  /** Attaches an existing disk, hot when the machine is up. */
-  async attach(vmId: string, attachment: AttachmentState): Promise<void> {
-    const vm = this.#core.vm(vmId);
-    const disk = this.#core.disk(attachment.diskId);
-    const action = "attach Virtual Disk";
-    this.#core.requireFree(vm, action);
-    this.#core.requireOk([disk], action);
-    if (this.#core.vmsOf(disk.id).length > 0 && !disk.shareable) {
-      throw conflict(`Cannot ${action}: The disk ${disk.alias} is already attached to VM.`);
-    }
-    vm.attachments.push(attachment);
-    this.#core.store.changed();
-    if (vm.status === "up" && attachment.active) await this.#core.hypervisor.plugDisk(vmId, disk.id);
-  }
-
-  /** Hot plugs or unplugs. */
-  async setActive(vmId: string, diskId: string, active: boolean): Promise<void> {
-    const vm = this.#core.vm(vmId);
-    const attachment = attachmentOf(vm, diskId);
-    if (attachment.active === active) return;
-    this.#core.requireFree(vm, active ? "plug disk" : "unplug disk");
-    if (vm.status === "up") {
-      await (active ? this.#core.hypervisor.plugDisk(vmId, diskId) : this.#core.hypervisor.unplugDisk(vmId, diskId));
-    }
-    attachment.active = active;
-    this.#core.store.changed();
-  }
-
-  /** Detaches, unplugging first; `keep` false removes the disk as well. */
-  async detach(vmId: string, diskId: string, options: { readonly keep: boolean }): Promise<void> {
-    const vm = this.#core.vm(vmId);
-    attachmentOf(vm, diskId);
-    const disk = this.#core.disk(diskId);
-    const action = "detach Virtual Disk";
-    this.#core.requireFree(vm, action);
-    this.#core.requireOk([disk], action);
-    await this.setActive(vmId, diskId, false);
-    if (!options.keep) return this.remove(diskId);
-    forget(vm, diskId);
     this.#core.store.changed();
   }
 
@@ -261,17 +207,7 @@ export class DiskOperations {
   }
 }
 
-/** @throws EngineFault 404 */
-export function attachmentOf(vm: VmState, diskId: string): AttachmentState {
-  const attachment = vm.attachments.find((candidate) => candidate.diskId === diskId);
-  if (attachment === undefined) throw notFound();
-  return attachment;
-}
-
-function forget(vm: VmState, diskId: string): void {
-  const index = vm.attachments.findIndex((attachment) => attachment.diskId === diskId);
-  if (index >= 0) vm.attachments.splice(index, 1);
-}
+async function noop(): Promise<void> {}
 
 function activeVolumeOf(info: DiskInfo): string {
   const active = info.chain.at(-1);

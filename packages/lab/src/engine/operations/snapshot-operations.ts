@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 
+import { ownAttachments } from "../attachments.ts";
 import { badRequest, conflict, notFound } from "../engine-fault.ts";
 import type { EngineCore } from "../engine-core.ts";
 import type { DiskState, SnapshotState, VmState } from "../engine-state.ts";
@@ -44,7 +45,7 @@ export class SnapshotOperations {
     const action = "create Snapshot";
     this.#core.requireFree(vm, action);
     if (vm.status !== "up" && vm.status !== "down") throw conflict(`Cannot ${action}. The VM is ${vm.status}.`);
-    const attached = vm.attachments.map(({ diskId }) => diskId);
+    const attached = ownAttachments(vm).map(({ diskId }) => diskId);
     const chosen = request.diskIds ?? attached;
     if (chosen.some((diskId) => !attached.includes(diskId))) {
       throw badRequest(`Cannot ${action}. A disk is not attached to the VM.`);
@@ -89,6 +90,8 @@ export class SnapshotOperations {
       .map(({ diskId }) => this.#core.state.disks[diskId])
       .filter((disk) => disk !== undefined);
     this.#core.requireOk(disks, action);
+    // what is merged into this one goes from under those that are newer
+    this.#core.requireNotAttachedElsewhere(vm.snapshots.slice(vm.snapshots.indexOf(snapshot)), action);
     snapshot.status = "locked";
     this.#locked(vm, disks, correlationId, `Removing Snapshot ${snapshot.description}`, async () => {
       try {

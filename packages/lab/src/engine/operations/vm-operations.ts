@@ -1,12 +1,15 @@
 import { randomUUID } from "node:crypto";
 
+import { attachmentOf, ownAttachments, pluggedDisks } from "../attachments.ts";
 import { badRequest, conflict, incomplete } from "../engine-fault.ts";
 import { reasonOf, type EngineCore } from "../engine-core.ts";
 import type { AttachmentState, NicState, VmState } from "../engine-state.ts";
 import { eventCodes } from "../event-codes.ts";
 import { readOvf, type OvfNic } from "../ovf/read-ovf.ts";
-import { pluggedDisks, type BackupOperations } from "./backup-operations.ts";
-import { attachmentOf, type DiskOperations } from "./disk-operations.ts";
+import { plugsOf } from "../plugs.ts";
+import type { AttachmentOperations } from "./attachment-operations.ts";
+import type { BackupOperations } from "./backup-operations.ts";
+import type { DiskOperations } from "./disk-operations.ts";
 import type { GuestOperations } from "./guest-operations.ts";
 
 /** A machine as `POST /vms` asks for it. */
@@ -30,6 +33,7 @@ const MAC_PREFIX = "56:6f";
 export class VmOperations {
   readonly #core: EngineCore;
   readonly #disks: DiskOperations;
+  readonly #attachments: AttachmentOperations;
   readonly #backups: BackupOperations;
   readonly #guests: GuestOperations;
 
@@ -37,12 +41,14 @@ export class VmOperations {
     core: EngineCore,
     operations: {
       readonly disks: DiskOperations;
+      readonly attachments: AttachmentOperations;
       readonly backups: BackupOperations;
       readonly guests: GuestOperations;
     },
   ) {
     this.#core = core;
     this.#disks = operations.disks;
+    this.#attachments = operations.attachments;
     this.#backups = operations.backups;
     this.#guests = operations.guests;
   }
@@ -74,7 +80,7 @@ export class VmOperations {
   }
 
   /** A machine that comes with the lab: empty, with one network card. */
-  createGiven(name: string, options: Pick<VmState, "guestAgent" | "tags">): VmState {
+  createGiven(name: string, options: Pick<VmState, "guestAgent" | "tags" | "devices" | "virtioScsi">): VmState {
     const { state, store } = this.#core;
     const vm: VmState = { ...emptyVm(randomUUID(), name), given: true, ...options };
     state.vms[vm.id] = vm;
@@ -109,7 +115,7 @@ export class VmOperations {
     this.#core.runJob(`Launching VM ${vm.name}`, correlationId, async () => {
       try {
         await this.#core.background.steps();
-        await this.#core.hypervisor.startVm(vmId, pluggedDisks(vm));
+        await this.#core.hypervisor.startVm(vmId, plugsOf(this.#core, vm));
         vm.status = "powering_up";
         await this.#core.background.steps();
         vm.status = "up";
@@ -126,9 +132,21 @@ export class VmOperations {
   /** Brings a machine up and waits until it is. */
   async startNow(vmId: string): Promise<void> {
     const vm = this.#core.vm(vmId);
-    await this.#core.hypervisor.startVm(vmId, pluggedDisks(vm));
+    await this.#core.hypervisor.startVm(vmId, plugsOf(this.#core, vm));
     vm.status = "up";
     this.#core.store.changed();
+  }
+
+  /** Answers at once with a machine on its way to another host. */
+  migrate(vmId: string, correlationId: string): void {
+    const vm = this.#core.vm(vmId);
+    const arrive = this.#depart(vm);
+    this.#core.runJob(`Migrating VM ${vm.name}`, correlationId, arrive);
+  }
+
+  /** Moves a machine to another host and waits until it runs there. */
+  async migrateNow(vmId: string): Promise<void> {
+    await this.#depart(this.#core.vm(vmId))();
   }
 
   /** `shutdown` asks the guest, `stop` does not; both end QEMU in order. Answers at once. */
@@ -166,8 +184,9 @@ export class VmOperations {
     const action = "remove VM";
     this.#core.requireFree(vm, action);
     if (vm.status !== "down") throw conflict(`Cannot ${action}. VM is running.`);
-    const disks = vm.attachments.map(({ diskId }) => this.#core.disk(diskId));
+    const disks = ownAttachments(vm).map(({ diskId }) => this.#core.disk(diskId));
     this.#core.requireOk(disks, action);
+    this.#core.requireNotAttachedElsewhere(vm.snapshots, action);
     vm.status = "image_locked";
     this.#core.runJob(`Removing VM ${vm.name}`, options.correlationId, async () => {
       await this.#core.background.steps();
@@ -188,9 +207,31 @@ export class VmOperations {
     this.#core.store.changed();
   }
 
+  /** What is left to do: QEMU ends here, and begins anew on the other host. */
+  #depart(vm: VmState): () => Promise<void> {
+    const action = "migrate VM";
+    this.#core.requireFree(vm, action);
+    if (vm.status !== "up") throw conflict(`Cannot ${action}. VM is ${vm.status}.`);
+    const unlock = this.#core.lock(vm, action);
+    vm.status = "migrating";
+    return async () => {
+      try {
+        await this.#core.background.steps();
+        await this.#core.hypervisor.stopVm(vm.id, { graceful: true });
+        await this.#core.hypervisor.startVm(vm.id, plugsOf(this.#core, vm));
+        vm.status = "up";
+      } catch (error) {
+        vm.status = "down";
+        throw error;
+      } finally {
+        unlock();
+      }
+    };
+  }
+
   async #attachIfPossible(vm: VmState, attachment: AttachmentState): Promise<void> {
     try {
-      await this.#disks.attach(vm.id, attachment);
+      await this.#attachments.attach(vm.id, attachment);
     } catch (error) {
       this.#core.journal.event(eventCodes.vmImported, {
         description: `VM ${vm.name} was imported, but disk ${attachment.diskId} could not be attached: ${reasonOf(error)}`,

@@ -1,5 +1,6 @@
 import { XMLBuilder } from "fast-xml-parser";
 
+import { ownAttachments } from "../attachments.ts";
 import type { AttachmentState, DiskState, EngineState, NicState, VmState } from "../engine-state.ts";
 import { behaviourOf } from "../versions.ts";
 import type { XmlObject } from "../xml/xml-value.ts";
@@ -25,7 +26,7 @@ const interfaceWords = {
 
 /** The machine's configuration in the engine's own dialect of OVF. Sizes in it are whole GiB, as the engine gives them. */
 export function writeOvf(vm: VmState, state: EngineState): string {
-  const disks = vm.attachments.flatMap((attachment) => {
+  const disks = ownAttachments(vm).flatMap((attachment) => {
     const disk = state.disks[attachment.diskId];
     return disk === undefined ? [] : [{ attachment, disk }];
   });

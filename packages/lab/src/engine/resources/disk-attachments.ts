@@ -1,16 +1,16 @@
+import { attachmentOf } from "../attachments.ts";
 import type { EngineApi } from "../engine-api.ts";
 import { diskInterfaces, type AttachmentState, type VmState } from "../engine-state.ts";
 import { accepted, actionDone, created, ok, reference, type ApiReply } from "../http/api-reply.ts";
 import type { ApiRequest } from "../http/api-request.ts";
 import { get, post, put, remove, type Route } from "../http/router.ts";
-import { attachmentOf } from "../operations/disk-operations.ts";
 import { incomplete } from "../engine-fault.ts";
 import type { XmlObject } from "../xml/xml-value.ts";
 import { changeDisk, readDisk } from "./disks.ts";
 
 /** `/vms/{vm}/diskattachments`. The id of an attachment is the id of its disk. */
 export function diskAttachmentRoutes(api: EngineApi): readonly Route[] {
-  const { core, disks, vms } = api;
+  const { core, attachments, vms } = api;
   const here = (request: ApiRequest): ApiReply => {
     const vm = core.vm(request.param("vm"));
     return ok("disk_attachment", attachmentContent(vm, attachmentOf(vm, request.param("disk"))));
@@ -33,20 +33,20 @@ export function diskAttachmentRoutes(api: EngineApi): readonly Route[] {
       if (bootable !== undefined) vms.setBootable(vm.id, diskId, bootable);
       attachment.interface = body.choice(diskInterfaces, "interface") ?? attachment.interface;
       const active = body.flag("active");
-      if (active !== undefined) await disks.setActive(vm.id, diskId, active);
+      if (active !== undefined) await attachments.setActive(vm.id, diskId, active);
       core.store.changed();
       return here(request);
     }),
     remove("/vms/:vm/diskattachments/:disk", async (request) => {
       const keep = request.query.get("detach_only") !== "false";
-      await disks.detach(request.param("vm"), request.param("disk"), { keep });
+      await attachments.detach(request.param("vm"), request.param("disk"), { keep });
       return actionDone();
     }),
   ];
 }
 
-/** Attaches a disk that exists, or makes a new one and attaches it as soon as it is there. */
-async function attach({ core, disks }: EngineApi, request: ApiRequest): Promise<ApiReply> {
+/** Attaches a disk that exists, or a snapshot of one, or makes a new one and attaches it as soon as it is there. */
+async function attach({ core, attachments }: EngineApi, request: ApiRequest): Promise<ApiReply> {
   const vm = core.vm(request.param("vm"));
   const body = request.body;
   const disk = body.child("disk");
@@ -61,11 +61,12 @@ async function attach({ core, disks }: EngineApi, request: ApiRequest): Promise<
   };
   const existing = core.state.disks[disk.attribute("id") ?? ""];
   if (existing === undefined) {
-    const attached = disks.createAttached(vm.id, readDisk(disk), attachment);
+    const attached = attachments.attachNew(vm.id, readDisk(disk), attachment);
     return accepted("disk_attachment", attachmentContent(vm, attached));
   }
-  const attached = { ...attachment, diskId: existing.id };
-  await disks.attach(vm.id, attached);
+  const snapshotId = disk.child("snapshot")?.attribute("id");
+  const attached = { ...attachment, diskId: existing.id, ...(snapshotId !== undefined && { snapshotId }) };
+  await attachments.attach(vm.id, attached);
   return created("disk_attachment", attachmentContent(vm, attached));
 }
 

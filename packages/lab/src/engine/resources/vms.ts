@@ -58,6 +58,10 @@ export function vmRoutes({ core, guests, vms }: EngineApi): readonly Route[] {
       vms.stop(request.param("vm"), "shutdown", request.correlationId);
       return actionDone();
     }),
+    post("/vms/:vm/migrate", (request) => {
+      vms.migrate(request.param("vm"), request.correlationId);
+      return actionDone();
+    }),
     post("/vms/:vm/freezefilesystems", async (request) => {
       await guests.freeze(request.param("vm"));
       return actionDone();
@@ -127,6 +131,7 @@ function vmContent(core: EngineCore, vm: VmState, request: ApiRequest): XmlObjec
     origin: "ovirt",
     stateless: false,
     type: "server",
+    virtio_scsi: request.allContent ? { enabled: vm.virtioScsi ?? true } : undefined,
     cluster: reference("/clusters", state.inventory.cluster.id),
     run_once: false,
     status: vm.status,

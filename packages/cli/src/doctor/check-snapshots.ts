@@ -1,0 +1,102 @@
+import { plural, SupersededBase, type LedgerEntry, type RecoveryPoint } from "@ovault/core";
+import { findTaggedSnapshots, type OvirtManager, type TaggedSnapshot } from "@ovault/ovirt";
+
+import type { CommandContext } from "../command.ts";
+import type { Installation } from "../installation.ts";
+import { Questions } from "../questions.ts";
+import type { Fix } from "./check-leftovers.ts";
+import { ok, skip, warn, type Checklist } from "./checklist.ts";
+
+const HINT =
+  "They grow with what the guests write. What a newer point has superseded goes with `ovault doctor --fix`. The others may " +
+  "belong to another repository or node that backs the machine up: where there is none, delete them in the engine.";
+
+/**
+ * Snapshots of runs that neither the ledger nor a last point accounts for. Only what the points of our own repositories prove
+ * to be superseded is ever removed.
+ */
+export async function checkSnapshots(
+  installation: Installation,
+  manager: OvirtManager,
+  list: Checklist,
+  context: CommandContext,
+  fix: Fix,
+): Promise<void> {
+  const { signal, terminal } = context;
+  await list.run(`${manager.name}: snapshots`, async () => {
+    // In this order: a run that ends meanwhile closes its entry when its point is there.
+    const tagged = await findTaggedSnapshots(manager.api, signal);
+    if (tagged.length === 0) return ok("none of ours");
+    const { active, abandoned, elsewhere } = await (await installation.ledger()).report();
+    const owed = tagged.filter((snapshot) => ![...active, ...abandoned, ...elsewhere].some(isAbout(snapshot)));
+    const points = await pointsOfAll(installation, signal);
+    if (points === undefined) return skip(`${tagged.length}; not every destination can be read to tell whose they are`);
+    const stray = owed.filter(({ runId }) => !points.last.has(runId));
+    if (stray.length === 0) return ok(`${tagged.length}, all accounted for`);
+    const strategies = await installation.strategies(manager);
+    const superseded = stray.flatMap((snapshot) => {
+      const point = points.older.find((candidate) => candidate.runId === snapshot.runId);
+      const strategy = strategies.find(({ name }) => name === point?.strategy);
+      if (point === undefined || strategy?.keeps?.(point).some(isAbout(snapshot)) !== true) return [];
+      return [{ snapshot, base: new SupersededBase(point, strategy) }];
+    });
+    const proven = new Set(superseded.map(({ snapshot }) => snapshot));
+    for (const snapshot of stray) terminal.note(`  ${titleOf(snapshot)}: ${whatOf(proven.has(snapshot))}`);
+    if (!(await approved(superseded.length, fix, signal))) return warn(stray.map(titleOf).join(", "), HINT);
+    const ledger = await installation.ledger();
+    for (const { base } of superseded) {
+      await base.record(ledger);
+      await base.remove(signal);
+    }
+    const left = stray.filter((snapshot) => !proven.has(snapshot));
+    if (left.length > 0) return warn(left.map(titleOf).join(", "), HINT);
+    return ok(`removed: ${plural(superseded.length, "superseded snapshot")}`);
+  });
+}
+
+function isAbout({ id, runId }: TaggedSnapshot): (entry: Pick<LedgerEntry, "detail"> & { runId?: string }) => boolean {
+  return (entry) => entry.runId === runId || entry.detail["snapshotId"] === id;
+}
+
+interface KnownPoints {
+  /** Runs whose point is the newest of its machine somewhere: the next increment may start there. */
+  readonly last: ReadonlySet<string>;
+  readonly older: readonly RecoveryPoint[];
+}
+
+/** Undefined when a destination cannot be read: what is not seen there proves nothing. */
+async function pointsOfAll(installation: Installation, signal: AbortSignal): Promise<KnownPoints | undefined> {
+  const last = new Set<string>();
+  const older: RecoveryPoint[] = [];
+  for (const name of installation.configuration.destinations.keys()) {
+    try {
+      const { points, damaged } = await (await installation.repository(name)).points.list(signal);
+      if (damaged.length > 0) return undefined;
+      const byMachine = Map.groupBy(points, ({ vm }) => vm.id);
+      for (const own of byMachine.values()) {
+        const newest = own.at(-1);
+        // Nothing starts from a copy.
+        if (newest !== undefined && newest.copiedFrom === undefined) last.add(newest.runId);
+        older.push(...own.slice(0, -1).filter(({ copiedFrom }) => copiedFrom === undefined));
+      }
+    } catch {
+      // The check of the destination tells.
+      signal.throwIfAborted();
+      return undefined;
+    }
+  }
+  return { last, older };
+}
+
+function titleOf({ vm, id, runId, date }: TaggedSnapshot): string {
+  return `${vm.name}: snapshot ${id} of run ${runId}${date === undefined ? "" : `, made ${date}`}`;
+}
+
+function whatOf(isSuperseded: boolean): string {
+  return isSuperseded ? "remove it: a newer point has superseded it" : "nothing: no repository here knows it";
+}
+
+async function approved(count: number, fix: Fix, signal: AbortSignal): Promise<boolean> {
+  if (count === 0 || fix === "show") return false;
+  return fix === "remove" || (await new Questions(signal).confirm(`Remove ${plural(count, "superseded snapshot")}?`));
+}

@@ -1,0 +1,16 @@
+import type { Manager, Strategy } from "@ovault/core";
+
+import type { Checklist } from "./checklist.ts";
+
+/** What each strategy says of this machine and of the manager. */
+export async function checkStrategies(
+  strategies: readonly Strategy[],
+  manager: Manager,
+  list: Checklist,
+  signal: AbortSignal,
+): Promise<void> {
+  for (const strategy of strategies) {
+    const title = `${manager.name}: ${strategy.name}`;
+    await list.runAll(title, async () => (await strategy.diagnose?.(signal)) ?? []);
+  }
+}

@@ -1,0 +1,53 @@
+import type { RecoveryPoint } from "../contract/recovery-point.ts";
+import type { LedgerHandle } from "../contract/ledger.ts";
+import type { Strategy } from "../contract/strategy.ts";
+import type { LedgerRun } from "../ledger/ledger-run.ts";
+import type { Ledger } from "../ledger/ledger.ts";
+import { newRunId } from "./run-id.ts";
+
+/**
+ * What the last point keeps on the manager for the next increment, when another strategy takes the next point: nothing will
+ * ever start from it then. It goes when that point is sealed, by way of the ledger, so that a run that is killed in
+ * between does not lose sight of it.
+ */
+export class SupersededBase {
+  readonly #point: RecoveryPoint;
+  readonly #strategy: Strategy;
+  #run: LedgerRun | undefined;
+  #handles: readonly LedgerHandle[] = [];
+
+  /** @param strategy the one that took the point */
+  constructor(point: RecoveryPoint, strategy: Strategy) {
+    this.#point = point;
+    this.#strategy = strategy;
+  }
+
+  /** Before the new point is sealed: afterwards nobody else would know. */
+  async record(ledger: Ledger): Promise<void> {
+    const kept = this.#strategy.keeps?.(this.#point) ?? [];
+    if (kept.length === 0) return;
+    const { manager } = this.#point.vm;
+    const run = await ledger.forRun({ runId: newRunId(), manager, strategy: this.#strategy.name });
+    this.#run = run;
+    for (const entry of kept) this.#handles = [...this.#handles, await run.open(entry)];
+  }
+
+  /** The new point was not sealed: the last one may be a base yet. */
+  async spare(): Promise<void> {
+    for (const handle of this.#handles) await handle.close();
+    await this.#run?.end();
+  }
+
+  /** The new point is sealed. What cannot go now stays in the ledger. */
+  async remove(signal: AbortSignal): Promise<void> {
+    try {
+      const entries = this.#handles.map(({ entry }) => entry);
+      for (const leftover of entries.length === 0 ? [] : await this.#strategy.leftovers(entries, signal)) {
+        if (!leftover.gone) await leftover.remove(signal);
+        await this.#handles.find(({ entry }) => entry.id === leftover.entry.id)?.close();
+      }
+    } finally {
+      await this.#run?.end();
+    }
+  }
+}

@@ -1,0 +1,19 @@
+/** A VM that is to come with a lab. */
+export interface LabVmRequest {
+  readonly name: string;
+  /** qcow2 or raw files, copied in as they are. The first is bootable. */
+  readonly images: readonly string[];
+  /** Leave it powered off. */
+  readonly down?: boolean;
+  /** False: no guest agent answers, so that file systems cannot be frozen. */
+  readonly guestAgent?: boolean;
+  /** Names of the tags it carries. */
+  readonly tags?: readonly string[];
+  /**
+   * Shows the disks that are plugged into it while it is up as files in this directory, named as udev in the guest names
+   * them in /dev/disk/by-id. Absolute, or relative to the lab's directory; made when missing. Needs FUSE.
+   */
+  readonly devices?: string;
+  /** False: it has no VirtIO-SCSI controller, so that no disk is attached that way. */
+  readonly virtioScsi?: boolean;
+}

@@ -1,0 +1,11 @@
+import type { DiskRecord } from "@ovault/core";
+
+import type { StorageDomain } from "../model/storage-domain.ts";
+import type { DiskLayout } from "./disk-layout.ts";
+
+/** A disk of a point, with the place and the form it will have. */
+export interface DesignedDisk {
+  readonly record: DiskRecord;
+  readonly domain: StorageDomain;
+  readonly layout: DiskLayout;
+}

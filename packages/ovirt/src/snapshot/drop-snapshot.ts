@@ -1,0 +1,31 @@
+import { messageOf, observe } from "@ovault/core";
+import type { RunHooks, VirtualMachine } from "@ovault/core";
+
+import type { EngineApi } from "../api/engine-api.ts";
+import { undo } from "../undo.ts";
+import { cleanUpSnapshot } from "./remove-snapshot.ts";
+import type { TakenSnapshot } from "./take-snapshot.ts";
+
+export interface SnapshotToDrop {
+  readonly vm: VirtualMachine;
+  readonly snapshot: TakenSnapshot;
+  /** For the merge. */
+  readonly removeDeadlineMs: number;
+  readonly hooks: RunHooks;
+}
+
+/**
+ * Removes a snapshot of ours that no point needs. Never throws: one that cannot go stays in the ledger, with a warning.
+ * Resolves to what stood in the way, if anything did.
+ */
+export async function dropSnapshot(
+  api: EngineApi,
+  { vm, snapshot, removeDeadlineMs, hooks }: SnapshotToDrop,
+): Promise<unknown> {
+  const which = { vmId: vm.id, snapshotId: snapshot.id, deadlineMs: removeDeadlineMs };
+  const obstacle = await undo(snapshot.handle, () => cleanUpSnapshot(api, which));
+  if (obstacle !== undefined) {
+    observe(hooks.warning, `the snapshot of this run is still there: ${messageOf(obstacle)}; see \`ovault doctor\``);
+  }
+  return obstacle;
+}

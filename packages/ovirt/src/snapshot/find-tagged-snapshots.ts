@@ -1,0 +1,29 @@
+import type { EngineApi } from "../api/engine-api.ts";
+import { taggedRun } from "../run-tag.ts";
+
+/** A snapshot that a run of ovault made, of whichever node and repository. */
+export interface TaggedSnapshot {
+  readonly id: string;
+  readonly vm: { readonly id: string; readonly name: string };
+  readonly runId: string;
+  readonly date: string | undefined;
+}
+
+/** Machines asked at once. */
+const AT_ONCE = 8;
+
+/** All of them, on every machine that the user may see. */
+export async function findTaggedSnapshots(api: EngineApi, signal: AbortSignal): Promise<readonly TaggedSnapshot[]> {
+  const vms = (await api.vms.list({}, signal)).values();
+  const found: TaggedSnapshot[] = [];
+  const lane = async (): Promise<void> => {
+    for (const { id, name } of vms) {
+      for (const snapshot of await api.snapshots.list(id, signal)) {
+        const runId = taggedRun(snapshot.description);
+        if (runId !== undefined) found.push({ id: snapshot.id, vm: { id, name }, runId, date: snapshot.date });
+      }
+    }
+  };
+  await Promise.all(Array.from({ length: AT_ONCE }, lane));
+  return found.toSorted((a, b) => a.vm.name.localeCompare(b.vm.name) || a.id.localeCompare(b.id));
+}

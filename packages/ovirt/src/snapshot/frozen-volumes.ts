@@ -1,0 +1,50 @@
+import { ManagerError } from "@ovault/core";
+import type { Disk } from "@ovault/core";
+
+import type { EngineApi } from "../api/engine-api.ts";
+import type { EngineDisk } from "../model/engine-disk.ts";
+
+/** A disk with the volume that a snapshot froze. */
+export interface FrozenVolumeOfDisk {
+  readonly disk: Disk;
+  /** Its `provisionedBytes` are those of that instant. */
+  readonly volume: EngineDisk & { readonly imageId: string };
+}
+
+export interface SnapshotOfDisks {
+  readonly vmId: string;
+  readonly snapshotId: string;
+  readonly disks: readonly Disk[];
+}
+
+/** The volumes that a snapshot froze, in the order of the disks. Merges rename them: ask anew each time. */
+export async function frozenVolumes(
+  api: EngineApi,
+  { vmId, snapshotId, disks }: SnapshotOfDisks,
+  signal: AbortSignal,
+): Promise<readonly FrozenVolumeOfDisk[]> {
+  const volumes = await api.vms.snapshotDisks(vmId, snapshotId, signal);
+  return disks.map((disk) => {
+    const volume = volumes.find(({ id }) => id === disk.id);
+    if (volume?.imageId === undefined) {
+      throw new ManagerError(`the snapshot does not hold disk ${disk.alias}`, {
+        context: { disk: disk.id, snapshot: snapshotId },
+        hint: "The disk was detached, or the snapshot removed, in this moment. Run the backup again.",
+      });
+    }
+    return { disk, volume: { ...volume, imageId: volume.imageId } };
+  });
+}
+
+/**
+ * A disk as it was when a snapshot froze it. A disk with snapshots shows the format of its top volume, which is always
+ * QCOW2: a raw disk would be restored as another one. The lowest volume that is known shows what the disk was made as.
+ */
+export function asItWas({ disk, volume }: FrozenVolumeOfDisk, lowest: EngineDisk = volume): Disk {
+  return {
+    ...disk,
+    logicalBytes: volume.provisionedBytes ?? disk.logicalBytes,
+    format: lowest.format === "raw" ? "raw" : "cow",
+    sparse: lowest.sparse,
+  };
+}

@@ -1,0 +1,79 @@
+import { observe } from "@ovault/core";
+import type { BackupRequest, Consistency, PointDocument, RunContext } from "@ovault/core";
+
+import type { EngineApi } from "../api/engine-api.ts";
+import { vmDocuments } from "../restore/vm-documents.ts";
+import { undo } from "../undo.ts";
+import { beginQuiesce, endQuiesce } from "./quiesce.ts";
+import type { QuiesceAttempt } from "./quiesce.ts";
+import { cleanUpSnapshot } from "./remove-snapshot.ts";
+import { assertRoom } from "./room-for-snapshot.ts";
+import type { SnapshotOptions } from "./snapshot-options.ts";
+import { takeSnapshot } from "./take-snapshot.ts";
+import type { TakenSnapshot } from "./take-snapshot.ts";
+
+const MIB = 1024 * 1024;
+
+/** A machine as a snapshot of ours shows it. The snapshot is the caller's to remove. */
+export interface HeldMachine {
+  readonly snapshot: TakenSnapshot;
+  readonly consistency: Consistency;
+  /** The configuration at that instant. */
+  readonly documents: readonly PointDocument[];
+}
+
+/**
+ * Freezes the disks of a request by a snapshot, at rest as far as that is asked for and possible. Leaves nothing behind
+ * when it throws, as far as possible.
+ *
+ * @throws {NoRoomError} @throws {QuiesceError} @throws what `takeSnapshot` throws
+ */
+export async function holdMachine(
+  api: EngineApi,
+  request: BackupRequest,
+  context: RunContext,
+  options: SnapshotOptions,
+): Promise<HeldMachine> {
+  const { vm, disks } = request;
+  const { ledger, signal } = context;
+  const removeDeadlineMs = options.removalTimeoutSeconds * 1_000;
+  const now = await api.vms.get(vm.id, { allContent: true }, signal);
+  await assertRoom(api, { disks, bytesPerDisk: options.freeMebibytesPerDisk * MIB }, signal);
+  const quiesce = await beginQuiesce(api, now, request.quiesce, signal);
+  const snapshot = await takeSnapshot({
+    api,
+    ledger,
+    vm,
+    diskIds: disks.map(({ id }) => id),
+    readyDeadlineMs: options.snapshotTimeoutSeconds * 1_000,
+    removeDeadlineMs,
+    signal,
+  });
+  try {
+    return { snapshot, ...(await lookAt(snapshot, { api, request, context, quiesce })) };
+  } catch (error) {
+    const which = { vmId: vm.id, snapshotId: snapshot.id, deadlineMs: removeDeadlineMs };
+    await undo(snapshot.handle, () => cleanUpSnapshot(api, which));
+    throw error;
+  }
+}
+
+interface Look {
+  readonly api: EngineApi;
+  readonly request: BackupRequest;
+  readonly context: RunContext;
+  readonly quiesce: QuiesceAttempt;
+}
+
+/** How consistent a snapshot is, and the configuration that it froze. */
+async function lookAt(
+  { id }: TakenSnapshot,
+  { api, request: { vm }, context: { hooks, signal }, quiesce }: Look,
+): Promise<Pick<HeldMachine, "consistency" | "documents">> {
+  const { consistency, reason } = await endQuiesce(api, quiesce, signal);
+  if (consistency === "crash" && quiesce.quiesce !== "never") {
+    observe(hooks.warning, `the file systems of ${vm.name} were not frozen: ${reason}`);
+  }
+  const { ovf = quiesce.vm.ovf } = await api.snapshots.get(vm.id, id, { allContent: true }, signal);
+  return { consistency, documents: await vmDocuments(api, { ...quiesce.vm, ovf }, signal) };
+}

@@ -1,0 +1,57 @@
+import type {
+  BackupSession,
+  Consistency,
+  DiskSource,
+  PointDocument,
+  RunHooks,
+  SessionClosed,
+  VirtualMachine,
+} from "@ovault/core";
+import { dropSnapshot } from "@ovault/ovirt";
+import type { EngineApi, TakenSnapshot } from "@ovault/ovirt";
+
+import type { Attachments } from "./attachments.ts";
+
+export interface SessionParts {
+  readonly api: EngineApi;
+  readonly hooks: RunHooks;
+  readonly vm: VirtualMachine;
+  readonly documents: readonly PointDocument[];
+  readonly consistency: Consistency;
+  readonly snapshot: TakenSnapshot;
+  readonly removeDeadlineMs: number;
+  readonly attachments: Attachments;
+}
+
+/** A snapshot whose disks are attached to this machine, some at a time, while they are read. */
+export class AttachmentSession implements BackupSession {
+  readonly documents: readonly PointDocument[];
+  readonly consistency: Consistency;
+  readonly #parts: SessionParts;
+  #disks: readonly DiskSource[] = [];
+
+  constructor(parts: SessionParts) {
+    this.documents = parts.documents;
+    this.consistency = parts.consistency;
+    this.#parts = parts;
+  }
+
+  get disks(): readonly DiskSource[] {
+    return this.#disks;
+  }
+
+  /** Once, before anything is read. */
+  open(disks: readonly DiskSource[]): void {
+    this.#disks = disks;
+  }
+
+  /** The order is the engine's: it removes no snapshot whose disks are attached somewhere. */
+  async close(): Promise<SessionClosed> {
+    await this.#parts.attachments.close();
+    await dropSnapshot(this.#parts.api, this.#parts);
+    return { bases: new Map() };
+  }
+
+  /** Nothing stays for the next run. */
+  async retire(): Promise<void> {}
+}

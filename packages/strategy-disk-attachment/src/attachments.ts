@@ -1,0 +1,62 @@
+import { CancelledError } from "@ovault/core";
+import { Permits } from "@ovault/ovirt";
+
+import { Attachment } from "./attachment.ts";
+import type { AttachmentSite, AttachRequest } from "./attachment.ts";
+
+/** The disks that one run has at the proxy VM: never more than so many at a time. */
+export class Attachments {
+  readonly #site: AttachmentSite;
+  readonly #places: Permits;
+  readonly #closing = new AbortController();
+  readonly #opening = new Set<Promise<unknown>>();
+  readonly #held = new Set<Attachment>();
+
+  constructor(site: AttachmentSite, limit: number) {
+    this.#site = site;
+    this.#places = new Permits(limit);
+  }
+
+  /** Waits for a place, then attaches the disk. */
+  async open(request: AttachRequest, signal: AbortSignal): Promise<Attachment> {
+    const either = AbortSignal.any([signal, this.#closing.signal]);
+    await this.#places.acquire(either);
+    const opening = Attachment.open(request, this.#site, either);
+    const settled = opening.then(
+      (attachment) => this.#held.add(attachment),
+      () => this.#places.release(),
+    );
+    this.#opening.add(settled);
+    try {
+      return await opening;
+    } finally {
+      await settled;
+      this.#opening.delete(settled);
+    }
+  }
+
+  /** Makes room for the next disk. Never throws: one that does not go now is tried again by `close`. */
+  async release(attachment: Attachment): Promise<void> {
+    try {
+      await attachment.close();
+      this.#held.delete(attachment);
+    } catch {
+      // In the ledger, and still held.
+    } finally {
+      this.#places.release();
+    }
+  }
+
+  /** Lets all disks go, and attaches no more. May be called again after it threw. */
+  async close(): Promise<void> {
+    this.#closing.abort(new CancelledError("the session was closed"));
+    await Promise.all(this.#opening);
+    const ended = await Promise.allSettled(
+      [...this.#held].map(async (attachment) => {
+        await attachment.close();
+        this.#held.delete(attachment);
+      }),
+    );
+    for (const one of ended) if (one.status === "rejected") throw one.reason;
+  }
+}

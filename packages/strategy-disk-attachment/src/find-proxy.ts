@@ -1,0 +1,62 @@
+import type { EngineApi, Vm } from "@ovault/ovirt";
+
+import { ProxyError } from "./errors.ts";
+import { readProxyIdentity } from "./proxy-identity.ts";
+import type { ProxyIdentity } from "./proxy-identity.ts";
+
+const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
+
+/** The virtual machine that this process runs in. */
+export interface ProxyVm {
+  readonly vm: Vm;
+  /** How it is known, for people. */
+  readonly how: string;
+}
+
+export interface FindProxy {
+  readonly api: EngineApi;
+  /** Name or id, where one is configured. */
+  readonly wanted: string | undefined;
+}
+
+/** @throws {ProxyError} when there is none, saying why and what to do. */
+export async function findProxy({ api, wanted }: FindProxy, signal: AbortSignal): Promise<ProxyVm> {
+  if (wanted !== undefined) return await findByChoice(api, wanted, signal);
+  return await findByIdentity(api, await readProxyIdentity(), signal);
+}
+
+async function findByChoice(api: EngineApi, wanted: string, signal: AbortSignal): Promise<ProxyVm> {
+  // Engines refuse to look for an id that is none.
+  const byId = UUID.test(wanted) ? await api.vms.find(wanted, signal) : undefined;
+  const vm = byId ?? (await api.vms.byName(wanted, signal));
+  if (vm === undefined) {
+    throw new ProxyError(`there is no virtual machine "${wanted}", which the configuration names as the proxy VM`, {
+      hint: "Set `proxyVm` to the name or id of the virtual machine that ovault runs in.",
+    });
+  }
+  return { vm: await inDetail(api, vm.id, signal), how: "configured" };
+}
+
+/** @throws {ProxyError} no machine that this user may see has one of these ids. */
+export async function findByIdentity(api: EngineApi, identity: ProxyIdentity, signal: AbortSignal): Promise<ProxyVm> {
+  if ("unknown" in identity) {
+    throw new ProxyError(identity.unknown, {
+      hint:
+        "Only inside a virtual machine of the data center can disks be attached. Where this is one, run ovault as root or " +
+        "set `proxyVm` to the machine's name.",
+    });
+  }
+  for (const id of identity.ids) {
+    const vm = await api.vms.find(id, signal);
+    if (vm !== undefined) return { vm: await inDetail(api, id, signal), how: "found by the UUID of its hardware" };
+  }
+  throw new ProxyError("this machine is no virtual machine of the engine's", {
+    context: { uuid: identity.ids[0] ?? null },
+    hint: "Run ovault inside a virtual machine of the data center, which this user may see, or set `proxyVm`.",
+  });
+}
+
+/** Engines tell of a machine's VirtIO-SCSI only when asked for everything. */
+async function inDetail(api: EngineApi, id: string, signal: AbortSignal): Promise<Vm> {
+  return await api.vms.get(id, { allContent: true }, signal);
+}

@@ -1,0 +1,40 @@
+import { z } from "zod";
+
+import type { Leftover, LedgerEntry } from "@ovault/core";
+import { goneLeftover, ovirtLeftover } from "@ovault/ovirt";
+import type { EngineApi } from "@ovault/ovirt";
+
+import { letGo } from "./let-go.ts";
+
+const DEADLINE_MS = 10 * 60_000;
+/** A disk cannot go, nor its snapshot, while it is attached. */
+const ORDER = ["vm", "attachment", "snapshot", "disk"];
+
+const attachmentDetail = z.object({ proxyVmId: z.string(), diskId: z.string() });
+
+/** Looks up what dead runs of this strategy left. */
+export async function findLeftovers(
+  api: EngineApi,
+  entries: readonly LedgerEntry[],
+  signal: AbortSignal,
+): Promise<readonly Leftover[]> {
+  const sorted = entries.toSorted((a, b) => ORDER.indexOf(a.kind) - ORDER.indexOf(b.kind));
+  const found: Leftover[] = [];
+  for (const entry of sorted) {
+    const look = entry.kind === "attachment" ? attachmentLeftover : ovirtLeftover;
+    found.push(await look(api, entry, signal));
+  }
+  return found;
+}
+
+async function attachmentLeftover(api: EngineApi, entry: LedgerEntry, signal: AbortSignal): Promise<Leftover> {
+  const { proxyVmId, diskId } = attachmentDetail.parse(entry.detail);
+  const found = await api.vms.findDiskAttachment(proxyVmId, diskId, signal);
+  if (found === undefined) return goneLeftover(entry);
+  return {
+    entry,
+    gone: false,
+    action: `unplug and detach ${entry.title} (${diskId}); the disk itself stays`,
+    remove: async () => void (await letGo(api, { proxyVmId, diskId, deadlineMs: DEADLINE_MS })),
+  };
+}

@@ -1,0 +1,53 @@
+import { arrived, EngineConflictError, EntityNotFoundError, pending } from "@ovault/ovirt";
+import type { EngineApi } from "@ovault/ovirt";
+
+/** For everything beside the waits: conflicts pass, engines restart. */
+const GRACE_MS = 15 * 60_000;
+
+export interface DiskAtProxy {
+  readonly proxyVmId: string;
+  readonly diskId: string;
+  /** For the guest to let the device go, and again for the engine to forget it. */
+  readonly deadlineMs: number;
+}
+
+/**
+ * Unplugs a disk from the proxy VM, detaches it, and waits until that is so. The disk itself stays. Resolves to false when
+ * it was not attached. Not bound to a run: it has deadlines of its own.
+ *
+ * @throws {DeadlineError} naming what it hangs in.
+ */
+export async function letGo(api: EngineApi, { proxyVmId, diskId, deadlineMs }: DiskAtProxy): Promise<boolean> {
+  const signal = AbortSignal.timeout(2 * deadlineMs + GRACE_MS);
+  const wait = { deadlineMs, signal };
+  const found = await api.vms.findDiskAttachment(proxyVmId, diskId, signal);
+  if (found === undefined) return false;
+  if (found.active) await unplug(api, proxyVmId, diskId, signal);
+  await api.wait(
+    `disk ${diskId} to be unplugged from the proxy VM`,
+    async (pollSignal) => {
+      const now = await api.vms.findDiskAttachment(proxyVmId, diskId, pollSignal);
+      return now?.active === true ? pending("still plugged in") : arrived(undefined);
+    },
+    wait,
+  );
+  await api.vms.detachDisk(proxyVmId, diskId, signal);
+  await api.wait(
+    `disk ${diskId} to be detached from the proxy VM`,
+    async (pollSignal) => {
+      const now = await api.vms.findDiskAttachment(proxyVmId, diskId, pollSignal);
+      return now === undefined ? arrived(undefined) : pending("still attached");
+    },
+    wait,
+  );
+  return true;
+}
+
+async function unplug(api: EngineApi, proxyVmId: string, diskId: string, signal: AbortSignal): Promise<void> {
+  try {
+    await api.vms.updateDiskAttachment(proxyVmId, diskId, { active: false }, signal);
+  } catch (error) {
+    // It was detached meanwhile, or is being unplugged since an earlier request.
+    if (!(error instanceof EntityNotFoundError || error instanceof EngineConflictError)) throw error;
+  }
+}

@@ -1,0 +1,14 @@
+import type { NewLedgerEntry, RecoveryPoint } from "@ovault/core";
+import { runTag } from "@ovault/ovirt";
+
+import { readMarker } from "./base-marker.ts";
+
+/** The snapshots that a point names as the base of an increment. Only those that its own run has made are ours. */
+export function keptSnapshots({ vm, runId, disks }: RecoveryPoint): readonly NewLedgerEntry[] {
+  const markers = disks.map(readMarker).filter((marker) => marker?.vmId === vm.id);
+  return [...new Set(markers.map((marker) => marker?.snapshotId))].map((snapshotId = "") => ({
+    kind: "snapshot",
+    title: `old snapshot of ${vm.name}`,
+    detail: { vmId: vm.id, tag: runTag(runId), snapshotId },
+  }));
+}
