@@ -5,7 +5,7 @@ import { join } from "node:path";
 
 import { describe, expect, onTestFinished, test } from "vitest";
 
-import { Repository, type RepositorySecret, restoreToTarget, verifyRepository } from "@ovault/core";
+import { type DigestName, Repository, type RepositorySecret, restoreToTarget, verifyRepository } from "@ovault/core";
 import { FilesystemStore } from "@ovault/destination-filesystem";
 import { MemoryTarget } from "@ovault/testkit";
 
@@ -16,9 +16,11 @@ import { type ExpectedDisk, writeRepository } from "./write-repository.ts";
 const { signal } = new AbortController();
 
 /** Repositories as releases have left them: directories beside this file, with what was backed up into them as JSON. */
-const fixtures: readonly (readonly [name: string, secrets: readonly RepositorySecret[]])[] = [
-  ["v1-plain", []],
-  ["v2-encrypted", secrets],
+const fixtures: readonly (readonly [name: string, digest: DigestName, secrets: readonly RepositorySecret[]])[] = [
+  ["v1-plain", "sha-256", []],
+  ["v2-encrypted", "sha-256", secrets],
+  ["v3-plain", "blake3", []],
+  ["v3-encrypted", "blake3", secrets],
 ];
 
 async function temporaryDirectory(): Promise<string> {
@@ -57,7 +59,7 @@ async function restoredDisks(repository: Repository): Promise<readonly ExpectedD
   return disks;
 }
 
-describe.each(fixtures)("the repository %s", (name, opens) => {
+describe.each(fixtures)("the repository %s", (name, digest, opens) => {
   const open = (store: FilesystemStore, secret = opens.at(-1)): Promise<Repository> =>
     Repository.open(store, { secret, signal });
 
@@ -75,7 +77,7 @@ describe.each(fixtures)("the repository %s", (name, opens) => {
 
   test("is written today in the form in which it was written then", async () => {
     const store = await FilesystemStore.open(await temporaryDirectory());
-    expect(await writeRepository(store, opens)).toEqual(await expectedDisks(name));
+    expect(await writeRepository(store, opens, digest)).toEqual(await expectedDisks(name));
     const then = await openCopy(name);
     expect(await formOf(store, await open(store))).toEqual(await formOf(then, await open(then)));
   });

@@ -6,6 +6,7 @@ import {
   BufferPool,
   type Codec,
   createRunHooks,
+  type DigestName,
   type Disk,
   type DiskSource,
   type Extent,
@@ -39,9 +40,10 @@ export interface ExpectedDisk {
 export async function writeRepository(
   store: ObjectStore,
   [secret, ...others]: readonly RepositorySecret[],
+  digest: DigestName = "blake3",
 ): Promise<readonly ExpectedDisk[]> {
   const encryption = secret && { secret };
-  const { keys } = await Repository.create(store, { blockBytes: BLOCK_BYTES, encryption, signal });
+  const { keys } = await Repository.create(store, { blockBytes: BLOCK_BYTES, digest, encryption, signal });
   for (const other of others) await keys?.add(other, { label: "another", signal });
   const open = (codec: Codec): Promise<Repository> => Repository.open(store, { secret, codec, signal });
   const first = systemDisk();

@@ -3,13 +3,13 @@ import { pathToFileURL } from "node:url";
 
 import { type Plugin, rolldown } from "rolldown";
 
-/** Has native code, which stays where it is. */
-const NATIVE = "lz4-napi";
+/** Have native code, which stays where it is. */
+const NATIVE = ["@napi-rs/blake-hash", "koffi"];
 
 const asIfInPlace: Plugin = {
   name: "as-if-in-place",
   resolveId: (source, importer) =>
-    source === NATIVE && importer !== undefined
+    NATIVE.includes(source) && importer !== undefined
       ? { id: createRequire(importer).resolve(source), external: "absolute" }
       : null,
   transform: (code, id) => code.replaceAll("import.meta.url", JSON.stringify(pathToFileURL(id).href)),

@@ -40,6 +40,7 @@ export * from "./encryption/repository-secret.ts";
 export * from "./codecs/lz4.ts";
 export * from "./codecs/plain.ts";
 export * from "./codecs/zstandard.ts";
+export type { ChunkDigest, DigestName } from "./digests/chunk-digest.ts";
 export * from "./pipeline/backup-disk.ts";
 export * from "./pipeline/buffer-pool.ts";
 export * from "./pipeline/count-blocks.ts";

@@ -1,27 +1,34 @@
-import { compressSync, uncompressSync } from "lz4-napi";
-
 import { IntegrityError } from "../errors/errors.ts";
+import { Scratch } from "../util/scratch.ts";
+import { lz4Library } from "./lz4-library.ts";
 
 const PREFIX_BYTES = 4;
 
-/** The plain length as 32-bit little-endian, then one LZ4 block. */
-export function encodeLz4(plain: Uint8Array): Uint8Array {
-  return compressSync(Buffer.from(plain.buffer, plain.byteOffset, plain.byteLength));
+const scratch = new Scratch();
+
+/** The plain length as 32-bit little-endian, then one LZ4 block. Undefined when that would not be shorter. */
+export function encodeLz4(plain: Uint8Array): Uint8Array<ArrayBuffer> | undefined {
+  const mostBytes = plain.byteLength - PREFIX_BYTES - 1;
+  if (mostBytes <= 0) return undefined;
+  const encoded = scratch.take(PREFIX_BYTES + mostBytes);
+  new DataView(encoded.buffer).setUint32(0, plain.byteLength, true);
+  const bytes = lz4Library().compress(plain, encoded.subarray(PREFIX_BYTES), plain.byteLength, mostBytes);
+  return bytes === 0 ? undefined : encoded.slice(0, PREFIX_BYTES + bytes);
 }
 
-/** @throws IntegrityError unless exactly `plainBytes` come out of it */
-export function decodeLz4(stored: Uint8Array, plainBytes: number): Uint8Array {
+/**
+ * Fills `plain`.
+ * @throws IntegrityError unless exactly its length comes out
+ */
+export function decodeLz4(stored: Uint8Array, plain: Uint8Array): void {
+  const plainBytes = plain.byteLength;
   const view = new DataView(stored.buffer, stored.byteOffset, stored.byteLength);
-  // The prefix decides how much the decoder allocates, so it is checked before the decoder sees it.
   if (stored.byteLength < PREFIX_BYTES || view.getUint32(0, true) !== plainBytes) {
     throw new IntegrityError("LZ4 data announces another length than the index", { context: { plainBytes } });
   }
-  let plain: Uint8Array;
-  try {
-    plain = uncompressSync(stored);
-  } catch (cause) {
-    throw new IntegrityError("LZ4 data does not decode", { cause });
-  }
-  if (plain.byteLength === plainBytes) return plain;
+  const block = stored.subarray(PREFIX_BYTES);
+  const bytes = lz4Library().decompress(block, plain, block.byteLength, plainBytes);
+  if (bytes < 0) throw new IntegrityError("LZ4 data does not decode", { context: { plainBytes } });
+  if (bytes === plainBytes) return;
   throw new IntegrityError("LZ4 data decodes to another length than the index says", { context: { plainBytes } });
 }

@@ -1,17 +1,18 @@
 import type { Protection } from "../repository/protection.ts";
+import type { DigestName } from "../digests/chunk-digest.ts";
 import { digestInWorker } from "../workers/block-workers.ts";
 import type { RepositoryKey } from "./repository-key.ts";
 import { sealedDocuments } from "./sealed-documents.ts";
 import { SealedPacks } from "./sealed-packs.ts";
 
 /** Names are keyed digests, and nothing but sizes and times can be told from the store without the key. */
-export function encryptedProtection(key: RepositoryKey): Protection {
-  const chunkKey = key.digestKey("chunk");
+export function encryptedProtection(key: RepositoryKey, digestName: DigestName): Protection {
+  const digest = { name: digestName, key: key.digestKey("chunk") };
   const nameOf = key.mac("name");
   const packs = new SealedPacks(key);
   return {
-    chunkKey,
-    chunkId: (plain) => digestInWorker(plain, chunkKey),
+    digest,
+    chunkId: (plain) => digestInWorker(digest, plain),
     folderOf: (vmId) => nameOf(vmId).toString("hex").slice(0, 32),
     packSeal: (name) => packs.sealOf(name),
     documents: (store) => sealedDocuments(store, key),

@@ -39,13 +39,13 @@ export async function openProtection(
   { secret, title = "the destination", lockDays, signal }: RepositoryAccess,
 ): Promise<OpenedProtection> {
   if (settings.encryption === undefined) {
-    if (secret === undefined) return { protection: plainProtection, keys: undefined, damaged: [] };
+    if (secret === undefined) return { protection: plainProtection(settings.digest), keys: undefined, damaged: [] };
     throw new NotEncryptedError(`the repository in ${title} is not encrypted, but a key was given for it`, {
       hint: "If that is as you made it, take `encryption` away from it in ovault.yaml. If not, somebody has replaced it.",
     });
   }
   const unlocked = await unlock(store, settings, { secret, title, signal });
-  const protection = encryptedProtection(unlocked.key);
+  const protection = encryptedProtection(unlocked.key, settings.digest);
   const retainUntil = (): Date | undefined => retentionEnd(lockDays);
   return {
     protection,

@@ -37,7 +37,7 @@ export class RepositoryKey {
     return this.#derive(purpose, salt);
   }
 
-  /** For HMAC-SHA-256. */
+  /** For keyed digests. */
   digestKey(purpose: string): KeyObject {
     return this.#derive(purpose);
   }

@@ -23,6 +23,8 @@ export function assertSettingsProved(settings: RepositorySettings, key: Reposito
   });
 }
 
-function macOf({ id, blockBytes, createdAt }: RepositorySettings, key: RepositoryKey): Buffer {
-  return key.mac("settings")([id, blockBytes, createdAt, CIPHER].join("\n"));
+/** SHA-256 is not named: there was no other when the first of these proofs were made. */
+function macOf({ id, blockBytes, createdAt, digest }: RepositorySettings, key: RepositoryKey): Buffer {
+  const named = digest === "sha-256" ? [] : [digest];
+  return key.mac("settings")([id, blockBytes, createdAt, CIPHER, ...named].join("\n"));
 }

@@ -75,6 +75,11 @@ export class WorkerError extends OvaultError {
   override readonly code: string = "E_WORKER";
 }
 
+/** A library that this machine should have is not there. */
+export class MissingLibraryError extends OvaultError {
+  override readonly code: string = "E_MISSING_LIBRARY";
+}
+
 /** A source broke its contract: short read, extents with gaps, a disk of another size than announced. */
 export class SourceError extends OvaultError {
   override readonly code: string = "E_SOURCE";

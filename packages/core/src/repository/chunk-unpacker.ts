@@ -52,7 +52,7 @@ export class ChunkUnpacker {
       stored: part.stored,
       chunks,
       sealKey: seal.key,
-      digestKey: this.#protection.chunkKey,
+      digest: this.#protection.digest,
       keepPlain: wanted === "plain",
     });
     const answers = unpacked.values();

@@ -1,15 +1,15 @@
 import { webcrypto } from "node:crypto";
 
-/** Bytes of a SHA-256 digest. */
+/** Bytes of any digest, whether of a chunk or of an object. */
 export const DIGEST_BYTES = 32;
 
 /**
- * Name of a chunk: the SHA-256 of its plain bytes. Always a view of its own 32-byte buffer, so it can be kept and read
+ * Name of a chunk: the digest of its plain bytes that the repository's settings name. Always a view of its own 32-byte buffer, so it can be kept and read
  * as words.
  */
 export type ChunkId = Uint8Array<ArrayBuffer>;
 
-/** Hashes off the main thread (libuv's pool). `bytes` must not change until the promise settles. */
+/** SHA-256, off the main thread (libuv's pool). `bytes` must not change until the promise settles. */
 export async function digest(bytes: Uint8Array): Promise<ChunkId> {
   return new Uint8Array(await webcrypto.subtle.digest("SHA-256", bytes as Uint8Array<ArrayBuffer>));
 }

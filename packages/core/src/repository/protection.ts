@@ -1,6 +1,7 @@
 import { createHash, type KeyObject } from "node:crypto";
 
 import type { ObjectStore } from "../contract/object-store.ts";
+import type { ChunkDigest, DigestName } from "../digests/chunk-digest.ts";
 import type { SealContext } from "../encryption/aes-gcm.ts";
 import { IntegrityError } from "../errors/errors.ts";
 import { digestInWorker } from "../workers/block-workers.ts";
@@ -10,8 +11,8 @@ import type { ChunkId } from "./digest.ts";
 export interface Protection {
   /** Id of a chunk or page from its plain bytes, off the main thread. `plain` must not change meanwhile. */
   chunkId(plain: Uint8Array): Promise<ChunkId>;
-  /** With which ids are made; undefined when they are mere digests. */
-  readonly chunkKey: KeyObject | undefined;
+  /** By which ids are made. */
+  readonly digest: ChunkDigest;
   /** Folder of a virtual machine, 32 hex digits, so that ids from outside never become parts of a path. */
   folderOf(vmId: string): string;
   /** For the chunks of the pack of this name. */
@@ -61,10 +62,13 @@ const openSeal: PackSeal = {
 };
 
 /** Names are digests, and whoever has the store can read it. */
-export const plainProtection: Protection = {
-  chunkKey: undefined,
-  chunkId: (plain) => digestInWorker(plain),
-  folderOf: (vmId) => createHash("sha256").update(vmId, "utf8").digest("hex").slice(0, 32),
-  packSeal: () => openSeal,
-  documents: (store) => store,
-};
+export function plainProtection(digestName: DigestName): Protection {
+  const digest = { name: digestName, key: undefined };
+  return {
+    digest,
+    chunkId: (plain) => digestInWorker(digest, plain),
+    folderOf: (vmId) => createHash("sha256").update(vmId, "utf8").digest("hex").slice(0, 32),
+    packSeal: () => openSeal,
+    documents: (store) => store,
+  };
+}

@@ -5,6 +5,7 @@ import { lz4 } from "../codecs/lz4.ts";
 import type { Codec } from "../contract/codec.ts";
 import type { ObjectKey, ObjectStore } from "../contract/object-store.ts";
 import type { DiskRecord, RecoveryPoint } from "../contract/recovery-point.ts";
+import type { DigestName } from "../digests/chunk-digest.ts";
 import { createEncrypted, type NewEncryption } from "../encryption/create-encrypted.ts";
 import type { KeyRing } from "../encryption/key-ring.ts";
 import { openProtection, type OpenedProtection, type RepositoryAccess } from "../encryption/open-protection.ts";
@@ -45,6 +46,8 @@ const MAX_BLOCKS = 2 ** 32;
 export interface CreateOptions {
   /** A power of two from 256 KiB to 4 MiB. */
   readonly blockBytes?: number;
+  /** By which chunks are named. BLAKE3 unless there is a reason. */
+  readonly digest?: DigestName;
   /** Chosen once for ever. */
   readonly encryption?: NewEncryption | undefined;
   /** How long the store shall hold settings and key against deletion; for stores with `retention`. */
@@ -141,7 +144,8 @@ export class Repository {
         hint: "Choose a power of two from 256 KiB to 4 MiB.",
       });
     }
-    const settings = { id: randomUUID(), blockBytes, createdAt: new Date().toISOString() };
+    const { digest = "blake3" } = options;
+    const settings = { id: randomUUID(), blockBytes, createdAt: new Date().toISOString(), digest };
     const { encryption, lockDays, signal } = options;
     const putOptions = { signal, ...retaining(retentionEnd(lockDays)) };
     const created =

@@ -1,6 +1,7 @@
 import { z } from "zod";
 
 import type { ObjectStore, PutOptions } from "../contract/object-store.ts";
+import { DIGEST_NAMES } from "../digests/chunk-digest.ts";
 import { IntegrityError, NotARepositoryError } from "../errors/errors.ts";
 import { hasCode } from "../errors/ovault-error.ts";
 import { decodeDocument, encodeDocument } from "./document.ts";
@@ -8,8 +9,10 @@ import { REPOSITORY_KEY } from "./layout.ts";
 
 const TYPE = "repository";
 const VERSION_IN_THE_CLEAR = 1;
-/** Only what is encrypted is unknown to older releases. */
 const VERSION_ENCRYPTED = 2;
+/** Chunks are named by another digest than SHA-256. */
+const VERSION_OTHER_DIGEST = 3;
+const NEWEST_VERSION = VERSION_OTHER_DIGEST;
 const MIB = 1024 * 1024;
 
 export const DEFAULT_BLOCK_BYTES = MIB;
@@ -20,6 +23,8 @@ const settingsSchema = z.object({
   id: z.uuid(),
   blockBytes: z.number().int().min(512).max(LARGEST_BLOCK_BYTES),
   createdAt: z.iso.datetime(),
+  /** Before version 3 there was no other than SHA-256, and it was not named. */
+  digest: z.enum(DIGEST_NAMES).default("sha-256"),
   encryption: z
     .object({
       cipher: z.literal("aes-256-gcm"),
@@ -41,10 +46,16 @@ export async function putSettings(
   settings: RepositorySettings,
   options: Omit<PutOptions, "ifAbsent">,
 ): Promise<boolean> {
-  const version = settings.encryption === undefined ? VERSION_IN_THE_CLEAR : VERSION_ENCRYPTED;
-  const document = encodeDocument(TYPE, version, settings);
+  const document = encodeSettings(settings);
   if ((await store.put(REPOSITORY_KEY, [document], { ...options, ifAbsent: true })) === "stored") return true;
   return Buffer.compare(await store.get(REPOSITORY_KEY, { signal: options.signal }), document) === 0;
+}
+
+/** In the oldest form that can say it, so that older releases read what they can read. */
+export function encodeSettings({ digest, ...settings }: RepositorySettings): Uint8Array {
+  if (digest !== "sha-256") return encodeDocument(TYPE, VERSION_OTHER_DIGEST, { ...settings, digest });
+  const version = settings.encryption === undefined ? VERSION_IN_THE_CLEAR : VERSION_ENCRYPTED;
+  return encodeDocument(TYPE, version, settings);
 }
 
 /** `title`: of the store, in errors. @throws NotARepositoryError, RepositoryVersionError, IntegrityError */
@@ -62,7 +73,7 @@ export async function readSettings(
       hint: "Check the destination in ovault.yaml, or create a repository there with `ovault init`.",
     });
   }
-  const settings = settingsSchema.safeParse(decodeDocument(TYPE, VERSION_ENCRYPTED, document, REPOSITORY_KEY));
+  const settings = settingsSchema.safeParse(decodeDocument(TYPE, NEWEST_VERSION, document, REPOSITORY_KEY));
   if (settings.success) return settings.data;
   throw new IntegrityError(`${REPOSITORY_KEY} has impossible settings: ${z.prettifyError(settings.error)}`);
 }

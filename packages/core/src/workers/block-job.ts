@@ -1,16 +1,17 @@
 import type { KeyObject } from "node:crypto";
 
+import type { ChunkDigest } from "../digests/chunk-digest.ts";
 import type { SealContext } from "../encryption/aes-gcm.ts";
 
 /** A codec of ovault's own, as worker threads know it. */
 export type CodecMethod =
   { readonly name: "none" } | { readonly name: "lz4" } | { readonly name: "zstd"; readonly level: number };
 
-/** The name of a chunk: keyed where there is a key. */
+/** The name of a chunk. */
 export interface DigestJob {
   readonly task: "digest";
   readonly plain: Uint8Array;
-  readonly key: KeyObject | undefined;
+  readonly digest: ChunkDigest;
 }
 
 export interface EncodeJob {
@@ -47,7 +48,7 @@ export interface UnpackJob {
   readonly chunks: readonly PackedChunk[];
   /** Of the pack that they lie in, when it is sealed. */
   readonly sealKey: KeyObject | undefined;
-  readonly digestKey: KeyObject | undefined;
+  readonly digest: ChunkDigest;
   /** Whether the plain bytes are wanted, or their names alone. */
   readonly keepPlain: boolean;
 }

@@ -1,6 +1,6 @@
 import { parentPort } from "node:worker_threads";
 
-import { hasCode } from "../errors/ovault-error.ts";
+import { OvaultError } from "../errors/ovault-error.ts";
 import { messageOf } from "../util/message-of.ts";
 import { release } from "../util/release.ts";
 import type { BlockJob, BlockResults } from "./block-job.ts";
@@ -15,7 +15,8 @@ parentPort?.on("message", ({ number, job }: WorkerRequest<BlockJob>) => {
     release(bytesOf(job));
     answer({ number, result }, memoryOf(result));
   } catch (error) {
-    answer({ number, failure: { message: messageOf(error), isIntegrity: hasCode(error, "E_INTEGRITY") } }, []);
+    const { code, hint } = error instanceof OvaultError ? error : {};
+    answer({ number, failure: { message: messageOf(error), code, hint } }, []);
   }
 });
 

@@ -1,5 +1,6 @@
 import type { KeyObject } from "node:crypto";
 
+import type { ChunkDigest } from "../digests/chunk-digest.ts";
 import type { SealContext } from "../encryption/aes-gcm.ts";
 import { copyOf } from "../util/copy-of.ts";
 import type { BlockJob, BlockResults, CodecMethod, UnpackJob } from "./block-job.ts";
@@ -12,10 +13,10 @@ const program = new URL(import.meta.url.endsWith(".ts") ? "block-worker.ts" : "b
 /** The heavy work on blocks of this process, whatever repository it is for. */
 const pool = new WorkerPool<BlockJob>(program);
 
-/** SHA-256, or HMAC-SHA-256 where there is a key. `plain` must not change until this resolves. */
-export function digestInWorker(plain: Uint8Array, key?: KeyObject): Promise<BlockResults["digest"]> {
+/** `plain` must not change until this resolves. */
+export function digestInWorker(digest: ChunkDigest, plain: Uint8Array): Promise<BlockResults["digest"]> {
   const bytes = lent(plain);
-  return run({ task: "digest", plain: bytes, key }, bytes);
+  return run({ task: "digest", plain: bytes, digest }, bytes);
 }
 
 /** Undefined when the result would not be shorter. `plain` must not change until this resolves. */

@@ -4,12 +4,13 @@ export interface WorkerRequest<J> {
   readonly job: J;
 }
 
-/** What came of it. An error of a thread arrives as what it says. */
+/** What came of it. Of an error, only what it says arrives. */
 export type WorkerReply =
   { readonly number: number; readonly result: unknown } | { readonly number: number; readonly failure: WorkerFailure };
 
 export interface WorkerFailure {
   readonly message: string;
-  /** The data could not be what it should be. */
-  readonly isIntegrity: boolean;
+  /** Of an error that was raised on purpose. */
+  readonly code: string | undefined;
+  readonly hint: string | undefined;
 }

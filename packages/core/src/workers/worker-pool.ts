@@ -1,9 +1,9 @@
 import { availableParallelism } from "node:os";
 import { Worker } from "node:worker_threads";
 
-import { IntegrityError, WorkerError } from "../errors/errors.ts";
+import { IntegrityError, MissingLibraryError, WorkerError } from "../errors/errors.ts";
 import { OvaultError } from "../errors/ovault-error.ts";
-import type { WorkerReply, WorkerRequest } from "./worker-message.ts";
+import type { WorkerFailure, WorkerReply, WorkerRequest } from "./worker-message.ts";
 
 /** Threads at most; each takes some 15 MiB, and more than this are hardly ever fed. */
 const MOST_THREADS = 8;
@@ -121,8 +121,7 @@ class Thread<J> {
     this.#jobs.delete(reply.number);
     if (this.#jobs.size === 0) this.#worker.unref();
     if ("result" in reply) waiting?.resolve(reply.result);
-    else if (reply.failure.isIntegrity) waiting?.reject(new IntegrityError(reply.failure.message));
-    else waiting?.reject(new OvaultError(reply.failure.message));
+    else waiting?.reject(errorOf(reply.failure));
   }
 
   #why(code: number) {
@@ -131,5 +130,17 @@ class Thread<J> {
       hint: "Run it again; if that happens every time, look whether the machine runs out of memory.",
       ...(this.#cause !== undefined && { cause: this.#cause }),
     };
+  }
+}
+
+function errorOf({ message, code, hint }: WorkerFailure): OvaultError {
+  const options = hint === undefined ? {} : { hint };
+  switch (code) {
+    case "E_INTEGRITY":
+      return new IntegrityError(message, options);
+    case "E_MISSING_LIBRARY":
+      return new MissingLibraryError(message, options);
+    default:
+      return new OvaultError(message, options);
   }
 }

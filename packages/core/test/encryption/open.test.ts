@@ -118,29 +118,35 @@ describe("a repository that is not what it was", () => {
     await expect(reopenEncrypted(store, secret)).rejects.toMatchObject({ code: "E_KEY_NOT_ENCRYPTED" });
   });
 
-  test.each(["blockBytes", "createdAt", "id"] as const)("is refused when %s was changed", async (name) => {
+  test.each(["blockBytes", "createdAt", "id", "digest"] as const)("is refused when %s was changed", async (name) => {
     const store = new MemoryStore();
     const secret = newKeyFile();
     const { settings } = await smallEncrypted(store, secret);
-    const other = { blockBytes: 2048, createdAt: new Date(0).toISOString(), id: crypto.randomUUID() };
-    store.objects.set(SETTINGS, encodeDocument("repository", 2, { ...settings, [name]: other[name] }));
+    const at = new Date(0).toISOString();
+    const other = { blockBytes: 2048, createdAt: at, id: crypto.randomUUID(), digest: "sha-256" };
+    store.objects.set(SETTINGS, encodeDocument("repository", 3, { ...settings, [name]: other[name] }));
     await expect(reopenEncrypted(store, secret)).rejects.toMatchObject({ code: "E_INTEGRITY" });
   });
 });
 
 describe("creating", () => {
-  test("leaves a repository that is not encrypted in the form that older releases read", async () => {
+  test("with SHA-256 and without encryption, it is in the form that older releases read", async () => {
     const store = new MemoryStore();
-    await Repository.create(store, { signal: never });
+    await Repository.create(store, { digest: "sha-256", signal: never });
     expect(await keysOf(store)).toEqual([SETTINGS]);
     const written = decodeDocument("repository", 1, store.objects.get(SETTINGS) ?? new Uint8Array(), SETTINGS);
     expect(Object.keys(Object(written))).toEqual(["id", "blockBytes", "createdAt"]);
   });
 
-  test("an encrypted repository makes one that older releases refuse as newer", async () => {
+  test.each([
+    [1, { digest: "sha-256", encryption: { secret: newKeyFile() } }],
+    [2, {}],
+    [2, { encryption: { secret: newKeyFile() } }],
+  ] as const)("is refused as newer by releases that know settings up to version %i: %j", async (known, options) => {
     const store = new MemoryStore();
-    await Repository.create(store, { encryption: { secret: newKeyFile() }, signal: never });
-    expect(() => decodeDocument("repository", 1, store.objects.get(SETTINGS) ?? new Uint8Array(), SETTINGS)).toThrow(
+    await Repository.create(store, { ...options, signal: never });
+    const written = store.objects.get(SETTINGS) ?? new Uint8Array();
+    expect(() => decodeDocument("repository", known, written, SETTINGS)).toThrow(
       expect.objectContaining({ code: "E_REPOSITORY_VERSION" }),
     );
   });

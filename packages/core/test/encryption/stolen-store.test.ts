@@ -88,7 +88,7 @@ describe("a stolen store", () => {
       ...Object.values(vm),
       ...Object.values(words),
       MARKER.slice(0, 12),
-      plainProtection.folderOf(vm.id),
+      plainProtection("blake3").folderOf(vm.id),
       digest.toString("hex"),
       digest.toString("latin1"),
       "takenAt",

@@ -135,7 +135,7 @@ test("a destination without a repository, a second create, and a newer format ar
   await expect(Repository.open(store, { signal: never })).rejects.toMatchObject({ code: "E_NOT_A_REPOSITORY" });
   await Repository.create(store, { signal: never });
   await expect(Repository.create(store, { signal: never })).rejects.toMatchObject({ code: "E_USAGE" });
-  store.objects.set("ovault-repository", encodeDocument("repository", 3, { future: true }));
+  store.objects.set("ovault-repository", encodeDocument("repository", 4, { future: true }));
   await expect(Repository.open(store, { signal: never })).rejects.toMatchObject({ code: "E_REPOSITORY_VERSION" });
 });
 

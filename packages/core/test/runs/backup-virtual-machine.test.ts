@@ -279,7 +279,11 @@ test("a tap may know better how consistent the instant is, and may refuse it bef
 });
 
 test("a second run on the same machine is refused, and a waiting one gets its turn", async () => {
-  const options = { resource: `vm-${plainProtection.folderOf("vm-1")}`, ttlMs: 60_000, signal: never } as const;
+  const options = {
+    resource: `vm-${plainProtection("blake3").folderOf("vm-1")}`,
+    ttlMs: 60_000,
+    signal: never,
+  } as const;
   const holder = { runId: "other", ...processIdentity() };
   const lease = await acquireLease(store, { ...options, holder, ifBusy: "refuse" });
   await expect(backup()).rejects.toMatchObject({ code: "E_LEASE_HELD" });

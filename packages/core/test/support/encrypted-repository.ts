@@ -18,7 +18,7 @@ export async function smallEncrypted(
   secret: RepositorySecret,
   { blockBytes = 1024, codec }: { readonly blockBytes?: number; readonly codec?: Codec } = {},
 ): Promise<Repository> {
-  const settings = { id: randomUUID(), blockBytes, createdAt: new Date().toISOString() };
+  const settings = { id: randomUUID(), blockBytes, createdAt: new Date().toISOString(), digest: "blake3" as const };
   await createEncrypted(store, settings, { secret, label: "first", cost: CHEAP }, { signal: never });
   return reopenEncrypted(store, secret, codec);
 }

@@ -1,6 +1,8 @@
 import { createDecipheriv, createHmac, hkdfSync, scryptSync } from "node:crypto";
 import { zstdDecompressSync } from "node:zlib";
 
+import { blake3 } from "@noble/hashes/blake3.js";
+
 /** The objects of a store, by key. */
 export type Objects = ReadonlyMap<string, Uint8Array>;
 export type PlainSecret = { readonly passphrase: string } | { readonly keyFile: Uint8Array };
@@ -48,9 +50,13 @@ export function readWithoutOvault(objects: Objects, secret: PlainSecret): readon
 }
 
 function unlock(objects: Objects, secret: PlainSecret): Buffer {
-  const settings = bodyOf<{ id: string; blockBytes: number; createdAt: string; encryption: { mac: string } }>(
-    Buffer.from(objects.get("ovault-repository") ?? []),
-  );
+  const settings = bodyOf<{
+    id: string;
+    blockBytes: number;
+    createdAt: string;
+    digest: string;
+    encryption: { mac: string };
+  }>(Buffer.from(objects.get("ovault-repository") ?? []));
   for (const [key, object] of objects) {
     if (!key.startsWith("keys/")) continue;
     const { derivation, wrapped } = bodyOf<{
@@ -66,8 +72,8 @@ function unlock(objects: Objects, secret: PlainSecret): Buffer {
       wrapping = Buffer.from(hkdfSync("sha256", secret.keyFile, salt, "ovault key file", 32));
     } else continue;
     const master = decrypt(wrapping, Buffer.alloc(12), Buffer.from(wrapped, "base64"));
-    const { id, blockBytes, createdAt, encryption } = settings;
-    const proof = mac(derive(master, "settings"), [id, blockBytes, createdAt, "aes-256-gcm"].join("\n"));
+    const { id, blockBytes, createdAt, digest, encryption } = settings;
+    const proof = mac(derive(master, "settings"), [id, blockBytes, createdAt, "aes-256-gcm", digest].join("\n"));
     if (proof.toString("hex") !== encryption.mac) throw new Error("the settings are not proved");
     return master;
   }
@@ -99,7 +105,8 @@ function readChunk(objects: Objects, master: Buffer, id: string, place: Place | 
   nonce.writeBigUInt64LE(BigInt(offset), 4);
   const stored = decrypt(derive(master, `pack ${pack}`), nonce, object.subarray(offset, offset + storedBytes));
   const plain = codec === 0 ? stored : zstdDecompressSync(stored);
-  if (mac(derive(master, "chunk"), plain).toString("hex") !== id) throw new Error(`chunk ${id} is another`);
+  if (Buffer.from(blake3(plain, { key: derive(master, "chunk") })).toString("hex") !== id)
+    throw new Error(`chunk ${id} is another`);
   return plain;
 }
 

@@ -2,14 +2,14 @@ import { randomUUID } from "node:crypto";
 
 import { type Codec, type ObjectStore, Repository } from "@ovault/core";
 
-import { encodeDocument } from "../../src/repository/document.ts";
+import { encodeSettings } from "../../src/repository/settings.ts";
 
 const signal = new AbortController().signal;
 
 /** A repository with blocks and packs far smaller than users may choose, so that properties see many of them. */
 export async function smallRepository(store: ObjectStore, blockBytes = 1024, codec?: Codec): Promise<Repository> {
-  const settings = { id: randomUUID(), blockBytes, createdAt: new Date().toISOString() };
-  await store.put("ovault-repository", [encodeDocument("repository", 1, settings)], { ifAbsent: true, signal });
+  const settings = { id: randomUUID(), blockBytes, createdAt: new Date().toISOString(), digest: "blake3" as const };
+  await store.put("ovault-repository", [encodeSettings(settings)], { ifAbsent: true, signal });
   return reopen(store, codec);
 }
 

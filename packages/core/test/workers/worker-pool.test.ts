@@ -23,15 +23,17 @@ test("every job gets its own answer, however many there are", async () => {
   );
 });
 
-test("a job that fails fails alone, and integrity errors stay what they are", async () => {
+test("a job that fails fails alone, and errors stay what they are", async () => {
   const pool = new WorkerPool<PoolJob>(program);
-  const [bad, integrity, good] = await settle(pool, [
-    { kind: "fail", isIntegrity: false },
-    { kind: "fail", isIntegrity: true },
+  const [bad, integrity, missing, good] = await settle(pool, [
+    { kind: "fail", code: undefined, hint: undefined },
+    { kind: "fail", code: "E_INTEGRITY", hint: undefined },
+    { kind: "fail", code: "E_MISSING_LIBRARY", hint: "install it" },
     { kind: "echo", value: 3 },
   ]);
   expect(bad).toMatchObject({ status: "rejected", reason: { code: "E_INTERNAL", message: "on purpose" } });
   expect(integrity).toMatchObject({ status: "rejected", reason: { code: "E_INTEGRITY", message: "on purpose" } });
+  expect(missing).toMatchObject({ status: "rejected", reason: { code: "E_MISSING_LIBRARY", hint: "install it" } });
   expect(good).toMatchObject({ status: "fulfilled", value: 3 });
 });
 

@@ -5,7 +5,7 @@ import type { WorkerReply, WorkerRequest } from "../../../src/workers/worker-mes
 export type PoolJob =
   | { readonly kind: "echo"; readonly value: number }
   | { readonly kind: "sum"; readonly bytes: Uint8Array }
-  | { readonly kind: "fail"; readonly isIntegrity: boolean }
+  | { readonly kind: "fail"; readonly code: string | undefined; readonly hint: string | undefined }
   | { readonly kind: "exit" | "crash" };
 
 /** A worker thread that fails when it is told to. */
@@ -16,7 +16,7 @@ parentPort?.on("message", ({ number, job }: WorkerRequest<PoolJob>) => {
     case "sum":
       return answer({ number, result: job.bytes.reduce((sum, byte) => sum + byte, 0) });
     case "fail":
-      return answer({ number, failure: { message: "on purpose", isIntegrity: job.isIntegrity } });
+      return answer({ number, failure: { message: "on purpose", code: job.code, hint: job.hint } });
     case "exit":
       return process.exit(3);
     case "crash":
