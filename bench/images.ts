@@ -1,89 +1,87 @@
 import { execFile } from "node:child_process";
+import { createCipheriv } from "node:crypto";
 import { existsSync } from "node:fs";
-import { mkdir, open, rename, rm, stat, truncate } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { mkdir, open, rename, rm } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { promisify } from "node:util";
 
+import { workDirectory } from "./work-directory.ts";
+
 const run = promisify(execFile);
 
-/** Images and repositories of the benchmarks; images are kept for the next run. */
-export const workDirectory = process.env["OVAULT_BENCH_DIR"] ?? join(tmpdir(), "ovault-bench");
-
+const MIB = 2 ** 20;
 const GIB = 2 ** 30;
 
-/** A 10 GiB raw image: an ext4 file system with the files of /usr, or of OVAULT_BENCH_FILES. */
+/** A 10 GiB raw image: an ext4 file system with the files of /usr, or of OVAULT_BENCH_FILES. Kept for the next run. */
 export function realFilesImage(): Promise<string> {
   return imageOf("real-files.raw", process.env["OVAULT_BENCH_FILES"] ?? "/usr", "10G");
 }
 
-/** A 2 GiB raw image with the files of /usr/share, or of OVAULT_BENCH_FEW_FILES. */
+/** A 2 GiB raw image with the files of /usr/share, or of OVAULT_BENCH_FEW_FILES. Kept for the next run. */
 export function smallImage(): Promise<string> {
   return imageOf("few-files.raw", process.env["OVAULT_BENCH_FEW_FILES"] ?? "/usr/share", "2G");
 }
 
 async function imageOf(name: string, files: string, size: string): Promise<string> {
   const image = join(workDirectory, name);
-  if (existsSync(image)) return image;
-  await mkdir(workDirectory, { recursive: true });
-  const draft = `${image}.draft`;
-  await rm(draft, { force: true });
-  await run("mke2fs", ["-q", "-t", "ext4", "-d", files, draft, size], { maxBuffer: 64 * 2 ** 20 });
-  await rename(draft, image);
+  if (!existsSync(image)) {
+    await mkdir(workDirectory, { recursive: true });
+    const draft = `${image}.draft`;
+    await rm(draft, { force: true });
+    await run("mke2fs", ["-q", "-t", "ext4", "-d", files, draft, size], { maxBuffer: 64 * MIB });
+    await rename(draft, image);
+  }
+  await warm(image);
   return image;
 }
 
-/** A range that a guest wrote. */
-export interface ChangedRange {
-  readonly offset: number;
-  readonly length: number;
+/** A part of an image as an image of its own. The caller removes it. */
+export async function sliceOf(image: string, index: number, bytes: number): Promise<string> {
+  const path = join(workDirectory, `${basename(image, ".raw")}-${String(index).padStart(2, "0")}.raw`);
+  await copyRange(image, path, { skip: index * bytes, seek: 0, bytes });
+  return path;
 }
 
-/**
- * A copy of the image with 64 KiB writes at pseudo-random places, `fraction` of the disk in all, and where they are.
- * The same every time.
- */
-export async function changedImage(image: string, fraction: number): Promise<{ path: string; ranges: ChangedRange[] }> {
-  const path = join(workDirectory, `${basename(image)}-changed-${fraction}`);
-  await run("cp", ["--sparse=always", image, path]);
-  const length = 64 * 1024;
-  const cells = (await stat(image)).size / length;
-  const chosen = new Set<number>();
-  let state = 1;
-  while (chosen.size < cells * fraction) {
-    state = (state * 48271) % 0x7fffffff;
-    chosen.add(state % cells);
-  }
-  const file = await open(path, "r+");
-  try {
-    const content = Buffer.alloc(length);
-    for (const cell of chosen) {
-      for (let at = 0; at < length; at += 4) content.writeUInt32LE((cell * 2654435761 + at * 40503) >>> 0, at);
-      await file.write(content, 0, length, cell * length);
-    }
-  } finally {
-    await file.close();
-  }
-  const ranges = [...chosen].toSorted((a, b) => a - b).map((cell) => ({ offset: cell * length, length }));
-  return { path, ranges };
+/** 1 GiB that does not compress, the same every time. The caller removes it. */
+export async function incompressibleImage(): Promise<string> {
+  const path = join(workDirectory, "incompressible.raw");
+  const cipher = createCipheriv("aes-128-ctr", Buffer.alloc(16), Buffer.alloc(16));
+  const zeros = Buffer.alloc(4 * MIB);
+  const file = await open(path, "w");
+  for (let at = 0; at < GIB; at += zeros.length) await file.write(cipher.update(zeros));
+  await file.close();
+  return path;
 }
 
-/** 6 TiB without a byte of data. */
+/** 4 GiB, all of it written, with 32 MiB of files in each 512 MiB of zeros. The caller removes it. */
+export async function zeroHeavyImage(): Promise<string> {
+  const path = join(workDirectory, "zero-heavy.raw");
+  await run("dd", ["if=/dev/zero", `of=${path}`, "bs=4M", `count=${(4 * GIB) / (4 * MIB)}`, "status=none"]);
+  const files = await smallImage();
+  for (let part = 0; part < 8; part += 1) {
+    await copyRange(files, path, { skip: part * 32 * MIB, seek: part * 512 * MIB, bytes: 32 * MIB });
+  }
+  return path;
+}
+
+/** Holes stay holes; nothing else in the target changes. In whole MiB. */
+async function copyRange(
+  from: string,
+  to: string,
+  { skip, seek, bytes }: { readonly skip: number; readonly seek: number; readonly bytes: number },
+): Promise<void> {
+  const range = [`skip=${skip / MIB}`, `seek=${seek / MIB}`, `count=${bytes / MIB}`];
+  await run("dd", [`if=${from}`, `of=${to}`, "bs=1M", ...range, "conv=notrunc,sparse", "status=none"]);
+}
+
+/** 6 TiB without a byte of data. The caller removes it. */
 export async function cleanDisk(): Promise<string> {
-  const path = join(workDirectory, "clean-6tib.qcow2");
-  await mkdir(workDirectory, { recursive: true });
-  await rm(path, { force: true });
+  const path = join(workDirectory, "clean-6-tib.qcow2");
   await run("qemu-img", ["create", "-q", "-f", "qcow2", path, String(6 * 1024 * GIB)]);
   return path;
 }
 
-/** Reads a file once, so that every contender finds it in the page cache, or none of it. */
+/** Reads a file once, so that every contender finds it in the page cache. */
 export async function warm(path: string): Promise<void> {
   await run("dd", [`if=${path}`, "of=/dev/null", "bs=4M", "status=none"]);
-}
-
-export async function emptyFile(path: string): Promise<void> {
-  await rm(path, { force: true });
-  await (await open(path, "w")).close();
-  await truncate(path, 0);
 }

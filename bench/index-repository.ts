@@ -17,7 +17,7 @@ import {
   PLAIN_BYTES_AT,
   STORED_BYTES_AT,
 } from "../packages/core/src/repository/pack-entries.ts";
-import { workDirectory } from "./images.ts";
+import { workDirectory } from "./work-directory.ts";
 
 const MIB = 2 ** 20;
 /** 1 TiB in blocks of 1 MiB. */

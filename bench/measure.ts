@@ -1,38 +1,51 @@
 import { spawn } from "node:child_process";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
 
-/** One process as a whole. Seconds; `rssMiB` is the peak, where the process tells it. */
+import { workDirectory } from "./work-directory.ts";
+
+/** One command with all the processes that it started and waited for, start-up included. */
 export interface Measurement {
+  /** Seconds. */
   readonly wall: number;
+  /** Seconds, of user and system together. */
   readonly cpu: number;
-  readonly rssMiB?: number;
+  /** The peak of the largest process. */
+  readonly rssMiB: number;
   readonly storedMiB?: number;
-  /** What else a worker measured, by what to call it. */
+  /** What else is known, by what to call it. */
   readonly figures?: Readonly<Record<string, number>>;
 }
 
-/** What a benchmark worker prints as its last line about itself. */
-type WorkerReport = Pick<Measurement, "rssMiB" | "storedMiB" | "figures">;
+const TIMES = /^(?<user>[\d.]+) (?<system>[\d.]+) (?<rssKiB>\d+)$/m;
 
-const TIMES = /^ovault-bench (?<wall>[\d.]+) (?<user>[\d.]+) (?<system>[\d.]+)$/m;
-
-/** Runs a command and times it with the shell's own clock, so that start-up counts for everyone alike. */
+/** Runs a command to its end. GNU time counts what the kernel says of it, so that it counts for everyone alike. */
 export async function measure(command: readonly string[]): Promise<Measurement> {
-  const script = 'TIMEFORMAT="ovault-bench %R %U %S"; time "$@"';
-  const child = spawn("bash", ["-c", script, "bash", ...command], { stdio: ["ignore", "pipe", "pipe"] });
-  const [output, errors, code] = await Promise.all([
-    text(child.stdout),
-    text(child.stderr),
-    new Promise<number | null>((resolve) => child.once("close", resolve)),
-  ]);
-  const times = TIMES.exec(errors)?.groups;
-  if (code !== 0 || times === undefined) throw new Error(`${command.join(" ")} failed (${code}): ${errors}`);
-  const cpu = Number(times["user"]) + Number(times["system"]);
-  return { wall: Number(times["wall"]), cpu, ...reportOf(output) };
+  const report = join(workDirectory, "time");
+  const startedAt = performance.now();
+  const child = spawn("time", ["-f", "%U %S %M", "-o", report, "--", ...command], {
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  const ended = new Promise<number | null>((resolve, reject) => {
+    child.once("error", reject);
+    child.once("exit", resolve);
+  });
+  const [output, errors, code] = await Promise.all([text(child.stdout), text(child.stderr), ended]);
+  const wall = (performance.now() - startedAt) / 1000;
+  if (code !== 0) throw new Error(`${command.join(" ")} failed (${code}): ${errors}${output}`);
+  const times = TIMES.exec(await readFile(report, "utf8"))?.groups ?? {};
+  return {
+    wall,
+    cpu: Number(times["user"]) + Number(times["system"]),
+    rssMiB: Number(times["rssKiB"]) / 1024,
+    ...figuresIn(output),
+  };
 }
 
-function reportOf(output: string): WorkerReport {
+/** A worker of the benchmarks may end with a line of figures of its own. */
+function figuresIn(output: string): Pick<Measurement, "figures"> {
   const last = output.trim().split("\n").at(-1) ?? "";
-  return last.startsWith("{") ? (JSON.parse(last) as WorkerReport) : {};
+  return last.startsWith('{"figures":') ? JSON.parse(last) : {};
 }
 
 async function text(stream: NodeJS.ReadableStream): Promise<string> {
@@ -40,11 +53,4 @@ async function text(stream: NodeJS.ReadableStream): Promise<string> {
   stream.setEncoding("utf8");
   for await (const part of stream) all += String(part);
   return all;
-}
-
-export function median(values: readonly number[]): number {
-  const sorted = values.toSorted((a, b) => a - b);
-  const middle = Math.floor(sorted.length / 2);
-  const upper = sorted[middle] ?? Number.NaN;
-  return sorted.length % 2 === 1 ? upper : (upper + (sorted[middle - 1] ?? Number.NaN)) / 2;
 }

@@ -1,19 +1,22 @@
-import { spawn, type ChildProcess } from "node:child_process";
+import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 
-import { workDirectory } from "./images.ts";
+import { workDirectory } from "./work-directory.ts";
 
 /** A qemu-nbd that serves `image` until it is closed. */
 export async function serveImage(image: string, format: string): Promise<{ uri: string; close: () => Promise<void> }> {
   const socket = join(workDirectory, "nbd.sock");
   await rm(socket, { force: true });
   const options = ["-r", "-t", "-e", "8", "-k", socket, "-f", format, image];
-  const server: ChildProcess = spawn("qemu-nbd", options, { stdio: "inherit" });
+  const server = spawn("qemu-nbd", options, { stdio: "inherit" });
   const closed = new Promise<void>((resolve) => server.once("close", () => resolve()));
-  while (!existsSync(socket)) await sleep(20);
+  while (!existsSync(socket)) {
+    if (server.exitCode !== null) throw new Error(`qemu-nbd does not serve ${image}: it ended with ${server.exitCode}`);
+    await sleep(20);
+  }
   return {
     uri: `nbd+unix:///?socket=${socket}`,
     close: async () => {

@@ -36,8 +36,11 @@ const TEST_COMMANDS = {
   "ssh-agent": "openssh-client",
 };
 
-/** What benchmarks call besides: the peers. */
-const BENCH_COMMANDS = { ...TEST_COMMANDS, restic: "restic" };
+/** What benchmarks call besides. */
+const BENCH_COMMANDS = { ...TEST_COMMANDS, time: "time" };
+
+/** Peers that benchmarks compare with; they do without those that cannot be had. */
+const PEER_COMMANDS = { borg: "borgbackup", restic: "restic" };
 
 const COMMANDS = { demo: DEMO_COMMANDS, test: TEST_COMMANDS, bench: BENCH_COMMANDS };
 
@@ -49,6 +52,7 @@ const COMMANDS = { demo: DEMO_COMMANDS, test: TEST_COMMANDS, bench: BENCH_COMMAN
 export function bootstrap(purpose) {
   installPackages();
   installSystemCommands(COMMANDS[purpose]);
+  if (purpose === "bench") installPeers();
 }
 
 /** The environment in which the workspace's own Node and tools come first. */
@@ -66,23 +70,52 @@ function installPackages() {
 }
 
 function installSystemCommands(commands) {
-  const missing = Object.keys(commands).filter((command) => !isOnPath(command));
+  const missing = missingOf(commands);
   if (missing.length === 0) return;
-  const packages = [...new Set(missing.map((command) => commands[command]))];
-  const install = ["install", "--yes", "--no-install-recommends", ...packages];
-  if (process.getuid?.() !== 0 || !isOnPath("apt-get")) {
+  const packages = packagesOf(commands, missing);
+  if (!canInstall()) {
     fail(
       `these commands are missing: ${missing.join(", ")}`,
       isOnPath("apt-get")
-        ? `Run as root: apt-get ${install.join(" ")}`
+        ? `Run as root: apt-get ${installing(packages).join(" ")}`
         : `Install what your system calls these Debian packages: ${packages.join(", ")}`,
     );
   }
+  if (!install(packages)) fail(`${packages.join(", ")} cannot be installed`, "See the output of apt-get above.");
+}
+
+function installPeers() {
+  for (const command of missingOf(PEER_COMMANDS)) {
+    if (canInstall() && install(packagesOf(PEER_COMMANDS, [command]))) continue;
+    process.stderr.write(`bootstrap: NOTHING WILL BE COMPARED WITH ${command}: it cannot be installed here\n`);
+  }
+}
+
+/** A machine with package lists installs at once; one without, or with old ones, gets them first. */
+function install(packages) {
+  return aptGet(installing(packages)) || (aptGet(["update"]) && aptGet(installing(packages)));
+}
+
+function missingOf(commands) {
+  return Object.keys(commands).filter((command) => !isOnPath(command));
+}
+
+function packagesOf(commands, chosen) {
+  return [...new Set(chosen.map((command) => commands[command]))];
+}
+
+function canInstall() {
+  return process.getuid?.() === 0 && isOnPath("apt-get");
+}
+
+function installing(packages) {
+  return ["install", "--yes", "--no-install-recommends", ...packages];
+}
+
+function aptGet(args) {
+  process.stdout.write(`> apt-get ${args.join(" ")}\n`);
   const env = { ...process.env, DEBIAN_FRONTEND: "noninteractive" };
-  // A machine with package lists installs at once; one without, or with old ones, gets them first.
-  if (spawnSync("apt-get", install, { stdio: "inherit", env }).status === 0) return;
-  run("apt-get", ["update"], env);
-  run("apt-get", install, env);
+  return spawnSync("apt-get", args, { stdio: "inherit", env }).status === 0;
 }
 
 function isOnPath(command) {
@@ -98,9 +131,9 @@ function isOnPath(command) {
     });
 }
 
-function run(command, args, env = process.env) {
+function run(command, args) {
   process.stdout.write(`> ${[command, ...args].join(" ")}\n`);
-  const { status, error } = spawnSync(command, args, { cwd: root, stdio: "inherit", env });
+  const { status, error } = spawnSync(command, args, { cwd: root, stdio: "inherit" });
   if (status !== 0) fail(`${command} failed${error ? `: ${error.message}` : ""}`, "See its output above.");
 }
 

@@ -4,19 +4,25 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 
-import type { Case, Contender } from "./cases.ts";
-import { smallImage, warm, workDirectory } from "./images.ts";
-import { serveImage } from "./serve-image.ts";
+import type { Case, Contender } from "../case.ts";
+import { smallImage, warm } from "../images.ts";
+import { serveImage } from "../serve-image.ts";
+import { workDirectory } from "../work-directory.ts";
 
 const run = promisify(execFile);
-const worker = fileURLToPath(new URL("copy-disk.ts", import.meta.url));
+const worker = fileURLToPath(new URL("../workers/copy-disk.ts", import.meta.url));
 const target = join(workDirectory, "copy.raw");
 const CLUSTER_BYTES = 65_536;
 /** Of the disk, rewritten in each of the two upper layers. */
 const FRACTION = 0.05;
 
 /** A chain of three layers into a raw file with holes: our reader beside QEMU, read directly and over NBD. */
-export async function qcow2Case(name: string, compressed: boolean): Promise<Case> {
+export const qcow2Cases: Readonly<Record<string, () => Promise<Case>>> = {
+  "qcow2-reader": () => qcow2Case("qcow2-reader", false),
+  "qcow2-reader-compressed": () => qcow2Case("qcow2-reader-compressed", true),
+};
+
+async function qcow2Case(name: string, compressed: boolean): Promise<Case> {
   const chain = await makeChain(name, compressed);
   const [top = ""] = chain;
   const { uri, close } = await serveImage(top, "qcow2");

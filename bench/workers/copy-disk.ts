@@ -1,5 +1,5 @@
 /**
- * Copies a disk into a raw file with holes, as a process of its own, and prints what it took:
+ * Copies a disk into a raw file with holes, as a process of its own:
  *
  *     copy-disk.ts SOURCE TARGET
  *
@@ -30,7 +30,6 @@ await file.truncate(disk.logicalBytes);
 const blocks = dataBlocks();
 await Promise.all(Array.from({ length: LANES }, copy));
 await file.close();
-process.stdout.write(`${JSON.stringify({ rssMiB: process.resourceUsage().maxRSS / 1024 })}\n`);
 process.exit();
 
 async function copy(): Promise<void> {

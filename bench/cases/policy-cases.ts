@@ -1,16 +1,16 @@
 import { execFile } from "node:child_process";
 import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 
 import { startLab, writeLabConfiguration } from "@ovault/lab";
 
-import type { Case, Contender } from "./cases.ts";
-import { workDirectory } from "./images.ts";
+import type { Case, Contender } from "../case.ts";
+import { measure } from "../measure.ts";
+import { product } from "../product.ts";
+import { workDirectory } from "../work-directory.ts";
 
 const run = promisify(execFile);
-const launcher = fileURLToPath(new URL("../packages/cli/bin/ovault.js", import.meta.url));
 const directory = join(workDirectory, "policy-lab");
 
 const MACHINES = 20;
@@ -25,7 +25,10 @@ const policies = {
 } as const;
 
 /** A policy of many small machines in a lab that is as slow as a real engine. */
-export async function policyCase(): Promise<Case> {
+export const policyCases: Readonly<Record<string, () => Promise<Case>>> = { "policy-20-vms": policyCase };
+
+async function policyCase(): Promise<Case> {
+  const { command } = await product();
   await rm(directory, { recursive: true, force: true });
   await mkdir(directory, { recursive: true });
   const image = join(directory, "disk.qcow2");
@@ -41,21 +44,10 @@ export async function policyCase(): Promise<Case> {
   }
   const configuration = await writeLabConfiguration(lab);
   await writeFile(configuration, (await readFile(configuration, "utf8")) + policiesText());
-  await run(process.execPath, [launcher, "destination", "init", "--config", configuration]);
+  await measure(command("destination", "init", "--config", configuration));
   const contender = (name: keyof typeof policies): Contender => ({
     name,
-    prepare: async () => undefined,
-    command: () => [
-      process.execPath,
-      launcher,
-      "backup",
-      "--policy",
-      name.replaceAll(" ", "-"),
-      "--full",
-      "--json",
-      "--config",
-      configuration,
-    ],
+    command: () => command("backup", "--policy", name.replaceAll(" ", "-"), "--full", "--config", configuration),
   });
   return {
     name: "policy-20-vms",

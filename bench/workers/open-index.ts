@@ -8,8 +8,8 @@
 import { IndexCache, Repository } from "@ovault/core";
 import { FilesystemStore } from "@ovault/destination-filesystem";
 
-import type { ChunkId } from "../packages/core/src/repository/digest.ts";
-import { indexRepository, idsOf, objectsFor } from "./index-repository.ts";
+import type { ChunkId } from "../../packages/core/src/repository/digest.ts";
+import { indexRepository, idsOf, objectsFor } from "../index-repository.ts";
 
 const [tib = "1", cache] = process.argv.slice(2);
 const ID_BYTES = 32;
@@ -26,7 +26,6 @@ const repository = await Repository.open(store, {
   signal: new AbortController().signal,
 });
 const openS = (performance.now() - started) / 1000;
-const rssMiB = process.resourceUsage().maxRSS / 1024;
 globalThis.gc?.();
 const after = process.memoryUsage();
 const indexMiB = (after.arrayBuffers + after.heapUsed - before.arrayBuffers - before.heapUsed) / 2 ** 20;
@@ -44,7 +43,7 @@ const figures = {
   "misses/s": lookupsPerSecond(unknown, false),
 };
 await repository.close();
-process.stdout.write(`${JSON.stringify({ rssMiB, figures })}\n`);
+process.stdout.write(`${JSON.stringify({ figures })}\n`);
 
 /** Looks up all chunks of these index objects. */
 function lookupsPerSecond(numbers: readonly number[], expected: boolean): number {

@@ -5,9 +5,9 @@
  */
 import { BufferPool, DEFAULT_LANES } from "@ovault/core";
 
-import { AttachedDiskSource } from "../packages/strategy-disk-attachment/src/attached-disk-source.ts";
-import { lookAtDevice } from "../packages/strategy-disk-attachment/src/device.ts";
-import { openDevice } from "../packages/strategy-disk-attachment/src/open-device.ts";
+import { AttachedDiskSource } from "../../packages/strategy-disk-attachment/src/attached-disk-source.ts";
+import { lookAtDevice } from "../../packages/strategy-disk-attachment/src/device.ts";
+import { openDevice } from "../../packages/strategy-disk-attachment/src/open-device.ts";
 
 const BLOCK_BYTES = 2 ** 20;
 
@@ -45,4 +45,4 @@ await Promise.all(Array.from({ length: source.maxReads }, lane));
 const seconds = (performance.now() - startedAt) / 1_000;
 await source.release();
 const figures = { "MB/s without start-up": device.bytes / 1e6 / seconds };
-process.stdout.write(`${JSON.stringify({ rssMiB: process.resourceUsage().maxRSS / 1024, figures })}\n`);
+process.stdout.write(`${JSON.stringify({ figures })}\n`);

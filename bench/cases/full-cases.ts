@@ -1,0 +1,124 @@
+import { rm, stat } from "node:fs/promises";
+
+import { allocatedBytes } from "../allocated-bytes.ts";
+import type { Case, Contender } from "../case.ts";
+import { cleanDisk, incompressibleImage, realFilesImage, smallImage, zeroHeavyImage } from "../images.ts";
+import { borg, fullBackup, qemuImgConvert, restic } from "../peers.ts";
+import { serveImage } from "../serve-image.ts";
+import { Site, type SiteOptions } from "../site.ts";
+
+const MACHINE = "bench";
+
+/** Backups of whole disks. */
+export const fullCases: Readonly<Record<string, () => Promise<Case>>> = {
+  "full-raw": async () => besideAll("full-raw", await realFilesImage()),
+
+  async "full-nbd"() {
+    const image = await realFilesImage();
+    const { uri, close } = await serveImage(image, "raw");
+    const site = await siteOf("full-nbd", uri);
+    return {
+      name: "full-nbd",
+      dataBytes: await allocatedBytes(image),
+      ours: fullAt(site, "ovault"),
+      others: [qemuImgConvert(uri, { from: "raw", to: "qcow2" })],
+      close: async () => {
+        await close();
+        await site.remove();
+      },
+    };
+  },
+
+  async "full-encrypted"() {
+    const image = await smallImage();
+    const plain = await siteOf("full-plain", image);
+    const encrypted = await siteOf("full-encrypted", image, { encryption: { keyFile: "key" } });
+    return {
+      name: "full-encrypted",
+      dataBytes: await allocatedBytes(image),
+      ours: fullAt(encrypted, "ovault, encrypted"),
+      others: [fullAt(plain, "ovault, plain")],
+      close: async () => {
+        await encrypted.remove();
+        await plain.remove();
+      },
+    };
+  },
+
+  /** Nothing has changed, and nobody can tell: everything is read, and its digests are compared. */
+  async "full-again"() {
+    const image = await realFilesImage();
+    const site = await siteOf("full-again", image);
+    await site.fresh();
+    await site.run("backup", MACHINE);
+    return {
+      name: "full-again",
+      dataBytes: await allocatedBytes(image),
+      ours: { name: "ovault", command: () => site.command("backup", MACHINE), output: site.repository },
+      others: [],
+      close: () => site.remove(),
+    };
+  },
+
+  "full-incompressible": async () => ofOwnImage("full-incompressible", await incompressibleImage()),
+  "full-zero-heavy": async () => ofOwnImage("full-zero-heavy", await zeroHeavyImage()),
+
+  async "full-clean-6-tib"() {
+    const image = await cleanDisk();
+    const { uri, close } = await serveImage(image, "qcow2");
+    const site = await siteOf("full-clean", uri);
+    return {
+      name: "full-clean-6-tib",
+      ours: fullAt(site, "ovault"),
+      others: [qemuImgConvert(uri, { from: "raw", to: "qcow2" })],
+      close: async () => {
+        await close();
+        await site.remove();
+        await rm(image);
+      },
+    };
+  },
+};
+
+async function ofOwnImage(name: string, image: string): Promise<Case> {
+  const opened = await besideAll(name, image);
+  return {
+    ...opened,
+    // Zeros that are written must be read, by everyone.
+    dataBytes: (await stat(image)).size,
+    close: async () => {
+      await opened.close?.();
+      await rm(image);
+    },
+  };
+}
+
+async function besideAll(name: string, image: string): Promise<Case> {
+  const site = await siteOf(name, image);
+  return {
+    name,
+    dataBytes: await allocatedBytes(image),
+    ours: fullAt(site, "ovault"),
+    others: [
+      qemuImgConvert(image, { from: "raw", to: "qcow2" }),
+      fullBackup(borg(), image),
+      fullBackup(restic(), image),
+    ],
+    close: () => site.remove(),
+  };
+}
+
+function siteOf(name: string, source: string, settings?: object): Promise<Site> {
+  const options: SiteOptions = { machines: { [MACHINE]: [{ source }] } };
+  return Site.open(name, settings === undefined ? options : { ...options, settings });
+}
+
+function fullAt(site: Site, name: string): Contender {
+  return {
+    name,
+    prepare: () => site.fresh(),
+    command: () => site.command("backup", MACHINE),
+    output: site.repository,
+    tidy: () => site.clear(),
+  };
+}

@@ -1,0 +1,49 @@
+import { execFile } from "node:child_process";
+import { open, stat, writeFile } from "node:fs/promises";
+import { basename, join } from "node:path";
+import { promisify } from "node:util";
+
+import { workDirectory } from "./work-directory.ts";
+
+const run = promisify(execFile);
+
+const WRITE_BYTES = 64 * 1024;
+
+/**
+ * A copy of the image with 64 KiB writes at pseudo-random places, `fraction` of the disk in all, and a JSON file that
+ * lists them. The same every time. The caller removes both.
+ */
+export async function changedImage(
+  image: string,
+  fraction: number,
+): Promise<{ readonly path: string; readonly changes: string; readonly writtenBytes: number }> {
+  const path = join(workDirectory, `${basename(image)}-changed`);
+  const changes = `${path}.json`;
+  await run("cp", ["--sparse=always", image, path]);
+  const cells = placesIn((await stat(image)).size / WRITE_BYTES, fraction);
+  const file = await open(path, "r+");
+  try {
+    for (const cell of cells) await file.write(contentOf(cell), 0, WRITE_BYTES, cell * WRITE_BYTES);
+  } finally {
+    await file.close();
+  }
+  await writeFile(changes, JSON.stringify(cells.map((cell) => ({ offset: cell * WRITE_BYTES, length: WRITE_BYTES }))));
+  return { path, changes, writtenBytes: cells.length * WRITE_BYTES };
+}
+
+/** Ascending. */
+function placesIn(cells: number, fraction: number): readonly number[] {
+  const chosen = new Set<number>();
+  let state = 1;
+  while (chosen.size < cells * fraction) {
+    state = (state * 48_271) % 0x7fffffff;
+    chosen.add(state % cells);
+  }
+  return [...chosen].toSorted((a, b) => a - b);
+}
+
+function contentOf(cell: number): Buffer {
+  const content = Buffer.alloc(WRITE_BYTES);
+  for (let at = 0; at < WRITE_BYTES; at += 4) content.writeUInt32LE((cell * 2654435761 + at * 40503) >>> 0, at);
+  return content;
+}

@@ -1,0 +1,19 @@
+import { z } from "zod";
+
+/** One disk of a machine: a raw file, or an NBD URI. */
+export interface ImageOptions {
+  readonly source: string;
+  /** A JSON file of the ranges that changed since the backup before, as change tracking would tell them. */
+  readonly changes?: string | undefined;
+}
+
+export interface ImagesOptions {
+  /** Their disks, by name of the machine. */
+  readonly machines: Readonly<Record<string, readonly ImageOptions[]>>;
+}
+
+const image = z.strictObject({ source: z.string().min(1), changes: z.string().min(1).optional() });
+
+export const imagesOptions: z.ZodType<ImagesOptions> = z.strictObject({
+  machines: z.record(z.string().min(1), z.array(image).min(1)),
+});

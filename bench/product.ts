@@ -1,0 +1,70 @@
+import { execFile } from "node:child_process";
+import { cp, glob, mkdir, readdir, readFile, realpath, rm, symlink, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+
+import { workDirectory } from "./work-directory.ts";
+
+const run = promisify(execFile);
+const workspace = fileURLToPath(new URL("..", import.meta.url));
+
+/** ovault as its users have it: built, and installed outside the workspace. */
+export interface Product {
+  /** A command line of it, with caches of its own. */
+  command(...args: readonly string[]): readonly string[];
+  /** Paths of plugins, as for `plugins:` of ovault.yaml: image files in place of a manager's disks. */
+  readonly imagesPlugins: readonly string[];
+}
+
+let built: Promise<Product> | undefined;
+
+/** Builds and installs ovault from the sources as they are now, once for all cases. */
+export function product(): Promise<Product> {
+  return (built ??= install());
+}
+
+interface Manifest {
+  readonly name: string;
+  readonly files: readonly string[];
+  readonly bin?: Readonly<Record<string, string>>;
+  readonly dependencies?: Readonly<Record<string, string>>;
+  readonly publishConfig?: Readonly<Record<string, unknown>>;
+}
+
+async function install(): Promise<Product> {
+  await run(join(workspace, "node_modules", ".bin", "tsc"), ["-b"], { cwd: workspace });
+  const modules = join(workDirectory, "product", "node_modules");
+  await rm(modules, { recursive: true, force: true });
+  for await (const manifest of glob(["packages/*/package.json", "bench/*/package.json"], { cwd: workspace })) {
+    await installPackage(dirname(join(workspace, manifest)), modules);
+  }
+  const home = join(workDirectory, "home");
+  await mkdir(home, { recursive: true });
+  const launcher = join(modules, "@ovault", "cli", "bin", "ovault.js");
+  const plugin = join(modules, "@ovault", "bench-images", "dist");
+  return {
+    // Node that does not run TypeScript proves that no source of the workspace is loaded.
+    command: (...args) => ["env", `HOME=${home}`, process.execPath, "--no-strip-types", launcher, ...args],
+    imagesPlugins: [join(plugin, "manager.js"), join(plugin, "strategy.js")],
+  };
+}
+
+/** What would be published, with the dependencies that the workspace has for it. */
+async function installPackage(from: string, modules: string): Promise<void> {
+  const manifest: Manifest = JSON.parse(await readFile(join(from, "package.json"), "utf8"));
+  const { name, files, bin = {}, publishConfig = {} } = manifest;
+  const to = join(modules, name);
+  await mkdir(to, { recursive: true });
+  await writeFile(join(to, "package.json"), JSON.stringify({ ...manifest, ...publishConfig }));
+  const published = new Set(await readdir(from));
+  for (const file of [...files.filter((one) => published.has(one)), ...Object.values(bin)]) {
+    await cp(join(from, file), join(to, file), { recursive: true });
+  }
+  for (const dependency of Object.keys(manifest.dependencies ?? {})) {
+    if (dependency.startsWith("@ovault/")) continue;
+    const link = join(to, "node_modules", dependency);
+    await mkdir(dirname(link), { recursive: true });
+    await symlink(await realpath(join(from, "node_modules", dependency)), link);
+  }
+}
