@@ -8,6 +8,7 @@ import type { BlockMapReader } from "../repository/block-map-reader.ts";
 import type { ChunkId } from "../repository/digest.ts";
 import { messageOf } from "../util/message-of.ts";
 import { release } from "../util/release.ts";
+import type { BufferPool } from "./buffer-pool.ts";
 import type { LostRange } from "./lost-ranges.ts";
 import { pullInLanes } from "./pull-in-lanes.ts";
 
@@ -19,18 +20,24 @@ export interface RestoreDiskOptions {
   readonly chunks: ChunkSource;
   readonly target: DiskTarget;
   readonly lanes: number;
+  /** Each as large as what a lane loads together: a few blocks. */
+  readonly buffers: BufferPool;
   /** Told what cannot be read, in any order: it becomes zeros. Without it, it fails the restore. */
   readonly onLost?: ((range: LostRange) => void) | undefined;
   readonly onProgress?: (done: RestoreTotals) => void;
   readonly signal: AbortSignal;
 }
 
-/** Where the blocks come from: proved plain bytes, which are the caller's. */
+/** Where the blocks come from: proved plain bytes. */
 export interface ChunkSource {
-  /** @throws IntegrityError when it cannot be read. */
+  /** In memory of their own. @throws IntegrityError when it cannot be read. */
   load(id: ChunkId, signal: AbortSignal): Promise<Uint8Array>;
-  /** Several with few requests; undefined for each that is to be loaded by itself. */
-  loadTogether(ids: readonly ChunkId[], signal: AbortSignal): Promise<readonly (Uint8Array | undefined)[]>;
+  /** Several with few requests, in `room`, which is shared memory; undefined for each that is to be loaded by itself. */
+  loadTogether(
+    ids: readonly ChunkId[],
+    room: Uint8Array,
+    signal: AbortSignal,
+  ): Promise<readonly (Uint8Array | undefined)[]>;
 }
 
 /** In bytes. `doneBytes` counts zeros too, `writtenBytes` only what was written as data. */
@@ -55,19 +62,17 @@ type RestoreItem =
   | { readonly kind: "blocks"; readonly blocks: readonly StoredBlock[] };
 
 const NOTHING: RestoreTotals = { doneBytes: 0, writtenBytes: 0 };
-/** Plain bytes that a lane loads together: neighbours on a disk mostly lie near each other in a pack too. */
-const TOGETHER_BYTES = 4 * 1024 * 1024;
 
 /** The backup's road backwards: block map → chunks → blocks into the target, zeros as ranges; then flushed. */
 export async function restoreDisk(options: RestoreDiskOptions): Promise<RestoreTotals> {
-  const { target, lanes, logicalBytes, signal } = options;
+  const { target, lanes, logicalBytes, buffers, signal } = options;
   if (target.logicalBytes < logicalBytes) {
     throw new SourceError(`the target of disk ${target.diskId} is smaller than the disk`, {
       context: { target: target.logicalBytes, disk: logicalBytes },
     });
   }
   const work = async (item: RestoreItem, lane: AbortSignal): Promise<RestoreTotals> => {
-    if (item.kind === "blocks") return await restoreBlocks(options, item.blocks, lane);
+    if (item.kind === "blocks") return await buffers.lend((room) => restoreBlocks(options, { ...item, room }, lane));
     const { offset, length } = item.range;
     await target.zero(offset, length, lane);
     return { doneBytes: length, writtenBytes: 0 };
@@ -86,12 +91,12 @@ export async function restoreDisk(options: RestoreDiskOptions): Promise<RestoreT
 
 async function restoreBlocks(
   options: RestoreDiskOptions,
-  blocks: readonly StoredBlock[],
+  { blocks, room }: { readonly blocks: readonly StoredBlock[]; readonly room: Uint8Array },
   signal: AbortSignal,
 ): Promise<RestoreTotals> {
   const { chunks, target } = options;
   const ids = blocks.map(({ id }) => id);
-  const loaded = await chunks.loadTogether(ids, signal);
+  const loaded = await chunks.loadTogether(ids, room, signal);
   let doneBytes = 0;
   let writtenBytes = 0;
   for (const [number, block] of blocks.entries()) {
@@ -129,7 +134,7 @@ async function plainOf(
 
 /** Blocks in order, some together; neighbouring zeros are one range, also across leaves. */
 async function* planRestore(options: RestoreDiskOptions): AsyncGenerator<RestoreItem> {
-  const together = Math.max(1, Math.floor(TOGETHER_BYTES / options.blockBytes));
+  const together = Math.max(1, Math.floor(options.buffers.bufferBytes / options.blockBytes));
   let blocks: StoredBlock[] = [];
   for await (const { id, ...range } of planBlocks(options)) {
     if (id === null) yield { kind: "zeros", range };

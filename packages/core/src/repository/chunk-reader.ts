@@ -36,6 +36,8 @@ interface Search {
   failure: unknown;
 }
 
+const NOWHERE = new Uint8Array();
+
 /** Reads chunks back and never returns one that does not match its digest. */
 export class ChunkReader {
   readonly unpacker: ChunkUnpacker;
@@ -89,23 +91,37 @@ export class ChunkReader {
   }
 
   /**
-   * The same for many chunks, with one request for neighbours. Undefined for each that was not where the index said, or
-   * not what it should be: `load` knows where else to look.
+   * The same for many chunks, with one request for neighbours, into `room`, which is shared memory. Undefined for each that was
+   * not where the index said, or not what it should be, or for which there is no room: `load` knows where else to look.
    */
-  async loadTogether(ids: readonly ChunkId[], signal: AbortSignal): Promise<readonly (Uint8Array | undefined)[]> {
-    const chunks = ids.flatMap((id): PlacedChunk[] => {
-      const [place] = this.#options.index.find(id);
-      return place === undefined ? [] : [{ pack: place.pack.name, entry: { ...place, id } }];
-    });
+  async loadTogether(
+    ids: readonly ChunkId[],
+    room: Uint8Array,
+    signal: AbortSignal,
+  ): Promise<readonly (Uint8Array | undefined)[]> {
+    const chunks = this.#placed(ids, room.byteLength);
     const found = new Map<ChunkId, Uint8Array>();
+    let used = 0;
     for (const range of readRanges(chunks)) {
-      const answers = await this.#readRange(range, signal);
+      const places = range.entries.map(({ plainBytes }) => room.subarray(used, (used += plainBytes)));
+      const answers = await this.#readRange(range, places, signal);
       for (const [number, answer] of answers.entries()) {
         const entry = range.entries[number];
         if (entry !== undefined && answer.proved) found.set(entry.id, answer.plain);
       }
     }
     return ids.map((id) => found.get(id));
+  }
+
+  /** Where the index says that they are, as many of the first as have room for their plain bytes. */
+  #placed(ids: readonly ChunkId[], roomBytes: number): readonly PlacedChunk[] {
+    let left = roomBytes;
+    return ids.flatMap((id): PlacedChunk[] => {
+      const [place] = this.#options.index.find(id);
+      if (place === undefined || place.plainBytes > left) return [];
+      left -= place.plainBytes;
+      return [{ pack: place.pack.name, entry: { ...place, id } }];
+    });
   }
 
   /** The plain bytes of a chunk from this place alone. @throws IntegrityError */
@@ -127,11 +143,11 @@ export class ChunkReader {
   }
 
   /** Nothing of a range that cannot be read. */
-  async #readRange(range: ReadRange, signal: AbortSignal): Promise<readonly Unpacked[]> {
+  async #readRange(range: ReadRange, places: readonly Uint8Array[], signal: AbortSignal): Promise<readonly Unpacked[]> {
     const { pack, offset, entries } = range;
     try {
       const stored = await this.#read(range, signal);
-      return await this.unpacker.unpack({ pack, offset, stored }, entries, "plain");
+      return await this.unpacker.unpack({ pack, offset, stored }, entries, (number) => places[number] ?? NOWHERE);
     } catch (error) {
       if (hasCode(error, "E_INTEGRITY")) return [];
       throw error;

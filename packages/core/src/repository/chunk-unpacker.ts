@@ -22,6 +22,12 @@ export interface PackPart {
 export type Unpacked =
   { readonly proved: true; readonly plain: Uint8Array } | { readonly proved: false; readonly error: IntegrityError };
 
+/**
+ * What becomes of the plain bytes: they are not wanted, or come in memory of their own, or go where this tells for the entry of
+ * that number, in shared memory.
+ */
+export type PlainWanted = "proof" | "plain" | ((number: number) => Uint8Array);
+
 const NO_BYTES = new Uint8Array();
 
 /** Turns what lies in packs into plain bytes, and never lets pass what does not match its digest. */
@@ -35,18 +41,23 @@ export class ChunkUnpacker {
   }
 
   /** One answer for each of `entries`, all of which lie in `part`. The plain bytes are the caller's. */
-  async unpack(part: PackPart, entries: readonly PackEntry[], wanted: "plain" | "proof"): Promise<readonly Unpacked[]> {
+  async unpack(part: PackPart, entries: readonly PackEntry[], wanted: PlainWanted): Promise<readonly Unpacked[]> {
+    const placeOf = typeof wanted === "function" ? wanted : undefined;
     // Codecs of plugins are not known to worker threads: they get their bytes before the part is given away.
     const others = await Promise.all(
-      entries.map((entry) =>
-        this.#codecs.methodOf(entry.codec) === undefined ? this.#unpackByPlugin(part, entry) : undefined,
+      entries.map((entry, number) =>
+        this.#codecs.methodOf(entry.codec) === undefined
+          ? this.#unpackByPlugin(part, entry, placeOf?.(number))
+          : undefined,
       ),
     );
     const seal = this.#protection.packSeal(part.pack);
-    const chunks = entries.flatMap(({ offset, storedBytes, plainBytes, codec }): PackedChunk[] => {
+    const chunks = entries.flatMap(({ offset, storedBytes, plainBytes, codec }, number): PackedChunk[] => {
       const method = this.#codecs.methodOf(codec);
       if (method === undefined) return [];
-      return [{ at: offset - part.offset, storedBytes, context: seal.contextOf(offset), codec: method, plainBytes }];
+      const at = offset - part.offset;
+      const context = seal.contextOf(offset);
+      return [{ at, storedBytes, context, codec: method, plainBytes, into: placeOf?.(number) }];
     });
     const unpacked = await unpackInWorker({
       stored: part.stored,
@@ -56,26 +67,40 @@ export class ChunkUnpacker {
       keepPlain: wanted === "plain",
     });
     const answers = unpacked.values();
-    return entries.map((entry, number) => others[number] ?? this.#judge(part.pack, entry, answers.next().value));
+    return entries.map(
+      (entry, number) =>
+        others[number] ?? this.#judge(part.pack, entry, { answer: answers.next().value, into: placeOf?.(number) }),
+    );
   }
 
-  async #unpackByPlugin({ pack, offset: start, stored }: PackPart, entry: PackEntry): Promise<Unpacked> {
+  async #unpackByPlugin(
+    { pack, offset: start, stored }: PackPart,
+    entry: PackEntry,
+    into: Uint8Array | undefined,
+  ): Promise<Unpacked> {
     const { offset, storedBytes, plainBytes, codec } = entry;
     try {
       const part = copyOf(stored.subarray(offset - start, offset - start + storedBytes));
       const encoded = await this.#protection.packSeal(pack).open(offset, part);
       const plain = await this.#codecs.byId(codec).decode(encoded, plainBytes);
-      if (sameId(await this.#protection.chunkId(plain), entry.id)) return { proved: true, plain };
-      return { proved: false, error: damaged(pack, entry, "does not match its digest") };
+      if (!sameId(await this.#protection.chunkId(plain), entry.id)) {
+        return { proved: false, error: damaged(pack, entry, "does not match its digest") };
+      }
+      into?.set(plain);
+      return { proved: true, plain: into ?? plain };
     } catch (error) {
       if (!hasCode(error, "E_INTEGRITY")) throw error;
       return { proved: false, error };
     }
   }
 
-  #judge(pack: string, entry: PackEntry, answer: UnpackedChunk | undefined): Unpacked {
+  #judge(
+    pack: string,
+    entry: PackEntry,
+    { answer, into }: { readonly answer: UnpackedChunk | undefined; readonly into: Uint8Array | undefined },
+  ): Unpacked {
     if (answer?.outcome === "plain" && sameId(answer.id, entry.id)) {
-      return { proved: true, plain: answer.plain ?? NO_BYTES };
+      return { proved: true, plain: into ?? answer.plain ?? NO_BYTES };
     }
     if (answer?.outcome === "sealed") {
       return { proved: false, error: this.#protection.packSeal(pack).refusal(entry.offset) };

@@ -17,11 +17,13 @@ export interface ReadRange {
 
 /** Bytes that nobody asked for, up to so many, cost less than another request. */
 const LARGEST_GAP_BYTES = 256 * 1024;
-/** A request does not grow beyond this, unless a single chunk is larger. */
 const LARGEST_RANGE_BYTES = 16 * 1024 * 1024;
 
-/** The requests that bring all these chunks, neighbours together, whatever the order in which they come. */
-export function readRanges(chunks: readonly PlacedChunk[]): readonly ReadRange[] {
+/**
+ * The requests that bring all these chunks, neighbours together, whatever the order in which they come. None is for more than
+ * `largestBytes`, unless a single chunk is larger.
+ */
+export function readRanges(chunks: readonly PlacedChunk[], largestBytes = LARGEST_RANGE_BYTES): readonly ReadRange[] {
   const sorted = chunks.toSorted((a, b) => compareText(a.pack, b.pack) || a.entry.offset - b.entry.offset);
   const ranges: { pack: string; offset: number; length: number; entries: PackEntry[] }[] = [];
   for (const { pack, entry } of sorted) {
@@ -30,7 +32,7 @@ export function readRanges(chunks: readonly PlacedChunk[]): readonly ReadRange[]
     const isNear =
       last?.pack === pack &&
       entry.offset <= last.offset + last.length + LARGEST_GAP_BYTES &&
-      end - last.offset <= LARGEST_RANGE_BYTES;
+      end - last.offset <= largestBytes;
     if (last !== undefined && isNear) {
       last.length = Math.max(last.length, end - last.offset);
       last.entries.push(entry);

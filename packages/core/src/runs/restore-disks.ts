@@ -1,6 +1,7 @@
 import type { DiskTarget } from "../contract/disk-target.ts";
 import type { DiskRecord, RecoveryPoint } from "../contract/recovery-point.ts";
 import { observe, type RunHooks } from "../hooks/run-hooks.ts";
+import { BufferPool } from "../pipeline/buffer-pool.ts";
 import { type DiskLosses, LostRanges } from "../pipeline/lost-ranges.ts";
 import { restoreDisk, type RestoreTotals } from "../pipeline/restore-disk.ts";
 import type { Repository } from "../repository/repository.ts";
@@ -34,9 +35,13 @@ export function pairTargets(
   });
 }
 
+/** Plain bytes that a lane loads together: neighbours on a disk mostly lie near each other in a pack too. */
+const TOGETHER_BYTES = 4 * 1024 * 1024;
+
 /** Fills all targets, one disk after the other; every target is flushed when this resolves. */
 export async function restoreDisks(options: RestoreDisksOptions): Promise<RestoredDisks> {
   const { point, repository, pairs, lanes, salvage, hooks, signal } = options;
+  const buffers = new BufferPool(lanes, TOGETHER_BYTES);
   let doneBytes = 0;
   let writtenBytes = 0;
   const lost: DiskLosses[] = [];
@@ -50,6 +55,7 @@ export async function restoreDisks(options: RestoreDisksOptions): Promise<Restor
       chunks: repository.chunks,
       target,
       lanes,
+      buffers,
       onLost: salvage ? (range) => missing.add(range) : undefined,
       onProgress: (done) =>
         observe(hooks.span, {

@@ -4,16 +4,20 @@ import type { ObjectInfo } from "../contract/object-store.ts";
 import { hasCode } from "../errors/ovault-error.ts";
 import { pullInLanes } from "../pipeline/pull-in-lanes.ts";
 import { packNameIn } from "../repository/layout.ts";
-import { assertPackSize, listingOf } from "../repository/pack-listing.ts";
+import { readPackListing } from "../repository/pack-listing.ts";
+import { readRanges } from "../repository/read-ranges.ts";
 import type { Repository } from "../repository/repository.ts";
 import { failureOf } from "./damage.ts";
 import type { PackFindings } from "./pack-findings.ts";
 import type { ProvedChunks } from "./proved-chunks.ts";
 
+/** Of a pack that are read at once: large enough for a request, small enough that four of them are no burden. */
+const PIECE_BYTES = 4 * 1024 * 1024;
+
 export interface ProvePacksOptions {
   readonly findings: PackFindings;
   readonly proved: ProvedChunks;
-  /** Packs in flight; memory is so many packs. */
+  /** Packs in flight; memory is a piece of each. */
   readonly lanes: number;
   /** After each pack. */
   readonly onPack: (storedBytes: number) => void;
@@ -21,7 +25,7 @@ export interface ProvePacksOptions {
 }
 
 /**
- * Reads packs whole, one request each, proves their directories, and decodes every chunk and compares it with its id.
+ * Reads packs whole, piece by piece, proves their directories, and decodes every chunk and compares it with its id.
  * Answers the names of those that could not tell what they hold, or that are not there any more.
  */
 export async function provePacks(
@@ -60,18 +64,15 @@ async function provePack(
   { info, name, findings, proved }: PackToProve,
   signal: AbortSignal,
 ): Promise<void> {
-  assertPackSize(info);
-  const pack = await store.get(info.key, { signal });
-  const { kind, entries } = await listingOf(protection, { key: info.key, bytes: pack.byteLength }, (offset, length) =>
-    Promise.resolve(pack.subarray(offset, offset + length)),
-  );
-  signal.throwIfAborted();
-  // The directory lies in what is given away.
-  const listed = [...entries];
-  const answers = await chunks.unpacker.unpack({ pack: name, offset: 0, stored: pack }, listed, "proof");
-  for (const [number, { id, plainBytes }] of listed.entries()) {
-    if (answers[number]?.proved !== true) findings.addBad(name, id);
-    else if (kind === "data") proved.add(id, plainBytes);
+  const { kind, entries } = await readPackListing(store, protection, info, signal);
+  const placed = Array.from(entries, (entry) => ({ pack: name, entry }));
+  for (const { offset, length, entries: near } of readRanges(placed, PIECE_BYTES)) {
+    const stored = await store.get(info.key, { range: { offset, length }, signal });
+    const answers = await chunks.unpacker.unpack({ pack: name, offset, stored }, near, "proof");
+    for (const [number, { id, plainBytes }] of near.entries()) {
+      if (answers[number]?.proved !== true) findings.addBad(name, id);
+      else if (kind === "data") proved.add(id, plainBytes);
+    }
   }
-  findings.finish(name, listed.length);
+  findings.finish(name, placed.length);
 }

@@ -49,7 +49,7 @@ export interface UnpackJob {
   /** Of the pack that they lie in, when it is sealed. */
   readonly sealKey: KeyObject | undefined;
   readonly digest: ChunkDigest;
-  /** Whether the plain bytes are wanted, or their names alone. */
+  /** Whether the answer brings the plain bytes of chunks that have no place for them. */
   readonly keepPlain: boolean;
 }
 
@@ -61,6 +61,8 @@ export interface PackedChunk {
   readonly context: SealContext;
   readonly codec: CodecMethod;
   readonly plainBytes: number;
+  /** Where to put its plain bytes: so many, in shared memory. */
+  readonly into: Uint8Array | undefined;
 }
 
 /** What a worker thread is asked to do with blocks: plain data, which a message can carry. */

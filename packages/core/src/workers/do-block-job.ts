@@ -38,7 +38,8 @@ function unpack({ stored, sealKey, digest, keepPlain }: UnpackJob, chunk: Packed
   const part = stored.subarray(chunk.at, chunk.at + chunk.storedBytes);
   const encoded = sealKey === undefined ? part : unseal(sealKey, chunk.context, part);
   if (encoded === undefined) return { outcome: "sealed" };
-  const plain = keepPlain ? new Uint8Array(chunk.plainBytes) : scratch.take(chunk.plainBytes);
+  const kept = keepPlain && chunk.into === undefined ? new Uint8Array(chunk.plainBytes) : undefined;
+  const plain = chunk.into ?? kept ?? scratch.take(chunk.plainBytes);
   try {
     decode(chunk.codec, encoded, plain);
   } catch (error) {
@@ -46,7 +47,7 @@ function unpack({ stored, sealKey, digest, keepPlain }: UnpackJob, chunk: Packed
     return { outcome: "encoded", reason: error.message };
   }
   if (encoded !== part) release(encoded);
-  return { outcome: "plain", id: digestBlock(digest, plain), plain: keepPlain ? plain : undefined };
+  return { outcome: "plain", id: digestBlock(digest, plain), plain: kept };
 }
 
 function encode(codec: CodecMethod, plain: Uint8Array): Uint8Array<ArrayBuffer> | undefined {
