@@ -9,35 +9,45 @@ import { fileURLToPath } from "node:url";
 
 import { afterAll, beforeAll, expect, test } from "vitest";
 
-import { bundleCli } from "../../scripts/bundle-cli.ts";
+import { bundlePackage } from "../../scripts/bundle-packages.ts";
 import { runOvault, type OvaultResult } from "../../packages/cli/test/run-ovault.ts";
 
-const SOURCES = fileURLToPath(new URL("../../packages/cli", import.meta.url));
+const packages = fileURLToPath(new URL("../../packages", import.meta.url));
 
 /** What is cached of a package that is gone tomorrow is only in the way. */
 const ENV = { NODE_DISABLE_COMPILE_CACHE: "1", AWS_ACCESS_KEY_ID: "id", AWS_SECRET_ACCESS_KEY: "key" };
 
-/** The package as it is published: no sources. */
-let installed: string;
+/** Where the packages are installed as they are published, without sources. */
+let modules: string;
 let cwd: string;
 beforeAll(async () => {
   const directory = await mkdtemp(join(tmpdir(), "ovault-bundled-"));
-  [installed, cwd] = [join(directory, "package"), join(directory, "work")];
+  [modules, cwd] = [join(directory, "node_modules"), join(directory, "work")];
   await mkdir(cwd);
-  for (const name of ["bin", "package.json"]) await cp(join(SOURCES, name), join(installed, name), { recursive: true });
-  await symlink(join(SOURCES, "node_modules"), join(installed, "node_modules"));
-  await bundleCli(join(installed, "dist"));
+  for (const name of ["core", "ovirt", "cli"] as const) await install(name);
+  await cp(join(packages, "cli", "bin"), join(modules, "@ovault", "cli", "bin"), { recursive: true });
+  await symlink(join(packages, "core", "node_modules", "lz4-napi"), join(modules, "lz4-napi"));
+  await symlink(join(packages, "cli", "node_modules", "ssh2"), join(modules, "ssh2"));
 });
 afterAll(async () => {
   await ovault("lab", "stop", "--dir", "lab");
-  await rm(join(installed, ".."), { recursive: true, force: true });
+  await rm(join(modules, ".."), { recursive: true, force: true });
 });
+
+async function install(name: "core" | "ovirt" | "cli"): Promise<void> {
+  const directory = join(modules, "@ovault", name);
+  const manifest: { readonly publishConfig: object } = JSON.parse(
+    await readFile(join(packages, name, "package.json"), "utf8"),
+  );
+  await bundlePackage(name, join(directory, "dist"));
+  await writeFile(join(directory, "package.json"), JSON.stringify({ ...manifest, ...manifest.publishConfig }));
+}
 
 function ovault(...args: readonly string[]): Promise<OvaultResult> {
   const { promise, resolve } = Promise.withResolvers<OvaultResult>();
   const child = execFile(
     process.execPath,
-    [join(installed, "bin", "ovault.js"), ...args],
+    [join(modules, "@ovault", "cli", "bin", "ovault.js"), ...args],
     { cwd, env: { ...process.env, ...ENV } },
     (_, stdout, stderr) => resolve({ exitCode: child.exitCode, stdout, stderr }),
   );
@@ -86,7 +96,8 @@ test("takes a backup of a lab of its own, finds it whole, and restores it", asyn
 });
 
 test("keeps the names of error classes, by which errors of plugins with their own core are told", async () => {
-  for await (const name of glob("*.js", { cwd: join(installed, "dist") })) {
-    expect(await readFile(join(installed, "dist", name), "utf8")).not.toMatch(/^var \w*Error\$\d+ = class/m);
+  const bundles = join(modules, "@ovault");
+  for await (const file of glob("*/dist/*.js", { cwd: bundles })) {
+    expect(await readFile(join(bundles, file), "utf8")).not.toMatch(/^var \w*Error\$\d+ = class/m);
   }
 });
