@@ -10,6 +10,7 @@ import { stringify } from "yaml";
 
 import { labConfiguration, startLab } from "@ovault/lab";
 
+import { bundlePackage } from "../../scripts/bundle-packages.ts";
 import { ChildCommand, type CommandEnd } from "../support/child-command.ts";
 
 const run = promisify(execFile);
@@ -41,6 +42,7 @@ async function tarball(name: string): Promise<string> {
 async function packWorkspace(): Promise<readonly string[]> {
   const packages = ["core", "testkit"];
   await run(join(workspace, "node_modules", ".bin", "tsc"), ["-b", "packages/testkit"], { cwd: workspace, env });
+  await bundlePackage("core", join(workspace, "packages", "core", "dist"));
   for (const name of packages) {
     const pack = ["--yes", PNPM, "pack", "--pack-destination", directory];
     await run("npx", pack, { cwd: join(workspace, "packages", name), env });

@@ -2,25 +2,28 @@ import type { Plugin, PluginKind } from "@ovault/core";
 
 type Loader = () => Promise<{ readonly default: Plugin }>;
 
-/** The plugins that come with ovault; each kind is loaded when the first of it is needed. */
-const LOADERS: Readonly<Record<PluginKind, readonly Loader[]>> = {
-  destination: [
-    () => import("@ovault/destination-filesystem"),
-    () => import("@ovault/destination-s3"),
-    () => import("@ovault/destination-sftp"),
-  ],
-  manager: [() => import("@ovault/ovirt")],
+/** The plugins that come with ovault, by kind and name. */
+const LOADERS: Readonly<Record<PluginKind, ReadonlyMap<string, Loader>>> = {
+  destination: new Map<string, Loader>([
+    ["filesystem", () => import("@ovault/destination-filesystem")],
+    ["s3", () => import("@ovault/destination-s3")],
+    ["sftp", () => import("@ovault/destination-sftp")],
+  ]),
+  manager: new Map<string, Loader>([["ovirt", () => import("@ovault/ovirt")]]),
   // In order of preference among equals.
-  strategy: [
-    () => import("@ovault/strategy-changed-block-tracking"),
-    () => import("@ovault/strategy-image-transfer"),
-    () => import("@ovault/strategy-disk-attachment"),
-  ],
-  codec: [],
-  hooks: [],
+  strategy: new Map<string, Loader>([
+    ["changed-block-tracking", () => import("@ovault/strategy-changed-block-tracking")],
+    ["image-transfer", () => import("@ovault/strategy-image-transfer")],
+    ["disk-attachment", () => import("@ovault/strategy-disk-attachment")],
+  ]),
+  codec: new Map(),
+  hooks: new Map(),
 };
 
-export async function loadBuiltInPlugins(kind: PluginKind): Promise<readonly Plugin[]> {
-  const modules = await Promise.all(LOADERS[kind].map((load) => load()));
+/** The one of this name, and nothing else is loaded; all of the kind when no name is given, or none of them has it. */
+export async function loadBuiltInPlugins(kind: PluginKind, name?: string): Promise<readonly Plugin[]> {
+  const named = name === undefined ? undefined : LOADERS[kind].get(name);
+  const loaders = named === undefined ? [...LOADERS[kind].values()] : [named];
+  const modules = await Promise.all(loaders.map((load) => load()));
   return modules.map((module) => module.default);
 }

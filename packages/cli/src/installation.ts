@@ -43,7 +43,7 @@ export class Installation {
   readonly configuration: Configuration;
   readonly #context: CommandContext;
   readonly #registry = new PluginRegistry();
-  readonly #loadedKinds = new Set<PluginKind>();
+  readonly #builtIns = new Set<Plugin>();
   readonly #managers = new Map<string, Manager>();
   readonly #repositories = new Map<string, Repository>();
   readonly #traces: StoreTrace[] = [];
@@ -70,7 +70,7 @@ export class Installation {
     const entry = chooseEntry(this.configuration, "manager", name);
     const known = this.#managers.get(entry.name);
     if (known !== undefined) return known;
-    await this.#loadBuiltIns("manager");
+    await this.#loadBuiltIns("manager", entry.type);
     const manager = await this.#registry.create("manager", entry.type, entry, { ...this.#host(), name: entry.name });
     this.#managers.set(entry.name, manager);
     return manager;
@@ -95,7 +95,7 @@ export class Installation {
   /** Makes the place itself of a destination (a directory, a bucket) where it is missing and its plugin can. */
   async prepareDestination(name?: string): Promise<void> {
     const entry = chooseEntry(this.configuration, "destination", name);
-    await this.#loadBuiltIns("destination");
+    await this.#loadBuiltIns("destination", entry.type);
     const options = { ...entry, keysBeside: DESTINATION_SETTINGS };
     await this.#registry.prepareDestination(entry.type, options, this.#host());
   }
@@ -168,7 +168,7 @@ export class Installation {
   }
 
   async #openStore(entry: DestinationEntry): Promise<ObjectStore> {
-    await this.#loadBuiltIns("destination");
+    await this.#loadBuiltIns("destination", entry.type);
     const options = { ...entry, keysBeside: DESTINATION_SETTINGS };
     const host = { ...this.#host(), readOnly: entry.settings.readOnly === true };
     const open = (): Promise<ObjectStore> => this.#registry.create("destination", entry.type, options, host);
@@ -223,9 +223,12 @@ export class Installation {
     };
   }
 
-  async #loadBuiltIns(kind: PluginKind): Promise<void> {
-    if (this.#loadedKinds.has(kind)) return;
-    this.#loadedKinds.add(kind);
-    for (const plugin of await loadBuiltInPlugins(kind)) this.#registry.register(plugin);
+  /** Makes those known that come with ovault: what has another name may be one of `plugins:`. */
+  async #loadBuiltIns(kind: PluginKind, name?: string): Promise<void> {
+    const loaded = await loadBuiltInPlugins(kind, name);
+    for (const plugin of loaded.filter((one) => !this.#builtIns.has(one))) {
+      this.#builtIns.add(plugin);
+      this.#registry.register(plugin);
+    }
   }
 }

@@ -1,3 +1,5 @@
+import { CommanderError } from "commander";
+
 import { EXIT } from "./exit.ts";
 import { createProgram } from "./program.ts";
 
@@ -16,6 +18,8 @@ export async function main(args: readonly string[]): Promise<void> {
   try {
     await program.parseAsync(args.length === 0 ? ["--help"] : args, { from: "user" });
   } catch (error) {
+    // Help and version end this way too.
+    if (error instanceof CommanderError && error.exitCode === 0) return;
     const { reportError } = await import("./report-error.ts");
     process.exitCode = reportError(error, args);
   }

@@ -1,7 +1,7 @@
 import { Redactor, UsageError } from "@ovault/core";
 import { CommanderError } from "commander";
 
-import { EXIT, type ExitCode } from "./exit.ts";
+import type { ExitCode } from "./exit.ts";
 import { exitCodeOf } from "./exit-code-of.ts";
 import { errorJson, errorText } from "./output/error-text.ts";
 import { Terminal } from "./output/terminal.ts";
@@ -14,9 +14,8 @@ export function errorReport(
   return { text: json ? errorJson(error) : errorText(error, debug), exitCode: exitCodeOf(error) };
 }
 
-/** Reports a command line that could not be understood. Help and version are no errors. */
+/** Reports a command line that could not be understood. */
 export function reportError(error: unknown, args: readonly string[]): ExitCode {
-  if (error instanceof CommanderError && error.exitCode === 0) return EXIT.ok;
   const report = errorReport(asUsageError(error), { json: args.includes("--json"), debug: args.includes("--debug") });
   new Terminal({ out: process.stdout, err: process.stderr }, new Redactor(), { quiet: false }).complain(report.text);
   return report.exitCode;

@@ -95,7 +95,7 @@ export * from "./repository/lease.ts";
 export type { LeaseHolder } from "./repository/lease-folder.ts";
 export * from "./util/clock.ts";
 export * from "./runs/backup-virtual-machine.ts";
-export * from "./util/package-version.ts";
+export * from "./package-version.ts";
 export * from "./util/plural.ts";
 export * from "./util/size-in-bytes.ts";
 export * from "./util/message-of.ts";

@@ -66,6 +66,7 @@ export * from "./ovf/rewrite-ovf.ts";
 export * from "./restore/disk-filler.ts";
 export type { DiskLayout } from "./restore/disk-layout.ts";
 export type { MadeDisk } from "./restore/make-disk.ts";
+export * from "./restore/look-up-leftovers.ts";
 export * from "./restore/open-restore.ts";
 export * from "./restore/ovirt-leftover.ts";
 export * from "./restore/plan-restore.ts";

@@ -8,9 +8,9 @@ import {
   hasTag,
   isFinalBackupPhase,
   isFinalTransferPhase,
-  ovirtLeftover,
+  lookUpLeftovers,
 } from "@ovault/ovirt";
-import type { Backup, EngineApi } from "@ovault/ovirt";
+import type { Backup, EngineApi, LeftoverLookUp } from "@ovault/ovirt";
 
 import { endBackup } from "./end-backup.ts";
 import { removeCheckpoint } from "./retire-checkpoints.ts";
@@ -25,23 +25,18 @@ const backupDetail = z.object({
 });
 const checkpointDetail = z.object({ vmId: z.string(), checkpointId: z.string() });
 
-/** Looks up what dead runs of this strategy left. Their backups come first: nothing else can go while one is open. */
-export async function findLeftovers(
+const LOOK_UPS: ReadonlyMap<string, LeftoverLookUp> = new Map([
+  ["backup", backupLeftover],
+  ["checkpoint", checkpointLeftover],
+]);
+
+/** Looks up what dead runs of this strategy left. */
+export function findLeftovers(
   api: EngineApi,
   entries: readonly LedgerEntry[],
   signal: AbortSignal,
 ): Promise<readonly Leftover[]> {
-  const order = ["vm", "backup", "transfer", "checkpoint", "disk"];
-  const sorted = entries.toSorted((a, b) => order.indexOf(a.kind) - order.indexOf(b.kind));
-  const found: Leftover[] = [];
-  for (const entry of sorted) found.push(await look(api, entry, signal));
-  return found;
-}
-
-function look(api: EngineApi, entry: LedgerEntry, signal: AbortSignal): Promise<Leftover> {
-  if (entry.kind === "backup") return backupLeftover(api, entry, signal);
-  if (entry.kind === "checkpoint") return checkpointLeftover(api, entry, signal);
-  return ovirtLeftover(api, entry, signal);
+  return lookUpLeftovers(api, entries, LOOK_UPS, signal);
 }
 
 async function backupLeftover(api: EngineApi, entry: LedgerEntry, signal: AbortSignal): Promise<Leftover> {

@@ -1,30 +1,22 @@
 import { z } from "zod";
 
 import type { Leftover, LedgerEntry } from "@ovault/core";
-import { goneLeftover, ovirtLeftover } from "@ovault/ovirt";
+import { goneLeftover, lookUpLeftovers } from "@ovault/ovirt";
 import type { EngineApi } from "@ovault/ovirt";
 
 import { letGo } from "./let-go.ts";
 
 const DEADLINE_MS = 10 * 60_000;
-/** A disk cannot go, nor its snapshot, while it is attached. */
-const ORDER = ["vm", "attachment", "snapshot", "disk"];
 
 const attachmentDetail = z.object({ proxyVmId: z.string(), diskId: z.string() });
 
 /** Looks up what dead runs of this strategy left. */
-export async function findLeftovers(
+export function findLeftovers(
   api: EngineApi,
   entries: readonly LedgerEntry[],
   signal: AbortSignal,
 ): Promise<readonly Leftover[]> {
-  const sorted = entries.toSorted((a, b) => ORDER.indexOf(a.kind) - ORDER.indexOf(b.kind));
-  const found: Leftover[] = [];
-  for (const entry of sorted) {
-    const look = entry.kind === "attachment" ? attachmentLeftover : ovirtLeftover;
-    found.push(await look(api, entry, signal));
-  }
-  return found;
+  return lookUpLeftovers(api, entries, new Map([["attachment", attachmentLeftover]]), signal);
 }
 
 async function attachmentLeftover(api: EngineApi, entry: LedgerEntry, signal: AbortSignal): Promise<Leftover> {

@@ -13,11 +13,10 @@ import type {
   Strategy,
   VirtualMachine,
 } from "@ovault/core";
-import { openRestore, planRestore, transferFiller } from "@ovault/ovirt";
+import { lookUpLeftovers, openRestore, planRestore, transferFiller } from "@ovault/ovirt";
 import type { DiskFiller, OvirtManager } from "@ovault/ovirt";
 
 import { assessDisk } from "./assess-disk.ts";
-import { findLeftovers } from "./leftovers.ts";
 import { keptSnapshots } from "./kept-snapshots.ts";
 import { openBackup } from "./open-backup.ts";
 import type { ImageTransferOptions } from "./options.ts";
@@ -60,6 +59,6 @@ export class ImageTransferStrategy implements Strategy {
   }
 
   leftovers(entries: readonly LedgerEntry[], signal: AbortSignal): Promise<readonly Leftover[]> {
-    return findLeftovers(this.#manager.api, entries, signal);
+    return lookUpLeftovers(this.#manager.api, entries, new Map(), signal);
   }
 }

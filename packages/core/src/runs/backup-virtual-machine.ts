@@ -1,4 +1,4 @@
-import { packageVersion } from "../util/package-version.ts";
+import { packageVersion } from "../package-version.ts";
 import type { Ledger } from "../ledger/ledger.ts";
 import type { Consistency, DiskRecord, RecoveryPoint } from "../contract/recovery-point.ts";
 import type { BackupSession, Quiesce, RunContext, SessionClosed, Strategy } from "../contract/strategy.ts";

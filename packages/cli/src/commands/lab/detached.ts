@@ -2,13 +2,12 @@ import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { mkdir, open, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 
 import { CancelledError, UsageError } from "@ovault/core";
 
+import { LAUNCHER } from "../../launcher.ts";
 import type { ErrorSummary } from "../../output/error-text.ts";
 
-const LAUNCHER = fileURLToPath(new URL("../../../bin/ovault.js", import.meta.url));
 const READY = "ready";
 
 /**

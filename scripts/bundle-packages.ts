@@ -1,0 +1,43 @@
+import { glob, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+import { rolldown } from "rolldown";
+
+const packages = fileURLToPath(new URL("../packages", import.meta.url));
+
+/** What is started or imported by its file name; what these have in common is in files that they share. */
+const ENTRIES = {
+  core: { index: "src/index.ts", "block-worker": "src/workers/block-worker.ts" },
+  ovirt: { index: "src/index.ts" },
+  cli: { index: "src/index.ts", main: "src/main.ts" },
+} as const;
+
+type Bundled = keyof typeof ENTRIES;
+
+/** Plugins that are installed beside the command line have classes and state of these in common with it: one copy each. */
+const SHARED = ["@ovault/core", "@ovault/ovirt"];
+
+/** They have native parts, which stay where npm installs them. */
+const NATIVE = ["@napi-rs/blake-hash", "koffi", "ssh2"];
+
+/**
+ * Writes a package, with all that it imports but other bundles, to a few files instead of the many hundreds it comes
+ * from: loading those is most of what starting a command costs. What is imported on demand is in files of its own.
+ * @param directory `dist` of the package, wherever that is; other JavaScript at its top goes
+ */
+export async function bundlePackage(name: Bundled, directory: string): Promise<void> {
+  for await (const stale of glob("*.js", { cwd: directory })) await rm(join(directory, stale));
+  await using bundle = await rolldown({
+    cwd: join(packages, name),
+    input: ENTRIES[name],
+    platform: "node",
+    external: [...SHARED, ...NATIVE],
+  });
+  // All in one folder: what finds its neighbours by `import.meta.url` finds them there.
+  await bundle.write({ dir: directory, entryFileNames: "[name].js", chunkFileNames: "[name]-[hash].js" });
+}
+
+if (import.meta.main) {
+  for (const name of ["core", "ovirt", "cli"] as const) await bundlePackage(name, join(packages, name, "dist"));
+}
