@@ -9,6 +9,8 @@ export interface Contender {
   readonly command: () => readonly string[];
   /** File or directory that the command writes; what it grows by is what was stored. */
   readonly output?: string;
+  /** What is known of it beforehand, by what to call it. */
+  readonly figures?: Readonly<Record<string, number>>;
   /** After each round: frees what nobody needs any more. */
   readonly tidy?: () => Promise<void>;
 }

@@ -27,3 +27,6 @@ export const cases: Readonly<Record<string, () => Promise<Case>>> = {
   ...qcow2Cases,
   ...deviceCases,
 };
+
+/** These wait for an engine most of an hour: they run only when they are named. */
+export const slowCases: ReadonlySet<string> = new Set(Object.keys(policyCases));

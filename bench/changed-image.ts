@@ -8,15 +8,22 @@ import { workDirectory } from "./work-directory.ts";
 const run = promisify(execFile);
 
 const WRITE_BYTES = 64 * 1024;
+const BLOCK_BYTES = 2 ** 20;
+
+export interface ChangedImage {
+  readonly path: string;
+  /** A JSON file that lists the writes. */
+  readonly changes: string;
+  readonly writtenBytes: number;
+  /** All of the blocks of 1 MiB that were written to. */
+  readonly touchedBytes: number;
+}
 
 /**
- * A copy of the image with 64 KiB writes at pseudo-random places, `fraction` of the disk in all, and a JSON file that
- * lists them. The same every time. The caller removes both.
+ * A copy of the image with 64 KiB writes at pseudo-random places, `fraction` of the disk in all. The same every
+ * time. The caller removes both files.
  */
-export async function changedImage(
-  image: string,
-  fraction: number,
-): Promise<{ readonly path: string; readonly changes: string; readonly writtenBytes: number }> {
+export async function changedImage(image: string, fraction: number): Promise<ChangedImage> {
   const path = join(workDirectory, `${basename(image)}-changed`);
   const changes = `${path}.json`;
   await run("cp", ["--sparse=always", image, path]);
@@ -28,7 +35,8 @@ export async function changedImage(
     await file.close();
   }
   await writeFile(changes, JSON.stringify(cells.map((cell) => ({ offset: cell * WRITE_BYTES, length: WRITE_BYTES }))));
-  return { path, changes, writtenBytes: cells.length * WRITE_BYTES };
+  const touched = new Set(cells.map((cell) => Math.floor((cell * WRITE_BYTES) / BLOCK_BYTES)));
+  return { path, changes, writtenBytes: cells.length * WRITE_BYTES, touchedBytes: touched.size * BLOCK_BYTES };
 }
 
 /** Ascending. */

@@ -34,7 +34,7 @@ export async function runCase(
   return caseResult(name, Object.fromEntries(taken));
 }
 
-async function runOnce({ prepare, command, output, tidy }: Contender): Promise<Measurement> {
+async function runOnce({ prepare, command, output, figures, tidy }: Contender): Promise<Measurement> {
   await prepare?.();
   // What was written before must not be written to the disk in somebody else's time.
   await run("sync");
@@ -42,7 +42,11 @@ async function runOnce({ prepare, command, output, tidy }: Contender): Promise<M
   const measured = await measure(command());
   const after = output === undefined ? undefined : await allocatedBytes(output);
   await tidy?.();
-  return { ...measured, ...(after !== undefined && { storedMiB: (after - before) / 2 ** 20 }) };
+  return {
+    ...measured,
+    ...(after !== undefined && { storedMiB: (after - before) / 2 ** 20 }),
+    ...(figures !== undefined && { figures: { ...figures, ...measured.figures } }),
+  };
 }
 
 function withRate(measured: Measurement, dataBytes: number | undefined): Measurement {

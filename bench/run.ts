@@ -5,7 +5,7 @@
 import { mkdir, readFile } from "node:fs/promises";
 import { parseArgs } from "node:util";
 
-import { cases } from "./cases.ts";
+import { cases, slowCases } from "./cases.ts";
 import { describeMachine } from "./machine.ts";
 import { measurementText } from "./measurement-text.ts";
 import { writeResults, type CaseResult } from "./results.ts";
@@ -52,7 +52,8 @@ function namesOf(given: readonly string[]): readonly string[] {
   const all = Object.keys(cases);
   const unknown = given.filter((words) => !all.some((name) => isMeant(name, words)));
   if (unknown.length > 0) throw new Error(`unknown: ${unknown.join(", ")}; there are ${all.join(", ")}`);
-  return given.length === 0 ? all : all.filter((name) => given.some((words) => isMeant(name, words)));
+  if (given.length === 0) return all.filter((name) => !slowCases.has(name));
+  return all.filter((name) => given.some((words) => isMeant(name, words)));
 }
 
 function isMeant(name: string, words: string): boolean {

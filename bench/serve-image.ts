@@ -6,13 +6,15 @@ import { setTimeout as sleep } from "node:timers/promises";
 
 import { workDirectory } from "./work-directory.ts";
 
-/** A qemu-nbd that serves `image` until it is closed. */
+/** A qemu-nbd that serves `image` until it is closed, or until this process ends. */
 export async function serveImage(image: string, format: string): Promise<{ uri: string; close: () => Promise<void> }> {
   const socket = join(workDirectory, "nbd.sock");
   await rm(socket, { force: true });
   const options = ["-r", "-t", "-e", "8", "-k", socket, "-f", format, image];
   const server = spawn("qemu-nbd", options, { stdio: "inherit" });
   const closed = new Promise<void>((resolve) => server.once("close", () => resolve()));
+  const kill = (): boolean => server.kill();
+  process.once("exit", kill);
   while (!existsSync(socket)) {
     if (server.exitCode !== null) throw new Error(`qemu-nbd does not serve ${image}: it ended with ${server.exitCode}`);
     await sleep(20);
@@ -20,8 +22,9 @@ export async function serveImage(image: string, format: string): Promise<{ uri: 
   return {
     uri: `nbd+unix:///?socket=${socket}`,
     close: async () => {
-      server.kill();
+      kill();
       await closed;
+      process.off("exit", kill);
     },
   };
 }

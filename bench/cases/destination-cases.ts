@@ -56,7 +56,7 @@ async function openCase(name: string, task: Task, serve: () => Promise<ServedDes
     name,
     ours,
     others,
-    dataBytes: await allocatedBytes(image),
+    ...(task !== "prune" && { dataBytes: await allocatedBytes(image) }),
     close: async () => {
       await served.close();
       await site.remove();

@@ -26,8 +26,16 @@ async function incrementCase(name: string, fraction: number): Promise<Case> {
   const output = site.repository;
   return {
     name,
-    dataBytes: changed.writtenBytes,
-    ours: { name: "ovault", prepare: () => site.goBack(), command, output },
+    ours: {
+      name: "ovault",
+      prepare: () => site.goBack(),
+      command,
+      output,
+      figures: {
+        "MiB written by the guest": changed.writtenBytes / 2 ** 20,
+        "MiB in blocks that it wrote to": changed.touchedBytes / 2 ** 20,
+      },
+    },
     others: [{ name: "ovault, full", prepare: () => site.fresh(), command, output }],
     close: async () => {
       await site.remove();

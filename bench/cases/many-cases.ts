@@ -14,30 +14,30 @@ const MACHINES = 40;
 
 /** Many things in one run. */
 export const manyCases: Readonly<Record<string, () => Promise<Case>>> = {
-  "four-disks": async () => {
-    const image = await realFilesImage();
-    return ofSlices("four-disks", await slicesOf(image, DISKS, DISK_BYTES), {
-      machinesOf: (sources) => ({ vm: sources.map((source) => ({ source })) }),
-      peersOf: () => [],
-    });
+  async "four-disks"() {
+    const slices = await slicesOf(await realFilesImage(), DISKS, DISK_BYTES);
+    const machines = { vm: slices.map((source) => ({ source })) };
+    return ofSlices({ name: "four-disks", slices, machines, others: [] });
   },
 
-  "forty-machines": async () => {
-    const image = await smallImage();
-    return ofSlices("forty-machines", await slicesOf(image, MACHINES, SMALL_DISK_BYTES), {
-      machinesOf: (sources) => Object.fromEntries(sources.map((source, index) => [`vm${index}`, [{ source }]])),
-      peersOf: (sources) => [fullBackup(borg(), ...sources), fullBackup(restic(), ...sources)],
-    });
+  async "forty-machines"() {
+    const slices = await slicesOf(await smallImage(), MACHINES, SMALL_DISK_BYTES);
+    const machines = Object.fromEntries(slices.map((source, index) => [`vm${index}`, [{ source }]]));
+    const others = [borg(), restic()].map((peer) => fullBackup(peer, ...slices));
+    return ofSlices({ name: "forty-machines", slices, machines, others });
   },
 };
 
-interface Arrangement {
-  readonly machinesOf: (sources: readonly string[]) => SiteOptions["machines"];
-  readonly peersOf: (sources: readonly string[]) => readonly Contender[];
+interface Slices {
+  readonly name: string;
+  /** Removed at the end. */
+  readonly slices: readonly string[];
+  readonly machines: SiteOptions["machines"];
+  readonly others: readonly Contender[];
 }
 
-async function ofSlices(name: string, slices: readonly string[], { machinesOf, peersOf }: Arrangement): Promise<Case> {
-  const site = await Site.open(name, { machines: machinesOf(slices) });
+async function ofSlices({ name, slices, machines, others }: Slices): Promise<Case> {
+  const site = await Site.open(name, { machines });
   const sizes = await Promise.all(slices.map(allocatedBytes));
   return {
     name,
@@ -49,7 +49,7 @@ async function ofSlices(name: string, slices: readonly string[], { machinesOf, p
       output: site.repository,
       tidy: () => site.clear(),
     },
-    others: peersOf(slices),
+    others,
     close: async () => {
       await site.remove();
       await Promise.all(slices.map((slice) => rm(slice)));
