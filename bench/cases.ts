@@ -4,6 +4,7 @@ import { fileURLToPath } from "node:url";
 
 import { destinationCases } from "./destination-cases.ts";
 import { deviceCase } from "./device-case.ts";
+import { engineCases } from "./engine-case.ts";
 import { changedImage, cleanDisk, realFilesImage, warm, workDirectory } from "./images.ts";
 import { indexRepository } from "./index-repository.ts";
 import { measure } from "./measure.ts";
@@ -137,4 +138,5 @@ export const cases: Readonly<Record<string, () => Promise<Case>>> = {
   "qcow2-reader": () => qcow2Case("qcow2-reader", false),
   "qcow2-reader-compressed": () => qcow2Case("qcow2-reader-compressed", true),
   ...destinationCases,
+  ...engineCases,
 };
