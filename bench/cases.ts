@@ -6,6 +6,7 @@ import { destinationCases } from "./destination-cases.ts";
 import { deviceCase } from "./device-case.ts";
 import { engineCases } from "./engine-case.ts";
 import { changedImage, cleanDisk, realFilesImage, warm, workDirectory } from "./images.ts";
+import { imageioCases } from "./imageio-case.ts";
 import { indexRepository } from "./index-repository.ts";
 import { measure } from "./measure.ts";
 import { policyCase } from "./policy-case.ts";
@@ -139,4 +140,5 @@ export const cases: Readonly<Record<string, () => Promise<Case>>> = {
   "qcow2-reader-compressed": () => qcow2Case("qcow2-reader-compressed", true),
   ...destinationCases,
   ...engineCases,
+  ...imageioCases,
 };

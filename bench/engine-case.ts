@@ -5,7 +5,7 @@ import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 
 import { startLab, writeLabConfiguration } from "@ovault/lab";
-import type { RunningLab } from "@ovault/lab";
+import type { Lab } from "@ovault/lab";
 
 import type { Case } from "./cases.ts";
 import { workDirectory } from "./images.ts";
@@ -72,12 +72,12 @@ async function engineCase({ strategy, mode }: Way): Promise<Case> {
   }
 }
 
-async function guestWrites(lab: RunningLab, length: number, seed: string): Promise<void> {
+async function guestWrites(lab: Lab, length: number, seed: string): Promise<void> {
   for (const disk of DISKS) await lab.write(MACHINE, disk, { kind: "random", seed: seed + disk, offset: 0, length });
 }
 
 /** Ready to be used, and with the pace at which real engines are asked. */
-async function configure(lab: RunningLab): Promise<string> {
+async function configure(lab: Lab): Promise<string> {
   const configuration = await writeLabConfiguration(lab);
   const text = await readFile(configuration, "utf8");
   await writeFile(configuration, text.replace(/^ +pollMs: .*\n/m, ""));

@@ -150,8 +150,8 @@ export class Connection {
 }
 
 /**
- * What `target.set` does. That one is several times slower where the target is shared memory, as blocks are, and goes by single
- * bytes where the two are not aligned alike, as an answer's body never is.
+ * What `target.set` does. That one is three times slower where the target is shared memory, as blocks are, and goes by single
+ * bytes where the two are not aligned alike: when a body shares a TLS record with its head.
  */
 function copyInto(target: Uint8Array, bytes: Uint8Array, offset: number): void {
   Buffer.from(target.buffer, target.byteOffset, target.length).fill(bytes, offset, offset + bytes.length);
