@@ -1,8 +1,10 @@
 import type { Case } from "./case.ts";
 import { destinationCases } from "./cases/destination-cases.ts";
 import { deviceCases } from "./cases/device-cases.ts";
+import { engineCases } from "./cases/engine-cases.ts";
 import { extentsCases } from "./cases/extents-cases.ts";
 import { fullCases } from "./cases/full-cases.ts";
+import { imageioCases } from "./cases/imageio-cases.ts";
 import { incrementCases } from "./cases/increment-cases.ts";
 import { indexCases } from "./cases/index-cases.ts";
 import { manyCases } from "./cases/many-cases.ts";
@@ -20,6 +22,8 @@ export const cases: Readonly<Record<string, () => Promise<Case>>> = {
   ...verifyCases,
   ...manyCases,
   ...startCases,
+  ...engineCases,
+  ...imageioCases,
   ...indexCases,
   ...extentsCases,
   ...policyCases,

@@ -33,7 +33,7 @@ interface Manifest {
 }
 
 async function install(): Promise<Product> {
-  await run(join(workspace, "node_modules", ".bin", "tsc"), ["-b"], { cwd: workspace });
+  await run("npm", ["run", "build"], { cwd: workspace });
   const modules = join(workDirectory, "product", "node_modules");
   await rm(modules, { recursive: true, force: true });
   for await (const manifest of glob(["packages/*/package.json", "bench/*/package.json"], { cwd: workspace })) {

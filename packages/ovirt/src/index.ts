@@ -30,7 +30,7 @@ export * from "./imageio/errors.ts";
 export * from "./imageio/extent-list.ts";
 export * from "./imageio/imageio-client.ts";
 export type { ImageioExtent } from "./imageio/parse-extents.ts";
-export * from "./imageio/permits.ts";
+export * from "./permits.ts";
 export type { ImageioAbilities } from "./imageio/read-options.ts";
 
 export * from "./model/backup.ts";
@@ -88,6 +88,7 @@ export * from "./snapshot/take-snapshot.ts";
 export * from "./undo.ts";
 export * from "./transfer/disk-transfer.ts";
 export * from "./transfer/end-transfer.ts";
+export * from "./transfer/end-transfers.ts";
 export * from "./transfer/keep-alive.ts";
 export * from "./transfer/local-host-id.ts";
 export * from "./transfer/open-transfers.ts";

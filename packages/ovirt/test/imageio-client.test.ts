@@ -8,7 +8,7 @@ import * as fc from "fast-check";
 import { afterEach, beforeAll, beforeEach, expect, test } from "vitest";
 
 import { ImageioClient } from "../src/imageio/imageio-client.ts";
-import { Permits } from "../src/imageio/permits.ts";
+import { Permits } from "../src/permits.ts";
 import { collect } from "./support/collect.ts";
 import { issueCertificate } from "./support/certificates.ts";
 import { ImageioServer } from "./support/imageio-server.ts";

@@ -3,8 +3,10 @@ import * as fc from "fast-check";
 import { expect, test } from "vitest";
 
 import { arrived, pauseAfter, pending, waitFor } from "../src/engine/wait.ts";
+import { Permits } from "../src/permits.ts";
 
 const signal = new AbortController().signal;
+const never = async () => pending("locked");
 
 test("waiting ends with the value that was waited for", async () => {
   let looks = 0;
@@ -44,6 +46,56 @@ test("an error while looking ends the wait", async () => {
     signal,
   });
   await expect(waiting).rejects.toThrow(RangeError);
+});
+
+test("what was just asked for is not looked at before a pause", async () => {
+  const abort = new AbortController();
+  abort.abort();
+  let looks = 0;
+  const poll = async () => arrived((looks += 1));
+  const options = { deadlineMs: 60_000, pollMs: 1, signal: abort.signal };
+  await expect(waitFor("it", poll, { ...options, justAsked: true })).rejects.toThrow(CancelledError);
+  expect(looks).toBe(0);
+  await expect(waitFor("it", poll, { ...options, signal, justAsked: true })).resolves.toBe(1);
+});
+
+test("waits that take turns look one after the other, each until it is done or fails", async () => {
+  const waits = fc.record({ looks: fc.integer({ min: 1, max: 4 }), fails: fc.boolean(), justAsked: fc.boolean() });
+  await fc.assert(
+    fc.asyncProperty(fc.array(waits, { maxLength: 6 }), async (all) => {
+      const turn = new Permits(1);
+      const seen: number[] = [];
+      const ended = await Promise.allSettled(
+        all.map(({ looks, fails, justAsked }, index) => {
+          let left = looks;
+          const poll = async () => {
+            seen.push(index);
+            if ((left -= 1) > 0) return pending("on its way");
+            if (fails) throw new RangeError("gone");
+            return arrived(index);
+          };
+          return waitFor("it", poll, { deadlineMs: 60_000, pollMs: 1, signal, justAsked, turn });
+        }),
+      );
+      expect(ended.map(({ status }) => status)).toEqual(all.map(({ fails }) => (fails ? "rejected" : "fulfilled")));
+      const turns = seen.filter((index, at) => index !== seen[at - 1]);
+      expect(turns.toSorted()).toEqual(all.map((_, index) => index));
+      expect(seen.length).toBe(all.reduce((sum, { looks }) => sum + looks, 0));
+    }),
+    { numRuns: 30 },
+  );
+});
+
+test("who waits for a turn in vain looks once after its deadline, and stops when it is told to", async () => {
+  const turn = new Permits(1);
+  const abort = new AbortController();
+  const first = waitFor("the first", never, { deadlineMs: 20, pollMs: 1, signal, turn });
+  const second = waitFor("the second", never, { deadlineMs: 0, pollMs: 1, signal, turn });
+  const third = waitFor("the third", never, { deadlineMs: 60_000, pollMs: 1, signal: abort.signal, turn });
+  await expect(first).rejects.toThrow(/the first/);
+  await expect(second).rejects.toThrow(/the second; last state: locked/);
+  abort.abort(new CancelledError("enough"));
+  await expect(third).rejects.toThrow(CancelledError);
 });
 
 test("pauses grow from a short one to the longest and stay there", () => {

@@ -11,7 +11,7 @@ import type {
   SessionClosed,
   VirtualMachine,
 } from "@ovault/core";
-import { keepAlive, openTransfers, undo } from "@ovault/ovirt";
+import { endTransfers, keepAlive, openTransfers, undo } from "@ovault/ovirt";
 import type { EngineApi, OpenTransfer, TransferContext } from "@ovault/ovirt";
 
 import { BackupWatch } from "./backup-watch.ts";
@@ -96,8 +96,10 @@ export class ChangedBlockSession implements BackupSession {
     await this.#stopKeepAlive();
     await this.#disconnect();
     const how = outcome === "complete" ? "finalize" : "cancel";
-    const ended = await Promise.allSettled(this.#transfers.map(({ transfer }) => transfer.end(how)));
-    for (const one of ended) if (one.status === "rejected") throw one.reason;
+    await endTransfers(
+      this.#transfers.map(({ transfer }) => transfer),
+      how,
+    );
     const end = await endBackup(api, vm.id, backup.id, endDeadlineMs);
     await backup.handle.close();
     if (outcome === "complete" && end.succeeded) return { bases: await this.#bases() };

@@ -26,7 +26,11 @@ export async function endBackup(
 ): Promise<BackupEnd> {
   const signal = AbortSignal.timeout(deadlineMs * 2);
   let last: Backup | undefined;
-  const wait = (what: string, isThere: (backup: Backup) => boolean): Promise<Backup | undefined> =>
+  const wait = (
+    what: string,
+    isThere: (backup: Backup) => boolean,
+    { justAsked }: { justAsked: boolean },
+  ): Promise<Backup | undefined> =>
     api.wait(
       `backup ${backupId} to ${what}`,
       async (pollSignal) => {
@@ -35,11 +39,12 @@ export async function endBackup(
         last = backup;
         return isThere(backup) ? arrived(backup) : pending(backup.phase);
       },
-      { deadlineMs, signal },
+      { deadlineMs, signal, justAsked },
     );
-  const started = await wait("start", (backup) => backup.phase === "ready" || isEnding(backup));
-  if (started?.phase === "ready") await finalize(api, vmId, backupId, signal);
-  const ended = await wait("end", ({ phase }) => isFinalBackupPhase(phase));
+  const started = await wait("start", hasBegun, { justAsked: false });
+  const justAsked = started?.phase === "ready";
+  if (justAsked) await finalize(api, vmId, backupId, signal);
+  const ended = await wait("end", ({ phase }) => isFinalBackupPhase(phase), { justAsked });
   const checkpointId = last?.toCheckpointId;
   if (ended?.phase === "succeeded") return { succeeded: true, reason: undefined, checkpointId };
   const [reason] = await whyFailed(api, backupId, signal);
@@ -56,6 +61,10 @@ async function finalize(api: EngineApi, vmId: string, backupId: string, signal: 
     const backup = await api.backups.find(vmId, backupId, signal);
     if (backup !== undefined && !isEnding(backup)) throw error;
   }
+}
+
+function hasBegun(backup: Backup): boolean {
+  return backup.phase === "ready" || isEnding(backup);
 }
 
 function isEnding({ phase }: Backup): boolean {

@@ -18,7 +18,7 @@ export async function removeCheckpoint(
       (await api.checkpoints.find(vmId, checkpointId, pollSignal)) === undefined
         ? arrived(undefined)
         : pending("still there"),
-    { deadlineMs: REMOVAL_DEADLINE_MS, signal },
+    { deadlineMs: REMOVAL_DEADLINE_MS, signal, justAsked: true },
   );
 }
 

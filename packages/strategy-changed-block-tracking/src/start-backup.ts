@@ -132,7 +132,7 @@ async function waitUntilReady(options: StartBackup, backupId: string): Promise<B
       }
       return pending(backup.phase);
     },
-    { deadlineMs: readyDeadlineMs, signal },
+    { deadlineMs: readyDeadlineMs, signal, justAsked: true },
   );
 }
 

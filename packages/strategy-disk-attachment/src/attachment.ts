@@ -2,7 +2,7 @@ import type { FileHandle } from "node:fs/promises";
 
 import type { LedgerHandle, RunLedger } from "@ovault/core";
 import { arrived, pending, undo, wasRefused } from "@ovault/ovirt";
-import type { EngineApi, Vm } from "@ovault/ovirt";
+import type { DiskAttachment, EngineApi, Vm } from "@ovault/ovirt";
 
 import type { Device } from "./device.ts";
 import { AttachmentError } from "./errors.ts";
@@ -52,9 +52,9 @@ export class Attachment {
       detail: { proxyVmId: proxy.id, diskId, ...(snapshotId === undefined ? {} : { snapshotId }) },
     });
     const detach = (): Promise<boolean> => letGo(api, { proxyVmId: proxy.id, diskId, deadlineMs: timeoutMs });
-    await attach(request, site, handle, signal);
+    const { active } = await attach(request, site, handle, signal);
     try {
-      await waitUntilPlugged(request, site, signal);
+      if (!active) await waitUntilPlugged(request, site, signal);
       const device = await findDevice(wanted, bytes, signal);
       const file = await openDevice(device, access);
       return new Attachment({ device, file }, async () => {
@@ -99,11 +99,11 @@ async function attach(
   { api, proxy, timeoutMs }: AttachmentSite,
   handle: LedgerHandle,
   signal: AbortSignal,
-): Promise<void> {
+): Promise<DiskAttachment> {
   const how = { interface: "virtio_scsi", bootable: false, active: true };
   const which = snapshotId === undefined ? { diskId } : { diskId, snapshotId };
   try {
-    await api.vms.attachDisk(proxy.id, { ...which, ...how }, signal);
+    return await api.vms.attachDisk(proxy.id, { ...which, ...how }, signal);
   } catch (error) {
     if (wasRefused(error)) await handle.close();
     else {

@@ -1,3 +1,4 @@
+import { EntityNotFoundError } from "@ovault/ovirt";
 import type { EngineApi, Vm } from "@ovault/ovirt";
 
 import { ProxyError } from "./errors.ts";
@@ -27,14 +28,16 @@ export async function findProxy({ api, wanted }: FindProxy, signal: AbortSignal)
 
 async function findByChoice(api: EngineApi, wanted: string, signal: AbortSignal): Promise<ProxyVm> {
   // Engines refuse to look for an id that is none.
-  const byId = UUID.test(wanted) ? await api.vms.find(wanted, signal) : undefined;
-  const vm = byId ?? (await api.vms.byName(wanted, signal));
+  const byId = UUID.test(wanted) ? await findInDetail(api, wanted, signal) : undefined;
+  if (byId !== undefined) return { vm: byId, how: "configured" };
+  const { id } = (await api.vms.byName(wanted, signal)) ?? {};
+  const vm = id === undefined ? undefined : await findInDetail(api, id, signal);
   if (vm === undefined) {
     throw new ProxyError(`there is no virtual machine "${wanted}", which the configuration names as the proxy VM`, {
       hint: "Set `proxyVm` to the name or id of the virtual machine that ovault runs in.",
     });
   }
-  return { vm: await inDetail(api, vm.id, signal), how: "configured" };
+  return { vm, how: "configured" };
 }
 
 /** @throws {ProxyError} no machine that this user may see has one of these ids. */
@@ -47,8 +50,8 @@ export async function findByIdentity(api: EngineApi, identity: ProxyIdentity, si
     });
   }
   for (const id of identity.ids) {
-    const vm = await api.vms.find(id, signal);
-    if (vm !== undefined) return { vm: await inDetail(api, id, signal), how: "found by the UUID of its hardware" };
+    const vm = await findInDetail(api, id, signal);
+    if (vm !== undefined) return { vm, how: "found by the UUID of its hardware" };
   }
   throw new ProxyError("this machine is no virtual machine of the engine's", {
     context: { uuid: identity.ids[0] ?? null },
@@ -57,6 +60,11 @@ export async function findByIdentity(api: EngineApi, identity: ProxyIdentity, si
 }
 
 /** Engines tell of a machine's VirtIO-SCSI only when asked for everything. */
-async function inDetail(api: EngineApi, id: string, signal: AbortSignal): Promise<Vm> {
-  return await api.vms.get(id, { allContent: true }, signal);
+async function findInDetail(api: EngineApi, id: string, signal: AbortSignal): Promise<Vm | undefined> {
+  try {
+    return await api.vms.get(id, { allContent: true }, signal);
+  } catch (error) {
+    if (error instanceof EntityNotFoundError) return undefined;
+    throw error;
+  }
 }

@@ -29,7 +29,7 @@ export async function letGo(api: EngineApi, { proxyVmId, diskId, deadlineMs }: D
       const now = await api.vms.findDiskAttachment(proxyVmId, diskId, pollSignal);
       return now?.active === true ? pending("still plugged in") : arrived(undefined);
     },
-    wait,
+    { ...wait, justAsked: found.active },
   );
   await api.vms.detachDisk(proxyVmId, diskId, signal);
   await api.wait(

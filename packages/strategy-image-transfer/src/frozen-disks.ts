@@ -6,7 +6,7 @@ import type { BaseSnapshot, FrozenDisk } from "./plan-modes.ts";
 
 export interface Frozen extends SnapshotOfDisks {
   readonly base: BaseSnapshot | undefined;
-  /** The engine links each volume to the one below (4.4.3). */
+  /** The engine links each volume to the one below (4.4.3), and it matters. */
   readonly tellsParents: boolean;
 }
 

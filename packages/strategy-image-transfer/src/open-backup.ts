@@ -83,7 +83,9 @@ async function planDisks(planning: Planning): Promise<readonly DiskPlan[]> {
   const { api, request, context, snapshot, capabilities } = planning;
   const { vm, disks, full } = request;
   const base = await findBaseSnapshot(api, request, context.signal);
-  const frozen = { vmId: vm.id, snapshotId: snapshot.id, disks, base, tellsParents: capabilities.shallowTransfer };
+  // Only an increment depends on what its layer lies on.
+  const tellsParents = capabilities.shallowTransfer && !full && base?.status === "ok";
+  const frozen = { vmId: vm.id, snapshotId: snapshot.id, disks, base, tellsParents };
   const records = new Map(request.base?.disks.map((record) => [record.disk.id, record]));
   return (await frozenDisks(api, frozen, context.signal)).map((one) =>
     planDisk(one, { vmId: vm.id, full, basePoint: request.base?.id, record: records.get(one.disk.id), base }),

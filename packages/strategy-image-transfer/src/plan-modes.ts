@@ -49,7 +49,7 @@ export interface Circumstances {
   readonly base: BaseSnapshot | undefined;
 }
 
-/** This engine does not tell what lies below a volume; its QCOW2 header will. */
+/** Nobody has asked what lies below a volume, or this engine does not tell; its QCOW2 header will. */
 export const UNKNOWN_PARENT = "unknown";
 
 /** Plans from the last sealed point and from what the engine has now. A disk that fails never drags the others down. */

@@ -10,7 +10,7 @@ import type {
   SessionClosed,
   VirtualMachine,
 } from "@ovault/core";
-import { dropSnapshot, keepAlive } from "@ovault/ovirt";
+import { dropSnapshot, endTransfers, keepAlive } from "@ovault/ovirt";
 import type { EngineApi, OpenTransfer, Snapshot, TakenSnapshot, TransferContext } from "@ovault/ovirt";
 
 import { snapshotMarker } from "./base-marker.ts";
@@ -80,8 +80,10 @@ export class SnapshotSession implements BackupSession {
     const transfers = [...this.#transfers];
     await Promise.all(transfers.map(({ client }) => client.close()));
     const how = outcome === "complete" ? "finalize" : "cancel";
-    const ended = await Promise.allSettled(transfers.map(({ transfer }) => transfer.end(how)));
-    for (const one of ended) if (one.status === "rejected") throw one.reason;
+    await endTransfers(
+      transfers.map(({ transfer }) => transfer),
+      how,
+    );
     if (outcome === "complete") return await this.#complete();
     this.#isBase = false;
     // The last sealed point stays the base of the next increment.

@@ -36,7 +36,9 @@ export function decodeZstandard(stored: Uint8Array, plain: Uint8Array): void {
     throw new IntegrityError("Zstandard data does not decode", { cause });
   }
   if (decoded.byteLength !== plainBytes) {
-    throw new IntegrityError("Zstandard data decodes to another length than the index says", { context: { plainBytes } });
+    throw new IntegrityError("Zstandard data decodes to another length than the index says", {
+      context: { plainBytes },
+    });
   }
   plain.set(decoded);
   release(decoded);

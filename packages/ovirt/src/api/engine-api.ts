@@ -1,6 +1,6 @@
 import type { EngineCaller } from "../engine/engine-caller.ts";
 import { waitFor } from "../engine/wait.ts";
-import type { Polled } from "../engine/wait.ts";
+import type { Polled, WaitOptions } from "../engine/wait.ts";
 import { BackupService } from "./backups.ts";
 import { CheckpointService } from "./checkpoints.ts";
 import { DiskSnapshotService } from "./disk-snapshots.ts";
@@ -44,7 +44,7 @@ export class EngineApi {
   wait<T>(
     what: string,
     poll: (signal: AbortSignal) => Promise<Polled<T>>,
-    options: { readonly deadlineMs: number; readonly signal: AbortSignal },
+    options: Omit<WaitOptions, "pollMs">,
   ): Promise<T> {
     return waitFor(what, poll, { ...options, pollMs: this.#pollMs });
   }

@@ -1,5 +1,6 @@
 import { DeadlineError } from "@ovault/core";
 
+import type { Permits } from "../permits.ts";
 import { pause } from "./pause.ts";
 
 /** What one look at the engine showed: finished with a value, or not yet, with the state in words. */
@@ -18,6 +19,13 @@ export interface WaitOptions {
   /** Longest time between two looks. The engine's slower state machines move every 10 s or so: below 1 s gains nothing. */
   readonly pollMs: number;
   readonly signal: AbortSignal;
+  /** The engine has been asked a moment ago for something that takes it a while: it is not looked at before a pause. */
+  readonly justAsked?: boolean;
+  /**
+   * One permit, shared by waits for things that were asked for together: one looks, the others have their turn when it is
+   * done. Engines move such things in one step of theirs, so that they have mostly arrived by then. Each looks at least once.
+   */
+  readonly turn?: Permits;
 }
 
 const FIRST_PAUSE_MS = 200;
@@ -40,19 +48,27 @@ export function pauseAfter(looks: number, pollMs: number): number {
 export async function waitFor<T>(
   what: string,
   poll: (signal: AbortSignal) => Promise<Polled<T>>,
-  { deadlineMs, pollMs, signal }: WaitOptions,
+  { deadlineMs, pollMs, signal, justAsked = false, turn }: WaitOptions,
 ): Promise<T> {
   const end = performance.now() + deadlineMs;
-  for (let looks = 1; ; looks += 1) {
-    const polled = await poll(signal);
-    if (polled.done) return polled.value;
-    if (performance.now() >= end) {
-      throw new DeadlineError(`gave up after ${deadlineMs / 1000} s waiting for ${what}; last state: ${polled.state}`, {
-        retry: "exhausted",
-        context: { what, state: polled.state, deadlineMs },
-        hint: "Look at the engine's events and tasks; what we made is in the ledger and `ovault doctor` shows it.",
-      });
+  if (justAsked) await pause(pauseAfter(1, pollMs), signal);
+  await turn?.acquire(signal);
+  try {
+    for (let pauses = justAsked ? 2 : 1; ; pauses += 1) {
+      const polled = await poll(signal);
+      if (polled.done) return polled.value;
+      if (performance.now() >= end) throw gaveUp(what, polled.state, deadlineMs);
+      await pause(pauseAfter(pauses, pollMs), signal);
     }
-    await pause(pauseAfter(looks, pollMs), signal);
+  } finally {
+    turn?.release();
   }
+}
+
+function gaveUp(what: string, state: string, deadlineMs: number): DeadlineError {
+  return new DeadlineError(`gave up after ${deadlineMs / 1000} s waiting for ${what}; last state: ${state}`, {
+    retry: "exhausted",
+    context: { what, state, deadlineMs },
+    hint: "Look at the engine's events and tasks; what we made is in the ledger and `ovault doctor` shows it.",
+  });
 }

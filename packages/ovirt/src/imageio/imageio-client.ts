@@ -7,7 +7,7 @@ import { ConnectionPool } from "./connection-pool.ts";
 import { ImageioConnectionError, ImageioError, NoDirtyExtentsError, TicketError } from "./errors.ts";
 import { findEndpoint } from "./find-endpoint.ts";
 import { parseExtents } from "./parse-extents.ts";
-import { Permits } from "./permits.ts";
+import { Permits } from "../permits.ts";
 import { statusError } from "./status-error.ts";
 
 import type { Connection, Patience, WireAnswer, WireRequest } from "./connection.ts";

@@ -3,6 +3,8 @@ import type { RunContext } from "@ovault/core";
 
 import type { EngineApi } from "../api/engine-api.ts";
 import type { OvirtManager } from "../manager.ts";
+import type { DiskTransfer } from "../transfer/disk-transfer.ts";
+import { endTransfers } from "../transfer/end-transfers.ts";
 import { keepAlive } from "../transfer/keep-alive.ts";
 import { localHostId } from "../transfer/local-host-id.ts";
 import { openTransfers } from "../transfer/open-transfers.ts";
@@ -38,7 +40,7 @@ export function transferFiller(
       }));
       const transfers = await openTransfers(uploads, { ...shared, inactivityTimeoutSeconds }, signal);
       await assertAllGuestData(transfers, disks, signal).catch(async (error: unknown) => {
-        await Promise.allSettled(transfers.map(({ transfer }) => transfer.end("cancel")));
+        await endTransfers(transfersOf(transfers), "cancel").catch(() => undefined);
         throw error;
       });
       const clients = transfers.map(({ client }) => client);
@@ -93,9 +95,10 @@ class TransferFilling implements DiskFilling {
   async finish(): Promise<void> {
     const { api, context, transfers, stopKeepAlive } = this.#parts;
     await stopKeepAlive();
+    const ends = await endTransfers(transfersOf(transfers), "finalize");
     await Promise.all(
-      transfers.map(async ({ transfer }) => {
-        const end = await transfer.end("finalize");
+      transfers.map(async ({ transfer }, index) => {
+        const end = ends[index] ?? "gone";
         const { diskId, title } = transfer.request;
         const { signal } = context;
         const good = end === "success" || (end === "gone" && (await api.disks.find(diskId, signal))?.status === "ok");
@@ -111,6 +114,10 @@ class TransferFilling implements DiskFilling {
   async abandon(): Promise<void> {
     const { transfers, stopKeepAlive } = this.#parts;
     await stopKeepAlive();
-    await Promise.allSettled(transfers.map(({ transfer }) => transfer.end("cancel")));
+    await endTransfers(transfersOf(transfers), "cancel").catch(() => undefined);
   }
+}
+
+function transfersOf(open: readonly OpenTransfer[]): readonly DiskTransfer[] {
+  return open.map(({ transfer }) => transfer);
 }

@@ -30,11 +30,12 @@ export async function removeSnapshot(
   { vmId, snapshotId, deadlineMs }: SnapshotToRemove,
   signal: AbortSignal,
 ): Promise<void> {
-  if ((await api.snapshots.find(vmId, snapshotId, signal)) === undefined) return;
+  const now = await api.snapshots.find(vmId, snapshotId, signal);
+  if (now === undefined) return;
   const volumes = await api.vms.snapshotDisks(vmId, snapshotId, signal).catch(() => []);
   const fail = (what: string, cause?: unknown): SnapshotRemovalError =>
     removalError(snapshotId, volumes, what, cause === undefined ? {} : { cause });
-  const state = await settledState(api, { vmId, snapshotId, deadlineMs }, signal);
+  const state = now.status === "ok" ? "ok" : await settledState(api, { vmId, snapshotId, deadlineMs }, signal);
   if (state === "gone") return;
   if (state !== "ok") throw fail(`it stays ${state}`);
   if (volumes.some(({ status }) => status === "illegal")) throw fail("an earlier merge has left a disk illegal");
@@ -55,7 +56,7 @@ export async function removeSnapshot(
       else if (wasLocked || (untouched += 1) > LOOKS_BEFORE_LOCK) throw fail("the merge of its data failed");
       return pending(snapshot.status);
     },
-    { deadlineMs, signal },
+    { deadlineMs, signal, justAsked: true },
   );
 }
 

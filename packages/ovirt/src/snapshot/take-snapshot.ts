@@ -92,7 +92,7 @@ async function waitUntilReady({ api, vm, readyDeadlineMs, signal }: SnapshotRequ
       const { status } = await api.vms.get(vm.id, {}, pollSignal);
       return status === "image_locked" ? pending("the virtual machine is still locked") : arrived(undefined);
     },
-    { deadlineMs: readyDeadlineMs, signal },
+    { deadlineMs: readyDeadlineMs, signal, justAsked: true },
   );
 }
 

@@ -6,7 +6,7 @@ import { pause } from "../engine/pause.ts";
 import { arrived, pending } from "../engine/wait.ts";
 import { wasRefused } from "../engine/was-refused.ts";
 import { ImageioClient } from "../imageio/imageio-client.ts";
-import type { Permits } from "../imageio/permits.ts";
+import type { Permits } from "../permits.ts";
 import { isFinalTransferPhase } from "../model/image-transfer.ts";
 import type { ImageTransfer } from "../model/image-transfer.ts";
 import { undo } from "../undo.ts";
@@ -56,8 +56,17 @@ export class DiskTransfer {
   readonly #transfer: ImageTransfer;
   #client: ImageioClient | undefined;
 
-  /** Makes the transfer and waits until data can flow. Leaves nothing behind when it throws, as far as possible. */
-  static async start(request: TransferRequest, context: TransferContext, signal: AbortSignal): Promise<DiskTransfer> {
+  /**
+   * Makes the transfer and waits until data can flow. Leaves nothing behind when it throws, as far as possible.
+   *
+   * @param turn of transfers that start together, see `WaitOptions`
+   */
+  static async start(
+    request: TransferRequest,
+    context: TransferContext,
+    signal: AbortSignal,
+    turn?: Permits,
+  ): Promise<DiskTransfer> {
     const { diskId, direction, backupId, frozen, title } = request;
     const handle = await context.ledger.open({
       kind: "transfer",
@@ -75,7 +84,8 @@ export class DiskTransfer {
     });
     try {
       await handle.amend({ transferId: created.id });
-      return new DiskTransfer(request, context, handle, await waitForData(created, request, context.api, signal));
+      const transfer = await waitForData(created, request, { api: context.api, signal, turn });
+      return new DiskTransfer(request, context, handle, transfer);
     } catch (error) {
       await undo(handle, () => endTransfer(context.api, created.id, "cancel"));
       throw error;
@@ -139,10 +149,12 @@ export class DiskTransfer {
   /**
    * Closes the connections, ends the transfer on the engine and waits until it is over; the ledger entry goes with it.
    * Not bound to any signal: it has deadlines of its own. May be called again after it threw.
+   *
+   * @param turn of transfers that end together, see `WaitOptions`
    */
-  async end(how: "finalize" | "cancel"): Promise<TransferEnd> {
+  async end(how: "finalize" | "cancel", turn?: Permits): Promise<TransferEnd> {
     await this.#client?.close();
-    const end = await endTransfer(this.#context.api, this.#transfer.id, how);
+    const end = await endTransfer(this.#context.api, this.#transfer.id, how, turn);
     await this.#handle.close();
     return end;
   }
@@ -194,8 +206,7 @@ function isOpen({ phase }: ImageTransfer): boolean {
 async function waitForData(
   { id }: ImageTransfer,
   { title }: TransferRequest,
-  api: EngineApi,
-  signal: AbortSignal,
+  { api, signal, turn }: { api: EngineApi; signal: AbortSignal; turn: Permits | undefined },
 ): Promise<ImageTransfer> {
   const poll = async (pollSignal: AbortSignal) => {
     const transfer = await api.transfers.get(id, pollSignal);
@@ -206,7 +217,11 @@ async function waitForData(
       hint: "The engine's events tell the reason; often the host of the transfer has no working ovirt-imageio.",
     });
   };
-  return await api.wait(`the transfer of disk ${title} to begin`, poll, { deadlineMs: START_DEADLINE_MS, signal });
+  const patience = { deadlineMs: START_DEADLINE_MS, signal, justAsked: true };
+  return await api.wait(`the transfer of disk ${title} to begin`, poll, {
+    ...patience,
+    ...(turn === undefined ? {} : { turn }),
+  });
 }
 
 /**

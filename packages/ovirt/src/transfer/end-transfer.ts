@@ -1,6 +1,7 @@
 import type { EngineApi } from "../api/engine-api.ts";
 import { EntityNotFoundError } from "../engine/errors.ts";
 import { arrived, pending } from "../engine/wait.ts";
+import type { Permits } from "../permits.ts";
 import { isFinalTransferPhase } from "../model/image-transfer.ts";
 
 /** `gone`: the entity does not exist (any more); before 4.4.7 that is how every transfer ends. */
@@ -13,9 +14,15 @@ const END_DEADLINE_MS = 20 * 60_000;
  * Ends a transfer, whatever state it is in, and waits until it is over. All connections to imageio must be closed.
  * `finished_cleanup` is not over yet: a backup finalized then is damaged on engines before 4.5.1.
  *
+ * @param turn of transfers that end together, see `WaitOptions`
  * @throws {DeadlineError} naming the phase it hangs in.
  */
-export async function endTransfer(api: EngineApi, id: string, how: "finalize" | "cancel"): Promise<TransferEnd> {
+export async function endTransfer(
+  api: EngineApi,
+  id: string,
+  how: "finalize" | "cancel",
+  turn?: Permits,
+): Promise<TransferEnd> {
   const signal = AbortSignal.timeout(END_DEADLINE_MS * 2);
   const first = (await api.transfers.find(id, signal))?.phase;
   if (first === undefined) return "gone";
@@ -28,7 +35,7 @@ export async function endTransfer(api: EngineApi, id: string, how: "finalize" | 
       if (!isFinalTransferPhase(phase)) return pending(phase);
       return arrived<TransferEnd>(phase === "finished_success" ? "success" : "failure");
     },
-    { deadlineMs: END_DEADLINE_MS, signal },
+    { deadlineMs: END_DEADLINE_MS, signal, justAsked: true, ...(turn === undefined ? {} : { turn }) },
   );
 }
 

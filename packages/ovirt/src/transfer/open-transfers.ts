@@ -1,7 +1,8 @@
 import { MAX_HOST_CONNECTIONS } from "../imageio/imageio-client.ts";
 import type { ImageioClient } from "../imageio/imageio-client.ts";
-import { Permits } from "../imageio/permits.ts";
+import { Permits } from "../permits.ts";
 import { DiskTransfer } from "./disk-transfer.ts";
+import { endTransfers } from "./end-transfers.ts";
 import type { TransferRequest } from "./disk-transfer.ts";
 import type { TransferContext } from "./transfer-context.ts";
 
@@ -19,13 +20,16 @@ export async function openTransfers(
   context: TransferContext,
   signal: AbortSignal,
 ): Promise<readonly OpenTransfer[]> {
-  const started = await Promise.allSettled(requests.map((request) => DiskTransfer.start(request, context, signal)));
+  const turn = new Permits(1);
+  const started = await Promise.allSettled(
+    requests.map((request) => DiskTransfer.start(request, context, signal, turn)),
+  );
   const transfers = started.filter((one) => one.status === "fulfilled").map((one) => one.value);
   try {
     for (const one of started) if (one.status === "rejected") throw one.reason;
     return await connectAll(transfers, context, signal);
   } catch (error) {
-    await Promise.allSettled(transfers.map((transfer) => transfer.end("cancel")));
+    await endTransfers(transfers, "cancel").catch(() => undefined);
     throw error;
   }
 }
@@ -38,11 +42,14 @@ async function connectAll(
   const limit = Math.min(context.connectionsPerHost, MAX_HOST_CONNECTIONS);
   const byHost = Map.groupBy(transfers, ({ hostId }) => hostId);
   const permits = new Map([...byHost.keys()].map((hostId) => [hostId, new Permits(limit)]));
-  const open: OpenTransfer[] = [];
-  for (const transfer of transfers) {
-    const share = Math.max(1, Math.floor(limit / (byHost.get(transfer.hostId)?.length ?? 1)));
-    const hostConnections = permits.get(transfer.hostId) ?? new Permits(limit);
-    open.push({ transfer, client: await transfer.connect(share, hostConnections, signal) });
-  }
-  return open;
+  const connected = await Promise.allSettled(
+    transfers.map(async (transfer): Promise<OpenTransfer> => {
+      const share = Math.max(1, Math.floor(limit / (byHost.get(transfer.hostId)?.length ?? 1)));
+      const hostConnections = permits.get(transfer.hostId) ?? new Permits(limit);
+      return { transfer, client: await transfer.connect(share, hostConnections, signal) };
+    }),
+  );
+  // Waits for all, so that none connects while it is being ended.
+  for (const one of connected) if (one.status === "rejected") throw one.reason;
+  return connected.filter((one) => one.status === "fulfilled").map((one) => one.value);
 }

@@ -7,7 +7,7 @@ interface Waiter {
 
 /**
  * A fixed number of permits, handed out in order of asking. Used for the connections to one host, which several
- * transfers share, and for those of one transfer.
+ * transfers share, for those of one transfer, and for waits that take turns.
  *
  * Whoever keeps a permit for an idle connection registers a `Reclaim`, so that another transfer never starves.
  */
