@@ -33,4 +33,4 @@ export const cases: Readonly<Record<string, () => Promise<Case>>> = {
 };
 
 /** These wait for an engine most of an hour: they run only when they are named. */
-export const slowCases: ReadonlySet<string> = new Set(Object.keys(policyCases));
+export const slowCases: ReadonlySet<string> = new Set(Object.keys({ ...policyCases, ...engineCases }));
