@@ -35,10 +35,10 @@ const samples = Array.from({ length: SAMPLES }, (_, number) => number);
 const known = samples.map((number) => Math.floor((number * objects) / SAMPLES));
 const unknown = samples.map((number) => objects + number);
 const figures = {
-  "open s": openS,
-  "index MiB": indexMiB,
-  "index MiB a TiB": indexMiB / Number(tib),
-  "RSS growth MiB": (after.rss - before.rss) / 2 ** 20,
+  "s to open": openS,
+  "MiB of index": indexMiB,
+  "MiB of index a TiB": indexMiB / Number(tib),
+  "MiB more RSS": (after.rss - before.rss) / 2 ** 20,
   "hits/s": lookupsPerSecond(known, true),
   "misses/s": lookupsPerSecond(unknown, false),
 };
