@@ -94,6 +94,7 @@ export * from "./ledger/ledger-run.ts";
 export * from "./repository/lease.ts";
 export type { LeaseHolder } from "./repository/lease-folder.ts";
 export * from "./util/clock.ts";
+export * from "./util/copy-into.ts";
 export * from "./runs/backup-virtual-machine.ts";
 export * from "./package-version.ts";
 export * from "./util/plural.ts";

@@ -1,5 +1,7 @@
 import type { Duplex } from "node:stream";
 
+import { copyInto } from "@ovault/core";
+
 import { NbdConnectionError, NbdError, NbdProtocolError } from "./errors.ts";
 
 /** A read that waits for bytes. Without a target, bytes are counted and thrown away. */
@@ -98,7 +100,7 @@ export class ByteReader {
 
   #move(piece: Uint8Array, want: Want): void {
     const used = Math.min(piece.length, want.length - want.filled);
-    want.target?.set(piece.subarray(0, used), want.filled);
+    if (want.target !== undefined) copyInto(want.target, piece.subarray(0, used), want.filled);
     want.filled += used;
     this.#piece = used === piece.length ? undefined : piece.subarray(used);
   }

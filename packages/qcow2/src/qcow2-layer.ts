@@ -1,3 +1,5 @@
+import { copyInto } from "@ovault/core";
+
 import type { ByteSource } from "./byte-source.ts";
 import { decompressCluster } from "./decompress-cluster.ts";
 import { ImageCorruptError } from "./errors.ts";
@@ -105,7 +107,7 @@ export class Qcow2Layer {
     this.#assertInFile(offset, 1);
     await this.#source.readInto(offset, stored, signal);
     const cluster = await decompressCluster(stored, this.#header.compression, this.#clusterBytes);
-    target.set(cluster.subarray(within, within + target.length));
+    copyInto(target, cluster.subarray(within, within + target.length));
   }
 
   /** Undefined when the layer holds nothing in its reach. */

@@ -1,4 +1,5 @@
 import { IntegrityError } from "../errors/errors.ts";
+import { copyInto } from "../util/copy-into.ts";
 
 /**
  * Fills `plain` with the same bytes.
@@ -6,7 +7,7 @@ import { IntegrityError } from "../errors/errors.ts";
  */
 export function decodePlain(stored: Uint8Array, plain: Uint8Array): void {
   assertPlainLength(stored, plain.byteLength);
-  plain.set(stored);
+  copyInto(plain, stored);
 }
 
 /** @throws IntegrityError unless there are exactly so many bytes */

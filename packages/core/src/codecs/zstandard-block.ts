@@ -1,6 +1,7 @@
 import { constants, zstdCompressSync, zstdDecompressSync } from "node:zlib";
 
 import { IntegrityError } from "../errors/errors.ts";
+import { copyInto } from "../util/copy-into.ts";
 import { copyOf } from "../util/copy-of.ts";
 import { release } from "../util/release.ts";
 
@@ -40,6 +41,6 @@ export function decodeZstandard(stored: Uint8Array, plain: Uint8Array): void {
       context: { plainBytes },
     });
   }
-  plain.set(decoded);
+  copyInto(plain, decoded);
   release(decoded);
 }

@@ -1,5 +1,6 @@
 import type { DiskSource } from "../contract/disk-source.ts";
 import { SourceError } from "../errors/errors.ts";
+import { copyInto } from "../util/copy-into.ts";
 import type { BlockRead } from "./plan-blocks.ts";
 
 /**
@@ -33,7 +34,7 @@ export async function readBlock(
     throw new SourceError(`block ${block} is partly unchanged but there is no base`, { context: { block } });
   }
   const base = await readBase(block, signal);
-  if (base !== undefined) buffer.set(base);
+  if (base !== undefined) copyInto(buffer, base);
   buffer.fill(0, base?.byteLength ?? 0);
   let read = 0;
   for (const { start, end, kind } of parts) {

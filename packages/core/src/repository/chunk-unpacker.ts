@@ -1,6 +1,7 @@
 import type { CodecTable } from "../codecs/codec-table.ts";
 import { IntegrityError } from "../errors/errors.ts";
 import { hasCode } from "../errors/ovault-error.ts";
+import { copyInto } from "../util/copy-into.ts";
 import { copyOf } from "../util/copy-of.ts";
 import { toHex } from "../util/hex.ts";
 import type { PackedChunk, UnpackedChunk } from "../workers/block-job.ts";
@@ -86,7 +87,7 @@ export class ChunkUnpacker {
       if (!sameId(await this.#protection.chunkId(plain), entry.id)) {
         return { proved: false, error: damaged(pack, entry, "does not match its digest") };
       }
-      into?.set(plain);
+      if (into !== undefined) copyInto(into, plain);
       return { proved: true, plain: into ?? plain };
     } catch (error) {
       if (!hasCode(error, "E_INTEGRITY")) throw error;

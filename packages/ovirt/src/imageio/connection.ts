@@ -1,3 +1,4 @@
+import { copyInto } from "@ovault/core";
 import { Client } from "undici";
 
 import { mapTransportError } from "./map-transport-error.ts";
@@ -147,14 +148,6 @@ export class Connection {
       });
     });
   }
-}
-
-/**
- * What `target.set` does. That one is three times slower where the target is shared memory, as blocks are, and goes by single
- * bytes where the two are not aligned alike: when a body shares a TLS record with its head.
- */
-function copyInto(target: Uint8Array, bytes: Uint8Array, offset: number): void {
-  Buffer.from(target.buffer, target.byteOffset, target.length).fill(bytes, offset, offset + bytes.length);
 }
 
 /** A body that ends early is how the daemon reports a failure in the middle of an answer; it never means the end. */
