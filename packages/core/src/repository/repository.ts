@@ -40,6 +40,9 @@ import {
 
 export const DEFAULT_PACK_BYTES = 16 * 1024 * 1024;
 
+/** Enough for any codec to do what it does. */
+const SAMPLE = Buffer.alloc(4096, "a sample ");
+
 /** More would not be a disk, but a manifest made to fill the memory of whoever reads it. */
 const MAX_BLOCKS = 2 ** 32;
 
@@ -232,6 +235,14 @@ export class Repository {
   isCondemned(point: RecoveryPoint): boolean {
     const key = this.points.keyOf(point);
     return this.#condemned.documents.some(({ points }) => points.includes(key));
+  }
+
+  /**
+   * Encodes a few bytes, so that a codec that cannot do its work here says so before anything is asked of a manager.
+   * @throws MissingLibraryError, or whatever a plugin's codec throws
+   */
+  async tryCodec(): Promise<void> {
+    await this.#codec.encode(SAMPLE);
   }
 
   /**

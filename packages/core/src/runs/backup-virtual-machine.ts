@@ -124,6 +124,7 @@ class BackupRun {
   async run(): Promise<RecoveryPoint> {
     const { vm, strategy, excludeDisks: excluded, full } = this.#options;
     const hooks = this.#hooks;
+    await this.#options.repository.tryCodec();
     // From here on nothing disappears that this run relies on.
     await this.#options.repository.announce(this.#lease, this.#signal);
     const selected = await selectDisks({ vm, strategy, excluded, hooks, signal: this.#signal });

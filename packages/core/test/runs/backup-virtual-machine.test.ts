@@ -10,7 +10,10 @@ import {
   type BackupOptions,
   backupVirtualMachine,
   CancelledError,
+  type Codec,
   Ledger,
+  lz4,
+  MissingLibraryError,
   processIdentity,
   type Repository,
   restoreVirtualMachine,
@@ -90,6 +93,21 @@ test("a run seals a point with its documents and bases, and leaves nothing behin
   expect(point.disks[0]).toMatchObject({ mode: "full", base: { checkpoint: 1 } });
   expect(platform.made.size).toBe(0);
   expect((await ledger.report()).active).toEqual([]);
+});
+
+test("a codec that cannot work here fails the run before anything is made on the manager", async () => {
+  const missing: Codec = {
+    id: lz4.id,
+    name: lz4.name,
+    encode: () => Promise.reject(new MissingLibraryError("there is no such library")),
+    decode: (stored, plainBytes) => lz4.decode(stored, plainBytes),
+  };
+  const steps: string[] = [];
+  platform.step = (name) => steps.push(name);
+  await expect(backup({ repository: await reopen(store, missing) })).rejects.toMatchObject({
+    code: "E_MISSING_LIBRARY",
+  });
+  expect([steps, await sealedPoints()]).toEqual([[], []]);
 });
 
 test("the next run is incremental on the last sealed point", async () => {
