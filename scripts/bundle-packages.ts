@@ -18,8 +18,8 @@ type Bundled = keyof typeof ENTRIES;
 /** Plugins that are installed beside the command line have classes and state of these in common with it: one copy each. */
 const SHARED = ["@ovault/core", "@ovault/ovirt"];
 
-/** They have native parts, which stay where npm installs them. */
-const NATIVE = ["@napi-rs/blake-hash", "koffi", "ssh2"];
+/** Dependencies with native parts, which stay where npm installs them, by the package that has them. */
+export const NATIVE = { core: ["@napi-rs/blake-hash", "koffi"], cli: ["ssh2"] } as const;
 
 /**
  * Writes a package, with all that it imports but other bundles, to a few files instead of the many hundreds it comes
@@ -32,7 +32,7 @@ export async function bundlePackage(name: Bundled, directory: string): Promise<v
     cwd: join(packages, name),
     input: ENTRIES[name],
     platform: "node",
-    external: [...SHARED, ...NATIVE],
+    external: [...SHARED, ...Object.values(NATIVE).flat()],
   });
   // All in one folder: what finds its neighbours by `import.meta.url` finds them there.
   await bundle.write({ dir: directory, entryFileNames: "[name].js", chunkFileNames: "[name]-[hash].js" });

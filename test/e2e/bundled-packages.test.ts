@@ -4,12 +4,12 @@ import { cp, glob, mkdir, mkdtemp, readFile, rm, symlink, truncate, writeFile } 
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 import { afterAll, beforeAll, expect, test } from "vitest";
 
-import { bundlePackage } from "../../scripts/bundle-packages.ts";
+import { bundlePackage, NATIVE } from "../../scripts/bundle-packages.ts";
 import { runOvault, type OvaultResult } from "../../packages/cli/test/run-ovault.ts";
 
 const packages = fileURLToPath(new URL("../../packages", import.meta.url));
@@ -26,8 +26,12 @@ beforeAll(async () => {
   await mkdir(cwd);
   for (const name of ["core", "ovirt", "cli"] as const) await install(name);
   await cp(join(packages, "cli", "bin"), join(modules, "@ovault", "cli", "bin"), { recursive: true });
-  await symlink(join(packages, "core", "node_modules", "lz4-napi"), join(modules, "lz4-napi"));
-  await symlink(join(packages, "cli", "node_modules", "ssh2"), join(modules, "ssh2"));
+  for (const [name, dependencies] of Object.entries(NATIVE)) {
+    for (const dependency of dependencies) {
+      await mkdir(dirname(join(modules, dependency)), { recursive: true });
+      await symlink(join(packages, name, "node_modules", dependency), join(modules, dependency));
+    }
+  }
 });
 afterAll(async () => {
   await ovault("lab", "stop", "--dir", "lab");

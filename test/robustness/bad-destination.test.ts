@@ -65,7 +65,7 @@ describe("a destination that is refused before anything is made on the engine", 
   test("its format is newer than this release", async () => {
     await site.makeRepository("newer");
     const file = inLab("newer", "ovault-repository");
-    await writeFile(file, asVersion(3, await readFile(file, "utf8")));
+    await writeFile(file, asVersion(4, await readFile(file, "utf8")));
     const before = await treeOf(inLab("newer"));
     await storeTo("newer");
     const failure = await site.fail("backup", "web01");

@@ -3,6 +3,7 @@ import { Worker } from "node:worker_threads";
 
 import { IntegrityError, MissingLibraryError, WorkerError } from "../errors/errors.ts";
 import { OvaultError } from "../errors/ovault-error.ts";
+import { messageOf } from "../util/message-of.ts";
 import type { WorkerFailure, WorkerReply, WorkerRequest } from "./worker-message.ts";
 
 /** Threads at most; each takes some 15 MiB, and more than this are hardly ever fed. */
@@ -97,7 +98,7 @@ class Thread<J> {
       const jobs = [...this.#jobs.values()];
       this.#jobs.clear();
       for (const { reject } of jobs) {
-        reject(new WorkerError("a worker thread ended in the middle of its work", this.#why(code)));
+        reject(this.#endedEarly(code));
       }
       onEnd();
     });
@@ -124,12 +125,13 @@ class Thread<J> {
     else waiting?.reject(errorOf(reply.failure));
   }
 
-  #why(code: number) {
-    return {
+  #endedEarly(code: number): WorkerError {
+    const why = this.#cause === undefined ? `code ${code}` : messageOf(this.#cause);
+    return new WorkerError(`a worker thread ended in the middle of its work: ${why}`, {
+      cause: this.#cause,
       context: { code },
       hint: "Run it again; if that happens every time, look whether the machine runs out of memory.",
-      ...(this.#cause !== undefined && { cause: this.#cause }),
-    };
+    });
   }
 }
 
