@@ -14,14 +14,6 @@ import { refuseAlike } from "./refuse-alike.ts";
 import { readSite } from "./site.ts";
 import type { Site } from "./site.ts";
 
-export interface AttachmentContext extends RunContext {
-  /**
-   * As it was assessed, where that is not longer ago than a snapshot takes. What has changed since is found as it is when it
-   * changes while the snapshot is made: each disk is looked for at the proxy VM before it is attached.
-   */
-  readonly site: Site | undefined;
-}
-
 /**
  * Makes a snapshot. Its disks are attached one by one when they are read. Leaves nothing behind when it throws, as far as
  * possible.
@@ -30,13 +22,13 @@ export async function openBackup(
   manager: OvirtManager,
   options: DiskAttachmentOptions,
   request: BackupRequest,
-  context: AttachmentContext,
+  context: RunContext,
 ): Promise<AttachmentSession> {
   const { vm, disks } = request;
   const { runId, ledger, hooks, signal } = context;
   const api = manager.apiFor(runId);
-  const known = context.site ?? (await readSite({ api, wanted: options.proxyVm }, signal));
-  const proxy = fitProxy(known, request);
+  // What was assessed may be a while ago.
+  const proxy = fitProxy(await readSite({ api, wanted: options.proxyVm }, signal), request);
   refuseAlike(disks);
   const held = await holdMachine(api, request, context, options);
   const { deviceDirectory } = options;

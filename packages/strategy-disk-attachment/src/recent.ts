@@ -1,16 +1,10 @@
 /** Keeps an answer for a while, for whoever asks the same for many things in a row. One that failed is not kept. */
 export class Recent<T> {
   readonly #maxAgeMs: number;
-  #known: { readonly value: T; readonly until: number } | undefined;
   #answer: { readonly value: Promise<T>; readonly until: number } | undefined;
 
   constructor(maxAgeMs: number) {
     this.#maxAgeMs = maxAgeMs;
-  }
-
-  /** The last answer, while it is recent. */
-  get known(): T | undefined {
-    return this.#known !== undefined && performance.now() <= this.#known.until ? this.#known.value : undefined;
   }
 
   async get(ask: () => Promise<T>): Promise<T> {
@@ -19,9 +13,7 @@ export class Recent<T> {
     }
     const asked = this.#answer;
     try {
-      const value = await asked.value;
-      this.#known = { value, until: asked.until };
-      return value;
+      return await asked.value;
     } catch (error) {
       if (this.#answer === asked) this.#answer = undefined;
       throw error;

@@ -53,7 +53,7 @@ export class DiskAttachmentStrategy implements Strategy {
   }
 
   openBackup(request: BackupRequest, context: RunContext): Promise<BackupSession> {
-    return openBackup(this.#manager, this.#options, request, { ...context, site: this.#site.known });
+    return openBackup(this.#manager, this.#options, request, context);
   }
 
   planRestore(request: RestoreRequest, signal: AbortSignal): Promise<RestorePlan> {

@@ -42,6 +42,11 @@ export class WorkerPool<J> {
     });
   }
 
+  /** Ends all threads; jobs under way fail. The next job starts another. */
+  async end(): Promise<void> {
+    await Promise.all(Array.from(this.#threads, (thread) => thread.end()));
+  }
+
   #handOut(): void {
     while (this.#waiting.length > 0) {
       const thread = this.#leastBusy();
@@ -115,6 +120,10 @@ class Thread<J> {
     // The process must not end in the middle of it.
     if (this.#jobs.size === 0) this.#worker.ref();
     this.#jobs.set(request.number, waiting);
+  }
+
+  async end(): Promise<void> {
+    await this.#worker.terminate();
   }
 
   #settle(reply: WorkerReply): void {

@@ -56,6 +56,17 @@ test("a thread that dies fails what it had, nothing stays unanswered, and the po
   expect(await pool.run({ kind: "echo", value: 7 }, [])).toBe(7);
 });
 
+test("threads that are ended leave no job unanswered, and the next job starts others", async () => {
+  const pool = new WorkerPool<PoolJob>(program);
+  expect(await pool.run({ kind: "echo", value: 1 }, [])).toBe(1);
+  await pool.end();
+  const left = settle(pool, [{ kind: "echo", value: 2 }]);
+  await pool.end();
+  const [answer] = await left;
+  expect([2, "E_WORKER"]).toContain(answer?.status === "fulfilled" ? answer.value : codeOf(answer?.reason));
+  expect(await pool.run({ kind: "echo", value: 3 }, [])).toBe(3);
+});
+
 test("a program that does not exist is an error, not a wait", async () => {
   const pool = new WorkerPool<PoolJob>(new URL("support/no-such-program.ts", import.meta.url));
   await expect(pool.run({ kind: "echo", value: 1 }, [])).rejects.toMatchObject({ code: "E_WORKER" });
