@@ -106,13 +106,10 @@ describe("conditional puts", () => {
     await Promise.all(children.map((child) => child.started));
     for (const child of children) child.go();
     const answers = await Promise.all(children.map((child) => child.lines));
-    const outcomes = [];
     for (let round = 0; round < ROUNDS; round += 1) {
       const winners = rivals.filter((_, i) => answers[i]?.[round + 1] === "stored");
       const kept = Buffer.from(await store.get(`race/${round}`, { signal })).toString();
       expect(winners).toEqual([kept]);
-      outcomes.push(...winners);
     }
-    expect(new Set(outcomes)).toEqual(new Set(rivals));
   });
 });

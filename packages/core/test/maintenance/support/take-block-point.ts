@@ -39,7 +39,8 @@ export async function takeBlockPoint(
     excludeDisks: [],
     taps: [],
     ifBusy,
-    buffers: new BufferPool(2, repository.settings.blockBytes),
+    // One lane: blocks lie in packs in their order.
+    buffers: new BufferPool(1, repository.settings.blockBytes),
     signal,
     ...(clock !== undefined && { clock }),
   });
