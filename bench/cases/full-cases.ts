@@ -15,18 +15,7 @@ export const fullCases: Readonly<Record<string, () => Promise<Case>>> = {
 
   async "full-nbd"() {
     const image = await realFilesImage();
-    const { uri, close } = await serveImage(image, "raw");
-    const site = await siteOf("full-nbd", uri);
-    return {
-      name: "full-nbd",
-      dataBytes: await allocatedBytes(image),
-      ours: fullAt(site, "ovault"),
-      others: [qemuImgConvert(uri, { from: "raw", to: "qcow2" })],
-      close: async () => {
-        await close();
-        await site.remove();
-      },
-    };
+    return { ...(await ofExport("full-nbd", image, "raw")), dataBytes: await allocatedBytes(image) };
   },
 
   async "full-encrypted"() {
@@ -65,20 +54,31 @@ export const fullCases: Readonly<Record<string, () => Promise<Case>>> = {
 
   async "full-clean-6-tib"() {
     const image = await cleanDisk();
-    const { uri, close } = await serveImage(image, "qcow2");
-    const site = await siteOf("full-clean", uri);
+    const opened = await ofExport("full-clean-6-tib", image, "qcow2");
     return {
-      name: "full-clean-6-tib",
-      ours: fullAt(site, "ovault"),
-      others: [qemuImgConvert(uri, { from: "raw", to: "qcow2" })],
+      ...opened,
       close: async () => {
-        await close();
-        await site.remove();
+        await opened.close?.();
         await rm(image);
       },
     };
   },
 };
+
+/** Of what `qemu-nbd` serves. */
+async function ofExport(name: string, image: string, format: "raw" | "qcow2"): Promise<Case> {
+  const { uri, close } = await serveImage(image, format);
+  const site = await siteOf(name, uri);
+  return {
+    name,
+    ours: fullAt(site, "ovault"),
+    others: [qemuImgConvert(uri, { from: "raw", to: "qcow2" })],
+    close: async () => {
+      await close();
+      await site.remove();
+    },
+  };
+}
 
 async function ofOwnImage(name: string, image: string): Promise<Case> {
   const opened = await besideAll(name, image);

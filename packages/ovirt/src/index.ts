@@ -85,6 +85,7 @@ export * from "./snapshot/remove-snapshot.ts";
 export * from "./snapshot/room-for-snapshot.ts";
 export * from "./snapshot/snapshot-options.ts";
 export * from "./snapshot/take-snapshot.ts";
+export * from "./settle-all.ts";
 export * from "./undo.ts";
 export * from "./transfer/disk-transfer.ts";
 export * from "./transfer/end-transfer.ts";

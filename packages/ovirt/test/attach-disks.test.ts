@@ -1,3 +1,4 @@
+import { diskStats } from "@ovault/testkit";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 
 import { EngineApi } from "../src/api/engine-api.ts";
@@ -5,8 +6,6 @@ import { EngineClient } from "../src/engine/engine-client.ts";
 import { attachDisks } from "../src/restore/attach-disks.ts";
 import { issueCertificate } from "./support/certificates.ts";
 import { EngineServer, PASSWORD, USER } from "./support/engine-server.ts";
-
-import type { DiskRecord } from "@ovault/core";
 
 const ATTACHMENTS = "/vms/v/diskattachments";
 const signal = new AbortController().signal;
@@ -27,15 +26,6 @@ afterAll(async () => {
   await server.stop();
 });
 
-const stats: DiskRecord["stats"] = {
-  logicalBytes: 512,
-  readBytes: 0,
-  storedBytes: 0,
-  zeroBlocks: 0,
-  unchangedBlocks: 0,
-  newBlocks: 0,
-  knownBlocks: 0,
-};
 const disks = ["root", "data"].map((alias, index) => ({
   id: `new-${alias}`,
   record: {
@@ -53,7 +43,7 @@ const disks = ["root", "data"].map((alias, index) => ({
     mode: "full" as const,
     reason: "",
     blockMap: null,
-    stats,
+    stats: diskStats(512),
   },
 }));
 

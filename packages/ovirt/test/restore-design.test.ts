@@ -1,4 +1,5 @@
 import { UsageError } from "@ovault/core";
+import { diskStats } from "@ovault/testkit";
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 
@@ -52,15 +53,7 @@ function record(format: DiskFormat, sparse: boolean, dataBlocks = 0): DiskRecord
     mode: "full",
     reason: "",
     blockMap: null,
-    stats: {
-      logicalBytes,
-      readBytes: 0,
-      storedBytes: 0,
-      zeroBlocks: 0,
-      unchangedBlocks: 0,
-      newBlocks: dataBlocks,
-      knownBlocks: 0,
-    },
+    stats: diskStats(logicalBytes, dataBlocks),
   };
 }
 

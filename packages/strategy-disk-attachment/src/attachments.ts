@@ -1,5 +1,5 @@
 import { CancelledError } from "@ovault/core";
-import { Permits } from "@ovault/ovirt";
+import { Permits, settleAll } from "@ovault/ovirt";
 
 import { Attachment } from "./attachment.ts";
 import type { AttachmentSite, AttachRequest } from "./attachment.ts";
@@ -51,12 +51,11 @@ export class Attachments {
   async close(): Promise<void> {
     this.#closing.abort(new CancelledError("the session was closed"));
     await Promise.all(this.#opening);
-    const ended = await Promise.allSettled(
+    await settleAll(
       [...this.#held].map(async (attachment) => {
         await attachment.close();
         this.#held.delete(attachment);
       }),
     );
-    for (const one of ended) if (one.status === "rejected") throw one.reason;
   }
 }

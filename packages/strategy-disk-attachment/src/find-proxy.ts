@@ -1,4 +1,3 @@
-import { EntityNotFoundError } from "@ovault/ovirt";
 import type { EngineApi, Vm } from "@ovault/ovirt";
 
 import { ProxyError } from "./errors.ts";
@@ -60,11 +59,6 @@ export async function findByIdentity(api: EngineApi, identity: ProxyIdentity, si
 }
 
 /** Engines tell of a machine's VirtIO-SCSI only when asked for everything. */
-async function findInDetail(api: EngineApi, id: string, signal: AbortSignal): Promise<Vm | undefined> {
-  try {
-    return await api.vms.get(id, { allContent: true }, signal);
-  } catch (error) {
-    if (error instanceof EntityNotFoundError) return undefined;
-    throw error;
-  }
+function findInDetail(api: EngineApi, id: string, signal: AbortSignal): Promise<Vm | undefined> {
+  return api.vms.find(id, signal, { allContent: true });
 }

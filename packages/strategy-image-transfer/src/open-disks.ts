@@ -1,5 +1,5 @@
 import type { BackupMode } from "@ovault/core";
-import { openTransfers } from "@ovault/ovirt";
+import { openTransfers, settleAll } from "@ovault/ovirt";
 import type { Capabilities, FrozenVolume, OpenTransfer, TransferContext, TransferRequest } from "@ovault/ovirt";
 import { ImageChain, Qcow2Layer } from "@ovault/qcow2";
 
@@ -28,20 +28,17 @@ export async function openDisks(
   plans: readonly DiskPlan[],
   opening: Opening,
   signal: AbortSignal,
-): Promise<SnapshotDiskSource[]> {
+): Promise<readonly SnapshotDiskSource[]> {
   const requests = plans.map((plan) => transferOf(plan, firstView(plan, opening.context.capabilities)));
   const transfers = await openTransfers(requests, opening.context, signal);
   for (const transfer of transfers) opening.onOpen(transfer);
-  const opened = await Promise.allSettled(
+  return await settleAll(
     plans.map(async (plan, index) => {
       const transfer = transfers[index];
       if (transfer === undefined) throw new RangeError(`disk ${plan.disk.alias} has no transfer`);
       return await openDisk(plan, transfer, opening, signal);
     }),
   );
-  // Waits for all, so that no transfer is opened behind the back of whoever ends them.
-  for (const one of opened) if (one.status === "rejected") throw one.reason;
-  return opened.filter((one) => one.status === "fulfilled").map((one) => one.value);
 }
 
 function transferOf({ disk, volumeId }: DiskPlan, view: FrozenVolume["view"]): TransferRequest {

@@ -13,6 +13,7 @@ export * from "./model/arbitrary-disk.ts";
 export * from "./model/arbitrary-extents.ts";
 export * from "./model/arbitrary-point.ts";
 export * from "./model/changes.ts";
+export * from "./model/disk-stats.ts";
 export * from "./model/memory-target.ts";
 export * from "./model/model-disk.ts";
 export * from "./model/model-strategy.ts";

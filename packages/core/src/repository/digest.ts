@@ -4,8 +4,8 @@ import { webcrypto } from "node:crypto";
 export const DIGEST_BYTES = 32;
 
 /**
- * Name of a chunk: the digest of its plain bytes that the repository's settings name. Always a view of its own 32-byte buffer, so it can be kept and read
- * as words.
+ * Name of a chunk: the digest of its plain bytes that the settings of the repository name. Always a view of its own 32-byte
+ * buffer, so it can be kept and read as words.
  */
 export type ChunkId = Uint8Array<ArrayBuffer>;
 

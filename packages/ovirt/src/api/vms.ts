@@ -83,8 +83,8 @@ export class VmService {
     return parseVm(await this.#engine.get(path("vms", vmId), { query, signal }));
   }
 
-  find(vmId: string, signal: AbortSignal): Promise<Vm | undefined> {
-    return orUndefined(this.get(vmId, {}, signal));
+  find(vmId: string, signal: AbortSignal, detail: Omit<VmDetail, "search"> = {}): Promise<Vm | undefined> {
+    return orUndefined(this.get(vmId, detail, signal));
   }
 
   /** The machine of exactly this name, in whatever data center; the engine's search alone would match more. */

@@ -1,4 +1,5 @@
 import { Permits } from "../permits.ts";
+import { settleAll } from "../settle-all.ts";
 import type { DiskTransfer } from "./disk-transfer.ts";
 import type { TransferEnd } from "./end-transfer.ts";
 
@@ -13,7 +14,5 @@ export async function endTransfers(
   how: "finalize" | "cancel",
 ): Promise<readonly TransferEnd[]> {
   const turn = new Permits(1);
-  const ended = await Promise.allSettled(transfers.map((transfer) => transfer.end(how, turn)));
-  for (const one of ended) if (one.status === "rejected") throw one.reason;
-  return ended.filter((one) => one.status === "fulfilled").map((one) => one.value);
+  return await settleAll(transfers.map((transfer) => transfer.end(how, turn)));
 }

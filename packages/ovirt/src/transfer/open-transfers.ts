@@ -1,6 +1,7 @@
 import { MAX_HOST_CONNECTIONS } from "../imageio/imageio-client.ts";
 import type { ImageioClient } from "../imageio/imageio-client.ts";
 import { Permits } from "../permits.ts";
+import { settleAll } from "../settle-all.ts";
 import { DiskTransfer } from "./disk-transfer.ts";
 import { endTransfers } from "./end-transfers.ts";
 import type { TransferRequest } from "./disk-transfer.ts";
@@ -42,14 +43,11 @@ async function connectAll(
   const limit = Math.min(context.connectionsPerHost, MAX_HOST_CONNECTIONS);
   const byHost = Map.groupBy(transfers, ({ hostId }) => hostId);
   const permits = new Map([...byHost.keys()].map((hostId) => [hostId, new Permits(limit)]));
-  const connected = await Promise.allSettled(
+  return await settleAll(
     transfers.map(async (transfer): Promise<OpenTransfer> => {
       const share = Math.max(1, Math.floor(limit / (byHost.get(transfer.hostId)?.length ?? 1)));
       const hostConnections = permits.get(transfer.hostId) ?? new Permits(limit);
       return { transfer, client: await transfer.connect(share, hostConnections, signal) };
     }),
   );
-  // Waits for all, so that none connects while it is being ended.
-  for (const one of connected) if (one.status === "rejected") throw one.reason;
-  return connected.filter((one) => one.status === "fulfilled").map((one) => one.value);
 }

@@ -1,3 +1,4 @@
+import { diskStats } from "@ovault/testkit";
 import * as fc from "fast-check";
 
 import { checkpointMarker } from "../../src/base-marker.ts";
@@ -49,16 +50,7 @@ export function arbitraryBase(): fc.Arbitrary<RecoveryPoint | undefined> {
 }
 
 function recordOf(diskId: string, marker: string): DiskRecord {
-  const stats = {
-    logicalBytes: 1024,
-    readBytes: 0,
-    storedBytes: 0,
-    zeroBlocks: 0,
-    unchangedBlocks: 0,
-    newBlocks: 0,
-    knownBlocks: 0,
-  };
-  const record = { disk: diskOf(diskId), mode: "full" as const, reason: "", blockMap: null, stats };
+  const record = { disk: diskOf(diskId), mode: "full" as const, reason: "", blockMap: null, stats: diskStats(1024) };
   if (marker === "none") return record;
   if (marker === "other strategy") return { ...record, base: { snapshot: "s-1" } };
   const vmId = marker === "other vm" ? "vm-2" : vm.id;

@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 
 import { createRunHooks, Ledger, SourceError } from "@ovault/core";
+import { diskStats } from "@ovault/testkit";
 import { startLab } from "@ovault/lab";
 import { OvirtManager } from "@ovault/ovirt";
 
@@ -296,16 +297,7 @@ async function fill(
 
 function recordOf({ disk, mode, reason }: DiskSource): DiskRecord {
   const blocks = Math.ceil(disk.logicalBytes / MIB);
-  const stats = {
-    logicalBytes: disk.logicalBytes,
-    readBytes: 0,
-    storedBytes: 0,
-    zeroBlocks: 0,
-    unchangedBlocks: 0,
-    newBlocks: blocks,
-    knownBlocks: 0,
-  };
-  return { disk, mode, reason, blockMap: null, stats };
+  return { disk, mode, reason, blockMap: null, stats: diskStats(disk.logicalBytes, blocks) };
 }
 
 function pointOf(parts: {

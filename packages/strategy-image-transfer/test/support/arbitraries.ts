@@ -1,3 +1,4 @@
+import { diskStats } from "@ovault/testkit";
 import * as fc from "fast-check";
 
 import type { Disk, DiskRecord } from "@ovault/core";
@@ -92,7 +93,7 @@ const records: fc.Arbitrary<DiskRecord | undefined> = fc
   .map((kind) => (kind === "no record" ? undefined : recordOf(kind)));
 
 function recordOf(kind: string): DiskRecord {
-  const record = { disk: diskOf(), mode: "full" as const, reason: "", blockMap: null, stats };
+  const record = { disk: diskOf(), mode: "full" as const, reason: "", blockMap: null, stats: diskStats(BYTES) };
   if (kind === "none") return record;
   if (kind === "other strategy") return { ...record, base: { kind: "ovirt-checkpoint", checkpointId: "c" } };
   const marker = {
@@ -103,16 +104,6 @@ function recordOf(kind: string): DiskRecord {
   };
   return { ...record, base: snapshotMarker(marker) };
 }
-
-const stats = {
-  logicalBytes: BYTES,
-  readBytes: 0,
-  storedBytes: 0,
-  zeroBlocks: 0,
-  unchangedBlocks: 0,
-  newBlocks: 0,
-  knownBlocks: 0,
-};
 
 export const circumstances: fc.Arbitrary<Circumstances> = fc.record({
   vmId: fc.constant("vm-1"),

@@ -16,6 +16,7 @@ import {
 
 import { assertSame } from "../assertions.ts";
 import { inLanes } from "../in-lanes.ts";
+import { diskStats } from "../model/disk-stats.ts";
 import type { StrategyUnderTest } from "./strategy-under-test.ts";
 import { type WatchCall, WatchedLedger } from "./watched-ledger.ts";
 
@@ -167,14 +168,6 @@ function pointOf(
 }
 
 function recordOf({ disk, mode, reason }: DiskSource, base: BaseMarker | undefined): DiskRecord {
-  const stats = {
-    logicalBytes: disk.logicalBytes,
-    readBytes: 0,
-    storedBytes: 0,
-    zeroBlocks: 0,
-    unchangedBlocks: 0,
-    newBlocks: 0,
-    knownBlocks: 0,
-  };
+  const stats = diskStats(disk.logicalBytes);
   return { disk, mode, reason, blockMap: null, ...(base === undefined ? {} : { base }), stats };
 }

@@ -1,0 +1,14 @@
+import type { DiskStats } from "@ovault/core";
+
+/** Of a disk that nobody has read. In bytes, and blocks. */
+export function diskStats(logicalBytes: number, newBlocks = 0): DiskStats {
+  return {
+    logicalBytes,
+    readBytes: 0,
+    storedBytes: 0,
+    zeroBlocks: 0,
+    unchangedBlocks: 0,
+    newBlocks,
+    knownBlocks: 0,
+  };
+}
