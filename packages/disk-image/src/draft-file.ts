@@ -6,12 +6,14 @@ import { dirname } from "node:path";
 import { CancelledError, syncDirectory, systemErrorCode } from "@ovault/core";
 
 import { ImageFileExistsError, imageFileError } from "./errors.ts";
+import { WriteBack } from "./write-back.ts";
 
 /** A new file, readable by its owner alone, that lies under a name of its own until it is published. */
 export class DraftFile {
   readonly path: string;
   readonly #draftPath: string;
   readonly #handle: FileHandle;
+  readonly #writeBack: WriteBack;
 
   /** Throws ImageFileExistsError, ImageFileError. */
   static async create(path: string): Promise<DraftFile> {
@@ -28,6 +30,7 @@ export class DraftFile {
     this.path = path;
     this.#draftPath = draftPath;
     this.#handle = handle;
+    this.#writeBack = new WriteBack(() => handle.datasync());
   }
 
   /** All of the data, or an error. */
@@ -37,6 +40,7 @@ export class DraftFile {
       const { bytesWritten } = await this.#guard(this.#handle.write(data, done, data.length - done, offset + done));
       done += bytesWritten;
     }
+    await this.#guard(this.#writeBack.note(data.length));
   }
 
   /** What lies between the last write and the new end reads as zeros and takes no space. */
@@ -44,12 +48,14 @@ export class DraftFile {
     return this.#guard(this.#handle.truncate(bytes));
   }
 
-  sync(): Promise<void> {
-    return this.#guard(this.#handle.datasync());
+  async sync(): Promise<void> {
+    await this.#guard(this.#writeBack.settle());
+    await this.#guard(this.#handle.datasync());
   }
 
   /** Durable under its real name when this resolves. */
   async publish(): Promise<void> {
+    await this.#guard(this.#writeBack.settle());
     await this.#guard(this.#handle.sync());
     await this.#guard(this.#handle.close());
     await this.#guard(refuseExisting(this.path));
@@ -59,6 +65,7 @@ export class DraftFile {
 
   /** Never rejects: what cannot be removed is a draft by its name. */
   async discard(): Promise<void> {
+    await this.#writeBack.settle().catch(() => {});
     await this.#handle.close().catch(() => {});
     await rm(this.#draftPath, { force: true }).catch(() => {});
   }
