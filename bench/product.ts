@@ -4,10 +4,12 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 
+import { bundle } from "../scripts/bundle-packages.ts";
 import { workDirectory } from "./work-directory.ts";
 
 const run = promisify(execFile);
 const workspace = fileURLToPath(new URL("..", import.meta.url));
+const imagesPlugin = fileURLToPath(new URL("images-plugin", import.meta.url));
 
 /** ovault as its users have it: built, and installed outside the workspace. */
 export interface Product {
@@ -43,6 +45,8 @@ async function install(): Promise<Product> {
   await mkdir(home, { recursive: true });
   const launcher = join(modules, "@ovault", "cli", "bin", "ovault.js");
   const plugin = join(modules, "@ovault", "bench-images", "dist");
+  // As the plugins are that come with the command line: it stands for one of them.
+  await bundle(imagesPlugin, { manager: "src/manager.ts", strategy: "src/strategy.ts" }, plugin);
   return {
     // Node that does not run TypeScript proves that no source of the workspace is loaded.
     command: (...args) => ["env", `HOME=${home}`, process.execPath, "--no-strip-types", launcher, ...args],

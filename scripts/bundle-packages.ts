@@ -26,16 +26,21 @@ export const NATIVE = { core: ["@napi-rs/blake-hash", "koffi"], cli: ["ssh2"] } 
  * from: loading those is most of what starting a command costs. What is imported on demand is in files of its own.
  * @param directory `dist` of the package, wherever that is; other JavaScript at its top goes
  */
-export async function bundlePackage(name: Bundled, directory: string): Promise<void> {
+export function bundlePackage(name: Bundled, directory: string): Promise<void> {
+  return bundle(join(packages, name), ENTRIES[name], directory);
+}
+
+/** The same for a package of any other place. @param input names of files of its `dist`, and the sources that they come from */
+export async function bundle(cwd: string, input: Readonly<Record<string, string>>, directory: string): Promise<void> {
   for await (const stale of glob("*.js", { cwd: directory })) await rm(join(directory, stale));
-  await using bundle = await rolldown({
-    cwd: join(packages, name),
-    input: ENTRIES[name],
+  await using bundled = await rolldown({
+    cwd,
+    input,
     platform: "node",
     external: [...SHARED, ...Object.values(NATIVE).flat()],
   });
   // All in one folder: what finds its neighbours by `import.meta.url` finds them there.
-  await bundle.write({ dir: directory, entryFileNames: "[name].js", chunkFileNames: "[name]-[hash].js" });
+  await bundled.write({ dir: directory, entryFileNames: "[name].js", chunkFileNames: "[name]-[hash].js" });
 }
 
 if (import.meta.main) {

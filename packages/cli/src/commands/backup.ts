@@ -3,6 +3,7 @@ import {
   messageOf,
   planBackup,
   plural,
+  startBlockWorkers,
   type MachineBackupOutcome,
   type Quiesce,
   type RunHooks,
@@ -84,6 +85,7 @@ export async function backUp(
   vms: readonly string[],
   options: BackupCommandOptions,
 ): Promise<readonly MachineBackupOutcome[]> {
+  startBlockWorkers();
   await using installation = await Installation.open(context);
   const { signal, terminal } = context;
   const { manager, destination, limits, consistency, backups, warnings } = await selectBackups(

@@ -53,6 +53,11 @@ export function unpackInWorker(job: Omit<UnpackJob, "task">): Promise<BlockResul
   return run({ ...job, task: "unpack", stored }, stored);
 }
 
+/** Starts what a small increment needs, for who knows that there will be blocks and has to load and to look up much before. */
+export function startBlockWorkers(): void {
+  pool.start(2);
+}
+
 /**
  * Ends the threads, for who is about to end the process: what Node does about them by itself happens when signals are not
  * handled any more. The next job starts others.

@@ -21,7 +21,7 @@ interface Waiting<J> {
 
 /**
  * Threads that do jobs one after the other, each by the same program. They are started when there is more to do than those
- * that run can take, stay for the next time, and do not keep the process alive when they are idle. A thread that dies fails
+ * that run can take, or before that by `start`, stay for the next time, and do not keep the process alive when they are idle. A thread that dies fails
  * the jobs it had; the next job starts another.
  */
 export class WorkerPool<J> {
@@ -40,6 +40,11 @@ export class WorkerPool<J> {
       this.#waiting.push({ job, memory, resolve, reject });
       this.#handOut();
     });
+  }
+
+  /** Starts so many threads ahead of their first jobs: loading their program takes longer than many a job. */
+  start(threads: number): void {
+    while (this.#threads.size < Math.min(threads, this.#size)) this.#start();
   }
 
   /** Ends all threads; jobs under way fail. The next job starts another. */

@@ -1,3 +1,5 @@
+import { availableParallelism } from "node:os";
+
 import { expect, test } from "vitest";
 
 import { OvaultError } from "@ovault/core";
@@ -67,8 +69,19 @@ test("threads that are ended leave no job unanswered, and the next job starts ot
   expect(await pool.run({ kind: "echo", value: 3 }, [])).toBe(3);
 });
 
+test("threads that were started ahead are those that do the first jobs", async () => {
+  const [ahead, later] = [new WorkerPool<PoolJob>(program), new WorkerPool<PoolJob>(program)];
+  ahead.start(2);
+  ahead.start(2);
+  const next = Number(await later.run({ kind: "thread" }, []));
+  const both = await Promise.all([ahead.run({ kind: "thread" }, []), ahead.run({ kind: "thread" }, [])]);
+  // Threads are numbered as they are started.
+  expect(both.map((id) => next - Number(id))).toEqual(availableParallelism() > 1 ? [2, 1] : [1, 1]);
+});
+
 test("a program that does not exist is an error, not a wait", async () => {
   const pool = new WorkerPool<PoolJob>(new URL("support/no-such-program.ts", import.meta.url));
+  pool.start(1);
   await expect(pool.run({ kind: "echo", value: 1 }, [])).rejects.toMatchObject({ code: "E_WORKER" });
 });
 

@@ -1,4 +1,4 @@
-import { parentPort } from "node:worker_threads";
+import { parentPort, threadId } from "node:worker_threads";
 
 import type { WorkerReply, WorkerRequest } from "../../../src/workers/worker-message.ts";
 
@@ -6,7 +6,7 @@ export type PoolJob =
   | { readonly kind: "echo"; readonly value: number }
   | { readonly kind: "sum"; readonly bytes: Uint8Array }
   | { readonly kind: "fail"; readonly code: string | undefined; readonly hint: string | undefined }
-  | { readonly kind: "exit" | "crash" };
+  | { readonly kind: "thread" | "exit" | "crash" };
 
 /** A worker thread that fails when it is told to. */
 parentPort?.on("message", ({ number, job }: WorkerRequest<PoolJob>) => {
@@ -17,6 +17,8 @@ parentPort?.on("message", ({ number, job }: WorkerRequest<PoolJob>) => {
       return answer({ number, result: job.bytes.reduce((sum, byte) => sum + byte, 0) });
     case "fail":
       return answer({ number, failure: { message: "on purpose", code: job.code, hint: job.hint } });
+    case "thread":
+      return answer({ number, result: threadId });
     case "exit":
       return process.exit(3);
     case "crash":
