@@ -8,6 +8,7 @@ import { imageioCases } from "./cases/imageio-cases.ts";
 import { incrementCases } from "./cases/increment-cases.ts";
 import { indexCases } from "./cases/index-cases.ts";
 import { manyCases } from "./cases/many-cases.ts";
+import { memoryCases } from "./cases/memory-cases.ts";
 import { policyCases } from "./cases/policy-cases.ts";
 import { qcow2Cases } from "./cases/qcow2-cases.ts";
 import { restoreCases } from "./cases/restore-cases.ts";
@@ -21,6 +22,7 @@ export const cases: Readonly<Record<string, () => Promise<Case>>> = {
   ...restoreCases,
   ...verifyCases,
   ...manyCases,
+  ...memoryCases,
   ...startCases,
   ...engineCases,
   ...imageioCases,

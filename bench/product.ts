@@ -47,9 +47,10 @@ async function install(): Promise<Product> {
   const plugin = join(modules, "@ovault", "bench-images", "dist");
   // As the plugins are that come with the command line: it stands for one of them.
   await bundle(imagesPlugin, { manager: "src/manager.ts", strategy: "src/strategy.ts" }, plugin);
+  const path = `${dirname(process.execPath)}:${process.env["PATH"] ?? ""}`;
   return {
     // Node that does not run TypeScript proves that no source of the workspace is loaded.
-    command: (...args) => ["env", `HOME=${home}`, process.execPath, "--no-strip-types", launcher, ...args],
+    command: (...args) => ["env", `HOME=${home}`, `PATH=${path}`, "NODE_OPTIONS=--no-strip-types", launcher, ...args],
     imagesPlugins: [join(plugin, "manager.js"), join(plugin, "strategy.js")],
   };
 }

@@ -1,13 +1,14 @@
 import { execFile } from "node:child_process";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 
 import { afterAll, beforeAll, expect, test } from "vitest";
 
 import { loadBuiltInPlugins } from "../src/built-in-plugins.ts";
+import { version } from "../src/version.ts";
 import { runOvault } from "./run-ovault.ts";
 
 const LAUNCHER = fileURLToPath(new URL("../bin/ovault.js", import.meta.url));
@@ -38,6 +39,12 @@ function packageOf(address: string): string {
   const installed = /.*\/node_modules\/((?:@[^/]+\/)?[^/]+)\//.exec(address)?.[1];
   return installed ?? `@ovault/${/\/packages\/([^/]+)\//.exec(address)?.[1]}`;
 }
+
+test("the launcher is a program by itself, with options for Node that it takes", async () => {
+  const env = { ...process.env, PATH: `${dirname(process.execPath)}:${process.env["PATH"]}` };
+  const { stdout } = await promisify(execFile)(LAUNCHER, ["--version"], { cwd, env });
+  expect(stdout.trim()).toBe(version);
+});
 
 test.each(["--version", "--help"])("%s loads nothing but the command line", async (option) => {
   expect(await packagesLoadedBy(option)).toEqual(["@ovault/cli", "commander"]);

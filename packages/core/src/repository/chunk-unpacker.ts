@@ -60,13 +60,9 @@ export class ChunkUnpacker {
       const context = seal.contextOf(offset);
       return [{ at, storedBytes, context, codec: method, plainBytes, into: placeOf?.(number) }];
     });
-    const unpacked = await unpackInWorker({
-      stored: part.stored,
-      chunks,
-      sealKey: seal.key,
-      digest: this.#protection.digest,
-      keepPlain: wanted === "plain",
-    });
+    const { digest } = this.#protection;
+    const job = { stored: part.stored, chunks, sealKey: seal.key, digest, keepPlain: wanted === "plain" };
+    const unpacked = chunks.length === 0 ? [] : await unpackInWorker(job);
     const answers = unpacked.values();
     return entries.map(
       (entry, number) =>

@@ -68,10 +68,10 @@ export class WorkerPool<J> {
 
   /** Undefined when all have enough to do. */
   #leastBusy(): Thread<J> | undefined {
-    const [first] = [...this.#threads].toSorted((a, b) => a.load - b.load);
-    if (first !== undefined && first.load === 0) return first;
-    if (this.#threads.size < this.#size) return this.#start();
-    return first !== undefined && first.load < JOBS_AHEAD ? first : undefined;
+    let idlest: Thread<J> | undefined;
+    for (const thread of this.#threads) if (idlest === undefined || thread.load < idlest.load) idlest = thread;
+    if (idlest?.load !== 0 && this.#threads.size < this.#size) return this.#start();
+    return idlest !== undefined && idlest.load < JOBS_AHEAD ? idlest : undefined;
   }
 
   #start(): Thread<J> {

@@ -1,0 +1,69 @@
+import { cp } from "node:fs/promises";
+
+import type { Case, Contender } from "../case.ts";
+import { smallImage } from "../images.ts";
+import { indexRepository } from "../index-repository.ts";
+import { serveUniqueBlocks } from "../serve-unique-blocks.ts";
+import { Site } from "../site.ts";
+
+const MACHINE = "bench";
+const GIB = 2 ** 30;
+
+/** What the peak RSS depends on: how long a run goes on, and how much the repository holds already. */
+export const memoryCases: Readonly<Record<string, () => Promise<Case>>> = {
+  async "long-run"() {
+    const [long, short] = [await longRun("64 GiB", 64 * GIB), await longRun("8 GiB", 8 * GIB)];
+    return {
+      name: "long-run",
+      dataBytes: 64 * GIB,
+      ours: long.contender,
+      others: [short.contender],
+      close: async () => {
+        await long.close();
+        await short.close();
+      },
+    };
+  },
+  "into-1-tib": () => intoLarge(1),
+  "into-5-tib": () => intoLarge(5),
+  "into-20-tib": () => intoLarge(20),
+};
+
+async function longRun(name: string, bytes: number): Promise<{ contender: Contender; close: () => Promise<void> }> {
+  const served = await serveUniqueBlocks(bytes);
+  const site = await Site.open(`long-run-${name.replace(" ", "-")}`, {
+    machines: { [MACHINE]: [{ source: served.uri }] },
+  });
+  return {
+    contender: {
+      name,
+      prepare: () => site.fresh(),
+      command: () => site.command("backup", MACHINE),
+      output: site.repository,
+      tidy: () => site.clear(),
+    },
+    close: async () => {
+      await served.close();
+      await site.remove();
+    },
+  };
+}
+
+/** A disk of 2 GiB that a repository with so much unique data does not know, with the index remembered on disk. */
+async function intoLarge(tib: number): Promise<Case> {
+  const site = await Site.open(`into-${tib}-tib`, { machines: { [MACHINE]: [{ source: await smallImage() }] } });
+  await cp(await indexRepository(tib), site.repository, { recursive: true });
+  await site.run("points");
+  await site.keep();
+  return {
+    name: `into-${tib}-tib`,
+    ours: {
+      name: "ovault",
+      prepare: () => site.goBack(),
+      command: () => site.command("backup", MACHINE),
+      output: site.repository,
+    },
+    others: [],
+    close: () => site.remove(),
+  };
+}
