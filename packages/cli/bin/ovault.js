@@ -1,5 +1,5 @@
 #!/usr/bin/env -S node --max-semi-space-size=8
-// 8 MiB for what is young: V8 lets that grow as a run goes on, by 100 MiB in an hour, and is no faster for it.
+// 8 MiB for what is young: V8 lets that grow as a run goes on, to 100 MiB more after 64 GiB, and is no faster for it.
 // Plain JavaScript without new features, so that an old Node can say that it is too old.
 import { existsSync } from "node:fs";
 import module from "node:module";
