@@ -1,7 +1,8 @@
 import { rm, stat } from "node:fs/promises";
 
 import { allocatedBytes } from "../allocated-bytes.ts";
-import type { Case, Contender } from "../case.ts";
+import type { Case } from "../case.ts";
+import { fullAt } from "../full-at.ts";
 import { cleanDisk, incompressibleImage, realFilesImage, smallImage, zeroHeavyImage } from "../images.ts";
 import { borg, fullBackup, qemuImgConvert, restic } from "../peers.ts";
 import { serveImage } from "../serve-image.ts";
@@ -25,8 +26,8 @@ export const fullCases: Readonly<Record<string, () => Promise<Case>>> = {
     return {
       name: "full-encrypted",
       dataBytes: await allocatedBytes(image),
-      ours: fullAt(encrypted, "ovault, encrypted"),
-      others: [fullAt(plain, "ovault, plain")],
+      ours: fullAt(encrypted, MACHINE, "ovault, encrypted"),
+      others: [fullAt(plain, MACHINE, "ovault, plain")],
       close: async () => {
         await encrypted.remove();
         await plain.remove();
@@ -71,7 +72,7 @@ async function ofExport(name: string, image: string, format: "raw" | "qcow2"): P
   const site = await siteOf(name, uri);
   return {
     name,
-    ours: fullAt(site, "ovault"),
+    ours: fullAt(site, MACHINE, "ovault"),
     others: [qemuImgConvert(uri, { from: "raw", to: "qcow2" })],
     close: async () => {
       await close();
@@ -98,7 +99,7 @@ async function besideAll(name: string, image: string): Promise<Case> {
   return {
     name,
     dataBytes: await allocatedBytes(image),
-    ours: fullAt(site, "ovault"),
+    ours: fullAt(site, MACHINE, "ovault"),
     others: [
       qemuImgConvert(image, { from: "raw", to: "qcow2" }),
       fullBackup(borg(), image),
@@ -111,14 +112,4 @@ async function besideAll(name: string, image: string): Promise<Case> {
 function siteOf(name: string, source: string, settings?: object): Promise<Site> {
   const options: SiteOptions = { machines: { [MACHINE]: [{ source }] } };
   return Site.open(name, settings === undefined ? options : { ...options, settings });
-}
-
-function fullAt(site: Site, name: string): Contender {
-  return {
-    name,
-    prepare: () => site.fresh(),
-    command: () => site.command("backup", MACHINE),
-    output: site.repository,
-    tidy: () => site.clear(),
-  };
 }

@@ -1,6 +1,7 @@
 import { cp } from "node:fs/promises";
 
 import type { Case, Contender } from "../case.ts";
+import { fullAt } from "../full-at.ts";
 import { smallImage } from "../images.ts";
 import { indexRepository } from "../index-repository.ts";
 import { serveUniqueBlocks } from "../serve-unique-blocks.ts";
@@ -35,13 +36,7 @@ async function longRun(name: string, bytes: number): Promise<{ contender: Conten
     machines: { [MACHINE]: [{ source: served.uri }] },
   });
   return {
-    contender: {
-      name,
-      prepare: () => site.fresh(),
-      command: () => site.command("backup", MACHINE),
-      output: site.repository,
-      tidy: () => site.clear(),
-    },
+    contender: fullAt(site, MACHINE, name),
     close: async () => {
       await served.close();
       await site.remove();
