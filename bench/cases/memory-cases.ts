@@ -16,7 +16,6 @@ export const memoryCases: Readonly<Record<string, () => Promise<Case>>> = {
     const [long, short] = [await longRun("64 GiB", 64 * GIB), await longRun("8 GiB", 8 * GIB)];
     return {
       name: "long-run",
-      dataBytes: 64 * GIB,
       ours: long.contender,
       others: [short.contender],
       close: async () => {
