@@ -2,6 +2,7 @@ import { rm } from "node:fs/promises";
 
 import { allocatedBytes } from "../allocated-bytes.ts";
 import type { Case, Contender } from "../case.ts";
+import { fullAt } from "../full-at.ts";
 import { realFilesImage, sliceOf, smallImage } from "../images.ts";
 import { borg, fullBackup, restic } from "../peers.ts";
 import { Site, type SiteOptions } from "../site.ts";
@@ -42,13 +43,7 @@ async function ofSlices({ name, slices, machines, others }: Slices): Promise<Cas
   return {
     name,
     dataBytes: sizes.reduce((sum, size) => sum + size, 0),
-    ours: {
-      name: "ovault",
-      prepare: () => site.fresh(),
-      command: () => site.command("backup", "vm*"),
-      output: site.repository,
-      tidy: () => site.clear(),
-    },
+    ours: fullAt(site, "vm*", "ovault"),
     others,
     close: async () => {
       await site.remove();
