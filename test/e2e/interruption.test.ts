@@ -1,5 +1,6 @@
 import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
+import { setImmediate } from "node:timers/promises";
 
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 
@@ -85,4 +86,13 @@ describe("a backup under way", () => {
     expect(fix.exitCode).toBe(0);
     expect(await rig.lab.leftovers()).toMatchObject(CLEAN);
   });
+});
+
+test("a signal that comes when all is done and said changes nothing about how the command ends", async () => {
+  const child = rig.begin("points");
+  const closed = once(child, "close");
+  child.stdout?.once("data", async () => {
+    while (child.kill("SIGINT")) await setImmediate();
+  });
+  expect(await closed).toEqual([0, null]);
 });

@@ -18,6 +18,10 @@ process.env.UV_THREADPOOL_SIZE ??= String(Math.max(4, availableParallelism() + 2
 // Halves the start. Not in the shared temporary directory: what is cached gets executed.
 module.enableCompileCache(join(homedir(), ".cache", "ovault", "compile"));
 
+// A process that runs out of work stops handling signals before it is gone, so that a late Ctrl-C would make a success look
+// like a kill. One that exits handles them to the end.
+process.once("exit", () => process.exit());
+
 // A checkout runs its sources as they stand; a published package holds only what was built.
 const source = new URL("../src/main.ts", import.meta.url);
 const entry = existsSync(source) ? source : new URL("../dist/main.js", import.meta.url);

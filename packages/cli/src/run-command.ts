@@ -1,6 +1,6 @@
 import { resolve } from "node:path";
 
-import { endBlockWorkers, Redactor } from "@ovault/core";
+import { Redactor } from "@ovault/core";
 import type { Command } from "commander";
 
 import type { CommandContext, Handler } from "./command.ts";
@@ -41,7 +41,5 @@ export async function runCommand(command: Command, handler: Handler): Promise<Ex
     const report = errorReport(interruption.signal.aborted ? interruption.signal.reason : error, { json, debug });
     terminal.complain(report.text);
     return report.exitCode;
-  } finally {
-    await endBlockWorkers();
   }
 }

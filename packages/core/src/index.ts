@@ -85,7 +85,7 @@ export * from "./store/repeated.ts";
 export * from "./store/retrying.ts";
 export * from "./store/throttled.ts";
 export * from "./store/timed.ts";
-export { endBlockWorkers, startBlockWorkers } from "./workers/block-workers.ts";
+export { startBlockWorkers } from "./workers/block-workers.ts";
 export * from "./runs/default-lanes.ts";
 export * from "./runs/restore-to-target.ts";
 export * from "./runs/restore-virtual-machine.ts";

@@ -58,14 +58,6 @@ export function startBlockWorkers(): void {
   pool.start(2);
 }
 
-/**
- * Ends the threads, for who is about to end the process: what Node does about them by itself happens when signals are not
- * handled any more. The next job starts others.
- */
-export function endBlockWorkers(): Promise<void> {
-  return pool.end();
-}
-
 /** As a message takes them without harm for the caller: shared memory is there and here at once. */
 function lent(bytes: Uint8Array): Uint8Array {
   return bytes.buffer instanceof SharedArrayBuffer ? bytes : copyOf(bytes);

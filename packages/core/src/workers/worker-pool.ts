@@ -21,8 +21,8 @@ interface Waiting<J> {
 
 /**
  * Threads that do jobs one after the other, each by the same program. They are started when there is more to do than those
- * that run can take, or before that by `start`, stay for the next time, and do not keep the process alive when they are idle. A thread that dies fails
- * the jobs it had; the next job starts another.
+ * that run can take, or before that by `start`, stay for the next time, and do not keep the process alive when they are
+ * idle. A thread that dies fails the jobs it had; the next job starts another.
  */
 export class WorkerPool<J> {
   readonly #program: URL;
@@ -45,11 +45,6 @@ export class WorkerPool<J> {
   /** Starts so many threads ahead of their first jobs: loading their program takes longer than many a job. */
   start(threads: number): void {
     while (this.#threads.size < Math.min(threads, this.#size)) this.#start();
-  }
-
-  /** Ends all threads; jobs under way fail. The next job starts another. */
-  async end(): Promise<void> {
-    await Promise.all(Array.from(this.#threads, (thread) => thread.end()));
   }
 
   #handOut(): void {
@@ -96,7 +91,6 @@ class Thread<J> {
 
   constructor(program: URL, { onReply, onEnd }: { readonly onReply: () => void; readonly onEnd: () => void }) {
     this.#worker = new Worker(program);
-    this.#worker.unref();
     this.#worker.on("message", (reply: WorkerReply) => {
       this.#settle(reply);
       onReply();
@@ -112,6 +106,8 @@ class Thread<J> {
       }
       onEnd();
     });
+    // Not before there is a listener for messages, which undoes it.
+    this.#worker.unref();
   }
 
   get load(): number {
@@ -125,10 +121,6 @@ class Thread<J> {
     // The process must not end in the middle of it.
     if (this.#jobs.size === 0) this.#worker.ref();
     this.#jobs.set(request.number, waiting);
-  }
-
-  async end(): Promise<void> {
-    await this.#worker.terminate();
   }
 
   #settle(reply: WorkerReply): void {

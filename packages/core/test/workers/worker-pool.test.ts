@@ -14,6 +14,9 @@ const codeOf = (error: unknown): string => (error instanceof OvaultError ? error
 const settle = (pool: WorkerPool<PoolJob>, jobs: readonly PoolJob[]) =>
   Promise.allSettled(jobs.map((job) => pool.run(job, [])));
 
+/** Threads that keep this process alive, and whatever else does so by a message port. */
+const portsAtWork = () => process.getActiveResourcesInfo().filter((resource) => resource === "MessagePort").length;
+
 test("every job gets its own answer, however many there are", async () => {
   const pool = new WorkerPool<PoolJob>(program);
   const answers = await settle(
@@ -58,17 +61,6 @@ test("a thread that dies fails what it had, nothing stays unanswered, and the po
   expect(await pool.run({ kind: "echo", value: 7 }, [])).toBe(7);
 });
 
-test("threads that are ended leave no job unanswered, and the next job starts others", async () => {
-  const pool = new WorkerPool<PoolJob>(program);
-  expect(await pool.run({ kind: "echo", value: 1 }, [])).toBe(1);
-  await pool.end();
-  const left = settle(pool, [{ kind: "echo", value: 2 }]);
-  await pool.end();
-  const [answer] = await left;
-  expect([2, "E_WORKER"]).toContain(answer?.status === "fulfilled" ? answer.value : codeOf(answer?.reason));
-  expect(await pool.run({ kind: "echo", value: 3 }, [])).toBe(3);
-});
-
 test("threads that were started ahead are those that do the first jobs", async () => {
   const [ahead, later] = [new WorkerPool<PoolJob>(program), new WorkerPool<PoolJob>(program)];
   ahead.start(2);
@@ -77,6 +69,17 @@ test("threads that were started ahead are those that do the first jobs", async (
   const both = await Promise.all([ahead.run({ kind: "thread" }, []), ahead.run({ kind: "thread" }, [])]);
   // Threads are numbered as they are started.
   expect(both.map((id) => next - Number(id))).toEqual(availableParallelism() > 1 ? [2, 1] : [1, 1]);
+});
+
+test("threads that have nothing to do keep no process alive, before their first job and after it", async () => {
+  const pool = new WorkerPool<PoolJob>(program);
+  const before = portsAtWork();
+  pool.start(2);
+  expect(portsAtWork()).toBe(before);
+  const answer = pool.run({ kind: "echo", value: 1 }, []);
+  expect(portsAtWork()).toBe(before + 1);
+  await answer;
+  expect(portsAtWork()).toBe(before);
 });
 
 test("a program that does not exist is an error, not a wait", async () => {
