@@ -15,13 +15,18 @@ interface Request {
   readonly path: string;
 }
 
+/** As our client of imageio shows it, the same object from beginning to end. */
+interface TransferRequest {
+  readonly method: string;
+  readonly suffix: string | undefined;
+}
+
 /** Of a request or of a disk: from when to when its bytes move, in ms since the start. */
 interface Span {
   readonly from: number;
   readonly to: number;
 }
 
-const DATA = /^\/images\/[^/]+$/;
 const ATTACHMENTS = /\/diskattachments$/;
 const ATTACHMENT = /\/diskattachments\//;
 
@@ -42,8 +47,6 @@ class EngineTime {
   begin(request: Request): void {
     const now = performance.now();
     const { method, path } = request;
-    this.#begun.set(request, now);
-    if (path.startsWith("/images/")) return;
     this.#calls += 1;
     this.#first ??= now;
     if (method === "PUT" && ATTACHMENT.test(path)) this.#moving.push({ from: this.#plugged, to: now });
@@ -53,12 +56,21 @@ class EngineTime {
   end(request: Request): void {
     const now = performance.now();
     const { method, path } = request;
-    const from = this.#begun.get(request) ?? now;
-    this.#begun.delete(request);
-    if (DATA.test(path) && method !== "OPTIONS") this.#moving.push({ from, to: now });
-    if (path.startsWith("/images/")) return;
     this.#last = now;
     if (method === "POST" && ATTACHMENTS.test(path)) this.#plugged = now;
+  }
+
+  beginTransfer(request: TransferRequest): void {
+    this.#begun.set(request, performance.now());
+  }
+
+  /** Lists of extents and questions are no bytes of a disk. */
+  endTransfer(request: TransferRequest): void {
+    const now = performance.now();
+    const from = this.#begun.get(request) ?? now;
+    this.#begun.delete(request);
+    const { method, suffix } = request;
+    if (method !== "OPTIONS" && suffix?.startsWith("/") !== true) this.#moving.push({ from, to: now });
   }
 
   figures(): Readonly<Record<string, number>> {
@@ -87,5 +99,7 @@ if (isMainThread) {
   subscribe("undici:request:create", (message) => time.begin(requestOf(message)));
   subscribe("undici:request:trailers", (message) => time.end(requestOf(message)));
   subscribe("undici:request:error", (message) => time.end(requestOf(message)));
+  subscribe("ovault:imageio:sending", (message) => time.beginTransfer(message as TransferRequest));
+  subscribe("ovault:imageio:answered", (message) => time.endTransfer(message as TransferRequest));
   process.once("exit", () => writeSync(1, `${JSON.stringify({ figures: time.figures() })}\n`));
 }

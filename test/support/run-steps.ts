@@ -30,18 +30,27 @@ function surrounded<A extends unknown[], R>(name: string, work: (...args: A) => 
   };
 }
 
+/** Undefined for what changes nothing. */
 function requestOf(message: unknown): string | undefined {
   const { request } = message as { readonly request: { readonly method: string; readonly path: string } };
   const reads = ["GET", "OPTIONS"].includes(request.method) || request.path.includes("/sso/");
   return reads ? undefined : `${request.method} ${request.path.replaceAll(/[0-9a-f-]{36}/g, "ID")}`;
 }
 
-for (const [channel, when] of [
-  ["undici:request:create", "before"],
-  ["undici:request:headers", "answered"],
+/** The same for what goes to imageio. */
+function transferRequestOf(message: unknown): string | undefined {
+  const { method, suffix = "" } = message as { readonly method: string; readonly suffix?: string };
+  return ["GET", "OPTIONS"].includes(method) ? undefined : `${method} /images/ID${suffix}`;
+}
+
+for (const [channel, nameOf, when] of [
+  ["undici:request:create", requestOf, "before"],
+  ["undici:request:headers", requestOf, "answered"],
+  ["ovault:imageio:sending", transferRequestOf, "before"],
+  ["ovault:imageio:answered", transferRequestOf, "answered"],
 ] as const) {
   diagnostics.subscribe(channel, (message) => {
-    const name = requestOf(message);
+    const name = nameOf(message);
     if (name !== undefined) step(`${when} ${name}`);
   });
 }

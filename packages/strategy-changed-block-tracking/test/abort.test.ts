@@ -1,9 +1,7 @@
-import { subscribe, unsubscribe } from "node:diagnostics_channel";
-
-import { CancelledError } from "@ovault/core";
 import * as fc from "fast-check";
 import { afterAll, beforeAll, expect, test } from "vitest";
 
+import { abortedAt } from "../../ovirt/test/support/aborted-at.ts";
 import { Bench } from "./support/bench.ts";
 
 import type { Taken } from "./support/bench.ts";
@@ -18,26 +16,6 @@ beforeAll(async () => {
 afterAll(async () => {
   await bench.close();
 });
-
-/** Aborts when the k-th request to the engine or to imageio is sent. Resolves to whether the work was aborted at all. */
-async function abortedAt(k: number, work: (signal: AbortSignal) => Promise<unknown>): Promise<boolean> {
-  const controller = new AbortController();
-  let count = 0;
-  const onRequest = (): void => {
-    count += 1;
-    if (count === k) controller.abort(new CancelledError("enough"));
-  };
-  subscribe("undici:request:create", onRequest);
-  try {
-    await work(controller.signal);
-    return false;
-  } catch (error) {
-    if (!controller.signal.aborted) throw error;
-    return true;
-  } finally {
-    unsubscribe("undici:request:create", onRequest);
-  }
-}
 
 /** After the leftovers are removed, there is the checkpoint of the last point, and soon nothing else of ours. */
 async function expectOneCheckpointAlone(): Promise<void> {
@@ -75,7 +53,7 @@ test("a restore cancelled at any request leaves nothing, or leaves it in the led
     fc.asyncProperty(moments, async (k) => {
       round += 1;
       const name = `copy${round}`;
-      const aborted = await abortedAt(k, (signal) => bench.restore(base, name, { signal }));
+      const { aborted } = await abortedAt(k, (signal) => bench.restore(base, name, { signal }));
       await expectOneCheckpointAlone();
       expect((await bench.vmNames()).includes(name)).toBe(!aborted);
     }),

@@ -1,34 +1,14 @@
-import { subscribe, unsubscribe } from "node:diagnostics_channel";
-
-import { CancelledError, LedgerError } from "@ovault/core";
+import { LedgerError } from "@ovault/core";
 import * as fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 
+import { abortedAt } from "../../ovirt/test/support/aborted-at.ts";
 import { Bench, differences } from "./support/bench.ts";
 import { canShowDevices } from "./support/needs.ts";
 
 import type { Taken } from "./support/bench.ts";
 
 vi.setConfig({ testTimeout: 240_000, hookTimeout: 120_000 });
-
-/** Aborts when the k-th request to the engine is sent. Answers with how many there were. */
-async function abortedAt(k: number, work: (signal: AbortSignal) => Promise<unknown>): Promise<number> {
-  const controller = new AbortController();
-  let count = 0;
-  const onRequest = (): void => {
-    count += 1;
-    if (count === k) controller.abort(new CancelledError("enough"));
-  };
-  subscribe("undici:request:create", onRequest);
-  try {
-    await work(controller.signal);
-  } catch (error) {
-    if (!controller.signal.aborted) throw error;
-  } finally {
-    unsubscribe("undici:request:create", onRequest);
-  }
-  return count;
-}
 
 describe.skipIf(!(await canShowDevices()))("in a lab", () => {
   let bench: Bench;
@@ -40,7 +20,7 @@ describe.skipIf(!(await canShowDevices()))("in a lab", () => {
   afterAll(() => bench.close());
 
   test("a backup cancelled at any request leaves nothing, or leaves it in the ledger for the next run", async () => {
-    const requests = await abortedAt(-1, () => bench.backup());
+    const { requests } = await abortedAt(-1, () => bench.backup());
     await fc.assert(
       fc.asyncProperty(fc.integer({ min: 1, max: requests }), async (k) => {
         await abortedAt(k, (signal) => bench.backup({ signal }));
@@ -54,7 +34,7 @@ describe.skipIf(!(await canShowDevices()))("in a lab", () => {
   });
 
   test("a restore cancelled at any request leaves nothing, or leaves it in the ledger for the next run", async () => {
-    const requests = await abortedAt(-1, () => bench.restore(taken, "whole"));
+    const { requests } = await abortedAt(-1, () => bench.restore(taken, "whole"));
     let run = 0;
     await fc.assert(
       fc.asyncProperty(fc.integer({ min: 1, max: requests - 5 }), async (k) => {

@@ -1,9 +1,7 @@
-import { subscribe, unsubscribe } from "node:diagnostics_channel";
-
-import { CancelledError } from "@ovault/core";
 import * as fc from "fast-check";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 
+import { abortedAt } from "../../ovirt/test/support/aborted-at.ts";
 import { Bench } from "./support/bench.ts";
 import { differences, leftBeside } from "./support/findings.ts";
 
@@ -22,24 +20,6 @@ beforeAll(async () => {
 afterAll(async () => {
   await bench.close();
 });
-
-/** Aborts when the k-th request to the engine or to imageio is sent. */
-async function abortedAt(k: number, work: (signal: AbortSignal) => Promise<unknown>): Promise<void> {
-  const controller = new AbortController();
-  let count = 0;
-  const onRequest = (): void => {
-    count += 1;
-    if (count === k) controller.abort(new CancelledError("enough"));
-  };
-  subscribe("undici:request:create", onRequest);
-  try {
-    await work(controller.signal);
-  } catch (error) {
-    if (!controller.signal.aborted) throw error;
-  } finally {
-    unsubscribe("undici:request:create", onRequest);
-  }
-}
 
 test("a backup cancelled at any request leaves nothing, or leaves it in the ledger for the next run to remove", async () => {
   await fc.assert(

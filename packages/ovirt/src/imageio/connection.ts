@@ -1,15 +1,28 @@
-import { copyInto } from "@ovault/core";
-import { Client } from "undici";
+import { channel } from "node:diagnostics_channel";
+import type { Socket } from "node:net";
+import { Readable } from "node:stream";
 
-import { mapTransportError } from "./map-transport-error.ts";
-import { ImageioConnectionError } from "./errors.ts";
+import { AnswerReader } from "./answer-reader.ts";
+import { lostConnection, mapTransportError } from "./map-transport-error.ts";
+import { openSocket } from "./open-socket.ts";
+import { formatRequestHead } from "./request-head.ts";
 
+import type { AnswerHead } from "./answer-head.ts";
+import type { BodyTarget } from "./answer-reader.ts";
 import type { Endpoint } from "./endpoint.ts";
-import type { Dispatcher } from "undici";
+import type { ImageioConnectionError } from "./errors.ts";
+import type { RequestHead } from "./request-head.ts";
 
+/** For the TLS handshake too: the daemon's accept loop serves nobody while a handshake is pending. */
 const CONNECT_TIMEOUT_MS = 10_000;
 /** Answers that are not disk data are short texts. */
 const MAX_TEXT_BYTES = 64 * 1024;
+/** TLS hands over 16 KiB at most, a unix socket what fits; longer heads are refused. */
+const SCRATCH_BYTES = 64 * 1024;
+
+/** For who traces: `{ method, suffix }` of a request that goes out, and of one that was answered. No path, it holds the ticket. */
+const sending = channel("ovault:imageio:sending");
+const answered = channel("ovault:imageio:answered");
 
 /** Silence that ends a request, in milliseconds: before the answer's head, and between pieces of its body. */
 export interface Patience {
@@ -17,12 +30,7 @@ export interface Patience {
   readonly bodyMs: number;
 }
 
-export interface WireRequest {
-  readonly method: "OPTIONS" | "GET" | "PUT" | "PATCH";
-  /** Appended to the transfer's path, e.g. `/extents?context=zero`. */
-  readonly suffix?: string;
-  readonly headers?: Readonly<Record<string, string>>;
-  /** Always sent with its Content-Length: the daemon knows no chunked bodies. */
+export interface WireRequest extends RequestHead {
   readonly body?: Uint8Array | string;
   readonly patience: Patience;
   /** The body of a 206 goes here; all of it must come, and nothing more. */
@@ -38,122 +46,198 @@ export interface WireAnswer {
 
 export interface WireStream {
   readonly status: number;
-  readonly body: AsyncIterable<Uint8Array> & { text(): Promise<string> };
+  readonly body: Readable;
+}
+
+type BodyChoice = (head: AnswerHead) => BodyTarget;
+
+interface Underway {
+  readonly trace: object;
+  readonly reader: AnswerReader;
+  readonly resolve: (head: AnswerHead) => void;
+  readonly reject: (error: unknown) => void;
 }
 
 /**
  * One HTTP/1.1 connection to imageio: opened by the first request, one request at a time, gone for good after the first
  * failure. The daemon keeps backend state for each connection, so a broken one is never used again.
  *
+ * It speaks HTTP itself, as no client of the field lets the caller say where a body goes: with undici, a GB over TLS took
+ * five times the CPU (docs/performance.md).
+ *
  * Errors: CertificateError, ImageioConnectionError, or the signal's reason. Any HTTP status is an answer, not an error.
  */
 export class Connection {
   readonly #endpoint: Endpoint;
-  readonly #client: Client;
+  readonly #idleMs: number;
+  readonly #connectMs: number;
+  readonly #scratch = Buffer.allocUnsafeSlow(SCRATCH_BYTES);
+  #socket: Socket | undefined;
+  #underway: Underway | undefined;
+  #gone = false;
 
   /** `idleMs`: unused for so long, the socket is closed from this side, before the daemon does it in silence. */
-  constructor(endpoint: Endpoint, idleMs: number) {
+  constructor(endpoint: Endpoint, idleMs: number, connectMs: number = CONNECT_TIMEOUT_MS) {
     this.#endpoint = endpoint;
-    this.#client = new Client(endpoint.origin, {
-      ...(endpoint.socketPath === undefined ? {} : { socketPath: endpoint.socketPath }),
-      allowH2: false,
-      pipelining: 1,
-      keepAliveTimeout: idleMs,
-      keepAliveMaxTimeout: idleMs,
-      // The time-out covers the TLS handshake too: the daemon's accept loop serves nobody while a handshake is pending.
-      connect: { timeout: CONNECT_TIMEOUT_MS, ...(endpoint.ca.length === 0 ? {} : { ca: [...endpoint.ca] }) },
-    });
+    this.#idleMs = idleMs;
+    this.#connectMs = connectMs;
   }
 
   /** Sends a request and takes the whole answer. After a rejection nothing writes to `into` any more. */
   async exchange(request: WireRequest, signal: AbortSignal): Promise<WireAnswer> {
+    const pieces: Uint8Array[] = [];
+    let bytes = 0;
+    const keep = (piece: Uint8Array): void => {
+      if (bytes < MAX_TEXT_BYTES) pieces.push(Uint8Array.from(piece));
+      bytes += piece.length;
+    };
+    const bodyFor = ({ status }: AnswerHead): BodyTarget => (status === 206 ? request.into : undefined) ?? keep;
+    const { status, contentRange } = await this.#send(request, bodyFor, signal);
+    return { status, contentRange, text: Buffer.concat(pieces).toString("utf8") };
+  }
+
+  /** Sends a request and hands the answer's body over as it is read. The body must be read to its end, or destroyed. */
+  async stream(request: WireRequest, signal: AbortSignal): Promise<WireStream> {
+    const { promise, resolve, reject } = Promise.withResolvers<WireStream>();
+    const body = new Readable({
+      read: () => this.#resume(request.patience.bodyMs),
+      destroy: (error, done) => {
+        if (!body.readableEnded) void this.destroy();
+        done(error);
+      },
+    });
+    const hand = (piece: Uint8Array): void => {
+      if (!body.push(Uint8Array.from(piece))) this.#pause();
+    };
+    const bodyFor = ({ status }: AnswerHead): BodyTarget => {
+      resolve({ status, body });
+      return hand;
+    };
+    this.#send(request, bodyFor, signal).then(
+      () => body.push(null),
+      (error: Error) => {
+        reject(error);
+        body.destroy(error);
+      },
+    );
+    // For who is told by the rejection already.
+    body.on("error", () => {});
+    return await promise;
+  }
+
+  /** Closes the socket at once, failing what is under way, and returns when it is closed. */
+  async destroy(): Promise<void> {
+    const socket = this.#socket;
+    this.#fail(this.#error("closed"));
+    if (socket === undefined || socket.closed) return;
+    await new Promise((resolve) => socket.once("close", resolve));
+  }
+
+  async #send(request: WireRequest, bodyFor: BodyChoice, signal: AbortSignal): Promise<AnswerHead> {
     signal.throwIfAborted();
+    const head = formatRequestHead(this.#endpoint, request, lengthOf(request.body));
     const abort = (): void => void this.destroy();
     signal.addEventListener("abort", abort, { once: true });
     try {
-      return await this.#dispatch(request);
+      return await this.#dispatch(request, head, bodyFor);
     } catch (error) {
+      await this.destroy();
       signal.throwIfAborted();
-      throw error instanceof ImageioConnectionError ? error : mapTransportError(error, this.#endpoint);
+      throw mapTransportError(error, this.#endpoint);
     } finally {
       signal.removeEventListener("abort", abort);
     }
   }
 
-  /** Sends a request and hands the answer's body over as it comes. The body must be read to its end, or destroyed. */
-  async stream(request: WireRequest, signal: AbortSignal): Promise<WireStream> {
+  async #dispatch(request: WireRequest, head: string, bodyFor: BodyChoice): Promise<AnswerHead> {
+    if (this.#gone) throw this.#error("closed");
+    const { method, suffix, body, patience } = request;
+    const { promise, resolve, reject } = Promise.withResolvers<AnswerHead>();
+    const reader = new AnswerReader(this.#scratch, (answer) => {
+      this.#socket?.setTimeout(patience.bodyMs);
+      return bodyFor(answer);
+    });
+    const trace = { method, suffix };
+    this.#underway = { trace, reader, resolve, reject };
+    sending.publish(trace);
+    const socket = this.#socketFor(patience.headMs);
+    // Not both in one go: for that TLS would copy the body.
+    socket.write(head);
+    if (body !== undefined && body.length > 0) socket.write(body);
+    return await promise;
+  }
+
+  #socketFor(headMs: number): Socket {
+    if (this.#socket?.destroyed === false) return this.#socket.setTimeout(headMs);
+    const onread = {
+      buffer: () => this.#underway?.reader.target() ?? this.#scratch,
+      callback: (bytes: number) => this.#took(bytes),
+    };
+    let ready = false;
+    const socket = openSocket(this.#endpoint, onread, () => {
+      ready = true;
+      socket.setTimeout(headMs);
+    });
+    this.#socket = socket;
+    return socket
+      .setTimeout(this.#connectMs)
+      .on("timeout", () => socket.destroy(this.#error(ready ? `silent for ${socket.timeout} ms` : "ETIMEDOUT")))
+      .on("error", (error) => this.#lost(socket, error))
+      .on("end", () => socket.destroy())
+      .on("close", () => this.#lost(socket, this.#error("closed by the other side")));
+  }
+
+  /** Nobody is above this to catch what it throws. */
+  #took(bytes: number): boolean {
     try {
-      const { statusCode, body } = await this.#client.request({ ...this.#options(request), signal });
-      return { status: statusCode, body };
+      if (this.#underway === undefined) throw this.#error("it brought what nobody had asked for");
+      const head = this.#underway.reader.took(bytes);
+      if (head !== undefined) this.#answered(head, this.#underway);
     } catch (error) {
-      signal.throwIfAborted();
-      throw mapTransportError(error, this.#endpoint);
+      this.#fail(error);
+    }
+    return true;
+  }
+
+  #answered(head: AnswerHead, { trace, resolve }: Underway): void {
+    this.#underway = undefined;
+    answered.publish(trace);
+    const socket = this.#socket;
+    // A request that was answered before all of it was sent leaves the daemon waiting for the rest.
+    if (head.keepAlive && socket?.writableLength === 0) {
+      this.#resume(this.#idleMs);
+      socket.setTimeout(this.#idleMs);
+      resolve(head);
+    } else {
+      socket?.once("close", () => resolve(head)).destroy();
     }
   }
 
-  /** What an error while reading a stream's body means. */
-  streamError(error: unknown): Error {
-    return mapTransportError(error, this.#endpoint);
+  /** An idle socket that goes is no failure: the next request opens another. */
+  #lost(socket: Socket, error: unknown): void {
+    if (socket === this.#socket && this.#underway !== undefined) this.#fail(error);
   }
 
-  /** Closes the socket at once, failing what is under way, and returns when it is closed. */
-  async destroy(): Promise<void> {
-    await this.#client.destroy();
+  #fail(error: unknown): void {
+    this.#gone = true;
+    this.#socket?.destroy();
+    this.#underway?.reject(error);
+    this.#underway = undefined;
   }
 
-  #options(request: WireRequest): Dispatcher.DispatchOptions {
-    const { authorization, path } = this.#endpoint;
-    return {
-      method: request.method,
-      path: path + (request.suffix ?? ""),
-      headers: { ...request.headers, ...(authorization === undefined ? {} : { authorization }) },
-      body: request.body ?? null,
-      headersTimeout: request.patience.headMs,
-      bodyTimeout: request.patience.bodyMs,
-    };
+  #pause(): void {
+    this.#socket?.pause().setTimeout(0);
   }
 
-  #dispatch(request: WireRequest): Promise<WireAnswer> {
-    return new Promise((resolve, reject) => {
-      let status = 0;
-      let contentRange = "";
-      let buffer: Uint8Array | undefined;
-      let filled = 0;
-      let text = "";
-      this.#client.dispatch(this.#options(request), {
-        // undici insists on this one.
-        onRequestStart: () => {},
-        onResponseStart: (_controller, statusCode, headers) => {
-          status = statusCode;
-          contentRange = String(headers["content-range"] ?? "");
-          buffer = statusCode === 206 ? request.into : undefined;
-        },
-        onResponseData: (controller, chunk) => {
-          if (buffer === undefined) {
-            if (text.length < MAX_TEXT_BYTES) text += chunk.toString("utf8");
-          } else if (filled + chunk.length > buffer.length) {
-            controller.abort(
-              new ImageioConnectionError("imageio sent more than was asked for", { retry: "transient" }),
-            );
-          } else {
-            copyInto(buffer, chunk, filled);
-            filled += chunk.length;
-          }
-        },
-        onResponseEnd: () => {
-          if (buffer === undefined || filled === buffer.length) resolve({ status, contentRange, text });
-          else reject(shortBody(filled, buffer.length));
-        },
-        onResponseError: (_controller, error) => reject(error),
-      });
-    });
+  #resume(patienceMs: number): void {
+    if (this.#socket?.isPaused() === true) this.#socket.resume().setTimeout(patienceMs);
+  }
+
+  #error(reason: string): ImageioConnectionError {
+    return lostConnection(this.#endpoint, reason);
   }
 }
 
-/** A body that ends early is how the daemon reports a failure in the middle of an answer; it never means the end. */
-function shortBody(received: number, expected: number): ImageioConnectionError {
-  return new ImageioConnectionError(`imageio sent ${received} of ${expected} bytes`, {
-    context: { received, expected },
-    retry: "transient",
-  });
+function lengthOf(body: Uint8Array | string | undefined): number | undefined {
+  return body === undefined ? undefined : Buffer.byteLength(body);
 }

@@ -1,3 +1,4 @@
+import { text as readText } from "node:stream/consumers";
 import { setTimeout as sleep } from "node:timers/promises";
 
 import { isTransient } from "@ovault/core";
@@ -202,13 +203,13 @@ export class ImageioClient {
       signal,
     );
     if (status !== 200) {
-      const text = await body.text();
+      const text = await readText(body);
       if (status === 404 && context === "dirty") {
         throw new NoDirtyExtentsError(`imageio has no dirty extents: ${text.trim()}`, { context: { status } });
       }
       throw statusError("GET", { status, text });
     }
-    yield* clipExtents(parseExtents(mapErrors(body, connection, signal)), from, this.#options.size);
+    yield* clipExtents(parseExtents(body), from, this.#options.size);
   }
 
   async #request(request: WireRequest, attempts: Attempts, signal: AbortSignal): Promise<WireAnswer> {
@@ -264,18 +265,5 @@ async function reach(options: ReachOptions, host: Permits, signal: AbortSignal):
     return await findEndpoint(options, signal);
   } finally {
     host.release();
-  }
-}
-
-async function* mapErrors(
-  body: AsyncIterable<Uint8Array>,
-  connection: Connection,
-  signal: AbortSignal,
-): AsyncGenerator<Uint8Array> {
-  try {
-    yield* body;
-  } catch (error) {
-    signal.throwIfAborted();
-    throw connection.streamError(error);
   }
 }

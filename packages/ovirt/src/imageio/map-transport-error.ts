@@ -13,7 +13,6 @@ const NEVER_CONNECTED: ReadonlySet<string> = new Set([
   "ENOENT",
   "EACCES",
   "ETIMEDOUT",
-  "UND_ERR_CONNECT_TIMEOUT",
 ]);
 
 /**
@@ -21,15 +20,19 @@ const NEVER_CONNECTED: ReadonlySet<string> = new Set([
  * never made (ImageioConnectionError). The original is the cause.
  */
 export function mapTransportError(error: unknown, endpoint: Endpoint): Error {
+  if (error instanceof ImageioConnectionError) return error;
+  const certificateError = certificateErrorOf(error, describeEndpoint(endpoint));
+  return certificateError ?? lostConnection(endpoint, codeOf(error) ?? "no reason given", error);
+}
+
+/** `reason`: the code of a system error, or what happened in words. */
+export function lostConnection(endpoint: Endpoint, reason: string, cause?: unknown): ImageioConnectionError {
   const where = describeEndpoint(endpoint);
-  const certificateError = certificateErrorOf(error, where);
-  if (certificateError !== undefined) return certificateError;
-  const code = codeOf(error) ?? "no reason given";
-  return new ImageioConnectionError(`the connection to imageio at ${where} failed (${code})`, {
-    cause: error,
-    context: { endpoint: where, code },
+  return new ImageioConnectionError(`the connection to imageio at ${where} failed (${reason})`, {
+    cause,
+    context: { endpoint: where, reason },
     retry: "transient",
-    hint: NEVER_CONNECTED.has(code)
+    hint: NEVER_CONNECTED.has(reason)
       ? "Ports 54322 of the hosts and 54323 of the engine must be reachable from here."
       : "It was lost more than once. Look at the network, and at /var/log/ovirt-imageio/daemon.log on the host.",
   });

@@ -1,0 +1,30 @@
+import { connect as connectPlain, isIP, type OnReadOpts, type Socket } from "node:net";
+import { connect as connectTls } from "node:tls";
+
+import type { Endpoint } from "./endpoint.ts";
+
+/** Whoever waits for hours for the list of extents must learn that the other side is gone. */
+const PROBE_AFTER_MS = 60_000;
+
+/**
+ * Begins to connect: verified TLS to a host or proxy, plain to a unix socket. What comes is written by `onread` where it
+ * says, with no buffers in between. `onReady` is called when requests can be sent.
+ */
+export function openSocket(endpoint: Endpoint, onread: OnReadOpts, onReady: () => void): Socket {
+  if (endpoint.socketPath !== undefined) return connectPlain({ path: endpoint.socketPath, onread }, onReady);
+  const { hostname, port } = new URL(endpoint.origin);
+  const host = hostname.replace(/^\[(.*)\]$/, "$1");
+  const options = {
+    host,
+    port: port === "" ? 443 : Number(port),
+    ...(isIP(host) === 0 ? { servername: host } : {}),
+    ...(endpoint.ca.length === 0 ? {} : { ca: [...endpoint.ca] }),
+    ALPNProtocols: ["http/1.1"],
+    rejectUnauthorized: true,
+    noDelay: true,
+    keepAlive: true,
+    keepAliveInitialDelay: PROBE_AFTER_MS,
+    onread,
+  };
+  return connectTls(options, onReady);
+}

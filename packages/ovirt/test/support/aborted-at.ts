@@ -1,0 +1,32 @@
+import { subscribe, unsubscribe } from "node:diagnostics_channel";
+
+import { CancelledError } from "@ovault/core";
+
+const REQUESTS = ["undici:request:create", "ovault:imageio:sending"];
+
+export interface Ending {
+  /** How many requests there were. */
+  readonly requests: number;
+  /** False when the work was done before that many requests. */
+  readonly aborted: boolean;
+}
+
+/** Aborts the work when its k-th request to the engine or to imageio is sent. Throws what it throws unless it was aborted. */
+export async function abortedAt(k: number, work: (signal: AbortSignal) => Promise<unknown>): Promise<Ending> {
+  const controller = new AbortController();
+  let requests = 0;
+  const onRequest = (): void => {
+    requests += 1;
+    if (requests === k) controller.abort(new CancelledError("enough"));
+  };
+  for (const name of REQUESTS) subscribe(name, onRequest);
+  try {
+    await work(controller.signal);
+    return { requests, aborted: false };
+  } catch (error) {
+    if (!controller.signal.aborted) throw error;
+    return { requests, aborted: true };
+  } finally {
+    for (const name of REQUESTS) unsubscribe(name, onRequest);
+  }
+}
