@@ -62,8 +62,7 @@ interface Underway {
  * One HTTP/1.1 connection to imageio: opened by the first request, one request at a time, gone for good after the first
  * failure. The daemon keeps backend state for each connection, so a broken one is never used again.
  *
- * It speaks HTTP itself, as no client of the field lets the caller say where a body goes: with undici, a GB over TLS took
- * five times the CPU (docs/performance.md).
+ * It speaks HTTP itself, because no client of the field lets the caller say where a body goes: docs/adr/0008-http-to-imageio.md.
  *
  * Errors: CertificateError, ImageioConnectionError, or the signal's reason. Any HTTP status is an answer, not an error.
  */
