@@ -32,6 +32,7 @@ const options = z.strictObject({
   requestTimeoutMs: milliseconds.optional(),
   conflictDeadlineMs: milliseconds.optional(),
   restartBudgetMs: milliseconds.optional(),
+  inFlightMs: milliseconds.optional(),
 });
 
 /** The `managers:` entry of an oVirt engine in ovault.yaml. */

@@ -17,6 +17,7 @@ export interface LabConfiguration {
       readonly password: { readonly file: string };
       readonly ca: { readonly file: string };
       readonly pollMs: number;
+      readonly inFlightMs: number;
     };
   };
   readonly destinations: {
@@ -44,8 +45,9 @@ export interface ConfigurableLab {
   readonly vms?: readonly Pick<LabVm, "name" | "devices">[];
 }
 
-/** The lab's machines move faster than an engine's, so it may be asked more often, in ms. */
+/** The lab's machines move faster than an engine's, so it may be asked more often, in ms, and is soon done with what it was asked. */
 const POLL_MS = 100;
+const IN_FLIGHT_MS = 2_000;
 
 export function labConfiguration(lab: ConfigurableLab): LabConfiguration {
   const { path, passwordFile, caFile } = new LabDirectory(lab.directory);
@@ -60,6 +62,7 @@ export function labConfiguration(lab: ConfigurableLab): LabConfiguration {
         password: { file: relative(path, passwordFile) },
         ca: { file: relative(path, caFile) },
         pollMs: POLL_MS,
+        inFlightMs: IN_FLIGHT_MS,
       },
     },
     destinations: {

@@ -25,6 +25,8 @@ export class EngineApi {
   readonly transfers: ImageTransferService;
   readonly infrastructure: InfrastructureService;
   readonly events: EventService;
+  /** How long a request may take to show, when the run that sent it died before the answer. */
+  readonly inFlightMs: number;
   readonly #pollMs: number;
 
   constructor(engine: EngineCaller) {
@@ -37,6 +39,7 @@ export class EngineApi {
     this.transfers = new ImageTransferService(engine);
     this.infrastructure = new InfrastructureService(engine);
     this.events = new EventService(engine);
+    this.inFlightMs = engine.inFlightMs;
     this.#pollMs = engine.pollMs;
   }
 

@@ -22,6 +22,8 @@ export interface CallOptions {
 export interface EngineCaller {
   /** Time between two looks at something that is waited for. */
   readonly pollMs: number;
+  /** How long what nobody waits for may take to show. */
+  readonly inFlightMs: number;
   get(path: string, options: CallOptions): Promise<XmlElement>;
   post(path: string, body: XmlFragment, options: CallOptions): Promise<XmlElement>;
   put(path: string, body: XmlFragment, options: CallOptions): Promise<XmlElement>;

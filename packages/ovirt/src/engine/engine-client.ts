@@ -38,6 +38,8 @@ export interface EngineTimings {
   readonly conflictDeadlineMs: number;
   /** How long an engine that does not answer is taken for one that restarts. */
   readonly restartBudgetMs: number;
+  /** How long a request may take to show, when the run that sent it died before the answer. A disk is plugged in first. */
+  readonly inFlightMs: number;
 }
 
 export const DEFAULT_TIMINGS: EngineTimings = {
@@ -45,6 +47,7 @@ export const DEFAULT_TIMINGS: EngineTimings = {
   requestTimeoutMs: 180_000,
   conflictDeadlineMs: 300_000,
   restartBudgetMs: 180_000,
+  inFlightMs: 15_000,
 };
 
 /** An inventory of a few thousand virtual machines is some tens of megabytes. */
@@ -65,6 +68,7 @@ export class EngineClient implements EngineCaller {
   readonly address: EngineAddress;
   readonly trust: TlsTrust;
   readonly pollMs: number;
+  readonly inFlightMs: number;
   readonly #timings: EngineTimings;
   readonly #transport: HttpTransport;
   readonly #session: Session;
@@ -83,8 +87,10 @@ export class EngineClient implements EngineCaller {
       requestTimeoutMs: timings.requestTimeoutMs ?? DEFAULT_TIMINGS.requestTimeoutMs,
       conflictDeadlineMs: timings.conflictDeadlineMs ?? DEFAULT_TIMINGS.conflictDeadlineMs,
       restartBudgetMs: timings.restartBudgetMs ?? DEFAULT_TIMINGS.restartBudgetMs,
+      inFlightMs: timings.inFlightMs ?? DEFAULT_TIMINGS.inFlightMs,
     };
     this.pollMs = this.#timings.pollMs;
+    this.inFlightMs = this.#timings.inFlightMs;
     const transport = new HttpTransport({
       origin: this.address.origin,
       trust: options.trust,
@@ -124,6 +130,7 @@ export class EngineClient implements EngineCaller {
     const correlationId = runId.replaceAll(/[^\w.-]/g, "-").slice(0, MAX_CORRELATION_ID);
     return {
       pollMs: this.pollMs,
+      inFlightMs: this.inFlightMs,
       get: (path, options) => this.#request({ ...options, method: "GET", path, correlationId }),
       post: (path, body, options) => this.#request({ ...options, method: "POST", path, body, correlationId }),
       put: (path, body, options) => this.#request({ ...options, method: "PUT", path, body, correlationId }),

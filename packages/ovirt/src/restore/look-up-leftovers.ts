@@ -1,6 +1,7 @@
 import type { Leftover, LedgerEntry } from "@ovault/core";
 
 import type { EngineApi } from "../api/engine-api.ts";
+import { arrived, pending } from "../engine/wait.ts";
 import { ovirtLeftover } from "./ovirt-leftover.ts";
 
 /** Finds out whether what an entry tells of is still there. */
@@ -24,6 +25,29 @@ export async function lookUpLeftovers(
 ): Promise<readonly Leftover[]> {
   const sorted = entries.toSorted((a, b) => ORDER.indexOf(a.kind) - ORDER.indexOf(b.kind));
   const found: Leftover[] = [];
-  for (const entry of sorted) found.push(await (own.get(entry.kind) ?? ovirtLeftover)(api, entry, signal));
+  for (const entry of sorted) found.push(await settled(api, entry, own.get(entry.kind) ?? ovirtLeftover, signal));
   return found;
+}
+
+/**
+ * Entries are written before the request that they are for, and the engine carries a request out although its sender has died:
+ * what is not there may be on its way as long as the entry is young.
+ */
+async function settled(
+  api: EngineApi,
+  entry: LedgerEntry,
+  lookUp: LeftoverLookUp,
+  signal: AbortSignal,
+): Promise<Leftover> {
+  const age = Math.max(0, Date.now() - Date.parse(entry.recordedAt));
+  const settledAt = performance.now() + api.inFlightMs - age;
+  return await api.wait(
+    `${entry.title} to show, or not`,
+    async (pollSignal) => {
+      const late = performance.now() >= settledAt;
+      const leftover = await lookUp(api, entry, pollSignal);
+      return leftover.gone && !late ? pending("not there") : arrived(leftover);
+    },
+    { deadlineMs: Infinity, signal },
+  );
 }

@@ -93,7 +93,7 @@ export class Bench {
       user: lab.user,
       password: lab.password,
       trust: { ca: [await readFile(lab.caFile, "utf8")] },
-      timings: { pollMs: 10 },
+      timings: { pollMs: 10, inFlightMs: 500 },
     });
     return new Bench(lab, manager, await Ledger.open(join(directory, "ledger")), directory);
   }

@@ -100,7 +100,13 @@ export class Bench {
     const trust = { ca: [await readFile(lab.caFile, "utf8")] };
     const managerWith = (conflictDeadlineMs: number): OvirtManager => {
       const { url, user, password } = lab;
-      return new OvirtManager("lab", { url, user, password, trust, timings: { pollMs: 10, conflictDeadlineMs } });
+      return new OvirtManager("lab", {
+        url,
+        user,
+        password,
+        trust,
+        timings: { pollMs: 10, inFlightMs: 500, conflictDeadlineMs },
+      });
     };
     const managers = [managerWith(120_000), managerWith(100)] as const;
     return new Bench(lab, managers, await Ledger.open(join(directory, "ledger")), directory);

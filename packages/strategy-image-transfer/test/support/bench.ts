@@ -191,7 +191,7 @@ async function connect(
   { conflictDeadlineMs = 120_000, kind = OvirtManager } = {},
 ): Promise<OvirtManager> {
   const trust = { ca: [await readFile(caFile, "utf8")] };
-  return new kind("lab", { url, user, password, trust, timings: { pollMs: 10, conflictDeadlineMs } });
+  return new kind("lab", { url, user, password, trust, timings: { pollMs: 10, inFlightMs: 500, conflictDeadlineMs } });
 }
 
 function succeeds(work: Promise<void>): Promise<boolean> {

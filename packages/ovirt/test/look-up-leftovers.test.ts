@@ -1,0 +1,75 @@
+import { beforeEach, expect, test } from "vitest";
+
+import type { LedgerEntry } from "@ovault/core";
+
+import { EngineApi } from "../src/api/engine-api.ts";
+import { lookUpLeftovers } from "../src/restore/look-up-leftovers.ts";
+import { goneLeftover } from "../src/restore/ovirt-leftover.ts";
+
+import type { EngineCaller } from "../src/engine/engine-caller.ts";
+import type { LeftoverLookUp } from "../src/restore/look-up-leftovers.ts";
+
+const MINUTE_MS = 60_000;
+const never = new AbortController().signal;
+
+/** How often the engine was looked at. */
+let looks: number;
+beforeEach(() => {
+  looks = 0;
+});
+
+const unused = (): never => {
+  throw new Error("not needed here");
+};
+
+function apiWith(inFlightMs: number): EngineApi {
+  const caller: EngineCaller = { pollMs: 5, inFlightMs, get: unused, post: unused, put: unused, delete: unused };
+  return new EngineApi(caller);
+}
+
+function recorded(msAgo: number): LedgerEntry {
+  const recordedAt = new Date(Date.now() - msAgo).toISOString();
+  const run = { runId: "r1", node: "n1", manager: "lab", strategy: "disk-attachment" };
+  return { ...run, id: "1", kind: "attachment", title: "disk a at the proxy VM p", detail: {}, recordedAt };
+}
+
+/** What is there from the so-many-eth look on. */
+function appearing(at: number): ReadonlyMap<string, LeftoverLookUp> {
+  const lookUp: LeftoverLookUp = async (_api, entry) => {
+    looks += 1;
+    return looks < at ? goneLeftover(entry) : { entry, gone: false, action: "detach it", remove: async () => {} };
+  };
+  return new Map([["attachment", lookUp]]);
+}
+
+test("what a dead run asked for a moment ago is waited for, because the engine may not be done with it", async () => {
+  const found = await lookUpLeftovers(apiWith(MINUTE_MS), [recorded(0)], appearing(4), never);
+  expect(found).toMatchObject([{ gone: false, action: "detach it" }]);
+  expect(looks).toBe(4);
+});
+
+test("what does not show until then is gone, and what is there is not waited for", async () => {
+  const startedAt = performance.now();
+  expect(await lookUpLeftovers(apiWith(200), [recorded(0)], appearing(Infinity), never)).toMatchObject([
+    { gone: true },
+  ]);
+  expect(performance.now() - startedAt).toBeGreaterThan(190);
+  looks = 0;
+  expect(await lookUpLeftovers(apiWith(MINUTE_MS), [recorded(0)], appearing(1), never)).toMatchObject([
+    { gone: false },
+  ]);
+  expect(looks).toBe(1);
+});
+
+test("what was asked for long ago is believed to be gone at once", async () => {
+  const found = await lookUpLeftovers(apiWith(MINUTE_MS), [recorded(2 * MINUTE_MS)], appearing(Infinity), never);
+  expect(found).toMatchObject([{ gone: true }]);
+  expect(looks).toBe(1);
+});
+
+test("a clock that was set back makes nobody wait longer, and whoever waits can be told to stop", async () => {
+  const early = recorded(-1_000 * MINUTE_MS);
+  expect(await lookUpLeftovers(apiWith(20), [early], appearing(Infinity), never)).toMatchObject([{ gone: true }]);
+  const waiting = lookUpLeftovers(apiWith(MINUTE_MS), [early], appearing(Infinity), AbortSignal.timeout(20));
+  await expect(waiting).rejects.toMatchObject({ code: "E_CANCELLED" });
+});
