@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 
 import { PracticeSite } from "../support/practice-site.ts";
 import { showsDevices } from "../support/shows-devices.ts";
-import { planStrikes } from "../support/strikes.ts";
+import { planStrikes, stepsOf, strikeAtStep } from "../support/strikes.ts";
 import { Witness } from "../support/witness.ts";
 
 const MIB = 1024 * 1024;
@@ -54,6 +54,18 @@ describe.skipIf(!(await showsDevices()))("disks that are attached to a proxy VM"
       await annotate(`${killed} of ${strikes.length} were killed in time; ${witness.points.length} points are whole`);
     },
   );
+
+  test("the next backup takes disks that a killed one left at the proxy VM", { timeout: TIMEOUT_MS }, async () => {
+    const args = ["backup", "web01", ...ATTACHED];
+    const steps = await stepsOf(site, args);
+    const attached = 1 + steps.findLastIndex((step) => /^answered POST .*\/diskattachments$/.test(step));
+    const { strike } = strikeAtStep(steps, attached, "SIGKILL");
+    expect((await site.begin(args, { strike }).ended).exitCode).toBeNull();
+    expect((await site.lab.leftovers()).attachedSnapshots).not.toEqual([]);
+    await site.backUp("web01", ...ATTACHED);
+    await witness.attribute(await witness.look("web01"));
+    expect(await site.remains()).toEqual([]);
+  });
 
   test(
     "a killed restore leaves no half machine and no disk, once the next restore or the doctor has cleaned up",

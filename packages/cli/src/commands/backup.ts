@@ -15,7 +15,7 @@ import { exitCodeOf } from "../exit-code-of.ts";
 import { EXIT, type ExitCode } from "../exit.ts";
 import { Installation } from "../installation.ts";
 import { clearLeftovers, reportOnInterruption } from "../leftovers.ts";
-import { assertOneWay, selectBackups } from "../select/select-backups.ts";
+import { assertOneWay, managerOf, selectBackups } from "../select/select-backups.ts";
 import {
   plansData,
   plansView,
@@ -88,14 +88,16 @@ export async function backUp(
   startBlockWorkers();
   await using installation = await Installation.open(context);
   const { signal, terminal } = context;
+  const wanted = { vms, ...options };
+  // First of all: what a dead run left at a proxy VM, or in a machine, would decide what can be done with it.
+  await clearLeftovers(installation, await managerOf(installation, wanted), context);
   const { manager, destination, limits, consistency, backups, warnings } = await selectBackups(
     installation,
-    { vms, ...options },
+    wanted,
     signal,
   );
   for (const warning of warnings) terminal.complain(`warning: ${warning}`);
   const repository = await installation.repository(destination);
-  await clearLeftovers(installation, manager, context);
   const ledger = await installation.ledger();
   reportOnInterruption(ledger, context);
   const taps = await installation.taps();

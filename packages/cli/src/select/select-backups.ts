@@ -63,8 +63,8 @@ export async function selectBackups(
   signal: AbortSignal,
 ): Promise<SelectedBackups> {
   const { configuration } = installation;
-  const policy = wanted.policy === undefined ? undefined : choosePolicy(configuration, wanted.policy);
-  const manager = await installation.manager(wanted.manager ?? policy?.manager);
+  const policy = policyOf(installation, wanted);
+  const manager = await managerOf(installation, wanted);
   const inventory = await manager.inventory(signal);
   const { vms, warnings } = policy === undefined ? named(inventory, wanted) : selectedBy(policy, inventory);
   const excluded = findDisksToExclude(vms, wanted.excludeDisk ?? []);
@@ -84,6 +84,15 @@ export async function selectBackups(
   const consistency =
     policy === undefined ? defaultConsistency(wanted) : consistencySettings(configuration, policy, wanted);
   return { manager, destination, limits, consistency, backups, warnings };
+}
+
+/** The manager of what is wanted, without asking it for anything. */
+export async function managerOf(installation: Installation, wanted: WantedBackups): Promise<Manager> {
+  return await installation.manager(wanted.manager ?? policyOf(installation, wanted)?.manager);
+}
+
+function policyOf({ configuration }: Installation, { policy }: WantedBackups): Policy | undefined {
+  return policy === undefined ? undefined : choosePolicy(configuration, policy);
 }
 
 /** Machines, or a policy: one of them says what is backed up. @throws UsageError */
