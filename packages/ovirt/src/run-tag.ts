@@ -24,6 +24,16 @@ export function taggedRun(description: string | undefined): string | undefined {
 
 /** A description with the tag in place of those of earlier runs, short enough for the engine. */
 export function withTag(description: string | undefined, tag: string): string {
-  const rest = (description ?? "").replaceAll(ANY_TAG, "").trim();
-  return rest === "" ? tag : `${rest.slice(0, MAX_DESCRIPTION - tag.length - 3)} (${tag})`;
+  const rest = withoutTags(description);
+  return rest === "" ? tag : `${cut(rest, MAX_DESCRIPTION - tag.length - 3)} (${tag})`;
+}
+
+/** A description as it was before any run of ovault touched it; empty where there was none. */
+export function withoutTags(description: string | undefined): string {
+  return (description ?? "").replaceAll(ANY_TAG, "").trim();
+}
+
+/** At most so many UTF-16 units, as engines count, and no half of a surrogate pair at the end. */
+function cut(text: string, units: number): string {
+  return text.slice(0, units).replace(/[\uD800-\uDBFF]$/, "");
 }

@@ -51,6 +51,14 @@ describe("reading", () => {
     ]);
   });
 
+  test("booleans are read as an engine reads them: true in any case, and anything else is false", () => {
+    const odd = ovf
+      .replaceAll('ovf:boot="true"', 'ovf:boot="True"')
+      .replace("<rasd:Linked>false</rasd:Linked>", "<rasd:Linked>FALSE</rasd:Linked><IsPlugged>perhaps</IsPlugged>");
+    expect(readOvf(odd).disks.map(({ bootable }) => bootable)).toEqual([true, false]);
+    expect(readOvf(odd).nics[1]).toMatchObject({ linked: false, plugged: false });
+  });
+
   test("names and network cards are read", () => {
     const { name, nics } = readOvf(ovf);
     expect(name).toBe("old & name");
@@ -97,6 +105,88 @@ describe("rewriting", () => {
       }),
       { examples: [["</Name><Origin>9</Origin><Name>"], ["]]>"], ["$& $1 &amp;"], ["<!--"]] },
     );
+  });
+
+  const unwritable = /[^\t\n\r\u{20}-\u{D7FF}\u{E000}-\u{FFFD}\u{10000}-\u{10FFFF}]/gu;
+  /** Every place of an OVF that people or guests write to, in each way of writing it. */
+  const places = ["Comment", "TimeZone", "UserDefinedProperties", "app_list"];
+  const odd = fc.array(
+    fc.oneof(
+      fc.string({ unit: "binary" }),
+      fc.constantFrom(
+        "\u001b[31m",
+        "\0",
+        "\u000b",
+        "\ufffe",
+        "\ud800",
+        "\udfff",
+        "\u{1f600}",
+        "]]>",
+        "<!--",
+        "&#27;",
+        "\r\n",
+        "$&",
+      ),
+    ),
+    { maxLength: 4 },
+  );
+  const anyText = odd.map((parts) => parts.join(""));
+  const writings: readonly ((text: string) => string)[] = [
+    (text) => [...text].map((character) => `&#x${character.codePointAt(0)?.toString(16)};`).join(""),
+    (text) => [...text].map((character) => `&#${character.codePointAt(0)};`).join(""),
+    (text) => text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;").replaceAll('"', "&quot;"),
+    (text) => `<![CDATA[${text.replaceAll("]]>", "]]]]><![CDATA[>")}]]>`,
+  ];
+  const CDATA = 3;
+  const write = ([text, way]: readonly [string, number], ways = writings.length): string =>
+    writings[way % ways]?.(text) ?? "";
+  /** What a parser makes of the line ends in the ways without references. */
+  const asRead = ([text, way]: readonly [string, number]): string =>
+    (way < 2 ? text : text.replaceAll(/\r\n?/g, "\n")).replaceAll(unwritable, "");
+
+  test("whatever text stands in an OVF is carried but for what XML cannot hold, and is never the end of it", () => {
+    const texts = fc.array(fc.tuple(anyText, fc.nat(CDATA)), { minLength: 6, maxLength: 6 });
+    fc.assert(
+      fc.property(texts, anyText, (written, description) => {
+        const [alias = ["", 0], ...rest] = written;
+        const elements = places.map((name, index) => `<${name}>${write(rest[index] ?? ["", 0])}</${name}>`);
+        const document = ovf
+          .replace(
+            /<Description>.*<\/Description>/,
+            () => `<Description>${write([description, 0])}</Description>${elements.join("")}`,
+          )
+          .replaceAll('ovf:disk-alias="one"', () => `ovf:disk-alias="${write(alias, CDATA)}"`);
+        const after = rewriteOvf(document, {
+          name: "n",
+          disks: new Map([[DISK_1, NEW_DISK]]),
+          mac: "drop",
+          tag: tag("1"),
+        });
+        const content = parseXml(after).child("Content");
+        expect(after).not.toMatch(unwritable);
+        expect(places.map((name) => content?.child(name)?.text)).toEqual(
+          places.map((_, index) => asRead(rest[index] ?? ["", 0])),
+        );
+        const disk = parseOvf(after).volumes[0];
+        expect(disk?.attributes.get("ovf:disk-alias")).toBe(asRead([alias[0], alias[1] % CDATA]));
+        for (const id of [DISK_1, DISK_2]) expect(after).not.toContain(id);
+        expect(after).not.toContain("MACAddress");
+        expect(content?.child("Description")?.text).toContain(tag("1"));
+        expect(content?.child("Description")?.text.length).toBeLessThanOrEqual(255);
+      }),
+      { numRuns: 300 },
+    );
+  });
+
+  test("a description is never cut in the middle of a character", () => {
+    for (const length of [200, 201, 202, 203]) {
+      const long = ovf.replace(
+        /<Description>.*<\/Description>/,
+        `<Description>${"x".repeat(length)}${"\u{1f600}".repeat(40)}</Description>`,
+      );
+      const text = rewriteOvf(long, { name: "n", disks: none, mac: "keep", tag: tag("1") });
+      expect(parseOvf(text).description?.text.isWellFormed()).toBe(true);
+    }
   });
 
   test("a name that XML cannot hold is refused", () => {

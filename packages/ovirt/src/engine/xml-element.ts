@@ -69,9 +69,9 @@ export class XmlElement {
     return this.value(name, "state") ?? this.value(name);
   }
 
-  /** @throws {EngineAnswerError} when the value is neither `true` nor `false`. */
+  /** In any case: `True` too. @throws {EngineAnswerError} when the value is neither `true` nor `false`. */
   bool(...path: readonly string[]): boolean | undefined {
-    const value = this.value(...path);
+    const value = this.value(...path)?.toLowerCase();
     if (value === undefined) return undefined;
     if (value !== "true" && value !== "false") throw this.#unexpected(path, value, "true or false");
     return value === "true";

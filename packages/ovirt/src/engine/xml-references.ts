@@ -11,6 +11,27 @@ const PREDEFINED = new Map([
 /** Characters that cannot stand in an XML 1.0 document in any form (XML 1.0, production 2). */
 const UNWRITABLE = /[^\t\n\r\u{20}-\u{D7FF}\u{E000}-\u{FFFD}\u{10000}-\u{10FFFF}]/u;
 
+/** What `dropUnwritable` looks at: CDATA, where references are plain text, character references, and what cannot stand. */
+const PARTS = new RegExp(String.raw`<!\[CDATA\[[\s\S]*?\]\]>|&#(?:x([0-9a-f]+)|(\d+));|${UNWRITABLE.source}`, "giu");
+
+/**
+ * The text of a document without what XML 1.0 cannot hold, as it is or as a reference: engines let it into descriptions, and
+ * refuse a document with it. All else stays as it is, to the letter.
+ */
+export function dropUnwritable(document: string): string {
+  return document.replaceAll(PARTS, (part: string, hex, decimal) => {
+    if (part.startsWith("<![CDATA[")) return writable(part);
+    if (!part.startsWith("&#")) return "";
+    const codePoint = typeof hex === "string" ? Number.parseInt(hex, 16) : Number.parseInt(String(decimal), 10);
+    return codePoint <= 0x10_ff_ff && !UNWRITABLE.test(String.fromCodePoint(codePoint)) ? part : "";
+  });
+}
+
+/** Text without the characters that no XML document can hold. */
+export function writable(text: string): string {
+  return text.replaceAll(new RegExp(UNWRITABLE, "gu"), "");
+}
+
 /** Replaces predefined entities and character references; anything else that looks like a reference stays as it is. */
 export function decodeReferences(text: string): string {
   return text.replaceAll(/&(?:#x([0-9a-f]{1,6})|#(\d{1,7})|([a-z]+));/gi, (whole: string, hex, decimal, name) => {

@@ -83,7 +83,7 @@ function readDisks(volumes: readonly XmlElement[]): OvfDisk[] {
     diskId,
     volumeId: volume.value("ovf:diskId") ?? diskId,
     alias: volume.value("ovf:disk-alias"),
-    bootable: volume.bool("ovf:boot") ?? false,
+    bootable: flag(volume, "ovf:boot") ?? false,
     interface: volume.value("ovf:disk-interface")?.toLowerCase(),
   }));
 }
@@ -107,7 +107,13 @@ function readNic(item: XmlElement): OvfNic {
     mac: item.value("rasd:MACAddress"),
     network: item.value("rasd:Connection"),
     profile: item.value("rasd:OtherResourceType"),
-    linked: item.bool("rasd:Linked") ?? true,
-    plugged: item.bool("IsPlugged") ?? true,
+    linked: flag(item, "rasd:Linked") ?? true,
+    plugged: flag(item, "IsPlugged") ?? true,
   };
+}
+
+/** As an engine reads its own OVF: `true` in any case is true, and anything else is false. */
+function flag(element: XmlElement, name: string): boolean | undefined {
+  const value = element.value(name);
+  return value === undefined ? undefined : value.trim().toLowerCase() === "true";
 }

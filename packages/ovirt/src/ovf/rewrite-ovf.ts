@@ -1,7 +1,7 @@
 import { UsageError } from "@ovault/core";
 
 import type { XmlElement } from "../engine/xml-element.ts";
-import { escapeXml } from "../engine/xml-references.ts";
+import { dropUnwritable, escapeXml } from "../engine/xml-references.ts";
 import { withTag } from "../run-tag.ts";
 import { activeVolumes, diskIdOf, parseOvf } from "./read-ovf.ts";
 import type { OvfElements } from "./read-ovf.ts";
@@ -30,13 +30,16 @@ interface Edit {
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
 /**
- * The OVF of a restored machine: everything that is not named here stays as it was, to the letter. Snapshots and their
- * volumes are taken out, because a restored disk has none.
+ * The OVF of a restored machine: everything that is not named here stays as it was, to the letter, but for characters that
+ * XML cannot hold: those go, because an engine would refuse the document. Snapshots and their volumes are taken out, because
+ * a restored disk has none.
  *
  * @throws {EngineAnswerError} when the text is not an engine's OVF.
  * @throws {UsageError} when the name holds a control character, or an id is no UUID.
  */
-export function rewriteOvf(text: string, rewrite: OvfRewrite): string {
+export function rewriteOvf(original: string, rewrite: OvfRewrite): string {
+  // Parsers turn line ends into this one, so that positions are of the text after it.
+  const text = dropUnwritable(original).replaceAll(/\r\n?/g, "\n");
   const ovf = parseOvf(text);
   const active = activeVolumes(ovf.volumes);
   const files = new Set([...active.values()].map((volume) => volume.value("ovf:fileRef")));
