@@ -19,9 +19,10 @@ export interface LeaseOptions {
   readonly ifBusy: "refuse" | "wait";
   /**
    * Keys of the manifests that this run is going to put. When it is found silent they are made void before another takes
-   * its place: a run that was suspended can never seal after its time, in whatever moment it wakes.
+   * its place: a run that was suspended can never seal after its time, in whatever moment it wakes. A function is called
+   * for each claim that is put, when the lease is free: no earlier holder seals anything from then on.
    */
-  readonly seals?: readonly ObjectKey[];
+  readonly seals?: readonly ObjectKey[] | (() => Promise<readonly ObjectKey[]>);
   readonly signal: AbortSignal;
   readonly clock?: Clock;
 }
@@ -98,7 +99,8 @@ async function fence(store: ObjectStore, claim: HeldClaim, clock: Clock, signal:
 
 /** Undefined when somebody else was faster. */
 async function tryClaim(folder: LeaseFolder, seen: LeaseState, options: LeaseOptions): Promise<Lease | undefined> {
-  const { holder, ttlMs, seals = [], signal } = options;
+  const { holder, ttlMs, signal } = options;
+  const seals = typeof options.seals === "function" ? await options.seals() : (options.seals ?? []);
   const generation = seen.generation + 1;
   const token = randomUUID();
   const lease = new ClaimedLease(folder, generation, options);

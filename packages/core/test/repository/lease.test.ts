@@ -26,6 +26,7 @@ interface Wish {
   readonly clock?: Clock;
   readonly ttlMs?: number;
   readonly signal?: AbortSignal;
+  readonly seals?: () => Promise<readonly string[]>;
 }
 
 function acquire(store: ObjectStore, holder: LeaseHolder, wish: Wish = {}): Promise<Lease> {
@@ -35,6 +36,10 @@ function acquire(store: ObjectStore, holder: LeaseHolder, wish: Wish = {}): Prom
 /** Sleeps until it is called off. */
 function sleepForEver(_ms: number, signal: AbortSignal): Promise<never> {
   return new Promise((_resolve, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
+}
+
+function sealedKey(name: string): string {
+  return `points/${"0".repeat(32)}/${name}`;
 }
 
 /** A clock that the test sets. */
@@ -82,6 +87,22 @@ describe("a lease", () => {
       await expect(lease.assertHeld(never)).resolves.toBeUndefined();
       await lease.release();
     }
+  });
+
+  test("names what its holder seals as of the moment when it was free", async () => {
+    const store = new MemoryStore();
+    const first = await acquire(store, living("run-a"), { seals: () => Promise.resolve([sealedKey("first")]) });
+    let isFree = false;
+    const seals = (): Promise<readonly string[]> => Promise.resolve([sealedKey(isFree ? "after" : "before")]);
+    const waiting = acquire(store, living("run-b"), { ifBusy: "wait", ttlMs: 100, seals });
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    isFree = true;
+    await first.release();
+    const second = await waiting;
+    const claims = (await keysOf(store)).filter((name) => /\/\d+$/.test(name));
+    const claim = Buffer.from(await store.get(claims.at(-1) ?? "", { signal: never })).toString();
+    expect(claim).toContain(sealedKey("after"));
+    await second.release();
   });
 
   test("of a dead process of this machine is taken over at once, by one of many", async () => {
