@@ -40,6 +40,11 @@ export class IntegrityError extends OvaultError {
   override readonly code: string = "E_INTEGRITY";
 }
 
+/** What a codec encoded does not decode to the same bytes: nothing may be sealed on it. */
+export class CodecError extends IntegrityError {
+  override readonly code: string = "E_INTEGRITY_CODEC";
+}
+
 /** The destination holds no repository. */
 export class NotARepositoryError extends OvaultError {
   override readonly code: string = "E_NOT_A_REPOSITORY";

@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 
 import { CodecTable } from "../codecs/codec-table.ts";
 import { lz4 } from "../codecs/lz4.ts";
+import { ProvedCodec } from "../codecs/proved-codec.ts";
 import type { Codec } from "../contract/codec.ts";
 import type { ObjectKey, ObjectStore } from "../contract/object-store.ts";
 import type { DiskRecord, RecoveryPoint } from "../contract/recovery-point.ts";
@@ -124,7 +125,7 @@ export class Repository {
     this.index = known?.index ?? new ChunkIndex();
     this.#loaded = known?.loaded ?? new LoadedIndex();
     this.#indexCache = options.indexCache;
-    this.#codec = options.codec ?? lz4;
+    this.#codec = new ProvedCodec(options.codec ?? lz4);
     this.#packBytes = options.packBytes ?? DEFAULT_PACK_BYTES;
     this.#lockDays = options.lockDays;
     this.points = new RecoveryPoints(this.store, protection, this.retainUntil);
@@ -239,7 +240,7 @@ export class Repository {
 
   /**
    * Encodes a few bytes, so that a codec that cannot do its work here says so before anything is asked of a manager.
-   * @throws MissingLibraryError, or whatever a plugin's codec throws
+   * @throws MissingLibraryError, CodecError, or whatever a plugin's codec throws
    */
   async tryCodec(): Promise<void> {
     await this.#codec.encode(SAMPLE);
