@@ -9,6 +9,7 @@ import { incrementCases } from "./cases/increment-cases.ts";
 import { indexCases } from "./cases/index-cases.ts";
 import { manyCases } from "./cases/many-cases.ts";
 import { memoryCases } from "./cases/memory-cases.ts";
+import { pointCases } from "./cases/point-cases.ts";
 import { policyCases } from "./cases/policy-cases.ts";
 import { qcow2Cases } from "./cases/qcow2-cases.ts";
 import { restoreCases } from "./cases/restore-cases.ts";
@@ -28,6 +29,7 @@ export const cases: Readonly<Record<string, () => Promise<Case>>> = {
   ...imageioCases,
   ...indexCases,
   ...extentsCases,
+  ...pointCases,
   ...policyCases,
   ...destinationCases,
   ...qcow2Cases,

@@ -1,4 +1,5 @@
 export * from "./contract/codec.ts";
+export * from "./contract/disk-reader.ts";
 export * from "./contract/disk-source.ts";
 export * from "./contract/disk-target.ts";
 export * from "./contract/extent.ts";
@@ -107,6 +108,9 @@ export type { RestoredDisks } from "./runs/restore-disks.ts";
 export * from "./verify/damage.ts";
 export * from "./verify/verify-points.ts";
 export * from "./verify/verify-report.ts";
+export { BlockCache } from "./reading/block-cache.ts";
+export * from "./reading/open-disk.ts";
+export type { PointDisk } from "./reading/point-disk.ts";
 export * from "./verify/verify-repository.ts";
 export * from "./verify/verify-sample.ts";
 export * from "./repair/point-losses.ts";

@@ -1,5 +1,5 @@
+import type { DiskReader } from "./disk-reader.ts";
 import type { CallOptions, ObjectKey } from "./object-store.ts";
-import type { Extent } from "./extent.ts";
 
 export interface ImageStoreCapabilities {
   /** `create` with `from` shares the unchanged blocks with the older image instead of copying them (reflink). */
@@ -47,10 +47,4 @@ export interface ImageDraft {
   abort(): Promise<void>;
 }
 
-export interface StoredImage extends ImageInfo {
-  /** Ascending, gapless, covering the image; `data` and `zero` only. */
-  extents(signal: AbortSignal): AsyncIterable<Extent>;
-  /** Fills `target` exactly or throws. */
-  readInto(offset: number, target: Uint8Array, signal: AbortSignal): Promise<void>;
-  close(): Promise<void>;
-}
+export interface StoredImage extends ImageInfo, DiskReader {}

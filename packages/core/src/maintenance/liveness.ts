@@ -4,7 +4,7 @@ import type { RecoveryPoint } from "../contract/recovery-point.ts";
 import { IntegrityError } from "../errors/errors.ts";
 import { hasCode } from "../errors/ovault-error.ts";
 import { pullInLanes } from "../pipeline/pull-in-lanes.ts";
-import { decodePage, entriesOnPage, PAGE_ENTRIES, pageCounts } from "../repository/block-map-page.ts";
+import { PageView, entriesOnPage, PAGE_ENTRIES, pageCounts } from "../repository/block-map-page.ts";
 import type { ChunkId } from "../repository/digest.ts";
 import { indexUnlistedPacks } from "../repository/load-index.ts";
 import type { Repository } from "../repository/repository.ts";
@@ -144,7 +144,7 @@ class Walk {
     try {
       const bytes = await this.#repository.chunks.load(id, signal);
       this.#options.onPage?.();
-      return decodePage(bytes, level, entriesOnPage(counts[level] ?? 0, page)).entries;
+      return new PageView(bytes, level, entriesOnPage(counts[level] ?? 0, page)).entries();
     } catch (error) {
       if (!hasCode(error, "E_INTEGRITY")) throw error;
       if (this.#options.hasLosses(point)) return [];

@@ -5,6 +5,7 @@ import { IntegrityError, SourceError } from "../errors/errors.ts";
 import { hasCode } from "../errors/ovault-error.ts";
 import { leavesOf } from "../repository/block-map-leaves.ts";
 import type { BlockMapReader } from "../repository/block-map-reader.ts";
+import { type RoomFor, roomsIn } from "../repository/chunk-reader.ts";
 import type { ChunkId } from "../repository/digest.ts";
 import { messageOf } from "../util/message-of.ts";
 import { release } from "../util/release.ts";
@@ -32,10 +33,10 @@ export interface RestoreDiskOptions {
 export interface ChunkSource {
   /** In memory of their own. @throws IntegrityError when it cannot be read. */
   load(id: ChunkId, signal: AbortSignal): Promise<Uint8Array>;
-  /** Several with few requests, in `room`, which is shared memory; undefined for each that is to be loaded by itself. */
+  /** Several with few requests; undefined for each that is to be loaded by itself. */
   loadTogether(
     ids: readonly ChunkId[],
-    room: Uint8Array,
+    roomFor: RoomFor,
     signal: AbortSignal,
   ): Promise<readonly (Uint8Array | undefined)[]>;
 }
@@ -96,7 +97,7 @@ async function restoreBlocks(
 ): Promise<RestoreTotals> {
   const { chunks, target } = options;
   const ids = blocks.map(({ id }) => id);
-  const loaded = await chunks.loadTogether(ids, room, signal);
+  const loaded = await chunks.loadTogether(ids, roomsIn(room), signal);
   let doneBytes = 0;
   let writtenBytes = 0;
   for (const [number, block] of blocks.entries()) {

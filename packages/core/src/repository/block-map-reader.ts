@@ -1,5 +1,5 @@
 import { hasCode } from "../errors/ovault-error.ts";
-import { decodePage, entriesOnPage, PAGE_ENTRIES, pageCounts } from "./block-map-page.ts";
+import { entriesOnPage, PAGE_ENTRIES, pageCounts, PageView } from "./block-map-page.ts";
 import type { ChunkId } from "./digest.ts";
 
 export type LoadPage = (id: ChunkId, signal: AbortSignal) => Promise<Uint8Array>;
@@ -11,6 +11,8 @@ export interface OpenMapOptions {
   readonly loadPage: LoadPage;
   /** A page that cannot be read is found where it is asked for, and does not fail the opening. */
   readonly tolerant?: boolean;
+  /** Number of leaves kept in memory, up to 33 KiB each. Who walks a disk in order needs only a few. */
+  readonly leavesKept?: number;
   readonly signal: AbortSignal;
 }
 
@@ -21,7 +23,7 @@ interface LostLeaves {
   readonly error: unknown;
 }
 
-/** Leaves kept decoded. Lanes walk a disk in order, so a few are enough. */
+/** Lanes walk a disk in order. */
 const LEAVES_KEPT = 4;
 
 /**
@@ -33,22 +35,24 @@ export class BlockMapReader {
   readonly #leafIds: readonly (ChunkId | null)[];
   readonly #lost: readonly LostLeaves[];
   readonly #loadPage: LoadPage;
-  readonly #leaves = new Map<number, Promise<readonly (ChunkId | null)[]>>();
+  readonly #leavesKept: number;
+  /** The one used last comes last. Undefined: nothing but zeros. */
+  readonly #leaves = new Map<number, Promise<PageView | undefined>>();
 
   private constructor(
-    blockCount: number,
-    loadPage: LoadPage,
+    { blockCount, loadPage, leavesKept = LEAVES_KEPT }: OpenMapOptions,
     { ids, lost }: { readonly ids: readonly (ChunkId | null)[]; readonly lost: readonly LostLeaves[] },
   ) {
     this.blockCount = blockCount;
     this.#loadPage = loadPage;
+    this.#leavesKept = leavesKept;
     this.#leafIds = ids;
     this.#lost = lost;
   }
 
   /** Loads the upper levels. @throws IntegrityError unless it is `tolerant` */
   static async open(options: OpenMapOptions): Promise<BlockMapReader> {
-    return new BlockMapReader(options.blockCount, options.loadPage, await loadLeafIds(options));
+    return new BlockMapReader(options, await loadLeafIds(options));
   }
 
   get leafCount(): number {
@@ -68,27 +72,34 @@ export class BlockMapReader {
   }
 
   /** The chunks of a leaf's blocks; null is a block of zeros. */
-  leaf(leaf: number, signal: AbortSignal): Promise<readonly (ChunkId | null)[]> {
-    const kept = this.#leaves.get(leaf);
-    if (kept !== undefined) return kept;
-    const loading = this.#loadLeaf(leaf, signal);
-    this.#leaves.set(leaf, loading);
-    loading.catch(() => this.#leaves.delete(leaf));
-    const [oldest] = this.#leaves.keys();
-    if (this.#leaves.size > LEAVES_KEPT && oldest !== undefined) this.#leaves.delete(oldest);
-    return loading;
+  async leaf(leaf: number, signal: AbortSignal): Promise<readonly (ChunkId | null)[]> {
+    const page = await this.#page(leaf, signal);
+    return page?.entries() ?? Array.from<null>({ length: this.blocksOfLeaf(leaf) }).fill(null);
   }
 
   async chunkOf(block: number, signal: AbortSignal): Promise<ChunkId | null> {
-    const ids = await this.leaf(Math.floor(block / PAGE_ENTRIES), signal);
-    return ids[block % PAGE_ENTRIES] ?? null;
+    const page = await this.#page(Math.floor(block / PAGE_ENTRIES), signal);
+    return page?.entry(block % PAGE_ENTRIES) ?? null;
   }
 
-  async #loadLeaf(leaf: number, signal: AbortSignal): Promise<readonly (ChunkId | null)[]> {
+  #page(leaf: number, signal: AbortSignal): Promise<PageView | undefined> {
+    const kept = this.#leaves.get(leaf);
+    if (kept !== undefined) {
+      this.#leaves.delete(leaf);
+      this.#leaves.set(leaf, kept);
+      return kept;
+    }
+    const loading = this.#loadLeaf(leaf, signal);
+    this.#leaves.set(leaf, loading);
+    loading.catch(() => this.#leaves.get(leaf) === loading && this.#leaves.delete(leaf));
+    const [oldest] = this.#leaves.keys();
+    if (this.#leaves.size > this.#leavesKept && oldest !== undefined) this.#leaves.delete(oldest);
+    return loading;
+  }
+
+  async #loadLeaf(leaf: number, signal: AbortSignal): Promise<PageView | undefined> {
     const id = this.leafId(leaf);
-    const count = this.blocksOfLeaf(leaf);
-    if (id === null) return Array.from<null>({ length: count }).fill(null);
-    return decodePage(await this.#loadPage(id, signal), 0, count).entries;
+    return id === null ? undefined : new PageView(await this.#loadPage(id, signal), 0, this.blocksOfLeaf(leaf));
   }
 }
 
@@ -102,8 +113,8 @@ async function loadLeafIds({ root, blockCount, loadPage, tolerant = false, signa
     for (const [page, id] of ids.entries()) {
       const count = entriesOnPage(total, page);
       try {
-        const entries = id === null ? [] : decodePage(await loadPage(id, signal), level, count).entries;
-        for (let entry = 0; entry < count; entry += 1) below.push(entries[entry] ?? null);
+        const loaded = id === null ? undefined : new PageView(await loadPage(id, signal), level, count);
+        for (let entry = 0; entry < count; entry += 1) below.push(loaded?.entry(entry) ?? null);
       } catch (error) {
         if (!tolerant || !hasCode(error, "E_INTEGRITY")) throw error;
         const leaves = PAGE_ENTRIES ** level;

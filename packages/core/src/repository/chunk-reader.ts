@@ -7,6 +7,7 @@ import type { ChunkIndex, ChunkLocation } from "./chunk-index.ts";
 import { ChunkUnpacker, type Unpacked } from "./chunk-unpacker.ts";
 import type { ChunkId } from "./digest.ts";
 import { packKey } from "./layout.ts";
+import type { PackEntry } from "./pack-entries.ts";
 import type { Protection } from "./protection.ts";
 import { type PlacedChunk, type ReadRange, readRanges } from "./read-ranges.ts";
 
@@ -26,6 +27,21 @@ export interface ChunkReaderOptions {
 
 /** As much of a ChunkLocation as reading needs. */
 export type ChunkPlace = Omit<ChunkLocation, "pack"> & { readonly pack: { readonly name: string } };
+
+/**
+ * Where the plain bytes of the chunk of that number go: exactly `plainBytes` of shared memory; undefined when there is no
+ * room for it.
+ */
+export type RoomFor = (number: number, plainBytes: number) => Uint8Array | undefined;
+
+/** One after the other in `room`, as many as it holds. */
+export function roomsIn(room: Uint8Array): RoomFor {
+  let used = 0;
+  return (_number, plainBytes) => {
+    if (used + plainBytes > room.byteLength) return undefined;
+    return room.subarray(used, (used += plainBytes));
+  };
+}
 
 /** What became of the places of one chunk. */
 interface Search {
@@ -91,19 +107,26 @@ export class ChunkReader {
   }
 
   /**
-   * The same for many chunks, with one request for neighbours, into `room`, which is shared memory. Undefined for each that was
-   * not where the index said, or not what it should be, or for which there is no room: `load` knows where else to look.
+   * The same for many chunks, with one request for neighbours. Undefined for each that was not where the index said, or not
+   * what it should be, or for which there is no room: `load` knows where else to look.
    */
   async loadTogether(
     ids: readonly ChunkId[],
-    room: Uint8Array,
+    roomFor: RoomFor,
     signal: AbortSignal,
   ): Promise<readonly (Uint8Array | undefined)[]> {
-    const chunks = this.#placed(ids, room.byteLength);
+    const rooms = new Map<PackEntry, Uint8Array>();
+    const chunks = ids.flatMap((id, number): PlacedChunk[] => {
+      const [place] = this.#options.index.find(id);
+      const room = place && roomFor(number, place.plainBytes);
+      if (place === undefined || room === undefined) return [];
+      const entry = { ...place, id };
+      rooms.set(entry, room);
+      return [{ pack: place.pack.name, entry }];
+    });
     const found = new Map<ChunkId, Uint8Array>();
-    let used = 0;
     for (const range of readRanges(chunks)) {
-      const places = range.entries.map(({ plainBytes }) => room.subarray(used, (used += plainBytes)));
+      const places = range.entries.map((entry) => rooms.get(entry) ?? NOWHERE);
       const answers = await this.#readRange(range, places, signal);
       for (const [number, answer] of answers.entries()) {
         const entry = range.entries[number];
@@ -111,17 +134,6 @@ export class ChunkReader {
       }
     }
     return ids.map((id) => found.get(id));
-  }
-
-  /** Where the index says that they are, as many of the first as have room for their plain bytes. */
-  #placed(ids: readonly ChunkId[], roomBytes: number): readonly PlacedChunk[] {
-    let left = roomBytes;
-    return ids.flatMap((id): PlacedChunk[] => {
-      const [place] = this.#options.index.find(id);
-      if (place === undefined || place.plainBytes > left) return [];
-      left -= place.plainBytes;
-      return [{ pack: place.pack.name, entry: { ...place, id } }];
-    });
   }
 
   /** The plain bytes of a chunk from this place alone. @throws IntegrityError */

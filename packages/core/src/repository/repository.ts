@@ -75,6 +75,8 @@ export interface MapOptions {
   readonly tolerant?: boolean;
   /** Instead of the repository's own chunks. */
   readonly loadPage?: LoadPage;
+  /** Number of leaves of the map that stay in memory; few unless given, as for a walk in order. */
+  readonly leavesKept?: number;
 }
 
 /**
@@ -261,7 +263,7 @@ export class Repository {
     point: RecoveryPoint,
     record: DiskRecord,
     signal: AbortSignal,
-    { tolerant = false, loadPage = (id, pageSignal) => this.chunks.load(id, pageSignal) }: MapOptions = {},
+    { loadPage = (id, pageSignal) => this.chunks.load(id, pageSignal), ...options }: MapOptions = {},
   ): Promise<BlockMapReader> {
     const root = record.blockMap === null ? null : copyOf(fromHex(record.blockMap));
     const blockCount = Math.ceil(record.stats.logicalBytes / point.blockBytes);
@@ -270,7 +272,7 @@ export class Repository {
         context: { point: point.id, blockBytes: point.blockBytes, logicalBytes: record.stats.logicalBytes },
       });
     }
-    return await BlockMapReader.open({ root, blockCount, loadPage, tolerant, signal });
+    return await BlockMapReader.open({ ...options, root, blockCount, loadPage, signal });
   }
 
   /** When nothing uses it any more. */

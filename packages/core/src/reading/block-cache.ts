@@ -1,0 +1,230 @@
+import { CancelledError, IntegrityError } from "../errors/errors.ts";
+import type { ChunkId } from "../repository/digest.ts";
+import { copyInto } from "../util/copy-into.ts";
+import { toHex } from "../util/hex.ts";
+import { settleAll } from "../util/settle-all.ts";
+
+/** A part of a block, and where it goes. */
+export interface BlockPart {
+  readonly id: ChunkId;
+  /** Of the whole block: any other size is damage. */
+  readonly blockLength: number;
+  /** Where the part begins in the block, in bytes. */
+  readonly start: number;
+  readonly into: Uint8Array;
+}
+
+/**
+ * Loads blocks into `rooms`, one each, all of the same size. Answers for each block how many of its room's bytes it fills, or
+ * why it could not be read. Rejects when that holds for all of them.
+ */
+export type LoadBlocks = (
+  ids: readonly ChunkId[],
+  rooms: readonly Uint8Array[],
+  signal: AbortSignal,
+) => Promise<readonly (number | { readonly error: unknown })[]>;
+
+/** Somebody's part of a block that is being loaded. */
+interface Waiter {
+  readonly part: BlockPart;
+  readonly done: () => void;
+  readonly failed: (error: unknown) => void;
+}
+
+type Entry =
+  | { readonly state: "loading"; readonly waiters: Set<Waiter> }
+  | { readonly state: "kept"; readonly room: Uint8Array; readonly bytes: number };
+
+/**
+ * Decoded blocks in memory, by their ids, so that disks and points that share a block share it here too. One that is being
+ * loaded is loaded once, however many ask for it.
+ *
+ * Memory is bounded: there are `capacity` rooms of one block each, in shared memory, so that worker threads decode into them. A
+ * load waits for rooms; the blocks that were used least recently give theirs up. Bytes are copied out of a room at the instant
+ * they are asked for or arrive, so that nothing holds a room but its load.
+ */
+export class BlockCache {
+  readonly blockBytes: number;
+  /** Number of blocks. */
+  readonly capacity: number;
+  /** Those used last come last. */
+  readonly #entries = new Map<string, Entry>();
+  readonly #free: Uint8Array[] = [];
+  readonly #closing = new AbortController();
+  #made = 0;
+  /** Loads that wait for so many rooms, first come first served. */
+  readonly #queue: { readonly count: number; readonly take: (rooms: Uint8Array[]) => void }[] = [];
+
+  /** @param cacheBytes room for one block at least */
+  constructor(cacheBytes: number, blockBytes: number) {
+    this.blockBytes = blockBytes;
+    this.capacity = Math.max(1, Math.floor(cacheBytes / blockBytes));
+  }
+
+  /** Copies the part out when its block is here. @throws IntegrityError when the block has not the size it should have */
+  copyKept(part: BlockPart): boolean {
+    const key = keyOf(part.id);
+    const entry = this.#entries.get(key);
+    if (entry?.state !== "kept") return false;
+    this.#entries.delete(key);
+    this.#entries.set(key, entry);
+    copyOut(entry, part);
+    return true;
+  }
+
+  /** Whether a block is here or under way. */
+  knows(id: ChunkId): boolean {
+    return this.#entries.has(keyOf(id));
+  }
+
+  /** Whether a load would have to wait for rooms. */
+  get isBusy(): boolean {
+    return this.#queue.length > 0;
+  }
+
+  /** Ends all loads. Nothing can be read any more. */
+  close(): void {
+    this.#closing.abort(new CancelledError("the cache of blocks was closed"));
+  }
+
+  /**
+   * Fills all parts. Blocks that are not here are loaded together, at most `capacity` of them.
+   * @throws what the load of one of them threw, when the others are there; the signal's reason at once, while the load goes on
+   * for others. Nothing writes into a part any more then.
+   */
+  async read(parts: readonly BlockPart[], load: LoadBlocks, signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted();
+    this.#closing.signal.throwIfAborted();
+    const missing = new Map<string, ChunkId>();
+    const waits: Promise<void>[] = [];
+    for (const part of parts) {
+      if (this.copyKept(part)) continue;
+      waits.push(this.#waitFor(part, missing, signal));
+    }
+    if (missing.size > 0) void this.#load([...missing.values()], load);
+    await settleAll(waits);
+  }
+
+  /** Loads blocks that are likely to be asked for soon, unless others wait for room. Failures are for those who ask. */
+  prefetch(ids: readonly ChunkId[], load: LoadBlocks): void {
+    if (this.isBusy || this.#closing.signal.aborted) return;
+    const missing = new Map<string, ChunkId>();
+    for (const id of ids) {
+      const key = keyOf(id);
+      if (this.#entries.has(key)) continue;
+      this.#entries.set(key, { state: "loading", waiters: new Set() });
+      missing.set(key, id);
+    }
+    if (missing.size > 0) void this.#load([...missing.values()], load);
+  }
+
+  #waitFor(part: BlockPart, missing: Map<string, ChunkId>, signal: AbortSignal): Promise<void> {
+    const key = keyOf(part.id);
+    let entry = this.#entries.get(key);
+    if (entry?.state !== "loading") {
+      entry = { state: "loading", waiters: new Set() };
+      this.#entries.set(key, entry);
+      missing.set(key, part.id);
+    }
+    const { waiters } = entry;
+    return new Promise((resolve, reject) => {
+      const leave = (): void => {
+        waiters.delete(waiter);
+        reject(signal.reason);
+      };
+      const settle = (): void => signal.removeEventListener("abort", leave);
+      const waiter: Waiter = {
+        part,
+        done: () => (settle(), resolve()),
+        failed: (error) => (settle(), reject(error)),
+      };
+      waiters.add(waiter);
+      signal.addEventListener("abort", leave, { once: true });
+    });
+  }
+
+  /** Never rejects: whoever waits for one of the blocks is told. */
+  async #load(ids: readonly ChunkId[], load: LoadBlocks): Promise<void> {
+    const rooms = await this.#takeRooms(ids.length);
+    let answers: readonly (number | { readonly error: unknown })[];
+    try {
+      answers = await load(ids, rooms, this.#closing.signal);
+    } catch (error) {
+      answers = ids.map(() => ({ error }));
+    }
+    for (const [number, room] of rooms.entries()) {
+      const answer = answers[number] ?? { error: new RangeError("a block was asked for and not answered") };
+      this.#settle(keyOf(ids[number] ?? new Uint8Array()), room, answer);
+    }
+    this.#serveQueue();
+  }
+
+  #settle(key: string, room: Uint8Array, answer: number | { readonly error: unknown }): void {
+    const entry = this.#entries.get(key);
+    this.#entries.delete(key);
+    const waiters = entry?.state === "loading" ? entry.waiters : [];
+    if (typeof answer !== "number") {
+      this.#free.push(room);
+      for (const waiter of waiters) waiter.failed(answer.error);
+      return;
+    }
+    const kept = { state: "kept", room, bytes: answer } as const;
+    this.#entries.set(key, kept);
+    for (const { part, done, failed } of waiters) {
+      try {
+        copyOut(kept, part);
+        done();
+      } catch (error) {
+        failed(error);
+      }
+    }
+  }
+
+  #takeRooms(count: number): Promise<Uint8Array[]> {
+    return new Promise((take) => {
+      this.#queue.push({ count, take });
+      this.#serveQueue();
+    });
+  }
+
+  #serveQueue(): void {
+    for (let next = this.#queue[0]; next !== undefined; next = this.#queue[0]) {
+      if (!this.#makeRoom(next.count)) return;
+      this.#queue.shift();
+      next.take(this.#free.splice(0, next.count));
+    }
+  }
+
+  /** Whether so many rooms are free, after blocks that were not used for the longest time have given up theirs. */
+  #makeRoom(count: number): boolean {
+    while (this.#free.length < count && this.#made < this.capacity) {
+      this.#made += 1;
+      this.#free.push(new Uint8Array(new SharedArrayBuffer(this.blockBytes)));
+    }
+    if (this.#free.length >= count) return true;
+    for (const [key, entry] of this.#entries) {
+      if (entry.state !== "kept") continue;
+      this.#entries.delete(key);
+      this.#free.push(entry.room);
+      if (this.#free.length >= count) return true;
+    }
+    return false;
+  }
+}
+
+function copyOut(
+  { room, bytes }: Extract<Entry, { readonly state: "kept" }>,
+  { id, blockLength, start, into }: BlockPart,
+): void {
+  if (bytes !== blockLength) {
+    const chunk = toHex(id);
+    throw new IntegrityError(`chunk ${chunk} has ${bytes} bytes where a block of ${blockLength} belongs`, {
+      context: { chunk, bytes, blockLength },
+    });
+  }
+  copyInto(into, room.subarray(start, start + into.byteLength));
+}
+
+function keyOf(id: ChunkId): string {
+  return Buffer.from(id.buffer, id.byteOffset, id.byteLength).toString("latin1");
+}
