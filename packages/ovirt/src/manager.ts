@@ -1,5 +1,5 @@
-import { UsageError } from "@ovault/core";
-import type { Manager, Quiescing, VirtualMachine } from "@ovault/core";
+import { observe, UsageError } from "@ovault/core";
+import type { Manager, Quiescing, RunHooks, VirtualMachine } from "@ovault/core";
 
 import { EngineApi } from "./api/engine-api.ts";
 import { capabilitiesOf } from "./capabilities.ts";
@@ -27,9 +27,13 @@ export class OvirtManager implements Manager {
     this.api = new EngineApi(this.client);
   }
 
-  /** The API with every call tagged, so that the engine's events and jobs carry the run's id. */
-  apiFor(runId: string): EngineApi {
-    return new EngineApi(this.client.correlated(runId));
+  /**
+   * The API with every call tagged, so that the engine's events and jobs carry the run's id. What a call waits for is a phase
+   * of the run.
+   */
+  apiFor(runId: string, hooks?: Pick<RunHooks, "phase">): EngineApi {
+    const onWait = hooks && ((detail: string): void => observe(hooks.phase, { phase: "wait", detail }));
+    return new EngineApi(this.client.correlated(runId, onWait));
   }
 
   /** What the engine's version can do; asked once. */

@@ -23,7 +23,15 @@ const unused = (): never => {
 };
 
 function apiWith(inFlightMs: number): EngineApi {
-  const caller: EngineCaller = { pollMs: 5, inFlightMs, get: unused, post: unused, put: unused, delete: unused };
+  const caller: EngineCaller = {
+    pollMs: 5,
+    inFlightMs,
+    conflictDeadlineMs: 0,
+    get: unused,
+    post: unused,
+    put: unused,
+    delete: unused,
+  };
   return new EngineApi(caller);
 }
 

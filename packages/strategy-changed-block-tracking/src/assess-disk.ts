@@ -8,7 +8,7 @@ export interface EngineAbilities {
 }
 
 /** States of a virtual machine in which the engine starts a backup. */
-const BACKED_UP_IN: ReadonlySet<string> = new Set(["up", "down"]);
+export const BACKED_UP_IN: readonly string[] = ["up", "down"];
 
 /** What the backup API can do for one disk. First what must never be touched, then what cannot be, then how well. */
 export function assessDisk(vm: VirtualMachine, disk: Disk, engine: EngineAbilities): DiskAssessment {
@@ -23,9 +23,8 @@ export function assessDisk(vm: VirtualMachine, disk: Disk, engine: EngineAbiliti
   if (untouchable !== undefined) return say("skip", untouchable);
 
   if (!engine.backups) return say("impossible", "the backup API came with oVirt 4.4");
-  if (!BACKED_UP_IN.has(vm.status)) {
-    return say("impossible", `the virtual machine is ${vm.status}; it must be up or down`);
-  }
+  // Other states pass, and a backup waits for that; this one may last, and other strategies do not mind it.
+  if (vm.status === "paused") return say("impossible", "the virtual machine is paused; it must be up or down");
   if (!active) return say("impossible", "the disk is not plugged in; activate it or exclude it");
   if (status === "illegal") return say("impossible", "the engine calls the disk illegal; repair it first");
 

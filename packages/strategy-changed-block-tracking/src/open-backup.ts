@@ -1,9 +1,9 @@
 import { type BackupRequest, type Consistency, observe, QuiesceError, type RunContext } from "@ovault/core";
-import { localHostId, vmDocuments } from "@ovault/ovirt";
+import { localHostId, readyMachine, vmDocuments } from "@ovault/ovirt";
 import type { Capabilities, EngineDisk, OvirtManager } from "@ovault/ovirt";
 
 import { abandonBackup } from "./abandon-backup.ts";
-import { isTracked } from "./assess-disk.ts";
+import { BACKED_UP_IN, isTracked } from "./assess-disk.ts";
 import { ChangedBlockSession } from "./backup-session.ts";
 import type { TrackedCheckpoint } from "./backup-session.ts";
 import { keptCheckpoints } from "./base-marker.ts";
@@ -23,10 +23,10 @@ export async function openBackup(
 ): Promise<ChangedBlockSession> {
   const { vm } = request;
   const { runId, ledger, hooks, signal } = context;
-  const api = manager.apiFor(runId);
+  const api = manager.apiFor(runId, hooks);
   const capabilities = await manager.capabilities(signal);
   const plan = planModes(request);
-  const now = await api.vms.get(vm.id, { allContent: true }, signal);
+  const now = await readyMachine({ api, vm, states: BACKED_UP_IN }, context);
   const documents = await vmDocuments(api, now, signal);
   const endDeadlineMs = options.finalizeTimeoutSeconds * 1_000;
   const started = await startBackup({

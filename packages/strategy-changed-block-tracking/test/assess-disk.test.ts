@@ -12,6 +12,7 @@ test.each<[string, string, Partial<Disk>, Partial<VirtualMachine>, RegExp]>([
   ["a machine that is down", "incremental", {}, { status: "down" }, /tracked/],
   ["a raw disk", "full", { format: "raw" }, {}, /raw/],
   ["a disk without incremental backup", "full", { attributes: {} }, {}, /not enabled/],
+  ["a machine that migrates, which passes", "incremental", {}, { status: "migrating" }, /tracked/],
   ["a LUN", "skip", { attributes: { storageType: "lun" } }, {}, /lun/],
   ["a disk of another content", "skip", { attributes: { contentType: "ovf_store" } }, {}, /ovf_store/],
   ["a shareable disk", "skip", { attributes: { shareable: true } }, {}, /shareable/],

@@ -106,6 +106,24 @@ test("a virtual machine stays on its host under its backup, and takes its checkp
   base = taken;
 });
 
+test("a virtual machine in a passing state is waited for", async () => {
+  bench.lab.alterAnswers((xml, { path }) =>
+    path === `/vms/${base.point.vm.id}` ? xml.replace("<status>up</status>", "<status>migrating</status>") : xml,
+  );
+  const passing = setTimeout(() => bench.lab.alterAnswers(undefined), 500);
+  try {
+    const started = performance.now();
+    const taken = await bench.backup({ base });
+    expect(performance.now() - started).toBeGreaterThan(400);
+    await expectIdentical(taken);
+    await expectClean();
+    base = taken;
+  } finally {
+    clearTimeout(passing);
+    bench.lab.alterAnswers(undefined);
+  }
+});
+
 test("a virtual machine that powers off under its backup is an error that says so, and leaves nothing", async () => {
   const powerOff = (): Promise<void> => bench.lab.powerOff("web", { graceful: false });
   try {

@@ -8,7 +8,7 @@ import { whyNoProxy } from "./why-no-proxy.ts";
 export function assessDisk(vm: VirtualMachine, disk: Disk, site: Site): DiskAssessment {
   const untouchable = whyUntouchable(vm, disk);
   if (untouchable !== undefined) return { diskId: disk.id, verdict: "skip", reason: untouchable };
-  const unable = whyNotAttachable(vm, disk, site) ?? whyNoSnapshot(vm, disk);
+  const unable = whyNotAttachable(vm, disk, site) ?? whyNoSnapshot(disk);
   if (unable !== undefined) return { diskId: disk.id, verdict: "impossible", reason: unable };
   return { diskId: disk.id, verdict: "full", reason: "all of it is read from a device, and compared by digest" };
 }

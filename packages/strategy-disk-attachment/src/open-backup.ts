@@ -26,7 +26,7 @@ export async function openBackup(
 ): Promise<AttachmentSession> {
   const { vm, disks } = request;
   const { runId, ledger, hooks, signal } = context;
-  const api = manager.apiFor(runId);
+  const api = manager.apiFor(runId, hooks);
   // What was assessed may be a while ago.
   const proxy = fitProxy(await readSite({ api, wanted: options.proxyVm }, signal), request);
   refuseAlike(disks);

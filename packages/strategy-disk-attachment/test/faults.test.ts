@@ -44,6 +44,21 @@ describe.skipIf(!(await canShowDevices()))("in a lab", () => {
     return left.length === 0 ? left : (await bench.removeLeftovers(), await bench.settled(...machines));
   };
 
+  test("a machine in a passing state is waited for", async () => {
+    const { id } = taken.point.vm;
+    bench.lab.alterAnswers((xml, { path }) =>
+      path === `/vms/${id}` ? xml.replace("<status>up</status>", "<status>migrating</status>") : xml,
+    );
+    await expect(bench.backup({ strategy: hasty() })).rejects.toMatchObject({
+      code: "E_MACHINE_STATE",
+      message: expect.stringContaining("it is migrating"),
+    });
+    const passing = setTimeout(() => bench.lab.alterAnswers(undefined), 300);
+    expect((await bench.backup()).point.disks).toHaveLength(2);
+    clearTimeout(passing);
+    expect(await cleared()).toEqual([]);
+  });
+
   test.each([
     ["device-missing", "E_DEVICE", "did not appear in"],
     ["device-size", "E_DEVICE", "bytes where the disk has"],

@@ -21,7 +21,7 @@ export function assessDisk(vm: VirtualMachine, disk: Disk, engine: EngineAbiliti
   if (untouchable !== undefined) return say("skip", untouchable);
 
   if (!engine.snapshotTransfer) return say("impossible", "transfers of snapshots came with oVirt 4.2");
-  const unable = whyNoSnapshot(vm, disk);
+  const unable = whyNoSnapshot(disk);
   if (unable !== undefined) return say("impossible", unable);
   const told = engine.shallowTransfer ? "the layer" : "the QCOW2 file";
   return { ...say("incremental", `${told} on a snapshot that is kept tells what changed`), keeps: "a snapshot" };

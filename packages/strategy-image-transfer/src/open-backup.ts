@@ -19,7 +19,7 @@ export async function openBackup(
 ): Promise<SnapshotSession> {
   const { vm, keepBase } = request;
   const { runId, ledger, hooks, signal } = context;
-  const api = manager.apiFor(runId);
+  const api = manager.apiFor(runId, hooks);
   const removeDeadlineMs = options.removalTimeoutSeconds * 1_000;
   const capabilities = await manager.capabilities(signal);
   const older = await clearWay(api, request, { ledger, capabilities, removeDeadlineMs }, signal);

@@ -14,7 +14,7 @@ import type { DiskState } from "./engine-state.ts";
 import { eventCodes } from "./event-codes.ts";
 import { FaultSwitches, type FaultMode, type FaultName } from "./faults.ts";
 import { ApiServer } from "./http/api-server.ts";
-import { HttpsServer } from "./http/https-server.ts";
+import { HttpsServer, type AlterAnswer } from "./http/https-server.ts";
 import { Router } from "./http/router.ts";
 import { Sso } from "./http/sso.ts";
 import { Journal } from "./journal.ts";
@@ -120,6 +120,11 @@ export class Engine implements EngineApi {
     await this.#server.close();
     await this.core.background.stop();
     await this.core.store.flush();
+  }
+
+  /** What the API answers is rewritten from now on; `undefined`: not any more. */
+  alterAnswers(alter: AlterAnswer | undefined): void {
+    this.#server.alter = alter;
   }
 
   /** What was under way when the last engine ended is over; machines that were up come up again. */

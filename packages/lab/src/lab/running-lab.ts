@@ -6,6 +6,7 @@ import { NotFoundError, UsageError, systemErrorCode } from "@ovault/core";
 import { ownAttachments } from "../engine/attachments.ts";
 import type { AttachmentState, DiskState, EngineState, VmState } from "../engine/engine-state.ts";
 import type { Engine } from "../engine/engine.ts";
+import type { AlterAnswer } from "../engine/http/https-server.ts";
 import { parseFaultName, type FaultMode, type FaultStatus, type FaultSwitches } from "../engine/faults.ts";
 import type { GuestWrite, Hypervisor } from "../hypervisor/hypervisor.ts";
 import type { ImageioDaemon } from "../imageio/imageio-daemon.ts";
@@ -114,6 +115,14 @@ export class RunningLab implements LabControl {
 
   faults(): Promise<readonly FaultStatus[]> {
     return Promise.resolve(this.#parts.faults.list());
+  }
+
+  /**
+   * Rewrites the XML that the API answers, to play an engine that leaves something out or says something else. Only in the
+   * process of the lab; `undefined` ends it.
+   */
+  alterAnswers(alter: AlterAnswer | undefined): void {
+    this.#parts.engine.alterAnswers(alter);
   }
 
   async powerOff(vmName: string, options: { readonly graceful: boolean }): Promise<void> {

@@ -27,6 +27,8 @@ export class EngineApi {
   readonly events: EventService;
   /** How long a request may take to show, when the run that sent it died before the answer. */
   readonly inFlightMs: number;
+  /** How long what passes by itself is waited for: a conflict, a lock, a migration. */
+  readonly conflictDeadlineMs: number;
   readonly #pollMs: number;
 
   constructor(engine: EngineCaller) {
@@ -40,6 +42,7 @@ export class EngineApi {
     this.infrastructure = new InfrastructureService(engine);
     this.events = new EventService(engine);
     this.inFlightMs = engine.inFlightMs;
+    this.conflictDeadlineMs = engine.conflictDeadlineMs;
     this.#pollMs = engine.pollMs;
   }
 

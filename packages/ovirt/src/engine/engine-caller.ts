@@ -1,6 +1,9 @@
 import type { XmlFragment } from "./build-xml.ts";
 import type { XmlElement } from "./xml-element.ts";
 
+/** Told, for people, what a call waits for and why, before its first repetition. */
+export type OnWait = (what: string) => void;
+
 export interface CallOptions {
   readonly signal: AbortSignal;
   /** Added to the path; `undefined` entries are left out. */
@@ -24,6 +27,8 @@ export interface EngineCaller {
   readonly pollMs: number;
   /** How long what nobody waits for may take to show. */
   readonly inFlightMs: number;
+  /** How long what passes by itself is waited for: a conflict, a lock, a migration. */
+  readonly conflictDeadlineMs: number;
   get(path: string, options: CallOptions): Promise<XmlElement>;
   post(path: string, body: XmlFragment, options: CallOptions): Promise<XmlElement>;
   put(path: string, body: XmlFragment, options: CallOptions): Promise<XmlElement>;

@@ -1,8 +1,8 @@
-import { AuthenticationError, CancelledError } from "@ovault/core";
+import { AuthenticationError, CancelledError, messageOf } from "@ovault/core";
 
 import { BasicSession } from "./basic-session.ts";
 import type { XmlFragment } from "./build-xml.ts";
-import type { CallOptions, EngineCaller } from "./engine-caller.ts";
+import type { CallOptions, EngineCaller, OnWait } from "./engine-caller.ts";
 import { parseEngineUrl } from "./engine-url.ts";
 import type { EngineAddress } from "./engine-url.ts";
 import { EngineAnswerError, EngineConflictError, EngineUnavailableError } from "./errors.ts";
@@ -61,6 +61,7 @@ interface Call extends CallOptions {
   readonly path: string;
   readonly body?: XmlFragment;
   readonly correlationId?: string;
+  readonly onWait?: OnWait | undefined;
 }
 
 /** A logged-in connection to one engine. See `EngineCaller` for what calls do, `correlated` for tagging them. */
@@ -69,6 +70,7 @@ export class EngineClient implements EngineCaller {
   readonly trust: TlsTrust;
   readonly pollMs: number;
   readonly inFlightMs: number;
+  readonly conflictDeadlineMs: number;
   readonly #timings: EngineTimings;
   readonly #transport: HttpTransport;
   readonly #session: Session;
@@ -91,6 +93,7 @@ export class EngineClient implements EngineCaller {
     };
     this.pollMs = this.#timings.pollMs;
     this.inFlightMs = this.#timings.inFlightMs;
+    this.conflictDeadlineMs = this.#timings.conflictDeadlineMs;
     const transport = new HttpTransport({
       origin: this.address.origin,
       trust: options.trust,
@@ -126,15 +129,17 @@ export class EngineClient implements EngineCaller {
   }
 
   /** The same connection, whose calls carry this id: the engine puts it on its jobs and events. */
-  correlated(runId: string): EngineCaller {
+  correlated(runId: string, onWait?: OnWait): EngineCaller {
     const correlationId = runId.replaceAll(/[^\w.-]/g, "-").slice(0, MAX_CORRELATION_ID);
+    const tag = { correlationId, onWait };
     return {
       pollMs: this.pollMs,
       inFlightMs: this.inFlightMs,
-      get: (path, options) => this.#request({ ...options, method: "GET", path, correlationId }),
-      post: (path, body, options) => this.#request({ ...options, method: "POST", path, body, correlationId }),
-      put: (path, body, options) => this.#request({ ...options, method: "PUT", path, body, correlationId }),
-      delete: (path, options) => this.#request({ ...options, method: "DELETE", path, correlationId }),
+      conflictDeadlineMs: this.conflictDeadlineMs,
+      get: (path, options) => this.#request({ ...options, method: "GET", path, ...tag }),
+      post: (path, body, options) => this.#request({ ...options, method: "POST", path, body, ...tag }),
+      put: (path, body, options) => this.#request({ ...options, method: "PUT", path, body, ...tag }),
+      delete: (path, options) => this.#request({ ...options, method: "DELETE", path, ...tag }),
     };
   }
 
@@ -154,6 +159,7 @@ export class EngineClient implements EngineCaller {
         const patienceMs = this.#patienceFor(error, call);
         if (patienceMs === 0) throw error;
         if (performance.now() - start >= patienceMs) throw exhausted(error, patienceMs);
+        if (attempt === 0) call.onWait?.(`up to ${patienceMs / 1_000} s: ${messageOf(error)}`);
       }
       await pause(this.pollMs * 2 ** Math.min(attempt, MAX_BACKOFF_STEPS), call.signal);
     }

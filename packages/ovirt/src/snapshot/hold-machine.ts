@@ -2,6 +2,7 @@ import { observe } from "@ovault/core";
 import type { BackupRequest, Consistency, PointDocument, RunContext } from "@ovault/core";
 
 import type { EngineApi } from "../api/engine-api.ts";
+import { readyMachine } from "../machine/ready-machine.ts";
 import { vmDocuments } from "../restore/vm-documents.ts";
 import { undo } from "../undo.ts";
 import { beginQuiesce, endQuiesce } from "./quiesce.ts";
@@ -13,6 +14,8 @@ import { takeSnapshot } from "./take-snapshot.ts";
 import type { TakenSnapshot } from "./take-snapshot.ts";
 
 const MIB = 1024 * 1024;
+/** States of a virtual machine in which the engine makes a snapshot. */
+const FROZEN_IN: readonly string[] = ["up", "down", "paused"];
 
 /** A machine as a snapshot of ours shows it. The snapshot is the caller's to remove. */
 export interface HeldMachine {
@@ -37,7 +40,7 @@ export async function holdMachine(
   const { vm, disks } = request;
   const { ledger, signal } = context;
   const removeDeadlineMs = options.removalTimeoutSeconds * 1_000;
-  const now = await api.vms.get(vm.id, { allContent: true }, signal);
+  const now = await readyMachine({ api, vm, states: FROZEN_IN }, context);
   await assertRoom(api, { disks, bytesPerDisk: options.freeMebibytesPerDisk * MIB }, signal);
   const quiesce = await beginQuiesce(api, now, request.quiesce, signal);
   const snapshot = await takeSnapshot({

@@ -9,7 +9,7 @@ import { UsageError, systemErrorCode } from "@ovault/core";
 import type { KeyPair } from "../../certificates.ts";
 import type { FaultSwitches } from "../faults.ts";
 import { writeXml } from "../xml/write-xml.ts";
-import { API_PATH, type ApiReply } from "./api-reply.ts";
+import { API_PATH } from "./api-reply.ts";
 import type { ApiServer } from "./api-server.ts";
 import { plainOrTls } from "./plain-or-tls.ts";
 import type { Sso } from "./sso.ts";
@@ -31,6 +31,9 @@ export interface HttpsServerParts {
   readonly unavailable: () => boolean;
 }
 
+/** Rewrites an answer of the API: its XML, and the request that it answers. `path` is below the API's, without a query. */
+export type AlterAnswer = (xml: string, request: { readonly method: string; readonly path: string }) => string;
+
 /** The engine's front door on 127.0.0.1: single sign-on, CA, API. On plain HTTP, at the same port, the CA alone. */
 export class HttpsServer {
   readonly #parts: HttpsServerParts;
@@ -38,6 +41,8 @@ export class HttpsServer {
   readonly #plain: PlainServer;
   readonly #port: PortServer;
   readonly #closing = new AbortController();
+  /** Plays an engine that says something else. */
+  alter: AlterAnswer | undefined;
 
   constructor(parts: HttpsServerParts) {
     this.#parts = parts;
@@ -108,8 +113,11 @@ export class HttpsServer {
     const headers = Object.fromEntries(
       Object.entries(request.headers).map(([name, value]) => [name, Array.isArray(value) ? value[0] : value]),
     );
-    const reply = await this.#parts.api.answer({ method: request.method ?? "GET", url, headers, body });
-    return sendReply(response, reply);
+    const { method = "GET" } = request;
+    const reply = await this.#parts.api.answer({ method, url, headers, body });
+    const text = reply.body === undefined ? undefined : writeXml(reply.body);
+    const path = url.pathname.slice(API_PATH.length);
+    return sendReply(response, reply.status, text && (this.alter?.(text, { method, path }) ?? text));
   }
 
   /** Before anything is trusted: the CA, as a real engine hands it out at port 80. Everything else goes over TLS. */
@@ -149,12 +157,11 @@ export class HttpsServer {
   }
 }
 
-function sendReply(response: ServerResponse, { status, body }: ApiReply): void {
-  if (body === undefined) {
+function sendReply(response: ServerResponse, status: number, text: string | undefined): void {
+  if (text === undefined) {
     response.writeHead(status, { "Content-Length": 0 }).end();
     return;
   }
-  const text = writeXml(body);
   response
     .writeHead(status, { "Content-Type": "application/xml;charset=UTF-8", "Content-Length": Buffer.byteLength(text) })
     .end(text);

@@ -1,0 +1,115 @@
+import { setTimeout as sleep } from "node:timers/promises";
+
+import { afterAll, beforeAll, beforeEach, expect, test, vi } from "vitest";
+
+import { createRunHooks } from "@ovault/core";
+import { takeBackup } from "@ovault/testkit";
+
+import { Bench, never } from "./support/bench.ts";
+import { leftBeside } from "./support/findings.ts";
+
+import type { OvaultError } from "@ovault/core";
+
+vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
+
+let bench: Bench;
+beforeAll(async () => {
+  bench = await Bench.open();
+});
+afterAll(() => bench.close());
+beforeEach(() => bench.lab.alterAnswers(undefined));
+
+/** The engine calls the machine so. */
+function sayStatus(status: string): void {
+  bench.lab.alterAnswers((xml, { path }) =>
+    path.startsWith("/vms")
+      ? xml.replaceAll(/(<vm [^>]*>.*?)<status>up<\/status>/gs, `$1<status>${status}</status>`)
+      : xml,
+  );
+}
+
+/** As engines do it while a disk of the machine is locked, also one that is left out of the backup. */
+function lockDisk(alias: string): void {
+  bench.lab.alterAnswers((xml, { path }) => {
+    if (path.startsWith("/vms")) return xml.replaceAll(/<initialization>.*?<\/initialization>/gs, "");
+    if (!path.startsWith("/disks") || !xml.includes(`<alias>${alias}</alias>`)) return xml;
+    return xml.replaceAll("<status>ok</status>", "<status>locked</status>");
+  });
+}
+
+/** What the run shows as waited for, while it is undone after a moment. */
+async function whatIsWaitedFor(): Promise<readonly string[]> {
+  const waits: string[] = [];
+  const hooks = createRunHooks();
+  hooks.phase.tap("test", ({ phase, detail }) => void (phase === "wait" && waits.push(detail)));
+  const passing = sleep(300).then(() => bench.lab.alterAnswers(undefined));
+  const taken = await takeBackup(bench.parts(), { signal: never, hooks, keepBase: false });
+  await passing;
+  expect(taken.point.disks).toHaveLength(2);
+  return waits;
+}
+
+async function failure(): Promise<OvaultError> {
+  const run = takeBackup(bench.parts(bench.strategyWith({}, bench.hasty)), { signal: never });
+  return await run.then(
+    () => expect.fail("a point was taken"),
+    (error: OvaultError) => error,
+  );
+}
+
+const PASSING = [
+  "migrating",
+  "wait_for_launch",
+  "powering_up",
+  "powering_down",
+  "reboot_in_progress",
+  "saving_state",
+  "restoring_state",
+  "image_locked",
+  "unknown",
+  "not_responding",
+  "a_state_of_a_later_engine",
+];
+
+test.each(PASSING)("a machine that is %s is waited for, and the run shows it", async (status) => {
+  sayStatus(status);
+  expect(await whatIsWaitedFor()).toEqual([`for web to be up, down or paused: it is ${status}`]);
+});
+
+test.each(["migrating", "a_state_of_a_later_engine"])(
+  "a machine that stays %s ends the run by that name, with nothing left",
+  async (status) => {
+    sayStatus(status);
+    const error = await failure();
+    expect(error).toMatchObject({
+      code: "E_MACHINE_STATE",
+      message: `web did not become ready within 0.1 s, it is ${status}; it must be up, down or paused`,
+    });
+    bench.lab.alterAnswers(undefined);
+    expect(await leftBeside(bench)).toEqual([]);
+  },
+);
+
+test("a suspended machine is not waited for", async () => {
+  sayStatus("suspended");
+  const started = performance.now();
+  const run = takeBackup(bench.parts(), { signal: never });
+  await expect(run).rejects.toMatchObject({ code: "E_MACHINE_STATE", message: expect.stringMatching(/is suspended/) });
+  expect(performance.now() - started).toBeLessThan(10_000);
+});
+
+test("a configuration that the engine leaves out while a disk is locked is waited for", async () => {
+  lockDisk("web_Disk2");
+  const [first] = await whatIsWaitedFor();
+  expect(first).toBe("for web to be up, down or paused: its disk web_Disk2 is locked");
+});
+
+test("a configuration that stays left out names the locked disk, and the rights where none is locked", async () => {
+  lockDisk("web_Disk2");
+  expect(await failure()).toMatchObject({
+    code: "E_MACHINE_STATE",
+    message: expect.stringContaining("its disk web_Disk2 is locked"),
+  });
+  lockDisk("no disk of this machine");
+  expect(await failure()).toMatchObject({ code: "E_MANAGER", hint: expect.stringContaining("role with rights") });
+});
