@@ -33,6 +33,10 @@ export type { ImageioExtent } from "./imageio/parse-extents.ts";
 export * from "./permits.ts";
 export type { ImageioAbilities } from "./imageio/read-options.ts";
 
+export * from "./machine/errors.ts";
+export * from "./machine/open-configuration.ts";
+export * from "./machine/ready-machine.ts";
+
 export * from "./model/backup.ts";
 export * from "./model/checkpoint.ts";
 export * from "./model/cluster.ts";

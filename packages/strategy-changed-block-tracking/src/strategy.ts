@@ -13,7 +13,7 @@ import type {
   Strategy,
   VirtualMachine,
 } from "@ovault/core";
-import { openRestore, planRestore, transferFiller } from "@ovault/ovirt";
+import { openConfiguration, openRestore, planRestore, transferFiller } from "@ovault/ovirt";
 import type { DiskFiller, OvirtManager } from "@ovault/ovirt";
 
 import { assessDisk } from "./assess-disk.ts";
@@ -44,7 +44,8 @@ export class ChangedBlockTracking implements Strategy {
   }
 
   openBackup(request: BackupRequest, context: RunContext): Promise<BackupSession> {
-    return openBackup(this.#manager, this.#options, request, context);
+    if (request.disks.length > 0) return openBackup(this.#manager, this.#options, request, context);
+    return openConfiguration(this.#manager.apiFor(context.runId, context.hooks), request, context);
   }
 
   planRestore(request: RestoreRequest, signal: AbortSignal): Promise<RestorePlan> {

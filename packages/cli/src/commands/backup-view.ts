@@ -44,19 +44,22 @@ export function resultsData(results: readonly MachineBackupOutcome[]): unknown {
 }
 
 export function resultsView(results: readonly MachineBackupOutcome[]): View {
-  const rows = results.flatMap(({ vm, elapsedMs, point }) =>
-    (point?.disks ?? []).map(({ disk, mode, reason, stats }, position) => [
+  const rows = results.flatMap(({ vm, elapsedMs, point }) => {
+    if (point === undefined) return [];
+    const time = formatDuration(elapsedMs);
+    if (point.disks.length === 0) return [[vm.name, point.id, "none", "", "", "", "", time, "configuration alone"]];
+    return point.disks.map(({ disk, mode, reason, stats }, position) => [
       position === 0 ? vm.name : "",
-      position === 0 ? (point?.id ?? "") : "",
+      position === 0 ? point.id : "",
       disk.alias,
       mode,
       formatBytes(stats.logicalBytes),
       formatBytes(stats.readBytes),
       formatBytes(stats.storedBytes),
-      position === 0 ? formatDuration(elapsedMs) : "",
+      position === 0 ? time : "",
       reason,
-    ]),
-  );
+    ]);
+  });
   const titles = ["vm", "point", "disk", "mode", ">logical", ">read", ">stored", ">time", "why"];
   return [
     ...(rows.length > 0 ? [table(titles, rows, "")] : []),
@@ -141,14 +144,16 @@ function planDisk(plan: BackupPlan, diskId: string, full: boolean): Pick<Planned
 export function plansView(outcomes: readonly BackupPlanOutcome[]): View {
   const plans = outcomes.flatMap(({ plan }) => plan ?? []);
   const rows = plans.flatMap(({ vm, strategy, disks }) =>
-    disks.map((disk, position) => [
-      position === 0 ? vm.name : "",
-      position === 0 ? strategy : "",
-      disk.alias,
-      formatBytes(disk.logicalBytes),
-      disk.action,
-      disk.reason,
-    ]),
+    disks.length === 0
+      ? [[vm.name, strategy, "none", "", "", "configuration alone"]]
+      : disks.map((disk, position) => [
+          position === 0 ? vm.name : "",
+          position === 0 ? strategy : "",
+          disk.alias,
+          formatBytes(disk.logicalBytes),
+          disk.action,
+          disk.reason,
+        ]),
   );
   return [
     table(["vm", "strategy", "disk", ">size", "would be", "why"], rows, "nothing to do"),

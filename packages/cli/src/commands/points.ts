@@ -75,8 +75,9 @@ export function pointsView(points: readonly ListedPoint[]): View {
   ];
 }
 
-/** `incremental`, or `incremental+compared` where disks differ. */
+/** `incremental`, `incremental+compared` where disks differ, `configuration` where there are none. */
 function describeModes(point: PointSummary): string {
+  if (point.disks.length === 0) return "configuration";
   return [...new Set(point.disks.map(({ mode }): RecoveryPoint["disks"][number]["mode"] => mode))].join("+");
 }
 

@@ -39,7 +39,10 @@ export type Quiesce = "require" | "try" | "never";
 
 export interface BackupRequest {
   readonly vm: VirtualMachine;
-  /** The disks to take, already without excluded ones. Never empty. */
+  /**
+   * The disks to take, already without excluded ones. Empty for a machine that has none to take: the session then has its
+   * documents and makes nothing on the manager.
+   */
   readonly disks: readonly Disk[];
   /** The last sealed point of this virtual machine, or undefined: everything is full. */
   readonly base: RecoveryPoint | undefined;

@@ -151,10 +151,11 @@ class BackupRun {
     const { selected, base, damage } = attempt;
     const takenAt = new Date();
     this.#phase("open", `${plural(selected.disks.length, "disk")} of ${this.#options.vm.name}`);
-    const session = await this.#open(attempt);
-    const consistency = await this.#consistencyOf(session);
+    const hasData = selected.disks.length > 0;
+    const session = await (hasData ? this.#openAtRest(attempt) : this.#open(attempt));
+    const consistency = hasData ? await this.#consistencyOf(session) : session.consistency;
     const copied = await this.#copy(session, attempt);
-    const superseded = this.#superseded(base);
+    const superseded = this.#superseded(attempt);
     const disks = damage === undefined ? copied.disks : copied.disks.map((record) => ({ ...record, reason: damage }));
     const sealing = { session, consistency, selected, base, takenAt, disks, closed: copied.closed };
     let point: RecoveryPoint;
@@ -174,21 +175,29 @@ class BackupRun {
     return point;
   }
 
-  /** Undefined where the strategy lets go of its own, or nobody knows the one that took the last point. */
-  #superseded(base: RecoveryPoint | undefined): SupersededBase | undefined {
-    const { strategy, strategies = [] } = this.#options;
-    if (base === undefined || base.strategy === strategy.name) return undefined;
+  /**
+   * Undefined where the strategy lets go of its own, which a point without disks does not, or where the one that took the
+   * last point is not configured.
+   */
+  #superseded({ base, selected: { disks } }: Attempt): SupersededBase | undefined {
+    const { strategy, strategies = [strategy] } = this.#options;
+    if (base === undefined || (base.strategy === strategy.name && disks.length > 0)) return undefined;
     const owner = strategies.find(({ name }) => name === base.strategy);
     return owner && new SupersededBase(base, owner);
   }
 
-  /** The instant is taken between the two snapshot hooks; the second is called whatever happens. */
   async #open({ selected: { disks }, base, full, context }: Attempt): Promise<BackupSession> {
     const { vm, strategy, quiesce = "try", keepBase = true } = this.#options;
+    return await strategy.openBackup({ vm, disks, base, full, quiesce, keepBase }, context);
+  }
+
+  /** The instant is taken between the two snapshot hooks; the second is called whatever happens. */
+  async #openAtRest(attempt: Attempt): Promise<BackupSession> {
+    const { vm } = this.#options;
     const { beforeSnapshot, afterSnapshot } = this.#hooks;
     try {
       await beforeSnapshot.promise(vm, this.#signal);
-      return await strategy.openBackup({ vm, disks, base, full, quiesce, keepBase }, context);
+      return await this.#open(attempt);
     } finally {
       // A guest that could not be thawed needs a person, but the data at hand is good.
       const failures = await callEveryTap(afterSnapshot, vm, AbortSignal.timeout(AFTER_SNAPSHOT_MS));

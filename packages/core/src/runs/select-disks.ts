@@ -2,7 +2,7 @@ import type { SkippedDisk } from "../contract/recovery-point.ts";
 import type { Strategy } from "../contract/strategy.ts";
 import type { Disk, VirtualMachine } from "../contract/virtual-machine.ts";
 import { UsageError } from "../errors/errors.ts";
-import type { RunHooks } from "../hooks/run-hooks.ts";
+import { observe, type RunHooks } from "../hooks/run-hooks.ts";
 
 export interface SelectDisksOptions {
   readonly vm: VirtualMachine;
@@ -20,7 +20,9 @@ export interface SelectedDisks {
 
 /**
  * Decides which disks a run takes: not the excluded ones, not those the strategy must not touch, not those a hook
- * removed. A disk the strategy cannot take, and a run that would take nothing, are errors: no green run without data.
+ * removed. A disk the strategy cannot take is an error, and so is a machine whose disks were all excluded or removed: no
+ * green run without data. A machine that has no disk to take in the first place (it boots from the network, or has LUNs and
+ * shareable disks alone) gives an empty selection and a warning: its configuration is worth a point.
  */
 export async function selectDisks({
   vm,
@@ -49,9 +51,14 @@ export async function selectDisks({
   }
   const disks = candidates.filter((disk) => kept.includes(disk));
   if (disks.length > 0) return { disks, skipped };
-  const why = skipped.map(({ disk, reason }) => `${disk.alias}: ${reason}`).join("; ");
-  throw new UsageError(`${vm.name} has no disk to back up${why === "" ? "" : ` (${why})`}`, {
+  const why =
+    skipped.length === 0 ? "" : ` (${skipped.map(({ disk, reason }) => `${disk.alias}: ${reason}`).join("; ")})`;
+  if (vm.disks.every(({ id }) => assessed.some(({ diskId, verdict }) => diskId === id && verdict === "skip"))) {
+    observe(hooks.warning, `${vm.name} has no disk that can be taken${why}: the point keeps its configuration alone`);
+    return { disks, skipped };
+  }
+  throw new UsageError(`${vm.name} has no disk to back up${why}`, {
     context: { vm: vm.id },
-    hint: "A recovery point without data would be worth nothing, so none is made.",
+    hint: "A recovery point without the data of its disks would look like a backup. Exclude the machine instead.",
   });
 }

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 import * as fc from "fast-check";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
 
 import {
   acquireLease,
@@ -15,6 +15,7 @@ import {
   lz4,
   MissingLibraryError,
   processIdentity,
+  QuiesceError,
   type Repository,
   restoreVirtualMachine,
   type RunHooks,
@@ -64,6 +65,10 @@ function veto(hooks: RunHooks): void {
   hooks.beforeSeal.tap("test", () => {
     throw new Error("vetoed");
   });
+}
+
+function removeAllDisks(hooks: RunHooks): void {
+  hooks.selectDisks.tap("test", () => []);
 }
 
 function backup(options: Partial<BackupOptions> = {}) {
@@ -221,12 +226,51 @@ test("a damaged base costs a full read in the same run, and the point says why",
   expect((await backup()).disks[0]?.mode).toBe("incremental");
 });
 
-test("a run that would take no disk is an error, and says why for each", async () => {
+test("a machine without a disk to take keeps its configuration as a point, which says so", async () => {
+  const calls: string[] = [];
+  const watch = (hooks: RunHooks): void => {
+    hooks.beforeSnapshot.tap("test", () => void calls.push("snapshot"));
+    hooks.consistency.tap("test", () => {
+      throw new QuiesceError("nothing was frozen");
+    });
+  };
   strategy.skipped.add("a");
-  await expect(backup()).rejects.toMatchObject({ code: "E_USAGE", message: expect.stringContaining("a: a test") });
-  strategy.skipped.clear();
-  await expect(backup({ excludeDisks: ["a"] })).rejects.toMatchObject({ code: "E_USAGE" });
+  const point = await backup({ taps: [watch] });
+  expect(await sealedPoints()).toEqual([point]);
+  expect(point).toMatchObject({ basePoint: null, disks: [], skipped: [{ disk: { id: "a" }, reason: "a test" }] });
+  expect(point.documents[0]?.text).toBe("<Envelope/>");
+  expect(point.warnings).toEqual([expect.stringMatching(/web01 has no disk that can be taken \(a: a test\)/)]);
+  // Nothing is read, so that nothing has to come to rest for it.
+  expect(calls).toEqual([]);
+  platform.disks.clear();
+  expect((await backup()).disks).toEqual([]);
+});
+
+test("a machine that has disks is never sealed without any of them", async () => {
+  const all = { excludeDisks: ["a"] };
+  await expect(backup(all)).rejects.toMatchObject({
+    code: "E_USAGE",
+    message: expect.stringContaining("a: excluded by the user"),
+  });
+  await expect(backup({ taps: [removeAllDisks] })).rejects.toMatchObject({ code: "E_USAGE" });
+  platform.disks.set("b", changed);
+  strategy.skipped.add("b");
+  await expect(backup(all)).rejects.toMatchObject({ code: "E_USAGE" });
   expect(await sealedPoints()).toEqual([]);
+});
+
+test("a point without disks lets what the one before kept on the manager go", async () => {
+  const owner = Object.assign(new ModelStrategy(platform), {
+    keeps: () => [{ kind: "checkpoint", title: "old checkpoint", detail: {} }],
+  });
+  const leftovers = vi.spyOn(owner, "leftovers");
+  await backup({ strategy: owner, strategies: [owner] });
+  strategy.skipped.add("a");
+  owner.skipped.add("a");
+  const point = await backup({ strategy: owner, strategies: [owner] });
+  expect(point.disks).toEqual([]);
+  expect(leftovers.mock.calls.flatMap(([entries]) => entries.map(({ title }) => title))).toEqual(["old checkpoint"]);
+  expect(await ledger.abandoned()).toEqual([]);
 });
 
 test("a disk the strategy cannot take is an error unless it is excluded", async () => {

@@ -72,6 +72,11 @@ export function parseOvf(text: string): OvfElements {
   };
 }
 
+/** Ids of the disks that the configuration has as devices, of whatever kind. @throws {EngineAnswerError} */
+export function attachedDiskIds(text: string): readonly string[] {
+  return parseOvf(text).diskDrives.flatMap((drive) => diskIdOf(drive) ?? []);
+}
+
 /** The disk that a volume, file or drive belongs to: they write `DISK/VOLUME`, or `DISK` alone for a LUN. */
 export function diskIdOf(element: XmlElement): string | undefined {
   const place = element.value("ovf:fileRef") ?? element.value("ovf:href") ?? element.value("rasd:HostResource");

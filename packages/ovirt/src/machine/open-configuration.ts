@@ -1,0 +1,38 @@
+import type { BackupRequest, BackupSession, RunContext } from "@ovault/core";
+
+import type { EngineApi } from "../api/engine-api.ts";
+import { EngineAnswerError } from "../engine/errors.ts";
+import { attachedDiskIds } from "../ovf/read-ovf.ts";
+import { vmDocuments } from "../restore/vm-documents.ts";
+import { readyMachine } from "./ready-machine.ts";
+
+/**
+ * A session for a machine that has no disk to take: its documents, and nothing on the engine.
+ *
+ * @throws {EngineAnswerError} it has a disk that the engine did not list: what looks like a machine without disks is an
+ * incomplete answer
+ */
+export async function openConfiguration(
+  api: EngineApi,
+  { vm }: BackupRequest,
+  context: RunContext,
+): Promise<BackupSession> {
+  const now = await readyMachine({ api, vm }, context);
+  // The answer that listed the machines may have left them out: both of these would have to do so, too.
+  const attached = (await api.vms.diskAttachments(vm.id, false, context.signal)).map(({ diskId }) => diskId);
+  const known = new Set(vm.disks.map(({ id }) => id));
+  const unlisted = [...new Set([...attached, ...attachedDiskIds(now.ovf)])].filter((diskId) => !known.has(diskId));
+  if (unlisted.length > 0) {
+    throw new EngineAnswerError(`the engine has listed no disk of ${vm.name} to take, but it has some`, {
+      context: { vm: vm.id, disks: unlisted.join(", ") },
+      hint: "They were attached a moment ago, or the user may not see them. Run the backup again; check the user's role.",
+    });
+  }
+  return {
+    documents: await vmDocuments(api, now, context.signal),
+    consistency: now.status === "down" ? "offline" : "crash",
+    disks: [],
+    close: async () => ({ bases: new Map() }),
+    retire: async () => {},
+  };
+}
