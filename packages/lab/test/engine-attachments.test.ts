@@ -8,6 +8,7 @@ import { engineVersions, startLab, type LabOptions } from "../src/index.ts";
 import { diskIdsOf, vmIdOf } from "./support/backup-steps.ts";
 import { EngineClient, type Answer } from "./support/engine-client.ts";
 import { MIB, STEP_MS, withImages, withLab, type LabFixture } from "./support/lab-fixture.ts";
+import { newVm } from "./support/new-vm.ts";
 
 /** A lab with a machine `web` and a proxy that shows its devices; a snapshot of `web` with all its disks. */
 interface Site extends LabFixture {
@@ -289,7 +290,7 @@ test("without a device directory snapshots are attached all the same, and nothin
     const { client, lab, directory } = fixture;
     const web = vmIdOf(fixture);
     const snapshotId = await takeSnapshot(fixture, web);
-    const other = await client.post("/vms", "<vm><name>other</name></vm>");
+    const other = await newVm(client, "other");
     const proxy = other.xml.attribute("id") ?? "";
     await lab.powerOn("other");
     const [diskId] = diskIdsOf(fixture);

@@ -189,7 +189,7 @@ test("a machine made from an OVF has its disks attached as far as they are free,
       .replaceAll("<", "&lt;");
     const made = await client.post(
       "/vms",
-      `<vm><initialization><configuration><data>${ovf}</data><type>ovf</type></configuration><regenerate_ids>true</regenerate_ids></initialization><name>copy</name></vm>`,
+      `<vm><initialization><configuration><data>${ovf}</data><type>ovf</type></configuration><regenerate_ids>true</regenerate_ids></initialization><name>copy</name><cluster><name>Default</name></cluster></vm>`,
     );
     expect([made.status, made.xml.text("status")]).toEqual([201, "down"]);
     const copy = made.xml.attribute("id") ?? "";

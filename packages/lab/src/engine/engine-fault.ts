@@ -35,6 +35,11 @@ export function incomplete(root: string, ...elements: readonly string[]): Engine
   return new EngineFault(400, "Incomplete parameters", `${root} [${elements.join(", ")}] required for add`);
 }
 
+/** Something a request names is not there, in the engine's words. */
+export function unknownEntity(identifier: string): EngineFault {
+  return new EngineFault(404, "Operation Failed", `Entity not found: ${identifier}`);
+}
+
 /** No such entity: the engine answers 404 with an empty body. */
 export function notFound(): EngineFault {
   return new EngineFault(404, "Not Found");

@@ -1,6 +1,7 @@
 import type { DiskFormat } from "@ovault/core";
 
 import type { EngineVersion, Product } from "./versions.ts";
+import type { VmSettings } from "./vm-settings.ts";
 
 /**
  * All the engine knows, as plain data: its database. Operations change it in place; StateStore keeps it on disk. Times
@@ -42,14 +43,11 @@ export interface VmState {
   /** Came with the lab, was not made through the API. */
   readonly given: boolean;
   name: string;
-  description: string;
+  settings: VmSettings;
   /** Names of the tags it carries; absent in labs that were made before there were any. */
   tags?: readonly string[];
   status: VmStatus;
   readonly createdAt: string;
-  readonly memoryBytes: number;
-  readonly cores: number;
-  readonly os: string;
   /** False: no guest agent answers. */
   readonly guestAgent?: boolean;
   /**
@@ -57,8 +55,6 @@ export interface VmState {
    * directory of the lab. Absent: nowhere.
    */
   readonly devices?: string;
-  /** False: it has no VirtIO-SCSI controller. */
-  readonly virtioScsi?: boolean;
   readonly attachments: AttachmentState[];
   readonly nics: NicState[];
   /** Oldest first, without the active one. */
@@ -114,6 +110,8 @@ export interface SnapshotState {
   status: "ok" | "locked";
   readonly volumes: SnapshotVolume[];
   readonly ovf: string;
+  /** It shows the machine's memory as saved; the lab saves none. */
+  readonly memory?: boolean;
 }
 
 /** The volume of a disk that a snapshot froze. */

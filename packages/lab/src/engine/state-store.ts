@@ -28,7 +28,7 @@ export class StateStore {
   static async open(file: string): Promise<StateStore> {
     const parsed = ours.safeParse(JSON.parse(await readFile(file, "utf8")));
     if (!parsed.success) throw new ConfigurationError(`${file} is not the state of a lab`, { context: { file } });
-    return new StateStore(file, parsed.data);
+    return new StateStore(file, upgraded(parsed.data));
   }
 
   /** Has the state written soon; many calls become one write. */
@@ -54,6 +54,31 @@ export class StateStore {
       await rm(draft, { force: true });
     }
   }
+}
+
+/** As labs of earlier releases kept a machine's settings. */
+interface EarlierVm {
+  description?: string;
+  memoryBytes?: number;
+  cores?: number;
+  os?: string;
+  virtioScsi?: boolean;
+}
+
+/** A state of an earlier release as this one keeps it. */
+function upgraded(state: EngineState): EngineState {
+  for (const vm of Object.values<EngineState["vms"][string] & EarlierVm>(state.vms)) {
+    const { description, memoryBytes, cores, os, virtioScsi } = vm;
+    const earlier = {
+      description,
+      memory: memoryBytes?.toString(),
+      "cpu.topology.sockets": cores?.toString(),
+      "os.type": os,
+      "virtio_scsi.enabled": virtioScsi?.toString(),
+    };
+    vm.settings ??= Object.fromEntries(Object.entries(earlier).flatMap(([k, v]) => (v === undefined ? [] : [[k, v]])));
+  }
+  return state;
 }
 
 /** A data centre as small as can be: one cluster, one host, one storage domain, two networks. */

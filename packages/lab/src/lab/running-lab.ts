@@ -8,6 +8,7 @@ import type { AttachmentState, DiskState, EngineState, VmState } from "../engine
 import type { Engine } from "../engine/engine.ts";
 import type { AlterAnswer } from "../engine/http/https-server.ts";
 import { parseFaultName, type FaultMode, type FaultStatus, type FaultSwitches } from "../engine/faults.ts";
+import type { VmSettings } from "../engine/vm-settings.ts";
 import type { GuestWrite, Hypervisor } from "../hypervisor/hypervisor.ts";
 import type { ImageioDaemon } from "../imageio/imageio-daemon.ts";
 import { ControlServer } from "./control-server.ts";
@@ -194,7 +195,7 @@ export class RunningLab implements LabControl {
   }
 
   /** As `lab start --vm` does it: copies images in, attaches them, starts the machine unless it is to be down. */
-  async addVm({ name, images, down = false, ...options }: LabVmRequest): Promise<void> {
+  async addVm({ name, images, down = false, virtioScsi = true, ...options }: LabVmRequest): Promise<void> {
     const { engine } = this.#parts;
     const disks: DiskState[] = [];
     try {
@@ -205,8 +206,9 @@ export class RunningLab implements LabControl {
       for (const disk of disks) engine.disks.drop(disk);
       throw error;
     }
-    const vm = engine.vms.createGiven(name, options);
-    const connection = options.virtioScsi === false ? "virtio" : "virtio_scsi";
+    const settings: VmSettings = virtioScsi ? {} : { "virtio_scsi.enabled": "false" };
+    const vm = engine.vms.createGiven(name, { ...options, settings });
+    const connection = virtioScsi ? "virtio_scsi" : "virtio";
     for (const [index, disk] of disks.entries()) {
       vm.attachments.push(newAttachment(disk.id, { bootable: index === 0, interface: connection }));
     }

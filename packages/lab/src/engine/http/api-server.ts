@@ -103,8 +103,8 @@ function splitMatrix(url: URL): readonly [string, URLSearchParams] {
 
 function faultReply(error: unknown, { method, url }: RawRequest): ApiReply {
   const fault = error instanceof EngineFault ? error : new EngineFault(500, "Operation Failed", `[${String(error)}]`);
-  if (fault.status === 404 || fault.status === 415) return { status: fault.status };
-  if (fault.status === 400 && fault.detail === undefined) return { status: 400 };
+  const bare = fault.detail === undefined && (fault.status === 400 || fault.status === 404);
+  if (bare || fault.status === 415) return { status: fault.status };
   const content = { detail: fault.detail, reason: fault.reason };
   const isAction = method === "POST" && ACTION_PATH.test(url.pathname);
   return isAction

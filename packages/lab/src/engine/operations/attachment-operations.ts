@@ -4,6 +4,7 @@ import { badRequest, conflict } from "../engine-fault.ts";
 import type { AttachmentState, DiskState, VmState } from "../engine-state.ts";
 import { eventCodes } from "../event-codes.ts";
 import { plugOf } from "../plugs.ts";
+import { setting } from "../vm-settings.ts";
 import type { DiskOperations, DiskRequest } from "./disk-operations.ts";
 
 /** So many steps an engine waits for the guest to let a disk go before it refuses to detach it. */
@@ -173,6 +174,6 @@ export class AttachmentOperations {
 }
 
 function requireController(vm: VmState, attachment: Pick<AttachmentState, "interface">, action: string): void {
-  if (attachment.interface !== "virtio_scsi" || vm.virtioScsi !== false) return;
+  if (attachment.interface !== "virtio_scsi" || setting(vm.settings, "virtio_scsi.enabled") === "true") return;
   throw conflict(`Cannot ${action}. VirtIO-SCSI is disabled for the VM.`);
 }

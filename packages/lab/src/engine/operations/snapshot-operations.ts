@@ -11,6 +11,8 @@ import type { GuestOperations } from "./guest-operations.ts";
 /** A snapshot as `POST /vms/{id}/snapshots` asks for it. */
 export interface SnapshotRequest {
   readonly description: string;
+  /** Of a running machine, as far as the snapshot is asked about it. */
+  readonly memory: boolean;
   /** Absent: all disks of the machine. */
   readonly diskIds?: readonly string[] | undefined;
   readonly correlationId: string;
@@ -57,6 +59,7 @@ export class SnapshotOperations {
       description: request.description,
       createdAt: new Date().toISOString(),
       status: "locked",
+      memory: request.memory && vm.status === "up",
       volumes: [],
       ovf: writeOvf(vm, this.#core.state),
     };

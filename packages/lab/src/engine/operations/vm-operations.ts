@@ -1,12 +1,13 @@
 import { randomUUID } from "node:crypto";
 
 import { attachmentOf, ownAttachments, pluggedDisks } from "../attachments.ts";
-import { badRequest, conflict, incomplete } from "../engine-fault.ts";
+import { badRequest, conflict, incomplete, type EngineFault } from "../engine-fault.ts";
 import { reasonOf, type EngineCore } from "../engine-core.ts";
 import type { AttachmentState, NicState, VmState } from "../engine-state.ts";
 import { eventCodes } from "../event-codes.ts";
 import { readOvf, type OvfNic } from "../ovf/read-ovf.ts";
 import { plugsOf } from "../plugs.ts";
+import { changedSettings, requireConsistent, setting, type VmSettings } from "../vm-settings.ts";
 import type { AttachmentOperations } from "./attachment-operations.ts";
 import type { BackupOperations } from "./backup-operations.ts";
 import type { DiskOperations } from "./disk-operations.ts";
@@ -16,16 +17,17 @@ import type { GuestOperations } from "./guest-operations.ts";
 export interface VmRequest {
   readonly name?: string | undefined;
   readonly clusterId?: string | undefined;
-  readonly description?: string | undefined;
-  readonly memoryBytes?: number | undefined;
-  readonly cores?: number | undefined;
+  readonly settings: VmSettings;
   readonly ovf?: string | undefined;
   readonly regenerateIds: boolean;
   readonly correlationId: string;
 }
 
-const DEFAULT_MEMORY_BYTES = 1024 ** 3;
-const DEFAULT_OS = "other_linux";
+/** Letters and digits of all languages, `_`, `-` and `.`. */
+const NAME_PATTERN = /^[\p{L}0-9._-]*$/u;
+const MAX_NAME = 255;
+const IMPORT_NAME_USED =
+  "Import VM failed - VM Name already exists in the Data Center. Please rename the VM in the Data Center first";
 /** The prefix of the engine's MAC pool. */
 const MAC_PREFIX = "56:6f";
 
@@ -58,19 +60,16 @@ export class VmOperations {
     const fromOvf = request.ovf === undefined ? undefined : readOvf(request.ovf);
     const name = request.name ?? fromOvf?.name;
     if (name === undefined) throw incomplete("Vm", "name");
-    if (request.clusterId !== undefined && request.clusterId !== this.#core.state.inventory.cluster.id) {
-      throw badRequest("Cannot add VM. The cluster does not exist.");
-    }
-    const vms = Object.values(this.#core.state.vms);
-    if (vms.some((vm) => vm.name === name)) throw conflict("Cannot add VM. The VM name is already in use.");
+    const action = fromOvf === undefined ? "add VM" : "import VM";
+    requireValidName(name, action);
+    if (this.#nameIsUsed(name)) throw fromOvf === undefined ? nameUsed(action) : conflict(IMPORT_NAME_USED);
+    const settings = changedSettings(fromOvf?.settings ?? {}, request.settings);
+    requireConsistent(settings, action);
     const id = request.regenerateIds || fromOvf?.id === undefined ? randomUUID() : fromOvf.id;
     if (id in this.#core.state.vms) throw conflict(`Cannot import VM. VM with id ${id} already exists.`);
     const vm: VmState = {
       ...emptyVm(id, name),
-      description: request.description ?? fromOvf?.description ?? "",
-      memoryBytes: request.memoryBytes ?? fromOvf?.memoryBytes ?? DEFAULT_MEMORY_BYTES,
-      cores: request.cores ?? fromOvf?.cores ?? 1,
-      os: fromOvf?.os ?? DEFAULT_OS,
+      settings,
       nics: (fromOvf?.nics ?? []).map((nic) => this.#importNic(nic, request.regenerateIds)),
     };
     this.#core.state.vms[id] = vm;
@@ -80,7 +79,7 @@ export class VmOperations {
   }
 
   /** A machine that comes with the lab: empty, with one network card. */
-  createGiven(name: string, options: Pick<VmState, "guestAgent" | "tags" | "devices" | "virtioScsi">): VmState {
+  createGiven(name: string, options: Partial<Pick<VmState, "guestAgent" | "tags" | "devices" | "settings">>): VmState {
     const { state, store } = this.#core;
     const vm: VmState = { ...emptyVm(randomUUID(), name), given: true, ...options };
     state.vms[vm.id] = vm;
@@ -88,6 +87,20 @@ export class VmOperations {
     const vnicProfileId = state.inventory.vnicProfiles[0]?.id;
     this.addNic(vm.id, { name: "nic1", ...(vnicProfileId === undefined ? {} : { vnicProfileId }) });
     return vm;
+  }
+
+  /** Renames a machine, changes its settings; `changes` has only those that are to change. */
+  update(vmId: string, changes: { readonly name?: string | undefined; readonly settings: VmSettings }): void {
+    const vm = this.#core.vm(vmId);
+    const action = "edit VM";
+    const { name = vm.name } = changes;
+    requireValidName(name, action);
+    if (name !== vm.name && this.#nameIsUsed(name)) throw nameUsed(action);
+    const settings = changedSettings(vm.settings, changes.settings);
+    requireConsistent(settings, action);
+    vm.name = name;
+    vm.settings = settings;
+    this.#core.store.changed();
   }
 
   addNic(
@@ -184,6 +197,11 @@ export class VmOperations {
     const action = "remove VM";
     this.#core.requireFree(vm, action);
     if (vm.status !== "down") throw conflict(`Cannot ${action}. VM is running.`);
+    if (setting(vm.settings, "delete_protected") === "true") {
+      throw conflict(
+        `Cannot ${action}. Delete protection is enabled. In order to delete, disable Delete protection first.`,
+      );
+    }
     const disks = ownAttachments(vm).map(({ diskId }) => this.#core.disk(diskId));
     this.#core.requireOk(disks, action);
     this.#core.requireNotAttachedElsewhere(vm.snapshots, action);
@@ -229,6 +247,10 @@ export class VmOperations {
     };
   }
 
+  #nameIsUsed(name: string): boolean {
+    return Object.values(this.#core.state.vms).some((vm) => vm.name === name);
+  }
+
   async #attachIfPossible(vm: VmState, attachment: AttachmentState): Promise<void> {
     try {
       await this.#attachments.attach(vm.id, attachment);
@@ -258,17 +280,27 @@ export class VmOperations {
   }
 }
 
+/** @throws EngineFault 400 */
+function requireValidName(name: string, action: string): void {
+  if (name.length < 1 || name.length > MAX_NAME) throw badRequest(`size must be between 1 and ${MAX_NAME}`);
+  if (NAME_PATTERN.test(name)) return;
+  throw badRequest(
+    `Can not ${action}. The given name contains special characters. Only lower-case and upper-case letters, numbers, '_', '-', '.' are allowed.`,
+  );
+}
+
+function nameUsed(action: string): EngineFault {
+  return conflict(`Cannot ${action}. The VM name is already in use, please choose a unique name and try again.`);
+}
+
 function emptyVm(id: string, name: string): VmState {
   return {
     id,
     given: false,
     name,
-    description: "",
+    settings: {},
     status: "down",
     createdAt: new Date().toISOString(),
-    memoryBytes: DEFAULT_MEMORY_BYTES,
-    cores: 1,
-    os: DEFAULT_OS,
     attachments: [],
     nics: [],
     snapshots: [],

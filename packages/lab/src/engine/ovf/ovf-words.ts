@@ -1,2 +1,19 @@
 /** `rasd:ResourceType` of the items in the hardware section. */
-export const resourceTypes = { cpu: 3, memory: 4, network: 10, disk: 17 } as const;
+export const resourceTypes = {
+  other: 0,
+  cpu: 3,
+  memory: 4,
+  network: 10,
+  disk: 17,
+  monitor: 20,
+  usb: 23,
+  graphics: 26,
+} as const;
+
+/** Settings of a machine that an OVF tells by whether a device is there. */
+export const deviceSettings = {
+  "console.enabled": { type: "console", device: "console" },
+  soundcard_enabled: { type: "sound", device: "ich6" },
+  tpm_enabled: { type: "tpm", device: "tpm" },
+  "virtio_scsi.enabled": { type: "controller", device: "virtio-scsi" },
+} as const;

@@ -3,16 +3,14 @@ import { XMLParser, XMLValidator } from "fast-xml-parser";
 import { badRequest } from "../engine-fault.ts";
 import { diskInterfaces, type AttachmentState } from "../engine-state.ts";
 import { XmlNode } from "../xml/read-xml.ts";
-import { resourceTypes } from "./ovf-words.ts";
+import { readOvfSettings, type VmSettings } from "../vm-settings.ts";
+import { deviceSettings, resourceTypes } from "./ovf-words.ts";
 
 /** What the lab's engine takes over from an OVF. */
 export interface OvfMachine {
   readonly id?: string;
   readonly name?: string;
-  readonly description?: string;
-  readonly memoryBytes?: number;
-  readonly cores?: number;
-  readonly os?: string;
+  readonly settings: VmSettings;
   readonly disks: readonly AttachmentState[];
   readonly nics: readonly OvfNic[];
 }
@@ -48,17 +46,46 @@ export function readOvf(text: string): OvfMachine {
   const hardware = sections.find((section) => section.attribute("type")?.includes("VirtualHardwareSection"));
   const items = hardware?.children("Item") ?? [];
   const ofType = (type: number): readonly XmlNode[] => items.filter((item) => item.integer("ResourceType") === type);
-  const memoryMib = ofType(resourceTypes.memory)[0]?.integer("VirtualQuantity");
   return {
     ...defined("id", system?.attribute("id")),
     ...defined("name", content.text("Name")),
-    ...defined("description", content.text("Description")),
-    ...defined("memoryBytes", memoryMib === undefined ? undefined : memoryMib * MIB),
-    ...defined("cores", ofType(resourceTypes.cpu)[0]?.integer("VirtualQuantity")),
-    ...defined("os", system?.text("Description")),
+    settings: {
+      ...readOvfSettings(content),
+      ...hardwareSettings(ofType),
+      ...deviceSettingsOf(ofType(resourceTypes.other)),
+      ...defined("os.type", system?.text("Description")),
+    },
     disks: diskElements(envelope).map(readDisk),
     nics: ofType(resourceTypes.network).map(readNic),
   };
+}
+
+function hardwareSettings(ofType: (type: number) => readonly XmlNode[]): VmSettings {
+  const [cpu, memory, monitor, usb] = [
+    ofType(resourceTypes.cpu)[0],
+    ofType(resourceTypes.memory)[0],
+    ofType(resourceTypes.monitor)[0],
+    ofType(resourceTypes.usb)[0],
+  ];
+  const memoryMib = memory?.integer("VirtualQuantity");
+  const usbPolicy = usb?.text("UsbPolicy");
+  return {
+    ...defined("cpu.topology.sockets", cpu?.text("num_of_sockets") ?? cpu?.text("VirtualQuantity")),
+    ...defined("cpu.topology.cores", cpu?.text("cpu_per_socket")),
+    ...defined("cpu.topology.threads", cpu?.text("threads_per_cpu")),
+    ...defined("memory", memoryMib === undefined ? undefined : String(memoryMib * MIB)),
+    ...defined("display.monitors", monitor?.text("VirtualQuantity")),
+    ...defined("display.type", ofType(resourceTypes.graphics)[0]?.text("Device")),
+    ...defined("usb.enabled", usbPolicy === undefined ? undefined : String(usbPolicy !== "DISABLED")),
+  };
+}
+
+/** An OVF without any controller tells nothing of devices; every engine writes some. */
+function deviceSettingsOf(items: readonly XmlNode[]): VmSettings {
+  if (!items.some((item) => item.text("Type") === "controller")) return {};
+  const has = ({ type, device }: { readonly type: string; readonly device: string }): boolean =>
+    items.some((item) => item.text("Type") === type && item.text("Device") === device);
+  return Object.fromEntries(Object.entries(deviceSettings).map(([path, device]) => [path, String(has(device))]));
 }
 
 function diskElements(envelope: XmlNode): readonly XmlNode[] {

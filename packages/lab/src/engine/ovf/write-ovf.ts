@@ -4,7 +4,8 @@ import { ownAttachments } from "../attachments.ts";
 import type { AttachmentState, DiskState, EngineState, NicState, VmState } from "../engine-state.ts";
 import { behaviourOf } from "../versions.ts";
 import type { XmlObject } from "../xml/xml-value.ts";
-import { resourceTypes } from "./ovf-words.ts";
+import { ovfSettings, setting } from "../vm-settings.ts";
+import { deviceSettings, resourceTypes } from "./ovf-words.ts";
 
 const builder = new XMLBuilder({
   ignoreAttributes: false,
@@ -62,14 +63,10 @@ function contentOf(vm: VmState, state: EngineState, disks: readonly AttachedDisk
     "@ovf:id": "out",
     "@xsi:type": "ovf:VirtualSystem_Type",
     Name: vm.name,
-    Description: vm.description,
-    Comment: "",
     CreationDate: dateOf(vm.createdAt),
     ExportDate: dateOf(new Date().toISOString()),
-    DeleteProtected: false,
     ClusterCompatibilityVersion: `${compatibility.major}.${compatibility.minor}`,
-    VmType: 1,
-    MinAllocatedMem: Math.round(vm.memoryBytes / MIB),
+    ...ovfSettings(vm.settings),
     ClusterName: state.inventory.cluster.name,
     TemplateId: NO_ID,
     TemplateName: "Blank",
@@ -80,16 +77,19 @@ function contentOf(vm: VmState, state: EngineState, disks: readonly AttachedDisk
         "@ovf:required": "false",
         "@xsi:type": "ovf:OperatingSystemSection_Type",
         Info: "Guest Operating System",
-        Description: vm.os,
+        Description: setting(vm.settings, "os.type"),
       },
       {
         "@xsi:type": "ovf:VirtualHardwareSection_Type",
-        Info: `${vm.cores} CPU, ${Math.round(vm.memoryBytes / MIB)} Memory`,
+        Info: `${cpusOf(vm)} CPU, ${memoryMibOf(vm)} Memory`,
         Item: [
           cpuItem(vm),
           memoryItem(vm),
           ...disks.map(({ attachment, disk }) => diskItem(attachment, disk, state)),
           ...vm.nics.map((nic) => nicItem(nic, state)),
+          ...displayItems(vm),
+          deviceItem({ type: "controller", device: "ide" }),
+          ...deviceItems(vm),
         ],
       },
     ],
@@ -130,20 +130,21 @@ function diskOf(vm: VmState, attachment: AttachmentState, disk: DiskState): XmlO
 }
 
 function cpuItem(vm: VmState): XmlObject {
+  const count = (part: string): number => Number(setting(vm.settings, `cpu.topology.${part}`));
   return {
-    "rasd:Caption": `${vm.cores} virtual cpu`,
+    "rasd:Caption": `${cpusOf(vm)} virtual cpu`,
     "rasd:Description": "Number of virtual CPU",
     "rasd:InstanceId": 1,
     "rasd:ResourceType": resourceTypes.cpu,
-    "rasd:num_of_sockets": vm.cores,
-    "rasd:cpu_per_socket": 1,
-    "rasd:threads_per_cpu": 1,
-    "rasd:VirtualQuantity": vm.cores,
+    "rasd:num_of_sockets": count("sockets"),
+    "rasd:cpu_per_socket": count("cores"),
+    "rasd:threads_per_cpu": count("threads"),
+    "rasd:VirtualQuantity": cpusOf(vm),
   };
 }
 
 function memoryItem(vm: VmState): XmlObject {
-  const mib = Math.round(vm.memoryBytes / MIB);
+  const mib = memoryMibOf(vm);
   return {
     "rasd:Caption": `${mib} MB of memory`,
     "rasd:Description": "Memory Size",
@@ -194,6 +195,46 @@ function nicItem(nic: NicState, state: EngineState): XmlObject {
     IsPlugged: true,
     Alias: `ua-${nic.id}`,
   };
+}
+
+function displayItems({ settings }: VmState): readonly XmlObject[] {
+  const usb = setting(settings, "usb.enabled") === "true" ? "ENABLED_NATIVE" : "DISABLED";
+  return [
+    { "rasd:Caption": "USB Controller", "rasd:ResourceType": resourceTypes.usb, "rasd:UsbPolicy": usb },
+    {
+      "rasd:Caption": "Graphical Controller",
+      "rasd:ResourceType": resourceTypes.monitor,
+      "rasd:VirtualQuantity": setting(settings, "display.monitors"),
+      Type: "video",
+      Device: "qxl",
+    },
+    {
+      "rasd:Caption": "Graphical Framebuffer",
+      "rasd:ResourceType": resourceTypes.graphics,
+      Type: "graphics",
+      Device: setting(settings, "display.type"),
+    },
+  ];
+}
+
+function deviceItems({ settings }: VmState): readonly XmlObject[] {
+  return Object.entries(deviceSettings)
+    .filter(([path]) => setting(settings, path) === "true")
+    .map(([, device]) => deviceItem(device));
+}
+
+function deviceItem({ type, device }: { readonly type: string; readonly device: string }): XmlObject {
+  return { "rasd:ResourceType": resourceTypes.other, Type: type, Device: device };
+}
+
+function cpusOf({ settings }: VmState): number {
+  return ["sockets", "cores", "threads"]
+    .map((part) => Number(setting(settings, `cpu.topology.${part}`)))
+    .reduce((product, count) => product * count, 1);
+}
+
+function memoryMibOf({ settings }: VmState): number {
+  return Number(setting(settings, "memory")) / MIB;
 }
 
 /** `2019/10/15 10:12:12`, UTC. */

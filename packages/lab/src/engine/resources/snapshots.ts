@@ -24,6 +24,7 @@ export function snapshotRoutes({ core, snapshots }: EngineApi): readonly Route[]
       const chosen = request.body.child("disk_attachments");
       const snapshot = snapshots.create(vm.id, {
         description: request.body.text("description") ?? "",
+        memory: request.body.flag("persist_memorystate") ?? true,
         diskIds: chosen
           ?.children("disk_attachment", "disk")
           .map((disk) => disk.attribute("id"))
@@ -59,7 +60,7 @@ function snapshotContent(vm: VmState, snapshot: SnapshotState, request: ApiReque
     ...linksBelow(`${path}/${snapshot.id}`, "disks"),
     date: snapshot.createdAt,
     initialization: request.allContent ? { configuration: { data: snapshot.ovf, type: "ovf" } } : undefined,
-    persist_memorystate: false,
+    persist_memorystate: snapshot.memory ?? false,
     snapshot_status: snapshot.status,
     snapshot_type: "regular",
     vm: reference("/vms", vm.id),

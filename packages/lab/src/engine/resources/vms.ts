@@ -8,7 +8,9 @@ import { writeOvf } from "../ovf/write-ovf.ts";
 import type { VmRequest } from "../operations/vm-operations.ts";
 import { badRequest } from "../engine-fault.ts";
 import type { ApiRequest } from "../http/api-request.ts";
-import type { XmlObject } from "../xml/xml-value.ts";
+import { isXmlObject, type XmlObject } from "../xml/xml-value.ts";
+import { findNamed } from "../named.ts";
+import { readSettings, setting, settingsContent } from "../vm-settings.ts";
 
 /** A guest with no network card has this one. */
 const LOOPBACK = "00000000-0000-0000-0000-00000000006c";
@@ -16,11 +18,11 @@ const BLANK = "00000000-0000-0000-0000-000000000000";
 
 /** `/vms`: machines themselves; what lies below them has files of its own. */
 export function vmRoutes({ core, guests, vms }: EngineApi): readonly Route[] {
-  const fieldsOf = ({ id, name, status, description }: VmState) => ({
+  const fieldsOf = ({ id, name, status, settings }: VmState) => ({
     id,
     name,
     status,
-    description,
+    description: setting(settings, "description"),
     cluster: core.state.inventory.cluster.name,
     datacenter: core.state.inventory.dataCenter.name,
   });
@@ -36,9 +38,7 @@ export function vmRoutes({ core, guests, vms }: EngineApi): readonly Route[] {
     get("/vms/:vm", (request) => ok("vm", vmContent(core, core.vm(request.param("vm")), request))),
     put("/vms/:vm", (request) => {
       const vm = core.vm(request.param("vm"));
-      vm.name = request.body.text("name") ?? vm.name;
-      vm.description = request.body.text("description") ?? vm.description;
-      core.store.changed();
+      vms.update(vm.id, { name: request.body.exactText("name"), settings: readSettings(request.body) });
       return ok("vm", vmContent(core, vm, request));
     }),
     remove("/vms/:vm", (request) => {
@@ -88,20 +88,17 @@ function reportedDevices(vm: VmState): XmlObject {
 }
 
 function readVm(core: EngineCore, { body, correlationId }: ApiRequest): VmRequest {
-  const cluster = body.child("cluster");
-  const byName =
-    cluster?.text("name") === core.state.inventory.cluster.name ? core.state.inventory.cluster.id : undefined;
-  const sockets = body.integer("cpu", "topology", "sockets");
+  const cluster = findNamed([core.state.inventory.cluster], "Vm", body, "cluster");
   const type = body.text("initialization", "configuration", "type");
   if (type !== undefined && type !== "ovf")
     throw badRequest(`Cannot import VM. Configuration type ${type} is not known here.`);
+  const ovf = body.text("initialization", "configuration", "data");
+  if (ovf === undefined) findNamed([{ id: BLANK, name: "Blank" }], "Vm", body, "template");
   return {
-    name: body.text("name"),
-    clusterId: cluster?.attribute("id") ?? byName,
-    description: body.text("description"),
-    memoryBytes: body.integer("memory"),
-    cores: sockets === undefined ? undefined : sockets * (body.integer("cpu", "topology", "cores") ?? 1),
-    ovf: body.text("initialization", "configuration", "data"),
+    name: body.exactText("name"),
+    clusterId: cluster.id,
+    settings: readSettings(body, ["initialization.configuration", "initialization.regenerate_ids"]),
+    ovf,
     regenerateIds: body.flag("initialization", "regenerate_ids") ?? false,
     correlationId,
   };
@@ -109,6 +106,7 @@ function readVm(core: EngineCore, { body, correlationId }: ApiRequest): VmReques
 
 function vmContent(core: EngineCore, vm: VmState, request: ApiRequest): XmlObject {
   const { state } = core;
+  const settings = settingsContent(vm.settings, { all: request.allContent });
   const path = `/vms/${vm.id}`;
   const below = ["snapshots", "diskattachments", "nics", "tags", "cdroms"];
   const backups = core.behaviour.backups ? ["backups", "checkpoints"] : [];
@@ -116,22 +114,14 @@ function vmContent(core: EngineCore, vm: VmState, request: ApiRequest): XmlObjec
     ...reference("/vms", vm.id),
     ...actionsOf(path, "start", "stop", "shutdown", "freezefilesystems", "thawfilesystems"),
     name: vm.name,
-    description: vm.description,
-    comment: "",
     ...linksBelow(path, ...below, ...backups),
-    cpu: { architecture: "x86_64", topology: { cores: 1, sockets: vm.cores, threads: 1 } },
+    ...settings,
+    cpu: { architecture: "x86_64", ...(isXmlObject(settings["cpu"]) ? settings["cpu"] : {}) },
     creation_time: vm.createdAt,
-    delete_protected: false,
     initialization: request.allContent
       ? { configuration: { data: writeOvf(vm, state), type: "ovf" } }
       : { regenerate_ssh_keys: false },
-    memory: vm.memoryBytes,
-    memory_policy: { ballooning: true, guaranteed: vm.memoryBytes, max: vm.memoryBytes * 4 },
-    os: { boot: { devices: { device: ["hd"] } }, type: vm.os },
     origin: "ovirt",
-    stateless: false,
-    type: "server",
-    virtio_scsi: request.allContent ? { enabled: vm.virtioScsi ?? true } : undefined,
     cluster: reference("/clusters", state.inventory.cluster.id),
     run_once: false,
     status: vm.status,

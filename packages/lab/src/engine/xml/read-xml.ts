@@ -60,6 +60,12 @@ export class XmlNode {
     return text === "" ? undefined : text;
   }
 
+  /** Text at this path as it stands, empty or not; undefined when absent. */
+  exactText(...path: readonly string[]): string | undefined {
+    const [node] = this.children(...path);
+    return node === undefined ? undefined : node.#ownText();
+  }
+
   /** @throws EngineFault 400 when the text is no integer. */
   integer(...path: readonly string[]): number | undefined {
     const text = this.text(...path);
@@ -83,6 +89,20 @@ export class XmlNode {
     const found = choices.find((choice) => choice === text);
     if (found === undefined) throw badValue(path, text);
     return found;
+  }
+
+  /** Paths, joined by dots, of all elements below that have no elements themselves. */
+  leafPaths(): readonly string[] {
+    const value = this.#value;
+    if (!isXmlObject(value)) return [];
+    return Object.keys(value)
+      .filter((name) => !/^[@#]/.test(name))
+      .flatMap((name) =>
+        this.#named(name).flatMap((node) => {
+          const below = node.leafPaths();
+          return below.length === 0 ? [name] : below.map((path) => `${name}.${path}`);
+        }),
+      );
   }
 
   #named(name: string): readonly XmlNode[] {
