@@ -120,6 +120,8 @@ export class PackSurvey {
       this.#note(pack, (await store.stat(packKey(index.packs.nameOf(pack)), { signal })).bytes);
       return true;
     } catch (error) {
+      // One that cannot be read is there. Its size is not known, so that it stays.
+      if (hasCode(error, "E_INTEGRITY")) return true;
       if (!hasCode(error, "E_OBJECT_NOT_FOUND")) throw error;
       return false;
     }

@@ -14,6 +14,7 @@ import type { LeaseHolder } from "../repository/lease-folder.ts";
 import { acquireLease } from "../repository/lease.ts";
 import { MAINTENANCE_LEASE } from "../repository/maintenance-lease.ts";
 import type { Repository } from "../repository/repository.ts";
+import { isUnreadable } from "../repository/unreadable-objects.ts";
 import { runFailure } from "../runs/cancellation.ts";
 import { newRunId } from "../runs/run-id.ts";
 import { type Clock, systemClock } from "../util/clock.ts";
@@ -138,9 +139,11 @@ class Prune {
   async #finishOthers(): Promise<void> {
     const { store, condemned } = this.#repository;
     for (const { key, error } of condemned.damaged) {
-      if (!hasCode(error, "E_INTEGRITY")) throw error;
+      const isVerdict = !key.startsWith(CONDEMNED);
+      // A verdict that may be read another time is final, whoever is carrying it out.
+      if (!hasCode(error, "E_INTEGRITY") || (isVerdict && isUnreadable(error))) throw error;
       const name = key.slice(key.lastIndexOf("/") + 1);
-      if (key.startsWith(CONDEMNED)) await this.#decide({ name }, NOTHING);
+      if (!isVerdict) await this.#decide({ name }, NOTHING);
       else await deleteCondemned(store, name, this.#signal);
     }
     await deleteStrayVerdicts(store, this.#signal);

@@ -48,7 +48,7 @@ export class PackPresence {
       await store.stat(packKey(index.packs.nameOf(pack)), { signal });
       this.#seen.add(pack);
     } catch (error) {
-      if (!hasCode(error, "E_OBJECT_NOT_FOUND")) throw error;
+      if (!hasCode(error, "E_OBJECT_NOT_FOUND") && !hasCode(error, "E_INTEGRITY")) throw error;
       index.packs.drop(pack);
     }
   }

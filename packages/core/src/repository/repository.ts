@@ -30,6 +30,7 @@ import type { Lease } from "./lease.ts";
 import type { Protection } from "./protection.ts";
 import { RecoveryPoints } from "./recovery-points.ts";
 import { DAY_MS, retaining, retentionEnd } from "./retaining.ts";
+import { withUnreadableAsDamage } from "./unreadable-objects.ts";
 import {
   DEFAULT_BLOCK_BYTES,
   LARGEST_BLOCK_BYTES,
@@ -165,8 +166,9 @@ export class Repository {
   /**
    * Throws NotARepositoryError, RepositoryVersionError, EncryptionKeyError or IntegrityError before anything is changed.
    */
-  static async open(store: ObjectStore, options: OpenOptions): Promise<Repository> {
+  static async open(place: ObjectStore, options: OpenOptions): Promise<Repository> {
     const { signal } = options;
+    const store = withUnreadableAsDamage(place);
     const settings = await readSettings(store, options);
     const protection = await openProtection(store, settings, options);
     const known = await options.indexCache?.load(settings.id, signal);

@@ -74,8 +74,8 @@ async function absentOf(
     try {
       await store.stat(packKey(name), { signal: lane });
     } catch (error) {
-      if (!hasCode(error, "E_OBJECT_NOT_FOUND")) throw error;
-      absent.add(name);
+      if (hasCode(error, "E_OBJECT_NOT_FOUND")) absent.add(name);
+      else if (!hasCode(error, "E_INTEGRITY")) throw error;
     }
   };
   await lastValueFrom(pullInLanes(names, lanes, work, signal), { defaultValue: undefined });
