@@ -17,9 +17,9 @@ export async function serveUniqueBlocks(bytes: number): Promise<{ uri: string; c
 }
 
 /** Every word of a block is its number, counted from one. */
-function uniqueBlocks(size: number): NbdExport {
+function uniqueBlocks(logicalBytes: number): NbdExport {
   return {
-    size,
+    logicalBytes,
     readOnly: true,
     async readInto(offset, { buffer, byteOffset, byteLength }) {
       const bytes = Buffer.from(buffer, byteOffset, byteLength);

@@ -15,7 +15,7 @@ const [path = "", program = "", ...args] = process.argv.slice(2);
 let firstReadAt: number | undefined;
 await rm(path, { force: true });
 const disk = {
-  size: 2 ** 20,
+  logicalBytes: 2 ** 20,
   readOnly: true,
   async readInto(_: number, buffer: Uint8Array): Promise<void> {
     firstReadAt ??= performance.now();

@@ -41,7 +41,7 @@ export class NbdSource implements DiskSource {
     const attempts = await Promise.allSettled(Array.from({ length: more }, connect));
     // A server that allows fewer connections than we wish for is no reason to fail.
     const others = attempts.flatMap((attempt) => (attempt.status === "fulfilled" ? [attempt.value] : []));
-    const disk = standaloneDisk(diskId ?? (options.exportName || "nbd"), first.size);
+    const disk = standaloneDisk(diskId ?? (options.exportName || "nbd"), first.logicalBytes);
     return new NbdSource(disk, maxReads, first, others);
   }
 

@@ -29,12 +29,12 @@ async function contentOf(source: DiskSource): Promise<Buffer> {
 /** Serves a buffer, and tells which connections are used and how much is read. */
 class Served implements NbdExport {
   readonly readOnly = true;
-  readonly size: number;
+  readonly logicalBytes: number;
   readonly #content: Buffer;
   readBytes = 0;
 
   constructor(content: Buffer) {
-    this.size = content.length;
+    this.logicalBytes = content.length;
     this.#content = content;
   }
 
@@ -44,7 +44,7 @@ class Served implements NbdExport {
   }
 
   async blockStatus(_context: string, offset: number): Promise<{ length: number; flags: number }[]> {
-    const end = Math.min(this.size, (Math.floor(offset / MiB) + 1) * MiB);
+    const end = Math.min(this.logicalBytes, (Math.floor(offset / MiB) + 1) * MiB);
     const zero = this.#content.subarray(offset, end).every((byte) => byte === 0);
     return [{ length: end - offset, flags: zero ? 3 : 0 }];
   }

@@ -32,7 +32,7 @@ export interface BlockSizes {
 
 /** A connection ready for requests. `socket` is the one to use from now on: TLS may have replaced the first. */
 export interface NegotiatedConnection extends ReadSocket {
-  readonly size: number;
+  readonly logicalBytes: number;
   readonly flags: number;
   readonly blockSizes: BlockSizes;
   readonly structuredReplies: boolean;
@@ -97,7 +97,7 @@ async function askContexts(channel: OptionChannel, options: HandshakeOptions): P
   return granted;
 }
 
-type ExportFacts = Pick<NegotiatedConnection, "size" | "flags" | "blockSizes">;
+type ExportFacts = Pick<NegotiatedConnection, "logicalBytes" | "flags" | "blockSizes">;
 
 async function chooseExport(
   channel: OptionChannel,
@@ -114,19 +114,19 @@ async function chooseExport(
   channel.send(OPTION.exportName, Buffer.from(name, "utf8"));
   const answer = await reader.bytes(10);
   if (!noZeroes) await reader.skip(124);
-  return { size: readUint64(answer, 0), flags: answer.readUInt16BE(8), blockSizes: DEFAULT_BLOCK_SIZES };
+  return { logicalBytes: readUint64(answer, 0), flags: answer.readUInt16BE(8), blockSizes: DEFAULT_BLOCK_SIZES };
 }
 
 const DEFAULT_BLOCK_SIZES: BlockSizes = { minimum: 1, preferred: 4096, maximum: DEFAULT_MAX_BLOCK_BYTES };
 
 function exportFacts(replies: readonly OptionReply[]): ExportFacts {
-  let exported: Pick<ExportFacts, "size" | "flags"> | undefined;
+  let exported: Pick<ExportFacts, "logicalBytes" | "flags"> | undefined;
   let blockSizes = DEFAULT_BLOCK_SIZES;
   for (const { type, data } of replies) {
     if (type !== OPTION_REPLY.info || data.length < 2) throw new NbdProtocolError("bad reply to NBD_OPT_GO");
     const info = data.readUInt16BE(0);
     if (info === INFO.export && data.length === 12) {
-      exported = { size: readUint64(data, 2), flags: data.readUInt16BE(10) };
+      exported = { logicalBytes: readUint64(data, 2), flags: data.readUInt16BE(10) };
     } else if (info === INFO.blockSize && data.length === 14) {
       blockSizes = checkedBlockSizes(data.readUInt32BE(2), data.readUInt32BE(6), data.readUInt32BE(10));
     } else if (info === INFO.export || info === INFO.blockSize) {

@@ -67,10 +67,10 @@ interface Request {
  * Every call rejects with NbdRequestError when the server refuses it, CancelledError when its signal is aborted (the
  * connection stays usable), and, once the connection is dead, the NbdError that killed it: NbdConnectionError, which
  * is transient, or NbdProtocolError. When a call has settled, its buffer is not touched any more. Offsets and lengths
- * are bytes and must be multiples of `minBlockBytes`; ranges past `size` are refused without asking the server.
+ * are bytes and must be multiples of `minBlockBytes`; ranges past `logicalBytes` are refused without asking the server.
  */
 export class NbdClient {
-  readonly size: number;
+  readonly logicalBytes: number;
   readonly readOnly: boolean;
   readonly features: NbdFeatures;
   /** The metadata contexts the server granted, of those asked for. */
@@ -110,7 +110,7 @@ export class NbdClient {
 
   private constructor(connection: NegotiatedConnection) {
     const has = (flag: number): boolean => (connection.flags & flag) !== 0;
-    this.size = connection.size;
+    this.logicalBytes = connection.logicalBytes;
     this.readOnly = has(TRANSMISSION.readOnly);
     this.features = {
       flush: has(TRANSMISSION.sendFlush),
@@ -185,7 +185,7 @@ export class NbdClient {
     const answers = new Map<string, readonly BlockStatus[]>();
     for (const [id, entries] of reply.statuses) {
       const name = this.#contextNames.get(id);
-      if (name !== undefined) answers.set(name, clip(entries, this.size - offset));
+      if (name !== undefined) answers.set(name, clip(entries, this.logicalBytes - offset));
     }
     return answers;
   }
@@ -193,8 +193,8 @@ export class NbdClient {
   /** Walks the whole export: ascending, gapless, neighbours differ in flags. */
   async *allocation(context: string, signal: AbortSignal): AsyncGenerator<NbdExtent> {
     let run: NbdExtent | undefined;
-    for (let position = 0; position < this.size;) {
-      const answers = await this.blockStatus(position, this.size - position, signal);
+    for (let position = 0; position < this.logicalBytes;) {
+      const answers = await this.blockStatus(position, this.logicalBytes - position, signal);
       const entries = answers.get(context);
       if (entries === undefined) throw new NbdProtocolError(`the server did not answer for ${context}`);
       for (const { length, flags } of entries) {
@@ -241,13 +241,14 @@ export class NbdClient {
 
   /** The requests that a range takes. Throws what the server would only refuse. */
   #split(command: CommandName, offset: number, length: number, maximum: number): { at: number; length: number }[] {
-    const context = { command, offset, length, size: this.size, minBlockBytes: this.minBlockBytes };
+    const context = { command, offset, length, logicalBytes: this.logicalBytes, minBlockBytes: this.minBlockBytes };
     const refuse = (errno: NbdErrno, why: string): NbdRequestError =>
       new NbdRequestError(errno, `NBD ${command} of ${length} bytes at ${offset}: ${why}`, { context });
     if (!Number.isSafeInteger(offset) || !Number.isSafeInteger(length) || offset < 0 || length < 0) {
       throw refuse("EINVAL", "not a range of bytes");
     }
-    if (offset + length > this.size) throw refuse("EINVAL", `past the end of the export (${this.size} bytes)`);
+    if (offset + length > this.logicalBytes)
+      throw refuse("EINVAL", `past the end of the export (${this.logicalBytes} bytes)`);
     if (offset % this.minBlockBytes !== 0 || length % this.minBlockBytes !== 0) {
       throw refuse("EINVAL", `not a multiple of the server's block size (${this.minBlockBytes})`);
     }

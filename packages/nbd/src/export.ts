@@ -1,13 +1,13 @@
 import type { BlockStatus } from "./pending-reply.ts";
 
 /**
- * Something a server can serve as a disk. Calls overlap, on any number of connections, and stay inside `size`. What
+ * Something a server can serve as a disk. Calls overlap, on any number of connections, and stay inside `logicalBytes`. What
  * they reject with becomes the protocol's error: NbdRequestError and system errors by their errno, the rest as EIO. The
  * signal is aborted when the client is gone. What is absent is not offered to clients.
  */
 export interface NbdExport {
   /** In bytes. */
-  readonly size: number;
+  readonly logicalBytes: number;
   readonly readOnly: boolean;
   readonly description?: string;
   /** Metadata contexts that `blockStatus` knows, e.g. `base:allocation`. */

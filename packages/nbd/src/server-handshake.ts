@@ -249,7 +249,7 @@ function sizeAndFlags(exported: NbdExport): Buffer {
   if (writable && exported.trim !== undefined) flags |= TRANSMISSION.sendTrim;
   if (writable && exported.zero !== undefined) flags |= TRANSMISSION.sendWriteZeroes;
   const facts = Buffer.alloc(10);
-  writeUint64(facts, exported.size, 0);
+  writeUint64(facts, exported.logicalBytes, 0);
   facts.writeUInt16BE(flags, 8);
   return facts;
 }

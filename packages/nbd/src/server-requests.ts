@@ -112,7 +112,7 @@ class RequestServer {
     if ((flags & ~known) !== 0) throw new NbdRequestError("EINVAL", `unknown request flags ${flags}`);
     const changes = command === COMMAND.write || command === COMMAND.writeZeroes || command === COMMAND.trim;
     if (changes && this.#export.readOnly) throw new NbdRequestError("EPERM", "this export is read-only");
-    if (offset + length > this.#export.size) {
+    if (offset + length > this.#export.logicalBytes) {
       throw new NbdRequestError(changes ? "ENOSPC" : "EINVAL", "past the end of the export");
     }
     if (length === 0 && command !== COMMAND.flush) throw new NbdRequestError("EINVAL", "a request for no bytes");

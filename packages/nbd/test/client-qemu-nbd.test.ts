@@ -33,7 +33,7 @@ test("a raw file is read as it is, with many reads in flight and in any order", 
   await writeFile(image, content);
   await using _server = await qemuNbd(socket, "-r", "-f", "raw", "-k", socket, image);
   await using client = await NbdClient.connect({ address: { path: socket }, exportName: "", signal });
-  expect(client).toMatchObject({ size: content.length, readOnly: true, contexts: [] });
+  expect(client).toMatchObject({ logicalBytes: content.length, readOnly: true, contexts: [] });
 
   const seen = Buffer.alloc(content.length);
   const pieceBytes = 100_001;
@@ -114,7 +114,7 @@ test("dirty bitmap and allocation depth of a chain are told in one reply with th
     signal,
   });
   expect(client.contexts.toSorted()).toEqual([BASE_ALLOCATION, depth, dirty]);
-  expect([...(await client.blockStatus(0, client.size, signal)).keys()].toSorted()).toEqual([
+  expect([...(await client.blockStatus(0, client.logicalBytes, signal)).keys()].toSorted()).toEqual([
     BASE_ALLOCATION,
     depth,
     dirty,

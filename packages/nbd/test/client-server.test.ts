@@ -74,7 +74,7 @@ test("any sequence of writes, zeroes, trims and reads behaves like a buffer", as
 
 /** Reads wait until they are let go, in the order the test wants. */
 class HeldExport implements NbdExport {
-  readonly size = 2 ** 20;
+  readonly logicalBytes = 2 ** 20;
   readonly readOnly = false;
   readonly held: (() => void)[] = [];
 
@@ -144,7 +144,7 @@ test("no more bytes are under way on a connection than its budget allows", async
   let bytesUnderWay = 0;
   let most = 0;
   const served: NbdExport = {
-    size: 64 * mebibyte,
+    logicalBytes: 64 * mebibyte,
     readOnly: true,
     async readInto(_offset, buffer) {
       bytesUnderWay += buffer.length;
@@ -170,7 +170,7 @@ test("an export's error reaches the client with its errno and its words, and the
     new Error("the cable fell out"),
   ];
   const served: NbdExport = {
-    size: 4096,
+    logicalBytes: 4096,
     readOnly: false,
     readInto: async (_offset, buffer) => void buffer.fill(7),
     write: async (offset) => Promise.reject(failures[offset]),
@@ -194,7 +194,7 @@ test("closing the server ends its clients and waits until exports are quiet", as
   const path = join(directory.path, "nbd.sock");
   let quiet = true;
   const served: NbdExport = {
-    size: 4096,
+    logicalBytes: 4096,
     readOnly: true,
     async readInto(_offset, _buffer, gone) {
       quiet = false;

@@ -16,7 +16,7 @@ export class MemoryExport implements NbdExport {
     this.bytes = bytes;
   }
 
-  get size(): number {
+  get logicalBytes(): number {
     return this.bytes.length;
   }
 

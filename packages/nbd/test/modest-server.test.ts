@@ -25,7 +25,11 @@ test("a server with neither NBD_OPT_GO nor structured replies is read and writte
   await withScriptedServer({ welcome, answer: fullDisk }, async (path) => {
     const contexts = ["base:allocation"];
     const client = await NbdClient.connect({ address: { path }, exportName: "", contexts, signal });
-    expect(client).toMatchObject({ size: SIZE, contexts: [], features: { structuredReplies: false, flush: false } });
+    expect(client).toMatchObject({
+      logicalBytes: SIZE,
+      contexts: [],
+      features: { structuredReplies: false, flush: false },
+    });
     const seen = Buffer.alloc(512);
     await client.readInto(0, seen, signal);
     expect(seen.every((byte) => byte === 9)).toBe(true);

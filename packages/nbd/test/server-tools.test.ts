@@ -83,7 +83,7 @@ test("nbdcopy copies from one export to another with several connections", async
   await using directory = await temporaryDirectory();
   const path = join(directory.path, "nbd.sock");
   const source = new MemoryExport(sparseContent());
-  const target = new MemoryExport(randomBytes(source.size));
+  const target = new MemoryExport(randomBytes(source.logicalBytes));
   const exports = new Map([
     ["source", source],
     ["target", target],
@@ -100,7 +100,7 @@ test("a context of our own is served beside base:allocation", async () => {
   const { signal } = new AbortController();
   const memory = new MemoryExport(sparseContent());
   const exported: NbdExport = {
-    size: memory.size,
+    logicalBytes: memory.logicalBytes,
     readOnly: true,
     contexts: [BASE_ALLOCATION, "x-test:thirds"],
     readInto: (offset, buffer) => memory.readInto(offset, buffer),

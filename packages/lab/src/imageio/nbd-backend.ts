@@ -26,7 +26,7 @@ export class NbdBackend implements Backend {
   private constructor(client: NbdClient, source: NbdSource) {
     this.#client = client;
     this.#source = source;
-    this.sizeBytes = client.size;
+    this.sizeBytes = client.logicalBytes;
   }
 
   static async connect(source: NbdSource, signal: AbortSignal): Promise<NbdBackend> {

@@ -47,7 +47,7 @@ export async function viewDisk({ hypervisor, directory }: TestHypervisor, diskId
 /** All bytes that an export serves. */
 export async function readExport({ path, exportName }: NbdExport): Promise<Buffer> {
   await using client = await NbdClient.connect({ address: { path }, exportName, signal });
-  const bytes = Buffer.alloc(client.size);
+  const bytes = Buffer.alloc(client.logicalBytes);
   await client.readInto(0, bytes, signal);
   return bytes;
 }
