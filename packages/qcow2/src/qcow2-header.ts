@@ -1,3 +1,4 @@
+import type { ByteSource } from "./byte-source.ts";
 import { ImageCorruptError, ImageUnsupportedError } from "./errors.ts";
 
 /** What a QCOW2 header says, checked. Offsets and sizes in bytes. Source: docs/interop/qcow2.txt of QEMU. */
@@ -16,20 +17,22 @@ export interface Qcow2Header {
 /** As the image names it: for people and for those who know where images lie, never a path to open as it stands. */
 export interface BackingReference {
   readonly file: string;
-  /** `raw`, `qcow2`, …; images made by old tools do not say. */
+  /** `raw`, `qcow2`, …; undefined in images made by old tools. */
   readonly format: string | undefined;
 }
 
-/** The header with all its extensions and the name of the backing file lies in the first cluster. */
-export const HEADER_READ_BYTES = 64 * 1024;
+export const QCOW2_MAGIC = 0x514649fb;
 
-const MAGIC = 0x514649fb;
+/** Nearly every image has its extensions and the name of its backing file in these. */
+const FIRST_READ_BYTES = 64 * 1024;
 const V2_HEADER_BYTES = 72;
 const V3_HEADER_BYTES = 104;
+const SECTOR_BYTES = 512;
 const SMALLEST_CLUSTER_BITS = 9;
 const LARGEST_CLUSTER_BITS = 21;
 const SMALLEST_SUBCLUSTERED_BITS = 14;
 const LONGEST_BACKING_NAME = 1023;
+const LONGEST_BACKING_FORMAT = 15;
 /** As QEMU. */
 const LARGEST_L1_BYTES = 32 * 1024 * 1024;
 
@@ -38,18 +41,38 @@ const KNOWN_INCOMPATIBLE = 31;
 const EXTENSION_BACKING_FORMAT = 0xe2792aca;
 const EXTENSION_END = 0;
 
-/** `bytes`: the first HEADER_READ_BYTES of the file, or all of it. */
-export function parseHeader(bytes: Buffer): Qcow2Header {
-  if (bytes.length < V2_HEADER_BYTES || bytes.readUInt32BE(0) !== MAGIC) {
+/** Reads and checks the header. What a short file lacks of its first cluster reads as zeros. */
+export async function readHeader(source: ByteSource, signal: AbortSignal): Promise<Qcow2Header> {
+  const start = await startOf(source, FIRST_READ_BYTES, signal);
+  const { name, ...header } = parseHeader(start);
+  if (name === undefined) return { ...header, backing: undefined };
+  const nameEnd = name.offset + name.length;
+  const bytes = nameEnd <= start.length ? start : await startOf(source, nameEnd, signal);
+  return { ...header, backing: backingOf(bytes, name) };
+}
+
+/** Where the name of the backing file lies, and where the extensions before it begin. */
+interface BackingName {
+  readonly extensions: number;
+  readonly offset: number;
+  readonly length: number;
+}
+
+async function startOf(source: ByteSource, length: number, signal: AbortSignal): Promise<Buffer> {
+  const bytes = Buffer.alloc(length);
+  await source.readInto(0, bytes.subarray(0, Math.min(length, source.bytes)), signal);
+  return bytes;
+}
+
+function parseHeader(bytes: Buffer): Omit<Qcow2Header, "backing"> & { readonly name: BackingName | undefined } {
+  if (bytes.readUInt32BE(0) !== QCOW2_MAGIC) {
     throw new ImageCorruptError("this is not a QCOW2 image: it does not begin like one");
   }
   const version = bytes.readUInt32BE(4);
   if (version !== 2 && version !== 3) throw new ImageUnsupportedError(`QCOW2 version ${version} is not supported`);
-  if (version === 3 && bytes.length < V3_HEADER_BYTES) throw new ImageCorruptError("the image ends within its header");
   if (bytes.readUInt32BE(32) !== 0) {
     throw new ImageUnsupportedError("the image is encrypted", { hint: "Only the hypervisor can read it." });
   }
-  const headerBytes = version === 2 ? V2_HEADER_BYTES : bytes.readUInt32BE(100);
   const features = version === 2 ? 0 : incompatibleFeatures(bytes);
   const subclusters = (features & INCOMPATIBLE.subclusters) !== 0;
   const clusterBits = bytes.readUInt32BE(20);
@@ -57,10 +80,14 @@ export function parseHeader(bytes: Buffer): Qcow2Header {
   if (clusterBits < fewest || clusterBits > LARGEST_CLUSTER_BITS) {
     throw new ImageCorruptError(`clusters of 2^${clusterBits} bytes are not possible`);
   }
+  const clusterBytes = 2 ** clusterBits;
+  const headerBytes = version === 2 ? V2_HEADER_BYTES : bytes.readUInt32BE(100);
+  if (headerBytes < (version === 2 ? V2_HEADER_BYTES : V3_HEADER_BYTES) || headerBytes > clusterBytes) {
+    throw new ImageCorruptError(`a header of ${headerBytes} bytes is not possible`);
+  }
   const logicalBytes = safeNumber(bytes.readBigUInt64BE(24), "size");
   const l1Entries = bytes.readUInt32BE(36);
   const l1Offset = safeNumber(bytes.readBigUInt64BE(40), "place of the L1 table");
-  const clusterBytes = 2 ** clusterBits;
   const reach = clusterBytes * (clusterBytes / (subclusters ? 16 : 8));
   if (l1Entries * 8 > LARGEST_L1_BYTES || l1Entries * reach < logicalBytes || l1Offset % clusterBytes !== 0) {
     throw new ImageCorruptError("the L1 table does not fit the size of the disk", {
@@ -70,12 +97,13 @@ export function parseHeader(bytes: Buffer): Qcow2Header {
   return {
     version,
     clusterBits,
-    logicalBytes,
+    // QEMU counts whole sectors.
+    logicalBytes: logicalBytes - (logicalBytes % SECTOR_BYTES),
     l1Offset,
     l1Entries,
     compression: compressionOf(bytes, features, headerBytes),
     subclusters,
-    backing: backingOf(bytes, headerBytes),
+    name: backingName(bytes, headerBytes, clusterBytes),
   };
 }
 
@@ -92,38 +120,55 @@ function incompatibleFeatures(bytes: Buffer): number {
   return known;
 }
 
+/** The feature and the field must agree; headers of old tools end before the field. */
 function compressionOf(bytes: Buffer, features: number, headerBytes: number): Qcow2Header["compression"] {
-  if ((features & INCOMPATIBLE.compressionType) === 0) return "deflate";
-  const type = headerBytes > V3_HEADER_BYTES && bytes.length > V3_HEADER_BYTES ? bytes.readUInt8(V3_HEADER_BYTES) : 0;
-  if (type === 0) return "deflate";
-  if (type === 1) return "zstd";
-  throw new ImageUnsupportedError(`compression type ${type} is not supported`);
+  const type = headerBytes > V3_HEADER_BYTES ? bytes.readUInt8(V3_HEADER_BYTES) : 0;
+  if (type > 1) throw new ImageUnsupportedError(`compression type ${type} is not supported`);
+  if (((features & INCOMPATIBLE.compressionType) !== 0) !== (type !== 0)) {
+    throw new ImageCorruptError("the image contradicts itself about its compression", { context: { type } });
+  }
+  return type === 0 ? "deflate" : "zstd";
 }
 
-function backingOf(bytes: Buffer, headerBytes: number): BackingReference | undefined {
+function backingName(bytes: Buffer, headerBytes: number, clusterBytes: number): BackingName | undefined {
   const offset = safeNumber(bytes.readBigUInt64BE(8), "place of the backing file's name");
   const length = bytes.readUInt32BE(16);
-  if (offset === 0 || length === 0) return undefined;
-  if (length > LONGEST_BACKING_NAME || offset + length > bytes.length) {
+  if (offset === 0) return undefined;
+  if (length > LONGEST_BACKING_NAME || offset + length > clusterBytes) {
     throw new ImageCorruptError("the name of the backing file lies outside the header", {
       context: { offset, length },
     });
   }
-  const file = bytes.toString("utf8", offset, offset + length);
-  return { file, format: backingFormat(bytes, headerBytes) };
+  return { extensions: headerBytes, offset, length };
 }
 
-function backingFormat(bytes: Buffer, headerBytes: number): string | undefined {
-  for (let at = headerBytes; at + 8 <= bytes.length;) {
+function backingOf(bytes: Buffer, name: BackingName): BackingReference | undefined {
+  const file = upToNul(bytes.subarray(name.offset, name.offset + name.length)).toString("utf8");
+  return file === "" ? undefined : { file, format: backingFormat(bytes, name) };
+}
+
+/** Extensions end where the name of the backing file begins: old tools wrote no other end. */
+function backingFormat(bytes: Buffer, { extensions, offset: end }: BackingName): string | undefined {
+  let format = "";
+  for (let at = extensions; at < end;) {
+    const fits = at + 8 <= end && bytes.readUInt32BE(at + 4) <= end - at - 8;
+    if (!fits) throw new ImageCorruptError("a header extension does not end within the header");
     const type = bytes.readUInt32BE(at);
     const length = bytes.readUInt32BE(at + 4);
-    if (type === EXTENSION_END) return undefined;
-    if (at + 8 + length > bytes.length)
-      throw new ImageCorruptError("a header extension does not end within the header");
-    if (type === EXTENSION_BACKING_FORMAT) return bytes.toString("latin1", at + 8, at + 8 + length);
+    if (type === EXTENSION_END) break;
+    if (type === EXTENSION_BACKING_FORMAT) {
+      if (length > LONGEST_BACKING_FORMAT) throw new ImageCorruptError("the format of the backing file is too long");
+      format = upToNul(bytes.subarray(at + 8, at + 8 + length)).toString("latin1");
+    }
     at += 8 + Math.ceil(length / 8) * 8;
   }
-  return undefined;
+  return format === "" ? undefined : format;
+}
+
+/** Tools of old pad texts with NUL and count the padding. */
+function upToNul(text: Buffer): Buffer {
+  const end = text.indexOf(0);
+  return end < 0 ? text : text.subarray(0, end);
 }
 
 function safeNumber(value: bigint, what: string): number {

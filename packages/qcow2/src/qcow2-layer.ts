@@ -1,9 +1,10 @@
 import { copyInto } from "@ovault/core";
 
 import type { ByteSource } from "./byte-source.ts";
+import { ClusterReader } from "./cluster-reader.ts";
 import { decompressCluster } from "./decompress-cluster.ts";
 import { ImageCorruptError } from "./errors.ts";
-import { HEADER_READ_BYTES, parseHeader, type BackingReference, type Qcow2Header } from "./qcow2-header.ts";
+import { readHeader, type BackingReference, type Qcow2Header } from "./qcow2-header.ts";
 import { TableCache } from "./table-cache.ts";
 
 /** What a range of the disk holds in one layer; `absent`: whatever the layer below holds. */
@@ -35,12 +36,12 @@ const WORD = 2 ** 32;
 
 /**
  * One QCOW2 file, read and never written: versions 2 and 3, zero clusters, subclusters, clusters compressed with deflate
- * or zstd. The file may be written to by nobody meanwhile. Everything in it is taken as hostile: whatever it says, memory
+ * or zstd. The file must not change meanwhile. Everything in it is taken as hostile: whatever it says, memory
  * stays bounded by the L1 table (at most 32 MiB, and as much to look at it) and a few L2 tables, work by the size of
  * the file, and what contradicts the format is an ImageCorruptError.
  */
 export class Qcow2Layer {
-  readonly #source: ByteSource;
+  readonly #clusters: ClusterReader;
   readonly #header: Qcow2Header;
   readonly #l1: Buffer;
   readonly #l2: TableCache;
@@ -51,19 +52,15 @@ export class Qcow2Layer {
 
   /** Reads header and L1 table. Throws ImageCorruptError and ImageUnsupportedError. */
   static async open(source: ByteSource, signal: AbortSignal): Promise<Qcow2Layer> {
-    const start = Buffer.alloc(Math.min(HEADER_READ_BYTES, source.bytes));
-    await source.readInto(0, start, signal);
-    const header = parseHeader(start);
-    const l1Bytes = header.l1Entries * 8;
-    if (header.l1Offset + l1Bytes > source.bytes) throw new ImageCorruptError("the image ends within its L1 table");
-    const l1 = Buffer.alloc(l1Bytes);
-    await source.readInto(header.l1Offset, l1, signal);
+    const header = await readHeader(source, signal);
+    const clusters = new ClusterReader(source, 2 ** header.clusterBits);
+    const l1 = await clusters.read(header.l1Offset, header.l1Entries * 8, signal);
     assertOwnTables(l1);
-    return new Qcow2Layer(source, header, l1);
+    return new Qcow2Layer(clusters, header, l1);
   }
 
-  private constructor(source: ByteSource, header: Qcow2Header, l1: Buffer) {
-    this.#source = source;
+  private constructor(clusters: ClusterReader, header: Qcow2Header, l1: Buffer) {
+    this.#clusters = clusters;
     this.#header = header;
     this.#l1 = l1;
     this.#clusterBytes = 2 ** header.clusterBits;
@@ -98,14 +95,8 @@ export class Qcow2Layer {
   async readPiece(piece: LayerPiece, target: Uint8Array, signal: AbortSignal): Promise<void> {
     if (piece.host === undefined) throw new RangeError(`no data at ${piece.offset}`);
     const { offset, compressedBytes, within = 0 } = piece.host;
-    if (compressedBytes === undefined) {
-      this.#assertInFile(offset, target.length);
-      return await this.#source.readInto(offset, target, signal);
-    }
-    // The last sector of the file may be cut: only the data itself must be there.
-    const stored = Buffer.allocUnsafe(Math.max(0, Math.min(compressedBytes, this.#source.bytes - offset)));
-    this.#assertInFile(offset, 1);
-    await this.#source.readInto(offset, stored, signal);
+    if (compressedBytes === undefined) return await this.#clusters.readInto(offset, target, signal);
+    const stored = await this.#clusters.readPacked(offset, compressedBytes, signal);
     const cluster = await decompressCluster(stored, this.#header.compression, this.#clusterBytes);
     copyInto(target, cluster.subarray(within, within + target.length));
   }
@@ -116,10 +107,7 @@ export class Qcow2Layer {
     if (offset === 0) return undefined;
     return await this.#l2.get(index, async () => {
       this.#assertAligned(offset, "an L2 table");
-      this.#assertInFile(offset, this.#clusterBytes);
-      const table = Buffer.allocUnsafe(this.#clusterBytes);
-      await this.#source.readInto(offset, table, signal);
-      return table;
+      return await this.#clusters.read(offset, this.#clusterBytes, signal);
     });
   }
 
@@ -179,13 +167,6 @@ export class Qcow2Layer {
     if (offset % this.#clusterBytes === 0) return;
     throw new ImageCorruptError(`${what} begins in the middle of a cluster`, { context: { offset } });
   }
-
-  #assertInFile(offset: number, length: number): void {
-    if (offset + length <= this.#source.bytes) return;
-    throw new ImageCorruptError("the image ends before its data does", {
-      context: { offset, length, bytes: this.#source.bytes },
-    });
-  }
 }
 
 function offsetIn(table: Buffer, at: number): number {
@@ -194,8 +175,8 @@ function offsetIn(table: Buffer, at: number): number {
 }
 
 /**
- * Each part of the disk has an L2 table of its own. An image that says otherwise could describe more than anybody can ever
- * read, however small it is.
+ * Each part of the disk has an L2 table of its own. An image that says otherwise could describe a disk that takes
+ * years to read, however small it is.
  */
 function assertOwnTables(l1: Buffer): void {
   const offsets = Float64Array.from({ length: l1.length / 8 }, (_, index) => offsetIn(l1, index * 8)).toSorted();

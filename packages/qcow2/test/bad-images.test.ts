@@ -38,16 +38,13 @@ async function refused(create: readonly string[], patch?: (image: Buffer) => voi
 
 describe("what it cannot read it refuses", () => {
   test("encryption and external data files, naming them", async () => {
-    const secret = [
-      "--object",
-      "secret,id=s,data=abc",
-      "-o",
-      "encrypt.format=luks,encrypt.key-secret=s,encrypt.iter-time=10",
-    ];
-    expect(await refused(secret)).toMatchObject({
-      code: "E_IMAGE_UNSUPPORTED",
-      message: expect.stringContaining("encrypted"),
-    });
+    // AES and LUKS by their numbers: qemu-img measures this machine to make such an image, and fails when it is busy.
+    for (const method of [1, 2]) {
+      expect(await refused([], (image) => image.writeUInt32BE(method, 32))).toMatchObject({
+        code: "E_IMAGE_UNSUPPORTED",
+        message: expect.stringContaining("encrypted"),
+      });
+    }
     expect(await refused(["-o", `data_file=${join(directory, "data.raw")}`])).toMatchObject({
       code: "E_IMAGE_UNSUPPORTED",
       message: expect.stringContaining("another file"),

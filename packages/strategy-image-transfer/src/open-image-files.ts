@@ -4,7 +4,7 @@ import { ManagerError } from "@ovault/core";
 import type { Disk } from "@ovault/core";
 import { EngineConflictError, openTransfers } from "@ovault/ovirt";
 import type { ImageioClient, OpenTransfer, TransferContext } from "@ovault/ovirt";
-import { ImageChain, Qcow2Layer } from "@ovault/qcow2";
+import { ImageChain, openBacking, Qcow2Layer } from "@ovault/qcow2";
 import type { ByteSource, RawLayer } from "@ovault/qcow2";
 
 /** More layers than an engine lets a disk have. */
@@ -43,7 +43,7 @@ export async function openImageFiles(
   signal: AbortSignal,
 ): Promise<ImageChain> {
   const layers: (Qcow2Layer | RawLayer)[] = [top];
-  for (let above = top; above.backing !== undefined;) {
+  for (let above: Qcow2Layer | RawLayer = top; above instanceof Qcow2Layer && above.backing !== undefined;) {
     const volumeId = parentVolume(above) ?? "";
     if (!VOLUME_ID.test(volumeId) || layers.length >= MOST_LAYERS) {
       throw new ManagerError(`what lies below a layer of disk ${disk.alias} is no volume of the engine's`, {
@@ -51,12 +51,7 @@ export async function openImageFiles(
       });
     }
     const open = await openLower(volumeId, { disk, context, onOpen }, signal);
-    const file = await volumeFile(open.client, signal);
-    if (above.backing.format === "raw") {
-      layers.push({ raw: file });
-      break;
-    }
-    above = await Qcow2Layer.open(file, signal);
+    above = await openBacking(above.backing, await volumeFile(open.client, signal), signal);
     layers.push(above);
   }
   return new ImageChain(layers);

@@ -27,8 +27,8 @@ export function damages(image: Buffer): fc.Arbitrary<readonly Damage[]> {
   const l1Entries = image.readUInt32BE(36);
   const tables = entriesOf(image, l1, l1Entries);
   const clusterBytes = 2 ** image.readUInt32BE(20);
-  const tableEntries = tables.flatMap((table) => placesOf(table, clusterBytes / 8));
-  const places = fc.constantFrom(...placesOf(l1, l1Entries), ...tableEntries);
+  const tableEntries = tables.flatMap((table) => placesOf(image, table, clusterBytes / 8));
+  const places = fc.constantFrom(l1, ...placesOf(image, l1, l1Entries), ...tableEntries);
   const offset = fc.oneof(
     fc.constantFrom(0, l1, ...tables),
     fc.nat(Math.floor(image.length / clusterBytes) + 1).map((cluster) => cluster * clusterBytes),
@@ -49,13 +49,14 @@ export function damages(image: Buffer): fc.Arbitrary<readonly Damage[]> {
   return fc.array<Damage>(fc.oneof(table, table, table, header, field, bytes, cut), { minLength: 1, maxLength: 6 });
 }
 
-function placesOf(table: number, entries: number): number[] {
-  return Array.from({ length: entries }, (_, index) => table + index * 8);
+/** Of a table's entries, as far as the file goes. */
+function placesOf(image: Buffer, table: number, entries: number): number[] {
+  return Array.from({ length: entries }, (_, index) => table + index * 8).filter((at) => at + 8 <= image.length);
 }
 
 /** Where the entries of a table point to. */
 function entriesOf(image: Buffer, table: number, entries: number): number[] {
-  return placesOf(table, entries)
+  return placesOf(image, table, entries)
     .map((place) => Number(image.readBigUInt64BE(place) & 0x00fffffffffffe00n))
     .filter((offset) => offset !== 0);
 }
