@@ -10,6 +10,7 @@ import { FaultyStore } from "@ovault/testkit";
 
 import { reopen } from "../../packages/core/test/support/small-repository.ts";
 import { type Inspection, ModelSite } from "../support/model-site.ts";
+import { SimulatedClock } from "../../packages/core/test/store/support/simulated-clock.ts";
 import { StormyStore } from "../support/stormy-store.ts";
 
 const { signal } = new AbortController();
@@ -133,7 +134,7 @@ async function drillEachCall(
 
 /** More often than one call fails here, unless it fails for good. */
 function repeating(store: ObjectStore): ObjectStore {
-  return retrying(store, { attempts: 3, firstDelayMs: 0 });
+  return retrying(store, { policy: { patienceMs: 1000, firstDelayMs: 250 }, clock: new SimulatedClock() });
 }
 
 describe.each(Object.entries(operations))("%s on a store that fails", (_, operation) => {

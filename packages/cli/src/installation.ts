@@ -2,6 +2,7 @@ import { join } from "node:path";
 
 import { consistencyOf, type ConsistencyOptions, type RunConsistency } from "@ovault/consistency";
 import {
+  BRIEF_RETRIES,
   chooseCodec,
   chooseEntry,
   DESTINATION_SETTINGS,
@@ -168,13 +169,17 @@ export class Installation {
   }
 
   async #openStore(entry: DestinationEntry): Promise<ObjectStore> {
+    const { signal, terminal } = this.#context;
     await this.#loadBuiltIns("destination", entry.type);
     const options = { ...entry, keysBeside: DESTINATION_SETTINGS };
     const host = { ...this.#host(), readOnly: entry.settings.readOnly === true };
     const open = (): Promise<ObjectStore> => this.#registry.create("destination", entry.type, options, host);
-    const driver = await repeated(open, this.#context.signal);
+    const driver = await repeated(open, signal, { policy: BRIEF_RETRIES });
     try {
-      return wrapStore(driver, entry, this.#observerOf(entry));
+      return wrapStore(driver, entry, {
+        observe: this.#observerOf(entry),
+        note: (line) => terminal.note(line),
+      });
     } catch (error) {
       await driver.close();
       throw error;

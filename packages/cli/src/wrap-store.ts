@@ -1,12 +1,17 @@
 import {
   ConfigurationError,
+  DEFAULT_RETRIES,
   limited,
+  messageOf,
+  Outage,
   readOnly,
   retrying,
   throttled,
   type DestinationEntry,
   type ObjectStore,
 } from "@ovault/core";
+
+import { formatDuration } from "./output/format.ts";
 
 /**
  * A driver as the settings of its destination want it. From outside in:
@@ -19,14 +24,15 @@ import {
  * - `limited` counts what the service really sees at once.
  * - `observe` is next to the driver: it sees each attempt, and the time the service took.
  *
+ * `note` gets a line when the destination begins to be waited for, and one when it goes on.
  * @throws ConfigurationError when the driver cannot do what a setting asks for
  */
 export function wrapStore(
   driver: ObjectStore,
   { name, settings, origin }: DestinationEntry,
-  observe: (store: ObjectStore) => ObjectStore,
+  { observe, note }: { readonly observe: (store: ObjectStore) => ObjectStore; readonly note: (line: string) => void },
 ): ObjectStore {
-  const { limits = {}, lockDays } = settings;
+  const { limits = {}, lockDays, patience = DEFAULT_RETRIES.patienceMs } = settings;
   if (lockDays !== undefined && driver.retention === undefined) {
     throw new ConfigurationError(`destination ${name} cannot hold what is stored against deletion`, {
       context: { file: origin.file, destination: name },
@@ -36,6 +42,11 @@ export function wrapStore(
   let store = observe(driver);
   if (limits.concurrency !== undefined) store = limited(store, limits.concurrency);
   store = throttled(store, { uploadBytesPerSecond: limits.upload, downloadBytesPerSecond: limits.download });
-  store = retrying(store);
+  const outage = new Outage({
+    begins: (error, patienceMs) =>
+      note(`${name}: ${messageOf(error)}; trying again for up to ${formatDuration(patienceMs)}`),
+    ends: (afterMs) => note(`${name}: goes on after ${formatDuration(afterMs)}`),
+  });
+  store = retrying(store, { policy: { ...DEFAULT_RETRIES, patienceMs: patience }, outage });
   return settings.readOnly === true ? readOnly(store, `destinations.${name}.readOnly in ${origin.file}`) : store;
 }

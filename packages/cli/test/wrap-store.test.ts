@@ -1,6 +1,12 @@
 import { describe, expect, test } from "vitest";
 
-import { ConfigurationError, type DestinationEntry, type DestinationSettings, type ObjectStore } from "@ovault/core";
+import {
+  ConfigurationError,
+  type DestinationEntry,
+  type DestinationSettings,
+  type ObjectStore,
+  StoreUnavailableError,
+} from "@ovault/core";
 import { FaultyStore, MemoryStore, SlowStore } from "@ovault/testkit";
 
 import { wrapStore } from "../src/wrap-store.ts";
@@ -15,7 +21,7 @@ const entryWith = (settings: DestinationSettings): DestinationEntry => ({
   origin,
   settings,
 });
-const unseen = (store: ObjectStore): ObjectStore => store;
+const unseen = { observe: (store: ObjectStore): ObjectStore => store, note: () => undefined };
 
 describe("a destination's store", () => {
   test("repeats what fails transiently, and shows each attempt to the observer", async () => {
@@ -30,9 +36,34 @@ describe("a destination's store", () => {
         return store.put(key, parts, options);
       },
     });
-    const store = wrapStore(faulty, entryWith({}), observe);
+    const store = wrapStore(faulty, entryWith({}), { ...unseen, observe });
     expect(await store.put("a", [], { ifAbsent: true, signal })).toBe("stored");
     expect(seen).toEqual(["a", "a"]);
+  });
+
+  test("says once what is waited for, whatever the number of calls, and that it goes on", async () => {
+    const lines: string[] = [];
+    let failures = 4;
+    const observe = (store: ObjectStore): ObjectStore => ({
+      ...store,
+      capabilities: store.capabilities,
+      stat: async (key) => {
+        if (failures-- > 0) throw new StoreUnavailableError("no route to the nas", { retry: "transient" });
+        return { key, bytes: 0 };
+      },
+    });
+    const store = wrapStore(new MemoryStore(), entryWith({ patience: 90_000 }), {
+      observe,
+      note: (line) => lines.push(line),
+    });
+    await Promise.all(["a", "b", "c", "d"].map((key) => store.stat(key, { signal })));
+    expect(lines).toEqual(["nas: no route to the nas; trying again for up to 1:30", "nas: goes on after 0:00"]);
+  });
+
+  test("waits as long as its patience, and with none not at all", async () => {
+    const faulty = new FaultyStore(new MemoryStore(), { call: 1, when: "before" });
+    const store = wrapStore(faulty, entryWith({ patience: 0 }), unseen);
+    await expect(store.stat("a", { signal })).rejects.toMatchObject({ code: "E_STORE_UNAVAILABLE" });
   });
 
   test("has no more calls under way than its limit", async () => {
@@ -48,7 +79,10 @@ describe("a destination's store", () => {
       },
     });
     await memory.put("a", [], { ifAbsent: true, signal });
-    const store = wrapStore(new SlowStore(memory, () => 1), entryWith({ limits: { concurrency: 2 } }), counting);
+    const store = wrapStore(new SlowStore(memory, () => 1), entryWith({ limits: { concurrency: 2 } }), {
+      ...unseen,
+      observe: counting,
+    });
     await Promise.all(Array.from({ length: 12 }, () => store.stat("a", { signal })));
     expect(most).toBe(2);
   });

@@ -4,6 +4,7 @@ import {
   type ErrorContext,
   StoreError,
   StoreFullError,
+  StoreMediumError,
   StorePermissionError,
   StoreReadOnlyError,
   StoreUnavailableError,
@@ -52,6 +53,14 @@ export async function mapSystemError(error: unknown, { root, what }: FailedCall)
       });
     case "EIO":
     case "EREMOTEIO":
+      // A soft NFS mount says so of everything while its server is gone, a disk of the file on a bad sector.
+      if ((await freeBytes(root)) === null) return unavailable(`${failed}: ${code}`, error, context);
+      return new StoreMediumError(`${failed}: ${code}`, {
+        cause: error,
+        context,
+        retry: "transient",
+        hint: "The disk fails here though the rest of it answers: see the kernel log, and `ovault verify --all`.",
+      });
     case "ESTALE":
     case "ETIMEDOUT":
     case "ENOTCONN":
@@ -65,15 +74,19 @@ export async function mapSystemError(error: unknown, { root, what }: FailedCall)
     case "EMFILE":
     case "ENFILE":
     case "ENOMEM":
-      return new StoreUnavailableError(`${failed}: ${code}`, {
-        cause: error,
-        context,
-        retry: "transient",
-        hint: "The disk or the file server does not answer as it should: see the kernel log.",
-      });
+      return unavailable(`${failed}: ${code}`, error, context);
     default:
       return new StoreError(`${failed}: ${code}`, { cause: error, context });
   }
+}
+
+function unavailable(message: string, cause: unknown, context: ErrorContext): StoreUnavailableError {
+  return new StoreUnavailableError(message, {
+    cause,
+    context,
+    retry: "transient",
+    hint: "The disk or the file server does not answer as it should: see the kernel log.",
+  });
 }
 
 /** Bytes an ordinary user may still write; null when even that cannot be told. */

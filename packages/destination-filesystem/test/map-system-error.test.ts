@@ -15,7 +15,7 @@ test.each([
   ["EACCES", "E_STORE_PERMISSION", "never"],
   ["EPERM", "E_STORE_PERMISSION", "never"],
   ["ESTALE", "E_STORE_UNAVAILABLE", "transient"],
-  ["EIO", "E_STORE_UNAVAILABLE", "transient"],
+  ["EIO", "E_STORE_MEDIUM", "transient"],
   ["ETIMEDOUT", "E_STORE_UNAVAILABLE", "transient"],
   ["ENOTCONN", "E_STORE_UNAVAILABLE", "transient"],
   ["EFBIG", "E_STORE", "never"],

@@ -29,7 +29,7 @@ test("a full and its increments come back from a bucket byte for byte, over a se
       onTestFinished(() => store.close());
       let requests = 0;
       proxy.fault = () => ((requests += 1) % RARITY === 0 ? faults[(requests / RARITY) % faults.length] : undefined);
-      const patient = retrying(store, { attempts: 10, firstDelayMs: 1 });
+      const patient = retrying(store, { policy: { patienceMs: 60_000, firstDelayMs: 1 } });
       const repository = await smallRepository(patient);
       let disk = first;
       let base = await takePoint(repository, [sourceOf(disk)]);

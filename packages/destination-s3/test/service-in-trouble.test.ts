@@ -3,7 +3,7 @@ import { getEventListeners } from "node:events";
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 
-import { type ObjectStore, retrying } from "@ovault/core";
+import { type ObjectStore, Outage, retrying } from "@ovault/core";
 import { keysOf } from "@ovault/testkit";
 
 import type { Fault, FaultProxy } from "./support/fault-proxy.ts";
@@ -117,9 +117,35 @@ describe("a service in trouble", () => {
     expect(getEventListeners(controller.signal, "abort")).toEqual([]);
   });
 
+  test(
+    "that lasts longer than a few calls with their pauses costs time and nothing else",
+    { timeout: 60_000 },
+    async () => {
+      const { proxy, store } = await storeBehindProxy({ timeoutMs: 1000 });
+      const reports: string[] = [];
+      const outage = new Outage({ begins: () => reports.push("begins"), ends: () => reports.push("ends") });
+      const patient = retrying(store, { outage });
+      const since = performance.now();
+      const troubles: readonly Fault[] = [
+        { kind: "answer", status: 503, code: "SlowDown" },
+        { kind: "cut request", afterBytes: 0 },
+        { kind: "hang" },
+      ];
+      proxy.fault = () => troubles[Math.floor((performance.now() - since) / 3000)];
+      const body = Buffer.alloc(100_000, "content");
+      const puts = Array.from({ length: 6 }, async (_, number) => {
+        await patient.put(`packs/${number}`, [body], { ifAbsent: true, signal });
+        return body.equals(await patient.get(`packs/${number}`, { signal }));
+      });
+      expect(await Promise.all(puts)).toEqual(puts.map(() => true));
+      expect(performance.now() - since).toBeGreaterThan(9000);
+      expect(reports).toEqual(["begins", "ends"]);
+    },
+  );
+
   test("whatever faults come, what is repeated succeeds, and the bytes are right", async () => {
     const { proxy, store } = await storeBehindProxy();
-    const patient = retrying(store, { attempts: 10, firstDelayMs: 1 });
+    const patient = retrying(store, { policy: { patienceMs: 60_000, firstDelayMs: 1 } });
     const fault: fc.Arbitrary<Fault> = fc.oneof(
       fc.record({ kind: fc.constant("answer"), status: fc.constantFrom(408, 429, 500, 502, 503, 504) } as const),
       fc.record({ kind: fc.constantFrom("cut request", "cut answer"), afterBytes: fc.nat(100_000) } as const),

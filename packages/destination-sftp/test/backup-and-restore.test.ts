@@ -27,7 +27,7 @@ test("what was backed up over a link that breaks is what is restored, and so is 
     await store.close();
     await link.close();
   });
-  const patient = retrying(store, { attempts: 5, firstDelayMs: 10 });
+  const patient = retrying(store, { policy: { patienceMs: 60_000, firstDelayMs: 10 } });
   await Repository.create(patient, { signal });
 
   const bytes = randomBytes(24 * MEBIBYTE);

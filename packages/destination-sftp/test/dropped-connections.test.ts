@@ -102,7 +102,7 @@ describe("a connection that breaks", () => {
 
   test("is nothing to a store that repeats, though it breaks several times", async () => {
     const { link, store } = await reach();
-    const patient = retrying(store, { attempts: 5, firstDelayMs: 1 });
+    const patient = retrying(store, { policy: { patienceMs: 60_000, firstDelayMs: 1 } });
     await fc.assert(
       fc.asyncProperty(sizes, fc.array(break_, { minLength: 1, maxLength: 4 }), async (bytes, cuts) => {
         const { folder, key, body, info } = newObject(bytes);

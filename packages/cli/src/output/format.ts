@@ -1,4 +1,4 @@
-import { sizeInBytes, UsageError } from "@ovault/core";
+import { durationInMs, sizeInBytes, UsageError } from "@ovault/core";
 
 const MINUTE_MS = 60_000;
 const UNITS = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"] as const;
@@ -52,14 +52,12 @@ export function parseSize(written: string): number {
   });
 }
 
-const UNIT_MS: Readonly<Record<string, number>> = { s: 1000, m: MINUTE_MS, h: 3_600_000, d: 86_400_000 };
 const LONGEST_MS = 36_500 * 86_400_000;
 
 /** A time span as people write it, in milliseconds. Throws UsageError. */
 export function parseDuration(written: string): number {
-  const [, amount, unit = ""] = /^(\d+(?:\.\d+)?)([smhd])$/.exec(written.trim()) ?? [];
-  const milliseconds = written.trim() === "0" ? 0 : Math.round(Number(amount) * (UNIT_MS[unit] ?? NaN));
-  if (milliseconds <= LONGEST_MS) return milliseconds;
+  const milliseconds = durationInMs(written);
+  if (milliseconds !== undefined && milliseconds <= LONGEST_MS) return milliseconds;
   throw new UsageError(`"${written}" is not a time span`, {
     hint: "Write a number with s, m, h or d, up to 36500d: 90m, 36h, 7d; or 0.",
   });

@@ -2,6 +2,7 @@ import { z } from "zod";
 
 import { sizeInBytes } from "../util/size-in-bytes.ts";
 import { count } from "./count.ts";
+import { patience } from "./patience.ts";
 import { retentionSchema } from "./retention-schema.ts";
 import { secretReference } from "./secret-reference.ts";
 
@@ -59,6 +60,7 @@ export const destinationSettingsShape = {
   limits: z
     .strictObject({ concurrency: count.optional(), upload: rate.optional(), download: rate.optional() })
     .optional(),
+  patience: patience.optional(),
   lockDays: count.optional(),
   readOnly: z.boolean().optional(),
   retention: retentionSchema.optional(),

@@ -6,6 +6,8 @@ export interface DestinationSettings {
   readonly encryption?: EncryptionSettings | undefined;
   readonly compression?: CompressionSettings | undefined;
   readonly limits?: LimitSettings | undefined;
+  /** Milliseconds for which a call is repeated while the destination does not answer. */
+  readonly patience?: number | undefined;
   /** For how many days new packs and points are held against deletion. */
   readonly lockDays?: number | undefined;
   readonly readOnly?: boolean | undefined;

@@ -80,9 +80,19 @@ function destinationEntries(
 ): ReadonlyMap<string, DestinationEntry> {
   return new Map(
     Object.entries(parsed).map(([name, entry]) => {
-      const { type, encryption: written, compression, limits, lockDays, readOnly, retention, ...options } = entry;
+      const {
+        type,
+        encryption: written,
+        compression,
+        limits,
+        patience,
+        lockDays,
+        readOnly,
+        retention,
+        ...options
+      } = entry;
       const encryption = written && withAbsolutePath(written, baseDirectory);
-      const settings = { encryption, compression, limits, lockDays, readOnly, retention };
+      const settings = { encryption, compression, limits, patience, lockDays, readOnly, retention };
       return [name, { name, type, settings, options, origin: originBelow(origin, name) }];
     }),
   );

@@ -34,3 +34,11 @@ export class StorePermissionError extends StoreError {
 export class StoreUnavailableError extends StoreError {
   override readonly code: string = "E_STORE_UNAVAILABLE";
 }
+
+/**
+ * The store answers, but its medium fails under this object (EIO): a bad sector. Calls are repeated for seconds only, for
+ * waiting does not mend it.
+ */
+export class StoreMediumError extends StoreUnavailableError {
+  override readonly code: string = "E_STORE_MEDIUM";
+}

@@ -1,38 +1,96 @@
 import { isTransient } from "../errors/ovault-error.ts";
+import { StoreMediumError } from "../errors/store-errors.ts";
 import { type Clock, systemClock } from "../util/clock.ts";
+import type { Outage } from "./outage.ts";
 
 export interface RetryPolicy {
-  /** Calls in all, the first one included. */
-  readonly attempts: number;
-  /** Longest pause before the second call; doubles each time. A pause is anything from nothing to the longest. */
+  /** How long a call is repeated, counted from its first failure. The last repetition comes when the time is over. */
+  readonly patienceMs: number;
+  /** Longest pause before the second call; doubles each time, up to 10 s. A pause is anything from nothing to the longest. */
   readonly firstDelayMs: number;
 }
 
-export const DEFAULT_RETRIES: RetryPolicy = { attempts: 6, firstDelayMs: 250 };
+/** For a store in use: long enough for a switch or a server to be restarted. */
+export const DEFAULT_RETRIES: RetryPolicy = { patienceMs: 10 * 60_000, firstDelayMs: 250 };
 
-/** Repeats work that failed transiently. */
+/** For what has not answered yet, where a wrong address is more likely than an outage. */
+export const BRIEF_RETRIES: RetryPolicy = { patienceMs: 8_000, firstDelayMs: 250 };
+
+const LONGEST_DELAY_MS = 10_000;
+
+export interface RepeatOptions {
+  readonly policy?: RetryPolicy;
+  readonly clock?: Clock;
+  /** Shared by all calls to one store. */
+  readonly outage?: Outage | undefined;
+}
+
+/** Repeats work that failed transiently. Throws its last error, or the signal's reason. */
 export async function repeated<T>(
   work: () => Promise<T>,
   signal: AbortSignal,
-  policy: RetryPolicy = DEFAULT_RETRIES,
-  clock: Clock = systemClock,
+  options: RepeatOptions = {},
 ): Promise<T> {
-  for (let failures = 1; ; failures += 1) {
+  const repetition = new Repetition(signal, options);
+  for (;;) {
     try {
-      return await work();
+      const answer = await work();
+      repetition.succeeded();
+      return answer;
     } catch (error) {
-      await pauseAfter(error, failures, { policy, clock, signal });
+      await repetition.pauseAfter(error);
     }
   }
 }
 
-/** Returns when the work may be tried again, and throws the error when it may not. */
-export async function pauseAfter(
-  error: unknown,
-  failures: number,
-  { policy, clock, signal }: { readonly policy: RetryPolicy; readonly clock: Clock; readonly signal: AbortSignal },
-): Promise<void> {
-  if (!isTransient(error) || failures >= policy.attempts || signal.aborted) throw error;
-  // Full jitter: what failed together because the store was busy must not come back together.
-  await clock.sleep(Math.random() * policy.firstDelayMs * 2 ** (failures - 1), signal);
+/** The failures in a row of one call. */
+export class Repetition {
+  readonly #signal: AbortSignal;
+  readonly #policy: RetryPolicy;
+  readonly #clock: Clock;
+  readonly #outage: Outage | undefined;
+  #failures = 0;
+  #sinceMs = 0;
+
+  constructor(signal: AbortSignal, { policy = DEFAULT_RETRIES, clock = systemClock, outage }: RepeatOptions) {
+    this.#signal = signal;
+    this.#policy = policy;
+    this.#clock = clock;
+    this.#outage = outage;
+  }
+
+  /** Returns when the call may be repeated, and throws the error when it may not, or the signal's reason. */
+  async pauseAfter(error: unknown): Promise<void> {
+    const { firstDelayMs } = this.#policy;
+    if (this.#failures === 0) this.#sinceMs = this.#clock.elapsedMs();
+    const patienceMs = this.#patienceFor(error);
+    const leftMs = this.#sinceMs + patienceMs - this.#clock.elapsedMs();
+    try {
+      if (!isTransient(error) || leftMs <= 0 || this.#signal.aborted) throw error;
+      if (this.#failures === 0) this.#outage?.enter(error, patienceMs);
+      this.#failures += 1;
+      const longestMs = Math.min(firstDelayMs * 2 ** (this.#failures - 1), LONGEST_DELAY_MS);
+      // Full jitter: what failed together because the store was busy must not come back together.
+      await this.#clock.sleep(Math.min(Math.random() * longestMs, leftMs), this.#signal);
+    } catch (reason) {
+      this.#leave(false);
+      throw reason;
+    }
+  }
+
+  /** The call succeeded, or came further than at its last failure: the next failure is its first. */
+  succeeded(): void {
+    this.#leave(true);
+  }
+
+  #leave(succeeded: boolean): void {
+    if (this.#failures > 0) this.#outage?.leave({ succeeded });
+    this.#failures = 0;
+  }
+
+  /** A store that answers and cannot read one place of its medium will not do so in minutes either. */
+  #patienceFor(error: unknown): number {
+    const { patienceMs } = this.#policy;
+    return error instanceof StoreMediumError ? Math.min(patienceMs, BRIEF_RETRIES.patienceMs) : patienceMs;
+  }
 }

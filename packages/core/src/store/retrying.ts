@@ -1,35 +1,30 @@
 import type { ObjectKey, ObjectStore } from "../contract/object-store.ts";
-import { type Clock, systemClock } from "../util/clock.ts";
 import { aroundCalls } from "./around-calls.ts";
-import { DEFAULT_RETRIES, pauseAfter, repeated, type RetryPolicy } from "./repeated.ts";
+import { repeated, Repetition, type RepeatOptions } from "./repeated.ts";
 
 /**
  * Repeats calls that failed transiently. A `put` whose answer was lost may find its own object: with `ifAbsent` that
  * shows as "exists", and the caller, who chose the key, can tell whose it is. A listing that breaks goes on after the
- * last key it gave, and may break again as often as it has come further since.
+ * last key it gave, and has its whole patience again whenever it has come further.
  */
-export function retrying(
-  store: ObjectStore,
-  policy: RetryPolicy = DEFAULT_RETRIES,
-  clock: Clock = systemClock,
-): ObjectStore {
+export function retrying(store: ObjectStore, options: RepeatOptions = {}): ObjectStore {
   return {
-    ...aroundCalls(store, ({ signal }, work) => repeated(work, signal, policy, clock)),
-    async *list(prefix, options) {
+    ...aroundCalls(store, ({ signal }, work) => repeated(work, signal, options)),
+    async *list(prefix, { signal }) {
+      const repetition = new Repetition(signal, options);
       let after: ObjectKey | undefined;
-      for (let failures = 1; ; failures += 1) {
-        let last = after;
+      for (;;) {
         try {
-          for await (const info of store.list(prefix, options)) {
+          for await (const info of store.list(prefix, { signal })) {
             if (after !== undefined && info.key <= after) continue;
-            last = info.key;
+            after = info.key;
+            repetition.succeeded();
             yield info;
           }
+          repetition.succeeded();
           return;
         } catch (error) {
-          if (last !== after) failures = 1;
-          after = last;
-          await pauseAfter(error, failures, { policy, clock, signal: options.signal });
+          await repetition.pauseAfter(error);
         }
       }
     },

@@ -42,6 +42,7 @@ describe("the settings that every destination may have", () => {
       "encryption: { passphrase: { env: OVAULT_PASSPHRASE } }",
       "compression: { codec: zstd, level: 7 }",
       "limits: { concurrency: 4, upload: 50 MiB, download: 123456 }",
+      "patience: 15m",
       "lockDays: 30",
       "readOnly: true",
       "retention: { keepLast: 3, keepDaily: 7, keepWeekly: 4, keepMonthly: 12, keepYearly: 10 }",
@@ -51,6 +52,7 @@ describe("the settings that every destination may have", () => {
       encryption: { passphrase: { env: "OVAULT_PASSPHRASE" } },
       compression: { codec: "zstd", level: 7 },
       limits: { concurrency: 4, upload: 50 * 1024 * 1024, download: 123_456 },
+      patience: 900_000,
       lockDays: 30,
       readOnly: true,
       retention: { keepLast: 3, keepDaily: 7, keepWeekly: 4, keepMonthly: 12, keepYearly: 10 },
@@ -82,6 +84,17 @@ describe("the settings that every destination may have", () => {
     );
   });
 
+  test("patience is a number with its unit, or none", async () => {
+    const [minutes, hours, none] = await Promise.all(
+      ["1.5m", "24h", "0"].map(async (written, index) => {
+        const file = join(directory, `patience-${index}.yaml`);
+        await writeFile(file, `destinations: { nas: { type: memory, patience: ${written} } }`);
+        return chooseEntry(await loadConfiguration(file), "destination", "nas").settings.patience;
+      }),
+    );
+    expect([minutes, hours, none]).toEqual([90_000, 86_400_000, 0]);
+  });
+
   test.each([
     [
       "encryption: { passphrase: secret }",
@@ -101,6 +114,9 @@ describe("the settings that every destination may have", () => {
     ["limits: { upload: fast }", /limits\.upload: bytes per second, at least 1 KiB/],
     ["limits: { upload: [1] }", /limits\.upload: bytes per second, at least 1 KiB/],
     ["limits: { uplaod: 50 MiB }", /limits\.uplaod: unknown key, did you mean "upload"\?/],
+    ["patience: 600", /destinations\.nas\.patience: a number with s, m or h/],
+    ["patience: ten minutes", /destinations\.nas\.patience: a number with s, m or h/],
+    ["patience: 25h", /destinations\.nas\.patience: .*up to 24h/],
     ["lockDays: 0.5", /destinations\.nas\.lockDays: .*int/],
     ["readOnly: maybe", /destinations\.nas\.readOnly: .*boolean/],
     ["retention: {}", /destinations\.nas\.retention: needs at least one rule/],

@@ -202,7 +202,10 @@ describe("creating", () => {
       const store = new MemoryStore();
       const encryption = { secret: newKeyFile() };
       const faulty = new FaultyStore(store, { call, when: "after" });
-      await Repository.create(retrying(faulty, { attempts: 3, firstDelayMs: 1 }), { encryption, signal: never });
+      await Repository.create(retrying(faulty, { policy: { patienceMs: 60_000, firstDelayMs: 0 } }), {
+        encryption,
+        signal: never,
+      });
       expect((await reopenEncrypted(store, encryption.secret)).damaged).toEqual([]);
     }
   });

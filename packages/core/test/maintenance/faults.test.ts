@@ -46,7 +46,10 @@ test("transient faults of single calls are repeated, even when only the reply wa
   for (let call = 1; call <= calls; call += 1) {
     const yard = copyOf(origin);
     const when = call % 2 === 0 ? "before" : "after";
-    await yard.prune(options, retrying(new FaultyStore(yard.store, { call, when }), { attempts: 2, firstDelayMs: 0 }));
+    await yard.prune(
+      options,
+      retrying(new FaultyStore(yard.store, { call, when }), { policy: { patienceMs: 60_000, firstDelayMs: 0 } }),
+    );
     expect({ call, wrongs: await wrongs(yard.store) }).toEqual({ call, wrongs: [] });
   }
 });

@@ -60,7 +60,7 @@ test("transient faults of single calls are repeated, even when only the reply wa
       const origin = new MemoryStore();
       await smallRepository(origin, 512);
       const run = async (store: FaultyStore) =>
-        takePoint(await reopen(retrying(store, { attempts: 2, firstDelayMs: 0 })), [sourceOf(disk)]);
+        takePoint(await reopen(retrying(store, { policy: { patienceMs: 60_000, firstDelayMs: 0 } })), [sourceOf(disk)]);
       const calls = await countCalls(run, origin);
       for (let call = 1; call <= calls; call += 1) {
         const store = clone(origin);

@@ -33,13 +33,19 @@ export class OpenSshServer {
   readonly user: string;
   /** Holds its files: `host-TYPE`, `host-TYPE.pub`, `user`, `user.pub`, `known_hosts`. */
   readonly home: string;
-  readonly #daemon: ChildProcess;
+  readonly #command: readonly string[];
+  #daemon: ChildProcess;
   readonly #owner: number | undefined;
 
-  private constructor(home: string, port: number, daemon: ChildProcess, otherUser: boolean) {
+  private constructor(
+    home: string,
+    port: number,
+    { command, daemon, otherUser }: { command: readonly string[]; daemon: ChildProcess; otherUser: boolean },
+  ) {
     this.home = home;
     this.port = port;
     this.user = otherUser ? OTHER_USER.name : userInfo().username;
+    this.#command = command;
     this.#daemon = daemon;
     this.#owner = otherUser ? OTHER_USER.id : undefined;
   }
@@ -63,9 +69,9 @@ export class OpenSshServer {
     const port = await freePort();
     await writeFile(join(home, "sshd_config"), configuration(home, port, options));
     await writeFile(join(home, "known_hosts"), await knownHosts(home, port, hostKeys));
-    const command = [SSHD, "-D", "-e", "-f", join(home, "sshd_config")];
-    const daemon = await startDaemon(otherUser ? await asSeenWithUser(home, command) : command, port);
-    return new OpenSshServer(home, port, daemon, otherUser);
+    const sshd = [SSHD, "-D", "-e", "-f", join(home, "sshd_config")];
+    const command = otherUser ? await asSeenWithUser(home, sshd) : sshd;
+    return new OpenSshServer(home, port, { command, daemon: await startDaemon(command, port), otherUser });
   }
 
   /** An empty directory that belongs to the user of the server. */
@@ -91,8 +97,39 @@ export class OpenSshServer {
     };
   }
 
+  /** Kills it with all its connections, as a power cut would. */
+  async kill(): Promise<void> {
+    const exit = once(this.#daemon, "exit");
+    await this.#signalAll("SIGKILL");
+    await exit;
+  }
+
+  /** Starts it again after `kill`, on the same port. */
+  async start(): Promise<void> {
+    this.#daemon = await startDaemon(this.#command, this.port);
+  }
+
+  /** From now on it accepts and answers nothing, and no connection ends. */
+  async suspend(): Promise<void> {
+    await this.#signalAll("SIGSTOP");
+  }
+
+  async resume(): Promise<void> {
+    await this.#signalAll("SIGCONT");
+  }
+
+  /** The daemon first, so that it makes no more children. */
+  async #signalAll(signal: NodeJS.Signals): Promise<void> {
+    const waiting = [this.#daemon.pid];
+    for (const pid of waiting) {
+      if (pid === undefined) continue;
+      waiting.push(...(await childrenOf(pid)));
+      process.kill(pid, signal);
+    }
+  }
+
   async stop(): Promise<void> {
-    if (this.#daemon.exitCode === null) {
+    if (this.#daemon.exitCode === null && this.#daemon.signalCode === null) {
       this.#daemon.kill();
       await once(this.#daemon, "exit");
     }
@@ -102,6 +139,11 @@ export class OpenSshServer {
 
 export async function newKey(file: string, type: HostKeyType, passphrase = ""): Promise<void> {
   await run("ssh-keygen", ["-q", "-t", type, "-N", passphrase, "-C", "test", "-f", file]);
+}
+
+async function childrenOf(pid: number): Promise<number[]> {
+  const children = await readFile(`/proc/${pid}/task/${pid}/children`, "utf8");
+  return children.trim().split(" ").filter(Boolean).map(Number);
 }
 
 async function startDaemon([program = "", ...args]: readonly string[], port: number): Promise<ChildProcess> {
