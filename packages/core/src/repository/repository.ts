@@ -3,6 +3,7 @@ import { randomUUID } from "node:crypto";
 import { CodecTable } from "../codecs/codec-table.ts";
 import { lz4 } from "../codecs/lz4.ts";
 import { ProvedCodec } from "../codecs/proved-codec.ts";
+import type { ManagerNames } from "../config/manager-names.ts";
 import type { Codec } from "../contract/codec.ts";
 import type { ObjectKey, ObjectStore } from "../contract/object-store.ts";
 import type { DiskRecord, RecoveryPoint } from "../contract/recovery-point.ts";
@@ -67,6 +68,8 @@ export interface OpenOptions extends RepositoryAccess {
   readonly codecs?: readonly Codec[];
   /** Size at which a pack is put, in bytes. */
   readonly packBytes?: number;
+  /** Whose points are whose: by the former names of managers. */
+  readonly managers?: ManagerNames;
   /** What this machine remembers of index objects, so that only new ones are read. */
   readonly indexCache?: IndexCache;
 }
@@ -131,7 +134,7 @@ export class Repository {
     this.#codec = new ProvedCodec(options.codec ?? lz4);
     this.#packBytes = options.packBytes ?? DEFAULT_PACK_BYTES;
     this.#lockDays = options.lockDays;
-    this.points = new RecoveryPoints(this.store, protection, this.retainUntil);
+    this.points = new RecoveryPoints(this.store, protection, this.retainUntil, options.managers);
     this.chunks = new ChunkReader({
       store: this.store,
       index: this.index,
