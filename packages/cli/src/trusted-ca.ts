@@ -47,8 +47,10 @@ export async function trustedCa(
           certificates: [ca, ...others],
           pin: fingerprint !== undefined || others.length === 0 ? ca.fingerprint : undefined,
         };
-  for (const one of trusted.certificates)
-    terminal.note(`${certificateName(one)}\n  valid ${one.validFrom} to ${one.validTo}`);
+  for (const one of trusted.certificates) {
+    terminal.note(certificateName(one));
+    terminal.note(`  valid ${one.validFrom} to ${one.validTo}`);
+  }
   if (file === undefined && others.length > 0) {
     terminal.note(
       `warning: the engine sent ${plural(others.length, "more certificate")}, not kept: ${others.map(certificateName).join("; ")}`,
