@@ -110,6 +110,7 @@ export * from "./package-version.ts";
 export * from "./util/plural.ts";
 export * from "./util/duration-in-ms.ts";
 export * from "./util/size-in-bytes.ts";
+export { reportWarningsTo } from "./util/warn-once.ts";
 export * from "./util/message-of.ts";
 export * from "./pipeline/is-zero.ts";
 export * from "./pipeline/lost-ranges.ts";
