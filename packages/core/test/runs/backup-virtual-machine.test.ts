@@ -213,19 +213,27 @@ test("a session that cannot be closed costs the base of the next run, not the po
   expect(leftover).toMatchObject({ gone: false, action: "remove backup of web01" });
 });
 
-test("a damaged base costs a full read in the same run, and the point says why", async () => {
+test.each([
+  ["before the run", "has lost data"],
+  ["in the middle of it", "is damaged"],
+])("a base that is damaged %s costs a full read in the same run, and the point says why", async (when, what) => {
   const first = await backup();
-  for (const [key, object] of store.objects) {
-    if (key.startsWith("packs/") && object[9] === 2)
+  const harm = (): void => {
+    platform.step = () => undefined;
+    for (const [key, object] of store.objects) {
+      if (!key.startsWith("packs/") || object[9] !== 2) continue;
       store.objects.set(
         key,
         object.map((byte) => byte ^ 1),
       );
-  }
+    }
+  };
+  if (when === "before the run") harm();
+  else platform.step = harm;
   repository = await reopen(store);
   platform.disks.set("a", changed);
   const point = await backup();
-  expect(point.disks[0]).toMatchObject({ mode: "full", reason: `the last point, ${first.id}, is damaged` });
+  expect(point.disks[0]).toMatchObject({ mode: "full", reason: `the last point, ${first.id}, ${what}` });
   expect(point.warnings.join()).toContain("cannot be a base");
   expect(platform.made.size).toBe(0);
   expect(await restoredBytes(await reopen(store), point)).toEqual(changed.bytes);
