@@ -11,6 +11,7 @@ import {
   type DiskSource,
   type Extent,
   lz4,
+  newPointId,
   processIdentity,
   type RecoveryPoint,
   Repository,
@@ -115,7 +116,7 @@ async function takePoint(
   await writer.finish();
   const takenAt = new Date();
   const point: RecoveryPoint = {
-    id: await repository.points.nextId({ manager: "prod", id: VM_ID }, takenAt, signal),
+    id: newPointId(takenAt),
     vm: { id: VM_ID, name: "web01", manager: "prod", status: "up", disks: [], attributes: { cluster: "Default" } },
     takenAt: takenAt.toISOString(),
     sealedAt: takenAt.toISOString(),

@@ -22,6 +22,8 @@ const diskSchema = z.object({
   qcowVersion: z.string().optional(),
   description: z.string().optional(),
   diskProfileId: z.string().optional(),
+  quotaId: z.string().optional(),
+  usesScsiReservation: z.boolean().default(false),
   lunId: z.string().optional(),
 });
 
@@ -30,6 +32,8 @@ const vmSchema = z.object({
   description: z.string().optional(),
   memoryBytes: z.number().optional(),
   templateId: z.string().optional(),
+  /** Of its processor: `x86_64`, `ppc64`, `s390x`. */
+  architecture: z.string().optional(),
   /** Where it ran at inventory time. */
   hostId: z.string().optional(),
 });

@@ -88,6 +88,7 @@ function toVirtualMachine(
       description: vm.description,
       memoryBytes: vm.memoryBytes,
       templateId: vm.templateId,
+      architecture: vm.architecture,
       hostId: vm.hostId,
     }),
   };
@@ -121,6 +122,8 @@ function toDisk({ attachment, disk }: AttachedDisk, index: number, names: Names)
       qcowVersion: disk.qcowVersion,
       description: disk.description,
       diskProfileId: disk.diskProfileId,
+      quotaId: disk.quotaId,
+      usesScsiReservation: attachment.usesScsiReservation,
       lunId: disk.lunId,
     }),
   };

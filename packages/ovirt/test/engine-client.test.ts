@@ -260,6 +260,21 @@ describe("patience", () => {
     expect(error).toMatchObject({ retry: "exhausted", message: expect.stringContaining("Disk is locked") });
   });
 
+  test.each([
+    "Cannot remove VM. Delete protection is enabled. In order to delete, disable Delete protection first.",
+    "Import VM failed - VM Name already exists in the Data Center.",
+    "Cannot add Virtual Disk. MAC Address 56:6f:00:00:00:01 is already in use by VM or snapshot: web.",
+    "Cannot attach Virtual Disk. VirtIO-SCSI is disabled for the VM.",
+  ])("a conflict that can never pass is an error at once: %s", async (detail) => {
+    server.reply = () => ({ status: 409, body: `<fault><detail>[${detail}]</detail></fault>` });
+    await expect(client.delete("/vms/1", { signal })).rejects.toMatchObject({
+      code: "E_ENGINE_CONFLICT",
+      retry: "never",
+    });
+    expect(server.calls).toHaveLength(1);
+    expect(server.calls[0]?.headers["accept-language"]).toBe("en-US");
+  });
+
   test("a conflict may be an error at once", async () => {
     server.reply = () => conflict;
     await expect(client.post("/vms", body, { signal, conflictDeadlineMs: 0 })).rejects.toThrow(EngineConflictError);

@@ -66,7 +66,7 @@ function profile(of: string, name: string): VnicProfile {
 }
 
 function nic(parts: Partial<SavedNic>): SavedNic {
-  return { name: "nic1", linked: true, plugged: true, ...parts };
+  return { name: "nic1", linked: true, plugged: true, filters: [], ...parts };
 }
 
 describe("the layout of a restored disk", () => {

@@ -42,7 +42,7 @@ test("a restored virtual machine has the disks of the point, byte for byte, and 
     expect(view.subarray(0, image.length).equals(image)).toBe(true);
     expect(view.subarray(image.length).every((byte) => byte === 0)).toBe(true); // rounded up by the storage
   }
-  expect((await bench.manager.api.vms.get(copy.id, {}, never)).description).toMatch(/ovault run /);
+  expect((await bench.manager.api.vms.get(copy.id, {}, never)).description).toBeUndefined();
   await expectNothingLeft();
 });
 
@@ -56,6 +56,11 @@ test("the plan of a restore tells its steps and changes nothing", async () => {
 
 test.each<[string, Partial<RestoreRequest>, RegExp]>([
   ["a name that is taken", { name: "web" }, /--as/],
+  ["no name", { name: "" }, /--as/],
+  ["a name with spaces and brackets", { name: "web 01 (restored)" }, /--as, for example web-01-restored/],
+  ["a name with a slash", { name: "a/b" }, /for example a-b/],
+  ["a name with a control character", { name: "a\u001bb" }, /for example a-b/],
+  ["a name of 256 characters", { name: "n".repeat(256) }, /--as/],
   ["a MAC address in use", { mac: "keep" }, /--mac new/],
   ["an unknown cluster", { cluster: "nowhere" }, /--cluster/],
   ["an unknown storage domain", { storageDomain: "nowhere" }, /--storage-domain/],
@@ -64,6 +69,18 @@ test.each<[string, Partial<RestoreRequest>, RegExp]>([
     code: "E_USAGE",
     hint: expect.stringMatching(hint),
   });
+  await expectNothingLeft();
+});
+
+test("all that stands in the way is told at once, by a dry run and by a restore", async () => {
+  const wishes = { name: "two words", mac: "keep", storageDomain: "nowhere" } as const;
+  const expected = {
+    code: "E_USAGE",
+    message: expect.stringMatching(/^4 things .*two words.*web_Disk1.*web_Disk2.*nic1 is in use by .*web$/),
+    hint: expect.stringMatching(/--as.*--storage-domain.*--mac new/),
+  };
+  await expect(bench.strategy.planRestore(request(wishes), never)).rejects.toMatchObject(expected);
+  await expect(bench.restore(taken, wishes.name, { wishes })).rejects.toMatchObject(expected);
   await expectNothingLeft();
 });
 

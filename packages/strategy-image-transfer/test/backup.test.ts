@@ -27,7 +27,12 @@ test("the first backup is full, keeps its snapshot, and knows what it reached", 
   expect(modesOf(base)).toEqual(["full", "full"]);
   expect(base.point.disks[0]?.reason).toBe("first backup of this virtual machine");
   expect(base.point.consistency).toBe("filesystem");
-  expect(base.point.documents.map(({ name }) => name)).toEqual(["vm.ovf", "nics.json"]);
+  expect(base.point.documents.map(({ name }) => name)).toEqual([
+    "vm.ovf",
+    "nics.json",
+    "vm-settings.xml",
+    "belongings.json",
+  ]);
   expect(await differences(bench, base)).toEqual([]);
   expect(await leftBeside(bench, base)).toEqual([]);
   expect((await bench.lab.leftovers()).snapshots).toHaveLength(1);

@@ -2,7 +2,7 @@ import { access, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
 
 import { parseConfiguration, resolveSecret, UsageError, type SecretReference } from "@ovault/core";
-import { OvirtManager, type CertificateFacts } from "@ovault/ovirt";
+import { OvirtManager } from "@ovault/ovirt";
 import { stringify } from "yaml";
 
 import { collect, examples, type CommandContext, type Define } from "../command.ts";
@@ -29,16 +29,10 @@ interface InitOptions extends DestinationOptions, KeyOptions {
   readonly destinationName: string;
 }
 
-interface CertificateName {
-  readonly subject: string;
-  readonly fingerprint: string;
-}
-
 export interface InitResult {
   readonly config: string;
   readonly manager: { readonly name: string; readonly url: string; readonly user: string; readonly product: string };
-  /** The engine's CA, and all certificates that are trusted from now on. */
-  readonly ca: CertificateName & { readonly certificates: readonly CertificateName[] };
+  readonly ca: { readonly subject: string; readonly fingerprint: string };
   readonly destination: {
     readonly name: string;
     readonly type: string;
@@ -113,7 +107,7 @@ export async function initialize(
   const { managerName, destinationName } = options;
   const configuration = stringify({
     managers: {
-      [managerName]: { type: "ovirt", url, user, password, ca: { pem: pemOf(ca) }, fingerprint: ca.pin },
+      [managerName]: { type: "ovirt", url, user, password, ca: { pem: ca.pem }, fingerprint: ca.fingerprint },
     },
     destinations: { [destinationName]: { ...destination, ...(encryption !== undefined && { encryption }) } },
   });
@@ -125,7 +119,7 @@ export async function initialize(
   const result = {
     config: configFile,
     manager: { name: managerName, url, user, product },
-    ca: { ...nameInResult(ca.certificates[0]), certificates: ca.certificates.map(nameInResult) },
+    ca: { subject: ca.subject, fingerprint: ca.fingerprint },
     destination: {
       name: destinationName,
       type,
@@ -136,14 +130,6 @@ export async function initialize(
     },
   };
   return { result, repository };
-}
-
-function pemOf({ certificates }: TrustedCa): string {
-  return certificates.map(({ pem }) => pem).join("");
-}
-
-function nameInResult({ subject, fingerprint }: CertificateFacts): CertificateName {
-  return { subject: subject.replaceAll("\n", ", "), fingerprint };
 }
 
 async function refuseExisting(file: string): Promise<void> {
@@ -170,7 +156,7 @@ async function login(
     url,
     user,
     password,
-    trust: { ca: ca.certificates.map(({ pem }) => pem), fingerprint: ca.pin },
+    trust: { ca: [ca.pem], fingerprint: ca.fingerprint },
     timings: { restartBudgetMs: PATIENCE_MS },
   });
   try {
@@ -185,10 +171,7 @@ function resultView({ config, manager, ca, destination }: InitResult): View {
   return [
     facts([
       ["engine", `${manager.name}: ${manager.product} at ${manager.url}, as ${manager.user}`],
-      ...ca.certificates.map(({ subject, fingerprint }): [string, string] => [
-        "CA",
-        `${subject}, SHA-256 ${fingerprint}`,
-      ]),
+      ["CA", `${ca.subject}, SHA-256 ${ca.fingerprint}`],
       ["destination", `${destination.name}: ${destination.directory ?? destination.type} (${describe(destination)})`],
       ["written", config],
     ]),

@@ -1,5 +1,4 @@
 import {
-  machineKey,
   nextRuns,
   selectMachines,
   type BackupType,
@@ -8,7 +7,6 @@ import {
   type VirtualMachine,
 } from "@ovault/core";
 
-import { goneMachines, goneWarnings } from "../select/gone-machines.ts";
 import { unmatchedWarnings } from "../select/select-backups.ts";
 import type { PolicyPlaces } from "../select/policy-places.ts";
 
@@ -27,15 +25,7 @@ export interface PolicySummary {
   readonly withoutPoint: number | null;
   /** Of the newest points of its machines, the oldest; null when there is none, or it is not known. */
   readonly oldestNewestPointAt: string | null;
-  /** Selected by their newest points, and not on the manager any more; null when that is not known. */
-  readonly gone: readonly GonePolicyMachine[] | null;
   readonly warnings: readonly string[];
-}
-
-export interface GonePolicyMachine {
-  readonly id: string;
-  readonly name: string;
-  readonly newestPointAt: string;
 }
 
 export interface PolicyMachine {
@@ -52,7 +42,7 @@ export interface PolicyMachine {
 export interface PolicyFindings {
   readonly places: PolicyPlaces;
   readonly inventory: readonly VirtualMachine[] | undefined;
-  /** By `machineKey`. */
+  /** By the id of the machine. */
   readonly newest: ReadonlyMap<string, RecoveryPoint> | undefined;
   readonly now: Date;
 }
@@ -61,11 +51,9 @@ const NEXT_RUNS = 3;
 
 export function summarizePolicy(policy: Policy, { places, inventory, newest, now }: PolicyFindings): PolicySummary {
   const selected = inventory === undefined ? undefined : selectMachines(inventory, policy.vms);
-  const machines = selected?.machines.map((vm) => summarizeMachine(vm, newest?.get(machineKey(vm))));
+  const machines = selected?.machines.map((vm) => summarizeMachine(vm, newest?.get(vm.id)));
   const newestAt = machines?.flatMap(({ newestPointAt }) => newestPointAt ?? []).toSorted();
   const known = machines !== undefined && newest !== undefined;
-  const placed = { ...policy, ...places };
-  const gone = inventory !== undefined && newest !== undefined ? goneMachines(placed, inventory, newest) : undefined;
   return {
     name: policy.name,
     manager: places.manager ?? null,
@@ -77,8 +65,7 @@ export function summarizePolicy(policy: Policy, { places, inventory, newest, now
     machines: machines ?? null,
     withoutPoint: known ? machines.filter(({ newestPointAt }) => newestPointAt === null).length : null,
     oldestNewestPointAt: newestAt?.[0] ?? null,
-    gone: gone?.map(({ vm: { id, name }, takenAt }) => ({ id, name, newestPointAt: takenAt })) ?? null,
-    warnings: [...warningsOf(policy, selected), ...goneWarnings(placed, gone ?? [])],
+    warnings: warningsOf(policy, selected),
   };
 }
 

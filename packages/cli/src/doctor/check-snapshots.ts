@@ -1,4 +1,4 @@
-import { machineKey, orderInDoubt, plural, SupersededBase, type LedgerEntry, type RecoveryPoint } from "@ovault/core";
+import { plural, SupersededBase, type LedgerEntry, type RecoveryPoint } from "@ovault/core";
 import { findTaggedSnapshots, type OvirtManager, type TaggedSnapshot } from "@ovault/ovirt";
 
 import type { CommandContext } from "../command.ts";
@@ -72,13 +72,12 @@ async function pointsOfAll(installation: Installation, signal: AbortSignal): Pro
     try {
       const { points, damaged } = await (await installation.repository(name)).points.list(signal);
       if (damaged.length > 0) return undefined;
-      const byMachine = Map.groupBy(points, ({ vm }) => machineKey(vm));
+      const byMachine = Map.groupBy(points, ({ vm }) => vm.id);
       for (const own of byMachine.values()) {
-        // Where it is in doubt which is the newest, an increment may start from any.
-        const superseded = orderInDoubt(own, new Date()) === undefined ? own.length - 1 : 0;
+        const newest = own.at(-1);
         // Nothing starts from a copy.
-        for (const { runId } of own.slice(superseded).filter(isTakenHere)) last.add(runId);
-        older.push(...own.slice(0, superseded).filter(isTakenHere));
+        if (newest !== undefined && newest.copiedFrom === undefined) last.add(newest.runId);
+        older.push(...own.slice(0, -1).filter(({ copiedFrom }) => copiedFrom === undefined));
       }
     } catch {
       // The check of the destination tells.
@@ -87,10 +86,6 @@ async function pointsOfAll(installation: Installation, signal: AbortSignal): Pro
     }
   }
   return { last, older };
-}
-
-function isTakenHere({ copiedFrom }: RecoveryPoint): boolean {
-  return copiedFrom === undefined;
 }
 
 function titleOf({ vm, id, runId, date }: TaggedSnapshot): string {

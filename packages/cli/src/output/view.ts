@@ -1,5 +1,3 @@
-import { escapeLine } from "./escape-controls.ts";
-
 /**
  * What a person sees of a command's result, as plain data: handlers return it, the renderer alone prints it.
  */
@@ -7,7 +5,7 @@ export type View = readonly Block[];
 
 export type Block = TextBlock | TableBlock | FactsBlock;
 
-/** Lines of text. */
+/** Lines of text, printed as they are. */
 export interface TextBlock {
   readonly kind: "text";
   readonly text: string;
@@ -33,9 +31,8 @@ export interface FactsBlock {
   readonly facts: readonly (readonly [name: string, value: string])[];
 }
 
-/** Each of them is one line, whatever stands in it. */
 export function text(...lines: readonly string[]): TextBlock {
-  return { kind: "text", text: lines.map(escapeLine).join("\n") };
+  return { kind: "text", text: lines.join("\n") };
 }
 
 /** Columns whose title starts with `>` are aligned right. */

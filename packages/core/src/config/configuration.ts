@@ -12,11 +12,6 @@ export interface PluginEntry {
   readonly origin: Origin;
 }
 
-export interface ManagerEntry extends PluginEntry {
-  /** Under which points and the ledger may still know it. */
-  readonly formerNames: readonly string[];
-}
-
 /** Core has taken its own settings out of the options. */
 export interface DestinationEntry extends PluginEntry {
   readonly settings: DestinationSettings;
@@ -30,8 +25,7 @@ export interface Configuration {
   readonly origin: Origin;
   /** Directory of that file; relative paths inside it refer to this. */
   readonly baseDirectory: string;
-  /** No name is one that another manager has, or had. */
-  readonly managers: ReadonlyMap<string, ManagerEntry>;
+  readonly managers: ReadonlyMap<string, PluginEntry>;
   readonly destinations: ReadonlyMap<string, DestinationEntry>;
   /** Already filled in where there is only one to choose from. */
   readonly defaults: { readonly manager: string | undefined; readonly destination: string | undefined };

@@ -84,7 +84,7 @@ export interface SessionClosed {
 
 export interface RestoreRequest {
   readonly point: RecoveryPoint;
-  /** The disks of the point to restore, never empty. */
+  /** The disks of the point to restore; empty for a machine without disks. */
   readonly disks: readonly DiskRecord[];
   readonly name: string;
   readonly cluster?: string;

@@ -1,4 +1,3 @@
-import { machineKey } from "../contract/machine-identity.ts";
 import type { Protection } from "../repository/protection.ts";
 import type { DigestName } from "../digests/chunk-digest.ts";
 import { digestInWorker } from "../workers/block-workers.ts";
@@ -9,14 +8,12 @@ import { SealedPacks } from "./sealed-packs.ts";
 /** Names are keyed digests, and nothing but sizes and times can be told from the store without the key. */
 export function encryptedProtection(key: RepositoryKey, digestName: DigestName): Protection {
   const digest = { name: digestName, key: key.digestKey("chunk") };
-  const mac = key.mac("name");
-  const nameOfText = (text: string): string => mac(text).toString("hex").slice(0, 32);
+  const nameOf = key.mac("name");
   const packs = new SealedPacks(key);
   return {
     digest,
     chunkId: (plain) => digestInWorker(digest, plain),
-    folderOf: nameOfText,
-    nameOf: (machine) => nameOfText(machineKey(machine)),
+    folderOf: (vmId) => nameOf(vmId).toString("hex").slice(0, 32),
     packSeal: (name) => packs.sealOf(name),
     documents: (store) => sealedDocuments(store, key),
   };

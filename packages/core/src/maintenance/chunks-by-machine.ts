@@ -1,4 +1,3 @@
-import { machineKey } from "../contract/machine-identity.ts";
 import type { RecoveryPoint } from "../contract/recovery-point.ts";
 import type { VirtualMachine } from "../contract/virtual-machine.ts";
 import type { Repository } from "../repository/repository.ts";
@@ -36,7 +35,7 @@ export async function chunksByMachine(
 ): Promise<ChunksByMachine> {
   const owners = new ChunkOwners();
   const machines: MachineUse[] = [];
-  for (const [, own] of Map.groupBy(points, ({ vm }) => machineKey(vm))) {
+  for (const [, own] of Map.groupBy(points, ({ vm }) => vm.id)) {
     const newest = own.at(-1);
     if (newest === undefined) continue;
     const seen = new BitSet();

@@ -3,6 +3,7 @@ import {
   BufferPool,
   createRunHooks,
   type DiskSource,
+  newPointId,
   type RecoveryPoint,
   type Repository,
   restoreToTarget,
@@ -30,7 +31,7 @@ export async function takePoint(
     const disks = await backupDisks({ sources, repository, writer, base, buffers, hooks: createRunHooks(), signal });
     await writer.finish();
     const point: RecoveryPoint = {
-      id: await repository.points.nextId(vmOf(), takenAt, signal),
+      id: newPointId(takenAt),
       vm: vmOf(),
       takenAt: takenAt.toISOString(),
       sealedAt: new Date().toISOString(),

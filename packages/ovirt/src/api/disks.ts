@@ -24,6 +24,8 @@ export interface NewDisk {
   readonly shareable?: boolean;
   readonly wipeAfterDelete?: boolean;
   readonly propagateErrors?: boolean;
+  readonly diskProfileId?: string;
+  readonly quotaId?: string;
 }
 
 /** `/disks` */
@@ -56,11 +58,13 @@ export class DiskService {
       field("backup", disk.incremental === true ? "incremental" : undefined),
       field("content_type", "data"),
       field("description", disk.description),
+      reference("disk_profile", disk.diskProfileId),
       field("format", disk.format),
       field("initial_size", disk.initialBytes),
       field("name", disk.name),
       field("propagate_errors", disk.propagateErrors),
       field("provisioned_size", disk.provisionedBytes),
+      reference("quota", disk.quotaId),
       field("shareable", disk.shareable),
       field("sparse", disk.sparse),
       element("storage_domains", {}, reference("storage_domain", disk.storageDomainId)),

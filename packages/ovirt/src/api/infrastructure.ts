@@ -1,5 +1,8 @@
+import { element, field } from "../engine/build-xml.ts";
 import type { EngineCaller } from "../engine/engine-caller.ts";
 import type { XmlElement } from "../engine/xml-element.ts";
+import { parseAffinityGroup } from "../model/affinity-group.ts";
+import type { AffinityGroup } from "../model/affinity-group.ts";
 import { parseCluster } from "../model/cluster.ts";
 import type { Cluster } from "../model/cluster.ts";
 import { parseDataCenter } from "../model/data-center.ts";
@@ -8,6 +11,8 @@ import { parseHostNic } from "../model/host-nic.ts";
 import type { HostNic } from "../model/host-nic.ts";
 import { parseHost } from "../model/host.ts";
 import type { Host } from "../model/host.ts";
+import { parseNamed } from "../model/named.ts";
+import type { Named } from "../model/named.ts";
 import { parseNetworkAttachment } from "../model/network-attachment.ts";
 import type { NetworkAttachment } from "../model/network-attachment.ts";
 import { parseNetwork } from "../model/network.ts";
@@ -17,6 +22,7 @@ import { parseProductInfo } from "../model/product-info.ts";
 import type { ProductInfo } from "../model/product-info.ts";
 import { parseStorageDomain } from "../model/storage-domain.ts";
 import type { StorageDomain } from "../model/storage-domain.ts";
+import { parseTagName } from "../model/tag.ts";
 import { parseTemplate } from "../model/template.ts";
 import type { Template } from "../model/template.ts";
 import { parseUser } from "../model/user.ts";
@@ -82,12 +88,73 @@ export class InfrastructureService {
     return this.#list("/networks", "networks", "network", parseNetwork, signal);
   }
 
+  /** Those that hosts of the cluster have: a machine in it can be plugged into no other. */
+  clusterNetworks(clusterId: string, signal: AbortSignal): Promise<readonly Network[]> {
+    return this.#list(path("clusters", clusterId, "networks"), "networks", "network", parseNetwork, signal);
+  }
+
   vnicProfiles(signal: AbortSignal): Promise<readonly VnicProfile[]> {
     return this.#list("/vnicprofiles", "vnic_profiles", "vnic_profile", parseVnicProfile, signal);
   }
 
   templates(signal: AbortSignal): Promise<readonly Template[]> {
     return this.#list("/templates", "templates", "template", parseTemplate, signal);
+  }
+
+  /** Names of all tags. */
+  tags(signal: AbortSignal): Promise<readonly string[]> {
+    return this.#list("/tags", "tags", "tag", parseTagName, signal);
+  }
+
+  async createTag(name: string, signal: AbortSignal): Promise<void> {
+    await this.#engine.post("/tags", element("tag", {}, field("name", name)), { signal });
+  }
+
+  roles(signal: AbortSignal): Promise<readonly Named[]> {
+    return this.#list("/roles", "roles", "role", (role) => parseNamed(role, "role"), signal);
+  }
+
+  groups(signal: AbortSignal): Promise<readonly Named[]> {
+    return this.#list("/groups", "groups", "group", (group) => parseNamed(group, "group"), signal);
+  }
+
+  affinityLabels(signal: AbortSignal): Promise<readonly Named[]> {
+    const item = "affinity_label";
+    return this.#list("/affinitylabels", "affinity_labels", item, (label) => parseNamed(label, item), signal);
+  }
+
+  async labelVm(labelId: string, vmId: string, signal: AbortSignal): Promise<void> {
+    await this.#engine.post(path("affinitylabels", labelId, "vms"), element("vm", { id: vmId }), { signal });
+  }
+
+  /** With the ids of their machines where the engine follows links (4.2). */
+  async affinityGroups(clusterId: string, signal: AbortSignal): Promise<readonly AffinityGroup[]> {
+    const query = { follow: "vms" };
+    const root = await this.#engine.get(path("clusters", clusterId, "affinitygroups"), { query, signal });
+    return parseList(root, "affinity_groups", "affinity_group", parseAffinityGroup);
+  }
+
+  async addToAffinityGroup(
+    { clusterId, groupId, vmId }: { readonly clusterId: string; readonly groupId: string; readonly vmId: string },
+    signal: AbortSignal,
+  ): Promise<void> {
+    const place = path("clusters", clusterId, "affinitygroups", groupId, "vms");
+    await this.#engine.post(place, element("vm", { id: vmId }), { signal });
+  }
+
+  diskProfiles(signal: AbortSignal): Promise<readonly Named[]> {
+    return this.#list(
+      "/diskprofiles",
+      "disk_profiles",
+      "disk_profile",
+      (one) => parseNamed(one, "disk_profile"),
+      signal,
+    );
+  }
+
+  quotas(dataCenterId: string, signal: AbortSignal): Promise<readonly Named[]> {
+    const place = path("datacenters", dataCenterId, "quotas");
+    return this.#list(place, "quotas", "quota", (quota) => parseNamed(quota, "quota"), signal);
   }
 
   vmPools(signal: AbortSignal): Promise<readonly VmPool[]> {

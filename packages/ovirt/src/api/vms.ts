@@ -1,12 +1,17 @@
 import { element, field, reference } from "../engine/build-xml.ts";
+import type { XmlFragment } from "../engine/build-xml.ts";
 import type { EngineCaller } from "../engine/engine-caller.ts";
 import { parseDiskAttachment } from "../model/disk-attachment.ts";
 import type { DiskAttachment } from "../model/disk-attachment.ts";
 import { parseDisk } from "../model/engine-disk.ts";
 import type { EngineDisk } from "../model/engine-disk.ts";
+import { parseNamed } from "../model/named.ts";
+import type { Named } from "../model/named.ts";
 import { parseNic } from "../model/nic.ts";
-import type { Nic } from "../model/nic.ts";
+import type { Nic, NicFilter } from "../model/nic.ts";
 import { parseList } from "../model/parse-list.ts";
+import { parsePermission } from "../model/permission.ts";
+import type { Permission } from "../model/permission.ts";
 import { parseReportedDevice } from "../model/reported-device.ts";
 import type { ReportedDevice } from "../model/reported-device.ts";
 import { parseTagName } from "../model/tag.ts";
@@ -50,11 +55,46 @@ export interface AttachedDisk {
   readonly bootable: boolean;
   readonly readOnly?: boolean;
   readonly passDiscard?: boolean;
+  readonly usesScsiReservation?: boolean;
   /** The engine's own default is false; said always, so that nobody depends on it. */
   readonly active: boolean;
 }
 
+/** Settings of a machine to change; those that are `undefined` stay. */
+export interface VmChange {
+  /** Empty: none. */
+  readonly description?: string | undefined;
+  readonly deleteProtected?: boolean | undefined;
+  /** Further elements of a `<vm>`. */
+  readonly settings?: readonly XmlFragment[] | undefined;
+}
+
+/** A role that a user or a group has on something. */
+export interface GivenRole {
+  readonly roleId: string;
+  readonly userId?: string | undefined;
+  readonly groupId?: string | undefined;
+}
+
+export interface DiskAttachmentChange {
+  readonly active?: boolean;
+  readonly bootable?: boolean;
+  readonly readOnly?: boolean;
+  readonly passDiscard?: boolean;
+  readonly usesScsiReservation?: boolean;
+  /** Of the disk: its change tracking. */
+  readonly backup?: "incremental" | "none";
+  /** Of the disk; empty: none. */
+  readonly description?: string;
+  /** Of the disk. */
+  readonly wipeAfterDelete?: boolean;
+  /** Of the disk. */
+  readonly propagateErrors?: boolean;
+}
+
 export interface NicChange {
+  /** `virtio`, `e1000`… */
+  readonly interface?: string;
   readonly vnicProfileId?: string;
   readonly mac?: string;
   readonly plugged?: boolean;
@@ -125,24 +165,38 @@ export class VmService {
       field("interface", disk.interface),
       field("pass_discard", disk.passDiscard),
       field("read_only", disk.readOnly),
+      field("uses_scsi_reservation", disk.usesScsiReservation),
       element("disk", { id: disk.diskId }, reference("snapshot", disk.snapshotId)),
     );
     return parseDiskAttachment(await this.#engine.post(path("vms", vmId, "diskattachments"), body, { signal }));
   }
 
-  /** Changes the given fields alone. `backup` is the disk's change tracking. */
+  /** Changes the given fields alone, of the attachment and of the disk itself. */
   async updateDiskAttachment(
     vmId: string,
     diskId: string,
-    change: { readonly active?: boolean; readonly bootable?: boolean; readonly backup?: "incremental" | "none" },
+    change: DiskAttachmentChange,
     signal: AbortSignal,
   ): Promise<void> {
+    const { active, bootable, passDiscard, readOnly, usesScsiReservation, ...disk } = change;
     const body = element(
       "disk_attachment",
       {},
-      field("active", change.active),
-      field("bootable", change.bootable),
-      field("disk", change.backup === undefined ? undefined : field("backup", change.backup)),
+      field("active", active),
+      field("bootable", bootable),
+      field("pass_discard", passDiscard),
+      field("read_only", readOnly),
+      field("uses_scsi_reservation", usesScsiReservation),
+      Object.keys(disk).length === 0
+        ? undefined
+        : element(
+            "disk",
+            {},
+            field("backup", disk.backup),
+            field("description", disk.description),
+            field("propagate_errors", disk.propagateErrors),
+            field("wipe_after_delete", disk.wipeAfterDelete),
+          ),
     );
     await this.#engine.put(path("vms", vmId, "diskattachments", diskId), body, { signal });
   }
@@ -189,9 +243,16 @@ export class VmService {
     return parseVm(await this.#engine.post("/vms", body, { signal, conflictDeadlineMs: 0 }));
   }
 
-  /** Sets the description, and nothing else. */
-  async describe(vmId: string, description: string, signal: AbortSignal): Promise<void> {
-    await this.#engine.put(path("vms", vmId), element("vm", {}, field("description", description)), { signal });
+  /** Changes the given settings alone. */
+  async update(vmId: string, change: VmChange, signal: AbortSignal): Promise<void> {
+    const body = element(
+      "vm",
+      {},
+      field("delete_protected", change.deleteProtected),
+      field("description", change.description),
+      change.settings,
+    );
+    await this.#engine.put(path("vms", vmId), body, { signal });
   }
 
   async start(vmId: string, signal: AbortSignal): Promise<void> {
@@ -225,12 +286,43 @@ export class VmService {
   }
 
   async nics(vmId: string, signal: AbortSignal): Promise<readonly Nic[]> {
-    return parseList(await this.#engine.get(path("vms", vmId, "nics"), { signal }), "nics", "nic", parseNic);
+    const query = { follow: "network_filter_parameters" };
+    return parseList(await this.#engine.get(path("vms", vmId, "nics"), { query, signal }), "nics", "nic", parseNic);
+  }
+
+  /** Adds a parameter of the network filter that the card's profile has. */
+  async addNicFilter(vmId: string, nicId: string, { name, value }: NicFilter, signal: AbortSignal): Promise<void> {
+    const body = element("network_filter_parameter", {}, field("name", name), field("value", value));
+    await this.#engine.post(path("vms", vmId, "nics", nicId, "networkfilterparameters"), body, { signal });
   }
 
   /** Names of the tags that the machine carries. */
   async tags(vmId: string, signal: AbortSignal): Promise<readonly string[]> {
     return parseList(await this.#engine.get(path("vms", vmId, "tags"), { signal }), "tags", "tag", parseTagName);
+  }
+
+  /** The tag must exist. */
+  async addTag(vmId: string, name: string, signal: AbortSignal): Promise<void> {
+    await this.#engine.post(path("vms", vmId, "tags"), element("tag", {}, field("name", name)), { signal });
+  }
+
+  /** Who has which role on the machine itself, with names where the engine follows links (4.2). */
+  async permissions(vmId: string, signal: AbortSignal): Promise<readonly Permission[]> {
+    const query = { follow: "role,user,group" };
+    const root = await this.#engine.get(path("vms", vmId, "permissions"), { query, signal });
+    return parseList(root, "permissions", "permission", parsePermission);
+  }
+
+  async addPermission(vmId: string, { roleId, userId, groupId }: GivenRole, signal: AbortSignal): Promise<void> {
+    const who = [reference("group", groupId), reference("user", userId)];
+    const body = element("permission", {}, ...who, reference("role", roleId));
+    await this.#engine.post(path("vms", vmId, "permissions"), body, { signal });
+  }
+
+  /** Affinity labels that the machine carries (4.1). */
+  async affinityLabels(vmId: string, signal: AbortSignal): Promise<readonly Named[]> {
+    const root = await this.#engine.get(path("vms", vmId, "affinitylabels"), { signal });
+    return parseList(root, "affinity_labels", "affinity_label", (label) => parseNamed(label, "affinity_label"));
   }
 
   /** What the guest agent tells; nothing without one. */
@@ -244,6 +336,7 @@ export class VmService {
     const body = element(
       "nic",
       {},
+      field("interface", change.interface),
       field("linked", change.linked),
       field("mac", change.mac === undefined ? undefined : field("address", change.mac)),
       field("plugged", change.plugged),
@@ -253,11 +346,7 @@ export class VmService {
   }
 
   /** Adds a card; the engine gives it a MAC address unless one is asked for. */
-  async addNic(
-    vmId: string,
-    nic: NicChange & { readonly name: string; readonly interface?: string },
-    signal: AbortSignal,
-  ): Promise<Nic> {
+  async addNic(vmId: string, nic: NicChange & { readonly name: string }, signal: AbortSignal): Promise<Nic> {
     const body = element(
       "nic",
       {},

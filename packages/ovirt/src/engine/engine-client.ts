@@ -166,7 +166,9 @@ export class EngineClient implements EngineCaller {
   }
 
   #patienceFor(error: unknown, call: Call): number {
-    if (error instanceof EngineConflictError) return call.conflictDeadlineMs ?? this.#timings.conflictDeadlineMs;
+    if (error instanceof EngineConflictError) {
+      return error.retry === "never" ? 0 : (call.conflictDeadlineMs ?? this.#timings.conflictDeadlineMs);
+    }
     const repeatable = isIdempotent(call);
     // While an engine starts, its web server answers 404 with a page; a known API does not vanish.
     const restarting = error instanceof EngineAnswerError && error.context["status"] === 404;
@@ -202,6 +204,7 @@ export class EngineClient implements EngineCaller {
       path: this.address.apiPath + call.path + queryText(call.query),
       headers: {
         accept: "application/xml",
+        "accept-language": "en-US",
         version: "4",
         ...(call.body === undefined ? {} : { "content-type": "application/xml" }),
         ...(call.correlationId === undefined ? {} : { "correlation-id": call.correlationId }),

@@ -16,7 +16,10 @@ export class EntityNotFoundError extends ManagerError {
   override readonly code: string = "E_ENTITY_NOT_FOUND";
 }
 
-/** Something is locked or in a state that does not allow the request now (HTTP 409), beyond the time we wait for that. */
+/**
+ * Something does not allow the request now (HTTP 409): it is locked or in another state, beyond the time we wait for that;
+ * or, with `retry: "never"`, it does not pass by itself (a name in use, delete protection).
+ */
 export class EngineConflictError extends ManagerError {
   override readonly code: string = "E_ENGINE_CONFLICT";
 }

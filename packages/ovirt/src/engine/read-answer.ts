@@ -10,6 +10,7 @@ import {
   EntityNotFoundError,
 } from "./errors.ts";
 import type { HttpAnswer, HttpRequest } from "./http-transport.ts";
+import { isLastingConflict } from "./lasting-conflict.ts";
 import { parseXml } from "./parse-xml.ts";
 import { XmlElement } from "./xml-element.ts";
 
@@ -65,7 +66,7 @@ function readFailure(answer: HttpAnswer, call: Pick<HttpRequest, "method" | "pat
         ? notAnApi(answer, call)
         : new EntityNotFoundError(`not on the engine: ${call.path}`, options);
     case 409:
-      return new EngineConflictError(message, { context, retry: "transient" });
+      return new EngineConflictError(message, { context, retry: isLastingConflict(said) ? "never" : "transient" });
     case 408:
     case 429:
     case 502:

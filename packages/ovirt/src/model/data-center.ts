@@ -11,6 +11,8 @@ export interface DataCenter {
   /** The compatibility level. */
   readonly version: EngineVersion | undefined;
   readonly storageFormat: string | undefined;
+  /** `disabled`, `audit`, or `enabled`: enforced. */
+  readonly quotaMode: string | undefined;
 }
 
 /** Parses one `<data_center>`. */
@@ -22,5 +24,6 @@ export function parseDataCenter(element: XmlElement): DataCenter {
     local: element.bool("local"),
     version: parseVersion(element),
     storageFormat: element.value("storage_format"),
+    quotaMode: element.value("quota_mode"),
   };
 }

@@ -1,5 +1,11 @@
 import type { XmlElement } from "../engine/xml-element.ts";
 
+/** A parameter of a network filter, e.g. `IP`. */
+export interface NicFilter {
+  readonly name: string;
+  readonly value: string;
+}
+
 /** A network card of a virtual machine. */
 export interface Nic {
   readonly id: string;
@@ -12,6 +18,8 @@ export interface Nic {
   readonly vnicProfileId: string | undefined;
   /** Version 3 only. */
   readonly networkId: string | undefined;
+  /** Only where the answer followed the link (4.2). */
+  readonly filters: readonly NicFilter[];
 }
 
 /** Parses one `<nic>`. */
@@ -25,5 +33,9 @@ export function parseNic(element: XmlElement): Nic {
     linked: element.bool("linked") ?? false,
     vnicProfileId: element.idOf("vnic_profile"),
     networkId: element.idOf("network"),
+    filters: element.list("network_filter_parameters", "network_filter_parameter", (filter) => ({
+      name: filter.value("name") ?? "",
+      value: filter.value("value") ?? "",
+    })),
   };
 }

@@ -4,6 +4,7 @@ import type { DiskAttachment } from "./disk-attachment.ts";
 import { parseNic } from "./nic.ts";
 import type { Nic } from "./nic.ts";
 import { parseTagName } from "./tag.ts";
+import { settingsOf } from "./vm-settings.ts";
 
 /** A virtual machine as the engine shows it. */
 export interface Vm {
@@ -20,6 +21,8 @@ export interface Vm {
   /** `ovirt`, `rhev`, `managed_hosted_engine`, `hosted_engine`, `vmware`… */
   readonly origin: string | undefined;
   readonly memoryBytes: number | undefined;
+  /** Of its processor: `x86_64`, `ppc64`, `s390x`. */
+  readonly architecture: string | undefined;
   readonly stateless: boolean;
   readonly deleteProtected: boolean;
   /** It has a VirtIO-SCSI controller. Some engines tell only with `all_content`, some not at all. */
@@ -27,6 +30,8 @@ export interface Vm {
   readonly creationTime: string | undefined;
   /** The configuration as OVF; only where asked for with `all_content`. */
   readonly ovf: string | undefined;
+  /** Its settings as an update takes them, in XML; only where asked for with `all_content`. */
+  readonly settings: string | undefined;
   /** Only where the answer followed the link (4.2 and `follow=disk_attachments`); else undefined. */
   readonly diskAttachments: readonly DiskAttachment[] | undefined;
   /** Only where the answer followed the link. */
@@ -37,6 +42,7 @@ export interface Vm {
 
 /** Parses one `<vm>`. */
 export function parseVm(element: XmlElement): Vm {
+  const ovf = parseOvf(element);
   return {
     id: element.requireId("vm"),
     name: element.value("name") ?? "",
@@ -48,11 +54,13 @@ export function parseVm(element: XmlElement): Vm {
     templateId: element.idOf("template"),
     origin: element.value("origin"),
     memoryBytes: element.int("memory"),
+    architecture: element.value("cpu", "architecture"),
     stateless: element.bool("stateless") ?? false,
     deleteProtected: element.bool("delete_protected") ?? false,
     virtioScsi: element.bool("virtio_scsi", "enabled"),
     creationTime: element.value("creation_time"),
-    ovf: parseOvf(element),
+    ovf,
+    settings: ovf === undefined ? undefined : settingsOf(element),
     diskAttachments: element.child("disk_attachments")?.all("disk_attachment").map(parseDiskAttachment),
     nics: element.child("nics")?.all("nic").map(parseNic),
     tags: element.child("tags")?.all("tag").map(parseTagName),

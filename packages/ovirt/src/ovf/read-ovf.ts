@@ -1,10 +1,20 @@
 import { EngineAnswerError } from "../engine/errors.ts";
 import { parseXml } from "../engine/parse-xml.ts";
 import type { XmlElement } from "../engine/xml-element.ts";
+import type { EngineVersion } from "../model/engine-version.ts";
 
 /** What a restore needs to know from the OVF that an engine wrote of a virtual machine (not the dialect inside an OVA). */
 export interface OvfDescription {
   readonly name: string;
+  readonly description: string;
+  readonly deleteProtected: boolean;
+  /** Compatibility version of the cluster it was in. */
+  readonly compatibility: EngineVersion | undefined;
+  /** Compatibility version that the machine has whatever its cluster. */
+  readonly customCompatibility: EngineVersion | undefined;
+  readonly tpm: boolean;
+  /** It starts from UEFI firmware, which keeps variables of its own. */
+  readonly uefi: boolean;
   /** One entry for each disk, however many snapshots it has. */
   readonly disks: readonly OvfDisk[];
   readonly nics: readonly OvfNic[];
@@ -30,6 +40,9 @@ export interface OvfNic {
   readonly plugged: boolean;
 }
 
+/** `BiosType`: Q35 with OVMF, and the same with Secure Boot. */
+const UEFI: ReadonlySet<string> = new Set(["2", "3"]);
+
 /** Resource types of CIM, as in `rasd:ResourceType`. */
 const NETWORK_CARD = "10";
 const DISK_DRIVE = "17";
@@ -37,13 +50,25 @@ const DISK_DRIVE = "17";
 /** @throws {EngineAnswerError} when the text is not an engine's OVF. */
 export function readOvf(text: string): OvfDescription {
   const ovf = parseOvf(text);
-  return { name: ovf.name.text.trim(), disks: readDisks(ovf.volumes), nics: ovf.networkCards.map(readNic) };
+  return {
+    name: ovf.name.text.trim(),
+    description: ovf.description?.text ?? "",
+    deleteProtected: isTrue(ovf.deleteProtected?.text),
+    compatibility: versionOf(ovf.content.value("ClusterCompatibilityVersion")),
+    customCompatibility: versionOf(ovf.content.value("CustomCompatibilityVersion")),
+    tpm: ovf.content.descendants("Item").some((item) => item.value("Type")?.toLowerCase() === "tpm"),
+    uefi: UEFI.has(ovf.content.value("BiosType") ?? ""),
+    disks: readDisks(ovf.volumes),
+    nics: ovf.networkCards.map(readNic),
+  };
 }
 
 /** The elements of an OVF that have to do with what a restore changes. */
 export interface OvfElements {
+  readonly content: XmlElement;
   readonly name: XmlElement;
   readonly description: XmlElement | undefined;
+  readonly deleteProtected: XmlElement | undefined;
   readonly files: readonly XmlElement[];
   /** One for each volume: a disk with snapshots has several. */
   readonly volumes: readonly XmlElement[];
@@ -62,8 +87,10 @@ export function parseOvf(text: string): OvfElements {
   }
   const items = content.descendants("Item");
   return {
+    content,
     name,
     description: content.child("Description"),
+    deleteProtected: content.child("DeleteProtected"),
     files: root.child("References")?.all("File") ?? [],
     volumes: root.all("Section").flatMap((section) => section.all("Disk")),
     diskDrives: items.filter((item) => item.value("rasd:ResourceType") === DISK_DRIVE),
@@ -117,8 +144,17 @@ function readNic(item: XmlElement): OvfNic {
   };
 }
 
-/** As an engine reads its own OVF: `true` in any case is true, and anything else is false. */
+function versionOf(text: string | undefined): EngineVersion | undefined {
+  const [full, major, minor] = /^(\d+)\.(\d+)/.exec(text ?? "") ?? [];
+  return full === undefined ? undefined : { major: Number(major), minor: Number(minor), build: 0, full };
+}
+
 function flag(element: XmlElement, name: string): boolean | undefined {
   const value = element.value(name);
-  return value === undefined ? undefined : value.trim().toLowerCase() === "true";
+  return value === undefined ? undefined : isTrue(value);
+}
+
+/** As an engine reads its own OVF: `true` in any case is true, and anything else is false. */
+function isTrue(value: string | undefined): boolean {
+  return value?.trim().toLowerCase() === "true";
 }

@@ -32,7 +32,7 @@ const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 /**
  * The OVF of a restored machine: everything that is not named here stays as it was, to the letter, but for characters that
  * XML cannot hold: those go, because an engine would refuse the document. Snapshots and their volumes are taken out, because
- * a restored disk has none.
+ * a restored disk has none; and delete protection, which must not keep a restore that fails from taking its machine away.
  *
  * @throws {EngineAnswerError} when the text is not an engine's OVF.
  * @throws {UsageError} when the name holds a control character, or an id is no UUID.
@@ -48,6 +48,7 @@ export function rewriteOvf(original: string, rewrite: OvfRewrite): string {
   const edits = [
     renamed(ovf.name, rewrite.name),
     ...(rewrite.tag === undefined ? [] : [tagged(ovf, rewrite.tag)]),
+    ...(ovf.deleteProtected === undefined ? [] : [unprotected(ovf.deleteProtected)]),
     ...ovf.files.map((file) => diskEdit(file, files.has(file.value("ovf:href")), rewrite, text)),
     ...ovf.volumes.map((volume) => diskEdit(volume, volumeIds.has(volume.value("ovf:diskId")), rewrite, text)),
     ...ovf.diskDrives.map((drive) => diskEdit(drive, true, rewrite, text)),
@@ -64,6 +65,10 @@ function renamed(element: XmlElement, name: string): Edit {
 function tagged({ name, description }: OvfElements, tag: string): Edit {
   const { start, end } = description?.source ?? { start: name.source.end, end: name.source.end };
   return { start, end, text: `<Description>${escapeXml(withTag(description?.text, tag))}</Description>` };
+}
+
+function unprotected(element: XmlElement): Edit {
+  return { ...element.source, text: "<DeleteProtected>false</DeleteProtected>" };
 }
 
 function removed(element: XmlElement): Edit {

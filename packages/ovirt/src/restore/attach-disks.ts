@@ -55,7 +55,7 @@ async function differing(
 }
 
 function attachmentOf({ id, record: { disk } }: Pick<MadeDisk, "id" | "record">): AttachedDisk {
-  const { active, readOnly, passDiscard } = diskAttributes(disk);
+  const { active, readOnly, passDiscard, usesScsiReservation } = diskAttributes(disk);
   return {
     diskId: id,
     interface: disk.interface,
@@ -63,12 +63,21 @@ function attachmentOf({ id, record: { disk } }: Pick<MadeDisk, "id" | "record">)
     active,
     ...(readOnly ? { readOnly } : {}),
     ...(passDiscard ? { passDiscard } : {}),
+    ...(usesScsiReservation ? { usesScsiReservation } : {}),
   };
 }
 
-/** What is compared: what a guest would not start without. */
-function formOf({ interface: connection, bootable, active }: AttachedDisk | DiskAttachment): string {
-  return `${connection}${bootable ? ", bootable" : ""}${active ? "" : ", not plugged in"}`;
+/** What is compared, for people. */
+function formOf(attachment: AttachedDisk | DiskAttachment): string {
+  const traits = [
+    attachment.interface,
+    attachment.bootable && "bootable",
+    !attachment.active && "not plugged in",
+    attachment.readOnly === true && "read-only",
+    attachment.passDiscard === true && "passing discards on",
+    attachment.usesScsiReservation === true && "with SCSI reservation",
+  ];
+  return traits.filter((trait) => trait !== false).join(", ");
 }
 
 function described({ attachment, found }: Difference): string {

@@ -8,4 +8,6 @@ export interface DesignedDisk {
   readonly record: DiskRecord;
   readonly domain: StorageDomain;
   readonly layout: DiskLayout;
+  /** Where the point's disk profile and quota exist here. */
+  readonly placement: { readonly diskProfileId?: string; readonly quotaId?: string };
 }

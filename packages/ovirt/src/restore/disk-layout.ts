@@ -18,6 +18,11 @@ export interface DiskLayout {
 
 const BLOCK_STORAGE: ReadonlySet<string> = new Set(["iscsi", "fcp"]);
 const MIB = 1024 * 1024;
+/** Raw disks there cannot be thin, and a new volume has a size to start with. */
+export function isBlockStorage({ storageType }: StorageDomain): boolean {
+  return BLOCK_STORAGE.has(storageType ?? "");
+}
+
 /** QCOW2's own tables, with a margin; an upload cannot extend the volume. */
 const COW_OVERHEAD = 1.1;
 const COW_MARGIN_BYTES = 64 * MIB;
@@ -28,7 +33,7 @@ const COW_MARGIN_BYTES = 64 * MIB;
  */
 export function layOutDisk(record: DiskRecord, blockBytes: number, domain: StorageDomain): DiskLayout {
   const { disk } = record;
-  const onBlock = BLOCK_STORAGE.has(domain.storageType ?? "");
+  const onBlock = isBlockStorage(domain);
   const thinRawOnBlock = disk.format === "raw" && disk.sparse && onBlock;
   const format = thinRawOnBlock ? "cow" : disk.format;
   return {
@@ -49,7 +54,7 @@ export function layOutDisk(record: DiskRecord, blockBytes: number, domain: Stora
  */
 export function layOutAsFile(layout: DiskLayout, { disk }: DiskRecord, domain: StorageDomain): DiskLayout {
   if (layout.format === "raw") return layout;
-  const sparse = layout.sparse && !BLOCK_STORAGE.has(domain.storageType ?? "");
+  const sparse = layout.sparse && !isBlockStorage(domain);
   const change = `disk ${disk.alias} becomes raw: this engine cannot fill QCOW2 disks with what the guest sees`;
   return { format: "raw", sparse, incremental: false, initialBytes: undefined, writeZeros: !sparse, change };
 }

@@ -4,12 +4,14 @@ import { ManagerError } from "@ovault/core";
 import type { LedgerHandle, RunLedger } from "@ovault/core";
 
 import type { EngineApi } from "../api/engine-api.ts";
+import { diskAttributes } from "../attributes.ts";
 import { arrived, pending } from "../engine/wait.ts";
 import { wasRefused } from "../engine/was-refused.ts";
 import { runTag } from "../run-tag.ts";
 import { undo } from "../undo.ts";
 import { removeDisk } from "./remove-disk.ts";
 import type { DesignedDisk } from "./designed-disk.ts";
+import { fittingAlias } from "./engine-names.ts";
 
 /** A disk made for a restore. */
 export interface MadeDisk extends DesignedDisk {
@@ -29,7 +31,8 @@ export async function makeDisk(
   { api, ledger }: { readonly api: EngineApi; readonly ledger: RunLedger },
   signal: AbortSignal,
 ): Promise<MadeDisk> {
-  const { record, domain, layout } = design;
+  const { record, domain, layout, placement } = design;
+  const attributes = diskAttributes(record.disk);
   const id = randomUUID();
   const handle = await ledger.open({
     kind: "disk",
@@ -38,7 +41,7 @@ export async function makeDisk(
   });
   const request = {
     id,
-    name: record.disk.alias,
+    name: fittingAlias(record.disk.alias),
     description: runTag(ledger.runId),
     provisionedBytes: Math.ceil(record.disk.logicalBytes / SECTOR_BYTES) * SECTOR_BYTES,
     ...(layout.initialBytes === undefined ? {} : { initialBytes: layout.initialBytes }),
@@ -46,6 +49,9 @@ export async function makeDisk(
     sparse: layout.sparse,
     incremental: layout.incremental,
     storageDomainId: domain.id,
+    wipeAfterDelete: attributes.wipeAfterDelete,
+    propagateErrors: attributes.propagateErrors,
+    ...placement,
   };
   let lostAnswer: unknown;
   try {

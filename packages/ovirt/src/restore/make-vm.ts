@@ -1,4 +1,4 @@
-import type { RestoreRequest } from "@ovault/core";
+import type { RecoveryPoint, RestoreRequest } from "@ovault/core";
 
 import type { EngineApi } from "../api/engine-api.ts";
 import { EngineConflictError, EngineUnavailableError } from "../engine/errors.ts";
@@ -6,11 +6,17 @@ import { arrived, pending } from "../engine/wait.ts";
 import type { Polled } from "../engine/wait.ts";
 import type { Vm } from "../model/vm.ts";
 import { rewriteOvf } from "../ovf/rewrite-ovf.ts";
-import { hasTag, withTag } from "../run-tag.ts";
+import type { OvfDescription } from "../ovf/read-ovf.ts";
+import { hasTag, withoutTags, withTag } from "../run-tag.ts";
 import { attachDisks } from "./attach-disks.ts";
+import { connectNics } from "./connect-nics.ts";
+import { giveBack } from "./give-back.ts";
 import type { MadeDisk } from "./make-disk.ts";
-import type { MappedNic } from "./map-nics.ts";
+import { refusalOf } from "./refusal-of.ts";
+import { restoreDiskSettings } from "./restore-disk-settings.ts";
 import type { RestoreDesign } from "./restore-design.ts";
+import { restoreSettings } from "./restore-settings.ts";
+import { savedBelongings, savedSettings } from "./vm-documents.ts";
 
 const CONFLICT_DEADLINE_MS = 5 * 60_000;
 const CREATE_DEADLINE_MS = 30 * 60_000;
@@ -34,7 +40,8 @@ export async function createVm(
       return arrived(await api.vms.createFromOvf(request, pollSignal));
     } catch (error) {
       const lost = error instanceof EngineUnavailableError && error.sent;
-      if (!lost && !(error instanceof EngineConflictError)) throw error;
+      const passes = error instanceof EngineConflictError && error.retry === "transient";
+      if (!lost && !passes) throw error;
       const found = await api.vms.byName(name, pollSignal);
       if (lost && found !== undefined) return arrived(found);
       if (lost || found !== undefined) throw error;
@@ -45,7 +52,8 @@ export async function createVm(
 }
 
 /**
- * Waits until the machine is made, and gives it its network cards, its disks and its description.
+ * Waits until the machine is made, and makes it what the point remembers: its network cards, disks, settings, tags,
+ * permissions and affinity. Its description carries the run's tag until `releaseVm`.
  *
  * @returns what is not as it was, for people
  */
@@ -55,11 +63,12 @@ export async function completeVm(
   parts: {
     readonly design: RestoreDesign;
     readonly disks: readonly MadeDisk[];
-    readonly mac: RestoreRequest["mac"];
+    readonly request: RestoreRequest;
     readonly tag: string;
   },
   signal: AbortSignal,
 ): Promise<readonly string[]> {
+  const { design, disks, request, tag } = parts;
   await api.wait(
     `virtual machine ${vmId} to be made`,
     async (pollSignal) => {
@@ -69,9 +78,44 @@ export async function completeVm(
     { deadlineMs: CREATE_DEADLINE_MS, signal },
   );
   const { description } = await api.vms.get(vmId, {}, signal);
-  if (!hasTag(description, parts.tag)) await api.vms.describe(vmId, withTag(description, parts.tag), signal);
-  await connectNics(api, vmId, parts.design.nics, parts.mac, signal);
-  return await attachDisks(api, vmId, parts.disks, signal);
+  if (!hasTag(description, tag)) await api.vms.update(vmId, { description: withTag(description, tag) }, signal);
+  const { point } = request;
+  const clusterId = design.cluster.id;
+  return [
+    ...(await connectNics(api, vmId, design.nics, request.mac, signal)),
+    ...(await attachDisks(api, vmId, disks, signal)),
+    ...(await restoreDiskSettings(api, vmId, disks, signal)),
+    ...(await restoreSettings(api, { vmId, saved: savedSettings(point), ignored: bound(point, clusterId) }, signal)),
+    ...(await giveBack(
+      api,
+      { vmId, clusterId, tags: point.vm.tags ?? [], belongings: savedBelongings(point) },
+      signal,
+    )),
+  ];
+}
+
+/** Settings that belong to a cluster differ in another one. */
+function bound({ vm }: RecoveryPoint, clusterId: string): ReadonlySet<string> {
+  return new Set(vm.cluster?.id === clusterId ? [] : ["cpu_profile", "quota"]);
+}
+
+/**
+ * The last change to a restored machine: its own description in place of the run's tag, and delete protection where it had
+ * it. Until then a failed restore can take it away.
+ *
+ * @returns what the engine refused, for people
+ */
+export async function releaseVm(
+  api: EngineApi,
+  vmId: string,
+  { description, deleteProtected }: Pick<OvfDescription, "description" | "deleteProtected">,
+  signal: AbortSignal,
+): Promise<readonly string[]> {
+  const change = { description: withoutTags(description), ...(deleteProtected ? { deleteProtected } : {}) };
+  const refusal = await refusalOf(api.vms.update(vmId, change, signal));
+  if (refusal === undefined) return [];
+  const what = `the description of the new machine${deleteProtected ? " and its delete protection" : ""}`;
+  return [`${what} could not be set: ${refusal}`];
 }
 
 /** Starts the machine, and waits until the engine has done so. */
@@ -85,27 +129,4 @@ export async function startVm(api: EngineApi, vmId: string, signal: AbortSignal)
     },
     { deadlineMs: START_DEADLINE_MS, signal },
   );
-}
-
-async function connectNics(
-  api: EngineApi,
-  vmId: string,
-  nics: readonly MappedNic[],
-  mac: RestoreRequest["mac"],
-  signal: AbortSignal,
-): Promise<void> {
-  const there = await api.vms.nics(vmId, signal);
-  for (const { nic, profileId } of nics) {
-    const { name, linked, plugged } = nic;
-    const change = {
-      vnicProfileId: profileId ?? "",
-      linked,
-      plugged,
-      ...(mac === "keep" && nic.mac !== undefined ? { mac: nic.mac } : {}),
-    };
-    const existing = there.find((one) => one.name === name);
-    const type = nic.interface === undefined ? {} : { interface: nic.interface };
-    if (existing === undefined) await api.vms.addNic(vmId, { ...change, name, ...type }, signal);
-    else await api.vms.updateNic(vmId, existing.id, change, signal);
-  }
 }

@@ -4,7 +4,7 @@ import type { Network } from "../model/network.ts";
 import type { VnicProfile } from "../model/vnic-profile.ts";
 import type { SavedNic } from "./vm-documents.ts";
 
-/** The networks of the data center that is restored into. */
+/** The networks of the cluster that is restored into, and all profiles. */
 export interface TargetNetworks {
   readonly networks: readonly Network[];
   readonly profiles: readonly VnicProfile[];

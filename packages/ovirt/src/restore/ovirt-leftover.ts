@@ -31,6 +31,8 @@ const vmDetail = z.object({
   vmId: z.string().optional(),
   /** Made for it; their own entries are closed before the machine's. */
   diskIds: z.array(z.string()).default([]),
+  /** It was complete: without the tag it has been handed over. */
+  released: z.boolean().default(false),
 });
 
 const snapshotDetail = z.object({ vmId: z.string(), tag: z.string(), snapshotId: z.string().optional() });
@@ -87,9 +89,9 @@ async function diskLeftover(api: EngineApi, entry: LedgerEntry, signal: AbortSig
 }
 
 async function vmLeftover(api: EngineApi, entry: LedgerEntry, signal: AbortSignal): Promise<Leftover> {
-  const { name, tag, vmId, diskIds } = vmDetail.parse(entry.detail);
+  const { name, tag, vmId, diskIds, released } = vmDetail.parse(entry.detail);
   const found = vmId === undefined ? await api.vms.byName(name, signal) : await api.vms.find(vmId, signal);
-  const ours = found !== undefined && (found.id === vmId || hasTag(found.description, tag));
+  const ours = found !== undefined && (hasTag(found.description, tag) || (found.id === vmId && !released));
   if (!ours) return goneLeftover(entry);
   return {
     entry,

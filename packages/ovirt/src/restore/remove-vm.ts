@@ -3,7 +3,7 @@ import { arrived, pending } from "../engine/wait.ts";
 
 const REMOVE_DEADLINE_MS = 10 * 60_000;
 
-/** Powers a machine of ours off, removes it without its disks, and waits until it is gone. */
+/** Powers a machine of ours off, removes it without its disks, delete-protected or not, and waits until it is gone. */
 export async function removeVm(api: EngineApi, vmId: string): Promise<void> {
   const signal = AbortSignal.timeout(REMOVE_DEADLINE_MS * 3);
   const wait = { deadlineMs: REMOVE_DEADLINE_MS, signal };
@@ -18,6 +18,7 @@ export async function removeVm(api: EngineApi, vmId: string): Promise<void> {
     },
     wait,
   );
+  if (found.deleteProtected) await api.vms.update(vmId, { deleteProtected: false }, signal);
   await api.vms.delete(vmId, { keepDisks: true }, signal);
   await api.wait(
     `${found.name} to be removed`,

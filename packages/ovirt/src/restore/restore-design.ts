@@ -6,17 +6,28 @@ import type { Capabilities } from "../capabilities.ts";
 import type { Cluster } from "../model/cluster.ts";
 import type { StorageDomain } from "../model/storage-domain.ts";
 import type { Vm } from "../model/vm.ts";
+import { readOvf } from "../ovf/read-ovf.ts";
+import type { OvfDescription } from "../ovf/read-ovf.ts";
 import { chooseCluster, chooseStorageDomain } from "./choose-place.ts";
 import type { DesignedDisk } from "./designed-disk.ts";
 import type { DiskFiller } from "./disk-filler.ts";
 import { layOutAsFile, layOutDisk } from "./disk-layout.ts";
+import { assertMachineName, fittingAlias } from "./engine-names.ts";
+import { fitCluster } from "./fit-cluster.ts";
+import { lostFirmware } from "./lost-firmware.ts";
 import { mapNics } from "./map-nics.ts";
 import type { MappedNic } from "./map-nics.ts";
+import { Obstacles } from "./obstacles.ts";
+import { roomForDisks } from "./room-for-disks.ts";
+import { placeDisk, placesOf, quotaWarnings } from "./place-disk.ts";
+import { refuseTakenMacs } from "./taken-macs.ts";
 import { savedNics, savedOvf } from "./vm-documents.ts";
 
 /** Everything a restore decides before it makes anything. */
 export interface RestoreDesign {
   readonly ovf: string;
+  /** What the OVF says. */
+  readonly original: OvfDescription;
   readonly cluster: Cluster;
   readonly disks: readonly DesignedDisk[];
   readonly nics: readonly MappedNic[];
@@ -29,7 +40,12 @@ export interface RestoreMeans {
   readonly filler: DiskFiller;
 }
 
-/** Reads the engine, changes nothing. @throws {UsageError} saying what to pass when something has no place here. */
+/**
+ * Decides everything a restore needs, and looks beforehand at whatever would make the engine refuse it later. Reads the
+ * engine, changes nothing. A dry run and a restore both begin with it.
+ *
+ * @throws {UsageError} naming all that stands in the way, with what to pass or to do
+ */
 export async function designRestore(
   api: EngineApi,
   { capabilities, filler }: RestoreMeans,
@@ -38,38 +54,54 @@ export async function designRestore(
 ): Promise<RestoreDesign> {
   const { point } = request;
   const ovf = savedOvf(point);
-  const cluster = chooseCluster(request, await api.infrastructure.clusters(signal));
-  const [sameName, domains, networks, profiles, vms] = await Promise.all([
-    api.vms.byName(request.name, signal),
+  const original = readOvf(ovf);
+  const obstacles = new Obstacles();
+  await obstacles.ofAsking(() => refuseName(api, request.name, signal));
+  const [clusters, dataCenters] = await Promise.all([
+    api.infrastructure.clusters(signal),
+    api.infrastructure.dataCenters(signal),
+  ]);
+  const cluster = obstacles.of(() => chooseCluster(request, clusters));
+  if (cluster === undefined) return obstacles.fail();
+  const dataCenter = dataCenters.find(({ id }) => id === cluster.dataCenterId);
+  const fit = obstacles.of(() => fitCluster(point, original, { cluster, dataCenter })) ?? [];
+  const [domains, places, networks, profiles, vms] = await Promise.all([
     domainsOf(api, cluster, signal),
-    api.infrastructure.networks(signal),
+    placesOf(api, request.disks, cluster, signal),
+    api.infrastructure.clusterNetworks(cluster.id, signal),
     api.infrastructure.vnicProfiles(signal),
     request.mac === "keep" ? vmsWithNics(api, capabilities, signal) : [],
   ]);
-  if (sameName !== undefined) {
-    throw new UsageError(`there is a virtual machine named ${request.name} already`, {
-      context: { vm: sameName.id },
-      hint: "Choose another name with --as; a restore never replaces a virtual machine.",
-    });
-  }
-  await filler.assertReach?.(api, cluster, signal);
-  const disks = request.disks.map((record): DesignedDisk => {
-    const domain = chooseStorageDomain(request.storageDomain, record.disk, domains);
-    const layout = layOutDisk(record, point.blockBytes, domain);
-    return { record, domain, layout: filler.fillsCow(capabilities) ? layout : layOutAsFile(layout, record, domain) };
+  const disks = request.disks.flatMap((record): readonly DesignedDisk[] => {
+    const domain = obstacles.of(() => chooseStorageDomain(request.storageDomain, record.disk, domains));
+    if (domain === undefined) return [];
+    const wished = layOutDisk(record, point.blockBytes, domain);
+    const layout = filler.fillsCow(capabilities) ? wished : layOutAsFile(wished, record, domain);
+    return [{ record, domain, layout, placement: placeDisk(record, domain, places) }];
   });
-  const ofDataCenter = networks.filter(({ dataCenterId }) => dataCenterId === cluster.dataCenterId);
-  const nics = mapNics(savedNics(point), request.networks, { networks: ofDataCenter, profiles });
-  refuseTakenMacs(nics, vms);
-  return { ovf, cluster, disks, nics, warnings: [...layoutWarnings(disks), ...spaceWarnings(disks, point.blockBytes)] };
+  const room = roomForDisks(disks, point.blockBytes, obstacles);
+  const nics = obstacles.of(() => mapNics(savedNics(point), request.networks, { networks, profiles })) ?? [];
+  if (request.mac === "keep") refuseTakenMacs(nics, vms, obstacles);
+  if (disks.length > 0) await obstacles.ofAsking(async () => filler.assertReach?.(api, cluster, signal));
+  obstacles.throwIfAny();
+  const warnings = [
+    ...fit,
+    ...layoutWarnings(disks),
+    ...aliasWarnings(disks),
+    ...room,
+    ...quotaWarnings(dataCenter, disks),
+    ...lostFirmware(original),
+  ];
+  return { ovf, original, cluster, disks, nics, warnings };
 }
 
 /** The same where the engine takes uploads only as the bytes of a disk's file. */
 export function designAsFiles(design: RestoreDesign): RestoreDesign {
-  const disks = design.disks.map(({ record, domain, layout }) => ({
+  const disks = design.disks.map(({ record, domain, layout, placement }) => ({
     record,
     domain,
     layout: layOutAsFile(layout, record, domain),
+    placement,
   }));
   return { ...design, disks, warnings: [...new Set([...design.warnings, ...layoutWarnings(disks)])] };
 }
@@ -85,34 +117,24 @@ async function vmsWithNics(api: EngineApi, { follow }: Capabilities, signal: Abo
   return await Promise.all(vms.map(async (vm) => ({ ...vm, nics: await api.vms.nics(vm.id, signal) })));
 }
 
-/** Two machines with one address disturb each other's network, so it is settled before anything is made. */
-function refuseTakenMacs(nics: readonly MappedNic[], vms: readonly Vm[]): void {
-  const owners = new Map(vms.flatMap((vm) => (vm.nics ?? []).map(({ mac }) => [mac?.toLowerCase(), vm.name] as const)));
-  for (const { nic } of nics) {
-    const owner = nic.mac === undefined ? undefined : owners.get(nic.mac.toLowerCase());
-    if (owner === undefined) continue;
-    throw new UsageError(`the address ${nic.mac} of ${nic.name} is in use by the virtual machine ${owner}`, {
-      context: { mac: nic.mac ?? null, owner },
-      hint: "Pass --mac new to give the restored machine addresses of its own.",
-    });
-  }
+/** @throws {UsageError} when the engine cannot have a machine of this name, or has one. */
+async function refuseName(api: EngineApi, name: string, signal: AbortSignal): Promise<void> {
+  assertMachineName(name);
+  const sameName = await api.vms.byName(name, signal);
+  if (sameName === undefined) return;
+  throw new UsageError(`there is a virtual machine named ${name} already`, {
+    context: { vm: sameName.id },
+    hint: "Choose another name with --as; a restore never replaces a virtual machine.",
+  });
 }
 
 function layoutWarnings(disks: readonly DesignedDisk[]): string[] {
   return disks.flatMap(({ layout }) => (layout.change === undefined ? [] : [layout.change]));
 }
 
-function spaceWarnings(disks: readonly DesignedDisk[], blockBytes: number): string[] {
-  return [...Map.groupBy(disks, ({ domain }) => domain)].flatMap(([domain, own]) => {
-    const needed = own.reduce((sum, disk) => sum + neededBytes(disk, blockBytes), 0);
-    const { availableBytes } = domain;
-    if (availableBytes === undefined || needed <= availableBytes) return [];
-    return [`${domain.name} has ${availableBytes} bytes free, and this needs about ${needed}`];
+function aliasWarnings(disks: readonly DesignedDisk[]): string[] {
+  return disks.flatMap(({ record: { disk } }) => {
+    const alias = fittingAlias(disk.alias);
+    return alias === disk.alias ? [] : [`the engine allows no disk to be called ${disk.alias}: it becomes ${alias}`];
   });
-}
-
-function neededBytes({ record, layout }: DesignedDisk, blockBytes: number): number {
-  const { stats, disk } = record;
-  if (!layout.sparse) return disk.logicalBytes;
-  return layout.initialBytes ?? (stats.unchangedBlocks + stats.newBlocks + stats.knownBlocks) * blockBytes;
 }

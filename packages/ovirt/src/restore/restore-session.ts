@@ -14,7 +14,7 @@ import { runTag } from "../run-tag.ts";
 import { undo } from "../undo.ts";
 import type { DiskFilling } from "./disk-filler.ts";
 import type { MadeDisk } from "./make-disk.ts";
-import { completeVm, createVm, startVm } from "./make-vm.ts";
+import { completeVm, createVm, releaseVm, startVm } from "./make-vm.ts";
 import { removeDisk } from "./remove-disk.ts";
 import { removeVm } from "./remove-vm.ts";
 import type { RestoreDesign } from "./restore-design.ts";
@@ -59,10 +59,15 @@ export class OvirtRestoreSession implements RestoreSession {
     const id = await this.#createVm(handle, tag);
     this.#vm = { handle, id };
     await handle.amend({ vmId: id });
-    const changes = await completeVm(api, id, { design, disks, mac: request.mac, tag }, signal);
+    const changes = await completeVm(api, id, { design, disks, request, tag }, signal);
     for (const change of changes) observe(this.#context.hooks.warning, change);
     if (request.start) await startVm(api, id, signal);
+    // From here on the machine's own entry answers for its disks; and once it is released, the machine is not ours any more.
     for (const disk of disks) await disk.handle.close();
+    await handle.amend({ released: true });
+    for (const refusal of await releaseVm(api, id, design.original, signal)) {
+      observe(this.#context.hooks.warning, refusal);
+    }
     await handle.close();
     return { id, name: request.name, disks: disks.map((disk) => ({ from: disk.record.disk.id, id: disk.id })) };
   }

@@ -6,9 +6,15 @@ import type { PointDocument, RecoveryPoint } from "@ovault/core";
 import type { EngineApi } from "../api/engine-api.ts";
 import type { Vm } from "../model/vm.ts";
 import { readOvf } from "../ovf/read-ovf.ts";
+import { belongingsSchema, readBelongings } from "./belongings.ts";
+import type { Belongings } from "./belongings.ts";
 
 /** The OVF as the engine wrote it. */
 const OVF_DOCUMENT = "vm.ovf";
+/** The machine's settings as the API shows them: an OVF carries not all of them. */
+const SETTINGS_DOCUMENT = "vm-settings.xml";
+/** What the engine keeps of the machine beside it. */
+const BELONGINGS_DOCUMENT = "belongings.json";
 /** Network cards with what the OVF lacks: the ids of their profiles. */
 const NICS_DOCUMENT = "nics.json";
 
@@ -22,6 +28,8 @@ const nicsSchema = z.array(
     interface: z.string().optional(),
     linked: z.boolean().default(true),
     plugged: z.boolean().default(true),
+    /** Parameters of the profile's network filter. */
+    filters: z.array(z.object({ name: z.string(), value: z.string() })).default([]),
   }),
 );
 
@@ -40,8 +48,9 @@ export async function vmDocuments(api: EngineApi, vm: Vm, signal: AbortSignal): 
       hint: "The user needs a role with rights on the whole virtual machine, e.g. UserVmManager.",
     });
   }
-  const [nics, profiles, networks] = await Promise.all([
+  const [nics, belongings, profiles, networks] = await Promise.all([
     api.vms.nics(vm.id, signal),
+    readBelongings(api, vm, signal),
     api.infrastructure.vnicProfiles(signal),
     api.infrastructure.networks(signal),
   ]);
@@ -57,11 +66,16 @@ export async function vmDocuments(api: EngineApi, vm: Vm, signal: AbortSignal): 
       interface: nic.interface,
       linked: nic.linked,
       plugged: nic.plugged,
+      filters: [...nic.filters],
     };
   });
   return [
     { name: OVF_DOCUMENT, mediaType: "application/xml", text: vm.ovf },
     { name: NICS_DOCUMENT, mediaType: "application/json", text: JSON.stringify(saved, null, 2) },
+    ...(vm.settings === undefined
+      ? []
+      : [{ name: SETTINGS_DOCUMENT, mediaType: "application/xml", text: vm.settings }]),
+    { name: BELONGINGS_DOCUMENT, mediaType: "application/json", text: JSON.stringify(belongings, null, 2) },
   ];
 }
 
@@ -86,11 +100,28 @@ export function savedNics(point: RecoveryPoint): readonly SavedNic[] {
       profile,
       linked,
       plugged,
+      filters: [],
     }));
   }
+  return parseDocument(point, document, nicsSchema);
+}
+
+/** As `Vm.settings`; undefined in points of earlier releases. */
+export function savedSettings(point: RecoveryPoint): string | undefined {
+  return point.documents.find(({ name }) => name === SETTINGS_DOCUMENT)?.text;
+}
+
+/** None in points of earlier releases. */
+export function savedBelongings(point: RecoveryPoint): Belongings {
+  const document = point.documents.find(({ name }) => name === BELONGINGS_DOCUMENT);
+  return document === undefined ? belongingsSchema.parse({}) : parseDocument(point, document, belongingsSchema);
+}
+
+/** @throws {IntegrityError} */
+function parseDocument<T>(point: RecoveryPoint, { name, text }: PointDocument, schema: z.ZodType<T>): T {
   try {
-    return nicsSchema.parse(JSON.parse(document.text));
+    return schema.parse(JSON.parse(text));
   } catch (error) {
-    throw new IntegrityError(`the network cards in recovery point ${point.id} cannot be read`, { cause: error });
+    throw new IntegrityError(`${name} in recovery point ${point.id} cannot be read`, { cause: error });
   }
 }

@@ -176,6 +176,7 @@ export class Bench {
     }
   }
 
+  /** Resolves to the warnings. */
   async restore(
     taken: Taken,
     name: string,
@@ -187,10 +188,13 @@ export class Bench {
       abandon?: boolean;
       signal?: AbortSignal;
     } = {},
-  ): Promise<void> {
+  ): Promise<readonly string[]> {
     const runId = randomUUID();
     const ledger = await this.#ledgerOf(runId);
     const { signal = never } = options;
+    const hooks = createRunHooks();
+    const warnings: string[] = [];
+    hooks.warning.tap("bench", (message) => warnings.push(message));
     const request: RestoreRequest = {
       point: taken.point,
       disks: taken.point.disks,
@@ -204,13 +208,17 @@ export class Bench {
       const session = await this.strategy.openRestore(request, {
         runId,
         ledger,
-        hooks: createRunHooks(),
+        hooks,
         signal,
       });
       try {
-        if (options.instead !== undefined) return await options.instead(session);
+        if (options.instead !== undefined) {
+          await options.instead(session);
+          return warnings;
+        }
         for (const target of session.disks) await fill(target, taken.images.get(target.diskId), signal);
         await session.commit();
+        return warnings;
       } catch (error) {
         if (options.abandon !== true) await session.abort();
         throw error;

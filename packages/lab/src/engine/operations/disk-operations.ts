@@ -7,7 +7,7 @@ import { attachmentOf, forgetAttachment } from "../attachments.ts";
 import { badRequest, conflict, incomplete, notFound } from "../engine-fault.ts";
 import { reasonOf, type EngineCore } from "../engine-core.ts";
 import { eventCodes } from "../event-codes.ts";
-import type { DiskState, StorageDomain } from "../engine-state.ts";
+import type { DiskState } from "../engine-state.ts";
 
 /** A disk as `POST /disks` asks for it. */
 export interface DiskRequest {
@@ -22,9 +22,8 @@ export interface DiskRequest {
   readonly backup?: DiskState["backup"] | undefined;
   readonly shareable?: boolean | undefined;
   readonly wipeAfterDelete?: boolean | undefined;
-  readonly propagateErrors?: boolean | undefined;
-  /** Absent: the first one. */
   readonly storageDomainId?: string | undefined;
+  readonly storageDomainName?: string | undefined;
 }
 
 /** File storage rounds sizes up to whole blocks of so many bytes. */
@@ -56,11 +55,11 @@ export class DiskOperations {
   }
 
   /** Takes an existing image file in. Waits until it is there. */
-  async import(source: string, alias: string, domain: StorageDomain): Promise<DiskState> {
+  async import(source: string, alias: string): Promise<DiskState> {
     const { state, hypervisor, store } = this.#core;
     const id = randomUUID();
     const info = await hypervisor.importDisk({
-      storageDomainId: domain.id,
+      storageDomainId: state.inventory.storageDomain.id,
       diskId: id,
       volumeId: randomUUID(),
       source,
@@ -77,7 +76,6 @@ export class DiskOperations {
       status: "ok",
       shareable: false,
       wipeAfterDelete: false,
-      storageDomainId: domain.id,
       createdAt: new Date().toISOString(),
     };
     state.disks[id] = disk;
@@ -149,9 +147,11 @@ export class DiskOperations {
       throw incomplete("Disk", "provisionedSize|format");
     }
     if (provisionedBytes <= 0) throw badRequest("Cannot add Virtual Disk. Disk size must be greater than zero.");
-    const { storageDomains } = state.inventory;
-    const domain = storageDomains.find(({ id }) => id === (request.storageDomainId ?? storageDomains[0]?.id));
-    if (domain === undefined) throw badRequest("Cannot add Virtual Disk. Storage Domain doesn't exist.");
+    const domain = state.inventory.storageDomain;
+    const elsewhere =
+      (request.storageDomainId ?? domain.id) !== domain.id ||
+      (request.storageDomainName ?? domain.name) !== domain.name;
+    if (elsewhere) throw badRequest("Cannot add Virtual Disk. The storage domain does not exist.");
     if (request.id !== undefined && request.id in state.disks) {
       throw conflict(`Cannot add Virtual Disk. Disk with the same id ${request.id} already exists.`);
     }
@@ -172,8 +172,6 @@ export class DiskOperations {
       status: "locked",
       shareable: request.shareable ?? false,
       wipeAfterDelete: request.wipeAfterDelete ?? false,
-      propagateErrors: request.propagateErrors ?? false,
-      storageDomainId: domain.id,
       createdAt: new Date().toISOString(),
     };
     state.disks[id] = disk;
@@ -194,9 +192,9 @@ export class DiskOperations {
   }
 
   async #make(disk: DiskState): Promise<void> {
-    const { hypervisor, store } = this.#core;
+    const { state, hypervisor, store } = this.#core;
     const info = await hypervisor.createDisk({
-      storageDomainId: disk.storageDomainId,
+      storageDomainId: state.inventory.storageDomain.id,
       diskId: disk.id,
       volumeId: disk.imageId,
       format: disk.format,

@@ -1,0 +1,15 @@
+import type { XmlElement } from "../engine/xml-element.ts";
+import { parseNamed } from "./named.ts";
+import type { Named } from "./named.ts";
+
+/** Machines of a cluster that should, or should not, run on one host. */
+export interface AffinityGroup extends Named {
+  /** Only where the answer followed the link. */
+  readonly vmIds: readonly string[];
+}
+
+/** Parses one `<affinity_group>`. */
+export function parseAffinityGroup(element: XmlElement): AffinityGroup {
+  const vmIds = element.list("vms", "vm", (vm) => vm.attributes.get("id"));
+  return { ...parseNamed(element, "affinity_group"), vmIds: vmIds.filter((id) => id !== undefined) };
+}

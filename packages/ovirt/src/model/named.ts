@@ -1,0 +1,14 @@
+import type { XmlElement } from "../engine/xml-element.ts";
+
+/** An entity of which its name is all that matters. */
+export interface Named {
+  readonly id: string;
+  /** The id where the engine tells no name. */
+  readonly name: string;
+}
+
+/** Parses one `<name>` element of an entity. */
+export function parseNamed(entity: XmlElement, name: string): Named {
+  const id = entity.requireId(name);
+  return { id, name: entity.value("name") ?? id };
+}

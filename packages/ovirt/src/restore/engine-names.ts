@@ -1,0 +1,33 @@
+import { UsageError } from "@ovault/core";
+
+/** The engine's rule for names of virtual machines and aliases of disks, and its limit, in UTF-16 units. */
+const NAME = /^[\p{L}0-9._-]+$/u;
+const FOREIGN = /[^\p{L}0-9._-]+/gu;
+const MAX_NAME = 255;
+
+/** @throws {UsageError} when the engine cannot have a virtual machine of this name. */
+export function assertMachineName(name: string): void {
+  if (NAME.test(name) && name.length <= MAX_NAME) return;
+  const reason =
+    name === ""
+      ? "it is empty"
+      : name.length > MAX_NAME
+        ? `it has more than ${MAX_NAME} characters`
+        : "the engine allows letters, digits, dots, hyphens and underscores alone";
+  const suggestion = fittingName(name, "-").replaceAll(/^-+|-+$/g, "");
+  throw new UsageError(
+    `${JSON.stringify(name.slice(0, MAX_NAME))} cannot be the name of a virtual machine: ${reason}`,
+    {
+      hint: `Choose another name with --as${suggestion === "" ? "" : `, for example ${suggestion}`}.`,
+    },
+  );
+}
+
+/** The alias as the engine can have it. Machines of old engines, and imported ones, may have others. */
+export function fittingAlias(alias: string): string {
+  return fittingName(alias, "_") || "disk";
+}
+
+function fittingName(name: string, filler: string): string {
+  return name.replaceAll(FOREIGN, filler).slice(0, MAX_NAME);
+}

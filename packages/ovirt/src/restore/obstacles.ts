@@ -1,0 +1,56 @@
+import { UsageError } from "@ovault/core";
+import type { ErrorContext } from "@ovault/core";
+
+/** What stands in the way of a restore, gathered so that one look tells all of it. */
+export class Obstacles {
+  readonly #found: UsageError[] = [];
+
+  add(message: string, { hint, context = {} }: { readonly hint: string; readonly context?: ErrorContext }): void {
+    this.#found.push(new UsageError(message, { hint, context }));
+  }
+
+  /** The result of a check; undefined where it met an obstacle. */
+  of<T>(check: () => T): T | undefined {
+    try {
+      return check();
+    } catch (error) {
+      this.#keep(error);
+      return undefined;
+    }
+  }
+
+  /** As `of`, for a check that asks the engine. */
+  async ofAsking<T>(check: () => Promise<T>): Promise<T | undefined> {
+    try {
+      return await check();
+    } catch (error) {
+      this.#keep(error);
+      return undefined;
+    }
+  }
+
+  /** @throws as `fail` does, when there is an obstacle. */
+  throwIfAny(): void {
+    if (this.#found.length > 0) this.fail();
+  }
+
+  /** @throws {UsageError} the only obstacle, or one error that names all. */
+  fail(): never {
+    const [first, ...others] = this.#found;
+    if (first !== undefined && others.length === 0) throw first;
+    const hints = new Set(this.#found.flatMap(({ hint }) => hint ?? []));
+    throw new UsageError(`${this.#found.length} things stand in the way: ${texts(this.#found).join("; ")}`, {
+      context: { obstacles: this.#found.length },
+      hint: [...hints].join(" "),
+    });
+  }
+
+  #keep(error: unknown): void {
+    if (!(error instanceof UsageError)) throw error;
+    this.#found.push(error);
+  }
+}
+
+function texts(found: readonly UsageError[]): readonly string[] {
+  return [...new Set(found.map(({ message }) => message))];
+}

@@ -1,0 +1,36 @@
+import { messageOf } from "@ovault/core";
+
+import { EngineConflictError, EngineFaultError, EnginePermissionError, EntityNotFoundError } from "../engine/errors.ts";
+
+/**
+ * What the engine says against a change that a restore can do without; undefined when it was made. Anything but a refusal
+ * (no answer, a cancelled run) is an error as ever.
+ */
+export async function refusalOf(change: Promise<unknown>): Promise<string | undefined> {
+  try {
+    await change;
+    return undefined;
+  } catch (error) {
+    if (isRefusal(error)) return messageOf(error);
+    throw error;
+  }
+}
+
+/** The answer, or undefined where the user may not have it or the engine does not know the question. */
+export async function unlessRefused<T>(question: Promise<T>): Promise<T | undefined> {
+  try {
+    return await question;
+  } catch (error) {
+    if (isRefusal(error)) return undefined;
+    throw error;
+  }
+}
+
+function isRefusal(error: unknown): boolean {
+  return (
+    error instanceof EngineFaultError ||
+    error instanceof EngineConflictError ||
+    error instanceof EnginePermissionError ||
+    error instanceof EntityNotFoundError
+  );
+}
