@@ -25,7 +25,7 @@ export async function formOf(store: ObjectStore, repository: Repository): Promis
 
 function keyForm(key: string): string {
   return key
-    .replaceAll(/\d{8}-\d{6}-[0-9a-f]{8}/g, "POINT")
+    .replaceAll(/\d{8}-\d{6}-[0-9a-f]{8}(?:-[0-9a-f]{8})?/g, "POINT")
     .replaceAll(/\b[0-9a-f]{32}\b/g, "HEX32")
     .replaceAll(/\b[0-9a-f]{16}\b/g, "HEX16")
     .replaceAll(/\/[0-9a-f]{2}\//g, "/HEX2/");

@@ -11,7 +11,6 @@ import {
   type DiskSource,
   type Extent,
   lz4,
-  newPointId,
   processIdentity,
   type RecoveryPoint,
   Repository,
@@ -116,7 +115,7 @@ async function takePoint(
   await writer.finish();
   const takenAt = new Date();
   const point: RecoveryPoint = {
-    id: newPointId(takenAt),
+    id: await repository.points.nextId({ manager: "prod", id: VM_ID }, takenAt, signal),
     vm: { id: VM_ID, name: "web01", manager: "prod", status: "up", disks: [], attributes: { cluster: "Default" } },
     takenAt: takenAt.toISOString(),
     sealedAt: takenAt.toISOString(),

@@ -1,9 +1,12 @@
+import { X509Certificate } from "node:crypto";
 import { readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 
+import { issueCertificate } from "../../packages/ovirt/test/support/certificates.ts";
 import { LabRig } from "./support/lab-rig.ts";
+import { ManInTheMiddle } from "./support/man-in-the-middle.ts";
 
 let rig: LabRig;
 let engine: readonly string[];
@@ -46,6 +49,19 @@ describe("ovault init", () => {
     expect(exitCode).toBe(3);
     await expect(stat(rig.file("third.yaml"))).rejects.toThrow("ENOENT");
     await expect(stat(rig.file("third"))).rejects.toThrow("ENOENT");
+  });
+
+  test("keeps the CA that was confirmed, and none that was added on the way", async () => {
+    const evil = await issueCertificate("IP:127.0.0.1");
+    const { url, caFile, caFingerprint } = await rig.lab.status();
+    await using between = await ManInTheMiddle.start(url, (await readFile(caFile, "utf8")) + evil.ca);
+    const confirmed = ["--url", between.url, "--ca-fingerprint", caFingerprint];
+    const { exitCode, stderr } = await init("between.yaml", "--destination", "backups", ...confirmed);
+    expect(stderr).toContain(`not kept: CA CN=Test CA, SHA-256 ${new X509Certificate(evil.ca).fingerprint256}`);
+    expect(exitCode).toBe(0);
+    const written = await readFile(rig.file("between.yaml"), "utf8");
+    expect(written.match(/BEGIN CERTIFICATE/g)).toHaveLength(1);
+    expect(written).toContain(caFingerprint);
   });
 
   test("refuses a CA that nobody confirms", async () => {

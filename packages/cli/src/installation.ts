@@ -10,6 +10,7 @@ import {
   Ledger,
   loadConfiguration,
   loadPlugin,
+  ManagerNames,
   PluginRegistry,
   repeated,
   Repository,
@@ -24,6 +25,7 @@ import {
   type PluginHost,
   type PluginKind,
   type PluginOptions,
+  type RecoveryPoint,
   type RepositoryAccess,
   type RunHooks,
   type Strategy,
@@ -42,6 +44,7 @@ import { wrapStore } from "./wrap-store.ts";
  */
 export class Installation {
   readonly configuration: Configuration;
+  readonly managerNames: ManagerNames;
   readonly #context: CommandContext;
   readonly #registry = new PluginRegistry();
   readonly #builtIns = new Set<Plugin>();
@@ -51,6 +54,7 @@ export class Installation {
 
   private constructor(configuration: Configuration, context: CommandContext) {
     this.configuration = configuration;
+    this.managerNames = new ManagerNames(configuration.managers.values());
     this.#context = context;
   }
 
@@ -121,6 +125,7 @@ export class Installation {
       const repository = await Repository.open(store, {
         ...(codec !== undefined && { codec }),
         codecs,
+        managers: this.managerNames,
         indexCache: this.#indexCache(entry),
         ...(await this.access(entry.name)),
       });
@@ -130,6 +135,12 @@ export class Installation {
       await store.close();
       throw error;
     }
+  }
+
+  /** Points whose manager has a name that ovault.yaml does not know; none where it has no managers at all. */
+  unclaimed(points: readonly RecoveryPoint[]): readonly RecoveryPoint[] {
+    if (this.configuration.managers.size === 0) return [];
+    return points.filter(({ vm }) => !this.managerNames.isKnown(vm.manager));
   }
 
   /** What runs of this node have made and not yet removed. */

@@ -12,7 +12,9 @@ export async function findLeftovers(
   signal: AbortSignal,
 ): Promise<readonly Leftover[]> {
   const ledger = await installation.ledger();
-  const entries = (await ledger.abandoned()).filter((entry) => entry.manager === manager.name);
+  const entries = (await ledger.abandoned()).filter(
+    (entry) => installation.managerNames.presentNameOf(entry.manager) === manager.name,
+  );
   if (entries.length === 0) return [];
   const strategies = await installation.strategies(manager);
   const found = await Promise.all(

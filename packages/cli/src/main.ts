@@ -5,6 +5,8 @@ import { createProgram } from "./program.ts";
 
 /** Runs one command line. Sets the exit code and never throws. */
 export async function main(args: readonly string[]): Promise<void> {
+  // Every connection of ovault verifies, whatever the environment says; this holds for those of plugins and libraries too.
+  delete process.env["NODE_TLS_REJECT_UNAUTHORIZED"];
   // A reader that goes away early (`ovault points | head`) is no error.
   process.stdout.on("error", (error: NodeJS.ErrnoException) => {
     if (error.code === "EPIPE") process.exit(EXIT.ok);

@@ -2,6 +2,8 @@ import { createInterface } from "node:readline/promises";
 
 import { UsageError } from "@ovault/core";
 
+import { escapeLine } from "./output/escape-controls.ts";
+
 /** Asks the person at the terminal; where there is none, a missing answer is an error that names the option to give. */
 export class Questions {
   readonly #signal: AbortSignal;
@@ -37,7 +39,7 @@ export class Questions {
     // While it reads keys, Ctrl-C comes as one and not as a signal.
     terminal.on("SIGINT", () => process.kill(process.pid, "SIGINT"));
     try {
-      return (await terminal.question(prompt, { signal: this.#signal })).trim();
+      return (await terminal.question(escapeLine(prompt), { signal: this.#signal })).trim();
     } catch (error) {
       this.#signal.throwIfAborted();
       throw new UsageError("the question was not answered", { cause: error });

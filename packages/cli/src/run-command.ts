@@ -1,6 +1,6 @@
 import { resolve } from "node:path";
 
-import { Redactor } from "@ovault/core";
+import { Redactor, reportWarningsTo } from "@ovault/core";
 import type { Command } from "commander";
 
 import type { CommandContext, Handler } from "./command.ts";
@@ -22,6 +22,7 @@ export async function runCommand(command: Command, handler: Handler): Promise<Ex
   const { config, json = false, debug = false } = command.optsWithGlobals<CommonOptions>();
   const redactor = new Redactor();
   const terminal = new Terminal({ out: process.stdout, err: process.stderr }, redactor, { quiet: json });
+  reportWarningsTo((text) => terminal.note(`warning: ${text}`));
   using interruption = new Interruption(terminal);
   const context: CommandContext = {
     signal: interruption.signal,

@@ -1,19 +1,20 @@
 import { X509Certificate } from "node:crypto";
 import { readFile } from "node:fs/promises";
 
-import { CertificateError, ConfigurationError } from "@ovault/core";
-import { certificateFacts, fetchEngineCa, type CertificateFacts } from "@ovault/ovirt";
+import { CertificateError, ConfigurationError, plural } from "@ovault/core";
+import { certificateFacts, fetchEngineCa, readCertificates, type CertificateFacts } from "@ovault/ovirt";
 
 import type { CommandContext } from "./command.ts";
 import type { Questions } from "./questions.ts";
 
 const COMPARE = "openssl x509 -in /etc/pki/ovirt-engine/ca.pem -noout -fingerprint -sha256";
 
-/** A CA that somebody vouched for. */
+/** The CA to trust: confirmed by a person, or vouched for by the file or the fingerprint that was given. */
 export interface TrustedCa {
-  readonly subject: string;
-  readonly fingerprint: string;
-  readonly pem: string;
+  /** The first is the engine's CA. More only from a file: whoever gives one vouches for all that it holds. */
+  readonly certificates: readonly [CertificateFacts, ...CertificateFacts[]];
+  /** Fingerprint that must be in the engine's chain; undefined when any of several certificates may be. */
+  readonly pin: string | undefined;
 }
 
 export interface CaSource {
@@ -25,8 +26,9 @@ export interface CaSource {
 }
 
 /**
- * The engine's CA, from a file or from the engine itself. What comes over a connection that nothing proves is taken only
- * when it has the fingerprint given, or a person confirms it.
+ * The engine's CA, from a file or from the engine itself. Of what the engine sends one certificate is kept, the one with the
+ * fingerprint given or else its CA: the others are named and dropped, because anybody on the way may have added them. What
+ * comes over a connection that nothing proves is taken only when it has the fingerprint given, or a person confirms it.
  * @throws CertificateError when it is another one, or nobody confirms.
  */
 export async function trustedCa(
@@ -36,29 +38,50 @@ export async function trustedCa(
 ): Promise<TrustedCa> {
   const { certificates, vouched } =
     file === undefined ? await fromEngine(url, signal) : { certificates: await fromFile(file), vouched: true };
-  const ca = certificates.find(({ isCa }) => isCa) ?? certificates[0];
-  if (ca === undefined) throw new CertificateError("the engine hands out no CA");
-  const subject = ca.subject.replaceAll("\n", ", ");
-  const trusted = { subject, fingerprint: ca.fingerprint, pem: certificates.map(({ pem }) => pem).join("") };
-  if (fingerprint !== undefined) {
-    if (hexDigits(fingerprint) === hexDigits(ca.fingerprint)) return trusted;
-    throw new CertificateError("the engine's CA does not have the fingerprint given", {
-      context: { presented: ca.fingerprint },
-      hint: `Compare on the engine: ${COMPARE}`,
-    });
+  const ca = choose(certificates, fingerprint);
+  const others = certificates.filter((one) => one !== ca);
+  const trusted: TrustedCa =
+    file === undefined
+      ? { certificates: [ca], pin: ca.fingerprint }
+      : {
+          certificates: [ca, ...others],
+          pin: fingerprint !== undefined || others.length === 0 ? ca.fingerprint : undefined,
+        };
+  for (const one of trusted.certificates) {
+    terminal.note(certificateName(one));
+    terminal.note(`  valid ${one.validFrom} to ${one.validTo}`);
   }
-  terminal.note(
-    [`CA of the engine: ${subject}`, `  valid ${ca.validFrom} to ${ca.validTo}`, `  SHA-256 ${ca.fingerprint}`].join(
-      "\n",
-    ),
-  );
-  if (vouched) return trusted;
+  if (file === undefined && others.length > 0) {
+    terminal.note(
+      `warning: the engine sent ${plural(others.length, "more certificate")}, not kept: ${others.map(certificateName).join("; ")}`,
+    );
+  }
+  if (vouched || fingerprint !== undefined) return trusted;
   terminal.note(`Compare on the engine: ${COMPARE}`);
   if (await questions.confirm("Is this the fingerprint that the engine shows?")) return trusted;
   throw new CertificateError("the engine's CA was not confirmed", {
     context: { presented: ca.fingerprint },
     hint: "Confirm it in a terminal, or give --ca-fingerprint or --ca-file.",
   });
+}
+
+/** The certificate with this fingerprint, or else the first CA. */
+function choose(certificates: readonly CertificateFacts[], fingerprint: string | undefined): CertificateFacts {
+  const likely = certificates.find(({ isCa }) => isCa) ?? certificates[0];
+  if (likely === undefined) throw new CertificateError("the engine hands out no CA");
+  if (fingerprint === undefined) return likely;
+  const wanted = hexDigits(fingerprint);
+  const chosen = certificates.find((one) => hexDigits(one.fingerprint) === wanted);
+  if (chosen !== undefined) return chosen;
+  throw new CertificateError("the engine's CA does not have the fingerprint given", {
+    context: { presented: likely.fingerprint },
+    hint: `Compare on the engine: ${COMPARE}`,
+  });
+}
+
+/** On one line: the subject comes from the other side. */
+export function certificateName({ subject, fingerprint }: CertificateFacts): string {
+  return `CA ${subject.replaceAll("\n", ", ")}, SHA-256 ${fingerprint}`;
 }
 
 async function fromEngine(
@@ -71,7 +94,11 @@ async function fromEngine(
 
 async function fromFile(file: string): Promise<readonly CertificateFacts[]> {
   try {
-    return [certificateFacts(new X509Certificate(await readFile(file)))];
+    const content = await readFile(file);
+    const certificates = content.includes("-----BEGIN CERTIFICATE-----")
+      ? readCertificates(content.toString("utf8"))
+      : [new X509Certificate(content)];
+    return certificates.map(certificateFacts);
   } catch (error) {
     throw new ConfigurationError(`${file} holds no certificate in PEM form`, { cause: error, context: { file } });
   }

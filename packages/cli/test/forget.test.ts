@@ -51,10 +51,22 @@ async function append(lines: readonly string[]): Promise<void> {
   await appendFile(context.configFile, ["", ...lines, ""].join("\n"));
 }
 
-async function seal(vm: string, takenAt: string, into = repository): Promise<string> {
+/** With an id of a release whose ids only the clock made. */
+async function sealAsBefore(vm: string, takenAt: string): Promise<string> {
+  const id = newPointId(new Date(takenAt), "").slice(0, -1);
+  return await seal(vm, takenAt, repository, "lab", id);
+}
+
+async function seal(
+  vm: string,
+  takenAt: string,
+  into = repository,
+  manager = "lab",
+  id = newPointId(new Date(takenAt), "00000000"),
+): Promise<string> {
   const point: RecoveryPoint = {
-    id: newPointId(new Date(takenAt)),
-    vm: { id: `id-of-${vm}`, name: vm, manager: "lab", status: "up", disks: [], attributes: {} },
+    id,
+    vm: { id: `id-of-${vm}`, name: vm, manager, status: "up", disks: [], attributes: {} },
     takenAt: new Date(takenAt).toISOString(),
     sealedAt: new Date(takenAt).toISOString(),
     runId: "run",
@@ -212,6 +224,48 @@ describe("forgetting by the rules of policies", () => {
   });
 });
 
+describe("machines of several managers", () => {
+  test("are told apart where they have one id: the rules keep points of each, and --manager takes one alone", async () => {
+    const prod = [await seal("erp", "2026-01-01T00:00:00Z"), await seal("erp", "2026-01-03T00:00:00Z")];
+    const dr = [
+      await seal("erp", "2026-01-02T00:00:00Z", repository, "dr"),
+      await seal("erp", "2026-01-04T00:00:00Z", repository, "dr"),
+    ];
+    await append([
+      "managers: { lab: { type: x }, dr: { type: x } }",
+      "policies:",
+      "  nightly: { manager: lab, vms: { include: ['*'] }, retention: { keepLast: 1 } }",
+      "  weekly: { manager: dr, vms: { include: ['*'] }, retention: { keepLast: 2 } }",
+    ]);
+    const planned = await forget(context, [], { retention: true, dryRun: true });
+    expect(planned.forget.map(({ id }) => id)).toEqual([prod[0]]);
+    expect(layOut(forgetView(planned))).toContain("erp (id-of-erp of dr)");
+    const ofDr = await forget(context, [], { keepLast: 1, manager: "dr", dryRun: true });
+    expect(ofDr.forget.map(({ id }) => id)).toEqual([dr[0]]);
+    await expect(forget(context, ["erp@latest"], {})).rejects.toMatchObject({ code: "E_USAGE" });
+    await expect(forget(context, [], { keepLast: 1, vm: ["erp"] })).rejects.toMatchObject({ code: "E_USAGE" });
+    await forget(context, ["erp@latest"], { manager: "dr" });
+    expect((await left()).toSorted()).toEqual([...prod, dr[0]].toSorted());
+  });
+});
+
+describe("a machine whose newest point is in doubt", () => {
+  test("keeps all of its points, is named with the next step, and does not hold up others", async () => {
+    const wrong = await sealAsBefore("web01", "2036-01-01T00:00:00Z");
+    const right = await sealAsBefore("web01", "2026-01-01T00:00:00Z");
+    const others = [await seal("db01", "2026-01-01T00:00:00Z"), await seal("db01", "2026-01-02T00:00:00Z")];
+    const outcome = await forget(context, [], { keepLast: 1 });
+    expect(forgetData(outcome)).toMatchObject({
+      forgotten: [{ id: others[0] }],
+      inDoubt: [{ id: "id-of-web01", name: "web01", manager: "lab" }],
+      warnings: [expect.stringMatching(new RegExp(`nothing of web01 .*${wrong}.*forget those by their ids`))],
+    });
+    expect((await left()).toSorted()).toEqual([wrong, right, others[1]].toSorted());
+    await forget(context, [wrong], {});
+    expect(forgetData(await forget(context, [], { keepLast: 1 }))).toMatchObject({ forgotten: [], inDoubt: [] });
+  });
+});
+
 test("what the store holds goes by the rules too, and by prune when its time is over", async () => {
   const store = new HoldingStore();
   const locking = await Repository.create(store, { lockDays: 3, signal });
@@ -219,7 +273,13 @@ test("what the store holds goes by the rules too, and by prune when its time is 
   const newest = await seal("web01", "2026-01-03T00:00:00Z", locking);
   // Extends the locks of both.
   await prune(locking, { signal });
-  const plan = await planByRules(locking, { rules: rulesForAll({ keepLast: 1 }), vms: [], timeZone: "UTC", signal });
+  const plan = await planByRules(locking, {
+    rules: rulesForAll({ keepLast: 1 }),
+    vms: [],
+    manager: undefined,
+    timeZone: "UTC",
+    signal,
+  });
   expect(forgetData({ ...plan, dryRun: true })).toMatchObject({
     forgotten: [{ id: old }],
     kept: [{ point: { id: newest } }],

@@ -4,7 +4,7 @@ import { join } from "node:path";
 
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 
-import { acquireLease, processIdentity, type RecoveryPoint, Repository } from "@ovault/core";
+import { acquireLease, machineLease, processIdentity, type RecoveryPoint, Repository } from "@ovault/core";
 import { createFilesystemDestination, FilesystemStore } from "@ovault/destination-filesystem";
 import { type ModelDisk, sourceOf } from "@ovault/testkit";
 
@@ -61,7 +61,7 @@ async function storedBytes(prefix = ""): Promise<number> {
 
 async function holdMachine() {
   return await acquireLease(repository.store, {
-    resource: `vm-${repository.protection.folderOf(second.vm.id)}`,
+    resource: machineLease(repository.protection, second.vm).resource,
     holder: { runId: "run-of-somebody", ...processIdentity() },
     ttlMs: 60_000,
     ifBusy: "refuse",

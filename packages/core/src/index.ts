@@ -6,6 +6,7 @@ export * from "./contract/extent.ts";
 export * from "./contract/image-store.ts";
 export * from "./contract/json.ts";
 export * from "./contract/ledger.ts";
+export * from "./contract/machine-identity.ts";
 export * from "./contract/manager.ts";
 export * from "./contract/object-store.ts";
 export * from "./contract/plugin.ts";
@@ -23,6 +24,7 @@ export * from "./config/configuration.ts";
 export * from "./config/destination-settings.ts";
 export { DESTINATION_SETTINGS } from "./config/destination-settings-schema.ts";
 export * from "./config/load-configuration.ts";
+export * from "./config/manager-names.ts";
 export * from "./config/nearest.ts";
 export * from "./config/origin.ts";
 export * from "./config/patience.ts";
@@ -52,9 +54,13 @@ export * from "./pipeline/restore-disk.ts";
 export * from "./pipeline/validate-extents.ts";
 export { IndexCache } from "./repository/index-cache.ts";
 export * from "./repository/layout.ts";
+export * from "./repository/machine-lease.ts";
+export * from "./repository/point-id.ts";
+export * from "./repository/point-order.ts";
 export * from "./repository/protection.ts";
 export * from "./repository/recovery-points.ts";
 export * from "./repository/repository.ts";
+export * from "./repository/unclaimed-warnings.ts";
 export {
   DEFAULT_BLOCK_BYTES,
   LARGEST_BLOCK_BYTES,
@@ -104,6 +110,7 @@ export * from "./package-version.ts";
 export * from "./util/plural.ts";
 export * from "./util/duration-in-ms.ts";
 export * from "./util/size-in-bytes.ts";
+export { reportWarningsTo } from "./util/warn-once.ts";
 export * from "./util/message-of.ts";
 export * from "./pipeline/is-zero.ts";
 export * from "./pipeline/lost-ranges.ts";

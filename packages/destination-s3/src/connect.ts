@@ -27,7 +27,8 @@ const SILENT = { trace: ignore, debug: ignore, info: ignore, warn: ignore, error
 export async function connect(options: S3Options, host: PluginHost): Promise<S3> {
   const { endpoint, ca, credentials, timeoutMs } = options;
   const connections = { keepAlive: true, maxSockets: CONNECTIONS };
-  const trust = ca === undefined ? {} : { ca: await readCa(ca, host.baseDirectory) };
+  // Explicit, so that NODE_TLS_REJECT_UNAUTHORIZED does not switch it off.
+  const trust = { rejectUnauthorized: true, ...(ca !== undefined && { ca: await readCa(ca, host.baseDirectory) }) };
   const config: S3ClientConfig = {
     forcePathStyle: options.pathStyle ?? endpoint !== undefined,
     maxAttempts: 1,

@@ -1,4 +1,5 @@
 export { startLab, type LabOptions } from "./lab/start-lab.ts";
+export type { InDataCenter, LabInventoryRequest } from "./engine/inventory.ts";
 export type { LabVmRequest } from "./lab/lab-vm-request.ts";
 export type { RunningLab as Lab } from "./lab/running-lab.ts";
 export { connectLab } from "./lab/connect-lab.ts";

@@ -69,6 +69,14 @@ test("one of several CAs is enough", async () => {
   expect(server.calls).toHaveLength(1);
 });
 
+test("a CA that another one has signed is trusted by itself", async () => {
+  const root = await issueCertificate("IP:127.0.0.1");
+  const certificate = await issueCertificate("IP:127.0.0.1", 30, root);
+  const server = await serve(certificate);
+  await call(server, { ca: [certificate.ca], fingerprint: pinOf(certificate.ca) });
+  expect(server.calls).toHaveLength(1);
+});
+
 test("a pinned fingerprint must be in the chain, as the server's certificate or its CA", async () => {
   const certificate = await issueCertificate("IP:127.0.0.1");
   const server = await serve(certificate);

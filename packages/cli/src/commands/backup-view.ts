@@ -15,7 +15,7 @@ export interface BackupPlanOutcome {
 
 /** What a backup would do with each disk. */
 export interface PlanSummary {
-  readonly vm: { readonly id: string; readonly name: string };
+  readonly vm: { readonly id: string; readonly name: string; readonly manager: string };
   readonly strategy: string;
   readonly strategyReason: string;
   /** The others, the best first. */
@@ -35,8 +35,8 @@ interface PlannedDisk {
 
 /** The results for programs: errors as their code, message and hint. */
 export function resultsData(results: readonly MachineBackupOutcome[]): unknown {
-  return results.map(({ vm: { id, name }, elapsedMs, point, error }) => ({
-    vm: { id, name },
+  return results.map(({ vm: { id, name, manager }, elapsedMs, point, error }) => ({
+    vm: { id, name, manager },
     elapsedMs,
     point: point === undefined ? null : summarizePoint(point),
     error: error === undefined ? null : errorSummary(error),
@@ -97,8 +97,10 @@ function sum(values: readonly number[]): string {
 
 /** The plans for programs. */
 export function plansData(plans: readonly BackupPlanOutcome[]): unknown {
-  return plans.map(({ vm: { id, name }, plan, error }) =>
-    plan === undefined ? { vm: { id, name }, disks: [], error: errorSummary(error) } : { ...plan, error: null },
+  return plans.map(({ vm: { id, name, manager }, plan, error }) =>
+    plan === undefined
+      ? { vm: { id, name, manager }, disks: [], error: errorSummary(error) }
+      : { ...plan, error: null },
   );
 }
 
@@ -117,7 +119,7 @@ export function summarizePlan(plan: BackupPlan, choice: StrategyChoice, full: bo
     reason,
   }));
   return {
-    vm: { id: plan.vm.id, name: plan.vm.name },
+    vm: { id: plan.vm.id, name: plan.vm.name, manager: plan.vm.manager },
     strategy: plan.strategy,
     strategyReason: choice.reason,
     rejected: choice.rejected.map((other) => considered(other, plan.vm)),

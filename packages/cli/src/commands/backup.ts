@@ -4,8 +4,10 @@ import {
   planBackup,
   plural,
   startBlockWorkers,
+  unclaimedWarnings,
   type MachineBackupOutcome,
   type Quiesce,
+  type Repository,
   type RunHooks,
 } from "@ovault/core";
 import { Option } from "commander";
@@ -15,7 +17,8 @@ import { exitCodeOf } from "../exit-code-of.ts";
 import { EXIT, type ExitCode } from "../exit.ts";
 import { Installation } from "../installation.ts";
 import { clearLeftovers, reportOnInterruption } from "../leftovers.ts";
-import { assertOneWay, managerOf, selectBackups } from "../select/select-backups.ts";
+import { goneMachines, goneWarnings } from "../select/gone-machines.ts";
+import { assertOneWay, managerOf, selectBackups, type SelectedBackups } from "../select/select-backups.ts";
 import {
   plansData,
   plansView,
@@ -91,13 +94,10 @@ export async function backUp(
   const wanted = { vms, ...options };
   // First of all: what a dead run left at a proxy VM, or in a machine, would decide what can be done with it.
   await clearLeftovers(installation, await managerOf(installation, wanted), context);
-  const { manager, destination, limits, consistency, backups, warnings } = await selectBackups(
-    installation,
-    wanted,
-    signal,
-  );
-  for (const warning of warnings) terminal.complain(`warning: ${warning}`);
+  const selected = await selectBackups(installation, wanted, signal);
+  const { manager, destination, limits, consistency, backups } = selected;
   const repository = await installation.repository(destination);
+  await complainAbout(selected, repository, context);
   const ledger = await installation.ledger();
   reportOnInterruption(ledger, context);
   const taps = await installation.taps();
@@ -136,13 +136,15 @@ export async function planBackups(
 ): Promise<readonly BackupPlanOutcome[]> {
   await using installation = await Installation.open(context);
   const { signal, terminal } = context;
-  const { destination, backups, warnings } = await selectBackups(installation, { vms, ...options }, signal);
-  for (const warning of warnings) terminal.complain(`warning: ${warning}`);
+  const selected = await selectBackups(installation, { vms, ...options }, signal);
+  const { destination, backups } = selected;
   const repository = await installation.repository(destination);
+  await complainAbout(selected, repository, context);
   const plans: BackupPlanOutcome[] = [];
   for (const { vm, choice, excludeDisks, keepBase } of backups) {
     try {
       const plan = await planBackup({ vm, strategy: choice.strategy, repository, excludeDisks, keepBase, signal });
+      for (const warning of unclaimedWarnings(plan.unclaimed)) terminal.complain(`warning: ${warning}`);
       plans.push({ vm, plan: summarizePlan(plan, choice, options.full === true), error: undefined });
     } catch (error) {
       if (signal.aborted || backups.length === 1) throw error;
@@ -150,6 +152,19 @@ export async function planBackups(
     }
   }
   return plans;
+}
+
+/** What a policy selects no more, or never did. */
+async function complainAbout(
+  { selectedBy, warnings }: SelectedBackups,
+  { points }: Repository,
+  { signal, terminal }: CommandContext,
+): Promise<void> {
+  for (const warning of warnings) terminal.complain(`warning: ${warning}`);
+  if (selectedBy === undefined) return;
+  const { policy, inventory } = selectedBy;
+  const gone = goneMachines(policy, inventory, await points.newest(signal));
+  for (const warning of goneWarnings(policy, gone)) terminal.complain(`warning: ${warning}`);
 }
 
 /** Tells, for those who watch, how each of several ended and how far all are. */

@@ -6,10 +6,9 @@ import {
   machinesOfPolicy,
   UsageError,
   type Configuration,
-  type Policy,
 } from "@ovault/core";
 
-import { placesOf } from "../select/policy-places.ts";
+import { placedPolicies, withPlaces } from "../select/policy-places.ts";
 import type { RulesOfMachines } from "./forget-plan.ts";
 
 /**
@@ -19,7 +18,7 @@ import type { RulesOfMachines } from "./forget-plan.ts";
  */
 export function configuredRules(configuration: Configuration, destination: string | undefined): RulesOfMachines {
   const { name, settings, origin } = chooseEntry(configuration, "destination", destination);
-  const policies = policiesOf(configuration, name);
+  const policies = placedPolicies(configuration).filter((policy) => policy.destination === name);
   if (settings.retention === undefined && policies.every(({ retention }) => retention === undefined)) {
     throw new ConfigurationError(`destination ${name} has no retention rules`, {
       context: { file: origin.file, destination: name },
@@ -38,7 +37,7 @@ export function policyRules(
   name: string,
   from: string | undefined,
 ): { readonly destination: string; readonly rules: RulesOfMachines } {
-  const policy = withPlaces(configuration, choosePolicy(configuration, name));
+  const policy = withPlaces(choosePolicy(configuration, name), configuration);
   const { file } = configuration;
   const { name: destination } = chooseEntry(configuration, "destination", policy.destination);
   if (from !== undefined && from !== destination) {
@@ -55,13 +54,4 @@ export function policyRules(
     destination,
     rules: (machines) => rules(machinesOfPolicy(machines, policy)),
   };
-}
-
-function policiesOf(configuration: Configuration, destination: string): readonly Policy[] {
-  const policies = [...configuration.policies.values()].map((policy) => withPlaces(configuration, policy));
-  return policies.filter((policy) => policy.destination === destination);
-}
-
-function withPlaces(configuration: Configuration, policy: Policy): Policy {
-  return { ...policy, ...placesOf(policy, configuration) };
 }

@@ -2,13 +2,14 @@ import type { CopyResult } from "@ovault/core";
 
 import { errorSummary } from "../output/error-text.ts";
 import { formatBytes, formatTime } from "../output/format.ts";
+import { machineTitles } from "../output/machine-titles.ts";
 import { table, text, type View } from "../output/view.ts";
 
 /** The results for programs: errors as their code, message and hint. */
 export function copyData(results: readonly CopyResult[]): unknown {
   return results.map(({ point, outcome, doneBytes, readBytes, storedBytes, error }) => ({
     point: point.id,
-    vm: { id: point.vm.id, name: point.vm.name },
+    vm: { id: point.vm.id, name: point.vm.name, manager: point.vm.manager },
     takenAt: point.takenAt,
     outcome,
     doneBytes,
@@ -22,9 +23,10 @@ export function copyView(results: readonly CopyResult[], dryRun: boolean): View 
   const words = dryRun
     ? { copied: "would be copied", healed: "would be healed", present: "is there", failed: "would fail" }
     : { copied: "copied", healed: "healed", present: "was there", failed: "failed" };
+  const titleOf = machineTitles(results.map(({ point }) => point.vm));
   const rows = results.map(({ point, outcome, readBytes, storedBytes }) => [
     point.id,
-    point.vm.name,
+    titleOf(point.vm),
     formatTime(point.takenAt),
     words[outcome],
     formatBytes(readBytes),

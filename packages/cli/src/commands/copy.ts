@@ -13,6 +13,7 @@ interface CopyCommandOptions {
   readonly from?: string;
   readonly vm?: readonly string[];
   readonly all?: boolean;
+  readonly manager?: string;
   readonly newer?: boolean;
   readonly wait?: boolean;
   readonly dryRun?: boolean;
@@ -25,6 +26,7 @@ export const define: Define = (command, invoke) => {
     .option("--from <destination>", "destination that holds the points")
     .option("--vm <vm>", "all points of this virtual machine: name or id; repeatable", collect)
     .option("--all", "all points")
+    .option("--manager <name>", "only points of this manager's machines")
     .option("--newer", "of these only points that are newer than what the destination has of the machine")
     .option("--wait", "when another run holds a virtual machine at the destination, wait for it instead of refusing")
     .option("--dry-run", "show what would be copied and change nothing")
@@ -51,13 +53,13 @@ export async function copy(
   names: readonly string[],
   options: CopyCommandOptions,
 ): Promise<readonly CopyResult[]> {
-  const { to: toName, from: fromName, vm: vms = [], newer = false, wait = false, dryRun = false } = options;
+  const { to: toName, from: fromName, vm: vms = [], manager, newer = false, wait = false, dryRun = false } = options;
   assertOneWay(names, options);
   await using installation = await Installation.open(context);
   const from = await installation.repository(fromName);
   const to = await installation.repository(toName);
   const { signal, terminal } = context;
-  const { points, forgotten } = await selectToCopy({ from, to }, { names, vms, newer }, signal);
+  const { points, forgotten } = await selectToCopy({ from, to }, { names, vms, manager, newer }, context);
   if (forgotten > 0) terminal.note(`${plural(forgotten, "point")} left out: forgotten at the destination`);
   let current = "";
   const showBytes = terminal.showCount((bytes) => `${current}: ${formatBytes(bytes)} done`);

@@ -9,6 +9,7 @@ import { checkDataPorts, checkEngine, checkIncremental } from "../doctor/check-e
 import { checkLedger, checkLeftovers, type Fix } from "../doctor/check-leftovers.ts";
 import { checkStrategies } from "../doctor/check-strategies.ts";
 import { checkTransfer } from "../doctor/check-transfer.ts";
+import { checkNames } from "../doctor/check-names.ts";
 import { checkSnapshots } from "../doctor/check-snapshots.ts";
 import { Checklist, ok, type Check } from "../doctor/checklist.ts";
 import { EXIT } from "../exit.ts";
@@ -74,6 +75,7 @@ async function checkManager(
   }
   const strategies = await installation.strategies(manager);
   await checkStrategies(strategies, manager, list, signal);
+  await checkNames(installation, manager, list, signal);
   await checkLeftovers(installation, manager, list, context, fix);
   if (!(manager instanceof OvirtManager)) return;
   await checkSnapshots(installation, manager, list, context, fix);

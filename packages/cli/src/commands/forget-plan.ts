@@ -1,4 +1,5 @@
 import {
+  machineKey,
   selectBySources,
   type KeptPoint,
   type RecoveryPoint,
@@ -8,13 +9,18 @@ import {
   type VirtualMachine,
 } from "@ovault/core";
 
-import { findPoint, pointsOf } from "../select/find-point.ts";
+import type { CommandContext } from "../command.ts";
+import { formatTime } from "../output/format.ts";
+import { findPoint, pointsOf, type MeantMachines } from "../select/find-point.ts";
+import { pointsInDoubt } from "../select/points-in-doubt.ts";
 
 /** What goes and what stays. */
 export interface ForgetPlan {
   readonly forget: readonly RecoveryPoint[];
   /** By rules only. */
   readonly keep: readonly KeptPoint<RecoveryPoint>[];
+  /** Machines that rules cannot be applied to, because it is not certain which of their points is newer. */
+  readonly inDoubt: readonly VirtualMachine[];
   readonly warnings: readonly string[];
 }
 
@@ -25,17 +31,18 @@ export interface ForgetPlan {
 export async function planByName(
   repository: Repository,
   names: readonly string[],
-  signal: AbortSignal,
+  meant: MeantMachines,
+  context: Pick<CommandContext, "signal" | "terminal">,
 ): Promise<ForgetPlan> {
   const named = new Map<string, RecoveryPoint>();
   for (const name of names) {
-    const point = await findPoint(repository, name, signal);
+    const point = await findPoint(repository, name, context, meant);
     named.set(point.id, point);
   }
   const forget = [...named.values()];
   const warnings: string[] = [];
-  for (const vmId of new Set(forget.map(({ vm }) => vm.id))) {
-    const { points } = await repository.points.list(signal, vmId);
+  for (const vm of machinesOf(forget)) {
+    const { points } = await repository.points.listOf(vm, context.signal);
     const newest = points.at(-1);
     if (newest === undefined || !named.has(newest.id)) continue;
     const next = points.every(({ id }) => named.has(id))
@@ -43,16 +50,16 @@ export async function planByName(
       : "starts from an older point, and may have to read everything";
     warnings.push(`${newest.id} is the newest point of ${newest.vm.name}: the next backup ${next}`);
   }
-  return { forget, keep: [], warnings };
+  return { forget, keep: [], inDoubt: [], warnings };
 }
 
-/** What says which points of a machine are kept. Machines that it does not name keep all of theirs. */
+/** What says which points of a machine are kept, by its `machineKey`. Machines that it does not name keep all of theirs. */
 export type RulesOfMachines = (newest: readonly VirtualMachine[]) => ReadonlyMap<string, readonly RetentionSource[]>;
 
 /** The same rules for all machines. */
 export function rulesForAll(rules: RetentionRules): RulesOfMachines {
   const sources = [{ policy: undefined, rules, timeZone: undefined }];
-  return (machines) => new Map(machines.map(({ id }) => [id, sources]));
+  return (machines) => new Map(machines.map((vm) => [machineKey(vm), sources]));
 }
 
 /**
@@ -65,21 +72,36 @@ export async function planByRules(
     readonly rules: RulesOfMachines;
     /** Names or ids; all when empty. */
     readonly vms: readonly string[];
+    readonly manager: string | undefined;
     readonly timeZone: string | undefined;
     readonly signal: AbortSignal;
   },
 ): Promise<ForgetPlan> {
-  const { rules, vms, timeZone, signal } = options;
+  const { rules, vms, manager, timeZone, signal } = options;
   const { points, damaged } = await repository.points.list(signal);
-  const sources = rules(newestMachines(points));
-  const ofMachines = vms.length === 0 ? points : [...new Set(vms.flatMap((vm) => pointsOf(points, vm)))];
-  const wanted = ofMachines.filter(({ vm }) => sources.has(vm.id));
-  const selection = selectBySources(wanted, sources, { timeZone });
-  const warnings = damaged.map(({ key }) => `${key} is damaged and left alone; see \`ovault verify --all\``);
-  return { ...selection, warnings };
+  const sources = rules(machinesOf(points));
+  const ofMachines = vms.length === 0 ? points : [...new Set(vms.flatMap((vm) => pointsOf(points, vm, { manager })))];
+  const wanted = ofMachines.filter(({ vm }) => sources.has(machineKey(vm)) && (manager ?? vm.manager) === vm.manager);
+  const now = new Date();
+  const selection = selectBySources(wanted, sources, { timeZone, now });
+  const doubts = pointsInDoubt(wanted, now);
+  const warnings = [
+    ...damaged.map(({ key }) => `${key} is damaged and left alone; see \`ovault verify --all\``),
+    ...doubts.map(({ vm, points: doubtful }) => inDoubtWarning(vm, doubtful)),
+  ];
+  return { ...selection, inDoubt: doubts.map(({ vm }) => vm), warnings };
 }
 
 /** Each machine as its newest point shows it. The oldest points come first. */
-function newestMachines(points: readonly RecoveryPoint[]): readonly VirtualMachine[] {
-  return [...new Map(points.map(({ vm }) => [vm.id, vm])).values()];
+function machinesOf(points: readonly RecoveryPoint[]): readonly VirtualMachine[] {
+  return [...new Map(points.map(({ vm }) => [machineKey(vm), vm])).values()];
+}
+
+function inDoubtWarning({ name, id, manager }: VirtualMachine, points: readonly RecoveryPoint[]): string {
+  const dated = points.map((point) => `${point.id} (dated ${formatTime(point.takenAt)})`).join(", ");
+  return (
+    `nothing of ${name} (${id} of ${manager}) is forgotten by rules, for it is not certain which of its points is the ` +
+    `newest: the date of ${dated} is in the future or before that of its base. Once the clocks are right, forget those ` +
+    "by their ids that you do not need"
+  );
 }

@@ -1,6 +1,7 @@
-import { plural, type RecoveryPoint } from "@ovault/core";
+import { inOrder, machineKey, plural, type RecoveryPoint } from "@ovault/core";
 
 import { formatTime } from "../output/format.ts";
+import { machineTitles } from "../output/machine-titles.ts";
 import { table, text, type View } from "../output/view.ts";
 import type { ForgetPlan } from "./forget-plan.ts";
 import { summarizePoint, type PointSummary } from "./point-summary.ts";
@@ -15,14 +16,17 @@ export interface ForgetSummary {
   readonly dryRun: boolean;
   readonly forgotten: readonly PointSummary[];
   readonly kept: readonly { readonly point: PointSummary; readonly reasons: readonly string[] }[];
+  /** Machines that the rules were not applied to. */
+  readonly inDoubt: readonly { readonly id: string; readonly name: string; readonly manager: string }[];
   readonly warnings: readonly string[];
 }
 
-export function forgetData({ dryRun, forget, keep, warnings }: ForgetOutcome): ForgetSummary {
+export function forgetData({ dryRun, forget, keep, inDoubt, warnings }: ForgetOutcome): ForgetSummary {
   return {
     dryRun,
     forgotten: forget.map(summarizePoint),
     kept: keep.map(({ point, reasons }) => ({ point: summarizePoint(point), reasons })),
+    inDoubt: inDoubt.map(({ id, name, manager }) => ({ id, name, manager })),
     warnings,
   };
 }
@@ -33,9 +37,13 @@ export function forgetView({ dryRun, forget, keep, warnings }: ForgetOutcome): V
     ...forget.map((point) => ({ point, fate: goes, why: "" })),
     ...keep.map(({ point, reasons }) => ({ point, fate: "kept", why: reasons.join(", ") })),
   ];
+  const ordered = inOrder(lines.map(({ point }) => point));
+  const titleOf = machineTitles(ordered.map(({ vm }) => vm));
+  // Machine by machine, each from its oldest point.
+  const ages = new Map(ordered.map((point, age) => [point, age]));
   const rows = lines
-    .toSorted(compareLines)
-    .map(({ point, fate, why }) => [point.vm.name, point.id, formatTime(point.takenAt), fate, why]);
+    .toSorted((a, b) => machineOf(a).localeCompare(machineOf(b)) || (ages.get(a.point) ?? 0) - (ages.get(b.point) ?? 0))
+    .map(({ point, fate, why }) => [titleOf(point.vm), point.id, formatTime(point.takenAt), fate, why]);
   const [points, others] = [plural(forget.length, "recovery point"), keep.length > 0 ? `, ${keep.length} kept` : ""];
   const freed = forget.length > 0 ? "; `ovault prune` frees their space" : "";
   return [
@@ -53,8 +61,6 @@ interface Line {
   readonly why: string;
 }
 
-/** Machine by machine, oldest first. */
-function compareLines(a: Line, b: Line): number {
-  const [left, right] = [a, b].map(({ point }) => [point.vm.name, point.vm.id, point.takenAt, point.id].join("\0"));
-  return (left ?? "") < (right ?? "") ? -1 : 1;
+function machineOf({ point: { vm } }: Line): string {
+  return `${vm.name}\0${machineKey(vm)}`;
 }

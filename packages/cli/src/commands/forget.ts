@@ -2,6 +2,7 @@ import { UsageError, type RetentionRules } from "@ovault/core";
 import { InvalidArgumentError } from "commander";
 
 import { collect, examples, type CommandContext, type Define } from "../command.ts";
+import { EXIT, type ExitCode } from "../exit.ts";
 import { Installation } from "../installation.ts";
 import { configuredRules, policyRules } from "./configured-rules.ts";
 import { planByName, planByRules, rulesForAll } from "./forget-plan.ts";
@@ -9,6 +10,7 @@ import { forgetData, forgetView, type ForgetOutcome } from "./forget-view.ts";
 
 interface ForgetOptions extends RetentionRules {
   readonly vm?: readonly string[];
+  readonly manager?: string;
   readonly retention?: boolean;
   readonly policy?: string;
   readonly timeZone?: string;
@@ -27,6 +29,7 @@ export const define: Define = (command, invoke) => {
     .option("--retention", "by `retention` in ovault.yaml: of the policies for their machines, else of the destination")
     .option("--policy <name>", "the same, only for the machines of this policy, at its destination")
     .option("--vm <vm>", "by rules only points of this virtual machine: name or id; repeatable", collect)
+    .option("--manager <name>", "only points of this manager's machines")
     .option("--time-zone <zone>", "where days begin, like Europe/Berlin (default: of this machine)")
     .option("--dry-run", "show what would go and what stays, and change nothing")
     .option("--from <destination>", "destination to look in")
@@ -42,7 +45,7 @@ export const define: Define = (command, invoke) => {
     .action((names: readonly string[], options: ForgetOptions) =>
       invoke(command, async (context) => {
         const outcome = await forget(context, names, options);
-        return { data: forgetData(outcome), view: forgetView(outcome) };
+        return { data: forgetData(outcome), view: forgetView(outcome), exitCode: exitCodeOfForget(outcome) };
       }),
     );
 };
@@ -63,14 +66,15 @@ export async function forget(
   const source = options.policy === undefined ? undefined : policyRules(configuration, options.policy, options.from);
   const repository = await installation.repository(source?.destination ?? options.from);
   const { signal } = context;
-  const { vm: vms = [], timeZone, dryRun = false } = options;
+  const { vm: vms = [], manager, timeZone, dryRun = false } = options;
   const plan =
     names.length > 0
-      ? await planByName(repository, names, signal)
+      ? await planByName(repository, names, { manager }, context)
       : await planByRules(repository, {
           rules:
             source?.rules ?? (rules === undefined ? configuredRules(configuration, options.from) : rulesForAll(rules)),
           vms,
+          manager,
           timeZone,
           signal,
         });
@@ -108,6 +112,11 @@ function assertOneWay(
   if (byName && (vm !== undefined || timeZone !== undefined)) {
     throw new UsageError("--vm and --time-zone are for rules, not for points that are named");
   }
+}
+
+/** Rules that could not be applied to a machine are a failure, like a backup that failed. */
+function exitCodeOfForget({ inDoubt }: ForgetOutcome): ExitCode {
+  return inDoubt.length > 0 ? EXIT.partial : EXIT.ok;
 }
 
 function parseCount(written: string): number {

@@ -1,4 +1,4 @@
-import type { Repository, RunInTheWay } from "@ovault/core";
+import { machineLease, type Repository, type RunInTheWay } from "@ovault/core";
 
 import { formatTime } from "../output/format.ts";
 
@@ -10,7 +10,7 @@ export async function describeHolders(
 ): Promise<readonly string[]> {
   if (runs.length === 0) return [];
   const all = await points.list(signal);
-  const names = new Map(all.points.map(({ vm }) => [`vm-${protection.folderOf(vm.id)}`, vm.name]));
+  const names = new Map(all.points.map(({ vm }) => [machineLease(protection, vm).resource, vm.name]));
   return runs.map(({ resource, runId, node, pid, since }) => {
     const what = resource.startsWith("copy-")
       ? "copies from here"

@@ -2,7 +2,7 @@ import { access, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
 
 import { parseConfiguration, resolveSecret, UsageError, type SecretReference } from "@ovault/core";
-import { OvirtManager } from "@ovault/ovirt";
+import { OvirtManager, type CertificateFacts } from "@ovault/ovirt";
 import { stringify } from "yaml";
 
 import { collect, examples, type CommandContext, type Define } from "../command.ts";
@@ -29,10 +29,16 @@ interface InitOptions extends DestinationOptions, KeyOptions {
   readonly destinationName: string;
 }
 
+interface CertificateName {
+  readonly subject: string;
+  readonly fingerprint: string;
+}
+
 export interface InitResult {
   readonly config: string;
   readonly manager: { readonly name: string; readonly url: string; readonly user: string; readonly product: string };
-  readonly ca: { readonly subject: string; readonly fingerprint: string };
+  /** The engine's CA, and all certificates that are trusted from now on. */
+  readonly ca: CertificateName & { readonly certificates: readonly CertificateName[] };
   readonly destination: {
     readonly name: string;
     readonly type: string;
@@ -107,7 +113,7 @@ export async function initialize(
   const { managerName, destinationName } = options;
   const configuration = stringify({
     managers: {
-      [managerName]: { type: "ovirt", url, user, password, ca: { pem: ca.pem }, fingerprint: ca.fingerprint },
+      [managerName]: { type: "ovirt", url, user, password, ca: { pem: pemOf(ca) }, fingerprint: ca.pin },
     },
     destinations: { [destinationName]: { ...destination, ...(encryption !== undefined && { encryption }) } },
   });
@@ -119,7 +125,7 @@ export async function initialize(
   const result = {
     config: configFile,
     manager: { name: managerName, url, user, product },
-    ca: { subject: ca.subject, fingerprint: ca.fingerprint },
+    ca: { ...nameInResult(ca.certificates[0]), certificates: ca.certificates.map(nameInResult) },
     destination: {
       name: destinationName,
       type,
@@ -130,6 +136,14 @@ export async function initialize(
     },
   };
   return { result, repository };
+}
+
+function pemOf({ certificates }: TrustedCa): string {
+  return certificates.map(({ pem }) => pem).join("");
+}
+
+function nameInResult({ subject, fingerprint }: CertificateFacts): CertificateName {
+  return { subject: subject.replaceAll("\n", ", "), fingerprint };
 }
 
 async function refuseExisting(file: string): Promise<void> {
@@ -156,7 +170,7 @@ async function login(
     url,
     user,
     password,
-    trust: { ca: [ca.pem], fingerprint: ca.fingerprint },
+    trust: { ca: ca.certificates.map(({ pem }) => pem), fingerprint: ca.pin },
     timings: { restartBudgetMs: PATIENCE_MS },
   });
   try {
@@ -171,7 +185,10 @@ function resultView({ config, manager, ca, destination }: InitResult): View {
   return [
     facts([
       ["engine", `${manager.name}: ${manager.product} at ${manager.url}, as ${manager.user}`],
-      ["CA", `${ca.subject}, SHA-256 ${ca.fingerprint}`],
+      ...ca.certificates.map(({ subject, fingerprint }): [string, string] => [
+        "CA",
+        `${subject}, SHA-256 ${fingerprint}`,
+      ]),
       ["destination", `${destination.name}: ${destination.directory ?? destination.type} (${describe(destination)})`],
       ["written", config],
     ]),

@@ -1,8 +1,9 @@
-import { lossesOfMarked, plural, type RecoveryPoint } from "@ovault/core";
+import { lossesOfMarked, plural, unclaimedWarnings, type RecoveryPoint } from "@ovault/core";
 
 import { examples, type CommandContext, type Define } from "../command.ts";
 import { Installation } from "../installation.ts";
 import { formatBytes, formatTime } from "../output/format.ts";
+import { machineTitles } from "../output/machine-titles.ts";
 import { table, text, type View } from "../output/view.ts";
 import { pointsOf } from "../select/find-point.ts";
 import { summarizePoint, type PointSummary } from "./point-summary.ts";
@@ -13,12 +14,14 @@ export interface ListedPoint extends PointSummary {
 }
 
 interface PointsOptions {
+  readonly manager?: string;
   readonly from?: string;
 }
 
 export const define: Define = (command, invoke) => {
   command
     .argument("[vm]", "only those of this virtual machine: name or id")
+    .option("--manager <name>", "only points of this manager's machines")
     .option("--from <destination>", "destination to look in")
     .addHelpText(
       "after",
@@ -36,7 +39,7 @@ export const define: Define = (command, invoke) => {
 export async function listPoints(
   context: CommandContext,
   vm: string | undefined,
-  { from }: PointsOptions,
+  { manager, from }: PointsOptions,
 ): Promise<readonly ListedPoint[]> {
   await using installation = await Installation.open(context);
   const repository = await installation.repository(from);
@@ -47,7 +50,9 @@ export async function listPoints(
       `warning: ${what}: ${damaged.map(({ key }) => key).join(", ")} (see ovault verify --all)`,
     );
   }
-  const wanted = vm === undefined ? points : pointsOf(points, vm);
+  const ofManager = points.filter((point) => (manager ?? point.vm.manager) === point.vm.manager);
+  const wanted = vm === undefined ? ofManager : pointsOf(points, vm, { manager });
+  for (const warning of unclaimedWarnings(installation.unclaimed(wanted))) context.terminal.note(`note: ${warning}`);
   const losses = await lossesOfMarked(repository, wanted, context.signal);
   return wanted.map((point) => {
     const lostBytes = sum((losses.get(point.id) ?? []).map((disk) => disk.lostBytes));
@@ -57,9 +62,10 @@ export async function listPoints(
 
 export function pointsView(points: readonly ListedPoint[]): View {
   const damaged = points.some(({ lostBytes }) => lostBytes > 0);
+  const titleOf = machineTitles(points.map(({ vm }) => vm));
   const rows = points.map((point) => [
     point.id,
-    point.vm.name,
+    titleOf(point.vm),
     formatTime(point.takenAt),
     describeModes(point),
     String(point.disks.length),

@@ -1,9 +1,10 @@
-import { choosePolicy } from "@ovault/core";
+import { choosePolicy, unclaimedWarnings, type RecoveryPoint } from "@ovault/core";
 
 import { examples, type CommandContext, type Define } from "../command.ts";
 import { Installation } from "../installation.ts";
 import { placesOf } from "../select/policy-places.ts";
 import { SiteSurvey } from "../select/site-survey.ts";
+import { unclaimedPoints } from "../select/unclaimed-points.ts";
 import { policiesView, policyView } from "./policies-view.ts";
 import { summarizePolicy, type PolicySummary } from "./policy-summary.ts";
 
@@ -43,12 +44,17 @@ export async function listPolicies(
   const policies = name === undefined ? [...configuration.policies.values()] : [choosePolicy(configuration, name)];
   const survey = offline ? undefined : new SiteSurvey(installation, context);
   const summaries: PolicySummary[] = [];
+  const unclaimed = new Set<RecoveryPoint>();
   for (const policy of policies) {
     const places = placesOf(policy, configuration);
     const { manager, destination } = places;
     const inventory = manager === undefined ? undefined : await survey?.machinesOf(manager);
     const newest = destination === undefined ? undefined : await survey?.newestPointsIn(destination);
+    if (inventory !== undefined && newest !== undefined) {
+      for (const point of unclaimedPoints(installation, inventory, newest)) unclaimed.add(point);
+    }
     summaries.push(summarizePolicy(policy, { places, inventory, newest, now: new Date() }));
   }
+  for (const warning of unclaimedWarnings([...unclaimed])) context.terminal.complain(`warning: ${warning}`);
   return summaries;
 }

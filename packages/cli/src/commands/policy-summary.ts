@@ -1,4 +1,5 @@
 import {
+  machineKey,
   nextRuns,
   selectMachines,
   type BackupType,
@@ -7,6 +8,7 @@ import {
   type VirtualMachine,
 } from "@ovault/core";
 
+import { goneMachines, goneWarnings } from "../select/gone-machines.ts";
 import { unmatchedWarnings } from "../select/select-backups.ts";
 import type { PolicyPlaces } from "../select/policy-places.ts";
 
@@ -25,7 +27,15 @@ export interface PolicySummary {
   readonly withoutPoint: number | null;
   /** Of the newest points of its machines, the oldest; null when there is none, or it is not known. */
   readonly oldestNewestPointAt: string | null;
+  /** Selected by their newest points, and not on the manager any more; null when that is not known. */
+  readonly gone: readonly GonePolicyMachine[] | null;
   readonly warnings: readonly string[];
+}
+
+export interface GonePolicyMachine {
+  readonly id: string;
+  readonly name: string;
+  readonly newestPointAt: string;
 }
 
 export interface PolicyMachine {
@@ -42,7 +52,7 @@ export interface PolicyMachine {
 export interface PolicyFindings {
   readonly places: PolicyPlaces;
   readonly inventory: readonly VirtualMachine[] | undefined;
-  /** By the id of the machine. */
+  /** By `machineKey`. */
   readonly newest: ReadonlyMap<string, RecoveryPoint> | undefined;
   readonly now: Date;
 }
@@ -51,9 +61,11 @@ const NEXT_RUNS = 3;
 
 export function summarizePolicy(policy: Policy, { places, inventory, newest, now }: PolicyFindings): PolicySummary {
   const selected = inventory === undefined ? undefined : selectMachines(inventory, policy.vms);
-  const machines = selected?.machines.map((vm) => summarizeMachine(vm, newest?.get(vm.id)));
+  const machines = selected?.machines.map((vm) => summarizeMachine(vm, newest?.get(machineKey(vm))));
   const newestAt = machines?.flatMap(({ newestPointAt }) => newestPointAt ?? []).toSorted();
   const known = machines !== undefined && newest !== undefined;
+  const placed = { ...policy, ...places };
+  const gone = inventory !== undefined && newest !== undefined ? goneMachines(placed, inventory, newest) : undefined;
   return {
     name: policy.name,
     manager: places.manager ?? null,
@@ -65,7 +77,8 @@ export function summarizePolicy(policy: Policy, { places, inventory, newest, now
     machines: machines ?? null,
     withoutPoint: known ? machines.filter(({ newestPointAt }) => newestPointAt === null).length : null,
     oldestNewestPointAt: newestAt?.[0] ?? null,
-    warnings: warningsOf(policy, selected),
+    gone: gone?.map(({ vm: { id, name }, takenAt }) => ({ id, name, newestPointAt: takenAt })) ?? null,
+    warnings: [...warningsOf(policy, selected), ...goneWarnings(placed, gone ?? [])],
   };
 }
 

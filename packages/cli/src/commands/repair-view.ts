@@ -1,6 +1,7 @@
 import { plural, type DamagedThing, type RepairReport } from "@ovault/core";
 
 import { formatBytes, formatTime } from "../output/format.ts";
+import { machineTitles } from "../output/machine-titles.ts";
 import { facts, table, text, type View } from "../output/view.ts";
 
 const LEASE_ADVICE =
@@ -13,9 +14,10 @@ const MANIFEST_ADVICE =
 export function repairView(report: RepairReport): View {
   const { dryRun, index, packsListed, packs, places, points, lost, healed, manifests, leases, records, foreign } =
     report;
+  const titleOf = machineTitles(lost.map(({ vm }) => vm));
   const lostRows = lost.map(({ point, vm, takenAt, disks, lostBytes }) => [
     point,
-    vm.name,
+    titleOf(vm),
     formatTime(takenAt),
     disks.map(({ alias }) => alias).join(", "),
     formatBytes(lostBytes),

@@ -13,6 +13,8 @@ export interface RestoreFileOptions {
   readonly disk: string;
   readonly toFile: string;
   readonly format: "raw" | "qcow2";
+  /** Only machines of this manager are meant. */
+  readonly manager?: string;
   readonly salvage?: boolean;
 }
 
@@ -35,12 +37,12 @@ const TARGETS = { raw: RawFileTarget, qcow2: Qcow2FileTarget } as const;
 export async function restoreToFile(
   context: CommandContext,
   wanted: string,
-  { disk: wantedDisk, toFile, format, salvage = false }: RestoreFileOptions,
+  { disk: wantedDisk, toFile, format, manager, salvage = false }: RestoreFileOptions,
   from: string | undefined,
 ): Promise<RestoredFile> {
   await using installation = await Installation.open(context);
   const repository = await installation.repository(from);
-  const point = await findPoint(repository, wanted, context.signal);
+  const point = await findPoint(repository, wanted, context, { manager });
   const record = findRecord(point, wantedDisk);
   const { id, alias } = record.disk;
   const { logicalBytes } = record.stats;

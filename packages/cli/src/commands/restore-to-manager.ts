@@ -94,14 +94,14 @@ interface Prepared {
 
 async function prepare(
   installation: Installation,
-  { signal }: CommandContext,
+  context: CommandContext,
   wanted: string,
   options: RestoreVmOptions,
   from: string | undefined,
 ): Promise<Prepared> {
   const networks = parseNetworks(options.network ?? []);
   const repository = await installation.repository(from);
-  const point = await findPoint(repository, wanted, signal);
+  const point = await findPoint(repository, wanted, context, { rather: options.manager });
   const ownManager = installation.configuration.managers.has(point.vm.manager) ? point.vm.manager : undefined;
   const manager = await installation.manager(options.manager ?? ownManager);
   const { as: name, cluster, storageDomain, mac, start = false } = options;

@@ -21,7 +21,10 @@ export const define: Define = (command, invoke) => {
   command
     .argument("<point>", "id, a unique beginning of it, or VM@latest")
     .option("--as <name>", "restore as a new virtual machine of this name")
-    .option("--manager <name>", "manager to restore to (default: the one the point is from)")
+    .option(
+      "--manager <name>",
+      "manager to restore to (default: the one the point is from); where VM means several machines, its own",
+    )
     .option("--strategy <name>", "how the data enters the hypervisor", "auto")
     .option("--cluster <name>", "cluster of the new machine (default: the one in the point)")
     .option("--storage-domain <name>", "storage domain of its disks (default: the one in the point)")

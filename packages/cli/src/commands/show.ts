@@ -8,12 +8,14 @@ import { findPoint } from "../select/find-point.ts";
 import { lossesView } from "./losses-view.ts";
 
 interface ShowOptions {
+  readonly manager?: string;
   readonly from?: string;
 }
 
 export const define: Define = (command, invoke) => {
   command
     .argument("<point>", "id, a unique beginning of it, or VM@latest")
+    .option("--manager <name>", "only points of this manager's machines")
     .option("--from <destination>", "destination to look in")
     .addHelpText("after", examples(["ovault show web01@latest", "disks, modes and reasons"]))
     .action((point: string, options: ShowOptions) =>
@@ -30,10 +32,14 @@ export interface ShownPoint extends RecoveryPoint {
 }
 
 /** Looks at chunks that are on record as damaged; reads no data. */
-export async function showPoint(context: CommandContext, wanted: string, { from }: ShowOptions): Promise<ShownPoint> {
+export async function showPoint(
+  context: CommandContext,
+  wanted: string,
+  { manager, from }: ShowOptions,
+): Promise<ShownPoint> {
   await using installation = await Installation.open(context);
   const repository = await installation.repository(from);
-  const point = await findPoint(repository, wanted, context.signal);
+  const point = await findPoint(repository, wanted, context, { manager });
   const losses = await lossesOfMarked(repository, [point], context.signal);
   return { ...point, lost: losses.get(point.id) ?? [] };
 }
@@ -52,6 +58,7 @@ export function pointView(point: ShownPoint): View {
     facts([
       ["point", point.id],
       ["virtual machine", `${point.vm.name} (${point.vm.id}) of ${point.vm.manager}`],
+      ["former manager", point.storedManager],
       ["taken", formatTime(point.takenAt)],
       ["sealed", formatTime(point.sealedAt)],
       ["strategy", point.strategy],

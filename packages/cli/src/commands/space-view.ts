@@ -1,6 +1,7 @@
 import { type PackSum, plural, type SpaceReport } from "@ovault/core";
 
 import { formatBytes, formatTime } from "../output/format.ts";
+import { machineTitles } from "../output/machine-titles.ts";
 import { facts, table, text, type View } from "../output/view.ts";
 
 export interface SpaceOutcome {
@@ -13,8 +14,9 @@ export function spaceView({ report, holders }: SpaceOutcome): View {
   const { totalBytes, dataBytes, metadata, deadBytes, deadPacks, underWay, unreadable, foreign } = report;
   const { logicalBytes, plainBytes, sharedBytes, machines } = report;
   const foreignObjects = `${formatBytes(foreign.bytes)} in ${plural(foreign.objects, "object")}`;
+  const titleOf = machineTitles(machines.map(({ vm }) => vm));
   const rows = machines.map((machine) => [
-    machine.vm.name,
+    titleOf(machine.vm),
     String(machine.points),
     formatBytes(machine.logicalBytes),
     formatBytes(machine.ownBytes),

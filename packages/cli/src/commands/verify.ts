@@ -20,6 +20,7 @@ interface VerifyOptions {
   readonly all?: boolean;
   /** Above 0, at most 1. */
   readonly sample?: number;
+  readonly manager?: string;
   readonly from?: string;
 }
 
@@ -28,6 +29,7 @@ export const define: Define = (command, invoke) => {
     .argument("[point]", "id, a unique beginning of it, or VM@latest; everything when left out")
     .option("--all", "every pack, every point, and everything else in the repository")
     .option("--sample <share>", "as many packs as are this share of what is stored, oldest check first", parseShare)
+    .option("--manager <name>", "the point is of a machine of this manager")
     .option("--from <destination>", "destination to look in")
     .addHelpText(
       "after",
@@ -58,6 +60,9 @@ export async function verify(
   if ([wanted, options.all, options.sample].filter((way) => way !== undefined).length > 1) {
     throw new UsageError("name a point, or give --all, or --sample: one of them");
   }
+  if (options.manager !== undefined && wanted === undefined) {
+    throw new UsageError("--manager is for a point: say which one");
+  }
   await using installation = await Installation.open(context);
   const repository = await installation.repository(options.from);
   const { signal, terminal } = context;
@@ -65,7 +70,11 @@ export async function verify(
   const read = { signal, onProgress: ({ bytes }: VerifyProgress) => onBytes(bytes) };
   const report =
     wanted !== undefined
-      ? await verifyPoints(repository, [await findPoint(repository, wanted, signal)], read)
+      ? await verifyPoints(
+          repository,
+          [await findPoint(repository, wanted, context, { manager: options.manager })],
+          read,
+        )
       : options.sample === undefined
         ? await verifyRepository(repository, read)
         : await verifySample(repository, { share: options.sample, ...read });

@@ -1,7 +1,8 @@
 import { plural } from "@ovault/core";
-import type { OvirtManager } from "@ovault/ovirt";
+import { certificateFacts, readCertificates, type OvirtManager } from "@ovault/ovirt";
 
 import { ok, skip, warn, type Checklist } from "./checklist.ts";
+import { certificateName } from "../trusted-ca.ts";
 import { checkTlsHandshake } from "./tls-handshake.ts";
 
 /** Where imageio listens on every host, and its proxy on the engine. */
@@ -12,6 +13,7 @@ const HTTPS_PORT = 443;
 /** Address, CA and login. False when there is no use in going on. */
 export async function checkEngine(manager: OvirtManager, list: Checklist, signal: AbortSignal): Promise<boolean> {
   const { trust } = manager.client;
+  if (trust.ca.length > 1) await nameTrusted(manager, list);
   const { hostname, port } = new URL(manager.client.address.origin);
   const address = { host: hostname, port: Number(port || HTTPS_PORT) };
   const reached = await list.run(`${manager.name}: connection and certificate`, async () => {
@@ -23,6 +25,14 @@ export async function checkEngine(manager: OvirtManager, list: Checklist, signal
     const { product, backups } = await manager.capabilities(signal);
     const title = `${product.name} ${product.version.full}`;
     return backups ? ok(title) : warn(title, "Incremental backups need engine 4.4 or later.");
+  });
+}
+
+/** Each of several certificates may vouch for the engine and for its hosts, so that a person should know them all. */
+async function nameTrusted({ name, client }: OvirtManager, list: Checklist): Promise<void> {
+  await list.run(`${name}: trusted certificates`, async () => {
+    const certificates = client.trust.ca.flatMap(readCertificates).map(certificateFacts);
+    return ok(certificates.map(certificateName).join("; "));
   });
 }
 

@@ -1,4 +1,4 @@
-import { plural, SupersededBase, type LedgerEntry, type RecoveryPoint } from "@ovault/core";
+import { machineKey, orderInDoubt, plural, SupersededBase, type LedgerEntry, type RecoveryPoint } from "@ovault/core";
 import { findTaggedSnapshots, type OvirtManager, type TaggedSnapshot } from "@ovault/ovirt";
 
 import type { CommandContext } from "../command.ts";
@@ -72,12 +72,13 @@ async function pointsOfAll(installation: Installation, signal: AbortSignal): Pro
     try {
       const { points, damaged } = await (await installation.repository(name)).points.list(signal);
       if (damaged.length > 0) return undefined;
-      const byMachine = Map.groupBy(points, ({ vm }) => vm.id);
+      const byMachine = Map.groupBy(points, ({ vm }) => machineKey(vm));
       for (const own of byMachine.values()) {
-        const newest = own.at(-1);
+        // Where it is in doubt which is the newest, an increment may start from any.
+        const superseded = orderInDoubt(own, new Date()) === undefined ? own.length - 1 : 0;
         // Nothing starts from a copy.
-        if (newest !== undefined && newest.copiedFrom === undefined) last.add(newest.runId);
-        older.push(...own.slice(0, -1).filter(({ copiedFrom }) => copiedFrom === undefined));
+        for (const { runId } of own.slice(superseded).filter(isTakenHere)) last.add(runId);
+        older.push(...own.slice(0, superseded).filter(isTakenHere));
       }
     } catch {
       // The check of the destination tells.
@@ -86,6 +87,10 @@ async function pointsOfAll(installation: Installation, signal: AbortSignal): Pro
     }
   }
   return { last, older };
+}
+
+function isTakenHere({ copiedFrom }: RecoveryPoint): boolean {
+  return copiedFrom === undefined;
 }
 
 function titleOf({ vm, id, runId, date }: TaggedSnapshot): string {

@@ -1,3 +1,4 @@
+import { escapeLine } from "./escape-controls.ts";
 import type { Block, Column, TableBlock, View } from "./view.ts";
 
 /** A view as text for a terminal or a pipe; blocks are parted by an empty line. */
@@ -13,14 +14,14 @@ function layOutBlock(block: Block): string {
       return layOutTable(block);
     case "facts": {
       const width = Math.max(...block.facts.map(([name]) => name.length));
-      return block.facts.map(([name, value]) => `${name.padEnd(width)}  ${value}`).join("\n");
+      return block.facts.map(([name, value]) => `${name.padEnd(width)}  ${escapeLine(value)}`).join("\n");
     }
   }
 }
 
 function layOutTable({ columns, rows, empty }: TableBlock): string {
   if (rows.length === 0) return empty;
-  const lines = [columns.map(({ title }) => title.toUpperCase()), ...rows];
+  const lines = [columns.map(({ title }) => title.toUpperCase()), ...rows.map((row) => row.map(escapeLine))];
   const widths = columns.map((_, index) => Math.max(...lines.map((line) => line[index]?.length ?? 0)));
   return lines.map((line) => layOutRow(line, columns, widths)).join("\n");
 }

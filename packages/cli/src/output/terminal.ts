@@ -1,5 +1,6 @@
 import type { Redactor, RunHooks } from "@ovault/core";
 
+import { escapeControls, escapeLine } from "./escape-controls.ts";
 import { LiveLines } from "./live-lines.ts";
 import { formatProgress, TransferProgress } from "./transfer-progress.ts";
 
@@ -26,7 +27,7 @@ export interface OutputStreams {
 
 /**
  * The only place that writes to stdout and stderr. Results go to stdout; notes and progress to stderr, and nowhere when
- * `quiet`. Everything passes the redactor.
+ * `quiet`. Everything passes the redactor, and control characters but newline are shown escaped.
  */
 export class Terminal {
   readonly #streams: OutputStreams;
@@ -45,18 +46,18 @@ export class Terminal {
   /** A result. */
   print(text: string): void {
     this.#clearProgress();
-    this.#streams.out.write(this.#redactor.redact(text));
+    this.#streams.out.write(this.#safe(text));
   }
 
   /** An error: shown even when quiet. */
   complain(text: string): void {
     this.#clearProgress();
-    this.#streams.err.write(`${this.#redactor.redact(text)}\n`);
+    this.#streams.err.write(`${this.#safe(text)}\n`);
   }
 
   /** A line for the person who watches. */
   note(text: string): void {
-    if (!this.#quiet) this.complain(text);
+    if (!this.#quiet) this.complain(escapeLine(text));
   }
 
   /**
@@ -93,13 +94,17 @@ export class Terminal {
   #showProgress(of: unknown, line: string): void {
     if (this.#quiet) return;
     const { err } = this.#streams;
-    const safe = this.#redactor.redact(line);
+    const safe = escapeLine(this.#redactor.redact(line));
     if (err.isTTY !== true) {
       err.write(`${safe}\n`);
       return;
     }
     this.#progress.set(of, safe);
     this.#drawProgress();
+  }
+
+  #safe(text: string): string {
+    return escapeControls(this.#redactor.redact(text));
   }
 
   #drawProgress(): void {

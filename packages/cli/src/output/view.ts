@@ -1,3 +1,5 @@
+import { escapeLine } from "./escape-controls.ts";
+
 /**
  * What a person sees of a command's result, as plain data: handlers return it, the renderer alone prints it.
  */
@@ -5,7 +7,7 @@ export type View = readonly Block[];
 
 export type Block = TextBlock | TableBlock | FactsBlock;
 
-/** Lines of text, printed as they are. */
+/** Lines of text. */
 export interface TextBlock {
   readonly kind: "text";
   readonly text: string;
@@ -31,8 +33,9 @@ export interface FactsBlock {
   readonly facts: readonly (readonly [name: string, value: string])[];
 }
 
+/** Each of them is one line, whatever stands in it. */
 export function text(...lines: readonly string[]): TextBlock {
-  return { kind: "text", text: lines.join("\n") };
+  return { kind: "text", text: lines.map(escapeLine).join("\n") };
 }
 
 /** Columns whose title starts with `>` are aligned right. */

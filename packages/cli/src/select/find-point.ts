@@ -1,29 +1,109 @@
-import { didYouMean, NotFoundError, type RecoveryPoint, type Repository } from "@ovault/core";
+import {
+  didYouMean,
+  machineKey,
+  NotFoundError,
+  UsageError,
+  type MachineIdentity,
+  type RecoveryPoint,
+  type Repository,
+} from "@ovault/core";
+
+import type { CommandContext } from "../command.ts";
+import { pointsInDoubt } from "./points-in-doubt.ts";
 
 const LATEST = "@latest";
 
-/**
- * A recovery point by id, by a unique beginning of its id, or as `VM@latest`.
- * @throws NotFoundError
- */
-export async function findPoint(repository: Repository, wanted: string, signal: AbortSignal): Promise<RecoveryPoint> {
-  if (!wanted.endsWith(LATEST)) return await repository.points.find(wanted, signal);
-  const { points } = await repository.points.list(signal);
-  const latest = pointsOf(points, wanted.slice(0, -LATEST.length)).at(-1);
-  if (latest === undefined) throw new NotFoundError(`there is no recovery point ${wanted}`);
-  return latest;
+/** Which machines a name may mean. */
+export interface MeantMachines {
+  /** Only those of this manager. */
+  readonly manager?: string | undefined;
+  /** Where several are meant, that of this manager. */
+  readonly rather?: string | undefined;
 }
 
 /**
- * The points of one virtual machine, by its name or id as they are in the points: it need not exist any more.
- * @throws NotFoundError when no point is of such a machine.
+ * A recovery point by id, by a unique beginning of its id, or as `VM@latest`. Warns when it is in doubt which is the latest.
+ * @throws NotFoundError; UsageError when VM means several machines
  */
-export function pointsOf(points: readonly RecoveryPoint[], vm: string): readonly RecoveryPoint[] {
-  const found = points.filter((point) => point.vm.id === vm || point.vm.name === vm);
-  if (found.length > 0) return found;
-  const names = new Set(points.map((point) => point.vm.name));
-  throw new NotFoundError(`there is no recovery point of "${vm}"${didYouMean(vm, names)}`, {
-    context: { vm },
-    hint: names.size === 0 ? "The repository holds no points yet." : `There are points of: ${[...names].join(", ")}.`,
+export async function findPoint(
+  repository: Repository,
+  wanted: string,
+  { signal, terminal }: Pick<CommandContext, "signal" | "terminal">,
+  meant: MeantMachines = {},
+): Promise<RecoveryPoint> {
+  const { manager } = meant;
+  if (wanted.endsWith(LATEST)) {
+    const { points } = await repository.points.list(signal);
+    const own = pointsOf(points, wanted.slice(0, -LATEST.length), meant);
+    const latest = own.at(-1);
+    if (latest === undefined) throw new NotFoundError(`there is no recovery point ${wanted}`);
+    for (const { points: doubtful } of pointsInDoubt(own, new Date())) {
+      terminal.complain(
+        `warning: ${latest.id} is taken for ${wanted}, but it is not certain that it is the newest: see the dates of ` +
+          `${doubtful.map(({ id }) => id).join(", ")} in \`ovault points\``,
+      );
+    }
+    return latest;
+  }
+  const point = await repository.points.find(wanted, signal);
+  if (manager === undefined || point.vm.manager === manager) return point;
+  throw new NotFoundError(`recovery point ${point.id} is of manager ${point.vm.manager}, not of ${manager}`, {
+    context: { point: point.id, manager },
+  });
+}
+
+/**
+ * The points of one virtual machine, by a name or the id that it has in points, oldest first: it need not exist any more.
+ * @throws NotFoundError when no point is of such a machine; UsageError when there are points of several
+ */
+export function pointsOf(
+  points: readonly RecoveryPoint[],
+  vm: string,
+  { manager, rather }: MeantMachines = {},
+): readonly RecoveryPoint[] {
+  const known = manager === undefined ? points : points.filter((point) => point.vm.manager === manager);
+  const all = machinesNamed(known, vm);
+  const preferred = all.filter((machine) => machine.manager === rather);
+  const machines = preferred.length > 0 ? preferred : all;
+  const [machine, ...others] = machines;
+  if (machine === undefined) throw noSuchMachine(points, known, vm, manager);
+  if (others.length > 0) throw severalMachines(machines, vm);
+  return known.filter((point) => machineKey(point.vm) === machineKey(machine));
+}
+
+/** The machines that have a point with this name or id, each as its newest such point shows it. */
+export function machinesNamed(points: readonly RecoveryPoint[], vm: string): readonly RecoveryPoint["vm"][] {
+  const meant = points.filter((point) => point.vm.id === vm || point.vm.name === vm);
+  return [...new Map(meant.map((point) => [machineKey(point.vm), point.vm])).values()];
+}
+
+function severalMachines(machines: readonly MachineIdentity[], vm: string): UsageError {
+  const described = machines.map(({ manager, id }) => `${id} of ${manager}`).join(", ");
+  return new UsageError(`"${vm}" means ${machines.length} virtual machines: ${described}`, {
+    context: { vm, machines: described },
+    hint:
+      new Set(machines.map(({ manager }) => manager)).size === machines.length
+        ? "Say which one with --manager."
+        : "Use the id instead of the name; where several managers have the id, --manager too.",
+  });
+}
+
+function noSuchMachine(
+  points: readonly RecoveryPoint[],
+  known: readonly RecoveryPoint[],
+  vm: string,
+  manager: string | undefined,
+): NotFoundError {
+  const names = new Set(known.map((point) => point.vm.name));
+  const managers = new Set(points.map((point) => point.vm.manager));
+  const ofManager = manager === undefined ? "" : ` of manager ${manager}`;
+  return new NotFoundError(`there is no recovery point of "${vm}"${ofManager}${didYouMean(vm, names)}`, {
+    context: { vm, ...(manager !== undefined && { manager }) },
+    hint:
+      points.length === 0
+        ? "The repository holds no points yet."
+        : names.size === 0
+          ? `There are points of machines of: ${[...managers].join(", ")}.`
+          : `There are points of: ${[...names].join(", ")}.`,
   });
 }

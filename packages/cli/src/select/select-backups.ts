@@ -21,6 +21,7 @@ import { chooseForMachine } from "./choose-strategy.ts";
 import { consistencySettings, defaultConsistency } from "./consistency-settings.ts";
 import { findDisksToExclude } from "./find-disks-to-exclude.ts";
 import { findVirtualMachines } from "./find-virtual-machines.ts";
+import { placedPolicies, withPlaces } from "./policy-places.ts";
 
 /** What is to be backed up, as on the command line. */
 export interface WantedBackups {
@@ -52,6 +53,8 @@ export interface SelectedBackups {
   readonly limits: RunLimits;
   readonly consistency: ConsistencyOptions;
   readonly backups: readonly SelectedBackup[];
+  /** The policy, with its manager and destination filled in, and all machines of the manager; undefined without one. */
+  readonly selectedBy: { readonly policy: Policy; readonly inventory: readonly VirtualMachine[] } | undefined;
   /** Selectors of the policy that mean nothing. */
   readonly warnings: readonly string[];
 }
@@ -63,6 +66,7 @@ export async function selectBackups(
   signal: AbortSignal,
 ): Promise<SelectedBackups> {
   const { configuration } = installation;
+  const policies = placedPolicies(configuration);
   const policy = policyOf(installation, wanted);
   const manager = await managerOf(installation, wanted);
   const inventory = await manager.inventory(signal);
@@ -74,7 +78,7 @@ export async function selectBackups(
   for (const vm of vms) {
     const byPolicy = excludedDisks(vm, policy?.excludeDisks ?? []);
     const excludeDisks = vm.disks.map(({ id }) => id).filter((id) => excluded.has(id) || byPolicy.includes(id));
-    const keepBase = wanted.keepBase === true || schedulesIncrements(vm, configuration.policies.values());
+    const keepBase = wanted.keepBase === true || schedulesIncrements(vm, policies);
     const machine = { wanted: strategy, manager, vm, excludeDisks, keepBase, signal };
     const choice = await chooseForMachine(strategies, machine);
     backups.push({ vm, choice, excludeDisks, keepBase });
@@ -83,7 +87,8 @@ export async function selectBackups(
   const limits = policy?.limits ?? DEFAULT_RUN_LIMITS;
   const consistency =
     policy === undefined ? defaultConsistency(wanted) : consistencySettings(configuration, policy, wanted);
-  return { manager, destination, limits, consistency, backups, warnings };
+  const selected = policy && { policy: withPlaces(policy, configuration), inventory };
+  return { manager, destination, limits, consistency, backups, selectedBy: selected, warnings };
 }
 
 /** The manager of what is wanted, without asking it for anything. */

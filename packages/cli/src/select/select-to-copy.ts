@@ -1,5 +1,6 @@
-import type { RecoveryPoint, Repository } from "@ovault/core";
+import { inOrder, machineKey, type RecoveryPoint, type Repository } from "@ovault/core";
 
+import type { CommandContext } from "../command.ts";
 import { findPoint, pointsOf } from "./find-point.ts";
 
 /** As on the command line. */
@@ -7,6 +8,8 @@ export interface WantedCopies {
   readonly names: readonly string[];
   /** Without names: of these machines, or of all when there are none. */
   readonly vms: readonly string[];
+  /** Only of machines of this manager. */
+  readonly manager?: string | undefined;
   /** Only what is newer than what the destination has of the machine. */
   readonly newer: boolean;
 }
@@ -19,33 +22,40 @@ export interface SelectedCopies {
 
 /**
  * What is named is taken whatever the destination thinks of it; of machines, what was forgotten there stays forgotten.
- * @throws NotFoundError
+ * @throws NotFoundError; UsageError for a name that several machines have
  */
 export async function selectToCopy(
   { from, to }: { readonly from: Repository; readonly to: Repository },
-  { names, vms, newer }: WantedCopies,
-  signal: AbortSignal,
+  { names, vms, manager, newer }: WantedCopies,
+  context: Pick<CommandContext, "signal" | "terminal">,
 ): Promise<SelectedCopies> {
+  const { signal } = context;
   if (names.length > 0) {
     const named = new Map<string, RecoveryPoint>();
     for (const name of names) {
-      const point = await findPoint(from, name, signal);
+      const point = await findPoint(from, name, context, { manager });
       named.set(point.id, point);
     }
     return { points: [...named.values()], forgotten: 0 };
   }
-  const { points: all } = await from.points.list(signal);
-  const ofMachines = vms.length === 0 ? all : [...new Set(vms.flatMap((vm) => pointsOf(all, vm)))];
+  const all = (await from.points.list(signal)).points.filter(({ vm }) => (manager ?? vm.manager) === vm.manager);
+  const ofMachines = vms.length === 0 ? all : [...new Set(vms.flatMap((vm) => pointsOf(all, vm, { manager })))];
   const marked = new Set((await to.points.listForgotten(signal)).marked);
   const kept = ofMachines.filter((point) => !marked.has(to.points.keyOf(point)));
   const forgotten = ofMachines.length - kept.length;
   if (!newer) return { points: kept, forgotten };
-  const newest = newestByMachine((await to.points.list(signal)).points);
-  return { points: kept.filter(({ vm, takenAt }) => takenAt > (newest.get(vm.id) ?? "")), forgotten };
+  const { points: there } = await to.points.list(signal);
+  return { points: newerThan(kept, there), forgotten };
 }
 
-/** When the newest point of each machine was taken, by the machine's id. */
-function newestByMachine(points: readonly RecoveryPoint[]): ReadonlyMap<string, string> {
-  // The oldest come first.
-  return new Map(points.map(({ vm, takenAt }) => [vm.id, takenAt]));
+/** The points that are newer than all that the destination has of their machine. */
+function newerThan(points: readonly RecoveryPoint[], there: readonly RecoveryPoint[]): readonly RecoveryPoint[] {
+  const held = new Set(there.map(({ id }) => id));
+  const both = [...there, ...points.filter(({ id }) => !held.has(id))];
+  const newer = new Set<RecoveryPoint>();
+  for (const own of Map.groupBy(inOrder(both), ({ vm }) => machineKey(vm)).values()) {
+    const last = own.findLastIndex(({ id }) => held.has(id));
+    for (const point of own.slice(last + 1)) newer.add(point);
+  }
+  return points.filter((point) => newer.has(point));
 }

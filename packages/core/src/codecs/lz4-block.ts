@@ -1,6 +1,6 @@
 import { IntegrityError } from "../errors/errors.ts";
 import { Scratch } from "../util/scratch.ts";
-import { lz4Library } from "./lz4-library.ts";
+import { decompressBlock, lz4Library } from "./lz4-library.ts";
 
 const PREFIX_BYTES = 4;
 
@@ -26,8 +26,7 @@ export function decodeLz4(stored: Uint8Array, plain: Uint8Array): void {
   if (stored.byteLength < PREFIX_BYTES || view.getUint32(0, true) !== plainBytes) {
     throw new IntegrityError("LZ4 data announces another length than the index", { context: { plainBytes } });
   }
-  const block = stored.subarray(PREFIX_BYTES);
-  const bytes = lz4Library().decompress(block, plain, block.byteLength, plainBytes);
+  const bytes = decompressBlock(stored.subarray(PREFIX_BYTES), plain);
   if (bytes < 0) throw new IntegrityError("LZ4 data does not decode", { context: { plainBytes } });
   if (bytes === plainBytes) return;
   throw new IntegrityError("LZ4 data decodes to another length than the index says", { context: { plainBytes } });

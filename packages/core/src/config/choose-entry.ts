@@ -1,10 +1,10 @@
 import { NotFoundError, UsageError } from "../errors/errors.ts";
-import type { Configuration, DestinationEntry, PluginEntry } from "./configuration.ts";
+import type { Configuration, DestinationEntry, ManagerEntry } from "./configuration.ts";
 import { didYouMean } from "./nearest.ts";
 
 /** What can be chosen by name. */
 interface Entries {
-  readonly manager: PluginEntry;
+  readonly manager: ManagerEntry;
   readonly destination: DestinationEntry;
 }
 

@@ -12,6 +12,11 @@ export interface PluginEntry {
   readonly origin: Origin;
 }
 
+export interface ManagerEntry extends PluginEntry {
+  /** Under which points and the ledger may still know it. */
+  readonly formerNames: readonly string[];
+}
+
 /** Core has taken its own settings out of the options. */
 export interface DestinationEntry extends PluginEntry {
   readonly settings: DestinationSettings;
@@ -25,7 +30,8 @@ export interface Configuration {
   readonly origin: Origin;
   /** Directory of that file; relative paths inside it refer to this. */
   readonly baseDirectory: string;
-  readonly managers: ReadonlyMap<string, PluginEntry>;
+  /** No name is one that another manager has, or had. */
+  readonly managers: ReadonlyMap<string, ManagerEntry>;
   readonly destinations: ReadonlyMap<string, DestinationEntry>;
   /** Already filled in where there is only one to choose from. */
   readonly defaults: { readonly manager: string | undefined; readonly destination: string | undefined };

@@ -4,7 +4,7 @@ import { dirname, resolve } from "node:path";
 import { z } from "zod";
 
 import { ConfigurationError } from "../errors/errors.ts";
-import type { Configuration, DestinationEntry, PluginEntry } from "./configuration.ts";
+import type { Configuration, DestinationEntry, ManagerEntry, PluginEntry } from "./configuration.ts";
 import type { EncryptionSettings } from "./destination-settings.ts";
 import { didYouMean } from "./nearest.ts";
 import { originBelow, parseYaml, type Origin } from "./origin.ts";
@@ -64,11 +64,11 @@ async function readText(file: string): Promise<string> {
 
 type Parsed = z.output<typeof configurationSchema>;
 
-function managerEntries(parsed: Parsed["managers"], origin: Origin): ReadonlyMap<string, PluginEntry> {
+function managerEntries(parsed: Parsed["managers"], origin: Origin): ReadonlyMap<string, ManagerEntry> {
   return new Map(
-    Object.entries(parsed).map(([name, { type, ...options }]) => [
+    Object.entries(parsed).map(([name, { type, formerNames, ...options }]) => [
       name,
-      { name, type, options, origin: originBelow(origin, name) },
+      { name, type, formerNames, options, origin: originBelow(origin, name) },
     ]),
   );
 }

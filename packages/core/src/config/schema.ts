@@ -10,9 +10,31 @@ const entryName = z
   .string()
   .regex(/^[A-Za-z0-9][A-Za-z0-9._-]*$/, "a name is made of letters, digits, dot, dash and underscore");
 
+const managerEntry = pluginEntry.extend({
+  /** Under which points were stored before the entry had the name that it has. */
+  formerNames: z.array(entryName).default([]),
+});
+
+/** A name means one manager, now and before. */
+function refuseNamesOfTwo(
+  managers: Readonly<Record<string, z.output<typeof managerEntry>>>,
+  context: z.RefinementCtx,
+): void {
+  const owners = new Map(Object.keys(managers).map((name) => [name, name]));
+  for (const [name, { formerNames }] of Object.entries(managers)) {
+    for (const [position, former] of formerNames.entries()) {
+      const owner = owners.get(former);
+      owners.set(former, name);
+      if (owner === undefined) continue;
+      const message = owner === former ? `manager ${owner} has this name` : `it is a former name of ${owner} already`;
+      context.addIssue({ code: "custom", path: [name, "formerNames", position], message });
+    }
+  }
+}
+
 /** The form of ovault.yaml, before plugins have checked their own options. */
 export const configurationSchema = z.strictObject({
-  managers: z.record(entryName, pluginEntry).default({}),
+  managers: z.record(entryName, managerEntry).superRefine(refuseNamesOfTwo).default({}),
   destinations: z.record(entryName, pluginEntry.extend(destinationSettingsShape)).default({}),
   defaults: z.strictObject({ manager: z.string().optional(), destination: z.string().optional() }).default({}),
   policies: z.record(entryName, policySchema).default({}),

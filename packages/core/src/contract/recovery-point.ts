@@ -51,10 +51,15 @@ export interface SkippedDisk {
   readonly reason: string;
 }
 
-/** A complete, sealed picture of a virtual machine. Plain data; exactly what the manifest holds. */
+/** A complete, sealed picture of a virtual machine. Plain data; what the manifest holds. */
 export interface RecoveryPoint {
   readonly id: string;
   readonly vm: VirtualMachine;
+  /**
+   * Name of the manager in the manifest, where the configuration knows it as a former name; `vm` has the present one.
+   * Not in the manifest itself.
+   */
+  readonly storedManager?: string;
   /** The instant the data shows. ISO 8601, UTC. */
   readonly takenAt: string;
   readonly sealedAt: string;

@@ -1,5 +1,6 @@
 import { acquireLease } from "../repository/lease.ts";
 import type { LeaseHolder } from "../repository/lease-folder.ts";
+import { machineLease } from "../repository/machine-lease.ts";
 import { runFailure } from "../runs/cancellation.ts";
 import { type CopiedPoint, PointCopy, type PointCopyOptions } from "./point-copy.ts";
 
@@ -15,8 +16,7 @@ export const COPY_LEASE_TTL_MS = 120_000;
 export async function copyPoint(options: CopyPointOptions): Promise<CopiedPoint> {
   const { to, point, holder, ifBusy } = options;
   const lease = await acquireLease(to.store, {
-    resource: `vm-${to.protection.folderOf(point.vm.id)}`,
-    title: `virtual machine ${point.vm.name}`,
+    ...machineLease(to.protection, point.vm),
     holder,
     ttlMs: COPY_LEASE_TTL_MS,
     ifBusy,

@@ -1,12 +1,13 @@
+import { machineKey } from "../contract/machine-identity.ts";
 import type { RecoveryPoint } from "../contract/recovery-point.ts";
 import { UsageError } from "../errors/errors.ts";
 import { sameId } from "../repository/digest.ts";
 import type { LeaseHolder } from "../repository/lease-folder.ts";
+import { inOrder } from "../repository/point-order.ts";
 import type { Repository } from "../repository/repository.ts";
 import { runFailure } from "../runs/cancellation.ts";
 import { DEFAULT_LANES } from "../runs/default-lanes.ts";
 import { newRunId } from "../runs/run-id.ts";
-import { compareText } from "../util/compare-text.ts";
 import { processIdentity } from "../util/process-identity.ts";
 import { adoptPacks } from "./adopt-packs.ts";
 import { type CopyTotals, NOTHING_COPIED } from "./copy-disk.ts";
@@ -65,13 +66,7 @@ interface CopyRun extends CopyPointsOptions {
 
 /** The points of each virtual machine, the oldest first. */
 function byVirtualMachine(points: readonly RecoveryPoint[]): Iterable<readonly RecoveryPoint[]> {
-  const byVm = new Map<string, RecoveryPoint[]>();
-  for (const point of points.toSorted((a, b) => compareText(a.takenAt, b.takenAt) || compareText(a.id, b.id))) {
-    const ofOne = byVm.get(point.vm.id) ?? [];
-    ofOne.push(point);
-    byVm.set(point.vm.id, ofOne);
-  }
-  return byVm.values();
+  return Map.groupBy(inOrder(points), ({ vm }) => machineKey(vm)).values();
 }
 
 async function copyVirtualMachine(run: CopyRun, points: readonly RecoveryPoint[]): Promise<readonly CopyResult[]> {

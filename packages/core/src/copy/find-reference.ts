@@ -19,8 +19,8 @@ export async function findReference(
   { id, vm }: RecoveryPoint,
   signal: AbortSignal,
 ): Promise<Reference | undefined> {
-  const { points: there } = await to.points.list(signal, vm.id);
-  const { points: here } = await from.points.list(signal, vm.id);
+  const { points: there } = await to.points.listOf(vm, signal);
+  const { points: here } = await from.points.listOf(vm, signal);
   for (const destination of there.toReversed()) {
     const source = here.find((point) => point.id === destination.id && isSame(point, destination));
     if (source === undefined || source.id === id || to.isCondemned(destination)) continue;

@@ -30,7 +30,7 @@ export class SourceReading {
     try {
       const lease = await acquireLease(from.store, {
         // One for each pair, so that copies to several destinations do not wait for each other.
-        resource: `copy-${to.settings.id}-${from.protection.folderOf(vm.id)}`,
+        resource: `copy-${to.settings.id}-${from.protection.nameOf(vm)}`,
         title: `the copy of virtual machine ${vm.name} to another repository`,
         holder,
         ttlMs: COPY_LEASE_TTL_MS,

@@ -1,3 +1,4 @@
+import { machineKey } from "../contract/machine-identity.ts";
 import type { Protection } from "../repository/protection.ts";
 import type { DigestName } from "../digests/chunk-digest.ts";
 import { digestInWorker } from "../workers/block-workers.ts";
@@ -8,12 +9,14 @@ import { SealedPacks } from "./sealed-packs.ts";
 /** Names are keyed digests, and nothing but sizes and times can be told from the store without the key. */
 export function encryptedProtection(key: RepositoryKey, digestName: DigestName): Protection {
   const digest = { name: digestName, key: key.digestKey("chunk") };
-  const nameOf = key.mac("name");
+  const mac = key.mac("name");
+  const nameOfText = (text: string): string => mac(text).toString("hex").slice(0, 32);
   const packs = new SealedPacks(key);
   return {
     digest,
     chunkId: (plain) => digestInWorker(digest, plain),
-    folderOf: (vmId) => nameOf(vmId).toString("hex").slice(0, 32),
+    folderOf: nameOfText,
+    nameOf: (machine) => nameOfText(machineKey(machine)),
     packSeal: (name) => packs.sealOf(name),
     documents: (store) => sealedDocuments(store, key),
   };

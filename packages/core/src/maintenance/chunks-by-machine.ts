@@ -1,3 +1,4 @@
+import { machineKey } from "../contract/machine-identity.ts";
 import type { RecoveryPoint } from "../contract/recovery-point.ts";
 import type { VirtualMachine } from "../contract/virtual-machine.ts";
 import type { Repository } from "../repository/repository.ts";
@@ -35,7 +36,7 @@ export async function chunksByMachine(
 ): Promise<ChunksByMachine> {
   const owners = new ChunkOwners();
   const machines: MachineUse[] = [];
-  for (const [, own] of Map.groupBy(points, ({ vm }) => vm.id)) {
+  for (const [, own] of Map.groupBy(points, ({ vm }) => machineKey(vm))) {
     const newest = own.at(-1);
     if (newest === undefined) continue;
     const seen = new BitSet();

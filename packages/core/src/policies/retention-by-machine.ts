@@ -1,3 +1,4 @@
+import { machineKey } from "../contract/machine-identity.ts";
 import type { VirtualMachine } from "../contract/virtual-machine.ts";
 import type { RetentionRules } from "../retention/retention-rules.ts";
 import type { Policy } from "./policy.ts";
@@ -12,7 +13,7 @@ export interface RetentionSource {
 }
 
 /**
- * Whose rules count for the points of each machine at one destination, by the machine's id: those of all policies that
+ * Whose rules count for the points of each machine at one destination, by its `machineKey`: those of all policies that
  * take it there and have any; else those of the destination. Machines for which there are none are not in it.
  * @param machines as their newest points show them
  * @param policies those that store at this destination
@@ -25,13 +26,13 @@ export function retentionByMachine(
 ): ReadonlyMap<string, readonly RetentionSource[]> {
   const sources = new Map<string, RetentionSource[]>();
   for (const { name: policy, vms, manager, rules, timeZone } of policies.flatMap(withRules)) {
-    for (const { id } of machinesOfPolicy(machines, { vms, manager })) {
-      sources.set(id, [...(sources.get(id) ?? []), { policy, rules, timeZone }]);
+    for (const key of machinesOfPolicy(machines, { vms, manager }).map(machineKey)) {
+      sources.set(key, [...(sources.get(key) ?? []), { policy, rules, timeZone }]);
     }
   }
   if (ofDestination === undefined) return sources;
   const fallback = [{ policy: undefined, rules: ofDestination, timeZone: undefined }];
-  return new Map(machines.map(({ id }) => [id, sources.get(id) ?? fallback]));
+  return new Map(machines.map(machineKey).map((key) => [key, sources.get(key) ?? fallback]));
 }
 
 /** The machines that a policy is for. One that names no manager is for those of any. */

@@ -7,7 +7,6 @@ import { pullInLanes } from "../pipeline/pull-in-lanes.ts";
 import { readLeaf } from "../repository/block-map-leaves.ts";
 import { PAGE_ENTRIES } from "../repository/block-map-page.ts";
 import type { BlockMapReader } from "../repository/block-map-reader.ts";
-import type { ChunkSet } from "../repository/chunk-set.ts";
 import type { ChunkId } from "../repository/digest.ts";
 import type { Repository } from "../repository/repository.ts";
 import { messageOf } from "../util/message-of.ts";
@@ -20,7 +19,7 @@ export interface DiskRange {
 
 export interface FindLossesOptions {
   /** Pages of which nothing is lost; what is found to be one is added. Shared by points, which share most pages. */
-  readonly sound?: ChunkSet;
+  readonly sound?: { has(page: ChunkId): boolean; add(page: ChunkId): unknown };
   /** Parts of disks to look at, by disk id; a disk that is not named is looked at whole. */
   readonly within?: ReadonlyMap<string, readonly DiskRange[]>;
   readonly signal: AbortSignal;

@@ -27,14 +27,13 @@ export async function lossesOfMarked(
 
 /**
  * What a point has lost that a run is going to build on: blocks that have not changed would refer to chunks that are not
- * there. Looks at the whole point, but only where damage is on record.
+ * there. Looks at all its pages, whether damage is on record or not, and at which packs the store has.
  */
 export async function lossesOfBase(
   repository: Repository,
   point: RecoveryPoint,
   signal: AbortSignal,
 ): Promise<readonly DiskLosses[]> {
-  const marks = await LostMarks.read(repository, signal, point);
-  if (!marks.has(point) && !repository.hasLostChunks) return [];
-  return await findLosses(repository, point, { signal });
+  await repository.dropAbsentPacks(signal);
+  return await findLosses(repository, point, { sound: repository.soundPages, signal });
 }

@@ -33,7 +33,7 @@ export interface DamagedThing {
 /** A point that cannot be restored as it was. */
 export interface PointLosses {
   readonly point: string;
-  readonly vm: { readonly id: string; readonly name: string };
+  readonly vm: { readonly id: string; readonly name: string; readonly manager: string };
   readonly takenAt: string;
   readonly lostBytes: number;
   readonly disks: readonly DiskLosses[];

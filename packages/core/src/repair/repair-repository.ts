@@ -191,8 +191,8 @@ class Repair {
       const disks = await findLosses(this.#repository, point, { sound, signal: this.#signal });
       if (disks.length === 0) continue;
       const lostBytes = disks.reduce((sum, disk) => sum + disk.lostBytes, 0);
-      const { id, name } = point.vm;
-      losses.push({ point: point.id, vm: { id, name }, takenAt: point.takenAt, lostBytes, disks });
+      const { id, name, manager } = point.vm;
+      losses.push({ point: point.id, vm: { id, name, manager }, takenAt: point.takenAt, lostBytes, disks });
     }
     return losses;
   }

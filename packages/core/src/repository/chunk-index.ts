@@ -47,6 +47,7 @@ export class ChunkIndex {
   readonly #table: DigestTable;
   /** Records of places that do not hold what they should. */
   readonly #bad = new BitSet();
+  #markedBad = 0;
   #size = 0;
 
   /** An empty one, or one of this shape whose memory is still to be filled with that of another. */
@@ -77,6 +78,11 @@ export class ChunkIndex {
   /** Number of records. Every number that stands for a chunk is below it. */
   get size(): number {
     return this.#size;
+  }
+
+  /** Grows whenever a place was found bad or a pack gone: what was found out about places before may be true no more. */
+  get placesGivenUp(): number {
+    return this.#markedBad + this.packs.drops;
   }
 
   /** Adds all chunks of a pack, unless it is known, and answers the pack's number. A known chunk gets a further place. */
@@ -133,7 +139,7 @@ export class ChunkIndex {
 
   /** This pack does not hold the chunk as it was: unless it has another place it must be stored again when it is met. */
   markBad(id: ChunkId, packName: string): void {
-    for (const record of this.#recordsIn(id, packName)) this.#bad.add(record);
+    for (const record of this.#recordsIn(id, packName)) if (this.#bad.add(record)) this.#markedBad += 1;
   }
 
   /** Takes `markBad` back: the pack was read again and holds the chunk. */

@@ -50,18 +50,9 @@ export async function putDamage(store: ObjectStore, places: BadPlaces, signal: A
   for (const part of partsOf(places)) await putRecord(store, DAMAGE_RECORD, { at, places: part }, signal);
 }
 
-/** Puts what is known into the index. True when some chunk is left without any place that may still hold it. */
-export function markDamage(index: ChunkIndex, places: BadPlaces): boolean {
-  let lost = false;
-  for (const [pack, chunks] of places) {
-    for (const chunk of chunks) {
-      const id = copyOf(fromHex(chunk));
-      index.markBad(id, pack);
-      // What the index does not list any more was pruned: nobody misses it.
-      lost ||= index.entryOf(id) !== undefined && !index.isReadable(id);
-    }
-  }
-  return lost;
+/** Puts what is known into the index. */
+export function markDamage(index: ChunkIndex, places: BadPlaces): void {
+  for (const [pack, chunks] of places) for (const chunk of chunks) index.markBad(copyOf(fromHex(chunk)), pack);
 }
 
 function* partsOf(places: BadPlaces): Generator<DamageRecord["places"]> {

@@ -74,9 +74,3 @@ export function pointKey(folder: string, pointId: string): ObjectKey {
 export function isPointKey(key: ObjectKey): boolean {
   return /^points\/[0-9a-f]{32}\/[0-9a-z-]{1,64}$/.test(key);
 }
-
-/** Sorts by time as text; the tail keeps two points of one second apart. */
-export function newPointId(now: Date): string {
-  const [date = "", time = ""] = now.toISOString().slice(0, 19).replaceAll(/[-:]/g, "").split("T");
-  return `${date}-${time}-${randomBytes(4).toString("hex")}`;
-}

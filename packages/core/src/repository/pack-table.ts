@@ -46,6 +46,7 @@ export class PackTable implements Iterable<IndexedPack> {
   /** The name that is looked for. */
   readonly #asked = new Uint32Array(NAME_WORDS);
   #length: number;
+  #drops = 0;
   #condemned: ReadonlySet<string> = new Set();
 
   /** An empty one, or one of this shape whose memory is still to be filled with that of another. */
@@ -70,6 +71,11 @@ export class PackTable implements Iterable<IndexedPack> {
   memory(): readonly Memory[] {
     const names = this.#names.subarray(0, this.#length * NAME_WORDS);
     return [names, ...[this.#kinds, this.#states].map((facts) => facts.subarray(0, this.#length)), this.#table.slots];
+  }
+
+  /** How often a pack was dropped. */
+  get drops(): number {
+    return this.#drops;
   }
 
   /** With those that are gone. */
@@ -137,6 +143,7 @@ export class PackTable implements Iterable<IndexedPack> {
 
   drop(pack: number): void {
     this.#states[pack] = GONE;
+    this.#drops += 1;
   }
 
   /** From now on exactly these are condemned: of those that are not gone, and of those that are added later. */

@@ -1,5 +1,6 @@
 import { createHash, type KeyObject } from "node:crypto";
 
+import { machineKey, type MachineIdentity } from "../contract/machine-identity.ts";
 import type { ObjectStore } from "../contract/object-store.ts";
 import type { ChunkDigest, DigestName } from "../digests/chunk-digest.ts";
 import type { SealContext } from "../encryption/aes-gcm.ts";
@@ -13,8 +14,13 @@ export interface Protection {
   chunkId(plain: Uint8Array): Promise<ChunkId>;
   /** By which ids are made. */
   readonly digest: ChunkDigest;
-  /** Folder of a virtual machine, 32 hex digits, so that ids from outside never become parts of a path. */
+  /**
+   * Folder of the points of machines with this id, 32 hex digits, so that ids from outside never become parts of a path.
+   * Machines of several managers may share it.
+   */
   folderOf(vmId: string): string;
+  /** Name of one machine, 32 hex digits. */
+  nameOf(machine: MachineIdentity): string;
   /** For the chunks of the pack of this name. */
   packSeal(name: string): PackSeal;
   /** The store through which every object but packs, keys and settings is written and read. */
@@ -67,8 +73,13 @@ export function plainProtection(digestName: DigestName): Protection {
   return {
     digest,
     chunkId: (plain) => digestInWorker(digest, plain),
-    folderOf: (vmId) => createHash("sha256").update(vmId, "utf8").digest("hex").slice(0, 32),
+    folderOf: nameOfText,
+    nameOf: (machine) => nameOfText(machineKey(machine)),
     packSeal: () => openSeal,
     documents: (store) => store,
   };
+}
+
+function nameOfText(text: string): string {
+  return createHash("sha256").update(text, "utf8").digest("hex").slice(0, 32);
 }

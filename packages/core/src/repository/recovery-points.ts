@@ -1,6 +1,8 @@
 import { lastValueFrom } from "rxjs";
 import { z } from "zod";
 
+import type { ManagerNames } from "../config/manager-names.ts";
+import { machineKey, type MachineIdentity } from "../contract/machine-identity.ts";
 import type { ObjectInfo, ObjectKey, ObjectStore } from "../contract/object-store.ts";
 import type { RecoveryPoint } from "../contract/recovery-point.ts";
 import { IntegrityError, LeaseLostError, NotFoundError } from "../errors/errors.ts";
@@ -9,6 +11,8 @@ import { pullInLanes } from "../pipeline/pull-in-lanes.ts";
 import { compareText } from "../util/compare-text.ts";
 import { decodeDocument, encodeDocument } from "./document.ts";
 import { isPointKey, pointKey, POINTS } from "./layout.ts";
+import { newPointId, tagOf } from "./point-id.ts";
+import { inOrder } from "./point-order.ts";
 import { parsePoint } from "./point-schema.ts";
 import type { Protection } from "./protection.ts";
 import { readWhole } from "./read-whole.ts";
@@ -22,6 +26,8 @@ const VERSION = 1;
 const FORGOTTEN = ".forgotten";
 /** Manifests in flight. */
 const LANES = 8;
+/** Hex digits of a machine's name that the ids of its points end with. */
+const TAG_DIGITS = 8;
 
 /** A manifest, or a mark that it is forgotten, that does not prove itself. The points beside it are not affected. */
 export interface DamagedManifest {
@@ -30,9 +36,14 @@ export interface DamagedManifest {
 }
 
 export interface PointListing {
-  /** Oldest first. */
+  /** Oldest first, as `inOrder` has them. */
   readonly points: readonly RecoveryPoint[];
   readonly damaged: readonly DamagedManifest[];
+}
+
+export interface MachinePointListing extends PointListing {
+  /** Points of the same machine id whose manager has a name that the configuration does not know. */
+  readonly unclaimed: readonly RecoveryPoint[];
 }
 
 /** The point itself when it is there; `void`: a run that was replaced may not seal it any more. */
@@ -55,11 +66,19 @@ export class RecoveryPoints {
   readonly #store: ObjectStore;
   readonly #protection: Protection;
   readonly #retainUntil: () => Date | undefined;
+  readonly #managers: ManagerNames | undefined;
 
-  constructor(store: ObjectStore, protection: Protection, retainUntil: () => Date | undefined) {
+  /** @param managers by whose former names points are found; without any, the names in manifests are taken as they are */
+  constructor(
+    store: ObjectStore,
+    protection: Protection,
+    retainUntil: () => Date | undefined,
+    managers: ManagerNames | undefined,
+  ) {
     this.#store = store;
     this.#protection = protection;
     this.#retainUntil = retainUntil;
+    this.#managers = managers;
   }
 
   /**
@@ -68,7 +87,7 @@ export class RecoveryPoints {
    */
   async seal(point: RecoveryPoint, signal: AbortSignal): Promise<void> {
     const key = this.keyOf(point);
-    const manifest = encodeDocument(TYPE, VERSION, point);
+    const manifest = encodeDocument(TYPE, VERSION, asStored(point));
     const options = { ifAbsent: true, signal, ...retaining(this.#retainUntil()) };
     if ((await this.#store.put(key, [manifest], options)) === "stored") return;
     const found = await this.#store.get(key, { signal });
@@ -84,33 +103,58 @@ export class RecoveryPoints {
     throw new IntegrityError(`another recovery point is stored as ${point.id}`, { context });
   }
 
-  /** All points, or those of one virtual machine. */
-  async list(signal: AbortSignal, vmId?: string): Promise<PointListing> {
-    const prefix = vmId === undefined ? POINTS : `${POINTS}${this.#protection.folderOf(vmId)}/`;
-    const { visible, damagedMarks } = await this.#manifests(prefix, signal);
-    const { points, damaged } = await this.#readAll(visible, signal);
-    return { points, damaged: [...damaged, ...damagedMarks] };
+  /** The points of all machines. */
+  async list(signal: AbortSignal): Promise<PointListing> {
+    return await this.#listIn(POINTS, signal);
+  }
+
+  /** The points of one machine. Damage is told of every point in its folder: the manager's name is in the manifest. */
+  async listOf(machine: MachineIdentity, signal: AbortSignal): Promise<MachinePointListing> {
+    const { points, damaged } = await this.#listIn(this.#folderOf(machine), signal);
+    return {
+      points: points.filter(({ vm }) => machineKey(vm) === machineKey(machine)),
+      damaged,
+      unclaimed: points.filter(
+        ({ vm }) => vm.manager !== machine.manager && this.#managers?.isKnown(vm.manager) === false,
+      ),
+    };
   }
 
   /**
-   * The newest point of each machine, by the machine's id. Older ones are not read, unless the newer do not prove
-   * themselves.
+   * The newest point of each machine, by its `machineKey`. Older ones are read only where the newer do not prove
+   * themselves, or have ids of older releases, which do not tell machines of one id apart.
    */
   async newest(signal: AbortSignal): Promise<ReadonlyMap<string, RecoveryPoint>> {
     const { visible } = await this.#manifests(POINTS, signal);
-    const newest = new Map<string, RecoveryPoint>();
-    let folders = [...Map.groupBy(visible, folderOf).values()].map((infos) => infos.toSorted(compareAge));
-    while (folders.length > 0) {
+    const [dated, tagged] = [undefined, "tag"].map((tag) =>
+      visible.filter((info) => (tagOf(idOf(info)) === undefined) === (tag === undefined)),
+    );
+    const read = [...(await this.#readAll(dated ?? [], signal)).points];
+    let lines = [...Map.groupBy(tagged ?? [], lineOf).values()].map((infos) => infos.toSorted(compareAge));
+    while (lines.length > 0) {
       const { points } = await this.#readAll(
-        folders.flatMap((infos) => infos.at(-1) ?? []),
+        lines.flatMap((infos) => infos.at(-1) ?? []),
         signal,
       );
-      for (const point of points) newest.set(point.vm.id, point);
+      read.push(...points);
       const found = new Set(points.map((point) => this.keyOf(point)));
-      const open = folders.filter((infos) => !found.has(infos.at(-1)?.key ?? ""));
-      folders = open.map((infos) => infos.slice(0, -1)).filter((infos) => infos.length > 0);
+      const open = lines.filter((infos) => !found.has(infos.at(-1)?.key ?? ""));
+      lines = open.map((infos) => infos.slice(0, -1)).filter((infos) => infos.length > 0);
     }
-    return newest;
+    // Of those with one key, the last one stays.
+    return new Map(inOrder(read).map((point) => [machineKey(point.vm), point]));
+  }
+
+  /**
+   * An id for the next point of a machine, later than those of all points that lie in its folder. For a run that holds the
+   * lease of the machine, or is about to.
+   */
+  async nextId(machine: MachineIdentity, now: Date, signal: AbortSignal): Promise<string> {
+    const earlier: string[] = [];
+    for await (const info of this.#store.list(this.#folderOf(machine), { signal })) {
+      if (isPointKey(info.key)) earlier.push(idOf(info));
+    }
+    return newPointId(now, this.#protection.nameOf(machine).slice(0, TAG_DIGITS), earlier);
   }
 
   /** Points that are forgotten and whose manifests are still there; and the keys of all that are marked as forgotten. */
@@ -179,6 +223,16 @@ export class RecoveryPoints {
     return pointKey(this.#protection.folderOf(vm.id), id);
   }
 
+  #folderOf({ id }: MachineIdentity): string {
+    return `${POINTS}${this.#protection.folderOf(id)}/`;
+  }
+
+  async #listIn(prefix: string, signal: AbortSignal): Promise<PointListing> {
+    const { visible, damagedMarks } = await this.#manifests(prefix, signal);
+    const { points, damaged } = await this.#readAll(visible, signal);
+    return { points, damaged: [...damaged, ...damagedMarks] };
+  }
+
   async #manifests(prefix: string, signal: AbortSignal): Promise<Manifests> {
     const found: ObjectInfo[] = [];
     const marked = new Set<ObjectKey>();
@@ -215,8 +269,7 @@ export class RecoveryPoints {
     };
     await lastValueFrom(pullInLanes(manifests, LANES, read, signal), { defaultValue: undefined });
     damaged.sort((a, b) => compareText(a.key, b.key));
-    points.sort((a, b) => compareText(a.takenAt, b.takenAt) || compareText(a.id, b.id));
-    return { points, damaged };
+    return { points: inOrder(points), damaged };
   }
 
   async #exists(key: ObjectKey, signal: AbortSignal): Promise<boolean> {
@@ -242,20 +295,32 @@ export class RecoveryPoints {
       const detail = cause instanceof z.ZodError ? z.prettifyError(cause) : String(cause);
       throw new IntegrityError(`${key} is not a recovery point: ${detail}`, { cause, context: { key } });
     }
-    if (this.keyOf(point) === key) return point;
+    if (this.keyOf(point) === key) return this.#underPresentName(point);
     throw new IntegrityError(`${key} holds the manifest of another recovery point`, { context: { key } });
   }
+
+  #underPresentName(point: RecoveryPoint): RecoveryPoint {
+    const storedManager = point.vm.manager;
+    const manager = this.#managers?.presentNameOf(storedManager) ?? storedManager;
+    return manager === storedManager ? point : { ...point, vm: { ...point.vm, manager }, storedManager };
+  }
+}
+
+/** As the manifest has it: copies of a point are the same, whatever its manager is called meanwhile. */
+function asStored({ storedManager, ...point }: RecoveryPoint): RecoveryPoint {
+  return storedManager === undefined ? point : { ...point, vm: { ...point.vm, manager: storedManager } };
 }
 
 function idOf({ key }: ObjectInfo): string {
   return key.slice(key.lastIndexOf("/") + 1);
 }
 
-function folderOf({ key }: ObjectInfo): string {
-  return key.slice(0, key.lastIndexOf("/"));
+/** Points of one folder and tag: those of one machine, taken in one repository. */
+function lineOf(info: ObjectInfo): string {
+  return `${info.key.slice(0, info.key.lastIndexOf("/"))} ${tagOf(idOf(info))}`;
 }
 
-/** Ids begin with the time. */
+/** Ids that are chosen in order sort by it. */
 function compareAge(a: ObjectInfo, b: ObjectInfo): number {
   return compareText(idOf(a), idOf(b));
 }

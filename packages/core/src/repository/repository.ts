@@ -3,6 +3,7 @@ import { randomUUID } from "node:crypto";
 import { CodecTable } from "../codecs/codec-table.ts";
 import { lz4 } from "../codecs/lz4.ts";
 import { ProvedCodec } from "../codecs/proved-codec.ts";
+import type { ManagerNames } from "../config/manager-names.ts";
 import type { Codec } from "../contract/codec.ts";
 import type { ObjectKey, ObjectStore } from "../contract/object-store.ts";
 import type { DiskRecord, RecoveryPoint } from "../contract/recovery-point.ts";
@@ -19,6 +20,7 @@ import { ChunkWriter } from "./chunk-writer.ts";
 import type { ChunkId } from "./digest.ts";
 import { copyOf } from "../util/copy-of.ts";
 import { condemnedPacks, readCondemned, type CondemnedListing } from "./condemned-packs.ts";
+import { dropAbsentPacks } from "./drop-absent-packs.ts";
 import { type BadPlaces, markDamage, readDamage, type KnownDamage } from "./damage-records.ts";
 import type { IndexCache } from "./index-cache.ts";
 import type { KnownIndex } from "./index-cache-format.ts";
@@ -30,6 +32,8 @@ import type { Lease } from "./lease.ts";
 import type { Protection } from "./protection.ts";
 import { RecoveryPoints } from "./recovery-points.ts";
 import { DAY_MS, retaining, retentionEnd } from "./retaining.ts";
+import { SoundPages } from "./sound-pages.ts";
+import { Once } from "../util/once.ts";
 import { withUnreadableAsDamage } from "./unreadable-objects.ts";
 import {
   DEFAULT_BLOCK_BYTES,
@@ -67,6 +71,8 @@ export interface OpenOptions extends RepositoryAccess {
   readonly codecs?: readonly Codec[];
   /** Size at which a pack is put, in bytes. */
   readonly packBytes?: number;
+  /** Whose points are whose: by the former names of managers. */
+  readonly managers?: ManagerNames;
   /** What this machine remembers of index objects, so that only new ones are read. */
   readonly indexCache?: IndexCache;
 }
@@ -94,6 +100,8 @@ export class Repository {
   readonly points: RecoveryPoints;
   readonly chunks: ChunkReader;
   readonly index: ChunkIndex;
+  /** As this process found them. */
+  readonly soundPages: SoundPages;
   readonly #badReads = new Map<string, Set<string>>();
   readonly #loaded: LoadedIndex;
   readonly #indexCache: IndexCache | undefined;
@@ -102,12 +110,12 @@ export class Repository {
   readonly #damagedPacks: DamagedObject[] = [];
   /** Packs whose absence was looked into. */
   readonly #missed = new Set<string>();
-  #completion: Promise<void> | undefined;
+  readonly #completion = new Once((signal) => this.#askUnlistedPacks(signal));
+  readonly #presence = new Once((signal) => dropAbsentPacks(this.store, this.index, signal));
   #condemned: CondemnedListing = { documents: [], damaged: [] };
   /** One refresh at a time: an older look must not take back what a later one saw. */
   #lastRefresh: Promise<void> = Promise.resolve();
   #damage: KnownDamage = { records: [], damaged: [], places: new Map() };
-  #hasLostChunks = false;
   readonly #pending = new PendingChunks();
   readonly #codec: Codec;
   readonly #packBytes: number;
@@ -126,12 +134,13 @@ export class Repository {
     this.keys = keys;
     this.#damagedKeys = damaged;
     this.index = known?.index ?? new ChunkIndex();
+    this.soundPages = new SoundPages(this.index);
     this.#loaded = known?.loaded ?? new LoadedIndex();
     this.#indexCache = options.indexCache;
     this.#codec = new ProvedCodec(options.codec ?? lz4);
     this.#packBytes = options.packBytes ?? DEFAULT_PACK_BYTES;
     this.#lockDays = options.lockDays;
-    this.points = new RecoveryPoints(this.store, protection, this.retainUntil);
+    this.points = new RecoveryPoints(this.store, protection, this.retainUntil, options.managers);
     this.chunks = new ChunkReader({
       store: this.store,
       index: this.index,
@@ -198,11 +207,6 @@ export class Repository {
   /** Whether any of them lists this pack. */
   isListed(pack: number): boolean {
     return this.#loaded.lists(pack);
-  }
-
-  /** True when chunks are known to be lost, as of the last refresh: a point may not be what it was. */
-  get hasLostChunks(): boolean {
-    return this.#hasLostChunks;
   }
 
   /** How long the store shall hold what is put, in milliseconds; undefined when it shall not. */
@@ -320,21 +324,17 @@ export class Repository {
 
   async #heedDamage(signal: AbortSignal): Promise<void> {
     this.#damage = await readDamage(this.store, signal);
-    this.#hasLostChunks = markDamage(this.index, this.#damage.places);
+    markDamage(this.index, this.#damage.places);
   }
 
-  /** Adds what packs hold that no index object lists. Once, unless it fails: also for another run, which has its own signal. */
+  /** Adds what packs hold that no index object lists. Once. */
   async completeIndex(signal: AbortSignal): Promise<void> {
-    const others = this.#completion;
-    const completion = (this.#completion ??= this.#askUnlistedPacks(signal));
-    try {
-      await completion;
-    } catch (error) {
-      if (this.#completion === completion) this.#completion = undefined;
-      if (others === undefined) throw error;
-      signal.throwIfAborted();
-      await this.completeIndex(signal);
-    }
+    await this.#completion.run(signal);
+  }
+
+  /** Drops packs from the index that the store does not have. Once. */
+  async dropAbsentPacks(signal: AbortSignal): Promise<void> {
+    await this.#presence.run(signal);
   }
 
   async #askUnlistedPacks(signal: AbortSignal): Promise<void> {

@@ -1,20 +1,23 @@
+import { machineKey } from "../contract/machine-identity.ts";
 import type { RetentionSource } from "../policies/retention-by-machine.ts";
-import { selectPoints, type DatedPoint, type KeptPoint, type PointSelection } from "./select-points.ts";
+import type { OrderedPoint } from "../repository/point-order.ts";
+import { selectPoints, type KeptPoint, type PointSelection } from "./select-points.ts";
 
 /**
  * Parts points as `selectPoints` does, of each machine by its own rules: a point stays as long as one source of rules wants
  * it, and the reasons name the policy. Points of machines without any rules are kept.
- * @param options `timeZone`: instead of those of the sources
+ * @param sourcesOf by `machineKey`
+ * @param options `timeZone`: instead of those of the sources; `now` as for `selectPoints`
  */
-export function selectBySources<P extends DatedPoint>(
+export function selectBySources<P extends OrderedPoint>(
   points: readonly P[],
   sourcesOf: ReadonlyMap<string, readonly RetentionSource[]>,
-  options: { readonly timeZone?: string | undefined } = {},
+  options: { readonly timeZone?: string | undefined; readonly now?: Date } = {},
 ): PointSelection<P> {
   const reasons = new Map<P, string[]>();
-  for (const [vmId, ofMachine] of Map.groupBy(points, ({ vm }) => vm.id)) {
-    for (const { policy, rules, timeZone } of sourcesOf.get(vmId) ?? []) {
-      const { keep, forget } = selectPoints(ofMachine, rules, { timeZone: options.timeZone ?? timeZone });
+  for (const [machine, own] of Map.groupBy(points, ({ vm }) => machineKey(vm))) {
+    for (const { policy, rules, timeZone } of sourcesOf.get(machine) ?? []) {
+      const { keep, forget } = selectPoints(own, rules, { ...options, timeZone: options.timeZone ?? timeZone });
       const named = policy === undefined ? "" : `${policy}: `;
       const judged = [...keep, ...forget.map((point) => ({ point, reasons: [] }))];
       for (const { point, reasons: why } of judged) {

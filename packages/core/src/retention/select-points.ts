@@ -1,23 +1,19 @@
+import { machineKey } from "../contract/machine-identity.ts";
 import { UsageError } from "../errors/errors.ts";
-import { compareText } from "../util/compare-text.ts";
+import { inOrder, orderInDoubt, type OrderedPoint } from "../repository/point-order.ts";
 import { calendarIn, type CalendarPeriods } from "./calendar.ts";
 import type { RetentionRules } from "./retention-rules.ts";
 
-/** What retention needs to know of a recovery point. */
-export interface DatedPoint {
-  readonly id: string;
-  readonly vm: { readonly id: string };
-  /** ISO 8601, UTC. */
-  readonly takenAt: string;
-}
-
 export interface KeptPoint<P> {
   readonly point: P;
-  /** The rules that want it: `last`, `daily 2026-11-21`, `weekly 2026-W47`, `monthly 2026-11`, `yearly 2026`. */
+  /**
+   * The rules that want it: `last`, `daily 2026-11-21`, `weekly 2026-W47`, `monthly 2026-11`, `yearly 2026`; or that the
+   * order of the machine's points is in doubt.
+   */
   readonly reasons: readonly string[];
 }
 
-/** Both oldest first. */
+/** Both oldest first, as `inOrder` has them. */
 export interface PointSelection<P> {
   readonly keep: readonly KeptPoint<P>[];
   readonly forget: readonly P[];
@@ -38,22 +34,30 @@ const RULES: readonly Rule[] = [
   { setting: "keepYearly", name: "yearly", period: "year" },
 ];
 
+const IN_DOUBT = "order in doubt";
+
 /**
  * Parts sealed points, of any number of virtual machines, into those that the rules keep and those that may go. Every
- * rule keeps the newest point of each machine. Nothing is changed.
- * @param options `timeZone`: where days begin; the system's when left out
+ * rule keeps the newest point of each machine. While the order of a machine's points is in doubt, all of them are kept.
+ * Nothing is changed.
+ * @param options `timeZone`: where days begin; the system's when left out. `now`: what is later lies in the future
  * @throws UsageError when no rule is given, or one does not keep at least one point; or for an unknown time zone
  */
-export function selectPoints<P extends DatedPoint>(
+export function selectPoints<P extends OrderedPoint>(
   points: readonly P[],
   rules: RetentionRules,
-  options: { readonly timeZone?: string | undefined } = {},
+  options: { readonly timeZone?: string | undefined; readonly now?: Date } = {},
 ): PointSelection<P> {
   assertRules(rules);
   const calendar = calendarIn(options.timeZone);
-  const oldestFirst = points.toSorted(compareAge);
+  const { now = new Date() } = options;
+  const oldestFirst = inOrder(points);
   const reasons = new Map<P, string[]>(oldestFirst.map((point) => [point, []]));
-  for (const machine of Map.groupBy(oldestFirst.toReversed(), ({ vm }) => vm.id).values()) {
+  for (const machine of Map.groupBy(oldestFirst.toReversed(), ({ vm }) => machineKey(vm)).values()) {
+    if (orderInDoubt(machine, now) !== undefined) {
+      for (const point of machine) reasons.set(point, [IN_DOUBT]);
+      continue;
+    }
     const dated = machine.map((point) => ({ point, periods: calendar(new Date(point.takenAt)) }));
     for (const { setting, name, period } of RULES) {
       const counted = new Set<string>();
@@ -88,9 +92,4 @@ function assertRules(rules: RetentionRules): void {
   throw new UsageError(`${wrong.setting} cannot be ${wrong.count}`, {
     hint: "Give a whole number from 1, or leave the rule out.",
   });
-}
-
-/** As a repository lists them, so that the newest here is the one that the next increment starts from. */
-function compareAge(a: DatedPoint, b: DatedPoint): number {
-  return compareText(a.takenAt, b.takenAt) || compareText(a.id, b.id);
 }

@@ -9,7 +9,8 @@ import { createRunHooks, observe, type RunHooks } from "../hooks/run-hooks.ts";
 import { BufferPool } from "../pipeline/buffer-pool.ts";
 import { lossesOfBase } from "../repair/point-losses.ts";
 import { acquireLease, type Lease } from "../repository/lease.ts";
-import { newPointId } from "../repository/layout.ts";
+import { machineLease } from "../repository/machine-lease.ts";
+import { unclaimedWarnings } from "../repository/unclaimed-warnings.ts";
 import type { Repository } from "../repository/repository.ts";
 import { type Clock, systemClock } from "../util/clock.ts";
 import { messageOf } from "../util/message-of.ts";
@@ -61,16 +62,19 @@ export async function backupVirtualMachine(options: BackupOptions): Promise<Reco
   const hooks = createRunHooks();
   for (const tap of options.taps) tap(hooks);
   const { vm, repository, clock = systemClock } = options;
-  const ids: RunIds = { run: newRunId(), point: newPointId(clock.now()) };
+  const ids: RunIds = { run: newRunId(), point: "" };
   observe(hooks.started, { runId: ids.run, vm });
   try {
     const lease = await acquireLease(repository.store, {
-      resource: `vm-${repository.protection.folderOf(vm.id)}`,
-      title: `virtual machine ${vm.name}`,
+      ...machineLease(repository.protection, vm),
       holder: { runId: ids.run, ...processIdentity() },
       ttlMs: LEASE_TTL_MS,
       ifBusy: options.ifBusy,
-      seals: [repository.points.keyOf({ vm, id: ids.point })],
+      // Not before the lease is free: the id is later than that of the point which its last holder sealed.
+      seals: async () => {
+        ids.point = await repository.points.nextId(vm, clock.now(), options.signal);
+        return [repository.points.keyOf({ vm, id: ids.point })];
+      },
       signal: options.signal,
       clock,
     });
@@ -91,7 +95,7 @@ export async function backupVirtualMachine(options: BackupOptions): Promise<Reco
 /** The point's is known beforehand, so that whoever takes over from a silent run can see to it that it never comes to be. */
 interface RunIds {
   readonly run: string;
-  readonly point: string;
+  point: string;
 }
 
 interface Attempt {
@@ -107,7 +111,8 @@ interface Attempt {
 class BackupRun {
   readonly #options: BackupOptions;
   readonly #hooks: RunHooks;
-  readonly #ids: RunIds;
+  readonly #ids: Readonly<RunIds>;
+  readonly #clock: Clock;
   readonly #lease: Lease;
   readonly #signal: AbortSignal;
   readonly #warnings: string[] = [];
@@ -116,6 +121,7 @@ class BackupRun {
     this.#options = options;
     this.#hooks = hooks;
     this.#ids = ids;
+    this.#clock = options.clock ?? systemClock;
     this.#lease = lease;
     this.#signal = AbortSignal.any([options.signal, lease.signal]);
     hooks.warning.tap("point", (message) => this.#warnings.push(message));
@@ -149,7 +155,8 @@ class BackupRun {
 
   async #attempt(attempt: Attempt): Promise<RecoveryPoint> {
     const { selected, base, damage } = attempt;
-    const takenAt = new Date();
+    const takenAt = this.#clock.now();
+    this.#checkClock(attempt, takenAt);
     this.#phase("open", `${plural(selected.disks.length, "disk")} of ${this.#options.vm.name}`);
     const hasData = selected.disks.length > 0;
     const session = await (hasData ? this.#openAtRest(attempt) : this.#open(attempt));
@@ -294,7 +301,7 @@ class BackupRun {
     await this.#hooks.beforeSeal.promise(draft);
     await this.#lease.assertHeld(this.#signal);
     this.#signal.throwIfAborted();
-    const point: RecoveryPoint = { ...draft, sealedAt: new Date().toISOString() };
+    const point: RecoveryPoint = { ...draft, sealedAt: this.#clock.now().toISOString() };
     await repository.points.seal(point, this.#signal);
     observe(this.#hooks.sealed, point);
     return point;
@@ -313,9 +320,19 @@ class BackupRun {
   /** The last sealed point decides; a damaged manifest is as if it were not there, and is told. */
   async #lastPoint(): Promise<RecoveryPoint | undefined> {
     const { repository, vm } = this.#options;
-    const { points, damaged } = await repository.points.list(this.#signal, vm.id);
+    const { points, damaged, unclaimed } = await repository.points.listOf(vm, this.#signal);
     for (const { key } of damaged) this.#warn(`${key} is damaged and cannot be a base; run \`ovault verify --all\``);
+    for (const warning of unclaimedWarnings(unclaimed)) this.#warn(warning);
     return points.findLast((point) => !repository.isCondemned(point));
+  }
+
+  /** The order of points does not depend on clocks. What people read, and the days that retention counts, do. */
+  #checkClock({ base }: Attempt, takenAt: Date): void {
+    if (base === undefined || Date.parse(base.takenAt) <= takenAt.getTime()) return;
+    this.#warn(
+      `the last point, ${base.id}, is dated ${base.takenAt}, and the clock here says ${takenAt.toISOString()}: ` +
+        "one of the two clocks is wrong. This point is the newer one whatever its date; set the clock right",
+    );
   }
 
   #phase(phase: string, detail: string): void {

@@ -15,6 +15,8 @@ export interface BackupPlan extends SelectedDisks {
   readonly base: RecoveryPoint | undefined;
   /** The base has lost data, so that everything would be read. */
   readonly baseHasLosses: boolean;
+  /** Points of the same machine id whose manager has a name that the configuration does not know. */
+  readonly unclaimed: readonly RecoveryPoint[];
 }
 
 /** What a backup would do, found out without changing anything. Throws what the backup would throw. */
@@ -29,9 +31,9 @@ export async function planBackup(options: {
   const { vm, strategy, repository, excludeDisks: excluded, keepBase, signal } = options;
   const { disks: assessments } = await assessStrategy(strategy, vm, { excludeDisks: excluded, keepBase, signal });
   const selected = await selectDisks({ vm, strategy, excluded, hooks: createRunHooks(), signal });
-  const { points } = await repository.points.list(signal, vm.id);
+  const { points, unclaimed } = await repository.points.listOf(vm, signal);
   const base = points.at(-1);
   const losses = base === undefined ? [] : await lossesOfBase(repository, base, signal);
   const baseHasLosses = losses.some((lost) => selected.disks.some(({ id }) => id === lost.disk));
-  return { vm, strategy: strategy.name, assessments, base, baseHasLosses, ...selected };
+  return { vm, strategy: strategy.name, assessments, base, baseHasLosses, unclaimed, ...selected };
 }

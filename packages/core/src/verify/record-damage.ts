@@ -1,6 +1,8 @@
 import { StoreError } from "../errors/store-errors.ts";
+import { LostMarks } from "../repair/lost-marks.ts";
 import type { Repository } from "../repository/repository.ts";
 import { messageOf } from "../util/message-of.ts";
+import type { DamagedPoints } from "./damaged-points.ts";
 import type { PackFindings } from "./pack-findings.ts";
 import { settleDamage } from "./settle-damage.ts";
 
@@ -8,17 +10,22 @@ export interface DamageToRecord {
   readonly findings: PackFindings;
   /** Which packs there are, or should be. */
   readonly exists: (pack: string) => boolean;
+  /** What points have lost: chunks that are in no pack are on record only there. */
+  readonly losses: DamagedPoints["losses"];
 }
 
 /** Writes damage down for all nodes, as well as that can be done. Answers what could not, for people. */
 export async function recordDamage(
   repository: Repository,
-  { findings, exists }: DamageToRecord,
+  { findings, exists, losses }: DamageToRecord,
   signal: AbortSignal,
 ): Promise<readonly string[]> {
   findings.addReads(repository);
   return await asWellAsPossible("what was found damaged", async () => {
     await (await settleDamage(repository, { ...findings, exists }, signal)).write(signal);
+    if (losses.size === 0) return;
+    const marks = await LostMarks.read(repository, signal);
+    for (const [point, disks] of losses) await marks.set(point, disks, signal);
   });
 }
 

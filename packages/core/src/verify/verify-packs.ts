@@ -1,7 +1,10 @@
+import type { RecoveryPoint } from "../contract/recovery-point.ts";
+import { findLosses } from "../repair/find-losses.ts";
 import { indexObjects } from "../repository/index-objects.ts";
 import type { Repository } from "../repository/repository.ts";
 import { messageOf } from "../util/message-of.ts";
 import { type Damage, objectDamage } from "./damage.ts";
+import { DamagedPoints } from "./damaged-points.ts";
 import { examineListedPacks } from "./examine-listed-packs.ts";
 import { listPacks, packInfos } from "./list-packs.ts";
 import { missedPacks } from "./missed-packs.ts";
@@ -9,6 +12,7 @@ import { PackChecks } from "./pack-checks.ts";
 import { PackFindings } from "./pack-findings.ts";
 import { ProvedChunks } from "./proved-chunks.ts";
 import { provePacks } from "./prove-packs.ts";
+import { settleDamage } from "./settle-damage.ts";
 import { asWellAsPossible, recordDamage } from "./record-damage.ts";
 import { provePoints } from "./verify-points.ts";
 import { DEFAULT_VERIFY_LANES, type VerifyOptions, type VerifyReport } from "./verify-report.ts";
@@ -16,7 +20,7 @@ import { DEFAULT_VERIFY_LANES, type VerifyOptions, type VerifyReport } from "./v
 /** What a check covers. `choose` is given the bytes of every pack by name, and answers names in order. */
 export interface PackSelection {
   readonly choose: (packs: ReadonlyMap<string, number>, checks: PackChecks) => Iterable<string>;
-  /** All index objects are read and all points are walked too. */
+  /** All index objects are read, and every chunk of all points; else it is looked only whether there is a place for it. */
   readonly isWhole: boolean;
 }
 
@@ -24,8 +28,8 @@ export interface PackSelection {
 const RECORD_MS = 30_000;
 
 /**
- * Reads packs whole, looks for those that are missing, and writes down what it found and what was checked, even when it is
- * cancelled. Damage is reported, not thrown; a store that fails is thrown.
+ * Reads packs whole, looks for packs that are missing and for chunks that are in no pack, and writes down what it found and
+ * what was checked, even when it is cancelled. Damage is reported, not thrown; a store that fails is thrown.
  */
 export async function verifyPacks(
   repository: Repository,
@@ -40,7 +44,7 @@ export async function verifyPacks(
   try {
     await verification.read(choose(packs, checks));
     if (isWhole) await verification.proveIndex();
-    const points = isWhole ? await verification.provePoints() : 0;
+    const points = await (isWhole ? verification.provePoints() : verification.lookAtPoints());
     return verification.report(points, await verification.record(signal));
   } catch (error) {
     // The first failure is the one to tell.
@@ -57,6 +61,7 @@ class PackVerification {
   readonly #findings = new PackFindings();
   readonly #proved: ProvedChunks;
   readonly #damage: Damage[] = [];
+  #damagedPoints = new DamagedPoints();
   #packsRead = 0;
   #storedBytes = 0;
 
@@ -94,21 +99,38 @@ class PackVerification {
 
   /** Walks all points; what no pack has proved is read on its own. Answers their number. */
   async provePoints(): Promise<number> {
-    const { signal } = this.#options;
     // A point that was sealed meanwhile refers to packs that were not there yet.
-    await this.#repository.refresh(signal);
-    const { points, damaged } = await this.#repository.points.list(signal);
-    for (const { key, error } of damaged) this.#damage.push(objectDamage(describe(key, error)));
-    this.#damage.push(...(await provePoints(this.#repository, points, this.#proved, this.#options)));
+    await this.#repository.refresh(this.#options.signal);
+    const points = await this.#listPoints();
+    this.#damagedPoints = await provePoints(this.#repository, points, this.#proved, this.#options);
+    return points.length;
+  }
+
+  /** Walks the block maps of all points: each chunk must have a place that is not known to be bad. Answers their number. */
+  async lookAtPoints(): Promise<number> {
+    const repository = this.#repository;
+    const { signal } = this.#options;
+    const points = await this.#listPoints();
+    // Whatever these points need was listed before they were sealed.
+    await this.#catchUp();
+    const options = { sound: repository.soundPages, signal };
+    for (const point of points) {
+      if ((await findLosses(repository, point, options)).length === 0) continue;
+      // Points are forgotten and packs move at any time.
+      await this.#catchUp();
+      const losses = await findLosses(repository, point, options);
+      if (losses.length > 0 && (await repository.points.holds(point, signal))) this.#damagedPoints.add(point, losses);
+    }
     return points.length;
   }
 
   /** Answers what could not be written down, for people. */
   async record(signal: AbortSignal): Promise<readonly string[]> {
-    const { store, index } = this.#repository;
+    const { store } = this.#repository;
     const findings = this.#findings;
-    const exists = (pack: string): boolean => this.#packs.has(pack) || index.packs.numberOf(pack) !== undefined;
-    const unwritten = await recordDamage(this.#repository, { findings, exists }, signal);
+    const exists = this.#exists;
+    const { losses } = this.#damagedPoints;
+    const unwritten = await recordDamage(this.#repository, { findings, exists, losses }, signal);
     if (findings.examined.size === 0) return unwritten;
     const unsaved = await asWellAsPossible("what was checked", () =>
       this.#checks.add(findings.examined, { store, exists, signal }),
@@ -118,8 +140,25 @@ class PackVerification {
 
   report(points: number, notes: readonly string[]): VerifyReport {
     const { chunks, bytes } = this.#proved;
-    const damage = [...this.#findings.damage, ...this.#damage];
+    const damage = [...this.#findings.damage, ...this.#damage, ...this.#damagedPoints.damage];
     return { points, chunks, bytes, packs: this.#packsRead, storedBytes: this.#storedBytes, damage, notes };
+  }
+
+  /** Brings the index up to what the store has, and to what was found here. */
+  async #catchUp(): Promise<void> {
+    const { signal } = this.#options;
+    await this.#repository.refresh(signal);
+    await settleDamage(this.#repository, { ...this.#findings, exists: this.#exists }, signal);
+  }
+
+  /** Whether there is such a pack, or should be. */
+  readonly #exists = (pack: string): boolean =>
+    this.#packs.has(pack) || this.#repository.index.packs.numberOf(pack) !== undefined;
+
+  async #listPoints(): Promise<readonly RecoveryPoint[]> {
+    const { points, damaged } = await this.#repository.points.list(this.#options.signal);
+    for (const { key, error } of damaged) this.#damage.push(objectDamage(describe(key, error)));
+    return points;
   }
 
   #countPack(storedBytes: number): void {

@@ -1,7 +1,7 @@
 import { lastValueFrom } from "rxjs";
 
 import type { DiskRecord, RecoveryPoint } from "../contract/recovery-point.ts";
-import { LostRanges } from "../pipeline/lost-ranges.ts";
+import { type DiskLosses, LostRanges } from "../pipeline/lost-ranges.ts";
 import { pullInLanes } from "../pipeline/pull-in-lanes.ts";
 import { leavesOf } from "../repository/block-map-leaves.ts";
 import type { BlockMapReader } from "../repository/block-map-reader.ts";
@@ -9,7 +9,8 @@ import { ChunkSet } from "../repository/chunk-set.ts";
 import type { ChunkId } from "../repository/digest.ts";
 import type { Repository } from "../repository/repository.ts";
 import { messageOf } from "../util/message-of.ts";
-import { type Damage, failureOf } from "./damage.ts";
+import { failureOf } from "./damage.ts";
+import { DamagedPoints } from "./damaged-points.ts";
 import { PackFindings } from "./pack-findings.ts";
 import { ProvedChunks } from "./proved-chunks.ts";
 import { recordDamage } from "./record-damage.ts";
@@ -25,8 +26,9 @@ export async function verifyPoints(
   options: VerifyOptions,
 ): Promise<VerifyReport> {
   const proved = new ProvedChunks(repository.index);
-  const damage = await provePoints(repository, points, proved, options);
-  const notes = await recordDamage(repository, { findings: new PackFindings(), exists: () => true }, options.signal);
+  const { damage, losses } = await provePoints(repository, points, proved, options);
+  const found = { findings: new PackFindings(), exists: () => true, losses };
+  const notes = await recordDamage(repository, found, options.signal);
   const { chunks, bytes } = proved;
   return { points: points.length, chunks, bytes, packs: 0, storedBytes: 0, damage, notes };
 }
@@ -37,15 +39,18 @@ export async function provePoints(
   points: readonly RecoveryPoint[],
   proved: ProvedChunks,
   options: VerifyOptions,
-): Promise<readonly Damage[]> {
+): Promise<DamagedPoints> {
   const proof = new PointProof(repository, proved, options);
-  const damage: Damage[] = [];
+  const found = new DamagedPoints();
   for (const point of points) {
-    const found: Damage[] = [];
-    for (const record of point.disks) found.push(...(await proof.damageOf(point, record)));
-    if (found.length > 0 && (await repository.points.holds(point, options.signal))) damage.push(...found);
+    const losses: DiskLosses[] = [];
+    for (const record of point.disks) {
+      const lost = await proof.lossesOf(point, record);
+      if (lost.ranges.length > 0) losses.push(lost);
+    }
+    if (losses.length > 0 && (await repository.points.holds(point, options.signal))) found.add(point, losses);
   }
-  return damage;
+  return found;
 }
 
 interface BlockToProve {
@@ -77,17 +82,21 @@ class PointProof {
     this.#lostChunks = new ChunkSet(repository.index);
   }
 
-  async damageOf(point: RecoveryPoint, record: DiskRecord): Promise<readonly Damage[]> {
+  /** No ranges where nothing is lost. */
+  async lossesOf(point: RecoveryPoint, record: DiskRecord): Promise<DiskLosses> {
     const { signal, lanes = DEFAULT_VERIFY_LANES } = this.#options;
-    const where = { point: point.id, disk: record.disk.alias };
+    const { id: disk, alias } = record.disk;
+    const { blockBytes } = point;
+    const { logicalBytes } = record.stats;
     let map: BlockMapReader | undefined;
     const noMap = await failureOf(async () => {
       map = await this.#repository.openMap(point, record, signal, { tolerant: true });
     });
-    if (map === undefined) return [{ ...where, offset: null, length: null, reason: noMap ?? "it has no block map" }];
+    if (map === undefined) {
+      const reason = noMap ?? "it has no block map";
+      return { disk, alias, lostBytes: logicalBytes, ranges: [{ offset: 0, length: logicalBytes, reason }] };
+    }
     const lost = new LostRanges();
-    const { blockBytes } = point;
-    const { logicalBytes } = record.stats;
     const lose = (offset: number, length: number, reason: string): void =>
       lost.add({ offset, length: Math.min(length, logicalBytes - offset), reason });
     const prove = async ({ id, offset, leaf }: BlockToProve, lane: AbortSignal): Promise<void> => {
@@ -97,7 +106,7 @@ class PointProof {
     };
     const blocks = this.#blocksOf(map, blockBytes, lose);
     await lastValueFrom(pullInLanes(blocks, lanes, prove, signal), { defaultValue: undefined });
-    return lost.ranges.map((range) => ({ ...where, ...range }));
+    return { disk, alias, lostBytes: lost.lostBytes, ranges: lost.ranges };
   }
 
   async *#blocksOf(

@@ -3,9 +3,12 @@ import { parentPort } from "node:worker_threads";
 import { OvaultError } from "../errors/ovault-error.ts";
 import { messageOf } from "../util/message-of.ts";
 import { release } from "../util/release.ts";
+import { reportWarningsTo } from "../util/warn-once.ts";
 import type { BlockJob, BlockResults } from "./block-job.ts";
 import { doBlockJob } from "./do-block-job.ts";
-import type { WorkerReply, WorkerRequest } from "./worker-message.ts";
+import type { WorkerReply, WorkerRequest, WorkerWarning } from "./worker-message.ts";
+
+reportWarningsTo((warning) => answer({ warning }, []));
 
 /** What runs on each worker thread: one job after the other. */
 parentPort?.on("message", ({ number, job }: WorkerRequest<BlockJob>) => {
@@ -25,7 +28,7 @@ function bytesOf(job: BlockJob): Uint8Array {
   return "stored" in job ? job.stored : job.sealed;
 }
 
-function answer(reply: WorkerReply, moved: readonly ArrayBuffer[]): void {
+function answer(reply: WorkerReply | WorkerWarning, moved: readonly ArrayBuffer[]): void {
   parentPort?.postMessage(reply, moved);
 }
 

@@ -8,6 +8,11 @@ export interface WorkerRequest<J> {
 export type WorkerReply =
   { readonly number: number; readonly result: unknown } | { readonly number: number; readonly failure: WorkerFailure };
 
+/** What a thread has to say besides, about this machine. */
+export interface WorkerWarning {
+  readonly warning: string;
+}
+
 export interface WorkerFailure {
   readonly message: string;
   /** Of an error that was raised on purpose. */

@@ -4,7 +4,8 @@ import { Worker } from "node:worker_threads";
 import { IntegrityError, MissingLibraryError, WorkerError } from "../errors/errors.ts";
 import { OvaultError } from "../errors/ovault-error.ts";
 import { messageOf } from "../util/message-of.ts";
-import type { WorkerFailure, WorkerReply, WorkerRequest } from "./worker-message.ts";
+import { warnOnce } from "../util/warn-once.ts";
+import type { WorkerFailure, WorkerReply, WorkerRequest, WorkerWarning } from "./worker-message.ts";
 
 /** Threads at most; each takes some 15 MiB, and more than this are hardly ever fed. */
 const MOST_THREADS = 8;
@@ -91,7 +92,8 @@ class Thread<J> {
 
   constructor(program: URL, { onReply, onEnd }: { readonly onReply: () => void; readonly onEnd: () => void }) {
     this.#worker = new Worker(program);
-    this.#worker.on("message", (reply: WorkerReply) => {
+    this.#worker.on("message", (reply: WorkerReply | WorkerWarning) => {
+      if ("warning" in reply) return warnOnce(reply.warning);
       this.#settle(reply);
       onReply();
     });

@@ -34,6 +34,32 @@ describe("loading ovault.yaml", () => {
     expect(configuration.destinations.get("nas")?.options).toEqual({ directory: "/backup" });
   });
 
+  test("a manager may have former names, which no other has or had", async () => {
+    const renamed = await load("managers:", "  berlin: { type: ovirt, formerNames: [engine1, engine2], url: x }");
+    expect(renamed.managers.get("berlin")).toMatchObject({
+      formerNames: ["engine1", "engine2"],
+      options: { url: "x" },
+    });
+    expect(renamed.managers.get("berlin")?.options).not.toHaveProperty("formerNames");
+    await expect(
+      load(
+        "managers:",
+        "  berlin: { type: ovirt, formerNames: [berlin, engine1] }",
+        "  bonn:",
+        "    type: ovirt",
+        "    formerNames: [engine1, berlin]",
+      ),
+    ).rejects.toThrow(
+      new RegExp(
+        [
+          "line 2: managers.berlin.formerNames.0: manager berlin has this name",
+          "line 5: managers.bonn.formerNames.0: it is a former name of berlin already",
+          "line 5: managers.bonn.formerNames.1: manager berlin has this name",
+        ].join("\\s+"),
+      ),
+    );
+  });
+
   test("state lies beside the file unless it says otherwise", async () => {
     expect((await load("")).stateDirectory).toBe(join(directory, "ovault-state"));
     expect((await load("state: ../elsewhere")).stateDirectory).toBe(join(directory, "../elsewhere"));

@@ -8,6 +8,7 @@ import {
   copyPoints,
   type CopyResult,
   lz4,
+  machineLease,
   OvaultError,
   processIdentity,
   readOnly,
@@ -37,7 +38,7 @@ import {
   threePoints,
 } from "../support/model-repository.ts";
 import { smallRepository } from "../support/small-repository.ts";
-import { never, restoredBytes } from "../support/take-point.ts";
+import { never, restoredBytes, vmOf } from "../support/take-point.ts";
 
 const PAIRS = [
   ["in the clear", "in the clear"],
@@ -233,7 +234,7 @@ describe("a copy", () => {
 
   test("is refused while a backup of the machine is under way at the destination", async () => {
     const to = await target.open();
-    const resource = `vm-${to.protection.folderOf("vm-1")}`;
+    const resource = machineLease(to.protection, vmOf()).resource;
     const holder = { runId: "backup", ...processIdentity() };
     const lease = await acquireLease(to.store, { resource, holder, ttlMs: 60_000, ifBusy: "refuse", signal: never });
     expect(await copyAll(await source.open(), to)).toMatchObject([{ error: { code: "E_LEASE_HELD" } }]);

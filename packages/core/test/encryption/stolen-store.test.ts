@@ -5,7 +5,7 @@ import { afterEach, describe, expect, test, vi } from "vitest";
 
 import {
   acquireLease,
-  newPointId,
+  machineLease,
   plainProtection,
   processIdentity,
   type Repository,
@@ -14,7 +14,7 @@ import {
 import { arbitraryDisk, MemoryStore, type ModelDisk, sourceOf } from "@ovault/testkit";
 
 import { newKeyFile, smallEncrypted } from "../support/encrypted-repository.ts";
-import { never, takePoint } from "../support/take-point.ts";
+import { never, takePoint, vmOf } from "../support/take-point.ts";
 
 /** Every block holds the same marker, and the first two are the same. */
 const MARKER = "the salaries of all employees, strictly confidential";
@@ -36,7 +36,7 @@ const words = {
 async function fullStore(secret: RepositorySecret): Promise<MemoryStore> {
   const store = new MemoryStore();
   const repository = await smallEncrypted(store, secret);
-  const resource = `vm-${repository.protection.folderOf(vm.id)}`;
+  const { resource } = machineLease(repository.protection, { ...vmOf(), ...vm });
   const holder = { ...processIdentity(), runId: words.runId, node: words.node };
   const lease = await acquireLease(repository.store, {
     resource,
@@ -54,7 +54,7 @@ async function fullStore(secret: RepositorySecret): Promise<MemoryStore> {
   await again.finish();
   const named = {
     ...point,
-    id: newPointId(new Date()),
+    id: await repository.points.nextId({ ...vmOf(), ...vm }, new Date(), never),
     vm: { ...point.vm, ...vm, attributes: { cluster: words.attribute } },
     runId: words.runId,
     documents: [{ name: "vm.ovf", mediaType: "text/xml", text: words.document }],
@@ -89,6 +89,9 @@ describe("a stolen store", () => {
       ...Object.values(words),
       MARKER.slice(0, 12),
       plainProtection("blake3").folderOf(vm.id),
+      plainProtection("blake3")
+        .nameOf({ ...vmOf(), ...vm })
+        .slice(0, 8),
       digest.toString("hex"),
       digest.toString("latin1"),
       "takenAt",

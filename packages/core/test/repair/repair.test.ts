@@ -24,7 +24,13 @@ async function markedDisks(model: ModelRepository): Promise<ReadonlySet<string>>
   const { points } = await repository.points.list(never);
   const losses = [...(await lossesOfMarked(repository, points, never))];
   return lostDisks({
-    lost: losses.map(([point, disks]) => ({ point, disks, vm: { id: "", name: "" }, takenAt: "", lostBytes: 0 })),
+    lost: losses.map(([point, disks]) => ({
+      point,
+      disks,
+      vm: { id: "", name: "", manager: "" },
+      takenAt: "",
+      lostBytes: 0,
+    })),
   });
 }
 

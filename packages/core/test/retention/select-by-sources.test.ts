@@ -3,6 +3,7 @@ import { describe, expect, test } from "vitest";
 
 import {
   DEFAULT_RUN_LIMITS,
+  machineKey,
   retentionByMachine,
   selectBySources,
   selectPoints,
@@ -32,20 +33,20 @@ describe("the rules of a machine", () => {
     const sources = retentionByMachine([web, db, test1], policies, { keepLast: 1 });
     expect([...sources]).toEqual([
       [
-        "id-web01",
+        machineKey(web),
         [
           { policy: "nightly", rules: { keepLast: 7 }, timeZone: "Europe/Berlin" },
           { policy: "monthly", rules: { keepMonthly: 12 }, timeZone: undefined },
         ],
       ],
-      ["id-db01", [{ policy: "monthly", rules: { keepMonthly: 12 }, timeZone: undefined }]],
-      ["id-web-test", [{ policy: undefined, rules: { keepLast: 1 }, timeZone: undefined }]],
+      [machineKey(db), [{ policy: "monthly", rules: { keepMonthly: 12 }, timeZone: undefined }]],
+      [machineKey(test1), [{ policy: undefined, rules: { keepLast: 1 }, timeZone: undefined }]],
     ]);
   });
 
   test("may be missing", () => {
     expect([...retentionByMachine([web, db], [policy("nightly", "web*", { keepLast: 1 })], undefined).keys()]).toEqual([
-      "id-web01",
+      machineKey(web),
     ]);
   });
 });
@@ -64,7 +65,7 @@ test("a point stays when any source of its machine wants it, and only then", () 
   fc.assert(
     fc.property(points, fc.array(rules, { minLength: 1, maxLength: 3 }), (all, sets) => {
       const sources = sets.map((set, index) => ({ policy: `p${index}`, rules: set, timeZone: "UTC" }));
-      const { keep, forget } = selectBySources(all, new Map([["id-web01", sources]]));
+      const { keep, forget } = selectBySources(all, new Map([[machineKey(web), sources]]));
       const ofWeb = all.filter((point) => point.vm === web);
       const wanted = new Set(
         sets.flatMap((set) => selectPoints(ofWeb, set, { timeZone: "UTC" }).keep.map(({ point }) => point)),
@@ -83,8 +84,8 @@ function at(machine: VirtualMachine, day: number) {
 test("the reasons name the policy, and a machine without rules", () => {
   const all = [at(web, 1), at(web, 2), at(db, 3)];
   const source = { policy: "nightly", rules: { keepDaily: 1 }, timeZone: "Europe/Berlin" };
-  const { keep } = selectBySources(all, new Map([["id-web01", [source]]]));
+  const { keep } = selectBySources(all, new Map([[machineKey(web), [source]]]));
   expect(keep.map(({ reasons }) => reasons)).toEqual([["nightly: daily 2026-01-03"], ["no rules"]]);
-  const inUtc = selectBySources(all, new Map([["id-web01", [source]]]), { timeZone: "UTC" });
+  const inUtc = selectBySources(all, new Map([[machineKey(web), [source]]]), { timeZone: "UTC" });
   expect(inUtc.keep[0]?.reasons).toEqual(["nightly: daily 2026-01-02"]);
 });

@@ -10,16 +10,22 @@ import {
   type BackupOptions,
   backupVirtualMachine,
   CancelledError,
+  type Clock,
   type Codec,
   Ledger,
   lz4,
+  machineKey,
+  machineLease,
+  ManagerNames,
   MissingLibraryError,
   processIdentity,
   QuiesceError,
-  type Repository,
+  Repository,
   restoreVirtualMachine,
   type RunHooks,
   plainProtection,
+  selectPoints,
+  systemClock,
 } from "@ovault/core";
 import {
   applyChanges,
@@ -31,6 +37,7 @@ import {
   ModelStrategy,
 } from "@ovault/testkit";
 
+import { barePoint } from "../support/bare-point.ts";
 import { reopen, smallRepository } from "../support/small-repository.ts";
 import { never, restoredBytes } from "../support/take-point.ts";
 
@@ -87,7 +94,7 @@ function backup(options: Partial<BackupOptions> = {}) {
 }
 
 async function sealedPoints() {
-  return (await repository.points.list(never, "vm-1")).points;
+  return (await repository.points.listOf(platform.vm(), never)).points;
 }
 
 test("a run seals a point with its documents and bases, and leaves nothing behind", async () => {
@@ -206,19 +213,27 @@ test("a session that cannot be closed costs the base of the next run, not the po
   expect(leftover).toMatchObject({ gone: false, action: "remove backup of web01" });
 });
 
-test("a damaged base costs a full read in the same run, and the point says why", async () => {
+test.each([
+  ["before the run", "has lost data"],
+  ["in the middle of it", "is damaged"],
+])("a base that is damaged %s costs a full read in the same run, and the point says why", async (when, what) => {
   const first = await backup();
-  for (const [key, object] of store.objects) {
-    if (key.startsWith("packs/") && object[9] === 2)
+  const harm = (): void => {
+    platform.step = () => undefined;
+    for (const [key, object] of store.objects) {
+      if (!key.startsWith("packs/") || object[9] !== 2) continue;
       store.objects.set(
         key,
         object.map((byte) => byte ^ 1),
       );
-  }
+    }
+  };
+  if (when === "before the run") harm();
+  else platform.step = harm;
   repository = await reopen(store);
   platform.disks.set("a", changed);
   const point = await backup();
-  expect(point.disks[0]).toMatchObject({ mode: "full", reason: `the last point, ${first.id}, is damaged` });
+  expect(point.disks[0]).toMatchObject({ mode: "full", reason: `the last point, ${first.id}, ${what}` });
   expect(point.warnings.join()).toContain("cannot be a base");
   expect(platform.made.size).toBe(0);
   expect(await restoredBytes(await reopen(store), point)).toEqual(changed.bytes);
@@ -340,9 +355,71 @@ test("a tap may know better how consistent the instant is, and may refuse it bef
   expect((await ledger.report()).active).toEqual([]);
 });
 
+/** A clock of another time. */
+function clockOf(time: string): Clock {
+  return { ...systemClock, now: () => new Date(time) };
+}
+
+test("a run after one whose clock was ahead is the newer one, starts from it, and says that a clock is wrong", async () => {
+  const ahead = await backup({ clock: clockOf("2036-01-01T00:00:00Z") });
+  platform.disks.set("a", changed);
+  const warnings: string[] = [];
+  const taps = [(hooks: RunHooks) => hooks.warning.tap("test", (message) => warnings.push(message))];
+  const right = await backup({ clock: clockOf("2026-11-30T00:00:00Z"), taps });
+  expect(await sealedPoints()).toEqual([ahead, right]);
+  expect(right).toMatchObject({ basePoint: ahead.id, takenAt: "2026-11-30T00:00:00.000Z", warnings });
+  expect(warnings).toEqual([expect.stringMatching(`^the last point, ${ahead.id}, is dated 2036-.* clocks is wrong`)]);
+  expect((await repository.points.newest(never)).get(machineKey(right.vm))).toEqual(right);
+
+  platform.disks.set("a", image);
+  const next = await backup({ clock: clockOf("2026-12-01T00:00:00Z") });
+  expect(next).toMatchObject({ basePoint: right.id, warnings: [] });
+  const { forget } = selectPoints(await sealedPoints(), { keepLast: 1 });
+  expect(forget).toEqual([ahead, right]);
+});
+
+test("a run that waited chooses its id when it begins, so that its point is the newer one", async () => {
+  const options = { resource: machineLease(plainProtection("blake3"), platform.vm()).resource, signal: never } as const;
+  const holder = { runId: "other", ...processIdentity() };
+  const lease = await acquireLease(store, { ...options, ttlMs: 1000, holder, ifBusy: "refuse" });
+  const waiting = backup({ ifBusy: "wait", clock: clockOf("2026-11-30T00:00:00Z") });
+  const id = await repository.points.nextId(platform.vm(), new Date("2026-11-30T08:00:00Z"), never);
+  const meanwhile = barePoint(platform.vm(), { id, takenAt: new Date("2026-11-30T08:00:00Z") });
+  await repository.points.seal(meanwhile, never);
+  await lease.release();
+  const point = await waiting;
+  expect(await sealedPoints()).toEqual([{ ...meanwhile, vm: expect.anything() }, point]);
+});
+
+test("two managers that know one machine id do not wait for each other, nor build on each other's points", async () => {
+  const dr = { ...platform.vm(), manager: "dr" };
+  const resource = machineLease(plainProtection("blake3"), dr).resource;
+  const holder = { runId: "other", ...processIdentity() };
+  const lease = await acquireLease(store, { resource, ttlMs: 1000, holder, ifBusy: "refuse", signal: never });
+  const own = await backup();
+  await lease.release();
+  const other = await backup({ vm: dr });
+  expect([own.basePoint, other.basePoint]).toEqual([null, null]);
+  expect((await backup()).basePoint).toBe(own.id);
+  expect((await backup({ vm: dr })).basePoint).toBe(other.id);
+});
+
+test("points of the same machine under a manager that the configuration does not know are told", async () => {
+  const old = await backup({ vm: { ...platform.vm(), manager: "old" } });
+  const managers = new ManagerNames([{ name: platform.vm().manager, formerNames: [] }]);
+  repository = await Repository.open(store, { managers, signal: never });
+  const orphaned = await backup();
+  expect(orphaned.basePoint).toBeNull();
+  expect(orphaned.warnings).toEqual([expect.stringMatching(/under manager "old".*formerNames: \[old\]/)]);
+  const renamed = new ManagerNames([{ name: platform.vm().manager, formerNames: ["old"] }]);
+  repository = await Repository.open(store, { managers: renamed, signal: never });
+  expect((await sealedPoints()).map(({ id }) => id)).toEqual([old.id, orphaned.id]);
+  expect((await backup()).warnings).toEqual([]);
+});
+
 test("a second run on the same machine is refused, and a waiting one gets its turn", async () => {
   const options = {
-    resource: `vm-${plainProtection("blake3").folderOf("vm-1")}`,
+    resource: machineLease(plainProtection("blake3"), platform.vm()).resource,
     ttlMs: 60_000,
     signal: never,
   } as const;

@@ -3,7 +3,6 @@ import {
   BufferPool,
   createRunHooks,
   type DiskSource,
-  newPointId,
   type RecoveryPoint,
   type Repository,
   restoreToTarget,
@@ -31,7 +30,7 @@ export async function takePoint(
     const disks = await backupDisks({ sources, repository, writer, base, buffers, hooks: createRunHooks(), signal });
     await writer.finish();
     const point: RecoveryPoint = {
-      id: newPointId(takenAt),
+      id: await repository.points.nextId(vmOf(), takenAt, signal),
       vm: vmOf(),
       takenAt: takenAt.toISOString(),
       sealedAt: new Date().toISOString(),

@@ -2,6 +2,9 @@ import * as fc from "fast-check";
 import { beforeEach, describe, expect, test } from "vitest";
 
 import {
+  type GetOptions,
+  type ObjectKey,
+  type ObjectStore,
   readOnly,
   type RecoveryPoint,
   type VerifyReport,
@@ -26,18 +29,30 @@ function diskWith(seed: number): ModelDisk {
   return { bytes, extents: [{ offset: 0, length: bytes.byteLength, kind: "data" }] };
 }
 
-/** Notes which packs are read whole. */
+/** Notes which packs are read whole: only then their directories are read. */
 class WatchedStore extends InterceptedStore {
   /** Keys of packs, each once, however many pieces of it were read. */
   readonly read: string[] = [];
+  readonly #store: ObjectStore;
   /** Called before a pack is read. */
   beforeRead: (key: string) => Promise<void> = () => Promise.resolve();
 
-  protected override async intercept<T>({ kind, key }: StoreCall, work: () => Promise<T>): Promise<T> {
-    if (kind === "get" && key.startsWith("packs/")) {
+  constructor(store: ObjectStore) {
+    super(store);
+    this.#store = store;
+  }
+
+  override async get(key: ObjectKey, options: GetOptions): Promise<Uint8Array> {
+    if (key.startsWith("packs/")) {
       await this.beforeRead(key);
-      if (!this.read.includes(key)) this.read.push(key);
+      const { offset, length } = options.range ?? { offset: 0, length: 0 };
+      const isDirectory = offset + length === (await this.#store.stat(key, options)).bytes;
+      if (isDirectory && !this.read.includes(key)) this.read.push(key);
     }
+    return await super.get(key, options);
+  }
+
+  protected override async intercept<T>(_: StoreCall, work: () => Promise<T>): Promise<T> {
     return await work();
   }
 }
@@ -104,7 +119,11 @@ describe("a sample", () => {
     pack[40] = (pack[40] ?? 0) ^ 1;
     store.objects.set(key, pack);
     const { report } = await sample(1);
-    expect(report.damage).toMatchObject([{ point: null, reason: expect.stringContaining("1 of ") }]);
+    const block = { offset: expect.any(Number), length: BLOCK_BYTES, reason: expect.stringContaining("no pack") };
+    expect(report.damage).toMatchObject([
+      { point: null, reason: expect.stringContaining("1 of ") },
+      { point: point.id, disk: "disk-1", ...block },
+    ]);
     expect((await keysOf(store, "damage/")).length).toBe(1);
     const before = (await keysOf(store, "packs/")).length;
     await takePoint(await reopen(store), [sourceOf(diskWith(1))]);

@@ -5,6 +5,7 @@ import type { CheckpointOperations } from "./operations/checkpoint-operations.ts
 import type { DiskOperations } from "./operations/disk-operations.ts";
 import type { GuestOperations } from "./operations/guest-operations.ts";
 import type { SnapshotOperations } from "./operations/snapshot-operations.ts";
+import type { TagOperations } from "./operations/tag-operations.ts";
 import type { TransferOperations } from "./operations/transfer-operations.ts";
 import type { VmOperations } from "./operations/vm-operations.ts";
 
@@ -19,4 +20,5 @@ export interface EngineApi {
   readonly backups: BackupOperations;
   readonly checkpoints: CheckpointOperations;
   readonly transfers: TransferOperations;
+  readonly tags: TagOperations;
 }

@@ -12,6 +12,8 @@ export interface EngineState {
   readonly version: EngineVersion;
   readonly product: Product;
   readonly inventory: Inventory;
+  /** Without the root, which is always there. */
+  readonly tags: TagState[];
   readonly vms: Record<string, VmState>;
   readonly disks: Record<string, DiskState>;
   readonly backups: Record<string, BackupState>;
@@ -25,14 +27,26 @@ export interface Named {
   readonly name: string;
 }
 
-/** What does not change while the lab runs. */
+/** What does not change while the lab runs. The first of each kind is what is taken where nothing is said. */
 export interface Inventory {
-  readonly dataCenter: Named;
-  readonly cluster: Named;
-  readonly host: Named;
-  readonly storageDomain: Named;
-  readonly networks: readonly Named[];
-  readonly vnicProfiles: readonly (Named & { readonly networkId: string })[];
+  readonly dataCenters: Named[];
+  readonly clusters: Cluster[];
+  readonly hosts: Host[];
+  readonly storageDomains: StorageDomain[];
+  readonly networks: (Named & { readonly dataCenterId: string })[];
+  readonly vnicProfiles: (Named & { readonly networkId: string })[];
+}
+
+export type Cluster = Named & { readonly dataCenterId: string };
+export type Host = Named & { readonly clusterId: string };
+export type StorageDomain = Named & { readonly dataCenterId: string };
+
+export interface TagState {
+  readonly id: string;
+  name: string;
+  description: string;
+  /** Absent: the root. */
+  parentId?: string;
 }
 
 export type VmStatus =
@@ -44,8 +58,9 @@ export interface VmState {
   readonly given: boolean;
   name: string;
   settings: VmSettings;
-  /** Names of the tags it carries; absent in labs that were made before there were any. */
-  tags?: readonly string[];
+  clusterId: string;
+  /** Ids of the tags it carries. */
+  tagIds: readonly string[];
   status: VmStatus;
   readonly createdAt: string;
   /** False: no guest agent answers. */
@@ -77,13 +92,22 @@ export interface AttachmentState {
   active: boolean;
   interface: DiskInterface;
   readOnly: boolean;
+  passDiscard?: boolean;
+  usesScsiReservation?: boolean;
 }
+
+export const nicInterfaces = ["virtio", "e1000", "rtl8139", "rtl8139_virtio", "pci_passthrough"] as const;
+export type NicInterface = (typeof nicInterfaces)[number];
 
 export interface NicState {
   readonly id: string;
   name: string;
   mac: string;
+  /** Absent: the empty profile, without a network. */
   vnicProfileId?: string;
+  interface: NicInterface;
+  linked: boolean;
+  plugged: boolean;
 }
 
 export interface DiskState {
@@ -98,8 +122,10 @@ export interface DiskState {
   readonly sparse: boolean;
   backup: "none" | "incremental";
   status: "ok" | "locked" | "illegal";
-  readonly shareable: boolean;
-  readonly wipeAfterDelete: boolean;
+  shareable: boolean;
+  wipeAfterDelete: boolean;
+  propagateErrors?: boolean;
+  storageDomainId: string;
   readonly createdAt: string;
 }
 

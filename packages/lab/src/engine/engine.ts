@@ -24,6 +24,7 @@ import { CheckpointOperations } from "./operations/checkpoint-operations.ts";
 import { DiskOperations } from "./operations/disk-operations.ts";
 import { GuestOperations } from "./operations/guest-operations.ts";
 import { SnapshotOperations } from "./operations/snapshot-operations.ts";
+import { TagOperations } from "./operations/tag-operations.ts";
 import { TransferOperations } from "./operations/transfer-operations.ts";
 import { VmOperations } from "./operations/vm-operations.ts";
 import { routes } from "./resources/routes.ts";
@@ -62,6 +63,7 @@ export class Engine implements EngineApi {
   readonly checkpoints: CheckpointOperations;
   readonly backups: BackupOperations;
   readonly transfers: TransferOperations;
+  readonly tags: TagOperations;
   readonly #server: HttpsServer;
   readonly #options: EngineOptions;
   #restarting = false;
@@ -96,6 +98,7 @@ export class Engine implements EngineApi {
       backups: this.backups,
       onTransferring: (transfer) => this.#strikePowerOff(transfer.backupId),
     });
+    this.tags = new TagOperations(this.core);
     this.#server = new HttpsServer({
       api: new ApiServer(this.core, new Router(routes(this))),
       sso: new Sso(options.account, faults),

@@ -5,6 +5,8 @@ import { ConfigurationError } from "@ovault/core";
 import { z } from "zod";
 
 import type { EngineState } from "./engine-state.ts";
+import { firstInventory } from "./inventory.ts";
+import { upgraded } from "./upgrade-state.ts";
 import type { EngineVersion, Product } from "./versions.ts";
 
 /** Enough to refuse a file that is not ours; the rest was written by this package. */
@@ -56,47 +58,14 @@ export class StateStore {
   }
 }
 
-/** As labs of earlier releases kept a machine's settings. */
-interface EarlierVm {
-  description?: string;
-  memoryBytes?: number;
-  cores?: number;
-  os?: string;
-  virtioScsi?: boolean;
-}
-
-/** A state of an earlier release as this one keeps it. */
-function upgraded(state: EngineState): EngineState {
-  for (const vm of Object.values<EngineState["vms"][string] & EarlierVm>(state.vms)) {
-    const { description, memoryBytes, cores, os, virtioScsi } = vm;
-    const earlier = {
-      description,
-      memory: memoryBytes?.toString(),
-      "cpu.topology.sockets": cores?.toString(),
-      "os.type": os,
-      "virtio_scsi.enabled": virtioScsi?.toString(),
-    };
-    vm.settings ??= Object.fromEntries(Object.entries(earlier).flatMap(([k, v]) => (v === undefined ? [] : [[k, v]])));
-  }
-  return state;
-}
-
-/** A data centre as small as can be: one cluster, one host, one storage domain, two networks. */
+/** A lab without machines. */
 export function emptyState(version: EngineVersion, product: Product): EngineState {
-  const management = { id: randomUUID(), name: "ovirtmgmt" };
-  const second = { id: randomUUID(), name: "lab-network" };
   return {
     format: 1,
     version,
     product,
-    inventory: {
-      dataCenter: { id: randomUUID(), name: "Default" },
-      cluster: { id: randomUUID(), name: "Default" },
-      host: { id: randomUUID(), name: "lab-host" },
-      storageDomain: { id: randomUUID(), name: "lab-storage" },
-      networks: [management, second],
-      vnicProfiles: [management, second].map(({ id, name }) => ({ id: randomUUID(), name, networkId: id })),
-    },
+    inventory: firstInventory(),
+    tags: [],
     vms: {},
     disks: {},
     backups: {},

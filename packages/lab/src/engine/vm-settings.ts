@@ -1,6 +1,7 @@
 import { badRequest } from "./engine-fault.ts";
 import { API_PATH } from "./http/api-reply.ts";
 import type { XmlNode } from "./xml/read-xml.ts";
+import { requireKept } from "./xml/require-kept.ts";
 import { isXmlObject, type XmlObject, type XmlValue } from "./xml/xml-value.ts";
 
 /** A scalar as the API writes it, or the items of a list. */
@@ -293,9 +294,7 @@ export function readSettings(body: XmlNode, further: readonly string[] = []): Vm
     const value = kind.read(body, elements);
     if (value !== undefined) settings[path] = value;
   }
-  const known = [...Object.keys(vmSettings), ...UNSETTABLE, ...further];
-  const dropped = body.leafPaths().find((leaf) => !known.some((path) => isWithin(leaf, path)));
-  if (dropped !== undefined) throw badRequest(`The lab does not keep ${dropped} of a VM.`);
+  requireKept(body, [...Object.keys(vmSettings), ...UNSETTABLE, ...further], "a VM");
   return settings;
 }
 
@@ -383,10 +382,6 @@ function put(content: Record<string, XmlValue>, [name = "", ...rest]: readonly s
   const inner: Record<string, XmlValue> = isXmlObject(present) ? { ...present } : {};
   put(inner, rest, value);
   content[name] = inner;
-}
-
-function isWithin(leaf: string, path: string): boolean {
-  return leaf === path || leaf.startsWith(`${path}.`);
 }
 
 function many(value: SettingValue): readonly string[] {

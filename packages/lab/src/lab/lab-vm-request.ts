@@ -7,7 +7,11 @@ export interface LabVmRequest {
   readonly down?: boolean;
   /** False: no guest agent answers, so that file systems cannot be frozen. */
   readonly guestAgent?: boolean;
-  /** Names of the tags it carries. */
+  /** Default: the first. */
+  readonly cluster?: string;
+  /** Of its disks. Default: the first of its data centre. */
+  readonly storageDomain?: string;
+  /** Names of the tags it carries; made as far as they are missing. */
   readonly tags?: readonly string[];
   /**
    * Shows the disks that are plugged into it while it is up as files in this directory, named as udev in the guest names

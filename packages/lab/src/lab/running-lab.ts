@@ -8,6 +8,7 @@ import type { AttachmentState, DiskState, EngineState, VmState } from "../engine
 import type { Engine } from "../engine/engine.ts";
 import type { AlterAnswer } from "../engine/http/https-server.ts";
 import { parseFaultName, type FaultMode, type FaultStatus, type FaultSwitches } from "../engine/faults.ts";
+import { clusterNamed, storageDomainNamed } from "../engine/inventory.ts";
 import type { VmSettings } from "../engine/vm-settings.ts";
 import type { GuestWrite, Hypervisor } from "../hypervisor/hypervisor.ts";
 import type { ImageioDaemon } from "../imageio/imageio-daemon.ts";
@@ -195,19 +196,23 @@ export class RunningLab implements LabControl {
   }
 
   /** As `lab start --vm` does it: copies images in, attaches them, starts the machine unless it is to be down. */
-  async addVm({ name, images, down = false, virtioScsi = true, ...options }: LabVmRequest): Promise<void> {
+  async addVm(request: LabVmRequest): Promise<void> {
+    const { name, images, down = false, virtioScsi = true, tags = [], cluster, storageDomain, ...options } = request;
     const { engine } = this.#parts;
+    const { inventory } = this.#state;
+    const { id: clusterId, dataCenterId } = clusterNamed(inventory, cluster);
+    const domain = storageDomainNamed(inventory, dataCenterId, storageDomain);
     const disks: DiskState[] = [];
     try {
       for (const [index, image] of images.entries()) {
-        disks.push(await engine.disks.import(image, `${name}_Disk${index + 1}`));
+        disks.push(await engine.disks.import(image, `${name}_Disk${index + 1}`, domain));
       }
     } catch (error) {
       for (const disk of disks) engine.disks.drop(disk);
       throw error;
     }
     const settings: VmSettings = virtioScsi ? {} : { "virtio_scsi.enabled": "false" };
-    const vm = engine.vms.createGiven(name, { ...options, settings });
+    const vm = engine.vms.createGiven(name, { ...options, clusterId, settings, tagIds: engine.tags.idsOf(tags) });
     const connection = virtioScsi ? "virtio_scsi" : "virtio";
     for (const [index, disk] of disks.entries()) {
       vm.attachments.push(newAttachment(disk.id, { bootable: index === 0, interface: connection }));
@@ -218,7 +223,10 @@ export class RunningLab implements LabControl {
   /** A machine for ovault to run in, as `lab start` makes it. */
   async addProxy(): Promise<void> {
     const { vms } = this.#parts.engine;
-    const { id } = vms.createGiven(PROXY_NAME, { devices: PROXY_DEVICES });
+    const { id } = vms.createGiven(PROXY_NAME, {
+      clusterId: clusterNamed(this.#state.inventory).id,
+      devices: PROXY_DEVICES,
+    });
     await this.addDisk(id, { alias: `${PROXY_NAME}_Disk1`, virtualBytes: PROXY_DISK_BYTES, format: "cow" });
     await vms.startNow(id);
   }
@@ -280,13 +288,12 @@ export class RunningLab implements LabControl {
   }
 
   #labDisk(disk: DiskState): LabDisk {
-    const domain = this.#state.inventory.storageDomain.id;
     return {
       id: disk.id,
       alias: disk.alias,
       format: disk.format,
       virtualBytes: disk.provisionedBytes,
-      path: join(this.#parts.directory.storage, domain, "images", disk.id, disk.imageId),
+      path: join(this.#parts.directory.storage, disk.storageDomainId, "images", disk.id, disk.imageId),
     };
   }
 }

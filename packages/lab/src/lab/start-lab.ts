@@ -7,6 +7,7 @@ import { z } from "zod";
 import { fingerprintOf, type KeyPair } from "../certificates.ts";
 import { Engine } from "../engine/engine.ts";
 import { FaultSwitches } from "../engine/faults.ts";
+import { extendInventory, type LabInventoryRequest } from "../engine/inventory.ts";
 import { StateStore, emptyState } from "../engine/state-store.ts";
 import type { EngineVersion, Product } from "../engine/versions.ts";
 import { QemuHypervisor } from "../hypervisor/qemu-hypervisor.ts";
@@ -25,6 +26,8 @@ export interface LabOptions {
   readonly engineVersion?: EngineVersion | undefined;
   /** Default `ovirt`. A lab that is taken up keeps its own. */
   readonly product?: Product | undefined;
+  /** What the lab is to have besides one cluster, one storage domain and two networks. Made as far as it is missing. */
+  readonly inventory?: LabInventoryRequest | undefined;
   /** Made unless a VM of that name is there already. */
   readonly vms?: readonly LabVmRequest[] | undefined;
   /**
@@ -130,16 +133,22 @@ async function openState(directory: LabDirectory, options: LabOptions): Promise<
     const store = await StateStore.open(directory.stateFile);
     refuseChange("engine version", options.engineVersion, store.state.version);
     refuseChange("product", options.product, store.state.product);
-    return { store, isNew: false };
+    return { store: furnished(store, options), isNew: false };
   } catch (error) {
     if (systemErrorCode(error) !== "ENOENT") throw error;
     const store = new StateStore(
       directory.stateFile,
       emptyState(options.engineVersion ?? "4.5", options.product ?? "ovirt"),
     );
-    store.changed();
-    return { store, isNew: true };
+    return { store: furnished(store, options), isNew: true };
   }
+}
+
+/** Nothing is written when something cannot be made. */
+function furnished(store: StateStore, { inventory = {} }: LabOptions): StateStore {
+  extendInventory(store.state.inventory, inventory);
+  store.changed();
+  return store;
 }
 
 function refuseChange(what: string, wanted: string | undefined, present: string): void {

@@ -28,13 +28,21 @@ export function normalizeFingerprint(fingerprint: string): string {
   return fingerprint.replaceAll(/[^0-9a-f]/gi, "").toUpperCase();
 }
 
-/** Node's options for a verified connection: authority, host name, dates, and the pinned fingerprint where there is one. */
+/**
+ * Node's options for a verified connection: authority, host name, dates, and the pinned fingerprint where there is one. The
+ * environment adds no authority, and no NODE_TLS_REJECT_UNAUTHORIZED switches the verification off.
+ */
 export function tlsOptions(trust: TlsTrust): {
   ca: string[];
+  rejectUnauthorized: true;
+  allowPartialTrustChain: true;
   checkServerIdentity: (host: string, certificate: PeerCertificate) => Error | undefined;
 } {
   return {
     ca: [...trust.ca],
+    rejectUnauthorized: true,
+    // The one CA that was confirmed is trusted by itself, also where another one has signed it.
+    allowPartialTrustChain: true,
     checkServerIdentity: (host, certificate) =>
       checkServerIdentity(host, certificate) ?? checkFingerprint(host, certificate, trust.fingerprint),
   };

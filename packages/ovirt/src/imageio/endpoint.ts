@@ -10,7 +10,7 @@ export interface Endpoint {
   readonly socketPath?: string;
   /** Proxies of engine 4.3 and older want the signed ticket here. */
   readonly authorization?: string;
-  /** PEM certificates to trust; empty: those of Node. */
+  /** PEM certificates of the authorities that may sign. Those of Node are never among them. */
   readonly ca: readonly string[];
 }
 

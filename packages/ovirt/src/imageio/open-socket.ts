@@ -1,6 +1,7 @@
 import { connect as connectPlain, isIP, type OnReadOpts, type Socket } from "node:net";
 import { connect as connectTls } from "node:tls";
 
+import { tlsOptions } from "../engine/tls.ts";
 import type { Endpoint } from "./endpoint.ts";
 
 /** Whoever waits for hours for the list of extents must learn that the other side is gone. */
@@ -18,9 +19,8 @@ export function openSocket(endpoint: Endpoint, onread: OnReadOpts, onReady: () =
     host,
     port: port === "" ? 443 : Number(port),
     ...(isIP(host) === 0 ? { servername: host } : {}),
-    ...(endpoint.ca.length === 0 ? {} : { ca: [...endpoint.ca] }),
+    ...tlsOptions({ ca: endpoint.ca }),
     ALPNProtocols: ["http/1.1"],
-    rejectUnauthorized: true,
     noDelay: true,
     keepAlive: true,
     keepAliveInitialDelay: PROBE_AFTER_MS,

@@ -10,6 +10,8 @@ import {
   writeLabConfiguration,
   type EngineVersion,
   type ConfigurableLab,
+  type InDataCenter,
+  type LabInventoryRequest,
   type LabOptions,
   type LabStatus,
   type LabVmRequest,
@@ -32,6 +34,10 @@ interface StartOptions {
   readonly vm?: readonly string[];
   readonly down?: readonly string[];
   readonly tag?: readonly string[];
+  readonly cluster?: readonly string[];
+  readonly storageDomain?: readonly string[];
+  readonly network?: readonly string[];
+  readonly vnicProfile?: readonly string[];
   readonly port?: number;
   readonly imageioControl?: string;
   readonly imageioUrl?: string;
@@ -55,6 +61,10 @@ export const defineStart: Define = (command, invoke) => {
     .option("--vm <name=image,…>", "a VM with copies of these qcow2 or raw files as disks; repeatable", collect)
     .option("--down <name>", "leave this VM powered off; repeatable", collect)
     .option("--tag <name=tag,…>", "tags of this VM; repeatable", collect)
+    .option("--cluster <name[@data-center]>", "a further cluster, with a host; repeatable", collect)
+    .option("--storage-domain <name[@data-center]>", "a further storage domain; repeatable", collect)
+    .option("--network <name[@data-center]>", "a further network, with a vNIC profile; repeatable", collect)
+    .option("--vnic-profile <name@network[@data-center]>", "a further vNIC profile; repeatable", collect)
     .option("--port <port>", "of the API, on 127.0.0.1 (default: any free one)", parsePort)
     .option("--imageio-control <socket>", "hand tickets to a real ovirt-imageio daemon: its control socket…")
     .option("--imageio-url <url>", "…and the URL where it serves images")
@@ -121,6 +131,7 @@ function labOptions(options: StartOptions): LabOptions {
   return {
     directory: dir,
     vms: parseVms(options),
+    inventory: parseInventory(options),
     proxy,
     engineVersion,
     product,
@@ -142,6 +153,32 @@ function parseVms({ vm: written = [], down = [], tag: tagged = [] }: StartOption
     if (unknown !== undefined) throw new UsageError(`${option} ${unknown}: there is no --vm of that name`);
   }
   return vms;
+}
+
+function parseInventory({
+  cluster = [],
+  storageDomain = [],
+  network = [],
+  vnicProfile = [],
+}: StartOptions): LabInventoryRequest {
+  return {
+    clusters: cluster.map((written) => parsePlace("--cluster", written)),
+    storageDomains: storageDomain.map((written) => parsePlace("--storage-domain", written)),
+    networks: network.map((written) => parsePlace("--network", written)),
+    vnicProfiles: vnicProfile.map((written) => {
+      const [name, ...place] = written.split("@");
+      const { name: of, dataCenter } = parsePlace("--vnic-profile", place.join("@"));
+      if (name === undefined || name === "") throw new UsageError(`--vnic-profile ${written} is not NAME@NETWORK`);
+      return { name, network: of, dataCenter };
+    }),
+  };
+}
+
+/** `NAME[@DATA-CENTER]` */
+function parsePlace(option: string, written: string): InDataCenter {
+  const [, name, dataCenter] = /^([^@]+)(?:@([^@]+))?$/.exec(written) ?? [];
+  if (name !== undefined) return { name, dataCenter };
+  throw new UsageError(`${option} ${written} is not NAME[@DATA-CENTER]`);
 }
 
 /** `NAME=ITEM[,ITEM…]` */

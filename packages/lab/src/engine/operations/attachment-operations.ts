@@ -3,6 +3,7 @@ import { reasonOf, type EngineCore } from "../engine-core.ts";
 import { badRequest, conflict } from "../engine-fault.ts";
 import type { AttachmentState, DiskState, VmState } from "../engine-state.ts";
 import { eventCodes } from "../event-codes.ts";
+import { dataCenterOf, known } from "../inventory.ts";
 import { plugOf } from "../plugs.ts";
 import { setting } from "../vm-settings.ts";
 import type { DiskOperations, DiskRequest } from "./disk-operations.ts";
@@ -30,6 +31,11 @@ export class AttachmentOperations {
     this.#core.requireOk([disk], action);
     if (vm.attachments.some(({ diskId }) => diskId === disk.id)) {
       throw conflict(`Cannot ${action}: The disk ${disk.alias} is already attached to VM ${vm.name}.`);
+    }
+    const { inventory } = this.#core.state;
+    const domain = known(inventory.storageDomains, disk.storageDomainId);
+    if (domain.dataCenterId !== dataCenterOf(inventory, vm.clusterId).id) {
+      throw conflict(`Cannot ${action}. The target Data Center does not contain the Virtual Disk.`);
     }
     if (attachment.snapshotId !== undefined) this.#requireSnapshot(vm, disk, attachment.snapshotId);
     else if (this.#core.vmsOf(disk.id).length > 0 && !disk.shareable) {

@@ -7,7 +7,7 @@ import { attachmentOf, forgetAttachment } from "../attachments.ts";
 import { badRequest, conflict, incomplete, notFound } from "../engine-fault.ts";
 import { reasonOf, type EngineCore } from "../engine-core.ts";
 import { eventCodes } from "../event-codes.ts";
-import type { DiskState } from "../engine-state.ts";
+import type { DiskState, StorageDomain } from "../engine-state.ts";
 
 /** A disk as `POST /disks` asks for it. */
 export interface DiskRequest {
@@ -22,8 +22,9 @@ export interface DiskRequest {
   readonly backup?: DiskState["backup"] | undefined;
   readonly shareable?: boolean | undefined;
   readonly wipeAfterDelete?: boolean | undefined;
+  readonly propagateErrors?: boolean | undefined;
+  /** Absent: the first one. */
   readonly storageDomainId?: string | undefined;
-  readonly storageDomainName?: string | undefined;
 }
 
 /** File storage rounds sizes up to whole blocks of so many bytes. */
@@ -55,11 +56,11 @@ export class DiskOperations {
   }
 
   /** Takes an existing image file in. Waits until it is there. */
-  async import(source: string, alias: string): Promise<DiskState> {
+  async import(source: string, alias: string, domain: StorageDomain): Promise<DiskState> {
     const { state, hypervisor, store } = this.#core;
     const id = randomUUID();
     const info = await hypervisor.importDisk({
-      storageDomainId: state.inventory.storageDomain.id,
+      storageDomainId: domain.id,
       diskId: id,
       volumeId: randomUUID(),
       source,
@@ -76,6 +77,7 @@ export class DiskOperations {
       status: "ok",
       shareable: false,
       wipeAfterDelete: false,
+      storageDomainId: domain.id,
       createdAt: new Date().toISOString(),
     };
     state.disks[id] = disk;
@@ -147,11 +149,9 @@ export class DiskOperations {
       throw incomplete("Disk", "provisionedSize|format");
     }
     if (provisionedBytes <= 0) throw badRequest("Cannot add Virtual Disk. Disk size must be greater than zero.");
-    const domain = state.inventory.storageDomain;
-    const elsewhere =
-      (request.storageDomainId ?? domain.id) !== domain.id ||
-      (request.storageDomainName ?? domain.name) !== domain.name;
-    if (elsewhere) throw badRequest("Cannot add Virtual Disk. The storage domain does not exist.");
+    const { storageDomains } = state.inventory;
+    const domain = storageDomains.find(({ id }) => id === (request.storageDomainId ?? storageDomains[0]?.id));
+    if (domain === undefined) throw badRequest("Cannot add Virtual Disk. Storage Domain doesn't exist.");
     if (request.id !== undefined && request.id in state.disks) {
       throw conflict(`Cannot add Virtual Disk. Disk with the same id ${request.id} already exists.`);
     }
@@ -172,6 +172,8 @@ export class DiskOperations {
       status: "locked",
       shareable: request.shareable ?? false,
       wipeAfterDelete: request.wipeAfterDelete ?? false,
+      propagateErrors: request.propagateErrors ?? false,
+      storageDomainId: domain.id,
       createdAt: new Date().toISOString(),
     };
     state.disks[id] = disk;
@@ -192,9 +194,9 @@ export class DiskOperations {
   }
 
   async #make(disk: DiskState): Promise<void> {
-    const { state, hypervisor, store } = this.#core;
+    const { hypervisor, store } = this.#core;
     const info = await hypervisor.createDisk({
-      storageDomainId: state.inventory.storageDomain.id,
+      storageDomainId: disk.storageDomainId,
       diskId: disk.id,
       volumeId: disk.imageId,
       format: disk.format,

@@ -1,10 +1,11 @@
 import { randomUUID } from "node:crypto";
 
 import { attachmentOf, ownAttachments, pluggedDisks } from "../attachments.ts";
-import { badRequest, conflict, incomplete, type EngineFault } from "../engine-fault.ts";
+import { badRequest, conflict, incomplete, notFound, type EngineFault } from "../engine-fault.ts";
 import { reasonOf, type EngineCore } from "../engine-core.ts";
-import type { AttachmentState, NicState, VmState } from "../engine-state.ts";
+import type { AttachmentState, Inventory, NicState, VmState } from "../engine-state.ts";
 import { eventCodes } from "../event-codes.ts";
+import { dataCenterOf, hostOf } from "../inventory.ts";
 import { readOvf, type OvfNic } from "../ovf/read-ovf.ts";
 import { plugsOf } from "../plugs.ts";
 import { changedSettings, requireConsistent, setting, type VmSettings } from "../vm-settings.ts";
@@ -16,7 +17,7 @@ import type { GuestOperations } from "./guest-operations.ts";
 /** A machine as `POST /vms` asks for it. */
 export interface VmRequest {
   readonly name?: string | undefined;
-  readonly clusterId?: string | undefined;
+  readonly clusterId: string;
   readonly settings: VmSettings;
   readonly ovf?: string | undefined;
   readonly regenerateIds: boolean;
@@ -28,6 +29,8 @@ const NAME_PATTERN = /^[\p{L}0-9._-]*$/u;
 const MAX_NAME = 255;
 const IMPORT_NAME_USED =
   "Import VM failed - VM Name already exists in the Data Center. Please rename the VM in the Data Center first";
+const NEW_NIC = { interface: "virtio", linked: true, plugged: true } as const;
+const MAC_PATTERN = /^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/i;
 /** The prefix of the engine's MAC pool. */
 const MAC_PREFIX = "56:6f";
 
@@ -62,15 +65,19 @@ export class VmOperations {
     if (name === undefined) throw incomplete("Vm", "name");
     const action = fromOvf === undefined ? "add VM" : "import VM";
     requireValidName(name, action);
-    if (this.#nameIsUsed(name)) throw fromOvf === undefined ? nameUsed(action) : conflict(IMPORT_NAME_USED);
+    const { clusterId } = request;
+    if (this.#nameIsUsed(name, clusterId)) throw fromOvf === undefined ? nameUsed(action) : conflict(IMPORT_NAME_USED);
     const settings = changedSettings(fromOvf?.settings ?? {}, request.settings);
     requireConsistent(settings, action);
     const id = request.regenerateIds || fromOvf?.id === undefined ? randomUUID() : fromOvf.id;
     if (id in this.#core.state.vms) throw conflict(`Cannot import VM. VM with id ${id} already exists.`);
+    const nics = (fromOvf?.nics ?? []).map((nic) => this.#importNic(nic, clusterId, request.regenerateIds));
+    const used = nics.map(({ mac }) => mac).filter((mac) => this.#ownerOfMac(mac) !== undefined);
+    if (used.length > 0) throw conflict(`MAC Address is already in use: ${used.join(", ")}.`);
     const vm: VmState = {
-      ...emptyVm(id, name),
+      ...emptyVm(id, name, clusterId),
       settings,
-      nics: (fromOvf?.nics ?? []).map((nic) => this.#importNic(nic, request.regenerateIds)),
+      nics,
     };
     this.#core.state.vms[id] = vm;
     this.#core.store.changed();
@@ -79,40 +86,109 @@ export class VmOperations {
   }
 
   /** A machine that comes with the lab: empty, with one network card. */
-  createGiven(name: string, options: Partial<Pick<VmState, "guestAgent" | "tags" | "devices" | "settings">>): VmState {
+  createGiven(
+    name: string,
+    options: Partial<Pick<VmState, "guestAgent" | "tagIds" | "devices" | "settings">> & Pick<VmState, "clusterId">,
+  ): VmState {
     const { state, store } = this.#core;
-    const vm: VmState = { ...emptyVm(randomUUID(), name), given: true, ...options };
+    const vm: VmState = { ...emptyVm(randomUUID(), name, options.clusterId), given: true, ...options };
     state.vms[vm.id] = vm;
     store.changed();
-    const vnicProfileId = state.inventory.vnicProfiles[0]?.id;
-    this.addNic(vm.id, { name: "nic1", ...(vnicProfileId === undefined ? {} : { vnicProfileId }) });
+    const vnicProfileId = this.#profilesOf(vm.clusterId)[0]?.id;
+    this.addNic(vm.id, { name: "nic1", ...(vnicProfileId !== undefined && { vnicProfileId }) });
     return vm;
   }
 
   /** Renames a machine, changes its settings; `changes` has only those that are to change. */
-  update(vmId: string, changes: { readonly name?: string | undefined; readonly settings: VmSettings }): void {
+  update(
+    vmId: string,
+    changes: {
+      readonly name?: string | undefined;
+      readonly clusterId?: string | undefined;
+      readonly settings: VmSettings;
+    },
+  ): void {
     const vm = this.#core.vm(vmId);
+    const { inventory } = this.#core.state;
     const action = "edit VM";
-    const { name = vm.name } = changes;
+    const { name = vm.name, clusterId = vm.clusterId } = changes;
     requireValidName(name, action);
-    if (name !== vm.name && this.#nameIsUsed(name)) throw nameUsed(action);
+    if (name !== vm.name && this.#nameIsUsed(name, clusterId)) throw nameUsed(action);
+    if (dataCenterOf(inventory, clusterId) !== dataCenterOf(inventory, vm.clusterId)) {
+      throw conflict("Cannot update VM. The target cluster is in another Data Center.");
+    }
     const settings = changedSettings(vm.settings, changes.settings);
     requireConsistent(settings, action);
     vm.name = name;
+    vm.clusterId = clusterId;
     vm.settings = settings;
     this.#core.store.changed();
   }
 
-  addNic(
-    vmId: string,
-    nic: { readonly name: string; readonly mac?: string; readonly vnicProfileId?: string },
-  ): NicState {
+  /** What is not given of a new card is as an engine makes it. */
+  addNic(vmId: string, nic: Partial<Omit<NicState, "id">> & Pick<NicState, "name">): NicState {
     const vm = this.#core.vm(vmId);
-    if (vm.nics.some(({ name }) => name === nic.name)) throw conflict(`The name ${nic.name} is already in use.`);
-    const made: NicState = { mac: this.#freeMac(), ...nic, id: randomUUID() };
+    const made: NicState = { ...NEW_NIC, mac: this.#freeMac(), ...nic, id: randomUUID() };
+    this.#requireValidNic(vm, made, "add Network interface");
     vm.nics.push(made);
     this.#core.store.changed();
     return made;
+  }
+
+  /** `vnicProfileId` null: the empty profile. */
+  updateNic(
+    vmId: string,
+    nicId: string,
+    {
+      vnicProfileId,
+      ...changes
+    }: Partial<Omit<NicState, "id" | "vnicProfileId">> & { readonly vnicProfileId?: string | null },
+  ): NicState {
+    const vm = this.#core.vm(vmId);
+    const nic = nicOf(vm, nicId);
+    const changed: NicState = { ...nic, ...changes };
+    if (vnicProfileId === null) delete changed.vnicProfileId;
+    else if (vnicProfileId !== undefined) changed.vnicProfileId = vnicProfileId;
+    this.#requireValidNic(vm, changed, "edit Network interface");
+    vm.nics.splice(vm.nics.indexOf(nic), 1, changed);
+    this.#core.store.changed();
+    return changed;
+  }
+
+  #requireValidNic(vm: VmState, nic: NicState, action: string): void {
+    const others = vm.nics.filter(({ id }) => id !== nic.id);
+    if (others.some(({ name }) => name === nic.name)) throw conflict("Network interface name is already in use");
+    if (!MAC_PATTERN.test(nic.mac)) {
+      throw badRequest(
+        'MAC address must be in format "HH:HH:HH:HH:HH:HH" where H is a hexadecimal character (either a digit or A-F, case is insignificant).',
+      );
+    }
+    const owner = this.#ownerOfMac(nic.mac, nic.id);
+    if (owner !== undefined)
+      throw conflict(`MAC Address ${nic.mac} is already in use by VM or snapshot: ${owner.name}.`);
+    const { vnicProfileId } = nic;
+    if (vnicProfileId === undefined) return;
+    if (!this.#core.state.inventory.vnicProfiles.some(({ id }) => id === vnicProfileId)) {
+      throw badRequest(`Cannot ${action}. The specified VM network interface profile doesn't exist.`);
+    }
+    if (!this.#profilesOf(vm.clusterId).some(({ id }) => id === vnicProfileId)) {
+      throw conflict("The specified Logical Network doesn't exist in the current Cluster.");
+    }
+  }
+
+  #ownerOfMac(mac: string, except?: string): VmState | undefined {
+    const isSame = (nic: NicState): boolean => nic.id !== except && nic.mac.toLowerCase() === mac.toLowerCase();
+    return Object.values(this.#core.state.vms).find((vm) => vm.nics.some(isSame));
+  }
+
+  /** Those of the networks that a cluster has: all of its data centre. */
+  #profilesOf(clusterId: string): Inventory["vnicProfiles"] {
+    const { inventory } = this.#core.state;
+    const { id } = dataCenterOf(inventory, clusterId);
+    const networkIds = inventory.networks
+      .filter(({ dataCenterId }) => dataCenterId === id)
+      .map((network) => network.id);
+    return inventory.vnicProfiles.filter(({ networkId }) => networkIds.includes(networkId));
   }
 
   /** Answers at once with a machine on its way up. */
@@ -132,7 +208,10 @@ export class VmOperations {
         vm.status = "powering_up";
         await this.#core.background.steps();
         vm.status = "up";
-        this.#core.journal.event(eventCodes.vmStarted, { description: `VM ${vm.name} started on Host lab-host`, vmId });
+        this.#core.journal.event(eventCodes.vmStarted, {
+          description: `VM ${vm.name} started on Host ${hostOf(this.#core.state.inventory, vm).name}`,
+          vmId,
+        });
       } catch (error) {
         vm.status = "down";
         throw error;
@@ -247,8 +326,11 @@ export class VmOperations {
     };
   }
 
-  #nameIsUsed(name: string): boolean {
-    return Object.values(this.#core.state.vms).some((vm) => vm.name === name);
+  /** Names are each used once in a data centre. */
+  #nameIsUsed(name: string, clusterId: string): boolean {
+    const { vms, inventory } = this.#core.state;
+    const dataCenter = dataCenterOf(inventory, clusterId);
+    return Object.values(vms).some((vm) => vm.name === name && dataCenterOf(inventory, vm.clusterId) === dataCenter);
   }
 
   async #attachIfPossible(vm: VmState, attachment: AttachmentState): Promise<void> {
@@ -263,14 +345,13 @@ export class VmOperations {
     }
   }
 
-  #importNic(nic: OvfNic, regenerate: boolean): NicState {
-    const profile = this.#core.state.inventory.vnicProfiles.find(({ name }) => name === nic.profile);
-    const kept = nic.mac !== undefined && !regenerate ? nic.mac : this.#freeMac();
+  #importNic({ profile, mac, ...nic }: OvfNic, clusterId: string, regenerate: boolean): NicState {
+    const found = this.#profilesOf(clusterId).find(({ name }) => name === profile);
     return {
+      ...nic,
       id: randomUUID(),
-      name: nic.name,
-      mac: kept,
-      ...(profile === undefined ? {} : { vnicProfileId: profile.id }),
+      mac: mac !== undefined && !regenerate ? mac : this.#freeMac(),
+      ...(found !== undefined && { vnicProfileId: found.id }),
     };
   }
 
@@ -293,9 +374,18 @@ function nameUsed(action: string): EngineFault {
   return conflict(`Cannot ${action}. The VM name is already in use, please choose a unique name and try again.`);
 }
 
-function emptyVm(id: string, name: string): VmState {
+/** @throws EngineFault 404 */
+export function nicOf(vm: VmState, id: string): NicState {
+  const nic = vm.nics.find((candidate) => candidate.id === id);
+  if (nic === undefined) throw notFound();
+  return nic;
+}
+
+function emptyVm(id: string, name: string, clusterId: string): VmState {
   return {
     id,
+    clusterId,
+    tagIds: [],
     given: false,
     name,
     settings: {},

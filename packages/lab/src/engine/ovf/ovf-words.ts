@@ -10,6 +10,15 @@ export const resourceTypes = {
   graphics: 26,
 } as const;
 
+/** `rasd:ResourceSubType` of network cards. */
+export const nicTypes = [
+  ["rtl8139_virtio", 0],
+  ["rtl8139", 1],
+  ["e1000", 2],
+  ["virtio", 3],
+  ["pci_passthrough", 5],
+] as const;
+
 /** Settings of a machine that an OVF tells by whether a device is there. */
 export const deviceSettings = {
   "console.enabled": { type: "console", device: "console" },

@@ -1,10 +1,10 @@
 import { XMLParser, XMLValidator } from "fast-xml-parser";
 
 import { badRequest } from "../engine-fault.ts";
-import { diskInterfaces, type AttachmentState } from "../engine-state.ts";
+import { diskInterfaces, type AttachmentState, type NicState } from "../engine-state.ts";
 import { XmlNode } from "../xml/read-xml.ts";
 import { readOvfSettings, type VmSettings } from "../vm-settings.ts";
-import { deviceSettings, resourceTypes } from "./ovf-words.ts";
+import { deviceSettings, nicTypes, resourceTypes } from "./ovf-words.ts";
 
 /** What the lab's engine takes over from an OVF. */
 export interface OvfMachine {
@@ -15,7 +15,7 @@ export interface OvfMachine {
   readonly nics: readonly OvfNic[];
 }
 
-export interface OvfNic {
+export interface OvfNic extends Pick<NicState, "interface" | "linked" | "plugged"> {
   readonly name: string;
   /** Name of the vnic profile, as far as the OVF tells. */
   readonly profile?: string;
@@ -107,6 +107,9 @@ function readDisk(element: XmlNode): AttachmentState {
 function readNic(item: XmlNode): OvfNic {
   return {
     name: item.text("Name") ?? item.text("ElementName") ?? "nic1",
+    interface: nicTypes.find(([, type]) => type === item.integer("ResourceSubType"))?.[0] ?? "virtio",
+    linked: item.text("Linked") !== "false",
+    plugged: item.text("IsPlugged") !== "false",
     ...defined("profile", item.text("OtherResourceType")),
     ...defined("mac", item.text("MACAddress")),
   };

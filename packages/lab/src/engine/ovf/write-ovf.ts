@@ -2,10 +2,11 @@ import { XMLBuilder } from "fast-xml-parser";
 
 import { ownAttachments } from "../attachments.ts";
 import type { AttachmentState, DiskState, EngineState, NicState, VmState } from "../engine-state.ts";
+import { known } from "../inventory.ts";
 import { behaviourOf } from "../versions.ts";
 import type { XmlObject } from "../xml/xml-value.ts";
 import { ovfSettings, setting } from "../vm-settings.ts";
-import { deviceSettings, resourceTypes } from "./ovf-words.ts";
+import { deviceSettings, nicTypes, resourceTypes } from "./ovf-words.ts";
 
 const builder = new XMLBuilder({
   ignoreAttributes: false,
@@ -40,7 +41,7 @@ export function writeOvf(vm: VmState, state: EngineState): string {
     References: { File: disks.map(({ disk }) => fileOf(disk)) },
     NetworkSection: {
       Info: "List of networks",
-      Network: state.inventory.networks.map(({ name }) => ({ "@ovf:name": name })),
+      Network: [...new Set(state.inventory.networks.map(({ name }) => name))].map((name) => ({ "@ovf:name": name })),
     },
     Section: {
       "@xsi:type": "ovf:DiskSection_Type",
@@ -67,7 +68,7 @@ function contentOf(vm: VmState, state: EngineState, disks: readonly AttachedDisk
     ExportDate: dateOf(new Date().toISOString()),
     ClusterCompatibilityVersion: `${compatibility.major}.${compatibility.minor}`,
     ...ovfSettings(vm.settings),
-    ClusterName: state.inventory.cluster.name,
+    ClusterName: known(state.inventory.clusters, vm.clusterId).name,
     TemplateId: NO_ID,
     TemplateName: "Blank",
     Origin: 3,
@@ -121,7 +122,8 @@ function diskOf(vm: VmState, attachment: AttachmentState, disk: DiskState): XmlO
     "@ovf:read-only": attachment.readOnly,
     "@ovf:shareable": disk.shareable,
     "@ovf:boot": attachment.bootable,
-    "@ovf:pass-discard": false,
+    "@ovf:pass-discard": attachment.passDiscard ?? false,
+    "@ovf:scsi_reservation": attachment.usesScsiReservation ?? false,
     "@ovf:incremental-backup": disk.backup === "incremental",
     "@ovf:disk-alias": disk.alias,
     "@ovf:disk-description": disk.description,
@@ -163,8 +165,8 @@ function diskItem(attachment: AttachmentState, disk: DiskState, state: EngineSta
     "rasd:HostResource": `${disk.id}/${disk.imageId}`,
     "rasd:Parent": NO_ID,
     "rasd:Template": NO_ID,
-    "rasd:StorageId": state.inventory.storageDomain.id,
-    "rasd:StoragePoolId": state.inventory.dataCenter.id,
+    "rasd:StorageId": disk.storageDomainId,
+    "rasd:StoragePoolId": known(state.inventory.storageDomains, disk.storageDomainId).dataCenterId,
     "rasd:CreationDate": dateOf(disk.createdAt),
     Type: "disk",
     Device: "disk",
@@ -183,16 +185,16 @@ function nicItem(nic: NicState, state: EngineState): XmlObject {
     "rasd:InstanceId": nic.id,
     "rasd:ResourceType": resourceTypes.network,
     "rasd:OtherResourceType": profile?.name ?? "",
-    "rasd:ResourceSubType": 3,
+    "rasd:ResourceSubType": nicTypes.find(([type]) => type === nic.interface)?.[1],
     "rasd:Connection": network?.name ?? "",
-    "rasd:Linked": true,
+    "rasd:Linked": nic.linked,
     "rasd:Name": nic.name,
     "rasd:ElementName": nic.name,
     "rasd:MACAddress": nic.mac,
     "rasd:speed": 10_000,
     Type: "interface",
     Device: "bridge",
-    IsPlugged: true,
+    IsPlugged: nic.plugged,
     Alias: `ua-${nic.id}`,
   };
 }

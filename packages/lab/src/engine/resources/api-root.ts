@@ -1,6 +1,7 @@
 import type { EngineApi } from "../engine-api.ts";
 import { API_PATH, linksBelow, ok, versionContent } from "../http/api-reply.ts";
 import { get, type Route } from "../http/router.ts";
+import { BLANK_ID } from "../inventory.ts";
 import { productInfo } from "../versions.ts";
 
 const COLLECTIONS = [
@@ -18,25 +19,25 @@ const COLLECTIONS = [
   "vms",
   "vnicprofiles",
 ];
-const BLANK = "00000000-0000-0000-0000-000000000000";
 
 /** `/`: what product this is, and where everything else lies. */
 export function apiRootRoutes({ core }: EngineApi): readonly Route[] {
   return [
     get("", () => {
       const { state, behaviour } = core;
+      const { hosts, storageDomains } = state.inventory;
       const vms = Object.values(state.vms);
       const active = vms.filter((vm) => vm.status === "up").length;
       return ok("api", {
         ...linksBelow("", ...COLLECTIONS),
         product_info: { ...productInfo(state.product), version: versionContent({ ...behaviour.version }) },
         special_objects: {
-          blank_template: { "@href": `${API_PATH}/templates/${BLANK}`, "@id": BLANK },
-          root_tag: { "@href": `${API_PATH}/tags/${BLANK}`, "@id": BLANK },
+          blank_template: { "@href": `${API_PATH}/templates/${BLANK_ID}`, "@id": BLANK_ID },
+          root_tag: { "@href": `${API_PATH}/tags/${BLANK_ID}`, "@id": BLANK_ID },
         },
         summary: {
-          hosts: { active: 1, total: 1 },
-          storage_domains: { active: 1, total: 1 },
+          hosts: { active: hosts.length, total: hosts.length },
+          storage_domains: { active: storageDomains.length, total: storageDomains.length },
           users: { active: 1, total: 1 },
           vms: { active, total: vms.length },
         },

@@ -5,6 +5,7 @@ import { notFound } from "../engine-fault.ts";
 import { accepted, actionDone, actionsOf, linksBelow, ok, reference } from "../http/api-reply.ts";
 import type { ApiRequest } from "../http/api-request.ts";
 import { get, post, type Route } from "../http/router.ts";
+import { hostOf } from "../inventory.ts";
 import type { XmlObject } from "../xml/xml-value.ts";
 import { diskContent } from "./disks.ts";
 
@@ -56,6 +57,8 @@ export function backupRoutes({ core, backups }: EngineApi): readonly Route[] {
 
 function backupContent({ state, behaviour }: EngineCore, backup: BackupState): XmlObject {
   const path = `/vms/${backup.vmId}/backups`;
+  const vm = state.vms[backup.vmId];
+  const host = vm === undefined ? undefined : hostOf(state.inventory, vm);
   return {
     ...reference(path, backup.id),
     ...actionsOf(`${path}/${backup.id}`, "finalize"),
@@ -66,7 +69,7 @@ function backupContent({ state, behaviour }: EngineCore, backup: BackupState): X
     modification_date: behaviour.finalPhases ? backup.modifiedAt : undefined,
     phase: backup.betweenPhases ? undefined : backup.phase,
     to_checkpoint_id: backup.toCheckpointId,
-    host: reference("/hosts", state.inventory.host.id),
+    host: host === undefined ? undefined : reference("/hosts", host.id),
     vm: reference("/vms", backup.vmId),
   };
 }

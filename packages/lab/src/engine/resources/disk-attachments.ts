@@ -5,6 +5,7 @@ import { accepted, actionDone, created, ok, reference, type ApiReply } from "../
 import type { ApiRequest } from "../http/api-request.ts";
 import { get, post, put, remove, type Route } from "../http/router.ts";
 import { incomplete } from "../engine-fault.ts";
+import { requireKept } from "../xml/require-kept.ts";
 import type { XmlObject } from "../xml/xml-value.ts";
 import { changeDisk, readDisk } from "./disks.ts";
 
@@ -27,11 +28,15 @@ export function diskAttachmentRoutes(api: EngineApi): readonly Route[] {
       const { body } = request;
       const [vm, diskId] = [core.vm(request.param("vm")), request.param("disk")];
       const attachment = attachmentOf(vm, diskId);
+      requireKept(body, ATTACHMENT_ELEMENTS, "a disk attachment");
       const disk = body.child("disk");
       if (disk !== undefined) await changeDisk(api, core.disk(diskId), disk);
       const bootable = body.flag("bootable");
       if (bootable !== undefined) vms.setBootable(vm.id, diskId, bootable);
       attachment.interface = body.choice(diskInterfaces, "interface") ?? attachment.interface;
+      attachment.readOnly = body.flag("read_only") ?? attachment.readOnly;
+      attachment.passDiscard = body.flag("pass_discard") ?? attachment.passDiscard ?? false;
+      attachment.usesScsiReservation = body.flag("uses_scsi_reservation") ?? attachment.usesScsiReservation ?? false;
       const active = body.flag("active");
       if (active !== undefined) await attachments.setActive(vm.id, diskId, active);
       core.store.changed();
@@ -45,10 +50,24 @@ export function diskAttachmentRoutes(api: EngineApi): readonly Route[] {
   ];
 }
 
+/** Of a `disk_attachment`: what is kept, and what clients send back as they got it. */
+const ATTACHMENT_ELEMENTS = [
+  "active",
+  "bootable",
+  "disk",
+  "interface",
+  "logical_name",
+  "pass_discard",
+  "read_only",
+  "uses_scsi_reservation",
+  "vm",
+] as const;
+
 /** Attaches a disk that exists, or a snapshot of one, or makes a new one and attaches it as soon as it is there. */
 async function attach({ core, attachments }: EngineApi, request: ApiRequest): Promise<ApiReply> {
   const vm = core.vm(request.param("vm"));
   const body = request.body;
+  requireKept(body, ATTACHMENT_ELEMENTS, "a disk attachment");
   const disk = body.child("disk");
   const connection = body.choice(diskInterfaces, "interface");
   if (disk === undefined) throw incomplete("DiskAttachment", "disk");
@@ -58,10 +77,12 @@ async function attach({ core, attachments }: EngineApi, request: ApiRequest): Pr
     active: body.flag("active") ?? false,
     interface: connection,
     readOnly: body.flag("read_only") ?? false,
+    passDiscard: body.flag("pass_discard") ?? false,
+    usesScsiReservation: body.flag("uses_scsi_reservation") ?? false,
   };
   const existing = core.state.disks[disk.attribute("id") ?? ""];
   if (existing === undefined) {
-    const attached = attachments.attachNew(vm.id, readDisk(disk), attachment);
+    const attached = attachments.attachNew(vm.id, readDisk(core, disk), attachment);
     return accepted("disk_attachment", attachmentContent(vm, attached));
   }
   const snapshotId = disk.child("snapshot")?.attribute("id");
@@ -76,9 +97,9 @@ function attachmentContent(vm: VmState, attachment: AttachmentState): XmlObject 
     active: attachment.active,
     bootable: attachment.bootable,
     interface: attachment.interface,
-    pass_discard: false,
+    pass_discard: attachment.passDiscard ?? false,
     read_only: attachment.readOnly,
-    uses_scsi_reservation: false,
+    uses_scsi_reservation: attachment.usesScsiReservation ?? false,
     disk: reference("/disks", attachment.diskId),
     vm: reference("/vms", vm.id),
   };

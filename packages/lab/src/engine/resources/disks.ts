@@ -2,22 +2,31 @@ import type { DiskFormat } from "@ovault/core";
 
 import type { EngineApi } from "../engine-api.ts";
 import type { EngineCore } from "../engine-core.ts";
+import { notFound } from "../engine-fault.ts";
 import type { DiskState } from "../engine-state.ts";
-import { accepted, actionDone, ok, reference } from "../http/api-reply.ts";
+import { accepted, actionDone, linksBelow, ok, reference } from "../http/api-reply.ts";
+import type { ApiRequest } from "../http/api-request.ts";
 import { get, post, put, remove, type Route } from "../http/router.ts";
 import { searched, type SearchFields } from "../http/search.ts";
 import type { DiskRequest } from "../operations/disk-operations.ts";
+import { findNamed } from "../inventory.ts";
 import type { XmlNode } from "../xml/read-xml.ts";
+import { requireKept } from "../xml/require-kept.ts";
 import type { XmlObject } from "../xml/xml-value.ts";
 
 /** `/disks`: made, read, changed, removed. */
 export function diskRoutes({ core, disks }: EngineApi): readonly Route[] {
   const list = async (chosen: readonly DiskState[]) =>
     ok("disks", { disk: await Promise.all(chosen.map((disk) => diskContent(core, disk))) });
+  const onDomain = (request: ApiRequest): DiskState => {
+    const found = disksOn(core, request.param("domain")).find(({ id }) => id === request.param("disk"));
+    if (found === undefined) throw notFound();
+    return found;
+  };
   return [
     get("/disks", (request) => list(searched(request, Object.values(core.state.disks), fieldsOf))),
     post("/disks", async (request) => {
-      const disk = disks.create(readDisk(request.body));
+      const disk = disks.create(readDisk(core, request.body));
       return accepted("disk", await diskContent(core, disk));
     }),
     get("/disks/:disk", async (request) => ok("disk", await diskContent(core, core.disk(request.param("disk"))))),
@@ -30,7 +39,14 @@ export function diskRoutes({ core, disks }: EngineApi): readonly Route[] {
       disks.remove(request.param("disk"));
       return actionDone();
     }),
-    get("/storagedomains/:domain/disks", () => list(Object.values(core.state.disks))),
+    get("/storagedomains/:domain/disks", (request) => list(disksOn(core, request.param("domain")))),
+    get("/storagedomains/:domain/disks/:disk", async (request) =>
+      ok("disk", await diskContent(core, onDomain(request))),
+    ),
+    remove("/storagedomains/:domain/disks/:disk", (request) => {
+      disks.remove(onDomain(request).id);
+      return actionDone();
+    }),
   ];
 }
 
@@ -38,24 +54,65 @@ function fieldsOf({ id, alias, status, format }: DiskState): SearchFields {
   return { id, name: alias, alias, status, format };
 }
 
-/** Applies the elements of a `disk` that may change later: name, description, size, backup. */
+/** @throws EngineFault 404 */
+function disksOn({ state }: EngineCore, domainId: string): readonly DiskState[] {
+  if (!state.inventory.storageDomains.some(({ id }) => id === domainId)) throw notFound();
+  return Object.values(state.disks).filter(({ storageDomainId }) => storageDomainId === domainId);
+}
+
+/** Of a `disk`: what is kept, what only counts when it is made, and what clients send back as they got it. */
+const DISK_ELEMENTS = [
+  "actions",
+  "actual_size",
+  "alias",
+  "backup",
+  "content_type",
+  "description",
+  "format",
+  "image_id",
+  "initial_size",
+  "link",
+  "name",
+  "propagate_errors",
+  "provisioned_size",
+  "qcow_version",
+  "shareable",
+  "snapshot",
+  "sparse",
+  "status",
+  "storage_domain",
+  "storage_domains",
+  "storage_type",
+  "total_size",
+  "vms",
+  "wipe_after_delete",
+] as const;
+
+/** Applies the elements of a `disk` that may change later. */
 export async function changeDisk(
   { core, disks }: Pick<EngineApi, "core" | "disks">,
   disk: DiskState,
   body: XmlNode,
 ): Promise<void> {
+  requireKept(body, DISK_ELEMENTS, "a disk");
   const backup = body.choice(["none", "incremental"], "backup");
   const bytes = body.integer("provisioned_size");
   if (backup !== undefined && backup !== disk.backup) disks.setBackup(disk.id, backup);
   if (bytes !== undefined && bytes !== disk.provisionedBytes) await disks.resize(disk.id, bytes);
   disk.alias = body.text("alias") ?? body.text("name") ?? disk.alias;
   disk.description = body.exactText("description") ?? disk.description;
+  disk.wipeAfterDelete = body.flag("wipe_after_delete") ?? disk.wipeAfterDelete;
+  disk.shareable = body.flag("shareable") ?? disk.shareable;
+  disk.propagateErrors = body.flag("propagate_errors") ?? disk.propagateErrors ?? false;
   core.store.changed();
 }
 
 /** Reads a `disk` that is to be made. */
-export function readDisk(body: XmlNode): DiskRequest {
-  const domain = body.child("storage_domains", "storage_domain");
+export function readDisk({ state }: EngineCore, body: XmlNode): DiskRequest {
+  requireKept(body, DISK_ELEMENTS, "a disk");
+  const domains = body.child("storage_domains");
+  const byName = domains?.child("storage_domain", "name") !== undefined;
+  const found = byName ? findNamed(state.inventory.storageDomains, "Disk", domains, "storage_domain") : undefined;
   return {
     id: body.attribute("id"),
     imageId: body.text("image_id"),
@@ -68,26 +125,26 @@ export function readDisk(body: XmlNode): DiskRequest {
     backup: body.choice(["none", "incremental"], "backup"),
     shareable: body.flag("shareable"),
     wipeAfterDelete: body.flag("wipe_after_delete"),
-    storageDomainId: domain?.attribute("id"),
-    storageDomainName: domain?.text("name"),
+    propagateErrors: body.flag("propagate_errors"),
+    storageDomainId: found?.id ?? domains?.child("storage_domain")?.attribute("id"),
   };
 }
 
 /** A disk as it is now, or as a snapshot froze it: by the id of that volume. */
 export async function diskContent(core: EngineCore, disk: DiskState, volumeId = disk.imageId): Promise<XmlObject> {
-  const { storageDomain } = core.state.inventory;
   const shown = await shownVolume(core, disk, volumeId);
   return {
     ...reference("/disks", disk.id),
     name: disk.alias,
     description: disk.description,
+    ...linksBelow(`/disks/${disk.id}`, "disksnapshots"),
     actual_size: shown.actualBytes,
     alias: disk.alias,
     backup: disk.backup,
     content_type: "data",
     format: shown.format,
     image_id: volumeId,
-    propagate_errors: false,
+    propagate_errors: disk.propagateErrors ?? false,
     provisioned_size: shown.virtualBytes,
     qcow_version: shown.format === "cow" ? "qcow2_v3" : undefined,
     shareable: disk.shareable,
@@ -96,7 +153,7 @@ export async function diskContent(core: EngineCore, disk: DiskState, volumeId = 
     storage_type: "image",
     total_size: shown.totalBytes,
     wipe_after_delete: disk.wipeAfterDelete,
-    storage_domains: { storage_domain: reference("/storagedomains", storageDomain.id) },
+    storage_domains: { storage_domain: reference("/storagedomains", disk.storageDomainId) },
   };
 }
 

@@ -1,10 +1,11 @@
 import type { EngineApi } from "../engine-api.ts";
 import type { EngineCore } from "../engine-core.ts";
-import { timeoutPolicies, type TransferState } from "../engine-state.ts";
+import { timeoutPolicies, type Host, type TransferState } from "../engine-state.ts";
 import { actionDone, actionsOf, created, ok, reference } from "../http/api-reply.ts";
 import type { ApiRequest } from "../http/api-request.ts";
 import { get, post, type Route } from "../http/router.ts";
 import type { TransferRequest } from "../operations/transfer-operations.ts";
+import { known } from "../inventory.ts";
 import type { XmlObject } from "../xml/xml-value.ts";
 
 const DEFAULT_INACTIVITY_SECONDS = 60;
@@ -46,11 +47,8 @@ function readTransfer({ body }: ApiRequest): TransferRequest {
   };
 }
 
-function transferContent(
-  { state, behaviour, faults }: EngineCore,
-  transfer: TransferState,
-  url: string | undefined,
-): XmlObject {
+function transferContent(core: EngineCore, transfer: TransferState, url: string | undefined): XmlObject {
+  const { state, behaviour, faults } = core;
   const { backupId, volumeId } = transfer;
   const vmId = backupId === undefined ? undefined : state.backups[backupId]?.vmId;
   return {
@@ -69,13 +67,21 @@ function transferContent(
     transferred: transfer.transferredBytes,
     backup: backupId === undefined || vmId === undefined ? undefined : reference(`/vms/${vmId}/backups`, backupId),
     disk: reference("/disks", transfer.diskId),
-    host: reference("/hosts", state.inventory.host.id),
+    host: reference("/hosts", hostOfDisk(core, transfer.diskId).id),
     image: { "@id": transfer.diskId },
     snapshot:
       volumeId === undefined
         ? undefined
-        : reference(`/storagedomains/${state.inventory.storageDomain.id}/disksnapshots`, volumeId),
+        : reference(`/storagedomains/${state.disks[transfer.diskId]?.storageDomainId}/disksnapshots`, volumeId),
   };
+}
+
+/** One that sees the disk's storage. */
+function hostOfDisk({ state }: EngineCore, diskId: string): Host {
+  const { clusters, hosts, storageDomains } = state.inventory;
+  const domain = storageDomains.find(({ id }) => id === state.disks[diskId]?.storageDomainId);
+  const near = hosts.find(({ clusterId }) => known(clusters, clusterId).dataCenterId === domain?.dataCenterId);
+  return near ?? known(hosts, hosts[0]?.id ?? "");
 }
 
 /** The same, at a port where nobody listens. */

@@ -1,9 +1,17 @@
-import { incomplete, notFound } from "../engine-fault.ts";
+import { incomplete } from "../engine-fault.ts";
 import type { EngineApi } from "../engine-api.ts";
-import type { NicState, VmState } from "../engine-state.ts";
+import type { EngineCore } from "../engine-core.ts";
+import { nicInterfaces, type NicState, type VmState } from "../engine-state.ts";
 import { actionDone, created, ok, reference } from "../http/api-reply.ts";
 import { get, post, put, remove, type Route } from "../http/router.ts";
+import { dataCenterOf, findNamed } from "../inventory.ts";
+import { nicOf } from "../operations/vm-operations.ts";
+import type { XmlNode } from "../xml/read-xml.ts";
+import { requireKept } from "../xml/require-kept.ts";
 import type { XmlObject } from "../xml/xml-value.ts";
+
+/** Of a `nic`: what is kept, and what clients send back as they got it. */
+const NIC_ELEMENTS = ["interface", "linked", "mac", "name", "network", "plugged", "vm", "vnic_profile"] as const;
 
 /** `/vms/{vm}/nics`. */
 export function nicRoutes({ core, vms }: EngineApi): readonly Route[] {
@@ -13,18 +21,16 @@ export function nicRoutes({ core, vms }: EngineApi): readonly Route[] {
       return ok("nics", { nic: vm.nics.map((nic) => nicContent(vm, nic)) });
     }),
     post("/vms/:vm/nics", (request) => {
-      const { body } = request;
       const vm = core.vm(request.param("vm"));
-      const name = body.text("name");
+      const { name, vnicProfileId, ...nic } = readNic(core, vm, request.body);
       if (name === undefined) throw incomplete("Nic", "name");
-      const mac = body.text("mac", "address");
-      const vnicProfileId = body.child("vnic_profile")?.attribute("id");
-      const nic = vms.addNic(vm.id, {
-        name,
-        ...(mac === undefined ? {} : { mac }),
-        ...(vnicProfileId === undefined ? {} : { vnicProfileId }),
-      });
-      return created("nic", nicContent(vm, nic));
+      return created(
+        "nic",
+        nicContent(
+          vm,
+          vms.addNic(vm.id, { name, ...nic, ...(typeof vnicProfileId === "string" && { vnicProfileId }) }),
+        ),
+      );
     }),
     get("/vms/:vm/nics/:nic", (request) => {
       const vm = core.vm(request.param("vm"));
@@ -33,12 +39,7 @@ export function nicRoutes({ core, vms }: EngineApi): readonly Route[] {
     put("/vms/:vm/nics/:nic", (request) => {
       const vm = core.vm(request.param("vm"));
       const nic = nicOf(vm, request.param("nic"));
-      nic.name = request.body.text("name") ?? nic.name;
-      nic.mac = request.body.text("mac", "address") ?? nic.mac;
-      const profile = request.body.child("vnic_profile")?.attribute("id");
-      if (profile !== undefined) nic.vnicProfileId = profile;
-      core.store.changed();
-      return ok("nic", nicContent(vm, nic));
+      return ok("nic", nicContent(vm, vms.updateNic(vm.id, nic.id, readNic(core, vm, request.body))));
     }),
     remove("/vms/:vm/nics/:nic", (request) => {
       const vm = core.vm(request.param("vm"));
@@ -49,21 +50,50 @@ export function nicRoutes({ core, vms }: EngineApi): readonly Route[] {
   ];
 }
 
-/** @throws EngineFault 404 */
-function nicOf(vm: VmState, id: string): NicState {
-  const nic = vm.nics.find((candidate) => candidate.id === id);
-  if (nic === undefined) throw notFound();
-  return nic;
+interface NicRequest extends Partial<Omit<NicState, "id" | "vnicProfileId">> {
+  /** Null: the empty profile. */
+  readonly vnicProfileId?: string | null;
+}
+
+/** What a `nic` says; a network stands for a profile of it. */
+function readNic(core: EngineCore, vm: VmState, body: XmlNode): NicRequest {
+  requireKept(body, NIC_ELEMENTS, "a network interface");
+  return {
+    ...given("name", body.text("name")),
+    ...given("mac", body.text("mac", "address")),
+    ...given("interface", body.choice(nicInterfaces, "interface")),
+    ...given("linked", body.flag("linked")),
+    ...given("plugged", body.flag("plugged")),
+    ...given("vnicProfileId", profileOf(core, vm, body)),
+  };
+}
+
+function profileOf({ state }: EngineCore, vm: VmState, body: XmlNode): string | null | undefined {
+  const { networks, vnicProfiles } = state.inventory;
+  if (body.child("vnic_profile") !== undefined) return body.child("vnic_profile")?.attribute("id") ?? null;
+  if (body.child("network") === undefined) return undefined;
+  const { id } = dataCenterOf(state.inventory, vm.clusterId);
+  const network = findNamed(
+    networks.filter(({ dataCenterId }) => dataCenterId === id),
+    "Nic",
+    body,
+    "network",
+  );
+  return vnicProfiles.find(({ networkId }) => networkId === network.id)?.id;
+}
+
+function given<K extends keyof NicRequest>(key: K, value: NicRequest[K] | undefined): Pick<NicRequest, K> | object {
+  return value === undefined ? {} : { [key]: value };
 }
 
 function nicContent(vm: VmState, nic: NicState): XmlObject {
   return {
     ...reference(`/vms/${vm.id}/nics`, nic.id),
     name: nic.name,
-    interface: "virtio",
-    linked: true,
+    interface: nic.interface,
+    linked: nic.linked,
     mac: { address: nic.mac },
-    plugged: true,
+    plugged: nic.plugged,
     vm: reference("/vms", vm.id),
     vnic_profile: nic.vnicProfileId === undefined ? undefined : reference("/vnicprofiles", nic.vnicProfileId),
   };

@@ -4,6 +4,7 @@ import { apiRootRoutes } from "./api-root.ts";
 import { backupRoutes } from "./backups.ts";
 import { checkpointRoutes } from "./checkpoints.ts";
 import { diskAttachmentRoutes } from "./disk-attachments.ts";
+import { diskSnapshotRoutes } from "./disk-snapshots.ts";
 import { diskRoutes } from "./disks.ts";
 import { imageTransferRoutes } from "./image-transfers.ts";
 import { inventoryRoutes } from "./inventory.ts";
@@ -26,6 +27,7 @@ export function routes(api: EngineApi): readonly Route[] {
     ...backupRoutes(api),
     ...checkpointRoutes(api),
     ...diskRoutes(api),
+    ...diskSnapshotRoutes(api),
     ...imageTransferRoutes(api),
     ...jobAndEventRoutes(api),
   ];

@@ -9,22 +9,22 @@ import type { VmRequest } from "../operations/vm-operations.ts";
 import { badRequest } from "../engine-fault.ts";
 import type { ApiRequest } from "../http/api-request.ts";
 import { isXmlObject, type XmlObject } from "../xml/xml-value.ts";
-import { findNamed } from "../named.ts";
+import { BLANK_ID, blankTemplate, dataCenterOf, findNamed, hostOf, known } from "../inventory.ts";
 import { readSettings, setting, settingsContent } from "../vm-settings.ts";
 
 /** A guest with no network card has this one. */
 const LOOPBACK = "00000000-0000-0000-0000-00000000006c";
-const BLANK = "00000000-0000-0000-0000-000000000000";
 
 /** `/vms`: machines themselves; what lies below them has files of its own. */
 export function vmRoutes({ core, guests, vms }: EngineApi): readonly Route[] {
-  const fieldsOf = ({ id, name, status, settings }: VmState) => ({
+  const clusters = () => core.state.inventory.clusters;
+  const fieldsOf = ({ id, name, status, settings, clusterId }: VmState) => ({
     id,
     name,
     status,
     description: setting(settings, "description"),
-    cluster: core.state.inventory.cluster.name,
-    datacenter: core.state.inventory.dataCenter.name,
+    cluster: known(core.state.inventory.clusters, clusterId).name,
+    datacenter: dataCenterOf(core.state.inventory, clusterId).name,
   });
   return [
     get("/vms", (request) => {
@@ -38,7 +38,9 @@ export function vmRoutes({ core, guests, vms }: EngineApi): readonly Route[] {
     get("/vms/:vm", (request) => ok("vm", vmContent(core, core.vm(request.param("vm")), request))),
     put("/vms/:vm", (request) => {
       const vm = core.vm(request.param("vm"));
-      vms.update(vm.id, { name: request.body.exactText("name"), settings: readSettings(request.body) });
+      const { body } = request;
+      const cluster = body.child("cluster") === undefined ? undefined : findNamed(clusters(), "Vm", body, "cluster");
+      vms.update(vm.id, { name: body.exactText("name"), clusterId: cluster?.id, settings: readSettings(body) });
       return ok("vm", vmContent(core, vm, request));
     }),
     remove("/vms/:vm", (request) => {
@@ -88,12 +90,12 @@ function reportedDevices(vm: VmState): XmlObject {
 }
 
 function readVm(core: EngineCore, { body, correlationId }: ApiRequest): VmRequest {
-  const cluster = findNamed([core.state.inventory.cluster], "Vm", body, "cluster");
+  const cluster = findNamed(core.state.inventory.clusters, "Vm", body, "cluster");
   const type = body.text("initialization", "configuration", "type");
   if (type !== undefined && type !== "ovf")
     throw badRequest(`Cannot import VM. Configuration type ${type} is not known here.`);
   const ovf = body.text("initialization", "configuration", "data");
-  if (ovf === undefined) findNamed([{ id: BLANK, name: "Blank" }], "Vm", body, "template");
+  if (ovf === undefined) findNamed([blankTemplate], "Vm", body, "template");
   return {
     name: body.exactText("name"),
     clusterId: cluster.id,
@@ -122,11 +124,11 @@ function vmContent(core: EngineCore, vm: VmState, request: ApiRequest): XmlObjec
       ? { configuration: { data: writeOvf(vm, state), type: "ovf" } }
       : { regenerate_ssh_keys: false },
     origin: "ovirt",
-    cluster: reference("/clusters", state.inventory.cluster.id),
+    cluster: reference("/clusters", vm.clusterId),
     run_once: false,
     status: vm.status,
-    host: vm.status === "down" ? undefined : reference("/hosts", state.inventory.host.id),
-    original_template: reference("/templates", BLANK),
-    template: reference("/templates", BLANK),
+    host: vm.status === "down" ? undefined : reference("/hosts", hostOf(state.inventory, vm).id),
+    original_template: reference("/templates", BLANK_ID),
+    template: reference("/templates", BLANK_ID),
   };
 }

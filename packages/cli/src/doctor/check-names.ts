@@ -1,0 +1,34 @@
+import { plural, unclaimedWarnings, type Manager } from "@ovault/core";
+
+import type { Installation } from "../installation.ts";
+import { unclaimedPoints } from "../select/unclaimed-points.ts";
+import { ok, skip, warn, type Checklist } from "./checklist.ts";
+
+/** That no machine of a manager has points under a name which that manager does not have any more. */
+export async function checkNames(
+  installation: Installation,
+  manager: Manager,
+  list: Checklist,
+  signal: AbortSignal,
+): Promise<void> {
+  await list.run(`${manager.name}: points of its machines`, async () => {
+    const inventory = await manager.inventory(signal);
+    const unclaimed = [];
+    let [read, all] = [0, 0];
+    for (const name of installation.configuration.destinations.keys()) {
+      all += 1;
+      try {
+        const newest = await (await installation.repository(name)).points.newest(signal);
+        unclaimed.push(...unclaimedPoints(installation, inventory, newest));
+        read += 1;
+      } catch {
+        // The check of the destination tells.
+        signal.throwIfAborted();
+      }
+    }
+    const warnings = unclaimedWarnings(unclaimed);
+    if (warnings.length > 0) return warn(warnings.join("; "), "Without it their next backups are full.");
+    if (read < all) return skip(`${read} of ${plural(all, "destination")} can be read`);
+    return ok("under the name that the manager has");
+  });
+}

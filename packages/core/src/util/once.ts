@@ -1,0 +1,25 @@
+/**
+ * Work that is done once for all who ask for it, unless it fails. Each has a signal of its own: where the one who began has
+ * failed or was cancelled, another begins anew.
+ */
+export class Once {
+  readonly #work: (signal: AbortSignal) => Promise<void>;
+  #done: Promise<void> | undefined;
+
+  constructor(work: (signal: AbortSignal) => Promise<void>) {
+    this.#work = work;
+  }
+
+  async run(signal: AbortSignal): Promise<void> {
+    const others = this.#done;
+    const done = (this.#done ??= this.#work(signal));
+    try {
+      await done;
+    } catch (error) {
+      if (this.#done === done) this.#done = undefined;
+      if (others === undefined) throw error;
+      signal.throwIfAborted();
+      await this.run(signal);
+    }
+  }
+}

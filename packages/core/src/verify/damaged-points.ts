@@ -1,0 +1,19 @@
+import type { RecoveryPoint } from "../contract/recovery-point.ts";
+import type { DiskLosses } from "../pipeline/lost-ranges.ts";
+import type { Damage } from "./damage.ts";
+
+/** Points that cannot be restored as they were. */
+export class DamagedPoints {
+  readonly losses = new Map<RecoveryPoint, readonly DiskLosses[]>();
+
+  add(point: RecoveryPoint, losses: readonly DiskLosses[]): void {
+    this.losses.set(point, losses);
+  }
+
+  /** One for each range of each disk. */
+  get damage(): readonly Damage[] {
+    return [...this.losses].flatMap(([{ id }, losses]) =>
+      losses.flatMap(({ alias, ranges }) => ranges.map((range) => ({ point: id, disk: alias, ...range }))),
+    );
+  }
+}

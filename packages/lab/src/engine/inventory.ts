@@ -1,0 +1,137 @@
+import { randomUUID } from "node:crypto";
+
+import { NotFoundError } from "@ovault/core";
+
+import { incomplete, unknownEntity } from "./engine-fault.ts";
+import type { Cluster, Host, Inventory, Named, StorageDomain, VmState } from "./engine-state.ts";
+import type { XmlNode } from "./xml/read-xml.ts";
+
+/** What a lab has besides what every lab has. A data centre that is named is made. */
+export interface LabInventoryRequest {
+  readonly clusters?: readonly InDataCenter[] | undefined;
+  readonly storageDomains?: readonly InDataCenter[] | undefined;
+  /** Each gets a vNIC profile of its own name, as engines make them. */
+  readonly networks?: readonly InDataCenter[] | undefined;
+  readonly vnicProfiles?: readonly (InDataCenter & { readonly network: string })[] | undefined;
+}
+
+export interface InDataCenter {
+  readonly name: string;
+  /** Default: `Default`. */
+  readonly dataCenter?: string | undefined;
+}
+
+export const BLANK_ID = "00000000-0000-0000-0000-000000000000";
+export const blankTemplate: Named = { id: BLANK_ID, name: "Blank" };
+const DEFAULT = "Default";
+const MANAGEMENT = "ovirtmgmt";
+
+/** One data centre with one cluster, one host, one storage domain and two networks. */
+export function firstInventory(): Inventory {
+  const inventory: Inventory = {
+    dataCenters: [],
+    clusters: [],
+    hosts: [],
+    storageDomains: [],
+    networks: [],
+    vnicProfiles: [],
+  };
+  extendInventory(inventory, {
+    clusters: [{ name: DEFAULT }],
+    storageDomains: [{ name: "lab-storage" }],
+    networks: [{ name: "lab-network" }],
+  });
+  return inventory;
+}
+
+/** Makes what is asked for and not there. */
+export function extendInventory(inventory: Inventory, request: LabInventoryRequest): void {
+  const { clusters = [], storageDomains = [], networks = [], vnicProfiles = [] } = request;
+  const addMissing = (all: (Named & { readonly dataCenterId: string })[], wanted: readonly InDataCenter[]): void => {
+    for (const { name, dataCenter = DEFAULT } of wanted) {
+      const dataCenterId = dataCenterNamed(inventory, dataCenter).id;
+      if (!all.some((one) => one.name === name && one.dataCenterId === dataCenterId)) {
+        all.push({ id: randomUUID(), name, dataCenterId });
+      }
+    }
+  };
+  addMissing(inventory.clusters, clusters);
+  addMissing(inventory.storageDomains, storageDomains);
+  addMissing(inventory.networks, networks);
+  for (const { id, name } of inventory.networks) addProfile(inventory, name, id);
+  for (const { name, network, dataCenter = DEFAULT } of vnicProfiles) {
+    const dataCenterId = dataCenterNamed(inventory, dataCenter).id;
+    const found = inventory.networks.find((one) => one.name === network && one.dataCenterId === dataCenterId);
+    if (found === undefined) throw new NotFoundError(`there is no network ${network} in data centre ${dataCenter}`);
+    addProfile(inventory, name, found.id);
+  }
+  for (const { id, name } of inventory.clusters) addHost(inventory, name, id);
+}
+
+/** The first one where none is named. @throws NotFoundError */
+export function clusterNamed({ clusters }: Inventory, name = clusters[0]?.name): Cluster {
+  const found = clusters.find((cluster) => cluster.name === name);
+  if (found === undefined) throw new NotFoundError(`the lab has no cluster ${name}`);
+  return found;
+}
+
+/** The first one of the data centre where none is named. @throws NotFoundError */
+export function storageDomainNamed(inventory: Inventory, dataCenterId: string, name?: string): StorageDomain {
+  const here = inventory.storageDomains.filter((domain) => domain.dataCenterId === dataCenterId);
+  const found = name === undefined ? here[0] : here.find((domain) => domain.name === name);
+  if (found === undefined)
+    throw new NotFoundError(`the data centre has no storage domain${name === undefined ? "" : ` ${name}`}`);
+  return found;
+}
+
+/** The data centre of a cluster. */
+export function dataCenterOf(inventory: Inventory, clusterId: string): Named {
+  return known(inventory.dataCenters, known(inventory.clusters, clusterId).dataCenterId);
+}
+
+/** Where a machine runs, or would. */
+export function hostOf(inventory: Inventory, vm: Pick<VmState, "clusterId">): Host {
+  const found = inventory.hosts.find(({ clusterId }) => clusterId === vm.clusterId);
+  if (found === undefined) throw new NotFoundError(`cluster ${vm.clusterId} has no host`);
+  return found;
+}
+
+/** @throws NotFoundError for an id that the lab itself should have known */
+export function known<T extends Named>(all: readonly T[], wanted: string): T {
+  const found = all.find(({ id }) => id === wanted);
+  if (found === undefined) throw new NotFoundError(`the lab has nothing of id ${wanted}`);
+  return found;
+}
+
+/**
+ * What an element such as `<cluster id="…"/>` or `<cluster><name>…</name></cluster>` refers to.
+ * @param root - what needs it, in the engine's words
+ * @throws EngineFault 404 when it names nothing that is there, 400 when it is missing
+ */
+export function findNamed<T extends Named>(all: readonly T[], root: string, body: XmlNode, element: string): T {
+  const [id, name] = [body.child(element)?.attribute("id"), body.text(element, "name")];
+  if (id === undefined && name === undefined) throw incomplete(root, `${element}.id|name`);
+  const found = all.find((candidate) => (id === undefined ? candidate.name === name : candidate.id === id));
+  if (found === undefined) throw unknownEntity(`${element}: ${id === undefined ? `name=${name}` : `id=${id}`}`);
+  return found;
+}
+
+/** Every data centre has a management network of its own, of the same name. */
+function dataCenterNamed(inventory: Inventory, name: string): Named {
+  const found = inventory.dataCenters.find((dataCenter) => dataCenter.name === name);
+  if (found !== undefined) return found;
+  const made = { id: randomUUID(), name };
+  inventory.dataCenters.push(made);
+  inventory.networks.push({ id: randomUUID(), name: MANAGEMENT, dataCenterId: made.id });
+  return made;
+}
+
+function addProfile({ vnicProfiles }: Inventory, name: string, networkId: string): void {
+  if (vnicProfiles.some((profile) => profile.name === name && profile.networkId === networkId)) return;
+  vnicProfiles.push({ id: randomUUID(), name, networkId });
+}
+
+function addHost({ hosts }: Inventory, cluster: string, clusterId: string): void {
+  if (hosts.some((host) => host.clusterId === clusterId)) return;
+  hosts.push({ id: randomUUID(), name: hosts.length === 0 ? "lab-host" : `${cluster}-host`, clusterId });
+}
