@@ -16,6 +16,8 @@ export interface Hypervisor {
   importDisk(request: ImportDisk): Promise<DiskInfo>;
   /** An empty disk. */
   createDisk(request: CreateDisk): Promise<DiskInfo>;
+  /** A new disk of what a volume that a snapshot froze holds, with all that is below it. */
+  copyVolume(from: FrozenVolume, to: Omit<CreateDisk, "virtualBytes">): Promise<DiskInfo>;
   /** Removing what is not there is not an error. Refused while a machine or an export uses the disk. */
   removeDisk(diskId: string): Promise<void>;
   /** Grows a disk, of a running machine too. Shrinking is refused. */
@@ -93,6 +95,11 @@ export interface ImportDisk {
   readonly volumeId: string;
   /** Path of a qcow2 or raw file that nobody writes to. */
   readonly source: string;
+}
+
+export interface FrozenVolume {
+  readonly diskId: string;
+  readonly volumeId: string;
 }
 
 export interface CreateDisk {

@@ -4,7 +4,7 @@ import { join, resolve } from "node:path";
 
 import { Backup } from "./backup.ts";
 import { bitmapsAtRest, bitmapsInUse, traceCheckpoint } from "./bitmaps.ts";
-import { DiskTree, activeOf, qemuFormat } from "./disk-tree.ts";
+import { DiskTree, activeOf, qemuFormat, virtualBytesOf } from "./disk-tree.ts";
 import { HypervisorError } from "./errors.ts";
 import { addExport } from "./nbd-exports.ts";
 import { whyNoFuse } from "./fuse.ts";
@@ -13,6 +13,7 @@ import type {
   CheckpointState,
   CreateDisk,
   DiskInfo,
+  FrozenVolume,
   GuestWrite,
   Hypervisor,
   ImportDisk,
@@ -100,6 +101,20 @@ export class QemuHypervisor implements Hypervisor {
       throw error;
     }
     return this.#tree.info(diskId);
+  }
+
+  async copyVolume({ diskId, volumeId }: FrozenVolume, to: Omit<CreateDisk, "virtualBytes">): Promise<DiskInfo> {
+    const frozen = activeOf(this.#tree.chainTo(diskId, volumeId));
+    await this.createDisk({ ...to, virtualBytes: await virtualBytesOf(frozen) });
+    const target = activeOf(this.#tree.volumes(to.diskId));
+    const formats = ["-f", qemuFormat(frozen), "-O", qemuFormat(target)];
+    try {
+      await qemuImg("convert", "-n", "--force-share", ...formats, frozen.path, target.path);
+    } catch (error) {
+      await this.#tree.remove(to.diskId);
+      throw error;
+    }
+    return this.#tree.info(to.diskId);
   }
 
   async removeDisk(diskId: string): Promise<void> {

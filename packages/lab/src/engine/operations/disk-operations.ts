@@ -7,7 +7,7 @@ import { attachmentOf, forgetAttachment } from "../attachments.ts";
 import { badRequest, conflict, incomplete, notFound } from "../engine-fault.ts";
 import { reasonOf, type EngineCore } from "../engine-core.ts";
 import { eventCodes } from "../event-codes.ts";
-import type { DiskState, StorageDomain } from "../engine-state.ts";
+import type { DiskState, SnapshotVolume, StorageDomain } from "../engine-state.ts";
 
 /** A disk as `POST /disks` asks for it. */
 export interface DiskRequest {
@@ -53,6 +53,31 @@ export class DiskOperations {
     const disk = this.#newDisk(request);
     await this.#make(disk);
     return disk;
+  }
+
+  /** A locked disk for a copy of what another one held. */
+  announceCopy(diskId: string): DiskState {
+    const { state, store } = this.#core;
+    const id = randomUUID();
+    const createdAt = new Date().toISOString();
+    const copy: DiskState = { ...this.#core.disk(diskId), id, imageId: randomUUID(), createdAt, status: "locked" };
+    state.disks[id] = copy;
+    store.changed();
+    return copy;
+  }
+
+  /** Fills a disk that was announced, and waits until it is there. */
+  async copyNow(disk: DiskState, from: SnapshotVolume): Promise<void> {
+    const info = await this.#core.hypervisor.copyVolume(from, {
+      storageDomainId: disk.storageDomainId,
+      diskId: disk.id,
+      volumeId: disk.imageId,
+      format: disk.format,
+      sparse: disk.sparse,
+    });
+    disk.provisionedBytes = info.virtualBytes;
+    disk.status = "ok";
+    this.#core.store.changed();
   }
 
   /** Takes an existing image file in. Waits until it is there. */

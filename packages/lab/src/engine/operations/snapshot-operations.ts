@@ -86,8 +86,9 @@ export class SnapshotOperations {
   /** Answers at once; the snapshot stays locked until its volumes are merged. */
   remove(vmId: string, snapshotId: string, correlationId: string): void {
     const vm = this.#core.vm(vmId);
-    const snapshot = this.get(vmId, snapshotId);
     const action = "remove Snapshot";
+    if (snapshotId === vm.activeSnapshotId) throw badRequest(`Cannot ${action}. Snapshot type ACTIVE is not allowed.`);
+    const snapshot = this.get(vmId, snapshotId);
     this.#core.requireFree(vm, action);
     const disks = snapshot.volumes
       .map(({ diskId }) => this.#core.state.disks[diskId])

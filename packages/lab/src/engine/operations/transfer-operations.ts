@@ -95,7 +95,7 @@ export class TransferOperations {
       modifiedAt: now,
     };
     this.#core.state.transfers[transfer.id] = transfer;
-    if (transfer.backupId === undefined) disk.status = "locked";
+    disk.status = "locked";
     this.#core.store.changed();
     this.#core.journal.event(eventCodes.transferStarted, {
       description: `Image ${transfer.direction === "upload" ? "Upload" : "Download"} with disk ${disk.alias} was initiated (transfer ${transfer.id}).`,
@@ -149,7 +149,10 @@ export class TransferOperations {
 
   /** After a restart of the lab: no export serves these transfers any more. */
   async failInterrupted(): Promise<void> {
-    for (const transfer of this.#core.openTransfers()) await this.#finish(transfer, "finished_failure");
+    for (const transfer of this.#core.openTransfers()) {
+      await this.#tickets.abandon(transfer);
+      await this.#finish(transfer, "finished_failure");
+    }
   }
 
   #diskOf(request: TransferRequest): DiskState {
@@ -225,20 +228,20 @@ export class TransferOperations {
     while (transfer.phase === "transferring") {
       await this.#core.background.steps();
       if (transfer.phase !== "transferring") return;
-      // an imageio that does not answer now may answer at the next look
       const idleSeconds = await this.#tickets.refresh(transfer).catch(() => undefined);
-      if (idleSeconds === undefined || transfer.phase !== "transferring") continue;
+      if (transfer.phase !== "transferring") return;
+      if (idleSeconds === undefined) return this.#stopBySystem(transfer, "its ticket is missing");
       const complete = transfer.direction === "download" && transfer.transferredBytes >= transfer.sizeBytes;
       if (complete && idleSeconds >= COMPLETE_IDLE_SECONDS) return this.#finalize(transfer);
       if (transfer.inactivitySeconds > 0 && idleSeconds > transfer.inactivitySeconds) {
-        return this.#inactive(transfer);
+        return this.#stopBySystem(transfer, `no activity for ${transfer.inactivitySeconds} seconds`);
       }
     }
   }
 
-  async #inactive(transfer: TransferState): Promise<void> {
+  async #stopBySystem(transfer: TransferState, reason: string): Promise<void> {
     this.#core.journal.event(eventCodes.transferInactive, {
-      description: `Transfer ${transfer.id} was stopped by the system: no activity for ${transfer.inactivitySeconds} seconds.`,
+      description: `Transfer ${transfer.id} was stopped by the system: ${reason}.`,
       severity: "warning",
     });
     const pause = transfer.direction === "upload" && transfer.timeoutPolicy !== "cancel";
@@ -299,7 +302,7 @@ export class TransferOperations {
     const { behaviour, state, journal, store } = this.#core;
     await this.#tickets.close(transfer);
     const disk = state.disks[transfer.diskId];
-    if (disk !== undefined && transfer.backupId === undefined) {
+    if (disk !== undefined) {
       const lost = transfer.direction === "upload" && phase === "finished_failure";
       disk.status = lost ? "illegal" : "ok";
       if (lost) this.#disks.drop(disk);

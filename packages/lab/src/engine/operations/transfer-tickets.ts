@@ -3,7 +3,7 @@ import { randomUUID } from "node:crypto";
 import type { DiskInfo, VolumeInfo } from "../../hypervisor/hypervisor.ts";
 import { Serial } from "../../hypervisor/serial.ts";
 import type { ImageioTicket } from "../../imageio/imageio-daemon.ts";
-import { TicketBusyError } from "../../imageio/errors.ts";
+import { ImageioError } from "../../imageio/errors.ts";
 import { conflict } from "../engine-fault.ts";
 import type { EngineCore } from "../engine-core.ts";
 import type { TransferState } from "../engine-state.ts";
@@ -35,6 +35,13 @@ export class TransferTickets {
   /** Removes the ticket, as often as it takes, then the export. Repeating it is not an error. */
   close(transfer: TransferState): Promise<void> {
     return this.#turnOf(transfer).run(() => this.#close(transfer));
+  }
+
+  /** Tries once to remove the ticket: nothing is left of its export. */
+  async abandon(transfer: TransferState): Promise<void> {
+    const { ticketId } = transfer;
+    delete transfer.ticketId;
+    if (ticketId !== undefined) await this.#core.imageio.removeTicket(ticketId).catch(() => undefined);
   }
 
   /** Takes over the ticket's counters and renews it. Answers idle seconds, or undefined when the ticket is gone. */
@@ -79,7 +86,7 @@ export class TransferTickets {
 
   async #close(transfer: TransferState): Promise<void> {
     if (transfer.ticketId !== undefined) {
-      await this.refresh(transfer);
+      await this.refresh(transfer).catch(() => undefined); // its counters alone are lost
       await this.#removeTicket(transfer.ticketId);
       delete transfer.ticketId;
     }
@@ -93,8 +100,8 @@ export class TransferTickets {
       try {
         return await this.#core.imageio.removeTicket(ticketId);
       } catch (error) {
-        if (!(error instanceof TicketBusyError)) throw error;
-        await this.#core.background.steps(); // as the engine does: until the client lets go
+        if (!(error instanceof ImageioError)) throw error;
+        await this.#core.background.steps(); // as the engine does: until the client lets go, or the daemon is back
       }
     }
   }

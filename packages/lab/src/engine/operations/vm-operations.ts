@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 
 import { attachmentOf, ownAttachments, pluggedDisks } from "../attachments.ts";
-import { badRequest, conflict, incomplete, notFound, type EngineFault } from "../engine-fault.ts";
+import { badRequest, conflict, incomplete, notFound, unknownEntity, type EngineFault } from "../engine-fault.ts";
 import { reasonOf, type EngineCore } from "../engine-core.ts";
 import type { AttachmentState, Inventory, NicState, VmState } from "../engine-state.ts";
 import { eventCodes } from "../event-codes.ts";
@@ -20,6 +20,8 @@ export interface VmRequest {
   readonly clusterId: string;
   readonly settings: VmSettings;
   readonly ovf?: string | undefined;
+  /** Makes it as a snapshot of another machine is, with copies of its disks. */
+  readonly snapshotId?: string | undefined;
   readonly regenerateIds: boolean;
   readonly correlationId: string;
 }
@@ -60,6 +62,7 @@ export class VmOperations {
 
   /** Makes a machine, empty or from an OVF; disks named by the OVF are attached as far as they exist and are free. */
   async create(request: VmRequest): Promise<VmState> {
+    if (request.snapshotId !== undefined) return this.#clone(request, request.snapshotId);
     const fromOvf = request.ovf === undefined ? undefined : readOvf(request.ovf);
     const name = request.name ?? fromOvf?.name;
     if (name === undefined) throw incomplete("Vm", "name");
@@ -331,6 +334,49 @@ export class VmOperations {
     const { vms, inventory } = this.#core.state;
     const dataCenter = dataCenterOf(inventory, clusterId);
     return Object.values(vms).some((vm) => vm.name === name && dataCenterOf(inventory, vm.clusterId) === dataCenter);
+  }
+
+  /** Answers at once with a machine that is locked until its disks are copied; it vanishes when they cannot be. */
+  #clone(request: VmRequest, snapshotId: string): VmState {
+    const action = "add VM";
+    const { clusterId, name = "" } = request;
+    const found = this.#core.snapshot(snapshotId);
+    if (found === undefined) throw unknownEntity(snapshotId);
+    const { vm: source, snapshot } = found;
+    this.#core.requireFree(source, action);
+    requireValidName(name, action);
+    if (this.#nameIsUsed(name, clusterId)) throw nameUsed(action);
+    const configuration = readOvf(snapshot.ovf);
+    const settings = changedSettings(configuration.settings, request.settings);
+    requireConsistent(settings, action);
+    const vm: VmState = {
+      ...emptyVm(randomUUID(), name, clusterId),
+      settings,
+      status: "image_locked",
+      nics: configuration.nics.map((nic) => this.#importNic(nic, clusterId, true)),
+    };
+    const copies = snapshot.volumes.map(({ diskId, volumeId }) => {
+      const disk = this.#disks.announceCopy(diskId);
+      const attachment = configuration.disks.find((one) => one.diskId === diskId);
+      if (attachment !== undefined) vm.attachments.push({ ...attachment, diskId: disk.id });
+      return { disk, from: { diskId, volumeId } };
+    });
+    this.#core.state.vms[vm.id] = vm;
+    const unlock = this.#core.lock(source, `Creating VM ${name} from Snapshot ${snapshot.description}`);
+    this.#core.runJob(`Creating VM ${name} from Snapshot ${snapshot.description}`, request.correlationId, async () => {
+      try {
+        await this.#core.background.steps();
+        for (const { disk, from } of copies) await this.#disks.copyNow(disk, from);
+        vm.status = "down";
+      } catch (error) {
+        delete this.#core.state.vms[vm.id];
+        for (const { disk } of copies) this.#disks.drop(disk);
+        throw error;
+      } finally {
+        unlock();
+      }
+    });
+    return vm;
   }
 
   async #attachIfPossible(vm: VmState, attachment: AttachmentState): Promise<void> {

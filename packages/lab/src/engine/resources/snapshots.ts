@@ -1,5 +1,7 @@
 import type { EngineApi } from "../engine-api.ts";
-import type { SnapshotState, VmState } from "../engine-state.ts";
+import { ownAttachments } from "../attachments.ts";
+import type { EngineCore } from "../engine-core.ts";
+import type { SnapshotState, SnapshotVolume, VmState } from "../engine-state.ts";
 import { notFound } from "../engine-fault.ts";
 import { accepted, actionDone, linksBelow, ok, reference, type ApiReply } from "../http/api-reply.ts";
 import type { ApiRequest } from "../http/api-request.ts";
@@ -10,8 +12,15 @@ import { diskContent } from "./disks.ts";
 /** `/vms/{vm}/snapshots`. The active one is always there. */
 export function snapshotRoutes({ core, snapshots }: EngineApi): readonly Route[] {
   const disksOf = async (request: ApiRequest): Promise<readonly XmlObject[]> => {
-    const snapshot = snapshots.get(request.param("vm"), request.param("snapshot"));
-    return Promise.all(snapshot.volumes.map(({ diskId, volumeId }) => diskContent(core, core.disk(diskId), volumeId)));
+    const vm = core.vm(request.param("vm"));
+    const id = request.param("snapshot");
+    const volumes = id === vm.activeSnapshotId ? activeVolumes(core, vm) : snapshots.get(vm.id, id).volumes;
+    return Promise.all(
+      volumes.map(async ({ diskId, volumeId }) => ({
+        ...(await diskContent(core, core.disk(diskId), volumeId)),
+        snapshot: { "@id": id },
+      })),
+    );
   };
   return [
     get("/vms/:vm/snapshots", (request) => {
@@ -52,6 +61,11 @@ export function snapshotRoutes({ core, snapshots }: EngineApi): readonly Route[]
   ];
 }
 
+/** What the machine itself writes to. */
+function activeVolumes(core: EngineCore, vm: VmState): readonly SnapshotVolume[] {
+  return ownAttachments(vm).map(({ diskId }) => ({ diskId, volumeId: core.disk(diskId).imageId }));
+}
+
 function snapshotContent(vm: VmState, snapshot: SnapshotState, request: ApiRequest): XmlObject {
   const path = `/vms/${vm.id}/snapshots`;
   return {
@@ -71,6 +85,7 @@ function activeContent(vm: VmState): XmlObject {
   return {
     ...reference(`/vms/${vm.id}/snapshots`, vm.activeSnapshotId),
     description: "Active VM",
+    ...linksBelow(`/vms/${vm.id}/snapshots/${vm.activeSnapshotId}`, "disks"),
     date: vm.createdAt,
     persist_memorystate: false,
     snapshot_status: "ok",

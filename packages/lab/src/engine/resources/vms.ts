@@ -6,7 +6,7 @@ import { get, post, put, remove, type Route } from "../http/router.ts";
 import { searched } from "../http/search.ts";
 import { writeOvf } from "../ovf/write-ovf.ts";
 import type { VmRequest } from "../operations/vm-operations.ts";
-import { badRequest } from "../engine-fault.ts";
+import { badRequest, incomplete } from "../engine-fault.ts";
 import type { ApiRequest } from "../http/api-request.ts";
 import { isXmlObject, type XmlObject } from "../xml/xml-value.ts";
 import { BLANK_ID, blankTemplate, dataCenterOf, findNamed, hostOf, known } from "../inventory.ts";
@@ -32,8 +32,10 @@ export function vmRoutes({ core, guests, vms }: EngineApi): readonly Route[] {
       return ok("vms", { vm: found.map((vm) => vmContent(core, vm, request)) });
     }),
     post("/vms", async (request) => {
-      const answer = core.behaviour.blockingImport ? created : accepted;
-      return answer("vm", vmContent(core, await vms.create(readVm(core, request)), request));
+      const wanted = readVm(core, request);
+      const waits = wanted.ovf !== undefined && !core.behaviour.blockingImport;
+      const answer = waits || wanted.snapshotId !== undefined ? accepted : created;
+      return answer("vm", vmContent(core, await vms.create(wanted), request));
     }),
     get("/vms/:vm", (request) => ok("vm", vmContent(core, core.vm(request.param("vm")), request))),
     put("/vms/:vm", (request) => {
@@ -95,12 +97,16 @@ function readVm(core: EngineCore, { body, correlationId }: ApiRequest): VmReques
   if (type !== undefined && type !== "ovf")
     throw badRequest(`Cannot import VM. Configuration type ${type} is not known here.`);
   const ovf = body.text("initialization", "configuration", "data");
-  if (ovf === undefined) findNamed([blankTemplate], "Vm", body, "template");
+  const [snapshot] = body.children("snapshots", "snapshot");
+  const snapshotId = snapshot?.attribute("id");
+  if (snapshot !== undefined && snapshotId === undefined) throw incomplete("Snapshot", "id");
+  if (ovf === undefined && snapshotId === undefined) findNamed([blankTemplate], "Vm", body, "template");
   return {
     name: body.exactText("name"),
     clusterId: cluster.id,
-    settings: readSettings(body, ["initialization.configuration", "initialization.regenerate_ids"]),
+    settings: readSettings(body, ["initialization.configuration", "initialization.regenerate_ids", "snapshots"]),
     ovf,
+    snapshotId,
     regenerateIds: body.flag("initialization", "regenerate_ids") ?? false,
     correlationId,
   };
