@@ -104,6 +104,7 @@ export * from "./ledger/ledger-run.ts";
 export * from "./repository/lease.ts";
 export type { LeaseHolder } from "./repository/lease-folder.ts";
 export * from "./util/clock.ts";
+export * from "./util/compare-natural.ts";
 export * from "./util/copy-into.ts";
 export * from "./runs/backup-virtual-machine.ts";
 export * from "./package-version.ts";

@@ -130,7 +130,9 @@ test("another process can do through the socket what this one can do to the lab"
     expect([...(await readFile(view)).subarray(511, 514)]).toEqual([0, 3, 3]);
     const added = await control.addDisk("web", { alias: "more", virtualBytes: MIB, format: "cow" });
     expect(await control.resizeDisk("web", "more", 2 * MIB)).toMatchObject({ id: added.id, virtualBytes: 2 * MIB });
-    await control.write("web", "2", { offset: 2 * MIB - 512, length: 512, kind: "random", seed: "x" });
+    // The boot disk is 0; of the others "more" comes before "web_Disk2".
+    await control.write("web", "1", { offset: 2 * MIB - 512, length: 512, kind: "random", seed: "x" });
+    expect((await control.status()).vms[0]?.disks.map(({ alias }) => alias).slice(0, 2)).toEqual(["web_Disk1", "more"]);
     await control.removeDisk("web", "more");
     await fixture.client.untilGone(`/disks/${added.id}`);
     await control.fault("slow-extents", "on");

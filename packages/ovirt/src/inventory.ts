@@ -1,4 +1,4 @@
-import type { Disk, VirtualMachine } from "@ovault/core";
+import { compareNatural, type Disk, type VirtualMachine } from "@ovault/core";
 
 import type { EngineApi } from "./api/engine-api.ts";
 import { toJson } from "./attributes.ts";
@@ -71,7 +71,7 @@ function toVirtualMachine(
   const ordered = attached.toSorted(
     (a, b) =>
       Number(b.attachment.bootable) - Number(a.attachment.bootable) ||
-      compare(a.disk.alias, b.disk.alias) ||
+      compareNatural(a.disk.alias, b.disk.alias) ||
       compare(a.disk.id, b.disk.id),
   );
   return {

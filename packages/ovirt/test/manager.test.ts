@@ -36,11 +36,13 @@ beforeEach(() => {
 afterEach(() => manager.close());
 afterAll(() => server.stop());
 
-/** An engine of this version with a machine of three disks and one without any. */
-function serveInventory(version: string): void {
+/** An engine of this version with a machine of three disks, unless others are given, and one without any. */
+function serveInventory(version: string, given: { readonly attachments?: string; readonly disks?: string } = {}): void {
   const [major, minor, build] = version.split(".");
   const follow = Number(major) > 4 || Number(minor) >= 2;
-  const attachments = `<disk_attachments>
+  const attachments =
+    given.attachments ??
+    `<disk_attachments>
     <disk_attachment id="d1"><active>true</active><interface>virtio</interface><disk id="d1"/></disk_attachment>
     <disk_attachment id="d2"><active>true</active><bootable>true</bootable><interface>virtio_scsi</interface>
       <read_only>true</read_only><disk id="d2"/></disk_attachment>
@@ -61,7 +63,9 @@ function serveInventory(version: string): void {
     "/vms/v1/tags": tags,
     "/vms/v2/tags": "<tags/>",
     "/hosts": `<hosts><host id="h1"><name>node1</name></host></hosts>`,
-    "/disks": `<disks>
+    "/disks":
+      given.disks ??
+      `<disks>
       <disk id="d1"><alias>b</alias><provisioned_size>1024</provisioned_size><actual_size>10</actual_size>
         <total_size>0</total_size><format>raw</format><sparse>false</sparse><status>ok</status><backup>none</backup>
         <storage_type>image</storage_type><storage_domains><storage_domain id="s1"/></storage_domains></disk>
@@ -80,6 +84,15 @@ function serveInventory(version: string): void {
     const body = answers[path.replace(/\?.*/, "")];
     return body === undefined ? { status: 404 } : { body };
   };
+}
+
+function attachmentOf(number: number, bootable: boolean): string {
+  return `<disk_attachment id="d${number}"><active>true</active><bootable>${bootable}</bootable>
+    <interface>virtio</interface><disk id="d${number}"/></disk_attachment>`;
+}
+
+function rawDisk(alias: string, number: number): string {
+  return `<disk id="d${number}"><alias>${alias}</alias><provisioned_size>1024</provisioned_size><format>raw</format></disk>`;
 }
 
 describe("inventory", () => {
@@ -113,6 +126,22 @@ describe("inventory", () => {
     });
     expect(hosted?.disks).toEqual([]);
     expect([web, hosted].map((vm) => vm !== undefined && isHostedEngine(vm))).toEqual([false, true]);
+  });
+
+  test("disks are numbered as people count, whatever the order of their ids", async () => {
+    const aliases = [11, 2, 1, 10, 3].map((number) => `web_Disk${number}`);
+    serveInventory("4.5.4", {
+      attachments: `<disk_attachments>${aliases.map((_, at) => attachmentOf(at, at === 3)).join("")}</disk_attachments>`,
+      disks: `<disks>${aliases.map(rawDisk).join("")}</disks>`,
+    });
+    const [web] = await manager.inventory(signal);
+    expect(web?.disks.map(({ alias, index }) => [index, alias])).toEqual([
+      [0, "web_Disk10"],
+      [1, "web_Disk1"],
+      [2, "web_Disk2"],
+      [3, "web_Disk3"],
+      [4, "web_Disk11"],
+    ]);
   });
 
   test("a disk's attributes survive being stored", async () => {

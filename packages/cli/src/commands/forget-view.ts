@@ -1,4 +1,4 @@
-import { inOrder, machineKey, plural, type RecoveryPoint } from "@ovault/core";
+import { compareNatural, inOrder, machineKey, plural, type RecoveryPoint } from "@ovault/core";
 
 import { formatTime } from "../output/format.ts";
 import { machineTitles } from "../output/machine-titles.ts";
@@ -42,7 +42,9 @@ export function forgetView({ dryRun, forget, keep, warnings }: ForgetOutcome): V
   // Machine by machine, each from its oldest point.
   const ages = new Map(ordered.map((point, age) => [point, age]));
   const rows = lines
-    .toSorted((a, b) => machineOf(a).localeCompare(machineOf(b)) || (ages.get(a.point) ?? 0) - (ages.get(b.point) ?? 0))
+    .toSorted(
+      (a, b) => compareNatural(machineOf(a), machineOf(b)) || (ages.get(a.point) ?? 0) - (ages.get(b.point) ?? 0),
+    )
     .map(({ point, fate, why }) => [titleOf(point.vm), point.id, formatTime(point.takenAt), fate, why]);
   const [points, others] = [plural(forget.length, "recovery point"), keep.length > 0 ? `, ${keep.length} kept` : ""];
   const freed = forget.length > 0 ? "; `ovault prune` frees their space" : "";

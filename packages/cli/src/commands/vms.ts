@@ -1,4 +1,10 @@
-import { schedulesIncrements, type DiskAssessment, type StrategyChoice, type VirtualMachine } from "@ovault/core";
+import {
+  compareNatural,
+  schedulesIncrements,
+  type DiskAssessment,
+  type StrategyChoice,
+  type VirtualMachine,
+} from "@ovault/core";
 
 import { examples, type CommandContext, type Define } from "../command.ts";
 import { Installation } from "../installation.ts";
@@ -61,7 +67,7 @@ export async function listVirtualMachines(context: CommandContext, options: VmsO
     const machine = { wanted: "auto", manager, vm, excludeDisks: [], keepBase, signal };
     summaries.push(summarize(vm, await chooseForMachine(strategies, machine)));
   }
-  return summaries.toSorted((a, b) => a.name.localeCompare(b.name));
+  return summaries.toSorted((a, b) => compareNatural(a.name, b.name));
 }
 
 function summarize(vm: VirtualMachine, { strategy, reason, disks, rejected }: StrategyChoice): VmSummary {

@@ -1,4 +1,11 @@
-import { machineKey, machinesOfPolicy, type Policy, type RecoveryPoint, type VirtualMachine } from "@ovault/core";
+import {
+  compareNatural,
+  machineKey,
+  machinesOfPolicy,
+  type Policy,
+  type RecoveryPoint,
+  type VirtualMachine,
+} from "@ovault/core";
 
 import { formatTime } from "../output/format.ts";
 
@@ -24,7 +31,7 @@ export function goneMachines(
       policy,
     ),
   );
-  return gone.filter(({ vm }) => selected.has(vm)).toSorted((a, b) => (a.vm.name < b.vm.name ? -1 : 1));
+  return gone.filter(({ vm }) => selected.has(vm)).toSorted((a, b) => compareNatural(a.vm.name, b.vm.name));
 }
 
 export function goneWarnings({ name, manager }: Policy, gone: readonly GoneMachine[]): readonly string[] {

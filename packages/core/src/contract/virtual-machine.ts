@@ -7,7 +7,10 @@ export type DiskFormat = "raw" | "cow";
 export interface Disk {
   readonly id: string;
   readonly alias: string;
-  /** Position among the disks of the virtual machine; 0 is the first (bootable disks first, then by alias, then id). */
+  /**
+   * Position among the disks of the virtual machine; 0 is the first. Bootable disks come first, then aliases as
+   * `compareNatural` orders them, then ids. Points keep the positions of their time.
+   */
   readonly index: number;
   /** Size the guest sees, in bytes. */
   readonly logicalBytes: number;

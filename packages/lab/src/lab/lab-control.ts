@@ -8,7 +8,7 @@ import type { GuestWrite } from "../hypervisor/hypervisor.ts";
 
 /**
  * What can be done to a running lab, from its own process or, over its socket, from another one. A VM is named by name
- * or id, a disk by id, alias or index (0 is the first attached). Unknown names raise NotFoundError.
+ * or id, a disk by id, alias or index (0 is the first: bootable disks, then the others by alias as the engine sorts). Unknown names raise NotFoundError.
  */
 export interface LabControl {
   status(): Promise<LabStatus>;

@@ -1,7 +1,7 @@
 import { readdir } from "node:fs/promises";
 import { join, resolve } from "node:path";
 
-import { NotFoundError, UsageError, systemErrorCode } from "@ovault/core";
+import { compareNatural, NotFoundError, UsageError, systemErrorCode } from "@ovault/core";
 
 import { ownAttachments } from "../engine/attachments.ts";
 import type { AttachmentState, DiskState, EngineState, VmState } from "../engine/engine-state.ts";
@@ -271,8 +271,12 @@ export class RunningLab implements LabControl {
     });
   }
 
+  /** In the order of their indexes: as the engine sorts them. */
   #disksOf(vm: VmState): readonly DiskState[] {
-    return ownAttachments(vm).map(({ diskId }) => this.#diskById(diskId));
+    const attached = ownAttachments(vm).map(({ diskId, bootable }) => ({ disk: this.#diskById(diskId), bootable }));
+    return attached
+      .toSorted((a, b) => Number(b.bootable) - Number(a.bootable) || compareNatural(a.disk.alias, b.disk.alias))
+      .map(({ disk }) => disk);
   }
 
   #anyDisk(name: string): DiskState {
