@@ -2,6 +2,7 @@ import { Cron } from "croner";
 
 import { messageOf } from "../util/message-of.ts";
 import type { BackupType, Policy } from "./policy.ts";
+import { WallClock } from "./wall-clock.ts";
 
 export interface PlannedRun {
   readonly at: Date;
@@ -9,15 +10,15 @@ export interface PlannedRun {
 }
 
 /**
- * The runs that a policy plans after an instant, the soonest first, at most `count`. Where clocks are set forward, what
- * lies in the missing hour comes right after it; where they are set back, a time of day comes once. Two entries that fall
- * on one minute are one run, a full one if any is.
+ * The runs that a policy plans after an instant, the soonest first, at most `count`. Times that clocks skip when they are
+ * set forward come right after the gap, as one run; times that clocks show twice when they are set back come once. Two
+ * entries that fall on one minute are one run, a full one if any is.
  */
 export function nextRuns({ schedule, timeZone }: Policy, after: Date, count: number): readonly PlannedRun[] {
   const types = new Map<number, BackupType>();
   for (const { cron, type } of schedule) {
-    for (const at of parseCron(cron, timeZone).nextRuns(count, after)) {
-      if (types.get(at.getTime()) !== "full") types.set(at.getTime(), type);
+    for (const at of nextTimes(cron, new WallClock(timeZone), { after, count })) {
+      if (types.get(at) !== "full") types.set(at, type);
     }
   }
   return [...types]
@@ -26,19 +27,36 @@ export function nextRuns({ schedule, timeZone }: Policy, after: Date, count: num
     .slice(0, count);
 }
 
+/** In ms since 1970. The fields are looked up in a calendar without any change of clocks, and then found on the clocks. */
+function nextTimes(
+  cron: string,
+  clock: WallClock,
+  { after, count }: { readonly after: Date; readonly count: number },
+): ReadonlySet<number> {
+  const times = new Set<number>();
+  const schedule = parseCron(cron);
+  let shown = schedule.nextRun(clock.at(after));
+  while (shown !== null && times.size < count) {
+    const at = clock.firstAt(shown);
+    if (at > after) times.add(at.getTime());
+    shown = schedule.nextRun(shown);
+  }
+  return times;
+}
+
 const FIVE_FIELDS = /^\S+( +\S+){4}$/;
 
 /** What is wrong with the time of a schedule, or undefined. */
 export function cronProblem(cron: string): string | undefined {
   if (!FIVE_FIELDS.test(cron)) return "five fields: minute, hour, day of month, month, day of week";
   try {
-    return parseCron(cron, undefined).nextRun() === null ? "such a time never comes" : undefined;
+    return parseCron(cron).nextRun() === null ? "such a time never comes" : undefined;
   } catch (error) {
     return messageOf(error);
   }
 }
 
 /** Paused: it only tells times. */
-function parseCron(cron: string, timeZone: string | undefined): Cron {
-  return new Cron(cron, { paused: true, mode: "5-part", ...(timeZone !== undefined && { timezone: timeZone }) });
+function parseCron(cron: string): Cron {
+  return new Cron(cron, { paused: true, mode: "5-part", timezone: "UTC" });
 }
