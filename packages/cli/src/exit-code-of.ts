@@ -38,19 +38,39 @@ const BY_CLASS: readonly (readonly [ErrorClass, ExitCode])[] = [
   [SourceError, EXIT.manager],
 ];
 
-/** Errors whose class is not known here: from a package above core, or from the process of a lab. */
+/** Errors whose class is not known here: from a package above core, or from the process of a lab. By families of codes. */
 const BY_CODE: ReadonlyMap<string, ExitCode> = new Map([
   ["E_USAGE", EXIT.usage],
   ["E_CONFIGURATION", EXIT.usage],
   ["E_NOT_FOUND", EXIT.usage],
   ["E_COMMAND", EXIT.manager],
+  ["E_SSH", EXIT.manager],
+  ["E_LAB", EXIT.manager],
   ["E_IMAGE_FILE", EXIT.destination],
-  ["E_IMAGE_FILE_FULL", EXIT.destination],
 ]);
 
 /** The exit code that an error ends the process with. */
 export function exitCodeOf(error: unknown): ExitCode {
   const byClass = BY_CLASS.find(([kind]) => error instanceof kind)?.[1];
-  const byCode = error instanceof OvaultError ? BY_CODE.get(error.code) : undefined;
+  const byCode = error instanceof OvaultError ? exitCodeOfFamily(error.code) : undefined;
   return byClass ?? byCode ?? EXIT.internal;
+}
+
+/**
+ * The exit code of a command that did the same to several things, by the error of each, undefined where it went well: that
+ * of the failures when all failed for the same kind of reason, `partial` when only some did, or kinds differ.
+ */
+export function exitCodeOfAll(errors: readonly unknown[]): ExitCode {
+  const codes = new Set(errors.map((error) => (error === undefined ? EXIT.ok : exitCodeOf(error))));
+  const [code = EXIT.ok] = codes;
+  return codes.size > 1 ? EXIT.partial : code;
+}
+
+/** `E_SSH_LOGIN` is of the family `E_SSH`. */
+function exitCodeOfFamily(code: string): ExitCode | undefined {
+  for (let family = code; family.includes("_"); family = family.slice(0, family.lastIndexOf("_"))) {
+    const exitCode = BY_CODE.get(family);
+    if (exitCode !== undefined) return exitCode;
+  }
+  return undefined;
 }

@@ -1,6 +1,6 @@
 import { definePlugin, type Plugin } from "@ovault/core";
 
-export type { Authentication } from "@ovault/ssh";
+export { type Authentication, HostKeyError } from "@ovault/ssh";
 
 import { createSftpDestination } from "./create-destination.ts";
 import { options, type SftpOptions } from "./options.ts";
@@ -8,7 +8,6 @@ import { settingsOf } from "./sftp-settings.ts";
 import { SftpStore } from "./sftp-store.ts";
 
 export { createSftpDestination } from "./create-destination.ts";
-export { HostKeyError } from "./host-key-error.ts";
 export type { SftpOptions } from "./options.ts";
 export type { SftpSettings } from "./sftp-settings.ts";
 export { SftpStore } from "./sftp-store.ts";

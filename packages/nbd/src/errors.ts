@@ -1,11 +1,11 @@
-import { OvaultError } from "@ovault/core";
+import { SourceError } from "@ovault/core";
 import type { ErrorOptionsWithHint } from "@ovault/core";
 
 import { ERRNO } from "./protocol.ts";
 import type { NbdErrno } from "./protocol.ts";
 
 /** The root of everything that can go wrong between an NBD client and a server. */
-export class NbdError extends OvaultError {
+export class NbdError extends SourceError {
   override readonly code: string = "E_NBD";
 }
 

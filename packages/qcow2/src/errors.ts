@@ -1,11 +1,11 @@
-import { OvaultError } from "@ovault/core";
+import { SourceError } from "@ovault/core";
 
 /** An image contradicts its own format: damaged, cut short, or made to deceive. */
-export class ImageCorruptError extends OvaultError {
+export class ImageCorruptError extends SourceError {
   override readonly code: string = "E_IMAGE_CORRUPT";
 }
 
 /** An image uses a feature that this reader does not serve. */
-export class ImageUnsupportedError extends OvaultError {
+export class ImageUnsupportedError extends SourceError {
   override readonly code: string = "E_IMAGE_UNSUPPORTED";
 }

@@ -1,4 +1,4 @@
-import { OvaultError } from "@ovault/core";
+import { OvaultError, StoreError } from "@ovault/core";
 
 /** A server with SSH could not be used. */
 export class SshError extends OvaultError {
@@ -15,7 +15,10 @@ export class SshUnavailableError extends SshError {
   override readonly code: string = "E_SSH_UNAVAILABLE";
 }
 
-/** The server's key is unknown, changed or revoked: it may be somebody else's server. Nothing was sent to it. */
-export class HostKeyError extends SshError {
+/**
+ * The server's key is unknown, changed or revoked: it may be somebody else's server. Nothing was sent to it. A StoreError,
+ * for destinations throw nothing else; what else uses SSH names it as the cause of errors of its own.
+ */
+export class HostKeyError extends StoreError {
   override readonly code: string = "E_HOST_KEY";
 }

@@ -13,8 +13,7 @@ import {
 import { Option } from "commander";
 
 import { collect, examples, type CommandContext, type Define } from "../command.ts";
-import { exitCodeOf } from "../exit-code-of.ts";
-import { EXIT, type ExitCode } from "../exit.ts";
+import { exitCodeOfAll } from "../exit-code-of.ts";
 import { Installation } from "../installation.ts";
 import { clearLeftovers, reportOnInterruption } from "../leftovers.ts";
 import { goneMachines, goneWarnings } from "../select/gone-machines.ts";
@@ -74,10 +73,18 @@ export const define: Define = (command, invoke) => {
         assertOneWay({ vms, ...options });
         if (options.dryRun === true) {
           const plans = await planBackups(context, vms, options);
-          return { data: plansData(plans), view: plansView(plans), exitCode: exitCodeOfAll(plans) };
+          return {
+            data: plansData(plans),
+            view: plansView(plans),
+            exitCode: exitCodeOfAll(plans.map(({ error }) => error)),
+          };
         }
         const results = await backUp(context, vms, options);
-        return { data: resultsData(results), view: resultsView(results), exitCode: exitCodeOfAll(results) };
+        return {
+          data: resultsData(results),
+          view: resultsView(results),
+          exitCode: exitCodeOfAll(results.map(({ error }) => error)),
+        };
       }),
     );
 };
@@ -179,10 +186,4 @@ function endsShown(all: number, { terminal }: CommandContext): (vm: string) => r
       });
     },
   ];
-}
-
-function exitCodeOfAll(outcomes: readonly { readonly error: unknown }[]): ExitCode {
-  const failed = outcomes.filter(({ error }) => error !== undefined);
-  if (failed.length === 0) return EXIT.ok;
-  return failed.length < outcomes.length ? EXIT.partial : exitCodeOf(failed[0]?.error);
 }

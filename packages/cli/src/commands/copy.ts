@@ -1,8 +1,7 @@
 import { copyPoints, type CopyResult, plural, UsageError } from "@ovault/core";
 
 import { collect, examples, type CommandContext, type Define } from "../command.ts";
-import { exitCodeOf } from "../exit-code-of.ts";
-import { EXIT, type ExitCode } from "../exit.ts";
+import { exitCodeOfAll } from "../exit-code-of.ts";
 import { Installation } from "../installation.ts";
 import { formatBytes } from "../output/format.ts";
 import { selectToCopy } from "../select/select-to-copy.ts";
@@ -42,7 +41,11 @@ export const define: Define = (command, invoke) => {
       invoke(command, async (context) => {
         const results = await copy(context, names, options);
         const dryRun = options.dryRun === true;
-        return { data: copyData(results), view: copyView(results, dryRun), exitCode: exitCodeOfResults(results) };
+        return {
+          data: copyData(results),
+          view: copyView(results, dryRun),
+          exitCode: exitCodeOfAll(results.map(({ error }) => error)),
+        };
       }),
     );
 };
@@ -83,10 +86,4 @@ function assertOneWay(names: readonly string[], { vm = [], all = false, newer = 
     throw new UsageError("say which points to copy", { hint: "Name points, or give --vm VM, or --all: one of them." });
   }
   if (newer && names.length > 0) throw new UsageError("--newer is for --vm and --all, not for points that are named");
-}
-
-function exitCodeOfResults(results: readonly CopyResult[]): ExitCode {
-  const failed = results.filter(({ outcome }) => outcome === "failed");
-  if (failed.length === 0) return EXIT.ok;
-  return failed.length < results.length ? EXIT.partial : exitCodeOf(failed[0]?.error);
 }
