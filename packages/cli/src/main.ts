@@ -7,8 +7,9 @@ import { createProgram } from "./program.ts";
 export async function main(args: readonly string[]): Promise<void> {
   // Every connection of ovault verifies, whatever the environment says; this holds for those of plugins and libraries too.
   delete process.env["NODE_TLS_REJECT_UNAUTHORIZED"];
-  // A reader that goes away early (`ovault points | head`) is no error.
+  // A reader that goes away early (`ovault points | head`) is no error. A command that writes data there listens itself.
   process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+    if (process.stdout.listenerCount("error") > 1) return;
     if (error.code === "EPIPE") process.exit(EXIT.ok);
     throw error;
   });

@@ -5,3 +5,5 @@ export type { NbdSourceOptions } from "./nbd-source.ts";
 export { Qcow2FileTarget } from "./qcow2-file-target.ts";
 export { RawFileSource } from "./raw-file-source.ts";
 export { RawFileTarget } from "./raw-file-target.ts";
+export { RawStreamTarget } from "./raw-stream-target.ts";
+export type { RawStreamOptions } from "./raw-stream-target.ts";

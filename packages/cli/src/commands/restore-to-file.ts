@@ -1,7 +1,7 @@
 import { resolve } from "node:path";
 
-import { type DiskLosses, NotFoundError, restoreToTarget, type RecoveryPoint } from "@ovault/core";
-import { Qcow2FileTarget, RawFileTarget, type ImageFileTarget } from "@ovault/disk-image";
+import { type DiskLosses, NotFoundError, restoreToTarget, type RecoveryPoint, UsageError } from "@ovault/core";
+import { Qcow2FileTarget, RawFileTarget, RawStreamTarget, type ImageFileTarget } from "@ovault/disk-image";
 
 import type { CommandContext } from "../command.ts";
 import { Installation } from "../installation.ts";
@@ -32,23 +32,32 @@ export interface RestoredFile {
 }
 
 const TARGETS = { raw: RawFileTarget, qcow2: Qcow2FileTarget } as const;
+/** In place of a path. */
+const STDOUT = "-";
 
-/** Needs the destination alone. The file appears complete or not at all; one that is there is never overwritten. */
+/**
+ * Needs the destination alone. The file appears complete or not at all; one that is there is never overwritten. To stdout the
+ * disk goes raw, from its first byte to its last, and everything else goes to stderr.
+ */
 export async function restoreToFile(
   context: CommandContext,
   wanted: string,
   { disk: wantedDisk, toFile, format, manager, salvage = false }: RestoreFileOptions,
   from: string | undefined,
 ): Promise<RestoredFile> {
+  if (toFile === STDOUT) claimStdout(context, format);
   await using installation = await Installation.open(context);
   const repository = await installation.repository(from);
   const point = await findPoint(repository, wanted, context, { manager });
   const record = findRecord(point, wantedDisk);
   const { id, alias } = record.disk;
   const { logicalBytes } = record.stats;
-  const path = resolve(toFile);
+  const path = toFile === STDOUT ? STDOUT : resolve(toFile);
   const startedAt = performance.now();
-  const target: ImageFileTarget = await TARGETS[format].create({ path, diskId: id, logicalBytes });
+  const target: ImageFileTarget =
+    toFile === STDOUT
+      ? new RawStreamTarget({ stream: process.stdout, name: "stdout", diskId: id, logicalBytes })
+      : await TARGETS[format].create({ path, diskId: id, logicalBytes });
   try {
     const totals = await restoreToTarget({
       point,
@@ -66,6 +75,21 @@ export async function restoreToFile(
     await target.abort();
     throw error;
   }
+}
+
+/** @throws {UsageError} when the disk cannot go there. */
+function claimStdout({ terminal }: CommandContext, format: RestoreFileOptions["format"]): void {
+  if (format !== "raw") {
+    throw new UsageError("a QCOW2 image cannot be written to a pipe: its tables are known when all data is written", {
+      hint: "Write it to a file, or take --format raw.",
+    });
+  }
+  if (process.stdout.isTTY) {
+    throw new UsageError("stdout is a terminal, and a disk is no text", {
+      hint: "Redirect it, for example: --to-file - | gzip > disk.raw.gz",
+    });
+  }
+  terminal.leaveOutput();
 }
 
 function findRecord(point: RecoveryPoint, wanted: string): RecoveryPoint["disks"][number] {

@@ -34,7 +34,10 @@ export const define: Define = (command, invoke) => {
     )
     .option("--start", "start the new machine")
     .option("--disk <disk>", "restore this disk only: id, alias or index")
-    .option("--to-file <path>", "write the disk to a file; needs the destination alone, no engine")
+    .option(
+      "--to-file <path>",
+      "write the disk to a file, or raw to stdout (-); needs the destination alone, no engine",
+    )
     .addOption(new Option("--format <format>", "of the file").choices(["raw", "qcow2"]).default("raw"))
     .option("--from <destination>", "destination that holds the point")
     .option("--salvage", "restore what can be read of a damaged point: what is lost becomes zeros, and is listed")
@@ -45,6 +48,7 @@ export const define: Define = (command, invoke) => {
         ["ovault restore web01@latest --as web01-restored --start", "a new machine beside the old one"],
         ["ovault restore 0192f3 --as web01 --network prod=test", "into another network"],
         ["ovault restore web01@latest --disk 0 --to-file web01.qcow2 --format qcow2", "without any engine"],
+        ["ovault restore web01@latest --disk 0 --to-file - | zstd > web01.raw.zst", "through a pipe"],
         ["ovault restore 0192f3 --as web01-saved --salvage", "what is left of a damaged point"],
       ),
     )

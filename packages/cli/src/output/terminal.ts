@@ -26,11 +26,13 @@ export interface OutputStreams {
 }
 
 /**
- * The only place that writes to stdout and stderr. Results go to stdout; notes and progress to stderr, and nowhere when
+ * The only place that writes text to stdout and stderr. Results go to stdout; notes and progress to stderr, and nowhere when
  * `quiet`. Everything passes the redactor, and control characters but newline are shown escaped.
  */
 export class Terminal {
   readonly #streams: OutputStreams;
+  /** Where results go. */
+  #out: TextStream;
   readonly #redactor: Redactor;
   readonly #quiet: boolean;
   readonly #live = new LiveLines();
@@ -39,14 +41,20 @@ export class Terminal {
 
   constructor(streams: OutputStreams, redactor: Redactor, options: { readonly quiet: boolean }) {
     this.#streams = streams;
+    this.#out = streams.out;
     this.#redactor = redactor;
     this.#quiet = options.quiet;
+  }
+
+  /** From now on results go to stderr: stdout carries the data that the command is for. */
+  leaveOutput(): void {
+    this.#out = this.#streams.err;
   }
 
   /** A result. */
   print(text: string): void {
     this.#clearProgress();
-    this.#streams.out.write(this.#safe(text));
+    this.#out.write(this.#safe(text));
   }
 
   /** An error: shown even when quiet. */
