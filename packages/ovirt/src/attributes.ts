@@ -8,7 +8,7 @@ const diskSchema = z.object({
   /** `image`, `lun`, `managed_block_storage`, `cinder`. */
   storageType: z.string().default("image"),
   contentType: z.string().default("data"),
-  /** `ok`, `locked`, `illegal`. */
+  /** `ok`, `locked`, `illegal`; `unknown`: the engine shows the attachment alone, and not the disk. */
   status: z.string().default("ok"),
   /** Plugged into the machine. */
   active: z.boolean().default(true),

@@ -3,7 +3,7 @@ import { compareNatural, type Disk, type VirtualMachine } from "@ovault/core";
 import type { EngineApi } from "./api/engine-api.ts";
 import { toJson } from "./attributes.ts";
 import type { Capabilities } from "./capabilities.ts";
-import { EngineAnswerError } from "./engine/errors.ts";
+import { withoutSize } from "./engine/errors.ts";
 import type { DiskAttachment } from "./model/disk-attachment.ts";
 import type { EngineDisk } from "./model/engine-disk.ts";
 import type { Vm } from "./model/vm.ts";
@@ -48,9 +48,13 @@ export async function readInventory(
     const tags = vm.tags ?? (capabilities.follow ? [] : await api.vms.tags(vm.id, signal));
     const attached: AttachedDisk[] = [];
     for (const attachment of attachments) {
-      const disk = attachment.disk ?? known.get(attachment.diskId) ?? (await api.disks.find(attachment.diskId, signal));
-      // Detached and deleted while we were reading.
+      const { diskId } = attachment;
+      const disk = attachment.disk ?? known.get(diskId) ?? (await api.disks.find(diskId, signal));
       if (disk !== undefined) attached.push({ attachment, disk });
+      // Detached and deleted while we were reading, unless it is still there and hidden from this user.
+      else if ((await api.vms.findDiskAttachment(vm.id, diskId, signal)) !== undefined) {
+        attached.push({ attachment, disk: undefined });
+      }
     }
     machines.push(toVirtualMachine(vm, attached, tags, names));
   }
@@ -59,7 +63,8 @@ export async function readInventory(
 
 interface AttachedDisk {
   readonly attachment: DiskAttachment;
-  readonly disk: EngineDisk;
+  /** Undefined: the engine does not show it. */
+  readonly disk: EngineDisk | undefined;
 }
 
 function toVirtualMachine(
@@ -71,8 +76,8 @@ function toVirtualMachine(
   const ordered = attached.toSorted(
     (a, b) =>
       Number(b.attachment.bootable) - Number(a.attachment.bootable) ||
-      compareNatural(a.disk.alias, b.disk.alias) ||
-      compare(a.disk.id, b.disk.id),
+      compareNatural(aliasOf(a), aliasOf(b)) ||
+      compare(a.attachment.diskId, b.attachment.diskId),
   );
   return {
     id: vm.id,
@@ -94,7 +99,27 @@ function toVirtualMachine(
   };
 }
 
+function aliasOf({ attachment, disk }: AttachedDisk): string {
+  return disk?.alias ?? attachment.diskId;
+}
+
+/** A disk that the engine does not show must not be missing from a point without a word. */
+function hiddenDisk({ diskId, bootable, interface: connection, active }: DiskAttachment, index: number): Disk {
+  return {
+    id: diskId,
+    alias: diskId,
+    index,
+    logicalBytes: 0,
+    format: "raw",
+    sparse: false,
+    bootable,
+    interface: connection,
+    attributes: { status: "unknown", active },
+  };
+}
+
 function toDisk({ attachment, disk }: AttachedDisk, index: number, names: Names): Disk {
+  if (disk === undefined) return hiddenDisk(attachment, index);
   const [domainId] = disk.storageDomainIds;
   return {
     id: disk.id,
@@ -129,11 +154,10 @@ function toDisk({ attachment, disk }: AttachedDisk, index: number, names: Names)
   };
 }
 
-/** An image without a size must not pass as an empty one; a LUN's is of no use to us, and some engines do not tell it. */
-function logicalBytes(disk: EngineDisk): number {
-  if (disk.provisionedBytes !== undefined) return disk.provisionedBytes;
-  if (disk.storageType === "lun") return 0;
-  throw new EngineAnswerError(`the engine does not tell the size of disk ${disk.id}`, { context: { diskId: disk.id } });
+/** A LUN's size is of no use to us, and some engines do not tell it. */
+function logicalBytes({ id, storageType, provisionedBytes = 0 }: EngineDisk): number {
+  if (provisionedBytes > 0 || storageType === "lun") return provisionedBytes;
+  throw withoutSize(id);
 }
 
 function nameById(entities: readonly { readonly id: string; readonly name: string }[]): Map<string, string> {

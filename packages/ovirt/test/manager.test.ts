@@ -10,6 +10,7 @@ import { diskAttributes, isHostedEngine } from "../src/attributes.ts";
 import { capabilitiesOf } from "../src/capabilities.ts";
 import plugin from "../src/index.ts";
 import { OvirtManager, ovirtManager } from "../src/manager.ts";
+import { whyUnreadable } from "../src/why-unreadable.ts";
 import { issueCertificate } from "./support/certificates.ts";
 import type { ServerCertificate } from "./support/certificates.ts";
 import { EngineServer, PASSWORD, USER } from "./support/engine-server.ts";
@@ -36,8 +37,18 @@ beforeEach(() => {
 afterEach(() => manager.close());
 afterAll(() => server.stop());
 
+/** What an engine says of a machine of three disks, in place of what it would. */
+interface Given {
+  readonly attachments?: string;
+  readonly disks?: string;
+  readonly alter?: (body: string) => string;
+  /** More answers, by path. */
+  readonly more?: Readonly<Record<string, string>>;
+}
+
 /** An engine of this version with a machine of three disks, unless others are given, and one without any. */
-function serveInventory(version: string, given: { readonly attachments?: string; readonly disks?: string } = {}): void {
+function serveInventory(version: string, given: Given = {}): void {
+  const { alter = (body) => body, more = {} } = given;
   const [major, minor, build] = version.split(".");
   const follow = Number(major) > 4 || Number(minor) >= 2;
   const attachments =
@@ -79,10 +90,11 @@ function serveInventory(version: string, given: { readonly attachments?: string;
     </disks>`,
     "/clusters": `<clusters><cluster id="c1"><name>Default</name></cluster></clusters>`,
     "/storagedomains": `<storage_domains><storage_domain id="s1"><name>data</name></storage_domain></storage_domains>`,
+    ...more,
   };
   server.reply = ({ path }) => {
     const body = answers[path.replace(/\?.*/, "")];
-    return body === undefined ? { status: 404 } : { body };
+    return body === undefined ? { status: 404 } : { body: alter(body) };
   };
 }
 
@@ -187,6 +199,24 @@ describe("inventory", () => {
     server.reply = (request, index) => (request.path === "/disks" ? { body: "<disks/>" } : reply(request, index));
     const [web] = await manager.inventory(signal);
     expect(web?.disks).toEqual([]);
+  });
+
+  test("an attached disk that the engine does not show is not left out: no strategy can take it", async () => {
+    const attachment = `<disk_attachment id="d2"><bootable>true</bootable><disk id="d2"/></disk_attachment>`;
+    serveInventory("4.5.4", {
+      alter: (body) => body.replace(/<disk id="d2"><alias>.*?<\/disk>/s, ""),
+      more: { "/vms/v1/diskattachments/d2": attachment },
+    });
+    const [web] = await manager.inventory(signal);
+    const hidden = web?.disks.find(({ id }) => id === "d2");
+    expect(hidden).toMatchObject({ alias: "d2", logicalBytes: 0, bootable: true });
+    expect(hidden && whyUnreadable(hidden)).toMatch(/not the disk/);
+    expect(web?.disks).toHaveLength(3);
+  });
+
+  test.each(["0", "-5"])("an image of %s bytes is none", async (size) => {
+    serveInventory("4.5.4", { alter: (body) => body.replace("<provisioned_size>1024<", `<provisioned_size>${size}<`) });
+    await expect(manager.inventory(signal)).rejects.toMatchObject({ code: "E_ENGINE_ANSWER" });
   });
 
   test("an image without a size is no empty image", async () => {

@@ -1,5 +1,5 @@
 import type { Disk, DiskAssessment, VirtualMachine } from "@ovault/core";
-import { diskAttributes, whyUntouchable } from "@ovault/ovirt";
+import { diskAttributes, whyUnreadable, whyUntouchable } from "@ovault/ovirt";
 
 /** What the engine can do, as far as it decides about a disk. */
 export interface EngineAbilities {
@@ -12,7 +12,7 @@ export const BACKED_UP_IN: readonly string[] = ["up", "down"];
 
 /** What the backup API can do for one disk. First what must never be touched, then what cannot be, then how well. */
 export function assessDisk(vm: VirtualMachine, disk: Disk, engine: EngineAbilities): DiskAssessment {
-  const { active, status, backup } = diskAttributes(disk);
+  const { active, backup } = diskAttributes(disk);
   const say = (verdict: DiskAssessment["verdict"], reason: string): DiskAssessment => ({
     diskId: disk.id,
     verdict,
@@ -25,8 +25,9 @@ export function assessDisk(vm: VirtualMachine, disk: Disk, engine: EngineAbiliti
   if (!engine.backups) return say("impossible", "the backup API came with oVirt 4.4");
   // Other states pass, and a backup waits for that; this one may last, and other strategies do not mind it.
   if (vm.status === "paused") return say("impossible", "the virtual machine is paused; it must be up or down");
+  const unreadable = whyUnreadable(disk);
+  if (unreadable !== undefined) return say("impossible", unreadable);
   if (!active) return say("impossible", "the disk is not plugged in; activate it or exclude it");
-  if (status === "illegal") return say("impossible", "the engine calls the disk illegal; repair it first");
 
   if (disk.format === "raw") {
     return say("full", "a raw disk has no change tracking: all of it is read, and compared with the last point");

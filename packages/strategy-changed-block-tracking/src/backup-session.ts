@@ -14,6 +14,7 @@ import type {
 import { endTransfers, keepAlive, openTransfers, undo } from "@ovault/ovirt";
 import type { EngineApi, OpenTransfer, TransferContext } from "@ovault/ovirt";
 
+import { assertGuestData } from "./assert-guest-data.ts";
 import { BackupWatch } from "./backup-watch.ts";
 import { checkpointMarker } from "./base-marker.ts";
 import { endBackup } from "./end-backup.ts";
@@ -81,12 +82,18 @@ export class ChangedBlockSession implements BackupSession {
     }));
     try {
       this.#transfers = await openTransfers(requests, context, signal);
+      for (const { transfer } of this.#transfers) assertGuestData(transfer);
       const clients = this.#transfers.map(({ client }) => client);
       this.#stopKeepAlive = keepAlive(clients, context.inactivityTimeoutSeconds);
       this.#disks = await openDisks(disks, this.#transfers, this.#watch, signal);
     } catch (error) {
       throw signal.aborted ? error : await this.#watch.explain(error);
     }
+  }
+
+  async confirm(signal: AbortSignal): Promise<void> {
+    for (const { transfer } of this.#transfers) await transfer.confirm(signal);
+    await this.#watch.confirm(signal);
   }
 
   /** The order is the engine's: connections, transfers, backup. Anything else leaves locked disks behind. */
@@ -144,7 +151,15 @@ export class ChangedBlockSession implements BackupSession {
     const { api, vm, checkpoint, retiring, endDeadlineMs } = this.#parts;
     if (checkpoint === undefined) return new Map();
     const signal = AbortSignal.timeout(endDeadlineMs);
-    this.#retiring = await existingCheckpoints(api, vm.id, retiring, signal).catch(() => retiring);
+    const checkpoints = await api.checkpoints.list(vm.id, signal).catch(() => []);
+    if (!checkpoints.some(({ id, state }) => id === checkpoint.id && state !== "invalid")) {
+      this.#warn(
+        "the engine does not show the checkpoint of this run as one to start from: the next run compares all data",
+      );
+      await this.#dropCheckpoint();
+      return new Map();
+    }
+    this.#retiring = existingCheckpoints(checkpoints, retiring);
     this.#isBase = true;
     return new Map(
       checkpoint.diskIds.map((diskId) => [

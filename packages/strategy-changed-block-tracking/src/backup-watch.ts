@@ -1,6 +1,6 @@
 import type { VirtualMachine } from "@ovault/core";
-import { isFinalBackupPhase } from "@ovault/ovirt";
-import type { EngineApi } from "@ovault/ovirt";
+import { arrived, isFinalBackupPhase, pending } from "@ovault/ovirt";
+import type { Backup, EngineApi } from "@ovault/ovirt";
 
 import { BackupFailedError } from "./errors.ts";
 import { whyFailed } from "./why-failed.ts";
@@ -54,6 +54,27 @@ export class BackupWatch {
     await this.#looking;
   }
 
+  /**
+   * After all data was read: the engine must say that the backup is still `ready`. Where it says nothing, that is waited for;
+   * silence is no consent.
+   *
+   * @throws {BackupFailedError} it ended the backup. @throws {DeadlineError} it does not tell
+   */
+  async confirm(signal: AbortSignal): Promise<void> {
+    const { api, vm, backupId } = this.#watched;
+    await api.wait(
+      `the engine to say that the backup of ${vm.name} is ready`,
+      async (pollSignal) => {
+        this.assertAlive();
+        const backup = await api.backups.find(vm.id, backupId, pollSignal);
+        if (backup?.phase === "ready") return arrived(undefined);
+        if (isOver(backup)) throw await this.#failed(pollSignal);
+        return pending(backup?.phase);
+      },
+      { deadlineMs: QUESTION_DEADLINE_MS, signal },
+    );
+  }
+
   async stop(): Promise<void> {
     clearInterval(this.#timer);
     await this.#looking;
@@ -63,16 +84,25 @@ export class BackupWatch {
     const { api, vm, backupId } = this.#watched;
     const signal = AbortSignal.timeout(QUESTION_DEADLINE_MS);
     const backup = await api.backups.find(vm.id, backupId, signal);
-    const alive = backup !== undefined && backup.phase !== "finalizing" && !isFinalBackupPhase(backup.phase);
-    if (alive || this.#failure !== undefined) return;
+    if (!isOver(backup) || this.#failure !== undefined) return;
+    this.#failure = await this.#failed(signal);
+    this.#onFailed();
+  }
+
+  async #failed(signal: AbortSignal): Promise<BackupFailedError> {
+    const { api, vm, backupId } = this.#watched;
     const [reason] = await whyFailed(api, backupId, signal);
-    this.#failure = new BackupFailedError(
+    return new BackupFailedError(
       `the engine ended the backup of ${vm.name} while it was read: ${reason ?? "it gave no reason"}`,
       {
         context: { vm: vm.id, backup: backupId },
         hint: "That happens when the virtual machine is powered off, paused or migrated. Run the backup again.",
       },
     );
-    this.#onFailed();
   }
+}
+
+/** Ended by the engine or by another client: this run finalizes it only after it was confirmed. */
+function isOver(backup: Backup | undefined): boolean {
+  return backup === undefined || backup.phase === "finalizing" || isFinalBackupPhase(backup.phase);
 }

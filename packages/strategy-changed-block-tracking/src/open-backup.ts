@@ -1,6 +1,6 @@
 import { type BackupRequest, type Consistency, observe, QuiesceError, type RunContext } from "@ovault/core";
-import { localHostId, readyMachine, vmDocuments } from "@ovault/ovirt";
-import type { Capabilities, EngineDisk, OvirtManager } from "@ovault/ovirt";
+import { EngineAnswerError, localHostId, readyMachine, vmDocuments, withoutSize } from "@ovault/ovirt";
+import type { Backup, Capabilities, EngineDisk, OvirtManager } from "@ovault/ovirt";
 
 import { abandonBackup } from "./abandon-backup.ts";
 import { BACKED_UP_IN, isTracked } from "./assess-disk.ts";
@@ -62,7 +62,8 @@ export async function openBackup(
   });
   try {
     const engineDisks = await api.backups.disks(vm.id, backup.id, signal);
-    const disks = plan.disks.map((disk) => settle(disk, engineDisks, refusal));
+    const told = { engineDisks, refusal: refusal ?? whyNotSince(backup, plan.checkpointId), capabilities };
+    const disks = plan.disks.map((disk) => settle(disk, told));
     const { connectionsPerHost, inactivityTimeoutSeconds } = options;
     const localHost = await localHostId(api, signal);
     const { ca } = manager.client.trust;
@@ -134,9 +135,35 @@ async function recordCheckpoint(
   return { id, handle, diskIds: disks.filter(isTracked).map((disk) => disk.id) };
 }
 
-/** The engine's word on mode and size: a disk may have grown since the inventory was read. */
-function settle(plan: DiskPlan, engineDisks: readonly EngineDisk[], refusal: string | undefined): SettledDisk {
-  const engineDisk = engineDisks.find(({ id }) => id === plan.disk.id);
-  const logicalBytes = engineDisk?.provisionedBytes ?? plan.disk.logicalBytes;
-  return { disk: { ...plan.disk, logicalBytes }, plan, ...decideMode(plan, engineDisk?.backupMode, refusal) };
+/** Why the changes that the engine tells are not those since our checkpoint; undefined when they are. */
+function whyNotSince({ fromCheckpointId }: Backup, checkpointId: string | undefined): string | undefined {
+  if (fromCheckpointId === checkpointId) return undefined;
+  return "the engine does not say that the backup starts from the last point's checkpoint";
+}
+
+interface ToldByEngine {
+  readonly engineDisks: readonly EngineDisk[];
+  /** Why nothing is incremental. */
+  readonly refusal: string | undefined;
+  readonly capabilities: Capabilities;
+}
+
+/**
+ * The engine's word on mode and size: a disk may have grown since the inventory was read.
+ * @throws {ManagerError} it does not say that the disk is in the backup, or how large it is
+ */
+function settle(plan: DiskPlan, { engineDisks, refusal, capabilities }: ToldByEngine): SettledDisk {
+  const { id, alias } = plan.disk;
+  const engineDisk = engineDisks.find((disk) => disk.id === id);
+  if (engineDisk === undefined) {
+    throw new EngineAnswerError(`the engine does not list disk ${alias} in its backup`, {
+      context: { disk: id },
+      hint: "The disk was detached in this moment, or the user may not see it. Run the backup again.",
+    });
+  }
+  const { backupMode, provisionedBytes: logicalBytes = 0 } = engineDisk;
+  if (logicalBytes <= 0) throw withoutSize(id);
+  const untold =
+    capabilities.backupMode && backupMode === undefined ? "the engine does not tell how it takes it" : undefined;
+  return { disk: { ...plan.disk, logicalBytes }, plan, ...decideMode(plan, backupMode, refusal ?? untold) };
 }

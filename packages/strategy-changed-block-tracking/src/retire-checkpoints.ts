@@ -1,5 +1,5 @@
 import { arrived, pending } from "@ovault/ovirt";
-import type { EngineApi } from "@ovault/ovirt";
+import type { Checkpoint, EngineApi } from "@ovault/ovirt";
 
 /** Nothing depends on it, so a run does not wait for ever. */
 const REMOVAL_DEADLINE_MS = 2 * 60_000;
@@ -26,14 +26,7 @@ export async function removeCheckpoint(
  * Which of these checkpoints exist, oldest first: the order in which the engine lets go of them. Others on the virtual
  * machine belong to somebody else, perhaps to another repository's chain, and are left alone.
  */
-export async function existingCheckpoints(
-  api: EngineApi,
-  vmId: string,
-  ids: readonly string[],
-  signal: AbortSignal,
-): Promise<readonly string[]> {
-  if (ids.length === 0) return [];
-  const checkpoints = await api.checkpoints.list(vmId, signal);
+export function existingCheckpoints(checkpoints: readonly Checkpoint[], ids: readonly string[]): readonly string[] {
   const parents = new Map(checkpoints.map(({ id, parentId }) => [id, parentId]));
   const depth = (id: string): number => {
     let steps = 0;

@@ -1,5 +1,5 @@
 import type { Disk, DiskAssessment, VirtualMachine } from "@ovault/core";
-import { whyNoSnapshot, whyUntouchable } from "@ovault/ovirt";
+import { whyUnreadable, whyUntouchable } from "@ovault/ovirt";
 
 import type { Site } from "./site.ts";
 import { whyNoProxy } from "./why-no-proxy.ts";
@@ -8,7 +8,7 @@ import { whyNoProxy } from "./why-no-proxy.ts";
 export function assessDisk(vm: VirtualMachine, disk: Disk, site: Site): DiskAssessment {
   const untouchable = whyUntouchable(vm, disk);
   if (untouchable !== undefined) return { diskId: disk.id, verdict: "skip", reason: untouchable };
-  const unable = whyNotAttachable(vm, disk, site) ?? whyNoSnapshot(disk);
+  const unable = whyNotAttachable(vm, disk, site) ?? whyUnreadable(disk);
   if (unable !== undefined) return { diskId: disk.id, verdict: "impossible", reason: unable };
   return { diskId: disk.id, verdict: "full", reason: "all of it is read from a device, and compared by digest" };
 }

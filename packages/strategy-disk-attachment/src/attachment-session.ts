@@ -7,8 +7,8 @@ import type {
   SessionClosed,
   VirtualMachine,
 } from "@ovault/core";
-import { dropSnapshot } from "@ovault/ovirt";
-import type { EngineApi, TakenSnapshot } from "@ovault/ovirt";
+import { confirmFrozen, dropSnapshot } from "@ovault/ovirt";
+import type { EngineApi, FrozenBefore, TakenSnapshot } from "@ovault/ovirt";
 
 import type { Attachments } from "./attachments.ts";
 
@@ -29,6 +29,7 @@ export class AttachmentSession implements BackupSession {
   readonly consistency: Consistency;
   readonly #parts: SessionParts;
   #disks: readonly DiskSource[] = [];
+  #before: readonly FrozenBefore[] = [];
 
   constructor(parts: SessionParts) {
     this.documents = parts.documents;
@@ -41,8 +42,14 @@ export class AttachmentSession implements BackupSession {
   }
 
   /** Once, before anything is read. */
-  open(disks: readonly DiskSource[]): void {
+  open(disks: readonly DiskSource[], before: readonly FrozenBefore[]): void {
     this.#disks = disks;
+    this.#before = before;
+  }
+
+  async confirm(signal: AbortSignal): Promise<void> {
+    const { api, vm, snapshot } = this.#parts;
+    await confirmFrozen(api, { vmId: vm.id, snapshotId: snapshot.id, before: this.#before }, signal);
   }
 
   /** The order is the engine's: it removes no snapshot whose disks are attached somewhere. */

@@ -39,13 +39,14 @@ export async function openBackup(
   try {
     const snapshotId = held.snapshot.id;
     const volumes = await frozenVolumes(api, { vmId: vm.id, snapshotId, disks }, signal);
+    const before = volumes.map((one) => ({ disk: asItWas(one), volumeId: one.volume.imageId }));
     session.open(
-      volumes.map((volume) => {
-        const disk = asItWas(volume);
+      before.map(({ disk }) => {
         const { id: diskId, alias, logicalBytes: bytes } = disk;
         const attached = new AttachedDisk({ diskId, alias, snapshotId, bytes, access: "read" }, attachments);
         return new AttachedDiskSource({ disk, ...planMode(request, disk), attached });
       }),
+      before,
     );
     return session;
   } catch (error) {

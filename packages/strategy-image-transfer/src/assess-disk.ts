@@ -1,5 +1,5 @@
 import type { Disk, DiskAssessment, VirtualMachine } from "@ovault/core";
-import { whyNoSnapshot, whyUntouchable } from "@ovault/ovirt";
+import { whyUnreadable, whyUntouchable } from "@ovault/ovirt";
 
 /** What the engine can do, as far as it decides about a disk. */
 export interface EngineAbilities {
@@ -21,7 +21,7 @@ export function assessDisk(vm: VirtualMachine, disk: Disk, engine: EngineAbiliti
   if (untouchable !== undefined) return say("skip", untouchable);
 
   if (!engine.snapshotTransfer) return say("impossible", "transfers of snapshots came with oVirt 4.2");
-  const unable = whyNoSnapshot(disk);
+  const unable = whyUnreadable(disk);
   if (unable !== undefined) return say("impossible", unable);
   const told = engine.shallowTransfer ? "the layer" : "the QCOW2 file";
   return { ...say("incremental", `${told} on a snapshot that is kept tells what changed`), keeps: "a snapshot" };

@@ -36,5 +36,6 @@ async function parentOf(
 ): Promise<string | undefined> {
   const [domainId] = storageDomainIds;
   if (!tellsParents || domainId === undefined) return UNKNOWN_PARENT;
-  return (await api.diskSnapshots.find(domainId, volumeId, signal))?.parentId;
+  const found = await api.diskSnapshots.find(domainId, volumeId, signal);
+  return found === undefined ? UNKNOWN_PARENT : found.parentId;
 }

@@ -4,20 +4,22 @@ import type { ImageioExtent } from "@ovault/ovirt";
 
 /**
  * Extents of one layer seen by itself: its holes are what it leaves to the layers below, unchanged since they were frozen.
- * An explicit zero is none of them.
+ * An explicit zero is none of them. Undefined where the daemon does not tell of zeros whether they are holes.
  */
 export async function collectLayerExtents(
   extents: AsyncIterable<ImageioExtent>,
   baseBytes: number,
-): Promise<ExtentList> {
+): Promise<ExtentList | undefined> {
+  let isTold = true;
   async function* kinds(): AsyncGenerator<Extent> {
     for await (const { start, length, zero, hole } of extents) {
+      if (zero && hole === undefined) isTold = false;
       yield { offset: start, length, kind: hole === true ? "unchanged" : zero ? "zero" : "data" };
     }
   }
   const list = new ExtentList();
   for await (const { length, kind } of withinBase(kinds(), baseBytes)) list.append(length, kind);
-  return list;
+  return isTold ? list : undefined;
 }
 
 /** What lies past the end of a base of `baseBytes` cannot be unchanged: where a layer says nothing there, it is zeros. */

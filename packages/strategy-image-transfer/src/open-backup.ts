@@ -85,9 +85,17 @@ async function planDisks(planning: Planning): Promise<readonly DiskPlan[]> {
   const base = await findBaseSnapshot(api, request, context.signal);
   // Only an increment depends on what its layer lies on.
   const tellsParents = capabilities.shallowTransfer && !full && base?.status === "ok";
+  const headerTells = !capabilities.shallowTransfer;
   const frozen = { vmId: vm.id, snapshotId: snapshot.id, disks, base, tellsParents };
   const records = new Map(request.base?.disks.map((record) => [record.disk.id, record]));
   return (await frozenDisks(api, frozen, context.signal)).map((one) =>
-    planDisk(one, { vmId: vm.id, full, basePoint: request.base?.id, record: records.get(one.disk.id), base }),
+    planDisk(one, {
+      vmId: vm.id,
+      full,
+      basePoint: request.base?.id,
+      record: records.get(one.disk.id),
+      base,
+      headerTells,
+    }),
   );
 }

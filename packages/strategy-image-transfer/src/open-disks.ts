@@ -61,30 +61,33 @@ async function openDisk(
   if (since === undefined) {
     return await openWhole(plan, { mode: plan.otherwise, reason: plan.reason }, transfer, opening, signal);
   }
-  const view = await openIncrement(plan, since, transfer, signal);
-  if (view !== undefined) return sourceOf(plan, { mode: "incremental", reason: plan.reason }, view, [transfer]);
+  const increment = await openIncrement(plan, since, transfer, signal);
+  if (typeof increment !== "string") {
+    return sourceOf(plan, { mode: "incremental", reason: plan.reason }, increment, [transfer]);
+  }
   // Engines have one transfer of a disk at a time.
   await transfer.transfer.end("cancel");
   opening.onEnded(transfer);
   const [again] = await openTransfers([transferOf(plan, "disk")], opening.context, signal);
   if (again === undefined) throw new RangeError(`disk ${plan.disk.alias} has no transfer`);
   opening.onOpen(again);
-  return await openWhole(plan, { mode: plan.otherwise, reason: NOT_ON_BASE }, again, opening, signal);
+  return await openWhole(plan, { mode: plan.otherwise, reason: increment }, again, opening, signal);
 }
 
-/** Undefined when the layer turns out to lie on another volume than the base's. */
+/** The reason where the layer turns out to be no increment, or that cannot be told. */
 async function openIncrement(
   { disk }: DiskPlan,
   since: LayerBase,
   { transfer, client }: OpenTransfer,
   signal: AbortSignal,
-): Promise<DiskView | undefined> {
+): Promise<DiskView | string> {
   if (transfer.request.frozen?.view === "layer" && transfer.showsGuestData) {
     const changes = await collectLayerExtents(client.extents("zero", signal), since.bytes);
+    if (changes === undefined) return "the host does not tell what the layer leaves to those below";
     return changedRanges(client, changes, disk.logicalBytes);
   }
   const layer = await Qcow2Layer.open(await volumeFile(client, signal), signal);
-  if (parentVolume(layer) !== since.volumeId) return undefined;
+  if (parentVolume(layer) !== since.volumeId) return NOT_ON_BASE;
   return imageFiles(new ImageChain([layer]), since.bytes);
 }
 

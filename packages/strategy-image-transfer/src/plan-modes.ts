@@ -9,7 +9,7 @@ export interface FrozenDisk {
   readonly disk: Disk;
   readonly volumeId: string;
   readonly volumeFormat: "raw" | "cow";
-  /** The volume right below: undefined when there is none, `unknown` when this engine does not tell (before 4.4.3). */
+  /** The volume right below: undefined when there is none, `unknown` when the engine does not tell. */
   readonly parentId: string | undefined;
 }
 
@@ -47,9 +47,11 @@ export interface Circumstances {
   readonly record: DiskRecord | undefined;
   /** Undefined: no disk of the last point names one. */
   readonly base: BaseSnapshot | undefined;
+  /** The layer comes as its QCOW2 file (before 4.4.3), whose header tells what lies below when the engine does not. */
+  readonly headerTells: boolean;
 }
 
-/** Nobody has asked what lies below a volume, or this engine does not tell; its QCOW2 header will. */
+/** The engine was not asked what lies below a volume, or does not tell. */
 export const UNKNOWN_PARENT = "unknown";
 
 /** Plans from the last sealed point and from what the engine has now. A disk that fails never drags the others down. */
@@ -73,7 +75,10 @@ export function baseSnapshotId(records: readonly DiskRecord[], vmId: string): st
 /** What stands in a plan's reason when another snapshot turns out to lie between. */
 export const NOT_ON_BASE = "another snapshot lies between this one and that of the last point";
 
-function whyNot(frozen: FrozenDisk, { vmId, full, basePoint, record, base }: Circumstances): string | undefined {
+function whyNot(
+  frozen: FrozenDisk,
+  { vmId, full, basePoint, record, base, headerTells }: Circumstances,
+): string | undefined {
   if (full) return "a full backup was asked for";
   if (basePoint === undefined) return "first backup of this virtual machine";
   if (record === undefined) return "the last point does not hold this disk";
@@ -89,7 +94,8 @@ function whyNot(frozen: FrozenDisk, { vmId, full, basePoint, record, base }: Cir
   const volumeId = volumeIn(base, disk);
   if (volumeId === undefined) return "the snapshot of the last point does not hold this disk any more";
   if (disk.logicalBytes < record.stats.logicalBytes) return "the disk is smaller than it was";
-  return parentId === volumeId || parentId === UNKNOWN_PARENT ? undefined : NOT_ON_BASE;
+  if (parentId === UNKNOWN_PARENT) return headerTells ? undefined : "the engine does not tell what the layer lies on";
+  return parentId === volumeId ? undefined : NOT_ON_BASE;
 }
 
 function volumeIn(base: BaseSnapshot | undefined, disk: Disk): string | undefined {

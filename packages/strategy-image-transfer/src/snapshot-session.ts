@@ -10,7 +10,7 @@ import type {
   SessionClosed,
   VirtualMachine,
 } from "@ovault/core";
-import { dropSnapshot, endTransfers, keepAlive } from "@ovault/ovirt";
+import { confirmFrozen, dropSnapshot, endTransfers, keepAlive } from "@ovault/ovirt";
 import type { EngineApi, OpenTransfer, Snapshot, TakenSnapshot, TransferContext } from "@ovault/ovirt";
 
 import { snapshotMarker } from "./base-marker.ts";
@@ -43,6 +43,7 @@ export class SnapshotSession implements BackupSession {
   readonly consistency: Consistency;
   readonly #parts: SessionParts;
   readonly #transfers = new Set<OpenTransfer>();
+  #plans: readonly DiskPlan[] = [];
   #disks: readonly DiskSource[] = [];
   #stopKeepAlive: () => Promise<void> = async () => {};
   #retiring: readonly Retiring[] = [];
@@ -69,9 +70,17 @@ export class SnapshotSession implements BackupSession {
   async open(plans: readonly DiskPlan[], context: TransferContext, signal: AbortSignal): Promise<void> {
     const onOpen = (transfer: OpenTransfer): void => void this.#transfers.add(transfer);
     const onEnded = (transfer: OpenTransfer): void => void this.#transfers.delete(transfer);
+    this.#plans = plans;
     this.#disks = await openDisks(plans, { context, onOpen, onEnded }, signal);
     const clients = [...this.#transfers].map(({ client }) => client);
     this.#stopKeepAlive = keepAlive(clients, context.inactivityTimeoutSeconds);
+  }
+
+  /** Transfers that live keep the engine from merging anything: what the layers lie on is as it was when they began. */
+  async confirm(signal: AbortSignal): Promise<void> {
+    const { api, vm, snapshot } = this.#parts;
+    for (const { transfer } of this.#transfers) await transfer.confirm(signal);
+    await confirmFrozen(api, { vmId: vm.id, snapshotId: snapshot.id, before: this.#plans }, signal);
   }
 
   /** The order is the engine's: connections, transfers, snapshot. It removes no snapshot that is being read. */

@@ -1,7 +1,6 @@
 import type { Disk } from "@ovault/core";
-import type { DiskTransfer } from "@ovault/ovirt";
-
-import { TransferEndedError } from "./errors.ts";
+import { transferEnded } from "@ovault/ovirt";
+import type { DiskTransfer, TransferEndedError } from "@ovault/ovirt";
 
 const QUESTION_DEADLINE_MS = 60_000;
 
@@ -30,17 +29,7 @@ export class TransferWatch {
     for (const transfer of this.#transfers) {
       const phase = await transfer.phase(signal).catch(() => "transferring");
       if (phase === "transferring") continue;
-      const how = phase === undefined ? "it is gone" : `it is ${phase}`;
-      return new TransferEndedError(
-        `the engine ended the transfer of disk ${this.#disk.alias} while it was read: ${how}`,
-        {
-          cause,
-          context: { disk: this.#disk.id, phase: phase ?? "gone" },
-          hint:
-            "It does that when a user cancels it, when the host of the transfer goes down, and when nothing was read for " +
-            "too long. The engine's events say which. Run the backup again.",
-        },
-      );
+      return transferEnded({ diskId: this.#disk.id, title: this.#disk.alias }, phase, cause);
     }
     return undefined;
   }

@@ -13,7 +13,8 @@ test("a layer is an increment exactly where it lies on the volume that the last 
       const isAsked = !full && basePoint !== undefined;
       const isOurs = marker?.vmId === "vm-1" && marker.diskId === DISK_ID && marker.snapshotId === base?.id;
       const volume = base?.disks.find(({ id }) => id === DISK_ID)?.imageId;
-      const liesOnIt = frozen.parentId === volume || frozen.parentId === UNKNOWN_PARENT;
+      const headerWillTell = frozen.parentId === UNKNOWN_PARENT && known.headerTells;
+      const liesOnIt = frozen.parentId === volume || headerWillTell;
       const isUsable = base?.status === "ok" && volume !== undefined && frozen.disk.logicalBytes >= 1024;
       const expected = isAsked && isOurs && isUsable && liesOnIt ? { volumeId: volume, bytes: 1024 } : undefined;
       expect(planDisk(frozen, known).since).toEqual(expected);

@@ -66,6 +66,11 @@ export interface BackupSession {
   /** In the order of the request. */
   readonly disks: readonly DiskSource[];
   /**
+   * After all data was read, while the session still holds everything: makes sure that the manager stands by it. Throws when
+   * the manager has ended the backup, or does not say that it lives: nothing is sealed then. Absent: there is nothing to ask.
+   */
+  confirm?(signal: AbortSignal): Promise<void>;
+  /**
    * Ends everything this session holds on the manager, in the strict order the manager needs, and waits until it is
    * gone. `complete`: all data was read; the answer tells per disk where the next increment can start. `failed`: drops
    * whatever would have become a base. Must work, as far as possible, when the session is already broken; it has

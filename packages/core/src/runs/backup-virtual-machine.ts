@@ -221,7 +221,7 @@ class BackupRun {
     }
   }
 
-  /** All data durable, then the session closed. A session that fails to close costs the next base, not this point. */
+  /** All data durable and confirmed by the manager, then the session closed. A session that fails to close costs the next base, not this point. */
   async #copy(
     session: BackupSession,
     { base, damage }: Attempt,
@@ -242,6 +242,7 @@ class BackupRun {
         signal,
       });
       await writer.finish();
+      await session.confirm?.(signal);
     } catch (error) {
       await writer.idle();
       await this.#abandon(session);

@@ -17,6 +17,7 @@ import {
   machineKey,
   machineLease,
   ManagerNames,
+  ManagerError,
   MissingLibraryError,
   processIdentity,
   QuiesceError,
@@ -239,6 +240,18 @@ test.each([
   expect(await restoredBytes(await reopen(store), point)).toEqual(changed.bytes);
   repository = await reopen(store);
   expect((await backup()).disks[0]?.mode).toBe("incremental");
+});
+
+test("a backup that the manager does not stand by when all is read is not sealed, and leaves nothing", async () => {
+  const doubtful = new ModelStrategy(platform);
+  const open = doubtful.openBackup.bind(doubtful);
+  doubtful.openBackup = async (request, context) =>
+    Object.assign(await open(request, context), {
+      confirm: () => Promise.reject(new ManagerError("the backup failed")),
+    });
+  await expect(backup({ strategy: doubtful })).rejects.toThrow("the backup failed");
+  expect(await sealedPoints()).toEqual([]);
+  expect(platform.made.size).toBe(0);
 });
 
 test("a machine without a disk to take keeps its configuration as a point, which says so", async () => {

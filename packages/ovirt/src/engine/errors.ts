@@ -29,6 +29,11 @@ export class EngineAnswerError extends ManagerError {
   override readonly code: string = "E_ENGINE_ANSWER";
 }
 
+/** An image without a size must not pass as an empty one, or as one of the size it had some time ago. */
+export function withoutSize(diskId: string): EngineAnswerError {
+  return new EngineAnswerError(`the engine does not tell the size of disk ${diskId}`, { context: { diskId } });
+}
+
 /** No answer from the engine. `sent` is false when the request certainly was not carried out, so any may be repeated. */
 export class EngineUnavailableError extends ManagerUnavailableError {
   readonly sent: boolean;

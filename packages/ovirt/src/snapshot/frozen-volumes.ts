@@ -2,13 +2,14 @@ import { ManagerError } from "@ovault/core";
 import type { Disk } from "@ovault/core";
 
 import type { EngineApi } from "../api/engine-api.ts";
+import { withoutSize } from "../engine/errors.ts";
 import type { EngineDisk } from "../model/engine-disk.ts";
 
 /** A disk with the volume that a snapshot froze. */
 export interface FrozenVolumeOfDisk {
   readonly disk: Disk;
   /** Its `provisionedBytes` are those of that instant. */
-  readonly volume: EngineDisk & { readonly imageId: string };
+  readonly volume: EngineDisk & { readonly imageId: string; readonly provisionedBytes: number };
 }
 
 export interface SnapshotOfDisks {
@@ -32,7 +33,10 @@ export async function frozenVolumes(
         hint: "The disk was detached, or the snapshot removed, in this moment. Run the backup again.",
       });
     }
-    return { disk, volume: { ...volume, imageId: volume.imageId } };
+    const { imageId, provisionedBytes = 0 } = volume;
+    // The size of the inventory may be older than the snapshot: what it lacks would not be read, without a word.
+    if (provisionedBytes <= 0) throw withoutSize(disk.id);
+    return { disk, volume: { ...volume, imageId, provisionedBytes } };
   });
 }
 
@@ -43,7 +47,7 @@ export async function frozenVolumes(
 export function asItWas({ disk, volume }: FrozenVolumeOfDisk, lowest: EngineDisk = volume): Disk {
   return {
     ...disk,
-    logicalBytes: volume.provisionedBytes ?? disk.logicalBytes,
+    logicalBytes: volume.provisionedBytes,
     format: lowest.format === "raw" ? "raw" : "cow",
     sparse: lowest.sparse,
   };

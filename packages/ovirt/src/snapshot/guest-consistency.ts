@@ -1,11 +1,9 @@
 import type { Consistency } from "@ovault/core";
 
 import type { EngineApi } from "../api/engine-api.ts";
-import type { EngineEvent } from "../model/event.ts";
 import type { Vm } from "../model/vm.ts";
 
-const EVENTS_LOOKED_AT = 100;
-const SEVERE: ReadonlySet<string> = new Set(["warning", "error", "alert"]);
+const EVENTS_LOOKED_AT = 1_000;
 
 export interface ConsistencyReached {
   readonly consistency: Consistency;
@@ -26,7 +24,8 @@ export async function lastEventId(api: EngineApi, signal: AbortSignal): Promise<
 /**
  * How consistent a snapshot is. The engine asks the guest agent to freeze by itself, goes on without when that fails, and
  * says so only in its events: a warning about the virtual machine while the snapshot was made means that it was not frozen.
- * Their texts are translated, so what they say counts for nothing.
+ * Their texts are translated, so what they say counts for nothing. An engine that shows no event of the snapshot at all, or
+ * only some, proves nothing.
  *
  * @param vm before the snapshot @param since `lastEventId` before the snapshot
  */
@@ -38,11 +37,15 @@ export async function consistencyReached(
   if (vm.status === "down") return { consistency: "offline", reason: "the virtual machine is off" };
   if (!agent) return { consistency: "crash", reason: "no guest agent answers in the virtual machine" };
   const options = { max: EVENTS_LOOKED_AT, ...(since === undefined ? {} : { from: since }) };
-  const warning = (await api.events.list(options, signal)).find((event) => isWarningAbout(vm.id, event));
-  if (warning === undefined) return { consistency: "filesystem", reason: "the guest agent brought it to rest" };
-  return { consistency: "crash", reason: warning.description ?? `event ${warning.code}` };
-}
-
-function isWarningAbout(vmId: string, { vmId: subject, severity }: EngineEvent): boolean {
-  return subject === vmId && severity !== undefined && SEVERE.has(severity);
+  const events = await api.events.list(options, signal);
+  const about = events.filter((event) => event.vmId === vm.id);
+  const warning = about.find(({ severity }) => severity !== "normal");
+  if (warning !== undefined) return { consistency: "crash", reason: warning.description ?? `event ${warning.code}` };
+  if (about.length > 0 && events.length < EVENTS_LOOKED_AT) {
+    return { consistency: "filesystem", reason: "the guest agent brought it to rest" };
+  }
+  return {
+    consistency: "crash",
+    reason: "the engine does not show its events of the snapshot, which would tell a failure",
+  };
 }

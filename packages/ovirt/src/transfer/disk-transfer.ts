@@ -12,6 +12,7 @@ import type { ImageTransfer } from "../model/image-transfer.ts";
 import { undo } from "../undo.ts";
 import { endTransfer } from "./end-transfer.ts";
 import type { TransferEnd } from "./end-transfer.ts";
+import { transferEnded } from "./errors.ts";
 import type { TransferContext } from "./transfer-context.ts";
 
 export interface TransferRequest {
@@ -47,6 +48,8 @@ const LOOKUP_DEADLINE_MS = 60_000;
 const RENEWAL_PAUSE_MS = 1_000;
 /** Phases on the way to `transferring`. */
 const STARTING: ReadonlySet<string> = new Set(["initializing", "resuming", "unknown"]);
+/** Phases of a transfer whose data can be relied on, when it was read without an error. */
+const GOOD: ReadonlySet<string> = new Set(["transferring", "finalizing_success", "finished_success"]);
 
 /** One disk's way in or out, from the ledger entry to the end on the engine. Guest data, whatever the disk's format. */
 export class DiskTransfer {
@@ -144,6 +147,27 @@ export class DiskTransfer {
   /** Phase of the transfer now; undefined when it is gone. */
   async phase(signal: AbortSignal): Promise<string | undefined> {
     return (await this.#context.api.transfers.find(this.#transfer.id, signal))?.phase;
+  }
+
+  /**
+   * After all data was read: makes sure that the transfer lives, or was finalized by the engine, which does that by itself
+   * where everything was read. Engines before 4.4.7 forget those.
+   *
+   * @throws {TransferEndedError} it ended in another way, or was paused. @throws {DeadlineError} the engine does not tell.
+   */
+  async confirm(signal: AbortSignal): Promise<void> {
+    const { api, capabilities } = this.#context;
+    const { diskId, title } = this.request;
+    await api.wait(
+      `the engine to say that the transfer of disk ${title} lives`,
+      async (pollSignal) => {
+        const phase = await this.phase(pollSignal);
+        if (phase === undefined ? !capabilities.persistentPhases : GOOD.has(phase)) return arrived(undefined);
+        if (phase !== undefined && STARTING.has(phase)) return pending(phase);
+        throw transferEnded({ diskId, title }, phase);
+      },
+      { deadlineMs: LOOKUP_DEADLINE_MS, signal },
+    );
   }
 
   /**

@@ -169,6 +169,7 @@ export class Bench {
       for (const source of session.disks) {
         images.set(source.disk.id, await readSource(source, base?.images.get(source.disk.id), signal));
       }
+      await session.confirm?.(signal);
       return images;
     } catch (error) {
       await session.close("failed");

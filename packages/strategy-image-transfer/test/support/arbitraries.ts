@@ -111,4 +111,5 @@ export const circumstances: fc.Arbitrary<Circumstances> = fc.record({
   basePoint: fc.constantFrom("point-1", undefined),
   record: records,
   base: bases,
+  headerTells: fc.boolean(),
 });

@@ -101,6 +101,7 @@ export async function takeBackup(
       for (const source of session.disks) {
         images.set(source.disk.id, await imageOf(source, base?.images.get(source.disk.id), signal));
       }
+      await session.confirm?.(signal);
       ({ bases } = await session.close("complete"));
     } catch (error) {
       await session.close("failed");

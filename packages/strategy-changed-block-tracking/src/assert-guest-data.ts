@@ -1,0 +1,15 @@
+import { EngineAnswerError } from "@ovault/ovirt";
+import type { DiskTransfer } from "@ovault/ovirt";
+
+/**
+ * The bytes of a QCOW2 file would be stored as the data of the guest.
+ *
+ * @throws {EngineAnswerError} the engine does not say that the transfer shows guest data
+ */
+export function assertGuestData({ echoesRaw, request: { diskId, title } }: DiskTransfer): void {
+  if (echoesRaw) return;
+  throw new EngineAnswerError(`the engine does not say that it shows the guest data of disk ${title}`, {
+    context: { disk: diskId },
+    hint: "It was asked for format raw and should repeat that. Image transfer (`--strategy image-transfer`) can do without.",
+  });
+}
