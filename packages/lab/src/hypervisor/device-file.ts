@@ -44,7 +44,7 @@ export class DeviceFile {
   static async show(parts: DeviceParts, guest: NbdExport, device: PlugDevice): Promise<DeviceFile> {
     const reason = await whyNoFuse();
     if (reason !== undefined) throw cannotShow(device.path, reason, undefined);
-    await mkdir(dirname(device.path), { recursive: true });
+    await mkdir(dirname(device.path), { recursive: true, mode: 0o700 });
     const path = join(await realpath(dirname(device.path)), basename(device.path)); // as the kernel names the mount
     const daemon = await parts.startDaemon();
     const file = new DeviceFile(device, path, daemon, await parts.run.noteDevice(path));

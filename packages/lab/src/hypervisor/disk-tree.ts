@@ -1,4 +1,4 @@
-import { mkdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
+import { chmod, mkdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 
 import { z } from "zod";
@@ -37,7 +37,8 @@ export class DiskTree {
 
   /** Opens the tree at `root`, or begins an empty one. */
   static async open(root: string): Promise<DiskTree> {
-    await mkdir(root, { recursive: true });
+    await mkdir(root, { recursive: true, mode: 0o700 });
+    await chmod(root, 0o700);
     const text = await readFile(join(root, "disks.json"), "utf8").catch((error: unknown) => {
       if (error instanceof Error && "code" in error && error.code === "ENOENT") return undefined;
       throw error;
@@ -99,7 +100,7 @@ export class DiskTree {
     if (this.has(disk.diskId)) {
       throw new HypervisorError(`disk ${disk.diskId} exists already`, { context: { diskId: disk.diskId } });
     }
-    await mkdir(this.#directory(disk), { recursive: true });
+    await mkdir(this.#directory(disk), { recursive: true, mode: 0o700 });
   }
 
   async put(disk: DiskRecord): Promise<void> {
@@ -132,7 +133,10 @@ export class DiskTree {
 
   async #write(): Promise<void> {
     const draft = join(this.root, "disks.json.tmp");
-    await writeFile(draft, `${JSON.stringify({ disks: [...this.#disks.values()] }, null, 2)}\n`, { flush: true });
+    await writeFile(draft, `${JSON.stringify({ disks: [...this.#disks.values()] }, null, 2)}\n`, {
+      flush: true,
+      mode: 0o600,
+    });
     await rename(draft, join(this.root, "disks.json"));
   }
 }

@@ -72,7 +72,7 @@ export class QemuHypervisor implements Hypervisor {
     const run = await RunDirectory.open(path);
     const scratch = join(path, "scratch");
     await rm(scratch, { recursive: true, force: true });
-    await mkdir(scratch);
+    await mkdir(scratch, { mode: 0o700 });
     return new QemuHypervisor(tree, run, scratch);
   }
 

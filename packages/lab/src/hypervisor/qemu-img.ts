@@ -45,9 +45,11 @@ export async function inspectChain(path: string): Promise<readonly ImageInfo[]> 
   return z.array(imageInfo).parse(JSON.parse(await qemuImg("info", "--backing-chain", "--output=json", path)));
 }
 
+/** What a tool makes holds guest data: nobody else may read it. */
 async function runTool(tool: string, args: string[]): Promise<{ stdout: string }> {
   try {
-    return await run(tool, args, { maxBuffer: 64 * 1024 * 1024 });
+    const forOwnerOnly = ["-c", 'umask 077; exec "$@"', "sh", tool, ...args];
+    return await run("sh", forOwnerOnly, { maxBuffer: 64 * 1024 * 1024 });
   } catch (cause) {
     const text = cause instanceof Error && "stderr" in cause ? String(cause.stderr).trim() : String(cause);
     throw new HypervisorError(`${tool} ${args[0] ?? ""} failed: ${text}`, {

@@ -29,7 +29,7 @@ export class RunDirectory {
   /** Waits for, or ends, the processes a killed lab has left, removes its device files, then begins anew. */
   static async open(root: string): Promise<RunDirectory> {
     const path = join(root, "run");
-    await mkdir(path, { recursive: true });
+    await mkdir(path, { recursive: true, mode: 0o700 });
     const names = await readdir(path);
     for (const name of names) {
       if (name.endsWith(".pid")) await endLeftover(join(path, name));
@@ -39,9 +39,9 @@ export class RunDirectory {
       await removeStaleDevice(await readFile(join(path, name), "utf8"));
     }
     await rm(path, { recursive: true });
-    await mkdir(path);
+    await mkdir(path, { mode: 0o700 });
     const sockets = await mkdtemp(join(tmpdir(), PREFIX));
-    await writeFile(join(path, SOCKETS), sockets);
+    await writeFile(join(path, SOCKETS), sockets, { mode: 0o600 });
     return new RunDirectory(path, sockets);
   }
 
@@ -52,7 +52,7 @@ export class RunDirectory {
   /** Writes down that a device file is there, for whoever comes after a kill; answers with how to cross it out. */
   async noteDevice(device: string): Promise<() => Promise<void>> {
     const note = join(this.#path, `${randomUUID()}${DEVICE}`);
-    await writeFile(note, device);
+    await writeFile(note, device, { mode: 0o600 });
     return () => rm(note);
   }
 
