@@ -49,7 +49,7 @@ export async function inspectChain(path: string): Promise<readonly ImageInfo[]> 
 async function runTool(tool: string, args: string[]): Promise<{ stdout: string }> {
   try {
     const forOwnerOnly = ["-c", 'umask 077; exec "$@"', "sh", tool, ...args];
-    return await run("sh", forOwnerOnly, { maxBuffer: 64 * 1024 * 1024 });
+    return await run("/bin/sh", forOwnerOnly, { maxBuffer: 64 * 1024 * 1024 });
   } catch (cause) {
     const text = cause instanceof Error && "stderr" in cause ? String(cause.stderr).trim() : String(cause);
     throw new HypervisorError(`${tool} ${args[0] ?? ""} failed: ${text}`, {
