@@ -1,7 +1,10 @@
 import {
   compareNatural,
+  excludedDisks,
+  machinesOfPolicy,
   schedulesIncrements,
   type DiskAssessment,
+  type Policy,
   type StrategyChoice,
   type VirtualMachine,
 } from "@ovault/core";
@@ -11,6 +14,7 @@ import { Installation } from "../installation.ts";
 import { formatBytes } from "../output/format.ts";
 import { table, type View } from "../output/view.ts";
 import { chooseForMachine } from "../select/choose-strategy.ts";
+import { placedPolicies } from "../select/policy-places.ts";
 import { choicesView, considered, type ConsideredStrategy } from "./considered-strategies.ts";
 
 interface VmsOptions {
@@ -25,6 +29,8 @@ export interface VmSummary {
   readonly cluster: string | null;
   readonly host: string | null;
   readonly tags: readonly string[];
+  /** Those that select it, in the order of ovault.yaml. The first says how it is taken. */
+  readonly policies: readonly string[];
   readonly strategy: string;
   readonly strategyReason: string;
   /** The strategies that were not chosen, the best first. */
@@ -55,22 +61,36 @@ export const define: Define = (command, invoke) => {
     );
 };
 
-/** The inventory by name, with the strategy that `auto` chooses and what it says about each disk. */
+/**
+ * The inventory by name, with what a backup would do with each disk: as the policy says that selects the machine; else as
+ * with the strategy that `auto` chooses.
+ */
 export async function listVirtualMachines(context: CommandContext, options: VmsOptions): Promise<readonly VmSummary[]> {
   await using installation = await Installation.open(context);
   const { signal } = context;
   const manager = await installation.manager(options.manager);
   const strategies = await installation.strategies(manager);
+  const policies = placedPolicies(installation.configuration);
   const summaries: VmSummary[] = [];
   for (const vm of await manager.inventory(signal)) {
-    const keepBase = schedulesIncrements(vm, installation.configuration.policies.values());
-    const machine = { wanted: "auto", manager, vm, excludeDisks: [], keepBase, signal };
-    summaries.push(summarize(vm, await chooseForMachine(strategies, machine)));
+    const selecting = policies.filter((policy) => machinesOfPolicy([vm], policy).length > 0);
+    const [policy] = selecting;
+    const excludeDisks = excludedDisks(vm, policy?.excludeDisks ?? []);
+    const keepBase = schedulesIncrements(vm, selecting);
+    const machine = { wanted: policy?.strategy ?? "auto", manager, vm, excludeDisks, keepBase, signal };
+    summaries.push(summarize(vm, selecting, await chooseForMachine(strategies, machine)));
   }
   return summaries.toSorted((a, b) => compareNatural(a.name, b.name));
 }
 
-function summarize(vm: VirtualMachine, { strategy, reason, disks, rejected }: StrategyChoice): VmSummary {
+function summarize(
+  vm: VirtualMachine,
+  policies: readonly Policy[],
+  { strategy, reason, disks, rejected }: StrategyChoice,
+): VmSummary {
+  const [policy] = policies;
+  const excluded = excludedDisks(vm, policy?.excludeDisks ?? []);
+  const byPolicy = `by policy ${policy?.name}`;
   return {
     id: vm.id,
     name: vm.name,
@@ -78,8 +98,9 @@ function summarize(vm: VirtualMachine, { strategy, reason, disks, rejected }: St
     cluster: vm.cluster?.name ?? null,
     host: vm.host?.name ?? null,
     tags: vm.tags ?? [],
+    policies: policies.map(({ name }) => name),
     strategy: strategy.name,
-    strategyReason: reason,
+    strategyReason: policy === undefined || policy.strategy === "auto" ? reason : `${reason} ${byPolicy}`,
     rejected: rejected.map((other) => considered(other, vm)),
     disks: vm.disks.map((disk) => {
       const found = disks.find(({ diskId }) => diskId === disk.id);
@@ -90,16 +111,21 @@ function summarize(vm: VirtualMachine, { strategy, reason, disks, rejected }: St
         logicalBytes: disk.logicalBytes,
         actualBytes: disk.actualBytes ?? null,
         format: disk.format,
-        verdict: found?.verdict ?? "impossible",
-        reason: found?.reason ?? `${strategy.name} does not know this disk`,
+        ...(excluded.includes(disk.id)
+          ? { verdict: "skip" as const, reason: `excluded ${byPolicy}` }
+          : {
+              verdict: found?.verdict ?? ("impossible" as const),
+              reason: found?.reason ?? `${strategy.name} does not know this disk`,
+            }),
       };
     }),
   };
 }
 
 export function vmsView(vms: readonly VmSummary[]): View {
-  const rows = vms.flatMap(({ name, status, strategy, disks }) => {
-    if (disks.length === 0) return [[name, status, "", "no disks", "", "", "", "", ""]];
+  const rows = vms.flatMap(({ name, status, policies, strategy, disks }) => {
+    const selected = policies.join(", ");
+    if (disks.length === 0) return [[name, status, "", "no disks", "", "", "", "", selected, ""]];
     return disks.map((disk, position) => [
       position === 0 ? name : "",
       position === 0 ? status : "",
@@ -109,10 +135,11 @@ export function vmsView(vms: readonly VmSummary[]): View {
       disk.actualBytes === null ? "" : formatBytes(disk.actualBytes),
       disk.verdict,
       strategy,
+      position === 0 ? selected : "",
       disk.reason,
     ]);
   });
-  const titles = ["vm", "status", ">#", "disk", ">size", ">used", "backup", "strategy", "why"];
+  const titles = ["vm", "status", ">#", "disk", ">size", ">used", "backup", "strategy", "policy", "why"];
   return [
     table(titles, rows, "no virtual machines are visible to this user"),
     ...choicesView(vms.map((vm) => ({ ...vm, vm }))),
