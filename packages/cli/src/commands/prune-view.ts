@@ -35,6 +35,7 @@ export function pruneView({ report, holders }: PruneOutcome): View {
       ? [text("Waiting for runs that may rely on what is condemned:", ...holders.map(indented))]
       : []),
     ...describeUnreadable(report),
+    ...describeMisplaced(report),
     ...(dryRun ? [text("Nothing was changed.")] : []),
   ];
 }
@@ -73,6 +74,15 @@ function describeUnreadable({ unreadablePacks }: PruneReport): View {
   const count = plural(unreadablePacks.length, "pack");
   return [
     text(`${count} cannot be read and nobody knows what is in them; left alone:`, ...unreadablePacks.map(indented)),
+  ];
+}
+
+function describeMisplaced({ misplacedPacks }: PruneReport): View {
+  if (misplacedPacks.length === 0) return [];
+  const count = plural(misplacedPacks.length, "pack");
+  return [
+    text(`${count} hold other chunks than the index says; left alone:`, ...misplacedPacks.map(indented)),
+    text("Were packs exchanged? Give them their names back, or run `ovault repair --read-data`."),
   ];
 }
 

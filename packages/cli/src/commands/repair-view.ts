@@ -12,8 +12,21 @@ const MANIFEST_ADVICE =
   "--remove-damaged-manifests`: what only they needed is freed by the next prune.";
 
 export function repairView(report: RepairReport): View {
-  const { dryRun, index, packsListed, packs, places, points, lost, healed, manifests, leases, records, foreign } =
-    report;
+  const {
+    dryRun,
+    index,
+    packsListed,
+    packs,
+    places,
+    rescued,
+    points,
+    lost,
+    healed,
+    manifests,
+    leases,
+    records,
+    foreign,
+  } = report;
   const titleOf = machineTitles(lost.map(({ vm }) => vm));
   const lostRows = lost.map(({ point, vm, takenAt, disks, lostBytes }) => [
     point,
@@ -26,6 +39,7 @@ export function repairView(report: RepairReport): View {
     facts([
       ["index", describeIndex(index, packsListed)],
       ["damaged chunks", describePlaces(places)],
+      ["found again", rescued > 0 ? `${plural(rescued, "chunk")}, in packs under wrong names` : undefined],
       ["points", `${points}, ${lost.length === 0 ? "none has lost data" : `${lost.length} of them have lost data`}`],
       ["healed", healed.length > 0 ? healed.join(", ") : undefined],
       ["records", records.length > 0 ? `${plural(records.length, "unreadable record")} removed` : undefined],

@@ -1,6 +1,6 @@
 import type { KeyObject } from "node:crypto";
 
-import { IntegrityError } from "../errors/errors.ts";
+import { IntegrityError, MisplacedPackError } from "../errors/errors.ts";
 import { packKey } from "../repository/layout.ts";
 import type { DirectoryPlace, PackSeal } from "../repository/protection.ts";
 import { openInWorker, sealInWorker } from "../workers/block-workers.ts";
@@ -68,17 +68,21 @@ class SealedPack implements PackSeal {
 
   openDirectory(place: DirectoryPlace, stored: Uint8Array): Uint8Array {
     const entries = unseal(this.key, directoryContext(place), stored);
-    if (entries === undefined) throw this.#damage("the directory", place.offset);
-    return entries;
+    if (entries !== undefined) return entries;
+    // Its digest is right.
+    const key = packKey(this.#name);
+    throw new MisplacedPackError(
+      `${key} is another pack than its name says, or was changed by somebody without the key`,
+      {
+        context: { key, offset: place.offset },
+        hint: "Were packs exchanged? Under its own name it is good.",
+      },
+    );
   }
 
   refusal(offset: number): IntegrityError {
-    return this.#damage("a chunk", offset);
-  }
-
-  #damage(what: string, offset: number): IntegrityError {
     const key = packKey(this.#name);
-    return new IntegrityError(`${what} in ${key} is damaged, or was changed by somebody without the key`, {
+    return new IntegrityError(`a chunk in ${key} is damaged, or was changed by somebody without the key`, {
       context: { key, offset },
       hint: "Run `ovault verify --all` to see which recovery points it belongs to.",
     });

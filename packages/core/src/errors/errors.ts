@@ -40,6 +40,9 @@ export class IntegrityError extends OvaultError {
   override readonly code: string = "E_INTEGRITY";
 }
 
+/** A pack that is whole, but not the one of its name: two were exchanged, or one was put back in a wrong place. */
+export class MisplacedPackError extends IntegrityError {}
+
 /** What a codec encoded does not decode to the same bytes: nothing may be sealed on it. */
 export class CodecError extends IntegrityError {
   override readonly code: string = "E_INTEGRITY_CODEC";

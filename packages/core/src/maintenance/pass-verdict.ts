@@ -1,9 +1,11 @@
 import { lastValueFrom, reduce } from "rxjs";
 
+import { MisplacedPackError } from "../errors/errors.ts";
 import { hasCode } from "../errors/ovault-error.ts";
 import { pullInLanes } from "../pipeline/pull-in-lanes.ts";
 import type { CondemnedDocument, Verdict } from "../repository/condemned-packs.ts";
 import type { ChunkId } from "../repository/digest.ts";
+import type { PackListing } from "../repository/index-format.ts";
 import { packKey } from "../repository/layout.ts";
 import type { PackEntry } from "../repository/pack-entries.ts";
 import { readPackListing } from "../repository/pack-listing.ts";
@@ -23,15 +25,23 @@ export interface VerdictOptions {
 /** Chunks in flight. */
 const LANES = 4;
 
+/** What of a condemned document may go, and what it is found out about the rest. Names of packs. */
+export interface PacksToGo {
+  readonly going: Verdict["packs"];
+  /** Packs that are not those of their names: what they hold is needed, or cannot be told. */
+  readonly misplaced: readonly string[];
+}
+
 /**
  * Finds the packs of a condemned document that may go: those in which nothing is needed that is not in another pack too,
- * one that is not condemned, and that was read and proved just now.
+ * one that is not condemned, and that was read and proved just now. What a pack holds is what the index says of it and what
+ * its own directory says: packs may have been exchanged.
  */
 export async function packsThatMayGo(
   repository: Repository,
   document: CondemnedDocument,
   options: VerdictOptions,
-): Promise<Verdict["packs"]> {
+): Promise<PacksToGo> {
   const { index } = repository;
   const condemned = new BitSet();
   for (const name of document.packs) {
@@ -40,14 +50,42 @@ export async function packsThatMayGo(
   }
   const { needed, copied } = sortOut(repository, condemned, options);
   const proofs = new Map<number, boolean>();
-  const going: string[] = [];
-  for (const name of document.packs) {
+  const going = new Set<string>();
+  const misplaced: string[] = [];
+  const decide = async (name: string, lane: AbortSignal): Promise<void> => {
     const pack = index.packs.numberOf(name);
-    // One that is not there is gone already, and of one that the index does not know nobody knows what it holds.
-    if (pack === undefined || !condemned.has(pack) || needed.has(pack)) continue;
-    if (!copied.has(pack) || (await areCopiesGood(repository, pack, proofs, options))) going.push(name);
+    // One that is not there is gone already, and the content of one that the index does not know is unknown.
+    if (pack === undefined || !condemned.has(pack) || needed.has(pack)) return;
+    const content = await contentOf(repository, pack, { ...options, signal: lane });
+    const mayGo =
+      content === "damaged"
+        ? !copied.has(pack)
+        : typeof content !== "string" &&
+          (await areCopiesGood(repository, content, proofs, { ...options, signal: lane }));
+    if (mayGo) going.add(name);
+    else if (content === "misplaced" || (typeof content !== "string" && !index.lists(content))) misplaced.push(name);
+  };
+  await lastValueFrom(pullInLanes(document.packs, LANES, decide, options.signal), { defaultValue: undefined });
+  return { going: document.packs.filter((name) => going.has(name)), misplaced: misplaced.toSorted() };
+}
+
+/**
+ * As its own directory lists it. `damaged`: nothing but the index tells what was in it. `misplaced`: it is whole, and sealed
+ * for another name.
+ */
+async function contentOf(
+  { store, protection, index }: Repository,
+  pack: number,
+  { survey, signal }: VerdictOptions,
+): Promise<PackListing | "gone" | "damaged" | "misplaced"> {
+  const info = { key: packKey(index.packs.nameOf(pack)), bytes: survey.bytesOf(pack) };
+  try {
+    return await readPackListing(store, protection, info, signal);
+  } catch (error) {
+    if (hasCode(error, "E_OBJECT_NOT_FOUND")) return "gone";
+    if (!hasCode(error, "E_INTEGRITY")) throw error;
+    return error instanceof MisplacedPackError ? "misplaced" : "damaged";
   }
-  return going;
 }
 
 /** By pack: holds something that is needed and nowhere else; or something that is needed and elsewhere too. */
@@ -69,17 +107,16 @@ function sortOut(
 }
 
 /**
- * Reads the other place of every chunk that is needed: no copy is given up for one that nobody has looked at.
+ * Reads the other place of every chunk of a pack that is needed: no copy is given up for one that nobody has looked at.
  * @param proofs by chunk, for packs that hold the same
  */
 async function areCopiesGood(
   repository: Repository,
-  pack: number,
+  { entries }: PackListing,
   proofs: Map<number, boolean>,
-  { survey, live, onProved, signal }: VerdictOptions,
+  { live, onProved, signal }: VerdictOptions,
 ): Promise<boolean> {
-  const { store, protection, index } = repository;
-  const info = { key: packKey(index.packs.nameOf(pack)), bytes: survey.bytesOf(pack) };
+  const { index } = repository;
   const prove = async ({ id, storedBytes }: PackEntry, lane: AbortSignal): Promise<boolean> => {
     const entry = index.entryOf(id);
     if (entry === undefined || !live.has(entry)) return true;
@@ -90,13 +127,7 @@ async function areCopiesGood(
     onProved(storedBytes);
     return isGood;
   };
-  try {
-    const { entries } = await readPackListing(store, protection, info, signal);
-    return await lastValueFrom(pullInLanes(entries, LANES, prove, signal).pipe(reduce((all, one) => all && one, true)));
-  } catch (error) {
-    if (hasCode(error, "E_INTEGRITY") || hasCode(error, "E_OBJECT_NOT_FOUND")) return false;
-    throw error;
-  }
+  return await lastValueFrom(pullInLanes(entries, LANES, prove, signal).pipe(reduce((all, one) => all && one, true)));
 }
 
 async function hasGoodPlace({ index, chunks }: Repository, id: ChunkId, signal: AbortSignal): Promise<boolean> {

@@ -17,6 +17,8 @@ export class PruneCounts {
   readonly #locksEnd: Date[] = [];
   /** Of packs by name, where a dry run knows better than the store. */
   readonly #foretold = new Map<string, Fate>();
+  /** Names. */
+  readonly #misplaced = new Set<string>();
   #deletedPoints = 0;
   #repackedPacks = 0;
   #reprieved = { packs: 0, bytes: 0 };
@@ -68,6 +70,10 @@ export class PruneCounts {
     this.#reprieved = { packs: packs + sizes.length, bytes: sizes.reduce((sum, size) => sum + size, bytes) };
   }
 
+  misplaced(packs: readonly string[]): void {
+    for (const pack of packs) this.#misplaced.add(pack);
+  }
+
   heldBy(run: RunInTheWay): void {
     this.#runs.set(run.runId, run);
   }
@@ -115,6 +121,7 @@ export class PruneCounts {
       keptPacks: kept.packs,
       keptBytes: kept.bytes,
       unreadablePacks: Array.from(survey.unreadable.keys(), packKey),
+      misplacedPacks: Array.from(this.#misplaced, packKey),
       extendedLocks,
     };
   }

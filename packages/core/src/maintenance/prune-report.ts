@@ -74,6 +74,8 @@ export interface PruneReport {
   readonly keptBytes: number;
   /** Keys of packs that no index object lists and that do not tell what they hold. They are left alone. */
   readonly unreadablePacks: readonly string[];
+  /** Keys of packs that are not those of their names, and hold what may be needed. They are left alone. */
+  readonly misplacedPacks: readonly string[];
   /** Objects whose lock was extended. */
   readonly extendedLocks: number;
 }

@@ -177,8 +177,10 @@ class Prune {
     const signal = this.#signal;
     this.#counts.begin("proving");
     const onProved = (bytes: number): void => this.#counts.proved(bytes);
-    const packs = await packsThatMayGo(repository, document, { survey: this.#survey, live, onProved, signal });
+    const options = { survey: this.#survey, live, onProved, signal };
+    const { going: packs, misplaced } = await packsThatMayGo(repository, document, options);
     const going = new Set(packs);
+    this.#counts.misplaced(misplaced);
     this.#counts.reprieved(this.#sizesOf(document.packs.filter((name) => !going.has(name))));
     return { packs, points: document.points.filter((key) => marked.has(key)) };
   }

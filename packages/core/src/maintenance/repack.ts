@@ -5,11 +5,9 @@ import { pullInLanes } from "../pipeline/pull-in-lanes.ts";
 import type { ChunkWriter } from "../repository/chunk-writer.ts";
 import { packKey } from "../repository/layout.ts";
 import type { PackEntry } from "../repository/pack-entries.ts";
-import type { PackKind } from "../repository/pack-format.ts";
 import { readPackListing } from "../repository/pack-listing.ts";
 import type { Repository } from "../repository/repository.ts";
-import { copyOf } from "../util/copy-of.ts";
-import { release } from "../util/release.ts";
+import { copyChunk } from "./copy-chunk.ts";
 import type { Liveness } from "./liveness.ts";
 import type { PackSurvey } from "./pack-survey.ts";
 import type { PackUse } from "./pack-use.ts";
@@ -58,30 +56,22 @@ async function copyLiving(
   const info = { key: packKey(name), bytes: survey.bytesOf(pack) };
   try {
     const { kind, entries } = await readPackListing(store, protection, info, signal);
+    let keptBytes = 0;
     function* living(): Generator<PackEntry> {
       for (const entry of entries) {
         const number = index.entryOf(entry.id);
-        if (number !== undefined && live.has(number) && use.keeps(pack, number)) yield entry;
+        if (number === undefined || !live.has(number) || !use.keeps(pack, number)) continue;
+        keptBytes += entry.storedBytes;
+        yield entry;
       }
     }
     const copy = async (entry: PackEntry, lane: AbortSignal): Promise<void> =>
       onCopied(await copyChunk(repository, { entry, kind, name }, writer, lane));
     await lastValueFrom(pullInLanes(living(), LANES, copy, signal), { defaultValue: undefined });
-    return true;
+    // Where the pack is not the one that the index lists, what was copied is not what it keeps.
+    return keptBytes === use.keptOf(pack);
   } catch (error) {
     if (hasCode(error, "E_INTEGRITY") || hasCode(error, "E_OBJECT_NOT_FOUND")) return false;
     throw error;
   }
-}
-
-async function copyChunk(
-  { store, protection, chunks }: Repository,
-  { entry, kind, name }: { readonly entry: PackEntry; readonly kind: PackKind; readonly name: string },
-  writer: ChunkWriter,
-  signal: AbortSignal,
-): Promise<number> {
-  const { id, offset, storedBytes } = entry;
-  const stored = await store.get(packKey(name), { range: { offset, length: storedBytes }, signal });
-  release(await chunks.unpack({ ...entry, pack: { name } }, id, copyOf(stored)));
-  return await writer.storeAgain(kind, entry, await protection.packSeal(name).open(offset, stored));
 }

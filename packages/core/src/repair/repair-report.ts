@@ -50,6 +50,8 @@ export interface RepairReport {
   readonly packs: readonly string[];
   /** Places that do not hold the chunk they should. */
   readonly places: SettledDamage;
+  /** Chunks that lay in packs under wrong names and were stored again. */
+  readonly rescued: number;
   /** Points that were looked at. */
   readonly points: number;
   /** Those that have lost data. */

@@ -27,6 +27,7 @@ import { LostMarks } from "./lost-marks.ts";
 import { removeDamaged } from "./remove-damaged.ts";
 import { type IndexSurvey, listPacksAnew, surveyIndex } from "./repair-index.ts";
 import type { DamagedThing, PointLosses, RepairOptions, RepairReport } from "./repair-report.ts";
+import { rescueChunks } from "./rescue-chunks.ts";
 import { type StoreSurvey, surveyStore } from "./survey-store.ts";
 
 const LEASE_TTL_MS = 120_000;
@@ -111,6 +112,7 @@ class Repair {
     await this.#lookAtPacks(survey, index);
     const exists = (pack: string): boolean => survey.packs.has(pack) || index.listed.has(pack);
     await settleDamage(repository, { ...this.#findings, exists }, signal);
+    const rescued = await this.#rescue(survey);
     this.#step("looking for points that lost data");
     const { points, damaged } = await repository.points.list(signal);
     const lost = await this.#lossesOf(points);
@@ -123,6 +125,7 @@ class Repair {
       ...repaired,
       packs: [...repaired.packs, ...this.#findings.damage.map(({ reason }) => reason)],
       places: { added: places.added, cleared: places.cleared, known: places.known },
+      rescued,
       points: points.length,
       lost,
       healed: await this.#markPoints(points, lost),
@@ -182,6 +185,12 @@ class Repair {
     const inDoubt = [...suspects, ...unclear, ...places.keys()].filter((name) => !findings.examined.has(name));
     if (inDoubt.length > 0) this.#step(`looking at ${plural(inDoubt.length, "pack")} that may be damaged`);
     await examineListedPacks(repository, new Set(inDoubt), options);
+  }
+
+  /** Chunks that lie under the names of other packs. Answers their number. */
+  async #rescue({ packs: sizes }: StoreSurvey): Promise<number> {
+    const options = { sizes, dryRun: this.#dryRun, lanes: this.#lanes, signal: this.#signal };
+    return await rescueChunks(this.#repository, this.#findings.bad.keys(), options);
   }
 
   async #lossesOf(points: readonly RecoveryPoint[]): Promise<readonly PointLosses[]> {

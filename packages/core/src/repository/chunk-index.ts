@@ -99,10 +99,41 @@ export class ChunkIndex {
       segment[word + PACK] = ((segment[word + PACK] ?? 0) & FURTHER) | pack;
       segment[word + OFFSET] = view.getUint32(at + OFFSET_AT, true);
       segment[word + STORED_BYTES] = view.getUint32(at + STORED_BYTES_AT, true);
-      const plainBytes = view.getUint32(at + PLAIN_BYTES_AT, true);
-      segment[word + PLAIN_BYTES_AND_CODEC] = (view.getUint8(at + CODEC_AT) << PLAIN_BITS) | plainBytes;
+      segment[word + PLAIN_BYTES_AND_CODEC] = plainBytesAndCodecIn(view, at);
     }
     return pack;
+  }
+
+  /** Whether each of these chunks has this very place in the pack. */
+  lists({ name, entries: { view } }: PackListing): boolean {
+    const pack = this.packs.numberOf(name);
+    const id = new Uint32Array(ID_WORDS);
+    const isPlace = (record: number, at: number): boolean => {
+      const segment = this.#segmentOf(record);
+      const word = wordOf(record);
+      return (
+        this.#packOf(record) === pack &&
+        segment[word + OFFSET] === view.getUint32(at + OFFSET_AT, true) &&
+        segment[word + STORED_BYTES] === view.getUint32(at + STORED_BYTES_AT, true) &&
+        segment[word + PLAIN_BYTES_AND_CODEC] === plainBytesAndCodecIn(view, at)
+      );
+    };
+    for (let at = 0; at < view.byteLength; at += ENTRY_BYTES) {
+      readId(view, at, id);
+      let isListed = false;
+      for (const record of this.#recordsOf(id)) isListed ||= isPlace(record, at);
+      if (!isListed) return false;
+    }
+    return true;
+  }
+
+  /** How many chunks each pack holds, by its number. */
+  countPlaces(): Uint32Array {
+    const places = new Uint32Array(this.packs.length);
+    this.forEachPlace((_entry, pack) => {
+      places[pack] = (places[pack] ?? 0) + 1;
+    });
+    return places;
   }
 
   /** Forgets packs that were deleted. */
@@ -285,6 +316,11 @@ export class ChunkIndex {
     if (segment === undefined) throw new RangeError(`no record ${record}`);
     return segment;
   }
+}
+
+/** As a record has them, of the entry of a pack that starts there. */
+function plainBytesAndCodecIn(view: DataView, at: number): number {
+  return ((view.getUint8(at + CODEC_AT) << PLAIN_BITS) | view.getUint32(at + PLAIN_BYTES_AT, true)) >>> 0;
 }
 
 /** Where a record starts in its segment. */

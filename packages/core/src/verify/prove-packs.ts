@@ -3,6 +3,7 @@ import { lastValueFrom } from "rxjs";
 import type { ObjectInfo } from "../contract/object-store.ts";
 import { hasCode } from "../errors/ovault-error.ts";
 import { pullInLanes } from "../pipeline/pull-in-lanes.ts";
+import { assertAsListed } from "../repository/assert-as-listed.ts";
 import { packNameIn } from "../repository/layout.ts";
 import { readPackListing } from "../repository/pack-listing.ts";
 import { readRanges } from "../repository/read-ranges.ts";
@@ -34,11 +35,12 @@ export async function provePacks(
   { findings, proved, lanes, onPack, signal }: ProvePacksOptions,
 ): Promise<ReadonlySet<string>> {
   const unclear = new Set<string>();
+  const places = repository.index.countPlaces();
   const work = async (info: ObjectInfo, lane: AbortSignal): Promise<void> => {
     const name = packNameIn(info.key);
     if (name === undefined) return;
     try {
-      const reason = await failureOf(() => provePack(repository, { info, name, findings, proved }, lane));
+      const reason = await failureOf(() => provePack(repository, { info, name, findings, proved, places }, lane));
       if (reason !== undefined) findings.addDamage(reason);
       if (reason !== undefined) unclear.add(name);
       else onPack(info.bytes);
@@ -56,15 +58,20 @@ interface PackToProve {
   readonly name: string;
   readonly findings: PackFindings;
   readonly proved: ProvedChunks;
+  /** How many chunks the index lists in each pack, by its number. */
+  readonly places: Uint32Array;
 }
 
-/** @throws IntegrityError when the pack does not tell what it holds */
+/** @throws IntegrityError when the pack does not tell what it holds, or is another than the index lists */
 async function provePack(
-  { store, protection, chunks }: Repository,
-  { info, name, findings, proved }: PackToProve,
+  { store, protection, chunks, index }: Repository,
+  { info, name, findings, proved, places }: PackToProve,
   signal: AbortSignal,
 ): Promise<void> {
-  const { kind, entries } = await readPackListing(store, protection, info, signal);
+  const listing = await readPackListing(store, protection, info, signal);
+  const { kind, entries } = listing;
+  const pack = index.packs.numberOf(name);
+  if (pack !== undefined) assertAsListed(index, listing, places[pack]);
   const placed = Array.from(entries, (entry) => ({ pack: name, entry }));
   for (const { offset, length, entries: near } of readRanges(placed, PIECE_BYTES)) {
     const stored = await store.get(info.key, { range: { offset, length }, signal });

@@ -1,0 +1,89 @@
+import { lastValueFrom } from "rxjs";
+
+import { hasCode } from "../errors/ovault-error.ts";
+import { copyChunk } from "../maintenance/copy-chunk.ts";
+import { pullInLanes } from "../pipeline/pull-in-lanes.ts";
+import type { ChunkWriter } from "../repository/chunk-writer.ts";
+import type { PackListing } from "../repository/index-format.ts";
+import { packKey } from "../repository/layout.ts";
+import type { PackEntry } from "../repository/pack-entries.ts";
+import { readPackListing } from "../repository/pack-listing.ts";
+import type { Repository } from "../repository/repository.ts";
+
+export interface RescueOptions {
+  /** Bytes of the packs in the store, by name. */
+  readonly sizes: ReadonlyMap<string, number>;
+  /** Nothing is put. */
+  readonly dryRun: boolean;
+  /** Chunks in flight. */
+  readonly lanes: number;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Stores again what lies in packs that are not those of their names, as far as no other pack is known to hold it: the index
+ * does not lead to it. `names`: packs that do not hold what they should. Answers the number of chunks.
+ */
+export async function rescueChunks(
+  repository: Repository,
+  names: Iterable<string>,
+  options: RescueOptions,
+): Promise<number> {
+  const writer = repository.writer(options.signal);
+  let rescued = 0;
+  try {
+    for (const name of names) {
+      const listing = await misplacedPack(repository, name, options);
+      if (listing !== undefined) rescued += await rescueFrom(repository, listing, writer, options);
+    }
+    await writer.finish();
+  } finally {
+    await writer.idle();
+  }
+  return rescued;
+}
+
+/** What a pack holds; undefined when that is what the index lists, or when it cannot be told. */
+async function misplacedPack(
+  { store, protection, index }: Repository,
+  name: string,
+  { sizes, signal }: RescueOptions,
+): Promise<PackListing | undefined> {
+  const bytes = sizes.get(name);
+  if (bytes === undefined) return undefined;
+  try {
+    const listing = await readPackListing(store, protection, { key: packKey(name), bytes }, signal);
+    return index.lists(listing) ? undefined : listing;
+  } catch (error) {
+    if (hasCode(error, "E_INTEGRITY") || hasCode(error, "E_OBJECT_NOT_FOUND")) return undefined;
+    throw error;
+  }
+}
+
+async function rescueFrom(
+  repository: Repository,
+  listing: PackListing,
+  writer: ChunkWriter,
+  { dryRun, lanes, signal }: RescueOptions,
+): Promise<number> {
+  const { index } = repository;
+  const { name, kind } = listing;
+  const hidden = [...listing.entries].filter(({ id }) => !index.has(id));
+  if (dryRun && hidden.length > 0) {
+    // To this process it is from now on as if they had been stored again.
+    index.drop([name]);
+    index.add(listing);
+    return hidden.length;
+  }
+  let rescued = 0;
+  const rescue = async (entry: PackEntry, lane: AbortSignal): Promise<void> => {
+    try {
+      await copyChunk(repository, { entry, kind, name }, writer, lane);
+      rescued += 1;
+    } catch (error) {
+      if (!hasCode(error, "E_INTEGRITY")) throw error;
+    }
+  };
+  await lastValueFrom(pullInLanes(hidden, lanes, rescue, signal), { defaultValue: undefined });
+  return rescued;
+}
