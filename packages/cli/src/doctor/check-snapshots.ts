@@ -35,7 +35,9 @@ export async function checkSnapshots(
     if (stray.length === 0) return ok(`${tagged.length}, all accounted for`);
     const strategies = await installation.strategies(manager);
     const superseded = stray.flatMap((snapshot) => {
-      const point = points.older.find((candidate) => candidate.runId === snapshot.runId);
+      // A manager that took over the storage of another has its snapshots too: those of the other's points prove nothing here.
+      const own = points.older.filter(({ vm }) => vm.manager === manager.name);
+      const point = own.find((candidate) => candidate.runId === snapshot.runId);
       const strategy = strategies.find(({ name }) => name === point?.strategy);
       if (point === undefined || strategy?.keeps?.(point).some(isAbout(snapshot)) !== true) return [];
       return [{ snapshot, base: new SupersededBase(point, strategy) }];

@@ -21,6 +21,7 @@ import {
   MissingLibraryError,
   processIdentity,
   QuiesceError,
+  type RecoveryPoint,
   Repository,
   restoreVirtualMachine,
   type RunHooks,
@@ -389,6 +390,34 @@ test("a run after one whose clock was ahead is the newer one, starts from it, an
   expect(next).toMatchObject({ basePoint: right.id, warnings: [] });
   const { forget } = selectPoints(await sealedPoints(), { keepLast: 1 });
   expect(forget).toEqual([ahead, right]);
+});
+
+test("whatever the clocks of nodes say, each run starts from the last one of its machine, and rules keep that", async () => {
+  const runs = fc.array(
+    fc.record({
+      manager: fc.constantFrom("prod", "dr"),
+      at: fc.date({ min: new Date("1971-01-01"), max: new Date("2199-12-31"), noInvalidDate: true }),
+      full: fc.boolean(),
+    }),
+    { minLength: 1, maxLength: 5 },
+  );
+  await fc.assert(
+    fc.asyncProperty(runs, async (all) => {
+      repository = await smallRepository(new MemoryStore(), 512);
+      const last = new Map<string, RecoveryPoint>();
+      for (const { manager, at, full } of all) {
+        const vm = { ...platform.vm(), manager };
+        const point = await backup({ vm, full, clock: clockOf(at.toISOString()) });
+        expect(point.basePoint).toBe(full ? null : (last.get(manager)?.id ?? null));
+        last.set(manager, point);
+      }
+      const { points } = await repository.points.list(never);
+      const { keep } = selectPoints(points, { keepLast: 1 });
+      expect(keep.map(({ point }) => point.id).toSorted()).toEqual([...last.values()].map(({ id }) => id).toSorted());
+      expect((await repository.points.newest(never)).size).toBe(last.size);
+    }),
+    { numRuns: 25 },
+  );
 });
 
 test("a run that waited chooses its id when it begins, so that its point is the newer one", async () => {
