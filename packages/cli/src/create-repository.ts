@@ -8,7 +8,9 @@ import {
   type ObjectStore,
 } from "@ovault/core";
 
+import type { CommandContext } from "./command.ts";
 import type { Installation } from "./installation.ts";
+import { judgePassphrase } from "./judge-passphrase.ts";
 import { text, type Block } from "./output/view.ts";
 
 export interface CreatedRepository {
@@ -27,7 +29,7 @@ export interface CreatedRepository {
 export async function createRepository(
   installation: Installation,
   name: string | undefined,
-  signal: AbortSignal,
+  { signal, terminal }: Pick<CommandContext, "signal" | "terminal">,
 ): Promise<CreatedRepository> {
   const { encryption } = chooseEntry(installation.configuration, "destination", name).settings;
   await installation.prepareDestination(name);
@@ -39,6 +41,7 @@ export async function createRepository(
     }
     const madeKeyFile = await makeKeyFile(encryption);
     const { secret, lockDays } = await installation.access(name);
+    judgePassphrase(secret, terminal);
     await Repository.create(store, { encryption: secret && { secret, label: "the first" }, lockDays, signal });
     return { created: true, encryption, madeKeyFile };
   } finally {

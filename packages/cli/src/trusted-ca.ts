@@ -1,12 +1,10 @@
-import { X509Certificate } from "node:crypto";
-import { readFile } from "node:fs/promises";
-
-import { CertificateError, ConfigurationError, plural } from "@ovault/core";
+import { CertificateError, ConfigurationError, plural, readSettingsFile } from "@ovault/core";
 import { certificateFacts, fetchEngineCa, readCertificates, type CertificateFacts } from "@ovault/ovirt";
 
 import type { CommandContext } from "./command.ts";
 import type { Questions } from "./questions.ts";
 
+const MOST_BYTES = 1024 * 1024;
 const COMPARE = "openssl x509 -in /etc/pki/ovirt-engine/ca.pem -noout -fingerprint -sha256";
 
 /** The CA to trust: confirmed by a person, or vouched for by the file or the fingerprint that was given. */
@@ -93,12 +91,9 @@ async function fromEngine(
 }
 
 async function fromFile(file: string): Promise<readonly CertificateFacts[]> {
+  const { text } = await readSettingsFile(file, { what: "the CA file", mostBytes: MOST_BYTES });
   try {
-    const content = await readFile(file);
-    const certificates = content.includes("-----BEGIN CERTIFICATE-----")
-      ? readCertificates(content.toString("utf8"))
-      : [new X509Certificate(content)];
-    return certificates.map(certificateFacts);
+    return readCertificates(text).map(certificateFacts);
   } catch (error) {
     throw new ConfigurationError(`${file} holds no certificate in PEM form`, { cause: error, context: { file } });
   }

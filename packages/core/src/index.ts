@@ -28,6 +28,7 @@ export * from "./config/manager-names.ts";
 export * from "./config/nearest.ts";
 export * from "./config/origin.ts";
 export * from "./config/patience.ts";
+export { readSettingsFile } from "./config/read-settings-file.ts";
 export * from "./config/redactor.ts";
 export * from "./config/secret-reference.ts";
 export * from "./config/secrets.ts";

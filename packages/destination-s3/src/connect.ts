@@ -1,11 +1,10 @@
-import { readFile } from "node:fs/promises";
 import { Agent as HttpAgent } from "node:http";
 import { Agent as HttpsAgent } from "node:https";
 import { resolve } from "node:path";
 
 import { S3, type S3ClientConfig } from "@aws-sdk/client-s3";
 
-import { ConfigurationError, type PluginHost } from "@ovault/core";
+import { ConfigurationError, readSettingsFile, type PluginHost } from "@ovault/core";
 
 import type { S3Credentials, S3Options } from "./options.ts";
 import { signBodiesByTheirChecksum } from "./sign-bodies.ts";
@@ -14,6 +13,8 @@ import { signBodiesByTheirChecksum } from "./sign-bodies.ts";
 const CONNECTIONS = 64;
 const CONNECT_TIMEOUT_MS = 10_000;
 const IDLE_TIMEOUT_MS = 60_000;
+/** A whole system's authorities have a quarter of it. */
+const MOST_CA_BYTES = 1024 * 1024;
 
 const ignore = (): void => undefined;
 
@@ -67,11 +68,7 @@ async function readCredentials(credentials: S3Credentials, { secret }: PluginHos
 async function readCa(ca: NonNullable<S3Options["ca"]>, baseDirectory: string): Promise<string> {
   if ("pem" in ca) return ca.pem;
   const file = resolve(baseDirectory, ca.file);
-  try {
-    return await readFile(file, "utf8");
-  } catch (error) {
-    throw new ConfigurationError(`the CA file ${file} cannot be read`, { cause: error, context: { file } });
-  }
+  return (await readSettingsFile(file, { what: "the CA file", mostBytes: MOST_CA_BYTES })).text;
 }
 
 async function assertRegion(client: S3): Promise<void> {

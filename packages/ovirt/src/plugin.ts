@@ -1,9 +1,8 @@
-import { readFile } from "node:fs/promises";
 import { resolve } from "node:path";
 
 import { z } from "zod";
 
-import { ConfigurationError, definePlugin, secretReference } from "@ovault/core";
+import { definePlugin, readSettingsFile, secretReference } from "@ovault/core";
 import type { Plugin } from "@ovault/core";
 
 import { normalizeFingerprint, readCertificates } from "./engine/tls.ts";
@@ -55,19 +54,9 @@ const plugin: Plugin<"manager", OvirtOptions> = definePlugin({
 });
 export default plugin;
 
-async function readCa(ca: OvirtOptions["ca"], baseDirectory: string): Promise<string[]> {
-  const pem = "pem" in ca ? ca.pem : await readCaFile(resolve(baseDirectory, ca.file));
-  return readCertificates(pem).map((certificate) => certificate.toString());
-}
+const CA_FILE = { what: "the CA file", mostBytes: 1024 * 1024, hint: "Fetch the engine's CA with `ovault init`." };
 
-async function readCaFile(file: string): Promise<string> {
-  try {
-    return await readFile(file, "utf8");
-  } catch (error) {
-    throw new ConfigurationError(`the CA file ${file} cannot be read`, {
-      cause: error,
-      context: { file },
-      hint: "Fetch the engine's CA with `ovault init`.",
-    });
-  }
+async function readCa(ca: OvirtOptions["ca"], baseDirectory: string): Promise<string[]> {
+  const pem = "pem" in ca ? ca.pem : (await readSettingsFile(resolve(baseDirectory, ca.file), CA_FILE)).text;
+  return readCertificates(pem).map((certificate) => certificate.toString());
 }

@@ -34,5 +34,5 @@ export async function initializeDestination(
 ): Promise<{ readonly destination: string; readonly repository: CreatedRepository }> {
   await using installation = await Installation.open(context);
   const destination = chooseEntry(installation.configuration, "destination", name).name;
-  return { destination, repository: await createRepository(installation, destination, context.signal) };
+  return { destination, repository: await createRepository(installation, destination, context) };
 }

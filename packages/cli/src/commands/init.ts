@@ -118,7 +118,7 @@ export async function initialize(
     destinations: { [destinationName]: { ...destination, ...(encryption !== undefined && { encryption }) } },
   });
   await using installation = await Installation.open(context, parseConfiguration(configuration, configFile));
-  const repository = await createRepository(installation, destinationName, signal);
+  const repository = await createRepository(installation, destinationName, context);
   await writeFile(configFile, configuration, { mode: 0o600, flag: "wx" });
   const { created, madeKeyFile } = repository;
   const { type, directory } = destination;

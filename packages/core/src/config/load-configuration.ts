@@ -1,19 +1,24 @@
-import { readFile } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 
 import { z } from "zod";
 
 import { ConfigurationError } from "../errors/errors.ts";
+import { assertOursAlone } from "./assert-ours-alone.ts";
 import type { Configuration, DestinationEntry, ManagerEntry, PluginEntry } from "./configuration.ts";
 import type { EncryptionSettings } from "./destination-settings.ts";
 import { didYouMean } from "./nearest.ts";
 import { originBelow, parseYaml, type Origin } from "./origin.ts";
+import { readSettingsFile } from "./read-settings-file.ts";
 import { configurationSchema } from "./schema.ts";
 import { validate } from "./validate.ts";
 
+const WHAT = "the configuration";
+/** A thousand policies fit. */
+const MOST_BYTES = 1024 * 1024;
+
 /**
  * Reads and checks ovault.yaml. Nothing is contacted and no secret is read.
- * @throws ConfigurationError when the file is missing, does not parse, or holds an unknown key.
+ * @throws ConfigurationError when the file is missing, others may change it, it does not parse, or holds an unknown key.
  */
 export async function loadConfiguration(path: string): Promise<Configuration> {
   const file = resolve(path);
@@ -51,15 +56,10 @@ export function parseConfiguration(text: string, file: string): Configuration {
 }
 
 async function readText(file: string): Promise<string> {
-  try {
-    return await readFile(file, "utf8");
-  } catch (error) {
-    throw new ConfigurationError(`cannot read the configuration ${file}`, {
-      cause: error,
-      context: { file },
-      hint: "Make one with `ovault init`, or name yours with --config or OVAULT_CONFIG.",
-    });
-  }
+  const hint = "Make one with `ovault init`, or name yours with --config or OVAULT_CONFIG.";
+  const { text, stats } = await readSettingsFile(file, { what: WHAT, mostBytes: MOST_BYTES, hint });
+  await assertOursAlone(file, WHAT, stats);
+  return text;
 }
 
 type Parsed = z.output<typeof configurationSchema>;

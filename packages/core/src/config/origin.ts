@@ -1,4 +1,4 @@
-import { isNode, LineCounter, parseDocument } from "yaml";
+import { type Document, isNode, isScalar, LineCounter, parseDocument, visit } from "yaml";
 
 import { ConfigurationError } from "../errors/errors.ts";
 
@@ -16,14 +16,17 @@ export interface Origin {
 /** Parses YAML and remembers where everything was. Throws ConfigurationError naming line and column. */
 export function parseYaml(text: string, file: string): { readonly value: unknown; readonly origin: Origin } {
   const lines = new LineCounter();
-  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
+  // Keys are compared below: the parser compares each with each other one, which takes minutes for a few hundred KiB of them.
+  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, uniqueKeys: false });
   const [problem] = document.errors;
+  if (problem?.code === "RESOURCE_EXHAUSTION") throw tooMuch(problem, file);
   if (problem !== undefined) {
     const { line, col } = lines.linePos(problem.pos[0]);
     throw new ConfigurationError(`${file}:${line}:${col}: ${problem.message}`, {
       context: { file, line, column: col },
     });
   }
+  assertUniqueKeys(document, lines, file);
   const lineOf = (path: DocumentPath): number | undefined => {
     for (let length = path.length; length > 0; length--) {
       const node = document.getIn(path.slice(0, length), true);
@@ -31,8 +34,42 @@ export function parseYaml(text: string, file: string): { readonly value: unknown
     }
     return undefined;
   };
-  const value: unknown = document.toJS() ?? {};
-  return { value, origin: { file, path: [], lineOf } };
+  return { value: valueOf(document, file) ?? {}, origin: { file, path: [], lineOf } };
+}
+
+function assertUniqueKeys(document: Document.Parsed, lines: LineCounter, file: string): void {
+  visit(document, {
+    Map: (_, { items }) => {
+      const seen = new Set<unknown>();
+      for (const { key } of items) {
+        if (!isScalar(key)) continue;
+        if (seen.has(key.value)) {
+          const { line, col } = lines.linePos(key.range?.[0] ?? 0);
+          throw new ConfigurationError(`${file}:${line}:${col}: keys must be unique: ${String(key.value)}`, {
+            context: { file, line, column: col },
+          });
+        }
+        seen.add(key.value);
+      }
+    },
+  });
+}
+
+function valueOf(document: Document.Parsed, file: string): unknown {
+  try {
+    return document.toJS();
+  } catch (error) {
+    // Aliases of aliases: a few lines of them can stand for gigabytes.
+    if (error instanceof ReferenceError || error instanceof RangeError) throw tooMuch(error, file);
+    throw error;
+  }
+}
+
+function tooMuch(cause: Error, file: string): ConfigurationError {
+  return new ConfigurationError(`${file} is nested too deeply, or repeats too much by aliases`, {
+    cause,
+    context: { file },
+  });
 }
 
 /** The origin of what lies below `origin` under `keys`. */

@@ -1,26 +1,30 @@
 import { execFile } from "node:child_process";
-import { readFile, stat } from "node:fs/promises";
 import { resolve } from "node:path";
 import { promisify } from "node:util";
 
 import type { SecretReference } from "../contract/plugin.ts";
 import { CancelledError, ConfigurationError } from "../errors/errors.ts";
+import { decodeText, withoutByteOrderMark } from "./decode-text.ts";
+import { readSettingsFile } from "./read-settings-file.ts";
 
 const COMMAND_TIMEOUT_MS = 30_000;
+/** Of a secret: the longest private keys have a quarter of it. */
+const MOST_BYTES = 64 * 1024;
 const WORLD_READABLE = 0o004;
 const run = promisify(execFile);
 
 /**
- * Turns a secret reference into its value; one line break at the end of a file or of a command's output is not part of
- * it. Relative paths, and the working directory of commands, are `baseDirectory`. Commands run without a shell.
- * @throws ConfigurationError when the secret is missing or empty, or its file is readable by everybody. The error never
- *   holds the value, nor what a command wrote.
+ * Turns a secret reference into its value, which is text in UTF-8. A byte order mark at its start and one line break at its
+ * end (LF, CR LF or CR) are no part of it, wherever it comes from. Relative paths, and the working directory of commands, are `baseDirectory`. Commands run without a shell.
+ * @throws ConfigurationError when the secret is missing, empty, longer than 64 KiB or not UTF-8, or everybody may read or
+ *   write its file. The error never holds the value, nor what a command wrote.
  */
 export async function resolveSecret(
   reference: SecretReference,
   options: { readonly baseDirectory: string; readonly signal?: AbortSignal },
 ): Promise<string> {
-  const value = (await read(reference, options.baseDirectory, options.signal)).replace(/\r?\n$/, "");
+  const text = await read(reference, options.baseDirectory, options.signal);
+  const value = withoutByteOrderMark(text).replace(/(\r?\n|\r)$/, "");
   if (value === "") {
     throw new ConfigurationError(`the secret from ${describe(reference)} is empty`, {
       hint: "Check what it refers to.",
@@ -42,15 +46,8 @@ async function read(reference: SecretReference, baseDirectory: string, signal?: 
 }
 
 async function readSecretFile(file: string, signal?: AbortSignal): Promise<string> {
-  let mode: number;
-  let text: string;
-  try {
-    ({ mode } = await stat(file));
-    text = await readFile(file, { encoding: "utf8", signal });
-  } catch (error) {
-    throw new ConfigurationError(`cannot read the secret file ${file}`, { cause: error, context: { file } });
-  }
-  if ((mode & WORLD_READABLE) !== 0) {
+  const { text, stats } = await readSettingsFile(file, { what: "the secret file", mostBytes: MOST_BYTES }, signal);
+  if ((stats.mode & WORLD_READABLE) !== 0) {
     throw new ConfigurationError(`the secret file ${file} is readable by everybody on this machine`, {
       context: { file },
       hint: `chmod 600 ${file}`,
@@ -61,17 +58,27 @@ async function readSecretFile(file: string, signal?: AbortSignal): Promise<strin
 
 async function readFromCommand(command: readonly string[], cwd: string, signal?: AbortSignal): Promise<string> {
   const [program = "", ...args] = command;
+  const limits = { timeout: COMMAND_TIMEOUT_MS, killSignal: "SIGKILL", maxBuffer: MOST_BYTES } as const;
+  let output: Buffer;
   try {
-    const { stdout } = await run(program, args, { cwd, signal, timeout: COMMAND_TIMEOUT_MS, encoding: "utf8" });
-    return stdout;
-  } catch {
+    output = (await run(program, args, { cwd, signal, encoding: "buffer", ...limits })).stdout;
+  } catch (error) {
     if (signal?.aborted === true) throw new CancelledError(`cancelled while the secret command ${program} ran`);
     // Not kept as the cause: the original error holds the command's output, which may hold the secret.
-    throw new ConfigurationError(`the secret command ${program} failed`, {
+    throw new ConfigurationError(`the secret command ${program} ${failure(error)}`, {
       context: { program },
       hint: "Run it by hand in the directory of ovault.yaml to see why.",
     });
   }
+  return decodeText(output, `the output of the secret command ${program}`);
+}
+
+function failure(error: unknown): string {
+  if (error instanceof Error && "code" in error && error.code === "ERR_CHILD_PROCESS_STDIO_MAXBUFFER") {
+    return `wrote more than ${MOST_BYTES} bytes`;
+  }
+  const overdue = error instanceof Error && "killed" in error && error.killed === true;
+  return overdue ? `did not end within ${COMMAND_TIMEOUT_MS / 1000} s` : "failed";
 }
 
 function describe(reference: SecretReference): string {

@@ -1,7 +1,8 @@
 import { randomBytes, randomUUID } from "node:crypto";
-import { link, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { link, rm, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
 
+import { readSettingsFile } from "../config/read-settings-file.ts";
 import { ConfigurationError } from "../errors/errors.ts";
 import { syncDirectory } from "../util/sync-directory.ts";
 import { systemErrorCode } from "../util/system-error.ts";
@@ -9,6 +10,7 @@ import { KEY_BYTES } from "./repository-key.ts";
 import { RepositorySecret } from "./repository-secret.ts";
 
 const READABLE_BY_OTHERS = 0o077;
+const MOST_BYTES = 1024;
 const FORM = /^[A-Za-z0-9+/]{43}=\s*$/;
 
 /**
@@ -16,8 +18,8 @@ const FORM = /^[A-Za-z0-9+/]{43}=\s*$/;
  * @throws ConfigurationError when it cannot be read, holds something else, or others may read it.
  */
 export async function readKeyFile(file: string): Promise<RepositorySecret> {
-  const { mode, text } = await read(file);
-  if ((mode & READABLE_BY_OTHERS) !== 0) {
+  const { stats, text } = await readSettingsFile(file, { what: "the key file", mostBytes: MOST_BYTES });
+  if ((stats.mode & READABLE_BY_OTHERS) !== 0) {
     throw new ConfigurationError(`the key file ${file} can be read by others than its owner`, {
       context: { file },
       hint: `chmod 600 ${file}`,
@@ -48,14 +50,5 @@ export async function createKeyFile(file: string): Promise<boolean> {
     throw new ConfigurationError(`cannot make the key file ${file}`, { cause: error, context: { file } });
   } finally {
     await rm(draft, { force: true });
-  }
-}
-
-async function read(file: string): Promise<{ readonly mode: number; readonly text: string }> {
-  try {
-    const { mode } = await stat(file);
-    return { mode, text: await readFile(file, "utf8") };
-  } catch (error) {
-    throw new ConfigurationError(`cannot read the key file ${file}`, { cause: error, context: { file } });
   }
 }

@@ -1,11 +1,13 @@
+import { stat } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { isAbsolute, join, resolve } from "node:path";
-import { pathToFileURL } from "node:url";
+import { fileURLToPath, pathToFileURL } from "node:url";
 
 import { z } from "zod";
 
+import { assertOursAlone } from "../config/assert-ours-alone.ts";
 import type { Plugin, PluginKind } from "../contract/plugin.ts";
-import { PluginError } from "../errors/errors.ts";
+import { ConfigurationError, PluginError } from "../errors/errors.ts";
 
 const KINDS: readonly PluginKind[] = ["destination", "manager", "strategy", "codec", "hooks"];
 
@@ -20,7 +22,8 @@ const pluginShape = z.looseObject({
 /**
  * Imports the plugin named in `plugins:` of ovault.yaml: a path that starts with `.` or `/`, or the name of a package
  * installed at or above `baseDirectory`. Folders are never scanned.
- * @throws PluginError when it cannot be found or imported, or its default export is no plugin.
+ * @throws PluginError when it cannot be found or imported, or its default export is no plugin; ConfigurationError when it is
+ *   a path to a file that others may change.
  */
 export async function loadPlugin(specifier: string, baseDirectory: string): Promise<Plugin> {
   const exported = await importDefault(specifier, baseDirectory);
@@ -43,9 +46,11 @@ async function importDefault(specifier: string, baseDirectory: string): Promise<
     });
   }
   try {
+    if (isPath(specifier)) await assertOursAlone(fileURLToPath(url), "the plugin", await stat(url));
     const module: { readonly default?: unknown } = await import(url.href);
     return module.default;
   } catch (error) {
+    if (error instanceof ConfigurationError) throw error;
     throw new PluginError(`the plugin ${specifier} could not be loaded: ${String(error)}`, {
       cause: error,
       context: { specifier, file: url.pathname },
@@ -54,8 +59,12 @@ async function importDefault(specifier: string, baseDirectory: string): Promise<
 }
 
 function locate(specifier: string, baseDirectory: string): string {
-  if (specifier.startsWith(".") || isAbsolute(specifier)) return resolve(baseDirectory, specifier);
+  if (isPath(specifier)) return resolve(baseDirectory, specifier);
   return createRequire(join(baseDirectory, "ovault.yaml")).resolve(specifier);
+}
+
+function isPath(specifier: string): boolean {
+  return specifier.startsWith(".") || isAbsolute(specifier);
 }
 
 function isPlugin(value: unknown): value is Plugin {

@@ -53,6 +53,65 @@ describe("a secret reference", () => {
     await expect(resolveSecret(reference, { baseDirectory })).rejects.toBeInstanceOf(ConfigurationError);
   });
 
+  test.each([
+    ["a byte order mark", "\uFEFFs3cret"],
+    ["a line break of Windows", "s3cret\r\n"],
+    ["what a shell leaves of one", "s3cret\r"],
+    ["both", "\uFEFFs3cret\r\n"],
+  ])("means the same with %s around it, from a file, the environment and a command", async (_, written) => {
+    const file = join(baseDirectory, "windows");
+    await writeFile(file, written, { mode: 0o600 });
+    vi.stubEnv("OVAULT_TEST_SECRET", written);
+    for (const reference of [{ file }, { env: "OVAULT_TEST_SECRET" }, { command: ["cat", file] }]) {
+      expect(await resolveSecret(reference, { baseDirectory })).toBe("s3cret");
+    }
+    vi.unstubAllEnvs();
+  });
+
+  test("keeps everything else that it holds", async () => {
+    const file = join(baseDirectory, "any");
+    const anything = fc.string({ unit: "grapheme", minLength: 1 }).filter((text) => !/^\uFEFF|[\0\r\n]/.test(text));
+    await fc.assert(
+      fc.asyncProperty(anything, fc.constantFrom("", "\n", "\r\n", "\r"), async (secret, end) => {
+        await writeFile(file, `\uFEFF${secret}${end}`, { mode: 0o600 });
+        expect(await resolveSecret({ file }, { baseDirectory })).toBe(secret);
+        await writeFile(file, `${secret}\n${secret}\n${end}`, { mode: 0o600 });
+        expect(await resolveSecret({ file }, { baseDirectory })).toBe(`${secret}\n${secret}${end === "" ? "" : "\n"}`);
+      }),
+    );
+  });
+
+  test.each([
+    ["UTF-16", Buffer.from("\uFEFFs3cret", "utf16le"), /NUL bytes, as UTF-16 does/],
+    ["UTF-16 without a mark", Buffer.from("s3cret", "utf16le"), /NUL bytes/],
+    ["Latin-1", Buffer.from("s3cr\u00E9t", "latin1"), /not text in UTF-8/],
+    ["nothing", Buffer.from(""), /is empty/],
+    ["a byte order mark alone", Buffer.from("\uFEFF\n"), /is empty/],
+    ["more than any secret", Buffer.alloc(70_000, "s3cret"), /65536 bytes/],
+  ])("to %s is refused with the reason, and never echoed", async (_, content, reason) => {
+    const file = join(baseDirectory, "bad");
+    await writeFile(file, content, { mode: 0o600 });
+    for (const reference of [{ file }, { command: ["cat", file] }]) {
+      const error: unknown = await resolveSecret(reference, { baseDirectory }).catch((caught: unknown) => caught);
+      expect(error).toMatchObject({ code: "E_CONFIGURATION", message: expect.stringMatching(reason) });
+      expect(inspect(error, { depth: 9 })).not.toMatch(/s3cr/);
+    }
+  });
+
+  test("that never ends is refused without being read for long", async () => {
+    const began = performance.now();
+    await expect(resolveSecret({ file: "/dev/zero" }, { baseDirectory })).rejects.toThrow(/more than 65536 bytes/);
+    await expect(resolveSecret({ command: ["yes"] }, { baseDirectory })).rejects.toThrow(/wrote more than 65536 bytes/);
+    expect(performance.now() - began).toBeLessThan(10_000);
+  });
+
+  test("to a file that everybody may write to is refused", async () => {
+    const file = join(baseDirectory, "written");
+    await writeFile(file, "s3cret");
+    await chmod(file, 0o602);
+    await expect(resolveSecret({ file }, { baseDirectory })).rejects.toMatchObject({ hint: `chmod go-w ${file}` });
+  });
+
   test("whose command fails tells nothing of what it wrote", async () => {
     const error = await resolveSecret(
       { command: ["sh", "-c", "printf 's3%s' cret-out; printf 's3%s' cret-err >&2; exit 3"] },

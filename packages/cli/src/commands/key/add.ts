@@ -10,6 +10,7 @@ import {
 
 import { examples, type CommandContext, type Define } from "../../command.ts";
 import { keyFrom, type KeyOptions } from "../../encryption-options.ts";
+import { judgePassphrase } from "../../judge-passphrase.ts";
 import { text } from "../../output/view.ts";
 import { withKeyRing, type KeyCommandOptions } from "./with-key-ring.ts";
 
@@ -57,9 +58,14 @@ export async function addKey(context: CommandContext, options: AddOptions): Prom
 }
 
 /** Paths are those of the person at the terminal. */
-async function secretOf(wanted: EncryptionSettings, { redactor, signal }: CommandContext): Promise<RepositorySecret> {
+async function secretOf(
+  wanted: EncryptionSettings,
+  { redactor, signal, terminal }: CommandContext,
+): Promise<RepositorySecret> {
   if ("keyFile" in wanted) return await readKeyFile(wanted.keyFile);
   const passphrase = await resolveSecret(wanted.passphrase, { baseDirectory: process.cwd(), signal });
   redactor.add(passphrase);
-  return RepositorySecret.passphrase(passphrase);
+  const secret = RepositorySecret.passphrase(passphrase);
+  judgePassphrase(secret, terminal);
+  return secret;
 }

@@ -116,7 +116,7 @@ async function createDestination(lab: ConfigurableLab, context: CommandContext):
   const configuration = parseConfiguration(stringify(labConfiguration(lab)), join(lab.directory, "ovault.yaml"));
   await using installation = await Installation.open(context, configuration);
   try {
-    await createRepository(installation, configuration.defaults.destination, context.signal);
+    await createRepository(installation, configuration.defaults.destination, context);
   } catch (error) {
     // A lab that is taken up keeps an encrypted destination; only who uses it needs the passphrase.
     if (!hasCode(error, "E_KEY_MISSING")) throw error;

@@ -1,0 +1,27 @@
+import { ConfigurationError, type RepositorySecret } from "@ovault/core";
+
+import type { Terminal } from "./output/terminal.ts";
+
+/** In characters. */
+const SHORTEST = 8;
+const SHORTEST_WORD = 15;
+const FEWEST_DIFFERENT = 4;
+const ADVICE = "Take several words at random, or a key file: a copy of the repository can be guessed at for years.";
+
+/**
+ * Looks at a passphrase before a repository gets it: one of fewer than 8 characters, or of hardly different ones, is refused,
+ * and a single word of fewer than 15 is warned about. Repositories that have such a one still open.
+ * @throws ConfigurationError
+ */
+export function judgePassphrase(secret: RepositorySecret | undefined, terminal: Terminal): void {
+  if (secret?.kind !== "passphrase") return;
+  const characters = [...Buffer.from(secret.bytes).toString("utf8")];
+  if (characters.length < SHORTEST || new Set(characters).size < FEWEST_DIFFERENT) {
+    throw new ConfigurationError(
+      `the passphrase is too easy to guess: it needs ${SHORTEST} characters, ${FEWEST_DIFFERENT} of them different`,
+      { hint: ADVICE },
+    );
+  }
+  if (characters.length >= SHORTEST_WORD || characters.includes(" ")) return;
+  terminal.complain(`warning: the passphrase is one word of only ${characters.length} characters. ${ADVICE}`);
+}

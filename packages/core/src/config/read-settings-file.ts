@@ -1,0 +1,65 @@
+import type { Stats } from "node:fs";
+import { open, type FileHandle } from "node:fs/promises";
+
+import { ConfigurationError } from "../errors/errors.ts";
+import { decodeText } from "./decode-text.ts";
+
+const WRITABLE_BY_ALL = 0o002;
+
+export interface SettingsFileKind {
+  /** For errors: `the secret file`. */
+  readonly what: string;
+  /** A file with more bytes is refused, and no more are read of one that has no end. */
+  readonly mostBytes: number;
+  /** What to do when it cannot be read. */
+  readonly hint?: string;
+}
+
+/**
+ * Reads a small text file that people write: ovault.yaml, or one that it refers to.
+ * @throws ConfigurationError when it cannot be read, is too large, is not UTF-8, or everybody may write to it
+ */
+export async function readSettingsFile(
+  file: string,
+  { what, mostBytes, hint }: SettingsFileKind,
+  signal?: AbortSignal,
+): Promise<{ readonly text: string; readonly stats: Stats }> {
+  const context = { file };
+  let read: { readonly bytes: Buffer; readonly stats: Stats };
+  try {
+    await using handle = await open(file, "r");
+    read = { stats: await handle.stat(), bytes: await readUpTo(handle, mostBytes + 1, signal) };
+  } catch (cause) {
+    throw new ConfigurationError(`cannot read ${what} ${file}`, {
+      cause,
+      context,
+      ...(hint !== undefined && { hint }),
+    });
+  }
+  const { bytes, stats } = read;
+  if (bytes.length > mostBytes) {
+    throw new ConfigurationError(`${what} ${file} has more than ${mostBytes} bytes`, {
+      context,
+      hint: "Is it the file that was meant?",
+    });
+  }
+  if ((stats.mode & WRITABLE_BY_ALL) !== 0 && stats.isFile()) {
+    throw new ConfigurationError(`everybody on this machine may write to ${what} ${file}`, {
+      context,
+      hint: `chmod go-w ${file}`,
+    });
+  }
+  return { stats, text: decodeText(bytes, `${what} ${file}`) };
+}
+
+async function readUpTo(handle: FileHandle, most: number, signal: AbortSignal | undefined): Promise<Buffer> {
+  const target = Buffer.alloc(most);
+  let filled = 0;
+  while (filled < most) {
+    signal?.throwIfAborted();
+    const { bytesRead } = await handle.read(target, filled, most - filled, null);
+    if (bytesRead === 0) break;
+    filled += bytesRead;
+  }
+  return target.subarray(0, filled);
+}
