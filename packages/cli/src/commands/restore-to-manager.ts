@@ -8,6 +8,7 @@ import {
   type RestoredVirtualMachine,
   type RestorePlan,
   type RestoreRequest,
+  type RunHooks,
   type Strategy,
 } from "@ovault/core";
 
@@ -41,6 +42,8 @@ export interface RestoredVm {
   readonly writtenBytes: number;
   /** Empty unless something could not be read, which only a restore with `salvage` bears. */
   readonly lost: readonly DiskLosses[];
+  /** What the new machine lacks, or has otherwise than the point. */
+  readonly warnings: readonly string[];
   readonly elapsedMs: number;
 }
 
@@ -58,6 +61,8 @@ export async function restoreToManager(
   reportOnInterruption(ledger, context);
   const totalBytes = point.disks.reduce((sum, { stats }) => sum + stats.logicalBytes, 0);
   const startedAt = performance.now();
+  const warnings: string[] = [];
+  const collect = (hooks: RunHooks): void => hooks.warning.tap("Result", (warning) => void warnings.push(warning));
   const result = await restoreVirtualMachine({
     request,
     repository,
@@ -65,11 +70,11 @@ export async function restoreToManager(
     manager: manager.name,
     ledger,
     salvage: options.salvage === true,
-    taps: [...(await installation.taps()), terminal.showRun(options.as, totalBytes)],
+    taps: [...(await installation.taps()), collect, terminal.showRun(options.as, totalBytes)],
     signal,
   });
   const elapsedMs = Math.round(performance.now() - startedAt);
-  return { point: point.id, manager: manager.name, ...result, elapsedMs };
+  return { point: point.id, manager: manager.name, ...result, warnings, elapsedMs };
 }
 
 /** What `restoreToManager` would do, step by step. */

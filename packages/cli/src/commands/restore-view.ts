@@ -10,7 +10,7 @@ export function restoredVmView({ point, vm, manager, doneBytes, writtenBytes, lo
   return [
     facts([
       ["restored", `${point} as ${vm.name} (${vm.id}) on ${manager}`],
-      ["disks", vm.disks.map(({ id }) => id).join(", ")],
+      ["disks", vm.disks.map(({ id }) => id).join(", ") || "none"],
       ["data", describeData(doneBytes, writtenBytes, elapsedMs)],
     ]),
     ...lossesView(lost),

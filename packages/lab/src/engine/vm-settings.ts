@@ -147,7 +147,8 @@ const vmSettings: Readonly<Record<string, VmSetting>> = {
   "bios.type": {
     kind: choice("i440fx_sea_bios", "q35_sea_bios", "q35_ovmf", "q35_secure_boot"),
     initial: "i440fx_sea_bios",
-    ovf: ovf("BiosType", { i440fx_sea_bios: "1", q35_sea_bios: "2", q35_ovmf: "3", q35_secure_boot: "4" }),
+    // An engine keeps 1 to 4 and writes one less, as engines before 4.4 counted.
+    ovf: ovf("BiosType", { i440fx_sea_bios: "0", q35_sea_bios: "1", q35_ovmf: "2", q35_secure_boot: "3" }),
   },
   comment: { kind: text, initial: "", ovf: ovf("Comment") },
   "console.enabled": { kind: flag, initial: "false", expensive: true },

@@ -1,5 +1,5 @@
 import { UsageError } from "@ovault/core";
-import type { RecoveryPoint } from "@ovault/core";
+import type { VirtualMachine } from "@ovault/core";
 
 import { vmAttributes } from "../attributes.ts";
 import type { Cluster } from "../model/cluster.ts";
@@ -14,11 +14,11 @@ import type { OvfDescription } from "../ovf/read-ovf.ts";
  * @throws {UsageError} the engine would refuse the machine there
  */
 export function fitCluster(
-  point: RecoveryPoint,
+  vm: Pick<VirtualMachine, "attributes">,
   ovf: Pick<OvfDescription, "compatibility" | "customCompatibility">,
   { cluster, dataCenter }: { readonly cluster: Cluster; readonly dataCenter: DataCenter | undefined },
 ): readonly string[] {
-  const { architecture } = vmAttributes(point.vm);
+  const { architecture } = vmAttributes(vm);
   if (differ(architecture, cluster.architecture)) {
     throw new UsageError(
       `the machine is for ${architecture}, and cluster ${cluster.name} is of ${cluster.architecture}`,

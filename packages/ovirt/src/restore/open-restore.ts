@@ -4,7 +4,7 @@ import type { RestoreRequest, RunContext } from "@ovault/core";
 import type { OvirtManager } from "../manager.ts";
 import { undo } from "../undo.ts";
 import { FileUploadError } from "./assert-guest-data.ts";
-import type { DiskFiller, FillingSite } from "./disk-filler.ts";
+import type { DiskFiller, DiskFilling, FillingSite } from "./disk-filler.ts";
 import { makeDisk } from "./make-disk.ts";
 import { removeDisk } from "./remove-disk.ts";
 import { designAsFiles, designRestore } from "./restore-design.ts";
@@ -26,16 +26,21 @@ export async function openRestore(
   const api = manager.apiFor(runId);
   const capabilities = await manager.capabilities(signal);
   const design = await designRestore(api, { capabilities, filler }, request, signal);
+  const warn = (warning: string): void => observe(context.hooks.warning, warning);
+  design.warnings.forEach(warn);
   const opening = { request, filler, site: { api, capabilities, context } };
   try {
     return await openDesigned(design, opening);
   } catch (error) {
     if (!(error instanceof FileUploadError)) throw error;
     const asFiles = designAsFiles(design);
-    for (const warning of asFiles.warnings) observe(context.hooks.warning, warning);
+    asFiles.warnings.filter((warning) => !design.warnings.includes(warning)).forEach(warn);
     return await openDesigned(asFiles, opening);
   }
 }
+
+/** A machine without disks needs no way to fill them. */
+const NOTHING_TO_FILL: DiskFilling = { targets: [], finish: async () => {}, abandon: async () => {} };
 
 interface Opening {
   readonly request: RestoreRequest;
@@ -50,7 +55,7 @@ async function openDesigned(design: RestoreDesign, { request, filler, site }: Op
   const disks = made.filter((one) => one.status === "fulfilled").map((one) => one.value);
   try {
     for (const one of made) if (one.status === "rejected") throw one.reason;
-    const filling = await filler.open(disks, site);
+    const filling = disks.length === 0 ? NOTHING_TO_FILL : await filler.open(disks, site);
     return new OvirtRestoreSession({ api, request, design, disks, filling }, context);
   } catch (error) {
     await Promise.all(disks.map(({ id, handle }) => undo(handle, () => removeDisk(api, id))));

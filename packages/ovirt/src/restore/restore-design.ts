@@ -64,7 +64,7 @@ export async function designRestore(
   const cluster = obstacles.of(() => chooseCluster(request, clusters));
   if (cluster === undefined) return obstacles.fail();
   const dataCenter = dataCenters.find(({ id }) => id === cluster.dataCenterId);
-  const fit = obstacles.of(() => fitCluster(point, original, { cluster, dataCenter })) ?? [];
+  const fit = obstacles.of(() => fitCluster(point.vm, original, { cluster, dataCenter })) ?? [];
   const [domains, places, networks, profiles, vms] = await Promise.all([
     domainsOf(api, cluster, signal),
     placesOf(api, request.disks, cluster, signal),

@@ -1,0 +1,131 @@
+import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
+
+import { EngineApi } from "../src/api/engine-api.ts";
+import { EngineClient } from "../src/engine/engine-client.ts";
+import { readBelongings } from "../src/restore/belongings.ts";
+import { giveBack } from "../src/restore/give-back.ts";
+import { parseVm } from "../src/model/vm.ts";
+import { parseXml } from "../src/engine/parse-xml.ts";
+import { issueCertificate } from "./support/certificates.ts";
+import { EngineServer, PASSWORD, USER } from "./support/engine-server.ts";
+
+import type { Belongings } from "../src/restore/belongings.ts";
+
+const signal = new AbortController().signal;
+let server: EngineServer;
+let client: EngineClient;
+
+beforeAll(async () => {
+  const certificate = await issueCertificate("IP:127.0.0.1");
+  server = await new EngineServer(certificate).start();
+  const trust = { ca: [certificate.ca] };
+  client = new EngineClient({ url: server.url, user: USER, password: PASSWORD, trust, timings: { pollMs: 1 } });
+});
+beforeEach(() => {
+  server.calls.length = 0;
+});
+afterAll(async () => {
+  await client.close();
+  await server.stop();
+});
+
+/** Another engine: the same names under other ids, and without what is called `lost`. */
+const ENGINE: Readonly<Record<string, string>> = {
+  "/vms/v/tags": '<tags><tag id="t1"><name>gold</name></tag></tags>',
+  "/tags": '<tags><tag id="t1"><name>gold</name></tag><tag id="t2"><name>nightly</name></tag></tags>',
+  "/vms/v/permissions":
+    '<permissions><permission id="p"><role id="r-own"/><user id="u-anna"/></permission></permissions>',
+  "/roles":
+    '<roles><role id="r-own"><name>UserVmManager</name></role><role id="r-use"><name>UserRole</name></role></roles>',
+  "/users": '<users><user id="u-anna"><user_name>anna@corp</user_name></user></users>',
+  "/groups": '<groups><group id="g-ops"><name>ops</name></group></groups>',
+  "/affinitylabels": '<affinity_labels><affinity_label id="l-1"><name>ssd</name></affinity_label></affinity_labels>',
+  "/clusters/c/affinitygroups":
+    '<affinity_groups><affinity_group id="a-1"><name>apart</name><vms><vm id="w"/></vms></affinity_group></affinity_groups>',
+};
+const REFUSED = { status: 400, body: "<fault><detail>[no]</detail></fault>" };
+
+function serve(refused?: RegExp): void {
+  server.reply = ({ method, path }) => {
+    const place = path.replace(/\?.*/, "");
+    if (method !== "GET") return refused?.test(place) === true ? REFUSED : { body: "<action/>" };
+    const body = ENGINE[place];
+    return body === undefined ? { status: 404 } : { body };
+  };
+}
+
+const named = (name: string) => ({ id: `old-${name}`, name });
+const belongings: Belongings = {
+  permissions: [
+    { role: named("UserVmManager"), user: named("anna@corp") },
+    { role: named("UserRole"), user: named("anna@corp") },
+    { role: named("UserRole"), group: named("ops") },
+    { role: named("UserRole"), user: named("lost@corp") },
+    { role: named("LostRole"), user: named("anna@corp") },
+  ],
+  affinityLabels: [named("ssd"), named("lost")],
+  affinityGroups: [named("apart"), named("lost")],
+};
+const request = { vmId: "v", clusterId: "c", tags: ["gold", "nightly", "weekly"], belongings };
+
+function changes(): readonly string[] {
+  return server.calls.filter(({ method }) => method !== "GET").map(({ path, body }) => `${path} ${body}`);
+}
+
+test("what is missing is given back, by name on another engine, and what is unknown there is named", async () => {
+  serve();
+  expect(await giveBack(new EngineApi(client), request, signal)).toEqual([
+    "lost@corp does not have the role UserRole on the new machine: this engine does not know the user or group",
+    "anna@corp does not have the role LostRole on the new machine: this engine has no such role",
+    "the new machine lacks the affinity label lost: this engine has no such label",
+    "the new machine is not in the affinity group lost: its cluster has no such group",
+  ]);
+  expect(changes()).toEqual([
+    "/vms/v/tags <tag><name>nightly</name></tag>",
+    "/tags <tag><name>weekly</name></tag>",
+    "/vms/v/tags <tag><name>weekly</name></tag>",
+    '/vms/v/permissions <permission><user id="u-anna"/><role id="r-use"/></permission>',
+    '/vms/v/permissions <permission><group id="g-ops"/><role id="r-use"/></permission>',
+    '/affinitylabels/l-1/vms <vm id="v"/>',
+    '/clusters/c/affinitygroups/a-1/vms <vm id="v"/>',
+  ]);
+});
+
+test("what the engine refuses is named, and keeps nothing else from being given", async () => {
+  serve(/^\/(tags|vms\/v\/permissions|affinitylabels\/.*)$/);
+  const warnings = await giveBack(new EngineApi(client), request, signal);
+  expect(warnings).toEqual(
+    expect.arrayContaining([
+      expect.stringMatching(/the tag weekly: .*no$/),
+      expect.stringMatching(/^ops does not have the role UserRole .*no$/),
+      expect.stringMatching(/the affinity label ssd: .*no$/),
+    ]),
+  );
+  expect(changes().at(-1)).toContain("affinitygroups/a-1");
+});
+
+test("a machine that had nothing costs no request", async () => {
+  serve();
+  const nothing = { permissions: [], affinityLabels: [], affinityGroups: [] };
+  expect(await giveBack(new EngineApi(client), { ...request, tags: [], belongings: nothing }, signal)).toEqual([]);
+  expect(server.calls).toEqual([]);
+});
+
+test("a point remembers who may do what, and the groups that the machine is in, as far as the user may see it", async () => {
+  const vm = parseVm(parseXml('<vm id="w"><cluster id="c"/></vm>'));
+  server.reply = ({ path }) => {
+    const place = path.replace(/\?.*/, "");
+    if (place === "/vms/w/permissions") {
+      return {
+        body: '<permissions><permission id="p"><role id="r"><name>UserRole</name></role><user id="u"><user_name>anna@corp</user_name></user></permission></permissions>',
+      };
+    }
+    const body = ENGINE[place];
+    return body === undefined ? { status: 403 } : { body };
+  };
+  expect(await readBelongings(new EngineApi(client), vm, signal)).toEqual({
+    permissions: [{ role: { id: "r", name: "UserRole" }, user: { id: "u", name: "anna@corp" }, group: undefined }],
+    affinityLabels: [],
+    affinityGroups: [{ id: "a-1", name: "apart" }],
+  });
+});
