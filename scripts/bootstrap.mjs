@@ -42,12 +42,12 @@ const BENCH_COMMANDS = { ...TEST_COMMANDS, time: "time" };
 /** Peers that benchmarks compare with; they do without those that cannot be had. */
 const PEER_COMMANDS = { borg: "borgbackup", restic: "restic" };
 
-const COMMANDS = { demo: DEMO_COMMANDS, test: TEST_COMMANDS, bench: BENCH_COMMANDS };
+const COMMANDS = { pack: {}, demo: DEMO_COMMANDS, test: TEST_COMMANDS, bench: BENCH_COMMANDS };
 
 /**
- * Brings the workspace to where the demo runs, or the tests, or the benchmarks. Does nothing when it is there already;
+ * Brings the workspace to where it can be packed, or the demo runs, or the tests, or the benchmarks. Does nothing when it is there already;
  * exits when it cannot.
- * @param {"demo" | "test" | "bench"} purpose
+ * @param {"pack" | "demo" | "test" | "bench"} purpose
  */
 export function bootstrap(purpose) {
   installPackages();

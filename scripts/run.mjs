@@ -1,11 +1,12 @@
-// `npm run demo` and `npm run bench`: brings the workspace up, then runs a TypeScript file of it under its own Node.
+// `npm run demo`, `npm run bench` and `npm run pack`: brings the workspace up, then runs a TypeScript file of it under its own Node.
 import { spawnSync } from "node:child_process";
 import { join } from "node:path";
 
 import { bin, bootstrap, root, workspaceEnvironment } from "./bootstrap.mjs";
 
 const [file, ...args] = process.argv.slice(2);
-bootstrap(file.startsWith("demo/") ? "demo" : "bench");
+const [purpose] = file.split("/");
+bootstrap(purpose === "scripts" ? "pack" : purpose);
 const { status } = spawnSync(join(bin, "node"), [join(root, file), ...args], {
   stdio: "inherit",
   env: workspaceEnvironment(),

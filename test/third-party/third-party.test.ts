@@ -10,14 +10,11 @@ import { stringify } from "yaml";
 
 import { labConfiguration, startLab } from "@ovault/lab";
 
-import { bundlePackage } from "../../scripts/bundle-packages.ts";
+import { packKit } from "../../scripts/pack.ts";
 import { ChildCommand, type CommandEnd } from "../support/child-command.ts";
 
 const run = promisify(execFile);
-const workspace = fileURLToPath(new URL("../..", import.meta.url));
 const example = fileURLToPath(new URL("ovault-destination-sqlite", import.meta.url));
-/** As scripts/bootstrap.mjs has it. */
-const PNPM = "pnpm@10.34.8";
 /** Downloads. */
 const PATIENCE_MS = 300_000;
 
@@ -39,21 +36,10 @@ async function tarball(name: string): Promise<string> {
   throw new Error(`${name} was not packed`);
 }
 
-async function packWorkspace(): Promise<readonly string[]> {
-  const packages = ["core", "testkit"];
-  await run(join(workspace, "node_modules", ".bin", "tsc"), ["-b", "packages/testkit"], { cwd: workspace, env });
-  await bundlePackage("core", join(workspace, "packages", "core", "dist"));
-  for (const name of packages) {
-    const pack = ["--yes", PNPM, "pack", "--pack-destination", directory];
-    await run("npx", pack, { cwd: join(workspace, "packages", name), env });
-  }
-  return await Promise.all(packages.map((name) => tarball(`ovault-${name}`)));
-}
-
 beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), "ovault-third-party-"));
   [author, user] = [join(directory, "author"), join(directory, "user")];
-  const [core = "", testkit = ""] = await packWorkspace();
+  const [core = "", testkit = ""] = await packKit(directory);
   await cp(example, author, { recursive: true });
   // Unsaved, because the package asks a registry for them.
   await npm(author, "install", "--no-save", core, testkit);
