@@ -118,6 +118,30 @@ test("a transfer whose daemon has died is stopped, and cleaned up when the daemo
   });
 });
 
+test("disks show the snapshots of themselves, by their storage domain too", async () => {
+  await withLab({}, async (fixture) => {
+    const { client } = fixture;
+    const snapshots = `/vms/${vmIdOf(fixture)}/snapshots`;
+    const [disk] = diskIdsOf(fixture);
+    for (const description of ["first", "second"]) {
+      const made = await client.post(snapshots, `<snapshot><description>${description}</description></snapshot>`);
+      await client.untilText(`${snapshots}/${made.xml.attribute("id")}`, "snapshot_status", "ok");
+    }
+    const shown = (await client.get(`/disks/${disk}/disksnapshots`)).xml.children("disk_snapshot");
+    const ids = shown.map((one) => one.attribute("id"));
+    expect(shown.map((one) => one.child("parent")?.attribute("id"))).toEqual([undefined, ids[0]]);
+    for (const one of shown) {
+      const own = await client.get((one.attribute("href") ?? "").slice("/ovirt-engine/api".length));
+      expect([own.status, own.xml.attribute("id")]).toEqual([200, one.attribute("id")]);
+    }
+    const domain = shown[0]?.child("storage_domain")?.attribute("id");
+    const all = (await client.get(`/storagedomains/${domain}/disksnapshots`)).xml.children("disk_snapshot");
+    expect(all.filter((one) => one.child("disk")?.attribute("id") === disk).map((one) => one.attribute("id"))).toEqual(
+      ids,
+    );
+  });
+});
+
 function cloneXml(name: string, snapshot: string | undefined): string {
   const cluster = "<cluster><name>Default</name></cluster>";
   return `<vm><name>${name}</name>${cluster}<snapshots><snapshot id="${snapshot}"/></snapshots></vm>`;

@@ -61,6 +61,61 @@ test("searches understand names, wildcards, states, words, order, pages and matr
   });
 });
 
+test("a search by what an engine knows is answered or refused, never passed over; by anything else it finds nothing", async () => {
+  const inventory = { clusters: [{ name: "spare" }], storageDomains: [{ name: "fast" }], networks: [{ name: "dmz" }] };
+  await withLab({ inventory }, async (fixture) => {
+    const { client } = fixture;
+    const [disk] = diskIdsOf(fixture);
+    const vm = `/vms/${vmIdOf(fixture)}`;
+    await client.post("/tags", "<tag><name>all</name></tag>");
+    await client.post("/tags", "<tag><name>front</name><parent><name>all</name></parent></tag>");
+    await client.post(`${vm}/tags`, "<tag><name>front</name></tag>");
+    await client.call("PUT", vm, "<vm><os><type>rhel_8x64</type></os><comment>mail</comment></vm>");
+    await client.call("PUT", `/disks/${disk}`, "<disk><wipe_after_delete>true</wipe_after_delete></disk>");
+    const names = async (path: string, search: string): Promise<readonly (string | undefined)[]> => {
+      const { xml } = await client.get(`/${path}?search=${encodeURIComponent(search)}`);
+      const element = { vms: "vm", disks: "disk", datacenters: "data_center", hosts: "host", templates: "template" }[
+        path
+      ];
+      return xml.children(element ?? "").map((entity) => entity.text("name"));
+    };
+    for (const search of [
+      "tag=front",
+      "tag = all",
+      "Hosts.name=lab-host",
+      "host = lab*",
+      "os=rhel_8x64",
+      "comment=mail",
+      "Storage.name=lab-storage",
+      "memory = 1024",
+      "memory >= 1024 and memory < 1025",
+      "cluster = Default and datacenter = Default",
+      "status=up",
+      `id=${vmIdOf(fixture)}`,
+    ]) {
+      expect([search, await names("vms", search)]).toEqual([search, ["web"]]);
+    }
+    for (const search of ["tag=back", "Storage.name=fast", "memory > 1024", "host != lab-host", `id=${disk}`]) {
+      expect([search, await names("vms", search)]).toEqual([search, []]);
+    }
+    expect(await names("datacenters", "Clusters.name=spare")).toEqual(["Default"]);
+    expect(await names("datacenters", "Clusters.name=none")).toEqual([]);
+    expect(await names("hosts", "Vms.name=web")).toEqual(["lab-host"]);
+    expect(await names("templates", `vm.id=${vmIdOf(fixture)}`)).toEqual(["Blank"]);
+    expect(await names("disks", "size > 4194304")).toEqual(["web_Disk1"]);
+    expect(await names("disks", "provisioned_size <= 4194304")).toEqual(["web_Disk2"]);
+    expect(await names("disks", "wipe_after_delete=true and vm_names=web")).toEqual(["web_Disk1"]);
+    expect(await names("disks", "Storage.name=lab-storage sortby size")).toEqual(["web_Disk2", "web_Disk1"]);
+    for (const search of ["quota=gold", "Users.name=joe", "sortby cpu_usage", "id=1"]) {
+      const answer = await client.get(`/vms?search=${encodeURIComponent(search)}`);
+      expect([search, answer.status, answer.xml.name]).toEqual([search, 400, "fault"]);
+    }
+    for (const search of ["colour=red", "colour=red or name=web", "sortby colour"]) {
+      expect([search, await names("vms", search)]).toEqual([search, []]);
+    }
+  });
+});
+
 test("every link of every collection leads somewhere", async () => {
   await withLab({}, async (fixture) => {
     const { client } = fixture;

@@ -188,6 +188,44 @@ test("a cluster or a template that does not exist is refused, by name and by id"
   });
 });
 
+test("NUMA nodes of a machine are made, changed and removed", async () => {
+  await withLab({}, async (fixture) => {
+    const { client } = fixture;
+    const path = `/vms/${vmIdOf(fixture)}/numanodes`;
+    const cpu = "<cpu><cores><core><index>0</index></core><core><index>1</index></core></cores></cpu>";
+    const node = (index: number): string =>
+      `<vm_numa_node>${cpu}<index>${index}</index><memory>512</memory></vm_numa_node>`;
+    const made = await client.post(path, node(0));
+    expect([made.status, (await client.post(path, node(0))).status, (await client.post(path, node(1))).status]).toEqual(
+      [201, 409, 201],
+    );
+    const own = `${path}/${made.xml.attribute("id")}`;
+    await client.call("PUT", own, "<vm_numa_node><memory>256</memory></vm_numa_node>");
+    const shown = (await client.get(own)).xml;
+    expect(shown.children("cpu", "cores", "core").map((core) => core.text("index"))).toEqual(["0", "1"]);
+    expect([shown.text("index"), shown.text("memory"), shown.text("numa_tune_mode")]).toEqual([
+      "0",
+      "256",
+      "interleave",
+    ]);
+    expect((await client.post(path, "<vm_numa_node><index>2</index></vm_numa_node>")).status).toBe(400);
+    expect((await client.delete(own)).status).toBe(200);
+    expect((await client.get(path)).xml.children("vm_numa_node").map((one) => one.text("index"))).toEqual(["1"]);
+  });
+});
+
+test("a running machine shows where its console would be, one that is down only what it is like", async () => {
+  await withLab({}, async (fixture) => {
+    const { lab, client } = fixture;
+    const path = `/vms/${vmIdOf(fixture)}`;
+    const display = async () => (await client.get(path)).xml.child("display");
+    expect((await display())?.text("address")).toBe("127.0.0.1");
+    expect((await display())?.integer("port")).toBeGreaterThan(0);
+    await lab.powerOff("web", { graceful: true });
+    expect([(await display())?.text("address"), (await display())?.text("type")]).toEqual([undefined, "vnc"]);
+  });
+});
+
 async function machine({ client }: LabFixture, path: string): Promise<XmlNode> {
   return (await client.get(`${path}?all_content=true`)).xml;
 }

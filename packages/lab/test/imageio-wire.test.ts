@@ -1,7 +1,9 @@
+import { createHash } from "node:crypto";
+
 import { beforeAll, beforeEach, describe, expect, test } from "vitest";
 
 import type { NbdExport } from "../src/hypervisor/hypervisor.ts";
-import type { TestImageio, WireConnection } from "./support/test-imageio.ts";
+import type { TestImageio, WireAnswer, WireConnection } from "./support/test-imageio.ts";
 import { startTestImageio, ticketFor } from "./support/test-imageio.ts";
 import { MiB, addDisk, openTestHypervisor } from "./support/test-hypervisor.ts";
 import type { TestHypervisor } from "./support/test-hypervisor.ts";
@@ -54,6 +56,14 @@ async function textAnswer(head: string, body?: string): Promise<readonly [number
   return [answer.status, answer.body.toString().replace(/\n$/, "")];
 }
 
+function sha256(data: Uint8Array): Buffer {
+  return createHash("sha256").update(data).digest();
+}
+
+function checksum(query: string): Promise<WireAnswer> {
+  return connection.request(`GET /images/read/checksum${query} HTTP/1.1`);
+}
+
 /** A range of the writable ticket. */
 async function readBack(range: string): Promise<string> {
   return (await connection.request(`GET /images/rw HTTP/1.1\nRange: bytes=${range}`)).body.toString("latin1");
@@ -61,10 +71,46 @@ async function readBack(range: string): Promise<string> {
 
 const PATCH = "PATCH /images/rw HTTP/1.1\nContent-Type: application/json";
 
+describe("checksum", () => {
+  test("is the digest of the digests of all blocks", async () => {
+    const image = (await connection.request("GET /images/read HTTP/1.1")).body;
+    const blocks = [];
+    for (let at = 0; at < image.length; at += MiB) blocks.push(sha256(image.subarray(at, at + MiB)));
+    const expected = sha256(Buffer.concat(blocks)).toString("hex");
+    const answer = await checksum(`?algorithm=sha256&block_size=${MiB}`);
+    expect([answer.status, answer.body.toString()]).toEqual([
+      200,
+      `{"algorithm": "sha256", "block_size": 1048576, "checksum": "${expected}"}\n`,
+    ]);
+    // by Python's hashlib, with a digest of 32 bytes, as a real daemon has it
+    const blake = "f716caa5a518dcd8d31332f1bb9314c51ef8345c11a64eaefbf5d69015206bf5";
+    expect((await checksum("")).body.toString()).toBe(
+      `{"algorithm": "blake2b", "block_size": 4194304, "checksum": "${blake}"}\n`,
+    );
+  });
+
+  test.each([
+    ["?algorithm=crc32", "Unsupported value 'crc32' for 'algorithm'"],
+    ["?block_size=1000", "Block size out of allowed range: 1048576-16777216"],
+    ["?block_size=1052673", "Block size is not aligned to 4096"],
+    ["?block_size=x", "Invalid block size: 'x'"],
+  ])("refuses %s in the daemon's words", async (query, text) => {
+    const { status, body } = await checksum(query);
+    expect([status, body.toString()]).toEqual([400, expect.stringContaining(text)]);
+  });
+
+  test("refuses an unknown ticket and keeps the connection; the list of algorithms needs none", async () => {
+    const refused = await connection.request("GET /images/nosuch/checksum HTTP/1.1");
+    expect([refused.status, refused.headers["connection"]]).toEqual([403, undefined]);
+    const listed = await connection.request("GET /images/nosuch/checksum/algorithms HTTP/1.1");
+    expect(JSON.parse(listed.body.toString()).algorithms).toContain("blake2b");
+  });
+});
+
 describe("OPTIONS", () => {
   test("tells what a ticket allows, in lower-case headers and nothing more", async () => {
     const answer = await connection.request("OPTIONS /images/read HTTP/1.1");
-    const text = '{"features": ["extents"], "max_readers": 8, "max_writers": 8}\n';
+    const text = '{"features": ["checksum", "extents"], "max_readers": 8, "max_writers": 8}\n';
     expect(answer).toMatchObject({ status: 200, body: Buffer.from(text) });
     expect(Object.entries(answer.headers)).toEqual([
       ["server", SERVER],
@@ -74,12 +120,12 @@ describe("OPTIONS", () => {
     ]);
     const writable = await connection.request("OPTIONS /images/wo HTTP/1.1");
     expect(writable.headers["allow"]).toBe("OPTIONS,GET,PUT,PATCH");
-    expect(writable.body.toString()).toContain('["extents", "flush", "zero"]');
+    expect(writable.body.toString()).toContain('["checksum", "extents", "flush", "zero"]');
   });
 
   test("knows the pseudo ticket", async () => {
     const { body } = await connection.request("OPTIONS /images/* HTTP/1.1");
-    expect(body.toString()).toBe('{"features": ["extents", "flush", "zero"]}\n');
+    expect(body.toString()).toBe('{"features": ["checksum", "extents", "flush", "zero"]}\n');
   });
 
   test("answers 500 and keeps the connection when the backend is not there", async () => {

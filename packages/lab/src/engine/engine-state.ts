@@ -72,6 +72,8 @@ export interface VmState {
   readonly devices?: string;
   readonly attachments: AttachmentState[];
   readonly nics: NicState[];
+  /** Absent: none. */
+  numaNodes?: readonly NumaNodeState[];
   /** Oldest first, without the active one. */
   readonly snapshots: SnapshotState[];
   readonly activeSnapshotId: string;
@@ -80,6 +82,17 @@ export interface VmState {
   /** What holds the machine's lock now, for people; absent when it is free. */
   lockedBy?: string;
 }
+
+export interface NumaNodeState {
+  readonly id: string;
+  readonly index: number;
+  readonly memoryMib: number;
+  /** Indexes of the virtual CPUs it has. */
+  readonly cores: readonly number[];
+  readonly tuneMode: (typeof numaTuneModes)[number];
+}
+
+export const numaTuneModes = ["interleave", "preferred", "strict"] as const;
 
 export const diskInterfaces = ["virtio", "virtio_scsi", "ide", "sata", "spapr_vscsi"] as const;
 export type DiskInterface = (typeof diskInterfaces)[number];

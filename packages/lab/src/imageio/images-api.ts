@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
 
+import { algorithms, checksumOf, parseBlockSize } from "./checksum.ts";
 import { HttpRefusal, ImageioError, forbidden } from "./errors.ts";
 import type { ImageioFaults } from "./faults.ts";
 import { beginReply, reply, replyJson } from "./http-reply.ts";
@@ -39,13 +40,13 @@ export class ImagesApi {
     const address = unixSocket === undefined ? {} : { unix_socket: unixSocket };
     const allow = { allow: "OPTIONS,GET,PUT,PATCH" };
     if (ticketId === "*") {
-      replyJson(response, pythonJson({ ...address, features: ["extents", "flush", "zero"] }), allow);
+      replyJson(response, pythonJson({ ...address, features: ["checksum", "extents", "flush", "zero"] }), allow);
       return;
     }
     const ticket = this.#authorized(ticketId, "read");
     const writable = ticket.data.ops.includes("write");
     const { maxReaders, maxWriters } = await ticket.run(() => ticket.backend(request.socket));
-    const reading = ticket.data.extents === false ? [] : ["extents"];
+    const reading = ticket.data.extents === false ? [] : ["checksum", "extents"];
     const features = writable ? [...reading, "flush", "zero"] : reading;
     const body = { ...address, features, max_readers: maxReaders, max_writers: maxWriters };
     replyJson(response, pythonJson(body), writable ? allow : { allow: "OPTIONS,GET" });
@@ -105,6 +106,21 @@ export class ImagesApi {
     replyJson(response, body);
   }
 
+  async checksum({ request, response, query, ticketId }: ImageRequest): Promise<void> {
+    const algorithm = oneOf(query, "algorithm", algorithms, "blake2b");
+    const blockBytes = parseBlockSize(query.get("block_size"));
+    const ticket = this.#forChecksum(ticketId);
+    const checksum = await ticket.run(async (signal) =>
+      checksumOf(await ticket.backend(request.socket), algorithm, blockBytes, signal),
+    );
+    replyJson(response, pythonJson({ algorithm, block_size: blockBytes, checksum }));
+  }
+
+  /** Needs no ticket. */
+  async algorithms({ response }: ImageRequest): Promise<void> {
+    replyJson(response, pythonJson({ algorithms }));
+  }
+
   async put({ request, response, query, ticketId }: ImageRequest): Promise<void> {
     const ticket = this.#known(ticketId);
     const { "content-length": lengthHeader, "content-range": rangeHeader } = request.headers;
@@ -143,6 +159,18 @@ export class ImagesApi {
       if (patch.op === "flush" || patch.flush) await backend.flush(signal);
     });
     reply(response, 200, "");
+  }
+
+  /** Here alone a refused ticket leaves the connection open. */
+  #forChecksum(ticketId: string): Ticket {
+    try {
+      const ticket = this.#authorized(ticketId, "read");
+      if (ticket.data.extents === false) throw new HttpRefusal(404, "Not found");
+      return ticket;
+    } catch (error) {
+      if (error instanceof HttpRefusal && error.status === 403) throw new HttpRefusal(403, error.message);
+      throw error;
+    }
   }
 
   #known(ticketId: string): Ticket {

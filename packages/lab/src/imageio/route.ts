@@ -16,6 +16,11 @@ export async function route(api: ImagesApi, request: IncomingMessage, response: 
   const to = (ticketId: string): ImageRequest => ({ request, response, query, ticketId });
   if (path === "/info/" && method === "GET") return replyJson(response, `{"version": "${VERSION}"}`);
   if (!path.startsWith("/images/")) throw new HttpRefusal(404, `No handler for '${path}'`);
+  const checksum = /^\/images\/(?<id>[^/]*)\/checksum(?<algorithms>\/algorithms)?/.exec(path)?.groups;
+  if (checksum !== undefined && method === "GET") {
+    const asked = to(checksum["id"] ?? "");
+    return checksum["algorithms"] === undefined ? api.checksum(asked) : api.algorithms(asked);
+  }
   const extentsOf = /^\/images\/(?<id>[^/]*)\/extents/.exec(path)?.groups?.["id"];
   const ticketId = path.slice("/images/".length);
   if (extentsOf !== undefined && method === "GET") return api.extents(to(extentsOf));

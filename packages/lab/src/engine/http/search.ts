@@ -1,7 +1,15 @@
+import { badRequest } from "../engine-fault.ts";
 import type { ApiRequest } from "./api-request.ts";
 
-/** What a search can ask of one entity, e.g. `{ name: "web", status: "up" }`. */
-export type SearchFields = Readonly<Record<string, string>>;
+/** What a field holds of one entity; of several values, one that matches is enough. */
+export type SearchValue = string | number | boolean | readonly string[];
+
+/** What searches may ask of one kind of entity. Names are in lower case; `host.name` refers to another kind. */
+export interface SearchTable<T> {
+  readonly fields: Readonly<Record<string, (entity: T) => SearchValue>>;
+  /** What an engine can search by and the lab cannot; with a dot in the end, all that begins with it. */
+  readonly unplayed: readonly string[];
+}
 
 interface Query {
   /** Groups joined by `or`, each a list of conditions joined by `and`. */
@@ -13,27 +21,54 @@ interface Query {
 interface Condition {
   /** Absent: any field may contain the text. */
   readonly field?: string;
-  readonly negated: boolean;
-  readonly pattern: RegExp;
+  readonly relation: Relation;
+  readonly text: string;
 }
 
+const relations = ["=", "!=", "<", ">", "<=", ">="] as const;
+type Relation = (typeof relations)[number];
+
 const DEFAULT_PAGE_SIZE = 100;
-const TOKEN = /"[^"]*"|!=|=|[^\s=!"]+/g;
+const TOKEN = /"[^"]*"|!=|<=|>=|[=<>]|[^\s=!<>"]+/g;
+const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
+/** An engine knows the kinds it refers to by both numbers. */
+const PLURAL = /^(cluster|disk|event|host|network|template|user|vm)s(?=\.|$)/;
 
 /**
- * Applies `search` and `max` of a request: conditions (`name=web*`, `status != down`) joined by `and` and `or`, a bare
- * word that any field may contain, `sortby FIELD [asc|desc]`, `page N`. A page past the end is empty.
+ * Applies `search` and `max` of a request: conditions (`name=web*`, `status != down`, `size > 1024`) joined by `and` and
+ * `or`, a bare word that any field may contain, `sortby FIELD [asc|desc]`, `page N`. A page past the end is empty. A search
+ * by what no engine knows finds nothing, as an engine has it.
+ * @throws EngineFault 400 for a field that an engine knows and the lab does not play, and for an id that is no UUID
  */
-export function searched<T>(request: ApiRequest, entities: readonly T[], fieldsOf: (entity: T) => SearchFields): T[] {
+export function searched<T>(request: ApiRequest, entities: readonly T[], table: SearchTable<T>): T[] {
   const query = parse(request.query.get("search") ?? "");
+  if (!isUnderstood(query, table)) return [];
   const max = Number(request.query.get("max") ?? "-1");
-  const found = entities.filter((entity) => matches(query, fieldsOf(entity)));
-  if (query.sortBy !== undefined) sort(found, query.sortBy, fieldsOf);
+  const found = entities.filter((entity) => matches(query, entity, table));
+  if (query.sortBy !== undefined) sort(found, query.sortBy, table);
   if (query.page !== undefined) {
     const size = max > 0 ? max : DEFAULT_PAGE_SIZE;
     return found.slice((query.page - 1) * size, query.page * size);
   }
   return max >= 0 ? found.slice(0, max) : found;
+}
+
+/** False: an engine finds nothing, whatever the other conditions say. */
+function isUnderstood<T>({ groups, sortBy }: Query, { fields, unplayed }: SearchTable<T>): boolean {
+  const conditions = groups.flat();
+  const asked = [...conditions.map(({ field }) => field), sortBy?.field].filter((field) => field !== undefined);
+  const missing = asked.filter((field) => !(field in fields));
+  for (const field of missing) {
+    if (unplayed.some((name) => (name.endsWith(".") ? field.startsWith(name) : field === name))) {
+      throw badRequest(`The lab cannot search by ${field}.`);
+    }
+  }
+  if (missing.length > 0) return false;
+  const wrong = conditions.find(
+    ({ field, text }) => /(^|\.)id$/.test(field ?? "") && !/[*]/.test(text) && !UUID.test(text),
+  );
+  if (wrong !== undefined) throw badRequest(`invalid input syntax for uuid: "${wrong.text}"`);
+  return true;
 }
 
 function parse(text: string): Query {
@@ -50,32 +85,59 @@ function parse(text: string): Query {
       groups.push([]);
     } else if (word === "sortby") {
       const direction = tokens[at + 2]?.toLowerCase();
-      sortBy = { field: operator?.toLowerCase() ?? "name", descending: direction === "desc" };
+      sortBy = { field: operator?.toLowerCase().replace(PLURAL, "$1") ?? "name", descending: direction === "desc" };
       at += direction === "asc" || direction === "desc" ? 2 : 1;
     } else if (word === "page") {
       page = Number(operator);
       at += 1;
-    } else if (operator === "=" || operator === "!=") {
-      groups.at(-1)?.push({ field: word, negated: operator === "!=", pattern: wildcard(tokens[at + 2] ?? "") });
+    } else if (isRelation(operator)) {
+      const field = word.replace(PLURAL, "$1");
+      groups.at(-1)?.push({ field, relation: operator, text: unquoted(tokens[at + 2] ?? "") });
       at += 2;
     } else {
-      groups.at(-1)?.push({ negated: false, pattern: wildcard(`*${unquoted(token)}*`) });
+      groups.at(-1)?.push({ relation: "=", text: `*${unquoted(token)}*` });
     }
   }
   return { groups, ...(sortBy === undefined ? {} : { sortBy }), ...(page === undefined ? {} : { page }) };
 }
 
-function matches({ groups }: Query, fields: SearchFields): boolean {
-  return groups.some((conditions) => conditions.every((condition) => holds(condition, fields)));
+function isRelation(token: string | undefined): token is Relation {
+  return relations.some((relation) => relation === token);
 }
 
-function holds({ field, negated, pattern }: Condition, fields: SearchFields): boolean {
-  if (field === undefined) return Object.values(fields).some((value) => pattern.test(value));
-  return pattern.test(fields[field] ?? "") !== negated;
+function matches<T>({ groups }: Query, entity: T, { fields }: SearchTable<T>): boolean {
+  return groups.some((conditions) => conditions.every((condition) => holds(condition, entity, fields)));
 }
 
-function wildcard(token: string): RegExp {
-  const literal = unquoted(token).replace(/[\\^$.|?+()[\]{}]/g, "\\$&");
+function holds<T>({ field, relation, text }: Condition, entity: T, fields: SearchTable<T>["fields"]): boolean {
+  const pattern = wildcard(text);
+  if (field === undefined)
+    return Object.values(fields).some((read) => textsOf(read(entity)).some((one) => pattern.test(one)));
+  const values = textsOf(fields[field]?.(entity) ?? "");
+  if (relation === "=") return values.some((value) => pattern.test(value));
+  if (relation === "!=") return !values.some((value) => pattern.test(value));
+  return values.some((value) => compares(Number(value), relation, Number(text)));
+}
+
+function compares(value: number, relation: "<" | ">" | "<=" | ">=", bound: number): boolean {
+  switch (relation) {
+    case "<":
+      return value < bound;
+    case ">":
+      return value > bound;
+    case "<=":
+      return value <= bound;
+    case ">=":
+      return value >= bound;
+  }
+}
+
+function textsOf(value: SearchValue): readonly string[] {
+  return typeof value === "object" ? value : [String(value)];
+}
+
+function wildcard(text: string): RegExp {
+  const literal = text.replace(/[\\^$.|?+()[\]{}]/g, "\\$&");
   return new RegExp(`^${literal.replaceAll("*", ".*")}$`, "is");
 }
 
@@ -86,8 +148,8 @@ function unquoted(token: string): string {
 function sort<T>(
   entities: T[],
   { field, descending }: { readonly field: string; readonly descending: boolean },
-  fieldsOf: (entity: T) => SearchFields,
+  { fields }: SearchTable<T>,
 ): void {
-  const key = (entity: T): string => fieldsOf(entity)[field] ?? "";
-  entities.sort((a, b) => key(a).localeCompare(key(b)) * (descending ? -1 : 1));
+  const key = (entity: T): string => textsOf(fields[field]?.(entity) ?? "").join(" ");
+  entities.sort((a, b) => key(a).localeCompare(key(b), undefined, { numeric: true }) * (descending ? -1 : 1));
 }

@@ -80,6 +80,11 @@ export class TagOperations {
     return vm.tagIds.map((id) => this.get(id));
   }
 
+  /** What a machine carries, with all that is above: a search for a tag finds what carries one below it. */
+  withAncestors(vm: VmState): readonly TagState[] {
+    return this.list().filter((tag) => this.of(vm).some(({ id }) => this.#familyOf(tag).has(id)));
+  }
+
   /** Attaching what is attached changes nothing. */
   attach(vm: VmState, tag: TagState): void {
     vm.tagIds = [...new Set([...vm.tagIds, tag.id])];

@@ -1,7 +1,8 @@
 import type { EngineApi } from "../engine-api.ts";
-import { API_PATH, linksBelow, ok, versionContent } from "../http/api-reply.ts";
+import { API_PATH, ok, versionContent } from "../http/api-reply.ts";
 import { get, type Route } from "../http/router.ts";
 import { BLANK_ID } from "../inventory.ts";
+import type { XmlObject } from "../xml/xml-value.ts";
 import { productInfo } from "../versions.ts";
 
 const COLLECTIONS = [
@@ -20,6 +21,28 @@ const COLLECTIONS = [
   "vnicprofiles",
 ];
 
+const SEARCHABLE = [
+  "clusters",
+  "datacenters",
+  "disks",
+  "events",
+  "hosts",
+  "networks",
+  "storagedomains",
+  "templates",
+  "vms",
+] as const;
+
+function linkTo(collection: string): XmlObject {
+  return { "@href": `${API_PATH}/${collection}`, "@rel": collection };
+}
+
+/** A template that clients fill in. */
+function searchLink(collection: string): XmlObject {
+  const from = collection === "events" ? ";from={event_id}" : "";
+  return { "@href": `${API_PATH}/${collection}${from}?search={query}`, "@rel": `${collection}/search` };
+}
+
 /** `/`: what product this is, and where everything else lies. */
 export function apiRootRoutes({ core }: EngineApi): readonly Route[] {
   return [
@@ -29,7 +52,7 @@ export function apiRootRoutes({ core }: EngineApi): readonly Route[] {
       const vms = Object.values(state.vms);
       const active = vms.filter((vm) => vm.status === "up").length;
       return ok("api", {
-        ...linksBelow("", ...COLLECTIONS),
+        link: [...COLLECTIONS.map(linkTo), ...SEARCHABLE.map(searchLink)],
         product_info: { ...productInfo(state.product), version: versionContent({ ...behaviour.version }) },
         special_objects: {
           blank_template: { "@href": `${API_PATH}/templates/${BLANK_ID}`, "@id": BLANK_ID },

@@ -3,13 +3,13 @@ import type { DiskFormat } from "@ovault/core";
 import type { EngineApi } from "../engine-api.ts";
 import type { EngineCore } from "../engine-core.ts";
 import { notFound } from "../engine-fault.ts";
-import type { DiskState } from "../engine-state.ts";
+import type { DiskState, StorageDomain } from "../engine-state.ts";
 import { accepted, actionDone, linksBelow, ok, reference } from "../http/api-reply.ts";
 import type { ApiRequest } from "../http/api-request.ts";
 import { get, post, put, remove, type Route } from "../http/router.ts";
-import { searched, type SearchFields } from "../http/search.ts";
+import { searched, type SearchTable } from "../http/search.ts";
 import type { DiskRequest } from "../operations/disk-operations.ts";
-import { findNamed } from "../inventory.ts";
+import { findNamed, known } from "../inventory.ts";
 import type { XmlNode } from "../xml/read-xml.ts";
 import { requireKept } from "../xml/require-kept.ts";
 import type { XmlObject } from "../xml/xml-value.ts";
@@ -24,7 +24,7 @@ export function diskRoutes({ core, disks }: EngineApi): readonly Route[] {
     return found;
   };
   return [
-    get("/disks", (request) => list(searched(request, Object.values(core.state.disks), fieldsOf))),
+    get("/disks", (request) => list(searched(request, Object.values(core.state.disks), diskSearch(core)))),
     post("/disks", async (request) => {
       const disk = disks.create(readDisk(core, request.body));
       return accepted("disk", await diskContent(core, disk));
@@ -50,8 +50,36 @@ export function diskRoutes({ core, disks }: EngineApi): readonly Route[] {
   ];
 }
 
-function fieldsOf({ id, alias, status, format }: DiskState): SearchFields {
-  return { id, name: alias, alias, status, format };
+/** What `/disks` can be searched by. Sizes are bytes. */
+function diskSearch(core: EngineCore): SearchTable<DiskState> {
+  const { storageDomains, dataCenters } = core.state.inventory;
+  const domain = ({ storageDomainId }: DiskState): StorageDomain => known(storageDomains, storageDomainId);
+  const dataCenter = (disk: DiskState): string => known(dataCenters, domain(disk).dataCenterId).name;
+  const vmNames = ({ id }: DiskState): readonly string[] => core.vmsOf(id).map(({ name }) => name);
+  return {
+    fields: {
+      id: ({ id }) => id,
+      name: ({ alias }) => alias,
+      alias: ({ alias }) => alias,
+      description: ({ description }) => description,
+      status: ({ status }) => status,
+      size: ({ provisionedBytes }) => provisionedBytes,
+      provisioned_size: ({ provisionedBytes }) => provisionedBytes,
+      creation_date: ({ createdAt }) => createdAt,
+      shareable: ({ shareable }) => shareable,
+      wipe_after_delete: ({ wipeAfterDelete }) => wipeAfterDelete,
+      disk_type: () => "image",
+      disk_content_type: () => "data",
+      allocation_policy: ({ sparse }) => (sparse ? "sparse" : "preallocated"),
+      number_of_vms: (disk) => vmNames(disk).length,
+      vm_names: vmNames,
+      storage: (disk) => domain(disk).name,
+      "storage.name": (disk) => domain(disk).name,
+      datacenter: dataCenter,
+      "datacenter.name": dataCenter,
+    },
+    unplayed: ["actual_size", "datacenter.", "last_modified", "quota", "storage."],
+  };
 }
 
 /** @throws EngineFault 404 */

@@ -5,8 +5,9 @@ import type { Inventory, StorageDomain } from "../engine-state.ts";
 import { actionsOf, linksBelow, ok, reference, versionContent, type ApiReply } from "../http/api-reply.ts";
 import type { ApiRequest } from "../http/api-request.ts";
 import { get, type Route } from "../http/router.ts";
-import { searched } from "../http/search.ts";
+import { searched, type SearchValue } from "../http/search.ts";
 import { blankTemplate, known } from "../inventory.ts";
+import type { EngineBehaviour } from "../versions.ts";
 import type { XmlObject } from "../xml/xml-value.ts";
 
 /** A kind of entity that never changes: collection and element names, and all there are. */
@@ -15,6 +16,8 @@ interface Catalogue {
   readonly root: string;
   readonly element: string;
   readonly entities: readonly CatalogueEntry[];
+  /** As of a SearchTable. */
+  readonly unplayed: readonly string[];
 }
 
 interface CatalogueEntry {
@@ -22,12 +25,13 @@ interface CatalogueEntry {
   readonly name: string;
   readonly content: XmlObject;
   /** What searches may ask besides id and name. */
-  readonly fields?: Readonly<Record<string, string>>;
+  readonly fields: Readonly<Record<string, SearchValue>>;
   /** What it belongs to. */
   readonly ownerId?: string;
 }
 
 const ADDRESS = "127.0.0.1";
+const noComment = { description: "", comment: "" } as const;
 /** The engine's own default. */
 const CRITICAL_GIB = 5;
 
@@ -41,7 +45,7 @@ export function inventoryRoutes({ core }: EngineApi): readonly Route[] {
     storageDomains(core),
     networks(core),
     vnicProfiles(core),
-    templates(),
+    templates(core),
   ];
   return [
     ...catalogues.flatMap(catalogueRoutes),
@@ -74,8 +78,11 @@ function ownedBy(owner: string, catalogue: Catalogue): Catalogue {
   return { ...catalogue, entities: catalogue.entities.filter(({ ownerId }) => ownerId === owner) };
 }
 
-function list({ root, element, entities }: Catalogue, request: ApiRequest): ApiReply {
-  const found = searched(request, entities, ({ id, name, fields }) => ({ id, name, ...fields }));
+function list({ root, element, entities, unplayed }: Catalogue, request: ApiRequest): ApiReply {
+  const names = Object.keys(entities[0]?.fields ?? {});
+  const own = names.map((name) => [name, (entry: CatalogueEntry) => entry.fields[name] ?? ""] as const);
+  const fields = { name: ({ name }: CatalogueEntry) => name, ...Object.fromEntries(own) };
+  const found = searched(request, entities, { fields, unplayed });
   return ok(root, { [element]: found.map(({ content }) => content) });
 }
 
@@ -98,11 +105,21 @@ function dataCenters({ state, behaviour }: EngineCore): Catalogue {
     },
     fields: {
       status: "up",
+      description: "The default Data Center",
+      local: false,
+      compatibility_version: compatibilityOf(behaviour),
       "storage.name": namesIn(inventory.storageDomains, id),
-      "clusters.name": namesIn(inventory.clusters, id),
+      "cluster.name": namesIn(inventory.clusters, id),
+      "network.name": namesIn(inventory.networks, id),
     },
   }));
-  return { path: "/datacenters", root: "data_centers", element: "data_center", entities };
+  return {
+    path: "/datacenters",
+    root: "data_centers",
+    element: "data_center",
+    entities,
+    unplayed: ["cluster.", "comment", "network.", "storage."],
+  };
 }
 
 function clusters({ state, behaviour }: EngineCore): Catalogue {
@@ -120,10 +137,19 @@ function clusters({ state, behaviour }: EngineCore): Catalogue {
       virt_service: true,
       data_center: reference("/datacenters", dataCenterId),
     },
-    fields: { datacenter: nameOfCenter(state.inventory, dataCenterId) },
+    fields: {
+      description: "The default server cluster",
+      comment: "",
+      architecture: "x86_64",
+      compatibility_level: compatibilityOf(behaviour),
+      datacenter: nameOfCenter(state.inventory, dataCenterId),
+      "datacenter.name": nameOfCenter(state.inventory, dataCenterId),
+      "storage.name": namesIn(state.inventory.storageDomains, dataCenterId),
+    },
     ownerId: dataCenterId,
   }));
-  return { path: "/clusters", root: "clusters", element: "cluster", entities };
+  const unplayed = ["cluster_network.", "cpu_type", "datacenter.", "storage."];
+  return { path: "/clusters", root: "clusters", element: "cluster", entities, unplayed };
 }
 
 function hosts({ state }: EngineCore): Catalogue {
@@ -151,11 +177,44 @@ function hosts({ state }: EngineCore): Catalogue {
         cluster: cluster.name,
         datacenter: nameOfCenter(state.inventory, cluster.dataCenterId),
         hw_id: id,
+        comment: "",
+        type: "rhel",
+        architecture: "x86_64",
+        "storage.name": namesIn(state.inventory.storageDomains, cluster.dataCenterId),
+        get "vm.name"(): readonly string[] {
+          const running = Object.values(state.vms).filter((vm) => vm.clusterId === clusterId && vm.status !== "down");
+          return running.map((vm) => vm.name);
+        },
       },
       ownerId: clusterId,
     };
   });
-  return { path: "/hosts", root: "hosts", element: "host", entities };
+  const unplayed = [
+    "active_vms",
+    "committed_mem",
+    "cpu_model",
+    "cpu_speed",
+    "cpu_usage",
+    "cpus",
+    "event.",
+    "external_status",
+    "ha_score",
+    "load",
+    "mem_usage",
+    "memory",
+    "migrating_vms",
+    "network_usage",
+    "nic.",
+    "spm_id",
+    "storage.",
+    "tag",
+    "template.",
+    "update_available",
+    "user.",
+    "version",
+    "vm.",
+  ];
+  return { path: "/hosts", root: "hosts", element: "host", entities, unplayed };
 }
 
 function storageDomains({ state, faults }: EngineCore): Catalogue {
@@ -188,10 +247,28 @@ function storageDomains({ state, faults }: EngineCore): Catalogue {
       wipe_after_delete: false,
       data_centers: { data_center: reference("/datacenters", domain.dataCenterId) },
     },
-    fields: { datacenter: nameOfCenter(state.inventory, domain.dataCenterId), type: "data", status: "active" },
+    fields: {
+      datacenter: nameOfCenter(state.inventory, domain.dataCenterId),
+      type: "data",
+      status: "active",
+      ...noComment,
+    },
     ownerId: domain.dataCenterId,
   }));
-  return { path: "/storagedomains", root: "storage_domains", element: "storage_domain", entities };
+  const unplayed = [
+    "backup",
+    "cluster.",
+    "committed",
+    "discard_after_delete",
+    "external_status",
+    "free_size",
+    "host.",
+    "shared_status",
+    "total_size",
+    "used_size",
+    "wipe_after_delete",
+  ];
+  return { path: "/storagedomains", root: "storage_domains", element: "storage_domain", entities, unplayed };
 }
 
 /** Only here, below its data centre, an attached domain shows a status. */
@@ -224,10 +301,17 @@ function networks({ state }: EngineCore): Catalogue {
       usages: { usage: ["vm"] },
       data_center: reference("/datacenters", dataCenterId),
     },
-    fields: { datacenter: nameOfCenter(state.inventory, dataCenterId) },
+    fields: {
+      datacenter: nameOfCenter(state.inventory, dataCenterId),
+      mtu: 0,
+      stp: false,
+      vmnetwork: true,
+      ...noComment,
+    },
     ownerId: dataCenterId,
   }));
-  return { path: "/networks", root: "networks", element: "network", entities };
+  const unplayed = ["cluster_network.", "host_network.", "label", "provider.", "provider_name", "qos_name", "vlanid"];
+  return { path: "/networks", root: "networks", element: "network", entities, unplayed };
 }
 
 function vnicProfiles({ state }: EngineCore): Catalogue {
@@ -241,12 +325,14 @@ function vnicProfiles({ state }: EngineCore): Catalogue {
       port_mirroring: false,
       network: reference("/networks", networkId),
     },
+    fields: { network_name: known(state.inventory.networks, networkId).name },
     ownerId: networkId,
   }));
-  return { path: "/vnicprofiles", root: "vnic_profiles", element: "vnic_profile", entities };
+  const unplayed = ["compatibility_version", "datacenter", "description", "passthrough", "port_mirroring", "qos_name"];
+  return { path: "/vnicprofiles", root: "vnic_profiles", element: "vnic_profile", entities, unplayed };
 }
 
-function templates(): Catalogue {
+function templates({ state }: EngineCore): Catalogue {
   const content = {
     ...reference("/templates", blankTemplate.id),
     name: blankTemplate.name,
@@ -255,16 +341,56 @@ function templates(): Catalogue {
     status: "ok",
     version: { version_name: "base version", version_number: 1 },
   };
-  return { path: "/templates", root: "templates", element: "template", entities: [{ ...blankTemplate, content }] };
+  const fields = {
+    description: "Blank template",
+    comment: "",
+    status: "ok",
+    get "vm.id"(): readonly string[] {
+      return Object.keys(state.vms);
+    },
+    get "vm.name"(): readonly string[] {
+      return Object.values(state.vms).map(({ name }) => name);
+    },
+  };
+  const unplayed = [
+    "architecture",
+    "childcount",
+    "cluster",
+    "creationdate",
+    "datacenter",
+    "event.",
+    "host.",
+    "mem",
+    "os",
+    "quota",
+    "sealed",
+    "storage.",
+    "tag",
+    "user.",
+    "version_name",
+    "vm.",
+    "vnic.",
+  ];
+  return {
+    path: "/templates",
+    root: "templates",
+    element: "template",
+    entities: [{ ...blankTemplate, content, fields }],
+    unplayed,
+  };
 }
 
 function nameOfCenter({ dataCenters: all }: Inventory, id: string): string {
   return known(all, id).name;
 }
 
-function namesIn(all: readonly { readonly name: string; readonly dataCenterId: string }[], id: string): string {
-  return all
-    .filter(({ dataCenterId }) => dataCenterId === id)
-    .map(({ name }) => name)
-    .join(" ");
+function namesIn(
+  all: readonly { readonly name: string; readonly dataCenterId: string }[],
+  id: string,
+): readonly string[] {
+  return all.filter(({ dataCenterId }) => dataCenterId === id).map(({ name }) => name);
+}
+
+function compatibilityOf({ compatibility }: EngineBehaviour): string {
+  return `${compatibility.major}.${compatibility.minor}`;
 }

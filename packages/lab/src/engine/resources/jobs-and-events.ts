@@ -4,7 +4,7 @@ import type { EventState, JobState } from "../engine-state.ts";
 import { created, ok, reference, type ApiReply } from "../http/api-reply.ts";
 import type { ApiRequest } from "../http/api-request.ts";
 import { get, post, type Route } from "../http/router.ts";
-import { searched } from "../http/search.ts";
+import { searched, type SearchTable } from "../http/search.ts";
 import type { XmlObject } from "../xml/xml-value.ts";
 
 /** Code of events that come from outside. */
@@ -15,11 +15,7 @@ export function jobAndEventRoutes(api: EngineApi): readonly Route[] {
   const { state } = api.core;
   return [
     get("/jobs", (request) => {
-      const found = searched(request, Object.values(state.jobs), ({ description, status, correlationId }) => ({
-        description,
-        status,
-        correlation_id: correlationId,
-      }));
+      const found = searched(request, Object.values(state.jobs), jobSearch);
       return ok("jobs", { job: found.map(jobContent) });
     }),
     get("/jobs/:job", (request) => {
@@ -30,7 +26,7 @@ export function jobAndEventRoutes(api: EngineApi): readonly Route[] {
     get("/events", (request) => {
       const from = Number(request.query.get("from") ?? "0");
       const newest = state.events.filter(({ id }) => id > from).toReversed();
-      const found = searched(request, newest, (event) => eventFields(api, event));
+      const found = searched(request, newest, eventSearch(api));
       return ok("events", { event: found.map(eventContent) });
     }),
     get("/events/:event", (request) => {
@@ -62,14 +58,39 @@ function addEvent({ core }: EngineApi, { body, correlationId }: ApiRequest): Api
   return created("event", eventContent(event));
 }
 
-function eventFields({ core }: EngineApi, event: EventState): Readonly<Record<string, string>> {
+const jobSearch: SearchTable<JobState> = { fields: { correlation_id: (job) => job.correlationId }, unplayed: [] };
+
+function eventSearch({ core }: EngineApi): SearchTable<EventState> {
+  const vmName = ({ vmId }: EventState): string => (vmId === undefined ? "" : (core.state.vms[vmId]?.name ?? ""));
   return {
-    description: event.description,
-    message: event.description,
-    severity: event.severity,
-    type: String(event.code),
-    "vm.name": (event.vmId === undefined ? undefined : core.state.vms[event.vmId]?.name) ?? "",
-    correlation_id: event.correlationId ?? "",
+    fields: {
+      message: ({ description }) => description,
+      severity: ({ severity }) => severity,
+      type: ({ code }) => code,
+      time: ({ time }) => time,
+      origin: ({ origin }) => origin,
+      custom_event_id: ({ customId }) => customId ?? -1,
+      correlation_id: ({ correlationId }) => correlationId ?? "",
+      event_vm: vmName,
+      vm: vmName,
+      "vm.name": vmName,
+      "vm.id": ({ vmId }) => vmId ?? "",
+    },
+    unplayed: [
+      "cluster.",
+      "deleted",
+      "event_datacenter",
+      "event_host",
+      "event_storage",
+      "event_template",
+      "event_volume",
+      "host.",
+      "template.",
+      "user.",
+      "usrid",
+      "usrname",
+      "vm.",
+    ],
   };
 }
 

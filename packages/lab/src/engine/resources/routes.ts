@@ -9,6 +9,7 @@ import { diskRoutes } from "./disks.ts";
 import { imageTransferRoutes } from "./image-transfers.ts";
 import { inventoryRoutes } from "./inventory.ts";
 import { jobAndEventRoutes } from "./jobs-and-events.ts";
+import { numaNodeRoutes } from "./numa-nodes.ts";
 import { nicRoutes } from "./nics.ts";
 import { snapshotRoutes } from "./snapshots.ts";
 import { tagRoutes } from "./tags.ts";
@@ -23,6 +24,7 @@ export function routes(api: EngineApi): readonly Route[] {
     ...tagRoutes(api),
     ...diskAttachmentRoutes(api),
     ...nicRoutes(api),
+    ...numaNodeRoutes(api),
     ...snapshotRoutes(api),
     ...backupRoutes(api),
     ...checkpointRoutes(api),

@@ -1,34 +1,30 @@
 import type { EngineApi } from "../engine-api.ts";
 import type { EngineCore } from "../engine-core.ts";
-import type { NicState, VmState } from "../engine-state.ts";
+import type { Inventory, NicState, VmState } from "../engine-state.ts";
 import { accepted, actionDone, actionsOf, created, linksBelow, ok, reference } from "../http/api-reply.ts";
 import { get, post, put, remove, type Route } from "../http/router.ts";
 import { searched } from "../http/search.ts";
 import { writeOvf } from "../ovf/write-ovf.ts";
 import type { VmRequest } from "../operations/vm-operations.ts";
-import { badRequest, incomplete } from "../engine-fault.ts";
+import { badRequest, incomplete, notFound } from "../engine-fault.ts";
 import type { ApiRequest } from "../http/api-request.ts";
 import { isXmlObject, type XmlObject } from "../xml/xml-value.ts";
-import { BLANK_ID, blankTemplate, dataCenterOf, findNamed, hostOf, known } from "../inventory.ts";
-import { readSettings, setting, settingsContent } from "../vm-settings.ts";
+import { BLANK_ID, blankTemplate, findNamed, hostOf } from "../inventory.ts";
+import { vmSearch } from "./vm-search.ts";
+import { readSettings, settingsContent } from "../vm-settings.ts";
 
+const HOST_ADDRESS = "127.0.0.1";
+/** Nothing listens there. */
+const CONSOLE_PORT = 5900;
 /** A guest with no network card has this one. */
 const LOOPBACK = "00000000-0000-0000-0000-00000000006c";
 
 /** `/vms`: machines themselves; what lies below them has files of its own. */
-export function vmRoutes({ core, guests, vms }: EngineApi): readonly Route[] {
+export function vmRoutes({ core, guests, tags, vms }: EngineApi): readonly Route[] {
   const clusters = () => core.state.inventory.clusters;
-  const fieldsOf = ({ id, name, status, settings, clusterId }: VmState) => ({
-    id,
-    name,
-    status,
-    description: setting(settings, "description"),
-    cluster: known(core.state.inventory.clusters, clusterId).name,
-    datacenter: dataCenterOf(core.state.inventory, clusterId).name,
-  });
   return [
     get("/vms", (request) => {
-      const found = searched(request, Object.values(core.state.vms), fieldsOf);
+      const found = searched(request, Object.values(core.state.vms), vmSearch(core, tags));
       return ok("vms", { vm: found.map((vm) => vmContent(core, vm, request)) });
     }),
     post("/vms", async (request) => {
@@ -74,21 +70,28 @@ export function vmRoutes({ core, guests, vms }: EngineApi): readonly Route[] {
       guests.thaw(request.param("vm"));
       return actionDone();
     }),
-    get("/vms/:vm/reporteddevices", (request) => ok("reported_devices", reportedDevices(core.vm(request.param("vm"))))),
+    get("/vms/:vm/reporteddevices", (request) =>
+      ok("reported_devices", { reported_device: reportedDevices(core.vm(request.param("vm"))) }),
+    ),
+    get("/vms/:vm/reporteddevices/:device", (request) => {
+      const found = reportedDevices(core.vm(request.param("vm"))).find((one) => one["@id"] === request.param("device"));
+      if (found === undefined) throw notFound();
+      return ok("reported_device", found);
+    }),
     get("/vms/:vm/cdroms", () => ok("cdroms", {})),
   ];
 }
 
 /** What the guest agent tells: nothing without one, or while it does not run. */
-function reportedDevices(vm: VmState): XmlObject {
-  if (vm.status !== "up" || vm.guestAgent === false) return {};
+function reportedDevices(vm: VmState): readonly XmlObject[] {
+  if (vm.status !== "up" || vm.guestAgent === false) return [];
   const device = ({ id, mac }: NicState, index: number): XmlObject => ({
     ...reference(`/vms/${vm.id}/reporteddevices`, id),
     name: `eth${index}`,
     mac: { address: mac },
     type: "network",
   });
-  return { reported_device: [{ "@id": LOOPBACK, name: "lo", type: "network" }, ...vm.nics.map(device)] };
+  return [{ "@id": LOOPBACK, name: "lo", type: "network" }, ...vm.nics.map(device)];
 }
 
 function readVm(core: EngineCore, { body, correlationId }: ApiRequest): VmRequest {
@@ -114,9 +117,10 @@ function readVm(core: EngineCore, { body, correlationId }: ApiRequest): VmReques
 
 function vmContent(core: EngineCore, vm: VmState, request: ApiRequest): XmlObject {
   const { state } = core;
+  const { inventory } = state;
   const settings = settingsContent(vm.settings, { all: request.allContent });
   const path = `/vms/${vm.id}`;
-  const below = ["snapshots", "diskattachments", "nics", "tags", "cdroms"];
+  const below = ["snapshots", "diskattachments", "nics", "numanodes", "reporteddevices", "tags", "cdroms"];
   const backups = core.behaviour.backups ? ["backups", "checkpoints"] : [];
   return {
     ...reference("/vms", vm.id),
@@ -126,6 +130,7 @@ function vmContent(core: EngineCore, vm: VmState, request: ApiRequest): XmlObjec
     ...settings,
     cpu: { architecture: "x86_64", ...(isXmlObject(settings["cpu"]) ? settings["cpu"] : {}) },
     creation_time: vm.createdAt,
+    display: { ...(isXmlObject(settings["display"]) && settings["display"]), ...consoleOf(vm, inventory) },
     initialization: request.allContent
       ? { configuration: { data: writeOvf(vm, state), type: "ovf" } }
       : { regenerate_ssh_keys: false },
@@ -136,5 +141,16 @@ function vmContent(core: EngineCore, vm: VmState, request: ApiRequest): XmlObjec
     host: vm.status === "down" ? undefined : reference("/hosts", hostOf(state.inventory, vm).id),
     original_template: reference("/templates", BLANK_ID),
     template: reference("/templates", BLANK_ID),
+  };
+}
+
+/** Where the console of a running machine would be; the lab has none. */
+function consoleOf(vm: VmState, inventory: Inventory): XmlObject {
+  if (vm.status === "down" || vm.status === "image_locked") return {};
+  return {
+    address: HOST_ADDRESS,
+    certificate: { organization: "ovault", subject: `O=ovault,CN=${hostOf(inventory, vm).name}` },
+    port: CONSOLE_PORT,
+    single_qxl_pci: false,
   };
 }
