@@ -15,6 +15,7 @@ interface PruneCommandOptions {
   readonly repack?: number | typeof NONE;
   /** Bytes. */
   readonly repackBudget?: number;
+  readonly giveUpLost?: boolean;
   readonly wait?: boolean;
   readonly dryRun?: boolean;
   readonly from?: string;
@@ -33,6 +34,7 @@ export const define: Define = (command, invoke) => {
     )
     .option("--repack <share>", "empty packs of which so much is dead, or none (default: 50%)", parseRepack)
     .option("--repack-budget <size>", "copy no more than this at once (default: 2G)", parseSize)
+    .option("--give-up-lost", "free what only lost pages of block maps may lead to; should they come back, it is gone")
     .option("--wait", "when a repair or another prune is at work, wait for it instead of refusing")
     .option("--dry-run", "show what would be done and change nothing")
     .option("--from <destination>", "destination to prune")
@@ -55,7 +57,7 @@ export const define: Define = (command, invoke) => {
 /** Frees what no point needs any more; docs/operations.md says when what is freed. */
 export async function pruneDestination(
   context: CommandContext,
-  { grace, wait = false, dryRun = false, from, ...limits }: PruneCommandOptions,
+  { grace, giveUpLost = false, wait = false, dryRun = false, from, ...limits }: PruneCommandOptions,
 ): Promise<PruneOutcome> {
   await using installation = await Installation.open(context);
   const repository = await installation.repository(from);
@@ -63,6 +65,7 @@ export async function pruneDestination(
   const report = await prune(repository, {
     ...(grace !== undefined && { graceMs: grace }),
     repack: repackLimits(limits),
+    giveUpLost,
     dryRun,
     ifBusy: wait ? "wait" : "refuse",
     onProgress: progressOn(terminal),

@@ -16,6 +16,8 @@ export interface LivenessOptions {
   /** Points that are known to have lost data: what cannot be read of them is passed over. */
   readonly hasLosses: (point: RecoveryPoint) => boolean;
   readonly onPage?: () => void;
+  /** Called when a page is passed over: what the point needs below it is unknown. */
+  readonly onLostPage?: (point: RecoveryPoint) => void;
   readonly signal: AbortSignal;
 }
 
@@ -125,7 +127,10 @@ class Walk {
   async *#leavesBelow(visit: PageVisit): AsyncGenerator<PageVisit> {
     const { id: own, level, page, counts, point } = visit;
     const entry = this.#repository.index.entryOf(own) ?? (await this.#needUnlisted(own, point));
-    if (entry === undefined) return;
+    if (entry === undefined) {
+      this.#options.onLostPage?.(point);
+      return;
+    }
     this.#needed.add(entry);
     // What is passed over in one point must be met again in another one, of which no losses are known.
     if (!this.#options.hasLosses(point) && !this.#walked.add(entry)) return;
@@ -147,8 +152,9 @@ class Walk {
       return new PageView(bytes, level, entriesOnPage(counts[level] ?? 0, page)).entries();
     } catch (error) {
       if (!hasCode(error, "E_INTEGRITY")) throw error;
-      if (this.#options.hasLosses(point)) return [];
-      throw unknowable(point, error);
+      if (!this.#options.hasLosses(point)) throw unknowable(point, error);
+      this.#options.onLostPage?.(point);
+      return [];
     }
   }
 

@@ -14,6 +14,8 @@ export interface FullNeeds {
   readonly live: Liveness;
   /** Keys of the manifests of all points that are forgotten. */
   readonly marked: ReadonlySet<ObjectKey>;
+  /** Ids of points with pages that are lost: anything may be needed below them. */
+  readonly incomplete: ReadonlySet<string>;
 }
 
 /** What recovery points need, as of the last look. A later look walks only what is new. */
@@ -21,6 +23,7 @@ export class NeedsOfPoints {
   readonly #repository: Repository;
   readonly #options: NeedsOptions;
   readonly #live: Liveness;
+  #incomplete: ReadonlySet<string> = new Set();
   #current: CurrentPoints = { points: [], hasLosses: () => false };
 
   constructor(repository: Repository, options: NeedsOptions) {
@@ -34,6 +37,11 @@ export class NeedsOfPoints {
     return this.#current.points;
   }
 
+  /** Ids of those with pages that are lost: anything may be needed below them. */
+  get incomplete(): ReadonlySet<string> {
+    return this.#incomplete;
+  }
+
   /** Whether some of them are known to have lost data. */
   get haveLosses(): boolean {
     return this.#current.points.some(this.#current.hasLosses);
@@ -45,7 +53,9 @@ export class NeedsOfPoints {
    */
   async look(): Promise<Liveness> {
     this.#current = await currentPoints(this.#repository, this.#options.signal);
-    await this.#live.add(this.#current.points, this.#walk);
+    const incomplete = new Set<string>();
+    await this.#live.add(this.#current.points, this.#walk(incomplete));
+    this.#incomplete = incomplete;
     return this.#live;
   }
 
@@ -61,18 +71,20 @@ export class NeedsOfPoints {
     const others = forgotten.points.filter((point) => !leaving.has(store.keyOf(point)));
     if (forgotten.damaged.some(({ key }) => !leaving.has(key))) return undefined;
     const marked = new Set(forgotten.marked);
-    if (others.length === 0) return { live: this.#live, marked };
+    if (others.length === 0) return { live: this.#live, marked, incomplete: this.#incomplete };
     const live = this.#live.copy();
+    const incomplete = new Set(this.#incomplete);
     try {
-      await live.add(others, this.#walk);
-      return { live, marked };
+      await live.add(others, this.#walk(incomplete));
+      return { live, marked, incomplete };
     } catch (error) {
       if (hasCode(error, "E_INTEGRITY")) return undefined;
       throw error;
     }
   }
 
-  get #walk(): LivenessOptions {
-    return { ...this.#options, hasLosses: this.#current.hasLosses };
+  #walk(incomplete: Set<string>): LivenessOptions {
+    const onLostPage = ({ id }: RecoveryPoint): void => void incomplete.add(id);
+    return { ...this.#options, hasLosses: this.#current.hasLosses, onLostPage };
   }
 }

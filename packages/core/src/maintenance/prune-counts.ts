@@ -19,6 +19,8 @@ export class PruneCounts {
   readonly #foretold = new Map<string, Fate>();
   /** Names. */
   readonly #misplaced = new Set<string>();
+  /** Ids of points. */
+  readonly #heldByLosses = new Set<string>();
   #deletedPoints = 0;
   #repackedPacks = 0;
   #reprieved = { packs: 0, bytes: 0 };
@@ -74,6 +76,10 @@ export class PruneCounts {
     for (const pack of packs) this.#misplaced.add(pack);
   }
 
+  heldByLosses(points: Iterable<string>): void {
+    for (const point of points) this.#heldByLosses.add(point);
+  }
+
   heldBy(run: RunInTheWay): void {
     this.#runs.set(run.runId, run);
   }
@@ -111,6 +117,7 @@ export class PruneCounts {
       condemnedBytes: condemnedNow.bytes,
       graceUntil: earliest(graceEnds)?.toISOString() ?? null,
       heldBy: [...this.#runs.values()],
+      heldByLosses: [...this.#heldByLosses].toSorted(),
       lockedPacks: locked.packs,
       lockedBytes: locked.bytes,
       lockedUntil: earliest(this.#locksEnd)?.toISOString() ?? null,

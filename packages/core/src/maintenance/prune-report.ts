@@ -11,6 +11,8 @@ export interface PruneOptions {
   /** So long what is condemned stays at least; 0 is for stores whose listings never lag, with nobody who restores. */
   readonly graceMs?: number;
   readonly repack?: RepackLimits;
+  /** Frees what only lost pages may lead to: should they be found again, what was below them is gone. */
+  readonly giveUpLost?: boolean;
   /** Changes nothing, and takes no lease. */
   readonly dryRun?: boolean;
   /** When another prune or a repair is at work. */
@@ -58,6 +60,8 @@ export interface PruneReport {
   readonly graceUntil: string | null;
   /** Runs that may still rely on what is condemned and old enough to go. */
   readonly heldBy: readonly RunInTheWay[];
+  /** Ids of points with pages of block maps that are lost: while there are any, no packs are condemned or deleted. */
+  readonly heldByLosses: readonly string[];
   /** To be deleted as soon as the store lets go of it. */
   readonly lockedPacks: number;
   readonly lockedBytes: number;

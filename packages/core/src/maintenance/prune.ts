@@ -87,6 +87,7 @@ interface Undecided {
 }
 /** Withdraws the document. */
 const NOTHING: WhatGoes = { packs: [], points: [] };
+const NOT_A_PACK: PrunePlan = { dead: [], emptied: [] };
 
 class Prune {
   readonly #repository: Repository;
@@ -172,17 +173,29 @@ class Prune {
     }
   }
 
-  async #mayGo(document: CondemnedDocument, { live, marked }: FullNeeds): Promise<WhatGoes> {
+  async #mayGo(document: CondemnedDocument, needs: FullNeeds): Promise<WhatGoes> {
+    const packs = this.#mayFree(needs.incomplete) ? await this.#packsOf(document, needs) : [];
+    const going = new Set(packs);
+    this.#counts.reprieved(this.#sizesOf(document.packs.filter((name) => !going.has(name))));
+    return { packs, points: document.points.filter((key) => needs.marked.has(key)) };
+  }
+
+  async #packsOf(document: CondemnedDocument, { live }: FullNeeds): Promise<Verdict["packs"]> {
     const repository = this.#repository;
     const signal = this.#signal;
     this.#counts.begin("proving");
     const onProved = (bytes: number): void => this.#counts.proved(bytes);
     const options = { survey: this.#survey, live, onProved, signal };
-    const { going: packs, misplaced } = await packsThatMayGo(repository, document, options);
-    const going = new Set(packs);
+    const { going, misplaced } = await packsThatMayGo(repository, document, options);
     this.#counts.misplaced(misplaced);
-    this.#counts.reprieved(this.#sizesOf(document.packs.filter((name) => !going.has(name))));
-    return { packs, points: document.points.filter((key) => marked.has(key)) };
+    return going;
+  }
+
+  /** Whatever is not known to be needed may be needed below a page that is lost, and come back with it. */
+  #mayFree(incomplete: ReadonlySet<string>): boolean {
+    const { giveUpLost = false } = this.#settings;
+    if (!giveUpLost) this.#counts.heldByLosses(incomplete);
+    return giveUpLost || incomplete.size === 0;
   }
 
   async #decide({ name, packs }: Undecided, goes: WhatGoes): Promise<void> {
@@ -226,7 +239,9 @@ class Prune {
     // What a run has put that is under way is dead only until it seals.
     const mayGo = (pack: number): boolean => !this.#running.some((run) => mayBeOf(run, index.packs.nameOf(pack)));
     const { repack: limits = DEFAULT_REPACK } = this.#settings;
-    const plan = planPrune(index, { survey: this.#survey, use, mayGo, limits });
+    const plan = this.#mayFree(this.#needs.incomplete)
+      ? planPrune(index, { survey: this.#survey, use, mayGo, limits })
+      : NOT_A_PACK;
     if (this.#dryRun) {
       for (const pack of [...plan.dead, ...plan.emptied]) this.#counts.foretell(index.packs.nameOf(pack), "condemned");
       this.#counts.repacked(plan.emptied.length);

@@ -1,0 +1,83 @@
+import * as fc from "fast-check";
+import { expect, test } from "vitest";
+
+import { hasCode, repairRepository, verifyRepository } from "@ovault/core";
+
+import { never } from "../support/take-point.ts";
+import { brokenPoints, wrongs } from "./support/inspect.ts";
+import { ALL, hoursLater, Yard } from "./support/yard.ts";
+
+interface Away {
+  readonly key: string;
+  readonly object: Uint8Array;
+}
+
+/** Takes packs of pages out of the store, those at these positions. */
+function takePages({ store: { objects } }: Yard, which: readonly number[]): Away[] {
+  const pages = [...objects].filter(([key, object]) => key.startsWith("packs/") && object[9] === 2);
+  const away = pages.filter((_, at) => which.includes(at)).map(([key, object]) => ({ key, object }));
+  for (const { key } of away) objects.delete(key);
+  return away;
+}
+
+const someBlocks = fc.array(fc.nat(9), { minLength: 1, maxLength: 6 });
+
+test("pages that were away for a while heal by coming back, whatever was pruned, forgotten and backed up meanwhile", async () => {
+  const runs = fc.array(fc.record({ vm: fc.constantFrom("vm-1", "vm-2", "vm-3"), blocks: someBlocks }), {
+    minLength: 2,
+    maxLength: 5,
+  });
+  const which = fc.uniqueArray(fc.nat(7), { minLength: 1, maxLength: 8 });
+  const later = fc.array(
+    fc.oneof(
+      fc.constant("prune" as const),
+      fc.constant("repair" as const),
+      fc.record({ forget: fc.nat(4) }),
+      fc.record({ vm: fc.constantFrom("vm-1", "vm-4"), blocks: someBlocks }),
+    ),
+    { minLength: 1, maxLength: 5 },
+  );
+  await fc.assert(
+    fc.asyncProperty(runs, which, later, async (before, pages, steps) => {
+      const yard = await Yard.open();
+      for (const run of before) await yard.backUp(run);
+      const away = takePages(yard, pages);
+      await repairRepository(await yard.repository(), { signal: never });
+      for (const [number, step] of [...steps, "prune" as const, "prune" as const].entries()) {
+        if (step === "prune") await yard.prune({ repack: ALL, clock: hoursLater(number * 2) });
+        else if (step === "repair") await repairRepository(await yard.repository(), { readData: true, signal: never });
+        else if ("forget" in step) {
+          const { points } = await (await yard.repository()).points.list(never);
+          await yard.forget(...points.slice(step.forget, step.forget + 1));
+        } else await yard.backUp(step);
+      }
+      for (const { key, object } of away) yard.store.objects.set(key, object);
+      expect(await brokenPoints(yard.store)).toEqual([]);
+      expect((await verifyRepository(await yard.repository(), { signal: never })).damage).toEqual([]);
+      await repairRepository(await yard.repository(), { readData: true, signal: never });
+      // What is dead now goes as ever.
+      for (const hours of [40, 42]) await yard.prune({ repack: ALL, clock: hoursLater(hours) });
+      expect(await wrongs(yard.store)).toEqual([]);
+      await yard.close();
+    }),
+    { numRuns: 25 },
+  );
+});
+
+test.each(["says so", "forgets the point"])("what lost pages led to is freed when a person %s", async (how) => {
+  const yard = await Yard.open();
+  await yard.backUp({ blocks: [1, 2, 3] });
+  const lost = await yard.backUp({ vm: "vm-2", blocks: [4, 5, 6, 7] });
+  const whole = new Set(yard.store.objects.keys());
+  const pages = [...whole].filter((key) => key.startsWith("packs/") && yard.store.objects.get(key)?.[9] === 2);
+  takePages(yard, pages.length === 2 ? [1] : [2, 3]);
+  await expect(yard.prune()).rejects.toSatisfy((error) => hasCode(error, "E_INTEGRITY"));
+  await repairRepository(await yard.repository(), { signal: never });
+  const held = await yard.prune();
+  expect(held).toMatchObject({ heldByLosses: [lost.id], freedPacks: 0, condemnedPacks: 0 });
+  expect(await yard.prune({ dryRun: true })).toMatchObject({ heldByLosses: [lost.id], condemnedPacks: 0 });
+  if (how === "forgets the point") await yard.forget(lost);
+  const report = await yard.prune({ giveUpLost: how === "says so" });
+  expect(report).toMatchObject({ heldByLosses: [], freedPacks: 2 });
+  await yard.close();
+});
