@@ -110,6 +110,12 @@ export class InfrastructureService {
     await this.#engine.post("/tags", element("tag", {}, field("name", name)), { signal });
   }
 
+  /** One of the engine's own settings, at a compatibility version (4.3). @throws {EntityNotFoundError} */
+  async option(name: string, version: string, signal: AbortSignal): Promise<string> {
+    const root = await this.#engine.get(path("options", name), { query: { version }, signal });
+    return root.require("system_option").value("values", "system_option_value", "value") ?? "";
+  }
+
   roles(signal: AbortSignal): Promise<readonly Named[]> {
     return this.#list("/roles", "roles", "role", (role) => parseNamed(role, "role"), signal);
   }
@@ -127,11 +133,9 @@ export class InfrastructureService {
     await this.#engine.post(path("affinitylabels", labelId, "vms"), element("vm", { id: vmId }), { signal });
   }
 
-  /** With the ids of their machines where the engine follows links (4.2). */
-  async affinityGroups(clusterId: string, signal: AbortSignal): Promise<readonly AffinityGroup[]> {
-    const query = { follow: "vms" };
-    const root = await this.#engine.get(path("clusters", clusterId, "affinitygroups"), { query, signal });
-    return parseList(root, "affinity_groups", "affinity_group", parseAffinityGroup);
+  affinityGroups(clusterId: string, signal: AbortSignal): Promise<readonly AffinityGroup[]> {
+    const place = path("clusters", clusterId, "affinitygroups");
+    return this.#list(place, "affinity_groups", "affinity_group", parseAffinityGroup, signal);
   }
 
   async addToAffinityGroup(

@@ -4,7 +4,6 @@ import type { Named } from "./named.ts";
 
 /** Machines of a cluster that should, or should not, run on one host. */
 export interface AffinityGroup extends Named {
-  /** Only where the answer followed the link. */
   readonly vmIds: readonly string[];
 }
 

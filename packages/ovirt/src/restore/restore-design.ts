@@ -21,7 +21,8 @@ import { Obstacles } from "./obstacles.ts";
 import { roomForDisks } from "./room-for-disks.ts";
 import { placeDisk, placesOf, quotaWarnings } from "./place-disk.ts";
 import { refuseTakenMacs } from "./taken-macs.ts";
-import { savedNics, savedOvf } from "./vm-documents.ts";
+import { unknownProperties } from "./unknown-properties.ts";
+import { savedNics, savedOvf, savedSettings } from "./vm-documents.ts";
 
 /** Everything a restore decides before it makes anything. */
 export interface RestoreDesign {
@@ -79,6 +80,7 @@ export async function designRestore(
     const layout = filler.fillsCow(capabilities) ? wished : layOutAsFile(wished, record, domain);
     return [{ record, domain, layout, placement: placeDisk(record, domain, places) }];
   });
+  const properties = await unknownProperties(api, savedSettings(point), cluster, signal);
   const room = roomForDisks(disks, point.blockBytes, obstacles);
   const nics = obstacles.of(() => mapNics(savedNics(point), request.networks, { networks, profiles })) ?? [];
   if (request.mac === "keep") refuseTakenMacs(nics, vms, obstacles);
@@ -86,6 +88,7 @@ export async function designRestore(
   obstacles.throwIfAny();
   const warnings = [
     ...fit,
+    ...properties,
     ...layoutWarnings(disks),
     ...aliasWarnings(disks),
     ...room,

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { EngineApi } from "../src/api/engine-api.ts";
 import { EngineClient } from "../src/engine/engine-client.ts";
 import { readBelongings } from "../src/restore/belongings.ts";
+import { unknownProperties } from "../src/restore/unknown-properties.ts";
 import { giveBack } from "../src/restore/give-back.ts";
 import { parseVm } from "../src/model/vm.ts";
 import { parseXml } from "../src/engine/parse-xml.ts";
@@ -102,6 +103,32 @@ test("what the engine refuses is named, and keeps nothing else from being given"
     ]),
   );
   expect(changes().at(-1)).toContain("affinitygroups/a-1");
+});
+
+function option(value: string): string {
+  const values = `<system_option_value><value>${value}</value><version>4.7</version></system_option_value>`;
+  return `<system_option><values>${values}</values></system_option>`;
+}
+
+test("custom properties that the engine does not define are told beforehand", async () => {
+  const settings = "<vm><custom_properties>NAMES</custom_properties></vm>".replace(
+    "NAMES",
+    ["hugepages", "sap_agent", "ours"]
+      .map((name) => `<custom_property><name>${name}</name></custom_property>`)
+      .join(""),
+  );
+  const cluster = { id: "c", name: "c", version: { major: 4, minor: 7, build: 0, full: "4.7" } };
+  const place = { ...cluster, dataCenterId: undefined, architecture: undefined };
+  server.reply = ({ path }) => ({
+    body: option(/Predefined/.test(path) ? "sap_agent=^(true|false)$;hugepages=^[0-9]+$" : ""),
+  });
+  const api = new EngineApi(client);
+  expect(await unknownProperties(api, settings, place, signal)).toEqual([
+    expect.stringMatching(/^this engine defines no custom property ours:/),
+  ]);
+  expect(server.calls.map(({ path }) => path)).toContain("/options/UserDefinedVMProperties?version=4.7");
+  server.reply = () => ({ status: 404 });
+  expect(await unknownProperties(api, settings, place, signal)).toEqual([]);
 });
 
 test("a machine that had nothing costs no request", async () => {
