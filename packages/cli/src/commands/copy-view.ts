@@ -7,8 +7,9 @@ import { table, text, type View } from "../output/view.ts";
 
 /** The results for programs: errors as their code, message and hint. */
 export function copyData(results: readonly CopyResult[]): unknown {
-  return results.map(({ point, outcome, doneBytes, readBytes, storedBytes, error }) => ({
+  return results.map(({ point, copyId = null, outcome, doneBytes, readBytes, storedBytes, error }) => ({
     point: point.id,
+    copyId,
     vm: { id: point.vm.id, name: point.vm.name, manager: point.vm.manager },
     takenAt: point.takenAt,
     outcome,
@@ -32,6 +33,9 @@ export function copyView(results: readonly CopyResult[], dryRun: boolean): View 
     formatBytes(readBytes),
     dryRun ? "" : formatBytes(storedBytes),
   ]);
+  const renamed = results.flatMap(({ point, copyId }) =>
+    copyId === undefined || copyId === point.id ? [] : [text(`${point.id} is ${copyId} at the destination`)],
+  );
   const failures = results.flatMap(({ point, error }) => {
     if (error === undefined) return [];
     const { message, hint } = errorSummary(error);
@@ -39,6 +43,7 @@ export function copyView(results: readonly CopyResult[], dryRun: boolean): View 
   });
   return [
     table(["point", "vm", "taken", "outcome", ">read", ">stored"], rows, "nothing to copy"),
+    ...renamed,
     ...failures,
     ...(dryRun ? [text("Nothing was changed.")] : []),
   ];

@@ -75,6 +75,7 @@ export async function copy(
     onStart: ({ id, vm }) => {
       current = `${vm.name}: ${id}`;
     },
+    onDoubt: (message) => terminal.note(message),
     onProgress: (_, { doneBytes }) => showBytes(doneBytes),
     signal,
   });

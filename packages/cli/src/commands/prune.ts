@@ -69,6 +69,7 @@ export async function pruneDestination(
     dryRun,
     ifBusy: wait ? "wait" : "refuse",
     onProgress: progressOn(terminal),
+    onDoubt: (message) => terminal.note(message),
     signal,
   });
   return { report, holders: await describeHolders(repository, report.heldBy, signal) };

@@ -50,6 +50,7 @@ export async function repair(
   return await repairRepository(repository, {
     ...options,
     ifBusy: wait ? "wait" : "refuse",
+    onDoubt: (message) => terminal.note(message),
     onStep: (step) => terminal.note(`repair: ${step}`),
     onProgress: ({ bytes }) => onBytes(bytes),
     signal,

@@ -1,4 +1,4 @@
-import { inOrder, machineKey, type RecoveryPoint, type Repository } from "@ovault/core";
+import { inOrder, machineKey, originOf, type RecoveryPoint, type Repository } from "@ovault/core";
 
 import type { CommandContext } from "../command.ts";
 import { findPoint, pointsOf } from "./find-point.ts";
@@ -40,8 +40,8 @@ export async function selectToCopy(
   }
   const all = (await from.points.list(signal)).points.filter(({ vm }) => (manager ?? vm.manager) === vm.manager);
   const ofMachines = vms.length === 0 ? all : [...new Set(vms.flatMap((vm) => pointsOf(all, vm, { manager })))];
-  const marked = new Set((await to.points.listForgotten(signal)).marked);
-  const kept = ofMachines.filter((point) => !marked.has(to.points.keyOf(point)));
+  const marked = new Set((await to.points.listForgotten(signal)).marked.map(originOf));
+  const kept = ofMachines.filter((point) => !marked.has(originOf(to.points.keyOf(point))));
   const forgotten = ofMachines.length - kept.length;
   if (!newer) return { points: kept, forgotten };
   const { points: there } = await to.points.list(signal);
@@ -50,11 +50,11 @@ export async function selectToCopy(
 
 /** The points that are newer than all that the destination has of their machine. */
 function newerThan(points: readonly RecoveryPoint[], there: readonly RecoveryPoint[]): readonly RecoveryPoint[] {
-  const held = new Set(there.map(({ id }) => id));
-  const both = [...there, ...points.filter(({ id }) => !held.has(id))];
+  const held = new Set(there.map(({ id }) => originOf(id)));
+  const both = [...there, ...points.filter(({ id }) => !held.has(originOf(id)))];
   const newer = new Set<RecoveryPoint>();
   for (const own of Map.groupBy(inOrder(both), ({ vm }) => machineKey(vm)).values()) {
-    const last = own.findLastIndex(({ id }) => held.has(id));
+    const last = own.findLastIndex(({ id }) => held.has(originOf(id)));
     for (const point of own.slice(last + 1)) newer.add(point);
   }
   return points.filter((point) => newer.has(point));

@@ -8,7 +8,8 @@ import type { Repository } from "../repository/repository.ts";
 import { runFailure } from "../runs/cancellation.ts";
 import { DEFAULT_LANES } from "../runs/default-lanes.ts";
 import { newRunId } from "../runs/run-id.ts";
-import { processIdentity } from "../util/process-identity.ts";
+import type { Clock } from "../util/clock.ts";
+import { type ProcessIdentity, processIdentity } from "../util/process-identity.ts";
 import { adoptPacks } from "./adopt-packs.ts";
 import { type CopyTotals, NOTHING_COPIED } from "./copy-disk.ts";
 import { copyPoint } from "./copy-point.ts";
@@ -28,13 +29,20 @@ export interface CopyPointsOptions {
   readonly lanes?: number;
   readonly onStart?: (point: RecoveryPoint) => void;
   readonly onProgress?: (point: RecoveryPoint, totals: CopyTotals) => void;
+  /** Called before a copy waits for a sign of life of a run that seems dead. `message`: one line for people. */
+  readonly onDoubt?: (message: string) => void;
   readonly signal: AbortSignal;
+  /** The process that the leases name as their holder; this one by default. */
+  readonly process?: ProcessIdentity;
+  readonly clock?: Clock;
 }
 
 /** How the copy of one point ended. With `dryRun`, how it would, as far as that can be told. */
 export interface CopyResult extends CopyTotals {
   readonly point: RecoveryPoint;
   readonly outcome: CopiedPoint["outcome"] | "failed";
+  /** As of `CopiedPoint`; undefined when it failed. */
+  readonly copyId: string | undefined;
   /** Undefined unless it failed. */
   readonly error: unknown;
 }
@@ -50,7 +58,7 @@ export async function copyPoints(options: CopyPointsOptions): Promise<readonly C
   const run: CopyRun = {
     ...options,
     sameIds: await nameAlike(from, to),
-    holder: { runId: newRunId(), ...processIdentity() },
+    holder: { runId: newRunId(), ...(options.process ?? processIdentity()) },
     prepare: once(() => adoptPacks(to, signal)),
   };
   const results: CopyResult[] = [];
@@ -86,7 +94,7 @@ async function copyVirtualMachine(run: CopyRun, points: readonly RecoveryPoint[]
         results.push({ point, ...copied, error: undefined });
       } catch (error) {
         if (signal.aborted) throw runFailure(error, signal);
-        results.push({ point, outcome: "failed", ...NOTHING_COPIED, error });
+        results.push({ point, outcome: "failed", copyId: undefined, ...NOTHING_COPIED, error });
       }
     }
   } finally {

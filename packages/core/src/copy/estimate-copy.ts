@@ -3,6 +3,7 @@ import { NOTHING_COPIED } from "./copy-disk.ts";
 import { lossesOfBase } from "../repair/point-losses.ts";
 import { ChunkSet } from "../repository/chunk-set.ts";
 import type { Repository } from "../repository/repository.ts";
+import { nameOfCopy } from "./copy-name.ts";
 import { findReference, openReference } from "./find-reference.ts";
 import { planCopy } from "./plan-copy.ts";
 import type { CopiedPoint } from "./point-copy.ts";
@@ -18,10 +19,11 @@ export interface EstimateOptions {
 /** What a copy would have to read. Reads block maps only; what it would store cannot be told. */
 export async function estimateCopy(options: EstimateOptions): Promise<CopiedPoint> {
   const { from, to, sameIds, point, signal } = options;
-  const state = await to.points.stateOf(point, signal);
+  const name = await nameOfCopy(to, point, signal);
+  const state = await to.points.stateOf({ vm: point.vm, id: name }, signal);
   const there = typeof state === "string" ? undefined : state;
   if (there !== undefined && (await lossesOfBase(to, there, signal)).length === 0) {
-    return { outcome: "present", ...NOTHING_COPIED };
+    return { outcome: "present", copyId: name, ...NOTHING_COPIED };
   }
   const reference = sameIds ? undefined : await findReference(options, point, signal);
   const counted = new ChunkSet(from.index);
@@ -41,5 +43,5 @@ export async function estimateCopy(options: EstimateOptions): Promise<CopiedPoin
       readBytes: totals.readBytes + readBytes,
     };
   }
-  return { outcome: there === undefined ? "copied" : "healed", ...totals };
+  return { outcome: there === undefined ? "copied" : "healed", copyId: name, ...totals };
 }

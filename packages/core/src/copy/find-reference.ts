@@ -1,6 +1,7 @@
 import type { DiskRecord, RecoveryPoint } from "../contract/recovery-point.ts";
 import { hasCode } from "../errors/ovault-error.ts";
 import { lossesOfBase } from "../repair/point-losses.ts";
+import { originOf } from "../repository/point-id.ts";
 import type { Repository } from "../repository/repository.ts";
 import type { ReferenceDisk } from "./plan-copy.ts";
 
@@ -22,7 +23,7 @@ export async function findReference(
   const { points: there } = await to.points.listOf(vm, signal);
   const { points: here } = await from.points.listOf(vm, signal);
   for (const destination of there.toReversed()) {
-    const source = here.find((point) => point.id === destination.id && isSame(point, destination));
+    const source = here.find((point) => isSame(point, destination));
     if (source === undefined || source.id === id || to.isCondemned(destination)) continue;
     if ((await lossesOfBase(to, destination, signal)).length === 0) return { source, destination };
   }
@@ -51,5 +52,5 @@ export async function openReference(
 }
 
 function isSame(a: RecoveryPoint, b: RecoveryPoint): boolean {
-  return a.runId === b.runId && a.takenAt === b.takenAt;
+  return originOf(a.id) === originOf(b.id) && a.runId === b.runId && a.takenAt === b.takenAt;
 }

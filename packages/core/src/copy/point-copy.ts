@@ -18,6 +18,8 @@ export interface PointCopyOptions {
   readonly point: RecoveryPoint;
   /** Of the virtual machine at the destination; announced there. */
   readonly lease: Lease;
+  /** The id of the copy: the one that the lease names as what is sealed. */
+  readonly name: string;
   /** Called before the first chunk is looked for. */
   readonly prepare: () => Promise<void>;
   readonly lanes: number;
@@ -28,6 +30,8 @@ export interface PointCopyOptions {
 export interface CopiedPoint extends CopyTotals {
   /** `healed`: it was there, but had lost data, which it has back. */
   readonly outcome: "copied" | "present" | "healed";
+  /** The id of the copy: that of its origin, unless copiers before were replaced. */
+  readonly copyId: string;
 }
 
 /** The copy of one point, between its leases. */
@@ -39,8 +43,8 @@ export class PointCopy {
   }
 
   async run(): Promise<CopiedPoint> {
-    const { from, to, point, signal } = this.#options;
-    const state = await to.points.stateOf(point, signal);
+    const { from, to, point, name, signal } = this.#options;
+    const state = await to.points.stateOf({ vm: point.vm, id: name }, signal);
     if (state === "forgotten") {
       throw new UsageError(`${point.id} was forgotten at the destination, and is not pruned yet`, {
         context: { point: point.id },
@@ -49,18 +53,16 @@ export class PointCopy {
     }
     const there = typeof state === "string" ? undefined : state;
     if (there !== undefined && (await lossesOfBase(to, there, signal)).length === 0) {
-      return { outcome: "present", ...NOTHING_COPIED };
+      return { outcome: "present", copyId: name, ...NOTHING_COPIED };
     }
     if (!(await from.points.holds(point, signal)) || from.isCondemned(point)) {
       throw new NotFoundError(`${point.id} was forgotten at the source`, { context: { point: point.id } });
     }
-    // Left by a run that was killed. Should it ever go on, it would seal nothing else than what this one seals.
-    if (state === "void") await to.points.deleteVoid(point, signal);
     await this.#options.prepare();
     const { disks, totals } = await this.#copyDisks(there !== undefined);
     if (there === undefined) await this.#seal(disks);
     else assertSameMaps(point, disks, there);
-    return { outcome: there === undefined ? "copied" : "healed", ...totals };
+    return { outcome: there === undefined ? "copied" : "healed", copyId: name, ...totals };
   }
 
   /** Without a reference when what it says cannot be read, or when what is there is in doubt. */
@@ -128,10 +130,9 @@ export class PointCopy {
   };
 
   async #seal(disks: readonly DiskRecord[]): Promise<void> {
-    const { from, to, point, lease, signal } = this.#options;
-    await lease.assertHeld(signal);
-    signal.throwIfAborted();
-    await to.points.seal({ ...point, disks, copiedFrom: from.settings.id }, signal);
+    const { from, to, point, name, lease, signal } = this.#options;
+    const copy = { ...point, id: name, disks, copiedFrom: from.settings.id };
+    await lease.seal((sealing) => to.points.seal(copy, sealing), signal);
   }
 }
 

@@ -3,12 +3,15 @@ import { hasCode } from "../errors/ovault-error.ts";
 import { acquireLease, type Lease } from "../repository/lease.ts";
 import type { LeaseHolder } from "../repository/lease-folder.ts";
 import type { Repository } from "../repository/repository.ts";
+import { type Clock, systemClock } from "../util/clock.ts";
 import { COPY_LEASE_TTL_MS } from "./copy-point.ts";
 
 export interface SourceReadingOptions {
   readonly to: Repository;
   readonly vm: VirtualMachine;
   readonly holder: LeaseHolder;
+  readonly onDoubt?: ((message: string) => void) | undefined;
+  readonly clock?: Clock;
   readonly signal: AbortSignal;
 }
 
@@ -26,7 +29,7 @@ export class SourceReading {
   }
 
   static async begin(from: Repository, options: SourceReadingOptions): Promise<SourceReading> {
-    const { to, vm, holder, signal } = options;
+    const { to, vm, holder, onDoubt, clock = systemClock, signal } = options;
     try {
       const lease = await acquireLease(from.store, {
         // One for each pair, so that copies to several destinations do not wait for each other.
@@ -36,6 +39,8 @@ export class SourceReading {
         ttlMs: COPY_LEASE_TTL_MS,
         // Of two copies the lease at the destination chooses one; here they only follow each other.
         ifBusy: "wait",
+        onDoubt,
+        clock,
         signal,
       });
       return new SourceReading(from, lease);

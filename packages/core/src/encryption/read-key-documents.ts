@@ -2,6 +2,7 @@ import type { ObjectKey, ObjectStore } from "../contract/object-store.ts";
 import { IntegrityError } from "../errors/errors.ts";
 import { hasCode } from "../errors/ovault-error.ts";
 import { KEYS } from "../repository/layout.ts";
+import { readWhole } from "../repository/read-whole.ts";
 import { assertProved, decodeKeyDocument, type KeyDocument, keyKey } from "./key-document.ts";
 import type { RepositoryKey } from "./repository-key.ts";
 
@@ -32,7 +33,8 @@ export async function readKeyDocuments(
   const documents: KeyDocument[] = [];
   const damaged: DamagedKey[] = [];
   let found = 0;
-  for await (const { key, bytes } of store.list(KEYS, { signal })) {
+  for await (const info of store.list(KEYS, { signal })) {
+    const { key } = info;
     found += 1;
     if (found > MOST_KEYS) {
       throw new IntegrityError(`there are more than ${MOST_KEYS} keys in the destination`, {
@@ -40,8 +42,7 @@ export async function readKeyDocuments(
       });
     }
     try {
-      if (bytes > LARGEST_DOCUMENT_BYTES) throw new IntegrityError(`${key} is too large to be a key`);
-      const document = decodeKeyDocument(await store.get(key, { signal }), key);
+      const document = decodeKeyDocument(await readWhole(store, info, LARGEST_DOCUMENT_BYTES, { signal }), key);
       if (document.repository === repository) documents.push(document);
     } catch (error) {
       if (hasCode(error, "E_OBJECT_NOT_FOUND")) continue; // removed while we were listing

@@ -18,8 +18,10 @@ export interface PruneOptions {
   /** When another prune or a repair is at work. */
   readonly ifBusy?: "refuse" | "wait";
   readonly onProgress?: (progress: PruneProgress) => void;
+  /** Called before prune waits for a sign of life of a run that seems dead. `message`: one line for people. */
+  readonly onDoubt?: (message: string) => void;
   readonly signal: AbortSignal;
-  /** This process, unless told. */
+  /** Of the leases that prune takes; this process by default. */
   readonly holder?: LeaseHolder;
   readonly clock?: Clock;
 }

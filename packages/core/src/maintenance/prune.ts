@@ -60,6 +60,7 @@ export async function prune(repository: Repository, options: PruneOptions): Prom
     holder,
     ttlMs: LEASE_TTL_MS,
     ifBusy,
+    onDoubt: options.onDoubt,
     clock,
     signal: options.signal,
   });
@@ -222,8 +223,8 @@ class Prune {
   }
 
   async #writers(): Promise<readonly HeldLease[]> {
-    const { clock, holder } = this.#settings;
-    const options = { takeOverAs: this.#dryRun ? undefined : holder, clock, signal: this.#signal };
+    const { clock, holder, onDoubt } = this.#settings;
+    const options = { takeOverAs: this.#dryRun ? undefined : holder, clock, onDoubt, signal: this.#signal };
     return await writersUnderWay(this.#repository.store, options);
   }
 

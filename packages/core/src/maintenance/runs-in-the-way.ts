@@ -1,6 +1,9 @@
+import { lastValueFrom, toArray } from "rxjs";
+
 import type { ObjectStore } from "../contract/object-store.ts";
 import { hasCode } from "../errors/ovault-error.ts";
 import type { CondemnedDocument } from "../repository/condemned-packs.ts";
+import { pullInLanes } from "../pipeline/pull-in-lanes.ts";
 import { heldLeases, type HeldLease } from "../repository/held-leases.ts";
 import type { LeaseHolder } from "../repository/lease-folder.ts";
 import { acquireLease, isLeaseFree } from "../repository/lease.ts";
@@ -25,22 +28,29 @@ export interface WritersOptions {
    */
   readonly takeOverAs: LeaseHolder | undefined;
   readonly clock: Clock;
+  /** As of `LeaseOptions`, for each run that seems dead. */
+  readonly onDoubt?: ((message: string) => void) | undefined;
   readonly signal: AbortSignal;
 }
 
 /** Leases under which no pack is written, and no point. */
 const HARMLESS: ReadonlySet<string> = new Set([MAINTENANCE_LEASE.resource, "keys"]);
+/** Leases that are looked at at once. */
+const LANES = 64;
 /** Given back at once. */
 const TTL_MS = 60_000;
 
 /** The leases of all that may be about to write packs or points. */
 export async function writersUnderWay(store: ObjectStore, options: WritersOptions): Promise<readonly HeldLease[]> {
-  const writers: HeldLease[] = [];
-  for (const lease of await heldLeases(store, options)) {
-    if (HARMLESS.has(lease.resource)) continue;
-    if (!(await isOver(store, lease, options))) writers.push(lease);
+  const held = (await heldLeases(store, options)).filter(({ resource }) => !HARMLESS.has(resource));
+  async function* leases(): AsyncGenerator<HeldLease> {
+    yield* held;
   }
-  return writers;
+  // Side by side, for each that seems dead is watched for a while.
+  const look = async (lease: HeldLease, lane: AbortSignal): Promise<HeldLease | undefined> =>
+    (await isOver(store, lease, { ...options, signal: lane })) ? undefined : lease;
+  const writers = await lastValueFrom(pullInLanes(leases(), LANES, look, options.signal).pipe(toArray()));
+  return writers.filter((lease) => lease !== undefined);
 }
 
 /** On other stores two may hold one lease at a time, and not all that hold one can be seen. */
@@ -61,11 +71,19 @@ export function runOf({ resource, claim: { holder, at } }: HeldLease): RunInTheW
 async function isOver(
   store: ObjectStore,
   { resource }: HeldLease,
-  { takeOverAs: holder, clock, signal }: WritersOptions,
+  { takeOverAs: holder, clock, onDoubt, signal }: WritersOptions,
 ): Promise<boolean> {
   if (holder === undefined) return await isLeaseFree(store, resource, { clock, signal });
   try {
-    const lease = await acquireLease(store, { resource, holder, ttlMs: TTL_MS, ifBusy: "refuse", clock, signal });
+    const lease = await acquireLease(store, {
+      resource,
+      holder,
+      ttlMs: TTL_MS,
+      ifBusy: "refuse",
+      clock,
+      onDoubt,
+      signal,
+    });
     await lease.release();
     return true;
   } catch (error) {

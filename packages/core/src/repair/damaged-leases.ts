@@ -20,15 +20,9 @@ export async function damagedLeases(store: ObjectStore, signal: AbortSignal): Pr
   return damaged;
 }
 
-/**
- * Gives a lease back for whoever held it, who finds that out at the next beat and seals nothing. A generation comes never
- * twice, so it is freed by a higher one and not by deleting it.
- */
+/** Gives a lease back for whoever held it, who finds that out at the next beat and seals nothing. */
 export async function freeLease(store: ObjectStore, resource: string, signal: AbortSignal): Promise<void> {
-  const folder = new LeaseFolder(store, resource);
-  const { generation } = await folder.look(signal);
-  await folder.putClaim(generation + 1, { state: "free", at: new Date().toISOString() }, signal);
-  await folder.deleteBelow(await folder.look(signal), generation + 1, 0, signal);
+  await new LeaseFolder(store, resource).free(new Date().toISOString(), signal);
 }
 
 async function damageOf(folder: LeaseFolder, signal: AbortSignal): Promise<string | undefined> {
@@ -36,6 +30,7 @@ async function damageOf(folder: LeaseFolder, signal: AbortSignal): Promise<strin
     const state = await folder.look(signal);
     const claim = state.generation === 0 ? undefined : await folder.readClaim(state.generation, signal);
     if (claim?.state === "held" && state.beat > 0) await folder.readBeat(state, signal);
+    folder.generationAfter(state);
     return undefined;
   } catch (error) {
     if (hasCode(error, "E_INTEGRITY")) return error.message;

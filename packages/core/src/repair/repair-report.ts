@@ -14,6 +14,8 @@ export interface RepairOptions {
   readonly freeDamagedLeases?: boolean;
   /** When prune or another repair is at work. */
   readonly ifBusy?: "refuse" | "wait";
+  /** Called before the repair waits for a sign of life of a run that seems dead. `message`: one line for people. */
+  readonly onDoubt?: (message: string) => void;
   /** Packs in flight. */
   readonly lanes?: number;
   /** Told what is being done, for people. */

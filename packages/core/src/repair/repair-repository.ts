@@ -54,6 +54,7 @@ export async function repairRepository(repository: Repository, options: RepairOp
     holder: { runId: newRunId(), ...processIdentity() },
     ttlMs: LEASE_TTL_MS,
     ifBusy,
+    onDoubt: options.onDoubt,
     signal: options.signal,
   });
   const signal = AbortSignal.any([options.signal, lease.signal]);

@@ -6,7 +6,7 @@ import { hasCode } from "../errors/ovault-error.ts";
 import { decodeDocument, encodeDocument } from "./document.ts";
 import { CONDEMNED, isPointKey, VERDICTS } from "./layout.ts";
 import type { DamagedObject } from "./loaded-index.ts";
-import { readWhole } from "./read-whole.ts";
+import { LARGEST, readKey } from "./read-whole.ts";
 import { putRecord, readRecords, type RecordKind } from "./records.ts";
 
 const schema = z.object({
@@ -103,7 +103,7 @@ export async function deleteStrayVerdicts(store: ObjectStore, signal: AbortSigna
 async function readVerdict(store: ObjectStore, name: string, signal: AbortSignal): Promise<Verdict | undefined> {
   const key = verdictKey(name);
   try {
-    const object = await readWhole(store, await store.stat(key, { signal }), { signal });
+    const object = await readKey(store, key, LARGEST.record, { signal });
     const parsed = schema.safeParse(decodeDocument(VERDICT_TYPE, VERSION, object, key));
     if (parsed.success) return parsed.data;
     throw new IntegrityError(`${key} is not a verdict: ${z.prettifyError(parsed.error)}`, { context: { key } });

@@ -6,11 +6,15 @@ import { hasCode } from "../errors/ovault-error.ts";
 import type { ProcessIdentity } from "../util/process-identity.ts";
 import { decodeDocument, encodeDocument } from "./document.ts";
 import { isPointKey, LEASES } from "./layout.ts";
+import { LARGEST, readKey } from "./read-whole.ts";
 
 /** Who holds a lease: a run of a process. */
 export interface LeaseHolder extends ProcessIdentity {
   readonly runId: string;
 }
+
+/** Far more than any run sets: a holder that died would be waited for too long. */
+const LONGEST_TTL_MS = 24 * 60 * 60 * 1000;
 
 const time = z.iso.datetime();
 const holder: z.ZodType<LeaseHolder> = z.object({
@@ -27,7 +31,7 @@ const held = z.object({
   token: z.string(),
   holder,
   /** A claim whose beats have stood still for so long may be taken over. */
-  ttlMs: z.int().positive(),
+  ttlMs: z.int().positive().max(LONGEST_TTL_MS),
   at: time,
   expiresAt: time,
   /** Keys of the manifests that the run is going to put: whoever takes over makes that impossible first. */
@@ -62,6 +66,9 @@ interface LeaseObject {
 }
 
 const NAME = /^(\d{8})(?:\.(\d{8}))?$/;
+/** More than any number of runs can come to. */
+const LAST_GENERATION = 99_999_999;
+const REMOVE_HINT = "Make sure that no run is at work on any node, then delete this object from the destination.";
 const VERSION = 1;
 
 /**
@@ -92,9 +99,34 @@ export class LeaseFolder {
       if (match !== null) objects.push({ key, generation: Number(match[1]), beat: Number(match[2] ?? 0) });
     }
     const claims = objects.filter((object) => object.beat === 0);
-    const generation = Math.max(0, ...claims.map((object) => object.generation));
+    const generation = highest(claims.map((object) => object.generation));
     const beats = objects.filter((object) => object.generation === generation);
-    return { generation, beat: Math.max(0, ...beats.map((object) => object.beat)), objects };
+    return { generation, beat: highest(beats.map((object) => object.beat)), objects };
+  }
+
+  /** The number of the next claim. @throws IntegrityError when there can be none */
+  generationAfter({ generation }: LeaseState): number {
+    if (generation < LAST_GENERATION) return generation + 1;
+    const key = this.#key(generation);
+    throw new IntegrityError(`the lease ${key} is damaged: no run can have come to this number`, {
+      context: { key },
+      hint: REMOVE_HINT,
+    });
+  }
+
+  /**
+   * Lets the resource go, whoever holds it: the holder finds that out at its next beat. A generation never comes twice, so
+   * a higher one frees it; only the last there can be, which no run has made, is deleted.
+   */
+  async free(at: string, signal: AbortSignal): Promise<void> {
+    const state = await this.look(signal);
+    if (state.generation === LAST_GENERATION) {
+      await this.deleteClaim(LAST_GENERATION, signal);
+      return await this.free(at, signal);
+    }
+    const generation = this.generationAfter(state);
+    await this.putClaim(generation, { state: "free", at }, signal);
+    await this.deleteBelow(await this.look(signal), generation, 0, signal);
   }
 
   /** Undefined when it is gone, which means that a higher one was made. */
@@ -124,12 +156,12 @@ export class LeaseFolder {
   }
 
   /**
-   * Deletes what the listing shows of lower generations, and lower beats of this one. A courtesy that never throws: no
-   * reader heeds them, and whoever comes next tries again.
+   * Deletes what the listing shows of lower generations, and all beats of this one but this: only its holder puts any. A
+   * courtesy that never throws: no reader heeds them, and whoever comes next tries again.
    */
   async deleteBelow({ objects }: LeaseState, generation: number, number: number, signal: AbortSignal): Promise<void> {
     for (const object of objects) {
-      const passed = object.beat > 0 && object.beat < number && object.generation === generation;
+      const passed = object.beat > 0 && object.beat !== number && object.generation === generation;
       if (object.generation < generation || passed) await this.#store.delete(object.key, { signal }).catch(noop);
     }
   }
@@ -145,7 +177,7 @@ export class LeaseFolder {
 
   async #read<T>(key: ObjectKey, type: string, schema: z.ZodType<T>, signal: AbortSignal): Promise<T | undefined> {
     try {
-      const bytes = await this.#store.get(key, { signal });
+      const bytes = await readKey(this.#store, key, LARGEST.small, { signal });
       return schema.parse(decodeDocument(type, VERSION, bytes, key));
     } catch (error) {
       if (hasCode(error, "E_OBJECT_NOT_FOUND")) return undefined;
@@ -159,8 +191,12 @@ function unreadable(key: ObjectKey, cause: unknown): IntegrityError {
   return new IntegrityError(`the lease ${key} is damaged: it does not say who holds it`, {
     cause,
     context: { key },
-    hint: "Make sure that no run is at work on any node, then delete this object from the destination.",
+    hint: REMOVE_HINT,
   });
+}
+
+function highest(numbers: readonly number[]): number {
+  return numbers.reduce((most, number) => Math.max(most, number), 0);
 }
 
 function noop(): void {}

@@ -15,14 +15,19 @@ export interface LeaseOptions {
   readonly holder: LeaseHolder;
   /** A holder that gives no sign of life for so long may be replaced. It gives four in that time. */
   readonly ttlMs: number;
-  /** `refuse` rejects at once with LeaseHeldError; `wait` looks on until the lease is free or its holder dead. */
+  /**
+   * `refuse` rejects with LeaseHeldError: at once, or after one `ttlMs` in which a holder that seemed dead has given a sign
+   * of life. `wait` looks on until the lease is free or its holder dead.
+   */
   readonly ifBusy: "refuse" | "wait";
   /**
-   * Keys of the manifests that this run is going to put. When it is found silent they are made void before another takes
-   * its place: a run that was suspended can never seal after its time, in whatever moment it wakes. A function is called
-   * for each claim that is put, when the lease is free: no earlier holder seals anything from then on.
+   * Chooses the keys of the manifests that this run may put; called right before each claim, when earlier holders can put
+   * no more. When this run is found silent, these keys are made void before another takes its place: a run that was
+   * suspended can never seal after its time, in whatever moment it wakes.
    */
-  readonly seals?: readonly ObjectKey[] | (() => Promise<readonly ObjectKey[]>);
+  readonly seals?: (signal: AbortSignal) => Promise<readonly ObjectKey[]>;
+  /** Called once, before the run waits for a sign of life of this holder. `message`: one line for people. */
+  readonly onDoubt?: ((message: string) => void) | undefined;
   readonly signal: AbortSignal;
   readonly clock?: Clock;
 }
@@ -35,8 +40,14 @@ export interface Lease {
   readonly runId: string;
   /** Aborts with LeaseLostError when another has taken over. */
   readonly signal: AbortSignal;
-  /** To be called before a seal. Looks into the store. @throws LeaseLostError when another has taken over. */
+  /** Looks into the store. @throws LeaseLostError when another has taken over. */
   assertHeld(signal: AbortSignal): Promise<void>;
+  /**
+   * Proves the lease once more and calls `put`, which puts a manifest that the claim names. When it fails, that manifest is
+   * made void, unless it is there, before the lease is given back: a put that arrives late arrives nowhere.
+   * @throws LeaseLostError when another has taken over; whatever `put` throws
+   */
+  seal(put: (signal: AbortSignal) => Promise<void>, signal: AbortSignal): Promise<void>;
   /**
    * Says, durably when this resolves and in every sign of life from then on, that this run has read these condemned
    * documents and relies on nothing that they condemn.
@@ -46,8 +57,6 @@ export interface Lease {
   release(): Promise<void>;
 }
 
-/** Between two looks at a lease that is held. */
-const LONGEST_POLL_MS = 5_000;
 /** Between two tries at a lease that is free. */
 const SHORT_POLL_MS = 200;
 /** For giving back, which happens when the run's own signal may long be aborted. */
@@ -59,27 +68,37 @@ const RELEASE_MS = 30_000;
  * @throws LeaseHeldError naming the holder when it is held and `ifBusy` is `refuse`.
  */
 export async function acquireLease(store: ObjectStore, options: LeaseOptions): Promise<Lease> {
-  const { ifBusy, signal, clock = systemClock } = options;
+  const { ifBusy, onDoubt, signal, clock = systemClock } = options;
   const folder = new LeaseFolder(store, options.resource);
   const watch = new LeaseWatch(folder, clock);
+  let doubted = false;
   for (;;) {
     signal.throwIfAborted();
     const state = await folder.look(signal);
     const current = await folder.readClaim(state.generation, signal);
-    if (current?.state === "held" && !(await watch.isStale(state, current, signal))) {
-      if (ifBusy === "refuse") throw heldError(options, current);
-      await clock.sleep(Math.min(current.ttlMs / 4, LONGEST_POLL_MS), signal);
-      continue;
+    if (current?.state === "held") {
+      const life = await watch.look(state, current, signal);
+      if (life === "living" && ifBusy === "refuse") throw heldError(options, current);
+      if (life === "doubtful" && !doubted) onDoubt?.(doubtAbout(options, current));
+      doubted ||= life === "doubtful";
+      if (life !== "dead") {
+        await watch.pause(current, signal);
+        continue;
+      }
+      await fence(store, current, clock, signal);
     }
-    if (current?.state === "held") await fence(store, current, clock, signal);
     // Gone since the listing: somebody was faster, or the listing is an NFS client's old one.
-    const lease = current === undefined && state.generation > 0 ? undefined : await tryClaim(folder, state, options);
+    const isGone = current === undefined && state.generation > 0;
+    const lease = isGone ? undefined : await tryClaim(store, folder, state, options);
     if (lease !== undefined) return lease;
     await clock.sleep(SHORT_POLL_MS, signal);
   }
 }
 
-/** Whether nobody holds the lease, or somebody who is dead or long silent. Changes nothing. */
+/**
+ * Whether a run would get the lease: no run holds it, or one that is dead or will be found so, unless a sign of life comes
+ * while it is watched. Waits for nothing and changes nothing.
+ */
 export async function isLeaseFree(
   store: ObjectStore,
   resource: string,
@@ -88,22 +107,31 @@ export async function isLeaseFree(
   const folder = new LeaseFolder(store, resource);
   const state = await folder.look(signal);
   const claim = await folder.readClaim(state.generation, signal);
-  return claim?.state !== "held" || (await new LeaseWatch(folder, clock).isStale(state, claim, signal));
+  return claim?.state !== "held" || (await new LeaseWatch(folder, clock).look(state, claim, signal)) !== "living";
 }
 
 /** From here on the silent run seals nothing, even if nobody replaces it after all. */
-async function fence(store: ObjectStore, claim: HeldClaim, clock: Clock, signal: AbortSignal): Promise<void> {
-  const { holder, seals } = claim;
+async function fence(
+  store: ObjectStore,
+  { holder, seals }: Pick<HeldClaim, "holder" | "seals">,
+  clock: Clock,
+  signal: AbortSignal,
+): Promise<void> {
   for (const key of seals) await putVoid(store, key, { runId: holder.runId, at: clock.now().toISOString() }, signal);
 }
 
 /** Undefined when somebody else was faster. */
-async function tryClaim(folder: LeaseFolder, seen: LeaseState, options: LeaseOptions): Promise<Lease | undefined> {
+async function tryClaim(
+  store: ObjectStore,
+  folder: LeaseFolder,
+  seen: LeaseState,
+  options: LeaseOptions,
+): Promise<Lease | undefined> {
   const { holder, ttlMs, signal } = options;
-  const seals = typeof options.seals === "function" ? await options.seals() : (options.seals ?? []);
-  const generation = seen.generation + 1;
+  const generation = folder.generationAfter(seen);
   const token = randomUUID();
-  const lease = new ClaimedLease(folder, generation, options);
+  const seals = (await options.seals?.(signal)) ?? [];
+  const lease = new ClaimedLease(store, folder, { generation, seals }, options);
   try {
     const claim = { state: "held", token, holder, ttlMs, seals, ...lease.times() } as const;
     await folder.putClaim(generation, claim, signal);
@@ -137,19 +165,30 @@ async function giveBackIfOurs(folder: LeaseFolder, generation: number, token: st
 
 class ClaimedLease implements Lease {
   readonly generation: number;
+  readonly #store: ObjectStore;
   readonly #folder: LeaseFolder;
+  readonly #seals: readonly ObjectKey[];
   readonly #options: LeaseOptions;
   readonly #clock: Clock;
   readonly #lost = new AbortController();
   readonly #released = new AbortController();
   #acknowledged: readonly string[] = [];
   #beats = 0;
+  /** The put of a manifest has begun, and did not end well: the store may carry it out at any time. */
+  #sealPending = false;
   /** One beat at a time. */
   #lastBeat: Promise<void> = Promise.resolve();
 
-  constructor(folder: LeaseFolder, generation: number, options: LeaseOptions) {
+  constructor(
+    store: ObjectStore,
+    folder: LeaseFolder,
+    { generation, seals }: { readonly generation: number; readonly seals: readonly ObjectKey[] },
+    options: LeaseOptions,
+  ) {
     this.generation = generation;
+    this.#store = store;
     this.#folder = folder;
+    this.#seals = seals;
     this.#options = options;
     this.#clock = options.clock ?? systemClock;
   }
@@ -178,6 +217,14 @@ class ClaimedLease implements Lease {
     this.signal.throwIfAborted();
   }
 
+  async seal(put: (signal: AbortSignal) => Promise<void>, signal: AbortSignal): Promise<void> {
+    await this.assertHeld(signal);
+    signal.throwIfAborted();
+    this.#sealPending = true;
+    await put(signal);
+    this.#sealPending = false;
+  }
+
   async acknowledge(documents: readonly string[], signal: AbortSignal): Promise<void> {
     if (documents.length === 0) return;
     this.#acknowledged = documents;
@@ -190,6 +237,8 @@ class ClaimedLease implements Lease {
     await this.#lastBeat.catch(() => undefined);
     const signal = AbortSignal.timeout(RELEASE_MS);
     try {
+      const claim = { holder: this.#options.holder, seals: this.#seals };
+      if (this.#sealPending) await fence(this.#store, claim, this.#clock, signal);
       // The next generation may be taken already: then that one rules, and this changes nothing.
       await this.#folder.putClaim(this.generation + 1, { state: "free", at: this.times().at }, signal);
       await this.#folder.deleteBelow(await this.#folder.look(signal), this.generation + 1, 0, signal);
@@ -235,8 +284,20 @@ function heldError({ resource, title = resource }: LeaseOptions, { holder, at, t
     context: { resource, runId, node, pid, since: at },
     hint:
       `Let it finish, or wait for it with --wait. If it died: on ${node} the next run replaces it at once, elsewhere one ` +
-      `that waits does so after ${seconds} s, and any other after ${minutes} min.`,
+      `that waits does so after ${seconds} s without a sign of life. So does any other that starts ${minutes} min later.`,
   });
+}
+
+function doubtAbout(
+  { resource, title = resource }: Pick<LeaseOptions, "resource" | "title">,
+  { holder, ttlMs }: HeldClaim,
+): string {
+  const { node, pid, runId } = holder;
+  const seconds = Math.ceil(ttlMs / 1000);
+  return (
+    `run ${runId} (process ${pid} on ${node}), which holds ${title}, seems dead by this machine's clock: ` +
+    `waiting ${seconds} s for a sign of life`
+  );
 }
 
 function lostError({ resource, title = resource, holder }: LeaseOptions, generation: number): LeaseLostError {

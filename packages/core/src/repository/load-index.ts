@@ -1,7 +1,6 @@
 import { lastValueFrom, reduce } from "rxjs";
 
 import type { ObjectInfo, ObjectStore } from "../contract/object-store.ts";
-import { IntegrityError } from "../errors/errors.ts";
 import { hasCode } from "../errors/ovault-error.ts";
 import { pullInLanes } from "../pipeline/pull-in-lanes.ts";
 import type { ChunkIndex } from "./chunk-index.ts";
@@ -10,6 +9,7 @@ import { INDEX, isIndexKey, packNameIn, PACKS } from "./layout.ts";
 import type { DamagedObject, LoadedIndex } from "./loaded-index.ts";
 import { readPackListing } from "./pack-listing.ts";
 import type { Protection } from "./protection.ts";
+import { readWhole } from "./read-whole.ts";
 
 /** Index objects read at once: on an object store the wait for each is longer than the work. */
 const LANES = 8;
@@ -81,11 +81,7 @@ export async function readIndexObject(
   object: ObjectInfo,
   signal: AbortSignal,
 ): Promise<Iterable<PackListing>> {
-  const { key, bytes } = object;
-  if (bytes > MAX_INDEX_BYTES) {
-    throw new IntegrityError(`${key} is too large to be an index object`, { context: { key, bytes } });
-  }
-  return await decodeIndex(await store.get(key, { signal }), key);
+  return await decodeIndex(await readWhole(store, object, MAX_INDEX_BYTES, { signal }), object.key);
 }
 
 /**

@@ -2,8 +2,12 @@ import { randomBytes } from "node:crypto";
 
 import { IntegrityError } from "../errors/errors.ts";
 
-/** `YYYYMMDD-HHMMSS-`, then eight random hex digits; ids that are chosen in order end with the tag of their machine. */
-const POINT_ID = /^(\d{4})(\d\d)(\d\d)-(\d\d)(\d\d)(\d\d)-[0-9a-f]{8}(?:-([0-9a-f]{8}))?$/;
+/**
+ * `YYYYMMDD-HHMMSS-`, then eight random hex digits; ids that are chosen in order end with the tag of their machine. What
+ * follows tells copies apart.
+ */
+const POINT_ID = /^(\d{4})(\d\d)(\d\d)-(\d\d)(\d\d)(\d\d)-[0-9a-f]{8}(?:-([0-9a-f]{8}))?(?:-copy[1-9]\d{0,3})?$/;
+const COPY = /-copy[1-9]\d{0,3}$/;
 /** The last second that four digits of a year can tell. */
 const LAST_SECOND = Date.UTC(9999, 11, 31, 23, 59, 59) / 1000;
 
@@ -24,6 +28,14 @@ export function newPointId(now: Date, tag: string, earlier: Iterable<string> = [
   }
   const [date = "", time = ""] = new Date(second * 1000).toISOString().slice(0, 19).replaceAll(/[-:]/g, "").split("T");
   return `${date}-${time}-${randomBytes(4).toString("hex")}-${tag}`;
+}
+
+/**
+ * What a copy of a point and its origin have in common: the id of a point, or the key of its manifest, without what tells
+ * one copy from another.
+ */
+export function originOf(idOrKey: string): string {
+  return idOrKey.replace(COPY, "");
 }
 
 /** The tag of the machine in an id; undefined for ids of older releases, whose order the clock alone decided. */

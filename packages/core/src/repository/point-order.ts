@@ -1,6 +1,6 @@
 import { machineKey, type MachineIdentity } from "../contract/machine-identity.ts";
 import { compareText } from "../util/compare-text.ts";
-import { secondOf, tagOf } from "./point-id.ts";
+import { originOf, secondOf, tagOf } from "./point-id.ts";
 
 /** What the order of recovery points goes by. */
 export interface OrderedPoint {
@@ -50,7 +50,7 @@ export function orderInDoubt<P extends OrderedPoint>(points: readonly P[], now: 
   const doubtful = ordered.filter((point, position) =>
     [ordered[position - 1], ordered[position + 1]].some((other) => {
       if (other === undefined || tagOf(point.id) !== undefined || tagOf(other.id) !== undefined) return false;
-      const isSettled = point.basePoint === other.id || other.basePoint === point.id;
+      const isSettled = isBase(other, point) || isBase(point, other);
       return !isSettled && misdated.has(point);
     }),
   );
@@ -59,11 +59,12 @@ export function orderInDoubt<P extends OrderedPoint>(points: readonly P[], now: 
 
 class PointsOfMachine<P extends OrderedPoint> {
   readonly #points: readonly P[];
-  readonly #byId: ReadonlyMap<string, P>;
+  /** By the id of their origin: a copy names its base by that. */
+  readonly #byOrigin: ReadonlyMap<string, P>;
 
   constructor(points: readonly P[]) {
     this.#points = points;
-    this.#byId = new Map(points.map((point) => [point.id, point]));
+    this.#byOrigin = new Map(points.map((point) => [originOf(point.id), point]));
   }
 
   inOrder(): readonly P[] {
@@ -121,11 +122,15 @@ class PointsOfMachine<P extends OrderedPoint> {
   }
 
   #baseOf({ basePoint }: P): P | undefined {
-    return basePoint == null ? undefined : this.#byId.get(basePoint);
+    return basePoint == null ? undefined : this.#byOrigin.get(originOf(basePoint));
   }
 }
 
 /** Whether only clocks say when it was taken. */
+function isBase(base: OrderedPoint, { basePoint }: OrderedPoint): boolean {
+  return basePoint != null && originOf(basePoint) === originOf(base.id);
+}
+
 function isDated({ id }: OrderedPoint): boolean {
   return tagOf(id) === undefined;
 }

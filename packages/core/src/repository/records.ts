@@ -6,7 +6,7 @@ import { hasCode } from "../errors/ovault-error.ts";
 import { decodeDocument, encodeDocument } from "./document.ts";
 import { randomName } from "./layout.ts";
 import type { DamagedObject } from "./loaded-index.ts";
-import { readWhole } from "./read-whole.ts";
+import { LARGEST, readWhole } from "./read-whole.ts";
 
 /**
  * Notes that several nodes leave in a repository: small documents below one prefix, made and deleted, never rewritten.
@@ -75,7 +75,7 @@ async function readRecord<T>(
   info: ObjectInfo,
   signal: AbortSignal,
 ): Promise<T> {
-  const value = decodeDocument(type, VERSION, await readWhole(store, info, { signal }), info.key);
+  const value = decodeDocument(type, VERSION, await readWhole(store, info, LARGEST.record, { signal }), info.key);
   const parsed = schema.safeParse(value);
   if (parsed.success) return parsed.data;
   throw new IntegrityError(`${info.key} does not hold what a ${type} record must: ${z.prettifyError(parsed.error)}`);

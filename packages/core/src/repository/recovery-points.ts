@@ -15,7 +15,7 @@ import { newPointId, tagOf } from "./point-id.ts";
 import { inOrder } from "./point-order.ts";
 import { parsePoint } from "./point-schema.ts";
 import type { Protection } from "./protection.ts";
-import { readWhole } from "./read-whole.ts";
+import { LARGEST, readKey, readWhole } from "./read-whole.ts";
 import { retaining } from "./retaining.ts";
 import { isVoid } from "./void.ts";
 
@@ -90,7 +90,7 @@ export class RecoveryPoints {
     const manifest = encodeDocument(TYPE, VERSION, asStored(point));
     const options = { ifAbsent: true, signal, ...retaining(this.#retainUntil()) };
     if ((await this.#store.put(key, [manifest], options)) === "stored") return;
-    const found = await this.#store.get(key, { signal });
+    const found = await readKey(this.#store, key, LARGEST.manifest, { signal });
     // A repeated put whose first answer was lost finds its own manifest.
     if (Buffer.compare(found, manifest) === 0) return;
     const context = { key, runId: point.runId };
@@ -198,14 +198,6 @@ export class RecoveryPoints {
     }
   }
 
-  /**
-   * Takes the void away that stands in the place of this point, so that another run may seal it. Only for a run that holds
-   * the lease, and puts the very manifest that the silent run would have put.
-   */
-  async deleteVoid(point: Pick<RecoveryPoint, "vm" | "id">, signal: AbortSignal): Promise<void> {
-    await this.#store.delete(this.keyOf(point), { signal });
-  }
-
   /** Makes a point invisible, at once and for every node. Its manifest and what only it needs stay until pruned. */
   async forget(point: RecoveryPoint, signal: AbortSignal): Promise<void> {
     const mark = encodeDocument(FORGOTTEN_TYPE, VERSION, { at: new Date().toISOString() });
@@ -241,7 +233,12 @@ export class RecoveryPoints {
       if (isPointKey(info.key)) found.push(info);
       if (!info.key.endsWith(FORGOTTEN)) continue;
       try {
-        decodeDocument(FORGOTTEN_TYPE, VERSION, await readWhole(this.#store, info, { signal }), info.key);
+        decodeDocument(
+          FORGOTTEN_TYPE,
+          VERSION,
+          await readWhole(this.#store, info, LARGEST.small, { signal }),
+          info.key,
+        );
         marked.add(info.key.slice(0, -FORGOTTEN.length));
       } catch (error) {
         if (hasCode(error, "E_OBJECT_NOT_FOUND")) continue; // pruned while we were listing
@@ -285,7 +282,7 @@ export class RecoveryPoints {
   /** Undefined for a void. */
   async #read(info: ObjectInfo, signal: AbortSignal): Promise<RecoveryPoint | undefined> {
     const { key } = info;
-    const object = await readWhole(this.#store, info, { signal });
+    const object = await readWhole(this.#store, info, LARGEST.manifest, { signal });
     if (isVoid(object)) return undefined;
     const value = decodeDocument(TYPE, VERSION, object, key);
     let point: RecoveryPoint;

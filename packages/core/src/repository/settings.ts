@@ -6,6 +6,7 @@ import { IntegrityError, NotARepositoryError } from "../errors/errors.ts";
 import { hasCode } from "../errors/ovault-error.ts";
 import { decodeDocument, encodeDocument } from "./document.ts";
 import { REPOSITORY_KEY } from "./layout.ts";
+import { LARGEST, readKey } from "./read-whole.ts";
 
 const TYPE = "repository";
 const VERSION_IN_THE_CLEAR = 1;
@@ -48,7 +49,9 @@ export async function putSettings(
 ): Promise<boolean> {
   const document = encodeSettings(settings);
   if ((await store.put(REPOSITORY_KEY, [document], { ...options, ifAbsent: true })) === "stored") return true;
-  return Buffer.compare(await store.get(REPOSITORY_KEY, { signal: options.signal }), document) === 0;
+  return (
+    Buffer.compare(await readKey(store, REPOSITORY_KEY, LARGEST.small, { signal: options.signal }), document) === 0
+  );
 }
 
 /** In the oldest form that can say it, so that older releases read what they can read. */
@@ -65,7 +68,7 @@ export async function readSettings(
 ): Promise<RepositorySettings> {
   let document: Uint8Array;
   try {
-    document = await store.get(REPOSITORY_KEY, { signal });
+    document = await readKey(store, REPOSITORY_KEY, LARGEST.small, { signal });
   } catch (error) {
     if (!hasCode(error, "E_OBJECT_NOT_FOUND")) throw error;
     throw new NotARepositoryError(`${title} holds no ovault repository`, {

@@ -15,7 +15,7 @@ import type { Repository } from "../repository/repository.ts";
 import { type Clock, systemClock } from "../util/clock.ts";
 import { messageOf } from "../util/message-of.ts";
 import { plural } from "../util/plural.ts";
-import { processIdentity } from "../util/process-identity.ts";
+import { type ProcessIdentity, processIdentity } from "../util/process-identity.ts";
 import { backupDisks } from "./backup-disks.ts";
 import { runFailure } from "./cancellation.ts";
 import { DEFAULT_LANES } from "./default-lanes.ts";
@@ -48,6 +48,8 @@ export interface BackupOptions {
   readonly buffers?: BufferPool;
   readonly signal: AbortSignal;
   readonly clock?: Clock;
+  /** The process that the lease names as its holder; this one by default. */
+  readonly process?: ProcessIdentity;
 }
 
 const LEASE_TTL_MS = 120_000;
@@ -67,14 +69,15 @@ export async function backupVirtualMachine(options: BackupOptions): Promise<Reco
   try {
     const lease = await acquireLease(repository.store, {
       ...machineLease(repository.protection, vm),
-      holder: { runId: ids.run, ...processIdentity() },
+      holder: { runId: ids.run, ...(options.process ?? processIdentity()) },
       ttlMs: LEASE_TTL_MS,
       ifBusy: options.ifBusy,
       // Not before the lease is free: the id is later than that of the point which its last holder sealed.
-      seals: async () => {
-        ids.point = await repository.points.nextId(vm, clock.now(), options.signal);
+      seals: async (signal) => {
+        ids.point = await repository.points.nextId(vm, clock.now(), signal);
         return [repository.points.keyOf({ vm, id: ids.point })];
       },
+      onDoubt: (detail) => observe(hooks.phase, { phase: "lease", detail }),
       signal: options.signal,
       clock,
     });
@@ -300,10 +303,8 @@ class BackupRun {
     };
     this.#phase("seal", draft.id);
     await this.#hooks.beforeSeal.promise(draft);
-    await this.#lease.assertHeld(this.#signal);
-    this.#signal.throwIfAborted();
     const point: RecoveryPoint = { ...draft, sealedAt: this.#clock.now().toISOString() };
-    await repository.points.seal(point, this.#signal);
+    await this.#lease.seal((signal) => repository.points.seal(point, signal), this.#signal);
     observe(this.#hooks.sealed, point);
     return point;
   }

@@ -11,15 +11,18 @@ import {
   machineLease,
   OvaultError,
   processIdentity,
+  prune,
   readOnly,
   type RecoveryPoint,
   type Repository,
+  StoreUnavailableError,
   zstandard,
 } from "@ovault/core";
 import {
   applyChanges,
   arbitraryChanges,
   arbitraryDisk,
+  FaultyStore,
   InterceptedStore,
   keysOf,
   MemoryStore,
@@ -28,6 +31,8 @@ import {
 } from "@ovault/testkit";
 
 import { plain } from "../../src/codecs/plain.ts";
+import { GatedStore } from "../maintenance/support/gated-store.ts";
+import { DEAD, ELSEWHERE, hoursLater } from "../maintenance/support/yard.ts";
 import { repair } from "../repair/support/repair.ts";
 import {
   arbitraryHarms,
@@ -79,6 +84,25 @@ async function wholePoints(to: Repository, { content }: ModelRepository): Promis
     }
   }
   return new Set(points.map(({ id }) => id));
+}
+
+/** So many points, each of them whole. */
+async function expectSpread(to: Repository, count: number): Promise<void> {
+  const { points } = await to.points.list(never);
+  expect(points).toHaveLength(count);
+  for (const point of points) expect(Buffer.compare(await restoredBytes(to, point), SPREAD.bytes)).toBe(0);
+}
+
+/** A copy that stands still in the put of its manifest, until the prune that replaces it has deleted what it had stored. */
+async function suspendAndPrune(source: ModelRepository, target: ModelRepository) {
+  const place = new GatedStore(target.store);
+  const sealing = place.stopAt(({ kind, key }) => kind === "put" && key.startsWith("points/"));
+  const from = await source.open(readOnly(source.store, "readOnly"));
+  const copying = copyAll(from, await target.open(place), { process: ELSEWHERE });
+  await sealing.reached;
+  await prune(await target.open(), { graceMs: 0, clock: hoursLater(1), signal: never });
+  expect(await keysOf(target.store, "packs/")).toEqual([]);
+  return { wake: sealing.release, copying };
 }
 
 /** Counts the chunks that are read of packs. */
@@ -230,6 +254,75 @@ describe("a copy", () => {
       outcome: "failed",
       error: { code: "E_USAGE", hint: expect.stringContaining("prune") },
     });
+  });
+
+  describe("of a copier that was suspended in the put of its manifest, and replaced", () => {
+    test("never comes to be, though another copier began after it and was killed", async () => {
+      const { wake, copying } = await suspendAndPrune(source, target);
+      const dying = new FaultyStore(target.store, { kinds: ["put"], call: 4, when: "before", forGood: true });
+      const killed = await copyAll(await source.open(), await target.open(dying), { process: DEAD });
+      expect(outcomes(killed)).toEqual(["failed"]);
+      wake();
+      expect(await copying).toMatchObject([{ outcome: "failed", error: { code: "E_LEASE_LOST" } }]);
+      expect((await (await target.open()).points.list(never)).points).toEqual([]);
+      expect(outcomes(await copyAll(await source.open(), await target.open()))).toEqual(["copied"]);
+      await expectSpread(await target.open(), 1);
+    });
+
+    test("does not stand in the way of the next, which has a name of its own and is found by it", async () => {
+      const { wake, copying } = await suspendAndPrune(source, target);
+      const [point] = (await (await source.open()).points.list(never)).points;
+      const copyId = `${point?.id}-copy2`;
+      const results = await copyAll(await source.open(), await target.open());
+      expect(results).toMatchObject([{ outcome: "copied", copyId, point: { id: point?.id } }]);
+      wake();
+      expect(await copying).toMatchObject([{ outcome: "failed" }]);
+      await expectSpread(await target.open(), 1);
+      const again = await copyAll(await source.open(), await target.open());
+      expect(again).toMatchObject([{ outcome: "present", copyId }]);
+      // A copy of the copy goes by the name of the origin.
+      const third = await create("in the clear");
+      expect(await copyAll(await target.open(), await third.open())).toMatchObject([{ copyId: point?.id }]);
+      expect(outcomes(await copyAll(await source.open(), await third.open()))).toEqual(["present"]);
+    });
+  });
+
+  test("whose put failed is void before the lease is given back, so that it cannot arrive late", async () => {
+    class LateStore extends InterceptedStore {
+      arrive: (() => Promise<unknown>) | undefined;
+
+      protected override async intercept<T>({ kind, key }: StoreCall, work: () => Promise<T>): Promise<T> {
+        if (kind !== "put" || !key.startsWith("points/") || this.arrive !== undefined) return await work();
+        this.arrive = work;
+        throw new StoreUnavailableError("no answer came", { retry: "never" });
+      }
+    }
+    const late = new LateStore(target.store);
+    const from = await source.open();
+    expect(outcomes(await copyAll(from, await target.open(late)))).toEqual(["failed"]);
+    await prune(await target.open(), { graceMs: 0, signal: never });
+    expect(await keysOf(target.store, "packs/")).toEqual([]);
+    await late.arrive?.();
+    expect((await (await target.open()).points.list(never)).points).toEqual([]);
+    expect(outcomes(await copyAll(from, await target.open()))).toEqual(["copied"]);
+  });
+
+  test("whose chunks lie in no pack is not taken for present, listed or not, on record or not", async () => {
+    await copyAll(await source.open(), await target.open());
+    const before = new Map(target.store.objects);
+    for (const lost of [...before.keys()].filter((key) => key.startsWith("packs/"))) {
+      for (const listed of [true, false]) {
+        target.store.objects.clear();
+        for (const [key, bytes] of before) target.store.objects.set(key, bytes);
+        target.store.objects.delete(lost);
+        if (!listed) for (const key of await keysOf(target.store, "index/")) target.store.objects.delete(key);
+        const planned = await copyAll(await source.open(), await target.open(), { dryRun: true });
+        expect(outcomes(planned)).toEqual(["healed"]);
+        expect(outcomes(await copyAll(await source.open(), await target.open()))).toEqual(["healed"]);
+        expect(await wholePoints(await target.open(), source)).toEqual(new Set(source.content.keys()));
+        expect(outcomes(await copyAll(await source.open(), await target.open()))).toEqual(["present"]);
+      }
+    }
   });
 
   test("is refused while a backup of the machine is under way at the destination", async () => {

@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -5,10 +6,11 @@ import { join } from "node:path";
 import * as fc from "fast-check";
 import { afterAll, beforeAll, expect, test } from "vitest";
 
-import { type Clock, hasCode, Ledger, type ObjectStore, prune, Repository } from "@ovault/core";
-import { MemoryStore, ScheduledStore, ScheduledTime } from "@ovault/testkit";
+import { type Clock, copyPoints, hasCode, Ledger, type ObjectStore, prune, readOnly, Repository } from "@ovault/core";
+import { FaultyStore, MemoryStore, ScheduledStore, ScheduledTime } from "@ovault/testkit";
 
 import { plain } from "../../src/codecs/plain.ts";
+import { originOf } from "../../src/repository/point-id.ts";
 import { smallRepository } from "../support/small-repository.ts";
 import { never } from "../support/take-point.ts";
 import { BLOCK_BYTES } from "./support/block-disk.ts";
@@ -17,6 +19,7 @@ import { brokenPoints, garbage } from "./support/inspect.ts";
 import { LaggingStore } from "./support/lagging-store.ts";
 import { type BlockRun, takeBlockPoint } from "./support/take-block-point.ts";
 import { UnconditionalStore } from "./support/unconditional-store.ts";
+import { ELSEWHERE } from "./support/yard.ts";
 
 const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;
@@ -38,18 +41,28 @@ const blockRun: fc.Arbitrary<BlockRun> = fc.record({
   full: fc.boolean(),
   tracks: fc.boolean(),
 });
-const naps = fc.integer({ min: 10, max: 300 });
+const originRun = fc.record({
+  vm: fc.constantFrom("vm-3", "vm-3", "vm-1"),
+  blocks: blockRun.map(({ blocks }) => blocks),
+});
+const calls = fc.integer({ min: 10, max: 600 });
 const nth = fc.integer({ min: 1, max: 3 });
 const stoppedWriter = fc.record({
   kind: fc.constant("put"),
   prefix: fc.constantFrom("points/", "index/", "packs/", "leases/"),
   nth,
-  naps,
+  calls,
+});
+const stoppedCopier = fc.record({
+  kind: fc.constant("put"),
+  prefix: fc.constantFrom("points/", "points/", "points/", "packs/", "leases/"),
+  nth: fc.constantFrom(1, 1, 2),
+  calls: fc.integer({ min: 100, max: 1500 }),
 });
 const stoppedPruner = fc.oneof(
-  fc.record({ kind: fc.constant("put"), prefix: fc.constantFrom("condemned/", "verdicts/", "index/"), nth, naps }),
-  fc.record({ kind: fc.constant("delete"), prefix: fc.constantFrom("condemned/", "index/", "packs/"), nth, naps }),
-  fc.record({ kind: fc.constant("list"), prefix: fc.constantFrom("points/", "leases/", "packs/"), nth, naps }),
+  fc.record({ kind: fc.constant("put"), prefix: fc.constantFrom("condemned/", "verdicts/", "index/"), nth, calls }),
+  fc.record({ kind: fc.constant("delete"), prefix: fc.constantFrom("condemned/", "index/", "packs/"), nth, calls }),
+  fc.record({ kind: fc.constant("list"), prefix: fc.constantFrom("points/", "leases/", "packs/"), nth, calls }),
 );
 
 interface Party {
@@ -64,9 +77,19 @@ interface Pruner extends Party {
   readonly graceMs: number;
   readonly minDeadShare: number;
 }
+interface Copier extends Party {
+  /** The machine of which it copies all points. */
+  readonly vm: string;
+  readonly startsMs: number;
+  /** The call to the destination at which it is killed. */
+  readonly dies: number | undefined;
+}
 /** What goes on at once. */
 interface Bustle {
   readonly before: readonly BlockRun[];
+  /** Taken in another repository, from which points are copied. */
+  readonly origins: readonly BlockRun[];
+  readonly copiers: readonly Copier[];
   readonly writers: readonly Writer[];
   readonly pruners: readonly Pruner[];
   /** Points to forget, counted from the newest: some before, some meanwhile. */
@@ -75,6 +98,8 @@ interface Bustle {
 
 function arbitraryBustle(options: {
   readonly freezes: boolean;
+  /** Points are copied too, to where the others work. */
+  readonly copies?: boolean;
   readonly graceMs: fc.Arbitrary<number>;
 }): fc.Arbitrary<Bustle> {
   const none = fc.constant(undefined);
@@ -87,15 +112,35 @@ function arbitraryBustle(options: {
     skewMs,
   });
   const pruner: fc.Arbitrary<Pruner> = fc.record({
-    rounds: fc.integer({ min: 1, max: 3 }),
+    rounds: fc.integer(options.copies ? { min: 3, max: 6 } : { min: 1, max: 3 }),
     graceMs: options.graceMs,
     minDeadShare: fc.constantFrom(0.1, 0.5, 1),
     freeze: frozen(stoppedPruner as fc.Arbitrary<Freeze>),
     skewMs,
   });
+  const copier: fc.Arbitrary<Copier> = fc.record({
+    vm: fc.constantFrom("vm-3", "vm-3", "vm-1"),
+    startsMs: fc.constant(0),
+    dies: none,
+    freeze: stoppedCopier as fc.Arbitrary<Freeze>,
+    skewMs,
+  });
+  // By then those before may have been replaced, and what they stored may be gone.
+  const lateCopier: fc.Arbitrary<Copier> = fc.record({
+    vm: fc.constantFrom("vm-3", "vm-3", "vm-1"),
+    startsMs: fc.integer({ min: 0, max: 60 }).map((minutes) => minutes * MINUTE_MS),
+    dies: fc.option(fc.integer({ min: 25, max: 70 }), { nil: undefined, freq: 3 }),
+    freeze: fc.oneof(none, stoppedCopier as fc.Arbitrary<Freeze>),
+    skewMs,
+  });
+  const copies = options.copies ?? false;
   return fc.record({
     before: fc.array(blockRun, { minLength: 1, maxLength: 3 }),
-    writers: fc.array(writer, { minLength: 1, maxLength: 3 }),
+    origins: copies ? fc.array(originRun, { minLength: 1, maxLength: 3 }) : fc.constant([]),
+    copiers: copies
+      ? fc.tuple(copier, fc.array(lateCopier, { minLength: 1, maxLength: 3 })).map(([one, more]) => [one, ...more])
+      : fc.constant([]),
+    writers: fc.array(writer, { minLength: copies ? 0 : 1, maxLength: copies ? 1 : 3 }),
     pruners: fc.array(pruner, { minLength: 1, maxLength: 2 }),
     forgotten: fc.record({
       before: fc.array(fc.nat(2), { maxLength: 2 }),
@@ -114,6 +159,10 @@ interface Place {
   readonly pauseMs: number;
 }
 
+function originsOf(ids: Iterable<string>): ReadonlySet<string> {
+  return new Set([...ids].map(originOf));
+}
+
 /** Whoever stood still may fail in any way, others only because they were taken for dead. */
 function unlessStopped({ freeze }: Party): (error: unknown) => undefined {
   return (error) => {
@@ -129,6 +178,8 @@ async function play(
 ): Promise<void> {
   const time = new ScheduledTime(scheduler);
   const sealed = new Set<string>();
+  /** Ids of points that a copier has answered to be there. */
+  const copied = new Set<string>();
   // By itself: a point can be forgotten before the run that has sealed it tells of it.
   const forgotten = new Set<string>();
   const forget = async (repository: Repository, which: number): Promise<void> => {
@@ -137,24 +188,41 @@ async function play(
     forgotten.add(point.id);
     await repository.points.forget(point, never);
   };
+  const origin = new MemoryStore();
+  const origins = await smallRepository(origin, BLOCK_BYTES, plain);
+  for (const run of bustle.origins) await takeBlockPoint(origins, run, { ledger, signal: never });
   const first = await smallRepository(newClient(), BLOCK_BYTES, plain);
   for (const run of bustle.before) sealed.add((await takeBlockPoint(first, run, { ledger, signal: never })).id);
   for (const which of bustle.forgotten.before) await forget(first, which);
 
-  const enter = async ({
-    freeze,
-    skewMs,
-  }: Party): Promise<{ readonly repository: Repository; readonly clock: Clock }> => {
+  const surroundings = { calls: 0, step: () => scheduler.schedule(Promise.resolve(), "stands still") };
+  const enter = async (
+    { freeze, skewMs }: Party,
+    dies = Infinity,
+  ): Promise<{ readonly repository: Repository; readonly clock: Clock }> => {
     const clock = clockOf(time.clock(skewMs));
-    const machine = new FreezingStore(new ScheduledStore(newClient(), scheduler), freeze, clock);
+    const frozen = new FreezingStore(new ScheduledStore(newClient(), scheduler), freeze, surroundings);
+    const machine = new FaultyStore(frozen, { call: dies, when: "before", forGood: true });
     return { repository: await Repository.open(machine, { packBytes: 1200, codec: plain, signal: never }), clock };
   };
   const write = async (writer: Writer): Promise<void> => {
     const { repository, clock } = await enter(writer);
     for (const run of writer.runs) {
-      const options = { ledger, signal: never, clock };
+      const options = { ledger, signal: never, clock, process: ELSEWHERE };
       const point = await takeBlockPoint(repository, run, options).catch(unlessStopped(writer));
       if (point !== undefined) sealed.add(point.id);
+    }
+  };
+  const copy = async (copier: Copier): Promise<void> => {
+    await clockOf(time.clock()).sleep(copier.startsMs, never);
+    const { repository: to, clock } = await enter(copier, copier.dies);
+    const from = await Repository.open(readOnly(origin, "readOnly"), { signal: never });
+    const { points } = await from.points.listOf({ id: copier.vm, manager: "model" }, never);
+    const options = { from, to, points, lanes: 1, ifBusy: "wait", process: ELSEWHERE, clock, signal: never } as const;
+    for (const { error, copyId, point } of await copyPoints(options)) {
+      if (copyId !== undefined) copied.add(point.id);
+      // What was forgotten here is not copied before it is pruned.
+      else if (copier.dies === undefined && !hasCode(error, "E_USAGE")) unlessStopped(copier)(error);
     }
   };
   const clean = async (pruner: Pruner): Promise<void> => {
@@ -162,7 +230,9 @@ async function play(
     for (let round = 0; round < pruner.rounds; round += 1) {
       const { graceMs, minDeadShare } = pruner;
       const repack = { minDeadShare, budgetBytes: 4000 };
-      await prune(repository, { graceMs, repack, clock, ifBusy: "wait", signal: never }).catch(unlessStopped(pruner));
+      const holder = { runId: randomUUID(), ...ELSEWHERE };
+      const options = { graceMs, repack, holder, clock, ifBusy: "wait", signal: never } as const;
+      await prune(repository, options).catch(unlessStopped(pruner));
       await clock.sleep(pauseMs, never);
     }
   };
@@ -170,19 +240,25 @@ async function play(
     const { repository } = await enter({ freeze: undefined, skewMs: 0 });
     for (const which of bustle.forgotten.meanwhile) await forget(repository, which);
   };
-  await scheduler.waitFor(Promise.all([...bustle.writers.map(write), ...bustle.pruners.map(clean), forgetSome()]));
+  const parties = [...bustle.writers.map(write), ...bustle.copiers.map(copy), ...bustle.pruners.map(clean)];
+  await scheduler.waitFor(Promise.all([...parties, forgetSome()]));
 
   expect(await brokenPoints(present)).toEqual([]);
   const { points } = await (await Repository.open(present, { signal: never })).points.list(never);
   const expected = [...sealed].filter((id) => !forgotten.has(id));
   const missing = expected.filter((id) => !points.some((point) => point.id === id));
   expect(missing).toEqual([]);
+  const there = originsOf(points.map(({ id }) => id));
+  expect([...copied].filter((id) => !there.has(id) && !originsOf(forgotten).has(id))).toEqual([]);
+  // A point is copied once, whatever became of those that tried.
+  expect(there.size).toBe(points.length);
   // Everybody is gone: what they held is stale by now.
   const later: Clock = { ...time.clock(), now: () => new Date(Date.UTC(2027, 0, 1)) };
   for (let round = 0; round < 2; round += 1) {
     const repository = await Repository.open(present, { packBytes: 1200, codec: plain, signal: never });
     const repack = { minDeadShare: 0.01, budgetBytes: 1e9 };
-    await prune(repository, { graceMs: 0, repack, clock: later, signal: never });
+    const holder = { runId: randomUUID(), ...ELSEWHERE };
+    await scheduler.waitFor(prune(repository, { graceMs: 0, repack, holder, clock: later, signal: never }));
   }
   expect(await brokenPoints(present)).toEqual([]);
   expect(await garbage(present)).toEqual([]);
@@ -207,6 +283,24 @@ test("whatever goes on beside prune, and whoever is suspended in it, every seale
         await play(
           schedule,
           { newClient: () => present, present, clockOf: (clock) => clock, pauseMs: 20 * MINUTE_MS },
+          what,
+        );
+      },
+    ),
+    { numRuns: numRuns(100) },
+  );
+}, 600_000);
+
+test("nor is a copy ever there without all of its data, whoever copies, prunes, is killed, suspended or replaced", async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      scheduler,
+      arbitraryBustle({ freezes: true, copies: true, graceMs: fc.constant(0) }),
+      async (schedule, what) => {
+        const present = new MemoryStore();
+        await play(
+          schedule,
+          { newClient: () => present, present, clockOf: (clock) => clock, pauseMs: 10 * MINUTE_MS },
           what,
         );
       },

@@ -27,6 +27,7 @@ interface Wish {
   readonly ttlMs?: number;
   readonly signal?: AbortSignal;
   readonly seals?: () => Promise<readonly string[]>;
+  readonly onDoubt?: (message: string) => void;
 }
 
 function acquire(store: ObjectStore, holder: LeaseHolder, wish: Wish = {}): Promise<Lease> {
@@ -116,14 +117,120 @@ describe("a lease", () => {
     await won[0]?.value.release();
   });
 
-  test("of another node is refused while it may live, and taken over long after it expired", async () => {
+  test("of another node is refused while it may live; long after it expired it is taken over, when no beat comes", async () => {
     const store = new MemoryStore();
     const { clock, advance } = stoppedClock();
     await acquire(store, elsewhere("run-a"), { clock });
     advance(TTL_MS + 9 * 60_000);
     await expect(acquire(store, living("run-b"), { clock })).rejects.toMatchObject({ code: "E_LEASE_HELD" });
     advance(2 * 60_000);
-    const lease = await acquire(store, living("run-b"), { clock });
+    const doubts: string[] = [];
+    const began = clock.elapsedMs();
+    const watching = { ...clock, sleep: async (ms: number) => void advance(ms) };
+    const lease = await acquire(store, living("run-b"), {
+      clock: watching,
+      onDoubt: (message) => doubts.push(message),
+    });
+    expect(clock.elapsedMs() - began).toBeGreaterThanOrEqual(TTL_MS);
+    expect(doubts).toEqual([expect.stringContaining("run-a")]);
+    await lease.release();
+  });
+
+  test("of this machine is kept by a living process, however long it is past its time", async () => {
+    const store = new MemoryStore();
+    const { clock, advance } = stoppedClock();
+    const lease = await acquire(store, living("run-a"), { clock });
+    advance(24 * 60 * 60_000);
+    const wish = { clock: { ...clock, sleep: () => Promise.reject(new Error("it waited")) } };
+    await expect(acquire(store, living("run-b"), wish)).rejects.toMatchObject({ code: "E_LEASE_HELD" });
+    await lease.assertHeld(never);
+    await lease.release();
+  });
+
+  test("of a run that beats is not taken over by a node whose clock is wrong, whatever that says", async () => {
+    const skews = fc.integer({ min: -400, max: 400 });
+    const pauses = fc.array(fc.integer({ min: 1, max: TTL_MS * 0.7 }), { minLength: 1, maxLength: 10 });
+    await fc.assert(
+      fc.asyncProperty(skews, pauses, fc.constantFrom("wait", "refuse"), async (skewHours, beatsAfter, ifBusy) => {
+        const store = new MemoryStore();
+        const { clock, advance } = stoppedClock();
+        const lease = await acquire(store, elsewhere("run-a"), { clock });
+        const quits = new AbortController();
+        let beats = 0;
+        let looks = 0;
+        let nextBeatMs = beatsAfter[0] ?? 0;
+        const watching = {
+          now: () => new Date(clock.now().getTime() + skewHours * 60 * 60_000),
+          elapsedMs: clock.elapsedMs,
+          sleep: async (ms: number) => {
+            advance(ms);
+            for (; clock.elapsedMs() >= nextBeatMs; nextBeatMs += beatsAfter[beats % beatsAfter.length] ?? 0) {
+              await lease.assertHeld(never);
+              beats += 1;
+            }
+            if ((looks += 1) > 20) quits.abort();
+          },
+        };
+        const taking = acquire(store, living("run-b"), { clock: watching, ifBusy, signal: quits.signal });
+        await expect(taking).rejects.toMatchObject(
+          ifBusy === "wait" ? { name: "AbortError" } : { code: "E_LEASE_HELD" },
+        );
+        await lease.assertHeld(never);
+        await lease.release();
+      }),
+    );
+  });
+
+  test("is not silent while the store answers nobody: that time does not count", async () => {
+    const store = new MemoryStore();
+    const { clock, advance } = stoppedClock();
+    const ttlMs = 120_000;
+    await acquire(store, elsewhere("run-a"), { clock, ttlMs });
+    let slept = 0;
+    const outage = {
+      ...clock,
+      sleep: async (ms: number) => {
+        slept += 1;
+        // The look that follows is answered late.
+        advance(slept === 3 ? ttlMs * 2 : ms);
+      },
+    };
+    const began = clock.elapsedMs();
+    await (await acquire(store, living("run-b"), { clock: outage, ifBusy: "wait" })).release();
+    expect(clock.elapsedMs() - began).toBeGreaterThanOrEqual(3 * ttlMs);
+  });
+
+  test("of the last number there can be is damaged, and not waited for", async () => {
+    const store = new MemoryStore();
+    const lease = await acquire(store, living("run-a"));
+    await lease.release();
+    const [key = ""] = await keysOf(store);
+    store.objects.set(`leases/${RESOURCE}/99999999`, store.objects.get(key) ?? Buffer.alloc(0));
+    await expect(acquire(store, living("run-b"))).rejects.toMatchObject({
+      code: "E_INTEGRITY",
+      context: { key: `leases/${RESOURCE}/99999999` },
+      hint: expect.stringContaining("delete"),
+    });
+  });
+
+  test("with a beat that its holder did not put is kept by its holder, who takes that beat away", async () => {
+    const store = new MemoryStore();
+    const { clock, advance } = stoppedClock();
+    const lease = await acquire(store, elsewhere("run-a"), { clock });
+    await lease.assertHeld(never);
+    const [, beat = ""] = await keysOf(store);
+    store.objects.set(beat.replace(/\d+$/, "99999999"), store.objects.get(beat) ?? Buffer.alloc(0));
+    let slept = 0;
+    const watching = {
+      ...clock,
+      sleep: async (ms: number) => {
+        advance(ms);
+        if ((slept += 1) % 2 === 0) await lease.assertHeld(never);
+      },
+    };
+    advance(60 * 60_000);
+    await expect(acquire(store, living("run-b"), { clock: watching })).rejects.toMatchObject({ code: "E_LEASE_HELD" });
+    expect(await keysOf(store)).toHaveLength(2);
     await lease.release();
   });
 

@@ -1,6 +1,6 @@
 import { FaultyStore } from "@ovault/testkit";
 
-import { hoursLater, type Yard } from "./yard.ts";
+import { DEAD, hoursLater, type Yard } from "./yard.ts";
 
 /** Leaves something to do for every part of prune, and some points. */
 export async function litter(yard: Yard): Promise<void> {
@@ -10,9 +10,9 @@ export async function litter(yard: Yard): Promise<void> {
   // Condemned already, and decided but not carried out.
   await yard.prune({ graceMs: 1e9 });
   const dying = new FaultyStore(yard.store, { call: 3, kinds: ["delete"], when: "before", forGood: true });
-  await yard.prune({ clock: hoursLater(1) }, dying).catch(() => undefined);
+  await yard.prune({ clock: hoursLater(1), process: DEAD }, dying).catch(() => undefined);
   await yard.forget(second);
   // Packs that no index object lists.
   const killed = new FaultyStore(yard.store, { call: 2, kinds: ["put"], when: "after", forGood: true });
-  await yard.backUp({ blocks: [9, 10, 11], vm: "vm-2" }, killed).catch(() => undefined);
+  await yard.backUp({ blocks: [9, 10, 11], vm: "vm-2" }, killed, DEAD).catch(() => undefined);
 }

@@ -3,6 +3,7 @@ import {
   BufferPool,
   type Clock,
   type Ledger,
+  type ProcessIdentity,
   type RecoveryPoint,
   type Repository,
 } from "@ovault/core";
@@ -22,13 +23,14 @@ export interface BlockRunOptions {
   readonly signal: AbortSignal;
   readonly clock?: Clock;
   readonly ifBusy?: "refuse" | "wait";
+  readonly process?: ProcessIdentity;
 }
 
 /** The real backup of a machine of blocks. */
 export async function takeBlockPoint(
   repository: Repository,
   { vm, blocks, full = false, tracks = true }: BlockRun,
-  { ledger, signal, clock, ifBusy = "wait" }: BlockRunOptions,
+  { ledger, signal, clock, ifBusy = "wait", process }: BlockRunOptions,
 ): Promise<RecoveryPoint> {
   return await backupVirtualMachine({
     vm: blockMachine(vm, blocks),
@@ -43,5 +45,6 @@ export async function takeBlockPoint(
     buffers: new BufferPool(1, repository.settings.blockBytes),
     signal,
     ...(clock !== undefined && { clock }),
+    ...(process !== undefined && { process }),
   });
 }

@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -6,6 +7,8 @@ import {
   type Clock,
   Ledger,
   type ObjectStore,
+  processIdentity,
+  type ProcessIdentity,
   prune,
   type PruneOptions,
   type PruneReport,
@@ -32,7 +35,15 @@ export const ALL: RepackLimits = { minDeadShare: 0.01, budgetBytes: 1e9 };
 
 export interface YardPruneOptions extends Partial<PruneOptions> {
   readonly lockDays?: number;
+  /** Elsewhere by default. */
+  readonly process?: ProcessIdentity;
 }
+
+/** Of which this machine cannot tell whether it lives. */
+export const ELSEWHERE: ProcessIdentity = { ...processIdentity(), node: "elsewhere", bootId: "elsewhere" };
+
+/** Of this machine, and dead: no process ever started so early. */
+export const DEAD: ProcessIdentity = { ...processIdentity(), startTicks: 1 };
 
 /** A small repository in memory. Whatever is done to it is done as by a process of its own. */
 export class Yard<S extends ObjectStore = MemoryStore> {
@@ -68,8 +79,8 @@ export class Yard<S extends ObjectStore = MemoryStore> {
     return await Repository.open(store, { packBytes: PACK_BYTES, codec: plain, lockDays, signal: never });
   }
 
-  async backUp(run: Partial<BlockRun>, store?: ObjectStore): Promise<RecoveryPoint> {
-    const options = { ledger: this.#ledger, signal: never, ifBusy: "refuse" } as const;
+  async backUp(run: Partial<BlockRun>, store?: ObjectStore, process = ELSEWHERE): Promise<RecoveryPoint> {
+    const options = { ledger: this.#ledger, process, signal: never, ifBusy: "refuse" } as const;
     return await takeBlockPoint(await this.repository(store), { vm: "vm-1", blocks: [], ...run }, options);
   }
 
@@ -79,8 +90,12 @@ export class Yard<S extends ObjectStore = MemoryStore> {
   }
 
   /** Without grace unless told. */
-  async prune({ lockDays, ...options }: YardPruneOptions = {}, store?: ObjectStore): Promise<PruneReport> {
-    return await prune(await this.repository(store, lockDays), { graceMs: 0, signal: never, ...options });
+  async prune(
+    { lockDays, process = ELSEWHERE, ...options }: YardPruneOptions = {},
+    store?: ObjectStore,
+  ): Promise<PruneReport> {
+    const holder = { runId: randomUUID(), ...process };
+    return await prune(await this.repository(store, lockDays), { graceMs: 0, holder, signal: never, ...options });
   }
 
   /** Ids of the points that can be seen. */
@@ -96,11 +111,15 @@ export function copyOf(yard: Yard): Yard {
   return yard.at(store);
 }
 
-/** The time in so many hours, when every lease of now is stale. Nobody waits long. */
+/** The time in so many hours, when every lease of now is long past. It flies while one sleeps. */
 export function hoursLater(hours: number): Clock {
+  let sleptMs = 0;
   return {
-    ...systemClock,
-    now: () => new Date(Date.now() + hours * HOUR_MS),
-    sleep: (ms, signal) => systemClock.sleep(Math.min(ms, SHORT_MS), signal),
+    now: () => new Date(Date.now() + hours * HOUR_MS + sleptMs),
+    elapsedMs: () => systemClock.elapsedMs() + sleptMs,
+    sleep: async (ms, signal) => {
+      await systemClock.sleep(Math.min(ms / 1000, SHORT_MS), signal);
+      sleptMs += ms;
+    },
   };
 }
