@@ -87,8 +87,12 @@ describe("ovault destination check", () => {
     await mkdir(join(cwd, "backup"));
     await breakDestination("get: async (key, options) => (await store.get(key, options)).subarray(0, 9),");
     const { exitCode, stdout } = await ovault("destination", "check", "--json");
-    const { destination, checks } = JSON.parse(stdout);
+    const { destination, checks, counts } = JSON.parse(stdout);
     expect(destination).toBe("nas");
+    const count = (wanted: string): number =>
+      checks.filter(({ status }: { status: string }) => status === wanted).length;
+    expect(counts).toEqual({ passed: count("passed"), failed: count("failed"), skipped: 2 });
+    expect(counts.failed).toBeGreaterThan(0);
     expect(checks).toContainEqual({
       name: "a range that ends past the object is an integrity error, and its last byte is not",
       status: "failed",

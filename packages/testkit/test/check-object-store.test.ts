@@ -7,6 +7,7 @@ import {
   FaultyStore,
   InterceptedStore,
   MemoryStore,
+  OBJECT_STORE_RESULTS,
   objectStoreChecks,
   type StoreCall,
 } from "@ovault/testkit";
@@ -24,6 +25,7 @@ test("a store that keeps the contract passes; nothing else of it is touched, and
     "what the checks made is removed",
   ]);
   expect(seen).toEqual(results);
+  expect(results).toHaveLength(OBJECT_STORE_RESULTS);
   expect([...store.objects.keys()]).toEqual(["packs/00/a"]);
 });
 

@@ -1,5 +1,5 @@
 import { chooseEntry } from "@ovault/core";
-import { checkObjectStore, objectStoreChecks, type CheckResult } from "@ovault/testkit/checks";
+import { checkObjectStore, OBJECT_STORE_RESULTS, type CheckResult } from "@ovault/testkit/checks";
 
 import type { CommandContext, Define } from "../command.ts";
 import { EXIT } from "../exit.ts";
@@ -9,6 +9,7 @@ import { table, text, type View } from "../output/view.ts";
 export interface DestinationCheckResult {
   readonly destination: string;
   readonly checks: readonly CheckResult[];
+  readonly counts: Readonly<Record<CheckResult["status"], number>>;
 }
 
 export const defineCheck: Define = (command, invoke) => {
@@ -21,8 +22,8 @@ export const defineCheck: Define = (command, invoke) => {
     .action((name: string | undefined) =>
       invoke(command, async (context) => {
         const result = await checkDestination(context, name);
-        const failed = result.checks.some(({ status }) => status === "failed");
-        return { data: result, view: resultView(result), exitCode: failed ? EXIT.findings : EXIT.ok };
+        const exitCode = result.counts.failed > 0 ? EXIT.findings : EXIT.ok;
+        return { data: result, view: resultView(result), exitCode };
       }),
     );
 };
@@ -35,7 +36,7 @@ export async function checkDestination(
   const { signal, terminal } = context;
   await using installation = await Installation.open(context);
   const destination = chooseEntry(installation.configuration, "destination", name).name;
-  const showProgress = terminal.showCount((done) => `${done} of ${objectStoreChecks.length} checks`);
+  const showProgress = terminal.showCount((done) => `${done} of ${OBJECT_STORE_RESULTS} checks`);
   let done = 0;
   const onResult = ({ status, detail }: CheckResult): void => {
     showProgress((done += 1));
@@ -46,7 +47,8 @@ export async function checkDestination(
   try {
     const second = await installation.store(destination);
     try {
-      return { destination, checks: await checkObjectStore(store, { second, signal, onResult }) };
+      const checks = await checkObjectStore(store, { second, signal, onResult });
+      return { destination, checks, counts: countsOf(checks) };
     } finally {
       await second.close();
     }
@@ -55,11 +57,16 @@ export async function checkDestination(
   }
 }
 
-function resultView({ checks }: DestinationCheckResult): View {
+function countsOf(checks: readonly CheckResult[]): DestinationCheckResult["counts"] {
   const count = (wanted: CheckResult["status"]): number => checks.filter(({ status }) => status === wanted).length;
+  return { passed: count("passed"), failed: count("failed"), skipped: count("skipped") };
+}
+
+function resultView({ checks, counts }: DestinationCheckResult): View {
   const rows = checks.map(({ name, status, detail }) => [status, name, detail]);
+  const { passed, failed, skipped } = counts;
   return [
     table(["", "check", "expected and got"], rows, ""),
-    text(`${count("passed")} passed, ${count("failed")} failed, ${count("skipped")} skipped`),
+    text(`${passed} passed, ${failed} failed, ${skipped} skipped`),
   ];
 }

@@ -10,6 +10,9 @@ import { keysOf } from "../stores/listed.ts";
 import { objectStoreChecks } from "./object-store-checks.ts";
 import { LANES, LONGEST_KEY, type StoreUnderTest, textBytes } from "./store-under-test.ts";
 
+/** Results of `checkObjectStore`: one for each check, and one for the removal of what they made. */
+export const OBJECT_STORE_RESULTS = objectStoreChecks.length + 1;
+
 /** For what is removed after the checks, also when they were aborted. */
 const REMOVAL_DEADLINE_MS = 10 * 60_000;
 
