@@ -26,12 +26,23 @@ const SETTINGS = [
 ];
 
 beforeAll(async () => {
-  bench = await Bench.open({ down: true });
+  const dataCenter = "Elsewhere";
+  const inventory = {
+    clusters: [{ name: "Remote", dataCenter }],
+    storageDomains: [{ name: "remote-storage", dataCenter }],
+    networks: [{ name: "remote-network", dataCenter }],
+  };
+  bench = await Bench.open({ down: true, inventory });
   const { id } = await bench.vm();
   const settings = SETTINGS.map((xml) => ({ xml }));
   const change = { description: "payroll\nof the house", deleteProtected: true, settings };
   const { vms, infrastructure } = bench.manager.api;
   await vms.update(id, change, never);
+  const [nic] = await vms.nics(id, never);
+  const profile = (await infrastructure.vnicProfiles(never)).find(({ name }) => name === "lab-network");
+  const card = { interface: "e1000", linked: false, vnicProfileId: profile?.id ?? "" };
+  await vms.updateNic(id, nic?.id ?? "", card, never);
+  await vms.addNic(id, { name: "nic2", vnicProfileId: "", plugged: false, linked: true, interface: "virtio" }, never);
   for (const tag of ["gold", "nightly"]) {
     await infrastructure.createTag(tag, never);
     await vms.addTag(id, tag, never);
@@ -81,6 +92,37 @@ test("a restored machine has the settings of the original, also those that an OV
   for (const xml of SETTINGS) expect(copy.settings).toContain(/<(\w+)>[^<]+<\/\1>/.exec(xml)?.[0]);
   expect(copy.description).toBe("payroll\nof the house");
   expect(copy.deleteProtected).toBe(true);
+});
+
+test("network cards are what they were, with new addresses", async () => {
+  expect(await bench.restore(taken, "networked")).toEqual([]);
+  const { vms } = bench.manager.api;
+  const cards = async (name: string) => await vms.nics((await bench.vm(name)).id, never);
+  const [copies, originals] = [await cards("networked"), await cards("web")];
+  expect(originals.map(({ interface: type, linked, plugged }) => [type, linked, plugged])).toEqual([
+    ["e1000", false, true],
+    ["virtio", true, false],
+  ]);
+  const shown = originals.map(({ id: _id, mac: _mac, ...rest }) => rest);
+  expect(copies.map(({ id: _id, mac: _mac, ...rest }) => rest)).toEqual(shown);
+  expect(copies.map(({ mac }) => mac)).not.toEqual(originals.map(({ mac }) => mac));
+});
+
+test("a restore into another data center says at once all that has no place there, and goes there with it", async () => {
+  const elsewhere = { cluster: "Remote" };
+  await expect(bench.restore(taken, "remote", { wishes: elsewhere })).rejects.toMatchObject({
+    message: expect.stringMatching(/^3 things .*web_Disk1.*; .*web_Disk2.*; no network for nic1/),
+    hint: expect.stringMatching(/remote-storage.*--network FROM=TO.*remote-network\/remote-network/),
+  });
+  const networks = new Map([["lab-network", "remote-network"]]);
+  const wishes = { ...elsewhere, storageDomain: "remote-storage", networks };
+  expect(await bench.restore(taken, "remote", { wishes })).toEqual([]);
+  const { cluster, disks } = await bench.vm("remote");
+  expect([cluster?.name, ...disks.map(({ storageDomain }) => storageDomain?.name)]).toEqual([
+    "Remote",
+    "remote-storage",
+    "remote-storage",
+  ]);
 });
 
 test("disks have their own descriptions, and are wiped when they are deleted if they were", async () => {

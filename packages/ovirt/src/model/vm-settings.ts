@@ -54,6 +54,12 @@ const STATE: ReadonlyMap<string, readonly string[]> = new Map([
   ["display", ["address", "certificate", "port", "proxy", "secure_port"]],
 ]);
 
+/** Parts that show what a machine was started with once, while it runs so. */
+const ONCE: ReadonlyMap<string, readonly string[]> = new Map([
+  ["display", ["type"]],
+  ["os", ["boot", "cmdline", "initrd", "kernel"]],
+]);
+
 /** What is kept of a `<vm>` with a recovery point: a `<vm>` of its settings alone. */
 export function settingsOf(vm: XmlElement): string {
   return element("vm", {}, settingElements(vm).map(renderElement)).xml;
@@ -86,11 +92,12 @@ export function differingSettings(before: XmlElement, after: XmlElement): readon
 }
 
 function settingElements(vm: XmlElement): readonly XmlElement[] {
+  const once = vm.bool("run_once") ?? false;
   return vm.children
     .filter(({ name }) => SETTINGS.has(name))
     .map((setting) => {
-      const state = STATE.get(setting.name);
-      if (state === undefined) return setting;
+      const state = [...(STATE.get(setting.name) ?? []), ...((once && ONCE.get(setting.name)) || [])];
+      if (state.length === 0) return setting;
       const children = setting.children.filter(({ name }) => !state.includes(name));
       return new XmlElement({ ...partsOf(setting), children });
     });

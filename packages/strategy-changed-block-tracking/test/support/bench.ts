@@ -24,7 +24,7 @@ import type {
   RestoreSession,
   VirtualMachine,
 } from "@ovault/core";
-import type { EngineVersion, GuestWrite, Lab } from "@ovault/lab";
+import type { EngineVersion, GuestWrite, Lab, LabInventoryRequest } from "@ovault/lab";
 
 const run = promisify(execFile);
 const MIB = 1024 * 1024;
@@ -74,7 +74,9 @@ export class Bench {
     this.#directory = directory;
   }
 
-  static async open(options: { engineVersion?: EngineVersion; down?: boolean } = {}): Promise<Bench> {
+  static async open(
+    options: { engineVersion?: EngineVersion; down?: boolean; inventory?: LabInventoryRequest } = {},
+  ): Promise<Bench> {
     const directory = await mkdtemp(join(tmpdir(), "ovault-changed-blocks-"));
     const images = [join(directory, "one.qcow2"), join(directory, "two.raw")];
     const [one = "", two = ""] = images;
@@ -86,6 +88,7 @@ export class Bench {
       directory: join(directory, "lab"),
       vms: [{ name: "web", images, down: options.down ?? false }],
       engineVersion: options.engineVersion ?? "4.5",
+      inventory: options.inventory,
       delayMs: 1,
     });
     const manager = new OvirtManager("lab", {
