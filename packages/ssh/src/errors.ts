@@ -16,7 +16,7 @@ export class SshUnavailableError extends SshError {
 }
 
 /**
- * The server's key is unknown, changed or revoked: it may be somebody else's server. Nothing was sent to it. A StoreError,
+ * The server's key is unknown, changed or revoked: it may be another server. Nothing was sent to it. A StoreError,
  * for destinations throw nothing else; what else uses SSH names it as the cause of errors of its own.
  */
 export class HostKeyError extends StoreError {

@@ -9,7 +9,7 @@ import { lz4Library } from "../../src/codecs/lz4-library.ts";
 const library = lz4Library();
 const GUARD = 64;
 
-/** What a decoder makes of a block, with room for so many bytes in shared memory. */
+/** What a decoder makes of a block, with room for a number of bytes in shared memory. */
 interface Verdict {
   /** Undefined when it refuses, or does not fill the room, which is as bad. */
   readonly plain: string | undefined;
