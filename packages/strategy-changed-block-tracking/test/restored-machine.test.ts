@@ -164,6 +164,18 @@ test.each([
   await bench.manager.api.vms.update(id, { settings: [{ xml: off }] }, never);
 });
 
+test("control characters, which an engine takes and XML cannot hold, are not the end of a point", async () => {
+  const before = withDisk({ description: "b\u001b[0m" });
+  const documents = before.point.documents.map((document) =>
+    document.name === "vm.ovf"
+      ? { ...document, text: document.text.replace(/<Description>payroll/, "<Description>&#x1B;[31mpay\u000broll") }
+      : document,
+  );
+  expect(await bench.restore({ ...before, point: { ...before.point, documents } }, "coloured")).toEqual([]);
+  expect((await machine("coloured")).description).toBe("[31mpayroll\nof the house");
+  expect((await bench.vm("coloured")).disks[0]?.attributes["description"]).toBe("b[0m");
+});
+
 test("a point without disks becomes a machine without disks", async () => {
   expect(await bench.restore({ ...taken, point: { ...taken.point, disks: [] } }, "diskless")).toEqual([]);
   expect((await bench.vm("diskless")).disks).toEqual([]);

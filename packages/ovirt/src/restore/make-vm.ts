@@ -3,6 +3,7 @@ import type { RecoveryPoint, RestoreRequest } from "@ovault/core";
 import type { EngineApi } from "../api/engine-api.ts";
 import { EngineConflictError, EngineUnavailableError } from "../engine/errors.ts";
 import { arrived, pending } from "../engine/wait.ts";
+import { writable } from "../engine/xml-references.ts";
 import type { Polled } from "../engine/wait.ts";
 import type { Vm } from "../model/vm.ts";
 import { rewriteOvf } from "../ovf/rewrite-ovf.ts";
@@ -111,7 +112,7 @@ export async function releaseVm(
   { description, deleteProtected }: Pick<OvfDescription, "description" | "deleteProtected">,
   signal: AbortSignal,
 ): Promise<readonly string[]> {
-  const change = { description: withoutTags(description), ...(deleteProtected ? { deleteProtected } : {}) };
+  const change = { description: writable(withoutTags(description)), ...(deleteProtected ? { deleteProtected } : {}) };
   const refusal = await refusalOf(api.vms.update(vmId, change, signal));
   if (refusal === undefined) return [];
   const what = `the description of the new machine${deleteProtected ? " and its delete protection" : ""}`;

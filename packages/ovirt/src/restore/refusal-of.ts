@@ -1,10 +1,10 @@
-import { messageOf } from "@ovault/core";
+import { messageOf, UsageError } from "@ovault/core";
 
 import { EngineConflictError, EngineFaultError, EnginePermissionError, EntityNotFoundError } from "../engine/errors.ts";
 
 /**
- * What the engine says against a change that a restore can do without; undefined when it was made. Anything but a refusal
- * (no answer, a cancelled run) is an error as ever.
+ * What speaks against a change that a restore can do without: the engine refuses it, or it cannot be sent. Undefined when it
+ * was made. Anything but a refusal (no answer, a cancelled run) is an error as ever.
  */
 export async function refusalOf(change: Promise<unknown>): Promise<string | undefined> {
   try {
@@ -28,6 +28,7 @@ export async function unlessRefused<T>(question: Promise<T>): Promise<T | undefi
 
 function isRefusal(error: unknown): boolean {
   return (
+    error instanceof UsageError ||
     error instanceof EngineFaultError ||
     error instanceof EngineConflictError ||
     error instanceof EnginePermissionError ||

@@ -1,5 +1,6 @@
 import type { EngineApi } from "../api/engine-api.ts";
 import { diskAttributes } from "../attributes.ts";
+import { writable } from "../engine/xml-references.ts";
 import { withoutTags } from "../run-tag.ts";
 import type { MadeDisk } from "./make-disk.ts";
 import { refusalOf } from "./refusal-of.ts";
@@ -21,7 +22,7 @@ export async function restoreDiskSettings(
     const { disk } = record;
     const { description, wipeAfterDelete, propagateErrors, qcowVersion, diskProfileId } = diskAttributes(disk);
     const profileWanted = disk.storageDomain?.id === domain.id ? diskProfileId : undefined;
-    const change = { description: withoutTags(description), wipeAfterDelete, propagateErrors };
+    const change = { description: writable(withoutTags(description)), wipeAfterDelete, propagateErrors };
     const refusal = await refusalOf(api.vms.updateDiskAttachment(vmId, id, change, signal));
     const is = await api.disks.get(id, signal);
     const differing = [
