@@ -111,12 +111,13 @@ function option(value: string): string {
 }
 
 test("custom properties that the engine does not define are told beforehand", async () => {
-  const settings = "<vm><custom_properties>NAMES</custom_properties></vm>".replace(
+  const xml = "<vm><custom_properties>NAMES</custom_properties></vm>".replace(
     "NAMES",
     ["hugepages", "sap_agent", "ours"]
       .map((name) => `<custom_property><name>${name}</name></custom_property>`)
       .join(""),
   );
+  const settings = parseXml(xml);
   const cluster = { id: "c", name: "c", version: { major: 4, minor: 7, build: 0, full: "4.7" } };
   const place = { ...cluster, dataCenterId: undefined, architecture: undefined };
   server.reply = ({ path }) => ({

@@ -17,7 +17,6 @@ import { refusalOf } from "./refusal-of.ts";
 import { restoreDiskSettings } from "./restore-disk-settings.ts";
 import type { RestoreDesign } from "./restore-design.ts";
 import { restoreSettings } from "./restore-settings.ts";
-import { savedBelongings, savedSettings } from "./vm-documents.ts";
 
 const CONFLICT_DEADLINE_MS = 5 * 60_000;
 const CREATE_DEADLINE_MS = 30 * 60_000;
@@ -86,12 +85,8 @@ export async function completeVm(
     ...(await connectNics(api, vmId, design.nics, request.mac, signal)),
     ...(await attachDisks(api, vmId, disks, signal)),
     ...(await restoreDiskSettings(api, vmId, disks, signal)),
-    ...(await restoreSettings(api, { vmId, saved: savedSettings(point), ignored: bound(point, clusterId) }, signal)),
-    ...(await giveBack(
-      api,
-      { vmId, clusterId, tags: point.vm.tags ?? [], belongings: savedBelongings(point) },
-      signal,
-    )),
+    ...(await restoreSettings(api, { vmId, saved: design.settings, ignored: bound(point, clusterId) }, signal)),
+    ...(await giveBack(api, { vmId, clusterId, tags: point.vm.tags ?? [], belongings: design.belongings }, signal)),
   ];
 }
 

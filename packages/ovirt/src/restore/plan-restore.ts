@@ -3,9 +3,9 @@ import type { RecoveryPoint, RestorePlan, RestoreRequest } from "@ovault/core";
 import type { OvirtManager } from "../manager.ts";
 import type { DiskFiller } from "./disk-filler.ts";
 import { designRestore } from "./restore-design.ts";
+import type { RestoreDesign } from "./restore-design.ts";
 import type { DesignedDisk } from "./designed-disk.ts";
 import type { MappedNic } from "./map-nics.ts";
-import { savedBelongings, savedSettings } from "./vm-documents.ts";
 
 /** What a restore would do, for people. Changes nothing. @throws what the restore would throw at its start. */
 export async function planRestore(
@@ -22,7 +22,7 @@ export async function planRestore(
       `make virtual machine ${request.name} in cluster ${design.cluster.name} from the configuration of the point`,
       ...design.nics.map((nic) => nicStep(nic, request.mac)),
       ...(design.disks.length === 0 ? [] : ["attach its disks, and check that all are there"]),
-      `compare its ${compared(request.point)} with the point, and put back what differs`,
+      `compare its ${compared(design, request.point)} with the point, and put back what differs`,
       ...(design.original.deleteProtected ? ["switch its delete protection on"] : []),
       ...(request.start ? [`start ${request.name}`] : []),
     ],
@@ -31,12 +31,12 @@ export async function planRestore(
 }
 
 /** What the point remembers of the machine besides its OVF. */
-function compared(point: RecoveryPoint): string {
-  const { permissions, affinityLabels, affinityGroups } = savedBelongings(point);
+function compared({ settings, belongings }: RestoreDesign, { vm }: RecoveryPoint): string {
+  const { permissions, affinityLabels, affinityGroups } = belongings;
   return [
-    savedSettings(point) !== undefined && "settings",
+    settings !== undefined && "settings",
     "disks and network cards",
-    (point.vm.tags ?? []).length > 0 && "tags",
+    (vm.tags ?? []).length > 0 && "tags",
     permissions.length > 0 && "permissions",
     affinityLabels.length + affinityGroups.length > 0 && "affinity",
   ]

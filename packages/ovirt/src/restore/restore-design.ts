@@ -3,11 +3,13 @@ import type { RestoreRequest } from "@ovault/core";
 
 import type { EngineApi } from "../api/engine-api.ts";
 import type { Capabilities } from "../capabilities.ts";
+import type { XmlElement } from "../engine/xml-element.ts";
 import type { Cluster } from "../model/cluster.ts";
 import type { StorageDomain } from "../model/storage-domain.ts";
 import type { Vm } from "../model/vm.ts";
 import { readOvf } from "../ovf/read-ovf.ts";
 import type { OvfDescription } from "../ovf/read-ovf.ts";
+import type { Belongings } from "./belongings.ts";
 import { chooseCluster, chooseStorageDomain } from "./choose-place.ts";
 import type { DesignedDisk } from "./designed-disk.ts";
 import type { DiskFiller } from "./disk-filler.ts";
@@ -22,7 +24,7 @@ import { roomForDisks } from "./room-for-disks.ts";
 import { placeDisk, placesOf, quotaWarnings } from "./place-disk.ts";
 import { refuseTakenMacs } from "./taken-macs.ts";
 import { unknownProperties } from "./unknown-properties.ts";
-import { savedNics, savedOvf, savedSettings } from "./vm-documents.ts";
+import { savedBelongings, savedNics, savedOvf, savedSettings } from "./vm-documents.ts";
 
 /** Everything a restore decides before it makes anything. */
 export interface RestoreDesign {
@@ -32,6 +34,9 @@ export interface RestoreDesign {
   readonly cluster: Cluster;
   readonly disks: readonly DesignedDisk[];
   readonly nics: readonly MappedNic[];
+  /** A `<vm>` of the settings that the point remembers; undefined: none. */
+  readonly settings: XmlElement | undefined;
+  readonly belongings: Belongings;
   readonly warnings: readonly string[];
 }
 
@@ -56,6 +61,8 @@ export async function designRestore(
   const { point } = request;
   const ovf = savedOvf(point);
   const original = readOvf(ovf);
+  const settings = savedSettings(point);
+  const belongings = savedBelongings(point);
   const obstacles = new Obstacles();
   await obstacles.ofAsking(() => refuseName(api, request.name, signal));
   const [clusters, dataCenters] = await Promise.all([
@@ -80,7 +87,7 @@ export async function designRestore(
     const layout = filler.fillsCow(capabilities) ? wished : layOutAsFile(wished, record, domain);
     return [{ record, domain, layout, placement: placeDisk(record, domain, places) }];
   });
-  const properties = await unknownProperties(api, savedSettings(point), cluster, signal);
+  const properties = await unknownProperties(api, settings, cluster, signal);
   const room = roomForDisks(disks, point.blockBytes, obstacles);
   const nics = obstacles.of(() => mapNics(savedNics(point), request.networks, { networks, profiles })) ?? [];
   if (request.mac === "keep") refuseTakenMacs(nics, vms, obstacles);
@@ -95,7 +102,7 @@ export async function designRestore(
     ...quotaWarnings(dataCenter, disks),
     ...lostFirmware(original),
   ];
-  return { ovf, original, cluster, disks, nics, warnings };
+  return { ovf, original, cluster, disks, nics, settings, belongings, warnings };
 }
 
 /** The same where the engine takes uploads only as the bytes of a disk's file. */

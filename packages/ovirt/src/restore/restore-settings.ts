@@ -1,5 +1,6 @@
 import type { EngineApi } from "../api/engine-api.ts";
 import { parseXml } from "../engine/parse-xml.ts";
+import type { XmlElement } from "../engine/xml-element.ts";
 import { renderElement } from "../engine/render-element.ts";
 import { differingSettings } from "../model/vm-settings.ts";
 import type { SettingDifference } from "../model/vm-settings.ts";
@@ -7,8 +8,8 @@ import { refusalOf } from "./refusal-of.ts";
 
 export interface WantedSettings {
   readonly vmId: string;
-  /** The settings as the point remembers them; undefined: it does not. */
-  readonly saved: string | undefined;
+  /** A `<vm>` of the settings that the point remembers; undefined: none. */
+  readonly saved: XmlElement | undefined;
   /** Elements that are bound to differ. */
   readonly ignored: ReadonlySet<string>;
 }
@@ -25,10 +26,9 @@ export async function restoreSettings(
   signal: AbortSignal,
 ): Promise<readonly string[]> {
   if (saved === undefined) return [];
-  const wanted = parseXml(saved);
   const differing = async (): Promise<readonly SettingDifference[]> => {
     const { settings } = await api.vms.get(vmId, { allContent: true }, signal);
-    const all = settings === undefined ? [] : differingSettings(wanted, parseXml(settings));
+    const all = settings === undefined ? [] : differingSettings(saved, parseXml(settings));
     return all.filter(({ wanted: { name } }) => !ignored.has(name));
   };
   const lost = await differing();

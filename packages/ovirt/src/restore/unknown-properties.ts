@@ -1,5 +1,5 @@
 import type { EngineApi } from "../api/engine-api.ts";
-import { parseXml } from "../engine/parse-xml.ts";
+import type { XmlElement } from "../engine/xml-element.ts";
 import type { Cluster } from "../model/cluster.ts";
 import { unlessRefused } from "./refusal-of.ts";
 
@@ -10,11 +10,11 @@ const OPTIONS = ["PredefinedVMProperties", "UserDefinedVMProperties"];
  * The custom properties of a machine that this engine does not define, as warnings for people: it takes no machine with them,
  * or takes it without them. None where the engine does not tell.
  *
- * @param settings of the point, as `Vm.settings`
+ * @param settings of the point: a `<vm>`
  */
 export async function unknownProperties(
   api: EngineApi,
-  settings: string | undefined,
+  settings: XmlElement | undefined,
   { version }: Cluster,
   signal: AbortSignal,
 ): Promise<readonly string[]> {
@@ -35,8 +35,8 @@ export async function unknownProperties(
     );
 }
 
-function propertiesIn(settings: string): readonly string[] {
-  const properties = parseXml(settings).child("custom_properties")?.all("custom_property") ?? [];
+function propertiesIn(settings: XmlElement): readonly string[] {
+  const properties = settings.child("custom_properties")?.all("custom_property") ?? [];
   return properties.flatMap((property) => property.value("name") ?? []);
 }
 

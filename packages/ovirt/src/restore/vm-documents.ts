@@ -4,6 +4,8 @@ import { IntegrityError, ManagerError } from "@ovault/core";
 import type { PointDocument, RecoveryPoint } from "@ovault/core";
 
 import type { EngineApi } from "../api/engine-api.ts";
+import { parseXml } from "../engine/parse-xml.ts";
+import type { XmlElement } from "../engine/xml-element.ts";
 import type { Vm } from "../model/vm.ts";
 import { readOvf } from "../ovf/read-ovf.ts";
 import { belongingsSchema, readBelongings } from "./belongings.ts";
@@ -106,9 +108,10 @@ export function savedNics(point: RecoveryPoint): readonly SavedNic[] {
   return parseDocument(point, document, nicsSchema);
 }
 
-/** As `Vm.settings`; undefined in points of earlier releases. */
-export function savedSettings(point: RecoveryPoint): string | undefined {
-  return point.documents.find(({ name }) => name === SETTINGS_DOCUMENT)?.text;
+/** A `<vm>` of its settings alone; undefined in points of earlier releases. @throws {IntegrityError} */
+export function savedSettings(point: RecoveryPoint): XmlElement | undefined {
+  const document = point.documents.find(({ name }) => name === SETTINGS_DOCUMENT);
+  return document === undefined ? undefined : unlessUnreadable(point, document, () => parseXml(document.text));
 }
 
 /** None in points of earlier releases. */
@@ -117,10 +120,14 @@ export function savedBelongings(point: RecoveryPoint): Belongings {
   return document === undefined ? belongingsSchema.parse({}) : parseDocument(point, document, belongingsSchema);
 }
 
+function parseDocument<T>(point: RecoveryPoint, document: PointDocument, schema: z.ZodType<T>): T {
+  return unlessUnreadable(point, document, () => schema.parse(JSON.parse(document.text)));
+}
+
 /** @throws {IntegrityError} */
-function parseDocument<T>(point: RecoveryPoint, { name, text }: PointDocument, schema: z.ZodType<T>): T {
+function unlessUnreadable<T>(point: RecoveryPoint, { name }: PointDocument, read: () => T): T {
   try {
-    return schema.parse(JSON.parse(text));
+    return read();
   } catch (error) {
     throw new IntegrityError(`${name} in recovery point ${point.id} cannot be read`, { cause: error });
   }
