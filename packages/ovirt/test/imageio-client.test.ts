@@ -145,6 +145,15 @@ test("a PUT refused before its body was read is reported as a refusal, not as a 
   await expect(client.write(0, randomBytes(SIZE * 16), signal)).rejects.toMatchObject({ code: "E_IMAGEIO_TICKET" });
 });
 
+test("a large write on a ticket that may only be read says so", async () => {
+  server.add("t", { image: Buffer.alloc(SIZE * 16) });
+  const client = await open("t");
+  await expect(client.write(0, randomBytes(SIZE * 8), signal)).rejects.toMatchObject({
+    code: "E_IMAGEIO_TICKET",
+    message: expect.stringContaining("forbids write"),
+  });
+});
+
 test("what is written and zeroed is what the image holds", async () => {
   const image = Buffer.alloc(SIZE, 0xee);
   const expected = Buffer.from(image);

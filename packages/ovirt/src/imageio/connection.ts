@@ -13,8 +13,10 @@ import type { Endpoint } from "./endpoint.ts";
 import type { ImageioConnectionError } from "./errors.ts";
 import type { RequestHead } from "./request-head.ts";
 
-/** For the TLS handshake too: the daemon's accept loop serves nobody while a handshake is pending. */
+/** For connection and TLS handshake together: the daemon's accept loop serves nobody while a handshake is pending. */
 const CONNECT_TIMEOUT_MS = 10_000;
+/** Bytes in a millisecond that a body comes or goes with at least; slower is as good as not at all. */
+const MIN_RATE = 64;
 /** Answers that are not disk data are short texts. */
 const MAX_TEXT_BYTES = 64 * 1024;
 /** TLS hands over 16 KiB at most, a unix socket what fits; longer heads are refused. */
@@ -24,7 +26,10 @@ const SCRATCH_BYTES = 64 * 1024;
 const sending = channel("ovault:imageio:sending");
 const answered = channel("ovault:imageio:answered");
 
-/** Silence that ends a request, in milliseconds: before the answer's head, and between pieces of its body. */
+/**
+ * What ends a request, in milliseconds: silence before the answer's head, and between pieces of its body. Each of the two
+ * must also be whole in twice that time, and in what its bytes take at the least rate.
+ */
 export interface Patience {
   readonly headMs: number;
   readonly bodyMs: number;
@@ -52,6 +57,9 @@ export interface WireStream {
 type BodyChoice = (head: AnswerHead) => BodyTarget;
 
 interface Underway {
+  /** What all of the head, then all of the body, may take from when it can be sent, however it trickles. */
+  allowedMs: number;
+  deadline: NodeJS.Timeout | undefined;
   readonly trace: object;
   readonly reader: AnswerReader;
   readonly resolve: (head: AnswerHead) => void;
@@ -154,10 +162,12 @@ export class Connection {
     const { promise, resolve, reject } = Promise.withResolvers<AnswerHead>();
     const reader = new AnswerReader(this.#scratch, (answer) => {
       this.#socket?.setTimeout(patience.bodyMs);
+      this.#allow(2 * patience.bodyMs + answer.length / MIN_RATE);
       return bodyFor(answer);
     });
     const trace = { method, suffix };
-    this.#underway = { trace, reader, resolve, reject };
+    const allowedMs = 2 * patience.headMs + (body?.length ?? 0) / MIN_RATE;
+    this.#underway = { trace, reader, resolve, reject, allowedMs, deadline: undefined };
     sending.publish(trace);
     const socket = this.#socketFor(patience.headMs);
     // Not both in one go: for that TLS would copy the body.
@@ -167,20 +177,25 @@ export class Connection {
   }
 
   #socketFor(headMs: number): Socket {
-    if (this.#socket?.destroyed === false) return this.#socket.setTimeout(headMs);
+    if (this.#socket?.destroyed === false) {
+      this.#startDeadline();
+      return this.#socket.setTimeout(headMs);
+    }
     const onread = {
       buffer: () => this.#underway?.reader.target() ?? this.#scratch,
       callback: (bytes: number) => this.#took(bytes),
     };
-    let ready = false;
     const socket = openSocket(this.#endpoint, onread, () => {
-      ready = true;
+      clearTimeout(connecting);
       socket.setTimeout(headMs);
+      this.#startDeadline();
     });
+    // Not the socket's own time limit, which begins anew between connection and handshake.
+    const connecting = setTimeout(() => socket.destroy(this.#error("ETIMEDOUT")), this.#connectMs);
     this.#socket = socket;
     return socket
-      .setTimeout(this.#connectMs)
-      .on("timeout", () => socket.destroy(this.#error(ready ? `silent for ${socket.timeout} ms` : "ETIMEDOUT")))
+      .once("close", () => clearTimeout(connecting))
+      .on("timeout", () => socket.destroy(this.#error(`silent for ${socket.timeout} ms`)))
       .on("error", (error) => this.#lost(socket, error))
       .on("end", () => socket.destroy())
       .on("close", () => this.#lost(socket, this.#error("closed by the other side")));
@@ -198,7 +213,8 @@ export class Connection {
     return true;
   }
 
-  #answered(head: AnswerHead, { trace, resolve }: Underway): void {
+  #answered(head: AnswerHead, { trace, resolve, deadline }: Underway): void {
+    clearTimeout(deadline);
     this.#underway = undefined;
     answered.publish(trace);
     const socket = this.#socket;
@@ -220,16 +236,37 @@ export class Connection {
   #fail(error: unknown): void {
     this.#gone = true;
     this.#socket?.destroy();
+    clearTimeout(this.#underway?.deadline);
     this.#underway?.reject(error);
     this.#underway = undefined;
   }
 
+  #allow(ms: number): void {
+    if (this.#underway === undefined) return;
+    this.#underway.allowedMs = ms;
+    this.#startDeadline();
+  }
+
+  #startDeadline(): void {
+    if (this.#underway === undefined) return;
+    const { allowedMs, deadline } = this.#underway;
+    clearTimeout(deadline);
+    this.#underway.deadline = setTimeout(
+      () => this.#socket?.destroy(this.#error(`not whole within ${Math.round(allowedMs)} ms`)),
+      allowedMs,
+    );
+  }
+
+  /** The time that a reader takes is not the server's. */
   #pause(): void {
     this.#socket?.pause().setTimeout(0);
+    clearTimeout(this.#underway?.deadline);
   }
 
   #resume(patienceMs: number): void {
-    if (this.#socket?.isPaused() === true) this.#socket.resume().setTimeout(patienceMs);
+    if (this.#socket?.isPaused() !== true) return;
+    this.#socket.resume().setTimeout(patienceMs);
+    this.#startDeadline();
   }
 
   #error(reason: string): ImageioConnectionError {

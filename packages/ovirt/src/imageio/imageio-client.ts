@@ -228,9 +228,8 @@ export class ImageioClient {
           connectionsLost += 1;
           if (connectionsLost > 1 || !isTransient(error)) throw error;
           // A refused PUT is answered without reading its body, and the answer is easily lost in the reset that follows.
-          // OPTIONS brings it out: it is refused for the same reason.
-          if (request.method === "PUT")
-            await this.#request({ method: "OPTIONS", patience: this.#patience }, attempts, signal);
+          // A change without a body brings it out: it is refused for the same reason, be it the ticket or the right to write.
+          if (request.method === "PUT") await this.flush(signal);
         } else {
           const pause = SERVER_ERROR_PAUSES_MS[serverErrors];
           serverErrors += 1;
