@@ -109,6 +109,23 @@ describe("reading", () => {
     expect(() => parseXml(text)).toThrow(EngineAnswerError);
   });
 
+  test.each([
+    ["tags alone", `<vms>${"<a/>".repeat(200_000)}</vms>`],
+    ["one endless tag", `<vms ${Array.from({ length: 200_000 }, (_, index) => `a${index}="1"`).join(" ")}></vms>`],
+    ["tags that open and close", `<vms>${"<a></a>".repeat(200_000)}</vms>`],
+  ])("%s, which cost memory out of proportion, are refused", (_, text) => {
+    expect(() => parseXml(text)).toThrow(EngineAnswerError);
+  });
+
+  test("a large answer takes memory in proportion to its length", () => {
+    const vm = `<vm href="/ovirt-engine/api/vms/1" id="123"><name>web01</name><cpu><cores>1</cores></cpu></vm>`;
+    const text = `<vms>${vm.repeat(50_000)}</vms>`;
+    const before = process.memoryUsage().heapUsed;
+    const root = parseXml(text);
+    expect(root.children).toHaveLength(50_000);
+    expect(process.memoryUsage().heapUsed - before).toBeLessThan(60 * text.length);
+  });
+
   test("no text makes it fail in another way", () => {
     const piece = fc.constantFrom(
       "<a>",

@@ -1,90 +1,160 @@
-import { XMLParser, XMLValidator } from "fast-xml-parser";
+import { XMLValidator } from "fast-xml-parser";
 
 import { EngineAnswerError } from "./errors.ts";
 import { XmlElement } from "./xml-element.ts";
-import type { SourceRange } from "./xml-element.ts";
 import { decodeReferences } from "./xml-references.ts";
 
 /** The engine nests about a dozen elements; nothing honest is deeper than this. */
 const MAX_DEPTH = 64;
+/** What the tree of a text takes grows with its elements: in a text of engines each has some 30 characters, never 6. */
+const CHARACTERS_PER_TAG = 5;
+const SOME_TAGS = 10_000;
+/** One tag with its attributes, which are looked at all at once. */
+const MAX_TAG_CHARACTERS = 1024 * 1024;
+/** Names that mean something else to a program that keeps elements in objects. */
+const TRAPS: ReadonlySet<string> = new Set(["__proto__", "constructor", "prototype"]);
 
-/** References are replaced by `decodeReferences`: the library counts them and refuses an answer with an OVF inside. */
-const parser = new XMLParser({
-  preserveOrder: true,
-  ignoreAttributes: false,
-  attributeNamePrefix: "",
-  parseTagValue: false,
-  parseAttributeValue: false,
-  trimValues: false,
-  processEntities: false,
-  ignoreDeclaration: true,
-  ignorePiTags: true,
-  cdataPropName: "#cdata",
-  captureMetaData: true,
-  maxNestedTags: MAX_DEPTH,
-});
+const NO_ATTRIBUTES: ReadonlyMap<string, string> = new Map();
+const NO_CHILDREN: readonly XmlElement[] = [];
 
 /**
  * Parses a document into its root element. Only the five predefined entities and character references are replaced;
- * a document type declaration is refused, so nothing in a document can expand.
+ * a document type declaration is refused, so nothing in a document can expand. The tree takes some 30 times the memory of the
+ * text at most: depth, tags for their number of characters, and attributes of one are bounded.
  *
  * @throws {EngineAnswerError} when the text is not one well-formed document.
  */
 export function parseXml(text: string): XmlElement {
   if (/<!DOCTYPE/i.test(text)) throw new EngineAnswerError("the XML declares a document type, which is refused");
+  assertShape(text);
   const validity = XMLValidator.validate(text);
   if (validity !== true) throw new EngineAnswerError(`the XML is not well-formed: ${validity.err.msg}`);
-  const [root, ...others] = elementsOf(parseNodes(text));
+  const [root, ...others] = new TreeBuilder(text).build();
   if (root === undefined || others.length > 0) throw new EngineAnswerError("the XML does not have exactly one root");
   return root;
 }
 
-/** The library's ordered form: `{ [tag]: nodes, ":@": attributes }`, `{ "#text": text }`, `{ "#cdata": nodes }`. */
-type OrderedNode = Readonly<Record<string, unknown>>;
-
-function parseNodes(text: string): OrderedNode[] {
-  try {
-    return nodesOf(parser.parse(text));
-  } catch (error) {
-    throw new EngineAnswerError("the XML is refused", { cause: error });
+/** Before anything is made of it. */
+function assertShape(text: string): void {
+  const mostTags = SOME_TAGS + text.length / CHARACTERS_PER_TAG;
+  let tags = 0;
+  for (let start = text.indexOf("<"); start >= 0; start = text.indexOf("<", start + 1)) {
+    tags += 1;
+    if (tags > mostTags) throw refused("it is hardly more than tags");
+    const end = text.indexOf(">", start);
+    if (end - start > MAX_TAG_CHARACTERS) throw refused("a tag is too long");
   }
 }
 
-function nodesOf(value: unknown): OrderedNode[] {
-  return Array.isArray(value) ? value : [];
+interface OpenElement {
+  readonly name: string;
+  readonly start: number;
+  readonly attributes: ReadonlyMap<string, string>;
+  children: XmlElement[] | undefined;
+  text: string;
 }
 
-function elementsOf(nodes: readonly OrderedNode[]): XmlElement[] {
-  return nodes.flatMap((node) => {
-    const name = Object.keys(node).find((key) => key !== ":@");
-    if (name === undefined || name.startsWith("#")) return [];
-    const content = nodesOf(node[name]);
-    return new XmlElement({
-      name,
-      attributes: attributesOf(node),
-      children: elementsOf(content),
-      text: content.map(textOf).join(""),
-      source: sourceOf(node),
-    });
-  });
+/** Makes the tree of a text that is known to be well-formed, without any other form of it in between. */
+class TreeBuilder {
+  readonly #text: string;
+  readonly #roots: XmlElement[] = [];
+  readonly #open: OpenElement[] = [];
+  /** Elements have few names: each is one string, and keeps no text alive. */
+  readonly #names = new Map<string, string>();
+  constructor(text: string) {
+    this.#text = text;
+  }
+
+  build(): readonly XmlElement[] {
+    const text = this.#text;
+    for (let position = 0; position < text.length;) {
+      const start = text.indexOf("<", position);
+      this.#append(decodeReferences(text.slice(position, start < 0 ? undefined : start)));
+      if (start < 0) break;
+      position = this.#read(start);
+    }
+    if (this.#open.length > 0) throw refused("an element has no end");
+    return this.#roots;
+  }
+
+  /** Reads what begins with `<` there; answers with what comes after it. */
+  #read(start: number): number {
+    const text = this.#text;
+    if (text.startsWith("<!--", start)) return this.#after("-->", start + 4);
+    if (text.startsWith("<?", start)) return this.#after("?>", start + 2);
+    if (text.startsWith("<![CDATA[", start)) {
+      const end = this.#after("]]>", start + 9);
+      this.#append(text.slice(start + 9, end - 3));
+      return end;
+    }
+    if (text.startsWith("</", start)) {
+      const end = this.#after(">", start);
+      this.#close(text.slice(start + 2, end - 1).trim(), end);
+      return end;
+    }
+    return this.#readTag(start);
+  }
+
+  #readTag(start: number): number {
+    const text = this.#text;
+    NAME.lastIndex = start + 1;
+    const name = this.#nameOf(NAME.exec(text)?.[0]);
+    const attributes = this.#readAttributes();
+    TAG_END.lastIndex = NAME.lastIndex;
+    const tagEnd = TAG_END.exec(text);
+    if (tagEnd === null) throw refused("a tag has no end");
+    if (this.#open.length >= MAX_DEPTH) throw refused(`elements are nested deeper than ${MAX_DEPTH}`);
+    this.#open.push({ name, start, attributes, children: undefined, text: "" });
+    if (tagEnd[1] === "/") this.#close(name, TAG_END.lastIndex);
+    return TAG_END.lastIndex;
+  }
+
+  /** From where `NAME` stands; it stands behind them afterwards. */
+  #readAttributes(): ReadonlyMap<string, string> {
+    let attributes: Map<string, string> | undefined;
+    ATTRIBUTE.lastIndex = NAME.lastIndex;
+    for (let found = ATTRIBUTE.exec(this.#text); found !== null; found = ATTRIBUTE.exec(this.#text)) {
+      attributes ??= new Map();
+      attributes.set(this.#nameOf(found[1]), decodeReferences(found[2] ?? found[3] ?? ""));
+      NAME.lastIndex = ATTRIBUTE.lastIndex;
+    }
+    return attributes ?? NO_ATTRIBUTES;
+  }
+
+  #close(name: string, end: number): void {
+    const open = this.#open.pop();
+    if (open?.name !== name) throw refused(`</${name}> ends another element`);
+    const { start, attributes, children = NO_CHILDREN, text } = open;
+    const element = new XmlElement({ name: open.name, attributes, children, text, source: { start, end } });
+    const parent = this.#open.at(-1);
+    if (parent === undefined) this.#roots.push(element);
+    else (parent.children ??= []).push(element);
+  }
+
+  #append(text: string): void {
+    const parent = this.#open.at(-1);
+    if (parent !== undefined && text !== "") parent.text += text;
+  }
+
+  #after(end: string, from: number): number {
+    const found = this.#text.indexOf(end, from);
+    if (found < 0) throw refused(`"${end}" is missing`);
+    return found + end.length;
+  }
+
+  #nameOf(name: string | undefined): string {
+    if (name === undefined || TRAPS.has(name)) throw refused(`a name is ${JSON.stringify(name ?? "")}`);
+    const known = this.#names.get(name);
+    if (known !== undefined) return known;
+    this.#names.set(name, name);
+    return name;
+  }
 }
 
-function attributesOf(node: OrderedNode): Map<string, string> {
-  const attributes = Object.entries(node[":@"] ?? {});
-  return new Map(attributes.map(([name, value]) => [name, decodeReferences(String(value))]));
-}
+const NAME = /[^\s/>=]+/y;
+const ATTRIBUTE = /\s+([^\s/>=]+)\s*=\s*(?:"([^"]*)"|'([^']*)')/y;
+const TAG_END = /\s*(\/?)>/y;
 
-function textOf(node: OrderedNode): string {
-  if ("#text" in node) return decodeReferences(String(node["#text"]));
-  return nodesOf(node["#cdata"])
-    .map((part) => String(part["#text"] ?? ""))
-    .join("");
-}
-
-/** The library keeps positions under a symbol of its own, the only one a node has. */
-function sourceOf(node: OrderedNode): SourceRange {
-  const [symbol] = Object.getOwnPropertySymbols(node);
-  const range: unknown = symbol === undefined ? undefined : Reflect.get(node, symbol);
-  if (typeof range !== "object" || range === null) return { start: 0, end: 0 };
-  return { start: Number(Reflect.get(range, "startIndex")), end: Number(Reflect.get(range, "endIndex")) };
+function refused(reason: string): EngineAnswerError {
+  return new EngineAnswerError(`the XML is refused: ${reason}`);
 }

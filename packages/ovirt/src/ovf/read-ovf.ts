@@ -43,6 +43,9 @@ export interface OvfNic {
 /** `BiosType`: Q35 with OVMF, and the same with Secure Boot. */
 const UEFI: ReadonlySet<string> = new Set(["2", "3"]);
 
+/** Those of machines with hundreds of disks and snapshots are a megabyte. */
+const MAX_OVF_CHARACTERS = 32 * 1024 * 1024;
+
 /** Resource types of CIM, as in `rasd:ResourceType`. */
 const NETWORK_CARD = "10";
 const DISK_DRIVE = "17";
@@ -79,6 +82,7 @@ export interface OvfElements {
 
 /** @throws {EngineAnswerError} when the text is not an engine's OVF. */
 export function parseOvf(text: string): OvfElements {
+  if (text.length > MAX_OVF_CHARACTERS) throw new EngineAnswerError("the OVF is larger than any of a virtual machine");
   const root = parseXml(text);
   const content = root.child("Content");
   const name = content?.child("Name");
