@@ -31,6 +31,7 @@ const options = z.strictObject({
   requestTimeoutMs: milliseconds.optional(),
   conflictDeadlineMs: milliseconds.optional(),
   restartBudgetMs: milliseconds.optional(),
+  hostPatienceMs: milliseconds.optional(),
   inFlightMs: milliseconds.optional(),
 });
 

@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 
 import { hasCode } from "@ovault/core";
 import * as fc from "fast-check";
@@ -75,11 +76,82 @@ test("any cut of the disk reads back as the disk, over connections that break no
   );
 });
 
-test("a body that is cut twice is an error, never a short read", async () => {
+test("a body that is cut twice is an error where nothing is waited for, never a short read", async () => {
   server.add("t", { image: randomBytes(SIZE) });
-  const client = await open("t");
+  const client = await open("t", { patienceMs: 0 });
   server.traps.push({ method: "GET", trap: "cut" }, { method: "GET", trap: "cut" });
   await expect(read(client, 0, SIZE)).rejects.toMatchObject({ code: "E_IMAGEIO_CONNECTION", retry: "transient" });
+});
+
+/** A daemon or a switch restarts. */
+async function gone(forMs: number): Promise<void> {
+  const port = server.port;
+  const { tickets } = server;
+  await server.stop();
+  await sleep(forMs);
+  server = await ImageioServer.start(certificate, port);
+  for (const [id, ticket] of tickets) server.tickets.set(id, ticket);
+}
+
+test("a host that is gone for a while costs time, and its readers hear of it once", async () => {
+  const image = randomBytes(SIZE);
+  server.add("t", { image });
+  const told: string[] = [];
+  const client = await open("t", { onWait: (what) => void told.push(what) });
+  await read(client, 0, 8);
+  const back = gone(1_200);
+  const parts = await Promise.all(Array.from({ length: 12 }, (_, index) => read(client, index * 4096, 4096)));
+  expect(Buffer.concat(parts).equals(image.subarray(0, 12 * 4096))).toBe(true);
+  await back;
+  expect(told).toEqual([expect.stringMatching(/^up to 600 s for imageio: .*\((ECONNREFUSED|ECONNRESET|closed|EPIPE)/)]);
+});
+
+test("a host that stays away, or a transfer that is over, is not waited for beyond that", async () => {
+  server.add("t", { image: randomBytes(SIZE) });
+  const brief = await open("t", { patienceMs: 700 });
+  let isAlive = true;
+  const ended = await open("t", { isAlive: async () => isAlive });
+  await server.stop();
+  const started = performance.now();
+  await expect(read(brief, 0, 8)).rejects.toMatchObject({ code: "E_IMAGEIO_CONNECTION" });
+  expect(performance.now() - started).toBeGreaterThan(600);
+  isAlive = false;
+  await expect(read(ended, 0, 8)).rejects.toMatchObject({ code: "E_IMAGEIO_CONNECTION" });
+  expect(performance.now() - started).toBeLessThan(10_000);
+  server = await ImageioServer.start(certificate);
+});
+
+test("a write, a flush and a list of extents get through while the host is gone for a moment", async () => {
+  const image = Buffer.alloc(SIZE);
+  server.add("t", { image, ops: "write" });
+  const client = await open("t");
+  const data = randomBytes(4096);
+  const back = gone(600);
+  await Promise.all([
+    client.write(8192, data, signal),
+    client.zero(0, 4096, signal),
+    collect(client.extents("zero", signal)),
+  ]);
+  await client.flush(signal);
+  await back;
+  expect(image.subarray(8192, 8192 + 4096).equals(data)).toBe(true);
+});
+
+test("what the daemon has forgotten goes on at another address, where there is one", async () => {
+  const image = randomBytes(SIZE);
+  server.add("old", { image });
+  const seen: number[] = [];
+  const renewTicket: ImageioOptions["renewTicket"] = async (_signal, refusals) => {
+    seen.push(refusals);
+    if (refusals === 1) return true;
+    server.add("new", { image });
+    return { transferUrl: server.url("new") };
+  };
+  const client = await open("old", { renewTicket });
+  await read(client, 0, 8);
+  server.tickets.delete("old");
+  expect((await read(client, 5, 10)).equals(image.subarray(5, 15))).toBe(true);
+  expect(seen).toEqual([1, 2]);
 });
 
 test("there are never more connections than readers, nor than the host's share", async () => {

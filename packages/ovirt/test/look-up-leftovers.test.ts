@@ -27,6 +27,7 @@ function apiWith(inFlightMs: number): EngineApi {
     pollMs: 5,
     inFlightMs,
     conflictDeadlineMs: 0,
+    hostPatienceMs: 0,
     get: unused,
     post: unused,
     put: unused,

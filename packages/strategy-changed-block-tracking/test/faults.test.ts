@@ -76,6 +76,14 @@ test("extents that take their time are waited for", async () => {
   base = taken;
 });
 
+test("a host whose imageio restarts while disks are read is waited for, with transfers that it knows again", async () => {
+  const taken = await bench.backup({ base, whenOpen: () => bench.lab.fault("imageio-restart", "once") });
+  expect(taken.point.disks[0]?.mode).toBe("incremental");
+  await expectIdentical(taken);
+  await expectClean();
+  base = taken;
+});
+
 test("an engine that restarts while disks are read is waited for", async () => {
   const restart = async (): Promise<void> => {
     await bench.lab.fault("engine-restart", "on");

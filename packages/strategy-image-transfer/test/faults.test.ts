@@ -5,6 +5,7 @@ import { withRun } from "@ovault/testkit";
 import { Bench, never } from "./support/bench.ts";
 import { differences, leftBeside, modesOf } from "./support/findings.ts";
 
+import type { OvaultError } from "@ovault/core";
 import type { Taken } from "./support/bench.ts";
 
 /** A chain of backups is long on a machine that is busy. */
@@ -276,6 +277,32 @@ test("a snapshot that a user removes when all is read leaves a point without a b
     return (await session.close("failed")).bases;
   });
   expect(bases.size).toBe(0);
+  expect(await leftBeside(bench, base)).toEqual([]);
+});
+
+test("a host whose imageio restarts while disks are read is waited for, with transfers that it knows again", async () => {
+  const taken = await bench.backup({ base, whenOpen: () => bench.lab.fault("imageio-restart", "once") });
+  expect(modesOf(taken)).toEqual(["incremental", "incremental"]);
+  expect(await differences(bench, taken)).toEqual([]);
+  expect(await leftBeside(bench, taken)).toEqual([]);
+  base = taken;
+});
+
+test("an upload whose imageio restarts goes on, or leaves nothing", async () => {
+  const restart = async (): Promise<string> => {
+    await bench.restore(base, "copy-restarted", {
+      instead: async (session) => {
+        await bench.lab.fault("imageio-restart", "once");
+        for (const target of session.disks) {
+          await target.write(0, Buffer.alloc(65_536, 0x5a), never);
+          await target.flush(never);
+        }
+        await session.abort();
+      },
+    });
+    return "went on";
+  };
+  expect(await restart().catch((error: OvaultError) => error.code)).toMatch(/^(went on|E_[A-Z_]+)$/);
   expect(await leftBeside(bench, base)).toEqual([]);
 });
 

@@ -103,7 +103,7 @@ async function transfer(
   const running = await DiskTransfer.start(request, context, signal);
   let complete = false;
   try {
-    await use(await running.connect(1, new Permits(MAX_HOST_CONNECTIONS), signal));
+    await use(await running.connect(1, { connections: new Permits(MAX_HOST_CONNECTIONS) }, signal));
     complete = true;
   } finally {
     await running.end(complete ? "finalize" : "cancel");

@@ -13,6 +13,7 @@ export const faultTable = {
   "conflict-storm":
     "`once`: the next change is refused with 409. `on`: every change is refused with 409 twice before it is accepted.",
   "transfer-cut": "imageio cuts the connection in the middle of a data answer.",
+  "imageio-restart": "imageio is gone, with all its connections and tickets. `once`: for a second; `on`: until `off`.",
   "slow-extents": "imageio takes five seconds longer to answer a request for extents, until `off`.",
   "idle-close": "imageio closes a kept-alive connection after its answer, without a word.",
   "finalize-hang":

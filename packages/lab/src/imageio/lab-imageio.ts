@@ -95,15 +95,34 @@ export class LabImageio implements ImageioDaemon {
     for (const ticket of this.#tickets.values()) ticket.extend(0);
   }
 
+  /** Fault: the daemon is gone, and with it all tickets, until `comeBack`. */
+  async goDown(): Promise<void> {
+    await this.#stopListening();
+    this.#tickets.clear();
+  }
+
+  /** At the same address. */
+  async comeBack(): Promise<void> {
+    const { host, unixSocket = "" } = this.#options;
+    for (const server of this.#servers) {
+      await listening(server instanceof HttpsServer ? server.listen(this.port, host) : server.listen(unixSocket));
+    }
+  }
+
   /** Ends all connections. */
   async close(): Promise<void> {
-    const closed = this.#servers.map((server) => once(server, "close"));
-    for (const server of this.#servers) {
+    await this.#stopListening();
+    await Promise.all([...this.#tickets.values()].map((ticket) => ticket.cancel(1_000)));
+  }
+
+  async #stopListening(): Promise<void> {
+    const listeners = this.#servers.filter(({ listening: isListening }) => isListening);
+    const closed = listeners.map((server) => once(server, "close"));
+    for (const server of listeners) {
       server.close();
       server.closeAllConnections();
     }
     await Promise.all(closed);
-    await Promise.all([...this.#tickets.values()].map((ticket) => ticket.cancel(1_000)));
   }
 
   #serve(server: HttpServer): void {

@@ -176,7 +176,7 @@ async function startImageio(
     port: 0,
     removeTimeoutMs: REMOVE_TIMEOUT_MS,
   });
-  connectFaults(faults, daemon.faults);
+  connectFaults(faults, daemon);
   return daemon;
 }
 

@@ -1,4 +1,4 @@
-import type { EngineCaller } from "../engine/engine-caller.ts";
+import type { EngineCaller, OnWait } from "../engine/engine-caller.ts";
 import { waitFor } from "../engine/wait.ts";
 import type { Polled, WaitOptions } from "../engine/wait.ts";
 import { BackupService } from "./backups.ts";
@@ -29,6 +29,10 @@ export class EngineApi {
   readonly inFlightMs: number;
   /** How long what passes by itself is waited for: a conflict, a lock, a migration. */
   readonly conflictDeadlineMs: number;
+  /** How long a host is waited for whose imageio does not answer. */
+  readonly hostPatienceMs: number;
+  /** Told, for people, what is waited for and why. */
+  readonly onWait: OnWait | undefined;
   readonly #pollMs: number;
 
   constructor(engine: EngineCaller) {
@@ -43,6 +47,8 @@ export class EngineApi {
     this.events = new EventService(engine);
     this.inFlightMs = engine.inFlightMs;
     this.conflictDeadlineMs = engine.conflictDeadlineMs;
+    this.hostPatienceMs = engine.hostPatienceMs;
+    this.onWait = engine.onWait;
     this.#pollMs = engine.pollMs;
   }
 

@@ -29,6 +29,10 @@ export interface EngineCaller {
   readonly inFlightMs: number;
   /** How long what passes by itself is waited for: a conflict, a lock, a migration. */
   readonly conflictDeadlineMs: number;
+  /** How long a host is waited for whose imageio does not answer. */
+  readonly hostPatienceMs: number;
+  /** Told what is waited for, also beside calls. */
+  readonly onWait?: OnWait | undefined;
   get(path: string, options: CallOptions): Promise<XmlElement>;
   post(path: string, body: XmlFragment, options: CallOptions): Promise<XmlElement>;
   put(path: string, body: XmlFragment, options: CallOptions): Promise<XmlElement>;

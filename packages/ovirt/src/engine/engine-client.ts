@@ -38,6 +38,8 @@ export interface EngineTimings {
   readonly conflictDeadlineMs: number;
   /** How long an engine that does not answer is taken for one that restarts. */
   readonly restartBudgetMs: number;
+  /** How long a host is waited for whose imageio does not answer, while the engine says that the transfer lives. */
+  readonly hostPatienceMs: number;
   /** How long a request may take to show, when the run that sent it died before the answer. A disk is plugged in first. */
   readonly inFlightMs: number;
 }
@@ -47,6 +49,7 @@ export const DEFAULT_TIMINGS: EngineTimings = {
   requestTimeoutMs: 180_000,
   conflictDeadlineMs: 300_000,
   restartBudgetMs: 180_000,
+  hostPatienceMs: 600_000,
   inFlightMs: 15_000,
 };
 
@@ -71,6 +74,7 @@ export class EngineClient implements EngineCaller {
   readonly pollMs: number;
   readonly inFlightMs: number;
   readonly conflictDeadlineMs: number;
+  readonly hostPatienceMs: number;
   readonly #timings: EngineTimings;
   readonly #transport: HttpTransport;
   readonly #session: Session;
@@ -89,11 +93,13 @@ export class EngineClient implements EngineCaller {
       requestTimeoutMs: timings.requestTimeoutMs ?? DEFAULT_TIMINGS.requestTimeoutMs,
       conflictDeadlineMs: timings.conflictDeadlineMs ?? DEFAULT_TIMINGS.conflictDeadlineMs,
       restartBudgetMs: timings.restartBudgetMs ?? DEFAULT_TIMINGS.restartBudgetMs,
+      hostPatienceMs: timings.hostPatienceMs ?? DEFAULT_TIMINGS.hostPatienceMs,
       inFlightMs: timings.inFlightMs ?? DEFAULT_TIMINGS.inFlightMs,
     };
     this.pollMs = this.#timings.pollMs;
     this.inFlightMs = this.#timings.inFlightMs;
     this.conflictDeadlineMs = this.#timings.conflictDeadlineMs;
+    this.hostPatienceMs = this.#timings.hostPatienceMs;
     const transport = new HttpTransport({
       origin: this.address.origin,
       trust: options.trust,
@@ -136,6 +142,8 @@ export class EngineClient implements EngineCaller {
       pollMs: this.pollMs,
       inFlightMs: this.inFlightMs,
       conflictDeadlineMs: this.conflictDeadlineMs,
+      hostPatienceMs: this.hostPatienceMs,
+      onWait,
       get: (path, options) => this.#request({ ...options, method: "GET", path, ...tag }),
       post: (path, body, options) => this.#request({ ...options, method: "POST", path, body, ...tag }),
       put: (path, body, options) => this.#request({ ...options, method: "PUT", path, body, ...tag }),

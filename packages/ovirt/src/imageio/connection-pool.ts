@@ -19,6 +19,7 @@ export interface ConnectionPoolOptions {
  */
 export class ConnectionPool {
   readonly #options: ConnectionPoolOptions;
+  #endpoint: Endpoint;
   readonly #all = new Set<Connection>();
   readonly #idle: Connection[] = [];
   readonly #forgetReclaim: () => void;
@@ -26,12 +27,13 @@ export class ConnectionPool {
 
   constructor(options: ConnectionPoolOptions) {
     this.#options = options;
+    this.#endpoint = options.endpoint;
     this.#forgetReclaim = options.host.onScarcity(() => this.#reclaim());
   }
 
   /** A connection for one request, to be given to `release` or `discard`. `fresh`: never used before. */
   async take(fresh: boolean, signal: AbortSignal): Promise<Connection> {
-    const { endpoint, idleMs, lanes, host } = this.#options;
+    const { idleMs, lanes, host } = this.#options;
     await lanes.acquire(signal);
     try {
       this.#assertOpen();
@@ -41,7 +43,7 @@ export class ConnectionPool {
       await host.acquire(signal);
       if (this.#closed) host.release();
       this.#assertOpen();
-      const connection = new Connection(endpoint, idleMs);
+      const connection = new Connection(this.#endpoint, idleMs);
       this.#all.add(connection);
       return connection;
     } catch (error) {
@@ -62,10 +64,21 @@ export class ConnectionPool {
     this.#options.lanes.release();
   }
 
-  /** Closes every connection, failing what is under way, and returns when all sockets are closed. */
+  /** Connections are opened there from now on. */
+  moveTo(endpoint: Endpoint): void {
+    this.#endpoint = endpoint;
+    for (const idle of this.#idle.splice(0)) void this.#close(idle);
+  }
+
+  /** Closes every connection for good, failing what is under way, and returns when all sockets are closed. */
   async close(): Promise<void> {
     this.#closed = true;
     this.#forgetReclaim();
+    await this.drop();
+  }
+
+  /** Closes the connections that are open, failing what is under way; others may be opened. */
+  async drop(): Promise<void> {
     this.#idle.length = 0;
     await Promise.all([...this.#all].map((connection) => this.#close(connection)));
   }

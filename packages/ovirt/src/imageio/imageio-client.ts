@@ -1,12 +1,14 @@
 import { text as readText } from "node:stream/consumers";
 import { setTimeout as sleep } from "node:timers/promises";
 
-import { isTransient } from "@ovault/core";
+import { isTransient, messageOf } from "@ovault/core";
 
 import { clipExtents } from "./clip-extents.ts";
 import { ConnectionPool } from "./connection-pool.ts";
 import { ImageioConnectionError, ImageioError, NoDirtyExtentsError, TicketError } from "./errors.ts";
 import { findEndpoint } from "./find-endpoint.ts";
+import type { HostLosses } from "./host-losses.ts";
+import { HostOutage } from "./host-outage.ts";
 import { parseExtents } from "./parse-extents.ts";
 import { Permits } from "../permits.ts";
 import { statusError } from "./status-error.ts";
@@ -19,6 +21,9 @@ import type { Reached, ReachOptions } from "./find-endpoint.ts";
 /** More connections bring nothing and starve other clients: the daemon's backends serve eight at most. */
 export const MAX_HOST_CONNECTIONS = 8;
 
+const DEFAULT_PATIENCE_MS = 600_000;
+/** A host that never answered may be out of reach for good. */
+const FIRST_PATIENCE_MS = 60_000;
 const SERVER_ERROR_PAUSES_MS = [500, 1_000, 2_000];
 
 export interface ImageioOptions extends ReachOptions {
@@ -28,18 +33,29 @@ export interface ImageioOptions extends ReachOptions {
   readonly maxConnections?: number;
   /** Shared by all transfers of one host, so that together they keep to its limit. */
   readonly hostConnections?: Permits;
+  /** Shared like these. */
+  readonly losses?: HostLosses | undefined;
   /** Of the transfer. Idle connections are closed well before it. */
   readonly inactivityTimeoutMs: number;
   /** Silence that ends an ordinary request. Default 2 minutes. */
   readonly requestTimeoutMs?: number;
   /** The daemon collects all extents before it answers, which takes long on big disks. Default 1 hour. */
   readonly extentsTimeoutMs?: number;
+  /** How long a host that does not answer is waited for, by each request. Default 10 minutes. */
+  readonly patienceMs?: number;
+  /** Told, for people, what is waited for and why; once for each outage. */
+  readonly onWait?: ((what: string) => void) | undefined;
+  /** Whether the transfer lives as far as is known: what is over is not waited for. Default: it does. */
+  readonly isAlive?: (signal: AbortSignal) => Promise<boolean>;
   /**
-   * Called when the daemon refuses the ticket, at most once for a request. Resolves to true when the transfer is alive
-   * and its ticket has been renewed: the request is then sent again.
+   * Called when the daemon refuses the ticket, with how often it has refused this request. Resolves to true when the transfer is alive and its ticket has been renewed,
+   * or to where it goes on: the request is then sent again.
    */
-  readonly renewTicket?: (signal: AbortSignal) => Promise<boolean>;
+  readonly renewTicket?: (signal: AbortSignal, refusals: number) => Promise<boolean | TransferAddress>;
 }
+
+/** Where a transfer is reached, and with what. */
+export type TransferAddress = Pick<ReachOptions, "transferUrl" | "proxyUrl" | "signedTicket">;
 
 type Extents = "zero" | "dirty";
 
@@ -49,8 +65,8 @@ interface Attempts {
 }
 
 /**
- * One image transfer, seen from the data side. Calls may overlap; each uses a connection of its own. Lost connections
- * are replaced once per request, a 500 to a read is retried three times, 400 and 416 never.
+ * One image transfer, seen from the data side. Calls may overlap; each uses a connection of its own. A host that does not
+ * answer is waited for, a 500 to a read is retried three times, 400 and 416 never.
  *
  * Errors: TicketError, ImageioError, ImageioConnectionError, CertificateError, SourceError, NoDirtyExtentsError, or
  * the signal's reason. No message holds the ticket.
@@ -62,11 +78,14 @@ export class ImageioClient {
   readonly #options: ImageioOptions;
   readonly #pool: ConnectionPool;
   readonly #patience: Patience;
+  readonly #host: Permits;
+  /** Requests wait for the host, which was told. */
+  #isOut = false;
 
   /** Finds the way to the transfer (host, proxy or unix socket) and asks what the daemon can do. */
   static async open(options: ImageioOptions & { readonly signal: AbortSignal }): Promise<ImageioClient> {
     const host = options.hostConnections ?? new Permits(MAX_HOST_CONNECTIONS);
-    const { endpoint, abilities } = await reach(options, host, options.signal);
+    const { endpoint, abilities } = await reachInTime(options, host);
     const limit = Math.min(
       options.maxConnections ?? MAX_HOST_CONNECTIONS,
       MAX_HOST_CONNECTIONS,
@@ -78,11 +97,12 @@ export class ImageioClient {
       lanes: new Permits(limit),
       host,
     });
-    return new ImageioClient(options, abilities, limit, pool);
+    return new ImageioClient({ options, abilities, limit, pool, host });
   }
 
-  private constructor(options: ImageioOptions, abilities: ImageioAbilities, limit: number, pool: ConnectionPool) {
+  private constructor({ options, abilities, limit, pool, host }: ClientParts) {
     this.#options = options;
+    this.#host = host;
     this.abilities = abilities;
     this.maxConnections = limit;
     this.#pool = pool;
@@ -96,9 +116,12 @@ export class ImageioClient {
    */
   async *extents(context: Extents, signal: AbortSignal): AsyncGenerator<ImageioExtent> {
     let position = 0;
+    const outage = this.#outage();
+    let refusals = 0;
     for (let fresh = false; ; fresh = true) {
       const connection = await this.#pool.take(fresh, signal);
       let done = false;
+      let failure: unknown;
       try {
         for await (const extent of this.#readExtents(connection, context, position, signal)) {
           yield extent;
@@ -108,11 +131,13 @@ export class ImageioClient {
         return;
       } catch (error) {
         signal.throwIfAborted();
-        const curable = isTransient(error) || (error instanceof TicketError && (await this.#renew(signal)));
-        if (fresh || !curable) throw error;
+        failure = error;
       } finally {
         await (done ? this.#pool.release(connection) : this.#pool.discard(connection));
       }
+      if (failure instanceof TicketError) await this.#renew(failure, (refusals += 1), signal);
+      else if (failure instanceof ImageioConnectionError) await outage.pauseAfter(failure, signal);
+      else if (fresh || !isTransient(failure)) throw failure;
     }
   }
 
@@ -171,7 +196,15 @@ export class ImageioClient {
 
   /** Shows the daemon and the engine that the transfer is in use, so that neither ends it as idle. */
   async keepAlive(signal: AbortSignal): Promise<void> {
-    await this.#request({ method: "OPTIONS", patience: this.#patience }, { afterServerError: true }, signal);
+    await this.#once({ method: "OPTIONS", patience: this.#patience }, false, signal).catch((error: unknown) => {
+      if (error instanceof ImageioConnectionError) this.#options.losses?.note();
+      throw error;
+    });
+  }
+
+  /** Closes the connections that are open; requests go on over others. */
+  async disconnect(): Promise<void> {
+    await this.#pool.drop();
   }
 
   /**
@@ -213,20 +246,20 @@ export class ImageioClient {
   }
 
   async #request(request: WireRequest, attempts: Attempts, signal: AbortSignal): Promise<WireAnswer> {
-    let connectionsLost = 0;
+    const outage = this.#outage();
     let serverErrors = 0;
-    let renewed = false;
+    let refusals = 0;
     for (let fresh = false; ; fresh = true) {
       try {
-        return await this.#once(request, fresh, signal);
+        const answer = await this.#once(request, fresh, signal);
+        this.#isOut = false;
+        return answer;
       } catch (error) {
         signal.throwIfAborted();
         if (error instanceof TicketError) {
-          if (renewed || !(await this.#renew(signal))) throw error;
-          renewed = true;
+          await this.#renew(error, (refusals += 1), signal);
         } else if (error instanceof ImageioConnectionError) {
-          connectionsLost += 1;
-          if (connectionsLost > 1 || !isTransient(error)) throw error;
+          await outage.pauseAfter(error, signal);
           // A refused PUT is answered without reading its body, and the answer is easily lost in the reset that follows.
           // A change without a body brings it out: it is refused for the same reason, be it the ticket or the right to write.
           if (request.method === "PUT") await this.flush(signal);
@@ -240,8 +273,22 @@ export class ImageioClient {
     }
   }
 
-  async #renew(signal: AbortSignal): Promise<boolean> {
-    return (await this.#options.renewTicket?.(signal)) ?? false;
+  #outage(): HostOutage {
+    const { patienceMs = DEFAULT_PATIENCE_MS, onWait, isAlive = async () => true } = this.#options;
+    const tell = (error: unknown): void => {
+      if (!this.#isOut) onWait?.(waitText(error, patienceMs));
+      this.#isOut = true;
+    };
+    return new HostOutage({ patienceMs, losses: this.#options.losses, onWait: tell, isAlive });
+  }
+
+  /** @throws the error, unless the transfer has a ticket that may be better. */
+  async #renew(error: TicketError, refusals: number, signal: AbortSignal): Promise<void> {
+    const renewed = (await this.#options.renewTicket?.(signal, refusals)) ?? false;
+    if (renewed === false) throw error;
+    if (renewed === true) return;
+    const { transferUrl: _url, proxyUrl: _proxy, signedTicket: _ticket, ...rest } = this.#options;
+    this.#pool.moveTo((await reach({ ...rest, ...renewed }, this.#host, signal)).endpoint);
   }
 
   async #once(request: WireRequest, fresh: boolean, signal: AbortSignal): Promise<WireAnswer> {
@@ -254,6 +301,41 @@ export class ImageioClient {
     } catch (error) {
       await this.#pool.discard(connection);
       throw error;
+    }
+  }
+}
+
+interface ClientParts {
+  readonly options: ImageioOptions;
+  readonly abilities: ImageioAbilities;
+  readonly limit: number;
+  readonly pool: ConnectionPool;
+  readonly host: Permits;
+}
+
+function waitText(error: unknown, patienceMs: number): string {
+  return `up to ${patienceMs / 1_000} s for imageio: ${messageOf(error)}`;
+}
+
+async function reachInTime(
+  options: ImageioOptions & { readonly signal: AbortSignal },
+  host: Permits,
+): Promise<Reached> {
+  const { signal, onWait, isAlive = async () => true } = options;
+  const patienceMs = Math.min(options.patienceMs ?? DEFAULT_PATIENCE_MS, FIRST_PATIENCE_MS);
+  let isTold = false;
+  const tell = (error: unknown): void => {
+    if (!isTold) onWait?.(waitText(error, patienceMs));
+    isTold = true;
+  };
+  const outage = new HostOutage({ patienceMs, losses: options.losses, onWait: tell, isAlive });
+  for (;;) {
+    try {
+      return await reach(options, host, signal);
+    } catch (error) {
+      signal.throwIfAborted();
+      if (!(error instanceof ImageioConnectionError)) throw error;
+      await outage.pauseAfter(error, signal);
     }
   }
 }

@@ -2,10 +2,13 @@ import { isTransient, ManagerError } from "@ovault/core";
 import type { LedgerHandle } from "@ovault/core";
 
 import type { EngineApi } from "../api/engine-api.ts";
+import { EngineFaultError } from "../engine/errors.ts";
 import { pause } from "../engine/pause.ts";
 import { arrived, pending } from "../engine/wait.ts";
 import { wasRefused } from "../engine/was-refused.ts";
+import type { HostLosses } from "../imageio/host-losses.ts";
 import { ImageioClient } from "../imageio/imageio-client.ts";
+import type { TransferAddress } from "../imageio/imageio-client.ts";
 import type { Permits } from "../permits.ts";
 import { isFinalTransferPhase } from "../model/image-transfer.ts";
 import type { ImageTransfer } from "../model/image-transfer.ts";
@@ -14,6 +17,12 @@ import { endTransfer } from "./end-transfer.ts";
 import type { TransferEnd } from "./end-transfer.ts";
 import { transferEnded } from "./errors.ts";
 import type { TransferContext } from "./transfer-context.ts";
+
+/** What transfers of a run through one host share. */
+export interface HostShare {
+  readonly connections: Permits;
+  readonly losses?: HostLosses;
+}
 
 export interface TransferRequest {
   readonly diskId: string;
@@ -48,6 +57,18 @@ const LOOKUP_DEADLINE_MS = 60_000;
 const RENEWAL_PAUSE_MS = 1_000;
 /** Phases on the way to `transferring`. */
 const STARTING: ReadonlySet<string> = new Set(["initializing", "resuming", "unknown"]);
+/** Phases in which data can flow, now or soon. */
+const LIVING: ReadonlySet<string> = new Set(["transferring", "resuming", "paused_system"]);
+/** Phases that a user, or we, have brought a transfer to. */
+const ENDED_ON_PURPOSE: ReadonlySet<string> = new Set([
+  "cancelled",
+  "cancelled_user",
+  "paused_user",
+  "finalizing_cleanup",
+  "finished_cleanup",
+  "finalizing_success",
+  "finished_success",
+]);
 /** Phases of a transfer whose data can be relied on, when it was read without an error. */
 const GOOD: ReadonlySet<string> = new Set(["transferring", "finalizing_success", "finished_success"]);
 
@@ -55,9 +76,13 @@ const GOOD: ReadonlySet<string> = new Set(["transferring", "finalizing_success",
 export class DiskTransfer {
   readonly request: TransferRequest;
   readonly #context: TransferContext;
-  readonly #handle: LedgerHandle;
-  readonly #transfer: ImageTransfer;
+  #handle: LedgerHandle;
+  #transfer: ImageTransfer;
   #client: ImageioClient | undefined;
+  #losses: HostLosses | undefined;
+  /** Readers at once share one answer. */
+  #asking: Promise<boolean> | undefined;
+  #renewing: Promise<boolean | TransferAddress> | undefined;
 
   /**
    * Makes the transfer and waits until data can flow. Leaves nothing behind when it throws, as far as possible.
@@ -70,37 +95,10 @@ export class DiskTransfer {
     signal: AbortSignal,
     turn?: Permits,
   ): Promise<DiskTransfer> {
-    const { diskId, direction, backupId, frozen, title } = request;
-    const handle = await context.ledger.open({
-      kind: "transfer",
-      title: `${direction} of disk ${title}`,
-      detail: {
-        diskId,
-        direction,
-        ...(backupId === undefined ? {} : { backupId }),
-        ...(frozen === undefined ? {} : { volumeId: frozen.volumeId, oursAlone: frozen.ours }),
-      },
-    });
-    const created = await create(request, context, signal).catch(async (error: unknown) => {
-      if (wasRefused(error)) await handle.close();
-      throw error;
-    });
-    try {
-      await handle.amend({ transferId: created.id });
-      const transfer = await waitForData(created, request, { api: context.api, signal, turn });
-      return new DiskTransfer(request, context, handle, transfer);
-    } catch (error) {
-      await undo(handle, () => endTransfer(context.api, created.id, "cancel"));
-      throw error;
-    }
+    return new DiskTransfer(request, context, await begin(request, context, signal, turn));
   }
 
-  private constructor(
-    request: TransferRequest,
-    context: TransferContext,
-    handle: LedgerHandle,
-    transfer: ImageTransfer,
-  ) {
+  private constructor(request: TransferRequest, context: TransferContext, { handle, transfer }: BegunTransfer) {
     this.request = request;
     this.#context = context;
     this.#handle = handle;
@@ -123,25 +121,85 @@ export class DiskTransfer {
   }
 
   /** Connects the data side; once, before `end`. */
-  async connect(maxConnections: number, hostConnections: Permits, signal: AbortSignal): Promise<ImageioClient> {
+  async connect(
+    maxConnections: number,
+    { connections: hostConnections, losses }: HostShare,
+    signal: AbortSignal,
+  ): Promise<ImageioClient> {
+    this.#losses = losses;
     const { api, ca, inactivityTimeoutSeconds, localHostId } = this.#context;
-    const { id, transferUrl, proxyUrl, signedTicket, hostId } = this.#transfer;
-    const url = transferUrl ?? proxyUrl;
-    if (url === undefined) throw new ManagerError(`the engine gives no address for transfer ${id}`);
+    const { hostId } = this.#transfer;
     this.#client = await ImageioClient.open({
-      transferUrl: url,
-      ...(proxyUrl === undefined ? {} : { proxyUrl }),
-      ...(signedTicket === undefined ? {} : { signedTicket }),
+      ...addressOf(this.#transfer),
       ca,
       onHost: hostId !== undefined && hostId === localHostId,
       size: this.request.size,
       maxConnections,
       hostConnections,
+      losses,
       inactivityTimeoutMs: inactivityTimeoutSeconds * 1_000,
-      renewTicket: (renewal) => renew(api, id, renewal),
+      patienceMs: api.hostPatienceMs,
+      onWait: api.onWait,
+      isAlive: (asked) => this.#isAlive(asked),
+      renewTicket: (asked, refusals) => this.#renew(asked, refusals),
       signal,
     });
     return this.#client;
+  }
+
+  /** Whether a host that does not answer is worth waiting for. An engine that does not answer proves nothing. */
+  #isAlive(signal: AbortSignal): Promise<boolean> {
+    if (this.#renewing !== undefined) return Promise.resolve(true);
+    this.#asking ??= this.phase(signal)
+      .then((phase) => this.#mayGoOn(phase))
+      .catch(() => true)
+      .finally(() => (this.#asking = undefined));
+    return this.#asking;
+  }
+
+  /** A download that the engine gave up for its host's sake goes on as another; an upload has lost its disk by then. */
+  #mayGoOn(phase: string | undefined): boolean {
+    if (this.request.direction === "download") return phase === undefined || !ENDED_ON_PURPOSE.has(phase);
+    return phase !== undefined && LIVING.has(phase);
+  }
+
+  /** The engine ended a download after its host was lost for a while, and not on purpose. */
+  #fellToLoss(phase: string | undefined): boolean {
+    return this.#losses?.any === true && this.request.direction === "download" && this.#mayGoOn(phase);
+  }
+
+  #renew(signal: AbortSignal, refusals: number): Promise<boolean | TransferAddress> {
+    this.#renewing ??= this.#renewNow(signal, refusals).finally(() => (this.#renewing = undefined));
+    return this.#renewing;
+  }
+
+  /**
+   * The engine renews the ticket of a live transfer by itself, but not while it is down for longer than the ticket lasts. An
+   * upload that it has paused meanwhile is resumed. A daemon that was restarted has forgotten its tickets: a download is
+   * made again, for what it reads stays as it is.
+   */
+  async #renewNow(signal: AbortSignal, refusals: number): Promise<boolean | TransferAddress> {
+    const { api } = this.#context;
+    const { id } = this.#transfer;
+    const phase = await this.phase(signal);
+    if (phase === "paused_system") return await resume(api, id, signal);
+    if (phase === "transferring" && refusals === 1 && (await extend(api, id, signal))) return true;
+    if (this.request.direction === "upload" || refusals > 2) return false;
+    if (phase !== "transferring" && !this.#fellToLoss(phase)) return false;
+    return await this.#reopen(signal);
+  }
+
+  async #reopen(signal: AbortSignal): Promise<TransferAddress> {
+    await this.#client?.disconnect();
+    await endTransfer(this.#context.api, this.#transfer.id, "cancel");
+    const [old, before] = [this.#handle, this.#transfer];
+    const { handle, transfer } = await begin(this.request, this.#context, signal);
+    this.#handle = handle;
+    this.#transfer = transfer;
+    await old.close();
+    const isAlike = transfer.format === before.format && transfer.shallow === before.shallow;
+    if (!isAlike) throw transferEnded(this.request, "another than it was");
+    return addressOf(transfer);
   }
 
   /** Phase of the transfer now; undefined when it is gone. */
@@ -151,7 +209,8 @@ export class DiskTransfer {
 
   /**
    * After all data was read: makes sure that the transfer lives, or was finalized by the engine, which does that by itself
-   * where everything was read. Engines before 4.4.7 forget those.
+   * where everything was read. Engines before 4.4.7 forget those. One that fell to a loss of its host has shown, as long as it
+   * lived, what the snapshot or the backup holds: whether that is still there is another question.
    *
    * @throws {TransferEndedError} it ended in another way, or was paused. @throws {DeadlineError} the engine does not tell.
    */
@@ -164,6 +223,7 @@ export class DiskTransfer {
         const phase = await this.phase(pollSignal);
         if (phase === undefined ? !capabilities.persistentPhases : GOOD.has(phase)) return arrived(undefined);
         if (phase !== undefined && STARTING.has(phase)) return pending(phase);
+        if (this.#fellToLoss(phase)) return arrived(undefined);
         throw transferEnded({ diskId, title }, phase);
       },
       { deadlineMs: LOOKUP_DEADLINE_MS, signal },
@@ -178,9 +238,46 @@ export class DiskTransfer {
    */
   async end(how: "finalize" | "cancel", turn?: Permits): Promise<TransferEnd> {
     await this.#client?.close();
+    await this.#renewing?.catch(() => undefined);
     const end = await endTransfer(this.#context.api, this.#transfer.id, how, turn);
     await this.#handle.close();
     return end;
+  }
+}
+
+interface BegunTransfer {
+  readonly handle: LedgerHandle;
+  readonly transfer: ImageTransfer;
+}
+
+async function begin(
+  request: TransferRequest,
+  context: TransferContext,
+  signal: AbortSignal,
+  turn?: Permits,
+): Promise<BegunTransfer> {
+  const { diskId, direction, backupId, frozen, title } = request;
+  const handle = await context.ledger.open({
+    kind: "transfer",
+    title: `${direction} of disk ${title}`,
+    detail: {
+      diskId,
+      direction,
+      ...(backupId === undefined ? {} : { backupId }),
+      ...(frozen === undefined ? {} : { volumeId: frozen.volumeId, oursAlone: frozen.ours }),
+    },
+  });
+  const created = await create(request, context, signal).catch(async (error: unknown) => {
+    if (wasRefused(error)) await handle.close();
+    throw error;
+  });
+  try {
+    await handle.amend({ transferId: created.id });
+    const transfer = await waitForData(created, request, { api: context.api, signal, turn });
+    return { handle, transfer };
+  } catch (error) {
+    await undo(handle, () => endTransfer(context.api, created.id, "cancel"));
+    throw error;
   }
 }
 
@@ -248,19 +345,38 @@ async function waitForData(
   });
 }
 
-/**
- * The engine renews the ticket of a live transfer by itself, but not while it is down for longer than the ticket lasts.
- * True when the transfer lives, so that the ticket is or will be good again.
- */
-async function renew(api: EngineApi, transferId: string, signal: AbortSignal): Promise<boolean> {
-  const transfer = await api.transfers.find(transferId, signal);
-  if (transfer?.phase !== "transferring") return false;
+function addressOf({ id, transferUrl, proxyUrl, signedTicket }: ImageTransfer): TransferAddress {
+  const url = transferUrl ?? proxyUrl;
+  if (url === undefined) throw new ManagerError(`the engine gives no address for transfer ${id}`);
+  return {
+    transferUrl: url,
+    ...(proxyUrl === undefined ? {} : { proxyUrl }),
+    ...(signedTicket === undefined ? {} : { signedTicket }),
+  };
+}
+
+/** False: the engine cannot, e.g. because the host does not know the ticket. */
+async function extend(api: EngineApi, transferId: string, signal: AbortSignal): Promise<boolean> {
   try {
     await api.transfers.extend(transferId, signal);
   } catch (error) {
-    if (isTransient(error)) return false;
+    if (isTransient(error) || error instanceof EngineFaultError) return false;
     throw error;
   }
   await pause(RENEWAL_PAUSE_MS, signal);
   return true;
+}
+
+async function resume(api: EngineApi, transferId: string, signal: AbortSignal): Promise<boolean | TransferAddress> {
+  await api.transfers.resume(transferId, signal);
+  const poll = async (pollSignal: AbortSignal) => {
+    const transfer = await api.transfers.get(transferId, pollSignal);
+    if (transfer.phase === "transferring") return arrived(addressOf(transfer));
+    return STARTING.has(transfer.phase) ? pending(transfer.phase) : arrived(false);
+  };
+  return await api.wait<boolean | TransferAddress>(`transfer ${transferId} to be resumed`, poll, {
+    deadlineMs: START_DEADLINE_MS,
+    signal,
+    justAsked: true,
+  });
 }

@@ -1,10 +1,11 @@
+import { HostLosses } from "../imageio/host-losses.ts";
 import { MAX_HOST_CONNECTIONS } from "../imageio/imageio-client.ts";
 import type { ImageioClient } from "../imageio/imageio-client.ts";
 import { Permits } from "../permits.ts";
 import { settleAll } from "../settle-all.ts";
 import { DiskTransfer } from "./disk-transfer.ts";
 import { endTransfers } from "./end-transfers.ts";
-import type { TransferRequest } from "./disk-transfer.ts";
+import type { HostShare, TransferRequest } from "./disk-transfer.ts";
 import type { TransferContext } from "./transfer-context.ts";
 
 export interface OpenTransfer {
@@ -42,12 +43,13 @@ async function connectAll(
 ): Promise<readonly OpenTransfer[]> {
   const limit = Math.min(context.connectionsPerHost, MAX_HOST_CONNECTIONS);
   const byHost = Map.groupBy(transfers, ({ hostId }) => hostId);
-  const permits = new Map([...byHost.keys()].map((hostId) => [hostId, new Permits(limit)]));
+  const shareOfHost = (): HostShare => ({ connections: new Permits(limit), losses: new HostLosses() });
+  const shares = new Map([...byHost.keys()].map((hostId) => [hostId, shareOfHost()]));
   return await settleAll(
     transfers.map(async (transfer): Promise<OpenTransfer> => {
       const share = Math.max(1, Math.floor(limit / (byHost.get(transfer.hostId)?.length ?? 1)));
-      const hostConnections = permits.get(transfer.hostId) ?? new Permits(limit);
-      return { transfer, client: await transfer.connect(share, hostConnections, signal) };
+      const host = shares.get(transfer.hostId) ?? shareOfHost();
+      return { transfer, client: await transfer.connect(share, host, signal) };
     }),
   );
 }

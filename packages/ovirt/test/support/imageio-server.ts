@@ -52,19 +52,23 @@ export class ImageioServer {
     });
   }
 
-  /** TLS on a free port of 127.0.0.1, or plain HTTP on a unix socket. */
-  static async start(at: ServerCertificate | string): Promise<ImageioServer> {
+  /** TLS on 127.0.0.1, on a free port unless one is given, or plain HTTP on a unix socket. */
+  static async start(at: ServerCertificate | string, port = 0): Promise<ImageioServer> {
     const server = new ImageioServer(typeof at === "string" ? undefined : at);
     if (typeof at === "string") server.#server.listen(at);
-    else server.#server.listen(0, "127.0.0.1");
+    else server.#server.listen(port, "127.0.0.1");
     await once(server.#server, "listening");
     return server;
   }
 
-  url(ticket: string, host = "127.0.0.1"): string {
+  get port(): number {
     const address = this.#server.address();
     if (address === null || typeof address === "string") throw new Error("the server has no port");
-    return `https://${host}:${address.port}/images/${ticket}`;
+    return address.port;
+  }
+
+  url(ticket: string, host = "127.0.0.1"): string {
+    return `https://${host}:${this.port}/images/${ticket}`;
   }
 
   add(id: string, ticket: Partial<TestTicket> & { image: Buffer }): void {
