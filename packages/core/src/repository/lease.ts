@@ -61,6 +61,8 @@ export interface Lease {
 const SHORT_POLL_MS = 200;
 /** For giving back, which happens when the run's own signal may long be aborted. */
 const RELEASE_MS = 30_000;
+/** The same for a cancelled run: a person waits, and a store that does not answer is waited for by nothing else then. */
+const CANCELLED_RELEASE_MS = 3_000;
 
 /**
  * Acquires the lease on a resource, with nothing but put-if-absent, list and delete. On a store without conditional
@@ -235,7 +237,7 @@ class ClaimedLease implements Lease {
     if (this.#released.signal.aborted) return;
     this.#released.abort();
     await this.#lastBeat.catch(() => undefined);
-    const signal = AbortSignal.timeout(RELEASE_MS);
+    const signal = AbortSignal.timeout(this.#options.signal.aborted ? CANCELLED_RELEASE_MS : RELEASE_MS);
     try {
       const claim = { holder: this.#options.holder, seals: this.#seals };
       if (this.#sealPending) await fence(this.#store, claim, this.#clock, signal);

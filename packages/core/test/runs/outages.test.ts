@@ -14,6 +14,7 @@ import {
   type RecoveryPoint,
   retrying,
   StoreUnavailableError,
+  systemClock,
 } from "@ovault/core";
 import { type ModelDisk, MemoryStore, ModelPlatform, ModelStrategy } from "@ovault/testkit";
 
@@ -41,15 +42,7 @@ interface Outage {
 /** A run of a small machine over a network that is cut, while another node may see the store. */
 class CutOffRun {
   readonly store = new MemoryStore();
-  /** Stands still until the outage begins, so that the run does not make signs of life for days meanwhile. */
-  readonly clock: Clock = {
-    now: () => this.#time.now(),
-    elapsedMs: () => this.#time.elapsedMs(),
-    sleep: async (ms, signal) => {
-      await abortable(this.#cutOff.promise, signal);
-      await this.#time.sleep(ms, signal);
-    },
-  };
+  readonly clock: Clock;
   readonly #time = new SimulatedClock();
   readonly #cutOff = Promise.withResolvers<void>();
   readonly #outage: Outage;
@@ -58,15 +51,28 @@ class CutOffRun {
   /** Called when the outage begins. */
   onCut: () => Promise<unknown> = () => Promise.resolve();
 
-  constructor(outage: Outage) {
+  constructor(outage: Outage, clock?: Clock) {
     this.#outage = outage;
+    this.clock = clock ?? this.#simulated();
   }
 
   get calls(): number {
     return this.#calls;
   }
 
-  async backUp(): Promise<RecoveryPoint> {
+  /** Stands still until the outage begins, so that the run does not make signs of life for days meanwhile. */
+  #simulated(): Clock {
+    return {
+      now: () => this.#time.now(),
+      elapsedMs: () => this.#time.elapsedMs(),
+      sleep: async (ms, signal) => {
+        await abortable(this.#cutOff.promise, signal);
+        await this.#time.sleep(ms, signal);
+      },
+    };
+  }
+
+  async backUp(signal = never): Promise<RecoveryPoint> {
     const directory = await mkdtemp(join(tmpdir(), "ovault-outages-"));
     try {
       await smallRepository(this.store, 512);
@@ -82,7 +88,7 @@ class CutOffRun {
         excludeDisks: [],
         taps: [],
         ifBusy: "refuse",
-        signal: never,
+        signal,
         clock: this.clock,
       });
     } finally {
@@ -149,6 +155,19 @@ test("a run whose store is away for longer than its patience fails with what the
     }),
     { numRuns: 15 },
   );
+});
+
+test("a run that waits for its store can be cancelled at once, but for seconds in which it tries to give its lease back", async () => {
+  for (const call of [calls - 3, calls - 1, calls]) {
+    const run = new CutOffRun({ call, ms: Number.POSITIVE_INFINITY }, systemClock);
+    const cancelling = new AbortController();
+    const backup = run.backUp(cancelling.signal);
+    run.onCut = async () => void setTimeout(() => cancelling.abort(), 100);
+    const startedMs = performance.now();
+    await expect(backup).rejects.toMatchObject({ code: "E_CANCELLED" });
+    expect(performance.now() - startedMs).toBeLessThan(6_000);
+    expect(await run.points()).toEqual([]);
+  }
 });
 
 test("a run that another node has replaced during the outage ends with the lease lost, and never seals", async () => {
