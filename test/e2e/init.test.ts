@@ -1,5 +1,5 @@
 import { X509Certificate } from "node:crypto";
-import { readFile, stat } from "node:fs/promises";
+import { readFile, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -76,6 +76,25 @@ describe("ovault init", () => {
     const { caFile } = await rig.lab.status();
     const options = [...engine.slice(0, -2), "--ca-file", caFile, "--destination", "backups"];
     expect((await rig.ovault("init", "--config", rig.file("third.yaml"), ...options)).exitCode).toBe(0);
+  });
+
+  test("keeps every certificate of a CA file, and doctor names each", async () => {
+    const other = await issueCertificate("IP:127.0.0.1");
+    const { caFile, caFingerprint } = await rig.lab.status();
+    await writeFile(rig.file("both.pem"), (await readFile(caFile, "utf8")) + other.ca);
+    const options = [...engine.slice(0, -2), "--ca-file", rig.file("both.pem"), "--destination", "backups"];
+    const made = await rig.ovault("init", "--config", rig.file("both.yaml"), ...options, "--json");
+    const fingerprints = [caFingerprint, new X509Certificate(other.ca).fingerprint256];
+    expect(JSON.parse(made.stdout)).toMatchObject({
+      ca: { fingerprint: caFingerprint, certificates: fingerprints.map((fingerprint) => ({ fingerprint })) },
+    });
+    const { stdout } = await rig.ovault("doctor", "--config", rig.file("both.yaml"), "--json");
+    expect(JSON.parse(stdout)).toContainEqual({
+      name: "engine: trusted certificates",
+      status: "ok",
+      detail: expect.stringMatching(new RegExp(fingerprints.join(".*"))),
+      hint: null,
+    });
   });
 
   test("refuses a password that is written out, without repeating it", async () => {
