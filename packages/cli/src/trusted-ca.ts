@@ -9,7 +9,7 @@ const COMPARE = "openssl x509 -in /etc/pki/ovirt-engine/ca.pem -noout -fingerpri
 
 /** The CA to trust: confirmed by a person, or vouched for by the file or the fingerprint that was given. */
 export interface TrustedCa {
-  /** The first is the engine's CA. More only from a file: whoever gives one vouches for all that it holds. */
+  /** The first is the engine's CA. More only from a file, which the user vouches for as a whole. */
   readonly certificates: readonly [CertificateFacts, ...CertificateFacts[]];
   /** Fingerprint that must be in the engine's chain; undefined when any of several certificates may be. */
   readonly pin: string | undefined;
@@ -25,9 +25,9 @@ export interface CaSource {
 
 /**
  * The engine's CA, from a file or from the engine itself. Of what the engine sends one certificate is kept, the one with the
- * fingerprint given or else its CA: the others are named and dropped, because anybody on the way may have added them. What
+ * fingerprint given or else its CA: the others are named and dropped, because a man in the middle may have added them. What
  * comes over a connection that nothing proves is taken only when it has the fingerprint given, or a person confirms it.
- * @throws CertificateError when it is another one, or nobody confirms.
+ * @throws CertificateError when it is another one, or is not confirmed.
  */
 export async function trustedCa(
   { url, file, fingerprint }: CaSource,
