@@ -16,7 +16,7 @@ import { collect, examples, type CommandContext, type Define } from "../command.
 import { exitCodeOfAll } from "../exit-code-of.ts";
 import { Installation } from "../installation.ts";
 import { clearLeftovers, reportOnInterruption } from "../leftovers.ts";
-import { goneMachines, goneWarnings } from "../select/gone-machines.ts";
+import { missedMachines, missedWarnings } from "../select/missed-machines.ts";
 import { assertOneWay, managerOf, selectBackups, type SelectedBackups } from "../select/select-backups.ts";
 import {
   plansData,
@@ -170,8 +170,8 @@ async function complainAbout(
   for (const warning of warnings) terminal.complain(`warning: ${warning}`);
   if (selectedBy === undefined) return;
   const { policy, inventory } = selectedBy;
-  const gone = goneMachines(policy, inventory, await points.newest(signal));
-  for (const warning of goneWarnings(policy, gone)) terminal.complain(`warning: ${warning}`);
+  const missed = missedMachines(policy, inventory, await points.newest(signal));
+  for (const warning of missedWarnings(policy, missed)) terminal.complain(`warning: ${warning}`);
 }
 
 /** Tells, for those who watch, how each of several ended and how far all are. */

@@ -8,7 +8,7 @@ import {
   type VirtualMachine,
 } from "@ovault/core";
 
-import { goneMachines, goneWarnings } from "../select/gone-machines.ts";
+import { missedMachines, missedWarnings, type MissedMachine } from "../select/missed-machines.ts";
 import { unmatchedWarnings } from "../select/select-backups.ts";
 import type { PolicyPlaces } from "../select/policy-places.ts";
 
@@ -27,12 +27,14 @@ export interface PolicySummary {
   readonly withoutPoint: number | null;
   /** Of the newest points of its machines, the oldest; null when there is none, or it is not known. */
   readonly oldestNewestPointAt: string | null;
-  /** Selected by their newest points, and not on the manager any more; null when that is not known. */
-  readonly gone: readonly GonePolicyMachine[] | null;
+  /** Selected as their newest points show them, and not on the manager any more; null when that is not known. */
+  readonly gone: readonly MissedPolicyMachine[] | null;
+  /** Selected as their newest points show them, and not as the manager shows them; null when that is not known. */
+  readonly unselected: readonly MissedPolicyMachine[] | null;
   readonly warnings: readonly string[];
 }
 
-export interface GonePolicyMachine {
+export interface MissedPolicyMachine {
   readonly id: string;
   readonly name: string;
   readonly newestPointAt: string;
@@ -65,7 +67,8 @@ export function summarizePolicy(policy: Policy, { places, inventory, newest, now
   const newestAt = machines?.flatMap(({ newestPointAt }) => newestPointAt ?? []).toSorted();
   const known = machines !== undefined && newest !== undefined;
   const placed = { ...policy, ...places };
-  const gone = inventory !== undefined && newest !== undefined ? goneMachines(placed, inventory, newest) : undefined;
+  const missed =
+    inventory !== undefined && newest !== undefined ? missedMachines(placed, inventory, newest) : undefined;
   return {
     name: policy.name,
     manager: places.manager ?? null,
@@ -77,14 +80,19 @@ export function summarizePolicy(policy: Policy, { places, inventory, newest, now
     machines: machines ?? null,
     withoutPoint: known ? machines.filter(({ newestPointAt }) => newestPointAt === null).length : null,
     oldestNewestPointAt: newestAt?.[0] ?? null,
-    gone: gone?.map(({ vm: { id, name }, takenAt }) => ({ id, name, newestPointAt: takenAt })) ?? null,
-    warnings: [...warningsOf(policy, selected), ...goneWarnings(placed, gone ?? [])],
+    gone: missed?.gone.map(summarizeMissed) ?? null,
+    unselected: missed?.unselected.map(summarizeMissed) ?? null,
+    warnings: [...warningsOf(policy, selected), ...(missed === undefined ? [] : missedWarnings(placed, missed))],
   };
 }
 
 function summarizeMachine(vm: VirtualMachine, newest: RecoveryPoint | undefined): PolicyMachine {
   const { id, name, status, host, tags = [] } = vm;
   return { id, name, status, host: host?.name ?? null, tags, newestPointAt: newest?.takenAt ?? null };
+}
+
+function summarizeMissed({ vm: { id, name }, takenAt }: MissedMachine): MissedPolicyMachine {
+  return { id, name, newestPointAt: takenAt };
 }
 
 function warningsOf({ name }: Policy, selected: ReturnType<typeof selectMachines> | undefined): readonly string[] {

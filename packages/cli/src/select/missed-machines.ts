@@ -1,0 +1,60 @@
+import {
+  compareNatural,
+  machineKey,
+  machinesOfPolicy,
+  selectMachines,
+  type Policy,
+  type RecoveryPoint,
+  type VirtualMachine,
+} from "@ovault/core";
+
+import { formatTime } from "../output/format.ts";
+
+/** Machines that a policy selects as their newest points show them, and does not select now. */
+export interface MissedMachines {
+  /** The manager does not have them any more. */
+  readonly gone: readonly MissedMachine[];
+  /** They are there, but their name, tags or cluster are not what the policy selects. */
+  readonly unselected: readonly MissedMachine[];
+}
+
+/** The newest point of such a machine. */
+export type MissedMachine = Pick<RecoveryPoint, "vm" | "takenAt">;
+
+/**
+ * @param policy with its manager filled in
+ * @param inventory all machines of that manager
+ * @param newest by `machineKey`
+ */
+export function missedMachines(
+  policy: Policy,
+  inventory: readonly VirtualMachine[],
+  newest: ReadonlyMap<string, RecoveryPoint>,
+): MissedMachines {
+  const there = new Set(inventory.map(machineKey));
+  const selected = new Set(selectMachines(inventory, policy.vms).machines.map(machineKey));
+  const points = new Map([...newest.values()].map((point) => [point.vm, point]));
+  const missed = machinesOfPolicy([...points.keys()], policy)
+    .filter((vm) => !selected.has(machineKey(vm)))
+    .toSorted((a, b) => compareNatural(a.name, b.name))
+    .flatMap((vm) => points.get(vm) ?? []);
+  return {
+    gone: missed.filter(({ vm }) => !there.has(machineKey(vm))),
+    unselected: missed.filter(({ vm }) => there.has(machineKey(vm))),
+  };
+}
+
+export function missedWarnings({ name, manager }: Policy, { gone, unselected }: MissedMachines): readonly string[] {
+  return [
+    ...(gone.length === 0
+      ? []
+      : [`policy ${name}: gone from ${manager ?? "the manager"} since their last points: ${describe(gone)}`]),
+    ...(unselected.length === 0
+      ? []
+      : [`policy ${name}: not selected any more since their last points: ${describe(unselected)}`]),
+  ];
+}
+
+function describe(missed: readonly MissedMachine[]): string {
+  return missed.map(({ vm, takenAt }) => `${vm.name} (${vm.id}, ${formatTime(takenAt)})`).join(", ");
+}
