@@ -126,11 +126,11 @@ class PointsOfMachine<P extends OrderedPoint> {
   }
 }
 
-/** Whether only clocks say when it was taken. */
 function isBase(base: OrderedPoint, { basePoint }: OrderedPoint): boolean {
   return basePoint != null && originOf(basePoint) === originOf(base.id);
 }
 
+/** Whether only clocks say when it was taken. */
 function isDated({ id }: OrderedPoint): boolean {
   return tagOf(id) === undefined;
 }
