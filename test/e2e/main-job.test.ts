@@ -95,7 +95,8 @@ describe("backing up and restoring a virtual machine", () => {
   test("full and incremental points come back as new virtual machines", async () => {
     for (const [index, point] of points.slice(0, 2).entries()) {
       const name = `restored-${index}`;
-      await rig.json("restore", point.id, "--as", name);
+      const { warnings } = await rig.json<{ readonly warnings: readonly string[] }>("restore", point.id, "--as", name);
+      expect(warnings).toEqual([]);
       const { vms } = await rig.lab.status();
       const disks = vms.find((vm) => vm.name === name)?.disks ?? [];
       expect(disks).toHaveLength(2);
@@ -108,6 +109,19 @@ describe("backing up and restoring a virtual machine", () => {
       }
     }
   });
+
+  test.each(["", "web 01 (restored)", "a/b", "n".repeat(256)])(
+    "the name %j, which no machine can have, is found before anything is made, by a dry run as well",
+    async (name) => {
+      const before = await rig.lab.leftovers();
+      for (const more of [["--dry-run"], []]) {
+        const { exitCode, stderr } = await rig.ovault("restore", "web01@latest", "--as", name, ...more);
+        expect(stderr).toMatch(/cannot be the name of a virtual machine: [^]*--as/);
+        expect(exitCode).toBe(2);
+      }
+      expect(await rig.lab.leftovers()).toEqual(before);
+    },
+  );
 
   test("a forgotten point is gone, and the others restore as before", async () => {
     const [first, second] = points;

@@ -71,6 +71,10 @@ function unprotected(element: XmlElement): Edit {
   return { ...element.source, text: "<DeleteProtected>false</DeleteProtected>" };
 }
 
+function inserts({ start, end }: Edit): number {
+  return start === end ? 1 : 0;
+}
+
 function removed(element: XmlElement): Edit {
   return { ...element.source, text: "" };
 }
@@ -89,11 +93,11 @@ function diskEdit(element: XmlElement, isActive: boolean, rewrite: OvfRewrite, t
   return { start, end, text: standalone.replaceAll(oldId, newId) };
 }
 
-/** Edits inside an edited range are dropped: the outer one has decided. */
+/** Edits inside an edited range are dropped: the outer one has decided. What is put in comes before what follows it. */
 function apply(edits: readonly Edit[], text: string): string {
   let result = "";
   let position = 0;
-  for (const edit of edits.toSorted((a, b) => a.start - b.start || b.end - a.end)) {
+  for (const edit of edits.toSorted((a, b) => a.start - b.start || inserts(b) - inserts(a) || b.end - a.end)) {
     if (edit.start < position) continue;
     result += text.slice(position, edit.start) + edit.text;
     position = edit.end;

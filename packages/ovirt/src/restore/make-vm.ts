@@ -25,7 +25,7 @@ const START_DEADLINE_MS = 10 * 60_000;
 /**
  * Makes the virtual machine from the point's configuration, without disks: the engine attaches those of an OVF only as
  * well as it can and tells nobody. Ids and addresses are new. The name was free a moment ago: a conflict without a
- * machine of that name passes, and a machine of that name after an answer that was lost is this one.
+ * machine of that name passes, and a machine of that name with our tag after an answer that was lost is this one.
  */
 export async function createVm(
   api: EngineApi,
@@ -43,7 +43,7 @@ export async function createVm(
       const passes = error instanceof EngineConflictError && error.retry === "transient";
       if (!lost && !passes) throw error;
       const found = await api.vms.byName(name, pollSignal);
-      if (lost && found !== undefined) return arrived(found);
+      if (lost && found !== undefined && hasTag(found.description, tag)) return arrived(found);
       if (lost || found !== undefined) throw error;
       return pending(error.message);
     }

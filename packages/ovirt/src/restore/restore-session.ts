@@ -10,7 +10,7 @@ import type {
 
 import type { EngineApi } from "../api/engine-api.ts";
 import { wasRefused } from "../engine/was-refused.ts";
-import { runTag } from "../run-tag.ts";
+import { hasTag, runTag } from "../run-tag.ts";
 import { undo } from "../undo.ts";
 import type { DiskFilling } from "./disk-filler.ts";
 import type { MadeDisk } from "./make-disk.ts";
@@ -80,7 +80,7 @@ export class OvirtRestoreSession implements RestoreSession {
     await Promise.all(disks.map(({ id, handle }) => this.#tidy(handle, () => removeDisk(api, id))));
   }
 
-  /** A machine that may be there although the engine did not say so is looked for, so that `abort` can remove it. */
+  /** A machine of ours that may be there although the engine did not say so is looked for, so that `abort` can remove it. */
   async #createVm(handle: LedgerHandle, tag: string): Promise<string> {
     const { api, design, request } = this.#parts;
     try {
@@ -91,7 +91,7 @@ export class OvirtRestoreSession implements RestoreSession {
         throw error;
       }
       const found = await api.vms.byName(request.name, AbortSignal.timeout(LOOKUP_DEADLINE_MS)).catch(() => undefined);
-      if (found !== undefined) this.#vm = { handle, id: found.id };
+      if (found !== undefined && hasTag(found.description, tag)) this.#vm = { handle, id: found.id };
       throw error;
     }
   }

@@ -1,0 +1,50 @@
+import { afterAll, beforeAll, expect, test } from "vitest";
+
+import { EngineApi } from "../src/api/engine-api.ts";
+import { EngineClient } from "../src/engine/engine-client.ts";
+import { createVm } from "../src/restore/make-vm.ts";
+import { issueCertificate } from "./support/certificates.ts";
+import { EngineServer, PASSWORD, USER } from "./support/engine-server.ts";
+
+import type { RestoreDesign } from "../src/restore/restore-design.ts";
+
+const signal = new AbortController().signal;
+const TAG = "ovault run 11111111-1111-4111-8111-111111111111";
+const OVF = `<ovf:Envelope xmlns:ovf="o"><Content><Name>web</Name><DeleteProtected>true</DeleteProtected></Content></ovf:Envelope>`;
+let server: EngineServer;
+let client: EngineClient;
+
+beforeAll(async () => {
+  const certificate = await issueCertificate("IP:127.0.0.1");
+  server = await new EngineServer(certificate).start();
+  const trust = { ca: [certificate.ca] };
+  client = new EngineClient({ url: server.url, user: USER, password: PASSWORD, trust, timings: { pollMs: 1 } });
+});
+afterAll(async () => {
+  await client.close();
+  await server.stop();
+});
+
+/** The engine makes the machine, or somebody else did, and its answer is lost. */
+async function createWith(description: string): Promise<{ readonly id: string }> {
+  server.calls.length = 0;
+  const vm = `<vm id="v"><name>web</name><description>${description}</description></vm>`;
+  server.reply = ({ method }) => (method === "POST" ? "cut" : { body: `<vms>${vm}</vms>` });
+  const design = { ovf: OVF, cluster: { id: "c" } } as unknown as RestoreDesign;
+  return await createVm(new EngineApi(client), design, { name: "web", tag: TAG }, signal);
+}
+
+test("a machine whose making was not answered is known by the tag of its run", async () => {
+  expect(await createWith(`of Anna (${TAG})`)).toMatchObject({ id: "v" });
+});
+
+test("a machine of the same name that another made meanwhile is not taken for it", async () => {
+  await expect(createWith("of Anna")).rejects.toMatchObject({ code: "E_MANAGER_UNAVAILABLE" });
+});
+
+test("what is sent holds no delete protection, so that a failed restore can take it away", async () => {
+  await createWith(TAG);
+  const { body } = server.calls.find(({ method }) => method === "POST") ?? { body: "" };
+  expect(body).toContain("&lt;DeleteProtected&gt;false&lt;/DeleteProtected&gt;");
+  expect(body).toContain(TAG);
+});
