@@ -36,6 +36,7 @@ export type { ImageioAbilities } from "./imageio/read-options.ts";
 export * from "./machine/errors.ts";
 export * from "./machine/open-configuration.ts";
 export * from "./machine/ready-machine.ts";
+export * from "./machine/warn-of-firmware.ts";
 
 export * from "./model/backup.ts";
 export * from "./model/checkpoint.ts";

@@ -1,5 +1,5 @@
 import { type BackupRequest, type Consistency, observe, QuiesceError, type RunContext } from "@ovault/core";
-import { EngineAnswerError, localHostId, readyMachine, vmDocuments, withoutSize } from "@ovault/ovirt";
+import { EngineAnswerError, localHostId, readyMachine, vmDocuments, warnOfFirmware, withoutSize } from "@ovault/ovirt";
 import type { Backup, Capabilities, EngineDisk, OvirtManager } from "@ovault/ovirt";
 
 import { abandonBackup } from "./abandon-backup.ts";
@@ -28,6 +28,7 @@ export async function openBackup(
   const plan = planModes(request);
   const now = await readyMachine({ api, vm, states: BACKED_UP_IN }, context);
   const documents = await vmDocuments(api, now, signal);
+  warnOfFirmware(vm, now.ovf, hooks);
   const endDeadlineMs = options.finalizeTimeoutSeconds * 1_000;
   const started = await startBackup({
     api,

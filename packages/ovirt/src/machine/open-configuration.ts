@@ -5,6 +5,7 @@ import { EngineAnswerError } from "../engine/errors.ts";
 import { attachedDiskIds } from "../ovf/read-ovf.ts";
 import { vmDocuments } from "../restore/vm-documents.ts";
 import { readyMachine } from "./ready-machine.ts";
+import { warnOfFirmware } from "./warn-of-firmware.ts";
 
 /**
  * A session for a machine that has no disk to take: its documents, and nothing on the engine.
@@ -18,10 +19,11 @@ export async function openConfiguration(
   context: RunContext,
 ): Promise<BackupSession> {
   const now = await readyMachine({ api, vm }, context);
+  warnOfFirmware(vm, now.ovf, context.hooks);
   // The answer that listed the machines may have left them out: both of these would have to do so, too.
   const attached = (await api.vms.diskAttachments(vm.id, false, context.signal)).map(({ diskId }) => diskId);
   const known = new Set(vm.disks.map(({ id }) => id));
-  const unlisted = [...new Set([...attached, ...attachedDiskIds(now.ovf)])].filter((diskId) => !known.has(diskId));
+  const unlisted = [...new Set([...attached, ...disksNamedIn(now.ovf)])].filter((diskId) => !known.has(diskId));
   if (unlisted.length > 0) {
     throw new EngineAnswerError(`the engine has listed no disk of ${vm.name} to take, but it has some`, {
       context: { vm: vm.id, disks: unlisted.join(", ") },
@@ -35,4 +37,13 @@ export async function openConfiguration(
     close: async () => ({ bases: new Map() }),
     retire: async () => {},
   };
+}
+
+/** None in a configuration that cannot be read, of which there is a warning. */
+function disksNamedIn(ovf: string): readonly string[] {
+  try {
+    return attachedDiskIds(ovf);
+  } catch {
+    return [];
+  }
 }

@@ -1,6 +1,7 @@
 import { EngineAnswerError } from "../engine/errors.ts";
 import { parseXml } from "../engine/parse-xml.ts";
 import type { XmlElement } from "../engine/xml-element.ts";
+import { isAtLeast } from "../model/engine-version.ts";
 import type { EngineVersion } from "../model/engine-version.ts";
 
 /** What a restore needs to know from the OVF that an engine wrote of a virtual machine (not the dialect inside an OVA). */
@@ -15,6 +16,8 @@ export interface OvfDescription {
   readonly tpm: boolean;
   /** It starts from UEFI firmware, which keeps variables of its own. */
   readonly uefi: boolean;
+  /** What the OVF holds of it, in the engine's words: `tpm`, `nvram`. Only that of a snapshot does. */
+  readonly firmware: ReadonlySet<string>;
   /** One entry for each disk, however many snapshots it has. */
   readonly disks: readonly OvfDisk[];
   readonly nics: readonly OvfNic[];
@@ -40,8 +43,10 @@ export interface OvfNic {
   readonly plugged: boolean;
 }
 
-/** `BiosType`: Q35 with OVMF, and the same with Secure Boot. */
-const UEFI: ReadonlySet<string> = new Set(["2", "3"]);
+/** `BiosType`: Q35 with OVMF, and the same with Secure Boot. 4.4 put another one before them, so that 2 became SeaBIOS. */
+const UEFI: ReadonlySet<string> = new Set(["3", "4"]);
+const UEFI_BEFORE_4_4: ReadonlySet<string> = new Set(["2", "3"]);
+const EXTERNAL_DATA = "ovf:VmExternalDataSection_Type";
 
 /** Those of machines with hundreds of disks and snapshots are a megabyte. */
 const MAX_OVF_CHARACTERS = 32 * 1024 * 1024;
@@ -60,10 +65,24 @@ export function readOvf(text: string): OvfDescription {
     compatibility: versionOf(ovf.content.value("ClusterCompatibilityVersion")),
     customCompatibility: versionOf(ovf.content.value("CustomCompatibilityVersion")),
     tpm: ovf.content.descendants("Item").some((item) => item.value("Type")?.toLowerCase() === "tpm"),
-    uefi: UEFI.has(ovf.content.value("BiosType") ?? ""),
+    uefi: isUefi(ovf.content),
+    firmware: firmwareIn(ovf.content),
     disks: readDisks(ovf.volumes),
     nics: ovf.networkCards.map(readNic),
   };
+}
+
+function isUefi(content: XmlElement): boolean {
+  const compatibility = versionOf(content.value("ClusterCompatibilityVersion"));
+  const isOld = compatibility !== undefined && !isAtLeast(compatibility, 4, 4);
+  return (isOld ? UEFI_BEFORE_4_4 : UEFI).has(content.value("BiosType") ?? "");
+}
+
+/** Names of elements differ between engines; their kind is an attribute. */
+function firmwareIn(content: XmlElement): ReadonlySet<string> {
+  const section = content.all("Section").find(({ attributes }) => attributes.get("xsi:type") === EXTERNAL_DATA);
+  const kinds = section?.children.flatMap(({ attributes }) => [...attributes.values()]) ?? [];
+  return new Set(kinds.map((kind) => kind.toLowerCase()));
 }
 
 /** The elements of an OVF that have to do with what a restore changes. */

@@ -3,6 +3,7 @@ import type { BackupRequest, Consistency, PointDocument, RunContext } from "@ova
 
 import type { EngineApi } from "../api/engine-api.ts";
 import { readyMachine } from "../machine/ready-machine.ts";
+import { warnOfFirmware } from "../machine/warn-of-firmware.ts";
 import { vmDocuments } from "../restore/vm-documents.ts";
 import { undo } from "../undo.ts";
 import { beginQuiesce, endQuiesce } from "./quiesce.ts";
@@ -78,5 +79,6 @@ async function lookAt(
     observe(hooks.warning, `the file systems of ${vm.name} were not frozen: ${reason}`);
   }
   const { ovf = quiesce.vm.ovf } = await api.snapshots.get(vm.id, id, { allContent: true }, signal);
+  if (ovf !== undefined) warnOfFirmware(vm, ovf, hooks);
   return { consistency, documents: await vmDocuments(api, { ...quiesce.vm, ovf }, signal) };
 }

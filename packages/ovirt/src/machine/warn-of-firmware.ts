@@ -1,0 +1,26 @@
+import { messageOf, observe } from "@ovault/core";
+import type { RunHooks, VirtualMachine } from "@ovault/core";
+
+import { readOvf } from "../ovf/read-ovf.ts";
+
+/**
+ * Warns of what the configuration of a machine should hold beside its disks and does not: engines give the content of a TPM
+ * and the UEFI variables out with the configuration of a snapshot alone, and not all do. Odd text never ends a backup: what
+ * cannot be read is kept as it is, with a warning.
+ */
+export function warnOfFirmware(vm: VirtualMachine, ovf: string, hooks: Pick<RunHooks, "warning">): void {
+  const warn = (message: string): void => observe(hooks.warning, message);
+  try {
+    const { tpm, uefi, firmware } = readOvf(ovf);
+    if (tpm && !firmware.has("tpm")) {
+      warn(
+        `the content of the TPM of ${vm.name} is not in this point: keep the recovery keys of what it unlocks elsewhere`,
+      );
+    }
+    if (uefi && !firmware.has("nvram")) {
+      warn(`the UEFI variables of ${vm.name} are not in this point: boot entries and keys of its own would be lost`);
+    }
+  } catch (error) {
+    warn(`the configuration of ${vm.name} is kept as it is, but cannot be read: ${messageOf(error)}`);
+  }
+}
