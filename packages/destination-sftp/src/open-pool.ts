@@ -1,8 +1,10 @@
+import { StorePermissionError, StoreUnavailableError } from "@ovault/core";
 import { sshServer } from "@ovault/ssh";
 
 import { connect } from "./connect.ts";
 import { ConnectionPool } from "./connection-pool.ts";
 import { mapSshError } from "./map-ssh-error.ts";
+import type { SftpConnection } from "./sftp-connection.ts";
 import type { SftpSettings } from "./sftp-settings.ts";
 
 /** Connects nowhere yet. @throws StorePermissionError when the private key cannot be used. */
@@ -11,5 +13,28 @@ export async function openPool(settings: SftpSettings): Promise<ConnectionPool> 
   const server = await sshServer(settings, timeoutMs).catch((error: unknown) => {
     throw mapSshError(error);
   });
-  return new ConnectionPool({ connections, connect: (signal) => connect(server, signal) });
+  return new ConnectionPool({ connections, connect: onceLetIn((signal) => connect(server, signal)) });
+}
+
+type Connect = (signal: AbortSignal) => Promise<SftpConnection>;
+
+/** A server that is starting refuses users for a moment (pam_nologin): who was let in before may try again. */
+function onceLetIn(connectAnew: Connect): Connect {
+  let wasLetIn = false;
+  return async (signal) => {
+    try {
+      const connection = await connectAnew(signal);
+      wasLetIn = true;
+      return connection;
+    } catch (error) {
+      if (!wasLetIn || !(error instanceof StorePermissionError)) throw error;
+      const { message, context, hint } = error;
+      throw new StoreUnavailableError(`${message} (it did before)`, {
+        cause: error,
+        context,
+        retry: "transient",
+        ...(hint === undefined ? {} : { hint }),
+      });
+    }
+  };
 }

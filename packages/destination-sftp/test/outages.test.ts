@@ -1,3 +1,5 @@
+import { rename } from "node:fs/promises";
+import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -66,6 +68,25 @@ describe.each(Object.entries(outages))("an OpenSSH server that is %s in the midd
     await expect(waiting).rejects.toThrow("Ctrl-C");
     await over;
   });
+});
+
+test("a server that refuses logins while it starts is waited for, and one that never did is not", async () => {
+  const settings = await sftpSettings(server, await server.newDirectory());
+  const keys = join(server.home, "authorized_keys");
+  const bare = await openStore(settings);
+  const store = retrying(await openStore(settings));
+  await server.kill();
+  await rename(keys, `${keys}.away`);
+  await server.start();
+  await expect(bare.stat("nothing", { signal })).rejects.toMatchObject({
+    code: "E_STORE_UNAVAILABLE",
+    retry: "transient",
+    message: expect.stringMatching(/does not let .* in.*it did before/),
+  });
+  const put = putAndGet(store, 1);
+  await expect(openStore(settings)).rejects.toMatchObject({ code: "E_STORE_PERMISSION", retry: "never" });
+  await rename(`${keys}.away`, keys);
+  expect(await put).toBe(true);
 });
 
 /** True when what was put is what is got. */
