@@ -129,7 +129,7 @@ describe("managers with machines of one name, and of one id", () => {
     expect(back).toMatchObject({ gone: [], unselected: [], warnings: [] });
   });
 
-  test("keep their points when a manager is renamed, and are told when it is not said what it was called", async () => {
+  test("keep their points when a manager is renamed, with a warning until its former name is given", async () => {
     const before = await here.json<PointSummary>("show", "web@latest", "--manager", "prod");
     await configure(`berlin: { ${engine} }`, `dr: { ${engine} }`, `test: { ${other} }`);
     const told = /under manager "prod", which ovault.yaml does not have.*formerNames: \[prod\]/;

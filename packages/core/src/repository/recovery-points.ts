@@ -108,7 +108,7 @@ export class RecoveryPoints {
     return await this.#listIn(POINTS, signal);
   }
 
-  /** The points of one machine. Damage is told of every point in its folder: the manager's name is in the manifest. */
+  /** The points of one machine. `damaged` is of the whole folder: only a manifest tells whose point it is. */
   async listOf(machine: MachineIdentity, signal: AbortSignal): Promise<MachinePointListing> {
     const { points, damaged } = await this.#listIn(this.#folderOf(machine), signal);
     return {

@@ -41,7 +41,7 @@ describe("the order of points", () => {
   const forgets = fc.record({ kind: fc.constant("forget" as const), machine: machines, nth: fc.nat(20) });
   const steps = fc.array(fc.oneof({ weight: 3, arbitrary: seals }, forgets), { maxLength: 20 });
 
-  test("of a machine is that of its seals, whatever clocks say and whoever shares its id", async () => {
+  test("of a machine is that of its seals, whatever clocks say and whatever machine shares its id", async () => {
     // What releases before left: dated by one clock that never jumped.
     const earlier = fc.array(fc.tuple(machines, fc.boolean()), { maxLength: 5 });
     await fc.assert(

@@ -446,7 +446,7 @@ test("two managers that know one machine id do not wait for each other, nor buil
   expect((await backup({ vm: dr })).basePoint).toBe(other.id);
 });
 
-test("points of the same machine under a manager that the configuration does not know are told", async () => {
+test("points of the same machine under a manager that the configuration does not know cause a warning", async () => {
   const old = await backup({ vm: { ...platform.vm(), manager: "old" } });
   const managers = new ManagerNames([{ name: platform.vm().manager, formerNames: [] }]);
   repository = await Repository.open(store, { managers, signal: never });
