@@ -127,6 +127,8 @@ test("the latest point is the one that was sealed last, and a warning says when 
 
 test("only what is newer than what a destination has of the machine is copied, whatever the dates", async () => {
   const from = repository;
+  // Older than what the destination has, though it does not have it.
+  await seal({ manager: "prod", id: "erp", takenAt: "2026-01-03T00:00:00.000Z" });
   const [ahead, right] = [
     await seal({ manager: "prod", id: "erp", takenAt: "2036-01-01T00:00:00.000Z" }),
     await seal({ manager: "prod", id: "erp", takenAt: "2026-01-01T00:00:00.000Z" }),
