@@ -42,7 +42,12 @@ export async function createRepository(
     const madeKeyFile = await makeKeyFile(encryption);
     const { secret, lockDays } = await installation.access(name);
     judgePassphrase(secret, terminal);
-    await Repository.create(store, { encryption: secret && { secret, label: "the first" }, lockDays, signal });
+    const repository = await Repository.create(store, {
+      encryption: secret && { secret, label: "the first" },
+      lockDays,
+      signal,
+    });
+    await repository.reserve.keep(signal);
     return { created: true, encryption, madeKeyFile };
   } finally {
     await store.close();

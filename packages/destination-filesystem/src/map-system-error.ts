@@ -30,13 +30,13 @@ export async function mapSystemError(error: unknown, { root, what }: FailedCall)
       return new StoreFullError(`${failed}: no space left`, {
         cause: error,
         context: { ...context, freeBytes: await freeBytes(root) },
-        hint: "Free space on it (`ovault forget`), enlarge it, or back up to another destination with --to.",
+        hint: "Free space (`ovault forget`, then `ovault prune`), enlarge it, or back up to another destination with --to.",
       });
     case "EDQUOT":
       return new StoreFullError(`${failed}: the quota is used up`, {
         cause: error,
         context: { ...context, freeBytes: await freeBytes(root) },
-        hint: "Raise the quota of this user on the file server, or back up to another destination with --to.",
+        hint: "Raise the quota, free space (`ovault forget`, then `ovault prune`), or back up to another destination.",
       });
     case "EROFS":
       return new StoreReadOnlyError(`${failed}: mounted read-only`, {

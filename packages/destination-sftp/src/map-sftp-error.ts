@@ -32,13 +32,13 @@ export async function mapSftpError(error: unknown, call: FailedCall): Promise<un
       return new StoreFullError(`${failed}: no space left on the server`, {
         cause: error,
         context,
-        hint: "Free space on it (`ovault forget`), enlarge it, or back up to another destination with --to.",
+        hint: "Free space (`ovault forget`, then `ovault prune`), enlarge it, or back up to another destination with --to.",
       });
     case "quota":
       return new StoreFullError(`${failed}: the quota is used up`, {
         cause: error,
         context,
-        hint: "Raise the quota of this user on the server, or back up to another destination with --to.",
+        hint: "Raise the quota, free space (`ovault forget`, then `ovault prune`), or back up to another destination.",
       });
     case "read-only":
       return new StoreReadOnlyError(`${failed}: it is read-only`, {

@@ -2,6 +2,7 @@ import { lastValueFrom } from "rxjs";
 
 import type { ObjectKey } from "../contract/object-store.ts";
 import { StorePermissionError } from "../errors/store-errors.ts";
+import { unlessFull } from "../store/unless-full.ts";
 import { earliest } from "../util/earliest.ts";
 import { pullInLanes } from "../pipeline/pull-in-lanes.ts";
 import { deleteCondemned, type Verdict } from "../repository/condemned-packs.ts";
@@ -39,7 +40,8 @@ export async function carryOut(
   const there = packs
     .map((pack) => ({ pack, bytes: survey.bytesOfNamed(pack, index) }))
     .filter(({ bytes }) => bytes > 0);
-  await rewriteIndex(repository, { without: new Set(packs), signal });
+  const rewrite = (): Promise<void> => rewriteIndex(repository, { without: new Set(packs), signal });
+  const hadRoom = await unlessFull(rewrite);
   for (const { pack, bytes } of there) survey.doom(pack, bytes);
   const locksEnd: Date[] = [];
   const remove = async (key: ObjectKey, work: () => Promise<void>): Promise<boolean> => {
@@ -58,6 +60,8 @@ export async function carryOut(
   };
   index.drop(packs);
   await lastValueFrom(pullInLanes(there, LANES, removePack, signal), { defaultValue: undefined });
+  // Until then index objects list packs that are gone, as they may at any time.
+  if (!hadRoom) await rewrite();
   if (locksEnd.length === 0) await deleteCondemned(store, name, signal);
   return { points: deleted, lockedUntil: earliest(locksEnd) };
 }

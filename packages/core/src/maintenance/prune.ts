@@ -1,6 +1,7 @@
 import type { ObjectKey } from "../contract/object-store.ts";
 import { hasCode } from "../errors/ovault-error.ts";
 import {
+  type Condemned,
   type CondemnedDocument,
   deleteCondemned,
   deleteStrayVerdicts,
@@ -17,6 +18,7 @@ import type { Repository } from "../repository/repository.ts";
 import { isUnreadable } from "../repository/unreadable-objects.ts";
 import { runFailure } from "../runs/cancellation.ts";
 import { newRunId } from "../runs/run-id.ts";
+import { isFull, unlessFull } from "../store/unless-full.ts";
 import { type Clock, systemClock } from "../util/clock.ts";
 import { processIdentity } from "../util/process-identity.ts";
 import { carryOut } from "./carry-out.ts";
@@ -38,6 +40,9 @@ import { unlistedPacks } from "./unlisted-packs.ts";
 const LEASE_TTL_MS = 120_000;
 /** Runs read all that is condemned when they start. */
 const PACKS_A_DOCUMENT = 32 * 1024;
+const POINTS_AT_ONCE = 32 * 1024;
+/** A list of these takes a few blocks. */
+const FEW_PACKS = 256;
 /**
  * Between the last look at leases and the last look at points, where listings may lag: a run that is seen to be over has
  * sealed its point before, and an NFS client shows it after a minute.
@@ -54,19 +59,32 @@ const SETTLE_MS = 60_000;
 export async function prune(repository: Repository, options: PruneOptions): Promise<PruneReport> {
   const { dryRun = false, ifBusy = "refuse", clock = systemClock } = options;
   const holder = options.holder ?? { runId: newRunId(), ...processIdentity() };
-  if (dryRun) return await new Prune(repository, { ...options, holder, clock }).run();
+  const settings = { ...options, holder, clock };
+  if (dryRun) return await new Prune(repository, settings).run();
+  const { reserve } = repository;
+  const report = await reserve.during(() => pruneUnderLease(repository, settings, ifBusy), options.signal);
+  await reserve.keep(options.signal);
+  return report;
+}
+
+async function pruneUnderLease(
+  repository: Repository,
+  settings: Settings,
+  ifBusy: "refuse" | "wait",
+): Promise<PruneReport> {
+  const { holder, clock, onDoubt } = settings;
   const lease = await acquireLease(repository.store, {
     ...MAINTENANCE_LEASE,
     holder,
     ttlMs: LEASE_TTL_MS,
     ifBusy,
-    onDoubt: options.onDoubt,
+    onDoubt,
     clock,
-    signal: options.signal,
+    signal: settings.signal,
   });
-  const signal = AbortSignal.any([options.signal, lease.signal]);
+  const signal = AbortSignal.any([settings.signal, lease.signal]);
   try {
-    return await new Prune(repository, { ...options, holder, clock, signal }).run();
+    return await new Prune(repository, { ...settings, signal }).run();
   } catch (error) {
     throw runFailure(error, signal);
   } finally {
@@ -250,7 +268,8 @@ class Prune {
       return;
     }
     const emptied = await this.#repack(plan, use, live);
-    await this.#tidyIndex(use);
+    // A help for readers, which may wait for room.
+    await unlessFull(() => this.#tidyIndex(use));
     await this.#putCondemned(
       [...plan.dead, ...emptied].map((pack) => index.packs.nameOf(pack)),
       forgotten,
@@ -262,7 +281,11 @@ class Prune {
     this.#counts.begin("copying");
     const onCopied = (bytes: number): void => this.#counts.copied(bytes);
     const options = { survey: this.#survey, use, live, onCopied, signal: this.#signal };
-    const done = await repack(this.#repository, emptied, options);
+    let done: readonly number[] = [];
+    // Without room for copies, what is dead goes first.
+    await unlessFull(async () => {
+      done = await repack(this.#repository, emptied, options);
+    });
     this.#counts.repacked(done.length);
     await this.#survey.update(this.#repository, this.#signal);
     return done;
@@ -277,13 +300,25 @@ class Prune {
   }
 
   async #putCondemned(packs: readonly string[], points: readonly ObjectKey[]): Promise<void> {
-    const { store } = this.#repository;
     const at = this.#settings.clock.now().toISOString();
-    for (let from = 0; from < packs.length || (from === 0 && points.length > 0); from += PACKS_A_DOCUMENT) {
-      const part = packs.slice(from, from + PACKS_A_DOCUMENT);
-      await putCondemned(store, { at, packs: part, points: from === 0 ? points : [] }, this.#signal);
+    let room = true;
+    for (let from = 0; room && (from < packs.length || (from === 0 && points.length > 0)); from += PACKS_A_DOCUMENT) {
+      const some = from === 0 ? points.slice(0, POINTS_AT_ONCE) : [];
+      room = await this.#putAsRoomAllows({ at, packs: packs.slice(from, from + PACKS_A_DOCUMENT), points: some });
     }
     await this.#repository.refresh(this.#signal);
+  }
+
+  /** False when there was no room for so long a list: what it leaves out is for the next prune. */
+  async #putAsRoomAllows(value: Condemned): Promise<boolean> {
+    try {
+      await putCondemned(this.#repository.store, value, this.#signal);
+      return true;
+    } catch (error) {
+      if (!isFull(error) || value.packs.length <= FEW_PACKS) throw error;
+      await this.#putAsRoomAllows({ ...value, packs: value.packs.slice(0, value.packs.length / 4) });
+      return false;
+    }
   }
 
   async #carryOut({ name, verdict }: Pick<CondemnedDocument, "name" | "verdict">): Promise<void> {

@@ -10,6 +10,7 @@ import {
   LOST,
   packNameIn,
   REPOSITORY_KEY,
+  RESERVE_KEY,
   VERDICTS,
 } from "../repository/layout.ts";
 
@@ -28,7 +29,7 @@ export interface StoreSurvey {
 
 /** What the keys of a repository look like, packs apart. */
 const OURS = [
-  new RegExp(`^${REPOSITORY_KEY}$`),
+  new RegExp(`^(?:${REPOSITORY_KEY}|${RESERVE_KEY})$`),
   new RegExp(`^(?:${INDEX}|${CONDEMNED}|${VERDICTS}|${EXTENSIONS}|${DAMAGE}|${CHECKS})[0-9a-f]{32}$`),
   new RegExp(`^${KEYS}[0-9a-f]{16}$`),
   /^points\/[0-9a-f]{32}\/[0-9a-z-]{1,64}(?:\.forgotten)?$/,

@@ -4,6 +4,8 @@ import type { ObjectKey } from "../contract/object-store.ts";
 
 /** Where things lie in a repository. docs/repository-format.md is the specification. */
 export const REPOSITORY_KEY: ObjectKey = "ovault-repository";
+/** Holds room for the steps that free space. */
+export const RESERVE_KEY: ObjectKey = "ovault-reserve";
 /** The master key of an encrypted repository, wrapped, once for every secret that opens it. */
 export const KEYS = "keys/";
 export const PACKS = "packs/";

@@ -16,6 +16,7 @@ import { inOrder } from "./point-order.ts";
 import { parsePoint } from "./point-schema.ts";
 import type { Protection } from "./protection.ts";
 import { LARGEST, readKey, readWhole } from "./read-whole.ts";
+import type { Reserve } from "./reserve.ts";
 import { retaining } from "./retaining.ts";
 import { isVoid } from "./void.ts";
 
@@ -58,24 +59,31 @@ interface Manifests {
   readonly damagedMarks: readonly DamagedManifest[];
 }
 
+interface RecoveryPointsPlace {
+  readonly store: ObjectStore;
+  readonly reserve: Reserve;
+  readonly protection: Protection;
+}
+
 /**
  * The manifests of a repository: one object each, written last, read whole. A point that is forgotten gets a mark beside
  * its manifest, and is as if it were not there. Only prune deletes manifests, when no run builds on them any more.
  */
 export class RecoveryPoints {
   readonly #store: ObjectStore;
+  readonly #reserve: Reserve;
   readonly #protection: Protection;
   readonly #retainUntil: () => Date | undefined;
   readonly #managers: ManagerNames | undefined;
 
   /** @param managers by whose former names points are found; without any, the names in manifests are taken as they are */
   constructor(
-    store: ObjectStore,
-    protection: Protection,
+    { store, reserve, protection }: RecoveryPointsPlace,
     retainUntil: () => Date | undefined,
     managers: ManagerNames | undefined,
   ) {
     this.#store = store;
+    this.#reserve = reserve;
     this.#protection = protection;
     this.#retainUntil = retainUntil;
     this.#managers = managers;
@@ -201,7 +209,8 @@ export class RecoveryPoints {
   /** Makes a point invisible, at once and for every node. Its manifest and what only it needs stay until pruned. */
   async forget(point: RecoveryPoint, signal: AbortSignal): Promise<void> {
     const mark = encodeDocument(FORGOTTEN_TYPE, VERSION, { at: new Date().toISOString() });
-    await this.#store.put(markOf(this.keyOf(point)), [mark], { ifAbsent: true, signal });
+    const key = markOf(this.keyOf(point));
+    await this.#reserve.during(() => this.#store.put(key, [mark], { ifAbsent: true, signal }), signal);
   }
 
   /** Deletes a manifest that is forgotten, for good. Nothing may build on the point any more. */

@@ -31,6 +31,7 @@ import { PendingChunks } from "./pending-chunks.ts";
 import type { Lease } from "./lease.ts";
 import type { Protection } from "./protection.ts";
 import { RecoveryPoints } from "./recovery-points.ts";
+import { Reserve } from "./reserve.ts";
 import { DAY_MS, retaining, retentionEnd } from "./retaining.ts";
 import { SoundPages } from "./sound-pages.ts";
 import { Once } from "../util/once.ts";
@@ -93,6 +94,8 @@ export interface MapOptions {
 export class Repository {
   /** Everything but packs, keys and settings is read and written in the clear through it, however it is protected. */
   readonly store: ObjectStore;
+  /** For `forget` and `prune` where the store is full. */
+  readonly reserve: Reserve;
   readonly settings: RepositorySettings;
   readonly protection: Protection;
   /** Of an encrypted repository. */
@@ -128,7 +131,8 @@ export class Repository {
     known: KnownIndex | undefined,
     options: OpenOptions,
   ) {
-    this.store = protection.documents(store);
+    this.reserve = new Reserve(protection.documents(store));
+    this.store = this.reserve.guarded();
     this.settings = settings;
     this.protection = protection;
     this.keys = keys;
@@ -140,7 +144,7 @@ export class Repository {
     this.#codec = new ProvedCodec(options.codec ?? lz4);
     this.#packBytes = options.packBytes ?? DEFAULT_PACK_BYTES;
     this.#lockDays = options.lockDays;
-    this.points = new RecoveryPoints(this.store, protection, this.retainUntil, options.managers);
+    this.points = new RecoveryPoints(this, this.retainUntil, options.managers);
     this.chunks = new ChunkReader({
       store: this.store,
       index: this.index,

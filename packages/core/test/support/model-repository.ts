@@ -6,6 +6,7 @@ import {
   type Codec,
   hasCode,
   type ObjectStore,
+  originOf,
   processIdentity,
   type RecoveryPoint,
   type Repository,
@@ -83,14 +84,18 @@ export class ModelRepository {
     await verifySample(repository, { share: 1, signal: never });
   }
 
-  /** Which disks of which points can be restored, as `POINT/NUMBER`. Never lets wrong bytes pass. */
+  /**
+   * Which disks of which points can be restored, as `POINT/NUMBER`; copies by the ids of their origins. Never lets wrong
+   * bytes pass.
+   */
   async restorable(): Promise<ReadonlySet<string>> {
     const found = new Set<string>();
     const repository = await openUnlessDamaged(() => this.open());
     if (repository === undefined) return found;
     for (const point of (await repository.points.list(never)).points) {
-      for (const [number, bytes] of (this.content.get(point.id) ?? []).entries()) {
-        if (await isWhole(repository, { point, number, bytes })) found.add(`${point.id}/${number}`);
+      const origin = originOf(point.id);
+      for (const [number, bytes] of (this.content.get(origin) ?? []).entries()) {
+        if (await isWhole(repository, { point, number, bytes })) found.add(`${origin}/${number}`);
       }
     }
     return found;

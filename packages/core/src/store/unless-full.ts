@@ -1,0 +1,18 @@
+import { hasCode } from "../errors/ovault-error.ts";
+import type { StoreFullError } from "../errors/store-errors.ts";
+
+/** Whether the store has no room for something. */
+export function isFull(error: unknown): error is StoreFullError {
+  return hasCode(error, "E_STORE_FULL");
+}
+
+/** Resolves to false when the store had no room for the work. */
+export async function unlessFull(work: () => Promise<void>): Promise<boolean> {
+  try {
+    await work();
+    return true;
+  } catch (error) {
+    if (isFull(error)) return false;
+    throw error;
+  }
+}
