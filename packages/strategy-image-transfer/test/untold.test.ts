@@ -55,6 +55,19 @@ test.each([
   base = await bench.backup({ base: taken });
 });
 
+test("an old snapshot is not merged as long as the engine does not tell the state of its disks", async () => {
+  const old = String(base.point.disks[0]?.base?.["snapshotId"]);
+  const alter: AlterAnswer = (xml, { path }) => (path.endsWith(`/snapshots/${old}/disks`) ? "<something-else/>" : xml);
+  // The plan must know them; from then on nothing more is told.
+  const taken = await bench.backup({ base, whenOpen: async () => bench.lab.alterAnswers(alter) });
+  expect(taken.warnings).toEqual([expect.stringMatching(/an old snapshot of web is still there/)]);
+  expect((await bench.lab.leftovers()).snapshots).toContain(old);
+  bench.lab.alterAnswers(undefined);
+  await bench.removeLeftovers();
+  expect(await leftBeside(bench, taken)).toEqual([]);
+  base = taken;
+});
+
 test("a disk of a snapshot without a size is refused, and not taken with that of the inventory", async () => {
   bench.lab.alterAnswers(without("provisioned_size", SNAPSHOT_DISKS));
   await expect(bench.backup({ base })).rejects.toMatchObject({

@@ -1,6 +1,7 @@
 import { hasCode } from "@ovault/core";
 
 import type { EngineApi } from "../api/engine-api.ts";
+import { orUndefined } from "../api/if-missing.ts";
 import { EngineConflictError } from "../engine/errors.ts";
 import { arrived, pending } from "../engine/wait.ts";
 import { SnapshotRemovalError } from "./errors.ts";
@@ -32,7 +33,8 @@ export async function removeSnapshot(
 ): Promise<void> {
   const now = await api.snapshots.find(vmId, snapshotId, signal);
   if (now === undefined) return;
-  const volumes = await api.vms.snapshotDisks(vmId, snapshotId, signal).catch(() => []);
+  // Whether one of them is illegal must be known before anything is merged.
+  const volumes = (await orUndefined(api.vms.snapshotDisks(vmId, snapshotId, signal))) ?? [];
   const fail = (what: string, cause?: unknown): SnapshotRemovalError =>
     removalError(snapshotId, volumes, what, cause === undefined ? {} : { cause });
   const state = now.status === "ok" ? "ok" : await settledState(api, { vmId, snapshotId, deadlineMs }, signal);
