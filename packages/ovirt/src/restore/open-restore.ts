@@ -23,7 +23,7 @@ export async function openRestore(
   context: RunContext,
 ): Promise<OvirtRestoreSession> {
   const { signal, runId } = context;
-  const api = manager.apiFor(runId);
+  const api = manager.apiFor(runId, context.hooks);
   const capabilities = await manager.capabilities(signal);
   const design = await designRestore(api, { capabilities, filler }, request, signal);
   const warn = (warning: string): void => observe(context.hooks.warning, warning);
