@@ -9,13 +9,11 @@ import { treeOf } from "../support/tree.ts";
 import { Witness } from "../support/witness.ts";
 
 const MIB = 1024 * 1024;
-/** Byte 9 of a pack says what it holds. */
-const KINDS = { 1: "blocks", 2: "pages" } as const;
-
 /** What a backup added to the repository. */
 interface Added {
   readonly blocks: string;
-  readonly pages: string;
+  /** Both copies. */
+  readonly pages: readonly string[];
   readonly index: string;
   readonly manifest: string;
 }
@@ -51,14 +49,16 @@ async function backUp(megabyte: number, seed = String(megabyte)): Promise<string
 }
 
 async function sortOut(names: readonly string[]): Promise<Added> {
-  const found = { blocks: "", pages: "", index: "", manifest: "" };
+  const found = { blocks: "", pages: [] as string[], index: "", manifest: "" };
   for (const name of names) {
     const path = join(site.repositoryDirectory, name);
     if (name.startsWith("index/")) found.index = path;
     if (name.startsWith("points/")) found.manifest = path;
     if (!name.startsWith("packs/")) continue;
+    // Byte 9 of a pack says what it holds: 1 blocks, 2 pages.
     const kind = (await readFile(path))[9];
-    if (kind === 1 || kind === 2) found[KINDS[kind]] = path;
+    if (kind === 1) found.blocks = path;
+    if (kind === 2) found.pages.push(path);
   }
   return found;
 }
@@ -104,10 +104,10 @@ describe("damage to what a point is made of", () => {
     ["a flipped bit in a pack", "blocks", flip],
     ["a cut pack", "blocks", cut],
     ["a missing pack", "blocks", rm],
-    ["a flipped bit in a pack of pages", "pages", flip],
-    ["a missing pack of pages", "pages", rm],
+    ["a flipped bit in both packs of pages", "pages", flip],
+    ["missing packs of pages", "pages", rm],
   ] as const)("%s is found, never given back, and costs no other point, older or newer", async (_, what, harm) => {
-    await harm(added[what]);
+    for (const path of [added[what]].flat()) await harm(path);
     const file = site.file(`refused-${damaged}.raw`);
     const [verified, refused, others] = await Promise.all([
       verifyAll(),
@@ -144,6 +144,22 @@ describe("damage to what a point is made of", () => {
 });
 
 describe("damage to what can be made anew", () => {
+  test.each([
+    ["a flipped bit in one pack of pages", flip],
+    ["a missing pack of pages", rm],
+  ] as const)("%s is found, and costs no point: there is another one", async (_, harm) => {
+    const [pack = "", other = ""] = added.pages;
+    await harm(pack);
+    const verified = await verifyAll();
+    expect(verified.exitCode).toBe(5);
+    expect(verified.report.damage).toMatchObject([{ point: null, reason: expect.stringContaining("packs/") }]);
+    expect([...(await witness.differing(older)), ...(await witness.differing(damaged))]).toEqual([]);
+    // A repair makes the copy anew: then the other one may go too.
+    expect((await site.ovault("repair", "--read-data")).exitCode).toBe(0);
+    await rm(other);
+    expect(await witness.differing(damaged)).toEqual([]);
+  });
+
   test.each([
     ["a flipped bit in an index", flip],
     ["a cut index", cut],

@@ -82,7 +82,7 @@ export async function verify(
   return report;
 }
 
-export function reportView({ points, chunks, bytes, packs, storedBytes, damage }: VerifyReport): View {
+export function reportView({ points, chunks, bytes, packs, storedBytes, damage, pagesOnce }: VerifyReport): View {
   const rows = damage.map(({ point, disk, offset, length, reason }) => [
     point ?? "",
     disk ?? "",
@@ -101,6 +101,9 @@ export function reportView({ points, chunks, bytes, packs, storedBytes, damage }
       `${read.join(", ")}, ${formatBytes(bytes)} read: ` +
         (damage.length === 0 ? "everything is as it was written" : `${plural(damage.length, "damage")} found`),
     ),
+    ...(pagesOnce > 0
+      ? [text(`${plural(pagesOnce, "page")} of block maps lie in one pack only; \`ovault repair\` stores them again.`)]
+      : []),
     ...(damage.length > 0 ? [text("Run `ovault repair` to save what can be saved and to mark what is lost.")] : []),
   ];
 }

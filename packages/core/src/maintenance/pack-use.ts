@@ -5,8 +5,8 @@ const NONE = 0xffff_ffff;
 
 /**
  * How much of each pack is needed, in stored bytes of chunks. Where a chunk lies in several packs one of them keeps it: the
- * one of which most is needed, so that packs which were copied together win over those they were copied from. Packs are
- * named by their numbers in the index; those that are condemned keep nothing.
+ * one of which most is needed, so that packs which were copied together win over those they were copied from. A page is kept
+ * by two. Packs are named by their numbers in the index; those that are condemned keep nothing.
  */
 export class PackUse {
   readonly #all: Float64Array;
@@ -14,6 +14,8 @@ export class PackUse {
   readonly #kept: Float64Array;
   /** By the number of the chunk. */
   readonly #keepers: Uint32Array;
+  /** Packs that keep a second copy, by the number of the page. */
+  readonly #seconds = new Map<number, number>();
 
   private constructor({ packs, chunks }: { readonly packs: number; readonly chunks: number }) {
     this.#all = new Float64Array(packs);
@@ -32,7 +34,13 @@ export class PackUse {
     index.forEachPlace((entry, pack, _bytes, isBad) => {
       if (isBad || !live.has(entry) || !index.packs.isUsable(pack)) return;
       const before = keepers[entry] ?? NONE;
-      if (before === NONE || use.#isBetter(pack, before)) keepers[entry] = pack;
+      if (before === pack) return;
+      const isFirst = before === NONE || use.#isBetter(pack, before);
+      if (isFirst) keepers[entry] = pack;
+      const next = isFirst ? before : pack;
+      if (next === NONE || index.packs.at(next).kind !== "pages") return;
+      const second = use.#seconds.get(entry);
+      if (second === undefined || use.#isBetter(next, second)) use.#seconds.set(entry, next);
     });
     index.forEachPlace((entry, pack, bytes) => {
       if (live.has(entry) && use.keeps(pack, entry)) add(use.#kept, pack, bytes);
@@ -40,10 +48,10 @@ export class PackUse {
     return use;
   }
 
-  /** Whether this pack is the one that keeps a chunk that is needed. What no pack is known to hold well, all keep. */
+  /** Whether this pack keeps a chunk that is needed. What no pack is known to hold well, all keep. */
   keeps(pack: number, entry: number): boolean {
     const keeper = this.#keepers[entry] ?? NONE;
-    return keeper === NONE || keeper === pack;
+    return keeper === NONE || keeper === pack || this.#seconds.get(entry) === pack;
   }
 
   /** Of all chunks. */

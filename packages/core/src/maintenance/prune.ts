@@ -19,6 +19,7 @@ import { isUnreadable } from "../repository/unreadable-objects.ts";
 import { runFailure } from "../runs/cancellation.ts";
 import { newRunId } from "../runs/run-id.ts";
 import { isFull, unlessFull } from "../store/unless-full.ts";
+import { compareText } from "../util/compare-text.ts";
 import { type Clock, systemClock } from "../util/clock.ts";
 import { processIdentity } from "../util/process-identity.ts";
 import { carryOut } from "./carry-out.ts";
@@ -184,8 +185,9 @@ class Prune {
     }
     this.#counts.begin("reading block maps");
     await this.#needs.look();
-    // Points first: as long as they stand, their packs are needed.
-    for (const document of known.toSorted((a, b) => b.points.length - a.points.length)) {
+    // Points first: as long as they stand, their packs are needed. Then the newest: what it lets go may be all that needs the others.
+    const order = known.toSorted((a, b) => b.points.length - a.points.length || compareText(b.at, a.at));
+    for (const document of order) {
       const needs = await this.#needs.withForgotten([...this.#foretoldPoints, ...document.points]);
       const goes = needs === undefined ? NOTHING : await this.#mayGo(document, needs);
       await (this.#dryRun ? this.#foretell(document, goes) : this.#decide(document, goes));

@@ -22,6 +22,8 @@ export interface FindLossesOptions {
   readonly sound?: { has(page: ChunkId): boolean; add(page: ChunkId): unknown };
   /** Parts of disks to look at, by disk id; a disk that is not named is looked at whole. */
   readonly within?: ReadonlyMap<string, readonly DiskRange[]>;
+  /** Called with every page that is read. */
+  readonly onPage?: (id: ChunkId, page: Uint8Array) => void | Promise<void>;
   readonly signal: AbortSignal;
 }
 
@@ -52,7 +54,7 @@ export async function findLosses(
 async function lossesOfDisk(
   repository: Repository,
   { point, record }: { readonly point: RecoveryPoint; readonly record: DiskRecord },
-  { sound, within, signal }: FindLossesOptions,
+  { sound, within, onPage, signal }: FindLossesOptions,
 ): Promise<LostRanges> {
   const { blockBytes } = point;
   const { logicalBytes } = record.stats;
@@ -63,7 +65,12 @@ async function lossesOfDisk(
   };
   let map: BlockMapReader;
   try {
-    map = await repository.openMap(point, record, signal, { tolerant: true });
+    const loadPage = async (id: ChunkId, pageSignal: AbortSignal): Promise<Uint8Array> => {
+      const page = await repository.chunks.load(id, pageSignal);
+      await onPage?.(id, page);
+      return page;
+    };
+    map = await repository.openMap(point, record, signal, { tolerant: true, loadPage });
   } catch (error) {
     if (!hasCode(error, "E_INTEGRITY")) throw error;
     lost.add({ offset: 0, length: logicalBytes, reason: error.message });

@@ -54,6 +54,8 @@ export interface RepairReport {
   readonly places: SettledDamage;
   /** Chunks that lay in packs under wrong names and were stored again. */
   readonly rescued: number;
+  /** Pages of block maps that lay in one pack only, and were stored in a second one. */
+  readonly pagesStored: number;
   /** Points that were looked at. */
   readonly points: number;
   /** Those that have lost data. */

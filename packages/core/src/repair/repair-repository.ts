@@ -2,6 +2,7 @@ import type { ObjectStore } from "../contract/object-store.ts";
 import type { RecoveryPoint } from "../contract/recovery-point.ts";
 import { IntegrityError } from "../errors/errors.ts";
 import { ChunkSet } from "../repository/chunk-set.ts";
+import type { ChunkId } from "../repository/digest.ts";
 import { deleteCondemned, readCondemned } from "../repository/condemned-packs.ts";
 import { readDamage } from "../repository/damage-records.ts";
 import { acquireLease } from "../repository/lease.ts";
@@ -28,6 +29,7 @@ import { removeDamaged } from "./remove-damaged.ts";
 import { type IndexSurvey, listPacksAnew, surveyIndex } from "./repair-index.ts";
 import type { DamagedThing, PointLosses, RepairOptions, RepairReport } from "./repair-report.ts";
 import { rescueChunks } from "./rescue-chunks.ts";
+import { SecondCopies } from "./second-copies.ts";
 import { type StoreSurvey, surveyStore } from "./survey-store.ts";
 
 const LEASE_TTL_MS = 120_000;
@@ -116,7 +118,7 @@ class Repair {
     const rescued = await this.#rescue(survey);
     this.#step("looking for points that lost data");
     const { points, damaged } = await repository.points.list(signal);
-    const lost = await this.#lossesOf(points);
+    const { lost, pagesStored } = await this.#lossesOf(points);
     // Pages were read for that; what is bad of them belongs on record too.
     this.#findings.addReads(repository);
     const places = await settleDamage(repository, { ...this.#findings, exists }, signal);
@@ -127,6 +129,7 @@ class Repair {
       packs: [...repaired.packs, ...this.#findings.damage.map(({ reason }) => reason)],
       places: { added: places.added, cleared: places.cleared, known: places.known },
       rescued,
+      pagesStored,
       points: points.length,
       lost,
       healed: await this.#markPoints(points, lost),
@@ -194,17 +197,29 @@ class Repair {
     return await rescueChunks(this.#repository, this.#findings.bad.keys(), options);
   }
 
-  async #lossesOf(points: readonly RecoveryPoint[]): Promise<readonly PointLosses[]> {
-    const sound = new ChunkSet(this.#repository.index);
-    const losses: PointLosses[] = [];
-    for (const point of points) {
-      const disks = await findLosses(this.#repository, point, { sound, signal: this.#signal });
-      if (disks.length === 0) continue;
-      const lostBytes = disks.reduce((sum, disk) => sum + disk.lostBytes, 0);
-      const { id, name, manager } = point.vm;
-      losses.push({ point: point.id, vm: { id, name, manager }, takenAt: point.takenAt, lostBytes, disks });
+  /** Pages that lie in one pack only are stored a second time on the way. */
+  async #lossesOf(
+    points: readonly RecoveryPoint[],
+  ): Promise<{ readonly lost: readonly PointLosses[]; readonly pagesStored: number }> {
+    const repository = this.#repository;
+    const signal = this.#signal;
+    const sound = new ChunkSet(repository.index);
+    const second = new SecondCopies(repository, { dryRun: this.#dryRun, signal });
+    const onPage = (id: ChunkId, page: Uint8Array): Promise<void> => second.see(id, page);
+    const lost: PointLosses[] = [];
+    try {
+      for (const point of points) {
+        const disks = await findLosses(repository, point, { sound, onPage, signal });
+        if (disks.length === 0) continue;
+        const lostBytes = disks.reduce((sum, disk) => sum + disk.lostBytes, 0);
+        const { id, name, manager } = point.vm;
+        lost.push({ point: point.id, vm: { id, name, manager }, takenAt: point.takenAt, lostBytes, disks });
+      }
+      await second.finish();
+    } finally {
+      await second.idle();
     }
-    return losses;
+    return { lost, pagesStored: second.pages };
   }
 
   /** Answers the ids of those that were marked and need not be any more. */

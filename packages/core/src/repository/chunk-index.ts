@@ -151,13 +151,28 @@ export class ChunkIndex {
 
   /** True when some place may be relied on to hold the chunk, so that it need not be stored. */
   has(id: ChunkId): boolean {
-    return this.reliablePackOf(id) !== undefined;
+    return this.reliablePacksOf(id, 1).length > 0;
   }
 
-  /** The number of a pack that may be relied on to hold the chunk. */
-  reliablePackOf(id: ChunkId): number | undefined {
-    for (const record of this.#recordsOf(wordsOf(id))) if (this.#isReliable(record)) return this.#packOf(record);
-    return undefined;
+  /** The numbers of packs that may be relied on to hold the chunk, `most` at most. */
+  reliablePacksOf(id: ChunkId, most: number): readonly number[] {
+    const packs: number[] = [];
+    for (const record of this.#recordsOf(wordsOf(id))) {
+      if (packs.length === most) break;
+      const pack = this.#packOf(record);
+      if (this.#isReliable(record) && !packs.includes(pack)) packs.push(pack);
+    }
+    return packs;
+  }
+
+  /** In how many packs the chunk has a place that is not known to be bad. */
+  copiesOf(id: ChunkId): number {
+    const packs = new Set<number>();
+    for (const record of this.#recordsOf(wordsOf(id))) {
+      const pack = this.#packOf(record);
+      if (!this.packs.isGone(pack) && !this.#bad.has(record)) packs.add(pack);
+    }
+    return packs.size;
   }
 
   /** True when the chunk has a place that is not known to be bad, so that reading it is worth a try. */

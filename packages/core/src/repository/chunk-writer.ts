@@ -9,7 +9,7 @@ import type { PackListing } from "./index-format.ts";
 import { IndexWriter } from "./index-writer.ts";
 import { newPackName } from "./layout.ts";
 import type { LoadedIndex } from "./loaded-index.ts";
-import type { PackKind } from "./pack-format.ts";
+import { COPIES, type PackKind } from "./pack-format.ts";
 import type { PendingChunks } from "./pending-chunks.ts";
 import { PackPresence } from "./pack-presence.ts";
 import type { PackEntry } from "./pack-entries.ts";
@@ -38,16 +38,17 @@ export interface ChunkWriterOptions {
 const MAX_PUTS = 2;
 
 /**
- * Stores chunks once: a chunk that the repository has, or that this or another writer of the process has already taken, is
+ * Stores chunks once, and pages in two packs: a chunk that the repository has, or that this or another writer of the process has already taken, is
  * not stored again, whatever the order in which lanes bring it.
  */
 export class ChunkWriter {
   readonly #options: ChunkWriterOptions;
-  readonly #packs: Readonly<Record<PackKind, PackWriter>>;
+  /** As many of each kind as a chunk of it has copies: no pack holds two of them. */
+  readonly #packs: Readonly<Record<PackKind, readonly PackWriter[]>>;
   readonly #index: IndexWriter;
   readonly #presence: PackPresence;
-  /** Ids in hex of the chunks of packs that are not yet put. */
-  readonly #taken = new Set<string>();
+  /** Chunks of packs that are not yet put, by their ids in hex: how many copies of them. */
+  readonly #taken = new Map<string, number>();
   /** Chunks that were stored anew, by their numbers in the index. */
   readonly #renewed = new BitSet();
 
@@ -66,7 +67,8 @@ export class ChunkWriter {
         onFailure: () => this.#dropPending(),
         signal: options.signal,
       });
-    this.#packs = { data: packWriter("data"), pages: packWriter("pages") };
+    const packWriters = (kind: PackKind): PackWriter[] => Array.from({ length: COPIES[kind] }, () => packWriter(kind));
+    this.#packs = { data: packWriters("data"), pages: packWriters("pages") };
     const { store, index, loaded, signal } = options;
     this.#index = new IndexWriter({
       store,
@@ -84,34 +86,37 @@ export class ChunkWriter {
     return this.#options.protection.chunkId(plain);
   }
 
-  /** True when the chunk need not be stored: it is in a pack that this run has seen, or taken already. */
+  /** True when the chunk need not be stored: it is in packs that this run has seen, or taken already. */
   async has(kind: PackKind, id: ChunkId): Promise<boolean> {
-    for (let pack = this.#packOf(kind, id); pack !== undefined; pack = this.#packOf(kind, id)) {
-      if (this.#presence.has(pack)) return true;
-      await this.#presence.ask(pack);
-    }
-    return this.#taken.has(toHex(id));
+    return (await this.#copiesOf(kind, id)) === COPIES[kind] || this.#taken.has(toHex(id));
   }
 
   /**
-   * Stores `plain` under `id` unless it is there. Resolves to the bytes added to the repository, 0 when it was known.
+   * Stores `plain` under `id` as far as it is not there. Resolves to the bytes added to the repository, 0 when it was known.
    * `plain` belongs to the caller again when this resolves. Durable only after `finish`.
    */
   async store(kind: PackKind, id: ChunkId, plain: Uint8Array): Promise<number> {
     const { codec, pending, signal } = this.#options;
     const name = toHex(id);
+    let copies: number;
     for (;;) {
+      copies = COPIES[kind] - (await this.#copiesOf(kind, id));
       // Asked again: another lane may have taken it while this one waited for the answer.
-      if ((await this.has(kind, id)) || this.#taken.has(name)) return 0;
+      if (copies === 0 || this.#taken.has(name)) return 0;
       if (!pending.has(name)) break;
       await pending.settled(name, signal);
     }
-    this.#taken.add(name);
-    pending.add(name, this, () => this.#packs[kind].hurry());
+    this.#taken.set(name, copies);
+    pending.add(name, this, () => this.#hurry(kind));
     try {
       const encoded = await codec.encode(plain);
       const chunk = { id, plainBytes: plain.byteLength, codec: encoded === undefined ? 0 : codec.id };
-      return await this.#packs[kind].append(chunk, encoded ?? copyOf(plain));
+      const first = encoded ?? copyOf(plain);
+      const bytes = this.#packs[kind]
+        .slice(0, copies)
+        .map((packs, copy) => ({ packs, bytes: copy === 0 ? first : copyOf(first) }));
+      const stored = await Promise.all(bytes.map((copy) => copy.packs.append(chunk, copy.bytes)));
+      return stored.reduce((sum, storedBytes) => sum + storedBytes, 0);
     } catch (error) {
       pending.settle(name, this);
       throw error;
@@ -119,8 +124,8 @@ export class ChunkWriter {
   }
 
   /**
-   * Stores a chunk that was proved, as it was encoded before, whether it is known or not. Resolves to the bytes added, 0
-   * when this writer has taken it already.
+   * Stores a copy of a chunk that was proved, as it was encoded before, whether it is known or not. Resolves to the bytes
+   * added, 0 when this writer has taken as many copies already.
    */
   async storeAgain(
     kind: PackKind,
@@ -128,49 +133,71 @@ export class ChunkWriter {
     encoded: Uint8Array,
   ): Promise<number> {
     const name = toHex(id);
-    if (this.#taken.has(name)) return 0;
-    this.#taken.add(name);
-    return await this.#packs[kind].append({ id, plainBytes, codec }, encoded);
+    const taken = this.#taken.get(name) ?? 0;
+    const packs = this.#packs[kind][taken];
+    if (packs === undefined) return 0;
+    this.#taken.set(name, taken + 1);
+    return await packs.append({ id, plainBytes, codec }, encoded);
   }
 
   /** Everything stored so far is durable and listed in an index object when this resolves. */
   async finish(): Promise<void> {
-    await this.#packs.data.finish();
-    await this.#packs.pages.finish();
+    for (const kind of [this.#packs.data, this.#packs.pages]) await Promise.all(kind.map((packs) => packs.finish()));
     await this.#index.finish();
   }
 
   /** For who gives up: waits until nothing is in flight, whatever became of it. */
   async idle(): Promise<void> {
-    await Promise.all([this.#packs.data.idle(), this.#packs.pages.idle()]);
+    await Promise.all([...this.#packs.data, ...this.#packs.pages].map((packs) => packs.idle()));
     this.#dropPending();
+  }
+
+  #hurry(kind: PackKind): void {
+    for (const packs of this.#packs[kind]) packs.hurry();
   }
 
   /** Others that wait for what this writer has taken must store it themselves. */
   #dropPending(): void {
-    for (const name of this.#taken) this.#options.pending.settle(name, this);
+    for (const name of this.#taken.keys()) this.#options.pending.settle(name, this);
   }
 
-  /** A pack that may be relied on to hold the chunk. */
-  #packOf(kind: PackKind, id: ChunkId): number | undefined {
+  /** In how many packs that this run has seen the chunk lies, up to as many as it should. */
+  async #copiesOf(kind: PackKind, id: ChunkId): Promise<number> {
+    for (;;) {
+      const packs = this.#packsOf(kind, id);
+      const unseen = packs.find((pack) => !this.#presence.has(pack));
+      if (unseen === undefined) return packs.length;
+      await this.#presence.ask(unseen);
+    }
+  }
+
+  /** Packs that may be relied on to hold the chunk, as many as it should lie in at most. */
+  #packsOf(kind: PackKind, id: ChunkId): readonly number[] {
     const { index, anew } = this.#options;
     if (anew.includes(kind)) {
       const entry = index.entryOf(id);
-      if (entry === undefined || !this.#renewed.has(entry)) return undefined;
+      if (entry === undefined || !this.#renewed.has(entry)) return [];
     }
-    return index.reliablePackOf(id);
+    return index.reliablePacksOf(id, COPIES[kind]);
   }
 
   async #onPut(listing: PackListing): Promise<void> {
-    const { index, anew, pending } = this.#options;
+    const { index, anew } = this.#options;
     this.#presence.add(index.add(listing));
     for (const { id } of listing.entries) {
-      const name = toHex(id);
-      this.#taken.delete(name);
-      pending.settle(name, this);
+      this.#settle(toHex(id));
       const entry = index.entryOf(id);
       if (anew.includes(listing.kind) && entry !== undefined) this.#renewed.add(entry);
     }
     await this.#index.add(listing);
+  }
+
+  /** A copy is in a pack that was put. */
+  #settle(name: string): void {
+    const left = (this.#taken.get(name) ?? 1) - 1;
+    if (left > 0) this.#taken.set(name, left);
+    if (left > 0) return;
+    this.#taken.delete(name);
+    this.#options.pending.settle(name, this);
   }
 }

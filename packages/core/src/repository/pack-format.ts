@@ -8,6 +8,9 @@ import type { PackSeal } from "./protection.ts";
 /** What the chunks of a pack are: blocks of disks, or pages of block maps. */
 export type PackKind = "data" | "pages";
 
+/** In how many packs a chunk of each kind lies. A page leads to so much that it is worth a second copy, which is small. */
+export const COPIES: Readonly<Record<PackKind, number>> = { data: 1, pages: 2 };
+
 export const TRAILER_BYTES = 48;
 /** No store is asked to hold a larger object: a pack that claims to be one is damage or an attack. */
 export const MAX_PACK_BYTES = 128 * 1024 * 1024;

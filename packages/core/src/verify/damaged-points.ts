@@ -1,10 +1,17 @@
 import type { RecoveryPoint } from "../contract/recovery-point.ts";
 import type { DiskLosses } from "../pipeline/lost-ranges.ts";
+import type { ChunkIndex } from "../repository/chunk-index.ts";
+import { SinglePages } from "../repository/single-pages.ts";
 import type { Damage } from "./damage.ts";
 
-/** Points that cannot be restored as they were. */
+/** Points that cannot be restored as they were, and what else was seen when points were walked. */
 export class DamagedPoints {
+  readonly singlePages: SinglePages;
   readonly losses = new Map<RecoveryPoint, readonly DiskLosses[]>();
+
+  constructor(index: ChunkIndex) {
+    this.singlePages = new SinglePages(index);
+  }
 
   add(point: RecoveryPoint, losses: readonly DiskLosses[]): void {
     this.losses.set(point, losses);

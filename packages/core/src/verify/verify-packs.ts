@@ -1,5 +1,6 @@
 import type { RecoveryPoint } from "../contract/recovery-point.ts";
 import { findLosses } from "../repair/find-losses.ts";
+import type { ChunkId } from "../repository/digest.ts";
 import { indexObjects } from "../repository/index-objects.ts";
 import type { Repository } from "../repository/repository.ts";
 import { messageOf } from "../util/message-of.ts";
@@ -61,7 +62,7 @@ class PackVerification {
   readonly #findings = new PackFindings();
   readonly #proved: ProvedChunks;
   readonly #damage: Damage[] = [];
-  #damagedPoints = new DamagedPoints();
+  #damagedPoints: DamagedPoints;
   #packsRead = 0;
   #storedBytes = 0;
 
@@ -75,6 +76,7 @@ class PackVerification {
     this.#checks = checks;
     this.#options = options;
     this.#proved = new ProvedChunks(repository.index);
+    this.#damagedPoints = new DamagedPoints(repository.index);
   }
 
   async read(names: Iterable<string>): Promise<void> {
@@ -113,7 +115,8 @@ class PackVerification {
     const points = await this.#listPoints();
     // Whatever these points need was listed before they were sealed.
     await this.#catchUp();
-    const options = { sound: repository.soundPages, signal };
+    const onPage = (id: ChunkId): void => void this.#damagedPoints.singlePages.see(id);
+    const options = { sound: repository.soundPages, onPage, signal };
     for (const point of points) {
       if ((await findLosses(repository, point, options)).length === 0) continue;
       // Points are forgotten and packs move at any time.
@@ -141,7 +144,8 @@ class PackVerification {
   report(points: number, notes: readonly string[]): VerifyReport {
     const { chunks, bytes } = this.#proved;
     const damage = [...this.#findings.damage, ...this.#damage, ...this.#damagedPoints.damage];
-    return { points, chunks, bytes, packs: this.#packsRead, storedBytes: this.#storedBytes, damage, notes };
+    const { count: pagesOnce } = this.#damagedPoints.singlePages;
+    return { points, chunks, bytes, packs: this.#packsRead, storedBytes: this.#storedBytes, damage, pagesOnce, notes };
   }
 
   /** Brings the index up to what the store has, and to what was found here. */

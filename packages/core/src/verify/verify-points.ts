@@ -4,10 +4,11 @@ import type { DiskRecord, RecoveryPoint } from "../contract/recovery-point.ts";
 import { type DiskLosses, LostRanges } from "../pipeline/lost-ranges.ts";
 import { pullInLanes } from "../pipeline/pull-in-lanes.ts";
 import { leavesOf } from "../repository/block-map-leaves.ts";
-import type { BlockMapReader } from "../repository/block-map-reader.ts";
+import type { BlockMapReader, LoadPage } from "../repository/block-map-reader.ts";
 import { ChunkSet } from "../repository/chunk-set.ts";
 import type { ChunkId } from "../repository/digest.ts";
 import type { Repository } from "../repository/repository.ts";
+import type { SinglePages } from "../repository/single-pages.ts";
 import { messageOf } from "../util/message-of.ts";
 import { failureOf } from "./damage.ts";
 import { DamagedPoints } from "./damaged-points.ts";
@@ -26,11 +27,12 @@ export async function verifyPoints(
   options: VerifyOptions,
 ): Promise<VerifyReport> {
   const proved = new ProvedChunks(repository.index);
-  const { damage, losses } = await provePoints(repository, points, proved, options);
+  const { damage, losses, singlePages } = await provePoints(repository, points, proved, options);
   const found = { findings: new PackFindings(), exists: () => true, losses };
   const notes = await recordDamage(repository, found, options.signal);
   const { chunks, bytes } = proved;
-  return { points: points.length, chunks, bytes, packs: 0, storedBytes: 0, damage, notes };
+  const pagesOnce = singlePages.count;
+  return { points: points.length, chunks, bytes, packs: 0, storedBytes: 0, damage, pagesOnce, notes };
 }
 
 /** The damage of the points, as far as they have not been forgotten meanwhile. What is `proved` is not read again. */
@@ -40,8 +42,8 @@ export async function provePoints(
   proved: ProvedChunks,
   options: VerifyOptions,
 ): Promise<DamagedPoints> {
-  const proof = new PointProof(repository, proved, options);
-  const found = new DamagedPoints();
+  const found = new DamagedPoints(repository.index);
+  const proof = new PointProof(repository, { proved, singlePages: found.singlePages }, options);
   for (const point of points) {
     const losses: DiskLosses[] = [];
     for (const record of point.disks) {
@@ -68,15 +70,21 @@ interface LeafToProve {
 class PointProof {
   readonly #repository: Repository;
   readonly #proved: ProvedChunks;
+  readonly #singlePages: SinglePages;
   readonly #options: VerifyOptions;
   /** Pages of which every chunk was proved: most pages of a point are those of the point before. */
   readonly #soundPages: ChunkSet;
   /** Chunks that were tried and could not be read. */
   readonly #lostChunks: ChunkSet;
 
-  constructor(repository: Repository, proved: ProvedChunks, options: VerifyOptions) {
+  constructor(
+    repository: Repository,
+    { proved, singlePages }: { readonly proved: ProvedChunks; readonly singlePages: SinglePages },
+    options: VerifyOptions,
+  ) {
     this.#repository = repository;
     this.#proved = proved;
+    this.#singlePages = singlePages;
     this.#options = options;
     this.#soundPages = new ChunkSet(repository.index);
     this.#lostChunks = new ChunkSet(repository.index);
@@ -90,7 +98,7 @@ class PointProof {
     const { logicalBytes } = record.stats;
     let map: BlockMapReader | undefined;
     const noMap = await failureOf(async () => {
-      map = await this.#repository.openMap(point, record, signal, { tolerant: true });
+      map = await this.#repository.openMap(point, record, signal, { tolerant: true, loadPage: this.#loadPage });
     });
     if (map === undefined) {
       const reason = noMap ?? "it has no block map";
@@ -108,6 +116,12 @@ class PointProof {
     await lastValueFrom(pullInLanes(blocks, lanes, prove, signal), { defaultValue: undefined });
     return { disk, alias, lostBytes: lost.lostBytes, ranges: lost.ranges };
   }
+
+  readonly #loadPage: LoadPage = async (id, signal) => {
+    const page = await this.#repository.chunks.load(id, signal);
+    this.#singlePages.see(id);
+    return page;
+  };
 
   async *#blocksOf(
     map: BlockMapReader,

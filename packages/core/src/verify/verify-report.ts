@@ -9,6 +9,8 @@ export interface VerifyReport {
   readonly packs: number;
   readonly storedBytes: number;
   readonly damage: readonly Damage[];
+  /** Pages of block maps that lie in one pack only, where they should lie in two. No damage yet. */
+  readonly pagesOnce: number;
   /** What could not be written down, for people. */
   readonly notes: readonly string[];
 }

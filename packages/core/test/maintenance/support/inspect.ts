@@ -2,6 +2,7 @@ import type { ObjectStore, Repository } from "@ovault/core";
 import { listed } from "@ovault/testkit";
 
 import { leavesOf } from "../../../src/repository/block-map-leaves.ts";
+import { COPIES } from "../../../src/repository/pack-format.ts";
 import { readPackListing } from "../../../src/repository/pack-listing.ts";
 import { toHex } from "../../../src/util/hex.ts";
 import { reopen } from "../../support/small-repository.ts";
@@ -13,7 +14,7 @@ export async function brokenPoints(store: ObjectStore): Promise<readonly string[
   return await brokenIn(await reopen(store));
 }
 
-/** What is in packs and in no point that is visible, or there twice; counted without the code that prunes. */
+/** What is in packs and in no point that is visible, or there too often; counted without the code that prunes. */
 export async function garbage(store: ObjectStore): Promise<readonly string[]> {
   return await garbageIn(await reopen(store));
 }
@@ -49,12 +50,14 @@ async function garbageIn(repository: Repository): Promise<readonly string[]> {
     }
   }
   const found: string[] = [];
-  const seen = new Set<string>();
+  const seen = new Map<string, number>();
   for (const info of await listed(store, "packs/")) {
-    for (const { id } of (await readPackListing(store, repository.protection, info, never)).entries) {
+    const { kind, entries } = await readPackListing(store, repository.protection, info, never);
+    for (const { id } of entries) {
       const name = toHex(id);
-      if (!needed.has(name) || seen.has(name)) found.push(`${name} in ${info.key}`);
-      seen.add(name);
+      const copies = (seen.get(name) ?? 0) + 1;
+      if (!needed.has(name) || copies > COPIES[kind]) found.push(`${name} in ${info.key}`);
+      seen.set(name, copies);
     }
   }
   const rest = [...(await listed(store, "condemned/")), ...(await listed(store, "verdicts/"))].map(({ key }) => key);

@@ -1,0 +1,27 @@
+import type { ChunkIndex } from "./chunk-index.ts";
+import { ChunkSet } from "./chunk-set.ts";
+import type { ChunkId } from "./digest.ts";
+import { COPIES } from "./pack-format.ts";
+
+/** Counts pages of block maps that have fewer copies than they should: one was lost, or an earlier release wrote them. */
+export class SinglePages {
+  readonly #index: ChunkIndex;
+  readonly #pages: ChunkSet;
+  #count = 0;
+
+  constructor(index: ChunkIndex) {
+    this.#index = index;
+    this.#pages = new ChunkSet(index);
+  }
+
+  get count(): number {
+    return this.#count;
+  }
+
+  /** A page that was read. True when it is one of them, and was not seen before. */
+  see(page: ChunkId): boolean {
+    if (this.#index.copiesOf(page) >= COPIES.pages || !this.#pages.add(page)) return false;
+    this.#count += 1;
+    return true;
+  }
+}

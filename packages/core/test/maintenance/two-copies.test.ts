@@ -1,0 +1,142 @@
+import * as fc from "fast-check";
+import { afterEach, beforeEach, expect, test } from "vitest";
+
+import { copyPoints, repairRepository, verifyPoints, verifyRepository, verifySample } from "@ovault/core";
+import { listed, MemoryStore } from "@ovault/testkit";
+
+import { plain } from "../../src/codecs/plain.ts";
+import { readPackListing } from "../../src/repository/pack-listing.ts";
+import { toHex } from "../../src/util/hex.ts";
+import { reopen, smallRepository } from "../support/small-repository.ts";
+import { never } from "../support/take-point.ts";
+import { BLOCK_BYTES } from "./support/block-disk.ts";
+import { brokenPoints, wrongs } from "./support/inspect.ts";
+import { ALL, copyOf, hoursLater, Yard } from "./support/yard.ts";
+
+let yard: Yard;
+beforeEach(async () => {
+  yard = await Yard.open();
+});
+afterEach(() => yard.close());
+
+const someBlocks = fc.array(fc.integer({ min: 1, max: 8 }), { minLength: 1, maxLength: 6 });
+const someRuns = fc.array(fc.record({ vm: fc.constantFrom("vm-1", "vm-2"), blocks: someBlocks }), {
+  minLength: 1,
+  maxLength: 5,
+});
+
+/** Packs of pages: their keys, and the ids in hex of what is in them. */
+async function pagePacks({ store }: Yard): Promise<ReadonlyMap<string, readonly string[]>> {
+  const { protection } = await reopen(store);
+  const packs = new Map<string, readonly string[]>();
+  for (const info of await listed(store, "packs/")) {
+    const { kind, entries } = await readPackListing(store, protection, info, never);
+    if (kind === "pages")
+      packs.set(
+        info.key,
+        Array.from(entries, ({ id }) => toHex(id)),
+      );
+  }
+  return packs;
+}
+
+/** In how many packs the page of each point lies that can be seen: disks of a yard have one. */
+async function copiesOfPages(own: Yard): Promise<readonly number[]> {
+  const packs = [...(await pagePacks(own)).values()];
+  const { points } = await (await own.repository()).points.list(never);
+  return points.map(({ disks: [disk] }) => packs.filter((ids) => ids.includes(disk?.blockMap ?? "")).length);
+}
+
+test("a page lies in two packs, whatever is taken, forgotten, pruned, repacked and copied", async () => {
+  await fc.assert(
+    fc.asyncProperty(someRuns, fc.infiniteStream(fc.boolean()), async (runs, chosen) => {
+      const own = await Yard.open();
+      for (const [number, run] of runs.entries()) {
+        const point = await own.backUp(run);
+        if (chosen.next().value) await own.forget(point);
+        if (chosen.next().value) await own.prune({ repack: ALL, clock: hoursLater(number * 2) });
+        expect(new Set(await copiesOfPages(own))).toEqual(new Set((await own.visible()).length > 0 ? [2] : []));
+      }
+      const to = new MemoryStore();
+      await smallRepository(to, BLOCK_BYTES, plain);
+      const elsewhere = own.at(to);
+      const from = await own.repository();
+      const { points } = await from.points.list(never);
+      await copyPoints({ from, to: await elsewhere.repository(), points, signal: never });
+      expect(await copiesOfPages(elsewhere)).toEqual(points.map(() => 2));
+      await own.close();
+    }),
+    { numRuns: 25 },
+  );
+});
+
+test("a pack of pages that is lost costs no point, is found, and a repair makes its copies anew", async () => {
+  await fc.assert(
+    fc.asyncProperty(someRuns, fc.nat(), fc.boolean(), async (runs, which, isMissing) => {
+      const own = await Yard.open();
+      for (const run of runs) await own.backUp(run);
+      const keys = [...(await pagePacks(own)).keys()];
+      const key = keys[which % keys.length] ?? "";
+      const pack = own.store.objects.get(key) ?? new Uint8Array();
+      if (isMissing) own.store.objects.delete(key);
+      else
+        own.store.objects.set(
+          key,
+          pack.map((byte, at) => (at === 20 ? byte ^ 1 : byte)),
+        );
+      const { points } = await (await own.repository()).points.list(never);
+      expect(await brokenPoints(own.store)).toEqual([]);
+      for (const look of [
+        verifyRepository(await copyOf(own).repository(), { signal: never }),
+        verifySample(await copyOf(own).repository(), { share: 1, signal: never }),
+      ]) {
+        const { damage } = await look;
+        expect(damage.map(({ point }) => point)).toEqual([null]);
+        expect(damage[0]?.reason).toContain(key);
+      }
+      const told = await repairRepository(await own.repository(), { readData: true, dryRun: true, signal: never });
+      const report = await repairRepository(await own.repository(), { readData: true, signal: never });
+      expect(report).toMatchObject({ lost: [], pagesStored: told.pagesStored });
+      expect(report.pagesStored).toBeGreaterThan(0);
+      const again = await repairRepository(await own.repository(), { readData: true, signal: never });
+      expect(again.pagesStored).toBe(0);
+      expect((await verifyPoints(await own.repository(), points, { signal: never })).pagesOnce).toBe(0);
+      // By now any other one may go.
+      const others = [...(await pagePacks(own)).keys()].filter((each) => each !== key);
+      for (const other of others) {
+        const without = copyOf(own);
+        without.store.objects.delete(other);
+        expect(await brokenPoints(without.store)).toEqual([]);
+      }
+      for (const hours of [2, 4]) await own.prune({ repack: ALL, clock: hoursLater(hours) });
+      expect(await wrongs(own.store)).toEqual([]);
+      expect(await copiesOfPages(own)).toEqual(points.map(() => 2));
+      await own.close();
+    }),
+    { numRuns: 20 },
+  );
+});
+
+test("pages that an earlier release wrote once are told by checks, are no damage, and a repair stores them again", async () => {
+  const point = await yard.backUp({ blocks: [1, 2, 3] });
+  // As if the second copy had never been: neither the pack nor its listing.
+  const [first = ""] = (await pagePacks(yard)).keys();
+  yard.store.objects.delete(first);
+  for (const key of yard.store.objects.keys()) if (key.startsWith("index/")) yard.store.objects.delete(key);
+  await yard.prune();
+  expect(await copiesOfPages(yard)).toEqual([1]);
+  for (const look of [
+    verifyRepository(await yard.repository(), { signal: never }),
+    verifySample(await yard.repository(), { share: 0.01, signal: never }),
+    verifyPoints(await yard.repository(), [point], { signal: never }),
+  ]) {
+    expect(await look).toMatchObject({ damage: [], pagesOnce: 1 });
+  }
+  // An increment that changes nothing builds on it.
+  await yard.backUp({ blocks: [1, 2, 3] });
+  await yard.prune({ repack: ALL, clock: hoursLater(2) });
+  expect(await copiesOfPages(yard)).toEqual([1, 1]);
+  expect((await repairRepository(await yard.repository(), { signal: never })).pagesStored).toBe(1);
+  expect(await copiesOfPages(yard)).toEqual([2, 2]);
+  expect(await wrongs(yard.store)).toEqual([]);
+});
