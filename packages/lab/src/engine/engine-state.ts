@@ -72,6 +72,10 @@ export interface VmState {
   readonly devices?: string;
   readonly attachments: AttachmentState[];
   readonly nics: NicState[];
+  /** Id of the image in its CD drive; absent: none. */
+  cdId?: string;
+  /** Protocols of consoles besides the one of its display. */
+  furtherConsoles?: readonly string[];
   /** Absent: none. */
   numaNodes?: readonly NumaNodeState[];
   /** Oldest first, without the active one. */

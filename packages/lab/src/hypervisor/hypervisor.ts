@@ -22,6 +22,8 @@ export interface Hypervisor {
   removeDisk(diskId: string): Promise<void>;
   /** Grows a disk, of a running machine too. Shrinking is refused. */
   resizeDisk(diskId: string, virtualBytes: number): Promise<DiskInfo>;
+  /** Frees what is zero in the file of the active volume. Refused while a machine or an export uses the disk. */
+  sparsify(diskId: string): Promise<void>;
   diskInfo(diskId: string): Promise<DiskInfo>;
   /** Ids of all disks, in the order they came. */
   listDisks(): readonly string[];

@@ -25,7 +25,7 @@ import type {
 } from "./hypervisor.ts";
 import { importVolumes } from "./import-volumes.ts";
 import { Machine, type Plug } from "./machine.ts";
-import { qemuImg } from "./qemu-img.ts";
+import { digHoles, qemuImg } from "./qemu-img.ts";
 import { RunDirectory } from "./run-directory.ts";
 import { createSnapshot, removeSnapshot } from "./snapshots.ts";
 import { StorageDaemon } from "./storage-daemon.ts";
@@ -122,6 +122,12 @@ export class QemuHypervisor implements Hypervisor {
     this.#refuseInUse(diskId);
     if ([...this.#machines.values()].some((machine) => machine.has(diskId))) throw inUse(diskId);
     await this.#tree.remove(diskId);
+  }
+
+  async sparsify(diskId: string): Promise<void> {
+    this.#refuseInUse(diskId);
+    if ([...this.#machines.values()].some((machine) => machine.has(diskId))) throw inUse(diskId);
+    await digHoles(activeOf(this.#tree.volumes(diskId)).path);
   }
 
   async resizeDisk(diskId: string, virtualBytes: number): Promise<DiskInfo> {

@@ -35,6 +35,11 @@ export async function copyFileSparsely(from: string, to: string): Promise<void> 
   await runTool("cp", ["--sparse=auto", "--reflink=auto", "--", from, to]);
 }
 
+/** Gives back the space of a file's blocks that are all zero. */
+export async function digHoles(path: string): Promise<void> {
+  await runTool("fallocate", ["--dig-holes", path]);
+}
+
 /** Describes a volume file of known format, also while a QEMU process holds it. */
 export async function inspectVolume(path: string, format: string): Promise<ImageInfo> {
   return imageInfo.parse(JSON.parse(await qemuImg("info", "--force-share", "--output=json", "-f", format, path)));

@@ -113,4 +113,4 @@ function faultReply(error: unknown, { method, url }: RawRequest): ApiReply {
 }
 
 const ACTION_PATH =
-  /\/(start|stop|shutdown|migrate|finalize|cancel|pause|resume|extend|freezefilesystems|thawfilesystems)$/;
+  /\/(start|stop|shutdown|migrate|finalize|cancel|pause|resume|extend|freezefilesystems|thawfilesystems|sparsify|ticket)$/;

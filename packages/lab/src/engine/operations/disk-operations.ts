@@ -143,6 +143,32 @@ export class DiskOperations {
     });
   }
 
+  /** Answers at once; the disk stays locked until what is zero of its file takes no space. */
+  sparsify(diskId: string): void {
+    const disk = this.#core.disk(diskId);
+    const action = "sparsify Virtual Disk";
+    this.#core.requireOk([disk], action);
+    if (!disk.sparse)
+      throw badRequest(`Cannot ${action}. Sparsifying is not supported for preallocated disk ${disk.alias}.`);
+    for (const vm of this.#core.vmsOf(diskId)) {
+      this.#core.requireFree(vm, action);
+      if (vm.status !== "down" && attachmentOf(vm, diskId).active) {
+        throw conflict(`Cannot ${action}: The disk is in use by VM ${vm.name}.`);
+      }
+    }
+    const { background, hypervisor, store } = this.#core;
+    disk.status = "locked";
+    background.start(async () => {
+      try {
+        await background.steps();
+        await hypervisor.sparsify(diskId);
+      } finally {
+        disk.status = "ok";
+        store.changed();
+      }
+    });
+  }
+
   /** @throws EngineFault 409 when the disk or its machine is busy, or it would shrink. */
   async resize(diskId: string, bytes: number): Promise<void> {
     const disk = this.#core.disk(diskId);

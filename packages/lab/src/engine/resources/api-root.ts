@@ -14,9 +14,11 @@ const COLLECTIONS = [
   "imagetransfers",
   "jobs",
   "networks",
+  "roles",
   "storagedomains",
   "tags",
   "templates",
+  "users",
   "vms",
   "vnicprofiles",
 ];

@@ -39,6 +39,10 @@ export function diskRoutes({ core, disks }: EngineApi): readonly Route[] {
       disks.remove(request.param("disk"));
       return actionDone();
     }),
+    post("/disks/:disk/sparsify", (request) => {
+      disks.sparsify(request.param("disk"));
+      return actionDone();
+    }),
     get("/storagedomains/:domain/disks", (request) => list(disksOn(core, request.param("domain")))),
     get("/storagedomains/:domain/disks/:disk", async (request) =>
       ok("disk", await diskContent(core, onDomain(request))),

@@ -10,8 +10,19 @@ import type { XmlNode } from "../xml/read-xml.ts";
 import { requireKept } from "../xml/require-kept.ts";
 import type { XmlObject } from "../xml/xml-value.ts";
 
-/** Of a `nic`: what is kept, and what clients send back as they got it. */
-const NIC_ELEMENTS = ["interface", "linked", "mac", "name", "network", "plugged", "vm", "vnic_profile"] as const;
+/** Of a `nic`: what is kept, what clients send back as they got it, and what an engine drops, too: comment and description. */
+const NIC_ELEMENTS = [
+  "comment",
+  "description",
+  "interface",
+  "linked",
+  "mac",
+  "name",
+  "network",
+  "plugged",
+  "vm",
+  "vnic_profile",
+] as const;
 
 /** `/vms/{vm}/nics`. */
 export function nicRoutes({ core, vms }: EngineApi): readonly Route[] {

@@ -3,6 +3,8 @@ import type { Route } from "../http/router.ts";
 import { apiRootRoutes } from "./api-root.ts";
 import { backupRoutes } from "./backups.ts";
 import { checkpointRoutes } from "./checkpoints.ts";
+import { consoleRoutes } from "./consoles.ts";
+import { permissionRoutes } from "./permissions.ts";
 import { diskAttachmentRoutes } from "./disk-attachments.ts";
 import { diskSnapshotRoutes } from "./disk-snapshots.ts";
 import { diskRoutes } from "./disks.ts";
@@ -22,6 +24,8 @@ export function routes(api: EngineApi): readonly Route[] {
     ...inventoryRoutes(api),
     ...vmRoutes(api),
     ...tagRoutes(api),
+    ...consoleRoutes(api),
+    ...permissionRoutes(api),
     ...diskAttachmentRoutes(api),
     ...nicRoutes(api),
     ...numaNodeRoutes(api),

@@ -11,7 +11,8 @@ import type { ApiRequest } from "../http/api-request.ts";
 import { isXmlObject, type XmlObject } from "../xml/xml-value.ts";
 import { BLANK_ID, blankTemplate, findNamed, hostOf } from "../inventory.ts";
 import { vmSearch } from "./vm-search.ts";
-import { readSettings, settingsContent } from "../vm-settings.ts";
+import type { XmlNode } from "../xml/read-xml.ts";
+import { readSettings, settingsContent, type VmSettings } from "../vm-settings.ts";
 
 const HOST_ADDRESS = "127.0.0.1";
 /** Nothing listens there. */
@@ -38,7 +39,7 @@ export function vmRoutes({ core, guests, tags, vms }: EngineApi): readonly Route
       const vm = core.vm(request.param("vm"));
       const { body } = request;
       const cluster = body.child("cluster") === undefined ? undefined : findNamed(clusters(), "Vm", body, "cluster");
-      vms.update(vm.id, { name: body.exactText("name"), clusterId: cluster?.id, settings: readSettings(body) });
+      vms.update(vm.id, { name: body.exactText("name"), clusterId: cluster?.id, settings: vmSettingsOf(core, body) });
       return ok("vm", vmContent(core, vm, request));
     }),
     remove("/vms/:vm", (request) => {
@@ -78,7 +79,6 @@ export function vmRoutes({ core, guests, tags, vms }: EngineApi): readonly Route
       if (found === undefined) throw notFound();
       return ok("reported_device", found);
     }),
-    get("/vms/:vm/cdroms", () => ok("cdroms", {})),
   ];
 }
 
@@ -107,7 +107,7 @@ function readVm(core: EngineCore, { body, correlationId }: ApiRequest): VmReques
   return {
     name: body.exactText("name"),
     clusterId: cluster.id,
-    settings: readSettings(body, ["initialization.configuration", "initialization.regenerate_ids", "snapshots"]),
+    settings: vmSettingsOf(core, body, ["initialization.configuration", "initialization.regenerate_ids", "snapshots"]),
     ovf,
     snapshotId,
     regenerateIds: body.flag("initialization", "regenerate_ids") ?? false,
@@ -115,12 +115,32 @@ function readVm(core: EngineCore, { body, correlationId }: ApiRequest): VmReques
   };
 }
 
+/** As `readSettings`, with hosts that are named instead of referred to by id. */
+function vmSettingsOf({ state }: EngineCore, body: XmlNode, further: readonly string[] = []): VmSettings {
+  const settings = readSettings(body, further);
+  const policy = body.child("placement_policy", "hosts");
+  if (policy === undefined) return settings;
+  const { hosts } = state.inventory;
+  const ids = policy.children("host").map((host) => findNamed(hosts, "Vm", host.wrapped("host"), "host").id);
+  return { ...settings, "placement_policy.hosts": ids };
+}
+
 function vmContent(core: EngineCore, vm: VmState, request: ApiRequest): XmlObject {
   const { state } = core;
   const { inventory } = state;
   const settings = settingsContent(vm.settings, { all: request.allContent });
   const path = `/vms/${vm.id}`;
-  const below = ["snapshots", "diskattachments", "nics", "numanodes", "reporteddevices", "tags", "cdroms"];
+  const below = [
+    "snapshots",
+    "diskattachments",
+    "nics",
+    "numanodes",
+    "permissions",
+    "reporteddevices",
+    "tags",
+    "cdroms",
+    "graphicsconsoles",
+  ];
   const backups = core.behaviour.backups ? ["backups", "checkpoints"] : [];
   return {
     ...reference("/vms", vm.id),

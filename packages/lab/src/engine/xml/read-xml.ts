@@ -43,6 +43,11 @@ export class XmlNode {
     return typeof value === "string" && value !== "" ? value : undefined;
   }
 
+  /** The same element as the only child of another one. */
+  wrapped(name: string): XmlNode {
+    return new XmlNode("", { [name]: this.#value });
+  }
+
   /** The first child at this path. */
   child(...path: readonly string[]): XmlNode | undefined {
     return this.children(...path)[0];
