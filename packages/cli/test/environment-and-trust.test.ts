@@ -28,7 +28,7 @@ beforeAll(async () => {
   const answer = { cert: cert ?? "", key: key ?? "" };
   impostor = createServer(answer, (request, response) => {
     requests.push(request.url ?? "");
-    response.writeHead(404).end(request.url?.includes("pki-resource") === true ? cert : "");
+    response.writeHead(403).end(request.url?.includes("pki-resource") === true ? cert : "");
   }).listen(0, "127.0.0.1");
   proxy = createPlainServer((socket) => {
     proxied += 1;
@@ -69,7 +69,7 @@ async function connect(
 const trusting = (client: (typeof CLIENTS)[number]) =>
   client === "init" || client === "s3" ? {} : { ca: "other.pem" };
 
-describe.each(CLIENTS)("%s", { timeout: 60_000 }, (client) => {
+describe.each(CLIENTS)("%s", { timeout: 240_000 }, (client) => {
   test("refuses an impostor though NODE_TLS_REJECT_UNAUTHORIZED is 0, and sends it nothing", async () => {
     const outcome = await connect(client, { env: { NODE_TLS_REJECT_UNAUTHORIZED: "0" }, ...trusting(client) });
     expect(outcome).toMatch(
@@ -81,7 +81,7 @@ describe.each(CLIENTS)("%s", { timeout: 60_000 }, (client) => {
 
 describe.each(CLIENTS.filter((client) => client !== "init"))(
   "%s with a CA of its own",
-  { timeout: 60_000 },
+  { timeout: 240_000 },
   (client) => {
     test("takes no authority from the environment", async () => {
       const file = join(directory, "impostor.pem");

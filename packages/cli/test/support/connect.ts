@@ -10,7 +10,8 @@ import { checkTlsHandshake } from "../../src/doctor/tls-handshake.ts";
  * CA in FILE, or none where the client can do without, and prints what it came to.
  */
 const [client = "", port = "", caFile] = process.argv.slice(2);
-const { signal } = new AbortController();
+/** Clients have patience of their own, but what is tried here is seen at once. */
+const signal = AbortSignal.timeout(60_000);
 const url = `https://127.0.0.1:${port}`;
 const trust = { ca: caFile === undefined ? [] : [readFileSync(caFile, "utf8")] };
 

@@ -4,8 +4,11 @@ import { ConfigurationError } from "../errors/errors.ts";
 import { didYouMean } from "./nearest.ts";
 import type { DocumentPath, Origin } from "./origin.ts";
 
+/** More are only counted: finding the line of each of tens of thousands takes minutes. */
+const MOST_SHOWN = 100;
+
 /**
- * Checks a value of the configuration against a schema. Every problem is reported at once, as `line N: path: problem`;
+ * Checks a value of the configuration against a schema. Its problems are reported together, as `line N: path: problem`;
  * values are never echoed, because one of them may be a misplaced secret.
  * @param keysBeside keys that belong to others, and are proposed too when one is misspelt
  * @throws ConfigurationError
@@ -19,13 +22,14 @@ export function validate<T>(
   const result = schema.safeParse(value, { reportInput: true });
   if (result.success) return result.data;
   const problems = result.error.issues.flatMap((issue) => describe(issue, schema, keysBeside));
-  const lines = problems.map(({ path, problem }) => {
+  const lines = problems.slice(0, MOST_SHOWN).map(({ path, problem }) => {
     const fullPath = [...origin.path, ...path];
     const line = origin.lineOf(fullPath);
     return `  ${line === undefined ? "" : `line ${line}: `}${fullPath.map(String).join(".")}: ${problem}`;
   });
+  if (problems.length > lines.length) lines.push(`  and ${problems.length - lines.length} more`);
   throw new ConfigurationError(`${origin.file} is not valid:\n${lines.join("\n")}`, {
-    context: { file: origin.file, problems: lines.length },
+    context: { file: origin.file, problems: problems.length },
   });
 }
 
