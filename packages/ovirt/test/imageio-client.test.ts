@@ -176,6 +176,16 @@ test("a connection that the daemon closed in silence costs one more request and 
   expect((await read(client, 5, 10)).equals(image.subarray(5, 15))).toBe(true);
 });
 
+test("a sign of life does not fail on a connection that the daemon closed in silence", async () => {
+  server.add("t", { image: randomBytes(SIZE) });
+  const client = await open("t");
+  await read(client, 0, 10);
+  for (const socket of server.sockets) socket.destroy();
+  server.requests.splice(0);
+  await client.keepAlive(signal);
+  expect(server.requests).toEqual(["OPTIONS"]);
+});
+
 test("a failing backend is asked again over a fresh connection, a bad range is not asked twice", async () => {
   const image = randomBytes(SIZE);
   server.add("t", { image });

@@ -196,7 +196,7 @@ export class ImageioClient {
 
   /** Shows the daemon and the engine that the transfer is in use, so that neither ends it as idle. */
   async keepAlive(signal: AbortSignal): Promise<void> {
-    await this.#once({ method: "OPTIONS", patience: this.#patience }, false, signal).catch((error: unknown) => {
+    await this.#once({ method: "OPTIONS", patience: this.#patience }, true, signal).catch((error: unknown) => {
       if (error instanceof ImageioConnectionError) this.#options.losses?.note();
       throw error;
     });
