@@ -10,8 +10,7 @@ import { checkTlsHandshake } from "../../src/doctor/tls-handshake.ts";
  * CA in FILE, or none where the client can do without, and prints what it came to.
  */
 const [client = "", port = "", caFile] = process.argv.slice(2);
-/** Clients have patience of their own, but what is tried here is seen at once. */
-const signal = AbortSignal.timeout(60_000);
+const { signal } = new AbortController();
 const url = `https://127.0.0.1:${port}`;
 const trust = { ca: caFile === undefined ? [] : [readFileSync(caFile, "utf8")] };
 
@@ -29,7 +28,14 @@ const connect: Readonly<Record<string, () => Promise<unknown>>> = {
     if (!authenticated) throw new Error("not authenticated");
   },
   imageio: () =>
-    ImageioClient.open({ transferUrl: `${url}/images/ticket`, ...trust, size: 0, inactivityTimeoutMs: 60_000, signal }),
+    ImageioClient.open({
+      transferUrl: `${url}/images/ticket`,
+      ...trust,
+      size: 0,
+      inactivityTimeoutMs: 60_000,
+      patienceMs: 0,
+      signal,
+    }),
   doctor: () => checkTlsHandshake({ host: "127.0.0.1", port: Number(port) }, trust, signal),
   async s3() {
     const ca = trust.ca[0] === undefined ? {} : { ca: { pem: trust.ca[0] } };
