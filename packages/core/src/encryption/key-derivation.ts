@@ -79,6 +79,11 @@ function noMemory(cost: ScryptCost, cause: unknown): EncryptionKeyError {
   });
 }
 
+/** What one try costs, in bytes of memory that are passed over; 0 where a try costs nothing. */
+export function workBytes(derivation: KeyDerivation): number {
+  return derivation.name === "scrypt" ? memoryBytes(derivation) * derivation.p : 0;
+}
+
 function memoryBytes({ N, r }: ScryptCost): number {
   return 128 * N * r;
 }

@@ -2,7 +2,8 @@ import type { ObjectStore } from "../contract/object-store.ts";
 import { IntegrityError, KeyMissingError, WrongKeyError } from "../errors/errors.ts";
 import { plural } from "../util/plural.ts";
 import type { RepositorySettings } from "../repository/settings.ts";
-import { assertProved, kindOf, type KeyDocument, unwrapKey } from "./key-document.ts";
+import { assertProved, keyKey, kindOf, type KeyDocument, unwrapKey } from "./key-document.ts";
+import { keysToTry } from "./keys-to-try.ts";
 import { type DamagedKey, type KeyDocuments, provedOnly, readKeyDocuments } from "./read-key-documents.ts";
 import type { RepositoryKey } from "./repository-key.ts";
 import type { RepositorySecret, SecretKind } from "./repository-secret.ts";
@@ -34,7 +35,8 @@ export async function unlock(
 ): Promise<Unlocked> {
   if (secret === undefined) throw keyMissing(title);
   const found = await readKeyDocuments(store, settings.id, signal);
-  for (const document of found.documents) {
+  const { tried, skipped } = keysToTry(found.documents, secret.kind);
+  for (const document of tried) {
     signal.throwIfAborted();
     const key = await unwrapKey(document, secret);
     if (key === undefined) continue;
@@ -42,7 +44,7 @@ export async function unlock(
     assertSettingsProved(settings, key);
     return { key, keyId: document.id, damaged: provedOnly(found, key).damaged };
   }
-  throw noKeyFits(found, secret.kind, title);
+  throw skipped.length > 0 ? tooManyKeys(skipped, secret.kind, title) : noKeyFits(found, secret.kind, title);
 }
 
 function keyMissing(title: string): KeyMissingError {
@@ -68,6 +70,20 @@ function noKeyFits({ documents, damaged }: KeyDocuments, kind: SecretKind, title
       ? `the repository in ${title} does not open with a ${SECRET_NAMES[kind]}, but with a ${othersOf(documents)}${broken}`
       : `this ${SECRET_NAMES[kind]} does not open the repository in ${title}${broken}`,
     { context, hint: "Check `encryption` of this destination in ovault.yaml, and what it refers to." },
+  );
+}
+
+function tooManyKeys(skipped: readonly KeyDocument[], kind: SecretKind, title: string): WrongKeyError {
+  const [first] = skipped;
+  const name = first === undefined ? "" : keyKey(first.id);
+  const context = { skipped: skipped.length, key: name };
+  return new WrongKeyError(
+    `this ${SECRET_NAMES[kind]} opens none of the keys of the repository in ${title} that were tried; ` +
+      `${plural(skipped.length, "key")} would take too long to try, such as ${name}`,
+    {
+      context,
+      hint: "Check `encryption` of this destination in ovault.yaml. If it is right, find out who puts keys under keys/, and delete theirs.",
+    },
   );
 }
 

@@ -5,7 +5,7 @@ import type { ManagerNames } from "../config/manager-names.ts";
 import { machineKey, type MachineIdentity } from "../contract/machine-identity.ts";
 import type { ObjectInfo, ObjectKey, ObjectStore } from "../contract/object-store.ts";
 import type { RecoveryPoint } from "../contract/recovery-point.ts";
-import { IntegrityError, LeaseLostError, NotFoundError } from "../errors/errors.ts";
+import { IntegrityError, LeaseLostError, NotFoundError, UsageError } from "../errors/errors.ts";
 import { hasCode } from "../errors/ovault-error.ts";
 import { pullInLanes } from "../pipeline/pull-in-lanes.ts";
 import { compareText } from "../util/compare-text.ts";
@@ -96,6 +96,12 @@ export class RecoveryPoints {
   async seal(point: RecoveryPoint, signal: AbortSignal): Promise<void> {
     const key = this.keyOf(point);
     const manifest = encodeDocument(TYPE, VERSION, asStored(point));
+    if (manifest.byteLength > LARGEST.manifest) {
+      throw new UsageError(`the manifest of ${point.id} has ${manifest.byteLength} bytes, more than any reader takes`, {
+        context: { key, bytes: manifest.byteLength, mostBytes: LARGEST.manifest },
+        hint: "Look at the configuration of this machine: one of its documents or descriptions is absurdly large.",
+      });
+    }
     const options = { ifAbsent: true, signal, ...retaining(this.#retainUntil()) };
     if ((await this.#store.put(key, [manifest], options)) === "stored") return;
     const found = await readKey(this.#store, key, LARGEST.manifest, { signal });
