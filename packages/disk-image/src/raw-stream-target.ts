@@ -45,7 +45,7 @@ export class RawStreamTarget implements ImageFileTarget {
     this.path = name;
     this.diskId = diskId;
     this.logicalBytes = logicalBytes;
-    // What fails is told by the write; without a listener it would end the process.
+    // The write reports the failure; without a listener the event would end the process.
     stream.on("error", this.#onError);
   }
 

@@ -25,7 +25,7 @@ afterAll(async () => {
   await server.stop();
 });
 
-/** The engine makes the machine, or somebody else did, and its answer is lost. */
+/** The engine makes the machine, or another client did, and its answer is lost. */
 async function createWith(description: string): Promise<{ readonly id: string }> {
   server.calls.length = 0;
   const vm = `<vm id="v"><name>web</name><description>${description}</description></vm>`;

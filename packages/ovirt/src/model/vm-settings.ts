@@ -51,7 +51,7 @@ const SETTINGS: ReadonlyMap<string, string> = new Map([
 /** Parts of them that tell of a run, of a host or of the cluster. */
 const STATE: ReadonlyMap<string, readonly string[]> = new Map([
   ["cpu", ["architecture"]],
-  ["display", ["address", "certificate", "port", "proxy", "secure_port"]],
+  ["display", ["address", "certificate", "port", "proxy", "secure_port", "single_qxl_pci"]],
 ]);
 
 /** Parts that show what a machine was started with once, while it runs so. */

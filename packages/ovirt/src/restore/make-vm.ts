@@ -24,7 +24,7 @@ const START_DEADLINE_MS = 10 * 60_000;
 
 /**
  * Makes the virtual machine from the point's configuration, without disks: the engine attaches those of an OVF only as
- * well as it can and tells nobody. Ids and addresses are new. The name was free a moment ago: a conflict without a
+ * well as it can, and reports failures as events alone. Ids and addresses are new. The name was free a moment ago: a conflict without a
  * machine of that name passes, and a machine of that name with our tag after an answer that was lost is this one.
  */
 export async function createVm(
