@@ -1,6 +1,8 @@
 import { X509Certificate } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { get } from "node:https";
+import { once } from "node:events";
+import { connect } from "node:tls";
 
 import { expect, test } from "vitest";
 
@@ -30,6 +32,18 @@ test("a certificate is for localhost and 127.0.0.1 and verifies against its auth
   expect(certificate.checkHost("localhost")).toBe("localhost");
   expect(certificate.checkIP("127.0.0.1")).toBe("127.0.0.1");
   expect(certificate.verify(new X509Certificate(authority.certificatePem).publicKey)).toBe(true);
+});
+
+test("a GET is answered without the body that it announces", async () => {
+  await withLab({ vms: [] }, async ({ lab, client }) => {
+    const { hostname, port } = new URL(lab.url);
+    const socket = connect({ host: hostname, port: Number(port), ca: await readFile(lab.caFile) });
+    const head = ["GET /ovirt-engine/api HTTP/1.1", "Host: x", `Authorization: ${client.authorization}`];
+    socket.write([...head, "Content-Type: application/xml", "Content-Length: 17", "", ""].join("\r\n"));
+    const [answer] = (await once(socket, "data")) as [Buffer];
+    socket.destroy();
+    expect(answer.toString("latin1")).toMatch(/^HTTP\/1.1 200 /);
+  });
 });
 
 test("a password buys a token, a token opens the API, and a logout ends it", async () => {

@@ -89,7 +89,8 @@ export class HttpsServer {
 
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const { faults, unavailable } = this.#parts;
-    const body = await readBody(request);
+    // libgovirt announces a body with a GET, and does not send it again after a 401
+    const body = request.method === "GET" ? "" : await readBody(request);
     const url = new URL(request.url ?? "/", "https://localhost");
     if (unavailable() || faults.strikes("engine-503")) {
       return sendHtml(response, 503, "Service Unavailable");
