@@ -43,6 +43,7 @@ test("a GET is answered without the body that it announces", async () => {
     const [answer] = (await once(socket, "data")) as [Buffer];
     socket.destroy();
     expect(answer.toString("latin1")).toMatch(/^HTTP\/1.1 200 /);
+    expect(answer.toString("latin1")).toContain("Connection: close");
   });
 });
 

@@ -89,8 +89,10 @@ export class HttpsServer {
 
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const { faults, unavailable } = this.#parts;
-    // libgovirt announces a body with a GET, and does not send it again after a 401
     const body = request.method === "GET" ? "" : await readBody(request);
+    // libgovirt announces a body with a GET, and does not send it again after a 401: what follows would be taken for it
+    const announced = Number(request.headers["content-length"] ?? 0) > 0;
+    if (request.method === "GET" && announced) response.shouldKeepAlive = false;
     const url = new URL(request.url ?? "/", "https://localhost");
     if (unavailable() || faults.strikes("engine-503")) {
       return sendHtml(response, 503, "Service Unavailable");
