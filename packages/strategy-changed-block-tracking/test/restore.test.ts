@@ -29,7 +29,7 @@ async function expectNothingLeft(): Promise<void> {
 }
 
 test("a restored virtual machine has the disks of the point, byte for byte, and thin ones stay thin", async () => {
-  await bench.restore(taken, "copy", { wishes: { start: true } });
+  expect(await bench.restore(taken, "copy", { wishes: { start: true } })).toEqual([]);
   const original = await bench.vm();
   const copy = await bench.vm("copy");
   expect(copy.status).toBe("up");
