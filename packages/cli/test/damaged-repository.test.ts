@@ -71,8 +71,9 @@ describe("a repository with a damaged block", () => {
 
   test("is found out by a sample, repaired, and shows what is lost", async () => {
     const sampled = await ovault("verify", "--sample", "100%");
-    expect(sampled).toMatchObject({ exitCode: 5, data: { points: 0, packs: 2, damage: [{ point: null }] } });
-    expect(await ovault("points")).toMatchObject({ exitCode: 0, data: [{ id: point.id, lostBytes: 0 }] });
+    const found = [{ point: null }, { point: point.id, disk: "disk-1" }];
+    expect(sampled).toMatchObject({ exitCode: 5, data: { points: 1, packs: 3, pagesOnce: 0, damage: found } });
+    expect(await ovault("points")).toMatchObject({ exitCode: 0, data: [{ id: point.id, lostBytes: BLOCK_BYTES }] });
     const repaired = await ovault("repair");
     expect(repaired).toMatchObject({
       exitCode: 5,
