@@ -3,11 +3,13 @@ import { existsSync } from "node:fs";
 import { mkdir, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 
-import { type ObjectStore, Repository } from "@ovault/core";
+import type { ObjectStore } from "@ovault/contract";
+import { Repository } from "@ovault/core";
 import { FilesystemStore } from "@ovault/destination-filesystem";
 
-import { encodeIndex, type PackListing } from "../packages/core/src/repository/index-format.ts";
-import { indexKey } from "../packages/core/src/repository/layout.ts";
+import { encodeIndex } from "../packages/core/src/repository/index/index-format.ts";
+import type { PackListing } from "../packages/core/src/repository/packs/pack-listing.ts";
+import { indexKey } from "../packages/core/src/format/layout.ts";
 import {
   CODEC_AT,
   ENTRY_BYTES,
@@ -16,7 +18,7 @@ import {
   PackEntries,
   PLAIN_BYTES_AT,
   STORED_BYTES_AT,
-} from "../packages/core/src/repository/pack-entries.ts";
+} from "../packages/core/src/repository/packs/pack-entries.ts";
 import { workDirectory } from "./work-directory.ts";
 
 const MIB = 2 ** 20;

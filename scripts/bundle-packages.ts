@@ -8,15 +8,16 @@ const packages = fileURLToPath(new URL("../packages", import.meta.url));
 
 /** What is started or imported by its file name; what these have in common is in files that they share. */
 const ENTRIES = {
-  core: { index: "src/index.ts", "block-worker": "src/workers/block-worker.ts" },
+  contract: { index: "src/index.ts" },
+  core: { index: "src/index.ts", "block-worker": "src/blocks/workers/block-worker.ts" },
   ovirt: { index: "src/index.ts" },
   cli: { index: "src/index.ts", main: "src/main.ts" },
 } as const;
 
-type Bundled = keyof typeof ENTRIES;
+export type Bundled = keyof typeof ENTRIES;
 
 /** Plugins that are installed beside the command line have classes and state of these in common with it: one copy each. */
-const SHARED = ["@ovault/core", "@ovault/ovirt"];
+const SHARED = ["@ovault/contract", "@ovault/core", "@ovault/ovirt"];
 
 /** Dependencies with native parts, which stay where npm installs them, by the package that has them. */
 export const NATIVE = { core: ["@napi-rs/blake-hash", "koffi"], cli: ["ssh2"] } as const;
@@ -44,5 +45,6 @@ export async function bundle(cwd: string, input: Readonly<Record<string, string>
 }
 
 if (import.meta.main) {
-  for (const name of ["core", "ovirt", "cli"] as const) await bundlePackage(name, join(packages, name, "dist"));
+  for (const name of ["contract", "core", "ovirt", "cli"] as const)
+    await bundlePackage(name, join(packages, name, "dist"));
 }

@@ -6,7 +6,7 @@ import { basename, join, resolve, sep } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 
-import { bundlePackage, NATIVE } from "./bundle-packages.ts";
+import { type Bundled, bundlePackage, NATIVE } from "./bundle-packages.ts";
 
 const run = promisify(execFile);
 const root = fileURLToPath(new URL("..", import.meta.url));
@@ -15,7 +15,7 @@ const packages = join(root, "packages");
 const PNPM = "pnpm@10.34.8";
 
 /** Our own packages that the command line shares with plugins, beside its own bundle. */
-const SHARED = ["core", "ovirt"] as const;
+const SHARED = ["contract", "core", "ovirt"] as const;
 /** Packages that others build native parts with; what they are for works without. */
 const BUILD_ONLY: ReadonlySet<string> = new Set(["cpu-features", "nan"]);
 /** Folders of packages that nothing imports: headers, tests with keys of theirs, tools. */
@@ -62,16 +62,16 @@ export async function packProgram(directory: string): Promise<string> {
 /** Packs what the author of a plugin needs: the contracts and the kit of tests. Answers with the files. */
 export async function packKit(directory: string): Promise<readonly string[]> {
   await run(join(root, "node_modules", ".bin", "tsc"), ["-b", "packages/testkit"], { cwd: root });
-  await bundlePackage("core", join(packages, "core", "dist"));
+  for (const name of ["contract", "core"] as const) await bundlePackage(name, join(packages, name, "dist"));
   const files: string[] = [];
-  for (const name of ["core", "testkit"]) {
+  for (const name of ["contract", "core", "testkit"]) {
     files.push(await packWith("npx", ["--yes", PNPM, "pack"], { from: join(packages, name), to: directory }));
   }
   return files;
 }
 
 /** Puts a package of ours somewhere as it is published. */
-async function stagePackage(name: "core" | "ovirt" | "cli", directory: string): Promise<Manifest> {
+async function stagePackage(name: Bundled, directory: string): Promise<Manifest> {
   await bundlePackage(name, join(directory, "dist"));
   const manifest = await manifestOf(join(packages, name));
   // The bundle has in it what these would bring.

@@ -4,8 +4,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 
-import { startLab, writeLabConfiguration } from "@ovault/lab";
-import type { Lab } from "@ovault/lab";
+import { startLab, writeLabConfiguration, type Lab } from "@ovault/lab";
 
 import type { Case } from "../case.ts";
 import { workDirectory } from "../work-directory.ts";

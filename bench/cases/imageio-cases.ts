@@ -1,5 +1,4 @@
-import { spawn, execFile } from "node:child_process";
-import type { ChildProcess } from "node:child_process";
+import { spawn, execFile, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";

@@ -7,7 +7,7 @@
  */
 import { open } from "node:fs/promises";
 
-import type { Extent } from "@ovault/core";
+import type { Extent } from "@ovault/contract";
 import { NbdSource } from "@ovault/disk-image";
 import { parseNbdUri } from "@ovault/nbd";
 import { FileByteSource, ImageChain, Qcow2Layer } from "@ovault/qcow2";

@@ -5,7 +5,8 @@
  *
  * Every other 64 KiB has changed: the worst that change tracking can tell.
  */
-import { planBlocks, validateExtents, type Extent } from "@ovault/core";
+import type { Extent } from "@ovault/contract";
+import { planBlocks, validateExtents } from "@ovault/core";
 
 const EXTENT_BYTES = 64 * 1024;
 const BLOCK_BYTES = 2 ** 20;

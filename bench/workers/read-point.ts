@@ -6,7 +6,8 @@
  * `reader` reads through a PointDisk, in order and then 4 KiB at random, cold and cached; `restore` is the pipeline of a restore
  * into nothing.
  */
-import { BlockCache, openDisk, type RecoveryPoint, Repository, restoreToTarget } from "@ovault/core";
+import type { RecoveryPoint } from "@ovault/contract";
+import { BlockCache, openDisk, Repository, restoreToTarget } from "@ovault/core";
 import { FilesystemStore } from "@ovault/destination-filesystem";
 
 const REQUEST_BYTES = 1024 * 1024;

@@ -1,4 +1,5 @@
-import type { ObjectStore, Repository } from "@ovault/core";
+import type { ObjectStore } from "@ovault/contract";
+import type { Repository } from "@ovault/core";
 
 const TRAILER_BYTES = 48;
 const { signal } = new AbortController();

@@ -1,21 +1,23 @@
 import { createHash } from "node:crypto";
 
 import {
-  acquireLease,
-  backupDisks,
-  BufferPool,
   type Codec,
   createRunHooks,
-  type DigestName,
   type Disk,
   type DiskSource,
   type Extent,
-  lz4,
   processIdentity,
   type RecoveryPoint,
+  type ObjectStore,
+} from "@ovault/contract";
+import {
+  acquireLease,
+  backupDisks,
+  BufferPool,
+  type DigestName,
+  lz4,
   Repository,
   type RepositorySecret,
-  type ObjectStore,
   zstandard,
 } from "@ovault/core";
 

@@ -9,7 +9,7 @@ import { fileURLToPath } from "node:url";
 
 import { afterAll, beforeAll, expect, test } from "vitest";
 
-import { bundlePackage, NATIVE } from "../../scripts/bundle-packages.ts";
+import { type Bundled, bundlePackage, NATIVE } from "../../scripts/bundle-packages.ts";
 import { runOvault, type OvaultResult } from "../../packages/cli/test/run-ovault.ts";
 
 const packages = fileURLToPath(new URL("../../packages", import.meta.url));
@@ -24,7 +24,7 @@ beforeAll(async () => {
   const directory = await mkdtemp(join(tmpdir(), "ovault-bundled-"));
   [modules, cwd] = [join(directory, "node_modules"), join(directory, "work")];
   await mkdir(cwd);
-  for (const name of ["core", "ovirt", "cli"] as const) await install(name);
+  for (const name of ["contract", "core", "ovirt", "cli"] as const) await install(name);
   await cp(join(packages, "cli", "bin"), join(modules, "@ovault", "cli", "bin"), { recursive: true });
   for (const [name, dependencies] of Object.entries(NATIVE)) {
     for (const dependency of dependencies) {
@@ -38,7 +38,7 @@ afterAll(async () => {
   await rm(join(modules, ".."), { recursive: true, force: true });
 });
 
-async function install(name: "core" | "ovirt" | "cli"): Promise<void> {
+async function install(name: Bundled): Promise<void> {
   const directory = join(modules, "@ovault", name);
   const manifest: { readonly publishConfig: object } = JSON.parse(
     await readFile(join(packages, name, "package.json"), "utf8"),

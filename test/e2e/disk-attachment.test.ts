@@ -6,7 +6,7 @@ import { PracticeSite } from "../support/practice-site.ts";
 import { showsDevices } from "../support/shows-devices.ts";
 import { Witness } from "../support/witness.ts";
 
-import type { Diagnosis } from "@ovault/core";
+import type { Diagnosis } from "@ovault/contract";
 
 const MIB = 1024 * 1024;
 const ATTACHED = ["--strategy", "disk-attachment"];

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 
-import { copyPoints, type CopyResult, type ObjectStore, OvaultError } from "@ovault/core";
+import { type ObjectStore, OvaultError } from "@ovault/contract";
+import { copyPoints, type CopyResult } from "@ovault/core";
 import { FaultyStore } from "@ovault/testkit";
 
 import { ModelRepository, twoPoints } from "../../packages/core/test/support/model-repository.ts";

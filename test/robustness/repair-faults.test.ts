@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 
-import { type ObjectStore, OvaultError, type Repository, repairRepository, verifyRepository } from "@ovault/core";
+import { type ObjectStore, OvaultError } from "@ovault/contract";
+import { type Repository, repairRepository, verifyRepository } from "@ovault/core";
 import { FaultyStore } from "@ovault/testkit";
 
 import { type ModelRepository, twoPoints } from "../../packages/core/test/support/model-repository.ts";

@@ -5,7 +5,8 @@ import { join } from "node:path";
 import * as fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 
-import { Ledger, type ObjectStore, OvaultError, type RecoveryPoint, retrying, selectPoints } from "@ovault/core";
+import { type ObjectStore, OvaultError, type RecoveryPoint } from "@ovault/contract";
+import { Ledger, retrying, selectPoints } from "@ovault/core";
 import { FaultyStore } from "@ovault/testkit";
 
 import { reopen } from "../../packages/core/test/support/small-repository.ts";

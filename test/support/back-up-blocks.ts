@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { Ledger, Repository } from "@ovault/core";
 import { FilesystemStore } from "@ovault/destination-filesystem";
 
-import { plain } from "../../packages/core/src/codecs/plain.ts";
+import { plain } from "../../packages/core/src/blocks/codecs/plain.ts";
 import { type BlockRun, takeBlockPoint } from "../../packages/core/test/maintenance/support/take-block-point.ts";
 
 const [directory = "", told = ""] = process.argv.slice(2);

@@ -1,5 +1,5 @@
-import { decodeDocument, encodeDocument } from "../../packages/core/src/repository/document.ts";
-import type { ObjectStore } from "@ovault/core";
+import { decodeDocument, encodeDocument } from "../../packages/core/src/format/document.ts";
+import type { ObjectStore } from "@ovault/contract";
 import { keysOf } from "@ovault/testkit";
 
 const { signal } = new AbortController();

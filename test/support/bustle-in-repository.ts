@@ -6,7 +6,8 @@ import { once } from "node:events";
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 
-import { hasCode, Ledger, prune, Repository } from "@ovault/core";
+import { hasCode } from "@ovault/contract";
+import { Ledger, prune, Repository } from "@ovault/core";
 import { FilesystemStore } from "@ovault/destination-filesystem";
 
 import { takeBlockPoint } from "../../packages/core/test/maintenance/support/take-block-point.ts";

@@ -1,13 +1,8 @@
-import {
-  backupVirtualMachine,
-  type Ledger,
-  type ObjectStore,
-  type RecoveryPoint,
-  restoreVirtualMachine,
-} from "@ovault/core";
+import type { ObjectStore, RecoveryPoint } from "@ovault/contract";
+import { backupVirtualMachine, type Ledger, restoreVirtualMachine } from "@ovault/core";
 import { applyChanges, MemoryStore, type ModelDisk, ModelPlatform, ModelStrategy } from "@ovault/testkit";
 
-import { decodeDocument, encodeDocument } from "../../packages/core/src/repository/document.ts";
+import { decodeDocument, encodeDocument } from "../../packages/core/src/format/document.ts";
 import { reopen, smallRepository } from "../../packages/core/test/support/small-repository.ts";
 import { restoredBytes } from "../../packages/core/test/support/take-point.ts";
 

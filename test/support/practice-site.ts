@@ -7,7 +7,8 @@ import { promisify } from "node:util";
 import { stringify } from "yaml";
 
 import type { PointSummary } from "@ovault/cli";
-import { Repository, type BaseMarker, type RecoveryPoint } from "@ovault/core";
+import type { BaseMarker, RecoveryPoint } from "@ovault/contract";
+import { Repository } from "@ovault/core";
 import { createFilesystemDestination, FilesystemStore } from "@ovault/destination-filesystem";
 import { labConfiguration, startLab, type Lab, type LabOptions } from "@ovault/lab";
 

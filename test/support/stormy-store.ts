@@ -1,6 +1,6 @@
 import * as fc from "fast-check";
 
-import { type CallOptions, type ObjectInfo, type ObjectStore, StoreUnavailableError } from "@ovault/core";
+import { type CallOptions, type ObjectInfo, type ObjectStore, StoreUnavailableError } from "@ovault/contract";
 import { InterceptedStore, type StoreCall, tally } from "@ovault/testkit";
 
 type Fate = "well" | "before" | "after";

@@ -39,13 +39,13 @@ async function tarball(name: string): Promise<string> {
 beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), "ovault-third-party-"));
   [author, user] = [join(directory, "author"), join(directory, "user")];
-  const [core = "", testkit = ""] = await packKit(directory);
+  const kit = await packKit(directory);
   await cp(example, author, { recursive: true });
   // Unsaved, because the package asks a registry for them.
-  await npm(author, "install", "--no-save", core, testkit);
+  await npm(author, "install", "--no-save", ...kit);
   await npm(author, "pack", "--pack-destination", directory);
   await mkdir(user);
-  await npm(user, "install", core, await tarball("ovault-destination-sqlite"));
+  await npm(user, "install", ...kit, await tarball("ovault-destination-sqlite"));
 }, PATIENCE_MS);
 afterAll(() => rm(directory, { recursive: true, force: true }));
 

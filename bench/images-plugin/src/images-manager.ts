@@ -1,4 +1,4 @@
-import type { Disk, Manager, VirtualMachine } from "@ovault/core";
+import type { Disk, Manager, VirtualMachine } from "@ovault/contract";
 
 import { openImage } from "./open-image.ts";
 import type { ImageOptions, ImagesOptions } from "./options.ts";

@@ -13,7 +13,7 @@ import {
   type RunContext,
   type Strategy,
   type VirtualMachine,
-} from "@ovault/core";
+} from "@ovault/contract";
 
 import type { ImagesManager } from "./images-manager.ts";
 import { openImage, type OpenImage } from "./open-image.ts";

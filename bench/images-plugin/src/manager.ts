@@ -1,4 +1,4 @@
-import { definePlugin, type Plugin } from "@ovault/core";
+import { definePlugin, type Plugin } from "@ovault/contract";
 
 import { ImagesManager, MANAGER_KIND } from "./images-manager.ts";
 import { imagesOptions, type ImagesOptions } from "./options.ts";

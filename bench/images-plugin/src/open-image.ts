@@ -1,4 +1,4 @@
-import type { DiskSource } from "@ovault/core";
+import type { DiskSource } from "@ovault/contract";
 import { NbdSource, RawFileSource } from "@ovault/disk-image";
 import { parseNbdUri } from "@ovault/nbd";
 

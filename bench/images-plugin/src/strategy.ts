@@ -1,4 +1,4 @@
-import { definePlugin, PluginError, type Plugin } from "@ovault/core";
+import { definePlugin, PluginError, type Plugin } from "@ovault/contract";
 import { z } from "zod";
 
 import { ImagesManager, MANAGER_KIND } from "./images-manager.ts";

@@ -1,4 +1,4 @@
-import type { Disk, DiskSource, Extent } from "@ovault/core";
+import type { Disk, DiskSource, Extent } from "@ovault/contract";
 
 import type { OpenImage } from "./open-image.ts";
 

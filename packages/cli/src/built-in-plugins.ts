@@ -1,4 +1,4 @@
-import type { Plugin, PluginKind } from "@ovault/core";
+import type { Plugin, PluginKind } from "@ovault/contract";
 
 type Loader = () => Promise<{ readonly default: Plugin }>;
 

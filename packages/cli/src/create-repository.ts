@@ -1,12 +1,5 @@
-import {
-  chooseEntry,
-  createKeyFile,
-  hasCode,
-  Repository,
-  REPOSITORY_KEY,
-  type EncryptionSettings,
-  type ObjectStore,
-} from "@ovault/core";
+import { hasCode, type ObjectStore } from "@ovault/contract";
+import { chooseEntry, createKeyFile, Repository, REPOSITORY_KEY, type EncryptionSettings } from "@ovault/core";
 
 import type { CommandContext } from "./command.ts";
 import type { Installation } from "./installation.ts";

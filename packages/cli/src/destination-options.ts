@@ -1,6 +1,6 @@
 import { resolve } from "node:path";
 
-import { UsageError } from "@ovault/core";
+import { UsageError } from "@ovault/contract";
 import { parse, YAMLParseError } from "yaml";
 
 import type { Questions } from "./questions.ts";

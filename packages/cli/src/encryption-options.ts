@@ -1,6 +1,7 @@
 import { resolve } from "node:path";
 
-import { UsageError, type EncryptionSettings } from "@ovault/core";
+import { UsageError } from "@ovault/contract";
+import type { EncryptionSettings } from "@ovault/core";
 
 import type { Questions } from "./questions.ts";
 import { parseSecretReference } from "./secret-option.ts";

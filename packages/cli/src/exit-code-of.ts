@@ -14,7 +14,7 @@ import {
   LedgerError,
   OvaultError,
   UsageError,
-} from "@ovault/core";
+} from "@ovault/contract";
 
 import { EXIT, type ExitCode } from "./exit.ts";
 

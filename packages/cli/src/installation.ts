@@ -1,6 +1,17 @@
 import { join } from "node:path";
 
 import { consistencyOf, type ConsistencyOptions, type RunConsistency } from "@ovault/consistency";
+import type {
+  Codec,
+  Manager,
+  ObjectStore,
+  Plugin,
+  PluginHost,
+  PluginKind,
+  RecoveryPoint,
+  RunHooks,
+  Strategy,
+} from "@ovault/contract";
 import {
   BRIEF_RETRIES,
   chooseCodec,
@@ -15,20 +26,11 @@ import {
   repeated,
   Repository,
   resolveSecret,
-  type Codec,
   type Configuration,
   type DestinationEntry,
-  type Manager,
-  type ObjectStore,
-  type Plugin,
   type PluginEntry,
-  type PluginHost,
-  type PluginKind,
   type PluginOptions,
-  type RecoveryPoint,
   type RepositoryAccess,
-  type RunHooks,
-  type Strategy,
 } from "@ovault/core";
 
 import { loadBuiltInPlugins } from "./built-in-plugins.ts";

@@ -1,4 +1,4 @@
-import { CancelledError } from "@ovault/core";
+import { CancelledError } from "@ovault/contract";
 
 import { EXIT } from "./exit.ts";
 import type { Terminal } from "./output/terminal.ts";

@@ -1,4 +1,5 @@
-import { ConfigurationError, type RepositorySecret } from "@ovault/core";
+import { ConfigurationError } from "@ovault/contract";
+import type { RepositorySecret } from "@ovault/core";
 
 import type { Terminal } from "./output/terminal.ts";
 

@@ -1,5 +1,6 @@
 import { frozenGuests } from "@ovault/consistency";
-import type { Ledger, LedgerEntry, Leftover, Manager } from "@ovault/core";
+import type { LedgerEntry, Leftover, Manager } from "@ovault/contract";
+import type { Ledger } from "@ovault/core";
 
 import type { CommandContext } from "./command.ts";
 import type { Installation } from "./installation.ts";

@@ -1,6 +1,6 @@
 import { createInterface } from "node:readline/promises";
 
-import { UsageError } from "@ovault/core";
+import { UsageError } from "@ovault/contract";
 
 import { escapeLine } from "./output/escape-controls.ts";
 

@@ -1,4 +1,5 @@
-import { Redactor, UsageError } from "@ovault/core";
+import { UsageError } from "@ovault/contract";
+import { Redactor } from "@ovault/core";
 import { CommanderError } from "commander";
 
 import type { ExitCode } from "./exit.ts";

@@ -1,4 +1,5 @@
-import { readKeyFile, RepositorySecret, type EncryptionSettings, type PluginHost } from "@ovault/core";
+import type { PluginHost } from "@ovault/contract";
+import { readKeyFile, RepositorySecret, type EncryptionSettings } from "@ovault/core";
 
 /** @throws ConfigurationError when what ovault.yaml refers to is not there, or others may read it. */
 export async function repositorySecret(encryption: EncryptionSettings, host: PluginHost): Promise<RepositorySecret> {

@@ -1,4 +1,4 @@
-import { UsageError, type SecretReference } from "@ovault/core";
+import { UsageError, type SecretReference } from "@ovault/contract";
 
 /**
  * A secret reference as an option: `env:NAME`, `file:PATH` or `command:PROGRAM ARGUMENT…`. Anything else might be the

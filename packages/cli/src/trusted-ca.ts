@@ -1,4 +1,4 @@
-import { CertificateError, ConfigurationError, plural, readSettingsFile } from "@ovault/core";
+import { CertificateError, ConfigurationError, plural, readSettingsFile } from "@ovault/contract";
 import { certificateFacts, fetchEngineCa, readCertificates, type CertificateFacts } from "@ovault/ovirt";
 
 import type { CommandContext } from "./command.ts";

@@ -1,15 +1,5 @@
-import {
-  ConfigurationError,
-  DEFAULT_RETRIES,
-  limited,
-  messageOf,
-  Outage,
-  readOnly,
-  retrying,
-  throttled,
-  type DestinationEntry,
-  type ObjectStore,
-} from "@ovault/core";
+import { ConfigurationError, messageOf, type ObjectStore } from "@ovault/contract";
+import { DEFAULT_RETRIES, limited, Outage, readOnly, retrying, throttled, type DestinationEntry } from "@ovault/core";
 
 import { formatDuration } from "./output/format.ts";
 

@@ -4,7 +4,8 @@ import { join } from "node:path";
 
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 
-import { type RecoveryPoint, Repository } from "@ovault/core";
+import type { RecoveryPoint } from "@ovault/contract";
+import { Repository } from "@ovault/core";
 import { createFilesystemDestination, FilesystemStore } from "@ovault/destination-filesystem";
 import { type ModelDisk, sourceOf } from "@ovault/testkit";
 

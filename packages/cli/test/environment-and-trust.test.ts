@@ -1,8 +1,7 @@
 import { execFile } from "node:child_process";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { createServer, type Server } from "node:https";
-import { createServer as createPlainServer, type Server as PlainServer } from "node:net";
-import type { AddressInfo } from "node:net";
+import { createServer as createPlainServer, type Server as PlainServer, type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";

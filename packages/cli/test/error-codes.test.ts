@@ -4,7 +4,7 @@ import { fileURLToPath, pathToFileURL } from "node:url";
 
 import { describe, expect, test } from "vitest";
 
-import { OvaultError } from "@ovault/core";
+import { OvaultError } from "@ovault/contract";
 
 import { exitCodeOf } from "../src/exit-code-of.ts";
 

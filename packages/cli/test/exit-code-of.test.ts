@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 
-import * as core from "@ovault/core";
+import * as contract from "@ovault/contract";
 
 import { ImageFileError } from "@ovault/disk-image";
 import { NbdProtocolError } from "@ovault/nbd";
@@ -10,30 +10,30 @@ import { HostKeyError, SshLoginError } from "@ovault/ssh";
 
 import { exitCodeOf, exitCodeOfAll } from "../src/exit-code-of.ts";
 
-class DigestMismatchError extends core.IntegrityError {
+class DigestMismatchError extends contract.IntegrityError {
   override readonly code = "E_DIGEST_MISMATCH";
 }
 
 test.each([
   [new Error("a fault of ours"), 1],
-  [new core.UsageError("x"), 2],
-  [new core.ConfigurationError("x"), 2],
-  [new core.NotFoundError("x"), 2],
-  [new core.PluginError("x"), 2],
-  [new core.LedgerError("x"), 2],
-  [new core.ManagerError("x"), 3],
-  [new core.AuthenticationError("x"), 3],
-  [new core.CertificateError("x"), 3],
-  [new core.DeadlineError("x"), 3],
-  [new core.StoreFullError("x"), 4],
-  [new core.DestinationMissingError("x"), 4],
-  [new core.NotARepositoryError("x"), 4],
-  [new core.RepositoryVersionError("x"), 4],
-  [new core.WrongKeyError("x"), 4],
-  [new core.IntegrityError("x"), 5],
+  [new contract.UsageError("x"), 2],
+  [new contract.ConfigurationError("x"), 2],
+  [new contract.NotFoundError("x"), 2],
+  [new contract.PluginError("x"), 2],
+  [new contract.LedgerError("x"), 2],
+  [new contract.ManagerError("x"), 3],
+  [new contract.AuthenticationError("x"), 3],
+  [new contract.CertificateError("x"), 3],
+  [new contract.DeadlineError("x"), 3],
+  [new contract.StoreFullError("x"), 4],
+  [new contract.DestinationMissingError("x"), 4],
+  [new contract.NotARepositoryError("x"), 4],
+  [new contract.RepositoryVersionError("x"), 4],
+  [new contract.WrongKeyError("x"), 4],
+  [new contract.IntegrityError("x"), 5],
   [new DigestMismatchError("a kind this table does not know"), 5],
-  [new core.LeaseHeldError("x"), 6],
-  [new core.CancelledError("x"), 130],
+  [new contract.LeaseHeldError("x"), 6],
+  [new contract.CancelledError("x"), 130],
   [new ImageFileError("a kind from a package above core"), 4],
   [new SshLoginError("a code below the one that the table has"), 3],
   [new HostKeyError("x"), 4],
@@ -46,9 +46,9 @@ test.each([
 
 test("several things end with the code of their failures when all failed alike, and with 7 when not", () => {
   const [gone, refused, full] = [
-    new core.ManagerUnavailableError("x"),
-    new core.AuthenticationError("x"),
-    new core.StoreFullError("x"),
+    new contract.ManagerUnavailableError("x"),
+    new contract.AuthenticationError("x"),
+    new contract.StoreFullError("x"),
   ];
   expect([
     exitCodeOfAll([]),

@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, test } from "vitest";
 
-import { newPointId, type RecoveryPoint, Redactor, Repository } from "@ovault/core";
+import type { RecoveryPoint } from "@ovault/contract";
+import { newPointId, Redactor, Repository } from "@ovault/core";
 import { MemoryStore } from "@ovault/testkit";
 
 import { machineTitles } from "../src/output/machine-titles.ts";

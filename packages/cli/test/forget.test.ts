@@ -4,7 +4,8 @@ import { join } from "node:path";
 
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 
-import { newPointId, prune, type RecoveryPoint, Redactor, Repository } from "@ovault/core";
+import type { RecoveryPoint } from "@ovault/contract";
+import { newPointId, prune, Redactor, Repository } from "@ovault/core";
 import { createFilesystemDestination, FilesystemStore } from "@ovault/destination-filesystem";
 import { HoldingStore } from "@ovault/testkit";
 

@@ -1,7 +1,7 @@
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 
-import { plural, UsageError } from "@ovault/core";
+import { plural, UsageError } from "@ovault/contract";
 
 import { formatAge, formatBytes, formatDuration, parseDuration, parseSize } from "../src/output/format.ts";
 

@@ -1,7 +1,8 @@
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
 
-import { createRunHooks, Redactor } from "@ovault/core";
+import { createRunHooks } from "@ovault/contract";
+import { Redactor } from "@ovault/core";
 
 import { LiveLines } from "../src/output/live-lines.ts";
 import { Terminal } from "../src/output/terminal.ts";

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 
-import { DEFAULT_RUN_LIMITS, machineKey, type Policy, type RecoveryPoint, type VirtualMachine } from "@ovault/core";
+import { machineKey, type RecoveryPoint, type VirtualMachine } from "@ovault/contract";
+import { DEFAULT_RUN_LIMITS, type Policy } from "@ovault/core";
 
 import { missedMachines, missedWarnings } from "../src/select/missed-machines.ts";
 

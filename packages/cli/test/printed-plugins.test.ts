@@ -29,9 +29,9 @@ test("the manager that docs/writing-a-manager.md prints shows its machines", asy
   const rest =
     "policies: { all: { vms: { include: ['*'] } } }\ndestinations: { here: { type: filesystem, directory: b } }\n";
   await writeFile(join(directory, "ovault.yaml"), `${configuration}${rest}`, { mode: 0o600 });
-  for (const name of ["@ovault/core", "zod"]) {
+  for (const name of ["@ovault/contract", "zod"]) {
     await mkdir(dirname(join(directory, "node_modules", name)), { recursive: true });
-    const installed = name === "zod" ? join(root, "packages/core/node_modules/zod") : join(root, "packages/core");
+    const installed = name === "zod" ? join(root, "packages/core/node_modules/zod") : join(root, "packages/contract");
     await symlink(installed, join(directory, "node_modules", name));
   }
   await mkdir(join(directory, "images"));

@@ -4,7 +4,8 @@ import { join } from "node:path";
 
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 
-import { acquireLease, machineLease, processIdentity, type RecoveryPoint, Repository } from "@ovault/core";
+import { processIdentity, type RecoveryPoint } from "@ovault/contract";
+import { acquireLease, machineLease, Repository } from "@ovault/core";
 import { createFilesystemDestination, FilesystemStore } from "@ovault/destination-filesystem";
 import { type ModelDisk, sourceOf } from "@ovault/testkit";
 

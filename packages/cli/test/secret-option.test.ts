@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 
-import { UsageError } from "@ovault/core";
+import { UsageError } from "@ovault/contract";
 
 import { parseSecretReference } from "../src/secret-option.ts";
 

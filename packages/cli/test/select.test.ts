@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 
-import { NotFoundError, UsageError, type Disk, type VirtualMachine } from "@ovault/core";
+import { NotFoundError, UsageError, type Disk, type VirtualMachine } from "@ovault/contract";
 
 import { findDisk } from "../src/select/find-disk.ts";
 import { findVirtualMachine } from "../src/select/find-virtual-machine.ts";

@@ -1,7 +1,8 @@
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
 
-import { chooseStrategy, type Assessment, type Disk, type DiskAssessment, type VirtualMachine } from "@ovault/core";
+import type { Assessment, Disk, DiskAssessment, VirtualMachine } from "@ovault/contract";
+import { chooseStrategy } from "@ovault/core";
 import { capabilitiesOf, type Capabilities } from "@ovault/ovirt";
 import { ModelPlatform, ModelStrategy } from "@ovault/testkit";
 

@@ -1,4 +1,5 @@
-import { createRunHooks, Redactor } from "@ovault/core";
+import { createRunHooks } from "@ovault/contract";
+import { Redactor } from "@ovault/core";
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 

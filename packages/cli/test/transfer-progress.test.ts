@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 
-import { createRunHooks } from "@ovault/core";
+import { createRunHooks } from "@ovault/contract";
 
 import { RateMeter } from "../src/output/rate-meter.ts";
 import { formatProgress, TransferProgress } from "../src/output/transfer-progress.ts";

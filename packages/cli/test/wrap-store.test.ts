@@ -1,12 +1,7 @@
 import { describe, expect, test } from "vitest";
 
-import {
-  ConfigurationError,
-  type DestinationEntry,
-  type DestinationSettings,
-  type ObjectStore,
-  StoreUnavailableError,
-} from "@ovault/core";
+import { ConfigurationError, type ObjectStore, StoreUnavailableError } from "@ovault/contract";
+import type { DestinationEntry, DestinationSettings } from "@ovault/core";
 import { FaultyStore, MemoryStore, SlowStore } from "@ovault/testkit";
 
 import { wrapStore } from "../src/wrap-store.ts";

@@ -1,7 +1,6 @@
 import {
   type Clock,
   type Consistency,
-  type Ledger,
   type Manager,
   messageOf,
   observe,
@@ -9,7 +8,8 @@ import {
   QuiesceError,
   type RunHooks,
   type VirtualMachine,
-} from "@ovault/core";
+} from "@ovault/contract";
+import type { Ledger } from "@ovault/core";
 
 import type { Side } from "./environment.ts";
 import { type FrozenEntry, recordFrozen } from "./frozen-guests.ts";

@@ -1,4 +1,5 @@
-import { type Clock, type Ledger, type Manager, type Quiesce, type RunHooks, systemClock } from "@ovault/core";
+import { type Clock, type Manager, type Quiesce, type RunHooks, systemClock } from "@ovault/contract";
+import type { Ledger } from "@ovault/core";
 
 import { ConsistencyRun } from "./consistency-run.ts";
 import type { CommandHost } from "./run-command.ts";

@@ -1,4 +1,4 @@
-import type { SecretReference, VirtualMachine } from "@ovault/core";
+import type { SecretReference, VirtualMachine } from "@ovault/contract";
 import type { SecretsHost } from "@ovault/ssh";
 
 /** Of the names that are ours alone. */

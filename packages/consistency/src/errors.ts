@@ -1,4 +1,4 @@
-import { OvaultError } from "@ovault/core";
+import { OvaultError } from "@ovault/contract";
 
 /** A command before or after the snapshot failed, or did not end in time. */
 export class CommandError extends OvaultError {

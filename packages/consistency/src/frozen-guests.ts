@@ -1,14 +1,14 @@
 import { randomUUID } from "node:crypto";
 
 import {
-  type Ledger,
   type LedgerEntry,
   type LedgerHandle,
   type Leftover,
   type Manager,
   ManagerError,
   type VirtualMachine,
-} from "@ovault/core";
+} from "@ovault/contract";
+import type { Ledger } from "@ovault/core";
 
 /** Under this name frozen guests stand in the ledger, in place of a strategy: whatever strategy was in between. */
 export const LEDGER_NAME = "consistency";

@@ -6,7 +6,7 @@ import {
   OvaultError,
   type Quiescing,
   type VirtualMachine,
-} from "@ovault/core";
+} from "@ovault/contract";
 import { abortable } from "@ovault/ssh";
 
 /** Between two tries to thaw: the first, and the longest. */

@@ -1,4 +1,4 @@
-import { messageOf, observe, OvaultError, type RunHooks } from "@ovault/core";
+import { messageOf, observe, OvaultError, type RunHooks } from "@ovault/contract";
 import type { SecretsHost } from "@ovault/ssh";
 
 import { CommandOutput } from "./command-output.ts";

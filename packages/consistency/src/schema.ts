@@ -1,6 +1,6 @@
 import { z } from "zod";
 
-import { secretReference } from "@ovault/core";
+import { secretReference } from "@ovault/contract";
 import { checkServer, serverShape } from "@ovault/ssh";
 
 import { RESERVED_PREFIX } from "./environment.ts";

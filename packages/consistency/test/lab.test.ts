@@ -8,7 +8,8 @@ import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, beforeEach, expect, onTestFinished, test } from "vitest";
 
 import { consistencyOf, consistencySchema, frozenGuests } from "@ovault/consistency";
-import { backupVirtualMachine, Ledger, type RecoveryPoint, type Strategy } from "@ovault/core";
+import type { RecoveryPoint, Strategy } from "@ovault/contract";
+import { backupVirtualMachine, Ledger } from "@ovault/core";
 import { type Lab, startLab } from "@ovault/lab";
 import { OvirtManager } from "@ovault/ovirt";
 import changedBlockTracking from "@ovault/strategy-changed-block-tracking";

@@ -6,7 +6,8 @@ import * as fc from "fast-check";
 import { afterAll, beforeAll, expect, test } from "vitest";
 
 import { consistencyOf, consistencySchema } from "@ovault/consistency";
-import { backupVirtualMachine, Ledger, type Manager, type RecoveryPoint, type RunHooks } from "@ovault/core";
+import type { Manager, RecoveryPoint, RunHooks } from "@ovault/contract";
+import { backupVirtualMachine, Ledger } from "@ovault/core";
 import { MemoryStore, ModelPlatform, ModelStrategy } from "@ovault/testkit";
 
 import { smallRepository } from "../../core/test/support/small-repository.ts";

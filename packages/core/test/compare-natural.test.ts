@@ -1,7 +1,7 @@
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
 
-import { compareNatural } from "@ovault/core";
+import { compareNatural } from "@ovault/contract";
 
 /** From the least to the greatest, as the engine sorts them. */
 const IN_ORDER = [

@@ -1,7 +1,7 @@
 import { mkdir } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 
-import { DestinationMissingError, systemErrorCode, syncDirectory } from "@ovault/core";
+import { DestinationMissingError, systemErrorCode, syncDirectory } from "@ovault/contract";
 
 import { DirectoryTree } from "./directory-tree.ts";
 import { mapSystemError } from "./map-system-error.ts";

@@ -8,7 +8,7 @@ import {
   systemErrorCode,
   type ObjectKey,
   syncDirectory,
-} from "@ovault/core";
+} from "@ovault/contract";
 
 import { mapSystemError } from "./map-system-error.ts";
 

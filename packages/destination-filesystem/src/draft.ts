@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { open, readdir, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 
-import { processIdentity, processState } from "@ovault/core";
+import { processIdentity, processState } from "@ovault/contract";
 
 import { writeParts } from "./write-parts.ts";
 

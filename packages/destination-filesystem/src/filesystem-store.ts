@@ -15,7 +15,7 @@ import {
   StoreUnavailableError,
   systemErrorCode,
   syncDirectory,
-} from "@ovault/core";
+} from "@ovault/contract";
 
 import { DirectoryTree } from "./directory-tree.ts";
 import { DRAFTS, removeDraft, removeStaleDrafts, writeDraft } from "./draft.ts";

@@ -1,6 +1,6 @@
 import { resolve } from "node:path";
 
-import { definePlugin, type Plugin } from "@ovault/core";
+import { definePlugin, type Plugin } from "@ovault/contract";
 
 import { createFilesystemDestination } from "./create-destination.ts";
 import { FilesystemStore } from "./filesystem-store.ts";

@@ -1,7 +1,7 @@
 import { lstat, readdir } from "node:fs/promises";
 import { join } from "node:path";
 
-import { isKeyName, type ObjectInfo, systemErrorCode } from "@ovault/core";
+import { isKeyName, type ObjectInfo, systemErrorCode } from "@ovault/contract";
 
 /** Sizes asked for at once. */
 const BATCH = 64;

@@ -9,7 +9,7 @@ import {
   StoreReadOnlyError,
   StoreUnavailableError,
   systemErrorCode,
-} from "@ovault/core";
+} from "@ovault/contract";
 
 export interface FailedCall {
   readonly root: string;

@@ -3,7 +3,7 @@ import { hostname } from "node:os";
 import { dirname } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 
-import { StoreError, StoreUnavailableError, systemErrorCode, syncDirectory } from "@ovault/core";
+import { StoreError, StoreUnavailableError, systemErrorCode, syncDirectory } from "@ovault/contract";
 
 /** What file systems answer that have no hard links: FAT and exFAT (EPERM), SMB, FUSE. */
 const NO_LINKS = new Set(["EPERM", "ENOTSUP", "EOPNOTSUPP", "ENOSYS"]);

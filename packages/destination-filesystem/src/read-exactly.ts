@@ -1,6 +1,6 @@
 import type { FileHandle } from "node:fs/promises";
 
-import { IntegrityError, type ObjectKey } from "@ovault/core";
+import { IntegrityError, type ObjectKey } from "@ovault/contract";
 
 /** After so many bytes the signal is looked at. */
 const STEP_BYTES = 8 * 1024 * 1024;

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 
-import { OvaultError } from "@ovault/core";
+import { OvaultError } from "@ovault/contract";
 
 import { mapSystemError } from "../src/map-system-error.ts";
 

@@ -4,7 +4,8 @@ import { setTimeout as delay } from "node:timers/promises";
 
 import { describe, expect, onTestFinished, test } from "vitest";
 
-import { acquireLease, processIdentity } from "@ovault/core";
+import { processIdentity } from "@ovault/contract";
+import { acquireLease } from "@ovault/core";
 import { FilesystemStore } from "@ovault/destination-filesystem";
 import { listed, tally } from "@ovault/testkit";
 

@@ -1,4 +1,4 @@
-import { StoreError, StorePermissionError } from "@ovault/core";
+import { StoreError, StorePermissionError } from "@ovault/contract";
 
 import type { Bucket } from "./bucket.ts";
 import { statusOf } from "./map-s3-error.ts";

@@ -1,6 +1,6 @@
 import type { S3 } from "@aws-sdk/client-s3";
 
-import { assertObjectKey, isObjectKey, type ObjectKey } from "@ovault/core";
+import { assertObjectKey, isObjectKey, type ObjectKey } from "@ovault/contract";
 
 import { mapS3Error } from "./map-s3-error.ts";
 import type { S3Options } from "./options.ts";

@@ -1,4 +1,4 @@
-import { StorePermissionError } from "@ovault/core";
+import { StorePermissionError } from "@ovault/contract";
 
 import { Body } from "./body.ts";
 import type { Bucket } from "./bucket.ts";

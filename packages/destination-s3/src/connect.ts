@@ -4,7 +4,7 @@ import { resolve } from "node:path";
 
 import { S3, type S3ClientConfig } from "@aws-sdk/client-s3";
 
-import { ConfigurationError, readSettingsFile, type PluginHost } from "@ovault/core";
+import { ConfigurationError, readSettingsFile, type PluginHost } from "@ovault/contract";
 
 import type { S3Credentials, S3Options } from "./options.ts";
 import { signBodiesByTheirChecksum } from "./sign-bodies.ts";

@@ -1,4 +1,4 @@
-import { ConfigurationError, type PluginHost } from "@ovault/core";
+import { ConfigurationError, type PluginHost } from "@ovault/contract";
 
 import type { S3Options } from "./options.ts";
 

@@ -1,4 +1,4 @@
-import { definePlugin, type Plugin } from "@ovault/core";
+import { definePlugin, type Plugin } from "@ovault/contract";
 
 import { options, type S3Options } from "./options.ts";
 

@@ -1,4 +1,4 @@
-import { StorePermissionError } from "@ovault/core";
+import { StorePermissionError } from "@ovault/contract";
 
 import type { Bucket } from "./bucket.ts";
 import { statusOf } from "./map-s3-error.ts";

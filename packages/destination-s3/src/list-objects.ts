@@ -1,4 +1,4 @@
-import { type ObjectInfo, StoreError } from "@ovault/core";
+import { type ObjectInfo, StoreError } from "@ovault/contract";
 
 import type { Bucket } from "./bucket.ts";
 import { decodeName } from "./object-name.ts";

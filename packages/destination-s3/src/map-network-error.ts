@@ -1,4 +1,4 @@
-import { type ErrorOptionsWithHint, StoreError, StorePermissionError, StoreUnavailableError } from "@ovault/core";
+import { type ErrorOptionsWithHint, StoreError, StorePermissionError, StoreUnavailableError } from "@ovault/contract";
 
 import type { FailedRequest } from "./failed-request.ts";
 

@@ -8,7 +8,7 @@ import {
   StoreFullError,
   StorePermissionError,
   StoreUnavailableError,
-} from "@ovault/core";
+} from "@ovault/contract";
 
 import type { FailedRequest } from "./failed-request.ts";
 import { mapNetworkError } from "./map-network-error.ts";

@@ -4,7 +4,7 @@ import {
   type RetentionControl,
   StorePermissionError,
   StoreUnavailableError,
-} from "@ovault/core";
+} from "@ovault/contract";
 
 import type { Bucket } from "./bucket.ts";
 import { codeOf } from "./map-s3-error.ts";

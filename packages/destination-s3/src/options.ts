@@ -3,7 +3,7 @@ import { isIP } from "node:net";
 import type { StorageClass } from "@aws-sdk/client-s3";
 import { z } from "zod";
 
-import { secretReference, type SecretReference } from "@ovault/core";
+import { secretReference, type SecretReference } from "@ovault/contract";
 
 /** Classes from which an object must first be brought back before it can be read. */
 const ARCHIVES: ReadonlySet<string> = new Set(["GLACIER", "DEEP_ARCHIVE"]);

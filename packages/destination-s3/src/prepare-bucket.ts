@@ -1,4 +1,4 @@
-import type { PluginHost } from "@ovault/core";
+import type { PluginHost } from "@ovault/contract";
 
 import { assertLocks } from "./assert-locks.ts";
 import { Bucket } from "./bucket.ts";

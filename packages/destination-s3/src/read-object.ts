@@ -1,6 +1,6 @@
 import { Readable } from "node:stream";
 
-import { type GetOptions, IntegrityError, type ObjectKey, StoreError } from "@ovault/core";
+import { type GetOptions, IntegrityError, type ObjectKey, StoreError } from "@ovault/contract";
 
 import type { Bucket } from "./bucket.ts";
 import type { Encryption } from "./encryption.ts";

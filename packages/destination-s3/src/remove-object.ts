@@ -1,6 +1,6 @@
 import type { DeleteMarkerEntry, ListObjectVersionsCommandOutput, ObjectVersion } from "@aws-sdk/client-s3";
 
-import { StorePermissionError } from "@ovault/core";
+import { StorePermissionError } from "@ovault/contract";
 
 import type { Bucket } from "./bucket.ts";
 import { keepsVersions } from "./keeps-versions.ts";

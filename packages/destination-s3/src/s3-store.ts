@@ -10,7 +10,7 @@ import {
   type RetentionControl,
   type StoreCapabilities,
   StoreError,
-} from "@ovault/core";
+} from "@ovault/contract";
 
 import { Body } from "./body.ts";
 import type { Bucket } from "./bucket.ts";

@@ -1,6 +1,6 @@
 import type { PutObjectCommandInput } from "@aws-sdk/client-s3";
 
-import { StoreError } from "@ovault/core";
+import { StoreError } from "@ovault/contract";
 
 import type { Body } from "./body.ts";
 import type { Encryption } from "./encryption.ts";

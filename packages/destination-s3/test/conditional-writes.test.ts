@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, onTestFinished, test } from "vitest";
 
-import type { ObjectStore } from "@ovault/core";
+import type { ObjectStore } from "@ovault/contract";
 import plugin, { type S3Options } from "@ovault/destination-s3";
 import { keysOf } from "@ovault/testkit";
 

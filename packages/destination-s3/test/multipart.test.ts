@@ -3,7 +3,7 @@ import { randomBytes } from "node:crypto";
 import * as fc from "fast-check";
 import { beforeAll, describe, expect, onTestFinished, test } from "vitest";
 
-import type { ObjectStore } from "@ovault/core";
+import type { ObjectStore } from "@ovault/contract";
 import type { S3Options } from "@ovault/destination-s3";
 import { keysOf } from "@ovault/testkit";
 

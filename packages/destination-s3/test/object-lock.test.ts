@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, onTestFinished, test } from "vitest";
 
-import type { ObjectStore, RetentionControl } from "@ovault/core";
+import type { ObjectStore, RetentionControl } from "@ovault/contract";
 import type { S3Options } from "@ovault/destination-s3";
 import { keysOf } from "@ovault/testkit";
 

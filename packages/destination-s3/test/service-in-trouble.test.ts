@@ -3,7 +3,8 @@ import { getEventListeners } from "node:events";
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 
-import { type ObjectStore, Outage, retrying } from "@ovault/core";
+import type { ObjectStore } from "@ovault/contract";
+import { Outage, retrying } from "@ovault/core";
 import { keysOf } from "@ovault/testkit";
 
 import type { Fault, FaultProxy } from "./support/fault-proxy.ts";

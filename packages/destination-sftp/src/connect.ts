@@ -1,6 +1,6 @@
 import type { Client, SFTPWrapper } from "ssh2";
 
-import { StoreError, StoreUnavailableError } from "@ovault/core";
+import { StoreError, StoreUnavailableError } from "@ovault/contract";
 import { abortable, connectSsh, type SshServer } from "@ovault/ssh";
 
 import { mapSshError } from "./map-ssh-error.ts";

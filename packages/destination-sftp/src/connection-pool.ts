@@ -1,4 +1,4 @@
-import { StoreError } from "@ovault/core";
+import { StoreError } from "@ovault/contract";
 import { abortable } from "@ovault/ssh";
 
 import type { SftpConnection } from "./sftp-connection.ts";

@@ -1,6 +1,6 @@
 import { posix } from "node:path";
 
-import { DestinationMissingError } from "@ovault/core";
+import { DestinationMissingError } from "@ovault/contract";
 import { abortable } from "@ovault/ssh";
 
 import { mapSftpError } from "./map-sftp-error.ts";

@@ -1,4 +1,4 @@
-import { definePlugin, type Plugin } from "@ovault/core";
+import { definePlugin, type Plugin } from "@ovault/contract";
 
 export { type Authentication, HostKeyError } from "@ovault/ssh";
 

@@ -1,4 +1,4 @@
-import { isObjectKey, type ObjectInfo, StoreError } from "@ovault/core";
+import { isObjectKey, type ObjectInfo, StoreError } from "@ovault/contract";
 
 import type { NamedFile } from "./read-directory.ts";
 

@@ -1,4 +1,10 @@
-import { type ErrorContext, StoreError, StoreFullError, StorePermissionError, StoreReadOnlyError } from "@ovault/core";
+import {
+  type ErrorContext,
+  StoreError,
+  StoreFullError,
+  StorePermissionError,
+  StoreReadOnlyError,
+} from "@ovault/contract";
 
 import type { RemoteFileSystem } from "./remote-file-system.ts";
 import type { SftpConnection } from "./sftp-connection.ts";

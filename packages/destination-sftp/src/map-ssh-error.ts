@@ -1,4 +1,4 @@
-import { StoreError, StorePermissionError, StoreUnavailableError } from "@ovault/core";
+import { StoreError, StorePermissionError, StoreUnavailableError } from "@ovault/contract";
 import { SshError, SshLoginError, SshUnavailableError } from "@ovault/ssh";
 
 /** The store error for what happened while logging in. Others, such as HostKeyError, come back as they are. */

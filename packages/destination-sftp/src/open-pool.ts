@@ -1,4 +1,4 @@
-import { StorePermissionError, StoreUnavailableError } from "@ovault/core";
+import { StorePermissionError, StoreUnavailableError } from "@ovault/contract";
 import { sshServer } from "@ovault/ssh";
 
 import { connect } from "./connect.ts";

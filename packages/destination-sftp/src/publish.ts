@@ -1,4 +1,4 @@
-import { StoreError } from "@ovault/core";
+import { StoreError } from "@ovault/contract";
 
 import type { SftpConnection } from "./sftp-connection.ts";
 import { hasStatus, isAbsence, SftpStatusError, STATUS } from "./sftp-status.ts";

@@ -1,6 +1,6 @@
 import { posix } from "node:path";
 
-import { StoreError } from "@ovault/core";
+import { StoreError } from "@ovault/contract";
 
 import { inLanes } from "./in-lanes.ts";
 import type { RemoteFile } from "./remote-file.ts";

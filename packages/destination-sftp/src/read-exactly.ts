@@ -1,4 +1,4 @@
-import { IntegrityError, type ObjectKey } from "@ovault/core";
+import { IntegrityError, type ObjectKey } from "@ovault/contract";
 
 import { inLanes } from "./in-lanes.ts";
 import { PIECES_UNDER_WAY, spans } from "./pieces.ts";

@@ -1,4 +1,4 @@
-import { DestinationMissingError } from "@ovault/core";
+import { DestinationMissingError } from "@ovault/contract";
 
 import type { SftpConnection } from "./sftp-connection.ts";
 import { isAbsence, SftpStatusError } from "./sftp-status.ts";

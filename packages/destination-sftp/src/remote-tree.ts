@@ -1,6 +1,6 @@
 import { posix } from "node:path";
 
-import { assertObjectKey, type ObjectKey, StoreError } from "@ovault/core";
+import { assertObjectKey, type ObjectKey, StoreError } from "@ovault/contract";
 
 import type { RemoteRoot } from "./remote-root.ts";
 import type { SftpConnection } from "./sftp-connection.ts";

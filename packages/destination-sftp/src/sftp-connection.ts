@@ -3,7 +3,7 @@ import { setImmediate as turn, setTimeout as delay } from "node:timers/promises"
 
 import type { Client, FileEntryWithStats, SFTPWrapper } from "ssh2";
 
-import { StoreError, StoreUnavailableError } from "@ovault/core";
+import { StoreError, StoreUnavailableError } from "@ovault/contract";
 
 import { type RemoteFile, remoteFile } from "./remote-file.ts";
 import { type RemoteFileSystem, remoteFileSystem } from "./remote-file-system.ts";

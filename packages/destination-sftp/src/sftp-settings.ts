@@ -1,4 +1,4 @@
-import type { PluginHost } from "@ovault/core";
+import type { PluginHost } from "@ovault/contract";
 import { type ServerSettings, serverSettings } from "@ovault/ssh";
 
 import type { SftpOptions } from "./options.ts";

@@ -13,7 +13,7 @@ import {
   type PutOptions,
   type StoreCapabilities,
   StoreUnavailableError,
-} from "@ovault/core";
+} from "@ovault/contract";
 import { abortable } from "@ovault/ssh";
 
 import type { ConnectionPool } from "./connection-pool.ts";

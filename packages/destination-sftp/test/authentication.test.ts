@@ -5,7 +5,7 @@ import { join } from "node:path";
 
 import { afterAll, describe, expect, onTestFinished, test } from "vitest";
 
-import { StoreError } from "@ovault/core";
+import { StoreError } from "@ovault/contract";
 import { type Authentication, HostKeyError, SftpStore } from "@ovault/destination-sftp";
 
 import { run } from "../../ssh/test/support/commands.ts";

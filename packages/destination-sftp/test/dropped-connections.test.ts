@@ -3,7 +3,8 @@ import { setTimeout as delay } from "node:timers/promises";
 import * as fc from "fast-check";
 import { afterAll, describe, expect, onTestFinished, test } from "vitest";
 
-import { type ObjectInfo, retrying } from "@ovault/core";
+import type { ObjectInfo } from "@ovault/contract";
+import { retrying } from "@ovault/core";
 import { type SftpSettings, SftpStore } from "@ovault/destination-sftp";
 import { keysOf, listed } from "@ovault/testkit";
 

@@ -2,7 +2,7 @@ import * as fc from "fast-check";
 import ssh2, { type SFTPWrapper } from "ssh2";
 import { describe, expect, onTestFinished, test } from "vitest";
 
-import { hasCode, StoreError } from "@ovault/core";
+import { hasCode, StoreError } from "@ovault/contract";
 import { SftpStore } from "@ovault/destination-sftp";
 import { keysOf, listed } from "@ovault/testkit";
 

@@ -4,7 +4,8 @@ import { setTimeout as delay } from "node:timers/promises";
 
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 
-import { type ObjectStore, Outage, retrying } from "@ovault/core";
+import type { ObjectStore } from "@ovault/contract";
+import { Outage, retrying } from "@ovault/core";
 import { keysOf } from "@ovault/testkit";
 
 import { OpenSshServer } from "../../ssh/test/support/open-ssh-server.ts";

@@ -3,7 +3,8 @@ import { join } from "node:path";
 
 import { afterAll, describe, expect, test } from "vitest";
 
-import { type PluginHost, resolveSecret } from "@ovault/core";
+import type { PluginHost } from "@ovault/contract";
+import { resolveSecret } from "@ovault/core";
 import sftp from "@ovault/destination-sftp";
 
 import { run } from "../../ssh/test/support/commands.ts";

@@ -1,9 +1,8 @@
 import { randomUUID } from "node:crypto";
-import { lstat, open, rename, rm } from "node:fs/promises";
-import type { FileHandle } from "node:fs/promises";
+import { lstat, open, rename, rm, type FileHandle } from "node:fs/promises";
 import { dirname } from "node:path";
 
-import { CancelledError, syncDirectory, systemErrorCode } from "@ovault/core";
+import { CancelledError, syncDirectory, systemErrorCode } from "@ovault/contract";
 
 import { ImageFileExistsError, imageFileError } from "./errors.ts";
 import { WriteBack } from "./write-back.ts";

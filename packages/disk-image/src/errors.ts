@@ -1,4 +1,4 @@
-import { OvaultError, systemErrorCode, UsageError } from "@ovault/core";
+import { OvaultError, systemErrorCode, UsageError } from "@ovault/contract";
 
 /** An image file could not be read or written. */
 export class ImageFileError extends OvaultError {

@@ -1,4 +1,4 @@
-import type { DiskTarget } from "@ovault/core";
+import type { DiskTarget } from "@ovault/contract";
 
 /**
  * A disk restored into a file. The file appears under its name when `finish` resolves, complete and durable; until

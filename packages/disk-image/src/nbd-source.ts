@@ -1,8 +1,7 @@
 import type tls from "node:tls";
 
-import type { Disk, DiskSource, Extent } from "@ovault/core";
-import { ALLOCATION, BASE_ALLOCATION, NbdClient } from "@ovault/nbd";
-import type { NbdAddress } from "@ovault/nbd";
+import type { Disk, DiskSource, Extent } from "@ovault/contract";
+import { ALLOCATION, BASE_ALLOCATION, NbdClient, type NbdAddress } from "@ovault/nbd";
 
 import { standaloneDisk } from "./standalone-disk.ts";
 

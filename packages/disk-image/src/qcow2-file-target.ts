@@ -1,10 +1,9 @@
-import { isZero } from "@ovault/core";
+import { isZero } from "@ovault/contract";
 
 import { ClusterMap } from "./cluster-map.ts";
 import { DraftFile } from "./draft-file.ts";
 import { ImageFileError } from "./errors.ts";
-import { MAX_WRITES } from "./image-file-target.ts";
-import type { ImageFileOptions, ImageFileTarget } from "./image-file-target.ts";
+import { MAX_WRITES, type ImageFileOptions, type ImageFileTarget } from "./image-file-target.ts";
 import {
   CLUSTER_BYTES,
   clustersFor,

@@ -1,9 +1,7 @@
-import { open, readFile } from "node:fs/promises";
-import type { FileHandle } from "node:fs/promises";
+import { open, readFile, type FileHandle } from "node:fs/promises";
 import { basename } from "node:path";
 
-import { CancelledError, SourceError } from "@ovault/core";
-import type { Disk, DiskSource, Extent } from "@ovault/core";
+import { CancelledError, SourceError, type Disk, type DiskSource, type Extent } from "@ovault/contract";
 
 import { imageFileError } from "./errors.ts";
 import { standaloneDisk } from "./standalone-disk.ts";

@@ -1,6 +1,5 @@
 import { DraftFile } from "./draft-file.ts";
-import { MAX_WRITES } from "./image-file-target.ts";
-import type { ImageFileOptions, ImageFileTarget } from "./image-file-target.ts";
+import { MAX_WRITES, type ImageFileOptions, type ImageFileTarget } from "./image-file-target.ts";
 
 /**
  * A raw image: byte for byte what the guest sees, exactly `logicalBytes` long, sparse where nothing was written.

@@ -1,10 +1,9 @@
 import type { Writable } from "node:stream";
 
-import { SourceError, systemErrorCode } from "@ovault/core";
+import { SourceError, systemErrorCode } from "@ovault/contract";
 
 import { ImageFileError } from "./errors.ts";
-import { MAX_WRITES } from "./image-file-target.ts";
-import type { ImageFileTarget } from "./image-file-target.ts";
+import { MAX_WRITES, type ImageFileTarget } from "./image-file-target.ts";
 
 /** What is written for zeros at once. */
 const ZEROS = Buffer.alloc(1024 * 1024);

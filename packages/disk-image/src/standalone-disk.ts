@@ -1,4 +1,4 @@
-import type { Disk } from "@ovault/core";
+import type { Disk } from "@ovault/contract";
 
 /** A disk that no manager knows: an image file or an export is all there is. */
 export function standaloneDisk(id: string, logicalBytes: number): Disk {

@@ -4,8 +4,7 @@ import { join } from "node:path";
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 
-import { Qcow2FileTarget, RawFileTarget } from "../src/index.ts";
-import type { ImageFileOptions, ImageFileTarget } from "../src/index.ts";
+import { Qcow2FileTarget, RawFileTarget, type ImageFileOptions, type ImageFileTarget } from "../src/index.ts";
 import { run, temporaryDirectory } from "./tools.ts";
 
 const MiB = 2 ** 20;

@@ -2,11 +2,10 @@ import { randomBytes } from "node:crypto";
 import { truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 
-import { NbdServer } from "@ovault/nbd";
-import type { NbdExport } from "@ovault/nbd";
+import { NbdServer, type NbdExport } from "@ovault/nbd";
 import { expect, test } from "vitest";
 
-import type { DiskSource } from "@ovault/core";
+import type { DiskSource } from "@ovault/contract";
 import { NbdSource, RawFileSource } from "../src/index.ts";
 import { temporaryDirectory } from "./tools.ts";
 

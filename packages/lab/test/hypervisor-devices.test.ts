@@ -4,7 +4,7 @@ import { mkdir, open, readFile, readdir, stat, symlink, writeFile } from "node:f
 import { join } from "node:path";
 import { promisify } from "node:util";
 
-import { systemErrorCode } from "@ovault/core";
+import { systemErrorCode } from "@ovault/contract";
 import * as fc from "fast-check";
 import { expect, test, vi } from "vitest";
 

@@ -5,8 +5,7 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 
 import { CLUSTER_BYTES, MiB, addDisk, openTestHypervisor, viewDisk } from "./support/test-hypervisor.ts";
-import { startTestImageio, ticketFor } from "./support/test-imageio.ts";
-import type { WireConnection } from "./support/test-imageio.ts";
+import { startTestImageio, ticketFor, type WireConnection } from "./support/test-imageio.ts";
 
 test.each(["cow", "raw"] as const)("what is uploaded to a %s disk is what the disk holds", async (format) => {
   const lab = await openTestHypervisor();

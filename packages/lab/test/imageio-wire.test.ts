@@ -3,10 +3,14 @@ import { createHash } from "node:crypto";
 import { beforeAll, beforeEach, describe, expect, test } from "vitest";
 
 import type { NbdExport } from "../src/hypervisor/hypervisor.ts";
-import type { TestImageio, WireAnswer, WireConnection } from "./support/test-imageio.ts";
-import { startTestImageio, ticketFor } from "./support/test-imageio.ts";
-import { MiB, addDisk, openTestHypervisor } from "./support/test-hypervisor.ts";
-import type { TestHypervisor } from "./support/test-hypervisor.ts";
+import {
+  type TestImageio,
+  type WireAnswer,
+  type WireConnection,
+  startTestImageio,
+  ticketFor,
+} from "./support/test-imageio.ts";
+import { MiB, addDisk, openTestHypervisor, type TestHypervisor } from "./support/test-hypervisor.ts";
 
 const SIZE = 4 * MiB;
 const JSON_TYPE = "application/json";

@@ -1,6 +1,6 @@
 import type { Duplex } from "node:stream";
 
-import { copyInto } from "@ovault/core";
+import { copyInto } from "@ovault/contract";
 
 import { NbdConnectionError, NbdError, NbdProtocolError } from "./errors.ts";
 

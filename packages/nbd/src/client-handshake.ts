@@ -4,11 +4,9 @@ import type tls from "node:tls";
 import type { NbdAddress } from "./address.ts";
 import { ByteReader } from "./byte-reader.ts";
 import { NbdHandshakeError, NbdProtocolError } from "./errors.ts";
-import { OptionChannel, refusalError } from "./option-channel.ts";
-import type { OptionReply } from "./option-channel.ts";
+import { OptionChannel, refusalError, type OptionReply } from "./option-channel.ts";
 import { DEFAULT_MAX_BLOCK_BYTES, HANDSHAKE, INFO, MAGIC, OPTION, OPTION_REPLY } from "./protocol.ts";
-import { secureClientSocket } from "./socket.ts";
-import type { ReadSocket } from "./socket.ts";
+import { secureClientSocket, type ReadSocket } from "./socket.ts";
 import { readUint64 } from "./uint64.ts";
 import { uint16, uint32, wireString } from "./wire.ts";
 

@@ -1,20 +1,15 @@
 import type net from "node:net";
 import type tls from "node:tls";
 
-import { CancelledError } from "@ovault/core";
+import { CancelledError } from "@ovault/contract";
 
-import { describeAddress } from "./address.ts";
-import type { NbdAddress } from "./address.ts";
-import { negotiate } from "./client-handshake.ts";
-import type { NegotiatedConnection } from "./client-handshake.ts";
+import { describeAddress, type NbdAddress } from "./address.ts";
+import { negotiate, type NegotiatedConnection } from "./client-handshake.ts";
 import { NbdConnectionError, NbdError, NbdHandshakeError, NbdProtocolError, NbdRequestError } from "./errors.ts";
-import type { NbdErrno } from "./protocol.ts";
-import { COMMAND, COMMAND_FLAG, MAGIC, REQUEST_BYTES, TRANSMISSION } from "./protocol.ts";
-import { PendingReply } from "./pending-reply.ts";
-import type { BlockStatus, CommandName } from "./pending-reply.ts";
+import { type NbdErrno, COMMAND, COMMAND_FLAG, MAGIC, REQUEST_BYTES, TRANSMISSION } from "./protocol.ts";
+import { PendingReply, type BlockStatus, type CommandName } from "./pending-reply.ts";
 import { ReplyReceiver } from "./reply-receiver.ts";
-import { openSocket } from "./socket.ts";
-import type { ReadSocket } from "./socket.ts";
+import { openSocket, type ReadSocket } from "./socket.ts";
 import { writeUint64 } from "./uint64.ts";
 
 const HANDSHAKE_TIMEOUT_MS = 30_000;

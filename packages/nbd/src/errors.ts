@@ -1,8 +1,6 @@
-import { SourceError } from "@ovault/core";
-import type { ErrorOptionsWithHint } from "@ovault/core";
+import { SourceError, type ErrorOptionsWithHint } from "@ovault/contract";
 
-import { ERRNO } from "./protocol.ts";
-import type { NbdErrno } from "./protocol.ts";
+import { ERRNO, type NbdErrno } from "./protocol.ts";
 
 /** The root of everything that can go wrong between an NBD client and a server. */
 export class NbdError extends SourceError {

@@ -9,8 +9,8 @@ import {
   MAX_STRING_BYTES,
   SIMPLE_REPLY_BYTES,
   STRUCTURED_REPLY_BYTES,
+  type NbdErrno,
 } from "./protocol.ts";
-import type { NbdErrno } from "./protocol.ts";
 
 /**
  * The server's sending half. Each method sends one whole reply and resolves when the socket has taken it, or is dead:

@@ -1,8 +1,7 @@
 import net from "node:net";
 import tls from "node:tls";
 
-import { describeAddress } from "./address.ts";
-import type { NbdAddress } from "./address.ts";
+import { describeAddress, type NbdAddress } from "./address.ts";
 import { NbdConnectionError, NbdError } from "./errors.ts";
 import type { NbdExport } from "./export.ts";
 import { welcome } from "./server-handshake.ts";

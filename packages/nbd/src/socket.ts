@@ -1,8 +1,7 @@
 import net from "node:net";
 import tls from "node:tls";
 
-import { describeAddress } from "./address.ts";
-import type { NbdAddress } from "./address.ts";
+import { describeAddress, type NbdAddress } from "./address.ts";
 import { ByteReader } from "./byte-reader.ts";
 import { NbdConnectionError, NbdTlsError } from "./errors.ts";
 

@@ -5,8 +5,7 @@ import { join } from "node:path";
 
 import { expect, test } from "vitest";
 
-import { ALLOCATION, BASE_ALLOCATION, NbdClient } from "../src/index.ts";
-import type { NbdExtent } from "../src/index.ts";
+import { ALLOCATION, BASE_ALLOCATION, NbdClient, type NbdExtent } from "../src/index.ts";
 import { makeCertificates } from "./certificates.ts";
 import { qemuNbd, run, temporaryDirectory } from "./qemu.ts";
 

@@ -4,8 +4,7 @@ import { join } from "node:path";
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
 
-import { BASE_ALLOCATION, NbdClient, NbdRequestError, NbdServer } from "../src/index.ts";
-import type { NbdExport } from "../src/index.ts";
+import { BASE_ALLOCATION, NbdClient, NbdRequestError, NbdServer, type NbdExport } from "../src/index.ts";
 import { MemoryExport } from "./memory-export.ts";
 import { temporaryDirectory } from "./qemu.ts";
 

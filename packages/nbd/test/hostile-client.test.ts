@@ -4,8 +4,7 @@ import { join } from "node:path";
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
 
-import { NbdClient, NbdServer } from "../src/index.ts";
-import type { NbdError, NbdServerOptions } from "../src/index.ts";
+import { NbdClient, NbdServer, type NbdError, type NbdServerOptions } from "../src/index.ts";
 import { HANDSHAKE, MAGIC, OPTION } from "../src/protocol.ts";
 import { uint32, wireString } from "../src/wire.ts";
 import { makeCertificates } from "./certificates.ts";

@@ -1,5 +1,4 @@
-import { ALLOCATION } from "../src/index.ts";
-import type { BlockStatus, NbdExport } from "../src/index.ts";
+import { ALLOCATION, type BlockStatus, type NbdExport } from "../src/index.ts";
 
 const RUN_BYTES = 4096;
 /** Clients ask again from where an answer ends. */

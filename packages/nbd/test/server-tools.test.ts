@@ -4,8 +4,7 @@ import { join } from "node:path";
 
 import { expect, test } from "vitest";
 
-import { BASE_ALLOCATION, NbdClient, NbdServer } from "../src/index.ts";
-import type { NbdExport } from "../src/index.ts";
+import { BASE_ALLOCATION, NbdClient, NbdServer, type NbdExport } from "../src/index.ts";
 import { makeCertificates } from "./certificates.ts";
 import { MemoryExport } from "./memory-export.ts";
 import { run, temporaryDirectory } from "./qemu.ts";

@@ -1,6 +1,6 @@
 import { z } from "zod";
 
-import type { Disk, JsonObject, VirtualMachine } from "@ovault/core";
+import type { Disk, JsonObject, VirtualMachine } from "@ovault/contract";
 
 const diskSchema = z.object({
   /** `incremental`: the engine tracks changes of this disk. */

@@ -1,5 +1,4 @@
-export { default } from "./plugin.ts";
-export type { OvirtOptions } from "./plugin.ts";
+export { default, type OvirtOptions } from "./plugin.ts";
 export * from "./manager.ts";
 export * from "./capabilities.ts";
 export * from "./attributes.ts";
@@ -64,8 +63,7 @@ export * from "./model/vm-pool.ts";
 export * from "./model/vm.ts";
 export * from "./model/vnic-profile.ts";
 
-export { readOvf } from "./ovf/read-ovf.ts";
-export type { OvfDescription, OvfDisk, OvfNic } from "./ovf/read-ovf.ts";
+export { readOvf, type OvfDescription, type OvfDisk, type OvfNic } from "./ovf/read-ovf.ts";
 export * from "./ovf/rewrite-ovf.ts";
 
 export * from "./restore/disk-filler.ts";

@@ -1,4 +1,4 @@
-import { compareNatural, type Disk, type VirtualMachine } from "@ovault/core";
+import { compareNatural, type Disk, type VirtualMachine } from "@ovault/contract";
 
 import type { EngineApi } from "./api/engine-api.ts";
 import { toJson } from "./attributes.ts";

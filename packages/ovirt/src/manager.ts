@@ -1,11 +1,15 @@
-import { observe, UsageError } from "@ovault/core";
-import type { Manager, Quiescing, RunHooks, VirtualMachine } from "@ovault/core";
+import {
+  observe,
+  UsageError,
+  type Manager,
+  type Quiescing,
+  type RunHooks,
+  type VirtualMachine,
+} from "@ovault/contract";
 
 import { EngineApi } from "./api/engine-api.ts";
-import { capabilitiesOf } from "./capabilities.ts";
-import type { Capabilities } from "./capabilities.ts";
-import { EngineClient } from "./engine/engine-client.ts";
-import type { EngineClientOptions } from "./engine/engine-client.ts";
+import { capabilitiesOf, type Capabilities } from "./capabilities.ts";
+import { EngineClient, type EngineClientOptions } from "./engine/engine-client.ts";
 import { readInventory } from "./inventory.ts";
 
 /** An oVirt engine, also as OLVM or RHV. Makes no connection before it is asked for something. */

@@ -2,8 +2,7 @@ import { resolve } from "node:path";
 
 import { z } from "zod";
 
-import { definePlugin, readSettingsFile, secretReference } from "@ovault/core";
-import type { Plugin } from "@ovault/core";
+import { definePlugin, readSettingsFile, secretReference, type Plugin } from "@ovault/contract";
 
 import { normalizeFingerprint, readCertificates } from "./engine/tls.ts";
 import { OvirtManager } from "./manager.ts";

@@ -1,4 +1,4 @@
-import type { LedgerHandle } from "@ovault/core";
+import type { LedgerHandle } from "@ovault/contract";
 
 /**
  * Cleans up after a failure: removes a thing and closes its entry. What cannot be removed now stays in the ledger for

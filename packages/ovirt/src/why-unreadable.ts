@@ -1,4 +1,4 @@
-import type { Disk } from "@ovault/core";
+import type { Disk } from "@ovault/contract";
 
 import { diskAttributes } from "./attributes.ts";
 

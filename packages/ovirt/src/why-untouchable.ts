@@ -1,4 +1,4 @@
-import type { Disk, VirtualMachine } from "@ovault/core";
+import type { Disk, VirtualMachine } from "@ovault/contract";
 
 import { diskAttributes, isHostedEngine } from "./attributes.ts";
 

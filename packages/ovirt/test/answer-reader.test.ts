@@ -1,12 +1,9 @@
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
 
-import { AnswerReader } from "../src/imageio/answer-reader.ts";
-import { parseAnswerHead } from "../src/imageio/answer-head.ts";
+import { AnswerReader, type BodyTarget } from "../src/imageio/answer-reader.ts";
+import { parseAnswerHead, type AnswerHead } from "../src/imageio/answer-head.ts";
 import { ImageioConnectionError } from "../src/imageio/errors.ts";
-
-import type { AnswerHead } from "../src/imageio/answer-head.ts";
-import type { BodyTarget } from "../src/imageio/answer-reader.ts";
 
 const SCRATCH_BYTES = 512;
 

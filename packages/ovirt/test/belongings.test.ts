@@ -2,15 +2,13 @@ import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 
 import { EngineApi } from "../src/api/engine-api.ts";
 import { EngineClient } from "../src/engine/engine-client.ts";
-import { readBelongings } from "../src/restore/belongings.ts";
+import { readBelongings, type Belongings } from "../src/restore/belongings.ts";
 import { unknownProperties } from "../src/restore/unknown-properties.ts";
 import { giveBack } from "../src/restore/give-back.ts";
 import { parseVm } from "../src/model/vm.ts";
 import { parseXml } from "../src/engine/parse-xml.ts";
 import { issueCertificate } from "./support/certificates.ts";
 import { EngineServer, PASSWORD, USER } from "./support/engine-server.ts";
-
-import type { Belongings } from "../src/restore/belongings.ts";
 
 const signal = new AbortController().signal;
 let server: EngineServer;

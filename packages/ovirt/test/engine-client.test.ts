@@ -1,11 +1,10 @@
 import { inspect } from "node:util";
 
-import { AuthenticationError, CancelledError, ConfigurationError } from "@ovault/core";
+import { AuthenticationError, CancelledError, ConfigurationError } from "@ovault/contract";
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 
 import { element } from "../src/engine/build-xml.ts";
-import { EngineClient } from "../src/engine/engine-client.ts";
-import type { EngineClientOptions } from "../src/engine/engine-client.ts";
+import { EngineClient, type EngineClientOptions } from "../src/engine/engine-client.ts";
 import {
   EngineAnswerError,
   EngineConflictError,
@@ -14,10 +13,8 @@ import {
   EngineUnavailableError,
   EntityNotFoundError,
 } from "../src/engine/errors.ts";
-import { issueCertificate } from "./support/certificates.ts";
-import type { ServerCertificate } from "./support/certificates.ts";
-import { EngineServer, PASSWORD, USER } from "./support/engine-server.ts";
-import type { Reply } from "./support/engine-server.ts";
+import { issueCertificate, type ServerCertificate } from "./support/certificates.ts";
+import { EngineServer, PASSWORD, USER, type Reply } from "./support/engine-server.ts";
 
 let certificate: ServerCertificate;
 let server: EngineServer;

@@ -1,14 +1,13 @@
 import { X509Certificate } from "node:crypto";
 import { inspect } from "node:util";
 
-import { CertificateError } from "@ovault/core";
+import { CertificateError } from "@ovault/contract";
 import { afterEach, expect, test } from "vitest";
 
 import { certificateFacts, checkEngineCertificate, fetchEngineCa } from "../src/engine/ca.ts";
 import { EngineClient } from "../src/engine/engine-client.ts";
 import type { TlsTrust } from "../src/engine/tls.ts";
-import { issueCertificate } from "./support/certificates.ts";
-import type { ServerCertificate } from "./support/certificates.ts";
+import { issueCertificate, type ServerCertificate } from "./support/certificates.ts";
 import { EngineServer, PASSWORD, USER } from "./support/engine-server.ts";
 import { PlainOrTlsServer } from "./support/plain-or-tls-server.ts";
 

@@ -1,7 +1,6 @@
 import { expect, test } from "vitest";
 
-import { createRunHooks } from "@ovault/core";
-import type { VirtualMachine } from "@ovault/core";
+import { createRunHooks, type VirtualMachine } from "@ovault/contract";
 
 import { warnOfFirmware } from "../src/machine/warn-of-firmware.ts";
 

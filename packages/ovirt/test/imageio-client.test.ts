@@ -4,18 +4,15 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 
-import { hasCode } from "@ovault/core";
+import { hasCode } from "@ovault/contract";
 import * as fc from "fast-check";
 import { afterEach, beforeAll, beforeEach, expect, test } from "vitest";
 
-import { ImageioClient } from "../src/imageio/imageio-client.ts";
+import { ImageioClient, type ImageioOptions } from "../src/imageio/imageio-client.ts";
 import { Permits } from "../src/permits.ts";
 import { collect } from "./support/collect.ts";
-import { issueCertificate } from "./support/certificates.ts";
+import { issueCertificate, type ServerCertificate } from "./support/certificates.ts";
 import { ImageioServer } from "./support/imageio-server.ts";
-
-import type { ImageioOptions } from "../src/imageio/imageio-client.ts";
-import type { ServerCertificate } from "./support/certificates.ts";
 
 const SIZE = 1024 * 1024;
 const signal = new AbortController().signal;

@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
-import { createServer } from "node:net";
+import { createServer, type AddressInfo, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -9,15 +9,10 @@ import { createServer as createTlsServer } from "node:tls";
 
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 
-import { Connection } from "../src/imageio/connection.ts";
-import { endpointOf, overUnixSocket } from "../src/imageio/endpoint.ts";
+import { Connection, type WireRequest } from "../src/imageio/connection.ts";
+import { endpointOf, overUnixSocket, type Endpoint } from "../src/imageio/endpoint.ts";
 import { issueCertificate } from "./support/certificates.ts";
-import { ScriptedServer } from "./support/scripted-server.ts";
-
-import type { AddressInfo, Socket } from "node:net";
-import type { WireRequest } from "../src/imageio/connection.ts";
-import type { Endpoint } from "../src/imageio/endpoint.ts";
-import type { Script } from "./support/scripted-server.ts";
+import { ScriptedServer, type Script } from "./support/scripted-server.ts";
 
 const MIB = 1024 * 1024;
 const IDLE_MS = 60_000;

@@ -1,14 +1,11 @@
-import { SourceError } from "@ovault/core";
+import { SourceError, type Extent, type ExtentKind } from "@ovault/contract";
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
 
 import { clipExtents } from "../src/imageio/clip-extents.ts";
 import { ExtentList } from "../src/imageio/extent-list.ts";
-import { parseExtents } from "../src/imageio/parse-extents.ts";
+import { parseExtents, type ImageioExtent } from "../src/imageio/parse-extents.ts";
 import { collect } from "./support/collect.ts";
-
-import type { Extent, ExtentKind } from "@ovault/core";
-import type { ImageioExtent } from "../src/imageio/parse-extents.ts";
 
 const lengths = fc.array(fc.integer({ min: 1, max: 2 ** 40 }), { maxLength: 60 });
 

@@ -1,13 +1,12 @@
 import { beforeEach, expect, test } from "vitest";
 
-import type { LedgerEntry } from "@ovault/core";
+import type { LedgerEntry } from "@ovault/contract";
 
 import { EngineApi } from "../src/api/engine-api.ts";
-import { lookUpLeftovers } from "../src/restore/look-up-leftovers.ts";
+import { lookUpLeftovers, type LeftoverLookUp } from "../src/restore/look-up-leftovers.ts";
 import { goneLeftover } from "../src/restore/ovirt-leftover.ts";
 
 import type { EngineCaller } from "../src/engine/engine-caller.ts";
-import type { LeftoverLookUp } from "../src/restore/look-up-leftovers.ts";
 
 const MINUTE_MS = 60_000;
 const never = new AbortController().signal;

@@ -2,8 +2,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-import { ConfigurationError, UsageError } from "@ovault/core";
-import type { Manager } from "@ovault/core";
+import { ConfigurationError, UsageError, type Manager } from "@ovault/contract";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 
 import { diskAttributes, isHostedEngine } from "../src/attributes.ts";
@@ -11,8 +10,7 @@ import { capabilitiesOf } from "../src/capabilities.ts";
 import plugin from "../src/index.ts";
 import { OvirtManager, ovirtManager } from "../src/manager.ts";
 import { whyUnreadable } from "../src/why-unreadable.ts";
-import { issueCertificate } from "./support/certificates.ts";
-import type { ServerCertificate } from "./support/certificates.ts";
+import { issueCertificate, type ServerCertificate } from "./support/certificates.ts";
 import { EngineServer, PASSWORD, USER } from "./support/engine-server.ts";
 
 const signal = new AbortController().signal;

@@ -1,4 +1,4 @@
-import { UsageError } from "@ovault/core";
+import { UsageError, type DiskFormat } from "@ovault/contract";
 import { diskStats } from "@ovault/testkit";
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
@@ -10,7 +10,6 @@ import { Obstacles } from "../src/restore/obstacles.ts";
 import { roomForDisks } from "../src/restore/room-for-disks.ts";
 import { refuseTakenMacs } from "../src/restore/taken-macs.ts";
 
-import type { DiskFormat } from "@ovault/core";
 import type { Cluster } from "../src/model/cluster.ts";
 import type { EngineVersion } from "../src/model/engine-version.ts";
 import type { StorageDomain } from "../src/model/storage-domain.ts";

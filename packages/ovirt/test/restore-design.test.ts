@@ -1,4 +1,4 @@
-import { UsageError } from "@ovault/core";
+import { UsageError, type DiskFormat, type DiskRecord } from "@ovault/contract";
 import { diskStats } from "@ovault/testkit";
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
@@ -7,7 +7,6 @@ import { chooseStorageDomain } from "../src/restore/choose-place.ts";
 import { layOutDisk } from "../src/restore/disk-layout.ts";
 import { mapNics } from "../src/restore/map-nics.ts";
 
-import type { DiskFormat, DiskRecord } from "@ovault/core";
 import type { Network } from "../src/model/network.ts";
 import type { StorageDomain } from "../src/model/storage-domain.ts";
 import type { VnicProfile } from "../src/model/vnic-profile.ts";

@@ -1,4 +1,4 @@
-import { CancelledError, DeadlineError } from "@ovault/core";
+import { CancelledError, DeadlineError } from "@ovault/contract";
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
 

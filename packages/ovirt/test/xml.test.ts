@@ -1,4 +1,4 @@
-import { UsageError } from "@ovault/core";
+import { UsageError } from "@ovault/contract";
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 

@@ -1,4 +1,4 @@
-import { SourceError } from "@ovault/core";
+import { SourceError } from "@ovault/contract";
 
 /** An image contradicts its own format: damaged, cut short, or made to deceive. */
 export class ImageCorruptError extends SourceError {

@@ -1,4 +1,4 @@
-import type { Extent } from "@ovault/core";
+import type { Extent } from "@ovault/contract";
 
 import type { ByteSource } from "./byte-source.ts";
 import { ImageCorruptError } from "./errors.ts";

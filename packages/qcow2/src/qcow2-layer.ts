@@ -1,4 +1,4 @@
-import { copyInto } from "@ovault/core";
+import { copyInto } from "@ovault/contract";
 
 import type { ByteSource } from "./byte-source.ts";
 import { ClusterReader } from "./cluster-reader.ts";

@@ -1,4 +1,4 @@
-import { OvaultError, StoreError } from "@ovault/core";
+import { OvaultError, StoreError } from "@ovault/contract";
 
 /** A server with SSH could not be used. */
 export class SshError extends OvaultError {

@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 
-import { systemErrorCode } from "@ovault/core";
+import { systemErrorCode } from "@ovault/contract";
 
 import { type HostKeyError, SshError } from "./errors.ts";
 import { fingerprintOf, keyType } from "./host-key.ts";

@@ -1,6 +1,6 @@
 import { z } from "zod";
 
-import { type SecretReference, secretReference } from "@ovault/core";
+import { type SecretReference, secretReference } from "@ovault/contract";
 
 const FINGERPRINT = /^SHA256:[A-Za-z0-9+/]{43}=?$/;
 

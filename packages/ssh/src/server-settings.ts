@@ -1,7 +1,7 @@
 import { homedir } from "node:os";
 import { join, resolve } from "node:path";
 
-import { ConfigurationError, type PluginHost } from "@ovault/core";
+import { ConfigurationError, type PluginHost } from "@ovault/contract";
 
 import type { Authentication } from "./authentication.ts";
 import type { ServerOptions } from "./server-options.ts";

@@ -1,6 +1,5 @@
-import type { LedgerHandle, VirtualMachine } from "@ovault/core";
-import { undo } from "@ovault/ovirt";
-import type { EngineApi } from "@ovault/ovirt";
+import type { LedgerHandle, VirtualMachine } from "@ovault/contract";
+import { undo, type EngineApi } from "@ovault/ovirt";
 
 import { endBackup } from "./end-backup.ts";
 import { removeCheckpoint } from "./retire-checkpoints.ts";

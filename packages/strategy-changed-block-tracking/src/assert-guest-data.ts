@@ -1,5 +1,4 @@
-import { EngineAnswerError } from "@ovault/ovirt";
-import type { DiskTransfer } from "@ovault/ovirt";
+import { EngineAnswerError, type DiskTransfer } from "@ovault/ovirt";
 
 /**
  * The bytes of a QCOW2 file would be stored as the data of the guest.

@@ -1,6 +1,5 @@
-import type { BackupMode, Disk, DiskSource, Extent } from "@ovault/core";
-import { collectZeroExtents } from "@ovault/ovirt";
-import type { ExtentList, ImageioClient } from "@ovault/ovirt";
+import type { BackupMode, Disk, DiskSource, Extent } from "@ovault/contract";
+import { collectZeroExtents, type ExtentList, type ImageioClient } from "@ovault/ovirt";
 
 import type { BackupWatch } from "./backup-watch.ts";
 

@@ -1,25 +1,32 @@
-import { messageOf, observe } from "@ovault/core";
-import type {
-  BackupSession,
-  BaseMarker,
-  Consistency,
-  DiskSource,
-  LedgerHandle,
-  PointDocument,
-  RunHooks,
-  RunLedger,
-  SessionClosed,
-  VirtualMachine,
-} from "@ovault/core";
-import { endTransfers, keepAlive, openTransfers, undo } from "@ovault/ovirt";
-import type { EngineApi, OpenTransfer, TransferContext } from "@ovault/ovirt";
+import {
+  messageOf,
+  observe,
+  type BackupSession,
+  type BaseMarker,
+  type Consistency,
+  type DiskSource,
+  type LedgerHandle,
+  type PointDocument,
+  type RunHooks,
+  type RunLedger,
+  type SessionClosed,
+  type VirtualMachine,
+} from "@ovault/contract";
+import {
+  endTransfers,
+  keepAlive,
+  openTransfers,
+  undo,
+  type EngineApi,
+  type OpenTransfer,
+  type TransferContext,
+} from "@ovault/ovirt";
 
 import { assertGuestData } from "./assert-guest-data.ts";
 import { BackupWatch } from "./backup-watch.ts";
 import { checkpointMarker } from "./base-marker.ts";
 import { endBackup } from "./end-backup.ts";
-import { openDisks } from "./open-disks.ts";
-import type { SettledDisk } from "./open-disks.ts";
+import { openDisks, type SettledDisk } from "./open-disks.ts";
 import { existingCheckpoints, removeCheckpoint } from "./retire-checkpoints.ts";
 
 export interface SessionParts {

@@ -1,6 +1,5 @@
-import type { VirtualMachine } from "@ovault/core";
-import { arrived, isFinalBackupPhase, pending } from "@ovault/ovirt";
-import type { Backup, EngineApi } from "@ovault/ovirt";
+import type { VirtualMachine } from "@ovault/contract";
+import { arrived, isFinalBackupPhase, pending, type Backup, type EngineApi } from "@ovault/ovirt";
 
 import { BackupFailedError } from "./errors.ts";
 import { whyFailed } from "./why-failed.ts";

@@ -1,6 +1,6 @@
 import { z } from "zod";
 
-import type { BaseMarker, DiskRecord, RecoveryPoint } from "@ovault/core";
+import type { BaseMarker, DiskRecord, RecoveryPoint } from "@ovault/contract";
 
 const schema = z.object({
   kind: z.literal("ovirt-checkpoint"),

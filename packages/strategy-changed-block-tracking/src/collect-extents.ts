@@ -1,5 +1,4 @@
-import { ExtentList } from "@ovault/ovirt";
-import type { ImageioExtent } from "@ovault/ovirt";
+import { ExtentList, type ImageioExtent } from "@ovault/ovirt";
 
 /**
  * Extents of an increment: what is dirty is data or zeros, everything else unchanged since a base of `baseBytes`. A disk

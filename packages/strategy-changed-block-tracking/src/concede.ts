@@ -1,4 +1,4 @@
-import type { Quiesce } from "@ovault/core";
+import type { Quiesce } from "@ovault/contract";
 
 /** What the start of a backup asks for beyond the data. */
 export interface Terms {

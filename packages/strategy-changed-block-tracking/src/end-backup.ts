@@ -1,5 +1,4 @@
-import { arrived, EntityNotFoundError, isFinalBackupPhase, pending } from "@ovault/ovirt";
-import type { Backup, EngineApi } from "@ovault/ovirt";
+import { arrived, EntityNotFoundError, isFinalBackupPhase, pending, type Backup, type EngineApi } from "@ovault/ovirt";
 
 import { whyFailed } from "./why-failed.ts";
 

@@ -1,4 +1,4 @@
-import { ManagerError } from "@ovault/core";
+import { ManagerError } from "@ovault/contract";
 
 /** The engine could not start the backup, or ended it by itself while it was read. */
 export class BackupFailedError extends ManagerError {

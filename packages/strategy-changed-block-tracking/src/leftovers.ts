@@ -1,6 +1,6 @@
 import { z } from "zod";
 
-import type { Leftover, LedgerEntry } from "@ovault/core";
+import type { Leftover, LedgerEntry } from "@ovault/contract";
 import {
   endTransfer,
   EngineFaultError,
@@ -9,8 +9,10 @@ import {
   isFinalBackupPhase,
   isFinalTransferPhase,
   lookUpLeftovers,
+  type Backup,
+  type EngineApi,
+  type LeftoverLookUp,
 } from "@ovault/ovirt";
-import type { Backup, EngineApi, LeftoverLookUp } from "@ovault/ovirt";
 
 import { endBackup } from "./end-backup.ts";
 import { removeCheckpoint } from "./retire-checkpoints.ts";

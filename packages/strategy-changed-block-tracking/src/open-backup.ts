@@ -1,18 +1,25 @@
-import { type BackupRequest, type Consistency, observe, QuiesceError, type RunContext } from "@ovault/core";
-import { EngineAnswerError, localHostId, readyMachine, vmDocuments, warnOfFirmware, withoutSize } from "@ovault/ovirt";
-import type { Backup, Capabilities, EngineDisk, OvirtManager } from "@ovault/ovirt";
+import { type BackupRequest, type Consistency, observe, QuiesceError, type RunContext } from "@ovault/contract";
+import {
+  EngineAnswerError,
+  localHostId,
+  readyMachine,
+  vmDocuments,
+  warnOfFirmware,
+  withoutSize,
+  type Backup,
+  type Capabilities,
+  type EngineDisk,
+  type OvirtManager,
+} from "@ovault/ovirt";
 
 import { abandonBackup } from "./abandon-backup.ts";
 import { BACKED_UP_IN, isTracked } from "./assess-disk.ts";
-import { ChangedBlockSession } from "./backup-session.ts";
-import type { TrackedCheckpoint } from "./backup-session.ts";
+import { ChangedBlockSession, type TrackedCheckpoint } from "./backup-session.ts";
 import { keptCheckpoints } from "./base-marker.ts";
 import type { SettledDisk } from "./open-disks.ts";
 import type { ChangedBlockTrackingOptions } from "./options.ts";
-import { decideMode, planModes } from "./plan-modes.ts";
-import type { DiskPlan } from "./plan-modes.ts";
-import { startBackup } from "./start-backup.ts";
-import type { StartedBackup } from "./start-backup.ts";
+import { decideMode, planModes, type DiskPlan } from "./plan-modes.ts";
+import { startBackup, type StartedBackup } from "./start-backup.ts";
 
 /** Starts a backup on the engine and opens all its disks. Leaves nothing behind when it throws, as far as possible. */
 export async function openBackup(

@@ -1,5 +1,4 @@
-import { hasCode } from "@ovault/core";
-import type { BackupMode, Disk } from "@ovault/core";
+import { hasCode, type BackupMode, type Disk } from "@ovault/contract";
 import type { ExtentList, ImageioClient, OpenTransfer } from "@ovault/ovirt";
 
 import { BackupDiskSource } from "./backup-disk-source.ts";

@@ -1,4 +1,4 @@
-import type { BackupMode, BackupRequest, Disk, DiskRecord } from "@ovault/core";
+import type { BackupMode, BackupRequest, Disk, DiskRecord } from "@ovault/contract";
 
 import { isTracked } from "./assess-disk.ts";
 import { readMarker } from "./base-marker.ts";

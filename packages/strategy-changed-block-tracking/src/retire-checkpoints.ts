@@ -1,5 +1,4 @@
-import { arrived, pending } from "@ovault/ovirt";
-import type { Checkpoint, EngineApi } from "@ovault/ovirt";
+import { arrived, pending, type Checkpoint, type EngineApi } from "@ovault/ovirt";
 
 /** Nothing depends on it, so a run does not wait for ever. */
 const REMOVAL_DEADLINE_MS = 2 * 60_000;

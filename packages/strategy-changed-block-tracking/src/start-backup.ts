@@ -1,8 +1,19 @@
 import { randomUUID } from "node:crypto";
 
-import { type LedgerHandle, type Quiesce, QuiesceError, type RunLedger, type VirtualMachine } from "@ovault/core";
-import { arrived, EngineFaultError, hasTag, isFinalBackupPhase, pending, runTag, wasRefused } from "@ovault/ovirt";
-import type { Backup, Capabilities, EngineApi, NewBackup } from "@ovault/ovirt";
+import { type LedgerHandle, type Quiesce, QuiesceError, type RunLedger, type VirtualMachine } from "@ovault/contract";
+import {
+  arrived,
+  EngineFaultError,
+  hasTag,
+  isFinalBackupPhase,
+  pending,
+  runTag,
+  wasRefused,
+  type Backup,
+  type Capabilities,
+  type EngineApi,
+  type NewBackup,
+} from "@ovault/ovirt";
 
 import { abandonBackup } from "./abandon-backup.ts";
 import { concede, isOfFreezing, type Terms } from "./concede.ts";

@@ -12,9 +12,15 @@ import type {
   RunContext,
   Strategy,
   VirtualMachine,
-} from "@ovault/core";
-import { openConfiguration, openRestore, planRestore, transferFiller } from "@ovault/ovirt";
-import type { DiskFiller, OvirtManager } from "@ovault/ovirt";
+} from "@ovault/contract";
+import {
+  openConfiguration,
+  openRestore,
+  planRestore,
+  transferFiller,
+  type DiskFiller,
+  type OvirtManager,
+} from "@ovault/ovirt";
 
 import { assessDisk } from "./assess-disk.ts";
 import { findLeftovers } from "./leftovers.ts";

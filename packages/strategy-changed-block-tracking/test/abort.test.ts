@@ -2,9 +2,7 @@ import * as fc from "fast-check";
 import { afterAll, beforeAll, expect, test } from "vitest";
 
 import { abortedAt } from "../../ovirt/test/support/aborted-at.ts";
-import { Bench } from "./support/bench.ts";
-
-import type { Taken } from "./support/bench.ts";
+import { Bench, type Taken } from "./support/bench.ts";
 
 let bench: Bench;
 let base: Taken;

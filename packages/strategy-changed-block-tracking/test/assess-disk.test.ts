@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import { assessDisk } from "../src/assess-disk.ts";
 import { diskOf, vm } from "./support/arbitraries.ts";
 
-import type { Disk, VirtualMachine } from "@ovault/core";
+import type { Disk, VirtualMachine } from "@ovault/contract";
 
 const engine = { backups: true };
 

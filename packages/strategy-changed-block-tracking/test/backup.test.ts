@@ -1,8 +1,6 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 
-import { Bench } from "./support/bench.ts";
-
-import type { Taken } from "./support/bench.ts";
+import { Bench, type Taken } from "./support/bench.ts";
 
 let bench: Bench;
 

@@ -1,12 +1,11 @@
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
 
-import { collectZeroExtents } from "@ovault/ovirt";
+import { collectZeroExtents, type ImageioExtent } from "@ovault/ovirt";
 
 import { collectDirtyExtents } from "../src/collect-extents.ts";
 
-import type { Extent } from "@ovault/core";
-import type { ImageioExtent } from "@ovault/ovirt";
+import type { Extent } from "@ovault/contract";
 
 /** One flag for each unit of the disk, so that the expectation is plain. */
 const units = fc.array(fc.record({ dirty: fc.boolean(), zero: fc.boolean() }), { minLength: 1, maxLength: 40 });

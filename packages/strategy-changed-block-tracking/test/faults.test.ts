@@ -1,8 +1,6 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 
-import { Bench, never } from "./support/bench.ts";
-
-import type { Taken } from "./support/bench.ts";
+import { Bench, never, type Taken } from "./support/bench.ts";
 
 let bench: Bench;
 let base: Taken;

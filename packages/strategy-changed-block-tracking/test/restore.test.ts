@@ -1,9 +1,8 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 
-import { Bench, never } from "./support/bench.ts";
+import { Bench, never, type Taken } from "./support/bench.ts";
 
-import type { RestoreRequest } from "@ovault/core";
-import type { Taken } from "./support/bench.ts";
+import type { RestoreRequest } from "@ovault/contract";
 
 let bench: Bench;
 let taken: Taken;

@@ -1,14 +1,10 @@
 import { subscribe, unsubscribe } from "node:diagnostics_channel";
 
-import { CancelledError } from "@ovault/core";
-import { ovirtLeftover } from "@ovault/ovirt";
+import { CancelledError, type LedgerEntry, type RecoveryPoint, type VirtualMachine } from "@ovault/contract";
+import { ovirtLeftover, type Vm } from "@ovault/ovirt";
 import { afterAll, beforeAll, expect, test } from "vitest";
 
-import { Bench, never } from "./support/bench.ts";
-
-import type { LedgerEntry, RecoveryPoint, VirtualMachine } from "@ovault/core";
-import type { Vm } from "@ovault/ovirt";
-import type { Taken } from "./support/bench.ts";
+import { Bench, never, type Taken } from "./support/bench.ts";
 
 let bench: Bench;
 let taken: Taken;

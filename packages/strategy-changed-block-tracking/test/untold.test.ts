@@ -1,9 +1,8 @@
 import { afterAll, beforeAll, beforeEach, expect, test, vi } from "vitest";
 
-import { Bench } from "./support/bench.ts";
+import { Bench, type Taken } from "./support/bench.ts";
 
 import type { AlterAnswer } from "@ovault/lab";
-import type { Taken } from "./support/bench.ts";
 
 vi.setConfig({ testTimeout: 40_000, hookTimeout: 60_000 });
 

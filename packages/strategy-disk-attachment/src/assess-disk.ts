@@ -1,4 +1,4 @@
-import type { Disk, DiskAssessment, VirtualMachine } from "@ovault/core";
+import type { Disk, DiskAssessment, VirtualMachine } from "@ovault/contract";
 import { whyUnreadable, whyUntouchable } from "@ovault/ovirt";
 
 import type { Site } from "./site.ts";

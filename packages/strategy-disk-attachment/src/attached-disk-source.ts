@@ -1,4 +1,4 @@
-import type { BackupMode, Disk, DiskSource, Extent } from "@ovault/core";
+import type { BackupMode, Disk, DiskSource, Extent } from "@ovault/contract";
 
 import type { DeviceOnDemand } from "./attached-disk.ts";
 import { deviceFailed } from "./device-failed.ts";

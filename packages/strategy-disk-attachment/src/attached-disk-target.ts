@@ -1,4 +1,4 @@
-import type { DiskTarget } from "@ovault/core";
+import type { DiskTarget } from "@ovault/contract";
 
 import type { AttachedDisk } from "./attached-disk.ts";
 import type { Attachment } from "./attachment.ts";

@@ -6,9 +6,8 @@ import type {
   RunHooks,
   SessionClosed,
   VirtualMachine,
-} from "@ovault/core";
-import { confirmFrozen, dropSnapshot } from "@ovault/ovirt";
-import type { EngineApi, FrozenBefore, TakenSnapshot } from "@ovault/ovirt";
+} from "@ovault/contract";
+import { confirmFrozen, dropSnapshot, type EngineApi, type FrozenBefore, type TakenSnapshot } from "@ovault/ovirt";
 
 import type { Attachments } from "./attachments.ts";
 

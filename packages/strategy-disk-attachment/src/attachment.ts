@@ -1,8 +1,7 @@
 import type { FileHandle } from "node:fs/promises";
 
-import type { LedgerHandle, RunLedger } from "@ovault/core";
-import { arrived, pending, undo, wasRefused } from "@ovault/ovirt";
-import type { DiskAttachment, EngineApi, Vm } from "@ovault/ovirt";
+import type { LedgerHandle, RunLedger } from "@ovault/contract";
+import { arrived, pending, undo, wasRefused, type DiskAttachment, type EngineApi, type Vm } from "@ovault/ovirt";
 
 import type { Device } from "./device.ts";
 import { AttachmentError } from "./errors.ts";

@@ -1,8 +1,7 @@
-import { CancelledError } from "@ovault/core";
+import { CancelledError } from "@ovault/contract";
 import { Permits, settleAll } from "@ovault/ovirt";
 
-import { Attachment } from "./attachment.ts";
-import type { AttachmentSite, AttachRequest } from "./attachment.ts";
+import { Attachment, type AttachmentSite, type AttachRequest } from "./attachment.ts";
 
 /** The disks that one run has at the proxy VM: never more than so many at a time. */
 export class Attachments {

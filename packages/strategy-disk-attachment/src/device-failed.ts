@@ -1,4 +1,4 @@
-import { messageOf } from "@ovault/core";
+import { messageOf } from "@ovault/contract";
 
 import type { Device } from "./device.ts";
 import { DeviceError } from "./errors.ts";

@@ -1,4 +1,4 @@
-import { UsageError } from "@ovault/core";
+import { UsageError } from "@ovault/contract";
 import type { DiskFiller, DiskFilling } from "@ovault/ovirt";
 
 import { AttachedDisk } from "./attached-disk.ts";

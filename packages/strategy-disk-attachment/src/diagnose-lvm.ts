@@ -1,9 +1,8 @@
-import type { Diagnosis } from "@ovault/core";
+import type { Diagnosis } from "@ovault/contract";
 
 import { deviceNames } from "./device-names.ts";
 import { admits } from "./lvm-filter.ts";
-import { readLvmSettings } from "./lvm-settings.ts";
-import type { LvmSettings } from "./lvm-settings.ts";
+import { readLvmSettings, type LvmSettings } from "./lvm-settings.ts";
 import { runTool } from "./run-tool.ts";
 
 const TIMEOUT_MS = 30_000;

@@ -1,13 +1,11 @@
 import { stat } from "node:fs/promises";
 
-import { plural } from "@ovault/core";
-import type { Diagnosis } from "@ovault/core";
+import { plural, type Diagnosis } from "@ovault/contract";
 import type { EngineApi } from "@ovault/ovirt";
 
 import { diagnoseLvm } from "./diagnose-lvm.ts";
 import { ProxyError } from "./errors.ts";
-import { findProxy } from "./find-proxy.ts";
-import type { ProxyVm } from "./find-proxy.ts";
+import { findProxy, type ProxyVm } from "./find-proxy.ts";
 import type { DiskAttachmentOptions } from "./options.ts";
 import { whyNoProxy } from "./why-no-proxy.ts";
 

@@ -1,4 +1,4 @@
-import { ManagerError, SourceError } from "@ovault/core";
+import { ManagerError, SourceError } from "@ovault/contract";
 
 /** The virtual machine that ovault runs in is not known, or cannot be what disks are attached to. */
 export class ProxyError extends ManagerError {

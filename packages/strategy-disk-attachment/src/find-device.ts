@@ -1,10 +1,9 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { join } from "node:path";
 
-import { systemErrorCode } from "@ovault/core";
+import { systemErrorCode } from "@ovault/contract";
 
-import { lookAtDevice } from "./device.ts";
-import type { Device } from "./device.ts";
+import { lookAtDevice, type Device } from "./device.ts";
 import { deviceNames } from "./device-names.ts";
 import { DeviceError } from "./errors.ts";
 import { settle } from "./settle.ts";

@@ -1,8 +1,7 @@
 import type { EngineApi, Vm } from "@ovault/ovirt";
 
 import { ProxyError } from "./errors.ts";
-import { readProxyIdentity } from "./proxy-identity.ts";
-import type { ProxyIdentity } from "./proxy-identity.ts";
+import { readProxyIdentity, type ProxyIdentity } from "./proxy-identity.ts";
 
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 

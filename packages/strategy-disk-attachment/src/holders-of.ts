@@ -1,7 +1,7 @@
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 
-import { systemErrorCode } from "@ovault/core";
+import { systemErrorCode } from "@ovault/contract";
 
 /**
  * What of this machine uses a block device or one of its partitions: LVM, multipath, RAID. Mounts and swap do not show.

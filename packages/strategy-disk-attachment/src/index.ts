@@ -1,11 +1,9 @@
 import { resolve } from "node:path";
 
-import { definePlugin } from "@ovault/core";
-import type { Plugin } from "@ovault/core";
+import { definePlugin, type Plugin } from "@ovault/contract";
 import { ovirtManager } from "@ovault/ovirt";
 
-import { optionsSchema } from "./options.ts";
-import type { DiskAttachmentOptions } from "./options.ts";
+import { optionsSchema, type DiskAttachmentOptions } from "./options.ts";
 import { DiskAttachmentStrategy, STRATEGY_NAME } from "./strategy.ts";
 
 export { DiskAttachmentStrategy, STRATEGY_NAME } from "./strategy.ts";

@@ -1,8 +1,7 @@
 import { z } from "zod";
 
-import type { Leftover, LedgerEntry } from "@ovault/core";
-import { goneLeftover, lookUpLeftovers } from "@ovault/ovirt";
-import type { EngineApi } from "@ovault/ovirt";
+import type { Leftover, LedgerEntry } from "@ovault/contract";
+import { goneLeftover, lookUpLeftovers, type EngineApi } from "@ovault/ovirt";
 
 import { letGo } from "./let-go.ts";
 

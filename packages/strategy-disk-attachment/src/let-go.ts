@@ -1,5 +1,4 @@
-import { arrived, EngineConflictError, EntityNotFoundError, pending } from "@ovault/ovirt";
-import type { EngineApi } from "@ovault/ovirt";
+import { arrived, EngineConflictError, EntityNotFoundError, pending, type EngineApi } from "@ovault/ovirt";
 
 /** For everything beside the waits: conflicts pass, engines restart. */
 const GRACE_MS = 15 * 60_000;

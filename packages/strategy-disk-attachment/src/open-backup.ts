@@ -1,6 +1,5 @@
-import type { BackupRequest, RunContext } from "@ovault/core";
-import { asItWas, frozenVolumes, holdMachine } from "@ovault/ovirt";
-import type { OvirtManager, Vm } from "@ovault/ovirt";
+import type { BackupRequest, RunContext } from "@ovault/contract";
+import { asItWas, frozenVolumes, holdMachine, type OvirtManager, type Vm } from "@ovault/ovirt";
 
 import { whyNotAttachable } from "./assess-disk.ts";
 import { AttachedDisk } from "./attached-disk.ts";
@@ -11,8 +10,7 @@ import { AttachmentError, ProxyError } from "./errors.ts";
 import type { DiskAttachmentOptions } from "./options.ts";
 import { planMode } from "./plan-mode.ts";
 import { refuseAlike } from "./refuse-alike.ts";
-import { readSite } from "./site.ts";
-import type { Site } from "./site.ts";
+import { readSite, type Site } from "./site.ts";
 
 /**
  * Makes a snapshot. Its disks are attached one by one when they are read. Leaves nothing behind when it throws, as far as

@@ -1,8 +1,7 @@
 import { constants } from "node:fs";
-import { open } from "node:fs/promises";
-import type { FileHandle } from "node:fs/promises";
+import { open, type FileHandle } from "node:fs/promises";
 
-import { systemErrorCode } from "@ovault/core";
+import { systemErrorCode } from "@ovault/contract";
 
 import type { Device } from "./device.ts";
 import { DeviceError } from "./errors.ts";

@@ -1,4 +1,4 @@
-import type { BackupRequest, Disk, DiskSource } from "@ovault/core";
+import type { BackupRequest, Disk, DiskSource } from "@ovault/contract";
 
 /** A device tells nothing of what changed: where there is something to compare with, digests do. */
 export function planMode(

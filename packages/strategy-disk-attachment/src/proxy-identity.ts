@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 
-import { messageOf, systemErrorCode } from "@ovault/core";
+import { messageOf, systemErrorCode } from "@ovault/contract";
 
 const PRODUCT_UUID = "/sys/class/dmi/id/product_uuid";
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;

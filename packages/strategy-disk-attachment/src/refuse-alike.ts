@@ -1,4 +1,4 @@
-import type { Disk } from "@ovault/core";
+import type { Disk } from "@ovault/contract";
 
 import { shortSerial } from "./device-names.ts";
 import { AttachmentError } from "./errors.ts";

@@ -1,7 +1,7 @@
 import { execFile } from "node:child_process";
 import { promisify } from "node:util";
 
-import { systemErrorCode } from "@ovault/core";
+import { systemErrorCode } from "@ovault/contract";
 
 const run = promisify(execFile);
 const MOST_OUTPUT_BYTES = 4 * 1024 * 1024;

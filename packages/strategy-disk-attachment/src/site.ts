@@ -1,8 +1,7 @@
 import type { EngineApi } from "@ovault/ovirt";
 
 import { ProxyError } from "./errors.ts";
-import { findProxy } from "./find-proxy.ts";
-import type { FindProxy, ProxyVm } from "./find-proxy.ts";
+import { findProxy, type FindProxy, type ProxyVm } from "./find-proxy.ts";
 
 /** What decides which disks can be attached here. */
 export interface Site {

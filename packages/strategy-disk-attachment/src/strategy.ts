@@ -11,9 +11,8 @@ import type {
   RunContext,
   Strategy,
   VirtualMachine,
-} from "@ovault/core";
-import { openConfiguration, openRestore, planRestore } from "@ovault/ovirt";
-import type { DiskFiller, OvirtManager } from "@ovault/ovirt";
+} from "@ovault/contract";
+import { openConfiguration, openRestore, planRestore, type DiskFiller, type OvirtManager } from "@ovault/ovirt";
 
 import { assessDisk } from "./assess-disk.ts";
 import { deviceFiller } from "./device-filler.ts";
@@ -22,8 +21,7 @@ import { findLeftovers } from "./leftovers.ts";
 import { openBackup } from "./open-backup.ts";
 import type { DiskAttachmentOptions } from "./options.ts";
 import { Recent } from "./recent.ts";
-import { readSite } from "./site.ts";
-import type { Site } from "./site.ts";
+import { readSite, type Site } from "./site.ts";
 
 /** Name of the strategy in configuration, ledger and recovery points. */
 export const STRATEGY_NAME = "disk-attachment";

@@ -1,12 +1,10 @@
-import { LedgerError } from "@ovault/core";
+import { LedgerError } from "@ovault/contract";
 import * as fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 
 import { abortedAt } from "../../ovirt/test/support/aborted-at.ts";
-import { Bench, differences } from "./support/bench.ts";
+import { Bench, differences, type Taken } from "./support/bench.ts";
 import { canShowDevices } from "./support/needs.ts";
-
-import type { Taken } from "./support/bench.ts";
 
 vi.setConfig({ testTimeout: 240_000, hookTimeout: 120_000 });
 

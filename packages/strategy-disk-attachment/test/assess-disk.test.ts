@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 
 import { assessDisk } from "../src/assess-disk.ts";
 
-import type { Disk, JsonObject, VirtualMachine } from "@ovault/core";
+import type { Disk, JsonObject, VirtualMachine } from "@ovault/contract";
 import type { Vm } from "@ovault/ovirt";
 import type { Site } from "../src/site.ts";
 

@@ -4,10 +4,8 @@ import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 
 import { withRun } from "@ovault/testkit";
 
-import { Bench, differences, never, sameBytes } from "./support/bench.ts";
+import { Bench, differences, never, sameBytes, type BenchOptions } from "./support/bench.ts";
 import { canShowDevices } from "./support/needs.ts";
-
-import type { BenchOptions } from "./support/bench.ts";
 
 vi.setConfig({ testTimeout: 240_000, hookTimeout: 120_000 });
 

@@ -19,7 +19,7 @@ import { zeroRange } from "../src/zero-range.ts";
 import { attachLoop, detachLoop } from "./support/loop-device.ts";
 import { canLoop } from "./support/needs.ts";
 
-import type { Disk } from "@ovault/core";
+import type { Disk } from "@ovault/contract";
 
 const run = promisify(execFile);
 const MIB = 1024 * 1024;

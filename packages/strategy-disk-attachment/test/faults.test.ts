@@ -2,11 +2,10 @@ import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vite
 
 import { withRun } from "@ovault/testkit";
 
-import { Bench, differences, never } from "./support/bench.ts";
+import { Bench, differences, never, type Taken } from "./support/bench.ts";
 import { canShowDevices } from "./support/needs.ts";
 
 import type { FaultName } from "@ovault/lab";
-import type { Taken } from "./support/bench.ts";
 
 vi.setConfig({ testTimeout: 180_000, hookTimeout: 120_000 });
 

@@ -1,9 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 
-import { Bench, fill, never, restoreRequest } from "./support/bench.ts";
+import { Bench, fill, never, restoreRequest, type Taken } from "./support/bench.ts";
 import { canShowDevices } from "./support/needs.ts";
-
-import type { Taken } from "./support/bench.ts";
 
 vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
 

@@ -1,4 +1,4 @@
-import type { Disk, DiskAssessment, VirtualMachine } from "@ovault/core";
+import type { Disk, DiskAssessment, VirtualMachine } from "@ovault/contract";
 import { whyUnreadable, whyUntouchable } from "@ovault/ovirt";
 
 /** What the engine can do, as far as it decides about a disk. */

@@ -1,6 +1,6 @@
 import { z } from "zod";
 
-import type { BaseMarker, DiskRecord } from "@ovault/core";
+import type { BaseMarker, DiskRecord } from "@ovault/contract";
 
 const schema = z.object({
   kind: z.literal("ovirt-snapshot"),

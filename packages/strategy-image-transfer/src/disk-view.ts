@@ -1,6 +1,5 @@
-import type { Extent } from "@ovault/core";
-import { collectZeroExtents } from "@ovault/ovirt";
-import type { ExtentList, ImageioClient } from "@ovault/ovirt";
+import type { Extent } from "@ovault/contract";
+import { collectZeroExtents, type ExtentList, type ImageioClient } from "@ovault/ovirt";
 import type { ImageChain } from "@ovault/qcow2";
 
 import { withinBase } from "./layer-extents.ts";

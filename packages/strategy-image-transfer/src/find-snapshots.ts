@@ -1,10 +1,8 @@
-import type { BackupRequest } from "@ovault/core";
-import { hasAnyTag } from "@ovault/ovirt";
-import type { EngineApi, Snapshot } from "@ovault/ovirt";
+import type { BackupRequest } from "@ovault/contract";
+import { hasAnyTag, type EngineApi, type Snapshot } from "@ovault/ovirt";
 
 import { readMarker } from "./base-marker.ts";
-import { baseSnapshotId } from "./plan-modes.ts";
-import type { BaseSnapshot } from "./plan-modes.ts";
+import { baseSnapshotId, type BaseSnapshot } from "./plan-modes.ts";
 
 /** The snapshot that the last point kept, as it is now; undefined when no disk of the point names one. */
 export async function findBaseSnapshot(

@@ -1,8 +1,6 @@
-import { asItWas, frozenVolumes } from "@ovault/ovirt";
-import type { EngineApi, EngineDisk, SnapshotOfDisks } from "@ovault/ovirt";
+import { asItWas, frozenVolumes, type EngineApi, type EngineDisk, type SnapshotOfDisks } from "@ovault/ovirt";
 
-import { UNKNOWN_PARENT } from "./plan-modes.ts";
-import type { BaseSnapshot, FrozenDisk } from "./plan-modes.ts";
+import { UNKNOWN_PARENT, type BaseSnapshot, type FrozenDisk } from "./plan-modes.ts";
 
 export interface Frozen extends SnapshotOfDisks {
   readonly base: BaseSnapshot | undefined;

@@ -1,9 +1,7 @@
-import { definePlugin } from "@ovault/core";
-import type { Plugin } from "@ovault/core";
+import { definePlugin, type Plugin } from "@ovault/contract";
 import { ovirtManager } from "@ovault/ovirt";
 
-import { optionsSchema } from "./options.ts";
-import type { ImageTransferOptions } from "./options.ts";
+import { optionsSchema, type ImageTransferOptions } from "./options.ts";
 import { ImageTransferStrategy, STRATEGY_NAME } from "./strategy.ts";
 
 export { ImageTransferStrategy, STRATEGY_NAME } from "./strategy.ts";

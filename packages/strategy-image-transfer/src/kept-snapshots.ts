@@ -1,4 +1,4 @@
-import type { NewLedgerEntry, RecoveryPoint } from "@ovault/core";
+import type { NewLedgerEntry, RecoveryPoint } from "@ovault/contract";
 import { runTag } from "@ovault/ovirt";
 
 import { readMarker } from "./base-marker.ts";

@@ -1,6 +1,5 @@
-import type { Extent } from "@ovault/core";
-import { ExtentList } from "@ovault/ovirt";
-import type { ImageioExtent } from "@ovault/ovirt";
+import type { Extent } from "@ovault/contract";
+import { ExtentList, type ImageioExtent } from "@ovault/ovirt";
 
 /**
  * Extents of one layer seen by itself: its holes are what it leaves to the layers below, unchanged since they were frozen.

@@ -1,12 +1,19 @@
-import type { BackupRequest, RunContext, RunLedger } from "@ovault/core";
-import { EntityNotFoundError, holdMachine, localHostId } from "@ovault/ovirt";
-import type { Capabilities, EngineApi, OvirtManager, Snapshot, TakenSnapshot } from "@ovault/ovirt";
+import type { BackupRequest, RunContext, RunLedger } from "@ovault/contract";
+import {
+  EntityNotFoundError,
+  holdMachine,
+  localHostId,
+  type Capabilities,
+  type EngineApi,
+  type OvirtManager,
+  type Snapshot,
+  type TakenSnapshot,
+} from "@ovault/ovirt";
 
 import { findBaseSnapshot, maySuffice, olderSnapshots } from "./find-snapshots.ts";
 import { frozenDisks } from "./frozen-disks.ts";
 import type { ImageTransferOptions } from "./options.ts";
-import { planDisk } from "./plan-modes.ts";
-import type { DiskPlan } from "./plan-modes.ts";
+import { planDisk, type DiskPlan } from "./plan-modes.ts";
 import { recordRetiring, removeRetiring } from "./remove-old-snapshots.ts";
 import { SnapshotSession } from "./snapshot-session.ts";
 

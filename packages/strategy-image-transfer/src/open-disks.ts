@@ -1,14 +1,19 @@
-import type { BackupMode } from "@ovault/core";
-import { openTransfers, settleAll } from "@ovault/ovirt";
-import type { Capabilities, FrozenVolume, OpenTransfer, TransferContext, TransferRequest } from "@ovault/ovirt";
+import type { BackupMode } from "@ovault/contract";
+import {
+  openTransfers,
+  settleAll,
+  type Capabilities,
+  type FrozenVolume,
+  type OpenTransfer,
+  type TransferContext,
+  type TransferRequest,
+} from "@ovault/ovirt";
 import { ImageChain, Qcow2Layer } from "@ovault/qcow2";
 
-import { changedRanges, imageFiles, wholeDisk } from "./disk-view.ts";
-import type { DiskView } from "./disk-view.ts";
+import { changedRanges, imageFiles, wholeDisk, type DiskView } from "./disk-view.ts";
 import { collectLayerExtents } from "./layer-extents.ts";
 import { openImageFiles, parentVolume, volumeFile } from "./open-image-files.ts";
-import { NOT_ON_BASE } from "./plan-modes.ts";
-import type { DiskPlan, LayerBase } from "./plan-modes.ts";
+import { NOT_ON_BASE, type DiskPlan, type LayerBase } from "./plan-modes.ts";
 import { SnapshotDiskSource } from "./snapshot-disk-source.ts";
 import { TransferWatch } from "./transfer-watch.ts";
 

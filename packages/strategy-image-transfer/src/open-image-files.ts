@@ -1,11 +1,14 @@
 import { basename } from "node:path";
 
-import { ManagerError } from "@ovault/core";
-import type { Disk } from "@ovault/core";
-import { EngineConflictError, openTransfers } from "@ovault/ovirt";
-import type { ImageioClient, OpenTransfer, TransferContext } from "@ovault/ovirt";
-import { ImageChain, openBacking, Qcow2Layer } from "@ovault/qcow2";
-import type { ByteSource, RawLayer } from "@ovault/qcow2";
+import { ManagerError, type Disk } from "@ovault/contract";
+import {
+  EngineConflictError,
+  openTransfers,
+  type ImageioClient,
+  type OpenTransfer,
+  type TransferContext,
+} from "@ovault/ovirt";
+import { ImageChain, openBacking, Qcow2Layer, type ByteSource, type RawLayer } from "@ovault/qcow2";
 
 /** More layers than an engine lets a disk have. */
 const MOST_LAYERS = 100;

@@ -1,4 +1,4 @@
-import type { BackupMode, Disk, DiskRecord } from "@ovault/core";
+import type { BackupMode, Disk, DiskRecord } from "@ovault/contract";
 import type { EngineDisk } from "@ovault/ovirt";
 
 import { readMarker } from "./base-marker.ts";

@@ -1,6 +1,5 @@
-import type { LedgerHandle, RunLedger, VirtualMachine } from "@ovault/core";
-import { removeSnapshot } from "@ovault/ovirt";
-import type { EngineApi, Snapshot } from "@ovault/ovirt";
+import type { LedgerHandle, RunLedger, VirtualMachine } from "@ovault/contract";
+import { removeSnapshot, type EngineApi, type Snapshot } from "@ovault/ovirt";
 
 /** A snapshot of an older point that is on its way out, and in the ledger. */
 export interface Retiring {

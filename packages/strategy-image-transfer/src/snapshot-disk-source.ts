@@ -1,4 +1,4 @@
-import type { BackupMode, Disk, DiskSource, Extent } from "@ovault/core";
+import type { BackupMode, Disk, DiskSource, Extent } from "@ovault/contract";
 
 import type { DiskView } from "./disk-view.ts";
 import type { TransferWatch } from "./transfer-watch.ts";

@@ -1,23 +1,32 @@
-import { messageOf, observe } from "@ovault/core";
-import type {
-  BackupSession,
-  BaseMarker,
-  Consistency,
-  DiskSource,
-  PointDocument,
-  RunHooks,
-  RunLedger,
-  SessionClosed,
-  VirtualMachine,
-} from "@ovault/core";
-import { confirmFrozen, dropSnapshot, endTransfers, keepAlive } from "@ovault/ovirt";
-import type { EngineApi, OpenTransfer, Snapshot, TakenSnapshot, TransferContext } from "@ovault/ovirt";
+import {
+  messageOf,
+  observe,
+  type BackupSession,
+  type BaseMarker,
+  type Consistency,
+  type DiskSource,
+  type PointDocument,
+  type RunHooks,
+  type RunLedger,
+  type SessionClosed,
+  type VirtualMachine,
+} from "@ovault/contract";
+import {
+  confirmFrozen,
+  dropSnapshot,
+  endTransfers,
+  keepAlive,
+  type EngineApi,
+  type OpenTransfer,
+  type Snapshot,
+  type TakenSnapshot,
+  type TransferContext,
+} from "@ovault/ovirt";
 
 import { snapshotMarker } from "./base-marker.ts";
 import { openDisks } from "./open-disks.ts";
 import type { DiskPlan } from "./plan-modes.ts";
-import { recordRetiring, removeRetiring } from "./remove-old-snapshots.ts";
-import type { Retiring } from "./remove-old-snapshots.ts";
+import { recordRetiring, removeRetiring, type Retiring } from "./remove-old-snapshots.ts";
 
 /** An engine may be restarting. */
 const LOOKUP_DEADLINE_MS = 5 * 60_000;

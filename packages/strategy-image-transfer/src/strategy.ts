@@ -12,9 +12,16 @@ import type {
   RunContext,
   Strategy,
   VirtualMachine,
-} from "@ovault/core";
-import { lookUpLeftovers, openConfiguration, openRestore, planRestore, transferFiller } from "@ovault/ovirt";
-import type { DiskFiller, OvirtManager } from "@ovault/ovirt";
+} from "@ovault/contract";
+import {
+  lookUpLeftovers,
+  openConfiguration,
+  openRestore,
+  planRestore,
+  transferFiller,
+  type DiskFiller,
+  type OvirtManager,
+} from "@ovault/ovirt";
 
 import { assessDisk } from "./assess-disk.ts";
 import { keptSnapshots } from "./kept-snapshots.ts";

@@ -1,6 +1,5 @@
-import type { Disk } from "@ovault/core";
-import { transferEnded } from "@ovault/ovirt";
-import type { DiskTransfer, TransferEndedError } from "@ovault/ovirt";
+import type { Disk } from "@ovault/contract";
+import { transferEnded, type DiskTransfer, type TransferEndedError } from "@ovault/ovirt";
 
 const QUESTION_DEADLINE_MS = 60_000;
 

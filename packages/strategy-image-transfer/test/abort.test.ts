@@ -2,10 +2,8 @@ import * as fc from "fast-check";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 
 import { abortedAt } from "../../ovirt/test/support/aborted-at.ts";
-import { Bench } from "./support/bench.ts";
+import { Bench, type Taken } from "./support/bench.ts";
 import { differences, leftBeside } from "./support/findings.ts";
-
-import type { Taken } from "./support/bench.ts";
 
 /** A chain of backups is long on a machine that is busy. */
 vi.setConfig({ testTimeout: 240_000, hookTimeout: 120_000 });

@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import { assessDisk } from "../src/assess-disk.ts";
 import { diskOf } from "./support/arbitraries.ts";
 
-import type { Disk, VirtualMachine } from "@ovault/core";
+import type { Disk, VirtualMachine } from "@ovault/contract";
 
 const vm: VirtualMachine = { id: "vm-1", name: "web", manager: "lab", status: "up", disks: [], attributes: {} };
 const engine = { snapshotTransfer: true, shallowTransfer: true };

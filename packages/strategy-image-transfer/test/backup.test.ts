@@ -1,9 +1,7 @@
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 
-import { Bench, never } from "./support/bench.ts";
+import { Bench, never, type Taken } from "./support/bench.ts";
 import { differences, leftBeside, modesOf } from "./support/findings.ts";
-
-import type { Taken } from "./support/bench.ts";
 
 /** A chain of backups is long on a machine that is busy. */
 vi.setConfig({ testTimeout: 240_000, hookTimeout: 120_000 });

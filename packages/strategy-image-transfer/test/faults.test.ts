@@ -2,11 +2,10 @@ import { afterAll, beforeAll, beforeEach, expect, test, vi } from "vitest";
 
 import { withRun } from "@ovault/testkit";
 
-import { Bench, never } from "./support/bench.ts";
+import { Bench, never, type Taken } from "./support/bench.ts";
 import { differences, leftBeside, modesOf } from "./support/findings.ts";
 
-import type { OvaultError } from "@ovault/core";
-import type { Taken } from "./support/bench.ts";
+import type { OvaultError } from "@ovault/contract";
 
 /** A chain of backups is long on a machine that is busy. */
 vi.setConfig({ testTimeout: 240_000, hookTimeout: 120_000 });

@@ -2,13 +2,11 @@ import { setTimeout as sleep } from "node:timers/promises";
 
 import { afterAll, beforeAll, beforeEach, expect, test, vi } from "vitest";
 
-import { createRunHooks } from "@ovault/core";
+import { createRunHooks, type OvaultError } from "@ovault/contract";
 import { takeBackup } from "@ovault/testkit";
 
 import { Bench, never } from "./support/bench.ts";
 import { leftBeside } from "./support/findings.ts";
-
-import type { OvaultError } from "@ovault/core";
 
 vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
 

@@ -1,10 +1,9 @@
 import { afterAll, beforeAll, beforeEach, expect, test, vi } from "vitest";
 
-import { Bench, never } from "./support/bench.ts";
+import { Bench, never, type Taken } from "./support/bench.ts";
 import { differences, leftBeside, modesOf } from "./support/findings.ts";
 
 import type { AlterAnswer } from "@ovault/lab";
-import type { Taken } from "./support/bench.ts";
 
 vi.setConfig({ testTimeout: 40_000, hookTimeout: 120_000 });
 

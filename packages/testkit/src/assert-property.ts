@@ -2,7 +2,7 @@ import { AssertionError } from "node:assert";
 
 import * as fc from "fast-check";
 
-import { messageOf } from "@ovault/core";
+import { messageOf } from "@ovault/contract";
 
 /** Throws in the words of the law that failed, with the smallest example and the seed behind them. */
 export async function assertProperty<T>(

@@ -1,4 +1,4 @@
-import type { Codec } from "@ovault/core";
+import type { Codec } from "@ovault/contract";
 
 import { codecChecks } from "./codec/codec-checks.ts";
 import { describeChecks } from "./describe-checks.ts";

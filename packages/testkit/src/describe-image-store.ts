@@ -1,4 +1,4 @@
-import type { ImageStore } from "@ovault/core";
+import type { ImageStore } from "@ovault/contract";
 
 import { describeChecks } from "./describe-checks.ts";
 import { imageStoreChecks } from "./image-store/image-store-checks.ts";

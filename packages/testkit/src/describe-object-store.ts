@@ -1,4 +1,4 @@
-import type { ObjectStore } from "@ovault/core";
+import type { ObjectStore } from "@ovault/contract";
 
 import { describeChecks } from "./describe-checks.ts";
 import { objectStoreChecks } from "./object-store/object-store-checks.ts";

@@ -27,7 +27,13 @@ export * from "./stores/memory-store.ts";
 export * from "./stores/scheduled-store.ts";
 export * from "./stores/slow-store.ts";
 export * from "./strategy/strategy-checks.ts";
-export { takeBackup, withRun } from "./strategy/take-backup.ts";
-export type { BackupBench, OpenRun, OpenWishes, TakenBackup } from "./strategy/take-backup.ts";
+export {
+  takeBackup,
+  withRun,
+  type BackupBench,
+  type OpenRun,
+  type OpenWishes,
+  type TakenBackup,
+} from "./strategy/take-backup.ts";
 export type { GuestFill, StrategyBench, StrategyCheck, StrategyUnderTest } from "./strategy/strategy-under-test.ts";
 export * from "./tally.ts";

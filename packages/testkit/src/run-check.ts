@@ -1,6 +1,6 @@
 import { AssertionError } from "node:assert";
 
-import { messageOf } from "@ovault/core";
+import { messageOf } from "@ovault/contract";
 
 import type { Check } from "./check.ts";
 

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 
-import { CancelledError, StorePermissionError } from "@ovault/core";
+import { CancelledError, StorePermissionError } from "@ovault/contract";
 import {
   type CheckResult,
   checkObjectStore,

@@ -2,7 +2,7 @@ import { deflateRawSync, inflateRawSync } from "node:zlib";
 
 import { expect, test } from "vitest";
 
-import { type Codec, IntegrityError } from "@ovault/core";
+import { type Codec, IntegrityError } from "@ovault/contract";
 import { codecChecks, describeCodec, runCheck } from "@ovault/testkit";
 
 const { signal } = new AbortController();

@@ -1,7 +1,7 @@
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
 
-import { hasCode } from "@ovault/core";
+import { hasCode } from "@ovault/contract";
 import { EventuallyConsistentStore, keysOf } from "@ovault/testkit";
 
 const { signal } = new AbortController();

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import * as fc from "fast-check";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 
-import { messageOf, type ObjectStore } from "@ovault/core";
+import { messageOf, type ObjectStore } from "@ovault/contract";
 import { FaultyStore, keysOf, MemoryStore, type StoreCallKind } from "@ovault/testkit";
 
 const { signal } = new AbortController();

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 
-import type { ImageDraft, ImageStore, StoredImage } from "@ovault/core";
+import type { ImageDraft, ImageStore, StoredImage } from "@ovault/contract";
 import { describeImageStore, imageStoreChecks, MemoryImageStore, runCheck } from "@ovault/testkit";
 
 const { signal } = new AbortController();

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 
-import { IntegrityError, type ObjectStore, type PutOptions, type RetentionControl, StoreError } from "@ovault/core";
+import { IntegrityError, type ObjectStore, type PutOptions, type RetentionControl, StoreError } from "@ovault/contract";
 import { HoldingStore, listed, LONGEST_KEY, MemoryStore, objectStoreChecks, runCheck } from "@ovault/testkit";
 
 const { signal } = new AbortController();

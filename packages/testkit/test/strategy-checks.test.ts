@@ -4,7 +4,8 @@ import { join } from "node:path";
 
 import { expect, test } from "vitest";
 
-import { type BackupSession, type DiskSource, type Extent, Ledger, type Strategy } from "@ovault/core";
+import type { BackupSession, DiskSource, Extent, Strategy } from "@ovault/contract";
+import { Ledger } from "@ovault/core";
 import {
   describeStrategy,
   type GuestFill,

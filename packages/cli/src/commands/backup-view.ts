@@ -1,4 +1,5 @@
-import type { BackupMode, BackupPlan, MachineBackupOutcome, StrategyChoice, VirtualMachine } from "@ovault/core";
+import type { BackupMode, VirtualMachine } from "@ovault/contract";
+import type { BackupPlan, MachineBackupOutcome, StrategyChoice } from "@ovault/core";
 
 import { errorSummary } from "../output/error-text.ts";
 import { formatBytes, formatDuration } from "../output/format.ts";

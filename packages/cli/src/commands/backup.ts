@@ -1,14 +1,11 @@
+import { messageOf, plural, type Quiesce, type RunHooks } from "@ovault/contract";
 import {
   backupVirtualMachines,
-  messageOf,
   planBackup,
-  plural,
   startBlockWorkers,
   unclaimedWarnings,
   type MachineBackupOutcome,
-  type Quiesce,
   type Repository,
-  type RunHooks,
 } from "@ovault/core";
 import { Option } from "commander";
 

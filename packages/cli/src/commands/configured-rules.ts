@@ -1,12 +1,5 @@
-import {
-  chooseEntry,
-  choosePolicy,
-  ConfigurationError,
-  retentionByMachine,
-  machinesOfPolicy,
-  UsageError,
-  type Configuration,
-} from "@ovault/core";
+import { ConfigurationError, UsageError } from "@ovault/contract";
+import { chooseEntry, choosePolicy, retentionByMachine, machinesOfPolicy, type Configuration } from "@ovault/core";
 
 import { placedPolicies, withPlaces } from "../select/policy-places.ts";
 import type { RulesOfMachines } from "./forget-plan.ts";

@@ -1,4 +1,5 @@
-import type { DiskAssessment, StrategyAssessment, VirtualMachine } from "@ovault/core";
+import type { DiskAssessment, VirtualMachine } from "@ovault/contract";
+import type { StrategyAssessment } from "@ovault/core";
 
 import { text, type View } from "../output/view.ts";
 

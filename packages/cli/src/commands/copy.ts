@@ -1,4 +1,5 @@
-import { copyPoints, type CopyResult, plural, UsageError } from "@ovault/core";
+import { plural, UsageError } from "@ovault/contract";
+import { copyPoints, type CopyResult } from "@ovault/core";
 
 import { collect, examples, type CommandContext, type Define } from "../command.ts";
 import { exitCodeOfAll } from "../exit-code-of.ts";

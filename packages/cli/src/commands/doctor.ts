@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 
-import { UsageError } from "@ovault/core";
+import { UsageError } from "@ovault/contract";
 import { OvirtManager } from "@ovault/ovirt";
 
 import { examples, type CommandContext, type Define } from "../command.ts";

@@ -1,12 +1,10 @@
+import { machineKey, type RecoveryPoint, type VirtualMachine } from "@ovault/contract";
 import {
-  machineKey,
   selectBySources,
   type KeptPoint,
-  type RecoveryPoint,
   type Repository,
   type RetentionRules,
   type RetentionSource,
-  type VirtualMachine,
 } from "@ovault/core";
 
 import type { CommandContext } from "../command.ts";

@@ -1,4 +1,5 @@
-import { compareNatural, inOrder, machineKey, plural, type RecoveryPoint } from "@ovault/core";
+import { compareNatural, machineKey, plural, type RecoveryPoint } from "@ovault/contract";
+import { inOrder } from "@ovault/core";
 
 import { formatTime } from "../output/format.ts";
 import { machineTitles } from "../output/machine-titles.ts";

@@ -1,4 +1,5 @@
-import { UsageError, type RetentionRules } from "@ovault/core";
+import { UsageError } from "@ovault/contract";
+import type { RetentionRules } from "@ovault/core";
 import { InvalidArgumentError } from "commander";
 
 import { collect, examples, type CommandContext, type Define } from "../command.ts";

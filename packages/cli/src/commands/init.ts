@@ -1,7 +1,8 @@
 import { access, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
 
-import { parseConfiguration, resolveSecret, UsageError, type SecretReference } from "@ovault/core";
+import { UsageError, type SecretReference } from "@ovault/contract";
+import { parseConfiguration, resolveSecret } from "@ovault/core";
 import { OvirtManager, type CertificateFacts } from "@ovault/ovirt";
 import { stringify } from "yaml";
 

@@ -1,4 +1,5 @@
-import { type DiskLosses, plural } from "@ovault/core";
+import { plural } from "@ovault/contract";
+import type { DiskLosses } from "@ovault/core";
 
 import { formatBytes } from "../output/format.ts";
 import { table, text, type View } from "../output/view.ts";

@@ -1,4 +1,4 @@
-import type { BackupMode, Consistency, RecoveryPoint } from "@ovault/core";
+import type { BackupMode, Consistency, RecoveryPoint } from "@ovault/contract";
 
 /** A recovery point as `--json` shows it; docs/cli.md describes it. All sizes in bytes. */
 export interface PointSummary {

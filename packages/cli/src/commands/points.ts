@@ -1,4 +1,5 @@
-import { lossesOfMarked, plural, unclaimedWarnings, type RecoveryPoint } from "@ovault/core";
+import { plural, type RecoveryPoint } from "@ovault/contract";
+import { lossesOfMarked, unclaimedWarnings } from "@ovault/core";
 
 import { examples, type CommandContext, type Define } from "../command.ts";
 import { Installation } from "../installation.ts";

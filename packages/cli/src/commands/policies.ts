@@ -1,4 +1,5 @@
-import { choosePolicy, unclaimedWarnings, type RecoveryPoint } from "@ovault/core";
+import type { RecoveryPoint } from "@ovault/contract";
+import { choosePolicy, unclaimedWarnings } from "@ovault/core";
 
 import { examples, type CommandContext, type Define } from "../command.ts";
 import { Installation } from "../installation.ts";

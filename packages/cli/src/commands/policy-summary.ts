@@ -1,12 +1,5 @@
-import {
-  machineKey,
-  nextRuns,
-  selectMachines,
-  type BackupType,
-  type Policy,
-  type RecoveryPoint,
-  type VirtualMachine,
-} from "@ovault/core";
+import { machineKey, type RecoveryPoint, type VirtualMachine } from "@ovault/contract";
+import { nextRuns, selectMachines, type BackupType, type Policy } from "@ovault/core";
 
 import { missedMachines, missedWarnings, type MissedMachine } from "../select/missed-machines.ts";
 import { unmatchedWarnings } from "../select/select-backups.ts";

@@ -1,4 +1,5 @@
-import { plural, type PruneProgress, type PruneReport } from "@ovault/core";
+import { plural } from "@ovault/contract";
+import type { PruneProgress, PruneReport } from "@ovault/core";
 
 import { formatBytes, formatTime } from "../output/format.ts";
 import { facts, text, type View } from "../output/view.ts";

@@ -1,4 +1,5 @@
-import { plural, type DamagedThing, type RepairReport } from "@ovault/core";
+import { plural } from "@ovault/contract";
+import type { DamagedThing, RepairReport } from "@ovault/core";
 
 import { formatBytes, formatTime } from "../output/format.ts";
 import { machineTitles } from "../output/machine-titles.ts";

@@ -1,6 +1,7 @@
 import { resolve } from "node:path";
 
-import { type DiskLosses, NotFoundError, restoreToTarget, type RecoveryPoint, UsageError } from "@ovault/core";
+import { NotFoundError, type RecoveryPoint, UsageError } from "@ovault/contract";
+import { type DiskLosses, restoreToTarget } from "@ovault/core";
 import { Qcow2FileTarget, RawFileTarget, RawStreamTarget, type ImageFileTarget } from "@ovault/disk-image";
 
 import type { CommandContext } from "../command.ts";

@@ -1,16 +1,14 @@
 import {
-  type DiskLosses,
-  restoreVirtualMachine,
   UsageError,
   type Manager,
   type RecoveryPoint,
-  type Repository,
   type RestoredVirtualMachine,
   type RestorePlan,
   type RestoreRequest,
   type RunHooks,
   type Strategy,
-} from "@ovault/core";
+} from "@ovault/contract";
+import { type DiskLosses, restoreVirtualMachine, type Repository } from "@ovault/core";
 
 import type { CommandContext } from "../command.ts";
 import { Installation } from "../installation.ts";

@@ -1,4 +1,4 @@
-import type { RestorePlan } from "@ovault/core";
+import type { RestorePlan } from "@ovault/contract";
 
 import { formatBytes, formatDuration } from "../output/format.ts";
 import { facts, text, type View } from "../output/view.ts";

@@ -1,4 +1,4 @@
-import { UsageError } from "@ovault/core";
+import { UsageError } from "@ovault/contract";
 import { Option } from "commander";
 
 import { collect, examples, type Define } from "../command.ts";

@@ -1,4 +1,5 @@
-import { type DiskLosses, lossesOfMarked, type RecoveryPoint } from "@ovault/core";
+import type { RecoveryPoint } from "@ovault/contract";
+import { type DiskLosses, lossesOfMarked } from "@ovault/core";
 
 import { examples, type CommandContext, type Define } from "../command.ts";
 import { Installation } from "../installation.ts";

@@ -1,4 +1,5 @@
-import { type PackSum, plural, type SpaceReport } from "@ovault/core";
+import { plural } from "@ovault/contract";
+import type { PackSum, SpaceReport } from "@ovault/core";
 
 import { formatBytes, formatTime } from "../output/format.ts";
 import { machineTitles } from "../output/machine-titles.ts";

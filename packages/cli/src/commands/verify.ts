@@ -1,12 +1,5 @@
-import {
-  plural,
-  UsageError,
-  verifyPoints,
-  type VerifyProgress,
-  type VerifyReport,
-  verifyRepository,
-  verifySample,
-} from "@ovault/core";
+import { plural, UsageError } from "@ovault/contract";
+import { verifyPoints, type VerifyProgress, type VerifyReport, verifyRepository, verifySample } from "@ovault/core";
 import { InvalidArgumentError } from "commander";
 
 import { examples, type CommandContext, type Define } from "../command.ts";

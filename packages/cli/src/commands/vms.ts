@@ -1,13 +1,5 @@
-import {
-  compareNatural,
-  excludedDisks,
-  machinesOfPolicy,
-  schedulesIncrements,
-  type DiskAssessment,
-  type Policy,
-  type StrategyChoice,
-  type VirtualMachine,
-} from "@ovault/core";
+import { compareNatural, type DiskAssessment, type VirtualMachine } from "@ovault/contract";
+import { excludedDisks, machinesOfPolicy, schedulesIncrements, type Policy, type StrategyChoice } from "@ovault/core";
 
 import { examples, type CommandContext, type Define } from "../command.ts";
 import { Installation } from "../installation.ts";

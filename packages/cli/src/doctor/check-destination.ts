@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 
-import { chooseEntry, Repository, StoreError, type ObjectStore, plural } from "@ovault/core";
+import { StoreError, type ObjectStore, plural } from "@ovault/contract";
+import { chooseEntry, Repository } from "@ovault/core";
 
 import type { Installation } from "../installation.ts";
 import { ok, warn, type Checklist } from "./checklist.ts";

@@ -1,4 +1,4 @@
-import { plural } from "@ovault/core";
+import { plural } from "@ovault/contract";
 import { certificateFacts, readCertificates, type OvirtManager } from "@ovault/ovirt";
 
 import { ok, skip, warn, type Checklist } from "./checklist.ts";

@@ -1,6 +1,4 @@
-import { plural } from "@ovault/core";
-
-import type { Leftover, Manager } from "@ovault/core";
+import { plural, type Leftover, type Manager } from "@ovault/contract";
 
 import type { CommandContext } from "../command.ts";
 import type { Installation } from "../installation.ts";

@@ -1,4 +1,5 @@
-import { plural, unclaimedWarnings, type Manager } from "@ovault/core";
+import { plural, type Manager } from "@ovault/contract";
+import { unclaimedWarnings } from "@ovault/core";
 
 import type { Installation } from "../installation.ts";
 import { unclaimedPoints } from "../select/unclaimed-points.ts";

@@ -1,4 +1,5 @@
-import { machineKey, orderInDoubt, plural, SupersededBase, type LedgerEntry, type RecoveryPoint } from "@ovault/core";
+import { machineKey, plural, type LedgerEntry, type RecoveryPoint } from "@ovault/contract";
+import { orderInDoubt, SupersededBase } from "@ovault/core";
 import { findTaggedSnapshots, type OvirtManager, type TaggedSnapshot } from "@ovault/ovirt";
 
 import type { CommandContext } from "../command.ts";

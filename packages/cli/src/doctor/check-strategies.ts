@@ -1,4 +1,4 @@
-import type { Manager, Strategy } from "@ovault/core";
+import type { Manager, Strategy } from "@ovault/contract";
 
 import type { Checklist } from "./checklist.ts";
 

@@ -1,6 +1,6 @@
 import { randomBytes, randomUUID } from "node:crypto";
 
-import { ManagerError, type RunLedger } from "@ovault/core";
+import { ManagerError, type RunLedger } from "@ovault/contract";
 import {
   arrived,
   DiskTransfer,

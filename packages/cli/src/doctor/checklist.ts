@@ -1,4 +1,4 @@
-import type { Diagnosis } from "@ovault/core";
+import type { Diagnosis } from "@ovault/contract";
 
 import { errorSummary } from "../output/error-text.ts";
 

@@ -1,7 +1,7 @@
 import { isIP } from "node:net";
 import { connect } from "node:tls";
 
-import { ManagerUnavailableError } from "@ovault/core";
+import { ManagerUnavailableError } from "@ovault/contract";
 import { certificateErrorOf, tlsOptions, type TlsTrust } from "@ovault/ovirt";
 
 const TIMEOUT_MS = 10_000;

@@ -1,6 +1,6 @@
 import { inspect } from "node:util";
 
-import { messageOf, OvaultError, type ErrorContext, type RetryClass } from "@ovault/core";
+import { messageOf, OvaultError, type ErrorContext, type RetryClass } from "@ovault/contract";
 
 /** An error for people: what went wrong and the next step; with `debug` also stack, context and causes. */
 export function errorText(error: unknown, debug: boolean): string {

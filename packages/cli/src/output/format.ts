@@ -1,4 +1,5 @@
-import { durationInMs, sizeInBytes, UsageError } from "@ovault/core";
+import { UsageError } from "@ovault/contract";
+import { durationInMs, sizeInBytes } from "@ovault/core";
 
 const MINUTE_MS = 60_000;
 const UNITS = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"] as const;

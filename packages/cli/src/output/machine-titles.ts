@@ -1,4 +1,4 @@
-import { machineKey, type MachineIdentity } from "@ovault/core";
+import { machineKey, type MachineIdentity } from "@ovault/contract";
 
 /** A machine as tables name it. */
 export interface TitledMachine extends MachineIdentity {

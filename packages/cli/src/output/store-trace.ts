@@ -1,4 +1,5 @@
-import { CallStatistics, logged, plural, timed, type ObjectStore } from "@ovault/core";
+import { plural, type ObjectStore } from "@ovault/contract";
+import { CallStatistics, logged, timed } from "@ovault/core";
 
 import { formatBytes } from "./format.ts";
 import type { Terminal } from "./terminal.ts";

@@ -1,4 +1,5 @@
-import type { Redactor, RunHooks } from "@ovault/core";
+import type { RunHooks } from "@ovault/contract";
+import type { Redactor } from "@ovault/core";
 
 import { escapeControls, escapeLine } from "./escape-controls.ts";
 import { LiveLines } from "./live-lines.ts";

@@ -1,4 +1,4 @@
-import type { RunHooks, SpanEvent } from "@ovault/core";
+import type { RunHooks, SpanEvent } from "@ovault/contract";
 
 import { formatBytes, formatDuration } from "./format.ts";
 import { RateMeter } from "./rate-meter.ts";

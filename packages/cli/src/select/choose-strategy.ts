@@ -1,14 +1,5 @@
-import {
-  assessStrategy,
-  chooseStrategy,
-  didYouMean,
-  NotFoundError,
-  PluginError,
-  type Manager,
-  type Strategy,
-  type StrategyChoice,
-  type VirtualMachine,
-} from "@ovault/core";
+import { NotFoundError, PluginError, type Manager, type Strategy, type VirtualMachine } from "@ovault/contract";
+import { assessStrategy, chooseStrategy, didYouMean, type StrategyChoice } from "@ovault/core";
 
 export interface MachineToTake {
   /** Name of a strategy, or `auto` for the best. */

@@ -1,5 +1,6 @@
 import { consistencySchema, type ConsistencyOptions } from "@ovault/consistency";
-import { originBelow, validate, type Configuration, type Policy, type Quiesce } from "@ovault/core";
+import type { Quiesce } from "@ovault/contract";
+import { originBelow, validate, type Configuration, type Policy } from "@ovault/core";
 
 /** What the command line says about it, which goes before what the policy says. */
 export interface WantedConsistency {

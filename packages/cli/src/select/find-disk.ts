@@ -1,4 +1,5 @@
-import { didYouMean, NotFoundError, UsageError, type Disk } from "@ovault/core";
+import { NotFoundError, UsageError, type Disk } from "@ovault/contract";
+import { didYouMean } from "@ovault/core";
 
 /**
  * The disk with this id, alias or index (0 is the first), in that order: an alias may look like a number.

@@ -1,4 +1,4 @@
-import { NotFoundError, type VirtualMachine } from "@ovault/core";
+import { NotFoundError, type VirtualMachine } from "@ovault/contract";
 
 import { findDisk } from "./find-disk.ts";
 

@@ -1,12 +1,5 @@
-import {
-  didYouMean,
-  machineKey,
-  NotFoundError,
-  UsageError,
-  type MachineIdentity,
-  type RecoveryPoint,
-  type Repository,
-} from "@ovault/core";
+import { machineKey, NotFoundError, UsageError, type MachineIdentity, type RecoveryPoint } from "@ovault/contract";
+import { didYouMean, type Repository } from "@ovault/core";
 
 import type { CommandContext } from "../command.ts";
 import { pointsInDoubt } from "./points-in-doubt.ts";

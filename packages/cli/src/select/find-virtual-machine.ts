@@ -1,4 +1,5 @@
-import { didYouMean, NotFoundError, UsageError, type VirtualMachine } from "@ovault/core";
+import { NotFoundError, UsageError, type VirtualMachine } from "@ovault/contract";
+import { didYouMean } from "@ovault/core";
 
 /**
  * The virtual machine with this id or name.

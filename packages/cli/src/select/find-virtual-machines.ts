@@ -1,4 +1,5 @@
-import { isPlainName, NotFoundError, selectMachines, type VirtualMachine } from "@ovault/core";
+import { NotFoundError, type VirtualMachine } from "@ovault/contract";
+import { isPlainName, selectMachines } from "@ovault/core";
 
 import { findVirtualMachine } from "./find-virtual-machine.ts";
 

@@ -1,12 +1,5 @@
-import {
-  compareNatural,
-  machineKey,
-  machinesOfPolicy,
-  selectMachines,
-  type Policy,
-  type RecoveryPoint,
-  type VirtualMachine,
-} from "@ovault/core";
+import { compareNatural, machineKey, type RecoveryPoint, type VirtualMachine } from "@ovault/contract";
+import { machinesOfPolicy, selectMachines, type Policy } from "@ovault/core";
 
 import { formatTime } from "../output/format.ts";
 

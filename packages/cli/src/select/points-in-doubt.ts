@@ -1,4 +1,5 @@
-import { machineKey, orderInDoubt, type RecoveryPoint } from "@ovault/core";
+import { machineKey, type RecoveryPoint } from "@ovault/contract";
+import { orderInDoubt } from "@ovault/core";
 
 export interface PointsInDoubt {
   /** As its newest point shows it. */

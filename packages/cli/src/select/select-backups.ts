@@ -1,19 +1,15 @@
 import type { ConsistencyOptions } from "@ovault/consistency";
+import { NotFoundError, UsageError, type Manager, type Quiesce, type VirtualMachine } from "@ovault/contract";
 import {
   choosePolicy,
   DEFAULT_RUN_LIMITS,
   excludedDisks,
-  NotFoundError,
   schedulesIncrements,
   selectMachines,
-  UsageError,
   type MachineSelection,
-  type Manager,
   type Policy,
-  type Quiesce,
   type RunLimits,
   type StrategyChoice,
-  type VirtualMachine,
 } from "@ovault/core";
 
 import type { Installation } from "../installation.ts";

@@ -1,4 +1,5 @@
-import { inOrder, machineKey, originOf, type RecoveryPoint, type Repository } from "@ovault/core";
+import { machineKey, type RecoveryPoint } from "@ovault/contract";
+import { inOrder, originOf, type Repository } from "@ovault/core";
 
 import type { CommandContext } from "../command.ts";
 import { findPoint, pointsOf } from "./find-point.ts";

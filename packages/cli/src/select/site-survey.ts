@@ -1,4 +1,4 @@
-import { messageOf, type RecoveryPoint, type VirtualMachine } from "@ovault/core";
+import { messageOf, type RecoveryPoint, type VirtualMachine } from "@ovault/contract";
 
 import type { CommandContext } from "../command.ts";
 import type { Installation } from "../installation.ts";

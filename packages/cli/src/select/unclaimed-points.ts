@@ -1,4 +1,4 @@
-import type { RecoveryPoint, VirtualMachine } from "@ovault/core";
+import type { RecoveryPoint, VirtualMachine } from "@ovault/contract";
 
 import type { Installation } from "../installation.ts";
 

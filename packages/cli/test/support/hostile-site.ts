@@ -7,7 +7,7 @@ export const EVIL =
 
 const moduleOf = (name: string): string => JSON.stringify(import.meta.resolve(name));
 const testkit = moduleOf("@ovault/testkit");
-const core = moduleOf("@ovault/core");
+const contract = moduleOf("@ovault/contract");
 const zod = JSON.stringify(import.meta.resolve("zod", import.meta.resolve("@ovault/cli")));
 
 /** One machine, every text of which is hostile. */
@@ -38,7 +38,7 @@ const manager = `
 
 const strategy = `
   import { z } from ${zod};
-  import { OvaultError } from ${core};
+  import { OvaultError } from ${contract};
   import { ModelStrategy } from ${testkit};
   import { EVIL, platform } from "./manager.mjs";
 

@@ -1,4 +1,5 @@
-import { createRunHooks, Redactor, resolveSecret, type RunHooks, type VirtualMachine } from "@ovault/core";
+import { createRunHooks, type RunHooks, type VirtualMachine } from "@ovault/contract";
+import { Redactor, resolveSecret } from "@ovault/core";
 
 import { consistencySchema } from "../../src/index.ts";
 import type { Side } from "../../src/environment.ts";

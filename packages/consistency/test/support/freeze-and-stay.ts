@@ -3,7 +3,8 @@ import { readFile } from "node:fs/promises";
 import { setTimeout as delay } from "node:timers/promises";
 
 import { consistencyOf, consistencySchema } from "@ovault/consistency";
-import { createRunHooks, Ledger } from "@ovault/core";
+import { createRunHooks } from "@ovault/contract";
+import { Ledger } from "@ovault/core";
 import { OvirtManager } from "@ovault/ovirt";
 
 import { hostIn, never } from "./bench.ts";

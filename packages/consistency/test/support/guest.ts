@@ -1,4 +1,4 @@
-import { type Clock, ManagerError, ManagerUnavailableError, type Quiescing, systemClock } from "@ovault/core";
+import { type Clock, ManagerError, ManagerUnavailableError, type Quiescing, systemClock } from "@ovault/contract";
 
 /**
  * `lost`: done, but the answer does not arrive. `late`: done only when somebody has thawed meanwhile. `never`: hangs until the

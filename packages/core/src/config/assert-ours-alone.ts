@@ -2,7 +2,7 @@ import type { Stats } from "node:fs";
 import { realpath, stat } from "node:fs/promises";
 import { dirname } from "node:path";
 
-import { ConfigurationError } from "../errors/errors.ts";
+import { ConfigurationError } from "@ovault/contract";
 
 const WRITABLE_BY_OTHERS = 0o022;
 const WRITABLE_BY_GROUP = 0o020;

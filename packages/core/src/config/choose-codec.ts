@@ -1,9 +1,9 @@
 import { z } from "zod";
 
-import { lz4 } from "../codecs/lz4.ts";
-import { plain } from "../codecs/plain.ts";
-import { zstandard } from "../codecs/zstandard.ts";
-import type { Codec } from "../contract/codec.ts";
+import { lz4 } from "../blocks/codecs/lz4.ts";
+import { plain } from "../blocks/codecs/plain.ts";
+import { zstandard } from "../blocks/codecs/zstandard.ts";
+import type { Codec } from "@ovault/contract";
 import type { DestinationEntry } from "./configuration.ts";
 import { didYouMean } from "./nearest.ts";
 import { originBelow } from "./origin.ts";

@@ -1,4 +1,4 @@
-import { NotFoundError, UsageError } from "../errors/errors.ts";
+import { NotFoundError, UsageError } from "@ovault/contract";
 import type { Configuration, DestinationEntry, ManagerEntry } from "./configuration.ts";
 import { didYouMean } from "./nearest.ts";
 

@@ -1,4 +1,4 @@
-import { NotFoundError } from "../errors/errors.ts";
+import { NotFoundError } from "@ovault/contract";
 import type { Policy } from "../policies/policy.ts";
 import type { Configuration } from "./configuration.ts";
 import { didYouMean } from "./nearest.ts";

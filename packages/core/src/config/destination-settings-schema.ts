@@ -4,7 +4,7 @@ import { sizeInBytes } from "../util/size-in-bytes.ts";
 import { count } from "./count.ts";
 import { patience } from "./patience.ts";
 import { retentionSchema } from "./retention-schema.ts";
-import { secretReference } from "./secret-reference.ts";
+import { secretReference } from "@ovault/contract";
 
 /** Anything lower is a missing unit: no pack would ever arrive. */
 const LOWEST_RATE = 1024;

@@ -1,4 +1,4 @@
-import type { SecretReference } from "../contract/plugin.ts";
+import type { SecretReference } from "@ovault/contract";
 import type { RetentionRules } from "../retention/retention-rules.ts";
 
 /** What every destination may have in ovault.yaml, whichever plugin makes it. */

@@ -2,13 +2,12 @@ import { dirname, resolve } from "node:path";
 
 import { z } from "zod";
 
-import { ConfigurationError } from "../errors/errors.ts";
+import { ConfigurationError, readSettingsFile } from "@ovault/contract";
 import { assertOursAlone } from "./assert-ours-alone.ts";
 import type { Configuration, DestinationEntry, ManagerEntry, PluginEntry } from "./configuration.ts";
 import type { EncryptionSettings } from "./destination-settings.ts";
 import { didYouMean } from "./nearest.ts";
 import { originBelow, parseYaml, type Origin } from "./origin.ts";
-import { readSettingsFile } from "./read-settings-file.ts";
 import { configurationSchema } from "./schema.ts";
 import { validate } from "./validate.ts";
 

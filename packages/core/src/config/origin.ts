@@ -1,6 +1,6 @@
 import { type Document, isNode, isScalar, LineCounter, parseDocument, visit } from "yaml";
 
-import { ConfigurationError } from "../errors/errors.ts";
+import { ConfigurationError } from "@ovault/contract";
 
 /** Path into a document: keys and list positions. */
 export type DocumentPath = readonly PropertyKey[];

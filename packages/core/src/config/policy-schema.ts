@@ -1,12 +1,11 @@
 import { z } from "zod";
 
-import { OvaultError } from "../errors/ovault-error.ts";
+import { OvaultError, messageOf } from "@ovault/contract";
 import { parseMachineSelector } from "../policies/parse-machine-selector.ts";
 import { cronProblem } from "../policies/next-runs.ts";
 import { BACKUP_TYPES } from "../policies/policy.ts";
 import { calendarIn } from "../retention/calendar.ts";
-import { DEFAULT_RUN_LIMITS } from "../runs/run-limits.ts";
-import { messageOf } from "../util/message-of.ts";
+import { DEFAULT_RUN_LIMITS } from "../policies/run-limits.ts";
 import { count } from "./count.ts";
 import { retentionSchema } from "./retention-schema.ts";
 

@@ -2,10 +2,14 @@ import { execFile } from "node:child_process";
 import { resolve } from "node:path";
 import { promisify } from "node:util";
 
-import type { SecretReference } from "../contract/plugin.ts";
-import { CancelledError, ConfigurationError } from "../errors/errors.ts";
-import { decodeText, withoutByteOrderMark } from "./decode-text.ts";
-import { readSettingsFile } from "./read-settings-file.ts";
+import {
+  type SecretReference,
+  CancelledError,
+  ConfigurationError,
+  decodeText,
+  withoutByteOrderMark,
+  readSettingsFile,
+} from "@ovault/contract";
 
 const COMMAND_TIMEOUT_MS = 30_000;
 /** Of a secret: the longest private keys have a quarter of it. */

@@ -1,6 +1,6 @@
 import { z } from "zod";
 
-import { ConfigurationError } from "../errors/errors.ts";
+import { ConfigurationError } from "@ovault/contract";
 import { didYouMean } from "./nearest.ts";
 import type { DocumentPath, Origin } from "./origin.ts";
 

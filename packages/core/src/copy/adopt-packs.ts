@@ -1,5 +1,5 @@
 import { listPacksAnew } from "../repair/repair-index.ts";
-import { condemnedPacks } from "../repository/condemned-packs.ts";
+import { condemnedPacks } from "../repository/packs/condemned-packs.ts";
 import type { Repository } from "../repository/repository.ts";
 import { listPacks } from "../verify/list-packs.ts";
 

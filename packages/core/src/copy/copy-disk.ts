@@ -1,12 +1,11 @@
 import { lastValueFrom, scan } from "rxjs";
 
-import type { DiskRecord, RecoveryPoint } from "../contract/recovery-point.ts";
-import { IntegrityError } from "../errors/errors.ts";
-import { pullInLanes } from "../pipeline/pull-in-lanes.ts";
-import type { BlockMapReader } from "../repository/block-map-reader.ts";
-import { BlockMapWriter } from "../repository/block-map-writer.ts";
-import type { ChunkWriter } from "../repository/chunk-writer.ts";
-import type { ChunkId } from "../repository/digest.ts";
+import { type DiskRecord, type RecoveryPoint, IntegrityError } from "@ovault/contract";
+import { pullInLanes } from "../concurrency/pull-in-lanes.ts";
+import type { BlockMapReader } from "../repository/block-map/block-map-reader.ts";
+import { BlockMapWriter } from "../repository/block-map/block-map-writer.ts";
+import type { ChunkWriter } from "../repository/chunks/chunk-writer.ts";
+import type { ChunkId } from "../format/digest.ts";
 import type { Repository } from "../repository/repository.ts";
 import { toHex } from "../util/hex.ts";
 import { release } from "../util/release.ts";

@@ -1,6 +1,5 @@
-import type { RecoveryPoint } from "../contract/recovery-point.ts";
-import { IntegrityError } from "../errors/errors.ts";
-import { originOf } from "../repository/point-id.ts";
+import { type RecoveryPoint, IntegrityError } from "@ovault/contract";
+import { originOf } from "../repository/points/point-id.ts";
 import type { Repository } from "../repository/repository.ts";
 
 /** Copiers of one point that were replaced, at most. */

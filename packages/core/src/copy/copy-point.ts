@@ -1,8 +1,8 @@
-import { acquireLease } from "../repository/lease.ts";
-import type { LeaseHolder } from "../repository/lease-folder.ts";
-import { machineLease } from "../repository/machine-lease.ts";
-import { runFailure } from "../runs/cancellation.ts";
-import { type Clock, systemClock } from "../util/clock.ts";
+import { acquireLease } from "../leases/lease.ts";
+import type { LeaseHolder } from "../leases/lease-folder.ts";
+import { machineLease } from "../leases/machine-lease.ts";
+import { runFailure } from "../concurrency/cancellation.ts";
+import { type Clock, systemClock } from "@ovault/contract";
 import { nameOfCopy } from "./copy-name.ts";
 import { type CopiedPoint, PointCopy, type PointCopyOptions } from "./point-copy.ts";
 

@@ -1,15 +1,18 @@
-import { machineKey } from "../contract/machine-identity.ts";
-import type { RecoveryPoint } from "../contract/recovery-point.ts";
-import { UsageError } from "../errors/errors.ts";
-import { sameId } from "../repository/digest.ts";
-import type { LeaseHolder } from "../repository/lease-folder.ts";
-import { inOrder } from "../repository/point-order.ts";
+import {
+  machineKey,
+  type RecoveryPoint,
+  UsageError,
+  type Clock,
+  type ProcessIdentity,
+  processIdentity,
+} from "@ovault/contract";
+import { sameId } from "../format/digest.ts";
+import type { LeaseHolder } from "../leases/lease-folder.ts";
+import { inOrder } from "../repository/points/point-order.ts";
 import type { Repository } from "../repository/repository.ts";
-import { runFailure } from "../runs/cancellation.ts";
+import { runFailure } from "../concurrency/cancellation.ts";
 import { DEFAULT_LANES } from "../runs/default-lanes.ts";
-import { newRunId } from "../runs/run-id.ts";
-import type { Clock } from "../util/clock.ts";
-import { type ProcessIdentity, processIdentity } from "../util/process-identity.ts";
+import { newRunId } from "../util/run-id.ts";
 import { adoptPacks } from "./adopt-packs.ts";
 import { type CopyTotals, NOTHING_COPIED } from "./copy-disk.ts";
 import { copyPoint } from "./copy-point.ts";

@@ -1,7 +1,7 @@
-import type { RecoveryPoint } from "../contract/recovery-point.ts";
+import type { RecoveryPoint } from "@ovault/contract";
 import { NOTHING_COPIED } from "./copy-disk.ts";
-import { lossesOfBase } from "../repair/point-losses.ts";
-import { ChunkSet } from "../repository/chunk-set.ts";
+import { lossesOfBase } from "../losses/point-losses.ts";
+import { ChunkSet } from "../repository/chunks/chunk-set.ts";
 import type { Repository } from "../repository/repository.ts";
 import { nameOfCopy } from "./copy-name.ts";
 import { findReference, openReference } from "./find-reference.ts";

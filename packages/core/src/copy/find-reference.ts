@@ -1,7 +1,6 @@
-import type { DiskRecord, RecoveryPoint } from "../contract/recovery-point.ts";
-import { hasCode } from "../errors/ovault-error.ts";
-import { lossesOfBase } from "../repair/point-losses.ts";
-import { originOf } from "../repository/point-id.ts";
+import { type DiskRecord, type RecoveryPoint, hasCode } from "@ovault/contract";
+import { lossesOfBase } from "../losses/point-losses.ts";
+import { originOf } from "../repository/points/point-id.ts";
 import type { Repository } from "../repository/repository.ts";
 import type { ReferenceDisk } from "./plan-copy.ts";
 

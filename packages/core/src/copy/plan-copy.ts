@@ -1,7 +1,7 @@
-import { leavesOf, type MapLeaf, readLeaf } from "../repository/block-map-leaves.ts";
-import { PAGE_ENTRIES } from "../repository/block-map-page.ts";
-import type { BlockMapReader } from "../repository/block-map-reader.ts";
-import { type ChunkId, sameId } from "../repository/digest.ts";
+import { leavesOf, type MapLeaf, readLeaf } from "../repository/block-map/block-map-leaves.ts";
+import { PAGE_ENTRIES } from "../repository/block-map/block-map-page.ts";
+import type { BlockMapReader } from "../repository/block-map/block-map-reader.ts";
+import { type ChunkId, sameId } from "../format/digest.ts";
 
 /** The same disk in a point that source and destination both have. */
 export interface ReferenceDisk {

@@ -1,10 +1,15 @@
-import type { DiskRecord, RecoveryPoint } from "../contract/recovery-point.ts";
-import { IntegrityError, NotFoundError, UsageError } from "../errors/errors.ts";
-import { hasCode } from "../errors/ovault-error.ts";
-import { lossesOfBase } from "../repair/point-losses.ts";
-import type { LoadPage } from "../repository/block-map-reader.ts";
-import type { ChunkWriter } from "../repository/chunk-writer.ts";
-import type { Lease } from "../repository/lease.ts";
+import {
+  type DiskRecord,
+  type RecoveryPoint,
+  IntegrityError,
+  NotFoundError,
+  UsageError,
+  hasCode,
+} from "@ovault/contract";
+import { lossesOfBase } from "../losses/point-losses.ts";
+import type { LoadPage } from "../repository/block-map/block-map-reader.ts";
+import type { ChunkWriter } from "../repository/chunks/chunk-writer.ts";
+import type { Lease } from "../leases/lease.ts";
 import type { Repository } from "../repository/repository.ts";
 import { toHex } from "../util/hex.ts";
 import { copyDisk, type CopyTotals, NOTHING_COPIED } from "./copy-disk.ts";

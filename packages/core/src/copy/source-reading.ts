@@ -1,9 +1,7 @@
-import type { VirtualMachine } from "../contract/virtual-machine.ts";
-import { hasCode } from "../errors/ovault-error.ts";
-import { acquireLease, type Lease } from "../repository/lease.ts";
-import type { LeaseHolder } from "../repository/lease-folder.ts";
+import { type VirtualMachine, hasCode, type Clock, systemClock } from "@ovault/contract";
+import { acquireLease, type Lease } from "../leases/lease.ts";
+import type { LeaseHolder } from "../leases/lease-folder.ts";
 import type { Repository } from "../repository/repository.ts";
-import { type Clock, systemClock } from "../util/clock.ts";
 import { COPY_LEASE_TTL_MS } from "./copy-point.ts";
 
 export interface SourceReadingOptions {

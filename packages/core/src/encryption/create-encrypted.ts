@@ -1,5 +1,5 @@
-import type { ObjectStore, PutOptions } from "../contract/object-store.ts";
-import { putSettings, type RepositorySettings } from "../repository/settings.ts";
+import type { ObjectStore, PutOptions } from "@ovault/contract";
+import { putSettings, type RepositorySettings } from "../format/settings.ts";
 import { SCRYPT_COST, type ScryptCost } from "./key-derivation.ts";
 import { encodeKeyDocument, keyKey, wrapKey } from "./key-document.ts";
 import { RepositoryKey } from "./repository-key.ts";

@@ -1,7 +1,7 @@
-import { machineKey } from "../contract/machine-identity.ts";
-import type { Protection } from "../repository/protection.ts";
-import type { DigestName } from "../digests/chunk-digest.ts";
-import { digestInWorker } from "../workers/block-workers.ts";
+import { machineKey } from "@ovault/contract";
+import type { Protection } from "../format/protection.ts";
+import type { DigestName } from "../blocks/digests/chunk-digest.ts";
+import { digestInWorker } from "../blocks/workers/block-workers.ts";
 import type { RepositoryKey } from "./repository-key.ts";
 import { sealedDocuments } from "./sealed-documents.ts";
 import { SealedPacks } from "./sealed-packs.ts";

@@ -1,7 +1,7 @@
 import { createSecretKey, hkdfSync, type KeyObject, randomBytes, scrypt } from "node:crypto";
 import { z } from "zod";
 
-import { EncryptionKeyError } from "../errors/errors.ts";
+import { EncryptionKeyError } from "@ovault/contract";
 import { KEY_BYTES } from "./repository-key.ts";
 import type { RepositorySecret, SecretKind } from "./repository-secret.ts";
 

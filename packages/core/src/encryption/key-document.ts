@@ -1,11 +1,10 @@
 import { randomBytes, timingSafeEqual } from "node:crypto";
 import { z } from "zod";
 
-import type { ObjectKey } from "../contract/object-store.ts";
-import { IntegrityError } from "../errors/errors.ts";
-import { decodeDocument, encodeDocument } from "../repository/document.ts";
-import { KEYS } from "../repository/layout.ts";
-import { seal, TAG_BYTES, unseal } from "./aes-gcm.ts";
+import { type ObjectKey, IntegrityError } from "@ovault/contract";
+import { decodeDocument, encodeDocument } from "../format/document.ts";
+import { KEYS } from "../format/layout.ts";
+import { seal, TAG_BYTES, unseal } from "../blocks/aes-gcm.ts";
 import { derivationSchema, newDerivation, type ScryptCost, wrappingKey } from "./key-derivation.ts";
 import { KEY_BYTES, RepositoryKey } from "./repository-key.ts";
 import type { RepositorySecret, SecretKind } from "./repository-secret.ts";

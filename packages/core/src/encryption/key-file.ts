@@ -2,10 +2,7 @@ import { randomBytes, randomUUID } from "node:crypto";
 import { link, rm, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
 
-import { readSettingsFile } from "../config/read-settings-file.ts";
-import { ConfigurationError } from "../errors/errors.ts";
-import { syncDirectory } from "../util/sync-directory.ts";
-import { systemErrorCode } from "../util/system-error.ts";
+import { readSettingsFile, ConfigurationError, syncDirectory, systemErrorCode } from "@ovault/contract";
 import { KEY_BYTES } from "./repository-key.ts";
 import { RepositorySecret } from "./repository-secret.ts";
 

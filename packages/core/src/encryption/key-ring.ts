@@ -1,12 +1,10 @@
 import { randomUUID } from "node:crypto";
 
-import type { ObjectStore } from "../contract/object-store.ts";
-import { NotFoundError, UsageError } from "../errors/errors.ts";
-import { KEYS } from "../repository/layout.ts";
-import { acquireLease } from "../repository/lease.ts";
-import type { Protection } from "../repository/protection.ts";
-import { retaining } from "../repository/retaining.ts";
-import { processIdentity } from "../util/process-identity.ts";
+import { type ObjectStore, NotFoundError, UsageError, processIdentity } from "@ovault/contract";
+import { KEYS } from "../format/layout.ts";
+import { acquireLease } from "../leases/lease.ts";
+import type { Protection } from "../format/protection.ts";
+import { retaining } from "../format/retaining.ts";
 import { SCRYPT_COST, type ScryptCost } from "./key-derivation.ts";
 import { encodeKeyDocument, isLabel, type KeyDocument, keyKey, kindOf, wrapKey } from "./key-document.ts";
 import { type DamagedKey, type KeyDocuments, provedOnly, readKeyDocuments } from "./read-key-documents.ts";

@@ -1,8 +1,7 @@
-import type { ObjectStore } from "../contract/object-store.ts";
-import { NotEncryptedError, UsageError } from "../errors/errors.ts";
-import { plainProtection, type Protection } from "../repository/protection.ts";
-import { retentionEnd } from "../repository/retaining.ts";
-import { readSettings, type RepositorySettings } from "../repository/settings.ts";
+import { type ObjectStore, NotEncryptedError, UsageError } from "@ovault/contract";
+import { plainProtection, type Protection } from "../format/protection.ts";
+import { retentionEnd } from "../format/retaining.ts";
+import { readSettings, type RepositorySettings } from "../format/settings.ts";
 import { encryptedProtection } from "./encrypted-protection.ts";
 import { KeyRing } from "./key-ring.ts";
 import type { DamagedKey } from "./read-key-documents.ts";

@@ -1,8 +1,6 @@
-import type { ObjectKey, ObjectStore } from "../contract/object-store.ts";
-import { IntegrityError } from "../errors/errors.ts";
-import { hasCode } from "../errors/ovault-error.ts";
-import { KEYS } from "../repository/layout.ts";
-import { readWhole } from "../repository/read-whole.ts";
+import { type ObjectKey, type ObjectStore, IntegrityError, hasCode } from "@ovault/contract";
+import { KEYS } from "../format/layout.ts";
+import { readWhole } from "../format/read-whole.ts";
 import { assertProved, decodeKeyDocument, type KeyDocument, keyKey } from "./key-document.ts";
 import type { RepositoryKey } from "./repository-key.ts";
 

@@ -1,10 +1,9 @@
 import { randomBytes } from "node:crypto";
 
-import type { GetOptions, ObjectInfo, ObjectKey, ObjectStore } from "../contract/object-store.ts";
-import { IntegrityError } from "../errors/errors.ts";
-import { KEYS, PACKS, REPOSITORY_KEY } from "../repository/layout.ts";
+import { type GetOptions, type ObjectInfo, type ObjectKey, type ObjectStore, IntegrityError } from "@ovault/contract";
+import { KEYS, PACKS, REPOSITORY_KEY } from "../format/layout.ts";
 import { passedOn } from "../store/around-calls.ts";
-import { seal, TAG_BYTES, unseal } from "./aes-gcm.ts";
+import { seal, TAG_BYTES, unseal } from "../blocks/aes-gcm.ts";
 import type { RepositoryKey } from "./repository-key.ts";
 
 const MAGIC = "OVAULTSD";

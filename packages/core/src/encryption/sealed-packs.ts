@@ -1,10 +1,10 @@
 import type { KeyObject } from "node:crypto";
 
-import { IntegrityError, MisplacedPackError } from "../errors/errors.ts";
-import { packKey } from "../repository/layout.ts";
-import type { DirectoryPlace, PackSeal } from "../repository/protection.ts";
-import { openInWorker, sealInWorker } from "../workers/block-workers.ts";
-import { seal, type SealContext, TAG_BYTES, unseal } from "./aes-gcm.ts";
+import { IntegrityError, MisplacedPackError } from "@ovault/contract";
+import { packKey } from "../format/layout.ts";
+import type { DirectoryPlace, PackSeal } from "../format/protection.ts";
+import { openInWorker, sealInWorker } from "../blocks/workers/block-workers.ts";
+import { seal, type SealContext, TAG_BYTES, unseal } from "../blocks/aes-gcm.ts";
 import type { RepositoryKey } from "./repository-key.ts";
 
 /** Seals that are kept at hand, so that reading many chunks of a pack derives its key once. */

@@ -1,8 +1,8 @@
 import { timingSafeEqual } from "node:crypto";
 
-import { IntegrityError } from "../errors/errors.ts";
-import { REPOSITORY_KEY } from "../repository/layout.ts";
-import type { RepositorySettings } from "../repository/settings.ts";
+import { IntegrityError } from "@ovault/contract";
+import { REPOSITORY_KEY } from "../format/layout.ts";
+import type { RepositorySettings } from "../format/settings.ts";
 import type { RepositoryKey } from "./repository-key.ts";
 
 const CIPHER = "aes-256-gcm";

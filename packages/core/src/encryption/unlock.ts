@@ -1,7 +1,5 @@
-import type { ObjectStore } from "../contract/object-store.ts";
-import { IntegrityError, KeyMissingError, WrongKeyError } from "../errors/errors.ts";
-import { plural } from "../util/plural.ts";
-import type { RepositorySettings } from "../repository/settings.ts";
+import { type ObjectStore, IntegrityError, KeyMissingError, WrongKeyError, plural } from "@ovault/contract";
+import type { RepositorySettings } from "../format/settings.ts";
 import { assertProved, keyKey, kindOf, type KeyDocument, unwrapKey } from "./key-document.ts";
 import { keysToTry } from "./keys-to-try.ts";
 import { type DamagedKey, type KeyDocuments, provedOnly, readKeyDocuments } from "./read-key-documents.ts";

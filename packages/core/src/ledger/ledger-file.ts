@@ -2,9 +2,7 @@ import { constants } from "node:fs";
 import { type FileHandle, open, readFile, rm } from "node:fs/promises";
 import { dirname } from "node:path";
 
-import { LedgerError } from "../errors/errors.ts";
-import { syncDirectory } from "../util/sync-directory.ts";
-import { systemErrorCode } from "../util/system-error.ts";
+import { LedgerError, syncDirectory, systemErrorCode } from "@ovault/contract";
 import { encodeRecord, type LedgerFile, type LedgerRecord, parseLedgerFile } from "./records.ts";
 
 /** Durable when it returns. */

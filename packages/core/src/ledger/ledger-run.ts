@@ -2,9 +2,14 @@ import { randomUUID } from "node:crypto";
 import { type FileHandle, open } from "node:fs/promises";
 import { dirname } from "node:path";
 
-import type { LedgerEntry, LedgerHandle, NewLedgerEntry, RunLedger } from "../contract/ledger.ts";
-import { processIdentity } from "../util/process-identity.ts";
-import { syncDirectory } from "../util/sync-directory.ts";
+import {
+  type LedgerEntry,
+  type LedgerHandle,
+  type NewLedgerEntry,
+  type RunLedger,
+  processIdentity,
+  syncDirectory,
+} from "@ovault/contract";
 import { appendRecord, asLedgerError, removeLedgerFile } from "./ledger-file.ts";
 import { amend, type LedgerRecord } from "./records.ts";
 

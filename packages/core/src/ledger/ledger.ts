@@ -1,10 +1,7 @@
 import { mkdir, readdir } from "node:fs/promises";
 import { dirname, join } from "node:path";
 
-import type { LedgerEntry } from "../contract/ledger.ts";
-import { LedgerError } from "../errors/errors.ts";
-import { processIdentity, processState } from "../util/process-identity.ts";
-import { syncDirectory } from "../util/sync-directory.ts";
+import { type LedgerEntry, LedgerError, processIdentity, processState, syncDirectory } from "@ovault/contract";
 import { appendToExisting, asLedgerError, readLedgerFile, removeLedgerFile } from "./ledger-file.ts";
 import { LedgerRun, type LedgerRunOptions } from "./ledger-run.ts";
 import type { LedgerFile, RunRecord } from "./records.ts";

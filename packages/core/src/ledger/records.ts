@@ -1,7 +1,6 @@
 import { z } from "zod";
 
-import type { JsonObject } from "../contract/json.ts";
-import type { LedgerEntry } from "../contract/ledger.ts";
+import type { JsonObject, LedgerEntry } from "@ovault/contract";
 
 const detail: z.ZodType<JsonObject> = z.record(z.string(), z.json());
 

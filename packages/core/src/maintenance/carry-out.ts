@@ -1,12 +1,11 @@
 import { lastValueFrom } from "rxjs";
 
-import type { ObjectKey } from "../contract/object-store.ts";
-import { StorePermissionError } from "../errors/store-errors.ts";
+import { type ObjectKey, StorePermissionError } from "@ovault/contract";
 import { unlessFull } from "../store/unless-full.ts";
 import { earliest } from "../util/earliest.ts";
-import { pullInLanes } from "../pipeline/pull-in-lanes.ts";
-import { deleteCondemned, type Verdict } from "../repository/condemned-packs.ts";
-import { packKey } from "../repository/layout.ts";
+import { pullInLanes } from "../concurrency/pull-in-lanes.ts";
+import { deleteCondemned, type Verdict } from "../repository/packs/condemned-packs.ts";
+import { packKey } from "../format/layout.ts";
 import type { Repository } from "../repository/repository.ts";
 import type { PackSurvey } from "./pack-survey.ts";
 import { rewriteIndex } from "./rewrite-index.ts";

@@ -1,6 +1,4 @@
-import { machineKey } from "../contract/machine-identity.ts";
-import type { RecoveryPoint } from "../contract/recovery-point.ts";
-import type { VirtualMachine } from "../contract/virtual-machine.ts";
+import { machineKey, type RecoveryPoint, type VirtualMachine } from "@ovault/contract";
 import type { Repository } from "../repository/repository.ts";
 import { BitSet } from "../util/bit-set.ts";
 import { ChunkOwners } from "./chunk-owners.ts";

@@ -1,7 +1,6 @@
-import type { RecoveryPoint } from "../contract/recovery-point.ts";
-import { IntegrityError } from "../errors/errors.ts";
-import { LostMarks } from "../repair/lost-marks.ts";
-import type { DamagedManifest } from "../repository/recovery-points.ts";
+import { type RecoveryPoint, IntegrityError } from "@ovault/contract";
+import { LostMarks } from "../losses/lost-marks.ts";
+import type { DamagedManifest } from "../repository/points/recovery-points.ts";
 import type { Repository } from "../repository/repository.ts";
 
 /** The points that are not forgotten. */

@@ -1,13 +1,11 @@
 import { lastValueFrom } from "rxjs";
 import { z } from "zod";
 
-import type { ObjectKey, ObjectStore, RetentionControl } from "../contract/object-store.ts";
-import { hasCode } from "../errors/ovault-error.ts";
-import { pullInLanes } from "../pipeline/pull-in-lanes.ts";
-import { EXTENSIONS, KEYS, REPOSITORY_KEY } from "../repository/layout.ts";
-import { putRecord, readRecords, type RecordKind } from "../repository/records.ts";
+import { type ObjectKey, type ObjectStore, type RetentionControl, hasCode, type Clock } from "@ovault/contract";
+import { pullInLanes } from "../concurrency/pull-in-lanes.ts";
+import { EXTENSIONS, KEYS, REPOSITORY_KEY } from "../format/layout.ts";
+import { putRecord, readRecords, type RecordKind } from "../format/records.ts";
 import type { Repository } from "../repository/repository.ts";
-import type { Clock } from "../util/clock.ts";
 
 export interface ExtendLocksOptions {
   /** Keys of all packs and manifests that must not go: begins anew with each call. */

@@ -1,10 +1,9 @@
 import { lastValueFrom, toArray } from "rxjs";
 
-import type { ObjectKey } from "../contract/object-store.ts";
-import { hasCode } from "../errors/ovault-error.ts";
-import { pullInLanes } from "../pipeline/pull-in-lanes.ts";
-import type { Verdict } from "../repository/condemned-packs.ts";
-import { packKey } from "../repository/layout.ts";
+import { type ObjectKey, hasCode } from "@ovault/contract";
+import { pullInLanes } from "../concurrency/pull-in-lanes.ts";
+import type { Verdict } from "../repository/packs/condemned-packs.ts";
+import { packKey } from "../format/layout.ts";
 import type { Repository } from "../repository/repository.ts";
 import { earliest } from "../util/earliest.ts";
 import type { CarriedOut } from "./carry-out.ts";

@@ -1,15 +1,12 @@
 import { lastValueFrom } from "rxjs";
 
-import type { RecoveryPoint } from "../contract/recovery-point.ts";
-import { IntegrityError } from "../errors/errors.ts";
-import { hasCode } from "../errors/ovault-error.ts";
-import { pullInLanes } from "../pipeline/pull-in-lanes.ts";
-import { PageView, entriesOnPage, PAGE_ENTRIES, pageCounts } from "../repository/block-map-page.ts";
-import type { ChunkId } from "../repository/digest.ts";
-import { indexUnlistedPacks } from "../repository/load-index.ts";
+import { type RecoveryPoint, IntegrityError, hasCode, copyOf } from "@ovault/contract";
+import { pullInLanes } from "../concurrency/pull-in-lanes.ts";
+import { PageView, entriesOnPage, PAGE_ENTRIES, pageCounts } from "../repository/block-map/block-map-page.ts";
+import type { ChunkId } from "../format/digest.ts";
+import { indexUnlistedPacks } from "../repository/index/load-index.ts";
 import type { Repository } from "../repository/repository.ts";
 import { BitSet } from "../util/bit-set.ts";
-import { copyOf } from "../util/copy-of.ts";
 import { fromHex, toHex } from "../util/hex.ts";
 
 export interface LivenessOptions {

@@ -1,6 +1,4 @@
-import type { ObjectKey } from "../contract/object-store.ts";
-import type { RecoveryPoint } from "../contract/recovery-point.ts";
-import { hasCode } from "../errors/ovault-error.ts";
+import { type ObjectKey, type RecoveryPoint, hasCode } from "@ovault/contract";
 import type { Repository } from "../repository/repository.ts";
 import { type CurrentPoints, currentPoints } from "./current-points.ts";
 import { Liveness, type LivenessOptions } from "./liveness.ts";

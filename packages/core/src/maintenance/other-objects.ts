@@ -1,6 +1,6 @@
-import { isOurs } from "../repair/survey-store.ts";
-import type { ObjectKey } from "../contract/object-store.ts";
-import { INDEX, packNameIn, POINTS } from "../repository/layout.ts";
+import { isOurs } from "../repository/survey-store.ts";
+import type { ObjectKey } from "@ovault/contract";
+import { INDEX, packNameIn, POINTS } from "../format/layout.ts";
 import type { Repository } from "../repository/repository.ts";
 
 /** Sizes in bytes of what lies in a store beside packs. */

@@ -1,5 +1,5 @@
-import { condemnedPacks, decidedPacks } from "../repository/condemned-packs.ts";
-import { mayBeOf } from "../repository/layout.ts";
+import { condemnedPacks, decidedPacks } from "../repository/packs/condemned-packs.ts";
+import { mayBeOf } from "../format/layout.ts";
 import type { Repository } from "../repository/repository.ts";
 import type { PackSurvey } from "./pack-survey.ts";
 import type { PackUse } from "./pack-use.ts";

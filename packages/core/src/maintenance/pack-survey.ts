@@ -1,9 +1,8 @@
-import type { ObjectInfo } from "../contract/object-store.ts";
-import { hasCode } from "../errors/ovault-error.ts";
-import type { ChunkIndex } from "../repository/chunk-index.ts";
-import { decidedPacks } from "../repository/condemned-packs.ts";
-import { packKey, packNameIn, PACKS } from "../repository/layout.ts";
-import { readPackListing } from "../repository/pack-listing.ts";
+import { type ObjectInfo, hasCode } from "@ovault/contract";
+import type { ChunkIndex } from "../repository/index/chunk-index.ts";
+import { decidedPacks } from "../repository/packs/condemned-packs.ts";
+import { packKey, packNameIn, PACKS } from "../format/layout.ts";
+import { readPackListing } from "../repository/packs/read-pack-listing.ts";
 import type { Repository } from "../repository/repository.ts";
 import { BitSet } from "../util/bit-set.ts";
 import { grown } from "../util/grown.ts";

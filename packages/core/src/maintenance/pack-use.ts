@@ -1,4 +1,4 @@
-import type { ChunkIndex } from "../repository/chunk-index.ts";
+import type { ChunkIndex } from "../repository/index/chunk-index.ts";
 import type { NeededChunks } from "./liveness.ts";
 
 const NONE = 0xffff_ffff;

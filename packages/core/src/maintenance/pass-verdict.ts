@@ -1,14 +1,13 @@
 import { lastValueFrom, reduce } from "rxjs";
 
-import { MisplacedPackError } from "../errors/errors.ts";
-import { hasCode } from "../errors/ovault-error.ts";
-import { pullInLanes } from "../pipeline/pull-in-lanes.ts";
-import type { CondemnedDocument, Verdict } from "../repository/condemned-packs.ts";
-import type { ChunkId } from "../repository/digest.ts";
-import type { PackListing } from "../repository/index-format.ts";
-import { packKey } from "../repository/layout.ts";
-import type { PackEntry } from "../repository/pack-entries.ts";
-import { readPackListing } from "../repository/pack-listing.ts";
+import { MisplacedPackError, hasCode } from "@ovault/contract";
+import { pullInLanes } from "../concurrency/pull-in-lanes.ts";
+import type { CondemnedDocument, Verdict } from "../repository/packs/condemned-packs.ts";
+import type { ChunkId } from "../format/digest.ts";
+import type { PackListing } from "../repository/packs/pack-listing.ts";
+import { packKey } from "../format/layout.ts";
+import type { PackEntry } from "../repository/packs/pack-entries.ts";
+import { readPackListing } from "../repository/packs/read-pack-listing.ts";
 import type { Repository } from "../repository/repository.ts";
 import { BitSet } from "../util/bit-set.ts";
 import type { Liveness } from "./liveness.ts";

@@ -1,4 +1,4 @@
-import type { ChunkIndex } from "../repository/chunk-index.ts";
+import type { ChunkIndex } from "../repository/index/chunk-index.ts";
 import type { PackSurvey } from "./pack-survey.ts";
 import type { PackUse } from "./pack-use.ts";
 

@@ -1,5 +1,5 @@
-import { decidedPacks } from "../repository/condemned-packs.ts";
-import { packKey } from "../repository/layout.ts";
+import { decidedPacks } from "../repository/packs/condemned-packs.ts";
+import { packKey } from "../format/layout.ts";
 import type { Repository } from "../repository/repository.ts";
 import { earliest } from "../util/earliest.ts";
 import type { CarriedOut } from "./carry-out.ts";

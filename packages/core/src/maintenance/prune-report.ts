@@ -1,5 +1,5 @@
-import type { LeaseHolder } from "../repository/lease-folder.ts";
-import type { Clock } from "../util/clock.ts";
+import type { LeaseHolder } from "../leases/lease-folder.ts";
+import type { Clock } from "@ovault/contract";
 import type { RepackLimits } from "./plan-prune.ts";
 import type { RunInTheWay } from "./runs-in-the-way.ts";
 

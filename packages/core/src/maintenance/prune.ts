@@ -1,5 +1,4 @@
-import type { ObjectKey } from "../contract/object-store.ts";
-import { hasCode } from "../errors/ovault-error.ts";
+import { type ObjectKey, hasCode, compareText, type Clock, systemClock, processIdentity } from "@ovault/contract";
 import {
   type Condemned,
   type CondemnedDocument,
@@ -8,20 +7,17 @@ import {
   putCondemned,
   putVerdict,
   type Verdict,
-} from "../repository/condemned-packs.ts";
-import type { HeldLease } from "../repository/held-leases.ts";
-import { CONDEMNED, mayBeOf, packKey } from "../repository/layout.ts";
-import type { LeaseHolder } from "../repository/lease-folder.ts";
-import { acquireLease } from "../repository/lease.ts";
-import { MAINTENANCE_LEASE } from "../repository/maintenance-lease.ts";
+} from "../repository/packs/condemned-packs.ts";
+import type { HeldLease } from "../leases/held-leases.ts";
+import { CONDEMNED, mayBeOf, packKey } from "../format/layout.ts";
+import type { LeaseHolder } from "../leases/lease-folder.ts";
+import { acquireLease } from "../leases/lease.ts";
+import { MAINTENANCE_LEASE } from "../leases/maintenance-lease.ts";
 import type { Repository } from "../repository/repository.ts";
-import { isUnreadable } from "../repository/unreadable-objects.ts";
-import { runFailure } from "../runs/cancellation.ts";
-import { newRunId } from "../runs/run-id.ts";
+import { isUnreadable } from "../repository/damage/unreadable-objects.ts";
+import { runFailure } from "../concurrency/cancellation.ts";
+import { newRunId } from "../util/run-id.ts";
 import { isFull, unlessFull } from "../store/unless-full.ts";
-import { compareText } from "../util/compare-text.ts";
-import { type Clock, systemClock } from "../util/clock.ts";
-import { processIdentity } from "../util/process-identity.ts";
 import { carryOut } from "./carry-out.ts";
 import { extendLocks, forgetExtensions } from "./extend-locks.ts";
 import { foretell } from "./foretell.ts";

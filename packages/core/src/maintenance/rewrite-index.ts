@@ -1,9 +1,8 @@
-import type { ObjectKey } from "../contract/object-store.ts";
-import { hasCode } from "../errors/ovault-error.ts";
-import type { PackListing } from "../repository/index-format.ts";
-import { IndexWriter } from "../repository/index-writer.ts";
-import { INDEX } from "../repository/layout.ts";
-import { readIndexObject } from "../repository/load-index.ts";
+import { type ObjectKey, hasCode } from "@ovault/contract";
+import type { PackListing } from "../repository/packs/pack-listing.ts";
+import { IndexWriter } from "../repository/index/index-writer.ts";
+import { INDEX } from "../format/layout.ts";
+import { readIndexObject } from "../repository/index/load-index.ts";
 import type { Repository } from "../repository/repository.ts";
 
 export interface RewriteOptions {

@@ -1,14 +1,12 @@
 import { lastValueFrom, toArray } from "rxjs";
 
-import type { ObjectStore } from "../contract/object-store.ts";
-import { hasCode } from "../errors/ovault-error.ts";
-import type { CondemnedDocument } from "../repository/condemned-packs.ts";
-import { pullInLanes } from "../pipeline/pull-in-lanes.ts";
-import { heldLeases, type HeldLease } from "../repository/held-leases.ts";
-import type { LeaseHolder } from "../repository/lease-folder.ts";
-import { acquireLease, isLeaseFree } from "../repository/lease.ts";
-import { MAINTENANCE_LEASE } from "../repository/maintenance-lease.ts";
-import type { Clock } from "../util/clock.ts";
+import { type ObjectStore, hasCode, type Clock } from "@ovault/contract";
+import type { CondemnedDocument } from "../repository/packs/condemned-packs.ts";
+import { pullInLanes } from "../concurrency/pull-in-lanes.ts";
+import { heldLeases, type HeldLease } from "../leases/held-leases.ts";
+import type { LeaseHolder } from "../leases/lease-folder.ts";
+import { acquireLease, isLeaseFree } from "../leases/lease.ts";
+import { MAINTENANCE_LEASE } from "../leases/maintenance-lease.ts";
 
 /** Who holds what, for people. */
 export interface RunInTheWay {

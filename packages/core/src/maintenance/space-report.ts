@@ -1,6 +1,6 @@
 import type { Repository } from "../repository/repository.ts";
-import type { HeldLease } from "../repository/held-leases.ts";
-import { type Clock, systemClock } from "../util/clock.ts";
+import type { HeldLease } from "../leases/held-leases.ts";
+import { type Clock, systemClock } from "@ovault/contract";
 import { earliest } from "../util/earliest.ts";
 import { chunksByMachine } from "./chunks-by-machine.ts";
 import { currentPoints } from "./current-points.ts";

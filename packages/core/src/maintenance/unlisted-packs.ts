@@ -1,7 +1,7 @@
-import { hasCode } from "../errors/ovault-error.ts";
-import type { PackListing } from "../repository/index-format.ts";
-import { packKey } from "../repository/layout.ts";
-import { readPackListing } from "../repository/pack-listing.ts";
+import { hasCode } from "@ovault/contract";
+import type { PackListing } from "../repository/packs/pack-listing.ts";
+import { packKey } from "../format/layout.ts";
+import { readPackListing } from "../repository/packs/read-pack-listing.ts";
 import type { Repository } from "../repository/repository.ts";
 import type { PackSurvey } from "./pack-survey.ts";
 import type { PackUse } from "./pack-use.ts";

@@ -1,16 +1,13 @@
 import { lastValueFrom, sampleTime, share, type Observable } from "rxjs";
 
-import type { DiskSource } from "../contract/disk-source.ts";
-import type { DiskStats } from "../contract/recovery-point.ts";
-import { SourceError } from "../errors/errors.ts";
-import { BlockMapWriter } from "../repository/block-map-writer.ts";
-import type { BlockMapReader } from "../repository/block-map-reader.ts";
-import { sameId, type ChunkId } from "../repository/digest.ts";
+import { type DiskSource, type DiskStats, SourceError, isZero } from "@ovault/contract";
+import { BlockMapWriter } from "../repository/block-map/block-map-writer.ts";
+import type { BlockMapReader } from "../repository/block-map/block-map-reader.ts";
+import { sameId, type ChunkId } from "../format/digest.ts";
 import type { BufferPool } from "./buffer-pool.ts";
 import { countBlocks, NO_BLOCKS, type BlockOutcome, type BlockTotals } from "./count-blocks.ts";
-import { isZero } from "./is-zero.ts";
 import { planBlocks, type BlockRead, type BlockSpan, type PlannedBlocks } from "./plan-blocks.ts";
-import { pullInLanes } from "./pull-in-lanes.ts";
+import { pullInLanes } from "../concurrency/pull-in-lanes.ts";
 import { readBlock, type ReadBaseBlock } from "./read-block.ts";
 import { validateExtents } from "./validate-extents.ts";
 

@@ -1,5 +1,4 @@
-import type { Extent, ExtentKind } from "../contract/extent.ts";
-import { SourceError } from "../errors/errors.ts";
+import { type Extent, type ExtentKind, SourceError } from "@ovault/contract";
 
 /** A range inside one block, in bytes from the start of the block. */
 export interface BlockPart {

@@ -1,6 +1,4 @@
-import type { DiskSource } from "../contract/disk-source.ts";
-import { SourceError } from "../errors/errors.ts";
-import { copyInto } from "../util/copy-into.ts";
+import { type DiskSource, SourceError, copyInto } from "@ovault/contract";
 import type { BlockRead } from "./plan-blocks.ts";
 
 /**

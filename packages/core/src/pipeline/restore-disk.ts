@@ -1,17 +1,14 @@
 import { lastValueFrom, scan } from "rxjs";
 
-import type { DiskTarget } from "../contract/disk-target.ts";
-import { IntegrityError, SourceError } from "../errors/errors.ts";
-import { hasCode } from "../errors/ovault-error.ts";
-import { leavesOf } from "../repository/block-map-leaves.ts";
-import type { BlockMapReader } from "../repository/block-map-reader.ts";
-import { type RoomFor, roomsIn } from "../repository/chunk-reader.ts";
-import type { ChunkId } from "../repository/digest.ts";
-import { messageOf } from "../util/message-of.ts";
+import { type DiskTarget, IntegrityError, SourceError, hasCode, messageOf } from "@ovault/contract";
+import { leavesOf } from "../repository/block-map/block-map-leaves.ts";
+import type { BlockMapReader } from "../repository/block-map/block-map-reader.ts";
+import { type RoomFor, roomsIn } from "../repository/chunks/chunk-reader.ts";
+import type { ChunkId } from "../format/digest.ts";
 import { release } from "../util/release.ts";
 import type { BufferPool } from "./buffer-pool.ts";
-import type { LostRange } from "./lost-ranges.ts";
-import { pullInLanes } from "./pull-in-lanes.ts";
+import type { LostRange } from "../repository/damage/lost-ranges.ts";
+import { pullInLanes } from "../concurrency/pull-in-lanes.ts";
 
 export interface RestoreDiskOptions {
   /** Opened tolerantly where there is `onLost`. */

@@ -1,5 +1,4 @@
-import type { Extent } from "../contract/extent.ts";
-import { SourceError } from "../errors/errors.ts";
+import { type Extent, SourceError } from "@ovault/contract";
 
 /**
  * Passes extents through and holds them to their contract: ascending, gapless, not empty, covering exactly

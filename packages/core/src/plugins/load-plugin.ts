@@ -6,8 +6,7 @@ import { fileURLToPath, pathToFileURL } from "node:url";
 import { z } from "zod";
 
 import { assertOursAlone } from "../config/assert-ours-alone.ts";
-import type { Plugin, PluginKind } from "../contract/plugin.ts";
-import { ConfigurationError, PluginError } from "../errors/errors.ts";
+import { type Plugin, type PluginKind, ConfigurationError, PluginError } from "@ovault/contract";
 
 const KINDS: readonly PluginKind[] = ["destination", "manager", "strategy", "codec", "hooks"];
 

@@ -1,8 +1,14 @@
 import { validate } from "../config/validate.ts";
 import { didYouMean } from "../config/nearest.ts";
 import type { Origin } from "../config/origin.ts";
-import { API_VERSION, type Plugin, type PluginHost, type PluginKind, type PluginKinds } from "../contract/plugin.ts";
-import { PluginError } from "../errors/errors.ts";
+import {
+  API_VERSION,
+  type Plugin,
+  type PluginHost,
+  type PluginKind,
+  type PluginKinds,
+  PluginError,
+} from "@ovault/contract";
 
 /** Options of one plugin instance, and where they were written. */
 export interface PluginOptions {

@@ -1,4 +1,4 @@
-import type { VirtualMachine } from "../contract/virtual-machine.ts";
+import type { VirtualMachine } from "@ovault/contract";
 import { matchesGlob } from "../util/matches-glob.ts";
 
 /** Ids of the disks of a machine that these leave out: each is an id, or a glob for aliases. */

@@ -1,4 +1,4 @@
-import type { VirtualMachine } from "../contract/virtual-machine.ts";
+import type { VirtualMachine } from "@ovault/contract";
 
 /** Answers which of these machines are meant. */
 export type MachineSelector = (machines: readonly VirtualMachine[]) => readonly VirtualMachine[];

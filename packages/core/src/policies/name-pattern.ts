@@ -1,6 +1,5 @@
-import { UsageError } from "../errors/errors.ts";
-import { messageOf } from "../util/message-of.ts";
-import { withinDeadline } from "../util/within-deadline.ts";
+import { UsageError, messageOf } from "@ovault/contract";
+import { withinDeadline } from "../concurrency/within-deadline.ts";
 import type { MachineSelector } from "./machine-selector.ts";
 
 const LONGEST_PATTERN = 200;

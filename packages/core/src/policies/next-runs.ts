@@ -1,6 +1,6 @@
 import { Cron } from "croner";
 
-import { messageOf } from "../util/message-of.ts";
+import { messageOf } from "@ovault/contract";
 import type { BackupType, Policy } from "./policy.ts";
 import { WallClock } from "./wall-clock.ts";
 

@@ -1,5 +1,4 @@
-import type { VirtualMachine } from "../contract/virtual-machine.ts";
-import { UsageError } from "../errors/errors.ts";
+import { type VirtualMachine, UsageError } from "@ovault/contract";
 import { matchesGlob } from "../util/matches-glob.ts";
 import type { MachineSelector } from "./machine-selector.ts";
 import { namePattern } from "./name-pattern.ts";

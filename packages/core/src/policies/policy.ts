@@ -1,5 +1,5 @@
 import type { RetentionRules } from "../retention/retention-rules.ts";
-import type { RunLimits } from "../runs/run-limits.ts";
+import type { RunLimits } from "./run-limits.ts";
 import type { MachineSelection } from "./select-machines.ts";
 
 /** How a group of virtual machines is backed up. Plain data, as checked from ovault.yaml. */

@@ -1,5 +1,4 @@
-import { machineKey } from "../contract/machine-identity.ts";
-import type { VirtualMachine } from "../contract/virtual-machine.ts";
+import { machineKey, type VirtualMachine } from "@ovault/contract";
 import type { RetentionRules } from "../retention/retention-rules.ts";
 import type { Policy } from "./policy.ts";
 import { selectMachines } from "./select-machines.ts";

@@ -1,4 +1,4 @@
-import type { VirtualMachine } from "../contract/virtual-machine.ts";
+import type { VirtualMachine } from "@ovault/contract";
 import type { Policy } from "./policy.ts";
 import { machinesOfPolicy } from "./retention-by-machine.ts";
 

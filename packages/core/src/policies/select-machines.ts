@@ -1,4 +1,4 @@
-import type { VirtualMachine } from "../contract/virtual-machine.ts";
+import type { VirtualMachine } from "@ovault/contract";
 import { parseMachineSelector } from "./parse-machine-selector.ts";
 
 /** Which machines are meant, as it is written. What is excluded stays out, whatever includes it. */

@@ -1,8 +1,7 @@
-import { CancelledError, IntegrityError } from "../errors/errors.ts";
-import type { ChunkId } from "../repository/digest.ts";
-import { copyInto } from "../util/copy-into.ts";
+import { CancelledError, IntegrityError, copyInto } from "@ovault/contract";
+import type { ChunkId } from "../format/digest.ts";
 import { toHex } from "../util/hex.ts";
-import { settleAll } from "../util/settle-all.ts";
+import { settleAll } from "../concurrency/settle-all.ts";
 
 /** A part of a block, and where it goes. */
 export interface BlockPart {

@@ -1,4 +1,4 @@
-import type { DiskRecord, RecoveryPoint } from "../contract/recovery-point.ts";
+import type { DiskRecord, RecoveryPoint } from "@ovault/contract";
 import type { Repository } from "../repository/repository.ts";
 import { BlockCache } from "./block-cache.ts";
 import { PointDisk } from "./point-disk.ts";

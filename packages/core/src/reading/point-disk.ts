@@ -1,14 +1,11 @@
-import type { DiskReader } from "../contract/disk-reader.ts";
-import type { Extent } from "../contract/extent.ts";
-import { CancelledError, IntegrityError, UsageError } from "../errors/errors.ts";
-import { readLeaf } from "../repository/block-map-leaves.ts";
-import { PAGE_ENTRIES } from "../repository/block-map-page.ts";
-import type { BlockMapReader } from "../repository/block-map-reader.ts";
-import type { ChunkReader, RoomFor } from "../repository/chunk-reader.ts";
-import type { ChunkId } from "../repository/digest.ts";
-import { copyInto } from "../util/copy-into.ts";
+import { type DiskReader, type Extent, CancelledError, IntegrityError, UsageError, copyInto } from "@ovault/contract";
+import { readLeaf } from "../repository/block-map/block-map-leaves.ts";
+import { PAGE_ENTRIES } from "../repository/block-map/block-map-page.ts";
+import type { BlockMapReader } from "../repository/block-map/block-map-reader.ts";
+import type { ChunkReader, RoomFor } from "../repository/chunks/chunk-reader.ts";
+import type { ChunkId } from "../format/digest.ts";
 import { release } from "../util/release.ts";
-import { settleAll } from "../util/settle-all.ts";
+import { settleAll } from "../concurrency/settle-all.ts";
 import type { BlockCache, BlockPart, LoadBlocks } from "./block-cache.ts";
 import { type BlockRange, ReadAhead } from "./read-ahead.ts";
 

@@ -1,7 +1,6 @@
-import type { ObjectStore } from "../contract/object-store.ts";
-import { hasCode } from "../errors/ovault-error.ts";
-import { LEASES } from "../repository/layout.ts";
-import { LeaseFolder } from "../repository/lease-folder.ts";
+import { type ObjectStore, hasCode } from "@ovault/contract";
+import { LEASES } from "../format/layout.ts";
+import { LeaseFolder } from "../leases/lease-folder.ts";
 
 /** A lease that does not say who holds it: nobody can take it. */
 export interface DamagedLease {

@@ -1,7 +1,5 @@
-import type { ObjectStore } from "../contract/object-store.ts";
-import { hasCode } from "../errors/ovault-error.ts";
-import type { DamagedObject } from "../repository/loaded-index.ts";
-import { messageOf } from "../util/message-of.ts";
+import { type ObjectStore, hasCode, messageOf } from "@ovault/contract";
+import type { DamagedObject } from "../format/damaged-object.ts";
 import type { DamagedThing } from "./repair-report.ts";
 
 export interface RemoveOptions {

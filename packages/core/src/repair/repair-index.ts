@@ -1,14 +1,13 @@
 import { lastValueFrom } from "rxjs";
 
-import type { ObjectInfo } from "../contract/object-store.ts";
-import { hasCode } from "../errors/ovault-error.ts";
-import { pullInLanes } from "../pipeline/pull-in-lanes.ts";
-import type { PackListing } from "../repository/index-format.ts";
-import { indexObjects } from "../repository/index-objects.ts";
-import { IndexWriter } from "../repository/index-writer.ts";
-import type { DamagedObject } from "../repository/loaded-index.ts";
-import { TRAILER_BYTES } from "../repository/pack-format.ts";
-import { readPackListing } from "../repository/pack-listing.ts";
+import { type ObjectInfo, hasCode } from "@ovault/contract";
+import { pullInLanes } from "../concurrency/pull-in-lanes.ts";
+import type { PackListing } from "../repository/packs/pack-listing.ts";
+import { indexObjects } from "../repository/index/index-objects.ts";
+import { IndexWriter } from "../repository/index/index-writer.ts";
+import type { DamagedObject } from "../format/damaged-object.ts";
+import { TRAILER_BYTES } from "../repository/packs/pack-format.ts";
+import { readPackListing } from "../repository/packs/read-pack-listing.ts";
 import type { Repository } from "../repository/repository.ts";
 import { packInfos } from "../verify/list-packs.ts";
 

@@ -1,7 +1,7 @@
-import type { DiskLosses } from "../pipeline/lost-ranges.ts";
+import type { DiskLosses } from "../repository/damage/lost-ranges.ts";
 import type { SettledDamage } from "../verify/settle-damage.ts";
 import type { VerifyProgress } from "../verify/verify-report.ts";
-import type { ForeignObjects } from "./survey-store.ts";
+import type { ForeignObjects } from "../repository/survey-store.ts";
 
 export interface RepairOptions {
   /** Finds out what would be done. Changes nothing and takes no lease. */

@@ -1,19 +1,21 @@
-import type { ObjectStore } from "../contract/object-store.ts";
-import type { RecoveryPoint } from "../contract/recovery-point.ts";
-import { IntegrityError } from "../errors/errors.ts";
-import { ChunkSet } from "../repository/chunk-set.ts";
-import type { ChunkId } from "../repository/digest.ts";
-import { deleteCondemned, readCondemned } from "../repository/condemned-packs.ts";
-import { readDamage } from "../repository/damage-records.ts";
-import { acquireLease } from "../repository/lease.ts";
-import type { DamagedObject } from "../repository/loaded-index.ts";
-import { MAINTENANCE_LEASE } from "../repository/maintenance-lease.ts";
+import {
+  type ObjectStore,
+  type RecoveryPoint,
+  IntegrityError,
+  messageOf,
+  plural,
+  processIdentity,
+} from "@ovault/contract";
+import { ChunkSet } from "../repository/chunks/chunk-set.ts";
+import type { ChunkId } from "../format/digest.ts";
+import { deleteCondemned, readCondemned } from "../repository/packs/condemned-packs.ts";
+import { readDamage } from "../repository/damage/damage-records.ts";
+import { acquireLease } from "../leases/lease.ts";
+import type { DamagedObject } from "../format/damaged-object.ts";
+import { MAINTENANCE_LEASE } from "../leases/maintenance-lease.ts";
 import type { Repository } from "../repository/repository.ts";
-import { runFailure } from "../runs/cancellation.ts";
-import { newRunId } from "../runs/run-id.ts";
-import { messageOf } from "../util/message-of.ts";
-import { plural } from "../util/plural.ts";
-import { processIdentity } from "../util/process-identity.ts";
+import { runFailure } from "../concurrency/cancellation.ts";
+import { newRunId } from "../util/run-id.ts";
 import { examineListedPacks } from "../verify/examine-listed-packs.ts";
 import { packInfos } from "../verify/list-packs.ts";
 import { PackChecks } from "../verify/pack-checks.ts";
@@ -23,14 +25,14 @@ import { provePacks } from "../verify/prove-packs.ts";
 import { settleDamage } from "../verify/settle-damage.ts";
 import { DEFAULT_VERIFY_LANES } from "../verify/verify-report.ts";
 import { damagedLeases, freeLease } from "./damaged-leases.ts";
-import { findLosses } from "./find-losses.ts";
-import { LostMarks } from "./lost-marks.ts";
+import { findLosses } from "../losses/find-losses.ts";
+import { LostMarks } from "../losses/lost-marks.ts";
 import { removeDamaged } from "./remove-damaged.ts";
 import { type IndexSurvey, listPacksAnew, surveyIndex } from "./repair-index.ts";
 import type { DamagedThing, PointLosses, RepairOptions, RepairReport } from "./repair-report.ts";
 import { rescueChunks } from "./rescue-chunks.ts";
 import { SecondCopies } from "./second-copies.ts";
-import { type StoreSurvey, surveyStore } from "./survey-store.ts";
+import { type StoreSurvey, surveyStore } from "../repository/survey-store.ts";
 
 const LEASE_TTL_MS = 120_000;
 

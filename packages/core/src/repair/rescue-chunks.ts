@@ -1,13 +1,13 @@
 import { lastValueFrom } from "rxjs";
 
-import { hasCode } from "../errors/ovault-error.ts";
-import { copyChunk } from "../maintenance/copy-chunk.ts";
-import { pullInLanes } from "../pipeline/pull-in-lanes.ts";
-import type { ChunkWriter } from "../repository/chunk-writer.ts";
-import type { PackListing } from "../repository/index-format.ts";
-import { packKey } from "../repository/layout.ts";
-import type { PackEntry } from "../repository/pack-entries.ts";
-import { readPackListing } from "../repository/pack-listing.ts";
+import { hasCode } from "@ovault/contract";
+import { copyChunk } from "../repository/copy-chunk.ts";
+import { pullInLanes } from "../concurrency/pull-in-lanes.ts";
+import type { ChunkWriter } from "../repository/chunks/chunk-writer.ts";
+import type { PackListing } from "../repository/packs/pack-listing.ts";
+import { packKey } from "../format/layout.ts";
+import type { PackEntry } from "../repository/packs/pack-entries.ts";
+import { readPackListing } from "../repository/packs/read-pack-listing.ts";
 import type { Repository } from "../repository/repository.ts";
 
 export interface RescueOptions {

@@ -1,5 +1,5 @@
-import type { ChunkWriter } from "../repository/chunk-writer.ts";
-import type { ChunkId } from "../repository/digest.ts";
+import type { ChunkWriter } from "../repository/chunks/chunk-writer.ts";
+import type { ChunkId } from "../format/digest.ts";
 import type { Repository } from "../repository/repository.ts";
 import { SinglePages } from "../repository/single-pages.ts";
 

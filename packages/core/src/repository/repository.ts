@@ -1,41 +1,47 @@
 import { randomUUID } from "node:crypto";
 
-import { CodecTable } from "../codecs/codec-table.ts";
-import { lz4 } from "../codecs/lz4.ts";
-import { ProvedCodec } from "../codecs/proved-codec.ts";
-import type { ManagerNames } from "../config/manager-names.ts";
-import type { Codec } from "../contract/codec.ts";
-import type { ObjectKey, ObjectStore } from "../contract/object-store.ts";
-import type { DiskRecord, RecoveryPoint } from "../contract/recovery-point.ts";
-import type { DigestName } from "../digests/chunk-digest.ts";
+import { CodecTable } from "../blocks/codecs/codec-table.ts";
+import { lz4 } from "../blocks/codecs/lz4.ts";
+import { ProvedCodec } from "../blocks/codecs/proved-codec.ts";
+import type { ManagerNames } from "./points/manager-names.ts";
+import {
+  type Codec,
+  type ObjectKey,
+  type ObjectStore,
+  type DiskRecord,
+  type RecoveryPoint,
+  IntegrityError,
+  UsageError,
+  copyOf,
+} from "@ovault/contract";
+import type { DigestName } from "../blocks/digests/chunk-digest.ts";
 import { createEncrypted, type NewEncryption } from "../encryption/create-encrypted.ts";
 import type { KeyRing } from "../encryption/key-ring.ts";
 import { openProtection, type OpenedProtection, type RepositoryAccess } from "../encryption/open-protection.ts";
-import { IntegrityError, UsageError } from "../errors/errors.ts";
 import { fromHex, toHex } from "../util/hex.ts";
-import { BlockMapReader, type LoadPage } from "./block-map-reader.ts";
-import { ChunkIndex } from "./chunk-index.ts";
-import { ChunkReader } from "./chunk-reader.ts";
-import { ChunkWriter } from "./chunk-writer.ts";
-import type { ChunkId } from "./digest.ts";
-import { copyOf } from "../util/copy-of.ts";
-import { condemnedPacks, readCondemned, type CondemnedListing } from "./condemned-packs.ts";
-import { dropAbsentPacks } from "./drop-absent-packs.ts";
-import { type BadPlaces, markDamage, readDamage, type KnownDamage } from "./damage-records.ts";
-import type { IndexCache } from "./index-cache.ts";
-import type { KnownIndex } from "./index-cache-format.ts";
-import { indexUnlistedPacks, loadIndex } from "./load-index.ts";
-import { LoadedIndex, type DamagedObject } from "./loaded-index.ts";
-import type { PackKind } from "./pack-format.ts";
-import { PendingChunks } from "./pending-chunks.ts";
-import type { Lease } from "./lease.ts";
-import type { Protection } from "./protection.ts";
-import { RecoveryPoints } from "./recovery-points.ts";
-import { Reserve } from "./reserve.ts";
-import { DAY_MS, retaining, retentionEnd } from "./retaining.ts";
-import { SoundPages } from "./sound-pages.ts";
-import { Once } from "../util/once.ts";
-import { withUnreadableAsDamage } from "./unreadable-objects.ts";
+import { BlockMapReader, type LoadPage } from "./block-map/block-map-reader.ts";
+import { ChunkIndex } from "./index/chunk-index.ts";
+import { ChunkReader } from "./chunks/chunk-reader.ts";
+import { ChunkWriter } from "./chunks/chunk-writer.ts";
+import type { ChunkId } from "../format/digest.ts";
+import { condemnedPacks, readCondemned, type CondemnedListing } from "./packs/condemned-packs.ts";
+import { dropAbsentPacks } from "./index/drop-absent-packs.ts";
+import { type BadPlaces, markDamage, readDamage, type KnownDamage } from "./damage/damage-records.ts";
+import type { IndexCache } from "./index/index-cache.ts";
+import type { KnownIndex } from "./index/index-cache-format.ts";
+import { indexUnlistedPacks, loadIndex } from "./index/load-index.ts";
+import { LoadedIndex } from "./index/loaded-index.ts";
+import type { DamagedObject } from "../format/damaged-object.ts";
+import type { PackKind } from "./packs/pack-format.ts";
+import { PendingChunks } from "./chunks/pending-chunks.ts";
+import type { Lease } from "../leases/lease.ts";
+import type { Protection } from "../format/protection.ts";
+import { RecoveryPoints } from "./points/recovery-points.ts";
+import { Reserve } from "../format/reserve.ts";
+import { DAY_MS, retaining, retentionEnd } from "../format/retaining.ts";
+import { SoundPages } from "./chunks/sound-pages.ts";
+import { Once } from "../concurrency/once.ts";
+import { withUnreadableAsDamage } from "./damage/unreadable-objects.ts";
 import {
   DEFAULT_BLOCK_BYTES,
   LARGEST_BLOCK_BYTES,
@@ -43,7 +49,7 @@ import {
   readSettings,
   type RepositorySettings,
   SMALLEST_BLOCK_BYTES,
-} from "./settings.ts";
+} from "../format/settings.ts";
 
 export const DEFAULT_PACK_BYTES = 16 * 1024 * 1024;
 

@@ -1,7 +1,7 @@
-import type { ChunkIndex } from "./chunk-index.ts";
-import { ChunkSet } from "./chunk-set.ts";
-import type { ChunkId } from "./digest.ts";
-import { COPIES } from "./pack-format.ts";
+import type { ChunkIndex } from "./index/chunk-index.ts";
+import { ChunkSet } from "./chunks/chunk-set.ts";
+import type { ChunkId } from "../format/digest.ts";
+import { COPIES } from "./packs/pack-format.ts";
 
 /** Counts pages of block maps that have fewer copies than they should: one was lost, or an earlier release wrote them. */
 export class SinglePages {

@@ -1,4 +1,4 @@
-import { UsageError } from "../errors/errors.ts";
+import { UsageError } from "@ovault/contract";
 
 /** Names of the periods that an instant lies in. */
 export interface CalendarPeriods {

@@ -1,6 +1,5 @@
-import { machineKey } from "../contract/machine-identity.ts";
-import { UsageError } from "../errors/errors.ts";
-import { inOrder, orderInDoubt, type OrderedPoint } from "../repository/point-order.ts";
+import { machineKey, UsageError } from "@ovault/contract";
+import { inOrder, orderInDoubt, type OrderedPoint } from "../repository/points/point-order.ts";
 import { calendarIn, type CalendarPeriods } from "./calendar.ts";
 import type { RetentionRules } from "./retention-rules.ts";
 

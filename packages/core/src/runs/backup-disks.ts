@@ -1,10 +1,14 @@
-import type { DiskSource } from "../contract/disk-source.ts";
-import type { DiskRecord, RecoveryPoint } from "../contract/recovery-point.ts";
-import { SourceError } from "../errors/errors.ts";
-import { observe, type RunHooks } from "../hooks/run-hooks.ts";
+import {
+  type DiskSource,
+  type DiskRecord,
+  type RecoveryPoint,
+  SourceError,
+  observe,
+  type RunHooks,
+} from "@ovault/contract";
 import { backupDisk, type BaseDisk } from "../pipeline/backup-disk.ts";
 import type { BufferPool } from "../pipeline/buffer-pool.ts";
-import type { ChunkWriter } from "../repository/chunk-writer.ts";
+import type { ChunkWriter } from "../repository/chunks/chunk-writer.ts";
 import type { Repository } from "../repository/repository.ts";
 import { toHex } from "../util/hex.ts";
 

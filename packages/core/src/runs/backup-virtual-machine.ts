@@ -1,25 +1,37 @@
 import { packageVersion } from "../package-version.ts";
 import type { Ledger } from "../ledger/ledger.ts";
-import type { Consistency, DiskRecord, RecoveryPoint } from "../contract/recovery-point.ts";
-import type { BackupSession, Quiesce, RunContext, SessionClosed, Strategy } from "../contract/strategy.ts";
-import type { VirtualMachine } from "../contract/virtual-machine.ts";
-import { hasCode } from "../errors/ovault-error.ts";
+import {
+  type Consistency,
+  type DiskRecord,
+  type RecoveryPoint,
+  type BackupSession,
+  type Quiesce,
+  type RunContext,
+  type SessionClosed,
+  type Strategy,
+  type VirtualMachine,
+  hasCode,
+  createRunHooks,
+  observe,
+  type RunHooks,
+  type Clock,
+  systemClock,
+  messageOf,
+  plural,
+  type ProcessIdentity,
+  processIdentity,
+} from "@ovault/contract";
 import { callEveryTap } from "../hooks/call-every-tap.ts";
-import { createRunHooks, observe, type RunHooks } from "../hooks/run-hooks.ts";
 import { BufferPool } from "../pipeline/buffer-pool.ts";
-import { lossesOfBase } from "../repair/point-losses.ts";
-import { acquireLease, type Lease } from "../repository/lease.ts";
-import { machineLease } from "../repository/machine-lease.ts";
-import { unclaimedWarnings } from "../repository/unclaimed-warnings.ts";
+import { lossesOfBase } from "../losses/point-losses.ts";
+import { acquireLease, type Lease } from "../leases/lease.ts";
+import { machineLease } from "../leases/machine-lease.ts";
+import { unclaimedWarnings } from "../repository/points/unclaimed-warnings.ts";
 import type { Repository } from "../repository/repository.ts";
-import { type Clock, systemClock } from "../util/clock.ts";
-import { messageOf } from "../util/message-of.ts";
-import { plural } from "../util/plural.ts";
-import { type ProcessIdentity, processIdentity } from "../util/process-identity.ts";
 import { backupDisks } from "./backup-disks.ts";
-import { runFailure } from "./cancellation.ts";
+import { runFailure } from "../concurrency/cancellation.ts";
 import { DEFAULT_LANES } from "./default-lanes.ts";
-import { newRunId } from "./run-id.ts";
+import { newRunId } from "../util/run-id.ts";
 import { selectDisks, type SelectedDisks } from "./select-disks.ts";
 import { SupersededBase } from "./superseded-base.ts";
 

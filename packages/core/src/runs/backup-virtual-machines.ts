@@ -1,12 +1,10 @@
-import type { RecoveryPoint } from "../contract/recovery-point.ts";
-import type { VirtualMachine } from "../contract/virtual-machine.ts";
-import type { RunHooks } from "../hooks/run-hooks.ts";
+import type { RecoveryPoint, VirtualMachine, RunHooks } from "@ovault/contract";
 import { BufferPool } from "../pipeline/buffer-pool.ts";
 import { backupVirtualMachine, type BackupOptions } from "./backup-virtual-machine.ts";
-import { runFailure } from "./cancellation.ts";
+import { runFailure } from "../concurrency/cancellation.ts";
 import { DEFAULT_LANES } from "./default-lanes.ts";
 import { resourcesOf } from "./resources-of.ts";
-import type { RunLimits } from "./run-limits.ts";
+import type { RunLimits } from "../policies/run-limits.ts";
 import { RunQueue } from "./run-queue.ts";
 
 /** What is special to one of several machines. */

@@ -1,5 +1,4 @@
-import type { DiskAssessment, Strategy } from "../contract/strategy.ts";
-import type { VirtualMachine } from "../contract/virtual-machine.ts";
+import type { DiskAssessment, Strategy, VirtualMachine } from "@ovault/contract";
 
 /** What one strategy can do for a machine. */
 export interface StrategyAssessment {

@@ -1,8 +1,11 @@
-import type { DiskAssessment, Strategy } from "../contract/strategy.ts";
-import type { RecoveryPoint } from "../contract/recovery-point.ts";
-import type { VirtualMachine } from "../contract/virtual-machine.ts";
-import { createRunHooks } from "../hooks/run-hooks.ts";
-import { lossesOfBase } from "../repair/point-losses.ts";
+import {
+  type DiskAssessment,
+  type Strategy,
+  type RecoveryPoint,
+  type VirtualMachine,
+  createRunHooks,
+} from "@ovault/contract";
+import { lossesOfBase } from "../losses/point-losses.ts";
 import type { Repository } from "../repository/repository.ts";
 import { assessStrategy } from "./choose-strategy.ts";
 import { selectDisks, type SelectedDisks } from "./select-disks.ts";

@@ -1,5 +1,5 @@
-import type { VirtualMachine } from "../contract/virtual-machine.ts";
-import type { RunLimits } from "./run-limits.ts";
+import type { VirtualMachine } from "@ovault/contract";
+import type { RunLimits } from "../policies/run-limits.ts";
 import type { Resource } from "./run-queue.ts";
 
 /** What copying a machine loads, and how much of that the limits allow. `excludeDisks`: ids. */

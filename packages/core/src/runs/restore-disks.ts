@@ -1,11 +1,15 @@
-import type { DiskTarget } from "../contract/disk-target.ts";
-import type { DiskRecord, RecoveryPoint } from "../contract/recovery-point.ts";
-import { observe, type RunHooks } from "../hooks/run-hooks.ts";
+import {
+  type DiskTarget,
+  type DiskRecord,
+  type RecoveryPoint,
+  observe,
+  type RunHooks,
+  SourceError,
+} from "@ovault/contract";
 import { BufferPool } from "../pipeline/buffer-pool.ts";
-import { type DiskLosses, LostRanges } from "../pipeline/lost-ranges.ts";
+import { type DiskLosses, LostRanges } from "../repository/damage/lost-ranges.ts";
 import { restoreDisk, type RestoreTotals } from "../pipeline/restore-disk.ts";
 import type { Repository } from "../repository/repository.ts";
-import { SourceError } from "../errors/errors.ts";
 
 export interface RestoreDisksOptions {
   readonly point: RecoveryPoint;

@@ -1,9 +1,14 @@
-import type { DiskTarget } from "../contract/disk-target.ts";
-import type { DiskRecord, RecoveryPoint } from "../contract/recovery-point.ts";
-import { createRunHooks, observe, type RunHooks } from "../hooks/run-hooks.ts";
+import {
+  type DiskTarget,
+  type DiskRecord,
+  type RecoveryPoint,
+  createRunHooks,
+  observe,
+  type RunHooks,
+} from "@ovault/contract";
 import type { Repository } from "../repository/repository.ts";
 import { DEFAULT_LANES } from "./default-lanes.ts";
-import { runFailure } from "./cancellation.ts";
+import { runFailure } from "../concurrency/cancellation.ts";
 import { restoreDisks, type RestoredDisks } from "./restore-disks.ts";
 
 /** Restores one disk of a point into any target, with nothing but the repository. */

@@ -1,12 +1,18 @@
-import type { RestoreRequest, RestoredVirtualMachine, Strategy } from "../contract/strategy.ts";
-import { createRunHooks, observe, type RunHooks } from "../hooks/run-hooks.ts";
+import {
+  type RestoreRequest,
+  type RestoredVirtualMachine,
+  type Strategy,
+  createRunHooks,
+  observe,
+  type RunHooks,
+  plural,
+} from "@ovault/contract";
 import type { Ledger } from "../ledger/ledger.ts";
 import type { Repository } from "../repository/repository.ts";
 import { DEFAULT_LANES } from "./default-lanes.ts";
-import { plural } from "../util/plural.ts";
-import { runFailure } from "./cancellation.ts";
+import { runFailure } from "../concurrency/cancellation.ts";
 import { pairTargets, restoreDisks, type RestoredDisks } from "./restore-disks.ts";
-import { newRunId } from "./run-id.ts";
+import { newRunId } from "../util/run-id.ts";
 
 export interface RestoreOptions {
   readonly request: RestoreRequest;

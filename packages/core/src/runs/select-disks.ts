@@ -1,8 +1,12 @@
-import type { SkippedDisk } from "../contract/recovery-point.ts";
-import type { Strategy } from "../contract/strategy.ts";
-import type { Disk, VirtualMachine } from "../contract/virtual-machine.ts";
-import { UsageError } from "../errors/errors.ts";
-import { observe, type RunHooks } from "../hooks/run-hooks.ts";
+import {
+  type SkippedDisk,
+  type Strategy,
+  type Disk,
+  type VirtualMachine,
+  UsageError,
+  observe,
+  type RunHooks,
+} from "@ovault/contract";
 
 export interface SelectDisksOptions {
   readonly vm: VirtualMachine;

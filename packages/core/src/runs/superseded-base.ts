@@ -1,9 +1,7 @@
-import type { RecoveryPoint } from "../contract/recovery-point.ts";
-import type { LedgerHandle } from "../contract/ledger.ts";
-import type { Strategy } from "../contract/strategy.ts";
+import type { RecoveryPoint, LedgerHandle, Strategy } from "@ovault/contract";
 import type { LedgerRun } from "../ledger/ledger-run.ts";
 import type { Ledger } from "../ledger/ledger.ts";
-import { newRunId } from "./run-id.ts";
+import { newRunId } from "../util/run-id.ts";
 
 /**
  * What the last point keeps on the manager for the next increment, when another strategy takes the next point: nothing will

@@ -1,4 +1,4 @@
-import type { ObjectKey, ObjectStore } from "../contract/object-store.ts";
+import type { ObjectKey, ObjectStore } from "@ovault/contract";
 
 /** The calls of a store that have one answer; a listing is another matter. */
 export type StoreCallKind = "put" | "get" | "stat" | "delete" | "extend" | "heldUntil";

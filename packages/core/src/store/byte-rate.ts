@@ -1,4 +1,4 @@
-import { type Clock, systemClock } from "../util/clock.ts";
+import { type Clock, systemClock } from "@ovault/contract";
 
 /** Who waits for many bytes waits in slices of this time, so that a few bytes need not wait for all of them. */
 const SLICE_MS = 100;

@@ -1,6 +1,6 @@
-import type { ObjectInfo, ObjectStore } from "../contract/object-store.ts";
+import type { ObjectInfo, ObjectStore } from "@ovault/contract";
 import { aroundCalls } from "./around-calls.ts";
-import { Semaphore } from "./semaphore.ts";
+import { Semaphore } from "../concurrency/semaphore.ts";
 
 /** Objects that a listing takes each time it has a slot: as many as services give in one answer. */
 const PAGE_OBJECTS = 1000;

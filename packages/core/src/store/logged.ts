@@ -1,4 +1,4 @@
-import type { ObjectStore } from "../contract/object-store.ts";
+import type { ObjectStore } from "@ovault/contract";
 import { timed } from "./timed.ts";
 
 /** Writes one plain line a call: what, key, bytes, milliseconds, outcome. Never content, and never an error's text. */

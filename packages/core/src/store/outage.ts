@@ -1,4 +1,4 @@
-import { type Clock, systemClock } from "../util/clock.ts";
+import { type Clock, systemClock } from "@ovault/contract";
 
 /** Learns about calls that are repeated; must not throw. */
 export interface OutageObserver {

@@ -1,5 +1,4 @@
-import type { ObjectKey, ObjectStore } from "../contract/object-store.ts";
-import { StoreReadOnlyError } from "../errors/store-errors.ts";
+import { type ObjectKey, type ObjectStore, StoreReadOnlyError } from "@ovault/contract";
 import { passedOn } from "./around-calls.ts";
 
 /** Refuses every change. `setting` is what made the store read-only, for the person who wonders. */

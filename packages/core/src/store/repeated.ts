@@ -1,6 +1,4 @@
-import { isTransient } from "../errors/ovault-error.ts";
-import { StoreMediumError } from "../errors/store-errors.ts";
-import { type Clock, systemClock } from "../util/clock.ts";
+import { isTransient, StoreMediumError, type Clock, systemClock } from "@ovault/contract";
 import type { Outage } from "./outage.ts";
 
 export interface RetryPolicy {

@@ -1,4 +1,4 @@
-import type { ObjectKey, ObjectStore } from "../contract/object-store.ts";
+import type { ObjectKey, ObjectStore } from "@ovault/contract";
 import { aroundCalls } from "./around-calls.ts";
 import { repeated, Repetition, type RepeatOptions } from "./repeated.ts";
 

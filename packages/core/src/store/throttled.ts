@@ -1,5 +1,4 @@
-import type { ObjectStore } from "../contract/object-store.ts";
-import { type Clock, systemClock } from "../util/clock.ts";
+import { type ObjectStore, type Clock, systemClock } from "@ovault/contract";
 import { ByteRate } from "./byte-rate.ts";
 import { passedOn } from "./around-calls.ts";
 import { totalBytes } from "./total-bytes.ts";

@@ -1,6 +1,4 @@
-import type { ObjectKey, ObjectStore } from "../contract/object-store.ts";
-import { OvaultError } from "../errors/ovault-error.ts";
-import { type Clock, systemClock } from "../util/clock.ts";
+import { type ObjectKey, type ObjectStore, OvaultError, type Clock, systemClock } from "@ovault/contract";
 import { aroundCalls, type StoreCallKind } from "./around-calls.ts";
 import { totalBytes } from "./total-bytes.ts";
 

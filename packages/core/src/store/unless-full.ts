@@ -1,5 +1,4 @@
-import { hasCode } from "../errors/ovault-error.ts";
-import type { StoreFullError } from "../errors/store-errors.ts";
+import { hasCode, type StoreFullError } from "@ovault/contract";
 
 /** Whether the store has no room for something. */
 export function isFull(error: unknown): error is StoreFullError {

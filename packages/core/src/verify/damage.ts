@@ -1,4 +1,4 @@
-import { hasCode } from "../errors/ovault-error.ts";
+import { hasCode } from "@ovault/contract";
 
 /** Something that cannot be restored as it was. */
 export interface Damage {

@@ -1,6 +1,6 @@
-import type { RecoveryPoint } from "../contract/recovery-point.ts";
-import type { DiskLosses } from "../pipeline/lost-ranges.ts";
-import type { ChunkIndex } from "../repository/chunk-index.ts";
+import type { RecoveryPoint } from "@ovault/contract";
+import type { DiskLosses } from "../repository/damage/lost-ranges.ts";
+import type { ChunkIndex } from "../repository/index/chunk-index.ts";
 import { SinglePages } from "../repository/single-pages.ts";
 import type { Damage } from "./damage.ts";
 

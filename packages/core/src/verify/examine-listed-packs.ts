@@ -1,13 +1,12 @@
 import { lastValueFrom } from "rxjs";
 
-import { hasCode } from "../errors/ovault-error.ts";
-import { pullInLanes } from "../pipeline/pull-in-lanes.ts";
-import type { PackListing } from "../repository/index-format.ts";
-import { indexObjects } from "../repository/index-objects.ts";
-import { packKey } from "../repository/layout.ts";
-import type { PackEntry } from "../repository/pack-entries.ts";
+import { hasCode, plural } from "@ovault/contract";
+import { pullInLanes } from "../concurrency/pull-in-lanes.ts";
+import type { PackListing } from "../repository/packs/pack-listing.ts";
+import { indexObjects } from "../repository/index/index-objects.ts";
+import { packKey } from "../format/layout.ts";
+import type { PackEntry } from "../repository/packs/pack-entries.ts";
 import type { Repository } from "../repository/repository.ts";
-import { plural } from "../util/plural.ts";
 import { release } from "../util/release.ts";
 import { failureOf } from "./damage.ts";
 import { missedPacks } from "./missed-packs.ts";

@@ -1,5 +1,5 @@
-import type { ObjectInfo, ObjectStore } from "../contract/object-store.ts";
-import { packKey, packNameIn, PACKS } from "../repository/layout.ts";
+import type { ObjectInfo, ObjectStore } from "@ovault/contract";
+import { packKey, packNameIn, PACKS } from "../format/layout.ts";
 
 /** Bytes of every pack in the store, by name. */
 export async function listPacks(store: ObjectStore, signal: AbortSignal): Promise<ReadonlyMap<string, number>> {

@@ -1,4 +1,4 @@
-import { decidedPacks } from "../repository/condemned-packs.ts";
+import { decidedPacks } from "../repository/packs/condemned-packs.ts";
 import type { Repository } from "../repository/repository.ts";
 
 /**

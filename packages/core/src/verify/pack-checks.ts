@@ -1,9 +1,9 @@
 import { z } from "zod";
 
-import type { ObjectKey, ObjectStore } from "../contract/object-store.ts";
-import { CHECKS } from "../repository/layout.ts";
-import type { DamagedObject } from "../repository/loaded-index.ts";
-import { putRecord, readRecords, type RecordKind } from "../repository/records.ts";
+import type { ObjectKey, ObjectStore } from "@ovault/contract";
+import { CHECKS } from "../format/layout.ts";
+import type { DamagedObject } from "../format/damaged-object.ts";
+import { putRecord, readRecords, type RecordKind } from "../format/records.ts";
 
 const schema = z.object({
   checks: z.array(z.object({ at: z.iso.datetime(), packs: z.array(z.string().regex(/^[0-9a-f]{32}$/)) })),

@@ -1,8 +1,7 @@
-import type { ChunkId } from "../repository/digest.ts";
-import { packKey } from "../repository/layout.ts";
+import type { ChunkId } from "../format/digest.ts";
+import { packKey } from "../format/layout.ts";
 import type { Repository } from "../repository/repository.ts";
-import { plural } from "../util/plural.ts";
-import { compareText } from "../util/compare-text.ts";
+import { plural, compareText } from "@ovault/contract";
 import { toHex } from "../util/hex.ts";
 import { type Damage, objectDamage } from "./damage.ts";
 import { missedPacks } from "./missed-packs.ts";

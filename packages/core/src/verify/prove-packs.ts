@@ -1,12 +1,11 @@
 import { lastValueFrom } from "rxjs";
 
-import type { ObjectInfo } from "../contract/object-store.ts";
-import { hasCode } from "../errors/ovault-error.ts";
-import { pullInLanes } from "../pipeline/pull-in-lanes.ts";
-import { assertAsListed } from "../repository/assert-as-listed.ts";
-import { packNameIn } from "../repository/layout.ts";
-import { readPackListing } from "../repository/pack-listing.ts";
-import { readRanges } from "../repository/read-ranges.ts";
+import { type ObjectInfo, hasCode } from "@ovault/contract";
+import { pullInLanes } from "../concurrency/pull-in-lanes.ts";
+import { assertAsListed } from "../repository/index/assert-as-listed.ts";
+import { packNameIn } from "../format/layout.ts";
+import { readPackListing } from "../repository/packs/read-pack-listing.ts";
+import { readRanges } from "../repository/chunks/read-ranges.ts";
 import type { Repository } from "../repository/repository.ts";
 import { failureOf } from "./damage.ts";
 import type { PackFindings } from "./pack-findings.ts";

@@ -1,6 +1,6 @@
-import type { ChunkIndex } from "../repository/chunk-index.ts";
-import { ChunkSet } from "../repository/chunk-set.ts";
-import type { ChunkId } from "../repository/digest.ts";
+import type { ChunkIndex } from "../repository/index/chunk-index.ts";
+import { ChunkSet } from "../repository/chunks/chunk-set.ts";
+import type { ChunkId } from "../format/digest.ts";
 
 /** Chunks of blocks that were read and match their digests. */
 export class ProvedChunks {

@@ -1,7 +1,6 @@
-import { StoreError } from "../errors/store-errors.ts";
-import { LostMarks } from "../repair/lost-marks.ts";
+import { StoreError, messageOf } from "@ovault/contract";
+import { LostMarks } from "../losses/lost-marks.ts";
 import type { Repository } from "../repository/repository.ts";
-import { messageOf } from "../util/message-of.ts";
 import type { DamagedPoints } from "./damaged-points.ts";
 import type { PackFindings } from "./pack-findings.ts";
 import { settleDamage } from "./settle-damage.ts";

@@ -1,6 +1,6 @@
-import { type BadPlaces, CHUNKS_A_RECORD, putDamage, readDamage } from "../repository/damage-records.ts";
+import { type BadPlaces, CHUNKS_A_RECORD, putDamage, readDamage } from "../repository/damage/damage-records.ts";
 import type { Repository } from "../repository/repository.ts";
-import { copyOf } from "../util/copy-of.ts";
+import { copyOf } from "@ovault/contract";
 import { fromHex } from "../util/hex.ts";
 
 /** So many records more than needed are put together into as few as can be. */

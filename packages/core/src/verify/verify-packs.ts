@@ -1,9 +1,8 @@
-import type { RecoveryPoint } from "../contract/recovery-point.ts";
-import { findLosses } from "../repair/find-losses.ts";
-import type { ChunkId } from "../repository/digest.ts";
-import { indexObjects } from "../repository/index-objects.ts";
+import { type RecoveryPoint, messageOf } from "@ovault/contract";
+import { findLosses } from "../losses/find-losses.ts";
+import type { ChunkId } from "../format/digest.ts";
+import { indexObjects } from "../repository/index/index-objects.ts";
 import type { Repository } from "../repository/repository.ts";
-import { messageOf } from "../util/message-of.ts";
 import { type Damage, objectDamage } from "./damage.ts";
 import { DamagedPoints } from "./damaged-points.ts";
 import { examineListedPacks } from "./examine-listed-packs.ts";

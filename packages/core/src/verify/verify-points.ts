@@ -1,15 +1,14 @@
 import { lastValueFrom } from "rxjs";
 
-import type { DiskRecord, RecoveryPoint } from "../contract/recovery-point.ts";
-import { type DiskLosses, LostRanges } from "../pipeline/lost-ranges.ts";
-import { pullInLanes } from "../pipeline/pull-in-lanes.ts";
-import { leavesOf } from "../repository/block-map-leaves.ts";
-import type { BlockMapReader, LoadPage } from "../repository/block-map-reader.ts";
-import { ChunkSet } from "../repository/chunk-set.ts";
-import type { ChunkId } from "../repository/digest.ts";
+import { type DiskRecord, type RecoveryPoint, messageOf } from "@ovault/contract";
+import { type DiskLosses, LostRanges } from "../repository/damage/lost-ranges.ts";
+import { pullInLanes } from "../concurrency/pull-in-lanes.ts";
+import { leavesOf } from "../repository/block-map/block-map-leaves.ts";
+import type { BlockMapReader, LoadPage } from "../repository/block-map/block-map-reader.ts";
+import { ChunkSet } from "../repository/chunks/chunk-set.ts";
+import type { ChunkId } from "../format/digest.ts";
 import type { Repository } from "../repository/repository.ts";
 import type { SinglePages } from "../repository/single-pages.ts";
-import { messageOf } from "../util/message-of.ts";
 import { failureOf } from "./damage.ts";
 import { DamagedPoints } from "./damaged-points.ts";
 import { PackFindings } from "./pack-findings.ts";

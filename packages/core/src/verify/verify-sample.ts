@@ -1,6 +1,5 @@
-import { UsageError } from "../errors/errors.ts";
+import { UsageError, compareText } from "@ovault/contract";
 import type { Repository } from "../repository/repository.ts";
-import { compareText } from "../util/compare-text.ts";
 import type { PackChecks } from "./pack-checks.ts";
 import { verifyPacks } from "./verify-packs.ts";
 import type { VerifyOptions, VerifyReport } from "./verify-report.ts";

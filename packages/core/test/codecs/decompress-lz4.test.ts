@@ -3,8 +3,8 @@ import { createHash } from "node:crypto";
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 
-import { decompressLz4 } from "../../src/codecs/decompress-lz4.ts";
-import { lz4Library } from "../../src/codecs/lz4-library.ts";
+import { decompressLz4 } from "../../src/blocks/encodings/decompress-lz4.ts";
+import { lz4Library } from "../../src/blocks/encodings/lz4-library.ts";
 
 const library = lz4Library();
 const GUARD = 64;

@@ -1,9 +1,9 @@
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
 
-import { OvaultError } from "@ovault/core";
+import { OvaultError } from "@ovault/contract";
 
-import { decodeLz4, encodeLz4 } from "../../src/codecs/lz4-block.ts";
+import { decodeLz4, encodeLz4 } from "../../src/blocks/encodings/lz4-block.ts";
 
 /** Some shrink, some do not. */
 const contents = fc.oneof(

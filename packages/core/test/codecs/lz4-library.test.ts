@@ -10,9 +10,9 @@ test("where the system has no such library, encoding says what to install, and d
   const { platform } = process;
   Object.defineProperty(process, "platform", { value: platform === "darwin" ? "linux" : "darwin" });
   try {
-    const { decompressBlock, lz4Library } = await vi.importActual<typeof import("../../src/codecs/lz4-library.ts")>(
-      "../../src/codecs/lz4-library.ts",
-    );
+    const { decompressBlock, lz4Library } = await vi.importActual<
+      typeof import("../../src/blocks/encodings/lz4-library.ts")
+    >("../../src/blocks/encodings/lz4-library.ts");
     expect(() => lz4Library()).toThrow(
       expect.objectContaining({ code: "E_MISSING_LIBRARY", hint: expect.stringContaining("liblz4-1") }),
     );

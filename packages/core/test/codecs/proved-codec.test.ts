@@ -1,10 +1,11 @@
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
 
-import { type Codec, IntegrityError, lz4, zstandard } from "@ovault/core";
+import { type Codec, IntegrityError } from "@ovault/contract";
+import { lz4, zstandard } from "@ovault/core";
 import { MemoryStore, sourceOf } from "@ovault/testkit";
 
-import { ProvedCodec } from "../../src/codecs/proved-codec.ts";
+import { ProvedCodec } from "../../src/blocks/codecs/proved-codec.ts";
 import { smallRepository } from "../support/small-repository.ts";
 import { never, takePoint } from "../support/take-point.ts";
 

@@ -6,13 +6,11 @@ import * as fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { z } from "zod";
 
+import { type Codec, ConfigurationError, definePlugin } from "@ovault/contract";
 import {
   chooseCodec,
   chooseEntry,
-  type Codec,
-  ConfigurationError,
   DESTINATION_SETTINGS,
-  definePlugin,
   type DestinationEntry,
   loadConfiguration,
   lz4,

@@ -4,7 +4,8 @@ import { join } from "node:path";
 
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 
-import { chooseEntry, ConfigurationError, loadConfiguration, NotFoundError, UsageError } from "@ovault/core";
+import { ConfigurationError, NotFoundError, UsageError } from "@ovault/contract";
+import { chooseEntry, loadConfiguration } from "@ovault/core";
 
 let directory: string;
 beforeAll(async () => {

@@ -7,7 +7,8 @@ import * as fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { z } from "zod";
 
-import { ConfigurationError, Redactor, resolveSecret, secretReference, validate } from "@ovault/core";
+import { ConfigurationError, secretReference } from "@ovault/contract";
+import { Redactor, resolveSecret, validate } from "@ovault/core";
 
 let baseDirectory: string;
 beforeAll(async () => {

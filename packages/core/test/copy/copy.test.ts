@@ -1,21 +1,17 @@
 import * as fc from "fast-check";
 import { beforeEach, describe, expect, test } from "vitest";
 
+import { type Codec, OvaultError, processIdentity, type RecoveryPoint, StoreUnavailableError } from "@ovault/contract";
 import {
   acquireLease,
-  type Codec,
   type CopyPointsOptions,
   copyPoints,
   type CopyResult,
   lz4,
   machineLease,
-  OvaultError,
-  processIdentity,
   prune,
   readOnly,
-  type RecoveryPoint,
   type Repository,
-  StoreUnavailableError,
   zstandard,
 } from "@ovault/core";
 import {
@@ -30,7 +26,7 @@ import {
   type StoreCall,
 } from "@ovault/testkit";
 
-import { plain } from "../../src/codecs/plain.ts";
+import { plain } from "../../src/blocks/codecs/plain.ts";
 import { GatedStore } from "../maintenance/support/gated-store.ts";
 import { DEAD, ELSEWHERE, hoursLater } from "../maintenance/support/yard.ts";
 import { repair } from "../repair/support/repair.ts";

@@ -4,7 +4,7 @@ import { blake3 } from "@noble/hashes/blake3.js";
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
 
-import { digestBlock } from "../../src/digests/digest-block.ts";
+import { digestBlock } from "../../src/blocks/digests/digest-block.ts";
 
 const bytes = fc.uint8Array({ maxLength: 5000 });
 const key = fc.uint8Array({ minLength: 32, maxLength: 32 });

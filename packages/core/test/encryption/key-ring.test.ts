@@ -4,7 +4,7 @@ import { describe, expect, test } from "vitest";
 import { openKeyRing, Repository, RepositorySecret } from "@ovault/core";
 import { FaultyStore, keysOf, MemoryStore, sourceOf } from "@ovault/testkit";
 
-import { encodeDocument } from "../../src/repository/document.ts";
+import { encodeDocument } from "../../src/format/document.ts";
 import { CHEAP, newKeyFile, reopenEncrypted, ringOf, smallEncrypted } from "../support/encrypted-repository.ts";
 import { HoldingStore } from "../support/holding-store.ts";
 import { never, restoredBytes, takePoint } from "../support/take-point.ts";

@@ -10,7 +10,7 @@ import { openKeyRing, Repository, RepositorySecret, retrying } from "@ovault/cor
 import { FaultyStore, keysOf, MemoryStore, sourceOf } from "@ovault/testkit";
 
 import { SCRYPT_COST } from "../../src/encryption/key-derivation.ts";
-import { decodeDocument, encodeDocument } from "../../src/repository/document.ts";
+import { decodeDocument, encodeDocument } from "../../src/format/document.ts";
 import { CHEAP, newKeyFile, reopenEncrypted, smallEncrypted } from "../support/encrypted-repository.ts";
 import { smallRepository } from "../support/small-repository.ts";
 import { never, takePoint } from "../support/take-point.ts";

@@ -1,7 +1,7 @@
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 
-import { IntegrityError } from "@ovault/core";
+import { IntegrityError } from "@ovault/contract";
 import { describeObjectStore, MemoryStore } from "@ovault/testkit";
 
 import { RepositoryKey } from "../../src/encryption/repository-key.ts";

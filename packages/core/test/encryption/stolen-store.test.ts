@@ -3,14 +3,8 @@ import { createHash, randomUUID } from "node:crypto";
 import * as fc from "fast-check";
 import { afterEach, describe, expect, test, vi } from "vitest";
 
-import {
-  acquireLease,
-  machineLease,
-  plainProtection,
-  processIdentity,
-  type Repository,
-  type RepositorySecret,
-} from "@ovault/core";
+import { processIdentity } from "@ovault/contract";
+import { acquireLease, machineLease, plainProtection, type Repository, type RepositorySecret } from "@ovault/core";
 import { arbitraryDisk, MemoryStore, type ModelDisk, sourceOf } from "@ovault/testkit";
 
 import { newKeyFile, smallEncrypted } from "../support/encrypted-repository.ts";

@@ -3,14 +3,8 @@ import { randomBytes } from "node:crypto";
 import * as fc from "fast-check";
 import { beforeAll, describe, expect, test } from "vitest";
 
-import {
-  EncryptionKeyError,
-  hasCode,
-  IntegrityError,
-  OvaultError,
-  type RepositorySecret,
-  verifyRepository,
-} from "@ovault/core";
+import { EncryptionKeyError, hasCode, IntegrityError, OvaultError } from "@ovault/contract";
+import { type RepositorySecret, verifyRepository } from "@ovault/core";
 import { applyChanges, MemoryStore, type ModelDisk, sourceOf } from "@ovault/testkit";
 
 import { CHEAP, newKeyFile, reopenEncrypted, ringOf, smallEncrypted } from "../support/encrypted-repository.ts";

@@ -9,7 +9,8 @@ import { fileURLToPath } from "node:url";
 
 import { describe, expect, onTestFinished, test } from "vitest";
 
-import { Ledger, type LedgerEntry, processIdentity } from "@ovault/core";
+import { type LedgerEntry, processIdentity } from "@ovault/contract";
+import { Ledger } from "@ovault/core";
 import { tally } from "@ovault/testkit";
 
 const options = { runId: "run-1", manager: "engine", strategy: "changed-block-tracking" };

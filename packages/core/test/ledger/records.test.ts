@@ -5,7 +5,8 @@ import { join } from "node:path";
 import * as fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 
-import { Ledger, type LedgerHandle } from "@ovault/core";
+import type { LedgerHandle } from "@ovault/contract";
+import { Ledger } from "@ovault/core";
 
 import { parseLedgerFile } from "../../src/ledger/records.ts";
 

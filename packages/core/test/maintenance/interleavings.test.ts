@@ -6,11 +6,12 @@ import { join } from "node:path";
 import * as fc from "fast-check";
 import { afterAll, beforeAll, expect, test } from "vitest";
 
-import { type Clock, copyPoints, hasCode, Ledger, type ObjectStore, prune, readOnly, Repository } from "@ovault/core";
+import { type Clock, hasCode, type ObjectStore } from "@ovault/contract";
+import { copyPoints, Ledger, prune, readOnly, Repository } from "@ovault/core";
 import { FaultyStore, MemoryStore, ScheduledStore, ScheduledTime } from "@ovault/testkit";
 
-import { plain } from "../../src/codecs/plain.ts";
-import { originOf } from "../../src/repository/point-id.ts";
+import { plain } from "../../src/blocks/codecs/plain.ts";
+import { originOf } from "../../src/repository/points/point-id.ts";
 import { smallRepository } from "../support/small-repository.ts";
 import { never } from "../support/take-point.ts";
 import { BLOCK_BYTES } from "./support/block-disk.ts";

@@ -1,7 +1,8 @@
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
 
-import { hasCode, repairRepository, verifyRepository } from "@ovault/core";
+import { hasCode } from "@ovault/contract";
+import { repairRepository, verifyRepository } from "@ovault/core";
 
 import { never } from "../support/take-point.ts";
 import { brokenPoints, wrongs } from "./support/inspect.ts";

@@ -1,21 +1,14 @@
 import * as fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 
-import {
-  CancelledError,
-  type Clock,
-  type DiskRecord,
-  prune,
-  type RecoveryPoint,
-  repairRepository,
-  Repository,
-} from "@ovault/core";
+import { CancelledError, type Clock, type DiskRecord, type RecoveryPoint } from "@ovault/contract";
+import { prune, repairRepository, Repository } from "@ovault/core";
 import { FaultyStore, HoldingStore, keysOf, listed, MemoryStore } from "@ovault/testkit";
 
-import { encodePage } from "../../src/repository/block-map-page.ts";
-import { packKey } from "../../src/repository/layout.ts";
-import { ENTRY_BYTES } from "../../src/repository/pack-entries.ts";
-import { TRAILER_BYTES } from "../../src/repository/pack-format.ts";
+import { encodePage } from "../../src/repository/block-map/block-map-page.ts";
+import { packKey } from "../../src/format/layout.ts";
+import { ENTRY_BYTES } from "../../src/repository/packs/pack-entries.ts";
+import { TRAILER_BYTES } from "../../src/repository/packs/pack-format.ts";
 import { fromHex, toHex } from "../../src/util/hex.ts";
 import { newKeyFile, smallEncrypted } from "../support/encrypted-repository.ts";
 import { never, restoredBytes } from "../support/take-point.ts";

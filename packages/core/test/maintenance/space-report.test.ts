@@ -1,7 +1,8 @@
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 
-import { type ObjectStore, type SpaceReport, spaceReport } from "@ovault/core";
+import type { ObjectStore } from "@ovault/contract";
+import { type SpaceReport, spaceReport } from "@ovault/core";
 import { FaultyStore, HoldingStore, keysOf, listed } from "@ovault/testkit";
 
 import { never } from "../support/take-point.ts";

@@ -4,8 +4,8 @@ import { afterEach, beforeEach, expect, test } from "vitest";
 import { copyPoints, repairRepository, verifyPoints, verifyRepository, verifySample } from "@ovault/core";
 import { listed, MemoryStore } from "@ovault/testkit";
 
-import { plain } from "../../src/codecs/plain.ts";
-import { readPackListing } from "../../src/repository/pack-listing.ts";
+import { plain } from "../../src/blocks/codecs/plain.ts";
+import { readPackListing } from "../../src/repository/packs/read-pack-listing.ts";
 import { toHex } from "../../src/util/hex.ts";
 import { reopen, smallRepository } from "../support/small-repository.ts";
 import { never } from "../support/take-point.ts";

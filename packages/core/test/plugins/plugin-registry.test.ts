@@ -5,7 +5,8 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { z } from "zod";
 
-import { definePlugin, loadPlugin, PluginError, PluginRegistry } from "@ovault/core";
+import { definePlugin, PluginError } from "@ovault/contract";
+import { loadPlugin, PluginRegistry } from "@ovault/core";
 
 const host = {
   baseDirectory: "/",

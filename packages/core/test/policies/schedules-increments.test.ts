@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 
-import { parseConfiguration, schedulesIncrements, type VirtualMachine } from "@ovault/core";
+import type { VirtualMachine } from "@ovault/contract";
+import { parseConfiguration, schedulesIncrements } from "@ovault/core";
 
 const machine = (name: string, manager = "engine"): VirtualMachine => ({
   id: name,

@@ -1,7 +1,8 @@
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 
-import { excludedDisks, parseMachineSelector, selectMachines, UsageError, type VirtualMachine } from "@ovault/core";
+import { UsageError, type VirtualMachine } from "@ovault/contract";
+import { excludedDisks, parseMachineSelector, selectMachines } from "@ovault/core";
 
 import { matchesGlob } from "../../src/util/matches-glob.ts";
 

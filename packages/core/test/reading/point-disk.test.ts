@@ -1,7 +1,8 @@
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
 
-import { BlockCache, hasCode, openDisk, type PointDisk, type Repository } from "@ovault/core";
+import { hasCode } from "@ovault/contract";
+import { BlockCache, openDisk, type PointDisk, type Repository } from "@ovault/core";
 import { arbitraryDisk, MemoryStore, type ModelDisk, sourceOf } from "@ovault/testkit";
 
 import { smallRepository } from "../support/small-repository.ts";

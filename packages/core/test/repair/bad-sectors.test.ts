@@ -1,11 +1,9 @@
 import * as fc from "fast-check";
 import { beforeAll, describe, expect, test } from "vitest";
 
+import { hasCode, type ObjectStore, type RecoveryPoint } from "@ovault/contract";
 import {
   copyPoints,
-  hasCode,
-  type ObjectStore,
-  type RecoveryPoint,
   type Repository,
   repairRepository,
   restoreToTarget,

@@ -4,13 +4,12 @@ import { join } from "node:path";
 
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 
+import { processIdentity, type RecoveryPoint } from "@ovault/contract";
 import {
   acquireLease,
   backupVirtualMachine,
   Ledger,
   lossesOfMarked,
-  processIdentity,
-  type RecoveryPoint,
   repairRepository,
   verifySample,
 } from "@ovault/core";

@@ -1,7 +1,8 @@
 import * as fc from "fast-check";
 import { beforeAll, describe, expect, test } from "vitest";
 
-import { hasCode, prune, verifyRepository, verifySample } from "@ovault/core";
+import { hasCode } from "@ovault/contract";
+import { prune, verifyRepository, verifySample } from "@ovault/core";
 import type { MemoryStore, ModelDisk } from "@ovault/testkit";
 
 import { BLOCK_BYTES, ModelRepository, openUnlessDamaged } from "../support/model-repository.ts";

@@ -1,18 +1,11 @@
 import * as fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 
-import {
-  copyPoints,
-  lossesOfMarked,
-  planBackup,
-  type RecoveryPoint,
-  verifyPoints,
-  verifyRepository,
-  verifySample,
-} from "@ovault/core";
+import type { RecoveryPoint } from "@ovault/contract";
+import { copyPoints, lossesOfMarked, planBackup, verifyPoints, verifyRepository, verifySample } from "@ovault/core";
 import { applyChanges, keysOf, MemoryStore, type ModelDisk } from "@ovault/testkit";
 
-import { plain } from "../../src/codecs/plain.ts";
+import { plain } from "../../src/blocks/codecs/plain.ts";
 import { BLOCK_BYTES } from "../maintenance/support/block-disk.ts";
 import { BlockStrategy } from "../maintenance/support/block-strategy.ts";
 import { brokenPoints } from "../maintenance/support/inspect.ts";

@@ -2,13 +2,10 @@ import { createHash } from "node:crypto";
 
 import { beforeEach, describe, expect, test } from "vitest";
 
+import { type GetOptions, type ObjectInfo, OvaultError, type RecoveryPoint } from "@ovault/contract";
 import {
   copyPoints,
-  type GetOptions,
   lossesOfMarked,
-  type ObjectInfo,
-  OvaultError,
-  type RecoveryPoint,
   type Repository,
   repairRepository,
   restoreToTarget,
@@ -18,8 +15,8 @@ import {
 } from "@ovault/core";
 import { InterceptedStore, type MemoryStore, MemoryTarget, type StoreCall } from "@ovault/testkit";
 
-import { encodeDocument } from "../../src/repository/document.ts";
-import { packKey } from "../../src/repository/layout.ts";
+import { encodeDocument } from "../../src/format/document.ts";
+import { packKey } from "../../src/format/layout.ts";
 import { ModelRepository, twoPoints } from "../support/model-repository.ts";
 import { never } from "../support/take-point.ts";
 

@@ -1,13 +1,13 @@
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
 
-import { IntegrityError } from "@ovault/core";
+import { IntegrityError } from "@ovault/contract";
 
-import { leavesOf } from "../../src/repository/block-map-leaves.ts";
-import { PAGE_ENTRIES } from "../../src/repository/block-map-page.ts";
-import { BlockMapReader } from "../../src/repository/block-map-reader.ts";
-import { BlockMapWriter } from "../../src/repository/block-map-writer.ts";
-import { digest, type ChunkId } from "../../src/repository/digest.ts";
+import { leavesOf } from "../../src/repository/block-map/block-map-leaves.ts";
+import { PAGE_ENTRIES } from "../../src/repository/block-map/block-map-page.ts";
+import { BlockMapReader } from "../../src/repository/block-map/block-map-reader.ts";
+import { BlockMapWriter } from "../../src/repository/block-map/block-map-writer.ts";
+import { digest, type ChunkId } from "../../src/format/digest.ts";
 import { toHex } from "../../src/util/hex.ts";
 import { never } from "../support/take-point.ts";
 

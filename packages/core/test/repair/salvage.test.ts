@@ -1,7 +1,8 @@
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 
-import { type DiskRecord, type RecoveryPoint, type Repository, restoreToTarget } from "@ovault/core";
+import type { DiskRecord, RecoveryPoint } from "@ovault/contract";
+import { type Repository, restoreToTarget } from "@ovault/core";
 import { MemoryTarget } from "@ovault/testkit";
 
 import { arbitraryHarms, harm, openUnlessDamaged, threePoints } from "../support/model-repository.ts";

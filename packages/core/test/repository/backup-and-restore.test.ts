@@ -1,10 +1,11 @@
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 
-import { type Codec, lz4, type RecoveryPoint, zstandard } from "@ovault/core";
+import type { Codec, RecoveryPoint } from "@ovault/contract";
+import { lz4, zstandard } from "@ovault/core";
 import { applyChanges, arbitraryChanges, arbitraryDisk, MemoryStore, sourceOf } from "@ovault/testkit";
 
-import { plain } from "../../src/codecs/plain.ts";
+import { plain } from "../../src/blocks/codecs/plain.ts";
 import { reopen, smallRepository } from "../support/small-repository.ts";
 import { restoredBytes, takePoint } from "../support/take-point.ts";
 

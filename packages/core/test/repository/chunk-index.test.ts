@@ -2,11 +2,11 @@ import * as fc from "fast-check";
 import { expect, test } from "vitest";
 
 import { toHex } from "../../src/util/hex.ts";
-import { ChunkIndex, type ChunkLocation } from "../../src/repository/chunk-index.ts";
-import type { ChunkId } from "../../src/repository/digest.ts";
-import type { PackListing } from "../../src/repository/index-format.ts";
-import { HEADER_BYTES, PackEntries, type PackEntry } from "../../src/repository/pack-entries.ts";
-import type { IndexedPack } from "../../src/repository/pack-table.ts";
+import { ChunkIndex, type ChunkLocation } from "../../src/repository/index/chunk-index.ts";
+import type { ChunkId } from "../../src/format/digest.ts";
+import type { PackListing } from "../../src/repository/packs/pack-listing.ts";
+import { HEADER_BYTES, PackEntries, type PackEntry } from "../../src/repository/packs/pack-entries.ts";
+import type { IndexedPack } from "../../src/repository/packs/pack-table.ts";
 import { alikeIds, arbitraryListing, idOf, packName } from "../support/index-model.ts";
 
 interface ModelPlace extends Omit<PackEntry, "id"> {

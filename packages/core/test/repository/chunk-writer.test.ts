@@ -4,7 +4,7 @@ import { expect, test } from "vitest";
 import { Repository } from "@ovault/core";
 import { listed, MemoryStore } from "@ovault/testkit";
 
-import { plain } from "../../src/codecs/plain.ts";
+import { plain } from "../../src/blocks/codecs/plain.ts";
 import { smallRepository } from "../support/small-repository.ts";
 import { never } from "../support/take-point.ts";
 

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 
-import { CancelledError } from "@ovault/core";
+import { CancelledError } from "@ovault/contract";
 import { MemoryStore, sourceOf } from "@ovault/testkit";
 
 import { reopen, smallRepository } from "../support/small-repository.ts";

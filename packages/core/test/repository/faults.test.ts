@@ -1,7 +1,8 @@
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
 
-import { CancelledError, retrying } from "@ovault/core";
+import { CancelledError } from "@ovault/contract";
+import { retrying } from "@ovault/core";
 import { applyChanges, arbitraryChanges, arbitraryDisk, FaultyStore, MemoryStore, sourceOf } from "@ovault/testkit";
 
 import { reopen, smallRepository } from "../support/small-repository.ts";

@@ -1,14 +1,7 @@
 import { describe, expect, test } from "vitest";
 
-import {
-  acquireLease,
-  hasCode,
-  type ObjectInfo,
-  type ObjectKey,
-  processIdentity,
-  prune,
-  Repository,
-} from "@ovault/core";
+import { hasCode, type ObjectInfo, type ObjectKey, processIdentity } from "@ovault/contract";
+import { acquireLease, prune, Repository } from "@ovault/core";
 import { InterceptedStore, keysOf, type StoreCall } from "@ovault/testkit";
 
 import { ModelRepository, twoPoints } from "../support/model-repository.ts";

@@ -9,15 +9,16 @@ import { join } from "node:path";
 import * as fc from "fast-check";
 import { describe, expect, onTestFinished, test } from "vitest";
 
-import { CancelledError, IndexCache, verifyRepository } from "@ovault/core";
+import { CancelledError } from "@ovault/contract";
+import { IndexCache, verifyRepository } from "@ovault/core";
 import { InterceptedStore, type StoreCall, tally } from "@ovault/testkit";
 
 import { canMount, mountSmallDisk } from "../../../destination-filesystem/test/support/small-disk.ts";
-import { ChunkIndex } from "../../src/repository/chunk-index.ts";
-import { decodeDocument, encodeDocument } from "../../src/repository/document.ts";
-import type { PackListing } from "../../src/repository/index-format.ts";
-import { LoadedIndex } from "../../src/repository/loaded-index.ts";
-import { HEADER_BYTES, PackEntries } from "../../src/repository/pack-entries.ts";
+import { ChunkIndex } from "../../src/repository/index/chunk-index.ts";
+import { decodeDocument, encodeDocument } from "../../src/format/document.ts";
+import type { PackListing } from "../../src/repository/packs/pack-listing.ts";
+import { LoadedIndex } from "../../src/repository/index/loaded-index.ts";
+import { HEADER_BYTES, PackEntries } from "../../src/repository/packs/pack-entries.ts";
 import { arbitraryEvents, CachedRepository, openRepository, placesIn } from "../support/cached-repository.ts";
 import { idOf, packName } from "../support/index-model.ts";
 import { never } from "../support/take-point.ts";

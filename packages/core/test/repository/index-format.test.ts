@@ -3,9 +3,10 @@ import { createHash } from "node:crypto";
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
 
-import { hasCode } from "@ovault/core";
+import { hasCode } from "@ovault/contract";
 
-import { decodeIndex, encodeIndex, type PackListing } from "../../src/repository/index-format.ts";
+import { decodeIndex, encodeIndex } from "../../src/repository/index/index-format.ts";
+import type { PackListing } from "../../src/repository/packs/pack-listing.ts";
 import { arbitraryListing, idOf } from "../support/index-model.ts";
 
 const DIGEST_BYTES = 32;

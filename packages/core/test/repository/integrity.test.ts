@@ -1,10 +1,11 @@
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
 
-import { hasCode, IntegrityError, Repository, verifyRepository } from "@ovault/core";
+import { hasCode, IntegrityError } from "@ovault/contract";
+import { Repository, verifyRepository } from "@ovault/core";
 import { applyChanges, MemoryStore, type ModelDisk, sourceOf } from "@ovault/testkit";
 
-import { encodeDocument } from "../../src/repository/document.ts";
+import { encodeDocument } from "../../src/format/document.ts";
 import { reopen, smallRepository } from "../support/small-repository.ts";
 import { never, restoredBytes, takePoint } from "../support/take-point.ts";
 

@@ -1,15 +1,8 @@
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 
-import {
-  acquireLease,
-  type Clock,
-  hasCode,
-  type Lease,
-  type LeaseHolder,
-  type ObjectStore,
-  processIdentity,
-} from "@ovault/core";
+import { type Clock, hasCode, type ObjectStore, processIdentity } from "@ovault/contract";
+import { acquireLease, type Lease, type LeaseHolder } from "@ovault/core";
 import { FaultyStore, keysOf, MemoryStore, ScheduledStore, ScheduledTime } from "@ovault/testkit";
 
 const never = new AbortController().signal;

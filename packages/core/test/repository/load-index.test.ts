@@ -3,11 +3,12 @@ import { expect, test } from "vitest";
 
 import { InterceptedStore, MemoryStore, type StoreCall } from "@ovault/testkit";
 
-import { ChunkIndex } from "../../src/repository/chunk-index.ts";
-import { encodeIndex, type PackListing } from "../../src/repository/index-format.ts";
-import { loadIndex } from "../../src/repository/load-index.ts";
-import { LoadedIndex } from "../../src/repository/loaded-index.ts";
-import { HEADER_BYTES, PackEntries } from "../../src/repository/pack-entries.ts";
+import { ChunkIndex } from "../../src/repository/index/chunk-index.ts";
+import { encodeIndex } from "../../src/repository/index/index-format.ts";
+import type { PackListing } from "../../src/repository/packs/pack-listing.ts";
+import { loadIndex } from "../../src/repository/index/load-index.ts";
+import { LoadedIndex } from "../../src/repository/index/loaded-index.ts";
+import { HEADER_BYTES, PackEntries } from "../../src/repository/packs/pack-entries.ts";
 import { alikeIds, packName } from "../support/index-model.ts";
 import { never } from "../support/take-point.ts";
 

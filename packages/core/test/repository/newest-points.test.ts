@@ -1,7 +1,8 @@
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
 
-import { logged, machineKey, ManagerNames, type RecoveryPoints, Repository } from "@ovault/core";
+import { machineKey } from "@ovault/contract";
+import { logged, ManagerNames, type RecoveryPoints, Repository } from "@ovault/core";
 import { MemoryStore } from "@ovault/testkit";
 
 import { barePoint, datedId } from "../support/bare-point.ts";

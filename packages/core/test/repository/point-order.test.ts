@@ -1,16 +1,8 @@
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 
-import {
-  inOrder,
-  machineKey,
-  type MachineIdentity,
-  newPointId,
-  orderInDoubt,
-  type OrderedPoint,
-  type RecoveryPoint,
-  selectPoints,
-} from "@ovault/core";
+import { machineKey, type MachineIdentity, type RecoveryPoint } from "@ovault/contract";
+import { inOrder, newPointId, orderInDoubt, type OrderedPoint, selectPoints } from "@ovault/core";
 import { MemoryStore } from "@ovault/testkit";
 
 import { barePoint, datedId } from "../support/bare-point.ts";

@@ -1,7 +1,7 @@
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
 
-import { type PlacedChunk, readRanges } from "../../src/repository/read-ranges.ts";
+import { type PlacedChunk, readRanges } from "../../src/repository/chunks/read-ranges.ts";
 
 const MIB = 1024 * 1024;
 

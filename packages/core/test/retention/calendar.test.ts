@@ -1,7 +1,7 @@
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 
-import { UsageError } from "@ovault/core";
+import { UsageError } from "@ovault/contract";
 
 import { calendarIn } from "../../src/retention/calendar.ts";
 

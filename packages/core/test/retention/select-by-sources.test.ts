@@ -1,15 +1,14 @@
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 
+import { machineKey, type VirtualMachine } from "@ovault/contract";
 import {
   DEFAULT_RUN_LIMITS,
-  machineKey,
   retentionByMachine,
   selectBySources,
   selectPoints,
   type Policy,
   type RetentionRules,
-  type VirtualMachine,
 } from "@ovault/core";
 
 function vm(name: string): VirtualMachine {

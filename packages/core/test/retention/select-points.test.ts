@@ -1,7 +1,8 @@
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 
-import { type OrderedPoint, type RetentionRules, selectPoints, UsageError } from "@ovault/core";
+import { UsageError } from "@ovault/contract";
+import { type OrderedPoint, type RetentionRules, selectPoints } from "@ovault/core";
 
 import { calendarIn } from "../../src/retention/calendar.ts";
 

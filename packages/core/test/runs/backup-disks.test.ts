@@ -1,7 +1,7 @@
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
 
-import type { DiskSource } from "@ovault/core";
+import type { DiskSource } from "@ovault/contract";
 import { MemoryStore, type ModelDisk, sourceOf } from "@ovault/testkit";
 
 import { smallRepository } from "../support/small-repository.ts";

@@ -6,28 +6,30 @@ import * as fc from "fast-check";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 
 import {
-  acquireLease,
-  type BackupOptions,
-  backupVirtualMachine,
   CancelledError,
   type Clock,
   type Codec,
-  Ledger,
-  lz4,
   machineKey,
-  machineLease,
-  ManagerNames,
   ManagerError,
   MissingLibraryError,
   processIdentity,
   QuiesceError,
   type RecoveryPoint,
+  type RunHooks,
+  systemClock,
+} from "@ovault/contract";
+import {
+  acquireLease,
+  type BackupOptions,
+  backupVirtualMachine,
+  Ledger,
+  lz4,
+  machineLease,
+  ManagerNames,
   Repository,
   restoreVirtualMachine,
-  type RunHooks,
   plainProtection,
   selectPoints,
-  systemClock,
 } from "@ovault/core";
 import {
   applyChanges,

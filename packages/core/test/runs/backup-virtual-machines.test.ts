@@ -5,18 +5,16 @@ import { join } from "node:path";
 import * as fc from "fast-check";
 import { afterEach, beforeEach, expect, test } from "vitest";
 
+import { CancelledError, messageOf, type RunHooks } from "@ovault/contract";
 import {
   type BackupsOptions,
   backupVirtualMachines,
-  CancelledError,
   DEFAULT_RUN_LIMITS,
   Ledger,
-  messageOf,
   plain,
   prune,
   type MachineBackup,
   type Repository,
-  type RunHooks,
   type RunLimits,
 } from "@ovault/core";
 import { arbitraryDisk, FaultyStore, MemoryStore, type ModelDisk, ModelPlatform, ModelStrategy } from "@ovault/testkit";

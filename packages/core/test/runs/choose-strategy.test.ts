@@ -1,7 +1,8 @@
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
 
-import { type AssessmentTerms, chooseStrategy, type DiskAssessment, type Strategy } from "@ovault/core";
+import type { DiskAssessment, Strategy } from "@ovault/contract";
+import { type AssessmentTerms, chooseStrategy } from "@ovault/core";
 import { ModelPlatform, ModelStrategy } from "@ovault/testkit";
 
 const { signal } = new AbortController();

@@ -6,21 +6,19 @@ import * as fc from "fast-check";
 import { expect, test } from "vitest";
 
 import {
-  backupVirtualMachine,
   type Clock,
   hasCode,
-  Ledger,
   type ObjectStore,
   type RecoveryPoint,
-  retrying,
   StoreUnavailableError,
   systemClock,
-} from "@ovault/core";
+} from "@ovault/contract";
+import { backupVirtualMachine, Ledger, retrying } from "@ovault/core";
 import { type ModelDisk, MemoryStore, ModelPlatform, ModelStrategy } from "@ovault/testkit";
 
-import { LEASES } from "../../src/repository/layout.ts";
-import { LeaseFolder } from "../../src/repository/lease-folder.ts";
-import { putVoid } from "../../src/repository/void.ts";
+import { LEASES } from "../../src/format/layout.ts";
+import { LeaseFolder } from "../../src/leases/lease-folder.ts";
+import { putVoid } from "../../src/leases/void.ts";
 import { SimulatedClock } from "../store/support/simulated-clock.ts";
 import { watched } from "../store/support/watched.ts";
 import { reopen, smallRepository } from "../support/small-repository.ts";

@@ -4,17 +4,8 @@ import { join } from "node:path";
 
 import { afterEach, beforeEach, expect, test } from "vitest";
 
-import {
-  type BackupOptions,
-  backupVirtualMachine,
-  Ledger,
-  type LedgerEntry,
-  type Leftover,
-  type NewLedgerEntry,
-  type RecoveryPoint,
-  type Repository,
-  type RunHooks,
-} from "@ovault/core";
+import type { LedgerEntry, Leftover, NewLedgerEntry, RecoveryPoint, RunHooks } from "@ovault/contract";
+import { type BackupOptions, backupVirtualMachine, Ledger, type Repository } from "@ovault/core";
 import { MemoryStore, ModelPlatform, ModelStrategy } from "@ovault/testkit";
 
 import { smallRepository } from "../support/small-repository.ts";

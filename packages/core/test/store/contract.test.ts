@@ -1,4 +1,5 @@
-import { limited, type ObjectStore, retrying, throttled, timed } from "@ovault/core";
+import type { ObjectStore } from "@ovault/contract";
+import { limited, retrying, throttled, timed } from "@ovault/core";
 import { describeObjectStore, HoldingStore } from "@ovault/testkit";
 
 import { SimulatedClock } from "./support/simulated-clock.ts";

@@ -1,7 +1,8 @@
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 
-import { limited, type ObjectStore } from "@ovault/core";
+import type { ObjectStore } from "@ovault/contract";
+import { limited } from "@ovault/core";
 import { keysOf, listed, MemoryStore, ScheduledStore } from "@ovault/testkit";
 
 import { watched } from "./support/watched.ts";

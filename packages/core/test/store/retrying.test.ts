@@ -1,15 +1,8 @@
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 
-import {
-  messageOf,
-  type ObjectStore,
-  Outage,
-  retrying,
-  StoreError,
-  StoreMediumError,
-  StoreUnavailableError,
-} from "@ovault/core";
+import { messageOf, type ObjectStore, StoreError, StoreMediumError, StoreUnavailableError } from "@ovault/contract";
+import { Outage, retrying } from "@ovault/core";
 import { keysOf, MemoryStore } from "@ovault/testkit";
 
 import { SimulatedClock } from "./support/simulated-clock.ts";

@@ -2,9 +2,8 @@ import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 
 import { throttled } from "@ovault/core";
-import { MemoryStore } from "@ovault/testkit";
+import { MemoryStore, ScheduledTime } from "@ovault/testkit";
 
-import { ScheduledTime } from "@ovault/testkit";
 import { SimulatedClock } from "./support/simulated-clock.ts";
 import { watched } from "./support/watched.ts";
 

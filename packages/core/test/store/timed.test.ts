@@ -1,14 +1,8 @@
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 
-import {
-  CallStatistics,
-  logged,
-  type ObjectStore,
-  type StoreCallReport,
-  StoreUnavailableError,
-  timed,
-} from "@ovault/core";
+import { type ObjectStore, StoreUnavailableError } from "@ovault/contract";
+import { CallStatistics, logged, type StoreCallReport, timed } from "@ovault/core";
 import { HoldingStore, keysOf, MemoryStore } from "@ovault/testkit";
 
 import { SimulatedClock } from "./support/simulated-clock.ts";

@@ -1,4 +1,4 @@
-import { type GetOptions, type ObjectKey, type ObjectStore, StoreUnavailableError } from "@ovault/core";
+import { type GetOptions, type ObjectKey, type ObjectStore, StoreUnavailableError } from "@ovault/contract";
 import { InterceptedStore, type StoreCall } from "@ovault/testkit";
 
 /** A byte of an object that cannot be read. */

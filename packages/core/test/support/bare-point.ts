@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 
-import type { MachineIdentity, RecoveryPoint } from "@ovault/core";
+import type { MachineIdentity, RecoveryPoint } from "@ovault/contract";
 
 /** A point of a machine named web01 that holds no disk. */
 export function barePoint(

@@ -2,13 +2,15 @@ import { randomUUID } from "node:crypto";
 
 import * as fc from "fast-check";
 
-import { IndexCache, type ObjectInfo, type ObjectStore, Repository } from "@ovault/core";
+import type { ObjectInfo, ObjectStore } from "@ovault/contract";
+import { IndexCache, Repository } from "@ovault/core";
 import { listed, MemoryStore } from "@ovault/testkit";
 
-import { encodeDocument } from "../../src/repository/document.ts";
-import { encodeIndex, type PackListing } from "../../src/repository/index-format.ts";
-import { indexKey, packKey, randomName, REPOSITORY_KEY } from "../../src/repository/layout.ts";
-import { readIndexObject } from "../../src/repository/load-index.ts";
+import { encodeDocument } from "../../src/format/document.ts";
+import { encodeIndex } from "../../src/repository/index/index-format.ts";
+import type { PackListing } from "../../src/repository/packs/pack-listing.ts";
+import { indexKey, packKey, randomName, REPOSITORY_KEY } from "../../src/format/layout.ts";
+import { readIndexObject } from "../../src/repository/index/load-index.ts";
 import { never } from "./take-point.ts";
 
 const BLOCKS = 40;

@@ -1,6 +1,7 @@
 import { randomBytes, randomUUID } from "node:crypto";
 
-import { type Codec, type KeyRing, type ObjectStore, openKeyRing, Repository, RepositorySecret } from "@ovault/core";
+import type { Codec, ObjectStore } from "@ovault/contract";
+import { type KeyRing, openKeyRing, Repository, RepositorySecret } from "@ovault/core";
 
 import { createEncrypted } from "../../src/encryption/create-encrypted.ts";
 import { never } from "./take-point.ts";

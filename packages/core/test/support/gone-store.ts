@@ -1,4 +1,4 @@
-import { type ObjectStore, StoreUnavailableError } from "@ovault/core";
+import { type ObjectStore, StoreUnavailableError } from "@ovault/contract";
 import { InterceptedStore, type StoreCall } from "@ovault/testkit";
 
 /** A store that is gone for some calls, counted from the first; `for` may be endless. */

@@ -1,4 +1,4 @@
-import type { ObjectKey, PutOptions } from "@ovault/core";
+import type { ObjectKey, PutOptions } from "@ovault/contract";
 import { MemoryStore } from "@ovault/testkit";
 
 /** Remembers until when each object shall be held. */

@@ -2,9 +2,9 @@ import { createHash } from "node:crypto";
 
 import * as fc from "fast-check";
 
-import type { ChunkId } from "../../src/repository/digest.ts";
-import type { PackListing } from "../../src/repository/index-format.ts";
-import { HEADER_BYTES, MAX_CHUNK_BYTES, PackEntries, type PackEntry } from "../../src/repository/pack-entries.ts";
+import type { ChunkId } from "../../src/format/digest.ts";
+import type { PackListing } from "../../src/repository/packs/pack-listing.ts";
+import { HEADER_BYTES, MAX_CHUNK_BYTES, PackEntries, type PackEntry } from "../../src/repository/packs/pack-entries.ts";
 
 export function idOf(number: number): ChunkId {
   return Uint8Array.from(createHash("sha256").update(String(number)).digest());

@@ -1,21 +1,11 @@
 import * as fc from "fast-check";
 import { expect } from "vitest";
 
-import {
-  acquireLease,
-  type Codec,
-  hasCode,
-  type ObjectStore,
-  originOf,
-  processIdentity,
-  type RecoveryPoint,
-  type Repository,
-  type RepositorySecret,
-  verifySample,
-} from "@ovault/core";
+import { type Codec, hasCode, type ObjectStore, processIdentity, type RecoveryPoint } from "@ovault/contract";
+import { acquireLease, originOf, type Repository, type RepositorySecret, verifySample } from "@ovault/core";
 import { applyChanges, MemoryStore, type ModelDisk, sourceOf } from "@ovault/testkit";
 
-import { putCondemned, putVerdict } from "../../src/repository/condemned-packs.ts";
+import { putCondemned, putVerdict } from "../../src/repository/packs/condemned-packs.ts";
 import { newKeyFile, reopenEncrypted, smallEncrypted } from "./encrypted-repository.ts";
 import { reopen, smallRepository } from "./small-repository.ts";
 import { never, restoredBytes, takePoint } from "./take-point.ts";

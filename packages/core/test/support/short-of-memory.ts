@@ -3,7 +3,8 @@ import { execFileSync } from "node:child_process";
 import { createHash, webcrypto } from "node:crypto";
 import { readFileSync } from "node:fs";
 
-import { type OvaultError, Repository, RepositorySecret } from "@ovault/core";
+import type { OvaultError } from "@ovault/contract";
+import { Repository, RepositorySecret } from "@ovault/core";
 import { MemoryStore } from "@ovault/testkit";
 
 const { signal } = new AbortController();

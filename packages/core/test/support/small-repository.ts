@@ -1,8 +1,9 @@
 import { randomUUID } from "node:crypto";
 
-import { type Codec, type ObjectStore, Repository } from "@ovault/core";
+import type { Codec, ObjectStore } from "@ovault/contract";
+import { Repository } from "@ovault/core";
 
-import { encodeSettings } from "../../src/repository/settings.ts";
+import { encodeSettings } from "../../src/format/settings.ts";
 
 const signal = new AbortController().signal;
 

@@ -1,13 +1,5 @@
-import {
-  backupDisks,
-  BufferPool,
-  createRunHooks,
-  type DiskSource,
-  type RecoveryPoint,
-  type Repository,
-  restoreToTarget,
-  type VirtualMachine,
-} from "@ovault/core";
+import { createRunHooks, type DiskSource, type RecoveryPoint, type VirtualMachine } from "@ovault/contract";
+import { backupDisks, BufferPool, type Repository, restoreToTarget } from "@ovault/core";
 import { MemoryTarget } from "@ovault/testkit";
 
 export const never = new AbortController().signal;

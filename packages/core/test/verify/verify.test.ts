@@ -1,20 +1,11 @@
 import * as fc from "fast-check";
 import { beforeEach, describe, expect, test } from "vitest";
 
-import {
-  type GetOptions,
-  type ObjectKey,
-  type ObjectStore,
-  readOnly,
-  type RecoveryPoint,
-  type VerifyReport,
-  verifyPoints,
-  verifyRepository,
-  verifySample,
-} from "@ovault/core";
+import type { GetOptions, ObjectKey, ObjectStore, RecoveryPoint } from "@ovault/contract";
+import { readOnly, type VerifyReport, verifyPoints, verifyRepository, verifySample } from "@ovault/core";
 import { InterceptedStore, keysOf, MemoryStore, type ModelDisk, sourceOf, type StoreCall } from "@ovault/testkit";
 
-import { indexObjects } from "../../src/repository/index-objects.ts";
+import { indexObjects } from "../../src/repository/index/index-objects.ts";
 import { arbitraryHarms, harm, type ModelRepository, threePoints } from "../support/model-repository.ts";
 import { reopen, smallRepository } from "../support/small-repository.ts";
 import { never, takePoint } from "../support/take-point.ts";

@@ -2,9 +2,9 @@ import { availableParallelism } from "node:os";
 
 import { expect, test } from "vitest";
 
-import { OvaultError } from "@ovault/core";
+import { OvaultError } from "@ovault/contract";
 
-import { WorkerPool } from "../../src/workers/worker-pool.ts";
+import { WorkerPool } from "../../src/blocks/workers/worker-pool.ts";
 import type { PoolJob } from "./support/pool-program.ts";
 
 const program = new URL("support/pool-program.ts", import.meta.url);

@@ -1,5 +1,6 @@
 /** Acquires a lease, prints its generation and holds it until it is killed. */
-import { acquireLease, processIdentity } from "@ovault/core";
+import { processIdentity } from "@ovault/contract";
+import { acquireLease } from "@ovault/core";
 import { FilesystemStore } from "@ovault/destination-filesystem";
 
 const [, , directory = ""] = process.argv;

@@ -2,7 +2,8 @@ import { randomUUID } from "node:crypto";
 
 import { S3 } from "@aws-sdk/client-s3";
 
-import { type ObjectStore, type PluginHost, resolveSecret } from "@ovault/core";
+import type { ObjectStore, PluginHost } from "@ovault/contract";
+import { resolveSecret } from "@ovault/core";
 import plugin, { type S3Options } from "@ovault/destination-s3";
 
 import type { RadosGateway } from "./rados-gateway.ts";

@@ -1,6 +1,6 @@
 import { onTestFinished } from "vitest";
 
-import type { ObjectStore } from "@ovault/core";
+import type { ObjectStore } from "@ovault/contract";
 import type { S3Options } from "@ovault/destination-s3";
 
 import { type FaultProxy, startFaultProxy } from "./fault-proxy.ts";

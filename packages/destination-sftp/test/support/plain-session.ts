@@ -4,7 +4,7 @@ import { join } from "node:path";
 
 import ssh2, { type Attributes, type FileEntry, type SFTPWrapper } from "ssh2";
 
-import { systemErrorCode } from "@ovault/core";
+import { systemErrorCode } from "@ovault/contract";
 
 const { OPEN_MODE, STATUS_CODE } = ssh2.utils.sftp;
 

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 
-import { CancelledError } from "@ovault/core";
+import { CancelledError } from "@ovault/contract";
 
 /** Work the engine goes on with after it has answered. Every wait in it is a number of steps of one length. */
 export class Background {

@@ -1,4 +1,4 @@
-import { OvaultError } from "@ovault/core";
+import { OvaultError } from "@ovault/contract";
 
 /** An answer that refuses: HTTP status, and the reason and detail a client finds in `<fault>`. */
 export class EngineFault extends OvaultError {

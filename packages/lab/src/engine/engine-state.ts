@@ -1,4 +1,4 @@
-import type { DiskFormat } from "@ovault/core";
+import type { DiskFormat } from "@ovault/contract";
 
 import type { EngineVersion, Product } from "./versions.ts";
 import type { VmSettings } from "./vm-settings.ts";

@@ -1,4 +1,4 @@
-import { NotFoundError } from "@ovault/core";
+import { NotFoundError } from "@ovault/contract";
 
 /** Everything that can be made to go wrong, with what it does. */
 export const faultTable = {

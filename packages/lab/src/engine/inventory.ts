@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 
-import { NotFoundError } from "@ovault/core";
+import { NotFoundError } from "@ovault/contract";
 
 import { incomplete, unknownEntity } from "./engine-fault.ts";
 import type { Cluster, Host, Inventory, Named, StorageDomain, VmState } from "./engine-state.ts";

@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { readFile, rename, rm, writeFile } from "node:fs/promises";
 
-import { ConfigurationError } from "@ovault/core";
+import { ConfigurationError } from "@ovault/contract";
 import { z } from "zod";
 
 import type { EngineState } from "./engine-state.ts";

@@ -3,8 +3,7 @@ import { rm } from "node:fs/promises";
 import { join } from "node:path";
 
 import { BITMAP_GRANULARITY, bitmapsInUse, traceCheckpoint } from "./bitmaps.ts";
-import { activeOf, virtualBytesOf } from "./disk-tree.ts";
-import type { Volume } from "./disk-tree.ts";
+import { activeOf, virtualBytesOf, type Volume } from "./disk-tree.ts";
 import { CheckpointError } from "./errors.ts";
 import type { BackupDisk, StartBackup } from "./hypervisor.ts";
 import { cancelJob } from "./jobs.ts";

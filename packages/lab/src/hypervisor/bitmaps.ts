@@ -1,7 +1,6 @@
 import { z } from "zod";
 
-import { qemuFormat } from "./disk-tree.ts";
-import type { Volume } from "./disk-tree.ts";
+import { qemuFormat, type Volume } from "./disk-tree.ts";
 import type { CheckpointState } from "./hypervisor.ts";
 import { inspectVolume } from "./qemu-img.ts";
 import type { QmpClient } from "./qmp-client.ts";

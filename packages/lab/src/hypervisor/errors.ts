@@ -1,4 +1,4 @@
-import { OvaultError } from "@ovault/core";
+import { OvaultError } from "@ovault/contract";
 
 /** The lab's hypervisor refused or could not do what was asked. */
 export class HypervisorError extends OvaultError {

@@ -1,4 +1,4 @@
-import type { DiskFormat } from "@ovault/core";
+import type { DiskFormat } from "@ovault/contract";
 
 /**
  * The lab's hypervisor: disks are real qcow2 and raw files in a storage-domain tree

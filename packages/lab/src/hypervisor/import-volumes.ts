@@ -1,7 +1,6 @@
 import { randomUUID } from "node:crypto";
 
-import { qemuFormat } from "./disk-tree.ts";
-import type { VolumeRecord } from "./disk-tree.ts";
+import { qemuFormat, type VolumeRecord } from "./disk-tree.ts";
 import { HypervisorError } from "./errors.ts";
 import { copyFileSparsely, inspectChain, qemuImg } from "./qemu-img.ts";
 

@@ -3,8 +3,7 @@ import { rm } from "node:fs/promises";
 import { NbdClient } from "@ovault/nbd";
 
 import { DeviceFile, type DeviceParts } from "./device-file.ts";
-import { activeOf, virtualBytesOf } from "./disk-tree.ts";
-import type { Volume } from "./disk-tree.ts";
+import { activeOf, virtualBytesOf, type Volume } from "./disk-tree.ts";
 import { HypervisorError } from "./errors.ts";
 import { performGuestWrite } from "./guest-write.ts";
 import type { GuestWrite, NbdExport, PlugDevice } from "./hypervisor.ts";

@@ -1,9 +1,7 @@
 import { rm } from "node:fs/promises";
 
-import { BITMAP_GRANULARITY, bitmapsInUse } from "./bitmaps.ts";
-import type { Bitmap } from "./bitmaps.ts";
-import { activeOf, qemuFormat, virtualBytesOf } from "./disk-tree.ts";
-import type { DiskTree, Volume } from "./disk-tree.ts";
+import { BITMAP_GRANULARITY, bitmapsInUse, type Bitmap } from "./bitmaps.ts";
+import { activeOf, qemuFormat, virtualBytesOf, type DiskTree, type Volume } from "./disk-tree.ts";
 import { HypervisorError } from "./errors.ts";
 import type { SnapshotDisk } from "./hypervisor.ts";
 import { runJob } from "./jobs.ts";

@@ -1,7 +1,6 @@
 import { createHash } from "node:crypto";
 
-import { activeOf, qemuFormat } from "./disk-tree.ts";
-import type { Volume } from "./disk-tree.ts";
+import { activeOf, qemuFormat, type Volume } from "./disk-tree.ts";
 import type { QmpArguments, QmpClient } from "./qmp-client.ts";
 
 /** Name of the block node of a volume: QEMU takes at most 31 characters, so an id does not fit. */

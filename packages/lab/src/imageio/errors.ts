@@ -1,4 +1,4 @@
-import { OvaultError } from "@ovault/core";
+import { OvaultError } from "@ovault/contract";
 
 /** An imageio daemon, ours or a real one, refused or could not do what was asked. */
 export class ImageioError extends OvaultError {

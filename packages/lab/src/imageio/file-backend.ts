@@ -1,5 +1,4 @@
-import { open } from "node:fs/promises";
-import type { FileHandle } from "node:fs/promises";
+import { open, type FileHandle } from "node:fs/promises";
 
 import type { Backend, DirtyExtent, ZeroExtent } from "./backend.ts";
 import { HttpRefusal, ImageioError } from "./errors.ts";

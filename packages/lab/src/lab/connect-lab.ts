@@ -1,7 +1,7 @@
 import { request } from "node:http";
 import { text } from "node:stream/consumers";
 
-import { NotFoundError, OvaultError, UsageError, systemErrorCode } from "@ovault/core";
+import { NotFoundError, OvaultError, UsageError, systemErrorCode } from "@ovault/contract";
 import { z } from "zod";
 
 import type { FaultStatus } from "../engine/faults.ts";

@@ -2,7 +2,7 @@ import { chmod, rm } from "node:fs/promises";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { text } from "node:stream/consumers";
 
-import { OvaultError } from "@ovault/core";
+import { OvaultError } from "@ovault/contract";
 import { z } from "zod";
 
 import { controlVerbs } from "./control-verbs.ts";

@@ -1,7 +1,7 @@
 import { chmod, readFile, writeFile } from "node:fs/promises";
 import { relative } from "node:path";
 
-import { systemErrorCode, type SecretReference } from "@ovault/core";
+import { systemErrorCode, type SecretReference } from "@ovault/contract";
 import { parseDocument, stringify } from "yaml";
 
 import type { LabVm } from "./lab-control.ts";

@@ -1,4 +1,4 @@
-import type { DiskFormat } from "@ovault/core";
+import type { DiskFormat } from "@ovault/contract";
 
 import type { DiskInterface } from "../engine/engine-state.ts";
 import type { FaultMode, FaultStatus } from "../engine/faults.ts";

@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { chmod, mkdir, readFile, writeFile } from "node:fs/promises";
 import { join, relative, resolve } from "node:path";
 
-import { UsageError, systemErrorCode } from "@ovault/core";
+import { UsageError, systemErrorCode } from "@ovault/contract";
 
 import { createAuthority, currentValidity, issueServerCertificate, type KeyPair } from "../certificates.ts";
 

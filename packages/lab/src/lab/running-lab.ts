@@ -1,7 +1,7 @@
 import { readdir } from "node:fs/promises";
 import { join, resolve } from "node:path";
 
-import { compareNatural, NotFoundError, UsageError, systemErrorCode } from "@ovault/core";
+import { compareNatural, NotFoundError, UsageError, systemErrorCode } from "@ovault/contract";
 
 import { ownAttachments } from "../engine/attachments.ts";
 import type { AttachmentState, DiskState, EngineState, VmState } from "../engine/engine-state.ts";

@@ -1,7 +1,7 @@
 import { access, constants, readFile, writeFile } from "node:fs/promises";
 import { connect } from "node:net";
 
-import { ConfigurationError, UsageError, systemErrorCode } from "@ovault/core";
+import { ConfigurationError, UsageError, systemErrorCode } from "@ovault/contract";
 import { z } from "zod";
 
 import { fingerprintOf, type KeyPair } from "../certificates.ts";

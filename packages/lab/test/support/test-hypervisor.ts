@@ -1,14 +1,12 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 
-import { NbdClient } from "@ovault/nbd";
-import type { NbdExtent } from "@ovault/nbd";
+import { NbdClient, type NbdExtent } from "@ovault/nbd";
 import { onTestFinished } from "vitest";
 
 import type { NbdExport } from "../../src/hypervisor/hypervisor.ts";
 import { QemuHypervisor } from "../../src/hypervisor/qemu-hypervisor.ts";
-import { makeTemporaryDirectory } from "./temporary-directory.ts";
-import type { Finished } from "./temporary-directory.ts";
+import { makeTemporaryDirectory, type Finished } from "./temporary-directory.ts";
 
 export const MiB = 1024 * 1024;
 export const CLUSTER_BYTES = 65536;

@@ -1,5 +1,4 @@
-import { element } from "../engine/build-xml.ts";
-import type { XmlContent, XmlFragment } from "../engine/build-xml.ts";
+import { element, type XmlContent, type XmlFragment } from "../engine/build-xml.ts";
 
 /** The body of `POST …/ACTION`. */
 export function action(...content: readonly XmlContent[]): XmlFragment {

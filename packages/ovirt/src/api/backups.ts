@@ -1,9 +1,7 @@
 import { element, field, reference } from "../engine/build-xml.ts";
 import type { EngineCaller } from "../engine/engine-caller.ts";
-import { parseBackup } from "../model/backup.ts";
-import type { Backup } from "../model/backup.ts";
-import { parseDisk } from "../model/engine-disk.ts";
-import type { EngineDisk } from "../model/engine-disk.ts";
+import { parseBackup, type Backup } from "../model/backup.ts";
+import { parseDisk, type EngineDisk } from "../model/engine-disk.ts";
 import { parseList } from "../model/parse-list.ts";
 import { action } from "./action.ts";
 import { orUndefined } from "./if-missing.ts";

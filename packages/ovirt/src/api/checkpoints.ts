@@ -1,8 +1,6 @@
 import type { EngineCaller } from "../engine/engine-caller.ts";
-import { parseCheckpoint } from "../model/checkpoint.ts";
-import type { Checkpoint } from "../model/checkpoint.ts";
-import { parseDisk } from "../model/engine-disk.ts";
-import type { EngineDisk } from "../model/engine-disk.ts";
+import { parseCheckpoint, type Checkpoint } from "../model/checkpoint.ts";
+import { parseDisk, type EngineDisk } from "../model/engine-disk.ts";
 import { parseList } from "../model/parse-list.ts";
 import { orUndefined } from "./if-missing.ts";
 import { path } from "./paths.ts";

@@ -1,6 +1,5 @@
 import type { EngineCaller } from "../engine/engine-caller.ts";
-import { parseDiskSnapshot } from "../model/disk-snapshot.ts";
-import type { DiskSnapshot } from "../model/disk-snapshot.ts";
+import { parseDiskSnapshot, type DiskSnapshot } from "../model/disk-snapshot.ts";
 import { orUndefined } from "./if-missing.ts";
 import { path } from "./paths.ts";
 

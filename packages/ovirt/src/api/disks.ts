@@ -1,7 +1,6 @@
 import { element, field, reference } from "../engine/build-xml.ts";
 import type { EngineCaller } from "../engine/engine-caller.ts";
-import { parseDisk } from "../model/engine-disk.ts";
-import type { EngineDisk } from "../model/engine-disk.ts";
+import { parseDisk, type EngineDisk } from "../model/engine-disk.ts";
 import { parseList } from "../model/parse-list.ts";
 import { orUndefined } from "./if-missing.ts";
 import { path } from "./paths.ts";

@@ -1,6 +1,5 @@
 import type { EngineCaller, OnWait } from "../engine/engine-caller.ts";
-import { waitFor } from "../engine/wait.ts";
-import type { Polled, WaitOptions } from "../engine/wait.ts";
+import { waitFor, type Polled, type WaitOptions } from "../engine/wait.ts";
 import { BackupService } from "./backups.ts";
 import { CheckpointService } from "./checkpoints.ts";
 import { DiskSnapshotService } from "./disk-snapshots.ts";

@@ -1,8 +1,6 @@
 import type { EngineCaller } from "../engine/engine-caller.ts";
-import { parseEvent } from "../model/event.ts";
-import type { EngineEvent } from "../model/event.ts";
-import { parseJob } from "../model/job.ts";
-import type { Job } from "../model/job.ts";
+import { parseEvent, type EngineEvent } from "../model/event.ts";
+import { parseJob, type Job } from "../model/job.ts";
 import { parseList } from "../model/parse-list.ts";
 import { path } from "./paths.ts";
 

@@ -1,7 +1,6 @@
 import { element, field, reference } from "../engine/build-xml.ts";
 import type { EngineCaller } from "../engine/engine-caller.ts";
-import { parseImageTransfer } from "../model/image-transfer.ts";
-import type { ImageTransfer } from "../model/image-transfer.ts";
+import { parseImageTransfer, type ImageTransfer } from "../model/image-transfer.ts";
 import { parseList } from "../model/parse-list.ts";
 import { action } from "./action.ts";
 import { orUndefined } from "./if-missing.ts";

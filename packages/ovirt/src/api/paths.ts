@@ -1,4 +1,4 @@
-import { UsageError } from "@ovault/core";
+import { UsageError } from "@ovault/contract";
 
 /**
  * A path from parts, each of which may hold ids from outside: none can leave its place in the path.

@@ -1,8 +1,7 @@
 import { element, field, reference } from "../engine/build-xml.ts";
 import type { EngineCaller } from "../engine/engine-caller.ts";
 import { parseList } from "../model/parse-list.ts";
-import { parseSnapshot } from "../model/snapshot.ts";
-import type { Snapshot } from "../model/snapshot.ts";
+import { parseSnapshot, type Snapshot } from "../model/snapshot.ts";
 import { orUndefined } from "./if-missing.ts";
 import { path } from "./paths.ts";
 

@@ -1,13 +1,12 @@
 import type { X509Certificate } from "node:crypto";
 import { rootCertificates } from "node:tls";
 
-import { CertificateError } from "@ovault/core";
+import { CertificateError } from "@ovault/contract";
 
 import { parseEngineUrl } from "./engine-url.ts";
 import { EngineAnswerError, EngineUnavailableError } from "./errors.ts";
 import { HttpTransport } from "./http-transport.ts";
-import { readCertificates } from "./tls.ts";
-import type { TlsTrust } from "./tls.ts";
+import { readCertificates, type TlsTrust } from "./tls.ts";
 
 /** What a person compares, and what goes into the configuration. */
 export interface CertificateFacts {

@@ -1,13 +1,11 @@
-import { AuthenticationError, CancelledError, messageOf } from "@ovault/core";
+import { AuthenticationError, CancelledError, messageOf } from "@ovault/contract";
 
 import { BasicSession } from "./basic-session.ts";
 import type { XmlFragment } from "./build-xml.ts";
 import type { CallOptions, EngineCaller, OnWait } from "./engine-caller.ts";
-import { parseEngineUrl } from "./engine-url.ts";
-import type { EngineAddress } from "./engine-url.ts";
+import { parseEngineUrl, type EngineAddress } from "./engine-url.ts";
 import { EngineAnswerError, EngineConflictError, EngineUnavailableError } from "./errors.ts";
-import { HttpTransport } from "./http-transport.ts";
-import type { HttpAnswer, HttpRequest } from "./http-transport.ts";
+import { HttpTransport, type HttpAnswer, type HttpRequest } from "./http-transport.ts";
 import { pause } from "./pause.ts";
 import { readAnswer } from "./read-answer.ts";
 import type { Session } from "./session.ts";

@@ -1,4 +1,4 @@
-import { ConfigurationError } from "@ovault/core";
+import { ConfigurationError } from "@ovault/contract";
 
 /** The addresses on one engine. Paths have no slash at the end. */
 export interface EngineAddress {

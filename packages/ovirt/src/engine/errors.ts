@@ -1,5 +1,4 @@
-import { ManagerError, ManagerUnavailableError } from "@ovault/core";
-import type { ErrorOptionsWithHint } from "@ovault/core";
+import { ManagerError, ManagerUnavailableError, type ErrorOptionsWithHint } from "@ovault/contract";
 
 /** The engine understood a request and refused it (HTTP 400, 500, or an action that answered `failed`). */
 export class EngineFaultError extends ManagerError {

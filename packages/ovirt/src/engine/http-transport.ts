@@ -1,12 +1,9 @@
-import { Agent, request } from "undici";
-import type { Dispatcher } from "undici";
+import { Agent, request, type Dispatcher } from "undici";
 
-import { CancelledError } from "@ovault/core";
-import type { OvaultError } from "@ovault/core";
+import { CancelledError, type OvaultError } from "@ovault/contract";
 
 import { EngineAnswerError, EngineUnavailableError } from "./errors.ts";
-import { certificateErrorOf, codeOf, tlsOptions } from "./tls.ts";
-import type { TlsTrust } from "./tls.ts";
+import { certificateErrorOf, codeOf, tlsOptions, type TlsTrust } from "./tls.ts";
 
 export interface HttpRequest {
   readonly method: "GET" | "POST" | "PUT" | "DELETE";

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 
-import { CancelledError } from "@ovault/core";
+import { CancelledError } from "@ovault/contract";
 
 /** Sleeps about `ms`, up to a quarter more or less, so that many waiters do not knock together. */
 export async function pause(ms: number, signal: AbortSignal): Promise<void> {

@@ -1,5 +1,4 @@
-import { AuthenticationError } from "@ovault/core";
-import type { ErrorContext, ErrorOptionsWithHint, OvaultError } from "@ovault/core";
+import { AuthenticationError, type ErrorContext, type ErrorOptionsWithHint, type OvaultError } from "@ovault/contract";
 
 import {
   EngineAnswerError,

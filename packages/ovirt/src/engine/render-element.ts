@@ -1,5 +1,4 @@
-import type { XmlContent, XmlFragment } from "./build-xml.ts";
-import { element } from "./build-xml.ts";
+import { type XmlContent, type XmlFragment, element } from "./build-xml.ts";
 import { writable } from "./xml-references.ts";
 import type { XmlElement } from "./xml-element.ts";
 

@@ -1,6 +1,6 @@
 import { z } from "zod";
 
-import { AuthenticationError, ManagerError } from "@ovault/core";
+import { AuthenticationError, ManagerError } from "@ovault/contract";
 
 import { EngineAnswerError, EngineUnavailableError } from "./errors.ts";
 import type { HttpAnswer, HttpTransport } from "./http-transport.ts";

@@ -1,8 +1,7 @@
 import { X509Certificate } from "node:crypto";
-import { checkServerIdentity } from "node:tls";
-import type { DetailedPeerCertificate, PeerCertificate } from "node:tls";
+import { checkServerIdentity, type DetailedPeerCertificate, type PeerCertificate } from "node:tls";
 
-import { CertificateError, ConfigurationError } from "@ovault/core";
+import { CertificateError, ConfigurationError } from "@ovault/contract";
 
 /** How a connection proves that the other side is the right one. There is no way to leave it out. */
 export interface TlsTrust {

@@ -1,4 +1,4 @@
-import { CancelledError } from "@ovault/core";
+import { CancelledError } from "@ovault/contract";
 
 /** Waits for work that is shared with others: an abort ends this wait, not the work. */
 export function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {

@@ -1,4 +1,4 @@
-import { ConfigurationError } from "@ovault/core";
+import { ConfigurationError } from "@ovault/contract";
 
 export interface UserName {
   readonly user: string;

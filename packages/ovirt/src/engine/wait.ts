@@ -1,4 +1,4 @@
-import { DeadlineError } from "@ovault/core";
+import { DeadlineError } from "@ovault/contract";
 
 import type { Permits } from "../permits.ts";
 import { pause } from "./pause.ts";

@@ -1,4 +1,4 @@
-import { AuthenticationError, CancelledError, CertificateError } from "@ovault/core";
+import { AuthenticationError, CancelledError, CertificateError } from "@ovault/contract";
 
 import {
   EngineConflictError,

@@ -1,9 +1,7 @@
-import { copyInto } from "@ovault/core";
+import { copyInto } from "@ovault/contract";
 
-import { parseAnswerHead } from "./answer-head.ts";
+import { parseAnswerHead, type AnswerHead } from "./answer-head.ts";
 import { ImageioConnectionError } from "./errors.ts";
-
-import type { AnswerHead } from "./answer-head.ts";
 
 /** Where a body goes: into a buffer of just its length, or to a function that takes pieces, which are gone when it returns. */
 export type BodyTarget = Uint8Array | ((piece: Uint8Array) => void);

@@ -1,4 +1,4 @@
-import { SourceError } from "@ovault/core";
+import { SourceError } from "@ovault/contract";
 
 import type { ImageioExtent } from "./parse-extents.ts";
 

@@ -2,16 +2,14 @@ import { channel } from "node:diagnostics_channel";
 import type { Socket } from "node:net";
 import { Readable } from "node:stream";
 
-import { AnswerReader } from "./answer-reader.ts";
+import { AnswerReader, type BodyTarget } from "./answer-reader.ts";
 import { lostConnection, mapTransportError } from "./map-transport-error.ts";
 import { openSocket } from "./open-socket.ts";
-import { formatRequestHead } from "./request-head.ts";
+import { formatRequestHead, type RequestHead } from "./request-head.ts";
 
 import type { AnswerHead } from "./answer-head.ts";
-import type { BodyTarget } from "./answer-reader.ts";
 import type { Endpoint } from "./endpoint.ts";
 import type { ImageioConnectionError } from "./errors.ts";
-import type { RequestHead } from "./request-head.ts";
 
 /** For connection and TLS handshake together: the daemon's accept loop serves nobody while a handshake is pending. */
 const CONNECT_TIMEOUT_MS = 10_000;

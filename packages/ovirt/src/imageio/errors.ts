@@ -1,4 +1,4 @@
-import { ManagerError, ManagerUnavailableError, SourceError } from "@ovault/core";
+import { ManagerError, ManagerUnavailableError, SourceError } from "@ovault/contract";
 
 /** imageio answered with a status that is not a success and has no class of its own. `context.status` tells which. */
 export class ImageioError extends ManagerError {

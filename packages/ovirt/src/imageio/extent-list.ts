@@ -1,4 +1,4 @@
-import type { Extent, ExtentKind } from "@ovault/core";
+import type { Extent, ExtentKind } from "@ovault/contract";
 
 const SEGMENT_BYTES = 64 * 1024;
 /** Lengths below 2^53: five bits in the first byte, seven in each of the others. */

@@ -1,10 +1,7 @@
 import { Connection } from "./connection.ts";
-import { endpointOf, overUnixSocket } from "./endpoint.ts";
+import { endpointOf, overUnixSocket, type Endpoint } from "./endpoint.ts";
 import { ImageioConnectionError } from "./errors.ts";
-import { readOptions } from "./read-options.ts";
-
-import type { Endpoint } from "./endpoint.ts";
-import type { ImageioAbilities } from "./read-options.ts";
+import { readOptions, type ImageioAbilities } from "./read-options.ts";
 
 export interface ReachOptions {
   readonly transferUrl: string;

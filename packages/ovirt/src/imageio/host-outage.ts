@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 
-import { isTransient } from "@ovault/core";
+import { isTransient } from "@ovault/contract";
 
 import type { HostLosses } from "./host-losses.ts";
 

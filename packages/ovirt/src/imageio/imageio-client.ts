@@ -1,22 +1,20 @@
 import { text as readText } from "node:stream/consumers";
 import { setTimeout as sleep } from "node:timers/promises";
 
-import { isTransient, messageOf } from "@ovault/core";
+import { isTransient, messageOf } from "@ovault/contract";
 
 import { clipExtents } from "./clip-extents.ts";
 import { ConnectionPool } from "./connection-pool.ts";
 import { ImageioConnectionError, ImageioError, NoDirtyExtentsError, TicketError } from "./errors.ts";
-import { findEndpoint } from "./find-endpoint.ts";
+import { findEndpoint, type Reached, type ReachOptions } from "./find-endpoint.ts";
 import type { HostLosses } from "./host-losses.ts";
 import { HostOutage } from "./host-outage.ts";
-import { parseExtents } from "./parse-extents.ts";
+import { parseExtents, type ImageioExtent } from "./parse-extents.ts";
 import { Permits } from "../permits.ts";
 import { statusError } from "./status-error.ts";
 
 import type { Connection, Patience, WireAnswer, WireRequest } from "./connection.ts";
 import type { ImageioAbilities } from "./read-options.ts";
-import type { ImageioExtent } from "./parse-extents.ts";
-import type { Reached, ReachOptions } from "./find-endpoint.ts";
 
 /** More connections bring nothing and starve other clients: the daemon's backends serve eight at most. */
 export const MAX_HOST_CONNECTIONS = 8;

@@ -1,8 +1,6 @@
 import { certificateErrorOf, codeOf } from "../engine/tls.ts";
-import { describeEndpoint } from "./endpoint.ts";
+import { describeEndpoint, type Endpoint } from "./endpoint.ts";
 import { ImageioConnectionError } from "./errors.ts";
-
-import type { Endpoint } from "./endpoint.ts";
 
 const NEVER_CONNECTED: ReadonlySet<string> = new Set([
   "ECONNREFUSED",

@@ -1,4 +1,4 @@
-import { SourceError } from "@ovault/core";
+import { SourceError } from "@ovault/contract";
 
 /** One entry of imageio's extents list. Bytes. */
 export interface ImageioExtent {

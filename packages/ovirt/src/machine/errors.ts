@@ -1,4 +1,4 @@
-import { ManagerError } from "@ovault/core";
+import { ManagerError } from "@ovault/contract";
 
 /** A machine, or one of its disks, is in a state in which it cannot be backed up, and did not leave it in time. */
 export class MachineStateError extends ManagerError {

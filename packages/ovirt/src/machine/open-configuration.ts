@@ -1,4 +1,4 @@
-import type { BackupRequest, BackupSession, RunContext } from "@ovault/core";
+import type { BackupRequest, BackupSession, RunContext } from "@ovault/contract";
 
 import type { EngineApi } from "../api/engine-api.ts";
 import { EngineAnswerError } from "../engine/errors.ts";

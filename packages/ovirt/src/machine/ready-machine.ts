@@ -1,5 +1,4 @@
-import { hasCode, ManagerError, observe } from "@ovault/core";
-import type { RunContext, VirtualMachine } from "@ovault/core";
+import { hasCode, ManagerError, observe, type RunContext, type VirtualMachine } from "@ovault/contract";
 
 import type { EngineApi } from "../api/engine-api.ts";
 import { arrived, pending } from "../engine/wait.ts";

@@ -1,5 +1,4 @@
-import { messageOf, observe } from "@ovault/core";
-import type { RunHooks, VirtualMachine } from "@ovault/core";
+import { messageOf, observe, type RunHooks, type VirtualMachine } from "@ovault/contract";
 
 import { readOvf } from "../ovf/read-ovf.ts";
 

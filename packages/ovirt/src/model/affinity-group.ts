@@ -1,6 +1,5 @@
 import type { XmlElement } from "../engine/xml-element.ts";
-import { parseNamed } from "./named.ts";
-import type { Named } from "./named.ts";
+import { parseNamed, type Named } from "./named.ts";
 
 /** Machines of a cluster that should, or should not, run on one host. */
 export interface AffinityGroup extends Named {

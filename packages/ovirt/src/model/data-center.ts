@@ -1,6 +1,5 @@
 import type { XmlElement } from "../engine/xml-element.ts";
-import { parseVersion } from "./engine-version.ts";
-import type { EngineVersion } from "./engine-version.ts";
+import { parseVersion, type EngineVersion } from "./engine-version.ts";
 
 /** A data center: hosts that see the same storage domains. */
 export interface DataCenter {

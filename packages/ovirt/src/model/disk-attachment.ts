@@ -1,6 +1,5 @@
 import type { XmlElement } from "../engine/xml-element.ts";
-import { parseDisk } from "./engine-disk.ts";
-import type { EngineDisk } from "./engine-disk.ts";
+import { parseDisk, type EngineDisk } from "./engine-disk.ts";
 
 /** How a disk hangs on a virtual machine. The id of an attachment is the id of its disk. */
 export interface DiskAttachment {

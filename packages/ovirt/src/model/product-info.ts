@@ -1,7 +1,6 @@
 import { EngineAnswerError } from "../engine/errors.ts";
 import type { XmlElement } from "../engine/xml-element.ts";
-import { parseVersion } from "./engine-version.ts";
-import type { EngineVersion } from "./engine-version.ts";
+import { parseVersion, type EngineVersion } from "./engine-version.ts";
 
 /** What the API root says about the engine. */
 export interface ProductInfo {

@@ -1,8 +1,6 @@
 import type { XmlElement } from "../engine/xml-element.ts";
-import { parseDiskAttachment } from "./disk-attachment.ts";
-import type { DiskAttachment } from "./disk-attachment.ts";
-import { parseNic } from "./nic.ts";
-import type { Nic } from "./nic.ts";
+import { parseDiskAttachment, type DiskAttachment } from "./disk-attachment.ts";
+import { parseNic, type Nic } from "./nic.ts";
 import { parseTagName } from "./tag.ts";
 import { settingsOf } from "./vm-settings.ts";
 

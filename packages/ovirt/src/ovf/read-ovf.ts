@@ -1,8 +1,7 @@
 import { EngineAnswerError } from "../engine/errors.ts";
 import { parseXml } from "../engine/parse-xml.ts";
 import type { XmlElement } from "../engine/xml-element.ts";
-import { isAtLeast } from "../model/engine-version.ts";
-import type { EngineVersion } from "../model/engine-version.ts";
+import { isAtLeast, type EngineVersion } from "../model/engine-version.ts";
 
 /** What a restore needs to know from the OVF that an engine wrote of a virtual machine (not the dialect inside an OVA). */
 export interface OvfDescription {

@@ -1,10 +1,9 @@
-import { UsageError } from "@ovault/core";
+import { UsageError } from "@ovault/contract";
 
 import type { XmlElement } from "../engine/xml-element.ts";
 import { dropUnwritable, escapeXml } from "../engine/xml-references.ts";
 import { withTag } from "../run-tag.ts";
-import { activeVolumes, diskIdOf, parseOvf } from "./read-ovf.ts";
-import type { OvfElements } from "./read-ovf.ts";
+import { activeVolumes, diskIdOf, parseOvf, type OvfElements } from "./read-ovf.ts";
 
 export interface OvfRewrite {
   /** The name of the machine to be made. */

@@ -1,4 +1,4 @@
-import { ManagerError } from "@ovault/core";
+import { ManagerError } from "@ovault/contract";
 
 import type { OpenTransfer } from "../transfer/open-transfers.ts";
 import type { MadeDisk } from "./make-disk.ts";

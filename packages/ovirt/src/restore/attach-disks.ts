@@ -1,4 +1,4 @@
-import { ManagerError } from "@ovault/core";
+import { ManagerError } from "@ovault/contract";
 
 import type { EngineApi } from "../api/engine-api.ts";
 import type { AttachedDisk } from "../api/vms.ts";

@@ -1,5 +1,4 @@
-import { UsageError } from "@ovault/core";
-import type { RestoreRequest } from "@ovault/core";
+import { UsageError, type RestoreRequest } from "@ovault/contract";
 
 import type { Cluster } from "../model/cluster.ts";
 import type { StorageDomain } from "../model/storage-domain.ts";

@@ -1,4 +1,4 @@
-import type { RestoreRequest } from "@ovault/core";
+import type { RestoreRequest } from "@ovault/contract";
 
 import type { EngineApi } from "../api/engine-api.ts";
 import type { Nic } from "../model/nic.ts";

@@ -1,4 +1,4 @@
-import type { DiskRecord } from "@ovault/core";
+import type { DiskRecord } from "@ovault/contract";
 
 import type { StorageDomain } from "../model/storage-domain.ts";
 import type { DiskLayout } from "./disk-layout.ts";

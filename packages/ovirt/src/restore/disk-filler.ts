@@ -1,4 +1,4 @@
-import type { DiskTarget, RunContext } from "@ovault/core";
+import type { DiskTarget, RunContext } from "@ovault/contract";
 
 import type { EngineApi } from "../api/engine-api.ts";
 import type { Capabilities } from "../capabilities.ts";

@@ -1,4 +1,4 @@
-import type { DiskFormat, DiskRecord } from "@ovault/core";
+import type { DiskFormat, DiskRecord } from "@ovault/contract";
 
 import { diskAttributes } from "../attributes.ts";
 import type { StorageDomain } from "../model/storage-domain.ts";

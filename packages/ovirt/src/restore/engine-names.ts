@@ -1,4 +1,4 @@
-import { UsageError } from "@ovault/core";
+import { UsageError } from "@ovault/contract";
 
 /** The engine's rule for names of virtual machines and aliases of disks, and its limit, in UTF-16 units. */
 const NAME = /^[\p{L}0-9._-]+$/u;

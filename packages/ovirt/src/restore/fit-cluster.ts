@@ -1,5 +1,4 @@
-import { UsageError } from "@ovault/core";
-import type { VirtualMachine } from "@ovault/core";
+import { UsageError, type VirtualMachine } from "@ovault/contract";
 
 import { vmAttributes } from "../attributes.ts";
 import type { Cluster } from "../model/cluster.ts";

@@ -1,4 +1,4 @@
-import type { Leftover, LedgerEntry } from "@ovault/core";
+import type { Leftover, LedgerEntry } from "@ovault/contract";
 
 import type { EngineApi } from "../api/engine-api.ts";
 import { arrived, pending } from "../engine/wait.ts";

@@ -1,7 +1,6 @@
 import { randomUUID } from "node:crypto";
 
-import { ManagerError } from "@ovault/core";
-import type { LedgerHandle, RunLedger } from "@ovault/core";
+import { ManagerError, type LedgerHandle, type RunLedger } from "@ovault/contract";
 
 import type { EngineApi } from "../api/engine-api.ts";
 import { diskAttributes } from "../attributes.ts";

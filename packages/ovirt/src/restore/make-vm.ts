@@ -1,10 +1,9 @@
-import type { RecoveryPoint, RestoreRequest } from "@ovault/core";
+import type { RecoveryPoint, RestoreRequest } from "@ovault/contract";
 
 import type { EngineApi } from "../api/engine-api.ts";
 import { EngineConflictError, EngineUnavailableError } from "../engine/errors.ts";
-import { arrived, pending } from "../engine/wait.ts";
+import { arrived, pending, type Polled } from "../engine/wait.ts";
 import { writable } from "../engine/xml-references.ts";
-import type { Polled } from "../engine/wait.ts";
 import type { Vm } from "../model/vm.ts";
 import { rewriteOvf } from "../ovf/rewrite-ovf.ts";
 import type { OvfDescription } from "../ovf/read-ovf.ts";

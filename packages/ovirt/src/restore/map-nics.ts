@@ -1,4 +1,4 @@
-import { UsageError } from "@ovault/core";
+import { UsageError } from "@ovault/contract";
 
 import type { Network } from "../model/network.ts";
 import type { VnicProfile } from "../model/vnic-profile.ts";

@@ -1,5 +1,4 @@
-import { UsageError } from "@ovault/core";
-import type { ErrorContext } from "@ovault/core";
+import { UsageError, type ErrorContext } from "@ovault/contract";
 
 /** What stands in the way of a restore, gathered so that one look tells all of it. */
 export class Obstacles {

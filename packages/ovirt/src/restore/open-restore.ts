@@ -1,5 +1,4 @@
-import { observe } from "@ovault/core";
-import type { RestoreRequest, RunContext } from "@ovault/core";
+import { observe, type RestoreRequest, type RunContext } from "@ovault/contract";
 
 import type { OvirtManager } from "../manager.ts";
 import { undo } from "../undo.ts";
@@ -7,8 +6,7 @@ import { FileUploadError } from "./assert-guest-data.ts";
 import type { DiskFiller, DiskFilling, FillingSite } from "./disk-filler.ts";
 import { makeDisk } from "./make-disk.ts";
 import { removeDisk } from "./remove-disk.ts";
-import { designAsFiles, designRestore } from "./restore-design.ts";
-import type { RestoreDesign } from "./restore-design.ts";
+import { designAsFiles, designRestore, type RestoreDesign } from "./restore-design.ts";
 import { OvirtRestoreSession } from "./restore-session.ts";
 
 /**

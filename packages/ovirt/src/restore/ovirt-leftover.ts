@@ -1,11 +1,9 @@
 import { z } from "zod";
 
-import { ManagerError } from "@ovault/core";
-import type { Leftover, LedgerEntry } from "@ovault/core";
+import { ManagerError, type Leftover, type LedgerEntry } from "@ovault/contract";
 
 import type { EngineApi } from "../api/engine-api.ts";
-import { isFinalTransferPhase } from "../model/image-transfer.ts";
-import type { ImageTransfer } from "../model/image-transfer.ts";
+import { isFinalTransferPhase, type ImageTransfer } from "../model/image-transfer.ts";
 import { hasTag } from "../run-tag.ts";
 import { removeSnapshot } from "../snapshot/remove-snapshot.ts";
 import { findSnapshot } from "../snapshot/take-snapshot.ts";

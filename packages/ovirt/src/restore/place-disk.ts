@@ -1,4 +1,4 @@
-import type { DiskRecord } from "@ovault/core";
+import type { DiskRecord } from "@ovault/contract";
 
 import type { EngineApi } from "../api/engine-api.ts";
 import { diskAttributes } from "../attributes.ts";

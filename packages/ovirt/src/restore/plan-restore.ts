@@ -1,9 +1,8 @@
-import type { RecoveryPoint, RestorePlan, RestoreRequest } from "@ovault/core";
+import type { RecoveryPoint, RestorePlan, RestoreRequest } from "@ovault/contract";
 
 import type { OvirtManager } from "../manager.ts";
 import type { DiskFiller } from "./disk-filler.ts";
-import { designRestore } from "./restore-design.ts";
-import type { RestoreDesign } from "./restore-design.ts";
+import { designRestore, type RestoreDesign } from "./restore-design.ts";
 import type { DesignedDisk } from "./designed-disk.ts";
 import type { MappedNic } from "./map-nics.ts";
 

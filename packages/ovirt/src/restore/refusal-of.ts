@@ -1,4 +1,4 @@
-import { messageOf, UsageError } from "@ovault/core";
+import { messageOf, UsageError } from "@ovault/contract";
 
 import { EngineConflictError, EngineFaultError, EnginePermissionError, EntityNotFoundError } from "../engine/errors.ts";
 

@@ -1,5 +1,4 @@
-import { UsageError } from "@ovault/core";
-import type { RestoreRequest } from "@ovault/core";
+import { UsageError, type RestoreRequest } from "@ovault/contract";
 
 import type { EngineApi } from "../api/engine-api.ts";
 import type { Capabilities } from "../capabilities.ts";
@@ -7,8 +6,7 @@ import type { XmlElement } from "../engine/xml-element.ts";
 import type { Cluster } from "../model/cluster.ts";
 import type { StorageDomain } from "../model/storage-domain.ts";
 import type { Vm } from "../model/vm.ts";
-import { readOvf } from "../ovf/read-ovf.ts";
-import type { OvfDescription } from "../ovf/read-ovf.ts";
+import { readOvf, type OvfDescription } from "../ovf/read-ovf.ts";
 import type { Belongings } from "./belongings.ts";
 import { chooseCluster, chooseStorageDomain } from "./choose-place.ts";
 import type { DesignedDisk } from "./designed-disk.ts";
@@ -17,8 +15,7 @@ import { layOutAsFile, layOutDisk } from "./disk-layout.ts";
 import { assertMachineName, fittingAlias } from "./engine-names.ts";
 import { fitCluster } from "./fit-cluster.ts";
 import { lostFirmware } from "./lost-firmware.ts";
-import { mapNics } from "./map-nics.ts";
-import type { MappedNic } from "./map-nics.ts";
+import { mapNics, type MappedNic } from "./map-nics.ts";
 import { Obstacles } from "./obstacles.ts";
 import { roomForDisks } from "./room-for-disks.ts";
 import { placeDisk, placesOf, quotaWarnings } from "./place-disk.ts";

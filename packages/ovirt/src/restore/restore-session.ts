@@ -1,12 +1,12 @@
-import { observe } from "@ovault/core";
-import type {
-  DiskTarget,
-  LedgerHandle,
-  RestoredVirtualMachine,
-  RestoreRequest,
-  RestoreSession,
-  RunContext,
-} from "@ovault/core";
+import {
+  observe,
+  type DiskTarget,
+  type LedgerHandle,
+  type RestoredVirtualMachine,
+  type RestoreRequest,
+  type RestoreSession,
+  type RunContext,
+} from "@ovault/contract";
 
 import type { EngineApi } from "../api/engine-api.ts";
 import { wasRefused } from "../engine/was-refused.ts";

@@ -2,8 +2,7 @@ import type { EngineApi } from "../api/engine-api.ts";
 import { parseXml } from "../engine/parse-xml.ts";
 import type { XmlElement } from "../engine/xml-element.ts";
 import { renderElement } from "../engine/render-element.ts";
-import { differingSettings } from "../model/vm-settings.ts";
-import type { SettingDifference } from "../model/vm-settings.ts";
+import { differingSettings, type SettingDifference } from "../model/vm-settings.ts";
 import { refusalOf } from "./refusal-of.ts";
 
 export interface WantedSettings {

@@ -1,4 +1,4 @@
-import { UsageError } from "@ovault/core";
+import { UsageError } from "@ovault/contract";
 
 import type { Vm } from "../model/vm.ts";
 import type { MappedNic } from "./map-nics.ts";

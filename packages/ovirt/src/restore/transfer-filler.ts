@@ -1,5 +1,4 @@
-import { ManagerError } from "@ovault/core";
-import type { RunContext } from "@ovault/core";
+import { ManagerError, type RunContext } from "@ovault/contract";
 
 import type { EngineApi } from "../api/engine-api.ts";
 import type { OvirtManager } from "../manager.ts";
@@ -7,8 +6,7 @@ import type { DiskTransfer } from "../transfer/disk-transfer.ts";
 import { endTransfers } from "../transfer/end-transfers.ts";
 import { keepAlive } from "../transfer/keep-alive.ts";
 import { localHostId } from "../transfer/local-host-id.ts";
-import { openTransfers } from "../transfer/open-transfers.ts";
-import type { OpenTransfer } from "../transfer/open-transfers.ts";
+import { openTransfers, type OpenTransfer } from "../transfer/open-transfers.ts";
 import { assertGuestData } from "./assert-guest-data.ts";
 import type { DiskFiller, DiskFilling } from "./disk-filler.ts";
 import type { MadeDisk } from "./make-disk.ts";

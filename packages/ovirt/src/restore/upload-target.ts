@@ -1,4 +1,4 @@
-import type { DiskTarget } from "@ovault/core";
+import type { DiskTarget } from "@ovault/contract";
 
 import type { ImageioClient } from "../imageio/imageio-client.ts";
 

@@ -1,15 +1,13 @@
 import { z } from "zod";
 
-import { IntegrityError, ManagerError } from "@ovault/core";
-import type { PointDocument, RecoveryPoint } from "@ovault/core";
+import { IntegrityError, ManagerError, type PointDocument, type RecoveryPoint } from "@ovault/contract";
 
 import type { EngineApi } from "../api/engine-api.ts";
 import { parseXml } from "../engine/parse-xml.ts";
 import type { XmlElement } from "../engine/xml-element.ts";
 import type { Vm } from "../model/vm.ts";
 import { readOvf } from "../ovf/read-ovf.ts";
-import { belongingsSchema, readBelongings } from "./belongings.ts";
-import type { Belongings } from "./belongings.ts";
+import { belongingsSchema, readBelongings, type Belongings } from "./belongings.ts";
 
 /** The OVF as the engine wrote it. */
 const OVF_DOCUMENT = "vm.ovf";

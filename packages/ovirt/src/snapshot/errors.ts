@@ -1,4 +1,4 @@
-import { ManagerError } from "@ovault/core";
+import { ManagerError } from "@ovault/contract";
 
 /** The engine could not make a snapshot. */
 export class SnapshotFailedError extends ManagerError {

@@ -1,5 +1,4 @@
-import { ManagerError } from "@ovault/core";
-import type { Disk } from "@ovault/core";
+import { ManagerError, type Disk } from "@ovault/contract";
 
 import type { EngineApi } from "../api/engine-api.ts";
 import { withoutSize } from "../engine/errors.ts";

@@ -1,4 +1,4 @@
-import type { Consistency } from "@ovault/core";
+import type { Consistency } from "@ovault/contract";
 
 import type { EngineApi } from "../api/engine-api.ts";
 import type { Vm } from "../model/vm.ts";

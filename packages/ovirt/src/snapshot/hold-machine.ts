@@ -1,18 +1,15 @@
-import { observe } from "@ovault/core";
-import type { BackupRequest, Consistency, PointDocument, RunContext } from "@ovault/core";
+import { observe, type BackupRequest, type Consistency, type PointDocument, type RunContext } from "@ovault/contract";
 
 import type { EngineApi } from "../api/engine-api.ts";
 import { readyMachine } from "../machine/ready-machine.ts";
 import { warnOfFirmware } from "../machine/warn-of-firmware.ts";
 import { vmDocuments } from "../restore/vm-documents.ts";
 import { undo } from "../undo.ts";
-import { beginQuiesce, endQuiesce } from "./quiesce.ts";
-import type { QuiesceAttempt } from "./quiesce.ts";
+import { beginQuiesce, endQuiesce, type QuiesceAttempt } from "./quiesce.ts";
 import { cleanUpSnapshot } from "./remove-snapshot.ts";
 import { assertRoom } from "./room-for-snapshot.ts";
 import type { SnapshotOptions } from "./snapshot-options.ts";
-import { takeSnapshot } from "./take-snapshot.ts";
-import type { TakenSnapshot } from "./take-snapshot.ts";
+import { takeSnapshot, type TakenSnapshot } from "./take-snapshot.ts";
 
 const MIB = 1024 * 1024;
 /** States of a virtual machine in which the engine makes a snapshot. */

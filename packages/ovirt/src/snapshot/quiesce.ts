@@ -1,10 +1,8 @@
-import { QuiesceError } from "@ovault/core";
-import type { BackupRequest } from "@ovault/core";
+import { QuiesceError, type BackupRequest } from "@ovault/contract";
 
 import type { EngineApi } from "../api/engine-api.ts";
 import type { Vm } from "../model/vm.ts";
-import { consistencyReached, hasGuestAgent, lastEventId } from "./guest-consistency.ts";
-import type { ConsistencyReached } from "./guest-consistency.ts";
+import { consistencyReached, hasGuestAgent, lastEventId, type ConsistencyReached } from "./guest-consistency.ts";
 
 const HINT = "Does the QEMU guest agent run in the guest? `--quiesce try` takes the point without, and says so.";
 

@@ -1,4 +1,4 @@
-import { hasCode } from "@ovault/core";
+import { hasCode } from "@ovault/contract";
 
 import type { EngineApi } from "../api/engine-api.ts";
 import { orUndefined } from "../api/if-missing.ts";

@@ -1,4 +1,4 @@
-import type { Disk } from "@ovault/core";
+import type { Disk } from "@ovault/contract";
 
 import type { EngineApi } from "../api/engine-api.ts";
 import { NoRoomError } from "./errors.ts";

@@ -1,5 +1,4 @@
-import type { LedgerHandle, RunLedger, VirtualMachine } from "@ovault/core";
-import { hasCode } from "@ovault/core";
+import { type LedgerHandle, type RunLedger, type VirtualMachine, hasCode } from "@ovault/contract";
 
 import type { EngineApi } from "../api/engine-api.ts";
 import { arrived, pending } from "../engine/wait.ts";

@@ -1,5 +1,4 @@
-import { isTransient, ManagerError } from "@ovault/core";
-import type { LedgerHandle } from "@ovault/core";
+import { isTransient, ManagerError, type LedgerHandle } from "@ovault/contract";
 
 import type { EngineApi } from "../api/engine-api.ts";
 import { EngineFaultError } from "../engine/errors.ts";
@@ -7,14 +6,11 @@ import { pause } from "../engine/pause.ts";
 import { arrived, pending } from "../engine/wait.ts";
 import { wasRefused } from "../engine/was-refused.ts";
 import type { HostLosses } from "../imageio/host-losses.ts";
-import { ImageioClient } from "../imageio/imageio-client.ts";
-import type { TransferAddress } from "../imageio/imageio-client.ts";
+import { ImageioClient, type TransferAddress } from "../imageio/imageio-client.ts";
 import type { Permits } from "../permits.ts";
-import { isFinalTransferPhase } from "../model/image-transfer.ts";
-import type { ImageTransfer } from "../model/image-transfer.ts";
+import { isFinalTransferPhase, type ImageTransfer } from "../model/image-transfer.ts";
 import { undo } from "../undo.ts";
-import { endTransfer } from "./end-transfer.ts";
-import type { TransferEnd } from "./end-transfer.ts";
+import { endTransfer, type TransferEnd } from "./end-transfer.ts";
 import { transferEnded } from "./errors.ts";
 import type { TransferContext } from "./transfer-context.ts";
 

@@ -1,4 +1,4 @@
-import { SourceError } from "@ovault/core";
+import { SourceError } from "@ovault/contract";
 
 /** The engine ended a transfer by itself while it was read. */
 export class TransferEndedError extends SourceError {

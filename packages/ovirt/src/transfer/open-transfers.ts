@@ -1,11 +1,9 @@
 import { HostLosses } from "../imageio/host-losses.ts";
-import { MAX_HOST_CONNECTIONS } from "../imageio/imageio-client.ts";
-import type { ImageioClient } from "../imageio/imageio-client.ts";
+import { MAX_HOST_CONNECTIONS, type ImageioClient } from "../imageio/imageio-client.ts";
 import { Permits } from "../permits.ts";
 import { settleAll } from "../settle-all.ts";
-import { DiskTransfer } from "./disk-transfer.ts";
+import { DiskTransfer, type HostShare, type TransferRequest } from "./disk-transfer.ts";
 import { endTransfers } from "./end-transfers.ts";
-import type { HostShare, TransferRequest } from "./disk-transfer.ts";
 import type { TransferContext } from "./transfer-context.ts";
 
 export interface OpenTransfer {

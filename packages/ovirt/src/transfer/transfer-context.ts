@@ -1,4 +1,4 @@
-import type { RunLedger } from "@ovault/core";
+import type { RunLedger } from "@ovault/contract";
 
 import type { EngineApi } from "../api/engine-api.ts";
 import type { Capabilities } from "../capabilities.ts";

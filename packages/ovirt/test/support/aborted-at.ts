@@ -1,6 +1,6 @@
 import { subscribe, unsubscribe } from "node:diagnostics_channel";
 
-import { CancelledError } from "@ovault/core";
+import { CancelledError } from "@ovault/contract";
 
 const REQUESTS = ["undici:request:create", "ovault:imageio:sending"];
 

@@ -1,8 +1,12 @@
 import { once } from "node:events";
-import { createServer as createPlainServer } from "node:http";
+import {
+  createServer as createPlainServer,
+  type IncomingMessage,
+  type RequestListener,
+  type ServerResponse,
+} from "node:http";
 import { createServer } from "node:https";
 
-import type { IncomingMessage, RequestListener, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import type { ServerCertificate } from "./certificates.ts";
 

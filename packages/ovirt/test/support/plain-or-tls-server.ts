@@ -1,8 +1,6 @@
-import { createServer as createHttpServer } from "node:http";
-import type { RequestListener } from "node:http";
+import { createServer as createHttpServer, type RequestListener } from "node:http";
 import { createServer as createHttpsServer } from "node:https";
-import { createServer } from "node:net";
-import type { AddressInfo, Socket } from "node:net";
+import { createServer, type AddressInfo, type Socket } from "node:net";
 
 import type { ServerCertificate } from "./certificates.ts";
 

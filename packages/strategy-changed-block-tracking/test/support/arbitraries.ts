@@ -3,7 +3,7 @@ import * as fc from "fast-check";
 
 import { checkpointMarker } from "../../src/base-marker.ts";
 
-import type { Disk, DiskRecord, RecoveryPoint, VirtualMachine } from "@ovault/core";
+import type { Disk, DiskRecord, RecoveryPoint, VirtualMachine } from "@ovault/contract";
 
 export const vm: VirtualMachine = { id: "vm-1", name: "web", manager: "lab", status: "up", disks: [], attributes: {} };
 

@@ -5,26 +5,25 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 
-import { createRunHooks, Ledger, SourceError } from "@ovault/core";
+import {
+  createRunHooks,
+  SourceError,
+  type BackupSession,
+  type DiskRecord,
+  type DiskSource,
+  type Quiesce,
+  type RecoveryPoint,
+  type RestoreRequest,
+  type RestoreSession,
+  type VirtualMachine,
+} from "@ovault/contract";
+import { Ledger, type LedgerRun } from "@ovault/core";
 import { diskStats } from "@ovault/testkit";
-import { startLab } from "@ovault/lab";
+import { startLab, type EngineVersion, type GuestWrite, type Lab, type LabInventoryRequest } from "@ovault/lab";
 import { OvirtManager } from "@ovault/ovirt";
 
 import { ChangedBlockTracking } from "../../src/index.ts";
 import { optionsSchema } from "../../src/options.ts";
-
-import type {
-  BackupSession,
-  DiskRecord,
-  DiskSource,
-  LedgerRun,
-  Quiesce,
-  RecoveryPoint,
-  RestoreRequest,
-  RestoreSession,
-  VirtualMachine,
-} from "@ovault/core";
-import type { EngineVersion, GuestWrite, Lab, LabInventoryRequest } from "@ovault/lab";
 
 const run = promisify(execFile);
 const MIB = 1024 * 1024;

@@ -6,20 +6,21 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
 
-import { createRunHooks, Ledger } from "@ovault/core";
-import { startLab } from "@ovault/lab";
+import {
+  createRunHooks,
+  type DiskTarget,
+  type RestoreRequest,
+  type RunContext,
+  type VirtualMachine,
+} from "@ovault/contract";
+import { Ledger } from "@ovault/core";
+import { startLab, type EngineVersion, type GuestWrite, type Lab, type Product } from "@ovault/lab";
 import { holdMachine, OvirtManager } from "@ovault/ovirt";
-import { takeBackup } from "@ovault/testkit";
+import { takeBackup, type BackupBench, type OpenWishes, type TakenBackup } from "@ovault/testkit";
 
-import { Attachment } from "../../src/attachment.ts";
-import { DiskAttachmentStrategy } from "../../src/index.ts";
+import { Attachment, type AttachRequest } from "../../src/attachment.ts";
+import { DiskAttachmentStrategy, type DiskAttachmentOptions } from "../../src/index.ts";
 import { optionsSchema } from "../../src/options.ts";
-
-import type { DiskTarget, RestoreRequest, RunContext, VirtualMachine } from "@ovault/core";
-import type { EngineVersion, GuestWrite, Lab, Product } from "@ovault/lab";
-import type { BackupBench, OpenWishes, TakenBackup } from "@ovault/testkit";
-import type { AttachRequest } from "../../src/attachment.ts";
-import type { DiskAttachmentOptions } from "../../src/index.ts";
 
 const run = promisify(execFile);
 const MIB = 1024 * 1024;

@@ -1,11 +1,10 @@
 import { diskStats } from "@ovault/testkit";
 import * as fc from "fast-check";
 
-import type { Disk, DiskRecord } from "@ovault/core";
+import type { Disk, DiskRecord } from "@ovault/contract";
 import type { EngineDisk } from "@ovault/ovirt";
 import { snapshotMarker } from "../../src/base-marker.ts";
-import { UNKNOWN_PARENT } from "../../src/plan-modes.ts";
-import type { BaseSnapshot, Circumstances, FrozenDisk } from "../../src/plan-modes.ts";
+import { UNKNOWN_PARENT, type BaseSnapshot, type Circumstances, type FrozenDisk } from "../../src/plan-modes.ts";
 
 const BYTES = 1024;
 export const DISK_ID = "disk-1";

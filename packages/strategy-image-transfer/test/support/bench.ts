@@ -5,18 +5,14 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 
-import { createRunHooks, Ledger } from "@ovault/core";
-import { startLab } from "@ovault/lab";
+import { createRunHooks, type RestoreRequest, type RestoreSession, type VirtualMachine } from "@ovault/contract";
+import { Ledger } from "@ovault/core";
+import { startLab, type EngineVersion, type GuestWrite, type Lab } from "@ovault/lab";
 import { OvirtManager } from "@ovault/ovirt";
-import { takeBackup, withRun } from "@ovault/testkit";
+import { takeBackup, withRun, type BackupBench, type OpenWishes, type TakenBackup } from "@ovault/testkit";
 
-import { ImageTransferStrategy } from "../../src/index.ts";
+import { ImageTransferStrategy, type ImageTransferOptions } from "../../src/index.ts";
 import { optionsSchema } from "../../src/options.ts";
-
-import type { RestoreRequest, RestoreSession, VirtualMachine } from "@ovault/core";
-import type { EngineVersion, GuestWrite, Lab } from "@ovault/lab";
-import type { BackupBench, OpenWishes, TakenBackup } from "@ovault/testkit";
-import type { ImageTransferOptions } from "../../src/index.ts";
 
 const run = promisify(execFile);
 const MIB = 1024 * 1024;

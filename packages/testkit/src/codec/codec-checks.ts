@@ -2,7 +2,7 @@ import { randomFillSync } from "node:crypto";
 
 import * as fc from "fast-check";
 
-import { type Codec, IntegrityError } from "@ovault/core";
+import { type Codec, IntegrityError } from "@ovault/contract";
 
 import { assertProperty } from "../assert-property.ts";
 import { assertRejects, assertSame, assertSameBytes, outcomeOf } from "../assertions.ts";

@@ -1,6 +1,6 @@
 import * as fc from "fast-check";
 
-import { type ImageDraft, type ImageStore, ObjectNotFoundError, StoreError } from "@ovault/core";
+import { type ImageDraft, type ImageStore, ObjectNotFoundError, StoreError } from "@ovault/contract";
 
 import { assertRejects, assertSame, assertSameBytes } from "../assertions.ts";
 import { contentOf, imagesOf } from "./image-store-under-test.ts";

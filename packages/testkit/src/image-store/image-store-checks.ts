@@ -2,7 +2,7 @@ import { randomFillSync } from "node:crypto";
 
 import * as fc from "fast-check";
 
-import { type ImageStore, ObjectNotFoundError, StoreError } from "@ovault/core";
+import { type ImageStore, ObjectNotFoundError, StoreError } from "@ovault/contract";
 
 import { assertProperty } from "../assert-property.ts";
 import { assertRejects, assertRejectsWith, assertSame, assertSameBytes, outcomeOf } from "../assertions.ts";

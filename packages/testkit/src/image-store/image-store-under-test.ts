@@ -1,4 +1,4 @@
-import type { CreateImageOptions, Extent, ImageDraft, ImageStore, StoredImage } from "@ovault/core";
+import type { CreateImageOptions, Extent, ImageDraft, ImageStore, StoredImage } from "@ovault/contract";
 
 import { assertSame } from "../assertions.ts";
 import type { Check } from "../check.ts";

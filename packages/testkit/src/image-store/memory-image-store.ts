@@ -11,7 +11,7 @@ import {
   ObjectNotFoundError,
   StoreError,
   type StoredImage,
-} from "@ovault/core";
+} from "@ovault/contract";
 
 import { SparseBytes } from "./sparse-bytes.ts";
 

@@ -1,4 +1,4 @@
-import type { Extent } from "@ovault/core";
+import type { Extent } from "@ovault/contract";
 
 const PAGE_BYTES = 64 * 1024;
 

@@ -1,6 +1,6 @@
 import * as fc from "fast-check";
 
-import type { Extent, ExtentKind } from "@ovault/core";
+import type { Extent, ExtentKind } from "@ovault/contract";
 
 /** Lists of extents as a source may give them: ascending, gapless from 0, of any lengths; none for an empty disk. */
 export function arbitraryExtents(

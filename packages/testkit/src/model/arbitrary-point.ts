@@ -1,6 +1,6 @@
 import * as fc from "fast-check";
 
-import type { Disk, DiskRecord, JsonObject, RecoveryPoint, VirtualMachine } from "@ovault/core";
+import type { Disk, DiskRecord, JsonObject, RecoveryPoint, VirtualMachine } from "@ovault/contract";
 
 import { arbitraryBlockBytes } from "./arbitrary-block-bytes.ts";
 

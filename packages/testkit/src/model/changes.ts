@@ -1,6 +1,6 @@
 import * as fc from "fast-check";
 
-import type { Extent } from "@ovault/core";
+import type { Extent } from "@ovault/contract";
 
 import { fillWith } from "./fill-with.ts";
 import type { ModelDisk } from "./model-disk.ts";

@@ -1,4 +1,4 @@
-import type { DiskStats } from "@ovault/core";
+import type { DiskStats } from "@ovault/contract";
 
 /** Of a disk that nobody has read. In bytes, and blocks. */
 export function diskStats(logicalBytes: number, newBlocks = 0): DiskStats {

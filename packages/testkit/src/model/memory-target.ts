@@ -1,4 +1,4 @@
-import type { DiskTarget } from "@ovault/core";
+import type { DiskTarget } from "@ovault/contract";
 
 /** A disk in memory to restore into. */
 export class MemoryTarget implements DiskTarget {

@@ -1,4 +1,4 @@
-import type { BackupMode, Disk, DiskSource, Extent } from "@ovault/core";
+import type { BackupMode, Disk, DiskSource, Extent } from "@ovault/contract";
 
 /** A disk in memory. */
 export interface ModelDisk {

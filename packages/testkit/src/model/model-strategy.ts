@@ -11,7 +11,7 @@ import type {
   RunContext,
   Strategy,
   VirtualMachine,
-} from "@ovault/core";
+} from "@ovault/contract";
 
 import { MemoryTarget } from "./memory-target.ts";
 import { changesBetween } from "./changes.ts";

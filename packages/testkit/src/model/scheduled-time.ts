@@ -1,6 +1,6 @@
 import type { Scheduler } from "fast-check";
 
-import type { Clock } from "@ovault/core";
+import type { Clock } from "@ovault/contract";
 
 /**
  * Time that passes only in sleeps, which end in whatever order the scheduler likes. All clocks made from one see the

@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 
-import { messageOf, type ObjectKey, type ObjectStore, plural } from "@ovault/core";
+import { messageOf, type ObjectKey, type ObjectStore, plural } from "@ovault/contract";
 
 import { type CheckResult, runCheck } from "../run-check.ts";
 import { inLanes } from "../in-lanes.ts";

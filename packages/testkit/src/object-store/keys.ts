@@ -1,4 +1,4 @@
-import { StoreError } from "@ovault/core";
+import { StoreError } from "@ovault/contract";
 
 import { assertRejects, assertSame, assertSameBytes } from "../assertions.ts";
 import { keysOf } from "../stores/listed.ts";

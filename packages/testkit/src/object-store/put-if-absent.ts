@@ -1,6 +1,6 @@
 import { randomFillSync } from "node:crypto";
 
-import type { ObjectStore } from "@ovault/core";
+import type { ObjectStore } from "@ovault/contract";
 
 import { assertSame, assertSameBytes } from "../assertions.ts";
 import type { ObjectStoreCheck } from "./object-store-check.ts";

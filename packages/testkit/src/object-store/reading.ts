@@ -1,4 +1,4 @@
-import { IntegrityError, ObjectNotFoundError } from "@ovault/core";
+import { IntegrityError, ObjectNotFoundError } from "@ovault/contract";
 
 import { assertRejects, assertSame, assertSameBytes } from "../assertions.ts";
 import { keysOf } from "../stores/listed.ts";

@@ -1,4 +1,4 @@
-import { ObjectNotFoundError, type RetentionControl } from "@ovault/core";
+import { ObjectNotFoundError, type RetentionControl } from "@ovault/contract";
 
 import { assertRejects, assertSame, assertSameBytes } from "../assertions.ts";
 import type { ObjectStoreCheck } from "./object-store-check.ts";

@@ -1,6 +1,6 @@
 import * as fc from "fast-check";
 
-import { ObjectNotFoundError, type ObjectStore } from "@ovault/core";
+import { ObjectNotFoundError, type ObjectStore } from "@ovault/contract";
 
 import { assertRejects, assertSame, assertSameBytes } from "../assertions.ts";
 import { listed } from "../stores/listed.ts";

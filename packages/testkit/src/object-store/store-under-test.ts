@@ -1,4 +1,4 @@
-import type { ObjectStore } from "@ovault/core";
+import type { ObjectStore } from "@ovault/contract";
 
 /** What the checks of the ObjectStore contract work on. */
 export interface StoreUnderTest {

@@ -1,4 +1,4 @@
-import { ObjectNotFoundError } from "@ovault/core";
+import { ObjectNotFoundError } from "@ovault/contract";
 
 import { assertRejects, assertSame, assertSameBytes } from "../assertions.ts";
 import { keysOf } from "../stores/listed.ts";

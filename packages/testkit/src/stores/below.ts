@@ -1,4 +1,4 @@
-import { assertKeyPrefix, type ObjectStore, type RetentionControl } from "@ovault/core";
+import { assertKeyPrefix, type ObjectStore, type RetentionControl } from "@ovault/contract";
 
 /**
  * A folder of a store as a store of its own. Keys pass unchecked behind the prefix, so that the driver is what refuses

@@ -1,4 +1,4 @@
-import type { CallOptions, GetOptions, ObjectInfo, ObjectKey, ObjectStore, PutOptions } from "@ovault/core";
+import type { CallOptions, GetOptions, ObjectInfo, ObjectKey, ObjectStore, PutOptions } from "@ovault/contract";
 
 import { MemoryStore } from "./memory-store.ts";
 

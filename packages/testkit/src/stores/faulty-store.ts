@@ -1,4 +1,4 @@
-import { type ObjectStore, StoreUnavailableError } from "@ovault/core";
+import { type ObjectStore, StoreUnavailableError } from "@ovault/contract";
 
 import { tally } from "../tally.ts";
 import { InterceptedStore, type StoreCall, type StoreCallKind } from "./intercepted-store.ts";

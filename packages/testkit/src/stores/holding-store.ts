@@ -4,7 +4,7 @@ import {
   type PutOptions,
   type RetentionControl,
   StorePermissionError,
-} from "@ovault/core";
+} from "@ovault/contract";
 
 import { MemoryStore } from "./memory-store.ts";
 

@@ -7,7 +7,7 @@ import type {
   PutOptions,
   RetentionControl,
   StoreCapabilities,
-} from "@ovault/core";
+} from "@ovault/contract";
 
 import { listed } from "./listed.ts";
 

@@ -1,4 +1,4 @@
-import type { ObjectInfo, ObjectStore } from "@ovault/core";
+import type { ObjectInfo, ObjectStore } from "@ovault/contract";
 
 const never = new AbortController().signal;
 

@@ -9,7 +9,7 @@ import {
   ObjectNotFoundError,
   type ObjectStore,
   type PutOptions,
-} from "@ovault/core";
+} from "@ovault/contract";
 
 /** A whole object store in memory. */
 export class MemoryStore implements ObjectStore {

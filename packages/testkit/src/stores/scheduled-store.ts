@@ -1,6 +1,6 @@
 import type { Scheduler } from "fast-check";
 
-import type { ObjectStore } from "@ovault/core";
+import type { ObjectStore } from "@ovault/contract";
 
 import { InterceptedStore, type StoreCall } from "./intercepted-store.ts";
 

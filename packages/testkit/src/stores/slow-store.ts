@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 
-import type { ObjectStore } from "@ovault/core";
+import type { ObjectStore } from "@ovault/contract";
 
 import { InterceptedStore, type StoreCall } from "./intercepted-store.ts";
 

@@ -1,6 +1,6 @@
 import * as fc from "fast-check";
 
-import type { VirtualMachine } from "@ovault/core";
+import type { VirtualMachine } from "@ovault/contract";
 
 import type { GuestFill } from "./strategy-under-test.ts";
 

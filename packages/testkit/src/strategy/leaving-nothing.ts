@@ -1,4 +1,4 @@
-import { CancelledError, LedgerError } from "@ovault/core";
+import { CancelledError, LedgerError } from "@ovault/contract";
 
 import { assertRejects, assertSame, outcomeOf } from "../assertions.ts";
 import type { StrategyCheck, StrategyUnderTest } from "./strategy-under-test.ts";

@@ -1,6 +1,6 @@
 import * as fc from "fast-check";
 
-import { CancelledError, type DiskSource, type Extent } from "@ovault/core";
+import { CancelledError, type DiskSource, type Extent } from "@ovault/contract";
 
 import { assertProperty } from "../assert-property.ts";
 import { assertRejects, assertSame, assertSameBytes } from "../assertions.ts";

@@ -1,4 +1,5 @@
-import type { Ledger, Strategy, VirtualMachine } from "@ovault/core";
+import type { Strategy, VirtualMachine } from "@ovault/contract";
+import type { Ledger } from "@ovault/core";
 
 import type { Check } from "../check.ts";
 

@@ -10,9 +10,9 @@ import {
   type RecoveryPoint,
   type RunHooks,
   type RunLedger,
-  validateExtents,
   type VirtualMachine,
-} from "@ovault/core";
+} from "@ovault/contract";
+import { validateExtents } from "@ovault/core";
 
 import { assertSame } from "../assertions.ts";
 import { inLanes } from "../in-lanes.ts";

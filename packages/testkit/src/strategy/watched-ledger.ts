@@ -1,4 +1,4 @@
-import type { JsonObject, LedgerHandle, RunLedger } from "@ovault/core";
+import type { JsonObject, LedgerHandle, RunLedger } from "@ovault/contract";
 
 /** Called before and after each call that reaches the ledger, with its number; the first is 1. What it throws fails it. */
 export type WatchCall = (call: number, when: "before" | "after") => void;

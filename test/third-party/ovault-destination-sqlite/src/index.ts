@@ -1,6 +1,6 @@
 import { resolve } from "node:path";
 
-import { definePlugin, type Plugin } from "@ovault/core";
+import { definePlugin, type Plugin } from "@ovault/contract";
 
 import { options, type SqliteOptions } from "./options.ts";
 import { SqliteStore } from "./sqlite-store.ts";

@@ -4,7 +4,7 @@ import {
   StorePermissionError,
   StoreReadOnlyError,
   StoreUnavailableError,
-} from "@ovault/core";
+} from "@ovault/contract";
 
 /** Result codes of SQLite (sqlite.org/rescode.html). */
 const SQLITE_PERM = 3;

@@ -13,7 +13,7 @@ import {
   ObjectNotFoundError,
   type ObjectStore,
   type PutOptions,
-} from "@ovault/core";
+} from "@ovault/contract";
 
 import { mapSqliteError } from "./map-sqlite-error.ts";
 

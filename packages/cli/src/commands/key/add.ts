@@ -1,9 +1,9 @@
+import { UsageError } from "@ovault/contract";
 import {
   createKeyFile,
   readKeyFile,
   RepositorySecret,
   resolveSecret,
-  UsageError,
   type EncryptionSettings,
   type KeyInfo,
 } from "@ovault/core";

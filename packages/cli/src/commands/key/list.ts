@@ -1,4 +1,5 @@
-import { messageOf, type KeyInfo } from "@ovault/core";
+import { messageOf } from "@ovault/contract";
+import type { KeyInfo } from "@ovault/core";
 
 import { examples, type Define } from "../../command.ts";
 import { formatTime } from "../../output/format.ts";

@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { mkdir, open, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 
-import { CancelledError, UsageError } from "@ovault/core";
+import { CancelledError, UsageError } from "@ovault/contract";
 
 import { LAUNCHER } from "../../launcher.ts";
 import type { ErrorSummary } from "../../output/error-text.ts";

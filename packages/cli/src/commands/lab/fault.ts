@@ -1,4 +1,4 @@
-import { UsageError } from "@ovault/core";
+import { UsageError } from "@ovault/contract";
 import { connectLab, faultModes, type FaultMode } from "@ovault/lab";
 
 import { examples, type Define } from "../../command.ts";

@@ -1,6 +1,7 @@
 import { join, resolve } from "node:path";
 
-import { hasCode, parseConfiguration, resolveSecret, UsageError, type SecretReference } from "@ovault/core";
+import { hasCode, UsageError, type SecretReference } from "@ovault/contract";
+import { parseConfiguration, resolveSecret } from "@ovault/core";
 import {
   connectLab,
   engineVersions,

@@ -1,4 +1,4 @@
-import { UsageError } from "@ovault/core";
+import { UsageError } from "@ovault/contract";
 import { connectLab, type GuestWrite } from "@ovault/lab";
 
 import { examples, type Define } from "../../command.ts";

@@ -1,4 +1,4 @@
-import type { Extent, VirtualMachine } from "@ovault/core";
+import type { Extent, VirtualMachine } from "@ovault/contract";
 import { diskOf, type ModelDisk } from "@ovault/testkit";
 
 export const BLOCK_BYTES = 512;

@@ -1,4 +1,11 @@
-import type { Assessment, BackupRequest, BackupSession, RestoreSession, Strategy, VirtualMachine } from "@ovault/core";
+import type {
+  Assessment,
+  BackupRequest,
+  BackupSession,
+  RestoreSession,
+  Strategy,
+  VirtualMachine,
+} from "@ovault/contract";
 import { sourceOf } from "@ovault/testkit";
 
 import { blockDisk, blocksOf } from "./block-disk.ts";

@@ -1,4 +1,4 @@
-import type { ObjectStore } from "@ovault/core";
+import type { ObjectStore } from "@ovault/contract";
 import { InterceptedStore, type StoreCall, type StoreCallKind } from "@ovault/testkit";
 
 /** A machine that stands still at a certain call, the `nth` of that kind below that prefix. */

@@ -1,4 +1,4 @@
-import { type ObjectKey, type PutOptions, StoreFullError } from "@ovault/core";
+import { type ObjectKey, type PutOptions, StoreFullError } from "@ovault/contract";
 import { InterceptedStore, type MemoryStore, type StoreCall } from "@ovault/testkit";
 
 const BLOCK_BYTES = 4096;

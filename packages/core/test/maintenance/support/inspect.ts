@@ -1,9 +1,10 @@
-import type { ObjectStore, Repository } from "@ovault/core";
+import type { ObjectStore } from "@ovault/contract";
+import type { Repository } from "@ovault/core";
 import { listed } from "@ovault/testkit";
 
-import { leavesOf } from "../../../src/repository/block-map-leaves.ts";
-import { COPIES } from "../../../src/repository/pack-format.ts";
-import { readPackListing } from "../../../src/repository/pack-listing.ts";
+import { leavesOf } from "../../../src/repository/block-map/block-map-leaves.ts";
+import { COPIES } from "../../../src/repository/packs/pack-format.ts";
+import { readPackListing } from "../../../src/repository/packs/read-pack-listing.ts";
 import { toHex } from "../../../src/util/hex.ts";
 import { reopen } from "../../support/small-repository.ts";
 import { never, restoredBytes } from "../../support/take-point.ts";

@@ -1,11 +1,4 @@
-import {
-  type CallOptions,
-  type GetOptions,
-  type ObjectInfo,
-  type ObjectKey,
-  type ObjectStore,
-  type PutOptions,
-} from "@ovault/core";
+import type { CallOptions, GetOptions, ObjectInfo, ObjectKey, ObjectStore, PutOptions } from "@ovault/contract";
 import { MemoryStore } from "@ovault/testkit";
 
 /** One state of an object: what was put, or that it was deleted. */

@@ -1,12 +1,5 @@
-import {
-  backupVirtualMachine,
-  BufferPool,
-  type Clock,
-  type Ledger,
-  type ProcessIdentity,
-  type RecoveryPoint,
-  type Repository,
-} from "@ovault/core";
+import type { Clock, ProcessIdentity, RecoveryPoint } from "@ovault/contract";
+import { backupVirtualMachine, BufferPool, type Ledger, type Repository } from "@ovault/core";
 
 import { blockMachine } from "./block-disk.ts";
 import { BlockStrategy } from "./block-strategy.ts";

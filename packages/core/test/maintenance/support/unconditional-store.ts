@@ -1,4 +1,4 @@
-import type { ObjectKey, ObjectStore, PutOptions } from "@ovault/core";
+import type { ObjectKey, ObjectStore, PutOptions } from "@ovault/contract";
 import { InterceptedStore, type StoreCall } from "@ovault/testkit";
 
 /** A store that looks before it puts, and may put over what came between. */

@@ -5,21 +5,16 @@ import { join } from "node:path";
 
 import {
   type Clock,
-  Ledger,
   type ObjectStore,
   processIdentity,
   type ProcessIdentity,
-  prune,
-  type PruneOptions,
-  type PruneReport,
   type RecoveryPoint,
-  type RepackLimits,
-  Repository,
   systemClock,
-} from "@ovault/core";
+} from "@ovault/contract";
+import { Ledger, prune, type PruneOptions, type PruneReport, type RepackLimits, Repository } from "@ovault/core";
 import { MemoryStore } from "@ovault/testkit";
 
-import { plain } from "../../../src/codecs/plain.ts";
+import { plain } from "../../../src/blocks/codecs/plain.ts";
 import { smallRepository } from "../../support/small-repository.ts";
 import { never } from "../../support/take-point.ts";
 import { BLOCK_BYTES } from "./block-disk.ts";

@@ -1,6 +1,6 @@
 import { setImmediate as turn } from "node:timers/promises";
 
-import type { Clock } from "@ovault/core";
+import type { Clock } from "@ovault/contract";
 
 interface Sleeper {
   readonly untilMs: number;

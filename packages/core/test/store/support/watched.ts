@@ -1,4 +1,4 @@
-import type { ObjectStore } from "@ovault/core";
+import type { ObjectStore } from "@ovault/contract";
 
 import { aroundCalls } from "../../../src/store/around-calls.ts";
 

@@ -1,6 +1,6 @@
 import { parentPort, threadId } from "node:worker_threads";
 
-import type { WorkerReply, WorkerRequest } from "../../../src/workers/worker-message.ts";
+import type { WorkerReply, WorkerRequest } from "../../../src/blocks/workers/worker-message.ts";
 
 export type PoolJob =
   | { readonly kind: "echo"; readonly value: number }

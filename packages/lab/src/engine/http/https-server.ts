@@ -1,10 +1,14 @@
 import { once } from "node:events";
-import { createServer as createPlainServer, type IncomingMessage, type Server as PlainServer } from "node:http";
-import type { ServerResponse } from "node:http";
+import {
+  createServer as createPlainServer,
+  type IncomingMessage,
+  type Server as PlainServer,
+  type ServerResponse,
+} from "node:http";
 import { createServer, type Server } from "node:https";
 import type { AddressInfo, Server as PortServer } from "node:net";
 
-import { UsageError, systemErrorCode } from "@ovault/core";
+import { UsageError, systemErrorCode } from "@ovault/contract";
 
 import type { KeyPair } from "../../certificates.ts";
 import type { FaultSwitches } from "../faults.ts";

@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 
-import type { DiskFormat } from "@ovault/core";
+import type { DiskFormat } from "@ovault/contract";
 
 import type { DiskInfo } from "../../hypervisor/hypervisor.ts";
 import { attachmentOf, forgetAttachment } from "../attachments.ts";

@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 
-import type { DiskFormat } from "@ovault/core";
+import type { DiskFormat } from "@ovault/contract";
 
 import { badRequest, conflict, incomplete, notFound } from "../engine-fault.ts";
 import { reasonOf, type EngineCore } from "../engine-core.ts";

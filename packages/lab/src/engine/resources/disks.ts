@@ -1,4 +1,4 @@
-import type { DiskFormat } from "@ovault/core";
+import type { DiskFormat } from "@ovault/contract";
 
 import type { EngineApi } from "../engine-api.ts";
 import type { EngineCore } from "../engine-core.ts";

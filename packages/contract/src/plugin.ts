@@ -1,0 +1,58 @@
+import type { z } from "zod";
+
+import type { Codec } from "./codec.ts";
+import type { Manager } from "./manager.ts";
+import type { ObjectStore } from "./object-store.ts";
+import type { Strategy, StrategyHost } from "./strategy.ts";
+import type { RunHooks } from "./run-hooks.ts";
+
+/** The version of these contracts. A plugin made for another one is refused at start-up. */
+export const API_VERSION = 1;
+
+/** What each kind of plugin creates, and from what besides its options. */
+export interface PluginKinds {
+  destination: { host: PluginHost; product: ObjectStore };
+  manager: { host: PluginHost & { readonly name: string }; product: Manager };
+  strategy: { host: PluginHost & StrategyHost; product: Strategy };
+  codec: { host: PluginHost; product: Codec };
+  /** Taps the hooks of every run; creates nothing else. */
+  hooks: { host: PluginHost; product: (hooks: RunHooks) => void };
+}
+export type PluginKind = keyof PluginKinds;
+
+export interface PluginHost {
+  /** Directory that relative paths in options refer to: the one that holds ovault.yaml. */
+  readonly baseDirectory: string;
+  /**
+   * Turns a secret reference of the configuration (environment, file, command) into its value. Nothing else reads
+   * secrets, and the value is never logged.
+   */
+  readonly secret: (reference: SecretReference) => Promise<string>;
+  /** Destinations only: the place is there to be read, so nothing may be tried that changes it. */
+  readonly readOnly?: boolean;
+  readonly signal: AbortSignal;
+}
+
+/** Secrets are in ovault.yaml only by reference. */
+export type SecretReference = { readonly env: string } | { readonly file: string } | { readonly command: string[] };
+
+export interface Plugin<K extends PluginKind = PluginKind, O = unknown> {
+  readonly kind: K;
+  readonly name: string;
+  readonly apiVersion: number;
+  /** Must be strict: unknown keys are errors. */
+  readonly options: z.ZodType<O>;
+  /** Strategies only: the kind of manager it works with. */
+  readonly managerKind?: string;
+  create(options: O, host: PluginKinds[K]["host"]): Promise<PluginKinds[K]["product"]>;
+  /**
+   * Destinations only: makes the place itself (a directory, a bucket) where it is missing. Called when a person sets a
+   * destination up, never by a run: an unmounted share must not turn into a local directory.
+   */
+  prepare?(options: O, host: PluginHost): Promise<void>;
+}
+
+/** Gives a plugin its types; the default export of every plugin package. */
+export function definePlugin<K extends PluginKind, O>(plugin: Plugin<K, O>): Plugin<K, O> {
+  return plugin;
+}

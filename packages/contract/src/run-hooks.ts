@@ -1,0 +1,89 @@
+import { AsyncSeriesHook, AsyncSeriesWaterfallHook, SyncHook, SyncWaterfallHook } from "tapable";
+
+import type { Consistency, RecoveryPoint } from "./recovery-point.ts";
+import type { Disk, VirtualMachine } from "./virtual-machine.ts";
+
+/** What a backup is told to taps by before it does anything. */
+export interface RunStart {
+  readonly runId: string;
+  readonly vm: VirtualMachine;
+}
+
+/** A span of one disk that went through the pipeline. Many blocks at once, never one event per block. */
+export interface SpanEvent {
+  readonly diskId: string;
+  /** End of what is done in disk order, roughly: bytes of the disk accounted for so far. */
+  readonly doneBytes: number;
+  readonly logicalBytes: number;
+  /** Totals of this disk so far. */
+  readonly readBytes: number;
+  readonly storedBytes: number;
+}
+
+export interface PhaseEvent {
+  /** e.g. `open`, `copy`, `finalize`, `seal`, `cleanup`. */
+  readonly phase: string;
+  readonly detail: string;
+}
+
+/**
+ * The hooks of one run, made fresh for it. Gates (async) may veto by throwing and end the run; observers (sync) can
+ * never harm it: what they throw is swallowed by `observe`.
+ */
+export interface RunHooks {
+  /** A backup begins. Restores do not call it. */
+  readonly started: SyncHook<[RunStart]>;
+  /** Waterfall: the disks to take, of a virtual machine. May remove disks, never add. */
+  readonly selectDisks: AsyncSeriesWaterfallHook<[readonly Disk[], VirtualMachine]>;
+  /** Gate: just before the strategy freezes the instant; for freeze commands and pre-snapshot scripts. */
+  readonly beforeSnapshot: AsyncSeriesHook<[VirtualMachine, AbortSignal]>;
+  /**
+   * Always called once beforeSnapshot was, also after failures and when the run is cancelled: its signal is a deadline of
+   * its own. Thaw belongs here. Every tap is called, whatever those before it threw; what they throw becomes warnings of
+   * the point.
+   */
+  readonly afterSnapshot: AsyncSeriesHook<[VirtualMachine, AbortSignal]>;
+  /**
+   * Waterfall and gate, after the two above: how consistent the instant is. Begins with the word of the strategy; whoever
+   * brought the guest to rest by itself knows better.
+   */
+  readonly consistency: SyncWaterfallHook<[Consistency, VirtualMachine]>;
+  /** All data of a backup is stored; what is left to do is the manager's. */
+  readonly copied: SyncHook<[]>;
+  /** Gate: all data is stored, nothing is visible yet. */
+  readonly beforeSeal: AsyncSeriesHook<[Omit<RecoveryPoint, "sealedAt">]>;
+  readonly sealed: SyncHook<[RecoveryPoint]>;
+  readonly failed: SyncHook<[unknown]>;
+  readonly phase: SyncHook<[PhaseEvent]>;
+  readonly span: SyncHook<[SpanEvent]>;
+  readonly warning: SyncHook<[string]>;
+  /** The run is over, whatever its outcome. */
+  readonly finished: SyncHook<[]>;
+}
+
+export function createRunHooks(): RunHooks {
+  return {
+    started: new SyncHook(["start"]),
+    selectDisks: new AsyncSeriesWaterfallHook(["disks", "vm"]),
+    beforeSnapshot: new AsyncSeriesHook(["vm", "signal"]),
+    afterSnapshot: new AsyncSeriesHook(["vm", "signal"]),
+    consistency: new SyncWaterfallHook(["consistency", "vm"]),
+    copied: new SyncHook(),
+    beforeSeal: new AsyncSeriesHook(["point"]),
+    sealed: new SyncHook(["point"]),
+    failed: new SyncHook(["error"]),
+    phase: new SyncHook(["event"]),
+    span: new SyncHook(["event"]),
+    warning: new SyncHook(["message"]),
+    finished: new SyncHook(),
+  };
+}
+
+/** Calls an observer hook; an observer that throws harms nobody. */
+export function observe<T extends unknown[]>(hook: { call(...args: T): unknown }, ...args: T): void {
+  try {
+    hook.call(...args);
+  } catch {
+    // Observers only watch; the run goes on.
+  }
+}

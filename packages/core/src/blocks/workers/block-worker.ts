@@ -1,0 +1,41 @@
+import { parentPort } from "node:worker_threads";
+
+import { OvaultError, messageOf } from "@ovault/contract";
+import { release } from "../../util/release.ts";
+import { reportWarningsTo } from "../../util/warn-once.ts";
+import type { BlockJob, BlockResults } from "./block-job.ts";
+import { doBlockJob } from "./do-block-job.ts";
+import type { WorkerReply, WorkerRequest, WorkerWarning } from "./worker-message.ts";
+
+reportWarningsTo((warning) => answer({ warning }, []));
+
+/** What runs on each worker thread: one job after the other. */
+parentPort?.on("message", ({ number, job }: WorkerRequest<BlockJob>) => {
+  try {
+    const result = doBlockJob(job);
+    // What was given away with the job would lie here until a thread that makes little garbage collects it.
+    release(bytesOf(job));
+    answer({ number, result }, memoryOf(result));
+  } catch (error) {
+    const { code, hint } = error instanceof OvaultError ? error : {};
+    answer({ number, failure: { message: messageOf(error), code, hint } }, []);
+  }
+});
+
+function bytesOf(job: BlockJob): Uint8Array {
+  if ("plain" in job) return job.plain;
+  return "stored" in job ? job.stored : job.sealed;
+}
+
+function answer(reply: WorkerReply | WorkerWarning, moved: readonly ArrayBuffer[]): void {
+  parentPort?.postMessage(reply, moved);
+}
+
+/** What moves to the other thread instead of being copied. */
+function memoryOf(result: BlockResults[BlockJob["task"]]): ArrayBuffer[] {
+  if (result === undefined) return [];
+  if (result instanceof Uint8Array) return [result.buffer];
+  return result.flatMap((chunk) =>
+    chunk.outcome === "plain" && chunk.plain !== undefined ? [chunk.plain.buffer] : [],
+  );
+}

@@ -1,0 +1,43 @@
+import { type CallOptions, type ObjectInfo, type ObjectKey, type ObjectStore, IntegrityError } from "@ovault/contract";
+
+const MIB = 1024 * 1024;
+
+/**
+ * More than any object of its kind can have, in bytes, and little enough to be held in memory: an object is read whole
+ * only after its size was looked at.
+ */
+export const LARGEST = {
+  /** Settings, keys, claims, voids, marks: what is read before anything else. */
+  small: MIB,
+  /** Records, and lists of packs and points. */
+  record: 16 * MIB,
+  /** A manifest carries the documents of its machine. */
+  manifest: 64 * MIB,
+} as const;
+
+/**
+ * The whole of an object that a listing has shown.
+ * @throws IntegrityError for one of more than `mostBytes`, before it is read
+ */
+export async function readWhole(
+  store: ObjectStore,
+  { key, bytes }: ObjectInfo,
+  mostBytes: number,
+  options: CallOptions,
+): Promise<Uint8Array> {
+  if (bytes <= mostBytes) return await store.get(key, options);
+  throw new IntegrityError(`${key} has ${bytes} bytes: too many to be what its name says`, {
+    context: { key, bytes, mostBytes },
+    hint: "An object of ovault never is so large: find out what lies there, and who put it there.",
+  });
+}
+
+/** The same for an object that no listing has shown. */
+export async function readKey(
+  store: ObjectStore,
+  key: ObjectKey,
+  mostBytes: number,
+  options: CallOptions,
+): Promise<Uint8Array> {
+  return await readWhole(store, await store.stat(key, options), mostBytes, options);
+}

@@ -1,0 +1,105 @@
+import { randomBytes } from "node:crypto";
+
+import { type ObjectKey, type ObjectStore, hasCode, StoreFullError } from "@ovault/contract";
+import { passedOn } from "../store/around-calls.ts";
+import { isFull, unlessFull } from "../store/unless-full.ts";
+import { CONDEMNED, LEASES, POINTS, RESERVE_KEY, VERDICTS } from "./layout.ts";
+
+/** Room for the lists of 12,000 packs and their verdict; less where there is no more. */
+const SIZES = [1024, 256, 64, 16].map((kibibytes) => kibibytes * 1024);
+/** What `forget` and `prune` write before they delete anything. Packs and index objects would use the reserve up. */
+const SMALL = [LEASES, CONDEMNED, VERDICTS, POINTS];
+
+/**
+ * Room in the store for the steps that free space: an object that says nothing, and is given up when one of them finds no
+ * room for what it must write first. Its absence harms nothing.
+ */
+export class Reserve {
+  readonly #store: ObjectStore;
+  /** Steps under way that may use it. */
+  #users = 0;
+  #givenUp = false;
+
+  /** @param store as the repository's documents are written to it */
+  constructor(store: ObjectStore) {
+    this.#store = store;
+  }
+
+  /** The same store. While `during` works, a put that finds no room is repeated without the reserve. */
+  guarded(): ObjectStore {
+    const store = this.#store;
+    return {
+      ...passedOn(store),
+      put: async (key, parts, options) => {
+        try {
+          return await store.put(key, parts, options);
+        } catch (error) {
+          if (!isFull(error) || !this.#mayBeUsedFor(key)) throw error;
+          if (!(await this.#giveUp(options.signal))) throw noRoomLeft(error);
+        }
+        return await store.put(key, parts, options);
+      },
+    };
+  }
+
+  /** For work that frees space. What is left of a reserve that was given up is kept again afterwards. */
+  async during<T>(work: () => Promise<T>, signal: AbortSignal): Promise<T> {
+    this.#users += 1;
+    try {
+      return await work();
+    } finally {
+      this.#users -= 1;
+      if (this.#users === 0 && this.#givenUp) await this.keep(signal);
+    }
+  }
+
+  /** Puts the reserve, as large as there is room for. */
+  async keep(signal: AbortSignal): Promise<void> {
+    const [whole = 0] = SIZES;
+    const bytes = await this.#bytes(signal);
+    if (bytes !== undefined && bytes >= whole) return;
+    if (bytes !== undefined) await this.#store.delete(RESERVE_KEY, { signal });
+    for (const size of SIZES) {
+      // What cannot be compressed.
+      const parts = [randomBytes(size)];
+      const put = async (): Promise<void> =>
+        void (await this.#store.put(RESERVE_KEY, parts, { ifAbsent: true, signal }));
+      if (await unlessFull(put)) break;
+    }
+    this.#givenUp = false;
+  }
+
+  #mayBeUsedFor(key: ObjectKey): boolean {
+    return this.#users > 0 && SMALL.some((prefix) => key.startsWith(prefix));
+  }
+
+  /** False when there is none. */
+  async #giveUp(signal: AbortSignal): Promise<boolean> {
+    if ((await this.#bytes(signal)) === undefined) return false;
+    await this.#store.delete(RESERVE_KEY, { signal });
+    this.#givenUp = true;
+    return true;
+  }
+
+  /** Undefined when there is none. */
+  async #bytes(signal: AbortSignal): Promise<number | undefined> {
+    try {
+      return (await this.#store.stat(RESERVE_KEY, { signal })).bytes;
+    } catch (error) {
+      if (hasCode(error, "E_OBJECT_NOT_FOUND")) return undefined;
+      throw error;
+    }
+  }
+}
+
+/** What frees space has no room itself: to name it as the next step would lead in a circle. */
+function noRoomLeft({ message, context, cause, retry }: StoreFullError): StoreFullError {
+  return new StoreFullError(message, {
+    cause,
+    context,
+    retry,
+    hint:
+      "Make some room by other means first: enlarge it, raise the quota, or delete what is not of ovault there. " +
+      "1 MiB is enough for `ovault forget` and `ovault prune --repack none --grace 0`.",
+  });
+}

@@ -1,0 +1,199 @@
+import { z } from "zod";
+
+import { type ObjectKey, type ObjectStore, IntegrityError, hasCode, type ProcessIdentity } from "@ovault/contract";
+import { decodeDocument, encodeDocument } from "../format/document.ts";
+import { isPointKey, LEASES } from "../format/layout.ts";
+import { LARGEST, readKey } from "../format/read-whole.ts";
+
+/** Who holds a lease: a run of a process. */
+export interface LeaseHolder extends ProcessIdentity {
+  readonly runId: string;
+}
+
+/** Far more than any run sets: a holder that died would be waited for too long. */
+const LONGEST_TTL_MS = 24 * 60 * 60 * 1000;
+
+const time = z.iso.datetime();
+const holder: z.ZodType<LeaseHolder> = z.object({
+  runId: z.string(),
+  node: z.string(),
+  pid: z.int(),
+  bootId: z.string().nullable(),
+  pidNamespace: z.string().nullable(),
+  startTicks: z.number().nullable(),
+});
+const held = z.object({
+  state: z.literal("held"),
+  /** Random: tells the writer of a claim from everybody else, itself in another try included. */
+  token: z.string(),
+  holder,
+  /** A claim whose beats have stood still for so long may be taken over. */
+  ttlMs: z.int().positive().max(LONGEST_TTL_MS),
+  at: time,
+  expiresAt: time,
+  /** Keys of the manifests that the run is going to put: whoever takes over makes that impossible first. */
+  seals: z.array(z.string().refine(isPointKey)).readonly().default([]),
+});
+const claim = z.discriminatedUnion("state", [held, z.object({ state: z.literal("free"), at: time })]);
+const beat = z.object({
+  at: time,
+  expiresAt: time,
+  /** Names of the condemned documents that the run has read: it relies on nothing that they condemn. */
+  acknowledged: z.array(z.string()).readonly().default([]),
+});
+
+export type HeldClaim = z.infer<typeof held>;
+export type Claim = z.infer<typeof claim>;
+export type Beat = z.infer<typeof beat>;
+
+/** The objects of a lease as one listing shows them. */
+export interface LeaseState {
+  /** The highest there is; 0 when the resource was never claimed. */
+  readonly generation: number;
+  /** The highest of that generation; 0 when there is none yet. */
+  readonly beat: number;
+  readonly objects: readonly LeaseObject[];
+}
+
+interface LeaseObject {
+  readonly key: ObjectKey;
+  readonly generation: number;
+  /** 0 for the claim itself. */
+  readonly beat: number;
+}
+
+const NAME = /^(\d{8})(?:\.(\d{8}))?$/;
+/** More than any number of runs can come to. */
+const LAST_GENERATION = 99_999_999;
+const REMOVE_HINT = "Make sure that no run is at work on any node, then delete this object from the destination.";
+const VERSION = 1;
+
+/**
+ * The objects of one lease: `leases/RESOURCE/GENERATION` is a claim, `leases/RESOURCE/GENERATION.BEAT` a sign of life.
+ * They are made, if absent, and deleted, never rewritten. The highest claim rules; it is only deleted after a higher
+ * one was made, so that no generation ever comes twice.
+ */
+export class LeaseFolder {
+  readonly #store: ObjectStore;
+  readonly #prefix: string;
+
+  constructor(store: ObjectStore, resource: string) {
+    this.#store = store;
+    this.#prefix = `${LEASES}${resource}/`;
+  }
+
+  async look(signal: AbortSignal): Promise<LeaseState> {
+    const keys: ObjectKey[] = [];
+    for await (const { key } of this.#store.list(this.#prefix, { signal })) keys.push(key);
+    return this.stateOf(keys);
+  }
+
+  /** What a listing of this folder tells. */
+  stateOf(keys: readonly ObjectKey[]): LeaseState {
+    const objects: LeaseObject[] = [];
+    for (const key of keys) {
+      const match = NAME.exec(key.slice(this.#prefix.length));
+      if (match !== null) objects.push({ key, generation: Number(match[1]), beat: Number(match[2] ?? 0) });
+    }
+    const claims = objects.filter((object) => object.beat === 0);
+    const generation = highest(claims.map((object) => object.generation));
+    const beats = objects.filter((object) => object.generation === generation);
+    return { generation, beat: highest(beats.map((object) => object.beat)), objects };
+  }
+
+  /** The number of the next claim. @throws IntegrityError when there can be none */
+  generationAfter({ generation }: LeaseState): number {
+    if (generation < LAST_GENERATION) return generation + 1;
+    const key = this.#key(generation);
+    throw new IntegrityError(`the lease ${key} is damaged: no run can have come to this number`, {
+      context: { key },
+      hint: REMOVE_HINT,
+    });
+  }
+
+  /**
+   * Lets the resource go, whoever holds it: the holder finds that out at its next beat. A generation never comes twice, so
+   * a higher one frees it; only the last there can be, which no run has made, is deleted.
+   */
+  async free(at: string, signal: AbortSignal): Promise<void> {
+    const state = await this.look(signal);
+    if (state.generation === LAST_GENERATION) {
+      await this.deleteClaim(LAST_GENERATION, signal);
+      return await this.free(at, signal);
+    }
+    const generation = this.generationAfter(state);
+    await this.putClaim(generation, { state: "free", at }, signal);
+    await this.deleteBelow(await this.look(signal), generation, 0, signal);
+  }
+
+  /** Undefined when it is gone, which means that a higher one was made. */
+  async readClaim(generation: number, signal: AbortSignal): Promise<Claim | undefined> {
+    return await this.#read(this.#key(generation), "claim", claim, signal);
+  }
+
+  /** Undefined when it is gone, which means that a later one was made. */
+  async readBeat(
+    { generation, beat: number }: Pick<LeaseState, "generation" | "beat">,
+    signal: AbortSignal,
+  ): Promise<Beat | undefined> {
+    return await this.#read(this.#key(generation, number), "beat", beat, signal);
+  }
+
+  /** Does nothing when the generation is taken. */
+  async putClaim(generation: number, value: Claim, signal: AbortSignal): Promise<void> {
+    await this.#put(this.#key(generation), "claim", value, signal);
+  }
+
+  async putBeat(generation: number, number: number, value: Beat, signal: AbortSignal): Promise<void> {
+    await this.#put(this.#key(generation, number), "beat", value, signal);
+  }
+
+  async deleteClaim(generation: number, signal: AbortSignal): Promise<void> {
+    await this.#store.delete(this.#key(generation), { signal });
+  }
+
+  /**
+   * Deletes what the listing shows of lower generations, and all beats of this one but this: only its holder puts any. A
+   * courtesy that never throws: no reader heeds them, and whoever comes next tries again.
+   */
+  async deleteBelow({ objects }: LeaseState, generation: number, number: number, signal: AbortSignal): Promise<void> {
+    for (const object of objects) {
+      const passed = object.beat > 0 && object.beat !== number && object.generation === generation;
+      if (object.generation < generation || passed) await this.#store.delete(object.key, { signal }).catch(noop);
+    }
+  }
+
+  #key(generation: number, number = 0): ObjectKey {
+    const name = `${this.#prefix}${String(generation).padStart(8, "0")}`;
+    return number === 0 ? name : `${name}.${String(number).padStart(8, "0")}`;
+  }
+
+  async #put(key: ObjectKey, type: string, value: Claim | Beat, signal: AbortSignal): Promise<void> {
+    await this.#store.put(key, [encodeDocument(type, VERSION, value)], { ifAbsent: true, signal });
+  }
+
+  async #read<T>(key: ObjectKey, type: string, schema: z.ZodType<T>, signal: AbortSignal): Promise<T | undefined> {
+    try {
+      const bytes = await readKey(this.#store, key, LARGEST.small, { signal });
+      return schema.parse(decodeDocument(type, VERSION, bytes, key));
+    } catch (error) {
+      if (hasCode(error, "E_OBJECT_NOT_FOUND")) return undefined;
+      if (hasCode(error, "E_INTEGRITY") || error instanceof z.ZodError) throw unreadable(key, error);
+      throw error;
+    }
+  }
+}
+
+function unreadable(key: ObjectKey, cause: unknown): IntegrityError {
+  return new IntegrityError(`the lease ${key} is damaged: it does not say who holds it`, {
+    cause,
+    context: { key },
+    hint: REMOVE_HINT,
+  });
+}
+
+function highest(numbers: readonly number[]): number {
+  return numbers.reduce((most, number) => Math.max(most, number), 0);
+}
+
+function noop(): void {}

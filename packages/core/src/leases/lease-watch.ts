@@ -1,0 +1,73 @@
+import { type Clock, processState } from "@ovault/contract";
+import type { HeldClaim, LeaseFolder, LeaseState } from "./lease-folder.ts";
+
+/** A claim that is past its time by more than this, by our wall clock, is doubted. */
+export const CLOCK_MARGIN_MS = 10 * 60 * 1000;
+/** Between two looks at a lease that is held. */
+const LONGEST_POLL_MS = 5_000;
+/** Looks that are further apart, and by more than half the time to live, have watched nothing between them. */
+const LONGEST_GAP_MS = 10_000;
+
+/**
+ * What looks at a claim have shown:
+ * - `dead`: its process ran on this machine and is gone, or no beat came for its whole time to live. It may be taken over.
+ * - `doubtful`: by our wall clock it is long past its time. One of two clocks may be wrong, so beats are watched for.
+ * - `living`: anything else.
+ */
+export type Life = "living" | "doubtful" | "dead";
+
+/**
+ * Looks at a lease that another run holds, again and again. Wall clocks never decide: only what this watch has seen by
+ * our own monotonic clock.
+ */
+export class LeaseWatch {
+  readonly #folder: LeaseFolder;
+  readonly #clock: Clock;
+  #seen: string | undefined;
+  #seenSinceMs = 0;
+  #lookedAtMs = 0;
+  /** Something has changed since the first look: the holder beats. */
+  #moved = false;
+
+  constructor(folder: LeaseFolder, clock: Clock) {
+    this.#folder = folder;
+    this.#clock = clock;
+  }
+
+  /** To be called after every listing of the lease. */
+  async look(state: LeaseState, claim: HeldClaim, signal: AbortSignal): Promise<Life> {
+    const silentMs = this.#silentMs(state, claim);
+    const process = await processState(claim.holder);
+    if (process === "dead" || silentMs >= claim.ttlMs) return "dead";
+    if (process === "alive" || this.#moved) return "living";
+    return (await this.#isLongPast(state, claim, signal)) ? "doubtful" : "living";
+  }
+
+  /** Until the next look. */
+  async pause({ ttlMs }: HeldClaim, signal: AbortSignal): Promise<void> {
+    await this.#clock.sleep(Math.min(ttlMs / 4, LONGEST_POLL_MS), signal);
+  }
+
+  #silentMs(state: LeaseState, { ttlMs }: HeldClaim): number {
+    const now = this.#clock.elapsedMs();
+    const seen = signsIn(state);
+    // While a store answers nobody, no holder can beat either: such a time is no silence.
+    const looked = now - this.#lookedAtMs <= Math.max(ttlMs / 2, LONGEST_GAP_MS);
+    if (this.#seen !== undefined && seen !== this.#seen) this.#moved = true;
+    if (seen !== this.#seen || !looked) this.#seenSinceMs = now;
+    this.#seen = seen;
+    this.#lookedAtMs = now;
+    return now - this.#seenSinceMs;
+  }
+
+  async #isLongPast(state: LeaseState, claim: HeldClaim, signal: AbortSignal): Promise<boolean> {
+    const lastSign = state.beat === 0 ? claim : await this.#folder.readBeat(state, signal);
+    return lastSign !== undefined && this.#clock.now().getTime() > Date.parse(lastSign.expiresAt) + CLOCK_MARGIN_MS;
+  }
+}
+
+/** The claim that rules, and its beats: a holder that lives replaces them. */
+function signsIn({ generation, objects }: LeaseState): string {
+  const signs = objects.filter((object) => object.generation === generation);
+  return signs.map(({ key }) => key).join();
+}

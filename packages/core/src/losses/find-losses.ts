@@ -1,0 +1,117 @@
+import { lastValueFrom } from "rxjs";
+
+import { type DiskRecord, type RecoveryPoint, hasCode, messageOf } from "@ovault/contract";
+import { type DiskLosses, LostRanges } from "../repository/damage/lost-ranges.ts";
+import { pullInLanes } from "../concurrency/pull-in-lanes.ts";
+import { readLeaf } from "../repository/block-map/block-map-leaves.ts";
+import { PAGE_ENTRIES } from "../repository/block-map/block-map-page.ts";
+import type { BlockMapReader } from "../repository/block-map/block-map-reader.ts";
+import type { ChunkId } from "../format/digest.ts";
+import type { Repository } from "../repository/repository.ts";
+
+/** A part of a disk, in bytes. */
+export interface DiskRange {
+  readonly offset: number;
+  readonly length: number;
+}
+
+export interface FindLossesOptions {
+  /** Pages of which nothing is lost; what is found to be one is added. Shared by points, which share most pages. */
+  readonly sound?: { has(page: ChunkId): boolean; add(page: ChunkId): unknown };
+  /** Parts of disks to look at, by disk id; a disk that is not named is looked at whole. */
+  readonly within?: ReadonlyMap<string, readonly DiskRange[]>;
+  /** Called with every page that is read. */
+  readonly onPage?: (id: ChunkId, page: Uint8Array) => void | Promise<void>;
+  readonly signal: AbortSignal;
+}
+
+/** Pages in flight. */
+const LANES = 8;
+/** Held of one disk: points are many. */
+const MOST_RANGES = 1_000;
+const CHUNK_LOST = "no pack is known to hold its chunk any more";
+
+/**
+ * What cannot be restored of a point, as far as it is known: pages of block maps are read, data is not. Disks of which
+ * nothing is lost are left out.
+ */
+export async function findLosses(
+  repository: Repository,
+  point: RecoveryPoint,
+  options: FindLossesOptions,
+): Promise<readonly DiskLosses[]> {
+  const losses: DiskLosses[] = [];
+  for (const record of point.disks) {
+    const lost = await lossesOfDisk(repository, { point, record }, options);
+    const { id: disk, alias } = record.disk;
+    if (lost.lostBytes > 0) losses.push({ disk, alias, lostBytes: lost.lostBytes, ranges: lost.ranges });
+  }
+  return losses;
+}
+
+async function lossesOfDisk(
+  repository: Repository,
+  { point, record }: { readonly point: RecoveryPoint; readonly record: DiskRecord },
+  { sound, within, onPage, signal }: FindLossesOptions,
+): Promise<LostRanges> {
+  const { blockBytes } = point;
+  const { logicalBytes } = record.stats;
+  const lost = new LostRanges(MOST_RANGES);
+  const lose = (block: number, count: number, reason: string): void => {
+    const offset = block * blockBytes;
+    lost.add({ offset, length: Math.min(count * blockBytes, logicalBytes - offset), reason });
+  };
+  let map: BlockMapReader;
+  try {
+    const loadPage = async (id: ChunkId, pageSignal: AbortSignal): Promise<Uint8Array> => {
+      const page = await repository.chunks.load(id, pageSignal);
+      await onPage?.(id, page);
+      return page;
+    };
+    map = await repository.openMap(point, record, signal, { tolerant: true, loadPage });
+  } catch (error) {
+    if (!hasCode(error, "E_INTEGRITY")) throw error;
+    lost.add({ offset: 0, length: logicalBytes, reason: error.message });
+    return lost;
+  }
+  const isSound = (page: ChunkId): boolean => sound?.has(page) === true;
+  const look = async (leaf: number, lane: AbortSignal): Promise<void> => {
+    const part = await readLeaf(map, leaf, lane, isSound);
+    if (part?.kind === "lost") lose(part.first, part.count, messageOf(part.error));
+    if (part?.kind !== "blocks") return;
+    let whole = true;
+    for (const [at, id] of part.ids.entries()) {
+      if (id === null || (await isReadable(repository, id, lane))) continue;
+      whole = false;
+      lose(part.first + at, 1, CHUNK_LOST);
+    }
+    if (whole) sound?.add(part.page);
+  };
+  const leaves = leavesIn(map, blockBytes, within?.get(record.disk.id));
+  await lastValueFrom(pullInLanes(leaves, LANES, look, signal), { defaultValue: undefined });
+  return lost;
+}
+
+/** A chunk that no index object lists may still be in a pack. */
+async function isReadable(repository: Repository, id: ChunkId, signal: AbortSignal): Promise<boolean> {
+  const { index } = repository;
+  if (index.isReadable(id)) return true;
+  if (index.entryOf(id) !== undefined) return false;
+  await repository.completeIndex(signal);
+  return index.isReadable(id);
+}
+
+/** Numbers of the leaves that cover these ranges, each once; of all leaves when there are no ranges. */
+async function* leavesIn(
+  { leafCount }: BlockMapReader,
+  blockBytes: number,
+  ranges: readonly DiskRange[] | undefined,
+): AsyncGenerator<number> {
+  const leafBytes = PAGE_ENTRIES * blockBytes;
+  let next = 0;
+  for (const { offset, length } of ranges ?? [{ offset: 0, length: leafCount * leafBytes }]) {
+    const end = Math.min(leafCount, Math.ceil((offset + length) / leafBytes));
+    for (let leaf = Math.max(next, Math.floor(offset / leafBytes)); leaf < end; leaf += 1) yield leaf;
+    next = Math.max(next, end);
+  }
+}

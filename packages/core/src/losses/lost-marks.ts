@@ -1,0 +1,96 @@
+import { z } from "zod";
+
+import type { ObjectKey, RecoveryPoint } from "@ovault/contract";
+import type { DiskLosses } from "../repository/damage/lost-ranges.ts";
+import { LOST } from "../format/layout.ts";
+import { putRecord, readRecords, type RecordKind, type StoredRecord } from "../format/records.ts";
+import type { Repository } from "../repository/repository.ts";
+import type { DiskRange } from "./find-losses.ts";
+
+const whole = z.number().int().nonnegative();
+const schema = z.object({
+  at: z.iso.datetime(),
+  disks: z.array(
+    z.object({ disk: z.string().min(1), ranges: z.array(z.object({ offset: whole, length: whole.positive() })) }),
+  ),
+});
+
+type Mark = z.infer<typeof schema>;
+
+const MARK: RecordKind<Mark> = { prefix: LOST, type: "lost", schema };
+const MARK_KEY = /^lost\/([0-9a-f]{32}\/[0-9a-z-]{1,64}\/)[0-9a-f]{32}$/;
+
+/**
+ * Marks at points that lost data: where to look. What is lost is found by looking there again, so that a mark does no harm
+ * when a later backup has brought back what it is about.
+ */
+export class LostMarks {
+  readonly #repository: Repository;
+  /** By folder of the point. A mark that cannot be read says nothing but that there is one. */
+  readonly #marks: ReadonlyMap<string, readonly StoredRecord<Mark | undefined>[]>;
+
+  private constructor(repository: Repository, marks: ReadonlyMap<string, readonly StoredRecord<Mark | undefined>[]>) {
+    this.#repository = repository;
+    this.#marks = marks;
+  }
+
+  /** All marks, or those of one point. */
+  static async read(repository: Repository, signal: AbortSignal, point?: RecoveryPoint): Promise<LostMarks> {
+    const below = point === undefined ? LOST : LOST + folderOf(repository, point);
+    const { records, damaged } = await readRecords(repository.store, MARK, signal, below);
+    const marks = new Map<string, StoredRecord<Mark | undefined>[]>();
+    for (const record of [...records, ...damaged.map(({ key }) => ({ key, value: undefined }))]) {
+      const folder = MARK_KEY.exec(record.key)?.[1];
+      if (folder !== undefined) marks.set(folder, [...(marks.get(folder) ?? []), record]);
+    }
+    return new LostMarks(repository, marks);
+  }
+
+  has(point: RecoveryPoint): boolean {
+    return this.#marksOf(point).length > 0;
+  }
+
+  /** Where to look, by disk; undefined when that is everywhere. */
+  rangesOf(point: RecoveryPoint): ReadonlyMap<string, readonly DiskRange[]> | undefined {
+    const ranges = new Map<string, DiskRange[]>(point.disks.map(({ disk }) => [disk.id, []]));
+    for (const { value } of this.#marksOf(point)) {
+      if (value === undefined) return undefined;
+      for (const disk of value.disks) ranges.get(disk.disk)?.push(...disk.ranges);
+    }
+    for (const found of ranges.values()) found.sort((a, b) => a.offset - b.offset);
+    return ranges;
+  }
+
+  /** Says what is lost of a point: puts a mark, keeps the one that says so, or takes marks away. True when it changed. */
+  async set(point: RecoveryPoint, losses: readonly DiskLosses[], signal: AbortSignal): Promise<boolean> {
+    const { store } = this.#repository;
+    const before = this.#marksOf(point);
+    const disks = losses.map(({ disk, ranges }) => ({
+      disk,
+      ranges: ranges.map(({ offset, length }) => ({ offset, length })),
+    }));
+    if (before.length === (disks.length > 0 ? 1 : 0) && saysSame(before[0]?.value, disks)) return false;
+    const below = LOST + folderOf(this.#repository, point);
+    if (disks.length > 0) await putRecord(store, MARK, { at: new Date().toISOString(), disks }, signal, below);
+    for (const { key } of before) await store.delete(key, { signal });
+    return true;
+  }
+
+  /** Marks at none of these points. */
+  strayFrom(points: readonly RecoveryPoint[]): readonly ObjectKey[] {
+    const known = new Set(points.map((point) => folderOf(this.#repository, point)));
+    return [...this.#marks].flatMap(([folder, marks]) => (known.has(folder) ? [] : marks.map(({ key }) => key)));
+  }
+
+  #marksOf(point: RecoveryPoint): readonly StoredRecord<Mark | undefined>[] {
+    return this.#marks.get(folderOf(this.#repository, point)) ?? [];
+  }
+}
+
+function folderOf({ protection }: Repository, { vm, id }: RecoveryPoint): string {
+  return `${protection.folderOf(vm.id)}/${id}/`;
+}
+
+function saysSame(mark: Mark | undefined, disks: Mark["disks"]): boolean {
+  return JSON.stringify(mark?.disks ?? []) === JSON.stringify(disks);
+}

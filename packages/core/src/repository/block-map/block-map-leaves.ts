@@ -1,0 +1,48 @@
+import { hasCode } from "@ovault/contract";
+import { PAGE_ENTRIES } from "./block-map-page.ts";
+import type { BlockMapReader } from "./block-map-reader.ts";
+import type { ChunkId } from "../../format/digest.ts";
+
+/** What a block map says of the blocks from `first` on. */
+export type MapLeaf =
+  | { readonly kind: "zero"; readonly first: number; readonly count: number }
+  /** Null is a block of zeros. */
+  | {
+      readonly kind: "blocks";
+      readonly first: number;
+      readonly count: number;
+      readonly page: ChunkId;
+      readonly ids: readonly (ChunkId | null)[];
+    }
+  /** Its page cannot be read; the error tells why. */
+  | { readonly kind: "lost"; readonly first: number; readonly count: number; readonly error: unknown };
+
+/** Leaf by leaf, in order; those whose page `skip` knows are left out, and not read. Throws no IntegrityError. */
+export async function* leavesOf(
+  map: BlockMapReader,
+  signal: AbortSignal,
+  skip: (page: ChunkId) => boolean = () => false,
+): AsyncGenerator<MapLeaf> {
+  for (let leaf = 0; leaf < map.leafCount; leaf += 1) {
+    const part = await readLeaf(map, leaf, signal, skip);
+    if (part !== undefined) yield part;
+  }
+}
+
+/** One leaf; undefined when `skip` knows its page. Throws no IntegrityError. */
+export async function readLeaf(
+  map: BlockMapReader,
+  leaf: number,
+  signal: AbortSignal,
+  skip: (page: ChunkId) => boolean = () => false,
+): Promise<MapLeaf | undefined> {
+  const blocks = { first: leaf * PAGE_ENTRIES, count: map.blocksOfLeaf(leaf) };
+  try {
+    const page = map.leafId(leaf);
+    if (page === null) return { kind: "zero", ...blocks };
+    return skip(page) ? undefined : { kind: "blocks", ...blocks, page, ids: await map.leaf(leaf, signal) };
+  } catch (error) {
+    if (!hasCode(error, "E_INTEGRITY")) throw error;
+    return { kind: "lost", ...blocks, error };
+  }
+}

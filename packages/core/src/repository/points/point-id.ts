@@ -1,0 +1,56 @@
+import { randomBytes } from "node:crypto";
+
+import { IntegrityError } from "@ovault/contract";
+
+/**
+ * `YYYYMMDD-HHMMSS-`, then eight random hex digits; ids that are chosen in order end with the tag of their machine. What
+ * follows tells copies apart.
+ */
+const POINT_ID = /^(\d{4})(\d\d)(\d\d)-(\d\d)(\d\d)(\d\d)-[0-9a-f]{8}(?:-([0-9a-f]{8}))?(?:-copy[1-9]\d{0,3})?$/;
+const COPY = /-copy[1-9]\d{0,3}$/;
+/** The last second that four digits of a year can tell. */
+const LAST_SECOND = Date.UTC(9999, 11, 31, 23, 59, 59) / 1000;
+
+/**
+ * An id for a new point. It sorts as text behind all earlier ids, whatever the clock shows: its time is that of the clock,
+ * or a second later than the latest of theirs.
+ * @param tag of the machine: 8 hex digits
+ * @param earlier ids of all points in the folder of the machine, forgotten ones too; ids of another form do not count
+ * @throws IntegrityError when an earlier id leaves no time for a later one
+ */
+export function newPointId(now: Date, tag: string, earlier: Iterable<string> = []): string {
+  let second = Math.floor(now.getTime() / 1000);
+  for (const id of earlier) second = Math.max(second, (secondOf(id) ?? -1) + 1);
+  if (second > LAST_SECOND) {
+    throw new IntegrityError("a recovery point of this machine is dated at the end of time: no id can be later", {
+      hint: "Run `ovault points` to find it; forget it, and prune.",
+    });
+  }
+  const [date = "", time = ""] = new Date(second * 1000).toISOString().slice(0, 19).replaceAll(/[-:]/g, "").split("T");
+  return `${date}-${time}-${randomBytes(4).toString("hex")}-${tag}`;
+}
+
+/**
+ * What a copy of a point and its origin have in common: the id of a point, or the key of its manifest, without what tells
+ * one copy from another.
+ */
+export function originOf(idOrKey: string): string {
+  return idOrKey.replace(COPY, "");
+}
+
+/** The tag of the machine in an id; undefined for ids of older releases, whose order the clock alone decided. */
+export function tagOf(id: string): string | undefined {
+  return secondOf(id) === undefined ? undefined : POINT_ID.exec(id)?.[7];
+}
+
+/** The time in an id, in seconds since 1970; undefined when there is none. */
+export function secondOf(id: string): number | undefined {
+  const match = POINT_ID.exec(id);
+  if (match === null) return undefined;
+  const [year = 0, month = 0, ...rest] = match.slice(1, 7).map(Number);
+  const instant = new Date(Date.UTC(year, month - 1, ...rest));
+  // Other digits than those of a date would sort elsewhere than the date that they are taken for.
+  return instant.toISOString().slice(0, 19).replaceAll(/[-:]/g, "").replace("T", "-") === id.slice(0, 15)
+    ? instant.getTime() / 1000
+    : undefined;
+}

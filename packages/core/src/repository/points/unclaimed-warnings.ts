@@ -1,0 +1,15 @@
+import type { RecoveryPoint } from "@ovault/contract";
+
+const MOST_NAMES = 3;
+
+/** What to say about points of managers that ovault.yaml does not name: one sentence for each of these managers. */
+export function unclaimedWarnings(points: readonly Pick<RecoveryPoint, "vm">[]): readonly string[] {
+  return [...Map.groupBy(points, ({ vm }) => vm.manager)].map(([manager, own]) => {
+    const names = [...new Set(own.map(({ vm }) => vm.name))];
+    const shown = names.slice(0, MOST_NAMES).join(", ") + (names.length > MOST_NAMES ? ", …" : "");
+    return (
+      `there are recovery points of ${shown} under manager "${manager}", which ovault.yaml does not have: no other ` +
+      `manager's machine uses them. If a manager was renamed, add \`formerNames: [${manager}]\` to its entry`
+    );
+  });
+}

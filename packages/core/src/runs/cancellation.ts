@@ -1,9 +1,0 @@
-import { CancelledError } from "../errors/errors.ts";
-import { OvaultError } from "../errors/ovault-error.ts";
-
-/** What a run rejects with: an aborted signal's own error, whatever the abort made fail first. */
-export function runFailure(error: unknown, signal: AbortSignal): unknown {
-  if (!signal.aborted) return error;
-  if (signal.reason instanceof OvaultError) return signal.reason;
-  return new CancelledError("the run was cancelled", { cause: error });
-}
