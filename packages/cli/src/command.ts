@@ -32,7 +32,7 @@ export interface Outcome {
 
 export type Handler = (context: CommandContext) => Promise<Outcome>;
 
-/** Runs the handler of a command from start to exit code: opens the context, prints the outcome. Throws what it threw. */
+/** Runs the handler of a command from start to exit code: opens the context, prints the outcome. @throws what it threw */
 export type Invoke = (command: Command, handler: Handler) => Promise<void>;
 
 /** What a command's file exports: declares options, arguments and help on `command`, and the action that is invoked. */

@@ -57,6 +57,13 @@ describe("docs/errors.md", () => {
   });
 });
 
+test("public comments name the errors behind @throws bare, without braces", async () => {
+  const braced = (await filesOf("packages/*/src/**/*.ts")).flatMap(({ file, text }) =>
+    /@throws \{|^\s*(?:\/\*\*|\*) (?:.*[.;:] )?(?:Throws|Rejects with) [A-Z]/m.test(text) ? [file] : [],
+  );
+  expect(braced).toEqual([]);
+});
+
 test("codes that docs and READMEs name exist", async () => {
   const pages = [
     ...(await filesOf("*.md")),

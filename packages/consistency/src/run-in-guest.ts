@@ -31,7 +31,7 @@ export interface GuestRun {
 
 /**
  * Runs a command over SSH, by the login shell of the user. When the signal is aborted, its processes are told to end, and the
- * connection is cut when they have, or do not. Rejects with SshError when the server cannot be used.
+ * connection is cut when they have, or do not. @throws SshError when the server cannot be used.
  */
 export async function runInGuest(options: GuestRun, signal: AbortSignal): Promise<Outcome> {
   const { server, host } = options;

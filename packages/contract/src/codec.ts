@@ -8,8 +8,8 @@ export interface Codec {
   /** `plain` may lie in shared memory, and belongs to the caller again when this settles; the result is the caller's. */
   encode(plain: Uint8Array): Promise<Uint8Array | undefined>;
   /**
-   * The bytes are the caller's; they may lie in `stored`. Throws IntegrityError when the result would not have exactly
-   * `plainBytes` bytes.
+   * The bytes are the caller's; they may lie in `stored`.
+   * @throws IntegrityError when the result would not have exactly `plainBytes` bytes
    */
   decode(stored: Uint8Array, plainBytes: number): Promise<Uint8Array>;
 }

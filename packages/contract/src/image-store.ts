@@ -15,7 +15,7 @@ export interface ImageStore {
   readonly capabilities: ImageStoreCapabilities;
   /** Begins an image that nobody sees before `commit`: of zeros, or with the content of another one, cut or grown. */
   create(key: ObjectKey, options: CreateImageOptions): Promise<ImageDraft>;
-  /** Throws ObjectNotFoundError. */
+  /** @throws ObjectNotFoundError */
   open(key: ObjectKey, options: CallOptions): Promise<StoredImage>;
   /** All images whose key starts with `prefix` (empty, or ending in `/`), in ascending order of key. */
   list(prefix: string, options: CallOptions): AsyncIterable<ImageInfo>;
@@ -32,7 +32,7 @@ export interface ImageInfo {
 
 export interface CreateImageOptions extends CallOptions {
   readonly logicalBytes: number;
-  /** Start with the content of this image. Throws ObjectNotFoundError. */
+  /** Start with the content of this image. @throws ObjectNotFoundError */
   readonly from?: ObjectKey;
 }
 
@@ -41,7 +41,7 @@ export interface ImageDraft {
   write(offset: number, bytes: Uint8Array, signal: AbortSignal): Promise<void>;
   /** Makes a range read as zeros, and frees it where that is possible. */
   zero(offset: number, length: number, signal: AbortSignal): Promise<void>;
-  /** Everything durable, then visible. Throws StoreError when an image of this key exists by now. */
+  /** Everything durable, then visible. @throws StoreError when an image of this key exists by now */
   commit(signal: AbortSignal): Promise<void>;
   /** Leaves nothing. Never throws; after `commit` it does nothing. */
   abort(): Promise<void>;

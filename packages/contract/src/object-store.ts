@@ -29,11 +29,11 @@ export interface ObjectStore {
    */
   put(key: ObjectKey, parts: readonly Uint8Array[], options: PutOptions): Promise<"stored" | "exists">;
   /**
-   * The whole object or exactly `range` of it; the bytes are the caller's. Throws ObjectNotFoundError; a range past the
-   * end is an IntegrityError.
+   * The whole object or exactly `range` of it; the bytes are the caller's.
+   * @throws ObjectNotFoundError; IntegrityError for a range past the end
    */
   get(key: ObjectKey, options: GetOptions): Promise<Uint8Array>;
-  /** Throws ObjectNotFoundError. */
+  /** @throws ObjectNotFoundError */
   stat(key: ObjectKey, options: CallOptions): Promise<ObjectInfo>;
   /** All objects whose key starts with `prefix` (empty, or ending in `/`), in ascending order of key. */
   list(prefix: string, options: CallOptions): AsyncIterable<ObjectInfo>;
@@ -46,9 +46,9 @@ export interface ObjectStore {
 
 /** Holds objects against deletion and change, by the service itself: whoever steals the credentials cannot either. */
 export interface RetentionControl {
-  /** Holds an object at least until then; never shortens. Throws ObjectNotFoundError. */
+  /** Holds an object at least until then; never shortens. @throws ObjectNotFoundError */
   extend(key: ObjectKey, until: Date, options: CallOptions): Promise<void>;
-  /** Until when it is held; undefined when it is not. Throws ObjectNotFoundError. */
+  /** Until when it is held; undefined when it is not. @throws ObjectNotFoundError */
   heldUntil(key: ObjectKey, options: CallOptions): Promise<Date | undefined>;
 }
 

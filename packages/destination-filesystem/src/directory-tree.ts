@@ -14,7 +14,7 @@ import { mapSystemError } from "./map-system-error.ts";
 
 /**
  * The directories below the root, and the way from a key to a path in them. No path leads out: keys are checked, and a
- * symbolic link in place of a directory is refused. Throws what the operating system said unless noted.
+ * symbolic link in place of a directory is refused. @throws what the operating system said unless noted.
  */
 export class DirectoryTree {
   /** Absolute, free of symbolic links. */
@@ -30,7 +30,7 @@ export class DirectoryTree {
     this.#identity = identity;
   }
 
-  /** @throws DestinationMissingError when there is no such directory; it is never made here. */
+  /** @throws DestinationMissingError when there is no such directory; it is never made here */
   static async open(directory: string): Promise<DirectoryTree> {
     try {
       const root = await realpath(directory);

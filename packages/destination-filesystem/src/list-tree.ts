@@ -9,7 +9,7 @@ const BATCH = 64;
 /**
  * The objects below `directory`, whose keys begin with `prefix`, in ascending order of key. Holds the names of one
  * directory of each level at a time. What is not an object (drafts, `lost+found`, hidden files, links) is passed over.
- * Throws what the operating system said.
+ * @throws what the operating system said.
  */
 export async function* listTree(directory: string, prefix: string, signal: AbortSignal): AsyncGenerator<ObjectInfo> {
   const names = await namesIn(directory);

@@ -25,8 +25,8 @@ export interface ReadOptions {
 }
 
 /**
- * The wanted ones of what a directory holds, in no order. Throws what the server said, and StoreError for a directory of
- * more names than the limit, which may be one that never ends.
+ * The wanted ones of what a directory holds, in no order.
+ * @throws what the server said; StoreError for a directory of more names than the limit, which may be one that never ends
  */
 export async function readDirectory(
   connection: SftpConnection,

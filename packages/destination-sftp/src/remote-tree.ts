@@ -13,7 +13,7 @@ export interface TreeOptions {
 
 /**
  * The directories below the root, and the way from a key to a path in them. No path leads out: keys are checked, and a
- * symbolic link in place of a directory is refused. Throws what the server said unless noted.
+ * symbolic link in place of a directory is refused. @throws what the server said unless noted.
  */
 export class RemoteTree {
   readonly root: RemoteRoot;

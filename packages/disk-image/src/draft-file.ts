@@ -14,7 +14,7 @@ export class DraftFile {
   readonly #handle: FileHandle;
   readonly #writeBack: WriteBack;
 
-  /** Throws ImageFileExistsError, ImageFileError. */
+  /** @throws ImageFileExistsError, ImageFileError */
   static async create(path: string): Promise<DraftFile> {
     const draftPath = `${path}.${randomUUID()}.partial`;
     try {

@@ -40,7 +40,7 @@ export class Qcow2FileTarget implements ImageFileTarget {
   /** The first cluster is the header's. */
   readonly #map = new ClusterMap(1);
 
-  /** Throws ImageFileExistsError, ImageFileError. */
+  /** @throws ImageFileExistsError, ImageFileError */
   static async create(options: ImageFileOptions): Promise<Qcow2FileTarget> {
     if (options.logicalBytes > MAX_VIRTUAL_BYTES) {
       throw new ImageFileError(`a QCOW2 image with 64 KiB clusters cannot hold ${options.logicalBytes} bytes`, {

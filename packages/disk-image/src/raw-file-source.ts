@@ -25,7 +25,7 @@ export class RawFileSource implements DiskSource {
   readonly #path: string;
   readonly #handle: FileHandle;
 
-  /** The disk's id is that given, or the name of the file. Throws ImageFileError. */
+  /** The disk's id is that given, or the name of the file. @throws ImageFileError */
   static async open(path: string, options: { readonly diskId?: string } = {}): Promise<RawFileSource> {
     let handle: FileHandle | undefined;
     try {

@@ -10,7 +10,7 @@ export class RawFileTarget implements ImageFileTarget {
   readonly maxWrites = MAX_WRITES;
   readonly #file: DraftFile;
 
-  /** Throws ImageFileExistsError, ImageFileError. */
+  /** @throws ImageFileExistsError, ImageFileError */
   static async create(options: ImageFileOptions): Promise<RawFileTarget> {
     const file = await DraftFile.create(options.path);
     try {

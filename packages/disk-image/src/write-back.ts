@@ -16,7 +16,7 @@ export class WriteBack {
     this.#flush = flush;
   }
 
-  /** So many bytes more were written; does not wait for any flush. Throws what an earlier one ended in. */
+  /** So many bytes more were written; does not wait for any flush. @throws what an earlier one ended in */
   async note(bytes: number): Promise<void> {
     this.#rethrow();
     this.#written += bytes;
@@ -31,7 +31,7 @@ export class WriteBack {
       });
   }
 
-  /** Nothing is under way when this resolves. Throws what an earlier flush ended in. */
+  /** Nothing is under way when this resolves. @throws what an earlier flush ended in */
   async settle(): Promise<void> {
     await this.#pending;
     this.#rethrow();

@@ -82,7 +82,7 @@ export class NbdClient {
   #nextCookie = 0;
   #failure: NbdError | undefined;
 
-  /** Rejects with NbdConnectionError, NbdHandshakeError and its kinds, NbdProtocolError or CancelledError. */
+  /** @throws NbdConnectionError, NbdHandshakeError and its kinds, NbdProtocolError or CancelledError */
   static async connect(options: NbdConnectOptions): Promise<NbdClient> {
     const deadline = AbortSignal.timeout(options.handshakeTimeoutMs ?? HANDSHAKE_TIMEOUT_MS);
     const signal = AbortSignal.any([options.signal, deadline]);
@@ -234,7 +234,7 @@ export class NbdClient {
     }
   }
 
-  /** The requests that a range takes. Throws what the server would only refuse. */
+  /** The requests that a range takes. @throws what the server would only refuse */
   #split(command: CommandName, offset: number, length: number, maximum: number): { at: number; length: number }[] {
     const context = { command, offset, length, logicalBytes: this.logicalBytes, minBlockBytes: this.minBlockBytes };
     const refuse = (errno: NbdErrno, why: string): NbdRequestError =>

@@ -1,6 +1,6 @@
 import { Coverage } from "./coverage.ts";
 import { errnoName, NbdRequestError } from "./errors.ts";
-import { COMMAND } from "./protocol.ts";
+import { type COMMAND } from "./protocol.ts";
 
 /** One run of bytes with the same flags, as a metadata context describes it. */
 export interface BlockStatus {

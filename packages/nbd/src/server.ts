@@ -40,7 +40,7 @@ export class NbdServer {
   readonly #secureContext: tls.SecureContext | undefined;
   readonly #clients = new Map<net.Socket, Promise<void>>();
 
-  /** Rejects with NbdConnectionError when the address cannot be had. */
+  /** @throws NbdConnectionError when the address cannot be had */
   static async listen(address: NbdAddress, options: NbdServerOptions): Promise<NbdServer> {
     const listener = net.createServer({ noDelay: true });
     await new Promise<void>((resolve, reject) => {

@@ -16,7 +16,7 @@ export interface ReadSocket {
 
 /**
  * Opens a socket. A fast one receives into one buffer that is used again and again; TLS cannot be started on it later.
- * Rejects with NbdConnectionError, transient because the server may come (back).
+ * @throws NbdConnectionError, transient because the server may come (back).
  */
 export function openSocket(address: NbdAddress, kind: "fast" | "upgradable", signal: AbortSignal): Promise<ReadSocket> {
   return new Promise((resolve, reject) => {
@@ -61,7 +61,7 @@ function connectError(address: NbdAddress, error: Error): NbdConnectionError {
 
 /**
  * Starts TLS as client on an open socket. The certificate is always verified, against the host of the address unless
- * the options name another; for a unix socket the options must name it (`servername`). Rejects with NbdTlsError.
+ * the options name another; for a unix socket the options must name it (`servername`). @throws NbdTlsError.
  */
 export function secureClientSocket(
   socket: net.Socket,

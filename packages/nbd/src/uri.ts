@@ -12,7 +12,7 @@ export interface NbdUri {
 
 /**
  * `nbd://host[:port]/export`, `nbd+unix:///export?socket=PATH`, and the same with `nbds` for TLS. The export name is
- * percent-decoded; without one it is the empty name, the server's default export. Throws UsageError.
+ * percent-decoded; without one it is the empty name, the server's default export. @throws UsageError.
  * Source: doc/uri.md of the NetworkBlockDevice/nbd project.
  */
 export function parseNbdUri(uri: string): NbdUri {

@@ -55,7 +55,7 @@ export class OvirtManager implements Manager {
   }
 }
 
-/** Narrows what core hands to a strategy. @throws {UsageError} when it is another kind of manager. */
+/** Narrows what core hands to a strategy. @throws UsageError when it is another kind of manager */
 export function ovirtManager(manager: Manager): OvirtManager {
   if (manager instanceof OvirtManager) return manager;
   throw new UsageError(`the manager "${manager.name}" is of kind ${manager.kind}, not ovirt`, {

@@ -30,7 +30,7 @@ export class Permits {
     return () => this.#reclaims.delete(reclaim);
   }
 
-  /** Rejects with the signal's reason, and holds nothing then. */
+  /** @throws the signal's reason, and holds nothing then */
   async acquire(signal: AbortSignal): Promise<void> {
     signal.throwIfAborted();
     if (this.#free > 0) {

@@ -6,7 +6,7 @@ import { Qcow2Layer } from "./qcow2-layer.ts";
 
 /**
  * The layer below an image, from the file that holds it. An image that does not name the format of its base leaves it to the
- * first bytes of the base, as QEMU does. Throws ImageCorruptError and ImageUnsupportedError.
+ * first bytes of the base, as QEMU does. @throws ImageCorruptError and ImageUnsupportedError.
  */
 export async function openBacking(
   { format }: BackingReference,

@@ -50,7 +50,7 @@ export class Qcow2Layer {
   /** Bytes of the disk that one L2 table maps. */
   readonly #reach: number;
 
-  /** Reads header and L1 table. Throws ImageCorruptError and ImageUnsupportedError. */
+  /** Reads header and L1 table. @throws ImageCorruptError and ImageUnsupportedError */
   static async open(source: ByteSource, signal: AbortSignal): Promise<Qcow2Layer> {
     const header = await readHeader(source, signal);
     const clusters = new ClusterReader(source, 2 ** header.clusterBits);

@@ -3,7 +3,7 @@ import { EngineAnswerError, type DiskTransfer } from "@ovault/ovirt";
 /**
  * The bytes of a QCOW2 file would be stored as the data of the guest.
  *
- * @throws {EngineAnswerError} the engine does not say that the transfer shows guest data
+ * @throws EngineAnswerError when the engine does not say that the transfer shows guest data
  */
 export function assertGuestData({ echoesRaw, request: { diskId, title } }: DiskTransfer): void {
   if (echoesRaw) return;

@@ -37,7 +37,7 @@ export class BackupWatch {
     return this.#failure ?? error;
   }
 
-  /** @throws {BackupFailedError} when the engine has ended the backup. */
+  /** @throws BackupFailedError when the engine has ended the backup */
   assertAlive(): void {
     if (this.#failure !== undefined) throw this.#failure;
   }
@@ -57,7 +57,7 @@ export class BackupWatch {
    * After all data was read: the engine must say that the backup is still `ready`. Where it says nothing, that is waited for;
    * silence is no consent.
    *
-   * @throws {BackupFailedError} it ended the backup. @throws {DeadlineError} it does not tell
+   * @throws BackupFailedError when it ended the backup. @throws DeadlineError when it does not tell
    */
   async confirm(signal: AbortSignal): Promise<void> {
     const { api, vm, backupId } = this.#watched;

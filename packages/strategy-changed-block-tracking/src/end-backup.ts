@@ -15,7 +15,7 @@ export interface BackupEnd {
  * engines refuse, or before 4.5.1 break. Before 4.4.7 a backup vanishes at its end, and only the events tell how it was.
  * One that is still starting is waited for first: engines refuse to end it, and name its checkpoint only from `ready` on.
  *
- * @throws {DeadlineError} naming the phase it hangs in.
+ * @throws DeadlineError naming the phase it hangs in.
  */
 export async function endBackup(
   api: EngineApi,

@@ -87,7 +87,7 @@ export async function openBackup(
 
 /**
  * Whether the engine is asked to freeze. Hosts try to in any case, but only with this the outcome is told.
- * @throws {QuiesceError} when it must, and this engine cannot be asked.
+ * @throws QuiesceError when it must be asked to, and this engine cannot be
  */
 function freezes({ vm, quiesce }: BackupRequest, status: string, capabilities: Capabilities): boolean {
   if (quiesce === "never" || status === "down") return false;
@@ -109,7 +109,7 @@ async function lookAt(
   return { checkpoint: await recordCheckpoint(started, request, context), consistency };
 }
 
-/** @throws {QuiesceError} when it is not what is required. */
+/** @throws QuiesceError when it is not what is required */
 function consistencyOf(
   { consistent, unfrozen, backup }: StartedBackup,
   { vm, quiesce }: BackupRequest,
@@ -158,7 +158,7 @@ interface ToldByEngine {
 
 /**
  * The engine's word on mode and size: a disk may have grown since the inventory was read.
- * @throws {ManagerError} it does not say that the disk is in the backup, or how large it is
+ * @throws ManagerError when the engine does not say that the disk is in the backup, or how large it is
  */
 function settle(plan: DiskPlan, { engineDisks, refusal, capabilities }: ToldByEngine): SettledDisk {
   const { id, alias } = plan.disk;

@@ -51,7 +51,7 @@ export interface StartedBackup {
  * more, costs another start without it and nothing else; so does a guest that cannot be frozen, unless that is required.
  * Leaves nothing behind when it throws, as far as possible.
  *
- * @throws {QuiesceError} when freezing is required, and was the reason of the failure.
+ * @throws QuiesceError when freezing is required, and was the reason of the failure.
  */
 export async function startBackup(options: StartBackup): Promise<StartedBackup> {
   let { terms } = options;

@@ -18,7 +18,7 @@ export interface Device {
 /**
  * Looks at a device. Its size is the kernel's word: to ask for the end of a device one would have to open it.
  *
- * @throws {DeviceError} it is neither a block device nor a file. @throws what the system throws (`ENOENT`…)
+ * @throws DeviceError when it is neither a block device nor a file. @throws what the system throws (`ENOENT`…)
  */
 export async function lookAtDevice(name: string): Promise<Device> {
   const path = await realpath(name);

@@ -23,7 +23,7 @@ export interface WantedDevice {
  * The device of a disk that the engine has just plugged in, as soon as it appears.
  *
  * @param bytes the size that it must have, exactly: anything else is another disk, or one that is not whole
- * @throws {DeviceError} it does not appear, or has another size
+ * @throws DeviceError when it does not appear, or has another size
  */
 export async function findDevice(wanted: WantedDevice, bytes: number, signal: AbortSignal): Promise<Device> {
   await settle(signal);
@@ -41,7 +41,7 @@ export async function findDevice(wanted: WantedDevice, bytes: number, signal: Ab
  * Makes sure that no device goes by the names of a disk that is about to be attached: it could not be told from the one
  * that will come. One that was unplugged a moment ago is waited for to go.
  *
- * @throws {DeviceError}
+ * @throws DeviceError
  */
 export async function assertNoDevice(wanted: WantedDevice, signal: AbortSignal): Promise<void> {
   const end = performance.now() + wanted.timeoutMs;

@@ -18,7 +18,7 @@ export interface FindProxy {
   readonly wanted: string | undefined;
 }
 
-/** @throws {ProxyError} when there is none, saying why and what to do. */
+/** @throws ProxyError when there is none, saying why and what to do */
 export async function findProxy({ api, wanted }: FindProxy, signal: AbortSignal): Promise<ProxyVm> {
   if (wanted !== undefined) return await findByChoice(api, wanted, signal);
   return await findByIdentity(api, await readProxyIdentity(), signal);
@@ -38,7 +38,7 @@ async function findByChoice(api: EngineApi, wanted: string, signal: AbortSignal)
   return { vm, how: "configured" };
 }
 
-/** @throws {ProxyError} no machine that this user may see has one of these ids. */
+/** @throws ProxyError when no machine that this user may see has one of these ids */
 export async function findByIdentity(api: EngineApi, identity: ProxyIdentity, signal: AbortSignal): Promise<ProxyVm> {
   if ("unknown" in identity) {
     throw new ProxyError(identity.unknown, {

@@ -14,7 +14,7 @@ export interface DiskAtProxy {
  * Unplugs a disk from the proxy VM, detaches it, and waits until that is so. The disk itself stays. Resolves to false when
  * it was not attached. Not bound to a run: it has deadlines of its own.
  *
- * @throws {DeadlineError} naming what it hangs in.
+ * @throws DeadlineError naming what it hangs in.
  */
 export async function letGo(api: EngineApi, { proxyVmId, diskId, deadlineMs }: DiskAtProxy): Promise<boolean> {
   const signal = AbortSignal.timeout(2 * deadlineMs + GRACE_MS);

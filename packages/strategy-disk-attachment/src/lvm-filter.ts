@@ -9,7 +9,7 @@ const CLOSING: ReadonlyMap<string, string> = new Map([
  * name; a device is admitted by the first name that is accepted, and by names that no pattern fits.
  *
  * @param filter patterns such as `a|^/dev/vda|` and `r|.*|`
- * @throws {SyntaxError} a pattern is none
+ * @throws SyntaxError when a pattern is none
  */
 export function admits(filter: readonly string[], names: readonly string[]): boolean {
   const patterns = filter.map(parsePattern);

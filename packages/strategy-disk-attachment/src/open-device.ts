@@ -11,7 +11,7 @@ import { holdersOf } from "./holders-of.ts";
  * Opens a device for us alone: as long as it is open, nothing of this machine can mount it, or build LVM, multipath or
  * RAID on it or on its partitions. What has done so already is the reason to refuse.
  *
- * @throws {DeviceError}
+ * @throws DeviceError
  */
 export async function openDevice(device: Device, access: "read" | "write"): Promise<FileHandle> {
   const flags = access === "read" ? constants.O_RDONLY : constants.O_RDWR;

@@ -3,7 +3,7 @@ import type { Disk } from "@ovault/contract";
 import { shortSerial } from "./device-names.ts";
 import { AttachmentError } from "./errors.ts";
 
-/** @throws {AttachmentError} when two disks could have devices of the same name. */
+/** @throws AttachmentError when two disks could have devices of the same name */
 export function refuseAlike(disks: readonly Disk[]): void {
   for (const [serial, [one, other]] of Map.groupBy(disks, ({ id }) => shortSerial(id))) {
     if (one === undefined || other === undefined) continue;

@@ -78,7 +78,7 @@ export async function restoreToFile(
   }
 }
 
-/** @throws {UsageError} when the disk cannot go there. */
+/** @throws UsageError when the disk cannot go there */
 function claimStdout({ terminal }: CommandContext, format: RestoreFileOptions["format"]): void {
   if (format !== "raw") {
     throw new UsageError("a QCOW2 image cannot be written to a pipe: its tables are known when all data is written", {

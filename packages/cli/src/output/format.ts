@@ -44,7 +44,7 @@ function twoDigits(value: number): string {
   return String(value).padStart(2, "0");
 }
 
-/** A size as people write it. Throws UsageError. */
+/** A size as people write it. @throws UsageError */
 export function parseSize(written: string): number {
   const bytes = sizeInBytes(written);
   if (bytes !== undefined) return bytes;
@@ -55,7 +55,7 @@ export function parseSize(written: string): number {
 
 const LONGEST_MS = 36_500 * 86_400_000;
 
-/** A time span as people write it, in milliseconds. Throws UsageError. */
+/** A time span as people write it, in milliseconds. @throws UsageError */
 export function parseDuration(written: string): number {
   const milliseconds = durationInMs(written);
   if (milliseconds !== undefined && milliseconds <= LONGEST_MS) return milliseconds;

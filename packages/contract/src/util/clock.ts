@@ -6,7 +6,7 @@ export interface Clock {
   now(): Date;
   /** Milliseconds since some moment; never jumps. */
   elapsedMs(): number;
-  /** Rejects with the signal's reason. */
+  /** @throws the signal's reason */
   sleep(ms: number, signal: AbortSignal): Promise<void>;
 }
 

@@ -7,7 +7,7 @@ export class Semaphore {
     this.#free = slots;
   }
 
-  /** Rejects with the signal's reason, without starting the work, when it is aborted before there is a slot. */
+  /** @throws the signal's reason, without starting the work, when it is aborted before there is a slot */
   async run<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> {
     await this.#take(signal);
     try {

@@ -13,7 +13,7 @@ export interface Origin {
   lineOf(path: DocumentPath): number | undefined;
 }
 
-/** Parses YAML and remembers where everything was. Throws ConfigurationError naming line and column. */
+/** Parses YAML and remembers where everything was. @throws ConfigurationError naming line and column */
 export function parseYaml(text: string, file: string): { readonly value: unknown; readonly origin: Origin } {
   const lines = new LineCounter();
   // Keys are compared below: the parser compares each with each other one, which takes minutes for a few hundred KiB of them.

@@ -24,8 +24,8 @@ export interface CopyBlock {
 }
 
 /**
- * Walks a disk of the source, in order, and compares it with the reference. Pages are read, chunks are not. Throws
- * IntegrityError for a page that is lost.
+ * Walks a disk of the source, in order, and compares it with the reference. Pages are read, chunks are not.
+ * @throws IntegrityError for a page that is lost
  */
 export async function* planCopy(
   map: BlockMapReader,

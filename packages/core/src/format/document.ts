@@ -22,8 +22,8 @@ export function typeOf(object: Uint8Array): string | undefined {
 }
 
 /**
- * Reads what `encodeDocument` wrote. Throws IntegrityError when it is not whole, or not of this type, and
- * RepositoryVersionError when it is newer than `version`. The JSON's shape is the caller's to check.
+ * Reads what `encodeDocument` wrote. The JSON's shape is the caller's to check.
+ * @throws IntegrityError when it is not whole, or not of this type; RepositoryVersionError when it is newer than `version`
  */
 export function decodeDocument(type: string, version: number, bytes: Uint8Array, key: string): unknown {
   const match = headerOf(bytes);

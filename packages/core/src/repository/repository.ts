@@ -161,7 +161,7 @@ export class Repository {
     });
   }
 
-  /** Makes a repository in an empty store. Throws UsageError when one is there already. */
+  /** Makes a repository in an empty store. @throws UsageError when one is there already */
   static async create(store: ObjectStore, options: CreateOptions): Promise<Repository> {
     const blockBytes = options.blockBytes ?? DEFAULT_BLOCK_BYTES;
     const allowed = blockBytes >= SMALLEST_BLOCK_BYTES && blockBytes <= LARGEST_BLOCK_BYTES;
@@ -183,7 +183,7 @@ export class Repository {
   }
 
   /**
-   * Throws NotARepositoryError, RepositoryVersionError, EncryptionKeyError or IntegrityError before anything is changed.
+   * @throws NotARepositoryError, RepositoryVersionError, EncryptionKeyError or IntegrityError before anything is changed.
    */
   static async open(place: ObjectStore, options: OpenOptions): Promise<Repository> {
     const { signal } = options;

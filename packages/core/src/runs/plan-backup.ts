@@ -22,7 +22,7 @@ export interface BackupPlan extends SelectedDisks {
   readonly unclaimed: readonly RecoveryPoint[];
 }
 
-/** What a backup would do, found out without changing anything. Throws what the backup would throw. */
+/** What a backup would do, found out without changing anything. @throws what the backup would throw */
 export async function planBackup(options: {
   readonly vm: VirtualMachine;
   readonly strategy: Strategy;

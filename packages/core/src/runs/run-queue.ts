@@ -38,8 +38,8 @@ export class RunQueue {
 
   /**
    * Starts `work` when there are permits for all resources, each of which counts once. `copied` is to be called when the
-   * run loads them no more. Rejects with the signal's reason, without starting, when it is aborted before; `work` has to
-   * heed it itself.
+   * run loads them no more. `work` has to heed the signal itself.
+   * @throws the signal's reason, without starting, when it is aborted before
    */
   async run<T>(
     resources: readonly Resource[],

@@ -18,7 +18,7 @@ export class ByteRate {
     this.#takenUntilMs = clock.elapsedMs();
   }
 
-  /** Resolves when `bytes` more may have moved. Rejects with the signal's reason. */
+  /** Resolves when `bytes` more may have moved. @throws the signal's reason */
   async take(bytes: number, signal: AbortSignal): Promise<void> {
     for (let neededMs = bytes / this.#bytesPerMs; neededMs > 0; neededMs -= SLICE_MS) {
       signal.throwIfAborted();

@@ -23,7 +23,7 @@ export interface RepeatOptions {
   readonly outage?: Outage | undefined;
 }
 
-/** Repeats work that failed transiently. Throws its last error, or the signal's reason. */
+/** Repeats work that failed transiently. @throws its last error, or the signal's reason */
 export async function repeated<T>(
   work: () => Promise<T>,
   signal: AbortSignal,

@@ -3,7 +3,7 @@ import { randomBytes } from "node:crypto";
 import * as fc from "fast-check";
 import { beforeAll, describe, expect, test } from "vitest";
 
-import { EncryptionKeyError, hasCode, IntegrityError, OvaultError } from "@ovault/contract";
+import { EncryptionKeyError, hasCode, IntegrityError, type OvaultError } from "@ovault/contract";
 import { type RepositorySecret, verifyRepository } from "@ovault/core";
 import { applyChanges, MemoryStore, type ModelDisk, sourceOf } from "@ovault/testkit";
 

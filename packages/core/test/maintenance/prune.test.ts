@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 
 import { CancelledError, type Clock, type DiskRecord, type RecoveryPoint } from "@ovault/contract";
 import { prune, repairRepository, Repository } from "@ovault/core";
-import { FaultyStore, HoldingStore, keysOf, listed, MemoryStore } from "@ovault/testkit";
+import { FaultyStore, HoldingStore, keysOf, listed, type MemoryStore } from "@ovault/testkit";
 
 import { encodePage } from "../../src/repository/block-map/block-map-page.ts";
 import { packKey } from "../../src/format/layout.ts";

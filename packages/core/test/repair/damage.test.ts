@@ -15,7 +15,7 @@ import {
 } from "@ovault/core";
 import { applyChanges, MemoryStore, type ModelDisk, ModelPlatform, ModelStrategy, sourceOf } from "@ovault/testkit";
 
-import { ModelRepository, threePoints } from "../support/model-repository.ts";
+import { type ModelRepository, threePoints } from "../support/model-repository.ts";
 import { reopen, smallRepository } from "../support/small-repository.ts";
 import { never, restoredBytes, takePoint } from "../support/take-point.ts";
 import { repair } from "./support/repair.ts";

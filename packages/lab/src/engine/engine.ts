@@ -12,7 +12,7 @@ import type { EngineApi } from "./engine-api.ts";
 import { EngineCore, reasonOf } from "./engine-core.ts";
 import type { DiskState } from "./engine-state.ts";
 import { eventCodes } from "./event-codes.ts";
-import { FaultSwitches, type FaultMode, type FaultName } from "./faults.ts";
+import { type FaultSwitches, type FaultMode, type FaultName } from "./faults.ts";
 import { ApiServer } from "./http/api-server.ts";
 import { HttpsServer, type AlterAnswer } from "./http/https-server.ts";
 import { Router } from "./http/router.ts";

@@ -25,7 +25,7 @@ const imageInfo = z.object({
 /** What `qemu-img info` says about one image file. */
 export type ImageInfo = z.infer<typeof imageInfo>;
 
-/** Runs `qemu-img`. Throws HypervisorError with its own words. */
+/** Runs `qemu-img`. @throws HypervisorError with its own words */
 export async function qemuImg(...args: string[]): Promise<string> {
   return (await runTool("qemu-img", args)).stdout;
 }

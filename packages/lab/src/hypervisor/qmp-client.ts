@@ -58,7 +58,7 @@ export class QmpClient {
     return client;
   }
 
-  /** Sends one command and returns what QEMU returned. Throws QmpError with QEMU's own words. */
+  /** Sends one command and returns what QEMU returned. @throws QmpError with QEMU's own words */
   execute(command: string, args: QmpArguments = {}): Promise<unknown> {
     if (this.#closed) return Promise.reject(this.#closed);
     const id = ++this.#lastId;

@@ -9,7 +9,7 @@ export interface Backend {
   flush(signal: AbortSignal): Promise<void>;
   /** Ascending, gapless, from 0 to the size; neighbours differ. */
   zeroExtents(signal: AbortSignal): AsyncIterable<ZeroExtent>;
-  /** Throws HttpRefusal with status 404 where the source has no bitmap. */
+  /** @throws HttpRefusal with status 404 where the source has no bitmap */
   dirtyExtents(signal: AbortSignal): AsyncIterable<DirtyExtent>;
   close(): Promise<void>;
 }

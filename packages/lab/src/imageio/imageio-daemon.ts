@@ -9,8 +9,8 @@ export interface ImageioDaemon {
   /** Sets a new time-out, counted from now; an expired ticket lives again. */
   extendTicket(ticketId: string, timeoutSeconds: number): Promise<void>;
   /**
-   * Cancels a ticket and waits for the requests under way. Throws TicketBusyError when they do not end in time; the
-   * ticket is then cancelled but still there, so call again. Removing what is not there is not an error.
+   * Cancels a ticket and waits for the requests under way. Removing what is not there is not an error.
+   * @throws TicketBusyError when they do not end in time; the ticket is then cancelled but still there, so call again
    */
   removeTicket(ticketId: string): Promise<void>;
   /** Undefined: no such ticket, e.g. after a restart of the daemon. */

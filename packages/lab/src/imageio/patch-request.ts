@@ -10,7 +10,7 @@ export type PatchRequest =
   | { readonly op: "flush" }
   | { readonly op: "zero"; readonly offset: number; readonly size: number; readonly flush: boolean };
 
-/** Reads and checks the JSON body of a PATCH. Throws HttpRefusal, status 400, in imageio's words. */
+/** Reads and checks the JSON body of a PATCH. @throws HttpRefusal, status 400, in imageio's words */
 export async function parsePatch(request: IncomingMessage): Promise<PatchRequest> {
   const message = parseJson(await readBody(request));
   if (typeof message !== "object" || message === null || Array.isArray(message)) {

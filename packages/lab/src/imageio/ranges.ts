@@ -6,7 +6,7 @@ export interface RequestedRange {
   readonly last: number | undefined;
 }
 
-/** Reads a Range header as imageio does: one range of bytes, no suffixes. Throws HttpRefusal, status 416. */
+/** Reads a Range header as imageio does: one range of bytes, no suffixes. @throws HttpRefusal, status 416 */
 export function parseRange(header: string): RequestedRange {
   if (/^bytes=-\d+$/.test(header)) throw new HttpRefusal(416, "suffix-byte-range-spec not supported yet");
   const match = /^bytes=(?<first>\d+)-(?<last>\d*)$/.exec(header);
@@ -21,7 +21,7 @@ export function parseRange(header: string): RequestedRange {
   return range;
 }
 
-/** The offset a Content-Range header names; its end and total are only checked for sense. Throws status 400. */
+/** The offset a Content-Range header names; its end and total are only checked for sense. @throws HttpRefusal, status 400 */
 export function parseContentRange(header: string): number {
   const match = /^bytes (?<first>\d+)-(?<last>\d+|\*)\/(?<total>\d+|\*)$/.exec(header);
   if (match?.groups === undefined) throw new HttpRefusal(400, `Invalid Content-Range '${header}'`);

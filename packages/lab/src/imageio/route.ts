@@ -8,7 +8,7 @@ const KNOWN_METHODS = new Set(["OPTIONS", "GET", "PUT", "PATCH", "DELETE", "HEAD
 
 /**
  * Finds who answers a request. Routes are prefix matches, as in the daemon: `/images/ID/extentsANYTHING` is `/extents`,
- * and `/images/ID/` is the ticket `ID/`. Throws HttpRefusal where nobody does.
+ * and `/images/ID/` is the ticket `ID/`. @throws HttpRefusal where nobody does.
  */
 export async function route(api: ImagesApi, request: IncomingMessage, response: ServerResponse): Promise<void> {
   const { method = "", url = "" } = request;

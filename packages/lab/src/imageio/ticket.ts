@@ -25,7 +25,7 @@ export class Ticket {
     this.#expiresAt = performance.now() + data.timeoutSeconds * 1000;
   }
 
-  /** Throws HttpRefusal, status 403. */
+  /** @throws HttpRefusal, status 403 */
   authorize(operation: "read" | "write"): void {
     const { ops } = this.data;
     if (this.#cancelled) throw forbidden(`Transfer=${this.transferId} was canceled`);
@@ -70,7 +70,7 @@ export class Ticket {
     this.#expiresAt = performance.now() + timeoutSeconds * 1000;
   }
 
-  /** Cancels what is under way and waits for it. Throws TicketBusyError after `patienceMs`. */
+  /** Cancels what is under way and waits for it. @throws TicketBusyError after `patienceMs` */
   async cancel(patienceMs: number): Promise<void> {
     this.#cancelled = true;
     for (const controller of this.#ongoing.keys()) controller.abort();

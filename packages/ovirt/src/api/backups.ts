@@ -45,7 +45,7 @@ export class BackupService {
     return parseBackup(await this.#engine.post(path("vms", vmId, "backups"), body, { query, signal }));
   }
 
-  /** @throws {EntityNotFoundError} before 4.4.7 also as soon as a backup has ended. */
+  /** @throws EntityNotFoundError before 4.4.7 also as soon as a backup has ended. */
   async get(vmId: string, backupId: string, signal: AbortSignal): Promise<Backup> {
     return parseBackup(await this.#engine.get(path("vms", vmId, "backups", backupId), { signal }));
   }

@@ -18,7 +18,7 @@ export class CheckpointService {
     return parseList(root, "checkpoints", "checkpoint", parseCheckpoint);
   }
 
-  /** @throws {EntityNotFoundError} */
+  /** @throws EntityNotFoundError */
   async get(vmId: string, checkpointId: string, signal: AbortSignal): Promise<Checkpoint> {
     return parseCheckpoint(await this.#engine.get(path("vms", vmId, "checkpoints", checkpointId), { signal }));
   }

@@ -11,7 +11,7 @@ export class DiskSnapshotService {
     this.#engine = engine;
   }
 
-  /** @throws {EntityNotFoundError} */
+  /** @throws EntityNotFoundError */
   async get(storageDomainId: string, volumeId: string, signal: AbortSignal): Promise<DiskSnapshot> {
     const place = path("storagedomains", storageDomainId, "disksnapshots", volumeId);
     return parseDiskSnapshot(await this.#engine.get(place, { signal }));

@@ -40,7 +40,7 @@ export class DiskService {
     return parseList(await this.#engine.get("/disks", { query, signal }), "disks", "disk", parseDisk);
   }
 
-  /** @throws {EntityNotFoundError} */
+  /** @throws EntityNotFoundError */
   async get(diskId: string, signal: AbortSignal): Promise<EngineDisk> {
     return parseDisk(await this.#engine.get(path("disks", diskId), { signal }));
   }

@@ -51,7 +51,7 @@ export class EngineApi {
     this.#pollMs = engine.pollMs;
   }
 
-  /** `waitFor` at this engine's pace. @throws {DeadlineError} naming what was waited for and its last state. */
+  /** `waitFor` at this engine's pace. @throws DeadlineError naming what was waited for and its last state */
   wait<T>(
     what: string,
     poll: (signal: AbortSignal) => Promise<Polled<T>>,

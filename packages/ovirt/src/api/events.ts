@@ -29,7 +29,7 @@ export class EventService {
     return parseList(await this.#engine.get("/jobs", { signal }), "jobs", "job", parseJob);
   }
 
-  /** @throws {EntityNotFoundError} also for one that was purged. */
+  /** @throws EntityNotFoundError also for one that was purged */
   async job(jobId: string, signal: AbortSignal): Promise<Job> {
     return parseJob(await this.#engine.get(path("jobs", jobId), { signal }));
   }

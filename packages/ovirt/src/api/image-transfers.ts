@@ -56,7 +56,7 @@ export class ImageTransferService {
     return parseImageTransfer(await this.#engine.post("/imagetransfers", body, { signal, ...patience }));
   }
 
-  /** @throws {EntityNotFoundError} before 4.4.7 also as soon as a transfer has ended. */
+  /** @throws EntityNotFoundError before 4.4.7 also as soon as a transfer has ended. */
   async get(transferId: string, signal: AbortSignal): Promise<ImageTransfer> {
     return parseImageTransfer(await this.#engine.get(path("imagetransfers", transferId), { signal }));
   }

@@ -96,7 +96,7 @@ export class InfrastructureService {
     await this.#engine.post("/tags", element("tag", {}, field("name", name)), { signal });
   }
 
-  /** One of the engine's own settings, at a compatibility version (4.3). @throws {EntityNotFoundError} */
+  /** One of the engine's own settings, at a compatibility version (4.3). @throws EntityNotFoundError */
   async option(name: string, version: string, signal: AbortSignal): Promise<string> {
     const root = await this.#engine.get(path("options", name), { query: { version }, signal });
     return root.require("system_option").value("values", "system_option_value", "value") ?? "";

@@ -25,7 +25,7 @@ export class SnapshotService {
     return parseList(root, "snapshots", "snapshot", parseSnapshot);
   }
 
-  /** @throws {EntityNotFoundError} */
+  /** @throws EntityNotFoundError */
   async get(
     vmId: string,
     snapshotId: string,

@@ -109,7 +109,7 @@ export class VmService {
     return parseList(await this.#engine.get("/vms", { query, signal }), "vms", "vm", parseVm);
   }
 
-  /** @throws {EntityNotFoundError} */
+  /** @throws EntityNotFoundError */
   async get(vmId: string, detail: Omit<VmDetail, "search">, signal: AbortSignal): Promise<Vm> {
     const query = { follow: detail.follow, all_content: detail.allContent };
     return parseVm(await this.#engine.get(path("vms", vmId), { query, signal }));
@@ -137,7 +137,7 @@ export class VmService {
     return orUndefined(this.diskAttachment(vmId, diskId, signal));
   }
 
-  /** @throws {EntityNotFoundError} */
+  /** @throws EntityNotFoundError */
   async diskAttachment(vmId: string, diskId: string, signal: AbortSignal): Promise<DiskAttachment> {
     return parseDiskAttachment(await this.#engine.get(path("vms", vmId, "diskattachments", diskId), { signal }));
   }
@@ -203,7 +203,7 @@ export class VmService {
    * Disks in the OVF are attached by the engine as well as it can, by disk id; it reports failures as events alone, so
    * compare `diskAttachments` afterwards. Answers when the machine is made (4.5), or earlier: wait for its status.
    *
-   * @throws {EngineConflictError} at once, when the name (or an id that is to be kept) is in use.
+   * @throws EngineConflictError at once, when the name (or an id that is to be kept) is in use.
    */
   async createFromOvf(vm: NewVmFromOvf, signal: AbortSignal): Promise<Vm> {
     const body = element(
@@ -221,7 +221,7 @@ export class VmService {
     return parseVm(await this.#engine.post("/vms", body, { signal, conflictDeadlineMs: 0 }));
   }
 
-  /** A machine without disks, from the blank template. @throws {EngineConflictError} at once, when the name is in use. */
+  /** A machine without disks, from the blank template. @throws EngineConflictError at once, when the name is in use */
   async create(vm: NewVm, signal: AbortSignal): Promise<Vm> {
     const body = element(
       "vm",
@@ -258,7 +258,7 @@ export class VmService {
 
   /**
    * Brings the file systems of a running guest to rest, by its agent. Answers when that is done, which may take long. A
-   * failure may mean that it takes hold later. @throws {EngineConflictError} at once, when the machine is not up.
+   * failure may mean that it takes hold later. @throws EngineConflictError at once, when the machine is not up.
    */
   async freezeFilesystems(vmId: string, signal: AbortSignal): Promise<void> {
     const options = { signal, conflictDeadlineMs: 0 };

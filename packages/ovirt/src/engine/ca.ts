@@ -47,7 +47,7 @@ const CA_RESOURCE = "/services/pki-resource?resource=ca-certificate&format=X509-
  * comes over plain HTTP: nothing is proved yet at that moment, and pretending TLS without verification would say otherwise.
  * Plain HTTP is asked for on port 80, or on the engine's own port where that is not 443.
  *
- * @throws {EngineUnavailableError} no answer. @throws {EngineAnswerError} an answer without a CA.
+ * @throws EngineUnavailableError when there is no answer. @throws EngineAnswerError for an answer without a CA.
  */
 export async function fetchEngineCa(options: FetchCaOptions): Promise<FetchedCa> {
   const { origin } = parseEngineUrl(options.url);
@@ -62,8 +62,8 @@ export async function fetchEngineCa(options: FetchCaOptions): Promise<FetchedCa>
 /**
  * Proves that the engine answers with a certificate that this trust covers.
  *
- * @throws {CertificateError} naming what is wrong: unknown CA, host name, dates, fingerprint.
- * @throws {EngineUnavailableError} no answer.
+ * @throws CertificateError naming what is wrong: unknown CA, host name, dates, fingerprint.
+ * @throws EngineUnavailableError when there is no answer.
  */
 export async function checkEngineCertificate(options: FetchCaOptions & { readonly trust: TlsTrust }): Promise<void> {
   await fetchText(parseEngineUrl(options.url).origin, options.trust, options);

@@ -79,7 +79,7 @@ export class EngineClient implements EngineCaller {
   /** The engine has answered before: from now on silence means a restart and not a wrong address. */
   #proven = false;
 
-  /** Connects nothing yet. @throws {ConfigurationError} for an unusable url or user name. */
+  /** Connects nothing yet. @throws ConfigurationError for an unusable url or user name */
   constructor(options: EngineClientOptions) {
     const { user, password } = options;
     parseUserName(user);

@@ -15,7 +15,7 @@ const HINT = "Write it as https://ENGINE/ovirt-engine/api, with the host name th
 /**
  * Reads the address of an engine: the API's, or a shorter one (`https://engine`, `https://engine/ovirt-engine`).
  *
- * @throws {ConfigurationError} when it is no https address, or holds more than an address.
+ * @throws ConfigurationError when it is no https address, or holds more than an address.
  */
 export function parseEngineUrl(text: string): EngineAddress {
   if (!URL.canParse(text)) throw new ConfigurationError("the engine's url is not a URL", { hint: HINT });

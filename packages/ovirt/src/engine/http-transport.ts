@@ -64,8 +64,8 @@ export class HttpTransport {
   }
 
   /**
-   * @throws {EngineUnavailableError} no answer. @throws {CertificateError} the other side is not proved.
-   * @throws {EngineAnswerError} too large an answer. @throws {CancelledError} the caller's signal.
+   * @throws EngineUnavailableError when there is no answer. @throws CertificateError when the other side is not proved.
+   * @throws EngineAnswerError for too large an answer. @throws CancelledError when the caller aborts.
    */
   async exchange(call: HttpRequest): Promise<HttpAnswer> {
     const timeout = AbortSignal.timeout(call.timeoutMs);

@@ -22,7 +22,7 @@ const NO_CHILDREN: readonly XmlElement[] = [];
  * a document type declaration is refused, so nothing in a document can expand. The tree takes some 30 times the memory of the
  * text at most: depth, tags for their number of characters, and attributes of one are bounded.
  *
- * @throws {EngineAnswerError} when the text is not one well-formed document.
+ * @throws EngineAnswerError when the text is not one well-formed document.
  */
 export function parseXml(text: string): XmlElement {
   if (/<!DOCTYPE/i.test(text)) throw new EngineAnswerError("the XML declares a document type, which is refused");

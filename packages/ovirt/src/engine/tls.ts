@@ -11,7 +11,7 @@ export interface TlsTrust {
   readonly fingerprint?: string | undefined;
 }
 
-/** Splits PEM text into its certificates. @throws {ConfigurationError} when there is none, or one does not parse. */
+/** Splits PEM text into its certificates. @throws ConfigurationError when there is none, or one does not parse */
 export function readCertificates(pem: string): X509Certificate[] {
   const blocks = pem.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? [];
   if (blocks.length === 0) throw new ConfigurationError("the CA holds no certificate in PEM form");

@@ -9,7 +9,7 @@ export interface UserName {
  * Splits a login name at its last `@` into user and profile, as the engine does: `joe@corp.local@LDAP` is `joe@corp.local`
  * of profile `LDAP`; with Keycloak, `admin@ovirt@internalsso` is `admin@ovirt` of `internalsso`.
  *
- * @throws {ConfigurationError} when one of the two is missing.
+ * @throws ConfigurationError when one of the two is missing.
  */
 export function parseUserName(name: string): UserName {
   const at = name.lastIndexOf("@");

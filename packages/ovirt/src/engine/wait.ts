@@ -43,7 +43,7 @@ export function pauseAfter(looks: number, pollMs: number): number {
  * Looks until `poll` says it is done; errors of `poll` end the wait.
  *
  * @param what for people: "the backup of web01 to become ready"
- * @throws {DeadlineError} naming what was waited for and its last state. @throws {CancelledError}
+ * @throws DeadlineError naming what was waited for and its last state. @throws CancelledError
  */
 export async function waitFor<T>(
   what: string,

@@ -69,7 +69,7 @@ export class XmlElement {
     return this.value(name, "state") ?? this.value(name);
   }
 
-  /** In any case: `True` too. @throws {EngineAnswerError} when the value is neither `true` nor `false`. */
+  /** In any case: `True` too. @throws EngineAnswerError when the value is neither `true` nor `false` */
   bool(...path: readonly string[]): boolean | undefined {
     const value = this.value(...path)?.toLowerCase();
     if (value === undefined) return undefined;
@@ -77,7 +77,7 @@ export class XmlElement {
     return value === "true";
   }
 
-  /** @throws {EngineAnswerError} when the value is no integer that a number holds exactly. */
+  /** @throws EngineAnswerError when the value is no integer that a number holds exactly */
   int(...path: readonly string[]): number | undefined {
     const value = this.value(...path);
     if (value === undefined) return undefined;
@@ -86,7 +86,7 @@ export class XmlElement {
     return number;
   }
 
-  /** @throws {EngineAnswerError} when this is not an element of that name, or it has no `id`. */
+  /** @throws EngineAnswerError when this is not an element of that name, or it has no `id` */
   requireId(name: string): string {
     this.require(name);
     const id = this.attributes.get("id");
@@ -94,7 +94,7 @@ export class XmlElement {
     return id;
   }
 
-  /** @throws {EngineAnswerError} when this is not an element of that name. */
+  /** @throws EngineAnswerError when this is not an element of that name */
   require(name: string): this {
     if (this.name === name) return this;
     throw new EngineAnswerError(`the engine sent <${this.name}> where <${name}> belongs`, {

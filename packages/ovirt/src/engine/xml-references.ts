@@ -45,7 +45,7 @@ export function decodeReferences(text: string): string {
  * Escapes text for element content and for attribute values in double quotes. Line ends and tabs are written as
  * references, because a parser would turn them into other white space.
  *
- * @throws {UsageError} when the text holds a character that no XML document can hold.
+ * @throws UsageError when the text holds a character that no XML document can hold.
  */
 export function escapeXml(text: string): string {
   if (UNWRITABLE.test(text)) {

@@ -19,7 +19,7 @@ const FIELD = /^([\w!#$%&'*+.^`|~-]+):[ \t]*(.*?)[ \t]*$/;
  * one with every answer (2.5.3, all of them recorded), and a body that ends where the connection does cannot be told from
  * one that was cut.
  *
- * @throws {ImageioConnectionError} it is none
+ * @throws ImageioConnectionError when it is none
  */
 export function parseAnswerHead(text: string): AnswerHead {
   const [statusLine = "", ...lines] = text.split("\r\n");

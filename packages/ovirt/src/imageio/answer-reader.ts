@@ -33,7 +33,7 @@ export class AnswerReader {
   /**
    * So many bytes have come to where `target` said. Answers with the head when the answer is whole.
    *
-   * @throws {ImageioConnectionError} they are no answer, or more or less than what was asked for
+   * @throws ImageioConnectionError when they are no answer, or more or less than what was asked for
    */
   took(bytes: number): AnswerHead | undefined {
     if (this.#answer === undefined) return this.#tookHead(bytes);

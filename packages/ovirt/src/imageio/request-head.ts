@@ -15,7 +15,7 @@ export interface RequestHead {
  * The head of a request as it is sent. `length`: of the body in bytes, undefined when there is none; the daemon knows no
  * chunked bodies.
  *
- * @throws {ImageioError} a value would become more than one field: a signed ticket comes from outside
+ * @throws ImageioError when a value would become more than one field: a signed ticket comes from outside
  */
 export function formatRequestHead(endpoint: Endpoint, request: RequestHead, length: number | undefined): string {
   const fields = {

@@ -10,8 +10,8 @@ import { warnOfFirmware } from "./warn-of-firmware.ts";
 /**
  * A session for a machine that has no disk to take: its documents, and nothing on the engine.
  *
- * @throws {EngineAnswerError} it has a disk that the engine did not list: what looks like a machine without disks is an
- * incomplete answer
+ * @throws EngineAnswerError when it has a disk that the engine did not list: what looks like a machine without disks is
+ *   an incomplete answer
  */
 export async function openConfiguration(
   api: EngineApi,

@@ -25,8 +25,8 @@ const UNEXPLAINED_MS = 30_000;
  * lock) is waited for as long as a conflict is. The engine leaves the configuration out while the machine or any of its
  * disks is locked, also one that the run excludes.
  *
- * @throws {MachineStateError} it is in a state that does not pass, or did not pass in time
- * @throws {ManagerError} the engine does not show the configuration to this user
+ * @throws MachineStateError when it is in a state that does not pass, or did not pass in time
+ * @throws ManagerError when the engine does not show the configuration to this user
  */
 export async function readyMachine(
   { api, vm, states }: Readiness,

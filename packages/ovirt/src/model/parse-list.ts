@@ -3,7 +3,7 @@ import type { XmlElement } from "../engine/xml-element.ts";
 /**
  * Parses a collection answer, e.g. `<vms><vm/>…</vms>`. An empty one is a collection without entries.
  *
- * @throws {EngineAnswerError} when the root is another element.
+ * @throws EngineAnswerError when the root is another element.
  */
 export function parseList<T>(
   root: XmlElement,

@@ -54,7 +54,7 @@ const MAX_OVF_CHARACTERS = 32 * 1024 * 1024;
 const NETWORK_CARD = "10";
 const DISK_DRIVE = "17";
 
-/** @throws {EngineAnswerError} when the text is not an engine's OVF. */
+/** @throws EngineAnswerError when the text is not an engine's OVF */
 export function readOvf(text: string): OvfDescription {
   const ovf = parseOvf(text);
   return {
@@ -98,7 +98,7 @@ export interface OvfElements {
   readonly snapshots: readonly XmlElement[];
 }
 
-/** @throws {EngineAnswerError} when the text is not an engine's OVF. */
+/** @throws EngineAnswerError when the text is not an engine's OVF */
 export function parseOvf(text: string): OvfElements {
   if (text.length > MAX_OVF_CHARACTERS) throw new EngineAnswerError("the OVF is larger than any of a virtual machine");
   const root = parseXml(text);
@@ -121,7 +121,7 @@ export function parseOvf(text: string): OvfElements {
   };
 }
 
-/** Ids of the disks that the configuration has as devices, of whatever kind. @throws {EngineAnswerError} */
+/** Ids of the disks that the configuration has as devices, of whatever kind. @throws EngineAnswerError */
 export function attachedDiskIds(text: string): readonly string[] {
   return parseOvf(text).diskDrives.flatMap((drive) => diskIdOf(drive) ?? []);
 }

@@ -33,8 +33,8 @@ const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
  * XML cannot hold: those go, because an engine would refuse the document. Snapshots and their volumes are taken out, because
  * a restored disk has none; and delete protection, which must not keep a restore that fails from taking its machine away.
  *
- * @throws {EngineAnswerError} when the text is not an engine's OVF.
- * @throws {UsageError} when the name holds a control character, or an id is no UUID.
+ * @throws EngineAnswerError when the text is not an engine's OVF.
+ * @throws UsageError when the name holds a control character, or an id is no UUID.
  */
 export function rewriteOvf(original: string, rewrite: OvfRewrite): string {
   // Parsers turn line ends into this one, so that positions are of the text after it.

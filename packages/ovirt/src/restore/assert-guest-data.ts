@@ -15,7 +15,7 @@ const MAGIC = "QFI\u00fb";
  * Engines before late 4.3 give the file of a disk, whatever is asked for, and do not say so; others do not echo the format
  * everywhere. So where the answer does not tell, the disk itself is looked at before anything is written.
  *
- * @throws {FileUploadError} nothing was written.
+ * @throws FileUploadError before anything is written
  */
 export async function assertGuestData(
   { transfer, client }: OpenTransfer,

@@ -11,7 +11,7 @@ import type { MadeDisk } from "./make-disk.ts";
  * failures only in their events. What differs is attached once more. The machine must be down.
  *
  * @returns what differs still, for people
- * @throws {ManagerError} a disk is not there
+ * @throws ManagerError when a disk is not there
  */
 export async function attachDisks(
   api: EngineApi,

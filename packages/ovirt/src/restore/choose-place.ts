@@ -8,7 +8,7 @@ interface Named {
   readonly name: string;
 }
 
-/** The cluster asked for, by name or id, else the one the machine was in. @throws {UsageError} saying what to pass. */
+/** The cluster asked for, by name or id, else the one the machine was in. @throws UsageError saying what to pass */
 export function chooseCluster(request: RestoreRequest, clusters: readonly Cluster[]): Cluster {
   const { vm } = request.point;
   const found = find(clusters, request.cluster, vm.cluster);
@@ -24,7 +24,7 @@ export function chooseCluster(request: RestoreRequest, clusters: readonly Cluste
  * The storage domain for a disk: the one asked for, by name or id, else the one it was on.
  *
  * @param domains those of the cluster's data center, with their status
- * @throws {UsageError} saying what to pass
+ * @throws UsageError saying what to pass
  */
 export function chooseStorageDomain(
   wanted: string | undefined,

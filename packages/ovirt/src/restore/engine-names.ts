@@ -5,7 +5,7 @@ const NAME = /^[\p{L}0-9._-]+$/u;
 const FOREIGN = /[^\p{L}0-9._-]+/gu;
 const MAX_NAME = 255;
 
-/** @throws {UsageError} when the engine cannot have a virtual machine of this name. */
+/** @throws UsageError when the engine cannot have a virtual machine of this name */
 export function assertMachineName(name: string): void {
   if (NAME.test(name) && name.length <= MAX_NAME) return;
   const reason =

@@ -10,7 +10,7 @@ import type { OvfDescription } from "../ovf/read-ovf.ts";
  * Checks that the machine of a point can live in a cluster.
  *
  * @returns what may not be as it was, for people
- * @throws {UsageError} the engine would refuse the machine there
+ * @throws UsageError when the engine would refuse the machine there
  */
 export function fitCluster(
   vm: Pick<VirtualMachine, "attributes">,

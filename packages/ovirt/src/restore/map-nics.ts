@@ -24,7 +24,7 @@ export interface MappedNic {
  * name. Nothing is guessed: a card without a place is an error that says what to pass.
  *
  * @param mapping `network` or `network/profile` in the point → the same in the target
- * @throws {UsageError} naming every card without a place
+ * @throws UsageError naming every card without a place
  */
 export function mapNics(
   nics: readonly SavedNic[],

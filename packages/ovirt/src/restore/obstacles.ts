@@ -28,12 +28,12 @@ export class Obstacles {
     }
   }
 
-  /** @throws as `fail` does, when there is an obstacle. */
+  /** @throws as `fail` does, when there is an obstacle */
   throwIfAny(): void {
     if (this.#found.length > 0) this.fail();
   }
 
-  /** @throws {UsageError} the only obstacle, or one error that names all. */
+  /** @throws UsageError with the only obstacle, or one error that names all */
   fail(): never {
     const [first, ...others] = this.#found;
     if (first !== undefined && others.length === 0) throw first;

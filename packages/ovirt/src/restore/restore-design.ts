@@ -47,7 +47,7 @@ export interface RestoreMeans {
  * Decides everything a restore needs, and looks beforehand at whatever would make the engine refuse it later. Reads the
  * engine, changes nothing. A dry run and a restore both begin with it.
  *
- * @throws {UsageError} naming all that stands in the way, with what to pass or to do
+ * @throws UsageError naming all that stands in the way, with what to pass or to do
  */
 export async function designRestore(
   api: EngineApi,
@@ -124,7 +124,7 @@ async function vmsWithNics(api: EngineApi, { follow }: Capabilities, signal: Abo
   return await Promise.all(vms.map(async (vm) => ({ ...vm, nics: await api.vms.nics(vm.id, signal) })));
 }
 
-/** @throws {UsageError} when the engine cannot have a machine of this name, or has one. */
+/** @throws UsageError when the engine cannot have a machine of this name, or has one */
 async function refuseName(api: EngineApi, name: string, signal: AbortSignal): Promise<void> {
   assertMachineName(name);
   const sameName = await api.vms.byName(name, signal);

@@ -53,7 +53,7 @@ export function transferFiller(
   };
 }
 
-/** @throws {FileUploadError} */
+/** @throws FileUploadError */
 async function assertAllGuestData(
   transfers: readonly OpenTransfer[],
   disks: readonly MadeDisk[],

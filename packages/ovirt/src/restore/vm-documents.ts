@@ -79,7 +79,7 @@ export async function vmDocuments(api: EngineApi, vm: Vm, signal: AbortSignal): 
   ];
 }
 
-/** @throws {IntegrityError} when the point has none, or holds something else under the name. */
+/** @throws IntegrityError when the point has none, or holds something else under the name */
 export function savedOvf(point: RecoveryPoint): string {
   const document = point.documents.find(({ name }) => name === OVF_DOCUMENT);
   if (document !== undefined) return document.text;
@@ -106,7 +106,7 @@ export function savedNics(point: RecoveryPoint): readonly SavedNic[] {
   return parseDocument(point, document, nicsSchema);
 }
 
-/** A `<vm>` of its settings alone; undefined in points of earlier releases. @throws {IntegrityError} */
+/** A `<vm>` of its settings alone; undefined in points of earlier releases. @throws IntegrityError */
 export function savedSettings(point: RecoveryPoint): XmlElement | undefined {
   const document = point.documents.find(({ name }) => name === SETTINGS_DOCUMENT);
   return document === undefined ? undefined : unlessUnreadable(point, document, () => parseXml(document.text));
@@ -122,7 +122,7 @@ function parseDocument<T>(point: RecoveryPoint, document: PointDocument, schema:
   return unlessUnreadable(point, document, () => schema.parse(JSON.parse(document.text)));
 }
 
-/** @throws {IntegrityError} */
+/** @throws IntegrityError */
 function unlessUnreadable<T>(point: RecoveryPoint, { name }: PointDocument, read: () => T): T {
   try {
     return read();

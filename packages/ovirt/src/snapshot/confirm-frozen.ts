@@ -13,7 +13,7 @@ export interface FrozenBefore {
 /**
  * After all data was read: makes sure that the snapshot still holds the same volumes of the same sizes.
  *
- * @throws {ManagerError} it does not, or the snapshot, or its machine, is gone
+ * @throws ManagerError when it does not, or when the snapshot or its machine is gone
  */
 export async function confirmFrozen(
   api: EngineApi,

@@ -27,7 +27,7 @@ export interface HeldMachine {
  * Freezes the disks of a request by a snapshot, at rest as far as that is asked for and possible. Leaves nothing behind
  * when it throws, as far as possible.
  *
- * @throws {NoRoomError} @throws {QuiesceError} @throws what `takeSnapshot` throws
+ * @throws NoRoomError, QuiesceError; what `takeSnapshot` throws
  */
 export async function holdMachine(
   api: EngineApi,

@@ -18,7 +18,7 @@ export interface QuiesceAttempt {
  * The engine freezes a guest by itself, where an agent answers, and no parameter keeps it from that: `never` means that
  * nobody looks whether it did.
  *
- * @throws {QuiesceError} rest is required, and nobody is there to give it. Nothing was made.
+ * @throws QuiesceError when rest is required, and nobody is there to give it. Nothing was made.
  */
 export async function beginQuiesce(
   api: EngineApi,
@@ -37,7 +37,7 @@ export async function beginQuiesce(
   return { vm, quiesce, agent, since: agent ? await lastEventId(api, signal) : undefined };
 }
 
-/** @throws {QuiesceError} rest is required, and was not reached. */
+/** @throws QuiesceError when rest is required, and was not reached */
 export async function endQuiesce(
   api: EngineApi,
   attempt: QuiesceAttempt,

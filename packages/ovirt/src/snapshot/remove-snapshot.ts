@@ -24,7 +24,7 @@ const LOOKS_BEFORE_LOCK = 10;
  * Removes a snapshot and waits until its data is merged. One that is gone already is fine. It is asked for once: a merge
  * that failed half way is a matter for a person.
  *
- * @throws {SnapshotRemovalError} locked, illegal, refused, or the merge failed; it names the volumes and the next step.
+ * @throws SnapshotRemovalError when it is locked, illegal, refused, or the merge failed; names the volumes and the next step.
  */
 export async function removeSnapshot(
   api: EngineApi,

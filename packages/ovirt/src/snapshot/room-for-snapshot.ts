@@ -15,7 +15,7 @@ export interface RoomWanted {
  * Makes sure, before anything is made, that the storage domains can hold a snapshot: a domain that fills up under one
  * pauses virtual machines, and lets no snapshot be merged any more. Domains that do not tell are passed over.
  *
- * @throws {NoRoomError}
+ * @throws NoRoomError
  */
 export async function assertRoom(
   api: EngineApi,

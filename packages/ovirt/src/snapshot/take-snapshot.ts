@@ -35,7 +35,8 @@ const LOOKUP_DEADLINE_MS = 60_000;
  * Makes a snapshot without memory, and waits until it is `ok` and the virtual machine is free again. Leaves nothing behind
  * when it throws, as far as possible; one that hangs stays as it is, in the ledger.
  *
- * @throws {SnapshotFailedError} the engine gave up. @throws {DeadlineError} it did not, and did not finish.
+ * @throws SnapshotFailedError when the engine gave up
+ * @throws DeadlineError when it did not, and did not finish
  */
 export async function takeSnapshot(request: SnapshotRequest): Promise<TakenSnapshot> {
   const { api, ledger, vm, removeDeadlineMs } = request;

@@ -208,7 +208,8 @@ export class DiskTransfer {
    * where everything was read. Engines before 4.4.7 forget those. One that fell to a loss of its host has shown, as long as it
    * lived, what the snapshot or the backup holds: whether that is still there is another question.
    *
-   * @throws {TransferEndedError} it ended in another way, or was paused. @throws {DeadlineError} the engine does not tell.
+   * @throws TransferEndedError when it ended in another way, or was paused
+   * @throws DeadlineError when the engine does not tell
    */
   async confirm(signal: AbortSignal): Promise<void> {
     const { api, capabilities } = this.#context;

@@ -15,7 +15,7 @@ const END_DEADLINE_MS = 20 * 60_000;
  * `finished_cleanup` is not over yet: a backup finalized then is damaged on engines before 4.5.1.
  *
  * @param turn of transfers that end together, see `WaitOptions`
- * @throws {DeadlineError} naming the phase it hangs in.
+ * @throws DeadlineError naming the phase it hangs in.
  */
 export async function endTransfer(
   api: EngineApi,

@@ -63,8 +63,9 @@ export class ChunkReader {
   }
 
   /**
-   * The plain bytes of a chunk, from the first of its places that still holds them; they are the caller's. Throws
-   * IntegrityError when none does, and from then on the chunk counts as unknown, so that a backup that meets it stores it again.
+   * The plain bytes of a chunk, from the first of its places that still holds them; they are the caller's.
+   * @throws IntegrityError when none does, and from then on the chunk counts as unknown, so that a backup that meets it
+   *   stores it again
    */
   async load(id: ChunkId, signal: AbortSignal): Promise<Uint8Array> {
     const { index } = this.#options;

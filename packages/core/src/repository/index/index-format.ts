@@ -34,7 +34,7 @@ export async function encodeIndex(packs: readonly PackListing[]): Promise<Uint8A
   return object;
 }
 
-/** Entries are views of `object`. Throws IntegrityError unless every byte is as `encodeIndex` wrote it. */
+/** Entries are views of `object`. @throws IntegrityError unless every byte is as `encodeIndex` wrote it */
 export async function decodeIndex(object: Uint8Array, key: string): Promise<Iterable<PackListing>> {
   const bytes = Buffer.from(object.buffer, object.byteOffset, object.byteLength);
   const content = bytes.subarray(0, -DIGEST_BYTES);

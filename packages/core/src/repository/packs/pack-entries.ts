@@ -52,8 +52,9 @@ export class PackEntries implements Iterable<PackEntry> {
   }
 
   /**
-   * A view of bytes that came from a store. Throws IntegrityError for figures that cannot be: a chunk outside the pack,
-   * whose chunks end at `dataEnd`, an absurdly large one, absurdly many, or none.
+   * A view of bytes that came from a store.
+   * @throws IntegrityError for figures that cannot be: a chunk outside the pack, whose chunks end at `dataEnd`, an absurdly
+   *   large one, absurdly many, or none
    */
   static parse(bytes: Uint8Array, dataEnd: number, key: string): PackEntries {
     const entries = new PackEntries(bytes);

@@ -71,7 +71,7 @@ export const pointSchema = z.object({
   copiedFrom: z.uuid().optional(),
 });
 
-/** A manifest's JSON as a recovery point. Throws ZodError. */
+/** A manifest's JSON as a recovery point. @throws ZodError */
 export function parsePoint(value: unknown): RecoveryPoint {
   // zod types optional keys as `T | undefined`; JSON cannot hold undefined, so both are the same values.
   return pointSchema.parse(value) as RecoveryPoint;
