@@ -1,9 +1,4 @@
-export { default, type OvirtOptions } from "./plugin.ts";
-export * from "./manager.ts";
-export * from "./capabilities.ts";
-export * from "./attributes.ts";
-export * from "./why-unreadable.ts";
-export * from "./why-untouchable.ts";
+export { default, type OvirtOptions } from "./manager/plugin.ts";
 
 export * from "./api/backups.ts";
 export * from "./api/checkpoints.ts";
@@ -15,6 +10,9 @@ export * from "./api/image-transfers.ts";
 export * from "./api/infrastructure.ts";
 export * from "./api/snapshots.ts";
 export * from "./api/vms.ts";
+
+export * from "./concurrency/permits.ts";
+export * from "./concurrency/settle-all.ts";
 
 export * from "./engine/ca.ts";
 export * from "./engine/engine-caller.ts";
@@ -29,15 +27,24 @@ export * from "./imageio/errors.ts";
 export * from "./imageio/extent-list.ts";
 export * from "./imageio/imageio-client.ts";
 export type { ImageioExtent } from "./imageio/parse-extents.ts";
-export * from "./permits.ts";
 export type { ImageioAbilities } from "./imageio/read-options.ts";
+
+export * from "./leftovers/look-up-leftovers.ts";
+export * from "./leftovers/ovirt-leftover.ts";
 
 export * from "./machine/errors.ts";
 export * from "./machine/open-configuration.ts";
 export * from "./machine/ready-machine.ts";
+export * from "./machine/vm-documents.ts";
 export * from "./machine/warn-of-firmware.ts";
+export * from "./machine/why-unreadable.ts";
+export * from "./machine/why-untouchable.ts";
 
+export * from "./manager/manager.ts";
+
+export * from "./model/attributes.ts";
 export * from "./model/backup.ts";
+export * from "./model/capabilities.ts";
 export * from "./model/checkpoint.ts";
 export * from "./model/cluster.ts";
 export * from "./model/data-center.ts";
@@ -66,21 +73,18 @@ export * from "./model/vnic-profile.ts";
 export { readOvf, type OvfDescription, type OvfDisk, type OvfNic } from "./ovf/read-ovf.ts";
 export * from "./ovf/rewrite-ovf.ts";
 
-export * from "./restore/disk-filler.ts";
-export type { DiskLayout } from "./restore/disk-layout.ts";
-export type { MadeDisk } from "./restore/make-disk.ts";
-export * from "./restore/look-up-leftovers.ts";
+export type { DiskLayout } from "./restore/disks/disk-layout.ts";
+export type { MadeDisk } from "./restore/disks/make-disk.ts";
+export * from "./restore/disks/remove-disk.ts";
+export * from "./restore/fill/disk-filler.ts";
+export * from "./restore/fill/transfer-filler.ts";
 export * from "./restore/open-restore.ts";
-export * from "./restore/ovirt-leftover.ts";
 export * from "./restore/plan-restore.ts";
-export * from "./restore/remove-disk.ts";
 export * from "./restore/restore-session.ts";
-export * from "./restore/transfer-filler.ts";
-export * from "./restore/vm-documents.ts";
-export * from "./run-tag.ts";
+
+export * from "./snapshot/confirm-frozen.ts";
 export * from "./snapshot/drop-snapshot.ts";
 export * from "./snapshot/errors.ts";
-export * from "./snapshot/confirm-frozen.ts";
 export * from "./snapshot/find-tagged-snapshots.ts";
 export * from "./snapshot/frozen-volumes.ts";
 export * from "./snapshot/guest-consistency.ts";
@@ -89,12 +93,14 @@ export * from "./snapshot/remove-snapshot.ts";
 export * from "./snapshot/room-for-snapshot.ts";
 export * from "./snapshot/snapshot-options.ts";
 export * from "./snapshot/take-snapshot.ts";
-export * from "./settle-all.ts";
-export * from "./undo.ts";
+
+export * from "./traces/run-tag.ts";
+export * from "./traces/undo.ts";
+
 export * from "./transfer/disk-transfer.ts";
 export * from "./transfer/end-transfer.ts";
-export * from "./transfer/errors.ts";
 export * from "./transfer/end-transfers.ts";
+export * from "./transfer/errors.ts";
 export * from "./transfer/keep-alive.ts";
 export * from "./transfer/local-host-id.ts";
 export * from "./transfer/open-transfers.ts";

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 
 import { EngineApi } from "../src/api/engine-api.ts";
 import { EngineClient } from "../src/engine/engine-client.ts";
-import { attachDisks } from "../src/restore/attach-disks.ts";
+import { attachDisks } from "../src/restore/vm/attach-disks.ts";
 import { issueCertificate } from "./support/certificates.ts";
 import { EngineServer, PASSWORD, USER } from "./support/engine-server.ts";
 

@@ -2,9 +2,9 @@ import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 
 import { EngineApi } from "../src/api/engine-api.ts";
 import { EngineClient } from "../src/engine/engine-client.ts";
-import { readBelongings, type Belongings } from "../src/restore/belongings.ts";
-import { unknownProperties } from "../src/restore/unknown-properties.ts";
-import { giveBack } from "../src/restore/give-back.ts";
+import { readBelongings, type Belongings } from "../src/machine/belongings.ts";
+import { unknownProperties } from "../src/restore/design/unknown-properties.ts";
+import { giveBack } from "../src/restore/vm/give-back.ts";
 import { parseVm } from "../src/model/vm.ts";
 import { parseXml } from "../src/engine/parse-xml.ts";
 import { issueCertificate } from "./support/certificates.ts";

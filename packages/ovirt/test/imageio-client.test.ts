@@ -9,7 +9,7 @@ import * as fc from "fast-check";
 import { afterEach, beforeAll, beforeEach, expect, test } from "vitest";
 
 import { ImageioClient, type ImageioOptions } from "../src/imageio/imageio-client.ts";
-import { Permits } from "../src/permits.ts";
+import { Permits } from "../src/concurrency/permits.ts";
 import { collect } from "./support/collect.ts";
 import { issueCertificate, type ServerCertificate } from "./support/certificates.ts";
 import { ImageioServer } from "./support/imageio-server.ts";

@@ -3,8 +3,8 @@ import { beforeEach, expect, test } from "vitest";
 import type { LedgerEntry } from "@ovault/contract";
 
 import { EngineApi } from "../src/api/engine-api.ts";
-import { lookUpLeftovers, type LeftoverLookUp } from "../src/restore/look-up-leftovers.ts";
-import { goneLeftover } from "../src/restore/ovirt-leftover.ts";
+import { lookUpLeftovers, type LeftoverLookUp } from "../src/leftovers/look-up-leftovers.ts";
+import { goneLeftover } from "../src/leftovers/ovirt-leftover.ts";
 
 import type { EngineCaller } from "../src/engine/engine-caller.ts";
 

@@ -2,11 +2,11 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 
 import { EngineApi } from "../src/api/engine-api.ts";
 import { EngineClient } from "../src/engine/engine-client.ts";
-import { createVm } from "../src/restore/make-vm.ts";
+import { createVm } from "../src/restore/vm/make-vm.ts";
 import { issueCertificate } from "./support/certificates.ts";
 import { EngineServer, PASSWORD, USER } from "./support/engine-server.ts";
 
-import type { RestoreDesign } from "../src/restore/restore-design.ts";
+import type { RestoreDesign } from "../src/restore/design/restore-design.ts";
 
 const signal = new AbortController().signal;
 const TAG = "ovault run 11111111-1111-4111-8111-111111111111";

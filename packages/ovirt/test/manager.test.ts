@@ -5,11 +5,11 @@ import { join } from "node:path";
 import { ConfigurationError, UsageError, type Manager } from "@ovault/contract";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 
-import { diskAttributes, isHostedEngine } from "../src/attributes.ts";
-import { capabilitiesOf } from "../src/capabilities.ts";
+import { diskAttributes, isHostedEngine } from "../src/model/attributes.ts";
+import { capabilitiesOf } from "../src/model/capabilities.ts";
 import plugin from "../src/index.ts";
-import { OvirtManager, ovirtManager } from "../src/manager.ts";
-import { whyUnreadable } from "../src/why-unreadable.ts";
+import { OvirtManager, ovirtManager } from "../src/manager/manager.ts";
+import { whyUnreadable } from "../src/machine/why-unreadable.ts";
 import { issueCertificate, type ServerCertificate } from "./support/certificates.ts";
 import { EngineServer, PASSWORD, USER } from "./support/engine-server.ts";
 

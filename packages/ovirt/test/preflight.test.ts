@@ -3,17 +3,17 @@ import { diskStats } from "@ovault/testkit";
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 
-import { assertMachineName, fittingAlias } from "../src/restore/engine-names.ts";
-import { fitCluster } from "../src/restore/fit-cluster.ts";
-import { layOutDisk } from "../src/restore/disk-layout.ts";
-import { Obstacles } from "../src/restore/obstacles.ts";
-import { roomForDisks } from "../src/restore/room-for-disks.ts";
-import { refuseTakenMacs } from "../src/restore/taken-macs.ts";
+import { assertMachineName, fittingAlias } from "../src/restore/disks/engine-names.ts";
+import { fitCluster } from "../src/restore/design/fit-cluster.ts";
+import { layOutDisk } from "../src/restore/disks/disk-layout.ts";
+import { Obstacles } from "../src/restore/design/obstacles.ts";
+import { roomForDisks } from "../src/restore/design/room-for-disks.ts";
+import { refuseTakenMacs } from "../src/restore/design/taken-macs.ts";
 
 import type { Cluster } from "../src/model/cluster.ts";
 import type { EngineVersion } from "../src/model/engine-version.ts";
 import type { StorageDomain } from "../src/model/storage-domain.ts";
-import type { DesignedDisk } from "../src/restore/designed-disk.ts";
+import type { DesignedDisk } from "../src/restore/disks/designed-disk.ts";
 
 const GIB = 1024 ** 3;
 const MIB = 1024 ** 2;

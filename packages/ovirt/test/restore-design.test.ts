@@ -3,14 +3,14 @@ import { diskStats } from "@ovault/testkit";
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 
-import { chooseStorageDomain } from "../src/restore/choose-place.ts";
-import { layOutDisk } from "../src/restore/disk-layout.ts";
-import { mapNics } from "../src/restore/map-nics.ts";
+import { chooseStorageDomain } from "../src/restore/design/choose-place.ts";
+import { layOutDisk } from "../src/restore/disks/disk-layout.ts";
+import { mapNics } from "../src/restore/design/map-nics.ts";
 
 import type { Network } from "../src/model/network.ts";
 import type { StorageDomain } from "../src/model/storage-domain.ts";
 import type { VnicProfile } from "../src/model/vnic-profile.ts";
-import type { SavedNic } from "../src/restore/vm-documents.ts";
+import type { SavedNic } from "../src/machine/vm-documents.ts";
 
 const MIB = 1024 * 1024;
 

@@ -3,7 +3,7 @@ import * as fc from "fast-check";
 import { expect, test } from "vitest";
 
 import { arrived, pauseAfter, pending, waitFor } from "../src/engine/wait.ts";
-import { Permits } from "../src/permits.ts";
+import { Permits } from "../src/concurrency/permits.ts";
 
 const signal = new AbortController().signal;
 const never = async () => pending("locked");

@@ -1,6 +1,6 @@
 import { DeadlineError } from "@ovault/contract";
 
-import type { Permits } from "../permits.ts";
+import type { Permits } from "../concurrency/permits.ts";
 import { pause } from "./pause.ts";
 
 /** What one look at the engine showed: finished with a value, or not yet, with the state in words. */

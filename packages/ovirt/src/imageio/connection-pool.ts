@@ -2,7 +2,7 @@ import { Connection } from "./connection.ts";
 import { ImageioConnectionError } from "./errors.ts";
 
 import type { Endpoint } from "./endpoint.ts";
-import type { Permits } from "../permits.ts";
+import type { Permits } from "../concurrency/permits.ts";
 
 export interface ConnectionPoolOptions {
   readonly endpoint: Endpoint;

@@ -10,7 +10,7 @@ import { findEndpoint, type Reached, type ReachOptions } from "./find-endpoint.t
 import type { HostLosses } from "./host-losses.ts";
 import { HostOutage } from "./host-outage.ts";
 import { parseExtents, type ImageioExtent } from "./parse-extents.ts";
-import { Permits } from "../permits.ts";
+import { Permits } from "../concurrency/permits.ts";
 import { statusError } from "./status-error.ts";
 
 import type { Connection, Patience, WireAnswer, WireRequest } from "./connection.ts";

@@ -3,7 +3,7 @@ import type { BackupRequest, BackupSession, RunContext } from "@ovault/contract"
 import type { EngineApi } from "../api/engine-api.ts";
 import { EngineAnswerError } from "../engine/errors.ts";
 import { attachedDiskIds } from "../ovf/read-ovf.ts";
-import { vmDocuments } from "../restore/vm-documents.ts";
+import { vmDocuments } from "./vm-documents.ts";
 import { readyMachine } from "./ready-machine.ts";
 import { warnOfFirmware } from "./warn-of-firmware.ts";
 

@@ -2,7 +2,7 @@ import { UsageError } from "@ovault/contract";
 
 import type { XmlElement } from "../engine/xml-element.ts";
 import { dropUnwritable, escapeXml } from "../engine/xml-references.ts";
-import { withTag } from "../run-tag.ts";
+import { withTag } from "../traces/run-tag.ts";
 import { activeVolumes, diskIdOf, parseOvf, type OvfElements } from "./read-ovf.ts";
 
 export interface OvfRewrite {

@@ -1,12 +1,12 @@
 import { observe, type RestoreRequest, type RunContext } from "@ovault/contract";
 
-import type { OvirtManager } from "../manager.ts";
-import { undo } from "../undo.ts";
-import { FileUploadError } from "./assert-guest-data.ts";
-import type { DiskFiller, DiskFilling, FillingSite } from "./disk-filler.ts";
-import { makeDisk } from "./make-disk.ts";
-import { removeDisk } from "./remove-disk.ts";
-import { designAsFiles, designRestore, type RestoreDesign } from "./restore-design.ts";
+import type { OvirtManager } from "../manager/manager.ts";
+import { undo } from "../traces/undo.ts";
+import { FileUploadError } from "./fill/assert-guest-data.ts";
+import type { DiskFiller, DiskFilling, FillingSite } from "./fill/disk-filler.ts";
+import { makeDisk } from "./disks/make-disk.ts";
+import { removeDisk } from "./disks/remove-disk.ts";
+import { designAsFiles, designRestore, type RestoreDesign } from "./design/restore-design.ts";
 import { OvirtRestoreSession } from "./restore-session.ts";
 
 /**

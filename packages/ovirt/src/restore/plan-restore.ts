@@ -1,10 +1,10 @@
 import type { RecoveryPoint, RestorePlan, RestoreRequest } from "@ovault/contract";
 
-import type { OvirtManager } from "../manager.ts";
-import type { DiskFiller } from "./disk-filler.ts";
-import { designRestore, type RestoreDesign } from "./restore-design.ts";
-import type { DesignedDisk } from "./designed-disk.ts";
-import type { MappedNic } from "./map-nics.ts";
+import type { OvirtManager } from "../manager/manager.ts";
+import type { DiskFiller } from "./fill/disk-filler.ts";
+import { designRestore, type RestoreDesign } from "./design/restore-design.ts";
+import type { DesignedDisk } from "./disks/designed-disk.ts";
+import type { MappedNic } from "./design/map-nics.ts";
 
 /** What a restore would do, for people. Changes nothing. @throws what the restore would throw at its start. */
 export async function planRestore(

@@ -10,14 +10,14 @@ import {
 
 import type { EngineApi } from "../api/engine-api.ts";
 import { wasRefused } from "../engine/was-refused.ts";
-import { hasTag, runTag } from "../run-tag.ts";
-import { undo } from "../undo.ts";
-import type { DiskFilling } from "./disk-filler.ts";
-import type { MadeDisk } from "./make-disk.ts";
-import { completeVm, createVm, releaseVm, startVm } from "./make-vm.ts";
-import { removeDisk } from "./remove-disk.ts";
-import { removeVm } from "./remove-vm.ts";
-import type { RestoreDesign } from "./restore-design.ts";
+import { hasTag, runTag } from "../traces/run-tag.ts";
+import { undo } from "../traces/undo.ts";
+import type { DiskFilling } from "./fill/disk-filler.ts";
+import type { MadeDisk } from "./disks/make-disk.ts";
+import { completeVm, createVm, releaseVm, startVm } from "./vm/make-vm.ts";
+import { removeDisk } from "./disks/remove-disk.ts";
+import { removeVm } from "./vm/remove-vm.ts";
+import type { RestoreDesign } from "./design/restore-design.ts";
 
 const LOOKUP_DEADLINE_MS = 60_000;
 

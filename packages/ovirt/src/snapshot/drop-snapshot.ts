@@ -1,7 +1,7 @@
 import { messageOf, observe, type RunHooks, type VirtualMachine } from "@ovault/contract";
 
 import type { EngineApi } from "../api/engine-api.ts";
-import { undo } from "../undo.ts";
+import { undo } from "../traces/undo.ts";
 import { cleanUpSnapshot } from "./remove-snapshot.ts";
 import type { TakenSnapshot } from "./take-snapshot.ts";
 

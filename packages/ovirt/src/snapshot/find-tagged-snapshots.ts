@@ -1,5 +1,5 @@
 import type { EngineApi } from "../api/engine-api.ts";
-import { taggedRun } from "../run-tag.ts";
+import { taggedRun } from "../traces/run-tag.ts";
 
 /** A snapshot that a run of ovault made, of whichever node and repository. */
 export interface TaggedSnapshot {

@@ -3,8 +3,8 @@ import { observe, type BackupRequest, type Consistency, type PointDocument, type
 import type { EngineApi } from "../api/engine-api.ts";
 import { readyMachine } from "../machine/ready-machine.ts";
 import { warnOfFirmware } from "../machine/warn-of-firmware.ts";
-import { vmDocuments } from "../restore/vm-documents.ts";
-import { undo } from "../undo.ts";
+import { vmDocuments } from "../machine/vm-documents.ts";
+import { undo } from "../traces/undo.ts";
 import { beginQuiesce, endQuiesce, type QuiesceAttempt } from "./quiesce.ts";
 import { cleanUpSnapshot } from "./remove-snapshot.ts";
 import { assertRoom } from "./room-for-snapshot.ts";

@@ -4,8 +4,8 @@ import type { EngineApi } from "../api/engine-api.ts";
 import { arrived, pending } from "../engine/wait.ts";
 import { wasRefused } from "../engine/was-refused.ts";
 import type { Snapshot } from "../model/snapshot.ts";
-import { hasTag, runTag } from "../run-tag.ts";
-import { undo } from "../undo.ts";
+import { hasTag, runTag } from "../traces/run-tag.ts";
+import { undo } from "../traces/undo.ts";
 import { SnapshotFailedError } from "./errors.ts";
 import { cleanUpSnapshot } from "./remove-snapshot.ts";
 

@@ -1,7 +1,7 @@
 import type { EngineApi } from "../api/engine-api.ts";
 import { EntityNotFoundError } from "../engine/errors.ts";
 import { arrived, pending } from "../engine/wait.ts";
-import type { Permits } from "../permits.ts";
+import type { Permits } from "../concurrency/permits.ts";
 import { isFinalTransferPhase } from "../model/image-transfer.ts";
 
 /** `gone`: the entity does not exist (any more); before 4.4.7 that is how every transfer ends. */

@@ -1,5 +1,5 @@
-import { Permits } from "../permits.ts";
-import { settleAll } from "../settle-all.ts";
+import { Permits } from "../concurrency/permits.ts";
+import { settleAll } from "../concurrency/settle-all.ts";
 import type { DiskTransfer } from "./disk-transfer.ts";
 import type { TransferEnd } from "./end-transfer.ts";
 

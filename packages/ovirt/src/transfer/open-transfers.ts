@@ -1,7 +1,7 @@
 import { HostLosses } from "../imageio/host-losses.ts";
 import { MAX_HOST_CONNECTIONS, type ImageioClient } from "../imageio/imageio-client.ts";
-import { Permits } from "../permits.ts";
-import { settleAll } from "../settle-all.ts";
+import { Permits } from "../concurrency/permits.ts";
+import { settleAll } from "../concurrency/settle-all.ts";
 import { DiskTransfer, type HostShare, type TransferRequest } from "./disk-transfer.ts";
 import { endTransfers } from "./end-transfers.ts";
 import type { TransferContext } from "./transfer-context.ts";

@@ -1,7 +1,7 @@
 import type { RunLedger } from "@ovault/contract";
 
 import type { EngineApi } from "../api/engine-api.ts";
-import type { Capabilities } from "../capabilities.ts";
+import type { Capabilities } from "../model/capabilities.ts";
 
 /** What transfers of one run have in common. */
 export interface TransferContext {

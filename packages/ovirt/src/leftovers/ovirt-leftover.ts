@@ -1,0 +1,135 @@
+import { z } from "zod";
+
+import { ManagerError, type Leftover, type LedgerEntry } from "@ovault/contract";
+
+import type { EngineApi } from "../api/engine-api.ts";
+import { isFinalTransferPhase, type ImageTransfer } from "../model/image-transfer.ts";
+import { hasTag } from "../traces/run-tag.ts";
+import { removeSnapshot } from "../snapshot/remove-snapshot.ts";
+import { findSnapshot } from "../snapshot/take-snapshot.ts";
+import { isTransferOf } from "../transfer/disk-transfer.ts";
+import { endTransfer } from "../transfer/end-transfer.ts";
+import { removeDisk } from "../restore/disks/remove-disk.ts";
+import { removeVm } from "../restore/vm/remove-vm.ts";
+
+const transferDetail = z.object({
+  diskId: z.string(),
+  direction: z.enum(["download", "upload"]),
+  backupId: z.string().optional(),
+  /** Of the disk as a snapshot froze it. */
+  volumeId: z.string().optional(),
+  /** The snapshot was one of ours. */
+  oursAlone: z.boolean().default(false),
+  transferId: z.string().optional(),
+});
+const diskDetail = z.object({ diskId: z.string() });
+const vmDetail = z.object({
+  name: z.string(),
+  tag: z.string(),
+  vmId: z.string().optional(),
+  /** Made for it; their own entries are closed before the machine's. */
+  diskIds: z.array(z.string()).default([]),
+  /** It was complete: without the tag it has been handed over. */
+  released: z.boolean().default(false),
+});
+
+const snapshotDetail = z.object({ vmId: z.string(), tag: z.string(), snapshotId: z.string().optional() });
+/** A merge copies data, and nobody waits for this one. */
+const REMOVAL_DEADLINE_MS = 6 * 3_600_000;
+
+/** Looks up what several strategies for oVirt make, and a dead run left: a transfer, disk, virtual machine or snapshot. */
+export async function ovirtLeftover(api: EngineApi, entry: LedgerEntry, signal: AbortSignal): Promise<Leftover> {
+  switch (entry.kind) {
+    case "transfer":
+      return await transferLeftover(api, entry, signal);
+    case "disk":
+      return await diskLeftover(api, entry, signal);
+    case "vm":
+      return await vmLeftover(api, entry, signal);
+    case "snapshot":
+      return await snapshotLeftover(api, entry, signal);
+    default:
+      return unknownLeftover(entry);
+  }
+}
+
+async function transferLeftover(api: EngineApi, entry: LedgerEntry, signal: AbortSignal): Promise<Leftover> {
+  const { diskId, direction, backupId, volumeId, oursAlone, transferId } = transferDetail.parse(entry.detail);
+  // Its id was not written down any more. What was transferred tells whose it is: a backup or a snapshot of ours, or a
+  // disk that we made to fill it.
+  const isOurs = (transfer: ImageTransfer): boolean =>
+    isTransferOf(transfer, { diskId, backupId, volumeId }) &&
+    (backupId !== undefined || oursAlone || direction === "upload");
+  const transfers = await api.transfers.list(signal);
+  const found = transfers.find(
+    (transfer) =>
+      !isFinalTransferPhase(transfer.phase) &&
+      (transferId === undefined ? isOurs(transfer) : transfer.id === transferId),
+  );
+  if (found === undefined) return goneLeftover(entry);
+  return {
+    entry,
+    gone: false,
+    action: `cancel the ${entry.title} (${found.id}, ${found.phase})`,
+    remove: async () => void (await endTransfer(api, found.id, "cancel")),
+  };
+}
+
+async function diskLeftover(api: EngineApi, entry: LedgerEntry, signal: AbortSignal): Promise<Leftover> {
+  const { diskId } = diskDetail.parse(entry.detail);
+  if ((await api.disks.find(diskId, signal)) === undefined) return goneLeftover(entry);
+  return {
+    entry,
+    gone: false,
+    action: `delete ${entry.title} (${diskId}), whose restore was not finished`,
+    remove: async () => void (await removeDisk(api, diskId)),
+  };
+}
+
+async function vmLeftover(api: EngineApi, entry: LedgerEntry, signal: AbortSignal): Promise<Leftover> {
+  const { name, tag, vmId, diskIds, released } = vmDetail.parse(entry.detail);
+  const found = vmId === undefined ? await api.vms.byName(name, signal) : await api.vms.find(vmId, signal);
+  const ours = found !== undefined && (hasTag(found.description, tag) || (found.id === vmId && !released));
+  if (!ours) return goneLeftover(entry);
+  return {
+    entry,
+    gone: false,
+    action: `delete ${entry.title} (${found.id}), whose restore was not finished`,
+    remove: async () => {
+      await removeVm(api, found.id);
+      for (const diskId of diskIds) await removeDisk(api, diskId);
+    },
+  };
+}
+
+async function snapshotLeftover(api: EngineApi, entry: LedgerEntry, signal: AbortSignal): Promise<Leftover> {
+  const { vmId, tag, snapshotId } = snapshotDetail.parse(entry.detail);
+  if ((await api.vms.find(vmId, signal)) === undefined) return goneLeftover(entry);
+  const found = await findSnapshot(api, { vmId, tag, snapshotId }, signal);
+  if (found === undefined || !hasTag(found.description, tag)) return goneLeftover(entry);
+  return {
+    entry,
+    gone: false,
+    action: `remove the ${entry.title} (${found.id}, ${found.status ?? "in transition"}), which no recovery point uses`,
+    remove: (removal) => removeSnapshot(api, { vmId, snapshotId: found.id, deadlineMs: REMOVAL_DEADLINE_MS }, removal),
+  };
+}
+
+/** What an entry names is not there any more. */
+export function goneLeftover(entry: LedgerEntry): Leftover {
+  return { entry, gone: true, action: "nothing left", remove: async () => {} };
+}
+
+/** Written by a newer release: better left to it, or to a person. */
+function unknownLeftover(entry: LedgerEntry): Leftover {
+  return {
+    entry,
+    gone: false,
+    action: `nothing: this release does not know what a "${entry.kind}" is`,
+    remove: async () => {
+      throw new ManagerError(`${entry.title} must be removed by hand, or with the release that made it`, {
+        context: { kind: entry.kind, run: entry.runId },
+      });
+    },
+  };
+}

@@ -1,0 +1,65 @@
+import {
+  observe,
+  UsageError,
+  type Manager,
+  type Quiescing,
+  type RunHooks,
+  type VirtualMachine,
+} from "@ovault/contract";
+
+import { EngineApi } from "../api/engine-api.ts";
+import { capabilitiesOf, type Capabilities } from "../model/capabilities.ts";
+import { EngineClient, type EngineClientOptions } from "../engine/engine-client.ts";
+import { readInventory } from "./inventory.ts";
+
+/** An oVirt engine, also as OLVM or RHV. Makes no connection before it is asked for something. */
+export class OvirtManager implements Manager {
+  readonly kind = "ovirt";
+  readonly name: string;
+  readonly client: EngineClient;
+  /** For calls outside a run; inside one use `apiFor`. */
+  readonly api: EngineApi;
+  readonly quiescing: Quiescing = {
+    freeze: (vm, signal) => this.api.vms.freezeFilesystems(vm.id, signal),
+    thaw: (vm, signal) => this.api.vms.thawFilesystems(vm.id, signal),
+  };
+  #capabilities: Capabilities | undefined;
+
+  constructor(name: string, options: EngineClientOptions) {
+    this.name = name;
+    this.client = new EngineClient(options);
+    this.api = new EngineApi(this.client);
+  }
+
+  /**
+   * The API with every call tagged, so that the engine's events and jobs carry the run's id. What a call waits for is a phase
+   * of the run.
+   */
+  apiFor(runId: string, hooks?: Pick<RunHooks, "phase">): EngineApi {
+    const onWait = hooks && ((detail: string): void => observe(hooks.phase, { phase: "wait", detail }));
+    return new EngineApi(this.client.correlated(runId, onWait));
+  }
+
+  /** What the engine's version can do; asked once. */
+  async capabilities(signal: AbortSignal): Promise<Capabilities> {
+    this.#capabilities ??= capabilitiesOf(await this.api.infrastructure.productInfo(signal));
+    return this.#capabilities;
+  }
+
+  async inventory(signal: AbortSignal): Promise<readonly VirtualMachine[]> {
+    return readInventory(this.api, await this.capabilities(signal), this.name, signal);
+  }
+
+  close(): Promise<void> {
+    return this.client.close();
+  }
+}
+
+/** Narrows what core hands to a strategy. @throws UsageError when it is another kind of manager */
+export function ovirtManager(manager: Manager): OvirtManager {
+  if (manager instanceof OvirtManager) return manager;
+  throw new UsageError(`the manager "${manager.name}" is of kind ${manager.kind}, not ovirt`, {
+    context: { manager: manager.name, kind: manager.kind },
+    hint: "This strategy works with oVirt, OLVM and RHV; use another strategy or manager.",
+  });
+}

@@ -1,0 +1,62 @@
+import { resolve } from "node:path";
+
+import { z } from "zod";
+
+import { definePlugin, readSettingsFile, secretReference, type Plugin } from "@ovault/contract";
+
+import { normalizeFingerprint, readCertificates } from "../engine/tls.ts";
+import { OvirtManager } from "./manager.ts";
+
+const milliseconds = z.int().positive();
+
+const options = z.strictObject({
+  /** `https://ENGINE/ovirt-engine/api` */
+  url: z.url({ protocol: /^https$/ }),
+  /** With its profile: `admin@internal`, or with Keycloak `admin@ovirt@internalsso`. */
+  user: z.string().min(1),
+  password: secretReference,
+  /** Certificates in PEM: the engine's internal CA, and the CA of its web certificate where that is another one. */
+  ca: z.union([z.strictObject({ file: z.string().min(1) }), z.strictObject({ pem: z.string().min(1) })]),
+  /** SHA-256 of a certificate that must be in the engine's chain; `ovault init` writes the CA's. */
+  fingerprint: z
+    .string()
+    .refine(
+      (text) => normalizeFingerprint(text).length === 64,
+      "must be a SHA-256 fingerprint of 64 hexadecimal digits",
+    )
+    .optional(),
+  auth: z.enum(["sso", "basic"]).default("sso"),
+  pollMs: milliseconds.optional(),
+  requestTimeoutMs: milliseconds.optional(),
+  conflictDeadlineMs: milliseconds.optional(),
+  restartBudgetMs: milliseconds.optional(),
+  hostPatienceMs: milliseconds.optional(),
+  inFlightMs: milliseconds.optional(),
+});
+
+/** The `managers:` entry of an oVirt engine in ovault.yaml. */
+export type OvirtOptions = z.output<typeof options>;
+
+const plugin: Plugin<"manager", OvirtOptions> = definePlugin({
+  kind: "manager",
+  name: "ovirt",
+  apiVersion: 1,
+  options,
+  create: async (chosen, host) =>
+    new OvirtManager(host.name, {
+      url: chosen.url,
+      user: chosen.user,
+      password: await host.secret(chosen.password),
+      auth: chosen.auth,
+      trust: { ca: await readCa(chosen.ca, host.baseDirectory), fingerprint: chosen.fingerprint },
+      timings: chosen,
+    }),
+});
+export default plugin;
+
+const CA_FILE = { what: "the CA file", mostBytes: 1024 * 1024, hint: "Fetch the engine's CA with `ovault init`." };
+
+async function readCa(ca: OvirtOptions["ca"], baseDirectory: string): Promise<string[]> {
+  const pem = "pem" in ca ? ca.pem : (await readSettingsFile(resolve(baseDirectory, ca.file), CA_FILE)).text;
+  return readCertificates(pem).map((certificate) => certificate.toString());
+}

@@ -1,0 +1,60 @@
+import { UsageError, type RestoreRequest } from "@ovault/contract";
+
+import type { Cluster } from "../../model/cluster.ts";
+import type { StorageDomain } from "../../model/storage-domain.ts";
+
+interface Named {
+  readonly id: string;
+  readonly name: string;
+}
+
+/** The cluster asked for, by name or id, else the one the machine was in. @throws UsageError saying what to pass */
+export function chooseCluster(request: RestoreRequest, clusters: readonly Cluster[]): Cluster {
+  const { vm } = request.point;
+  const found = find(clusters, request.cluster, vm.cluster);
+  if (found !== undefined) return found;
+  const missing =
+    request.cluster === undefined
+      ? `the cluster of the point${vm.cluster === undefined ? "" : ` (${vm.cluster.name})`} does not exist here`
+      : `there is no cluster "${request.cluster}"`;
+  throw new UsageError(missing, { hint: `Pass --cluster with one of: ${names(clusters)}.` });
+}
+
+/**
+ * The storage domain for a disk: the one asked for, by name or id, else the one it was on.
+ *
+ * @param domains those of the cluster's data center, with their status
+ * @throws UsageError saying what to pass
+ */
+export function chooseStorageDomain(
+  wanted: string | undefined,
+  disk: { readonly alias: string; readonly storageDomain?: Named },
+  domains: readonly StorageDomain[],
+): StorageDomain {
+  const usable = domains.filter(isUsable);
+  const found = find(usable, wanted, disk.storageDomain);
+  if (found !== undefined) return found;
+  const blocked = find(domains, wanted, disk.storageDomain);
+  const place = wanted ?? disk.storageDomain?.name ?? "the storage domain of the point";
+  const missing =
+    blocked === undefined
+      ? `${place} does not exist in this data center`
+      : `${place} cannot take disks now (${blocked.type ?? "unknown type"}, ${blocked.status ?? "no status"})`;
+  throw new UsageError(`no place for disk ${disk.alias}: ${missing}`, {
+    hint: `Pass --storage-domain with one of: ${names(usable)}.`,
+  });
+}
+
+function isUsable({ type, status }: StorageDomain): boolean {
+  return (type === undefined || type === "data") && (status === undefined || status === "active");
+}
+
+/** What was asked for, by name or id; else what was, by id and then by name. */
+function find<T extends Named>(all: readonly T[], wanted: string | undefined, was: Named | undefined): T | undefined {
+  if (wanted !== undefined) return all.find(({ id, name }) => id === wanted || name === wanted);
+  return all.find(({ id }) => id === was?.id) ?? all.find(({ name }) => name === was?.name);
+}
+
+function names(all: readonly Named[]): string {
+  return all.length === 0 ? "(none)" : all.map(({ name }) => name).join(", ");
+}

@@ -1,0 +1,78 @@
+import { UsageError } from "@ovault/contract";
+
+import type { Network } from "../../model/network.ts";
+import type { VnicProfile } from "../../model/vnic-profile.ts";
+import type { SavedNic } from "../../machine/vm-documents.ts";
+
+/** The networks of the cluster that is restored into, and all profiles. */
+export interface TargetNetworks {
+  readonly networks: readonly Network[];
+  readonly profiles: readonly VnicProfile[];
+}
+
+/** A network card as it will be. */
+export interface MappedNic {
+  readonly nic: SavedNic;
+  /** Undefined: plugged into nothing, as it was. */
+  readonly profileId: string | undefined;
+  /** For people: `network/profile`. */
+  readonly target: string;
+}
+
+/**
+ * Finds each card's place: the mapping given by the user, else the same profile by id, else network and profile by
+ * name. Nothing is guessed: a card without a place is an error that says what to pass.
+ *
+ * @param mapping `network` or `network/profile` in the point → the same in the target
+ * @throws UsageError naming every card without a place
+ */
+export function mapNics(
+  nics: readonly SavedNic[],
+  mapping: ReadonlyMap<string, string>,
+  target: TargetNetworks,
+): readonly MappedNic[] {
+  const places = listPlaces(target);
+  const lost: SavedNic[] = [];
+  const mapped = nics.map((nic): MappedNic => {
+    if (nic.network === undefined) return { nic, profileId: undefined, target: "nothing" };
+    const wanted = mapping.get(`${nic.network}/${nic.profile}`) ?? mapping.get(nic.network);
+    const place = wanted === undefined ? sameAsBefore(nic, places) : named(wanted, places);
+    if (place === undefined) lost.push(nic);
+    return { nic, profileId: place?.profileId, target: place === undefined ? "nothing" : label(place) };
+  });
+  if (lost.length === 0) return mapped;
+  const cards = lost.map(({ name, network, profile }) => `${name} (${network}/${profile ?? "?"})`).join(", ");
+  throw new UsageError(`no network for ${cards}`, {
+    hint: `Pass --network FROM=TO for each, with TO one of: ${places.map(label).join(", ") || "(none)"}.`,
+  });
+}
+
+interface Place {
+  readonly network: string;
+  readonly profile: string;
+  readonly profileId: string;
+}
+
+function listPlaces({ networks, profiles }: TargetNetworks): Place[] {
+  return profiles.flatMap(({ id, name, networkId }) => {
+    const network = networks.find((one) => one.id === networkId);
+    return network === undefined ? [] : [{ network: network.name, profile: name, profileId: id }];
+  });
+}
+
+function sameAsBefore(nic: SavedNic, places: readonly Place[]): Place | undefined {
+  const byId = places.find(({ profileId }) => profileId === nic.profileId);
+  return byId ?? places.find(({ network, profile }) => network === nic.network && profile === nic.profile);
+}
+
+/** A network alone means its profile of the same name, or its only one. */
+function named(wanted: string, places: readonly Place[]): Place | undefined {
+  const exact = places.find((place) => label(place) === wanted);
+  if (exact !== undefined) return exact;
+  const ofNetwork = places.filter(({ network }) => network === wanted);
+  return ofNetwork.find(({ profile }) => profile === wanted) ?? (ofNetwork.length === 1 ? ofNetwork[0] : undefined);
+}
+
+function label({ network, profile }: Place): string {
+  return `${network}/${profile}`;
+}

@@ -1,0 +1,27 @@
+import { UsageError } from "@ovault/contract";
+
+import type { Vm } from "../../model/vm.ts";
+import type { MappedNic } from "./map-nics.ts";
+import type { Obstacles } from "./obstacles.ts";
+
+/** An address that a network card can have: no group address. */
+const UNICAST = /^[0-9a-f][02468ace](:[0-9a-f]{2}){5}$/i;
+
+/** Two machines with one address disturb each other's network, so it is settled before anything is made. */
+export function refuseTakenMacs(nics: readonly MappedNic[], vms: readonly Vm[], obstacles: Obstacles): void {
+  const owners = new Map(vms.flatMap((vm) => (vm.nics ?? []).map(({ mac }) => [mac?.toLowerCase(), vm.name] as const)));
+  for (const { nic } of nics) if (nic.mac !== undefined) obstacles.of(() => refuse(nic.name, nic.mac ?? "", owners));
+}
+
+function refuse(nic: string, mac: string, owners: ReadonlyMap<string | undefined, string>): void {
+  const hint = "Pass --mac new to give the restored machine addresses of its own.";
+  if (!UNICAST.test(mac)) {
+    throw new UsageError(`${JSON.stringify(mac)} of ${nic} is no address that a network card can have`, { hint });
+  }
+  const owner = owners.get(mac.toLowerCase());
+  if (owner === undefined) return;
+  throw new UsageError(`the address ${mac} of ${nic} is in use by the virtual machine ${owner}`, {
+    context: { mac, owner },
+    hint,
+  });
+}
