@@ -1,6 +1,6 @@
-import { formatBytes } from "../packages/cli/src/output/format.ts";
 import { layOut } from "../packages/cli/src/output/layout.ts";
 import { table } from "../packages/cli/src/output/view.ts";
+import { formatBytes } from "../packages/operations/src/text/format.ts";
 
 /** One step of the demo. Sizes in bytes. */
 export interface Step {

@@ -1,4 +1,4 @@
-import type { Redactor } from "@ovault/core";
+import type { OperationContext } from "@ovault/operations";
 import type { Command } from "commander";
 
 import type { ExitCode } from "./exit.ts";
@@ -6,15 +6,9 @@ import type { Terminal } from "./output/terminal.ts";
 import type { View } from "./output/view.ts";
 
 /** What every command handler works with. */
-export interface CommandContext {
-  /** Aborted by Ctrl-C. A handler passes it on, and returns only when nothing of its own is under way any more. */
-  readonly signal: AbortSignal;
-  /** From --config, OVAULT_CONFIG, or ./ovault.yaml. */
-  readonly configFile: string;
-  /** Show what happens inside, on stderr. */
-  readonly debug: boolean;
+export interface CommandContext extends OperationContext {
+  /** The same as `reporter`. */
   readonly terminal: Terminal;
-  readonly redactor: Redactor;
   /** Tells an impatient second Ctrl-C what would be left behind. */
   readonly interruption: { remainder: () => Promise<readonly string[]> };
 }

@@ -1,5 +1,5 @@
 export { main } from "./main.ts";
-export type { ErrorSummary } from "./output/error-text.ts";
-export type { PointSummary, DiskSummary } from "./commands/point-summary.ts";
-export type { PolicySummary } from "./commands/policy-summary.ts";
+export type { ErrorSummary } from "@ovault/operations";
+export type { PointSummary, DiskSummary } from "@ovault/operations";
+export type { PolicySummary } from "@ovault/operations";
 export type { VmSummary } from "./commands/vms.ts";

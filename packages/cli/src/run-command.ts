@@ -29,6 +29,7 @@ export async function runCommand(command: Command, handler: Handler): Promise<Ex
     configFile: resolve(config ?? process.env["OVAULT_CONFIG"] ?? "ovault.yaml"),
     debug,
     terminal,
+    reporter: terminal,
     redactor,
     interruption,
   };

@@ -6,8 +6,8 @@ import { MemoryStore } from "@ovault/testkit";
 
 import { machineTitles } from "../src/output/machine-titles.ts";
 import { Terminal } from "../src/output/terminal.ts";
-import { findPoint, pointsOf } from "../src/select/find-point.ts";
-import { selectToCopy } from "../src/select/select-to-copy.ts";
+import { findPoint, pointsOf } from "../../operations/src/select/find-point.ts";
+import { selectToCopy } from "../../operations/src/select/select-to-copy.ts";
 
 const { signal } = new AbortController();
 
@@ -19,7 +19,7 @@ beforeEach(async () => {
   repository = await Repository.create(new MemoryStore(), { signal });
   complaints = [];
   const streams = { out: { write: () => true }, err: { write: (text: string) => complaints.push(text) } };
-  context = { signal, terminal: new Terminal(streams, new Redactor(), { quiet: false }) };
+  context = { signal, reporter: new Terminal(streams, new Redactor(), { quiet: false }) };
 });
 
 interface Draft {

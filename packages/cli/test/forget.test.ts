@@ -10,7 +10,7 @@ import { createFilesystemDestination, FilesystemStore } from "@ovault/destinatio
 import { HoldingStore } from "@ovault/testkit";
 
 import type { CommandContext } from "../src/command.ts";
-import { planByRules, rulesForAll } from "../src/commands/forget-plan.ts";
+import { planByRules, rulesForAll } from "../../operations/src/forget/forget-plan.ts";
 import { forget } from "../src/commands/forget.ts";
 import { forgetData, forgetView } from "../src/commands/forget-view.ts";
 import { layOut } from "../src/output/layout.ts";
@@ -27,12 +27,14 @@ beforeEach(async () => {
   await createFilesystemDestination(join(directory, "nas"));
   repository = await Repository.create(await FilesystemStore.open(join(directory, "nas")), { signal });
   const redactor = new Redactor();
+  const terminal = new Terminal({ out: process.stdout, err: process.stderr }, redactor, { quiet: true });
   context = {
     signal,
     configFile: join(directory, "ovault.yaml"),
     debug: false,
     redactor,
-    terminal: new Terminal({ out: process.stdout, err: process.stderr }, redactor, { quiet: true }),
+    terminal,
+    reporter: terminal,
     interruption: { remainder: () => Promise.resolve([]) },
   };
   await configure("retention: { keepLast: 1 }");

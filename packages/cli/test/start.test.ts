@@ -7,7 +7,7 @@ import { promisify } from "node:util";
 
 import { afterAll, beforeAll, expect, test } from "vitest";
 
-import { loadBuiltInPlugins } from "../src/built-in-plugins.ts";
+import { loadBuiltInPlugins } from "../../operations/src/installation/built-in-plugins.ts";
 import { version } from "../src/version.ts";
 import { runOvault } from "./run-ovault.ts";
 

@@ -1,10 +1,8 @@
 import type { BackupMode, VirtualMachine } from "@ovault/contract";
 import type { BackupPlan, MachineBackupOutcome, StrategyChoice } from "@ovault/core";
 
-import { errorSummary } from "../output/error-text.ts";
-import { formatBytes, formatDuration } from "../output/format.ts";
+import { errorSummary, formatBytes, formatDuration, summarizePoint } from "@ovault/operations";
 import { table, text, type View } from "../output/view.ts";
-import { summarizePoint } from "./point-summary.ts";
 import { choicesView, considered, type ConsideredStrategy } from "./considered-strategies.ts";
 
 /** What was found out beforehand about one machine; it has a plan or an error. */

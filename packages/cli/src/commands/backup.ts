@@ -7,14 +7,20 @@ import {
   type MachineBackupOutcome,
   type Repository,
 } from "@ovault/core";
+import {
+  Installation,
+  clearLeftovers,
+  missedMachines,
+  missedWarnings,
+  assertOneWay,
+  managerOf,
+  selectBackups,
+  type SelectedBackups,
+} from "@ovault/operations";
 import { Option } from "commander";
 
 import { collect, examples, type CommandContext, type Define } from "../command.ts";
 import { exitCodeOfAll } from "../exit-code-of.ts";
-import { Installation } from "../installation.ts";
-import { clearLeftovers, reportOnInterruption } from "../leftovers.ts";
-import { missedMachines, missedWarnings } from "../select/missed-machines.ts";
-import { assertOneWay, managerOf, selectBackups, type SelectedBackups } from "../select/select-backups.ts";
 import {
   plansData,
   plansView,
@@ -23,6 +29,7 @@ import {
   summarizePlan,
   type BackupPlanOutcome,
 } from "./backup-view.ts";
+import { reportOnInterruption } from "../report-on-interruption.ts";
 
 interface BackupCommandOptions {
   readonly policy?: string;
@@ -148,7 +155,7 @@ export async function planBackups(
   for (const { vm, choice, excludeDisks, keepBase } of backups) {
     try {
       const plan = await planBackup({ vm, strategy: choice.strategy, repository, excludeDisks, keepBase, signal });
-      for (const warning of unclaimedWarnings(plan.unclaimed)) terminal.complain(`warning: ${warning}`);
+      for (const warning of unclaimedWarnings(plan.unclaimed)) terminal.warn(warning);
       plans.push({ vm, plan: summarizePlan(plan, choice, options.full === true), error: undefined });
     } catch (error) {
       if (signal.aborted || backups.length === 1) throw error;
@@ -164,11 +171,11 @@ async function complainAbout(
   { points }: Repository,
   { signal, terminal }: CommandContext,
 ): Promise<void> {
-  for (const warning of warnings) terminal.complain(`warning: ${warning}`);
+  for (const warning of warnings) terminal.warn(warning);
   if (selectedBy === undefined) return;
   const { policy, inventory } = selectedBy;
   const missed = missedMachines(policy, inventory, await points.newest(signal));
-  for (const warning of missedWarnings(policy, missed)) terminal.complain(`warning: ${warning}`);
+  for (const warning of missedWarnings(policy, missed)) terminal.warn(warning);
 }
 
 /** Tells, for those who watch, how each of several ended and how far all are. */

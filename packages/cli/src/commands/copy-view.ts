@@ -1,7 +1,6 @@
 import type { CopyResult } from "@ovault/core";
 
-import { errorSummary } from "../output/error-text.ts";
-import { formatBytes, formatTime } from "../output/format.ts";
+import { errorSummary, formatBytes, formatTime } from "@ovault/operations";
 import { machineTitles } from "../output/machine-titles.ts";
 import { table, text, type View } from "../output/view.ts";
 

@@ -1,11 +1,9 @@
 import { plural, UsageError } from "@ovault/contract";
 import { copyPoints, type CopyResult } from "@ovault/core";
+import { Installation, formatBytes, selectToCopy } from "@ovault/operations";
 
 import { collect, examples, type CommandContext, type Define } from "../command.ts";
 import { exitCodeOfAll } from "../exit-code-of.ts";
-import { Installation } from "../installation.ts";
-import { formatBytes } from "../output/format.ts";
-import { selectToCopy } from "../select/select-to-copy.ts";
 import { copyData, copyView } from "./copy-view.ts";
 
 interface CopyCommandOptions {

@@ -1,9 +1,9 @@
 import { chooseEntry } from "@ovault/core";
+import { Installation } from "@ovault/operations";
 import { checkObjectStore, OBJECT_STORE_RESULTS, type CheckResult } from "@ovault/testkit/checks";
 
 import type { CommandContext, Define } from "../command.ts";
 import { EXIT } from "../exit.ts";
-import { Installation } from "../installation.ts";
 import { table, text, type View } from "../output/view.ts";
 
 export interface DestinationCheckResult {

@@ -1,9 +1,9 @@
 import { chooseEntry } from "@ovault/core";
+import { createRepository, type CreatedRepository, Installation } from "@ovault/operations";
 
 import type { CommandContext, Define } from "../command.ts";
-import { createRepository, keyAdvice, type CreatedRepository } from "../create-repository.ts";
-import { Installation } from "../installation.ts";
 import { text } from "../output/view.ts";
+import { keyAdvice } from "../key-advice.ts";
 
 export interface DestinationInitResult {
   readonly destination: string;

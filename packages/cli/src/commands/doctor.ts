@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 
 import { UsageError } from "@ovault/contract";
+import { Installation, preferredStrategy } from "@ovault/operations";
 import { OvirtManager } from "@ovault/ovirt";
 
 import { examples, type CommandContext, type Define } from "../command.ts";
@@ -13,9 +14,7 @@ import { checkNames } from "../doctor/check-names.ts";
 import { checkSnapshots } from "../doctor/check-snapshots.ts";
 import { Checklist, ok, type Check } from "../doctor/checklist.ts";
 import { EXIT } from "../exit.ts";
-import { Installation } from "../installation.ts";
 import { table, text, type View } from "../output/view.ts";
-import { preferredStrategy } from "../select/choose-strategy.ts";
 
 interface DoctorOptions {
   readonly fix?: boolean;

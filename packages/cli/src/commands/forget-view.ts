@@ -1,11 +1,9 @@
 import { compareNatural, machineKey, plural, type RecoveryPoint } from "@ovault/contract";
 import { inOrder } from "@ovault/core";
 
-import { formatTime } from "../output/format.ts";
+import { formatTime, type ForgetPlan, summarizePoint, type PointSummary } from "@ovault/operations";
 import { machineTitles } from "../output/machine-titles.ts";
 import { table, text, type View } from "../output/view.ts";
-import type { ForgetPlan } from "./forget-plan.ts";
-import { summarizePoint, type PointSummary } from "./point-summary.ts";
 
 export interface ForgetOutcome extends ForgetPlan {
   /** Nothing was changed. */

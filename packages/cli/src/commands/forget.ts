@@ -1,12 +1,10 @@
 import { UsageError } from "@ovault/contract";
 import type { RetentionRules } from "@ovault/core";
+import { Installation, configuredRules, policyRules, planByName, planByRules, rulesForAll } from "@ovault/operations";
 import { InvalidArgumentError } from "commander";
 
 import { collect, examples, type CommandContext, type Define } from "../command.ts";
 import { EXIT, type ExitCode } from "../exit.ts";
-import { Installation } from "../installation.ts";
-import { configuredRules, policyRules } from "./configured-rules.ts";
-import { planByName, planByRules, rulesForAll } from "./forget-plan.ts";
 import { forgetData, forgetView, type ForgetOutcome } from "./forget-view.ts";
 
 interface ForgetOptions extends RetentionRules {

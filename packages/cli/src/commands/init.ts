@@ -3,18 +3,18 @@ import { dirname } from "node:path";
 
 import { UsageError, type SecretReference } from "@ovault/contract";
 import { parseConfiguration, resolveSecret } from "@ovault/core";
+import { createRepository, type CreatedRepository, Installation } from "@ovault/operations";
 import { OvirtManager, type CertificateFacts } from "@ovault/ovirt";
 import { stringify } from "yaml";
 
 import { collect, examples, type CommandContext, type Define } from "../command.ts";
-import { createRepository, keyAdvice, type CreatedRepository } from "../create-repository.ts";
 import { destinationFrom, type DestinationOptions } from "../destination-options.ts";
 import { encryptionFrom, type KeyOptions } from "../encryption-options.ts";
-import { Installation } from "../installation.ts";
 import { facts, text, type View } from "../output/view.ts";
 import { Questions } from "../questions.ts";
 import { parseSecretReference } from "../secret-option.ts";
 import { trustedCa, type TrustedCa } from "../trusted-ca.ts";
+import { keyAdvice } from "../key-advice.ts";
 
 /** A person waits: an engine that does not answer is told at once and not taken for one that restarts. */
 const PATIENCE_MS = 5_000;

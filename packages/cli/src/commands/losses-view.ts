@@ -1,7 +1,7 @@
 import { plural } from "@ovault/contract";
 import type { DiskLosses } from "@ovault/core";
 
-import { formatBytes } from "../output/format.ts";
+import { formatBytes } from "@ovault/operations";
 import { table, text, type View } from "../output/view.ts";
 
 /** For people; programs get all. */

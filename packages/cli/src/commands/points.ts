@@ -1,13 +1,10 @@
 import { plural, type RecoveryPoint } from "@ovault/contract";
 import { lossesOfMarked, unclaimedWarnings } from "@ovault/core";
+import { Installation, formatBytes, formatTime, pointsOf, summarizePoint, type PointSummary } from "@ovault/operations";
 
 import { examples, type CommandContext, type Define } from "../command.ts";
-import { Installation } from "../installation.ts";
-import { formatBytes, formatTime } from "../output/format.ts";
 import { machineTitles } from "../output/machine-titles.ts";
 import { table, text, type View } from "../output/view.ts";
-import { pointsOf } from "../select/find-point.ts";
-import { summarizePoint, type PointSummary } from "./point-summary.ts";
 
 /** A point, and what is known to be lost of it, in bytes. */
 export interface ListedPoint extends PointSummary {

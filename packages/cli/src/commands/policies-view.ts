@@ -1,7 +1,5 @@
-import { formatAge, formatTime } from "../output/format.ts";
+import { formatAge, formatTime, describeSelection, type PolicySummary } from "@ovault/operations";
 import { facts, table, text, type View } from "../output/view.ts";
-import { describeSelection } from "../select/select-backups.ts";
-import type { PolicySummary } from "./policy-summary.ts";
 
 const UNKNOWN = "?";
 

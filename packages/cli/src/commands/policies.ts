@@ -1,13 +1,16 @@
 import type { RecoveryPoint } from "@ovault/contract";
 import { choosePolicy, unclaimedWarnings } from "@ovault/core";
+import {
+  Installation,
+  placesOf,
+  SiteSurvey,
+  unclaimedPoints,
+  summarizePolicy,
+  type PolicySummary,
+} from "@ovault/operations";
 
 import { examples, type CommandContext, type Define } from "../command.ts";
-import { Installation } from "../installation.ts";
-import { placesOf } from "../select/policy-places.ts";
-import { SiteSurvey } from "../select/site-survey.ts";
-import { unclaimedPoints } from "../select/unclaimed-points.ts";
 import { policiesView, policyView } from "./policies-view.ts";
-import { summarizePolicy, type PolicySummary } from "./policy-summary.ts";
 
 interface PoliciesOptions {
   readonly offline?: boolean;
@@ -56,6 +59,6 @@ export async function listPolicies(
     }
     summaries.push(summarizePolicy(policy, { places, inventory, newest, now: new Date() }));
   }
-  for (const warning of unclaimedWarnings([...unclaimed])) context.terminal.complain(`warning: ${warning}`);
+  for (const warning of unclaimedWarnings([...unclaimed])) context.terminal.warn(warning);
   return summaries;
 }

@@ -1,7 +1,7 @@
 import { plural } from "@ovault/contract";
 import type { PruneProgress, PruneReport } from "@ovault/core";
 
-import { formatBytes, formatTime } from "../output/format.ts";
+import { formatBytes, formatTime } from "@ovault/operations";
 import { facts, text, type View } from "../output/view.ts";
 
 export interface PruneOutcome {

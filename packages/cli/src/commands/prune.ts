@@ -1,11 +1,9 @@
 import { DEFAULT_REPACK, prune, type PruneProgress, type RepackLimits } from "@ovault/core";
+import { Installation, parseDuration, parseSize, describeHolders } from "@ovault/operations";
 import { InvalidArgumentError } from "commander";
 
 import { examples, type CommandContext, type Define } from "../command.ts";
-import { Installation } from "../installation.ts";
-import { parseDuration, parseSize } from "../output/format.ts";
 import type { Terminal } from "../output/terminal.ts";
-import { describeHolders } from "./holders.ts";
 import { describeProgress, type PruneOutcome, pruneView } from "./prune-view.ts";
 
 interface PruneCommandOptions {

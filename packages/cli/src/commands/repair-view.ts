@@ -1,7 +1,7 @@
 import { plural } from "@ovault/contract";
 import type { DamagedThing, RepairReport } from "@ovault/core";
 
-import { formatBytes, formatTime } from "../output/format.ts";
+import { formatBytes, formatTime } from "@ovault/operations";
 import { machineTitles } from "../output/machine-titles.ts";
 import { facts, table, text, type View } from "../output/view.ts";
 

@@ -1,9 +1,8 @@
 import { repairRepository, type RepairReport } from "@ovault/core";
+import { Installation, formatBytes } from "@ovault/operations";
 
 import { examples, type CommandContext, type Define } from "../command.ts";
 import { EXIT, type ExitCode } from "../exit.ts";
-import { Installation } from "../installation.ts";
-import { formatBytes } from "../output/format.ts";
 import { repairView } from "./repair-view.ts";
 
 interface RepairCommandOptions {

@@ -3,11 +3,9 @@ import { resolve } from "node:path";
 import { NotFoundError, type RecoveryPoint, UsageError } from "@ovault/contract";
 import { type DiskLosses, restoreToTarget } from "@ovault/core";
 import { Qcow2FileTarget, RawFileTarget, RawStreamTarget, type ImageFileTarget } from "@ovault/disk-image";
+import { Installation, findDisk, findPoint } from "@ovault/operations";
 
 import type { CommandContext } from "../command.ts";
-import { Installation } from "../installation.ts";
-import { findDisk } from "../select/find-disk.ts";
-import { findPoint } from "../select/find-point.ts";
 
 /** As on the command line. */
 export interface RestoreFileOptions {

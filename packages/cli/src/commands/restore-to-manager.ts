@@ -9,12 +9,10 @@ import {
   type Strategy,
 } from "@ovault/contract";
 import { type DiskLosses, restoreVirtualMachine, type Repository } from "@ovault/core";
+import { Installation, clearLeftovers, strategyToRestore, findPoint } from "@ovault/operations";
 
 import type { CommandContext } from "../command.ts";
-import { Installation } from "../installation.ts";
-import { clearLeftovers, reportOnInterruption } from "../leftovers.ts";
-import { strategyToRestore } from "../select/choose-strategy.ts";
-import { findPoint } from "../select/find-point.ts";
+import { reportOnInterruption } from "../report-on-interruption.ts";
 
 /** As on the command line. */
 export interface RestoreVmOptions {

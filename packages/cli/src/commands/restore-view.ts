@@ -1,6 +1,6 @@
 import type { RestorePlan } from "@ovault/contract";
 
-import { formatBytes, formatDuration } from "../output/format.ts";
+import { formatBytes, formatDuration } from "@ovault/operations";
 import { facts, text, type View } from "../output/view.ts";
 import { lossesView } from "./losses-view.ts";
 import type { RestoredFile } from "./restore-to-file.ts";

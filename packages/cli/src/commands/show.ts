@@ -1,11 +1,9 @@
 import type { RecoveryPoint } from "@ovault/contract";
 import { type DiskLosses, lossesOfMarked } from "@ovault/core";
+import { Installation, formatBytes, formatTime, findPoint } from "@ovault/operations";
 
 import { examples, type CommandContext, type Define } from "../command.ts";
-import { Installation } from "../installation.ts";
-import { formatBytes, formatTime } from "../output/format.ts";
 import { facts, table, text, type View } from "../output/view.ts";
-import { findPoint } from "../select/find-point.ts";
 import { lossesView } from "./losses-view.ts";
 
 interface ShowOptions {

@@ -1,8 +1,7 @@
 import { spaceReport } from "@ovault/core";
+import { Installation, describeHolders } from "@ovault/operations";
 
 import { examples, type CommandContext, type Define } from "../command.ts";
-import { Installation } from "../installation.ts";
-import { describeHolders } from "./holders.ts";
 import { type SpaceOutcome, spaceView } from "./space-view.ts";
 
 interface SpaceCommandOptions {

@@ -1,13 +1,11 @@
 import { plural, UsageError } from "@ovault/contract";
 import { verifyPoints, type VerifyProgress, type VerifyReport, verifyRepository, verifySample } from "@ovault/core";
+import { Installation, formatBytes, findPoint } from "@ovault/operations";
 import { InvalidArgumentError } from "commander";
 
 import { examples, type CommandContext, type Define } from "../command.ts";
 import { EXIT } from "../exit.ts";
-import { Installation } from "../installation.ts";
-import { formatBytes } from "../output/format.ts";
 import { table, text, type View } from "../output/view.ts";
-import { findPoint } from "../select/find-point.ts";
 
 interface VerifyOptions {
   readonly all?: boolean;

@@ -1,12 +1,9 @@
 import { compareNatural, type DiskAssessment, type VirtualMachine } from "@ovault/contract";
 import { excludedDisks, machinesOfPolicy, schedulesIncrements, type Policy, type StrategyChoice } from "@ovault/core";
+import { Installation, formatBytes, chooseForMachine, placedPolicies } from "@ovault/operations";
 
 import { examples, type CommandContext, type Define } from "../command.ts";
-import { Installation } from "../installation.ts";
-import { formatBytes } from "../output/format.ts";
 import { table, type View } from "../output/view.ts";
-import { chooseForMachine } from "../select/choose-strategy.ts";
-import { placedPolicies } from "../select/policy-places.ts";
 import { choicesView, considered, type ConsideredStrategy } from "./considered-strategies.ts";
 
 interface VmsOptions {

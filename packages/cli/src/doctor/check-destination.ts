@@ -3,7 +3,7 @@ import { randomUUID } from "node:crypto";
 import { StoreError, type ObjectStore, plural } from "@ovault/contract";
 import { chooseEntry, Repository } from "@ovault/core";
 
-import type { Installation } from "../installation.ts";
+import type { Installation } from "@ovault/operations";
 import { ok, warn, type Checklist } from "./checklist.ts";
 
 /** That a destination can be written, unless it shall not, read and deleted from, and holds a repository that opens. */

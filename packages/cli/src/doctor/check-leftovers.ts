@@ -1,9 +1,7 @@
 import { plural, type Leftover, type Manager } from "@ovault/contract";
+import { type Installation, findLeftovers, removeLeftovers, errorSummary } from "@ovault/operations";
 
 import type { CommandContext } from "../command.ts";
-import type { Installation } from "../installation.ts";
-import { findLeftovers, removeLeftovers } from "../leftovers.ts";
-import { errorSummary } from "../output/error-text.ts";
 import { Questions } from "../questions.ts";
 import { ok, skip, warn, type Checklist } from "./checklist.ts";
 

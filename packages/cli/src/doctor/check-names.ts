@@ -1,8 +1,7 @@
 import { plural, type Manager } from "@ovault/contract";
 import { unclaimedWarnings } from "@ovault/core";
 
-import type { Installation } from "../installation.ts";
-import { unclaimedPoints } from "../select/unclaimed-points.ts";
+import { type Installation, unclaimedPoints } from "@ovault/operations";
 import { ok, skip, warn, type Checklist } from "./checklist.ts";
 
 /** That no machine of a manager has points under a name which that manager does not have any more. */

@@ -1,9 +1,9 @@
 import { machineKey, plural, type LedgerEntry, type RecoveryPoint } from "@ovault/contract";
 import { orderInDoubt, SupersededBase } from "@ovault/core";
+import type { Installation } from "@ovault/operations";
 import { findTaggedSnapshots, type OvirtManager, type TaggedSnapshot } from "@ovault/ovirt";
 
 import type { CommandContext } from "../command.ts";
-import type { Installation } from "../installation.ts";
 import { Questions } from "../questions.ts";
 import type { Fix } from "./check-leftovers.ts";
 import { ok, skip, warn, type Checklist } from "./checklist.ts";

@@ -1,6 +1,6 @@
 import type { Diagnosis } from "@ovault/contract";
 
-import { errorSummary } from "../output/error-text.ts";
+import { errorSummary } from "@ovault/operations";
 
 /** One thing that was looked at. */
 export type Check = Diagnosis;

@@ -1,5 +1,6 @@
 import type { RunHooks } from "@ovault/contract";
 import type { Redactor } from "@ovault/core";
+import type { Reporter } from "@ovault/operations";
 
 import { escapeControls, escapeLine } from "./escape-controls.ts";
 import { LiveLines } from "./live-lines.ts";
@@ -30,7 +31,7 @@ export interface OutputStreams {
  * The only place that writes text to stdout and stderr. Results go to stdout; notes and progress to stderr, and nowhere when
  * `quiet`. Everything passes the redactor, and control characters but newline are shown escaped.
  */
-export class Terminal {
+export class Terminal implements Reporter {
   readonly #streams: OutputStreams;
   /** Where results go. */
   #out: TextStream;
@@ -62,6 +63,11 @@ export class Terminal {
   complain(text: string): void {
     this.#clearProgress();
     this.#streams.err.write(`${this.#safe(text)}\n`);
+  }
+
+  /** A warning: shown even when quiet. */
+  warn(message: string): void {
+    this.complain(`warning: ${message}`);
   }
 
   /** A line for the person who watches. */

@@ -1,6 +1,6 @@
 import type { RunHooks, SpanEvent } from "@ovault/contract";
 
-import { formatBytes, formatDuration } from "./format.ts";
+import { formatBytes, formatDuration } from "@ovault/operations";
 import { RateMeter } from "./rate-meter.ts";
 
 /** What the progress of a run looks like at one moment. */

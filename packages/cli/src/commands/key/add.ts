@@ -7,10 +7,10 @@ import {
   type EncryptionSettings,
   type KeyInfo,
 } from "@ovault/core";
+import { judgePassphrase } from "@ovault/operations";
 
 import { examples, type CommandContext, type Define } from "../../command.ts";
 import { keyFrom, type KeyOptions } from "../../encryption-options.ts";
-import { judgePassphrase } from "../../judge-passphrase.ts";
 import { text } from "../../output/view.ts";
 import { withKeyRing, type KeyCommandOptions } from "./with-key-ring.ts";
 

@@ -1,8 +1,8 @@
 import { messageOf } from "@ovault/contract";
 import type { KeyInfo } from "@ovault/core";
+import { formatTime } from "@ovault/operations";
 
 import { examples, type Define } from "../../command.ts";
-import { formatTime } from "../../output/format.ts";
 import { table, type View } from "../../output/view.ts";
 import { withKeyRing, type KeyCommandOptions } from "./with-key-ring.ts";
 

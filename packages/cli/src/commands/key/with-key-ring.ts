@@ -1,7 +1,7 @@
 import { openKeyRing, type KeyRing } from "@ovault/core";
+import { Installation } from "@ovault/operations";
 
 import type { CommandContext } from "../../command.ts";
-import { Installation } from "../../installation.ts";
 
 export interface KeyCommandOptions {
   /** Name in ovault.yaml. */

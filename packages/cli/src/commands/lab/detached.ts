@@ -4,9 +4,9 @@ import { mkdir, open, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 
 import { CancelledError, UsageError } from "@ovault/contract";
+import type { ErrorSummary } from "@ovault/operations";
 
 import { LAUNCHER } from "../../launcher.ts";
-import type { ErrorSummary } from "../../output/error-text.ts";
 
 const READY = "ready";
 

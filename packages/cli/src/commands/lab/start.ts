@@ -18,12 +18,11 @@ import {
   type LabVmRequest,
   type Product,
 } from "@ovault/lab";
+import { createRepository, Installation } from "@ovault/operations";
 import { InvalidArgumentError, Option } from "commander";
 import { stringify } from "yaml";
 
 import { collect, examples, type CommandContext, type Define } from "../../command.ts";
-import { createRepository } from "../../create-repository.ts";
-import { Installation } from "../../installation.ts";
 import { facts, type View } from "../../output/view.ts";
 import { announceReady, startDetached } from "./detached.ts";
 import { statusView } from "./status.ts";

@@ -1,7 +1,7 @@
 import { connectLab, type LabStatus } from "@ovault/lab";
+import { formatBytes } from "@ovault/operations";
 
 import { examples, type Define } from "../../command.ts";
-import { formatBytes } from "../../output/format.ts";
 import { facts, table, type View } from "../../output/view.ts";
 
 interface StatusOptions {

@@ -1,8 +1,8 @@
 import { UsageError } from "@ovault/contract";
 import { connectLab, type GuestWrite } from "@ovault/lab";
+import { formatBytes, parseSize } from "@ovault/operations";
 
 import { examples, type Define } from "../../command.ts";
-import { formatBytes, parseSize } from "../../output/format.ts";
 import { text } from "../../output/view.ts";
 
 interface WriteOptions {

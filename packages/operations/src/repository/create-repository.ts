@@ -1,10 +1,9 @@
 import { hasCode, type ObjectStore } from "@ovault/contract";
 import { chooseEntry, createKeyFile, Repository, REPOSITORY_KEY, type EncryptionSettings } from "@ovault/core";
 
-import type { CommandContext } from "./command.ts";
-import type { Installation } from "./installation.ts";
+import type { Installation } from "../installation/installation.ts";
+import type { OperationContext } from "../operation-context.ts";
 import { judgePassphrase } from "./judge-passphrase.ts";
-import { text, type Block } from "./output/view.ts";
 
 export interface CreatedRepository {
   /** False when the repository was there before. */
@@ -22,7 +21,7 @@ export interface CreatedRepository {
 export async function createRepository(
   installation: Installation,
   name: string | undefined,
-  { signal, terminal }: Pick<CommandContext, "signal" | "terminal">,
+  { signal, reporter }: Pick<OperationContext, "signal" | "reporter">,
 ): Promise<CreatedRepository> {
   const { encryption } = chooseEntry(installation.configuration, "destination", name).settings;
   await installation.prepareDestination(name);
@@ -34,7 +33,7 @@ export async function createRepository(
     }
     const madeKeyFile = await makeKeyFile(encryption);
     const { secret, lockDays } = await installation.access(name);
-    judgePassphrase(secret, terminal);
+    judgePassphrase(secret, reporter);
     const repository = await Repository.create(store, {
       encryption: secret && { secret, label: "the first" },
       lockDays,
@@ -45,19 +44,6 @@ export async function createRepository(
   } finally {
     await store.close();
   }
-}
-
-/** What has to be said about the key of a new repository, loudly. */
-export function keyAdvice({ created, encryption, madeKeyFile }: CreatedRepository): readonly Block[] {
-  if (!created || encryption === undefined) return [];
-  const what = "keyFile" in encryption ? `THE KEY FILE ${encryption.keyFile}` : "THE PASSPHRASE";
-  return [
-    text(
-      `KEEP A COPY OF ${what} WHERE THIS MACHINE CANNOT TAKE IT ALONG.`,
-      "The backups are encrypted: without it nobody can read them, and it is not among them.",
-      ...(madeKeyFile === null ? [] : [`It was made just now, and there is no other copy.`]),
-    ),
-  ];
 }
 
 async function holdsRepository(store: ObjectStore, signal: AbortSignal): Promise<boolean> {

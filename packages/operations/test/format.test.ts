@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 
 import { plural, UsageError } from "@ovault/contract";
 
-import { formatAge, formatBytes, formatDuration, parseDuration, parseSize } from "../src/output/format.ts";
+import { formatAge, formatBytes, formatDuration, parseDuration, parseSize } from "../src/text/format.ts";
 
 describe("sizes", () => {
   test("of whole units are read as they are written", () => {

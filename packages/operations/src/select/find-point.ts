@@ -1,7 +1,7 @@
 import { machineKey, NotFoundError, UsageError, type MachineIdentity, type RecoveryPoint } from "@ovault/contract";
 import { didYouMean, type Repository } from "@ovault/core";
 
-import type { CommandContext } from "../command.ts";
+import type { OperationContext } from "../operation-context.ts";
 import { pointsInDoubt } from "./points-in-doubt.ts";
 
 const LATEST = "@latest";
@@ -21,7 +21,7 @@ export interface MeantMachines {
 export async function findPoint(
   repository: Repository,
   wanted: string,
-  { signal, terminal }: Pick<CommandContext, "signal" | "terminal">,
+  { signal, reporter }: Pick<OperationContext, "signal" | "reporter">,
   meant: MeantMachines = {},
 ): Promise<RecoveryPoint> {
   const { manager } = meant;
@@ -31,8 +31,8 @@ export async function findPoint(
     const latest = own.at(-1);
     if (latest === undefined) throw new NotFoundError(`there is no recovery point ${wanted}`);
     for (const { points: doubtful } of pointsInDoubt(own, new Date())) {
-      terminal.complain(
-        `warning: ${latest.id} is taken for ${wanted}, but it is not certain that it is the newest: see the dates of ` +
+      reporter.warn(
+        `${latest.id} is taken for ${wanted}, but it is not certain that it is the newest: see the dates of ` +
           `${doubtful.map(({ id }) => id).join(", ")} in \`ovault points\``,
       );
     }

@@ -12,7 +12,7 @@ import {
   type StrategyChoice,
 } from "@ovault/core";
 
-import type { Installation } from "../installation.ts";
+import type { Installation } from "../installation/installation.ts";
 import { chooseForMachine } from "./choose-strategy.ts";
 import { consistencySettings, defaultConsistency } from "./consistency-settings.ts";
 import { findDisksToExclude } from "./find-disks-to-exclude.ts";

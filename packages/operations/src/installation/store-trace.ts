@@ -1,18 +1,18 @@
 import { plural, type ObjectStore } from "@ovault/contract";
 import { CallStatistics, logged, timed } from "@ovault/core";
 
-import { formatBytes } from "./format.ts";
-import type { Terminal } from "./terminal.ts";
+import { formatBytes } from "../text/format.ts";
+import type { Reporter } from "../reporter.ts";
 
 /** Shows what a destination is asked: a line a call and, at the end, sums. */
 export class StoreTrace {
   readonly #name: string;
-  readonly #terminal: Terminal;
+  readonly #reporter: Reporter;
   readonly #statistics = new CallStatistics();
 
-  constructor(name: string, terminal: Terminal) {
+  constructor(name: string, reporter: Reporter) {
     this.#name = name;
-    this.#terminal = terminal;
+    this.#reporter = reporter;
   }
 
   readonly observe = (store: ObjectStore): ObjectStore =>
@@ -32,6 +32,6 @@ export class StoreTrace {
   }
 
   #note(text: string): void {
-    this.#terminal.note(`${this.#name}: ${text}`);
+    this.#reporter.note(`${this.#name}: ${text}`);
   }
 }

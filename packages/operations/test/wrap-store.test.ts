@@ -4,7 +4,7 @@ import { ConfigurationError, type ObjectStore, StoreUnavailableError } from "@ov
 import type { DestinationEntry, DestinationSettings } from "@ovault/core";
 import { FaultyStore, MemoryStore, SlowStore } from "@ovault/testkit";
 
-import { wrapStore } from "../src/wrap-store.ts";
+import { wrapStore } from "../src/installation/wrap-store.ts";
 
 const { signal } = new AbortController();
 const origin = { file: "/etc/ovault.yaml", path: [], lineOf: () => undefined };

@@ -1,10 +1,8 @@
 import { frozenGuests } from "@ovault/consistency";
-import type { LedgerEntry, Leftover, Manager } from "@ovault/contract";
-import type { Ledger } from "@ovault/core";
+import { messageOf, type LedgerEntry, type Leftover, type Manager } from "@ovault/contract";
 
-import type { CommandContext } from "./command.ts";
-import type { Installation } from "./installation.ts";
-import { errorSummary } from "./output/error-text.ts";
+import type { OperationContext } from "../operation-context.ts";
+import type { Installation } from "../installation/installation.ts";
 
 /** What dead runs of this node left on one manager, and what removing it would do. */
 export async function findLeftovers(
@@ -58,16 +56,11 @@ export async function removeLeftovers(
 export async function clearLeftovers(
   installation: Installation,
   manager: Manager,
-  { terminal, signal }: CommandContext,
+  { reporter, signal }: Pick<OperationContext, "reporter" | "signal">,
 ): Promise<void> {
   const leftovers = await findLeftovers(installation, manager, signal);
   for (const { entry, error } of await removeLeftovers(installation, leftovers, signal)) {
-    if (error === undefined) terminal.note(`removed what an earlier run left: ${entry.title}`);
-    else terminal.note(`warning: could not remove ${entry.title}: ${errorSummary(error).message} (see ovault doctor)`);
+    if (error === undefined) reporter.note(`removed what an earlier run left: ${entry.title}`);
+    else reporter.note(`warning: could not remove ${entry.title}: ${messageOf(error)} (see ovault doctor)`);
   }
-}
-
-/** Lets a second Ctrl-C say what it leaves behind. */
-export function reportOnInterruption(ledger: Ledger, { interruption }: CommandContext): void {
-  interruption.remainder = async () => (await ledger.report()).active.map(({ title }) => title);
 }

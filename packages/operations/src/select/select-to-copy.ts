@@ -1,7 +1,7 @@
 import { machineKey, type RecoveryPoint } from "@ovault/contract";
 import { inOrder, originOf, type Repository } from "@ovault/core";
 
-import type { CommandContext } from "../command.ts";
+import type { OperationContext } from "../operation-context.ts";
 import { findPoint, pointsOf } from "./find-point.ts";
 
 /** As on the command line. */
@@ -28,7 +28,7 @@ export interface SelectedCopies {
 export async function selectToCopy(
   { from, to }: { readonly from: Repository; readonly to: Repository },
   { names, vms, manager, newer }: WantedCopies,
-  context: Pick<CommandContext, "signal" | "terminal">,
+  context: Pick<OperationContext, "signal" | "reporter">,
 ): Promise<SelectedCopies> {
   const { signal } = context;
   if (names.length > 0) {

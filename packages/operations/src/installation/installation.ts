@@ -34,10 +34,10 @@ import {
 } from "@ovault/core";
 
 import { loadBuiltInPlugins } from "./built-in-plugins.ts";
-import type { CommandContext } from "./command.ts";
-import { StoreTrace } from "./output/store-trace.ts";
+import { StoreTrace } from "./store-trace.ts";
 import { repositorySecret } from "./repository-secret.ts";
-import { consistencySettings } from "./select/consistency-settings.ts";
+import type { OperationContext } from "../operation-context.ts";
+import { consistencySettings } from "../select/consistency-settings.ts";
 import { wrapStore } from "./wrap-store.ts";
 
 /**
@@ -47,21 +47,21 @@ import { wrapStore } from "./wrap-store.ts";
 export class Installation {
   readonly configuration: Configuration;
   readonly managerNames: ManagerNames;
-  readonly #context: CommandContext;
+  readonly #context: OperationContext;
   readonly #registry = new PluginRegistry();
   readonly #builtIns = new Set<Plugin>();
   readonly #managers = new Map<string, Manager>();
   readonly #repositories = new Map<string, Repository>();
   readonly #traces: StoreTrace[] = [];
 
-  private constructor(configuration: Configuration, context: CommandContext) {
+  private constructor(configuration: Configuration, context: OperationContext) {
     this.configuration = configuration;
     this.managerNames = new ManagerNames(configuration.managers.values());
     this.#context = context;
   }
 
   /** Reads the configuration, unless it is given, and loads the plugins it names; contacts nobody. */
-  static async open(context: CommandContext, configuration?: Configuration): Promise<Installation> {
+  static async open(context: OperationContext, configuration?: Configuration): Promise<Installation> {
     const installation = new Installation(configuration ?? (await loadConfiguration(context.configFile)), context);
     for (const policy of installation.configuration.policies.values()) {
       consistencySettings(installation.configuration, policy);
@@ -174,15 +174,15 @@ export class Installation {
   }
 
   #indexCache({ name }: DestinationEntry): IndexCache {
-    const { debug, terminal } = this.#context;
+    const { debug, reporter } = this.#context;
     const directory = join(this.configuration.stateDirectory, "index-cache");
     return new IndexCache(directory, (text) => {
-      if (debug) terminal.note(`${name}: ${text}`);
+      if (debug) reporter.note(`${name}: ${text}`);
     });
   }
 
   async #openStore(entry: DestinationEntry): Promise<ObjectStore> {
-    const { signal, terminal } = this.#context;
+    const { signal, reporter } = this.#context;
     await this.#loadBuiltIns("destination", entry.type);
     const options = { ...entry, keysBeside: DESTINATION_SETTINGS };
     const host = { ...this.#host(), readOnly: entry.settings.readOnly === true };
@@ -191,7 +191,7 @@ export class Installation {
     try {
       return wrapStore(driver, entry, {
         observe: this.#observerOf(entry),
-        note: (line) => terminal.note(line),
+        note: (line) => reporter.note(line),
       });
     } catch (error) {
       await driver.close();
@@ -202,7 +202,7 @@ export class Installation {
   /** With --debug, what a destination is asked is shown. */
   #observerOf({ name }: DestinationEntry): (store: ObjectStore) => ObjectStore {
     if (!this.#context.debug) return (store) => store;
-    const trace = new StoreTrace(name, this.#context.terminal);
+    const trace = new StoreTrace(name, this.#context.reporter);
     this.#traces.push(trace);
     return trace.observe;
   }

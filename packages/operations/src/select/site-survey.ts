@@ -1,7 +1,7 @@
 import { messageOf, type RecoveryPoint, type VirtualMachine } from "@ovault/contract";
 
-import type { CommandContext } from "../command.ts";
-import type { Installation } from "../installation.ts";
+import type { OperationContext } from "../operation-context.ts";
+import type { Installation } from "../installation/installation.ts";
 
 /**
  * Asks managers what machines they have, and destinations which points are the newest; each once. One that does not answer
@@ -9,11 +9,11 @@ import type { Installation } from "../installation.ts";
  */
 export class SiteSurvey {
   readonly #installation: Installation;
-  readonly #context: CommandContext;
+  readonly #context: Pick<OperationContext, "signal" | "reporter">;
   readonly #machines = new Map<string, readonly VirtualMachine[] | undefined>();
   readonly #points = new Map<string, ReadonlyMap<string, RecoveryPoint> | undefined>();
 
-  constructor(installation: Installation, context: CommandContext) {
+  constructor(installation: Installation, context: Pick<OperationContext, "signal" | "reporter">) {
     this.#installation = installation;
     this.#context = context;
   }
@@ -43,7 +43,7 @@ export class SiteSurvey {
       answer = await ask();
     } catch (error) {
       this.#context.signal.throwIfAborted();
-      this.#context.terminal.complain(`warning: ${title} does not answer: ${messageOf(error)}`);
+      this.#context.reporter.warn(`${title} does not answer: ${messageOf(error)}`);
     }
     known.set(name, answer);
     return answer;

@@ -1,7 +1,7 @@
 import { compareNatural, machineKey, type RecoveryPoint, type VirtualMachine } from "@ovault/contract";
 import { machinesOfPolicy, selectMachines, type Policy } from "@ovault/core";
 
-import { formatTime } from "../output/format.ts";
+import { formatTime } from "../text/format.ts";
 
 /** Machines that a policy selects as their newest points show them, and does not select now. */
 export interface MissedMachines {

@@ -1,8 +1,8 @@
 import { Redactor, RepositorySecret } from "@ovault/core";
 import { expect, test } from "vitest";
 
-import { judgePassphrase } from "../src/judge-passphrase.ts";
-import { Terminal } from "../src/output/terminal.ts";
+import { judgePassphrase } from "../src/repository/judge-passphrase.ts";
+import { Terminal } from "../../cli/src/output/terminal.ts";
 
 /** What is said of a passphrase for a new repository; quiet, as with --json. */
 function judged(passphrase: string): string {

@@ -1,7 +1,7 @@
 import { ConfigurationError, messageOf, type ObjectStore } from "@ovault/contract";
 import { DEFAULT_RETRIES, limited, Outage, readOnly, retrying, throttled, type DestinationEntry } from "@ovault/core";
 
-import { formatDuration } from "./output/format.ts";
+import { formatDuration } from "../text/format.ts";
 
 /**
  * A driver as the settings of its destination want it. From outside in:

@@ -7,8 +7,8 @@ import {
   type RetentionSource,
 } from "@ovault/core";
 
-import type { CommandContext } from "../command.ts";
-import { formatTime } from "../output/format.ts";
+import type { OperationContext } from "../operation-context.ts";
+import { formatTime } from "../text/format.ts";
 import { findPoint, pointsOf, type MeantMachines } from "../select/find-point.ts";
 import { pointsInDoubt } from "../select/points-in-doubt.ts";
 
@@ -30,7 +30,7 @@ export async function planByName(
   repository: Repository,
   names: readonly string[],
   meant: MeantMachines,
-  context: Pick<CommandContext, "signal" | "terminal">,
+  context: Pick<OperationContext, "signal" | "reporter">,
 ): Promise<ForgetPlan> {
   const named = new Map<string, RecoveryPoint>();
   for (const name of names) {

@@ -1,7 +1,7 @@
 import { ConfigurationError } from "@ovault/contract";
 import type { RepositorySecret } from "@ovault/core";
 
-import type { Terminal } from "./output/terminal.ts";
+import type { Reporter } from "../reporter.ts";
 
 /** In characters. */
 const SHORTEST = 8;
@@ -14,7 +14,7 @@ const ADVICE = "Take several words at random, or a key file: a copy of the repos
  * and a single word of fewer than 15 is warned about. Repositories that have such a one still open.
  * @throws ConfigurationError
  */
-export function judgePassphrase(secret: RepositorySecret | undefined, terminal: Terminal): void {
+export function judgePassphrase(secret: RepositorySecret | undefined, reporter: Reporter): void {
   if (secret?.kind !== "passphrase") return;
   const characters = [...Buffer.from(secret.bytes).toString("utf8")];
   if (characters.length < SHORTEST || new Set(characters).size < FEWEST_DIFFERENT) {
@@ -24,5 +24,5 @@ export function judgePassphrase(secret: RepositorySecret | undefined, terminal: 
     );
   }
   if (characters.length >= SHORTEST_WORD || characters.includes(" ")) return;
-  terminal.complain(`warning: the passphrase is one word of only ${characters.length} characters. ${ADVICE}`);
+  reporter.warn(`the passphrase is one word of only ${characters.length} characters. ${ADVICE}`);
 }

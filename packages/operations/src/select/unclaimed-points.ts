@@ -1,6 +1,6 @@
 import type { RecoveryPoint, VirtualMachine } from "@ovault/contract";
 
-import type { Installation } from "../installation.ts";
+import type { Installation } from "../installation/installation.ts";
 
 /**
  * Of the newest points, those of machines that are in an inventory by their ids, but whose manager has a name that

@@ -1,6 +1,6 @@
 import { machineLease, type Repository, type RunInTheWay } from "@ovault/core";
 
-import { formatTime } from "../output/format.ts";
+import { formatTime } from "../text/format.ts";
 
 /** Who holds what is condemned, one sentence a run. Names machines as their points do. */
 export async function describeHolders(

@@ -1,0 +1,16 @@
+import type { CreatedRepository } from "@ovault/operations";
+
+import { text, type Block } from "./output/view.ts";
+
+/** What has to be said about the key of a new repository, loudly. */
+export function keyAdvice({ created, encryption, madeKeyFile }: CreatedRepository): readonly Block[] {
+  if (!created || encryption === undefined) return [];
+  const what = "keyFile" in encryption ? `THE KEY FILE ${encryption.keyFile}` : "THE PASSPHRASE";
+  return [
+    text(
+      `KEEP A COPY OF ${what} WHERE THIS MACHINE CANNOT TAKE IT ALONG.`,
+      "The backups are encrypted: without it nobody can read them, and it is not among them.",
+      ...(madeKeyFile === null ? [] : [`It was made just now, and there is no other copy.`]),
+    ),
+  ];
+}
