@@ -30,7 +30,7 @@ export type { ImageioExtent } from "./imageio/parse-extents.ts";
 export type { ImageioAbilities } from "./imageio/read-options.ts";
 
 export * from "./leftovers/look-up-leftovers.ts";
-export * from "./leftovers/ovirt-leftover.ts";
+export * from "./leftovers/gone-leftover.ts";
 
 export * from "./machine/errors.ts";
 export * from "./machine/open-configuration.ts";
@@ -102,6 +102,6 @@ export * from "./transfer/end-transfer.ts";
 export * from "./transfer/end-transfers.ts";
 export * from "./transfer/errors.ts";
 export * from "./transfer/keep-alive.ts";
-export * from "./transfer/local-host-id.ts";
 export * from "./transfer/open-transfers.ts";
 export * from "./transfer/transfer-context.ts";
+export * from "./transfer/transfer-options.ts";

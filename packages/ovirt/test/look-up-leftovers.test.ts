@@ -3,8 +3,8 @@ import { beforeEach, expect, test } from "vitest";
 import type { LedgerEntry } from "@ovault/contract";
 
 import { EngineApi } from "../src/api/engine-api.ts";
-import { lookUpLeftovers, type LeftoverLookUp } from "../src/leftovers/look-up-leftovers.ts";
-import { goneLeftover } from "../src/leftovers/ovirt-leftover.ts";
+import { lookUpLeftovers, type LeftoverKinds, type LeftoverLookUp } from "../src/leftovers/look-up-leftovers.ts";
+import { goneLeftover } from "../src/leftovers/gone-leftover.ts";
 
 import type { EngineCaller } from "../src/engine/engine-caller.ts";
 
@@ -42,12 +42,12 @@ function recorded(msAgo: number): LedgerEntry {
 }
 
 /** What is there from the so-many-eth look on. */
-function appearing(at: number): ReadonlyMap<string, LeftoverLookUp> {
+function appearing(at: number): LeftoverKinds {
   const lookUp: LeftoverLookUp = async (_api, entry) => {
     looks += 1;
     return looks < at ? goneLeftover(entry) : { entry, gone: false, action: "detach it", remove: async () => {} };
   };
-  return new Map([["attachment", lookUp]]);
+  return { attachment: { lookUp, before: ["snapshot"] } };
 }
 
 test("what a dead run asked for a moment ago is waited for, because the engine may not be done with it", async () => {
@@ -80,4 +80,29 @@ test("a clock that was set back makes nobody wait longer, and whoever waits can 
   expect(await lookUpLeftovers(apiWith(20), [early], appearing(Infinity), never)).toMatchObject([{ gone: true }]);
   const waiting = lookUpLeftovers(apiWith(MINUTE_MS), [early], appearing(Infinity), AbortSignal.timeout(20));
   await expect(waiting).rejects.toMatchObject({ code: "E_CANCELLED" });
+});
+
+const shows: LeftoverLookUp = async (_api, entry) => goneLeftover(entry);
+
+test("each kind comes before those that wait for it, also where a strategy says so, and what is unknown comes first", async () => {
+  const own: LeftoverKinds = {
+    disk: { lookUp: shows, before: [] },
+    snapshot: { lookUp: shows, before: ["disk"] },
+    transfer: { lookUp: shows, before: ["snapshot", "disk"] },
+    vm: { lookUp: shows, before: ["transfer", "disk"] },
+    process: { lookUp: shows, before: ["volume"] },
+    volume: { lookUp: shows, before: ["snapshot"] },
+  };
+  const kinds = ["disk", "snapshot", "volume", "process", "transfer", "vm", "later"];
+  const entries = kinds.map((kind) => ({ ...recorded(2 * MINUTE_MS), kind }));
+  const found = await lookUpLeftovers(apiWith(0), entries, own, never);
+  expect(found.map(({ entry }) => entry.kind)).toEqual([
+    "later",
+    "vm",
+    "process",
+    "transfer",
+    "volume",
+    "snapshot",
+    "disk",
+  ]);
 });

@@ -8,10 +8,9 @@ import {
   hasTag,
   isFinalBackupPhase,
   isFinalTransferPhase,
-  lookUpLeftovers,
   type Backup,
   type EngineApi,
-  type LeftoverLookUp,
+  type LeftoverKinds,
 } from "@ovault/ovirt";
 
 import { endBackup } from "./end-backup.ts";
@@ -27,19 +26,11 @@ const backupDetail = z.object({
 });
 const checkpointDetail = z.object({ vmId: z.string(), checkpointId: z.string() });
 
-const LOOK_UPS: ReadonlyMap<string, LeftoverLookUp> = new Map([
-  ["backup", backupLeftover],
-  ["checkpoint", checkpointLeftover],
-]);
-
-/** Looks up what dead runs of this strategy left. */
-export function findLeftovers(
-  api: EngineApi,
-  entries: readonly LedgerEntry[],
-  signal: AbortSignal,
-): Promise<readonly Leftover[]> {
-  return lookUpLeftovers(api, entries, LOOK_UPS, signal);
-}
+/** What this strategy alone makes: a backup, and the checkpoint that the engine makes with it. */
+export const OWN_LEFTOVERS: LeftoverKinds = {
+  backup: { lookUp: backupLeftover, before: ["transfer", "checkpoint"] },
+  checkpoint: { lookUp: checkpointLeftover, before: ["snapshot"] },
+};
 
 async function backupLeftover(api: EngineApi, entry: LedgerEntry, signal: AbortSignal): Promise<Leftover> {
   const { vmId, tag, backupId, checkpointId } = backupDetail.parse(entry.detail);

@@ -1,8 +1,8 @@
 import { type BackupRequest, type Consistency, observe, QuiesceError, type RunContext } from "@ovault/contract";
 import {
   EngineAnswerError,
-  localHostId,
   readyMachine,
+  transferContext,
   vmDocuments,
   warnOfFirmware,
   withoutSize,
@@ -72,11 +72,7 @@ export async function openBackup(
     const engineDisks = await api.backups.disks(vm.id, backup.id, signal);
     const told = { engineDisks, refusal: refusal ?? whyNotSince(backup, plan.checkpointId), capabilities };
     const disks = plan.disks.map((disk) => settle(disk, told));
-    const { connectionsPerHost, inactivityTimeoutSeconds } = options;
-    const localHost = await localHostId(api, signal);
-    const { ca } = manager.client.trust;
-    const shared = { api, capabilities, ledger, ca, localHostId: localHost, connectionsPerHost };
-    await session.open(disks, { ...shared, inactivityTimeoutSeconds }, signal);
+    await session.open(disks, await transferContext(manager, options, context), signal);
     return session;
   } catch (error) {
     // What cannot be ended now stays in the ledger; this error is the one to tell.

@@ -14,6 +14,7 @@ import type {
   VirtualMachine,
 } from "@ovault/contract";
 import {
+  lookUpLeftovers,
   openConfiguration,
   openRestore,
   planRestore,
@@ -23,7 +24,7 @@ import {
 } from "@ovault/ovirt";
 
 import { assessDisk } from "./assess-disk.ts";
-import { findLeftovers } from "./leftovers.ts";
+import { OWN_LEFTOVERS } from "./leftovers.ts";
 import { keptCheckpoints } from "./base-marker.ts";
 import { openBackup } from "./open-backup.ts";
 import type { ChangedBlockTrackingOptions } from "./options.ts";
@@ -71,6 +72,6 @@ export class ChangedBlockTracking implements Strategy {
   }
 
   leftovers(entries: readonly LedgerEntry[], signal: AbortSignal): Promise<readonly Leftover[]> {
-    return findLeftovers(this.#manager.api, entries, signal);
+    return lookUpLeftovers(this.#manager.api, entries, OWN_LEFTOVERS, signal);
   }
 }

@@ -1,7 +1,7 @@
 import { z } from "zod";
 
 import type { Leftover, LedgerEntry } from "@ovault/contract";
-import { goneLeftover, lookUpLeftovers, type EngineApi } from "@ovault/ovirt";
+import { goneLeftover, type EngineApi, type LeftoverKinds } from "@ovault/ovirt";
 
 import { letGo } from "./let-go.ts";
 
@@ -9,14 +9,10 @@ const DEADLINE_MS = 10 * 60_000;
 
 const attachmentDetail = z.object({ proxyVmId: z.string(), diskId: z.string() });
 
-/** Looks up what dead runs of this strategy left. */
-export function findLeftovers(
-  api: EngineApi,
-  entries: readonly LedgerEntry[],
-  signal: AbortSignal,
-): Promise<readonly Leftover[]> {
-  return lookUpLeftovers(api, entries, new Map([["attachment", attachmentLeftover]]), signal);
-}
+/** What this strategy alone makes: a disk that is attached to the proxy VM. */
+export const OWN_LEFTOVERS: LeftoverKinds = {
+  attachment: { lookUp: attachmentLeftover, before: ["snapshot", "disk"] },
+};
 
 async function attachmentLeftover(api: EngineApi, entry: LedgerEntry, signal: AbortSignal): Promise<Leftover> {
   const { proxyVmId, diskId } = attachmentDetail.parse(entry.detail);

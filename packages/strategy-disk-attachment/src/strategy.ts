@@ -12,12 +12,19 @@ import type {
   Strategy,
   VirtualMachine,
 } from "@ovault/contract";
-import { openConfiguration, openRestore, planRestore, type DiskFiller, type OvirtManager } from "@ovault/ovirt";
+import {
+  lookUpLeftovers,
+  openConfiguration,
+  openRestore,
+  planRestore,
+  type DiskFiller,
+  type OvirtManager,
+} from "@ovault/ovirt";
 
 import { assessDisk } from "./assess-disk.ts";
 import { deviceFiller } from "./device-filler.ts";
 import { diagnose } from "./diagnose.ts";
-import { findLeftovers } from "./leftovers.ts";
+import { OWN_LEFTOVERS } from "./leftovers.ts";
 import { openBackup } from "./open-backup.ts";
 import type { DiskAttachmentOptions } from "./options.ts";
 import { Recent } from "./recent.ts";
@@ -64,7 +71,7 @@ export class DiskAttachmentStrategy implements Strategy {
   }
 
   leftovers(entries: readonly LedgerEntry[], signal: AbortSignal): Promise<readonly Leftover[]> {
-    return findLeftovers(this.#manager.api, entries, signal);
+    return lookUpLeftovers(this.#manager.api, entries, OWN_LEFTOVERS, signal);
   }
 
   diagnose(signal: AbortSignal): Promise<readonly Diagnosis[]> {

@@ -2,11 +2,11 @@ import type { BackupRequest, RunContext, RunLedger } from "@ovault/contract";
 import {
   EntityNotFoundError,
   holdMachine,
-  localHostId,
   type Capabilities,
   type EngineApi,
   type OvirtManager,
   type Snapshot,
+  transferContext,
   type TakenSnapshot,
 } from "@ovault/ovirt";
 
@@ -34,13 +34,10 @@ export async function openBackup(
   const { snapshot } = held;
   const session = new SnapshotSession({ api, hooks, ledger, vm, keepBase, older, removeDeadlineMs, ...held });
   try {
-    const { connectionsPerHost, inactivityTimeoutSeconds } = options;
-    const localHost = await localHostId(api, signal);
-    const { ca } = manager.client.trust;
-    const shared = { api, capabilities, ledger, ca, localHostId: localHost, connectionsPerHost };
+    const transfers = await transferContext(manager, options, context);
     const open = async (): Promise<void> => {
       const plans = await planDisks({ api, request, context, snapshot, capabilities });
-      await session.open(plans, { ...shared, inactivityTimeoutSeconds }, signal);
+      await session.open(plans, transfers, signal);
     };
     await open().catch(async (error: unknown) => {
       // Somebody's merge has renamed the volumes meanwhile. From the first transfer on, nothing can be merged.

@@ -67,6 +67,6 @@ export class ImageTransferStrategy implements Strategy {
   }
 
   leftovers(entries: readonly LedgerEntry[], signal: AbortSignal): Promise<readonly Leftover[]> {
-    return lookUpLeftovers(this.#manager.api, entries, new Map(), signal);
+    return lookUpLeftovers(this.#manager.api, entries, {}, signal);
   }
 }

@@ -2,31 +2,57 @@ import type { Leftover, LedgerEntry } from "@ovault/contract";
 
 import type { EngineApi } from "../api/engine-api.ts";
 import { arrived, pending } from "../engine/wait.ts";
-import { ovirtLeftover } from "./ovirt-leftover.ts";
+import { unknownLeftover } from "./unknown-leftover.ts";
+import { diskLeftover, snapshotLeftover, transferLeftover, vmLeftover } from "./ovirt-leftovers.ts";
 
-/** Finds out whether what an entry tells of is still there. */
+/** Finds out whether what an entry names is still there. */
 export type LeftoverLookUp = (api: EngineApi, entry: LedgerEntry, signal: AbortSignal) => Promise<Leftover>;
 
-/**
- * What stands in the way of another comes before it: a machine and its disks, a backup or transfer and the snapshot or
- * checkpoint it reads, an attachment and the snapshot it shows.
- */
-const ORDER = ["vm", "backup", "transfer", "attachment", "checkpoint", "snapshot", "disk"];
+/** One kind of entry in the ledger. */
+export interface LeftoverKind {
+  readonly lookUp: LeftoverLookUp;
+  /** Kinds that can only go after this one: an attachment stands in the way of the snapshot that it shows. */
+  readonly before: readonly string[];
+}
+
+/** By the `kind` of the entry. */
+export type LeftoverKinds = Readonly<Record<string, LeftoverKind>>;
+
+/** What several strategies make. */
+const SHARED: LeftoverKinds = {
+  vm: { lookUp: vmLeftover, before: ["transfer", "disk"] },
+  transfer: { lookUp: transferLeftover, before: ["snapshot", "disk"] },
+  snapshot: { lookUp: snapshotLeftover, before: ["disk"] },
+  disk: { lookUp: diskLeftover, before: [] },
+};
 
 /**
  * Looks up what dead runs of a strategy left, in the order in which it can go.
- * @param own by kind of entry, for what no other strategy makes; the rest is known here
+ * @param own kinds that this strategy alone makes; what several make is known here
  */
 export async function lookUpLeftovers(
   api: EngineApi,
   entries: readonly LedgerEntry[],
-  own: ReadonlyMap<string, LeftoverLookUp>,
+  own: LeftoverKinds,
   signal: AbortSignal,
 ): Promise<readonly Leftover[]> {
-  const sorted = entries.toSorted((a, b) => ORDER.indexOf(a.kind) - ORDER.indexOf(b.kind));
+  const kinds = new Map(Object.entries({ ...SHARED, ...own }));
+  const order = inOrder(kinds);
+  const sorted = entries.toSorted((a, b) => order.indexOf(a.kind) - order.indexOf(b.kind));
   const found: Leftover[] = [];
-  for (const entry of sorted) found.push(await settled(api, entry, own.get(entry.kind) ?? ovirtLeftover, signal));
+  for (const entry of sorted) {
+    found.push(await settled(api, entry, kinds.get(entry.kind)?.lookUp ?? unknownLeftover, signal));
+  }
   return found;
+}
+
+/** Each kind before those that can only go after it, and otherwise as they are listed. */
+function inOrder(kinds: ReadonlyMap<string, LeftoverKind>): readonly string[] {
+  const height = (kind: string): number => {
+    const above = (kinds.get(kind)?.before ?? []).map((after) => height(after) + 1);
+    return Math.max(0, ...above);
+  };
+  return [...kinds.keys()].toSorted((a, b) => height(b) - height(a));
 }
 
 /**

@@ -1,10 +1,13 @@
-import type { RunLedger } from "@ovault/contract";
+import type { RunContext, RunLedger } from "@ovault/contract";
 
 import type { EngineApi } from "../api/engine-api.ts";
+import type { OvirtManager } from "../manager/manager.ts";
 import type { Capabilities } from "../model/capabilities.ts";
+import { localHostId } from "./local-host-id.ts";
+import type { TransferOptions } from "./transfer-options.ts";
 
 /** What transfers of one run have in common. */
-export interface TransferContext {
+export interface TransferContext extends TransferOptions {
   readonly api: EngineApi;
   readonly capabilities: Capabilities;
   readonly ledger: RunLedger;
@@ -12,8 +15,22 @@ export interface TransferContext {
   readonly ca: readonly string[];
   /** The host this process runs on, where it is one. */
   readonly localHostId?: string | undefined;
-  /** Connections to one host, over all disks together; 1 to 8. */
-  readonly connectionsPerHost: number;
-  /** Both the engine and the host give up on a transfer that is silent for so long. */
-  readonly inactivityTimeoutSeconds: number;
+}
+
+/** The context of all transfers of a run. */
+export async function transferContext(
+  manager: OvirtManager,
+  { connectionsPerHost, inactivityTimeoutSeconds }: TransferOptions,
+  { runId, ledger, hooks, signal }: RunContext,
+): Promise<TransferContext> {
+  const api = manager.apiFor(runId, hooks);
+  return {
+    api,
+    capabilities: await manager.capabilities(signal),
+    ledger,
+    ca: manager.client.trust.ca,
+    localHostId: await localHostId(api, signal),
+    connectionsPerHost,
+    inactivityTimeoutSeconds,
+  };
 }

@@ -5,38 +5,27 @@ import type { OvirtManager } from "../../manager/manager.ts";
 import type { DiskTransfer } from "../../transfer/disk-transfer.ts";
 import { endTransfers } from "../../transfer/end-transfers.ts";
 import { keepAlive } from "../../transfer/keep-alive.ts";
-import { localHostId } from "../../transfer/local-host-id.ts";
 import { openTransfers, type OpenTransfer } from "../../transfer/open-transfers.ts";
+import { transferContext } from "../../transfer/transfer-context.ts";
+import type { TransferOptions } from "../../transfer/transfer-options.ts";
 import { assertGuestData } from "./assert-guest-data.ts";
 import type { DiskFiller, DiskFilling } from "./disk-filler.ts";
 import type { MadeDisk } from "../disks/make-disk.ts";
 import { UploadTarget } from "./upload-target.ts";
 
-/** The options of a strategy that uploads need. */
-export interface TransferFillerOptions {
-  readonly connectionsPerHost: number;
-  readonly inactivityTimeoutSeconds: number;
-}
-
 /** Fills disks through imageio. */
-export function transferFiller(
-  manager: OvirtManager,
-  { connectionsPerHost, inactivityTimeoutSeconds }: TransferFillerOptions,
-): DiskFiller {
+export function transferFiller(manager: OvirtManager, options: TransferOptions): DiskFiller {
   return {
     fillsCow: ({ transferFormat }) => transferFormat,
-    async open(disks, { api, capabilities, context }) {
-      const { ledger, signal } = context;
-      const { ca } = manager.client.trust;
-      const localHost = await localHostId(api, signal);
-      const shared = { api, capabilities, ledger, ca, localHostId: localHost, connectionsPerHost };
+    async open(disks, { api, context }) {
+      const { signal } = context;
       const uploads = disks.map(({ id, record, madeBytes }) => ({
         diskId: id,
         title: record.disk.alias,
         direction: "upload" as const,
         size: madeBytes,
       }));
-      const transfers = await openTransfers(uploads, { ...shared, inactivityTimeoutSeconds }, signal);
+      const transfers = await openTransfers(uploads, await transferContext(manager, options, context), signal);
       await assertAllGuestData(transfers, disks, signal).catch(async (error: unknown) => {
         await endTransfers(transfersOf(transfers), "cancel").catch(() => undefined);
         throw error;
@@ -47,7 +36,7 @@ export function transferFiller(
         context,
         disks,
         transfers,
-        stopKeepAlive: keepAlive(clients, inactivityTimeoutSeconds),
+        stopKeepAlive: keepAlive(clients, options.inactivityTimeoutSeconds),
       });
     },
   };

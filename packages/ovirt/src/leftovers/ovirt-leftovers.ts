@@ -1,6 +1,6 @@
 import { z } from "zod";
 
-import { ManagerError, type Leftover, type LedgerEntry } from "@ovault/contract";
+import type { Leftover, LedgerEntry } from "@ovault/contract";
 
 import type { EngineApi } from "../api/engine-api.ts";
 import { isFinalTransferPhase, type ImageTransfer } from "../model/image-transfer.ts";
@@ -11,6 +11,7 @@ import { isTransferOf } from "../transfer/disk-transfer.ts";
 import { endTransfer } from "../transfer/end-transfer.ts";
 import { removeDisk } from "../restore/disks/remove-disk.ts";
 import { removeVm } from "../restore/vm/remove-vm.ts";
+import { goneLeftover } from "./gone-leftover.ts";
 
 const transferDetail = z.object({
   diskId: z.string(),
@@ -37,23 +38,8 @@ const snapshotDetail = z.object({ vmId: z.string(), tag: z.string(), snapshotId:
 /** A merge copies data, and nobody waits for this one. */
 const REMOVAL_DEADLINE_MS = 6 * 3_600_000;
 
-/** Looks up what several strategies for oVirt make, and a dead run left: a transfer, disk, virtual machine or snapshot. */
-export async function ovirtLeftover(api: EngineApi, entry: LedgerEntry, signal: AbortSignal): Promise<Leftover> {
-  switch (entry.kind) {
-    case "transfer":
-      return await transferLeftover(api, entry, signal);
-    case "disk":
-      return await diskLeftover(api, entry, signal);
-    case "vm":
-      return await vmLeftover(api, entry, signal);
-    case "snapshot":
-      return await snapshotLeftover(api, entry, signal);
-    default:
-      return unknownLeftover(entry);
-  }
-}
-
-async function transferLeftover(api: EngineApi, entry: LedgerEntry, signal: AbortSignal): Promise<Leftover> {
+/** A transfer of image data, by its id or by what it transfers. */
+export async function transferLeftover(api: EngineApi, entry: LedgerEntry, signal: AbortSignal): Promise<Leftover> {
   const { diskId, direction, backupId, volumeId, oursAlone, transferId } = transferDetail.parse(entry.detail);
   // Its id was not written down any more. What was transferred tells whose it is: a backup or a snapshot of ours, or a
   // disk that we made to fill it.
@@ -75,7 +61,8 @@ async function transferLeftover(api: EngineApi, entry: LedgerEntry, signal: Abor
   };
 }
 
-async function diskLeftover(api: EngineApi, entry: LedgerEntry, signal: AbortSignal): Promise<Leftover> {
+/** A disk that a restore made. */
+export async function diskLeftover(api: EngineApi, entry: LedgerEntry, signal: AbortSignal): Promise<Leftover> {
   const { diskId } = diskDetail.parse(entry.detail);
   if ((await api.disks.find(diskId, signal)) === undefined) return goneLeftover(entry);
   return {
@@ -86,7 +73,8 @@ async function diskLeftover(api: EngineApi, entry: LedgerEntry, signal: AbortSig
   };
 }
 
-async function vmLeftover(api: EngineApi, entry: LedgerEntry, signal: AbortSignal): Promise<Leftover> {
+/** A virtual machine that a restore made. */
+export async function vmLeftover(api: EngineApi, entry: LedgerEntry, signal: AbortSignal): Promise<Leftover> {
   const { name, tag, vmId, diskIds, released } = vmDetail.parse(entry.detail);
   const found = vmId === undefined ? await api.vms.byName(name, signal) : await api.vms.find(vmId, signal);
   const ours = found !== undefined && (hasTag(found.description, tag) || (found.id === vmId && !released));
@@ -102,7 +90,8 @@ async function vmLeftover(api: EngineApi, entry: LedgerEntry, signal: AbortSigna
   };
 }
 
-async function snapshotLeftover(api: EngineApi, entry: LedgerEntry, signal: AbortSignal): Promise<Leftover> {
+/** A snapshot that a run made, or that an older point kept. */
+export async function snapshotLeftover(api: EngineApi, entry: LedgerEntry, signal: AbortSignal): Promise<Leftover> {
   const { vmId, tag, snapshotId } = snapshotDetail.parse(entry.detail);
   if ((await api.vms.find(vmId, signal)) === undefined) return goneLeftover(entry);
   const found = await findSnapshot(api, { vmId, tag, snapshotId }, signal);
@@ -112,24 +101,5 @@ async function snapshotLeftover(api: EngineApi, entry: LedgerEntry, signal: Abor
     gone: false,
     action: `remove the ${entry.title} (${found.id}, ${found.status ?? "in transition"}), which no recovery point uses`,
     remove: (removal) => removeSnapshot(api, { vmId, snapshotId: found.id, deadlineMs: REMOVAL_DEADLINE_MS }, removal),
-  };
-}
-
-/** What an entry names is not there any more. */
-export function goneLeftover(entry: LedgerEntry): Leftover {
-  return { entry, gone: true, action: "nothing left", remove: async () => {} };
-}
-
-/** Written by a newer release: better left to it, or to a person. */
-function unknownLeftover(entry: LedgerEntry): Leftover {
-  return {
-    entry,
-    gone: false,
-    action: `nothing: this release does not know what a "${entry.kind}" is`,
-    remove: async () => {
-      throw new ManagerError(`${entry.title} must be removed by hand, or with the release that made it`, {
-        context: { kind: entry.kind, run: entry.runId },
-      });
-    },
   };
 }
