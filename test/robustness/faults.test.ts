@@ -18,7 +18,9 @@ beforeAll(async () => {
   site = await PracticeSite.start({ vms: { web01: [{ format: "qcow2", bytes: 8 * MIB }] } });
   await site.configure(({ managers, ...rest }) => ({
     ...rest,
-    managers: { lab: { ...managers.lab, restartBudgetMs: 1_500, conflictDeadlineMs: 5_000 } },
+    managers: {
+      lab: { ...managers.lab, restartBudgetMs: 1_500, hostPatienceMs: 1_500, conflictDeadlineMs: 5_000 },
+    },
   }));
   witness = new Witness(site);
   const first = await guestWrites();
