@@ -1,7 +1,7 @@
 import { EngineAnswerError } from "../engine/errors.ts";
 import { parseXml } from "../engine/parse-xml.ts";
 import type { XmlElement } from "../engine/xml-element.ts";
-import { isAtLeast, type EngineVersion } from "../model/engine-version.ts";
+import type { EngineVersion } from "../model/engine-version.ts";
 
 /** What a restore needs to know from the OVF that an engine wrote of a virtual machine (not the dialect inside an OVA). */
 export interface OvfDescription {
@@ -42,9 +42,11 @@ export interface OvfNic {
   readonly plugged: boolean;
 }
 
-/** `BiosType`: Q35 with OVMF, and the same with Secure Boot. 4.4 put another one before them, so that 2 became SeaBIOS. */
-const UEFI: ReadonlySet<string> = new Set(["3", "4"]);
-const UEFI_BEFORE_4_4: ReadonlySet<string> = new Set(["2", "3"]);
+/**
+ * `BiosType`: Q35 with OVMF, and the same with Secure Boot. Engines of all versions count as those before 4.4 did, whatever
+ * numbers they have for themselves since.
+ */
+const UEFI: ReadonlySet<string> = new Set(["2", "3"]);
 const EXTERNAL_DATA = "ovf:VmExternalDataSection_Type";
 
 /** Those of machines with hundreds of disks and snapshots are a megabyte. */
@@ -64,17 +66,11 @@ export function readOvf(text: string): OvfDescription {
     compatibility: versionOf(ovf.content.value("ClusterCompatibilityVersion")),
     customCompatibility: versionOf(ovf.content.value("CustomCompatibilityVersion")),
     tpm: ovf.content.descendants("Item").some((item) => item.value("Type")?.toLowerCase() === "tpm"),
-    uefi: isUefi(ovf.content),
+    uefi: UEFI.has(ovf.content.value("BiosType") ?? ""),
     firmware: firmwareIn(ovf.content),
     disks: readDisks(ovf.volumes),
     nics: ovf.networkCards.map(readNic),
   };
-}
-
-function isUefi(content: XmlElement): boolean {
-  const compatibility = versionOf(content.value("ClusterCompatibilityVersion"));
-  const isOld = compatibility !== undefined && !isAtLeast(compatibility, 4, 4);
-  return (isOld ? UEFI_BEFORE_4_4 : UEFI).has(content.value("BiosType") ?? "");
 }
 
 /** Names of elements differ between engines; their kind is an attribute. */
