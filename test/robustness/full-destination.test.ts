@@ -34,9 +34,9 @@ test("on an ext4 with not one block free, forget and prune make room, and what i
   }));
   await site.makeRepository("disk");
   const witness = new Witness(site);
-  await site.lab.write("web01", "0", { kind: "random", seed: "1", offset: 0, length: 9 * MIB });
+  await site.lab.write("web01", "0", { kind: "random", seed: "1", offset: 0, length: 8 * MIB });
   await site.backUp("web01");
-  await site.lab.write("web01", "0", { kind: "random", seed: "2", offset: 0, length: 7 * MIB });
+  await site.lab.write("web01", "0", { kind: "random", seed: "2", offset: 0, length: 8 * MIB });
   const view = await witness.look("web01");
   await site.backUp("web01");
   await witness.attribute(view);
