@@ -95,14 +95,21 @@ describe("several machines", () => {
 
   test("are backed up though one of them fails, and the exit code tells", async () => {
     await rig.lab.write("web01", "0", { kind: "random", seed: "1", offset: 0, length: 4 * 1024 * 1024 });
-    // db01 holds nothing, so nothing of it is read.
-    await rig.lab.fault("transfer-cut", "on");
-    const { exitCode, stdout } = await rig.ovault("backup", "web01", "db01", "--json");
-    await rig.lab.fault("transfer-cut", "off");
-    expect(exitCode).toBe(7);
-    expect(JSON.parse(stdout)).toMatchObject([
-      { vm: { name: "web01" }, point: null, error: { code: expect.stringMatching(/^E_/) } },
-      { vm: { name: "db01" }, point: { vm: { name: "db01" } }, error: null },
-    ]);
+    const configuration = await readFile(labFile("ovault.yaml"), "utf8");
+    await withFile(
+      "ovault.yaml",
+      configuration.replace("pollMs: 100", "pollMs: 100\n    hostPatienceMs: 500"),
+      async () => {
+        // db01 holds nothing, so nothing of it is read.
+        await rig.lab.fault("transfer-cut", "on");
+        const { exitCode, stdout } = await rig.ovault("backup", "web01", "db01", "--json");
+        await rig.lab.fault("transfer-cut", "off");
+        expect(exitCode).toBe(7);
+        expect(JSON.parse(stdout)).toMatchObject([
+          { vm: { name: "web01" }, point: null, error: { code: expect.stringMatching(/^E_/) } },
+          { vm: { name: "db01" }, point: { vm: { name: "db01" } }, error: null },
+        ]);
+      },
+    );
   });
 });
