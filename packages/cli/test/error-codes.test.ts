@@ -21,7 +21,8 @@ async function filesOf(pattern: string): Promise<readonly { readonly file: strin
 /** Codes by the file that declares them as those of a class. */
 const declared = new Map<string, string>();
 for (const { file, text } of await filesOf("packages/*/src/**/*.ts")) {
-  for (const [, code = ""] of text.matchAll(/readonly code(?:: string)? = "(E_[A-Z_]+)"/g)) declared.set(code, file);
+  for (const [, code = ""] of text.matchAll(/static (?:override )?readonly code: ErrorCode = "(E_[A-Z_]+)"/g))
+    declared.set(code, file);
 }
 
 /** The rows of docs/errors.md: code and exit code. */
@@ -62,6 +63,12 @@ test("public comments name the errors behind @throws bare, without braces", asyn
     /@throws \{|^\s*(?:\/\*\*|\*) (?:.*[.;:] )?(?:Throws|Rejects with) [A-Z]/m.test(text) ? [file] : [],
   );
   expect(braced).toEqual([]);
+});
+
+test("KnownErrorCode has the codes of contract and core", async () => {
+  const ofBoth = [...declared].filter(([, file]) => /^packages\/(contract|core)\//.test(file)).map(([code]) => code);
+  const listed = await readFile(join(ROOT, "packages/contract/src/errors/error-code.ts"), "utf8");
+  expect([...listed.matchAll(/\| "(E_[A-Z_]+)"/g)].map(([, code]) => code).toSorted()).toEqual(ofBoth.toSorted());
 });
 
 test("codes that docs and READMEs name exist", async () => {

@@ -2,6 +2,7 @@ export * from "./codec.ts";
 export * from "./disk-reader.ts";
 export * from "./disk-source.ts";
 export * from "./disk-target.ts";
+export * from "./errors/error-code.ts";
 export * from "./errors/errors.ts";
 export * from "./errors/ovault-error.ts";
 export * from "./errors/store-errors.ts";

@@ -1,18 +1,18 @@
-import { OvaultError, systemErrorCode, UsageError } from "@ovault/contract";
+import { OvaultError, systemErrorCode, UsageError, type ErrorCode } from "@ovault/contract";
 
 /** An image file could not be read or written. */
 export class ImageFileError extends OvaultError {
-  override readonly code: string = "E_IMAGE_FILE";
+  static override readonly code: ErrorCode = "E_IMAGE_FILE";
 }
 
 /** No space or quota left for an image file. */
 export class ImageFileFullError extends ImageFileError {
-  override readonly code: string = "E_IMAGE_FILE_FULL";
+  static override readonly code: ErrorCode = "E_IMAGE_FILE_FULL";
 }
 
 /** There is something at the path where an image file should be made. It is left as it is. */
 export class ImageFileExistsError extends UsageError {
-  override readonly code: string = "E_IMAGE_FILE_EXISTS";
+  static override readonly code: ErrorCode = "E_IMAGE_FILE_EXISTS";
 }
 
 /** Says what a failed system call means for the file. Other errors pass unchanged. */

@@ -1,40 +1,40 @@
-import { SourceError, type ErrorOptionsWithHint } from "@ovault/contract";
+import { SourceError, type ErrorOptionsWithHint, type ErrorCode } from "@ovault/contract";
 
 import { ERRNO, type NbdErrno } from "./protocol.ts";
 
 /** The root of everything that can go wrong between an NBD client and a server. */
 export class NbdError extends SourceError {
-  override readonly code: string = "E_NBD";
+  static override readonly code: ErrorCode = "E_NBD";
 }
 
 /** The connection could not be made, broke, or was closed. Transient unless we closed it ourselves. */
 export class NbdConnectionError extends NbdError {
-  override readonly code: string = "E_NBD_CONNECTION";
+  static override readonly code: ErrorCode = "E_NBD_CONNECTION";
 }
 
 /** Client and server could not agree on how to talk: a refused option, an old protocol, a missed deadline. */
 export class NbdHandshakeError extends NbdError {
-  override readonly code: string = "E_NBD_HANDSHAKE";
+  static override readonly code: ErrorCode = "E_NBD_HANDSHAKE";
 }
 
 /** The server has no export of this name. */
 export class NbdExportUnknownError extends NbdHandshakeError {
-  override readonly code: string = "E_NBD_EXPORT_UNKNOWN";
+  static override readonly code: ErrorCode = "E_NBD_EXPORT_UNKNOWN";
 }
 
 /** TLS was refused, is required, or the certificate does not prove who the other side is. */
 export class NbdTlsError extends NbdHandshakeError {
-  override readonly code: string = "E_NBD_TLS";
+  static override readonly code: ErrorCode = "E_NBD_TLS";
 }
 
 /** The other side broke the protocol. The connection is closed, because nothing on it can be trusted any more. */
 export class NbdProtocolError extends NbdError {
-  override readonly code: string = "E_NBD_PROTOCOL";
+  static override readonly code: ErrorCode = "E_NBD_PROTOCOL";
 }
 
 /** One request failed; the connection goes on. `errno` is what the server answered. */
 export class NbdRequestError extends NbdError {
-  override readonly code: string = "E_NBD_REQUEST";
+  static override readonly code: ErrorCode = "E_NBD_REQUEST";
   readonly errno: NbdErrno;
 
   constructor(errno: NbdErrno, message: string, options: ErrorOptionsWithHint = {}) {

@@ -1,11 +1,11 @@
-import { SourceError } from "@ovault/contract";
+import { SourceError, type ErrorCode } from "@ovault/contract";
 
 /** An image contradicts its own format: damaged, cut short, or made to deceive. */
 export class ImageCorruptError extends SourceError {
-  override readonly code: string = "E_IMAGE_CORRUPT";
+  static override readonly code: ErrorCode = "E_IMAGE_CORRUPT";
 }
 
 /** An image uses a feature that this reader does not serve. */
 export class ImageUnsupportedError extends SourceError {
-  override readonly code: string = "E_IMAGE_UNSUPPORTED";
+  static override readonly code: ErrorCode = "E_IMAGE_UNSUPPORTED";
 }

@@ -1,18 +1,18 @@
-import { OvaultError, StoreError } from "@ovault/contract";
+import { OvaultError, StoreError, type ErrorCode } from "@ovault/contract";
 
 /** A server with SSH could not be used. */
 export class SshError extends OvaultError {
-  override readonly code: string = "E_SSH";
+  static override readonly code: ErrorCode = "E_SSH";
 }
 
 /** The server does not let this user in, or what should let it in cannot be used. */
 export class SshLoginError extends SshError {
-  override readonly code: string = "E_SSH_LOGIN";
+  static override readonly code: ErrorCode = "E_SSH_LOGIN";
 }
 
 /** The server does not answer, or ended the connection. */
 export class SshUnavailableError extends SshError {
-  override readonly code: string = "E_SSH_UNAVAILABLE";
+  static override readonly code: ErrorCode = "E_SSH_UNAVAILABLE";
 }
 
 /**
@@ -20,5 +20,5 @@ export class SshUnavailableError extends SshError {
  * for destinations throw nothing else; what else uses SSH names it as the cause of errors of its own.
  */
 export class HostKeyError extends StoreError {
-  override readonly code: string = "E_HOST_KEY";
+  static override readonly code: ErrorCode = "E_HOST_KEY";
 }

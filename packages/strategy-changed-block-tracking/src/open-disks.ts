@@ -1,5 +1,5 @@
-import { hasCode, type BackupMode, type Disk } from "@ovault/contract";
-import type { ExtentList, ImageioClient, OpenTransfer } from "@ovault/ovirt";
+import type { BackupMode, Disk } from "@ovault/contract";
+import { type ExtentList, type ImageioClient, type OpenTransfer, NoDirtyExtentsError } from "@ovault/ovirt";
 
 import { BackupDiskSource } from "./backup-disk-source.ts";
 import type { BackupWatch } from "./backup-watch.ts";
@@ -56,7 +56,7 @@ async function findChanges(
   try {
     return await collectDirtyExtents(client.extents("dirty", signal), baseBytes);
   } catch (error) {
-    if (hasCode(error, "E_NO_DIRTY_EXTENTS")) return undefined;
+    if (error instanceof NoDirtyExtentsError) return undefined;
     throw error;
   }
 }

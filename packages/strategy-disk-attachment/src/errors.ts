@@ -1,16 +1,16 @@
-import { ManagerError, SourceError } from "@ovault/contract";
+import { ManagerError, SourceError, type ErrorCode } from "@ovault/contract";
 
 /** The virtual machine that ovault runs in is not known, or cannot be what disks are attached to. */
 export class ProxyError extends ManagerError {
-  override readonly code: string = "E_PROXY_VM";
+  static override readonly code: ErrorCode = "E_PROXY_VM";
 }
 
 /** A disk could not be attached to the proxy VM, or not be let go again. */
 export class AttachmentError extends ManagerError {
-  override readonly code: string = "E_ATTACHMENT";
+  static override readonly code: ErrorCode = "E_ATTACHMENT";
 }
 
 /** The device of a disk did not appear, is not what it should be, or fails. */
 export class DeviceError extends SourceError {
-  override readonly code: string = "E_DEVICE";
+  static override readonly code: ErrorCode = "E_DEVICE";
 }

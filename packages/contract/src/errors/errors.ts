@@ -1,129 +1,127 @@
+import type { ErrorCode } from "./error-code.ts";
 import { OvaultError } from "./ovault-error.ts";
 
 /** The user's input is wrong: an unknown name, a bad option, a file that does not parse. */
 export class UsageError extends OvaultError {
-  override readonly code: string = "E_USAGE";
+  static override readonly code: ErrorCode = "E_USAGE";
 }
 
 /** The configuration file is missing, does not parse, or holds an unknown key. */
 export class ConfigurationError extends UsageError {
-  override readonly code: string = "E_CONFIGURATION";
+  static override readonly code: ErrorCode = "E_CONFIGURATION";
 }
 
 /** Something named by the user does not exist: a virtual machine, a disk, a recovery point, a destination. */
 export class NotFoundError extends UsageError {
-  override readonly code: string = "E_NOT_FOUND";
+  static override readonly code: ErrorCode = "E_NOT_FOUND";
 }
 
 /** A plugin could not be found, or speaks another version of the contracts. */
 export class PluginError extends OvaultError {
-  override readonly code: string = "E_PLUGIN";
+  static override readonly code: ErrorCode = "E_PLUGIN";
 }
 
 /** The run was cancelled by its AbortSignal. Nothing half-finished remains visible. */
 export class CancelledError extends OvaultError {
-  override readonly code: string = "E_CANCELLED";
+  static override readonly code: ErrorCode = "E_CANCELLED";
 }
 
 /** Another run holds the lease on this resource. */
 export class LeaseHeldError extends OvaultError {
-  override readonly code: string = "E_LEASE_HELD";
+  static override readonly code: ErrorCode = "E_LEASE_HELD";
 }
 
 /** Our own lease was taken over by another run; this run must stop and seal nothing. */
 export class LeaseLostError extends OvaultError {
-  override readonly code: string = "E_LEASE_LOST";
+  static override readonly code: ErrorCode = "E_LEASE_LOST";
 }
 
 /** What was read is not what was written: a flipped bit, a cut object, a foreign object under our name. */
 export class IntegrityError extends OvaultError {
-  override readonly code: string = "E_INTEGRITY";
+  static override readonly code: ErrorCode = "E_INTEGRITY";
 }
-
-/** A pack that is whole, but not the one of its name: two were exchanged, or one was put back in a wrong place. */
-export class MisplacedPackError extends IntegrityError {}
 
 /** What a codec encoded does not decode to the same bytes: nothing may be sealed on it. */
 export class CodecError extends IntegrityError {
-  override readonly code: string = "E_INTEGRITY_CODEC";
+  static override readonly code: ErrorCode = "E_INTEGRITY_CODEC";
 }
 
 /** The destination holds no repository. */
 export class NotARepositoryError extends OvaultError {
-  override readonly code: string = "E_NOT_A_REPOSITORY";
+  static override readonly code: ErrorCode = "E_NOT_A_REPOSITORY";
 }
 
 /** The repository was written by a newer release. */
 export class RepositoryVersionError extends OvaultError {
-  override readonly code: string = "E_REPOSITORY_VERSION";
+  static override readonly code: ErrorCode = "E_REPOSITORY_VERSION";
 }
 
 /** The key of an encrypted repository: nothing was read or written. */
 export class EncryptionKeyError extends OvaultError {
-  override readonly code: string = "E_KEY";
+  static override readonly code: ErrorCode = "E_KEY";
 }
 
 /** The repository is encrypted, and no key was given. */
 export class KeyMissingError extends EncryptionKeyError {
-  override readonly code: string = "E_KEY_MISSING";
+  static override readonly code: ErrorCode = "E_KEY_MISSING";
 }
 
 /** The passphrase or key file is none of those that open the repository. */
 export class WrongKeyError extends EncryptionKeyError {
-  override readonly code: string = "E_KEY_WRONG";
+  static override readonly code: ErrorCode = "E_KEY_WRONG";
 }
 
 /** A key was given for a repository that is not encrypted: perhaps not the one that is meant. */
 export class NotEncryptedError extends EncryptionKeyError {
-  override readonly code: string = "E_KEY_NOT_ENCRYPTED";
+  static override readonly code: ErrorCode = "E_KEY_NOT_ENCRYPTED";
 }
 
 /** A thread of this process died, of too little memory for example, and took its work along. */
 export class WorkerError extends OvaultError {
-  override readonly code: string = "E_WORKER";
+  static override readonly code: ErrorCode = "E_WORKER";
 }
 
 /** A library that this machine should have is not there. */
 export class MissingLibraryError extends OvaultError {
-  override readonly code: string = "E_MISSING_LIBRARY";
+  static override readonly code: ErrorCode = "E_MISSING_LIBRARY";
 }
 
 /** A source broke its contract: short read, extents with gaps, a disk of another size than announced. */
 export class SourceError extends OvaultError {
-  override readonly code: string = "E_SOURCE";
+  static override readonly code: ErrorCode = "E_SOURCE";
 }
 
 /** The manager refused or could not do what was asked. */
 export class ManagerError extends OvaultError {
-  override readonly code: string = "E_MANAGER";
+  static override readonly code: ErrorCode = "E_MANAGER";
 }
 
 /** The manager does not answer. */
 export class ManagerUnavailableError extends ManagerError {
-  override readonly code: string = "E_MANAGER_UNAVAILABLE";
+  static override readonly code: ErrorCode = "E_MANAGER_UNAVAILABLE";
 }
 
 /** User name or password were refused. */
 export class AuthenticationError extends ManagerError {
-  override readonly code: string = "E_AUTHENTICATION";
+  static override readonly code: ErrorCode = "E_AUTHENTICATION";
 }
 
 /** The certificate does not prove that the other side is who it should be. */
 export class CertificateError extends ManagerError {
-  override readonly code: string = "E_CERTIFICATE";
+  static override readonly code: ErrorCode = "E_CERTIFICATE";
 }
 
 /** A wait on the manager passed its deadline. */
 export class DeadlineError extends ManagerError {
-  override readonly code: string = "E_DEADLINE";
+  static override readonly code: ErrorCode = "E_DEADLINE";
 }
 
 /** The guest could not be brought to rest, and the point must not be taken without. */
 export class QuiesceError extends ManagerError {
-  override readonly code: string = "E_QUIESCE";
+  static override readonly code: ErrorCode = "E_QUIESCE";
 }
 
 /** The ledger could not be read or written. What is not written down must not be made on a manager. */
 export class LedgerError extends OvaultError {
-  override readonly code: string = "E_LEDGER";
+  static override readonly code: ErrorCode = "E_LEDGER";
 }

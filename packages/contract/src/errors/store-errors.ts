@@ -1,38 +1,39 @@
+import type { ErrorCode } from "./error-code.ts";
 import { OvaultError } from "./ovault-error.ts";
 
 /** An object store failed. Drivers throw these and nothing else; wrappers decide about retries from `retry`. */
 export class StoreError extends OvaultError {
-  override readonly code: string = "E_STORE";
+  static override readonly code: ErrorCode = "E_STORE";
 }
 
 /** No object under this key. */
 export class ObjectNotFoundError extends StoreError {
-  override readonly code: string = "E_OBJECT_NOT_FOUND";
+  static override readonly code: ErrorCode = "E_OBJECT_NOT_FOUND";
 }
 
 /** The place that should hold the objects does not exist (directory not mounted, bucket missing). */
 export class DestinationMissingError extends StoreError {
-  override readonly code: string = "E_DESTINATION_MISSING";
+  static override readonly code: ErrorCode = "E_DESTINATION_MISSING";
 }
 
 /** No space or quota left. */
 export class StoreFullError extends StoreError {
-  override readonly code: string = "E_STORE_FULL";
+  static override readonly code: ErrorCode = "E_STORE_FULL";
 }
 
 /** The store refuses writes. */
 export class StoreReadOnlyError extends StoreError {
-  override readonly code: string = "E_STORE_READ_ONLY";
+  static override readonly code: ErrorCode = "E_STORE_READ_ONLY";
 }
 
 /** The store refuses this user. */
 export class StorePermissionError extends StoreError {
-  override readonly code: string = "E_STORE_PERMISSION";
+  static override readonly code: ErrorCode = "E_STORE_PERMISSION";
 }
 
 /** The store does not answer now; the same call may succeed later. */
 export class StoreUnavailableError extends StoreError {
-  override readonly code: string = "E_STORE_UNAVAILABLE";
+  static override readonly code: ErrorCode = "E_STORE_UNAVAILABLE";
 }
 
 /**
@@ -40,5 +41,5 @@ export class StoreUnavailableError extends StoreError {
  * waiting does not mend it.
  */
 export class StoreMediumError extends StoreUnavailableError {
-  override readonly code: string = "E_STORE_MEDIUM";
+  static override readonly code: ErrorCode = "E_STORE_MEDIUM";
 }

@@ -1,4 +1,4 @@
-import { type DiskRecord, type RecoveryPoint, hasCode } from "@ovault/contract";
+import { type DiskRecord, type RecoveryPoint, IntegrityError } from "@ovault/contract";
 import { lossesOfBase } from "../losses/point-losses.ts";
 import { originOf } from "../repository/points/point-id.ts";
 import type { Repository } from "../repository/repository.ts";
@@ -45,7 +45,7 @@ export async function openReference(
       destination: await to.openMap(destination, there, signal),
     };
   } catch (error) {
-    if (hasCode(error, "E_INTEGRITY")) return undefined;
+    if (error instanceof IntegrityError) return undefined;
     throw error;
   }
 }

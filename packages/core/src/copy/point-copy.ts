@@ -4,7 +4,7 @@ import {
   IntegrityError,
   NotFoundError,
   UsageError,
-  hasCode,
+  CodecError,
 } from "@ovault/contract";
 import { lossesOfBase } from "../losses/point-losses.ts";
 import type { LoadPage } from "../repository/block-map/block-map-reader.ts";
@@ -77,7 +77,7 @@ export class PointCopy {
     try {
       return await this.#copyWith(reference);
     } catch (error) {
-      if (reference === undefined || !hasCode(error, "E_INTEGRITY")) throw error;
+      if (reference === undefined || error instanceof CodecError || !(error instanceof IntegrityError)) throw error;
       return await this.#copyWith(undefined);
     }
   }
@@ -129,7 +129,7 @@ export class PointCopy {
     try {
       return await to.chunks.load(id, signal);
     } catch (error) {
-      if (!hasCode(error, "E_INTEGRITY")) throw error;
+      if (!(error instanceof IntegrityError)) throw error;
       return await from.chunks.load(id, signal);
     }
   };

@@ -1,4 +1,10 @@
-import { type VirtualMachine, hasCode, type Clock, systemClock } from "@ovault/contract";
+import {
+  type VirtualMachine,
+  type Clock,
+  systemClock,
+  StoreReadOnlyError,
+  StorePermissionError,
+} from "@ovault/contract";
 import { acquireLease, type Lease } from "../leases/lease.ts";
 import type { LeaseHolder } from "../leases/lease-folder.ts";
 import type { Repository } from "../repository/repository.ts";
@@ -43,7 +49,7 @@ export class SourceReading {
       });
       return new SourceReading(from, lease);
     } catch (error) {
-      if (!hasCode(error, "E_STORE_READ_ONLY") && !hasCode(error, "E_STORE_PERMISSION")) throw error;
+      if (!(error instanceof StoreReadOnlyError) && !(error instanceof StorePermissionError)) throw error;
       return new SourceReading(from, undefined);
     }
   }

@@ -1,4 +1,10 @@
-import { type ObjectKey, type ObjectStore, IntegrityError, hasCode } from "@ovault/contract";
+import {
+  type ObjectKey,
+  type ObjectStore,
+  IntegrityError,
+  RepositoryVersionError,
+  ObjectNotFoundError,
+} from "@ovault/contract";
 import { KEYS } from "../format/layout.ts";
 import { readWhole } from "../format/read-whole.ts";
 import { assertProved, decodeKeyDocument, type KeyDocument, keyKey } from "./key-document.ts";
@@ -43,8 +49,8 @@ export async function readKeyDocuments(
       const document = decodeKeyDocument(await readWhole(store, info, LARGEST_DOCUMENT_BYTES, { signal }), key);
       if (document.repository === repository) documents.push(document);
     } catch (error) {
-      if (hasCode(error, "E_OBJECT_NOT_FOUND")) continue; // removed while we were listing
-      if (!hasCode(error, "E_INTEGRITY") && !hasCode(error, "E_REPOSITORY_VERSION")) throw error;
+      if (error instanceof ObjectNotFoundError) continue; // removed while we were listing
+      if (!(error instanceof IntegrityError) && !(error instanceof RepositoryVersionError)) throw error;
       damaged.push({ key, error });
     }
   }
@@ -60,7 +66,7 @@ export function provedOnly({ documents, damaged }: KeyDocuments, key: Repository
       assertProved(document, key);
       proved.push(document);
     } catch (error) {
-      if (!hasCode(error, "E_INTEGRITY")) throw error;
+      if (!(error instanceof IntegrityError)) throw error;
       forged.push({ key: keyKey(document.id), error });
     }
   }

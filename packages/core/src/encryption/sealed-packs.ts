@@ -1,6 +1,7 @@
 import type { KeyObject } from "node:crypto";
 
-import { IntegrityError, MisplacedPackError } from "@ovault/contract";
+import { IntegrityError } from "@ovault/contract";
+import { MisplacedPackError } from "../format/misplaced-pack-error.ts";
 import { packKey } from "../format/layout.ts";
 import type { DirectoryPlace, PackSeal } from "../format/protection.ts";
 import { openInWorker, sealInWorker } from "../blocks/workers/block-workers.ts";

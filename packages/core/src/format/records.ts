@@ -1,6 +1,13 @@
 import { z } from "zod";
 
-import { type ObjectInfo, type ObjectKey, type ObjectStore, IntegrityError, hasCode } from "@ovault/contract";
+import {
+  type ObjectInfo,
+  type ObjectKey,
+  type ObjectStore,
+  IntegrityError,
+  RepositoryVersionError,
+  ObjectNotFoundError,
+} from "@ovault/contract";
 import { decodeDocument, encodeDocument } from "./document.ts";
 import { randomName } from "./layout.ts";
 import type { DamagedObject } from "./damaged-object.ts";
@@ -46,8 +53,8 @@ export async function readRecords<T>(
     try {
       records.push({ key: info.key, value: await readRecord(store, kind, info, signal) });
     } catch (error) {
-      if (hasCode(error, "E_OBJECT_NOT_FOUND")) continue; // replaced while we were listing
-      if (!hasCode(error, "E_INTEGRITY") && !hasCode(error, "E_REPOSITORY_VERSION")) throw error;
+      if (error instanceof ObjectNotFoundError) continue; // replaced while we were listing
+      if (!(error instanceof IntegrityError) && !(error instanceof RepositoryVersionError)) throw error;
       damaged.push({ key: info.key, error });
     }
   }

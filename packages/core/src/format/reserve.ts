@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 
-import { type ObjectKey, type ObjectStore, hasCode, StoreFullError } from "@ovault/contract";
+import { type ObjectKey, type ObjectStore, StoreFullError, ObjectNotFoundError } from "@ovault/contract";
 import { passedOn } from "../store/around-calls.ts";
 import { isFull, unlessFull } from "../store/unless-full.ts";
 import { CONDEMNED, LEASES, POINTS, RESERVE_KEY, VERDICTS } from "./layout.ts";
@@ -86,7 +86,7 @@ export class Reserve {
     try {
       return (await this.#store.stat(RESERVE_KEY, { signal })).bytes;
     } catch (error) {
-      if (hasCode(error, "E_OBJECT_NOT_FOUND")) return undefined;
+      if (error instanceof ObjectNotFoundError) return undefined;
       throw error;
     }
   }

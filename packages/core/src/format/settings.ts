@@ -1,6 +1,12 @@
 import { z } from "zod";
 
-import { type ObjectStore, type PutOptions, IntegrityError, NotARepositoryError, hasCode } from "@ovault/contract";
+import {
+  type ObjectStore,
+  type PutOptions,
+  IntegrityError,
+  NotARepositoryError,
+  ObjectNotFoundError,
+} from "@ovault/contract";
 import { DIGEST_NAMES } from "../blocks/digests/chunk-digest.ts";
 import { decodeDocument, encodeDocument } from "./document.ts";
 import { REPOSITORY_KEY } from "./layout.ts";
@@ -68,7 +74,7 @@ export async function readSettings(
   try {
     document = await readKey(store, REPOSITORY_KEY, LARGEST.small, { signal });
   } catch (error) {
-    if (!hasCode(error, "E_OBJECT_NOT_FOUND")) throw error;
+    if (!(error instanceof ObjectNotFoundError)) throw error;
     throw new NotARepositoryError(`${title} holds no ovault repository`, {
       cause: error,
       hint: "Check the destination in ovault.yaml, or create a repository there with `ovault init`.",

@@ -1,6 +1,12 @@
 import { z } from "zod";
 
-import { type ObjectKey, type ObjectStore, IntegrityError, hasCode, type ProcessIdentity } from "@ovault/contract";
+import {
+  type ObjectKey,
+  type ObjectStore,
+  IntegrityError,
+  type ProcessIdentity,
+  ObjectNotFoundError,
+} from "@ovault/contract";
 import { decodeDocument, encodeDocument } from "../format/document.ts";
 import { isPointKey, LEASES } from "../format/layout.ts";
 import { LARGEST, readKey } from "../format/read-whole.ts";
@@ -177,8 +183,8 @@ export class LeaseFolder {
       const bytes = await readKey(this.#store, key, LARGEST.small, { signal });
       return schema.parse(decodeDocument(type, VERSION, bytes, key));
     } catch (error) {
-      if (hasCode(error, "E_OBJECT_NOT_FOUND")) return undefined;
-      if (hasCode(error, "E_INTEGRITY") || error instanceof z.ZodError) throw unreadable(key, error);
+      if (error instanceof ObjectNotFoundError) return undefined;
+      if (error instanceof IntegrityError || error instanceof z.ZodError) throw unreadable(key, error);
       throw error;
     }
   }

@@ -1,6 +1,6 @@
 import { lastValueFrom } from "rxjs";
 
-import { type DiskRecord, type RecoveryPoint, hasCode, messageOf } from "@ovault/contract";
+import { type DiskRecord, type RecoveryPoint, messageOf, IntegrityError } from "@ovault/contract";
 import { type DiskLosses, LostRanges } from "../repository/damage/lost-ranges.ts";
 import { pullInLanes } from "../concurrency/pull-in-lanes.ts";
 import { readLeaf } from "../repository/block-map/block-map-leaves.ts";
@@ -70,7 +70,7 @@ async function lossesOfDisk(
     };
     map = await repository.openMap(point, record, signal, { tolerant: true, loadPage });
   } catch (error) {
-    if (!hasCode(error, "E_INTEGRITY")) throw error;
+    if (!(error instanceof IntegrityError)) throw error;
     lost.add({ offset: 0, length: logicalBytes, reason: error.message });
     return lost;
   }

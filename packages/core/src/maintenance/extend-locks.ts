@@ -1,7 +1,13 @@
 import { lastValueFrom } from "rxjs";
 import { z } from "zod";
 
-import { type ObjectKey, type ObjectStore, type RetentionControl, hasCode, type Clock } from "@ovault/contract";
+import {
+  type ObjectKey,
+  type ObjectStore,
+  type RetentionControl,
+  type Clock,
+  ObjectNotFoundError,
+} from "@ovault/contract";
 import { pullInLanes } from "../concurrency/pull-in-lanes.ts";
 import { EXTENSIONS, KEYS, REPOSITORY_KEY } from "../format/layout.ts";
 import { putRecord, readRecords, type RecordKind } from "../format/records.ts";
@@ -105,5 +111,5 @@ function sampleOf(keys: Iterable<ObjectKey>): readonly ObjectKey[] {
 
 /** Deleted meanwhile. */
 function unlessGone(error: unknown): void {
-  if (!hasCode(error, "E_OBJECT_NOT_FOUND")) throw error;
+  if (!(error instanceof ObjectNotFoundError)) throw error;
 }

@@ -1,6 +1,6 @@
 import { lastValueFrom, toArray } from "rxjs";
 
-import { type ObjectKey, hasCode } from "@ovault/contract";
+import { type ObjectKey, ObjectNotFoundError } from "@ovault/contract";
 import { pullInLanes } from "../concurrency/pull-in-lanes.ts";
 import type { Verdict } from "../repository/packs/condemned-packs.ts";
 import { packKey } from "../format/layout.ts";
@@ -50,7 +50,7 @@ async function lockOf({ store }: Repository, key: ObjectKey, signal: AbortSignal
   try {
     return await store.retention?.heldUntil(key, { signal });
   } catch (error) {
-    if (hasCode(error, "E_OBJECT_NOT_FOUND")) return undefined;
+    if (error instanceof ObjectNotFoundError) return undefined;
     throw error;
   }
 }

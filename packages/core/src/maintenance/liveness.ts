@@ -1,6 +1,6 @@
 import { lastValueFrom } from "rxjs";
 
-import { type RecoveryPoint, IntegrityError, hasCode, copyOf } from "@ovault/contract";
+import { type RecoveryPoint, IntegrityError, copyOf } from "@ovault/contract";
 import { pullInLanes } from "../concurrency/pull-in-lanes.ts";
 import { PageView, entriesOnPage, PAGE_ENTRIES, pageCounts } from "../repository/block-map/block-map-page.ts";
 import type { ChunkId } from "../format/digest.ts";
@@ -148,7 +148,7 @@ class Walk {
       this.#options.onPage?.();
       return new PageView(bytes, level, entriesOnPage(counts[level] ?? 0, page)).entries();
     } catch (error) {
-      if (!hasCode(error, "E_INTEGRITY")) throw error;
+      if (!(error instanceof IntegrityError)) throw error;
       if (!this.#options.hasLosses(point)) throw unknowable(point, error);
       this.#options.onLostPage?.(point);
       return [];

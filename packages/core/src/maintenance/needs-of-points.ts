@@ -1,4 +1,4 @@
-import { type ObjectKey, type RecoveryPoint, hasCode } from "@ovault/contract";
+import { type ObjectKey, type RecoveryPoint, IntegrityError } from "@ovault/contract";
 import type { Repository } from "../repository/repository.ts";
 import { type CurrentPoints, currentPoints } from "./current-points.ts";
 import { Liveness, type LivenessOptions } from "./liveness.ts";
@@ -76,7 +76,7 @@ export class NeedsOfPoints {
       await live.add(others, this.#walk(incomplete));
       return { live, marked, incomplete };
     } catch (error) {
-      if (hasCode(error, "E_INTEGRITY")) return undefined;
+      if (error instanceof IntegrityError) return undefined;
       throw error;
     }
   }

@@ -1,4 +1,4 @@
-import { type ObjectInfo, hasCode } from "@ovault/contract";
+import { type ObjectInfo, ObjectNotFoundError, IntegrityError } from "@ovault/contract";
 import type { ChunkIndex } from "../repository/index/chunk-index.ts";
 import { decidedPacks } from "../repository/packs/condemned-packs.ts";
 import { packKey, packNameIn, PACKS } from "../format/layout.ts";
@@ -120,8 +120,8 @@ export class PackSurvey {
       return true;
     } catch (error) {
       // One that cannot be read is there. Its size is not known, so that it stays.
-      if (hasCode(error, "E_INTEGRITY")) return true;
-      if (!hasCode(error, "E_OBJECT_NOT_FOUND")) throw error;
+      if (error instanceof IntegrityError) return true;
+      if (!(error instanceof ObjectNotFoundError)) throw error;
       return false;
     }
   }
@@ -133,8 +133,8 @@ export class PackSurvey {
       const known = index.packs.numberOf(name);
       this.#note(known ?? index.add(await readPackListing(store, protection, info, signal)), info.bytes);
     } catch (error) {
-      if (hasCode(error, "E_OBJECT_NOT_FOUND")) return; // deleted meanwhile
-      if (!hasCode(error, "E_INTEGRITY")) throw error;
+      if (error instanceof ObjectNotFoundError) return; // deleted meanwhile
+      if (!(error instanceof IntegrityError)) throw error;
       this.unreadable.set(name, info.bytes);
     }
   }

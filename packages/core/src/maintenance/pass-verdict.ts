@@ -1,6 +1,7 @@
 import { lastValueFrom, reduce } from "rxjs";
 
-import { MisplacedPackError, hasCode } from "@ovault/contract";
+import { IntegrityError, ObjectNotFoundError } from "@ovault/contract";
+import { MisplacedPackError } from "../format/misplaced-pack-error.ts";
 import { pullInLanes } from "../concurrency/pull-in-lanes.ts";
 import type { CondemnedDocument, Verdict } from "../repository/packs/condemned-packs.ts";
 import type { ChunkId } from "../format/digest.ts";
@@ -81,8 +82,8 @@ async function contentOf(
   try {
     return await readPackListing(store, protection, info, signal);
   } catch (error) {
-    if (hasCode(error, "E_OBJECT_NOT_FOUND")) return "gone";
-    if (!hasCode(error, "E_INTEGRITY")) throw error;
+    if (error instanceof ObjectNotFoundError) return "gone";
+    if (!(error instanceof IntegrityError)) throw error;
     return error instanceof MisplacedPackError ? "misplaced" : "damaged";
   }
 }
@@ -136,7 +137,7 @@ async function hasGoodPlace({ index, chunks }: Repository, id: ChunkId, signal: 
       await chunks.loadFrom(place, id, signal);
       return true;
     } catch (error) {
-      if (!hasCode(error, "E_INTEGRITY")) throw error;
+      if (!(error instanceof IntegrityError)) throw error;
       index.markBad(id, place.pack.name);
     }
   }

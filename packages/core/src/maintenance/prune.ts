@@ -1,4 +1,11 @@
-import { type ObjectKey, hasCode, compareText, type Clock, systemClock, processIdentity } from "@ovault/contract";
+import {
+  type ObjectKey,
+  compareText,
+  type Clock,
+  systemClock,
+  processIdentity,
+  IntegrityError,
+} from "@ovault/contract";
 import {
   type Condemned,
   type CondemnedDocument,
@@ -158,7 +165,7 @@ class Prune {
     for (const { key, error } of condemned.damaged) {
       const isVerdict = !key.startsWith(CONDEMNED);
       // A verdict that may be read another time is final, whoever is carrying it out.
-      if (!hasCode(error, "E_INTEGRITY") || (isVerdict && isUnreadable(error))) throw error;
+      if (!(error instanceof IntegrityError) || (isVerdict && isUnreadable(error))) throw error;
       const name = key.slice(key.lastIndexOf("/") + 1);
       if (!isVerdict) await this.#decide({ name }, NOTHING);
       else await deleteCondemned(store, name, this.#signal);

@@ -1,6 +1,6 @@
 import { lastValueFrom } from "rxjs";
 
-import { hasCode } from "@ovault/contract";
+import { IntegrityError, ObjectNotFoundError, CodecError } from "@ovault/contract";
 import { pullInLanes } from "../concurrency/pull-in-lanes.ts";
 import type { ChunkWriter } from "../repository/chunks/chunk-writer.ts";
 import { packKey } from "../format/layout.ts";
@@ -71,7 +71,8 @@ async function copyLiving(
     // Where the pack is not the one that the index lists, what was copied is not what it keeps.
     return keptBytes === use.keptOf(pack);
   } catch (error) {
-    if (hasCode(error, "E_INTEGRITY") || hasCode(error, "E_OBJECT_NOT_FOUND")) return false;
+    if (error instanceof CodecError) throw error;
+    if (error instanceof IntegrityError || error instanceof ObjectNotFoundError) return false;
     throw error;
   }
 }

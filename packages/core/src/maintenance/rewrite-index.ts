@@ -1,4 +1,4 @@
-import { type ObjectKey, hasCode } from "@ovault/contract";
+import { type ObjectKey, ObjectNotFoundError, IntegrityError } from "@ovault/contract";
 import type { PackListing } from "../repository/packs/pack-listing.ts";
 import { IndexWriter } from "../repository/index/index-writer.ts";
 import { INDEX } from "../format/layout.ts";
@@ -38,7 +38,7 @@ export async function rewriteIndex(repository: Repository, { without, added, sig
       replaced.push(key);
     } catch (error) {
       // Gone: somebody else was faster. Damaged: what it lists is found in packs, by repair.
-      if (!hasCode(error, "E_OBJECT_NOT_FOUND") && !hasCode(error, "E_INTEGRITY")) throw error;
+      if (!(error instanceof ObjectNotFoundError) && !(error instanceof IntegrityError)) throw error;
     }
   }
   if (added !== undefined) for await (const listing of added) await list(listing);

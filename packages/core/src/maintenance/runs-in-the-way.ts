@@ -1,6 +1,6 @@
 import { lastValueFrom, toArray } from "rxjs";
 
-import { type ObjectStore, hasCode, type Clock } from "@ovault/contract";
+import { type ObjectStore, type Clock, LeaseHeldError } from "@ovault/contract";
 import type { CondemnedDocument } from "../repository/packs/condemned-packs.ts";
 import { pullInLanes } from "../concurrency/pull-in-lanes.ts";
 import { heldLeases, type HeldLease } from "../leases/held-leases.ts";
@@ -85,7 +85,7 @@ async function isOver(
     await lease.release();
     return true;
   } catch (error) {
-    if (hasCode(error, "E_LEASE_HELD")) return false;
+    if (error instanceof LeaseHeldError) return false;
     throw error;
   }
 }

@@ -1,4 +1,4 @@
-import { hasCode } from "@ovault/contract";
+import { IntegrityError, ObjectNotFoundError } from "@ovault/contract";
 import type { PackListing } from "../repository/packs/pack-listing.ts";
 import { packKey } from "../format/layout.ts";
 import { readPackListing } from "../repository/packs/read-pack-listing.ts";
@@ -19,7 +19,7 @@ export async function* unlistedPacks(
       yield await readPackListing(store, protection, info, signal);
     } catch (error) {
       // It told what it holds a moment ago. Whoever needs it will find it by what is left of it.
-      if (!hasCode(error, "E_INTEGRITY") && !hasCode(error, "E_OBJECT_NOT_FOUND")) throw error;
+      if (!(error instanceof IntegrityError) && !(error instanceof ObjectNotFoundError)) throw error;
     }
   }
 }

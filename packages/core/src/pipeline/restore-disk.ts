@@ -1,6 +1,6 @@
 import { lastValueFrom, scan } from "rxjs";
 
-import { type DiskTarget, IntegrityError, SourceError, hasCode, messageOf } from "@ovault/contract";
+import { type DiskTarget, IntegrityError, SourceError, messageOf } from "@ovault/contract";
 import { leavesOf } from "../repository/block-map/block-map-leaves.ts";
 import type { BlockMapReader } from "../repository/block-map/block-map-reader.ts";
 import { type RoomFor, roomsIn } from "../repository/chunks/chunk-reader.ts";
@@ -124,7 +124,7 @@ async function plainOf(
     if (plain.byteLength === length) return plain;
     throw new IntegrityError(`the block at ${offset} has ${plain.byteLength} bytes instead of ${length}`);
   } catch (error) {
-    if (onLost === undefined || !hasCode(error, "E_INTEGRITY")) throw error;
+    if (onLost === undefined || !(error instanceof IntegrityError)) throw error;
     onLost({ offset, length, reason: error.message });
     return undefined;
   }

@@ -1,4 +1,4 @@
-import { type ObjectStore, hasCode } from "@ovault/contract";
+import { type ObjectStore, IntegrityError } from "@ovault/contract";
 import { LEASES } from "../format/layout.ts";
 import { LeaseFolder } from "../leases/lease-folder.ts";
 
@@ -32,7 +32,7 @@ async function damageOf(folder: LeaseFolder, signal: AbortSignal): Promise<strin
     folder.generationAfter(state);
     return undefined;
   } catch (error) {
-    if (hasCode(error, "E_INTEGRITY")) return error.message;
+    if (error instanceof IntegrityError) return error.message;
     throw error;
   }
 }

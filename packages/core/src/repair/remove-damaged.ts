@@ -1,4 +1,4 @@
-import { type ObjectStore, hasCode, messageOf } from "@ovault/contract";
+import { type ObjectStore, messageOf, IntegrityError } from "@ovault/contract";
 import type { DamagedObject } from "../format/damaged-object.ts";
 import type { DamagedThing } from "./repair-report.ts";
 
@@ -17,7 +17,7 @@ export async function removeDamaged(
 ): Promise<readonly DamagedThing[]> {
   const things: DamagedThing[] = [];
   for (const { key, error } of objects) {
-    const removed = remove && hasCode(error, "E_INTEGRITY");
+    const removed = remove && error instanceof IntegrityError;
     if (removed && !dryRun) await store.delete(key, { signal });
     things.push({ name: key, reason: messageOf(error), removed });
   }

@@ -1,6 +1,6 @@
 import { lastValueFrom } from "rxjs";
 
-import { type ObjectInfo, hasCode } from "@ovault/contract";
+import { type ObjectInfo, IntegrityError, ObjectNotFoundError } from "@ovault/contract";
 import { pullInLanes } from "../concurrency/pull-in-lanes.ts";
 import type { PackListing } from "../repository/packs/pack-listing.ts";
 import { indexObjects } from "../repository/index/index-objects.ts";
@@ -70,8 +70,8 @@ export async function listPacksAnew(
     try {
       listing = await readPackListing(store, protection, pack, lane);
     } catch (error) {
-      if (hasCode(error, "E_OBJECT_NOT_FOUND")) return; // pruned meanwhile
-      if (!hasCode(error, "E_INTEGRITY")) throw error;
+      if (error instanceof ObjectNotFoundError) return; // pruned meanwhile
+      if (!(error instanceof IntegrityError)) throw error;
       unclear.push({ key: pack.key, error });
       return;
     }

@@ -1,6 +1,6 @@
 import { lastValueFrom } from "rxjs";
 
-import { hasCode } from "@ovault/contract";
+import { IntegrityError, ObjectNotFoundError, CodecError } from "@ovault/contract";
 import { copyChunk } from "../repository/copy-chunk.ts";
 import { pullInLanes } from "../concurrency/pull-in-lanes.ts";
 import type { ChunkWriter } from "../repository/chunks/chunk-writer.ts";
@@ -55,7 +55,7 @@ async function misplacedPack(
     const listing = await readPackListing(store, protection, { key: packKey(name), bytes }, signal);
     return index.lists(listing) ? undefined : listing;
   } catch (error) {
-    if (hasCode(error, "E_INTEGRITY") || hasCode(error, "E_OBJECT_NOT_FOUND")) return undefined;
+    if (error instanceof IntegrityError || error instanceof ObjectNotFoundError) return undefined;
     throw error;
   }
 }
@@ -81,7 +81,7 @@ async function rescueFrom(
       await copyChunk(repository, { entry, kind, name }, writer, lane);
       rescued += 1;
     } catch (error) {
-      if (!hasCode(error, "E_INTEGRITY")) throw error;
+      if (error instanceof CodecError || !(error instanceof IntegrityError)) throw error;
     }
   };
   await lastValueFrom(pullInLanes(hidden, lanes, rescue, signal), { defaultValue: undefined });

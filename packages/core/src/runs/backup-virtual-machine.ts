@@ -10,7 +10,6 @@ import {
   type SessionClosed,
   type Strategy,
   type VirtualMachine,
-  hasCode,
   createRunHooks,
   observe,
   type RunHooks,
@@ -20,6 +19,8 @@ import {
   plural,
   type ProcessIdentity,
   processIdentity,
+  IntegrityError,
+  CodecError,
 } from "@ovault/contract";
 import { callEveryTap } from "../hooks/call-every-tap.ts";
 import { BufferPool } from "../pipeline/buffer-pool.ts";
@@ -160,7 +161,8 @@ class BackupRun {
       }
       return await this.#attempt(attempt);
     } catch (error) {
-      if (full || base === undefined || !hasCode(error, "E_INTEGRITY")) throw error;
+      const isDamage = error instanceof IntegrityError && !(error instanceof CodecError);
+      if (full || base === undefined || !isDamage) throw error;
       this.#warn(`recovery point ${base.id} is damaged and cannot be a base: ${error.message}`);
       return await this.#attempt({ ...attempt, full: true, damage: `the last point, ${base.id}, is damaged` });
     } finally {

@@ -1,8 +1,8 @@
-import { hasCode, type StoreFullError } from "@ovault/contract";
+import { StoreFullError } from "@ovault/contract";
 
 /** Whether the store has no room for something. */
 export function isFull(error: unknown): error is StoreFullError {
-  return hasCode(error, "E_STORE_FULL");
+  return error instanceof StoreFullError;
 }
 
 /** Resolves to false when the store had no room for the work. */

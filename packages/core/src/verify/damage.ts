@@ -1,4 +1,4 @@
-import { hasCode } from "@ovault/contract";
+import { IntegrityError } from "@ovault/contract";
 
 /** Something that cannot be restored as it was. */
 export interface Damage {
@@ -23,7 +23,7 @@ export async function failureOf(work: () => Promise<void>): Promise<string | und
     await work();
     return undefined;
   } catch (error) {
-    if (hasCode(error, "E_INTEGRITY")) return error.message;
+    if (error instanceof IntegrityError) return error.message;
     throw error;
   }
 }

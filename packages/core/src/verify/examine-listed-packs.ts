@@ -1,6 +1,6 @@
 import { lastValueFrom } from "rxjs";
 
-import { hasCode, plural } from "@ovault/contract";
+import { plural, IntegrityError, ObjectNotFoundError } from "@ovault/contract";
 import { pullInLanes } from "../concurrency/pull-in-lanes.ts";
 import type { PackListing } from "../repository/packs/pack-listing.ts";
 import { indexObjects } from "../repository/index/index-objects.ts";
@@ -79,8 +79,8 @@ async function absentOf(
     try {
       await store.stat(packKey(name), { signal: lane });
     } catch (error) {
-      if (hasCode(error, "E_OBJECT_NOT_FOUND")) absent.add(name);
-      else if (!hasCode(error, "E_INTEGRITY")) throw error;
+      if (error instanceof ObjectNotFoundError) absent.add(name);
+      else if (!(error instanceof IntegrityError)) throw error;
     }
   };
   await lastValueFrom(pullInLanes(names, lanes, work, signal), { defaultValue: undefined });

@@ -1,6 +1,6 @@
 import { lastValueFrom } from "rxjs";
 
-import { type ObjectInfo, hasCode } from "@ovault/contract";
+import { type ObjectInfo, ObjectNotFoundError } from "@ovault/contract";
 import { pullInLanes } from "../concurrency/pull-in-lanes.ts";
 import { assertAsListed } from "../repository/index/assert-as-listed.ts";
 import { packNameIn } from "../format/layout.ts";
@@ -44,7 +44,7 @@ export async function provePacks(
       if (reason !== undefined) unclear.add(name);
       else onPack(info.bytes);
     } catch (error) {
-      if (!hasCode(error, "E_OBJECT_NOT_FOUND")) throw error;
+      if (!(error instanceof ObjectNotFoundError)) throw error;
       unclear.add(name);
     }
   };

@@ -1,8 +1,8 @@
-import { OvaultError } from "@ovault/contract";
+import { OvaultError, type ErrorCode } from "@ovault/contract";
 
 /** An answer that refuses: HTTP status, and the reason and detail a client finds in `<fault>`. */
 export class EngineFault extends OvaultError {
-  override readonly code = "E_LAB_ENGINE_FAULT";
+  static override readonly code: ErrorCode = "E_LAB_ENGINE_FAULT";
   readonly status: number;
   readonly reason: string;
   readonly detail: string | undefined;

@@ -1,13 +1,13 @@
-import { OvaultError } from "@ovault/contract";
+import { OvaultError, type ErrorCode } from "@ovault/contract";
 
 /** An imageio daemon, ours or a real one, refused or could not do what was asked. */
 export class ImageioError extends OvaultError {
-  override readonly code: string = "E_LAB_IMAGEIO";
+  static override readonly code: ErrorCode = "E_LAB_IMAGEIO";
 }
 
 /** The ticket is cancelled, but its requests did not end in time: close the clients' connections and try again. */
 export class TicketBusyError extends ImageioError {
-  override readonly code: string = "E_LAB_TICKET_BUSY";
+  static override readonly code: ErrorCode = "E_LAB_TICKET_BUSY";
 }
 
 export interface RefusalOptions {
@@ -18,7 +18,7 @@ export interface RefusalOptions {
 
 /** An HTTP answer other than success; `text` goes to the client. */
 export class HttpRefusal extends ImageioError {
-  override readonly code: string = "E_LAB_HTTP";
+  static override readonly code: ErrorCode = "E_LAB_HTTP";
   readonly status: number;
   readonly close: boolean;
   readonly headers: Readonly<Record<string, string>>;

@@ -1,7 +1,7 @@
 import { request } from "node:http";
 import { text } from "node:stream/consumers";
 
-import { NotFoundError, OvaultError, UsageError, systemErrorCode } from "@ovault/contract";
+import { type ErrorCode, NotFoundError, OvaultError, UsageError, systemErrorCode } from "@ovault/contract";
 import { z } from "zod";
 
 import type { FaultStatus } from "../engine/faults.ts";
@@ -9,12 +9,12 @@ import type { LabControl, LabDisk, LabGuest, Leftovers, LabStatus } from "./lab-
 import { LabDirectory } from "./lab-directory.ts";
 
 const failure = z.object({
-  error: z.object({ code: z.string(), message: z.string(), hint: z.string().optional() }),
+  error: z.object({ code: z.templateLiteral(["E_", z.string()]), message: z.string(), hint: z.string().optional() }),
 });
 
 /** What the lab in the other process threw. */
 class RemoteLabError extends OvaultError {
-  override readonly code: string;
+  override readonly code: ErrorCode;
 
   constructor({ code, message, hint }: z.infer<typeof failure>["error"]) {
     super(message, hint === undefined ? {} : { hint });

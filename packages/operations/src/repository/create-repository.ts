@@ -1,4 +1,4 @@
-import { hasCode, type ObjectStore } from "@ovault/contract";
+import { type ObjectStore, ObjectNotFoundError } from "@ovault/contract";
 import { chooseEntry, createKeyFile, Repository, REPOSITORY_KEY, type EncryptionSettings } from "@ovault/core";
 
 import type { Installation } from "../installation/installation.ts";
@@ -51,7 +51,7 @@ async function holdsRepository(store: ObjectStore, signal: AbortSignal): Promise
     await store.stat(REPOSITORY_KEY, { signal });
     return true;
   } catch (error) {
-    if (hasCode(error, "E_OBJECT_NOT_FOUND")) return false;
+    if (error instanceof ObjectNotFoundError) return false;
     throw error;
   }
 }

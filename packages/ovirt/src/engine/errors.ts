@@ -1,18 +1,18 @@
-import { ManagerError, ManagerUnavailableError, type ErrorOptionsWithHint } from "@ovault/contract";
+import { ManagerError, ManagerUnavailableError, type ErrorOptionsWithHint, type ErrorCode } from "@ovault/contract";
 
 /** The engine understood a request and refused it (HTTP 400, 500, or an action that answered `failed`). */
 export class EngineFaultError extends ManagerError {
-  override readonly code: string = "E_ENGINE_FAULT";
+  static override readonly code: ErrorCode = "E_ENGINE_FAULT";
 }
 
 /** The user may log in but not do this (HTTP 403). */
 export class EnginePermissionError extends ManagerError {
-  override readonly code: string = "E_ENGINE_PERMISSION";
+  static override readonly code: ErrorCode = "E_ENGINE_PERMISSION";
 }
 
 /** What the request named does not exist on the engine, or does not exist any more (HTTP 404). */
 export class EntityNotFoundError extends ManagerError {
-  override readonly code: string = "E_ENTITY_NOT_FOUND";
+  static override readonly code: ErrorCode = "E_ENTITY_NOT_FOUND";
 }
 
 /**
@@ -20,12 +20,12 @@ export class EntityNotFoundError extends ManagerError {
  * or, with `retry: "never"`, it does not pass by itself (a name in use, delete protection).
  */
 export class EngineConflictError extends ManagerError {
-  override readonly code: string = "E_ENGINE_CONFLICT";
+  static override readonly code: ErrorCode = "E_ENGINE_CONFLICT";
 }
 
 /** The answer is not what an oVirt engine says: not XML, the wrong element, a number that is none, too large. */
 export class EngineAnswerError extends ManagerError {
-  override readonly code: string = "E_ENGINE_ANSWER";
+  static override readonly code: ErrorCode = "E_ENGINE_ANSWER";
 }
 
 /** An image without a size must not pass as an empty one, or as one of the size it had some time ago. */
@@ -35,6 +35,7 @@ export function withoutSize(diskId: string): EngineAnswerError {
 
 /** No answer from the engine. `sent` is false when the request certainly was not carried out, so any may be repeated. */
 export class EngineUnavailableError extends ManagerUnavailableError {
+  static override readonly brand = "ovirt.EngineUnavailableError";
   readonly sent: boolean;
 
   constructor(message: string, options: ErrorOptionsWithHint & { readonly sent: boolean }) {

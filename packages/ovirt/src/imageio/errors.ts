@@ -1,8 +1,8 @@
-import { ManagerError, ManagerUnavailableError, SourceError } from "@ovault/contract";
+import { ManagerError, ManagerUnavailableError, SourceError, type ErrorCode } from "@ovault/contract";
 
 /** imageio answered with a status that is not a success and has no class of its own. `context.status` tells which. */
 export class ImageioError extends ManagerError {
-  override readonly code: string = "E_IMAGEIO";
+  static override readonly code: ErrorCode = "E_IMAGEIO";
 }
 
 /**
@@ -10,15 +10,15 @@ export class ImageioError extends ManagerError {
  * the phase of the transfer, read from the engine, tells which.
  */
 export class TicketError extends ImageioError {
-  override readonly code: string = "E_IMAGEIO_TICKET";
+  static override readonly code: ErrorCode = "E_IMAGEIO_TICKET";
 }
 
 /** The connection to imageio broke or fell silent; what was under way is lost, the same request may succeed again. */
 export class ImageioConnectionError extends ManagerUnavailableError {
-  override readonly code: string = "E_IMAGEIO_CONNECTION";
+  static override readonly code: ErrorCode = "E_IMAGEIO_CONNECTION";
 }
 
 /** The transfer has no dirty extents (404): not an incremental one, or the bitmap is not there. Read it in full. */
 export class NoDirtyExtentsError extends SourceError {
-  override readonly code: string = "E_NO_DIRTY_EXTENTS";
+  static override readonly code: ErrorCode = "E_NO_DIRTY_EXTENTS";
 }

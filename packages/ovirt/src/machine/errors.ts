@@ -1,6 +1,6 @@
-import { ManagerError } from "@ovault/contract";
+import { ManagerError, type ErrorCode } from "@ovault/contract";
 
 /** A machine, or one of its disks, is in a state in which it cannot be backed up, and did not leave it in time. */
 export class MachineStateError extends ManagerError {
-  override readonly code: string = "E_MACHINE_STATE";
+  static override readonly code: ErrorCode = "E_MACHINE_STATE";
 }

@@ -1,4 +1,4 @@
-import { hasCode, ManagerError, observe, type RunContext, type VirtualMachine } from "@ovault/contract";
+import { ManagerError, observe, type RunContext, type VirtualMachine, DeadlineError } from "@ovault/contract";
 
 import type { EngineApi } from "../api/engine-api.ts";
 import { arrived, pending } from "../engine/wait.ts";
@@ -60,7 +60,7 @@ export async function readyMachine(
       { deadlineMs: api.conflictDeadlineMs, signal },
     );
   } catch (error) {
-    if (!hasCode(error, "E_DEADLINE")) throw error;
+    if (!(error instanceof DeadlineError)) throw error;
     if (unexplainedSince !== undefined) throw notShown(vm, error);
     throw inState(vm, `did not become ready within ${api.conflictDeadlineMs / 1_000} s, ${reason}`, wanted, error);
   }

@@ -1,4 +1,4 @@
-import { hasCode } from "@ovault/contract";
+import { DeadlineError } from "@ovault/contract";
 
 import type { EngineApi } from "../api/engine-api.ts";
 import { orUndefined } from "../api/if-missing.ts";
@@ -85,7 +85,7 @@ async function settledState(
       { deadlineMs: Math.min(deadlineMs, LOCK_PATIENCE_MS), signal },
     );
   } catch (error) {
-    if (hasCode(error, "E_DEADLINE")) return state;
+    if (error instanceof DeadlineError) return state;
     throw error;
   }
 }

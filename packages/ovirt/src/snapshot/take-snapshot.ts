@@ -1,4 +1,4 @@
-import { type LedgerHandle, type RunLedger, type VirtualMachine, hasCode } from "@ovault/contract";
+import { type LedgerHandle, type RunLedger, type VirtualMachine, DeadlineError } from "@ovault/contract";
 
 import type { EngineApi } from "../api/engine-api.ts";
 import { arrived, pending } from "../engine/wait.ts";
@@ -54,7 +54,7 @@ export async function takeSnapshot(request: SnapshotRequest): Promise<TakenSnaps
     return { id: created.id, handle };
   } catch (error) {
     // The engine removes nothing that is locked.
-    if (!hasCode(error, "E_DEADLINE")) await undo(handle, remove);
+    if (!(error instanceof DeadlineError)) await undo(handle, remove);
     throw error;
   }
 }

@@ -1,8 +1,8 @@
-import { SourceError } from "@ovault/contract";
+import { SourceError, type ErrorCode } from "@ovault/contract";
 
 /** The engine ended a transfer by itself while it was read. */
 export class TransferEndedError extends SourceError {
-  override readonly code: string = "E_TRANSFER_ENDED";
+  static override readonly code: ErrorCode = "E_TRANSFER_ENDED";
 }
 
 /** @param phase of the transfer; undefined: it is gone */

@@ -1,6 +1,6 @@
 import { join, resolve } from "node:path";
 
-import { hasCode, UsageError, type SecretReference } from "@ovault/contract";
+import { UsageError, type SecretReference, KeyMissingError } from "@ovault/contract";
 import { parseConfiguration, resolveSecret } from "@ovault/core";
 import {
   connectLab,
@@ -119,7 +119,7 @@ async function createDestination(lab: ConfigurableLab, context: CommandContext):
     await createRepository(installation, configuration.defaults.destination, context);
   } catch (error) {
     // A lab that is taken up keeps an encrypted destination; only who uses it needs the passphrase.
-    if (!hasCode(error, "E_KEY_MISSING")) throw error;
+    if (!(error instanceof KeyMissingError)) throw error;
   }
 }
 

@@ -1,4 +1,4 @@
-import { type Codec, CodecError, hasCode, copyOf } from "@ovault/contract";
+import { type Codec, CodecError, copyOf, IntegrityError } from "@ovault/contract";
 
 /** Of so many results one is decoded, once the first have proved good. */
 const SHARE = 64;
@@ -39,7 +39,7 @@ export class ProvedCodec implements Codec {
       const decoded = await this.#codec.decode(copyOf(encoded), plain.byteLength);
       if (Buffer.compare(decoded, plain) === 0) return;
     } catch (error) {
-      if (!hasCode(error, "E_INTEGRITY")) throw error;
+      if (!(error instanceof IntegrityError)) throw error;
       cause = error;
     }
     throw new CodecError(`what the codec ${this.name} encodes does not decode to the same bytes on this machine`, {

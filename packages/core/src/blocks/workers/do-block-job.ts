@@ -3,7 +3,7 @@ import { decodePlain } from "../encodings/plain-block.ts";
 import { decodeZstandard, encodeZstandard } from "../encodings/zstandard-block.ts";
 import { digestBlock } from "../digests/digest-block.ts";
 import { seal, unseal } from "../aes-gcm.ts";
-import { hasCode, copyOf } from "@ovault/contract";
+import { copyOf, IntegrityError } from "@ovault/contract";
 import { release } from "../../util/release.ts";
 import { Scratch } from "../../util/scratch.ts";
 import type { BlockJob, BlockResults, CodecMethod, PackedChunk, UnpackedChunk, UnpackJob } from "./block-job.ts";
@@ -42,7 +42,7 @@ function unpack({ stored, sealKey, digest, keepPlain }: UnpackJob, chunk: Packed
   try {
     decode(chunk.codec, encoded, plain);
   } catch (error) {
-    if (!hasCode(error, "E_INTEGRITY")) throw error;
+    if (!(error instanceof IntegrityError)) throw error;
     return { outcome: "encoded", reason: error.message };
   }
   if (encoded !== part) release(encoded);

@@ -1,4 +1,4 @@
-import { hasCode } from "@ovault/contract";
+import { IntegrityError } from "@ovault/contract";
 import { PAGE_ENTRIES } from "./block-map-page.ts";
 import type { BlockMapReader } from "./block-map-reader.ts";
 import type { ChunkId } from "../../format/digest.ts";
@@ -42,7 +42,7 @@ export async function readLeaf(
     if (page === null) return { kind: "zero", ...blocks };
     return skip(page) ? undefined : { kind: "blocks", ...blocks, page, ids: await map.leaf(leaf, signal) };
   } catch (error) {
-    if (!hasCode(error, "E_INTEGRITY")) throw error;
+    if (!(error instanceof IntegrityError)) throw error;
     return { kind: "lost", ...blocks, error };
   }
 }

@@ -1,4 +1,4 @@
-import { hasCode } from "@ovault/contract";
+import { IntegrityError } from "@ovault/contract";
 import { entriesOnPage, PAGE_ENTRIES, pageCounts, PageView } from "./block-map-page.ts";
 import type { ChunkId } from "../../format/digest.ts";
 
@@ -116,7 +116,7 @@ async function loadLeafIds({ root, blockCount, loadPage, tolerant = false, signa
         const loaded = id === null ? undefined : new PageView(await loadPage(id, signal), level, count);
         for (let entry = 0; entry < count; entry += 1) below.push(loaded?.entry(entry) ?? null);
       } catch (error) {
-        if (!tolerant || !hasCode(error, "E_INTEGRITY")) throw error;
+        if (!tolerant || !(error instanceof IntegrityError)) throw error;
         const leaves = PAGE_ENTRIES ** level;
         lost.push({ first: page * leaves, end: (page + 1) * leaves, error });
         for (let entry = 0; entry < count; entry += 1) below.push(null);

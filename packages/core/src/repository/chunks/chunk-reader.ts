@@ -1,5 +1,5 @@
 import type { CodecTable } from "../../blocks/codecs/codec-table.ts";
-import { type ObjectStore, IntegrityError, hasCode } from "@ovault/contract";
+import { type ObjectStore, IntegrityError, ObjectNotFoundError } from "@ovault/contract";
 import { toHex } from "../../util/hex.ts";
 import type { ChunkIndex, ChunkLocation } from "../index/chunk-index.ts";
 import { ChunkUnpacker, type Unpacked } from "./chunk-unpacker.ts";
@@ -96,9 +96,9 @@ export class ChunkReader {
       try {
         return await this.loadFrom(place, search.id, signal);
       } catch (error) {
-        if (!hasCode(error, "E_INTEGRITY")) throw error;
+        if (!(error instanceof IntegrityError)) throw error;
         this.#options.onBadPlace(search.id, name);
-        if (hasCode(error.cause, "E_OBJECT_NOT_FOUND")) search.missing.push(name);
+        if (error.cause instanceof ObjectNotFoundError) search.missing.push(name);
         search.failure ??= error;
       }
     }
@@ -160,7 +160,7 @@ export class ChunkReader {
       const stored = await this.#read(range, signal);
       return await this.unpacker.unpack({ pack, offset, stored }, entries, (number) => places[number] ?? NOWHERE);
     } catch (error) {
-      if (hasCode(error, "E_INTEGRITY")) return [];
+      if (error instanceof IntegrityError) return [];
       throw error;
     }
   }
@@ -170,7 +170,7 @@ export class ChunkReader {
     try {
       return await this.#options.store.get(key, { range: { offset, length }, signal });
     } catch (error) {
-      if (!hasCode(error, "E_OBJECT_NOT_FOUND")) throw error;
+      if (!(error instanceof ObjectNotFoundError)) throw error;
       throw new IntegrityError(`pack ${key} is missing from the destination`, { cause: error, context: { key } });
     }
   }

@@ -1,5 +1,5 @@
 import type { CodecTable } from "../../blocks/codecs/codec-table.ts";
-import { IntegrityError, hasCode, copyInto, copyOf } from "@ovault/contract";
+import { IntegrityError, copyInto, copyOf } from "@ovault/contract";
 import { toHex } from "../../util/hex.ts";
 import type { PackedChunk, UnpackedChunk } from "../../blocks/workers/block-job.ts";
 import { unpackInWorker } from "../../blocks/workers/block-workers.ts";
@@ -83,7 +83,7 @@ export class ChunkUnpacker {
       if (into !== undefined) copyInto(into, plain);
       return { proved: true, plain: into ?? plain };
     } catch (error) {
-      if (!hasCode(error, "E_INTEGRITY")) throw error;
+      if (!(error instanceof IntegrityError)) throw error;
       return { proved: false, error };
     }
   }

@@ -2,7 +2,6 @@ import {
   type ObjectKey,
   type ObjectStore,
   IntegrityError,
-  hasCode,
   DestinationMissingError,
   ObjectNotFoundError,
   StoreError,
@@ -40,7 +39,7 @@ export function withUnreadableAsDamage(store: ObjectStore): ObjectStore {
 
 /** Whether this is damage because the store could not read the object, which may be a matter of time or of permissions. */
 export function isUnreadable(error: unknown): boolean {
-  return hasCode(error, "E_INTEGRITY") && mayBeOfOneObject(error.cause);
+  return error instanceof IntegrityError && mayBeOfOneObject(error.cause);
 }
 
 function mayBeOfOneObject(error: unknown): boolean {

@@ -1,4 +1,4 @@
-import { MisplacedPackError } from "@ovault/contract";
+import { MisplacedPackError } from "../../format/misplaced-pack-error.ts";
 import type { ChunkIndex } from "./chunk-index.ts";
 import type { PackListing } from "../packs/pack-listing.ts";
 import { packKey } from "../../format/layout.ts";

@@ -1,4 +1,4 @@
-import { type ObjectStore, hasCode } from "@ovault/contract";
+import { type ObjectStore, IntegrityError, ObjectNotFoundError } from "@ovault/contract";
 import type { PackListing } from "../packs/pack-listing.ts";
 import { INDEX, isIndexKey } from "../../format/layout.ts";
 import { readIndexObject } from "./load-index.ts";
@@ -16,8 +16,8 @@ export async function* indexObjects(store: ObjectStore, signal: AbortSignal): As
     try {
       yield { key, packs: await readIndexObject(store, info, signal) };
     } catch (error) {
-      if (hasCode(error, "E_OBJECT_NOT_FOUND")) continue; // replaced while we were listing
-      if (!hasCode(error, "E_INTEGRITY")) throw error;
+      if (error instanceof ObjectNotFoundError) continue; // replaced while we were listing
+      if (!(error instanceof IntegrityError)) throw error;
       yield { key, error };
     }
   }

@@ -1,6 +1,6 @@
 import { lastValueFrom, reduce } from "rxjs";
 
-import { type ObjectInfo, type ObjectStore, hasCode } from "@ovault/contract";
+import { type ObjectInfo, type ObjectStore, IntegrityError, ObjectNotFoundError } from "@ovault/contract";
 import { pullInLanes } from "../../concurrency/pull-in-lanes.ts";
 import type { ChunkIndex } from "./chunk-index.ts";
 import { decodeIndex, MAX_INDEX_BYTES } from "./index-format.ts";
@@ -69,8 +69,8 @@ async function loadObject(
     const packs = Uint32Array.from(listings, (listing) => index.add(listing));
     loaded.add(key, packs);
   } catch (error) {
-    if (hasCode(error, "E_OBJECT_NOT_FOUND")) return false;
-    if (!hasCode(error, "E_INTEGRITY")) throw error;
+    if (error instanceof ObjectNotFoundError) return false;
+    if (!(error instanceof IntegrityError)) throw error;
     loaded.damaged.set(key, { key, error });
   }
   return true;
@@ -102,8 +102,8 @@ export async function indexUnlistedPacks(
       if (name === undefined || index.packs.numberOf(name) !== undefined) continue;
       index.add(await readPackListing(store, protection, pack, signal));
     } catch (error) {
-      if (hasCode(error, "E_OBJECT_NOT_FOUND")) continue; // pruned while we were listing
-      if (!hasCode(error, "E_INTEGRITY")) throw error;
+      if (error instanceof ObjectNotFoundError) continue; // pruned while we were listing
+      if (!(error instanceof IntegrityError)) throw error;
       damaged.push({ key: pack.key, error });
     }
   }

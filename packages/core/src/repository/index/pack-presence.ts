@@ -1,4 +1,4 @@
-import { type ObjectStore, hasCode } from "@ovault/contract";
+import { type ObjectStore, ObjectNotFoundError, IntegrityError } from "@ovault/contract";
 import { BitSet } from "../../util/bit-set.ts";
 import type { ChunkIndex } from "./chunk-index.ts";
 import { packKey } from "../../format/layout.ts";
@@ -47,7 +47,7 @@ export class PackPresence {
       await store.stat(packKey(index.packs.nameOf(pack)), { signal });
       this.#seen.add(pack);
     } catch (error) {
-      if (!hasCode(error, "E_OBJECT_NOT_FOUND") && !hasCode(error, "E_INTEGRITY")) throw error;
+      if (!(error instanceof ObjectNotFoundError) && !(error instanceof IntegrityError)) throw error;
       index.packs.drop(pack);
     }
   }

@@ -1,6 +1,6 @@
 import { z } from "zod";
 
-import { type ObjectKey, type ObjectStore, IntegrityError, hasCode } from "@ovault/contract";
+import { type ObjectKey, type ObjectStore, IntegrityError, ObjectNotFoundError } from "@ovault/contract";
 import { decodeDocument, encodeDocument } from "../../format/document.ts";
 import { CONDEMNED, isPointKey, VERDICTS } from "../../format/layout.ts";
 import type { DamagedObject } from "../../format/damaged-object.ts";
@@ -43,7 +43,7 @@ export async function readCondemned(store: ObjectStore, signal: AbortSignal): Pr
   for (const { key, value } of records) {
     const name = key.slice(CONDEMNED.length);
     const found = await readVerdict(store, name, signal).catch((error: unknown) => {
-      if (!hasCode(error, "E_INTEGRITY")) throw error;
+      if (!(error instanceof IntegrityError)) throw error;
       listing.damaged.push({ key: verdictKey(name), error });
       return undefined;
     });
@@ -106,7 +106,7 @@ async function readVerdict(store: ObjectStore, name: string, signal: AbortSignal
     if (parsed.success) return parsed.data;
     throw new IntegrityError(`${key} is not a verdict: ${z.prettifyError(parsed.error)}`, { context: { key } });
   } catch (error) {
-    if (hasCode(error, "E_OBJECT_NOT_FOUND")) return undefined;
+    if (error instanceof ObjectNotFoundError) return undefined;
     throw error;
   }
 }
@@ -116,7 +116,7 @@ async function exists(store: ObjectStore, key: ObjectKey, signal: AbortSignal): 
     await store.stat(key, { signal });
     return true;
   } catch (error) {
-    if (hasCode(error, "E_OBJECT_NOT_FOUND")) return false;
+    if (error instanceof ObjectNotFoundError) return false;
     throw error;
   }
 }

@@ -13,8 +13,9 @@ import {
   LeaseLostError,
   NotFoundError,
   UsageError,
-  hasCode,
   compareText,
+  RepositoryVersionError,
+  ObjectNotFoundError,
 } from "@ovault/contract";
 import { pullInLanes } from "../../concurrency/pull-in-lanes.ts";
 import { decodeDocument, encodeDocument } from "../../format/document.ts";
@@ -215,7 +216,7 @@ export class RecoveryPoints {
       const info = await this.#store.stat(key, { signal });
       return (await this.#read(info, signal)) ?? "void";
     } catch (error) {
-      if (hasCode(error, "E_OBJECT_NOT_FOUND")) return "absent";
+      if (error instanceof ObjectNotFoundError) return "absent";
       throw error;
     }
   }
@@ -264,8 +265,8 @@ export class RecoveryPoints {
         );
         marked.add(info.key.slice(0, -FORGOTTEN.length));
       } catch (error) {
-        if (hasCode(error, "E_OBJECT_NOT_FOUND")) continue; // pruned while we were listing
-        if (!hasCode(error, "E_INTEGRITY") && !hasCode(error, "E_REPOSITORY_VERSION")) throw error;
+        if (error instanceof ObjectNotFoundError) continue; // pruned while we were listing
+        if (!(error instanceof IntegrityError) && !(error instanceof RepositoryVersionError)) throw error;
         damagedMarks.push({ key: info.key, error });
       }
     }
@@ -282,8 +283,8 @@ export class RecoveryPoints {
         const point = await this.#read(info, lane);
         if (point !== undefined) points.push(point);
       } catch (error) {
-        if (hasCode(error, "E_OBJECT_NOT_FOUND")) return; // pruned while we were listing
-        if (!hasCode(error, "E_INTEGRITY") && !hasCode(error, "E_REPOSITORY_VERSION")) throw error;
+        if (error instanceof ObjectNotFoundError) return; // pruned while we were listing
+        if (!(error instanceof IntegrityError) && !(error instanceof RepositoryVersionError)) throw error;
         damaged.push({ key: info.key, error });
       }
     };
@@ -297,7 +298,7 @@ export class RecoveryPoints {
       await this.#store.stat(key, { signal });
       return true;
     } catch (error) {
-      if (hasCode(error, "E_OBJECT_NOT_FOUND")) return false;
+      if (error instanceof ObjectNotFoundError) return false;
       throw error;
     }
   }

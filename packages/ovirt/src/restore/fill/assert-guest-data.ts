@@ -1,11 +1,11 @@
-import { ManagerError } from "@ovault/contract";
+import { ManagerError, type ErrorCode } from "@ovault/contract";
 
 import type { OpenTransfer } from "../../transfer/open-transfers.ts";
 import type { MadeDisk } from "../disks/make-disk.ts";
 
 /** An upload is of the file of a QCOW2 disk: what a guest sees would be written over its header. */
 export class FileUploadError extends ManagerError {
-  override readonly code: string = "E_FILE_UPLOAD";
+  static override readonly code: ErrorCode = "E_FILE_UPLOAD";
 }
 
 /** How a QCOW2 file begins. A new disk seen as its guest sees it begins with zeros. */
