@@ -14,7 +14,7 @@ import { type Lab, startLab } from "@ovault/lab";
 import { OvirtManager } from "@ovault/ovirt";
 import changedBlockTracking from "@ovault/strategy-changed-block-tracking";
 import imageTransfer from "@ovault/strategy-image-transfer";
-import { MemoryStore } from "@ovault/testkit";
+import { MemoryStore, pluginOptions } from "@ovault/testkit";
 
 import { smallRepository } from "../../core/test/support/small-repository.ts";
 import { run } from "../../ssh/test/support/commands.ts";
@@ -51,8 +51,8 @@ beforeAll(async () => {
   ledger = await Ledger.open(join(directory, "ledger"));
   const host = { ...hostIn(directory), signal: never, manager };
   strategies = {
-    "changed-block-tracking": await changedBlockTracking.create(changedBlockTracking.options.parse({}), host),
-    "image-transfer": await imageTransfer.create(imageTransfer.options.parse({}), host),
+    "changed-block-tracking": await changedBlockTracking.create(await pluginOptions(changedBlockTracking, {}), host),
+    "image-transfer": await imageTransfer.create(await pluginOptions(imageTransfer, {}), host),
   };
 });
 afterAll(async () => {

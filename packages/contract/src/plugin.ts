@@ -1,4 +1,4 @@
-import type { z } from "zod";
+import type { StandardSchemaV1 } from "@standard-schema/spec";
 
 import type { Codec } from "./codec.ts";
 import type { Manager } from "./manager.ts";
@@ -40,8 +40,11 @@ export interface Plugin<K extends PluginKind = PluginKind, O = unknown> {
   readonly kind: K;
   readonly name: string;
   readonly apiVersion: number;
-  /** Must be strict: unknown keys are errors. */
-  readonly options: z.ZodType<O>;
+  /**
+   * Of zod, valibot, arktype or any other library that implements Standard Schema. Must be strict: unknown keys are
+   * errors. Messages must not repeat values, because one of them may be a misplaced secret.
+   */
+  readonly options: StandardSchemaV1<unknown, O>;
   /** Strategies only: the kind of manager it works with. */
   readonly managerKind?: string;
   create(options: O, host: PluginKinds[K]["host"]): Promise<PluginKinds[K]["product"]>;

@@ -2,11 +2,12 @@ import { describe, expect, test } from "vitest";
 
 import plugin from "@ovault/destination-s3";
 
+import { options as schema } from "../src/options.ts";
 import { host } from "./support/s3-destination.ts";
 
 const bucket = "backups";
 const secret = { env: "SECRET" };
-const parse = (options: object) => plugin.options.safeParse({ bucket, ...options });
+const parse = (chosen: object) => schema.safeParse({ bucket, ...chosen });
 
 describe("options", () => {
   test.each([

@@ -3,9 +3,10 @@ import { join } from "node:path";
 
 import { afterAll, describe, expect, test } from "vitest";
 
-import type { PluginHost } from "@ovault/contract";
+import { messageOf, type PluginHost } from "@ovault/contract";
 import { resolveSecret } from "@ovault/core";
 import sftp from "@ovault/destination-sftp";
+import { pluginOptions } from "@ovault/testkit";
 
 import { run } from "../../ssh/test/support/commands.ts";
 import { OpenSshServer } from "../../ssh/test/support/open-ssh-server.ts";
@@ -22,8 +23,8 @@ function hostIn(baseDirectory: string): PluginHost {
 const required = { host: "backup.example.com", user: "ovault", directory: "backups" };
 
 describe("the options of an SFTP destination", () => {
-  test("have defaults for all but the server, the user, the directory and the login", () => {
-    expect(sftp.options.parse({ ...required, agent: true })).toEqual({
+  test("have defaults for all but the server, the user, the directory and the login", async () => {
+    expect(await pluginOptions(sftp, { ...required, agent: true })).toEqual({
       ...required,
       agent: true,
       port: 22,
@@ -48,10 +49,10 @@ describe("the options of an SFTP destination", () => {
     ["a host that could be an option of ssh", { agent: true, host: "-oProxyCommand=x" }, "without port and user"],
     ["a directory with ~", { agent: true, directory: "~/backups" }, "without ~"],
     ["a misspelt key", { agent: true, hots: "x" }, "hots"],
-  ])("refuse %s", (_, wrong, message) => {
-    const { error } = sftp.options.safeParse({ ...required, ...wrong });
-    expect(error?.message).toContain(message);
-    expect(error?.message).not.toContain("hunter2");
+  ])("refuse %s", async (_, wrong, message) => {
+    const error = await pluginOptions(sftp, { ...required, ...wrong }).then(() => undefined, messageOf);
+    expect(error).toContain(message);
+    expect(error).not.toContain("hunter2");
   });
 });
 
@@ -66,7 +67,7 @@ describe("the plugin", () => {
       privateKey: "user",
       knownHosts: "known_hosts",
     };
-    const options = sftp.options.parse(chosen);
+    const options = await pluginOptions(sftp, chosen);
     await expect(sftp.create(options, hostIn(server.home))).rejects.toMatchObject({ code: "E_DESTINATION_MISSING" });
     await sftp.prepare?.(options, hostIn(server.home));
     const store = await sftp.create(options, hostIn(server.home));
@@ -78,7 +79,7 @@ describe("the plugin", () => {
     const directory = await temporaryDirectory();
     await writeFile(join(directory, "key"), "x", { mode: 0o644 });
     const host = hostIn(directory);
-    const create = (login: object) => sftp.create(sftp.options.parse({ ...required, ...login }), host);
+    const create = async (login: object) => sftp.create(await pluginOptions(sftp, { ...required, ...login }), host);
     const wrong = { code: "E_CONFIGURATION" };
     await expect(create({ privateKey: "key" })).rejects.toMatchObject({
       ...wrong,

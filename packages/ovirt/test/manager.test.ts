@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 import { ConfigurationError, UsageError, type Manager } from "@ovault/contract";
+import { pluginOptions } from "@ovault/testkit";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 
 import { diskAttributes, isHostedEngine } from "../src/model/attributes.ts";
@@ -248,8 +249,8 @@ describe("the plugin", () => {
   });
   afterAll(() => rm(directory, { recursive: true, force: true }));
 
-  const create = (chosen: object): Promise<Manager> =>
-    plugin.create(plugin.options.parse(chosen), {
+  const create = async (chosen: object): Promise<Manager> =>
+    plugin.create(await pluginOptions(plugin, chosen), {
       name: "home",
       baseDirectory: directory,
       secret: async () => PASSWORD,
@@ -279,8 +280,8 @@ describe("the plugin", () => {
     { ...options, fingerprint: "AB:CD" },
     { ...options, pollMs: 0 },
     { ...options, ca: undefined },
-  ])("refuses %j", (chosen) => {
-    expect(plugin.options.safeParse(chosen).success).toBe(false);
+  ])("refuses %j", async (chosen) => {
+    await expect(pluginOptions(plugin, chosen)).rejects.toThrow(ConfigurationError);
   });
 
   test("says which CA file is missing, or holds none", async () => {

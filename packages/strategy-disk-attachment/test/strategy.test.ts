@@ -4,20 +4,21 @@ import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 
 import { findByIdentity } from "../src/find-proxy.ts";
-import plugin, { DiskAttachmentStrategy } from "../src/index.ts";
+import { DiskAttachmentStrategy } from "../src/index.ts";
+import { optionsSchema } from "../src/options.ts";
 import { Bench, never, restoreRequest } from "./support/bench.ts";
 import { canShowDevices } from "./support/needs.ts";
 
 vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
 
 test("options have defaults, and nothing else is taken", () => {
-  expect(plugin.options.parse({})).toMatchObject({
+  expect(optionsSchema.parse({})).toMatchObject({
     deviceDirectory: "/dev/disk/by-id",
     attachedDisks: 2,
     deviceTimeoutSeconds: 120,
   });
-  expect(plugin.options.safeParse({ attachedDisks: 0 }).success).toBe(false);
-  expect(plugin.options.safeParse({ proxy: "proxy" }).success).toBe(false);
+  expect(optionsSchema.safeParse({ attachedDisks: 0 }).success).toBe(false);
+  expect(optionsSchema.safeParse({ proxy: "proxy" }).success).toBe(false);
 });
 
 describe.skipIf(!(await canShowDevices()))("in a lab", () => {
@@ -97,7 +98,7 @@ describe.skipIf(!(await canShowDevices()))("in a lab", () => {
   });
 
   test("where nobody meant to be a proxy VM, there is nothing to diagnose", async () => {
-    const { proxyVm: _, ...options } = plugin.options.parse({});
+    const { proxyVm: _, ...options } = optionsSchema.parse({});
     const diagnoses = await new DiskAttachmentStrategy(bench.manager, options).diagnose(never);
     expect(diagnoses).toMatchObject([{ name: "proxy VM", status: "skip", hint: null }]);
   });

@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 
 import { codeOf, EngineClient, fetchEngineCa, ImageioClient } from "@ovault/ovirt";
 import s3 from "@ovault/destination-s3";
+import { pluginOptions } from "@ovault/testkit/checks";
 
 import { checkTlsHandshake } from "../../src/doctor/tls-handshake.ts";
 
@@ -42,7 +43,7 @@ const connect: Readonly<Record<string, () => Promise<unknown>>> = {
     const credentials = { accessKeyId: { env: "S3_KEY" }, secretAccessKey: { env: "S3_KEY" } };
     const options = { bucket: "backups", endpoint: url, region: "us-east-1", credentials, ...ca };
     const host = { baseDirectory: ".", signal, secret: async () => "secret" };
-    return await s3.create(s3.options.parse(options), host);
+    return await s3.create(await pluginOptions(s3, options), host);
   },
 };
 

@@ -1,3 +1,4 @@
+import type { StandardSchemaV1 } from "@standard-schema/spec";
 import { z } from "zod";
 
 import { ConfigurationError } from "@ovault/contract";
@@ -21,14 +22,46 @@ export function validate<T>(
 ): T {
   const result = schema.safeParse(value, { reportInput: true });
   if (result.success) return result.data;
-  const problems = result.error.issues.flatMap((issue) => describe(issue, schema, keysBeside));
+  throw invalid(origin, problemsOf(result.error, schema, keysBeside));
+}
+
+/**
+ * Checks the options of a plugin, as `validate`. Of a schema that is not zod's, problems are its paths and messages.
+ * @throws ConfigurationError
+ */
+export async function validateOptions<T>(
+  schema: StandardSchemaV1<unknown, T>,
+  value: unknown,
+  origin: Origin,
+  keysBeside: readonly string[] = [],
+): Promise<T> {
+  if (isZod(schema)) {
+    const checked = await schema.safeParseAsync(value, { reportInput: true });
+    if (checked.success) return checked.data;
+    throw invalid(origin, problemsOf(checked.error, schema, keysBeside));
+  }
+  const result = await schema["~standard"].validate(value);
+  if (result.issues === undefined) return result.value;
+  const problems = result.issues.map(({ path = [], message }) => ({
+    path: path.map((segment) => (typeof segment === "object" ? segment.key : segment)),
+    problem: message,
+  }));
+  throw invalid(origin, problems);
+}
+
+/** Also of another copy of zod, as a plugin has. */
+function isZod<T>(schema: StandardSchemaV1<unknown, T>): schema is StandardSchemaV1<unknown, T> & z.ZodType<T> {
+  return schema instanceof z.ZodType;
+}
+
+function invalid(origin: Origin, problems: readonly Problem[]): ConfigurationError {
   const lines = problems.slice(0, MOST_SHOWN).map(({ path, problem }) => {
     const fullPath = [...origin.path, ...path];
     const line = origin.lineOf(fullPath);
     return `  ${line === undefined ? "" : `line ${line}: `}${fullPath.map(String).join(".")}: ${problem}`;
   });
   if (problems.length > lines.length) lines.push(`  and ${problems.length - lines.length} more`);
-  throw new ConfigurationError(`${origin.file} is not valid:\n${lines.join("\n")}`, {
+  return new ConfigurationError(`${origin.file} is not valid:\n${lines.join("\n")}`, {
     context: { file: origin.file, problems: problems.length },
   });
 }
@@ -36,6 +69,10 @@ export function validate<T>(
 interface Problem {
   readonly path: DocumentPath;
   readonly problem: string;
+}
+
+function problemsOf(error: z.ZodError, schema: z.ZodType, keysBeside: readonly string[]): readonly Problem[] {
+  return error.issues.flatMap((issue) => describe(issue, schema, keysBeside));
 }
 
 function describe(issue: z.core.$ZodIssue, schema: z.ZodType, keysBeside: readonly string[]): readonly Problem[] {

@@ -10,11 +10,16 @@ import { type Plugin, type PluginKind, ConfigurationError, PluginError } from "@
 
 const KINDS: readonly PluginKind[] = ["destination", "manager", "strategy", "codec", "hooks"];
 
+const standard = z.looseObject({
+  version: z.literal(1),
+  validate: z.custom((value) => typeof value === "function"),
+});
+
 const pluginShape = z.looseObject({
   kind: z.enum(KINDS),
   name: z.string().min(1),
   apiVersion: z.int(),
-  options: z.instanceof(z.ZodType),
+  options: z.custom<Plugin["options"]>(isStandardSchema, "expected a schema that implements Standard Schema 1"),
   create: z.custom<Plugin["create"]>((value) => typeof value === "function", "expected a function"),
 });
 
@@ -68,4 +73,10 @@ function isPath(specifier: string): boolean {
 
 function isPlugin(value: unknown): value is Plugin {
   return pluginShape.safeParse(value).success;
+}
+
+/** Some libraries make schemas that are functions. */
+function isStandardSchema(value: unknown): boolean {
+  const isThing = (typeof value === "object" && value !== null) || typeof value === "function";
+  return isThing && "~standard" in value && standard.safeParse(value["~standard"]).success;
 }

@@ -1,4 +1,4 @@
-import { validate } from "../config/validate.ts";
+import { validateOptions } from "../config/validate.ts";
 import { didYouMean } from "../config/nearest.ts";
 import type { Origin } from "../config/origin.ts";
 import {
@@ -72,7 +72,7 @@ export class PluginRegistry {
     host: PluginKinds[K]["host"],
   ): Promise<PluginKinds[K]["product"]> {
     const plugin = this.get(kind, name);
-    return await plugin.create(validate(plugin.options, options, origin, keysBeside), host);
+    return await plugin.create(await validateOptions(plugin.options, options, origin, keysBeside), host);
   }
 
   /**
@@ -85,7 +85,7 @@ export class PluginRegistry {
     host: PluginHost,
   ): Promise<void> {
     const plugin = this.get("destination", name);
-    await plugin.prepare?.(validate(plugin.options, options, origin, keysBeside), host);
+    await plugin.prepare?.(await validateOptions(plugin.options, options, origin, keysBeside), host);
   }
 }
 

@@ -3,9 +3,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import * as v from "valibot";
 import { z } from "zod";
 
-import { definePlugin, PluginError } from "@ovault/contract";
+import { ConfigurationError, definePlugin, type Plugin, PluginError } from "@ovault/contract";
 import { loadPlugin, PluginRegistry } from "@ovault/core";
 
 const host = {
@@ -42,6 +43,56 @@ describe("the plugin registry", () => {
     await expect(create).rejects.toThrow(/hooks\.greeter\.greting: unknown key, did you mean "greeting"\?/);
   });
 
+  const greeting = v.pipeAsync(
+    v.string(),
+    v.checkAsync(async (text) => text.length < 10, "is too long"),
+  );
+  const byHand: Plugin<"hooks", { readonly greeting: string }>["options"] = {
+    "~standard": {
+      version: 1,
+      vendor: "hand",
+      validate: (value) => {
+        const { greeting: text, ...others } = Object(value);
+        const unknown = Object.keys(others).map((key) => ({ message: "what is this?", path: [{ key }] }));
+        if (unknown.length > 0) return { issues: unknown };
+        if (typeof text !== "string") return { issues: [{ message: "must be text", path: ["greeting"] }] };
+        return { value: { greeting: text } };
+      },
+    },
+  };
+
+  test.each([
+    ["by hand", byHand, /^ovault\.yaml is not valid:\n {2}line 7: hooks\.greeter\.greting: what is this\?$/],
+    ["of valibot", v.strictObject({ greeting: v.string() }), /line 7: hooks\.greeter\.greting: /],
+    ["of valibot, asynchronous", v.strictObjectAsync({ greeting }), /line 7: hooks\.greeter\.greting: /],
+    [
+      "of zod, asynchronous",
+      z.strictObject({ greeting: z.string().refine(async () => true) }),
+      /did you mean "greeting"/,
+    ],
+  ] as const)("takes a Standard Schema %s", async (_, schema, problem) => {
+    const heard: string[] = [];
+    const registry = new PluginRegistry();
+    const plugin = definePlugin<"hooks", { readonly greeting: string }>({
+      kind: "hooks",
+      name: "greeter",
+      apiVersion: 1,
+      options: schema,
+      create: async (options) => {
+        heard.push(options.greeting);
+        return () => undefined;
+      },
+    });
+    registry.register(plugin);
+    const lines = { ...origin, lineOf: () => 7 };
+    const create = (options: object) => registry.create("hooks", "greeter", { options, origin: lines }, host);
+    await create({ greeting: "hello" });
+    expect(heard).toEqual(["hello"]);
+    await expect(create({ greeting: "hello", greting: "x" })).rejects.toThrow(problem);
+    await expect(create({ greeting: 1 })).rejects.toThrow(ConfigurationError);
+    await expect(create({ greeting: 1 })).rejects.toThrow(/hooks\.greeter\.greeting: /);
+  });
+
   test("refuses a second plugin of one name, but not of another kind", () => {
     const registry = new PluginRegistry();
     registry.register(greeter());
@@ -69,6 +120,11 @@ describe("loading a plugin", () => {
       export default { kind: "hooks", name: "NAME", apiVersion: 1, options: z.strictObject({}), create: async () => () => {} };`;
     await writeFile(join(directory, "local.mjs"), plugin.replace("NAME", "local"));
     await writeFile(join(directory, "not-a-plugin.mjs"), "export default { kind: 'hooks' };");
+    const byHand = `const validate = (value) => ({ value });
+      const options = Object.assign(() => undefined, { "~standard": { version: VERSION, vendor: "hand", validate } });
+      export default { kind: "hooks", name: "by-hand", apiVersion: 1, options, create: async () => () => {} };`;
+    await writeFile(join(directory, "by-hand.mjs"), byHand.replace("VERSION", "1"));
+    await writeFile(join(directory, "another-standard.mjs"), byHand.replace("VERSION", "2"));
     await writeFile(join(directory, "broken.mjs"), "throw new Error('broken on purpose');");
     const installed = join(directory, "node_modules", "ovault-hooks-installed");
     await mkdir(installed, { recursive: true });
@@ -82,7 +138,12 @@ describe("loading a plugin", () => {
     expect(await loadPlugin("ovault-hooks-installed", directory)).toMatchObject({ kind: "hooks", name: "installed" });
   });
 
+  test("takes a schema of no library, which may be a function", async () => {
+    expect(await loadPlugin("./by-hand.mjs", directory)).toMatchObject({ kind: "hooks", name: "by-hand" });
+  });
+
   test.each([
+    ["./another-standard.mjs", /is not a plugin/],
     ["ovault-hooks-missing", /was not found from/],
     ["./missing.mjs", /could not be loaded/],
     ["./broken.mjs", /broken on purpose/],

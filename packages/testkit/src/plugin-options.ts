@@ -1,0 +1,10 @@
+import type { Plugin, PluginKind } from "@ovault/contract";
+import { validateOptions } from "@ovault/core";
+
+/**
+ * What `plugin.create` gets of options as they are written in ovault.yaml.
+ * @throws ConfigurationError as the command line shows it
+ */
+export async function pluginOptions<O>(plugin: Plugin<PluginKind, O>, written: unknown): Promise<O> {
+  return await validateOptions(plugin.options, written, { file: "options", path: [], lineOf: () => undefined });
+}
