@@ -18,7 +18,8 @@ beforeEach(async () => {
 });
 
 async function expectIdentical(taken: Taken): Promise<void> {
-  for (const [diskId, view] of await bench.viewAll()) expect(taken.images.get(diskId)?.equals(view)).toBe(true);
+  for (const [diskId, view] of await bench.viewAll())
+    expect(view.equals(taken.images.get(diskId) ?? Buffer.of())).toBe(true);
 }
 
 /** Nothing of a run is on the engine or in the ledger, save the checkpoints of points. */

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 
-import { Bench, fill, never, restoreRequest, type Taken } from "./support/bench.ts";
+import { Bench, fillTarget, never, restoreRequest, type Taken } from "./support/bench.ts";
 import { canShowDevices } from "./support/needs.ts";
 
 vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
@@ -31,7 +31,7 @@ describe.skipIf(!(await canShowDevices()))("in a lab", () => {
     await bench.dyingRun(async (context) => {
       const session = await bench.strategy.openRestore(restoreRequest(taken, "dead"), context);
       const [first] = session.disks;
-      if (first !== undefined) await fill(first, taken.images.get(first.diskId), never);
+      if (first !== undefined) await fillTarget(first, taken.images.get(first.diskId), never);
       const [diskId = ""] = (await bench.lab.leftovers()).unattachedDisks;
       const { provisionedBytes: bytes = 0 } = await bench.manager.api.disks.get(diskId, never);
       await bench.attachAndDie({ diskId, alias: "new", bytes, access: "write" }, context);

@@ -41,6 +41,10 @@ export interface OpenWishes {
   /** Of the run, with taps; new ones unless told. */
   readonly hooks?: RunHooks;
   readonly watch?: WatchCall;
+  /** Closes the session as failed after everything was read. */
+  readonly abandon?: boolean;
+  /** Cancels what follows sealing; the default is `signal`. */
+  readonly retireSignal?: AbortSignal;
 }
 
 /** What it takes to back up, without a repository. */
@@ -92,7 +96,7 @@ export async function takeBackup(
   whenOpen: () => Promise<void> = async () => {},
 ): Promise<TakenBackup> {
   return await withRun(bench, wishes, async (run) => {
-    const { base, signal } = wishes;
+    const { base, signal, abandon = false, retireSignal = signal } = wishes;
     const { session } = run;
     const images = new Map<string, Uint8Array>();
     let bases: ReadonlyMap<string, BaseMarker>;
@@ -102,12 +106,12 @@ export async function takeBackup(
         images.set(source.disk.id, await imageOf(source, base?.images.get(source.disk.id), signal));
       }
       await session.confirm?.(signal);
-      ({ bases } = await session.close("complete"));
+      ({ bases } = await session.close(abandon ? "failed" : "complete"));
     } catch (error) {
       await session.close("failed");
       throw error;
     }
-    await session.retire(signal);
+    if (!abandon) await session.retire(retireSignal);
     return { point: pointOf(run, bench.strategy.name, base, bases), images };
   });
 }

@@ -1,0 +1,184 @@
+import { randomUUID } from "node:crypto";
+import { readFile, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+
+import { createRunHooks, type Strategy, type VirtualMachine } from "@ovault/contract";
+import type { Ledger } from "@ovault/core";
+import type { GuestWrite, Lab } from "@ovault/lab";
+import type { OvirtManager } from "@ovault/ovirt";
+import {
+  takeBackup,
+  withRun,
+  type BackupBench,
+  type GuestFill,
+  type OpenWishes,
+  type StrategyBench,
+  type TakenBackup,
+} from "@ovault/testkit";
+
+import type { LabSite } from "./lab-site.ts";
+import { never } from "./never.ts";
+import { restoreRequest, restoreTaken, type RestoreWishes } from "./restore-taken.ts";
+
+const SETTLE_MS = 30_000;
+
+/** A recovery point with the bytes of its disks, by disk id, and the warnings of its run. */
+export interface Taken extends TakenBackup {
+  readonly warnings: readonly string[];
+}
+
+export interface BackupWishes<S extends Strategy = Strategy> extends Partial<OpenWishes> {
+  /** Called when the session is open, before any disk is read. */
+  readonly whenOpen?: () => Promise<void>;
+  /** Takes the place of the bench's own. */
+  readonly strategy?: S;
+}
+
+/**
+ * A strategy on the machine `web` of a lab. Does what the runs of core do, with images in memory in place of a repository, so
+ * that a test sees the strategy alone.
+ */
+export class LabBench<S extends Strategy = Strategy> {
+  readonly site: LabSite;
+  readonly lab: Lab;
+  readonly manager: OvirtManager;
+  /** The same engine, without patience for what is locked. */
+  readonly hasty: OvirtManager;
+  readonly ledger: Ledger;
+  readonly strategy: S;
+
+  constructor(site: LabSite, strategy: S) {
+    this.site = site;
+    this.lab = site.lab;
+    this.manager = site.manager;
+    this.hasty = site.hasty;
+    this.ledger = site.ledger;
+    this.strategy = strategy;
+  }
+
+  close(): Promise<void> {
+    return this.site.close();
+  }
+
+  /** As the manager shows it now. */
+  async vm(name = "web"): Promise<VirtualMachine> {
+    const vms = await this.manager.inventory(never);
+    const vm = vms.find((one) => one.name === name);
+    if (vm === undefined) throw new Error(`no virtual machine ${name}`);
+    return vm;
+  }
+
+  async vmNames(): Promise<string[]> {
+    return (await this.manager.inventory(never)).map(({ name }) => name);
+  }
+
+  /** Id of a machine, without asking the engine. */
+  idOf(name: string): string {
+    const vm = this.lab.vms.find((one) => one.name === name);
+    if (vm === undefined) throw new Error(`no virtual machine ${name}`);
+    return vm.id;
+  }
+
+  /** The guest of `web` writes to one of its disks, by its place. */
+  async write(disk: number, write: GuestWrite): Promise<void> {
+    await this.lab.write("web", String(disk), write);
+  }
+
+  /** QEMU's own view of a disk. */
+  async view(diskId: string): Promise<Buffer> {
+    const path = join(this.site.directory, `${randomUUID()}.raw`);
+    await this.lab.view(diskId, path);
+    const bytes = await readFile(path);
+    await rm(path);
+    return bytes;
+  }
+
+  /** By disk id. */
+  async viewAll(name = "web"): Promise<Map<string, Buffer>> {
+    const disks = this.lab.vms.find((one) => one.name === name)?.disks ?? [];
+    const views = new Map<string, Buffer>();
+    for (const { id } of disks) views.set(id, await this.view(id));
+    return views;
+  }
+
+  /** As `withRun` and `takeBackup` of the kit want it. */
+  parts(strategy: S = this.strategy): BackupBench {
+    return { strategy, ledger: this.ledger, vm: () => this.vm() };
+  }
+
+  /** As `describeStrategy` of the kit wants it. The bench stays open. */
+  underTest(strategy: S = this.strategy): StrategyBench & { dispose(): Promise<void> } {
+    return {
+      strategy,
+      vm: () => this.vm(),
+      view: (diskId) => this.view(diskId),
+      write: (diskId, fill) => this.lab.write("web", diskId, guestWrite(fill)),
+      leftovers: () => this.left(),
+      dispose: async () => {},
+    };
+  }
+
+  /** Fails with everything the strategy cleaned up, like a run. */
+  async backup({ whenOpen, strategy, ...wishes }: BackupWishes<S> = {}): Promise<Taken> {
+    const hooks = createRunHooks();
+    const warnings: string[] = [];
+    hooks.warning.tap("bench", (message) => warnings.push(message));
+    const taken = await takeBackup(this.parts(strategy), { signal: never, hooks, ...wishes }, whenOpen);
+    return { ...taken, warnings };
+  }
+
+  /** Leaves what a dead run leaves: a session that is open on the engine and is never closed. */
+  async backupAndDie(wishes: Partial<OpenWishes> = {}): Promise<void> {
+    await withRun(this.parts(), { signal: never, ...wishes }, async () => {});
+  }
+
+  /** Resolves to the warnings. */
+  restore(taken: TakenBackup, name: string, wishes: RestoreWishes<S> = {}): Promise<readonly string[]> {
+    const { strategy = this.strategy } = wishes;
+    const request = { ...restoreRequest(taken, name), ...wishes.wishes };
+    const run = { strategy, ledger: this.ledger, manager: this.manager.name };
+    return restoreTaken(run, request, taken.images, wishes);
+  }
+
+  /** As `doctor --fix` does it: what cannot be removed stays in the ledger. Returns what it said it would do. */
+  async removeLeftovers(): Promise<string[]> {
+    const leftovers = await this.strategy.leftovers(await this.ledger.abandoned(), never);
+    for (const leftover of leftovers) {
+      const removed = leftover.gone || (await succeeds(leftover.remove(never)));
+      if (removed) await this.ledger.strike(leftover.entry);
+    }
+    return leftovers.map(({ action }) => action);
+  }
+
+  /** Everything that runs have left on the engine and in the ledger, one text each, without machines of these names. */
+  async left(...machines: readonly string[]): Promise<readonly string[]> {
+    const { vms, ...left } = await this.lab.leftovers();
+    return [
+      ...Object.entries(left).flatMap(([kind, ids]) => ids.map((id) => `${kind}: ${id}`)),
+      ...vms.filter((name) => !machines.includes(name)).map((name) => `vm: ${name}`),
+      ...(await this.ledger.abandoned()).map(({ title }) => `ledger: ${title}`),
+    ];
+  }
+
+  /** What is left when the engine has done what it was asked for. */
+  async settled(...machines: readonly string[]): Promise<readonly string[]> {
+    for (const end = performance.now() + SETTLE_MS; ;) {
+      const left = await this.left(...machines);
+      if (left.length === 0 || performance.now() > end) return left;
+      await sleep(50);
+    }
+  }
+}
+
+/** Zeros are written as zeros, everything else as noise. */
+function guestWrite({ offset, length, seed }: GuestFill): GuestWrite {
+  return seed === 0 ? { offset, length, kind: "zero" } : { offset, length, kind: "random", seed: `${seed}` };
+}
+
+function succeeds(work: Promise<void>): Promise<boolean> {
+  return work.then(
+    () => true,
+    () => false,
+  );
+}

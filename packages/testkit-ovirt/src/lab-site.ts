@@ -1,0 +1,95 @@
+import { execFile } from "node:child_process";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { promisify } from "node:util";
+
+import { Ledger } from "@ovault/core";
+import { startLab, type Lab, type LabOptions, type LabVmRequest } from "@ovault/lab";
+import { OvirtManager } from "@ovault/ovirt";
+
+const run = promisify(execFile);
+const MIB = 1024 * 1024;
+
+/** A disk of a machine in the lab, made with `qemu-img` and filled with `qemu-io`. */
+export interface SiteDisk {
+  readonly format: "qcow2" | "raw";
+  readonly bytes: number;
+  /** Commands of `qemu-io`, e.g. `write -P 0x11 1M 2M`. */
+  readonly writes: readonly string[];
+}
+
+/** A machine that the lab starts with. */
+export interface SiteMachine extends Omit<LabVmRequest, "images"> {
+  readonly disks: readonly SiteDisk[];
+}
+
+/** `web_Disk1` (16 MiB, QCOW2) and `web_Disk2` (8 MiB and a bit, raw). */
+export const WEB_DISKS: readonly SiteDisk[] = [
+  { format: "qcow2", bytes: 16 * MIB, writes: ["write -P 0x11 1M 2M", "write -P 0x12 9M 64k"] },
+  { format: "raw", bytes: 8 * MIB + 512, writes: ["write -P 0x21 3M 1M"] },
+];
+
+export interface LabSiteOptions extends Pick<LabOptions, "engineVersion" | "product" | "inventory"> {
+  /** The bench backs up the one that is called `web`. */
+  readonly machines: readonly SiteMachine[];
+}
+
+/** A lab in a temporary directory, with managers of its engine and an empty ledger. */
+export class LabSite {
+  readonly directory: string;
+  readonly lab: Lab;
+  readonly manager: OvirtManager;
+  /** The same engine, without patience for what is locked. */
+  readonly hasty: OvirtManager;
+  readonly ledger: Ledger;
+
+  private constructor(directory: string, lab: Lab, ledger: Ledger, managers: readonly [OvirtManager, OvirtManager]) {
+    this.directory = directory;
+    this.lab = lab;
+    this.ledger = ledger;
+    [this.manager, this.hasty] = managers;
+  }
+
+  static async open({ machines, ...options }: LabSiteOptions): Promise<LabSite> {
+    const directory = await mkdtemp(join(tmpdir(), "ovault-bench-"));
+    const vms: LabVmRequest[] = [];
+    for (const { disks, ...machine } of machines) {
+      const images: string[] = [];
+      for (const [index, disk] of disks.entries()) {
+        images.push(await makeDisk(disk, join(directory, `${machine.name}-${index}.${disk.format}`)));
+      }
+      vms.push({ ...machine, images });
+    }
+    const lab = await startLab({ ...options, directory: join(directory, "lab"), vms, delayMs: 1 });
+    const managers = [await managerOf(lab), await managerOf(lab, { conflictDeadlineMs: 100 })] as const;
+    return new LabSite(directory, lab, await Ledger.open(join(directory, "ledger")), managers);
+  }
+
+  /** Another manager of the same engine, of this class. The caller closes it. */
+  managerOf(kind: typeof OvirtManager): Promise<OvirtManager> {
+    return managerOf(this.lab, { kind });
+  }
+
+  async close(): Promise<void> {
+    await this.manager.close();
+    await this.hasty.close();
+    await this.lab.stop();
+    await rm(this.directory, { recursive: true, force: true });
+  }
+}
+
+async function makeDisk({ format, bytes, writes }: SiteDisk, path: string): Promise<string> {
+  await run("qemu-img", ["create", "-q", "-f", format, path, String(bytes)]);
+  const commands = writes.flatMap((write) => ["-c", write]);
+  if (commands.length > 0) await run("qemu-io", ["-f", format, ...commands, path]);
+  return path;
+}
+
+async function managerOf(
+  { url, user, password, caFile }: Lab,
+  { conflictDeadlineMs = 120_000, kind = OvirtManager } = {},
+): Promise<OvirtManager> {
+  const trust = { ca: [await readFile(caFile, "utf8")] };
+  return new kind("lab", { url, user, password, trust, timings: { pollMs: 10, inFlightMs: 500, conflictDeadlineMs } });
+}
