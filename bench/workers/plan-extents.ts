@@ -6,7 +6,8 @@
  * Every other 64 KiB has changed: the worst that change tracking can tell.
  */
 import type { Extent } from "@ovault/contract";
-import { planBlocks, validateExtents } from "@ovault/core";
+import { validateExtents } from "@ovault/core";
+import { planBlocks } from "../../packages/core/src/pipeline/plan-blocks.ts";
 
 const EXTENT_BYTES = 64 * 1024;
 const BLOCK_BYTES = 2 ** 20;

@@ -3,7 +3,8 @@
  *
  *     read-device.ts DEVICE
  */
-import { BufferPool, DEFAULT_LANES } from "@ovault/core";
+import { BufferPool } from "../../packages/core/src/pipeline/buffer-pool.ts";
+import { DEFAULT_LANES } from "../../packages/core/src/runs/default-lanes.ts";
 
 import { AttachedDiskSource } from "../../packages/strategy-disk-attachment/src/attached-disk-source.ts";
 import { lookAtDevice } from "../../packages/strategy-disk-attachment/src/device.ts";

@@ -5,7 +5,8 @@ import { join } from "node:path";
 
 import { describe, expect, onTestFinished, test } from "vitest";
 
-import { type DigestName, Repository, type RepositorySecret, restoreToTarget, verifyRepository } from "@ovault/core";
+import { Repository, type RepositorySecret, restoreToTarget, verifyRepository } from "@ovault/core";
+import type { DigestName } from "../../packages/core/src/blocks/digests/chunk-digest.ts";
 import { FilesystemStore } from "@ovault/destination-filesystem";
 import { MemoryTarget } from "@ovault/testkit";
 

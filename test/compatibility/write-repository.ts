@@ -10,16 +10,13 @@ import {
   type RecoveryPoint,
   type ObjectStore,
 } from "@ovault/contract";
-import {
-  acquireLease,
-  backupDisks,
-  BufferPool,
-  type DigestName,
-  lz4,
-  Repository,
-  type RepositorySecret,
-  zstandard,
-} from "@ovault/core";
+import { Repository, type RepositorySecret } from "@ovault/core";
+import { acquireLease } from "../../packages/core/src/leases/lease.ts";
+import { backupDisks } from "../../packages/core/src/runs/backup-disks.ts";
+import { BufferPool } from "../../packages/core/src/pipeline/buffer-pool.ts";
+import type { DigestName } from "../../packages/core/src/blocks/digests/chunk-digest.ts";
+import { lz4 } from "../../packages/core/src/blocks/codecs/lz4.ts";
+import { zstandard } from "../../packages/core/src/blocks/codecs/zstandard.ts";
 
 const KIB = 1024;
 const BLOCK_BYTES = 256 * KIB;

@@ -6,7 +6,8 @@ import * as fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 
 import { type ObjectStore, OvaultError, type RecoveryPoint } from "@ovault/contract";
-import { Ledger, retrying, selectPoints } from "@ovault/core";
+import { Ledger, retrying } from "@ovault/core";
+import { selectPoints } from "../../packages/core/src/retention/select-points.ts";
 import { FaultyStore } from "@ovault/testkit";
 
 import { reopen } from "../../packages/core/test/support/small-repository.ts";

@@ -1,7 +1,8 @@
 import { beforeEach, describe, expect, test } from "vitest";
 
 import type { RecoveryPoint } from "@ovault/contract";
-import { newPointId, Redactor, Repository } from "@ovault/core";
+import { Redactor, Repository } from "@ovault/core";
+import { newPointId } from "../../core/src/repository/points/point-id.ts";
 import { MemoryStore } from "@ovault/testkit";
 
 import { machineTitles } from "../src/output/machine-titles.ts";

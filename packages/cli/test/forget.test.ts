@@ -5,7 +5,8 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 
 import type { RecoveryPoint } from "@ovault/contract";
-import { newPointId, prune, Redactor, Repository } from "@ovault/core";
+import { prune, Redactor, Repository } from "@ovault/core";
+import { newPointId } from "../../core/src/repository/points/point-id.ts";
 import { createFilesystemDestination, FilesystemStore } from "@ovault/destination-filesystem";
 import { HoldingStore } from "@ovault/testkit";
 

@@ -5,7 +5,8 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 
 import { processIdentity, type RecoveryPoint } from "@ovault/contract";
-import { acquireLease, machineLease, Repository } from "@ovault/core";
+import { machineLease, Repository } from "@ovault/core";
+import { acquireLease } from "../../core/src/leases/lease.ts";
 import { createFilesystemDestination, FilesystemStore } from "@ovault/destination-filesystem";
 import { type ModelDisk, sourceOf } from "@ovault/testkit";
 

@@ -1,7 +1,8 @@
 import { describe, expect, test } from "vitest";
 
 import { consistencySchema } from "@ovault/consistency";
-import { parseYaml, validate } from "@ovault/core";
+import { validate } from "@ovault/core";
+import { parseYaml } from "../../core/src/config/origin.ts";
 
 function parse(yaml: string) {
   const { value, origin } = parseYaml(yaml, "ovault.yaml");

@@ -1,7 +1,8 @@
 import { describe, expect, test } from "vitest";
 
 import { ConfigurationError, type ObjectStore, StoreUnavailableError } from "@ovault/contract";
-import type { DestinationEntry, DestinationSettings } from "@ovault/core";
+import type { DestinationEntry } from "@ovault/core";
+import type { DestinationSettings } from "../../core/src/config/destination-settings.ts";
 import { FaultyStore, MemoryStore, SlowStore } from "@ovault/testkit";
 
 import { wrapStore } from "../src/installation/wrap-store.ts";

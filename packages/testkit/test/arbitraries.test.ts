@@ -1,7 +1,8 @@
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
 
-import { planBlocks, Repository, validateExtents } from "@ovault/core";
+import { Repository, validateExtents } from "@ovault/core";
+import { planBlocks } from "../../core/src/pipeline/plan-blocks.ts";
 import { arbitraryBlockBytes, arbitraryExtents, arbitraryPoint, MemoryStore } from "@ovault/testkit";
 
 const { signal } = new AbortController();

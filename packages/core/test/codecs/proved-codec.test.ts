@@ -2,7 +2,8 @@ import * as fc from "fast-check";
 import { expect, test } from "vitest";
 
 import { type Codec, IntegrityError } from "@ovault/contract";
-import { lz4, zstandard } from "@ovault/core";
+import { lz4 } from "../../src/blocks/codecs/lz4.ts";
+import { zstandard } from "../../src/blocks/codecs/zstandard.ts";
 import { MemoryStore, sourceOf } from "@ovault/testkit";
 
 import { ProvedCodec } from "../../src/blocks/codecs/proved-codec.ts";

@@ -13,9 +13,9 @@ import {
   DESTINATION_SETTINGS,
   type DestinationEntry,
   loadConfiguration,
-  lz4,
   PluginRegistry,
 } from "@ovault/core";
+import { lz4 } from "../../src/blocks/codecs/lz4.ts";
 import { MemoryStore } from "@ovault/testkit";
 
 let directory: string;

@@ -1,7 +1,8 @@
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 
-import { didYouMean, nearest } from "@ovault/core";
+import { didYouMean } from "@ovault/core";
+import { nearest } from "../../src/config/nearest.ts";
 
 const word = fc.stringMatching(/^[a-z]{4,12}$/);
 

@@ -2,18 +2,11 @@ import * as fc from "fast-check";
 import { beforeEach, describe, expect, test } from "vitest";
 
 import { type Codec, OvaultError, processIdentity, type RecoveryPoint, StoreUnavailableError } from "@ovault/contract";
-import {
-  acquireLease,
-  type CopyPointsOptions,
-  copyPoints,
-  type CopyResult,
-  lz4,
-  machineLease,
-  prune,
-  readOnly,
-  type Repository,
-  zstandard,
-} from "@ovault/core";
+import { copyPoints, type CopyResult, machineLease, prune, readOnly, type Repository } from "@ovault/core";
+import { acquireLease } from "../../src/leases/lease.ts";
+import type { CopyPointsOptions } from "../../src/copy/copy-points.ts";
+import { lz4 } from "../../src/blocks/codecs/lz4.ts";
+import { zstandard } from "../../src/blocks/codecs/zstandard.ts";
 import {
   applyChanges,
   arbitraryChanges,

@@ -2,7 +2,9 @@ import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 
 import type { Codec, RecoveryPoint } from "@ovault/contract";
-import { lz4, verifyRepository, zstandard } from "@ovault/core";
+import { verifyRepository } from "@ovault/core";
+import { lz4 } from "../../src/blocks/codecs/lz4.ts";
+import { zstandard } from "../../src/blocks/codecs/zstandard.ts";
 import { applyChanges, arbitraryChanges, arbitraryDisk, MemoryStore, sourceOf } from "@ovault/testkit";
 
 import { plain } from "../../src/blocks/codecs/plain.ts";

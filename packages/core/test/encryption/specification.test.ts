@@ -3,7 +3,8 @@ import { randomBytes } from "node:crypto";
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
 
-import { RepositorySecret, zstandard } from "@ovault/core";
+import { RepositorySecret } from "@ovault/core";
+import { zstandard } from "../../src/blocks/codecs/zstandard.ts";
 import { arbitraryDisk, MemoryStore, sourceOf } from "@ovault/testkit";
 
 import { smallEncrypted } from "../support/encrypted-repository.ts";

@@ -4,7 +4,9 @@ import * as fc from "fast-check";
 import { afterEach, describe, expect, test, vi } from "vitest";
 
 import { processIdentity } from "@ovault/contract";
-import { acquireLease, machineLease, plainProtection, type Repository, type RepositorySecret } from "@ovault/core";
+import { machineLease, type Repository, type RepositorySecret } from "@ovault/core";
+import { acquireLease } from "../../src/leases/lease.ts";
+import { plainProtection } from "../../src/format/protection.ts";
 import { arbitraryDisk, MemoryStore, type ModelDisk, sourceOf } from "@ovault/testkit";
 
 import { newKeyFile, smallEncrypted } from "../support/encrypted-repository.ts";

@@ -1,7 +1,8 @@
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
 
-import { planBlocks, type PlannedBlocks, validateExtents } from "@ovault/core";
+import { validateExtents } from "@ovault/core";
+import { planBlocks, type PlannedBlocks } from "../../src/pipeline/plan-blocks.ts";
 import { applyChanges, arbitraryChanges, arbitraryDisk, type ModelDisk } from "@ovault/testkit";
 
 async function plan(disk: ModelDisk, blockBytes: number, baseBlocks = Number.MAX_SAFE_INTEGER) {

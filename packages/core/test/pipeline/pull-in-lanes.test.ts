@@ -2,7 +2,7 @@ import * as fc from "fast-check";
 import { firstValueFrom, lastValueFrom, toArray } from "rxjs";
 import { expect, test } from "vitest";
 
-import { pullInLanes } from "@ovault/core";
+import { pullInLanes } from "../../src/concurrency/pull-in-lanes.ts";
 
 const never = new AbortController().signal;
 

@@ -1,7 +1,8 @@
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 
-import { DEFAULT_RUN_LIMITS, nextRuns, type Policy, type ScheduleEntry } from "@ovault/core";
+import { DEFAULT_RUN_LIMITS, nextRuns, type Policy } from "@ovault/core";
+import type { ScheduleEntry } from "../../src/policies/policy.ts";
 
 import { cronProblem } from "../../src/policies/next-runs.ts";
 

@@ -2,7 +2,8 @@ import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 
 import { UsageError, type VirtualMachine } from "@ovault/contract";
-import { excludedDisks, parseMachineSelector, selectMachines } from "@ovault/core";
+import { excludedDisks, selectMachines } from "@ovault/core";
+import { parseMachineSelector } from "../../src/policies/parse-machine-selector.ts";
 
 import { matchesGlob } from "../../src/util/matches-glob.ts";
 

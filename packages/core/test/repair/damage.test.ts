@@ -5,14 +5,8 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 
 import { processIdentity, type RecoveryPoint } from "@ovault/contract";
-import {
-  acquireLease,
-  backupVirtualMachine,
-  Ledger,
-  lossesOfMarked,
-  repairRepository,
-  verifySample,
-} from "@ovault/core";
+import { backupVirtualMachine, Ledger, lossesOfMarked, repairRepository, verifySample } from "@ovault/core";
+import { acquireLease } from "../../src/leases/lease.ts";
 import { applyChanges, MemoryStore, type ModelDisk, ModelPlatform, ModelStrategy, sourceOf } from "@ovault/testkit";
 
 import { type ModelRepository, threePoints } from "../support/model-repository.ts";

@@ -1,7 +1,8 @@
 import { describe, expect, test } from "vitest";
 
 import { hasCode, type ObjectInfo, type ObjectKey, processIdentity } from "@ovault/contract";
-import { acquireLease, prune, Repository } from "@ovault/core";
+import { prune, Repository } from "@ovault/core";
+import { acquireLease } from "../../src/leases/lease.ts";
 import { InterceptedStore, keysOf, type StoreCall } from "@ovault/testkit";
 
 import { ModelRepository, twoPoints } from "../support/model-repository.ts";

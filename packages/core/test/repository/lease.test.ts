@@ -2,7 +2,8 @@ import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 
 import { type Clock, hasCode, type ObjectStore, processIdentity } from "@ovault/contract";
-import { acquireLease, type Lease, type LeaseHolder } from "@ovault/core";
+import { acquireLease, type Lease } from "../../src/leases/lease.ts";
+import type { LeaseHolder } from "../../src/leases/lease-folder.ts";
 import { FaultyStore, keysOf, MemoryStore, ScheduledStore, ScheduledTime } from "@ovault/testkit";
 
 const never = new AbortController().signal;

@@ -2,7 +2,8 @@ import * as fc from "fast-check";
 import { expect, test } from "vitest";
 
 import { machineKey } from "@ovault/contract";
-import { logged, ManagerNames, type RecoveryPoints, Repository } from "@ovault/core";
+import { logged, ManagerNames, Repository } from "@ovault/core";
+import type { RecoveryPoints } from "../../src/repository/points/recovery-points.ts";
 import { MemoryStore } from "@ovault/testkit";
 
 import { barePoint, datedId } from "../support/bare-point.ts";

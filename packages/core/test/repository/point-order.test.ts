@@ -2,7 +2,10 @@ import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 
 import { machineKey, type MachineIdentity, type RecoveryPoint } from "@ovault/contract";
-import { inOrder, newPointId, orderInDoubt, type OrderedPoint, selectPoints } from "@ovault/core";
+import { inOrder, orderInDoubt } from "@ovault/core";
+import { newPointId } from "../../src/repository/points/point-id.ts";
+import type { OrderedPoint } from "../../src/repository/points/point-order.ts";
+import { selectPoints } from "../../src/retention/select-points.ts";
 import { MemoryStore } from "@ovault/testkit";
 
 import { barePoint, datedId } from "../support/bare-point.ts";

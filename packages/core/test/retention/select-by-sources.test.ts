@@ -6,10 +6,10 @@ import {
   DEFAULT_RUN_LIMITS,
   retentionByMachine,
   selectBySources,
-  selectPoints,
   type Policy,
   type RetentionRules,
 } from "@ovault/core";
+import { selectPoints } from "../../src/retention/select-points.ts";
 
 function vm(name: string): VirtualMachine {
   return { id: `id-${name}`, name, manager: "m", status: "up", disks: [], attributes: {} };

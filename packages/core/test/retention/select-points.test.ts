@@ -2,7 +2,9 @@ import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 
 import { UsageError } from "@ovault/contract";
-import { type OrderedPoint, type RetentionRules, selectPoints } from "@ovault/core";
+import type { RetentionRules } from "@ovault/core";
+import type { OrderedPoint } from "../../src/repository/points/point-order.ts";
+import { selectPoints } from "../../src/retention/select-points.ts";
 
 import { calendarIn } from "../../src/retention/calendar.ts";
 

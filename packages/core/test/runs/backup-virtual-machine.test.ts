@@ -19,18 +19,18 @@ import {
   systemClock,
 } from "@ovault/contract";
 import {
-  acquireLease,
   type BackupOptions,
   backupVirtualMachine,
   Ledger,
-  lz4,
   machineLease,
   ManagerNames,
   Repository,
   restoreVirtualMachine,
-  plainProtection,
-  selectPoints,
 } from "@ovault/core";
+import { acquireLease } from "../../src/leases/lease.ts";
+import { lz4 } from "../../src/blocks/codecs/lz4.ts";
+import { plainProtection } from "../../src/format/protection.ts";
+import { selectPoints } from "../../src/retention/select-points.ts";
 import {
   applyChanges,
   arbitraryDisk,

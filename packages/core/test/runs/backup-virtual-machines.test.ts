@@ -7,16 +7,15 @@ import { afterEach, beforeEach, expect, test } from "vitest";
 
 import { CancelledError, messageOf, type RunHooks } from "@ovault/contract";
 import {
-  type BackupsOptions,
   backupVirtualMachines,
   DEFAULT_RUN_LIMITS,
   Ledger,
-  plain,
   prune,
-  type MachineBackup,
   type Repository,
   type RunLimits,
 } from "@ovault/core";
+import type { BackupsOptions, MachineBackup } from "../../src/runs/backup-virtual-machines.ts";
+import { plain } from "../../src/blocks/codecs/plain.ts";
 import { arbitraryDisk, FaultyStore, MemoryStore, type ModelDisk, ModelPlatform, ModelStrategy } from "@ovault/testkit";
 
 import { hoursLater } from "../maintenance/support/yard.ts";

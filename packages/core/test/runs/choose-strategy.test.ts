@@ -2,7 +2,8 @@ import * as fc from "fast-check";
 import { expect, test } from "vitest";
 
 import type { DiskAssessment, Strategy } from "@ovault/contract";
-import { type AssessmentTerms, chooseStrategy } from "@ovault/core";
+import { chooseStrategy } from "@ovault/core";
+import type { AssessmentTerms } from "../../src/runs/choose-strategy.ts";
 import { ModelPlatform, ModelStrategy } from "@ovault/testkit";
 
 const { signal } = new AbortController();

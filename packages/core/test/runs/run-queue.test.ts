@@ -1,7 +1,7 @@
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
 
-import { type Resource, RunQueue } from "@ovault/core";
+import { type Resource, RunQueue } from "../../src/runs/run-queue.ts";
 
 /** What a model run is at; it goes on when the test says so. */
 type Stage = "waiting" | "copying" | "copied" | "over";

@@ -2,7 +2,8 @@ import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 
 import { type ObjectStore, StoreUnavailableError } from "@ovault/contract";
-import { CallStatistics, logged, type StoreCallReport, timed } from "@ovault/core";
+import { CallStatistics, logged, timed } from "@ovault/core";
+import type { StoreCallReport } from "../../src/store/timed.ts";
 import { HoldingStore, keysOf, MemoryStore } from "@ovault/testkit";
 
 import { SimulatedClock } from "./support/simulated-clock.ts";

@@ -2,7 +2,8 @@ import * as fc from "fast-check";
 import { expect } from "vitest";
 
 import { type Codec, hasCode, type ObjectStore, processIdentity, type RecoveryPoint } from "@ovault/contract";
-import { acquireLease, originOf, type Repository, type RepositorySecret, verifySample } from "@ovault/core";
+import { originOf, type Repository, type RepositorySecret, verifySample } from "@ovault/core";
+import { acquireLease } from "../../src/leases/lease.ts";
 import { applyChanges, MemoryStore, type ModelDisk, sourceOf } from "@ovault/testkit";
 
 import { putCondemned, putVerdict } from "../../src/repository/packs/condemned-packs.ts";

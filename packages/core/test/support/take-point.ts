@@ -1,5 +1,7 @@
 import { createRunHooks, type DiskSource, type RecoveryPoint, type VirtualMachine } from "@ovault/contract";
-import { backupDisks, BufferPool, type Repository, restoreToTarget } from "@ovault/core";
+import { type Repository, restoreToTarget } from "@ovault/core";
+import { backupDisks } from "../../src/runs/backup-disks.ts";
+import { BufferPool } from "../../src/pipeline/buffer-pool.ts";
 import { MemoryTarget } from "@ovault/testkit";
 
 export const never = new AbortController().signal;

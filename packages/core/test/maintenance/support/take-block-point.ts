@@ -1,5 +1,6 @@
 import type { Clock, ProcessIdentity, RecoveryPoint } from "@ovault/contract";
-import { backupVirtualMachine, BufferPool, type Ledger, type Repository } from "@ovault/core";
+import { backupVirtualMachine, type Ledger, type Repository } from "@ovault/core";
+import { BufferPool } from "../../../src/pipeline/buffer-pool.ts";
 
 import { blockMachine } from "./block-disk.ts";
 import { BlockStrategy } from "./block-strategy.ts";

@@ -11,7 +11,8 @@ import {
   type RecoveryPoint,
   systemClock,
 } from "@ovault/contract";
-import { Ledger, prune, type PruneOptions, type PruneReport, type RepackLimits, Repository } from "@ovault/core";
+import { Ledger, prune, type PruneReport, type RepackLimits, Repository } from "@ovault/core";
+import type { PruneOptions } from "../../../src/maintenance/prune-report.ts";
 import { MemoryStore } from "@ovault/testkit";
 
 import { plain } from "../../../src/blocks/codecs/plain.ts";

@@ -1,4 +1,5 @@
-import { type RepairOptions, type RepairReport, repairRepository } from "@ovault/core";
+import { type RepairReport, repairRepository } from "@ovault/core";
+import type { RepairOptions } from "../../../src/repair/repair-report.ts";
 
 import type { ModelRepository } from "../../support/model-repository.ts";
 import { never } from "../../support/take-point.ts";
