@@ -1,107 +1,118 @@
-export { default, type OvirtOptions } from "./manager/plugin.ts";
-
-export * from "./api/backups.ts";
-export * from "./api/checkpoints.ts";
-export * from "./api/disk-snapshots.ts";
-export * from "./api/disks.ts";
-export * from "./api/engine-api.ts";
-export * from "./api/events.ts";
-export * from "./api/image-transfers.ts";
-export * from "./api/infrastructure.ts";
-export * from "./api/snapshots.ts";
-export * from "./api/vms.ts";
-
-export * from "./concurrency/permits.ts";
-export * from "./concurrency/settle-all.ts";
-
-export * from "./engine/ca.ts";
-export * from "./engine/engine-caller.ts";
-export * from "./engine/engine-client.ts";
-export * from "./engine/errors.ts";
-export * from "./engine/tls.ts";
-export * from "./engine/wait.ts";
-export * from "./engine/was-refused.ts";
-
-export * from "./imageio/collect-zero-extents.ts";
-export * from "./imageio/errors.ts";
-export * from "./imageio/extent-list.ts";
-export * from "./imageio/imageio-client.ts";
+export type { NewBackup } from "./api/backups.ts";
+export type { NewDisk } from "./api/disks.ts";
+export { EngineApi } from "./api/engine-api.ts";
+export type { NewTransfer, TransferSubject } from "./api/image-transfers.ts";
+export type { NewSnapshot } from "./api/snapshots.ts";
+export type {
+  AttachedDisk,
+  DiskAttachmentChange,
+  GivenRole,
+  NewVm,
+  NewVmFromOvf,
+  NicChange,
+  VmChange,
+  VmDetail,
+} from "./api/vms.ts";
+export { Permits, type Reclaim } from "./concurrency/permits.ts";
+export { settleAll } from "./concurrency/settle-all.ts";
+export {
+  type CertificateFacts,
+  type FetchCaOptions,
+  type FetchedCa,
+  certificateFacts,
+  fetchEngineCa,
+} from "./engine/ca.ts";
+export type { CallOptions, EngineCaller, OnWait } from "./engine/engine-caller.ts";
+export { EngineClient, type EngineClientOptions, type EngineTimings } from "./engine/engine-client.ts";
+export {
+  EngineAnswerError,
+  EngineConflictError,
+  EngineFaultError,
+  EnginePermissionError,
+  EngineUnavailableError,
+  EntityNotFoundError,
+  withoutSize,
+} from "./engine/errors.ts";
+export { type TlsTrust, certificateErrorOf, codeOf, readCertificates, tlsOptions } from "./engine/tls.ts";
+export { arrived, pending } from "./engine/wait.ts";
+export { wasRefused } from "./engine/was-refused.ts";
+export { collectZeroExtents } from "./imageio/collect-zero-extents.ts";
+export { ImageioConnectionError, ImageioError, NoDirtyExtentsError, TicketError } from "./imageio/errors.ts";
+export { ExtentList } from "./imageio/extent-list.ts";
+export {
+  ImageioClient,
+  type ImageioOptions,
+  MAX_HOST_CONNECTIONS,
+  type TransferAddress,
+} from "./imageio/imageio-client.ts";
 export type { ImageioExtent } from "./imageio/parse-extents.ts";
 export type { ImageioAbilities } from "./imageio/read-options.ts";
-
-export * from "./leftovers/look-up-leftovers.ts";
-export * from "./leftovers/gone-leftover.ts";
-
-export * from "./machine/errors.ts";
-export * from "./machine/open-configuration.ts";
-export * from "./machine/ready-machine.ts";
-export * from "./machine/vm-documents.ts";
-export * from "./machine/warn-of-firmware.ts";
-export * from "./machine/why-unreadable.ts";
-export * from "./machine/why-untouchable.ts";
-
-export * from "./manager/manager.ts";
-
-export * from "./model/attributes.ts";
-export * from "./model/backup.ts";
-export * from "./model/capabilities.ts";
-export * from "./model/checkpoint.ts";
-export * from "./model/cluster.ts";
-export * from "./model/data-center.ts";
-export * from "./model/disk-attachment.ts";
-export * from "./model/disk-snapshot.ts";
-export * from "./model/engine-disk.ts";
-export * from "./model/engine-version.ts";
-export * from "./model/event.ts";
-export * from "./model/host-nic.ts";
-export * from "./model/host.ts";
-export * from "./model/image-transfer.ts";
-export * from "./model/job.ts";
-export * from "./model/network-attachment.ts";
-export * from "./model/network.ts";
-export * from "./model/nic.ts";
-export * from "./model/product-info.ts";
-export * from "./model/reported-device.ts";
-export * from "./model/snapshot.ts";
-export * from "./model/storage-domain.ts";
-export * from "./model/template.ts";
-export * from "./model/user.ts";
-export * from "./model/vm-pool.ts";
-export * from "./model/vm.ts";
-export * from "./model/vnic-profile.ts";
-
-export { readOvf, type OvfDescription, type OvfDisk, type OvfNic } from "./ovf/read-ovf.ts";
-export * from "./ovf/rewrite-ovf.ts";
-
+export { goneLeftover } from "./leftovers/gone-leftover.ts";
+export {
+  type LeftoverKind,
+  type LeftoverKinds,
+  type LeftoverLookUp,
+  lookUpLeftovers,
+} from "./leftovers/look-up-leftovers.ts";
+export { MachineStateError } from "./machine/errors.ts";
+export { openConfiguration } from "./machine/open-configuration.ts";
+export { type Readiness, type ReadyVm, readyMachine } from "./machine/ready-machine.ts";
+export { vmDocuments } from "./machine/vm-documents.ts";
+export { warnOfFirmware } from "./machine/warn-of-firmware.ts";
+export { whyUnreadable } from "./machine/why-unreadable.ts";
+export { whyUntouchable } from "./machine/why-untouchable.ts";
+export { OvirtManager, ovirtManager } from "./manager/manager.ts";
+export { default, type OvirtOptions } from "./manager/plugin.ts";
+export { type DiskAttributes, type VmAttributes, diskAttributes } from "./model/attributes.ts";
+export { type Backup, isFinalBackupPhase } from "./model/backup.ts";
+export { type Capabilities, capabilitiesOf } from "./model/capabilities.ts";
+export type { Checkpoint } from "./model/checkpoint.ts";
+export type { Cluster } from "./model/cluster.ts";
+export type { DataCenter } from "./model/data-center.ts";
+export type { DiskAttachment } from "./model/disk-attachment.ts";
+export type { DiskSnapshot } from "./model/disk-snapshot.ts";
+export type { EngineDisk } from "./model/engine-disk.ts";
+export type { EngineVersion } from "./model/engine-version.ts";
+export type { EngineEvent } from "./model/event.ts";
+export type { HostNic } from "./model/host-nic.ts";
+export type { Host } from "./model/host.ts";
+export { type ImageTransfer, isFinalTransferPhase } from "./model/image-transfer.ts";
+export type { Job } from "./model/job.ts";
+export type { NetworkAttachment } from "./model/network-attachment.ts";
+export type { Network } from "./model/network.ts";
+export type { Nic, NicFilter } from "./model/nic.ts";
+export type { ProductInfo } from "./model/product-info.ts";
+export type { ReportedDevice } from "./model/reported-device.ts";
+export type { Snapshot } from "./model/snapshot.ts";
+export type { StorageDomain } from "./model/storage-domain.ts";
+export type { Template } from "./model/template.ts";
+export type { EngineUser } from "./model/user.ts";
+export type { VmPool } from "./model/vm-pool.ts";
+export type { Vm } from "./model/vm.ts";
+export type { VnicProfile } from "./model/vnic-profile.ts";
 export type { DiskLayout } from "./restore/disks/disk-layout.ts";
 export type { MadeDisk } from "./restore/disks/make-disk.ts";
-export * from "./restore/disks/remove-disk.ts";
-export * from "./restore/fill/disk-filler.ts";
-export * from "./restore/fill/transfer-filler.ts";
-export * from "./restore/open-restore.ts";
-export * from "./restore/plan-restore.ts";
-export * from "./restore/restore-session.ts";
-
-export * from "./snapshot/confirm-frozen.ts";
-export * from "./snapshot/drop-snapshot.ts";
-export * from "./snapshot/errors.ts";
-export * from "./snapshot/find-tagged-snapshots.ts";
-export * from "./snapshot/frozen-volumes.ts";
-export * from "./snapshot/guest-consistency.ts";
-export * from "./snapshot/hold-machine.ts";
-export * from "./snapshot/remove-snapshot.ts";
-export * from "./snapshot/room-for-snapshot.ts";
-export * from "./snapshot/snapshot-options.ts";
-export * from "./snapshot/take-snapshot.ts";
-
-export * from "./traces/run-tag.ts";
-export * from "./traces/undo.ts";
-
-export * from "./transfer/disk-transfer.ts";
-export * from "./transfer/end-transfer.ts";
-export * from "./transfer/end-transfers.ts";
-export * from "./transfer/errors.ts";
-export * from "./transfer/keep-alive.ts";
-export * from "./transfer/open-transfers.ts";
-export * from "./transfer/transfer-context.ts";
-export * from "./transfer/transfer-options.ts";
+export { removeDisk } from "./restore/disks/remove-disk.ts";
+export type { DiskFiller, DiskFilling, FillingSite } from "./restore/fill/disk-filler.ts";
+export { transferFiller } from "./restore/fill/transfer-filler.ts";
+export { openRestore } from "./restore/open-restore.ts";
+export { planRestore } from "./restore/plan-restore.ts";
+export { type FrozenBefore, confirmFrozen } from "./snapshot/confirm-frozen.ts";
+export { type SnapshotToDrop, dropSnapshot } from "./snapshot/drop-snapshot.ts";
+export { NoRoomError, SnapshotFailedError, SnapshotRemovalError } from "./snapshot/errors.ts";
+export { type TaggedSnapshot, findTaggedSnapshots } from "./snapshot/find-tagged-snapshots.ts";
+export { type FrozenVolumeOfDisk, type SnapshotOfDisks, asItWas, frozenVolumes } from "./snapshot/frozen-volumes.ts";
+export { type HeldMachine, holdMachine } from "./snapshot/hold-machine.ts";
+export { type SnapshotToRemove, removeSnapshot } from "./snapshot/remove-snapshot.ts";
+export { type SnapshotOptions, snapshotOptions } from "./snapshot/snapshot-options.ts";
+export type { TakenSnapshot } from "./snapshot/take-snapshot.ts";
+export { hasAnyTag, hasTag, runTag } from "./traces/run-tag.ts";
+export { undo } from "./traces/undo.ts";
+export { DiskTransfer, type FrozenVolume, type HostShare, type TransferRequest } from "./transfer/disk-transfer.ts";
+export { type TransferEnd, endTransfer } from "./transfer/end-transfer.ts";
+export { endTransfers } from "./transfer/end-transfers.ts";
+export { TransferEndedError, transferEnded } from "./transfer/errors.ts";
+export { keepAlive } from "./transfer/keep-alive.ts";
+export { type OpenTransfer, openTransfers } from "./transfer/open-transfers.ts";
+export { type TransferContext, transferContext } from "./transfer/transfer-context.ts";
+export { type TransferOptions, transferOptions } from "./transfer/transfer-options.ts";
