@@ -5,9 +5,9 @@ import {
   messageOf,
   OvaultError,
   type Quiescing,
+  unlessAborted,
   type VirtualMachine,
 } from "@ovault/contract";
-import { abortable } from "@ovault/ssh";
 
 /** Between two tries to thaw: the first, and the longest. */
 const FIRST_PAUSE_MS = 500;
@@ -52,7 +52,7 @@ export class GuestFreeze {
     this.#isFreezing = true;
     this.#freezing = work.catch(() => undefined).finally(() => (this.#isFreezing = false));
     try {
-      await abortable(work, either);
+      await unlessAborted(work, either);
     } catch (error) {
       // A guest that refuses has no agent, as a rule; it refuses the thaw as well, and there is nothing to say about it.
       const answered = !either.aborted && error instanceof OvaultError && !isTransient(error);
@@ -89,7 +89,7 @@ export class GuestFreeze {
   async #thawOnce(): Promise<void> {
     const { quiescing, vm, thawMs } = this.#options;
     const signal = AbortSignal.timeout(Math.min(THAW_CALL_MS, thawMs));
-    await abortable(quiescing.thaw(vm, signal), signal);
+    await unlessAborted(quiescing.thaw(vm, signal), signal);
   }
 
   /** A freeze whose answer nobody waits for any more may take hold after the thaw. */

@@ -1,7 +1,8 @@
 import { once } from "node:events";
 import { setTimeout as delay } from "node:timers/promises";
 
-import { abortable, connectSsh, type SecretsHost, serverSettings, type SshConnection, sshServer } from "@ovault/ssh";
+import { unlessAborted } from "@ovault/contract";
+import { connectSsh, type SecretsHost, serverSettings, type SshConnection, sshServer } from "@ovault/ssh";
 
 import type { CommandOutput } from "./command-output.ts";
 import type { Environment } from "./environment.ts";
@@ -50,7 +51,7 @@ async function execute(client: Client, options: GuestRun, signal: AbortSignal): 
   const line = server.acceptsEnvironment
     ? shellLine(command.run, {})
     : guardedLine(shellLine(command.run, environment));
-  const channel = await abortable(open(client, line, environment), signal);
+  const channel = await unlessAborted(open(client, line, environment), signal);
   let outcome: Outcome = { code: null, signal: null };
   channel.on("exit", (code: number | null, by?: string) => {
     outcome = { code, signal: by ?? null };
@@ -63,7 +64,7 @@ async function execute(client: Client, options: GuestRun, signal: AbortSignal): 
   ended.catch(() => undefined);
   drained.catch(() => undefined);
   try {
-    await abortable(ended, signal);
+    await unlessAborted(ended, signal);
   } catch (error) {
     if (!signal.aborted) throw error;
     await end(channel, ended);

@@ -1,10 +1,9 @@
 import type { S3 } from "@aws-sdk/client-s3";
 
-import { assertObjectKey, isObjectKey, type ObjectKey } from "@ovault/contract";
+import { assertObjectKey, isObjectKey, type ObjectKey, unlessAborted } from "@ovault/contract";
 
 import { mapS3Error } from "./map-s3-error.ts";
 import type { S3Options } from "./options.ts";
-import { unlessAborted } from "./unless-aborted.ts";
 
 export interface Call {
   /** What is tried, to follow "cannot": "write packs/ab/abcd". */

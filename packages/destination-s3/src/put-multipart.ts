@@ -1,5 +1,7 @@
 import type { CompletedPart } from "@aws-sdk/client-s3";
 
+import { inLanes } from "@ovault/contract";
+
 import type { Bucket } from "./bucket.ts";
 import { cutBefore, GRACE_MS } from "./cut-before.ts";
 import { conditionOf, unlessExists } from "./put-object.ts";
@@ -53,21 +55,12 @@ async function beginUpload(bucket: Bucket, upload: Upload): Promise<Target> {
 
 async function sendParts(bucket: Bucket, upload: Upload, target: Target): Promise<readonly CompletedPart[]> {
   const { body, signal } = upload;
-  const failed = new AbortController();
-  const stop = AbortSignal.any([signal, failed.signal]);
-  const numbers = Array.from({ length: Math.ceil(body.bytes / PART_BYTES) }, (_, i) => i + 1).values();
+  const numbers = Array.from({ length: Math.ceil(body.bytes / PART_BYTES) }, (_, i) => i + 1);
   const sent: CompletedPart[] = [];
-  const lane = async (): Promise<void> => {
-    try {
-      for (const number of numbers) sent.push(await sendPart(bucket, { ...upload, signal: stop }, { target, number }));
-    } catch (error) {
-      failed.abort(error);
-      throw error;
-    }
+  const send = async (number: number, lane: AbortSignal): Promise<void> => {
+    sent.push(await sendPart(bucket, { ...upload, signal: lane }, { target, number }));
   };
-  const lanes = Array.from({ length: LANES }, lane);
-  await Promise.allSettled(lanes);
-  await Promise.all(lanes);
+  await inLanes(numbers, LANES, send, signal);
   return sent.toSorted((a, b) => (a.PartNumber ?? 0) - (b.PartNumber ?? 0));
 }
 

@@ -1,7 +1,7 @@
 import type { Client, SFTPWrapper } from "ssh2";
 
-import { StoreError, StoreUnavailableError } from "@ovault/contract";
-import { abortable, connectSsh, type SshServer } from "@ovault/ssh";
+import { StoreError, StoreUnavailableError, unlessAborted } from "@ovault/contract";
+import { connectSsh, type SshServer } from "@ovault/ssh";
 
 import { mapSshError } from "./map-ssh-error.ts";
 import { SftpConnection } from "./sftp-connection.ts";
@@ -17,7 +17,7 @@ export async function connect(server: SshServer, signal: AbortSignal): Promise<S
   });
   const { host, port, timeoutMs } = server;
   try {
-    const sftp = await abortable(startSftp(client, server), signal);
+    const sftp = await unlessAborted(startSftp(client, server), signal);
     return new SftpConnection({ client, sftp, socket, server: `${host}:${port}`, timeoutMs });
   } catch (error) {
     socket.destroy();

@@ -1,5 +1,4 @@
-import { StoreError } from "@ovault/contract";
-import { abortable } from "@ovault/ssh";
+import { StoreError, unlessAborted } from "@ovault/contract";
 
 import type { SftpConnection } from "./sftp-connection.ts";
 
@@ -36,7 +35,7 @@ export class ConnectionPool {
     const slot = this.#choose();
     slot.calls += 1;
     try {
-      return await work(await abortable(slot.connection, signal));
+      return await work(await unlessAborted(slot.connection, signal));
     } finally {
       slot.calls -= 1;
     }

@@ -1,7 +1,6 @@
 import { posix } from "node:path";
 
-import { DestinationMissingError } from "@ovault/contract";
-import { abortable } from "@ovault/ssh";
+import { DestinationMissingError, unlessAborted } from "@ovault/contract";
 
 import { mapSftpError } from "./map-sftp-error.ts";
 import { openPool } from "./open-pool.ts";
@@ -22,7 +21,7 @@ export async function createSftpDestination(settings: SftpSettings, signal: Abor
   try {
     await pool.use(signal, async (connection) => {
       try {
-        await abortable(make(connection, directory), signal);
+        await unlessAborted(make(connection, directory), signal);
       } catch (error) {
         signal.throwIfAborted();
         throw await mapSftpError(error, {

@@ -1,7 +1,8 @@
 import { randomUUID } from "node:crypto";
 import { posix } from "node:path";
 
-import { inLanes } from "./in-lanes.ts";
+import { inLanes } from "@ovault/contract";
+
 import { pieces, PIECES_UNDER_WAY } from "./pieces.ts";
 import { readDirectory } from "./read-directory.ts";
 import type { Handle, SftpConnection } from "./sftp-connection.ts";
@@ -28,7 +29,7 @@ export async function writeDraft(
 ): Promise<void> {
   const handle = await connection.open(draft, "wx");
   try {
-    await inLanes(PIECES_UNDER_WAY, pieces(parts), async ({ offset, bytes }) => {
+    await inLanes(pieces(parts), PIECES_UNDER_WAY, async ({ offset, bytes }) => {
       signal.throwIfAborted();
       await connection.write(handle, bytes, offset);
     });
@@ -55,7 +56,7 @@ export async function removeStaleDrafts(connection: SftpConnection, directory: s
     wanted: (name) => DRAFT_NAME.test(name),
   }).catch(() => []);
   const stale = drafts.filter(({ file }) => file.kind === "file" && file.modifiedSeconds < now - LONGEST_LIFE_SECONDS);
-  await inLanes(PIECES_UNDER_WAY, stale, ({ name }) => removeDraft(connection, posix.join(directory, name)));
+  await inLanes(stale, PIECES_UNDER_WAY, ({ name }) => removeDraft(connection, posix.join(directory, name)));
 }
 
 async function syncFile(connection: SftpConnection, handle: Handle): Promise<void> {

@@ -1,8 +1,7 @@
 import { posix } from "node:path";
 
-import { StoreError } from "@ovault/contract";
+import { inLanes, StoreError } from "@ovault/contract";
 
-import { inLanes } from "./in-lanes.ts";
 import type { RemoteFile } from "./remote-file.ts";
 import type { DirectoryEntry, SftpConnection } from "./sftp-connection.ts";
 import { hasStatus, isAbsence, STATUS } from "./sftp-status.ts";
@@ -50,7 +49,7 @@ export async function readDirectory(
     }
   };
   try {
-    await inLanes(READERS, Array(READERS).keys(), readToEnd);
+    await inLanes(Array(READERS).keys(), READERS, readToEnd);
     return found;
   } finally {
     connection.closeUnheeded(handle);

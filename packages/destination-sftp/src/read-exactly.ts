@@ -1,6 +1,5 @@
-import { IntegrityError, type ObjectKey } from "@ovault/contract";
+import { inLanes, IntegrityError, type ObjectKey } from "@ovault/contract";
 
-import { inLanes } from "./in-lanes.ts";
 import { PIECES_UNDER_WAY, spans } from "./pieces.ts";
 import type { Handle, SftpConnection } from "./sftp-connection.ts";
 
@@ -18,7 +17,7 @@ export async function readExactly(
   signal: AbortSignal,
 ): Promise<Uint8Array> {
   const whole = Buffer.allocUnsafeSlow(length);
-  await inLanes(PIECES_UNDER_WAY, spans(length), async ({ from, to }) => {
+  await inLanes(spans(length), PIECES_UNDER_WAY, async ({ from, to }) => {
     for (let done = from; done < to;) {
       signal.throwIfAborted();
       const bytes = await connection.read(handle, whole.subarray(done, to), offset + done);

@@ -13,8 +13,8 @@ import {
   type PutOptions,
   type StoreCapabilities,
   StoreUnavailableError,
+  unlessAborted,
 } from "@ovault/contract";
-import { abortable } from "@ovault/ssh";
 
 import type { ConnectionPool } from "./connection-pool.ts";
 import { DRAFTS, newDraft, removeDraft, removeStaleDrafts, writeDraft } from "./draft.ts";
@@ -75,7 +75,7 @@ export class SftpStore implements ObjectStore {
       return await pool.use(signal, async (connection) => {
         const opening = lookAround(connection, settings);
         try {
-          const { root, features } = await abortable(opening, signal);
+          const { root, features } = await unlessAborted(opening, signal);
           return new SftpStore(pool, root, features);
         } catch (error) {
           throw await mapSftpError(error, { connection, root: settings.directory, what: "open the destination" });
@@ -102,9 +102,9 @@ export class SftpStore implements ObjectStore {
         if (writing !== undefined) await removeDraft(connection, draft);
       };
       try {
-        const target = await abortable(this.#prepare(connection, key), signal);
+        const target = await unlessAborted(this.#prepare(connection, key), signal);
         writing = writeDraft(connection, draft, parts, signal);
-        await abortable(writing, signal);
+        await unlessAborted(writing, signal);
         const outcome = await decided(this.#publish({ connection, draft, target }, ifAbsent), connection, signal);
         void cleanUp();
         return outcome;
@@ -113,7 +113,7 @@ export class SftpStore implements ObjectStore {
         const failure = isAbsence(error)
           ? await this.#directoryVanished(connection, key, error)
           : await this.#explained(error, connection, call);
-        await abortable(cleanUp(), signal);
+        await unlessAborted(cleanUp(), signal);
         throw failure;
       }
     });
@@ -123,14 +123,14 @@ export class SftpStore implements ObjectStore {
     assertObjectKey(key);
     const { signal } = options;
     return await this.#call({ what: `read ${key}`, signal }, (connection) =>
-      abortable(this.#read(connection, key, options), signal),
+      unlessAborted(this.#read(connection, key, options), signal),
     );
   }
 
   async stat(key: ObjectKey, { signal }: CallOptions): Promise<ObjectInfo> {
     assertObjectKey(key);
     return await this.#call({ what: `look at ${key}`, signal }, (connection) =>
-      abortable(this.#stat(connection, key), signal),
+      unlessAborted(this.#stat(connection, key), signal),
     );
   }
 
@@ -139,7 +139,7 @@ export class SftpStore implements ObjectStore {
     // No connection is held while the caller looks at what it got: it may need one for that.
     const read: ReadNames = (at, options) =>
       this.#call({ what: `list ${at}`, signal }, (connection) =>
-        abortable(this.#readNames(connection, at, { ...options, signal }), signal),
+        unlessAborted(this.#readNames(connection, at, { ...options, signal }), signal),
       );
     for await (const info of listTree(read, prefix)) {
       signal.throwIfAborted();
@@ -150,7 +150,7 @@ export class SftpStore implements ObjectStore {
   async delete(key: ObjectKey, { signal }: CallOptions): Promise<void> {
     assertObjectKey(key);
     await this.#call({ what: `delete ${key}`, bytes: 0, signal }, (connection) =>
-      abortable(this.#remove(connection, key), signal),
+      unlessAborted(this.#remove(connection, key), signal),
     );
   }
 

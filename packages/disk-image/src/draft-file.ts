@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { lstat, open, rename, rm, type FileHandle } from "node:fs/promises";
 import { dirname } from "node:path";
 
-import { CancelledError, syncDirectory, systemErrorCode } from "@ovault/contract";
+import { syncDirectory, systemErrorCode } from "@ovault/contract";
 
 import { ImageFileExistsError, imageFileError } from "./errors.ts";
 import { WriteBack } from "./write-back.ts";
@@ -35,7 +35,7 @@ export class DraftFile {
   /** All of the data, or an error. */
   async write(offset: number, data: Uint8Array, signal: AbortSignal): Promise<void> {
     for (let done = 0; done < data.length;) {
-      if (signal.aborted) throw new CancelledError("writing the image was cancelled", { cause: signal.reason });
+      signal.throwIfAborted();
       const { bytesWritten } = await this.#guard(this.#handle.write(data, done, data.length - done, offset + done));
       done += bytesWritten;
     }

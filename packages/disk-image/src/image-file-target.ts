@@ -5,7 +5,7 @@ import type { DiskTarget } from "@ovault/contract";
  * then, and after `abort`, there is nothing at that path. One of the two must be called, after all other calls have
  * settled.
  *
- * Every call rejects with ImageFileError or its kinds, or with CancelledError.
+ * Every call rejects with ImageFileError or its kinds, or with the signal's reason.
  */
 export interface ImageFileTarget extends DiskTarget {
   readonly path: string;

@@ -1,7 +1,7 @@
 import { open, readFile, type FileHandle } from "node:fs/promises";
 import { basename } from "node:path";
 
-import { CancelledError, SourceError, type Disk, type DiskSource, type Extent } from "@ovault/contract";
+import { type Disk, type DiskSource, type Extent, SourceError } from "@ovault/contract";
 
 import { imageFileError } from "./errors.ts";
 import { standaloneDisk } from "./standalone-disk.ts";
@@ -51,7 +51,7 @@ export class RawFileSource implements DiskSource {
 
   async readInto(offset: number, buffer: Uint8Array, signal: AbortSignal): Promise<void> {
     for (let done = 0; done < buffer.length;) {
-      if (signal.aborted) throw new CancelledError("reading the image was cancelled", { cause: signal.reason });
+      signal.throwIfAborted();
       const bytesRead = await this.#read(buffer, done, offset + done);
       if (bytesRead === 0) {
         throw new SourceError(`${this.#path} ends at ${offset + done} instead of ${this.disk.logicalBytes}`, {

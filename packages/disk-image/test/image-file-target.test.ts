@@ -4,6 +4,8 @@ import { join } from "node:path";
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 
+import { CancelledError } from "@ovault/contract";
+
 import { Qcow2FileTarget, RawFileTarget, type ImageFileOptions, type ImageFileTarget } from "../src/index.ts";
 import { run, temporaryDirectory } from "./tools.ts";
 
@@ -142,7 +144,7 @@ describe.each(formats)("a %s file", (format, create, inspect) => {
       message: expect.stringContaining("does not exist"),
     });
     const target = await create({ path: join(directory.path, "image"), diskId: "disk", logicalBytes: MiB });
-    const late = target.write(0, Buffer.alloc(512, 1), AbortSignal.abort());
+    const late = target.write(0, Buffer.alloc(512, 1), AbortSignal.abort(new CancelledError("enough")));
     await expect(late).rejects.toMatchObject({ code: "E_CANCELLED" });
     await target.abort();
   });

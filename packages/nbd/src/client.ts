@@ -1,8 +1,6 @@
 import type net from "node:net";
 import type tls from "node:tls";
 
-import { CancelledError } from "@ovault/contract";
-
 import { describeAddress, type NbdAddress } from "./address.ts";
 import { negotiate, type NegotiatedConnection } from "./client-handshake.ts";
 import { NbdConnectionError, NbdError, NbdHandshakeError, NbdProtocolError, NbdRequestError } from "./errors.ts";
@@ -59,7 +57,7 @@ interface Request {
 /**
  * One connection to one export. Any number of requests may be under way at once; replies come in the server's order.
  *
- * Every call rejects with NbdRequestError when the server refuses it, CancelledError when its signal is aborted (the
+ * Every call rejects with NbdRequestError when the server refuses it, the signal's reason when that is aborted (the
  * connection stays usable), and, once the connection is dead, the NbdError that killed it: NbdConnectionError, which
  * is transient, or NbdProtocolError. When a call has settled, its buffer is not touched any more. Offsets and lengths
  * are bytes and must be multiples of `minBlockBytes`; ranges past `logicalBytes` are refused without asking the server.
@@ -82,7 +80,7 @@ export class NbdClient {
   #nextCookie = 0;
   #failure: NbdError | undefined;
 
-  /** @throws NbdConnectionError, NbdHandshakeError and its kinds, NbdProtocolError or CancelledError */
+  /** @throws NbdConnectionError, NbdHandshakeError and its kinds, NbdProtocolError; the signal's reason */
   static async connect(options: NbdConnectOptions): Promise<NbdClient> {
     const deadline = AbortSignal.timeout(options.handshakeTimeoutMs ?? HANDSHAKE_TIMEOUT_MS);
     const signal = AbortSignal.any([options.signal, deadline]);
@@ -95,7 +93,7 @@ export class NbdClient {
       return new NbdClient(await negotiate(connected, { address, exportName, contexts, tls }));
     } catch (error) {
       hangUp();
-      if (options.signal.aborted) throw cancelled(options.signal);
+      options.signal.throwIfAborted();
       if (deadline.aborted) throw handshakeDeadline(address);
       throw error;
     } finally {
@@ -265,13 +263,13 @@ export class NbdClient {
   }
 
   async #submit(request: Request, signal: AbortSignal): Promise<PendingReply> {
-    if (signal.aborted) throw cancelled(signal);
+    signal.throwIfAborted();
     if (this.#failure !== undefined) throw this.#failure;
     const cookie = this.#nextCookie++;
     const reply = new PendingReply(request.command, request.offset, request.length, request.target);
     this.#receiver.expect(cookie, reply);
     const sent = this.#send(cookie, request);
-    const onAbort = (): void => this.#receiver.abandon(reply, cancelled(signal));
+    const onAbort = (): void => this.#receiver.abandon(reply, signal.reason);
     signal.addEventListener("abort", onAbort);
     try {
       await reply.done;
@@ -319,10 +317,6 @@ function clip(entries: readonly BlockStatus[], room: number): readonly BlockStat
     left -= Math.min(length, left);
   }
   return clipped;
-}
-
-function cancelled(signal: AbortSignal): CancelledError {
-  return new CancelledError("the NBD request was cancelled", { cause: signal.reason });
 }
 
 function handshakeDeadline(address: NbdAddress): NbdHandshakeError {

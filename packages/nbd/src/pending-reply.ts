@@ -23,7 +23,7 @@ export class PendingReply {
   readonly statuses = new Map<number, BlockStatus[]>();
   readonly done: Promise<void>;
   readonly #resolve: () => void;
-  readonly #reject: (error: Error) => void;
+  readonly #reject: (error: unknown) => void;
   #failure: NbdRequestError | undefined;
 
   constructor(command: CommandName, offset: number, length: number, target: Uint8Array | undefined) {
@@ -61,7 +61,7 @@ export class PendingReply {
   }
 
   /** No reply will come, or nobody wants it any more. */
-  reject(error: Error): void {
+  reject(error: unknown): void {
     this.target = undefined;
     this.#reject(error);
   }

@@ -37,7 +37,7 @@ export class ReplyReceiver {
   }
 
   /** Rejects the reply now; what still comes of it is read and thrown away. */
-  abandon(reply: PendingReply, error: Error): void {
+  abandon(reply: PendingReply, error: unknown): void {
     if (this.#filling === reply) this.#reader.discard();
     reply.reject(error);
   }

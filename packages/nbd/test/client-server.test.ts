@@ -4,6 +4,8 @@ import { join } from "node:path";
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
 
+import { CancelledError } from "@ovault/contract";
+
 import { BASE_ALLOCATION, NbdClient, NbdRequestError, NbdServer, type NbdExport } from "../src/index.ts";
 import { MemoryExport } from "./memory-export.ts";
 import { temporaryDirectory } from "./qemu.ts";
@@ -106,7 +108,7 @@ test("replies find their requests in whatever order they come, and an aborted on
           buffers.map((buffer, lane) => client.readInto(lane * 4096, buffer, controllers[lane]?.signal ?? signal)),
         );
         await until(() => served.held.length === lanes);
-        for (const lane of abortedLanes) controllers[lane]?.abort();
+        for (const lane of abortedLanes) controllers[lane]?.abort(new CancelledError("enough"));
         for (const index of order) served.held[index]?.();
         const results = await reads;
         const fates = results.map((result) => (result.status === "rejected" ? result.reason : "read"));
@@ -129,7 +131,7 @@ test("an aborted write settles and the bytes of the next one arrive", async () =
   await using client = await NbdClient.connect({ address: { path }, exportName: "", signal });
   const controller = new AbortController();
   const doomed = client.write(0, Buffer.alloc(2 ** 22, 1), {}, controller.signal);
-  controller.abort();
+  controller.abort(new CancelledError("enough"));
   await expect(doomed).rejects.toMatchObject({ code: "E_CANCELLED" });
   const data = randomBytes(2 ** 22);
   await client.write(2 ** 22, data, {}, signal);

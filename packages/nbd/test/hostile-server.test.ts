@@ -1,5 +1,7 @@
 import { describe, expect, test } from "vitest";
 
+import { CancelledError } from "@ovault/contract";
+
 import { BASE_ALLOCATION, NbdClient } from "../src/index.ts";
 import { CHUNK, MAGIC, OPTION, OPTION_REPLY } from "../src/protocol.ts";
 import { bytes, chunk, exportInfo, greeting, optionReply, simpleReply, withScriptedServer } from "./scripted-server.ts";
@@ -62,7 +64,7 @@ describe("a handshake that is not sane ends in a clear error", () => {
     await withScriptedServer({ welcome: silence }, async (path) => {
       const controller = new AbortController();
       const connecting = NbdClient.connect({ address: { path }, exportName: "", signal: controller.signal });
-      setImmediate(() => controller.abort());
+      setImmediate(() => controller.abort(new CancelledError("enough")));
       await expect(connecting).rejects.toMatchObject({ code: "E_CANCELLED" });
     });
   });

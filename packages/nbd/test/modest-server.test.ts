@@ -1,5 +1,7 @@
 import { expect, test } from "vitest";
 
+import { CancelledError } from "@ovault/contract";
+
 import { NbdClient } from "../src/index.ts";
 import { COMMAND, ERRNO, INFO, OPTION, OPTION_REPLY } from "../src/protocol.ts";
 import { bytes, chunk, exportInfo, greeting, optionReply, simpleReply, withScriptedServer } from "./scripted-server.ts";
@@ -78,7 +80,7 @@ test("a read that is aborted in the middle of its data is drained, and its buffe
     const abandoned = Buffer.alloc(SIZE);
     const reading = client.readInto(0, abandoned, controller.signal).catch((error: unknown) => error);
     while (abandoned[999] !== 1) await new Promise((resolve) => setImmediate(resolve));
-    controller.abort();
+    controller.abort(new CancelledError("enough"));
     expect(await reading).toMatchObject({ code: "E_CANCELLED" });
     abandoned.fill(0);
 

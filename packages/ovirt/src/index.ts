@@ -13,8 +13,6 @@ export type {
   VmChange,
   VmDetail,
 } from "./api/vms.ts";
-export { Permits, type Reclaim } from "./concurrency/permits.ts";
-export { settleAll } from "./concurrency/settle-all.ts";
 export {
   type CertificateFacts,
   type FetchCaOptions,

@@ -92,7 +92,7 @@ describe("login", () => {
     const abort = new AbortController();
     const first = client.get("/vms", { signal: abort.signal });
     const second = client.get("/vms", { signal });
-    abort.abort();
+    abort.abort(new CancelledError("enough"));
     await expect(first).rejects.toThrow(CancelledError);
     await second;
     expect(server.logins).toBe(1);
@@ -282,7 +282,7 @@ describe("patience", () => {
     client = connect({ timings: { pollMs: 60_000 } });
     const abort = new AbortController();
     server.reply = () => {
-      setImmediate(() => abort.abort());
+      setImmediate(() => abort.abort(new CancelledError("enough")));
       return conflict;
     };
     await expect(client.post("/vms", body, { signal: abort.signal })).rejects.toThrow(CancelledError);
@@ -346,7 +346,7 @@ describe("patience", () => {
   test("a call ends with the caller's signal, wherever it is", async () => {
     const abort = new AbortController();
     server.reply = () => {
-      setImmediate(() => abort.abort());
+      setImmediate(() => abort.abort(new CancelledError("enough")));
       return "hang";
     };
     await expect(client.get("/vms", { signal: abort.signal })).rejects.toThrow(CancelledError);

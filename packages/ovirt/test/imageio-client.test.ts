@@ -4,12 +4,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 
-import { hasCode } from "@ovault/contract";
+import { hasCode, Semaphore } from "@ovault/contract";
 import * as fc from "fast-check";
 import { afterEach, beforeAll, beforeEach, expect, test } from "vitest";
 
 import { ImageioClient, type ImageioOptions } from "../src/imageio/imageio-client.ts";
-import { Permits } from "../src/concurrency/permits.ts";
 import { collect } from "./support/collect.ts";
 import { issueCertificate, type ServerCertificate } from "./support/certificates.ts";
 import { ImageioServer } from "./support/imageio-server.ts";
@@ -155,7 +154,7 @@ test("there are never more connections than readers, nor than the host's share",
   const image = randomBytes(SIZE);
   server.add("a", { image, maxReaders: 3 });
   server.add("b", { image });
-  const hostConnections = new Permits(4);
+  const hostConnections = new Semaphore(4);
   const [a, b] = [await open("a", { hostConnections }), await open("b", { hostConnections })];
   expect(a.maxConnections).toBe(3);
   server.peakSockets = 0;

@@ -1,6 +1,6 @@
 import { beforeEach, expect, test } from "vitest";
 
-import type { LedgerEntry } from "@ovault/contract";
+import { CancelledError, type LedgerEntry } from "@ovault/contract";
 
 import { EngineApi } from "../src/api/engine-api.ts";
 import { lookUpLeftovers, type LeftoverKinds, type LeftoverLookUp } from "../src/leftovers/look-up-leftovers.ts";
@@ -78,7 +78,9 @@ test("what was asked for long ago is believed to be gone at once", async () => {
 test("a clock that was set back makes nobody wait longer, and whoever waits can be told to stop", async () => {
   const early = recorded(-1_000 * MINUTE_MS);
   expect(await lookUpLeftovers(apiWith(20), [early], appearing(Infinity), never)).toMatchObject([{ gone: true }]);
-  const waiting = lookUpLeftovers(apiWith(MINUTE_MS), [early], appearing(Infinity), AbortSignal.timeout(20));
+  const abort = new AbortController();
+  setTimeout(() => abort.abort(new CancelledError("enough")), 20);
+  const waiting = lookUpLeftovers(apiWith(MINUTE_MS), [early], appearing(Infinity), abort.signal);
   await expect(waiting).rejects.toMatchObject({ code: "E_CANCELLED" });
 });
 

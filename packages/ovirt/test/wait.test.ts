@@ -1,9 +1,8 @@
-import { CancelledError, DeadlineError } from "@ovault/contract";
+import { CancelledError, DeadlineError, Semaphore } from "@ovault/contract";
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
 
 import { arrived, pauseAfter, pending, waitFor } from "../src/engine/wait.ts";
-import { Permits } from "../src/concurrency/permits.ts";
 
 const signal = new AbortController().signal;
 const never = async () => pending("locked");
@@ -32,7 +31,7 @@ test("even a deadline of nothing allows one look", async () => {
 test("an abort ends the wait, not the next look", async () => {
   const abort = new AbortController();
   const poll = () => {
-    setImmediate(() => abort.abort());
+    setImmediate(() => abort.abort(new CancelledError("enough")));
     return Promise.resolve(pending("locked"));
   };
   const waiting = waitFor("it", poll, { deadlineMs: 600_000, pollMs: 60_000, signal: abort.signal });
@@ -50,7 +49,7 @@ test("an error while looking ends the wait", async () => {
 
 test("what was just asked for is not looked at before a pause", async () => {
   const abort = new AbortController();
-  abort.abort();
+  abort.abort(new CancelledError("enough"));
   let looks = 0;
   const poll = async () => arrived((looks += 1));
   const options = { deadlineMs: 60_000, pollMs: 1, signal: abort.signal };
@@ -63,7 +62,7 @@ test("waits that take turns look one after the other, each until it is done or f
   const waits = fc.record({ looks: fc.integer({ min: 1, max: 4 }), fails: fc.boolean(), justAsked: fc.boolean() });
   await fc.assert(
     fc.asyncProperty(fc.array(waits, { maxLength: 6 }), async (all) => {
-      const turn = new Permits(1);
+      const turn = new Semaphore(1);
       const seen: number[] = [];
       const ended = await Promise.allSettled(
         all.map(({ looks, fails, justAsked }, index) => {
@@ -87,7 +86,7 @@ test("waits that take turns look one after the other, each until it is done or f
 });
 
 test("who waits for a turn in vain looks once after its deadline, and stops when it is told to", async () => {
-  const turn = new Permits(1);
+  const turn = new Semaphore(1);
   const abort = new AbortController();
   const first = waitFor("the first", never, { deadlineMs: 20, pollMs: 1, signal, turn });
   const second = waitFor("the second", never, { deadlineMs: 0, pollMs: 1, signal, turn });

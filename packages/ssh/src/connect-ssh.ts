@@ -2,7 +2,8 @@ import { connect as connectSocket, type Socket } from "node:net";
 
 import type { AnyAuthMethod, Client, ConnectConfig, ServerHostKeyAlgorithm } from "ssh2";
 
-import { abortable } from "./abortable.ts";
+import { unlessAborted } from "@ovault/contract";
+
 import { type HostKeyError, SshError, SshLoginError, SshUnavailableError } from "./errors.ts";
 import type { HostTrust } from "./host-trust.ts";
 import type { SshServer } from "./ssh-server.ts";
@@ -58,7 +59,7 @@ export async function connectSsh(server: SshServer, signal: AbortSignal): Promis
     },
   };
   try {
-    await abortable(logIn(client, config, server), signal);
+    await unlessAborted(logIn(client, config, server), signal);
     return { client, socket };
   } catch (error) {
     socket.destroy();

@@ -1,4 +1,3 @@
-export { abortable } from "./abortable.ts";
 export type { Authentication } from "./authentication.ts";
 export * from "./connect-ssh.ts";
 export * from "./errors.ts";

@@ -103,7 +103,7 @@ async function attempt(
     ...(consistent ? { requireConsistency: true } : {}),
   };
   const created = await create(api, vm.id, request, signal).catch(async (error: unknown) => {
-    if (wasRefused(error)) await handle.close();
+    if (wasRefused(error, signal)) await handle.close();
     throw error;
   });
   try {
@@ -120,7 +120,7 @@ async function create(api: EngineApi, vmId: string, request: NewBackup, signal: 
   try {
     return await api.backups.start(vmId, request, signal);
   } catch (error) {
-    if (wasRefused(error)) throw error;
+    if (wasRefused(error, signal)) throw error;
     const backups = await api.backups.list(vmId, AbortSignal.timeout(LOOKUP_DEADLINE_MS)).catch(() => []);
     const found = backups.find(
       ({ id, description, phase }) =>

@@ -104,7 +104,7 @@ async function attach(
   try {
     return await api.vms.attachDisk(proxy.id, { ...which, ...how }, signal);
   } catch (error) {
-    if (wasRefused(error)) await handle.close();
+    if (wasRefused(error, signal)) await handle.close();
     else {
       await undo(handle, async () => {
         const found = await letGo(api, { proxyVmId: proxy.id, diskId, deadlineMs: timeoutMs });

@@ -1,19 +1,18 @@
-import { CancelledError } from "@ovault/contract";
-import { Permits, settleAll } from "@ovault/ovirt";
+import { CancelledError, Semaphore, settleAll } from "@ovault/contract";
 
 import { Attachment, type AttachmentSite, type AttachRequest } from "./attachment.ts";
 
 /** The disks that one run has at the proxy VM: never more than so many at a time. */
 export class Attachments {
   readonly #site: AttachmentSite;
-  readonly #places: Permits;
+  readonly #places: Semaphore;
   readonly #closing = new AbortController();
   readonly #opening = new Set<Promise<unknown>>();
   readonly #held = new Set<Attachment>();
 
   constructor(site: AttachmentSite, limit: number) {
     this.#site = site;
-    this.#places = new Permits(limit);
+    this.#places = new Semaphore(limit);
   }
 
   /** Waits for a place, then attaches the disk. */

@@ -1,7 +1,6 @@
-import type { BackupMode } from "@ovault/contract";
+import { type BackupMode, settleAll } from "@ovault/contract";
 import {
   openTransfers,
-  settleAll,
   type Capabilities,
   type FrozenVolume,
   type OpenTransfer,

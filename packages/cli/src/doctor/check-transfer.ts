@@ -1,12 +1,11 @@
 import { randomBytes, randomUUID } from "node:crypto";
 
-import { ManagerError, type RunLedger } from "@ovault/contract";
+import { ManagerError, type RunLedger, Semaphore } from "@ovault/contract";
 import {
   arrived,
   DiskTransfer,
   MAX_HOST_CONNECTIONS,
   pending,
-  Permits,
   removeDisk,
   runTag,
   type ImageioClient,
@@ -103,7 +102,7 @@ async function transfer(
   const running = await DiskTransfer.start(request, context, signal);
   let complete = false;
   try {
-    await use(await running.connect(1, { connections: new Permits(MAX_HOST_CONNECTIONS) }, signal));
+    await use(await running.connect(1, { connections: new Semaphore(MAX_HOST_CONNECTIONS) }, signal));
     complete = true;
   } finally {
     await running.end(complete ? "finalize" : "cancel");

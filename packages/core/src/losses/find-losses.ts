@@ -1,8 +1,5 @@
-import { lastValueFrom } from "rxjs";
-
-import { type DiskRecord, type RecoveryPoint, messageOf, IntegrityError } from "@ovault/contract";
+import { type DiskRecord, type RecoveryPoint, messageOf, IntegrityError, inLanes } from "@ovault/contract";
 import { type DiskLosses, LostRanges } from "../repository/damage/lost-ranges.ts";
-import { pullInLanes } from "../concurrency/pull-in-lanes.ts";
 import { readLeaf } from "../repository/block-map/block-map-leaves.ts";
 import { PAGE_ENTRIES } from "../repository/block-map/block-map-page.ts";
 import type { BlockMapReader } from "../repository/block-map/block-map-reader.ts";
@@ -88,7 +85,7 @@ async function lossesOfDisk(
     if (whole) sound?.add(part.page);
   };
   const leaves = leavesIn(map, blockBytes, within?.get(record.disk.id));
-  await lastValueFrom(pullInLanes(leaves, LANES, look, signal), { defaultValue: undefined });
+  await inLanes(leaves, LANES, look, signal);
   return lost;
 }
 

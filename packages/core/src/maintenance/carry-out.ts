@@ -1,9 +1,6 @@
-import { lastValueFrom } from "rxjs";
-
-import { type ObjectKey, StorePermissionError } from "@ovault/contract";
+import { inLanes, type ObjectKey, StorePermissionError } from "@ovault/contract";
 import { unlessFull } from "../store/unless-full.ts";
 import { earliest } from "../util/earliest.ts";
-import { pullInLanes } from "../concurrency/pull-in-lanes.ts";
 import { deleteCondemned, type Verdict } from "../repository/packs/condemned-packs.ts";
 import { packKey } from "../format/layout.ts";
 import type { Repository } from "../repository/repository.ts";
@@ -58,7 +55,7 @@ export async function carryOut(
     onFreed(bytes);
   };
   index.drop(packs);
-  await lastValueFrom(pullInLanes(there, LANES, removePack, signal), { defaultValue: undefined });
+  await inLanes(there, LANES, removePack, signal);
   // Until then index objects list packs that are gone, as they may at any time.
   if (!hadRoom) await rewrite();
   if (locksEnd.length === 0) await deleteCondemned(store, name, signal);

@@ -1,4 +1,3 @@
-import { lastValueFrom } from "rxjs";
 import { z } from "zod";
 
 import {
@@ -7,8 +6,8 @@ import {
   type RetentionControl,
   type Clock,
   ObjectNotFoundError,
+  inLanes,
 } from "@ovault/contract";
-import { pullInLanes } from "../concurrency/pull-in-lanes.ts";
 import { EXTENSIONS, KEYS, REPOSITORY_KEY } from "../format/layout.ts";
 import { putRecord, readRecords, type RecordKind } from "../format/records.ts";
 import type { Repository } from "../repository/repository.ts";
@@ -74,7 +73,7 @@ async function extendAll(
     await retention.extend(key, until, { signal: lane }).catch(unlessGone);
     onExtended();
   };
-  await lastValueFrom(pullInLanes(keys, LANES, extend, signal), { defaultValue: undefined });
+  await inLanes(keys, LANES, extend, signal);
 }
 
 async function areLocked(

@@ -1,7 +1,4 @@
-import { lastValueFrom } from "rxjs";
-
-import { type RecoveryPoint, IntegrityError, copyOf } from "@ovault/contract";
-import { pullInLanes } from "../concurrency/pull-in-lanes.ts";
+import { type RecoveryPoint, IntegrityError, copyOf, inLanes } from "@ovault/contract";
 import { PageView, entriesOnPage, PAGE_ENTRIES, pageCounts } from "../repository/block-map/block-map-page.ts";
 import type { ChunkId } from "../format/digest.ts";
 import { indexUnlistedPacks } from "../repository/index/load-index.ts";
@@ -84,8 +81,7 @@ export async function markNeeds(
   options: LivenessOptions,
 ): Promise<void> {
   const walk = new Walk(repository, marks, options);
-  const leaves = pullInLanes(walk.leavesOf(points), LANES, (leaf, lane) => walk.visitLeaf(leaf, lane), options.signal);
-  await lastValueFrom(leaves, { defaultValue: undefined });
+  await inLanes(walk.leavesOf(points), LANES, (leaf, lane) => walk.visitLeaf(leaf, lane), options.signal);
 }
 
 class Walk {

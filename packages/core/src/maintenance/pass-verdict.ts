@@ -1,6 +1,6 @@
 import { lastValueFrom, reduce } from "rxjs";
 
-import { IntegrityError, ObjectNotFoundError } from "@ovault/contract";
+import { IntegrityError, ObjectNotFoundError, inLanes } from "@ovault/contract";
 import { MisplacedPackError } from "../format/misplaced-pack-error.ts";
 import { pullInLanes } from "../concurrency/pull-in-lanes.ts";
 import type { CondemnedDocument, Verdict } from "../repository/packs/condemned-packs.ts";
@@ -65,7 +65,7 @@ export async function packsThatMayGo(
     if (mayGo) going.add(name);
     else if (content === "misplaced" || (typeof content !== "string" && !index.lists(content))) misplaced.push(name);
   };
-  await lastValueFrom(pullInLanes(document.packs, LANES, decide, options.signal), { defaultValue: undefined });
+  await inLanes(document.packs, LANES, decide, options.signal);
   return { going: document.packs.filter((name) => going.has(name)), misplaced: misplaced.toSorted() };
 }
 

@@ -1,7 +1,4 @@
-import { lastValueFrom } from "rxjs";
-
-import { IntegrityError, ObjectNotFoundError, CodecError } from "@ovault/contract";
-import { pullInLanes } from "../concurrency/pull-in-lanes.ts";
+import { IntegrityError, ObjectNotFoundError, CodecError, inLanes } from "@ovault/contract";
 import type { ChunkWriter } from "../repository/chunks/chunk-writer.ts";
 import { packKey } from "../format/layout.ts";
 import type { PackEntry } from "../repository/packs/pack-entries.ts";
@@ -67,7 +64,7 @@ async function copyLiving(
     }
     const copy = async (entry: PackEntry, lane: AbortSignal): Promise<void> =>
       onCopied(await copyChunk(repository, { entry, kind, name }, writer, lane));
-    await lastValueFrom(pullInLanes(living(), LANES, copy, signal), { defaultValue: undefined });
+    await inLanes(living(), LANES, copy, signal);
     // Where the pack is not the one that the index lists, what was copied is not what it keeps.
     return keptBytes === use.keptOf(pack);
   } catch (error) {

@@ -1,7 +1,6 @@
-import { CancelledError, IntegrityError, copyInto } from "@ovault/contract";
+import { CancelledError, copyInto, IntegrityError, settleAll } from "@ovault/contract";
 import type { ChunkId } from "../format/digest.ts";
 import { toHex } from "../util/hex.ts";
-import { settleAll } from "../concurrency/settle-all.ts";
 
 /** A part of a block, and where it goes. */
 export interface BlockPart {

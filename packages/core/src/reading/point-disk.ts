@@ -1,11 +1,18 @@
-import { type DiskReader, type Extent, CancelledError, IntegrityError, UsageError, copyInto } from "@ovault/contract";
+import {
+  CancelledError,
+  copyInto,
+  type DiskReader,
+  type Extent,
+  IntegrityError,
+  settleAll,
+  UsageError,
+} from "@ovault/contract";
 import { readLeaf } from "../repository/block-map/block-map-leaves.ts";
 import { PAGE_ENTRIES } from "../repository/block-map/block-map-page.ts";
 import type { BlockMapReader } from "../repository/block-map/block-map-reader.ts";
 import type { ChunkReader, RoomFor } from "../repository/chunks/chunk-reader.ts";
 import type { ChunkId } from "../format/digest.ts";
 import { release } from "../util/release.ts";
-import { settleAll } from "../concurrency/settle-all.ts";
 import type { BlockCache, BlockPart, LoadBlocks } from "./block-cache.ts";
 import { type BlockRange, ReadAhead } from "./read-ahead.ts";
 

@@ -1,7 +1,4 @@
-import { lastValueFrom } from "rxjs";
-
-import { type ObjectInfo, IntegrityError, ObjectNotFoundError } from "@ovault/contract";
-import { pullInLanes } from "../concurrency/pull-in-lanes.ts";
+import { type ObjectInfo, IntegrityError, ObjectNotFoundError, inLanes } from "@ovault/contract";
 import type { PackListing } from "../repository/packs/pack-listing.ts";
 import { indexObjects } from "../repository/index/index-objects.ts";
 import { IndexWriter } from "../repository/index/index-writer.ts";
@@ -78,7 +75,7 @@ export async function listPacksAnew(
     count += 1;
     if (!dryRun) await writer.add(listing);
   };
-  await lastValueFrom(pullInLanes(packInfos(packs), lanes, list, signal), { defaultValue: undefined });
+  await inLanes(packInfos(packs), lanes, list, signal);
   await writer.finish();
   return { count, unclear };
 }

@@ -1,8 +1,5 @@
-import { lastValueFrom } from "rxjs";
-
-import { IntegrityError, ObjectNotFoundError, CodecError } from "@ovault/contract";
+import { IntegrityError, ObjectNotFoundError, CodecError, inLanes } from "@ovault/contract";
 import { copyChunk } from "../repository/copy-chunk.ts";
-import { pullInLanes } from "../concurrency/pull-in-lanes.ts";
 import type { ChunkWriter } from "../repository/chunks/chunk-writer.ts";
 import type { PackListing } from "../repository/packs/pack-listing.ts";
 import { packKey } from "../format/layout.ts";
@@ -84,6 +81,6 @@ async function rescueFrom(
       if (error instanceof CodecError || !(error instanceof IntegrityError)) throw error;
     }
   };
-  await lastValueFrom(pullInLanes(hidden, lanes, rescue, signal), { defaultValue: undefined });
+  await inLanes(hidden, lanes, rescue, signal);
   return rescued;
 }

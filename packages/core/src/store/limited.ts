@@ -1,6 +1,5 @@
-import type { ObjectInfo, ObjectStore } from "@ovault/contract";
+import { type ObjectInfo, type ObjectStore, Semaphore } from "@ovault/contract";
 import { aroundCalls } from "./around-calls.ts";
-import { Semaphore } from "../concurrency/semaphore.ts";
 
 /** Objects that a listing takes each time it has a slot: as many as services give in one answer. */
 const PAGE_OBJECTS = 1000;
@@ -12,12 +11,12 @@ const PAGE_OBJECTS = 1000;
 export function limited(store: ObjectStore, concurrency: number): ObjectStore {
   const slots = new Semaphore(concurrency);
   return {
-    ...aroundCalls(store, ({ signal }, work) => slots.run(signal, work)),
+    ...aroundCalls(store, ({ signal }, work) => slots.run(work, signal)),
     async *list(prefix, options) {
       const objects = store.list(prefix, options)[Symbol.asyncIterator]();
       try {
         for (;;) {
-          const { infos, end } = await slots.run(options.signal, () => nextPage(objects));
+          const { infos, end } = await slots.run(() => nextPage(objects), options.signal);
           yield* infos;
           if (end?.error !== undefined) throw end.error;
           if (end !== undefined) return;

@@ -1,7 +1,4 @@
-import { lastValueFrom } from "rxjs";
-
-import { plural, IntegrityError, ObjectNotFoundError } from "@ovault/contract";
-import { pullInLanes } from "../concurrency/pull-in-lanes.ts";
+import { plural, IntegrityError, ObjectNotFoundError, inLanes } from "@ovault/contract";
 import type { PackListing } from "../repository/packs/pack-listing.ts";
 import { indexObjects } from "../repository/index/index-objects.ts";
 import { packKey } from "../format/layout.ts";
@@ -61,10 +58,10 @@ export async function examineListedPacks(
       if (bad !== undefined) findings.addBad(name, entry.id);
     };
     // Side by side: where a disk fails, each takes seconds.
-    await lastValueFrom(pullInLanes(entries, CHUNKS, examine, lane), { defaultValue: undefined });
+    await inLanes(entries, CHUNKS, examine, lane);
     findings.finish(name, entries.length);
   };
-  await lastValueFrom(pullInLanes(wanted(), lanes, work, signal), { defaultValue: undefined });
+  await inLanes(wanted(), lanes, work, signal);
 }
 
 /** Which of these packs are not in the store. */
@@ -83,6 +80,6 @@ async function absentOf(
       else if (!(error instanceof IntegrityError)) throw error;
     }
   };
-  await lastValueFrom(pullInLanes(names, lanes, work, signal), { defaultValue: undefined });
+  await inLanes(names, lanes, work, signal);
   return absent;
 }

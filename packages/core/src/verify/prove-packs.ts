@@ -1,7 +1,4 @@
-import { lastValueFrom } from "rxjs";
-
-import { type ObjectInfo, ObjectNotFoundError } from "@ovault/contract";
-import { pullInLanes } from "../concurrency/pull-in-lanes.ts";
+import { type ObjectInfo, ObjectNotFoundError, inLanes } from "@ovault/contract";
 import { assertAsListed } from "../repository/index/assert-as-listed.ts";
 import { packNameIn } from "../format/layout.ts";
 import { readPackListing } from "../repository/packs/read-pack-listing.ts";
@@ -48,7 +45,7 @@ export async function provePacks(
       unclear.add(name);
     }
   };
-  await lastValueFrom(pullInLanes(packs, lanes, work, signal), { defaultValue: undefined });
+  await inLanes(packs, lanes, work, signal);
   return unclear;
 }
 

@@ -1,8 +1,5 @@
-import { lastValueFrom } from "rxjs";
-
-import { type DiskRecord, type RecoveryPoint, messageOf } from "@ovault/contract";
+import { type DiskRecord, inLanes, messageOf, type RecoveryPoint } from "@ovault/contract";
 import { type DiskLosses, LostRanges } from "../repository/damage/lost-ranges.ts";
-import { pullInLanes } from "../concurrency/pull-in-lanes.ts";
 import { leavesOf } from "../repository/block-map/block-map-leaves.ts";
 import type { BlockMapReader, LoadPage } from "../repository/block-map/block-map-reader.ts";
 import { ChunkSet } from "../repository/chunks/chunk-set.ts";
@@ -112,7 +109,7 @@ class PointProof {
       this.#finishBlock(leaf, reason === undefined);
     };
     const blocks = this.#blocksOf(map, blockBytes, lose);
-    await lastValueFrom(pullInLanes(blocks, lanes, prove, signal), { defaultValue: undefined });
+    await inLanes(blocks, lanes, prove, signal);
     return { disk, alias, lostBytes: lost.lostBytes, ranges: lost.ranges };
   }
 

@@ -20,7 +20,7 @@ export interface CallOptions {
  * Talks to the engine's API, version 4. Paths are relative to it: `/vms/123`. Each call resolves to the root element of the
  * answer (of no name after an empty body) and throws typed errors: `EntityNotFoundError`, `EngineConflictError`,
  * `EngineFaultError`, `EnginePermissionError`, `EngineAnswerError`, `EngineUnavailableError`, core's
- * `AuthenticationError`, `CertificateError`, `CancelledError`.
+ * `AuthenticationError`, `CertificateError`; an aborted signal is its reason.
  */
 export interface EngineCaller {
   /** Time between two looks at something that is waited for. */

@@ -1,4 +1,4 @@
-import { AuthenticationError, CancelledError, messageOf } from "@ovault/contract";
+import { AuthenticationError, messageOf } from "@ovault/contract";
 
 import { BasicSession } from "./basic-session.ts";
 import type { XmlFragment } from "./build-xml.ts";
@@ -204,7 +204,7 @@ export class EngineClient implements EngineCaller {
    * shows in the next one.
    */
   async #exchange(call: Call, identity: Readonly<Record<string, string>>): Promise<HttpAnswer> {
-    if (call.signal.aborted) throw new CancelledError("cancelled before talking to the engine");
+    call.signal.throwIfAborted();
     const answer = await this.#transport.exchange({
       method: call.method,
       path: this.address.apiPath + call.path + queryText(call.query),

@@ -1,7 +1,5 @@
 import { Agent, request, type Dispatcher } from "undici";
 
-import { CancelledError, type OvaultError } from "@ovault/contract";
-
 import { EngineAnswerError, EngineUnavailableError } from "./errors.ts";
 import { certificateErrorOf, codeOf, tlsOptions, type TlsTrust } from "./tls.ts";
 
@@ -64,8 +62,8 @@ export class HttpTransport {
   }
 
   /**
-   * @throws EngineUnavailableError when there is no answer. @throws CertificateError when the other side is not proved.
-   * @throws EngineAnswerError for too large an answer. @throws CancelledError when the caller aborts.
+   * @throws EngineUnavailableError when there is no answer; CertificateError when the other side is not proved;
+   *   EngineAnswerError for too large an answer; the signal's reason
    */
   async exchange(call: HttpRequest): Promise<HttpAnswer> {
     const timeout = AbortSignal.timeout(call.timeoutMs);
@@ -108,10 +106,10 @@ export class HttpTransport {
     return Buffer.concat(chunks).toString("utf8");
   }
 
-  #mapError(error: unknown, call: HttpRequest, timeout: AbortSignal): OvaultError {
+  #mapError(error: unknown, call: HttpRequest, timeout: AbortSignal): unknown {
     const { host, hostname } = new URL(this.#options.origin);
     if (error instanceof EngineAnswerError) return error;
-    if (call.signal.aborted) return new CancelledError("cancelled while talking to the engine", { cause: error });
+    if (call.signal.aborted) return call.signal.reason;
     if (timeout.aborted) {
       return new EngineUnavailableError(`${host} did not answer within ${call.timeoutMs} ms`, {
         cause: error,

@@ -1,11 +1,10 @@
 import { z } from "zod";
 
-import { AuthenticationError, ManagerError } from "@ovault/contract";
+import { AuthenticationError, ManagerError, unlessAborted } from "@ovault/contract";
 
 import { EngineAnswerError, EngineUnavailableError } from "./errors.ts";
 import type { HttpAnswer, HttpTransport } from "./http-transport.ts";
 import type { Session } from "./session.ts";
-import { unlessAborted } from "./unless-aborted.ts";
 
 export interface SsoSessionOptions {
   readonly transport: HttpTransport;

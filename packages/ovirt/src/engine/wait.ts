@@ -1,6 +1,5 @@
-import { DeadlineError } from "@ovault/contract";
+import { DeadlineError, type Semaphore } from "@ovault/contract";
 
-import type { Permits } from "../concurrency/permits.ts";
 import { pause } from "./pause.ts";
 
 /** What one look at the engine showed: finished with a value, or not yet, with the state in words. */
@@ -25,7 +24,7 @@ export interface WaitOptions {
    * One permit, shared by waits for things that were asked for together: one looks, the others have their turn when it is
    * done. Engines move such things in one step of theirs, so that they have mostly arrived by then. Each looks at least once.
    */
-  readonly turn?: Permits;
+  readonly turn?: Semaphore;
 }
 
 const FIRST_PAUSE_MS = 200;
@@ -43,7 +42,7 @@ export function pauseAfter(looks: number, pollMs: number): number {
  * Looks until `poll` says it is done; errors of `poll` end the wait.
  *
  * @param what for people: "the backup of web01 to become ready"
- * @throws DeadlineError naming what was waited for and its last state. @throws CancelledError
+ * @throws DeadlineError naming what was waited for and its last state; the signal's reason
  */
 export async function waitFor<T>(
   what: string,

@@ -1,4 +1,4 @@
-import { AuthenticationError, CancelledError, CertificateError } from "@ovault/contract";
+import { AuthenticationError, CertificateError } from "@ovault/contract";
 
 import {
   EngineConflictError,
@@ -13,10 +13,10 @@ import {
  * carried out although no answer came: then what it would have made must be looked for. The engine client does not
  * interrupt such requests, so that one that was cancelled was never sent.
  */
-export function wasRefused(error: unknown): boolean {
+export function wasRefused(error: unknown, signal: AbortSignal): boolean {
+  if (signal.aborted && error === signal.reason) return true;
   if (error instanceof EngineUnavailableError) return !error.sent;
   return (
-    error instanceof CancelledError ||
     error instanceof EngineFaultError ||
     error instanceof EngineConflictError ||
     error instanceof EnginePermissionError ||

@@ -1,16 +1,17 @@
+import type { Semaphore } from "@ovault/contract";
+
 import { Connection } from "./connection.ts";
 import { ImageioConnectionError } from "./errors.ts";
 
 import type { Endpoint } from "./endpoint.ts";
-import type { Permits } from "../concurrency/permits.ts";
 
 export interface ConnectionPoolOptions {
   readonly endpoint: Endpoint;
   readonly idleMs: number;
   /** Connections of this transfer. */
-  readonly lanes: Permits;
+  readonly lanes: Semaphore;
   /** Connections to the host, shared with other transfers. */
-  readonly host: Permits;
+  readonly host: Semaphore;
 }
 
 /**

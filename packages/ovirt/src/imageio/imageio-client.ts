@@ -1,7 +1,7 @@
 import { text as readText } from "node:stream/consumers";
 import { setTimeout as sleep } from "node:timers/promises";
 
-import { isTransient, messageOf } from "@ovault/contract";
+import { isTransient, messageOf, Semaphore } from "@ovault/contract";
 
 import { clipExtents } from "./clip-extents.ts";
 import { ConnectionPool } from "./connection-pool.ts";
@@ -10,7 +10,6 @@ import { findEndpoint, type Reached, type ReachOptions } from "./find-endpoint.t
 import type { HostLosses } from "./host-losses.ts";
 import { HostOutage } from "./host-outage.ts";
 import { parseExtents, type ImageioExtent } from "./parse-extents.ts";
-import { Permits } from "../concurrency/permits.ts";
 import { statusError } from "./status-error.ts";
 
 import type { Connection, Patience, WireAnswer, WireRequest } from "./connection.ts";
@@ -30,7 +29,7 @@ export interface ImageioOptions extends ReachOptions {
   /** Connections of this transfer; also bounded by what the daemon advertises and by `hostConnections`. Default 8. */
   readonly maxConnections?: number;
   /** Shared by all transfers of one host, so that together they keep to its limit. */
-  readonly hostConnections?: Permits;
+  readonly hostConnections?: Semaphore;
   /** Shared like these. */
   readonly losses?: HostLosses | undefined;
   /** Of the transfer. Idle connections are closed well before it. */
@@ -76,13 +75,13 @@ export class ImageioClient {
   readonly #options: ImageioOptions;
   readonly #pool: ConnectionPool;
   readonly #patience: Patience;
-  readonly #host: Permits;
+  readonly #host: Semaphore;
   /** Requests wait for the host, which was told. */
   #isOut = false;
 
   /** Finds the way to the transfer (host, proxy or unix socket) and asks what the daemon can do. */
   static async open(options: ImageioOptions & { readonly signal: AbortSignal }): Promise<ImageioClient> {
-    const host = options.hostConnections ?? new Permits(MAX_HOST_CONNECTIONS);
+    const host = options.hostConnections ?? new Semaphore(MAX_HOST_CONNECTIONS);
     const { endpoint, abilities } = await reachInTime(options, host);
     const limit = Math.min(
       options.maxConnections ?? MAX_HOST_CONNECTIONS,
@@ -92,7 +91,7 @@ export class ImageioClient {
     const pool = new ConnectionPool({
       endpoint,
       idleMs: Math.max(1_000, Math.min(30_000, options.inactivityTimeoutMs / 2)),
-      lanes: new Permits(limit),
+      lanes: new Semaphore(limit),
       host,
     });
     return new ImageioClient({ options, abilities, limit, pool, host });
@@ -308,7 +307,7 @@ interface ClientParts {
   readonly abilities: ImageioAbilities;
   readonly limit: number;
   readonly pool: ConnectionPool;
-  readonly host: Permits;
+  readonly host: Semaphore;
 }
 
 function waitText(error: unknown, patienceMs: number): string {
@@ -317,7 +316,7 @@ function waitText(error: unknown, patienceMs: number): string {
 
 async function reachInTime(
   options: ImageioOptions & { readonly signal: AbortSignal },
-  host: Permits,
+  host: Semaphore,
 ): Promise<Reached> {
   const { signal, onWait, isAlive = async () => true } = options;
   const patienceMs = Math.min(options.patienceMs ?? DEFAULT_PATIENCE_MS, FIRST_PATIENCE_MS);
@@ -338,7 +337,7 @@ async function reachInTime(
   }
 }
 
-async function reach(options: ReachOptions, host: Permits, signal: AbortSignal): Promise<Reached> {
+async function reach(options: ReachOptions, host: Semaphore, signal: AbortSignal): Promise<Reached> {
   await host.acquire(signal);
   try {
     return await findEndpoint(options, signal);

@@ -86,7 +86,7 @@ export class OvirtRestoreSession implements RestoreSession {
     try {
       return (await createVm(api, design, { name: request.name, tag }, this.#context.signal)).id;
     } catch (error) {
-      if (wasRefused(error)) {
+      if (wasRefused(error, this.#context.signal)) {
         await handle.close();
         throw error;
       }

@@ -1,4 +1,7 @@
+import { inLanes } from "@ovault/contract";
+
 import type { EngineApi } from "../api/engine-api.ts";
+import type { Vm } from "../model/vm.ts";
 import { taggedRun } from "../traces/run-tag.ts";
 
 /** A snapshot that a run of ovault made, of whichever node and repository. */
@@ -14,16 +17,14 @@ const AT_ONCE = 8;
 
 /** All of them, on every machine that the user may see. */
 export async function findTaggedSnapshots(api: EngineApi, signal: AbortSignal): Promise<readonly TaggedSnapshot[]> {
-  const vms = (await api.vms.list({}, signal)).values();
+  const vms = await api.vms.list({}, signal);
   const found: TaggedSnapshot[] = [];
-  const lane = async (): Promise<void> => {
-    for (const { id, name } of vms) {
-      for (const snapshot of await api.snapshots.list(id, signal)) {
-        const runId = taggedRun(snapshot.description);
-        if (runId !== undefined) found.push({ id: snapshot.id, vm: { id, name }, runId, date: snapshot.date });
-      }
+  const look = async ({ id, name }: Vm, lane: AbortSignal): Promise<void> => {
+    for (const snapshot of await api.snapshots.list(id, lane)) {
+      const runId = taggedRun(snapshot.description);
+      if (runId !== undefined) found.push({ id: snapshot.id, vm: { id, name }, runId, date: snapshot.date });
     }
   };
-  await Promise.all(Array.from({ length: AT_ONCE }, lane));
+  await inLanes(vms, AT_ONCE, look, signal);
   return found.toSorted((a, b) => a.vm.name.localeCompare(b.vm.name) || a.id.localeCompare(b.id));
 }

@@ -39,11 +39,11 @@ const LOOKUP_DEADLINE_MS = 60_000;
  * @throws DeadlineError when it did not, and did not finish
  */
 export async function takeSnapshot(request: SnapshotRequest): Promise<TakenSnapshot> {
-  const { api, ledger, vm, removeDeadlineMs } = request;
+  const { api, ledger, vm, removeDeadlineMs, signal } = request;
   const tag = runTag(ledger.runId);
   const handle = await ledger.open({ kind: "snapshot", title: `snapshot of ${vm.name}`, detail: { vmId: vm.id, tag } });
   const created = await create(request, tag).catch(async (error: unknown) => {
-    if (wasRefused(error)) await handle.close();
+    if (wasRefused(error, signal)) await handle.close();
     throw error;
   });
   const remove = (): Promise<void> =>
@@ -74,7 +74,7 @@ async function create({ api, vm, diskIds, signal }: SnapshotRequest, tag: string
   try {
     return await api.snapshots.create(vm.id, { description: tag, diskIds }, signal);
   } catch (error) {
-    if (wasRefused(error)) throw error;
+    if (wasRefused(error, signal)) throw error;
     const lookup = AbortSignal.timeout(LOOKUP_DEADLINE_MS);
     const found = await findSnapshot(api, { vmId: vm.id, tag, snapshotId: undefined }, lookup).catch(() => undefined);
     if (found === undefined) throw error;

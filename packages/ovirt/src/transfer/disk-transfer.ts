@@ -1,4 +1,4 @@
-import { isTransient, ManagerError, type LedgerHandle } from "@ovault/contract";
+import { isTransient, type LedgerHandle, ManagerError, type Semaphore } from "@ovault/contract";
 
 import type { EngineApi } from "../api/engine-api.ts";
 import { EngineFaultError } from "../engine/errors.ts";
@@ -7,7 +7,6 @@ import { arrived, pending } from "../engine/wait.ts";
 import { wasRefused } from "../engine/was-refused.ts";
 import type { HostLosses } from "../imageio/host-losses.ts";
 import { ImageioClient, type TransferAddress } from "../imageio/imageio-client.ts";
-import type { Permits } from "../concurrency/permits.ts";
 import { isFinalTransferPhase, type ImageTransfer } from "../model/image-transfer.ts";
 import { undo } from "../traces/undo.ts";
 import { endTransfer, type TransferEnd } from "./end-transfer.ts";
@@ -16,7 +15,7 @@ import type { TransferContext } from "./transfer-context.ts";
 
 /** What transfers of a run through one host share. */
 export interface HostShare {
-  readonly connections: Permits;
+  readonly connections: Semaphore;
   readonly losses?: HostLosses;
 }
 
@@ -89,7 +88,7 @@ export class DiskTransfer {
     request: TransferRequest,
     context: TransferContext,
     signal: AbortSignal,
-    turn?: Permits,
+    turn?: Semaphore,
   ): Promise<DiskTransfer> {
     return new DiskTransfer(request, context, await begin(request, context, signal, turn));
   }
@@ -233,7 +232,7 @@ export class DiskTransfer {
    *
    * @param turn of transfers that end together, see `WaitOptions`
    */
-  async end(how: "finalize" | "cancel", turn?: Permits): Promise<TransferEnd> {
+  async end(how: "finalize" | "cancel", turn?: Semaphore): Promise<TransferEnd> {
     await this.#client?.close();
     await this.#renewing?.catch(() => undefined);
     const end = await endTransfer(this.#context.api, this.#transfer.id, how, turn);
@@ -251,7 +250,7 @@ async function begin(
   request: TransferRequest,
   context: TransferContext,
   signal: AbortSignal,
-  turn?: Permits,
+  turn?: Semaphore,
 ): Promise<BegunTransfer> {
   const { diskId, direction, backupId, frozen, title } = request;
   const handle = await context.ledger.open({
@@ -265,7 +264,7 @@ async function begin(
     },
   });
   const created = await create(request, context, signal).catch(async (error: unknown) => {
-    if (wasRefused(error)) await handle.close();
+    if (wasRefused(error, signal)) await handle.close();
     throw error;
   });
   try {
@@ -297,7 +296,7 @@ async function create(request: TransferRequest, context: TransferContext, signal
       signal,
     );
   } catch (error) {
-    if (wasRefused(error)) throw error;
+    if (wasRefused(error, signal)) throw error;
     // The answer was lost, or not waited for; the transfer may be there all the same. No disk has two at once.
     const transfers = await api.transfers.list(AbortSignal.timeout(LOOKUP_DEADLINE_MS)).catch(() => []);
     const found = transfers.find(
@@ -324,7 +323,7 @@ function isOpen({ phase }: ImageTransfer): boolean {
 async function waitForData(
   { id }: ImageTransfer,
   { title }: TransferRequest,
-  { api, signal, turn }: { api: EngineApi; signal: AbortSignal; turn: Permits | undefined },
+  { api, signal, turn }: { api: EngineApi; signal: AbortSignal; turn: Semaphore | undefined },
 ): Promise<ImageTransfer> {
   const poll = async (pollSignal: AbortSignal) => {
     const transfer = await api.transfers.get(id, pollSignal);

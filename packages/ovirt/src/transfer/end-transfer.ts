@@ -1,7 +1,8 @@
+import type { Semaphore } from "@ovault/contract";
+
 import type { EngineApi } from "../api/engine-api.ts";
 import { EntityNotFoundError } from "../engine/errors.ts";
 import { arrived, pending } from "../engine/wait.ts";
-import type { Permits } from "../concurrency/permits.ts";
 import { isFinalTransferPhase } from "../model/image-transfer.ts";
 
 /** `gone`: the entity does not exist (any more); before 4.4.7 that is how every transfer ends. */
@@ -21,7 +22,7 @@ export async function endTransfer(
   api: EngineApi,
   id: string,
   how: "finalize" | "cancel",
-  turn?: Permits,
+  turn?: Semaphore,
 ): Promise<TransferEnd> {
   const signal = AbortSignal.timeout(END_DEADLINE_MS * 2);
   const first = (await api.transfers.find(id, signal))?.phase;

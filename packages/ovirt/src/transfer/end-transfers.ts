@@ -1,5 +1,5 @@
-import { Permits } from "../concurrency/permits.ts";
-import { settleAll } from "../concurrency/settle-all.ts";
+import { Semaphore, settleAll } from "@ovault/contract";
+
 import type { DiskTransfer } from "./disk-transfer.ts";
 import type { TransferEnd } from "./end-transfer.ts";
 
@@ -13,6 +13,6 @@ export async function endTransfers(
   transfers: readonly DiskTransfer[],
   how: "finalize" | "cancel",
 ): Promise<readonly TransferEnd[]> {
-  const turn = new Permits(1);
+  const turn = new Semaphore(1);
   return await settleAll(transfers.map((transfer) => transfer.end(how, turn)));
 }

@@ -1,7 +1,7 @@
+import { Semaphore, settleAll } from "@ovault/contract";
+
 import { HostLosses } from "../imageio/host-losses.ts";
 import { MAX_HOST_CONNECTIONS, type ImageioClient } from "../imageio/imageio-client.ts";
-import { Permits } from "../concurrency/permits.ts";
-import { settleAll } from "../concurrency/settle-all.ts";
 import { DiskTransfer, type HostShare, type TransferRequest } from "./disk-transfer.ts";
 import { endTransfers } from "./end-transfers.ts";
 import type { TransferContext } from "./transfer-context.ts";
@@ -20,7 +20,7 @@ export async function openTransfers(
   context: TransferContext,
   signal: AbortSignal,
 ): Promise<readonly OpenTransfer[]> {
-  const turn = new Permits(1);
+  const turn = new Semaphore(1);
   const started = await Promise.allSettled(
     requests.map((request) => DiskTransfer.start(request, context, signal, turn)),
   );
@@ -41,7 +41,7 @@ async function connectAll(
 ): Promise<readonly OpenTransfer[]> {
   const limit = Math.min(context.connectionsPerHost, MAX_HOST_CONNECTIONS);
   const byHost = Map.groupBy(transfers, ({ hostId }) => hostId);
-  const shareOfHost = (): HostShare => ({ connections: new Permits(limit), losses: new HostLosses() });
+  const shareOfHost = (): HostShare => ({ connections: new Semaphore(limit), losses: new HostLosses() });
   const shares = new Map([...byHost.keys()].map((hostId) => [hostId, shareOfHost()]));
   return await settleAll(
     transfers.map(async (transfer): Promise<OpenTransfer> => {

@@ -2,11 +2,10 @@ import { randomFillSync } from "node:crypto";
 
 import * as fc from "fast-check";
 
-import { type ImageStore, ObjectNotFoundError, StoreError } from "@ovault/contract";
+import { type ImageStore, inLanes, ObjectNotFoundError, StoreError } from "@ovault/contract";
 
 import { assertProperty } from "../assert-property.ts";
 import { assertRejects, assertRejectsWith, assertSame, assertSameBytes, outcomeOf } from "../assertions.ts";
-import { inLanes } from "../in-lanes.ts";
 import { imageCommands } from "./image-commands.ts";
 import {
   contentOf,

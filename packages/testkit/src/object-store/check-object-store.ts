@@ -1,10 +1,9 @@
 import { randomBytes } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 
-import { messageOf, type ObjectKey, type ObjectStore, plural } from "@ovault/contract";
+import { inLanes, messageOf, type ObjectKey, type ObjectStore, plural } from "@ovault/contract";
 
 import { type CheckResult, runCheck } from "../run-check.ts";
-import { inLanes } from "../in-lanes.ts";
 import { below } from "../stores/below.ts";
 import { keysOf } from "../stores/listed.ts";
 import { objectStoreChecks } from "./object-store-checks.ts";

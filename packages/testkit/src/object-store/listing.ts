@@ -1,5 +1,6 @@
+import { inLanes } from "@ovault/contract";
+
 import { assertRejectsWith, assertSame } from "../assertions.ts";
-import { inLanes } from "../in-lanes.ts";
 import { keysOf } from "../stores/listed.ts";
 import type { ObjectStoreCheck } from "./object-store-check.ts";
 import { LANES, textBytes } from "./store-under-test.ts";

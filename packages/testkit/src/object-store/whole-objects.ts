@@ -2,9 +2,10 @@ import { randomFillSync } from "node:crypto";
 
 import * as fc from "fast-check";
 
+import { inLanes } from "@ovault/contract";
+
 import { assertProperty } from "../assert-property.ts";
 import { assertSame, assertSameBytes } from "../assertions.ts";
-import { inLanes } from "../in-lanes.ts";
 import { below } from "../stores/below.ts";
 import { keysOf } from "../stores/listed.ts";
 import type { ObjectStoreCheck } from "./object-store-check.ts";

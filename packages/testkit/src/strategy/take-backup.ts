@@ -6,6 +6,7 @@ import {
   createRunHooks,
   type DiskRecord,
   type DiskSource,
+  inLanes,
   type Quiesce,
   type RecoveryPoint,
   type RunHooks,
@@ -15,7 +16,6 @@ import {
 import { validateExtents } from "@ovault/core";
 
 import { assertSame } from "../assertions.ts";
-import { inLanes } from "../in-lanes.ts";
 import { diskStats } from "../model/disk-stats.ts";
 import type { StrategyUnderTest } from "./strategy-under-test.ts";
 import { type WatchCall, WatchedLedger } from "./watched-ledger.ts";

@@ -1,11 +1,9 @@
 import type { FileHandle } from "node:fs/promises";
 import { endianness } from "node:os";
 
-import { lastValueFrom } from "rxjs";
 import { z } from "zod";
 
-import { IntegrityError, copyOf } from "@ovault/contract";
-import { pullInLanes } from "../../concurrency/pull-in-lanes.ts";
+import { copyOf, inLanes, IntegrityError } from "@ovault/contract";
 import { ChunkIndex } from "./chunk-index.ts";
 import { digest } from "../../format/digest.ts";
 import { decodeDocument, encodeDocument } from "../../format/document.ts";
@@ -93,7 +91,7 @@ export async function readIndexCache(file: FileHandle, repository: string, signa
     proofs[number] = await digest(bytes);
   };
   const parts = partsOf([...index.memory(), listings]);
-  await lastValueFrom(pullInLanes(parts, LANES, fill, signal), { defaultValue: undefined });
+  await inLanes(parts, LANES, fill, signal);
   if ((await proofOf(proofs)) !== proof) throw new IntegrityError("the index cache is damaged");
   return { index, loaded: loadedFrom(objects, listings) };
 }

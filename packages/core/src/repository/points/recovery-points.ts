@@ -1,23 +1,22 @@
-import { lastValueFrom } from "rxjs";
 import { z } from "zod";
 
 import type { ManagerNames } from "./manager-names.ts";
 import {
-  machineKey,
+  compareText,
+  inLanes,
+  IntegrityError,
+  LeaseLostError,
   type MachineIdentity,
+  machineKey,
+  NotFoundError,
   type ObjectInfo,
   type ObjectKey,
   type ObjectStore,
   type RecoveryPoint,
-  IntegrityError,
-  LeaseLostError,
-  NotFoundError,
   UsageError,
-  compareText,
   RepositoryVersionError,
   ObjectNotFoundError,
 } from "@ovault/contract";
-import { pullInLanes } from "../../concurrency/pull-in-lanes.ts";
 import { decodeDocument, encodeDocument } from "../../format/document.ts";
 import { isPointKey, pointKey, POINTS } from "../../format/layout.ts";
 import { newPointId, tagOf } from "./point-id.ts";
@@ -288,7 +287,7 @@ export class RecoveryPoints {
         damaged.push({ key: info.key, error });
       }
     };
-    await lastValueFrom(pullInLanes(manifests, LANES, read, signal), { defaultValue: undefined });
+    await inLanes(manifests, LANES, read, signal);
     damaged.sort((a, b) => compareText(a.key, b.key));
     return { points: inOrder(points), damaged };
   }

@@ -56,7 +56,7 @@ export async function makeDisk(
   try {
     await api.disks.create(request, signal);
   } catch (error) {
-    if (wasRefused(error)) {
+    if (wasRefused(error, signal)) {
       await handle.close();
       throw error;
     }

@@ -2,7 +2,7 @@
  * Settles as the work does, or rejects with the signal's reason as soon as it is aborted. The work then goes on unheeded:
  * it has to look at the signal itself, and to clean up behind it.
  */
-export async function abortable<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+export async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
   const { promise: aborted, reject } = Promise.withResolvers<never>();
   const onAbort = (): void => reject(signal.reason);
   signal.addEventListener("abort", onAbort);
