@@ -1,6 +1,9 @@
 import type { Extent } from "./extent.ts";
 
-/** A disk that can be read at random, as it was at one instant. */
+/**
+ * A disk that can be read at random, as it was at one instant.
+ * @since 0.2.0
+ */
 export interface DiskReader {
   /** Size that a guest sees, in bytes. */
   readonly logicalBytes: number;

@@ -1,4 +1,7 @@
-/** The codes of the errors in this package, which are those that core raises. */
+/**
+ * The codes of the errors in this package, which are those that core raises.
+ * @since 0.2.0
+ */
 export type KnownErrorCode =
   | "E_INTERNAL"
   | "E_USAGE"
@@ -35,5 +38,8 @@ export type KnownErrorCode =
   | "E_STORE_UNAVAILABLE"
   | "E_STORE_MEDIUM";
 
-/** What scripts, exit codes and logs tell errors by. Plugins have codes of their own. */
+/**
+ * What identifies a kind of error in scripts, exit codes and logs. Plugins have codes of their own.
+ * @since 0.2.0
+ */
 export type ErrorCode = KnownErrorCode | (`E_${string}` & {});

@@ -26,8 +26,12 @@ const MARK = Symbol.for("ovault.error");
  * `instanceof` goes by inheritance alone.
  */
 export class OvaultError extends Error {
+  /** @since 0.2.0 */
   static readonly code: ErrorCode = "E_INTERNAL";
-  /** What the copies of a class have in common, where that is not its code: for a class that keeps its parent's code. */
+  /**
+   * What the copies of a class have in common, where that is not its code: for a class that keeps its parent's code.
+   * @since 0.2.0
+   */
   declare static readonly brand?: string;
 
   readonly code: ErrorCode;
