@@ -4,13 +4,12 @@ import {
   ManagerError,
   type Assessment,
   type BackupRequest,
-  type BackupSession,
   type DiskSource,
+  type HeldInstant,
   type Leftover,
   type LedgerEntry,
   type RestorePlan,
   type RestoreSession,
-  type RunContext,
   type Strategy,
   type VirtualMachine,
 } from "@ovault/contract";
@@ -40,35 +39,29 @@ export class ImagesStrategy implements Strategy {
     };
   }
 
-  async openBackup(request: BackupRequest, { signal }: RunContext): Promise<BackupSession> {
+  /** Nothing writes to the images: every instant is the same. */
+  async takeInstant(request: BackupRequest): Promise<HeldInstant> {
     const images = this.#manager.imagesOf(request.vm.name);
     const opened: OpenImage[] = [];
-    const closeAll = async (): Promise<void> => {
-      await Promise.all(opened.map((image) => image.close()));
+    return {
+      documents: [],
+      consistency: "offline",
+      async open(signal) {
+        const sources: DiskSource[] = [];
+        for (const { id } of request.disks) {
+          const options = imageOf(images, id);
+          const image = await openImage(options.source, id, signal);
+          opened.push(image);
+          sources.push(await sourceOf(image, options, request));
+        }
+        return sources;
+      },
+      async close() {
+        await Promise.all(opened.map((image) => image.close()));
+        return { bases: new Map(request.disks.map(({ id }) => [id, { listed: true }])) };
+      },
+      async retire() {},
     };
-    const openSource = async (id: string): Promise<DiskSource> => {
-      const options = imageOf(images, id);
-      const image = await openImage(options.source, id, signal);
-      opened.push(image);
-      return await sourceOf(image, options, request);
-    };
-    try {
-      const disks: DiskSource[] = [];
-      for (const { id } of request.disks) disks.push(await openSource(id));
-      return {
-        documents: [],
-        consistency: "offline",
-        disks,
-        async close() {
-          await closeAll();
-          return { bases: new Map(request.disks.map(({ id }) => [id, { listed: true }])) };
-        },
-        async retire() {},
-      };
-    } catch (error) {
-      await closeAll();
-      throw error;
-    }
   }
 
   async planRestore(): Promise<RestorePlan> {

@@ -78,7 +78,7 @@ async function play(scenario: Scenario): Promise<Seen> {
   const platform = new ModelPlatform();
   platform.disks.set("a", { bytes: new Uint8Array(1_000), extents: [{ offset: 0, length: 1_000, kind: "data" }] });
   platform.step = (name) => {
-    if (name !== "open") return;
+    if (name !== "instant") return;
     happened("snapshot");
     if (scenario.snapshotFails) throw new Error("no snapshot");
   };

@@ -38,7 +38,7 @@ export interface RunHooks {
   /** Gate: just before the strategy freezes the instant; for freeze commands and pre-snapshot scripts. */
   readonly beforeSnapshot: AsyncSeriesHook<[VirtualMachine, AbortSignal]>;
   /**
-   * Always called once beforeSnapshot was, also after failures and when the run is cancelled: its signal is a deadline of
+   * As soon as the manager holds the instant, before any disk is opened. Always called once beforeSnapshot was, also after failures and when the run is cancelled: its signal is a deadline of
    * its own. Thaw belongs here. Every tap is called, whatever those before it threw; what they throw becomes warnings of
    * the point.
    */

@@ -40,8 +40,8 @@ export type Quiesce = "require" | "try" | "never";
 export interface BackupRequest {
   readonly vm: VirtualMachine;
   /**
-   * The disks to take, already without excluded ones. Empty for a machine that has none to take: the session then has its
-   * documents and makes nothing on the manager.
+   * The disks to take, already without excluded ones. Empty for a machine that has none to take: the instant then has its
+   * documents, no disks, and makes nothing on the manager.
    */
   readonly disks: readonly Disk[];
   /** The last sealed point of this virtual machine, or undefined: everything is full. */
@@ -57,32 +57,36 @@ export interface BackupRequest {
 }
 
 /**
- * A virtual machine held at one instant. Whoever opens it must close it, in every case.
+ * A virtual machine held at one instant: what the guest writes from now on is not in it. Core calls `open`, `confirm`,
+ * `close` and `retire` in this order, and `close` in every case, whatever came before it.
  */
-export interface BackupSession {
+export interface HeldInstant {
   /** Configuration documents to keep with the point, e.g. the OVF. */
   readonly documents: readonly PointDocument[];
   readonly consistency: Consistency;
-  /** In the order of the request. */
-  readonly disks: readonly DiskSource[];
   /**
-   * After all data was read, while the session still holds everything: makes sure that the manager stands by it. Throws when
+   * Opens the disks, in the order of the request. Called once at most, when the guest is running again and the commands after
+   * the snapshot have ended, so that opening may take its time. After a rejection, `close` removes what was opened.
+   */
+  open(signal: AbortSignal): Promise<readonly DiskSource[]>;
+  /**
+   * After all data was read, while the instant is still held: makes sure that the manager stands by it. Throws when
    * the manager has ended the backup, or does not say that it lives: nothing is sealed then. Absent: there is nothing to ask.
    */
   confirm?(signal: AbortSignal): Promise<void>;
   /**
-   * Ends everything this session holds on the manager, in the strict order the manager needs, and waits until it is
+   * Ends everything that holds the instant on the manager, in the strict order the manager needs, and waits until it is
    * gone. `complete`: all data was read; the answer tells per disk where the next increment can start. `failed`: drops
-   * whatever would have become a base. Must work, as far as possible, when the session is already broken; it has
-   * deadlines of its own and does not listen to the run's signal. A `failed` may follow a `complete`: the point could not
+   * whatever would have become a base. Must work, as far as possible, before `open`, after an `open` that
+   * rejected, and when the manager has ended everything; it has deadlines of its own and does not listen to the run's signal. A `failed` may follow a `complete`: the point could not
    * be sealed.
    */
-  close(outcome: "complete" | "failed"): Promise<SessionClosed>;
+  close(outcome: "complete" | "failed"): Promise<ClosedInstant>;
   /** After the point is sealed: best-effort removal of what older points needed, e.g. old checkpoints. Never throws. */
   retire(signal: AbortSignal): Promise<void>;
 }
 
-export interface SessionClosed {
+export interface ClosedInstant {
   /** By disk id; a disk without an entry cannot be the base of an increment. */
   readonly bases: ReadonlyMap<string, BaseMarker>;
 }
@@ -144,7 +148,13 @@ export interface Diagnosis {
 export interface Strategy {
   readonly name: string;
   assess(vm: VirtualMachine, signal: AbortSignal): Promise<Assessment>;
-  openBackup(request: BackupRequest, context: RunContext): Promise<BackupSession>;
+  /**
+   * Takes the instant. Resolves as soon as the manager holds it (the snapshot exists, the backup is ready) and opens nothing:
+   * the guest may be frozen until then. Rejects with nothing left on the manager that could be removed.
+   *
+   * @throws QuiesceError when rest is required and was not reached
+   */
+  takeInstant(request: BackupRequest, context: RunContext): Promise<HeldInstant>;
   planRestore(request: RestoreRequest, signal: AbortSignal): Promise<RestorePlan>;
   openRestore(request: RestoreRequest, context: RunContext): Promise<RestoreSession>;
   /**

@@ -53,7 +53,7 @@ export {
   lookUpLeftovers,
 } from "./leftovers/look-up-leftovers.ts";
 export { MachineStateError } from "./machine/errors.ts";
-export { openConfiguration } from "./machine/open-configuration.ts";
+export { holdConfiguration } from "./machine/hold-configuration.ts";
 export { type Readiness, type ReadyVm, readyMachine } from "./machine/ready-machine.ts";
 export { vmDocuments } from "./machine/vm-documents.ts";
 export { warnOfFirmware } from "./machine/warn-of-firmware.ts";

@@ -1,7 +1,7 @@
 import type {
   Assessment,
   BackupRequest,
-  BackupSession,
+  HeldInstant,
   Leftover,
   LedgerEntry,
   NewLedgerEntry,
@@ -14,8 +14,8 @@ import type {
   VirtualMachine,
 } from "@ovault/contract";
 import {
+  holdConfiguration,
   lookUpLeftovers,
-  openConfiguration,
   openRestore,
   planRestore,
   transferFiller,
@@ -26,8 +26,8 @@ import {
 import { assessDisk } from "./assess-disk.ts";
 import { OWN_LEFTOVERS } from "./leftovers.ts";
 import { keptCheckpoints } from "./base-marker.ts";
-import { openBackup } from "./open-backup.ts";
 import type { ChangedBlockTrackingOptions } from "./options.ts";
+import { takeInstant } from "./take-instant.ts";
 
 /** Name of the strategy in configuration, ledger and recovery points. */
 export const STRATEGY_NAME = "changed-block-tracking";
@@ -50,9 +50,9 @@ export class ChangedBlockTracking implements Strategy {
     return { disks: vm.disks.map((disk) => assessDisk(vm, disk, capabilities)) };
   }
 
-  openBackup(request: BackupRequest, context: RunContext): Promise<BackupSession> {
-    if (request.disks.length > 0) return openBackup(this.#manager, this.#options, request, context);
-    return openConfiguration(this.#manager.apiFor(context.runId, context.hooks), request, context);
+  takeInstant(request: BackupRequest, context: RunContext): Promise<HeldInstant> {
+    if (request.disks.length > 0) return takeInstant(this.#manager, this.#options, request, context);
+    return holdConfiguration(this.#manager.apiFor(context.runId, context.hooks), request, context);
   }
 
   planRestore(request: RestoreRequest, signal: AbortSignal): Promise<RestorePlan> {

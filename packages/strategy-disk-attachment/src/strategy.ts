@@ -1,8 +1,8 @@
 import type {
   Assessment,
   BackupRequest,
-  BackupSession,
   Diagnosis,
+  HeldInstant,
   Leftover,
   LedgerEntry,
   RestorePlan,
@@ -13,8 +13,8 @@ import type {
   VirtualMachine,
 } from "@ovault/contract";
 import {
+  holdConfiguration,
   lookUpLeftovers,
-  openConfiguration,
   openRestore,
   planRestore,
   type DiskFiller,
@@ -25,10 +25,10 @@ import { assessDisk } from "./assess-disk.ts";
 import { deviceFiller } from "./device-filler.ts";
 import { diagnose } from "./diagnose.ts";
 import { OWN_LEFTOVERS } from "./leftovers.ts";
-import { openBackup } from "./open-backup.ts";
 import type { DiskAttachmentOptions } from "./options.ts";
 import { Recent } from "./recent.ts";
 import { readSite, type Site } from "./site.ts";
+import { takeInstant } from "./take-instant.ts";
 
 /** Name of the strategy in configuration, ledger and recovery points. */
 export const STRATEGY_NAME = "disk-attachment";
@@ -57,9 +57,9 @@ export class DiskAttachmentStrategy implements Strategy {
     return { disks: vm.disks.map((disk) => assessDisk(vm, disk, site)) };
   }
 
-  openBackup(request: BackupRequest, context: RunContext): Promise<BackupSession> {
-    if (request.disks.length > 0) return openBackup(this.#manager, this.#options, request, context);
-    return openConfiguration(this.#manager.apiFor(context.runId, context.hooks), request, context);
+  takeInstant(request: BackupRequest, context: RunContext): Promise<HeldInstant> {
+    if (request.disks.length > 0) return takeInstant(this.#manager, this.#options, request, context);
+    return holdConfiguration(this.#manager.apiFor(context.runId, context.hooks), request, context);
   }
 
   planRestore(request: RestoreRequest, signal: AbortSignal): Promise<RestorePlan> {

@@ -46,19 +46,20 @@ describe.skipIf(!(await canShowDevices()))("in a lab", () => {
 
     test.each([1, 2])("no more than %i disks are attached at a time", async (attachedDisks) => {
       const strategy = bench.strategyWith({ attachedDisks });
-      await withRun(bench.parts(strategy), { signal: never }, async ({ session }) => {
-        const waiting = session.disks.map(async (source) => {
+      await withRun(bench.parts(strategy), { signal: never }, async ({ instant }) => {
+        const sources = await instant.open(never);
+        const waiting = sources.map(async (source) => {
           for await (const _ of source.extents(never));
         });
         if (attachedDisks === 2) await Promise.all(waiting);
         else await Promise.race(waiting);
         expect(await bench.attachedDevices()).toHaveLength(attachedDisks);
-        for (const [index, source] of session.disks.entries()) {
+        for (const [index, source] of sources.entries()) {
           await Promise.race(waiting.slice(index));
           await source.release?.();
         }
         await Promise.all(waiting);
-        await session.close("complete");
+        await instant.close("complete");
       });
       expect(await bench.left()).toEqual([]);
     });

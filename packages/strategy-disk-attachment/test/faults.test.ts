@@ -144,12 +144,13 @@ describe.skipIf(!(await canShowDevices()))("in a lab", () => {
     const { snapshots, vms } = bench.hasty.api;
     let refused = 0;
     const count = (): void => void (refused += 1);
-    await withRun(bench.parts(), { signal: never }, async ({ session }) => {
-      await session.disks[0]?.readInto(0, Buffer.alloc(512), never);
+    await withRun(bench.parts(), { signal: never }, async ({ instant }) => {
+      const [source] = await instant.open(never);
+      await source?.readInto(0, Buffer.alloc(512), never);
       const [snapshot] = (await snapshots.list(id, never)).filter(({ type }) => type === "regular");
       await snapshots.delete(id, snapshot?.id ?? "", never).catch(count);
       await vms.delete(id, { keepDisks: false }, never).catch(count);
-      await session.close("complete");
+      await instant.close("complete");
     });
     expect(refused).toBe(2);
     expect(await bench.settled("patient")).toEqual([]);
@@ -170,8 +171,8 @@ describe.skipIf(!(await canShowDevices()))("in a lab", () => {
   });
 
   test("a device that fails while it is read is an error that says what to look at", async () => {
-    await withRun(bench.parts(), { signal: never }, async ({ session }) => {
-      const [source] = session.disks;
+    await withRun(bench.parts(), { signal: never }, async ({ instant }) => {
+      const [source] = await instant.open(never);
       await source?.readInto(0, Buffer.alloc(512), never);
       // As when its process on the host dies.
       const [device = ""] = await bench.attachedDevices();
@@ -180,7 +181,7 @@ describe.skipIf(!(await canShowDevices()))("in a lab", () => {
         code: "E_DEVICE",
         message: expect.stringMatching(new RegExp(`${device} (cannot be read at|ends at) ${MIB}`)),
       });
-      await session.close("failed");
+      await instant.close("failed");
     });
     expect(await bench.settled("patient")).toEqual([]);
   });

@@ -90,7 +90,7 @@ describe.skipIf(!(await canShowDevices()))("in a lab", () => {
     const vm = await bench.vm();
     const request = { vm, disks: vm.disks, base: undefined, full: true, quiesce: "try", keepBase: false } as const;
     await bench.dyingRun(async (context) => {
-      await expect(strategy.openBackup(request, context)).rejects.toMatchObject({ code: "E_PROXY_VM" });
+      await expect(strategy.takeInstant(request, context)).rejects.toMatchObject({ code: "E_PROXY_VM" });
     });
     const taken = await bench.backup();
     await expect(bench.restore(taken, "again", { strategy })).rejects.toMatchObject({ code: "E_PROXY_VM" });

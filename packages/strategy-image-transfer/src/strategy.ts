@@ -1,7 +1,7 @@
 import type {
   Assessment,
   BackupRequest,
-  BackupSession,
+  HeldInstant,
   Leftover,
   LedgerEntry,
   NewLedgerEntry,
@@ -15,7 +15,7 @@ import type {
 } from "@ovault/contract";
 import {
   lookUpLeftovers,
-  openConfiguration,
+  holdConfiguration,
   openRestore,
   planRestore,
   transferFiller,
@@ -25,8 +25,8 @@ import {
 
 import { assessDisk } from "./assess-disk.ts";
 import { keptSnapshots } from "./kept-snapshots.ts";
-import { openBackup } from "./open-backup.ts";
 import type { ImageTransferOptions } from "./options.ts";
+import { takeInstant } from "./take-instant.ts";
 
 /** Name of the strategy in configuration, ledger and recovery points. */
 export const STRATEGY_NAME = "image-transfer";
@@ -49,9 +49,9 @@ export class ImageTransferStrategy implements Strategy {
     return { disks: vm.disks.map((disk) => assessDisk(vm, disk, capabilities)) };
   }
 
-  openBackup(request: BackupRequest, context: RunContext): Promise<BackupSession> {
-    if (request.disks.length > 0) return openBackup(this.#manager, this.#options, request, context);
-    return openConfiguration(this.#manager.apiFor(context.runId, context.hooks), request, context);
+  takeInstant(request: BackupRequest, context: RunContext): Promise<HeldInstant> {
+    if (request.disks.length > 0) return takeInstant(this.#manager, this.#options, request, context);
+    return holdConfiguration(this.#manager.apiFor(context.runId, context.hooks), request, context);
   }
 
   planRestore(request: RestoreRequest, signal: AbortSignal): Promise<RestorePlan> {

@@ -184,14 +184,14 @@ test("a machine that a user removes before its snapshot, or when all is read, le
   };
   try {
     const known = await doomed.vm();
-    const { session, bases } = await withRun(doomed.parts(), { signal: never }, async ({ session: open }) => {
-      await Promise.all(open.disks.map((source) => source.readInto(0, Buffer.alloc(512), never)));
+    const { instant, bases } = await withRun(doomed.parts(), { signal: never }, async ({ instant: held }) => {
+      await Promise.all((await held.open(never)).map((source) => source.readInto(0, Buffer.alloc(512), never)));
       // Its transfers are over, its snapshot is kept: from now on the engine lets the machine go.
-      await open.close("complete");
+      await held.close("complete");
       await remove();
-      return { session: open, bases: (await open.close("failed")).bases };
+      return { instant: held, bases: (await held.close("failed")).bases };
     });
-    await session.retire(never);
+    await instant.retire(never);
     expect(bases.size).toBe(0);
     expect(await leftBeside(doomed)).toEqual([]);
     const late = withRun({ ...doomed.parts(), vm: async () => known }, { signal: never }, async () => {});
@@ -265,15 +265,15 @@ test("neither the snapshot nor the machine can be removed while it is read", asy
 test("a snapshot that a user removes when all is read leaves a point without a base", async () => {
   const { id: vmId } = base.point.vm;
   const signal = never;
-  const bases = await withRun(bench.parts(), { base, signal }, async ({ session }) => {
-    await Promise.all(session.disks.map((source) => source.readInto(0, Buffer.alloc(512), signal)));
-    await session.close("complete");
+  const bases = await withRun(bench.parts(), { base, signal }, async ({ instant }) => {
+    await Promise.all((await instant.open(signal)).map((source) => source.readInto(0, Buffer.alloc(512), signal)));
+    await instant.close("complete");
     const newest = (await bench.lab.leftovers()).snapshots.at(-1) ?? "";
     await bench.manager.api.snapshots.delete(vmId, newest, signal);
     const left = async (): Promise<number> => (await bench.lab.leftovers()).snapshots.length;
     await expect.poll(left, { timeout: 20_000 }).toBe(1);
     // Closing again asks for the snapshot once more, and finds none.
-    return (await session.close("failed")).bases;
+    return (await instant.close("failed")).bases;
   });
   expect(bases.size).toBe(0);
   expect(await leftBeside(bench, base)).toEqual([]);

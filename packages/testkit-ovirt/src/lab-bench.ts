@@ -12,7 +12,7 @@ import {
   withRun,
   type BackupBench,
   type GuestFill,
-  type OpenWishes,
+  type RunWishes,
   type StrategyBench,
   type TakenBackup,
 } from "@ovault/testkit";
@@ -28,8 +28,8 @@ export interface Taken extends TakenBackup {
   readonly warnings: readonly string[];
 }
 
-export interface BackupWishes<S extends Strategy = Strategy> extends Partial<OpenWishes> {
-  /** Called when the session is open, before any disk is read. */
+export interface BackupWishes<S extends Strategy = Strategy> extends Partial<RunWishes> {
+  /** Called when all disks are open, before any is read. */
   readonly whenOpen?: () => Promise<void>;
   /** Takes the place of the bench's own. */
   readonly strategy?: S;
@@ -124,13 +124,13 @@ export class LabBench<S extends Strategy = Strategy> {
     const hooks = createRunHooks();
     const warnings: string[] = [];
     hooks.warning.tap("bench", (message) => warnings.push(message));
-    const taken = await takeBackup(this.parts(strategy), { signal: never, hooks, ...wishes }, whenOpen);
+    const taken = await takeBackup(this.parts(strategy), { signal: never, hooks, ...wishes }, { whenOpen });
     return { ...taken, warnings };
   }
 
-  /** Leaves what a dead run leaves: a session that is open on the engine and is never closed. */
-  async backupAndDie(wishes: Partial<OpenWishes> = {}): Promise<void> {
-    await withRun(this.parts(), { signal: never, ...wishes }, async () => {});
+  /** Leaves what a dead run leaves: an instant whose disks are open on the engine and that is never closed. */
+  async backupAndDie(wishes: Partial<RunWishes> = {}): Promise<void> {
+    await withRun(this.parts(), { signal: never, ...wishes }, async ({ instant }) => void (await instant.open(never)));
   }
 
   /** Resolves to the warnings. */

@@ -31,8 +31,9 @@ export {
   takeBackup,
   withRun,
   type BackupBench,
-  type OpenRun,
-  type OpenWishes,
+  type HeldRun,
+  type Meanwhile,
+  type RunWishes,
   type TakenBackup,
 } from "./strategy/take-backup.ts";
 export type { GuestFill, StrategyBench, StrategyCheck, StrategyUnderTest } from "./strategy/strategy-under-test.ts";

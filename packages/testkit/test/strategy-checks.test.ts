@@ -4,7 +4,7 @@ import { join } from "node:path";
 
 import { expect, test } from "vitest";
 
-import type { BackupSession, DiskSource, Extent, Strategy } from "@ovault/contract";
+import type { DiskSource, Extent, HeldInstant, Strategy } from "@ovault/contract";
 import { Ledger } from "@ovault/core";
 import {
   describeStrategy,
@@ -43,19 +43,19 @@ function openModel(wrap: Wrap = (strategy) => strategy): OpenedStrategy {
 
 describeStrategy("the model strategy", { open: async () => openModel(), runs: 5 });
 
-const withSession =
-  (replace: (session: BackupSession, platform: ModelPlatform) => Partial<BackupSession>): Wrap =>
+const withInstant =
+  (replace: (instant: HeldInstant, platform: ModelPlatform) => Partial<HeldInstant>): Wrap =>
   (strategy, platform) => ({
     ...delegate(strategy),
-    async openBackup(request, context) {
-      const session = await strategy.openBackup(request, context);
-      return { ...session, ...replace(session, platform) };
+    async takeInstant(request, context) {
+      const instant = await strategy.takeInstant(request, context);
+      return { ...instant, ...replace(instant, platform) };
     },
   });
 
 const withSources = (replace: (source: DiskSource, platform: ModelPlatform) => Partial<DiskSource>): Wrap =>
-  withSession((session, platform) => ({
-    disks: session.disks.map((source) => ({ ...source, ...replace(source, platform) })),
+  withInstant((instant, platform) => ({
+    open: async (own) => (await instant.open(own)).map((source) => ({ ...source, ...replace(source, platform) })),
   }));
 
 const withExtents = (change: (extent: Extent) => readonly Extent[]): Wrap =>
@@ -69,7 +69,7 @@ function delegate(strategy: Strategy): Strategy {
   return {
     name: strategy.name,
     assess: (vm, signal) => strategy.assess(vm, signal),
-    openBackup: (request, context) => strategy.openBackup(request, context),
+    takeInstant: (request, context) => strategy.takeInstant(request, context),
     planRestore: (request, signal) => strategy.planRestore(request, signal),
     openRestore: (request, context) => strategy.openRestore(request, context),
     leftovers: (entries, signal) => strategy.leftovers(entries, signal),
@@ -80,7 +80,7 @@ const FULL = "a full backup is what the guest sees, extents gapless over each di
 const ABORTED = "a run that is aborted at any step leaves nothing";
 const LEDGER =
   "whatever a run makes is in the ledger: a ledger that fails at any step leaves nothing that cannot be removed";
-const STATES = "a session can be closed in every state, and a failed one leaves nothing";
+const STATES = "an instant can be closed in every state, and a failed one leaves nothing";
 const signal = new AbortController().signal;
 
 /** Each breaks one law, and the check that must tell. */
@@ -115,31 +115,31 @@ const offenders: Readonly<Record<string, readonly [wrap: Wrap, check: string]>> 
         buffer.set(platform.disks.get(source.disk.id)?.bytes.subarray(offset, offset + buffer.length) ?? []);
       },
     })),
-    "what the guest writes after a backup was opened is not in it",
+    "what the guest writes after the instant was taken is not in it",
   ],
   "does not hear an abort while it reads": [
     withSources((source) => ({ readInto: (offset, buffer) => source.readInto(offset, buffer, signal) })),
     "an aborted read or list of extents rejects",
   ],
   "keeps every checkpoint": [
-    withSession(() => ({ retire: async () => {} })),
+    withInstant(() => ({ retire: async () => {} })),
     "runs of one chain do not pile up on the manager",
   ],
   "keeps what would have become a base": [
-    withSession((session) => ({
-      close: (outcome) => session.close(outcome === "failed" ? "complete" : outcome),
+    withInstant((instant) => ({
+      close: (outcome) => instant.close(outcome === "failed" ? "complete" : outcome),
     })),
     STATES,
   ],
   "leaves what it made when it is aborted": [
     (strategy, platform) => ({
       ...delegate(strategy),
-      async openBackup(request, { signal: own, ...context }) {
+      async takeInstant(request, { signal: own, ...context }) {
         own.throwIfAborted();
-        const session = await strategy.openBackup(request, { ...context, signal });
+        const instant = await strategy.takeInstant(request, { ...context, signal });
         if (own.aborted) platform.made.add("left");
         own.throwIfAborted();
-        return session;
+        return instant;
       },
     }),
     ABORTED,
@@ -147,12 +147,12 @@ const offenders: Readonly<Record<string, readonly [wrap: Wrap, check: string]>> 
   "makes things before it writes them down": [
     (strategy, platform) => ({
       ...delegate(strategy),
-      async openBackup(request, context) {
+      async takeInstant(request, context) {
         platform.made.add(context.runId);
         const handle = await context.ledger.open({ kind: "snapshot", title: "too late", detail: {} });
         platform.made.delete(context.runId);
         await handle.close();
-        return await strategy.openBackup(request, context);
+        return await strategy.takeInstant(request, context);
       },
     }),
     LEDGER,

@@ -49,18 +49,17 @@ const strategy = `
       const { disks } = await super.assess(vm);
       return { disks: disks.map((disk) => ({ ...disk, reason: EVIL })) };
     }
-    async openBackup(request, context) {
+    async takeInstant(request, context) {
       context.hooks.phase.call({ phase: "snapshot", detail: EVIL });
       context.hooks.warning.call(EVIL);
       if (request.full) throw new OvaultError(EVIL, { context: { [EVIL]: EVIL }, hint: EVIL });
-      const session = await super.openBackup(request, context);
-      const { consistency, disks } = session;
+      const instant = await super.takeInstant(request, context);
       return {
-        consistency,
-        disks: disks.map((disk) => ({ ...disk, reason: EVIL })),
+        consistency: instant.consistency,
+        open: async (signal) => (await instant.open(signal)).map((disk) => ({ ...disk, reason: EVIL })),
         documents: [{ name: "vm.ovf", mediaType: EVIL, text: EVIL }],
-        close: (outcome) => session.close(outcome),
-        retire: (signal) => session.retire(signal),
+        close: (outcome) => instant.close(outcome),
+        retire: (signal) => instant.retire(signal),
       };
     }
     async planRestore() {

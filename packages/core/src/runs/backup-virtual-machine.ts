@@ -4,10 +4,11 @@ import {
   type Consistency,
   type DiskRecord,
   type RecoveryPoint,
-  type BackupSession,
+  type ClosedInstant,
+  type HeldInstant,
+  type PointDocument,
   type Quiesce,
   type RunContext,
-  type SessionClosed,
   type Strategy,
   type VirtualMachine,
   createRunHooks,
@@ -123,6 +124,11 @@ interface Attempt {
   readonly context: RunContext;
 }
 
+interface TakenInstant {
+  readonly instant: HeldInstant;
+  readonly takenAt: Date;
+}
+
 /** One run's state: what was warned about, and the pieces every step needs. */
 class BackupRun {
   readonly #options: BackupOptions;
@@ -172,27 +178,33 @@ class BackupRun {
 
   async #attempt(attempt: Attempt): Promise<RecoveryPoint> {
     const { selected, base, damage } = attempt;
-    const takenAt = this.#clock.now();
-    this.#checkClock(attempt, takenAt);
+    const superseded = this.#superseded(attempt);
     this.#phase("open", `${plural(selected.disks.length, "disk")} of ${this.#options.vm.name}`);
     const hasData = selected.disks.length > 0;
-    const session = await (hasData ? this.#openAtRest(attempt) : this.#open(attempt));
-    const consistency = hasData ? await this.#consistencyOf(session) : session.consistency;
-    const copied = await this.#copy(session, attempt);
-    const superseded = this.#superseded(attempt);
-    const disks = damage === undefined ? copied.disks : copied.disks.map((record) => ({ ...record, reason: damage }));
-    const sealing = { session, consistency, selected, base, takenAt, disks, closed: copied.closed };
+    const { instant, takenAt } = await (hasData ? this.#takeAtRest(attempt) : this.#take(attempt));
+    const { consistency, copied } = await this.#orAbandon(instant, async () => {
+      this.#checkClock(attempt, takenAt);
+      const reached = instant.consistency;
+      return {
+        consistency: hasData ? this.#hooks.consistency.call(reached, this.#options.vm) : reached,
+        copied: await this.#copy(instant, attempt),
+      };
+    });
+    const closed = await this.#close(instant);
+    const disks = damage === undefined ? copied : copied.map((record) => ({ ...record, reason: damage }));
+    const sealing = { documents: instant.documents, consistency, selected, base, takenAt, disks, closed };
     let point: RecoveryPoint;
     try {
-      await superseded?.record(this.#options.ledger);
-      point = await this.#seal(sealing);
+      point = await this.#orAbandon(instant, async () => {
+        await superseded?.record(this.#options.ledger);
+        return await this.#seal(sealing);
+      });
     } catch (error) {
-      await this.#abandon(session);
       await superseded?.spare();
       throw error;
     }
     this.#phase("retire", "removing what only older points needed");
-    await session.retire(this.#signal);
+    await instant.retire(this.#signal);
     await superseded?.remove(this.#signal).catch((error: unknown) => {
       this.#warn(`what ${base?.id} kept for an increment is still there: ${messageOf(error)}; see \`ovault doctor\``);
     });
@@ -210,18 +222,20 @@ class BackupRun {
     return owner && new SupersededBase(base, owner);
   }
 
-  async #open({ selected: { disks }, base, full, context }: Attempt): Promise<BackupSession> {
+  async #take({ selected: { disks }, base, full, context }: Attempt): Promise<TakenInstant> {
     const { vm, strategy, quiesce = "try", keepBase = true } = this.#options;
-    return await strategy.openBackup({ vm, disks, base, full, quiesce, keepBase }, context);
+    const instant = await strategy.takeInstant({ vm, disks, base, full, quiesce, keepBase }, context);
+    // Not before, for the strategy may have waited long for the machine; not later, for the guest writes on after the thaw.
+    return { instant, takenAt: this.#clock.now() };
   }
 
   /** The instant is taken between the two snapshot hooks; the second is called whatever happens. */
-  async #openAtRest(attempt: Attempt): Promise<BackupSession> {
+  async #takeAtRest(attempt: Attempt): Promise<TakenInstant> {
     const { vm } = this.#options;
     const { beforeSnapshot, afterSnapshot } = this.#hooks;
     try {
       await beforeSnapshot.promise(vm, this.#signal);
-      return await this.#open(attempt);
+      return await this.#take(attempt);
     } finally {
       // A guest that could not be thawed needs a person, but the data at hand is good.
       const failures = await callEveryTap(afterSnapshot, vm, AbortSignal.timeout(AFTER_SNAPSHOT_MS));
@@ -229,28 +243,16 @@ class BackupRun {
     }
   }
 
-  async #consistencyOf(session: BackupSession): Promise<Consistency> {
-    try {
-      return this.#hooks.consistency.call(session.consistency, this.#options.vm);
-    } catch (error) {
-      await this.#abandon(session);
-      throw error;
-    }
-  }
-
-  /** All data durable and confirmed by the manager, then the session closed. A session that fails to close costs the next base, not this point. */
-  async #copy(
-    session: BackupSession,
-    { base, damage }: Attempt,
-  ): Promise<{ disks: DiskRecord[]; closed: SessionClosed }> {
+  /** All data durable and confirmed by the manager. */
+  async #copy(instant: HeldInstant, { base, damage }: Attempt): Promise<DiskRecord[]> {
     const { repository } = this.#options;
     const signal = this.#signal;
+    const sources = await instant.open(signal);
     const writer = repository.writer(signal, damage === undefined ? [] : ["pages"], this.#ids.run);
-    let disks: DiskRecord[];
     try {
-      this.#phase("copy", plural(session.disks.length, "disk"));
-      disks = await backupDisks({
-        sources: session.disks,
+      this.#phase("copy", plural(sources.length, "disk"));
+      const disks = await backupDisks({
+        sources,
         repository,
         writer,
         base,
@@ -259,42 +261,56 @@ class BackupRun {
         signal,
       });
       await writer.finish();
-      await session.confirm?.(signal);
+      await instant.confirm?.(signal);
+      return disks;
     } catch (error) {
       await writer.idle();
-      await this.#abandon(session);
       throw error;
-    }
-    observe(this.#hooks.copied);
-    this.#phase("finalize", "ending the backup on the manager");
-    try {
-      return { disks, closed: await session.close("complete") };
-    } catch (error) {
-      this.#warn(`the backup could not be ended on the manager: ${messageOf(error)}; the next run compares all data`);
-      return { disks, closed: { bases: new Map() } };
     }
   }
 
-  async #abandon(session: BackupSession): Promise<void> {
+  /** One that fails costs the next base, not this point. */
+  async #close(instant: HeldInstant): Promise<ClosedInstant> {
+    observe(this.#hooks.copied);
+    this.#phase("finalize", "ending the backup on the manager");
+    try {
+      return await instant.close("complete");
+    } catch (error) {
+      this.#warn(`the backup could not be ended on the manager: ${messageOf(error)}; the next run compares all data`);
+      return { bases: new Map() };
+    }
+  }
+
+  /** Whatever fails while an instant is held closes it. */
+  async #orAbandon<T>(instant: HeldInstant, work: () => Promise<T>): Promise<T> {
+    try {
+      return await work();
+    } catch (error) {
+      await this.#abandon(instant);
+      throw error;
+    }
+  }
+
+  async #abandon(instant: HeldInstant): Promise<void> {
     this.#phase("cleanup", "removing what this run made on the manager");
     try {
-      await session.close("failed");
+      await instant.close("failed");
     } catch (error) {
       this.#warn(`not everything could be removed from the manager: ${messageOf(error)}; see \`ovault doctor\``);
     }
   }
 
   async #seal(parts: {
-    session: BackupSession;
+    documents: readonly PointDocument[];
     consistency: Consistency;
     selected: SelectedDisks;
     base: RecoveryPoint | undefined;
     takenAt: Date;
     disks: readonly DiskRecord[];
-    closed: SessionClosed;
+    closed: ClosedInstant;
   }): Promise<RecoveryPoint> {
     const { vm, strategy, strategyReason, repository } = this.#options;
-    const { session, consistency, selected, base, takenAt, disks, closed } = parts;
+    const { documents, consistency, selected, base, takenAt, disks, closed } = parts;
     const usedBase = disks.some((record) => record.mode !== "full");
     const draft = {
       id: this.#ids.point,
@@ -311,7 +327,7 @@ class BackupRun {
         return marker === undefined ? record : { ...record, base: marker };
       }),
       skipped: selected.skipped,
-      documents: session.documents,
+      documents,
       warnings: [...this.#warnings],
       ovaultVersion: packageVersion(),
     };

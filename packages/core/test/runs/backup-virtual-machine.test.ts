@@ -51,6 +51,9 @@ const image: ModelDisk = {
 };
 const changed = applyChanges(image, { changes: [{ at: 0.5, length: 600, seed: 7 }], grownBy: 0 });
 
+/** Steps of the model platform up to the end of reading. */
+const BEFORE_CLOSE: ReadonlySet<string> = new Set(["instant", "open", "read"]);
+
 let directory: string;
 let ledger: Ledger;
 let store: MemoryStore;
@@ -155,12 +158,12 @@ test("a run that fails at any step seals nothing, cleans up, and is nobody's bas
   await backup();
   const [, ...later] = await sealedPoints();
   for (const point of later) await repository.points.forget(point, never);
-  const failing = steps.filter((name) => name === "open" || name === "read");
-  expect(failing.length).toBeGreaterThan(1);
+  const failing = steps.filter((name) => BEFORE_CLOSE.has(name));
+  expect(failing.length).toBeGreaterThan(2);
   for (const at of failing.keys()) {
     let count = 0;
     platform.step = (name) => {
-      if ((name === "open" || name === "read") && count++ === at) throw new Error(`planned at ${name}`);
+      if (BEFORE_CLOSE.has(name) && count++ === at) throw new Error(`planned at ${name}`);
     };
     await expect(backup()).rejects.toThrow("planned");
     expect(platform.made.size).toBe(0);
@@ -247,9 +250,9 @@ test.each([
 
 test("a backup that the manager does not stand by when all is read is not sealed, and leaves nothing", async () => {
   const doubtful = new ModelStrategy(platform);
-  const open = doubtful.openBackup.bind(doubtful);
-  doubtful.openBackup = async (request, context) =>
-    Object.assign(await open(request, context), {
+  const take = doubtful.takeInstant.bind(doubtful);
+  doubtful.takeInstant = async (request, context) =>
+    Object.assign(await take(request, context), {
       confirm: () => Promise.reject(new ManagerError("the backup failed")),
     });
   await expect(backup({ strategy: doubtful })).rejects.toThrow("the backup failed");
@@ -327,12 +330,54 @@ test("gates may veto, observers may not harm, and thaw follows freeze in every c
   const before = await sealedPoints();
   await expect(backup({ taps: [veto] })).rejects.toThrow("vetoed");
   platform.step = (name) => {
-    if (name === "open") throw new Error("no snapshot");
+    if (name === "instant") throw new Error("no snapshot");
   };
   await expect(backup({ taps: [tap] })).rejects.toThrow("no snapshot");
   expect(calls).toEqual(["freeze", "thaw", "freeze", "thaw"]);
   expect(await sealedPoints()).toEqual(before);
   expect(platform.made.size).toBe(0);
+});
+
+test("the guest thaws as soon as the instant is held: before any disk is opened, and before what the instant is worth is asked", async () => {
+  const steps: string[] = [];
+  platform.step = (name) => steps.push(name);
+  const tap = (hooks: RunHooks): void => {
+    hooks.beforeSnapshot.tap("test", () => void steps.push("freeze"));
+    hooks.afterSnapshot.tap("test", () => void steps.push("thaw"));
+    hooks.consistency.tap("test", (consistency) => {
+      steps.push("consistency");
+      return consistency;
+    });
+  };
+  await backup({ taps: [tap] });
+  const order = steps.filter((name, index) => name !== steps[index - 1]);
+  const expected = ["freeze", "instant", "thaw", "consistency", "open", "read", "close complete", "retire"];
+  expect(order).toEqual(expected);
+});
+
+test("a failure to open the disks closes the instant, after the thaw, and leaves nothing", async () => {
+  const steps: string[] = [];
+  platform.step = (name) => {
+    steps.push(name);
+    if (name === "open") throw new Error("no transfer");
+  };
+  const taps = [(hooks: RunHooks) => hooks.afterSnapshot.tap("test", () => void steps.push("thaw"))];
+  await expect(backup({ taps })).rejects.toThrow("no transfer");
+  expect(steps).toEqual(["instant", "thaw", "open", "close failed"]);
+  expect(await sealedPoints()).toEqual([]);
+  expect([platform.made.size, platform.checkpoints.size]).toEqual([0, 0]);
+  expect((await ledger.report()).active).toEqual([]);
+});
+
+test("a point is dated by the clock of the moment in which the manager held its instant", async () => {
+  let now = Date.parse("2026-11-30T00:00:00Z");
+  const clock: Clock = { ...systemClock, now: () => new Date(now) };
+  platform.step = (name) => {
+    if (name === "instant") now += 600_000;
+  };
+  const taps = [(hooks: RunHooks) => hooks.afterSnapshot.tap("test", () => void (now += 3_000_000))];
+  const { takenAt, sealedAt } = await backup({ clock, taps });
+  expect([takenAt, sealedAt]).toEqual(["2026-11-30T00:10:00.000Z", "2026-11-30T01:00:00.000Z"]);
 });
 
 test("every tap after the snapshot is called, whatever the others throw, and the point tells what they threw", async () => {

@@ -1,9 +1,9 @@
 import type {
   Assessment,
   BackupRequest,
-  BackupSession,
   BaseMarker,
   DiskTarget,
+  HeldInstant,
   Leftover,
   LedgerEntry,
   RestoreRequest,
@@ -29,7 +29,7 @@ export class ModelPlatform {
   /** What the disks held at each checkpoint that a point may still start from. */
   readonly checkpoints = new Map<number, ReadonlyMap<string, Uint8Array>>();
   #lastCheckpoint = 0;
-  /** Every step of a session goes through here; a test makes one fail. */
+  /** Every step of a run goes through here; a test makes one fail. */
   step: (name: string) => void = () => undefined;
 
   vm(): VirtualMachine {
@@ -82,7 +82,7 @@ export class ModelStrategy implements Strategy {
     return { disks: vm.disks.map(({ id }) => ({ diskId: id, verdict: verdict(id), reason: "a test" })) };
   }
 
-  async openBackup({ disks, base, full }: BackupRequest, { ledger, signal }: RunContext): Promise<BackupSession> {
+  async takeInstant({ disks, base, full }: BackupRequest, { ledger, signal }: RunContext): Promise<HeldInstant> {
     signal.throwIfAborted();
     const platform = this.#platform;
     const handle = await ledger.open({ kind: "backup", title: "backup of web01", detail: {} });
@@ -90,20 +90,23 @@ export class ModelStrategy implements Strategy {
       await handle.close();
       throw signal.reason;
     }
-    platform.take("open", handle.entry.id);
+    platform.take("instant", handle.entry.id);
     const checkpoint = platform.checkpoint();
     const older = (base?.disks ?? []).map((record) => checkpointIn(record.base));
     return {
       documents: [{ name: "vm.ovf", mediaType: "text/xml", text: "<Envelope/>" }],
       consistency: "crash",
-      disks: disks.map(({ id }) => {
-        const now = checkpoint.disks.get(id) ?? { bytes: new Uint8Array(), extents: [] };
-        const record = full ? undefined : base?.disks.find((one) => one.disk.id === id);
-        const then = platform.checkpoints.get(checkpointIn(record?.base))?.get(id);
-        const mode = then !== undefined ? "incremental" : record !== undefined ? "compared" : "full";
-        const onRead = (): void => platform.step("read");
-        return sourceOf(then === undefined ? now : changesBetween(then, now.bytes, GRANULARITY), { id, mode, onRead });
-      }),
+      async open() {
+        platform.step("open");
+        return disks.map(({ id }) => {
+          const now = checkpoint.disks.get(id) ?? { bytes: new Uint8Array(), extents: [] };
+          const record = full ? undefined : base?.disks.find((one) => one.disk.id === id);
+          const then = platform.checkpoints.get(checkpointIn(record?.base))?.get(id);
+          const mode = then !== undefined ? "incremental" : record !== undefined ? "compared" : "full";
+          const disk = then === undefined ? now : changesBetween(then, now.bytes, GRANULARITY);
+          return sourceOf(disk, { id, mode, onRead: () => platform.step("read") });
+        });
+      },
       async close(outcome) {
         platform.drop(`close ${outcome}`, handle.entry.id);
         if (outcome === "failed") platform.checkpoints.delete(checkpoint.id);

@@ -2,7 +2,7 @@ import { CancelledError, LedgerError } from "@ovault/contract";
 
 import { assertRejects, assertSame, outcomeOf } from "../assertions.ts";
 import type { StrategyCheck, StrategyUnderTest } from "./strategy-under-test.ts";
-import { type OpenWishes, takeBackup, withRun } from "./take-backup.ts";
+import { type HeldRun, type RunWishes, takeBackup, withRun } from "./take-backup.ts";
 import { tally } from "../tally.ts";
 
 /** What a strategy leaves on the manager: nothing that is not part of a point, whatever happens. */
@@ -19,17 +19,17 @@ export const leavingNothing: readonly StrategyCheck[] = [
     },
   },
   {
-    name: "a session can be closed in every state, and a failed one leaves nothing",
+    name: "an instant can be closed in every state, and a failed one leaves nothing",
     async run(bench, signal) {
       const base = await takeBackup(bench, { signal });
-      for (const state of ["open", "extents listed", "read", "complete"] as const) {
-        await assertLeavesNothing(bench, `a session closed as failed (${state})`, () =>
-          withRun(bench, { base, signal }, async ({ session }) => {
-            const [source] = session.disks;
+      for (const state of ["held", "open", "extents listed", "read", "complete"] as const) {
+        await assertLeavesNothing(bench, `an instant closed as failed (${state})`, () =>
+          withRun(bench, { base, signal }, async ({ instant }) => {
+            const [source] = state === "held" ? [] : await instant.open(signal);
             if (state === "extents listed") for await (const _ of source?.extents(signal) ?? []) break;
             if (state === "read") await source?.readInto(0, Buffer.alloc(4096), signal);
-            if (state === "complete") await session.close("complete");
-            await session.close("failed");
+            if (state === "complete") await instant.close("complete");
+            await instant.close("failed");
           }),
         );
       }
@@ -60,8 +60,8 @@ export const leavingNothing: readonly StrategyCheck[] = [
       await assertLeavesNothing(bench, "a run aborted before it began", async () => {
         const vm = await bench.vm();
         const aborted = AbortSignal.abort(new CancelledError("enough"));
-        const open = () => withRun({ ...bench, vm: async () => vm }, { signal: aborted }, failSession);
-        await assertRejects(open, Error, "openBackup");
+        const take = () => withRun({ ...bench, vm: async () => vm }, { signal: aborted }, failInstant);
+        await assertRejects(take, Error, "takeInstant");
       });
       signal.throwIfAborted();
     },
@@ -86,16 +86,20 @@ export const leavingNothing: readonly StrategyCheck[] = [
   },
 ];
 
-/** Opens a session and closes it as failed. */
-async function openAndFail(bench: StrategyUnderTest, wishes: OpenWishes): Promise<number> {
-  return await withRun(bench, wishes, async ({ session, calls }) => {
-    await session.close("failed");
+/** Opens all disks and closes the instant as failed, also when they could not be opened. */
+async function openAndFail(bench: StrategyUnderTest, wishes: RunWishes): Promise<number> {
+  return await withRun(bench, wishes, async ({ instant, calls }) => {
+    try {
+      await instant.open(wishes.signal);
+    } finally {
+      await instant.close("failed");
+    }
     return calls();
   });
 }
 
-async function failSession({ session }: { session: { close(outcome: "failed"): Promise<unknown> } }): Promise<void> {
-  await session.close("failed");
+async function failInstant({ instant }: HeldRun): Promise<void> {
+  await instant.close("failed");
 }
 
 /** Every call that a run which fails makes on its ledger is a step. */

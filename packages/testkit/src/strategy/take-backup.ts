@@ -1,11 +1,11 @@
 import { randomUUID } from "node:crypto";
 
 import {
-  type BackupSession,
   type BaseMarker,
   createRunHooks,
   type DiskRecord,
   type DiskSource,
+  type HeldInstant,
   inLanes,
   type Quiesce,
   type RecoveryPoint,
@@ -28,7 +28,7 @@ export interface TakenBackup {
   readonly images: ReadonlyMap<string, Uint8Array>;
 }
 
-export interface OpenWishes {
+export interface RunWishes {
   readonly base?: TakenBackup | undefined;
   readonly full?: boolean;
   /** `try` unless told. */
@@ -41,7 +41,7 @@ export interface OpenWishes {
   /** Of the run, with taps; new ones unless told. */
   readonly hooks?: RunHooks;
   readonly watch?: WatchCall;
-  /** Closes the session as failed after everything was read. */
+  /** Closes the instant as failed after everything was read. */
   readonly abandon?: boolean;
   /** Cancels what follows sealing; the default is `signal`. */
   readonly retireSignal?: AbortSignal;
@@ -50,21 +50,17 @@ export interface OpenWishes {
 /** What it takes to back up, without a repository. */
 export type BackupBench = Pick<StrategyUnderTest, "strategy" | "vm" | "ledger">;
 
-/** A session that is open, and what a run knows around it. */
-export interface OpenRun {
-  readonly session: BackupSession;
+/** An instant that is held, and what a run knows around it. */
+export interface HeldRun {
+  readonly instant: HeldInstant;
   readonly vm: VirtualMachine;
   readonly ledger: RunLedger;
   /** Ledger calls so far. */
   readonly calls: () => number;
 }
 
-/** Opens a session on all disks the strategy can take, lets `use` work with it, and ends the ledger of the run. */
-export async function withRun<T>(
-  bench: BackupBench,
-  wishes: OpenWishes,
-  use: (run: OpenRun) => Promise<T>,
-): Promise<T> {
+/** Takes the instant of all disks the strategy can take, lets `use` work with it, and ends the ledger of the run. */
+export async function withRun<T>(bench: BackupBench, wishes: RunWishes, use: (run: HeldRun) => Promise<T>): Promise<T> {
   const { base, full = false, quiesce = "try", keepBase = true, exclude = [], signal, watch = () => {} } = wishes;
   const { hooks = createRunHooks() } = wishes;
   const { strategy } = bench;
@@ -79,40 +75,49 @@ export async function withRun<T>(
   const ledger = new WatchedLedger(own, watch);
   try {
     const request = { vm, disks, base: base?.point, full, quiesce, keepBase };
-    const session = await strategy.openBackup(request, { runId, ledger, hooks, signal });
-    return await use({ session, vm, ledger, calls: () => ledger.calls });
+    const instant = await strategy.takeInstant(request, { runId, ledger, hooks, signal });
+    return await use({ instant, vm, ledger, calls: () => ledger.calls });
   } finally {
     await own.end();
   }
 }
 
-/**
- * Does what a run does, with images in memory in place of a repository. A run that fails closes its session as failed.
- * @param whenOpen called before anything is read.
- */
+/** What else happens while a run takes a backup. */
+export interface Meanwhile {
+  /** The instant is held, and no disk is open. */
+  readonly whenHeld?: () => Promise<void>;
+  /** All disks are open, and none was read. */
+  readonly whenOpen?: (() => Promise<void>) | undefined;
+}
+
+/** Does what a run does, with images in memory in place of a repository. A run that fails closes its instant as failed. */
 export async function takeBackup(
   bench: BackupBench,
-  wishes: OpenWishes,
-  whenOpen: () => Promise<void> = async () => {},
+  wishes: RunWishes,
+  { whenHeld, whenOpen }: Meanwhile = {},
 ): Promise<TakenBackup> {
   return await withRun(bench, wishes, async (run) => {
     const { base, signal, abandon = false, retireSignal = signal } = wishes;
-    const { session } = run;
+    const { instant } = run;
     const images = new Map<string, Uint8Array>();
+    let sources: readonly DiskSource[];
     let bases: ReadonlyMap<string, BaseMarker>;
     try {
-      await whenOpen();
-      for (const source of session.disks) {
+      await whenHeld?.();
+      sources = await instant.open(signal);
+      await whenOpen?.();
+      for (const source of sources) {
         images.set(source.disk.id, await imageOf(source, base?.images.get(source.disk.id), signal));
       }
-      await session.confirm?.(signal);
-      ({ bases } = await session.close(abandon ? "failed" : "complete"));
+      await instant.confirm?.(signal);
+      ({ bases } = await instant.close(abandon ? "failed" : "complete"));
     } catch (error) {
-      await session.close("failed");
+      await instant.close("failed");
       throw error;
     }
-    if (!abandon) await session.retire(retireSignal);
-    return { point: pointOf(run, bench.strategy.name, base, bases), images };
+    if (!abandon) await instant.retire(retireSignal);
+    const records = sources.map((source) => recordOf(source, bases.get(source.disk.id)));
+    return { point: pointOf(run, bench.strategy.name, base, records), images };
   });
 }
 
@@ -148,10 +153,10 @@ export async function imageOf(
 }
 
 function pointOf(
-  { session, vm, ledger }: OpenRun,
+  { instant, vm, ledger }: HeldRun,
   strategy: string,
   base: TakenBackup | undefined,
-  bases: ReadonlyMap<string, BaseMarker>,
+  disks: readonly DiskRecord[],
 ): RecoveryPoint {
   const now = new Date().toISOString();
   return {
@@ -162,11 +167,11 @@ function pointOf(
     runId: ledger.runId,
     strategy,
     basePoint: base?.point.id ?? null,
-    consistency: session.consistency,
+    consistency: instant.consistency,
     blockBytes: READ_BYTES,
-    disks: session.disks.map((source) => recordOf(source, bases.get(source.disk.id))),
+    disks,
     skipped: [],
-    documents: session.documents,
+    documents: instant.documents,
     warnings: [],
     ovaultVersion: "0.0.0",
   };

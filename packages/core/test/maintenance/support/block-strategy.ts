@@ -1,7 +1,7 @@
 import type {
   Assessment,
   BackupRequest,
-  BackupSession,
+  HeldInstant,
   RestoreSession,
   Strategy,
   VirtualMachine,
@@ -24,14 +24,14 @@ export class BlockStrategy implements Strategy {
     return { disks: vm.disks.map(({ id }) => ({ diskId: id, verdict: "incremental", reason: "a test" })) };
   }
 
-  async openBackup({ vm, disks, base, full }: BackupRequest): Promise<BackupSession> {
+  async takeInstant({ vm, disks, base, full }: BackupRequest): Promise<HeldInstant> {
     const before = full || base === undefined ? undefined : blocksOf(base.vm);
     const disk = blockDisk(blocksOf(vm), this.#tracks ? before : undefined);
     const mode = before === undefined ? "full" : this.#tracks ? "incremental" : "compared";
     return {
       documents: [],
       consistency: "crash",
-      disks: disks.map(({ id }) => sourceOf(disk, { id, mode })),
+      open: async () => disks.map(({ id }) => sourceOf(disk, { id, mode })),
       close: async () => ({ bases: new Map(disks.map(({ id }) => [id, {}])) }),
       retire: async () => undefined,
     };

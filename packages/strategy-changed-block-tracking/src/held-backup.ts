@@ -1,47 +1,55 @@
 import {
   messageOf,
   observe,
-  type BackupSession,
   type BaseMarker,
+  type ClosedInstant,
   type Consistency,
   type DiskSource,
+  type HeldInstant,
   type LedgerHandle,
   type PointDocument,
-  type RunHooks,
-  type RunLedger,
-  type SessionClosed,
+  type RunContext,
   type VirtualMachine,
 } from "@ovault/contract";
 import {
   endTransfers,
   keepAlive,
   openTransfers,
+  transferContext,
   undo,
+  type Capabilities,
   type EngineApi,
   type OpenTransfer,
-  type TransferContext,
+  type OvirtManager,
 } from "@ovault/ovirt";
 
 import { assertGuestData } from "./assert-guest-data.ts";
 import { BackupWatch } from "./backup-watch.ts";
 import { checkpointMarker } from "./base-marker.ts";
 import { endBackup } from "./end-backup.ts";
-import { openDisks, type SettledDisk } from "./open-disks.ts";
+import { openDisks } from "./open-disks.ts";
+import type { ChangedBlockTrackingOptions } from "./options.ts";
+import type { ModePlan } from "./plan-modes.ts";
 import { existingCheckpoints, removeCheckpoint } from "./retire-checkpoints.ts";
+import { settleDisk } from "./settle-disk.ts";
 
-export interface SessionParts {
+export interface HeldBackupParts extends RunContext {
+  readonly manager: OvirtManager;
+  readonly options: ChangedBlockTrackingOptions;
   readonly api: EngineApi;
-  readonly hooks: RunHooks;
+  readonly capabilities: Capabilities;
   readonly vm: VirtualMachine;
   readonly documents: readonly PointDocument[];
   readonly consistency: Consistency;
+  readonly plan: ModePlan;
   readonly backup: { readonly id: string; readonly handle: LedgerHandle };
+  /** Why the engine's word on what changed is not that since the last point; undefined when it is. */
+  readonly refusal: string | undefined;
   /** The checkpoint the engine made with the backup; none when no disk is tracked. */
   readonly checkpoint: TrackedCheckpoint | undefined;
   /** Checkpoints of older points, of no use after this one. */
   readonly retiring: readonly string[];
   readonly endDeadlineMs: number;
-  readonly ledger: RunLedger;
 }
 
 export interface TrackedCheckpoint {
@@ -51,21 +59,20 @@ export interface TrackedCheckpoint {
   readonly diskIds: readonly string[];
 }
 
-/** A backup of the engine that is ready to be read. Whoever makes one must close it, also when `open` throws. */
-export class ChangedBlockSession implements BackupSession {
+/** A backup of the engine that is ready to be read. */
+export class HeldBackup implements HeldInstant {
   readonly documents: readonly PointDocument[];
   readonly consistency: Consistency;
-  readonly #parts: SessionParts;
+  readonly #parts: HeldBackupParts;
   readonly #watch: BackupWatch;
   #transfers: readonly OpenTransfer[] = [];
-  #disks: readonly DiskSource[] = [];
   #stopKeepAlive: () => Promise<void> = async () => {};
   /** Older checkpoints that are there, as far as is known. */
   #retiring: readonly string[];
   /** The next increment can start here, and the point will remember the older checkpoints. */
   #isBase = false;
 
-  constructor(parts: SessionParts) {
+  constructor(parts: HeldBackupParts) {
     const { api, vm, backup, documents, consistency, retiring } = parts;
     this.documents = documents;
     this.consistency = consistency;
@@ -74,25 +81,9 @@ export class ChangedBlockSession implements BackupSession {
     this.#watch = new BackupWatch({ api, vm, backupId: backup.id }, () => void this.#disconnect());
   }
 
-  get disks(): readonly DiskSource[] {
-    return this.#disks;
-  }
-
-  /** Opens a transfer for each disk; once. */
-  async open(disks: readonly SettledDisk[], context: TransferContext, signal: AbortSignal): Promise<void> {
-    const requests = disks.map(({ disk }) => ({
-      diskId: disk.id,
-      title: disk.alias,
-      direction: "download" as const,
-      backupId: this.#parts.backup.id,
-      size: disk.logicalBytes,
-    }));
+  async open(signal: AbortSignal): Promise<readonly DiskSource[]> {
     try {
-      this.#transfers = await openTransfers(requests, context, signal);
-      for (const { transfer } of this.#transfers) assertGuestData(transfer);
-      const clients = this.#transfers.map(({ client }) => client);
-      this.#stopKeepAlive = keepAlive(clients, context.inactivityTimeoutSeconds);
-      this.#disks = await openDisks(disks, this.#transfers, this.#watch, signal);
+      return await this.#open(signal);
     } catch (error) {
       throw signal.aborted ? error : await this.#watch.explain(error);
     }
@@ -104,7 +95,7 @@ export class ChangedBlockSession implements BackupSession {
   }
 
   /** The order is the engine's: connections, transfers, backup. Anything else leaves locked disks behind. */
-  async close(outcome: "complete" | "failed"): Promise<SessionClosed> {
+  async close(outcome: "complete" | "failed"): Promise<ClosedInstant> {
     const { api, vm, backup, endDeadlineMs } = this.#parts;
     await this.#watch.stop();
     await this.#stopKeepAlive();
@@ -136,6 +127,26 @@ export class ChangedBlockSession implements BackupSession {
       // The point is sealed: a ledger that cannot be written now must not turn it into a failure.
       if (!this.#isBase) await this.#rememberRetiring().catch(() => undefined);
     }
+  }
+
+  /** Opens a transfer for each disk. */
+  async #open(signal: AbortSignal): Promise<readonly DiskSource[]> {
+    const { manager, options, api, capabilities, vm, plan, backup, refusal } = this.#parts;
+    const engineDisks = await api.backups.disks(vm.id, backup.id, signal);
+    const disks = plan.disks.map((disk) => settleDisk(disk, { engineDisks, refusal, capabilities }));
+    const context = await transferContext(manager, options, this.#parts);
+    const requests = disks.map(({ disk }) => ({
+      diskId: disk.id,
+      title: disk.alias,
+      direction: "download" as const,
+      backupId: backup.id,
+      size: disk.logicalBytes,
+    }));
+    this.#transfers = await openTransfers(requests, context, signal);
+    for (const { transfer } of this.#transfers) assertGuestData(transfer);
+    const clients = this.#transfers.map(({ client }) => client);
+    this.#stopKeepAlive = keepAlive(clients, options.inactivityTimeoutSeconds);
+    return await openDisks(disks, this.#transfers, this.#watch, signal);
   }
 
   /** A point that is no base names no checkpoints, so that only the ledger can. */

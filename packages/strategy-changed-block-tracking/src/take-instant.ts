@@ -1,33 +1,28 @@
 import { type BackupRequest, type Consistency, observe, QuiesceError, type RunContext } from "@ovault/contract";
 import {
-  EngineAnswerError,
   readyMachine,
-  transferContext,
   vmDocuments,
   warnOfFirmware,
-  withoutSize,
   type Backup,
   type Capabilities,
-  type EngineDisk,
   type OvirtManager,
 } from "@ovault/ovirt";
 
 import { abandonBackup } from "./abandon-backup.ts";
 import { BACKED_UP_IN, isTracked } from "./assess-disk.ts";
-import { ChangedBlockSession, type TrackedCheckpoint } from "./backup-session.ts";
 import { keptCheckpoints } from "./base-marker.ts";
-import type { SettledDisk } from "./open-disks.ts";
+import { HeldBackup, type TrackedCheckpoint } from "./held-backup.ts";
 import type { ChangedBlockTrackingOptions } from "./options.ts";
-import { decideMode, planModes, type DiskPlan } from "./plan-modes.ts";
+import { planModes } from "./plan-modes.ts";
 import { startBackup, type StartedBackup } from "./start-backup.ts";
 
-/** Starts a backup on the engine and opens all its disks. Leaves nothing behind when it throws, as far as possible. */
-export async function openBackup(
+/** Starts a backup on the engine. Leaves nothing behind when it throws, as far as possible. */
+export async function takeInstant(
   manager: OvirtManager,
   options: ChangedBlockTrackingOptions,
   request: BackupRequest,
   context: RunContext,
-): Promise<ChangedBlockSession> {
+): Promise<HeldBackup> {
   const { vm } = request;
   const { runId, ledger, hooks, signal } = context;
   const api = manager.apiFor(runId, hooks);
@@ -56,29 +51,22 @@ export async function openBackup(
       throw error;
     },
   );
-  const session = new ChangedBlockSession({
+  return new HeldBackup({
+    ...context,
+    manager,
+    options,
     api,
-    hooks,
-    ledger,
+    capabilities,
     vm,
     documents,
     consistency,
+    plan,
     backup: { id: backup.id, handle },
+    refusal: refusal ?? whyNotSince(backup, plan.checkpointId),
     checkpoint,
     retiring: request.base === undefined ? [] : keptCheckpoints(request.base),
     endDeadlineMs,
   });
-  try {
-    const engineDisks = await api.backups.disks(vm.id, backup.id, signal);
-    const told = { engineDisks, refusal: refusal ?? whyNotSince(backup, plan.checkpointId), capabilities };
-    const disks = plan.disks.map((disk) => settle(disk, told));
-    await session.open(disks, await transferContext(manager, options, context), signal);
-    return session;
-  } catch (error) {
-    // What cannot be ended now stays in the ledger; this error is the one to tell.
-    await session.close("failed").catch(() => undefined);
-    throw error;
-  }
 }
 
 /**
@@ -143,31 +131,4 @@ async function recordCheckpoint(
 function whyNotSince({ fromCheckpointId }: Backup, checkpointId: string | undefined): string | undefined {
   if (fromCheckpointId === checkpointId) return undefined;
   return "the engine does not say that the backup starts from the last point's checkpoint";
-}
-
-interface ToldByEngine {
-  readonly engineDisks: readonly EngineDisk[];
-  /** Why nothing is incremental. */
-  readonly refusal: string | undefined;
-  readonly capabilities: Capabilities;
-}
-
-/**
- * The engine's word on mode and size: a disk may have grown since the inventory was read.
- * @throws ManagerError when the engine does not say that the disk is in the backup, or how large it is
- */
-function settle(plan: DiskPlan, { engineDisks, refusal, capabilities }: ToldByEngine): SettledDisk {
-  const { id, alias } = plan.disk;
-  const engineDisk = engineDisks.find((disk) => disk.id === id);
-  if (engineDisk === undefined) {
-    throw new EngineAnswerError(`the engine does not list disk ${alias} in its backup`, {
-      context: { disk: id },
-      hint: "The disk was detached in this moment, or the user may not see it. Run the backup again.",
-    });
-  }
-  const { backupMode, provisionedBytes: logicalBytes = 0 } = engineDisk;
-  if (logicalBytes <= 0) throw withoutSize(id);
-  const untold =
-    capabilities.backupMode && backupMode === undefined ? "the engine does not tell how it takes it" : undefined;
-  return { disk: { ...plan.disk, logicalBytes }, plan, ...decideMode(plan, backupMode, refusal ?? untold) };
 }

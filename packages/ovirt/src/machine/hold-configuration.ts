@@ -1,4 +1,4 @@
-import type { BackupRequest, BackupSession, RunContext } from "@ovault/contract";
+import type { BackupRequest, HeldInstant, RunContext } from "@ovault/contract";
 
 import type { EngineApi } from "../api/engine-api.ts";
 import { EngineAnswerError } from "../engine/errors.ts";
@@ -8,16 +8,16 @@ import { readyMachine } from "./ready-machine.ts";
 import { warnOfFirmware } from "./warn-of-firmware.ts";
 
 /**
- * A session for a machine that has no disk to take: its documents, and nothing on the engine.
+ * The instant of a machine that has no disk to take: its documents, and nothing on the engine.
  *
  * @throws EngineAnswerError when it has a disk that the engine did not list: what looks like a machine without disks is
  *   an incomplete answer
  */
-export async function openConfiguration(
+export async function holdConfiguration(
   api: EngineApi,
   { vm }: BackupRequest,
   context: RunContext,
-): Promise<BackupSession> {
+): Promise<HeldInstant> {
   const now = await readyMachine({ api, vm }, context);
   warnOfFirmware(vm, now.ovf, context.hooks);
   // The answer that listed the machines may have left them out: both of these would have to do so, too.
@@ -33,7 +33,7 @@ export async function openConfiguration(
   return {
     documents: await vmDocuments(api, now, context.signal),
     consistency: now.status === "down" ? "offline" : "crash",
-    disks: [],
+    open: async () => [],
     close: async () => ({ bases: new Map() }),
     retire: async () => {},
   };

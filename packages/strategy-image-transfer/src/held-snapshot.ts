@@ -1,59 +1,59 @@
 import {
   messageOf,
   observe,
-  type BackupSession,
+  type BackupRequest,
   type BaseMarker,
+  type ClosedInstant,
   type Consistency,
   type DiskSource,
+  type HeldInstant,
   type PointDocument,
-  type RunHooks,
-  type RunLedger,
-  type SessionClosed,
-  type VirtualMachine,
+  type RunContext,
 } from "@ovault/contract";
 import {
   confirmFrozen,
   dropSnapshot,
   endTransfers,
+  EntityNotFoundError,
   keepAlive,
+  transferContext,
+  type Capabilities,
   type EngineApi,
+  type HeldMachine,
   type OpenTransfer,
+  type OvirtManager,
   type Snapshot,
-  type TakenSnapshot,
   type TransferContext,
 } from "@ovault/ovirt";
 
 import { snapshotMarker } from "./base-marker.ts";
 import { openDisks } from "./open-disks.ts";
+import type { ImageTransferOptions } from "./options.ts";
+import { planDisks } from "./plan-disks.ts";
 import type { DiskPlan } from "./plan-modes.ts";
 import { recordRetiring, removeRetiring, type Retiring } from "./remove-old-snapshots.ts";
 
 /** An engine may be restarting. */
 const LOOKUP_DEADLINE_MS = 5 * 60_000;
 
-export interface SessionParts {
+/** What was asked for, the snapshot that shows it, and what it takes to read it. */
+export interface HeldSnapshotParts extends BackupRequest, RunContext, HeldMachine {
+  readonly manager: OvirtManager;
+  readonly options: ImageTransferOptions;
   readonly api: EngineApi;
-  readonly hooks: RunHooks;
-  readonly ledger: RunLedger;
-  readonly vm: VirtualMachine;
-  readonly documents: readonly PointDocument[];
-  readonly consistency: Consistency;
-  readonly snapshot: TakenSnapshot;
-  /** The snapshot stays, for the next increment. */
-  readonly keepBase: boolean;
+  readonly capabilities: Capabilities;
   /** Snapshots that only older points needed. */
   readonly older: readonly Snapshot[];
   readonly removeDeadlineMs: number;
 }
 
-/** A snapshot that is there to be read. Whoever makes one must close it, also when `open` throws. */
-export class SnapshotSession implements BackupSession {
+/** A snapshot that is there to be read. */
+export class HeldSnapshot implements HeldInstant {
   readonly documents: readonly PointDocument[];
   readonly consistency: Consistency;
-  readonly #parts: SessionParts;
+  readonly #parts: HeldSnapshotParts;
   readonly #transfers = new Set<OpenTransfer>();
   #plans: readonly DiskPlan[] = [];
-  #disks: readonly DiskSource[] = [];
   #stopKeepAlive: () => Promise<void> = async () => {};
   #retiring: readonly Retiring[] = [];
   /** Why a snapshot could not be merged: the machine is left alone from then on. */
@@ -61,28 +61,22 @@ export class SnapshotSession implements BackupSession {
   /** The next increment can start at the snapshot, which belongs to the point once that is sealed. */
   #isBase = false;
 
-  constructor(parts: SessionParts) {
+  constructor(parts: HeldSnapshotParts) {
     this.documents = parts.documents;
     this.consistency = parts.consistency;
     this.#parts = parts;
   }
 
-  get disks(): readonly DiskSource[] {
-    return this.#disks;
-  }
-
-  get holdsTransfers(): boolean {
-    return this.#transfers.size > 0;
-  }
-
-  /** Opens a transfer for each disk; again only while the session holds none. */
-  async open(plans: readonly DiskPlan[], context: TransferContext, signal: AbortSignal): Promise<void> {
-    const onOpen = (transfer: OpenTransfer): void => void this.#transfers.add(transfer);
-    const onEnded = (transfer: OpenTransfer): void => void this.#transfers.delete(transfer);
-    this.#plans = plans;
-    this.#disks = await openDisks(plans, { context, onOpen, onEnded }, signal);
-    const clients = [...this.#transfers].map(({ client }) => client);
-    this.#stopKeepAlive = keepAlive(clients, context.inactivityTimeoutSeconds);
+  async open(signal: AbortSignal): Promise<readonly DiskSource[]> {
+    const { manager, options } = this.#parts;
+    const context = await transferContext(manager, options, this.#parts);
+    try {
+      return await this.#open(context, signal);
+    } catch (error) {
+      // Somebody's merge has renamed the volumes meanwhile. From the first transfer on, nothing can be merged.
+      if (!(error instanceof EntityNotFoundError) || this.#transfers.size > 0) throw error;
+      return await this.#open(context, signal);
+    }
   }
 
   /** Transfers that live keep the engine from merging anything: what the layers lie on is as it was when they began. */
@@ -93,7 +87,7 @@ export class SnapshotSession implements BackupSession {
   }
 
   /** The order is the engine's: connections, transfers, snapshot. It removes no snapshot that is being read. */
-  async close(outcome: "complete" | "failed"): Promise<SessionClosed> {
+  async close(outcome: "complete" | "failed"): Promise<ClosedInstant> {
     await this.#stopKeepAlive();
     const transfers = [...this.#transfers];
     await Promise.all(transfers.map(({ client }) => client.close()));
@@ -124,7 +118,18 @@ export class SnapshotSession implements BackupSession {
     }
   }
 
-  async #complete(): Promise<SessionClosed> {
+  /** Opens a transfer for each disk. */
+  async #open(context: TransferContext, signal: AbortSignal): Promise<readonly DiskSource[]> {
+    this.#plans = await planDisks(this.#parts, signal);
+    const onOpen = (transfer: OpenTransfer): void => void this.#transfers.add(transfer);
+    const onEnded = (transfer: OpenTransfer): void => void this.#transfers.delete(transfer);
+    const disks = await openDisks(this.#plans, { context, onOpen, onEnded }, signal);
+    const clients = [...this.#transfers].map(({ client }) => client);
+    this.#stopKeepAlive = keepAlive(clients, context.inactivityTimeoutSeconds);
+    return disks;
+  }
+
+  async #complete(): Promise<ClosedInstant> {
     const { keepBase, ledger, vm, older } = this.#parts;
     const bases = keepBase ? await this.#bases() : new Map<string, BaseMarker>();
     this.#isBase = bases.size > 0;
@@ -140,7 +145,7 @@ export class SnapshotSession implements BackupSession {
     try {
       const disks = await api.vms.snapshotDisks(vm.id, snapshot.id, AbortSignal.timeout(LOOKUP_DEADLINE_MS));
       const frozen = new Map(disks.map(({ id, imageId }) => [id, imageId]));
-      const markers = this.#disks.flatMap(({ disk }): [string, BaseMarker][] => {
+      const markers = this.#plans.flatMap(({ disk }): [string, BaseMarker][] => {
         const volumeId = frozen.get(disk.id);
         if (volumeId === undefined) return [];
         return [[disk.id, snapshotMarker({ vmId: vm.id, diskId: disk.id, snapshotId: snapshot.id, volumeId })]];

@@ -1,0 +1,31 @@
+import { EngineAnswerError, withoutSize, type Capabilities, type EngineDisk } from "@ovault/ovirt";
+
+import type { SettledDisk } from "./open-disks.ts";
+import { decideMode, type DiskPlan } from "./plan-modes.ts";
+
+export interface ToldByEngine {
+  readonly engineDisks: readonly EngineDisk[];
+  /** Why nothing is incremental. */
+  readonly refusal: string | undefined;
+  readonly capabilities: Capabilities;
+}
+
+/**
+ * The engine's word on mode and size: a disk may have grown since the inventory was read.
+ * @throws ManagerError when the engine does not say that the disk is in the backup, or how large it is
+ */
+export function settleDisk(plan: DiskPlan, { engineDisks, refusal, capabilities }: ToldByEngine): SettledDisk {
+  const { id, alias } = plan.disk;
+  const engineDisk = engineDisks.find((disk) => disk.id === id);
+  if (engineDisk === undefined) {
+    throw new EngineAnswerError(`the engine does not list disk ${alias} in its backup`, {
+      context: { disk: id },
+      hint: "The disk was detached in this moment, or the user may not see it. Run the backup again.",
+    });
+  }
+  const { backupMode, provisionedBytes: logicalBytes = 0 } = engineDisk;
+  if (logicalBytes <= 0) throw withoutSize(id);
+  const untold =
+    capabilities.backupMode && backupMode === undefined ? "the engine does not tell how it takes it" : undefined;
+  return { disk: { ...plan.disk, logicalBytes }, plan, ...decideMode(plan, backupMode, refusal ?? untold) };
+}
