@@ -16,7 +16,7 @@ const { signal } = new AbortController();
 const client = await ImageioClient.open({
   transferUrl,
   ca: [await readFile(caFile, "utf8")],
-  size: Number(size),
+  logicalBytes: Number(size),
   inactivityTimeoutMs: 60_000,
   signal,
 });

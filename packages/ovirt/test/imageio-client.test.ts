@@ -36,7 +36,7 @@ async function open(ticket: string, options: Partial<ImageioOptions> = {}): Prom
   const client = await ImageioClient.open({
     transferUrl: server.url(ticket),
     ca: [certificate.ca],
-    size: server.tickets.get(ticket)?.image.length ?? SIZE,
+    logicalBytes: server.tickets.get(ticket)?.image.length ?? SIZE,
     inactivityTimeoutMs: 60_000,
     signal,
     ...options,

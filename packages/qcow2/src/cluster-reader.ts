@@ -12,7 +12,7 @@ export class ClusterReader {
 
   constructor(source: ByteSource, clusterBytes: number) {
     this.#source = source;
-    this.#end = Math.ceil(source.bytes / clusterBytes) * clusterBytes;
+    this.#end = Math.ceil(source.fileBytes / clusterBytes) * clusterBytes;
   }
 
   /** As readInto, into a buffer that is made only if the file can fill it. */
@@ -40,7 +40,7 @@ export class ClusterReader {
   }
 
   async #fill(offset: number, target: Uint8Array, signal: AbortSignal): Promise<void> {
-    const there = Math.min(Math.max(this.#source.bytes - offset, 0), target.length);
+    const there = Math.min(Math.max(this.#source.fileBytes - offset, 0), target.length);
     if (there > 0) await this.#source.readInto(offset, target.subarray(0, there), signal);
     target.fill(0, there);
   }
@@ -48,7 +48,7 @@ export class ClusterReader {
   #assertThere(offset: number, length: number): void {
     if (length === 0 || offset + length <= this.#end) return;
     throw new ImageCorruptError("the image ends before its data does", {
-      context: { offset, length, bytes: this.#source.bytes },
+      context: { offset, length, bytes: this.#source.fileBytes },
     });
   }
 }

@@ -5,7 +5,7 @@ import { ImageCorruptError } from "./errors.ts";
 
 /** A file of this machine, open until it is closed. */
 export class FileByteSource implements ByteSource, AsyncDisposable {
-  readonly bytes: number;
+  readonly fileBytes: number;
   readonly #handle: FileHandle;
 
   static async open(path: string): Promise<FileByteSource> {
@@ -13,9 +13,9 @@ export class FileByteSource implements ByteSource, AsyncDisposable {
     return new FileByteSource(handle, (await handle.stat()).size);
   }
 
-  private constructor(handle: FileHandle, bytes: number) {
+  private constructor(handle: FileHandle, fileBytes: number) {
     this.#handle = handle;
-    this.bytes = bytes;
+    this.fileBytes = fileBytes;
   }
 
   async readInto(offset: number, target: Uint8Array, signal: AbortSignal): Promise<void> {

@@ -90,5 +90,5 @@ export class ImageChain {
 }
 
 function sizeOf(layer: Qcow2Layer | RawLayer): number {
-  return layer instanceof Qcow2Layer ? layer.logicalBytes : layer.raw.bytes;
+  return layer instanceof Qcow2Layer ? layer.logicalBytes : layer.raw.fileBytes;
 }

@@ -30,7 +30,7 @@ export async function openBacking(
 
 async function beginsLikeQcow2(source: ByteSource, signal: AbortSignal): Promise<boolean> {
   const magic = Buffer.alloc(4);
-  if (source.bytes < magic.length) return false;
+  if (source.fileBytes < magic.length) return false;
   await source.readInto(0, magic, signal);
   return magic.readUInt32BE(0) === QCOW2_MAGIC;
 }

@@ -60,7 +60,7 @@ interface BackingName {
 
 async function startOf(source: ByteSource, length: number, signal: AbortSignal): Promise<Buffer> {
   const bytes = Buffer.alloc(length);
-  await source.readInto(0, bytes.subarray(0, Math.min(length, source.bytes)), signal);
+  await source.readInto(0, bytes.subarray(0, Math.min(length, source.fileBytes)), signal);
   return bytes;
 }
 

@@ -140,7 +140,7 @@ export class HeldBackup implements HeldInstant {
       title: disk.alias,
       direction: "download" as const,
       backupId: backup.id,
-      size: disk.logicalBytes,
+      logicalBytes: disk.logicalBytes,
     }));
     this.#transfers = await openTransfers(requests, context, signal);
     for (const { transfer } of this.#transfers) assertGuestData(transfer);

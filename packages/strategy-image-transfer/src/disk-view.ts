@@ -1,15 +1,11 @@
-import type { Extent } from "@ovault/contract";
+import type { DiskReader } from "@ovault/contract";
 import { collectZeroExtents, type ExtentList, type ImageioClient } from "@ovault/ovirt";
 import type { ImageChain } from "@ovault/qcow2";
 
 import { withinBase } from "./layer-extents.ts";
 
-/** A disk's content, or what changed of it, however it is brought here. */
-export interface DiskView {
-  readonly logicalBytes: number;
-  extents(signal: AbortSignal): AsyncIterable<Extent>;
-  readInto(offset: number, buffer: Uint8Array, signal: AbortSignal): Promise<void>;
-}
+/** A disk's content, or what changed of it, however it is brought here. What it is read through is the session's to close. */
+export type DiskView = Omit<DiskReader, "close">;
 
 /** All of a disk as imageio shows it. Daemons before 4.4 know no extents: everything is read. */
 export function wholeDisk(client: ImageioClient, logicalBytes: number): DiskView {

@@ -47,7 +47,7 @@ export async function openDisks(
 
 function transferOf({ disk, volumeId }: DiskPlan, view: FrozenVolume["view"]): TransferRequest {
   const frozen = { volumeId, ours: true, view };
-  return { diskId: disk.id, title: disk.alias, direction: "download", frozen, size: disk.logicalBytes };
+  return { diskId: disk.id, title: disk.alias, direction: "download", frozen, logicalBytes: disk.logicalBytes };
 }
 
 function firstView({ since }: DiskPlan, { shallowTransfer }: Capabilities): FrozenVolume["view"] {

@@ -19,7 +19,7 @@ const VOLUME_ID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 /** The file of a volume as a source of bytes, wherever one wants to read. */
 export async function volumeFile(client: ImageioClient, signal: AbortSignal): Promise<ByteSource> {
   return {
-    bytes: await client.measure(signal),
+    fileBytes: await client.measure(signal),
     readInto: (offset, target, readSignal) => client.readInto(offset, target, readSignal),
   };
 }
@@ -71,7 +71,7 @@ async function openLower(
     title: disk.alias,
     direction: "download" as const,
     frozen,
-    size: disk.logicalBytes,
+    logicalBytes: disk.logicalBytes,
     conflictDeadlineMs: SECOND_TRANSFER_PATIENCE_MS,
   };
   try {

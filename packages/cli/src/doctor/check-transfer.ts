@@ -98,7 +98,7 @@ async function transfer(
     connectionsPerHost: 1,
     inactivityTimeoutSeconds: INACTIVITY_SECONDS,
   };
-  const request = { diskId, title: probeName(diskId), direction, size: PROBE_BYTES };
+  const request = { diskId, title: probeName(diskId), direction, logicalBytes: PROBE_BYTES };
   const running = await DiskTransfer.start(request, context, signal);
   let complete = false;
   try {

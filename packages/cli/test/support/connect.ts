@@ -32,7 +32,7 @@ const connect: Readonly<Record<string, () => Promise<unknown>>> = {
     ImageioClient.open({
       transferUrl: `${url}/images/ticket`,
       ...trust,
-      size: 0,
+      logicalBytes: 0,
       inactivityTimeoutMs: 60_000,
       patienceMs: 0,
       signal,

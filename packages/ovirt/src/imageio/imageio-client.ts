@@ -25,7 +25,7 @@ const SERVER_ERROR_PAUSES_MS = [500, 1_000, 2_000];
 
 export interface ImageioOptions extends ReachOptions {
   /** Size of the disk behind the transfer, in bytes. */
-  readonly size: number;
+  readonly logicalBytes: number;
   /** Connections of this transfer; also bounded by what the daemon advertises and by `hostConnections`. Default 8. */
   readonly maxConnections?: number;
   /** Shared by all transfers of one host, so that together they keep to its limit. */
@@ -239,7 +239,7 @@ export class ImageioClient {
       }
       throw statusError("GET", { status, text });
     }
-    yield* clipExtents(parseExtents(body), from, this.#options.size);
+    yield* clipExtents(parseExtents(body), from, this.#options.logicalBytes);
   }
 
   async #request(request: WireRequest, attempts: Attempts, signal: AbortSignal): Promise<WireAnswer> {

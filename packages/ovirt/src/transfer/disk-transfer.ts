@@ -29,7 +29,7 @@ export interface TransferRequest {
   /** The disk as a snapshot froze it. */
   readonly frozen?: FrozenVolume;
   /** Size of the disk, in bytes. */
-  readonly size: number;
+  readonly logicalBytes: number;
   /** How long a locked disk is waited for. Default: as for any other conflict. */
   readonly conflictDeadlineMs?: number;
 }
@@ -128,7 +128,7 @@ export class DiskTransfer {
       ...addressOf(this.#transfer),
       ca,
       onHost: hostId !== undefined && hostId === localHostId,
-      size: this.request.size,
+      logicalBytes: this.request.logicalBytes,
       maxConnections,
       hostConnections,
       losses,

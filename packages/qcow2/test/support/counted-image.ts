@@ -2,7 +2,7 @@ import type { ByteSource } from "../../src/index.ts";
 
 /** An image in memory that refuses to be read past its end, and counts what is asked of it. */
 export class CountedImage implements ByteSource {
-  readonly bytes: number;
+  readonly fileBytes: number;
   largestRead = 0;
   bytesBeforeData = 0;
   readonly #image: Buffer;
@@ -10,7 +10,7 @@ export class CountedImage implements ByteSource {
 
   constructor(image: Buffer) {
     this.#image = image;
-    this.bytes = image.length;
+    this.fileBytes = image.length;
   }
 
   /** From here on the disk's data is read. */

@@ -23,7 +23,7 @@ export function transferFiller(manager: OvirtManager, options: TransferOptions):
         diskId: id,
         title: record.disk.alias,
         direction: "upload" as const,
-        size: madeBytes,
+        logicalBytes: madeBytes,
       }));
       const transfers = await openTransfers(uploads, await transferContext(manager, options, context), signal);
       await assertAllGuestData(transfers, disks, signal).catch(async (error: unknown) => {
