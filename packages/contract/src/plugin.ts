@@ -1,6 +1,7 @@
 import type { StandardSchemaV1 } from "@standard-schema/spec";
 
 import type { Codec } from "./codec.ts";
+import type { ImageStore } from "./image-store.ts";
 import type { Manager } from "./manager.ts";
 import type { ObjectStore } from "./object-store.ts";
 import type { Strategy, StrategyHost } from "./strategy.ts";
@@ -12,6 +13,8 @@ export const API_VERSION = 1;
 /** What each kind of plugin creates, and from what besides its options. */
 export interface PluginKinds {
   destination: { host: PluginHost; product: ObjectStore };
+  /** A destination that holds whole disk images instead of objects. */
+  "image-destination": { host: PluginHost; product: ImageStore };
   manager: { host: PluginHost & { readonly name: string }; product: Manager };
   strategy: { host: PluginHost & StrategyHost; product: Strategy };
   codec: { host: PluginHost; product: Codec };
@@ -28,7 +31,7 @@ export interface PluginHost {
    * secrets, and the value is never logged.
    */
   readonly secret: (reference: SecretReference) => Promise<string>;
-  /** Destinations only: the place is there to be read, so nothing may be tried that changes it. */
+  /** Destinations of both kinds: the place is there to be read, so nothing may be tried that changes it. */
   readonly readOnly?: boolean;
   readonly signal: AbortSignal;
 }
@@ -49,7 +52,7 @@ export interface Plugin<K extends PluginKind = PluginKind, O = unknown> {
   readonly managerKind?: string;
   create(options: O, host: PluginKinds[K]["host"]): Promise<PluginKinds[K]["product"]>;
   /**
-   * Destinations only: makes the place itself (a directory, a bucket) where it is missing. Called when a person sets a
+   * Destinations of objects only: makes the place itself (a directory, a bucket) where it is missing. Called when a person sets a
    * destination up, never by a run: an unmounted share must not turn into a local directory.
    */
   prepare?(options: O, host: PluginHost): Promise<void>;

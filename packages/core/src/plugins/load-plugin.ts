@@ -8,7 +8,7 @@ import { z } from "zod";
 import { assertOursAlone } from "../config/assert-ours-alone.ts";
 import { type Plugin, type PluginKind, ConfigurationError, PluginError } from "@ovault/contract";
 
-const KINDS: readonly PluginKind[] = ["destination", "manager", "strategy", "codec", "hooks"];
+const KINDS: readonly PluginKind[] = ["destination", "image-destination", "manager", "strategy", "codec", "hooks"];
 
 const standard = z.looseObject({
   version: z.literal(1),

@@ -119,6 +119,11 @@ describe("loading a plugin", () => {
     const plugin = `import { z } from ${JSON.stringify(zod)};
       export default { kind: "hooks", name: "NAME", apiVersion: 1, options: z.strictObject({}), create: async () => () => {} };`;
     await writeFile(join(directory, "local.mjs"), plugin.replace("NAME", "local"));
+    const images = `import { z } from ${JSON.stringify(zod)};
+      import { MemoryImageStore } from ${JSON.stringify(import.meta.resolve("@ovault/testkit"))};
+      export default { kind: "image-destination", name: "images", apiVersion: 1, options: z.strictObject({}),
+        create: async () => new MemoryImageStore() };`;
+    await writeFile(join(directory, "images.mjs"), images);
     await writeFile(join(directory, "not-a-plugin.mjs"), "export default { kind: 'hooks' };");
     const byHand = `const validate = (value) => ({ value });
       const options = Object.assign(() => undefined, { "~standard": { version: VERSION, vendor: "hand", validate } });
@@ -140,6 +145,24 @@ describe("loading a plugin", () => {
 
   test("takes a schema of no library, which may be a function", async () => {
     expect(await loadPlugin("./by-hand.mjs", directory)).toMatchObject({ kind: "hooks", name: "by-hand" });
+  });
+
+  test("a destination of whole disk images comes from a plugin, too", async () => {
+    const plugin = await loadPlugin("./images.mjs", directory);
+    const registry = new PluginRegistry();
+    registry.register(plugin);
+    const store = await registry.create("image-destination", "images", { options: {}, origin }, host);
+    const { signal } = host;
+    const draft = await store.create("vm-1/disk-1", { logicalBytes: 4096, signal });
+    await draft.write(512, new Uint8Array([1, 2, 3]), signal);
+    await draft.commit(signal);
+    const image = await store.open("vm-1/disk-1", { signal });
+    const read = new Uint8Array(4);
+    await image.readInto(511, read, signal);
+    expect([image.logicalBytes, ...read]).toEqual([4096, 0, 1, 2, 3]);
+    await image.close();
+    await store.close();
+    expect(() => registry.get("destination", "images")).toThrow(PluginError);
   });
 
   test.each([

@@ -16,6 +16,7 @@ const LOADERS: Readonly<Record<PluginKind, ReadonlyMap<string, Loader>>> = {
     ["image-transfer", () => import("@ovault/strategy-image-transfer")],
     ["disk-attachment", () => import("@ovault/strategy-disk-attachment")],
   ]),
+  "image-destination": new Map(),
   codec: new Map(),
   hooks: new Map(),
 };
