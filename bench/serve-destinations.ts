@@ -1,8 +1,9 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { join } from "node:path";
 
-import { startRadosGateway } from "../packages/destination-s3/test/support/rados-gateway.ts";
-import { OpenSshServer } from "../packages/ssh/test/support/open-ssh-server.ts";
+import { OpenSshServer } from "@ovault/test-support/open-ssh-server";
+import { startRadosGateway } from "@ovault/test-support/rados-gateway";
+
 import { resticWith } from "./peers.ts";
 import { workDirectory } from "./work-directory.ts";
 

@@ -4,7 +4,8 @@ import { join } from "node:path";
 
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 
-import { issueCertificate } from "../../packages/ovirt/test/support/certificates.ts";
+import { issueCertificate } from "@ovault/test-support/certificates";
+
 import { LabRig } from "./support/lab-rig.ts";
 import { ManInTheMiddle } from "./support/man-in-the-middle.ts";
 

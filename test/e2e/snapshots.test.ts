@@ -5,8 +5,8 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { stringify } from "yaml";
 
 import type { PointSummary } from "@ovault/cli";
+import { OpenSshServer } from "@ovault/test-support/open-ssh-server";
 
-import { OpenSshServer } from "../../packages/ssh/test/support/open-ssh-server.ts";
 import { LabRig } from "./support/lab-rig.ts";
 
 /** A machine of the lab, and a server beside it that stands for its guest. */

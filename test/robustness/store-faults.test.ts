@@ -9,10 +9,10 @@ import { type ObjectStore, OvaultError, type RecoveryPoint } from "@ovault/contr
 import { Ledger, retrying } from "@ovault/core";
 import { selectPoints } from "../../packages/core/src/retention/select-points.ts";
 import { FaultyStore } from "@ovault/testkit";
+import { SimulatedClock } from "@ovault/test-support/simulated-clock";
 
 import { reopen } from "../../packages/core/test/support/small-repository.ts";
 import { type Inspection, ModelSite } from "../support/model-site.ts";
-import { SimulatedClock } from "../../packages/core/test/store/support/simulated-clock.ts";
 import { StormyStore } from "../support/stormy-store.ts";
 
 const { signal } = new AbortController();

@@ -4,10 +4,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 import { Redactor } from "@ovault/core";
+import { issueCertificate } from "@ovault/test-support/certificates";
+import { PlainOrTlsServer } from "@ovault/test-support/plain-or-tls-server";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 
-import { issueCertificate } from "../../ovirt/test/support/certificates.ts";
-import { PlainOrTlsServer } from "../../ovirt/test/support/plain-or-tls-server.ts";
 import { Terminal } from "../src/output/terminal.ts";
 import { Questions } from "../src/questions.ts";
 import { trustedCa } from "../src/trusted-ca.ts";

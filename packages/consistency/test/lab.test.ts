@@ -15,9 +15,9 @@ import { OvirtManager } from "@ovault/ovirt";
 import changedBlockTracking from "@ovault/strategy-changed-block-tracking";
 import imageTransfer from "@ovault/strategy-image-transfer";
 import { MemoryStore, pluginOptions } from "@ovault/testkit";
+import { run } from "@ovault/test-support/commands";
 
 import { smallRepository } from "../../core/test/support/small-repository.ts";
-import { run } from "../../ssh/test/support/commands.ts";
 import { hostIn, never } from "./support/bench.ts";
 import type { FreezeAndStay } from "./support/freeze-and-stay.ts";
 

@@ -4,9 +4,10 @@ import { join } from "node:path";
 
 import { afterAll, describe, expect, onTestFinished, test } from "vitest";
 
-import { freePort } from "../../ssh/test/support/free-port.ts";
-import { OpenSshServer, type ServerOptions } from "../../ssh/test/support/open-ssh-server.ts";
-import { until } from "../../ssh/test/support/until.ts";
+import { freePort } from "@ovault/test-support/free-port";
+import { OpenSshServer, type ServerOptions } from "@ovault/test-support/open-ssh-server";
+import { until } from "@ovault/test-support/until";
+
 import { HOSTILE_NAME, run, withTimeToBegin } from "./support/bench.ts";
 
 const server = await OpenSshServer.start();

@@ -4,8 +4,9 @@ import { join } from "node:path";
 
 import { describe, expect, test } from "vitest";
 
-import { temporaryDirectory } from "../../ssh/test/support/temporary-directory.ts";
-import { until } from "../../ssh/test/support/until.ts";
+import { temporaryDirectory } from "@ovault/test-support/temporary-directory";
+import { until } from "@ovault/test-support/until";
+
 import { HOSTILE_NAME, listen, run, withTimeToBegin } from "./support/bench.ts";
 
 /** Prints what matters of its environment. */

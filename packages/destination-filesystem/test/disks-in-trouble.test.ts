@@ -4,8 +4,7 @@ import { describe, expect, onTestFinished, test } from "vitest";
 
 import { FilesystemStore } from "@ovault/destination-filesystem";
 import { keysOf, listed } from "@ovault/testkit";
-
-import { canMount, mountSmallDisk, type SmallDisk } from "./support/small-disk.ts";
+import { canMount, mountSmallDisk, type SmallDisk } from "@ovault/test-support/small-disk";
 
 const signal = new AbortController().signal;
 const mebibyte = Buffer.alloc(1024 * 1024, 7);

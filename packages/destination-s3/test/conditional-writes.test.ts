@@ -3,9 +3,9 @@ import { beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import type { ObjectStore } from "@ovault/contract";
 import plugin, { type S3Options } from "@ovault/destination-s3";
 import { keysOf } from "@ovault/testkit";
+import type { RadosGateway } from "@ovault/test-support/rados-gateway";
 
 import { startChild } from "./support/child.ts";
-import type { RadosGateway } from "./support/rados-gateway.ts";
 import { clientOf, host, newBucket, openStore, prepareBucket } from "./support/s3-destination.ts";
 import { sharedGateway } from "./support/shared-gateway.ts";
 import { storeBehindProxy } from "./support/store-behind-proxy.ts";

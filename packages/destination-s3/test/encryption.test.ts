@@ -3,8 +3,8 @@ import { randomBytes } from "node:crypto";
 import { beforeAll, describe, expect, onTestFinished, test } from "vitest";
 
 import type { S3Options } from "@ovault/destination-s3";
+import type { RadosGateway } from "@ovault/test-support/rados-gateway";
 
-import type { RadosGateway } from "./support/rados-gateway.ts";
 import { newBucket, openStore, prepareBucket } from "./support/s3-destination.ts";
 import { sharedGateway } from "./support/shared-gateway.ts";
 import { storeBehindProxy } from "./support/store-behind-proxy.ts";

@@ -6,9 +6,9 @@ import { beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import type { ObjectStore } from "@ovault/contract";
 import type { S3Options } from "@ovault/destination-s3";
 import { keysOf } from "@ovault/testkit";
+import type { RadosGateway } from "@ovault/test-support/rados-gateway";
 
 import type { Fault, FaultProxy, Request } from "./support/fault-proxy.ts";
-import type { RadosGateway } from "./support/rados-gateway.ts";
 import { clientOf, openStore } from "./support/s3-destination.ts";
 import { sharedGateway } from "./support/shared-gateway.ts";
 import { storeBehindProxy } from "./support/store-behind-proxy.ts";

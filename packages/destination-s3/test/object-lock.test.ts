@@ -3,8 +3,8 @@ import { beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import type { ObjectStore, RetentionControl } from "@ovault/contract";
 import type { S3Options } from "@ovault/destination-s3";
 import { keysOf } from "@ovault/testkit";
+import type { RadosGateway } from "@ovault/test-support/rados-gateway";
 
-import type { RadosGateway } from "./support/rados-gateway.ts";
 import { clientOf, newBucket, openStore, prepareBucket } from "./support/s3-destination.ts";
 import { sharedGateway } from "./support/shared-gateway.ts";
 import { storeBehindProxy } from "./support/store-behind-proxy.ts";

@@ -1,6 +1,7 @@
 import { beforeAll, expect, onTestFinished, test } from "vitest";
 
-import type { RadosGateway } from "./support/rados-gateway.ts";
+import type { RadosGateway } from "@ovault/test-support/rados-gateway";
+
 import { clientOf, newBucket, openStore, prepareBucket } from "./support/s3-destination.ts";
 import { sharedGateway } from "./support/shared-gateway.ts";
 import { storeBehindProxy } from "./support/store-behind-proxy.ts";

@@ -4,10 +4,10 @@ import { beforeAll, expect, onTestFinished, test } from "vitest";
 
 import { prune, Repository, RepositorySecret } from "@ovault/core";
 import { keysOf, sourceOf } from "@ovault/testkit";
+import type { RadosGateway } from "@ovault/test-support/rados-gateway";
 
 import { hoursLater } from "../../core/test/maintenance/support/yard.ts";
 import { takePoint } from "../../core/test/support/take-point.ts";
-import type { RadosGateway } from "./support/rados-gateway.ts";
 import { newBucket, openStore, prepareBucket } from "./support/s3-destination.ts";
 import { sharedGateway } from "./support/shared-gateway.ts";
 

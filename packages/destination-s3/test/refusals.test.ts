@@ -5,9 +5,9 @@ import { beforeAll, describe, expect, onTestFinished, test, vi } from "vitest";
 
 import type { S3Options } from "@ovault/destination-s3";
 import { keysOf } from "@ovault/testkit";
+import type { RadosGateway } from "@ovault/test-support/rados-gateway";
 
 import { clientOf, newBucket, openStore, prepareBucket } from "./support/s3-destination.ts";
-import type { RadosGateway } from "./support/rados-gateway.ts";
 import { sharedGateway } from "./support/shared-gateway.ts";
 import { storeBehindProxy } from "./support/store-behind-proxy.ts";
 

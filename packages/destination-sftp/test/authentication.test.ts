@@ -7,13 +7,13 @@ import { afterAll, describe, expect, onTestFinished, test } from "vitest";
 
 import { StoreError } from "@ovault/contract";
 import { type Authentication, HostKeyError, SftpStore } from "@ovault/destination-sftp";
+import { run } from "@ovault/test-support/commands";
+import { newKey, OpenSshServer } from "@ovault/test-support/open-ssh-server";
+import { temporaryDirectory } from "@ovault/test-support/temporary-directory";
+import { canHaveOtherUsers, OTHER_USER } from "@ovault/test-support/throw-away-user";
+import { until } from "@ovault/test-support/until";
 
-import { run } from "../../ssh/test/support/commands.ts";
-import { newKey, OpenSshServer } from "../../ssh/test/support/open-ssh-server.ts";
 import { startPlainServer } from "./support/plain-sftp-server.ts";
-import { temporaryDirectory } from "../../ssh/test/support/temporary-directory.ts";
-import { canHaveOtherUsers, OTHER_USER } from "../../ssh/test/support/throw-away-user.ts";
-import { until } from "../../ssh/test/support/until.ts";
 import { sftpSettings } from "./support/sftp-settings.ts";
 
 const signal = new AbortController().signal;

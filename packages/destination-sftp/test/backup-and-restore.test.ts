@@ -5,9 +5,9 @@ import { afterAll, expect, onTestFinished, test } from "vitest";
 import { Repository, retrying } from "@ovault/core";
 import { SftpStore } from "@ovault/destination-sftp";
 import { applyChanges, type ModelDisk, sourceOf } from "@ovault/testkit";
+import { OpenSshServer } from "@ovault/test-support/open-ssh-server";
 
 import { restoredBytes, takePoint } from "../../core/test/support/take-point.ts";
-import { OpenSshServer } from "../../ssh/test/support/open-ssh-server.ts";
 import { UnreliableLink } from "./support/unreliable-link.ts";
 import { sftpSettings } from "./support/sftp-settings.ts";
 

@@ -2,8 +2,8 @@ import { afterAll } from "vitest";
 
 import { SftpStore } from "@ovault/destination-sftp";
 import { describeObjectStore } from "@ovault/testkit";
+import { OpenSshServer } from "@ovault/test-support/open-ssh-server";
 
-import { OpenSshServer } from "../../ssh/test/support/open-ssh-server.ts";
 import { sftpSettings } from "./support/sftp-settings.ts";
 
 const signal = new AbortController().signal;

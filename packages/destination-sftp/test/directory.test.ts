@@ -5,10 +5,10 @@ import { afterAll, describe, expect, test } from "vitest";
 
 import { createSftpDestination, SftpStore } from "@ovault/destination-sftp";
 import { keysOf } from "@ovault/testkit";
+import { OpenSshServer } from "@ovault/test-support/open-ssh-server";
+import { until } from "@ovault/test-support/until";
 
-import { OpenSshServer } from "../../ssh/test/support/open-ssh-server.ts";
 import { openStore } from "./support/open-store.ts";
-import { until } from "../../ssh/test/support/until.ts";
 import { sftpSettings } from "./support/sftp-settings.ts";
 
 const signal = new AbortController().signal;

@@ -7,10 +7,10 @@ import type { ObjectInfo } from "@ovault/contract";
 import { retrying } from "@ovault/core";
 import { type SftpSettings, SftpStore } from "@ovault/destination-sftp";
 import { keysOf, listed } from "@ovault/testkit";
+import { OpenSshServer } from "@ovault/test-support/open-ssh-server";
+import { until } from "@ovault/test-support/until";
 
-import { OpenSshServer } from "../../ssh/test/support/open-ssh-server.ts";
 import { UnreliableLink } from "./support/unreliable-link.ts";
-import { until } from "../../ssh/test/support/until.ts";
 import { sftpSettings } from "./support/sftp-settings.ts";
 
 const RUNS = 20;

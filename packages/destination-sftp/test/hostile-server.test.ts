@@ -5,11 +5,11 @@ import { describe, expect, onTestFinished, test } from "vitest";
 import { hasCode, StoreError } from "@ovault/contract";
 import { SftpStore } from "@ovault/destination-sftp";
 import { keysOf, listed } from "@ovault/testkit";
+import { until } from "@ovault/test-support/until";
 
 import { openStore } from "./support/open-store.ts";
 import { startPlainServer } from "./support/plain-sftp-server.ts";
 import { attributes, fileEntry, type SftpRequest } from "./support/plain-session.ts";
-import { until } from "../../ssh/test/support/until.ts";
 
 const { STATUS_CODE } = ssh2.utils.sftp;
 const signal = new AbortController().signal;

@@ -7,8 +7,8 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { ObjectStore } from "@ovault/contract";
 import { Outage, retrying } from "@ovault/core";
 import { keysOf } from "@ovault/testkit";
+import { OpenSshServer } from "@ovault/test-support/open-ssh-server";
 
-import { OpenSshServer } from "../../ssh/test/support/open-ssh-server.ts";
 import { openStore } from "./support/open-store.ts";
 import { sftpSettings } from "./support/sftp-settings.ts";
 

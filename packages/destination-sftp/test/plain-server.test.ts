@@ -6,11 +6,11 @@ import ssh2 from "ssh2";
 import { describe, expect, onTestFinished, test } from "vitest";
 
 import { keysOf, listed } from "@ovault/testkit";
+import { until } from "@ovault/test-support/until";
 
 import { openStore } from "./support/open-store.ts";
 import { type PlainServerOptions, type PlainSftpServer, startPlainServer } from "./support/plain-sftp-server.ts";
 import { fileEntry } from "./support/plain-session.ts";
-import { until } from "../../ssh/test/support/until.ts";
 
 const { STATUS_CODE } = ssh2.utils.sftp;
 const signal = new AbortController().signal;

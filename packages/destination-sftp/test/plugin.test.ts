@@ -7,10 +7,9 @@ import { messageOf, type PluginHost } from "@ovault/contract";
 import { resolveSecret } from "@ovault/core";
 import sftp from "@ovault/destination-sftp";
 import { pluginOptions } from "@ovault/testkit";
-
-import { run } from "../../ssh/test/support/commands.ts";
-import { OpenSshServer } from "../../ssh/test/support/open-ssh-server.ts";
-import { temporaryDirectory } from "../../ssh/test/support/temporary-directory.ts";
+import { run } from "@ovault/test-support/commands";
+import { OpenSshServer } from "@ovault/test-support/open-ssh-server";
+import { temporaryDirectory } from "@ovault/test-support/temporary-directory";
 
 const signal = new AbortController().signal;
 const server = await OpenSshServer.start();

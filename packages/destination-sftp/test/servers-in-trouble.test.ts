@@ -5,13 +5,13 @@ import { afterAll, describe, expect, onTestFinished, test } from "vitest";
 
 import { createSftpDestination, SftpStore } from "@ovault/destination-sftp";
 import { keysOf, listed } from "@ovault/testkit";
+import { OpenSshServer } from "@ovault/test-support/open-ssh-server";
+import { canMount, mountSmallDisk, type SmallDisk } from "@ovault/test-support/small-disk";
+import { canHaveOtherUsers } from "@ovault/test-support/throw-away-user";
+import { until } from "@ovault/test-support/until";
 
-import { canMount, mountSmallDisk, type SmallDisk } from "../../destination-filesystem/test/support/small-disk.ts";
-import { OpenSshServer } from "../../ssh/test/support/open-ssh-server.ts";
 import { openStore } from "./support/open-store.ts";
 import { startPlainServer } from "./support/plain-sftp-server.ts";
-import { canHaveOtherUsers } from "../../ssh/test/support/throw-away-user.ts";
-import { until } from "../../ssh/test/support/until.ts";
 import { sftpSettings } from "./support/sftp-settings.ts";
 
 const signal = new AbortController().signal;

@@ -9,11 +9,11 @@ import { afterAll, describe, expect, test } from "vitest";
 
 import type { SftpSettings } from "@ovault/destination-sftp";
 import { listed, tally } from "@ovault/testkit";
+import { run } from "@ovault/test-support/commands";
+import { OpenSshServer } from "@ovault/test-support/open-ssh-server";
+import { temporaryDirectory } from "@ovault/test-support/temporary-directory";
 
-import { run } from "../../ssh/test/support/commands.ts";
-import { OpenSshServer } from "../../ssh/test/support/open-ssh-server.ts";
 import { openStore } from "./support/open-store.ts";
-import { temporaryDirectory } from "../../ssh/test/support/temporary-directory.ts";
 import { sftpSettings } from "./support/sftp-settings.ts";
 
 const KILLS = 3;

@@ -1,10 +1,10 @@
 import { diskStats } from "@ovault/testkit";
+import { issueCertificate } from "@ovault/test-support/certificates";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 
 import { EngineApi } from "../src/api/engine-api.ts";
 import { EngineClient } from "../src/engine/engine-client.ts";
 import { attachDisks } from "../src/restore/vm/attach-disks.ts";
-import { issueCertificate } from "./support/certificates.ts";
 import { EngineServer, PASSWORD, USER } from "./support/engine-server.ts";
 
 const ATTACHMENTS = "/vms/v/diskattachments";

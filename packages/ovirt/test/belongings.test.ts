@@ -1,5 +1,7 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 
+import { issueCertificate } from "@ovault/test-support/certificates";
+
 import { EngineApi } from "../src/api/engine-api.ts";
 import { EngineClient } from "../src/engine/engine-client.ts";
 import { readBelongings, type Belongings } from "../src/machine/belongings.ts";
@@ -7,7 +9,6 @@ import { unknownProperties } from "../src/restore/design/unknown-properties.ts";
 import { giveBack } from "../src/restore/vm/give-back.ts";
 import { parseVm } from "../src/model/vm.ts";
 import { parseXml } from "../src/engine/parse-xml.ts";
-import { issueCertificate } from "./support/certificates.ts";
 import { EngineServer, PASSWORD, USER } from "./support/engine-server.ts";
 
 const signal = new AbortController().signal;

@@ -1,12 +1,12 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 
 import { UsageError } from "@ovault/contract";
+import { issueCertificate } from "@ovault/test-support/certificates";
 
 import { EngineApi } from "../src/api/engine-api.ts";
 import { EngineClient } from "../src/engine/engine-client.ts";
 import { EngineConflictError, EntityNotFoundError } from "../src/engine/errors.ts";
 import { parseXml } from "../src/engine/parse-xml.ts";
-import { issueCertificate } from "./support/certificates.ts";
 import { EngineServer, PASSWORD, USER, type Reply } from "./support/engine-server.ts";
 
 let server: EngineServer;

@@ -1,6 +1,7 @@
 import { inspect } from "node:util";
 
 import { AuthenticationError, CancelledError, ConfigurationError } from "@ovault/contract";
+import { issueCertificate, type ServerCertificate } from "@ovault/test-support/certificates";
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 
 import { element } from "../src/engine/build-xml.ts";
@@ -13,7 +14,6 @@ import {
   EngineUnavailableError,
   EntityNotFoundError,
 } from "../src/engine/errors.ts";
-import { issueCertificate, type ServerCertificate } from "./support/certificates.ts";
 import { EngineServer, PASSWORD, USER, type Reply } from "./support/engine-server.ts";
 
 let certificate: ServerCertificate;

@@ -2,14 +2,14 @@ import { X509Certificate } from "node:crypto";
 import { inspect } from "node:util";
 
 import { CertificateError } from "@ovault/contract";
+import { issueCertificate, type ServerCertificate } from "@ovault/test-support/certificates";
+import { PlainOrTlsServer } from "@ovault/test-support/plain-or-tls-server";
 import { afterEach, expect, test } from "vitest";
 
 import { certificateFacts, checkEngineCertificate, fetchEngineCa } from "../src/engine/ca.ts";
 import { EngineClient } from "../src/engine/engine-client.ts";
 import type { TlsTrust } from "../src/engine/tls.ts";
-import { issueCertificate, type ServerCertificate } from "./support/certificates.ts";
 import { EngineServer, PASSWORD, USER } from "./support/engine-server.ts";
-import { PlainOrTlsServer } from "./support/plain-or-tls-server.ts";
 
 const signal = new AbortController().signal;
 const closers: (() => Promise<unknown>)[] = [];

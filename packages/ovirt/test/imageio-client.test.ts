@@ -5,12 +5,12 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 
 import { hasCode, Semaphore } from "@ovault/contract";
+import { issueCertificate, type ServerCertificate } from "@ovault/test-support/certificates";
 import * as fc from "fast-check";
 import { afterEach, beforeAll, beforeEach, expect, test } from "vitest";
 
 import { ImageioClient, type ImageioOptions } from "../src/imageio/imageio-client.ts";
 import { collect } from "./support/collect.ts";
-import { issueCertificate, type ServerCertificate } from "./support/certificates.ts";
 import { ImageioServer } from "./support/imageio-server.ts";
 
 const SIZE = 1024 * 1024;

@@ -9,9 +9,10 @@ import { createServer as createTlsServer } from "node:tls";
 
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 
+import { issueCertificate } from "@ovault/test-support/certificates";
+
 import { Connection, type WireRequest } from "../src/imageio/connection.ts";
 import { endpointOf, overUnixSocket, type Endpoint } from "../src/imageio/endpoint.ts";
-import { issueCertificate } from "./support/certificates.ts";
 import { ScriptedServer, type Script } from "./support/scripted-server.ts";
 
 const MIB = 1024 * 1024;

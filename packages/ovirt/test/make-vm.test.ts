@@ -1,9 +1,10 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 
+import { issueCertificate } from "@ovault/test-support/certificates";
+
 import { EngineApi } from "../src/api/engine-api.ts";
 import { EngineClient } from "../src/engine/engine-client.ts";
 import { createVm } from "../src/restore/vm/make-vm.ts";
-import { issueCertificate } from "./support/certificates.ts";
 import { EngineServer, PASSWORD, USER } from "./support/engine-server.ts";
 
 import type { RestoreDesign } from "../src/restore/design/restore-design.ts";

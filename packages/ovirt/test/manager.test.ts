@@ -4,6 +4,7 @@ import { join } from "node:path";
 
 import { ConfigurationError, UsageError, type Manager } from "@ovault/contract";
 import { pluginOptions } from "@ovault/testkit";
+import { issueCertificate, type ServerCertificate } from "@ovault/test-support/certificates";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 
 import { diskAttributes, isHostedEngine } from "../src/model/attributes.ts";
@@ -11,7 +12,6 @@ import { capabilitiesOf } from "../src/model/capabilities.ts";
 import plugin from "../src/index.ts";
 import { OvirtManager, ovirtManager } from "../src/manager/manager.ts";
 import { whyUnreadable } from "../src/machine/why-unreadable.ts";
-import { issueCertificate, type ServerCertificate } from "./support/certificates.ts";
 import { EngineServer, PASSWORD, USER } from "./support/engine-server.ts";
 
 const signal = new AbortController().signal;

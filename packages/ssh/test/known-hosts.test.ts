@@ -6,11 +6,11 @@ import * as fc from "fast-check";
 import { afterAll, describe, expect, test } from "vitest";
 
 import { connectSsh, HostKeyError, type ServerSettings, sshServer } from "@ovault/ssh";
+import { run } from "@ovault/test-support/commands";
+import { type HostKeyType, newKey, OpenSshServer } from "@ovault/test-support/open-ssh-server";
+import { temporaryDirectory } from "@ovault/test-support/temporary-directory";
 
 import { knownKeys } from "../src/known-hosts.ts";
-import { run } from "./support/commands.ts";
-import { type HostKeyType, newKey, OpenSshServer } from "./support/open-ssh-server.ts";
-import { temporaryDirectory } from "./support/temporary-directory.ts";
 
 const signal = new AbortController().signal;
 const server = await OpenSshServer.start({ hostKeys: ["ed25519", "ecdsa", "rsa"] });

@@ -1,7 +1,8 @@
 import * as fc from "fast-check";
 import { afterAll, beforeAll, expect, test } from "vitest";
 
-import { abortedAt } from "../../ovirt/test/support/aborted-at.ts";
+import { abortedAt } from "@ovault/test-support/aborted-at";
+
 import { Bench, never, type Taken } from "./support/bench.ts";
 
 let bench: Bench;

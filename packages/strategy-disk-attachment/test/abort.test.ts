@@ -1,8 +1,8 @@
 import { LedgerError } from "@ovault/contract";
+import { abortedAt } from "@ovault/test-support/aborted-at";
 import * as fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 
-import { abortedAt } from "../../ovirt/test/support/aborted-at.ts";
 import { Bench, differences, type Taken } from "./support/bench.ts";
 import { canShowDevices } from "./support/needs.ts";
 

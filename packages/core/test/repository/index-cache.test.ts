@@ -12,8 +12,8 @@ import { describe, expect, onTestFinished, test } from "vitest";
 import { CancelledError } from "@ovault/contract";
 import { IndexCache, verifyRepository } from "@ovault/core";
 import { InterceptedStore, type StoreCall, tally } from "@ovault/testkit";
+import { canMount, mountSmallDisk } from "@ovault/test-support/small-disk";
 
-import { canMount, mountSmallDisk } from "../../../destination-filesystem/test/support/small-disk.ts";
 import { ChunkIndex } from "../../src/repository/index/chunk-index.ts";
 import { decodeDocument, encodeDocument } from "../../src/format/document.ts";
 import type { PackListing } from "../../src/repository/packs/pack-listing.ts";

@@ -15,11 +15,11 @@ import {
 } from "@ovault/contract";
 import { backupVirtualMachine, Ledger, retrying } from "@ovault/core";
 import { type ModelDisk, MemoryStore, ModelPlatform, ModelStrategy } from "@ovault/testkit";
+import { SimulatedClock } from "@ovault/test-support/simulated-clock";
 
 import { LEASES } from "../../src/format/layout.ts";
 import { LeaseFolder } from "../../src/leases/lease-folder.ts";
 import { putVoid } from "../../src/leases/void.ts";
-import { SimulatedClock } from "../store/support/simulated-clock.ts";
 import { watched } from "../store/support/watched.ts";
 import { reopen, smallRepository } from "../support/small-repository.ts";
 import { never, restoredBytes } from "../support/take-point.ts";

@@ -1,8 +1,7 @@
 import type { ObjectStore } from "@ovault/contract";
 import { limited, retrying, throttled, timed } from "@ovault/core";
 import { describeObjectStore, HoldingStore } from "@ovault/testkit";
-
-import { SimulatedClock } from "./support/simulated-clock.ts";
+import { SimulatedClock } from "@ovault/test-support/simulated-clock";
 
 const wrappers: Readonly<Record<string, (store: ObjectStore) => ObjectStore>> = {
   retrying: (store) => retrying(store),

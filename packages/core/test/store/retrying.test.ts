@@ -4,8 +4,8 @@ import { describe, expect, test } from "vitest";
 import { messageOf, type ObjectStore, StoreError, StoreMediumError, StoreUnavailableError } from "@ovault/contract";
 import { Outage, retrying } from "@ovault/core";
 import { keysOf, MemoryStore } from "@ovault/testkit";
+import { SimulatedClock } from "@ovault/test-support/simulated-clock";
 
-import { SimulatedClock } from "./support/simulated-clock.ts";
 import { watched } from "./support/watched.ts";
 
 const { signal } = new AbortController();

@@ -3,8 +3,8 @@ import { describe, expect, test } from "vitest";
 
 import { throttled } from "@ovault/core";
 import { MemoryStore, ScheduledTime } from "@ovault/testkit";
+import { SimulatedClock } from "@ovault/test-support/simulated-clock";
 
-import { SimulatedClock } from "./support/simulated-clock.ts";
 import { watched } from "./support/watched.ts";
 
 const { signal } = new AbortController();

@@ -5,8 +5,8 @@ import { type ObjectStore, StoreUnavailableError } from "@ovault/contract";
 import { CallStatistics, logged, timed } from "@ovault/core";
 import type { StoreCallReport } from "../../src/store/timed.ts";
 import { HoldingStore, keysOf, MemoryStore } from "@ovault/testkit";
+import { SimulatedClock } from "@ovault/test-support/simulated-clock";
 
-import { SimulatedClock } from "./support/simulated-clock.ts";
 import { watched } from "./support/watched.ts";
 
 const { signal } = new AbortController();

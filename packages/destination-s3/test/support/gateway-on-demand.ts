@@ -3,7 +3,7 @@ import { createServer } from "node:net";
 
 import type { TestProject } from "vitest/node";
 
-import { type RunningGateway, startRadosGateway } from "./rados-gateway.ts";
+import { type RunningGateway, startRadosGateway } from "@ovault/test-support/rados-gateway";
 
 declare module "vitest" {
   interface ProvidedContext {

@@ -5,8 +5,7 @@ import { S3 } from "@aws-sdk/client-s3";
 import type { ObjectStore, PluginHost } from "@ovault/contract";
 import { resolveSecret } from "@ovault/core";
 import plugin, { type S3Options } from "@ovault/destination-s3";
-
-import type { RadosGateway } from "./rados-gateway.ts";
+import type { RadosGateway } from "@ovault/test-support/rados-gateway";
 
 const baseDirectory = import.meta.dirname;
 

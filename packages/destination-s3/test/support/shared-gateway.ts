@@ -3,7 +3,7 @@ import { text } from "node:stream/consumers";
 
 import { inject } from "vitest";
 
-import type { RadosGateway } from "./rados-gateway.ts";
+import type { RadosGateway } from "@ovault/test-support/rados-gateway";
 
 /** The gateway that all test files share: use a bucket of your own. For the first one it starts now. */
 export async function sharedGateway(): Promise<RadosGateway> {

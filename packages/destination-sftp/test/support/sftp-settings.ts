@@ -1,6 +1,5 @@
 import type { SftpSettings } from "@ovault/destination-sftp";
-
-import type { OpenSshServer } from "../../../ssh/test/support/open-ssh-server.ts";
+import type { OpenSshServer } from "@ovault/test-support/open-ssh-server";
 
 /** A directory of the server as a destination. */
 export async function sftpSettings(

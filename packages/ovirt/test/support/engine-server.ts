@@ -3,7 +3,7 @@ import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { text } from "node:stream/consumers";
 
-import type { ServerCertificate } from "./certificates.ts";
+import type { ServerCertificate } from "@ovault/test-support/certificates";
 
 export interface SeenRequest {
   readonly method: string;

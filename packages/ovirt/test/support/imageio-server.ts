@@ -8,7 +8,8 @@ import {
 import { createServer } from "node:https";
 
 import type { Socket } from "node:net";
-import type { ServerCertificate } from "./certificates.ts";
+
+import type { ServerCertificate } from "@ovault/test-support/certificates";
 
 export interface TestTicket {
   readonly image: Buffer;

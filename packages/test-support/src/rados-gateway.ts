@@ -1,13 +1,14 @@
 import { type ChildProcess, execFile, spawn } from "node:child_process";
-import { randomInt, randomUUID } from "node:crypto";
+import { randomUUID } from "node:crypto";
 import { once } from "node:events";
 import { closeSync, openSync } from "node:fs";
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
+
+import { freePort } from "./free-port.ts";
 
 const run = promisify(execFile);
 
@@ -183,22 +184,6 @@ async function untilItAnswers(endpoint: string, daemons: readonly Daemon[]): Pro
     deadline.throwIfAborted();
     for (const daemon of daemons) daemon.assertRunning();
     await sleep(POLL_MS);
-  }
-}
-
-/** Below those that the system gives to outgoing connections: one of them could take it before the daemon does. */
-async function freePort(): Promise<number> {
-  for (;;) {
-    const port = randomInt(10_000, 32_000);
-    const server = createServer().listen(port, "127.0.0.1");
-    const isFree = await once(server, "listening").then(
-      () => true,
-      () => false,
-    );
-    if (!isFree) continue;
-    server.close();
-    await once(server, "close");
-    return port;
   }
 }
 
