@@ -13,6 +13,8 @@ export type {
   VmChange,
   VmDetail,
 } from "./api/vms.ts";
+export { type DiskPlan, type LayerBase, NOT_ON_BASE } from "./chain/plan-disk.ts";
+export type { LayerTelling, ReadingSite, VolumeReader, VolumeReading } from "./chain/volume-reader.ts";
 export {
   type CertificateFacts,
   type FetchCaOptions,
@@ -95,15 +97,14 @@ export type { DiskFiller, DiskFilling, FillingSite } from "./restore/fill/disk-f
 export { transferFiller } from "./restore/fill/transfer-filler.ts";
 export { openRestore } from "./restore/open-restore.ts";
 export { planRestore } from "./restore/plan-restore.ts";
-export { type FrozenBefore, confirmFrozen } from "./snapshot/confirm-frozen.ts";
-export { type SnapshotToDrop, dropSnapshot } from "./snapshot/drop-snapshot.ts";
 export { NoRoomError, SnapshotFailedError, SnapshotRemovalError } from "./snapshot/errors.ts";
 export { type TaggedSnapshot, findTaggedSnapshots } from "./snapshot/find-tagged-snapshots.ts";
-export { type FrozenVolumeOfDisk, type SnapshotOfDisks, asItWas, frozenVolumes } from "./snapshot/frozen-volumes.ts";
 export { type HeldMachine, holdMachine } from "./snapshot/hold-machine.ts";
 export { type SnapshotToRemove, removeSnapshot } from "./snapshot/remove-snapshot.ts";
 export { type SnapshotOptions, snapshotOptions } from "./snapshot/snapshot-options.ts";
 export type { TakenSnapshot } from "./snapshot/take-snapshot.ts";
+export { OvirtStrategy, type OvirtStrategyParts } from "./strategy/ovirt-strategy.ts";
+export { SnapshotStrategy, type SnapshotStrategyParts } from "./strategy/snapshot-strategy.ts";
 export { hasAnyTag, hasTag, runTag } from "./traces/run-tag.ts";
 export { undo } from "./traces/undo.ts";
 export { DiskTransfer, type FrozenVolume, type HostShare, type TransferRequest } from "./transfer/disk-transfer.ts";

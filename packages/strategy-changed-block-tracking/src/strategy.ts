@@ -2,30 +2,16 @@ import type {
   Assessment,
   BackupRequest,
   HeldInstant,
-  Leftover,
-  LedgerEntry,
   NewLedgerEntry,
   RecoveryPoint,
-  RestorePlan,
-  RestoreRequest,
-  RestoreSession,
   RunContext,
-  Strategy,
   VirtualMachine,
 } from "@ovault/contract";
-import {
-  holdConfiguration,
-  lookUpLeftovers,
-  openRestore,
-  planRestore,
-  transferFiller,
-  type DiskFiller,
-  type OvirtManager,
-} from "@ovault/ovirt";
+import { OvirtStrategy, transferFiller, type OvirtManager } from "@ovault/ovirt";
 
 import { assessDisk } from "./assess-disk.ts";
-import { OWN_LEFTOVERS } from "./leftovers.ts";
 import { keptCheckpoints } from "./base-marker.ts";
+import { OWN_LEFTOVERS } from "./leftovers.ts";
 import type { ChangedBlockTrackingOptions } from "./options.ts";
 import { takeInstant } from "./take-instant.ts";
 
@@ -33,34 +19,22 @@ import { takeInstant } from "./take-instant.ts";
 export const STRATEGY_NAME = "changed-block-tracking";
 
 /** Backups through the engine's own backup API: checkpoints tell what changed, imageio carries it. */
-export class ChangedBlockTracking implements Strategy {
+export class ChangedBlockTracking extends OvirtStrategy {
   readonly name = STRATEGY_NAME;
-  readonly #manager: OvirtManager;
   readonly #options: ChangedBlockTrackingOptions;
-  readonly #filler: DiskFiller;
 
   constructor(manager: OvirtManager, options: ChangedBlockTrackingOptions) {
-    this.#manager = manager;
+    super({ manager, filler: transferFiller(manager, options), leftovers: OWN_LEFTOVERS });
     this.#options = options;
-    this.#filler = transferFiller(manager, options);
   }
 
   async assess(vm: VirtualMachine, signal: AbortSignal): Promise<Assessment> {
-    const capabilities = await this.#manager.capabilities(signal);
+    const capabilities = await this.manager.capabilities(signal);
     return { disks: vm.disks.map((disk) => assessDisk(vm, disk, capabilities)) };
   }
 
-  takeInstant(request: BackupRequest, context: RunContext): Promise<HeldInstant> {
-    if (request.disks.length > 0) return takeInstant(this.#manager, this.#options, request, context);
-    return holdConfiguration(this.#manager.apiFor(context.runId, context.hooks), request, context);
-  }
-
-  planRestore(request: RestoreRequest, signal: AbortSignal): Promise<RestorePlan> {
-    return planRestore(this.#manager, this.#filler, request, signal);
-  }
-
-  openRestore(request: RestoreRequest, context: RunContext): Promise<RestoreSession> {
-    return openRestore(this.#manager, this.#filler, request, context);
+  protected override hold(request: BackupRequest, context: RunContext): Promise<HeldInstant> {
+    return takeInstant(this.manager, this.#options, request, context);
   }
 
   keeps(point: RecoveryPoint): readonly NewLedgerEntry[] {
@@ -69,9 +43,5 @@ export class ChangedBlockTracking implements Strategy {
       title: `old checkpoint of ${point.vm.name}`,
       detail: { vmId: point.vm.id, checkpointId },
     }));
-  }
-
-  leftovers(entries: readonly LedgerEntry[], signal: AbortSignal): Promise<readonly Leftover[]> {
-    return lookUpLeftovers(this.#manager.api, entries, OWN_LEFTOVERS, signal);
   }
 }

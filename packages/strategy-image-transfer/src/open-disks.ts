@@ -1,8 +1,11 @@
 import { type BackupMode, settleAll } from "@ovault/contract";
 import {
+  NOT_ON_BASE,
   openTransfers,
   type Capabilities,
+  type DiskPlan,
   type FrozenVolume,
+  type LayerBase,
   type OpenTransfer,
   type TransferContext,
   type TransferRequest,
@@ -12,7 +15,6 @@ import { ImageChain, Qcow2Layer } from "@ovault/qcow2";
 import { changedRanges, imageFiles, wholeDisk, type DiskView } from "./disk-view.ts";
 import { collectLayerExtents } from "./layer-extents.ts";
 import { openImageFiles, parentVolume, volumeFile } from "./open-image-files.ts";
-import { NOT_ON_BASE, type DiskPlan, type LayerBase } from "./plan-modes.ts";
 import { SnapshotDiskSource } from "./snapshot-disk-source.ts";
 import { TransferWatch } from "./transfer-watch.ts";
 

@@ -1,11 +1,21 @@
 import { expect, test } from "vitest";
 
 import { assessDisk } from "../src/assess-disk.ts";
-import { diskOf } from "./support/arbitraries.ts";
 
 import type { Disk, VirtualMachine } from "@ovault/contract";
 
 const vm: VirtualMachine = { id: "vm-1", name: "web", manager: "lab", status: "up", disks: [], attributes: {} };
+const plain: Disk = {
+  id: "disk-1",
+  alias: "web_Disk1",
+  index: 0,
+  logicalBytes: 1024,
+  format: "cow",
+  sparse: true,
+  bootable: false,
+  interface: "virtio_scsi",
+  attributes: {},
+};
 const engine = { snapshotTransfer: true, shallowTransfer: true };
 
 test.each<[string, Partial<Disk>, Partial<VirtualMachine>, Partial<typeof engine>, string, RegExp]>([
@@ -20,6 +30,6 @@ test.each<[string, Partial<Disk>, Partial<VirtualMachine>, Partial<typeof engine
   ["illegal", { attributes: { status: "illegal" } }, {}, {}, "impossible", /illegal/],
   ["of a machine that migrates, which passes", {}, { status: "migrating" }, {}, "incremental", /layer/],
 ])("a disk that is %s", (_name, disk, machine, abilities, verdict, reason) => {
-  const assessed = assessDisk({ ...vm, ...machine }, diskOf(disk), { ...engine, ...abilities });
+  const assessed = assessDisk({ ...vm, ...machine }, { ...plain, ...disk }, { ...engine, ...abilities });
   expect(assessed).toMatchObject({ verdict, reason: expect.stringMatching(reason) });
 });

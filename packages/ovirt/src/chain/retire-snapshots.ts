@@ -1,5 +1,8 @@
 import type { LedgerHandle, RunLedger, VirtualMachine } from "@ovault/contract";
-import { removeSnapshot, type EngineApi, type Snapshot } from "@ovault/ovirt";
+
+import type { EngineApi } from "../api/engine-api.ts";
+import type { Snapshot } from "../model/snapshot.ts";
+import { removeSnapshot } from "../snapshot/remove-snapshot.ts";
 
 /** A snapshot of an older point that is on its way out, and in the ledger. */
 export interface Retiring {

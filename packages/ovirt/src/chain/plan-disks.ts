@@ -1,23 +1,30 @@
 import type { BackupRequest } from "@ovault/contract";
-import type { Capabilities, EngineApi, TakenSnapshot } from "@ovault/ovirt";
 
+import type { EngineApi } from "../api/engine-api.ts";
+import type { Capabilities } from "../model/capabilities.ts";
+import type { TakenSnapshot } from "../snapshot/take-snapshot.ts";
 import { findBaseSnapshot } from "./find-snapshots.ts";
 import { frozenDisks } from "./frozen-disks.ts";
-import { planDisk, type DiskPlan } from "./plan-modes.ts";
+import { planDisk, type DiskPlan } from "./plan-disk.ts";
+import type { VolumeReader } from "./volume-reader.ts";
 
 export interface Planning extends BackupRequest {
   readonly api: EngineApi;
   readonly capabilities: Capabilities;
   readonly snapshot: TakenSnapshot;
+  readonly reader: Pick<VolumeReader, "increments">;
 }
 
 /** How each disk of a snapshot is to be taken. Merges change that: ask anew each time. */
 export async function planDisks(planning: Planning, signal: AbortSignal): Promise<readonly DiskPlan[]> {
-  const { api, capabilities, snapshot, vm, disks, full } = planning;
-  const base = await findBaseSnapshot(api, planning, signal);
+  const { api, capabilities, snapshot, reader, vm, disks, full } = planning;
+  const { increments } = reader;
+  const unable = typeof increments === "string" ? increments : undefined;
+  const telling = typeof increments === "string" ? undefined : increments(capabilities);
+  const base = telling && (await findBaseSnapshot(api, planning, signal));
   // Only an increment depends on what its layer lies on.
-  const tellsParents = capabilities.shallowTransfer && !full && base?.status === "ok";
-  const headerTells = !capabilities.shallowTransfer;
+  const tellsParents = telling?.engineTells === true && !full && base?.status === "ok";
+  const headerTells = telling?.headerTells === true;
   const frozen = { vmId: vm.id, snapshotId: snapshot.id, disks, base, tellsParents };
   const records = new Map(planning.base?.disks.map((record) => [record.disk.id, record]));
   return (await frozenDisks(api, frozen, signal)).map((one) =>
@@ -28,6 +35,7 @@ export async function planDisks(planning: Planning, signal: AbortSignal): Promis
       record: records.get(one.disk.id),
       base,
       headerTells,
+      unable,
     }),
   );
 }

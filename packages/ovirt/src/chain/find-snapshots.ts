@@ -1,8 +1,10 @@
 import type { BackupRequest } from "@ovault/contract";
-import { hasAnyTag, type EngineApi, type Snapshot } from "@ovault/ovirt";
 
-import { readMarker } from "./base-marker.ts";
-import { baseSnapshotId, type BaseSnapshot } from "./plan-modes.ts";
+import type { EngineApi } from "../api/engine-api.ts";
+import type { Snapshot } from "../model/snapshot.ts";
+import { hasAnyTag } from "../traces/run-tag.ts";
+import { baseSnapshotId, type BaseSnapshot } from "./plan-disk.ts";
+import { readSnapshotMarker } from "./snapshot-marker.ts";
 
 /** The snapshot that the last point kept, as it is now; undefined when no disk of the point names one. */
 export async function findBaseSnapshot(
@@ -27,7 +29,7 @@ export async function olderSnapshots(
   { base, vm }: BackupRequest,
   signal: AbortSignal,
 ): Promise<readonly Snapshot[]> {
-  const markers = (base?.disks ?? []).map(readMarker).filter((marker) => marker?.vmId === vm.id);
+  const markers = (base?.disks ?? []).map(readSnapshotMarker).filter((marker) => marker?.vmId === vm.id);
   const ids = new Set(markers.map((marker) => marker?.snapshotId));
   if (ids.size === 0) return [];
   const snapshots = await api.snapshots.list(vm.id, signal);
@@ -40,7 +42,7 @@ export function maySuffice({ base, disks, full, vm }: BackupRequest, older: read
   return (
     !full &&
     disks.every(({ id }) => {
-      const marker = readMarker(records.get(id));
+      const marker = readSnapshotMarker(records.get(id));
       return marker?.vmId === vm.id && older.some((snapshot) => snapshot.id === marker.snapshotId);
     })
   );

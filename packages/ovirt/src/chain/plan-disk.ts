@@ -1,7 +1,7 @@
 import type { BackupMode, Disk, DiskRecord } from "@ovault/contract";
-import type { EngineDisk } from "@ovault/ovirt";
 
-import { readMarker } from "./base-marker.ts";
+import type { EngineDisk } from "../model/engine-disk.ts";
+import { readSnapshotMarker } from "./snapshot-marker.ts";
 
 /** A disk as the new snapshot froze it. */
 export interface FrozenDisk {
@@ -49,6 +49,8 @@ export interface Circumstances {
   readonly base: BaseSnapshot | undefined;
   /** The layer comes as its QCOW2 file (before 4.4.3), whose header tells what lies below when the engine does not. */
   readonly headerTells: boolean;
+  /** Why this way of reading knows no increments. */
+  readonly unable?: string | undefined;
 }
 
 /** The engine was not asked what lies below a volume, or does not tell. */
@@ -69,7 +71,7 @@ export function planDisk(frozen: FrozenDisk, circumstances: Circumstances): Disk
 
 /** The one snapshot on which the markers of a point agree; the first, should they not. */
 export function baseSnapshotId(records: readonly DiskRecord[], vmId: string): string | undefined {
-  return records.map(readMarker).find((marker) => marker?.vmId === vmId)?.snapshotId;
+  return records.map(readSnapshotMarker).find((marker) => marker?.vmId === vmId)?.snapshotId;
 }
 
 /** What stands in a plan's reason when another snapshot turns out to lie between. */
@@ -77,14 +79,15 @@ export const NOT_ON_BASE = "another snapshot lies between this one and that of t
 
 function whyNot(
   frozen: FrozenDisk,
-  { vmId, full, basePoint, record, base, headerTells }: Circumstances,
+  { vmId, full, basePoint, record, base, headerTells, unable }: Circumstances,
 ): string | undefined {
   if (full) return "a full backup was asked for";
   if (basePoint === undefined) return "first backup of this virtual machine";
   if (record === undefined) return "the last point does not hold this disk";
-  const marker = readMarker(record);
+  if (unable !== undefined) return `${unable}; compared with ${basePoint}`;
+  const marker = readSnapshotMarker(record);
   if (record.base === undefined) return "the last point kept no snapshot of this disk";
-  if (marker === undefined) return "the last point was not taken by image transfer";
+  if (marker === undefined) return "the last point was taken in another way";
   const { disk, parentId } = frozen;
   if (marker.vmId !== vmId || marker.diskId !== disk.id || marker.snapshotId !== base?.id) {
     return "the last point's snapshot cannot be used for this disk";

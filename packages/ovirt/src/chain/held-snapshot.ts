@@ -8,40 +8,34 @@ import {
   type DiskSource,
   type HeldInstant,
   type PointDocument,
-  type RunContext,
+  type RunHooks,
+  type RunLedger,
 } from "@ovault/contract";
-import {
-  confirmFrozen,
-  dropSnapshot,
-  endTransfers,
-  EntityNotFoundError,
-  keepAlive,
-  transferContext,
-  type Capabilities,
-  type EngineApi,
-  type HeldMachine,
-  type OpenTransfer,
-  type OvirtManager,
-  type Snapshot,
-  type TransferContext,
-} from "@ovault/ovirt";
 
-import { snapshotMarker } from "./base-marker.ts";
-import { openDisks } from "./open-disks.ts";
-import type { ImageTransferOptions } from "./options.ts";
+import type { EngineApi } from "../api/engine-api.ts";
+import { EntityNotFoundError } from "../engine/errors.ts";
+import type { Capabilities } from "../model/capabilities.ts";
+import type { Snapshot } from "../model/snapshot.ts";
+import { confirmFrozen } from "../snapshot/confirm-frozen.ts";
+import { dropSnapshot } from "../snapshot/drop-snapshot.ts";
+import type { HeldMachine } from "../snapshot/hold-machine.ts";
+import type { DiskPlan } from "./plan-disk.ts";
 import { planDisks } from "./plan-disks.ts";
-import type { DiskPlan } from "./plan-modes.ts";
-import { recordRetiring, removeRetiring, type Retiring } from "./remove-old-snapshots.ts";
+import { recordRetiring, removeRetiring, type Retiring } from "./retire-snapshots.ts";
+import { snapshotMarker } from "./snapshot-marker.ts";
+import type { VolumeReader, VolumeReading } from "./volume-reader.ts";
 
 /** An engine may be restarting. */
 const LOOKUP_DEADLINE_MS = 5 * 60_000;
 
-/** What was asked for, the snapshot that shows it, and what it takes to read it. */
-export interface HeldSnapshotParts extends BackupRequest, RunContext, HeldMachine {
-  readonly manager: OvirtManager;
-  readonly options: ImageTransferOptions;
+/** What was asked for, the snapshot that shows it, and what reads it. */
+export interface HeldSnapshotParts extends BackupRequest, HeldMachine {
   readonly api: EngineApi;
   readonly capabilities: Capabilities;
+  readonly reader: VolumeReader;
+  readonly reading: VolumeReading;
+  readonly hooks: RunHooks;
+  readonly ledger: RunLedger;
   /** Snapshots that only older points needed. */
   readonly older: readonly Snapshot[];
   readonly removeDeadlineMs: number;
@@ -52,9 +46,7 @@ export class HeldSnapshot implements HeldInstant {
   readonly documents: readonly PointDocument[];
   readonly consistency: Consistency;
   readonly #parts: HeldSnapshotParts;
-  readonly #transfers = new Set<OpenTransfer>();
   #plans: readonly DiskPlan[] = [];
-  #stopKeepAlive: () => Promise<void> = async () => {};
   #retiring: readonly Retiring[] = [];
   /** Why a snapshot could not be merged: the machine is left alone from then on. */
   #obstacle: unknown;
@@ -68,34 +60,25 @@ export class HeldSnapshot implements HeldInstant {
   }
 
   async open(signal: AbortSignal): Promise<readonly DiskSource[]> {
-    const { manager, options } = this.#parts;
-    const context = await transferContext(manager, options, this.#parts);
     try {
-      return await this.#open(context, signal);
+      return await this.#open(signal);
     } catch (error) {
-      // Somebody's merge has renamed the volumes meanwhile. From the first transfer on, nothing can be merged.
-      if (!(error instanceof EntityNotFoundError) || this.#transfers.size > 0) throw error;
-      return await this.#open(context, signal);
+      // A merge has renamed the volumes meanwhile. As soon as one is held, nothing can be merged.
+      if (!(error instanceof EntityNotFoundError) || this.#parts.reading.holdsVolumes) throw error;
+      return await this.#open(signal);
     }
   }
 
-  /** Transfers that live keep the engine from merging anything: what the layers lie on is as it was when they began. */
+  /** Volumes that are held keep the engine from merging: what the layers lie on is as it was when they were opened. */
   async confirm(signal: AbortSignal): Promise<void> {
-    const { api, vm, snapshot } = this.#parts;
-    for (const { transfer } of this.#transfers) await transfer.confirm(signal);
+    const { api, vm, snapshot, reading } = this.#parts;
+    await reading.confirm?.(signal);
     await confirmFrozen(api, { vmId: vm.id, snapshotId: snapshot.id, before: this.#plans }, signal);
   }
 
-  /** The order is the engine's: connections, transfers, snapshot. It removes no snapshot that is being read. */
+  /** The order is the engine's: it removes no snapshot that is being read. */
   async close(outcome: "complete" | "failed"): Promise<ClosedInstant> {
-    await this.#stopKeepAlive();
-    const transfers = [...this.#transfers];
-    await Promise.all(transfers.map(({ client }) => client.close()));
-    const how = outcome === "complete" ? "finalize" : "cancel";
-    await endTransfers(
-      transfers.map(({ transfer }) => transfer),
-      how,
-    );
+    await this.#parts.reading.close(outcome);
     if (outcome === "complete") return await this.#complete();
     this.#isBase = false;
     // The last sealed point stays the base of the next increment.
@@ -118,28 +101,24 @@ export class HeldSnapshot implements HeldInstant {
     }
   }
 
-  /** Opens a transfer for each disk. */
-  async #open(context: TransferContext, signal: AbortSignal): Promise<readonly DiskSource[]> {
+  async #open(signal: AbortSignal): Promise<readonly DiskSource[]> {
+    const { reading, snapshot } = this.#parts;
     this.#plans = await planDisks(this.#parts, signal);
-    const onOpen = (transfer: OpenTransfer): void => void this.#transfers.add(transfer);
-    const onEnded = (transfer: OpenTransfer): void => void this.#transfers.delete(transfer);
-    const disks = await openDisks(this.#plans, { context, onOpen, onEnded }, signal);
-    const clients = [...this.#transfers].map(({ client }) => client);
-    this.#stopKeepAlive = keepAlive(clients, context.inactivityTimeoutSeconds);
-    return disks;
+    return await reading.open(this.#plans, snapshot.id, signal);
   }
 
   async #complete(): Promise<ClosedInstant> {
-    const { keepBase, ledger, vm, older } = this.#parts;
-    const bases = keepBase ? await this.#bases() : new Map<string, BaseMarker>();
+    const { keepBase, reader, ledger, vm, older } = this.#parts;
+    const keeps = keepBase && typeof reader.increments !== "string";
+    const bases = keeps ? await this.#bases() : new Map<string, BaseMarker>();
     this.#isBase = bases.size > 0;
     if (!this.#isBase) this.#obstacle = await dropSnapshot(this.#parts.api, this.#parts);
-    // Before the point is sealed: afterwards nobody else would know of them.
+    // Before the point is sealed, because the ledger alone knows of them afterwards.
     this.#retiring = await recordRetiring(ledger, vm, older);
     return { bases };
   }
 
-  /** Empty when the snapshot has been removed by somebody else, or cannot be asked for. */
+  /** Empty when the snapshot is gone, or cannot be asked for. */
   async #bases(): Promise<ReadonlyMap<string, BaseMarker>> {
     const { api, vm, snapshot } = this.#parts;
     try {

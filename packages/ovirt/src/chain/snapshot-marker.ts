@@ -12,15 +12,15 @@ const schema = z.object({
   volumeId: z.string(),
 });
 
-/** The base marker of this strategy: the snapshot that was kept. */
+/** The base marker of every strategy that keeps a snapshot. */
 export type SnapshotMarker = z.output<typeof schema>;
 
 export function snapshotMarker(marker: Omit<SnapshotMarker, "kind">): BaseMarker {
   return { kind: "ovirt-snapshot", ...marker };
 }
 
-/** The marker of a disk in a sealed point; undefined when there is none, or when another strategy wrote it. */
-export function readMarker(record: DiskRecord | undefined): SnapshotMarker | undefined {
+/** The marker of a disk in a sealed point; undefined when there is none, or when it is of another kind. */
+export function readSnapshotMarker(record: DiskRecord | undefined): SnapshotMarker | undefined {
   const parsed = schema.safeParse(record?.base);
   return parsed.success ? parsed.data : undefined;
 }

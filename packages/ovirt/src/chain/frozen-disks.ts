@@ -1,6 +1,7 @@
-import { asItWas, frozenVolumes, type EngineApi, type EngineDisk, type SnapshotOfDisks } from "@ovault/ovirt";
-
-import { UNKNOWN_PARENT, type BaseSnapshot, type FrozenDisk } from "./plan-modes.ts";
+import type { EngineApi } from "../api/engine-api.ts";
+import type { EngineDisk } from "../model/engine-disk.ts";
+import { asItWas, frozenVolumes, type SnapshotOfDisks } from "../snapshot/frozen-volumes.ts";
+import { UNKNOWN_PARENT, type BaseSnapshot, type FrozenDisk } from "./plan-disk.ts";
 
 export interface Frozen extends SnapshotOfDisks {
   readonly base: BaseSnapshot | undefined;

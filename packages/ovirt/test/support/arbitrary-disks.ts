@@ -2,9 +2,9 @@ import { diskStats } from "@ovault/testkit";
 import * as fc from "fast-check";
 
 import type { Disk, DiskRecord } from "@ovault/contract";
-import type { EngineDisk } from "@ovault/ovirt";
-import { snapshotMarker } from "../../src/base-marker.ts";
-import { UNKNOWN_PARENT, type BaseSnapshot, type Circumstances, type FrozenDisk } from "../../src/plan-modes.ts";
+import type { EngineDisk } from "../../src/model/engine-disk.ts";
+import { snapshotMarker } from "../../src/chain/snapshot-marker.ts";
+import { UNKNOWN_PARENT, type BaseSnapshot, type Circumstances, type FrozenDisk } from "../../src/chain/plan-disk.ts";
 
 const BYTES = 1024;
 export const DISK_ID = "disk-1";

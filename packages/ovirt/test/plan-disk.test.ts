@@ -1,15 +1,15 @@
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
 
-import { readMarker } from "../src/base-marker.ts";
-import { planDisk, UNKNOWN_PARENT } from "../src/plan-modes.ts";
-import { circumstances, DISK_ID, frozenDisks } from "./support/arbitraries.ts";
+import { readSnapshotMarker } from "../src/chain/snapshot-marker.ts";
+import { planDisk, UNKNOWN_PARENT } from "../src/chain/plan-disk.ts";
+import { circumstances, DISK_ID, frozenDisks } from "./support/arbitrary-disks.ts";
 
 test("a layer is an increment exactly where it lies on the volume that the last point's snapshot holds now", () => {
   fc.assert(
     fc.property(frozenDisks, circumstances, (frozen, known) => {
       const { full, basePoint, record, base } = known;
-      const marker = readMarker(record);
+      const marker = readSnapshotMarker(record);
       const isAsked = !full && basePoint !== undefined;
       const isOurs = marker?.vmId === "vm-1" && marker.diskId === DISK_ID && marker.snapshotId === base?.id;
       const volume = base?.disks.find(({ id }) => id === DISK_ID)?.imageId;

@@ -1,0 +1,61 @@
+import type { BackupRequest, RunContext } from "@ovault/contract";
+
+import type { OvirtManager } from "../manager/manager.ts";
+import type { Snapshot } from "../model/snapshot.ts";
+import { holdMachine } from "../snapshot/hold-machine.ts";
+import type { SnapshotOptions } from "../snapshot/snapshot-options.ts";
+import { maySuffice, olderSnapshots } from "./find-snapshots.ts";
+import { HeldSnapshot } from "./held-snapshot.ts";
+import { recordRetiring, removeRetiring } from "./retire-snapshots.ts";
+import type { ReadingSite, VolumeReader } from "./volume-reader.ts";
+
+/** A way to read snapshots, on one manager. */
+export interface SnapshotReading {
+  readonly manager: OvirtManager;
+  readonly reader: VolumeReader;
+  readonly options: SnapshotOptions;
+}
+
+/** Makes a snapshot. Leaves nothing behind when it throws, as far as possible. */
+export async function holdSnapshot(
+  { manager, reader, options }: SnapshotReading,
+  request: BackupRequest,
+  context: RunContext,
+): Promise<HeldSnapshot> {
+  const { runId, hooks, signal } = context;
+  const api = manager.apiFor(runId, hooks);
+  const capabilities = await manager.capabilities(signal);
+  const site = { manager, api, capabilities, context };
+  const reading = await reader.prepare(request, site);
+  const removeDeadlineMs = options.removalTimeoutSeconds * 1_000;
+  const older = typeof reader.increments === "string" ? [] : await clearWay(reader, request, site, removeDeadlineMs);
+  const machine = await holdMachine(api, request, context, options);
+  return new HeldSnapshot({
+    ...request,
+    ...machine,
+    ...context,
+    api,
+    capabilities,
+    reader,
+    reading,
+    older,
+    removeDeadlineMs,
+  });
+}
+
+/**
+ * What the last point kept, and is to go after this one. Where a disk cannot be read in full over what we kept, and one must
+ * be, it goes at once.
+ */
+async function clearWay(
+  reader: VolumeReader,
+  request: BackupRequest,
+  { api, capabilities, context: { ledger, signal } }: ReadingSite,
+  removeDeadlineMs: number,
+): Promise<readonly Snapshot[]> {
+  const { vm } = request;
+  const older = await olderSnapshots(api, request, signal);
+  if (reader.readsChains(capabilities) || maySuffice(request, older)) return older;
+  await removeRetiring(await recordRetiring(ledger, vm, older), { api, vm, removeDeadlineMs }, signal);
+  return [];
+}

@@ -1,0 +1,63 @@
+import type {
+  Assessment,
+  BackupRequest,
+  HeldInstant,
+  Leftover,
+  LedgerEntry,
+  RestorePlan,
+  RestoreRequest,
+  RestoreSession,
+  RunContext,
+  Strategy,
+  VirtualMachine,
+} from "@ovault/contract";
+
+import { lookUpLeftovers, type LeftoverKinds } from "../leftovers/look-up-leftovers.ts";
+import { holdConfiguration } from "../machine/hold-configuration.ts";
+import type { OvirtManager } from "../manager/manager.ts";
+import type { DiskFiller } from "../restore/fill/disk-filler.ts";
+import { openRestore } from "../restore/open-restore.ts";
+import { planRestore } from "../restore/plan-restore.ts";
+
+export interface OvirtStrategyParts {
+  readonly manager: OvirtManager;
+  readonly filler: DiskFiller;
+  /** Kinds of leftovers that this strategy alone makes. */
+  readonly leftovers?: LeftoverKinds;
+}
+
+/** What all strategies on oVirt share: restores, leftovers, and machines without disks. */
+export abstract class OvirtStrategy implements Strategy {
+  abstract readonly name: string;
+  protected readonly manager: OvirtManager;
+  readonly #filler: DiskFiller;
+  readonly #leftovers: LeftoverKinds;
+
+  constructor({ manager, filler, leftovers = {} }: OvirtStrategyParts) {
+    this.manager = manager;
+    this.#filler = filler;
+    this.#leftovers = leftovers;
+  }
+
+  abstract assess(vm: VirtualMachine, signal: AbortSignal): Promise<Assessment>;
+
+  /** As `takeInstant`, of a machine that has disks to take. */
+  protected abstract hold(request: BackupRequest, context: RunContext): Promise<HeldInstant>;
+
+  takeInstant(request: BackupRequest, context: RunContext): Promise<HeldInstant> {
+    if (request.disks.length > 0) return this.hold(request, context);
+    return holdConfiguration(this.manager.apiFor(context.runId, context.hooks), request, context);
+  }
+
+  planRestore(request: RestoreRequest, signal: AbortSignal): Promise<RestorePlan> {
+    return planRestore(this.manager, this.#filler, request, signal);
+  }
+
+  openRestore(request: RestoreRequest, context: RunContext): Promise<RestoreSession> {
+    return openRestore(this.manager, this.#filler, request, context);
+  }
+
+  leftovers(entries: readonly LedgerEntry[], signal: AbortSignal): Promise<readonly Leftover[]> {
+    return lookUpLeftovers(this.manager.api, entries, this.#leftovers, signal);
+  }
+}
