@@ -1,5 +1,11 @@
 import { CertificateError, ConfigurationError, plural, readSettingsFile } from "@ovault/contract";
-import { certificateFacts, fetchEngineCa, readCertificates, type CertificateFacts } from "@ovault/ovirt";
+import {
+  certificateFacts,
+  certificateName,
+  fetchEngineCa,
+  readCertificates,
+  type CertificateFacts,
+} from "@ovault/ovirt";
 
 import type { CommandContext } from "./command.ts";
 import type { Questions } from "./questions.ts";
@@ -75,11 +81,6 @@ function choose(certificates: readonly CertificateFacts[], fingerprint: string |
     context: { presented: likely.fingerprint },
     hint: `Compare on the engine: ${COMPARE}`,
   });
-}
-
-/** On one line: the subject comes from the other side. */
-export function certificateName({ subject, fingerprint }: CertificateFacts): string {
-  return `CA ${subject.replaceAll("\n", ", ")}, SHA-256 ${fingerprint}`;
 }
 
 async function fromEngine(

@@ -4,6 +4,7 @@ import {
   type LedgerEntry,
   type LedgerHandle,
   type Leftover,
+  type LeftoverOwner,
   type Manager,
   ManagerError,
   type VirtualMachine,
@@ -11,7 +12,7 @@ import {
 import type { Ledger } from "@ovault/core";
 
 /** Under this name frozen guests stand in the ledger, in place of a strategy: whatever strategy was in between. */
-export const LEDGER_NAME = "consistency";
+const LEDGER_NAME = "consistency";
 
 /** A guest that is in the ledger as frozen. */
 export interface FrozenEntry {
@@ -44,28 +45,29 @@ export async function recordFrozen(ledger: Ledger, vm: VirtualMachine): Promise<
   };
 }
 
-/** Which guests dead runs may have left frozen. */
-export async function frozenGuests(
-  manager: Manager,
-  entries: readonly LedgerEntry[],
-  signal: AbortSignal,
-): Promise<readonly Leftover[]> {
-  const own = entries.filter(({ strategy }) => strategy === LEDGER_NAME);
-  if (own.length === 0) return [];
-  const machines = await manager.inventory(signal);
-  return own.map((entry) => {
-    const vm = machines.find(({ id }) => id === entry.detail["vmId"]);
-    // A guest that does not run has nothing frozen when it does again.
-    const gone = vm === undefined || vm.status === "down";
-    return {
-      entry,
-      gone,
-      action: gone ? `nothing left of ${entry.title}` : `thaw ${vm.name}`,
-      remove: async (removing) => {
-        if (gone) return;
-        if (manager.quiescing === undefined) throw new ManagerError(`${manager.name} cannot thaw guests when asked`);
-        await manager.quiescing.thaw(vm, removing);
-      },
-    };
-  });
+/** Finds the guests of a manager that dead runs may have left frozen. */
+export function frozenGuests(manager: Manager): LeftoverOwner {
+  return {
+    name: LEDGER_NAME,
+    leftovers: async (entries, signal) => {
+      const machines = await manager.inventory(signal);
+      return entries.map((entry) => frozenGuest(manager, entry, machines));
+    },
+  };
+}
+
+function frozenGuest(manager: Manager, entry: LedgerEntry, machines: readonly VirtualMachine[]): Leftover {
+  const vm = machines.find(({ id }) => id === entry.detail["vmId"]);
+  // A guest that does not run has nothing frozen when it does again.
+  const gone = vm === undefined || vm.status === "down";
+  return {
+    entry,
+    gone,
+    action: gone ? `nothing left of ${entry.title}` : `thaw ${vm.name}`,
+    remove: async (signal) => {
+      if (gone) return;
+      if (manager.quiescing === undefined) throw new ManagerError(`${manager.name} cannot thaw guests when asked`);
+      await manager.quiescing.thaw(vm, signal);
+    },
+  };
 }

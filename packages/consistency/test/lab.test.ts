@@ -196,7 +196,7 @@ test("a guest that does not thaw at all is told loudly", async () => {
   expect(point?.warnings).toEqual([expect.stringMatching(/web MAY BE FROZEN/)]);
   await lab.fault("thaw-failure", "off");
   await manager.quiescing.freeze({ id: point?.vm.id ?? "" }, never);
-  const [leftover] = await frozenGuests(manager, await ledger.abandoned(), never);
+  const [leftover] = await frozenGuests(manager).leftovers(await ledger.abandoned(), never);
   expect(leftover).toMatchObject({ gone: false, action: "thaw web", entry: { title: "frozen file systems of web" } });
   await leftover?.remove(never);
   expect((await lab.guest("web")).frozen).toBe(false);
@@ -220,7 +220,7 @@ test("a guest that a killed run left frozen is thawed by whoever looks into the 
   expect(await ledger.abandoned()).toEqual([]);
   child.kill("SIGKILL");
   await once(child, "exit");
-  const leftovers = await frozenGuests(manager, await ledger.abandoned(), never);
+  const leftovers = await frozenGuests(manager).leftovers(await ledger.abandoned(), never);
   expect(leftovers.map(({ action }) => action)).toEqual(["thaw web"]);
   for (const leftover of leftovers) {
     await leftover.remove(never);

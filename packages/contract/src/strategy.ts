@@ -1,6 +1,8 @@
+import type { Diagnosis } from "./diagnosis/diagnosis.ts";
 import type { DiskSource } from "./disk-source.ts";
 import type { DiskTarget } from "./disk-target.ts";
-import type { LedgerEntry, NewLedgerEntry, RunLedger } from "./ledger.ts";
+import type { NewLedgerEntry, RunLedger } from "./ledger.ts";
+import type { LeftoverOwner } from "./leftover.ts";
 import type { Manager } from "./manager.ts";
 import type { BaseMarker, Consistency, DiskRecord, PointDocument, RecoveryPoint } from "./recovery-point.ts";
 import type { Disk, VirtualMachine } from "./virtual-machine.ts";
@@ -124,29 +126,8 @@ export interface RestoredVirtualMachine {
   readonly disks: readonly { readonly from: string; readonly id: string }[];
 }
 
-/** Something of ours that a dead run left on a manager. */
-export interface Leftover {
-  readonly entry: LedgerEntry;
-  /** What `remove` would do, for people. "nothing left" entries have `gone: true` and need no action. */
-  readonly action: string;
-  readonly gone: boolean;
-  /** Touches only what carries our tag or an id we chose. Throws when it could not be removed. */
-  remove(signal: AbortSignal): Promise<void>;
-}
-
-/** Something that must hold on this machine or on the manager for a strategy to work; shown by `ovault doctor`. */
-export interface Diagnosis {
-  readonly name: string;
-  /** `warn`: it works, but may do harm or fail. `skip`: it does not matter here. */
-  readonly status: "ok" | "warn" | "fail" | "skip";
-  readonly detail: string;
-  /** The next step of a person; null when there is none. */
-  readonly hint: string | null;
-}
-
 /** A way for data to leave and enter the virtualization platform. One instance serves one manager. */
-export interface Strategy {
-  readonly name: string;
+export interface Strategy extends LeftoverOwner {
   assess(vm: VirtualMachine, signal: AbortSignal): Promise<Assessment>;
   /**
    * Takes the instant. Resolves as soon as the manager holds it (the snapshot exists, the backup is ready) and opens nothing:
@@ -163,8 +144,6 @@ export interface Strategy {
    * name anything.
    */
   keeps?(point: RecoveryPoint): readonly NewLedgerEntry[];
-  /** Looks each entry up on the manager. Entries of runs that are still alive are never passed in, but by those runs. */
-  leftovers(entries: readonly LedgerEntry[], signal: AbortSignal): Promise<readonly Leftover[]>;
   /** Looks at what the strategy needs beyond what every one needs, and changes nothing. */
   diagnose?(signal: AbortSignal): Promise<readonly Diagnosis[]>;
 }

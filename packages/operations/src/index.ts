@@ -1,5 +1,7 @@
 export * from "./operation-context.ts";
 export * from "./reporter.ts";
+export * from "./doctor/doctor-context.ts";
+export * from "./doctor/examine.ts";
 export * from "./forget/configured-rules.ts";
 export * from "./forget/forget-plan.ts";
 export * from "./installation/built-in-plugins.ts";

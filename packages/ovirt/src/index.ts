@@ -20,6 +20,7 @@ export {
   type FetchCaOptions,
   type FetchedCa,
   certificateFacts,
+  certificateName,
   fetchEngineCa,
 } from "./engine/ca.ts";
 export type { CallOptions, EngineCaller, OnWait } from "./engine/engine-caller.ts";
@@ -92,13 +93,11 @@ export type { Vm } from "./model/vm.ts";
 export type { VnicProfile } from "./model/vnic-profile.ts";
 export type { DiskLayout } from "./restore/disks/disk-layout.ts";
 export type { MadeDisk } from "./restore/disks/make-disk.ts";
-export { removeDisk } from "./restore/disks/remove-disk.ts";
 export type { DiskFiller, DiskFilling, FillingSite } from "./restore/fill/disk-filler.ts";
 export { transferFiller } from "./restore/fill/transfer-filler.ts";
 export { openRestore } from "./restore/open-restore.ts";
 export { planRestore } from "./restore/plan-restore.ts";
 export { NoRoomError, SnapshotFailedError, SnapshotRemovalError } from "./snapshot/errors.ts";
-export { type TaggedSnapshot, findTaggedSnapshots } from "./snapshot/find-tagged-snapshots.ts";
 export { type HeldMachine, holdMachine } from "./snapshot/hold-machine.ts";
 export { type SnapshotToRemove, removeSnapshot } from "./snapshot/remove-snapshot.ts";
 export { type SnapshotOptions, snapshotOptions } from "./snapshot/snapshot-options.ts";

@@ -1,8 +1,9 @@
 import { join } from "node:path";
 
-import { consistencyOf, type ConsistencyOptions, type RunConsistency } from "@ovault/consistency";
+import { consistencyOf, frozenGuests, type ConsistencyOptions, type RunConsistency } from "@ovault/consistency";
 import type {
   Codec,
+  LeftoverOwner,
   Manager,
   ObjectStore,
   Plugin,
@@ -92,6 +93,11 @@ export class Installation {
     return await Promise.all(
       fitting.map(({ name }) => this.#registry.create("strategy", name, this.#optionsOf(name, configured), host)),
     );
+  }
+
+  /** What may have left temporary things on this manager. Guests come first: one that is frozen must not wait for snapshots. */
+  async leftoverOwners(manager: Manager): Promise<readonly LeftoverOwner[]> {
+    return [frozenGuests(manager), ...(await this.strategies(manager))];
   }
 
   /** The objects of a destination, whatever they are. The caller closes it. */

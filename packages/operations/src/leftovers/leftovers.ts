@@ -1,4 +1,3 @@
-import { frozenGuests } from "@ovault/consistency";
 import { messageOf, type LedgerEntry, type Leftover, type Manager } from "@ovault/contract";
 
 import type { OperationContext } from "../operation-context.ts";
@@ -15,14 +14,14 @@ export async function findLeftovers(
     (entry) => installation.managerNames.presentNameOf(entry.manager) === manager.name,
   );
   if (entries.length === 0) return [];
-  const strategies = await installation.strategies(manager);
+  const owners = await installation.leftoverOwners(manager);
   const found = await Promise.all(
-    strategies.map((strategy) => {
-      const own = entries.filter((entry) => entry.strategy === strategy.name);
-      return own.length === 0 ? [] : strategy.leftovers(own, signal);
+    owners.map((owner) => {
+      const own = entries.filter((entry) => entry.strategy === owner.name);
+      return own.length === 0 ? [] : owner.leftovers(own, signal);
     }),
   );
-  return [...(await frozenGuests(manager, entries, signal)), ...found.flat()];
+  return found.flat();
 }
 
 export interface RemovedLeftover {

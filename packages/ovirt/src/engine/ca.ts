@@ -21,6 +21,11 @@ export interface CertificateFacts {
   readonly pem: string;
 }
 
+/** On one line: the subject comes from the other side. */
+export function certificateName({ subject, fingerprint }: CertificateFacts): string {
+  return `CA ${subject.replaceAll("\n", ", ")}, SHA-256 ${fingerprint}`;
+}
+
 export interface FetchedCa {
   readonly certificates: readonly CertificateFacts[];
   /**

@@ -9,7 +9,7 @@ import { removeSnapshot } from "../snapshot/remove-snapshot.ts";
 import { findSnapshot } from "../snapshot/take-snapshot.ts";
 import { isTransferOf } from "../transfer/disk-transfer.ts";
 import { endTransfer } from "../transfer/end-transfer.ts";
-import { removeDisk } from "../restore/disks/remove-disk.ts";
+import { removeDisk } from "../api/remove-disk.ts";
 import { removeVm } from "../restore/vm/remove-vm.ts";
 import { goneLeftover } from "./gone-leftover.ts";
 

@@ -1,13 +1,20 @@
 import {
   observe,
   UsageError,
+  type Finding,
   type Manager,
+  type ManagerDiagnosis,
   type Quiescing,
   type RunHooks,
+  type RunLedger,
+  type TaggedSnapshot,
   type VirtualMachine,
 } from "@ovault/contract";
 
 import { EngineApi } from "../api/engine-api.ts";
+import { diagnoseEngine } from "../diagnosis/diagnose-engine.ts";
+import { proveDataPath } from "../diagnosis/prove-data-path.ts";
+import { findTaggedSnapshots } from "../snapshot/find-tagged-snapshots.ts";
 import { capabilitiesOf, type Capabilities } from "../model/capabilities.ts";
 import { EngineClient, type EngineClientOptions } from "../engine/engine-client.ts";
 import { readInventory } from "./inventory.ts";
@@ -48,6 +55,18 @@ export class OvirtManager implements Manager {
 
   async inventory(signal: AbortSignal): Promise<readonly VirtualMachine[]> {
     return readInventory(this.api, await this.capabilities(signal), this.name, signal);
+  }
+
+  diagnose(signal: AbortSignal): Promise<ManagerDiagnosis> {
+    return diagnoseEngine(this, signal);
+  }
+
+  proveDataPath(ledger: RunLedger, signal: AbortSignal): Promise<Finding> {
+    return proveDataPath(this, ledger, signal);
+  }
+
+  taggedSnapshots(signal: AbortSignal): Promise<readonly TaggedSnapshot[]> {
+    return findTaggedSnapshots(this.api, signal);
   }
 
   close(): Promise<void> {

@@ -5,7 +5,7 @@ import { undo } from "../traces/undo.ts";
 import { FileUploadError } from "./fill/assert-guest-data.ts";
 import type { DiskFiller, DiskFilling, FillingSite } from "./fill/disk-filler.ts";
 import { makeDisk } from "./disks/make-disk.ts";
-import { removeDisk } from "./disks/remove-disk.ts";
+import { removeDisk } from "../api/remove-disk.ts";
 import { designAsFiles, designRestore, type RestoreDesign } from "./design/restore-design.ts";
 import { OvirtRestoreSession } from "./restore-session.ts";
 

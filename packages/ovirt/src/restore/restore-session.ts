@@ -15,7 +15,7 @@ import { undo } from "../traces/undo.ts";
 import type { DiskFilling } from "./fill/disk-filler.ts";
 import type { MadeDisk } from "./disks/make-disk.ts";
 import { completeVm, createVm, releaseVm, startVm } from "./vm/make-vm.ts";
-import { removeDisk } from "./disks/remove-disk.ts";
+import { removeDisk } from "../api/remove-disk.ts";
 import { removeVm } from "./vm/remove-vm.ts";
 import type { RestoreDesign } from "./design/restore-design.ts";
 

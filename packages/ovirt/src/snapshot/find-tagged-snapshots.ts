@@ -1,16 +1,8 @@
-import { inLanes } from "@ovault/contract";
+import { inLanes, type TaggedSnapshot } from "@ovault/contract";
 
 import type { EngineApi } from "../api/engine-api.ts";
 import type { Vm } from "../model/vm.ts";
 import { taggedRun } from "../traces/run-tag.ts";
-
-/** A snapshot that a run of ovault made, of whichever node and repository. */
-export interface TaggedSnapshot {
-  readonly id: string;
-  readonly vm: { readonly id: string; readonly name: string };
-  readonly runId: string;
-  readonly date: string | undefined;
-}
 
 /** Machines asked at once. */
 const AT_ONCE = 8;

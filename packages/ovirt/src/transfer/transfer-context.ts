@@ -1,7 +1,7 @@
 import type { RunContext, RunLedger } from "@ovault/contract";
 
 import type { EngineApi } from "../api/engine-api.ts";
-import type { OvirtManager } from "../manager/manager.ts";
+import type { EngineAccess } from "../api/engine-access.ts";
 import type { Capabilities } from "../model/capabilities.ts";
 import { localHostId } from "./local-host-id.ts";
 import type { TransferOptions } from "./transfer-options.ts";
@@ -19,7 +19,7 @@ export interface TransferContext extends TransferOptions {
 
 /** The context of all transfers of a run. */
 export async function transferContext(
-  manager: OvirtManager,
+  manager: EngineAccess,
   { connectionsPerHost, inactivityTimeoutSeconds }: TransferOptions,
   { runId, ledger, hooks, signal }: RunContext,
 ): Promise<TransferContext> {

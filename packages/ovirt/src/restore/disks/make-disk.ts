@@ -8,7 +8,7 @@ import { arrived, pending } from "../../engine/wait.ts";
 import { wasRefused } from "../../engine/was-refused.ts";
 import { runTag } from "../../traces/run-tag.ts";
 import { undo } from "../../traces/undo.ts";
-import { removeDisk } from "./remove-disk.ts";
+import { removeDisk } from "../../api/remove-disk.ts";
 import type { DesignedDisk } from "./designed-disk.ts";
 import { fittingAlias } from "./engine-names.ts";
 

@@ -1,8 +1,8 @@
-import { plural, type Manager } from "@ovault/contract";
+import { finding, plural, type Checklist, type Manager } from "@ovault/contract";
 import { unclaimedWarnings } from "@ovault/core";
 
-import { type Installation, unclaimedPoints } from "@ovault/operations";
-import { ok, skip, warn, type Checklist } from "./checklist.ts";
+import type { Installation } from "../installation/installation.ts";
+import { unclaimedPoints } from "../select/unclaimed-points.ts";
 
 /** That no machine of a manager has points under a name which that manager does not have any more. */
 export async function checkNames(
@@ -27,8 +27,8 @@ export async function checkNames(
       }
     }
     const warnings = unclaimedWarnings(unclaimed);
-    if (warnings.length > 0) return warn(warnings.join("; "), "Without it their next backups are full.");
-    if (read < all) return skip(`${read} of ${plural(all, "destination")} can be read`);
-    return ok("under the name that the manager has");
+    if (warnings.length > 0) return finding.warn(warnings.join("; "), "Without it their next backups are full.");
+    if (read < all) return finding.skip(`${read} of ${plural(all, "destination")} can be read`);
+    return finding.ok("under the name that the manager has");
   });
 }

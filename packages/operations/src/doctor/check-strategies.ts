@@ -1,6 +1,4 @@
-import type { Manager, Strategy } from "@ovault/contract";
-
-import type { Checklist } from "./checklist.ts";
+import type { Checklist, Manager, Strategy } from "@ovault/contract";
 
 /** What each strategy says of this machine and of the manager. */
 export async function checkStrategies(

@@ -1,12 +1,17 @@
-import { machineKey, plural, type LedgerEntry, type RecoveryPoint } from "@ovault/contract";
+import {
+  finding,
+  machineKey,
+  plural,
+  type Checklist,
+  type LedgerEntry,
+  type Manager,
+  type RecoveryPoint,
+  type TaggedSnapshot,
+} from "@ovault/contract";
 import { orderInDoubt, SupersededBase } from "@ovault/core";
-import type { Installation } from "@ovault/operations";
-import { findTaggedSnapshots, type OvirtManager, type TaggedSnapshot } from "@ovault/ovirt";
 
-import type { CommandContext } from "../command.ts";
-import { Questions } from "../questions.ts";
-import type { Fix } from "./check-leftovers.ts";
-import { ok, skip, warn, type Checklist } from "./checklist.ts";
+import type { Installation } from "../installation/installation.ts";
+import type { DoctorContext } from "./doctor-context.ts";
 
 const HINT =
   "They grow with what the guests write. What a newer point has superseded goes with `ovault doctor --fix`. The others may " +
@@ -18,22 +23,23 @@ const HINT =
  */
 export async function checkSnapshots(
   installation: Installation,
-  manager: OvirtManager,
+  manager: Manager,
   list: Checklist,
-  context: CommandContext,
-  fix: Fix,
+  { signal, reporter, approve }: DoctorContext,
 ): Promise<void> {
-  const { signal, terminal } = context;
+  const taggedSnapshots = manager.taggedSnapshots?.bind(manager);
+  if (taggedSnapshots === undefined) return;
   await list.run(`${manager.name}: snapshots`, async () => {
     // In this order: a run that ends meanwhile closes its entry when its point is there.
-    const tagged = await findTaggedSnapshots(manager.api, signal);
-    if (tagged.length === 0) return ok("none of ours");
+    const tagged = await taggedSnapshots(signal);
+    if (tagged.length === 0) return finding.ok("none of ours");
     const { active, abandoned, elsewhere } = await (await installation.ledger()).report();
     const owed = tagged.filter((snapshot) => ![...active, ...abandoned, ...elsewhere].some(isAbout(snapshot)));
     const points = await pointsOfAll(installation, signal);
-    if (points === undefined) return skip(`${tagged.length}; not every destination can be read to tell whose they are`);
+    if (points === undefined)
+      return finding.skip(`${tagged.length}; not every destination can be read to tell whose they are`);
     const stray = owed.filter(({ runId }) => !points.last.has(runId));
-    if (stray.length === 0) return ok(`${tagged.length}, all accounted for`);
+    if (stray.length === 0) return finding.ok(`${tagged.length}, all accounted for`);
     const strategies = await installation.strategies(manager);
     const superseded = stray.flatMap((snapshot) => {
       // A manager that took over the storage of another has its snapshots too: those of the other's points prove nothing here.
@@ -44,16 +50,17 @@ export async function checkSnapshots(
       return [{ snapshot, base: new SupersededBase(point, strategy) }];
     });
     const proven = new Set(superseded.map(({ snapshot }) => snapshot));
-    for (const snapshot of stray) terminal.note(`  ${titleOf(snapshot)}: ${whatOf(proven.has(snapshot))}`);
-    if (!(await approved(superseded.length, fix, signal))) return warn(stray.map(titleOf).join(", "), HINT);
+    for (const snapshot of stray) reporter.note(`  ${titleOf(snapshot)}: ${whatOf(proven.has(snapshot))}`);
+    const question = `Remove ${plural(superseded.length, "superseded snapshot")}?`;
+    if (superseded.length === 0 || !(await approve(question))) return finding.warn(stray.map(titleOf).join(", "), HINT);
     const ledger = await installation.ledger();
     for (const { base } of superseded) {
       await base.record(ledger);
       await base.remove(signal);
     }
     const left = stray.filter((snapshot) => !proven.has(snapshot));
-    if (left.length > 0) return warn(left.map(titleOf).join(", "), HINT);
-    return ok(`removed: ${plural(superseded.length, "superseded snapshot")}`);
+    if (left.length > 0) return finding.warn(left.map(titleOf).join(", "), HINT);
+    return finding.ok(`removed: ${plural(superseded.length, "superseded snapshot")}`);
   });
 }
 
@@ -102,9 +109,4 @@ function titleOf({ vm, id, runId, date }: TaggedSnapshot): string {
 
 function whatOf(isSuperseded: boolean): string {
   return isSuperseded ? "remove it: a newer point has superseded it" : "nothing: no repository here knows it";
-}
-
-async function approved(count: number, fix: Fix, signal: AbortSignal): Promise<boolean> {
-  if (count === 0 || fix === "show") return false;
-  return fix === "remove" || (await new Questions(signal).confirm(`Remove ${plural(count, "superseded snapshot")}?`));
 }

@@ -1,10 +1,9 @@
 import { randomUUID } from "node:crypto";
 
-import { StoreError, type ObjectStore, plural } from "@ovault/contract";
+import { finding, plural, StoreError, type Checklist, type ObjectStore } from "@ovault/contract";
 import { chooseEntry, Repository } from "@ovault/core";
 
-import type { Installation } from "@ovault/operations";
-import { ok, warn, type Checklist } from "./checklist.ts";
+import type { Installation } from "../installation/installation.ts";
 
 /** That a destination can be written, unless it shall not, read and deleted from, and holds a repository that opens. */
 export async function checkDestination(
@@ -22,8 +21,10 @@ export async function checkDestination(
       const { points, damaged } = await repository.points.list(signal);
       const bad = damaged.length + repository.damaged.length;
       if (bad === 0)
-        return ok(`${isReadOnly ? "set to be read-only" : "writable"}, ${plural(points.length, "recovery point")}`);
-      return warn(`${plural(bad, "damaged object")}`, "Run `ovault verify --all`.");
+        return finding.ok(
+          `${isReadOnly ? "set to be read-only" : "writable"}, ${plural(points.length, "recovery point")}`,
+        );
+      return finding.warn(`${plural(bad, "damaged object")}`, "Run `ovault verify --all`.");
     } finally {
       await store.close();
     }

@@ -2,7 +2,8 @@ import { isIP } from "node:net";
 import { connect } from "node:tls";
 
 import { ManagerUnavailableError } from "@ovault/contract";
-import { certificateErrorOf, tlsOptions, type TlsTrust } from "@ovault/ovirt";
+
+import { certificateErrorOf, tlsOptions, type TlsTrust } from "../engine/tls.ts";
 
 const TIMEOUT_MS = 10_000;
 

@@ -1,5 +1,5 @@
-import type { EngineApi } from "../../api/engine-api.ts";
-import { arrived, pending } from "../../engine/wait.ts";
+import type { EngineApi } from "./engine-api.ts";
+import { arrived, pending } from "../engine/wait.ts";
 
 const REMOVE_DEADLINE_MS = 15 * 60_000;
 

@@ -1,19 +1,13 @@
 import { randomBytes, randomUUID } from "node:crypto";
 
-import { ManagerError, type RunLedger, Semaphore } from "@ovault/contract";
-import {
-  arrived,
-  DiskTransfer,
-  MAX_HOST_CONNECTIONS,
-  pending,
-  removeDisk,
-  runTag,
-  type ImageioClient,
-  type OvirtManager,
-  type TransferRequest,
-} from "@ovault/ovirt";
+import { finding, ManagerError, Semaphore, type Finding, type RunLedger } from "@ovault/contract";
 
-import { ok, skip, type Checklist } from "./checklist.ts";
+import { removeDisk } from "../api/remove-disk.ts";
+import { arrived, pending } from "../engine/wait.ts";
+import { MAX_HOST_CONNECTIONS, type ImageioClient } from "../imageio/imageio-client.ts";
+import { runTag } from "../traces/run-tag.ts";
+import { DiskTransfer, type TransferRequest } from "../transfer/disk-transfer.ts";
+import type { EngineAccess } from "../api/engine-access.ts";
 
 const PROBE_BYTES = 1024 * 1024;
 const DISK_DEADLINE_MS = 5 * 60_000;
@@ -23,30 +17,23 @@ const INACTIVITY_SECONDS = 60;
  * Proves rights and data path by what a backup and a restore do: makes a disk of 1 MiB, writes it, reads it back, deletes
  * it. Everything is in the ledger before it is made.
  */
-export async function checkTransfer(
-  manager: OvirtManager,
-  list: Checklist,
-  ledger: RunLedger,
-  signal: AbortSignal,
-): Promise<void> {
-  await list.run(`${manager.name}: rights and data path`, async () => {
-    const domains = await manager.api.infrastructure.storageDomains(signal);
-    const domain = domains.find(({ type, backup }) => type === "data" && !backup);
-    if (domain === undefined) return skip("this user sees no data storage domain");
-    await withProbeDisk(manager, domain.id, ledger, signal, async (diskId) => {
-      const written = randomBytes(PROBE_BYTES);
-      await transfer(manager, { diskId, direction: "upload" }, ledger, signal, async (client) => {
-        await client.write(0, written, signal);
-        await client.flush(signal);
-      });
-      await transfer(manager, { diskId, direction: "download" }, ledger, signal, async (client) => {
-        const read = Buffer.alloc(PROBE_BYTES);
-        await client.readInto(0, read, signal);
-        if (!read.equals(written)) throw new ManagerError("the disk does not hold what was written to it");
-      });
+export async function proveDataPath(engine: EngineAccess, ledger: RunLedger, signal: AbortSignal): Promise<Finding> {
+  const domains = await engine.api.infrastructure.storageDomains(signal);
+  const domain = domains.find(({ type, backup }) => type === "data" && !backup);
+  if (domain === undefined) return finding.skip("this user sees no data storage domain");
+  await withProbeDisk(engine, domain.id, ledger, signal, async (diskId) => {
+    const written = randomBytes(PROBE_BYTES);
+    await transfer(engine, { diskId, direction: "upload" }, ledger, signal, async (client) => {
+      await client.write(0, written, signal);
+      await client.flush(signal);
     });
-    return ok(`a disk of 1 MiB on ${domain.name}: made, written, read back, deleted`);
+    await transfer(engine, { diskId, direction: "download" }, ledger, signal, async (client) => {
+      const read = Buffer.alloc(PROBE_BYTES);
+      await client.readInto(0, read, signal);
+      if (!read.equals(written)) throw new ManagerError("the disk does not hold what was written to it");
+    });
   });
+  return finding.ok(`a disk of 1 MiB on ${domain.name}: made, written, read back, deleted`);
 }
 
 function probeName(diskId: string): string {
@@ -54,13 +41,13 @@ function probeName(diskId: string): string {
 }
 
 async function withProbeDisk(
-  manager: OvirtManager,
+  engine: EngineAccess,
   storageDomainId: string,
   ledger: RunLedger,
   signal: AbortSignal,
   use: (diskId: string) => Promise<void>,
 ): Promise<void> {
-  const { api } = manager;
+  const { api } = engine;
   const id = randomUUID();
   const name = probeName(id);
   const handle = await ledger.open({ kind: "disk", title: `probe disk ${name}`, detail: { diskId: id } });
@@ -84,17 +71,17 @@ async function withProbeDisk(
 }
 
 async function transfer(
-  manager: OvirtManager,
+  engine: EngineAccess,
   { diskId, direction }: Pick<TransferRequest, "diskId" | "direction">,
   ledger: RunLedger,
   signal: AbortSignal,
   use: (client: ImageioClient) => Promise<void>,
 ): Promise<void> {
   const context = {
-    api: manager.api,
-    capabilities: await manager.capabilities(signal),
+    api: engine.api,
+    capabilities: await engine.capabilities(signal),
     ledger,
-    ca: manager.client.trust.ca,
+    ca: engine.client.trust.ca,
     connectionsPerHost: 1,
     inactivityTimeoutSeconds: INACTIVITY_SECONDS,
   };

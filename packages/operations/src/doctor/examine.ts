@@ -1,0 +1,59 @@
+import { randomUUID } from "node:crypto";
+
+import { Checklist, finding, type Diagnosis } from "@ovault/contract";
+
+import { Installation } from "../installation/installation.ts";
+import { preferredStrategy } from "../select/choose-strategy.ts";
+import { checkDestination } from "./check-destination.ts";
+import { checkLeftovers } from "./check-leftovers.ts";
+import { checkLedger } from "./check-ledger.ts";
+import { checkNames } from "./check-names.ts";
+import { checkSnapshots } from "./check-snapshots.ts";
+import { checkStrategies } from "./check-strategies.ts";
+import type { DoctorContext } from "./doctor-context.ts";
+
+/** Looks at every manager and destination of the configuration. What fails is in the result, not thrown. */
+export async function examine(context: DoctorContext): Promise<readonly Diagnosis[]> {
+  const { signal } = context;
+  const list = new Checklist(signal);
+  await using installation = await Installation.open(context);
+  const { configuration } = installation;
+  await list.run("configuration", async () => finding.ok(configuration.file));
+  for (const name of configuration.destinations.keys()) await checkDestination(installation, name, list, signal);
+  await checkLedger(installation, list);
+  for (const name of configuration.managers.keys()) await checkManager(installation, name, list, context);
+  return list.checks;
+}
+
+async function checkManager(
+  installation: Installation,
+  name: string,
+  list: Checklist,
+  context: DoctorContext,
+): Promise<void> {
+  const { signal } = context;
+  const opened = await list.run(`${name}: settings`, async () => {
+    const { kind } = await installation.manager(name);
+    return finding.ok(`kind ${kind}; secret and CA found`);
+  });
+  if (!opened) return;
+  const manager = await installation.manager(name);
+  const { checks, usable } = (await manager.diagnose?.(signal)) ?? { checks: [], usable: true };
+  list.add(name, checks);
+  if (!usable) return;
+  const strategies = await installation.strategies(manager);
+  await checkStrategies(strategies, manager, list, signal);
+  await checkNames(installation, manager, list, signal);
+  await checkLeftovers(installation, manager, list, context);
+  await checkSnapshots(installation, manager, list, context);
+  const proveDataPath = manager.proveDataPath?.bind(manager);
+  if (proveDataPath === undefined) return;
+  const strategy = preferredStrategy(strategies, manager).name;
+  const ledger = await installation.ledger();
+  const run = await ledger.forRun({ runId: randomUUID(), manager: name, strategy });
+  try {
+    await list.run(`${name}: rights and data path`, async () => proveDataPath(run, signal));
+  } finally {
+    await run.end();
+  }
+}
