@@ -7,7 +7,7 @@
  * into nothing.
  */
 import type { RecoveryPoint } from "@ovault/contract";
-import { BlockCache, openDisk, Repository, restoreToTarget } from "@ovault/core";
+import { BlockCache, Repository, restoreToTarget } from "@ovault/core";
 import { FilesystemStore } from "@ovault/destination-filesystem";
 
 const REQUEST_BYTES = 1024 * 1024;
@@ -56,7 +56,7 @@ type Ranges = readonly { readonly offset: number; readonly length: number }[];
 async function open(of: RecoveryPoint, cacheBytes = 64 * 1024 * 1024) {
   if (record === undefined) throw new Error("there is no disk");
   const cache = new BlockCache(cacheBytes, repository.settings.blockBytes);
-  return await openDisk(repository, of, record, { cache, signal });
+  return await repository.openDisk(of, record, { cache, signal });
 }
 
 async function dataOf(of: RecoveryPoint): Promise<Ranges> {

@@ -29,6 +29,14 @@ export { type SpaceReport, spaceReport } from "./maintenance/space-report.ts";
 export { validateExtents } from "./pipeline/validate-extents.ts";
 export { loadPlugin } from "./plugins/load-plugin.ts";
 export { type PluginOptions, PluginRegistry } from "./plugins/plugin-registry.ts";
+export type {
+  DamagedManifest,
+  MachinePointListing,
+  OpenDiskOptions,
+  PointCatalog,
+  PointListing,
+  PointStore,
+} from "./points/point-store.ts";
 export { excludedDisks } from "./policies/excluded-disks.ts";
 export { nextRuns } from "./policies/next-runs.ts";
 export { isPlainName } from "./policies/parse-machine-selector.ts";
@@ -38,9 +46,9 @@ export { DEFAULT_RUN_LIMITS, type RunLimits } from "./policies/run-limits.ts";
 export { schedulesIncrements } from "./policies/schedules-increments.ts";
 export { selectBySources } from "./policies/select-by-sources.ts";
 export { type MachineSelection, selectMachines } from "./policies/select-machines.ts";
-export { BlockCache } from "./reading/block-cache.ts";
-export { type OpenDiskOptions, openDisk } from "./reading/open-disk.ts";
-export { PointDisk } from "./reading/point-disk.ts";
+export { BlockCache } from "./repository/reading/block-cache.ts";
+export type { OpenPointDiskOptions } from "./repository/reading/open-point-disk.ts";
+export { PointDisk } from "./repository/reading/point-disk.ts";
 export type { DamagedThing, RepairReport } from "./repair/repair-report.ts";
 export { repairRepository } from "./repair/repair-repository.ts";
 export type { DiskLosses } from "./repository/damage/lost-ranges.ts";

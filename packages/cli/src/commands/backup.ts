@@ -5,7 +5,7 @@ import {
   startBlockWorkers,
   unclaimedWarnings,
   type MachineBackupOutcome,
-  type Repository,
+  type PointStore,
 } from "@ovault/core";
 import {
   Installation,
@@ -168,7 +168,7 @@ export async function planBackups(
 /** What a policy selects no more, or never did. */
 async function complainAbout(
   { selectedBy, warnings }: SelectedBackups,
-  { points }: Repository,
+  { points }: PointStore,
   { signal, terminal }: CommandContext,
 ): Promise<void> {
   for (const warning of warnings) terminal.warn(warning);

@@ -1,6 +1,6 @@
 import { type RecoveryPoint, IntegrityError } from "@ovault/contract";
 import { LostMarks } from "../losses/lost-marks.ts";
-import type { DamagedManifest } from "../repository/points/recovery-points.ts";
+import type { DamagedManifest } from "../points/point-store.ts";
 import type { Repository } from "../repository/repository.ts";
 
 /** The points that are not forgotten. */

@@ -22,6 +22,9 @@ import { fromHex, toHex } from "../util/hex.ts";
 import { BlockMapReader, type LoadPage } from "./block-map/block-map-reader.ts";
 import { ChunkIndex } from "./index/chunk-index.ts";
 import { ChunkReader } from "./chunks/chunk-reader.ts";
+import type { PointStore } from "../points/point-store.ts";
+import { LEAVES_KEPT, openPointDisk, type OpenPointDiskOptions } from "./reading/open-point-disk.ts";
+import type { PointDisk } from "./reading/point-disk.ts";
 import { ChunkWriter } from "./chunks/chunk-writer.ts";
 import type { ChunkId } from "../format/digest.ts";
 import { condemnedPacks, readCondemned, type CondemnedListing } from "./packs/condemned-packs.ts";
@@ -97,7 +100,7 @@ export interface MapOptions {
  * Deduplicated recovery points on an object store. docs/repository-format.md specifies every byte. Opening reads the
  * whole chunk index; nothing is ever changed in place.
  */
-export class Repository {
+export class Repository implements PointStore {
   /** Everything but packs, keys and settings is read and written in the clear through it, however it is protected. */
   readonly store: ObjectStore;
   /** For `forget` and `prune` where the store is full. */
@@ -289,6 +292,13 @@ export class Repository {
       });
     }
     return await BlockMapReader.open({ ...options, root, blockCount, loadPage, signal });
+  }
+
+  /** A point that is forgotten meanwhile stays readable for the grace time of prune. */
+  async openDisk(point: RecoveryPoint, record: DiskRecord, options: OpenPointDiskOptions): Promise<PointDisk> {
+    const map = await this.openMap(point, record, options.signal, { tolerant: true, leavesKept: LEAVES_KEPT });
+    const { blockBytes } = this.settings;
+    return openPointDisk({ map, logicalBytes: record.stats.logicalBytes, chunks: this.chunks, blockBytes }, options);
   }
 
   /** When nothing uses it any more. */

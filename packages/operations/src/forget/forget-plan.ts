@@ -2,7 +2,7 @@ import { machineKey, type RecoveryPoint, type VirtualMachine } from "@ovault/con
 import {
   selectBySources,
   type KeptPoint,
-  type Repository,
+  type PointStore,
   type RetentionRules,
   type RetentionSource,
 } from "@ovault/core";
@@ -27,20 +27,20 @@ export interface ForgetPlan {
  * @throws NotFoundError
  */
 export async function planByName(
-  repository: Repository,
+  store: PointStore,
   names: readonly string[],
   meant: MeantMachines,
   context: Pick<OperationContext, "signal" | "reporter">,
 ): Promise<ForgetPlan> {
   const named = new Map<string, RecoveryPoint>();
   for (const name of names) {
-    const point = await findPoint(repository, name, context, meant);
+    const point = await findPoint(store, name, context, meant);
     named.set(point.id, point);
   }
   const forget = [...named.values()];
   const warnings: string[] = [];
   for (const vm of machinesOf(forget)) {
-    const { points } = await repository.points.listOf(vm, context.signal);
+    const { points } = await store.points.listOf(vm, context.signal);
     const newest = points.at(-1);
     if (newest === undefined || !named.has(newest.id)) continue;
     const next = points.every(({ id }) => named.has(id))
@@ -65,7 +65,7 @@ export function rulesForAll(rules: RetentionRules): RulesOfMachines {
  * @throws NotFoundError for a virtual machine without points; UsageError for rules or a time zone that make no sense.
  */
 export async function planByRules(
-  repository: Repository,
+  store: PointStore,
   options: {
     readonly rules: RulesOfMachines;
     /** Names or ids; all when empty. */
@@ -76,7 +76,7 @@ export async function planByRules(
   },
 ): Promise<ForgetPlan> {
   const { rules, vms, manager, timeZone, signal } = options;
-  const { points, damaged } = await repository.points.list(signal);
+  const { points, damaged } = await store.points.list(signal);
   const sources = rules(machinesOf(points));
   const ofMachines = vms.length === 0 ? points : [...new Set(vms.flatMap((vm) => pointsOf(points, vm, { manager })))];
   const wanted = ofMachines.filter(({ vm }) => sources.has(machineKey(vm)) && (manager ?? vm.manager) === vm.manager);

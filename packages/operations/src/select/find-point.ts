@@ -1,5 +1,5 @@
 import { machineKey, NotFoundError, UsageError, type MachineIdentity, type RecoveryPoint } from "@ovault/contract";
-import { didYouMean, type Repository } from "@ovault/core";
+import { didYouMean, type PointStore } from "@ovault/core";
 
 import type { OperationContext } from "../operation-context.ts";
 import { pointsInDoubt } from "./points-in-doubt.ts";
@@ -19,14 +19,14 @@ export interface MeantMachines {
  * @throws NotFoundError; UsageError when VM means several machines
  */
 export async function findPoint(
-  repository: Repository,
+  store: PointStore,
   wanted: string,
   { signal, reporter }: Pick<OperationContext, "signal" | "reporter">,
   meant: MeantMachines = {},
 ): Promise<RecoveryPoint> {
   const { manager } = meant;
   if (wanted.endsWith(LATEST)) {
-    const { points } = await repository.points.list(signal);
+    const { points } = await store.points.list(signal);
     const own = pointsOf(points, wanted.slice(0, -LATEST.length), meant);
     const latest = own.at(-1);
     if (latest === undefined) throw new NotFoundError(`there is no recovery point ${wanted}`);
@@ -38,7 +38,7 @@ export async function findPoint(
     }
     return latest;
   }
-  const point = await repository.points.find(wanted, signal);
+  const point = await store.points.find(wanted, signal);
   if (manager === undefined || point.vm.manager === manager) return point;
   throw new NotFoundError(`recovery point ${point.id} is of manager ${point.vm.manager}, not of ${manager}`, {
     context: { point: point.id, manager },

@@ -17,6 +17,7 @@ import {
   RepositoryVersionError,
   ObjectNotFoundError,
 } from "@ovault/contract";
+import type { DamagedManifest, MachinePointListing, PointCatalog, PointListing } from "../../points/point-store.ts";
 import { decodeDocument, encodeDocument } from "../../format/document.ts";
 import { isPointKey, pointKey, POINTS } from "../../format/layout.ts";
 import { newPointId, tagOf } from "./point-id.ts";
@@ -37,23 +38,6 @@ const FORGOTTEN = ".forgotten";
 const LANES = 8;
 /** Hex digits of a machine's name that the ids of its points end with. */
 const TAG_DIGITS = 8;
-
-/** A manifest, or a mark that it is forgotten, that does not prove itself. The points beside it are not affected. */
-export interface DamagedManifest {
-  readonly key: ObjectKey;
-  readonly error: unknown;
-}
-
-export interface PointListing {
-  /** Oldest first, as `inOrder` has them. */
-  readonly points: readonly RecoveryPoint[];
-  readonly damaged: readonly DamagedManifest[];
-}
-
-export interface MachinePointListing extends PointListing {
-  /** Points of the same machine id whose manager has a name that the configuration does not know. */
-  readonly unclaimed: readonly RecoveryPoint[];
-}
 
 /** The point itself when it is there; `void`: a run that was replaced may not seal it any more. */
 export type PointState = RecoveryPoint | "absent" | "forgotten" | "void";
@@ -77,7 +61,7 @@ interface RecoveryPointsPlace {
  * The manifests of a repository: one object each, written last, read whole. A point that is forgotten gets a mark beside
  * its manifest, and is as if it were not there. Only prune deletes manifests, when no run builds on them any more.
  */
-export class RecoveryPoints {
+export class RecoveryPoints implements PointCatalog {
   readonly #store: ObjectStore;
   readonly #reserve: Reserve;
   readonly #protection: Protection;

@@ -1,6 +1,6 @@
 import { CancelledError, copyInto, IntegrityError, settleAll } from "@ovault/contract";
-import type { ChunkId } from "../format/digest.ts";
-import { toHex } from "../util/hex.ts";
+import type { ChunkId } from "../../format/digest.ts";
+import { toHex } from "../../util/hex.ts";
 
 /** A part of a block, and where it goes. */
 export interface BlockPart {

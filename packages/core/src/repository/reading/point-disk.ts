@@ -7,12 +7,12 @@ import {
   settleAll,
   UsageError,
 } from "@ovault/contract";
-import { readLeaf } from "../repository/block-map/block-map-leaves.ts";
-import { PAGE_ENTRIES } from "../repository/block-map/block-map-page.ts";
-import type { BlockMapReader } from "../repository/block-map/block-map-reader.ts";
-import type { ChunkReader, RoomFor } from "../repository/chunks/chunk-reader.ts";
-import type { ChunkId } from "../format/digest.ts";
-import { release } from "../util/release.ts";
+import { readLeaf } from "../block-map/block-map-leaves.ts";
+import { PAGE_ENTRIES } from "../block-map/block-map-page.ts";
+import type { BlockMapReader } from "../block-map/block-map-reader.ts";
+import type { ChunkReader, RoomFor } from "../chunks/chunk-reader.ts";
+import type { ChunkId } from "../../format/digest.ts";
+import { release } from "../../util/release.ts";
 import type { BlockCache, BlockPart, LoadBlocks } from "./block-cache.ts";
 import { type BlockRange, ReadAhead } from "./read-ahead.ts";
 

@@ -2,11 +2,11 @@ import * as fc from "fast-check";
 import { expect, test } from "vitest";
 
 import { hasCode } from "@ovault/contract";
-import { BlockCache, openDisk, type PointDisk, type Repository } from "@ovault/core";
+import { BlockCache, type PointDisk, type Repository } from "@ovault/core";
 import { arbitraryDisk, MemoryStore, type ModelDisk, sourceOf } from "@ovault/testkit";
 
-import { smallRepository } from "../support/small-repository.ts";
-import { never, takePoint } from "../support/take-point.ts";
+import { smallRepository } from "../../support/small-repository.ts";
+import { never, takePoint } from "../../support/take-point.ts";
 
 const BLOCK_BYTES = 1024;
 /** Kind of a pack of chunks of blocks, in its tenth byte. */
@@ -20,7 +20,7 @@ async function open(disk: ModelDisk, options: { cacheBlocks?: number; readAheadB
   if (record === undefined) throw new Error("the point has a disk");
   const { cacheBlocks = 8, readAheadBytes = 4 * BLOCK_BYTES } = options;
   const cache = new BlockCache(cacheBlocks * BLOCK_BYTES, BLOCK_BYTES);
-  const openAgain = (from: Repository) => openDisk(from, point, record, { cache, readAheadBytes, signal: never });
+  const openAgain = (from: Repository) => from.openDisk(point, record, { cache, readAheadBytes, signal: never });
   return { store, repository, cache, openAgain, reader: await openAgain(repository) };
 }
 
