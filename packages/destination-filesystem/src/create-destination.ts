@@ -3,7 +3,7 @@ import { dirname, resolve } from "node:path";
 
 import { DestinationMissingError, systemErrorCode, syncDirectory } from "@ovault/contract";
 
-import { DirectoryTree } from "./directory-tree.ts";
+import { LocalFiles } from "./local-files.ts";
 import { mapSystemError } from "./map-system-error.ts";
 
 /**
@@ -18,7 +18,7 @@ export async function createFilesystemDestination(directory: string): Promise<vo
     await syncDirectory(dirname(root));
   } catch (error) {
     const code = systemErrorCode(error);
-    if (code === "EEXIST") return void (await DirectoryTree.open(root));
+    if (code === "EEXIST") return void (await LocalFiles.open(root));
     if (code === "ENOENT") throw parentMissing(root, error);
     throw await mapSystemError(error, { root, what: `create ${root}` });
   }

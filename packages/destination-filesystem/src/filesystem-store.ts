@@ -8,21 +8,20 @@ import {
   type GetOptions,
   type ObjectInfo,
   type ObjectKey,
-  ObjectNotFoundError,
   type ObjectStore,
   type PutOptions,
   type StoreCapabilities,
-  StoreUnavailableError,
   systemErrorCode,
   syncDirectory,
 } from "@ovault/contract";
+import { endsEarly, FileTree, notFound } from "@ovault/file-tree";
 
-import { DirectoryTree } from "./directory-tree.ts";
 import { DRAFTS, removeDraft, removeStaleDrafts, writeDraft } from "./draft.ts";
 import { listTree } from "./list-tree.ts";
+import { LocalFiles } from "./local-files.ts";
 import { mapSystemError } from "./map-system-error.ts";
 import { publish, publishIfAbsent } from "./publish.ts";
-import { endsEarly, readExactly } from "./read-exactly.ts";
+import { readExactly } from "./read-exactly.ts";
 
 /** Holds markers on file systems without hard links; `~` is in no key. */
 const MARKERS = "~markers";
@@ -39,17 +38,19 @@ const ABSENT = new Set(["ENOENT", "ENOTDIR", "EISDIR"]);
  */
 export class FilesystemStore implements ObjectStore {
   readonly capabilities: StoreCapabilities = { conditionalPut: true };
-  readonly #tree: DirectoryTree;
+  readonly #files: LocalFiles;
+  readonly #tree: FileTree;
   readonly #drafts: string;
 
-  private constructor(tree: DirectoryTree) {
-    this.#tree = tree;
-    this.#drafts = join(tree.root, DRAFTS);
+  private constructor(files: LocalFiles) {
+    this.#files = files;
+    this.#tree = new FileTree(files.root);
+    this.#drafts = join(files.root, DRAFTS);
   }
 
   /** @throws DestinationMissingError when there is no such directory; it is never made here. */
   static async open(directory: string): Promise<FilesystemStore> {
-    const store = new FilesystemStore(await DirectoryTree.open(directory));
+    const store = new FilesystemStore(await LocalFiles.open(directory));
     await removeStaleDrafts(store.#drafts);
     return store;
   }
@@ -61,8 +62,8 @@ export class FilesystemStore implements ObjectStore {
   ): Promise<"stored" | "exists"> {
     signal.throwIfAborted();
     try {
-      const target = await this.#tree.prepare(key);
-      await this.#tree.prepareDirectory(this.#drafts);
+      const target = await this.#tree.prepare(this.#files, key);
+      await this.#tree.prepareDirectory(this.#files, this.#drafts);
       const draft = await writeDraft(this.#drafts, parts, signal);
       try {
         signal.throwIfAborted();
@@ -73,7 +74,7 @@ export class FilesystemStore implements ObjectStore {
         await removeDraft(draft);
       }
     } catch (error) {
-      if (systemErrorCode(error) === "ENOENT") throw await this.#directoryVanished(key, error);
+      if (systemErrorCode(error) === "ENOENT") throw await this.#tree.vanished(this.#files, key, error);
       throw await this.#mapped(error, `write ${key}`);
     }
   }
@@ -81,7 +82,7 @@ export class FilesystemStore implements ObjectStore {
   async get(key: ObjectKey, { range, signal }: GetOptions): Promise<Uint8Array> {
     signal.throwIfAborted();
     try {
-      const path = await this.#tree.locate(key);
+      const path = await this.#tree.locate(this.#files, key);
       const handle = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW);
       try {
         const found = await handle.stat();
@@ -101,7 +102,7 @@ export class FilesystemStore implements ObjectStore {
   async stat(key: ObjectKey, { signal }: CallOptions): Promise<ObjectInfo> {
     signal.throwIfAborted();
     try {
-      const found = await lstat(await this.#tree.locate(key));
+      const found = await lstat(await this.#tree.locate(this.#files, key));
       if (!found.isFile()) throw notFound(key);
       return { key, bytes: found.size };
     } catch (error) {
@@ -113,8 +114,8 @@ export class FilesystemStore implements ObjectStore {
     assertKeyPrefix(prefix);
     const directory = resolve(this.#tree.root, prefix);
     try {
-      await this.#tree.assertPresent();
-      await this.#tree.assertReal(directory);
+      await this.#tree.assertPresent(this.#files);
+      await this.#tree.assertReal(this.#files, directory);
       yield* listTree(directory, prefix, signal);
     } catch (error) {
       if (systemErrorCode(error) === "ENOENT") return;
@@ -125,12 +126,12 @@ export class FilesystemStore implements ObjectStore {
   async delete(key: ObjectKey, { signal }: CallOptions): Promise<void> {
     signal.throwIfAborted();
     try {
-      const path = await this.#tree.locate(key);
+      const path = await this.#tree.locate(this.#files, key);
       await unlink(path);
       await syncDirectory(dirname(path));
     } catch (error) {
       if (!ABSENT.has(systemErrorCode(error) ?? "")) throw await this.#mapped(error, `delete ${key}`);
-      await this.#tree.assertPresent();
+      await this.#tree.assertPresent(this.#files);
     }
   }
 
@@ -139,32 +140,17 @@ export class FilesystemStore implements ObjectStore {
 
   async #markerOf(key: ObjectKey): Promise<string> {
     const directory = join(this.#tree.root, MARKERS);
-    await this.#tree.prepareDirectory(directory);
+    await this.#tree.prepareDirectory(this.#files, directory);
     return join(directory, createHash("sha256").update(key).digest("hex"));
   }
 
   async #readError(error: unknown, key: ObjectKey): Promise<unknown> {
     if (!ABSENT.has(systemErrorCode(error) ?? "")) return await this.#mapped(error, `read ${key}`);
-    await this.#tree.assertPresent();
+    await this.#tree.assertPresent(this.#files);
     return notFound(key, error);
-  }
-
-  /** Somebody removed or unmounted a directory between two steps. */
-  async #directoryVanished(key: ObjectKey, cause: unknown): Promise<unknown> {
-    await this.#tree.assertPresent();
-    this.#tree.forget();
-    return new StoreUnavailableError(`a directory vanished while ${key} was written`, {
-      cause,
-      context: { key, directory: this.#tree.root },
-      retry: "transient",
-    });
   }
 
   async #mapped(error: unknown, what: string): Promise<unknown> {
     return await mapSystemError(error, { root: this.#tree.root, what });
   }
-}
-
-function notFound(key: ObjectKey, cause?: unknown): ObjectNotFoundError {
-  return new ObjectNotFoundError(`no object ${key}`, { cause, context: { key } });
 }

@@ -1,15 +1,9 @@
 import type { FileHandle } from "node:fs/promises";
 
-import { IntegrityError, type ObjectKey } from "@ovault/contract";
+import { endsEarly, type ExactRead } from "@ovault/file-tree";
 
 /** After so many bytes the signal is looked at. */
 const STEP_BYTES = 8 * 1024 * 1024;
-
-export interface ExactRead {
-  readonly key: ObjectKey;
-  readonly offset: number;
-  readonly length: number;
-}
 
 /** Reads the range whole. @throws IntegrityError when the file ends before it does. */
 export async function readExactly(
@@ -26,10 +20,4 @@ export async function readExactly(
     done += bytesRead;
   }
   return buffer;
-}
-
-export function endsEarly(key: ObjectKey, bytes: number, expected: number): IntegrityError {
-  return new IntegrityError(`${key} ends at byte ${bytes}, expected ${expected} or more`, {
-    context: { key, bytes, expected },
-  });
 }

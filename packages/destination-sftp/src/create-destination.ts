@@ -5,7 +5,7 @@ import { DestinationMissingError, unlessAborted } from "@ovault/contract";
 import { mapSftpError } from "./map-sftp-error.ts";
 import { openPool } from "./open-pool.ts";
 import { RemoteRoot } from "./remote-root.ts";
-import { makeDirectory } from "./remote-tree.ts";
+import { makeDirectory } from "./remote-files.ts";
 import type { SftpConnection } from "./sftp-connection.ts";
 import type { SftpSettings } from "./sftp-settings.ts";
 import { isAbsence } from "./sftp-status.ts";

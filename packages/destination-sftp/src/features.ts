@@ -1,5 +1,5 @@
 import { newDraft, removeDraft } from "./draft.ts";
-import { makeDirectory, syncDirectory } from "./remote-tree.ts";
+import { makeDirectory, syncDirectory } from "./remote-files.ts";
 import type { SftpConnection } from "./sftp-connection.ts";
 import { SftpStatusError } from "./sftp-status.ts";
 

@@ -1,13 +1,8 @@
-import { inLanes, IntegrityError, type ObjectKey } from "@ovault/contract";
+import { inLanes } from "@ovault/contract";
+import { endsEarly, type ExactRead } from "@ovault/file-tree";
 
 import { PIECES_UNDER_WAY, spans } from "./pieces.ts";
 import type { Handle, SftpConnection } from "./sftp-connection.ts";
-
-export interface ExactRead {
-  readonly key: ObjectKey;
-  readonly offset: number;
-  readonly length: number;
-}
 
 /** Reads the range whole. @throws IntegrityError when the file ends before it does. */
 export async function readExactly(
@@ -26,10 +21,4 @@ export async function readExactly(
     }
   });
   return whole;
-}
-
-export function endsEarly(key: ObjectKey, bytes: number, expected: number): IntegrityError {
-  return new IntegrityError(`${key} ends at byte ${bytes}, expected ${expected} or more`, {
-    context: { key, bytes, expected },
-  });
 }

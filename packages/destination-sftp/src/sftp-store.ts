@@ -8,13 +8,12 @@ import {
   IntegrityError,
   type ObjectInfo,
   type ObjectKey,
-  ObjectNotFoundError,
   type ObjectStore,
   type PutOptions,
   type StoreCapabilities,
-  StoreUnavailableError,
   unlessAborted,
 } from "@ovault/contract";
+import { endsEarly, type FileSystem, FileTree, notFound } from "@ovault/file-tree";
 
 import type { ConnectionPool } from "./connection-pool.ts";
 import { DRAFTS, newDraft, removeDraft, removeStaleDrafts, writeDraft } from "./draft.ts";
@@ -24,10 +23,10 @@ import { listTree, type ReadNames } from "./list-tree.ts";
 import { mapSftpError } from "./map-sftp-error.ts";
 import { openPool } from "./open-pool.ts";
 import { type Publication, publish, publishIfAbsent } from "./publish.ts";
-import { endsEarly, readExactly } from "./read-exactly.ts";
+import { readExactly } from "./read-exactly.ts";
 import { type NamedFile, readDirectory, type ReadOptions } from "./read-directory.ts";
+import { remoteFiles } from "./remote-files.ts";
 import { RemoteRoot } from "./remote-root.ts";
-import { RemoteTree } from "./remote-tree.ts";
 import type { SftpConnection } from "./sftp-connection.ts";
 import type { SftpSettings } from "./sftp-settings.ts";
 import { isAbsence } from "./sftp-status.ts";
@@ -52,13 +51,15 @@ interface Call {
 export class SftpStore implements ObjectStore {
   readonly capabilities: StoreCapabilities;
   readonly #pool: ConnectionPool;
-  readonly #tree: RemoteTree;
+  readonly #root: RemoteRoot;
+  readonly #tree: FileTree;
   readonly #drafts: string;
   readonly #features: Features;
 
   private constructor(pool: ConnectionPool, root: RemoteRoot, features: Features) {
     this.#pool = pool;
-    this.#tree = new RemoteTree(root, features);
+    this.#root = root;
+    this.#tree = new FileTree(root.path);
     this.#drafts = draftsIn(root);
     this.#features = features;
     this.capabilities = { conditionalPut: features.hardLinks };
@@ -111,7 +112,7 @@ export class SftpStore implements ObjectStore {
       } catch (error) {
         // In this order: the draft may be what fills the disk, and must not fill it for the next try.
         const failure = isAbsence(error)
-          ? await this.#directoryVanished(connection, key, error)
+          ? await this.#tree.vanished(this.#files(connection), key, error)
           : await this.#explained(error, connection, call);
         await unlessAborted(cleanUp(), signal);
         throw failure;
@@ -171,25 +172,30 @@ export class SftpStore implements ObjectStore {
 
   async #explained(error: unknown, connection: SftpConnection, { signal, ...call }: Call): Promise<unknown> {
     if (signal.aborted) return signal.reason;
-    return await mapSftpError(error, { connection, root: this.#tree.root.path, ...call });
+    return await mapSftpError(error, { connection, root: this.#root.path, ...call });
+  }
+
+  #files(connection: SftpConnection): FileSystem {
+    const { syncsDirectories } = this.#features;
+    return remoteFiles(connection, { root: this.#root, syncsDirectories });
   }
 
   async #prepare(connection: SftpConnection, key: ObjectKey): Promise<string> {
-    await this.#tree.prepareDirectory(connection, this.#drafts);
-    return await this.#tree.prepare(connection, key);
+    await this.#tree.prepareDirectory(this.#files(connection), this.#drafts);
+    return await this.#tree.prepare(this.#files(connection), key);
   }
 
   async #publish(publication: Publication, ifAbsent: boolean): Promise<"stored" | "exists"> {
     const { connection, target } = publication;
     const outcome = ifAbsent ? await publishIfAbsent(publication, this.#features) : await publish(publication);
     // What exists already, too: whoever made it may not have come to this yet.
-    await this.#tree.sync(connection, posix.dirname(target));
+    await this.#files(connection).syncDirectory(posix.dirname(target));
     return outcome;
   }
 
   async #read(connection: SftpConnection, key: ObjectKey, { range, signal }: GetOptions): Promise<Uint8Array> {
     try {
-      const path = await this.#tree.locate(connection, key);
+      const path = await this.#tree.locate(this.#files(connection), key);
       const handle = await connection.open(path, "r");
       try {
         // The size is that of what was opened, whatever has the name by now; only the name tells that it is a link.
@@ -205,27 +211,27 @@ export class SftpStore implements ObjectStore {
       }
     } catch (error) {
       if (!isAbsence(error)) throw error;
-      await this.#tree.root.assertPresent(connection);
+      await this.#tree.assertPresent(this.#files(connection));
       throw notFound(key, error);
     }
   }
 
   async #stat(connection: SftpConnection, key: ObjectKey): Promise<ObjectInfo> {
     try {
-      const { kind, bytes } = await connection.stat(await this.#tree.locate(connection, key));
+      const { kind, bytes } = await connection.stat(await this.#tree.locate(this.#files(connection), key));
       if (kind === "file") return { key, bytes };
     } catch (error) {
       if (!isAbsence(error)) throw error;
-      await this.#tree.root.assertPresent(connection);
+      await this.#tree.assertPresent(this.#files(connection));
     }
     throw notFound(key);
   }
 
   async #readNames(connection: SftpConnection, prefix: string, options: ReadOptions): Promise<readonly NamedFile[]> {
-    const directory = posix.resolve(this.#tree.root.path, prefix);
-    await this.#tree.root.assertPresent(connection);
+    const directory = posix.resolve(this.#root.path, prefix);
+    await this.#tree.assertPresent(this.#files(connection));
     try {
-      await this.#tree.assertReal(connection, directory);
+      await this.#tree.assertReal(this.#files(connection), directory);
       return await readDirectory(connection, directory, options);
     } catch (error) {
       if (!isAbsence(error)) throw error;
@@ -235,25 +241,14 @@ export class SftpStore implements ObjectStore {
 
   async #remove(connection: SftpConnection, key: ObjectKey): Promise<void> {
     try {
-      const path = await this.#tree.locate(connection, key);
+      const path = await this.#tree.locate(this.#files(connection), key);
       if ((await connection.stat(path)).kind !== "file") return;
       await connection.remove(path);
-      await this.#tree.sync(connection, posix.dirname(path));
+      await this.#files(connection).syncDirectory(posix.dirname(path));
     } catch (error) {
       if (!isAbsence(error)) throw error;
-      await this.#tree.root.assertPresent(connection);
+      await this.#tree.assertPresent(this.#files(connection));
     }
-  }
-
-  /** Somebody removed or unmounted a directory between two steps. */
-  async #directoryVanished(connection: SftpConnection, key: ObjectKey, cause: unknown): Promise<StoreUnavailableError> {
-    await this.#tree.root.assertPresent(connection);
-    this.#tree.forget();
-    return new StoreUnavailableError(`a directory vanished while ${key} was written`, {
-      cause,
-      context: { key, directory: this.#tree.root.path },
-      retry: "transient",
-    });
   }
 }
 
@@ -270,10 +265,6 @@ async function lookAround(
 
 function draftsIn(root: RemoteRoot): string {
   return posix.join(root.path, DRAFTS);
-}
-
-function notFound(key: ObjectKey, cause?: unknown): ObjectNotFoundError {
-  return new ObjectNotFoundError(`no object ${key}`, { cause, context: { key } });
 }
 
 function tooLarge(key: ObjectKey, bytes: number): IntegrityError {
