@@ -9,7 +9,7 @@ import { workDirectory } from "./work-directory.ts";
 
 const run = promisify(execFile);
 const workspace = fileURLToPath(new URL("..", import.meta.url));
-const imagesPlugin = fileURLToPath(new URL("images-plugin", import.meta.url));
+const imagesPlugin = fileURLToPath(new URL("../examples/ovault-images", import.meta.url));
 
 /** ovault as its users have it: built, and installed outside the workspace. */
 export interface Product {
@@ -38,13 +38,15 @@ async function install(): Promise<Product> {
   await run("npm", ["run", "build"], { cwd: workspace });
   const modules = join(workDirectory, "product", "node_modules");
   await rm(modules, { recursive: true, force: true });
-  for await (const manifest of glob(["packages/*/package.json", "bench/*/package.json"], { cwd: workspace })) {
+  for await (const manifest of glob(["packages/*/package.json", "examples/ovault-images/package.json"], {
+    cwd: workspace,
+  })) {
     await installPackage(dirname(join(workspace, manifest)), modules);
   }
   const home = join(workDirectory, "home");
   await mkdir(home, { recursive: true });
   const launcher = join(modules, "@ovault", "cli", "bin", "ovault.js");
-  const plugin = join(modules, "@ovault", "bench-images", "dist");
+  const plugin = join(modules, "ovault-images", "dist");
   // As the plugins are that come with the command line: it stands for one of them.
   await bundle(imagesPlugin, { manager: "src/manager.ts", strategy: "src/strategy.ts" }, plugin);
   const path = `${dirname(process.execPath)}:${process.env["PATH"] ?? ""}`;

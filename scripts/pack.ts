@@ -59,12 +59,14 @@ export async function packProgram(directory: string): Promise<string> {
   }
 }
 
-/** Packs what the author of a plugin needs: the contracts and the kit of tests. Answers with the files. */
+/** Packs what the author of a plugin needs: the contracts, the kit of tests, and disk images. Answers with the files. */
 export async function packKit(directory: string): Promise<readonly string[]> {
-  await run(join(root, "node_modules", ".bin", "tsc"), ["-b", "packages/testkit"], { cwd: root });
+  await run(join(root, "node_modules", ".bin", "tsc"), ["-b", "packages/testkit", "packages/disk-image"], {
+    cwd: root,
+  });
   for (const name of ["contract", "core"] as const) await bundlePackage(name, join(packages, name, "dist"));
   const files: string[] = [];
-  for (const name of ["contract", "core", "testkit"]) {
+  for (const name of ["contract", "core", "testkit", "nbd", "disk-image"]) {
     files.push(await packWith("npx", ["--yes", PNPM, "pack"], { from: join(packages, name), to: directory }));
   }
   return files;

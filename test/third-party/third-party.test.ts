@@ -1,5 +1,5 @@
 import { execFile } from "node:child_process";
-import { cp, glob, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { cp, glob, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { delimiter, dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -14,14 +14,16 @@ import { packKit } from "../../scripts/pack.ts";
 import { ChildCommand, type CommandEnd } from "../support/child-command.ts";
 
 const run = promisify(execFile);
-const example = fileURLToPath(new URL("ovault-destination-sqlite", import.meta.url));
+const examples = fileURLToPath(new URL("../../examples", import.meta.url));
 /** Downloads. */
 const PATIENCE_MS = 300_000;
 
 let directory: string;
-/** Where the author of the example works, and where its user does. */
-let author: string;
+/** Where the authors of the examples work, and where their user does. */
+let authors: string;
 let user: string;
+
+const EXAMPLES = ["ovault-destination-sqlite", "ovault-images"] as const;
 
 /** The Node of the tests comes first, whatever npm's own is. */
 const env = { ...process.env, PATH: [dirname(process.execPath), process.env["PATH"]].join(delimiter) };
@@ -38,25 +40,32 @@ async function tarball(name: string): Promise<string> {
 
 beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), "ovault-third-party-"));
-  [author, user] = [join(directory, "author"), join(directory, "user")];
+  [authors, user] = [join(directory, "authors"), join(directory, "user")];
   const kit = await packKit(directory);
-  await cp(example, author, { recursive: true });
-  // Unsaved, because the package asks a registry for them.
-  await npm(author, "install", "--no-save", ...kit);
-  await npm(author, "pack", "--pack-destination", directory);
+  for (const name of EXAMPLES) {
+    const author = join(authors, name);
+    await cp(join(examples, name), author, { recursive: true, filter: (path) => !/\/(node_modules|dist)$/.test(path) });
+    // Unsaved, because the package asks a registry for them.
+    await npm(author, "install", "--no-save", ...kit);
+    await npm(author, "pack", "--pack-destination", directory);
+  }
   await mkdir(user);
-  await npm(user, "install", ...kit, await tarball("ovault-destination-sqlite"));
+  await npm(user, "install", ...kit, ...(await Promise.all(EXAMPLES.map(tarball))));
 }, PATIENCE_MS);
 afterAll(() => rm(directory, { recursive: true, force: true }));
 
-test(
-  "an author's own vitest runs the kit on the example",
-  async () => {
+test.each([
+  ["ovault-destination-sqlite", 20],
+  ["ovault-images", 9],
+] as const)(
+  "its author's own vitest runs the kit on %s",
+  async (name, laws) => {
+    const author = join(authors, name);
     const vitest = join(author, "node_modules", "vitest", "vitest.mjs");
     await run(process.execPath, [vitest, "run", "--reporter=json", "--outputFile=report.json"], { cwd: author, env });
     const { numPassedTests, numFailedTests } = JSON.parse(await readFile(join(author, "report.json"), "utf8"));
     expect(numFailedTests).toBe(0);
-    expect(numPassedTests).toBeGreaterThan(20);
+    expect(numPassedTests).toBeGreaterThan(laws);
   },
   PATIENCE_MS,
 );
@@ -97,6 +106,38 @@ test(
     } finally {
       await lab.stop();
     }
+  },
+  PATIENCE_MS,
+);
+
+test(
+  "a user of the strategy keeps backups of images that something writes, with its own increments",
+  async () => {
+    const images = join(directory, "images");
+    await mkdir(join(images, "copies"), { recursive: true });
+    const file = join(images, "web01.raw");
+    const bytes = Buffer.alloc(3 * 1024 * 1024, "the first content of this disk ");
+    await writeFile(file, bytes);
+    const changes = join(images, "changes.json");
+    await writeFile(changes, "[]");
+    const configuration = {
+      plugins: ["ovault-images/manager", "ovault-images/strategy"],
+      managers: { shelf: { type: "images", machines: { web01: [{ source: file, changes }] } } },
+      strategies: { images: { copies: join(images, "copies") } },
+      destinations: { there: { type: "filesystem", directory: "images-backup" } },
+    };
+    await writeFile(join(user, "ovault.yaml"), stringify(configuration));
+    await succeed("destination", "init", "there");
+    await succeed("backup", "web01");
+    bytes.fill("changed ", 1024 * 1024 + 100, 1024 * 1024 + 500);
+    await writeFile(file, bytes);
+    await writeFile(changes, JSON.stringify([{ offset: 1024 * 1024 + 100, length: 400 }]));
+    await succeed("backup", "web01");
+    const points = JSON.parse(await succeed("points", "--json"));
+    expect(JSON.stringify(points)).toContain('"incremental"');
+    await succeed("restore", "web01@latest", "--disk", "0", "--to-file", "images.raw", "--format", "raw");
+    expect((await readFile(join(user, "images.raw"))).equals(bytes)).toBe(true);
+    expect(await readdir(join(images, "copies"))).toEqual([]);
   },
   PATIENCE_MS,
 );

@@ -8,7 +8,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { runOvault } from "./run-ovault.ts";
 
 const root = fileURLToPath(new URL("../../..", import.meta.url));
-const example = join(root, "test", "third-party", "ovault-destination-sqlite");
+const example = join(root, "examples", "ovault-destination-sqlite");
 
 let directory: string;
 beforeAll(async () => {

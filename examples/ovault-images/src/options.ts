@@ -12,8 +12,15 @@ export interface ImagesOptions {
   readonly machines: Readonly<Record<string, readonly ImageOptions[]>>;
 }
 
+export interface StrategyOptions {
+  /** A directory for copies of the images, which a run reads in their place. Without it images are read as they stand. */
+  readonly copies?: string | undefined;
+}
+
 const image = z.strictObject({ source: z.string().min(1), changes: z.string().min(1).optional() });
 
 export const imagesOptions: z.ZodType<ImagesOptions> = z.strictObject({
   machines: z.record(z.string().min(1), z.array(image).min(1)),
 });
+
+export const strategyOptions: z.ZodType<StrategyOptions> = z.strictObject({ copies: z.string().min(1).optional() });
