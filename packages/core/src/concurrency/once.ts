@@ -1,6 +1,6 @@
 /**
- * Work that is done once for all who ask for it, unless it fails. Each has a signal of its own: where the one who began has
- * failed or was cancelled, another begins anew.
+ * Work that is done once for all callers, unless it fails. Each caller has its own signal: if the first one failed or
+ * was cancelled, another starts the work again.
  */
 export class Once {
   readonly #work: (signal: AbortSignal) => Promise<void>;

@@ -3,8 +3,9 @@ import { Observable } from "rxjs";
 import { CancelledError, inLanes } from "@ovault/contract";
 
 /**
- * `inLanes` as an observable of results, as they come. This is where back-pressure lives: `mergeMap` over an iterable would
- * not promise it. Ends, well or in error, only after everything in flight has settled; unsubscribing aborts like a failure.
+ * `inLanes` as an observable of results in the order of completion. This is where back-pressure lives: `mergeMap` over
+ * an iterable would not promise it. Ends, well or in error, only after everything in flight has settled; unsubscribing
+ * aborts like a failure.
  */
 export function pullInLanes<T, R>(
   source: AsyncIterable<T> | Iterable<T>,

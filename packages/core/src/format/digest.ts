@@ -1,11 +1,11 @@
 import { webcrypto } from "node:crypto";
 
-/** Bytes of any digest, whether of a chunk or of an object. */
+/** Length of every digest, of chunks and of objects. */
 export const DIGEST_BYTES = 32;
 
 /**
- * Name of a chunk: the digest of its plain bytes that the settings of the repository name. Always a view of its own 32-byte
- * buffer, so it can be kept and read as words.
+ * Name of a chunk: the digest of its plain bytes, by the algorithm in the repository's settings. Always a view of its
+ * own 32-byte buffer, so it can be kept and read as words.
  */
 export type ChunkId = Uint8Array<ArrayBuffer>;
 

@@ -22,8 +22,8 @@ export function typeOf(object: Uint8Array): string | undefined {
 }
 
 /**
- * Reads what `encodeDocument` wrote. The JSON's shape is the caller's to check.
- * @throws IntegrityError when it is not whole, or not of this type; RepositoryVersionError when it is newer than `version`
+ * Reads what `encodeDocument` wrote. The caller checks the JSON's shape.
+ * @throws IntegrityError when it is damaged or of another type; RepositoryVersionError when it is newer than `version`
  */
 export function decodeDocument(type: string, version: number, bytes: Uint8Array, key: string): unknown {
   const match = headerOf(bytes);
@@ -32,7 +32,7 @@ export function decodeDocument(type: string, version: number, bytes: Uint8Array,
   }
   const body = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).subarray(match[0].length);
   const found = Number(match[2]);
-  // First of all: a flipped bit may make a newer version of any.
+  // Checked first: a flipped bit may turn any version into a newer one.
   if (proofOf(type, found, body) !== match[3]) {
     throw new IntegrityError(`${key} is damaged: its content does not match its digest`, { context: { key } });
   }

@@ -6,11 +6,11 @@ import type { SealContext } from "../blocks/aes-gcm.ts";
 import { digestInWorker } from "../blocks/workers/block-workers.ts";
 import type { ChunkId } from "./digest.ts";
 
-/** How a repository names what it stores, and whether others can read it. */
+/** How a repository names what it stores, and whether it hides the content. */
 export interface Protection {
   /** Id of a chunk or page from its plain bytes, off the main thread. `plain` must not change meanwhile. */
   chunkId(plain: Uint8Array): Promise<ChunkId>;
-  /** By which ids are made. */
+  /** The algorithm of the ids. */
   readonly digest: ChunkDigest;
   /**
    * Folder of the points of machines with this id, 32 hex digits, so that ids from outside never become parts of a path.
@@ -19,29 +19,29 @@ export interface Protection {
   folderOf(vmId: string): string;
   /** Name of one machine, 32 hex digits. */
   nameOf(machine: MachineIdentity): string;
-  /** For the chunks of the pack of this name. */
+  /** The seal for the chunks of the pack of this name. */
   packSeal(name: string): PackSeal;
-  /** The store through which every object but packs, keys and settings is written and read. */
+  /** The store for reading and writing every object but packs, keys and settings. */
   documents(store: ObjectStore): ObjectStore;
 }
 
-/** Hides what one pack holds. A chunk is known by where it lies, so that none can stand in for another. */
+/** Hides what one pack holds. Each seal is bound to the chunk's place, so that no chunk can stand in for another. */
 export interface PackSeal {
-  /** Of the form of the pack, as its header says it. */
+  /** Version of the pack's format, as its header names it. */
   readonly version: number;
-  /** What sealing adds to each chunk, and to the directory. */
+  /** Bytes that sealing adds to each chunk, and to the directory. */
   readonly overheadBytes: number;
-  /** With which chunks are sealed; undefined when they lie open. */
+  /** The key that seals chunks; undefined when they are not sealed. */
   readonly key: KeyObject | undefined;
-  /** Of the chunk that starts there. */
+  /** The context of the chunk that starts at this offset. */
   contextOf(offset: number): SealContext;
-  /** Off the main thread. `encoded` is used up. */
+  /** Runs off the main thread. Consumes `encoded`. */
   seal(offset: number, encoded: Uint8Array): Promise<Uint8Array>;
-  /** @throws IntegrityError unless it is what `seal` made for this place. */
+  /** @throws IntegrityError unless it is what `seal` made for this place */
   open(offset: number, stored: Uint8Array): Promise<Uint8Array>;
   /** What `open` throws. */
   refusal(offset: number): IntegrityError;
-  /** The same for the pack's directory; never takes a chunk for one. Proves the pack's header with it. */
+  /** The same for the pack's directory, which no chunk can pass for. Also proves the pack's header. */
   sealDirectory(place: DirectoryPlace, entries: Uint8Array): Uint8Array;
   /** @throws IntegrityError */
   openDirectory(place: DirectoryPlace, stored: Uint8Array): Uint8Array;
@@ -65,7 +65,7 @@ const openSeal: PackSeal = {
   openDirectory: (_place, stored) => stored,
 };
 
-/** Names are digests, and whoever has the store can read it. */
+/** Names are digests, and anyone with access to the store can read the content. */
 export function plainProtection(digestName: DigestName): Protection {
   const digest = { name: digestName, key: undefined };
   return {

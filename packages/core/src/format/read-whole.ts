@@ -3,11 +3,11 @@ import { type CallOptions, type ObjectInfo, type ObjectKey, type ObjectStore, In
 const MIB = 1024 * 1024;
 
 /**
- * More than any object of its kind can have, in bytes, and little enough to be held in memory: an object is read whole
- * only after its size was looked at.
+ * Upper limits in bytes, above any valid object of the kind and small enough for memory: an object is read whole only
+ * after its size was checked.
  */
 export const LARGEST = {
-  /** Settings, keys, claims, voids, marks: what is read before anything else. */
+  /** Settings, keys, claims, voids, marks: the objects that are read first. */
   small: MIB,
   /** Records, and lists of packs and points. */
   record: 16 * MIB,
@@ -16,8 +16,8 @@ export const LARGEST = {
 } as const;
 
 /**
- * The whole of an object that a listing has shown.
- * @throws IntegrityError for one of more than `mostBytes`, before it is read
+ * Reads a whole object that a listing has shown.
+ * @throws IntegrityError, before reading, when it is larger than `mostBytes`
  */
 export async function readWhole(
   store: ObjectStore,

@@ -15,7 +15,7 @@ import { LARGEST, readWhole } from "./read-whole.ts";
 
 /**
  * Notes that several nodes leave in a repository: small documents below one prefix, made and deleted, never rewritten.
- * All that are there count together; whoever wants to change what they say puts a new one before deleting old ones.
+ * All existing ones count together; to change them, a writer puts a new one before it deletes old ones.
  */
 export interface RecordKind<T> {
   /** Ends in `/`. */
@@ -31,7 +31,7 @@ export interface StoredRecord<T> {
 
 export interface RecordListing<T> {
   readonly records: readonly StoredRecord<T>[];
-  /** What does not prove itself, or is of a newer release. It says nothing, and harms nothing. */
+  /** Objects that are damaged or of a newer release. They count as absent and do no harm. */
   readonly damaged: readonly DamagedObject[];
 }
 
@@ -48,12 +48,12 @@ export async function readRecords<T>(
   const records: StoredRecord<T>[] = [];
   const damaged: DamagedObject[] = [];
   for await (const info of store.list(below, { signal })) {
-    // Whatever else lies there is not ours.
+    // Not a record of ovault.
     if (!RECORD_KEY.test(info.key)) continue;
     try {
       records.push({ key: info.key, value: await readRecord(store, kind, info, signal) });
     } catch (error) {
-      if (error instanceof ObjectNotFoundError) continue; // replaced while we were listing
+      if (error instanceof ObjectNotFoundError) continue; // replaced since the listing
       if (!(error instanceof IntegrityError) && !(error instanceof RepositoryVersionError)) throw error;
       damaged.push({ key: info.key, error });
     }
@@ -61,7 +61,7 @@ export async function readRecords<T>(
   return { records, damaged };
 }
 
-/** Under a name that nobody else has. */
+/** Puts it under a unique name. */
 export async function putRecord<T>(
   store: ObjectStore,
   kind: RecordKind<T>,

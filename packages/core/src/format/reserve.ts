@@ -5,27 +5,27 @@ import { passedOn } from "../store/around-calls.ts";
 import { isFull, unlessFull } from "../store/unless-full.ts";
 import { CONDEMNED, LEASES, POINTS, RESERVE_KEY, VERDICTS } from "./layout.ts";
 
-/** Room for the lists of 12,000 packs and their verdict; less where there is no more. */
+/** Room for the lists of 12,000 packs and their verdict; less where the store has no more room. */
 const SIZES = [1024, 256, 64, 16].map((kibibytes) => kibibytes * 1024);
-/** What `forget` and `prune` write before they delete anything. Packs and index objects would use the reserve up. */
+/** What `forget` and `prune` write before they delete anything. Packs and index objects would use up the reserve. */
 const SMALL = [LEASES, CONDEMNED, VERDICTS, POINTS];
 
 /**
- * Room in the store for the steps that free space: an object that says nothing, and is given up when one of them finds no
- * room for what it must write first. Its absence harms nothing.
+ * Reserved room in the store for the steps that free space: an object without content of its own, deleted when one of
+ * them finds no room for what it must write first. Its absence does no harm.
  */
 export class Reserve {
   readonly #store: ObjectStore;
-  /** Steps under way that may use it. */
+  /** Running steps that may use it. */
   #users = 0;
   #givenUp = false;
 
-  /** @param store as the repository's documents are written to it */
+  /** @param store the store for the repository's documents */
   constructor(store: ObjectStore) {
     this.#store = store;
   }
 
-  /** The same store. While `during` works, a put that finds no room is repeated without the reserve. */
+  /** The same store. While `during` works, a put that finds no room is repeated after the reserve is deleted. */
   guarded(): ObjectStore {
     const store = this.#store;
     return {
@@ -42,7 +42,7 @@ export class Reserve {
     };
   }
 
-  /** For work that frees space. What is left of a reserve that was given up is kept again afterwards. */
+  /** For work that frees space. Afterwards the reserve is put again as far as there is room. */
   async during<T>(work: () => Promise<T>, signal: AbortSignal): Promise<T> {
     this.#users += 1;
     try {
@@ -53,14 +53,14 @@ export class Reserve {
     }
   }
 
-  /** Puts the reserve, as large as there is room for. */
+  /** Puts the reserve, as large as the room allows. */
   async keep(signal: AbortSignal): Promise<void> {
     const [whole = 0] = SIZES;
     const bytes = await this.#bytes(signal);
     if (bytes !== undefined && bytes >= whole) return;
     if (bytes !== undefined) await this.#store.delete(RESERVE_KEY, { signal });
     for (const size of SIZES) {
-      // What cannot be compressed.
+      // Incompressible content.
       const parts = [randomBytes(size)];
       const put = async (): Promise<void> =>
         void (await this.#store.put(RESERVE_KEY, parts, { ifAbsent: true, signal }));
@@ -73,7 +73,7 @@ export class Reserve {
     return this.#users > 0 && SMALL.some((prefix) => key.startsWith(prefix));
   }
 
-  /** False when there is none. */
+  /** False when there is no reserve. */
   async #giveUp(signal: AbortSignal): Promise<boolean> {
     if ((await this.#bytes(signal)) === undefined) return false;
     await this.#store.delete(RESERVE_KEY, { signal });
@@ -81,7 +81,7 @@ export class Reserve {
     return true;
   }
 
-  /** Undefined when there is none. */
+  /** Undefined when there is no reserve. */
   async #bytes(signal: AbortSignal): Promise<number | undefined> {
     try {
       return (await this.#store.stat(RESERVE_KEY, { signal })).bytes;
@@ -92,7 +92,7 @@ export class Reserve {
   }
 }
 
-/** What frees space has no room itself: to name it as the next step would lead in a circle. */
+/** The steps that free space have no room themselves: naming them as the next step would lead in a circle. */
 function noRoomLeft({ message, context, cause, retry }: StoreFullError): StoreFullError {
   return new StoreFullError(message, {
     cause,

@@ -28,12 +28,12 @@ const settingsSchema = z.object({
   id: z.uuid(),
   blockBytes: z.number().int().min(512).max(LARGEST_BLOCK_BYTES),
   createdAt: z.iso.datetime(),
-  /** Before version 3 there was no other than SHA-256, and it was not named. */
+  /** Before version 3 every repository used SHA-256, and the settings did not name it. */
   digest: z.enum(DIGEST_NAMES).default("sha-256"),
   encryption: z
     .object({
       cipher: z.literal("aes-256-gcm"),
-      /** Of these settings, by the master key. Hex. */
+      /** MAC of these settings by the master key. Hex. */
       mac: z.string().regex(/^[0-9a-f]{64}$/),
     })
     .optional(),
@@ -43,8 +43,8 @@ const settingsSchema = z.object({
 export type RepositorySettings = z.infer<typeof settingsSchema>;
 
 /**
- * Makes a store a repository. Answers false when another one is there already, which is left as it is. One that a
- * repeated put finds there, because its first answer was lost, is the own one.
+ * Makes a store a repository. Answers false, and changes nothing, when it already holds another one. Settings that a
+ * repeated put finds, because its first answer was lost, are its own.
  */
 export async function putSettings(
   store: ObjectStore,
@@ -58,14 +58,14 @@ export async function putSettings(
   );
 }
 
-/** In the oldest form that can say it, so that older releases read what they can read. */
+/** Encodes in the oldest version that can express it, so that older releases can read as much as possible. */
 export function encodeSettings({ digest, ...settings }: RepositorySettings): Uint8Array {
   if (digest !== "sha-256") return encodeDocument(TYPE, VERSION_OTHER_DIGEST, { ...settings, digest });
   const version = settings.encryption === undefined ? VERSION_IN_THE_CLEAR : VERSION_ENCRYPTED;
   return encodeDocument(TYPE, version, settings);
 }
 
-/** `title`: of the store, in errors. @throws NotARepositoryError, RepositoryVersionError, IntegrityError */
+/** `title`: the store's name in errors. @throws NotARepositoryError, RepositoryVersionError, IntegrityError */
 export async function readSettings(
   store: ObjectStore,
   { title = "the destination", signal }: { readonly title?: string | undefined; readonly signal: AbortSignal },

@@ -5,7 +5,7 @@ import { pullInLanes } from "../concurrency/pull-in-lanes.ts";
 import { LeaseFolder, type HeldClaim, type LeaseState } from "./lease-folder.ts";
 import { LEASES } from "../format/layout.ts";
 
-/** A lease that was held when it was looked at, by somebody who may be dead. */
+/** A lease that was held when it was looked at; its holder may be dead. */
 export interface HeldLease {
   readonly resource: string;
   readonly claim: HeldClaim;
@@ -18,16 +18,16 @@ export interface LookOptions {
   readonly signal: AbortSignal;
 }
 
-/** A listing of an NFS client may be a minute old, and shows leases that have long gone on. */
+/** An NFS client's listing may be a minute old and may list leases that were renewed or released since. */
 const LOOKS = 10;
 const PAUSE_MS = 10_000;
-/** Before a listing is taken for old, the lease may only just have changed. */
+/** Looks before a listing counts as old: the lease may only just have changed. */
 const QUICK_LOOKS = 3;
-/** So many beats may have come since a listing that is as old as any is. */
+/** Beats that may have followed a listing as old as any can be. */
 const LATER_BEATS = 6;
 const LANES = 8;
 
-/** All leases that are held now. @throws IntegrityError when one does not say by whom. */
+/** All leases that are held now. @throws IntegrityError when one does not name its holder */
 export async function heldLeases(store: ObjectStore, options: LookOptions): Promise<readonly HeldLease[]> {
   const { clock, signal } = options;
   const folders = await keysByResource(store, signal);
@@ -63,7 +63,7 @@ async function lookAt(
     const claim = await folder.readClaim(state.generation, signal);
     if (claim?.state === "free") return undefined;
     if (claim !== undefined) return { resource, claim, acknowledged: await acknowledgedIn(folder, state, signal) };
-    // What the listing showed has made way for something newer.
+    // A newer object has replaced the one that the listing showed.
     if (look > QUICK_LOOKS) await clock.sleep(PAUSE_MS, signal);
     state = await folder.look(signal);
   }
@@ -74,7 +74,9 @@ async function lookAt(
   });
 }
 
-/** By the beat that the listing shows, or a later one when that has gone. Who gives no sign has acknowledged nothing. */
+/**
+ * Reads the beat that the listing shows, or a later one when that is gone. A silent holder has acknowledged nothing.
+ */
 async function acknowledgedIn(
   folder: LeaseFolder,
   { generation, beat: shown }: LeaseState,

@@ -11,12 +11,12 @@ import { decodeDocument, encodeDocument } from "../format/document.ts";
 import { isPointKey, LEASES } from "../format/layout.ts";
 import { LARGEST, readKey } from "../format/read-whole.ts";
 
-/** Who holds a lease: a run of a process. */
+/** The holder of a lease: a run of a process. */
 export interface LeaseHolder extends ProcessIdentity {
   readonly runId: string;
 }
 
-/** Far more than any run sets: a holder that died would be waited for too long. */
+/** Far more than any run sets: others would wait too long for a holder that died. */
 const LONGEST_TTL_MS = 24 * 60 * 60 * 1000;
 
 const time = z.iso.datetime();
@@ -30,14 +30,14 @@ const holder: z.ZodType<LeaseHolder> = z.object({
 });
 const held = z.object({
   state: z.literal("held"),
-  /** Random: tells the writer of a claim from everybody else, itself in another try included. */
+  /** Random: tells this claim from every other, also from another try of the same writer. */
   token: z.string(),
   holder,
-  /** A claim whose beats have stood still for so long may be taken over. */
+  /** Time to live: a claim whose beats stand still for this long may be taken over. */
   ttlMs: z.int().positive().max(LONGEST_TTL_MS),
   at: time,
   expiresAt: time,
-  /** Keys of the manifests that the run is going to put: whoever takes over makes that impossible first. */
+  /** Keys of the manifests that the run is going to put: a run that takes over voids them first. */
   seals: z.array(z.string().refine(isPointKey)).readonly().default([]),
 });
 const claim = z.discriminatedUnion("state", [held, z.object({ state: z.literal("free"), at: time })]);
@@ -54,9 +54,9 @@ export type Beat = z.infer<typeof beat>;
 
 /** The objects of a lease as one listing shows them. */
 export interface LeaseState {
-  /** The highest there is; 0 when the resource was never claimed. */
+  /** The highest that exists; 0 when the resource was never claimed. */
   readonly generation: number;
-  /** The highest of that generation; 0 when there is none yet. */
+  /** The highest of that generation; 0 before the first beat. */
   readonly beat: number;
   readonly objects: readonly LeaseObject[];
 }
@@ -75,9 +75,9 @@ const REMOVE_HINT = "Make sure that no run is at work on any node, then delete t
 const VERSION = 1;
 
 /**
- * The objects of one lease: `leases/RESOURCE/GENERATION` is a claim, `leases/RESOURCE/GENERATION.BEAT` a sign of life.
- * They are made, if absent, and deleted, never rewritten. The highest claim rules; it is only deleted after a higher
- * one was made, so that no generation ever comes twice.
+ * The objects of one lease: `leases/RESOURCE/GENERATION` is a claim, `leases/RESOURCE/GENERATION.BEAT` a beat. They are
+ * made, if absent, and deleted, never rewritten. The highest claim rules; it is only deleted after a higher one was
+ * made, so that no generation ever comes twice.
  */
 export class LeaseFolder {
   readonly #store: ObjectStore;
@@ -94,7 +94,7 @@ export class LeaseFolder {
     return this.stateOf(keys);
   }
 
-  /** What a listing of this folder tells. */
+  /** Reads the state of this lease from a listing of its folder. */
   stateOf(keys: readonly ObjectKey[]): LeaseState {
     const objects: LeaseObject[] = [];
     for (const key of keys) {
@@ -107,7 +107,7 @@ export class LeaseFolder {
     return { generation, beat: highest(beats.map((object) => object.beat)), objects };
   }
 
-  /** The number of the next claim. @throws IntegrityError when there can be none */
+  /** The number of the next claim. @throws IntegrityError when no number is left */
   generationAfter({ generation }: LeaseState): number {
     if (generation < LAST_GENERATION) return generation + 1;
     const key = this.#key(generation);
@@ -118,8 +118,8 @@ export class LeaseFolder {
   }
 
   /**
-   * Lets the resource go, whoever holds it: the holder finds that out at its next beat. A generation never comes twice, so
-   * a higher one frees it; only the last there can be, which no run has made, is deleted.
+   * Frees the resource from any holder, which finds out at its next beat. A generation never comes twice, so a higher
+   * one frees it; only the last possible one, which no run has made, is deleted.
    */
   async free(at: string, signal: AbortSignal): Promise<void> {
     const state = await this.look(signal);
@@ -132,12 +132,12 @@ export class LeaseFolder {
     await this.deleteBelow(await this.look(signal), generation, 0, signal);
   }
 
-  /** Undefined when it is gone, which means that a higher one was made. */
+  /** Undefined when the claim is gone: a higher one was made. */
   async readClaim(generation: number, signal: AbortSignal): Promise<Claim | undefined> {
     return await this.#read(this.#key(generation), "claim", claim, signal);
   }
 
-  /** Undefined when it is gone, which means that a later one was made. */
+  /** Undefined when the beat is gone: a later one was made. */
   async readBeat(
     { generation, beat: number }: Pick<LeaseState, "generation" | "beat">,
     signal: AbortSignal,
@@ -159,8 +159,8 @@ export class LeaseFolder {
   }
 
   /**
-   * Deletes what the listing shows of lower generations, and all beats of this one but this: only its holder puts any. A
-   * courtesy that never throws: no reader heeds them, and whoever comes next tries again.
+   * Deletes what the listing shows of lower generations, and all other beats of this one: only its holder puts any. A
+   * courtesy that never throws: no reader heeds these objects, and the next holder tries again.
    */
   async deleteBelow({ objects }: LeaseState, generation: number, number: number, signal: AbortSignal): Promise<void> {
     for (const object of objects) {

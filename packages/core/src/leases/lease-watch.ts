@@ -1,24 +1,26 @@
 import { type Clock, processState } from "@ovault/contract";
 import type { HeldClaim, LeaseFolder, LeaseState } from "./lease-folder.ts";
 
-/** A claim that is past its time by more than this, by our wall clock, is doubted. */
+/** A claim expired by more than this, by the local wall clock, is doubtful. */
 export const CLOCK_MARGIN_MS = 10 * 60 * 1000;
-/** Between two looks at a lease that is held. */
+/** Longest pause between two looks at a held lease. */
 const LONGEST_POLL_MS = 5_000;
-/** Looks that are further apart, and by more than half the time to live, have watched nothing between them. */
+/** Two looks further apart than this, and than half the time to live, have observed nothing in between. */
 const LONGEST_GAP_MS = 10_000;
 
 /**
- * What looks at a claim have shown:
- * - `dead`: its process ran on this machine and is gone, or no beat came for its whole time to live. It may be taken over.
- * - `doubtful`: by our wall clock it is long past its time. One of two clocks may be wrong, so beats are watched for.
+ * The life of a claim's holder, as looks at the claim have shown it:
+ * - `dead`: its process ran on this machine and is gone, or no beat came for its whole time to live. It may be taken
+ * over.
+ * - `doubtful`: by the local wall clock it expired long ago. One of two clocks may be wrong, so the watch waits for
+ * beats.
  * - `living`: anything else.
  */
 export type Life = "living" | "doubtful" | "dead";
 
 /**
- * Looks at a lease that another run holds, again and again. Wall clocks never decide: only what this watch has seen by
- * our own monotonic clock.
+ * Looks at a lease of another run again and again. Wall clocks never decide: only what this watch has seen, by the
+ * local monotonic clock.
  */
 export class LeaseWatch {
   readonly #folder: LeaseFolder;
@@ -26,7 +28,7 @@ export class LeaseWatch {
   #seen: string | undefined;
   #seenSinceMs = 0;
   #lookedAtMs = 0;
-  /** Something has changed since the first look: the holder beats. */
+  /** The lease has changed since the first look: the holder beats. */
   #moved = false;
 
   constructor(folder: LeaseFolder, clock: Clock) {
@@ -34,7 +36,7 @@ export class LeaseWatch {
     this.#clock = clock;
   }
 
-  /** To be called after every listing of the lease. */
+  /** Call it after every listing of the lease. */
   async look(state: LeaseState, claim: HeldClaim, signal: AbortSignal): Promise<Life> {
     const silentMs = this.#silentMs(state, claim);
     const process = await processState(claim.holder);
@@ -51,7 +53,7 @@ export class LeaseWatch {
   #silentMs(state: LeaseState, { ttlMs }: HeldClaim): number {
     const now = this.#clock.elapsedMs();
     const seen = signsIn(state);
-    // While a store answers nobody, no holder can beat either: such a time is no silence.
+    // While a store answers no calls, no holder can beat either: such a time does not count as silence.
     const looked = now - this.#lookedAtMs <= Math.max(ttlMs / 2, LONGEST_GAP_MS);
     if (this.#seen !== undefined && seen !== this.#seen) this.#moved = true;
     if (seen !== this.#seen || !looked) this.#seenSinceMs = now;
@@ -66,7 +68,7 @@ export class LeaseWatch {
   }
 }
 
-/** The claim that rules, and its beats: a holder that lives replaces them. */
+/** The ruling claim and its beats: a living holder replaces them. */
 function signsIn({ generation, objects }: LeaseState): string {
   const signs = objects.filter((object) => object.generation === generation);
   return signs.map(({ key }) => key).join();

@@ -13,60 +13,62 @@ import { CLOCK_MARGIN_MS, LeaseWatch } from "./lease-watch.ts";
 import { putVoid } from "./void.ts";
 
 export interface LeaseOptions {
-  /** What only one may do at a time; one name of an object key. */
+  /** What only one run may do at a time; one segment of an object key. */
   readonly resource: string;
-  /** The same for people, to follow "has held": "virtual machine web01". */
+  /** The resource in words, to follow "has held": "virtual machine web01". */
   readonly title?: string;
   readonly holder: LeaseHolder;
-  /** A holder that gives no sign of life for so long may be replaced. It gives four in that time. */
+  /**
+   * Time to live. The holder beats every `ttlMs / 4`; after a full `ttlMs` without a beat another run may take over.
+   */
   readonly ttlMs: number;
   /**
-   * `refuse` rejects with LeaseHeldError: at once, or after one `ttlMs` in which a holder that seemed dead has given a sign
-   * of life. `wait` looks on until the lease is free or its holder dead.
+   * `refuse` rejects with LeaseHeldError: at once, or after one `ttlMs` in which a holder that seemed dead has beaten.
+   * `wait` watches until the lease is free or its holder dead.
    */
   readonly ifBusy: "refuse" | "wait";
   /**
-   * Chooses the keys of the manifests that this run may put; called right before each claim, when earlier holders can put
-   * no more. When this run is found silent, these keys are made void before another takes its place: a run that was
-   * suspended can never seal after its time, in whatever moment it wakes.
+   * Chooses the keys of the manifests that this run may put. Called right before each claim, when earlier holders can
+   * put no more. A run that finds this one silent voids these keys before it takes over, so a suspended run cannot seal
+   * after it has been replaced.
    */
   readonly seals?: (signal: AbortSignal) => Promise<readonly ObjectKey[]>;
-  /** Called once, before the run waits for a sign of life of this holder. `message`: one line for people. */
+  /** Called once, before the run waits for a beat of this holder. `message`: one line for people. */
   readonly onDoubt?: ((message: string) => void) | undefined;
   readonly signal: AbortSignal;
   readonly clock?: Clock;
 }
 
-/** The right to be the only one, for as long as nobody found this holder silent. Whoever has it must release it. */
+/** The exclusive right to a resource, until another run finds this holder silent. The holder must release it. */
 export interface Lease {
   /** Rises with every holder; never comes twice. */
   readonly generation: number;
-  /** Of the holder. */
+  /** The run that holds it. */
   readonly runId: string;
-  /** Aborts with LeaseLostError when another has taken over. */
+  /** Aborts with LeaseLostError when another run has taken over. */
   readonly signal: AbortSignal;
-  /** Looks into the store. @throws LeaseLostError when another has taken over. */
+  /** Checks the lease in the store. @throws LeaseLostError when another run has taken over */
   assertHeld(signal: AbortSignal): Promise<void>;
   /**
-   * Proves the lease once more and calls `put`, which puts a manifest that the claim names. When it fails, that manifest is
-   * made void, unless it is there, before the lease is given back: a put that arrives late arrives nowhere.
-   * @throws LeaseLostError when another has taken over; whatever `put` throws
+   * Proves the lease once more and calls `put`, which puts a manifest that the claim names. If it fails, that manifest
+   * is voided, unless it exists, before the lease is released: a put that arrives late has no effect.
+   * @throws LeaseLostError when another run has taken over; whatever `put` throws
    */
   seal(put: (signal: AbortSignal) => Promise<void>, signal: AbortSignal): Promise<void>;
   /**
-   * Says, durably when this resolves and in every sign of life from then on, that this run has read these condemned
-   * documents and relies on nothing that they condemn.
+   * States that this run has read these condemned documents and relies on nothing that they condemn: durably when this
+   * resolves, and in every beat from then on.
    */
   acknowledge(documents: readonly string[], signal: AbortSignal): Promise<void>;
-  /** Never throws: a lease that cannot be given back is found silent by the next one. */
+  /** Never throws: the next run finds a lease that could not be released silent. */
   release(): Promise<void>;
 }
 
-/** Between two tries at a lease that is free. */
+/** Pause between two tries at a free lease. */
 const SHORT_POLL_MS = 200;
-/** For giving back, which happens when the run's own signal may long be aborted. */
+/** Limit for the release, which often runs after the run's own signal was aborted. */
 const RELEASE_MS = 30_000;
-/** The same for a cancelled run: a person waits, and a store that does not answer is waited for by nothing else then. */
+/** The same for a cancelled run: a person waits, and nothing else still waits for a store that does not answer. */
 const CANCELLED_RELEASE_MS = 3_000;
 
 /**
@@ -94,7 +96,7 @@ export async function acquireLease(store: ObjectStore, options: LeaseOptions): P
       }
       await fence(store, current, clock, signal);
     }
-    // Gone since the listing: somebody was faster, or the listing is an NFS client's old one.
+    // Gone since the listing: another run was faster, or the listing is an NFS client's old one.
     const isGone = current === undefined && state.generation > 0;
     const lease = isGone ? undefined : await tryClaim(store, folder, state, options);
     if (lease !== undefined) return lease;
@@ -103,8 +105,8 @@ export async function acquireLease(store: ObjectStore, options: LeaseOptions): P
 }
 
 /**
- * Whether a run would get the lease: no run holds it, or one that is dead or will be found so, unless a sign of life comes
- * while it is watched. Waits for nothing and changes nothing.
+ * Whether a run would get the lease: it is free, or its holder is dead or will be found so unless it beats while the
+ * run watches. Waits for nothing and changes nothing.
  */
 export async function isLeaseFree(
   store: ObjectStore,
@@ -117,7 +119,7 @@ export async function isLeaseFree(
   return claim?.state !== "held" || (await new LeaseWatch(folder, clock).look(state, claim, signal)) !== "living";
 }
 
-/** From here on the silent run seals nothing, even if nobody replaces it after all. */
+/** From here on the silent run cannot seal, even if no run replaces it after all. */
 async function fence(
   store: ObjectStore,
   { holder, seals }: Pick<HeldClaim, "holder" | "seals">,
@@ -127,7 +129,7 @@ async function fence(
   for (const key of seals) await putVoid(store, key, { runId: holder.runId, at: clock.now().toISOString() }, signal);
 }
 
-/** Undefined when somebody else was faster. */
+/** Undefined when another run was faster. */
 async function tryClaim(
   store: ObjectStore,
   folder: LeaseFolder,
@@ -143,7 +145,7 @@ async function tryClaim(
     const claim = { state: "held", token, holder, ttlMs, seals, ...lease.times() } as const;
     await folder.putClaim(generation, claim, signal);
     if (!(await isOurs(folder, generation, token, signal))) return undefined;
-    // Our generation may have come and gone while we were slow: then a higher one rules.
+    // Our generation may have come and gone in the meantime: then a higher one rules.
     const state = await folder.look(signal);
     if (state.generation !== generation) {
       await folder.deleteClaim(generation, signal);
@@ -158,7 +160,7 @@ async function tryClaim(
   }
 }
 
-/** By content: the answer to the put may have been lost, and the put repeated. */
+/** Compares the content: the answer to the put may have been lost, and the put repeated. */
 async function isOurs(folder: LeaseFolder, generation: number, token: string, signal: AbortSignal): Promise<boolean> {
   const claim = await folder.readClaim(generation, signal);
   return claim?.state === "held" && claim.token === token;
@@ -166,7 +168,7 @@ async function isOurs(folder: LeaseFolder, generation: number, token: string, si
 
 async function giveBackIfOurs(folder: LeaseFolder, generation: number, token: string, lease: Lease): Promise<void> {
   const signal = AbortSignal.timeout(RELEASE_MS);
-  // When not even this can be found out, the claim counts as silent in time.
+  // If not even this succeeds, the claim counts as silent in time.
   if (await isOurs(folder, generation, token, signal).catch(() => false)) await lease.release();
 }
 
@@ -181,7 +183,7 @@ class ClaimedLease implements Lease {
   readonly #released = new AbortController();
   #acknowledged: readonly string[] = [];
   #beats = 0;
-  /** The put of a manifest has begun, and did not end well: the store may carry it out at any time. */
+  /** The put of a manifest has begun and did not succeed: the store may still carry it out. */
   #sealPending = false;
   /** One beat at a time. */
   #lastBeat: Promise<void> = Promise.resolve();
@@ -213,7 +215,7 @@ class ClaimedLease implements Lease {
     return { at: now.toISOString(), expiresAt: new Date(now.getTime() + this.#options.ttlMs).toISOString() };
   }
 
-  /** Gives signs of life from now on. */
+  /** Beats from now on. */
   start(): void {
     void this.#keepBeating();
   }
@@ -246,7 +248,7 @@ class ClaimedLease implements Lease {
     try {
       const claim = { holder: this.#options.holder, seals: this.#seals };
       if (this.#sealPending) await fence(this.#store, claim, this.#clock, signal);
-      // The next generation may be taken already: then that one rules, and this changes nothing.
+      // The next generation may be taken already: then that one rules, and this put changes nothing.
       await this.#folder.putClaim(this.generation + 1, { state: "free", at: this.times().at }, signal);
       await this.#folder.deleteBelow(await this.#folder.look(signal), this.generation + 1, 0, signal);
     } catch {
@@ -261,7 +263,8 @@ class ClaimedLease implements Lease {
         await this.#clock.sleep(this.#options.ttlMs / 4, stop);
         await this.#beat(stop);
       } catch {
-        // The store fails, or we stop. A missed beat harms only if somebody takes over, which the next one shows.
+        // The store fails, or the run stops. A missed beat harms only if another run takes over, which the next beat
+        // shows.
       }
     }
   }
@@ -271,7 +274,7 @@ class ClaimedLease implements Lease {
     await this.#lastBeat;
   }
 
-  /** Writes before it looks: an NFS client that has just changed a directory does not list it from its cache. */
+  /** Puts before it lists: an NFS client that has just changed a directory does not list it from its cache. */
   async #beatNow(signal: AbortSignal): Promise<void> {
     this.#beats += 1;
     const beat = { ...this.times(), acknowledged: this.#acknowledged };

@@ -2,7 +2,7 @@ import type { VirtualMachine } from "@ovault/contract";
 import type { LeaseOptions } from "./lease.ts";
 import type { Protection } from "../format/protection.ts";
 
-/** What a run holds that makes points of a machine: machines of two managers do not wait for each other. */
+/** The lease of a run that makes points of a machine. Machines of two managers do not wait for each other. */
 export function machineLease(
   { nameOf }: Pick<Protection, "nameOf">,
   vm: Pick<VirtualMachine, "manager" | "id" | "name">,

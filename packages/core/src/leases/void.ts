@@ -5,8 +5,8 @@ const TYPE = "void";
 const VERSION = 1;
 
 /**
- * Takes the place of an object that a run must not put any more, unless it did already: of the two, one alone comes to
- * be. A void stays for ever, for nobody knows how long a machine may sleep in the middle of a put.
+ * Puts a void in the place of an object that a run must not put any more: exactly one of manifest and void exists.
+ * Voids are never deleted: a suspended put may arrive at any time.
  */
 export async function putVoid(
   store: ObjectStore,

@@ -13,9 +13,9 @@ export interface DiskRange {
 }
 
 export interface FindLossesOptions {
-  /** Pages of which nothing is lost; what is found to be one is added. Shared by points, which share most pages. */
+  /** Pages without losses; pages found sound are added. Points share it, as they share most pages. */
   readonly sound?: { has(page: ChunkId): boolean; add(page: ChunkId): unknown };
-  /** Parts of disks to look at, by disk id; a disk that is not named is looked at whole. */
+  /** Parts of disks to check, by disk id; other disks are checked whole. */
   readonly within?: ReadonlyMap<string, readonly DiskRange[]>;
   /** Called with every page that is read. */
   readonly onPage?: (id: ChunkId, page: Uint8Array) => void | Promise<void>;
@@ -24,13 +24,13 @@ export interface FindLossesOptions {
 
 /** Pages in flight. */
 const LANES = 8;
-/** Held of one disk: points are many. */
+/** Limit of ranges kept for one disk: there are many points. */
 const MOST_RANGES = 1_000;
 const CHUNK_LOST = "no pack is known to hold its chunk any more";
 
 /**
- * What cannot be restored of a point, as far as it is known: pages of block maps are read, data is not. Disks of which
- * nothing is lost are left out.
+ * Finds what cannot be restored of a point, as far as is known: it reads pages of block maps, not data. Leaves out
+ * disks without losses.
  */
 export async function findLosses(
   repository: Repository,
@@ -98,7 +98,7 @@ async function isReadable(repository: Repository, id: ChunkId, signal: AbortSign
   return index.isReadable(id);
 }
 
-/** Numbers of the leaves that cover these ranges, each once; of all leaves when there are no ranges. */
+/** Numbers of the leaves that cover these ranges, each once; without ranges, of all leaves. */
 async function* leavesIn(
   { leafCount }: BlockMapReader,
   blockBytes: number,

@@ -21,12 +21,12 @@ const MARK: RecordKind<Mark> = { prefix: LOST, type: "lost", schema };
 const MARK_KEY = /^lost\/([0-9a-f]{32}\/[0-9a-z-]{1,64}\/)[0-9a-f]{32}$/;
 
 /**
- * Marks at points that lost data: where to look. What is lost is found by looking there again, so that a mark does no harm
- * when a later backup has brought back what it is about.
+ * Marks at points that lost data: where to look. What is lost is determined by checking again, so that a mark does no
+ * harm when a later backup has brought back what it is about.
  */
 export class LostMarks {
   readonly #repository: Repository;
-  /** By folder of the point. A mark that cannot be read says nothing but that there is one. */
+  /** By folder of the point. An unreadable mark still shows that the point is marked. */
   readonly #marks: ReadonlyMap<string, readonly StoredRecord<Mark | undefined>[]>;
 
   private constructor(repository: Repository, marks: ReadonlyMap<string, readonly StoredRecord<Mark | undefined>[]>) {
@@ -50,7 +50,7 @@ export class LostMarks {
     return this.#marksOf(point).length > 0;
   }
 
-  /** Where to look, by disk; undefined when that is everywhere. */
+  /** Ranges to check, by disk; undefined for everything. */
   rangesOf(point: RecoveryPoint): ReadonlyMap<string, readonly DiskRange[]> | undefined {
     const ranges = new Map<string, DiskRange[]>(point.disks.map(({ disk }) => [disk.id, []]));
     for (const { value } of this.#marksOf(point)) {
@@ -61,7 +61,7 @@ export class LostMarks {
     return ranges;
   }
 
-  /** Says what is lost of a point: puts a mark, keeps the one that says so, or takes marks away. True when it changed. */
+  /** Records what a point has lost: puts a mark, keeps an equal one, or removes marks. True when it changed any. */
   async set(point: RecoveryPoint, losses: readonly DiskLosses[], signal: AbortSignal): Promise<boolean> {
     const { store } = this.#repository;
     const before = this.#marksOf(point);
@@ -76,7 +76,7 @@ export class LostMarks {
     return true;
   }
 
-  /** Marks at none of these points. */
+  /** Keys of marks that belong to none of these points. */
   strayFrom(points: readonly RecoveryPoint[]): readonly ObjectKey[] {
     const known = new Set(points.map((point) => folderOf(this.#repository, point)));
     return [...this.#marks].flatMap(([folder, marks]) => (known.has(folder) ? [] : marks.map(({ key }) => key)));

@@ -5,8 +5,8 @@ import { findLosses } from "./find-losses.ts";
 import { LostMarks } from "./lost-marks.ts";
 
 /**
- * What the points that are marked have lost as of now, by the point's id. A point whose chunks have all come back, by a
- * later backup or a pack that is there again, is not in it.
+ * What the marked points have lost as of now, by point id. Leaves out a point whose chunks have all come back, by a
+ * later backup or a restored pack.
  */
 export async function lossesOfMarked(
   repository: Repository,
@@ -26,8 +26,8 @@ export async function lossesOfMarked(
 }
 
 /**
- * What a point has lost that a run is going to build on: blocks that have not changed would refer to chunks that are not
- * there. Looks at all its pages, whether damage is on record or not, and at which packs the store has.
+ * What a base has lost: unchanged blocks of the next point would refer to missing chunks. Checks all its pages, whether
+ * or not damage is on record, and which packs the store has.
  */
 export async function lossesOfBase(
   repository: Repository,

@@ -1,6 +1,6 @@
 import type { ObjectKey, ObjectStore } from "@ovault/contract";
 
-/** The calls of a store that have one answer; a listing is another matter. */
+/** The calls of a store that have one answer: all but listings. */
 export type StoreCallKind = "put" | "get" | "stat" | "delete" | "extend" | "heldUntil";
 
 export interface StoreCall {

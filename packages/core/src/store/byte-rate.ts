@@ -1,15 +1,15 @@
 import { type Clock, systemClock } from "@ovault/contract";
 
-/** Who waits for many bytes waits in slices of this time, so that a few bytes need not wait for all of them. */
+/** A wait for many bytes is cut into slices of this time, so that a few bytes need not wait for all of them. */
 const SLICE_MS = 100;
-/** Time not used, by idling or by timers that are late, may be caught up to this amount. */
+/** Time left unused by idling or late timers can be made up to this amount. */
 const SAVED_MS = 1000;
 
-/** A token bucket, in time: every byte takes its share of it, and what is taken at once is handed out in turns. */
+/** A token bucket, in time: every byte takes its share, and concurrent takers get it in turns. */
 export class ByteRate {
   readonly #bytesPerMs: number;
   readonly #clock: Clock;
-  /** All time up to here is given away. */
+  /** All time up to here is taken. */
   #takenUntilMs: number;
 
   constructor(bytesPerSecond: number, clock: Clock = systemClock) {

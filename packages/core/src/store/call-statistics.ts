@@ -2,13 +2,13 @@ import { createHistogram, type RecordableHistogram } from "node:perf_hooks";
 
 import type { StoreCallReport } from "./timed.ts";
 
-/** All calls of one kind. Times to within one percent. */
+/** Summary of all calls of one kind. Times are exact to one percent. */
 export interface CallSummary {
   readonly kind: StoreCallReport["kind"];
   readonly count: number;
   readonly failed: number;
   readonly bytes: number;
-  /** Half of the calls were over by then. */
+  /** Median. */
   readonly p50Ms: number;
   readonly p95Ms: number;
   readonly maxMs: number;
@@ -17,7 +17,7 @@ export interface CallSummary {
 interface Tally {
   failed: number;
   bytes: number;
-  /** Microseconds. Of a fixed size, however many calls there are. */
+  /** Microseconds. Of fixed size for any number of calls. */
   readonly times: RecordableHistogram;
 }
 

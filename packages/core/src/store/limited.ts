@@ -1,12 +1,12 @@
 import { type ObjectInfo, type ObjectStore, Semaphore } from "@ovault/contract";
 import { aroundCalls } from "./around-calls.ts";
 
-/** Objects that a listing takes each time it has a slot: as many as services give in one answer. */
+/** Objects that a listing takes each time it has a slot: as many as services return in one answer. */
 const PAGE_OBJECTS = 1000;
 
 /**
- * Never has more than `concurrency` calls under way (at least 1); the others wait in the order they came. A listing has
- * a slot only while it fetches a page, so whoever reads it may make other calls, or take its time.
+ * Never has more than `concurrency` calls under way (at least 1); the others wait in order of arrival. A listing has a
+ * slot only while it fetches a page, so its reader may make other calls, or take its time.
  */
 export function limited(store: ObjectStore, concurrency: number): ObjectStore {
   const slots = new Semaphore(concurrency);
@@ -30,7 +30,7 @@ export function limited(store: ObjectStore, concurrency: number): ObjectStore {
 
 interface Page {
   readonly infos: readonly ObjectInfo[];
-  /** There is no more, or the listing broke: what came before is given first. */
+  /** The listing has ended or failed: objects that came before are given first. */
   readonly end?: { readonly error?: unknown };
 }
 

@@ -1,8 +1,8 @@
 import { type Clock, systemClock } from "@ovault/contract";
 
-/** Learns about calls that are repeated; must not throw. */
+/** Receives reports of repeated calls; must not throw. */
 export interface OutageObserver {
-  /** A call failed with `error` and is going to be repeated, for up to `patienceMs`. No other one was being repeated. */
+  /** A call failed with `error` and will be repeated for up to `patienceMs`. No other call was being repeated. */
   begins(error: unknown, patienceMs: number): void;
   /** Every repeated call has succeeded or ended, the last one successfully, `afterMs` after the first had failed. */
   ends(afterMs: number): void;

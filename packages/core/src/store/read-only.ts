@@ -1,7 +1,7 @@
 import { type ObjectKey, type ObjectStore, StoreReadOnlyError } from "@ovault/contract";
 import { passedOn } from "./around-calls.ts";
 
-/** Refuses every change. `setting` is what made the store read-only, for the person who wonders. */
+/** Refuses every change. `setting` is what made the store read-only, for the error's text. */
 export function readOnly(store: ObjectStore, setting: string): ObjectStore {
   const refuse = async (what: string, key: ObjectKey): Promise<never> => {
     throw new StoreReadOnlyError(`${key} cannot be ${what}: the destination is set to be read-only`, {

@@ -2,16 +2,20 @@ import { isTransient, StoreMediumError, type Clock, systemClock } from "@ovault/
 import type { Outage } from "./outage.ts";
 
 export interface RetryPolicy {
-  /** How long a call is repeated, counted from its first failure. The last repetition comes when the time is over. */
+  /**
+   * How long a call is repeated, counted from its first failure. The last repetition comes at the end of that time.
+   */
   readonly patienceMs: number;
-  /** Longest pause before the second call; doubles each time, up to 10 s. A pause is anything from nothing to the longest. */
+  /**
+   * Longest pause before the second call; doubles each time, up to 10 s. Each pause is random, from 0 to the longest.
+   */
   readonly firstDelayMs: number;
 }
 
-/** For a store in use: long enough for a switch or a server to be restarted. */
+/** For a store in use: long enough for a switch or a server to restart. */
 export const DEFAULT_RETRIES: RetryPolicy = { patienceMs: 10 * 60_000, firstDelayMs: 250 };
 
-/** For what has not answered yet, where a wrong address is more likely than an outage. */
+/** For a store that has not answered yet, where a wrong address is more likely than an outage. */
 export const BRIEF_RETRIES: RetryPolicy = { patienceMs: 8_000, firstDelayMs: 250 };
 
 const LONGEST_DELAY_MS = 10_000;
@@ -68,7 +72,7 @@ export class Repetition {
       if (this.#failures === 0) this.#outage?.enter(error, patienceMs);
       this.#failures += 1;
       const longestMs = Math.min(firstDelayMs * 2 ** (this.#failures - 1), LONGEST_DELAY_MS);
-      // Full jitter: what failed together because the store was busy must not come back together.
+      // Full jitter: calls that failed together because the store was busy must not come back together.
       await this.#clock.sleep(Math.min(Math.random() * longestMs, leftMs), this.#signal);
     } catch (reason) {
       this.#leave(false);
@@ -76,7 +80,7 @@ export class Repetition {
     }
   }
 
-  /** The call succeeded, or came further than at its last failure: the next failure is its first. */
+  /** The call succeeded, or came further than at its last failure: the next failure counts as its first. */
   succeeded(): void {
     this.#leave(true);
   }
@@ -86,7 +90,7 @@ export class Repetition {
     this.#failures = 0;
   }
 
-  /** A store that answers and cannot read one place of its medium will not do so in minutes either. */
+  /** A store that answers but cannot read one place of its medium will not recover in minutes either. */
   #patienceFor(error: unknown): number {
     const { patienceMs } = this.#policy;
     return error instanceof StoreMediumError ? Math.min(patienceMs, BRIEF_RETRIES.patienceMs) : patienceMs;

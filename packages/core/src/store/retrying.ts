@@ -4,8 +4,8 @@ import { repeated, Repetition, type RepeatOptions } from "./repeated.ts";
 
 /**
  * Repeats calls that failed transiently. A `put` whose answer was lost may find its own object: with `ifAbsent` that
- * shows as "exists", and the caller, who chose the key, can tell whose it is. A listing that breaks goes on after the
- * last key it gave, and has its whole patience again whenever it has come further.
+ * shows as "exists", and the caller, who chose the key, knows whether it is its own. A listing that breaks resumes
+ * after the last key it gave, and has its whole patience again whenever it has come further.
  */
 export function retrying(store: ObjectStore, options: RepeatOptions = {}): ObjectStore {
   return {

@@ -3,16 +3,16 @@ import { ByteRate } from "./byte-rate.ts";
 import { passedOn } from "./around-calls.ts";
 import { totalBytes } from "./total-bytes.ts";
 
-/** Bytes per second over all calls together; no rate, no limit. */
+/** Bytes per second over all calls together; no limit without a rate. */
 export interface TransferRates {
   readonly uploadBytesPerSecond?: number | undefined;
   readonly downloadBytesPerSecond?: number | undefined;
 }
 
 /**
- * Lets objects through no faster than the rates. A call waits before it is made; only an object that is fetched whole,
- * whose size nobody knows before, is held back when it is here. Few bytes do not wait for many: a sign of life gets
- * through while packs are waiting.
+ * Lets objects through no faster than the rates. A call waits before it is made; only an object fetched whole, whose
+ * size is not known before, is held back after it has arrived. Small calls overtake large ones, so lease renewals are
+ * not delayed by pack uploads.
  */
 export function throttled(store: ObjectStore, rates: TransferRates, clock: Clock = systemClock): ObjectStore {
   const rateOf = (bytesPerSecond: number | undefined): ByteRate | undefined =>

@@ -2,21 +2,21 @@ import { type ObjectKey, type ObjectStore, OvaultError, type Clock, systemClock 
 import { aroundCalls, type StoreCallKind } from "./around-calls.ts";
 import { totalBytes } from "./total-bytes.ts";
 
-/** A call to a store that is over. */
+/** A finished call to a store. */
 export interface StoreCallReport {
   readonly kind: StoreCallKind | "list";
-  /** Of a listing, the prefix. */
+  /** For a listing, the prefix. */
   readonly key: ObjectKey;
-  /** Of a listing, how long its reader waited for it. */
+  /** For a listing, how long its reader waited for it. */
   readonly ms: number;
-  /** Stored or got by this call. */
+  /** Bytes stored or fetched by this call. */
   readonly bytes: number;
-  /** `done`; `exists` for a put that found its object there; or the code (else the name) of the error. */
+  /** `done`; `exists` for a put that found its object already there; or the code (else the name) of the error. */
   readonly outcome: string;
   readonly failed: boolean;
 }
 
-/** Reports every call when it is over, a listing when its reader is done with it. `onCall` must not throw. */
+/** Reports every call when it ends, a listing when its reader ends. `onCall` must not throw. */
 export function timed(
   store: ObjectStore,
   onCall: (report: StoreCallReport) => void,

@@ -1,6 +1,6 @@
 import { StoreFullError } from "@ovault/contract";
 
-/** Whether the store has no room for something. */
+/** Whether the error means that the store has no room. */
 export function isFull(error: unknown): error is StoreFullError {
   return error instanceof StoreFullError;
 }

@@ -9,8 +9,8 @@ export const NO_RECORD = -1;
  * them is all the hash it takes.
  *
  * A slot holds the number of a record plus one in as many bits as the table's size needs, and bits of the hash in the
- * others, so that hardly a record is looked at that is not the one. Records of one hash are met in the order in which
- * they were added.
+ * rest, so that a search rarely looks at a wrong record. Records with one hash come in the order in which they were
+ * added.
  */
 export class DigestTable {
   #slots: Uint32Array<ArrayBuffer>;
@@ -22,7 +22,7 @@ export class DigestTable {
     this.#mask = slots - 1;
   }
 
-  /** The memory it lives in: filled with that of another table of this size, it is the same table. */
+  /** The table's memory: filled with that of another table of the same size, it becomes the same table. */
   get slots(): Uint32Array<ArrayBuffer> {
     return this.#slots;
   }
@@ -31,11 +31,11 @@ export class DigestTable {
     return records <= this.#slots.length * FULLEST;
   }
 
-  /** Empties the table and makes room for so many records. */
+  /** Empties the table and makes room for this many records. */
   clear(records: number): void {
     let length = FIRST_SLOTS;
     while (records > length * FULLEST) length *= 2;
-    // Given back now, and not when it is collected, so that old and new table are never there at once.
+    // Freed now instead of by garbage collection, so that the old and the new table never exist at once.
     this.#slots.buffer.transfer(0);
     this.#slots = new Uint32Array(length);
     this.#mask = length - 1;
@@ -47,7 +47,7 @@ export class DigestTable {
     this.#slots[slot] = (hash & ~this.#mask) | (record + 1);
   }
 
-  /** The slot of the first record that may have this hash, or that at which the search for it ends. */
+  /** The slot of the first record that may have this hash, or the slot where the search for it ends. */
   first(hash: number): number {
     return this.#seek(hash & this.#mask, hash);
   }

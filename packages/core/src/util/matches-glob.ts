@@ -1,10 +1,10 @@
 /**
- * Whether all of `text` is what the pattern says: `*` stands for any characters, also none, `?` for one, everything else
- * for itself. Takes time in proportion to pattern × text at most, whatever the pattern.
+ * Whether the pattern matches all of `text`: `*` stands for any characters, also none, `?` for one, everything else for
+ * itself. Takes time in proportion to pattern × text at most, whatever the pattern.
  */
 export function matchesGlob(pattern: string, text: string): boolean {
   let [inPattern, inText] = [0, 0];
-  /** Of the last star: where the pattern goes on behind it, and up to where it stands for text. */
+  /** The last star: where the pattern continues behind it, and how much text it covers. */
   let star: { readonly pattern: number; text: number } | undefined;
   while (inText < text.length) {
     if (pattern[inPattern] === "*") {

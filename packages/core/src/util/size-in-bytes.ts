@@ -2,7 +2,7 @@ const SUFFIXES = "KMGT";
 
 /**
  * A size as people write it: bytes, or with suffix K, M, G, T (powers of 1024; `KiB` and `KB` mean the same). Undefined
- * when it is not one, or not whole bytes.
+ * for anything else, and for fractions of a byte.
  */
 export function sizeInBytes(written: string): number | undefined {
   const match = /^(\d+(?:\.\d+)?)\s*(?:([KMGT])(?:i?B)?|B)?$/i.exec(written.trim());
