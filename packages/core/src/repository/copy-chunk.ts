@@ -6,14 +6,14 @@ import type { Repository } from "./repository.ts";
 import { copyOf } from "@ovault/contract";
 import { release } from "../util/release.ts";
 
-/** A chunk as the directory of the pack of this name lists it. */
+/** A chunk as its pack's directory lists it. */
 export interface ChunkToCopy {
   readonly entry: PackEntry;
   readonly kind: PackKind;
   readonly name: string;
 }
 
-/** Proves a chunk and stores it in a new pack, as it was encoded. Resolves to the bytes added. @throws IntegrityError */
+/** Proves a chunk and stores it, still encoded, in a new pack. Resolves to the bytes added. @throws IntegrityError */
 export async function copyChunk(
   { store, protection, chunks }: Repository,
   { entry, kind, name }: ChunkToCopy,

@@ -56,43 +56,43 @@ import {
 
 export const DEFAULT_PACK_BYTES = 16 * 1024 * 1024;
 
-/** Enough for any codec to do what it does. */
+/** Large enough to exercise any codec. */
 const SAMPLE = Buffer.alloc(4096, "a sample ");
 
-/** More would not be a disk, but a manifest made to fill the memory of whoever reads it. */
+/** A larger count is not a disk, but a manifest made to fill the reader's memory. */
 const MAX_BLOCKS = 2 ** 32;
 
 export interface CreateOptions {
   /** A power of two from 256 KiB to 4 MiB. */
   readonly blockBytes?: number;
-  /** By which chunks are named. BLAKE3 unless there is a reason. */
+  /** Names the chunks. Defaults to BLAKE3. */
   readonly digest?: DigestName;
-  /** Chosen once for ever. */
+  /** Fixed for the life of the repository. */
   readonly encryption?: NewEncryption | undefined;
-  /** How long the store shall hold settings and key against deletion; for stores with `retention`. */
+  /** How long the store shall lock settings and key; for stores with `retention`. */
   readonly lockDays?: number | undefined;
   readonly signal: AbortSignal;
 }
 
 export interface OpenOptions extends RepositoryAccess {
-  /** For new chunks. Old ones are read by whatever they were written with. */
+  /** For new chunks. Old ones are decoded with the codec that encoded them. */
   readonly codec?: Codec;
   /** Codecs beyond the built-in ones. */
   readonly codecs?: readonly Codec[];
   /** Size at which a pack is put, in bytes. */
   readonly packBytes?: number;
-  /** Whose points are whose: by the former names of managers. */
+  /** Former names of managers, to match points with machines. */
   readonly managers?: ManagerNames;
-  /** What this machine remembers of index objects, so that only new ones are read. */
+  /** This machine's cache of index objects, so that only new ones are read. */
   readonly indexCache?: IndexCache;
 }
 
 export interface MapOptions {
-  /** Pages that are lost are found where they are asked for; otherwise they are an IntegrityError. */
+  /** Lost pages are reported when they are asked for; otherwise opening throws an IntegrityError. */
   readonly tolerant?: boolean;
   /** Instead of the repository's own chunks. */
   readonly loadPage?: LoadPage;
-  /** Number of leaves of the map that stay in memory; few unless given, as for a walk in order. */
+  /** Number of leaves of the map kept in memory; by default few, as for a walk in order. */
   readonly leavesKept?: number;
 }
 
@@ -101,31 +101,31 @@ export interface MapOptions {
  * whole chunk index; nothing is ever changed in place.
  */
 export class Repository implements PointStore {
-  /** Everything but packs, keys and settings is read and written in the clear through it, however it is protected. */
+  /** Reads and writes everything but packs, keys and settings in the clear, whatever the protection. */
   readonly store: ObjectStore;
-  /** For `forget` and `prune` where the store is full. */
+  /** For `forget` and `prune` when the store is full. */
   readonly reserve: Reserve;
   readonly settings: RepositorySettings;
   readonly protection: Protection;
-  /** Of an encrypted repository. */
+  /** Present in an encrypted repository. */
   readonly keys: KeyRing | undefined;
   readonly points: RecoveryPoints;
   readonly chunks: ChunkReader;
   readonly index: ChunkIndex;
-  /** As this process found them. */
+  /** Pages that this process found sound. */
   readonly soundPages: SoundPages;
   readonly #badReads = new Map<string, Set<string>>();
   readonly #loaded: LoadedIndex;
   readonly #indexCache: IndexCache | undefined;
   readonly #damagedKeys: readonly DamagedObject[];
-  /** Damaged packs, found when packs were asked for what no index object lists. */
+  /** Damaged packs, found while reading the directories of packs that no index object lists. */
   readonly #damagedPacks: DamagedObject[] = [];
-  /** Packs whose absence was looked into. */
+  /** Missing packs that were already checked. */
   readonly #missed = new Set<string>();
   readonly #completion = new Once((signal) => this.#askUnlistedPacks(signal));
   readonly #presence = new Once((signal) => dropAbsentPacks(this.store, this.index, signal));
   #condemned: CondemnedListing = { documents: [], damaged: [] };
-  /** One refresh at a time: an older look must not take back what a later one saw. */
+  /** One refresh at a time: an older listing must not undo what a later one found. */
   #lastRefresh: Promise<void> = Promise.resolve();
   #damage: KnownDamage = { records: [], damaged: [], places: new Map() };
   readonly #pending = new PendingChunks();
@@ -164,7 +164,7 @@ export class Repository implements PointStore {
     });
   }
 
-  /** Makes a repository in an empty store. @throws UsageError when one is there already */
+  /** Makes a repository in an empty store. @throws UsageError when it already holds one */
   static async create(store: ObjectStore, options: CreateOptions): Promise<Repository> {
     const blockBytes = options.blockBytes ?? DEFAULT_BLOCK_BYTES;
     const allowed = blockBytes >= SMALLEST_BLOCK_BYTES && blockBytes <= LARGEST_BLOCK_BYTES;
@@ -201,7 +201,7 @@ export class Repository implements PointStore {
     return repository;
   }
 
-  /** Keys, index objects, packs, lists and records that did not prove themselves as of the last refresh. */
+  /** Keys, index objects, packs, lists and records found damaged, as of the last refresh. */
   get damaged(): readonly DamagedObject[] {
     const documents = [...this.#damage.damaged, ...this.#condemned.damaged];
     return [...this.#damagedKeys, ...this.#loaded.damaged.values(), ...this.#damagedPacks, ...documents];
@@ -212,25 +212,25 @@ export class Repository implements PointStore {
     return this.#badReads;
   }
 
-  /** The packs that each index object lists, by their numbers in the index, as of the last refresh. */
+  /** The packs that each index object lists, by number in the index, as of the last refresh. */
   get listings(): ReadonlyMap<ObjectKey, Uint32Array> {
     return this.#loaded.objects;
   }
 
-  /** Whether any of them lists this pack. */
+  /** Whether any index object lists this pack. */
   isListed(pack: number): boolean {
     return this.#loaded.lists(pack);
   }
 
-  /** How long the store shall hold what is put, in milliseconds; undefined when it shall not. */
+  /** How long the store shall lock new objects, in milliseconds; undefined for no lock. */
   get lockMs(): number | undefined {
     return this.#lockDays === undefined ? undefined : this.#lockDays * DAY_MS;
   }
 
-  /** Until when what is put now shall be held by the store; undefined when it shall not. */
+  /** Until when the store shall lock an object that is put now; undefined for no lock. */
   readonly retainUntil = (): Date | undefined => retentionEnd(this.#lockDays);
 
-  /** Brings what this process knows up to what the store has. */
+  /** Brings the index and the lists of this process up to date with the store. */
   async refresh(signal: AbortSignal): Promise<void> {
     const refresh = this.#lastRefresh.then(() => this.#refresh(signal));
     this.#lastRefresh = refresh.catch(() => undefined);
@@ -238,9 +238,9 @@ export class Repository implements PointStore {
   }
 
   /**
-   * To be called by whoever is going to write or to build on points, and holds this lease: refreshes, and says which
-   * condemned documents this run heeds from now on. What is deleted beside it is either seen here, or the one who deletes
-   * sees the lease and waits.
+   * Call it with the lease held, before writing or building on points. Refreshes and acknowledges the condemned
+   * documents that this run heeds from now on. A concurrent prune either decided before this, and the refresh shows it,
+   * or sees the lease and waits.
    */
   async announce(lease: Lease, signal: AbortSignal): Promise<void> {
     await this.refresh(signal);
@@ -253,23 +253,23 @@ export class Repository implements PointStore {
     return this.#condemned;
   }
 
-  /** Whether prune is about to delete this point, which was forgotten. */
+  /** Whether prune is about to delete this forgotten point. */
   isCondemned(point: RecoveryPoint): boolean {
     const key = this.points.keyOf(point);
     return this.#condemned.documents.some(({ points }) => points.includes(key));
   }
 
   /**
-   * Encodes a few bytes, so that a codec that cannot do its work here says so before anything is asked of a manager.
-   * @throws MissingLibraryError, CodecError, or whatever a plugin's codec throws
+   * Encodes a few bytes, so that a codec that cannot work here fails before any call to a manager.
+   * @throws MissingLibraryError, CodecError, or any error of a plugin's codec
    */
   async tryCodec(): Promise<void> {
     await this.#codec.encode(SAMPLE);
   }
 
   /**
-   * A writer for one run. `anew`: kinds of chunks that are stored again although they are known. `runId`: the run's, as its
-   * lease says it; prune leaves the packs of a run alone that is under way.
+   * A writer for one run. `anew`: kinds of chunks that are stored again although they are known. `runId`: the run's id
+   * as in its lease; prune spares the packs of running runs.
    */
   writer(signal: AbortSignal, anew: readonly PackKind[] = [], runId: string = randomUUID()): ChunkWriter {
     const { store, index, protection, retainUntil } = this;
@@ -301,7 +301,7 @@ export class Repository implements PointStore {
     return openPointDisk({ map, logicalBytes: record.stats.logicalBytes, chunks: this.chunks, blockBytes }, options);
   }
 
-  /** When nothing uses it any more. */
+  /** Call it when the repository is no longer in use. */
   async close(): Promise<void> {
     await this.#keepIndex();
     await this.store.close();
@@ -317,7 +317,7 @@ export class Repository implements PointStore {
     this.#badReads.set(pack, chunks.add(toHex(id)));
   }
 
-  /** Looks into every missing pack once, so that a repository with many lost chunks is not listed for each. */
+  /** Checks every missing pack once, so that a repository with many lost chunks is not listed for each. */
   async #catchUp(missingPacks: readonly string[], signal: AbortSignal): Promise<void> {
     if (missingPacks.some((name) => !this.#missed.has(name))) {
       for (const name of missingPacks) this.#missed.add(name);
@@ -330,10 +330,10 @@ export class Repository implements PointStore {
     const before = condemnedPacks(this.#condemned);
     this.#condemned = await readCondemned(this.store, signal);
     const now = condemnedPacks(this.#condemned);
-    // What is condemned no more may be deleted: then it leaves the index with the objects that listed it.
+    // A pack no longer condemned may be deleted: then it leaves the index with the objects that listed it.
     this.index.condemn(new Set([...before, ...now]));
     await loadIndex(this.store, this.index, this.#loaded, signal);
-    // A document that cannot be read may name any pack.
+    // An unreadable document may name any pack.
     this.index.condemn(this.#condemned.damaged.length > 0 ? this.#packNames() : now);
     await this.#heedDamage(signal);
   }
@@ -347,7 +347,7 @@ export class Repository implements PointStore {
     markDamage(this.index, this.#damage.places);
   }
 
-  /** Adds what packs hold that no index object lists. Once. */
+  /** Adds the content of packs that no index object lists. Once. */
   async completeIndex(signal: AbortSignal): Promise<void> {
     await this.#completion.run(signal);
   }

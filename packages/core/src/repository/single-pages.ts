@@ -18,7 +18,7 @@ export class SinglePages {
     return this.#count;
   }
 
-  /** A page that was read. True when it is one of them, and was not seen before. */
+  /** Adds a page that was read. True when it has too few copies and was not counted before. */
   see(page: ChunkId): boolean {
     if (this.#index.copiesOf(page) >= COPIES.pages || !this.#pages.add(page)) return false;
     this.#count += 1;

@@ -14,20 +14,20 @@ import {
   VERDICTS,
 } from "../format/layout.ts";
 
-/** Keys of objects that are not of ovault. There may be any number, so only the first are named. */
+/** Keys of objects that ovault did not make. There may be any number, so only the first are named. */
 export interface ForeignObjects {
   readonly count: number;
   readonly first: readonly ObjectKey[];
 }
 
-/** All that lies in a store, as one listing shows it. */
+/** All objects of a store, as one listing shows them. */
 export interface StoreSurvey {
   /** Bytes of every pack, by name. */
   readonly packs: ReadonlyMap<string, number>;
   readonly foreign: ForeignObjects;
 }
 
-/** What the keys of a repository look like, packs apart. */
+/** Patterns of a repository's keys, except those of packs. */
 const OURS = [
   new RegExp(`^(?:${REPOSITORY_KEY}|${RESERVE_KEY})$`),
   new RegExp(`^(?:${INDEX}|${CONDEMNED}|${VERDICTS}|${EXTENSIONS}|${DAMAGE}|${CHECKS})[0-9a-f]{32}$`),
@@ -39,7 +39,7 @@ const OURS = [
 
 const NAMED = 100;
 
-/** Whether ovault may have put an object there, packs apart. */
+/** Whether ovault may have put an object under this key, packs excepted. */
 export function isOurs(key: ObjectKey): boolean {
   return OURS.some((pattern) => pattern.test(key));
 }

@@ -3,10 +3,10 @@ import { PAGE_ENTRIES } from "./block-map-page.ts";
 import type { BlockMapReader } from "./block-map-reader.ts";
 import type { ChunkId } from "../../format/digest.ts";
 
-/** What a block map says of the blocks from `first` on. */
+/** What a block map says about the blocks from `first` on. */
 export type MapLeaf =
   | { readonly kind: "zero"; readonly first: number; readonly count: number }
-  /** Null is a block of zeros. */
+  /** Null for a block of zeros. */
   | {
       readonly kind: "blocks";
       readonly first: number;
@@ -14,10 +14,10 @@ export type MapLeaf =
       readonly page: ChunkId;
       readonly ids: readonly (ChunkId | null)[];
     }
-  /** Its page cannot be read; the error tells why. */
+  /** Its page cannot be read; the error says why. */
   | { readonly kind: "lost"; readonly first: number; readonly count: number; readonly error: unknown };
 
-/** Leaf by leaf, in order; those whose page `skip` knows are left out, and not read. Throws no IntegrityError. */
+/** Yields leaf by leaf, in order; skips, without reading, those whose page `skip` has. Throws no IntegrityError. */
 export async function* leavesOf(
   map: BlockMapReader,
   signal: AbortSignal,
@@ -29,7 +29,7 @@ export async function* leavesOf(
   }
 }
 
-/** One leaf; undefined when `skip` knows its page. Throws no IntegrityError. */
+/** Reads one leaf; undefined when `skip` has its page. Throws no IntegrityError. */
 export async function readLeaf(
   map: BlockMapReader,
   leaf: number,

@@ -10,7 +10,7 @@ const HEADER_BYTES = 8;
 
 /**
  * One page of a block map. Level 0 lists chunks of blocks, a higher level lists pages of the level below. `null` stands
- * for nothing but zeros.
+ * for zeros only.
  */
 export interface BlockMapPage {
   readonly level: number;
@@ -36,16 +36,16 @@ export function encodePage({ level, entries }: BlockMapPage): Uint8Array {
   return bytes;
 }
 
-/** A page as it is stored: entries are looked up in its bytes, which take a fifth of the memory that objects would. */
+/** A page as it is stored: lookups read its bytes, which take a fifth of the memory of objects. */
 export class PageView {
   readonly count: number;
   readonly #bytes: Uint8Array;
-  /** Number of present entries before those of each byte of the bitmap. */
+  /** Number of present entries before each byte of the bitmap. */
   readonly #presentBefore: Uint16Array;
 
   /**
    * @param page proved by its digest; must not change any more
-   * @throws IntegrityError unless it is a page of this level with so many entries
+   * @throws IntegrityError unless it is a page of this level with this many entries
    */
   constructor(page: Uint8Array, level: number, count: number) {
     const bytes = Buffer.from(page.buffer, page.byteOffset, page.byteLength);
@@ -71,7 +71,7 @@ export class PageView {
     }
   }
 
-  /** The caller's own. */
+  /** A copy that belongs to the caller. */
   entry(index: number): ChunkId | null {
     const bits = this.#bytes[HEADER_BYTES + (index >> 3)] ?? 0;
     if (index >= this.count || (bits & (1 << (index & 7))) === 0) return null;
@@ -85,14 +85,14 @@ export class PageView {
   }
 }
 
-/** Of one byte. */
+/** Set bits of one byte. */
 function bitCount(byte: number): number {
   let count = 0;
   for (let left = byte; left !== 0; left &= left - 1) count += 1;
   return count;
 }
 
-/** Entries on each level, leaves' blocks first, root last: [blocks, leaves, …, 1]. */
+/** Entries on each level, from the leaves' blocks to the root: [blocks, leaves, …, 1]. */
 export function pageCounts(blockCount: number): number[] {
   const counts = [blockCount];
   let pages = Math.ceil(blockCount / PAGE_ENTRIES);
@@ -104,7 +104,7 @@ export function pageCounts(blockCount: number): number[] {
   return counts;
 }
 
-/** Entries that page number `page` holds of a level with `total` of them. */
+/** Entries on page number `page` of a level with `total` of them. */
 export function entriesOnPage(total: number, page: number): number {
   return Math.min(PAGE_ENTRIES, total - page * PAGE_ENTRIES);
 }

@@ -5,18 +5,18 @@ import type { ChunkId } from "../../format/digest.ts";
 export type LoadPage = (id: ChunkId, signal: AbortSignal) => Promise<Uint8Array>;
 
 export interface OpenMapOptions {
-  /** Null: the whole disk is zero. */
+  /** Null for a disk of zeros. */
   readonly root: ChunkId | null;
   readonly blockCount: number;
   readonly loadPage: LoadPage;
-  /** A page that cannot be read is found where it is asked for, and does not fail the opening. */
+  /** An unreadable page fails the read that asks for it, not the opening. */
   readonly tolerant?: boolean;
-  /** Number of leaves kept in memory, up to 33 KiB each. Who walks a disk in order needs only a few. */
+  /** Number of leaves kept in memory, up to 33 KiB each. A walk in order needs only a few. */
   readonly leavesKept?: number;
   readonly signal: AbortSignal;
 }
 
-/** Leaves below a page that could not be read; `end` is the first one after them. */
+/** Leaves below an unreadable page; `end` is the first leaf after them. */
 interface LostLeaves {
   readonly first: number;
   readonly end: number;
@@ -26,17 +26,14 @@ interface LostLeaves {
 /** Lanes walk a disk in order. */
 const LEAVES_KEPT = 4;
 
-/**
- * A block map to read from. Upper levels are in memory (32 bytes for each 1024 blocks); leaves are loaded as they are
- * asked for.
- */
+/** Reads a block map. Upper levels are in memory (32 bytes for each 1024 blocks); leaves are loaded on demand. */
 export class BlockMapReader {
   readonly blockCount: number;
   readonly #leafIds: readonly (ChunkId | null)[];
   readonly #lost: readonly LostLeaves[];
   readonly #loadPage: LoadPage;
   readonly #leavesKept: number;
-  /** The one used last comes last. Undefined: nothing but zeros. */
+  /** The most recently used comes last. Undefined: zeros only. */
   readonly #leaves = new Map<number, Promise<PageView | undefined>>();
 
   private constructor(
@@ -50,7 +47,7 @@ export class BlockMapReader {
     this.#lost = lost;
   }
 
-  /** Loads the upper levels. @throws IntegrityError unless it is `tolerant` */
+  /** Loads the upper levels. @throws IntegrityError unless `tolerant` */
   static async open(options: OpenMapOptions): Promise<BlockMapReader> {
     return new BlockMapReader(options, await loadLeafIds(options));
   }
@@ -64,14 +61,14 @@ export class BlockMapReader {
     return entriesOnPage(this.blockCount, leaf);
   }
 
-  /** Null when the leaf covers nothing but zeros. @throws IntegrityError when a page above it is lost */
+  /** Null when the leaf covers only zeros. @throws IntegrityError when a page above it is lost */
   leafId(leaf: number): ChunkId | null {
     const lost = this.#lost.find(({ first, end }) => leaf >= first && leaf < end);
     if (lost !== undefined) throw lost.error;
     return this.#leafIds[leaf] ?? null;
   }
 
-  /** The chunks of a leaf's blocks; null is a block of zeros. */
+  /** The chunks of a leaf's blocks; null for a block of zeros. */
   async leaf(leaf: number, signal: AbortSignal): Promise<readonly (ChunkId | null)[]> {
     const page = await this.#page(leaf, signal);
     return page?.entries() ?? Array.from<null>({ length: this.blocksOfLeaf(leaf) }).fill(null);

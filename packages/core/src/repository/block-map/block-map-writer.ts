@@ -8,14 +8,14 @@ export type StorePage = (page: Uint8Array) => Promise<ChunkId>;
 interface OpenLeaf {
   readonly entries: (ChunkId | null)[];
   missing: number;
-  /** Still nothing but unchanged blocks. */
+  /** So far only unchanged blocks. */
   untouched: boolean;
 }
 
 /**
- * Builds the block map of one disk while lanes finish blocks in any order. A leaf is stored as soon as all its blocks
- * are known, so memory holds the few leaves that lanes are in, plus 32 bytes a stored leaf. A leaf that is unchanged as
- * a whole is taken over from the base without being read.
+ * Builds the block map of one disk while lanes finish blocks in any order. It stores a leaf as soon as all its blocks
+ * are known, so memory holds the few leaves that lanes are in, plus 32 bytes per stored leaf. A leaf that is unchanged
+ * as a whole is taken over from the base without being read.
  */
 export class BlockMapWriter {
   readonly blockCount: number;
@@ -33,7 +33,7 @@ export class BlockMapWriter {
     this.#leafIds = Array.from<null>({ length: this.#leavesLeft }).fill(null);
   }
 
-  /** Says what one block holds; null for zeros. Every block is said once. */
+  /** Sets the chunk of one block; null for zeros. Call it once per block. */
   async set(block: number, id: ChunkId | null): Promise<void> {
     const leaf = Math.floor(block / PAGE_ENTRIES);
     const open = this.#openLeaf(leaf);
@@ -43,7 +43,7 @@ export class BlockMapWriter {
     await this.#finishLeaf(leaf, open);
   }
 
-  /** Says that a run of blocks is zero, or as in the base. */
+  /** Sets a run of blocks to zeros, or to what the base has. */
   async fill(first: number, count: number, kind: "zero" | "unchanged", signal: AbortSignal): Promise<void> {
     for (let block = first; block < first + count;) {
       const leaf = Math.floor(block / PAGE_ENTRIES);
@@ -57,7 +57,7 @@ export class BlockMapWriter {
     }
   }
 
-  /** Stores the upper levels. The id of the root, or null when the whole disk is zero. */
+  /** Stores the upper levels. Resolves to the id of the root, or null for a disk of zeros. */
   async finish(): Promise<ChunkId | null> {
     if (this.#leavesLeft > 0) throw new RangeError(`${this.#leavesLeft} leaves of the block map are not complete`);
     let ids: readonly (ChunkId | null)[] = this.#leafIds;

@@ -17,22 +17,22 @@ export interface ChunkReaderOptions {
   /** Called for every place that did not hold its chunk. */
   readonly onBadPlace: (id: ChunkId, packName: string) => void;
   /**
-   * Called when no place that the index knows holds a chunk, with the packs that were not there: brings the index up to
-   * what the store has now.
+   * Called when no place that the index knows holds a chunk, with the packs that were missing: brings the index up to
+   * date with the store.
    */
   readonly catchUp: (missingPacks: readonly string[], signal: AbortSignal) => Promise<void>;
 }
 
-/** As much of a ChunkLocation as reading needs. */
+/** The part of a ChunkLocation that reading needs. */
 export type ChunkPlace = Omit<ChunkLocation, "pack"> & { readonly pack: { readonly name: string } };
 
 /**
- * Where the plain bytes of the chunk of that number go: exactly `plainBytes` of shared memory; undefined when there is no
- * room for it.
+ * Destination for the plain bytes of the chunk of that number: exactly `plainBytes` of shared memory; undefined when
+ * there is no room for it.
  */
 export type RoomFor = (number: number, plainBytes: number) => Uint8Array | undefined;
 
-/** One after the other in `room`, as many as it holds. */
+/** Places chunks one after the other in `room`, as many as it holds. */
 export function roomsIn(room: Uint8Array): RoomFor {
   let used = 0;
   return (_number, plainBytes) => {
@@ -41,7 +41,7 @@ export function roomsIn(room: Uint8Array): RoomFor {
   };
 }
 
-/** What became of the places of one chunk. */
+/** What was found at the places of one chunk. */
 interface Search {
   readonly id: ChunkId;
   /** Names of packs. */
@@ -63,9 +63,9 @@ export class ChunkReader {
   }
 
   /**
-   * The plain bytes of a chunk, from the first of its places that still holds them; they are the caller's.
-   * @throws IntegrityError when none does, and from then on the chunk counts as unknown, so that a backup that meets it
-   *   stores it again
+   * The plain bytes of a chunk, from the first of its places that still holds them; they belong to the caller.
+   * @throws IntegrityError when none does; from then on the chunk counts as unknown, so that a backup that meets it
+   * stores it again
    */
   async load(id: ChunkId, signal: AbortSignal): Promise<Uint8Array> {
     const { index } = this.#options;
@@ -73,7 +73,7 @@ export class ChunkReader {
     const found = await this.#tryPlaces(index.find(id), search, signal);
     if (found !== undefined) return found;
     if (search.tried.size === 0 || search.missing.length > 0) {
-      // Not yet known, or moved to another pack since the index was read.
+      // Not known yet, or moved to another pack since the index was read.
       await this.#options.catchUp(search.missing, signal);
       const moved = await this.#tryPlaces(index.find(id), search, signal);
       if (moved !== undefined) return moved;
@@ -106,8 +106,8 @@ export class ChunkReader {
   }
 
   /**
-   * The same for many chunks, with one request for neighbours. Undefined for each that was not where the index said, or not
-   * what it should be, or for which there is no room: `load` knows where else to look.
+   * The same for many chunks, with one request for neighbours. Undefined for each that was missing or damaged where the
+   * index placed it, or for which there is no room: `load` then tries its other places.
    */
   async loadTogether(
     ids: readonly ChunkId[],
@@ -135,7 +135,7 @@ export class ChunkReader {
     return ids.map((id) => found.get(id));
   }
 
-  /** The plain bytes of a chunk from this place alone. @throws IntegrityError */
+  /** The plain bytes of a chunk from this place only. @throws IntegrityError */
   async loadFrom(place: ChunkPlace, id: ChunkId, signal: AbortSignal): Promise<Uint8Array> {
     const { pack, offset, storedBytes: length } = place;
     const stored = await this.#read({ pack: pack.name, offset, length }, signal);
@@ -143,8 +143,8 @@ export class ChunkReader {
   }
 
   /**
-   * The plain bytes of a chunk from what lies in its place, which is used up.
-   * @throws IntegrityError when that is not what was stored.
+   * The plain bytes of a chunk from the stored bytes of its place, which are consumed.
+   * @throws IntegrityError when they are not what was stored
    */
   async unpack({ pack, ...place }: ChunkPlace, id: ChunkId, stored: Uint8Array): Promise<Uint8Array> {
     const part = { pack: pack.name, offset: place.offset, stored };
@@ -153,7 +153,7 @@ export class ChunkReader {
     throw answer?.error ?? new IntegrityError("a chunk was asked for and not answered");
   }
 
-  /** Nothing of a range that cannot be read. */
+  /** Empty for a range that cannot be read. */
   async #readRange(range: ReadRange, places: readonly Uint8Array[], signal: AbortSignal): Promise<readonly Unpacked[]> {
     const { pack, offset, entries } = range;
     try {

@@ -2,7 +2,7 @@ import { BitSet } from "../../util/bit-set.ts";
 import type { ChunkIndex } from "../index/chunk-index.ts";
 import type { ChunkId } from "../../format/digest.ts";
 
-/** A set of chunks that the index knows: one bit each. What it does not know cannot be in it. */
+/** A set of chunks that the index knows: one bit each. A chunk that the index does not know cannot be in it. */
 export class ChunkSet {
   readonly #index: ChunkIndex;
   readonly #entries = new BitSet();

@@ -8,7 +8,7 @@ import { packKey } from "../../format/layout.ts";
 import type { PackEntry } from "../packs/pack-entries.ts";
 import type { Protection } from "../../format/protection.ts";
 
-/** Bytes of a pack as they were read from `offset` on. They are used up by unpacking. */
+/** Bytes of a pack as they were read from `offset` on. Unpacking consumes them. */
 export interface PackPart {
   /** Its name. */
   readonly pack: string;
@@ -16,19 +16,19 @@ export interface PackPart {
   readonly stored: Uint8Array;
 }
 
-/** A chunk that proved to be what its id says, with its plain bytes where they are wanted; or why it did not. */
+/** A chunk proved to match its id, with its plain bytes if wanted; or the reason why it does not. */
 export type Unpacked =
   { readonly proved: true; readonly plain: Uint8Array } | { readonly proved: false; readonly error: IntegrityError };
 
 /**
- * What becomes of the plain bytes: they are not wanted, or come in memory of their own, or go where this tells for the entry of
- * that number, in shared memory.
+ * Where the plain bytes go: nowhere (`proof`), into memory of their own (`plain`), or into the shared memory that this
+ * returns for the entry of that number.
  */
 export type PlainWanted = "proof" | "plain" | ((number: number) => Uint8Array);
 
 const NO_BYTES = new Uint8Array();
 
-/** Turns what lies in packs into plain bytes, and never lets pass what does not match its digest. */
+/** Turns stored chunks into plain bytes and proves each by its digest. */
 export class ChunkUnpacker {
   readonly #codecs: CodecTable;
   readonly #protection: Protection;
@@ -38,10 +38,10 @@ export class ChunkUnpacker {
     this.#protection = protection;
   }
 
-  /** One answer for each of `entries`, all of which lie in `part`. The plain bytes are the caller's. */
+  /** One answer for each of `entries`, all of which lie in `part`. The plain bytes belong to the caller. */
   async unpack(part: PackPart, entries: readonly PackEntry[], wanted: PlainWanted): Promise<readonly Unpacked[]> {
     const placeOf = typeof wanted === "function" ? wanted : undefined;
-    // Codecs of plugins are not known to worker threads: they get their bytes before the part is given away.
+    // Worker threads do not know plugins' codecs: these entries get copies before the part is given away.
     const others = await Promise.all(
       entries.map((entry, number) =>
         this.#codecs.methodOf(entry.codec) === undefined

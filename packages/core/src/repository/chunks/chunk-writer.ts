@@ -18,17 +18,17 @@ export interface ChunkWriterOptions {
   readonly store: ObjectStore;
   readonly protection: Protection;
   readonly index: ChunkIndex;
-  /** Told of the index objects that are put. */
+  /** Learns which index objects were put. */
   readonly loaded: LoadedIndex;
-  /** Of all writers of the process. */
+  /** Shared by all writers of the process. */
   readonly pending: PendingChunks;
   readonly codec: Codec;
   readonly packBytes: number;
-  /** Kinds of which no chunk counts as known: they are stored again. For a run that met damage. */
+  /** Kinds whose chunks count as unknown and are stored again. For a run that met damage. */
   readonly anew: readonly PackKind[];
-  /** Of the run that writes: the names of its packs tell it. */
+  /** The run that writes; the names of its packs contain it. */
   readonly runId: string;
-  /** Asked for every pack that is put: until when the store shall hold it. */
+  /** Called for every pack that is put: until when the store shall lock it. */
   readonly retainUntil: () => Date | undefined;
   readonly signal: AbortSignal;
 }
@@ -36,16 +36,16 @@ export interface ChunkWriterOptions {
 const MAX_PUTS = 2;
 
 /**
- * Stores chunks once, and pages in two packs: a chunk that the repository has, or that this or another writer of the process has already taken, is
- * not stored again, whatever the order in which lanes bring it.
+ * Stores chunks once, and pages in two packs: a chunk that the repository has, or that this or another writer of the
+ * process has already taken, is not stored again, in whatever order lanes bring it.
  */
 export class ChunkWriter {
   readonly #options: ChunkWriterOptions;
-  /** As many of each kind as a chunk of it has copies: no pack holds two of them. */
+  /** One writer per copy that a kind of chunk has: no pack holds two copies. */
   readonly #packs: Readonly<Record<PackKind, readonly PackWriter[]>>;
   readonly #index: IndexWriter;
   readonly #presence: PackPresence;
-  /** Chunks of packs that are not yet put, by their ids in hex: how many copies of them. */
+  /** Number of copies of chunks in packs that are not yet put, by id in hex. */
   readonly #taken = new Map<string, number>();
   /** Chunks that were stored anew, by their numbers in the index. */
   readonly #renewed = new BitSet();
@@ -84,14 +84,14 @@ export class ChunkWriter {
     return this.#options.protection.chunkId(plain);
   }
 
-  /** True when the chunk need not be stored: it is in packs that this run has seen, or taken already. */
+  /** True when the chunk need not be stored: this run has seen its packs, or a writer has taken it. */
   async has(kind: PackKind, id: ChunkId): Promise<boolean> {
     return (await this.#copiesOf(kind, id)) === COPIES[kind] || this.#taken.has(toHex(id));
   }
 
   /**
-   * Stores `plain` under `id` as far as it is not there. Resolves to the bytes added to the repository, 0 when it was known.
-   * `plain` belongs to the caller again when this resolves. Durable only after `finish`.
+   * Stores `plain` under `id` unless the repository has it. Resolves to the bytes added to the repository, 0 when it
+   * was known. `plain` belongs to the caller again when this resolves. Durable only after `finish`.
    */
   async store(kind: PackKind, id: ChunkId, plain: Uint8Array): Promise<number> {
     const { codec, pending, signal } = this.#options;
@@ -99,7 +99,7 @@ export class ChunkWriter {
     let copies: number;
     for (;;) {
       copies = COPIES[kind] - (await this.#copiesOf(kind, id));
-      // Asked again: another lane may have taken it while this one waited for the answer.
+      // Checked again: another lane may have taken it in the meantime.
       if (copies === 0 || this.#taken.has(name)) return 0;
       if (!pending.has(name)) break;
       await pending.settled(name, signal);
@@ -122,8 +122,8 @@ export class ChunkWriter {
   }
 
   /**
-   * Stores a copy of a chunk that was proved, as it was encoded before, whether it is known or not. Resolves to the bytes
-   * added, 0 when this writer has taken as many copies already.
+   * Stores a copy of a proved chunk, still encoded, whether it is known or not. Resolves to the bytes added, 0 when
+   * this writer has already taken as many copies as the kind has.
    */
   async storeAgain(
     kind: PackKind,
@@ -138,13 +138,13 @@ export class ChunkWriter {
     return await packs.append({ id, plainBytes, codec }, encoded);
   }
 
-  /** Everything stored so far is durable and listed in an index object when this resolves. */
+  /** When this resolves, everything stored so far is durable and listed in an index object. */
   async finish(): Promise<void> {
     for (const kind of [this.#packs.data, this.#packs.pages]) await Promise.all(kind.map((packs) => packs.finish()));
     await this.#index.finish();
   }
 
-  /** For who gives up: waits until nothing is in flight, whatever became of it. */
+  /** Waits until no put is in flight; ignores failures. For aborted runs. */
   async idle(): Promise<void> {
     await Promise.all([...this.#packs.data, ...this.#packs.pages].map((packs) => packs.idle()));
     this.#dropPending();
@@ -154,12 +154,12 @@ export class ChunkWriter {
     for (const packs of this.#packs[kind]) packs.hurry();
   }
 
-  /** Others that wait for what this writer has taken must store it themselves. */
+  /** Releases what this writer has taken: waiting writers must store it themselves. */
   #dropPending(): void {
     for (const name of this.#taken.keys()) this.#options.pending.settle(name, this);
   }
 
-  /** In how many packs that this run has seen the chunk lies, up to as many as it should. */
+  /** In how many packs that this run has seen the chunk lies, up to the copies of its kind. */
   async #copiesOf(kind: PackKind, id: ChunkId): Promise<number> {
     for (;;) {
       const packs = this.#packsOf(kind, id);
@@ -169,7 +169,7 @@ export class ChunkWriter {
     }
   }
 
-  /** Packs that may be relied on to hold the chunk, as many as it should lie in at most. */
+  /** Packs that may be relied on to hold the chunk, up to the copies of its kind. */
   #packsOf(kind: PackKind, id: ChunkId): readonly number[] {
     const { index, anew } = this.#options;
     if (anew.includes(kind)) {

@@ -1,23 +1,23 @@
 /** A chunk in a pack that is not yet put. */
 interface PendingChunk {
   readonly owner: object;
-  /** Has the pack put soon, full or not. */
+  /** Puts the pack soon, full or not. */
   readonly hurry: () => void;
   readonly waiting: Set<() => void>;
 }
 
-/** So long a pack that others wait for may fill by itself, in ms. */
+/** How long a pack that others wait for may go on filling. */
 const PATIENCE_MS = 50;
 
 /**
- * The chunks that the writers of one process have taken and not yet put, so that runs side by side store each once: clones
- * of one machine meet the same chunks at the same time. Who waits keeps the chunk and stores it when the other failed to;
- * nobody's run depends on another's.
+ * The chunks that the writers of one process have taken and not yet put, so that concurrent runs store each once:
+ * clones of one machine meet the same chunks at the same time. A waiting writer keeps the chunk and stores it itself if
+ * the other fails, so no run depends on another's success.
  */
 export class PendingChunks {
   readonly #chunks = new Map<string, PendingChunk>();
 
-  /** Whether somebody is about to put this chunk. */
+  /** Whether a writer is about to put this chunk. */
   has(name: string): boolean {
     return this.#chunks.has(name);
   }
@@ -26,7 +26,7 @@ export class PendingChunks {
     this.#chunks.set(name, { owner, hurry, waiting: new Set() });
   }
 
-  /** The pack of this chunk is put, or never will be. Only who added it can say so. */
+  /** The pack of this chunk is put, or never will be. Ignored unless called by the owner. */
   settle(name: string, owner: object): void {
     const chunk = this.#chunks.get(name);
     if (chunk?.owner !== owner) return;
@@ -34,7 +34,10 @@ export class PendingChunks {
     for (const go of chunk.waiting) go();
   }
 
-  /** Resolves when the chunk is settled, one way or the other. Packs are hurried, so that no two writers wait for each other. */
+  /**
+   * Resolves when the chunk is settled, either way. Asks its pack's writer to put soon, so that no two writers wait for
+   * each other.
+   */
   async settled(name: string, signal: AbortSignal): Promise<void> {
     signal.throwIfAborted();
     const chunk = this.#chunks.get(name);

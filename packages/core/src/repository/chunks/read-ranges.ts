@@ -7,7 +7,7 @@ export interface PlacedChunk {
   readonly entry: PackEntry;
 }
 
-/** Chunks of one pack that one request brings. In bytes, from the start of the pack. */
+/** Chunks of one pack that one request reads. In bytes, from the start of the pack. */
 export interface ReadRange {
   readonly pack: string;
   readonly offset: number;
@@ -15,12 +15,12 @@ export interface ReadRange {
   readonly entries: readonly PackEntry[];
 }
 
-/** Bytes that nobody asked for, up to so many, cost less than another request. */
+/** Reading unneeded bytes up to this size costs less than another request. */
 const LARGEST_GAP_BYTES = 256 * 1024;
 const LARGEST_RANGE_BYTES = 16 * 1024 * 1024;
 
 /**
- * The requests that bring all these chunks, neighbours together, whatever the order in which they come. None is for more than
+ * The requests that read all these chunks, neighbours together, in whatever order they come. None reads more than
  * `largestBytes`, unless a single chunk is larger.
  */
 export function readRanges(chunks: readonly PlacedChunk[], largestBytes = LARGEST_RANGE_BYTES): readonly ReadRange[] {

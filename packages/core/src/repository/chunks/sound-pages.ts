@@ -2,7 +2,7 @@ import type { ChunkIndex } from "../index/chunk-index.ts";
 import { ChunkSet } from "./chunk-set.ts";
 import type { ChunkId } from "../../format/digest.ts";
 
-/** Pages of which every chunk was found to have a place. All are forgotten as soon as the index gives any place up. */
+/** Pages whose chunks all have a place. Cleared as soon as the index gives up any place. */
 export class SoundPages {
   readonly #index: ChunkIndex;
   #pages: ChunkSet;

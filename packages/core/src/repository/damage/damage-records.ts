@@ -23,10 +23,10 @@ type DamageRecord = z.infer<typeof schema>;
 
 const DAMAGE_RECORD: RecordKind<DamageRecord> = { prefix: DAMAGE, type: "damage", schema };
 
-/** In one object, at most: about 2 MiB. */
+/** Limit per object: about 2 MiB. */
 export const CHUNKS_A_RECORD = 32 * 1024;
 
-/** What was found damaged, as it is written down in the repository for every node. */
+/** Known damage, as the repository records it for every node. */
 export interface KnownDamage extends RecordListing<DamageRecord> {
   readonly places: BadPlaces;
 }
@@ -49,7 +49,7 @@ export async function putDamage(store: ObjectStore, places: BadPlaces, signal: A
   for (const part of partsOf(places)) await putRecord(store, DAMAGE_RECORD, { at, places: part }, signal);
 }
 
-/** Puts what is known into the index. */
+/** Marks the known damage in the index. */
 export function markDamage(index: ChunkIndex, places: BadPlaces): void {
   for (const [pack, chunks] of places) for (const chunk of chunks) index.markBad(copyOf(fromHex(chunk)), pack);
 }

@@ -2,30 +2,30 @@
 export interface LostRange {
   readonly offset: number;
   readonly length: number;
-  /** Why, for people. */
+  /** The cause, for people. */
   readonly reason: string;
 }
 
 /** What is lost of one disk of a point. */
 export interface DiskLosses {
-  /** Id. */
+  /** The disk's id. */
   readonly disk: string;
   readonly alias: string;
-  /** In bytes; less than the ranges together when ranges were joined. */
+  /** Bytes actually lost; less than the ranges together when ranges were joined. */
   readonly lostBytes: number;
-  /** Ascending. Everything that is lost is in one of them. */
+  /** Ascending. Together they cover everything that is lost. */
   readonly ranges: readonly LostRange[];
 }
 
-/** Held at once unless told otherwise. */
+/** Default limit of ranges kept. */
 const MOST_RANGES = 10_000;
 
 /**
- * Gathers what is lost of one disk, in whatever order it is found. Neighbours become one range. Memory is bounded: beyond
- * `most` ranges those that are near each other become one, together with what lies between them, which is not lost.
+ * Gathers what is lost of one disk, found in any order. Adjacent ranges become one. Memory is bounded: beyond `most`
+ * ranges it joins those nearest to each other, with the gap between them, which is not lost.
  */
 export class LostRanges {
-  /** Ascending; they do not touch. */
+  /** Ascending, with gaps between them. */
   readonly #ranges: LostRange[] = [];
   readonly #most: number;
   #lostBytes = 0;
@@ -34,17 +34,17 @@ export class LostRanges {
     this.#most = most;
   }
 
-  /** What is lost, without what only lies between. */
+  /** Bytes actually lost, excluding gaps joined into a range. */
   get lostBytes(): number {
     return this.#lostBytes;
   }
 
-  /** Ascending. Everything lost is in one of them. */
+  /** Ascending. Together they cover everything that is lost. */
   get ranges(): readonly LostRange[] {
     return this.#ranges;
   }
 
-  /** Every byte is said once. */
+  /** Ranges must not overlap. */
   add(range: LostRange): void {
     this.#lostBytes += range.length;
     const after = this.#firstAfter(range.offset);
@@ -54,7 +54,7 @@ export class LostRanges {
     if (this.#ranges.length > this.#most) this.#joinNearest();
   }
 
-  /** Puts a range in the place of `count` others, together with those after them that it touches. */
+  /** Replaces `count` ranges by this one, joined with those after them that it touches. */
   #replace(at: number, count: number, range: LostRange): void {
     let joined = range;
     let end = at + count;
@@ -77,7 +77,7 @@ export class LostRanges {
     return low;
   }
 
-  /** Halves the number of ranges: the narrowest gaps are given up. */
+  /** Halves the number of ranges by closing the narrowest gaps. */
   #joinNearest(): void {
     const gaps = this.#ranges.slice(1).map((range, at) => gapBefore(range, this.#ranges[at]));
     const widest = gaps.toSorted((a, b) => a - b)[Math.floor(gaps.length / 2)] ?? 0;
@@ -98,7 +98,7 @@ function gapBefore(range: LostRange, before: LostRange | undefined): number {
   return before === undefined ? 0 : range.offset - endOf(before);
 }
 
-/** The reason of the first one stands for both. */
+/** Keeps the first one's reason. */
 function join(first: LostRange, second: LostRange): LostRange {
   return { ...first, length: Math.max(endOf(first), endOf(second)) - first.offset };
 }

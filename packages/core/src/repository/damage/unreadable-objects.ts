@@ -11,13 +11,13 @@ import { aroundCalls } from "../../store/around-calls.ts";
 import { REPOSITORY_KEY } from "../../format/layout.ts";
 
 /**
- * The same store, where an object that cannot be read is damage of that object, an IntegrityError, as long as the store as a
- * whole answers: a bad sector costs what lies on it, and a check, a repair or a restore goes on with the rest. The settings of
- * the repository, which are always there, tell the two apart: they must be readable before and after the object fails again.
- * So an outage that ends in between is damage of nothing. `store` repeats calls itself.
+ * The same store, except that an unreadable object counts as damage of that object, an IntegrityError, as long as the
+ * store as a whole answers: a bad sector costs what lies on it, and a check, a repair or a restore goes on with the
+ * rest. The settings of the repository, which always exist, tell the two cases apart: they must be readable before and
+ * after the object fails again. So an outage that ends in between counts as no damage. `store` repeats calls itself.
  */
 export function withUnreadableAsDamage(store: ObjectStore): ObjectStore {
-  /** Keys that were found so once: what they hold is not tried twice for each part of it. */
+  /** Keys found unreadable before, so that they are not tried again for each part of the object. */
   const unreadable = new Set<ObjectKey>();
   return aroundCalls(store, async ({ kind, key, signal }, work) => {
     if ((kind !== "get" && kind !== "stat") || key === REPOSITORY_KEY) return await work();
@@ -37,7 +37,7 @@ export function withUnreadableAsDamage(store: ObjectStore): ObjectStore {
   });
 }
 
-/** Whether this is damage because the store could not read the object, which may be a matter of time or of permissions. */
+/** Whether the damage is that the store could not read the object, which time or permissions may cure. */
 export function isUnreadable(error: unknown): boolean {
   return error instanceof IntegrityError && mayBeOfOneObject(error.cause);
 }

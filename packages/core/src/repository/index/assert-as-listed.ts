@@ -4,9 +4,9 @@ import type { PackListing } from "../packs/pack-listing.ts";
 import { packKey } from "../../format/layout.ts";
 
 /**
- * Nothing in a pack in the clear says its name, so what its own directory lists is compared with what the index lists under
- * this name.
- * @param places how many chunks the index lists in it; undefined when that was not counted
+ * A plain pack does not contain its name, so this compares what its own directory lists with what the index lists under
+ * its name.
+ * @param places how many chunks the index lists in it; undefined when they were not counted
  * @throws MisplacedPackError unless they are the same
  */
 export function assertAsListed(index: ChunkIndex, listing: PackListing, places: number | undefined): void {

@@ -14,7 +14,7 @@ export interface ChunkLocation {
   readonly codec: number;
 }
 
-/** Numbers of records, of slots, and what the packs take: the sizes of all arrays of an index. */
+/** Numbers of records and of slots, and the shape of the pack table: the sizes of all arrays of an index. */
 export interface IndexShape {
   readonly size: number;
   readonly slots: number;
@@ -29,28 +29,28 @@ const OFFSET = 9;
 const STORED_BYTES = 10;
 const PLAIN_BYTES_AND_CODEC = 11;
 const RECORD_WORDS = 12;
-/** In the word of the pack: this is not the chunk's first record. */
+/** Flag in the pack's word: not the chunk's first record. */
 const FURTHER = 0x8000_0000;
 const PACK_MASK = FURTHER - 1;
-/** 24 bits are enough for the longest chunk; the codec shares its word. */
+/** 24 bits are enough for the longest chunk; the codec shares the word. */
 const PLAIN_BITS = 24;
 const PLAIN_MASK = (1 << PLAIN_BITS) - 1;
 
 /**
- * Every chunk of a repository in memory, with no object for any of them: a record of 48 bytes for each place of a chunk,
- * in segments that never move, found through a table of 4-byte slots. A place in a pack that is gone gives its record to
- * the next place of its chunk. At most 64 MiB for 2^20 chunks (1 TiB at 1 MiB blocks), packs included.
+ * Every chunk of a repository in memory, without an object for any of them: a record of 48 bytes for each place of a
+ * chunk, in segments that never move, found through a table of 4-byte slots. A place in a deleted pack gives its record
+ * to the next place of its chunk. At most 64 MiB for 2^20 chunks (1 TiB at 1 MiB blocks), packs included.
  */
 export class ChunkIndex {
   readonly packs: PackTable;
   readonly #segments: Uint32Array<ArrayBuffer>[] = [];
   readonly #table: DigestTable;
-  /** Records of places that do not hold what they should. */
+  /** Records of places that do not hold what they should hold. */
   readonly #bad = new BitSet();
   #markedBad = 0;
   #size = 0;
 
-  /** An empty one, or one of this shape whose memory is still to be filled with that of another. */
+  /** An empty index, or one of this shape whose memory is still to be filled with another's. */
   constructor(shape?: IndexShape) {
     this.packs = new PackTable(shape?.packs);
     this.#table = new DigestTable(shape?.slots);
@@ -62,12 +62,12 @@ export class ChunkIndex {
     return { size: this.#size, slots: this.#table.slots.length, packs: this.packs.shape };
   }
 
-  /** Bytes of its memory. */
+  /** Size of its memory. */
   static bytesOf({ size, slots, packs }: IndexShape): number {
     return (size * RECORD_WORDS + slots) * Uint32Array.BYTES_PER_ELEMENT + PackTable.bytesOf(packs);
   }
 
-  /** The arrays it lives in. What is known to be bad is not in them. */
+  /** The arrays it lives in. They do not contain the bad places. */
   memory(): readonly Memory[] {
     const records = this.#segments.map((segment, number) =>
       segment.subarray(0, (this.#size - number * SEGMENT_RECORDS) * RECORD_WORDS),
@@ -80,12 +80,14 @@ export class ChunkIndex {
     return this.#size;
   }
 
-  /** Grows whenever a place was found bad or a pack gone: what was found out about places before may be true no more. */
+  /** Grows whenever a place was found bad or a pack gone, which invalidates earlier findings about places. */
   get placesGivenUp(): number {
     return this.#markedBad + this.packs.drops;
   }
 
-  /** Adds all chunks of a pack, unless it is known, and answers the pack's number. A known chunk gets a further place. */
+  /**
+   * Adds all chunks of a pack, unless the pack is known, and answers its number. A known chunk gets a further place.
+   */
   add({ name, kind, entries: { view } }: PackListing): number {
     const known = this.packs.numberOf(name);
     if (known !== undefined) return known;
@@ -104,7 +106,7 @@ export class ChunkIndex {
     return pack;
   }
 
-  /** Whether each of these chunks has this very place in the pack. */
+  /** Whether the index has each of these chunks at exactly this place in the pack. */
   lists({ name, entries: { view } }: PackListing): boolean {
     const pack = this.packs.numberOf(name);
     const id = new Uint32Array(ID_WORDS);
@@ -136,7 +138,7 @@ export class ChunkIndex {
     return places;
   }
 
-  /** Forgets packs that were deleted. */
+  /** Forgets deleted packs. */
   drop(packNames: Iterable<string>): void {
     for (const name of packNames) {
       const pack = this.packs.numberOf(name);
@@ -144,7 +146,7 @@ export class ChunkIndex {
     }
   }
 
-  /** From now on exactly these packs are condemned: of those that are not gone, and of those that are added later. */
+  /** Sets which packs are condemned, among those that exist and those that are added later. */
   condemn(packNames: ReadonlySet<string>): void {
     this.packs.condemn(packNames);
   }
@@ -154,7 +156,7 @@ export class ChunkIndex {
     return this.reliablePacksOf(id, 1).length > 0;
   }
 
-  /** The numbers of packs that may be relied on to hold the chunk, `most` at most. */
+  /** The numbers of packs that may be relied on to hold the chunk, at most `most`. */
   reliablePacksOf(id: ChunkId, most: number): readonly number[] {
     const packs: number[] = [];
     for (const record of this.#recordsOf(wordsOf(id))) {
@@ -165,7 +167,7 @@ export class ChunkIndex {
     return packs;
   }
 
-  /** In how many packs the chunk has a place that is not known to be bad. */
+  /** In how many packs the chunk has a place not known to be bad. */
   copiesOf(id: ChunkId): number {
     const packs = new Set<number>();
     for (const record of this.#recordsOf(wordsOf(id))) {
@@ -175,7 +177,7 @@ export class ChunkIndex {
     return packs.size;
   }
 
-  /** True when the chunk has a place that is not known to be bad, so that reading it is worth a try. */
+  /** True when the chunk has a place not known to be bad, so that reading is worth a try. */
   isReadable(id: ChunkId): boolean {
     for (const record of this.#recordsOf(wordsOf(id))) {
       if (!this.packs.isGone(this.#packOf(record)) && !this.#bad.has(record)) return true;
@@ -183,19 +185,21 @@ export class ChunkIndex {
     return false;
   }
 
-  /** This pack does not hold the chunk as it was: unless it has another place it must be stored again when it is met. */
+  /**
+   * This pack does not hold the chunk intact: unless it has another place, a writer that meets it must store it again.
+   */
   markBad(id: ChunkId, packName: string): void {
     for (const record of this.#recordsIn(id, packName)) if (this.#bad.add(record)) this.#markedBad += 1;
   }
 
-  /** Takes `markBad` back: the pack was read again and holds the chunk. */
+  /** Undoes `markBad`: the pack was read again and holds the chunk. */
   markGood(id: ChunkId, packName: string): void {
     for (const record of this.#recordsIn(id, packName)) this.#bad.delete(record);
   }
 
   /**
-   * Calls `visit` for every place of every chunk that is not gone, with whether it is known to be bad. Numbers only: there
-   * may be many millions.
+   * Calls `visit` for every place of every chunk in an existing pack; `isBad`: the place is known to be bad. Passes
+   * numbers only: there may be many millions.
    */
   forEachPlace(visit: (entry: number, pack: number, storedBytes: number, isBad: boolean) => void): void {
     for (let record = 0; record < this.#size; record += 1) {
@@ -209,7 +213,9 @@ export class ChunkIndex {
     }
   }
 
-  /** A number below `size` that stands for this chunk while the index lives; undefined when it has no place. */
+  /**
+   * The number that stands for this chunk while the index lives, below `size`; undefined when the chunk has no place.
+   */
   entryOf(id: ChunkId): number | undefined {
     let entry: number | undefined;
     for (const record of this.#recordsOf(wordsOf(id))) {
@@ -219,17 +225,17 @@ export class ChunkIndex {
     return undefined;
   }
 
-  /** Length of a chunk, by its number, before it was encoded. */
+  /** Length before encoding of the chunk with this number. */
   plainBytesOf(entry: number): number {
     return (this.#segmentOf(entry)[wordOf(entry) + PLAIN_BYTES_AND_CODEC] ?? 0) & PLAIN_MASK;
   }
 
-  /** Length of a chunk, by its number, as it was stored in one of its places, be that there or gone. */
+  /** Stored length of the chunk with this number, in one of its places, which may be gone. */
   storedBytesOf(entry: number): number {
     return this.#segmentOf(entry)[wordOf(entry) + STORED_BYTES] ?? 0;
   }
 
-  /** Every place of a chunk that is not gone, those to be relied on first; empty when it is not known. */
+  /** Every place of a chunk in existing packs, reliable ones first; empty when the chunk is not known. */
   find(id: ChunkId): readonly ChunkLocation[] {
     const reliable: ChunkLocation[] = [];
     const others: ChunkLocation[] = [];
@@ -270,7 +276,7 @@ export class ChunkIndex {
     }
   }
 
-  /** All records with this id, the first of them first. */
+  /** All records with this id, in order. */
   *#recordsOf(id: Uint32Array): Generator<number> {
     const hash = id[0] ?? 0;
     for (let slot = this.#table.first(hash); ; slot = this.#table.next(slot, hash)) {
@@ -292,7 +298,7 @@ export class ChunkIndex {
     return true;
   }
 
-  /** A record for a new place of this chunk: that of a place that is gone, or else a new one. */
+  /** A record for a new place of this chunk: one whose pack is gone, or a new one. */
   #recordToFill(id: Uint32Array): number {
     if (this.#firstOf(id) === NO_RECORD) return this.#append(id, 0);
     for (const record of this.#recordsOf(id)) {
@@ -333,12 +339,12 @@ export class ChunkIndex {
   }
 }
 
-/** As a record has them, of the entry of a pack that starts there. */
+/** Packs length and codec of the pack entry that starts there into one word, as records have them. */
 function plainBytesAndCodecIn(view: DataView, at: number): number {
   return ((view.getUint8(at + CODEC_AT) << PLAIN_BITS) | view.getUint32(at + PLAIN_BYTES_AT, true)) >>> 0;
 }
 
-/** Where a record starts in its segment. */
+/** Offset of a record in its segment. */
 function wordOf(record: number): number {
   return (record % SEGMENT_RECORDS) * RECORD_WORDS;
 }

@@ -5,12 +5,12 @@ import { packNameIn, PACKS } from "../../format/layout.ts";
 import { PackPresence } from "./pack-presence.ts";
 
 /**
- * Drops packs from the index that are not in the store, by one listing: a pack that was taken away is no place of anything,
- * whatever index objects say. Packs that a listing does not show because it lags behind are asked for.
+ * Drops packs from the index that the store does not have, by one listing: a removed pack holds nothing, whatever index
+ * objects say. Packs that a lagging listing does not show are checked one by one.
  */
 export async function dropAbsentPacks(store: ObjectStore, index: ChunkIndex, signal: AbortSignal): Promise<void> {
   const { packs } = index;
-  // What comes to be known later was put later.
+  // Packs that become known later were put later.
   const known = packs.length;
   const listed = new BitSet();
   for await (const { key } of store.list(PACKS, { signal })) {

@@ -17,7 +17,7 @@ export interface KnownIndex {
 }
 
 const TYPE = "index-cache";
-/** Raised with every change to the arrays of the index. */
+/** To be raised with every change to the arrays of the index. */
 const VERSION = 1;
 /** The last bytes: length of the document before them. */
 const TAIL_BYTES = 4;
@@ -29,37 +29,37 @@ const count = z.int().nonnegative();
 const schema = z.object({
   /** Id of the repository. */
   repository: z.string(),
-  /** The arrays are as machines of this kind have them in memory. */
+  /** The arrays have the byte order of the machine that wrote them. */
   endianness: z.enum(["BE", "LE"]),
   shape: z.object({ size: count, slots: count, packs: z.object({ length: count, slots: count }) }),
-  /** Keys of index objects, and how many packs each of them lists. */
+  /** Keys of index objects, each with the number of packs that it lists. */
   objects: z.array(z.tuple([z.string(), count])),
-  /** Hex; SHA-256 of the SHA-256 of every part. */
+  /** Hex; SHA-256 over the SHA-256 of every part. */
   proof: z.string(),
 });
 
 type Description = z.infer<typeof schema>;
 
-/** A stretch of the file and of memory. */
+/** A section of the file and the memory it holds. */
 interface Part {
   readonly number: number;
-  /** Where it lies in the file. */
+  /** Offset in the file. */
   readonly at: number;
   readonly bytes: Uint8Array<ArrayBuffer>;
 }
 
 /**
- * Writes the arrays of the index as they are and the packs that each index object lists, then a document that says what
- * all this is, and proves it. Throws when the index is changed meanwhile.
+ * Writes the index's arrays as they are and the packs that each index object lists, then a document that describes and
+ * proves all this. Throws when the index changes meanwhile.
  */
 export async function writeIndexCache(file: FileHandle, repository: string, known: KnownIndex): Promise<void> {
   const { index, loaded } = known;
   const { shape } = index;
-  // Those that list packs which this process found gone are to be read again: the store may have them after all.
+  // Objects that list packs found gone by this process must be read again: the store may have them after all.
   const objects = [...loaded.objects].filter(([, packs]) => !packs.some((pack) => index.packs.isGone(pack)));
   const proofs: Uint8Array[] = [];
   for await (const { bytes } of partsOf([...index.memory(), concat(objects.map(([, packs]) => packs))])) {
-    // A table that grows gives its memory back at once: nothing may be reading from it then.
+    // A growing table frees its memory at once: no read of it may be in progress then.
     const part = copyOf(bytes);
     const [proof] = await Promise.all([digest(part), file.appendFile(part)]);
     proofs.push(proof);
@@ -74,7 +74,7 @@ export async function writeIndexCache(file: FileHandle, repository: string, know
   await file.appendFile(Buffer.concat([document, tail]));
 }
 
-/** @throws IntegrityError unless it is whole, of this repository, and from a machine of this kind. */
+/** @throws IntegrityError unless it is intact, of this repository, and from a machine of the same byte order */
 export async function readIndexCache(file: FileHandle, repository: string, signal: AbortSignal): Promise<KnownIndex> {
   const { contentBytes, description } = await readDescription(file);
   const { shape, objects, proof } = description;

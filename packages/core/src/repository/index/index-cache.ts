@@ -7,20 +7,20 @@ import { ChunkIndex } from "./chunk-index.ts";
 import { readIndexCache, writeIndexCache, type KnownIndex } from "./index-cache-format.ts";
 import { ENTRY_BYTES } from "../packs/pack-entries.ts";
 
-/** A new state is written when reading the index objects it saves is worth this part of writing it. */
+/** A new state is written when reading the index objects that it saves costs more than this part of writing it. */
 const WORTH = 1 / 8;
-/** What asking a store for one more object costs, as bytes that could be read instead. */
+/** The cost of one more request to a store, as bytes that could be read instead. */
 const REQUEST_BYTES = 1024 * 1024;
-/** With more packs gone than this part, the next opening had better begin anew. */
+/** With more than this part of the packs gone, the next opening had better begin anew. */
 const MOST_GONE = 1 / 4;
-/** A draft that nobody has written to for so long was left by a process that died. */
+/** A draft not written to for this long belongs to a process that died. */
 const STALE_MS = 60 * 60 * 1000;
 const DRAFT = ".draft";
 
 /**
- * Keeps what index objects say on the local disk, a file for each repository, so that opening one reads only those that
- * are new. It saves time and is never needed: with a file that is missing or in any way wrong, the repository is opened
- * without it. Several processes may use one directory. The files hold names of chunks and packs, and nothing else.
+ * Caches the content of index objects on the local disk, one file per repository, so that opening one reads only new
+ * objects. It saves time and is never needed: if a file is missing or wrong in any way, the repository is opened
+ * without it. Several processes may use one directory. The files hold only names of chunks and packs.
  */
 export class IndexCache {
   readonly #directory: string;
@@ -28,18 +28,21 @@ export class IndexCache {
   /** What the files hold, by repository, as far as this process knows. */
   readonly #kept = new Map<string, { readonly size: number; readonly objects: ReadonlySet<string> }>();
 
-  /** The directory is made when it is needed. `note` is told when a file could not be used or written, and why. */
+  /** Makes the directory when it is needed. Calls `note` when a file could not be used or written, with the reason. */
   constructor(directory: string, note: (text: string) => void = () => undefined) {
     this.#directory = directory;
     this.#note = note;
   }
 
-  /** What was known of this repository when it was kept, if it can be told. Rejects only with the signal's reason. */
+  /**
+   * What was known of this repository when it was last kept, if the file is usable. Rejects only with the signal's
+   * reason.
+   */
   async load(repository: string, signal: AbortSignal): Promise<KnownIndex | undefined> {
     try {
       const known = await this.#read(repository, signal);
       const { index, loaded } = known;
-      // What no index object listed is found in the store, or it was pruned since.
+      // A pack that no index object lists will be found in the store, or was pruned since.
       for (let pack = 0; pack < index.packs.length; pack += 1) if (!loaded.lists(pack)) index.packs.drop(pack);
       index.condemn(new Set());
       this.#remember(repository, known);
@@ -51,7 +54,7 @@ export class IndexCache {
     }
   }
 
-  /** Writes down what is known if enough of it is new. Nothing of it may change before this resolves. Never rejects. */
+  /** Writes what is known if enough of it is new. It must not change before this resolves. Never rejects. */
   async keep(repository: string, known: KnownIndex): Promise<void> {
     try {
       const { packs } = known.index;
@@ -82,7 +85,7 @@ export class IndexCache {
       } finally {
         await file.close();
       }
-      // Not flushed: what a power cut leaves of it does not prove itself.
+      // Not flushed: what a power cut leaves of it fails its proof.
       await rename(draft, this.#fileOf(repository));
       this.#remember(repository, known);
     } finally {
@@ -99,7 +102,7 @@ export class IndexCache {
     for (const name of await readdir(this.#directory)) {
       if (!name.endsWith(DRAFT)) continue;
       const path = join(this.#directory, name);
-      // One that is gone by now was finished.
+      // A draft that is gone was finished.
       const written = await stat(path).catch(() => undefined);
       if (written !== undefined && Date.now() - written.mtimeMs > STALE_MS) await rm(path, { force: true });
     }

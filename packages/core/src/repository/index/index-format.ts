@@ -5,7 +5,7 @@ import { digest, DIGEST_BYTES, sameId } from "../../format/digest.ts";
 import { ENTRY_BYTES, PackEntries } from "../packs/pack-entries.ts";
 import { kindCode, kindOf } from "../packs/pack-format.ts";
 
-/** Twice what the longest one takes that a writer makes: of 65,536 chunks in nearly as many packs, and one more pack. */
+/** Twice the longest that a writer makes: 65,536 chunks in nearly as many packs, and one more pack. */
 export const MAX_INDEX_BYTES = 16 * 1024 * 1024;
 
 const MAGIC = "OVAULTIX";
@@ -44,7 +44,7 @@ export async function decodeIndex(object: Uint8Array, key: string): Promise<Iter
     content.readUInt8(8) === VERSION &&
     sameId(await digest(content), bytes.subarray(-DIGEST_BYTES));
   if (!whole) throw new IntegrityError(`${key} is not a whole index object`, { context: { key } });
-  // All of it is looked at before any of it is believed, and nothing is made of all listings at once.
+  // Checks all of it before using any of it, without materializing all listings at once.
   let end = HEADER_BYTES;
   for (const { entries } of listingsIn(content, key)) end += LISTING_BYTES + entries.bytes.byteLength;
   if (end !== content.byteLength) throw new IntegrityError(`${key} holds more than it lists`, { context: { key } });

@@ -4,11 +4,11 @@ import { INDEX, isIndexKey } from "../../format/layout.ts";
 import { readIndexObject } from "./load-index.ts";
 import type { DamagedObject } from "../../format/damaged-object.ts";
 
-/** What one index object lists, or why that cannot be told. */
+/** What one index object lists, or why it cannot be read. */
 export type IndexObject =
   { readonly key: string; readonly packs: Iterable<PackListing> } | (DamagedObject & { readonly packs?: undefined });
 
-/** Reads the index objects one by one: for those who need what the index in memory does not keep. */
+/** Reads the index objects one by one: for callers that need what the index in memory does not keep. */
 export async function* indexObjects(store: ObjectStore, signal: AbortSignal): AsyncGenerator<IndexObject> {
   for await (const info of store.list(INDEX, { signal })) {
     const { key } = info;
@@ -16,7 +16,7 @@ export async function* indexObjects(store: ObjectStore, signal: AbortSignal): As
     try {
       yield { key, packs: await readIndexObject(store, info, signal) };
     } catch (error) {
-      if (error instanceof ObjectNotFoundError) continue; // replaced while we were listing
+      if (error instanceof ObjectNotFoundError) continue; // replaced since the listing
       if (!(error instanceof IntegrityError)) throw error;
       yield { key, error };
     }

@@ -3,7 +3,7 @@ import { encodeIndex } from "./index-format.ts";
 import type { PackListing } from "../packs/pack-listing.ts";
 import { indexKey, randomName } from "../../format/layout.ts";
 
-/** Chunks listed by one index object, at most; an interrupted run loses the knowledge of fewer than this. */
+/** Limit of chunks per index object; an interrupted run loses the index of fewer than this. */
 const INDEX_CHUNKS = 64 * 1024;
 
 export interface IndexWriterOptions {
@@ -13,7 +13,7 @@ export interface IndexWriterOptions {
   readonly signal: AbortSignal;
 }
 
-/** Lists packs in index objects, as many in each as fit. */
+/** Lists packs in index objects, as many as fit in each. */
 export class IndexWriter {
   readonly #options: IndexWriterOptions;
   #listings: PackListing[] = [];
@@ -30,7 +30,7 @@ export class IndexWriter {
     if (this.#chunks >= INDEX_CHUNKS) await this.finish();
   }
 
-  /** All that was added is listed when this resolves. */
+  /** When this resolves, everything added is listed. */
   async finish(): Promise<void> {
     if (this.#listings.length === 0) return;
     const listings = this.#listings;

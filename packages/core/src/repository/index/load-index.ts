@@ -12,13 +12,15 @@ import { readPackListing } from "../packs/read-pack-listing.ts";
 import type { Protection } from "../../format/protection.ts";
 import { readWhole } from "../../format/read-whole.ts";
 
-/** Index objects read at once: on an object store the wait for each is longer than the work. */
+/** Index objects read at once: on an object store each wait is longer than the work. */
 const LANES = 8;
 
-/** Prune replaces index objects by others: when one vanished, it is looked again, but not for ever at an old listing. */
+/** Prune replaces index objects: when one vanished, the load lists again, but not forever on a stale listing. */
 const LOOKS = 3;
 
-/** Brings `index` up to the index objects of the store: adds what is new, drops the packs that are listed no more. */
+/**
+ * Brings `index` up to date with the index objects of the store: adds new ones, drops packs that are no longer listed.
+ */
 export async function loadIndex(
   store: ObjectStore,
   index: ChunkIndex,
@@ -28,14 +30,14 @@ export async function loadIndex(
   for (let look = 1; look <= LOOKS; look += 1) if (await loadListed(store, index, loaded, signal)) return;
 }
 
-/** False when an object was gone that the listing shows. */
+/** False when an object of the listing was gone. */
 async function loadListed(
   store: ObjectStore,
   index: ChunkIndex,
   loaded: LoadedIndex,
   signal: AbortSignal,
 ): Promise<boolean> {
-  // Only what was known before the listing began can be missing from it.
+  // Only objects known before the listing began can be missing from it.
   const vanished = new Set(loaded.seen());
   async function* newObjects(): AsyncGenerator<ObjectInfo> {
     for await (const object of store.list(INDEX, { signal })) {
@@ -65,7 +67,7 @@ async function loadObject(
   const { key } = object;
   try {
     const listings = await readIndexObject(store, object, signal);
-    if (loaded.see(key)) return true; // read by somebody who looked at the same time
+    if (loaded.see(key)) return true; // read by a concurrent load
     const packs = Uint32Array.from(listings, (listing) => index.add(listing));
     loaded.add(key, packs);
   } catch (error) {
@@ -86,8 +88,8 @@ export async function readIndexObject(
 }
 
 /**
- * Asks the packs that are not in the index for their own directories, so that an index object that is damaged or
- * gone costs time and never data. Most of what it finds is what killed runs left.
+ * Reads the directories of packs that are not in the index, so that a damaged or missing index object costs time and
+ * never data. Most of what it finds was left by killed runs.
  */
 export async function indexUnlistedPacks(
   store: ObjectStore,
@@ -102,7 +104,7 @@ export async function indexUnlistedPacks(
       if (name === undefined || index.packs.numberOf(name) !== undefined) continue;
       index.add(await readPackListing(store, protection, pack, signal));
     } catch (error) {
-      if (error instanceof ObjectNotFoundError) continue; // pruned while we were listing
+      if (error instanceof ObjectNotFoundError) continue; // pruned since the listing
       if (!(error instanceof IntegrityError)) throw error;
       damaged.push({ key: pack.key, error });
     }

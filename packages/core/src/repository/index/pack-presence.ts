@@ -5,15 +5,15 @@ import { packKey } from "../../format/layout.ts";
 
 export interface PackPresenceOptions {
   readonly store: ObjectStore;
-  /** Forgets packs that are not there. */
+  /** Packs found absent are dropped from it. */
   readonly index: ChunkIndex;
   readonly signal: AbortSignal;
 }
 
 /**
  * Which packs one run has seen in the store. An index object may list packs that are gone: when it was put late, by a
- * run that had been replaced and whose packs were pruned, or when somebody else deleted them. So a run builds on no pack
- * that it has only read about. Costs one call for each pack that something new relies on.
+ * run that had been replaced and whose packs were pruned, or when the packs were deleted by other means. So a run never
+ * builds on a pack that it knows only from the index. Costs one call for each pack that something new relies on.
  */
 export class PackPresence {
   readonly #options: PackPresenceOptions;
@@ -29,12 +29,12 @@ export class PackPresence {
     return this.#seen.has(pack);
   }
 
-  /** For packs that this run has put itself. */
+  /** Adds a pack that this run has put itself. */
   add(pack: number): void {
     this.#seen.add(pack);
   }
 
-  /** When this resolves, the pack either was seen or is gone from the index. */
+  /** When this resolves, the pack was either seen or dropped from the index. */
   async ask(pack: number): Promise<void> {
     const asking = this.#asking.get(pack) ?? this.#ask(pack).finally(() => this.#asking.delete(pack));
     this.#asking.set(pack, asking);

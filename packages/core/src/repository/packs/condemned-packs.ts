@@ -11,13 +11,13 @@ const schema = z.object({
   at: z.iso.datetime(),
   /** Names. */
   packs: z.array(z.string().regex(/^[0-9a-f]{32}$/)).readonly(),
-  /** Keys of the manifests of points that are forgotten: they go with their packs. */
+  /** Keys of the manifests of forgotten points: they are deleted with their packs. */
   points: z.array(z.string().refine(isPointKey)).readonly(),
 });
 
-/** What prune is about to delete: nothing new may rely on it, and what does already is waited for. */
+/** What prune is about to delete: nothing new may rely on it, and prune waits for runs that already do. */
 export type Condemned = z.infer<typeof schema>;
-/** So much of a condemned document as nothing needs. There is one verdict a document, and it is final. */
+/** The part of a condemned document that nothing needs. There is one verdict per document, and it is final. */
 export type Verdict = Condemned;
 
 const CONDEMNED_RECORD: RecordKind<Condemned> = { prefix: CONDEMNED, type: "condemned", schema };
@@ -26,14 +26,14 @@ const VERSION = 1;
 
 export interface CondemnedDocument extends Condemned {
   readonly name: string;
-  /** Undefined as long as there is none. */
+  /** Undefined until there is one. */
   readonly verdict: Verdict | undefined;
 }
 
-/** All that is condemned now. */
+/** All condemned documents as of now. */
 export interface CondemnedListing {
   readonly documents: readonly CondemnedDocument[];
-  /** Documents and verdicts that do not prove themselves: what they say cannot be told. */
+  /** Damaged documents and verdicts: their content is unknown. */
   readonly damaged: readonly DamagedObject[];
 }
 
@@ -52,23 +52,23 @@ export async function readCondemned(store: ObjectStore, signal: AbortSignal): Pr
   return listing;
 }
 
-/** Names of all packs on which nothing new may rely. What a verdict has spared may be used again. */
+/** Names of all packs on which nothing new may rely. Packs that a verdict has spared may be used again. */
 export function condemnedPacks({ documents }: CondemnedListing): ReadonlySet<string> {
   return new Set(documents.flatMap((document) => (document.verdict ?? document).packs));
 }
 
-/** Names of all packs that a verdict has let go: they are deleted, or will be. */
+/** Names of all packs that a verdict gives up: they are deleted, or will be. */
 export function decidedPacks({ documents }: CondemnedListing): ReadonlySet<string> {
   return new Set(documents.flatMap(({ verdict }) => verdict?.packs ?? []));
 }
 
-/** Answers its name. */
+/** Answers the document's name. */
 export async function putCondemned(store: ObjectStore, value: Condemned, signal: AbortSignal): Promise<string> {
   return (await putRecord(store, CONDEMNED_RECORD, value, signal)).slice(CONDEMNED.length);
 }
 
 /**
- * Passes a verdict on a document, unless somebody was faster. Answers the one that counts; undefined when the document was
+ * Puts a verdict on a document, unless there is one. Answers the one that counts; undefined when the document was
  * carried out or withdrawn meanwhile.
  */
 export async function putVerdict(
@@ -79,19 +79,19 @@ export async function putVerdict(
 ): Promise<Verdict | undefined> {
   await store.put(verdictKey(name), [encodeDocument(VERDICT_TYPE, VERSION, value)], { ifAbsent: true, signal });
   const counts = await readVerdict(store, name, signal);
-  // A document goes before its verdict does: as long as it stands, no other verdict can have come and gone.
+  // The document is deleted before its verdict: while it exists, no other verdict can have come and gone.
   if (await exists(store, CONDEMNED + name, signal)) return counts;
   await store.delete(verdictKey(name), { signal });
   return undefined;
 }
 
-/** When all that it says is done, or nothing of it shall be. The verdict goes last. */
+/** Deletes a document that was carried out or withdrawn. The verdict goes last. */
 export async function deleteCondemned(store: ObjectStore, name: string, signal: AbortSignal): Promise<void> {
   await store.delete(CONDEMNED + name, { signal });
   await store.delete(verdictKey(name), { signal });
 }
 
-/** Deletes the verdicts that were left by whoever was stopped between the two steps of `deleteCondemned`. */
+/** Deletes verdicts that remain when `deleteCondemned` is interrupted between its two steps. */
 export async function deleteStrayVerdicts(store: ObjectStore, signal: AbortSignal): Promise<void> {
   for await (const { key } of store.list(VERDICTS, { signal })) {
     if (!(await exists(store, CONDEMNED + key.slice(VERDICTS.length), signal))) await store.delete(key, { signal });

@@ -10,7 +10,7 @@ export interface PackEntry {
   readonly codec: number;
 }
 
-/** Where the fields of an entry lie; the id comes first. */
+/** Offsets of an entry's fields; the id comes first. */
 export const ENTRY_BYTES = 48;
 export const OFFSET_AT = 32;
 export const STORED_BYTES_AT = 36;
@@ -19,18 +19,21 @@ export const CODEC_AT = 44;
 
 /** Bytes before the first chunk of a pack. */
 export const HEADER_BYTES = 16;
-/** Chunks of one pack, at most: more are damage or an attack. */
+/** Limit of chunks per pack: more are damage or an attack. */
 export const MAX_PACK_CHUNKS = 64 * 1024;
 /** Largest plain chunk a reader accepts: larger figures in a directory are damage or an attack. */
 export const MAX_CHUNK_BYTES = 8 * 1024 * 1024;
-/** The same for a chunk as it is stored: leaves room for whatever a codec and encryption add. */
+/** The same for a stored chunk: leaves room for whatever a codec and encryption add. */
 export const MAX_STORED_BYTES = 2 * MAX_CHUNK_BYTES;
 
-/** The entries of a pack as packs and index objects hold them, so that a million of them are a few arrays, not objects. */
+/**
+ * The entries of a pack in the form of packs and index objects, so that a million of them are a few arrays, not
+ * objects.
+ */
 export class PackEntries implements Iterable<PackEntry> {
-  /** 48 bytes an entry. */
+  /** 48 bytes per entry. */
   readonly bytes: Uint8Array;
-  /** Of the same bytes. */
+  /** Over the same bytes. */
   readonly view: DataView;
 
   private constructor(bytes: Uint8Array) {
@@ -53,8 +56,8 @@ export class PackEntries implements Iterable<PackEntry> {
 
   /**
    * A view of bytes that came from a store.
-   * @throws IntegrityError for figures that cannot be: a chunk outside the pack, whose chunks end at `dataEnd`, an absurdly
-   *   large one, absurdly many, or none
+   * @throws IntegrityError for impossible figures: a chunk outside the pack, whose chunks end at `dataEnd`, one or a
+   * count above the limits, or no chunks
    */
   static parse(bytes: Uint8Array, dataEnd: number, key: string): PackEntries {
     const entries = new PackEntries(bytes);

@@ -8,11 +8,14 @@ import type { PackSeal } from "../../format/protection.ts";
 /** What the chunks of a pack are: blocks of disks, or pages of block maps. */
 export type PackKind = "data" | "pages";
 
-/** In how many packs a chunk of each kind lies. A page leads to so much that it is worth a second copy, which is small. */
+/**
+ * Number of packs that hold a copy of each kind of chunk. A page leads to so many chunks that it is worth a second
+ * copy, which is small.
+ */
 export const COPIES: Readonly<Record<PackKind, number>> = { data: 1, pages: 2 };
 
 export const TRAILER_BYTES = 48;
-/** No store is asked to hold a larger object: a pack that claims to be one is damage or an attack. */
+/** The largest object that ovault puts: a pack with a larger size is damage or an attack. */
 export const MAX_PACK_BYTES = 128 * 1024 * 1024;
 
 const HEADER_MAGIC = "OVAULTPK";
@@ -90,7 +93,7 @@ export function decodeDirectory(
   return { kind, entries: PackEntries.parse(bytes, offset, key) };
 }
 
-/** Over the directory as it lies there, so that damage is found without a key. */
+/** Over the directory as stored, so that damage is found without a key. */
 function directoryDigest(header: Uint8Array, directory: Uint8Array, trailer: Uint8Array): Buffer {
   const figures = trailer.subarray(0, FIGURES_BYTES);
   return createHash("sha256").update(header).update(directory).update(figures).digest();

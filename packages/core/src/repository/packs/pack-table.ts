@@ -14,7 +14,7 @@ export interface IndexedPack {
   readonly state: PackState;
 }
 
-/** An array of an index, to be written and read as it is. */
+/** An array of an index, written and read as it is. */
 export type Memory = Uint8Array<ArrayBuffer> | Uint32Array<ArrayBuffer>;
 
 /** Numbers of packs and of slots. */
@@ -35,7 +35,7 @@ const NAME_WORDS = 4;
 const WORD_DIGITS = 8;
 
 /**
- * The packs of an index by number, in the order they were added; about 24 bytes each. A pack that is gone keeps its
+ * The packs of an index by number, in the order in which they were added; about 24 bytes each. A deleted pack keeps its
  * number, and gets a new one should it come back.
  */
 export class PackTable implements Iterable<IndexedPack> {
@@ -43,13 +43,13 @@ export class PackTable implements Iterable<IndexedPack> {
   #kinds: Uint8Array<ArrayBuffer>;
   #states: Uint8Array<ArrayBuffer>;
   readonly #table: DigestTable;
-  /** The name that is looked for. */
+  /** The name of the current lookup. */
   readonly #asked = new Uint32Array(NAME_WORDS);
   #length: number;
   #drops = 0;
   #condemned: ReadonlySet<string> = new Set();
 
-  /** An empty one, or one of this shape whose memory is still to be filled with that of another. */
+  /** An empty table, or one of this shape whose memory is still to be filled with another's. */
   constructor(shape?: PackTableShape) {
     this.#length = shape?.length ?? 0;
     this.#names = new Uint32Array(this.#length * NAME_WORDS);
@@ -62,7 +62,7 @@ export class PackTable implements Iterable<IndexedPack> {
     return { length: this.#length, slots: this.#table.slots.length };
   }
 
-  /** Bytes of its memory. */
+  /** Size of its memory. */
   static bytesOf({ length, slots }: PackTableShape): number {
     return length * (NAME_WORDS * Uint32Array.BYTES_PER_ELEMENT + 2) + slots * Uint32Array.BYTES_PER_ELEMENT;
   }
@@ -73,12 +73,12 @@ export class PackTable implements Iterable<IndexedPack> {
     return [names, ...[this.#kinds, this.#states].map((facts) => facts.subarray(0, this.#length)), this.#table.slots];
   }
 
-  /** How often a pack was dropped. */
+  /** Number of drops so far. */
   get drops(): number {
     return this.#drops;
   }
 
-  /** With those that are gone. */
+  /** Including packs that are gone. */
   get length(): number {
     return this.#length;
   }
@@ -99,7 +99,7 @@ export class PackTable implements Iterable<IndexedPack> {
     return Array.from(words, (word) => word.toString(16).padStart(WORD_DIGITS, "0")).join("");
   }
 
-  /** Of the pack of this name that is not gone. */
+  /** Number of the existing pack with this name. */
   numberOf(name: string): number | undefined {
     const words = this.#asked;
     if (!readName(name, words)) return undefined;
@@ -111,7 +111,7 @@ export class PackTable implements Iterable<IndexedPack> {
     }
   }
 
-  /** Its number. The name is 32 hex digits, and that of no pack here that is not gone. */
+  /** Answers its number. `name`: 32 hex digits, and not that of an existing pack of the table. */
   add(name: string, kind: PackKind): number {
     if (!readName(name, this.#asked)) throw new RangeError(`${name} is not the name of a pack`);
     const pack = this.#length;
@@ -146,7 +146,7 @@ export class PackTable implements Iterable<IndexedPack> {
     this.#drops += 1;
   }
 
-  /** From now on exactly these are condemned: of those that are not gone, and of those that are added later. */
+  /** Sets which packs are condemned, among those that exist and those that are added later. */
   condemn(names: ReadonlySet<string>): void {
     this.#condemned = names;
     for (let pack = 0; pack < this.#length; pack += 1) if (!this.isGone(pack)) this.#states[pack] = USABLE;
@@ -167,7 +167,7 @@ export class PackTable implements Iterable<IndexedPack> {
   }
 }
 
-/** Reads 32 lower-case hex digits into four words. False when the text is anything else. */
+/** Reads 32 lower-case hex digits into four words. False for any other text. */
 function readName(name: string, words: Uint32Array): boolean {
   if (name.length !== NAME_WORDS * WORD_DIGITS) return false;
   for (let at = 0; at < name.length; at += 1) {

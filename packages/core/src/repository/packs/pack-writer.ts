@@ -14,17 +14,19 @@ export interface PackWriterOptions {
   /** Names a new pack. */
   readonly newName: () => string;
   readonly kind: PackKind;
-  /** A pack is put when it has reached this many bytes, or a great many chunks. */
+  /** A pack is put when it has reached this many bytes, or the limit of chunks. */
   readonly targetBytes: number;
-  /** Packs being put at once; `append` waits for one to be done. Bounds memory to maxPuts packs and the one being filled. */
+  /**
+   * Packs being put at once; `append` waits for one to finish. Bounds memory to maxPuts packs and the one being filled.
+   */
   readonly maxPuts: number;
   readonly onPut: (listing: PackListing) => void | Promise<void>;
-  /** The first put has failed: nothing that is not put yet ever will be. */
+  /** The first put has failed: packs not put yet never will be. */
   readonly onFailure: () => void;
   readonly signal: AbortSignal;
 }
 
-/** Chunks may be stored in a few bytes each; what is kept for them until their pack is put takes more. */
+/** Chunks may be stored in a few bytes each; the records kept for them until their pack is put take more. */
 const MOST_CHUNKS = 16 * 1024;
 
 /** A pack that is being filled. */
@@ -56,7 +58,7 @@ export class PackWriter {
   }
 
   /**
-   * Takes `encoded`, which is used up. Its place is taken at once, so that lanes may seal their chunks at the same time.
+   * Appends and consumes `encoded`. Reserves its place at once, so that lanes may seal their chunks at the same time.
    * Resolves to the bytes it takes in the pack.
    */
   async append(chunk: Pick<PackEntry, "id" | "plainBytes" | "codec">, encoded: Uint8Array): Promise<number> {
@@ -75,20 +77,20 @@ export class PackWriter {
     return storedBytes;
   }
 
-  /** Puts what there is, full or not, unless as much is being put as may be. */
+  /** Puts the current pack, full or not, unless `maxPuts` puts are under way. */
   hurry(): void {
     const { maxPuts } = this.#options;
     if (this.#draft !== undefined && this.#failure === undefined && this.#puts.size < maxPuts) this.#put(this.#draft);
   }
 
-  /** Puts what is left and waits until every pack is durable. */
+  /** Puts the rest and waits until every pack is durable. */
   async finish(): Promise<void> {
     if (this.#draft !== undefined && this.#failure === undefined) this.#put(this.#draft);
     await this.idle();
     this.#rethrow();
   }
 
-  /** Waits until no put is in flight, whatever became of them. */
+  /** Waits until no put is in flight; ignores failures. */
   async idle(): Promise<void> {
     while (this.#puts.size > 0) await Promise.all(this.#puts);
   }

@@ -5,15 +5,15 @@ import { HEADER_BYTES } from "./pack-entries.ts";
 import { decodeDirectory, decodeTrailer, MAX_PACK_BYTES, TRAILER_BYTES } from "./pack-format.ts";
 import type { Protection } from "../../format/protection.ts";
 
-/** Exactly these bytes of a pack. */
+/** Reads exactly these bytes of a pack. */
 type ReadPack = (offset: number, length: number) => Promise<Uint8Array>;
 
-/** Bytes of a pack's end that are asked for at once: nearly always all of its directory. */
+/** Bytes read from a pack's end at once: nearly always its whole directory. */
 const TAIL_BYTES = 64 * 1024;
 
 /**
- * A pack's own directory, asked of the store, mostly in two requests.
- * @throws IntegrityError when the pack is cut or its directory damaged
+ * Reads a pack's own directory from the store, mostly in two requests.
+ * @throws IntegrityError when the pack is truncated or its directory damaged
  */
 export async function readPackListing(
   store: ObjectStore,
@@ -45,7 +45,7 @@ async function listingOf(protection: Protection, { key, bytes }: ObjectInfo, rea
   return { name, kind, dataEnd: offset, entries };
 }
 
-/** Before anything of that size is read. @throws IntegrityError */
+/** Checked before anything of that size is read. @throws IntegrityError */
 function assertPackSize({ key, bytes }: ObjectInfo): void {
   if (bytes >= HEADER_BYTES + TRAILER_BYTES && bytes <= MAX_PACK_BYTES) return;
   const what = bytes > MAX_PACK_BYTES ? "too large" : "too short";

@@ -1,7 +1,7 @@
-/** The names of managers in ovault.yaml, and those that they had before. */
+/** The names of managers in ovault.yaml, present and former. */
 export class ManagerNames {
   readonly #present: ReadonlySet<string>;
-  /** By the former name. */
+  /** Present names by former name. */
   readonly #renamed: ReadonlyMap<string, string>;
 
   constructor(managers: Iterable<{ readonly name: string; readonly formerNames: readonly string[] }>) {
@@ -10,7 +10,7 @@ export class ManagerNames {
     this.#renamed = new Map(all.flatMap(({ name, formerNames }) => formerNames.map((former) => [former, name])));
   }
 
-  /** The name that the manager of this name has now; the name itself when it is not a former one. */
+  /** The present name of the manager with this name; the name itself when it is not a former one. */
   presentNameOf(name: string): string {
     return this.#renamed.get(name) ?? name;
   }

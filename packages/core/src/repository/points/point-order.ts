@@ -1,7 +1,7 @@
 import { machineKey, type MachineIdentity, compareText } from "@ovault/contract";
 import { originOf, secondOf, tagOf } from "./point-id.ts";
 
-/** What the order of recovery points goes by. */
+/** The fields that decide the order of recovery points. */
 export interface OrderedPoint {
   readonly id: string;
   readonly vm: MachineIdentity;
@@ -10,19 +10,20 @@ export interface OrderedPoint {
   readonly basePoint?: string | null;
 }
 
-/** Points of one machine of which it is not known which is newer. */
+/** Points of one machine whose order is uncertain. */
 export interface OrderInDoubt<P> {
-  /** Those whose dates contradict each other, or the clock; oldest first, as far as that can be told. */
+  /** Points whose dates contradict each other, or the clock; oldest first, as far as is known. */
   readonly points: readonly P[];
 }
 
-/** A date that is further ahead of the clock is wrong, or the clock is. */
+/** If a date is further ahead of the clock, one of the two is wrong. */
 const CLOCK_TOLERANCE_MS = 2 * 60_000;
 
 /**
- * Points in the order in which they were taken, oldest first. Of one machine the ids decide, whatever any clock said: an id
- * is later than those of all points that were there when it was chosen. Ids of older releases are of the clock only. Among
- * those the dates decide, and a point is newer than its base. Points of different machines are merged by their dates.
+ * Points in the order in which they were taken, oldest first. Within one machine the ids decide, whatever any clock
+ * said: an id is later than those of all points that existed when it was chosen. Ids of older releases come from the
+ * clock only. Among those the dates decide, and a point is newer than its base. Points of different machines are merged
+ * by their dates.
  */
 export function inOrder<P extends OrderedPoint>(points: readonly P[]): readonly P[] {
   const machines = [...Map.groupBy(points, ({ vm }) => machineKey(vm))].toSorted(([a], [b]) => compareText(a, b));
@@ -33,14 +34,14 @@ export function inOrder<P extends OrderedPoint>(points: readonly P[]): readonly 
       return { point, at };
     });
   });
-  // Stable: what is of one machine stays in its order.
+  // Stable: the points of one machine keep their order.
   return placed.toSorted((a, b) => compareText(a.at, b.at)).map(({ point }) => point);
 }
 
 /**
- * Undefined when it is certain in what order these points of one machine were taken. It is in doubt between two neighbours
- * with ids of older releases, when one of them has a date in the future or contradicts its base, and the later does not
- * name the earlier as its base.
+ * Undefined when the order of these points of one machine is certain. It is in doubt between two neighbours with ids of
+ * older releases, when one of them has a date in the future or contradicts its base, and the later does not name the
+ * earlier as its base.
  */
 export function orderInDoubt<P extends OrderedPoint>(points: readonly P[], now: Date): OrderInDoubt<P> | undefined {
   const machine = new PointsOfMachine(points);
@@ -58,7 +59,7 @@ export function orderInDoubt<P extends OrderedPoint>(points: readonly P[], now: 
 
 class PointsOfMachine<P extends OrderedPoint> {
   readonly #points: readonly P[];
-  /** By the id of their origin: a copy names its base by that. */
+  /** By id of the origin, by which a copy names its base. */
   readonly #byOrigin: ReadonlyMap<string, P>;
 
   constructor(points: readonly P[]) {
@@ -81,7 +82,7 @@ class PointsOfMachine<P extends OrderedPoint> {
     return [...ordered];
   }
 
-  /** Those with a date that cannot be right, or that another one contradicts. */
+  /** Points with an impossible date, or one that another contradicts. */
   misdated(now: Date): ReadonlySet<P> {
     const latest = now.getTime() + CLOCK_TOLERANCE_MS;
     const misdated = new Set<P>();
@@ -93,7 +94,7 @@ class PointsOfMachine<P extends OrderedPoint> {
     return misdated;
   }
 
-  /** Behind which id that was chosen in order each point comes: its own, or for one of the clock the last before it. */
+  /** The ordered id behind which each point sorts: its own, or for a clock-based id the last one before it. */
   #places(): ReadonlyMap<P, string> {
     const places = new Map<P, string>();
     for (const point of this.#points) if (!isDated(point)) places.set(point, point.id);
@@ -109,7 +110,7 @@ class PointsOfMachine<P extends OrderedPoint> {
     return places;
   }
 
-  /** A point and those that it builds on, up to what is done, the oldest first. The end of a circle is left out. */
+  /** A point and the points it builds on that are not in `done`, oldest first. A circle is cut at its end. */
   #chainOf(point: P, done: { has(one: P): boolean }): readonly P[] {
     const chain = new Set<P>();
     let next: P | undefined = point;
@@ -129,12 +130,12 @@ function isBase(base: OrderedPoint, { basePoint }: OrderedPoint): boolean {
   return basePoint != null && originOf(basePoint) === originOf(base.id);
 }
 
-/** Whether only clocks say when it was taken. */
+/** Whether only the clock says when it was taken. */
 function isDated({ id }: OrderedPoint): boolean {
   return tagOf(id) === undefined;
 }
 
-/** What an id of the clock is compared by with those that were chosen in order. */
+/** The text by which a clock-based id is compared with ordered ones. */
 function textOf({ id, takenAt }: OrderedPoint): string {
   return secondOf(id) === undefined ? takenAt.slice(0, 19).replaceAll(/[-:]/g, "").replace("T", "-") : id;
 }

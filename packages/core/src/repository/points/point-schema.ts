@@ -2,7 +2,7 @@ import { z } from "zod";
 
 import type { JsonObject, JsonValue, RecoveryPoint } from "@ovault/contract";
 
-/** Shape of a manifest. Unknown keys are kept away, so that an older release reads what a newer one adds. */
+/** Shape of a manifest. Unknown keys are dropped, so that an older release can read manifests of a newer one. */
 const bytes = z.number().int().nonnegative();
 const json: z.ZodType<JsonValue> = z.json();
 const jsonObject = z.record(z.string(), json) as z.ZodType<JsonObject>;
@@ -71,8 +71,8 @@ export const pointSchema = z.object({
   copiedFrom: z.uuid().optional(),
 });
 
-/** A manifest's JSON as a recovery point. @throws ZodError */
+/** Parses a manifest's JSON as a recovery point. @throws ZodError */
 export function parsePoint(value: unknown): RecoveryPoint {
-  // zod types optional keys as `T | undefined`; JSON cannot hold undefined, so both are the same values.
+  // zod types optional keys as `T | undefined`; JSON cannot hold undefined, so both describe the same values.
   return pointSchema.parse(value) as RecoveryPoint;
 }

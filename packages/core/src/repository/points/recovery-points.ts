@@ -32,21 +32,21 @@ import { isVoid } from "../../leases/void.ts";
 const TYPE = "point";
 const FORGOTTEN_TYPE = "forgotten";
 const VERSION = 1;
-/** What lies beside the manifest of a point that was forgotten. */
+/** Suffix of the mark beside the manifest of a forgotten point. */
 const FORGOTTEN = ".forgotten";
 /** Manifests in flight. */
 const LANES = 8;
-/** Hex digits of a machine's name that the ids of its points end with. */
+/** Hex digits of a machine's name at the end of its points' ids. */
 const TAG_DIGITS = 8;
 
-/** The point itself when it is there; `void`: a run that was replaced may not seal it any more. */
+/** The point itself when it exists; `void`: a replaced run cannot seal it any more. */
 export type PointState = RecoveryPoint | "absent" | "forgotten" | "void";
 
-/** What lies in a folder of points: manifests, and which of them are forgotten. */
+/** A folder of points: manifests, and which of them are forgotten. */
 interface Manifests {
   readonly visible: readonly ObjectInfo[];
   readonly forgotten: readonly ObjectInfo[];
-  /** Keys of manifests that are marked as forgotten, there or not. */
+  /** Keys of manifests marked as forgotten, whether the manifest exists or not. */
   readonly marked: readonly ObjectKey[];
   readonly damagedMarks: readonly DamagedManifest[];
 }
@@ -58,8 +58,8 @@ interface RecoveryPointsPlace {
 }
 
 /**
- * The manifests of a repository: one object each, written last, read whole. A point that is forgotten gets a mark beside
- * its manifest, and is as if it were not there. Only prune deletes manifests, when no run builds on them any more.
+ * The manifests of a repository: one object each, written last, read whole. A forgotten point gets a mark beside its
+ * manifest and counts as absent. Only prune deletes manifests, when no run builds on them any more.
  */
 export class RecoveryPoints implements PointCatalog {
   readonly #store: ObjectStore;
@@ -68,7 +68,7 @@ export class RecoveryPoints implements PointCatalog {
   readonly #retainUntil: () => Date | undefined;
   readonly #managers: ManagerNames | undefined;
 
-  /** @param managers by whose former names points are found; without any, the names in manifests are taken as they are */
+  /** @param managers maps former names to present ones; without it, the names in manifests count as they are */
   constructor(
     { store, reserve, protection }: RecoveryPointsPlace,
     retainUntil: () => Date | undefined,
@@ -82,8 +82,8 @@ export class RecoveryPoints implements PointCatalog {
   }
 
   /**
-   * Makes a point visible. Everything it refers to must be durable before.
-   * @throws LeaseLostError when another has taken over, and made sure that this point never comes to be
+   * Makes a point visible. Everything it refers to must already be durable.
+   * @throws LeaseLostError when another run has taken over and voided this point
    */
   async seal(point: RecoveryPoint, signal: AbortSignal): Promise<void> {
     const key = this.keyOf(point);
@@ -114,7 +114,9 @@ export class RecoveryPoints implements PointCatalog {
     return await this.#listIn(POINTS, signal);
   }
 
-  /** The points of one machine. `damaged` is of the whole folder: only a manifest tells whose point it is. */
+  /**
+   * The points of one machine. `damaged` covers the whole folder: only a manifest says which machine its point is of.
+   */
   async listOf(machine: MachineIdentity, signal: AbortSignal): Promise<MachinePointListing> {
     const { points, damaged } = await this.#listIn(this.#folderOf(machine), signal);
     return {
@@ -127,8 +129,8 @@ export class RecoveryPoints implements PointCatalog {
   }
 
   /**
-   * The newest point of each machine, by its `machineKey`. Older ones are read only where the newer do not prove
-   * themselves, or have ids of older releases, which do not tell machines of one id apart.
+   * The newest point of each machine, by `machineKey`. Reads older ones only if newer ones are damaged or have ids of
+   * older releases, which do not distinguish machines with one id.
    */
   async newest(signal: AbortSignal): Promise<ReadonlyMap<string, RecoveryPoint>> {
     const { visible } = await this.#manifests(POINTS, signal);
@@ -147,13 +149,13 @@ export class RecoveryPoints implements PointCatalog {
       const open = lines.filter((infos) => !found.has(infos.at(-1)?.key ?? ""));
       lines = open.map((infos) => infos.slice(0, -1)).filter((infos) => infos.length > 0);
     }
-    // Of those with one key, the last one stays.
+    // The last entry of each key wins.
     return new Map(inOrder(read).map((point) => [machineKey(point.vm), point]));
   }
 
   /**
-   * An id for the next point of a machine, later than those of all points that lie in its folder. For a run that holds the
-   * lease of the machine, or is about to.
+   * An id for the next point of a machine, later than those of all points in its folder. For a run that holds the lease
+   * of the machine, or is about to.
    */
   async nextId(machine: MachineIdentity, now: Date, signal: AbortSignal): Promise<string> {
     const earlier: string[] = [];
@@ -163,13 +165,13 @@ export class RecoveryPoints implements PointCatalog {
     return newPointId(now, this.#protection.nameOf(machine).slice(0, TAG_DIGITS), earlier);
   }
 
-  /** Points that are forgotten and whose manifests are still there; and the keys of all that are marked as forgotten. */
+  /** Forgotten points whose manifests still exist; and the keys of all manifests marked as forgotten. */
   async listForgotten(signal: AbortSignal): Promise<PointListing & { readonly marked: readonly ObjectKey[] }> {
     const { forgotten, marked } = await this.#manifests(POINTS, signal);
     return { ...(await this.#readAll(forgotten, signal)), marked };
   }
 
-  /** The point with this id or unique prefix of it. */
+  /** The point with this id or unique prefix. */
   async find(idOrPrefix: string, signal: AbortSignal): Promise<RecoveryPoint> {
     const { visible } = await this.#manifests(POINTS, signal);
     const starting = visible.filter((info) => idOf(info).startsWith(idOrPrefix));
@@ -184,13 +186,13 @@ export class RecoveryPoints implements PointCatalog {
     });
   }
 
-  /** True when there is a manifest of this point, whatever it says, and it is not forgotten. */
+  /** True when a manifest of this point exists, even a damaged one, and is not forgotten. */
   async holds(point: Pick<RecoveryPoint, "vm" | "id">, signal: AbortSignal): Promise<boolean> {
     const key = this.keyOf(point);
     return (await this.#exists(key, signal)) && !(await this.#exists(markOf(key), signal));
   }
 
-  /** What lies where the manifest of this point belongs. @throws IntegrityError when that cannot be told */
+  /** The object at the key of this point's manifest. @throws IntegrityError when it is damaged */
   async stateOf(point: Pick<RecoveryPoint, "vm" | "id">, signal: AbortSignal): Promise<PointState> {
     const key = this.keyOf(point);
     // A mark that outlived its manifest would hide the next one.
@@ -204,20 +206,20 @@ export class RecoveryPoints implements PointCatalog {
     }
   }
 
-  /** Makes a point invisible, at once and for every node. Its manifest and what only it needs stay until pruned. */
+  /** Makes a point invisible, at once and for every node. Prune deletes its manifest and what only it needs. */
   async forget(point: RecoveryPoint, signal: AbortSignal): Promise<void> {
     const mark = encodeDocument(FORGOTTEN_TYPE, VERSION, { at: new Date().toISOString() });
     const key = markOf(this.keyOf(point));
     await this.#reserve.during(() => this.#store.put(key, [mark], { ifAbsent: true, signal }), signal);
   }
 
-  /** Deletes a manifest that is forgotten, for good. Nothing may build on the point any more. */
+  /** Deletes a forgotten manifest for good. No point or run may build on it any more. */
   async delete(key: ObjectKey, signal: AbortSignal): Promise<void> {
     await this.#store.delete(key, { signal });
     await this.#store.delete(markOf(key), { signal });
   }
 
-  /** Where the manifest of a point lies. */
+  /** Key of the manifest of a point. */
   keyOf({ vm, id }: Pick<RecoveryPoint, "vm" | "id">): ObjectKey {
     return pointKey(this.#protection.folderOf(vm.id), id);
   }
@@ -248,7 +250,7 @@ export class RecoveryPoints implements PointCatalog {
         );
         marked.add(info.key.slice(0, -FORGOTTEN.length));
       } catch (error) {
-        if (error instanceof ObjectNotFoundError) continue; // pruned while we were listing
+        if (error instanceof ObjectNotFoundError) continue; // pruned since the listing
         if (!(error instanceof IntegrityError) && !(error instanceof RepositoryVersionError)) throw error;
         damagedMarks.push({ key: info.key, error });
       }
@@ -266,7 +268,7 @@ export class RecoveryPoints implements PointCatalog {
         const point = await this.#read(info, lane);
         if (point !== undefined) points.push(point);
       } catch (error) {
-        if (error instanceof ObjectNotFoundError) return; // pruned while we were listing
+        if (error instanceof ObjectNotFoundError) return; // pruned since the listing
         if (!(error instanceof IntegrityError) && !(error instanceof RepositoryVersionError)) throw error;
         damaged.push({ key: info.key, error });
       }
@@ -310,7 +312,7 @@ export class RecoveryPoints implements PointCatalog {
   }
 }
 
-/** As the manifest has it: copies of a point are the same, whatever its manager is called meanwhile. */
+/** With the manager's name as stored: copies of a point are equal, even after its manager was renamed. */
 function asStored({ storedManager, ...point }: RecoveryPoint): RecoveryPoint {
   return storedManager === undefined ? point : { ...point, vm: { ...point.vm, manager: storedManager } };
 }
@@ -319,12 +321,12 @@ function idOf({ key }: ObjectInfo): string {
   return key.slice(key.lastIndexOf("/") + 1);
 }
 
-/** Points of one folder and tag: those of one machine, taken in one repository. */
+/** Groups points by folder and tag: those of one machine, taken in one repository. */
 function lineOf(info: ObjectInfo): string {
   return `${info.key.slice(0, info.key.lastIndexOf("/"))} ${tagOf(idOf(info))}`;
 }
 
-/** Ids that are chosen in order sort by it. */
+/** Ordered ids sort by time. */
 function compareAge(a: ObjectInfo, b: ObjectInfo): number {
   return compareText(idOf(a), idOf(b));
 }

@@ -2,7 +2,7 @@ import type { RecoveryPoint } from "@ovault/contract";
 
 const MOST_NAMES = 3;
 
-/** What to say about points of managers that ovault.yaml does not name: one sentence for each of these managers. */
+/** Warnings about points of managers that are not in ovault.yaml: one sentence for each of these managers. */
 export function unclaimedWarnings(points: readonly Pick<RecoveryPoint, "vm">[]): readonly string[] {
   return [...Map.groupBy(points, ({ vm }) => vm.manager)].map(([manager, own]) => {
     const names = [...new Set(own.map(({ vm }) => vm.name))];
