@@ -121,6 +121,7 @@ export async function backUp(
       vm,
       keepBase,
       strategy: choice.strategy,
+      assessment: choice.assessment,
       strategyReason: choice.reason,
       excludeDisks,
       taps: [...taps, tap, terminal.showRun(vm.name), ...showEnd(vm.name)],
@@ -154,7 +155,15 @@ export async function planBackups(
   const plans: BackupPlanOutcome[] = [];
   for (const { vm, choice, excludeDisks, keepBase } of backups) {
     try {
-      const plan = await planBackup({ vm, strategy: choice.strategy, repository, excludeDisks, keepBase, signal });
+      const plan = await planBackup({
+        vm,
+        strategy: choice.strategy,
+        assessed: choice,
+        repository,
+        excludeDisks,
+        keepBase,
+        signal,
+      });
       for (const warning of unclaimedWarnings(plan.unclaimed)) terminal.warn(warning);
       plans.push({ vm, plan: summarizePlan(plan, choice, options.full === true), error: undefined });
     } catch (error) {

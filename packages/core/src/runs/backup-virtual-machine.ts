@@ -1,6 +1,7 @@
 import { packageVersion } from "../package-version.ts";
 import type { Ledger } from "../ledger/ledger.ts";
 import {
+  type Assessment,
   type Consistency,
   type DiskRecord,
   type RecoveryPoint,
@@ -42,6 +43,8 @@ export interface BackupOptions {
   readonly strategy: Strategy;
   /** All of this manager: the one that took the last point lets go of what it keeps when this one takes over. */
   readonly strategies?: readonly Strategy[];
+  /** What the strategy said of the machine when it was chosen; without it the run asks. */
+  readonly assessment?: Assessment | undefined;
   /** Why this strategy, for people. */
   readonly strategyReason?: string | undefined;
   readonly repository: Repository;
@@ -150,12 +153,12 @@ class BackupRun {
   }
 
   async run(): Promise<RecoveryPoint> {
-    const { vm, strategy, excludeDisks: excluded, full } = this.#options;
+    const { vm, strategy, assessment, excludeDisks: excluded, full } = this.#options;
     const hooks = this.#hooks;
     await this.#options.repository.tryCodec();
     // From here on nothing disappears that this run relies on.
     await this.#options.repository.announce(this.#lease, this.#signal);
-    const selected = await selectDisks({ vm, strategy, excluded, hooks, signal: this.#signal });
+    const selected = await selectDisks({ vm, strategy, excluded, assessment, hooks, signal: this.#signal });
     const base = await this.#lastPoint();
     const runId = this.#ids.run;
     const ledger = await this.#options.ledger.forRun({ runId, manager: vm.manager, strategy: strategy.name });

@@ -10,7 +10,7 @@ import { RunQueue } from "./run-queue.ts";
 /** What is special to one of several machines. */
 export type MachineBackup = Pick<
   BackupOptions,
-  "vm" | "strategy" | "strategyReason" | "excludeDisks" | "keepBase" | "taps"
+  "vm" | "strategy" | "assessment" | "strategyReason" | "excludeDisks" | "keepBase" | "taps"
 >;
 
 export interface BackupsOptions extends Omit<BackupOptions, keyof MachineBackup | "buffers"> {

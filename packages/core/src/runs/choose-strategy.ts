@@ -1,10 +1,12 @@
-import type { DiskAssessment, Strategy, VirtualMachine } from "@ovault/contract";
+import type { Assessment, DiskAssessment, Strategy, VirtualMachine } from "@ovault/contract";
 
 /** What one strategy can do for a machine. */
 export interface StrategyAssessment {
   readonly strategy: Strategy;
   /** In the order of the machine's disks, without those that are excluded. */
   readonly disks: readonly DiskAssessment[];
+  /** What the strategy said of all disks, for the run: `BackupOptions.assessment`. */
+  readonly assessment: Assessment;
 }
 
 export interface StrategyChoice extends StrategyAssessment {
@@ -45,17 +47,17 @@ export async function assessStrategy(
   vm: VirtualMachine,
   { excludeDisks, keepBase, signal }: AssessmentTerms,
 ): Promise<StrategyAssessment> {
-  const { disks } = await strategy.assess(vm, signal);
+  const assessment = await strategy.assess(vm, signal);
   const assessments = vm.disks
     .filter(({ id }) => !excludeDisks.includes(id))
     .map(({ id }): DiskAssessment => {
-      const found = disks.find(({ diskId }) => diskId === id);
+      const found = assessment.disks.find(({ diskId }) => diskId === id);
       if (found === undefined) {
         return { diskId: id, verdict: "impossible", reason: `${strategy.name} does not know this disk` };
       }
       return keepBase ? found : withoutBase(found);
     });
-  return { strategy, disks: assessments };
+  return { strategy, disks: assessments, assessment };
 }
 
 /** An increment needs something to start from. */

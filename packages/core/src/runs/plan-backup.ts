@@ -7,7 +7,7 @@ import {
 } from "@ovault/contract";
 import { lossesOfBase } from "../losses/point-losses.ts";
 import type { Repository } from "../repository/repository.ts";
-import { assessStrategy } from "./choose-strategy.ts";
+import { assessStrategy, type StrategyAssessment } from "./choose-strategy.ts";
 import { selectDisks, type SelectedDisks } from "./select-disks.ts";
 
 export interface BackupPlan extends SelectedDisks {
@@ -26,14 +26,17 @@ export interface BackupPlan extends SelectedDisks {
 export async function planBackup(options: {
   readonly vm: VirtualMachine;
   readonly strategy: Strategy;
+  /** What the strategy said when it was chosen; without it the strategy is asked. */
+  readonly assessed?: StrategyAssessment;
   readonly repository: Repository;
   readonly excludeDisks: readonly string[];
   readonly keepBase: boolean;
   readonly signal: AbortSignal;
 }): Promise<BackupPlan> {
   const { vm, strategy, repository, excludeDisks: excluded, keepBase, signal } = options;
-  const { disks: assessments } = await assessStrategy(strategy, vm, { excludeDisks: excluded, keepBase, signal });
-  const selected = await selectDisks({ vm, strategy, excluded, hooks: createRunHooks(), signal });
+  const { disks: assessments, assessment } =
+    options.assessed ?? (await assessStrategy(strategy, vm, { excludeDisks: excluded, keepBase, signal }));
+  const selected = await selectDisks({ vm, strategy, excluded, assessment, hooks: createRunHooks(), signal });
   const { points, unclaimed } = await repository.points.listOf(vm, signal);
   const base = points.at(-1);
   const losses = base === undefined ? [] : await lossesOfBase(repository, base, signal);

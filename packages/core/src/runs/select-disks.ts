@@ -1,4 +1,5 @@
 import {
+  type Assessment,
   type SkippedDisk,
   type Strategy,
   type Disk,
@@ -13,6 +14,8 @@ export interface SelectDisksOptions {
   readonly strategy: Strategy;
   /** Ids. */
   readonly excluded: readonly string[];
+  /** What the strategy said when it was chosen; without it the strategy is asked. */
+  readonly assessment: Assessment | undefined;
   readonly hooks: RunHooks;
   readonly signal: AbortSignal;
 }
@@ -32,19 +35,20 @@ export async function selectDisks({
   vm,
   strategy,
   excluded,
+  assessment,
   hooks,
   signal,
 }: SelectDisksOptions): Promise<SelectedDisks> {
-  const { disks: assessed } = await strategy.assess(vm, signal);
+  const { disks: assessed } = assessment ?? (await strategy.assess(vm, signal));
   const skipped: SkippedDisk[] = [];
   const candidates: Disk[] = [];
   for (const disk of vm.disks) {
-    const assessment = assessed.find((candidate) => candidate.diskId === disk.id);
+    const found = assessed.find((candidate) => candidate.diskId === disk.id);
     if (excluded.includes(disk.id)) skipped.push({ disk, reason: "excluded by the user" });
-    else if (assessment?.verdict === "skip") skipped.push({ disk, reason: assessment.reason });
-    else if (assessment === undefined || assessment.verdict === "impossible") {
+    else if (found?.verdict === "skip") skipped.push({ disk, reason: found.reason });
+    else if (found === undefined || found.verdict === "impossible") {
       throw new UsageError(
-        `${strategy.name} cannot take disk ${disk.alias} of ${vm.name}: ${assessment?.reason ?? "it is not known"}`,
+        `${strategy.name} cannot take disk ${disk.alias} of ${vm.name}: ${found?.reason ?? "it is not known"}`,
         { context: { vm: vm.id, disk: disk.id }, hint: "Exclude the disk, or use another strategy." },
       );
     } else candidates.push(disk);
