@@ -11,7 +11,7 @@ export * from "./maintenance/describe-holders.ts";
 export * from "./repository/create-repository.ts";
 export * from "./repository/judge-passphrase.ts";
 export * from "./select/choose-strategy.ts";
-export * from "./select/consistency-settings.ts";
+export * from "./installation/consistency-settings.ts";
 export * from "./select/find-disk.ts";
 export * from "./select/find-point.ts";
 export * from "./select/find-virtual-machine.ts";

@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 
 import { choosePolicy, parseConfiguration } from "@ovault/core";
 
-import { consistencySettings, defaultConsistency } from "../src/select/consistency-settings.ts";
+import { consistencySettings, defaultConsistency } from "../src/installation/consistency-settings.ts";
 
 function settings(written: string, wanted = {}) {
   const text = `policies:\n  nightly:\n    vms: { include: ["*"] }\n    consistency: ${written}\n`;

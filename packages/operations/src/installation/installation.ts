@@ -38,7 +38,7 @@ import { loadBuiltInPlugins } from "./built-in-plugins.ts";
 import { StoreTrace } from "./store-trace.ts";
 import { repositorySecret } from "./repository-secret.ts";
 import type { OperationContext } from "../operation-context.ts";
-import { consistencySettings } from "../select/consistency-settings.ts";
+import { consistencySettings } from "./consistency-settings.ts";
 import { wrapStore } from "./wrap-store.ts";
 
 /**

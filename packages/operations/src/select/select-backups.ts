@@ -14,7 +14,7 @@ import {
 
 import type { Installation } from "../installation/installation.ts";
 import { chooseForMachine } from "./choose-strategy.ts";
-import { consistencySettings, defaultConsistency } from "./consistency-settings.ts";
+import { consistencySettings, defaultConsistency } from "../installation/consistency-settings.ts";
 import { findDisksToExclude } from "./find-disks-to-exclude.ts";
 import { findVirtualMachines } from "./find-virtual-machines.ts";
 import { placedPolicies, withPlaces } from "./policy-places.ts";
