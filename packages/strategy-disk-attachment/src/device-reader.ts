@@ -37,7 +37,7 @@ export function deviceReader(options: DiskAttachmentOptions): VolumeReader {
   };
 }
 
-/** @throws {AttachmentError} before anything is made. */
+/** @throws AttachmentError before anything is made. */
 function fitProxy(site: Site, { vm, disks }: BackupRequest): Vm {
   if ("missing" in site.proxy) throw new ProxyError(`there is no proxy VM: ${site.proxy.missing}`);
   for (const disk of disks) {
