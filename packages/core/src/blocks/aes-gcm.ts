@@ -2,22 +2,22 @@ import { createCipheriv, createDecipheriv, type KeyObject } from "node:crypto";
 
 import { release } from "../util/release.ts";
 
-/** What sealing adds to the bytes: the proof that they are as they were. */
+/** Length that sealing adds: the authentication tag. */
 export const TAG_BYTES = 16;
 const NONCE_BYTES = 12;
 const CIPHER = "aes-256-gcm";
 
-/** Where sealed bytes belong. No two things are ever sealed by one key with one nonce. */
+/** What sealed bytes are bound to. No two things are ever sealed by one key with one nonce. */
 export interface SealContext {
-  /** Below 2^32. Tells apart what one key seals for different ends. */
+  /** Below 2^32. Separates the purposes that one key seals for. */
   readonly domain?: number;
-  /** Tells apart what is sealed within a domain: a safe integer. */
+  /** Distinguishes what is sealed within a domain: a safe integer. */
   readonly place?: number;
-  /** Not sealed itself, but proved with it. */
+  /** Authenticated but not sealed. */
   readonly proves?: Uint8Array;
 }
 
-/** AES-256-GCM, on this thread: not for blocks on the main one. The result has memory of its own. */
+/** AES-256-GCM, on this thread: not for blocks on the main thread. The result has memory of its own. */
 export function seal(key: KeyObject, context: SealContext, plain: Uint8Array): Uint8Array<ArrayBuffer> {
   const cipher = createCipheriv(CIPHER, key, nonceOf(context), { authTagLength: TAG_BYTES });
   if (context.proves !== undefined) cipher.setAAD(context.proves);
@@ -25,13 +25,13 @@ export function seal(key: KeyObject, context: SealContext, plain: Uint8Array): U
   const body = cipher.update(plain);
   sealed.set(body);
   release(body);
-  // GCM holds nothing back: there is only the tag to come.
+  // GCM buffers no output: only the tag is still to come.
   cipher.final();
   sealed.set(cipher.getAuthTag(), plain.byteLength);
   return sealed;
 }
 
-/** What `seal` was given, or undefined when `sealed` is not its result for this key and context. */
+/** The bytes given to `seal`, or undefined when `sealed` is not its result for this key and context. */
 export function unseal(key: KeyObject, context: SealContext, sealed: Uint8Array): Uint8Array | undefined {
   if (sealed.byteLength < TAG_BYTES) return undefined;
   const decipher = createDecipheriv(CIPHER, key, nonceOf(context), { authTagLength: TAG_BYTES });
@@ -41,7 +41,7 @@ export function unseal(key: KeyObject, context: SealContext, sealed: Uint8Array)
   try {
     decipher.final();
   } catch {
-    // What it was given was right, so that nothing but the tag can be wrong.
+    // The arguments are valid, so only the tag can be wrong.
     return undefined;
   }
   return plain;

@@ -10,13 +10,13 @@ import { proveSettings } from "./settings-proof.ts";
 export interface NewEncryption {
   readonly secret: RepositorySecret;
   readonly label?: string | undefined;
-  /** For passphrases. */
+  /** Cost of deriving keys from passphrases. */
   readonly cost?: ScryptCost;
 }
 
 /**
- * As `putSettings`, for an encrypted repository with a new master key. The key is put first: settings make a repository,
- * and without a key nobody could open it.
+ * Like `putSettings`, for an encrypted repository with a new master key. Puts the key first: settings make a
+ * repository, and without a key it could never be opened.
  */
 export async function createEncrypted(
   store: ObjectStore,

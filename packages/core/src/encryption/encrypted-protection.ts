@@ -6,7 +6,7 @@ import type { RepositoryKey } from "./repository-key.ts";
 import { sealedDocuments } from "./sealed-documents.ts";
 import { SealedPacks } from "./sealed-packs.ts";
 
-/** Names are keyed digests, and nothing but sizes and times can be told from the store without the key. */
+/** Names are keyed digests; without the key the store shows only sizes and times. */
 export function encryptedProtection(key: RepositoryKey, digestName: DigestName): Protection {
   const digest = { name: digestName, key: key.digestKey("chunk") };
   const mac = key.mac("name");

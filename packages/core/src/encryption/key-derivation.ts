@@ -5,7 +5,7 @@ import { EncryptionKeyError } from "@ovault/contract";
 import { KEY_BYTES } from "./repository-key.ts";
 import type { RepositorySecret, SecretKind } from "./repository-secret.ts";
 
-/** How much work each guess of a passphrase is. */
+/** The cost of each guess of a passphrase. */
 export interface ScryptCost {
   readonly N: number;
   readonly r: number;
@@ -14,7 +14,7 @@ export interface ScryptCost {
 
 /** 128 MiB of memory and about half a second. */
 export const SCRYPT_COST: ScryptCost = { N: 2 ** 17, r: 8, p: 1 };
-/** What a document of the store may ask of us: four times the memory, and eight times the work. */
+/** Limits for the figures of a stored document: four times the usual memory, and eight times the work. */
 const MOST_MEMORY_BYTES = 2 ** 29;
 const MOST_WORK_BYTES = 2 ** 30;
 const SALT_BYTES = 32;
@@ -22,7 +22,7 @@ const SALT_BYTES = 32;
 const salt = z.base64().refine((text) => Buffer.from(text, "base64").byteLength === SALT_BYTES, "a salt has 32 bytes");
 const positive = z.int().min(1);
 
-/** How the key that wraps the master key comes from a secret. What a store says of it is checked before it is obeyed. */
+/** How the wrapping key is derived from a secret. Stored parameters are checked before they are used. */
 export const derivationSchema = z.discriminatedUnion("name", [
   z
     .object({ name: z.literal("scrypt"), salt, N: positive, r: positive, p: positive })
@@ -35,15 +35,15 @@ export const derivationSchema = z.discriminatedUnion("name", [
 ]);
 export type KeyDerivation = z.infer<typeof derivationSchema>;
 
-/** A new salt every time. */
+/** Makes a new salt every time. */
 export function newDerivation(kind: SecretKind, cost: ScryptCost): KeyDerivation {
   const fresh = randomBytes(SALT_BYTES).toString("base64");
   return kind === "passphrase" ? { name: "scrypt", salt: fresh, ...cost } : { name: "hkdf", salt: fresh };
 }
 
 /**
- * The key that wraps the master key. A passphrase is made expensive to guess; a key file needs no such thing.
- * @throws EncryptionKeyError when there is no memory for that.
+ * The key that wraps the master key. A passphrase is made expensive to guess; a key file needs no such protection.
+ * @throws EncryptionKeyError when there is too little memory for that
  */
 export async function wrappingKey(secret: RepositorySecret, derivation: KeyDerivation): Promise<KeyObject> {
   const from = Buffer.from(derivation.salt, "base64");
@@ -58,7 +58,7 @@ export async function wrappingKey(secret: RepositorySecret, derivation: KeyDeriv
   }
 }
 
-/** In libuv's pool. */
+/** Runs in libuv's pool. */
 function stretch(passphrase: Uint8Array, from: Uint8Array, cost: ScryptCost): Promise<Buffer> {
   const { N, r, p } = cost;
   const maxmem = 2 * memoryBytes(cost) + 128 * r * p;
@@ -69,7 +69,7 @@ function stretch(passphrase: Uint8Array, from: Uint8Array, cost: ScryptCost): Pr
   });
 }
 
-/** The parameters were checked before, so nothing else can fail. */
+/** The parameters were checked before, so memory is the only cause left. */
 function noMemory(cost: ScryptCost, cause: unknown): EncryptionKeyError {
   const mebibytes = Math.ceil(memoryBytes(cost) / 2 ** 20);
   return new EncryptionKeyError("there is not enough memory to try the passphrase", {
@@ -79,7 +79,7 @@ function noMemory(cost: ScryptCost, cause: unknown): EncryptionKeyError {
   });
 }
 
-/** What one try costs, in bytes of memory that are passed over; 0 where a try costs nothing. */
+/** The cost of one try, in bytes of memory processed; 0 where a try costs nothing. */
 export function workBytes(derivation: KeyDerivation): number {
   return derivation.name === "scrypt" ? memoryBytes(derivation) * derivation.p : 0;
 }

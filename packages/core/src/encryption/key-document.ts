@@ -13,7 +13,7 @@ const TYPE = "key";
 const VERSION = 1;
 const PROOF = "keys";
 const LONGEST_LABEL = 100;
-/** Nothing that could end a line: it is one of what is proved. */
+/** One line: the proof covers it as a line of its text. */
 const LABEL = /^[^\p{Cc}\p{Zl}\p{Zp}]*$/u;
 
 const base64Of = (bytes: number): z.ZodType<string> =>
@@ -26,13 +26,13 @@ const schema = z.object({
   label: z.string().max(LONGEST_LABEL).regex(LABEL),
   createdAt: z.iso.datetime(),
   derivation: derivationSchema,
-  /** The master key, sealed by a key that comes from the secret. */
+  /** The master key, sealed by a key derived from the secret. */
   wrapped: base64Of(KEY_BYTES + TAG_BYTES),
-  /** Made with the master key over all of the above, so that only who could open the repository can add to it. */
+  /** Made with the master key over all of the above, so that only a holder of the master key can add keys. */
   proof: base64Of(32),
 });
 
-/** One way to open a repository, as it lies in the store. */
+/** One way to open a repository, as the store holds it. */
 export type KeyDocument = z.infer<typeof schema>;
 
 export interface NewKey {
@@ -61,7 +61,7 @@ export function encodeKeyDocument(document: KeyDocument): Uint8Array {
   return encodeDocument(TYPE, VERSION, document);
 }
 
-/** @throws IntegrityError unless it is a whole key document of this name; RepositoryVersionError. */
+/** @throws IntegrityError unless it is an intact key document of this name; RepositoryVersionError */
 export function decodeKeyDocument(bytes: Uint8Array, key: ObjectKey): KeyDocument {
   const parsed = schema.safeParse(decodeDocument(TYPE, VERSION, bytes, key));
   if (!parsed.success) {
@@ -86,7 +86,7 @@ export async function wrapKey({ repository, key, secret, label, cost }: NewKey):
   return { ...document, proof: proofOf(document, key).toString("base64") };
 }
 
-/** The master key, or undefined when the secret is not the one that it was wrapped with. */
+/** The master key, or undefined when it was wrapped with another secret. */
 export async function unwrapKey(document: KeyDocument, secret: RepositorySecret): Promise<RepositoryKey | undefined> {
   if (kindOf(document) !== secret.kind) return undefined;
   const wrapping = await wrappingKey(secret, document.derivation);
@@ -94,7 +94,7 @@ export async function unwrapKey(document: KeyDocument, secret: RepositorySecret)
   return bytes === undefined ? undefined : RepositoryKey.take(bytes);
 }
 
-/** @throws IntegrityError when somebody who could not open the repository made or changed it. */
+/** @throws IntegrityError when it was made or changed without the master key */
 export function assertProved(document: KeyDocument, key: RepositoryKey): void {
   if (timingSafeEqual(Buffer.from(document.proof, "base64"), proofOf(document, key))) return;
   const name = keyKey(document.id);

@@ -12,7 +12,7 @@ const FORM = /^[A-Za-z0-9+/]{43}=\s*$/;
 
 /**
  * Reads a key file: 32 random bytes in Base64.
- * @throws ConfigurationError when it cannot be read, holds something else, or others may read it.
+ * @throws ConfigurationError when it cannot be read, holds something else, or other users may read it
  */
 export async function readKeyFile(file: string): Promise<RepositorySecret> {
   const { stats, text } = await readSettingsFile(file, { what: "the key file", mostBytes: MOST_BYTES });
@@ -30,16 +30,15 @@ export async function readKeyFile(file: string): Promise<RepositorySecret> {
 }
 
 /**
- * Makes a key file that did not exist, durably, for its owner's eyes only. Answers false when there is one, which is
- * left as it is.
- * @throws ConfigurationError when it cannot be made.
+ * Makes a new key file, durably, readable by its owner only. Answers false, and changes nothing, when the file exists.
+ * @throws ConfigurationError when it cannot be made
  */
 export async function createKeyFile(file: string): Promise<boolean> {
   const text = `${randomBytes(KEY_BYTES).toString("base64")}\n`;
   const draft = `${file}.${randomUUID()}.tmp`;
   try {
     await writeFile(draft, text, { mode: 0o600, flag: "wx", flush: true });
-    await link(draft, file); // fails where there is one
+    await link(draft, file); // fails when the file exists
     await syncDirectory(dirname(file));
     return true;
   } catch (error) {

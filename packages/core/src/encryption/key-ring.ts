@@ -12,7 +12,7 @@ import type { RepositorySecret, SecretKind } from "./repository-secret.ts";
 import type { Unlocked } from "./unlock.ts";
 
 export interface KeyRingParts {
-  /** The store as it is. */
+  /** The unwrapped store. */
   readonly store: ObjectStore;
   readonly protection: Protection;
   /** Id of the repository. */
@@ -29,7 +29,7 @@ export interface KeyInfo {
   readonly label: string;
   /** ISO 8601. */
   readonly createdAt: string;
-  /** It opened the repository here. */
+  /** This key opened the repository here. */
   readonly inUse: boolean;
 }
 
@@ -48,18 +48,18 @@ export interface NewKeyOptions {
 }
 
 export interface RemoveKeyOptions {
-  /** Without it the key that opened the repository here is not removed. */
+  /** Required to remove the key that opened the repository here. */
   readonly evenInUse: boolean;
   readonly signal: AbortSignal;
 }
 
 const LEASE_TTL_MS = 60_000;
-/** A reader stands four times as many, so that two who add at once can do no harm. */
+/** Readers accept four times as many, so that two concurrent additions do no harm. */
 const MOST_KEYS = 32;
 
 /**
- * The keys of an encrypted repository, once it is open. Each wraps the same master key with another secret, so that
- * changing a passphrase is adding one and removing the other, and touches nothing else.
+ * The keys of an open encrypted repository. Each wraps the same master key with another secret, so that changing a
+ * passphrase means adding one key and removing the other, and touches nothing else.
  */
 export class KeyRing {
   readonly #parts: KeyRingParts;
@@ -73,7 +73,7 @@ export class KeyRing {
     return { keys: documents.map((document) => this.#infoOf(document)), damaged };
   }
 
-  /** Lets another secret open the repository. */
+  /** Adds a key, so that another secret opens the repository. */
   async add(secret: RepositorySecret, options: NewKeyOptions): Promise<KeyInfo> {
     const { store, repository, unlocked, retainUntil } = this.#parts;
     const { label = "", cost = SCRYPT_COST, signal } = options;
@@ -91,10 +91,10 @@ export class KeyRing {
   }
 
   /**
-   * Makes the secret of a key useless from now on; who has an old copy of the store can still use it on that. `wanted` is
-   * an id or a unique beginning of one. A damaged key can be removed too. Two who remove keys at once wait for each
-   * other, so that never all keys go.
-   * @throws NotFoundError; UsageError for the last key, and for the one in use.
+   * Removes a key, so that its secret no longer opens the repository; it still opens old copies of the store. `wanted`
+   * is an id or a unique prefix of one. A damaged key can be removed too. Concurrent removals wait for each other, so
+   * that one key always stays.
+   * @throws NotFoundError; UsageError for the last key, and for the one in use
    */
   async remove(wanted: string, { evenInUse, signal }: RemoveKeyOptions): Promise<string> {
     const { store, protection, unlocked } = this.#parts;

@@ -8,29 +8,29 @@ import type { DamagedKey } from "./read-key-documents.ts";
 import type { RepositorySecret } from "./repository-secret.ts";
 import { unlock } from "./unlock.ts";
 
-/** What it takes to get into a repository. */
+/** What opening a repository needs. */
 export interface RepositoryAccess {
-  /** For an encrypted repository, and only for such a one. */
+  /** For encrypted repositories only. */
   readonly secret?: RepositorySecret | undefined;
-  /** Of the store, in errors: "destination nas". */
+  /** The store's name in errors: "destination nas". */
   readonly title?: string | undefined;
-  /** How long the store shall hold new objects against deletion; for stores with `retention`. */
+  /** How long the store shall lock new objects; for stores with `retention`. */
   readonly lockDays?: number | undefined;
   readonly signal: AbortSignal;
 }
 
 export interface OpenedProtection {
   readonly protection: Protection;
-  /** Of an encrypted repository. */
+  /** Present in an encrypted repository. */
   readonly keys: KeyRing | undefined;
-  /** Keys that do not prove themselves. */
+  /** Keys found damaged. */
   readonly damaged: readonly DamagedKey[];
 }
 
 /**
- * Opens a repository's protection with a secret, or none. Who has a secret never gets a repository without encryption: it
- * may have been put in the place of the own one.
- * @throws EncryptionKeyError and its kinds; IntegrityError when keys or settings were tampered with.
+ * Opens a repository's protection, with a secret or without. With a secret it never opens an unencrypted repository,
+ * which may have been put in the place of the right one.
+ * @throws EncryptionKeyError and its kinds; IntegrityError when keys or settings were tampered with
  */
 export async function openProtection(
   store: ObjectStore,
@@ -55,7 +55,7 @@ export async function openProtection(
 
 /**
  * The keys of the encrypted repository in a store, without loading its index.
- * @throws UsageError when it is not encrypted; otherwise as `openProtection`.
+ * @throws UsageError when it is not encrypted; otherwise as `openProtection`
  */
 export async function openKeyRing(store: ObjectStore, access: RepositoryAccess): Promise<KeyRing> {
   const { keys } = await openProtection(store, await readSettings(store, access), access);

@@ -10,11 +10,11 @@ import { readWhole } from "../format/read-whole.ts";
 import { assertProved, decodeKeyDocument, type KeyDocument, keyKey } from "./key-document.ts";
 import type { RepositoryKey } from "./repository-key.ts";
 
-/** More than `KeyRing` ever makes. Each may cost the work of a scrypt: many must not keep us busy for ever. */
+/** More than `KeyRing` ever makes. Each may cost a scrypt: the limit bounds that work. */
 const MOST_KEYS = 128;
 const LARGEST_DOCUMENT_BYTES = 16 * 1024;
 
-/** A key that does not prove itself, or that somebody made or changed without the master key. Others are not affected. */
+/** A key that is damaged, or was made or changed without the master key. Others are not affected. */
 export interface DamagedKey {
   readonly key: ObjectKey;
   readonly error: unknown;
@@ -26,8 +26,8 @@ export interface KeyDocuments {
 }
 
 /**
- * All keys of this repository. Those of another one, which an interrupted `create` may have left, are passed over.
- * @throws IntegrityError when there are more than anybody can have made.
+ * All keys of this repository. Skips those of another one, which an interrupted `create` may have left.
+ * @throws IntegrityError when there are more than ovault can have made
  */
 export async function readKeyDocuments(
   store: ObjectStore,
@@ -49,7 +49,7 @@ export async function readKeyDocuments(
       const document = decodeKeyDocument(await readWhole(store, info, LARGEST_DOCUMENT_BYTES, { signal }), key);
       if (document.repository === repository) documents.push(document);
     } catch (error) {
-      if (error instanceof ObjectNotFoundError) continue; // removed while we were listing
+      if (error instanceof ObjectNotFoundError) continue; // removed since the listing
       if (!(error instanceof IntegrityError) && !(error instanceof RepositoryVersionError)) throw error;
       damaged.push({ key, error });
     }
@@ -57,7 +57,7 @@ export async function readKeyDocuments(
   return { documents, damaged };
 }
 
-/** Counts what is not proved by the master key as damaged. */
+/** Moves keys without a valid proof by the master key to the damaged ones. */
 export function provedOnly({ documents, damaged }: KeyDocuments, key: RepositoryKey): KeyDocuments {
   const proved: KeyDocument[] = [];
   const forged: DamagedKey[] = [];

@@ -3,8 +3,8 @@ import { createHmac, createSecretKey, hkdfSync, type KeyObject, randomBytes } fr
 export const KEY_BYTES = 32;
 
 /**
- * The master key of a repository. It seals nothing itself: every purpose has a key of its own, derived by HKDF. The bytes
- * lie outside of JavaScript's memory, where nothing that prints objects finds them.
+ * The master key of a repository. It seals nothing itself: every purpose has its own key, derived by HKDF. The bytes
+ * lie outside of JavaScript's memory, so that printing objects never shows them.
  */
 export class RepositoryKey {
   readonly #master: KeyObject;
@@ -17,12 +17,12 @@ export class RepositoryKey {
     return new RepositoryKey(randomBytes(KEY_BYTES));
   }
 
-  /** Takes the bytes over: they are zeroed. */
+  /** Takes the bytes over and zeroes them. */
   static take(bytes: Uint8Array): RepositoryKey {
     return new RepositoryKey(bytes);
   }
 
-  /** Lends the bytes for as long as `use` takes. */
+  /** Lends the bytes until `use` settles. */
   async lend<T>(use: (bytes: Uint8Array) => Promise<T>): Promise<T> {
     const bytes = this.#master.export();
     try {
@@ -32,12 +32,12 @@ export class RepositoryKey {
     }
   }
 
-  /** For AES-256-GCM. With a `salt` that never comes twice, no key comes twice. */
+  /** A key for AES-256-GCM. With unique salts, every key is unique. */
   sealingKey(purpose: string, salt?: Uint8Array): KeyObject {
     return this.#derive(purpose, salt);
   }
 
-  /** For keyed digests. */
+  /** A key for keyed digests. */
   digestKey(purpose: string): KeyObject {
     return this.#derive(purpose);
   }

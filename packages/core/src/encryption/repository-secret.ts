@@ -1,8 +1,8 @@
 export type SecretKind = "passphrase" | "key-file";
 
 /**
- * What a person or a machine has to open an encrypted repository. Nothing that prints objects shows it, and it belongs
- * into no error, log or command line.
+ * The secret that opens an encrypted repository. Printing it shows nothing, and it belongs in no error, log or command
+ * line.
  */
 export class RepositorySecret {
   readonly kind: SecretKind;
@@ -13,7 +13,7 @@ export class RepositorySecret {
     this.#bytes = bytes;
   }
 
-  /** The same letters are the same passphrase, however a keyboard or a file composes them. */
+  /** Normalized: the same letters are the same passphrase, however a keyboard or a file composes them. */
   static passphrase(text: string): RepositorySecret {
     return new RepositorySecret("passphrase", Buffer.from(text.normalize("NFC"), "utf8"));
   }

@@ -18,8 +18,8 @@ HEADER.write(MAGIC, "latin1");
 HEADER.writeUInt8(VERSION, MAGIC.length);
 
 /**
- * A store in which every object is sealed whole, by a key of its own and for its own place: one that was changed, moved or
- * put in the place of another is an IntegrityError. Packs seal themselves, and what is needed to find the key lies open.
+ * A store in which every object is sealed whole, by its own key and for its own place: one that was changed, moved or
+ * exchanged is an IntegrityError. Packs seal themselves, and what is needed to find the key is not sealed.
  */
 export function sealedDocuments(store: ObjectStore, key: RepositoryKey): ObjectStore {
   return {
@@ -44,7 +44,7 @@ function liesOpen(name: ObjectKey): boolean {
   return name === REPOSITORY_KEY || name.startsWith(KEYS) || name.startsWith(PACKS);
 }
 
-/** The size of what is sealed. */
+/** The object with the size of its content before sealing. */
 function inside({ key, bytes }: ObjectInfo): ObjectInfo {
   return { key, bytes: liesOpen(key) ? bytes : Math.max(0, bytes - OVERHEAD_BYTES) };
 }

@@ -8,12 +8,12 @@ import { openInWorker, sealInWorker } from "../blocks/workers/block-workers.ts";
 import { seal, type SealContext, TAG_BYTES, unseal } from "../blocks/aes-gcm.ts";
 import type { RepositoryKey } from "./repository-key.ts";
 
-/** Seals that are kept at hand, so that reading many chunks of a pack derives its key once. */
+/** Seals kept in memory, so that reading many chunks of a pack derives its key once. */
 const KEPT_SEALS = 512;
 const CHUNK = 0;
 const DIRECTORY = 1;
 
-/** The seals of packs; those used last are kept. */
+/** The seals of packs; keeps the most recently used. */
 export class SealedPacks {
   readonly #key: RepositoryKey;
   readonly #seals = new Map<string, PackSeal>();
@@ -35,8 +35,8 @@ export class SealedPacks {
 }
 
 /**
- * Every pack has a key of its own, from its random name, and is put once; so where something starts in it makes a nonce
- * that never comes twice.
+ * Every pack has its own key, derived from its random name, and is put once; so an offset in it is a nonce that never
+ * repeats.
  */
 class SealedPack implements PackSeal {
   readonly version = 2;
@@ -70,7 +70,7 @@ class SealedPack implements PackSeal {
   openDirectory(place: DirectoryPlace, stored: Uint8Array): Uint8Array {
     const entries = unseal(this.key, directoryContext(place), stored);
     if (entries !== undefined) return entries;
-    // Its digest is right.
+    // Its digest matches.
     const key = packKey(this.#name);
     throw new MisplacedPackError(
       `${key} is another pack than its name says, or was changed by somebody without the key`,

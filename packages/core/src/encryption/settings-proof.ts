@@ -7,12 +7,12 @@ import type { RepositoryKey } from "./repository-key.ts";
 
 const CIPHER = "aes-256-gcm";
 
-/** The settings of an encrypted repository, proved by its key: nobody without it can change them. */
+/** The settings of an encrypted repository with their MAC: they cannot be changed without its key. */
 export function proveSettings(settings: RepositorySettings, key: RepositoryKey): RepositorySettings {
   return { ...settings, encryption: { cipher: CIPHER, mac: macOf(settings, key).toString("hex") } };
 }
 
-/** @throws IntegrityError unless who has the key made these settings. */
+/** @throws IntegrityError unless the settings were made with this key */
 export function assertSettingsProved(settings: RepositorySettings, key: RepositoryKey): void {
   const stated = Buffer.from(settings.encryption?.mac ?? "", "hex");
   const right = macOf(settings, key);
@@ -23,7 +23,7 @@ export function assertSettingsProved(settings: RepositorySettings, key: Reposito
   });
 }
 
-/** SHA-256 is not named: there was no other when the first of these proofs were made. */
+/** Omits SHA-256, which was the only digest when the first of these MACs were made. */
 function macOf({ id, blockBytes, createdAt, digest }: RepositorySettings, key: RepositoryKey): Buffer {
   const named = digest === "sha-256" ? [] : [digest];
   return key.mac("settings")([id, blockBytes, createdAt, CIPHER, ...named].join("\n"));

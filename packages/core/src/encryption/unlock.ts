@@ -9,7 +9,7 @@ import { assertSettingsProved } from "./settings-proof.ts";
 
 export interface UnlockOptions {
   readonly secret: RepositorySecret | undefined;
-  /** Of the store, in errors: "destination nas". */
+  /** The store's name in errors: "destination nas". */
   readonly title: string;
   readonly signal: AbortSignal;
 }
@@ -19,13 +19,13 @@ export interface Unlocked {
   readonly key: RepositoryKey;
   /** Id of the key that opened it. */
   readonly keyId: string;
-  /** Other keys that do not prove themselves. */
+  /** Other keys, found damaged. */
   readonly damaged: readonly DamagedKey[];
 }
 
 const SECRET_NAMES: Readonly<Record<SecretKind, string>> = { passphrase: "passphrase", "key-file": "key file" };
 
-/** @throws KeyMissingError, WrongKeyError; IntegrityError when keys or settings were tampered with. */
+/** @throws KeyMissingError, WrongKeyError; IntegrityError when keys or settings were tampered with */
 export async function unlock(
   store: ObjectStore,
   settings: RepositorySettings,

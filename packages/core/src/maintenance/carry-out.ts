@@ -14,9 +14,9 @@ export interface CarryOutOptions {
 }
 
 export interface CarriedOut {
-  /** Manifests that were deleted. */
+  /** Number of deleted manifests. */
   readonly points: number;
-  /** When the first lock ends of what the store still holds; undefined when all is gone. */
+  /** Earliest expiry among objects the store still locks; undefined when everything is deleted. */
   readonly lockedUntil: Date | undefined;
 }
 
@@ -24,8 +24,8 @@ export interface CarriedOut {
 const LANES = 8;
 
 /**
- * Deletes what a verdict says: packs from the index, manifests, packs, and when all is gone the document. Nothing needs
- * any of it any more, so that it may be interrupted anywhere, and done again by anybody.
+ * Deletes what a verdict lists: packs from the index, manifests, packs, and at last the document. Nothing needs any of
+ * it any more, so that it may be interrupted anywhere, and any node may repeat it.
  */
 export async function carryOut(
   repository: Repository,
@@ -45,7 +45,7 @@ export async function carryOut(
     if (until !== undefined) locksEnd.push(until);
     return until === undefined;
   };
-  // Manifests first, so that none is ever there without its packs.
+  // Manifests first, so that none ever exists without its packs.
   let deleted = 0;
   for (const key of points) if (await remove(key, () => repository.points.delete(key, signal))) deleted += 1;
   const removePack = async ({ pack, bytes }: (typeof there)[number], lane: AbortSignal): Promise<void> => {
@@ -56,13 +56,13 @@ export async function carryOut(
   };
   index.drop(packs);
   await inLanes(there, LANES, removePack, signal);
-  // Until then index objects list packs that are gone, as they may at any time.
+  // Until then index objects list deleted packs, which readers expect at any time.
   if (!hadRoom) await rewrite();
   if (locksEnd.length === 0) await deleteCondemned(store, name, signal);
   return { points: deleted, lockedUntil: earliest(locksEnd) };
 }
 
-/** Until when the store holds what could not be deleted; undefined when it is gone. */
+/** Until when the store locks an object that could not be deleted; undefined when it is gone. */
 async function lockThatPrevents(
   { store }: Repository,
   key: ObjectKey,

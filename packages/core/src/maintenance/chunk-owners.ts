@@ -4,9 +4,9 @@ import type { NeededChunks } from "./liveness.ts";
 const NOBODY = 0;
 const SEVERAL = 0xffff_ffff;
 
-/** Who needs a chunk: one of many, or several of them; four bytes each. */
+/** Which machine needs each chunk, or that several do; four bytes per chunk. */
 export class ChunkOwners implements NeededChunks {
-  /** By the number of the chunk: that of its owner, and one more. */
+  /** By the number of the chunk: the number of its owner, plus one. */
   #owners = new Uint32Array(1);
 
   claim(entry: number, owner: number): void {
@@ -15,12 +15,12 @@ export class ChunkOwners implements NeededChunks {
     this.#owners[entry] = before === NOBODY || before === owner + 1 ? owner + 1 : SEVERAL;
   }
 
-  /** Whether anybody needs it. */
+  /** Whether any machine needs it. */
   has(entry: number): boolean {
     return (this.#owners[entry] ?? NOBODY) !== NOBODY;
   }
 
-  /** The only one who needs it; undefined when that is nobody, or several do. */
+  /** The single machine that uses this chunk; `undefined` if none or several do. */
   ownerOf(entry: number): number | undefined {
     const owner = this.#owners[entry] ?? NOBODY;
     return owner === NOBODY || owner === SEVERAL ? undefined : owner - 1;

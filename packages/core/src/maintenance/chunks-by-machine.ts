@@ -6,26 +6,26 @@ import { type LivenessOptions, markNeeds } from "./liveness.ts";
 
 /** What the points of one virtual machine use. Sizes in bytes. */
 export interface MachineUse {
-  /** As its newest point has it. */
+  /** As in its newest point. */
   readonly vm: VirtualMachine;
   readonly points: number;
-  /** Of the disks of all its points. */
+  /** Sum over the disks of all its points. */
   readonly logicalBytes: number;
-  /** Of all chunks and pages that they need, each counted once, as they were stored first. */
+  /** Stored size of all chunks and pages that they need, each counted once, as first stored. */
   readonly usedBytes: number;
 }
 
 export interface ChunksByMachine {
-  /** By the numbers of the machines in the array. */
+  /** Owners are indexes into `machines`. */
   readonly owners: ChunkOwners;
   readonly machines: readonly MachineUse[];
 }
 
 /**
- * Walks the block maps of each machine by itself. That reads pages again which machines share, and it takes four bytes for
- * a chunk and two bits more, however many machines and points there are.
+ * Walks the block maps of each machine by itself. That reads pages that machines share several times, and takes four
+ * bytes and two bits per chunk, however many machines and points there are.
  * @param points oldest first
- * @throws IntegrityError when it cannot be told what a point needs
+ * @throws IntegrityError when the needs of a point cannot be determined
  */
 export async function chunksByMachine(
   repository: Repository,

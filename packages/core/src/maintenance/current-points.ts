@@ -10,12 +10,12 @@ export interface CurrentPoints {
   readonly hasLosses: (point: RecoveryPoint) => boolean;
 }
 
-/** Afterwards the index is as new as they are. @throws IntegrityError when one of them cannot be read */
+/** Afterwards the index is at least as new as the points. @throws IntegrityError when a manifest cannot be read */
 export async function currentPoints(repository: Repository, signal: AbortSignal): Promise<CurrentPoints> {
   const { points, damaged } = await repository.points.list(signal);
   const [first] = damaged;
   if (first !== undefined) throw unreadable(first, damaged.length);
-  // Whatever these points need was listed before they were sealed.
+  // What these points need was listed before they were sealed.
   await repository.refresh(signal);
   const marks = await LostMarks.read(repository, signal);
   return { points, hasLosses: (point) => marks.has(point) };

@@ -13,27 +13,26 @@ import { putRecord, readRecords, type RecordKind } from "../format/records.ts";
 import type { Repository } from "../repository/repository.ts";
 
 export interface ExtendLocksOptions {
-  /** Keys of all packs and manifests that must not go: begins anew with each call. */
+  /** Keys of all packs and manifests that must stay: starts over with each call. */
   readonly keys: () => Iterable<ObjectKey>;
   readonly clock: Clock;
   readonly onExtended: () => void;
   readonly signal: AbortSignal;
 }
 
-/** All that was needed at that time was locked until then; what came later was locked for as long when it was put. */
+/** Everything needed at `at` was locked until `until`; later objects were locked for as long when they were put. */
 const schema = z.object({ at: z.iso.datetime(), until: z.iso.datetime() });
 const EXTENSION: RecordKind<z.infer<typeof schema>> = { prefix: EXTENSIONS, type: "extension", schema };
 
 const LANES = 8;
-/** So many locks are looked at before a record is believed: whoever can write to the store can write records too. */
+/** Locks that are checked before a record is trusted: anyone who can write to the store can write records too. */
 const SAMPLE = 16;
 
 /**
- * Extends the locks of what is needed, so that none ends within half of the time that new objects are locked for. That is
- * one call for each object, so it is done for all of them in each such half, and a record in the repository tells when.
- * The settings and the keys are few, and nothing can be read without them: theirs are extended every time, so that none
- * ends before that of any point.
- * Does nothing where the store cannot lock, or new objects are not locked.
+ * Extends the locks of what is needed, so that none ends within half of the time that new objects are locked for. That
+ * costs one call per object, so it is done for all of them once in each such half, and a record in the repository says
+ * when. The settings and the keys are few, and nothing can be read without them: their locks are extended every time,
+ * so that none ends before that of any point. Does nothing where the store cannot lock, or new objects are not locked.
  */
 export async function extendLocks(repository: Repository, options: ExtendLocksOptions): Promise<void> {
   const { store, lockMs } = repository;
@@ -51,7 +50,7 @@ export async function extendLocks(repository: Repository, options: ExtendLocksOp
   for (const { key } of [...records, ...damaged]) await store.delete(key, { signal });
 }
 
-/** Lets the next `extendLocks` extend all locks: something is needed again that earlier ones may have left out. */
+/** Makes the next `extendLocks` extend all locks: something is needed again that earlier ones may have left out. */
 export async function forgetExtensions({ store }: Repository, signal: AbortSignal): Promise<void> {
   if (store.retention === undefined) return;
   const { records, damaged } = await readRecords(store, EXTENSION, signal);
@@ -87,13 +86,13 @@ async function areLocked(
       unlessGone(error);
       return until;
     });
-    // Services keep whole seconds.
+    // Services store whole seconds.
     if ((held?.getTime() ?? 0) < until.getTime() - 1000) return false;
   }
   return true;
 }
 
-/** Each key is as likely as any other to be in it. */
+/** A uniform random sample. */
 function sampleOf(keys: Iterable<ObjectKey>): readonly ObjectKey[] {
   const sample: ObjectKey[] = [];
   let count = 0;

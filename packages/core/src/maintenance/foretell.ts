@@ -16,11 +16,11 @@ export interface ForetellOptions {
 }
 
 export interface Foretold extends CarriedOut {
-  /** Names and sizes of those that are there, and whether the store would hold them. */
+  /** Names and sizes of the packs that exist, and whether the store would keep them. */
   readonly packs: readonly { readonly pack: string; readonly bytes: number; readonly isLocked: boolean }[];
 }
 
-/** Questions in flight. */
+/** Calls in flight. */
 const LANES = 8;
 
 /** What `carryOut` would do now. Changes nothing. */

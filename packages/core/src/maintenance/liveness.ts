@@ -7,32 +7,32 @@ import { BitSet } from "../util/bit-set.ts";
 import { fromHex, toHex } from "../util/hex.ts";
 
 export interface LivenessOptions {
-  /** Points that are known to have lost data: what cannot be read of them is passed over. */
+  /** Points known to have lost data: what cannot be read of them is skipped. */
   readonly hasLosses: (point: RecoveryPoint) => boolean;
   readonly onPage?: () => void;
-  /** Called when a page is passed over: what the point needs below it is unknown. */
+  /** Called for a skipped page: what the point needs below it is unknown. */
   readonly onLostPage?: (point: RecoveryPoint) => void;
   readonly signal: AbortSignal;
 }
 
-/** Chunks and pages by their numbers in the index. */
+/** Needed chunks and pages, by their numbers in the index. */
 export interface NeededChunks {
   has(entry: number): boolean;
 }
 
-/** What a walk leaves behind: all that is needed, and the pages that need not be walked again. */
+/** The result of a walk: everything needed, and the pages that need not be walked again. */
 export interface WalkMarks {
   readonly needed: { add(entry: number): void };
   readonly walked: BitSet;
 }
 
-/** A page that a walk comes to. Level 0 lists chunks of blocks, a higher one the pages of the level below. */
+/** A page that a walk reaches. Level 0 lists chunks of blocks, a higher level lists pages of the level below. */
 interface PageVisit {
   readonly id: ChunkId;
   readonly level: number;
   /** Its number on its level. */
   readonly page: number;
-  /** As `pageCounts` of the disk. */
+  /** `pageCounts` of the disk. */
   readonly counts: readonly number[];
   readonly point: RecoveryPoint;
 }
@@ -41,8 +41,9 @@ interface PageVisit {
 const LANES = 8;
 
 /**
- * All that points need, found by walking their block maps: one bit a chunk, and one more for pages, so that pages which
- * points share are read once. Pages are told apart from blocks, for a disk may hold the very bytes of a page.
+ * Everything that points need, found by walking their block maps: one bit per chunk, and one more for pages, so that
+ * pages shared by points are read once. Pages and blocks are kept apart, for a disk may contain the very bytes of a
+ * page.
  */
 export class Liveness implements NeededChunks {
   readonly #repository: Repository;
@@ -65,8 +66,8 @@ export class Liveness implements NeededChunks {
   }
 
   /**
-   * Adds what these points need. The index must be as new as they are.
-   * @throws IntegrityError when that cannot be told: a page cannot be read, or a chunk is in no pack
+   * Adds what these points need. The index must be at least as new as they are.
+   * @throws IntegrityError when a page cannot be read, or a chunk is in no pack
    */
   async add(points: readonly RecoveryPoint[], options: LivenessOptions): Promise<void> {
     await markNeeds(this.#repository, points, { needed: this.#needed, walked: this.#walked }, options);
@@ -125,7 +126,7 @@ class Walk {
       return;
     }
     this.#needed.add(entry);
-    // What is passed over in one point must be met again in another one, of which no losses are known.
+    // A page skipped in one point must be visited again in another without known losses.
     if (!this.#options.hasLosses(point) && !this.#walked.add(entry)) return;
     if (level === 0) {
       yield visit;
@@ -151,7 +152,7 @@ class Walk {
     }
   }
 
-  /** For a chunk that the index does not know. Undefined when it is lost, and that is no news. */
+  /** For a chunk that the index does not know. `undefined` if the chunk is already recorded as lost. */
   async #needUnlisted(id: ChunkId, point: RecoveryPoint): Promise<number | undefined> {
     const { store, protection, index } = this.#repository;
     this.#completion ??= indexUnlistedPacks(store, protection, index, this.#options.signal);

@@ -4,23 +4,23 @@ import type { PackUse } from "./pack-use.ts";
 
 /** What the points of one machine take, in bytes. */
 export interface MachineSpace {
-  /** As its newest point has it. */
+  /** As in its newest point. */
   readonly vm: { readonly id: string; readonly name: string; readonly manager: string };
   readonly points: number;
-  /** Of the disks of all its points. */
+  /** Sum over the disks of all its points. */
   readonly logicalBytes: number;
-  /** Chunks and pages that only its points need: forgetting all of them frees so much. */
+  /** Chunks and pages that only its points need: forgetting all of them frees this much. */
   readonly ownBytes: number;
-  /** Chunks and pages that its points need, and points of other machines too. */
+  /** Chunks and pages that its points share with points of other machines. */
   readonly sharedBytes: number;
 }
 
 export interface MachinesSpace {
-  /** Those that hold most by themselves first. */
+  /** By `ownBytes`, largest first. */
   readonly machines: readonly MachineSpace[];
-  /** Chunks and pages that several of them need, each counted once. */
+  /** Chunks and pages that several machines need, each counted once. */
   readonly sharedBytes: number;
-  /** Blocks that any of them needs, each counted once, before they were compressed. */
+  /** Blocks that any machine needs, each counted once, before compression. */
   readonly plainBytes: number;
 }
 

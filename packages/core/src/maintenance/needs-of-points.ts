@@ -10,13 +10,13 @@ export interface NeedsOptions {
 
 export interface FullNeeds {
   readonly live: Liveness;
-  /** Keys of the manifests of all points that are forgotten. */
+  /** Keys of the manifests of all forgotten points. */
   readonly marked: ReadonlySet<ObjectKey>;
-  /** Ids of points with pages that are lost: anything may be needed below them. */
+  /** Ids of points with lost pages: anything may be needed below them. */
   readonly incomplete: ReadonlySet<string>;
 }
 
-/** What recovery points need, as of the last look. A later look walks only what is new. */
+/** What recovery points need, as of the last look. A later look walks only new points. */
 export class NeedsOfPoints {
   readonly #repository: Repository;
   readonly #options: NeedsOptions;
@@ -30,24 +30,24 @@ export class NeedsOfPoints {
     this.#live = new Liveness(repository);
   }
 
-  /** Those that are not forgotten. */
+  /** Points that are not forgotten. */
   get points(): readonly RecoveryPoint[] {
     return this.#current.points;
   }
 
-  /** Ids of those with pages that are lost: anything may be needed below them. */
+  /** Ids of points with lost pages: anything may be needed below them. */
   get incomplete(): ReadonlySet<string> {
     return this.#incomplete;
   }
 
-  /** Whether some of them are known to have lost data. */
+  /** Whether any of them is known to have lost data. */
   get haveLosses(): boolean {
     return this.#current.points.some(this.#current.hasLosses);
   }
 
   /**
-   * What all points need that are not forgotten; and what those needed that were forgotten since an earlier look.
-   * @throws IntegrityError when that cannot be told
+   * What all points need that are not forgotten, and what points needed that were forgotten since an earlier look.
+   * @throws IntegrityError when the needs of a point cannot be determined
    */
   async look(): Promise<Liveness> {
     this.#current = await currentPoints(this.#repository, this.#options.signal);
@@ -58,9 +58,9 @@ export class NeedsOfPoints {
   }
 
   /**
-   * What all points need, forgotten ones too: runs may build on them. But for those that are going (keys of manifests), or
-   * will go as was decided before. To be called after `look`, so that a point which is forgotten meanwhile is found by one
-   * of the two. Undefined when it cannot be told.
+   * What all points need, including forgotten ones, which runs may build on; except points in `going` (keys of
+   * manifests) and those whose deletion was decided before. Call it after `look`, so that one of the two finds a point
+   * that is forgotten meanwhile. Undefined when it cannot be determined.
    */
   async withForgotten(going: readonly ObjectKey[]): Promise<FullNeeds | undefined> {
     const { points: store, condemned } = this.#repository;

@@ -3,7 +3,7 @@ import type { ObjectKey } from "@ovault/contract";
 import { INDEX, packNameIn, POINTS } from "../format/layout.ts";
 import type { Repository } from "../repository/repository.ts";
 
-/** Sizes in bytes of what lies in a store beside packs. */
+/** Sizes in bytes of the objects in a store besides packs. */
 export interface OtherObjects {
   readonly indexBytes: number;
   readonly manifestBytes: number;

@@ -7,7 +7,7 @@ import type { PackUse } from "./pack-use.ts";
 export interface PackSpaceOptions {
   readonly survey: PackSurvey;
   readonly use: PackUse;
-  /** Ids of the runs that were under way when packs had been listed. */
+  /** Ids of the runs that were active after packs had been listed. */
   readonly running: readonly string[];
 }
 
@@ -17,7 +17,7 @@ export interface PackSum {
   readonly bytes: number;
 }
 
-/** What the packs of a store hold, in bytes. Every pack is in these sums once. */
+/** What the packs of a store hold, in bytes. Every pack is counted once in these sums. */
 export interface PackSpace {
   readonly dataBytes: number;
   readonly pageBytes: number;
@@ -30,7 +30,7 @@ export interface PackSpace {
   readonly unreadable: PackSum;
 }
 
-/** A pack of which something is needed, or is there twice, is `live`: it goes only by a repack. */
+/** `live`: something in the pack is needed, or is a second copy; only a repack frees the pack. */
 type Kind = "live" | "deadPacks" | "underWay" | "condemned" | "deletable" | "unreadable";
 
 export function packSpace(repository: Repository, options: PackSpaceOptions): PackSpace {

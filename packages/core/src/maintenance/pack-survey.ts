@@ -8,54 +8,54 @@ import { BitSet } from "../util/bit-set.ts";
 import { grown } from "../util/grown.ts";
 
 /**
- * What lies in the store's folder of packs, beside what the index says. Afterwards the index knows the packs that are
- * there, all of them that can tell what they hold, and no others. Packs are named by their numbers in the index.
+ * The packs in the store, compared with the index. Afterwards the index knows exactly the existing packs with an intact
+ * directory. Packs are named by their numbers in the index.
  */
 export class PackSurvey {
-  /** Packs that were there before `between`. */
+  /** Packs that existed before `between`. */
   readonly early = new BitSet();
   /** Packs that no index object lists. */
   readonly unlisted = new BitSet();
-  /** Names of packs that index objects list and that are not there. */
+  /** Names of packs that index objects list and the store does not have. */
   readonly missing = new Set<string>();
-  /** Sizes of packs that no index object lists and that do not tell what they hold, by name. */
+  /** Sizes of packs that no index object lists and whose directory is damaged, by name. */
   readonly unreadable = new Map<string, number>();
-  /** Sizes of packs that are to be deleted whatever they hold, by name. */
+  /** Sizes of packs marked for deletion, by name. */
   readonly #doomed = new Map<string, number>();
   #bytes = new Uint32Array(1);
 
-  /** Size of the object, in bytes; 0 when it was not there. */
+  /** Size of the object, in bytes; 0 when it was missing. */
   bytesOf(pack: number): number {
     return this.#bytes[pack] ?? 0;
   }
 
-  /** The same for a pack that the index may not know. */
+  /** The same for a pack that may be missing from the index. */
   bytesOfNamed(name: string, { packs }: ChunkIndex): number {
     const pack = packs.numberOf(name);
     return pack === undefined ? (this.unreadable.get(name) ?? this.#doomed.get(name) ?? 0) : this.bytesOf(pack);
   }
 
-  /** Remembers a pack that leaves the index before it leaves the store. */
+  /** Keeps the size of a pack that leaves the index before it leaves the store. */
   doom(name: string, bytes: number): void {
     this.unreadable.delete(name);
     this.#doomed.set(name, bytes);
   }
 
-  /** Forgets a pack that was doomed and is gone. */
+  /** Forgets a pack that was marked for deletion and is gone. */
   forget(name: string): void {
     this.#doomed.delete(name);
   }
 
   /**
-   * `between` is called after packs were listed and before the index is: whatever run it sees may be about to list packs
-   * that no index object lists yet, and of other runs there are none.
+   * `between` is called after packs were listed and before the index is: only the runs that it sees may be about to
+   * list packs that no index object lists yet.
    */
   static async take(
     repository: Repository,
     { between, signal }: { readonly between: () => Promise<void>; readonly signal: AbortSignal },
   ): Promise<PackSurvey> {
     const survey = new PackSurvey();
-    // What is listed by now was put before, so it must be in the listing of packs that follows.
+    // What is listed by now was put before, so the following listing of packs must show it.
     await repository.refresh(signal);
     const listed = repository.index.packs.length;
     const unknown = await survey.#listPacks(repository, signal);
@@ -76,7 +76,7 @@ export class PackSurvey {
     return survey;
   }
 
-  /** All that are there: their names and sizes in bytes. */
+  /** All existing packs: names, and sizes in bytes. */
   *packs({ packs }: ChunkIndex): Generator<{ readonly name: string; readonly bytes: number }> {
     for (let pack = 0; pack < packs.length; pack += 1) {
       if (!packs.isGone(pack) && this.bytesOf(pack) > 0) yield { name: packs.nameOf(pack), bytes: this.bytesOf(pack) };
@@ -84,12 +84,12 @@ export class PackSurvey {
     for (const [name, bytes] of [...this.unreadable, ...this.#doomed]) yield { name, bytes };
   }
 
-  /** Looks at packs that the index has come to know since. */
+  /** Checks packs that the index has learned of since. */
   async update(repository: Repository, signal: AbortSignal): Promise<void> {
     for (let pack = 0; pack < repository.index.packs.length; pack += 1) await this.#find(repository, pack, signal);
   }
 
-  /** Answers those that the index does not know. */
+  /** Answers the packs that the index does not know. */
   async #listPacks({ store, index }: Repository, signal: AbortSignal): Promise<readonly ObjectInfo[]> {
     const unknown: ObjectInfo[] = [];
     for await (const info of store.list(PACKS, { signal })) {
@@ -101,7 +101,9 @@ export class PackSurvey {
     return unknown;
   }
 
-  /** Packs that an index object lists though they are gone; listings that lag behind are asked about. */
+  /**
+   * Drops packs that an index object lists though they are gone; checks those that a listing may only lag behind on.
+   */
   async #dropMissing(repository: Repository, listed: number, signal: AbortSignal): Promise<void> {
     const { packs } = repository.index;
     for (let pack = 0; pack < listed; pack += 1) {
@@ -111,7 +113,7 @@ export class PackSurvey {
     }
   }
 
-  /** Asks for a pack of which nobody knows here that it is there. False when it is not, or was dropped. */
+  /** Asks the store for a pack not known to exist. False when it is missing, or was dropped. */
   async #find({ store, index }: Repository, pack: number, signal: AbortSignal): Promise<boolean> {
     if (index.packs.isGone(pack)) return false;
     if (this.bytesOf(pack) > 0) return true;
@@ -119,7 +121,7 @@ export class PackSurvey {
       this.#note(pack, (await store.stat(packKey(index.packs.nameOf(pack)), { signal })).bytes);
       return true;
     } catch (error) {
-      // One that cannot be read is there. Its size is not known, so that it stays.
+      // An unreadable pack exists. Its size is unknown, so it stays.
       if (error instanceof IntegrityError) return true;
       if (!(error instanceof ObjectNotFoundError)) throw error;
       return false;

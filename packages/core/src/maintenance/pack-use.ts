@@ -4,15 +4,15 @@ import type { NeededChunks } from "./liveness.ts";
 const NONE = 0xffff_ffff;
 
 /**
- * How much of each pack is needed, in stored bytes of chunks. Where a chunk lies in several packs one of them keeps it: the
- * one of which most is needed, so that packs which were copied together win over those they were copied from. A page is kept
- * by two. Packs are named by their numbers in the index; those that are condemned keep nothing.
+ * How much of each pack is needed, in stored bytes of chunks. Of the packs that hold a chunk, one keeps it: the one
+ * with most needed bytes, so that copies in a repacked pack win over their originals. Two packs keep a page. Packs are
+ * named by their numbers in the index; condemned ones keep nothing.
  */
 export class PackUse {
   readonly #all: Float64Array;
   readonly #needed: Float64Array;
   readonly #kept: Float64Array;
-  /** By the number of the chunk. */
+  /** Pack number, by the number of the chunk. */
   readonly #keepers: Uint32Array;
   /** Packs that keep a second copy, by the number of the page. */
   readonly #seconds = new Map<number, number>();
@@ -48,23 +48,23 @@ export class PackUse {
     return use;
   }
 
-  /** Whether this pack keeps a chunk that is needed. What no pack is known to hold well, all keep. */
+  /** Whether this pack keeps a needed chunk. If no usable copy is known, every pack keeps its chunk. */
   keeps(pack: number, entry: number): boolean {
     const keeper = this.#keepers[entry] ?? NONE;
     return keeper === NONE || keeper === pack || this.#seconds.get(entry) === pack;
   }
 
-  /** Of all chunks. */
+  /** Bytes of all its chunks. */
   allOf(pack: number): number {
     return this.#all[pack] ?? 0;
   }
 
-  /** Of the chunks that must stay in this pack. */
+  /** Bytes of the chunks that must stay in this pack. */
   keptOf(pack: number): number {
     return this.#kept[pack] ?? 0;
   }
 
-  /** Of chunks that are needed, and kept by other packs. */
+  /** Bytes of needed chunks that other packs keep. */
   copiesIn(pack: number): number {
     return (this.#needed[pack] ?? 0) - this.keptOf(pack);
   }

@@ -16,7 +16,7 @@ import type { PackSurvey } from "./pack-survey.ts";
 
 export interface VerdictOptions {
   readonly survey: PackSurvey;
-  /** What all points need but those that go with the document. */
+  /** What all points need, except those deleted with the document. */
   readonly live: Liveness;
   readonly onProved: (bytes: number) => void;
   readonly signal: AbortSignal;
@@ -25,17 +25,17 @@ export interface VerdictOptions {
 /** Chunks in flight. */
 const LANES = 4;
 
-/** What of a condemned document may go, and what it is found out about the rest. Names of packs. */
+/** The packs of a condemned document that may be deleted, and findings about the rest. Names of packs. */
 export interface PacksToGo {
   readonly going: Verdict["packs"];
-  /** Packs that are not those of their names: what they hold is needed, or cannot be told. */
+  /** Packs under wrong names whose content is needed or unknown. */
   readonly misplaced: readonly string[];
 }
 
 /**
- * Finds the packs of a condemned document that may go: those in which nothing is needed that is not in another pack too,
- * one that is not condemned, and that was read and proved just now. What a pack holds is what the index says of it and what
- * its own directory says: packs may have been exchanged.
+ * Finds the packs of a condemned document that may be deleted: every needed chunk in them is also in a pack that is not
+ * condemned, and that was read and proved just now. A pack's content is what the index and its own directory list
+ * together: packs may have been exchanged.
  */
 export async function packsThatMayGo(
   repository: Repository,
@@ -54,7 +54,7 @@ export async function packsThatMayGo(
   const misplaced: string[] = [];
   const decide = async (name: string, lane: AbortSignal): Promise<void> => {
     const pack = index.packs.numberOf(name);
-    // One that is not there is gone already, and the content of one that the index does not know is unknown.
+    // A missing pack is gone already, and the content of an unindexed pack is unknown.
     if (pack === undefined || !condemned.has(pack) || needed.has(pack)) return;
     const content = await contentOf(repository, pack, { ...options, signal: lane });
     const mayGo =
@@ -70,8 +70,8 @@ export async function packsThatMayGo(
 }
 
 /**
- * As its own directory lists it. `damaged`: nothing but the index tells what was in it. `misplaced`: it is whole, and sealed
- * for another name.
+ * Its content by its own directory. `damaged`: only the index lists what was in it. `misplaced`: it is intact, but
+ * sealed for another name.
  */
 async function contentOf(
   { store, protection, index }: Repository,
@@ -88,7 +88,7 @@ async function contentOf(
   }
 }
 
-/** By pack: holds something that is needed and nowhere else; or something that is needed and elsewhere too. */
+/** Packs holding the only copy of a live chunk, and packs whose live chunks all have another copy. */
 function sortOut(
   { index }: Repository,
   condemned: BitSet,
@@ -107,8 +107,8 @@ function sortOut(
 }
 
 /**
- * Reads the other place of every chunk of a pack that is needed: no copy is given up for one that nobody has looked at.
- * @param proofs by chunk, for packs that hold the same
+ * Reads the other copy of every needed chunk of a pack: no copy is given up for an unproved one.
+ * @param proofs by chunk, shared by packs that hold the same
  */
 async function areCopiesGood(
   repository: Repository,

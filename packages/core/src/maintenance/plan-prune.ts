@@ -3,21 +3,23 @@ import type { PackSurvey } from "./pack-survey.ts";
 import type { PackUse } from "./pack-use.ts";
 
 export interface RepackLimits {
-  /** Packs of which at least this share is dead (0 to 1) are emptied: what lives in them is copied to new packs. */
+  /** Packs with at least this dead share (0 to 1) are emptied: their live chunks are copied to new packs. */
   readonly minDeadShare: number;
-  /** So many bytes are copied or proved at most, in one go. */
+  /** Limit of bytes copied or proved in one prune. */
   readonly budgetBytes: number;
 }
 
 /** Packs by their numbers in the index. */
 export interface PrunePlan {
-  /** Nothing in them is needed. */
+  /** Packs in which nothing is needed. */
   readonly dead: readonly number[];
-  /** What is needed in them is in other packs too, or will be copied; those that free most for it first. */
+  /**
+   * Packs whose needed chunks are in other packs too, or will be copied; those that free most per copied byte first.
+   */
   readonly emptied: readonly number[];
 }
 
-/** What can go. Nothing is condemned of which `mayGo` is not sure, or that is condemned already. */
+/** Plans what to condemn: only packs for which `mayGo` is true, and that are not condemned yet. */
 export function planPrune(
   index: ChunkIndex,
   {

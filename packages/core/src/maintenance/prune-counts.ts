@@ -7,17 +7,17 @@ import type { PackSurvey } from "./pack-survey.ts";
 import type { PruneProgress, PruneReport } from "./prune-report.ts";
 import type { RunInTheWay } from "./runs-in-the-way.ts";
 
-/** What becomes of a pack, as a prune leaves it. */
+/** The state in which a prune leaves a pack. */
 export type Fate = "freed" | "locked" | "condemned" | "kept";
 
-/** What a prune has done so far. Tells of every change. */
+/** What a prune has done so far. Reports every change. */
 export class PruneCounts {
   readonly #onProgress: ((progress: PruneProgress) => void) | undefined;
   readonly #runs = new Map<string, RunInTheWay>();
   readonly #locksEnd: Date[] = [];
-  /** Of packs by name, where a dry run knows better than the store. */
+  /** Outcomes of packs by name, where a dry run differs from the store. */
   readonly #foretold = new Map<string, Fate>();
-  /** Names. */
+  /** Names of packs. */
   readonly #misplaced = new Set<string>();
   /** Ids of points. */
   readonly #heldByLosses = new Set<string>();
@@ -89,12 +89,12 @@ export class PruneCounts {
     if (lockedUntil !== undefined) this.#locksEnd.push(lockedUntil);
   }
 
-  /** For a dry run: what would become of a pack. */
+  /** For a dry run: the outcome that a pack would have. */
   foretell(pack: string, fate: Fate): void {
     this.#foretold.set(pack, fate);
   }
 
-  /** With what there is now. */
+  /** Includes the present state. */
   report({ index, condemned }: Repository, { survey, now, graceMs, dryRun }: ReportOptions): PruneReport {
     const decided = decidedPacks(condemned);
     const undecided = condemned.documents.filter(({ verdict }) => verdict === undefined);

@@ -3,25 +3,28 @@ import type { Clock } from "@ovault/contract";
 import type { RepackLimits } from "./plan-prune.ts";
 import type { RunInTheWay } from "./runs-in-the-way.ts";
 
-/** For readers, such as the restore of a point that was forgotten meanwhile, and for listings that lag behind. */
+/** For readers, such as the restore of a point forgotten meanwhile, and for listings that lag. */
 export const DEFAULT_GRACE_MS = 24 * 60 * 60 * 1000;
 export const DEFAULT_REPACK: RepackLimits = { minDeadShare: 0.5, budgetBytes: 2 * 1024 ** 3 };
 
 export interface PruneOptions {
-  /** So long what is condemned stays at least; 0 is for stores whose listings never lag, with nobody who restores. */
+  /**
+   * Shortest time between condemning and deleting; 0 is for stores whose listings never lag, without concurrent
+   * restores.
+   */
   readonly graceMs?: number;
   readonly repack?: RepackLimits;
-  /** Frees what only lost pages may lead to: should they be found again, what was below them is gone. */
+  /** Frees what only lost pages may lead to: if they are found again, what was below them is gone. */
   readonly giveUpLost?: boolean;
-  /** Changes nothing, and takes no lease. */
+  /** Changes nothing and takes no lease. */
   readonly dryRun?: boolean;
-  /** When another prune or a repair is at work. */
+  /** What to do while another prune or a repair is running. */
   readonly ifBusy?: "refuse" | "wait";
   readonly onProgress?: (progress: PruneProgress) => void;
-  /** Called before prune waits for a sign of life of a run that seems dead. `message`: one line for people. */
+  /** Called before prune waits for a beat of a run that seems dead. `message`: one line for people. */
   readonly onDoubt?: (message: string) => void;
   readonly signal: AbortSignal;
-  /** Of the leases that prune takes; this process by default. */
+  /** Holder of the leases that prune takes; this process by default. */
   readonly holder?: LeaseHolder;
   readonly clock?: Clock;
 }
@@ -35,7 +38,7 @@ export type PruneStep =
   | "deleting"
   | "extending locks";
 
-/** What is being done, and what was done so far. Sizes in bytes. */
+/** The current step, and what was done so far. Sizes in bytes. */
 export interface PruneProgress {
   readonly step: PruneStep;
   /** Pages of block maps that were read. */
@@ -47,40 +50,40 @@ export interface PruneProgress {
   readonly extendedLocks: number;
 }
 
-/** What was done; with `dryRun`, what would be. Sizes in bytes, as packs take them in the store. */
+/** What was done; with `dryRun`, what would be. Sizes in bytes, as stored. */
 export interface PruneReport {
   readonly dryRun: boolean;
-  /** Deleted now. */
+  /** Deleted by this prune. */
   readonly freedPacks: number;
   readonly freedBytes: number;
-  /** Manifests of forgotten points that were deleted now. */
+  /** Manifests of forgotten points deleted by this prune. */
   readonly deletedPoints: number;
-  /** Condemned, and waiting: for the end of the grace time, or for runs. */
+  /** Condemned, and waiting for the end of the grace time or for runs. */
   readonly condemnedPacks: number;
   readonly condemnedBytes: number;
-  /** When the grace time of the first of them is over, ISO 8601; null when nothing waits for that. */
+  /** When the first grace time ends, ISO 8601; null when nothing waits for one. */
   readonly graceUntil: string | null;
-  /** Runs that may still rely on what is condemned and old enough to go. */
+  /** Runs that may still rely on something that is condemned and past its grace time. */
   readonly heldBy: readonly RunInTheWay[];
-  /** Ids of points with pages of block maps that are lost: while there are any, no packs are condemned or deleted. */
+  /** Ids of points with lost pages of block maps: while there are any, prune neither condemns nor deletes packs. */
   readonly heldByLosses: readonly string[];
-  /** To be deleted as soon as the store lets go of it. */
+  /** To be deleted as soon as the store's lock ends. */
   readonly lockedPacks: number;
   readonly lockedBytes: number;
   /** When the first of these locks ends, ISO 8601. */
   readonly lockedUntil: string | null;
-  /** Emptied because most of them was dead, and condemned; and what of them was copied. */
+  /** Mostly dead packs, emptied and condemned; and the bytes copied from them. */
   readonly repackedPacks: number;
   readonly copiedBytes: number;
   /** Were condemned, and are needed again. */
   readonly reprievedPacks: number;
   readonly reprievedBytes: number;
-  /** Stay, for points need them. */
+  /** Stay because points need them. */
   readonly keptPacks: number;
   readonly keptBytes: number;
-  /** Keys of packs that no index object lists and that do not tell what they hold. They are left alone. */
+  /** Keys of packs that no index object lists and whose directory is damaged. Prune leaves them alone. */
   readonly unreadablePacks: readonly string[];
-  /** Keys of packs that are not those of their names, and hold what may be needed. They are left alone. */
+  /** Keys of packs under wrong names that may hold something needed. Prune leaves them alone. */
   readonly misplacedPacks: readonly string[];
   /** Objects whose lock was extended. */
   readonly extendedLocks: number;

@@ -42,23 +42,23 @@ import { leasesAreCertain, mayRelyOn, runOf, writersUnderWay } from "./runs-in-t
 import { unlistedPacks } from "./unlisted-packs.ts";
 
 const LEASE_TTL_MS = 120_000;
-/** Runs read all that is condemned when they start. */
+/** A limit, for runs read all condemned documents when they start. */
 const PACKS_A_DOCUMENT = 32 * 1024;
 const POINTS_AT_ONCE = 32 * 1024;
-/** A list of these takes a few blocks. */
+/** A list of this length takes a few blocks. */
 const FEW_PACKS = 256;
 /**
- * Between the last look at leases and the last look at points, where listings may lag: a run that is seen to be over has
+ * Between the last listing of leases and the last listing of points, where listings may lag: a run seen to be over has
  * sealed its point before, and an NFS client shows it after a minute.
  */
 const SETTLE_MS = 60_000;
 
 /**
- * Frees what no recovery point needs, in two steps and beside running backups: packs and forgotten points are condemned
- * first, and deleted when the grace time is over and every run that may not know it has ended. May be interrupted
- * anywhere; the next one goes on. docs/adr/0006-prune.md says why nothing is lost.
- * @throws LeaseHeldError while another prune or a repair is at work; IntegrityError, with nothing deleted, when it cannot be
- * told what points need.
+ * Frees what no recovery point needs, in two steps and beside running backups: it condemns packs and forgotten points
+ * first, and deletes them when the grace time is over and every run that may not know of it has ended. May be
+ * interrupted anywhere; the next prune continues. docs/adr/0006-prune.md says why nothing is lost.
+ * @throws LeaseHeldError while another prune or a repair is running; IntegrityError, with nothing deleted, when the
+ * needs of points cannot be determined
  */
 export async function prune(repository: Repository, options: PruneOptions): Promise<PruneReport> {
   const { dryRun = false, ifBusy = "refuse", clock = systemClock } = options;
@@ -101,9 +101,9 @@ interface Settings extends PruneOptions {
   readonly clock: Clock;
 }
 
-/** Of a condemned document. */
+/** The part of a condemned document that is deleted. */
 type WhatGoes = Pick<Verdict, "packs" | "points">;
-/** A document that cannot be read does not tell what it condemns. */
+/** A document with unknown content, because it cannot be read. */
 interface Undecided {
   readonly name: string;
   readonly packs?: readonly string[];
@@ -123,7 +123,7 @@ class Prune {
   #survey = new PackSurvey();
   /** Manifests that a dry run would have deleted. */
   readonly #foretoldPoints: ObjectKey[] = [];
-  /** Ids of the runs that were under way when packs had been listed. */
+  /** Ids of the runs that were active after packs had been listed. */
   #running: readonly string[] = [];
 
   constructor(repository: Repository, settings: Settings) {
@@ -159,12 +159,12 @@ class Prune {
     });
   }
 
-  /** Does what was decided by one who was stopped, and withdraws what cannot be read. */
+  /** Carries out the verdicts of an interrupted prune, and withdraws unreadable documents. */
   async #finishOthers(): Promise<void> {
     const { store, condemned } = this.#repository;
     for (const { key, error } of condemned.damaged) {
       const isVerdict = !key.startsWith(CONDEMNED);
-      // A verdict that may be read another time is final, whoever is carrying it out.
+      // A verdict that may become readable again is final, and another process may be carrying it out.
       if (!(error instanceof IntegrityError) || (isVerdict && isUnreadable(error))) throw error;
       const name = key.slice(key.lastIndexOf("/") + 1);
       if (!isVerdict) await this.#decide({ name }, NOTHING);
@@ -175,7 +175,7 @@ class Prune {
     for (const document of this.#repository.condemned.documents) await this.#carryOut(document);
   }
 
-  /** Decides what becomes of all that is condemned long enough and that every run knows of, and deletes what may go. */
+  /** Decides on all documents that are past their grace time and known to every run, and deletes what may go. */
   async #passVerdicts(): Promise<void> {
     const repository = this.#repository;
     await repository.refresh(this.#signal);
@@ -188,7 +188,8 @@ class Prune {
     }
     this.#counts.begin("reading block maps");
     await this.#needs.look();
-    // Points first: as long as they stand, their packs are needed. Then the newest: what it lets go may be all that needs the others.
+    // Points first: as long as they exist, their packs are needed. Then the newest: what it gives up may be all that
+    // needs the others.
     const order = known.toSorted((a, b) => b.points.length - a.points.length || compareText(b.at, a.at));
     for (const document of order) {
       const needs = await this.#needs.withForgotten([...this.#foretoldPoints, ...document.points]);
@@ -215,7 +216,7 @@ class Prune {
     return going;
   }
 
-  /** Whatever is not known to be needed may be needed below a page that is lost, and come back with it. */
+  /** Anything not known to be needed may be needed below a lost page, and become reachable when the page is found. */
   #mayFree(incomplete: ReadonlySet<string>): boolean {
     const { giveUpLost = false } = this.#settings;
     if (!giveUpLost) this.#counts.heldByLosses(incomplete);
@@ -234,7 +235,7 @@ class Prune {
     return this.#graceMs === 0 || this.#settings.clock.now().getTime() >= Date.parse(at) + this.#graceMs;
   }
 
-  /** The documents that all runs know which are under way; notes the runs that do not. */
+  /** The documents that all active runs know; notes the runs that do not. */
   async #knownAmong(documents: readonly CondemnedDocument[]): Promise<readonly CondemnedDocument[]> {
     let known = documents;
     for (const lease of await this.#writers()) {
@@ -251,7 +252,7 @@ class Prune {
     return await writersUnderWay(this.#repository.store, options);
   }
 
-  /** Finds what is dead now, copies what little lives in packs that are mostly dead, and condemns both. */
+  /** Finds dead packs, copies the little that is live in mostly dead ones, and condemns both. */
   async #condemn(): Promise<void> {
     const { points, condemned, index } = this.#repository;
     const known = new Set(condemned.documents.flatMap((document) => document.points));
@@ -260,7 +261,7 @@ class Prune {
     const live = await this.#needs.look();
     await this.#survey.update(this.#repository, this.#signal);
     const use = PackUse.measure(index, live);
-    // What a run has put that is under way is dead only until it seals.
+    // What an active run has put is dead only until it seals.
     const mayGo = (pack: number): boolean => !this.#running.some((run) => mayBeOf(run, index.packs.nameOf(pack)));
     const { repack: limits = DEFAULT_REPACK } = this.#settings;
     const plan = this.#mayFree(this.#needs.incomplete)
@@ -273,7 +274,7 @@ class Prune {
       return;
     }
     const emptied = await this.#repack(plan, use, live);
-    // A help for readers, which may wait for room.
+    // Helps readers, and can wait for room.
     await unlessFull(() => this.#tidyIndex(use));
     await this.#putCondemned(
       [...plan.dead, ...emptied].map((pack) => index.packs.nameOf(pack)),
@@ -287,7 +288,7 @@ class Prune {
     const onCopied = (bytes: number): void => this.#counts.copied(bytes);
     const options = { survey: this.#survey, use, live, onCopied, signal: this.#signal };
     let done: readonly number[] = [];
-    // Without room for copies, what is dead goes first.
+    // Without room for copies, dead packs go first.
     await unlessFull(async () => {
       done = await repack(this.#repository, emptied, options);
     });
@@ -296,10 +297,10 @@ class Prune {
     return done;
   }
 
-  /** Lists packs that are needed and listed nowhere, and takes those away that are not there. */
+  /** Lists needed packs that no index object lists, and removes listings of packs that are gone. */
   async #tidyIndex(use: PackUse): Promise<void> {
     const added = unlistedPacks(this.#repository, { survey: this.#survey, use }, this.#signal);
-    // Where data was lost, what index objects say of packs that are gone is all that is left to tell it by.
+    // Where data was lost, listings of missing packs are the only record of what was lost.
     const without = this.#needs.haveLosses ? new Set<string>() : this.#survey.missing;
     await rewriteIndex(this.#repository, { without, added, signal: this.#signal });
   }
@@ -314,7 +315,7 @@ class Prune {
     await this.#repository.refresh(this.#signal);
   }
 
-  /** False when there was no room for so long a list: what it leaves out is for the next prune. */
+  /** False when there was no room for so long a list: the next prune takes what it leaves out. */
   async #putAsRoomAllows(value: Condemned): Promise<boolean> {
     try {
       await putCondemned(this.#repository.store, value, this.#signal);
@@ -335,14 +336,14 @@ class Prune {
     await this.#repository.refresh(this.#signal);
   }
 
-  /** What was decided before and waits to be deleted. */
+  /** Reports what was decided before and waits to be deleted. */
   async #foretellDecided(): Promise<void> {
     for (const { verdict } of this.#repository.condemned.documents) {
       if (verdict !== undefined) await this.#foretell(verdict, verdict);
     }
   }
 
-  /** For a dry run: what would become of a condemned document of which this goes. */
+  /** For a dry run: what would become of a condemned document if `goes` were deleted. */
   async #foretell({ packs }: WhatGoes, goes: WhatGoes): Promise<void> {
     for (const pack of packs) this.#counts.foretell(pack, "kept");
     const { clock, signal } = this.#settings;

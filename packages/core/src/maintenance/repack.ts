@@ -13,7 +13,7 @@ export interface RepackOptions {
   readonly survey: PackSurvey;
   readonly use: PackUse;
   readonly live: Liveness;
-  /** Called for each chunk that was copied, with its stored bytes. */
+  /** Called for each copied chunk, with its stored bytes. */
   readonly onCopied: (bytes: number) => void;
   readonly signal: AbortSignal;
 }
@@ -22,8 +22,8 @@ export interface RepackOptions {
 const LANES = 4;
 
 /**
- * Copies what these packs keep to new packs, and lists those. Every chunk is proved on its way; none is compressed again.
- * Answers the packs of which everything was copied: the others hold something that cannot be read.
+ * Copies what these packs keep to new packs, and lists those. Proves every chunk on its way; compresses none again.
+ * Answers the packs that were copied completely: the others hold something that cannot be read.
  */
 export async function repack(
   repository: Repository,
@@ -41,7 +41,7 @@ export async function repack(
   return emptied;
 }
 
-/** False when not all of it could be. */
+/** False when not all of it could be copied. */
 async function copyLiving(
   repository: Repository,
   pack: number,
@@ -65,7 +65,7 @@ async function copyLiving(
     const copy = async (entry: PackEntry, lane: AbortSignal): Promise<void> =>
       onCopied(await copyChunk(repository, { entry, kind, name }, writer, lane));
     await inLanes(living(), LANES, copy, signal);
-    // Where the pack is not the one that the index lists, what was copied is not what it keeps.
+    // If the pack is not the one that the index lists, the copied bytes differ from what it keeps.
     return keptBytes === use.keptOf(pack);
   } catch (error) {
     if (error instanceof CodecError) throw error;

@@ -6,20 +6,20 @@ import { readIndexObject } from "../repository/index/load-index.ts";
 import type { Repository } from "../repository/repository.ts";
 
 export interface RewriteOptions {
-  /** Names of packs that shall be in no index object any more. */
+  /** Names of packs to remove from all index objects. */
   readonly without: ReadonlySet<string>;
-  /** Packs that shall be in one. */
+  /** Packs to list. */
   readonly added?: AsyncIterable<PackListing>;
   readonly signal: AbortSignal;
 }
 
-/** Every run leaves an index object, most of them far smaller than one could be. */
+/** Every run leaves an index object, most of them far below the size limit. */
 const SMALL_BYTES = 256 * 1024;
 const MANY_SMALL = 16;
 
 /**
- * Puts index objects without some packs in the place of those that list them, and puts many small ones together. Old ones
- * are deleted when all of theirs is listed again, so that whoever is interrupted, or reads meanwhile, misses nothing.
+ * Replaces index objects that list some packs by ones without them, and merges many small ones. Deletes old ones only
+ * after all their remaining packs are listed again, so that interruptions and concurrent readers miss nothing.
  */
 export async function rewriteIndex(repository: Repository, { without, added, signal }: RewriteOptions): Promise<void> {
   const { store } = repository;
@@ -37,7 +37,7 @@ export async function rewriteIndex(repository: Repository, { without, added, sig
       for (const listing of await readIndexObject(store, { key, bytes }, signal)) await list(listing);
       replaced.push(key);
     } catch (error) {
-      // Gone: somebody else was faster. Damaged: what it lists is found in packs, by repair.
+      // Gone: a concurrent process was faster. Damaged: repair finds in packs what it lists.
       if (!(error instanceof ObjectNotFoundError) && !(error instanceof IntegrityError)) throw error;
     }
   }

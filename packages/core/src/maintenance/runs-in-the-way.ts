@@ -8,9 +8,9 @@ import type { LeaseHolder } from "../leases/lease-folder.ts";
 import { acquireLease, isLeaseFree } from "../leases/lease.ts";
 import { MAINTENANCE_LEASE } from "../leases/maintenance-lease.ts";
 
-/** Who holds what, for people. */
+/** A run and its lease, for people. */
 export interface RunInTheWay {
-  /** What its lease is on: `vm-…` for a backup. */
+  /** The resource of its lease: `vm-…` for a backup. */
   readonly resource: string;
   readonly runId: string;
   readonly node: string;
@@ -21,37 +21,37 @@ export interface RunInTheWay {
 
 export interface WritersOptions {
   /**
-   * Who takes the leases over of runs that are dead or silent, so that these can seal nothing any more. Without one they
-   * are only passed over, which is not enough to delete anything.
+   * The holder that takes over the leases of dead or silent runs, so that these can seal nothing any more. Without it
+   * such runs are only skipped, which is not enough to delete anything.
    */
   readonly takeOverAs: LeaseHolder | undefined;
   readonly clock: Clock;
-  /** As of `LeaseOptions`, for each run that seems dead. */
+  /** As in `LeaseOptions`, for each run that seems dead. */
   readonly onDoubt?: ((message: string) => void) | undefined;
   readonly signal: AbortSignal;
 }
 
-/** Leases under which no pack is written, and no point. */
+/** Leases whose holders write neither packs nor points. */
 const HARMLESS: ReadonlySet<string> = new Set([MAINTENANCE_LEASE.resource, "keys"]);
-/** Leases that are looked at at once. */
+/** Leases checked at once. */
 const LANES = 64;
-/** Given back at once. */
+/** Short, for the lease is released at once. */
 const TTL_MS = 60_000;
 
-/** The leases of all that may be about to write packs or points. */
+/** The leases of all runs that may be about to write packs or points. */
 export async function writersUnderWay(store: ObjectStore, options: WritersOptions): Promise<readonly HeldLease[]> {
   const held = (await heldLeases(store, options)).filter(({ resource }) => !HARMLESS.has(resource));
   async function* leases(): AsyncGenerator<HeldLease> {
     yield* held;
   }
-  // Side by side, for each that seems dead is watched for a while.
+  // Concurrently, for each run that seems dead is watched for a while.
   const look = async (lease: HeldLease, lane: AbortSignal): Promise<HeldLease | undefined> =>
     (await isOver(store, lease, { ...options, signal: lane })) ? undefined : lease;
   const writers = await lastValueFrom(pullInLanes(leases(), LANES, look, options.signal).pipe(toArray()));
   return writers.filter((lease) => lease !== undefined);
 }
 
-/** On other stores two may hold one lease at a time, and not all that hold one can be seen. */
+/** On other stores two runs may hold one lease, and a listing may not show all holders. */
 export function leasesAreCertain(store: ObjectStore): boolean {
   return store.capabilities.conditionalPut;
 }
@@ -65,7 +65,7 @@ export function runOf({ resource, claim: { holder, at } }: HeldLease): RunInTheW
   return { resource, runId: holder.runId, node: holder.node, pid: holder.pid, since: at };
 }
 
-/** False when the run may be alive, and must be waited for. */
+/** False when the run may be alive, so that prune must wait for it. */
 async function isOver(
   store: ObjectStore,
   { resource }: HeldLease,

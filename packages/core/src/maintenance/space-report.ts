@@ -14,78 +14,78 @@ import { DEFAULT_GRACE_MS } from "./prune-report.ts";
 import { mayRelyOn, type RunInTheWay, runOf, writersUnderWay } from "./runs-in-the-way.ts";
 
 export interface SpaceOptions {
-  /** As prune is run with it. */
+  /** The grace time of prune. */
   readonly graceMs?: number;
-  /** Called with the number of pages of block maps that were read. */
+  /** Called with the number of pages of block maps read. */
   readonly onProgress?: (pages: number) => void;
   readonly signal: AbortSignal;
   readonly clock?: Clock;
 }
 
 /**
- * How the bytes of a destination are spent. Sizes in bytes, as the store lists objects; of sealed objects without their
+ * How the space of a destination is used. Sizes in bytes, as the store lists objects; of sealed objects without their
  * seal. Every object is in one of the sums, and `totalBytes` is all of them.
  */
 export interface SpaceReport {
   readonly totalBytes: number;
-  /** Blocks of disks that points need, as they are stored. */
+  /** Blocks of disks that points need, as stored. */
   readonly dataBytes: number;
   readonly metadata: MetadataSpace;
-  /** Needed by nothing, in packs of which something is needed: to be freed by copying what is. */
+  /** Not needed, in packs of which something is needed: a repack frees them. */
   readonly deadBytes: number;
-  /** Of which nothing is needed: the next prune condemns them. */
+  /** Packs in which nothing is needed: the next prune condemns them. */
   readonly deadPacks: PackSum;
-  /** Put by runs that are under way, and needed by no point yet. */
+  /** Put by active runs, and not needed by any point yet. */
   readonly underWay: PackSum;
   readonly condemned: CondemnedSpace;
   readonly deletable: DeletableSpace;
-  /** Packs that no index object lists and that do not tell what they hold. */
+  /** Packs that no index object lists and whose directory is damaged. */
   readonly unreadable: PackSum;
-  /** What is not of ovault. */
+  /** Objects that ovault did not make. */
   readonly foreign: { readonly objects: number; readonly bytes: number };
-  /** Of the disks of all points. */
+  /** Sum over the disks of all points. */
   readonly logicalBytes: number;
-  /** Blocks that points need, each counted once, before they were compressed. */
+  /** Blocks that points need, each counted once, before compression. */
   readonly plainBytes: number;
   /** Chunks and pages that several virtual machines need. */
   readonly sharedBytes: number;
-  /** Those that hold most by themselves first. */
+  /** By `ownBytes`, largest first. */
   readonly machines: readonly MachineSpace[];
 }
 
-/** What it takes to find the data again. */
+/** What finding the data takes. */
 export interface MetadataSpace {
   /** Pages of block maps. */
   readonly pageBytes: number;
   /** Headers and directories of packs. */
   readonly packBytes: number;
   readonly indexBytes: number;
-  /** Of points, forgotten ones too. */
+  /** Of points, forgotten ones included. */
   readonly manifestBytes: number;
   /** Settings, keys, leases and records. */
   readonly otherBytes: number;
 }
 
-/** Condemned, and not decided about. */
+/** Condemned, without a verdict. */
 export interface CondemnedSpace extends PackSum {
-  /** When the grace time of the first of them is over, ISO 8601; null when nothing waits for that. */
+  /** When the first grace time ends, ISO 8601; null when nothing waits for one. */
   readonly graceUntil: string | null;
   /** Runs that may still rely on some of it. */
   readonly heldBy: readonly RunInTheWay[];
 }
 
-/** Decided to go: the next prune deletes what the store lets go. */
+/** Given up by verdicts: the next prune deletes what the store does not lock. */
 export interface DeletableSpace extends PackSum {
-  /** So much of it is held by the store. */
+  /** The part that the store locks. */
   readonly lockedBytes: number;
   /** When the first of these locks ends, ISO 8601. */
   readonly lockedUntil: string | null;
 }
 
 /**
- * Finds out what the space of a destination is used for, in the way that prune does. Changes nothing, and takes no lease:
- * what runs do meanwhile may be counted or not.
- * @throws IntegrityError when it cannot be told what a point needs
+ * Determines how the space of a destination is used, with the methods of prune. Changes nothing and takes no lease:
+ * concurrent changes may be counted or not.
+ * @throws IntegrityError when the needs of a point cannot be determined
  */
 export async function spaceReport(
   repository: Repository,
@@ -123,7 +123,7 @@ export async function spaceReport(
   };
 }
 
-/** What keeps that which is condemned. */
+/** What condemned packs wait for. */
 function waitsFor(
   { store, condemned }: Repository,
   writers: readonly HeldLease[],
@@ -135,7 +135,7 @@ function waitsFor(
   return { graceUntil: earliest(ends)?.toISOString() ?? null, heldBy: holders.map(runOf) };
 }
 
-/** What keeps that which is decided to go. */
+/** Locks on packs that verdicts give up. */
 async function locksOf(
   repository: Repository,
   options: ForetellOptions,

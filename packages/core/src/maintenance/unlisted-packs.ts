@@ -6,7 +6,7 @@ import type { Repository } from "../repository/repository.ts";
 import type { PackSurvey } from "./pack-survey.ts";
 import type { PackUse } from "./pack-use.ts";
 
-/** The packs that are needed and that no index object lists, as they list themselves. */
+/** The needed packs that no index object lists, by their own directories. */
 export async function* unlistedPacks(
   { store, protection, index }: Repository,
   { survey, use }: { readonly survey: PackSurvey; readonly use: PackUse },
@@ -18,7 +18,7 @@ export async function* unlistedPacks(
     try {
       yield await readPackListing(store, protection, info, signal);
     } catch (error) {
-      // It told what it holds a moment ago. Whoever needs it will find it by what is left of it.
+      // Its directory was readable a moment ago; readers that need the pack find what is left of it.
       if (!(error instanceof IntegrityError) && !(error instanceof ObjectNotFoundError)) throw error;
     }
   }

@@ -11,11 +11,11 @@ import { pullInLanes } from "../concurrency/pull-in-lanes.ts";
 import { readBlock, type ReadBaseBlock } from "./read-block.ts";
 import { validateExtents } from "./validate-extents.ts";
 
-/** The repository as the pipeline sees it: a place for chunks and pages that stores each once. */
+/** The repository as the pipeline sees it: stores each chunk and page once. */
 export interface ChunkSink {
-  /** Id of these bytes, off the main thread. They must not change meanwhile. */
+  /** Id of these bytes, computed off the main thread. They must not change meanwhile. */
   idOf(plain: Uint8Array): Promise<ChunkId>;
-  /** Bytes added, 0 when the chunk was known. */
+  /** Resolves to the bytes added, 0 when the chunk was known. */
   store(kind: "data" | "pages", id: ChunkId, plain: Uint8Array): Promise<number>;
 }
 
@@ -39,7 +39,7 @@ export interface BackupDiskOptions {
 }
 
 export interface BackedUpDisk {
-  /** Root of the block map, or null when the whole disk is zero. Not durable until the sink is finished. */
+  /** Root of the block map, or null for a disk of zeros. Not durable until the sink is finished. */
   readonly blockMap: ChunkId | null;
   readonly stats: DiskStats;
 }
@@ -47,8 +47,8 @@ export interface BackedUpDisk {
 const PROGRESS_MS = 250;
 
 /**
- * Takes one disk into the repository: extents → blocks → read → skip zeroes → dedupe → compress → write. One lane
- * carries a block all the way, in one pooled buffer.
+ * Backs up one disk: extents → blocks → read → skip zeroes → dedupe → compress → write. One lane carries a block all
+ * the way, in one pooled buffer.
  */
 export async function backupDisk(options: BackupDiskOptions): Promise<BackedUpDisk> {
   const { source, sink, base, blockBytes, lanes, signal } = options;
@@ -120,7 +120,7 @@ function blockTaker({ source, sink, base, buffers }: BackupDiskOptions, map: Blo
 
 function report(totals: Observable<BlockTotals>, onProgress: ((totals: BlockTotals) => void) | undefined): void {
   if (onProgress === undefined) return;
-  // The error reaches the caller through the totals themselves.
+  // The caller gets the error through the totals themselves.
   totals.pipe(sampleTime(PROGRESS_MS)).subscribe({ next: onProgress, error: () => undefined });
 }
 

@@ -1,7 +1,7 @@
 /**
- * A fixed number of buffers of one size. What is not in the pool is in a lane, so the pool is the bound on bytes in
- * flight. They lie in shared memory, so that worker threads see what a source has read without a copy. Waiters are served
- * in order.
+ * A fixed number of buffers of one size. Buffers outside the pool are in lanes, so the pool bounds the bytes in flight.
+ * They lie in shared memory, so that worker threads see what a source has read without a copy. Waiters are served in
+ * order.
  */
 export class BufferPool {
   readonly count: number;

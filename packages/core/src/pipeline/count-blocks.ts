@@ -1,6 +1,6 @@
 import { scan, type OperatorFunction } from "rxjs";
 
-/** What became of one block or one span of blocks. All but `blocks` in bytes. */
+/** The result of one block or one span of blocks. All but `blocks` in bytes. */
 export interface BlockOutcome {
   readonly kind: "zero" | "unchanged" | "new" | "known";
   readonly blocks: number;
@@ -30,7 +30,7 @@ export const NO_BLOCKS: BlockTotals = {
   known: 0,
 };
 
-/** Adds outcomes up. */
+/** Sums outcomes up. */
 export function countBlocks(): OperatorFunction<BlockOutcome, BlockTotals> {
   return scan(
     (totals, { kind, blocks, logicalBytes, readBytes, storedBytes }) => ({

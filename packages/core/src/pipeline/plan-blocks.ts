@@ -18,7 +18,7 @@ export interface BlockSpan {
 export interface BlockRead {
   readonly kind: "read";
   readonly block: number;
-  /** On the disk, in bytes. */
+  /** Offset on the disk, in bytes. */
   readonly offset: number;
   readonly length: number;
   readonly parts: readonly BlockPart[];
@@ -29,14 +29,14 @@ export type PlannedBlocks = BlockSpan | BlockRead;
 export interface PlanOptions {
   readonly blockBytes: number;
   readonly logicalBytes: number;
-  /** Leading blocks that are in the base with the same length; an `unchanged` block beyond is read. */
+  /** Leading blocks that the base has with the same length; an `unchanged` block beyond them is read. */
   readonly baseBlocks: number;
 }
 
 /**
- * Splits extents into blocks of one size. Every byte of the disk is covered once, in order. A block is `zero` or
- * `unchanged` only if all of it lies in such extents; only the last block may be shorter. Descriptors only: nothing is
- * read here, and a terabyte of zeros is one span.
+ * Splits extents into blocks of one size. Covers every byte of the disk once, in order. A block is `zero` or
+ * `unchanged` only if all of it lies in such extents; only the last block may be shorter. Descriptors only: this reads
+ * no data, and a terabyte of zeros is one span.
  */
 export async function* planBlocks(
   extents: AsyncIterable<Extent>,

@@ -2,15 +2,15 @@ import { type DiskSource, SourceError, copyInto } from "@ovault/contract";
 import type { BlockRead } from "./plan-blocks.ts";
 
 /**
- * The plain bytes of a block of the base recovery point; undefined for a block of zeros. The last block of a disk that
- * has grown since is shorter; zeros follow it.
+ * The plain bytes of a block of the base recovery point; undefined for a block of zeros. If the disk has grown since,
+ * its old last block is shorter; zeros follow it.
  */
 export type ReadBaseBlock = (block: number, signal: AbortSignal) => Promise<Uint8Array | undefined>;
 
 /**
  * Fills `buffer` (exactly the block's length) with the block's bytes and resolves to the bytes taken from the source.
  * One request covers everything from the first to the last part that is not zero; zeros between cost less than a second
- * request. Only a source that cannot read unchanged ranges gets one request a part, and the base fills the rest.
+ * request. Only a source that cannot read unchanged ranges gets one request per part, and the base fills the rest.
  */
 export async function readBlock(
   { block, offset, parts }: BlockRead,

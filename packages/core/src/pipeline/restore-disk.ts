@@ -11,26 +11,28 @@ import type { LostRange } from "../repository/damage/lost-ranges.ts";
 import { pullInLanes } from "../concurrency/pull-in-lanes.ts";
 
 export interface RestoreDiskOptions {
-  /** Opened tolerantly where there is `onLost`. */
+  /** Opened tolerantly if `onLost` is set. */
   readonly map: BlockMapReader;
   readonly logicalBytes: number;
   readonly blockBytes: number;
   readonly chunks: ChunkSource;
   readonly target: DiskTarget;
   readonly lanes: number;
-  /** Each as large as what a lane loads together: a few blocks. */
+  /** Each as large as the few blocks that a lane loads together. */
   readonly buffers: BufferPool;
-  /** Told what cannot be read, in any order: it becomes zeros. Without it, it fails the restore. */
+  /**
+   * Receives ranges that cannot be read, in any order; they become zeros. Without it, such a range fails the restore.
+   */
   readonly onLost?: ((range: LostRange) => void) | undefined;
   readonly onProgress?: (done: RestoreTotals) => void;
   readonly signal: AbortSignal;
 }
 
-/** Where the blocks come from: proved plain bytes. */
+/** Loads blocks: proved plain bytes. */
 export interface ChunkSource {
-  /** In memory of their own. @throws IntegrityError when it cannot be read. */
+  /** Answers bytes in their own memory. @throws IntegrityError when the chunk cannot be read */
   load(id: ChunkId, signal: AbortSignal): Promise<Uint8Array>;
-  /** Several with few requests; undefined for each that is to be loaded by itself. */
+  /** Loads several with few requests; undefined for each that must be loaded by itself. */
   loadTogether(
     ids: readonly ChunkId[],
     roomFor: RoomFor,
@@ -38,7 +40,7 @@ export interface ChunkSource {
   ): Promise<readonly (Uint8Array | undefined)[]>;
 }
 
-/** In bytes. `doneBytes` counts zeros too, `writtenBytes` only what was written as data. */
+/** In bytes. `doneBytes` includes zeros, `writtenBytes` only what was written as data. */
 export interface RestoreTotals {
   readonly doneBytes: number;
   readonly writtenBytes: number;
@@ -56,12 +58,12 @@ interface StoredBlock extends DiskRange {
 
 type RestoreItem =
   | { readonly kind: "zeros"; readonly range: DiskRange }
-  /** Next to each other but for zeros. */
+  /** Consecutive data blocks; zero blocks between them are skipped. */
   | { readonly kind: "blocks"; readonly blocks: readonly StoredBlock[] };
 
 const NOTHING: RestoreTotals = { doneBytes: 0, writtenBytes: 0 };
 
-/** The backup's road backwards: block map → chunks → blocks into the target, zeros as ranges; then flushed. */
+/** Restores one disk: block map → chunks → blocks into the target, zeros as ranges; then flushes. */
 export async function restoreDisk(options: RestoreDiskOptions): Promise<RestoreTotals> {
   const { target, lanes, logicalBytes, buffers, signal } = options;
   if (target.logicalBytes < logicalBytes) {
@@ -112,7 +114,7 @@ async function restoreBlocks(
   return { doneBytes, writtenBytes };
 }
 
-/** Undefined for a block that is lost, where that is borne. */
+/** `undefined` if the block is lost and `onLost` is set. */
 async function plainOf(
   { chunks, onLost }: RestoreDiskOptions,
   { id, offset, length }: StoredBlock,
@@ -130,7 +132,7 @@ async function plainOf(
   }
 }
 
-/** Blocks in order, some together; neighbouring zeros are one range, also across leaves. */
+/** Blocks in order, some together; adjacent zeros are one range, also across leaves. */
 async function* planRestore(options: RestoreDiskOptions): AsyncGenerator<RestoreItem> {
   const together = Math.max(1, Math.floor(options.buffers.bufferBytes / options.blockBytes));
   let blocks: StoredBlock[] = [];
@@ -144,7 +146,7 @@ async function* planRestore(options: RestoreDiskOptions): AsyncGenerator<Restore
   if (blocks.length > 0) yield { kind: "blocks", blocks };
 }
 
-/** Null is a range of zeros. */
+/** Null for a range of zeros. */
 async function* planBlocks(options: RestoreDiskOptions): AsyncGenerator<DiskRange & { readonly id: ChunkId | null }> {
   const { map, blockBytes, logicalBytes, onLost, signal } = options;
   let zeroStart = -1;

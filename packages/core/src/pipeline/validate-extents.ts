@@ -1,8 +1,8 @@
 import { type Extent, SourceError } from "@ovault/contract";
 
 /**
- * Passes extents through and holds them to their contract: ascending, gapless, not empty, covering exactly
- * `logicalBytes`. A source that breaks it would silently lose data, so it ends the run with a SourceError.
+ * Passes extents through and checks their contract: ascending, gapless, not empty, covering exactly `logicalBytes`. A
+ * source that breaks it would silently lose data, so this throws a SourceError.
  */
 export async function* validateExtents(extents: AsyncIterable<Extent>, logicalBytes: number): AsyncGenerator<Extent> {
   let expected = 0;

@@ -2,7 +2,7 @@ import { type ObjectStore, IntegrityError } from "@ovault/contract";
 import { LEASES } from "../format/layout.ts";
 import { LeaseFolder } from "../leases/lease-folder.ts";
 
-/** A lease that does not say who holds it: nobody can take it. */
+/** A lease whose holder is unreadable: no run can take it. */
 export interface DamagedLease {
   readonly resource: string;
   readonly reason: string;
@@ -19,7 +19,7 @@ export async function damagedLeases(store: ObjectStore, signal: AbortSignal): Pr
   return damaged;
 }
 
-/** Gives a lease back for whoever held it, who finds that out at the next beat and seals nothing. */
+/** Frees a lease from its holder, which finds that out at the next beat and seals nothing. */
 export async function freeLease(store: ObjectStore, resource: string, signal: AbortSignal): Promise<void> {
   await new LeaseFolder(store, resource).free(new Date().toISOString(), signal);
 }

@@ -3,13 +3,13 @@ import type { DamagedObject } from "../format/damaged-object.ts";
 import type { DamagedThing } from "./repair-report.ts";
 
 export interface RemoveOptions {
-  /** False: they are only told. */
+  /** False: only reports them. */
   readonly remove: boolean;
   readonly dryRun: boolean;
   readonly signal: AbortSignal;
 }
 
-/** Deletes what does not prove itself. What a newer release wrote is left alone. */
+/** Deletes damaged objects. Leaves those of a newer release alone. */
 export async function removeDamaged(
   store: ObjectStore,
   objects: readonly DamagedObject[],

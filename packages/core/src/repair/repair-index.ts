@@ -9,19 +9,19 @@ import type { Repository } from "../repository/repository.ts";
 import { packInfos } from "../verify/list-packs.ts";
 
 export interface ListPacksOptions {
-  /** Nothing is put. */
+  /** Puts nothing. */
   readonly dryRun?: boolean;
-  /** Packs asked at once. */
+  /** Packs read at once. */
   readonly lanes: number;
   readonly signal: AbortSignal;
 }
 
-/** What the index objects of a store say, beside the packs that are there. */
+/** What the index objects of a store list, compared with the packs that exist. */
 export interface IndexSurvey {
   readonly damaged: readonly DamagedObject[];
   /** Names of all packs that they list. */
   readonly listed: ReadonlySet<string>;
-  /** Those that are not there, or not as long as they must be. */
+  /** Listed packs that are missing or have another size than they must have. */
   readonly suspects: ReadonlySet<string>;
 }
 
@@ -47,9 +47,9 @@ export async function surveyIndex(
 }
 
 export interface ListedPacks {
-  /** In index objects now. */
+  /** Packs in index objects now. */
   readonly count: number;
-  /** Packs that do not tell what they hold. */
+  /** Packs with a damaged directory. */
   readonly unclear: readonly DamagedObject[];
 }
 

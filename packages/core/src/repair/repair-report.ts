@@ -4,35 +4,35 @@ import type { VerifyProgress } from "../verify/verify-report.ts";
 import type { ForeignObjects } from "../repository/survey-store.ts";
 
 export interface RepairOptions {
-  /** Finds out what would be done. Changes nothing and takes no lease. */
+  /** Only finds out what would be done. Changes nothing and takes no lease. */
   readonly dryRun?: boolean;
-  /** Reads every pack first, so that damage is known that nobody met yet. */
+  /** Reads every pack first, to find damage that is not known yet. */
   readonly readData?: boolean;
-  /** Manifests that do not prove themselves are deleted; otherwise they are only told. */
+  /** Deletes damaged manifests; by default they are only reported. */
   readonly removeDamagedManifests?: boolean;
-  /** Leases that do not say who holds them are given back; otherwise they are only told. No run may be at work. */
+  /** Frees leases whose holder is unreadable; by default they are only reported. No run may be active. */
   readonly freeDamagedLeases?: boolean;
-  /** When prune or another repair is at work. */
+  /** What to do while prune or another repair is running. */
   readonly ifBusy?: "refuse" | "wait";
-  /** Called before the repair waits for a sign of life of a run that seems dead. `message`: one line for people. */
+  /** Called before the repair waits for a beat of a run that seems dead. `message`: one line for people. */
   readonly onDoubt?: (message: string) => void;
   /** Packs in flight. */
   readonly lanes?: number;
-  /** Told what is being done, for people. */
+  /** Receives the current step, for people. */
   readonly onStep?: (step: string) => void;
-  /** While packs are read. */
+  /** Called while packs are read. */
   readonly onProgress?: (progress: VerifyProgress) => void;
   readonly signal: AbortSignal;
 }
 
-/** Something that is not as it was written, and whether it was removed. With `dryRun`: whether it would be. */
+/** A damaged object, and whether it was removed. With `dryRun`: whether it would be. */
 export interface DamagedThing {
   readonly name: string;
   readonly reason: string;
   readonly removed: boolean;
 }
 
-/** A point that cannot be restored as it was. */
+/** A point that cannot be restored intact. */
 export interface PointLosses {
   readonly point: string;
   readonly vm: { readonly id: string; readonly name: string; readonly manager: string };
@@ -46,26 +46,26 @@ export interface RepairReport {
   readonly dryRun: boolean;
   /** Index objects. */
   readonly index: readonly DamagedThing[];
-  /** Packs that are listed again. */
+  /** Packs that were listed again. */
   readonly packsListed: number;
-  /** Packs that are missing, cut, or hold damaged chunks: one sentence each. */
+  /** Packs that are missing, truncated, or hold damaged chunks: one sentence each. */
   readonly packs: readonly string[];
-  /** Places that do not hold the chunk they should. */
+  /** Places that do not hold their chunk. */
   readonly places: SettledDamage;
-  /** Chunks that lay in packs under wrong names and were stored again. */
+  /** Chunks found in packs under wrong names and stored again. */
   readonly rescued: number;
-  /** Pages of block maps that lay in one pack only, and were stored in a second one. */
+  /** Pages of block maps with one copy, whose second copy was stored. */
   readonly pagesStored: number;
-  /** Points that were looked at. */
+  /** Points that were checked. */
   readonly points: number;
-  /** Those that have lost data. */
+  /** Points that have lost data. */
   readonly lost: readonly PointLosses[];
-  /** Ids of points that had lost data and have it back. */
+  /** Ids of points that had lost data and are complete again. */
   readonly healed: readonly string[];
   readonly manifests: readonly DamagedThing[];
   readonly leases: readonly DamagedThing[];
-  /** Records and lists that say nothing any more. */
+  /** Damaged records and lists. */
   readonly records: readonly DamagedThing[];
-  /** What is not of ovault. It is left alone. */
+  /** Objects that ovault did not make. Repair leaves them alone. */
   readonly foreign: ForeignObjects;
 }

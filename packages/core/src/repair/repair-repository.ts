@@ -37,14 +37,14 @@ import { type StoreSurvey, surveyStore } from "../repository/survey-store.ts";
 const LEASE_TTL_MS = 120_000;
 
 /**
- * Puts right what can be put right without data from outside, and says what cannot: lists packs that no index object
- * lists, writes down which chunks are lost, and marks the points that miss them. Every step leaves the repository better
- * or as it was, so that it may be interrupted anywhere and run again. Damage is reported, not thrown.
- * @throws LeaseHeldError while prune or another repair is at work; IntegrityError when that cannot be told.
+ * Repairs what it can without data from outside, and reports the rest: lists packs that no index object lists, records
+ * which chunks are lost, and marks the points that miss them. Every step leaves the repository better or unchanged, so
+ * that it may be interrupted anywhere and run again. Damage is reported, not thrown.
+ * @throws LeaseHeldError while prune or another repair is running; IntegrityError when damaged leases hide that
  */
 export async function repairRepository(repository: Repository, options: RepairOptions): Promise<RepairReport> {
   const { dryRun = false, ifBusy = "refuse" } = options;
-  // First of all: the lease that is to be taken may be one of them.
+  // First: the lease that the repair takes may be damaged itself.
   const leases = await repairLeases(repository, options);
   if (dryRun) return await new Repair(repository, options).run(leases);
   const own = leases.find(({ name, removed }) => name === MAINTENANCE_LEASE.resource && !removed);
@@ -71,7 +71,7 @@ export async function repairRepository(repository: Repository, options: RepairOp
   }
 }
 
-/** A list of what prune is about to delete, and its verdict, are nothing without each other. */
+/** A condemned document and its verdict are useless without each other. */
 async function removeHalves(store: ObjectStore, things: readonly DamagedThing[], signal: AbortSignal): Promise<void> {
   for (const { name, removed } of things) {
     const [, half] = /^(?:condemned|verdicts)\/([0-9a-f]{32})$/.exec(name) ?? [];
@@ -121,7 +121,7 @@ class Repair {
     this.#step("looking for points that lost data");
     const { points, damaged } = await repository.points.list(signal);
     const { lost, pagesStored } = await this.#lossesOf(points);
-    // Pages were read for that; what is bad of them belongs on record too.
+    // That read pages; bad ones belong on record too.
     this.#findings.addReads(repository);
     const places = await settleDamage(repository, { ...this.#findings, exists }, signal);
     if (!this.#dryRun) await places.write(signal);
@@ -142,7 +142,7 @@ class Repair {
     };
   }
 
-  /** Without them nothing is lost: what they say is found out again, or nobody needs it. */
+  /** Nothing is lost without them: their content is found again, or not needed. */
   async #repairRecords(): Promise<readonly DamagedThing[]> {
     const { store } = this.#repository;
     const signal = this.#signal;
@@ -165,7 +165,7 @@ class Repair {
     if (unlisted.length > 0) this.#step(`asking ${plural(unlisted.length, "pack")} what they hold`);
     const options = { dryRun: this.#dryRun, lanes: this.#lanes, signal: this.#signal };
     const { count, unclear } = await listPacksAnew(repository, unlisted, options);
-    // Only now: what they listed is listed again, as far as packs can tell.
+    // Only now: what they listed is listed again, as far as packs' directories allow.
     const things = await this.#removeDamaged(index.damaged);
     await repository.refresh(this.#signal);
     if (this.#dryRun) await repository.completeIndex(this.#signal);
@@ -173,7 +173,7 @@ class Repair {
     return { index, repaired: { index: things, packsListed: count, packs: packsDamaged } };
   }
 
-  /** Reads what is in doubt: packs that are not as they are listed, and those of which damage is on record. */
+  /** Reads suspect packs: those that differ from their listing, and those with recorded damage. */
   async #lookAtPacks({ packs }: StoreSurvey, { suspects }: IndexSurvey): Promise<void> {
     const repository = this.#repository;
     const { readData = false, onProgress } = this.#options;
@@ -193,13 +193,13 @@ class Repair {
     await examineListedPacks(repository, new Set(inDoubt), options);
   }
 
-  /** Chunks that lie under the names of other packs. Answers their number. */
+  /** Stores chunks again that lie under the names of other packs. Answers their number. */
   async #rescue({ packs: sizes }: StoreSurvey): Promise<number> {
     const options = { sizes, dryRun: this.#dryRun, lanes: this.#lanes, signal: this.#signal };
     return await rescueChunks(this.#repository, this.#findings.bad.keys(), options);
   }
 
-  /** Pages that lie in one pack only are stored a second time on the way. */
+  /** Stores the second copy of pages with one copy on the way. */
   async #lossesOf(
     points: readonly RecoveryPoint[],
   ): Promise<{ readonly lost: readonly PointLosses[]; readonly pagesStored: number }> {
@@ -224,7 +224,7 @@ class Repair {
     return { lost, pagesStored: second.pages };
   }
 
-  /** Answers the ids of those that were marked and need not be any more. */
+  /** Answers the ids of points whose mark is no longer needed. */
   async #markPoints(points: readonly RecoveryPoint[], lost: readonly PointLosses[]): Promise<readonly string[]> {
     const marks = await LostMarks.read(this.#repository, this.#signal);
     const byPoint = new Map(lost.map(({ point, disks }) => [point, disks]));

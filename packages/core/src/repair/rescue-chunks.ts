@@ -10,7 +10,7 @@ import type { Repository } from "../repository/repository.ts";
 export interface RescueOptions {
   /** Bytes of the packs in the store, by name. */
   readonly sizes: ReadonlyMap<string, number>;
-  /** Nothing is put. */
+  /** Puts nothing. */
   readonly dryRun: boolean;
   /** Chunks in flight. */
   readonly lanes: number;
@@ -18,8 +18,8 @@ export interface RescueOptions {
 }
 
 /**
- * Stores again what lies in packs that are not those of their names, as far as no other pack is known to hold it: the index
- * does not lead to it. `names`: packs that do not hold what they should. Answers the number of chunks.
+ * Stores chunks again that lie in packs under wrong names, to which the index does not lead, unless another pack is
+ * known to hold them. `names`: packs that do not hold what they should. Answers the number of chunks.
  */
 export async function rescueChunks(
   repository: Repository,
@@ -40,7 +40,7 @@ export async function rescueChunks(
   return rescued;
 }
 
-/** What a pack holds; undefined when that is what the index lists, or when it cannot be told. */
+/** The content of a misplaced pack; undefined when it is what the index lists, or unreadable. */
 async function misplacedPack(
   { store, protection, index }: Repository,
   name: string,
@@ -67,7 +67,7 @@ async function rescueFrom(
   const { name, kind } = listing;
   const hidden = [...listing.entries].filter(({ id }) => !index.has(id));
   if (dryRun && hidden.length > 0) {
-    // To this process it is from now on as if they had been stored again.
+    // From now on this process treats its chunks as stored again.
     index.drop([name]);
     index.add(listing);
     return hidden.length;

@@ -4,12 +4,12 @@ import type { Repository } from "../repository/repository.ts";
 import { SinglePages } from "../repository/single-pages.ts";
 
 export interface SecondCopiesOptions {
-  /** Nothing is put. */
+  /** Puts nothing. */
   readonly dryRun: boolean;
   readonly signal: AbortSignal;
 }
 
-/** Stores the second copy of pages that have one only: its pack was lost, or an earlier release wrote them. */
+/** Stores the second copy of pages that have only one: a pack was lost, or an earlier release wrote them. */
 export class SecondCopies {
   readonly #dryRun: boolean;
   readonly #writer: ChunkWriter;
@@ -21,18 +21,18 @@ export class SecondCopies {
     this.#single = new SinglePages(repository.index);
   }
 
-  /** How many had one copy only. */
+  /** Number of pages with one copy. */
   get pages(): number {
     return this.#single.count;
   }
 
-  /** A page of a block map that was read. */
+  /** Adds a page of a block map that was read. */
   async see(id: ChunkId, page: Uint8Array): Promise<void> {
     if (!this.#single.see(id)) return;
     if (!this.#dryRun) await this.#writer.store("pages", id, page);
   }
 
-  /** All are durable when this resolves. */
+  /** When this resolves, all copies are durable. */
   async finish(): Promise<void> {
     await this.#writer.finish();
   }

@@ -1,11 +1,11 @@
 import { IntegrityError } from "@ovault/contract";
 
-/** Something that cannot be restored as it was. */
+/** Something that cannot be restored intact. */
 export interface Damage {
-  /** Id of the point, or null for an object that no point was asked about. */
+  /** Id of the point, or null for an object that was checked apart from points. */
   readonly point: string | null;
   readonly disk: string | null;
-  /** On the disk, in bytes; null when the whole disk or object is concerned. */
+  /** On the disk, in bytes; null when the whole disk or object is damaged. */
   readonly offset: number | null;
   /** In bytes, from `offset`. */
   readonly length: number | null;
@@ -17,7 +17,7 @@ export function objectDamage(reason: string): Damage {
   return { point: null, disk: null, offset: null, length: null, reason };
 }
 
-/** The message of an IntegrityError; any other failure is thrown on. */
+/** The message of an IntegrityError; rethrows any other error. */
 export async function failureOf(work: () => Promise<void>): Promise<string | undefined> {
   try {
     await work();

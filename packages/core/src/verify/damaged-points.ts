@@ -4,7 +4,7 @@ import type { ChunkIndex } from "../repository/index/chunk-index.ts";
 import { SinglePages } from "../repository/single-pages.ts";
 import type { Damage } from "./damage.ts";
 
-/** Points that cannot be restored as they were, and what else was seen when points were walked. */
+/** Points that cannot be restored intact, and other findings of walking points. */
 export class DamagedPoints {
   readonly singlePages: SinglePages;
   readonly losses = new Map<RecoveryPoint, readonly DiskLosses[]>();

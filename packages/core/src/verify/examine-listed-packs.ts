@@ -20,7 +20,10 @@ export interface ExamineOptions {
   readonly signal: AbortSignal;
 }
 
-/** Looks at packs chunk by chunk, as index objects list them: those that are missing, cut, or cannot tell themselves. */
+/**
+ * Checks packs chunk by chunk, as index objects list them: packs that are missing, truncated, or have a damaged
+ * directory.
+ */
 export async function examineListedPacks(
   repository: Repository,
   names: ReadonlySet<string>,
@@ -28,7 +31,7 @@ export async function examineListedPacks(
 ): Promise<void> {
   if (names.size === 0) return;
   const absent = await absentOf(repository, names, lanes, signal);
-  // What prune has taken away meanwhile is not missed.
+  // Packs that prune has deleted meanwhile are not damage.
   if (absent.size > 0) await repository.refresh(signal);
   const isMissed = missedPacks(repository);
   async function* wanted(): AsyncGenerator<PackListing> {
@@ -57,14 +60,14 @@ export async function examineListedPacks(
       });
       if (bad !== undefined) findings.addBad(name, entry.id);
     };
-    // Side by side: where a disk fails, each takes seconds.
+    // Concurrently: on a failing disk each takes seconds.
     await inLanes(entries, CHUNKS, examine, lane);
     findings.finish(name, entries.length);
   };
   await inLanes(wanted(), lanes, work, signal);
 }
 
-/** Which of these packs are not in the store. */
+/** The packs that the store does not have. */
 async function absentOf(
   { store }: Repository,
   names: ReadonlySet<string>,

@@ -11,7 +11,7 @@ export async function listPacks(store: ObjectStore, signal: AbortSignal): Promis
   return packs;
 }
 
-/** The same as a listing of the store would show it, for some of them. */
+/** Some of these packs, as a listing of the store would show them. */
 export async function* packInfos(packs: Iterable<readonly [name: string, bytes: number]>): AsyncGenerator<ObjectInfo> {
   for (const [name, bytes] of packs) yield { key: packKey(name), bytes };
 }

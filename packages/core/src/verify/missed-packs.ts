@@ -2,8 +2,8 @@ import { decidedPacks } from "../repository/packs/condemned-packs.ts";
 import type { Repository } from "../repository/repository.ts";
 
 /**
- * Tells of packs whether it is damage that they are not there: the index lists them, and no verdict has let prune delete
- * them. What is only condemned is still there.
+ * Answers for a pack whether its absence is damage: the index lists it, and no verdict lets prune delete it. A pack
+ * that is only condemned still exists.
  */
 export function missedPacks({ condemned, index: { packs } }: Repository): (name: string) => boolean {
   const going = decidedPacks(condemned);

@@ -11,14 +11,14 @@ const schema = z.object({
 
 const CHECK: RecordKind<z.infer<typeof schema>> = { prefix: CHECKS, type: "check", schema };
 
-/** So many more records than needed are put together into as few as can be. */
+/** With this many records more than needed, they are merged into as few as possible. */
 const MOST_RECORDS = 8;
-/** In one object, at most: about 2 MiB. */
+/** Limit per object: about 2 MiB. */
 const PACKS_A_RECORD = 64 * 1024;
 
-/** When each pack was last read whole, as all nodes together know it. */
+/** When each pack was last read whole, by any node. */
 export class PackChecks {
-  /** Records that say nothing: their packs count as never checked. */
+  /** Damaged records: their packs count as never checked. */
   readonly damaged: readonly DamagedObject[];
   readonly #keys: readonly ObjectKey[];
   /** ISO 8601, by the pack's name. */
@@ -45,15 +45,12 @@ export class PackChecks {
     );
   }
 
-  /** Sorts as text; empty when it was never checked. */
+  /** Sorts as text; empty when the pack was never checked. */
   lastOf(pack: string): string {
     return this.#at.get(pack) ?? "";
   }
 
-  /**
-   * Writes down that these packs were read now. `exists` tells which packs there are still: others are forgotten when
-   * records are put together.
-   */
+  /** Records that these packs were read now. `exists`: whether a pack still exists; merging drops the others. */
   async add(
     packs: ReadonlySet<string>,
     { store, exists, signal }: { store: ObjectStore; exists: (pack: string) => boolean; signal: AbortSignal },
@@ -63,7 +60,7 @@ export class PackChecks {
     const all = new Map([...packs].map((pack) => [pack, now]));
     if (tooMany) for (const [pack, at] of this.#at) if (!all.has(pack) && exists(pack)) all.set(pack, at);
     for (const part of partsOf(all)) await putRecord(store, CHECK, { checks: part }, signal);
-    // Only now: what a record says must not be lost, whenever this is interrupted.
+    // Deleted last: a record's content must survive an interruption at any time.
     if (tooMany) for (const key of this.#keys) await store.delete(key, { signal });
   }
 }

@@ -6,15 +6,15 @@ import { toHex } from "../util/hex.ts";
 import { type Damage, objectDamage } from "./damage.ts";
 import { missedPacks } from "./missed-packs.ts";
 
-/** What looking at packs brought to light. */
+/** The findings of checking packs. */
 export class PackFindings {
-  /** Names of the packs of which every chunk was looked at. */
+  /** Names of the packs whose chunks were all checked. */
   readonly examined = new Set<string>();
-  /** Places that do not hold the chunk they should: ids in hex, by pack. */
+  /** Places that do not hold their chunk: ids in hex, by pack. */
   readonly bad = new Map<string, Set<string>>();
   readonly #damage: Damage[] = [];
 
-  /** In the order of what it says: packs are looked at in any order. */
+  /** Sorted by content: packs are checked in any order. */
   get damage(): readonly Damage[] {
     return this.#damage.toSorted((a, b) => compareText(a.reason, b.reason));
   }
@@ -23,7 +23,7 @@ export class PackFindings {
     this.#add(pack, toHex(id));
   }
 
-  /** What reading points has brought to light of packs that were not examined. Packs that prune takes away do not count. */
+  /** Adds what reading points has found in packs that were not examined. Packs that prune deletes do not count. */
   addReads(repository: Repository): void {
     const isMissed = missedPacks(repository);
     for (const [name, chunks] of repository.badReads) {
@@ -32,7 +32,7 @@ export class PackFindings {
     }
   }
 
-  /** To be called when a pack was looked at. `of`: the chunks it should hold. */
+  /** Call it when a pack was checked. `of`: the chunks it should hold. */
   finish(pack: string, of: number): void {
     this.examined.add(pack);
     const bad = this.bad.get(pack)?.size ?? 0;

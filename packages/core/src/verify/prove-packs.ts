@@ -8,22 +8,22 @@ import { failureOf } from "./damage.ts";
 import type { PackFindings } from "./pack-findings.ts";
 import type { ProvedChunks } from "./proved-chunks.ts";
 
-/** Of a pack that are read at once: large enough for a request, small enough that four of them are no burden. */
+/** Bytes of a pack read at once: large enough for a request, small enough to hold four in memory. */
 const PIECE_BYTES = 4 * 1024 * 1024;
 
 export interface ProvePacksOptions {
   readonly findings: PackFindings;
   readonly proved: ProvedChunks;
-  /** Packs in flight; memory is a piece of each. */
+  /** Packs in flight; memory holds a piece of each. */
   readonly lanes: number;
-  /** After each pack. */
+  /** Called after each pack. */
   readonly onPack: (storedBytes: number) => void;
   readonly signal: AbortSignal;
 }
 
 /**
- * Reads packs whole, piece by piece, proves their directories, and decodes every chunk and compares it with its id.
- * Answers the names of those that could not tell what they hold, or that are not there any more.
+ * Reads packs whole, piece by piece, proves their directories, decodes every chunk and compares it with its id. Answers
+ * the names of packs that are missing or whose directory is damaged.
  */
 export async function provePacks(
   repository: Repository,
@@ -58,7 +58,7 @@ interface PackToProve {
   readonly places: Uint32Array;
 }
 
-/** @throws IntegrityError when the pack does not tell what it holds, or is another than the index lists */
+/** @throws IntegrityError when the pack's directory is damaged, or not what the index lists */
 async function provePack(
   { store, protection, chunks, index }: Repository,
   { info, name, findings, proved, places }: PackToProve,

@@ -12,7 +12,7 @@ export class ProvedChunks {
     this.#set = new ChunkSet(index);
   }
 
-  /** Distinct ones. */
+  /** Number of distinct chunks. */
   get chunks(): number {
     return this.#chunks;
   }
@@ -26,7 +26,7 @@ export class ProvedChunks {
     return this.#set.has(id);
   }
 
-  /** What the index does not know is not counted: nothing refers to it yet. */
+  /** Ignores chunks that the index does not know: nothing refers to them yet. */
   add(id: ChunkId, plainBytes: number): void {
     if (!this.#set.add(id)) return;
     this.#chunks += 1;

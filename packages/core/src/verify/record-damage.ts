@@ -7,13 +7,13 @@ import { settleDamage } from "./settle-damage.ts";
 
 export interface DamageToRecord {
   readonly findings: PackFindings;
-  /** Which packs there are, or should be. */
+  /** Whether a pack exists, or should. */
   readonly exists: (pack: string) => boolean;
-  /** What points have lost: chunks that are in no pack are on record only there. */
+  /** What points have lost: only these record chunks that are in no pack. */
   readonly losses: DamagedPoints["losses"];
 }
 
-/** Writes damage down for all nodes, as well as that can be done. Answers what could not, for people. */
+/** Records damage for all nodes, as far as possible. Answers what could not be recorded, for people. */
 export async function recordDamage(
   repository: Repository,
   { findings, exists, losses }: DamageToRecord,
@@ -28,7 +28,7 @@ export async function recordDamage(
   });
 }
 
-/** A store that cannot be written to, or not now, takes nothing from what was found. */
+/** A store that refuses writes, for now or for good, does not invalidate the findings. */
 export async function asWellAsPossible(what: string, write: () => Promise<void>): Promise<readonly string[]> {
   try {
     await write();

@@ -3,14 +3,14 @@ import type { Repository } from "../repository/repository.ts";
 import { copyOf } from "@ovault/contract";
 import { fromHex } from "../util/hex.ts";
 
-/** So many records more than needed are put together into as few as can be. */
+/** With this many records more than needed, they are merged into as few as possible. */
 const MANY_RECORDS = 8;
 
 export interface DamageToSettle {
-  /** Packs of which every chunk was looked at: what is on record of them and was not found is taken back. */
+  /** Packs whose chunks were all checked: recorded damage that was not found again is removed. */
   readonly examined: ReadonlySet<string>;
   readonly bad: BadPlaces;
-  /** Which packs there are still, or should be. What is on record of others is struck out. */
+  /** Whether a pack still exists, or should. Recorded damage of others is removed. */
   readonly exists: (pack: string) => boolean;
 }
 
@@ -18,16 +18,16 @@ export interface DamageToSettle {
 export interface SettledDamage {
   readonly added: number;
   readonly cleared: number;
-  /** On record then. */
+  /** On record afterwards. */
   readonly known: number;
 }
 
-/** What there is to be written down. */
+/** The changes to record. */
 export interface DamageChange extends SettledDamage {
   write(signal: AbortSignal): Promise<void>;
 }
 
-/** Brings what the index thinks up to what was found, and compares that with what is on record. */
+/** Updates the index with what was found, and compares that with what is on record. */
 export async function settleDamage(
   { store, index }: Repository,
   { examined, bad, exists }: DamageToSettle,

@@ -17,19 +17,19 @@ import { asWellAsPossible, recordDamage } from "./record-damage.ts";
 import { provePoints } from "./verify-points.ts";
 import { DEFAULT_VERIFY_LANES, type VerifyOptions, type VerifyReport } from "./verify-report.ts";
 
-/** What a check covers. `choose` is given the bytes of every pack by name, and answers names in order. */
+/** What a check covers. `choose` gets the bytes of every pack by name, and answers names in order. */
 export interface PackSelection {
   readonly choose: (packs: ReadonlyMap<string, number>, checks: PackChecks) => Iterable<string>;
-  /** All index objects are read, and every chunk of all points; else it is looked only whether there is a place for it. */
+  /** True: reads all index objects, and every chunk of all points. False: only checks that each chunk has a place. */
   readonly isWhole: boolean;
 }
 
-/** Writing down what was done must be possible when the run itself is cancelled. */
+/** A cancelled run must still be able to record what it did. */
 const RECORD_MS = 30_000;
 
 /**
- * Reads packs whole, looks for packs that are missing and for chunks that are in no pack, and writes down what it found and
- * what was checked, even when it is cancelled. Damage is reported, not thrown; a store that fails is thrown.
+ * Reads packs whole, looks for missing packs and for chunks that are in no pack, and records what it found and checked,
+ * even when it is cancelled. Damage is reported, not thrown; a failure of the store is thrown.
  */
 export async function verifyPacks(
   repository: Repository,
@@ -47,7 +47,7 @@ export async function verifyPacks(
     const points = await (isWhole ? verification.provePoints() : verification.lookAtPoints());
     return verification.report(points, await verification.record(signal));
   } catch (error) {
-    // The first failure is the one to tell.
+    // The first failure is the one to report.
     if (signal.aborted) await verification.record(AbortSignal.timeout(RECORD_MS)).catch(() => undefined);
     throw error;
   }
@@ -88,7 +88,7 @@ class PackVerification {
     for (const { key, error } of this.#repository.damaged) this.#damage.push(objectDamage(describe(key, error)));
   }
 
-  /** Reads index objects, also those that this machine only remembers. */
+  /** Reads index objects, also those that this machine knows only from its cache. */
   async proveIndex(): Promise<void> {
     const { damaged, store } = this.#repository;
     const known = new Set(damaged.map(({ key }) => key));
@@ -98,27 +98,29 @@ class PackVerification {
     }
   }
 
-  /** Walks all points; what no pack has proved is read on its own. Answers their number. */
+  /** Walks all points and reads the chunks that no pack has proved. Answers the number of points. */
   async provePoints(): Promise<number> {
-    // A point that was sealed meanwhile refers to packs that were not there yet.
+    // A point sealed meanwhile refers to packs that were not listed yet.
     await this.#repository.refresh(this.#options.signal);
     const points = await this.#listPoints();
     this.#damagedPoints = await provePoints(this.#repository, points, this.#proved, this.#options);
     return points.length;
   }
 
-  /** Walks the block maps of all points: each chunk must have a place that is not known to be bad. Answers their number. */
+  /**
+   * Walks the block maps of all points: each chunk must have a place not known to be bad. Answers the number of points.
+   */
   async lookAtPoints(): Promise<number> {
     const repository = this.#repository;
     const { signal } = this.#options;
     const points = await this.#listPoints();
-    // Whatever these points need was listed before they were sealed.
+    // What these points need was listed before they were sealed.
     await this.#catchUp();
     const onPage = (id: ChunkId): void => void this.#damagedPoints.singlePages.see(id);
     const options = { sound: repository.soundPages, onPage, signal };
     for (const point of points) {
       if ((await findLosses(repository, point, options)).length === 0) continue;
-      // Points are forgotten and packs move at any time.
+      // Points may be forgotten and packs replaced at any time.
       await this.#catchUp();
       const losses = await findLosses(repository, point, options);
       if (losses.length > 0 && (await repository.points.holds(point, signal))) this.#damagedPoints.add(point, losses);
@@ -126,7 +128,7 @@ class PackVerification {
     return points.length;
   }
 
-  /** Answers what could not be written down, for people. */
+  /** Answers what could not be recorded, for people. */
   async record(signal: AbortSignal): Promise<readonly string[]> {
     const { store } = this.#repository;
     const findings = this.#findings;
@@ -147,14 +149,14 @@ class PackVerification {
     return { points, chunks, bytes, packs: this.#packsRead, storedBytes: this.#storedBytes, damage, pagesOnce, notes };
   }
 
-  /** Brings the index up to what the store has, and to what was found here. */
+  /** Updates the index with the store's state and with what was found here. */
   async #catchUp(): Promise<void> {
     const { signal } = this.#options;
     await this.#repository.refresh(signal);
     await settleDamage(this.#repository, { ...this.#findings, exists: this.#exists }, signal);
   }
 
-  /** Whether there is such a pack, or should be. */
+  /** Whether this pack exists, or should. */
   readonly #exists = (pack: string): boolean =>
     this.#packs.has(pack) || this.#repository.index.packs.numberOf(pack) !== undefined;
 
@@ -170,7 +172,7 @@ class PackVerification {
     this.#options.onProgress?.({ chunks: this.#proved.chunks, bytes: this.#proved.bytes });
   }
 
-  /** Packs that the index relies on and that the store did not list. */
+  /** Packs that the index relies on and the store did not list. */
   *#unseenPacks(): Generator<string> {
     const isMissed = missedPacks(this.#repository);
     for (const { name } of this.#repository.index.packs) if (!this.#packs.has(name) && isMissed(name)) yield name;

@@ -14,8 +14,8 @@ import { recordDamage } from "./record-damage.ts";
 import { DEFAULT_VERIFY_LANES, type VerifyOptions, type VerifyReport } from "./verify-report.ts";
 
 /**
- * Reads every chunk of the points once and proves it. Damage is reported, and written down in the repository as well as it
- * can be, not thrown; a store that fails is thrown.
+ * Reads every chunk of the points once and proves it. Damage is reported, and recorded in the repository as far as
+ * possible, not thrown; a failure of the store is thrown.
  */
 export async function verifyPoints(
   repository: Repository,
@@ -31,7 +31,7 @@ export async function verifyPoints(
   return { points: points.length, chunks, bytes, packs: 0, storedBytes: 0, damage, pagesOnce, notes };
 }
 
-/** The damage of the points, as far as they have not been forgotten meanwhile. What is `proved` is not read again. */
+/** The damage of the points, except those forgotten meanwhile. Chunks in `proved` are not read again. */
 export async function provePoints(
   repository: Repository,
   points: readonly RecoveryPoint[],
@@ -68,9 +68,9 @@ class PointProof {
   readonly #proved: ProvedChunks;
   readonly #singlePages: SinglePages;
   readonly #options: VerifyOptions;
-  /** Pages of which every chunk was proved: most pages of a point are those of the point before. */
+  /** Pages whose chunks were all proved: consecutive points share most pages. */
   readonly #soundPages: ChunkSet;
-  /** Chunks that were tried and could not be read. */
+  /** Chunks that could not be read. */
   readonly #lostChunks: ChunkSet;
 
   constructor(
@@ -86,7 +86,7 @@ class PointProof {
     this.#lostChunks = new ChunkSet(repository.index);
   }
 
-  /** No ranges where nothing is lost. */
+  /** The ranges are empty when nothing is lost. */
   async lossesOf(point: RecoveryPoint, record: DiskRecord): Promise<DiskLosses> {
     const { signal, lanes = DEFAULT_VERIFY_LANES } = this.#options;
     const { id: disk, alias } = record.disk;
@@ -140,7 +140,7 @@ class PointProof {
     if (leaf.blocksLeft === 0 && leaf.whole) this.#soundPages.add(leaf.page);
   }
 
-  /** The reason why a chunk cannot be read, or undefined. A chunk that many blocks share is read once. */
+  /** The reason why a chunk cannot be read, or undefined. A chunk shared by many blocks is read once. */
   async #failureOf(id: ChunkId, signal: AbortSignal): Promise<string | undefined> {
     if (this.#proved.has(id)) return undefined;
     if (this.#lostChunks.has(id)) return "its chunk is damaged";

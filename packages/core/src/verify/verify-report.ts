@@ -5,13 +5,13 @@ export interface VerifyReport {
   /** Distinct chunks of blocks that were read and match their digests, and their plain bytes. */
   readonly chunks: number;
   readonly bytes: number;
-  /** Packs that were read whole, and their bytes. */
+  /** Packs read whole, and their bytes. */
   readonly packs: number;
   readonly storedBytes: number;
   readonly damage: readonly Damage[];
-  /** Pages of block maps that lie in one pack only, where they should lie in two. No damage yet. */
+  /** Pages of block maps with one copy instead of two. Not damage yet. */
   readonly pagesOnce: number;
-  /** What could not be written down, for people. */
+  /** What could not be recorded, for people. */
   readonly notes: readonly string[];
 }
 

@@ -5,13 +5,13 @@ import { verifyPacks } from "./verify-packs.ts";
 import type { VerifyOptions, VerifyReport } from "./verify-report.ts";
 
 export interface SampleOptions extends VerifyOptions {
-  /** Of the stored bytes: above 0, at most 1. */
+  /** Share of the stored bytes: above 0, at most 1. */
   readonly share: number;
 }
 
 /**
- * Reads a share of the packs whole, those first that were not checked for the longest time, and proves every chunk in
- * them. The repository remembers what was checked, so that the next sample goes on where this one ends, on whatever node.
+ * Reads a share of the packs whole, longest unchecked first, and proves every chunk in them. The repository records
+ * what was checked, so that the next sample continues where this one ends, on any node.
  */
 export async function verifySample(
   repository: Repository,
@@ -23,7 +23,7 @@ export async function verifySample(
   return await verifyPacks(repository, { choose, isWhole: false }, options);
 }
 
-/** As many of the packs as it takes, the longest unchecked first. Names are random: their order is as good as any. */
+/** As many packs as the share needs, longest unchecked first. Names are random: their order is as good as any. */
 function oldestFirst(packs: ReadonlyMap<string, number>, checks: PackChecks, share: number): readonly string[] {
   const byAge = Array.from(packs, ([name, bytes]) => ({ name, bytes, last: checks.lastOf(name) }));
   byAge.sort((a, b) => compareText(a.last, b.last) || compareText(a.name, b.name));

@@ -2,7 +2,7 @@ import type { Codec } from "@ovault/contract";
 import type { CodecMethod } from "../workers/block-job.ts";
 import { decodeInWorker, encodeInWorker } from "../workers/block-workers.ts";
 
-/** A codec of ovault's own: worker threads know its method, and use it together with whatever else a chunk needs. */
+/** A built-in codec: worker threads know its method, and combine it with the other work on a chunk. */
 export class BuiltInCodec implements Codec {
   readonly id: number;
   readonly method: CodecMethod;

@@ -5,7 +5,7 @@ import { lz4 } from "./lz4.ts";
 import { plain } from "./plain.ts";
 import { zstandard } from "./zstandard.ts";
 
-/** All codecs a repository can decode, by their persisted id. */
+/** All codecs that a repository can decode, by their persisted id. */
 export class CodecTable {
   readonly #codecs = new Map<number, Codec>();
 
@@ -13,7 +13,7 @@ export class CodecTable {
     for (const codec of [plain, lz4, zstandard(), ...additional]) this.#codecs.set(codec.id, codec);
   }
 
-  /** How worker threads decode what this codec has encoded; undefined for one of a plugin, and one that is not there. */
+  /** How worker threads decode what this codec has encoded; undefined for a plugin's codec and for an unknown one. */
   methodOf(id: number): CodecMethod | undefined {
     const codec = this.#codecs.get(id);
     return codec instanceof BuiltInCodec ? codec.method : undefined;

@@ -1,7 +1,7 @@
 import { BuiltInCodec } from "./built-in-codec.ts";
 import { assertPlainLength } from "../encodings/plain-block.ts";
 
-/** Nothing that is worth a thread. */
+/** Too little work for a thread. */
 class PlainCodec extends BuiltInCodec {
   override encode(): Promise<undefined> {
     return Promise.resolve(undefined);
@@ -13,5 +13,5 @@ class PlainCodec extends BuiltInCodec {
   }
 }
 
-/** Codec 0: bytes as they are. Also what every other codec falls back to when a chunk does not shrink. */
+/** Codec 0: bytes as they are. Other codecs fall back to it when a chunk does not shrink. */
 export const plain = new PlainCodec(0, { name: "none" });

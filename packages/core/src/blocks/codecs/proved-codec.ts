@@ -1,6 +1,6 @@
 import { type Codec, CodecError, copyOf, IntegrityError } from "@ovault/contract";
 
-/** Of so many results one is decoded, once the first have proved good. */
+/** One result in this many is decoded, once the first have proved good. */
 const SHARE = 64;
 
 /**

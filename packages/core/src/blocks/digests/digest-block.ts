@@ -5,7 +5,7 @@ import { blake3, Blake3Hasher } from "@napi-rs/blake-hash";
 import { copyOf } from "@ovault/contract";
 import type { ChunkDigest } from "./chunk-digest.ts";
 
-/** The id of a chunk with these bytes, in memory of its own. Works on this thread, at once. */
+/** The id of a chunk with these bytes, in its own memory. Runs on this thread. */
 export function digestBlock({ name, key }: ChunkDigest, plain: Uint8Array): Uint8Array<ArrayBuffer> {
   return copyOf(name === "blake3" ? blake3Of(plain, key) : sha256Of(plain, key));
 }

@@ -1,23 +1,25 @@
-/** The last bytes of a block are literals, and its last match begins this long before its end, as LZ4's format has it. */
+/**
+ * LZ4's end conditions: the last bytes of a block are literals, and its last match begins this long before its end.
+ */
 const LAST_LITERALS = 5;
 const LAST_MATCH_START = 12;
 const SHORTEST_MATCH = 4;
 const DISTANCE_BYTES = 2;
-/** A length in a token that goes on in the bytes after it. */
+/** A length in a token that continues in the bytes after it. */
 const LONG = 15;
 
 /**
- * Decodes one LZ4 block in plain JavaScript, at a fraction of the speed of LZ4's own library, for machines that do not have
- * it. Answers the bytes written into `plain`, or -1 for what is no block of LZ4 or does not fit. Neither reads nor writes
- * beyond the arrays, whatever the block holds. Of blocks that fill `plain` it takes those that `LZ4_decompress_safe` takes,
- * but for matches at distance 0, which no encoder makes and which have no defined content.
+ * Decodes one LZ4 block in plain JavaScript, at a fraction of the speed of LZ4's own library, for machines without it.
+ * Answers the bytes written into `plain`, or -1 for an invalid block or one that does not fit. Neither reads nor writes
+ * beyond the arrays, whatever the block holds. Of blocks that fill `plain` it accepts those that `LZ4_decompress_safe`
+ * accepts, except for matches at distance 0, which no encoder makes and which have no defined content.
  */
 export function decompressLz4(block: Uint8Array, plain: Uint8Array): number {
   const [blockEnd, plainEnd] = [block.byteLength, plain.byteLength];
   let from = 0;
   let to = 0;
 
-  /** The rest of a length that begins with `first`; -1 when the block ends in it. */
+  /** The rest of a length that begins with `first`; -1 when the block ends within it. */
   const readLength = (first: number): number => {
     let length = first;
     if (first < LONG) return length;

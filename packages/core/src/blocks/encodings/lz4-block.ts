@@ -18,7 +18,7 @@ export function encodeLz4(plain: Uint8Array): Uint8Array<ArrayBuffer> | undefine
 
 /**
  * Fills `plain`.
- * @throws IntegrityError unless exactly its length comes out
+ * @throws IntegrityError unless the result has exactly its length
  */
 export function decodeLz4(stored: Uint8Array, plain: Uint8Array): void {
   const plainBytes = plain.byteLength;

@@ -7,17 +7,17 @@ import { warnOnce } from "../../util/warn-once.ts";
 import { decompressLz4 } from "./decompress-lz4.ts";
 
 /**
- * The part of LZ4's C library that is used here. Lengths in bytes. Neither reads or writes beyond the lengths it is given,
- * whatever the input holds.
+ * The functions of LZ4's C library that ovault uses. Lengths in bytes. Neither reads or writes beyond the given
+ * lengths, whatever the input holds.
  */
 export interface Lz4Library {
   /** Answers the bytes written, or 0 when they do not fit. */
   readonly compress: (plain: Uint8Array, into: Uint8Array, plainBytes: number, intoBytes: number) => number;
-  /** Answers the bytes written; less than 0 for what is no block of LZ4, or does not fit. */
+  /** Answers the bytes written; less than 0 for an invalid block, or one that does not fit. */
   readonly decompress: (block: Uint8Array, into: Uint8Array, blockBytes: number, intoBytes: number) => number;
 }
 
-/** The name that has stood for the same interface since 2014. */
+/** The library's name since 2014, with the same interface. */
 const DEFAULT_FILE = process.platform === "darwin" ? "liblz4.1.dylib" : "liblz4.so.1";
 
 let library: Lz4Library | MissingLibraryError | undefined;
@@ -34,8 +34,8 @@ export function lz4Library(): Lz4Library {
 }
 
 /**
- * Decodes one block with the library, or without it where it is missing: what was stored can be read on any machine.
- * Answers the bytes written; less than 0 for what is no block of LZ4, or does not fit.
+ * Decodes one block with the library, or without it where it is missing: any machine can read what was stored. Answers
+ * the bytes written; less than 0 for an invalid block, or one that does not fit.
  */
 export function decompressBlock(block: Uint8Array, into: Uint8Array): number {
   let decompress: Lz4Library["decompress"];
@@ -51,7 +51,7 @@ export function decompressBlock(block: Uint8Array, into: Uint8Array): number {
 
 function load(name: string): Lz4Library | MissingLibraryError {
   try {
-    // Not by an import: where koffi has no part for this machine, all but this must work.
+    // Not an import: where koffi has no binary for this machine, everything else must work.
     const koffi = createRequire(import.meta.url)("koffi") as typeof Koffi;
     const file = koffi.load(name);
     return {

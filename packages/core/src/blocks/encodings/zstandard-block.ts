@@ -3,17 +3,17 @@ import { constants, zstdCompressSync, zstdDecompressSync } from "node:zlib";
 import { IntegrityError, copyInto, copyOf } from "@ovault/contract";
 import { release } from "../../util/release.ts";
 
-/** Beyond the plain length: what a frame of data that does not shrink takes at most is less. */
+/** Added to the plain length: more than a frame of incompressible data adds. */
 const ROOM_BYTES = 16 * 1024;
-/** zlib takes no smaller pieces. */
+/** zlib's smallest chunk size. */
 const LEAST_PIECE_BYTES = 64;
 
 /** One Zstandard frame. Undefined when that would not be shorter. */
 export function encodeZstandard(plain: Uint8Array, level: number): Uint8Array<ArrayBuffer> | undefined {
-  // Room for all of it, else zlib compresses by way of pieces of 16 KiB, each copied twice.
+  // Room for all of it, else zlib compresses in pieces of 16 KiB, each copied twice.
   const chunkSize = plain.byteLength + ROOM_BYTES;
   const encoded = zstdCompressSync(plain, { chunkSize, params: { [constants.ZSTD_c_compressionLevel]: level } });
-  // What zlib has allocated must not outlive this thread.
+  // Memory allocated by zlib must not outlive this thread.
   const taken = encoded.byteLength < plain.byteLength ? copyOf(encoded) : undefined;
   release(encoded);
   return taken;
@@ -21,13 +21,13 @@ export function encodeZstandard(plain: Uint8Array, level: number): Uint8Array<Ar
 
 /**
  * Fills `plain`.
- * @throws IntegrityError unless exactly its length comes out
+ * @throws IntegrityError unless the result has exactly its length
  */
 export function decodeZstandard(stored: Uint8Array, plain: Uint8Array): void {
   const plainBytes = plain.byteLength;
   let decoded: Uint8Array;
   try {
-    // One byte more than expected, so that a longer result is seen without ever being large.
+    // One byte more than expected, so that a longer result is detected without ever being large.
     const maxOutputLength = plainBytes + 1;
     const chunkSize = Math.max(LEAST_PIECE_BYTES, maxOutputLength);
     decoded = zstdDecompressSync(stored, { chunkSize, maxOutputLength });

@@ -3,11 +3,11 @@ import type { KeyObject } from "node:crypto";
 import type { ChunkDigest } from "../digests/chunk-digest.ts";
 import type { SealContext } from "../aes-gcm.ts";
 
-/** A codec of ovault's own, as worker threads know it. */
+/** A built-in codec in the form that worker threads use. */
 export type CodecMethod =
   { readonly name: "none" } | { readonly name: "lz4" } | { readonly name: "zstd"; readonly level: number };
 
-/** The name of a chunk. */
+/** Names a chunk. */
 export interface DigestJob {
   readonly task: "digest";
   readonly plain: Uint8Array;
@@ -41,41 +41,41 @@ export interface OpenJob {
   readonly context: SealContext;
 }
 
-/** Opens, decodes and names chunks that lie in `stored`, all in one go, while they are in the processor's cache. */
+/** Opens, decodes and names chunks that lie in `stored`, in one pass, while they are in the processor's cache. */
 export interface UnpackJob {
   readonly task: "unpack";
   readonly stored: Uint8Array;
   readonly chunks: readonly PackedChunk[];
-  /** Of the pack that they lie in, when it is sealed. */
+  /** The seal key of their pack, if it is sealed. */
   readonly sealKey: KeyObject | undefined;
   readonly digest: ChunkDigest;
-  /** Whether the answer brings the plain bytes of chunks that have no place for them. */
+  /** Whether the result includes the plain bytes of chunks without `into`. */
   readonly keepPlain: boolean;
 }
 
 export interface PackedChunk {
-  /** In `stored`. */
+  /** Offset in `stored`. */
   readonly at: number;
   readonly storedBytes: number;
-  /** What it was sealed with. */
+  /** The context it was sealed with. */
   readonly context: SealContext;
   readonly codec: CodecMethod;
   readonly plainBytes: number;
-  /** Where to put its plain bytes: so many, in shared memory. */
+  /** Where to put its plain bytes: exactly `plainBytes` of shared memory. */
   readonly into: Uint8Array | undefined;
 }
 
-/** What a worker thread is asked to do with blocks: plain data, which a message can carry. */
+/** A task on blocks for a worker thread: plain data, which a message can carry. */
 export type BlockJob = DigestJob | EncodeJob | DecodeJob | SealJob | OpenJob | UnpackJob;
 
-/** What each task answers. */
+/** The result of each task. */
 export interface BlockResults {
   readonly digest: Uint8Array<ArrayBuffer>;
-  /** Undefined when it would not be shorter. */
+  /** Undefined when the result would not be shorter. */
   readonly encode: Uint8Array<ArrayBuffer> | undefined;
   readonly decode: Uint8Array<ArrayBuffer>;
   readonly seal: Uint8Array<ArrayBuffer>;
-  /** Undefined when it is not what was sealed with this key and context. */
+  /** Undefined when it was not sealed with this key and context. */
   readonly open: Uint8Array<ArrayBuffer> | undefined;
   /** One for each chunk. */
   readonly unpack: readonly UnpackedChunk[];
@@ -87,7 +87,7 @@ export type UnpackedChunk =
       readonly id: Uint8Array<ArrayBuffer>;
       readonly plain: Uint8Array<ArrayBuffer> | undefined;
     }
-  /** It was not sealed for its place with this key. */
+  /** It was not sealed with this key for its place. */
   | { readonly outcome: "sealed" }
-  /** Its codec does not take it, for this reason. */
+  /** Its codec rejects it, for this reason. */
   | { readonly outcome: "encoded"; readonly reason: string };

@@ -9,11 +9,11 @@ import type { WorkerReply, WorkerRequest, WorkerWarning } from "./worker-message
 
 reportWarningsTo((warning) => answer({ warning }, []));
 
-/** What runs on each worker thread: one job after the other. */
+/** The program of each worker thread: runs one job after the other. */
 parentPort?.on("message", ({ number, job }: WorkerRequest<BlockJob>) => {
   try {
     const result = doBlockJob(job);
-    // What was given away with the job would lie here until a thread that makes little garbage collects it.
+    // Otherwise the job's memory would stay until this thread, which makes little garbage, collects it.
     release(bytesOf(job));
     answer({ number, result }, memoryOf(result));
   } catch (error) {
@@ -31,7 +31,7 @@ function answer(reply: WorkerReply | WorkerWarning, moved: readonly ArrayBuffer[
   parentPort?.postMessage(reply, moved);
 }
 
-/** What moves to the other thread instead of being copied. */
+/** Memory that is moved to the other thread instead of being copied. */
 function memoryOf(result: BlockResults[BlockJob["task"]]): ArrayBuffer[] {
   if (result === undefined) return [];
   if (result instanceof Uint8Array) return [result.buffer];

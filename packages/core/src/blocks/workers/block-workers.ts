@@ -7,10 +7,10 @@ import type { BlockJob, BlockResults, CodecMethod, UnpackJob } from "./block-job
 import { owned } from "./owned.ts";
 import { WorkerPool } from "./worker-pool.ts";
 
-/** Sources run as they stand; what is published was built. */
+/** Sources run without a build; published packages are built. */
 const program = new URL(import.meta.url.endsWith(".ts") ? "block-worker.ts" : "block-worker.js", import.meta.url);
 
-/** The heavy work on blocks of this process, whatever repository it is for. */
+/** This process's threads for heavy work on blocks, shared by all repositories. */
 const pool = new WorkerPool<BlockJob>(program);
 
 /** `plain` must not change until this resolves. */
@@ -35,30 +35,33 @@ export function decodeInWorker(
   return run({ task: "decode", codec, stored: bytes, plainBytes }, bytes);
 }
 
-/** AES-256-GCM. `plain` is used up. */
+/** AES-256-GCM. Consumes `plain`. */
 export function sealInWorker(key: KeyObject, context: SealContext, plain: Uint8Array): Promise<BlockResults["seal"]> {
   const bytes = owned(plain);
   return run({ task: "seal", key, context, plain: bytes }, bytes);
 }
 
-/** What was sealed, or undefined when `sealed` is not the result for this key and context. */
+/** The bytes that were sealed, or undefined when `sealed` is not the result for this key and context. */
 export function openInWorker(key: KeyObject, context: SealContext, sealed: Uint8Array): Promise<BlockResults["open"]> {
   const bytes = lent(sealed);
   return run({ task: "open", key, context, sealed: bytes }, bytes);
 }
 
-/** Opens, decodes and names all these chunks. `stored` is used up. */
+/** Opens, decodes and names all these chunks. Consumes `stored`. */
 export function unpackInWorker(job: Omit<UnpackJob, "task">): Promise<BlockResults["unpack"]> {
   const stored = owned(job.stored);
   return run({ ...job, task: "unpack", stored }, stored);
 }
 
-/** Starts what a small increment needs, for who knows that there will be blocks and has to load and to look up much before. */
+/**
+ * Starts the threads that a small increment needs, while the caller still loads and looks up things before the first
+ * block.
+ */
 export function startBlockWorkers(): void {
   pool.start(2);
 }
 
-/** As a message takes them without harm for the caller: shared memory is there and here at once. */
+/** In a form that a message can take without harm to the caller: shared memory stays in both threads. */
 function lent(bytes: Uint8Array): Uint8Array {
   return bytes.buffer instanceof SharedArrayBuffer ? bytes : copyOf(bytes);
 }

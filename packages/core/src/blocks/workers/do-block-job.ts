@@ -10,7 +10,7 @@ import type { BlockJob, BlockResults, CodecMethod, PackedChunk, UnpackedChunk, U
 
 const scratch = new Scratch();
 
-/** Does a job on this thread, at once. Nothing else refers to the memory of the result. */
+/** Does a job on this thread, synchronously. Nothing else refers to the memory of the result. */
 export function doBlockJob(job: BlockJob): BlockResults[BlockJob["task"]] {
   switch (job.task) {
     case "digest":
@@ -60,7 +60,7 @@ function encode(codec: CodecMethod, plain: Uint8Array): Uint8Array<ArrayBuffer> 
   }
 }
 
-/** Fills `plain`, which has the length that the index tells. */
+/** Fills `plain`, which has the length from the index. */
 function decode({ name }: CodecMethod, stored: Uint8Array, plain: Uint8Array): void {
   switch (name) {
     case "none":
@@ -72,7 +72,7 @@ function decode({ name }: CodecMethod, stored: Uint8Array, plain: Uint8Array): v
   }
 }
 
-/** Copied, because memory that native code has allocated must not outlive its thread, and given back. */
+/** Copies bytes that native code has allocated, whose memory must not outlive its thread, and frees them. */
 function takenOut(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
   const copy = copyOf(bytes);
   release(bytes);

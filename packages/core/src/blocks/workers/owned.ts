@@ -1,8 +1,8 @@
 import { copyOf } from "@ovault/contract";
 
 /**
- * The same bytes in memory that nothing else refers to, fit to be given to another thread. Who has the memory to itself
- * loses it, and is empty afterwards; a part of something larger is copied, and so is shared memory.
+ * The same bytes in memory without other references, fit for a transfer to another thread. A buffer that consists of
+ * just these bytes is moved and left empty; a part of a larger buffer is copied, and so is shared memory.
  */
 export function owned(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
   const { buffer, byteLength } = bytes;

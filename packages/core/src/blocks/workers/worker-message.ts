@@ -4,18 +4,18 @@ export interface WorkerRequest<J> {
   readonly job: J;
 }
 
-/** What came of it. Of an error, only what it says arrives. */
+/** The result of a job. Of an error, only its text, code and hint arrive. */
 export type WorkerReply =
   { readonly number: number; readonly result: unknown } | { readonly number: number; readonly failure: WorkerFailure };
 
-/** What a thread has to say besides, about this machine. */
+/** A warning of a thread about this machine, apart from results. */
 export interface WorkerWarning {
   readonly warning: string;
 }
 
 export interface WorkerFailure {
   readonly message: string;
-  /** Of an error that was raised on purpose. */
+  /** Set for an OvaultError. */
   readonly code: string | undefined;
   readonly hint: string | undefined;
 }

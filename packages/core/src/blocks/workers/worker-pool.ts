@@ -5,23 +5,23 @@ import { IntegrityError, MissingLibraryError, WorkerError, OvaultError, messageO
 import { warnOnce } from "../../util/warn-once.ts";
 import type { WorkerFailure, WorkerReply, WorkerRequest, WorkerWarning } from "./worker-message.ts";
 
-/** Threads at most; each takes some 15 MiB, and more than this are hardly ever fed. */
+/** Limit of threads; each takes some 15 MiB, and more than this are hardly ever busy. */
 const MOST_THREADS = 8;
-/** Jobs that a thread is given at once, so that the next is at hand when one is done. */
+/** Jobs that a thread holds at once, so that the next is ready when one is done. */
 const JOBS_AHEAD = 2;
 
 interface Waiting<J> {
   readonly job: J;
-  /** What is given away with the job. */
+  /** Memory that moves to the thread with the job. */
   readonly memory: readonly ArrayBuffer[];
   readonly resolve: (result: unknown) => void;
   readonly reject: (error: unknown) => void;
 }
 
 /**
- * Threads that do jobs one after the other, each by the same program. They are started when there is more to do than those
- * that run can take, or before that by `start`, stay for the next time, and do not keep the process alive when they are
- * idle. A thread that dies fails the jobs it had; the next job starts another.
+ * Threads that run jobs one after the other, all by the same program. The pool starts a thread when the running ones
+ * have enough to do, or earlier by `start`; threads stay for later jobs and do not keep the process alive when idle. A
+ * thread that dies fails the jobs it had; the next job starts another.
  */
 export class WorkerPool<J> {
   readonly #program: URL;
@@ -33,7 +33,7 @@ export class WorkerPool<J> {
     this.#program = program;
   }
 
-  /** Resolves to what the program answers. `memory` moves to the thread: whoever looked at it finds it empty. */
+  /** Resolves to the program's answer. `memory` moves to the thread and is empty here afterwards. */
   run(job: J, memory: readonly ArrayBuffer[]): Promise<unknown> {
     return new Promise((resolve, reject) => {
       this.#waiting.push({ job, memory, resolve, reject });
@@ -41,7 +41,7 @@ export class WorkerPool<J> {
     });
   }
 
-  /** Starts so many threads ahead of their first jobs: loading their program takes longer than many a job. */
+  /** Starts this many threads ahead of their first jobs: loading their program takes longer than many a job. */
   start(threads: number): void {
     while (this.#threads.size < Math.min(threads, this.#size)) this.#start();
   }
@@ -54,13 +54,13 @@ export class WorkerPool<J> {
       try {
         if (next !== undefined) thread.take(next);
       } catch (error) {
-        // No message can carry it.
+        // A message cannot carry the job.
         next?.reject(error);
       }
     }
   }
 
-  /** Undefined when all have enough to do. */
+  /** Undefined when all are fully loaded. */
   #leastBusy(): Thread<J> | undefined {
     let idlest: Thread<J> | undefined;
     for (const thread of this.#threads) if (idlest === undefined || thread.load < idlest.load) idlest = thread;
@@ -81,7 +81,7 @@ export class WorkerPool<J> {
   }
 }
 
-/** One worker thread and the jobs it has. */
+/** One worker thread and its jobs. */
 class Thread<J> {
   readonly #worker: Worker;
   readonly #jobs = new Map<number, Waiting<J>>();
@@ -106,7 +106,7 @@ class Thread<J> {
       }
       onEnd();
     });
-    // Not before there is a listener for messages, which undoes it.
+    // Only after the listener for messages was added, which would undo it.
     this.#worker.unref();
   }
 
@@ -118,7 +118,7 @@ class Thread<J> {
     const request: WorkerRequest<J> = { number: this.#nextNumber, job: waiting.job };
     this.#nextNumber += 1;
     this.#worker.postMessage(request, waiting.memory);
-    // The process must not end in the middle of it.
+    // Keeps the process alive during the job.
     if (this.#jobs.size === 0) this.#worker.ref();
     this.#jobs.set(request.number, waiting);
   }
