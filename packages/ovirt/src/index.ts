@@ -110,7 +110,7 @@ export { DiskTransfer, type FrozenVolume, type HostShare, type TransferRequest }
 export { type TransferEnd, endTransfer } from "./transfer/end-transfer.ts";
 export { endTransfers } from "./transfer/end-transfers.ts";
 export { TransferEndedError, transferEnded } from "./transfer/errors.ts";
-export { keepAlive } from "./transfer/keep-alive.ts";
+export { HeldTransfers } from "./transfer/held-transfers.ts";
 export { type OpenTransfer, openTransfers } from "./transfer/open-transfers.ts";
 export { type TransferContext, transferContext } from "./transfer/transfer-context.ts";
 export { type TransferOptions, transferOptions } from "./transfer/transfer-options.ts";

@@ -12,14 +12,12 @@ import {
   type VirtualMachine,
 } from "@ovault/contract";
 import {
-  endTransfers,
-  keepAlive,
+  HeldTransfers,
   openTransfers,
   transferContext,
   undo,
   type Capabilities,
   type EngineApi,
-  type OpenTransfer,
   type OvirtManager,
 } from "@ovault/ovirt";
 
@@ -65,8 +63,7 @@ export class HeldBackup implements HeldInstant {
   readonly consistency: Consistency;
   readonly #parts: HeldBackupParts;
   readonly #watch: BackupWatch;
-  #transfers: readonly OpenTransfer[] = [];
-  #stopKeepAlive: () => Promise<void> = async () => {};
+  readonly #transfers = new HeldTransfers();
   /** Older checkpoints that are there, as far as is known. */
   #retiring: readonly string[];
   /** The next increment can start here, and the point will remember the older checkpoints. */
@@ -78,7 +75,7 @@ export class HeldBackup implements HeldInstant {
     this.consistency = consistency;
     this.#parts = parts;
     this.#retiring = retiring;
-    this.#watch = new BackupWatch({ api, vm, backupId: backup.id }, () => void this.#disconnect());
+    this.#watch = new BackupWatch({ api, vm, backupId: backup.id }, () => void this.#transfers.disconnect());
   }
 
   async open(signal: AbortSignal): Promise<readonly DiskSource[]> {
@@ -90,7 +87,7 @@ export class HeldBackup implements HeldInstant {
   }
 
   async confirm(signal: AbortSignal): Promise<void> {
-    for (const { transfer } of this.#transfers) await transfer.confirm(signal);
+    await this.#transfers.confirm(signal);
     await this.#watch.confirm(signal);
   }
 
@@ -98,13 +95,7 @@ export class HeldBackup implements HeldInstant {
   async close(outcome: "complete" | "failed"): Promise<ClosedInstant> {
     const { api, vm, backup, endDeadlineMs } = this.#parts;
     await this.#watch.stop();
-    await this.#stopKeepAlive();
-    await this.#disconnect();
-    const how = outcome === "complete" ? "finalize" : "cancel";
-    await endTransfers(
-      this.#transfers.map(({ transfer }) => transfer),
-      how,
-    );
+    await this.#transfers.close(outcome);
     const end = await endBackup(api, vm.id, backup.id, endDeadlineMs);
     await backup.handle.close();
     if (outcome === "complete" && end.succeeded) return { bases: await this.#bases() };
@@ -142,11 +133,11 @@ export class HeldBackup implements HeldInstant {
       backupId: backup.id,
       logicalBytes: disk.logicalBytes,
     }));
-    this.#transfers = await openTransfers(requests, context, signal);
-    for (const { transfer } of this.#transfers) assertGuestData(transfer);
-    const clients = this.#transfers.map(({ client }) => client);
-    this.#stopKeepAlive = keepAlive(clients, options.inactivityTimeoutSeconds);
-    return await openDisks(disks, this.#transfers, this.#watch, signal);
+    const transfers = await openTransfers(requests, context, signal);
+    for (const transfer of transfers) this.#transfers.add(transfer);
+    for (const { transfer } of transfers) assertGuestData(transfer);
+    this.#transfers.keepAlive(options.inactivityTimeoutSeconds);
+    return await openDisks(disks, transfers, this.#watch, signal);
   }
 
   /** A point that is no base names no checkpoints, so that only the ledger can. */
@@ -159,10 +150,6 @@ export class HeldBackup implements HeldInstant {
         detail: { vmId: vm.id, checkpointId },
       });
     }
-  }
-
-  async #disconnect(): Promise<void> {
-    await Promise.all(this.#transfers.map(({ client }) => client.close()));
   }
 
   async #bases(): Promise<ReadonlyMap<string, BaseMarker>> {

@@ -1,10 +1,8 @@
 import type { DiskSource } from "@ovault/contract";
 import {
-  endTransfers,
-  keepAlive,
+  HeldTransfers,
   transferContext,
   type DiskPlan,
-  type OpenTransfer,
   type ReadingSite,
   type TransferOptions,
   type VolumeReader,
@@ -27,8 +25,7 @@ export function imageioReader(options: TransferOptions): VolumeReader {
 class ImageioReading implements VolumeReading {
   readonly #site: ReadingSite;
   readonly #options: TransferOptions;
-  readonly #transfers = new Set<OpenTransfer>();
-  #stopKeepAlive: () => Promise<void> = async () => {};
+  readonly #transfers = new HeldTransfers();
 
   constructor(site: ReadingSite, options: TransferOptions) {
     this.#site = site;
@@ -36,31 +33,23 @@ class ImageioReading implements VolumeReading {
   }
 
   get holdsVolumes(): boolean {
-    return this.#transfers.size > 0;
+    return !this.#transfers.isEmpty;
   }
 
   /** Opens a transfer for each disk. */
   async open(plans: readonly DiskPlan[], _snapshotId: string, signal: AbortSignal): Promise<readonly DiskSource[]> {
     const { manager, context: run } = this.#site;
     const context = await transferContext(manager, this.#options, { ...run, signal });
-    const onOpen = (transfer: OpenTransfer): void => void this.#transfers.add(transfer);
-    const onEnded = (transfer: OpenTransfer): void => void this.#transfers.delete(transfer);
-    const disks = await openDisks(plans, { context, onOpen, onEnded }, signal);
-    const clients = [...this.#transfers].map(({ client }) => client);
-    this.#stopKeepAlive = keepAlive(clients, this.#options.inactivityTimeoutSeconds);
+    const disks = await openDisks(plans, { context, held: this.#transfers }, signal);
+    this.#transfers.keepAlive(this.#options.inactivityTimeoutSeconds);
     return disks;
   }
 
-  async confirm(signal: AbortSignal): Promise<void> {
-    for (const { transfer } of this.#transfers) await transfer.confirm(signal);
+  confirm(signal: AbortSignal): Promise<void> {
+    return this.#transfers.confirm(signal);
   }
 
-  /** The order is the engine's: connections before transfers. */
-  async close(outcome: "complete" | "failed"): Promise<void> {
-    await this.#stopKeepAlive();
-    const open = [...this.#transfers];
-    await Promise.all(open.map(({ client }) => client.close()));
-    const transfers = open.map(({ transfer }) => transfer);
-    await endTransfers(transfers, outcome === "complete" ? "finalize" : "cancel");
+  close(outcome: "complete" | "failed"): Promise<void> {
+    return this.#transfers.close(outcome);
   }
 }

@@ -5,6 +5,7 @@ import {
   type Capabilities,
   type DiskPlan,
   type FrozenVolume,
+  type HeldTransfers,
   type LayerBase,
   type OpenTransfer,
   type TransferContext,
@@ -20,10 +21,8 @@ import { TransferWatch } from "./transfer-watch.ts";
 
 export interface Opening {
   readonly context: TransferContext;
-  /** Told of each transfer as soon as there is one, so that it is ended in any case. */
-  readonly onOpen: (transfer: OpenTransfer) => void;
-  /** Told of each transfer that was ended before its time. */
-  readonly onEnded: (transfer: OpenTransfer) => void;
+  /** Has each transfer as soon as there is one, so that it is ended in any case. */
+  readonly held: HeldTransfers;
 }
 
 /**
@@ -37,7 +36,7 @@ export async function openDisks(
 ): Promise<readonly SnapshotDiskSource[]> {
   const requests = plans.map((plan) => transferOf(plan, firstView(plan, opening.context.capabilities)));
   const transfers = await openTransfers(requests, opening.context, signal);
-  for (const transfer of transfers) opening.onOpen(transfer);
+  for (const transfer of transfers) opening.held.add(transfer);
   return await settleAll(
     plans.map(async (plan, index) => {
       const transfer = transfers[index];
@@ -73,10 +72,10 @@ async function openDisk(
   }
   // Engines have one transfer of a disk at a time.
   await transfer.transfer.end("cancel");
-  opening.onEnded(transfer);
+  opening.held.delete(transfer);
   const [again] = await openTransfers([transferOf(plan, "disk")], opening.context, signal);
   if (again === undefined) throw new RangeError(`disk ${plan.disk.alias} has no transfer`);
-  opening.onOpen(again);
+  opening.held.add(again);
   return await openWhole(plan, { mode: plan.otherwise, reason: increment }, again, opening, signal);
 }
 
@@ -106,7 +105,7 @@ async function openWhole(
   plan: DiskPlan,
   settled: Settled,
   open: OpenTransfer,
-  { context, onOpen }: Opening,
+  { context, held }: Opening,
   signal: AbortSignal,
 ): Promise<SnapshotDiskSource> {
   const { disk, volumeFormat } = plan;
@@ -123,7 +122,7 @@ async function openWhole(
       context,
       onOpen: (lower) => {
         transfers.push(lower);
-        onOpen(lower);
+        held.add(lower);
       },
     },
     signal,
