@@ -28,7 +28,8 @@ export function product(): Promise<Product> {
 
 interface Manifest {
   readonly name: string;
-  readonly files: readonly string[];
+  /** Absent from packages that are not published. */
+  readonly files?: readonly string[];
   readonly bin?: Readonly<Record<string, string>>;
   readonly dependencies?: Readonly<Record<string, string>>;
   readonly publishConfig?: Readonly<Record<string, unknown>>;
@@ -61,6 +62,7 @@ async function install(): Promise<Product> {
 async function installPackage(from: string, modules: string): Promise<void> {
   const manifest: Manifest = JSON.parse(await readFile(join(from, "package.json"), "utf8"));
   const { name, files, bin = {}, publishConfig = {} } = manifest;
+  if (files === undefined) return;
   const to = join(modules, name);
   await mkdir(to, { recursive: true });
   await writeFile(join(to, "package.json"), JSON.stringify({ ...manifest, ...publishConfig }));
