@@ -20,6 +20,6 @@ export function pullInLanes<T, R>(
       () => subscriber.complete(),
       (error: unknown) => subscriber.error(error),
     );
-    return () => own.abort(new CancelledError("nobody waits for the result any more"));
+    return () => own.abort(new CancelledError("the consumer unsubscribed"));
   });
 }

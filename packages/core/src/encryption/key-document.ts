@@ -98,7 +98,7 @@ export async function unwrapKey(document: KeyDocument, secret: RepositorySecret)
 export function assertProved(document: KeyDocument, key: RepositoryKey): void {
   if (timingSafeEqual(Buffer.from(document.proof, "base64"), proofOf(document, key))) return;
   const name = keyKey(document.id);
-  throw new IntegrityError(`${name} was made or changed by somebody who cannot open the repository`, {
+  throw new IntegrityError(`${name} was made or changed without the master key`, {
     context: { key: name },
     hint: "Somebody else can write to the destination: find out who, and remove this key.",
   });

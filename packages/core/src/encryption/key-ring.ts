@@ -110,7 +110,7 @@ export class KeyRing {
       const { documents, damaged } = await this.#read(signal);
       const id = oneOf([...documents.map(({ id: known }) => known), ...damaged.map(({ key }) => idOf(key))], wanted);
       if (documents.every((document) => document.id === id)) {
-        throw new UsageError(`${id} is the last key: without it nobody could open the repository again`, {
+        throw new UsageError(`${id} is the last key: without it the repository could never be opened again`, {
           hint: "Add another one first, with `ovault key add`.",
         });
       }

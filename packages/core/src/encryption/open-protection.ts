@@ -40,7 +40,7 @@ export async function openProtection(
   if (settings.encryption === undefined) {
     if (secret === undefined) return { protection: plainProtection(settings.digest), keys: undefined, damaged: [] };
     throw new NotEncryptedError(`the repository in ${title} is not encrypted, but a key was given for it`, {
-      hint: "If that is as you made it, take `encryption` away from it in ovault.yaml. If not, somebody has replaced it.",
+      hint: "If that is as you made it, take `encryption` away from it in ovault.yaml. If not, it has been replaced.",
     });
   }
   const unlocked = await unlock(store, settings, { secret, title, signal });

@@ -61,7 +61,7 @@ async function opened(key: RepositoryKey, name: ObjectKey, object: Uint8Array): 
   const salt = object.subarray(HEADER_BYTES, PREFIX_BYTES);
   const body = unseal(key.sealingKey(PURPOSE, salt), { proves: placeOf(name) }, object.subarray(PREFIX_BYTES));
   if (body !== undefined) return body;
-  throw new IntegrityError(`${name} is damaged, or was changed or moved by somebody without the key`, {
+  throw new IntegrityError(`${name} is damaged, or was changed or moved without the key`, {
     context: { key: name },
   });
 }

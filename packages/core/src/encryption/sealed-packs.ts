@@ -72,18 +72,15 @@ class SealedPack implements PackSeal {
     if (entries !== undefined) return entries;
     // Its digest matches.
     const key = packKey(this.#name);
-    throw new MisplacedPackError(
-      `${key} is another pack than its name says, or was changed by somebody without the key`,
-      {
-        context: { key, offset: place.offset },
-        hint: "Were packs exchanged? Under its own name it is good.",
-      },
-    );
+    throw new MisplacedPackError(`${key} is another pack than its name says, or was changed without the key`, {
+      context: { key, offset: place.offset },
+      hint: "Were packs exchanged? Under its own name it is good.",
+    });
   }
 
   refusal(offset: number): IntegrityError {
     const key = packKey(this.#name);
-    return new IntegrityError(`a chunk in ${key} is damaged, or was changed by somebody without the key`, {
+    return new IntegrityError(`a chunk in ${key} is damaged, or was changed without the key`, {
       context: { key, offset },
       hint: "Run `ovault verify --all` to see which recovery points it belongs to.",
     });

@@ -17,7 +17,7 @@ export function assertSettingsProved(settings: RepositorySettings, key: Reposito
   const stated = Buffer.from(settings.encryption?.mac ?? "", "hex");
   const right = macOf(settings, key);
   if (stated.byteLength === right.byteLength && timingSafeEqual(stated, right)) return;
-  throw new IntegrityError(`${REPOSITORY_KEY} was changed by somebody without the key`, {
+  throw new IntegrityError(`${REPOSITORY_KEY} was changed without the key`, {
     context: { key: REPOSITORY_KEY },
     hint: "Somebody else can write to the destination: find out who, and bring this object back from a copy.",
   });

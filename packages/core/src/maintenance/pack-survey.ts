@@ -101,9 +101,7 @@ export class PackSurvey {
     return unknown;
   }
 
-  /**
-   * Drops packs that an index object lists though they are gone; checks those that a listing may only lag behind on.
-   */
+  /** Drops packs that an index object lists though they are gone; asks the store first, for listings may lag. */
   async #dropMissing(repository: Repository, listed: number, signal: AbortSignal): Promise<void> {
     const { packs } = repository.index;
     for (let pack = 0; pack < listed; pack += 1) {

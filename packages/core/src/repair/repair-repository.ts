@@ -49,7 +49,7 @@ export async function repairRepository(repository: Repository, options: RepairOp
   if (dryRun) return await new Repair(repository, options).run(leases);
   const own = leases.find(({ name, removed }) => name === MAINTENANCE_LEASE.resource && !removed);
   if (own !== undefined) {
-    throw new IntegrityError(`${own.reason}; until then nobody can repair or prune`, {
+    throw new IntegrityError(`${own.reason}; until then no repair or prune can run`, {
       hint: "Make sure that no run is at work on any node, then let the repair free damaged leases.",
     });
   }

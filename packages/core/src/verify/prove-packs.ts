@@ -23,7 +23,7 @@ export interface ProvePacksOptions {
 
 /**
  * Reads packs whole, piece by piece, proves their directories, decodes every chunk and compares it with its id. Answers
- * the names of packs that are missing or whose directory is damaged.
+ * the names of packs that are missing, or whose directory is damaged or not what the index lists.
  */
 export async function provePacks(
   repository: Repository,

@@ -2,19 +2,19 @@ import { CancelledError, copyInto, IntegrityError, settleAll } from "@ovault/con
 import type { ChunkId } from "../../format/digest.ts";
 import { toHex } from "../../util/hex.ts";
 
-/** A part of a block, and where it goes. */
+/** A part of a block, and its destination. */
 export interface BlockPart {
   readonly id: ChunkId;
-  /** Of the whole block: any other size is damage. */
+  /** Length of the whole block: any other length is damage. */
   readonly blockLength: number;
-  /** Where the part begins in the block, in bytes. */
+  /** Offset of the part in the block, in bytes. */
   readonly start: number;
   readonly into: Uint8Array;
 }
 
 /**
- * Loads blocks into `rooms`, one each, all of the same size. Answers for each block how many of its room's bytes it fills, or
- * why it could not be read. Rejects when that holds for all of them.
+ * Loads blocks into `rooms`, one each, all of the same size. Answers for each block how many of its room's bytes it
+ * fills, or why it could not be read. A rejection counts as the error of all of them.
  */
 export type LoadBlocks = (
   ids: readonly ChunkId[],
@@ -22,7 +22,7 @@ export type LoadBlocks = (
   signal: AbortSignal,
 ) => Promise<readonly (number | { readonly error: unknown })[]>;
 
-/** Somebody's part of a block that is being loaded. */
+/** One reader's part of a block that is being loaded. */
 interface Waiter {
   readonly part: BlockPart;
   readonly done: () => void;
@@ -34,32 +34,32 @@ type Entry =
   | { readonly state: "kept"; readonly room: Uint8Array; readonly bytes: number };
 
 /**
- * Decoded blocks in memory, by their ids, so that disks and points that share a block share it here too. One that is being
- * loaded is loaded once, however many ask for it.
+ * Decoded blocks in memory, by id, shared by disks and points that share a block. Concurrent readers of a block share
+ * one load.
  *
- * Memory is bounded: there are `capacity` rooms of one block each, in shared memory, so that worker threads decode into them. A
- * load waits for rooms; the blocks that were used least recently give theirs up. Bytes are copied out of a room at the instant
- * they are asked for or arrive, so that nothing holds a room but its load.
+ * Memory is bounded: there are `capacity` rooms of one block each, in shared memory, so that worker threads decode into
+ * them. A load waits for rooms, which come from the least recently used blocks. Bytes are copied out of a room as soon
+ * as they are asked for or arrive, so that only its load holds a room.
  */
 export class BlockCache {
   readonly blockBytes: number;
   /** Number of blocks. */
   readonly capacity: number;
-  /** Those used last come last. */
+  /** Most recently used last. */
   readonly #entries = new Map<string, Entry>();
   readonly #free: Uint8Array[] = [];
   readonly #closing = new AbortController();
   #made = 0;
-  /** Loads that wait for so many rooms, first come first served. */
+  /** Loads that wait for `count` rooms, first come first served. */
   readonly #queue: { readonly count: number; readonly take: (rooms: Uint8Array[]) => void }[] = [];
 
-  /** @param cacheBytes room for one block at least */
+  /** @param cacheBytes room for at least one block */
   constructor(cacheBytes: number, blockBytes: number) {
     this.blockBytes = blockBytes;
     this.capacity = Math.max(1, Math.floor(cacheBytes / blockBytes));
   }
 
-  /** Copies the part out when its block is here. @throws IntegrityError when the block has not the size it should have */
+  /** Copies the part out if its block is in memory. @throws IntegrityError when the block has the wrong length */
   copyKept(part: BlockPart): boolean {
     const key = keyOf(part.id);
     const entry = this.#entries.get(key);
@@ -70,7 +70,7 @@ export class BlockCache {
     return true;
   }
 
-  /** Whether a block is here or under way. */
+  /** Whether a block is in memory or being loaded. */
   knows(id: ChunkId): boolean {
     return this.#entries.has(keyOf(id));
   }
@@ -80,15 +80,15 @@ export class BlockCache {
     return this.#queue.length > 0;
   }
 
-  /** Ends all loads. Nothing can be read any more. */
+  /** Ends all loads. No reads are possible any more. */
   close(): void {
     this.#closing.abort(new CancelledError("the cache of blocks was closed"));
   }
 
   /**
-   * Fills all parts. Blocks that are not here are loaded together, at most `capacity` of them.
-   * @throws what the load of one of them threw, when the others are there; the signal's reason at once, while the load goes on
-   * for others. Nothing writes into a part any more then.
+   * Fills all parts. Loads missing blocks together, at most `capacity` of them.
+   * @throws the error of one failed load, after the other loads have ended; the signal's reason at once, while loads go
+   * on for other readers. Nothing writes into a part any more then.
    */
   async read(parts: readonly BlockPart[], load: LoadBlocks, signal: AbortSignal): Promise<void> {
     signal.throwIfAborted();
@@ -103,7 +103,7 @@ export class BlockCache {
     await settleAll(waits);
   }
 
-  /** Loads blocks that are likely to be asked for soon, unless others wait for room. Failures are for those who ask. */
+  /** Loads blocks that will probably be read soon, unless other loads wait for room. Failures surface in the reads. */
   prefetch(ids: readonly ChunkId[], load: LoadBlocks): void {
     if (this.isBusy || this.#closing.signal.aborted) return;
     const missing = new Map<string, ChunkId>();
@@ -141,7 +141,7 @@ export class BlockCache {
     });
   }
 
-  /** Never rejects: whoever waits for one of the blocks is told. */
+  /** Never rejects: each waiting reader gets its block's error. */
   async #load(ids: readonly ChunkId[], load: LoadBlocks): Promise<void> {
     const rooms = await this.#takeRooms(ids.length);
     let answers: readonly (number | { readonly error: unknown })[];
@@ -193,7 +193,7 @@ export class BlockCache {
     }
   }
 
-  /** Whether so many rooms are free, after blocks that were not used for the longest time have given up theirs. */
+  /** Whether `count` rooms are free, after evicting least recently used blocks. */
   #makeRoom(count: number): boolean {
     while (this.#free.length < count && this.#made < this.capacity) {
       this.#made += 1;

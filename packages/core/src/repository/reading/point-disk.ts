@@ -23,7 +23,7 @@ export interface DiskRange {
 }
 
 export interface PointDiskOptions {
-  /** Opened tolerantly, with leaves enough for reads at random. */
+  /** Opened tolerantly, keeping enough leaves for random reads. */
   readonly map: BlockMapReader;
   readonly logicalBytes: number;
   readonly chunks: Pick<ChunkReader, "load" | "loadTogether">;
@@ -33,12 +33,12 @@ export interface PointDiskOptions {
   readonly onClose: () => void;
 }
 
-/** Blocks that are loaded together: few enough that several such loads are under way at once. */
+/** Blocks loaded together: few enough that several such loads run at once. */
 const MOST_TOGETHER = 4;
 
 /**
- * One disk of a recovery point, to be read at random. Every byte that it gives was proved by its block's digest. A block that
- * is lost or damaged fails the reads that touch it, and no other.
+ * One disk of a recovery point, for random reads. It proves every byte by its block's digest. A lost or damaged block
+ * fails only the reads that touch it.
  */
 export class PointDisk implements DiskReader {
   readonly logicalBytes: number;
@@ -46,7 +46,7 @@ export class PointDisk implements DiskReader {
   readonly #readAhead: ReadAhead;
   readonly #blockBytes: number;
   readonly #together: number;
-  /** Ends the loads of pages, which all readers of the disk share. */
+  /** Aborts the loads of pages, which all readers of the disk share. */
   readonly #closing = new AbortController();
 
   constructor(options: PointDiskOptions) {
@@ -55,17 +55,17 @@ export class PointDisk implements DiskReader {
     this.#options = options;
     this.#blockBytes = cache.blockBytes;
     this.#together = Math.max(1, Math.min(MOST_TOGETHER, Math.floor(cache.capacity / 4)));
-    // What is fetched ahead must not push out what was fetched just before.
+    // Read-ahead must not evict what was fetched just before.
     const aheadBlocks = Math.min(Math.floor(readAheadBytes / cache.blockBytes), Math.floor(cache.capacity / 2));
     this.#readAhead = new ReadAhead(aheadBlocks, map.blockCount);
   }
 
-  /** A block whose map cannot be read counts as data: the read of it tells why. */
+  /** A block whose map cannot be read counts as data: reading it throws the error. */
   extents(signal: AbortSignal): AsyncIterable<Extent> {
     return this.extentsOf({ offset: 0, length: this.logicalBytes }, signal);
   }
 
-  /** The same of a range, cut to it. */
+  /** The extents of a range, cut to it. */
   async *extentsOf({ offset, length }: DiskRange, signal: AbortSignal): AsyncGenerator<Extent> {
     this.#assertInside({ offset, length });
     const end = offset + length;
@@ -83,7 +83,7 @@ export class PointDisk implements DiskReader {
     if (run !== undefined) yield run;
   }
 
-  /** @throws IntegrityError for a block that no pack holds as it was */
+  /** @throws IntegrityError for a block that no pack holds intact */
   async readInto(offset: number, buffer: Uint8Array, signal: AbortSignal): Promise<void> {
     this.#assertInside({ offset, length: buffer.byteLength });
     const { cache } = this.#options;
@@ -121,7 +121,7 @@ export class PointDisk implements DiskReader {
     return Promise.resolve();
   }
 
-  /** The signal is the disk's: what one reader gives up others may wait for. */
+  /** Uses the disk's signal: other readers may wait for what one gives up. */
   #chunkOf(block: number): Promise<ChunkId | null> {
     return this.#options.map.chunkOf(block, this.#closing.signal);
   }
@@ -137,7 +137,7 @@ export class PointDisk implements DiskReader {
         ids = [];
       }
     } catch {
-      // A read that wants these blocks meets the same, and tells it.
+      // A read of these blocks meets the same error and throws it.
     }
   }
 

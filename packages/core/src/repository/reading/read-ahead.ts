@@ -4,10 +4,10 @@ export interface BlockRange {
   readonly end: number;
 }
 
-/** Reads in order before blocks are fetched ahead of them. */
+/** Sequential reads before read-ahead starts. */
 const READS_IN_ORDER = 2;
 
-/** Notices when a disk is read in order, and says which blocks will be wanted next. */
+/** Detects sequential reads of a disk, and says which blocks to fetch next. */
 export class ReadAhead {
   readonly #aheadBlocks: number;
   readonly #blockCount: number;
@@ -22,9 +22,9 @@ export class ReadAhead {
     this.#blockCount = blockCount;
   }
 
-  /** To be told of every read. Empty unless there is something to fetch. */
+  /** Call it for every read. Answers the blocks to fetch, or an empty range. */
   next({ first, end }: BlockRange): BlockRange {
-    // Several reads under way, as clients have them, do not come exactly in order.
+    // Concurrent reads of a client do not arrive exactly in order.
     const isNear = first >= this.#last - this.#aheadBlocks && first <= this.#last + this.#aheadBlocks;
     if (!isNear) {
       this.#inOrder = 0;
@@ -36,7 +36,7 @@ export class ReadAhead {
     if (this.#inOrder < READS_IN_ORDER) return { first: 0, end: 0 };
     const from = Math.max(end, this.#fetchedEnd);
     const to = Math.min(this.#last + 1 + this.#aheadBlocks, this.#blockCount);
-    // A few blocks at a time come with one request.
+    // Waits until one request can bring several blocks.
     if (to - from < this.#aheadBlocks / 4 && to < this.#blockCount) return { first: 0, end: 0 };
     this.#fetchedEnd = Math.max(this.#fetchedEnd, to);
     return { first: from, end: Math.max(from, to) };
