@@ -9,15 +9,18 @@ import { path } from "./paths.ts";
 
 export interface NewBackup {
   readonly diskIds: readonly string[];
-  /** Chosen by us, so that a start that was not answered can be found again (4.5; see `Capabilities.ownBackupId`). */
+  /** Chosen by ovault, so that a start without an answer can be looked up (4.5; see `Capabilities.ownBackupId`). */
   readonly id?: string;
-  /** Take what changed since this checkpoint. One that is unknown or invalid is a fault: take a full backup. */
+  /**
+   * Reads only what changed since this checkpoint. The engine refuses an unknown or invalid one: take a full backup
+   * then.
+   */
   readonly fromCheckpointId?: string;
   /** At most 1024 characters. */
   readonly description?: string;
   /**
-   * Fail instead of going on when the file systems cannot be frozen (4.4.4). Backups over a snapshot of the engine's own
-   * (hybrid) do not heed it, so that none is asked for.
+   * Fail if the guest's file systems cannot be frozen (4.4.4). A backup over a snapshot of the engine's own (hybrid)
+   * ignores it, so `start` excludes hybrid backups then.
    */
   readonly requireConsistency?: boolean;
 }
@@ -32,7 +35,7 @@ export class BackupService {
 
   /** Resolves long before the backup is `ready`. The machine may be up or down, with one backup at a time. */
   async start(vmId: string, backup: NewBackup, signal: AbortSignal): Promise<Backup> {
-    // The documentation of the API and the engine have different names for the same wish.
+    // The documentation of the API and the engine name this parameter differently.
     const withoutSnapshot = backup.requireConsistency === true ? { legacy: true, use_active: true } : {};
     const query = { require_consistency: backup.requireConsistency, ...withoutSnapshot };
     const body = element(
@@ -63,15 +66,16 @@ export class BackupService {
     );
   }
 
-  /** `backupMode` of each (4.4.3) tells what the engine really does, whatever was asked. */
+  /** `backupMode` of each (4.4.3) is what the engine really does, whatever was requested. */
   async disks(vmId: string, backupId: string, signal: AbortSignal): Promise<readonly EngineDisk[]> {
     const root = await this.#engine.get(path("vms", vmId, "backups", backupId, "disks"), { signal });
     return parseList(root, "disks", "disk", parseDisk);
   }
 
   /**
-   * Asks to end the backup; poll until its phase is final. Only after all its transfers are `finished_success` or
-   * `finished_failure`: a conflict before that, and on engines before 4.5.1 damage. One that was not `ready` fails.
+   * Asks the engine to end the backup; poll until its phase is final. All its transfers must be `finished_success` or
+   * `finished_failure` first: otherwise the engine answers with a conflict, and before 4.5.1 damages the backup. A
+   * backup that was not `ready` fails.
    */
   async finalize(vmId: string, backupId: string, signal: AbortSignal): Promise<void> {
     await this.#engine.post(path("vms", vmId, "backups", backupId, "finalize"), action(), { signal });

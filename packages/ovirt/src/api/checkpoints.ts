@@ -33,7 +33,7 @@ export class CheckpointService {
     return parseList(root, "disks", "disk", parseDisk);
   }
 
-  /** Before 4.4.7 only the oldest one of a running machine can go. One that is gone already is fine. */
+  /** Before 4.4.7 only the oldest checkpoint of a running machine can be deleted. Succeeds if it is gone already. */
   async delete(vmId: string, checkpointId: string, signal: AbortSignal): Promise<void> {
     await orUndefined(this.#engine.delete(path("vms", vmId, "checkpoints", checkpointId), { signal }));
   }

@@ -6,7 +6,7 @@ import { orUndefined } from "./if-missing.ts";
 import { path } from "./paths.ts";
 
 export interface NewDisk {
-  /** Chosen by us, so that a disk whose creation was not answered can be found again. */
+  /** Chosen by ovault, so that a disk whose creation got no answer can be looked up. */
   readonly id?: string;
   readonly name: string;
   readonly description?: string;
@@ -72,7 +72,7 @@ export class DiskService {
     return parseDisk(await this.#engine.post("/disks", body, { signal }));
   }
 
-  /** A disk that is gone already is fine. */
+  /** Succeeds if the disk is gone already. */
   async delete(diskId: string, signal: AbortSignal): Promise<void> {
     await orUndefined(this.#engine.delete(path("disks", diskId), { signal }));
   }

@@ -11,8 +11,8 @@ import { SnapshotService } from "./snapshots.ts";
 import { VmService } from "./vms.ts";
 
 /**
- * The engine's API, typed: one service for each resource. Calls throw what `EngineCaller` says, repeat what may be
- * repeated by themselves, and resolve when the engine has *accepted* the request; what follows is waited for with `wait`.
+ * The engine's API, typed: one service for each resource. Calls throw what `EngineCaller` documents, retry what is safe
+ * to retry, and resolve when the engine has *accepted* the request; `wait` waits for the effect.
  */
 export class EngineApi {
   readonly vms: VmService;
@@ -24,13 +24,13 @@ export class EngineApi {
   readonly transfers: ImageTransferService;
   readonly infrastructure: InfrastructureService;
   readonly events: EventService;
-  /** How long a request may take to show, when the run that sent it died before the answer. */
+  /** How long a request may take to become visible if the run that sent it died before the answer. */
   readonly inFlightMs: number;
-  /** How long what passes by itself is waited for: a conflict, a lock, a migration. */
+  /** How long to wait for temporary states: a conflict, a lock, a migration. */
   readonly conflictDeadlineMs: number;
-  /** How long a host is waited for whose imageio does not answer. */
+  /** How long to wait for a host whose imageio does not answer. */
   readonly hostPatienceMs: number;
-  /** Told, for people, what is waited for and why. */
+  /** Receives a message for people: what a call waits for and why. */
   readonly onWait: OnWait | undefined;
   readonly #pollMs: number;
 
@@ -51,7 +51,7 @@ export class EngineApi {
     this.#pollMs = engine.pollMs;
   }
 
-  /** `waitFor` at this engine's pace. @throws DeadlineError naming what was waited for and its last state */
+  /** `waitFor` with this engine's poll interval. @throws DeadlineError naming what was waited for and its last state */
   wait<T>(
     what: string,
     poll: (signal: AbortSignal) => Promise<Polled<T>>,

@@ -4,7 +4,7 @@ import { parseJob, type Job } from "../model/job.ts";
 import { parseList } from "../model/parse-list.ts";
 import { path } from "./paths.ts";
 
-/** The engine's audit log and its jobs: where reasons are found. */
+/** The engine's audit log and its jobs: they give the reasons of failures. */
 export class EventService {
   readonly #engine: EngineCaller;
 

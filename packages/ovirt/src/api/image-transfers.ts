@@ -19,13 +19,13 @@ export interface NewTransfer {
   readonly backupId?: string;
   /** The one layer without its backing chain (4.4.3). */
   readonly shallow?: boolean;
-  /** The engine gives up on a client that is silent for so long. 0: never. */
+  /** Inactivity after which the engine ends the transfer. 0: never. */
   readonly inactivityTimeoutSeconds?: number;
-  /** What giving up means (4.4.5). Default `legacy`: uploads pause, downloads are cancelled. */
+  /** What the engine does after the timeout (4.4.5). Default `legacy`: it pauses uploads and cancels downloads. */
   readonly timeoutPolicy?: "legacy" | "pause" | "cancel";
   /** Must be up and in the data center of the disk. Ignored for live backups. */
   readonly hostId?: string;
-  /** How long a locked disk is waited for. Default: as for any other conflict. */
+  /** How long to wait for a locked disk. Default: as for any other conflict. */
   readonly conflictDeadlineMs?: number;
 }
 
@@ -37,7 +37,7 @@ export class ImageTransferService {
     this.#engine = engine;
   }
 
-  /** Resolves before there is a ticket: wait for phase `transferring`, then the urls are there. */
+  /** Resolves before the ticket exists: wait for phase `transferring`, which comes with the URLs. */
   async create(transfer: NewTransfer, signal: AbortSignal): Promise<ImageTransfer> {
     const { conflictDeadlineMs } = transfer;
     const patience = conflictDeadlineMs === undefined ? {} : { conflictDeadlineMs };
@@ -70,7 +70,7 @@ export class ImageTransferService {
     return parseList(root, "image_transfers", "image_transfer", parseImageTransfer);
   }
 
-  /** Keeps it alive without touching data. */
+  /** Keeps the transfer alive without touching data. */
   extend(transferId: string, signal: AbortSignal): Promise<void> {
     return this.#act(transferId, "extend", signal);
   }
@@ -84,12 +84,15 @@ export class ImageTransferService {
     return this.#act(transferId, "resume", signal);
   }
 
-  /** Gives up. An upload's disk is deleted by the engine. Poll until the phase is final. */
+  /** Cancels the transfer; the engine deletes the disk of an upload. Poll until the phase is final. */
   cancel(transferId: string, signal: AbortSignal): Promise<void> {
     return this.#act(transferId, "cancel", signal);
   }
 
-  /** Ends it well; close all connections to imageio first. Poll until the phase is final, or the transfer gone. */
+  /**
+   * Ends the transfer successfully; close all connections to imageio first. Poll until the phase is final or the
+   * transfer gone.
+   */
   finalize(transferId: string, signal: AbortSignal): Promise<void> {
     return this.#act(transferId, "finalize", signal);
   }

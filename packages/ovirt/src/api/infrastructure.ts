@@ -19,7 +19,7 @@ import { parseVmPool, type VmPool } from "../model/vm-pool.ts";
 import { parseVnicProfile, type VnicProfile } from "../model/vnic-profile.ts";
 import { path } from "./paths.ts";
 
-/** What virtual machines stand on. Lists show what the user may see. */
+/** Hosts, clusters, storage and networks. Lists contain what the user may see. */
 export class InfrastructureService {
   readonly #engine: EngineCaller;
 
@@ -74,7 +74,7 @@ export class InfrastructureService {
     return this.#list("/networks", "networks", "network", parseNetwork, signal);
   }
 
-  /** Those that hosts of the cluster have: a machine in it can be plugged into no other. */
+  /** Networks that the hosts of the cluster have: a machine in it can use no other. */
   clusterNetworks(clusterId: string, signal: AbortSignal): Promise<readonly Network[]> {
     return this.#list(path("clusters", clusterId, "networks"), "networks", "network", parseNetwork, signal);
   }

@@ -1,7 +1,7 @@
 import { UsageError } from "@ovault/contract";
 
 /**
- * A path from parts, each of which may hold ids from outside: none can leave its place in the path.
+ * Joins parts into a path. Parts may be ids from outside: escaping keeps each in its place.
  *
  * @throws UsageError for an empty part, which would name the collection above.
  */

@@ -3,7 +3,7 @@ import { arrived, pending } from "../engine/wait.ts";
 
 const REMOVE_DEADLINE_MS = 15 * 60_000;
 
-/** Removes a disk of ours and waits until it is gone. Resolves to false when there was none. */
+/** Removes a disk that ovault made and waits until it is gone. Resolves to false if it did not exist. */
 export async function removeDisk(api: EngineApi, diskId: string): Promise<boolean> {
   const signal = AbortSignal.timeout(REMOVE_DEADLINE_MS * 2);
   if ((await api.disks.find(diskId, signal)) === undefined) return false;

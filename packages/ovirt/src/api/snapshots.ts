@@ -19,7 +19,7 @@ export class SnapshotService {
     this.#engine = engine;
   }
 
-  /** May leave out one that is being deleted (BZ1530603). */
+  /** May leave out a snapshot that is being deleted (BZ1530603). */
   async list(vmId: string, signal: AbortSignal): Promise<readonly Snapshot[]> {
     const root = await this.#engine.get(path("vms", vmId, "snapshots"), { signal });
     return parseList(root, "snapshots", "snapshot", parseSnapshot);
@@ -40,7 +40,9 @@ export class SnapshotService {
     return orUndefined(this.get(vmId, snapshotId, {}, signal));
   }
 
-  /** Without memory. Resolves while it is still `locked`; gone while waiting for `ok` means it failed. */
+  /**
+   * Creates a snapshot without memory. Resolves while it is still `locked`; if it disappears before `ok`, it failed.
+   */
   async create(vmId: string, snapshot: NewSnapshot, signal: AbortSignal): Promise<Snapshot> {
     const attachments = snapshot.diskIds?.map((id) => element("disk_attachment", {}, reference("disk", id)));
     const body = element(
@@ -54,7 +56,7 @@ export class SnapshotService {
     return parseSnapshot(await this.#engine.post(path("vms", vmId, "snapshots"), body, { signal }));
   }
 
-  /** Resolves long before it is merged: poll until it is gone. One that is gone already is fine. */
+  /** Resolves long before the merge ends: poll until the snapshot is gone. Succeeds if it is gone already. */
   async delete(vmId: string, snapshotId: string, signal: AbortSignal): Promise<void> {
     await orUndefined(this.#engine.delete(path("vms", vmId, "snapshots", snapshotId), { signal }));
   }

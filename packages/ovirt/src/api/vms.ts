@@ -13,7 +13,7 @@ import { action } from "./action.ts";
 import { orUndefined } from "./if-missing.ts";
 import { path } from "./paths.ts";
 
-/** What else to fill in when virtual machines are asked for. */
+/** Optional parts of the answer. */
 export interface VmDetail {
   /** The engine's search language, e.g. `name=web*`. Lists only. */
   readonly search?: string;
@@ -41,14 +41,14 @@ export interface NewVm {
 
 export interface AttachedDisk {
   readonly diskId: string;
-  /** The disk as this snapshot of its machine froze it. What is written to it is lost when it is detached. */
+  /** The disk as this snapshot of its machine froze it. Detaching discards what was written to it. */
   readonly snapshotId?: string;
   readonly interface: string;
   readonly bootable: boolean;
   readonly readOnly?: boolean;
   readonly passDiscard?: boolean;
   readonly usesScsiReservation?: boolean;
-  /** The engine's own default is false; said always, so that nobody depends on it. */
+  /** The engine's default is false; required here so that no caller relies on it. */
   readonly active: boolean;
 }
 
@@ -74,13 +74,13 @@ export interface DiskAttachmentChange {
   readonly readOnly?: boolean;
   readonly passDiscard?: boolean;
   readonly usesScsiReservation?: boolean;
-  /** Of the disk: its change tracking. */
+  /** Change tracking of the disk. */
   readonly backup?: "incremental" | "none";
-  /** Of the disk; empty: none. */
+  /** Description of the disk; empty: none. */
   readonly description?: string;
-  /** Of the disk. */
+  /** A setting of the disk. */
   readonly wipeAfterDelete?: boolean;
-  /** Of the disk. */
+  /** A setting of the disk. */
   readonly propagateErrors?: boolean;
 }
 
@@ -119,7 +119,7 @@ export class VmService {
     return orUndefined(this.get(vmId, detail, signal));
   }
 
-  /** The machine of exactly this name, in whatever data center; the engine's search alone would match more. */
+  /** The machine of exactly this name, in any data center; the engine's search alone would match more. */
   async byName(name: string, signal: AbortSignal): Promise<Vm | undefined> {
     const search = `name="${name.replaceAll('"', "*")}"`;
     const vms = await this.list({ search }, signal);
@@ -163,7 +163,7 @@ export class VmService {
     return parseDiskAttachment(await this.#engine.post(path("vms", vmId, "diskattachments"), body, { signal }));
   }
 
-  /** Changes the given fields alone, of the attachment and of the disk itself. */
+  /** Changes only the given fields of the attachment and of the disk itself. */
   async updateDiskAttachment(
     vmId: string,
     diskId: string,
@@ -193,15 +193,15 @@ export class VmService {
     await this.#engine.put(path("vms", vmId, "diskattachments", diskId), body, { signal });
   }
 
-  /** The disk itself stays. A disk that is not attached is fine. */
+  /** Keeps the disk itself. Succeeds if the disk is not attached. */
   async detachDisk(vmId: string, diskId: string, signal: AbortSignal): Promise<void> {
     const query = { detach_only: true };
     await orUndefined(this.#engine.delete(path("vms", vmId, "diskattachments", diskId), { query, signal }));
   }
 
   /**
-   * Disks in the OVF are attached by the engine as well as it can, by disk id; it reports failures as events alone, so
-   * compare `diskAttachments` afterwards. Answers when the machine is made (4.5), or earlier: wait for its status.
+   * The engine attaches the OVF's disks by id and reports failures only as events, so compare `diskAttachments`
+   * afterwards. Answers when the machine is made (4.5), or earlier: wait for its status.
    *
    * @throws EngineConflictError at once, when the name (or an id that is to be kept) is in use.
    */
@@ -235,7 +235,7 @@ export class VmService {
     return parseVm(await this.#engine.post("/vms", body, { signal, conflictDeadlineMs: 0 }));
   }
 
-  /** Changes the given settings alone. */
+  /** Changes only the given settings. */
   async update(vmId: string, change: VmChange, signal: AbortSignal): Promise<void> {
     const body = element(
       "vm",
@@ -251,27 +251,28 @@ export class VmService {
     await this.#engine.post(path("vms", vmId, "start"), action(), { signal });
   }
 
-  /** Power off, as by pulling the plug. */
+  /** Powers off immediately, like pulling the plug. */
   async stop(vmId: string, signal: AbortSignal): Promise<void> {
     await this.#engine.post(path("vms", vmId, "stop"), action(), { signal });
   }
 
   /**
-   * Brings the file systems of a running guest to rest, by its agent. Answers when that is done, which may take long. A
-   * failure may mean that it takes hold later. @throws EngineConflictError at once, when the machine is not up.
+   * Freezes the file systems of a running guest through its agent. Resolves when they are frozen, which may take long.
+   * After a failure the freeze may still take effect later. @throws EngineConflictError at once, when the machine is
+   * not up.
    */
   async freezeFilesystems(vmId: string, signal: AbortSignal): Promise<void> {
     const options = { signal, conflictDeadlineMs: 0 };
     await this.#engine.post(path("vms", vmId, "freezefilesystems"), action(), options);
   }
 
-  /** Ends what `freezeFilesystems` did; without it, nothing is changed. May be repeated. */
+  /** Thaws what `freezeFilesystems` froze; has no effect otherwise. May be repeated. */
   async thawFilesystems(vmId: string, signal: AbortSignal): Promise<void> {
     const options = { signal, conflictDeadlineMs: 0, idempotent: true };
     await this.#engine.post(path("vms", vmId, "thawfilesystems"), action(), options);
   }
 
-  /** Removes the machine; its disks go with it unless they are to be kept. One that is gone already is fine. */
+  /** Removes the machine, and its disks unless they are to be kept. Succeeds if the machine is gone already. */
   async delete(vmId: string, options: { readonly keepDisks: boolean }, signal: AbortSignal): Promise<void> {
     const query = options.keepDisks ? { detach_only: true } : {};
     await orUndefined(this.#engine.delete(path("vms", vmId), { query, signal }));
@@ -298,7 +299,7 @@ export class VmService {
     await this.#engine.post(path("vms", vmId, "tags"), element("tag", {}, field("name", name)), { signal });
   }
 
-  /** Who has which role on the machine itself, with names where the engine follows links (4.2). */
+  /** Roles that users and groups have on the machine itself, with names where the engine follows links (4.2). */
   async permissions(vmId: string, signal: AbortSignal): Promise<readonly Permission[]> {
     const query = { follow: "role,user,group" };
     const root = await this.#engine.get(path("vms", vmId, "permissions"), { query, signal });
@@ -317,13 +318,13 @@ export class VmService {
     return parseList(root, "affinity_labels", "affinity_label", (label) => parseNamed(label, "affinity_label"));
   }
 
-  /** What the guest agent tells; nothing without one. */
+  /** What the guest agent reports; empty without an agent. */
   async reportedDevices(vmId: string, signal: AbortSignal): Promise<readonly ReportedDevice[]> {
     const root = await this.#engine.get(path("vms", vmId, "reporteddevices"), { signal });
     return parseList(root, "reported_devices", "reported_device", parseReportedDevice);
   }
 
-  /** Changes the given fields alone. An empty `vnicProfileId` plugs the card into nothing. */
+  /** Changes only the given fields. An empty `vnicProfileId` disconnects the card. */
   async updateNic(vmId: string, nicId: string, change: NicChange, signal: AbortSignal): Promise<Nic> {
     const body = element(
       "nic",

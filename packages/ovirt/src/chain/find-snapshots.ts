@@ -6,7 +6,7 @@ import { hasAnyTag } from "../traces/run-tag.ts";
 import { baseSnapshotId, type BaseSnapshot } from "./plan-disk.ts";
 import { readSnapshotMarker } from "./snapshot-marker.ts";
 
-/** The snapshot that the last point kept, as it is now; undefined when no disk of the point names one. */
+/** The snapshot that the last point kept, in its present state; undefined when no disk of the point names one. */
 export async function findBaseSnapshot(
   api: EngineApi,
   { base, vm }: BackupRequest,
@@ -20,8 +20,8 @@ export async function findBaseSnapshot(
 }
 
 /**
- * What the last point kept, and is of no use after this one. Others on the virtual machine belong to somebody else, perhaps
- * to another repository's chain. A point comes from a store and may say anything: what does not carry the tag of a run is
+ * Snapshots that the last point kept and that are useless after this one. Others on the virtual machine may belong to
+ * another repository's chain. A point comes from a store and is not trusted: a snapshot without the tag of a run is
  * left alone.
  */
 export async function olderSnapshots(
@@ -36,7 +36,7 @@ export async function olderSnapshots(
   return snapshots.filter(({ id, description }) => ids.has(id) && hasAnyTag(description));
 }
 
-/** True when every disk may be an increment, as far as the last point tells: the snapshot it kept is there. */
+/** True when every disk may be incremental, as far as the last point shows: the snapshot it kept exists. */
 export function maySuffice({ base, disks, full, vm }: BackupRequest, older: readonly Snapshot[]): boolean {
   const records = new Map(base?.disks.map((record) => [record.disk.id, record]));
   return (

@@ -5,11 +5,11 @@ import { UNKNOWN_PARENT, type BaseSnapshot, type FrozenDisk } from "./plan-disk.
 
 export interface Frozen extends SnapshotOfDisks {
   readonly base: BaseSnapshot | undefined;
-  /** The engine links each volume to the one below (4.4.3), and it matters. */
+  /** The engine links each volume to its parent (4.4.3), and the caller needs the link. */
   readonly tellsParents: boolean;
 }
 
-/** The disks as a snapshot froze them. Volumes are asked for anew each time, because merges rename them. */
+/** The disks as a snapshot froze them. Asks the engine for the volumes each time, because merges rename them. */
 export async function frozenDisks(api: EngineApi, frozen: Frozen, signal: AbortSignal): Promise<readonly FrozenDisk[]> {
   const volumes = await frozenVolumes(api, frozen, signal);
   return await Promise.all(

@@ -28,7 +28,7 @@ import type { VolumeReader, VolumeReading } from "./volume-reader.ts";
 /** An engine may be restarting. */
 const LOOKUP_DEADLINE_MS = 5 * 60_000;
 
-/** What was asked for, the snapshot that shows it, and what reads it. */
+/** The request, the snapshot that serves it, and its reader. */
 export interface HeldSnapshotParts extends BackupRequest, HeldMachine {
   readonly api: EngineApi;
   readonly capabilities: Capabilities;
@@ -41,16 +41,16 @@ export interface HeldSnapshotParts extends BackupRequest, HeldMachine {
   readonly removeDeadlineMs: number;
 }
 
-/** A snapshot that is there to be read. */
+/** A readable snapshot. */
 export class HeldSnapshot implements HeldInstant {
   readonly documents: readonly PointDocument[];
   readonly consistency: Consistency;
   readonly #parts: HeldSnapshotParts;
   #plans: readonly DiskPlan[] = [];
   #retiring: readonly Retiring[] = [];
-  /** Why a snapshot could not be merged: the machine is left alone from then on. */
+  /** Why a snapshot could not be merged: the run then leaves the machine alone. */
   #obstacle: unknown;
-  /** The next increment can start at the snapshot, which belongs to the point once that is sealed. */
+  /** The next increment can start at the snapshot, which the sealed point will own. */
   #isBase = false;
 
   constructor(parts: HeldSnapshotParts) {
@@ -63,20 +63,20 @@ export class HeldSnapshot implements HeldInstant {
     try {
       return await this.#open(signal);
     } catch (error) {
-      // A merge has renamed the volumes meanwhile. As soon as one is held, nothing can be merged.
+      // A merge has renamed the volumes meanwhile. Once the reading holds one, the engine cannot merge.
       if (!(error instanceof EntityNotFoundError) || this.#parts.reading.holdsVolumes) throw error;
       return await this.#open(signal);
     }
   }
 
-  /** Volumes that are held keep the engine from merging: what the layers lie on is as it was when they were opened. */
+  /** Held volumes keep the engine from merging: the layers below are the same as when they were opened. */
   async confirm(signal: AbortSignal): Promise<void> {
     const { api, vm, snapshot, reading } = this.#parts;
     await reading.confirm?.(signal);
     await confirmFrozen(api, { vmId: vm.id, snapshotId: snapshot.id, before: this.#plans }, signal);
   }
 
-  /** The order is the engine's: it removes no snapshot that is being read. */
+  /** The engine requires this order: it refuses to remove a snapshot that is being read. */
   async close(outcome: "complete" | "failed"): Promise<ClosedInstant> {
     await this.#parts.reading.close(outcome);
     if (outcome === "complete") return await this.#complete();
@@ -91,7 +91,7 @@ export class HeldSnapshot implements HeldInstant {
   async retire(signal: AbortSignal): Promise<void> {
     const { vm, snapshot } = this.#parts;
     try {
-      // Part of a sealed point from here on: nothing that a dead run left.
+      // From here on it belongs to a sealed point and is no leftover of a dead run.
       if (this.#isBase) await snapshot.handle.close();
       if (this.#obstacle !== undefined && this.#retiring.length > 0) throw this.#obstacle;
       await removeRetiring(this.#retiring, this.#parts, signal);
@@ -113,12 +113,12 @@ export class HeldSnapshot implements HeldInstant {
     const bases = keeps ? await this.#bases() : new Map<string, BaseMarker>();
     this.#isBase = bases.size > 0;
     if (!this.#isBase) this.#obstacle = await dropSnapshot(this.#parts.api, this.#parts);
-    // Before the point is sealed, because the ledger alone knows of them afterwards.
+    // Before the seal, because afterwards only the ledger knows them.
     this.#retiring = await recordRetiring(ledger, vm, older);
     return { bases };
   }
 
-  /** Empty when the snapshot is gone, or cannot be asked for. */
+  /** Empty when the snapshot is gone, or the lookup fails. */
   async #bases(): Promise<ReadonlyMap<string, BaseMarker>> {
     const { api, vm, snapshot } = this.#parts;
     try {

@@ -16,7 +16,7 @@ export interface SnapshotReading {
   readonly options: SnapshotOptions;
 }
 
-/** Makes a snapshot. Leaves nothing behind when it throws, as far as possible. */
+/** Makes a snapshot. Cleans up before it throws, as far as possible. */
 export async function holdSnapshot(
   { manager, reader, options }: SnapshotReading,
   request: BackupRequest,
@@ -44,8 +44,8 @@ export async function holdSnapshot(
 }
 
 /**
- * What the last point kept, and is to go after this one. Where a disk cannot be read in full over what we kept, and one must
- * be, it goes at once.
+ * Snapshots that the last point kept and that go after this one. Where a disk must be read in full and the reader
+ * cannot do that over a kept snapshot, removes them at once.
  */
 async function clearWay(
   reader: VolumeReader,

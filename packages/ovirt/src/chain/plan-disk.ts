@@ -9,25 +9,25 @@ export interface FrozenDisk {
   readonly disk: Disk;
   readonly volumeId: string;
   readonly volumeFormat: "raw" | "cow";
-  /** The volume right below: undefined when there is none, `unknown` when the engine does not tell. */
+  /** The volume right below: undefined when there is none, `unknown` when the engine does not report it. */
   readonly parentId: string | undefined;
 }
 
-/** The snapshot that the last point kept, as it is now; merges may have renamed its volumes since. */
+/** The snapshot that the last point kept, in its present state; merges may have renamed its volumes since. */
 export interface BaseSnapshot {
   readonly id: string;
-  /** `ok`, `locked`, `in_preview`; undefined: it is gone. */
+  /** `ok`, `locked`, `in_preview`; undefined: the snapshot is gone. */
   readonly status: string | undefined;
   readonly disks: readonly EngineDisk[];
 }
 
-/** How one disk is to be taken. */
+/** How to read one disk. */
 export interface DiskPlan extends FrozenDisk {
-  /** The layer may hold all that changed; undefined: it does not, or nobody knows. */
+  /** The layer may hold all changes since this base; undefined: it does not, or that is unknown. */
   readonly since: LayerBase | undefined;
-  /** The mode if it will not, or cannot, be incremental. */
+  /** The mode used when the disk cannot be incremental. */
   readonly otherwise: Exclude<BackupMode, "incremental">;
-  /** Why it is not to be incremental; why it is, otherwise. */
+  /** Why the disk is incremental, or why not. */
   readonly reason: string;
 }
 
@@ -47,16 +47,19 @@ export interface Circumstances {
   readonly record: DiskRecord | undefined;
   /** Undefined: no disk of the last point names one. */
   readonly base: BaseSnapshot | undefined;
-  /** The layer comes as its QCOW2 file (before 4.4.3), whose header tells what lies below when the engine does not. */
+  /** The layer arrives as its QCOW2 file (before 4.4.3), whose header names its parent when the engine does not. */
   readonly headerTells: boolean;
-  /** Why this way of reading knows no increments. */
+  /** Why this reader cannot read increments. */
   readonly unable?: string | undefined;
 }
 
-/** The engine was not asked what lies below a volume, or does not tell. */
+/** The engine was not asked for the parent of the volume, or does not report it. */
 export const UNKNOWN_PARENT = "unknown";
 
-/** Plans from the last sealed point and from what the engine has now. A disk that fails never drags the others down. */
+/**
+ * Plans from the last sealed point and the engine's present state. A disk that cannot be incremental does not affect
+ * the others.
+ */
 export function planDisk(frozen: FrozenDisk, circumstances: Circumstances): DiskPlan {
   const { full, record, base, basePoint } = circumstances;
   const otherwise = full || record === undefined ? "full" : "compared";
@@ -69,12 +72,12 @@ export function planDisk(frozen: FrozenDisk, circumstances: Circumstances): Disk
   return { ...frozen, since, otherwise, reason: `changed since ${basePoint}` };
 }
 
-/** The one snapshot on which the markers of a point agree; the first, should they not. */
+/** The snapshot on which the markers of a point agree; the first one if they differ. */
 export function baseSnapshotId(records: readonly DiskRecord[], vmId: string): string | undefined {
   return records.map(readSnapshotMarker).find((marker) => marker?.vmId === vmId)?.snapshotId;
 }
 
-/** What stands in a plan's reason when another snapshot turns out to lie between. */
+/** A plan's reason when another snapshot turns out to lie between. */
 export const NOT_ON_BASE = "another snapshot lies between this one and that of the last point";
 
 function whyNot(

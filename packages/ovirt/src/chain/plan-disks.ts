@@ -15,7 +15,7 @@ export interface Planning extends BackupRequest {
   readonly reader: Pick<VolumeReader, "increments">;
 }
 
-/** How each disk of a snapshot is to be taken. Merges change that: ask anew each time. */
+/** Plans how to read each disk of a snapshot. Merges change the answer: call again after one. */
 export async function planDisks(planning: Planning, signal: AbortSignal): Promise<readonly DiskPlan[]> {
   const { api, capabilities, snapshot, reader, vm, disks, full } = planning;
   const { increments } = reader;

@@ -4,13 +4,13 @@ import type { EngineApi } from "../api/engine-api.ts";
 import type { Snapshot } from "../model/snapshot.ts";
 import { removeSnapshot } from "../snapshot/remove-snapshot.ts";
 
-/** A snapshot of an older point that is on its way out, and in the ledger. */
+/** A snapshot of an older point that is to be removed and is in the ledger. */
 export interface Retiring {
   readonly snapshot: Snapshot;
   readonly handle: LedgerHandle;
 }
 
-/** Writes down that these snapshots are to go, before anything else forgets them. */
+/** Records in the ledger that these snapshots are to go, before any other record of them disappears. */
 export async function recordRetiring(
   ledger: RunLedger,
   vm: VirtualMachine,
@@ -31,7 +31,7 @@ export interface Removal {
   readonly removeDeadlineMs: number;
 }
 
-/** One after the other, each merged before the next. A merge that fails is a reason not to begin another: it throws. */
+/** Removes them one by one, each merged before the next. Throws at the first failed merge and begins no other. */
 export async function removeRetiring(
   retiring: readonly Retiring[],
   { api, vm, removeDeadlineMs }: Removal,

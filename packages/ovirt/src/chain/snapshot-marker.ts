@@ -8,7 +8,7 @@ const schema = z.object({
   diskId: z.string(),
   /** The increment starts here. */
   snapshotId: z.string(),
-  /** The volume it froze, at that time: merges rename it. For people. */
+  /** The volume it froze, by its id at that time (merges rename it). For people. */
   volumeId: z.string(),
 });
 
@@ -19,7 +19,7 @@ export function snapshotMarker(marker: Omit<SnapshotMarker, "kind">): BaseMarker
   return { kind: "ovirt-snapshot", ...marker };
 }
 
-/** The marker of a disk in a sealed point; undefined when there is none, or when it is of another kind. */
+/** The marker of a disk in a sealed point; undefined when there is none, or it is of another kind. */
 export function readSnapshotMarker(record: DiskRecord | undefined): SnapshotMarker | undefined {
   const parsed = schema.safeParse(record?.base);
   return parsed.success ? parsed.data : undefined;

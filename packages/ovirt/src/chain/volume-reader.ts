@@ -5,7 +5,7 @@ import type { OvirtManager } from "../manager/manager.ts";
 import type { Capabilities } from "../model/capabilities.ts";
 import type { DiskPlan } from "./plan-disk.ts";
 
-/** What names the volume below a layer, which decides whether the layer is an increment. */
+/** Sources that can name a layer's parent volume, which decides whether the layer is an increment. */
 export interface LayerTelling {
   /** The engine links each volume to the one below (4.4.3). */
   readonly engineTells: boolean;
@@ -14,19 +14,21 @@ export interface LayerTelling {
 }
 
 /**
- * A way to read the disks that a snapshot froze: the mirror of `DiskFiller`. Taking the snapshot, keeping it for the next
- * increment, planning modes from it and removing it are the same for all ways.
+ * A way to read the disks that a snapshot froze: the mirror of `DiskFiller`. All readers share how a snapshot is taken,
+ * kept for the next increment, used for planning and removed.
  */
 export interface VolumeReader {
-  /** What tells whether a layer is an increment; or, for people, why this way reads no layers. Then no snapshot is kept. */
+  /**
+   * How to find a layer's parent; or, for people, why this reader reads no layers, in which case no snapshot is kept.
+   */
   readonly increments: ((engine: Capabilities) => LayerTelling) | string;
-  /** Whether a disk can be read in full while snapshots of ours lie below. Where not, they go before. */
+  /** Whether a disk can be read in full while our snapshots lie below. If not, they are removed first. */
   readsChains(engine: Capabilities): boolean;
-  /** Before anything is made, and makes nothing. @throws when the disks cannot be read from here */
+  /** Runs before anything is made, and makes nothing. @throws when the disks cannot be read from here */
   prepare(request: BackupRequest, site: ReadingSite): Promise<VolumeReading>;
 }
 
-/** Where a run reads. */
+/** The environment of a reading. */
 export interface ReadingSite {
   readonly manager: OvirtManager;
   readonly api: EngineApi;
@@ -36,15 +38,18 @@ export interface ReadingSite {
 
 /** The volumes of one snapshot while they are read. */
 export interface VolumeReading {
-  /** Something is open that keeps the engine from merging. */
+  /** The reading holds something open that keeps the engine from merging. */
   readonly holdsVolumes: boolean;
   /**
-   * The disks as sources, in the order of the plans. A plan with `since` may be an increment, and is what its source makes of
-   * it. Called again when it throws while the reading holds no volumes.
+   * The disks as sources, in the order of the plans. A plan with `since` may become an increment; its source decides.
+   * May be called again after it threw if the reading holds no volumes.
    */
   open(plans: readonly DiskPlan[], snapshotId: string, signal: AbortSignal): Promise<readonly DiskSource[]>;
-  /** After all data was read: makes sure that everything still stands. */
+  /** After all data was read: verifies that the volumes are still there and unchanged. */
   confirm?(signal: AbortSignal): Promise<void>;
-  /** Lets go of the volumes, whatever state they are in, also before `open`; may come twice. The snapshot goes afterwards. */
+  /**
+   * Releases the volumes in any state, also before `open`; may be called twice. The caller removes the snapshot
+   * afterwards.
+   */
   close(outcome: "complete" | "failed"): Promise<void>;
 }

@@ -8,8 +8,8 @@ import { certificateErrorOf, tlsOptions, type TlsTrust } from "../engine/tls.ts"
 const TIMEOUT_MS = 10_000;
 
 /**
- * Connects, completes the TLS handshake with a verified certificate, and says goodbye. A connection that stayed silent
- * would block imageio for everybody, because it shakes hands one at a time: so none is ever left behind.
+ * Connects, completes the TLS handshake with a verified certificate, and closes the connection. imageio handshakes with
+ * one client at a time, so a silent connection would block all others.
  * @throws CertificateError, ManagerUnavailableError
  */
 export async function checkTlsHandshake(

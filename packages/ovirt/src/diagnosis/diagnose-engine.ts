@@ -21,7 +21,7 @@ export async function diagnoseEngine(engine: EngineAccess, signal: AbortSignal):
   return { checks: list.checks, usable };
 }
 
-/** Address, CA and login. False when there is no use in going on. */
+/** Address, CA and login. False when further checks are useless. */
 async function checkLogin(engine: EngineAccess, list: Checklist, signal: AbortSignal): Promise<boolean> {
   const { trust } = engine.client;
   if (trust.ca.length > 1) await nameTrusted(engine, list);
@@ -39,7 +39,7 @@ async function checkLogin(engine: EngineAccess, list: Checklist, signal: AbortSi
   });
 }
 
-/** Each of several certificates may vouch for the engine and for its hosts, so that a person should know them all. */
+/** Each of several certificates may vouch for the engine and its hosts, so the report lists all. */
 async function nameTrusted({ client }: EngineAccess, list: Checklist): Promise<void> {
   await list.run("trusted certificates", async () => {
     const certificates = client.trust.ca.flatMap(readCertificates).map(certificateFacts);
@@ -48,8 +48,8 @@ async function nameTrusted({ client }: EngineAccess, list: Checklist): Promise<v
 }
 
 /**
- * The data ports. A machine that reaches only the proxy still works, more slowly, so that none of them alone is fatal:
- * the transfer that follows decides.
+ * The data ports. A machine that reaches only the proxy still works, more slowly, so no single failure is fatal: the
+ * transfer that follows decides.
  */
 async function checkDataPorts(engine: EngineAccess, list: Checklist, signal: AbortSignal): Promise<void> {
   const { trust, address } = engine.client;
@@ -80,7 +80,7 @@ async function checkDataPorts(engine: EngineAccess, list: Checklist, signal: Abo
   }
 }
 
-/** Disks that can only be read in full, because the engine does not track their changes. */
+/** Reports disks that can only be read in full, because the engine does not track their changes. */
 async function checkIncremental(engine: EngineAccess, list: Checklist, signal: AbortSignal): Promise<void> {
   await list.run("change tracking", async () => {
     const inventory = await engine.inventory(signal);

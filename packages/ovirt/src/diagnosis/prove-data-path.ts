@@ -14,8 +14,8 @@ const DISK_DEADLINE_MS = 5 * 60_000;
 const INACTIVITY_SECONDS = 60;
 
 /**
- * Proves rights and data path by what a backup and a restore do: makes a disk of 1 MiB, writes it, reads it back, deletes
- * it. Everything is in the ledger before it is made.
+ * Proves rights and data path as a backup and a restore use them: makes a disk of 1 MiB, writes it, reads it back,
+ * deletes it. Records everything in the ledger before it makes it.
  */
 export async function proveDataPath(engine: EngineAccess, ledger: RunLedger, signal: AbortSignal): Promise<Finding> {
   const domains = await engine.api.infrastructure.storageDomains(signal);

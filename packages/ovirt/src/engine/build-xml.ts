@@ -27,7 +27,7 @@ export function field(name: string, content: XmlContent): XmlFragment | undefine
   return content === undefined ? undefined : element(name, {}, content);
 }
 
-/** An element that points to an entity: `<disk id="…"/>`; none when there is no id. */
+/** An element that points to an entity: `<disk id="…"/>`; undefined without an id. */
 export function reference(name: string, id: string | undefined): XmlFragment | undefined {
   return id === undefined ? undefined : element(name, { id });
 }

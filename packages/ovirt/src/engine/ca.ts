@@ -8,7 +8,7 @@ import { EngineAnswerError, EngineUnavailableError } from "./errors.ts";
 import { HttpTransport } from "./http-transport.ts";
 import { readCertificates, type TlsTrust } from "./tls.ts";
 
-/** What a person compares, and what goes into the configuration. */
+/** Facts that a person compares and that go into the configuration. */
 export interface CertificateFacts {
   /** SHA-256, as `openssl x509 -noout -fingerprint -sha256` prints it: `AB:CD:…`. */
   readonly fingerprint: string;
@@ -21,7 +21,7 @@ export interface CertificateFacts {
   readonly pem: string;
 }
 
-/** On one line: the subject comes from the other side. */
+/** On one line, because the subject comes from the other side. */
 export function certificateName({ subject, fingerprint }: CertificateFacts): string {
   return `CA ${subject.replaceAll("\n", ", ")}, SHA-256 ${fingerprint}`;
 }
@@ -29,8 +29,8 @@ export function certificateName({ subject, fingerprint }: CertificateFacts): str
 export interface FetchedCa {
   readonly certificates: readonly CertificateFacts[];
   /**
-   * True when it came over a connection that a public authority vouches for. False: from anybody on the way, so a person must
-   * compare the fingerprint with the one on the engine before it is trusted.
+   * True when it came over a connection that a public authority vouches for. False: an attacker on the way may have
+   * sent it, so a person must compare its fingerprint with the engine's before trusting it.
    */
   readonly authenticated: boolean;
 }
@@ -48,9 +48,9 @@ const COPY_HINT = "Copy /etc/pki/ovirt-engine/ca.pem from the engine and name th
 const CA_RESOURCE = "/services/pki-resource?resource=ca-certificate&format=X509-PEM-CA";
 
 /**
- * Fetches the CA that signs the engine's and its hosts' certificates. Where no public authority vouches for the engine, it
- * comes over plain HTTP: nothing is proved yet at that moment, and pretending TLS without verification would say otherwise.
- * Plain HTTP is asked for on port 80, or on the engine's own port where that is not 443.
+ * Fetches the CA that signs the engine's and its hosts' certificates. If no public authority vouches for the engine,
+ * uses plain HTTP: nothing is proved yet, and TLS without verification would pretend otherwise. Plain HTTP uses port
+ * 80, or the engine's own port if that is not 443.
  *
  * @throws EngineUnavailableError when there is no answer. @throws EngineAnswerError for an answer without a CA.
  */
@@ -65,7 +65,7 @@ export async function fetchEngineCa(options: FetchCaOptions): Promise<FetchedCa>
 }
 
 /**
- * Proves that the engine answers with a certificate that this trust covers.
+ * Proves that the engine's certificate is covered by this trust.
  *
  * @throws CertificateError naming what is wrong: unknown CA, host name, dates, fingerprint.
  * @throws EngineUnavailableError when there is no answer.

@@ -28,17 +28,20 @@ export interface EngineClientOptions {
 
 /** All in milliseconds. */
 export interface EngineTimings {
-  /** Longest time between two looks at something waited for, and the first step of every backoff. */
+  /** Longest time between two polls, and the first step of every backoff. */
   readonly pollMs: number;
   /** For one exchange. Creating a virtual machine answers only when it is made (4.5). */
   readonly requestTimeoutMs: number;
-  /** How long a conflict (HTTP 409) is met with patience. */
+  /** How long to retry after a conflict (HTTP 409). */
   readonly conflictDeadlineMs: number;
-  /** How long an engine that does not answer is taken for one that restarts. */
+  /** How long an engine that does not answer is assumed to be restarting. */
   readonly restartBudgetMs: number;
-  /** How long a host is waited for whose imageio does not answer, while the engine says that the transfer lives. */
+  /** How long to wait for a host whose imageio does not answer, while the engine reports the transfer as alive. */
   readonly hostPatienceMs: number;
-  /** How long a request may take to show, when the run that sent it died before the answer. A disk is plugged in first. */
+  /**
+   * How long a request may take to become visible if the run that sent it died before the answer. Plugging in a disk
+   * takes longest.
+   */
   readonly inFlightMs: number;
 }
 
@@ -76,10 +79,10 @@ export class EngineClient implements EngineCaller {
   readonly #timings: EngineTimings;
   readonly #transport: HttpTransport;
   readonly #session: Session;
-  /** The engine has answered before: from now on silence means a restart and not a wrong address. */
+  /** The engine has answered before: from now on silence means a restart, not a wrong address. */
   #proven = false;
 
-  /** Connects nothing yet. @throws ConfigurationError for an unusable url or user name */
+  /** Opens no connection yet. @throws ConfigurationError for an unusable url or user name */
   constructor(options: EngineClientOptions) {
     const { user, password } = options;
     parseUserName(user);
@@ -155,7 +158,7 @@ export class EngineClient implements EngineCaller {
     await this.#transport.close();
   }
 
-  /** Repeats what may be repeated, for as long as its kind of failure is given. */
+  /** Retries what is safe to retry, for as long as that kind of failure allows. */
   async #request(call: Call): Promise<XmlElement> {
     const start = performance.now();
     for (let attempt = 0; ; attempt += 1) {
@@ -185,7 +188,7 @@ export class EngineClient implements EngineCaller {
     return knownEngine && (repeatable || turnedAway) ? this.#timings.restartBudgetMs : 0;
   }
 
-  /** One try; a session that the engine no longer knows costs one more. */
+  /** One attempt; repeated once when the engine no longer knows the session. */
   async #attempt(call: Call): Promise<XmlElement> {
     const headers = await this.#session.headers(call.signal);
     const answer = await this.#exchange(call, headers);
@@ -200,8 +203,8 @@ export class EngineClient implements EngineCaller {
   }
 
   /**
-   * A request that makes something is not interrupted once it is sent: only its answer tells what is to be undone. An abort
-   * shows in the next one.
+   * A request that creates something is not interrupted once sent: only its answer says what to undo. The next request
+   * sees the abort.
    */
   async #exchange(call: Call, identity: Readonly<Record<string, string>>): Promise<HttpAnswer> {
     call.signal.throwIfAborted();

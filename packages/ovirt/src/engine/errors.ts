@@ -16,24 +16,27 @@ export class EntityNotFoundError extends ManagerError {
 }
 
 /**
- * Something does not allow the request now (HTTP 409): it is locked or in another state, beyond the time we wait for that;
- * or, with `retry: "never"`, it does not pass by itself (a name in use, delete protection).
+ * The engine refuses the request in the present state (HTTP 409): the entity is locked or in another state, longer than
+ * we wait for that; or, with `retry: "never"`, for good (a name in use, delete protection).
  */
 export class EngineConflictError extends ManagerError {
   static override readonly code: ErrorCode = "E_ENGINE_CONFLICT";
 }
 
-/** The answer is not what an oVirt engine says: not XML, the wrong element, a number that is none, too large. */
+/** The answer is not valid for an oVirt engine: not XML, the wrong element, an invalid number, too large. */
 export class EngineAnswerError extends ManagerError {
   static override readonly code: ErrorCode = "E_ENGINE_ANSWER";
 }
 
-/** An image without a size must not pass as an empty one, or as one of the size it had some time ago. */
+/** An image without a size must not pass as empty, or as having an earlier size. */
 export function withoutSize(diskId: string): EngineAnswerError {
   return new EngineAnswerError(`the engine does not tell the size of disk ${diskId}`, { context: { diskId } });
 }
 
-/** No answer from the engine. `sent` is false when the request certainly was not carried out, so any may be repeated. */
+/**
+ * No answer from the engine. `sent` is false when the engine certainly did not execute the request, so any request may
+ * be repeated.
+ */
 export class EngineUnavailableError extends ManagerUnavailableError {
   static override readonly brand = "ovirt.EngineUnavailableError";
   readonly sent: boolean;

@@ -9,7 +9,7 @@ export interface HttpRequest {
   readonly path: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly body?: string;
-  /** Over a connection of its own: on a kept one, the server's closing it looks the same as a lost answer. */
+  /** Uses a new connection: on a kept one, a close by the server looks like a lost answer. */
   readonly fresh?: boolean;
   /** For the whole exchange, from connecting to the last byte. */
   readonly timeoutMs: number;
@@ -33,7 +33,7 @@ export interface HttpTransportOptions {
 
 const CONNECT_TIMEOUT_MS = 10_000;
 
-/** A request that failed like this never left this machine, or found nobody. */
+/** Failures before the request left this machine or reached a server. */
 const NOT_SENT = new Set([
   "EAI_AGAIN",
   "ECONNREFUSED",
@@ -53,7 +53,7 @@ export class HttpTransport {
     this.#options = options;
     const agent = {
       connect: { ...tlsOptions(options.trust), timeout: CONNECT_TIMEOUT_MS },
-      // The exchange's own time limit governs; undici's would cut a long one short.
+      // The exchange's own time limit governs; undici's would cut a long exchange short.
       headersTimeout: 0,
       bodyTimeout: 0,
     };
@@ -62,8 +62,8 @@ export class HttpTransport {
   }
 
   /**
-   * @throws EngineUnavailableError when there is no answer; CertificateError when the other side is not proved;
-   *   EngineAnswerError for too large an answer; the signal's reason
+   * @throws EngineUnavailableError when there is no answer; CertificateError when the server is not verified;
+   * EngineAnswerError for too large an answer; the signal's reason
    */
   async exchange(call: HttpRequest): Promise<HttpAnswer> {
     const timeout = AbortSignal.timeout(call.timeoutMs);

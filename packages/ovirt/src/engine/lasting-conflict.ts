@@ -1,6 +1,6 @@
 /**
- * What engines say in a conflict (HTTP 409) that does not pass by itself. Their texts are translated into the language that
- * is asked for (English), and change between releases: anything else counts as passing, and is met with patience.
+ * Texts of conflicts (HTTP 409) that do not resolve by themselves. Engines translate them into the requested language
+ * (English) and change them between releases: any other text counts as temporary and is retried.
  */
 const LASTING = [
   /delete[- ]protect/i,

@@ -4,23 +4,23 @@ import { EngineAnswerError } from "./errors.ts";
 import { XmlElement } from "./xml-element.ts";
 import { decodeReferences } from "./xml-references.ts";
 
-/** The engine nests about a dozen elements; nothing honest is deeper than this. */
+/** The engine nests about a dozen elements; no genuine document is deeper than this. */
 const MAX_DEPTH = 64;
-/** What the tree of a text takes grows with its elements: in a text of engines each has some 30 characters, never 6. */
+/** The tree's memory grows with the number of elements: in engine documents each has some 30 characters, never 6. */
 const CHARACTERS_PER_TAG = 5;
 const SOME_TAGS = 10_000;
-/** One tag with its attributes, which are looked at all at once. */
+/** One tag with its attributes, which the parser reads in one go. */
 const MAX_TAG_CHARACTERS = 1024 * 1024;
-/** Names that mean something else to a program that keeps elements in objects. */
+/** Names with a special meaning in programs that keep elements in objects. */
 const TRAPS: ReadonlySet<string> = new Set(["__proto__", "constructor", "prototype"]);
 
 const NO_ATTRIBUTES: ReadonlyMap<string, string> = new Map();
 const NO_CHILDREN: readonly XmlElement[] = [];
 
 /**
- * Parses a document into its root element. Only the five predefined entities and character references are replaced;
- * a document type declaration is refused, so nothing in a document can expand. The tree takes some 30 times the memory of the
- * text at most: depth, tags for their number of characters, and attributes of one are bounded.
+ * Parses a document into its root element. Replaces only the five predefined entities and character references; refuses
+ * a document type declaration, so nothing in a document can expand. The tree takes at most some 30 times the memory of
+ * the text: depth, tags per character and attributes of an element are bounded.
  *
  * @throws EngineAnswerError when the text is not one well-formed document.
  */
@@ -34,7 +34,7 @@ export function parseXml(text: string): XmlElement {
   return root;
 }
 
-/** Before anything is made of it. */
+/** Runs before the tree is built. */
 function assertShape(text: string): void {
   const mostTags = SOME_TAGS + text.length / CHARACTERS_PER_TAG;
   let tags = 0;
@@ -54,12 +54,12 @@ interface OpenElement {
   text: string;
 }
 
-/** Makes the tree of a text that is known to be well-formed, without any other form of it in between. */
+/** Builds the tree of a well-formed text directly. */
 class TreeBuilder {
   readonly #text: string;
   readonly #roots: XmlElement[] = [];
   readonly #open: OpenElement[] = [];
-  /** Elements have few names: each is one string, and keeps no text alive. */
+  /** Interns element names: one string each, which does not keep the text alive. */
   readonly #names = new Map<string, string>();
   constructor(text: string) {
     this.#text = text;
@@ -77,7 +77,7 @@ class TreeBuilder {
     return this.#roots;
   }
 
-  /** Reads what begins with `<` there; answers with what comes after it. */
+  /** Reads what begins with `<` at `start`; returns the position after it. */
   #read(start: number): number {
     const text = this.#text;
     if (text.startsWith("<!--", start)) return this.#after("-->", start + 4);
@@ -109,7 +109,7 @@ class TreeBuilder {
     return TAG_END.lastIndex;
   }
 
-  /** From where `NAME` stands; it stands behind them afterwards. */
+  /** Reads from the position of `NAME`; leaves the position after the attributes. */
   #readAttributes(): ReadonlyMap<string, string> {
     let attributes: Map<string, string> | undefined;
     ATTRIBUTE.lastIndex = NAME.lastIndex;

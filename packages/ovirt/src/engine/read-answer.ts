@@ -13,7 +13,7 @@ import { isLastingConflict } from "./lasting-conflict.ts";
 import { parseXml } from "./parse-xml.ts";
 import { XmlElement } from "./xml-element.ts";
 
-/** Stands for an empty body, e.g. after a deletion: an element of no name, which no parser takes for an entity. */
+/** Represents an empty body, e.g. after a deletion: an element without a name, which no parser takes for an entity. */
 const NOTHING = new XmlElement({
   name: "nothing",
   attributes: new Map(),
@@ -23,8 +23,8 @@ const NOTHING = new XmlElement({
 });
 
 /**
- * Turns an answer into its root element or throws what it means. A fault may be the document, or hide inside an `<action>`
- * of any HTTP status; refusals may come as HTML or with no body at all.
+ * Turns an answer into its root element or throws the matching error. A fault may be the document, or hide inside an
+ * `<action>` of any HTTP status; refusals may come as HTML or without a body.
  */
 export function readAnswer(answer: HttpAnswer, call: Pick<HttpRequest, "method" | "path">): XmlElement {
   if (answer.status >= 200 && answer.status < 300) return readSuccess(answer, call);
@@ -99,7 +99,7 @@ function tryFault(text: string): XmlElement | undefined {
   try {
     return faultIn(parseXml(text));
   } catch (error) {
-    // A refusal that is no XML is a refusal all the same; its status tells what it means.
+    // A refusal without XML is still a refusal; its status says which.
     if (error instanceof EngineAnswerError) return undefined;
     throw error;
   }

@@ -3,8 +3,8 @@ import { messageOf, UsageError } from "@ovault/contract";
 import { EngineConflictError, EngineFaultError, EnginePermissionError, EntityNotFoundError } from "./errors.ts";
 
 /**
- * What speaks against a change that a restore can do without: the engine refuses it, or it cannot be sent. Undefined when it
- * was made. Anything but a refusal (no answer, a cancelled run) is an error as ever.
+ * Why a change that a restore can do without was not made: the engine refuses it, or it cannot be sent. Undefined when
+ * it was made. Throws any other failure (no answer, a cancelled run).
  */
 export async function refusalOf(change: Promise<unknown>): Promise<string | undefined> {
   try {
@@ -16,7 +16,7 @@ export async function refusalOf(change: Promise<unknown>): Promise<string | unde
   }
 }
 
-/** The answer, or undefined where the user may not have it or the engine does not know the question. */
+/** The answer; undefined where the user lacks permission or the engine does not know the question. */
 export async function unlessRefused<T>(question: Promise<T>): Promise<T | undefined> {
   try {
     return await question;

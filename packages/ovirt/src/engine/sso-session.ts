@@ -19,9 +19,8 @@ const SCOPE = "ovirt-app-api";
 const LOGOUT_TIMEOUT_MS = 5_000;
 
 /**
- * The engine's single sign-on: a bearer token for user and password. How long it lives is not known beforehand (what the
- * engine sends as expiry is no lifetime), so it is used until the engine refuses it. However many requests ask at
- * once, there is one login.
+ * The engine's single sign-on: a bearer token for user and password. Its lifetime is unknown (the expiry that the
+ * engine sends is no lifetime), so it is used until the engine refuses it. Concurrent requests share one login.
  */
 export class SsoSession implements Session {
   readonly #options: SsoSessionOptions;

@@ -3,7 +3,7 @@ import { checkServerIdentity, type DetailedPeerCertificate, type PeerCertificate
 
 import { CertificateError, ConfigurationError } from "@ovault/contract";
 
-/** How a connection proves that the other side is the right one. There is no way to leave it out. */
+/** How a connection verifies the other side. It cannot be left out. */
 export interface TlsTrust {
   /** Certificates (PEM) of the authorities that may sign. */
   readonly ca: readonly string[];
@@ -28,8 +28,8 @@ export function normalizeFingerprint(fingerprint: string): string {
 }
 
 /**
- * Node's options for a verified connection: authority, host name, dates, and the pinned fingerprint where there is one. The
- * environment adds no authority, and no NODE_TLS_REJECT_UNAUTHORIZED switches the verification off.
+ * Node's options for a verified connection: authority, host name, dates, and the pinned fingerprint if there is one.
+ * The environment adds no authority, and NODE_TLS_REJECT_UNAUTHORIZED cannot disable the verification.
  */
 export function tlsOptions(trust: TlsTrust): {
   ca: string[];
@@ -40,7 +40,7 @@ export function tlsOptions(trust: TlsTrust): {
   return {
     ca: [...trust.ca],
     rejectUnauthorized: true,
-    // The one CA that was confirmed is trusted by itself, also where another one has signed it.
+    // The confirmed CA is trusted by itself, even if another CA has signed it.
     allowPartialTrustChain: true,
     checkServerIdentity: (host, certificate) =>
       checkServerIdentity(host, certificate) ?? checkFingerprint(host, certificate, trust.fingerprint),
@@ -117,7 +117,7 @@ export function certificateErrorOf(error: unknown, host: string): CertificateErr
   return undefined;
 }
 
-/** The code that Node or OpenSSL gave an error, looked up through its causes. */
+/** The error code of Node or OpenSSL, looked up through the causes. */
 export function codeOf(error: unknown): string | undefined {
   if (!(error instanceof Error)) return undefined;
   if ("code" in error && typeof error.code === "string") return error.code;

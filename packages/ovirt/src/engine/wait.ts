@@ -2,7 +2,7 @@ import { DeadlineError, type Semaphore } from "@ovault/contract";
 
 import { pause } from "./pause.ts";
 
-/** What one look at the engine showed: finished with a value, or not yet, with the state in words. */
+/** The result of one poll: done with a value, or pending, with the state in words. */
 export type Polled<T> = { readonly done: true; readonly value: T } | { readonly done: false; readonly state: string };
 
 export function arrived<T>(value: T): Polled<T> {
@@ -15,14 +15,16 @@ export function pending(state: string | undefined): { readonly done: false; read
 
 export interface WaitOptions {
   readonly deadlineMs: number;
-  /** Longest time between two looks. The engine's slower state machines move every 10 s or so: below 1 s gains nothing. */
+  /**
+   * Longest time between two polls. The engine's slower state machines move every 10 s or so: below 1 s gains nothing.
+   */
   readonly pollMs: number;
   readonly signal: AbortSignal;
-  /** The engine has been asked a moment ago for something that takes it a while: it is not looked at before a pause. */
+  /** The engine was just asked to do something that takes a while: pause before the first poll. */
   readonly justAsked?: boolean;
   /**
-   * One permit, shared by waits for things that were asked for together: one looks, the others have their turn when it is
-   * done. Engines move such things in one step of theirs, so that they have mostly arrived by then. Each looks at least once.
+   * One permit, shared by waits for things requested together: one wait polls at a time. Engines move such things in
+   * one step, so that most are done when the next wait polls. Each polls at least once.
    */
   readonly turn?: Semaphore;
 }
@@ -31,7 +33,7 @@ const FIRST_PAUSE_MS = 200;
 const GROWTH = 1.5;
 
 /**
- * The pause after so many looks, in ms: short at first, because much is done in an instant (a transfer, a disk, a
+ * The pause after this many polls, in ms: short at first, because much takes an instant (a transfer, a disk, a
  * detachment), then longer up to `pollMs`, because the rest takes minutes.
  */
 export function pauseAfter(looks: number, pollMs: number): number {
@@ -39,7 +41,7 @@ export function pauseAfter(looks: number, pollMs: number): number {
 }
 
 /**
- * Looks until `poll` says it is done; errors of `poll` end the wait.
+ * Polls until `poll` reports done; errors of `poll` end the wait.
  *
  * @param what for people: "the backup of web01 to become ready"
  * @throws DeadlineError naming what was waited for and its last state; the signal's reason

@@ -9,9 +9,9 @@ import {
 } from "./errors.ts";
 
 /**
- * True when a failed request to make something certainly changed nothing on the engine. False when it may have been
- * carried out although no answer came: then what it would have made must be looked for. The engine client does not
- * interrupt such requests, so that one that was cancelled was never sent.
+ * True when a failed creation request certainly changed nothing on the engine. False when the engine may have executed
+ * it without an answer: then look for what it would have made. The engine client does not interrupt such requests, so a
+ * cancelled one was never sent.
  */
 export function wasRefused(error: unknown, signal: AbortSignal): boolean {
   if (signal.aborted && error === signal.reason) return true;

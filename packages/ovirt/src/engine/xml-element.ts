@@ -7,8 +7,7 @@ export interface SourceRange {
 }
 
 /**
- * One element of an answer. Readers ask for what they know by path and never see the rest: unknown elements and any order
- * are fine.
+ * One element of an answer. Readers ask for known elements by path: unknown elements and any order are fine.
  *
  * The last step of a path may be a child element or an attribute: `value("mac", "address")` reads both
  * `<mac><address>x</address></mac>` (version 4) and `<mac address="x"/>` (version 3). What is empty counts as absent.
@@ -47,7 +46,7 @@ export class XmlElement {
     return this.children.flatMap((child) => [...(child.name === name ? [child] : []), ...child.descendants(name)]);
   }
 
-  /** Parses each `item` inside the `container` child; none when there is no container. */
+  /** Parses each `item` inside the `container` child; empty without a container. */
   list<T>(container: string, item: string, parse: (element: XmlElement) => T): T[] {
     return this.child(container)?.all(item).map(parse) ?? [];
   }
@@ -77,7 +76,7 @@ export class XmlElement {
     return value === "true";
   }
 
-  /** @throws EngineAnswerError when the value is no integer that a number holds exactly */
+  /** @throws EngineAnswerError when the value is not a safe integer */
   int(...path: readonly string[]): number | undefined {
     const value = this.value(...path);
     if (value === undefined) return undefined;

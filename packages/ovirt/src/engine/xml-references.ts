@@ -15,8 +15,8 @@ const UNWRITABLE = /[^\t\n\r\u{20}-\u{D7FF}\u{E000}-\u{FFFD}\u{10000}-\u{10FFFF}
 const PARTS = new RegExp(String.raw`<!\[CDATA\[[\s\S]*?\]\]>|&#(?:x([0-9a-f]+)|(\d+));|${UNWRITABLE.source}`, "giu");
 
 /**
- * The text of a document without what XML 1.0 cannot hold, as it is or as a reference: engines let it into descriptions, and
- * refuse a document with it. All else stays as it is, to the letter.
+ * The document without characters that XML 1.0 cannot hold, literal or as references: engines let them into
+ * descriptions, and refuse a document with them. Keeps everything else unchanged.
  */
 export function dropUnwritable(document: string): string {
   return document.replaceAll(PARTS, (part: string, hex, decimal) => {

@@ -1,9 +1,9 @@
 import { ImageioConnectionError } from "./errors.ts";
 
-/** What the client has to know of an answer's status line and header fields. */
+/** The parts of an answer's status line and header fields that the client needs. */
 export interface AnswerHead {
   readonly status: number;
-  /** Of the body, in bytes. */
+  /** Length of the body, in bytes. */
   readonly length: number;
   /** Empty when there is none. */
   readonly contentRange: string;
@@ -15,11 +15,11 @@ const STATUS_LINE = /^HTTP\/1\.([01]) ([1-5]\d\d)(?: |$)/;
 const FIELD = /^([\w!#$%&'*+.^`|~-]+):[ \t]*(.*?)[ \t]*$/;
 
 /**
- * Reads the head of an HTTP/1 answer, without the empty line at its end. Bodies must have a Content-Length: imageio sends
- * one with every answer (2.5.3, all of them recorded), and a body that ends where the connection does cannot be told from
- * one that was cut.
+ * Reads the head of an HTTP/1 answer, without the empty line at its end. Bodies must have a Content-Length: imageio
+ * sends one with every answer (2.5.3, all of them recorded), and a body that ends with the connection cannot be
+ * distinguished from a truncated one.
  *
- * @throws ImageioConnectionError when it is none
+ * @throws ImageioConnectionError when the head is invalid
  */
 export function parseAnswerHead(text: string): AnswerHead {
   const [statusLine = "", ...lines] = text.split("\r\n");

@@ -3,12 +3,15 @@ import { copyInto } from "@ovault/contract";
 import { parseAnswerHead, type AnswerHead } from "./answer-head.ts";
 import { ImageioConnectionError } from "./errors.ts";
 
-/** Where a body goes: into a buffer of just its length, or to a function that takes pieces, which are gone when it returns. */
+/**
+ * Where a body goes: into a buffer of exactly its length, or to a function that takes pieces, which are valid until it
+ * returns.
+ */
 export type BodyTarget = Uint8Array | ((piece: Uint8Array) => void);
 
 /**
- * Reads one answer from bytes that the caller puts where this wants them, so that disk data is written only once: where it
- * belongs.
+ * Reads one answer from bytes that the caller writes where `target` says, so that disk data is copied only once: to
+ * where it belongs.
  */
 export class AnswerReader {
   readonly #scratch: Buffer;
@@ -17,13 +20,16 @@ export class AnswerReader {
   #answer: { readonly head: AnswerHead; readonly body: BodyTarget } | undefined;
   #received = 0;
 
-  /** `scratch` is for what is no disk data; a head that does not fit is none. `bodyFor` is asked once, after the head. */
+  /**
+   * `scratch` is for everything but disk data; a head that does not fit is invalid. Calls `bodyFor` once, after the
+   * head.
+   */
   constructor(scratch: Buffer, bodyFor: (head: AnswerHead) => BodyTarget) {
     this.#scratch = scratch;
     this.#bodyFor = bodyFor;
   }
 
-  /** Where the next bytes go, from its start. Never empty before the answer is whole. */
+  /** The buffer for the next bytes. Never empty before the answer is complete. */
   target(): Uint8Array {
     if (this.#answer === undefined) return this.#scratch.subarray(this.#headBytes);
     const { body } = this.#answer;
@@ -31,9 +37,9 @@ export class AnswerReader {
   }
 
   /**
-   * So many bytes have come to where `target` said. Answers with the head when the answer is whole.
+   * Reports that this many bytes are in `target`. Returns the head when the answer is complete.
    *
-   * @throws ImageioConnectionError when they are no answer, or more or less than what was asked for
+   * @throws ImageioConnectionError for an invalid answer, or one longer or shorter than requested
    */
   took(bytes: number): AnswerHead | undefined {
     if (this.#answer === undefined) return this.#tookHead(bytes);
@@ -62,7 +68,7 @@ export class AnswerReader {
     return this.#received === head.length ? head : undefined;
   }
 
-  /** Answers below 200 say that the answer is still to come. */
+  /** Skips heads with a status below 200: the final answer follows. */
   #skipHead(rest: Uint8Array): AnswerHead | undefined {
     this.#scratch.set(rest);
     this.#headBytes = 0;

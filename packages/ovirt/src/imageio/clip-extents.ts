@@ -4,7 +4,7 @@ import type { ImageioExtent } from "./parse-extents.ts";
 
 /**
  * The part of gapless extents that lies in `from`..`to`. The daemon lists its whole export, which can reach past the
- * transfer; a list that ends before `to` is a SourceError.
+ * transfer. @throws SourceError when the list ends before `to`
  */
 export async function* clipExtents(
   extents: AsyncIterable<ImageioExtent>,

@@ -53,7 +53,7 @@ export class ConnectionPool {
     }
   }
 
-  /** Keeps the connection for the next request, unless another transfer waits for its place. */
+  /** Keeps the connection for the next request, unless another transfer waits for a slot on the host. */
   async release(connection: Connection): Promise<void> {
     if (this.#closed || this.#options.host.contended) await this.#close(connection);
     else this.#idle.push(connection);
@@ -65,20 +65,20 @@ export class ConnectionPool {
     this.#options.lanes.release();
   }
 
-  /** Connections are opened there from now on. */
+  /** Opens new connections there from now on. */
   moveTo(endpoint: Endpoint): void {
     this.#endpoint = endpoint;
     for (const idle of this.#idle.splice(0)) void this.#close(idle);
   }
 
-  /** Closes every connection for good, failing what is under way, and returns when all sockets are closed. */
+  /** Closes every connection for good, fails requests in flight, and resolves when all sockets are closed. */
   async close(): Promise<void> {
     this.#closed = true;
     this.#forgetReclaim();
     await this.drop();
   }
 
-  /** Closes the connections that are open, failing what is under way; others may be opened. */
+  /** Closes the open connections and fails requests in flight; new ones may be opened. */
   async drop(): Promise<void> {
     this.#idle.length = 0;
     await Promise.all([...this.#all].map((connection) => this.#close(connection)));

@@ -11,22 +11,28 @@ import type { AnswerHead } from "./answer-head.ts";
 import type { Endpoint } from "./endpoint.ts";
 import type { ImageioConnectionError } from "./errors.ts";
 
-/** For connection and TLS handshake together: the daemon's accept loop serves nobody while a handshake is pending. */
+/**
+ * For connection and TLS handshake together: the daemon's accept loop serves no other client while a handshake is
+ * pending.
+ */
 const CONNECT_TIMEOUT_MS = 10_000;
-/** Bytes in a millisecond that a body comes or goes with at least; slower is as good as not at all. */
+/** Minimum rate of a body, in bytes per millisecond; a slower one counts as stalled. */
 const MIN_RATE = 64;
 /** Answers that are not disk data are short texts. */
 const MAX_TEXT_BYTES = 64 * 1024;
 /** TLS hands over 16 KiB at most, a unix socket what fits; longer heads are refused. */
 const SCRATCH_BYTES = 64 * 1024;
 
-/** For who traces: `{ method, suffix }` of a request that goes out, and of one that was answered. No path, it holds the ticket. */
+/**
+ * Diagnostics channels: `{ method, suffix }` of a request that is sent, and of one that was answered. Without the path,
+ * which holds the ticket.
+ */
 const sending = channel("ovault:imageio:sending");
 const answered = channel("ovault:imageio:answered");
 
 /**
- * What ends a request, in milliseconds: silence before the answer's head, and between pieces of its body. Each of the two
- * must also be whole in twice that time, and in what its bytes take at the least rate.
+ * What ends a request, in milliseconds: silence before the answer's head, and between pieces of its body. Each of the
+ * two must also be complete in twice that time, plus the time its bytes take at the minimum rate.
  */
 export interface Patience {
   readonly headMs: number;
@@ -36,7 +42,7 @@ export interface Patience {
 export interface WireRequest extends RequestHead {
   readonly body?: Uint8Array | string;
   readonly patience: Patience;
-  /** The body of a 206 goes here; all of it must come, and nothing more. */
+  /** Receives the body of a 206, which must be exactly this long. */
   readonly into?: Uint8Array;
 }
 
@@ -55,7 +61,9 @@ export interface WireStream {
 type BodyChoice = (head: AnswerHead) => BodyTarget;
 
 interface Underway {
-  /** What all of the head, then all of the body, may take from when it can be sent, however it trickles. */
+  /**
+   * Total time allowed for the head, then for the body, from when the request can be sent, however slowly it trickles.
+   */
   allowedMs: number;
   deadline: NodeJS.Timeout | undefined;
   readonly trace: object;
@@ -81,14 +89,14 @@ export class Connection {
   #underway: Underway | undefined;
   #gone = false;
 
-  /** `idleMs`: unused for so long, the socket is closed from this side, before the daemon does it in silence. */
+  /** Closes the socket after `idleMs` without a request, before the daemon does it in silence. */
   constructor(endpoint: Endpoint, idleMs: number, connectMs: number = CONNECT_TIMEOUT_MS) {
     this.#endpoint = endpoint;
     this.#idleMs = idleMs;
     this.#connectMs = connectMs;
   }
 
-  /** Sends a request and takes the whole answer. After a rejection nothing writes to `into` any more. */
+  /** Sends a request and reads the whole answer. After a rejection nothing writes to `into` any more. */
   async exchange(request: WireRequest, signal: AbortSignal): Promise<WireAnswer> {
     const pieces: Uint8Array[] = [];
     let bytes = 0;
@@ -101,7 +109,7 @@ export class Connection {
     return { status, contentRange, text: Buffer.concat(pieces).toString("utf8") };
   }
 
-  /** Sends a request and hands the answer's body over as it is read. The body must be read to its end, or destroyed. */
+  /** Sends a request and streams the answer's body. The caller must read the body to its end, or destroy it. */
   async stream(request: WireRequest, signal: AbortSignal): Promise<WireStream> {
     const { promise, resolve, reject } = Promise.withResolvers<WireStream>();
     const body = new Readable({
@@ -125,12 +133,12 @@ export class Connection {
         body.destroy(error);
       },
     );
-    // For who is told by the rejection already.
+    // The rejection reports it already.
     body.on("error", () => {});
     return await promise;
   }
 
-  /** Closes the socket at once, failing what is under way, and returns when it is closed. */
+  /** Closes the socket at once, fails the request in flight, and resolves when the socket is closed. */
   async destroy(): Promise<void> {
     const socket = this.#socket;
     this.#fail(this.#error("closed"));
@@ -168,7 +176,7 @@ export class Connection {
     this.#underway = { trace, reader, resolve, reject, allowedMs, deadline: undefined };
     sending.publish(trace);
     const socket = this.#socketFor(patience.headMs);
-    // Not both in one go: for that TLS would copy the body.
+    // Two writes: for a single one TLS would copy the body.
     socket.write(head);
     if (body !== undefined && body.length > 0) socket.write(body);
     return await promise;
@@ -188,7 +196,7 @@ export class Connection {
       socket.setTimeout(headMs);
       this.#startDeadline();
     });
-    // Not the socket's own time limit, which begins anew between connection and handshake.
+    // Not the socket's own timeout, which restarts between connection and handshake.
     const connecting = setTimeout(() => socket.destroy(this.#error("ETIMEDOUT")), this.#connectMs);
     this.#socket = socket;
     return socket
@@ -199,7 +207,7 @@ export class Connection {
       .on("close", () => this.#lost(socket, this.#error("closed by the other side")));
   }
 
-  /** Nobody is above this to catch what it throws. */
+  /** Called from a socket callback: must not throw. */
   #took(bytes: number): boolean {
     try {
       if (this.#underway === undefined) throw this.#error("it brought what nobody had asked for");
@@ -216,7 +224,7 @@ export class Connection {
     this.#underway = undefined;
     answered.publish(trace);
     const socket = this.#socket;
-    // A request that was answered before all of it was sent leaves the daemon waiting for the rest.
+    // A request answered before all of it was sent leaves the daemon waiting for the rest.
     if (head.keepAlive && socket?.writableLength === 0) {
       this.#resume(this.#idleMs);
       socket.setTimeout(this.#idleMs);
@@ -226,7 +234,7 @@ export class Connection {
     }
   }
 
-  /** An idle socket that goes is no failure: the next request opens another. */
+  /** The loss of an idle socket is no failure: the next request opens another. */
   #lost(socket: Socket, error: unknown): void {
     if (socket === this.#socket && this.#underway !== undefined) this.#fail(error);
   }
@@ -255,7 +263,7 @@ export class Connection {
     );
   }
 
-  /** The time that a reader takes is not the server's. */
+  /** Time that the reader takes does not count against the server. */
   #pause(): void {
     this.#socket?.pause().setTimeout(0);
     clearTimeout(this.#underway?.deadline);

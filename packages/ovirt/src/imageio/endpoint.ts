@@ -4,13 +4,13 @@
 export interface Endpoint {
   /** e.g. `https://host1.example.com:54322`; `http://localhost` with a socket path. */
   readonly origin: string;
-  /** e.g. `/images/1f2a…`. The ticket in it is the only credential, so it is never logged. */
+  /** e.g. `/images/1f2a…`. Never log it: the ticket in it is the only credential. */
   readonly path: string;
   /** A leading NUL byte means Linux's abstract namespace. */
   readonly socketPath?: string;
   /** Proxies of engine 4.3 and older want the signed ticket here. */
   readonly authorization?: string;
-  /** PEM certificates of the authorities that may sign. Those of Node are never among them. */
+  /** PEM certificates of the authorities that may sign. Excludes those of Node. */
   readonly ca: readonly string[];
 }
 
@@ -25,7 +25,7 @@ export function overUnixSocket(endpoint: Endpoint, socketPath: string): Endpoint
   return { origin: "http://localhost", path: endpoint.path, socketPath, ca: [] };
 }
 
-/** What may stand in messages: never the path, because it holds the ticket. */
+/** The endpoint for messages: without the path, which holds the ticket. */
 export function describeEndpoint(endpoint: Endpoint): string {
   return endpoint.socketPath === undefined ? endpoint.origin : "the host's unix socket";
 }

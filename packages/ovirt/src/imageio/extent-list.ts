@@ -6,8 +6,8 @@ const MAX_ENTRY_BYTES = 8;
 const KINDS: readonly ExtentKind[] = ["data", "zero", "unchanged"];
 
 /**
- * Gapless extents from offset 0, kept in a few bytes each: ten million of them take some 40 MB. Neighbours of one kind
- * become one. With it a list is taken off the wire at once and then used as slowly as a backup goes.
+ * Gapless extents from offset 0, kept in a few bytes each: ten million take some 40 MB. Merges neighbours of one kind.
+ * Lets the client drain a list from the wire at once and use it at the pace of a backup.
  */
 export class ExtentList implements Iterable<Extent> {
   readonly #full: Uint8Array[] = [];

@@ -9,11 +9,11 @@ export interface ReachOptions {
   readonly proxyUrl?: string;
   /** PEM certificates: the engine's internal CA for hosts, and the CA of the engine's web server for the proxy. */
   readonly ca?: readonly string[];
-  /** Engine 4.3 and older: what the proxy wants to see. */
+  /** Engine 4.3 and older: the credential for the proxy. */
   readonly signedTicket?: string;
   /**
-   * `auto` (the default) uses the daemon's unix socket when `onHost` is true; a path is used in any case. The daemon
-   * offers its socket to every client, remote ones too, so it cannot be asked.
+   * `auto` (the default) uses the daemon's unix socket when `onHost` is true; a path is always used. The daemon offers
+   * its socket to every client, also to remote ones, so its answer proves nothing.
    */
   readonly unixSocket?: "auto" | false | (string & {});
   /** This process runs on the host of the transfer; see `localHardwareId`. */
@@ -27,7 +27,7 @@ export interface Reached {
 
 const PATIENCE = { headMs: 60_000, bodyMs: 60_000 };
 
-/** The best way to a transfer that answers: unix socket when local, else the host, else the engine's proxy. */
+/** The best reachable endpoint of a transfer: unix socket when local, else the host, else the engine's proxy. */
 export async function findEndpoint(options: ReachOptions, signal: AbortSignal): Promise<Reached> {
   const direct = endpointOf(options.transferUrl, options.ca ?? []);
   if (typeof options.unixSocket === "string" && options.unixSocket !== "auto") {

@@ -1,6 +1,6 @@
 /**
- * Whether connections to a host were lost, shared by all transfers of a run through it. What was lost explains why a daemon
- * has forgotten tickets and why the engine has ended transfers, also those that nothing was read from at that moment.
+ * Whether connections to a host were lost, shared by all transfers of a run through it. A loss explains why a daemon
+ * has forgotten tickets and why the engine has ended transfers, also those that were idle at that moment.
  */
 export class HostLosses {
   #any = false;

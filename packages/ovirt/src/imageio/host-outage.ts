@@ -8,16 +8,16 @@ const FIRST_PAUSE_MS = 250;
 const LONGEST_PAUSE_MS = 5_000;
 
 export interface OutageOptions {
-  /** How long a host that does not answer is waited for. */
+  /** How long to wait for a host that does not answer. */
   readonly patienceMs: number;
   readonly losses?: HostLosses | undefined;
-  /** Called before a wait that is more than one more try, with what is waited through. */
+  /** Called before a wait that is more than one retry, with the error that causes it. */
   readonly onWait: (error: unknown, patienceMs: number) => void;
-  /** False: the transfer is over, so that there is nothing to wait for. */
+  /** False: the transfer is over, so that waiting is useless. */
   readonly isAlive: (signal: AbortSignal) => Promise<boolean>;
 }
 
-/** What one request goes through while a host does not answer: a daemon or a switch that restarts takes a while. */
+/** Retries of one request while a host does not answer: a daemon or a switch takes a while to restart. */
 export class HostOutage {
   readonly #options: OutageOptions;
   #since: number | undefined;
@@ -28,8 +28,8 @@ export class HostOutage {
   }
 
   /**
-   * Resolves when the request is to be sent again: at once after the first failure, since a kept connection may just have
-   * been closed by the other side, then after growing pauses. @throws the error when it is no use, or not any more
+   * Resolves when to retry: at once after the first failure, since the other side may just have closed a kept
+   * connection, then after growing pauses. @throws the error when retrying is useless
    */
   async pauseAfter(error: unknown, signal: AbortSignal): Promise<void> {
     const { patienceMs, losses, onWait, isAlive } = this.#options;

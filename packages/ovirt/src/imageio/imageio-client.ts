@@ -15,11 +15,11 @@ import { statusError } from "./status-error.ts";
 import type { Connection, Patience, WireAnswer, WireRequest } from "./connection.ts";
 import type { ImageioAbilities } from "./read-options.ts";
 
-/** More connections bring nothing and starve other clients: the daemon's backends serve eight at most. */
+/** More connections gain nothing and starve other clients: the daemon's backends serve eight at most. */
 export const MAX_HOST_CONNECTIONS = 8;
 
 const DEFAULT_PATIENCE_MS = 600_000;
-/** A host that never answered may be out of reach for good. */
+/** A host that never answered may be unreachable for good. */
 const FIRST_PATIENCE_MS = 60_000;
 const SERVER_ERROR_PAUSES_MS = [500, 1_000, 2_000];
 
@@ -30,56 +30,56 @@ export interface ImageioOptions extends ReachOptions {
   readonly maxConnections?: number;
   /** Shared by all transfers of one host, so that together they keep to its limit. */
   readonly hostConnections?: Semaphore;
-  /** Shared like these. */
+  /** Shared by all transfers of one host. */
   readonly losses?: HostLosses | undefined;
-  /** Of the transfer. Idle connections are closed well before it. */
+  /** Inactivity timeout of the transfer. Idle connections are closed well before it. */
   readonly inactivityTimeoutMs: number;
   /** Silence that ends an ordinary request. Default 2 minutes. */
   readonly requestTimeoutMs?: number;
   /** The daemon collects all extents before it answers, which takes long on big disks. Default 1 hour. */
   readonly extentsTimeoutMs?: number;
-  /** How long a host that does not answer is waited for, by each request. Default 10 minutes. */
+  /** How long each request waits for a host that does not answer. Default 10 minutes. */
   readonly patienceMs?: number;
-  /** Told, for people, what is waited for and why; once for each outage. */
+  /** Receives a message for people once per outage: what a request waits for and why. */
   readonly onWait?: ((what: string) => void) | undefined;
-  /** Whether the transfer lives as far as is known: what is over is not waited for. Default: it does. */
+  /** Whether the transfer is alive, as far as known: requests do not wait for one that is over. Default: it is. */
   readonly isAlive?: (signal: AbortSignal) => Promise<boolean>;
   /**
-   * Called when the daemon refuses the ticket, with how often it has refused this request. Resolves to true when the transfer is alive and its ticket has been renewed,
-   * or to where it goes on: the request is then sent again.
+   * Called when the daemon refuses the ticket, with the number of refusals of this request. Resolves to true when the
+   * transfer is alive and its ticket was renewed, or to the address where it goes on: the client then retries.
    */
   readonly renewTicket?: (signal: AbortSignal, refusals: number) => Promise<boolean | TransferAddress>;
 }
 
-/** Where a transfer is reached, and with what. */
+/** Address and credentials of a transfer. */
 export type TransferAddress = Pick<ReachOptions, "transferUrl" | "proxyUrl" | "signedTicket">;
 
 type Extents = "zero" | "dirty";
 
 interface Attempts {
-  /** Requests that change the image are not repeated after a 500: unflushed data may be gone. */
+  /** Requests that change the image are not retried after a 500: unflushed data may be gone. */
   readonly afterServerError: boolean;
 }
 
 /**
- * One image transfer, seen from the data side. Calls may overlap; each uses a connection of its own. A host that does not
- * answer is waited for, a 500 to a read is retried three times, 400 and 416 never.
+ * One image transfer, seen from the data side. Calls may overlap; each uses a connection of its own. Waits for a host
+ * that does not answer, retries a read three times after a 500, and never after 400 or 416.
  *
- * Errors: TicketError, ImageioError, ImageioConnectionError, CertificateError, SourceError, NoDirtyExtentsError, or
- * the signal's reason. No message holds the ticket.
+ * Errors: TicketError, ImageioError, ImageioConnectionError, CertificateError, SourceError, NoDirtyExtentsError, or the
+ * signal's reason. No message holds the ticket.
  */
 export class ImageioClient {
   readonly abilities: ImageioAbilities;
-  /** Connections this client uses at once, at most. */
+  /** Maximum concurrent connections of this client. */
   readonly maxConnections: number;
   readonly #options: ImageioOptions;
   readonly #pool: ConnectionPool;
   readonly #patience: Patience;
   readonly #host: Semaphore;
-  /** Requests wait for the host, which was told. */
+  /** Requests wait for the host, and `onWait` was called. */
   #isOut = false;
 
-  /** Finds the way to the transfer (host, proxy or unix socket) and asks what the daemon can do. */
+  /** Finds the endpoint of the transfer (host, proxy or unix socket) and reads the daemon's abilities. */
   static async open(options: ImageioOptions & { readonly signal: AbortSignal }): Promise<ImageioClient> {
     const host = options.hostConnections ?? new Semaphore(MAX_HOST_CONNECTIONS);
     const { endpoint, abilities } = await reachInTime(options, host);
@@ -108,8 +108,8 @@ export class ImageioClient {
   }
 
   /**
-   * The extents of the disk, clipped to its size. Must be drained promptly: the daemon drops a client that leaves the
-   * answer unread, and the connection is one of the few. `dirty` throws NoDirtyExtentsError when there are none.
+   * The extents of the disk, clipped to its size. Drain promptly: the daemon drops a client that leaves the answer
+   * unread, and connections are few. `dirty` throws NoDirtyExtentsError when there are none.
    */
   async *extents(context: Extents, signal: AbortSignal): AsyncGenerator<ImageioExtent> {
     let position = 0;
@@ -138,7 +138,7 @@ export class ImageioClient {
     }
   }
 
-  /** How many bytes there are to read: for the file of a volume, whose size nobody else tells. */
+  /** Number of readable bytes: for the file of a volume, whose size the engine does not report. */
   async measure(signal: AbortSignal): Promise<number> {
     const { contentRange } = await this.#request(
       { method: "GET", headers: { range: "bytes=0-0" }, patience: this.#patience, into: new Uint8Array(1) },
@@ -205,8 +205,8 @@ export class ImageioClient {
   }
 
   /**
-   * Closes all connections, failing what is under way, and returns when they are closed. Must come before the transfer
-   * is finalized: the daemon does not give up a ticket while clients hold on to it.
+   * Closes all connections, fails requests in flight, and resolves when they are closed. Must precede finalizing the
+   * transfer: the daemon keeps a ticket while clients are connected.
    */
   async close(): Promise<void> {
     await this.#pool.close();
@@ -257,8 +257,9 @@ export class ImageioClient {
           await this.#renew(error, (refusals += 1), signal);
         } else if (error instanceof ImageioConnectionError) {
           await outage.pauseAfter(error, signal);
-          // A refused PUT is answered without reading its body, and the answer is easily lost in the reset that follows.
-          // A change without a body brings it out: it is refused for the same reason, be it the ticket or the right to write.
+          // The daemon answers a refused PUT without reading its body, and the reset that follows often loses the
+          // answer. A change without a body shows it: it is refused for the same reason, be it the ticket or the right
+          // to write.
           if (request.method === "PUT") await this.flush(signal);
         } else {
           const pause = SERVER_ERROR_PAUSES_MS[serverErrors];
@@ -279,7 +280,7 @@ export class ImageioClient {
     return new HostOutage({ patienceMs, losses: this.#options.losses, onWait: tell, isAlive });
   }
 
-  /** @throws the error, unless the transfer has a ticket that may be better. */
+  /** @throws the error, unless the transfer has a newer ticket */
   async #renew(error: TicketError, refusals: number, signal: AbortSignal): Promise<void> {
     const renewed = (await this.#options.renewTicket?.(signal, refusals)) ?? false;
     if (renewed === false) throw error;

@@ -14,7 +14,7 @@ const NEVER_CONNECTED: ReadonlySet<string> = new Set([
 ]);
 
 /**
- * What a failed exchange means: a certificate that proves nothing (CertificateError), or a connection that was lost or
+ * Classifies a failed exchange: a certificate that is not trusted (CertificateError), or a connection that was lost or
  * never made (ImageioConnectionError). The original is the cause.
  */
 export function mapTransportError(error: unknown, endpoint: Endpoint): Error {

@@ -4,12 +4,12 @@ import { connect as connectTls } from "node:tls";
 import { tlsOptions } from "../engine/tls.ts";
 import type { Endpoint } from "./endpoint.ts";
 
-/** Whoever waits for hours for the list of extents must learn that the other side is gone. */
+/** A client that waits hours for the list of extents must notice that the other side is gone. */
 const PROBE_AFTER_MS = 60_000;
 
 /**
- * Begins to connect: verified TLS to a host or proxy, plain to a unix socket. What comes is written by `onread` where it
- * says, with no buffers in between. `onReady` is called when requests can be sent.
+ * Starts connecting: verified TLS to a host or proxy, plain to a unix socket. `onread` provides the buffer that
+ * received bytes are written to, without copies. Calls `onReady` when requests can be sent.
  */
 export function openSocket(endpoint: Endpoint, onread: OnReadOpts, onReady: () => void): Socket {
   if (endpoint.socketPath !== undefined) return connectPlain({ path: endpoint.socketPath, onread }, onReady);

@@ -1,6 +1,6 @@
 import { SourceError } from "@ovault/contract";
 
-/** One entry of imageio's extents list. Bytes. */
+/** One entry of imageio's extents list. In bytes. */
 export interface ImageioExtent {
   readonly start: number;
   readonly length: number;
@@ -12,12 +12,12 @@ export interface ImageioExtent {
   readonly dirty?: boolean;
 }
 
-/** No single entry is anywhere near as long. */
+/** Far above the length of any single entry. */
 const MAX_ENTRY_CHARS = 64 * 1024;
 
 /**
  * Parses imageio's extents, a JSON array of flat objects, as it arrives: memory holds one piece of the body, however
- * long the list. Checks that the extents ascend without gaps from 0; throws SourceError if not, or if the list is cut.
+ * long the list. @throws SourceError when the extents do not ascend without gaps from 0, or the list is truncated
  */
 export async function* parseExtents(body: AsyncIterable<Uint8Array>): AsyncGenerator<ImageioExtent> {
   const decoder = new TextDecoder();
@@ -65,7 +65,7 @@ function toExtent(entry: unknown): ImageioExtent {
   return {
     start,
     length,
-    // Daemons before 2.2 leave `zero` out of dirty extents; not knowing is the same as data.
+    // Daemons before 2.2 leave `zero` out of dirty extents; unknown counts as data.
     zero: zero === true,
     ...(typeof hole === "boolean" ? { hole } : {}),
     ...(typeof dirty === "boolean" ? { dirty } : {}),

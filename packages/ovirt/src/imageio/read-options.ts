@@ -5,13 +5,13 @@ import { statusError } from "./status-error.ts";
 
 import type { WireAnswer } from "./connection.ts";
 
-/** What the daemon says about a transfer. */
+/** What the daemon can do for a transfer. */
 export interface ImageioAbilities {
   /** e.g. `extents`, `zero`, `flush`, `checksum`. */
   readonly features: ReadonlySet<string>;
   readonly maxReaders: number;
   readonly maxWriters: number;
-  /** The number of writers is told for every ticket; only the features show whether it may write. */
+  /** The daemon reports a number of writers for every ticket; only the features show whether it may write. */
   readonly canWrite: boolean;
   /** Offered to every client, also to remote ones that cannot reach it. */
   readonly unixSocket: string | undefined;
@@ -24,7 +24,7 @@ const body = z.object({
   unix_socket: z.string().optional(),
 });
 
-/** Reads the answer to OPTIONS; TicketError or ImageioError if it is none. */
+/** Reads the answer to OPTIONS. @throws TicketError, ImageioError for any other answer */
 export function readOptions(answer: WireAnswer): ImageioAbilities {
   if (answer.status === 405 || answer.status === 204) {
     throw new ImageioError("this imageio is older than oVirt 4.2 and cannot be used", {

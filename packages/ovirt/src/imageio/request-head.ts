@@ -12,8 +12,8 @@ export interface RequestHead {
 }
 
 /**
- * The head of a request as it is sent. `length`: of the body in bytes, undefined when there is none; the daemon knows no
- * chunked bodies.
+ * The head of a request. `length`: of the body in bytes, undefined without a body; the daemon does not support chunked
+ * bodies.
  *
  * @throws ImageioError when a value would become more than one field: a signed ticket comes from outside
  */

@@ -17,7 +17,7 @@ export function statusError(method: string, answer: { readonly status: number; r
   });
 }
 
-/** "No such ticket" names the ticket, which is a credential; so does any other refusal of one that has no transfer. */
+/** "No such ticket" names the ticket, which is a credential; so do other refusals of a ticket without a transfer. */
 function withoutTicket(reason: string): string {
   return reason.replace(/(No such ticket) .*/, "$1").replace(/\(ticket\/[^)]*\)/, "(ticket)");
 }

@@ -1,6 +1,6 @@
 import type { Leftover, LedgerEntry } from "@ovault/contract";
 
-/** What an entry names is not there any more. */
+/** What an entry names no longer exists. */
 export function goneLeftover(entry: LedgerEntry): Leftover {
   return { entry, gone: true, action: "nothing left", remove: async () => {} };
 }

@@ -5,20 +5,20 @@ import { arrived, pending } from "../engine/wait.ts";
 import { unknownLeftover } from "./unknown-leftover.ts";
 import { diskLeftover, snapshotLeftover, transferLeftover, vmLeftover } from "./ovirt-leftovers.ts";
 
-/** Finds out whether what an entry names is still there. */
+/** Checks whether what an entry names still exists. */
 export type LeftoverLookUp = (api: EngineApi, entry: LedgerEntry, signal: AbortSignal) => Promise<Leftover>;
 
 /** One kind of entry in the ledger. */
 export interface LeftoverKind {
   readonly lookUp: LeftoverLookUp;
-  /** Kinds that can only go after this one: an attachment stands in the way of the snapshot that it shows. */
+  /** Kinds that can only go after this one: an attachment blocks the snapshot that it shares. */
   readonly before: readonly string[];
 }
 
 /** By the `kind` of the entry. */
 export type LeftoverKinds = Readonly<Record<string, LeftoverKind>>;
 
-/** What several strategies make. */
+/** Kinds that several strategies make. */
 const SHARED: LeftoverKinds = {
   vm: { lookUp: vmLeftover, before: ["transfer", "disk"] },
   transfer: { lookUp: transferLeftover, before: ["snapshot", "disk"] },
@@ -27,8 +27,8 @@ const SHARED: LeftoverKinds = {
 };
 
 /**
- * Looks up what dead runs of a strategy left, in the order in which it can go.
- * @param own kinds that this strategy alone makes; what several make is known here
+ * Looks up what dead runs of a strategy left, in removal order.
+ * @param own kinds that only this strategy makes; shared kinds are known here
  */
 export async function lookUpLeftovers(
   api: EngineApi,
