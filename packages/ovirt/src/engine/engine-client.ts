@@ -39,8 +39,8 @@ export interface EngineTimings {
   /** How long to wait for a host whose imageio does not answer, while the engine reports the transfer as alive. */
   readonly hostPatienceMs: number;
   /**
-   * How long a request may take to become visible if the run that sent it died before the answer. Plugging in a disk
-   * takes longest.
+   * How long a request may take to become visible if the run that sent it died before the answer. An attachment
+   * shows only after the engine has plugged the disk in.
    */
   readonly inFlightMs: number;
 }

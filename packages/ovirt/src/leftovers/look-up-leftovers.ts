@@ -46,7 +46,7 @@ export async function lookUpLeftovers(
   return found;
 }
 
-/** Each kind before those that can only go after it, and otherwise as they are listed. */
+/** Each kind before those that can only go after it; otherwise in the listed order. */
 function inOrder(kinds: ReadonlyMap<string, LeftoverKind>): readonly string[] {
   const height = (kind: string): number => {
     const above = (kinds.get(kind)?.before ?? []).map((after) => height(after) + 1);
@@ -56,8 +56,8 @@ function inOrder(kinds: ReadonlyMap<string, LeftoverKind>): readonly string[] {
 }
 
 /**
- * Entries are written before the request that they are for, and the engine carries a request out although its sender has died:
- * what is not there may be on its way as long as the entry is young.
+ * An entry precedes its request, and the engine executes a request even if its sender has died: while the entry is
+ * young, something missing may still appear.
  */
 async function settled(
   api: EngineApi,

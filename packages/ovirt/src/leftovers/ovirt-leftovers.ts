@@ -17,9 +17,9 @@ const transferDetail = z.object({
   diskId: z.string(),
   direction: z.enum(["download", "upload"]),
   backupId: z.string().optional(),
-  /** Of the disk as a snapshot froze it. */
+  /** The volume of the disk that a snapshot froze. */
   volumeId: z.string().optional(),
-  /** The snapshot was one of ours. */
+  /** True if the snapshot was made by ovault. */
   oursAlone: z.boolean().default(false),
   transferId: z.string().optional(),
 });
@@ -28,21 +28,21 @@ const vmDetail = z.object({
   name: z.string(),
   tag: z.string(),
   vmId: z.string().optional(),
-  /** Made for it; their own entries are closed before the machine's. */
+  /** Disks made for the machine; their own entries are closed before the machine's. */
   diskIds: z.array(z.string()).default([]),
-  /** It was complete: without the tag it has been handed over. */
+  /** The machine was complete: without the tag it has been handed over. */
   released: z.boolean().default(false),
 });
 
 const snapshotDetail = z.object({ vmId: z.string(), tag: z.string(), snapshotId: z.string().optional() });
-/** A merge copies data, and nobody waits for this one. */
+/** A merge copies data, and no run waits for this one. */
 const REMOVAL_DEADLINE_MS = 6 * 3_600_000;
 
-/** A transfer of image data, by its id or by what it transfers. */
+/** A transfer of image data, found by its id or by what it transfers. */
 export async function transferLeftover(api: EngineApi, entry: LedgerEntry, signal: AbortSignal): Promise<Leftover> {
   const { diskId, direction, backupId, volumeId, oursAlone, transferId } = transferDetail.parse(entry.detail);
-  // Its id was not written down any more. What was transferred tells whose it is: a backup or a snapshot of ours, or a
-  // disk that we made to fill it.
+  // The ledger lacks its id. A transfer is ours if it reads a backup or a snapshot of ours, or fills a disk that we
+  // made.
   const isOurs = (transfer: ImageTransfer): boolean =>
     isTransferOf(transfer, { diskId, backupId, volumeId }) &&
     (backupId !== undefined || oursAlone || direction === "upload");

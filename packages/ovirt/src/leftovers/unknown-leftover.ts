@@ -2,7 +2,7 @@ import { ManagerError, type Leftover, type LedgerEntry } from "@ovault/contract"
 
 import type { EngineApi } from "../api/engine-api.ts";
 
-/** Written by a newer release: better left to it, or to a person. */
+/** Written by a newer release, so only that release or a person may remove it. */
 export async function unknownLeftover(_api: EngineApi, entry: LedgerEntry): Promise<Leftover> {
   return {
     entry,

@@ -12,10 +12,13 @@ export const belongingsSchema = z.object({
   affinityGroups: z.array(named).default([]),
 });
 
-/** What an engine keeps of a machine beside it: who may do what with it, and what it belongs to. Tags are the inventory's. */
+/**
+ * What an engine keeps outside a machine's configuration: permissions, affinity labels and groups. The inventory holds
+ * the tags.
+ */
 export type Belongings = z.output<typeof belongingsSchema>;
 
-/** What the user may not see, and what the engine does not know yet, is left out. */
+/** Omits what the user may not see, and what the engine is too old for. */
 export async function readBelongings(api: EngineApi, vm: Vm, signal: AbortSignal): Promise<Belongings> {
   const { clusterId } = vm;
   const [permissions, affinityLabels, groups] = await Promise.all([

@@ -8,10 +8,9 @@ import { readyMachine } from "./ready-machine.ts";
 import { warnOfFirmware } from "./warn-of-firmware.ts";
 
 /**
- * The instant of a machine that has no disk to take: its documents, and nothing on the engine.
+ * The instant of a machine without disks to read: holds its documents, and nothing on the engine.
  *
- * @throws EngineAnswerError when it has a disk that the engine did not list: what looks like a machine without disks is
- *   an incomplete answer
+ * @throws EngineAnswerError when the machine has a disk that the engine did not list: then the answer was incomplete
  */
 export async function holdConfiguration(
   api: EngineApi,
@@ -20,7 +19,7 @@ export async function holdConfiguration(
 ): Promise<HeldInstant> {
   const now = await readyMachine({ api, vm }, context);
   warnOfFirmware(vm, now.ovf, context.hooks);
-  // The answer that listed the machines may have left them out: both of these would have to do so, too.
+  // The answer that listed the machines may be incomplete: these two would have to omit the same disks.
   const attached = (await api.vms.diskAttachments(vm.id, false, context.signal)).map(({ diskId }) => diskId);
   const known = new Set(vm.disks.map(({ id }) => id));
   const unlisted = [...new Set([...attached, ...disksNamedIn(now.ovf)])].filter((diskId) => !known.has(diskId));
@@ -39,7 +38,7 @@ export async function holdConfiguration(
   };
 }
 
-/** None in a configuration that cannot be read, of which there is a warning. */
+/** Empty for an unreadable configuration, about which `warnOfFirmware` warns. */
 function disksNamedIn(ovf: string): readonly string[] {
   try {
     return attachedDiskIds(ovf);

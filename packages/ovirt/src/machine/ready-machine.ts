@@ -11,21 +11,21 @@ export type ReadyVm = Vm & { readonly ovf: string };
 export interface Readiness {
   readonly api: EngineApi;
   readonly vm: VirtualMachine;
-  /** The states in which the strategy can take the machine; all, where it reads no disk. */
+  /** The states in which the strategy can read the machine; all, where it reads no disk. */
   readonly states?: readonly string[];
 }
 
-/** A machine leaves all other states by itself, or not at all. */
+/** Only from these states a machine does not move on by itself. */
 const LASTING: ReadonlySet<string> = new Set(["suspended", "paused"]);
-/** How long a configuration may be missing for no visible reason, e.g. because it is just being changed. */
+/** How long a configuration may be missing without a visible reason, e.g. while it is being changed. */
 const UNEXPLAINED_MS = 30_000;
 
 /**
- * Reads a machine with its configuration, as soon as it can be backed up: what passes by itself (a migration, a reboot, a
- * lock) is waited for as long as a conflict is. The engine leaves the configuration out while the machine or any of its
- * disks is locked, also one that the run excludes.
+ * Reads a machine with its configuration as soon as it can be backed up: waits for temporary states (a migration, a
+ * reboot, a lock) as long as for a conflict. The engine omits the configuration while the machine or any of its disks
+ * is locked, also a disk that the run excludes.
  *
- * @throws MachineStateError when it is in a state that does not pass, or did not pass in time
+ * @throws MachineStateError when its state is permanent, or did not change in time
  * @throws ManagerError when the engine does not show the configuration to this user
  */
 export async function readyMachine(

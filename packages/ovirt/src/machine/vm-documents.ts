@@ -11,9 +11,9 @@ import { belongingsSchema, readBelongings, type Belongings } from "./belongings.
 
 /** The OVF as the engine wrote it. */
 const OVF_DOCUMENT = "vm.ovf";
-/** The machine's settings as the API shows them: an OVF carries not all of them. */
+/** The machine's settings as the API shows them: an OVF lacks some of them. */
 const SETTINGS_DOCUMENT = "vm-settings.xml";
-/** What the engine keeps of the machine beside it. */
+/** What the engine keeps outside the machine's configuration. */
 const BELONGINGS_DOCUMENT = "belongings.json";
 /** Network cards with what the OVF lacks: the ids of their profiles. */
 const NICS_DOCUMENT = "nics.json";
@@ -33,13 +33,13 @@ const nicsSchema = z.array(
   }),
 );
 
-/** A network card as a recovery point remembers it. No `network`: it was plugged into nothing. */
+/** A network card as a recovery point remembers it. No `network`: it was disconnected. */
 export type SavedNic = z.output<typeof nicsSchema>[number];
 
 /**
  * The configuration of a virtual machine as documents of a recovery point.
  *
- * @param vm asked for with `allContent`
+ * @param vm read with `allContent`
  */
 export async function vmDocuments(api: EngineApi, vm: Vm, signal: AbortSignal): Promise<readonly PointDocument[]> {
   if (vm.ovf === undefined) {
@@ -79,7 +79,7 @@ export async function vmDocuments(api: EngineApi, vm: Vm, signal: AbortSignal): 
   ];
 }
 
-/** @throws IntegrityError when the point has none, or holds something else under the name */
+/** @throws IntegrityError when the document is missing or malformed */
 export function savedOvf(point: RecoveryPoint): string {
   const document = point.documents.find(({ name }) => name === OVF_DOCUMENT);
   if (document !== undefined) return document.text;
@@ -89,7 +89,7 @@ export function savedOvf(point: RecoveryPoint): string {
   });
 }
 
-/** From the document made for it, or from the OVF alone. */
+/** From the point's own document, or from the OVF alone in older points. */
 export function savedNics(point: RecoveryPoint): readonly SavedNic[] {
   const document = point.documents.find(({ name }) => name === NICS_DOCUMENT);
   if (document === undefined) {
@@ -106,13 +106,13 @@ export function savedNics(point: RecoveryPoint): readonly SavedNic[] {
   return parseDocument(point, document, nicsSchema);
 }
 
-/** A `<vm>` of its settings alone; undefined in points of earlier releases. @throws IntegrityError */
+/** A `<vm>` with only its settings; undefined in points of earlier releases. @throws IntegrityError */
 export function savedSettings(point: RecoveryPoint): XmlElement | undefined {
   const document = point.documents.find(({ name }) => name === SETTINGS_DOCUMENT);
   return document === undefined ? undefined : unlessUnreadable(point, document, () => parseXml(document.text));
 }
 
-/** None in points of earlier releases. */
+/** Undefined in points of earlier releases. */
 export function savedBelongings(point: RecoveryPoint): Belongings {
   const document = point.documents.find(({ name }) => name === BELONGINGS_DOCUMENT);
   return document === undefined ? belongingsSchema.parse({}) : parseDocument(point, document, belongingsSchema);

@@ -3,9 +3,9 @@ import { messageOf, observe, type RunHooks, type VirtualMachine } from "@ovault/
 import { readOvf } from "../ovf/read-ovf.ts";
 
 /**
- * Warns of what the configuration of a machine should hold beside its disks and does not: engines give the content of a TPM
- * and the UEFI variables out with the configuration of a snapshot alone, and not all do. Odd text never ends a backup: what
- * cannot be read is kept as it is, with a warning.
+ * Warns about parts that the configuration should hold and lacks: engines include the content of a TPM and the UEFI
+ * variables only in the configuration of a snapshot, and not all engines do. Unreadable text never fails a backup: it
+ * is stored unchanged, with a warning.
  */
 export function warnOfFirmware(vm: VirtualMachine, ovf: string, hooks: Pick<RunHooks, "warning">): void {
   const warn = (message: string): void => observe(hooks.warning, message);

@@ -16,8 +16,8 @@ interface Names {
 }
 
 /**
- * All virtual machines with their disks and tags, in five requests whatever their number; two more for each machine on
- * engines before 4.2, which cannot follow links.
+ * All virtual machines with their disks and tags, in five requests regardless of their number; two more for each
+ * machine on engines before 4.2, which cannot follow links.
  *
  * @param manager its name in the configuration
  */
@@ -44,14 +44,14 @@ export async function readInventory(
   const machines: VirtualMachine[] = [];
   for (const vm of vms) {
     const attachments = vm.diskAttachments ?? (await api.vms.diskAttachments(vm.id, false, signal));
-    // Where there are none, an answer that followed the link may have nothing in its place.
+    // Where there are none, an answer that followed the link may omit the element.
     const tags = vm.tags ?? (capabilities.follow ? [] : await api.vms.tags(vm.id, signal));
     const attached: AttachedDisk[] = [];
     for (const attachment of attachments) {
       const { diskId } = attachment;
       const disk = attachment.disk ?? known.get(diskId) ?? (await api.disks.find(diskId, signal));
       if (disk !== undefined) attached.push({ attachment, disk });
-      // Detached and deleted while we were reading, unless it is still there and hidden from this user.
+      // Detached and deleted during the inventory, unless it still exists and is hidden from this user.
       else if ((await api.vms.findDiskAttachment(vm.id, diskId, signal)) !== undefined) {
         attached.push({ attachment, disk: undefined });
       }
@@ -63,7 +63,7 @@ export async function readInventory(
 
 interface AttachedDisk {
   readonly attachment: DiskAttachment;
-  /** Undefined: the engine does not show it. */
+  /** Undefined: the engine does not show the disk. */
   readonly disk: EngineDisk | undefined;
 }
 
@@ -103,7 +103,7 @@ function aliasOf({ attachment, disk }: AttachedDisk): string {
   return disk?.alias ?? attachment.diskId;
 }
 
-/** A disk that the engine does not show must not be missing from a point without a word. */
+/** A disk that the engine hides must not be missing from a point without a warning. */
 function hiddenDisk({ diskId, bootable, interface: connection, active }: DiskAttachment, index: number): Disk {
   return {
     id: diskId,
@@ -154,7 +154,7 @@ function toDisk({ attachment, disk }: AttachedDisk, index: number, names: Names)
   };
 }
 
-/** A LUN's size is of no use to us, and some engines do not tell it. */
+/** The size of a LUN is not used, and some engines do not report it. */
 function logicalBytes({ id, storageType, provisionedBytes = 0 }: EngineDisk): number {
   if (provisionedBytes > 0 || storageType === "lun") return provisionedBytes;
   throw withoutSize(id);
@@ -168,7 +168,7 @@ function named(id: string, names: ReadonlyMap<string, string>): { id: string; na
   return { id, name: names.get(id) ?? id };
 }
 
-/** By code units: the same order on every machine. */
+/** By code units: the order is the same on every machine. */
 function compare(a: string, b: string): number {
   if (a === b) return 0;
   return a < b ? -1 : 1;

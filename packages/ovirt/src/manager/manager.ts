@@ -19,7 +19,7 @@ import { capabilitiesOf, type Capabilities } from "../model/capabilities.ts";
 import { EngineClient, type EngineClientOptions } from "../engine/engine-client.ts";
 import { readInventory } from "./inventory.ts";
 
-/** An oVirt engine, also as OLVM or RHV. Makes no connection before it is asked for something. */
+/** An oVirt engine, also as OLVM or RHV. Opens no connection before its first call. */
 export class OvirtManager implements Manager {
   readonly kind = "ovirt";
   readonly name: string;
@@ -39,15 +39,15 @@ export class OvirtManager implements Manager {
   }
 
   /**
-   * The API with every call tagged, so that the engine's events and jobs carry the run's id. What a call waits for is a phase
-   * of the run.
+   * The API with every call tagged, so that the engine's events and jobs carry the run's id. Reports what a call waits
+   * for as a phase of the run.
    */
   apiFor(runId: string, hooks?: Pick<RunHooks, "phase">): EngineApi {
     const onWait = hooks && ((detail: string): void => observe(hooks.phase, { phase: "wait", detail }));
     return new EngineApi(this.client.correlated(runId, onWait));
   }
 
-  /** What the engine's version can do; asked once. */
+  /** What the engine's version can do; requested once. */
   async capabilities(signal: AbortSignal): Promise<Capabilities> {
     this.#capabilities ??= capabilitiesOf(await this.api.infrastructure.productInfo(signal));
     return this.#capabilities;
@@ -74,7 +74,7 @@ export class OvirtManager implements Manager {
   }
 }
 
-/** Narrows what core hands to a strategy. @throws UsageError when it is another kind of manager */
+/** Narrows the manager that core passes to a strategy. @throws UsageError for another kind of manager */
 export function ovirtManager(manager: Manager): OvirtManager {
   if (manager instanceof OvirtManager) return manager;
   throw new UsageError(`the manager "${manager.name}" is of kind ${manager.kind}, not ovirt`, {

@@ -15,7 +15,7 @@ const options = z.strictObject({
   /** With its profile: `admin@internal`, or with Keycloak `admin@ovirt@internalsso`. */
   user: z.string().min(1),
   password: secretReference,
-  /** Certificates in PEM: the engine's internal CA, and the CA of its web certificate where that is another one. */
+  /** Certificates in PEM: the engine's internal CA, and the CA of its web certificate if that is a different one. */
   ca: z.union([z.strictObject({ file: z.string().min(1) }), z.strictObject({ pem: z.string().min(1) })]),
   /** SHA-256 of a certificate that must be in the engine's chain; `ovault init` writes the CA's. */
   fingerprint: z

@@ -8,7 +8,7 @@ const diskSchema = z.object({
   /** `image`, `lun`, `managed_block_storage`, `cinder`. */
   storageType: z.string().default("image"),
   contentType: z.string().default("data"),
-  /** `ok`, `locked`, `illegal`; `unknown`: the engine shows the attachment alone, and not the disk. */
+  /** `ok`, `locked`, `illegal`; `unknown`: the engine shows the attachment but not the disk. */
   status: z.string().default("ok"),
   /** Plugged into the machine. */
   active: z.boolean().default(true),
@@ -17,7 +17,7 @@ const diskSchema = z.object({
   passDiscard: z.boolean().default(false),
   wipeAfterDelete: z.boolean().default(false),
   propagateErrors: z.boolean().default(false),
-  /** The active volume at inventory time. */
+  /** The active volume at the time of the inventory. */
   imageId: z.string().optional(),
   qcowVersion: z.string().optional(),
   description: z.string().optional(),
@@ -32,9 +32,9 @@ const vmSchema = z.object({
   description: z.string().optional(),
   memoryBytes: z.number().optional(),
   templateId: z.string().optional(),
-  /** Of its processor: `x86_64`, `ppc64`, `s390x`. */
+  /** Architecture of the processor: `x86_64`, `ppc64`, `s390x`. */
   architecture: z.string().optional(),
-  /** Where it ran at inventory time. */
+  /** Its host at the time of the inventory. */
   hostId: z.string().optional(),
 });
 
@@ -43,7 +43,7 @@ export type DiskAttributes = z.output<typeof diskSchema>;
 /** What an oVirt machine has beyond core's `VirtualMachine`. */
 export type VmAttributes = z.output<typeof vmSchema>;
 
-/** Reads the attributes back, of a live disk or of one in a recovery point of any age: what is missing has defaults. */
+/** Reads the attributes back, from a live disk or from a recovery point of any age: missing ones get defaults. */
 export function diskAttributes(disk: Pick<Disk, "attributes">): DiskAttributes {
   return diskSchema.parse(disk.attributes);
 }
@@ -52,13 +52,13 @@ export function vmAttributes(vm: Pick<VirtualMachine, "attributes">): VmAttribut
   return vmSchema.parse(vm.attributes);
 }
 
-/** The machine that the engine itself runs in: never to be backed up through the engine. */
+/** The machine that runs the engine itself: cannot be backed up through the engine. */
 export function isHostedEngine(vm: Pick<VirtualMachine, "attributes">): boolean {
   const { origin } = vmAttributes(vm);
   return origin === "hosted_engine" || origin === "managed_hosted_engine";
 }
 
-/** The plain form that is stored: without what is undefined. */
+/** The plain form for storage: without undefined values. */
 export function toJson(attributes: DiskAttributes | VmAttributes): JsonObject {
   const present = Object.entries(attributes).filter((entry) => entry[1] !== undefined);
   return Object.fromEntries(present);

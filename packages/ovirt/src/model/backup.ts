@@ -4,8 +4,8 @@ import type { XmlElement } from "../engine/xml-element.ts";
 export interface Backup {
   readonly id: string;
   /**
-   * `initializing`, `starting`, `ready`, `finalizing`, `succeeded`, `failed`. Absent means in transition: builds up to early
-   * 4.4.7 leave it out for every internal stage, the final ones too (BZ1942722).
+   * `initializing`, `starting`, `ready`, `finalizing`, `succeeded`, `failed`. Absent means in transition: builds up to
+   * early 4.4.7 omit it for every internal stage, the final ones too (BZ1942722).
    */
   readonly phase: string | undefined;
   readonly fromCheckpointId: string | undefined;
@@ -34,7 +34,7 @@ export function parseBackup(element: XmlElement): Backup {
   };
 }
 
-/** True when nothing more happens to a backup in this phase. */
+/** True when the phase is final. */
 export function isFinalBackupPhase(phase: string | undefined): boolean {
   return phase === "succeeded" || phase === "failed";
 }

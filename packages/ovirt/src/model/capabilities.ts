@@ -6,25 +6,25 @@ export interface Capabilities {
   readonly product: ProductInfo;
   /** 4.2: `follow` inlines linked entities. */
   readonly follow: boolean;
-  /** 4.2: a transfer can be of a disk as a snapshot froze it. */
+  /** 4.2: a transfer can read a disk as a snapshot froze it. */
   readonly snapshotTransfer: boolean;
-  /** 4.3: a transfer's `format` is honoured. */
+  /** 4.3: the engine honours a transfer's `format`. */
   readonly transferFormat: boolean;
-  /** 4.4: backups and checkpoints. Whether incremental ones are switched on is another matter: trying tells. */
+  /** 4.4: backups and checkpoints. Whether incremental ones are enabled shows only when one is started. */
   readonly backups: boolean;
-  /** 4.4.3: the disks of a backup tell their `backupMode`. */
+  /** 4.4.3: the disks of a backup report their `backupMode`. */
   readonly backupMode: boolean;
-  /** 4.4.3: a transfer can be of one layer alone. */
+  /** 4.4.3: a transfer can read a single layer. */
   readonly shallowTransfer: boolean;
   /** 4.4.4: a backup can insist on frozen file systems. */
   readonly requireConsistency: boolean;
-  /** 4.4.5: a transfer tells what happens when it is silent for too long. */
+  /** 4.4.5: a transfer has a timeout policy. */
   readonly timeoutPolicy: boolean;
   /** 4.4.7: ended backups and transfers stay readable for 15 minutes or more; before, they vanish. */
   readonly persistentPhases: boolean;
-  /** 4.4.7: any checkpoint can be deleted, of a machine that is down too; before, the oldest of a running one. */
+  /** 4.4.7: any checkpoint can be deleted, also of a stopped machine; before, only the oldest of a running one. */
   readonly deleteAnyCheckpoint: boolean;
-  /** 4.5: a backup may bring its own id. */
+  /** 4.5: the client may choose the id of a backup. */
   readonly ownBackupId: boolean;
   /** 4.5: a disk can be converted between raw and QCOW2. */
   readonly convertDisk: boolean;

@@ -1,7 +1,7 @@
 import type { XmlElement } from "../engine/xml-element.ts";
 import { parseDisk, type EngineDisk } from "./engine-disk.ts";
 
-/** How a disk hangs on a virtual machine. The id of an attachment is the id of its disk. */
+/** How a disk is attached to a virtual machine. The id of an attachment is the id of its disk. */
 export interface DiskAttachment {
   readonly id: string;
   readonly diskId: string;
@@ -14,7 +14,7 @@ export interface DiskAttachment {
   readonly passDiscard: boolean;
   readonly usesScsiReservation: boolean;
   readonly vmId: string | undefined;
-  /** The disk itself, where the answer holds more of it than its id (`follow=disk`). */
+  /** The disk itself, where the answer holds more than its id (`follow=disk`). */
   readonly disk: EngineDisk | undefined;
 }
 

@@ -2,7 +2,7 @@ import type { XmlElement } from "../engine/xml-element.ts";
 
 /** A volume of a disk that a snapshot of its virtual machine froze. */
 export interface DiskSnapshot {
-  /** Id of the volume. A merge may rename it: ask again rather than remember it. */
+  /** Id of the volume. A merge may rename it: look it up again instead of storing it. */
   readonly id: string;
   readonly diskId: string | undefined;
   readonly snapshotId: string | undefined;

@@ -5,7 +5,7 @@ export interface EngineDisk {
   readonly id: string;
   readonly alias: string;
   readonly description: string | undefined;
-  /** `ok`, `locked`, `illegal`; absent for disks that are no images. */
+  /** `ok`, `locked`, `illegal`; absent for disks that are not images. */
   readonly status: string | undefined;
   /** `image`, `lun`, `managed_block_storage`, `cinder`. */
   readonly storageType: string;
@@ -20,14 +20,14 @@ export interface EngineDisk {
   readonly actualBytes: number | undefined;
   /** Space taken by the whole chain (4.2). */
   readonly totalBytes: number | undefined;
-  /** Id of the volume: the active one, or the frozen one where the disk was asked for through a snapshot. */
+  /** Id of the volume: the active one, or the frozen one where the disk was read through a snapshot. */
   readonly imageId: string | undefined;
   readonly shareable: boolean;
   readonly wipeAfterDelete: boolean;
   readonly propagateErrors: boolean;
   /** `none` or `incremental` (4.3). */
   readonly backup: string | undefined;
-  /** `full` or `incremental`: what the engine made of this disk, in the disks of a backup (4.4.3). */
+  /** `full` or `incremental`: how the engine backs up this disk, in the disks of a backup (4.4.3). */
   readonly backupMode: string | undefined;
   /** `qcow2_v2`, `qcow2_v3`. */
   readonly qcowVersion: string | undefined;

@@ -5,7 +5,7 @@ export interface EngineVersion {
   readonly major: number;
   readonly minor: number;
   readonly build: number;
-  /** The whole text, e.g. `4.4.7.6-1.el8`; made from the digits where the engine sends none. */
+  /** The whole text, e.g. `4.4.7.6-1.el8`; built from the digits where the engine sends none. */
   readonly full: string;
 }
 

@@ -13,7 +13,7 @@ export interface Host {
   readonly sshFingerprint: string | undefined;
   /** `spm`, `contending`, `none`. */
   readonly spmStatus: string | undefined;
-  /** Of vdsm on the host. */
+  /** VDSM's version on the host. */
   readonly version: EngineVersion | undefined;
 }
 

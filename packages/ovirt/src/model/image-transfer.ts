@@ -11,11 +11,11 @@ export interface ImageTransfer {
   readonly phase: string;
   /** `download` or `upload`. */
   readonly direction: string | undefined;
-  /** `raw` or `cow`. Engines before late 4.3 ignore the wish: check what they echo. */
+  /** `raw` or `cow`. Engines before late 4.3 ignore the request: check the echoed format. */
   readonly format: string | undefined;
-  /** imageio on the host. Appears once a ticket exists. A secret: the ticket in it is the only credential. */
+  /** imageio on the host. Appears once a ticket exists. Secret: the ticket in it is the only credential. */
   readonly transferUrl: string | undefined;
-  /** imageio on the engine. A secret like `transferUrl`. */
+  /** imageio on the engine. Secret like `transferUrl`. */
   readonly proxyUrl: string | undefined;
   /** Up to 4.3: to be sent as `Authorization` to the proxy. */
   readonly signedTicket: string | undefined;
@@ -56,7 +56,7 @@ export function parseImageTransfer(element: XmlElement): ImageTransfer {
   };
 }
 
-/** True when nothing more happens to a transfer in this phase. `finished_cleanup` still moves on to `finished_failure`. */
+/** True when the phase is final. `finished_cleanup` still moves on to `finished_failure`. */
 export function isFinalTransferPhase(phase: string): boolean {
   return phase === "finished_success" || phase === "finished_failure";
 }

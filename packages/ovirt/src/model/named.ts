@@ -1,9 +1,9 @@
 import type { XmlElement } from "../engine/xml-element.ts";
 
-/** An entity of which its name is all that matters. */
+/** An entity reduced to its id and name. */
 export interface Named {
   readonly id: string;
-  /** The id where the engine tells no name. */
+  /** The id where the engine reports no name. */
   readonly name: string;
 }
 

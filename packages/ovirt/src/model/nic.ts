@@ -14,7 +14,7 @@ export interface Nic {
   readonly mac: string | undefined;
   readonly plugged: boolean;
   readonly linked: boolean;
-  /** Absent for a card with an empty profile. */
+  /** Absent for a disconnected card. */
   readonly vnicProfileId: string | undefined;
   /** Version 3 only. */
   readonly networkId: string | undefined;

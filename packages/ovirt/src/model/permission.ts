@@ -19,7 +19,7 @@ export function parsePermission(element: XmlElement): Permission {
   };
 }
 
-/** Users are known by the name with their domain, which tells those of one name apart. */
+/** Users are known by their name with its domain, which distinguishes equal names. */
 function linked(permission: XmlElement, name: string): Named | undefined {
   const id = permission.idOf(name);
   if (id === undefined) return undefined;

@@ -2,7 +2,7 @@ import { EngineAnswerError } from "../engine/errors.ts";
 import type { XmlElement } from "../engine/xml-element.ts";
 import { parseVersion, type EngineVersion } from "./engine-version.ts";
 
-/** What the API root says about the engine. */
+/** What the API root reports about the engine. */
 export interface ProductInfo {
   /** `oVirt Engine`, `Red Hat Virtualization Manager`, `Oracle Linux Virtualization Manager`… */
   readonly name: string;

@@ -4,7 +4,7 @@ import { parseOvf } from "./vm.ts";
 /** A snapshot of a virtual machine. There is always one of type `active`: the machine as it is now. */
 export interface Snapshot {
   readonly id: string;
-  /** Not unique: keep the id. */
+  /** Not unique: store the id. */
   readonly description: string | undefined;
   readonly date: string | undefined;
   /** `ok`, `locked`, `in_preview`. */
@@ -12,7 +12,7 @@ export interface Snapshot {
   /** `regular`, `active`, `stateless`, `preview`. */
   readonly type: string | undefined;
   readonly persistMemoryState: boolean;
-  /** The configuration at snapshot time, where asked for with `all_content`. */
+  /** The configuration at snapshot time; only with `all_content`. */
   readonly ovf: string | undefined;
 }
 

@@ -6,7 +6,7 @@ export interface StorageDomain {
   readonly name: string;
   /** `data`, `export`, `iso`, `image`, `managed_block_storage`. */
   readonly type: string | undefined;
-  /** Only in the list of a data center: the plain list leaves it out while the domain is attached. */
+  /** Only in the list of a data center: the plain list omits it while the domain is attached. */
   readonly status: string | undefined;
   /** `nfs`, `iscsi`, `fcp`, `posixfs`, `glusterfs`, `localfs`… Block or file decides about thin raw disks. */
   readonly storageType: string | undefined;
@@ -15,7 +15,7 @@ export interface StorageDomain {
   readonly availableBytes: number | undefined;
   readonly usedBytes: number | undefined;
   readonly committedBytes: number | undefined;
-  /** With less free space than that, the engine makes nothing new in it. */
+  /** With less free space than this, the engine creates nothing new in it. */
   readonly blockedBelowBytes: number | undefined;
   readonly master: boolean;
   /** A domain marked as a backup domain runs no virtual machines. */
@@ -47,7 +47,7 @@ export function parseStorageDomain(element: XmlElement): StorageDomain {
   };
 }
 
-/** The engine tells it in GiB. */
+/** The engine reports it in GiB. */
 function inBytes(gibibytes: number | undefined): number | undefined {
   return gibibytes === undefined ? undefined : gibibytes * 1024 ** 3;
 }

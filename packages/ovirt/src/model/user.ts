@@ -4,7 +4,7 @@ import type { XmlElement } from "../engine/xml-element.ts";
 export interface EngineUser {
   readonly id: string;
   readonly name: string | undefined;
-  /** With the authorization domain, e.g. `admin@internal-authz`: not the name to log in with. */
+  /** With the authorization domain, e.g. `admin@internal-authz`: not the login name. */
   readonly userName: string | undefined;
   readonly principal: string | undefined;
   readonly domain: string | undefined;

@@ -3,8 +3,8 @@ import { renderElement } from "../engine/render-element.ts";
 import { XmlElement } from "../engine/xml-element.ts";
 
 /**
- * Elements of a `<vm>` that a person can set, as an update takes them, with their names for people. Not here: the name, what
- * a restore decides itself (cluster, template, description, delete protection), and what the OVF alone can tell.
+ * Elements of a `<vm>` that a person can set, in the form of an update, with their names for people. Excludes the name,
+ * what a restore decides itself (cluster, template, description, delete protection), and what only the OVF holds.
  */
 const SETTINGS: ReadonlyMap<string, string> = new Map([
   ["bios", "BIOS"],
@@ -48,35 +48,35 @@ const SETTINGS: ReadonlyMap<string, string> = new Map([
   ["virtio_scsi_multi_queues_enabled", "VirtIO-SCSI multiple queues"],
 ]);
 
-/** Parts of them that tell of a run, of a host or of the cluster. */
+/** Parts that depend on a run, a host or the cluster. */
 const STATE: ReadonlyMap<string, readonly string[]> = new Map([
   ["cpu", ["architecture"]],
   ["display", ["address", "certificate", "port", "proxy", "secure_port", "single_qxl_pci"]],
 ]);
 
-/** Parts that show what a machine was started with once, while it runs so. */
+/** Parts that show how a running machine was started once. */
 const ONCE: ReadonlyMap<string, readonly string[]> = new Map([
   ["display", ["type"]],
   ["os", ["boot", "cmdline", "initrd", "kernel"]],
 ]);
 
-/** What is kept of a `<vm>` with a recovery point: a `<vm>` of its settings alone. */
+/** The settings stored with a recovery point: a `<vm>` with nothing else. */
 export function settingsOf(vm: XmlElement): string {
   return element("vm", {}, settingElements(vm).map(renderElement)).xml;
 }
 
-/** A setting that is not as it was. */
+/** A setting that differs from the point's. */
 export interface SettingDifference {
   /** For people. */
   readonly title: string;
-  /** The element as it was, for an update. */
+  /** The original element, for an update. */
   readonly wanted: XmlElement;
-  /** The values that differ, for people. */
+  /** The differing values, for people. */
   readonly was: string;
   readonly is: string;
 }
 
-/** Settings of `before` that `after` does not have alike. What `before` does not mention may be anything. */
+/** Settings of `before` that differ in `after`. Settings that `before` lacks may have any value. */
 export function differingSettings(before: XmlElement, after: XmlElement): readonly SettingDifference[] {
   const now = settingElements(after);
   return settingElements(before).flatMap((wanted) => {
@@ -113,7 +113,7 @@ function partsOf({
   return { name, attributes, children, text, source };
 }
 
-/** By path of element names, the values below an element in their order; ids count, links do not. */
+/** By path of element names, the values below an element in their order; includes ids, excludes links. */
 function valuesOf(setting: XmlElement | undefined): ReadonlyMap<string, string> {
   const values = new Map<string, string>();
   const add = (part: XmlElement, path: readonly string[]): void => {

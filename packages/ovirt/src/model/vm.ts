@@ -13,22 +13,22 @@ export interface Vm {
   /** `up`, `down`, `paused`, `image_locked`…; `unknown` where the engine sends none. */
   readonly status: string;
   readonly clusterId: string | undefined;
-  /** Where it runs now. */
+  /** Its current host. */
   readonly hostId: string | undefined;
   readonly templateId: string | undefined;
   /** `ovirt`, `rhev`, `managed_hosted_engine`, `hosted_engine`, `vmware`… */
   readonly origin: string | undefined;
   readonly memoryBytes: number | undefined;
-  /** Of its processor: `x86_64`, `ppc64`, `s390x`. */
+  /** Architecture of the processor: `x86_64`, `ppc64`, `s390x`. */
   readonly architecture: string | undefined;
   readonly stateless: boolean;
   readonly deleteProtected: boolean;
-  /** It has a VirtIO-SCSI controller. Some engines tell only with `all_content`, some not at all. */
+  /** It has a VirtIO-SCSI controller. Some engines report it only with `all_content`, some never. */
   readonly virtioScsi: boolean | undefined;
   readonly creationTime: string | undefined;
-  /** The configuration as OVF; only where asked for with `all_content`. */
+  /** The configuration as OVF; only with `all_content`. */
   readonly ovf: string | undefined;
-  /** Its settings as an update takes them, in XML; only where asked for with `all_content`. */
+  /** Its settings in the form of an update, in XML; only with `all_content`. */
   readonly settings: string | undefined;
   /** Only where the answer followed the link (4.2 and `follow=disk_attachments`); else undefined. */
   readonly diskAttachments: readonly DiskAttachment[] | undefined;
@@ -65,7 +65,7 @@ export function parseVm(element: XmlElement): Vm {
   };
 }
 
-/** The OVF inside a `<vm>` or `<snapshot>`, as it is. */
+/** The OVF inside a `<vm>` or `<snapshot>`, unchanged. */
 export function parseOvf(element: XmlElement): string | undefined {
   const configuration = element.child("initialization", "configuration");
   if (configuration?.value("type") !== "ovf") return undefined;

@@ -1,6 +1,6 @@
 import type { XmlElement } from "../engine/xml-element.ts";
 
-/** What a network card is plugged into: a network, with filters and quality of service. */
+/** What a network card connects to: a network, with filters and quality of service. */
 export interface VnicProfile {
   readonly id: string;
   readonly name: string;

@@ -3,21 +3,21 @@ import { parseXml } from "../engine/parse-xml.ts";
 import type { XmlElement } from "../engine/xml-element.ts";
 import type { EngineVersion } from "../model/engine-version.ts";
 
-/** What a restore needs to know from the OVF that an engine wrote of a virtual machine (not the dialect inside an OVA). */
+/** What a restore needs from the OVF that an engine wrote for a virtual machine (not the dialect inside an OVA). */
 export interface OvfDescription {
   readonly name: string;
   readonly description: string;
   readonly deleteProtected: boolean;
-  /** Compatibility version of the cluster it was in. */
+  /** Compatibility version of its cluster. */
   readonly compatibility: EngineVersion | undefined;
-  /** Compatibility version that the machine has whatever its cluster. */
+  /** Compatibility version that the machine has regardless of its cluster. */
   readonly customCompatibility: EngineVersion | undefined;
   readonly tpm: boolean;
-  /** It starts from UEFI firmware, which keeps variables of its own. */
+  /** It boots from UEFI firmware, which keeps its own variables. */
   readonly uefi: boolean;
-  /** What the OVF holds of it, in the engine's words: `tpm`, `nvram`. Only that of a snapshot does. */
+  /** Firmware state in the OVF, in the engine's words: `tpm`, `nvram`. Only in the OVF of a snapshot. */
   readonly firmware: ReadonlySet<string>;
-  /** One entry for each disk, however many snapshots it has. */
+  /** One entry for each disk, regardless of its snapshots. */
   readonly disks: readonly OvfDisk[];
   readonly nics: readonly OvfNic[];
 }
@@ -43,13 +43,13 @@ export interface OvfNic {
 }
 
 /**
- * `BiosType`: Q35 with OVMF, and the same with Secure Boot. Engines of all versions count as those before 4.4 did, whatever
- * numbers they have for themselves since.
+ * `BiosType`: Q35 with OVMF, and the same with Secure Boot. Engines of all versions write the numbers of those before
+ * 4.4, whatever numbers they use internally since.
  */
 const UEFI: ReadonlySet<string> = new Set(["2", "3"]);
 const EXTERNAL_DATA = "ovf:VmExternalDataSection_Type";
 
-/** Those of machines with hundreds of disks and snapshots are a megabyte. */
+/** The OVF of a machine with hundreds of disks and snapshots takes a megabyte. */
 const MAX_OVF_CHARACTERS = 32 * 1024 * 1024;
 
 /** Resource types of CIM, as in `rasd:ResourceType`. */
@@ -73,14 +73,14 @@ export function readOvf(text: string): OvfDescription {
   };
 }
 
-/** Names of elements differ between engines; their kind is an attribute. */
+/** Engines name these elements differently; an attribute holds their kind. */
 function firmwareIn(content: XmlElement): ReadonlySet<string> {
   const section = content.all("Section").find(({ attributes }) => attributes.get("xsi:type") === EXTERNAL_DATA);
   const kinds = section?.children.flatMap(({ attributes }) => [...attributes.values()]) ?? [];
   return new Set(kinds.map((kind) => kind.toLowerCase()));
 }
 
-/** The elements of an OVF that have to do with what a restore changes. */
+/** The elements of an OVF that concern what a restore changes. */
 export interface OvfElements {
   readonly content: XmlElement;
   readonly name: XmlElement;
@@ -117,12 +117,12 @@ export function parseOvf(text: string): OvfElements {
   };
 }
 
-/** Ids of the disks that the configuration has as devices, of whatever kind. @throws EngineAnswerError */
+/** Ids of the disks that the configuration lists as devices of any kind. @throws EngineAnswerError */
 export function attachedDiskIds(text: string): readonly string[] {
   return parseOvf(text).diskDrives.flatMap((drive) => diskIdOf(drive) ?? []);
 }
 
-/** The disk that a volume, file or drive belongs to: they write `DISK/VOLUME`, or `DISK` alone for a LUN. */
+/** The disk of a volume, file or drive: they write `DISK/VOLUME`, or `DISK` alone for a LUN. */
 export function diskIdOf(element: XmlElement): string | undefined {
   const place = element.value("ovf:fileRef") ?? element.value("ovf:href") ?? element.value("rasd:HostResource");
   return place?.split("/")[0];
@@ -138,7 +138,7 @@ function readDisks(volumes: readonly XmlElement[]): OvfDisk[] {
   }));
 }
 
-/** By disk id: of each disk the volume that no other one is built upon. */
+/** For each disk id, the volume that no other volume is built upon. */
 export function activeVolumes(volumes: readonly XmlElement[]): ReadonlyMap<string, XmlElement> {
   const parents = new Set(volumes.map((volume) => volume.value("ovf:parentRef")));
   const active = new Map<string, XmlElement>();
@@ -172,7 +172,7 @@ function flag(element: XmlElement, name: string): boolean | undefined {
   return value === undefined ? undefined : isTrue(value);
 }
 
-/** As an engine reads its own OVF: `true` in any case is true, and anything else is false. */
+/** Like an engine reading its own OVF: `true` in any case is true, anything else is false. */
 function isTrue(value: string | undefined): boolean {
   return value?.trim().toLowerCase() === "true";
 }

@@ -6,20 +6,20 @@ import { withTag } from "../traces/run-tag.ts";
 import { activeVolumes, diskIdOf, parseOvf, type OvfElements } from "./read-ovf.ts";
 
 export interface OvfRewrite {
-  /** The name of the machine to be made. */
+  /** The name of the new machine. */
   readonly name: string;
   /**
-   * The disks that stay in the OVF, by the id they have in it, with the id of the disk that takes their place. All others
-   * are taken out; to attach them later, or never.
+   * The disks that stay in the OVF, by their id in it, with the id of the disk that replaces them. All others are
+   * removed, to be attached later or never.
    */
   readonly disks: ReadonlyMap<string, string>;
-  /** `drop`: without MAC addresses, so that the engine gives new ones. */
+  /** `drop`: without MAC addresses, so that the engine assigns new ones. */
   readonly mac: "keep" | "drop";
-  /** The run's tag, to stand in the description from the machine's first moment on. */
+  /** The run's tag, in the description from the machine's creation on. */
   readonly tag?: string;
 }
 
-/** A range of the text, and what it becomes. */
+/** A range of the text and its replacement. */
 interface Edit {
   readonly start: number;
   readonly end: number;
@@ -29,15 +29,15 @@ interface Edit {
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
 /**
- * The OVF of a restored machine: everything that is not named here stays as it was, to the letter, but for characters that
- * XML cannot hold: those go, because an engine would refuse the document. Snapshots and their volumes are taken out, because
- * a restored disk has none; and delete protection, which must not keep a restore that fails from taking its machine away.
+ * The OVF of a restored machine. Keeps everything that is not named here to the letter, except characters that XML
+ * cannot hold, because an engine would refuse the document. Removes snapshots and their volumes, because a restored
+ * disk has none, and delete protection, so that a failed restore can remove its machine.
  *
  * @throws EngineAnswerError when the text is not an engine's OVF.
- * @throws UsageError when the name holds a control character, or an id is no UUID.
+ * @throws UsageError when the name holds a control character, or an id is not a UUID.
  */
 export function rewriteOvf(original: string, rewrite: OvfRewrite): string {
-  // Parsers turn line ends into this one, so that positions are of the text after it.
+  // Parsers convert line ends to this one, so positions refer to the converted text.
   const text = dropUnwritable(original).replaceAll(/\r\n?/g, "\n");
   const ovf = parseOvf(text);
   const active = activeVolumes(ovf.volumes);
@@ -79,8 +79,8 @@ function removed(element: XmlElement): Edit {
 }
 
 /**
- * A kept disk's element has its disk id exchanged wherever it stands in it (references, the device's alias), and its volume
- * has no parent: what was restored is one volume.
+ * Replaces the disk id everywhere in a kept disk's element (references, the device's alias) and removes the parent of
+ * its volume: a restored disk is a single volume.
  */
 function diskEdit(element: XmlElement, isActive: boolean, rewrite: OvfRewrite, text: string): Edit {
   const { start, end } = element.source;
@@ -92,7 +92,7 @@ function diskEdit(element: XmlElement, isActive: boolean, rewrite: OvfRewrite, t
   return { start, end, text: standalone.replaceAll(oldId, newId) };
 }
 
-/** Edits inside an edited range are dropped: the outer one has decided. What is put in comes before what follows it. */
+/** Drops edits inside an edited range: the outer edit decides. Insertions precede what follows them. */
 function apply(edits: readonly Edit[], text: string): string {
   let result = "";
   let position = 0;

@@ -10,9 +10,8 @@ import { designAsFiles, designRestore, type RestoreDesign } from "./design/resto
 import { OvirtRestoreSession } from "./restore-session.ts";
 
 /**
- * Makes the disks of a point anew and opens them to be filled. The same for every strategy that works with oVirt, but for
- * the way they are filled: a point does not remember how it was taken. Leaves nothing behind when it throws, as far as
- * possible.
+ * Makes the disks of a point and opens them for writing. All strategies for oVirt share it and differ only in the
+ * filler: a point can be restored by any of them. Cleans up before it throws, as far as possible.
  */
 export async function openRestore(
   manager: OvirtManager,
@@ -37,7 +36,7 @@ export async function openRestore(
   }
 }
 
-/** A machine without disks needs no way to fill them. */
+/** A machine without disks needs no filler. */
 const NOTHING_TO_FILL: DiskFilling = { targets: [], finish: async () => {}, abandon: async () => {} };
 
 interface Opening {

@@ -6,7 +6,7 @@ import { designRestore, type RestoreDesign } from "./design/restore-design.ts";
 import type { DesignedDisk } from "./disks/designed-disk.ts";
 import type { MappedNic } from "./design/map-nics.ts";
 
-/** What a restore would do, for people. Changes nothing. @throws what the restore would throw at its start. */
+/** The steps of a restore, for people. Changes nothing. @throws what the restore would throw at its start */
 export async function planRestore(
   manager: OvirtManager,
   filler: DiskFiller,

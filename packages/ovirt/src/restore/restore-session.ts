@@ -30,7 +30,7 @@ export interface RestoreParts {
   readonly filling: DiskFilling;
 }
 
-/** New disks on the engine, open to be filled, that become a virtual machine when they are full. */
+/** New disks on the engine, open for writing, that become a virtual machine when they are full. */
 export class OvirtRestoreSession implements RestoreSession {
   readonly #parts: RestoreParts;
   readonly #context: RunContext;
@@ -62,7 +62,7 @@ export class OvirtRestoreSession implements RestoreSession {
     const changes = await completeVm(api, id, { design, disks, request, tag }, signal);
     for (const change of changes) observe(this.#context.hooks.warning, change);
     if (request.start) await startVm(api, id, signal);
-    // From here on the machine's own entry answers for its disks; and once it is released, the machine is not ours any more.
+    // From here on the machine's own entry covers its disks; after its release the machine is not ours any more.
     for (const disk of disks) await disk.handle.close();
     await handle.amend({ released: true });
     for (const refusal of await releaseVm(api, id, design.original, signal)) {
@@ -80,7 +80,7 @@ export class OvirtRestoreSession implements RestoreSession {
     await Promise.all(disks.map(({ id, handle }) => this.#tidy(handle, () => removeDisk(api, id))));
   }
 
-  /** A machine of ours that may be there although the engine did not say so is looked for, so that `abort` can remove it. */
+  /** Looks for a machine of ours that the engine may have made without an answer, so that `abort` can remove it. */
   async #createVm(handle: LedgerHandle, tag: string): Promise<string> {
     const { api, design, request } = this.#parts;
     try {

@@ -11,7 +11,7 @@ export interface FrozenBefore {
 }
 
 /**
- * After all data was read: makes sure that the snapshot still holds the same volumes of the same sizes.
+ * Verifies, after all data was read, that the snapshot still holds the same volumes of the same sizes.
  *
  * @throws ManagerError when it does not, or when the snapshot or its machine is gone
  */

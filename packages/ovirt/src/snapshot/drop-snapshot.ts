@@ -8,14 +8,14 @@ import type { TakenSnapshot } from "./take-snapshot.ts";
 export interface SnapshotToDrop {
   readonly vm: VirtualMachine;
   readonly snapshot: TakenSnapshot;
-  /** For the merge. */
+  /** Deadline of the merge. */
   readonly removeDeadlineMs: number;
   readonly hooks: RunHooks;
 }
 
 /**
- * Removes a snapshot of ours that no point needs. Never throws: one that cannot go stays in the ledger, with a warning.
- * Resolves to what stood in the way, if anything did.
+ * Removes a snapshot of ours that no point needs. Never throws: a snapshot that cannot be removed stays in the ledger,
+ * with a warning. Resolves to the obstacle, if there was one.
  */
 export async function dropSnapshot(
   api: EngineApi,

@@ -17,7 +17,7 @@ export interface SnapshotOfDisks {
   readonly disks: readonly Disk[];
 }
 
-/** The volumes that a snapshot froze, in the order of the disks. Merges rename them: ask anew each time. */
+/** The volumes that a snapshot froze, in the order of the disks. Merges rename them: call again each time. */
 export async function frozenVolumes(
   api: EngineApi,
   { vmId, snapshotId, disks }: SnapshotOfDisks,
@@ -33,7 +33,7 @@ export async function frozenVolumes(
       });
     }
     const { imageId, provisionedBytes = 0 } = volume;
-    // The size of the inventory may be older than the snapshot: what it lacks would not be read, without a word.
+    // The inventory's size may be older than the snapshot: the difference would silently not be read.
     if (provisionedBytes <= 0) throw withoutSize(disk.id);
     return { disk, volume: { ...volume, imageId, provisionedBytes } };
   });
@@ -41,7 +41,7 @@ export async function frozenVolumes(
 
 /**
  * A disk as it was when a snapshot froze it. A disk with snapshots shows the format of its top volume, which is always
- * QCOW2: a raw disk would be restored as another one. The lowest volume that is known shows what the disk was made as.
+ * QCOW2, so a raw disk would change on restore. The lowest known volume shows the original format.
  */
 export function asItWas({ disk, volume }: FrozenVolumeOfDisk, lowest: EngineDisk = volume): Disk {
   return {

@@ -7,25 +7,25 @@ const EVENTS_LOOKED_AT = 1_000;
 
 export interface ConsistencyReached {
   readonly consistency: Consistency;
-  /** Why it is no better, for people. */
+  /** Why it is not better, for people. */
   readonly reason: string;
 }
 
-/** True when something in the guest answers, and can so bring its file systems to rest. */
+/** True when a guest agent responds and can therefore freeze file systems. */
 export async function hasGuestAgent(api: EngineApi, vmId: string, signal: AbortSignal): Promise<boolean> {
   return (await api.vms.reportedDevices(vmId, signal)).length > 0;
 }
 
-/** Id of the newest event; what comes after it belongs to what is done next. */
+/** Id of the newest event; later ones belong to the next action. */
 export async function lastEventId(api: EngineApi, signal: AbortSignal): Promise<string | undefined> {
   return (await api.events.list({ max: 1 }, signal))[0]?.id;
 }
 
 /**
- * How consistent a snapshot is. The engine asks the guest agent to freeze by itself, goes on without when that fails, and
- * says so only in its events: a warning about the virtual machine while the snapshot was made means that it was not frozen.
- * Their texts are translated, so what they say counts for nothing. An engine that shows no event of the snapshot at all, or
- * only some, proves nothing.
+ * How consistent a snapshot is. The engine asks the guest agent to freeze by itself, continues when that fails, and
+ * says so only in its events: a warning about the virtual machine while the snapshot was made means that it was not
+ * frozen. Event texts are translated, so they are ignored. An engine that shows none or only some of the snapshot's
+ * events proves nothing.
  *
  * @param vm before the snapshot @param since `lastEventId` before the snapshot
  */

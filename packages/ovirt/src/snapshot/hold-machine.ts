@@ -15,7 +15,7 @@ const MIB = 1024 * 1024;
 /** States of a virtual machine in which the engine makes a snapshot. */
 const FROZEN_IN: readonly string[] = ["up", "down", "paused"];
 
-/** A machine as a snapshot of ours shows it. The snapshot is the caller's to remove. */
+/** A machine as a snapshot of ours shows it. The caller removes the snapshot. */
 export interface HeldMachine {
   readonly snapshot: TakenSnapshot;
   readonly consistency: Consistency;
@@ -24,8 +24,8 @@ export interface HeldMachine {
 }
 
 /**
- * Freezes the disks of a request by a snapshot, at rest as far as that is asked for and possible. Leaves nothing behind
- * when it throws, as far as possible.
+ * Freezes the disks of a request by a snapshot, quiesced as far as requested and possible. Cleans up before it throws,
+ * as far as possible.
  *
  * @throws NoRoomError, QuiesceError; what `takeSnapshot` throws
  */
@@ -66,7 +66,7 @@ interface Look {
   readonly quiesce: QuiesceAttempt;
 }
 
-/** How consistent a snapshot is, and the configuration that it froze. */
+/** Consistency and configuration of a snapshot. */
 async function lookAt(
   { id }: TakenSnapshot,
   { api, request: { vm }, context: { hooks, signal }, quiesce }: Look,

@@ -6,7 +6,7 @@ import { consistencyReached, hasGuestAgent, lastEventId, type ConsistencyReached
 
 const HINT = "Does the QEMU guest agent run in the guest? `--quiesce try` takes the point without, and says so.";
 
-/** What must be known before a snapshot to tell afterwards how consistent it is. */
+/** State before a snapshot that decides afterwards how consistent it is. */
 export interface QuiesceAttempt {
   readonly vm: Vm;
   readonly quiesce: BackupRequest["quiesce"];
@@ -15,10 +15,10 @@ export interface QuiesceAttempt {
 }
 
 /**
- * The engine freezes a guest by itself, where an agent answers, and no parameter keeps it from that: `never` means that
- * nobody looks whether it did.
+ * The engine always freezes a guest whose agent responds; no parameter prevents it. `never` only means that the outcome
+ * is not checked.
  *
- * @throws QuiesceError when rest is required, and nobody is there to give it. Nothing was made.
+ * @throws QuiesceError when quiescing is required and no agent responds. Nothing was made.
  */
 export async function beginQuiesce(
   api: EngineApi,
@@ -37,7 +37,7 @@ export async function beginQuiesce(
   return { vm, quiesce, agent, since: agent ? await lastEventId(api, signal) : undefined };
 }
 
-/** @throws QuiesceError when rest is required, and was not reached */
+/** @throws QuiesceError when quiescing is required and failed */
 export async function endQuiesce(
   api: EngineApi,
   attempt: QuiesceAttempt,

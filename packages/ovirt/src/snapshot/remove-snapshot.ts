@@ -9,22 +9,23 @@ import { SnapshotRemovalError } from "./errors.ts";
 export interface SnapshotToRemove {
   readonly vmId: string;
   readonly snapshotId: string;
-  /** For the merge. */
+  /** Deadline of the merge. */
   readonly deadlineMs: number;
 }
 
-/** For a snapshot to be made, or removed by somebody else. */
+/** Wait for a snapshot that is being made, or removed by another client. */
 const LOCK_PATIENCE_MS = 2 * 60_000;
-/** For everything beside the merge: what is locked is waited for, engines restart. */
+/** For everything except the merge: locks, and restarts of the engine. */
 const CLEAN_UP_GRACE_MS = 15 * 60_000;
-/** So often a snapshot may look untouched after the engine has accepted to remove it. */
+/** Polls that may show the snapshot untouched after the engine has accepted its removal. */
 const LOOKS_BEFORE_LOCK = 10;
 
 /**
- * Removes a snapshot and waits until its data is merged. One that is gone already is fine. It is asked for once: a merge
- * that failed half way is a matter for a person.
+ * Removes a snapshot and waits until its data is merged. Succeeds if it is gone already. Requests the removal once: a
+ * merge that failed half way needs a person.
  *
- * @throws SnapshotRemovalError when it is locked, illegal, refused, or the merge failed; names the volumes and the next step.
+ * @throws SnapshotRemovalError when it is locked, illegal, refused, or the merge failed; names the volumes and the next
+ * step.
  */
 export async function removeSnapshot(
   api: EngineApi,
@@ -33,7 +34,7 @@ export async function removeSnapshot(
 ): Promise<void> {
   const now = await api.snapshots.find(vmId, snapshotId, signal);
   if (now === undefined) return;
-  // Whether one of them is illegal must be known before anything is merged.
+  // Checks for illegal volumes before anything is merged.
   const volumes = (await orUndefined(api.vms.snapshotDisks(vmId, snapshotId, signal))) ?? [];
   const fail = (what: string, cause?: unknown): SnapshotRemovalError =>
     removalError(snapshotId, volumes, what, cause === undefined ? {} : { cause });
@@ -62,12 +63,12 @@ export async function removeSnapshot(
   );
 }
 
-/** `removeSnapshot` for whoever cleans up, and listens to no run any more. */
+/** `removeSnapshot` for cleanup, independent of any run's signal. */
 export function cleanUpSnapshot(api: EngineApi, snapshot: SnapshotToRemove): Promise<void> {
   return removeSnapshot(api, snapshot, AbortSignal.timeout(snapshot.deadlineMs + CLEAN_UP_GRACE_MS));
 }
 
-/** One that is being made, or removed by somebody else, is waited for. Resolves to its state, or `gone`. */
+/** Waits for a snapshot that is being made, or removed by another client. Resolves to its state, or `gone`. */
 async function settledState(
   api: EngineApi,
   { vmId, snapshotId, deadlineMs }: SnapshotToRemove,

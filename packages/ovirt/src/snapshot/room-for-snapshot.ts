@@ -7,13 +7,13 @@ const GIB = 1024 ** 3;
 
 export interface RoomWanted {
   readonly disks: readonly Disk[];
-  /** For what the guest writes to one disk while its snapshot lives, in bytes. */
+  /** Space for what the guest writes to one disk while its snapshot exists, in bytes. */
   readonly bytesPerDisk: number;
 }
 
 /**
- * Makes sure, before anything is made, that the storage domains can hold a snapshot: a domain that fills up under one
- * pauses virtual machines, and lets no snapshot be merged any more. Domains that do not tell are passed over.
+ * Checks, before anything is made, that the storage domains have room for a snapshot: a domain that fills up pauses
+ * virtual machines and cannot merge snapshots any more. Skips domains that do not report their free space.
  *
  * @throws NoRoomError
  */

@@ -13,30 +13,30 @@ export interface SnapshotRequest {
   readonly api: EngineApi;
   readonly ledger: RunLedger;
   readonly vm: VirtualMachine;
-  /** These disks alone are frozen. */
+  /** The only disks to freeze. */
   readonly diskIds: readonly string[];
-  /** For the engine to make it. */
+  /** Deadline for making the snapshot. */
   readonly readyDeadlineMs: number;
-  /** For the engine to remove it again, should that be. */
+  /** Deadline for removing it again after a failure. */
   readonly removeDeadlineMs: number;
   readonly signal: AbortSignal;
 }
 
-/** A snapshot of ours that is there and can be read. It is the caller's to remove. */
+/** A readable snapshot of ours. The caller removes it. */
 export interface TakenSnapshot {
   readonly id: string;
-  /** `kind: snapshot` in the ledger. */
+  /** Entry of `kind: snapshot` in the ledger. */
   readonly handle: LedgerHandle;
 }
 
 const LOOKUP_DEADLINE_MS = 60_000;
 
 /**
- * Makes a snapshot without memory, and waits until it is `ok` and the virtual machine is free again. Leaves nothing behind
- * when it throws, as far as possible; one that hangs stays as it is, in the ledger.
+ * Makes a snapshot without memory, and waits until it is `ok` and the virtual machine is unlocked. Cleans up before it
+ * throws, as far as possible; a snapshot that hangs stays, in the ledger.
  *
  * @throws SnapshotFailedError when the engine gave up
- * @throws DeadlineError when it did not, and did not finish
+ * @throws DeadlineError when it did not finish in time
  */
 export async function takeSnapshot(request: SnapshotRequest): Promise<TakenSnapshot> {
   const { api, ledger, vm, removeDeadlineMs, signal } = request;
@@ -53,13 +53,13 @@ export async function takeSnapshot(request: SnapshotRequest): Promise<TakenSnaps
     await waitUntilReady(request, created.id);
     return { id: created.id, handle };
   } catch (error) {
-    // The engine removes nothing that is locked.
+    // The engine cannot remove a locked snapshot.
     if (!(error instanceof DeadlineError)) await undo(handle, remove);
     throw error;
   }
 }
 
-/** The snapshot that an entry of the ledger speaks of, by its id or by the tag it carries. */
+/** The snapshot of a ledger entry, by its id or by its tag. */
 export async function findSnapshot(
   api: EngineApi,
   { vmId, tag, snapshotId }: { vmId: string; tag: string; snapshotId: string | undefined },
@@ -69,7 +69,7 @@ export async function findSnapshot(
   return (await api.snapshots.list(vmId, signal)).find(({ description }) => hasTag(description, tag));
 }
 
-/** One whose answer was lost, or not waited for, is looked up by its tag, and not made a second time. */
+/** Looks up by its tag a snapshot whose answer was lost or cancelled, instead of making a second one. */
 async function create({ api, vm, diskIds, signal }: SnapshotRequest, tag: string): Promise<{ readonly id: string }> {
   try {
     return await api.snapshots.create(vm.id, { description: tag, diskIds }, signal);
@@ -96,7 +96,7 @@ async function waitUntilReady({ api, vm, readyDeadlineMs, signal }: SnapshotRequ
   );
 }
 
-/** The engine has no other way to say that a snapshot could not be made. */
+/** The engine reports a failed snapshot only by its disappearance. */
 function vanished(vm: VirtualMachine): SnapshotFailedError {
   return new SnapshotFailedError(`the engine could not make the snapshot of ${vm.name}`, {
     context: { vm: vm.id },

@@ -22,7 +22,7 @@ import { planRestore } from "../restore/plan-restore.ts";
 export interface OvirtStrategyParts {
   readonly manager: OvirtManager;
   readonly filler: DiskFiller;
-  /** Kinds of leftovers that this strategy alone makes. */
+  /** Kinds of leftovers that only this strategy makes. */
   readonly leftovers?: LeftoverKinds;
 }
 
@@ -41,7 +41,7 @@ export abstract class OvirtStrategy implements Strategy {
 
   abstract assess(vm: VirtualMachine, signal: AbortSignal): Promise<Assessment>;
 
-  /** As `takeInstant`, of a machine that has disks to take. */
+  /** Like `takeInstant`, for a machine with disks to read. */
   protected abstract hold(request: BackupRequest, context: RunContext): Promise<HeldInstant>;
 
   takeInstant(request: BackupRequest, context: RunContext): Promise<HeldInstant> {

@@ -6,7 +6,7 @@ import { OvirtStrategy, type OvirtStrategyParts } from "./ovirt-strategy.ts";
 
 export type SnapshotStrategyParts = OvirtStrategyParts & SnapshotReading;
 
-/** A strategy that reads what snapshots froze. It is how its volumes are read and its disks filled. */
+/** A strategy that reads snapshots. A `VolumeReader` and a `DiskFiller` determine how. */
 export abstract class SnapshotStrategy extends OvirtStrategy {
   readonly #reading: SnapshotReading;
 

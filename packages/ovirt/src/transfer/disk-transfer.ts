@@ -13,7 +13,7 @@ import { endTransfer, type TransferEnd } from "./end-transfer.ts";
 import { transferEnded } from "./errors.ts";
 import type { TransferContext } from "./transfer-context.ts";
 
-/** What transfers of a run through one host share. */
+/** What the transfers of a run share for one host. */
 export interface HostShare {
   readonly connections: Semaphore;
   readonly losses?: HostLosses;
@@ -30,18 +30,18 @@ export interface TransferRequest {
   readonly frozen?: FrozenVolume;
   /** Size of the disk, in bytes. */
   readonly logicalBytes: number;
-  /** How long a locked disk is waited for. Default: as for any other conflict. */
+  /** How long to wait for a locked disk. Default: as for any other conflict. */
   readonly conflictDeadlineMs?: number;
 }
 
-/** The volume of a disk that a snapshot holds, and how it is to be seen. */
+/** The volume of a disk that a snapshot holds, and the view of it. */
 export interface FrozenVolume {
   readonly volumeId: string;
-  /** The snapshot is one of ours, so that a transfer of it is ours, too. */
+  /** The snapshot is ours, so a transfer of it is ours, too. */
   readonly ours: boolean;
   /**
-   * `disk`: guest data, with all that lies below the volume. `layer`: guest data of this volume alone, and which of it there
-   * is (4.4.3). `file`: the volume's file as it lies there. Engines up to 4.3.0 give the file in any case: see
+   * `disk`: guest data, including everything below the volume. `layer`: guest data of this volume alone, and which
+   * ranges it holds (4.4.3). `file`: the bytes of the volume's file. Engines up to 4.3.0 always give the file: see
    * `DiskTransfer.showsGuestData`.
    */
   readonly view: "disk" | "layer" | "file";
@@ -54,7 +54,7 @@ const RENEWAL_PAUSE_MS = 1_000;
 const STARTING: ReadonlySet<string> = new Set(["initializing", "resuming", "unknown"]);
 /** Phases in which data can flow, now or soon. */
 const LIVING: ReadonlySet<string> = new Set(["transferring", "resuming", "paused_system"]);
-/** Phases that a user, or we, have brought a transfer to. */
+/** Phases that a user, or ovault, caused. */
 const ENDED_ON_PURPOSE: ReadonlySet<string> = new Set([
   "cancelled",
   "cancelled_user",
@@ -64,10 +64,10 @@ const ENDED_ON_PURPOSE: ReadonlySet<string> = new Set([
   "finalizing_success",
   "finished_success",
 ]);
-/** Phases of a transfer whose data can be relied on, when it was read without an error. */
+/** Phases of a transfer whose data is valid if it was read without an error. */
 const GOOD: ReadonlySet<string> = new Set(["transferring", "finalizing_success", "finished_success"]);
 
-/** One disk's way in or out, from the ledger entry to the end on the engine. Guest data, whatever the disk's format. */
+/** One disk's transfer, from the ledger entry to its end on the engine. Guest data, whatever the disk's format. */
 export class DiskTransfer {
   readonly request: TransferRequest;
   readonly #context: TransferContext;
@@ -75,14 +75,14 @@ export class DiskTransfer {
   #transfer: ImageTransfer;
   #client: ImageioClient | undefined;
   #losses: HostLosses | undefined;
-  /** Readers at once share one answer. */
+  /** Concurrent readers share one request. */
   #asking: Promise<boolean> | undefined;
   #renewing: Promise<boolean | TransferAddress> | undefined;
 
   /**
-   * Makes the transfer and waits until data can flow. Leaves nothing behind when it throws, as far as possible.
+   * Starts the transfer and waits until data can flow. Cleans up before it throws, as far as possible.
    *
-   * @param turn of transfers that start together, see `WaitOptions`
+   * @param turn shared by transfers that start together, see `WaitOptions`
    */
   static async start(
     request: TransferRequest,
@@ -100,22 +100,22 @@ export class DiskTransfer {
     this.#transfer = transfer;
   }
 
-  /** Where the data flows; undefined where the engine does not tell. */
+  /** The host of the transfer; undefined where the engine does not report it. */
   get hostId(): string | undefined {
     return this.#transfer.hostId;
   }
 
-  /** Of a frozen volume. False: the bytes are those of its file, whatever was asked for. */
+  /** For a frozen volume. False: the bytes are those of its file, whatever was requested. */
   get showsGuestData(): boolean {
     return this.request.frozen === undefined || this.echoesRaw;
   }
 
-  /** The engine says itself that it shows guest data. Where it does not, that proves nothing. */
+  /** True when the engine confirms that it shows guest data. False proves nothing. */
   get echoesRaw(): boolean {
     return this.#transfer.format === "raw";
   }
 
-  /** Connects the data side; once, before `end`. */
+  /** Opens the data connection; once, before `end`. */
   async connect(
     maxConnections: number,
     { connections: hostConnections, losses }: HostShare,
@@ -142,7 +142,7 @@ export class DiskTransfer {
     return this.#client;
   }
 
-  /** Whether a host that does not answer is worth waiting for. An engine that does not answer proves nothing. */
+  /** Whether to wait for a host that does not answer. An engine that does not answer proves nothing. */
   #isAlive(signal: AbortSignal): Promise<boolean> {
     if (this.#renewing !== undefined) return Promise.resolve(true);
     this.#asking ??= this.phase(signal)
@@ -152,13 +152,16 @@ export class DiskTransfer {
     return this.#asking;
   }
 
-  /** A download that the engine gave up for its host's sake goes on as another; an upload has lost its disk by then. */
+  /**
+   * A download that the engine gave up because of its host continues as another one; an upload has lost its disk by
+   * then.
+   */
   #mayGoOn(phase: string | undefined): boolean {
     if (this.request.direction === "download") return phase === undefined || !ENDED_ON_PURPOSE.has(phase);
     return phase !== undefined && LIVING.has(phase);
   }
 
-  /** The engine ended a download after its host was lost for a while, and not on purpose. */
+  /** The engine ended a download after a temporary loss of its host, and not on purpose. */
   #fellToLoss(phase: string | undefined): boolean {
     return this.#losses?.any === true && this.request.direction === "download" && this.#mayGoOn(phase);
   }
@@ -169,9 +172,9 @@ export class DiskTransfer {
   }
 
   /**
-   * The engine renews the ticket of a live transfer by itself, but not while it is down for longer than the ticket lasts. An
-   * upload that it has paused meanwhile is resumed. A daemon that was restarted has forgotten its tickets: a download is
-   * made again, for what it reads stays as it is.
+   * The engine renews the ticket of a live transfer, but not while it is down for longer than the ticket lasts. An
+   * upload that it has paused meanwhile is resumed. A restarted daemon has lost its tickets: a download is started
+   * again, since its data does not change.
    */
   async #renewNow(signal: AbortSignal, refusals: number): Promise<boolean | TransferAddress> {
     const { api } = this.#context;
@@ -197,18 +200,18 @@ export class DiskTransfer {
     return addressOf(transfer);
   }
 
-  /** Phase of the transfer now; undefined when it is gone. */
+  /** Current phase of the transfer; undefined when it is gone. */
   async phase(signal: AbortSignal): Promise<string | undefined> {
     return (await this.#context.api.transfers.find(this.#transfer.id, signal))?.phase;
   }
 
   /**
-   * After all data was read: makes sure that the transfer lives, or was finalized by the engine, which does that by itself
-   * where everything was read. Engines before 4.4.7 forget those. One that fell to a loss of its host has shown, as long as it
-   * lived, what the snapshot or the backup holds: whether that is still there is another question.
+   * Verifies, after all data was read, that the transfer is alive or was finalized by the engine, which finalizes a
+   * fully read one by itself. Engines before 4.4.7 forget those. A transfer lost with its host was valid while it
+   * lived; whether the snapshot or backup still exists is checked elsewhere.
    *
    * @throws TransferEndedError when it ended in another way, or was paused
-   * @throws DeadlineError when the engine does not tell
+   * @throws DeadlineError when the engine does not answer
    */
   async confirm(signal: AbortSignal): Promise<void> {
     const { api, capabilities } = this.#context;
@@ -227,10 +230,10 @@ export class DiskTransfer {
   }
 
   /**
-   * Closes the connections, ends the transfer on the engine and waits until it is over; the ledger entry goes with it.
-   * Not bound to any signal: it has deadlines of its own. May be called again after it threw.
+   * Closes the connections, ends the transfer on the engine, waits until it is over and closes the ledger entry.
+   * Independent of any signal: has its own deadlines. May be called again after it threw.
    *
-   * @param turn of transfers that end together, see `WaitOptions`
+   * @param turn shared by transfers that end together, see `WaitOptions`
    */
   async end(how: "finalize" | "cancel", turn?: Semaphore): Promise<TransferEnd> {
     await this.#client?.close();
@@ -297,7 +300,7 @@ async function create(request: TransferRequest, context: TransferContext, signal
     );
   } catch (error) {
     if (wasRefused(error, signal)) throw error;
-    // The answer was lost, or not waited for; the transfer may be there all the same. No disk has two at once.
+    // The answer was lost or cancelled; the transfer may exist all the same. No disk has two at once.
     const transfers = await api.transfers.list(AbortSignal.timeout(LOOKUP_DEADLINE_MS)).catch(() => []);
     const found = transfers.find(
       (transfer) => isTransferOf(transfer, { diskId, backupId, volumeId: frozen?.volumeId }) && isOpen(transfer),
@@ -307,7 +310,7 @@ async function create(request: TransferRequest, context: TransferContext, signal
   }
 }
 
-/** The same disk seen through the same backup or snapshot. Engines name a frozen volume with or without its disk. */
+/** The same disk seen through the same backup or snapshot. Engines report a frozen volume with or without its disk. */
 export function isTransferOf(
   transfer: ImageTransfer,
   { diskId, backupId, volumeId }: { diskId: string; backupId: string | undefined; volumeId: string | undefined },
@@ -351,7 +354,7 @@ function addressOf({ id, transferUrl, proxyUrl, signedTicket }: ImageTransfer): 
   };
 }
 
-/** False: the engine cannot, e.g. because the host does not know the ticket. */
+/** False: the engine cannot extend it, e.g. because the host does not know the ticket. */
 async function extend(api: EngineApi, transferId: string, signal: AbortSignal): Promise<boolean> {
   try {
     await api.transfers.extend(transferId, signal);

@@ -5,17 +5,17 @@ import { EntityNotFoundError } from "../engine/errors.ts";
 import { arrived, pending } from "../engine/wait.ts";
 import { isFinalTransferPhase } from "../model/image-transfer.ts";
 
-/** `gone`: the entity does not exist (any more); before 4.4.7 that is how every transfer ends. */
+/** `gone`: the entity does not exist (any more); before 4.4.7 every transfer ends like this. */
 export type TransferEnd = "success" | "failure" | "gone";
 
-/** The engine tries for minutes to take the ticket from a host whose clients do not let go. */
+/** The engine tries for minutes to remove the ticket from a host while clients are connected. */
 const END_DEADLINE_MS = 20 * 60_000;
 
 /**
- * Ends a transfer, whatever state it is in, and waits until it is over. All connections to imageio must be closed.
- * `finished_cleanup` is not over yet: a backup finalized then is damaged on engines before 4.5.1.
+ * Ends a transfer in any state, and waits until it is over. All connections to imageio must be closed. Waits beyond
+ * `finished_cleanup`: a backup finalized then is damaged on engines before 4.5.1.
  *
- * @param turn of transfers that end together, see `WaitOptions`
+ * @param turn shared by transfers that end together, see `WaitOptions`
  * @throws DeadlineError naming the phase it hangs in.
  */
 export async function endTransfer(

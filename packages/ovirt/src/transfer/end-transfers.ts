@@ -4,10 +4,10 @@ import type { DiskTransfer } from "./disk-transfer.ts";
 import type { TransferEnd } from "./end-transfer.ts";
 
 /**
- * Ends the transfers of a run together, and waits until all are over or have failed to end. How each ended, in their order.
- * May be called again after it threw.
+ * Ends the transfers of a run together, and waits until all are over or have failed to end. Returns the ends in their
+ * order. May be called again after it threw.
  *
- * @throws what the first of them threw
+ * @throws the first error
  */
 export async function endTransfers(
   transfers: readonly DiskTransfer[],

@@ -1,11 +1,11 @@
 import { SourceError, type ErrorCode } from "@ovault/contract";
 
-/** The engine ended a transfer by itself while it was read. */
+/** The engine ended a transfer while it was being read. */
 export class TransferEndedError extends SourceError {
   static override readonly code: ErrorCode = "E_TRANSFER_ENDED";
 }
 
-/** @param phase of the transfer; undefined: it is gone */
+/** @param phase of the transfer; undefined: the transfer is gone */
 export function transferEnded(
   { diskId, title }: { readonly diskId: string; readonly title: string },
   phase: string | undefined,

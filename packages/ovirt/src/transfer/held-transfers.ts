@@ -2,7 +2,7 @@ import { endTransfers } from "./end-transfers.ts";
 import { keepAlive } from "./keep-alive.ts";
 import type { OpenTransfer } from "./open-transfers.ts";
 
-/** The transfers that a run reads from. They are kept alive meanwhile, and ended in any case. */
+/** The transfers that a run reads from: keeps them alive, and ends them in any case. */
 export class HeldTransfers {
   readonly #held = new Set<OpenTransfer>();
   #stopKeepAlive: () => Promise<void> = async () => {};
@@ -15,28 +15,28 @@ export class HeldTransfers {
     this.#held.add(transfer);
   }
 
-  /** It was ended before its time. */
+  /** Forgets a transfer that was ended early. */
   delete(transfer: OpenTransfer): void {
     this.#held.delete(transfer);
   }
 
-  /** Keeps those that are held now alive until `close`. Once. */
+  /** Keeps the present transfers alive until `close`. Call once. */
   keepAlive(inactivityTimeoutSeconds: number): void {
     const clients = [...this.#held].map(({ client }) => client);
     this.#stopKeepAlive = keepAlive(clients, inactivityTimeoutSeconds);
   }
 
-  /** Makes sure that all of them still transfer. */
+  /** Verifies that all of them are still alive. */
   async confirm(signal: AbortSignal): Promise<void> {
     for (const { transfer } of this.#held) await transfer.confirm(signal);
   }
 
-  /** Closes the connections, so that reads under way fail. */
+  /** Closes the connections, so that reads in flight fail. */
   async disconnect(): Promise<void> {
     await Promise.all([...this.#held].map(({ client }) => client.close()));
   }
 
-  /** The order is the engine's: connections before transfers. May come twice. */
+  /** The engine requires this order: connections before transfers. May be called twice. */
   async close(outcome: "complete" | "failed"): Promise<void> {
     await this.#stopKeepAlive();
     await this.disconnect();

@@ -3,8 +3,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { ImageioClient } from "../imageio/imageio-client.ts";
 
 /**
- * Shows all transfers of a run in use while only some of them move data, so that nobody ends the others as idle. Returns
- * what stops it, and waits until it has stopped. Failures are left to the real requests to find.
+ * Keeps all transfers of a run active while only some move data, so that neither engine nor host ends the others as
+ * idle. Returns a function that stops it and waits until it has stopped. Ignores failures: the real requests meet them.
  */
 export function keepAlive(clients: readonly ImageioClient[], inactivityTimeoutSeconds: number): () => Promise<void> {
   const controller = new AbortController();

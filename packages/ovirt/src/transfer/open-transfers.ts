@@ -12,8 +12,8 @@ export interface OpenTransfer {
 }
 
 /**
- * Opens transfers of several disks, in the order asked for. Disks of one host share its connections evenly, and never
- * have more than its limit together. When one fails, all are ended again and the first error is thrown.
+ * Opens transfers of several disks, in the requested order. Disks of one host share its connections evenly and stay
+ * below its limit together. When one fails, ends all and throws the first error.
  */
 export async function openTransfers(
   requests: readonly TransferRequest[],

@@ -13,7 +13,7 @@ export interface TransferContext extends TransferOptions {
   readonly ledger: RunLedger;
   /** PEM certificates that sign hosts and the engine's proxy. */
   readonly ca: readonly string[];
-  /** The host this process runs on, where it is one. */
+  /** The host this process runs on, if it is one. */
   readonly localHostId?: string | undefined;
 }
 

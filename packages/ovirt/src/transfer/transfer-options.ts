@@ -5,8 +5,8 @@ export const transferOptions = {
   /** Connections to imageio on one host, over all disks of a run. */
   connectionsPerHost: z.int().min(1).max(8).default(8),
   /**
-   * How long a transfer may be silent before engine and host give up on it. Long, because a slow destination must not
-   * end a backup; not for ever, because what a dead run left should end by itself.
+   * How long a transfer may be idle before engine and host end it. Long, so that a slow destination does not end a
+   * backup; limited, so that leftovers of a dead run end by themselves.
    */
   inactivityTimeoutSeconds: z.int().min(60).max(86_400).default(900),
 };
@@ -14,6 +14,6 @@ export const transferOptions = {
 export interface TransferOptions {
   /** Connections to one host, over all disks together; 1 to 8. */
   readonly connectionsPerHost: number;
-  /** Both the engine and the host give up on a transfer that is silent for so long. */
+  /** Engine and host end a transfer after this time without activity. */
   readonly inactivityTimeoutSeconds: number;
 }

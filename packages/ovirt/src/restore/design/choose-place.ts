@@ -8,7 +8,7 @@ interface Named {
   readonly name: string;
 }
 
-/** The cluster asked for, by name or id, else the one the machine was in. @throws UsageError saying what to pass */
+/** The requested cluster, by name or id, else the original one. @throws UsageError saying what to pass */
 export function chooseCluster(request: RestoreRequest, clusters: readonly Cluster[]): Cluster {
   const { vm } = request.point;
   const found = find(clusters, request.cluster, vm.cluster);
@@ -21,7 +21,7 @@ export function chooseCluster(request: RestoreRequest, clusters: readonly Cluste
 }
 
 /**
- * The storage domain for a disk: the one asked for, by name or id, else the one it was on.
+ * The storage domain for a disk: the requested one, by name or id, else the original one.
  *
  * @param domains those of the cluster's data center, with their status
  * @throws UsageError saying what to pass
@@ -49,7 +49,7 @@ function isUsable({ type, status }: StorageDomain): boolean {
   return (type === undefined || type === "data") && (status === undefined || status === "active");
 }
 
-/** What was asked for, by name or id; else what was, by id and then by name. */
+/** The requested entity, by name or id; else the original one, by id and then by name. */
 function find<T extends Named>(all: readonly T[], wanted: string | undefined, was: Named | undefined): T | undefined {
   if (wanted !== undefined) return all.find(({ id, name }) => id === wanted || name === wanted);
   return all.find(({ id }) => id === was?.id) ?? all.find(({ name }) => name === was?.name);

@@ -7,9 +7,9 @@ import { isAtLeast } from "../../model/engine-version.ts";
 import type { OvfDescription } from "../../ovf/read-ovf.ts";
 
 /**
- * Checks that the machine of a point can live in a cluster.
+ * Checks that the machine of a point can run in a cluster.
  *
- * @returns what may not be as it was, for people
+ * @returns what may differ from the point, for people
  * @throws UsageError when the engine would refuse the machine there
  */
 export function fitCluster(
@@ -50,7 +50,7 @@ export function fitCluster(
   ];
 }
 
-/** Unknown and `undefined` fit anything. */
+/** Unknown and `undefined` match anything. */
 function differ(a: string | undefined, b: string | undefined): boolean {
   return a !== undefined && b !== undefined && a !== "undefined" && b !== "undefined" && a !== b;
 }

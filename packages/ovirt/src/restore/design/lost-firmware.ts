@@ -1,8 +1,8 @@
 import type { OvfDescription } from "../../ovf/read-ovf.ts";
 
 /**
- * What a machine's firmware and TPM hold and a restored machine lacks, for people: they are no disks, and engines give them
- * out with the configuration of a snapshot alone, and take them back from none.
+ * Content of firmware and TPM that a restored machine lacks, for people: it is not on a disk, and engines export it
+ * only with the configuration of a snapshot and never import it.
  */
 export function lostFirmware({ tpm, uefi }: Pick<OvfDescription, "tpm" | "uefi">): readonly string[] {
   return [

@@ -4,27 +4,27 @@ import type { Network } from "../../model/network.ts";
 import type { VnicProfile } from "../../model/vnic-profile.ts";
 import type { SavedNic } from "../../machine/vm-documents.ts";
 
-/** The networks of the cluster that is restored into, and all profiles. */
+/** The networks of the target cluster, and all profiles. */
 export interface TargetNetworks {
   readonly networks: readonly Network[];
   readonly profiles: readonly VnicProfile[];
 }
 
-/** A network card as it will be. */
+/** A network card of the restored machine. */
 export interface MappedNic {
   readonly nic: SavedNic;
-  /** Undefined: plugged into nothing, as it was. */
+  /** Undefined: disconnected, as it was. */
   readonly profileId: string | undefined;
   /** For people: `network/profile`. */
   readonly target: string;
 }
 
 /**
- * Finds each card's place: the mapping given by the user, else the same profile by id, else network and profile by
- * name. Nothing is guessed: a card without a place is an error that says what to pass.
+ * Maps each card to a profile: by the user's mapping, else the same profile by id, else network and profile by name.
+ * Never guesses.
  *
  * @param mapping `network` or `network/profile` in the point → the same in the target
- * @throws UsageError naming every card without a place
+ * @throws UsageError naming every card without a profile, with what to pass
  */
 export function mapNics(
   nics: readonly SavedNic[],

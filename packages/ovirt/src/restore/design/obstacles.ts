@@ -1,6 +1,6 @@
 import { UsageError, type ErrorContext } from "@ovault/contract";
 
-/** What stands in the way of a restore, gathered so that one look tells all of it. */
+/** Collects the obstacles of a restore, so that one run reports all of them. */
 export class Obstacles {
   readonly #found: UsageError[] = [];
 
@@ -8,7 +8,7 @@ export class Obstacles {
     this.#found.push(new UsageError(message, { hint, context }));
   }
 
-  /** The result of a check; undefined where it met an obstacle. */
+  /** The result of a check; undefined if it met an obstacle. */
   of<T>(check: () => T): T | undefined {
     try {
       return check();
@@ -28,7 +28,7 @@ export class Obstacles {
     }
   }
 
-  /** @throws as `fail` does, when there is an obstacle */
+  /** @throws like `fail`, when there is an obstacle */
   throwIfAny(): void {
     if (this.#found.length > 0) this.fail();
   }

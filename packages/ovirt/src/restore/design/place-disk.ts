@@ -14,7 +14,7 @@ export interface DiskPlaces {
   readonly quotas: ReadonlySet<string>;
 }
 
-/** Asks the engine for no more than the disks of the point need. */
+/** Queries the engine only for what the disks of the point need. */
 export async function placesOf(
   api: EngineApi,
   records: readonly DiskRecord[],

@@ -26,12 +26,12 @@ import { savedBelongings, savedNics, savedOvf, savedSettings } from "../../machi
 /** Everything a restore decides before it makes anything. */
 export interface RestoreDesign {
   readonly ovf: string;
-  /** What the OVF says. */
+  /** Content of the OVF. */
   readonly original: OvfDescription;
   readonly cluster: Cluster;
   readonly disks: readonly DesignedDisk[];
   readonly nics: readonly MappedNic[];
-  /** A `<vm>` of the settings that the point remembers; undefined: none. */
+  /** A `<vm>` with the point's settings; undefined: the point has none. */
   readonly settings: XmlElement | undefined;
   readonly belongings: Belongings;
   readonly warnings: readonly string[];
@@ -44,10 +44,10 @@ export interface RestoreMeans {
 }
 
 /**
- * Decides everything a restore needs, and looks beforehand at whatever would make the engine refuse it later. Reads the
- * engine, changes nothing. A dry run and a restore both begin with it.
+ * Makes all decisions of a restore, and checks beforehand everything that would make the engine refuse it later. Reads
+ * the engine, changes nothing. Dry runs and restores both begin with it.
  *
- * @throws UsageError naming all that stands in the way, with what to pass or to do
+ * @throws UsageError naming all obstacles, with what to pass or to do
  */
 export async function designRestore(
   api: EngineApi,
@@ -102,7 +102,7 @@ export async function designRestore(
   return { ovf, original, cluster, disks, nics, settings, belongings, warnings };
 }
 
-/** The same where the engine takes uploads only as the bytes of a disk's file. */
+/** The design for an engine that takes uploads only as the bytes of a disk's file. */
 export function designAsFiles(design: RestoreDesign): RestoreDesign {
   const disks = design.disks.map(({ record, domain, layout, placement }) => ({
     record,
@@ -124,7 +124,7 @@ async function vmsWithNics(api: EngineApi, { follow }: Capabilities, signal: Abo
   return await Promise.all(vms.map(async (vm) => ({ ...vm, nics: await api.vms.nics(vm.id, signal) })));
 }
 
-/** @throws UsageError when the engine cannot have a machine of this name, or has one */
+/** @throws UsageError when the engine does not allow this name for a machine, or has a machine of this name */
 async function refuseName(api: EngineApi, name: string, signal: AbortSignal): Promise<void> {
   assertMachineName(name);
   const sameName = await api.vms.byName(name, signal);

@@ -4,13 +4,13 @@ import { isBlockStorage } from "../disks/disk-layout.ts";
 import type { Obstacles } from "./obstacles.ts";
 
 const GIB = 1024 ** 3;
-/** What engines allow on block storage unless their administrator has set another limit. */
+/** The engine's default limit on block storage; administrators may change it. */
 const USUAL_BLOCK_LIMIT_BYTES = 8192 * GIB;
 
 /**
- * Checks that storage domains have room for new disks. What the engine reserves at once (preallocated disks, and the first
- * size of QCOW2 on block storage) must be free, above the limit below which it makes nothing new. What thin disks grow to on
- * file storage is an estimate, since the storage may compress: too little for it is a warning.
+ * Checks that storage domains have room for new disks. Space that the engine reserves at once (preallocated disks, and
+ * the initial size of QCOW2 on block storage) must be free above the domain's threshold. The growth of thin disks on
+ * file storage is an estimate, since the storage may compress: too little space for it is a warning.
  *
  * @returns warnings, for people
  */

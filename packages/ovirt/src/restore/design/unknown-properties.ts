@@ -3,12 +3,12 @@ import type { XmlElement } from "../../engine/xml-element.ts";
 import type { Cluster } from "../../model/cluster.ts";
 import { unlessRefused } from "../../engine/refusal-of.ts";
 
-/** Engines define some properties of machines themselves, and administrators others. */
+/** Engines define some properties of machines, administrators others. */
 const OPTIONS = ["PredefinedVMProperties", "UserDefinedVMProperties"];
 
 /**
- * The custom properties of a machine that this engine does not define, as warnings for people: it takes no machine with them,
- * or takes it without them. None where the engine does not tell.
+ * Warnings, for people, about custom properties of a machine that this engine does not define: it refuses a machine
+ * with them, or drops them. Empty where the engine does not report its definitions.
  *
  * @param settings of the point: a `<vm>`
  */

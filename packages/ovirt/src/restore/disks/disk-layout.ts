@@ -8,17 +8,17 @@ export interface DiskLayout {
   readonly format: DiskFormat;
   readonly sparse: boolean;
   readonly incremental: boolean;
-  /** Size to start with, in bytes, where the engine would begin with too little: QCOW2 on block storage. */
+  /** Initial size in bytes, where the engine's default is too small: QCOW2 on block storage. */
   readonly initialBytes: number | undefined;
-  /** The new disk may hold old data: zeros must be written. Everything else reads as zeros until it is written. */
+  /** The new disk may hold old data: zeros must be written. Otherwise it reads as zeros until written. */
   readonly writeZeros: boolean;
-  /** What is not as it was, for people. */
+  /** What differs from the point, for people. */
   readonly change: string | undefined;
 }
 
 const BLOCK_STORAGE: ReadonlySet<string> = new Set(["iscsi", "fcp"]);
 const MIB = 1024 * 1024;
-/** Raw disks there cannot be thin, and a new volume has a size to start with. */
+/** On block storage raw disks cannot be thin, and a new volume has an initial size. */
 export function isBlockStorage({ storageType }: StorageDomain): boolean {
   return BLOCK_STORAGE.has(storageType ?? "");
 }
@@ -28,7 +28,7 @@ const COW_OVERHEAD = 1.1;
 const COW_MARGIN_BYTES = 64 * MIB;
 
 /**
- * The layout of a disk on a storage domain: the one it had, where that domain can have it. Thin stays thin: raw disks
+ * The layout of a disk on a storage domain: the original one if the domain supports it. Thin stays thin: raw disks
  * cannot be thin on block storage, so there they become QCOW2.
  */
 export function layOutDisk(record: DiskRecord, blockBytes: number, domain: StorageDomain): DiskLayout {
@@ -49,8 +49,8 @@ export function layOutDisk(record: DiskRecord, blockBytes: number, domain: Stora
 }
 
 /**
- * The layout where the engine takes uploads only as the bytes of a disk's file (before 4.3): what is uploaded is what the
- * guest sees, so the disk must be raw.
+ * The layout for an engine that takes uploads only as the bytes of a disk's file (before 4.3): the upload is guest
+ * data, so the disk must be raw.
  */
 export function layOutAsFile(layout: DiskLayout, { disk }: DiskRecord, domain: StorageDomain): DiskLayout {
   if (layout.format === "raw") return layout;

@@ -5,7 +5,7 @@ const NAME = /^[\p{L}0-9._-]+$/u;
 const FOREIGN = /[^\p{L}0-9._-]+/gu;
 const MAX_NAME = 255;
 
-/** @throws UsageError when the engine cannot have a virtual machine of this name */
+/** @throws UsageError when the engine does not allow this name for a virtual machine */
 export function assertMachineName(name: string): void {
   if (NAME.test(name) && name.length <= MAX_NAME) return;
   const reason =
@@ -23,7 +23,7 @@ export function assertMachineName(name: string): void {
   );
 }
 
-/** The alias as the engine can have it. Machines of old engines, and imported ones, may have others. */
+/** The alias reduced to what the engine allows. Machines of old engines, and imported ones, may have others. */
 export function fittingAlias(alias: string): string {
   return fittingName(alias, "_") || "disk";
 }

@@ -24,7 +24,7 @@ export interface MadeDisk extends DesignedDisk {
 const SECTOR_BYTES = 512;
 const CREATE_DEADLINE_MS = 30 * 60_000;
 
-/** Makes a disk under an id of our choice and waits until it is ready. Leaves nothing behind when it throws. */
+/** Makes a disk with an id that ovault chooses and waits until it is ready. Cleans up before it throws. */
 export async function makeDisk(
   design: DesignedDisk,
   { api, ledger }: { readonly api: EngineApi; readonly ledger: RunLedger },
@@ -76,7 +76,7 @@ export async function makeDisk(
   } catch (error) {
     await undo(handle, async () => {
       const found = await removeDisk(api, id);
-      // The engine may yet carry out a request that it did not answer: such an entry stays.
+      // The engine may still execute a request that it did not answer: such an entry stays.
       if (!found && lostAnswer !== undefined) throw lostAnswer;
     });
     throw error;

@@ -3,17 +3,17 @@ import { ManagerError, type ErrorCode } from "@ovault/contract";
 import type { OpenTransfer } from "../../transfer/open-transfers.ts";
 import type { MadeDisk } from "../disks/make-disk.ts";
 
-/** An upload is of the file of a QCOW2 disk: what a guest sees would be written over its header. */
+/** The engine takes the upload as the file of a QCOW2 disk: guest data would overwrite its header. */
 export class FileUploadError extends ManagerError {
   static override readonly code: ErrorCode = "E_FILE_UPLOAD";
 }
 
-/** How a QCOW2 file begins. A new disk seen as its guest sees it begins with zeros. */
+/** The first bytes of a QCOW2 file. A new disk read as guest data begins with zeros. */
 const MAGIC = "QFI\u00fb";
 
 /**
- * Engines before late 4.3 give the file of a disk, whatever is asked for, and do not say so; others do not echo the format
- * everywhere. So where the answer does not tell, the disk itself is looked at before anything is written.
+ * Engines before late 4.3 transfer the file of a disk whatever was requested, without saying so; some others do not
+ * echo the format. Where the answer does not say, this reads the disk before anything is written.
  *
  * @throws FileUploadError before anything is written
  */

@@ -5,29 +5,29 @@ import type { Capabilities } from "../../model/capabilities.ts";
 import type { Cluster } from "../../model/cluster.ts";
 import type { MadeDisk } from "../disks/make-disk.ts";
 
-/** A way to fill the new disks of a restore. Making the disks, and a machine of them, is the same for all ways. */
+/** A way to fill the new disks of a restore. All fillers share how the disks and the machine are made. */
 export interface DiskFiller {
-  /** Whether a QCOW2 disk can be filled with what the guest sees. Where not, disks are made raw. */
+  /** Whether a QCOW2 disk can be filled with guest data. If not, disks are made raw. */
   fillsCow(engine: Capabilities): boolean;
-  /** @throws when disks for this cluster cannot be filled from here. Called before anything is made. */
+  /** Called before anything is made. @throws when disks for this cluster cannot be filled from here */
   assertReach?(api: EngineApi, cluster: Cluster, signal: AbortSignal): Promise<void>;
-  /** Leaves nothing of its own behind when it throws, as far as possible; the disks are the caller's. */
+  /** Cleans up its own resources before it throws, as far as possible; the caller owns the disks. */
   open(disks: readonly MadeDisk[], site: FillingSite): Promise<DiskFilling>;
 }
 
-/** Where new disks are filled. */
+/** The environment of a filling. */
 export interface FillingSite {
   readonly api: EngineApi;
   readonly capabilities: Capabilities;
   readonly context: RunContext;
 }
 
-/** New disks that are open to be written. Ended by `finish`, or by `abandon`, which may follow a `finish` that failed. */
+/** New disks open for writing. Ended by `finish`, or by `abandon`, also after a failed `finish`. */
 export interface DiskFilling {
   /** In the order of the disks. */
   readonly targets: readonly DiskTarget[];
-  /** After all targets are flushed: lets go of the disks. Throws when one did not become whole. */
+  /** Releases the disks after all targets are flushed. Throws when one is incomplete. */
   finish(): Promise<void>;
-  /** Lets go of the disks, whatever state they are in. Never throws. */
+  /** Releases the disks in any state. Never throws. */
   abandon(): Promise<void>;
 }

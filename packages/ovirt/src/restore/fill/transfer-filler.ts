@@ -78,7 +78,7 @@ class TransferFilling implements DiskFilling {
     });
   }
 
-  /** The engine looks at an uploaded disk before it believes in it, and removes one it does not like. */
+  /** The engine verifies an uploaded disk, and removes one that fails. */
   async finish(): Promise<void> {
     const { api, context, transfers, stopKeepAlive } = this.#parts;
     await stopKeepAlive();

@@ -2,7 +2,7 @@ import type { DiskTarget } from "@ovault/contract";
 
 import type { ImageioClient } from "../../imageio/imageio-client.ts";
 
-/** imageio zeroes a range in one go before it answers; ranges of this size never run into a time-out. */
+/** imageio zeroes a range completely before it answers; ranges of this size stay below the time-out. */
 const MAX_ZERO_BYTES = 1024 * 1024 * 1024;
 
 export interface UploadTargetParts {
@@ -11,7 +11,7 @@ export interface UploadTargetParts {
   /** Size of the new disk; what lies past `logicalBytes` must read as zeros. */
   readonly madeBytes: number;
   readonly client: ImageioClient;
-  /** False when the new disk reads as zeros anyway: then zeros cost nothing, and stay unallocated. */
+  /** False when the new disk reads as zeros already: then zeros are skipped and stay unallocated. */
   readonly writeZeros: boolean;
 }
 

@@ -7,11 +7,11 @@ import type { DiskAttachment } from "../../model/disk-attachment.ts";
 import type { MadeDisk } from "../disks/make-disk.ts";
 
 /**
- * Attaches new disks as those of the point hung on their machine, and compares what the engine made of it: engines tell
- * failures only in their events. What differs is attached once more. The machine must be down.
+ * Attaches new disks as the point's disks were attached, and compares the result: engines report failures only as
+ * events. Attaches what differs once more. The machine must be down.
  *
- * @returns what differs still, for people
- * @throws ManagerError when a disk is not there
+ * @returns what still differs, for people
+ * @throws ManagerError when a disk is missing
  */
 export async function attachDisks(
   api: EngineApi,
@@ -38,7 +38,7 @@ export async function attachDisks(
 
 interface Difference {
   readonly attachment: AttachedDisk;
-  /** Undefined when it is not attached at all. */
+  /** Undefined when it is not attached. */
   readonly found: DiskAttachment | undefined;
 }
 
@@ -67,7 +67,7 @@ function attachmentOf({ id, record: { disk } }: Pick<MadeDisk, "id" | "record">)
   };
 }
 
-/** What is compared, for people. */
+/** The compared fields, for people. */
 function formOf(attachment: AttachedDisk | DiskAttachment): string {
   const traits = [
     attachment.interface,

@@ -6,9 +6,9 @@ import type { MappedNic } from "../design/map-nics.ts";
 import { refusalOf } from "../../engine/refusal-of.ts";
 
 /**
- * Gives a restored machine its network cards as the point remembers them, with the profiles they are mapped to.
+ * Creates the network cards of the point on a restored machine, with the profiles they are mapped to.
  *
- * @returns what is not as it was, for people
+ * @returns what differs from the point, for people
  */
 export async function connectNics(
   api: EngineApi,

@@ -12,10 +12,10 @@ export interface GiveBackRequest {
 }
 
 /**
- * Gives a restored machine the tags, permissions, affinity labels and affinity groups that the point remembers. Entities are
- * found by id, or by name on another engine. A tag that does not exist is made, because policies select machines by it.
+ * Gives a restored machine the point's tags, permissions, affinity labels and affinity groups. Finds entities by id, or
+ * by name on another engine. Creates a missing tag, because policies select machines by it.
  *
- * @returns what it did not get, for people
+ * @returns what it could not give, for people
  */
 export async function giveBack(
   api: EngineApi,
@@ -123,7 +123,7 @@ function findNamed(wanted: Named | undefined, known: readonly Named[]): Named | 
   return known.find(({ id }) => id === wanted.id) ?? known.find(({ name }) => name === wanted.name);
 }
 
-/** One after the other: engines lock the machine for each. */
+/** One by one: engines lock the machine for each. */
 async function eachRefused<T>(
   items: readonly T[],
   change: (item: T) => Promise<string | undefined>,

@@ -22,9 +22,9 @@ const CREATE_DEADLINE_MS = 30 * 60_000;
 const START_DEADLINE_MS = 10 * 60_000;
 
 /**
- * Makes the virtual machine from the point's configuration, without disks: the engine attaches those of an OVF only as
- * well as it can, and reports failures as events alone. Ids and addresses are new. The name was free a moment ago: a conflict without a
- * machine of that name passes, and a machine of that name with our tag after an answer that was lost is this one.
+ * Makes the virtual machine from the point's configuration, without disks: the engine attaches those of an OVF
+ * unreliably and reports failures only as events. Ids and addresses are new. The name was free a moment ago: a conflict
+ * without a machine of that name is temporary, and after a lost answer a machine of that name with our tag is this one.
  */
 export async function createVm(
   api: EngineApi,
@@ -51,10 +51,10 @@ export async function createVm(
 }
 
 /**
- * Waits until the machine is made, and makes it what the point remembers: its network cards, disks, settings, tags,
- * permissions and affinity. Its description carries the run's tag until `releaseVm`.
+ * Waits until the machine is made, and applies the point's network cards, disks, settings, tags, permissions and
+ * affinity. Its description carries the run's tag until `releaseVm`.
  *
- * @returns what is not as it was, for people
+ * @returns what differs from the point, for people
  */
 export async function completeVm(
   api: EngineApi,
@@ -89,14 +89,14 @@ export async function completeVm(
   ];
 }
 
-/** Settings that belong to a cluster differ in another one. */
+/** Settings that depend on the cluster differ in another one. */
 function bound({ vm }: RecoveryPoint, clusterId: string): ReadonlySet<string> {
   return new Set(vm.cluster?.id === clusterId ? [] : ["cpu_profile", "quota"]);
 }
 
 /**
- * The last change to a restored machine: its own description in place of the run's tag, and delete protection where it had
- * it. Until then a failed restore can take it away.
+ * The last change to a restored machine: replaces the run's tag by the original description, and restores delete
+ * protection. Until then a failed restore can remove the machine.
  *
  * @returns what the engine refused, for people
  */
@@ -113,7 +113,7 @@ export async function releaseVm(
   return [`${what} could not be set: ${refusal}`];
 }
 
-/** Starts the machine, and waits until the engine has done so. */
+/** Starts the machine, and waits until the engine reports it as started. */
 export async function startVm(api: EngineApi, vmId: string, signal: AbortSignal): Promise<void> {
   await api.vms.start(vmId, signal);
   await api.wait(

@@ -3,7 +3,7 @@ import { arrived, pending } from "../../engine/wait.ts";
 
 const REMOVE_DEADLINE_MS = 10 * 60_000;
 
-/** Powers a machine of ours off, removes it without its disks, delete-protected or not, and waits until it is gone. */
+/** Powers a machine of ours off, removes it without its disks even if delete-protected, and waits until it is gone. */
 export async function removeVm(api: EngineApi, vmId: string): Promise<void> {
   const signal = AbortSignal.timeout(REMOVE_DEADLINE_MS * 3);
   const wait = { deadlineMs: REMOVE_DEADLINE_MS, signal };

@@ -6,10 +6,10 @@ import type { MadeDisk } from "../disks/make-disk.ts";
 import { refusalOf } from "../../engine/refusal-of.ts";
 
 /**
- * Gives the new disks their own descriptions in place of the run's tag, and compares what else the point remembers of them
- * with what the engine made.
+ * Replaces the run's tag by the original descriptions of the new disks, and compares their other settings with the
+ * point's.
  *
- * @returns what is not as it was, for people
+ * @returns what differs from the point, for people
  */
 export async function restoreDiskSettings(
   api: EngineApi,
@@ -41,7 +41,7 @@ export async function restoreDiskSettings(
   return changes;
 }
 
-/** What is not remembered may be anything. */
+/** Settings that the point lacks may have any value. */
 function difference<T>(title: string, was: T | undefined, is: T | undefined): string | undefined {
   return was === undefined || was === is ? undefined : `${title} is "${is ?? ""}" and was "${was}"`;
 }

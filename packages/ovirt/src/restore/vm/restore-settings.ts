@@ -7,17 +7,17 @@ import { refusalOf } from "../../engine/refusal-of.ts";
 
 export interface WantedSettings {
   readonly vmId: string;
-  /** A `<vm>` of the settings that the point remembers; undefined: none. */
+  /** A `<vm>` with the point's settings; undefined: the point has none. */
   readonly saved: XmlElement | undefined;
-  /** Elements that are bound to differ. */
+  /** Elements that always differ. */
   readonly ignored: ReadonlySet<string>;
 }
 
 /**
- * Compares the settings of a restored machine with those that the point remembers, and puts back what the engine lost on the
- * way through the OVF, or changed. The machine must be down.
+ * Compares the settings of a restored machine with the point's, and reapplies what the engine lost with the OVF, or
+ * changed. The machine must be down.
  *
- * @returns what is not as it was, for people
+ * @returns what differs from the point, for people
  */
 export async function restoreSettings(
   api: EngineApi,
