@@ -70,7 +70,7 @@ describe("a policy", () => {
       nextRuns: [{}, {}, {}],
       machines: expect.arrayContaining([expect.objectContaining({ name: "web01", tags: ["backup", "lab"] })]),
       withoutPoint: 0,
-      oldestNewestPointAt: expect.any(String),
+      leastRecentPointAt: expect.any(String),
       warnings: [],
     });
     expect(others[2]).toMatchObject({ machines: [], warnings: ["policy nothing selects no virtual machine"] });

@@ -200,7 +200,7 @@ test("a guest that does not thaw at all is told loudly", async () => {
   expect(leftover).toMatchObject({ gone: false, action: "thaw web", entry: { title: "frozen file systems of web" } });
   await leftover?.remove(never);
   expect((await lab.guest("web")).frozen).toBe(false);
-  for (const entry of await ledger.abandoned()) await ledger.strike(entry);
+  for (const entry of await ledger.abandoned()) await ledger.resolve(entry);
 });
 
 test("a guest that a killed run left frozen is thawed by whoever looks into the ledger", async () => {
@@ -224,7 +224,7 @@ test("a guest that a killed run left frozen is thawed by whoever looks into the 
   expect(leftovers.map(({ action }) => action)).toEqual(["thaw web"]);
   for (const leftover of leftovers) {
     await leftover.remove(never);
-    await ledger.strike(leftover.entry);
+    await ledger.resolve(leftover.entry);
   }
   expect((await lab.guest("web")).frozen).toBe(false);
   expect(await ledger.abandoned()).toEqual([]);

@@ -122,7 +122,7 @@ async function play(scenario: Scenario): Promise<Seen> {
     (error: unknown) => ({ point: undefined, error }),
   );
   const { active, abandoned } = await ledger.report();
-  for (const entry of abandoned) await ledger.strike(entry);
+  for (const entry of abandoned) await ledger.resolve(entry);
   const noted = [...active, ...abandoned].map(({ kind }) => kind).filter((kind) => kind === "freeze");
   return { events, guest, noted, ...outcome };
 }

@@ -24,7 +24,7 @@ export type { PackSum } from "./maintenance/pack-space.ts";
 export type { RepackLimits } from "./maintenance/plan-prune.ts";
 export { DEFAULT_REPACK, type PruneProgress, type PruneReport } from "./maintenance/prune-report.ts";
 export { prune } from "./maintenance/prune.ts";
-export type { RunInTheWay } from "./maintenance/runs-in-the-way.ts";
+export type { BlockingRun } from "./maintenance/blocking-runs.ts";
 export { type SpaceReport, spaceReport } from "./maintenance/space-report.ts";
 export { validateExtents } from "./pipeline/validate-extents.ts";
 export { loadPlugin } from "./plugins/load-plugin.ts";

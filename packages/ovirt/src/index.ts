@@ -98,7 +98,7 @@ export { transferFiller } from "./restore/fill/transfer-filler.ts";
 export { openRestore } from "./restore/open-restore.ts";
 export { planRestore } from "./restore/plan-restore.ts";
 export { NoRoomError, SnapshotFailedError, SnapshotRemovalError } from "./snapshot/errors.ts";
-export { type HeldMachine, holdMachine } from "./snapshot/hold-machine.ts";
+export { type SnapshottedMachine, snapshotForBackup } from "./snapshot/snapshot-for-backup.ts";
 export { type SnapshotToRemove, removeSnapshot } from "./snapshot/remove-snapshot.ts";
 export { type SnapshotOptions, snapshotOptions } from "./snapshot/snapshot-options.ts";
 export type { TakenSnapshot } from "./snapshot/take-snapshot.ts";

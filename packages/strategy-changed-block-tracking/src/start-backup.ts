@@ -16,7 +16,7 @@ import {
 } from "@ovault/ovirt";
 
 import { abandonBackup } from "./abandon-backup.ts";
-import { concede, isOfFreezing, type Terms } from "./concede.ts";
+import { relaxStart, isFreezeFailure, type StartOptions } from "./relax-start.ts";
 import { BackupFailedError } from "./errors.ts";
 import { whyFailed } from "./why-failed.ts";
 
@@ -28,7 +28,7 @@ export interface StartBackup {
   readonly ledger: RunLedger;
   readonly vm: VirtualMachine;
   readonly diskIds: readonly string[];
-  readonly terms: Terms;
+  readonly terms: StartOptions;
   readonly quiesce: Quiesce;
   readonly readyDeadlineMs: number;
   readonly endDeadlineMs: number;
@@ -66,8 +66,8 @@ export async function startBackup(options: StartBackup): Promise<StartedBackup> 
       if (!refused) throw error;
       // People give machines whatever names they like.
       const reason = error.message.replaceAll(options.vm.name, "");
-      const conceded = concede(terms, reason, options.quiesce);
-      if (conceded === undefined) throw isOfFreezing(terms, reason) ? notQuiesced(options.vm, error) : error;
+      const conceded = relaxStart(terms, reason, options.quiesce);
+      if (conceded === undefined) throw isFreezeFailure(terms, reason) ? notQuiesced(options.vm, error) : error;
       if (conceded.consistent !== terms.consistent) unfrozen = error.message;
       else refusal = `the engine cannot use the last checkpoint: ${error.message}`;
       terms = conceded;
@@ -85,7 +85,7 @@ function notQuiesced(vm: VirtualMachine, cause: Error): QuiesceError {
 
 async function attempt(
   options: StartBackup,
-  { checkpointId, consistent }: Terms,
+  { checkpointId, consistent }: StartOptions,
 ): Promise<{ backup: Backup; handle: LedgerHandle }> {
   const { api, capabilities, ledger, vm, diskIds, signal } = options;
   const description = runTag(ledger.runId);

@@ -2,7 +2,7 @@ import type { Disk, DiskAssessment, VirtualMachine } from "@ovault/contract";
 import { whyUnreadable, whyUntouchable } from "@ovault/ovirt";
 
 import type { Site } from "./site.ts";
-import { whyNoProxy } from "./why-no-proxy.ts";
+import { proxyProblem } from "./proxy-problem.ts";
 
 /** What attaching can do for one disk. First what must never be touched, then what cannot be. */
 export function assessDisk(vm: VirtualMachine, disk: Disk, site: Site): DiskAssessment {
@@ -18,7 +18,7 @@ export function whyNotAttachable(vm: VirtualMachine, disk: Disk, site: Site): st
   const { proxy, disksOfProxy, dataCenters, backupDomains } = site;
   if ("missing" in proxy) return `there is no proxy VM: ${proxy.missing}`;
   const { name, id, clusterId } = proxy.vm;
-  const unfit = whyNoProxy(proxy.vm);
+  const unfit = proxyProblem(proxy.vm);
   if (unfit !== undefined) return unfit;
   if (vm.id === id) return "it is a disk of the proxy VM itself, which cannot have it twice";
   if (disksOfProxy.has(disk.id)) return `the proxy VM ${name} has this disk already, and cannot have it twice`;

@@ -6,7 +6,7 @@ import { arrived, pending, undo, wasRefused, type DiskAttachment, type EngineApi
 import type { Device } from "./device.ts";
 import { AttachmentError } from "./errors.ts";
 import { assertNoDevice, findDevice } from "./find-device.ts";
-import { letGo } from "./let-go.ts";
+import { detachDisk } from "./detach-disk.ts";
 import { openDevice } from "./open-device.ts";
 
 /** A disk to be had as a device of this machine. */
@@ -36,7 +36,7 @@ export interface AttachmentSite {
 export class Attachment {
   readonly device: Device;
   readonly file: FileHandle;
-  readonly #letGo: () => Promise<void>;
+  readonly #detachDisk: () => Promise<void>;
 
   /** Attaches a disk and waits for its device. Leaves nothing behind when it throws, as far as possible. */
   static async open(request: AttachRequest, site: AttachmentSite, signal: AbortSignal): Promise<Attachment> {
@@ -50,7 +50,7 @@ export class Attachment {
       title: `disk ${alias} at the proxy VM ${proxy.name}`,
       detail: { proxyVmId: proxy.id, diskId, ...(snapshotId === undefined ? {} : { snapshotId }) },
     });
-    const detach = (): Promise<boolean> => letGo(api, { proxyVmId: proxy.id, diskId, deadlineMs: timeoutMs });
+    const detach = (): Promise<boolean> => detachDisk(api, { proxyVmId: proxy.id, diskId, deadlineMs: timeoutMs });
     const { active } = await attach(request, site, handle, signal);
     try {
       if (!active) await waitUntilPlugged(request, site, signal);
@@ -69,14 +69,14 @@ export class Attachment {
   private constructor({ device, file }: Pick<Attachment, "device" | "file">, release: () => Promise<void>) {
     this.device = device;
     this.file = file;
-    this.#letGo = release;
+    this.#detachDisk = release;
   }
 
   /** Closes the device, unplugs and detaches the disk; the ledger entry goes with it. May be called again after it threw. */
   async close(): Promise<void> {
     // No guest lets go of a device that is open. One that has failed cannot be closed well, and has been told of.
     await this.file.close().catch(() => undefined);
-    await this.#letGo();
+    await this.#detachDisk();
   }
 }
 
@@ -107,7 +107,7 @@ async function attach(
     if (wasRefused(error, signal)) await handle.close();
     else {
       await undo(handle, async () => {
-        const found = await letGo(api, { proxyVmId: proxy.id, diskId, deadlineMs: timeoutMs });
+        const found = await detachDisk(api, { proxyVmId: proxy.id, diskId, deadlineMs: timeoutMs });
         // The engine may yet carry out a request that it did not answer: such an entry stays.
         if (!found) throw error;
       });

@@ -7,7 +7,7 @@ import { Attachments } from "./attachments.ts";
 import { ProxyError } from "./errors.ts";
 import { findProxy } from "./find-proxy.ts";
 import type { DiskAttachmentOptions } from "./options.ts";
-import { whyNoProxy } from "./why-no-proxy.ts";
+import { proxyProblem } from "./proxy-problem.ts";
 
 /** Fills the new disks of a restore as devices of this machine. */
 export function deviceFiller(options: DiskAttachmentOptions): DiskFiller {
@@ -17,7 +17,7 @@ export function deviceFiller(options: DiskAttachmentOptions): DiskFiller {
 
     async assertReach(api, cluster, signal) {
       const { vm } = await findProxy({ api, wanted }, signal);
-      const unfit = whyNoProxy(vm);
+      const unfit = proxyProblem(vm);
       if (unfit !== undefined) throw new ProxyError(unfit, { context: { proxy: vm.id } });
       const clusters = await api.infrastructure.clusters(signal);
       const own = clusters.find(({ id }) => id === vm.clusterId)?.dataCenterId;

@@ -7,7 +7,7 @@ import { AttachedDiskSource } from "./attached-disk-source.ts";
 import { Attachments } from "./attachments.ts";
 import { AttachmentError, ProxyError } from "./errors.ts";
 import type { DiskAttachmentOptions } from "./options.ts";
-import { refuseAlike } from "./refuse-alike.ts";
+import { assertDistinctSerials } from "./assert-distinct-serials.ts";
 import { readSite, type Site } from "./site.ts";
 
 /** Reads volumes as devices of this machine, some at a time. Each is attached when it is read. */
@@ -20,7 +20,7 @@ export function deviceReader(options: DiskAttachmentOptions): VolumeReader {
     async prepare(request, { api, context: { ledger, signal } }) {
       // What was assessed may be a while ago.
       const proxy = fitProxy(await readSite({ api, wanted }, signal), request);
-      refuseAlike(request.disks);
+      assertDistinctSerials(request.disks);
       const site = { api, ledger, proxy, deviceDirectory, timeoutMs: deviceTimeoutSeconds * 1_000 };
       const attachments = new Attachments(site, attachedDisks);
       return {

@@ -7,7 +7,7 @@ import { diagnoseLvm } from "./diagnose-lvm.ts";
 import { ProxyError } from "./errors.ts";
 import { findProxy, type ProxyVm } from "./find-proxy.ts";
 import type { DiskAttachmentOptions } from "./options.ts";
-import { whyNoProxy } from "./why-no-proxy.ts";
+import { proxyProblem } from "./proxy-problem.ts";
 
 const PROXY = "proxy VM";
 
@@ -43,7 +43,7 @@ async function diagnoseProxy(
   broken: Diagnosis["status"],
   signal: AbortSignal,
 ): Promise<Diagnosis> {
-  const unfit = whyNoProxy(vm);
+  const unfit = proxyProblem(vm);
   if (unfit !== undefined) {
     const hint =
       "VirtIO-SCSI is among the resource settings of the virtual machine; it takes effect when it is started anew.";

@@ -3,7 +3,7 @@ import { z } from "zod";
 import type { Leftover, LedgerEntry } from "@ovault/contract";
 import { goneLeftover, type EngineApi, type LeftoverKinds } from "@ovault/ovirt";
 
-import { letGo } from "./let-go.ts";
+import { detachDisk } from "./detach-disk.ts";
 
 const DEADLINE_MS = 10 * 60_000;
 
@@ -22,6 +22,6 @@ async function attachmentLeftover(api: EngineApi, entry: LedgerEntry, signal: Ab
     entry,
     gone: false,
     action: `unplug and detach ${entry.title} (${diskId}); the disk itself stays`,
-    remove: async () => void (await letGo(api, { proxyVmId, diskId, deadlineMs: DEADLINE_MS })),
+    remove: async () => void (await detachDisk(api, { proxyVmId, diskId, deadlineMs: DEADLINE_MS })),
   };
 }

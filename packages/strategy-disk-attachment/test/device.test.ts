@@ -14,7 +14,7 @@ import { lookAtDevice } from "../src/device.ts";
 import { assertNoDevice, findDevice } from "../src/find-device.ts";
 import { holdersOf } from "../src/holders-of.ts";
 import { openDevice } from "../src/open-device.ts";
-import { refuseAlike } from "../src/refuse-alike.ts";
+import { assertDistinctSerials } from "../src/assert-distinct-serials.ts";
 import { zeroRange } from "../src/zero-range.ts";
 import { attachLoop, detachLoop } from "./support/loop-device.ts";
 import { canLoop } from "./support/needs.ts";
@@ -117,8 +117,10 @@ test("looking for a device ends with its signal", async () => {
 });
 
 test("disks whose ids begin alike are refused, others are not", () => {
-  expect(() => refuseAlike([disk(DISK_ID), disk(`${DISK_ID.slice(0, 20)}0000-000000000000`)])).toThrow("begin alike");
-  expect(() => refuseAlike([disk(DISK_ID), disk("7b8f4a0e-93f7-4b44-b1d0-5f3ad1d2c7aa")])).not.toThrow();
+  expect(() => assertDistinctSerials([disk(DISK_ID), disk(`${DISK_ID.slice(0, 20)}0000-000000000000`)])).toThrow(
+    "begin alike",
+  );
+  expect(() => assertDistinctSerials([disk(DISK_ID), disk("7b8f4a0e-93f7-4b44-b1d0-5f3ad1d2c7aa")])).not.toThrow();
 });
 
 test("holders of a device and of its partitions are found in sysfs", async () => {

@@ -146,7 +146,7 @@ export class LabBench<S extends Strategy = Strategy> {
     const leftovers = await this.strategy.leftovers(await this.ledger.abandoned(), never);
     for (const leftover of leftovers) {
       const removed = leftover.gone || (await succeeds(leftover.remove(never)));
-      if (removed) await this.ledger.strike(leftover.entry);
+      if (removed) await this.ledger.resolve(leftover.entry);
     }
     return leftovers.map(({ action }) => action);
   }

@@ -11,7 +11,7 @@ export function policiesView(policies: readonly PolicySummary[]): View {
       describeSelection(policy),
       String(policy.machines?.length ?? UNKNOWN),
       String(policy.withoutPoint ?? UNKNOWN),
-      policy.oldestNewestPointAt === null ? "" : formatAge(policy.oldestNewestPointAt),
+      policy.leastRecentPointAt === null ? "" : formatAge(policy.leastRecentPointAt),
       policy.destination ?? UNKNOWN,
       next === undefined ? "by hand" : `${formatTime(next.at)} ${next.type}`,
     ];

@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 
 import { type GetOptions, type ObjectInfo, type ObjectKey, type ObjectStore, IntegrityError } from "@ovault/contract";
 import { KEYS, PACKS, REPOSITORY_KEY } from "../format/layout.ts";
-import { passedOn } from "../store/around-calls.ts";
+import { delegate } from "../store/around-calls.ts";
 import { seal, TAG_BYTES, unseal } from "../blocks/aes-gcm.ts";
 import type { RepositoryKey } from "./repository-key.ts";
 
@@ -23,7 +23,7 @@ HEADER.writeUInt8(VERSION, MAGIC.length);
  */
 export function sealedDocuments(store: ObjectStore, key: RepositoryKey): ObjectStore {
   return {
-    ...passedOn(store),
+    ...delegate(store),
     async put(name, parts, options) {
       return await store.put(name, liesOpen(name) ? parts : await sealed(key, name, parts), options);
     },

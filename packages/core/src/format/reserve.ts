@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 
 import { type ObjectKey, type ObjectStore, StoreFullError, ObjectNotFoundError } from "@ovault/contract";
-import { passedOn } from "../store/around-calls.ts";
+import { delegate } from "../store/around-calls.ts";
 import { isFull, unlessFull } from "../store/unless-full.ts";
 import { CONDEMNED, LEASES, POINTS, RESERVE_KEY, VERDICTS } from "./layout.ts";
 
@@ -29,7 +29,7 @@ export class Reserve {
   guarded(): ObjectStore {
     const store = this.#store;
     return {
-      ...passedOn(store),
+      ...delegate(store),
       put: async (key, parts, options) => {
         try {
           return await store.put(key, parts, options);

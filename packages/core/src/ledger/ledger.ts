@@ -73,7 +73,7 @@ export class Ledger {
   /**
    * The thing of an abandoned entry is gone: forgets it, durably. Two processes may strike at once, and one entry twice.
    */
-  async strike({ id, runId }: LedgerEntry): Promise<void> {
+  async resolve({ id, runId }: LedgerEntry): Promise<void> {
     const path = this.#pathOf(runId);
     await appendToExisting(path, { type: "struck", id });
     const left = await readLedgerFile(path);

@@ -21,7 +21,7 @@ export class PackSurvey {
   /** Sizes of packs that no index object lists and whose directory is damaged, by name. */
   readonly unreadable = new Map<string, number>();
   /** Sizes of packs marked for deletion, by name. */
-  readonly #doomed = new Map<string, number>();
+  readonly #marked = new Map<string, number>();
   #bytes = new Uint32Array(1);
 
   /** Size of the object, in bytes; 0 when it was missing. */
@@ -32,18 +32,18 @@ export class PackSurvey {
   /** The same for a pack that may be missing from the index. */
   bytesOfNamed(name: string, { packs }: ChunkIndex): number {
     const pack = packs.numberOf(name);
-    return pack === undefined ? (this.unreadable.get(name) ?? this.#doomed.get(name) ?? 0) : this.bytesOf(pack);
+    return pack === undefined ? (this.unreadable.get(name) ?? this.#marked.get(name) ?? 0) : this.bytesOf(pack);
   }
 
   /** Keeps the size of a pack that leaves the index before it leaves the store. */
-  doom(name: string, bytes: number): void {
+  markForDeletion(name: string, bytes: number): void {
     this.unreadable.delete(name);
-    this.#doomed.set(name, bytes);
+    this.#marked.set(name, bytes);
   }
 
   /** Forgets a pack that was marked for deletion and is gone. */
   forget(name: string): void {
-    this.#doomed.delete(name);
+    this.#marked.delete(name);
   }
 
   /**
@@ -65,7 +65,7 @@ export class PackSurvey {
     const decided = decidedPacks(repository.condemned);
     for (const info of unknown) {
       const name = packNameIn(info.key) ?? "";
-      if (decided.has(name)) survey.doom(name, info.bytes);
+      if (decided.has(name)) survey.markForDeletion(name, info.bytes);
       else await survey.#addUnknown(repository, info, signal);
     }
     for (let pack = 0; pack < repository.index.packs.length; pack += 1) {
@@ -81,7 +81,7 @@ export class PackSurvey {
     for (let pack = 0; pack < packs.length; pack += 1) {
       if (!packs.isGone(pack) && this.bytesOf(pack) > 0) yield { name: packs.nameOf(pack), bytes: this.bytesOf(pack) };
     }
-    for (const [name, bytes] of [...this.unreadable, ...this.#doomed]) yield { name, bytes };
+    for (const [name, bytes] of [...this.unreadable, ...this.#marked]) yield { name, bytes };
   }
 
   /** Checks packs that the index has learned of since. */

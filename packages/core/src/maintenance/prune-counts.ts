@@ -2,28 +2,28 @@ import { decidedPacks } from "../repository/packs/condemned-packs.ts";
 import { packKey } from "../format/layout.ts";
 import type { Repository } from "../repository/repository.ts";
 import { earliest } from "../util/earliest.ts";
-import type { CarriedOut } from "./carry-out.ts";
+import type { CarriedOut } from "./execute-deletion.ts";
 import type { PackSurvey } from "./pack-survey.ts";
 import type { PruneProgress, PruneReport } from "./prune-report.ts";
-import type { RunInTheWay } from "./runs-in-the-way.ts";
+import type { BlockingRun } from "./blocking-runs.ts";
 
 /** The state in which a prune leaves a pack. */
-export type Fate = "freed" | "locked" | "condemned" | "kept";
+export type PackOutcome = "freed" | "locked" | "condemned" | "kept";
 
 /** What a prune has done so far. Reports every change. */
 export class PruneCounts {
   readonly #onProgress: ((progress: PruneProgress) => void) | undefined;
-  readonly #runs = new Map<string, RunInTheWay>();
+  readonly #runs = new Map<string, BlockingRun>();
   readonly #locksEnd: Date[] = [];
   /** Outcomes of packs by name, where a dry run differs from the store. */
-  readonly #foretold = new Map<string, Fate>();
+  readonly #foretold = new Map<string, PackOutcome>();
   /** Names of packs. */
   readonly #misplaced = new Set<string>();
   /** Ids of points. */
   readonly #heldByLosses = new Set<string>();
   #deletedPoints = 0;
   #repackedPacks = 0;
-  #reprieved = { packs: 0, bytes: 0 };
+  #retained = { packs: 0, bytes: 0 };
   #progress: PruneProgress = {
     step: "listing packs",
     pages: 0,
@@ -67,9 +67,9 @@ export class PruneCounts {
     this.#repackedPacks += packs;
   }
 
-  reprieved(sizes: readonly number[]): void {
-    const { packs, bytes } = this.#reprieved;
-    this.#reprieved = { packs: packs + sizes.length, bytes: sizes.reduce((sum, size) => sum + size, bytes) };
+  retained(sizes: readonly number[]): void {
+    const { packs, bytes } = this.#retained;
+    this.#retained = { packs: packs + sizes.length, bytes: sizes.reduce((sum, size) => sum + size, bytes) };
   }
 
   misplaced(packs: readonly string[]): void {
@@ -80,7 +80,7 @@ export class PruneCounts {
     for (const point of points) this.#heldByLosses.add(point);
   }
 
-  heldBy(run: RunInTheWay): void {
+  heldBy(run: BlockingRun): void {
     this.#runs.set(run.runId, run);
   }
 
@@ -90,7 +90,7 @@ export class PruneCounts {
   }
 
   /** For a dry run: the outcome that a pack would have. */
-  foretell(pack: string, fate: Fate): void {
+  previewDeletion(pack: string, fate: PackOutcome): void {
     this.#foretold.set(pack, fate);
   }
 
@@ -99,7 +99,7 @@ export class PruneCounts {
     const decided = decidedPacks(condemned);
     const undecided = condemned.documents.filter(({ verdict }) => verdict === undefined);
     const waiting = new Set(undecided.flatMap(({ packs }) => packs));
-    const fateOf = (name: string): Fate =>
+    const fateOf = (name: string): PackOutcome =>
       this.#foretold.get(name) ?? (decided.has(name) ? "locked" : waiting.has(name) ? "condemned" : "kept");
     const tallies = { freed: new Tally(), locked: new Tally(), condemned: new Tally(), kept: new Tally() };
     for (const { name, bytes } of survey.packs(index)) tallies[fateOf(name)].add(bytes);
@@ -123,8 +123,8 @@ export class PruneCounts {
       lockedUntil: earliest(this.#locksEnd)?.toISOString() ?? null,
       repackedPacks: this.#repackedPacks,
       copiedBytes,
-      reprievedPacks: this.#reprieved.packs,
-      reprievedBytes: this.#reprieved.bytes,
+      reprievedPacks: this.#retained.packs,
+      reprievedBytes: this.#retained.bytes,
       keptPacks: kept.packs,
       keptBytes: kept.bytes,
       unreadablePacks: Array.from(survey.unreadable.keys(), packKey),

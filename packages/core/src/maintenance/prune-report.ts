@@ -1,7 +1,7 @@
 import type { LeaseHolder } from "../leases/lease-folder.ts";
 import type { Clock } from "@ovault/contract";
 import type { RepackLimits } from "./plan-prune.ts";
-import type { RunInTheWay } from "./runs-in-the-way.ts";
+import type { BlockingRun } from "./blocking-runs.ts";
 
 /** For readers, such as the restore of a point forgotten meanwhile, and for listings that lag. */
 export const DEFAULT_GRACE_MS = 24 * 60 * 60 * 1000;
@@ -64,7 +64,7 @@ export interface PruneReport {
   /** When the first grace time ends, ISO 8601; null when nothing waits for one. */
   readonly graceUntil: string | null;
   /** Runs that may still rely on something that is condemned and past its grace time. */
-  readonly heldBy: readonly RunInTheWay[];
+  readonly heldBy: readonly BlockingRun[];
   /** Ids of points with lost pages of block maps: while there are any, prune neither condemns nor deletes packs. */
   readonly heldByLosses: readonly string[];
   /** To be deleted as soon as the store's lock ends. */

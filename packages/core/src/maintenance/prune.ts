@@ -25,20 +25,20 @@ import { isUnreadable } from "../repository/damage/unreadable-objects.ts";
 import { runFailure } from "../concurrency/cancellation.ts";
 import { newRunId } from "../util/run-id.ts";
 import { isFull, unlessFull } from "../store/unless-full.ts";
-import { carryOut } from "./carry-out.ts";
+import { executeDeletion } from "./execute-deletion.ts";
 import { extendLocks, forgetExtensions } from "./extend-locks.ts";
-import { foretell } from "./foretell.ts";
+import { previewDeletion } from "./preview-deletion.ts";
 import type { Liveness } from "./liveness.ts";
 import { type FullNeeds, NeedsOfPoints } from "./needs-of-points.ts";
 import { PackSurvey } from "./pack-survey.ts";
 import { PackUse } from "./pack-use.ts";
-import { packsThatMayGo } from "./pass-verdict.ts";
+import { packsThatMayGo } from "./decide-deletion.ts";
 import { planPrune, type PrunePlan } from "./plan-prune.ts";
 import { PruneCounts } from "./prune-counts.ts";
 import { DEFAULT_GRACE_MS, DEFAULT_REPACK, type PruneOptions, type PruneReport } from "./prune-report.ts";
 import { repack } from "./repack.ts";
 import { rewriteIndex } from "./rewrite-index.ts";
-import { leasesAreCertain, mayRelyOn, runOf, writersUnderWay } from "./runs-in-the-way.ts";
+import { leasesAreCertain, mayRelyOn, runOf, writersUnderWay } from "./blocking-runs.ts";
 import { unlistedPacks } from "./unlisted-packs.ts";
 
 const LEASE_TTL_MS = 120_000;
@@ -143,7 +143,7 @@ class Prune {
       this.#running = (await this.#writers()).map(({ claim }) => claim.holder.runId);
     };
     this.#survey = await PackSurvey.take(this.#repository, { between, signal: this.#signal });
-    if (this.#dryRun) await this.#foretellDecided();
+    if (this.#dryRun) await this.#previewDecided();
     else await this.#finishOthers();
     await this.#passVerdicts();
     await this.#condemn();
@@ -172,7 +172,7 @@ class Prune {
     }
     await deleteStrayVerdicts(store, this.#signal);
     await this.#repository.refresh(this.#signal);
-    for (const document of this.#repository.condemned.documents) await this.#carryOut(document);
+    for (const document of this.#repository.condemned.documents) await this.#executeDeletion(document);
   }
 
   /** Decides on all documents that are past their grace time and known to every run, and deletes what may go. */
@@ -194,14 +194,14 @@ class Prune {
     for (const document of order) {
       const needs = await this.#needs.withForgotten([...this.#foretoldPoints, ...document.points]);
       const goes = needs === undefined ? NOTHING : await this.#mayGo(document, needs);
-      await (this.#dryRun ? this.#foretell(document, goes) : this.#decide(document, goes));
+      await (this.#dryRun ? this.#previewDeletion(document, goes) : this.#decide(document, goes));
     }
   }
 
   async #mayGo(document: CondemnedDocument, needs: FullNeeds): Promise<WhatGoes> {
     const packs = this.#mayFree(needs.incomplete) ? await this.#packsOf(document, needs) : [];
     const going = new Set(packs);
-    this.#counts.reprieved(this.#sizesOf(document.packs.filter((name) => !going.has(name))));
+    this.#counts.retained(this.#sizesOf(document.packs.filter((name) => !going.has(name))));
     return { packs, points: document.points.filter((key) => needs.marked.has(key)) };
   }
 
@@ -227,7 +227,7 @@ class Prune {
     if (packs?.length !== goes.packs.length) await forgetExtensions(this.#repository, this.#signal);
     const at = this.#settings.clock.now().toISOString();
     const verdict = await putVerdict(this.#repository.store, name, { at, ...goes }, this.#signal);
-    await this.#carryOut({ name, verdict });
+    await this.#executeDeletion({ name, verdict });
   }
 
   #isRipe({ verdict, at }: CondemnedDocument): boolean {
@@ -268,7 +268,8 @@ class Prune {
       ? planPrune(index, { survey: this.#survey, use, mayGo, limits })
       : NOT_A_PACK;
     if (this.#dryRun) {
-      for (const pack of [...plan.dead, ...plan.emptied]) this.#counts.foretell(index.packs.nameOf(pack), "condemned");
+      for (const pack of [...plan.dead, ...plan.emptied])
+        this.#counts.previewDeletion(index.packs.nameOf(pack), "condemned");
       this.#counts.repacked(plan.emptied.length);
       for (const pack of plan.emptied) this.#counts.copied(use.keptOf(pack));
       return;
@@ -327,29 +328,29 @@ class Prune {
     }
   }
 
-  async #carryOut({ name, verdict }: Pick<CondemnedDocument, "name" | "verdict">): Promise<void> {
+  async #executeDeletion({ name, verdict }: Pick<CondemnedDocument, "name" | "verdict">): Promise<void> {
     if (verdict === undefined) return;
     this.#counts.begin("deleting");
     const onFreed = (bytes: number): void => this.#counts.freed(bytes);
     const options = { survey: this.#survey, onFreed, signal: this.#signal };
-    this.#counts.carriedOut(await carryOut(this.#repository, { name, verdict }, options));
+    this.#counts.carriedOut(await executeDeletion(this.#repository, { name, verdict }, options));
     await this.#repository.refresh(this.#signal);
   }
 
   /** Reports what was decided before and waits to be deleted. */
-  async #foretellDecided(): Promise<void> {
+  async #previewDecided(): Promise<void> {
     for (const { verdict } of this.#repository.condemned.documents) {
-      if (verdict !== undefined) await this.#foretell(verdict, verdict);
+      if (verdict !== undefined) await this.#previewDeletion(verdict, verdict);
     }
   }
 
   /** For a dry run: what would become of a condemned document if `goes` were deleted. */
-  async #foretell({ packs }: WhatGoes, goes: WhatGoes): Promise<void> {
-    for (const pack of packs) this.#counts.foretell(pack, "kept");
+  async #previewDeletion({ packs }: WhatGoes, goes: WhatGoes): Promise<void> {
+    for (const pack of packs) this.#counts.previewDeletion(pack, "kept");
     const { clock, signal } = this.#settings;
-    const foretold = await foretell(this.#repository, goes, { survey: this.#survey, now: clock.now(), signal });
+    const foretold = await previewDeletion(this.#repository, goes, { survey: this.#survey, now: clock.now(), signal });
     for (const { pack, bytes, isLocked } of foretold.packs) {
-      this.#counts.foretell(pack, isLocked ? "locked" : "freed");
+      this.#counts.previewDeletion(pack, isLocked ? "locked" : "freed");
       if (!isLocked) this.#counts.freed(bytes);
     }
     this.#foretoldPoints.push(...goes.points);

@@ -4,14 +4,14 @@ import { type Clock, systemClock } from "@ovault/contract";
 import { earliest } from "../util/earliest.ts";
 import { chunksByMachine } from "./chunks-by-machine.ts";
 import { currentPoints } from "./current-points.ts";
-import { foretell, type ForetellOptions } from "./foretell.ts";
+import { previewDeletion, type ForetellOptions } from "./preview-deletion.ts";
 import { type MachineSpace, machineSpace } from "./machine-space.ts";
 import { otherObjects } from "./other-objects.ts";
 import { packSpace, type PackSum } from "./pack-space.ts";
 import { PackSurvey } from "./pack-survey.ts";
 import { PackUse } from "./pack-use.ts";
 import { DEFAULT_GRACE_MS } from "./prune-report.ts";
-import { mayRelyOn, type RunInTheWay, runOf, writersUnderWay } from "./runs-in-the-way.ts";
+import { mayRelyOn, type BlockingRun, runOf, writersUnderWay } from "./blocking-runs.ts";
 
 export interface SpaceOptions {
   /** The grace time of prune. */
@@ -71,7 +71,7 @@ export interface CondemnedSpace extends PackSum {
   /** When the first grace time ends, ISO 8601; null when nothing waits for one. */
   readonly graceUntil: string | null;
   /** Runs that may still rely on some of it. */
-  readonly heldBy: readonly RunInTheWay[];
+  readonly heldBy: readonly BlockingRun[];
 }
 
 /** Given up by verdicts: the next prune deletes what the store does not lock. */
@@ -144,7 +144,7 @@ async function locksOf(
   const ends: Date[] = [];
   for (const { verdict } of repository.condemned.documents) {
     if (verdict === undefined) continue;
-    const { packs, lockedUntil } = await foretell(repository, verdict, options);
+    const { packs, lockedUntil } = await previewDeletion(repository, verdict, options);
     lockedBytes += sum(packs.filter(({ isLocked }) => isLocked).map(({ bytes }) => bytes));
     if (lockedUntil !== undefined) ends.push(lockedUntil);
   }

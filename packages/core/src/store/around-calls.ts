@@ -35,7 +35,7 @@ export function aroundCalls(store: ObjectStore, around: Around): ObjectStore {
   };
 }
 
-/** The same store, for wrappers that change a few calls: `{ ...passedOn(store), put: … }`. */
-export function passedOn(store: ObjectStore): ObjectStore {
+/** The same store, for wrappers that change a few calls: `{ ...delegate(store), put: … }`. */
+export function delegate(store: ObjectStore): ObjectStore {
   return aroundCalls(store, (_, work) => work());
 }

@@ -1,5 +1,5 @@
 import { type ObjectKey, type ObjectStore, StoreReadOnlyError } from "@ovault/contract";
-import { passedOn } from "./around-calls.ts";
+import { delegate } from "./around-calls.ts";
 
 /** Refuses every change. `setting` is what made the store read-only, for the error's text. */
 export function readOnly(store: ObjectStore, setting: string): ObjectStore {
@@ -11,7 +11,7 @@ export function readOnly(store: ObjectStore, setting: string): ObjectStore {
   };
   const { retention } = store;
   return {
-    ...passedOn(store),
+    ...delegate(store),
     put: (key) => refuse("stored", key),
     delete: (key) => refuse("deleted", key),
     ...(retention !== undefined && {

@@ -1,6 +1,6 @@
 import { type ObjectStore, type Clock, systemClock } from "@ovault/contract";
 import { ByteRate } from "./byte-rate.ts";
-import { passedOn } from "./around-calls.ts";
+import { delegate } from "./around-calls.ts";
 import { totalBytes } from "./total-bytes.ts";
 
 /** Bytes per second over all calls together; no limit without a rate. */
@@ -20,7 +20,7 @@ export function throttled(store: ObjectStore, rates: TransferRates, clock: Clock
   const upload = rateOf(rates.uploadBytesPerSecond);
   const download = rateOf(rates.downloadBytesPerSecond);
   return {
-    ...passedOn(store),
+    ...delegate(store),
     async put(key, parts, options) {
       await upload?.take(totalBytes(parts), options.signal);
       return await store.put(key, parts, options);

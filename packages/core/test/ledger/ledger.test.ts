@@ -96,11 +96,11 @@ describe("the ledger", () => {
     await run.end();
     const [first, ...others] = await ledgers[1].abandoned();
     expect(others).toHaveLength(19);
-    await Promise.all(ledgers.flatMap((ledger) => others.map((entry) => ledger.strike(entry))));
+    await Promise.all(ledgers.flatMap((ledger) => others.map((entry) => ledger.resolve(entry))));
     expect(await ledgers[0].abandoned()).toEqual([first]);
-    if (first !== undefined) await ledgers[0].strike(first);
+    if (first !== undefined) await ledgers[0].resolve(first);
     expect(await readdir(directory)).toEqual([]);
-    if (first !== undefined) await ledgers[1].strike(first);
+    if (first !== undefined) await ledgers[1].resolve(first);
     expect(await readdir(directory)).toEqual([]);
   });
 
@@ -113,7 +113,7 @@ describe("the ledger", () => {
     await appendFile(join(directory, "run-1.jsonl"), '\n{"type":"opened","entry":{"id":"');
     const [entry] = await ledger.abandoned();
     expect(entry).toMatchObject(backup);
-    if (entry !== undefined) await ledger.strike(entry);
+    if (entry !== undefined) await ledger.resolve(entry);
     expect(await readdir(directory)).toEqual([]);
   });
 
@@ -128,7 +128,7 @@ describe("the ledger", () => {
     const report = await ledger.report();
     expect(titles(report.abandoned)).toEqual(["one", "three"]);
     expect(report.damaged).toEqual([{ file: path, lines: [6] }]);
-    for (const entry of report.abandoned) await ledger.strike(entry);
+    for (const entry of report.abandoned) await ledger.resolve(entry);
     expect((await ledger.report()).damaged).toHaveLength(1);
   });
 
@@ -172,7 +172,7 @@ describe("the ledger", () => {
       expect(titles(entries)).toEqual(expect.arrayContaining(open.map((line) => line.replace("opened", "disk"))));
     }
     const ledger = await Ledger.open(directory);
-    for (const entry of await ledger.abandoned()) await ledger.strike(entry);
+    for (const entry of await ledger.abandoned()) await ledger.resolve(entry);
     await Ledger.open(directory);
     expect(await readdir(directory)).toEqual([]);
   });

@@ -41,7 +41,7 @@ export async function removeLeftovers(
   for (const leftover of leftovers) {
     try {
       if (!leftover.gone) await leftover.remove(signal);
-      await ledger.strike(leftover.entry);
+      await ledger.resolve(leftover.entry);
       removed.push({ entry: leftover.entry, error: undefined });
     } catch (error) {
       signal.throwIfAborted();

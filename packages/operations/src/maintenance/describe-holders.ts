@@ -1,11 +1,11 @@
-import { machineLease, type Repository, type RunInTheWay } from "@ovault/core";
+import { machineLease, type Repository, type BlockingRun } from "@ovault/core";
 
 import { formatTime } from "../text/format.ts";
 
 /** Who holds what is condemned, one sentence a run. Names machines as their points do. */
 export async function describeHolders(
   { points, protection }: Repository,
-  runs: readonly RunInTheWay[],
+  runs: readonly BlockingRun[],
   signal: AbortSignal,
 ): Promise<readonly string[]> {
   if (runs.length === 0) return [];

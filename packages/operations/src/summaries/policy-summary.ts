@@ -19,7 +19,7 @@ export interface PolicySummary {
   /** How many of them have no point at the destination; null when that is not known. */
   readonly withoutPoint: number | null;
   /** Of the newest points of its machines, the oldest; null when there is none, or it is not known. */
-  readonly oldestNewestPointAt: string | null;
+  readonly leastRecentPointAt: string | null;
   /** Selected as their newest points show them, and not on the manager any more; null when that is not known. */
   readonly gone: readonly MissedPolicyMachine[] | null;
   /** Selected as their newest points show them, and not as the manager shows them; null when that is not known. */
@@ -72,7 +72,7 @@ export function summarizePolicy(policy: Policy, { places, inventory, newest, now
     nextRuns: nextRuns(policy, now, NEXT_RUNS).map(({ at, type }) => ({ at: at.toISOString(), type })),
     machines: machines ?? null,
     withoutPoint: known ? machines.filter(({ newestPointAt }) => newestPointAt === null).length : null,
-    oldestNewestPointAt: newestAt?.[0] ?? null,
+    leastRecentPointAt: newestAt?.[0] ?? null,
     gone: missed?.gone.map(summarizeMissed) ?? null,
     unselected: missed?.unselected.map(summarizeMissed) ?? null,
     warnings: [...warningsOf(policy, selected), ...(missed === undefined ? [] : missedWarnings(placed, missed))],

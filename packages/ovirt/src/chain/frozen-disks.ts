@@ -1,6 +1,6 @@
 import type { EngineApi } from "../api/engine-api.ts";
 import type { EngineDisk } from "../model/engine-disk.ts";
-import { asItWas, frozenVolumes, type SnapshotOfDisks } from "../snapshot/frozen-volumes.ts";
+import { originalDisk, frozenVolumes, type SnapshotOfDisks } from "../snapshot/frozen-volumes.ts";
 import { UNKNOWN_PARENT, type BaseSnapshot, type FrozenDisk } from "./plan-disk.ts";
 
 export interface Frozen extends SnapshotOfDisks {
@@ -17,7 +17,7 @@ export async function frozenDisks(api: EngineApi, frozen: Frozen, signal: AbortS
       const { disk, volume } = one;
       const lowest = frozen.base?.disks.find(({ id }) => id === disk.id);
       return {
-        disk: asItWas(one, lowest),
+        disk: originalDisk(one, lowest),
         volumeId: volume.imageId,
         volumeFormat: volume.format === "raw" ? ("raw" as const) : ("cow" as const),
         parentId: await parentOf(api, volume, volume.imageId, frozen, signal),

@@ -18,7 +18,7 @@ import type { Capabilities } from "../model/capabilities.ts";
 import type { Snapshot } from "../model/snapshot.ts";
 import { confirmFrozen } from "../snapshot/confirm-frozen.ts";
 import { dropSnapshot } from "../snapshot/drop-snapshot.ts";
-import type { HeldMachine } from "../snapshot/hold-machine.ts";
+import type { SnapshottedMachine } from "../snapshot/snapshot-for-backup.ts";
 import type { DiskPlan } from "./plan-disk.ts";
 import { planDisks } from "./plan-disks.ts";
 import { recordRetiring, removeRetiring, type Retiring } from "./retire-snapshots.ts";
@@ -29,7 +29,7 @@ import type { VolumeReader, VolumeReading } from "./volume-reader.ts";
 const LOOKUP_DEADLINE_MS = 5 * 60_000;
 
 /** The request, the snapshot that serves it, and its reader. */
-export interface HeldSnapshotParts extends BackupRequest, HeldMachine {
+export interface HeldSnapshotParts extends BackupRequest, SnapshottedMachine {
   readonly api: EngineApi;
   readonly capabilities: Capabilities;
   readonly reader: VolumeReader;

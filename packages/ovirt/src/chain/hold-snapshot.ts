@@ -2,7 +2,7 @@ import type { BackupRequest, RunContext } from "@ovault/contract";
 
 import type { OvirtManager } from "../manager/manager.ts";
 import type { Snapshot } from "../model/snapshot.ts";
-import { holdMachine } from "../snapshot/hold-machine.ts";
+import { snapshotForBackup } from "../snapshot/snapshot-for-backup.ts";
 import type { SnapshotOptions } from "../snapshot/snapshot-options.ts";
 import { maySuffice, olderSnapshots } from "./find-snapshots.ts";
 import { HeldSnapshot } from "./held-snapshot.ts";
@@ -29,7 +29,7 @@ export async function holdSnapshot(
   const reading = await reader.prepare(request, site);
   const removeDeadlineMs = options.removalTimeoutSeconds * 1_000;
   const older = typeof reader.increments === "string" ? [] : await clearWay(reader, request, site, removeDeadlineMs);
-  const machine = await holdMachine(api, request, context, options);
+  const machine = await snapshotForBackup(api, request, context, options);
   return new HeldSnapshot({
     ...request,
     ...machine,

@@ -43,7 +43,7 @@ export async function frozenVolumes(
  * A disk as it was when a snapshot froze it. A disk with snapshots shows the format of its top volume, which is always
  * QCOW2, so a raw disk would change on restore. The lowest known volume shows the original format.
  */
-export function asItWas({ disk, volume }: FrozenVolumeOfDisk, lowest: EngineDisk = volume): Disk {
+export function originalDisk({ disk, volume }: FrozenVolumeOfDisk, lowest: EngineDisk = volume): Disk {
   return {
     ...disk,
     logicalBytes: volume.provisionedBytes,

@@ -6,7 +6,7 @@ import { promisify } from "node:util";
 
 import { createRunHooks, type RunContext } from "@ovault/contract";
 import type { EngineVersion, Product } from "@ovault/lab";
-import { holdMachine } from "@ovault/ovirt";
+import { snapshotForBackup } from "@ovault/ovirt";
 import { LabBench, LabSite, never, type SiteDisk } from "@ovault/testkit-ovirt";
 
 import { Attachment, type AttachRequest } from "../../src/attachment.ts";
@@ -70,7 +70,7 @@ export class Bench extends LabBench<DiskAttachmentStrategy> {
     const vm = await this.vm();
     await this.dyingRun(async (context) => {
       const request = { vm, disks: vm.disks, base: undefined, full: true, quiesce: "try", keepBase: false } as const;
-      const { snapshot } = await holdMachine(this.manager.api, request, context, optionsSchema.parse({}));
+      const { snapshot } = await snapshotForBackup(this.manager.api, request, context, optionsSchema.parse({}));
       for (const { id: diskId, alias, logicalBytes: bytes } of vm.disks) {
         const wanted = { diskId, alias, snapshotId: snapshot.id, bytes, access: "read" as const };
         await this.attachAndDie(wanted, context);

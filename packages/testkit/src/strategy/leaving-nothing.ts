@@ -126,6 +126,6 @@ async function assertLeavesNothing(bench: StrategyUnderTest, what: string, run: 
 async function removeLeftovers({ strategy, ledger }: StrategyUnderTest, signal: AbortSignal): Promise<void> {
   for (const leftover of await strategy.leftovers(await ledger.abandoned(), signal)) {
     if (!leftover.gone) await leftover.remove(signal);
-    await ledger.strike(leftover.entry);
+    await ledger.resolve(leftover.entry);
   }
 }

@@ -105,7 +105,7 @@ export class ChunkWriter {
       await pending.settled(name, signal);
     }
     this.#taken.set(name, copies);
-    pending.add(name, this, () => this.#hurry(kind));
+    pending.add(name, this, () => this.#flushSoon(kind));
     try {
       const encoded = await codec.encode(plain);
       const chunk = { id, plainBytes: plain.byteLength, codec: encoded === undefined ? 0 : codec.id };
@@ -150,8 +150,8 @@ export class ChunkWriter {
     this.#dropPending();
   }
 
-  #hurry(kind: PackKind): void {
-    for (const packs of this.#packs[kind]) packs.hurry();
+  #flushSoon(kind: PackKind): void {
+    for (const packs of this.#packs[kind]) packs.flushSoon();
   }
 
   /** Releases what this writer has taken: waiting writers must store it themselves. */

@@ -2,7 +2,7 @@
 interface PendingChunk {
   readonly owner: object;
   /** Puts the pack soon, full or not. */
-  readonly hurry: () => void;
+  readonly flushSoon: () => void;
   readonly waiting: Set<() => void>;
 }
 
@@ -22,8 +22,8 @@ export class PendingChunks {
     return this.#chunks.has(name);
   }
 
-  add(name: string, owner: object, hurry: () => void): void {
-    this.#chunks.set(name, { owner, hurry, waiting: new Set() });
+  add(name: string, owner: object, flushSoon: () => void): void {
+    this.#chunks.set(name, { owner, flushSoon, waiting: new Set() });
   }
 
   /** The pack of this chunk is put, or never will be. Ignored unless called by the owner. */
@@ -44,7 +44,7 @@ export class PendingChunks {
     if (chunk === undefined) return;
     const { promise, resolve } = Promise.withResolvers<void>();
     const go = (): void => resolve();
-    const timer = setInterval(chunk.hurry, PATIENCE_MS);
+    const timer = setInterval(chunk.flushSoon, PATIENCE_MS);
     signal.addEventListener("abort", go, { once: true });
     chunk.waiting.add(go);
     await promise;

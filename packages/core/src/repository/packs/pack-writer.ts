@@ -78,7 +78,7 @@ export class PackWriter {
   }
 
   /** Puts the current pack, full or not, unless `maxPuts` puts are under way. */
-  hurry(): void {
+  flushSoon(): void {
     const { maxPuts } = this.#options;
     if (this.#draft !== undefined && this.#failure === undefined && this.#puts.size < maxPuts) this.#put(this.#draft);
   }

@@ -6,7 +6,7 @@ import type { Verdict } from "../repository/packs/condemned-packs.ts";
 import { packKey } from "../format/layout.ts";
 import type { Repository } from "../repository/repository.ts";
 import { earliest } from "../util/earliest.ts";
-import type { CarriedOut } from "./carry-out.ts";
+import type { CarriedOut } from "./execute-deletion.ts";
 import type { PackSurvey } from "./pack-survey.ts";
 
 export interface ForetellOptions {
@@ -15,7 +15,7 @@ export interface ForetellOptions {
   readonly signal: AbortSignal;
 }
 
-export interface Foretold extends CarriedOut {
+export interface DeletionPreview extends CarriedOut {
   /** Names and sizes of the packs that exist, and whether the store would keep them. */
   readonly packs: readonly { readonly pack: string; readonly bytes: number; readonly isLocked: boolean }[];
 }
@@ -23,12 +23,12 @@ export interface Foretold extends CarriedOut {
 /** Calls in flight. */
 const LANES = 8;
 
-/** What `carryOut` would do now. Changes nothing. */
-export async function foretell(
+/** What `executeDeletion` would do now. Changes nothing. */
+export async function previewDeletion(
   repository: Repository,
   { packs, points }: Pick<Verdict, "packs" | "points">,
   { survey, now, signal }: ForetellOptions,
-): Promise<Foretold> {
+): Promise<DeletionPreview> {
   const ends: Date[] = [];
   const isLocked = async (key: ObjectKey, lane: AbortSignal): Promise<boolean> => {
     const until = await lockOf(repository, key, lane);

@@ -16,7 +16,7 @@ export interface DiskAtProxy {
  *
  * @throws DeadlineError naming what it hangs in.
  */
-export async function letGo(api: EngineApi, { proxyVmId, diskId, deadlineMs }: DiskAtProxy): Promise<boolean> {
+export async function detachDisk(api: EngineApi, { proxyVmId, diskId, deadlineMs }: DiskAtProxy): Promise<boolean> {
   const signal = AbortSignal.timeout(2 * deadlineMs + GRACE_MS);
   const wait = { deadlineMs, signal };
   const found = await api.vms.findDiskAttachment(proxyVmId, diskId, signal);

@@ -1,9 +1,9 @@
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
 
-import { concede, type Terms } from "../src/concede.ts";
+import { relaxStart, type StartOptions } from "../src/relax-start.ts";
 
-const terms: fc.Arbitrary<Terms> = fc.record({
+const terms: fc.Arbitrary<StartOptions> = fc.record({
   checkpointId: fc.constantFrom("c", undefined),
   consistent: fc.boolean(),
 });
@@ -18,10 +18,10 @@ const reason = fc.constantFrom(
 test("whatever fails for whatever reason, each start asks for less, and freezing that is required is never given up", () => {
   fc.assert(
     fc.property(terms, quiesce, fc.array(reason, { minLength: 3, maxLength: 3 }), (first, wish, reasons) => {
-      let now: Terms | undefined = first;
+      let now: StartOptions | undefined = first;
       for (const failure of reasons) {
-        const before: Terms = now;
-        now = concede(before, failure, wish);
+        const before: StartOptions = now;
+        now = relaxStart(before, failure, wish);
         if (now === undefined) return;
         expect(wish === "require" && before.consistent && !now.consistent).toBe(false);
         const given = [before.checkpointId !== now.checkpointId, before.consistent !== now.consistent];
@@ -48,5 +48,5 @@ test.each([
   ],
   ["nothing, if freezing is required and failed", "Failed freeze VM: no agent", "require", undefined],
 ] as const)("%s is given up after: %s (%s)", (_, failure, wish, expected) => {
-  expect(concede(all, failure, wish)).toEqual(expected);
+  expect(relaxStart(all, failure, wish)).toEqual(expected);
 });

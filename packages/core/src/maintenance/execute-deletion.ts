@@ -27,7 +27,7 @@ const LANES = 8;
  * Deletes what a verdict lists: packs from the index, manifests, packs, and at last the document. Nothing needs any of
  * it any more, so that it may be interrupted anywhere, and any node may repeat it.
  */
-export async function carryOut(
+export async function executeDeletion(
   repository: Repository,
   { name, verdict: { packs, points } }: { readonly name: string; readonly verdict: Verdict },
   { survey, onFreed, signal }: CarryOutOptions,
@@ -38,7 +38,7 @@ export async function carryOut(
     .filter(({ bytes }) => bytes > 0);
   const rewrite = (): Promise<void> => rewriteIndex(repository, { without: new Set(packs), signal });
   const hadRoom = await unlessFull(rewrite);
-  for (const { pack, bytes } of there) survey.doom(pack, bytes);
+  for (const { pack, bytes } of there) survey.markForDeletion(pack, bytes);
   const locksEnd: Date[] = [];
   const remove = async (key: ObjectKey, work: () => Promise<void>): Promise<boolean> => {
     const until = await lockThatPrevents(repository, key, work, signal);

@@ -16,7 +16,7 @@ const MIB = 1024 * 1024;
 const FROZEN_IN: readonly string[] = ["up", "down", "paused"];
 
 /** A machine as a snapshot of ours shows it. The caller removes the snapshot. */
-export interface HeldMachine {
+export interface SnapshottedMachine {
   readonly snapshot: TakenSnapshot;
   readonly consistency: Consistency;
   /** The configuration at that instant. */
@@ -29,12 +29,12 @@ export interface HeldMachine {
  *
  * @throws NoRoomError, QuiesceError; what `takeSnapshot` throws
  */
-export async function holdMachine(
+export async function snapshotForBackup(
   api: EngineApi,
   request: BackupRequest,
   context: RunContext,
   options: SnapshotOptions,
-): Promise<HeldMachine> {
+): Promise<SnapshottedMachine> {
   const { vm, disks } = request;
   const { ledger, signal } = context;
   const removeDeadlineMs = options.removalTimeoutSeconds * 1_000;
@@ -70,7 +70,7 @@ interface Look {
 async function lookAt(
   { id }: TakenSnapshot,
   { api, request: { vm }, context: { hooks, signal }, quiesce }: Look,
-): Promise<Pick<HeldMachine, "consistency" | "documents">> {
+): Promise<Pick<SnapshottedMachine, "consistency" | "documents">> {
   const { consistency, reason } = await endQuiesce(api, quiesce, signal);
   if (consistency === "crash" && quiesce.quiesce !== "never") {
     observe(hooks.warning, `the file systems of ${vm.name} were not frozen: ${reason}`);

@@ -9,7 +9,7 @@ import { acquireLease, isLeaseFree } from "../leases/lease.ts";
 import { MAINTENANCE_LEASE } from "../leases/maintenance-lease.ts";
 
 /** A run and its lease, for people. */
-export interface RunInTheWay {
+export interface BlockingRun {
   /** The resource of its lease: `vm-…` for a backup. */
   readonly resource: string;
   readonly runId: string;
@@ -61,7 +61,7 @@ export function mayRelyOn(lease: HeldLease, { name }: CondemnedDocument, store: 
   return !leasesAreCertain(store) || !lease.acknowledged.has(name);
 }
 
-export function runOf({ resource, claim: { holder, at } }: HeldLease): RunInTheWay {
+export function runOf({ resource, claim: { holder, at } }: HeldLease): BlockingRun {
   return { resource, runId: holder.runId, node: holder.node, pid: holder.pid, since: at };
 }
 
