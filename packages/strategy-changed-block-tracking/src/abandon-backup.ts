@@ -12,14 +12,14 @@ export interface AbandonedBackup {
 }
 
 /**
- * Ends a backup that nobody will read. Its checkpoint goes too: left behind, it would slow the disks down for nothing.
- * Never throws: what cannot be ended or removed stays in the ledger.
+ * Ends a backup without reading it, and removes its checkpoint, which would only slow the disks down. Never throws:
+ * what cannot be ended or removed stays in the ledger.
  */
 export async function abandonBackup({ api, vm, backup, endDeadlineMs }: AbandonedBackup): Promise<void> {
   await undo(backup.handle, async () => {
     const { checkpointId } = await endBackup(api, vm.id, backup.id, endDeadlineMs);
     if (checkpointId === undefined) return;
-    // Before 4.4.7 the backup is gone by now, and the ledger alone still knows its checkpoint.
+    // Before 4.4.7 the backup is gone by now, and only the ledger still knows its checkpoint.
     await backup.handle.amend({ checkpointId });
     await removeCheckpoint(api, vm.id, checkpointId, AbortSignal.timeout(endDeadlineMs));
   });

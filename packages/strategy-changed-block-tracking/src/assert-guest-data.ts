@@ -1,9 +1,9 @@
 import { EngineAnswerError, type DiskTransfer } from "@ovault/ovirt";
 
 /**
- * The bytes of a QCOW2 file would be stored as the data of the guest.
+ * Prevents the bytes of a QCOW2 file from being stored as guest data.
  *
- * @throws EngineAnswerError when the engine does not say that the transfer shows guest data
+ * @throws EngineAnswerError when the engine does not confirm that the transfer shows guest data
  */
 export function assertGuestData({ echoesRaw, request: { diskId, title } }: DiskTransfer): void {
   if (echoesRaw) return;

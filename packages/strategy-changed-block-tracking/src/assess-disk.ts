@@ -1,7 +1,7 @@
 import type { Disk, DiskAssessment, VirtualMachine } from "@ovault/contract";
 import { diskAttributes, whyUnreadable, whyUntouchable } from "@ovault/ovirt";
 
-/** What the engine can do, as far as it decides about a disk. */
+/** The abilities of the engine that decide about a disk. */
 export interface EngineAbilities {
   /** The backup API exists (4.4). */
   readonly backups: boolean;
@@ -10,7 +10,10 @@ export interface EngineAbilities {
 /** States of a virtual machine in which the engine starts a backup. */
 export const BACKED_UP_IN: readonly string[] = ["up", "down"];
 
-/** What the backup API can do for one disk. First what must never be touched, then what cannot be, then how well. */
+/**
+ * What the backup API can do for one disk. Checks first what must not be touched, then what is impossible, then how
+ * well.
+ */
 export function assessDisk(vm: VirtualMachine, disk: Disk, engine: EngineAbilities): DiskAssessment {
   const { active, backup } = diskAttributes(disk);
   const say = (verdict: DiskAssessment["verdict"], reason: string): DiskAssessment => ({
@@ -23,7 +26,8 @@ export function assessDisk(vm: VirtualMachine, disk: Disk, engine: EngineAbiliti
   if (untouchable !== undefined) return say("skip", untouchable);
 
   if (!engine.backups) return say("impossible", "the backup API came with oVirt 4.4");
-  // Other states pass, and a backup waits for that; this one may last, and other strategies do not mind it.
+  // Other states are temporary, and a backup waits for their end; this one may last, and other strategies can handle
+  // it.
   if (vm.status === "paused") return say("impossible", "the virtual machine is paused; it must be up or down");
   const unreadable = whyUnreadable(disk);
   if (unreadable !== undefined) return say("impossible", unreadable);
@@ -38,7 +42,7 @@ export function assessDisk(vm: VirtualMachine, disk: Disk, engine: EngineAbiliti
   return say("incremental", "changes are tracked");
 }
 
-/** True when a checkpoint can cover the disk, so that it can be the base of an increment. */
+/** True when a checkpoint can cover the disk, which can then be the base of an increment. */
 export function isTracked(disk: Disk): boolean {
   return disk.format === "cow" && diskAttributes(disk).backup === "incremental";
 }

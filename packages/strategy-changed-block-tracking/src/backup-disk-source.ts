@@ -9,11 +9,11 @@ export interface SourceParts {
   readonly reason: string;
   readonly client: ImageioClient;
   readonly watch: BackupWatch;
-  /** Of an increment; other disks are asked for theirs when they are read. */
+  /** Extents of an incremental disk; other disks list theirs when they are read. */
   readonly changes: ExtentList | undefined;
 }
 
-/** One disk of a backup that is ready, read through imageio. */
+/** One disk of a ready backup, read through imageio. */
 export class BackupDiskSource implements DiskSource {
   readonly disk: Disk;
   readonly mode: BackupMode;

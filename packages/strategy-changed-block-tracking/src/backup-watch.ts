@@ -14,8 +14,8 @@ export interface WatchedBackup {
 }
 
 /**
- * Watches a backup while it is read. The engine ends it by itself when the virtual machine powers off, pauses or
- * migrates; its data is worth nothing from then on, even where reads still seem to work.
+ * Watches a backup while it is read. The engine ends it when the virtual machine powers off, pauses or migrates; its
+ * data is invalid from then on, even if reads still succeed.
  */
 export class BackupWatch {
   readonly #watched: WatchedBackup;
@@ -24,14 +24,14 @@ export class BackupWatch {
   #looking: Promise<void> | undefined;
   #failure: BackupFailedError | undefined;
 
-  /** `onFailed` is called once; it should make reads end. */
+  /** Calls `onFailed` once; it should make reads end. */
   constructor(watched: WatchedBackup, onFailed: () => void) {
     this.#watched = watched;
     this.#onFailed = onFailed;
     this.#timer = setInterval(() => void this.look(), LOOK_EVERY_MS);
   }
 
-  /** What a failed read means: the backup's own failure, where that is the cause; the read's error otherwise. */
+  /** The cause of a failed read: the backup's own failure if there is one; the read's error otherwise. */
   async explain(error: unknown): Promise<unknown> {
     await this.look();
     return this.#failure ?? error;
@@ -42,7 +42,7 @@ export class BackupWatch {
     if (this.#failure !== undefined) throw this.#failure;
   }
 
-  /** Looks now; lookers at the same time share one question. An engine that does not answer proves nothing. */
+  /** Checks now; concurrent callers share one request. An engine that does not answer proves nothing. */
   async look(): Promise<void> {
     if (this.#failure !== undefined) return;
     this.#looking ??= this.#ask()
@@ -54,10 +54,10 @@ export class BackupWatch {
   }
 
   /**
-   * After all data was read: the engine must say that the backup is still `ready`. Where it says nothing, that is waited for;
-   * silence is no consent.
+   * Verifies, after all data was read, that the engine still reports the backup as `ready`. Waits for an engine that
+   * does not answer.
    *
-   * @throws BackupFailedError when it ended the backup. @throws DeadlineError when it does not tell
+   * @throws BackupFailedError when it ended the backup. @throws DeadlineError when it does not answer
    */
   async confirm(signal: AbortSignal): Promise<void> {
     const { api, vm, backupId } = this.#watched;
@@ -101,7 +101,7 @@ export class BackupWatch {
   }
 }
 
-/** Ended by the engine or by another client: this run finalizes it only after it was confirmed. */
+/** Ended by the engine or by another client: this run finalizes it only after `confirm`. */
 function isOver(backup: Backup | undefined): boolean {
   return backup === undefined || backup.phase === "finalizing" || isFinalBackupPhase(backup.phase);
 }

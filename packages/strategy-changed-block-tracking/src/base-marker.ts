@@ -8,7 +8,7 @@ const schema = z.object({
   diskId: z.string(),
   /** The increment starts here. */
   checkpointId: z.string(),
-  /** Older checkpoints of ours that were still there; the next run tries again to remove them. */
+  /** Older checkpoints of ours that still existed; the next run retries their removal. */
   retiring: z.array(z.string()).default([]),
 });
 
@@ -19,13 +19,16 @@ export function checkpointMarker(marker: Omit<CheckpointMarker, "kind">): BaseMa
   return { kind: "ovirt-checkpoint", ...marker };
 }
 
-/** The marker of a disk in a sealed point; undefined when there is none, or when another strategy wrote it. */
+/** The marker of a disk in a sealed point; undefined when there is none, or it is another strategy's. */
 export function readMarker(record: DiskRecord | undefined): CheckpointMarker | undefined {
   const parsed = schema.safeParse(record?.base);
   return parsed.success ? parsed.data : undefined;
 }
 
-/** What the markers of a point name, the oldest first: its own checkpoint, and those that could not be removed at its time. */
+/**
+ * The checkpoints that the markers of a point name, oldest first: its own, and older ones that could not be removed
+ * then.
+ */
 export function keptCheckpoints({ vm, disks }: Pick<RecoveryPoint, "vm" | "disks">): readonly string[] {
   const ids = disks.flatMap((record) => {
     const marker = readMarker(record);

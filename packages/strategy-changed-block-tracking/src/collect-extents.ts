@@ -1,8 +1,8 @@
 import { ExtentList, type ImageioExtent } from "@ovault/ovirt";
 
 /**
- * Extents of an increment: what is dirty is data or zeros, everything else unchanged since a base of `baseBytes`. A disk
- * that has grown holds nothing unchanged past that size, whatever the bitmap says.
+ * Extents of an increment: dirty ranges are data or zeros, everything else is unchanged since a base of `baseBytes`.
+ * Nothing past that size counts as unchanged, whatever the bitmap says.
  */
 export async function collectDirtyExtents(
   extents: AsyncIterable<ImageioExtent>,

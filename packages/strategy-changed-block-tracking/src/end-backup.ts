@@ -4,16 +4,17 @@ import { whyFailed } from "./why-failed.ts";
 
 export interface BackupEnd {
   readonly succeeded: boolean;
-  /** The engine's reason when it did not, as far as it gave one. */
+  /** The engine's reason for a failure, if it gave one. */
   readonly reason: string | undefined;
-  /** The checkpoint made with it: it outlives the backup, also one that was never read. */
+  /** The checkpoint made with it: it outlives the backup, even one that was never read. */
   readonly checkpointId: string | undefined;
 }
 
 /**
- * Ends a backup, whatever state it is in, and waits until it is over. Every transfer of it must be over before: else
- * engines refuse, or before 4.5.1 break. Before 4.4.7 a backup vanishes at its end, and only the events tell how it was.
- * One that is still starting is waited for first: engines refuse to end it, and name its checkpoint only from `ready` on.
+ * Ends a backup in any state, and waits until it is over. All its transfers must be over first: otherwise engines
+ * refuse, or before 4.5.1 damage it. Before 4.4.7 a backup vanishes at its end, and only the events show the outcome.
+ * Waits first for a backup that is still starting: engines refuse to end it, and name its checkpoint only from `ready`
+ * on.
  *
  * @throws DeadlineError naming the phase it hangs in.
  */
@@ -51,7 +52,7 @@ export async function endBackup(
   return { succeeded: vanishedWell, reason, checkpointId };
 }
 
-/** A conflict is waited out by the API; what is left is a backup that ended by itself meanwhile, or a real refusal. */
+/** The API retries conflicts; what remains is a backup that ended by itself meanwhile, or a real refusal. */
 async function finalize(api: EngineApi, vmId: string, backupId: string, signal: AbortSignal): Promise<void> {
   try {
     await api.backups.finalize(vmId, backupId, signal);

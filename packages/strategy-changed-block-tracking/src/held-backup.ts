@@ -41,11 +41,11 @@ export interface HeldBackupParts extends RunContext {
   readonly consistency: Consistency;
   readonly plan: ModePlan;
   readonly backup: { readonly id: string; readonly handle: LedgerHandle };
-  /** Why the engine's word on what changed is not that since the last point; undefined when it is. */
+  /** Why the engine's changes are not those since the last point; undefined when they are. */
   readonly refusal: string | undefined;
-  /** The checkpoint the engine made with the backup; none when no disk is tracked. */
+  /** The checkpoint the engine made with the backup; undefined when no disk is tracked. */
   readonly checkpoint: TrackedCheckpoint | undefined;
-  /** Checkpoints of older points, of no use after this one. */
+  /** Checkpoints of older points, useless after this one. */
   readonly retiring: readonly string[];
   readonly endDeadlineMs: number;
 }
@@ -57,16 +57,16 @@ export interface TrackedCheckpoint {
   readonly diskIds: readonly string[];
 }
 
-/** A backup of the engine that is ready to be read. */
+/** A ready backup on the engine. */
 export class HeldBackup implements HeldInstant {
   readonly documents: readonly PointDocument[];
   readonly consistency: Consistency;
   readonly #parts: HeldBackupParts;
   readonly #watch: BackupWatch;
   readonly #transfers = new HeldTransfers();
-  /** Older checkpoints that are there, as far as is known. */
+  /** Older checkpoints that exist, as far as known. */
   #retiring: readonly string[];
-  /** The next increment can start here, and the point will remember the older checkpoints. */
+  /** The next increment can start here, and the point records the older checkpoints. */
   #isBase = false;
 
   constructor(parts: HeldBackupParts) {
@@ -91,7 +91,7 @@ export class HeldBackup implements HeldInstant {
     await this.#watch.confirm(signal);
   }
 
-  /** The order is the engine's: connections, transfers, backup. Anything else leaves locked disks behind. */
+  /** The engine requires this order: connections, transfers, backup. Any other leaves locked disks behind. */
   async close(outcome: "complete" | "failed"): Promise<ClosedInstant> {
     const { api, vm, backup, endDeadlineMs } = this.#parts;
     await this.#watch.stop();
@@ -110,12 +110,12 @@ export class HeldBackup implements HeldInstant {
   async retire(signal: AbortSignal): Promise<void> {
     const { api, vm, checkpoint } = this.#parts;
     try {
-      // Part of a sealed point from here on: nothing that a dead run left.
+      // From here on it belongs to a sealed point and is no leftover of a dead run.
       if (this.#isBase) await checkpoint?.handle.close();
       for (const id of this.#retiring) await removeCheckpoint(api, vm.id, id, signal);
     } catch (error) {
       this.#warn(`an old checkpoint of ${vm.name} is still there (${messageOf(error)}); the next run tries again`);
-      // The point is sealed: a ledger that cannot be written now must not turn it into a failure.
+      // The point is sealed: a failure to write the ledger must not fail the run.
       if (!this.#isBase) await this.#rememberRetiring().catch(() => undefined);
     }
   }
@@ -140,7 +140,7 @@ export class HeldBackup implements HeldInstant {
     return await openDisks(disks, transfers, this.#watch, signal);
   }
 
-  /** A point that is no base names no checkpoints, so that only the ledger can. */
+  /** A point that is no base names no checkpoints, so only the ledger can. */
   async #rememberRetiring(): Promise<void> {
     const { vm, ledger } = this.#parts;
     for (const checkpointId of this.#retiring) {
@@ -174,7 +174,10 @@ export class HeldBackup implements HeldInstant {
     );
   }
 
-  /** A checkpoint without a point would only slow the machine's disks down. One that cannot go stays in the ledger. */
+  /**
+   * A checkpoint without a point would only slow the machine's disks down. If it cannot be removed, it stays in the
+   * ledger.
+   */
   async #dropCheckpoint(): Promise<void> {
     const { api, vm, checkpoint, endDeadlineMs } = this.#parts;
     if (checkpoint === undefined) return;

@@ -26,7 +26,7 @@ const backupDetail = z.object({
 });
 const checkpointDetail = z.object({ vmId: z.string(), checkpointId: z.string() });
 
-/** What this strategy alone makes: a backup, and the checkpoint that the engine makes with it. */
+/** Kinds that only this strategy makes: a backup, and the checkpoint that the engine makes with it. */
 export const OWN_LEFTOVERS: LeftoverKinds = {
   backup: { lookUp: backupLeftover, before: ["transfer", "checkpoint"] },
   checkpoint: { lookUp: checkpointLeftover, before: ["snapshot"] },
@@ -39,7 +39,7 @@ async function backupLeftover(api: EngineApi, entry: LedgerEntry, signal: AbortS
   const backups = (await api.backups.list(vmId, signal)).filter(isOurs);
   const open = backups.find(({ phase }) => !isFinalBackupPhase(phase));
   if (open === undefined) {
-    // An entry that is still open means that no point was sealed: nobody needs the checkpoint of an ended backup.
+    // An open entry means that no point was sealed: the checkpoint of an ended backup is useless.
     const left = checkpointId ?? backups.find(({ toCheckpointId }) => toCheckpointId !== undefined)?.toCheckpointId;
     return left === undefined ? goneLeftover(entry) : await unusedCheckpoint(api, entry, vmId, left, signal);
   }
@@ -57,7 +57,7 @@ async function backupLeftover(api: EngineApi, entry: LedgerEntry, signal: AbortS
   };
 }
 
-/** Before 4.4.7 the engine lets a checkpoint go only after all older ones; this one has an entry of its own for later. */
+/** Before 4.4.7 the engine deletes a checkpoint only after all older ones; this one has its own entry for later. */
 async function dropCheckpoint(
   api: EngineApi,
   vmId: string,

@@ -6,18 +6,18 @@ import type { BackupWatch } from "./backup-watch.ts";
 import { collectDirtyExtents } from "./collect-extents.ts";
 import type { DiskPlan } from "./plan-modes.ts";
 
-/** A disk whose mode and size are settled with the engine. */
+/** A disk whose mode and size the engine has confirmed. */
 export interface SettledDisk {
   readonly plan: DiskPlan;
-  /** With the size it has in this backup. */
+  /** With its size in this backup. */
   readonly disk: Disk;
   readonly mode: BackupMode;
   readonly reason: string;
 }
 
 /**
- * The disks of a backup as sources. What changed is fetched here and not when a disk is read: only the host knows whether
- * it can tell, and the mode depends on it.
+ * The disks of a backup as sources. Fetches changes here and not when a disk is read: only the host knows whether it
+ * can list them, and the mode depends on it.
  */
 export async function openDisks(
   disks: readonly SettledDisk[],
@@ -47,7 +47,7 @@ async function openDisk(
   return new BackupDiskSource({ disk, mode: plan.otherwise, reason: lost, client, watch, changes });
 }
 
-/** Undefined when there is no bitmap to tell it from. */
+/** Undefined when the bitmap is missing. */
 async function findChanges(
   client: ImageioClient,
   baseBytes: number,

@@ -3,25 +3,25 @@ import type { BackupMode, BackupRequest, Disk, DiskRecord } from "@ovault/contra
 import { isTracked } from "./assess-disk.ts";
 import { readMarker } from "./base-marker.ts";
 
-/** How one disk is to be taken, before the engine has said what it can do. */
+/** How to read one disk, before the engine has said what it can do. */
 export interface DiskPlan {
   readonly disk: Disk;
   readonly incremental: boolean;
-  /** The mode if it will not, or cannot, be incremental. */
+  /** The mode used when the disk cannot be incremental. */
   readonly otherwise: Exclude<BackupMode, "incremental">;
-  /** Why it is not to be incremental; why it is, otherwise. */
+  /** Why the disk is incremental, or why not. */
   readonly reason: string;
   /** Size of the disk in the base point, in bytes. */
   readonly baseBytes: number | undefined;
 }
 
 export interface ModePlan {
-  /** The checkpoint to start from: the one checkpoint on which all incremental disks agree. */
+  /** The checkpoint to start from: the one on which all incremental disks agree. */
   readonly checkpointId: string | undefined;
   readonly disks: readonly DiskPlan[];
 }
 
-/** Plans from the last sealed point alone. A disk that the base lacks never drags the others down. */
+/** Plans from the last sealed point alone. A disk that the base lacks does not affect the others. */
 export function planModes({ vm, disks, base, full }: BackupRequest): ModePlan {
   const records = new Map(base?.disks.map((record) => [record.disk.id, record]));
   const usable = full ? [] : disks.filter((disk) => markerOf(disk, vm.id, records.get(disk.id)) !== undefined);
@@ -43,7 +43,7 @@ export function planModes({ vm, disks, base, full }: BackupRequest): ModePlan {
   return { checkpointId, disks: disks.map(planDisk) };
 }
 
-/** What becomes of a plan when the engine has started the backup. */
+/** The mode of a plan after the engine has started the backup. */
 export function decideMode(
   plan: DiskPlan,
   engineMode: string | undefined,
@@ -51,7 +51,7 @@ export function decideMode(
 ): { readonly mode: BackupMode; readonly reason: string } {
   if (!plan.incremental) return { mode: plan.otherwise, reason: plan.reason };
   if (refusal !== undefined) return { mode: plan.otherwise, reason: refusal };
-  // Before 4.4.3 the engine does not tell; whether there are dirty extents will.
+  // Before 4.4.3 the engine does not report it; the dirty extents will show.
   if (engineMode === undefined || engineMode === "incremental") return { mode: "incremental", reason: plan.reason };
   return { mode: plan.otherwise, reason: "the engine has no changes for this disk since the last checkpoint" };
 }

@@ -1,8 +1,8 @@
 import type { Quiesce } from "@ovault/contract";
 
-/** What the start of a backup asks for beyond the data. */
+/** What the start of a backup requests beyond the data. */
 export interface StartOptions {
-  /** Take what changed since then, where a disk can. */
+  /** Read only changes since this checkpoint, where a disk can. */
   readonly checkpointId: string | undefined;
   /** Fail unless the guest's file systems could be frozen. */
   readonly consistent: boolean;
@@ -12,8 +12,8 @@ const OF_FREEZING = /freez|guest agent|consisten/i;
 const OF_CHECKPOINTS = /checkpoint|bitmap|incremental/i;
 
 /**
- * What to ask for after a start that failed for this reason; undefined when there is nothing to give up. Engines often do
- * not tell the reason: what costs less goes first, for the machine is not read in full because its guest has no agent.
+ * The next start to try after one that failed for this reason; undefined when there is nothing left to drop. Engines
+ * often omit the reason, so the cheaper loss goes first: a guest without an agent must not cause a full backup.
  */
 export function relaxStart(terms: StartOptions, reason: string, quiesce: Quiesce): StartOptions | undefined {
   const withoutFreeze = terms.consistent && quiesce !== "require" ? { ...terms, consistent: false } : undefined;
@@ -23,7 +23,7 @@ export function relaxStart(terms: StartOptions, reason: string, quiesce: Quiesce
   return withoutFreeze ?? withoutCheckpoint;
 }
 
-/** True when a start failed because the guest could not be frozen, as far as the engine tells. */
+/** True when a start failed because the guest could not be frozen, as far as the engine says. */
 export function isFreezeFailure(terms: StartOptions, reason: string): boolean {
   return terms.consistent && OF_FREEZING.test(reason);
 }

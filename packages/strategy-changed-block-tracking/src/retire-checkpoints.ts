@@ -1,6 +1,6 @@
 import { arrived, pending, type Checkpoint, type EngineApi } from "@ovault/ovirt";
 
-/** Nothing depends on it, so a run does not wait for ever. */
+/** Nothing depends on the removal, so a run waits only this long. */
 const REMOVAL_DEADLINE_MS = 2 * 60_000;
 
 /** Removes a checkpoint and waits until it is gone: while one is removed, the engine refuses the next. */
@@ -22,8 +22,8 @@ export async function removeCheckpoint(
 }
 
 /**
- * Which of these checkpoints exist, oldest first: the order in which the engine lets go of them. Others on the virtual
- * machine belong to somebody else, perhaps to another repository's chain, and are left alone.
+ * Which of these checkpoints exist, oldest first: the order in which the engine can delete them. Leaves others on the
+ * virtual machine alone: they may belong to another repository's chain.
  */
 export function existingCheckpoints(checkpoints: readonly Checkpoint[], ids: readonly string[]): readonly string[] {
   const parents = new Map(checkpoints.map(({ id, parentId }) => [id, parentId]));

@@ -5,14 +5,14 @@ import { decideMode, type DiskPlan } from "./plan-modes.ts";
 
 export interface ToldByEngine {
   readonly engineDisks: readonly EngineDisk[];
-  /** Why nothing is incremental. */
+  /** Why no disk is incremental. */
   readonly refusal: string | undefined;
   readonly capabilities: Capabilities;
 }
 
 /**
- * The engine's word on mode and size: a disk may have grown since the inventory was read.
- * @throws ManagerError when the engine does not say that the disk is in the backup, or how large it is
+ * Takes mode and size from the engine: a disk may have grown since the inventory.
+ * @throws ManagerError when the engine does not list the disk in the backup, or omits its size
  */
 export function settleDisk(plan: DiskPlan, { engineDisks, refusal, capabilities }: ToldByEngine): SettledDisk {
   const { id, alias } = plan.disk;

@@ -38,18 +38,18 @@ export interface StartBackup {
 export interface StartedBackup {
   readonly backup: Backup;
   readonly handle: LedgerHandle;
-  /** The guest's file systems were frozen, or it would not have started. */
+  /** The guest's file systems were frozen; the engine would not have started it otherwise. */
   readonly consistent: boolean;
-  /** Why it was started without the checkpoint, when it was. */
+  /** Why it was started without the checkpoint, if it was. */
   readonly refusal: string | undefined;
-  /** Why it was started without freezing the guest, when that was asked for. */
+  /** Why it was started without freezing the guest although that was requested. */
   readonly unfrozen: string | undefined;
 }
 
 /**
- * Starts a backup and waits until it is ready to be read. A checkpoint that the engine does not know, or cannot use any
- * more, costs another start without it and nothing else; so does a guest that cannot be frozen, unless that is required.
- * Leaves nothing behind when it throws, as far as possible.
+ * Starts a backup and waits until it is ready. If the engine does not know the checkpoint, or cannot use it any more,
+ * starts again without it; if the guest cannot be frozen and that is not required, starts again without freezing.
+ * Cleans up before it throws, as far as possible.
  *
  * @throws QuiesceError when freezing is required, and was the reason of the failure.
  */
@@ -64,7 +64,7 @@ export async function startBackup(options: StartBackup): Promise<StartedBackup> 
       options.signal.throwIfAborted();
       const refused = error instanceof EngineFaultError || error instanceof BackupFailedError;
       if (!refused) throw error;
-      // People give machines whatever names they like.
+      // A machine's name may contain anything.
       const reason = error.message.replaceAll(options.vm.name, "");
       const conceded = relaxStart(terms, reason, options.quiesce);
       if (conceded === undefined) throw isFreezeFailure(terms, reason) ? notQuiesced(options.vm, error) : error;
@@ -115,7 +115,7 @@ async function attempt(
   }
 }
 
-/** A start whose answer was lost, or not waited for, is looked up by its tag, and not made a second time. */
+/** Looks up by its tag a start whose answer was lost or cancelled, instead of starting a second one. */
 async function create(api: EngineApi, vmId: string, request: NewBackup, signal: AbortSignal): Promise<Backup> {
   try {
     return await api.backups.start(vmId, request, signal);

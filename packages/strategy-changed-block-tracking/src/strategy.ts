@@ -18,7 +18,7 @@ import { takeInstant } from "./take-instant.ts";
 /** Name of the strategy in configuration, ledger and recovery points. */
 export const STRATEGY_NAME = "changed-block-tracking";
 
-/** Backups through the engine's own backup API: checkpoints tell what changed, imageio carries it. */
+/** Backups through the engine's backup API: checkpoints track changes, imageio transfers the data. */
 export class ChangedBlockTracking extends OvirtStrategy {
   readonly name = STRATEGY_NAME;
   readonly #options: ChangedBlockTrackingOptions;

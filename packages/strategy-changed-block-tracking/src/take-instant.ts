@@ -16,7 +16,7 @@ import type { ChangedBlockTrackingOptions } from "./options.ts";
 import { planModes } from "./plan-modes.ts";
 import { startBackup, type StartedBackup } from "./start-backup.ts";
 
-/** Starts a backup on the engine. Leaves nothing behind when it throws, as far as possible. */
+/** Starts a backup on the engine. Cleans up before it throws, as far as possible. */
 export async function takeInstant(
   manager: OvirtManager,
   options: ChangedBlockTrackingOptions,
@@ -70,8 +70,8 @@ export async function takeInstant(
 }
 
 /**
- * Whether the engine is asked to freeze. Hosts try to in any case, but only with this the outcome is told.
- * @throws QuiesceError when it must be asked to, and this engine cannot be
+ * Whether to request freezing. Hosts try it in any case, but report the outcome only on request.
+ * @throws QuiesceError when it is required, and this engine does not support the request
  */
 function freezes({ vm, quiesce }: BackupRequest, status: string, capabilities: Capabilities): boolean {
   if (quiesce === "never" || status === "down") return false;
@@ -93,7 +93,7 @@ async function lookAt(
   return { checkpoint: await recordCheckpoint(started, request, context), consistency };
 }
 
-/** @throws QuiesceError when it is not what is required */
+/** @throws QuiesceError when the required consistency was not reached */
 function consistencyOf(
   { consistent, unfrozen, backup }: StartedBackup,
   { vm, quiesce }: BackupRequest,
@@ -111,7 +111,7 @@ function consistencyOf(
   return "crash";
 }
 
-/** The checkpoint outlives the backup, so it needs an entry of its own. */
+/** The checkpoint outlives the backup, so it gets its own entry. */
 async function recordCheckpoint(
   { backup }: StartedBackup,
   { vm, disks }: BackupRequest,
@@ -127,7 +127,7 @@ async function recordCheckpoint(
   return { id, handle, diskIds: disks.filter(isTracked).map((disk) => disk.id) };
 }
 
-/** Why the changes that the engine tells are not those since our checkpoint; undefined when they are. */
+/** Why the engine's changes are not those since our checkpoint; undefined when they are. */
 function whyNotSince({ fromCheckpointId }: Backup, checkpointId: string | undefined): string | undefined {
   if (fromCheckpointId === checkpointId) return undefined;
   return "the engine does not say that the backup starts from the last point's checkpoint";

@@ -3,7 +3,7 @@ import type { EngineApi } from "@ovault/ovirt";
 /** Audit log codes of a backup's end: incremental impossible, failed, finalizing failed. */
 const FAILURES: ReadonlySet<number> = new Set([10_791, 10_792, 10_795]);
 
-/** What the engine's events say about a backup that failed, newest first, in the engine's words. Never throws. */
+/** The engine's events about a failed backup, newest first, in the engine's words. Never throws. */
 export async function whyFailed(api: EngineApi, backupId: string, signal: AbortSignal): Promise<readonly string[]> {
   try {
     const events = await api.events.list({ search: backupId, max: 20 }, signal);
@@ -11,7 +11,7 @@ export async function whyFailed(api: EngineApi, backupId: string, signal: AbortS
       .filter(({ code }) => code !== undefined && FAILURES.has(code))
       .map(({ description, code }) => description ?? `event ${code}`);
   } catch {
-    // The reason only helps a person; the failure itself is certain without it.
+    // The reason only helps a person; the failure is certain without it.
     return [];
   }
 }

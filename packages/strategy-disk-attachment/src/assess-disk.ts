@@ -4,7 +4,7 @@ import { whyUnreadable, whyUntouchable } from "@ovault/ovirt";
 import type { Site } from "./site.ts";
 import { proxyProblem } from "./proxy-problem.ts";
 
-/** What attaching can do for one disk. First what must never be touched, then what cannot be. */
+/** What attaching can do for one disk. Checks first what must not be touched, then what is impossible. */
 export function assessDisk(vm: VirtualMachine, disk: Disk, site: Site): DiskAssessment {
   const untouchable = whyUntouchable(vm, disk);
   if (untouchable !== undefined) return { diskId: disk.id, verdict: "skip", reason: untouchable };

@@ -4,18 +4,18 @@ import type { DeviceOnDemand } from "./attached-disk.ts";
 import { deviceFailed } from "./device-failed.ts";
 import { DeviceError } from "./errors.ts";
 
-/** Enough to keep a device busy while blocks are hashed. */
+/** Enough concurrent reads to keep a device busy while blocks are hashed. */
 const MAX_READS = 4;
 
 export interface SourceParts {
-  /** With the size that it had when the snapshot froze it. */
+  /** With its size at the time of the snapshot. */
   readonly disk: Disk;
   readonly mode: BackupMode;
   readonly reason: string;
   readonly attached: DeviceOnDemand;
 }
 
-/** A disk of a snapshot, read as a device. Nobody tells what of it is zero or changed: core finds out by reading. */
+/** A disk of a snapshot, read as a device. A device does not show zeros or changes: core finds them by reading. */
 export class AttachedDiskSource implements DiskSource {
   readonly disk: Disk;
   readonly mode: BackupMode;

@@ -15,7 +15,7 @@ export interface TargetParts {
   readonly logicalBytes: number;
   /** Size of the new disk; what lies past `logicalBytes` must read as zeros. */
   readonly madeBytes: number;
-  /** False when the new disk reads as zeros anyway: then zeros cost nothing, and stay unallocated. */
+  /** False when the new disk reads as zeros already: then zeros are skipped and stay unallocated. */
   readonly writeZeros: boolean;
   readonly attached: AttachedDisk;
 }
@@ -48,10 +48,10 @@ export class AttachedDiskTarget implements DiskTarget {
     );
   }
 
-  /** Afterwards the disk is let go, to make room for the next. */
+  /** Releases the disk afterwards, to make room for the next one. */
   async flush(signal: AbortSignal): Promise<void> {
     await this.zero(this.logicalBytes, this.#madeBytes - this.logicalBytes, signal);
-    // A thin disk of zeros alone.
+    // A thin disk of only zeros.
     if (!this.#attached.wasOpened) return;
     await this.#onDevice("flushed", signal, async ({ device, file }) => {
       await file.sync();

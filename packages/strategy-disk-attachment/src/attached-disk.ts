@@ -1,13 +1,13 @@
 import type { AttachRequest, Attachment } from "./attachment.ts";
 import type { Attachments } from "./attachments.ts";
 
-/** A device that is there from the first `open` to `close`. */
+/** A device that exists from the first `open` to `close`. */
 export interface DeviceOnDemand {
   open(signal: AbortSignal): Promise<Pick<Attachment, "device" | "file">>;
   close(): Promise<void>;
 }
 
-/** A disk that is attached when it is needed first. */
+/** A disk that is attached on first use. */
 export class AttachedDisk implements DeviceOnDemand {
   readonly #request: AttachRequest;
   readonly #attachments: Attachments;
@@ -22,14 +22,14 @@ export class AttachedDisk implements DeviceOnDemand {
     return this.#attachment !== undefined;
   }
 
-  /** All who ask get the same. */
+  /** Concurrent callers share one attachment. */
   async open(signal: AbortSignal): Promise<Attachment> {
     signal.throwIfAborted();
     this.#attachment ??= this.#attachments.open(this.#request, signal);
     return await this.#attachment;
   }
 
-  /** Once nobody uses it any more. Never throws. */
+  /** Call after the last use. Never throws. */
   async close(): Promise<void> {
     const attachment = await this.#attachment?.catch(() => undefined);
     this.#attachment = undefined;

@@ -9,14 +9,14 @@ import { assertNoDevice, findDevice } from "./find-device.ts";
 import { detachDisk } from "./detach-disk.ts";
 import { openDevice } from "./open-device.ts";
 
-/** A disk to be had as a device of this machine. */
+/** A disk to attach as a device of this machine. */
 export interface AttachRequest {
   readonly diskId: string;
   /** For people. */
   readonly alias: string;
   /** The disk as this snapshot froze it; else the disk itself. */
   readonly snapshotId?: string;
-  /** What its device must have. */
+  /** The exact size of its device. */
   readonly bytes: number;
   readonly access: "read" | "write";
 }
@@ -28,17 +28,17 @@ export interface AttachmentSite {
   readonly proxy: Vm;
   /** Absolute. */
   readonly deviceDirectory: string;
-  /** For a device to come, and to go. */
+  /** For a device to appear, and to disappear. */
   readonly timeoutMs: number;
 }
 
-/** A disk that hangs on the proxy VM, with its device open for us alone. */
+/** A disk attached to the proxy VM, with its device opened exclusively. */
 export class Attachment {
   readonly device: Device;
   readonly file: FileHandle;
   readonly #detachDisk: () => Promise<void>;
 
-  /** Attaches a disk and waits for its device. Leaves nothing behind when it throws, as far as possible. */
+  /** Attaches a disk and waits for its device. Cleans up before it throws, as far as possible. */
   static async open(request: AttachRequest, site: AttachmentSite, signal: AbortSignal): Promise<Attachment> {
     const { api, ledger, proxy, deviceDirectory: directory, timeoutMs } = site;
     const { diskId, alias, snapshotId, bytes, access } = request;
@@ -72,15 +72,17 @@ export class Attachment {
     this.#detachDisk = release;
   }
 
-  /** Closes the device, unplugs and detaches the disk; the ledger entry goes with it. May be called again after it threw. */
+  /**
+   * Closes the device, unplugs and detaches the disk, and closes the ledger entry. May be called again after it threw.
+   */
   async close(): Promise<void> {
-    // No guest lets go of a device that is open. One that has failed cannot be closed well, and has been told of.
+    // No guest releases an open device. A failed one cannot be closed cleanly, and its failure was reported.
     await this.file.close().catch(() => undefined);
     await this.#detachDisk();
   }
 }
 
-/** What hangs there already is not ours, and must never be taken for it later. */
+/** A disk that is already attached is not ours, and must never be mistaken for ours later. */
 async function assertFree(
   { diskId, alias }: AttachRequest,
   { api, proxy }: AttachmentSite,
@@ -108,7 +110,7 @@ async function attach(
     else {
       await undo(handle, async () => {
         const found = await detachDisk(api, { proxyVmId: proxy.id, diskId, deadlineMs: timeoutMs });
-        // The engine may yet carry out a request that it did not answer: such an entry stays.
+        // The engine may still execute a request that it did not answer: such an entry stays.
         if (!found) throw error;
       });
     }

@@ -2,7 +2,7 @@ import { CancelledError, Semaphore, settleAll } from "@ovault/contract";
 
 import { Attachment, type AttachmentSite, type AttachRequest } from "./attachment.ts";
 
-/** The disks that one run has at the proxy VM: never more than so many at a time. */
+/** The disks that one run has attached to the proxy VM, up to a limit. */
 export class Attachments {
   readonly #site: AttachmentSite;
   readonly #places: Semaphore;
@@ -15,7 +15,7 @@ export class Attachments {
     this.#places = new Semaphore(limit);
   }
 
-  /** Waits for a place, then attaches the disk. */
+  /** Waits for a free place, then attaches the disk. */
   async open(request: AttachRequest, signal: AbortSignal): Promise<Attachment> {
     const either = AbortSignal.any([signal, this.#closing.signal]);
     await this.#places.acquire(either);
@@ -33,7 +33,7 @@ export class Attachments {
     }
   }
 
-  /** Makes room for the next disk. Never throws: one that does not go now is tried again by `close`. */
+  /** Makes room for the next disk. Never throws: `close` retries a disk that cannot be detached now. */
   async release(attachment: Attachment): Promise<void> {
     try {
       await attachment.close();
@@ -45,7 +45,7 @@ export class Attachments {
     }
   }
 
-  /** Lets all disks go, and attaches no more. May be called again after it threw. */
+  /** Detaches all disks, and attaches no more. May be called again after it threw. */
   async close(): Promise<void> {
     this.#closing.abort(new CancelledError("the session was closed"));
     await Promise.all(this.#opening);

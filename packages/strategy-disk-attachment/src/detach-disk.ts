@@ -1,18 +1,18 @@
 import { arrived, EngineConflictError, EntityNotFoundError, pending, type EngineApi } from "@ovault/ovirt";
 
-/** For everything beside the waits: conflicts pass, engines restart. */
+/** For everything beside the waits: conflicts, and restarts of the engine. */
 const GRACE_MS = 15 * 60_000;
 
 export interface DiskAtProxy {
   readonly proxyVmId: string;
   readonly diskId: string;
-  /** For the guest to let the device go, and again for the engine to forget it. */
+  /** For the guest to release the device, and again for the engine to detach it. */
   readonly deadlineMs: number;
 }
 
 /**
- * Unplugs a disk from the proxy VM, detaches it, and waits until that is so. The disk itself stays. Resolves to false when
- * it was not attached. Not bound to a run: it has deadlines of its own.
+ * Unplugs a disk from the proxy VM, detaches it, and waits until that is done. Keeps the disk itself. Resolves to false
+ * when it was not attached. Independent of a run: has its own deadlines.
  *
  * @throws DeadlineError naming what it hangs in.
  */
@@ -46,7 +46,7 @@ async function unplug(api: EngineApi, proxyVmId: string, diskId: string, signal:
   try {
     await api.vms.updateDiskAttachment(proxyVmId, diskId, { active: false }, signal);
   } catch (error) {
-    // It was detached meanwhile, or is being unplugged since an earlier request.
+    // It was detached meanwhile, or an earlier request is unplugging it.
     if (!(error instanceof EntityNotFoundError || error instanceof EngineConflictError)) throw error;
   }
 }

@@ -3,7 +3,7 @@ import { messageOf } from "@ovault/contract";
 import type { Device } from "./device.ts";
 import { DeviceError } from "./errors.ts";
 
-/** What a failed read or write means. */
+/** The error of a failed read or write. */
 export function deviceFailed({ path }: Device, what: string, cause: unknown): DeviceError {
   return new DeviceError(`${path} cannot be ${what}: ${messageOf(cause)}`, {
     cause,

@@ -40,7 +40,7 @@ export function deviceFiller(options: DiskAttachmentOptions): DiskFiller {
       return {
         targets,
         finish: () => attachments.close(),
-        // What does not go stays in the ledger, and then keeps its disk from being removed, which is told.
+        // What cannot be detached stays in the ledger, and then keeps its disk from being removed, which is reported.
         abandon: () => attachments.close().catch(() => undefined),
       };
     },

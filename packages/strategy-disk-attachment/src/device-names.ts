@@ -1,7 +1,7 @@
-/** What page 0x83 of a SCSI device, and a VirtIO block device, show of a serial at most on some hosts, in characters. */
+/** The characters of a serial that page 0x83 of a SCSI device, and a VirtIO block device, show on some hosts. */
 const SHORT_SERIAL = 20;
 
-/** Names that udev may give the device of a disk: the hypervisor makes the id of the disk its serial. */
+/** Names that udev may give the device of a disk: the hypervisor uses the disk's id as its serial. */
 export function deviceNames(diskId: string): readonly string[] {
   const short = shortSerial(diskId);
   return [
@@ -13,7 +13,7 @@ export function deviceNames(diskId: string): readonly string[] {
   ];
 }
 
-/** The beginning of a disk's id, which is all that some names have of it. */
+/** The beginning of a disk's id: some names contain only this. */
 export function shortSerial(diskId: string): string {
   return diskId.slice(0, SHORT_SERIAL);
 }

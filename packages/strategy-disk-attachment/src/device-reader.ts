@@ -10,7 +10,7 @@ import type { DiskAttachmentOptions } from "./options.ts";
 import { assertDistinctSerials } from "./assert-distinct-serials.ts";
 import { readSite, type Site } from "./site.ts";
 
-/** Reads volumes as devices of this machine, some at a time. Each is attached when it is read. */
+/** Reads volumes as devices of this machine, some at a time. Attaches each when it is read. */
 export function deviceReader(options: DiskAttachmentOptions): VolumeReader {
   const { proxyVm: wanted, deviceDirectory, deviceTimeoutSeconds, attachedDisks } = options;
   return {
@@ -18,7 +18,7 @@ export function deviceReader(options: DiskAttachmentOptions): VolumeReader {
     readsChains: () => true,
 
     async prepare(request, { api, context: { ledger, signal } }) {
-      // What was assessed may be a while ago.
+      // The assessment may be outdated.
       const proxy = fitProxy(await readSite({ api, wanted }, signal), request);
       assertDistinctSerials(request.disks);
       const site = { api, ledger, proxy, deviceDirectory, timeoutMs: deviceTimeoutSeconds * 1_000 };

@@ -6,19 +6,19 @@ import { DeviceError } from "./errors.ts";
 
 const SECTOR_BYTES = 512;
 
-/** What a name in the device directory stands for. */
+/** The target of a name in the device directory. */
 export interface Device {
-  /** Where the name leads. */
+  /** The resolved path. */
   readonly path: string;
   readonly bytes: number;
-  /** Its directory in sysfs; undefined for a regular file, which is what a lab shows. */
+  /** Its directory in sysfs; undefined for a regular file, as in a lab. */
   readonly sysfs: string | undefined;
 }
 
 /**
- * Looks at a device. Its size is the kernel's word: to ask for the end of a device one would have to open it.
+ * Inspects a device. Takes its size from the kernel, because seeking to its end would require opening it.
  *
- * @throws DeviceError when it is neither a block device nor a file. @throws what the system throws (`ENOENT`…)
+ * @throws DeviceError when it is neither a block device nor a file. @throws system errors (`ENOENT`…)
  */
 export async function lookAtDevice(name: string): Promise<Device> {
   const path = await realpath(name);

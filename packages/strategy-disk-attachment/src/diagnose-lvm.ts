@@ -6,7 +6,7 @@ import { readLvmSettings, type LvmSettings } from "./lvm-settings.ts";
 import { runTool } from "./run-tool.ts";
 
 const TIMEOUT_MS = 30_000;
-/** Names that a disk of a guest might get here. */
+/** Names that a guest's disk might get here. */
 const NAMES_OF_A_GUEST = [
   "/dev/sdzz",
   "/dev/sdzz3",
@@ -15,7 +15,7 @@ const NAMES_OF_A_GUEST = [
 ];
 
 /**
- * Whether LVM of this machine keeps off the disks of guests: it must not activate their volume groups, which writes to
+ * Whether LVM on this machine ignores the disks of guests: it must not activate their volume groups, which writes to
  * them, holds their devices, and confuses two groups of one name.
  */
 export async function diagnoseLvm(signal: AbortSignal): Promise<Diagnosis> {
@@ -39,7 +39,7 @@ function whatShields({ usesDevicesFile, devicesFile, filter, globalFilter }: Lvm
   return undefined;
 }
 
-/** In doubt, yes. */
+/** True in doubt. */
 function admitsGuests(filter: readonly string[]): boolean {
   try {
     return admits(filter, NAMES_OF_A_GUEST);
@@ -56,7 +56,7 @@ function whatToWrite({ devicesFile }: LvmSettings, own: readonly string[]): stri
   return `Write in lvm.conf, devices { use_devicesfile = 1 }, and run: ${adding}. Or, ${byFilter}.`;
 }
 
-/** The physical volumes that this machine has now, while no disk of a guest is attached. */
+/** The physical volumes of this machine while no guest disk is attached. */
 async function ownVolumes(signal: AbortSignal): Promise<readonly string[]> {
   const call = { timeoutMs: TIMEOUT_MS, signal };
   const text = await runTool("pvs", ["--noheadings", "--options", "pv_name"], call).catch(() => "");

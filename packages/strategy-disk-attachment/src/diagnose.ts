@@ -12,8 +12,8 @@ import { proxyProblem } from "./proxy-problem.ts";
 const PROXY = "proxy VM";
 
 /**
- * What must hold here for disks to be attached. Where ovault is in no proxy VM, nor means to be, there is nothing to say;
- * where it happens to be in one, what is wrong is no failure.
+ * Checks the requirements for attaching disks. Reports nothing where ovault is in no proxy VM and not meant to be;
+ * where it happens to be in one, problems are not failures.
  */
 export async function diagnose(
   api: EngineApi,

@@ -22,7 +22,7 @@ export interface WantedDevice {
 /**
  * The device of a disk that the engine has just plugged in, as soon as it appears.
  *
- * @param bytes the size that it must have, exactly: anything else is another disk, or one that is not whole
+ * @param bytes its exact size: any other is a different or incomplete disk
  * @throws DeviceError when it does not appear, or has another size
  */
 export async function findDevice(wanted: WantedDevice, bytes: number, signal: AbortSignal): Promise<Device> {
@@ -30,7 +30,7 @@ export async function findDevice(wanted: WantedDevice, bytes: number, signal: Ab
   const end = performance.now() + wanted.timeoutMs;
   for (;;) {
     const device = await deviceNow(wanted);
-    // The kernel shows a disk before it has asked for its size.
+    // The kernel shows a disk before it knows its size.
     if (device !== undefined && device.bytes > 0) return rightSize(device, wanted, bytes);
     if (performance.now() >= end) throw missing(wanted);
     await sleep(POLL_MS, undefined, { signal });
@@ -38,8 +38,8 @@ export async function findDevice(wanted: WantedDevice, bytes: number, signal: Ab
 }
 
 /**
- * Makes sure that no device goes by the names of a disk that is about to be attached: it could not be told from the one
- * that will come. One that was unplugged a moment ago is waited for to go.
+ * Makes sure that no device has the names of a disk that is about to be attached: the two could not be distinguished.
+ * Waits for a device that was just unplugged to disappear.
  *
  * @throws DeviceError
  */
@@ -63,7 +63,7 @@ async function deviceNow({ directory, diskId }: WantedDevice): Promise<Device | 
     try {
       return await lookAtDevice(join(directory, name));
     } catch (error) {
-      // A link may be older or newer than what it points to.
+      // A link may be older or newer than its target.
       if (systemErrorCode(error) !== "ENOENT") throw error;
     }
   }

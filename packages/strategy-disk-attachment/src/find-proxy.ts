@@ -8,24 +8,24 @@ const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 /** The virtual machine that this process runs in. */
 export interface ProxyVm {
   readonly vm: Vm;
-  /** How it is known, for people. */
+  /** How it was identified, for people. */
   readonly how: string;
 }
 
 export interface FindProxy {
   readonly api: EngineApi;
-  /** Name or id, where one is configured. */
+  /** The configured name or id, if any. */
   readonly wanted: string | undefined;
 }
 
-/** @throws ProxyError when there is none, saying why and what to do */
+/** @throws ProxyError when it is not found, with the reason and what to do */
 export async function findProxy({ api, wanted }: FindProxy, signal: AbortSignal): Promise<ProxyVm> {
   if (wanted !== undefined) return await findByChoice(api, wanted, signal);
   return await findByIdentity(api, await readProxyIdentity(), signal);
 }
 
 async function findByChoice(api: EngineApi, wanted: string, signal: AbortSignal): Promise<ProxyVm> {
-  // Engines refuse to look for an id that is none.
+  // Engines refuse to look up a malformed id.
   const byId = UUID.test(wanted) ? await findInDetail(api, wanted, signal) : undefined;
   if (byId !== undefined) return { vm: byId, how: "configured" };
   const { id } = (await api.vms.byName(wanted, signal)) ?? {};
@@ -38,7 +38,7 @@ async function findByChoice(api: EngineApi, wanted: string, signal: AbortSignal)
   return { vm, how: "configured" };
 }
 
-/** @throws ProxyError when no machine that this user may see has one of these ids */
+/** @throws ProxyError when no machine visible to this user has one of these ids */
 export async function findByIdentity(api: EngineApi, identity: ProxyIdentity, signal: AbortSignal): Promise<ProxyVm> {
   if ("unknown" in identity) {
     throw new ProxyError(identity.unknown, {
@@ -57,7 +57,7 @@ export async function findByIdentity(api: EngineApi, identity: ProxyIdentity, si
   });
 }
 
-/** Engines tell of a machine's VirtIO-SCSI only when asked for everything. */
+/** Engines report a machine's VirtIO-SCSI only with `all_content`. */
 function findInDetail(api: EngineApi, id: string, signal: AbortSignal): Promise<Vm | undefined> {
   return api.vms.find(id, signal, { allContent: true });
 }

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { systemErrorCode } from "@ovault/contract";
 
 /**
- * What of this machine uses a block device or one of its partitions: LVM, multipath, RAID. Mounts and swap do not show.
+ * What on this machine uses a block device or one of its partitions: LVM, multipath, RAID. Excludes mounts and swap.
  *
  * @param sysfs the device's directory there
  */

@@ -9,7 +9,7 @@ const DEADLINE_MS = 10 * 60_000;
 
 const attachmentDetail = z.object({ proxyVmId: z.string(), diskId: z.string() });
 
-/** What this strategy alone makes: a disk that is attached to the proxy VM. */
+/** The kind that only this strategy makes: a disk attached to the proxy VM. */
 export const OWN_LEFTOVERS: LeftoverKinds = {
   attachment: { lookUp: attachmentLeftover, before: ["snapshot", "disk"] },
 };

@@ -5,11 +5,11 @@ const CLOSING: ReadonlyMap<string, string> = new Map([
 ]);
 
 /**
- * Whether an LVM filter admits a device, as LVM decides it: the first pattern that fits a name accepts or rejects that
- * name; a device is admitted by the first name that is accepted, and by names that no pattern fits.
+ * Whether an LVM filter admits a device, by LVM's rules: the first pattern that matches a name accepts or rejects that
+ * name; a device is admitted by its first accepted name, and by names that match no pattern.
  *
  * @param filter patterns such as `a|^/dev/vda|` and `r|.*|`
- * @throws SyntaxError when a pattern is none
+ * @throws SyntaxError for an invalid pattern
  */
 export function admits(filter: readonly string[], names: readonly string[]): boolean {
   const patterns = filter.map(parsePattern);

@@ -6,11 +6,11 @@ import { runTool } from "./run-tool.ts";
 const TIMEOUT_MS = 30_000;
 const SETTING = /^\s*(\w+)=(.*)$/gm;
 
-/** What keeps LVM of this machine from devices, or does not. */
+/** The settings that decide which devices LVM on this machine uses. */
 export interface LvmSettings {
-  /** Where the devices file is, or would be; undefined where this LVM knows none. */
+  /** Path of the devices file, which may not exist; undefined where this LVM does not support one. */
   readonly devicesFile: string | undefined;
-  /** Only devices that are in the file are looked at. */
+  /** LVM uses only devices listed in the file. */
   readonly usesDevicesFile: boolean;
   readonly filter: readonly string[];
   readonly globalFilter: readonly string[];
@@ -28,7 +28,7 @@ export async function readLvmSettings(signal: AbortSignal): Promise<LvmSettings 
       : undefined;
   return {
     devicesFile,
-    // A file that is missing counts as one that is not used.
+    // A missing file counts as unused.
     usesDevicesFile: settings.get("use_devicesfile") === 1 && devicesFile !== undefined && (await exists(devicesFile)),
     filter: texts(settings.get("filter")),
     globalFilter: texts(settings.get("global_filter")),

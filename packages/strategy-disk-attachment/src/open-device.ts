@@ -8,15 +8,15 @@ import { DeviceError } from "./errors.ts";
 import { holdersOf } from "./holders-of.ts";
 
 /**
- * Opens a device for us alone: as long as it is open, nothing of this machine can mount it, or build LVM, multipath or
- * RAID on it or on its partitions. What has done so already is the reason to refuse.
+ * Opens a device exclusively: while it is open, this machine cannot mount it, or build LVM, multipath or RAID on it or
+ * its partitions. Refuses a device that is already in use like that.
  *
  * @throws DeviceError
  */
 export async function openDevice(device: Device, access: "read" | "write"): Promise<FileHandle> {
   const flags = access === "read" ? constants.O_RDONLY : constants.O_RDWR;
   try {
-    // Without O_CREAT, this one has a meaning for block devices alone.
+    // Without O_CREAT, O_EXCL has a meaning only for block devices.
     return await open(device.path, flags | constants.O_EXCL);
   } catch (error) {
     if (systemErrorCode(error) === "EBUSY") throw await inUse(device, error);

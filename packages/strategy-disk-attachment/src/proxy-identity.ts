@@ -5,18 +5,18 @@ import { messageOf, systemErrorCode } from "@ovault/contract";
 const PRODUCT_UUID = "/sys/class/dmi/id/product_uuid";
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
-/** What this machine's hardware says it is. */
+/** The identity of this machine by its hardware. */
 export type ProxyIdentity =
   | {
       /** Ids that the engine may know this machine by, lower-case. */
       readonly ids: readonly string[];
     }
   | {
-      /** Why there is none, for people. */
+      /** Why it is unknown, for people. */
       readonly unknown: string;
     };
 
-/** Reads the UUID that the hypervisor gave this machine's hardware: the engine's id of the virtual machine. */
+/** Reads the UUID that the hypervisor gave this machine: the engine's id of the virtual machine. */
 export async function readProxyIdentity(file: string = PRODUCT_UUID): Promise<ProxyIdentity> {
   let text: string;
   try {
@@ -30,7 +30,7 @@ export async function readProxyIdentity(file: string = PRODUCT_UUID): Promise<Pr
   return UUID.test(uuid) ? { ids: idsOf(uuid) } : { unknown: "the UUID of this machine's hardware is none" };
 }
 
-/** SMBIOS before 2.6 did not say in which order the bytes of the first three fields are, and kernels follow it. */
+/** SMBIOS before 2.6 did not define the byte order of the first three fields, and kernels print them accordingly. */
 function idsOf(uuid: string): string[] {
   const [low = "", middle = "", high = "", ...rest] = uuid.split("-");
   return [uuid, [...[low, middle, high].map(swapped), ...rest].join("-")];

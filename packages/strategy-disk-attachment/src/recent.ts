@@ -1,4 +1,4 @@
-/** Keeps an answer for a while, for whoever asks the same for many things in a row. One that failed is not kept. */
+/** Caches an answer for a while. Does not cache failures. */
 export class Recent<T> {
   readonly #maxAgeMs: number;
   #answer: { readonly value: Promise<T>; readonly until: number } | undefined;

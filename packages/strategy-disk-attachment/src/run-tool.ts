@@ -11,7 +11,7 @@ export interface ToolCall {
   readonly signal: AbortSignal;
 }
 
-/** Runs a program of the system; undefined when it is not installed. @throws what it wrote to stderr, when it fails. */
+/** Runs a program of the system; undefined when it is not installed. @throws its output on stderr when it fails */
 export async function runTool(
   program: string,
   args: readonly string[],
@@ -23,7 +23,7 @@ export async function runTool(
       killSignal: "SIGKILL",
       maxBuffer: MOST_OUTPUT_BYTES,
       signal,
-      // Under cron and sudo these are missing; and LVM complains of files that are ours.
+      // Cron and sudo omit these directories; and LVM complains about file descriptors of ours.
       env: { ...process.env, PATH: `${process.env["PATH"] ?? ""}:/usr/sbin:/sbin`, LVM_SUPPRESS_FD_WARNINGS: "1" },
     });
     return stdout;

@@ -6,15 +6,15 @@ import { findProxy, type FindProxy, type ProxyVm } from "./find-proxy.ts";
 /** What decides which disks can be attached here. */
 export interface Site {
   readonly proxy: ProxyVm | { readonly missing: string };
-  /** Ids of the disks that the proxy VM has, its own and others. */
+  /** Ids of all disks attached to the proxy VM, its own and others. */
   readonly disksOfProxy: ReadonlySet<string>;
-  /** Id of the data center by the id of the cluster. */
+  /** Data center id by cluster id. */
   readonly dataCenters: ReadonlyMap<string, string | undefined>;
-  /** Ids of the storage domains that run no virtual machines. */
+  /** Ids of the storage domains that cannot run virtual machines. */
   readonly backupDomains: ReadonlySet<string>;
 }
 
-/** A few requests, however many machines there are. */
+/** Takes a few requests, regardless of the number of machines. */
 export async function readSite(wanted: FindProxy, signal: AbortSignal): Promise<Site> {
   const { api } = wanted;
   const proxy = await findProxy(wanted, signal).catch((error: unknown) => {

@@ -13,10 +13,10 @@ import { readSite, type Site } from "./site.ts";
 /** Name of the strategy in configuration, ledger and recovery points. */
 export const STRATEGY_NAME = "disk-attachment";
 
-/** Long enough for `ovault vms` and for a policy to assess all machines by one look. */
+/** Long enough for `ovault vms` and for a policy to assess all machines with one lookup. */
 const SITE_AGE_MS = 30_000;
 
-/** Backups through snapshots whose disks are plugged into the virtual machine that ovault runs in. */
+/** Backups through snapshots whose disks are attached to the virtual machine that ovault runs in. */
 export class DiskAttachmentStrategy extends SnapshotStrategy {
   readonly name = STRATEGY_NAME;
   readonly #options: DiskAttachmentOptions;

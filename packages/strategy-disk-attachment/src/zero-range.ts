@@ -4,9 +4,9 @@ import type { Device } from "./device.ts";
 import { runTool } from "./run-tool.ts";
 import { writeFully } from "./write-fully.ts";
 
-/** Shorter ranges are zeroed sooner by writing than by starting a program. */
+/** Writing zeros is faster for shorter ranges than starting a program. */
 const WORTH_A_PROGRAM_BYTES = 16 * 1024 * 1024;
-/** Of one call, so that a cancelled restore ends soon. */
+/** Limit of one call, so that a cancelled restore ends soon. */
 const STEP_BYTES = 1024 * 1024 * 1024;
 const STEP_TIMEOUT_MS = 10 * 60_000;
 const ZEROS = Buffer.alloc(1024 * 1024);
@@ -17,8 +17,8 @@ export interface ZeroRange {
 }
 
 /**
- * Makes a range read as zeros, allocated. Storage does that itself where it can (`fallocate` asks it, and needs no second
- * exclusive hold on the device, as `blkdiscard --zeroout` would); else zeros are written.
+ * Makes a range read as zeros, allocated. Lets the storage do it where possible (`fallocate` requests it without a
+ * second exclusive open of the device, unlike `blkdiscard --zeroout`); otherwise writes zeros.
  */
 export async function zeroRange(
   { path }: Device,

@@ -1,15 +1,17 @@
 import type { Disk, DiskAssessment, VirtualMachine } from "@ovault/contract";
 import { whyUnreadable, whyUntouchable } from "@ovault/ovirt";
 
-/** What the engine can do, as far as it decides about a disk. */
+/** The abilities of the engine that decide about a disk. */
 export interface EngineAbilities {
-  /** Disks can be transferred as a snapshot froze them (4.2). */
+  /** Transfers can read disks as a snapshot froze them (4.2). */
   readonly snapshotTransfer: boolean;
-  /** One layer of a disk can be read by itself (4.4.3). */
+  /** Transfers can read a single layer of a disk (4.4.3). */
   readonly shallowTransfer: boolean;
 }
 
-/** What snapshots can do for one disk. First what must never be touched, then what cannot be, then how well. */
+/**
+ * What snapshots can do for one disk. Checks first what must not be touched, then what is impossible, then how well.
+ */
 export function assessDisk(vm: VirtualMachine, disk: Disk, engine: EngineAbilities): DiskAssessment {
   const say = (verdict: DiskAssessment["verdict"], reason: string): DiskAssessment => ({
     diskId: disk.id,

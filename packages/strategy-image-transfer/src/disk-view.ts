@@ -4,10 +4,10 @@ import type { ImageChain } from "@ovault/qcow2";
 
 import { withinBase } from "./layer-extents.ts";
 
-/** A disk's content, or what changed of it, however it is brought here. What it is read through is the session's to close. */
+/** A disk's content, or its changes, independent of the transfer. The session closes the underlying connection. */
 export type DiskView = Omit<DiskReader, "close">;
 
-/** All of a disk as imageio shows it. Daemons before 4.4 know no extents: everything is read. */
+/** A whole disk as imageio shows it. Daemons before 4.4 list no extents: everything is read. */
 export function wholeDisk(client: ImageioClient, logicalBytes: number): DiskView {
   return {
     logicalBytes,
@@ -32,7 +32,7 @@ export function changedRanges(client: ImageioClient, changes: ExtentList, logica
   };
 }
 
-/** Layers read from their files. With `baseBytes`, the top one alone, on a base of that size. */
+/** Layers read from their files. With `baseBytes`, only the top one, on a base of that size. */
 export function imageFiles(chain: ImageChain, baseBytes?: number): DiskView {
   return {
     logicalBytes: chain.logicalBytes,

@@ -14,9 +14,9 @@ import { openDisks } from "./open-disks.ts";
 /** Reads volumes through imageio. */
 export function imageioReader(options: TransferOptions): VolumeReader {
   return {
-    // Without transfers of one layer, the layer comes as its QCOW2 file.
+    // Where transfers cannot read a single layer, the layer arrives as its QCOW2 file.
     increments: ({ shallowTransfer }) => ({ engineTells: shallowTransfer, headerTells: !shallowTransfer }),
-    // An engine that shows only files shows one layer of a disk at a time (before 4.3).
+    // An engine that transfers only files shows one layer of a disk at a time (before 4.3).
     readsChains: ({ transferFormat }) => transferFormat,
     prepare: async (_request, site) => new ImageioReading(site, options),
   };

@@ -2,8 +2,8 @@ import type { Extent } from "@ovault/contract";
 import { ExtentList, type ImageioExtent } from "@ovault/ovirt";
 
 /**
- * Extents of one layer seen by itself: its holes are what it leaves to the layers below, unchanged since they were frozen.
- * An explicit zero is none of them. Undefined where the daemon does not tell of zeros whether they are holes.
+ * Extents of a single layer: its holes are unchanged since the layers below were frozen. An explicit zero is not a
+ * hole. Undefined where the daemon does not distinguish holes from zeros.
  */
 export async function collectLayerExtents(
   extents: AsyncIterable<ImageioExtent>,
@@ -21,7 +21,7 @@ export async function collectLayerExtents(
   return isTold ? list : undefined;
 }
 
-/** What lies past the end of a base of `baseBytes` cannot be unchanged: where a layer says nothing there, it is zeros. */
+/** Nothing past the end of a base of `baseBytes` is unchanged: where the layer holds nothing there, it is zeros. */
 export async function* withinBase(extents: AsyncIterable<Extent>, baseBytes: number): AsyncGenerator<Extent> {
   for await (const extent of extents) {
     const { offset, length, kind } = extent;

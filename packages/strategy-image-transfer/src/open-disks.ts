@@ -21,13 +21,13 @@ import { TransferWatch } from "./transfer-watch.ts";
 
 export interface Opening {
   readonly context: TransferContext;
-  /** Has each transfer as soon as there is one, so that it is ended in any case. */
+  /** Receives each transfer as soon as it exists, so that it is ended in any case. */
   readonly held: HeldTransfers;
 }
 
 /**
- * The disks of a snapshot as sources, each through a transfer of the volume that it froze. What changed is fetched here and
- * not when a disk is read, because the mode depends on it.
+ * The disks of a snapshot as sources, each through a transfer of its frozen volume. Fetches changes here and not when a
+ * disk is read, because the mode depends on them.
  */
 export async function openDisks(
   plans: readonly DiskPlan[],
@@ -70,7 +70,7 @@ async function openDisk(
   if (typeof increment !== "string") {
     return sourceOf(plan, { mode: "incremental", reason: plan.reason }, increment, [transfer]);
   }
-  // Engines have one transfer of a disk at a time.
+  // Engines allow one transfer of a disk at a time.
   await transfer.transfer.end("cancel");
   opening.held.delete(transfer);
   const [again] = await openTransfers([transferOf(plan, "disk")], opening.context, signal);
@@ -79,7 +79,7 @@ async function openDisk(
   return await openWhole(plan, { mode: plan.otherwise, reason: increment }, again, opening, signal);
 }
 
-/** The reason where the layer turns out to be no increment, or that cannot be told. */
+/** The reason when the layer is not an increment, or that is unknown. */
 async function openIncrement(
   { disk }: DiskPlan,
   since: LayerBase,
@@ -109,7 +109,7 @@ async function openWhole(
   signal: AbortSignal,
 ): Promise<SnapshotDiskSource> {
   const { disk, volumeFormat } = plan;
-  // The file of a raw volume is what the guest sees.
+  // The file of a raw volume is guest data.
   if (open.transfer.showsGuestData || volumeFormat === "raw") {
     return sourceOf(plan, settled, wholeDisk(open.client, disk.logicalBytes), [open]);
   }

@@ -12,11 +12,11 @@ import { ImageChain, openBacking, Qcow2Layer, type ByteSource, type RawLayer } f
 
 /** More layers than an engine lets a disk have. */
 const MOST_LAYERS = 100;
-/** It is our own transfer that stands in the way, and that one stays. */
+/** Our own transfer blocks the second one, and stays: a longer wait is useless. */
 const SECOND_TRANSFER_PATIENCE_MS = 10_000;
 const VOLUME_ID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
-/** The file of a volume as a source of bytes, wherever one wants to read. */
+/** The file of a volume as a byte source with random access. */
 export async function volumeFile(client: ImageioClient, signal: AbortSignal): Promise<ByteSource> {
   return {
     fileBytes: await client.measure(signal),
@@ -32,13 +32,13 @@ export function parentVolume({ backing }: Qcow2Layer): string | undefined {
 export interface LowerLayers {
   readonly disk: Disk;
   readonly context: TransferContext;
-  /** Told of each transfer as soon as there is one, so that it is ended in any case. */
+  /** Called for each transfer as soon as it exists, so that it is ended in any case. */
   readonly onOpen: (transfer: OpenTransfer) => void;
 }
 
 /**
- * A disk made of the files of all its layers, each through a transfer of its own: for engines that cannot show more than
- * files. Such an engine may refuse two transfers of one disk; then the disk cannot be read as a whole.
+ * Composes a disk from the files of all its layers, each through its own transfer: for engines that transfer only
+ * files. Such an engine may refuse two transfers of one disk; then the disk cannot be read in full.
  */
 export async function openImageFiles(
   top: Qcow2Layer,

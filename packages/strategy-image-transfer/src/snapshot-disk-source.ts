@@ -12,7 +12,7 @@ export interface SourceParts {
   readonly watch: TransferWatch;
 }
 
-/** One disk as a snapshot froze it. Of an increment, only what the layer holds can be read. */
+/** One disk as a snapshot froze it. For an increment, only what the layer holds can be read. */
 export class SnapshotDiskSource implements DiskSource {
   readonly disk: Disk;
   readonly mode: BackupMode;

@@ -8,7 +8,9 @@ import type { ImageTransferOptions } from "./options.ts";
 /** Name of the strategy in configuration, ledger and recovery points. */
 export const STRATEGY_NAME = "image-transfer";
 
-/** Backups through snapshots: imageio carries what a snapshot froze, or only what was written since the one before. */
+/**
+ * Backups through snapshots: imageio transfers what a snapshot froze, or only what was written since the one before.
+ */
 export class ImageTransferStrategy extends SnapshotStrategy {
   readonly name = STRATEGY_NAME;
 

@@ -3,7 +3,7 @@ import { transferEnded, type DiskTransfer, type TransferEndedError } from "@ovau
 
 const QUESTION_DEADLINE_MS = 60_000;
 
-/** Says what a failed read means: imageio only sees a ticket that is no good any more. */
+/** Explains failed reads: imageio only reports an invalid ticket. */
 export class TransferWatch {
   readonly #disk: Disk;
   readonly #transfers: readonly DiskTransfer[];
@@ -14,7 +14,7 @@ export class TransferWatch {
     this.#transfers = transfers;
   }
 
-  /** The end of the transfer, where that is the cause; else the error itself. Readers at once share one question. */
+  /** The end of the transfer, if that is the cause; else the error itself. Concurrent readers share one request. */
   async explain(error: unknown): Promise<unknown> {
     this.#answer ??= this.#ask(error).finally(() => {
       this.#answer = undefined;
