@@ -1,11 +1,11 @@
 import { StringDecoder } from "node:string_decoder";
 
-/** Lines that are shown, and characters of each. More of them is somebody's log, not a run's. */
+/** Limits of the shown output: lines, and characters of each. More belongs in a log of the command's own. */
 const MOST_LINES = 200;
 const LONGEST_LINE = 1_000;
-/** Of a line that has not ended yet: enough to hold every secret that begins in what is shown. */
+/** Kept of an unfinished line: enough to hold every secret that begins in the shown part. */
 const LONGEST_HELD = 16_000;
-/** What an error tells. */
+/** Lines that an error quotes. */
 const LAST_LINES = 3;
 
 const CONTROLS = /\p{Cc}+/gu;
@@ -17,8 +17,8 @@ export interface OutputOptions {
 }
 
 /**
- * What a command prints, line by line: without control characters, without secrets, and only so much of it, whatever the
- * command prints. Standard output and standard error are two streams of one command.
+ * The output of a command, line by line: without control characters, without secrets, and limited in size. Standard
+ * output and standard error are two streams of one command.
  */
 export class CommandOutput {
   readonly #options: OutputOptions;
@@ -34,7 +34,7 @@ export class CommandOutput {
     for (const line of this.#streams[stream].add(bytes)) this.#take(line);
   }
 
-  /** The command has ended: shows what has no line break. */
+  /** Call when the command has ended: shows a last line without a line break. */
   end(): void {
     for (const stream of Object.values(this.#streams)) for (const line of stream.end()) this.#take(line);
   }
@@ -48,19 +48,19 @@ export class CommandOutput {
     if (raw.replaceAll(CONTROLS, " ").trim() === "") return;
     this.#last = [...this.#last, raw].slice(-LAST_LINES);
     this.#shown += 1;
-    // What is not shown costs nothing: there may be any amount of it.
+    // Does not process lines past the limit: their number is unbounded.
     if (this.#shown <= MOST_LINES) this.#options.show(this.#clean(raw));
     if (this.#shown === MOST_LINES) this.#options.show("… more is printed than shown here");
   }
 
   #clean(raw: string): string {
     const { redact } = this.#options;
-    // Twice: control characters may be part of a secret, or be put into one.
+    // Twice: control characters may be part of a secret, or be inserted into one.
     return redact(redact(raw).replaceAll(CONTROLS, " ")).trim().slice(0, LONGEST_LINE);
   }
 }
 
-/** Splits a stream of bytes into lines; of one that is too long, only the beginning is kept. */
+/** Splits a stream of bytes into lines; truncates long ones. */
 class LineReader {
   readonly #decoder = new StringDecoder("utf8");
   #held = "";

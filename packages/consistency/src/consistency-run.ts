@@ -18,7 +18,7 @@ import { type CommandHost, runCommand } from "./run-command.ts";
 import type { CommandOptions, ConsistencyOptions } from "./schema.ts";
 
 const NAME = "Consistency";
-/** Around what other plugins do: frozen last, thawed first. */
+/** Encloses the taps of other plugins: freezes last, thaws first. */
 const LAST = { name: NAME, stage: Number.MAX_SAFE_INTEGER };
 const FIRST = { name: NAME, stage: Number.MIN_SAFE_INTEGER };
 
@@ -32,17 +32,17 @@ export interface ConsistencyParts {
 }
 
 /**
- * The taps of one run. The order is: commands before, freeze, snapshot, thaw, commands after. What was begun is ended, however
- * the run goes: a freeze by a thaw, commands before by commands after.
+ * The taps of one run. The order is: commands before, freeze, snapshot, thaw, commands after. Whatever begins is ended,
+ * however the run goes: a freeze by a thaw, commands before by commands after.
  */
 export class ConsistencyRun {
   readonly #parts: ConsistencyParts;
   #runId = "";
   #begun = false;
   #frozen: { readonly guest: GuestFreeze; readonly entry: FrozenEntry } | undefined;
-  /** The guest was frozen by us from before the snapshot until after it. */
+  /** ovault kept the guest frozen from before the snapshot until after it. */
   #wasAtRest = false;
-  /** What a command threw that came too late to keep the snapshot from being taken. */
+  /** The error of a command that failed too late to prevent the snapshot. */
   #veto: unknown;
 
   constructor(parts: ConsistencyParts) {
@@ -68,11 +68,11 @@ export class ConsistencyRun {
       const failure = await this.#run(command, "before", vm, signal);
       if (failure !== undefined) throw failure;
     }
-    // What is down is at rest.
+    // A machine that is down is at rest.
     if (freeze === "explicit" && vm.status !== "down") await this.#freeze(vm, signal);
   }
 
-  /** Has deadlines of its own, one for each thing: a command that took its time must not keep the guest from its next one. */
+  /** Each step has its own deadline: a slow command must not prevent the guest's next one. */
   async #after(vm: VirtualMachine): Promise<void> {
     if (!this.#begun) return;
     this.#begun = false;
@@ -140,12 +140,12 @@ export class ConsistencyRun {
     if (!this.#wasAtRest) this.#warn(`${vm.name} may have thawed by itself before its snapshot was taken`);
   }
 
-  /** A guest that is thawed is so, whatever is written about it: at worst it is thawed once more. */
+  /** A failed ledger write does not undo a thaw: at worst the guest is thawed once more. */
   async #note(writing: Promise<void>): Promise<void> {
     await writing.catch((error: unknown) => this.#warn(messageOf(error)));
   }
 
-  /** Answers with the failure when it is one to end the run for; tells it otherwise. */
+  /** Returns the failure if it is to end the run; otherwise only reports it. */
   async #run(command: CommandOptions, side: Side, vm: VirtualMachine, signal: AbortSignal): Promise<unknown> {
     const { host, hooks } = this.#parts;
     try {

@@ -7,24 +7,24 @@ import type { ConsistencyOptions } from "./schema.ts";
 
 export interface ConsistencyHost extends CommandHost {
   readonly manager: Manager;
-  /** What is frozen stands there until it is thawed. */
+  /** Holds an entry for each frozen guest until it is thawed. */
   readonly ledger: Ledger;
   readonly clock?: Clock;
 }
 
-/** What a backup has to be given. */
+/** What to pass to a backup. */
 export interface RunConsistency {
-  /** For the strategy. */
+  /** The strategy's value. */
   readonly quiesce: Quiesce;
-  /** For the hooks of any number of runs; each has a state of its own. */
+  /** May tap any number of runs; each gets its own state. */
   readonly tap: (hooks: RunHooks) => void;
 }
 
-/** How guests are brought to rest, and what is run before and after, as the options say. */
+/** How to quiesce guests, and the commands to run before and after, as the options say. */
 export function consistencyOf(options: ConsistencyOptions, host: ConsistencyHost): RunConsistency {
   const { manager, ledger, clock = systemClock, ...commandHost } = host;
   return {
-    // A guest that is frozen already cannot be frozen again, and that would look like a failure.
+    // A frozen guest cannot be frozen again, and the attempt would look like a failure.
     quiesce: options.freeze === "explicit" ? "never" : options.quiesce,
     tap: (hooks) => new ConsistencyRun({ options, manager, ledger, host: commandHost, clock, hooks }).tap(),
   };

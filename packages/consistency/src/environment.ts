@@ -1,25 +1,25 @@
 import type { SecretReference, VirtualMachine } from "@ovault/contract";
 import type { SecretsHost } from "@ovault/ssh";
 
-/** Of the names that are ours alone. */
+/** Prefix of the names that ovault reserves. */
 export const RESERVED_PREFIX = "OVAULT_";
 
 export type Environment = Readonly<Record<string, string>>;
 
-/** As it is configured. */
+/** As configured. */
 export type EnvironmentOptions = Readonly<Record<string, string | SecretReference>>;
 
 /** Around the snapshot. */
 export type Side = "before" | "after";
 
-/** What a command is for. */
+/** The purpose of a command. */
 export interface Occasion {
   readonly vm: VirtualMachine;
   readonly runId: string;
   readonly side: Side;
 }
 
-/** What a command finds in its environment besides what it always has. @throws ConfigurationError for a missing secret. */
+/** The variables that a command gets besides the inherited ones. @throws ConfigurationError for a missing secret */
 export async function environmentOf(
   configured: EnvironmentOptions,
   { vm, runId, side }: Occasion,
@@ -39,7 +39,7 @@ export async function environmentOf(
   return mapValues({ ...own, ...ours }, withoutNul);
 }
 
-/** No environment can hold it, and people who name machines may try. */
+/** No environment can hold a NUL, and a machine's name may contain one. */
 function withoutNul(value: string): string {
   return value.replaceAll("\0", "");
 }

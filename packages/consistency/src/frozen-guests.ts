@@ -11,18 +11,18 @@ import {
 } from "@ovault/contract";
 import type { Ledger } from "@ovault/core";
 
-/** Under this name frozen guests stand in the ledger, in place of a strategy: whatever strategy was in between. */
+/** The ledger lists frozen guests under this name, in place of a strategy's. */
 const LEDGER_NAME = "consistency";
 
-/** A guest that is in the ledger as frozen. */
+/** A ledger entry of a frozen guest. */
 export interface FrozenEntry {
-  /** It is thawed. */
+  /** Call when the guest is thawed. */
   close(): Promise<void>;
-  /** It may be frozen still: `frozenGuests` finds it. */
+  /** Call when the guest may still be frozen: `frozenGuests` finds it. */
   leave(): Promise<void>;
 }
 
-/** Writes down that a guest is about to be frozen, so that it is thawed also when this process does not live to do it. */
+/** Records that a guest is about to be frozen, so that it is thawed even if this process dies. */
 export async function recordFrozen(ledger: Ledger, vm: VirtualMachine): Promise<FrozenEntry> {
   const run = await ledger.forRun({ runId: randomUUID(), manager: vm.manager, strategy: LEDGER_NAME });
   let handle: LedgerHandle;
@@ -58,7 +58,7 @@ export function frozenGuests(manager: Manager): LeftoverOwner {
 
 function frozenGuest(manager: Manager, entry: LedgerEntry, machines: readonly VirtualMachine[]): Leftover {
   const vm = machines.find(({ id }) => id === entry.detail["vmId"]);
-  // A guest that does not run has nothing frozen when it does again.
+  // A machine that is down has nothing frozen when it starts again.
   const gone = vm === undefined || vm.status === "down";
   return {
     entry,

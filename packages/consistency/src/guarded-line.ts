@@ -1,9 +1,9 @@
-/** Between being asked to end and being made to. */
+/** Between the request to end and the kill. */
 export const GRACE_SECONDS = 5;
 
 /**
- * A line for a POSIX shell that runs another one, and ends it with all of its process group when standard input ends: when we
- * close it, and also when we are gone. Servers hand on signals only to users other than root, and not all of them.
+ * A line for a POSIX shell that runs another one, and ends its process group when standard input ends: when ovault
+ * closes it, and when ovault dies. SSH servers forward signals only for users other than root, and not all do.
  */
 export function guardedLine(line: string): string {
   const guard = [
@@ -16,7 +16,7 @@ export function guardedLine(line: string): string {
   return [
     "exec 3<&0 </dev/null",
     `(${guard}) >/dev/null 2>&1 & ovault_guard=$!`,
-    // A line break, for the line may end in a comment.
+    // Line breaks, because the line may end in a comment.
     `(exec 3<&-; ${line}\n)`,
     'ovault_code=$?; kill -s KILL "$ovault_guard"; exit "$ovault_code"',
   ].join("\n");

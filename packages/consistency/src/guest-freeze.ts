@@ -9,24 +9,24 @@ import {
   type VirtualMachine,
 } from "@ovault/contract";
 
-/** Between two tries to thaw: the first, and the longest. */
+/** Between two attempts to thaw: the first, and the longest. */
 const FIRST_PAUSE_MS = 500;
 const LONGEST_PAUSE_MS = 10_000;
-/** One try. */
+/** Timeout of one attempt. */
 const THAW_CALL_MS = 60_000;
 
 export interface GuestFreezeOptions {
   readonly quiescing: Quiescing;
   readonly vm: VirtualMachine;
   readonly freezeMs: number;
-  /** For how long thawing is tried. */
+  /** Total time for attempts to thaw. */
   readonly thawMs: number;
   readonly clock: Clock;
 }
 
 /**
- * One guest, frozen once and thawed in any case. Its file systems hang as long as they are frozen, so that nothing matters
- * more than thawing: also what may have been frozen is thawed, and what is still being frozen once more.
+ * One guest, frozen once and thawed in any case. Its file systems block while they are frozen, so thawing has priority:
+ * it also thaws what may have been frozen, and once more if the freeze is still running.
  */
 export class GuestFreeze {
   readonly #options: GuestFreezeOptions;
@@ -39,9 +39,9 @@ export class GuestFreeze {
   }
 
   /**
-   * When it resolves, the guest is frozen. When it rejects, thawing it was tried already: `onStuck` is told when that failed
-   * and the guest may be frozen.
-   * @throws DeadlineError after the time to freeze; what the manager throws; the signal's reason.
+   * Resolves when the guest is frozen. Rejects after an attempt to thaw: calls `onStuck` if that failed and the guest
+   * may be frozen.
+   * @throws DeadlineError after the time to freeze; what the manager throws; the signal's reason
    */
   async freeze(signal: AbortSignal, onStuck: (error: unknown) => void): Promise<void> {
     const { quiescing, vm, freezeMs } = this.#options;
@@ -54,7 +54,7 @@ export class GuestFreeze {
     try {
       await unlessAborted(work, either);
     } catch (error) {
-      // A guest that refuses has no agent, as a rule; it refuses the thaw as well, and there is nothing to say about it.
+      // A guest that refuses usually has no agent; it refuses the thaw as well, which needs no report.
       const answered = !either.aborted && error instanceof OvaultError && !isTransient(error);
       if (answered) await this.#thawOnce().catch(() => undefined);
       else await this.thaw().catch(onStuck);
@@ -64,9 +64,9 @@ export class GuestFreeze {
   }
 
   /**
-   * Tries for as long as it may. Answers whether the guest was frozen until now, as far as it tells: one that refuses may
-   * have thawed by itself before (Windows does after ten seconds).
-   * @throws what the last try threw.
+   * Retries until its time is up. Resolves to whether the guest was frozen until now, as far as known: a refusal may
+   * mean that it thawed by itself before (Windows does after ten seconds).
+   * @throws the error of the last attempt
    */
   async thaw(): Promise<"was frozen" | "unknown"> {
     const { clock, thawMs, vm } = this.#options;
@@ -92,7 +92,7 @@ export class GuestFreeze {
     await unlessAborted(quiescing.thaw(vm, signal), signal);
   }
 
-  /** A freeze whose answer nobody waits for any more may take hold after the thaw. */
+  /** An abandoned freeze may still take effect after the thaw. */
   async #settled(withinMs: number): Promise<void> {
     const { clock } = this.#options;
     const settling = new AbortController();

@@ -1,10 +1,10 @@
-/** How a command ended: with a code, by a signal, or neither was told (a lost connection). */
+/** How a command ended: with a code, by a signal, or unknown (a lost connection). */
 export interface Outcome {
   readonly code: number | null;
   readonly signal: string | null;
 }
 
-/** Undefined when it was a success. */
+/** Undefined for a success. */
 export function describeFailure({ code, signal }: Outcome): string | undefined {
   if (code === 0) return undefined;
   if (code !== null) return `it ended with exit code ${code}`;

@@ -15,8 +15,8 @@ export interface CommandHost extends SecretsHost {
 }
 
 /**
- * Runs one command to its end, which its time-out or the signal may bring about; what it prints becomes phases of the run.
- * @throws CommandError when it could not be run, did not succeed or was not in time; the signal's reason.
+ * Runs one command until it ends, or is ended by its timeout or the signal; reports its output as phases of the run.
+ * @throws CommandError when it could not be run, failed or timed out; the signal's reason
  */
 export async function runCommand(
   command: CommandOptions,

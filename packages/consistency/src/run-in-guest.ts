@@ -11,12 +11,12 @@ import type { Outcome } from "./outcome.ts";
 import type { CommandOptions, GuestServer } from "./schema.ts";
 import { shellLine } from "./shell-words.ts";
 
-/** A server that says nothing for so long while it lets us in is not there. */
+/** Silence during login after which the server counts as unreachable. */
 const LOGIN_MS = 60_000;
-/** For commands to end when they are told to: with what the guard gives them, and some more for the answer to come. */
+/** For a command to end after the request: the guard's grace time, plus some for the answer to arrive. */
 const END_MS = (GRACE_SECONDS + 5) * 1_000;
 
-/** What was left running by a command that has ended may hold its output open. */
+/** Processes that a command left running may hold its output open. */
 const DRAIN_MS = 1_000;
 
 type Client = SshConnection["client"];
@@ -31,8 +31,8 @@ export interface GuestRun {
 }
 
 /**
- * Runs a command over SSH, by the login shell of the user. When the signal is aborted, its processes are told to end, and the
- * connection is cut when they have, or do not. @throws SshError when the server cannot be used.
+ * Runs a command over SSH, in the user's login shell. After an abort, asks its processes to end, and closes the
+ * connection when they have or the grace time is over. @throws SshError when the server cannot be used
  */
 export async function runInGuest(options: GuestRun, signal: AbortSignal): Promise<Outcome> {
   const { server, host } = options;
@@ -47,7 +47,7 @@ export async function runInGuest(options: GuestRun, signal: AbortSignal): Promis
 
 async function execute(client: Client, options: GuestRun, signal: AbortSignal): Promise<Outcome> {
   const { command, server, environment, output } = options;
-  // Requests for variables are never answered: whether they are heeded, only the configuration can know.
+  // Servers never answer requests for variables: only the configuration knows whether they accept them.
   const line = server.acceptsEnvironment
     ? shellLine(command.run, {})
     : guardedLine(shellLine(command.run, environment));

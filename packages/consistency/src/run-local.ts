@@ -8,11 +8,11 @@ import type { Environment } from "./environment.ts";
 import type { Outcome } from "./outcome.ts";
 import type { CommandOptions } from "./schema.ts";
 
-/** What a command has of ours. Anything else may be a secret, and would differ between a terminal and cron. */
+/** Variables that a command inherits. Any other may be a secret, and would differ between a terminal and cron. */
 const INHERITED = ["PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LC_ALL", "TZ", "TMPDIR"];
-/** Between being asked to end and being made to. */
+/** Between the request to end and the kill. */
 const GRACE_MS = 5_000;
-/** What was left running by a command that has ended may hold its output open. */
+/** Processes that a command left running may hold its output open. */
 const DRAIN_MS = 1_000;
 
 type Child = ChildProcessByStdio<null, Readable, Readable>;
@@ -25,8 +25,8 @@ export interface LocalRun {
 }
 
 /**
- * Runs a command on this machine, in a process group of its own. When the signal is aborted, the whole group is ended, and the
- * promise settles when the command has. Rejects when it cannot be started.
+ * Runs a command on this machine, in a process group of its own. After an abort, ends the whole group, and the promise
+ * settles when the command has ended. Rejects when it cannot be started.
  */
 export async function runLocal(
   { command, directory, environment, output }: LocalRun,
@@ -64,7 +64,10 @@ function inherited(): Environment {
   return Object.fromEntries(known);
 }
 
-/** Asks the group to end, then makes it. The returned function ends the watch, and what is left of a group that was to end. */
+/**
+ * Asks the group to end, then kills it. The returned function stops this, and kills the rest of a group that was asked
+ * to end.
+ */
 function endGroupOnAbort(child: Child, signal: AbortSignal): () => void {
   let timer: NodeJS.Timeout | undefined;
   const onAbort = (): void => {
@@ -86,6 +89,6 @@ function kill({ pid }: Child, signal: "SIGTERM" | "SIGKILL"): void {
   try {
     process.kill(-pid, signal);
   } catch {
-    // Nobody is left in the group.
+    // The group is empty.
   }
 }

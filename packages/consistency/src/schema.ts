@@ -13,8 +13,8 @@ const server = z
   .strictObject({
     ...serverShape,
     /**
-     * The server has `AcceptEnv` for the environment of commands, so that they are sent as they are: for forced commands, for
-     * shells that are not POSIX, and for secrets.
+     * The server has `AcceptEnv` for the environment of commands, so variables are sent natively: for forced commands,
+     * for shells other than POSIX, and for secrets.
      */
     acceptsEnvironment: z.boolean().default(false),
   })
@@ -35,15 +35,15 @@ const program = z.array(z.string().regex(/^[^\0]*$/, "must not hold a NUL")).ref
 function command(onFailure: "abort" | "warn") {
   return z
     .strictObject({
-      /** For people; the program itself unless told. */
+      /** For people; default: the program itself. */
       name: z
         .string()
         .regex(/^[\w.-][\w. -]{0,63}$/, "is short and plain: letters, digits, dots, dashes and blanks")
         .optional(),
-      /** Program and arguments; with `shell`, a line for one. */
+      /** Program and arguments; with `shell`, one line. */
       run: z.union([program, z.string().regex(/^[^\0]+$/, "must be a line for a shell")]),
       shell: z.boolean().default(false),
-      /** Where it runs; on this machine unless told. */
+      /** Where it runs; default: on this machine. */
       ssh: server.optional(),
       environment: environment.default({}),
       timeoutSeconds: seconds.default(300),
@@ -68,15 +68,15 @@ function command(onFailure: "abort" | "warn") {
     });
 }
 
-/** The part of a policy that says how a guest is brought to rest around its snapshot; all of it has defaults. */
+/** The part of a policy that says how to quiesce a guest around its snapshot; all fields have defaults. */
 export const consistencySchema = z
   .strictObject({
     quiesce: z.enum(["require", "try", "never"]).default("try"),
-    /** Who freezes: whoever takes the snapshot or backup, or ovault by a call of its own before and after. */
+    /** What freezes the guest: the snapshot or backup itself, or a separate call by ovault before and after. */
     freeze: z.enum(["implicit", "explicit"]).default("implicit"),
-    /** With `freeze: explicit`. */
+    /** Needs `freeze: explicit`. */
     freezeTimeoutSeconds: seconds.default(60),
-    /** With `freeze: explicit`: for how long thawing is tried. */
+    /** Total time for attempts to thaw. Needs `freeze: explicit`. */
     thawTimeoutSeconds: seconds.default(300),
     commands: z
       .strictObject({
@@ -95,5 +95,5 @@ export type ConsistencyOptions = z.output<typeof consistencySchema>;
 /** One command, before or after the snapshot. */
 export type CommandOptions = ConsistencyOptions["commands"]["before"][number];
 
-/** Where a command runs that does not run on this machine. */
+/** A remote server that runs a command. */
 export type GuestServer = z.output<typeof server>;

@@ -2,9 +2,9 @@ import type { Redactor } from "@ovault/core";
 
 import type { Reporter } from "./reporter.ts";
 
-/** What every operation works with, whether a person at a terminal or a server asks for it. */
+/** The inputs of every operation, whether started from a terminal or a server. */
 export interface OperationContext {
-  /** Cancels the operation. It returns only when none of its work is under way any more. */
+  /** Cancels the operation. It returns only when all its work has ended. */
   readonly signal: AbortSignal;
   /** Path of ovault.yaml. */
   readonly configFile: string;

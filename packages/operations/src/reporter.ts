@@ -1,4 +1,4 @@
-/** Receives the lines that an operation has for people. Lines may hold names from managers and destinations: escape them. */
+/** Receives an operation's lines for people. Lines may hold names from managers and destinations: escape them. */
 export interface Reporter {
   /** Reports progress, or a warning that the result repeats. May be dropped. */
   note(line: string): void;

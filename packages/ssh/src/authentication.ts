@@ -2,15 +2,15 @@ import type { AnyAuthMethod, KeyboardInteractiveAuthMethod, ParsedKey } from "ss
 
 import { SshLoginError } from "./errors.ts";
 
-/** How to log in, with the secrets themselves: never to be logged or put into an error. */
+/** How to log in, including the secrets: never log it or put it into an error. */
 export type Authentication =
   | { readonly by: "key"; readonly key: string; readonly passphrase?: string }
   | { readonly by: "agent"; readonly socket: string }
   | { readonly by: "password"; readonly password: string };
 
 /**
- * The methods to try, in this order. To be asked for once: deciphering a private key takes a quarter of a second.
- * @throws SshLoginError when the private key is none, or the passphrase is wrong.
+ * The methods to try, in this order. Call once: deciphering a private key takes a quarter of a second.
+ * @throws SshLoginError when the private key is invalid, or the passphrase is wrong
  */
 export async function loginMethods(username: string, login: Authentication): Promise<AnyAuthMethod[]> {
   switch (login.by) {
@@ -21,7 +21,7 @@ export async function loginMethods(username: string, login: Authentication): Pro
     case "password":
       return [
         { type: "password", username, password: login.password },
-        // Servers with PAM may ask for the password in this way only.
+        // Servers with PAM may request the password only like this.
         { type: "keyboard-interactive", username, prompt: answerWith(login.password) },
       ];
   }
@@ -30,7 +30,7 @@ export async function loginMethods(username: string, login: Authentication): Pro
 async function parsePrivateKey(text: string, passphrase: string | undefined): Promise<ParsedKey> {
   const { default: ssh2 } = await import("ssh2");
   const parsed = ssh2.utils.parseKey(text, passphrase);
-  // Its messages tell what is wrong with the form, never what is in it.
+  // Its messages describe the form of the key, never its content.
   if (parsed instanceof Error) throw unusableKey(parsed.message);
   if (!parsed.isPrivateKey()) throw unusableKey("it is a public key");
   return parsed;
@@ -42,7 +42,7 @@ function unusableKey(why: string): SshLoginError {
   });
 }
 
-/** Tells the password where one thing is asked that would not be shown, and answers nothing else. */
+/** Sends the password in reply to a single hidden prompt, and answers nothing else. */
 function answerWith(password: string): KeyboardInteractiveAuthMethod["prompt"] {
   return (_name, _instructions, _language, prompts, finish) => {
     const [prompt, ...more] = prompts;

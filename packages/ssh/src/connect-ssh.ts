@@ -8,10 +8,10 @@ import { type HostKeyError, SshError, SshLoginError, SshUnavailableError } from 
 import type { HostTrust } from "./host-trust.ts";
 import type { SshServer } from "./ssh-server.ts";
 
-/** Keeps the memory of firewalls on the way fresh, and finds out that the other side is gone. */
+/** Keeps entries in firewalls on the way alive, and detects that the other side is gone. */
 const KEEPALIVE_MS = 30_000;
 
-/** The algorithms to ask for when a server is known by a key of this type. Others are never asked for on purpose. */
+/** The algorithms to request from a server with a known key of this type. Others are never requested on purpose. */
 const ALGORITHMS: ReadonlyMap<string, readonly ServerHostKeyAlgorithm[]> = new Map([
   ["ssh-ed25519", ["ssh-ed25519"]],
   ["ecdsa-sha2-nistp256", ["ecdsa-sha2-nistp256"]],
@@ -21,16 +21,15 @@ const ALGORITHMS: ReadonlyMap<string, readonly ServerHostKeyAlgorithm[]> = new M
 ]);
 
 export interface SshConnection {
-  /** Logged in. It has a listener for errors, so that none ends the process; whoever uses it adds its own. */
+  /** Logged in. Has an error listener, so that no error ends the process; callers add their own. */
   readonly client: Client;
   readonly socket: Socket;
 }
 
 /**
- * Logs in. Loads ssh2, which nothing before this needs. The signal only ends the attempt; whoever gets the connection ends
- * it, by its socket.
+ * Logs in. Loads ssh2 on first use. The signal only ends the attempt; the caller ends the connection, by its socket.
  * @throws HostKeyError before anything of ours is sent, SshLoginError when the login is refused, SshUnavailableError,
- *   SshError.
+ * SshError
  */
 export async function connectSsh(server: SshServer, signal: AbortSignal): Promise<SshConnection> {
   const { host, port, user, login } = server;
@@ -71,7 +70,7 @@ export async function connectSsh(server: SshServer, signal: AbortSignal): Promis
 async function logIn(client: Client, config: ConnectConfig, { timeoutMs }: SshServer): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   const timer = setTimeout(() => reject(new Error(`not logged in within ${timeoutMs} ms`)), timeoutMs);
-  // They stay for good: an error that nobody listens to would end the process.
+  // The listeners stay: an unhandled error would end the process.
   client.on("error", reject);
   client.on("close", () => reject(new Error("the server ended the connection")));
   client.on("ready", resolve);
@@ -86,7 +85,7 @@ async function logIn(client: Client, config: ConnectConfig, { timeoutMs }: SshSe
 /** A server with several keys proves itself with the first in this list that it has. */
 function knownFirst({ types }: HostTrust): Record<"remove" | "prepend" | "append", ServerHostKeyAlgorithm[]> {
   const known = types.flatMap((type) => ALGORITHMS.get(type) ?? []);
-  // In this order: what is in the list already is not put in front.
+  // In this order: `prepend` ignores what the list already contains.
   return { remove: known, prepend: known, append: [] };
 }
 

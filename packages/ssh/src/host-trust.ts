@@ -7,11 +7,11 @@ import { fingerprintOf, keyType } from "./host-key.ts";
 import { keyHasChanged, keyIsRevoked, keyIsUnknown, pinnedKeyDiffers } from "./host-key-error.ts";
 import { knownHostName, knownKeys } from "./known-hosts.ts";
 
-/** Which keys a server may prove itself with. */
+/** The keys that a server may prove itself with. */
 export interface HostTrust {
-  /** Types of the keys that are known for it. It may have others too, so it has to be asked for these first. */
+  /** Types of its known keys. The server may have others too, so the client requests these first. */
   readonly types: readonly string[];
-  /** Why a server with this key must not be talked to; undefined when it may. */
+  /** Why a server with this key must be refused; undefined when it is trusted. */
   refusal(key: Buffer): HostKeyError | undefined;
 }
 
@@ -33,8 +33,8 @@ export function trustFingerprint(server: ServerName, fingerprint: string): HostT
 }
 
 /**
- * Trusts the keys that a file of known hosts has for the server. Where it has none for `[host]:port`, those for the bare
- * name do too, as with ssh. A file that is not there knows nobody.
+ * Trusts the keys that a known_hosts file has for the server. If it has none for `[host]:port`, those for the bare name
+ * count too, as with ssh. A missing file knows no server.
  */
 export async function trustKnownHosts(server: ServerName, file: string): Promise<HostTrust> {
   const text = await readKnownHosts(file);

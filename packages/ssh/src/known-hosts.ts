@@ -2,7 +2,7 @@ import { createHmac, timingSafeEqual } from "node:crypto";
 
 import { keyType } from "./host-key.ts";
 
-/** What a file of known hosts says about one name. */
+/** The entries of a known_hosts file for one name. */
 export interface KnownKeys {
   readonly keys: readonly Buffer[];
   /** Keys that must never be accepted for it. */
@@ -14,12 +14,12 @@ export interface KnownKeys {
 const AUTHORITY = "@cert-authority";
 const REVOKED = "@revoked";
 
-/** The name under which the server of a port is looked up. */
+/** The name of a server and port in known_hosts. */
 export function knownHostName(host: string, port: number): string {
   return port === 22 ? host.toLowerCase() : `[${host.toLowerCase()}]:${port}`;
 }
 
-/** Looks a name up in the text of a known_hosts file (sshd(8)). Lines that are no entry are passed over, as ssh does. */
+/** Looks a name up in the text of a known_hosts file (sshd(8)). Skips invalid lines, as ssh does. */
 export function knownKeys(text: string, name: string): KnownKeys {
   const keys: Buffer[] = [];
   const revoked: Buffer[] = [];
@@ -65,7 +65,9 @@ function matchesHash(hashed: string, name: string): boolean {
   return expected.length === actual.length && timingSafeEqual(expected, actual);
 }
 
-/** `*` is any run of characters, `?` any one. No regular expression: a hostile pattern could make one run for ever. */
+/**
+ * `*` is any run of characters, `?` any one. Uses no regular expression, because a hostile pattern could run for ever.
+ */
 function matchesPattern(pattern: string, name: string): boolean {
   let at = 0;
   let star = -1;

@@ -7,7 +7,7 @@ const FINGERPRINT = /^SHA256:[A-Za-z0-9+/]{43}=?$/;
 /** The ways to log in; exactly one is chosen. */
 const LOGINS = ["privateKey", "agent", "password"] as const;
 
-/** How a server is written in ovault.yaml: to be spread into the schema of whoever uses one, and checked by `checkServer`. */
+/** The server's fields in ovault.yaml: spread them into a schema, and check it with `checkServer`. */
 export const serverShape = {
   /** Name or address. */
   host: z.string().regex(/^[\w:][\w:.%-]*$/, "must be the name or address of a server, without port and user"),
@@ -16,10 +16,10 @@ export const serverShape = {
   /** A key file, or a reference to a secret that holds the key itself. */
   privateKey: z.union([z.string().min(1), secretReference]).optional(),
   passphrase: secretReference.optional(),
-  /** Logs in with the keys of the agent that SSH_AUTH_SOCK leads to. */
+  /** Logs in with the keys of the agent at SSH_AUTH_SOCK. */
   agent: z.literal(true).optional(),
   password: secretReference.optional(),
-  /** Where the server's key is looked up; `~/.ssh/known_hosts` unless told. */
+  /** File with the server's key; default: `~/.ssh/known_hosts`. */
   knownHosts: z.string().min(1).optional(),
   /** SHA-256 fingerprint of the server's key, instead of a file of known hosts. */
   hostKey: z.string().regex(FINGERPRINT, "must be a fingerprint as ssh-keygen -l shows it: SHA256:…").optional(),
@@ -37,7 +37,7 @@ export interface ServerOptions {
   readonly hostKey?: string | undefined;
 }
 
-/** What the keys of a server owe each other; for `superRefine`. */
+/** Checks the fields of a server against each other; for `superRefine`. */
 export function checkServer(chosen: ServerOptions, context: z.RefinementCtx): void {
   if (LOGINS.filter((login) => chosen[login] !== undefined).length !== 1) {
     context.addIssue(`exactly one of ${LOGINS.join(", ")} says how to log in`);

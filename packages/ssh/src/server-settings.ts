@@ -15,10 +15,10 @@ export interface ServerSettings {
   readonly trust: { readonly knownHosts: string } | { readonly fingerprint: string };
 }
 
-/** What is needed of the host of a plugin. */
+/** The parts of a plugin's host that are needed. */
 export type SecretsHost = Pick<PluginHost, "baseDirectory" | "secret">;
 
-/** @throws ConfigurationError when a secret is missing, or there is no agent. */
+/** @throws ConfigurationError when a secret is missing, or there is no agent */
 export async function serverSettings(options: ServerOptions, host: SecretsHost): Promise<ServerSettings> {
   const { hostKey, knownHosts = "~/.ssh/known_hosts" } = options;
   return {

@@ -5,7 +5,9 @@ import { chooseEntry, Repository } from "@ovault/core";
 
 import type { Installation } from "../installation/installation.ts";
 
-/** That a destination can be written, unless it shall not, read and deleted from, and holds a repository that opens. */
+/**
+ * Checks that a destination can be read, deleted from and, unless read-only, written, and that its repository opens.
+ */
 export async function checkDestination(
   installation: Installation,
   name: string,

@@ -2,7 +2,7 @@ import { finding, plural, type Checklist } from "@ovault/contract";
 
 import type { Installation } from "../installation/installation.ts";
 
-/** Entries that nobody but a person can judge. */
+/** Lists the entries that only a person can judge. */
 export async function checkLedger(installation: Installation, list: Checklist): Promise<void> {
   await list.run("ledger", async () => {
     const { active, elsewhere, damaged } = await (await installation.ledger()).report();

@@ -4,7 +4,7 @@ import type { Installation } from "../installation/installation.ts";
 import { findLeftovers, removeLeftovers } from "../leftovers/leftovers.ts";
 import type { DoctorContext } from "./doctor-context.ts";
 
-/** What runs that are over have left on a manager. */
+/** Checks for what dead runs left on a manager. */
 export async function checkLeftovers(
   installation: Installation,
   manager: Manager,

@@ -4,7 +4,7 @@ import { unclaimedWarnings } from "@ovault/core";
 import type { Installation } from "../installation/installation.ts";
 import { unclaimedPoints } from "../select/unclaimed-points.ts";
 
-/** That no machine of a manager has points under a name which that manager does not have any more. */
+/** Checks that no machine of a manager has points under a manager name that ovault.yaml does not know any more. */
 export async function checkNames(
   installation: Installation,
   manager: Manager,
@@ -22,7 +22,7 @@ export async function checkNames(
         unclaimed.push(...unclaimedPoints(installation, inventory, newest));
         read += 1;
       } catch {
-        // The check of the destination tells.
+        // The check of the destination reports it.
         signal.throwIfAborted();
       }
     }

@@ -18,8 +18,8 @@ const HINT =
   "belong to another repository or node that backs the machine up: where there is none, delete them in the engine.";
 
 /**
- * Snapshots of runs that neither the ledger nor a last point accounts for. Only what the points of our own repositories prove
- * to be superseded is ever removed.
+ * Finds snapshots of runs that neither the ledger nor a last point accounts for. Removes only what the points of our
+ * own repositories prove to be superseded.
  */
 export async function checkSnapshots(
   installation: Installation,
@@ -30,7 +30,7 @@ export async function checkSnapshots(
   const taggedSnapshots = manager.taggedSnapshots?.bind(manager);
   if (taggedSnapshots === undefined) return;
   await list.run(`${manager.name}: snapshots`, async () => {
-    // In this order: a run that ends meanwhile closes its entry when its point is there.
+    // In this order: a run that ends meanwhile closes its entry only after its point exists.
     const tagged = await taggedSnapshots(signal);
     if (tagged.length === 0) return finding.ok("none of ours");
     const { active, abandoned, elsewhere } = await (await installation.ledger()).report();
@@ -42,7 +42,7 @@ export async function checkSnapshots(
     if (stray.length === 0) return finding.ok(`${tagged.length}, all accounted for`);
     const strategies = await installation.strategies(manager);
     const superseded = stray.flatMap((snapshot) => {
-      // A manager that took over the storage of another has its snapshots too: those of the other's points prove nothing here.
+      // A manager that took over the storage of another has its snapshots too: the other's points prove nothing here.
       const own = points.older.filter(({ vm }) => vm.manager === manager.name);
       const point = own.find((candidate) => candidate.runId === snapshot.runId);
       const strategy = strategies.find(({ name }) => name === point?.strategy);
@@ -69,12 +69,12 @@ function isAbout({ id, runId }: TaggedSnapshot): (entry: Pick<LedgerEntry, "deta
 }
 
 interface KnownPoints {
-  /** Runs whose point is the newest of its machine somewhere: the next increment may start there. */
+  /** Runs whose point is the newest of its machine in some destination: the next increment may start there. */
   readonly last: ReadonlySet<string>;
   readonly older: readonly RecoveryPoint[];
 }
 
-/** Undefined when a destination cannot be read: what is not seen there proves nothing. */
+/** Undefined when a destination cannot be read: its unseen points could be bases. */
 async function pointsOfAll(installation: Installation, signal: AbortSignal): Promise<KnownPoints | undefined> {
   const last = new Set<string>();
   const older: RecoveryPoint[] = [];
@@ -84,14 +84,14 @@ async function pointsOfAll(installation: Installation, signal: AbortSignal): Pro
       if (damaged.length > 0) return undefined;
       const byMachine = Map.groupBy(points, ({ vm }) => machineKey(vm));
       for (const own of byMachine.values()) {
-        // Where it is in doubt which is the newest, an increment may start from any.
+        // While the order is in doubt, an increment may start from any of them.
         const superseded = orderInDoubt(own, new Date()) === undefined ? own.length - 1 : 0;
-        // Nothing starts from a copy.
+        // No increment starts from a copy.
         for (const { runId } of own.slice(superseded).filter(isTakenHere)) last.add(runId);
         older.push(...own.slice(0, superseded).filter(isTakenHere));
       }
     } catch {
-      // The check of the destination tells.
+      // The check of the destination reports it.
       signal.throwIfAborted();
       return undefined;
     }

@@ -1,6 +1,6 @@
 import type { Checklist, Manager, Strategy } from "@ovault/contract";
 
-/** What each strategy says of this machine and of the manager. */
+/** Reports each strategy's diagnosis of this machine and the manager. */
 export async function checkStrategies(
   strategies: readonly Strategy[],
   manager: Manager,

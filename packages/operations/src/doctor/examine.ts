@@ -12,7 +12,7 @@ import { checkSnapshots } from "./check-snapshots.ts";
 import { checkStrategies } from "./check-strategies.ts";
 import type { DoctorContext } from "./doctor-context.ts";
 
-/** Looks at every manager and destination of the configuration. What fails is in the result, not thrown. */
+/** Checks every manager and destination of the configuration. Returns failures instead of throwing them. */
 export async function examine(context: DoctorContext): Promise<readonly Diagnosis[]> {
   const { signal } = context;
   const list = new Checklist(signal);

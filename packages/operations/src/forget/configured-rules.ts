@@ -5,8 +5,9 @@ import { placedPolicies, withPlaces } from "../select/policy-places.ts";
 import type { RulesOfMachines } from "./forget-plan.ts";
 
 /**
- * The rules of ovault.yaml for a destination: of the policies that store there for their machines, of the destination for
- * the others. What a machine is (its name, tags, cluster) its newest point says, so that no manager is asked.
+ * The rules of ovault.yaml for a destination: policies that store there define those of their machines, the destination
+ * those of the others. A machine's newest point says what the machine is (its name, tags, cluster), so no manager is
+ * contacted.
  * @throws ConfigurationError when there are none
  */
 export function configuredRules(configuration: Configuration, destination: string | undefined): RulesOfMachines {
@@ -22,8 +23,9 @@ export function configuredRules(configuration: Configuration, destination: strin
 }
 
 /**
- * The same for the machines of one policy alone, and where it stores.
- * @throws NotFoundError for an unknown policy; ConfigurationError when it has no rules; UsageError for another destination
+ * The same only for the machines of one policy, and the destination it stores in.
+ * @throws NotFoundError for an unknown policy; ConfigurationError when it has no rules; UsageError for another
+ * destination
  */
 export function policyRules(
   configuration: Configuration,

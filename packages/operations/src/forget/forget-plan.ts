@@ -12,18 +12,18 @@ import { formatTime } from "../text/format.ts";
 import { findPoint, pointsOf, type MeantMachines } from "../select/find-point.ts";
 import { pointsInDoubt } from "../select/points-in-doubt.ts";
 
-/** What goes and what stays. */
+/** The points to delete and to keep. */
 export interface ForgetPlan {
   readonly forget: readonly RecoveryPoint[];
-  /** By rules only. */
+  /** Only for plans by rules. */
   readonly keep: readonly KeptPoint<RecoveryPoint>[];
-  /** Machines that rules cannot be applied to, because it is not certain which of their points is newer. */
+  /** Machines that the rules skip, because the order of their points is not certain. */
   readonly inDoubt: readonly VirtualMachine[];
   readonly warnings: readonly string[];
 }
 
 /**
- * The points that are named. The newest of a machine may be among them: a person asked for it.
+ * Plans to forget the named points. The newest of a machine may be among them: a person named it.
  * @throws NotFoundError
  */
 export async function planByName(
@@ -51,7 +51,7 @@ export async function planByName(
   return { forget, keep: [], inDoubt: [], warnings };
 }
 
-/** What says which points of a machine are kept, by its `machineKey`. Machines that it does not name keep all of theirs. */
+/** Returns the rules of each machine, by its `machineKey`. A machine without rules keeps all its points. */
 export type RulesOfMachines = (newest: readonly VirtualMachine[]) => ReadonlyMap<string, readonly RetentionSource[]>;
 
 /** The same rules for all machines. */
@@ -61,14 +61,15 @@ export function rulesForAll(rules: RetentionRules): RulesOfMachines {
 }
 
 /**
- * The points that no rule keeps. Manifests that do not prove themselves are left alone: nobody knows what they hold.
- * @throws NotFoundError for a virtual machine without points; UsageError for rules or a time zone that make no sense.
+ * Plans to forget the points that no rule keeps. Leaves manifests that fail verification alone: their content is
+ * unknown.
+ * @throws NotFoundError for a virtual machine without points; UsageError for invalid rules or time zone
  */
 export async function planByRules(
   store: PointStore,
   options: {
     readonly rules: RulesOfMachines;
-    /** Names or ids; all when empty. */
+    /** Names or ids; empty: all. */
     readonly vms: readonly string[];
     readonly manager: string | undefined;
     readonly timeZone: string | undefined;
@@ -90,7 +91,7 @@ export async function planByRules(
   return { ...selection, inDoubt: doubts.map(({ vm }) => vm), warnings };
 }
 
-/** Each machine as its newest point shows it. The oldest points come first. */
+/** Each machine as its newest point shows it. Expects the oldest points first. */
 function machinesOf(points: readonly RecoveryPoint[]): readonly VirtualMachine[] {
   return [...new Map(points.map(({ vm }) => [machineKey(vm), vm])).values()];
 }

@@ -10,7 +10,7 @@ const LOADERS: Readonly<Record<PluginKind, ReadonlyMap<string, Loader>>> = {
     ["sftp", () => import("@ovault/destination-sftp")],
   ]),
   manager: new Map<string, Loader>([["ovirt", () => import("@ovault/ovirt")]]),
-  // In order of preference among equals.
+  // Equally suitable ones are preferred in this order.
   strategy: new Map<string, Loader>([
     ["changed-block-tracking", () => import("@ovault/strategy-changed-block-tracking")],
     ["image-transfer", () => import("@ovault/strategy-image-transfer")],
@@ -21,7 +21,7 @@ const LOADERS: Readonly<Record<PluginKind, ReadonlyMap<string, Loader>>> = {
   hooks: new Map(),
 };
 
-/** The one of this name, and nothing else is loaded; all of the kind when no name is given, or none of them has it. */
+/** Loads only the plugin of this name; all of the kind without a name, or if none has it. */
 export async function loadBuiltInPlugins(kind: PluginKind, name?: string): Promise<readonly Plugin[]> {
   const named = name === undefined ? undefined : LOADERS[kind].get(name);
   const loaders = named === undefined ? [...LOADERS[kind].values()] : [named];

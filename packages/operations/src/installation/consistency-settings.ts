@@ -2,12 +2,12 @@ import { consistencySchema, type ConsistencyOptions } from "@ovault/consistency"
 import type { Quiesce } from "@ovault/contract";
 import { originBelow, validate, type Configuration, type Policy } from "@ovault/core";
 
-/** What the command line says about it, which goes before what the policy says. */
+/** Options of the command line, which override the policy. */
 export interface WantedConsistency {
   readonly quiesce?: Quiesce | undefined;
 }
 
-/** How the guests of a policy are brought to rest. @throws ConfigurationError */
+/** How to quiesce the guests of a policy. @throws ConfigurationError */
 export function consistencySettings(
   { origin }: Configuration,
   { name, consistency }: Pick<Policy, "name" | "consistency">,
@@ -17,7 +17,7 @@ export function consistencySettings(
   return validate(consistencySchema, options, originBelow(origin, "policies", name, "consistency"));
 }
 
-/** The same where there is no policy. */
+/** The settings without a policy. */
 export function defaultConsistency(wanted: WantedConsistency): ConsistencyOptions {
   return consistencySchema.parse(presentIn(wanted));
 }

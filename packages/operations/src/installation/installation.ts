@@ -42,8 +42,8 @@ import { consistencySettings } from "./consistency-settings.ts";
 import { wrapStore } from "./wrap-store.ts";
 
 /**
- * What one ovault.yaml describes, opened piece by piece as a command needs it, and closed together. Opening a repository
- * contacts no manager, and the other way round.
+ * The objects that one ovault.yaml describes, opened one by one as a command needs them, and closed together. Opening a
+ * repository contacts no manager, and vice versa.
  */
 export class Installation {
   readonly configuration: Configuration;
@@ -61,7 +61,7 @@ export class Installation {
     this.#context = context;
   }
 
-  /** Reads the configuration, unless it is given, and loads the plugins it names; contacts nobody. */
+  /** Reads the configuration, unless given, and loads the plugins it names; opens no connection. */
   static async open(context: OperationContext, configuration?: Configuration): Promise<Installation> {
     const installation = new Installation(configuration ?? (await loadConfiguration(context.configFile)), context);
     for (const policy of installation.configuration.policies.values()) {
@@ -73,7 +73,7 @@ export class Installation {
     return installation;
   }
 
-  /** The manager of this name, or the default one. Connected once. */
+  /** The manager of this name, or the default one. Connects once. */
   async manager(name?: string): Promise<Manager> {
     const entry = chooseEntry(this.configuration, "manager", name);
     const known = this.#managers.get(entry.name);
@@ -84,7 +84,7 @@ export class Installation {
     return manager;
   }
 
-  /** One of each strategy that works with this manager, in order of preference. */
+  /** The strategies that work with this manager, in order of preference. */
   async strategies(manager: Manager): Promise<readonly Strategy[]> {
     await this.#loadBuiltIns("strategy");
     const configured = this.configuration.strategies;
@@ -95,17 +95,20 @@ export class Installation {
     );
   }
 
-  /** What may have left temporary things on this manager. Guests come first: one that is frozen must not wait for snapshots. */
+  /**
+   * Everything that may have left temporary things on this manager. Guests come first: a frozen guest must not wait for
+   * snapshots.
+   */
   async leftoverOwners(manager: Manager): Promise<readonly LeftoverOwner[]> {
     return [frozenGuests(manager), ...(await this.strategies(manager))];
   }
 
-  /** The objects of a destination, whatever they are. The caller closes it. */
+  /** The object store of a destination, whatever it holds. The caller closes it. */
   async store(name?: string): Promise<ObjectStore> {
     return await this.#openStore(chooseEntry(this.configuration, "destination", name));
   }
 
-  /** Makes the place itself of a destination (a directory, a bucket) where it is missing and its plugin can. */
+  /** Creates the place of a destination (a directory, a bucket) if it is missing and its plugin can. */
   async prepareDestination(name?: string): Promise<void> {
     const entry = chooseEntry(this.configuration, "destination", name);
     await this.#loadBuiltIns("destination", entry.type);
@@ -113,7 +116,7 @@ export class Installation {
     await this.#registry.prepareDestination(entry.type, options, this.#host());
   }
 
-  /** What it takes to get into the repository in a destination. */
+  /** What is needed to open the repository in a destination. */
   async access(name?: string): Promise<RepositoryAccess> {
     const entry = chooseEntry(this.configuration, "destination", name);
     const { encryption, lockDays } = entry.settings;
@@ -121,7 +124,7 @@ export class Installation {
     return { secret, title: `destination ${entry.name}`, lockDays, signal: this.#context.signal };
   }
 
-  /** The repository in the destination of this name, or in the default one. Opened once. */
+  /** The repository in the destination of this name, or in the default one. Opens it once. */
   async repository(name?: string): Promise<Repository> {
     const entry = chooseEntry(this.configuration, "destination", name);
     const known = this.#repositories.get(entry.name);
@@ -145,18 +148,18 @@ export class Installation {
     }
   }
 
-  /** Points whose manager has a name that ovault.yaml does not know; none where it has no managers at all. */
+  /** Points whose manager's name is not in ovault.yaml; empty if it has no managers at all. */
   unclaimed(points: readonly RecoveryPoint[]): readonly RecoveryPoint[] {
     if (this.configuration.managers.size === 0) return [];
     return points.filter(({ vm }) => !this.managerNames.isKnown(vm.manager));
   }
 
-  /** What runs of this node have made and not yet removed. */
+  /** The record of what runs of this node have made and not yet removed. */
   async ledger(): Promise<Ledger> {
     return await Ledger.open(join(this.configuration.stateDirectory, "ledger"));
   }
 
-  /** One tap of each hooks plugin, for every run. */
+  /** One tap from each hooks plugin, for every run. */
   async taps(): Promise<readonly ((hooks: RunHooks) => void)[]> {
     const configured = this.configuration.hooks;
     return await Promise.all(
@@ -166,7 +169,7 @@ export class Installation {
     );
   }
 
-  /** How the guests of this manager are brought to rest. */
+  /** How to quiesce the guests of this manager. */
   async consistency(manager: Manager, options: ConsistencyOptions): Promise<RunConsistency> {
     const { redactor } = this.#context;
     const redact = (text: string): string => redactor.redact(text);
@@ -205,7 +208,7 @@ export class Installation {
     }
   }
 
-  /** With --debug, what a destination is asked is shown. */
+  /** Traces the calls to a destination under --debug. */
   #observerOf({ name }: DestinationEntry): (store: ObjectStore) => ObjectStore {
     if (!this.#context.debug) return (store) => store;
     const trace = new StoreTrace(name, this.#context.reporter);
@@ -222,7 +225,7 @@ export class Installation {
     );
   }
 
-  /** All plugins of a kind. @throws PluginError when options are configured for one that does not exist. */
+  /** All plugins of a kind. @throws PluginError when options are configured for a missing one */
   #pluginsOf<K extends PluginKind>(kind: K, configured: ReadonlyMap<string, PluginEntry>): readonly Plugin<K>[] {
     for (const name of configured.keys()) this.#registry.get(kind, name);
     return this.#registry.all(kind);
@@ -247,7 +250,7 @@ export class Installation {
     };
   }
 
-  /** Makes those known that come with ovault: what has another name may be one of `plugins:`. */
+  /** Registers built-in plugins; another name may be one of `plugins:`. */
   async #loadBuiltIns(kind: PluginKind, name?: string): Promise<void> {
     const loaded = await loadBuiltInPlugins(kind, name);
     for (const plugin of loaded.filter((one) => !this.#builtIns.has(one))) {

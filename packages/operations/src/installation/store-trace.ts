@@ -4,7 +4,7 @@ import { CallStatistics, logged, timed } from "@ovault/core";
 import { formatBytes } from "../text/format.ts";
 import type { Reporter } from "../reporter.ts";
 
-/** Shows what a destination is asked: a line a call and, at the end, sums. */
+/** Traces the calls to a destination: a line per call and, at the end, sums. */
 export class StoreTrace {
   readonly #name: string;
   readonly #reporter: Reporter;

@@ -4,18 +4,18 @@ import { DEFAULT_RETRIES, limited, Outage, readOnly, retrying, throttled, type D
 import { formatDuration } from "../text/format.ts";
 
 /**
- * A driver as the settings of its destination want it. From outside in:
+ * Wraps a driver as the settings of its destination require. From outside in:
  *
- * - `readOnly` refuses at once: what is not allowed neither waits nor is repeated.
- * - `retrying` is around everything that waits, so that a pause between two attempts holds no slot, and each attempt
- *   pays for its bytes.
- * - `throttled` is outside the limit: what waits for its share of the rate holds no slot, and a small call, such as the
- *   sign of life of a lease, gets past the packs that wait.
- * - `limited` counts what the service really sees at once.
+ * - `readOnly` refuses at once: a forbidden call neither waits nor is repeated.
+ * - `retrying` encloses everything that waits, so that a pause between two attempts holds no slot, and each attempt
+ * pays for its bytes.
+ * - `throttled` is outside the limit: a call that waits for its share of the rate holds no slot, and small calls, such
+ * as lease renewals, overtake waiting packs.
+ * - `limited` counts the calls that the service really sees at once.
  * - `observe` is next to the driver: it sees each attempt, and the time the service took.
  *
- * `note` gets a line when the destination begins to be waited for, and one when it goes on.
- * @throws ConfigurationError when the driver cannot do what a setting asks for
+ * `note` gets a line when a wait for the destination begins, and one when it ends.
+ * @throws ConfigurationError when the driver does not support a setting
  */
 export function wrapStore(
   driver: ObjectStore,

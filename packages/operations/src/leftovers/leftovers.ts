@@ -3,7 +3,7 @@ import { messageOf, type LedgerEntry, type Leftover, type Manager } from "@ovaul
 import type { OperationContext } from "../operation-context.ts";
 import type { Installation } from "../installation/installation.ts";
 
-/** What dead runs of this node left on one manager, and what removing it would do. */
+/** What dead runs of this node left on one manager, and what its removal would do. */
 export async function findLeftovers(
   installation: Installation,
   manager: Manager,
@@ -26,11 +26,11 @@ export async function findLeftovers(
 
 export interface RemovedLeftover {
   readonly entry: LedgerEntry;
-  /** Why it could not be removed; it stays in the ledger then. */
+  /** Why the removal failed; the leftover stays in the ledger. */
   readonly error: unknown;
 }
 
-/** Removes them one by one; one that resists does not stop the others. */
+/** Removes leftovers one by one; continues after a failure. */
 export async function removeLeftovers(
   installation: Installation,
   leftovers: readonly Leftover[],
@@ -51,7 +51,7 @@ export async function removeLeftovers(
   return removed;
 }
 
-/** Before a run: removes what earlier ones left, and says so. What resists is left to `ovault doctor`. */
+/** Removes and reports the leftovers of earlier runs, before a run. `ovault doctor` handles what cannot be removed. */
 export async function clearLeftovers(
   installation: Installation,
   manager: Manager,

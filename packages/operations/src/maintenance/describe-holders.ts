@@ -2,7 +2,7 @@ import { machineLease, type Repository, type BlockingRun } from "@ovault/core";
 
 import { formatTime } from "../text/format.ts";
 
-/** Who holds what is condemned, one sentence a run. Names machines as their points do. */
+/** The runs that hold condemned objects, one sentence each. Names machines as their points do. */
 export async function describeHolders(
   { points, protection }: Repository,
   runs: readonly BlockingRun[],

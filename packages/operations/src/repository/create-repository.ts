@@ -6,17 +6,16 @@ import type { OperationContext } from "../operation-context.ts";
 import { judgePassphrase } from "./judge-passphrase.ts";
 
 export interface CreatedRepository {
-  /** False when the repository was there before. */
+  /** False when the repository existed before. */
   readonly created: boolean;
   readonly encryption: EncryptionSettings | undefined;
-  /** Path of the key file that was made for it. */
+  /** Path of the newly created key file, if any. */
   readonly madeKeyFile: string | null;
 }
 
 /**
- * Makes the place of a destination, where it is missing, and a repository in it, where there is none, with a new key file
- * where one is wanted and missing. A repository that is there already is opened, which proves that it can be used, and
- * left as it is.
+ * Creates a destination's place and repository where they are missing, with a new key file if wanted and missing. Opens
+ * an existing repository, which proves that it is usable, and leaves it unchanged.
  */
 export async function createRepository(
   installation: Installation,

@@ -3,15 +3,15 @@ import type { RepositorySecret } from "@ovault/core";
 
 import type { Reporter } from "../reporter.ts";
 
-/** In characters. */
+/** Minimum length, in characters. */
 const SHORTEST = 8;
 const SHORTEST_WORD = 15;
 const FEWEST_DIFFERENT = 4;
 const ADVICE = "Take several words at random, or a key file: a copy of the repository can be guessed at for years.";
 
 /**
- * Looks at a passphrase before a repository gets it: one of fewer than 8 characters, or of hardly different ones, is refused,
- * and a single word of fewer than 15 is warned about. Repositories that have such a one still open.
+ * Judges a passphrase for a new repository: refuses one of fewer than 8 characters, or of hardly different ones, and
+ * warns about a single word of fewer than 15. Existing repositories with a weak passphrase still open.
  * @throws ConfigurationError
  */
 export function judgePassphrase(secret: RepositorySecret | undefined, reporter: Reporter): void {

@@ -14,7 +14,7 @@ export interface MachineToTake {
 
 /**
  * The strategy for a machine, and why.
- * @throws NotFoundError for an unknown name; PluginError when nothing works with this manager.
+ * @throws NotFoundError for an unknown name; PluginError when none works with this manager
  */
 export async function chooseForMachine(
   strategies: readonly Strategy[],
@@ -27,7 +27,7 @@ export async function chooseForMachine(
   return (await chooseStrategy(strategies, vm, options)) ?? noStrategy(manager);
 }
 
-/** Every strategy can restore every point, so that the first will do. */
+/** Every strategy can restore every point, so the first will do. */
 export function preferredStrategy(strategies: readonly Strategy[], manager: Manager): Strategy {
   return strategies[0] ?? noStrategy(manager);
 }

@@ -2,8 +2,8 @@ import { NotFoundError, UsageError, type Disk } from "@ovault/contract";
 import { didYouMean } from "@ovault/core";
 
 /**
- * The disk with this id, alias or index (0 is the first), in that order: an alias may look like a number.
- * @throws NotFoundError for an unknown one; UsageError when several have the alias.
+ * The disk with this id, alias or index (from 0), in that order: an alias may look like a number.
+ * @throws NotFoundError for an unknown one; UsageError when several have the alias
  */
 export function findDisk(disks: readonly Disk[], wanted: string, owner: string): Disk {
   const byId = disks.find(({ id }) => id === wanted);

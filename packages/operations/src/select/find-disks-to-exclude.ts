@@ -3,7 +3,7 @@ import { NotFoundError, type VirtualMachine } from "@ovault/contract";
 import { findDisk } from "./find-disk.ts";
 
 /**
- * Ids of the disks that are named, each in every machine that has it.
+ * Ids of the named disks, each in every machine that has it.
  * @throws NotFoundError for one that no machine has
  */
 export function findDisksToExclude(vms: readonly VirtualMachine[], wanted: readonly string[]): ReadonlySet<string> {

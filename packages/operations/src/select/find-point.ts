@@ -6,17 +6,18 @@ import { pointsInDoubt } from "./points-in-doubt.ts";
 
 const LATEST = "@latest";
 
-/** Which machines a name may mean. */
+/** The machines that a name may refer to. */
 export interface MeantMachines {
   /** Only those of this manager. */
   readonly manager?: string | undefined;
-  /** Where several are meant, that of this manager. */
+  /** If several match, that of this manager. */
   readonly rather?: string | undefined;
 }
 
 /**
- * A recovery point by id, by a unique beginning of its id, or as `VM@latest`. Warns when it is in doubt which is the latest.
- * @throws NotFoundError; UsageError when VM means several machines
+ * A recovery point by id, by a unique prefix of its id, or as `VM@latest`. Warns when it is in doubt which is the
+ * latest.
+ * @throws NotFoundError; UsageError when VM matches several machines
  */
 export async function findPoint(
   store: PointStore,
@@ -46,8 +47,8 @@ export async function findPoint(
 }
 
 /**
- * The points of one virtual machine, by a name or the id that it has in points, oldest first: it need not exist any more.
- * @throws NotFoundError when no point is of such a machine; UsageError when there are points of several
+ * The points of one virtual machine, by its name or id in the points, oldest first: the machine itself may be gone.
+ * @throws NotFoundError when no machine of a point matches; UsageError when several do
  */
 export function pointsOf(
   points: readonly RecoveryPoint[],

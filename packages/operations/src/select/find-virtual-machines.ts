@@ -4,8 +4,8 @@ import { isPlainName, selectMachines } from "@ovault/core";
 import { findVirtualMachine } from "./find-virtual-machine.ts";
 
 /**
- * The virtual machines that are named, or meant by a selector (`web*`, `tag:backup`…), each once.
- * @throws NotFoundError for what means none; UsageError for a name that several have, or a selector that makes no sense.
+ * The virtual machines that names or selectors (`web*`, `tag:backup`…) match, each once.
+ * @throws NotFoundError for one that matches none; UsageError for a name that several have, or an invalid selector
  */
 export function findVirtualMachines(
   inventory: readonly VirtualMachine[],

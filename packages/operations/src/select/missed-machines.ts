@@ -3,11 +3,11 @@ import { machinesOfPolicy, selectMachines, type Policy } from "@ovault/core";
 
 import { formatTime } from "../text/format.ts";
 
-/** Machines that a policy selects as their newest points show them, and does not select now. */
+/** Machines that a policy selects by their newest points, but not by the present inventory. */
 export interface MissedMachines {
   /** The manager does not have them any more. */
   readonly gone: readonly MissedMachine[];
-  /** They are there, but their name, tags or cluster are not what the policy selects. */
+  /** They exist, but their name, tags or cluster no longer match the policy. */
   readonly unselected: readonly MissedMachine[];
 }
 

@@ -4,11 +4,11 @@ import { orderInDoubt } from "@ovault/core";
 export interface PointsInDoubt {
   /** As its newest point shows it. */
   readonly vm: RecoveryPoint["vm"];
-  /** Those whose dates cannot all be right; never empty. */
+  /** Points whose dates contradict each other; never empty. */
   readonly points: readonly RecoveryPoint[];
 }
 
-/** The machines of which it is not certain in what order their points were taken. */
+/** The machines whose order of points is not certain. */
 export function pointsInDoubt(points: readonly RecoveryPoint[], now: Date): readonly PointsInDoubt[] {
   return [...Map.groupBy(points, ({ vm }) => machineKey(vm)).values()].flatMap((own) => {
     const [vm, doubt] = [own.at(-1)?.vm, orderInDoubt(own, now)];

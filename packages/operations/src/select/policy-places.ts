@@ -1,6 +1,6 @@
 import type { Configuration, Policy } from "@ovault/core";
 
-/** Names of the manager and the destination of a policy; undefined where neither it nor the defaults name one. */
+/** Names of a policy's manager and destination; undefined where neither it nor the defaults name one. */
 export interface PolicyPlaces {
   readonly manager: string | undefined;
   readonly destination: string | undefined;

@@ -19,9 +19,9 @@ import { findDisksToExclude } from "./find-disks-to-exclude.ts";
 import { findVirtualMachines } from "./find-virtual-machines.ts";
 import { placedPolicies, withPlaces } from "./policy-places.ts";
 
-/** What is to be backed up, as on the command line. */
+/** The backups requested on the command line. */
 export interface WantedBackups {
-  /** Names, ids or selectors; none with a policy. */
+  /** Names, ids or selectors; empty with a policy. */
   readonly vms: readonly string[];
   readonly policy?: string | undefined;
   readonly manager?: string | undefined;
@@ -38,7 +38,7 @@ export interface SelectedBackup {
   readonly choice: StrategyChoice;
   /** Ids. */
   readonly excludeDisks: readonly string[];
-  /** Whether an increment is to be expected, by a policy or by whoever asks. */
+  /** Whether to expect an increment, by the policy or the command line. */
   readonly keepBase: boolean;
 }
 
@@ -51,11 +51,11 @@ export interface SelectedBackups {
   readonly backups: readonly SelectedBackup[];
   /** The policy, with its manager and destination filled in, and all machines of the manager; undefined without one. */
   readonly selectedBy: { readonly policy: Policy; readonly inventory: readonly VirtualMachine[] } | undefined;
-  /** Selectors of the policy that mean nothing. */
+  /** Selectors of the policy that match nothing. */
   readonly warnings: readonly string[];
 }
 
-/** Resolves every name before anything is started. @throws NotFoundError when there is nothing to back up */
+/** Resolves every name before any backup starts. @throws NotFoundError when there is nothing to back up */
 export async function selectBackups(
   installation: Installation,
   wanted: WantedBackups,
@@ -87,7 +87,7 @@ export async function selectBackups(
   return { manager, destination, limits, consistency, backups, selectedBy: selected, warnings };
 }
 
-/** The manager of what is wanted, without asking it for anything. */
+/** The manager of the request; sends it nothing. */
 export async function managerOf(installation: Installation, wanted: WantedBackups): Promise<Manager> {
   return await installation.manager(wanted.manager ?? policyOf(installation, wanted)?.manager);
 }
@@ -96,7 +96,7 @@ function policyOf({ configuration }: Installation, { policy }: WantedBackups): P
   return policy === undefined ? undefined : choosePolicy(configuration, policy);
 }
 
-/** Machines, or a policy: one of them says what is backed up. @throws UsageError */
+/** Requires either machines or a policy. @throws UsageError */
 export function assertOneWay({ policy, vms, manager }: WantedBackups): void {
   if (policy === undefined && vms.length === 0) {
     throw new UsageError("nothing says what to back up", { hint: "Name virtual machines, or a policy with --policy." });
@@ -115,7 +115,7 @@ function named(inventory: readonly VirtualMachine[], { vms }: WantedBackups): Se
   return { vms: findVirtualMachines(inventory, vms), warnings: [] };
 }
 
-/** @throws NotFoundError when it selects nothing: no green run without data */
+/** @throws NotFoundError when it selects nothing: a run without data must not succeed */
 function selectedBy({ name, vms: selection }: Policy, inventory: readonly VirtualMachine[]): Selected {
   const { machines, unmatched } = selectMachines(inventory, selection);
   const warnings = unmatchedWarnings(name, unmatched);
@@ -126,7 +126,7 @@ function selectedBy({ name, vms: selection }: Policy, inventory: readonly Virtua
   });
 }
 
-/** What nobody must believe to be backed up. */
+/** Warnings for selectors that match no machine. */
 export function unmatchedWarnings(policy: string, unmatched: readonly string[]): readonly string[] {
   return unmatched.map((selector) => `policy ${policy}: no virtual machine is meant by "${selector}"`);
 }

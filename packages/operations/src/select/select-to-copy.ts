@@ -7,22 +7,22 @@ import { findPoint, pointsOf } from "./find-point.ts";
 /** As on the command line. */
 export interface WantedCopies {
   readonly names: readonly string[];
-  /** Without names: of these machines, or of all when there are none. */
+  /** Without names: machines to copy; empty: all. */
   readonly vms: readonly string[];
   /** Only of machines of this manager. */
   readonly manager?: string | undefined;
-  /** Only what is newer than what the destination has of the machine. */
+  /** Only points newer than the destination's newest of the machine. */
   readonly newer: boolean;
 }
 
 export interface SelectedCopies {
   readonly points: readonly RecoveryPoint[];
-  /** Number of points that are left out because they were forgotten at the destination. */
+  /** Number of points left out because they were forgotten at the destination. */
   readonly forgotten: number;
 }
 
 /**
- * What is named is taken whatever the destination thinks of it; of machines, what was forgotten there stays forgotten.
+ * Named points are always copied; points selected by machine are not if they were forgotten at the destination.
  * @throws NotFoundError; UsageError for a name that several machines have
  */
 export async function selectToCopy(
@@ -49,7 +49,7 @@ export async function selectToCopy(
   return { points: newerThan(kept, there), forgotten };
 }
 
-/** The points that are newer than all that the destination has of their machine. */
+/** The points that are newer than all points of their machine at the destination. */
 function newerThan(points: readonly RecoveryPoint[], there: readonly RecoveryPoint[]): readonly RecoveryPoint[] {
   const held = new Set(there.map(({ id }) => originOf(id)));
   const both = [...there, ...points.filter(({ id }) => !held.has(originOf(id)))];

@@ -4,8 +4,8 @@ import type { OperationContext } from "../operation-context.ts";
 import type { Installation } from "../installation/installation.ts";
 
 /**
- * Asks managers what machines they have, and destinations which points are the newest; each once. One that does not answer
- * costs a warning, and the answer is undefined.
+ * Asks managers for their machines and destinations for their newest points; each once. One that does not answer costs
+ * a warning, and its result is undefined.
  */
 export class SiteSurvey {
   readonly #installation: Installation;

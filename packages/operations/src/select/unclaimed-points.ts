@@ -3,8 +3,8 @@ import type { RecoveryPoint, VirtualMachine } from "@ovault/contract";
 import type { Installation } from "../installation/installation.ts";
 
 /**
- * Of the newest points, those of machines that are in an inventory by their ids, but whose manager has a name that
- * ovault.yaml does not know: a sign of a manager that was renamed.
+ * The newest points of machines whose id is in an inventory, but whose manager's name is not in ovault.yaml: a sign of
+ * a renamed manager.
  */
 export function unclaimedPoints(
   installation: Installation,

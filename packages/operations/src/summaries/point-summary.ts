@@ -7,7 +7,7 @@ export interface PointSummary {
   readonly takenAt: string;
   readonly sealedAt: string;
   readonly strategy: string;
-  /** Null in points of releases that did not say. */
+  /** Null in points of releases that did not store it. */
   readonly strategyReason: string | null;
   readonly basePoint: string | null;
   readonly consistency: Consistency;

@@ -14,15 +14,15 @@ export interface PolicySummary {
   readonly exclude: readonly string[];
   readonly strategy: string;
   readonly nextRuns: readonly { readonly at: string; readonly type: BackupType }[];
-  /** Null when the manager was not asked, or did not answer. */
+  /** Null when the manager was not contacted, or did not answer. */
   readonly machines: readonly PolicyMachine[] | null;
-  /** How many of them have no point at the destination; null when that is not known. */
+  /** Number of machines without a point at the destination; null when unknown. */
   readonly withoutPoint: number | null;
   /** Of the newest points of its machines, the oldest; null when there is none, or it is not known. */
   readonly leastRecentPointAt: string | null;
-  /** Selected as their newest points show them, and not on the manager any more; null when that is not known. */
+  /** Selected by their newest points, but no longer on the manager; null when unknown. */
   readonly gone: readonly MissedPolicyMachine[] | null;
-  /** Selected as their newest points show them, and not as the manager shows them; null when that is not known. */
+  /** Selected by their newest points, but not by the manager's inventory; null when unknown. */
   readonly unselected: readonly MissedPolicyMachine[] | null;
   readonly warnings: readonly string[];
 }
@@ -39,11 +39,11 @@ export interface PolicyMachine {
   readonly status: string;
   readonly host: string | null;
   readonly tags: readonly string[];
-  /** Null when there is none at the destination, or it is not known. */
+  /** Null when the destination has none, or it is unknown. */
   readonly newestPointAt: string | null;
 }
 
-/** What was found out; undefined where nobody was asked or answered. */
+/** Results of the survey; undefined where it was not run or got no answer. */
 export interface PolicyFindings {
   readonly places: PolicyPlaces;
   readonly inventory: readonly VirtualMachine[] | undefined;

@@ -1,6 +1,6 @@
 import { messageOf, OvaultError, type ErrorContext, type RetryClass } from "@ovault/contract";
 
-/** What a program may know of an error. */
+/** The parts of an error for programs. */
 export interface ErrorSummary {
   readonly code: string;
   readonly message: string;
