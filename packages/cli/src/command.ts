@@ -5,34 +5,37 @@ import type { ExitCode } from "./exit.ts";
 import type { Terminal } from "./output/terminal.ts";
 import type { View } from "./output/view.ts";
 
-/** What every command handler works with. */
+/** The inputs of every command handler. */
 export interface CommandContext extends OperationContext {
   /** The same as `reporter`. */
   readonly terminal: Terminal;
-  /** Tells an impatient second Ctrl-C what would be left behind. */
+  /** A second Ctrl-C prints what would be left behind. */
   readonly interruption: { remainder: () => Promise<readonly string[]> };
 }
 
-/** What a handler returns: the same result for programs and for people. */
+/** The result of a handler: the same for programs and for people. */
 export interface Outcome {
   /** Printed by --json. Plain data. */
   readonly data: unknown;
   readonly view: View;
-  /** 0 unless it says otherwise. */
+  /** Default 0. */
   readonly exitCode?: ExitCode;
-  /** What goes on after the outcome was printed, until it is stopped. */
+  /** Continues after the outcome was printed, until it is stopped. */
   readonly running?: Promise<void>;
 }
 
 export type Handler = (context: CommandContext) => Promise<Outcome>;
 
-/** Runs the handler of a command from start to exit code: opens the context, prints the outcome. @throws what it threw */
+/**
+ * Runs the handler of a command from start to exit code: opens the context, prints the outcome. @throws the error of
+ * the handler
+ */
 export type Invoke = (command: Command, handler: Handler) => Promise<void>;
 
-/** What a command's file exports: declares options, arguments and help on `command`, and the action that is invoked. */
+/** The export of a command's file: declares options, arguments and help on `command`, and the invoked action. */
 export type Define = (command: Command, invoke: Invoke) => void;
 
-/** Help text: one example a line, with what it does. */
+/** Help text: one example per line, with its effect. */
 export function examples(...lines: readonly (readonly [line: string, effect: string])[]): string {
   const width = Math.max(...lines.map(([line]) => line.length));
   return `\nExamples:\n${lines.map(([line, effect]) => `  ${line.padEnd(width)}  ${effect}`).join("\n")}`;

@@ -5,14 +5,14 @@ import { parse, YAMLParseError } from "yaml";
 
 import type { Questions } from "./questions.ts";
 
-/** The options of `init` that say where the backups go. */
+/** The options of `init` that define the destination. */
 export interface DestinationOptions {
   readonly destination?: string;
   readonly destinationType?: string;
   readonly destinationOption?: readonly string[];
 }
 
-/** An entry of `destinations:` in ovault.yaml, as far as the plugin reads it. */
+/** An entry of `destinations:` in ovault.yaml, as the plugin reads it. */
 export interface WrittenDestination {
   readonly type: string;
   readonly [option: string]: unknown;
@@ -20,7 +20,7 @@ export interface WrittenDestination {
 
 const FILESYSTEM = "filesystem";
 
-/** What the person wants; asks for the directory where nothing is said. The plugin checks the options later. */
+/** The destination from the options; asks for a directory if they name none. The plugin checks the options later. */
 export async function destinationFrom(
   { destination, destinationType: type = FILESYSTEM, destinationOption = [] }: DestinationOptions,
   questions: Questions,
@@ -39,7 +39,7 @@ export async function destinationFrom(
 /** `KEY=VALUE`, with a value as it would stand in ovault.yaml. */
 function parseOption(written: string): readonly [key: string, value: unknown] {
   const [, key, value] = /^([A-Za-z][A-Za-z0-9]*)=(.*)$/s.exec(written) ?? [];
-  // Not repeated: it may be a secret that should not be there.
+  // Not repeated in the error: it may be a secret.
   if (key === undefined || value === undefined) {
     throw new UsageError("--destination-option must be KEY=VALUE", { hint: "For example: bucket=backups" });
   }

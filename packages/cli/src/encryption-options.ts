@@ -6,13 +6,13 @@ import type { EncryptionSettings } from "@ovault/core";
 import type { Questions } from "./questions.ts";
 import { parseSecretReference } from "./secret-option.ts";
 
-/** The options that say what opens an encrypted repository. */
+/** The options that name the secret of an encrypted repository. */
 export interface KeyOptions {
   readonly passphrase?: string;
   readonly keyFile?: string;
 }
 
-/** What they say; undefined when neither was given. */
+/** The secret they name; undefined when neither was given. */
 export function keyFrom({ passphrase, keyFile }: KeyOptions): EncryptionSettings | undefined {
   if (passphrase !== undefined && keyFile !== undefined) {
     throw new UsageError("--passphrase and --key-file exclude each other", {
@@ -23,7 +23,7 @@ export function keyFrom({ passphrase, keyFile }: KeyOptions): EncryptionSettings
   return keyFile === undefined ? undefined : { keyFile: resolve(keyFile) };
 }
 
-/** With `--encrypt`, what opens the repository; asks where the passphrase is when nothing is said. */
+/** With `--encrypt`, the secret that opens the repository; asks for the passphrase's reference if none is given. */
 export async function encryptionFrom(
   { encrypt, ...options }: KeyOptions & { readonly encrypt?: boolean },
   questions: Questions,

@@ -20,7 +20,7 @@ import { EXIT, type ExitCode } from "./exit.ts";
 
 type ErrorClass = abstract new (...args: never[]) => Error;
 
-/** By class and not by code, so that an error kind added below one of these has its exit code already. */
+/** By class and not by code, so that a new error kind below one of these already has an exit code. */
 const BY_CLASS: readonly (readonly [ErrorClass, ExitCode])[] = [
   [CancelledError, EXIT.cancelled],
   [UsageError, EXIT.usage],
@@ -38,7 +38,9 @@ const BY_CLASS: readonly (readonly [ErrorClass, ExitCode])[] = [
   [SourceError, EXIT.manager],
 ];
 
-/** Errors whose class is not known here: from a package above core, or from the process of a lab. By families of codes. */
+/**
+ * Errors whose class is not available here: from a package above core, or from a lab's process. By families of codes.
+ */
 const BY_CODE: ReadonlyMap<string, ExitCode> = new Map([
   ["E_USAGE", EXIT.usage],
   ["E_CONFIGURATION", EXIT.usage],
@@ -49,7 +51,7 @@ const BY_CODE: ReadonlyMap<string, ExitCode> = new Map([
   ["E_IMAGE_FILE", EXIT.destination],
 ]);
 
-/** The exit code that an error ends the process with. */
+/** The exit code for an error. */
 export function exitCodeOf(error: unknown): ExitCode {
   const byClass = BY_CLASS.find(([kind]) => error instanceof kind)?.[1];
   const byCode = error instanceof OvaultError ? exitCodeOfFamily(error.code) : undefined;
@@ -57,8 +59,8 @@ export function exitCodeOf(error: unknown): ExitCode {
 }
 
 /**
- * The exit code of a command that did the same to several things, by the error of each, undefined where it went well: that
- * of the failures when all failed for the same kind of reason, `partial` when only some did, or kinds differ.
+ * The exit code of a command that did the same to several things, by the error of each (undefined: success): that of
+ * the failures when all failed for the same kind of reason, `partial` when only some did, or kinds differ.
  */
 export function exitCodeOfAll(errors: readonly unknown[]): ExitCode {
   const codes = new Set(errors.map((error) => (error === undefined ? EXIT.ok : exitCodeOf(error))));

@@ -1,4 +1,4 @@
-/** How the process ends. Scripts may rely on it; docs/cli.md has the same table. */
+/** Exit codes of the process. Scripts may rely on them; docs/cli.md has the same table. */
 export const EXIT = {
   ok: 0,
   internal: 1,

@@ -6,14 +6,14 @@ import type { Terminal } from "./output/terminal.ts";
 const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 
 /**
- * Turns Ctrl-C (and SIGTERM, SIGHUP) into an abort signal. The first one lets the command clean up; a second one leaves
- * at once, and says what is left behind and how to remove it.
+ * Turns Ctrl-C (and SIGTERM, SIGHUP) into an abort signal. The first one lets the command clean up; a second one exits
+ * at once, and prints what is left behind and how to remove it.
  */
 export class Interruption {
   readonly #controller = new AbortController();
   readonly #terminal: Terminal;
   #done = false;
-  /** What would be left behind if the process ended now; the command that knows replaces this. */
+  /** Describes what an exit now would leave behind; a command that knows replaces it. */
   remainder: () => Promise<readonly string[]> = async () => [];
 
   constructor(terminal: Terminal) {
@@ -25,7 +25,7 @@ export class Interruption {
     return this.#controller.signal;
   }
 
-  /** The command is done: a signal that comes now ends the process with the outcome it has, not as one that was killed. */
+  /** The command is done: a later signal ends the process with the outcome's exit code, not as killed. */
   [Symbol.dispose](): void {
     this.#done = true;
   }

@@ -2,7 +2,7 @@ import type { CreatedRepository } from "@ovault/operations";
 
 import { text, type Block } from "./output/view.ts";
 
-/** What has to be said about the key of a new repository, loudly. */
+/** The notice about the key of a new repository. */
 export function keyAdvice({ created, encryption, madeKeyFile }: CreatedRepository): readonly Block[] {
   if (!created || encryption === undefined) return [];
   const what = "keyFile" in encryption ? `THE KEY FILE ${encryption.keyFile}` : "THE PASSPHRASE";

@@ -5,15 +5,15 @@ import { createProgram } from "./program.ts";
 
 /** Runs one command line. Sets the exit code and never throws. */
 export async function main(args: readonly string[]): Promise<void> {
-  // Every connection of ovault verifies, whatever the environment says; this holds for those of plugins and libraries too.
+  // Every connection of ovault verifies regardless of the environment; this covers plugins and libraries too.
   delete process.env["NODE_TLS_REJECT_UNAUTHORIZED"];
-  // A reader that goes away early (`ovault points | head`) is no error. A command that writes data there listens itself.
+  // A reader that closes early (`ovault points | head`) is no error. A command that writes data there listens itself.
   process.stdout.on("error", (error: NodeJS.ErrnoException) => {
     if (process.stdout.listenerCount("error") > 1) return;
     if (error.code === "EPIPE") process.exit(EXIT.ok);
     throw error;
   });
-  // Everything beyond the command line itself is loaded when it is needed, so that help comes at once.
+  // Loads everything beyond the command line on demand, so that help appears at once.
   const program = createProgram(async (command, handler) => {
     const { runCommand } = await import("./run-command.ts");
     process.exitCode = await runCommand(command, handler);

@@ -7,7 +7,7 @@ import { version } from "./version.ts";
 interface Entry {
   readonly name: string;
   readonly summary: string;
-  /** Commands are loaded when they are called for, so that help and mistakes are answered at once. */
+  /** Loads a command on demand, so that help and usage errors appear at once. */
   readonly load: () => Promise<{ readonly define: Define }>;
 }
 
@@ -83,7 +83,7 @@ const COMMANDS: readonly Entry[] = [
   { name: "lab", summary: "an oVirt to practise on, over real QEMU disks", load: () => import("./commands/lab.ts") },
 ];
 
-/** The whole command line. Wrong input is thrown as CommanderError; nothing is printed but help. */
+/** The whole command line. Throws invalid input as CommanderError; prints nothing but help. */
 export function createProgram(invoke: Invoke): Command {
   const program = new Command("ovault")
     .description("Back up and restore virtual machines of oVirt, OLVM and RHV.")

@@ -4,7 +4,7 @@ import { UsageError } from "@ovault/contract";
 
 import { escapeLine } from "./output/escape-controls.ts";
 
-/** Asks the person at the terminal; where there is none, a missing answer is an error that names the option to give. */
+/** Asks the person at the terminal; without a terminal, a missing answer is an error that names the option to pass. */
 export class Questions {
   readonly #signal: AbortSignal;
   readonly #interactive: boolean;
@@ -17,7 +17,7 @@ export class Questions {
     this.#interactive = interactive;
   }
 
-  /** @throws UsageError when nobody is there to answer, or the answer is empty and there is no default. */
+  /** @throws UsageError without a default, when there is no terminal or the answer is empty */
   async ask(question: string, { option, fallback }: { option: string; fallback?: string }): Promise<string> {
     if (!this.#interactive) {
       if (fallback !== undefined) return fallback;
@@ -29,14 +29,14 @@ export class Questions {
     throw new UsageError(`no answer to "${question}"`);
   }
 
-  /** False when nobody is there to answer. */
+  /** False without a terminal. */
   async confirm(question: string): Promise<boolean> {
     return this.#interactive && /^y(es)?$/i.test(await this.#read(`${question} [y/N]: `));
   }
 
   async #read(prompt: string): Promise<string> {
     const terminal = createInterface({ input: process.stdin, output: process.stderr });
-    // While it reads keys, Ctrl-C comes as one and not as a signal.
+    // In raw mode Ctrl-C arrives as a key and not as a signal.
     terminal.on("SIGINT", () => process.kill(process.pid, "SIGINT"));
     try {
       return (await terminal.question(escapeLine(prompt), { signal: this.#signal })).trim();

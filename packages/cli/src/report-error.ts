@@ -7,7 +7,7 @@ import { exitCodeOf } from "./exit-code-of.ts";
 import { errorJson, errorText } from "./output/error-text.ts";
 import { Terminal } from "./output/terminal.ts";
 
-/** What to print for an error, and how the process ends. */
+/** The text of an error, and the exit code. */
 export function errorReport(
   error: unknown,
   { json, debug }: { readonly json: boolean; readonly debug: boolean },
@@ -15,7 +15,7 @@ export function errorReport(
   return { text: json ? errorJson(error) : errorText(error, debug), exitCode: exitCodeOf(error) };
 }
 
-/** Reports a command line that could not be understood. */
+/** Reports an invalid command line. */
 export function reportError(error: unknown, args: readonly string[]): ExitCode {
   const report = errorReport(asUsageError(error), { json: args.includes("--json"), debug: args.includes("--debug") });
   new Terminal({ out: process.stdout, err: process.stderr }, new Redactor(), { quiet: false }).complain(report.text);

@@ -17,7 +17,7 @@ interface CommonOptions {
   readonly debug?: boolean;
 }
 
-/** Runs the handler of a command and prints its outcome, or the error it threw. Never throws. */
+/** Runs the handler of a command and prints its outcome or error. Never throws. */
 export async function runCommand(command: Command, handler: Handler): Promise<ExitCode> {
   const { config, json = false, debug = false } = command.optsWithGlobals<CommonOptions>();
   const redactor = new Redactor();
@@ -39,7 +39,7 @@ export async function runCommand(command: Command, handler: Handler): Promise<Ex
     await running;
     return exitCode ?? EXIT.ok;
   } catch (error) {
-    // Whatever a cancelled command ended in, it ended because it was cancelled.
+    // After an abort, any error counts as the cancellation.
     const report = errorReport(interruption.signal.aborted ? interruption.signal.reason : error, { json, debug });
     terminal.complain(report.text);
     return report.exitCode;

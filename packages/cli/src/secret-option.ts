@@ -2,7 +2,7 @@ import { UsageError, type SecretReference } from "@ovault/contract";
 
 /**
  * A secret reference as an option: `env:NAME`, `file:PATH` or `command:PROGRAM ARGUMENT…`. Anything else might be the
- * secret itself, so it is refused without being repeated. `what` the secret is, for the error.
+ * secret itself, so it is refused without being repeated. `what` names the secret in the error.
  */
 export function parseSecretReference(written: string, what: "password" | "passphrase"): SecretReference {
   const [, kind, value = ""] = /^(env|file|command):(.+)$/s.exec(written) ?? [];

@@ -13,9 +13,9 @@ import type { Questions } from "./questions.ts";
 const MOST_BYTES = 1024 * 1024;
 const COMPARE = "openssl x509 -in /etc/pki/ovirt-engine/ca.pem -noout -fingerprint -sha256";
 
-/** The CA to trust: confirmed by a person, or vouched for by the file or the fingerprint that was given. */
+/** The trusted CA: confirmed by a person, or proved by the given file or fingerprint. */
 export interface TrustedCa {
-  /** The first is the engine's CA. More only from a file, which the user vouches for as a whole. */
+  /** The first is the engine's CA. Only a file can add more; the user vouches for it as a whole. */
   readonly certificates: readonly [CertificateFacts, ...CertificateFacts[]];
   /** Fingerprint that must be in the engine's chain; undefined when any of several certificates may be. */
   readonly pin: string | undefined;
@@ -23,17 +23,17 @@ export interface TrustedCa {
 
 export interface CaSource {
   readonly url: string;
-  /** Instead of asking the engine. */
+  /** Read instead of asking the engine. */
   readonly file: string | undefined;
-  /** What it must be, known from elsewhere. */
+  /** The expected fingerprint, known from elsewhere. */
   readonly fingerprint: string | undefined;
 }
 
 /**
- * The engine's CA, from a file or from the engine itself. Of what the engine sends one certificate is kept, the one with the
- * fingerprint given or else its CA: the others are named and dropped, because a man in the middle may have added them. What
- * comes over a connection that nothing proves is taken only when it has the fingerprint given, or a person confirms it.
- * @throws CertificateError when it is another one, or is not confirmed.
+ * The engine's CA, from a file or from the engine itself. Keeps one of the engine's certificates, the one with the
+ * given fingerprint or else its CA: names and drops the others, because a man in the middle may have added them. A
+ * certificate from an unverified connection needs the given fingerprint, or a person's confirmation.
+ * @throws CertificateError when it is another one, or is not confirmed
  */
 export async function trustedCa(
   { url, file, fingerprint }: CaSource,
@@ -100,7 +100,7 @@ async function fromFile(file: string): Promise<readonly CertificateFacts[]> {
   }
 }
 
-/** Fingerprints are written in many ways. */
+/** Removes the separators: fingerprints are written in many ways. */
 function hexDigits(fingerprint: string): string {
   return fingerprint.replaceAll(/[^0-9a-f]/gi, "").toLowerCase();
 }

@@ -5,7 +5,7 @@ import { errorSummary, formatBytes, formatDuration, summarizePoint } from "@ovau
 import { table, text, type View } from "../output/view.ts";
 import { choicesView, considered, type ConsideredStrategy } from "./considered-strategies.ts";
 
-/** What was found out beforehand about one machine; it has a plan or an error. */
+/** What was found out about one machine before its backup; it has a plan or an error. */
 export interface BackupPlanOutcome {
   readonly vm: VirtualMachine;
   readonly plan: PlanSummary | undefined;
@@ -17,7 +17,7 @@ export interface PlanSummary {
   readonly vm: { readonly id: string; readonly name: string; readonly manager: string };
   readonly strategy: string;
   readonly strategyReason: string;
-  /** The others, the best first. */
+  /** The other strategies, the best first. */
   readonly rejected: readonly ConsideredStrategy[];
   readonly basePoint: string | null;
   readonly disks: readonly PlannedDisk[];
@@ -79,7 +79,7 @@ function failuresView(outcomes: readonly Pick<MachineBackupOutcome, "vm" | "erro
   });
 }
 
-/** Of several machines. */
+/** The totals of several machines. */
 function totalView(results: readonly MachineBackupOutcome[]): View {
   if (results.length < 2) return [];
   const failed = results.filter(({ error }) => error !== undefined).length;
@@ -127,7 +127,7 @@ export function summarizePlan(plan: BackupPlan, choice: StrategyChoice, full: bo
   };
 }
 
-/** As far as can be known beforehand: only the backup itself shows whether change tracking still holds. */
+/** As far as known beforehand: only the backup itself shows whether change tracking is still valid. */
 function planDisk(plan: BackupPlan, diskId: string, full: boolean): Pick<PlannedDisk, "action" | "reason"> {
   if (full) return { action: "full", reason: "asked for" };
   const { base, strategy } = plan;

@@ -93,7 +93,10 @@ export const define: Define = (command, invoke) => {
     );
 };
 
-/** As many at once as the limits allow. A machine that fails does not stop the others; an only one that fails is thrown. */
+/**
+ * Runs as many backups at once as the limits allow. A machine that fails does not stop the others; the error of a
+ * single machine is thrown.
+ */
 export async function backUp(
   context: CommandContext,
   vms: readonly string[],
@@ -103,7 +106,7 @@ export async function backUp(
   await using installation = await Installation.open(context);
   const { signal, terminal } = context;
   const wanted = { vms, ...options };
-  // First of all: what a dead run left at a proxy VM, or in a machine, would decide what can be done with it.
+  // First of all: leftovers of a dead run at a proxy VM, or in a machine, would affect the choice of strategies.
   await clearLeftovers(installation, await managerOf(installation, wanted), context);
   const selected = await selectBackups(installation, wanted, signal);
   const { manager, destination, limits, consistency, backups } = selected;
@@ -140,7 +143,7 @@ export async function backUp(
   return outcomes;
 }
 
-/** What `backUp` would do. */
+/** The plan of `backUp`. */
 export async function planBackups(
   context: CommandContext,
   vms: readonly string[],
@@ -174,7 +177,7 @@ export async function planBackups(
   return plans;
 }
 
-/** What a policy selects no more, or never did. */
+/** Warns about selectors of a policy that match nothing, and machines that it does not select any more. */
 async function complainAbout(
   { selectedBy, warnings }: SelectedBackups,
   { points }: PointStore,
@@ -187,7 +190,7 @@ async function complainAbout(
   for (const warning of missedWarnings(policy, missed)) terminal.warn(warning);
 }
 
-/** Tells, for those who watch, how each of several ended and how far all are. */
+/** Reports, while several backups run, how each ended and the overall progress. */
 function endsShown(all: number, { terminal }: CommandContext): (vm: string) => readonly ((hooks: RunHooks) => void)[] {
   let ended = 0;
   return (vm) => [

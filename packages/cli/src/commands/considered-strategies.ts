@@ -19,7 +19,7 @@ export function considered({ strategy, disks }: StrategyAssessment, vm: VirtualM
   };
 }
 
-/** Why each machine is taken as it is, and what the other strategies say; nothing where there was no choice. */
+/** Why each machine's strategy was chosen, and what the others offer; empty where there was no choice. */
 export function choicesView(
   choices: readonly {
     readonly vm: { readonly name: string };

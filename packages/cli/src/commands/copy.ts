@@ -49,7 +49,7 @@ export const define: Define = (command, invoke) => {
     );
 };
 
-/** The oldest first. A point that fails does not stop the others. */
+/** Copies the oldest point first. A point that fails does not stop the others. */
 export async function copy(
   context: CommandContext,
   names: readonly string[],

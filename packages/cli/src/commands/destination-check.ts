@@ -28,7 +28,10 @@ export const defineCheck: Define = (command, invoke) => {
     );
 };
 
-/** Runs the checks of the object store contract on a destination, by two clients. What fails is in the result. */
+/**
+ * Runs the checks of the object store contract on a destination, with two clients. Returns failures instead of throwing
+ * them.
+ */
 export async function checkDestination(
   context: CommandContext,
   name: string | undefined,
@@ -40,7 +43,7 @@ export async function checkDestination(
   let done = 0;
   const onResult = ({ status, detail }: CheckResult): void => {
     showProgress((done += 1));
-    // A command that was interrupted prints no result; what it leaves behind must be known all the same.
+    // An interrupted command prints no result, but what it leaves behind must be reported.
     if (signal.aborted && status === "failed") terminal.complain(`${destination}: ${detail}`);
   };
   const store = await installation.store(destination);

@@ -7,10 +7,10 @@ import { keyAdvice } from "../key-advice.ts";
 
 export interface DestinationInitResult {
   readonly destination: string;
-  /** False when there was a repository already. */
+  /** False when a repository existed already. */
   readonly created: boolean;
   readonly encrypted: boolean;
-  /** Path of the key file that was made for it. */
+  /** Path of the newly created key file, if any. */
   readonly madeKeyFile: string | null;
 }
 
@@ -27,7 +27,7 @@ export const defineInit: Define = (command, invoke) => {
   );
 };
 
-/** Makes the place of a destination, where it is missing, and a repository in it, where there is none. */
+/** Creates a destination's place and its repository where they are missing. */
 export async function initializeDestination(
   context: CommandContext,
   name: string | undefined,

@@ -28,7 +28,7 @@ export const define: Define = (command, invoke) => {
     );
 };
 
-/** Says whether what `doctor` found is removed. @throws UsageError */
+/** Decides whether to remove what `doctor` found. @throws UsageError */
 function approvalOf({ fix, yes }: DoctorOptions, signal: AbortSignal): (question: string) => Promise<boolean> {
   if (yes === true && fix !== true) throw new UsageError("--yes is for --fix");
   if (fix !== true) return async () => false;

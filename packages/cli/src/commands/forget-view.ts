@@ -6,7 +6,7 @@ import { machineTitles } from "../output/machine-titles.ts";
 import { table, text, type View } from "../output/view.ts";
 
 export interface ForgetOutcome extends ForgetPlan {
-  /** Nothing was changed. */
+  /** True if nothing was changed. */
   readonly dryRun: boolean;
 }
 
@@ -15,7 +15,7 @@ export interface ForgetSummary {
   readonly dryRun: boolean;
   readonly forgotten: readonly PointSummary[];
   readonly kept: readonly { readonly point: PointSummary; readonly reasons: readonly string[] }[];
-  /** Machines that the rules were not applied to. */
+  /** Machines that the rules skipped. */
   readonly inDoubt: readonly { readonly id: string; readonly name: string; readonly manager: string }[];
   readonly warnings: readonly string[];
 }

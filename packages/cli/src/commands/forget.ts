@@ -50,7 +50,7 @@ export const define: Define = (command, invoke) => {
 };
 
 /**
- * Removes the points named or, without names, those that no rule keeps. Their blocks stay in the repository until it is
+ * Removes the named points or, without names, those that no rule keeps. Their blocks stay in the repository until it is
  * pruned.
  */
 export async function forget(
@@ -92,7 +92,7 @@ function rulesOf({
   return Object.values(rules).some((count) => count !== undefined) ? rules : undefined;
 }
 
-/** Names, rules of the command line, or rules of ovault.yaml: one of them says what goes. */
+/** Requires one of names, rules of the command line and rules of ovault.yaml. */
 function assertOneWay(
   names: readonly string[],
   { retention, policy, vm, timeZone }: ForgetOptions,
@@ -113,7 +113,7 @@ function assertOneWay(
   }
 }
 
-/** Rules that could not be applied to a machine are a failure, like a backup that failed. */
+/** A machine that the rules had to skip is a failure, like a failed backup. */
 function exitCodeOfForget({ inDoubt }: ForgetOutcome): ExitCode {
   return inDoubt.length > 0 ? EXIT.partial : EXIT.ok;
 }

@@ -16,7 +16,7 @@ import { parseSecretReference } from "../secret-option.ts";
 import { trustedCa, type TrustedCa } from "../trusted-ca.ts";
 import { keyAdvice } from "../key-advice.ts";
 
-/** A person waits: an engine that does not answer is told at once and not taken for one that restarts. */
+/** A person waits: reports an engine that does not answer at once, instead of assuming a restart. */
 const PATIENCE_MS = 5_000;
 
 interface InitOptions extends DestinationOptions, KeyOptions {
@@ -38,17 +38,17 @@ interface CertificateName {
 export interface InitResult {
   readonly config: string;
   readonly manager: { readonly name: string; readonly url: string; readonly user: string; readonly product: string };
-  /** The engine's CA, and all certificates that are trusted from now on. */
+  /** The engine's CA, and all newly trusted certificates. */
   readonly ca: CertificateName & { readonly certificates: readonly CertificateName[] };
   readonly destination: {
     readonly name: string;
     readonly type: string;
-    /** Of a filesystem destination. */
+    /** Directory of a filesystem destination. */
     readonly directory: string | null;
-    /** False when there was a repository already. */
+    /** False when a repository existed already. */
     readonly created: boolean;
     readonly encrypted: boolean;
-    /** Path of the key file that was made for it. */
+    /** Path of the newly created key file, if any. */
     readonly madeKeyFile: string | null;
   };
 }
@@ -93,7 +93,7 @@ export const define: Define = (command, invoke) => {
     );
 };
 
-/** Checks everything first, then makes the repository, then writes ovault.yaml; a file that is there is never touched. */
+/** Checks everything first, then creates the repository, then writes ovault.yaml; never changes an existing file. */
 export async function initialize(
   context: CommandContext,
   options: InitOptions,

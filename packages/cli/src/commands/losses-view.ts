@@ -4,10 +4,10 @@ import type { DiskLosses } from "@ovault/core";
 import { formatBytes } from "@ovault/operations";
 import { table, text, type View } from "../output/view.ts";
 
-/** For people; programs get all. */
+/** Limit of the text output; programs get all. */
 const SHOWN_RANGES = 50;
 
-/** What is lost of some disks, range by range. */
+/** Lost ranges of some disks, one by one. */
 export function lossesView(losses: readonly DiskLosses[]): View {
   if (losses.length === 0) return [];
   const ranges = losses.flatMap((disk) => disk.ranges.map((range) => ({ ...range, alias: disk.alias })));

@@ -6,7 +6,7 @@ import { examples, type CommandContext, type Define } from "../command.ts";
 import { machineTitles } from "../output/machine-titles.ts";
 import { table, text, type View } from "../output/view.ts";
 
-/** A point, and what is known to be lost of it, in bytes. */
+/** A point, and its known losses, in bytes. */
 export interface ListedPoint extends PointSummary {
   readonly lostBytes: number;
 }
@@ -33,7 +33,7 @@ export const define: Define = (command, invoke) => {
     );
 };
 
-/** Oldest first. Manifests that do not prove themselves are named on stderr and left out. */
+/** Oldest first. Names manifests that fail verification on stderr and leaves them out. */
 export async function listPoints(
   context: CommandContext,
   vm: string | undefined,
@@ -79,7 +79,7 @@ export function pointsView(points: readonly ListedPoint[]): View {
   ];
 }
 
-/** `incremental`, `incremental+compared` where disks differ, `configuration` where there are none. */
+/** `incremental`, `incremental+compared` where disks differ, `configuration` without disks. */
 function describeModes(point: PointSummary): string {
   if (point.disks.length === 0) return "configuration";
   return [...new Set(point.disks.map(({ mode }): RecoveryPoint["disks"][number]["mode"] => mode))].join("+");

@@ -37,7 +37,7 @@ export const define: Define = (command, invoke) => {
     );
 };
 
-/** All policies, or one. A manager or destination that does not answer costs a warning and what it would have told. */
+/** All policies, or one. A manager or destination that does not answer costs a warning and its part of the result. */
 export async function listPolicies(
   context: CommandContext,
   name: string | undefined,

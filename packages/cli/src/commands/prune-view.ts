@@ -6,7 +6,7 @@ import { facts, text, type View } from "../output/view.ts";
 
 export interface PruneOutcome {
   readonly report: PruneReport;
-  /** What is in the way, for people. */
+  /** The obstacles, for people. */
   readonly holders: readonly string[];
 }
 
@@ -42,7 +42,7 @@ export function pruneView({ report, holders }: PruneOutcome): View {
   ];
 }
 
-/** What the step that is under way has come to. */
+/** Progress of the current step. */
 export function describeProgress({ step, ...done }: PruneProgress): string {
   switch (step) {
     case "reading block maps":

@@ -20,7 +20,7 @@ interface PruneCommandOptions {
 }
 
 const NONE = "none";
-/** No copying is so cheap. */
+/** Excludes all repacking: no pack is this cheap to copy. */
 const NO_REPACK: RepackLimits = { minDeadShare: 1, budgetBytes: 0 };
 
 export const define: Define = (command, invoke) => {
@@ -52,7 +52,7 @@ export const define: Define = (command, invoke) => {
     );
 };
 
-/** Frees what no point needs any more; docs/operations.md says when what is freed. */
+/** Frees what no point needs any more; docs/operations.md says what is freed when. */
 export async function pruneDestination(
   context: CommandContext,
   { grace, giveUpLost = false, wait = false, dryRun = false, from, ...limits }: PruneCommandOptions,
@@ -79,7 +79,7 @@ function repackLimits({ repack, repackBudget }: Pick<PruneCommandOptions, "repac
   return { minDeadShare: repack ?? minDeadShare, budgetBytes: repackBudget ?? budgetBytes };
 }
 
-/** Notes every step, and what it comes to. */
+/** Notes every step and its result. */
 function progressOn(terminal: Terminal): (progress: PruneProgress) => void {
   let line = "";
   let noted = "";

@@ -37,7 +37,7 @@ export const define: Define = (command, invoke) => {
     );
 };
 
-/** Puts right what can be put right, and tells what is lost. */
+/** Repairs what can be repaired, and reports what is lost. */
 export async function repair(
   context: CommandContext,
   { wait = false, from, ...options }: RepairCommandOptions,
@@ -56,7 +56,7 @@ export async function repair(
   });
 }
 
-/** What is lost for good is damage; what was put right is not. */
+/** Permanent loss is damage; repaired parts are not. */
 function exitCodeOfReport({ lost, manifests, leases }: RepairReport): ExitCode {
   const left = [...manifests, ...leases].some(({ removed }) => !removed);
   return lost.length > 0 || left ? EXIT.integrity : EXIT.ok;

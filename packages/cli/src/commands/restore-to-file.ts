@@ -12,7 +12,7 @@ export interface RestoreFileOptions {
   readonly disk: string;
   readonly toFile: string;
   readonly format: "raw" | "qcow2";
-  /** Only machines of this manager are meant. */
+  /** Only machines of this manager match. */
   readonly manager?: string;
   readonly salvage?: boolean;
 }
@@ -25,18 +25,18 @@ export interface RestoredFile {
   readonly format: "raw" | "qcow2";
   readonly doneBytes: number;
   readonly writtenBytes: number;
-  /** Empty unless something could not be read, which only a restore with `salvage` bears. */
+  /** Empty unless something could not be read, which only a restore with `salvage` accepts. */
   readonly lost: readonly DiskLosses[];
   readonly elapsedMs: number;
 }
 
 const TARGETS = { raw: RawFileTarget, qcow2: Qcow2FileTarget } as const;
-/** In place of a path. */
+/** Stands for stdout in place of a path. */
 const STDOUT = "-";
 
 /**
- * Needs the destination alone. The file appears complete or not at all; one that is there is never overwritten. To stdout the
- * disk goes raw, from its first byte to its last, and everything else goes to stderr.
+ * Needs only the destination. The file appears complete or not at all; an existing file is never overwritten. Writes a
+ * raw disk to stdout from its first byte to its last, and everything else to stderr.
  */
 export async function restoreToFile(
   context: CommandContext,
@@ -76,7 +76,7 @@ export async function restoreToFile(
   }
 }
 
-/** @throws UsageError when the disk cannot go there */
+/** @throws UsageError when the disk cannot go to stdout */
 function claimStdout({ terminal }: CommandContext, format: RestoreFileOptions["format"]): void {
   if (format !== "raw") {
     throw new UsageError("a QCOW2 image cannot be written to a pipe: its tables are known when all data is written", {

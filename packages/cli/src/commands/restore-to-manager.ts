@@ -36,9 +36,9 @@ export interface RestoredVm {
   readonly runId: string;
   readonly doneBytes: number;
   readonly writtenBytes: number;
-  /** Empty unless something could not be read, which only a restore with `salvage` bears. */
+  /** Empty unless something could not be read, which only a restore with `salvage` accepts. */
   readonly lost: readonly DiskLosses[];
-  /** What the new machine lacks, or has otherwise than the point. */
+  /** What the new machine lacks, or how it differs from the point. */
   readonly warnings: readonly string[];
   readonly elapsedMs: number;
 }
@@ -73,7 +73,7 @@ export async function restoreToManager(
   return { point: point.id, manager: manager.name, ...result, warnings, elapsedMs };
 }
 
-/** What `restoreToManager` would do, step by step. */
+/** The plan of `restoreToManager`, step by step. */
 export async function planRestore(
   context: CommandContext,
   wanted: string,

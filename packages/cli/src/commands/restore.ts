@@ -7,7 +7,7 @@ import { planRestore, restoreToManager, type RestoredVm, type RestoreVmOptions }
 import { restoreToFile, type RestoredFile, type RestoreFileOptions } from "./restore-to-file.ts";
 import { restoredFileView, restoredVmView, restorePlanView } from "./restore-view.ts";
 
-/** Some belong to machines, some to files; `--mac` and `--format` have defaults. */
+/** Some apply to machines, some to files; `--mac` and `--format` have defaults. */
 type RestoreOptions = Omit<RestoreVmOptions, "as"> &
   Pick<RestoreFileOptions, "format"> & {
     readonly as?: string;
@@ -73,7 +73,7 @@ export const define: Define = (command, invoke) => {
     );
 };
 
-/** A restore that misses something is damage, as it is to verify. */
+/** An incomplete restore counts as damage, as in verify. */
 function exitCodeOfRestore({ lost }: RestoredVm | RestoredFile): ExitCode {
   return lost.length > 0 ? EXIT.integrity : EXIT.ok;
 }

@@ -25,12 +25,12 @@ export const define: Define = (command, invoke) => {
     );
 };
 
-/** The whole manifest, and what is known to be lost of its disks. */
+/** The whole manifest, and the known losses of its disks. */
 export interface ShownPoint extends RecoveryPoint {
   readonly lost: readonly DiskLosses[];
 }
 
-/** Looks at chunks that are on record as damaged; reads no data. */
+/** Checks chunks recorded as damaged; reads no data. */
 export async function showPoint(
   context: CommandContext,
   wanted: string,

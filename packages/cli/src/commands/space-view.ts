@@ -7,7 +7,7 @@ import { facts, table, text, type View } from "../output/view.ts";
 
 export interface SpaceOutcome {
   readonly report: SpaceReport;
-  /** What is in the way of the next prune, for people. */
+  /** What blocks the next prune, for people. */
   readonly holders: readonly string[];
 }
 

@@ -20,7 +20,7 @@ export const define: Define = (command, invoke) => {
     );
 };
 
-/** What the space of a destination is used for. Changes nothing. */
+/** The space usage of a destination. Changes nothing. */
 export async function space(context: CommandContext, { from }: SpaceCommandOptions): Promise<SpaceOutcome> {
   await using installation = await Installation.open(context);
   const repository = await installation.repository(from);

@@ -42,7 +42,7 @@ export const define: Define = (command, invoke) => {
     );
 };
 
-/** Reads blocks back and compares them with their digests. Damage is in the report, not thrown. */
+/** Reads blocks back and compares them with their digests. Reports damage instead of throwing it. */
 export async function verify(
   context: CommandContext,
   wanted: string | undefined,

@@ -18,11 +18,11 @@ export interface VmSummary {
   readonly cluster: string | null;
   readonly host: string | null;
   readonly tags: readonly string[];
-  /** Those that select it, in the order of ovault.yaml. The first says how it is taken. */
+  /** The policies that select it, in the order of ovault.yaml. The first one applies. */
   readonly policies: readonly string[];
   readonly strategy: string;
   readonly strategyReason: string;
-  /** The strategies that were not chosen, the best first. */
+  /** The other strategies, the best first. */
   readonly rejected: readonly ConsideredStrategy[];
   readonly disks: readonly VmDiskSummary[];
 }
@@ -51,7 +51,7 @@ export const define: Define = (command, invoke) => {
 };
 
 /**
- * The inventory by name, with what a backup would do with each disk: as the policy says that selects the machine; else as
+ * The inventory by name, with what a backup would do with each disk: by the policy that selects the machine, otherwise
  * with the strategy that `auto` chooses.
  */
 export async function listVirtualMachines(context: CommandContext, options: VmsOptions): Promise<readonly VmSummary[]> {

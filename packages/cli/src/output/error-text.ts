@@ -3,7 +3,7 @@ import { inspect } from "node:util";
 import { messageOf, OvaultError } from "@ovault/contract";
 import { errorSummary } from "@ovault/operations";
 
-/** An error for people: what went wrong and the next step; with `debug` also stack, context and causes. */
+/** An error for people: the failure and the next step; with `debug` also stack, context and causes. */
 export function errorText(error: unknown, debug: boolean): string {
   const lines = [`ovault: ${messageOf(error)}`];
   if (error instanceof OvaultError && error.hint !== undefined) lines.push(`  hint: ${error.hint}`);

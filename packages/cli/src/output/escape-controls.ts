@@ -1,15 +1,15 @@
 /**
- * Control characters but newline (C0, DEL, C1), line and paragraph separators, and what turns the direction of a text: names
- * come from engines and stores, and a terminal obeys what it is sent.
+ * Control characters but newline (C0, DEL, C1), line and paragraph separators, and characters that change text
+ * direction: names come from engines and stores, and a terminal executes control sequences.
  */
 const CONTROLS = /[^\P{Cc}\n]|[\u061C\u200E\u200F\u2028-\u202E\u2066-\u2069]/gu;
 
-/** Shows them: `\x1b`, `\u202e`. JSON stays the JSON that it was, for it holds the former escaped already. */
+/** Shows them as escapes: `\x1b`, `\u202e`. JSON stays valid, because it escapes C0 characters already. */
 export function escapeControls(text: string): string {
   return text.replaceAll(CONTROLS, escaped);
 }
 
-/** As escapeControls, for what is one line: a newline in a name would begin a line that looks like ovault's own. */
+/** Like escapeControls, for a single line: a newline in a name would start a line that looks like ovault's own. */
 export function escapeLine(text: string): string {
   return escapeControls(text).replaceAll("\n", "\\n");
 }

@@ -1,7 +1,7 @@
 import { escapeLine } from "./escape-controls.ts";
 import type { Block, Column, TableBlock, View } from "./view.ts";
 
-/** A view as text for a terminal or a pipe; blocks are parted by an empty line. */
+/** A view as text for a terminal or a pipe; an empty line separates blocks. */
 export function layOut(view: View): string {
   return view.map((block) => `${layOutBlock(block)}\n`).join("\n");
 }

@@ -7,13 +7,13 @@ export class RateMeter {
     this.#windowMs = windowMs;
   }
 
-  /** `total` is the running sum at time `at`; both never go back. */
+  /** `total` is the running sum at time `at`; neither may decrease. */
   sample(at: number, total: number): void {
     this.#samples.push({ at, total });
     while (this.#samples.length > 2 && (this.#samples[1]?.at ?? at) <= at - this.#windowMs) this.#samples.shift();
   }
 
-  /** Per second; 0 until there are two samples apart in time. */
+  /** Per second; 0 until two samples differ in time. */
   get perSecond(): number {
     const [first, last] = [this.#samples[0], this.#samples.at(-1)];
     if (first === undefined || last === undefined || last.at <= first.at) return 0;

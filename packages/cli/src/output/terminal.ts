@@ -6,15 +6,15 @@ import { escapeControls, escapeLine } from "./escape-controls.ts";
 import { LiveLines } from "./live-lines.ts";
 import { formatProgress, TransferProgress } from "./transfer-progress.ts";
 
-/** A terminal is redrawn this often, a log gets a line this often. Milliseconds. */
+/** Interval of redraws on a terminal, and of lines in a log. Milliseconds. */
 const REDRAW_MS = 200;
 const LOG_LINE_MS = 10_000;
 
-/** Where a terminal does not tell its size. */
+/** Used where a terminal does not report its size. */
 const DEFAULT_COLUMNS = 80;
 const DEFAULT_ROWS = 24;
 
-/** The part of a writable stream that is used here. */
+/** The used part of a writable stream. */
 export interface TextStream {
   readonly isTTY?: boolean;
   readonly columns?: number;
@@ -28,8 +28,8 @@ export interface OutputStreams {
 }
 
 /**
- * The only place that writes text to stdout and stderr. Results go to stdout; notes and progress to stderr, and nowhere when
- * `quiet`. Everything passes the redactor, and control characters but newline are shown escaped.
+ * The only component that writes text to stdout and stderr. Results go to stdout; notes and progress to stderr, and
+ * nowhere when `quiet`. Redacts everything, and shows control characters but newline escaped.
  */
 export class Terminal implements Reporter {
   readonly #streams: OutputStreams;
@@ -38,7 +38,7 @@ export class Terminal implements Reporter {
   readonly #redactor: Redactor;
   readonly #quiet: boolean;
   readonly #live = new LiveLines();
-  /** Of all that is under way, in the order in which it began, by whatever stands for it. */
+  /** Progress lines of all running work, in order of start, by a key for each. */
   readonly #progress = new Map<unknown, string>();
 
   constructor(streams: OutputStreams, redactor: Redactor, options: { readonly quiet: boolean }) {
@@ -48,36 +48,36 @@ export class Terminal implements Reporter {
     this.#quiet = options.quiet;
   }
 
-  /** From now on results go to stderr: stdout carries the data that the command is for. */
+  /** Sends further results to stderr: stdout carries the command's data. */
   leaveOutput(): void {
     this.#out = this.#streams.err;
   }
 
-  /** A result. */
+  /** Prints a result. */
   print(text: string): void {
     this.#clearProgress();
     this.#out.write(this.#safe(text));
   }
 
-  /** An error: shown even when quiet. */
+  /** Prints an error, also when quiet. */
   complain(text: string): void {
     this.#clearProgress();
     this.#streams.err.write(`${this.#safe(text)}\n`);
   }
 
-  /** A warning: shown even when quiet. */
+  /** Prints a warning, also when quiet. */
   warn(message: string): void {
     this.complain(`warning: ${message}`);
   }
 
-  /** A line for the person who watches. */
+  /** Prints a line unless quiet. */
   note(text: string): void {
     if (!this.#quiet) this.complain(escapeLine(text));
   }
 
   /**
-   * A tap that shows the phases, warnings and progress of one run: a line redrawn in place on a terminal, below those of
-   * other runs; plain lines elsewhere.
+   * A tap that shows the phases, warnings and progress of one run: as a line redrawn in place on a terminal, below
+   * those of other runs; as plain lines elsewhere.
    */
   showRun(label: string, totalBytes?: number): (hooks: RunHooks) => void {
     return (hooks) => {
@@ -91,7 +91,7 @@ export class Terminal implements Reporter {
     };
   }
 
-  /** Shows a number that grows, as `describe` words it; call the result with each new value. */
+  /** Shows a growing number, formatted by `describe`; call the result with each new value. */
   showCount(describe: (count: number) => string): (count: number) => void {
     return this.#inIntervals((count: number) => this.#showProgress(this, describe(count)));
   }

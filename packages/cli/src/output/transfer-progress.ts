@@ -3,14 +3,14 @@ import type { RunHooks, SpanEvent } from "@ovault/contract";
 import { formatBytes, formatDuration } from "@ovault/operations";
 import { RateMeter } from "./rate-meter.ts";
 
-/** What the progress of a run looks like at one moment. */
+/** The progress of a run at one moment. */
 export interface ProgressLine {
   readonly label: string;
   readonly doneBytes: number;
   readonly totalBytes: number;
-  /** Bytes a second moved lately, without zeroes and unchanged ranges. */
+  /** Recent rate in bytes per second, without zeroes and unchanged ranges. */
   readonly bytesPerSecond: number;
-  /** Undefined as long as nothing can be said. */
+  /** Undefined while unknown. */
   readonly remainingMs: number | undefined;
 }
 
@@ -30,7 +30,7 @@ export class TransferProgress {
     this.#now = now;
   }
 
-  /** Follows a run; `changed` is called after every event that moved something. */
+  /** Follows a run; calls `changed` after every event that moved something. */
   follow(hooks: RunHooks, changed: () => void): void {
     hooks.selectDisks.tap({ name: "Progress", stage: Number.MAX_SAFE_INTEGER }, (disks) => {
       this.#announcedBytes = disks.reduce((sum, disk) => sum + disk.logicalBytes, 0);

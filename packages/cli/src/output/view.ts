@@ -1,8 +1,6 @@
 import { escapeLine } from "./escape-controls.ts";
 
-/**
- * What a person sees of a command's result, as plain data: handlers return it, the renderer alone prints it.
- */
+/** A command's result for people, as plain data: handlers return it, only the renderer prints it. */
 export type View = readonly Block[];
 
 export type Block = TextBlock | TableBlock | FactsBlock;
@@ -17,13 +15,13 @@ export interface TableBlock {
   readonly kind: "table";
   readonly columns: readonly Column[];
   readonly rows: readonly (readonly string[])[];
-  /** Printed in place of a table without rows. */
+  /** Printed in place of an empty table. */
   readonly empty: string;
 }
 
 export interface Column {
   readonly title: string;
-  /** Numbers go right, so that they can be compared by eye. */
+  /** Numbers are right-aligned for comparison. */
   readonly align: "left" | "right";
 }
 
@@ -33,12 +31,12 @@ export interface FactsBlock {
   readonly facts: readonly (readonly [name: string, value: string])[];
 }
 
-/** Each of them is one line, whatever stands in it. */
+/** Each stays on one line, whatever it contains. */
 export function text(...lines: readonly string[]): TextBlock {
   return { kind: "text", text: lines.map(escapeLine).join("\n") };
 }
 
-/** Columns whose title starts with `>` are aligned right. */
+/** Columns whose title starts with `>` are right-aligned. */
 export function table(titles: readonly string[], rows: readonly (readonly string[])[], empty: string): TableBlock {
   const columns = titles.map((title): Column =>
     title.startsWith(">") ? { title: title.slice(1), align: "right" } : { title, align: "left" },
@@ -46,7 +44,7 @@ export function table(titles: readonly string[], rows: readonly (readonly string
   return { kind: "table", columns, rows, empty };
 }
 
-/** Facts without a value are left out. */
+/** Omits facts without a value. */
 export function facts(pairs: readonly (readonly [name: string, value: string | undefined])[]): FactsBlock {
   return { kind: "facts", facts: pairs.flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])) };
 }

@@ -20,7 +20,7 @@ interface AddOptions extends KeyCommandOptions, KeyOptions {
 
 export interface AddedKey {
   readonly added: KeyInfo;
-  /** Path of the key file that was made for it. */
+  /** Path of the newly created key file, if any. */
   readonly madeKeyFile: string | null;
 }
 
@@ -45,7 +45,7 @@ export const defineAdd: Define = (command, invoke) => {
     );
 };
 
-/** The repository must open with what ovault.yaml has before anything is made. */
+/** The repository must open with the secret in ovault.yaml before anything is made. */
 export async function addKey(context: CommandContext, options: AddOptions): Promise<AddedKey> {
   const wanted = keyFrom(options);
   if (wanted === undefined) throw new UsageError("--passphrase or --key-file is missing");
@@ -57,7 +57,7 @@ export async function addKey(context: CommandContext, options: AddOptions): Prom
   });
 }
 
-/** Paths are those of the person at the terminal. */
+/** Relative paths start at the current directory. */
 async function secretOf(
   wanted: EncryptionSettings,
   { redactor, signal, terminal }: CommandContext,

@@ -8,7 +8,7 @@ export interface KeyCommandOptions {
   readonly destination?: string;
 }
 
-/** Opens the keys of an encrypted destination, without its index, for as long as `work` takes. */
+/** Opens the keys of an encrypted destination, without its index, for the duration of `work`. */
 export async function withKeyRing<T>(
   context: CommandContext,
   { destination }: KeyCommandOptions,

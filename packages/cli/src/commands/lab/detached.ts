@@ -11,14 +11,14 @@ import { LAUNCHER } from "../../launcher.ts";
 const READY = "ready";
 
 /**
- * Runs this same command line, without `--detach`, in a process of its own: own session, nothing inherited but a log file
- * in the lab's directory. Resolves when the lab there is ready.
- * @throws UsageError saying what that process said, when it ended instead.
+ * Runs this command line, without `--detach`, in a new process: its own session, inheriting only a log file in the
+ * lab's directory. Resolves when the lab there is ready.
+ * @throws UsageError with that process's output, when it ended instead
  */
 export async function startDetached(directory: string, signal: AbortSignal): Promise<void> {
   await mkdir(directory, { recursive: true });
   const logFile = join(directory, "lab.log");
-  // Appended to: a lab that runs already may be writing to it.
+  // Appends: a running lab may be writing to it.
   await using log = await open(logFile, "a", 0o600);
   const { size: logStart } = await stat(logFile);
   const child = spawnDetached(log.fd);
@@ -39,7 +39,7 @@ export async function startDetached(directory: string, signal: AbortSignal): Pro
   }
 }
 
-/** Tells a parent that waits in `startDetached`; does nothing when there is none. */
+/** Notifies a parent that waits in `startDetached`, if there is one. */
 export function announceReady(): void {
   if (process.send === undefined) return;
   process.send(READY);

@@ -93,7 +93,7 @@ export const defineStart: Define = (command, invoke) => {
     );
 };
 
-/** Starts the lab in this process and makes it ready to use. The promise inside is settled when the lab has ended. */
+/** Starts the lab in this process and prepares it. The inner promise settles when the lab has ended. */
 async function start(options: StartOptions, context: CommandContext): Promise<{ readonly ended: Promise<void> }> {
   const { signal } = context;
   const passphrase = options.encrypt === true ? PASSPHRASE : undefined;
@@ -111,14 +111,14 @@ async function start(options: StartOptions, context: CommandContext): Promise<{ 
   return lab;
 }
 
-/** The destination as a new lab has it, whatever people have made of its ovault.yaml. */
+/** The destination of a new lab, regardless of later changes to its ovault.yaml. */
 async function createDestination(lab: ConfigurableLab, context: CommandContext): Promise<void> {
   const configuration = parseConfiguration(stringify(labConfiguration(lab)), join(lab.directory, "ovault.yaml"));
   await using installation = await Installation.open(context, configuration);
   try {
     await createRepository(installation, configuration.defaults.destination, context);
   } catch (error) {
-    // A lab that is taken up keeps an encrypted destination; only who uses it needs the passphrase.
+    // An existing lab keeps an encrypted destination; only its use needs the passphrase.
     if (!(error instanceof KeyMissingError)) throw error;
   }
 }

@@ -15,7 +15,7 @@ interface WriteOptions {
   readonly discard?: boolean;
 }
 
-/** What is written when nothing is said: any byte but zero. */
+/** Default pattern: any byte but zero. */
 const DEFAULT_PATTERN = "0xaa";
 
 export const defineWrite: Define = (command, invoke) => {
