@@ -5,10 +5,10 @@
 export interface Codec {
   readonly id: number;
   readonly name: string;
-  /** `plain` may lie in shared memory, and belongs to the caller again when this settles; the result is the caller's. */
+  /** `plain` may lie in shared memory; the caller may reuse it once the promise settles. The caller owns the result. */
   encode(plain: Uint8Array): Promise<Uint8Array | undefined>;
   /**
-   * The bytes are the caller's; they may lie in `stored`.
+   * The caller owns the result, which may be a view of `stored`.
    * @throws IntegrityError when the result would not have exactly `plainBytes` bytes
    */
   decode(stored: Uint8Array, plainBytes: number): Promise<Uint8Array>;

@@ -8,17 +8,17 @@ import type { Disk } from "./virtual-machine.ts";
 export type BackupMode = "full" | "incremental" | "compared";
 
 /**
- * One disk, readable as it was at one instant.
+ * Read access to one disk as it was at one instant.
  *
- * `readInto` fills the caller's whole buffer, which may lie in shared memory, from `offset` or throws: a short read is an
- * error, never an end. It is called by several lanes at once, never past `disk.logicalBytes`.
+ * `readInto` fills the caller's whole buffer, which may lie in shared memory, from `offset` or throws: a short read is
+ * an error, never an end. Several lanes call it concurrently, never past `disk.logicalBytes`.
  */
 export interface DiskSource {
   readonly disk: Disk;
   readonly mode: BackupMode;
-  /** Why this mode, for people. Always set when mode is not what was wished for. */
+  /** Why this mode, for people. Always set when the mode is weaker than requested. */
   readonly reason: string;
-  /** Reads this source bears at once; the pipeline never has more under way. */
+  /** Maximum concurrent reads. */
   readonly maxReads: number;
   /**
    * True when `unchanged` ranges can be read from this source too (they read as the disk's content). When false the
@@ -29,8 +29,9 @@ export interface DiskSource {
   extents(signal: AbortSignal): AsyncIterable<Extent>;
   readInto(offset: number, buffer: Uint8Array, signal: AbortSignal): Promise<void>;
   /**
-   * Nothing more is read, whether all of it was or reading failed. Disks are taken at once: a strategy that can hold only
-   * some of them lets `extents` of the others wait for this. Never throws; what cannot be let go is the session's to end.
+   * Called after the last read, also when reading failed. Core reads all disks concurrently: a strategy that can hold
+   * only some of them open makes `extents` of the others wait for this. Never throws; `HeldInstant.close` ends what is
+   * left.
    */
   release?(): Promise<void>;
 }

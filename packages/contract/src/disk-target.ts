@@ -1,13 +1,14 @@
 /**
- * One disk to restore into. Calls may overlap but never touch the same byte twice; `flush` comes after all of them.
+ * One disk to restore into. Writes may overlap in time but never touch the same byte twice; core calls `flush` after
+ * all of them.
  */
 export interface DiskTarget {
-  /** Id of the disk in the recovery point that belongs here. */
+  /** Id, in the recovery point, of the disk to restore here. */
   readonly diskId: string;
   readonly logicalBytes: number;
-  /** Writes this target bears at once. */
+  /** Maximum concurrent writes. */
   readonly maxWrites: number;
-  /** `data` belongs to the caller again once the promise settles. */
+  /** The caller may reuse `data` once the promise settles. */
   write(offset: number, data: Uint8Array, signal: AbortSignal): Promise<void>;
   /** Makes a range read as zeros without allocating it where the storage can. */
   zero(offset: number, length: number, signal: AbortSignal): Promise<void>;

@@ -7,19 +7,19 @@ export interface ImageStoreCapabilities {
 }
 
 /**
- * A destination that holds whole disk images with random access, for backups that a machine can start from. Images
- * appear whole and durable at `commit`, or not at all. Drivers throw StoreError and its kinds only. Keys have the form of
- * object keys; offsets and lengths are in bytes.
+ * A destination that holds whole disk images with random access, for backups that a machine can boot from. Images
+ * appear whole and durable at `commit`, or not at all. Drivers throw StoreError and its kinds only. Keys have the form
+ * of object keys; offsets and lengths are in bytes.
  */
 export interface ImageStore {
   readonly capabilities: ImageStoreCapabilities;
-  /** Begins an image that nobody sees before `commit`: of zeros, or with the content of another one, cut or grown. */
+  /** Begins an image, invisible until `commit`: zeros, or the content of another image, truncated or extended. */
   create(key: ObjectKey, options: CreateImageOptions): Promise<ImageDraft>;
   /** @throws ObjectNotFoundError */
   open(key: ObjectKey, options: CallOptions): Promise<StoredImage>;
   /** All images whose key starts with `prefix` (empty, or ending in `/`), in ascending order of key. */
   list(prefix: string, options: CallOptions): AsyncIterable<ImageInfo>;
-  /** Deleting what is not there is not an error. An image that is open stays readable until it is closed. */
+  /** Deleting what is not there is not an error. An open image stays readable until it is closed. */
   delete(key: ObjectKey, options: CallOptions): Promise<void>;
   close(): Promise<void>;
 }
@@ -36,14 +36,14 @@ export interface CreateImageOptions extends CallOptions {
   readonly from?: ObjectKey;
 }
 
-/** Belongs to its maker, who ends it with `commit` or `abort`. Writes may overlap in time, not in place. */
+/** The caller of `create` must end it with `commit` or `abort`. Writes may overlap in time, not in place. */
 export interface ImageDraft {
   write(offset: number, bytes: Uint8Array, signal: AbortSignal): Promise<void>;
-  /** Makes a range read as zeros, and frees it where that is possible. */
+  /** Makes a range read as zeros, and deallocates it where possible. */
   zero(offset: number, length: number, signal: AbortSignal): Promise<void>;
-  /** Everything durable, then visible. @throws StoreError when an image of this key exists by now */
+  /** Makes everything durable, then visible. @throws StoreError when an image with this key exists by now */
   commit(signal: AbortSignal): Promise<void>;
-  /** Leaves nothing. Never throws; after `commit` it does nothing. */
+  /** Removes the draft. Never throws; does nothing after `commit`. */
   abort(): Promise<void>;
 }
 

@@ -1,13 +1,13 @@
 import type { JsonObject } from "./json.ts";
 
 /**
- * One temporary thing a run makes on a manager, written down before it is made. `detail` holds what is needed to find
- * it again (ids chosen by us, or the tag it carries) and to undo it.
+ * One temporary thing a run makes on a manager; the run writes the entry before it makes the thing. `detail` holds what
+ * is needed to find it again (ids that the run chose, or the tag it carries) and to undo it.
  */
 export interface LedgerEntry {
   readonly id: string;
   readonly runId: string;
-  /** Host name of the node whose process made it. */
+  /** Host name of the node that made it. */
   readonly node: string;
   readonly manager: string;
   /** Name of the strategy that can undo it. */
@@ -24,7 +24,7 @@ export interface LedgerEntry {
 /** The ledger as a running session sees it. Every call is durable when it returns. */
 export interface RunLedger {
   readonly runId: string;
-  /** Before the thing is made. */
+  /** Call it before making the thing. */
   open(entry: NewLedgerEntry): Promise<LedgerHandle>;
 }
 
@@ -32,7 +32,7 @@ export type NewLedgerEntry = Pick<LedgerEntry, "kind" | "title" | "detail">;
 
 export interface LedgerHandle {
   readonly entry: LedgerEntry;
-  /** Adds what is known only after the thing was made, usually its id. */
+  /** Adds details known only once the thing exists, usually its id. */
   amend(detail: JsonObject): Promise<void>;
   /** The thing is gone, or has become part of the result and is no longer temporary. */
   close(): Promise<void>;

@@ -4,7 +4,7 @@ import type { VirtualMachine } from "./virtual-machine.ts";
 
 /**
  * A connection to a virtualization manager, made by a manager plugin from one entry of `managers:` in ovault.yaml.
- * Core knows only this much of it; a strategy names the `kind` it works with and narrows to that plugin's own type.
+ * Core sees this interface only; a strategy names the `kind` it works with and narrows to that plugin's own type.
  */
 export interface Manager {
   /** Name in the configuration. */
@@ -13,24 +13,27 @@ export interface Manager {
   readonly kind: string;
   /** All virtual machines visible to the configured user, with their disks. */
   inventory(signal: AbortSignal): Promise<readonly VirtualMachine[]>;
-  /** Only where the manager can be asked to bring a guest's file systems to rest, whatever is done meanwhile. */
+  /** Present if the manager can freeze and thaw guests on request, independent of a backup. */
   readonly quiescing?: Quiescing;
-  /** Checks the connection, the login, and what backups need of the manager. Read-only. Absent: there is nothing to check. */
+  /** Checks the connection, the login, and what backups need of the manager. Read-only. Absent: nothing to check. */
   diagnose?(signal: AbortSignal): Promise<ManagerDiagnosis>;
   /**
-   * Proves rights and data path by what a backup and a restore do: makes something small, writes it, reads it back, removes it.
-   * Everything is in the ledger before it is made.
+   * Proves permissions and data path as a backup and a restore use them: makes something small, writes it, reads it
+   * back and removes it. Writes a ledger entry before it makes anything.
    */
   proveDataPath?(ledger: RunLedger, signal: AbortSignal): Promise<Finding>;
-  /** Every snapshot on the manager that a run of ovault made. Absent: no strategy of this kind of manager makes snapshots. */
+  /**
+   * Every snapshot on the manager that a run of ovault made. Absent: no strategy of this kind of manager makes
+   * snapshots.
+   */
   taggedSnapshots?(signal: AbortSignal): Promise<readonly TaggedSnapshot[]>;
   /** Ends sessions and connections. Never throws. */
   close(): Promise<void>;
 }
 
 /**
- * Both calls reject when the guest refuses or does not answer. A `freeze` that rejects may have taken hold all the same,
- * or may still do so: whoever calls it thaws in any case. Thawing what is not frozen does no harm.
+ * Both calls reject when the guest refuses or does not answer. A `freeze` that rejects may have taken effect, or may
+ * still do so: the caller must thaw in any case. Thawing a guest that is not frozen does no harm.
  */
 export interface Quiescing {
   freeze(vm: Pick<VirtualMachine, "id">, signal: AbortSignal): Promise<void>;
@@ -39,11 +42,11 @@ export interface Quiescing {
 
 export interface ManagerDiagnosis {
   readonly checks: readonly Diagnosis[];
-  /** False when the manager cannot be asked for anything: no further check makes sense. */
+  /** False when the manager answers no request: further checks are pointless. */
   readonly usable: boolean;
 }
 
-/** A snapshot that a run of ovault made, of whichever node and repository. */
+/** A snapshot that a run of ovault made, on any node and for any repository. */
 export interface TaggedSnapshot {
   readonly id: string;
   readonly vm: { readonly id: string; readonly name: string };

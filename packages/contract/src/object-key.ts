@@ -1,7 +1,7 @@
 import type { ObjectKey } from "./object-store.ts";
 import { StoreError } from "./errors/store-errors.ts";
 
-/** Names may hold dots inside, never at an end: no `..`, no hidden file, and nothing that Windows servers strip. */
+/** Dots inside names, never at either end: no `..`, no hidden file, and nothing that Windows servers strip. */
 const NAME = /^[a-z0-9_-](?:[a-z0-9_.-]*[a-z0-9_-])?$/;
 const LONGEST_NAME = 200;
 const LONGEST_KEY = 512;
@@ -17,13 +17,13 @@ export function assertObjectKey(key: ObjectKey): void {
   throw new StoreError(`${JSON.stringify(key.slice(0, LONGEST_KEY))} is not an object key`);
 }
 
-/** The same for what `list` takes: empty, or names that each end in `/`. */
+/** Drivers call this before `list`: a prefix is empty, or names that each end in `/`. */
 export function assertKeyPrefix(prefix: string): void {
   if (prefix === "" || (prefix.endsWith("/") && isObjectKey(prefix.slice(0, -1)))) return;
   throw new StoreError(`${JSON.stringify(prefix.slice(0, LONGEST_KEY))} is not a prefix of object keys`);
 }
 
-/** True for what `assertObjectKey` lets pass. */
+/** True if `assertObjectKey` accepts it. */
 export function isObjectKey(text: string): boolean {
   return text.length <= LONGEST_KEY && text.split("/").every(isKeyName);
 }

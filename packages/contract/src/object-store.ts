@@ -24,12 +24,12 @@ export interface StoreCapabilities {
 export interface ObjectStore {
   readonly capabilities: StoreCapabilities;
   /**
-   * Stores the concatenation of `parts` (at most 128 MiB together). The parts must not be changed until the promise
-   * settles. With `ifAbsent` an existing object is left as it is and the answer is "exists".
+   * Stores the concatenation of `parts` (at most 128 MiB together). The caller must not change the parts until the
+   * promise settles. With `ifAbsent` the store leaves an existing object as it is and resolves to "exists".
    */
   put(key: ObjectKey, parts: readonly Uint8Array[], options: PutOptions): Promise<"stored" | "exists">;
   /**
-   * The whole object or exactly `range` of it; the bytes are the caller's.
+   * The whole object or exactly `range` of it; the caller owns the bytes.
    * @throws ObjectNotFoundError; IntegrityError for a range past the end
    */
   get(key: ObjectKey, options: GetOptions): Promise<Uint8Array>;
@@ -44,11 +44,11 @@ export interface ObjectStore {
   readonly retention?: RetentionControl;
 }
 
-/** Holds objects against deletion and change, by the service itself: whoever steals the credentials cannot either. */
+/** The service itself holds objects against deletion and change, so that stolen credentials do not help. */
 export interface RetentionControl {
-  /** Holds an object at least until then; never shortens. @throws ObjectNotFoundError */
+  /** Holds an object at least until `until`; never shortens the hold. @throws ObjectNotFoundError */
   extend(key: ObjectKey, until: Date, options: CallOptions): Promise<void>;
-  /** Until when it is held; undefined when it is not. @throws ObjectNotFoundError */
+  /** When the hold ends; undefined for an object that is not held. @throws ObjectNotFoundError */
   heldUntil(key: ObjectKey, options: CallOptions): Promise<Date | undefined>;
 }
 

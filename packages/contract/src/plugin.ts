@@ -7,7 +7,7 @@ import type { ObjectStore } from "./object-store.ts";
 import type { Strategy, StrategyHost } from "./strategy.ts";
 import type { RunHooks } from "./run-hooks.ts";
 
-/** The version of these contracts. A plugin made for another one is refused at start-up. */
+/** The version of these contracts. Core refuses a plugin made for another one at start-up. */
 export const API_VERSION = 1;
 
 /** What each kind of plugin creates, and from what besides its options. */
@@ -31,12 +31,12 @@ export interface PluginHost {
    * secrets, and the value is never logged.
    */
   readonly secret: (reference: SecretReference) => Promise<string>;
-  /** Destinations of both kinds: the place is there to be read, so nothing may be tried that changes it. */
+  /** Destinations of both kinds: the plugin must attempt nothing that changes the place. */
   readonly readOnly?: boolean;
   readonly signal: AbortSignal;
 }
 
-/** Secrets are in ovault.yaml only by reference. */
+/** A secret stands in ovault.yaml only as a reference. */
 export type SecretReference = { readonly env: string } | { readonly file: string } | { readonly command: string[] };
 
 export interface Plugin<K extends PluginKind = PluginKind, O = unknown> {
@@ -52,8 +52,8 @@ export interface Plugin<K extends PluginKind = PluginKind, O = unknown> {
   readonly managerKind?: string;
   create(options: O, host: PluginKinds[K]["host"]): Promise<PluginKinds[K]["product"]>;
   /**
-   * Destinations of objects only: makes the place itself (a directory, a bucket) where it is missing. Called when a person sets a
-   * destination up, never by a run: an unmounted share must not turn into a local directory.
+   * Destinations of objects only: makes the place itself (a directory, a bucket) where it is missing. Core calls it
+   * when the user sets a destination up, never in a run: an unmounted share must not turn into a local directory.
    */
   prepare?(options: O, host: PluginHost): Promise<void>;
 }

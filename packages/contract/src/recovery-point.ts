@@ -8,7 +8,7 @@ import type { Disk, VirtualMachine } from "./virtual-machine.ts";
  */
 export type BaseMarker = JsonObject;
 
-/** How consistent the data is: the file systems were quiesced, or it is as after a power cut, or the VM was off. */
+/** How consistent the data is: quiesced file systems, as after a power cut, or the VM was off. */
 export type Consistency = "filesystem" | "crash" | "offline";
 
 /** A configuration document kept with a point. */
@@ -51,13 +51,13 @@ export interface SkippedDisk {
   readonly reason: string;
 }
 
-/** A complete, sealed picture of a virtual machine. Plain data; what the manifest holds. */
+/** A complete, sealed picture of a virtual machine. Plain data, the content of the manifest. */
 export interface RecoveryPoint {
   readonly id: string;
   readonly vm: VirtualMachine;
   /**
-   * Name of the manager in the manifest, where the configuration knows it as a former name; `vm` has the present one.
-   * Not in the manifest itself.
+   * Name of the manager in the manifest, if the configuration lists it as a former name; `vm` has the present one. The
+   * manifest itself has no such field.
    */
   readonly storedManager?: string;
   /** The instant the data shows. ISO 8601, UTC. */
@@ -65,7 +65,7 @@ export interface RecoveryPoint {
   readonly sealedAt: string;
   readonly runId: string;
   readonly strategy: string;
-  /** Why this strategy, for people; absent in points of releases that did not say. */
+  /** Why this strategy, for people; absent in points of releases that did not record it. */
   readonly strategyReason?: string;
   /** Id of the point that `unchanged` blocks were taken from. */
   readonly basePoint: string | null;

@@ -3,16 +3,16 @@ import { AsyncSeriesHook, AsyncSeriesWaterfallHook, SyncHook, SyncWaterfallHook 
 import type { Consistency, RecoveryPoint } from "./recovery-point.ts";
 import type { Disk, VirtualMachine } from "./virtual-machine.ts";
 
-/** What a backup is told to taps by before it does anything. */
+/** Payload of `started`: identifies the run. */
 export interface RunStart {
   readonly runId: string;
   readonly vm: VirtualMachine;
 }
 
-/** A span of one disk that went through the pipeline. Many blocks at once, never one event per block. */
+/** The pipeline has finished a span of one disk. One event for many blocks, never one per block. */
 export interface SpanEvent {
   readonly diskId: string;
-  /** End of what is done in disk order, roughly: bytes of the disk accounted for so far. */
+  /** Bytes of the disk accounted for so far, in disk order; approximate. */
   readonly doneBytes: number;
   readonly logicalBytes: number;
   /** Totals of this disk so far. */
@@ -27,8 +27,8 @@ export interface PhaseEvent {
 }
 
 /**
- * The hooks of one run, made fresh for it. Gates (async) may veto by throwing and end the run; observers (sync) can
- * never harm it: what they throw is swallowed by `observe`.
+ * The hooks of one run, made fresh for it. Gates (async) may veto by throwing, which ends the run; observers (sync)
+ * cannot: `observe` swallows what they throw.
  */
 export interface RunHooks {
   /** A backup begins. Restores do not call it. */
@@ -38,19 +38,19 @@ export interface RunHooks {
   /** Gate: just before the strategy freezes the instant; for freeze commands and pre-snapshot scripts. */
   readonly beforeSnapshot: AsyncSeriesHook<[VirtualMachine, AbortSignal]>;
   /**
-   * As soon as the manager holds the instant, before any disk is opened. Always called once beforeSnapshot was, also after failures and when the run is cancelled: its signal is a deadline of
-   * its own. Thaw belongs here. Every tap is called, whatever those before it threw; what they throw becomes warnings of
-   * the point.
+   * As soon as the manager holds the instant, before any disk is opened. Core always calls it after `beforeSnapshot`,
+   * also after failures and when the run is cancelled: its signal is a deadline of its own. Thaw belongs here. Core
+   * calls every tap, also when those before it threw; what they throw becomes warnings of the point.
    */
   readonly afterSnapshot: AsyncSeriesHook<[VirtualMachine, AbortSignal]>;
   /**
-   * Waterfall and gate, after the two above: how consistent the instant is. Begins with the word of the strategy; whoever
-   * brought the guest to rest by itself knows better.
+   * Waterfall and gate, after the two above: how consistent the instant is. Starts with the strategy's value; a tap
+   * that froze the guest itself may raise it.
    */
   readonly consistency: SyncWaterfallHook<[Consistency, VirtualMachine]>;
-  /** All data of a backup is stored; what is left to do is the manager's. */
+  /** All data of a backup is stored; only work on the manager remains. */
   readonly copied: SyncHook<[]>;
-  /** Gate: all data is stored, nothing is visible yet. */
+  /** Gate: all data is stored, the point is not yet visible. */
   readonly beforeSeal: AsyncSeriesHook<[Omit<RecoveryPoint, "sealedAt">]>;
   readonly sealed: SyncHook<[RecoveryPoint]>;
   readonly failed: SyncHook<[unknown]>;
@@ -79,11 +79,11 @@ export function createRunHooks(): RunHooks {
   };
 }
 
-/** Calls an observer hook; an observer that throws harms nobody. */
+/** Calls an observer hook and swallows what observers throw. */
 export function observe<T extends unknown[]>(hook: { call(...args: T): unknown }, ...args: T): void {
   try {
     hook.call(...args);
   } catch {
-    // Observers only watch; the run goes on.
+    // Observers must not affect the run.
   }
 }

@@ -15,8 +15,8 @@ export interface DiskAssessment {
   readonly verdict: "incremental" | "full" | "skip" | "impossible";
   readonly reason: string;
   /**
-   * With `incremental`: what must stay on the manager for it, at a price: `a snapshot`. Where nobody plans increments nothing
-   * stays (`BackupRequest.keepBase`), and the disk counts as `full`.
+   * With `incremental`: what must stay on the manager for it, at a price: `a snapshot`. Without
+   * `BackupRequest.keepBase` nothing stays, and the disk counts as `full`.
    */
   readonly keeps?: string;
 }
@@ -25,7 +25,7 @@ export interface Assessment {
   readonly disks: readonly DiskAssessment[];
 }
 
-/** What every call into a strategy needs from the run. */
+/** What a run passes to the strategy. */
 export interface RunContext {
   readonly runId: string;
   readonly ledger: RunLedger;
@@ -34,57 +34,57 @@ export interface RunContext {
 }
 
 /**
- * Whether the guest's file systems are brought to rest at the instant. `require`: no point without. `try`: where it cannot
- * be done, the point is taken as after a power cut, and says so. `never`: the guest is not asked.
+ * Whether to freeze the guest's file systems at the instant. `require`: no point without. `try`: if freezing fails, the
+ * point is as after a power cut, and says so. `never`: no freeze.
  */
 export type Quiesce = "require" | "try" | "never";
 
 export interface BackupRequest {
   readonly vm: VirtualMachine;
   /**
-   * The disks to take, already without excluded ones. Empty for a machine that has none to take: the instant then has its
+   * The disks to take, without excluded ones. Empty for a machine that has none to take: the instant then has its
    * documents, no disks, and makes nothing on the manager.
    */
   readonly disks: readonly Disk[];
-  /** The last sealed point of this virtual machine, or undefined: everything is full. */
+  /** The last sealed point of this virtual machine; undefined: take every disk in full. */
   readonly base: RecoveryPoint | undefined;
-  /** The user asked for a full: no change tracking is to be trusted, but a new chain may start here. */
+  /** The user asked for a full backup: trust no change tracking. A new chain may start here. */
   readonly full: boolean;
   readonly quiesce: Quiesce;
   /**
-   * Whether the next increment shall find here what it starts from, where that costs something on the manager: a snapshot
-   * that stays. Where it costs nothing (a checkpoint), a strategy may keep it in any case.
+   * Whether to keep what the next increment starts from where that costs something on the manager: a snapshot that
+   * stays. Where it costs nothing (a checkpoint), a strategy may keep it in any case.
    */
   readonly keepBase: boolean;
 }
 
 /**
  * A virtual machine held at one instant: what the guest writes from now on is not in it. Core calls `open`, `confirm`,
- * `close` and `retire` in this order, and `close` in every case, whatever came before it.
+ * `close` and `retire` in this order, and always `close`, whatever failed before it.
  */
 export interface HeldInstant {
   /** Configuration documents to keep with the point, e.g. the OVF. */
   readonly documents: readonly PointDocument[];
   readonly consistency: Consistency;
   /**
-   * Opens the disks, in the order of the request. Called once at most, when the guest is running again and the commands after
-   * the snapshot have ended, so that opening may take its time. After a rejection, `close` removes what was opened.
+   * Opens the disks, in the order of the request. Core calls it at most once, after the guest runs again and the
+   * commands after the snapshot have ended, so opening may be slow. After a rejection, `close` removes what was opened.
    */
   open(signal: AbortSignal): Promise<readonly DiskSource[]>;
   /**
-   * After all data was read, while the instant is still held: makes sure that the manager stands by it. Throws when
-   * the manager has ended the backup, or does not say that it lives: nothing is sealed then. Absent: there is nothing to ask.
+   * After all data was read, while the instant is held: checks that the manager still holds it. Throws when the manager
+   * has ended the backup, or does not confirm that it is alive: core then seals nothing. Absent: nothing to check.
    */
   confirm?(signal: AbortSignal): Promise<void>;
   /**
    * Ends everything that holds the instant on the manager, in the strict order the manager needs, and waits until it is
-   * gone. `complete`: all data was read; the answer tells per disk where the next increment can start. `failed`: drops
-   * whatever would have become a base. Must work, as far as possible, before `open`, after an `open` that
-   * rejected, and when the manager has ended everything; it has deadlines of its own and does not listen to the run's signal. A `failed` may follow a `complete`: the point could not
-   * be sealed.
+   * gone. `complete`: all data was read; the result says per disk where the next increment can start. `failed`: drops
+   * whatever would have become a base. Must work, as far as possible, before `open`, after an `open` that rejected, and
+   * when the manager has ended everything; it has deadlines of its own and ignores the run's signal. A `failed` may
+   * follow a `complete`: the point could not be sealed.
    */
   close(outcome: "complete" | "failed"): Promise<ClosedInstant>;
-  /** After the point is sealed: best-effort removal of what older points needed, e.g. old checkpoints. Never throws. */
+  /** After the seal: best-effort removal of what older points needed, e.g. old checkpoints. Never throws. */
   retire(signal: AbortSignal): Promise<void>;
 }
 
@@ -106,7 +106,7 @@ export interface RestoreRequest {
   readonly start: boolean;
 }
 
-/** What a restore would do, step by step, found out without changing anything. */
+/** The steps of a restore, determined without changing anything. */
 export interface RestorePlan {
   readonly steps: readonly string[];
   readonly warnings: readonly string[];
@@ -114,7 +114,7 @@ export interface RestorePlan {
 
 export interface RestoreSession {
   readonly disks: readonly DiskTarget[];
-  /** After all data is written and flushed: makes the virtual machine, attaches the disks, checks, starts it if asked. */
+  /** After all targets are flushed: makes the virtual machine, attaches the disks, checks, starts it if requested. */
   commit(): Promise<RestoredVirtualMachine>;
   /** Removes everything this session made. */
   abort(): Promise<void>;
@@ -130,25 +130,25 @@ export interface RestoredVirtualMachine {
 export interface Strategy extends LeftoverOwner {
   assess(vm: VirtualMachine, signal: AbortSignal): Promise<Assessment>;
   /**
-   * Takes the instant. Resolves as soon as the manager holds it (the snapshot exists, the backup is ready) and opens nothing:
-   * the guest may be frozen until then. Rejects with nothing left on the manager that could be removed.
+   * Takes the instant. Resolves as soon as the manager holds it (the snapshot exists, the backup is ready) and opens
+   * nothing: the guest may be frozen until then. Rejects with nothing left on the manager that could be removed.
    *
-   * @throws QuiesceError when rest is required and was not reached
+   * @throws QuiesceError when `quiesce` is `require` and the guest could not be frozen
    */
   takeInstant(request: BackupRequest, context: RunContext): Promise<HeldInstant>;
   planRestore(request: RestoreRequest, signal: AbortSignal): Promise<RestorePlan>;
   openRestore(request: RestoreRequest, context: RunContext): Promise<RestoreSession>;
   /**
-   * What a point of this strategy keeps on the manager for the next increment, in the order in which it can go: asked for
-   * when another strategy takes the next point, and then looked up as `leftovers`. The point comes from a store and may
-   * name anything.
+   * Resources that a point of this strategy keeps on the manager, in removal order. Core calls it when a different
+   * strategy takes the next point, and passes the entries to `leftovers` after the seal. The point comes from a store
+   * and may name anything.
    */
   keeps?(point: RecoveryPoint): readonly NewLedgerEntry[];
-  /** Looks at what the strategy needs beyond what every one needs, and changes nothing. */
+  /** Checks this strategy's own prerequisites. Read-only. */
   diagnose?(signal: AbortSignal): Promise<readonly Diagnosis[]>;
 }
 
-/** What a strategy's plugin is created with. */
+/** What core passes to a strategy plugin's `create`. */
 export interface StrategyHost {
   readonly manager: Manager;
 }

@@ -8,13 +8,13 @@ export interface Disk {
   readonly id: string;
   readonly alias: string;
   /**
-   * Position among the disks of the virtual machine; 0 is the first. Bootable disks come first, then aliases as
-   * `compareNatural` orders them, then ids. Points keep the positions of their time.
+   * Position among the disks of the virtual machine; 0 is the first. Ordered by bootable first, then alias
+   * (`compareNatural`), then id. A point keeps the positions of its instant.
    */
   readonly index: number;
   /** Size the guest sees, in bytes. */
   readonly logicalBytes: number;
-  /** Space the disk takes on its storage, in bytes, where the manager tells. */
+  /** Space the disk takes on its storage, in bytes; absent if the manager does not report it. */
   readonly actualBytes?: number;
   readonly format: DiskFormat;
   readonly sparse: boolean;
@@ -22,11 +22,11 @@ export interface Disk {
   /** `virtio`, `virtio_scsi`, `ide`, `sata`, `spapr_vscsi`. */
   readonly interface: string;
   readonly storageDomain?: { readonly id: string; readonly name: string };
-  /** Whatever else the manager plugin wants to find again at restore time. */
+  /** Whatever else the manager plugin needs at restore time. */
   readonly attributes: JsonObject;
 }
 
-/** A virtual machine as the manager shows it at one moment. Plain data: it can travel and be stored. */
+/** A virtual machine as the manager shows it at one moment. Plain data, fit for storage. */
 export interface VirtualMachine {
   readonly id: string;
   readonly name: string;
@@ -35,9 +35,9 @@ export interface VirtualMachine {
   /** The manager's own word: `up`, `down`, `paused`, `image_locked`… */
   readonly status: string;
   readonly cluster?: { readonly id: string; readonly name: string };
-  /** Where it runs; absent when it is off. */
+  /** Where it runs; absent when off. */
   readonly host?: { readonly id: string; readonly name: string };
-  /** Names of the tags that it carries itself, sorted; absent where the manager knows none. */
+  /** Names of its own tags, sorted; absent if the manager has no tags. */
   readonly tags?: readonly string[];
   readonly disks: readonly Disk[];
   readonly attributes: JsonObject;

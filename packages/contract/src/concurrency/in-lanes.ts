@@ -1,7 +1,7 @@
 /**
- * Does `work` for every item, with at most `lanes` items under way. An item is pulled when a lane is free and not before,
- * so that a sequence that never ends costs no memory. The first failure, or the caller's signal, aborts the signal that
- * `work` is given and ends the pulling.
+ * Calls `work` for every item, with at most `lanes` calls under way. Pulls an item only when a lane is free, so that an
+ * endless sequence costs no memory. The first failure, or the caller's signal, aborts the signal passed to `work` and
+ * stops the pulling.
  * @throws the first failure or the signal's reason, after everything under way has settled
  */
 export async function inLanes<T>(

@@ -1,7 +1,7 @@
-/** Gives back a permit that an idle holder keeps; true when one will come free by it. */
+/** Releases the permit of an idle holder; returns true if one will become free. */
 export type Reclaim = () => boolean;
 
-/** A fixed number of permits, handed out in the order of asking: so many pieces of work run at once. */
+/** Limits concurrency: hands out a fixed number of permits, first come, first served. */
 export class Semaphore {
   #free: number;
   readonly #waiting = new Set<() => void>();
@@ -16,13 +16,13 @@ export class Semaphore {
     return this.#waiting.size > 0;
   }
 
-  /** A holder that keeps a permit while it is idle registers how to get it back. Returns what ends that. */
+  /** A holder that keeps a permit while idle registers how to reclaim it. Returns a function that unregisters. */
   onScarcity(reclaim: Reclaim): () => void {
     this.#reclaims.add(reclaim);
     return () => this.#reclaims.delete(reclaim);
   }
 
-  /** @throws the signal's reason, without starting the work, when it is aborted before there is a permit */
+  /** @throws the signal's reason, without starting the work, when it is aborted before a permit is free */
   async run<T>(work: () => Promise<T>, signal: AbortSignal): Promise<T> {
     await this.acquire(signal);
     try {
@@ -50,7 +50,7 @@ export class Semaphore {
     await promise.finally(() => signal.removeEventListener("abort", leave));
   }
 
-  /** The permit goes straight to what waits longest, so that a newcomer cannot snatch it. */
+  /** Hands the permit to the longest waiter, so that a newcomer cannot take it. */
   release(): void {
     const [next] = this.#waiting;
     if (next === undefined) {

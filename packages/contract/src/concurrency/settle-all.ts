@@ -1,5 +1,5 @@
 /**
- * What `Promise.all` gives, but not before all have settled, so that nothing still runs when the caller cleans up.
+ * As `Promise.all`, but waits until all have settled, so that nothing is still running when the caller cleans up.
  * @throws the first failure, in the order given
  */
 export async function settleAll<T>(promises: readonly Promise<T>[]): Promise<readonly T[]> {

@@ -1,6 +1,6 @@
 /**
- * Settles as the work does, or rejects with the signal's reason as soon as it is aborted. The work then goes on unheeded:
- * it has to look at the signal itself, and to clean up behind it.
+ * Settles as the work does, or rejects with the signal's reason as soon as it is aborted. The work itself goes on: it
+ * must observe the signal and clean up after itself.
  */
 export async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
   const { promise: aborted, reject } = Promise.withResolvers<never>();

@@ -2,7 +2,7 @@ import { OvaultError } from "../errors/ovault-error.ts";
 import { messageOf } from "../util/message-of.ts";
 import type { Diagnosis, Finding } from "./diagnosis.ts";
 
-/** Runs checks one after the other and keeps what they found; one that fails stops no other. */
+/** Runs checks one after the other and keeps their findings; a failed check does not stop the others. */
 export class Checklist {
   readonly #checks: Diagnosis[] = [];
   readonly #signal: AbortSignal;
@@ -15,14 +15,14 @@ export class Checklist {
     return this.#checks;
   }
 
-  /** Resolves to true if the check did not fail; an error that it throws counts as a failure. Cancelling is thrown. */
+  /** Resolves to true unless the check fails; an error counts as a failure. @throws the signal's reason */
   async run(name: string, check: () => Promise<Finding>): Promise<boolean> {
     const finding = await check().catch((error: unknown) => this.#failed(error));
     this.#checks.push({ name, ...finding });
     return finding.status !== "fail";
   }
 
-  /** Runs several checks whose names stand behind this one. Cancelling is thrown. */
+  /** Runs several checks and prefixes their names with this one. @throws the signal's reason */
   async runAll(name: string, check: () => Promise<readonly Diagnosis[]>): Promise<void> {
     try {
       this.add(name, await check());
@@ -31,7 +31,7 @@ export class Checklist {
     }
   }
 
-  /** Adds what was found elsewhere. */
+  /** Adds the findings of other checks, with this name as the prefix of theirs. */
   add(name: string, checks: readonly Diagnosis[]): void {
     for (const one of checks) this.#checks.push({ ...one, name: `${name}: ${one.name}` });
   }

@@ -5,14 +5,14 @@ export interface Diagnosis extends Finding {
 
 /** What a check found. */
 export interface Finding {
-  /** `warn`: it works, but may do harm or fail. `skip`: it does not matter here. */
+  /** `warn`: it works, but may do harm or fail. `skip`: it does not apply here. */
   readonly status: "ok" | "warn" | "fail" | "skip";
   readonly detail: string;
-  /** The next step of a person; null when there is none. */
+  /** The next step for the user; null when there is none. */
   readonly hint: string | null;
 }
 
-/** Makes findings; what fails is an error that a check throws. */
+/** Makes findings. A check reports a failure by throwing. */
 export const finding = {
   ok: (detail: string): Finding => ({ status: "ok", detail, hint: null }),
   warn: (detail: string, hint: string | null): Finding => ({ status: "warn", detail, hint }),

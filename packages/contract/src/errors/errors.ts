@@ -31,17 +31,17 @@ export class LeaseHeldError extends OvaultError {
   static override readonly code: ErrorCode = "E_LEASE_HELD";
 }
 
-/** Our own lease was taken over by another run; this run must stop and seal nothing. */
+/** Another run has taken over this run's lease; this run must stop and seal nothing. */
 export class LeaseLostError extends OvaultError {
   static override readonly code: ErrorCode = "E_LEASE_LOST";
 }
 
-/** What was read is not what was written: a flipped bit, a cut object, a foreign object under our name. */
+/** What was read is not what was written: a flipped bit, a cut object, a foreign object under the same key. */
 export class IntegrityError extends OvaultError {
   static override readonly code: ErrorCode = "E_INTEGRITY";
 }
 
-/** What a codec encoded does not decode to the same bytes: nothing may be sealed on it. */
+/** A codec's output does not decode to its input: no point may rely on it. */
 export class CodecError extends IntegrityError {
   static override readonly code: ErrorCode = "E_INTEGRITY_CODEC";
 }
@@ -56,7 +56,7 @@ export class RepositoryVersionError extends OvaultError {
   static override readonly code: ErrorCode = "E_REPOSITORY_VERSION";
 }
 
-/** The key of an encrypted repository: nothing was read or written. */
+/** A problem with the key of a repository; nothing was read or written. */
 export class EncryptionKeyError extends OvaultError {
   static override readonly code: ErrorCode = "E_KEY";
 }
@@ -66,22 +66,22 @@ export class KeyMissingError extends EncryptionKeyError {
   static override readonly code: ErrorCode = "E_KEY_MISSING";
 }
 
-/** The passphrase or key file is none of those that open the repository. */
+/** The passphrase or key file does not open the repository. */
 export class WrongKeyError extends EncryptionKeyError {
   static override readonly code: ErrorCode = "E_KEY_WRONG";
 }
 
-/** A key was given for a repository that is not encrypted: perhaps not the one that is meant. */
+/** A key was given for a repository that is not encrypted: perhaps the wrong repository. */
 export class NotEncryptedError extends EncryptionKeyError {
   static override readonly code: ErrorCode = "E_KEY_NOT_ENCRYPTED";
 }
 
-/** A thread of this process died, of too little memory for example, and took its work along. */
+/** A worker thread of this process died, for example out of memory, and its work is lost. */
 export class WorkerError extends OvaultError {
   static override readonly code: ErrorCode = "E_WORKER";
 }
 
-/** A library that this machine should have is not there. */
+/** A library that ovault needs is not installed on this machine. */
 export class MissingLibraryError extends OvaultError {
   static override readonly code: ErrorCode = "E_MISSING_LIBRARY";
 }
@@ -101,12 +101,12 @@ export class ManagerUnavailableError extends ManagerError {
   static override readonly code: ErrorCode = "E_MANAGER_UNAVAILABLE";
 }
 
-/** User name or password were refused. */
+/** The manager refused the user name or password. */
 export class AuthenticationError extends ManagerError {
   static override readonly code: ErrorCode = "E_AUTHENTICATION";
 }
 
-/** The certificate does not prove that the other side is who it should be. */
+/** The certificate does not prove the identity of the peer. */
 export class CertificateError extends ManagerError {
   static override readonly code: ErrorCode = "E_CERTIFICATE";
 }
@@ -116,12 +116,12 @@ export class DeadlineError extends ManagerError {
   static override readonly code: ErrorCode = "E_DEADLINE";
 }
 
-/** The guest could not be brought to rest, and the point must not be taken without. */
+/** The guest's file systems could not be quiesced, and the request requires it. */
 export class QuiesceError extends ManagerError {
   static override readonly code: ErrorCode = "E_QUIESCE";
 }
 
-/** The ledger could not be read or written. What is not written down must not be made on a manager. */
+/** The ledger could not be read or written. Nothing may be made on a manager without a ledger entry. */
 export class LedgerError extends OvaultError {
   static override readonly code: ErrorCode = "E_LEDGER";
 }

@@ -1,6 +1,6 @@
 import type { ErrorCode } from "./error-code.ts";
 
-/** What a caller may do about an error: never repeat, repeat the same call, or give up because repeating was tried. */
+/** What a caller may do about an error: never repeat, repeat the same call, or give up after retries that failed. */
 export type RetryClass = "never" | "transient" | "exhausted";
 
 /** Plain facts that belong to an error: ids, keys, sizes. Never a secret. */
@@ -18,18 +18,18 @@ export interface ErrorOptionsWithHint {
 const MARK = Symbol.for("ovault.error");
 
 /**
- * The root of every error ovault raises on purpose. `code` is stable across releases and is what exit codes, tests and
- * scripts rely on; the message names the thing and the reason, the hint names the next step.
+ * The root of every error ovault raises on purpose. Exit codes, tests and scripts rely on `code`, which is stable
+ * across releases; the message names the thing and the reason, the hint the next step.
  *
- * A class gives its code as `static override readonly code`. `instanceof` then also recognises the errors of another copy
- * of the class, as a plugin has that is installed elsewhere. A class without a code of its own has that of its parent, and
- * `instanceof` goes by inheritance alone.
+ * A class declares its code as `static override readonly code`. `instanceof` then also recognises errors of another
+ * copy of the class, as a plugin installed elsewhere may load. A class without a code of its own inherits its parent's,
+ * and `instanceof` follows inheritance alone.
  */
 export class OvaultError extends Error {
   /** @since 0.2.0 */
   static readonly code: ErrorCode = "E_INTERNAL";
   /**
-   * What the copies of a class have in common, where that is not its code: for a class that keeps its parent's code.
+   * Identifies the copies of a class that keeps its parent's code; the code does for any other.
    * @since 0.2.0
    */
   declare static readonly brand?: string;
@@ -61,12 +61,12 @@ export class OvaultError extends Error {
   }
 }
 
-/** Of the class itself: what it inherits is the brand of its parent. */
+/** The class's own brand or code, not an inherited one. */
 function brandOf(kind: object): unknown {
   return ["brand", "code"].filter((key) => Object.hasOwn(kind, key)).map((key): unknown => Reflect.get(kind, key))[0];
 }
 
-/** Whether a class of the object, from its own up, has this brand. */
+/** Whether the object's class or one of its ancestors has this brand. */
 function hasBrand(value: object, brand: unknown): boolean {
   let prototype: unknown = Object.getPrototypeOf(value);
   while (typeof prototype === "object" && prototype !== null) {
@@ -77,8 +77,7 @@ function hasBrand(value: object, brand: unknown): boolean {
 }
 
 /**
- * True for an error with exactly this code: for errors whose class is not at hand. `instanceof` asks for a kind of error,
- * with the kinds below it.
+ * True for an error with exactly this code, for callers without its class. `instanceof` also matches subclasses.
  */
 export function hasCode(error: unknown, code: ErrorCode): error is OvaultError {
   return error instanceof OvaultError && error.code === code;

@@ -37,8 +37,8 @@ export class StoreUnavailableError extends StoreError {
 }
 
 /**
- * The store answers, but its medium fails under this object (EIO): a bad sector. Calls are repeated for seconds only, for
- * waiting does not mend it.
+ * The store answers, but its medium fails under this object (EIO): a bad sector. Core retries for seconds only, since
+ * waiting does not repair it.
  */
 export class StoreMediumError extends StoreUnavailableError {
   static override readonly code: ErrorCode = "E_STORE_MEDIUM";

@@ -2,9 +2,9 @@ import { setTimeout as delay } from "node:timers/promises";
 
 /** Time as a component sees it; tests bring their own. */
 export interface Clock {
-  /** What the wall says: may jump, and differs between machines. */
+  /** Wall-clock time: may jump, and differs between machines. */
   now(): Date;
-  /** Milliseconds since some moment; never jumps. */
+  /** Monotonic milliseconds since an arbitrary moment. */
   elapsedMs(): number;
   /** @throws the signal's reason */
   sleep(ms: number, signal: AbortSignal): Promise<void>;

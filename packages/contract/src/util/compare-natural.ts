@@ -1,21 +1,21 @@
 import { compareText } from "./compare-text.ts";
 
 /**
- * Order of names as people count and oVirt's engine sorts (its LexoNumericComparator): runs of digits by their value, all
- * else by its characters, whatever their case: `disk2` before `Disk10`. Names that are equal so far are ordered as text.
+ * Order of names as people count and oVirt's engine sorts (its LexoNumericComparator): runs of digits by value, all
+ * else by characters, ignoring case: `disk2` before `Disk10`. Names that compare equal are ordered as text.
  */
 export function compareNatural(a: string, b: string): number {
   const [left, right] = [partsOf(a), partsOf(b)];
   for (const [index, part] of left.entries()) {
     const other = right[index];
-    // Names begin with what is no digit, be it nothing; from there on digits and others take turns.
+    // Parts alternate: even ones are text (the first may be empty), odd ones digits.
     const order = other === undefined ? 1 : index % 2 === 0 ? compareFolded(part, other) : compareDigits(part, other);
     if (order !== 0) return order;
   }
   return left.length - right.length || compareText(a, b);
 }
 
-/** What is no digit, then digits, and so on; without an empty end. */
+/** Alternating text and digits, without an empty last part. */
 function partsOf(name: string): readonly string[] {
   const parts = name.split(/(\d+)/);
   return parts.at(-1) === "" ? parts.slice(0, -1) : parts;
@@ -31,7 +31,7 @@ function compareFolded(a: string, b: string): number {
   return compareText(folded(a), folded(b));
 }
 
-/** Unit by unit, so that no character becomes two. */
+/** Folds each UTF-16 unit by itself, so that no character becomes two. */
 function folded(text: string): string {
   return Array.from({ length: text.length }, (_, at) => {
     const unit = text.charAt(at);

@@ -5,14 +5,14 @@ import { hostname } from "node:os";
 import { systemErrorCode } from "./system-error.ts";
 
 /**
- * Names one process for ever, so that what it wrote down can later be judged: within one boot and one PID namespace, a
- * pid and its start time belong to one process only. The last three are null on systems without /proc.
+ * Identifies one process for ever, so that a later process can tell whether it still runs: within one boot and one PID
+ * namespace, a pid and its start time belong to one process only. The last three are null on systems without /proc.
  */
 export interface ProcessIdentity {
   /** Host name. */
   readonly node: string;
   readonly pid: number;
-  /** Random id the kernel gave this boot (/proc/sys/kernel/random/boot_id). */
+  /** The kernel's random id of this boot (/proc/sys/kernel/random/boot_id). */
   readonly bootId: string | null;
   /** Containers of one host share its boot, not its process ids (/proc/self/ns/pid). */
   readonly pidNamespace: string | null;
@@ -20,7 +20,7 @@ export interface ProcessIdentity {
   readonly startTicks: number | null;
 }
 
-/** `unknown`: it ran on another machine, boot or container, or there is no /proc to tell. */
+/** `unknown`: it ran on another machine, boot or container, or this system has no /proc. */
 export type ProcessState = "alive" | "dead" | "unknown";
 
 const own = identifyThisProcess();
@@ -30,7 +30,7 @@ export function processIdentity(): ProcessIdentity {
   return own;
 }
 
-/** Whether that process still runs. `alive` and `dead` are certain. */
+/** Whether the process still runs. `alive` and `dead` are certain. */
 export async function processState(identity: ProcessIdentity): Promise<ProcessState> {
   const comparable =
     identity.startTicks !== null &&
@@ -40,7 +40,7 @@ export async function processState(identity: ProcessIdentity): Promise<ProcessSt
   if (!comparable) return "unknown";
   if (!processExists(identity.pid)) return "dead";
   const stat = await readStat(identity.pid);
-  // Hidden by the `hidepid` mount option, or ended just now: the pid itself decides.
+  // Hidden by the `hidepid` mount option, or just ended: the pid alone decides.
   if (stat === undefined) return processExists(identity.pid) ? "alive" : "dead";
   return stat.startTicks === identity.startTicks && !stat.ended ? "alive" : "dead";
 }
@@ -63,7 +63,7 @@ function processExists(pid: number): boolean {
   try {
     return process.kill(pid, 0);
   } catch (error) {
-    // EPERM: it exists and belongs to somebody else.
+    // EPERM: it exists and belongs to another user.
     return systemErrorCode(error) !== "ESRCH";
   }
 }
@@ -76,10 +76,10 @@ async function readStat(pid: number): Promise<ReturnType<typeof parseStat> | und
   }
 }
 
-/** The name of the program, in parentheses, may itself hold blanks and parentheses: fields are counted after it. */
+/** Counts fields after the program name, which is in parentheses and may itself hold blanks and parentheses. */
 function parseStat(text: string): { startTicks: number; ended: boolean } {
   const fields = text.slice(text.lastIndexOf(")") + 2).split(" ");
   const state = fields[0] ?? "";
-  // A zombie (Z) runs no more; its parent has only not noticed yet.
+  // A zombie (Z) has ended; its parent has not reaped it yet.
   return { startTicks: Number(fields[19]), ended: state === "Z" || state === "X" };
 }

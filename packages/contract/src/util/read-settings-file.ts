@@ -9,15 +9,15 @@ const WRITABLE_BY_ALL = 0o002;
 export interface SettingsFileKind {
   /** For errors: `the secret file`. */
   readonly what: string;
-  /** A file with more bytes is refused, and no more are read of one that has no end. */
+  /** Refuses a longer file, and reads no further in an endless one. */
   readonly mostBytes: number;
-  /** What to do when it cannot be read. */
+  /** Hint of the error when it cannot be read. */
   readonly hint?: string;
 }
 
 /**
  * Reads a small text file that people write: ovault.yaml, or one that it refers to.
- * @throws ConfigurationError when it cannot be read, is too large, is not UTF-8, or everybody may write to it
+ * @throws ConfigurationError when it cannot be read, is too large, is not UTF-8, or is world-writable
  */
 export async function readSettingsFile(
   file: string,

@@ -2,7 +2,7 @@ import { open } from "node:fs/promises";
 
 import { systemErrorCode } from "./system-error.ts";
 
-/** What file systems answer that cannot flush a directory (SMB): they write names through, there is nothing to flush. */
+/** Codes of file systems that cannot flush a directory (SMB): they write names through, so nothing is lost. */
 const CANNOT_FLUSH = new Set(["EINVAL", "ENOTSUP", "EOPNOTSUPP", "ENOSYS"]);
 
 /** Makes the names in a directory survive a power cut: files made, renamed or removed in it. */
