@@ -6,6 +6,7 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 
 import { processIdentity, type RecoveryPoint } from "@ovault/contract";
 import { backupVirtualMachine, Ledger, lossesOfMarked, repairRepository, verifySample } from "@ovault/core";
+import { encodeDocument } from "../../src/format/document.ts";
 import { acquireLease } from "../../src/leases/lease.ts";
 import { applyChanges, MemoryStore, type ModelDisk, ModelPlatform, ModelStrategy, sourceOf } from "@ovault/testkit";
 
@@ -140,6 +141,14 @@ describe("a base that has lost data", () => {
 
 describe("what a repair finds beside data", () => {
   let model: ModelRepository;
+  const takeLease = async (resource: string) =>
+    await acquireLease(model.store, {
+      resource,
+      holder: { runId: "next", ...processIdentity() },
+      ttlMs: 60_000,
+      ifBusy: "refuse",
+      signal: never,
+    });
   beforeEach(async () => {
     model = await threePoints();
   });
@@ -180,21 +189,31 @@ describe("what a repair finds beside data", () => {
   test("leases that say nothing are given back when that is asked for, and can be taken again", async () => {
     const [key = ""] = [...model.store.objects.keys()].filter((name) => name.startsWith("leases/vm-1/"));
     model.store.objects.set(key, Buffer.from("garbage"));
-    const take = async () =>
-      acquireLease(model.store, {
-        resource: "vm-1",
-        holder: { runId: "next", ...processIdentity() },
-        ttlMs: 60_000,
-        ifBusy: "refuse",
-        signal: never,
-      });
     const told = await repair(model, { freeDamagedLeases: false });
     expect(told.leases).toMatchObject([{ name: "vm-1", removed: false }]);
-    await expect(take()).rejects.toMatchObject({ code: "E_INTEGRITY" });
+    await expect(takeLease("vm-1")).rejects.toMatchObject({ code: "E_INTEGRITY" });
     expect((await repair(model)).leases).toMatchObject([{ name: "vm-1", removed: true }]);
-    const lease = await take();
+    const lease = await takeLease("vm-1");
     expect(lease.generation).toBeGreaterThan(Number(key.slice(-8)));
     await lease.release();
+  });
+
+  test("a claim that no run can have made is deleted when that is asked for, and the lease can be taken again", async () => {
+    const claim = "leases/vm-1/99999999";
+    for (const bytes of [
+      Buffer.from("garbage"),
+      encodeDocument("claim", 1, { state: "free", at: "2026-01-01T00:00:00.000Z" }),
+    ]) {
+      model.store.objects.set(claim, bytes);
+      expect((await repair(model, { freeDamagedLeases: false })).leases).toMatchObject([
+        { name: "vm-1", removed: false },
+      ]);
+      await expect(takeLease("vm-1")).rejects.toMatchObject({ code: "E_INTEGRITY" });
+      expect((await repair(model)).leases).toMatchObject([{ name: "vm-1", removed: true }]);
+      expect(model.store.objects.has(claim)).toBe(false);
+      expect((await repair(model)).leases).toEqual([]);
+      await (await takeLease("vm-1")).release();
+    }
   });
 
   test("the own lease that says nothing stops it before anything is changed", async () => {
@@ -209,9 +228,7 @@ describe("what a repair finds beside data", () => {
   });
 
   test("a prune at work makes it refuse", async () => {
-    const holder = { runId: "prune", ...processIdentity() };
-    const options = { resource: "maintenance", ttlMs: 60_000, holder, ifBusy: "refuse", signal: never } as const;
-    const lease = await acquireLease(model.store, options);
+    const lease = await takeLease("maintenance");
     await expect(repair(model)).rejects.toMatchObject({ code: "E_LEASE_HELD" });
     await lease.release();
     await repair(model);
