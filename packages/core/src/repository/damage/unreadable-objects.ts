@@ -5,6 +5,7 @@ import {
   DestinationMissingError,
   ObjectNotFoundError,
   StoreError,
+  StoreMediumError,
   messageOf,
 } from "@ovault/contract";
 import { aroundCalls } from "../../store/around-calls.ts";
@@ -14,7 +15,8 @@ import { REPOSITORY_KEY } from "../../format/layout.ts";
  * The same store, except that an unreadable object counts as damage of that object, an IntegrityError, as long as the
  * store as a whole answers: a bad sector costs what lies on it, and a check, a repair or a restore goes on with the
  * rest. The settings of the repository, which always exist, tell the two cases apart: they must be readable before and
- * after the object fails again. So an outage that ends in between counts as no damage. `store` repeats calls itself.
+ * after the object fails again. So an outage that ends in between counts as no damage. A StoreMediumError needs no
+ * second failure, for it says by itself that the store answers. `store` repeats calls itself.
  */
 export function withUnreadableAsDamage(store: ObjectStore): ObjectStore {
   /** Keys found unreadable before, so that they are not tried again for each part of the object. */
@@ -25,7 +27,7 @@ export function withUnreadableAsDamage(store: ObjectStore): ObjectStore {
       return await work();
     } catch (error) {
       if (!mayBeOfOneObject(error) || !(await answers(store, signal))) throw error;
-      if (unreadable.has(key)) throw damageOf(key, error);
+      if (unreadable.has(key) || error instanceof StoreMediumError) throw damageOf(key, error);
     }
     try {
       return await work();
