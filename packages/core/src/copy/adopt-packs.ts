@@ -6,8 +6,8 @@ import { listPacks } from "../verify/list-packs.ts";
 const LANES = 8;
 
 /**
- * Lists the packs that no index object lists, so that what a run stored before it was killed is used again. For a run
- * that has announced itself: what is found can only be deleted by a prune that waits for it.
+ * Indexes the packs that no index object lists, so that this run can use what a killed run stored. Call it in a run
+ * that has announced itself: a prune that would delete these packs waits for it.
  */
 export async function adoptPacks(repository: Repository, signal: AbortSignal): Promise<void> {
   const { store, index, condemned } = repository;

@@ -14,11 +14,11 @@ import { type CopyBlock, type CopySpan, planCopy, type ReferenceDisk } from "./p
 export interface CopyDiskOptions {
   readonly from: Repository;
   readonly writer: ChunkWriter;
-  /** Both sides name chunks alike, so that an id alone tells whether a chunk is there. */
+  /** Both repositories give a chunk the same id, so that the id alone shows whether a chunk is there. */
   readonly sameIds: boolean;
   readonly point: RecoveryPoint;
   readonly record: DiskRecord;
-  /** As the source has it. */
+  /** The block map in the source. */
   readonly map: BlockMapReader;
   readonly reference: ReferenceDisk | undefined;
   readonly lanes: number;
@@ -28,7 +28,7 @@ export interface CopyDiskOptions {
 
 /** In bytes. */
 export interface CopyTotals {
-  /** Of the disk, whatever was done for it. */
+  /** Bytes of the disk accounted for so far. */
   readonly doneBytes: number;
   /** Plain bytes of the chunks that were read from the source. */
   readonly readBytes: number;
@@ -43,13 +43,13 @@ export interface CopiedDisk extends CopyTotals {
 
 export const NOTHING_COPIED: CopyTotals = { doneBytes: 0, readBytes: 0, storedBytes: 0 };
 
-/** Ids of chunks in the destination that are remembered by those in the source: a block that is repeated is read once. */
+/** Entries of the cache from source ids to destination ids, so that a repeated block is read once. */
 const REMEMBERED_IDS = 32 * 1024;
 
 /**
- * Copies one disk: only chunks that the destination does not have are read, proved by their ids, and stored under the
+ * Copies one disk: reads only chunks that the destination lacks, verifies them by their ids, and stores them under the
  * ids and with the codec of the destination. One lane carries one block.
- * @throws IntegrityError when something of the source is lost
+ * @throws IntegrityError when the source has lost data of the disk
  */
 export async function copyDisk(options: CopyDiskOptions): Promise<CopiedDisk> {
   const { writer, point, record, map, reference, lanes, onProgress, signal } = options;
@@ -90,7 +90,7 @@ export async function copyDisk(options: CopyDiskOptions): Promise<CopiedDisk> {
 }
 
 interface CopiedBlock {
-  /** In the destination. */
+  /** The chunk's id in the destination. */
   readonly id: ChunkId;
   readonly readBytes: number;
   readonly storedBytes: number;

@@ -2,13 +2,13 @@ import { type RecoveryPoint, IntegrityError } from "@ovault/contract";
 import { originOf } from "../repository/points/point-id.ts";
 import type { Repository } from "../repository/repository.ts";
 
-/** Copiers of one point that were replaced, at most. */
+/** Limit of replaced copiers of one point. */
 const MOST_NAMES = 1000;
 
 /**
- * The id under which the copy of a point lies at the destination, or may be sealed there: the point's own, unless a void
- * stands in its place, which a copier that was replaced may still try to seal. Then the next: `ID-copy2`, `ID-copy3`. A
- * void is never taken away, so that at most one of these ids comes to be, and no copier puts what another one relied on.
+ * The id under which the copy of a point is, or may be, sealed at the destination: the point's own, unless a void
+ * stands in its place, because a replaced copier may still try to seal it. Then the next: `ID-copy2`, `ID-copy3`. Voids
+ * are never deleted, so at most one of these ids exists, and no copier overwrites what another one relies on.
  */
 export async function nameOfCopy(to: Repository, { vm, id }: RecoveryPoint, signal: AbortSignal): Promise<string> {
   const origin = originOf(id);

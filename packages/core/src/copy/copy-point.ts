@@ -13,10 +13,10 @@ export interface CopyPointOptions extends Omit<PointCopyOptions, "lease" | "name
   readonly clock?: Clock;
 }
 
-/** Of the leases of a copy. */
+/** TTL of a copy's leases. */
 export const COPY_LEASE_TTL_MS = 120_000;
 
-/** Copies one point. At the destination this is a run like a backup of its virtual machine. */
+/** Copies one point. At the destination a copy is a run, like a backup of its virtual machine. */
 export async function copyPoint(options: CopyPointOptions): Promise<CopiedPoint> {
   const { to, point, holder, ifBusy, onDoubt, clock = systemClock } = options;
   let name = point.id;

@@ -24,36 +24,36 @@ export interface CopyPointsOptions {
   readonly from: Repository;
   readonly to: Repository;
   readonly points: readonly RecoveryPoint[];
-  /** Finds out what would be read. Changes nothing and takes no lease. */
+  /** Only determines what would be read. Changes nothing and takes no lease. */
   readonly dryRun?: boolean;
-  /** When another run holds a virtual machine at the destination. */
+  /** What to do when another run holds a virtual machine at the destination. */
   readonly ifBusy?: "refuse" | "wait";
   /** Blocks in flight. */
   readonly lanes?: number;
   readonly onStart?: (point: RecoveryPoint) => void;
   readonly onProgress?: (point: RecoveryPoint, totals: CopyTotals) => void;
-  /** Called before a copy waits for a sign of life of a run that seems dead. `message`: one line for people. */
+  /** Called before a copy waits for a beat of a run that seems dead. `message`: one line for people. */
   readonly onDoubt?: (message: string) => void;
   readonly signal: AbortSignal;
-  /** The process that the leases name as their holder; this one by default. */
+  /** Process that the leases name as their holder; this one by default. */
   readonly process?: ProcessIdentity;
   readonly clock?: Clock;
 }
 
-/** How the copy of one point ended. With `dryRun`, how it would, as far as that can be told. */
+/** Outcome of the copy of one point; with `dryRun`, a prediction. */
 export interface CopyResult extends CopyTotals {
   readonly point: RecoveryPoint;
   readonly outcome: CopiedPoint["outcome"] | "failed";
-  /** As of `CopiedPoint`; undefined when it failed. */
+  /** See `CopiedPoint`; undefined if the copy failed. */
   readonly copyId: string | undefined;
-  /** Undefined unless it failed. */
+  /** Undefined unless the copy failed. */
   readonly error: unknown;
 }
 
 /**
- * Copies points to another repository, the oldest first: under the same ids, re-using what is there. One that fails does
+ * Copies points to another repository, oldest first, under the same ids, and reuses what is there. A failed copy does
  * not stop the others.
- * @throws UsageError when the two cannot be copied between.
+ * @throws UsageError when the two repositories do not allow copies between them
  */
 export async function copyPoints(options: CopyPointsOptions): Promise<readonly CopyResult[]> {
   const { from, to, points, signal } = options;
@@ -75,7 +75,7 @@ interface CopyRun extends CopyPointsOptions {
   readonly prepare: () => Promise<void>;
 }
 
-/** The points of each virtual machine, the oldest first. */
+/** The points of each virtual machine, oldest first. */
 function byVirtualMachine(points: readonly RecoveryPoint[]): Iterable<readonly RecoveryPoint[]> {
   return Map.groupBy(inOrder(points), ({ vm }) => machineKey(vm)).values();
 }
@@ -122,13 +122,13 @@ function assertCopyable({ settings: from }: Repository, { settings: to }: Reposi
   );
 }
 
-/** Whether one chunk has one id on both sides. */
+/** Whether both repositories give a chunk the same id. */
 async function nameAlike(from: Repository, to: Repository): Promise<boolean> {
   const probe = Buffer.from("the same bytes on both sides");
   return sameId(await from.protection.chunkId(probe), await to.protection.chunkId(probe));
 }
 
-/** Does the work at the first call that does not fail. */
+/** Runs `work` until a call succeeds; later calls do nothing. */
 function once(work: () => Promise<void>): () => Promise<void> {
   let done = false;
   return async () => {

@@ -16,7 +16,7 @@ export interface EstimateOptions {
   readonly signal: AbortSignal;
 }
 
-/** What a copy would have to read. Reads block maps only; what it would store cannot be told. */
+/** What a copy would have to read. Reads block maps only; cannot estimate what a copy would store. */
 export async function estimateCopy(options: EstimateOptions): Promise<CopiedPoint> {
   const { from, to, sameIds, point, signal } = options;
   const name = await nameOfCopy(to, point, signal);

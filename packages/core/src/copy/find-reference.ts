@@ -4,15 +4,15 @@ import { originOf } from "../repository/points/point-id.ts";
 import type { Repository } from "../repository/repository.ts";
 import type { ReferenceDisk } from "./plan-copy.ts";
 
-/** A point that both sides have, with its two manifests: block maps and their ids differ. */
+/** A point that both repositories have, with its two manifests: block maps and their ids differ. */
 export interface Reference {
   readonly source: RecoveryPoint;
   readonly destination: RecoveryPoint;
 }
 
 /**
- * The newest point of a virtual machine that both sides have and that lost nothing in the destination: what has not changed
- * since can be taken over there without being read.
+ * The newest point of a virtual machine that both repositories have and that has no losses in the destination: a copy
+ * takes over blocks unchanged since without reading them.
  */
 export async function findReference(
   { from, to }: { readonly from: Repository; readonly to: Repository },
@@ -29,7 +29,7 @@ export async function findReference(
   return undefined;
 }
 
-/** Undefined when the reference does not hold the disk, or cannot be read: then everything is read. */
+/** Undefined when the reference lacks the disk or is unreadable: the copy then reads everything. */
 export async function openReference(
   { from, to }: { readonly from: Repository; readonly to: Repository },
   { source, destination }: Reference,

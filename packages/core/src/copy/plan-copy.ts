@@ -3,20 +3,20 @@ import { PAGE_ENTRIES } from "../repository/block-map/block-map-page.ts";
 import type { BlockMapReader } from "../repository/block-map/block-map-reader.ts";
 import { type ChunkId, sameId } from "../format/digest.ts";
 
-/** The same disk in a point that source and destination both have. */
+/** The same disk in a point that both source and destination have. */
 export interface ReferenceDisk {
   readonly source: BlockMapReader;
   readonly destination: BlockMapReader;
 }
 
-/** Blocks that need no chunk: of zeros, or `same` as in the reference. */
+/** Blocks that need no chunk: zeros, or the `same` as in the reference. */
 export interface CopySpan {
   readonly kind: "zero" | "same";
   readonly first: number;
   readonly count: number;
 }
 
-/** One block, by its chunk in the source. */
+/** One block, with its chunk in the source. */
 export interface CopyBlock {
   readonly kind: "block";
   readonly block: number;
@@ -24,8 +24,8 @@ export interface CopyBlock {
 }
 
 /**
- * Walks a disk of the source, in order, and compares it with the reference. Pages are read, chunks are not.
- * @throws IntegrityError for a page that is lost
+ * Walks a disk of the source in order and compares it with the reference. Reads pages, no chunks.
+ * @throws IntegrityError for a lost page
  */
 export async function* planCopy(
   map: BlockMapReader,
@@ -41,7 +41,7 @@ export async function* planCopy(
 
 type BlockLeaf = Extract<MapLeaf, { readonly kind: "blocks" }>;
 
-/** What the source has for these blocks in the reference, as far as it can be read. */
+/** The source's chunk ids of these blocks in the reference, as far as it is readable. */
 async function idsInReference(
   leaf: BlockLeaf,
   reference: ReferenceDisk | undefined,
@@ -49,13 +49,13 @@ async function idsInReference(
 ): Promise<readonly (ChunkId | null)[]> {
   const number = leaf.first / PAGE_ENTRIES;
   if (reference === undefined || number >= reference.source.leafCount) return [];
-  // Nothing to read where the page is the very same.
+  // An identical page needs no read.
   const other = await readLeaf(reference.source, number, signal, (page) => sameId(page, leaf.page));
   if (other === undefined) return leaf.ids;
   return other.kind === "blocks" ? other.ids : [];
 }
 
-/** Neighbours that need no chunk are one span. */
+/** Merges neighbours that need no chunk into one span. */
 function* planLeaf(leaf: BlockLeaf, before: readonly (ChunkId | null)[]): Generator<CopySpan | CopyBlock> {
   let span: CopySpan | undefined;
   for (const [at, id] of leaf.ids.entries()) {

@@ -18,14 +18,14 @@ import { findReference, openReference, type Reference } from "./find-reference.t
 export interface PointCopyOptions {
   readonly from: Repository;
   readonly to: Repository;
-  /** Both sides name chunks alike. */
+  /** Both repositories give a chunk the same id. */
   readonly sameIds: boolean;
   readonly point: RecoveryPoint;
-  /** Of the virtual machine at the destination; announced there. */
+  /** Lease of the virtual machine at the destination; announced there. */
   readonly lease: Lease;
-  /** The id of the copy: the one that the lease names as what is sealed. */
+  /** Id of the copy, which the lease names as the point to seal. */
   readonly name: string;
-  /** Called before the first chunk is looked for. */
+  /** Called before the first chunk lookup. */
   readonly prepare: () => Promise<void>;
   readonly lanes: number;
   readonly onProgress: (totals: CopyTotals) => void;
@@ -33,13 +33,13 @@ export interface PointCopyOptions {
 }
 
 export interface CopiedPoint extends CopyTotals {
-  /** `healed`: it was there, but had lost data, which it has back. */
+  /** `healed`: the point was there, but had lost data that the copy restored. */
   readonly outcome: "copied" | "present" | "healed";
-  /** The id of the copy: that of its origin, unless copiers before were replaced. */
+  /** Id of the copy: the original's, unless earlier copiers were replaced. */
   readonly copyId: string;
 }
 
-/** The copy of one point, between its leases. */
+/** Copies one point while its leases are held. */
 export class PointCopy {
   readonly #options: PointCopyOptions;
 
@@ -70,7 +70,7 @@ export class PointCopy {
     return { outcome: there === undefined ? "copied" : "healed", copyId: name, ...totals };
   }
 
-  /** Without a reference when what it says cannot be read, or when what is there is in doubt. */
+  /** Without a reference if it is unreadable, or if the point at the destination may have losses. */
   async #copyDisks(anew: boolean): Promise<{ readonly disks: readonly DiskRecord[]; readonly totals: CopyTotals }> {
     const { sameIds, point, signal } = this.#options;
     const reference = sameIds || anew ? undefined : await findReference(this.#options, point, signal);
@@ -94,7 +94,7 @@ export class PointCopy {
         const copied = await this.#copyDisk(record, reference, { writer, before: totals });
         totals = sumOf(totals, copied);
         const { disk, mode, reason, stats } = record;
-        // Without the marker: its checkpoint belongs to the other repository's chain.
+        // Drops the base marker: its checkpoint belongs to the other repository's chain.
         disks.push({ disk, mode, reason, blockMap: copied.blockMap === null ? null : toHex(copied.blockMap), stats });
       }
       await writer.finish();
@@ -122,7 +122,7 @@ export class PointCopy {
     });
   }
 
-  /** From the destination, where it has the page. */
+  /** Prefers the destination, if it has the page. */
   readonly #loadPage: LoadPage = async (id, signal) => {
     const { from, to } = this.#options;
     if (!to.index.isReadable(id)) return await from.chunks.load(id, signal);
@@ -149,7 +149,7 @@ function sumOf(a: CopyTotals, b: CopyTotals): CopyTotals {
   };
 }
 
-/** What was stored again must be what the manifest refers to. */
+/** The maps stored again must be those that the manifest refers to. */
 function assertSameMaps(point: RecoveryPoint, disks: readonly DiskRecord[], there: RecoveryPoint): void {
   const differs = disks.some(({ blockMap }, number) => blockMap !== there.disks[number]?.blockMap);
   if (!differs) return;

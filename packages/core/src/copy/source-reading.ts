@@ -20,8 +20,8 @@ export interface SourceReadingOptions {
 }
 
 /**
- * Tells a prune at the source that points of one virtual machine are being read. A source that cannot be written to is
- * read without; then nobody can prune it from here either.
+ * Announces to a prune at the source that a copy reads points of one virtual machine. A read-only source needs no
+ * announcement: it cannot be pruned from here either.
  */
 export class SourceReading {
   readonly #from: Repository;
@@ -36,12 +36,12 @@ export class SourceReading {
     const { to, vm, holder, onDoubt, clock = systemClock, signal } = options;
     try {
       const lease = await acquireLease(from.store, {
-        // One for each pair, so that copies to several destinations do not wait for each other.
+        // One per pair of repositories, so that copies to several destinations do not wait for each other.
         resource: `copy-${to.settings.id}-${from.protection.nameOf(vm)}`,
         title: `the copy of virtual machine ${vm.name} to another repository`,
         holder,
         ttlMs: COPY_LEASE_TTL_MS,
-        // Of two copies the lease at the destination chooses one; here they only follow each other.
+        // The destination's lease decides between concurrent copies; this one only serializes readers.
         ifBusy: "wait",
         onDoubt,
         clock,
@@ -54,7 +54,7 @@ export class SourceReading {
     }
   }
 
-  /** Before each point: nothing that was read before is needed any more. */
+  /** Call it before each point: the copy no longer needs what it read before. */
   async next(signal: AbortSignal): Promise<void> {
     if (this.#lease === undefined) await this.#from.refresh(signal);
     else await this.#from.announce(this.#lease, signal);

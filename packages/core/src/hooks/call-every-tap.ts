@@ -1,8 +1,8 @@
 import type { AsyncSeriesHook } from "tapable";
 
 /**
- * Calls every tap of a hook, in order, also when those before it have failed. Answers with what they threw: the hook's own
- * `promise` would end with the first of them.
+ * Calls every tap of a hook, in order, also after failures, and resolves to what they threw. The hook's own `promise`
+ * would stop at the first failure.
  */
 export async function callEveryTap<T extends readonly unknown[]>(
   hook: AsyncSeriesHook<T>,

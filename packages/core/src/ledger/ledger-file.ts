@@ -18,7 +18,7 @@ export async function removeLedgerFile(path: string): Promise<void> {
   });
 }
 
-/** Runs `work`, which reads or writes the ledger at `path`. @throws LedgerError for whatever fails in it. */
+/** Runs `work`, which reads or writes the ledger at `path`. @throws LedgerError for any failure in it */
 export async function asLedgerError<T>(path: string, work: () => Promise<T>): Promise<T> {
   try {
     return await work();
@@ -32,7 +32,7 @@ export async function asLedgerError<T>(path: string, work: () => Promise<T>): Pr
   }
 }
 
-/** Adds a record to a file that somebody else began; a file that is gone needs none. */
+/** Adds a record to the file of another run; a file that is gone needs none. */
 export async function appendToExisting(path: string, record: LedgerRecord): Promise<void> {
   await ifThere(path, async () => {
     const handle = await open(path, constants.O_WRONLY | constants.O_APPEND);
@@ -44,7 +44,7 @@ export async function appendToExisting(path: string, record: LedgerRecord): Prom
   });
 }
 
-/** Undefined when there is no such file (any more). */
+/** Undefined when the file does not exist, or no longer does. */
 export async function readLedgerFile(path: string): Promise<LedgerFile | undefined> {
   return await ifThere(path, async () => parseLedgerFile(await readFile(path, "utf8")));
 }

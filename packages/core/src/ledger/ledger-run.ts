@@ -20,7 +20,7 @@ export interface LedgerRunOptions {
   readonly strategy: string;
 }
 
-/** The ledger of one living run: a file of its own. Whoever creates it must end it. */
+/** The ledger of one living run: a file of its own. Its creator must call `end`. */
 export class LedgerRun implements RunLedger {
   readonly runId: string;
   readonly #options: LedgerRunOptions;
@@ -73,8 +73,8 @@ export class LedgerRun implements RunLedger {
   }
 
   /**
-   * The run is over. With everything closed the file goes away; otherwise it stays, and what is open counts as
-   * abandoned from now on, though this process lives.
+   * The run is over. Removes the file if all entries are closed; otherwise the open ones count as abandoned from now
+   * on, though this process lives.
    */
   async end(): Promise<void> {
     const clean = this.#openIds.size === 0;

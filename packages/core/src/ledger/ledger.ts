@@ -8,21 +8,21 @@ import type { LedgerFile, RunRecord } from "./records.ts";
 
 const SUFFIX = ".jsonl";
 
-/** What is written down and not closed, by what is known about the run that made it. */
+/** Open entries, grouped by the state of the run that made them. */
 export interface LedgerReport {
-  /** Of runs of this node that are over: theirs may be removed. */
+  /** Of ended runs of this node: may be removed. */
   readonly abandoned: readonly LedgerEntry[];
-  /** Of runs of this node that go on: must not be touched. */
+  /** Of living runs of this node: must not be touched. */
   readonly active: readonly LedgerEntry[];
-  /** Of other nodes or containers, or of files whose first line is lost: only a person can tell. */
+  /** Of other nodes or containers, or of files whose first line is lost: needs a human decision. */
   readonly elsewhere: readonly LedgerEntry[];
-  /** Lines that cannot be read. They may have held entries; the files stay until a person removes them. */
+  /** Unreadable lines. They may have held entries; the files stay until an administrator removes them. */
   readonly damaged: readonly { readonly file: string; readonly lines: readonly number[] }[];
 }
 
 /**
  * What runs have made on managers and not yet removed, in a directory that belongs to one node: one file of JSON lines
- * for each run, named by its id, gone when the run is over and clean. Several processes may use it at once.
+ * per run, named by its id, deleted when the run ends clean. Several processes may use it at once.
  *
  * All methods throw LedgerError when the directory cannot be read or written.
  */
@@ -33,7 +33,7 @@ export class Ledger {
     this.#directory = directory;
   }
 
-  /** Makes the directory (0700) if need be. */
+  /** Makes the directory (0700) if it is missing. */
   static async open(directory: string): Promise<Ledger> {
     return await asLedgerError(directory, async () => {
       const firstMade = await mkdir(directory, { recursive: true, mode: 0o700 });
@@ -71,7 +71,7 @@ export class Ledger {
   }
 
   /**
-   * The thing of an abandoned entry is gone: forgets it, durably. Two processes may strike at once, and one entry twice.
+   * Durably closes an abandoned entry whose thing is gone. Concurrent and repeated calls are safe.
    */
   async resolve({ id, runId }: LedgerEntry): Promise<void> {
     const path = this.#pathOf(runId);
@@ -80,7 +80,7 @@ export class Ledger {
     if (left !== undefined && holdsNothing(left)) await removeLedgerFile(path);
   }
 
-  /** Removes the files of killed runs that had nothing open. */
+  /** Removes the files of killed runs without open entries. */
   async #sweep(): Promise<void> {
     for (const path of await this.#files()) {
       const file = await readLedgerFile(path);
@@ -116,7 +116,7 @@ async function standing({ run, ended }: LedgerFile): Promise<"abandoned" | "acti
   return state === "dead" ? "abandoned" : "active";
 }
 
-/** The directory belongs to one node, so another boot under its name was an earlier one. */
+/** The directory belongs to one node, so another boot id is an earlier boot. */
 function wasBeforeThisBoot({ process: { bootId } }: RunRecord): boolean {
   const own = processIdentity().bootId;
   return bootId !== null && own !== null && bootId !== own;

@@ -12,7 +12,7 @@ const processIdentity = z.object({
   startTicks: z.number().nullable(),
 });
 
-/** Complete in itself: it can be acted on even when every other line of the file is lost. */
+/** Self-contained: usable even when every other line of the file is lost. */
 const entry: z.ZodType<LedgerEntry> = z.object({
   id: z.string(),
   runId: z.string(),
@@ -26,39 +26,39 @@ const entry: z.ZodType<LedgerEntry> = z.object({
 });
 
 const record = z.discriminatedUnion("type", [
-  /** The first record: who writes this file. */
+  /** The first record: the process that writes this file. */
   z.object({ type: z.literal("run"), version: z.literal(1), process: processIdentity }),
   z.object({ type: z.literal("opened"), entry }),
   z.object({ type: z.literal("amended"), id: z.string(), detail }),
   z.object({ type: z.literal("closed"), id: z.string() }),
-  /** The run is over and has left what is still open. */
+  /** The run is over; entries still open are abandoned. */
   z.object({ type: z.literal("ended") }),
-  /** As `closed`, written by somebody else after the run was over. */
+  /** As `closed`, written by another process after the run ended. */
   z.object({ type: z.literal("struck"), id: z.string() }),
 ]);
 
 export type LedgerRecord = z.infer<typeof record>;
 export type RunRecord = Extract<LedgerRecord, { type: "run" }>;
 
-/** What the file of one run says. */
+/** The content of one run's file. */
 export interface LedgerFile {
-  /** Absent when its line is damaged, or not written yet. */
+  /** Undefined when its line is damaged, or not yet written. */
   readonly run: RunRecord | undefined;
   readonly ended: boolean;
-  /** Opened and not closed, with what was amended, in the order they were opened. */
+  /** Entries opened and not closed, with their amendments, in the order of opening. */
   readonly open: readonly LedgerEntry[];
-  /** Numbers, from 1, of lines that cannot be read, other than the one that a crash tore. */
+  /** Numbers, from 1, of unreadable lines, except the one that a crash tore. */
   readonly damagedLines: readonly number[];
 }
 
-/** One line. It begins with a line break too, so that it does not join what a crash tore off before it. */
+/** One line. It also begins with a line break, so that it does not join a line that a crash tore. */
 export function encodeRecord(value: LedgerRecord): string {
   return `\n${JSON.stringify(value)}\n`;
 }
 
 /**
- * Reads a file of records, whole or cut at any byte. An entry is missing from `open` only if it was never opened
- * durably, was closed, or its own line is among the damaged ones.
+ * Parses a file of records, whole or cut at any byte. An entry is missing from `open` only if it was never durably
+ * opened, was closed, or its own line is damaged.
  */
 export function parseLedgerFile(text: string): LedgerFile {
   let run: RunRecord | undefined;
@@ -95,11 +95,11 @@ export function parseLedgerFile(text: string): LedgerFile {
         break;
     }
   }
-  // The record a crash tore had not been answered, and only strikes can follow it.
+  // A torn record was never acknowledged, and only strikes can follow it.
   return { run, ended, open: [...open.values()], damagedLines: unreadable.filter((line) => line < lastOwnLine) };
 }
 
-/** The entry with more detail; later values win. */
+/** Adds detail to the entry; later values win. */
 export function amend(before: LedgerEntry, more: JsonObject): LedgerEntry {
   return { ...before, detail: { ...before.detail, ...more } };
 }

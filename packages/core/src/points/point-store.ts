@@ -13,7 +13,7 @@ export interface PointListing {
 }
 
 export interface MachinePointListing extends PointListing {
-  /** Points of the same machine id whose manager's name is not in the configuration. */
+  /** Points of the same machine id under a manager's name that is not in the configuration. */
   readonly unclaimed: readonly RecoveryPoint[];
 }
 
@@ -22,8 +22,8 @@ export interface PointCatalog {
   /** The points of all machines. */
   list(signal: AbortSignal): Promise<PointListing>;
   /**
-   * The points of one machine. `damaged` may include other machines': only a manifest says which machine its point is
-   * of.
+   * The points of one machine. `damaged` may include those of other machines: only a readable manifest names its
+   * machine.
    */
   listOf(machine: MachineIdentity, signal: AbortSignal): Promise<MachinePointListing>;
   /** The newest point of each machine, by `machineKey`. */
@@ -40,7 +40,7 @@ export interface PointCatalog {
    * @throws LeaseLostError when another run has taken over and ensured that this point never exists
    */
   seal(point: RecoveryPoint, signal: AbortSignal): Promise<void>;
-  /** Makes a point invisible, at once and for every node. What only it needs may stay for a while. */
+  /** Makes a point invisible, at once and for every node. Data that only it needs may stay for a while. */
   forget(point: RecoveryPoint, signal: AbortSignal): Promise<void>;
 }
 

@@ -1,4 +1,4 @@
 import type { VirtualMachine } from "@ovault/contract";
 
-/** Answers which of these machines are meant. */
+/** Returns the machines that the selector matches. */
 export type MachineSelector = (machines: readonly VirtualMachine[]) => readonly VirtualMachine[];

@@ -3,14 +3,15 @@ import { withinDeadline } from "../concurrency/within-deadline.ts";
 import type { MachineSelector } from "./machine-selector.ts";
 
 const LONGEST_PATTERN = 200;
-/** No manager allows names as long as this; what is longer was made to keep a pattern busy. */
+/** Longer than any manager allows: a longer name is an attempt to keep a pattern busy. */
 const LONGEST_NAME = 255;
-/** For the names of all machines together, in ms. */
+/** Time limit for the names of all machines together. */
 const LIMIT_MS = 1000;
 
 /**
- * Parses `/REGEX/` or `/REGEX/i`, which is looked for anywhere in a name. Patterns come from the administrator, names from
- * whoever may make a machine: a pattern that backtracks without end on some name ends in an error, not in a backup that hangs.
+ * Parses `/REGEX/` or `/REGEX/i`, which matches anywhere in a name. Patterns come from the administrator, names from
+ * any user who may create a machine: a pattern that backtracks endlessly on a name causes an error, not a hanging
+ * backup.
  * @throws UsageError
  */
 export function namePattern(written: string): MachineSelector {

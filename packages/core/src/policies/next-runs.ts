@@ -10,7 +10,7 @@ export interface PlannedRun {
 }
 
 /**
- * The runs that a policy plans after an instant, the soonest first, at most `count`. Times that clocks skip when they are
+ * The next runs of a policy after an instant, soonest first, at most `count`. Times that clocks skip when they are
  * set forward come right after the gap, as one run; times that clocks show twice when they are set back come once. Two
  * entries that fall on one minute are one run, a full one if any is.
  */
@@ -27,7 +27,7 @@ export function nextRuns({ schedule, timeZone }: Policy, after: Date, count: num
     .slice(0, count);
 }
 
-/** In ms since 1970. The fields are looked up in a calendar without any change of clocks, and then found on the clocks. */
+/** In ms since 1970. Matches the fields in a calendar without clock changes, then maps the times to the clocks. */
 function nextTimes(
   cron: string,
   clock: WallClock,
@@ -46,7 +46,7 @@ function nextTimes(
 
 const FIVE_FIELDS = /^\S+( +\S+){4}$/;
 
-/** What is wrong with the time of a schedule, or undefined. */
+/** What is wrong with a cron expression, or undefined. */
 export function cronProblem(cron: string): string | undefined {
   if (!FIVE_FIELDS.test(cron)) return "five fields: minute, hour, day of month, month, day of week";
   try {
@@ -56,7 +56,7 @@ export function cronProblem(cron: string): string | undefined {
   }
 }
 
-/** Paused: it only tells times. */
+/** Paused: it only computes times. */
 function parseCron(cron: string): Cron {
   return new Cron(cron, { paused: true, mode: "5-part", timezone: "UTC" });
 }

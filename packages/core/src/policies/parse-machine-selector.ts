@@ -13,8 +13,8 @@ const KINDS: ReadonlyMap<string, (wanted: string) => Matches> = new Map([
 ]);
 
 /**
- * Parses one selector. Names of machines hold neither `:` nor `/`, so that whatever has one is something else than a name.
- * @throws UsageError when it is none of the forms; and, when it is used, for a regular expression that takes too long
+ * Parses one selector. Machine names hold neither `:` nor `/`, so text with either is not a plain name.
+ * @throws UsageError for an invalid form; on use, for a regular expression that takes too long
  */
 export function parseMachineSelector(written: string): MachineSelector {
   if (written.startsWith("/")) return namePattern(written);
@@ -22,7 +22,7 @@ export function parseMachineSelector(written: string): MachineSelector {
   return (machines) => machines.filter(matches);
 }
 
-/** Whether it means one machine, by name or id, and not whatever matches a pattern. */
+/** Whether it names one machine, by name or id, rather than a pattern. */
 export function isPlainName(written: string): boolean {
   return !/[/:*?]/.test(written);
 }

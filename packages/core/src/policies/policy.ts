@@ -5,19 +5,19 @@ import type { MachineSelection } from "./select-machines.ts";
 /** How a group of virtual machines is backed up. Plain data, as checked from ovault.yaml. */
 export interface Policy {
   readonly name: string;
-  /** Name in the configuration; the default one when left out. */
+  /** Name in the configuration; the default one if absent. */
   readonly manager?: string | undefined;
   readonly vms: MachineSelection;
   /** Ids, or globs for aliases. */
   readonly excludeDisks: readonly string[];
   /** Name, or `auto`. */
   readonly strategy: string;
-  /** How guests are brought to rest; not yet checked: whoever does that knows what it may say. */
+  /** How to freeze guests; unchecked here: the component that freezes them validates it. */
   readonly consistency: Readonly<Record<string, unknown>>;
-  /** Name in the configuration; the default one when left out. */
+  /** Name in the configuration; the default one if absent. */
   readonly destination?: string | undefined;
   readonly schedule: readonly ScheduleEntry[];
-  /** IANA name, of the schedule and of the days that retention counts; the system's when left out. */
+  /** IANA name, for the schedule and the days that retention counts; the system's by default. */
   readonly timeZone?: string | undefined;
   readonly retention?: RetentionRules | undefined;
   readonly limits: RunLimits;

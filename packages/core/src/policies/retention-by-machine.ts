@@ -3,20 +3,20 @@ import type { RetentionRules } from "../retention/retention-rules.ts";
 import type { Policy } from "./policy.ts";
 import { selectMachines } from "./select-machines.ts";
 
-/** Rules, and who has them. */
+/** Rules, and where they come from. */
 export interface RetentionSource {
-  /** Undefined for those of the destination. */
+  /** Undefined for the destination's rules. */
   readonly policy: string | undefined;
   readonly rules: RetentionRules;
   readonly timeZone: string | undefined;
 }
 
 /**
- * Whose rules count for the points of each machine at one destination, by its `machineKey`: those of all policies that
- * take it there and have any; else those of the destination. Machines for which there are none are not in it.
+ * The rules for each machine's points at one destination, by `machineKey`: those of all policies that back it up there
+ * and have rules; otherwise the destination's. Machines without rules are absent.
  * @param machines as their newest points show them
- * @param policies those that store at this destination
- * @param ofDestination its own rules
+ * @param policies the policies that store at this destination
+ * @param ofDestination the destination's own rules
  */
 export function retentionByMachine(
   machines: readonly VirtualMachine[],
@@ -34,7 +34,7 @@ export function retentionByMachine(
   return new Map(machines.map(machineKey).map((key) => [key, sources.get(key) ?? fallback]));
 }
 
-/** The machines that a policy is for. One that names no manager is for those of any. */
+/** The machines that a policy covers. A policy without a manager covers those of any. */
 export function machinesOfPolicy<M extends VirtualMachine>(
   machines: readonly M[],
   { vms, manager }: Pick<Policy, "vms" | "manager">,

@@ -1,15 +1,15 @@
-/** How many machines are copied at once; and how many more, at most, end their backup on the manager meanwhile. */
+/** Limits of concurrent copies, and of the runs that meanwhile finalize on the manager. */
 export interface RunLimits {
   readonly total: number;
   readonly perManager: number;
-  /** A hypervisor. Machines that are off count for none. */
+  /** Per hypervisor. Machines that are off count for none. */
   readonly perHost: number;
   readonly perStorageDomain: number;
-  /** With 0, the next copy waits until the backup before it is over. */
+  /** With 0, the next copy waits until the previous backup has ended. */
   readonly finalizing: number;
 }
 
-/** Gentle to hosts and storage that also have their own work to do. */
+/** Low, to leave hosts and storage room for their own work. */
 export const DEFAULT_RUN_LIMITS: RunLimits = {
   total: 4,
   perManager: 4,

@@ -4,10 +4,10 @@ import type { OrderedPoint } from "../repository/points/point-order.ts";
 import { selectPoints, type KeptPoint, type PointSelection } from "../retention/select-points.ts";
 
 /**
- * Parts points as `selectPoints` does, of each machine by its own rules: a point stays as long as one source of rules wants
- * it, and the reasons name the policy. Points of machines without any rules are kept.
+ * As `selectPoints`, with each machine's own rules: a point stays as long as one source of rules keeps it, and the
+ * reasons name the policy. Points of machines without rules stay.
  * @param sourcesOf by `machineKey`
- * @param options `timeZone`: instead of those of the sources; `now` as for `selectPoints`
+ * @param options `timeZone`: replaces those of the sources; `now` as for `selectPoints`
  */
 export function selectBySources<P extends OrderedPoint>(
   points: readonly P[],

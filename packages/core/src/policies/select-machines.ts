@@ -1,7 +1,7 @@
 import type { VirtualMachine } from "@ovault/contract";
 import { parseMachineSelector } from "./parse-machine-selector.ts";
 
-/** Which machines are meant, as it is written. What is excluded stays out, whatever includes it. */
+/** Selectors as written. Exclusion wins over inclusion. */
 export interface MachineSelection {
   readonly include: readonly string[];
   readonly exclude: readonly string[];
@@ -10,11 +10,11 @@ export interface MachineSelection {
 export interface SelectedMachines<M> {
   /** In the order of the inventory, each once. */
   readonly machines: readonly M[];
-  /** What includes no machine at all, not even one that is excluded: nobody must believe that it is backed up. */
+  /** Selectors that match no machine, not even an excluded one; to be reported. */
   readonly unmatched: readonly string[];
 }
 
-/** @throws UsageError for a selector that makes no sense, or takes too long */
+/** @throws UsageError for a selector that is invalid or takes too long */
 export function selectMachines<M extends VirtualMachine>(
   inventory: readonly M[],
   { include, exclude }: MachineSelection,

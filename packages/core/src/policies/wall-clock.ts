@@ -1,27 +1,27 @@
 const DAY_MS = 24 * 60 * 60 * 1000;
 
 /**
- * The clocks on the walls of a time zone. What they show is a Date too, whose UTC fields are theirs, so that it can be reckoned
- * with as if no clock was ever set.
+ * Local time of a time zone. A local time is a Date whose UTC fields hold the local fields, so that arithmetic ignores
+ * clock changes.
  */
 export class WallClock {
   readonly #format: Intl.DateTimeFormat;
 
-  /** @param timeZone IANA name; the system's when left out */
+  /** @param timeZone IANA name; the system's by default */
   constructor(timeZone: string | undefined) {
     const digits = { year: "numeric", month: "numeric", day: "numeric" } as const;
     const time = { hour: "numeric", minute: "numeric", second: "numeric", hourCycle: "h23" } as const;
     this.#format = new Intl.DateTimeFormat("en", { ...digits, ...time, calendar: "iso8601", timeZone });
   }
 
-  /** What the clocks show at an instant, to the second. */
+  /** The local time at an instant, to the second. */
   at(instant: Date): Date {
     const parts = this.#format.formatToParts(instant).map(({ type, value }) => [type, Number(value)] as const);
     const { year = 0, month = 0, day = 0, hour, minute, second } = Object.fromEntries(parts);
     return new Date(Date.UTC(year, month - 1, day, hour, minute, second));
   }
 
-  /** The first instant at which the clocks show this time or, where they skip it, a later one. */
+  /** The first instant with this local time or, if clocks skip it, a later one. */
   firstAt(shown: Date): Date {
     const [earlier, later] = [-DAY_MS, DAY_MS]
       .map((away) => new Date(shown.getTime() + away))
@@ -34,7 +34,7 @@ export class WallClock {
     return this.#endOfGap(shown, earlier, later);
   }
 
-  /** Clocks are set forward, past `shown`, between two instants: the one at which they are. */
+  /** Clocks are set forward, past `shown`, between `before` and `after`: returns the instant of the change. */
   #endOfGap(shown: Date, before: Date, after: Date): Date {
     let [low, high] = [before.getTime() / 1000, after.getTime() / 1000];
     while (high - low > 1) {
