@@ -87,7 +87,7 @@ export class ConsistencyRun {
     if (this.#veto !== undefined) throw this.#veto;
     const known = reached === "crash" && this.#wasAtRest ? "filesystem" : reached;
     if (this.#parts.options.quiesce === "require" && known === "crash") {
-      throw new QuiesceError(`the file systems of ${vm.name} were not frozen, or nobody can tell`, {
+      throw new QuiesceError(`the file systems of ${vm.name} were not frozen, or that is unknown`, {
         context: { vm: vm.id },
         hint: "Does the QEMU guest agent run in the guest? With `quiesce: try` the point is taken without, and says so.",
       });

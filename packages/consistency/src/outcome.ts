@@ -8,5 +8,5 @@ export interface Outcome {
 export function describeFailure({ code, signal }: Outcome): string | undefined {
   if (code === 0) return undefined;
   if (code !== null) return `it ended with exit code ${code}`;
-  return signal === null ? "nobody knows how it ended" : `it was ended by ${signal}`;
+  return signal === null ? "it is unknown how it ended" : `it was ended by ${signal}`;
 }

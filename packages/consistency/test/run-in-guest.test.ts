@@ -153,10 +153,10 @@ describe("a guest is not spoken to", () => {
     await expect(run({ run: ["true"], ssh }, { directory: server.home })).rejects.toThrow("cannot connect");
   });
 
-  test("that vanishes while the command runs: nobody knows how it ended", async () => {
+  test("that vanishes while the command runs: its outcome is unknown", async () => {
     const directory = await server.newDirectory();
     const command = { run: `touch ${directory}/ran; kill -9 $PPID; sleep 1000`, shell: true, ssh: on() };
-    await expect(run(command, { directory: server.home })).rejects.toThrow("nobody knows how it ended");
+    await expect(run(command, { directory: server.home })).rejects.toThrow("it is unknown how it ended");
     expect(existsSync(join(directory, "ran"))).toBe(true);
   });
 });

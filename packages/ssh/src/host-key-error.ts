@@ -15,7 +15,7 @@ export function pinnedKeyDiffers(seen: Omit<SeenKey, "file" | "name">, pinned: s
   const { host, port, type, fingerprint } = seen;
   return new HostKeyError(`the ${type} key of ${host}:${port} is ${fingerprint}, not the pinned ${pinned}`, {
     context: { host, port, type, fingerprint, pinned },
-    hint: `Somebody may be in between. If the server has a new key, or the pinned one is of another type: compare with \`ssh-keygen -lf\` on the server, then set hostKey: ${fingerprint}`,
+    hint: `Another machine may be in between. If the server has a new key, or the pinned one is of another type: compare with \`ssh-keygen -lf\` on the server, then set hostKey: ${fingerprint}`,
   });
 }
 
@@ -29,14 +29,14 @@ export function keyIsUnknown(seen: SeenKey, why: string): HostKeyError {
 export function keyHasChanged(seen: SeenKey): HostKeyError {
   return about(seen, {
     message: `the key of ${seen.name} is not the one that ${seen.file} has`,
-    hint: `Somebody may be in between. If the server has a new key (compare ${seen.fingerprint} with \`ssh-keygen -lf\` there): ssh-keygen -f ${seen.file} -R '${seen.name}' && ${scanCommand(seen)}`,
+    hint: `Another machine may be in between. If the server has a new key (compare ${seen.fingerprint} with \`ssh-keygen -lf\` there): ssh-keygen -f ${seen.file} -R '${seen.name}' && ${scanCommand(seen)}`,
   });
 }
 
 export function keyIsRevoked(seen: SeenKey): HostKeyError {
   return about(seen, {
     message: `the key of ${seen.name} is revoked in ${seen.file}`,
-    hint: "Whoever proves to have it need not be the server. Give the server a new key and make that one known.",
+    hint: "It proves nothing any more. Give the server a new key and make that one known.",
   });
 }
 

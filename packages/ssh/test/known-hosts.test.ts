@@ -121,7 +121,7 @@ describe("a server is refused before anything is sent to it", () => {
 
   test("when another key is known for the port, though the right one is for the bare name", async () => {
     const file = await fileOf(`${name} ${await otherKey()}`, `127.0.0.1 ${await keyOf("ed25519")}`);
-    await expect(openWith(file)).rejects.toMatchObject(refused("is not the one", "Somebody may be in between"));
+    await expect(openWith(file)).rejects.toMatchObject(refused("is not the one", "Another machine may be in between"));
   });
 
   test("when its key is revoked, for everybody or for it, though it is known", async () => {

@@ -27,7 +27,7 @@ export async function readProxyIdentity(file: string = PRODUCT_UUID): Promise<Pr
     return { unknown: `the UUID of this machine's hardware cannot be read (${reason})` };
   }
   const uuid = text.trim().toLowerCase();
-  return UUID.test(uuid) ? { ids: idsOf(uuid) } : { unknown: "the UUID of this machine's hardware is none" };
+  return UUID.test(uuid) ? { ids: idsOf(uuid) } : { unknown: "the UUID of this machine's hardware is invalid" };
 }
 
 /** SMBIOS before 2.6 did not define the byte order of the first three fields, and kernels print them accordingly. */

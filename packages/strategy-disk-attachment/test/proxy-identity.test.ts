@@ -40,7 +40,7 @@ test("what is missing, or no UUID, is said to be that", async () => {
     unknown: "this machine's hardware has no UUID",
   });
   await writeFile(file, "Not Settable\n");
-  expect(await readProxyIdentity(file)).toEqual({ unknown: "the UUID of this machine's hardware is none" });
+  expect(await readProxyIdentity(file)).toEqual({ unknown: "the UUID of this machine's hardware is invalid" });
 });
 
 test.skipIf(process.getuid?.() === 0)("what only root may read is said to be that", async () => {

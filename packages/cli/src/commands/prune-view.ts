@@ -88,9 +88,7 @@ function describeLosses({ heldByLosses }: PruneReport): View {
 function describeUnreadable({ unreadablePacks }: PruneReport): View {
   if (unreadablePacks.length === 0) return [];
   const count = plural(unreadablePacks.length, "pack");
-  return [
-    text(`${count} cannot be read and nobody knows what is in them; left alone:`, ...unreadablePacks.map(indented)),
-  ];
+  return [text(`${count} cannot be read, so their content is unknown; left alone:`, ...unreadablePacks.map(indented))];
 }
 
 function describeMisplaced({ misplacedPacks }: PruneReport): View {

@@ -16,7 +16,7 @@ interface RepairCommandOptions {
 
 export const define: Define = (command, invoke) => {
   command
-    .option("--read-data", "read every pack first, to find damage that nobody has met yet")
+    .option("--read-data", "read every pack first, to find undiscovered damage")
     .option("--remove-damaged-manifests", "delete manifests that cannot be read; their points are lost for good")
     .option("--free-damaged-leases", "give back leases that cannot be read; only when no run is at work on any node")
     .option("--wait", "when a prune or another repair is at work, wait for it instead of refusing")

@@ -210,7 +210,7 @@ export class Connection {
   /** Called from a socket callback: must not throw. */
   #took(bytes: number): boolean {
     try {
-      if (this.#underway === undefined) throw this.#error("it brought what nobody had asked for");
+      if (this.#underway === undefined) throw this.#error("it sent data without a request");
       const head = this.#underway.reader.took(bytes);
       if (head !== undefined) this.#answered(head, this.#underway);
     } catch (error) {
