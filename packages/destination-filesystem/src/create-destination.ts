@@ -7,9 +7,9 @@ import { LocalFiles } from "./local-files.ts";
 import { mapSystemError } from "./map-system-error.ts";
 
 /**
- * Makes the directory of a new destination (0700); one that is there already is left as it is. Only
- * people call this, by `ovault init` and `ovault destination init`: a store never makes its own root, or an unmounted NFS share would silently become a local directory. For the
- * same reason the parent must exist.
+ * Makes the directory of a new destination (0700); an existing one stays as it is. Only `ovault init` and
+ * `ovault destination init` call this: a store never makes its own root, or an unmounted NFS share would silently
+ * become a local directory. For the same reason the parent must exist.
  */
 export async function createFilesystemDestination(directory: string): Promise<void> {
   const root = resolve(directory);

@@ -9,7 +9,7 @@ import { writeParts } from "./write-parts.ts";
 /** Lies in the root beside the objects; `~` is in no key. */
 export const DRAFTS = "~drafts";
 
-/** A put takes minutes at the very most; the rest is for clocks that disagree. */
+/** A put takes minutes at most; the rest is tolerance for clocks that disagree. */
 const LONGEST_LIFE_MS = 24 * 60 * 60 * 1000;
 
 /** Writes a durable file that is no object yet. Leaves nothing behind when it fails. */
@@ -33,14 +33,14 @@ export async function writeDraft(
   }
 }
 
-/** A draft that resists stays for the next run to remove; the put it belonged to is decided. */
+/** Never fails: the next run removes a draft that cannot be removed now; the outcome of its put is decided. */
 export async function removeDraft(path: string): Promise<void> {
   await rm(path, { force: true }).catch(() => undefined);
 }
 
 /**
- * Removes what killed processes left: at once when they ran on this machine, else a day later. A courtesy: it never
- * fails, and what it could not do (a read-only mount) any real call will report.
+ * Removes drafts of killed processes: at once when they ran on this machine, else a day later. Best effort: it never
+ * fails; a real call reports the same problem (a read-only mount).
  */
 export async function removeStaleDrafts(directory: string): Promise<void> {
   const names = await readdir(directory).catch(() => []);

@@ -26,15 +26,15 @@ import { readExactly } from "./read-exactly.ts";
 /** Holds markers on file systems without hard links; `~` is in no key. */
 const MARKERS = "~markers";
 
-/** What says that there is no file of this name. */
+/** Codes that mean that there is no file of this name. */
 const ABSENT = new Set(["ENOENT", "ENOTDIR", "EISDIR"]);
 
 /**
  * A directory as an object store: a local disk, an NFS or an SMB mount. The object `a/b` is the file `a/b`. Files are
- * 0600, directories 0700. Whatever a call answers is durable: file and directory are flushed first.
+ * 0600, directories 0700. The store flushes file and directory before a call answers, so every answer is durable.
  *
- * An aborted signal is seen between steps of 8 MiB; a call that hangs in the kernel (a dead NFS server under a hard
- * mount) hangs until the kernel gives up.
+ * The store checks the signal every 8 MiB; a call that hangs in the kernel (a dead NFS server under a hard mount) hangs
+ * until the kernel gives up.
  */
 export class FilesystemStore implements ObjectStore {
   readonly capabilities: StoreCapabilities = { conditionalPut: true };
@@ -48,7 +48,7 @@ export class FilesystemStore implements ObjectStore {
     this.#drafts = join(files.root, DRAFTS);
   }
 
-  /** @throws DestinationMissingError when there is no such directory; it is never made here. */
+  /** Never makes the directory. @throws DestinationMissingError when it does not exist. */
   static async open(directory: string): Promise<FilesystemStore> {
     const store = new FilesystemStore(await LocalFiles.open(directory));
     await removeStaleDrafts(store.#drafts);
@@ -88,7 +88,7 @@ export class FilesystemStore implements ObjectStore {
         const found = await handle.stat();
         if (!found.isFile()) throw notFound(key);
         const { offset, length } = range ?? { offset: 0, length: found.size };
-        // Before a buffer of that size is made.
+        // Checked before a buffer of that size is allocated.
         if (offset + length > found.size) throw endsEarly(key, found.size, offset + length);
         return await readExactly(handle, { key, offset, length }, signal);
       } finally {

@@ -3,13 +3,13 @@ import { join } from "node:path";
 
 import { isKeyName, type ObjectInfo, systemErrorCode } from "@ovault/contract";
 
-/** Sizes asked for at once. */
+/** Concurrent stat calls. */
 const BATCH = 64;
 
 /**
  * The objects below `directory`, whose keys begin with `prefix`, in ascending order of key. Holds the names of one
- * directory of each level at a time. What is not an object (drafts, `lost+found`, hidden files, links) is passed over.
- * @throws what the operating system said.
+ * directory of each level at a time. Skips what is not an object (drafts, `lost+found`, hidden files, links).
+ * @throws the operating system's error.
  */
 export async function* listTree(directory: string, prefix: string, signal: AbortSignal): AsyncGenerator<ObjectInfo> {
   const names = await namesIn(directory);
@@ -24,7 +24,7 @@ export async function* listTree(directory: string, prefix: string, signal: Abort
   }
 }
 
-/** Directories end in `/`: so they sort as the keys in them do, `a-b` and `a.b` before `a/b`. */
+/** Names of directories end in `/`, so that they sort as the keys in them do: `a-b` and `a.b` before `a/b`. */
 async function namesIn(directory: string): Promise<string[]> {
   const entries = await readdir(directory, { withFileTypes: true }).catch(noneIfGone);
   const names = entries
@@ -33,7 +33,7 @@ async function namesIn(directory: string): Promise<string[]> {
   return names.toSorted((a, b) => (a < b ? -1 : 1));
 }
 
-/** The object, or the directory's own name, or undefined for what was deleted meanwhile. */
+/** The object, the directory's own name, or `undefined` if the file was deleted meanwhile. */
 async function look(directory: string, prefix: string, name: string): Promise<ObjectInfo | string | undefined> {
   if (name.endsWith("/")) return name;
   try {

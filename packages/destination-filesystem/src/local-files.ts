@@ -16,7 +16,7 @@ export class LocalFiles implements FileSystem {
     this.#identity = identity;
   }
 
-  /** @throws DestinationMissingError when there is no such directory; it is never made here */
+  /** Never makes the directory. @throws DestinationMissingError when it does not exist. */
   static async open(directory: string): Promise<LocalFiles> {
     try {
       const root = await realpath(directory);
@@ -58,7 +58,7 @@ export class LocalFiles implements FileSystem {
   }
 }
 
-/** Device and inode, which a mount or an unmount changes; undefined when there is no directory. */
+/** Device and inode, which a mount or an unmount changes; `undefined` when there is no directory. */
 async function identityOf(directory: string): Promise<string | undefined> {
   try {
     const found = await stat(directory, { bigint: true });

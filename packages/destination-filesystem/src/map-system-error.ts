@@ -13,12 +13,12 @@ import {
 
 export interface FailedCall {
   readonly root: string;
-  /** What was tried, to follow "cannot": "write packs/ab/abcd". */
+  /** The attempted action, to follow "cannot": "write packs/ab/abcd". */
   readonly what: string;
 }
 
 /**
- * The store error for what the operating system said. Errors that are not the operating system's come back as they are.
+ * The store error for an error of the operating system. Returns other errors unchanged.
  */
 export async function mapSystemError(error: unknown, { root, what }: FailedCall): Promise<unknown> {
   const code = systemErrorCode(error);
@@ -53,7 +53,7 @@ export async function mapSystemError(error: unknown, { root, what }: FailedCall)
       });
     case "EIO":
     case "EREMOTEIO":
-      // A soft NFS mount says so of everything while its server is gone, a disk of the file on a bad sector.
+      // A soft NFS mount answers this to every call while its server is gone; a disk, for a bad sector of one file.
       if ((await freeBytes(root)) === null) return unavailable(`${failed}: ${code}`, error, context);
       return new StoreMediumError(`${failed}: ${code}`, {
         cause: error,
@@ -89,7 +89,7 @@ function unavailable(message: string, cause: unknown, context: ErrorContext): St
   });
 }
 
-/** Bytes an ordinary user may still write; null when even that cannot be told. */
+/** Bytes an ordinary user may still write; `null` when `statfs` fails too. */
 async function freeBytes(root: string): Promise<number | null> {
   try {
     const { bavail, bsize } = await statfs(root);

@@ -5,7 +5,7 @@ import { setTimeout as delay } from "node:timers/promises";
 
 import { StoreError, StoreUnavailableError, systemErrorCode, syncDirectory } from "@ovault/contract";
 
-/** What file systems answer that have no hard links: FAT and exFAT (EPERM), SMB, FUSE. */
+/** Codes of file systems without hard links: FAT and exFAT (EPERM), SMB, FUSE. */
 const NO_LINKS = new Set(["EPERM", "ENOTSUP", "EOPNOTSUPP", "ENOSYS"]);
 
 const MARKER_POLLS = 100;
@@ -17,17 +17,17 @@ export interface Publication {
   readonly target: string;
 }
 
-/** Gives the draft its name, in place of what had it. */
+/** Gives the draft its name; replaces an existing file. */
 export async function publish({ draft, target }: Publication): Promise<void> {
   await rename(draft, target);
   await syncDirectory(dirname(target));
 }
 
 /**
- * Gives the draft its name if nothing has it, by a hard link: that has exactly one winner on local file systems and on
- * NFS. The answer is durable, "exists" too: whoever made the object may not have flushed its name yet.
+ * Gives the draft its name if no file has it, by a hard link: that has exactly one winner on local file systems and on
+ * NFS. The answer is durable, "exists" too: the process that made the object may not have flushed its name yet.
  *
- * Without hard links, whoever creates `marker` exclusively may look, rename and remove the marker again.
+ * Without hard links, the process that creates `marker` exclusively checks the name, renames and removes the marker.
  */
 export async function publishIfAbsent(
   publication: Publication,
@@ -41,7 +41,7 @@ export async function publishIfAbsent(
     if (NO_LINKS.has(code)) return await publishUnderMarker(publication, await marker());
     if (code !== "EEXIST") throw error;
     if (!(await isSameFile(draft, target))) return await existing(target);
-    // The reply to our own link was lost, and an NFS client asked again.
+    // The reply to our own link was lost, and the NFS client repeated the request.
   }
   await syncDirectory(dirname(target));
   return "stored";
@@ -62,7 +62,7 @@ export async function publishUnderMarker({ draft, target }: Publication, marker:
     }
     await delay(MARKER_POLL_MS);
   }
-  // No other process may break the marker: two that tried at once could both believe they had.
+  // No other process may break the marker: two that tried at once could both believe that they own it.
   throw new StoreUnavailableError(`another writer has been busy with ${target} for too long`, {
     retry: "transient",
     context: { marker },
@@ -70,7 +70,7 @@ export async function publishUnderMarker({ draft, target }: Publication, marker:
   });
 }
 
-/** False when somebody else has it. */
+/** False when another writer holds it. */
 async function createMarker(marker: string): Promise<boolean> {
   try {
     const handle = await open(marker, "wx", 0o600);

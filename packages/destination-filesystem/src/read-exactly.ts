@@ -2,10 +2,10 @@ import type { FileHandle } from "node:fs/promises";
 
 import { endsEarly, type ExactRead } from "@ovault/file-tree";
 
-/** After so many bytes the signal is looked at. */
+/** Bytes between two checks of the signal. */
 const STEP_BYTES = 8 * 1024 * 1024;
 
-/** Reads the range whole. @throws IntegrityError when the file ends before it does. */
+/** Reads the whole range. @throws IntegrityError when the file ends before the range. */
 export async function readExactly(
   handle: FileHandle,
   { key, offset, length }: ExactRead,

@@ -1,17 +1,17 @@
 import type { FileHandle } from "node:fs/promises";
 
-/** After so many bytes the signal is looked at. */
+/** Bytes between two checks of the signal. */
 const BATCH_BYTES = 8 * 1024 * 1024;
 /** IOV_MAX of Linux. */
 const BATCH_PIECES = 1024;
 
-/** Appends the parts to a file, one after the other, without copying them. */
+/** Appends the parts to a file in order, without copying them. */
 export async function writeParts(handle: FileHandle, parts: readonly Uint8Array[], signal: AbortSignal): Promise<void> {
   for (const batch of batches(parts)) {
     signal.throwIfAborted();
     let rest = batch;
     while (rest.length > 0) {
-      // Short when the disk is all but full; the next call then says so.
+      // A short write when the disk is almost full; the next call then fails.
       const { bytesWritten } = await handle.writev(rest);
       rest = withoutFirst(rest, bytesWritten);
     }

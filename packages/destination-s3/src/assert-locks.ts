@@ -3,10 +3,10 @@ import { StoreError, StorePermissionError } from "@ovault/contract";
 import type { Bucket } from "./bucket.ts";
 import { statusOf } from "./map-s3-error.ts";
 
-/** What services answer for a bucket without object lock, or that have none at all. */
+/** Statuses for a bucket without object lock, and of services without object lock. */
 const WITHOUT = new Set([400, 404, 405, 501]);
 
-/** @throws StoreError when the bucket cannot hold objects. Credentials that may not ask will see at the first put. */
+/** @throws StoreError when the bucket has no object lock. Credentials that may not ask find out at the first put. */
 export async function assertLocks(bucket: Bucket, signal: AbortSignal): Promise<void> {
   try {
     const { ObjectLockConfiguration: found } = await bucket.call(

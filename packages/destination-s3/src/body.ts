@@ -2,13 +2,13 @@ import { createHash } from "node:crypto";
 import { Readable } from "node:stream";
 import { setImmediate as nextTurn } from "node:timers/promises";
 
-/** Hashed at once before other work gets its turn: about a millisecond. */
+/** Bytes hashed before the event loop gets its turn: about a millisecond. */
 const TURN_BYTES = 1024 * 1024;
 
-/** Given to the connection at once. */
+/** Bytes of one piece of the stream. */
 const STEP_BYTES = 64 * 1024;
 
-/** Bytes to send, in the parts they came in: nothing is joined or copied. */
+/** Bytes to send, in their original parts: never joined or copied. */
 export class Body {
   readonly bytes: number;
   readonly #parts: readonly Uint8Array[];
@@ -19,7 +19,7 @@ export class Body {
     this.bytes = parts.reduce((sum, part) => sum + part.byteLength, 0);
   }
 
-  /** True from when the last byte is handed out: until then the service cannot have all, from then on it may. */
+  /** True once the stream has handed out the last byte: until then the service cannot have all, from then on it may. */
   get isSent(): boolean {
     return this.#sent;
   }
@@ -37,7 +37,7 @@ export class Body {
     return new Body(parts);
   }
 
-  /** In base64. */
+  /** The digest in base64. */
   async sha256(signal: AbortSignal): Promise<string> {
     const hash = createHash("sha256");
     for (const step of this.#steps(TURN_BYTES)) {
@@ -48,7 +48,7 @@ export class Body {
     return hash.digest("base64");
   }
 
-  /** Once. */
+  /** May be called once. */
   stream(): Readable {
     return Readable.from(this.#watched());
   }

@@ -6,17 +6,17 @@ import { mapS3Error } from "./map-s3-error.ts";
 import type { S3Options } from "./options.ts";
 
 export interface Call {
-  /** What is tried, to follow "cannot": "write packs/ab/abcd". */
+  /** The attempted action, to follow "cannot": "write packs/ab/abcd". */
   readonly what: string;
   readonly signal: AbortSignal;
 }
 
-/** The part of a bucket below a prefix, and the one way to it: errors come out as the contract wants them. */
+/** The part of a bucket below a prefix, and the only way to it: maps the service's errors to those of the contract. */
 export class Bucket {
   readonly name: string;
   /** Empty, or ends in `/`. */
   readonly prefix: string;
-  /** For people, and to tell one bucket from another: "s3://bucket at https://…". */
+  /** For messages, and to distinguish buckets: "s3://bucket at https://…". */
   readonly place: string;
   readonly #client: S3;
 
@@ -27,13 +27,13 @@ export class Bucket {
     this.place = `s3://${bucket} at ${endpoint}`;
   }
 
-  /** The name of an object of ours in the bucket. @throws StoreError for what is no key. */
+  /** Name in the bucket of the object with this key. @throws StoreError for an invalid key. */
   nameOf(key: ObjectKey): string {
     assertObjectKey(key);
     return this.prefix + key;
   }
 
-  /** The way back; undefined for what is none of our objects. */
+  /** Inverse of `nameOf`; `undefined` for a name that is not one of our objects. */
   keyOf(name: string): ObjectKey | undefined {
     const key = name.slice(this.prefix.length);
     return name.startsWith(this.prefix) && isObjectKey(key) ? key : undefined;
@@ -52,7 +52,7 @@ export class Bucket {
     }
   }
 
-  /** @throws DestinationMissingError when there is no such bucket; other errors as any call. */
+  /** @throws DestinationMissingError when the bucket does not exist; other errors as any call. */
   async assertThere(signal: AbortSignal): Promise<void> {
     await this.call({ what: "list objects", signal }, (client, options) =>
       client.listObjectsV2({ Bucket: this.name, Prefix: this.prefix, MaxKeys: 1 }, options),

@@ -8,18 +8,18 @@ import { putObject } from "./put-object.ts";
 import { removeObject } from "./remove-object.ts";
 import type { ObjectAttributes, Upload } from "./upload.ts";
 
-/** Lies beside the objects; `~` is in no key. Empty, and left there where it saves the next start a request. */
+/** Lies beside the objects; `~` is in no key. Empty; stays where that saves the next start a request. */
 export const PROBE = "~probe";
 
-/** What services answer to a header that they do not know, when they do not ignore it. */
+/** Statuses of services that reject a header they do not know instead of ignoring it. */
 const NOT_UNDERSTOOD = new Set([400, 501]);
 
-/** By bucket and kind of request, for the life of this process. */
+/** Results by bucket and kind of request, for the life of this process. */
 const known = new Map<string, boolean>();
 
 /**
- * Whether the service honours `If-None-Match: *`, which cannot be known but by trying: some ignore it without a word,
- * some only where the bucket has versions, some only for objects of several parts.
+ * Finds out by a trial whether the service honours `If-None-Match: *`: some services silently ignore it, some only
+ * where the bucket has versions, some only for objects of several parts.
  */
 export class ConditionalWrites {
   readonly #bucket: Bucket;
@@ -37,7 +37,7 @@ export class ConditionalWrites {
     return await this.#remembered("put", async () => {
       const put = (): Promise<"stored" | "exists"> => putObject(this.#bucket, this.#probe([], signal));
       if ((await put()) === "exists" || (await put()) === "exists") return true;
-      // Where the bucket has versions every start would leave two more.
+      // In a bucket with versions every start would leave two more.
       await removeObject(this.#bucket, this.#name, signal);
       return false;
     });

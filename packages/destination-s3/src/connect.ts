@@ -9,11 +9,11 @@ import { ConfigurationError, readSettingsFile, type PluginHost } from "@ovault/c
 import type { S3Credentials, S3Options } from "./options.ts";
 import { signBodiesByTheirChecksum } from "./sign-bodies.ts";
 
-/** Requests at once; more wait for a connection. */
+/** Maximum concurrent requests; further ones wait for a connection. */
 const CONNECTIONS = 64;
 const CONNECT_TIMEOUT_MS = 10_000;
 const IDLE_TIMEOUT_MS = 60_000;
-/** A whole system's authorities have a quarter of it. */
+/** Four times the size of a whole system's authorities. */
 const MOST_CA_BYTES = 1024 * 1024;
 
 const ignore = (): void => undefined;
@@ -22,7 +22,7 @@ const ignore = (): void => undefined;
 const SILENT = { trace: ignore, debug: ignore, info: ignore, warn: ignore, error: ignore };
 
 /**
- * A client of the service; contacts nobody. It never repeats a request: core does.
+ * A client of the service; opens no connection yet. It never repeats a request: core does.
  * @throws ConfigurationError when a secret, the CA or the region cannot be found.
  */
 export async function connect(options: S3Options, host: PluginHost): Promise<S3> {
@@ -33,10 +33,10 @@ export async function connect(options: S3Options, host: PluginHost): Promise<S3>
   const config: S3ClientConfig = {
     forcePathStyle: options.pathStyle ?? endpoint !== undefined,
     maxAttempts: 1,
-    // Bodies carry a SHA-256 of ours, and whatever is read proves itself to core by its digest.
+    // Bodies carry our own SHA-256, and core checks the digest of everything it reads.
     requestChecksumCalculation: "WHEN_REQUIRED",
     responseChecksumValidation: "WHEN_REQUIRED",
-    // The SDK would open a connection for every request that asks first.
+    // The SDK would open a new connection for every request with `Expect: 100-continue`.
     expectContinueHeader: false,
     requestHandler: {
       httpAgent: withConnectTimeout(new HttpAgent(connections), "connect"),
@@ -47,7 +47,7 @@ export async function connect(options: S3Options, host: PluginHost): Promise<S3>
   };
   if (endpoint !== undefined) config.endpoint = endpoint;
   if (credentials !== undefined) config.credentials = await readCredentials(credentials, host);
-  // A service that is not Amazon's has no regions, and takes Amazon's first one for its own.
+  // Services other than Amazon's have no regions and accept Amazon's first one.
   const region = options.region ?? (endpoint === undefined ? undefined : "us-east-1");
   if (region !== undefined) config.region = region;
   const client = new S3(config);
@@ -83,8 +83,8 @@ async function assertRegion(client: S3): Promise<void> {
 }
 
 /**
- * Gives up on a connection that is not `established` in time. The SDK's own limit also counts the time a request waits
- * for one of the connections to be free.
+ * Gives up on a connection that is not `established` in time. The SDK's own limit also counts the time in which a
+ * request waits for a free connection.
  */
 function withConnectTimeout<A extends HttpAgent>(agent: A, established: "connect" | "secureConnect"): A {
   const create = agent.createConnection.bind(agent);

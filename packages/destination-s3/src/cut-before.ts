@@ -1,10 +1,10 @@
-/** For the answer to arrive that says what became of the object. */
+/** How long to wait for the answer that decides whether the object exists. */
 export const GRACE_MS = 5_000;
 
 /**
- * Does `work` with a signal that cuts its request when `signal` fires: at once while `isSent` is false, for nothing can
- * come of a request that is not complete; else some seconds later, because an object that nobody knows of would remain.
- * When the answer comes in time, it counts.
+ * Does `work` with a signal that cuts its request when `signal` fires: at once while `isSent` is false, because an
+ * incomplete request has no effect; else some seconds later, because an unknown object would remain. An answer that
+ * comes in time counts.
  */
 export async function cutBefore<T>(
   isSent: () => boolean,

@@ -10,18 +10,18 @@ interface CustomerKey {
   readonly SSECustomerKey: string;
 }
 
-/** What requests say about encryption by the service. */
+/** Encryption parameters of requests. */
 export interface Encryption {
-  /** To begin an object with. */
+  /** For requests that create an object. */
   readonly write: Partial<CustomerKey> & {
     readonly ServerSideEncryption?: "AES256" | "aws:kms";
     readonly SSEKMSKeyId?: string;
   };
-  /** To read it, and to send a part of it. */
+  /** For requests that read it or send a part of it. */
   readonly read: Partial<CustomerKey>;
 }
 
-/** @throws ConfigurationError when the customer's key is none. */
+/** @throws ConfigurationError when the customer's key is invalid. */
 export async function resolveEncryption(
   chosen: S3Options["serverSideEncryption"],
   { secret }: PluginHost,

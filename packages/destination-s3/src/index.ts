@@ -4,7 +4,7 @@ import { options, type S3Options } from "./options.ts";
 
 export type { S3Credentials, S3Options, ServerSideEncryption } from "./options.ts";
 
-/** What needs the SDK is loaded when an S3 destination is used, not when ovault starts. */
+/** Loads the SDK when an S3 destination is used, not when ovault starts. */
 const plugin: Plugin<"destination", S3Options> = definePlugin({
   kind: "destination",
   name: "s3",

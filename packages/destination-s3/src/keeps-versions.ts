@@ -3,12 +3,12 @@ import { StorePermissionError } from "@ovault/contract";
 import type { Bucket } from "./bucket.ts";
 import { statusOf } from "./map-s3-error.ts";
 
-/** What services answer that have no versions at all. */
+/** Statuses of services without versions. */
 const UNKNOWN_TO_SERVICE = new Set([400, 404, 405, 501]);
 
 const known = new WeakMap<Bucket, boolean>();
 
-/** Whether a delete leaves an older version behind. Asked once; when we may not know, it is taken for so. */
+/** Whether a delete leaves an older version behind. Asks once; `true` when the credentials may not ask. */
 export async function keepsVersions(bucket: Bucket, signal: AbortSignal): Promise<boolean> {
   const answer = known.get(bucket) ?? (await ask(bucket, signal));
   known.set(bucket, answer);

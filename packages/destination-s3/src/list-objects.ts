@@ -4,8 +4,7 @@ import type { Bucket } from "./bucket.ts";
 import { decodeName } from "./object-name.ts";
 
 /**
- * The objects of ours whose key begins with `prefix`, in ascending order of key, page by page. What has another kind of
- * name is passed over.
+ * Our objects whose keys begin with `prefix`, in ascending order of key, page by page. Skips other names.
  * @throws StoreError when the service lists out of order, which also ends a listing that goes round in circles.
  */
 export async function* listObjects(bucket: Bucket, prefix: string, signal: AbortSignal): AsyncGenerator<ObjectInfo> {
@@ -18,7 +17,7 @@ export async function* listObjects(bucket: Bucket, prefix: string, signal: Abort
           Bucket: bucket.name,
           Prefix: bucket.prefix + prefix,
           ContinuationToken: token,
-          // Names of others may hold what XML cannot.
+          // Foreign names may contain characters that XML cannot express.
           EncodingType: "url",
         },
         options,

@@ -2,7 +2,7 @@ import { type ErrorOptionsWithHint, StoreError, StorePermissionError, StoreUnava
 
 import type { FailedRequest } from "./failed-request.ts";
 
-/** A server that is not there now, or went away in the middle. */
+/** Codes for a server that is unreachable, or went away in the middle. */
 const NOT_REACHED = new Set([
   "ECONNREFUSED",
   "ECONNRESET",
@@ -17,10 +17,10 @@ const NOT_REACHED = new Set([
   "EMFILE",
 ]);
 
-/** What TLS answers, by OpenSSL's and Node's names, for a certificate that proves nothing. */
+/** Codes, by OpenSSL's and Node's names, for a certificate that cannot be verified. */
 const UNPROVEN = /CERT|SIGNATURE|ISSUER|CRL|CA_/;
 
-/** What went wrong before or after the service could say something. */
+/** The store error for a failure without an answer of the service. */
 export function mapNetworkError(error: unknown, { what, place }: FailedRequest): unknown {
   if (!(error instanceof Error)) return error;
   const code = "code" in error && typeof error.code === "string" ? error.code : error.name;

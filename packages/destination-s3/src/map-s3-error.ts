@@ -18,7 +18,7 @@ type Kind = new (message: string, options: ErrorOptionsWithHint) => StoreError;
 
 interface Meaning {
   readonly kind: Kind;
-  /** In place of the service's own words. */
+  /** Replaces the service's own message. */
   readonly reason?: string;
   readonly retry?: RetryClass;
   readonly hint?: string;
@@ -84,10 +84,10 @@ const BY_CODE = new Map<string, Meaning>(
     RequestTimeout: NOT_NOW,
     ThrottlingException: NOT_NOW,
     BandwidthLimitExceeded: NOT_NOW,
-    // Somebody else writes or deletes the same object at this moment.
+    // A concurrent request writes or deletes the same object.
     OperationAborted: NOT_NOW,
     ConditionalRequestConflict: NOT_NOW,
-    // Somebody ended our upload; the next try begins a new one.
+    // Our upload was aborted from elsewhere; the next try begins a new one.
     NoSuchUpload: { kind: StoreUnavailableError, retry: "transient" },
 
     BadDigest: DAMAGED,
@@ -118,11 +118,11 @@ const BY_STATUS = new Map<number, Meaning>([
   [507, FULL],
 ]);
 
-/** Answered for a bucket of another region than the one that the request was signed for. */
+/** Codes for a bucket in another region than the one that the request was signed for. */
 const ELSEWHERE = new Set(["AuthorizationHeaderMalformed", "PermanentRedirect", "TemporaryRedirect"]);
 
 /**
- * The store error for what the service or the network said. Anything else, as a programming error, comes back as it is.
+ * The store error for an error of the service or the network. Returns others, such as programming errors, unchanged.
  */
 export function mapS3Error(error: unknown, request: FailedRequest): unknown {
   if (error instanceof OvaultError) return error;
@@ -131,7 +131,7 @@ export function mapS3Error(error: unknown, request: FailedRequest): unknown {
   const { kind: Kind, reason = wordsOf(refusal), ...advice } = meaningOf(refusal);
   return new Kind(`cannot ${request.what} in ${request.place}: ${reason}`, {
     ...advice,
-    // Not the SDK's error: what services answer to a bad signature repeats headers, among them tokens and keys.
+    // Not the SDK's error: services answer a bad signature with the request's headers, tokens and keys among them.
     cause: new Error(wordsOf(refusal)),
     context: { code: refusal.code, status: refusal.status, requestId: refusal.requestId },
   });
@@ -150,7 +150,7 @@ function wordsOf({ code, message, status }: Refusal): string {
   return [code, message].filter((text) => text !== "").join(": ") || `HTTP ${status}`;
 }
 
-/** Not every answer says so in words: that to a HEAD has none. */
+/** Compares dates, because an answer to a HEAD carries no code. */
 function clocksDisagree({ code, status, date }: Refusal): Meaning | undefined {
   const here = new Date();
   const apart = Math.abs(here.getTime() - (date ?? here).getTime());
@@ -172,7 +172,7 @@ function isElsewhere({ code, status, region }: Refusal): Meaning | undefined {
   };
 }
 
-/** The HTTP status behind a mapped error; undefined when it was no answer of the service. */
+/** The HTTP status behind a mapped error; `undefined` without an answer of the service. */
 export function statusOf(error: unknown): number | undefined {
   const status = error instanceof StoreError ? error.context["status"] : undefined;
   return typeof status === "number" ? status : undefined;

@@ -11,12 +11,12 @@ import { codeOf } from "./map-s3-error.ts";
 import type { S3Options } from "./options.ts";
 import { atLeast, lockModeOf } from "./upload.ts";
 
-/** What services answer for an object that was never held. The first is Amazon's, the second Ceph's. */
+/** Codes for an object that was never held. The first is Amazon's, the second Ceph's. */
 const NEVER_HELD = new Set(["NoSuchObjectLockConfiguration", "ObjectLockConfigurationNotFoundError"]);
 
 /**
- * Ceph 16 looks whether a hold would be shortened, then sets it: of two who hold one object at once the shorter one can
- * win. So what came of it is read, and set again.
+ * Ceph 16 checks whether a hold would be shortened, then sets it: of two concurrent holds on one object the shorter one
+ * can win. So `ObjectLock` reads the result and sets it again if needed.
  */
 const ATTEMPTS = 4;
 
@@ -33,7 +33,7 @@ export interface Hold {
   readonly until: Date;
 }
 
-/** How an object is held now; undefined when it is not. @throws ObjectNotFoundError */
+/** The current hold of an object; `undefined` when there is none. @throws ObjectNotFoundError */
 export async function holdOn(
   bucket: Bucket,
   { name, version }: ObjectVersionName,
@@ -78,7 +78,7 @@ export class ObjectLock implements RetentionControl {
     }
   }
 
-  /** The refusal, if it was refused: services do not shorten, and somebody else may have held it for longer meanwhile. */
+  /** The refusal, if any: services do not shorten a hold, and another client may have set a longer one meanwhile. */
   async #hold(name: string, { mode, until }: Hold, signal: AbortSignal): Promise<StorePermissionError | undefined> {
     try {
       await this.#bucket.call({ what: `hold ${name}`, signal }, (client, options) =>
@@ -86,7 +86,7 @@ export class ObjectLock implements RetentionControl {
           {
             Bucket: this.#bucket.name,
             Key: name,
-            // Compliance cannot be taken back, and need not be: an object keeps the mode it is held in.
+            // Compliance cannot be revoked and need not be: an object keeps the mode of its hold.
             Retention: { Mode: mode, RetainUntilDate: atLeast(until) },
           },
           options,

@@ -1,4 +1,4 @@
-/** Names in listings come URL-encoded; one that is not is nobody's object of ours. */
+/** Names in listings are URL-encoded; one that is not cannot be an object of ours. */
 export function decodeName(encoded: string): string {
   try {
     return decodeURIComponent(encoded);

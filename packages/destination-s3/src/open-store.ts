@@ -11,8 +11,8 @@ import { endStaleUploads } from "./stale-uploads.ts";
 import { attributesOf } from "./upload.ts";
 
 /**
- * Opens what exists, and finds out what the service can do.
- * @throws DestinationMissingError when there is no such bucket; ConfigurationError; StoreError.
+ * Opens an existing bucket and finds out what the service can do.
+ * @throws DestinationMissingError when the bucket does not exist; ConfigurationError; StoreError.
  */
 export async function openS3Store(options: S3Options, host: PluginHost): Promise<ObjectStore> {
   const { signal } = host;
@@ -37,7 +37,7 @@ interface Trial {
   readonly signal: AbortSignal;
 }
 
-/** What changes the bucket: the trial of conditional puts, and ending what killed processes left. */
+/** The steps that change the bucket: tries conditional puts, and ends uploads that killed processes left. */
 async function tryOut(bucket: Bucket, { options, writes, signal }: Trial): Promise<boolean> {
   const { conditionalPut: told = "auto" } = options;
   const [conditionalPut] = await Promise.all([

@@ -5,17 +5,17 @@ import { z } from "zod";
 
 import { secretReference, type SecretReference } from "@ovault/contract";
 
-/** Classes from which an object must first be brought back before it can be read. */
+/** Classes whose objects must be restored before they can be read. */
 const ARCHIVES: ReadonlySet<string> = new Set(["GLACIER", "DEEP_ARCHIVE"]);
 
 export interface S3Options {
   readonly bucket: string;
-  /** Keys lie below it: `backups/ovault`. What lies there belongs to ovault alone. */
+  /** Prefix of all keys: `backups/ovault`. Everything below it belongs to ovault alone. */
   readonly prefix?: string | undefined;
   /** `https://s3.example.com:9000`; Amazon's own when absent. */
   readonly endpoint?: string | undefined;
   readonly region?: string | undefined;
-  /** The bucket in the path instead of the host name. Unless told: where there is an endpoint. */
+  /** The bucket in the path instead of the host name. Default: true with an `endpoint`. */
   readonly pathStyle?: boolean | undefined;
   /** Certificates in PEM that are trusted instead of the system's. */
   readonly ca?: { readonly file: string } | { readonly pem: string } | undefined;
@@ -25,9 +25,9 @@ export interface S3Options {
   readonly storageClass?: StorageClass | undefined;
   readonly serverSideEncryption?: ServerSideEncryption | undefined;
   readonly objectLock?: { readonly mode: "governance" | "compliance" } | undefined;
-  /** Whether the service honours `If-None-Match: *`; `auto` finds out when the store is opened. */
+  /** Whether the service honours `If-None-Match: *`; `auto` (the default) finds out when the store is opened. */
   readonly conditionalPut?: "auto" | "yes" | "no" | undefined;
-  /** A request fails when nothing moved for so long; 60,000 unless told. */
+  /** Idle time after which a request fails. Default 60,000. */
   readonly timeoutMs?: number | undefined;
 }
 
@@ -37,7 +37,7 @@ export interface S3Credentials {
   readonly sessionToken?: SecretReference | undefined;
 }
 
-/** By the service's keys, by a key of its key management, or by a key of ours that it forgets after each request. */
+/** With the service's keys, a key of its key management, or our own key, which it forgets after each request. */
 export type ServerSideEncryption = "AES256" | { readonly kmsKeyId: string } | { readonly customerKey: SecretReference };
 
 const shape: z.ZodType<S3Options> = z.strictObject({
@@ -87,7 +87,7 @@ export const options: z.ZodType<S3Options> = shape
     message: "must be true where the endpoint is an address: a bucket cannot be put before it",
   });
 
-/** Services have names of their own beside Amazon's. */
+/** Services have their own classes beside Amazon's. */
 function isClassName(value: unknown): boolean {
   return typeof value === "string" && /^[A-Za-z0-9_.-]+$/.test(value);
 }

@@ -8,7 +8,7 @@ import type { S3Options } from "./options.ts";
 
 const THERE_ALREADY = new Set(["BucketAlreadyOwnedByYou", "BucketAlreadyExists"]);
 
-/** Makes the bucket, with object lock where that is asked for. One that is there must do: it stays as it is. */
+/** Makes the bucket, with object lock if requested. An existing one must be suitable and stays as it is. */
 export async function prepareBucket(options: S3Options, host: PluginHost): Promise<void> {
   const { signal } = host;
   const { objectLock } = options;

@@ -7,13 +7,13 @@ import { cutBefore, GRACE_MS } from "./cut-before.ts";
 import { conditionOf, unlessExists } from "./put-object.ts";
 import type { Upload } from "./upload.ts";
 
-/** Smaller objects, all packs of the usual size among them, are one request each: README.md says what was measured. */
+/** Smaller objects, all packs of the usual size among them, take one request each; README.md has the measurements. */
 export const MULTIPART_FROM_BYTES = 32 * 1024 * 1024;
 
-/** Large enough for the answers to cost nothing beside the bytes; the least that services take is 5 MiB. */
+/** Large enough that round trips cost little beside the bytes; the minimum of services is 5 MiB. */
 const PART_BYTES = 16 * 1024 * 1024;
 
-/** Parts of one object sent at once. */
+/** Concurrent parts of one object. */
 const LANES = 4;
 
 /** An upload in the bucket, as the SDK names it. */
@@ -26,8 +26,8 @@ interface Target {
 const isSent = (): boolean => true;
 
 /**
- * Stores an object in parts that are sent side by side; it appears when all are there. Whatever fails, the upload is
- * ended: its parts would cost space and show in no listing.
+ * Stores an object in parts that are sent concurrently; it appears when all have arrived. Ends the upload on any
+ * failure: its parts would cost space and show in no listing.
  */
 export async function putMultipart(bucket: Bucket, upload: Upload): Promise<"stored" | "exists"> {
   const target = await beginUpload(bucket, upload);
@@ -44,7 +44,7 @@ export async function putMultipart(bucket: Bucket, upload: Upload): Promise<"sto
 async function beginUpload(bucket: Bucket, upload: Upload): Promise<Target> {
   const { name, attributes, signal } = upload;
   const target = { Bucket: bucket.name, Key: name };
-  // Not cut at once: an upload whose answer nobody saw could not be ended.
+  // Not cut at once: an upload whose id is unknown could not be ended.
   const begun = await cutBefore(isSent, signal, (cut) =>
     bucket.call({ what: `begin the upload of ${name}`, signal: cut }, (client, options) =>
       client.createMultipartUpload({ ...target, ChecksumAlgorithm: "SHA256", ...attributes }, options),
@@ -112,7 +112,7 @@ async function completeUpload(
   );
 }
 
-/** As well as it can, and soon: what remains is ended when a store is opened a day later. */
+/** Best effort, and quick: a store that opens a day later ends what remains. */
 async function endUpload(bucket: Bucket, target: Target): Promise<void> {
   const call = { what: "end an upload", signal: AbortSignal.timeout(GRACE_MS) };
   await bucket.call(call, (client, options) => client.abortMultipartUpload(target, options)).catch(() => undefined);

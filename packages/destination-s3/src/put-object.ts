@@ -5,7 +5,7 @@ import { assertEncrypted, type Upload } from "./upload.ts";
 
 const PRECONDITION_FAILED = 412;
 
-/** Stores an object by one request, with its digest, which the service compares. "exists" only with `ifNoneMatch`. */
+/** Stores an object by one request with its digest, which the service checks. "exists" only with `ifNoneMatch`. */
 export async function putObject(bucket: Bucket, upload: Upload): Promise<"stored" | "exists"> {
   const { name, body, attributes, signal } = upload;
   const input = {

@@ -5,20 +5,20 @@ import { type GetOptions, IntegrityError, type ObjectKey, StoreError } from "@ov
 import type { Bucket } from "./bucket.ts";
 import type { Encryption } from "./encryption.ts";
 
-/** A put is at most that; who finds more under our name shall not fill the memory with it. */
+/** The largest put; a larger foreign object under one of our names must not fill the memory. */
 const LARGEST_OBJECT_BYTES = 128 * 1024 * 1024;
 
 type Range = NonNullable<GetOptions["range"]>;
 
 export interface Reading {
   readonly key: ObjectKey;
-  /** Of at least one byte: HTTP knows no other. */
+  /** At least one byte: HTTP has no empty range. */
   readonly range: Range | undefined;
   readonly encryption: Encryption["read"];
   readonly signal: AbortSignal;
 }
 
-/** The whole object or exactly the range. @throws ObjectNotFoundError; IntegrityError when the object ends before. */
+/** The whole object or exactly the range. @throws ObjectNotFoundError; IntegrityError when the object is too short. */
 export async function readObject(bucket: Bucket, { key, range, encryption, signal }: Reading): Promise<Uint8Array> {
   const name = bucket.nameOf(key);
   return await bucket.call({ what: `read ${name}`, signal }, async (client, options) => {
@@ -43,7 +43,7 @@ function reasonable(key: ObjectKey, bytes: number | undefined): number {
   throw new IntegrityError(`${key} has ${bytes} bytes, more than any object of ovault`, { context: { key, bytes } });
 }
 
-/** Services cut a range at the end of the object, and some send all of it instead. */
+/** Services cut a range at the end of the object, and some send the whole object instead. */
 function assertSameRange(key: ObjectKey, { offset, length }: Range, answer: string | undefined): void {
   const [, first, last, total] = /^bytes (\d+)-(\d+)\/(\d+)$/.exec(answer ?? "") ?? [];
   if (Number(first) === offset && Number(last) === offset + length - 1) return;

@@ -1,20 +1,20 @@
-/** What a service answered in place of what was asked for. Holds no header that was sent, and so no secret. */
+/** An error answer of a service. Holds no request header, and so no secret. */
 export interface Refusal {
-  /** Of S3: `NoSuchKey`. Empty when the answer had no body to say it, as that of any HEAD. */
+  /** S3's code: `NoSuchKey`. Empty when the answer had no body, as to any HEAD. */
   readonly code: string;
   readonly message: string;
   readonly status: number;
   readonly requestId: string | null;
-  /** The region that the bucket is in, where the answer tells. */
+  /** The bucket's region, if the answer names it. */
   readonly region: string | undefined;
   /** The service's clock. */
   readonly date: Date | undefined;
 }
 
-/** What the SDK calls an answer without a code. */
+/** Names that the SDK gives to an answer without a code. */
 const NAMELESS = new Set(["Unknown", "UnknownError", "NotFound", "Error"]);
 
-/** Undefined for an error that is no answer of a service. */
+/** `undefined` for an error that is not an answer of a service. */
 export function refusalOf(error: unknown): Refusal | undefined {
   if (!(error instanceof Error)) return undefined;
   const metadata = recordIn(error, "$metadata");

@@ -8,8 +8,8 @@ import { holdOn, type ObjectVersionName } from "./object-lock.ts";
 import { decodeName } from "./object-name.ts";
 
 /**
- * Removes an object for good. Where the bucket keeps versions all of them go, and their space with them: a plain delete
- * hides the object and frees nothing, and it "succeeds" on an object that is held.
+ * Removes an object for good, with all its versions and their space: in a bucket with versions a plain delete only
+ * hides the object, frees nothing, and "succeeds" on an object that is held.
  * @throws StorePermissionError when a version is held; nothing newer than that was touched.
  */
 export async function removeObject(bucket: Bucket, name: string, signal: AbortSignal): Promise<void> {
@@ -39,7 +39,7 @@ async function remove(bucket: Bucket, { name, version }: ObjectVersionName, sign
   );
 }
 
-/** The oldest first, so that none that was replaced comes to light again; what hides them last. */
+/** The oldest first, so that no replaced version reappears; delete markers last. */
 async function versionsOf(bucket: Bucket, name: string, signal: AbortSignal): Promise<readonly string[]> {
   const versions: string[] = [];
   const markers: string[] = [];
@@ -48,7 +48,7 @@ async function versionsOf(bucket: Bucket, name: string, signal: AbortSignal): Pr
     const page = await versionsPage(bucket, { name, from }, signal);
     versions.push(...(page.Versions ?? []).filter(isOurs).map(({ VersionId = "null" }) => VersionId));
     markers.push(...(page.DeleteMarkers ?? []).filter(isOurs).map(({ VersionId = "null" }) => VersionId));
-    // Of all names that begin with this one, it comes first.
+    // This name sorts before all longer names that begin with it.
     const more = page.IsTruncated === true && decodeName(page.NextKeyMarker ?? "") === name;
     from = more ? { KeyMarker: name, VersionIdMarker: page.NextVersionIdMarker } : undefined;
   }

@@ -40,8 +40,8 @@ export interface S3StoreParts {
  * A bucket of an S3 service, or the part of it below a prefix, as an object store. The object `a/b` is the object
  * `PREFIX/a/b`.
  *
- * An aborted call ends at once; only a put whose last byte is on its way waits some seconds for the answer, since
- * without it nobody would know of the object.
+ * An aborted call ends at once; only a put whose last byte has been sent waits some seconds for the answer: without it
+ * the object would remain unknown.
  */
 export class S3Store implements ObjectStore {
   readonly capabilities: StoreCapabilities;
@@ -103,10 +103,10 @@ export class S3Store implements ObjectStore {
     this.#parts.bucket.close();
   }
 
-  /** Only where nothing is lost by it. */
+  /** Only where a multipart upload keeps condition and object lock. */
   async #goesInParts({ body, attributes, ifNoneMatch, signal }: Upload): Promise<boolean> {
     if (body.bytes < MULTIPART_FROM_BYTES) return false;
-    // Ceph 16 forgets the lock of an upload in parts.
+    // Ceph 16 drops the lock of a multipart upload.
     if (attributes.ObjectLockMode !== undefined) return false;
     return !ifNoneMatch || (await this.#parts.writes.onComplete(signal));
   }
@@ -138,7 +138,7 @@ export class S3Store implements ObjectStore {
     return new Uint8Array(0);
   }
 
-  /** "Not found" without a word, as every HEAD answers it, may also mean the bucket. */
+  /** A "not found" without a code, as every HEAD answers it, may also mean the bucket. */
   async #readError(error: unknown, key: ObjectKey, signal: AbortSignal): Promise<unknown> {
     if (!(error instanceof ObjectNotFoundError)) return error;
     const { bucket } = this.#parts;

@@ -1,8 +1,8 @@
 import type { S3 } from "@aws-sdk/client-s3";
 
 /**
- * A body that comes with its SHA-256 is signed by it: every service compares the body with what was signed, also those
- * that know nothing of checksums. Left alone the SDK signs no body that it would have to read twice.
+ * Signs a body by the SHA-256 that it comes with: every service compares the body with the signed digest, also those
+ * without checksums. By default the SDK signs no body that it would have to read twice.
  */
 export function signBodiesByTheirChecksum(client: S3): void {
   client.middlewareStack.add(

@@ -2,15 +2,15 @@ import type { Bucket } from "./bucket.ts";
 import { PROBE } from "./conditional-writes.ts";
 import { decodeName } from "./object-name.ts";
 
-/** An upload takes minutes at the very most; the rest is for clocks that disagree. */
+/** An upload takes minutes at most; the rest is tolerance for clocks that disagree. */
 const LONGEST_LIFE_MS = 24 * 60 * 60 * 1000;
 
-/** Looked at in one start. */
+/** Uploads inspected at one start. */
 const SOME = 100;
 
 /**
- * Ends uploads below our prefix that killed processes left: their parts cost space and show in no listing. A courtesy:
- * it never fails, and what it did not come to the next start will.
+ * Ends uploads below our prefix that killed processes left: their parts cost space and show in no listing. Best effort:
+ * it never fails, and the next start continues.
  */
 export async function endStaleUploads(bucket: Bucket, signal: AbortSignal): Promise<void> {
   try {

@@ -6,10 +6,10 @@ import type { Body } from "./body.ts";
 import type { Encryption } from "./encryption.ts";
 import type { S3Options } from "./options.ts";
 
-/** Cheaper classes bill every object as if it had 128 KiB or more, and reading it again: nothing for small ones. */
+/** Cheaper classes bill at least 128 KiB per object, and every read: not worth it for small objects. */
 const STORAGE_CLASS_FROM_BYTES = 1024 * 1024;
 
-/** What an object is given when it begins to exist. */
+/** Attributes set when an object is created. */
 export type ObjectAttributes = Pick<
   PutObjectCommandInput,
   | "ContentType"
@@ -23,11 +23,11 @@ export type ObjectAttributes = Pick<
 >;
 
 export interface Upload {
-  /** In the bucket. */
+  /** Name in the bucket. */
   readonly name: string;
   readonly body: Body;
   readonly attributes: ObjectAttributes;
-  /** Sends `If-None-Match: *`. What comes of it is the service's affair. */
+  /** Sends `If-None-Match: *`; whether it has an effect depends on the service. */
   readonly ifNoneMatch: boolean;
   readonly signal: AbortSignal;
 }
@@ -50,12 +50,12 @@ export function lockModeOf({ mode }: NonNullable<S3Options["objectLock"]>): "GOV
   return mode === "governance" ? "GOVERNANCE" : "COMPLIANCE";
 }
 
-/** Services may keep whole seconds only. */
+/** Rounds up to whole seconds: services may keep no fractions. */
 export function atLeast(date: Date): Date {
   return new Date(Math.ceil(date.getTime() / 1000) * 1000);
 }
 
-/** @throws StoreError when the service did not say that it encrypts as it was told: some ignore what they do not know. */
+/** @throws StoreError when the answer does not confirm the requested encryption: some services ignore the header. */
 export function assertEncrypted({ name, attributes }: Upload, answer: ObjectAttributes): void {
   const { ServerSideEncryption: byService, SSECustomerAlgorithm: byCustomer } = attributes;
   const done = byService === undefined || answer.ServerSideEncryption === byService;

@@ -8,7 +8,7 @@ import { SftpConnection } from "./sftp-connection.ts";
 
 /**
  * Logs in and starts SFTP. The signal only ends the attempt.
- * @throws HostKeyError before anything of ours is sent, StorePermissionError when the login is refused,
+ * @throws HostKeyError before the client sends anything secret, StorePermissionError when the server refuses the login,
  *   StoreUnavailableError, StoreError when the server has no SFTP.
  */
 export async function connect(server: SshServer, signal: AbortSignal): Promise<SftpConnection> {

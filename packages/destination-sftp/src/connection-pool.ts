@@ -4,20 +4,20 @@ import type { SftpConnection } from "./sftp-connection.ts";
 
 interface Slot {
   readonly connection: Promise<SftpConnection>;
-  /** Undefined until it is connected. */
+  /** `undefined` until it is connected. */
   connected: SftpConnection | undefined;
   calls: number;
 }
 
 export interface PoolOptions {
-  /** The signal ends attempts only. */
+  /** The signal only ends attempts. */
   readonly connect: (signal: AbortSignal) => Promise<SftpConnection>;
   readonly connections: number;
 }
 
 /**
- * A few connections that carry any number of calls. A call takes the one with the fewest calls, or a new one when all
- * have some. A connection that was lost fails the calls on it, once; the next call connects anew.
+ * A few connections that carry any number of calls. A call takes the one with the fewest calls, or a new one when none
+ * is idle. A lost connection fails the calls on it, once; the next call connects anew.
  */
 export class ConnectionPool {
   readonly #options: PoolOptions;
@@ -28,7 +28,7 @@ export class ConnectionPool {
     this.#options = options;
   }
 
-  /** @throws StoreUnavailableError and what else `connect` throws; the signal's reason while it waits for a connection. */
+  /** @throws StoreUnavailableError, other errors of `connect`, the signal's reason while it waits for a connection. */
   async use<T>(signal: AbortSignal, work: (connection: SftpConnection) => Promise<T>): Promise<T> {
     signal.throwIfAborted();
     if (this.#closing.signal.aborted) throw closed();
@@ -41,7 +41,7 @@ export class ConnectionPool {
     }
   }
 
-  /** Lets what is under way come to its end for a moment, then ends all connections. */
+  /** Gives calls under way a moment to finish, then ends all connections. */
   async close(): Promise<void> {
     this.#closing.abort(closed());
     await Promise.all([...this.#slots].map((slot) => slot.connected?.end()));

@@ -11,9 +11,9 @@ import type { SftpSettings } from "./sftp-settings.ts";
 import { isAbsence } from "./sftp-status.ts";
 
 /**
- * Makes the directory of a new destination (0700); one that is there already is left as it is. A store never makes its own
- * root: a disk of the server that is not mounted would silently become a directory on another one. For the same reason
- * the parent must exist.
+ * Makes the directory of a new destination (0700); an existing one stays as it is. A store never makes its own root: an
+ * unmounted disk of the server would silently become a directory on another one. For the same reason the parent must
+ * exist.
  */
 export async function createSftpDestination(settings: SftpSettings, signal: AbortSignal): Promise<void> {
   const pool = await openPool(settings);

@@ -1,11 +1,11 @@
 import type { SftpConnection } from "./sftp-connection.ts";
 
-/** A server that does not answer for so long after an abort has lost its connection. */
+/** How long after an abort the server may take to answer before the connection counts as lost. */
 const PATIENCE_MS = 2000;
 
 /**
- * Waits for the outcome of what cannot be taken back, although the signal is aborted meanwhile. When that takes too long
- * the connection is broken, and the outcome is that it is lost.
+ * Waits for the outcome of work that cannot be undone, even if the signal is aborted meanwhile. When that takes too
+ * long it breaks the connection, and `work` rejects.
  */
 export async function decided<T>(work: Promise<T>, connection: SftpConnection, signal: AbortSignal): Promise<T> {
   let timer: NodeJS.Timeout | undefined;

@@ -12,7 +12,7 @@ import { hasStatus, STATUS } from "./sftp-status.ts";
 export const DRAFTS = "~drafts";
 
 const DRAFT_NAME = /^[0-9a-f-]{36}$/;
-/** A put takes minutes at the very most; the rest is for servers that are far away. */
+/** A put takes minutes at most; the rest is tolerance for distant servers. */
 const LONGEST_LIFE_SECONDS = 24 * 60 * 60;
 const MOST_DRAFTS = 100_000;
 
@@ -20,7 +20,7 @@ export function newDraft(directory: string): string {
   return posix.join(directory, randomUUID());
 }
 
-/** Writes a durable file that is no object yet. What it leaves when it fails is for `removeDraft`. */
+/** Writes a durable file that is no object yet. When it fails, `removeDraft` removes the rest. */
 export async function writeDraft(
   connection: SftpConnection,
   draft: string,
@@ -37,17 +37,17 @@ export async function writeDraft(
     connection.closeUnheeded(handle);
     throw error;
   }
-  // The server takes them in this order. A failed close is a failed write: some file servers meet quotas this late.
+  // The server takes them in this order. A failed close is a failed write: some file servers check quotas this late.
   await Promise.all([syncFile(connection, handle), connection.close(handle)]);
 }
 
-/** Never fails: a draft that resists stays for a later run, and the put it belonged to is decided. */
+/** Never fails: a later run removes a draft that cannot be removed now; the outcome of its put is decided. */
 export async function removeDraft(connection: SftpConnection, draft: string): Promise<void> {
   await connection.remove(draft).catch(() => undefined);
 }
 
 /**
- * Removes what killed processes left, a day later. A courtesy: it never fails.
+ * Removes drafts of killed processes, a day later. Best effort: it never fails.
  * @param now by the server's clock, in seconds since 1970
  */
 export async function removeStaleDrafts(connection: SftpConnection, directory: string, now: number): Promise<void> {

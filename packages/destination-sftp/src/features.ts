@@ -5,20 +5,20 @@ import { SftpStatusError } from "./sftp-status.ts";
 
 /** What a server and the file system behind it can do, beyond plain SFTP. */
 export interface Features {
-  /** A file gets a second name by a step that fails where the name is taken: put-if-absent has exactly one winner. */
+  /** The server makes hard links, which fail where the name is taken: put-if-absent has exactly one winner. */
   readonly hardLinks: boolean;
-  /** A directory can be opened and flushed, so that a new name survives a power cut of the server. */
+  /** The server flushes directories, so that a new name survives its power cut. */
   readonly syncsDirectories: boolean;
   /** The server's clock, in seconds since 1970. */
   readonly now: number;
 }
 
-/** Where nothing can be written, or nothing may be. */
+/** For a directory that cannot or must not be written. */
 export const NO_FEATURES: Features = { hardLinks: false, syncsDirectories: false, now: 0 };
 
 /**
- * Tries it out in the folder of drafts, which is made if need be. What a server announces is not enough: the file system
- * behind it may have no links. Where nothing can be written, nothing is promised.
+ * Tries the features out in the folder of drafts, which it makes if needed. The server's announcement is not enough:
+ * the file system behind it may have no links. Returns no features when it cannot write.
  */
 export async function findFeatures(connection: SftpConnection, drafts: string): Promise<Features> {
   const draft = newDraft(drafts);

@@ -2,18 +2,18 @@ import { isObjectKey, type ObjectInfo, StoreError } from "@ovault/contract";
 
 import type { NamedFile } from "./read-directory.ts";
 
-/** Names held at once, over all levels. A repository of 100 TiB has 25,000 in its largest folder. */
+/** Most names in memory, over all levels. A repository of 100 TiB has 25,000 in its largest folder. */
 const MOST_NAMES = 250_000;
 
-/** Reads the directory of a prefix, in no order; empty when it is gone. */
+/** Reads the directory of a prefix, in any order; empty when it is gone. */
 export type ReadNames = (
   prefix: string,
   options: { readonly limit: number; readonly wanted: (name: string) => boolean },
 ) => Promise<readonly NamedFile[]>;
 
 /**
- * The objects whose keys begin with `prefix`, in ascending order of key. Holds the names of one directory of each level at
- * a time. What is no object and no directory of objects (drafts, hidden files, links) is passed over.
+ * The objects whose keys begin with `prefix`, in ascending order of key. Holds the names of one directory of each level
+ * at a time. Skips what is neither an object nor a directory of objects (drafts, hidden files, links).
  */
 export async function* listTree(read: ReadNames, prefix: string, held = 0): AsyncGenerator<ObjectInfo> {
   const found = await read(prefix, {
@@ -30,7 +30,7 @@ export async function* listTree(read: ReadNames, prefix: string, held = 0): Asyn
   }
 }
 
-/** As the keys in directories sort: `a-b` and `a.b` before `a/b`. */
+/** Sorts directories as the keys in them: `a-b` and `a.b` before `a/b`. */
 function byKey(a: NamedFile, b: NamedFile): number {
   return sortedName(a) < sortedName(b) ? -1 : 1;
 }

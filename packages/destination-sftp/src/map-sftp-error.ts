@@ -10,22 +10,22 @@ import type { RemoteFileSystem } from "./remote-file-system.ts";
 import type { SftpConnection } from "./sftp-connection.ts";
 import { SftpStatusError, STATUS } from "./sftp-status.ts";
 
-/** Less than this beside the bytes of an object is a full disk: names and maps of blocks take space too. */
+/** Free space beyond the bytes of an object below which the disk counts as full: metadata takes space too. */
 const SLACK_BYTES = 64 * 1024;
 
 export interface FailedCall {
   readonly connection: SftpConnection;
   /** The directory of the destination. */
   readonly root: string;
-  /** What was tried, to follow "cannot": "write packs/ab/abcd". */
+  /** The attempted action, to follow "cannot": "write packs/ab/abcd". */
   readonly what: string;
-  /** For calls that change something: the space they take. */
+  /** Space that the call takes, if it changes something. */
   readonly bytes?: number;
 }
 
 /**
- * The store error for a status of the server. SFTP says no more than "failure" when a disk is full or read-only, so the
- * file system is looked at. Errors that are no status come back as they are.
+ * The store error for a status of the server. SFTP answers a full or read-only disk with "failure", so this looks at
+ * the file system. Returns errors that are not a status unchanged.
  */
 export async function mapSftpError(error: unknown, call: FailedCall): Promise<unknown> {
   if (!(error instanceof SftpStatusError)) return error;
@@ -87,7 +87,7 @@ function reasonOf(status: number, disk: RemoteFileSystem | undefined, bytes = 0)
   }
 }
 
-/** Undefined where the server does not tell. */
+/** `undefined` when the server does not support it. */
 async function lookAt(connection: SftpConnection, root: string): Promise<RemoteFileSystem | undefined> {
   return await connection.fileSystem(root).catch(() => undefined);
 }

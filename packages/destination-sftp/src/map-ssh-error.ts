@@ -1,7 +1,7 @@
 import { StoreError, StorePermissionError, StoreUnavailableError } from "@ovault/contract";
 import { SshError, SshLoginError, SshUnavailableError } from "@ovault/ssh";
 
-/** The store error for what happened while logging in. Others, such as HostKeyError, come back as they are. */
+/** The store error for a failed login. Returns others, such as HostKeyError, unchanged. */
 export function mapSshError(error: unknown): unknown {
   if (!(error instanceof SshError)) return error;
   const { message, context, hint, retry } = error;

@@ -7,7 +7,7 @@ import { mapSshError } from "./map-ssh-error.ts";
 import type { SftpConnection } from "./sftp-connection.ts";
 import type { SftpSettings } from "./sftp-settings.ts";
 
-/** Connects nowhere yet. @throws StorePermissionError when the private key cannot be used. */
+/** Does not connect yet. @throws StorePermissionError when the private key cannot be used. */
 export async function openPool(settings: SftpSettings): Promise<ConnectionPool> {
   const { connections, timeoutMs } = settings;
   const server = await sshServer(settings, timeoutMs).catch((error: unknown) => {
@@ -18,7 +18,7 @@ export async function openPool(settings: SftpSettings): Promise<ConnectionPool> 
 
 type Connect = (signal: AbortSignal) => Promise<SftpConnection>;
 
-/** A server that is starting refuses users for a moment (pam_nologin): who was let in before may try again. */
+/** Makes a refused login transient after a successful one: a starting server refuses users briefly (pam_nologin). */
 function onceLetIn(connectAnew: Connect): Connect {
   let wasLetIn = false;
   return async (signal) => {

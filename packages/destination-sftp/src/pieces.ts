@@ -1,6 +1,6 @@
 /**
- * Bytes of one request, and requests under way at once: together the window that SSH servers grant a channel (2 MiB),
- * so that the link is full and nothing piles up in memory. ssh2 cuts requests smaller for servers that take less.
+ * Bytes of one request, and concurrent requests: together the window that SSH servers grant a channel (2 MiB), so that
+ * the link is full and nothing piles up in memory. ssh2 splits requests for servers that take less.
  */
 export const PIECE_BYTES = 128 * 1024;
 export const PIECES_UNDER_WAY = 16;
@@ -10,7 +10,7 @@ export interface Piece {
   readonly bytes: Buffer;
 }
 
-/** The parts, joined and cut into pieces of one size but for the last. What is in one part is not copied. */
+/** The parts, joined and cut into pieces of equal size except the last. Does not copy a piece that lies in one part. */
 export function* pieces(parts: readonly Uint8Array[]): Generator<Piece, void> {
   let offset = 0;
   let slices: Uint8Array[] = [];
@@ -37,7 +37,7 @@ function joined(slices: readonly Uint8Array[]): Buffer {
   return Buffer.from(only.buffer, only.byteOffset, only.byteLength);
 }
 
-/** Cuts what a buffer has to be filled with. */
+/** Cuts the range that fills a buffer. */
 export function* spans(length: number): Generator<{ readonly from: number; readonly to: number }, void> {
   for (let from = 0; from < length; from += PIECE_BYTES) yield { from, to: Math.min(length, from + PIECE_BYTES) };
 }

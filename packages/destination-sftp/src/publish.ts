@@ -5,14 +5,14 @@ import { hasStatus, isAbsence, SftpStatusError, STATUS } from "./sftp-status.ts"
 
 export interface Publication {
   readonly connection: SftpConnection;
-  /** A durable file beside the target's directory. */
+  /** A durable file on the target's file system. */
   readonly draft: string;
   readonly target: string;
 }
 
 /**
- * Gives the draft its name, in place of what had it. In one step where the server offers `posix-rename@openssh.com`;
- * elsewhere there is a moment in which nothing has the name.
+ * Gives the draft its name; replaces an existing file. Atomic where the server offers `posix-rename@openssh.com`;
+ * elsewhere there is a moment in which no file has the name.
  */
 export async function publish({ connection, draft, target }: Publication): Promise<"stored"> {
   try {
@@ -25,8 +25,8 @@ export async function publish({ connection, draft, target }: Publication): Promi
 }
 
 /**
- * Gives the draft its name if nothing has it. By a hard link that has exactly one winner. The rename of plain SFTP should
- * fail where the name is taken, but servers look first and rename then, so that two can win.
+ * Gives the draft its name if no file has it. A hard link has exactly one winner. The rename of plain SFTP should fail
+ * where the name is taken, but servers check first and rename then, so that two can win.
  */
 export async function publishIfAbsent(
   { connection, draft, target }: Publication,
@@ -52,7 +52,7 @@ async function replaceInSteps({ connection, draft, target }: Publication): Promi
   }
 }
 
-/** @throws StoreError when what is there is not a file. */
+/** @throws StoreError when the name belongs to something other than a file. */
 async function isThere(connection: SftpConnection, target: string): Promise<boolean> {
   try {
     if ((await connection.stat(target)).kind === "file") return true;

@@ -6,9 +6,9 @@ import type { RemoteFile } from "./remote-file.ts";
 import type { DirectoryEntry, SftpConnection } from "./sftp-connection.ts";
 import { hasStatus, isAbsence, STATUS } from "./sftp-status.ts";
 
-/** Who ask for the next names at the same time: a server gives a hundred or so at once. */
+/** Concurrent requests for the next names: a server answers with about a hundred. */
 const READERS = 4;
-/** Counts as so many names: servers have no reason to give one, and a bad one could give them for ever. */
+/** Names that an empty answer counts as: a sane server never gives one, and a bad one could give them for ever. */
 const EMPTY_ANSWER = 1000;
 
 export interface NamedFile {
@@ -17,15 +17,15 @@ export interface NamedFile {
 }
 
 export interface ReadOptions {
-  /** Names in it at most, the unwanted ones too. */
+  /** Maximum number of names, including unwanted ones. */
   readonly limit: number;
   readonly wanted: (name: string) => boolean;
   readonly signal?: AbortSignal;
 }
 
 /**
- * The wanted ones of what a directory holds, in no order.
- * @throws what the server said; StoreError for a directory of more names than the limit, which may be one that never ends
+ * The wanted entries of a directory, in any order.
+ * @throws the server's status; StoreError for a directory of more names than the limit, or an endless one
  */
 export async function readDirectory(
   connection: SftpConnection,
@@ -56,7 +56,7 @@ export async function readDirectory(
   }
 }
 
-/** Undefined for what was removed meanwhile. */
+/** `undefined` for a file that was removed meanwhile. */
 async function fileOf(
   connection: SftpConnection,
   directory: string,

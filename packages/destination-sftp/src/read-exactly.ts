@@ -4,7 +4,7 @@ import { endsEarly, type ExactRead } from "@ovault/file-tree";
 import { PIECES_UNDER_WAY, spans } from "./pieces.ts";
 import type { Handle, SftpConnection } from "./sftp-connection.ts";
 
-/** Reads the range whole. @throws IntegrityError when the file ends before it does. */
+/** Reads the whole range. @throws IntegrityError when the file ends before the range. */
 export async function readExactly(
   connection: SftpConnection,
   handle: Handle,

@@ -1,19 +1,19 @@
 import { z } from "zod";
 
-/** The file system behind a path, as statvfs(3) tells. */
+/** The file system behind a path, as statvfs(3) describes it. */
 export interface RemoteFileSystem {
-  /** Another one is mounted when it differs. */
+  /** Differs when another file system is mounted. */
   readonly id: number;
   readonly readOnly: boolean;
-  /** What an ordinary user may still write. */
+  /** Bytes that an ordinary user may still write. */
   readonly freeBytes: number;
-  /** Not one more file can be made. */
+  /** No inodes left. */
   readonly withoutFiles: boolean;
 }
 
 const READ_ONLY = 1;
 
-/** The names are those of the answer that ssh2 hands over. */
+/** The answer with the names that ssh2 gives its fields. */
 const answer = z.object({
   f_sid: z.number(),
   f_flag: z.number(),
@@ -24,7 +24,7 @@ const answer = z.object({
   f_favail: z.number(),
 });
 
-/** Undefined for an answer that is none. */
+/** `undefined` for an invalid answer. */
 export function remoteFileSystem(told: unknown): RemoteFileSystem | undefined {
   const { data } = answer.safeParse(told);
   if (data === undefined) return undefined;

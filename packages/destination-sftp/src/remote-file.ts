@@ -1,4 +1,4 @@
-/** What a server tells about one name. Links are not followed. */
+/** A server's attributes of one name. Links are not followed. */
 export interface RemoteFile {
   readonly kind: "file" | "directory" | "other";
   readonly bytes: number;
@@ -6,7 +6,7 @@ export interface RemoteFile {
   readonly modifiedSeconds: number;
 }
 
-/** Attributes as they came: any may be missing, and none is to be trusted. */
+/** Attributes as received: any may be missing, and none is trusted. */
 interface Attributes {
   readonly mode?: unknown;
   readonly size?: unknown;
@@ -19,7 +19,7 @@ const KINDS: ReadonlyMap<number, RemoteFile["kind"]> = new Map([
   [0o040000, "directory"],
 ]);
 
-/** Undefined when the answer lacks what it takes, or a size is absurd. */
+/** `undefined` when the answer lacks a field, or the size is absurd. */
 export function remoteFile({ mode, size, mtime }: Attributes): RemoteFile | undefined {
   if (typeof mode !== "number") return undefined;
   const kind = KINDS.get(mode & TYPE_BITS) ?? "other";

@@ -16,7 +16,7 @@ export function remoteFiles(connection: SftpConnection, { root, syncsDirectories
     async kindOf(path) {
       const { kind } = await connection.stat(path);
       if (kind === "directory") return "directory";
-      // Neither file nor directory: the protocol tells no more.
+      // Neither file nor directory: the protocol says no more.
       return kind === "other" ? "link" : "other";
     },
     makeDirectory: (path) => makeDirectory(connection, path),
@@ -27,7 +27,7 @@ export function remoteFiles(connection: SftpConnection, { root, syncsDirectories
   };
 }
 
-/** OpenSSH on Linux and BSD can; there is nothing in SFTP that promises it. */
+/** OpenSSH on Linux and BSD can; SFTP does not promise it. */
 export async function syncDirectory(connection: SftpConnection, directory: string): Promise<void> {
   const handle = await connection.open(directory, "r");
   try {
@@ -37,12 +37,12 @@ export async function syncDirectory(connection: SftpConnection, directory: strin
   }
 }
 
-/** One that is there already is left as it is. */
+/** Leaves an existing one as it is. */
 export async function makeDirectory(connection: SftpConnection, directory: string): Promise<void> {
   try {
     await connection.makeDirectory(directory);
   } catch (error) {
-    // Servers say no more than "failure" when there is something, and also when the disk is full.
+    // Servers answer "failure" both when the name exists and when the disk is full.
     if (!(error instanceof SftpStatusError) || !(await isThere(connection, directory))) throw error;
   }
 }

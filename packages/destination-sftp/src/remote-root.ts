@@ -3,11 +3,11 @@ import { DestinationMissingError } from "@ovault/contract";
 import type { SftpConnection } from "./sftp-connection.ts";
 import { isAbsence, SftpStatusError } from "./sftp-status.ts";
 
-/** The directory of a destination on its server, and how to tell that it still is what it was. */
+/** The directory of a destination on its server, with a check that it still is the same. */
 export class RemoteRoot {
   /** Absolute, free of symbolic links. */
   readonly path: string;
-  /** Of the file system it lies on, where the server tells; changes with a mount or an unmount. */
+  /** Id of its file system, if the server reports one; changes with a mount or an unmount. */
   readonly #fileSystem: number | undefined;
 
   private constructor(path: string, fileSystem: number | undefined) {
@@ -15,7 +15,7 @@ export class RemoteRoot {
     this.#fileSystem = fileSystem;
   }
 
-  /** @throws DestinationMissingError when there is no such directory; it is never made here. */
+  /** Never makes the directory. @throws DestinationMissingError when it does not exist. */
   static async open(connection: SftpConnection, directory: string): Promise<RemoteRoot> {
     const path = await connection.resolve(directory).catch((error: unknown) => {
       throw isAbsence(error) ? missing(directory, "does not exist", error) : error;
@@ -26,7 +26,7 @@ export class RemoteRoot {
   }
 
   /**
-   * Nothing found may mean that nothing is there, or that a disk of the server was unmounted and left an empty directory.
+   * Called when a read finds nothing: a disk of the server may have been unmounted and left an empty directory.
    * @throws DestinationMissingError when this is not the directory that was opened.
    */
   async assertPresent(connection: SftpConnection): Promise<void> {

@@ -9,16 +9,16 @@ import { type RemoteFile, remoteFile } from "./remote-file.ts";
 import { type RemoteFileSystem, remoteFileSystem } from "./remote-file-system.ts";
 import { SftpStatusError, STATUS } from "./sftp-status.ts";
 
-/** What is still under way when a connection is ended gets so long to come to its end. */
+/** How long requests under way may still take when a connection ends. */
 const FAREWELL_MS = 2000;
-/** What ssh2 throws for a request that the server has not announced. */
+/** Message of ssh2's error for a request that the server has not announced. */
 const NOT_OFFERED = "Server does not support this extended request";
 
 export type Handle = Buffer;
 
 export interface DirectoryEntry {
   readonly name: string;
-  /** Undefined when the listing does not tell; asking for the file itself may. */
+  /** `undefined` when the listing lacks it; `stat` may have it. */
   readonly file: RemoteFile | undefined;
 }
 
@@ -28,7 +28,7 @@ export interface ConnectionParts {
   readonly socket: Socket;
   /** `host:port`, for messages. */
   readonly server: string;
-  /** How long the server may leave all requests without any answer. */
+  /** How long the server may leave all requests unanswered. */
   readonly timeoutMs: number;
 }
 
@@ -41,9 +41,9 @@ interface Request {
 
 /**
  * The requests of SFTP as promises, over one SSH connection. Many may be under way at once. They reject with
- * SftpStatusError for what the server said (`unsupported` for an extension that it does not offer), StoreUnavailableError
- * when the connection is lost, StoreError for an answer that makes no sense. The process is kept alive only while a
- * request is under way.
+ * SftpStatusError for the server's status (`unsupported` for an extension that it does not offer),
+ * StoreUnavailableError when the connection is lost, StoreError for an answer that makes no sense. The connection keeps
+ * the process alive only while a request is under way.
  */
 export class SftpConnection {
   readonly #parts: ConnectionParts;
@@ -54,7 +54,7 @@ export class SftpConnection {
   constructor(parts: ConnectionParts) {
     this.#parts = parts;
     const { client, sftp, socket } = parts;
-    // They stay for good: an error that nobody listens to would end the process.
+    // The listeners stay: an 'error' without a listener would end the process.
     client.on("error", (error: unknown) => this.drop(error));
     sftp.on("error", (error: unknown) => this.drop(error));
     client.on("close", () => this.drop());
@@ -66,7 +66,7 @@ export class SftpConnection {
     return this.#lost;
   }
 
-  /** `wx` makes a file that is not there yet, for its owner alone. */
+  /** `wx` makes a new file, readable by its owner alone. */
   async open(path: string, mode: "r" | "wx"): Promise<Handle> {
     return this.#handle(await this.#ask((sftp, answer) => sftp.open(path, mode, 0o600, answer)));
   }
@@ -79,7 +79,7 @@ export class SftpConnection {
     await this.#ask((sftp, answer) => sftp.close(handle, answer));
   }
 
-  /** At most as many bytes as the buffer has, and maybe fewer; 0 at the end of the file. */
+  /** Reads at most the length of the buffer, maybe less; 0 at the end of the file. */
   async read(handle: Handle, buffer: Buffer, position: number): Promise<number> {
     const bytes = await this.#ask((sftp, answer) => sftp.read(handle, buffer, 0, buffer.length, position, answer));
     if (typeof bytes !== "number" || bytes > buffer.length) throw this.#nonsense("more than was asked for");
@@ -90,7 +90,7 @@ export class SftpConnection {
     await this.#ask((sftp, answer) => sftp.write(handle, bytes, 0, bytes.length, position, answer));
   }
 
-  /** Makes a file durable, or a directory where the server lets one be opened. */
+  /** Makes a file durable, or a directory if the server can open one. */
   async sync(handle: Handle): Promise<void> {
     await this.#ask((sftp, answer) => sftp.ext_openssh_fsync(handle, answer));
   }
@@ -104,14 +104,14 @@ export class SftpConnection {
     return this.#file(await this.#ask((sftp, answer) => sftp.lstat(path, answer)));
   }
 
-  /** The next entries, in no order, maybe none; `endOfFile` after the last. */
+  /** The next entries, in any order, maybe none; `endOfFile` after the last. */
   async readDirectory(handle: Handle): Promise<readonly DirectoryEntry[]> {
     const entries = await this.#ask((sftp, answer) => sftp.readdir(handle, answer));
     if (!Array.isArray(entries)) throw this.#nonsense("a listing that is none");
     return entries.map(({ filename, attrs }: FileEntryWithStats) => ({ name: filename, file: remoteFile(attrs) }));
   }
 
-  /** For its owner alone. */
+  /** Accessible by its owner alone. */
   async makeDirectory(path: string): Promise<void> {
     await this.#ask((sftp, answer) => sftp.mkdir(path, { mode: 0o700 }, answer));
   }
@@ -120,22 +120,22 @@ export class SftpConnection {
     await this.#ask((sftp, answer) => sftp.unlink(path, answer));
   }
 
-  /** As SFTP has it: most servers refuse it where `to` exists. */
+  /** SFTP's rename: most servers refuse it where `to` exists. */
   async rename(from: string, to: string): Promise<void> {
     await this.#ask((sftp, answer) => sftp.rename(from, to, answer));
   }
 
-  /** As POSIX has it: takes the place of `to` in one step. */
+  /** POSIX's rename: replaces `to` atomically. */
   async replace(from: string, to: string): Promise<void> {
     await this.#ask((sftp, answer) => sftp.ext_openssh_rename(from, to, answer));
   }
 
-  /** Gives a file a second name, where nothing has that name. */
+  /** Gives a file a second name; fails where the name is taken. */
   async link(from: string, to: string): Promise<void> {
     await this.#ask((sftp, answer) => sftp.ext_openssh_hardlink(from, to, answer));
   }
 
-  /** The absolute path, free of links, of something that exists. */
+  /** The absolute path, free of links, of an existing file. */
   async resolve(path: string): Promise<string> {
     const resolved = await this.#ask((sftp, answer) => sftp.realpath(path, answer));
     if (typeof resolved !== "string" || !resolved.startsWith("/")) throw this.#nonsense("a path that is none");
@@ -148,12 +148,12 @@ export class SftpConnection {
     return found;
   }
 
-  /** For a handle whose closing decides nothing. */
+  /** Closes a handle and ignores the result. */
   closeUnheeded(handle: Handle): void {
     this.close(handle).catch(() => undefined);
   }
 
-  /** Ends the connection when nothing is under way any more, or after two seconds. */
+  /** Ends the connection once no request is under way, or after two seconds. */
   async end(): Promise<void> {
     await Promise.race([this.#quiet(), delay(FAREWELL_MS, undefined, { ref: false })]);
     if (this.#underWay.size > 0) this.drop();
@@ -163,7 +163,7 @@ export class SftpConnection {
     this.#parts.socket.destroySoon();
   }
 
-  /** Breaks the connection: what is under way fails, and whatever is asked after it. */
+  /** Breaks the connection: requests under way and later ones fail. */
   drop(cause?: unknown): void {
     if (this.#lost) return;
     this.#lost = true;
@@ -197,7 +197,7 @@ export class SftpConnection {
     return promise;
   }
 
-  /** Runs anew with every request and every answer. */
+  /** Restarts the time-out with every request and every answer. */
   #watch(): void {
     const { socket, timeoutMs } = this.#parts;
     clearTimeout(this.#watchdog);
@@ -212,7 +212,7 @@ export class SftpConnection {
   async #quiet(): Promise<void> {
     while (this.#underWay.size > 0) {
       await Promise.allSettled([...this.#underWay].map((request) => request.promise));
-      // Whoever was waiting may ask for the next thing.
+      // Lets the waiting caller send its next request.
       await turn();
     }
   }
@@ -220,7 +220,7 @@ export class SftpConnection {
   #failure(error: Error): Error {
     if ("code" in error && typeof error.code === "number") return new SftpStatusError(error.code, error.message);
     if (error.message === NOT_OFFERED) return new SftpStatusError(STATUS.unsupported, error.message);
-    // ssh2 says so to all requests when the channel is closed.
+    // ssh2 fails all requests with this when the channel closes.
     return this.#loss(error);
   }
 

@@ -1,4 +1,4 @@
-/** Status codes of SFTP. Servers speak version 3; some use the finer codes of later versions all the same. */
+/** Status codes of SFTP. Servers speak version 3; some still use the finer codes of later versions. */
 export const STATUS = {
   endOfFile: 1,
   noSuchFile: 2,
@@ -11,7 +11,7 @@ export const STATUS = {
   quotaExceeded: 15,
 } as const;
 
-/** The server's answer to a request was a status other than OK. */
+/** The server answered a request with a status other than OK. */
 export class SftpStatusError extends Error {
   override readonly name = "SftpStatusError";
   readonly status: number;
@@ -26,7 +26,7 @@ export function hasStatus(error: unknown, ...statuses: readonly number[]): error
   return error instanceof SftpStatusError && statuses.includes(error.status);
 }
 
-/** What says that there is no file of this name. */
+/** Whether an error means that there is no file of this name. */
 export function isAbsence(error: unknown): boolean {
   return hasStatus(error, STATUS.noSuchFile, STATUS.noSuchPath);
 }

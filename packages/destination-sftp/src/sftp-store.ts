@@ -31,22 +31,22 @@ import type { SftpConnection } from "./sftp-connection.ts";
 import type { SftpSettings } from "./sftp-settings.ts";
 import { isAbsence } from "./sftp-status.ts";
 
-/** In the contract; a whole object that says it is larger is none. */
+/** The contract's limit; a larger file is not an object. */
 const LARGEST_OBJECT = 128 * 1024 * 1024;
 
 /** A call on its way to a connection. */
 interface Call {
-  /** What is tried, to follow "cannot". */
+  /** The attempted action, to follow "cannot". */
   readonly what: string;
-  /** For calls that change something: the space they take. */
+  /** Space that the call takes, if it changes something. */
   readonly bytes?: number;
   readonly signal: AbortSignal;
 }
 
 /**
- * A directory on a server with SSH as an object store. The object `a/b` is the file `a/b`. Files are 0600, directories
- * 0700. Speaks SFTP version 3, and uses what OpenSSH adds to it where the server has it; see README.md for what is
- * promised without.
+ * A directory on an SSH server as an object store. The object `a/b` is the file `a/b`. Files are 0600, directories
+ * 0700. Speaks SFTP version 3 and uses OpenSSH's extensions where the server has them; README.md lists the guarantees
+ * without.
  */
 export class SftpStore implements ObjectStore {
   readonly capabilities: StoreCapabilities;
@@ -66,9 +66,9 @@ export class SftpStore implements ObjectStore {
   }
 
   /**
-   * Logs in, and finds out what the server can do.
-   * @throws HostKeyError when the server's key is not known; DestinationMissingError when there is no such directory: it
-   *   is never made here; and what else a store throws.
+   * Logs in and finds out what the server can do. Never makes the directory.
+   * @throws HostKeyError when the server's key is unknown; DestinationMissingError when the directory does not exist;
+   *   other errors of a store.
    */
   static async open(settings: SftpSettings, signal: AbortSignal): Promise<SftpStore> {
     const pool = await openPool(settings);
@@ -110,7 +110,7 @@ export class SftpStore implements ObjectStore {
         void cleanUp();
         return outcome;
       } catch (error) {
-        // In this order: the draft may be what fills the disk, and must not fill it for the next try.
+        // In this order: the draft may be what fills the disk, and must be gone for the next try.
         const failure = isAbsence(error)
           ? await this.#tree.vanished(this.#files(connection), key, error)
           : await this.#explained(error, connection, call);
@@ -137,7 +137,7 @@ export class SftpStore implements ObjectStore {
 
   async *list(prefix: string, { signal }: CallOptions): AsyncGenerator<ObjectInfo> {
     assertKeyPrefix(prefix);
-    // No connection is held while the caller looks at what it got: it may need one for that.
+    // Holds no connection between the yields: the caller may need one.
     const read: ReadNames = (at, options) =>
       this.#call({ what: `list ${at}`, signal }, (connection) =>
         unlessAborted(this.#readNames(connection, at, { ...options, signal }), signal),
@@ -155,7 +155,7 @@ export class SftpStore implements ObjectStore {
     );
   }
 
-  /** Ends all connections. What an aborted call has left to clean up gets two seconds. */
+  /** Ends all connections. Aborted calls get two seconds to clean up. */
   async close(): Promise<void> {
     await this.#pool.close();
   }
@@ -188,7 +188,7 @@ export class SftpStore implements ObjectStore {
   async #publish(publication: Publication, ifAbsent: boolean): Promise<"stored" | "exists"> {
     const { connection, target } = publication;
     const outcome = ifAbsent ? await publishIfAbsent(publication, this.#features) : await publish(publication);
-    // What exists already, too: whoever made it may not have come to this yet.
+    // An existing object, too: the process that made it may not have flushed its name yet.
     await this.#files(connection).syncDirectory(posix.dirname(target));
     return outcome;
   }
@@ -198,11 +198,11 @@ export class SftpStore implements ObjectStore {
       const path = await this.#tree.locate(this.#files(connection), key);
       const handle = await connection.open(path, "r");
       try {
-        // The size is that of what was opened, whatever has the name by now; only the name tells that it is a link.
+        // The size is that of the opened file, whatever has the name by now; only the name shows that it is a link.
         const [named, opened] = await Promise.all([connection.stat(path), connection.statHandle(handle)]);
         if (named.kind !== "file" || opened.kind !== "file") throw notFound(key);
         const { offset, length } = range ?? { offset: 0, length: opened.bytes };
-        // Before a buffer of that size is made.
+        // Checked before a buffer of that size is allocated.
         if (offset + length > opened.bytes) throw endsEarly(key, opened.bytes, offset + length);
         if (length > LARGEST_OBJECT) throw tooLarge(key, length);
         return await readExactly(connection, handle, { key, offset, length }, signal);

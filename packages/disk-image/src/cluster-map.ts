@@ -2,18 +2,18 @@ import { L2_ENTRIES } from "./qcow2-layout.ts";
 
 /**
  * Where each guest cluster lies in the file: numbers of file clusters, 0 for none. Four bytes per guest cluster, in
- * tables that exist only where something was written: 64 MiB of memory per TiB of data, nothing for empty ranges.
+ * tables that exist only for written ranges: 64 MiB of memory per TiB of data, nothing for empty ranges.
  */
 export class ClusterMap {
   readonly #tables = new Map<number, Uint32Array>();
   #nextFree: number;
 
-  /** File clusters from `firstFree` on are given out. */
+  /** Allocates file clusters from `firstFree` on. */
   constructor(firstFree: number) {
     this.#nextFree = firstFree;
   }
 
-  /** Number of file clusters given out or taken before. */
+  /** Number of file clusters allocated here or in use before. */
   get end(): number {
     return this.#nextFree;
   }
@@ -22,7 +22,7 @@ export class ClusterMap {
     return this.#tables.get(Math.floor(guestCluster / L2_ENTRIES))?.[guestCluster % L2_ENTRIES] ?? 0;
   }
 
-  /** The guest cluster's place, a fresh one (which reads as zeros) if it had none. */
+  /** The guest cluster's place; a fresh one (which reads as zeros) if it had none. */
   allocate(guestCluster: number): number {
     const index = Math.floor(guestCluster / L2_ENTRIES);
     let table = this.#tables.get(index);

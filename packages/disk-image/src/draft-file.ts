@@ -7,7 +7,7 @@ import { syncDirectory, systemErrorCode } from "@ovault/contract";
 import { ImageFileExistsError, imageFileError } from "./errors.ts";
 import { WriteBack } from "./write-back.ts";
 
-/** A new file, readable by its owner alone, that lies under a name of its own until it is published. */
+/** A new file, readable by its owner alone, with a temporary name until it is published. */
 export class DraftFile {
   readonly path: string;
   readonly #draftPath: string;
@@ -32,7 +32,7 @@ export class DraftFile {
     this.#writeBack = new WriteBack(() => handle.datasync());
   }
 
-  /** All of the data, or an error. */
+  /** Writes all of the data, or throws. */
   async write(offset: number, data: Uint8Array, signal: AbortSignal): Promise<void> {
     for (let done = 0; done < data.length;) {
       signal.throwIfAborted();
@@ -42,7 +42,7 @@ export class DraftFile {
     await this.#guard(this.#writeBack.note(data.length));
   }
 
-  /** What lies between the last write and the new end reads as zeros and takes no space. */
+  /** The range between the last write and the new end reads as zeros and takes no space. */
   resize(bytes: number): Promise<void> {
     return this.#guard(this.#handle.truncate(bytes));
   }
@@ -62,7 +62,7 @@ export class DraftFile {
     await this.#guard(syncDirectory(dirname(this.path)));
   }
 
-  /** Never rejects: what cannot be removed is a draft by its name. */
+  /** Never rejects: a file that cannot be removed is recognizable as a draft by its name. */
   async discard(): Promise<void> {
     await this.#writeBack.settle().catch(() => {});
     await this.#handle.close().catch(() => {});

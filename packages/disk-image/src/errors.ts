@@ -10,12 +10,12 @@ export class ImageFileFullError extends ImageFileError {
   static override readonly code: ErrorCode = "E_IMAGE_FILE_FULL";
 }
 
-/** There is something at the path where an image file should be made. It is left as it is. */
+/** The path of a new image file is taken. The existing file is left as it is. */
 export class ImageFileExistsError extends UsageError {
   static override readonly code: ErrorCode = "E_IMAGE_FILE_EXISTS";
 }
 
-/** Says what a failed system call means for the file. Other errors pass unchanged. */
+/** The error for a failed system call on the file. Returns other errors unchanged. */
 export function imageFileError(error: unknown, path: string): unknown {
   const code = systemErrorCode(error);
   if (code === undefined) return error;

@@ -2,8 +2,8 @@ import type { DiskTarget } from "@ovault/contract";
 
 /**
  * A disk restored into a file. The file appears under its name when `finish` resolves, complete and durable; until
- * then, and after `abort`, there is nothing at that path. One of the two must be called, after all other calls have
- * settled.
+ * then, and after `abort`, there is nothing at that path. The caller must call one of the two, after all other calls
+ * have settled.
  *
  * Every call rejects with ImageFileError or its kinds, or with the signal's reason.
  */
@@ -15,13 +15,13 @@ export interface ImageFileTarget extends DiskTarget {
 }
 
 export interface ImageFileOptions {
-  /** Where the file is to appear. ImageFileExistsError when there is something already. */
+  /** Path of the new file. ImageFileExistsError when it is taken. */
   readonly path: string;
-  /** Of the disk in the recovery point. */
+  /** Id of the disk in the recovery point. */
   readonly diskId: string;
   /** Size the guest sees, in bytes; any number. */
   readonly logicalBytes: number;
 }
 
-/** Writes at once: enough to keep a disk busy, few enough for libuv's four threads. */
+/** Maximum concurrent writes: enough to keep a disk busy, few enough for libuv's four threads. */
 export const MAX_WRITES = 8;

@@ -15,12 +15,12 @@ export interface NbdSourceOptions {
   readonly tls?: tls.ConnectionOptions;
   /** Default: the export's name, or "nbd" for the nameless one. */
   readonly diskId?: string;
-  /** Reads under way at once. Default 8, spread over up to four connections where the server allows several. */
+  /** Maximum concurrent reads. Default 8, spread over up to four connections where the server allows several. */
   readonly maxReads?: number;
   readonly signal: AbortSignal;
 }
 
-/** An NBD export, read in full. Ranges that the server says read as zeros are never read. */
+/** An NBD export, read in full, except ranges that the server reports as zeros. */
 export class NbdSource implements DiskSource {
   readonly disk: Disk;
   readonly mode = "full";
@@ -38,7 +38,7 @@ export class NbdSource implements DiskSource {
     const first = await connect();
     const more = first.features.multiConn ? Math.min(maxReads, MAX_CONNECTIONS) - 1 : 0;
     const attempts = await Promise.allSettled(Array.from({ length: more }, connect));
-    // A server that allows fewer connections than we wish for is no reason to fail.
+    // A server may allow fewer connections than requested.
     const others = attempts.flatMap((attempt) => (attempt.status === "fulfilled" ? [attempt.value] : []));
     const disk = standaloneDisk(diskId ?? (options.exportName || "nbd"), first.logicalBytes);
     return new NbdSource(disk, maxReads, first, others);
@@ -51,7 +51,7 @@ export class NbdSource implements DiskSource {
     this.#clients = [first, ...others];
   }
 
-  /** From `base:allocation`; one data extent where the server does not have it. */
+  /** From `base:allocation`; one data extent for a server without it. */
   async *extents(signal: AbortSignal): AsyncGenerator<Extent> {
     if (!this.#first.contexts.includes(BASE_ALLOCATION)) {
       if (this.disk.logicalBytes > 0) yield { offset: 0, length: this.disk.logicalBytes, kind: "data" };

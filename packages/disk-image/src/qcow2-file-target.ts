@@ -20,7 +20,7 @@ const SECTOR_BYTES = 512;
 const ZERO_CLUSTER = Buffer.alloc(CLUSTER_BYTES);
 const { signal: never } = new AbortController();
 
-/** Bytes that lie side by side both in the caller's data and in the file. */
+/** Bytes that are contiguous both in the caller's data and in the file. */
 interface Run {
   readonly fileOffset: number;
   readonly from: number;
@@ -28,8 +28,8 @@ interface Run {
 }
 
 /**
- * A QCOW2 version 3 image of 64 KiB clusters, written without QEMU. Data of any alignment, in any order, several at a
- * time; clusters that hold only zeros take no space. Everything but data is written by `finish`. The virtual size is
+ * A QCOW2 version 3 image of 64 KiB clusters, written without QEMU. Takes data of any alignment, in any order,
+ * concurrently; clusters that hold only zeros take no space. `finish` writes everything but data. The virtual size is
  * `logicalBytes` rounded up to a whole sector of 512 bytes, as QEMU does with images of odd sizes.
  */
 export class Qcow2FileTarget implements ImageFileTarget {
@@ -102,7 +102,7 @@ export class Qcow2FileTarget implements ImageFileTarget {
     return this.#file.discard();
   }
 
-  /** Gives every cluster that needs one a place, at once, so that overlapping calls agree on it. */
+  /** Allocates all missing clusters synchronously, so that overlapping calls agree on their places. */
   #place(offset: number, data: Uint8Array): readonly Run[] {
     const runs: Run[] = [];
     for (let from = 0; from < data.length;) {

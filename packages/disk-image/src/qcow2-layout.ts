@@ -12,7 +12,7 @@ const REFCOUNT_ORDER = 4;
 const REFCOUNTS_PER_BLOCK = CLUSTER_BYTES / 2;
 const HEADER_BYTES = 104;
 const MAGIC = 0x514649fb;
-/** The cluster an entry points to is used once and may be written in place. */
+/** The entry's cluster is used once and may be written in place. */
 const COPIED = 1n << 63n;
 /** QEMU refuses L1 tables above 32 MiB. */
 const MAX_L1_ENTRIES = (32 * 2 ** 20) / 8;
@@ -33,13 +33,13 @@ export function pointerTable(clusters: Iterable<number>, count: number): Buffer 
   return table;
 }
 
-/** Reference count structures for a file whose every cluster is used once, laid out at its end. */
+/** Reference count structures at the end of a file that uses every cluster once. */
 export interface RefcountPlan {
-  /** The blocks, then the table: written as they are at `firstCluster`. */
+  /** Place of the blocks, which the table follows. */
   readonly firstCluster: number;
   readonly blockCount: number;
   readonly tableClusters: number;
-  /** Of the whole file, these structures included: they count themselves. */
+  /** Clusters of the whole file, including these structures: they count themselves. */
   readonly totalClusters: number;
 }
 
@@ -58,7 +58,7 @@ export function planRefcounts(usedClusters: number): RefcountPlan {
   return { firstCluster: usedClusters, blockCount, tableClusters, totalClusters };
 }
 
-/** One cluster of counts: 1 for each cluster of the file in its reach, 0 past the end. */
+/** One cluster of counts: 1 for each cluster of the file that it covers, 0 past the end. */
 export function refcountBlock(plan: RefcountPlan, block: number): Buffer {
   const counted = Math.min(REFCOUNTS_PER_BLOCK, plan.totalClusters - block * REFCOUNTS_PER_BLOCK);
   const counts = Buffer.alloc(CLUSTER_BYTES);

@@ -6,15 +6,15 @@ import { type Disk, type DiskSource, type Extent, SourceError } from "@ovault/co
 import { imageFileError } from "./errors.ts";
 import { standaloneDisk } from "./standalone-disk.ts";
 
-/** Linux counts the size of block devices in these, whatever their sectors are. */
+/** Unit of the size of block devices in sysfs, whatever their sectors are. */
 const SYSFS_SECTOR_BYTES = 512;
 
 /**
  * A raw image file or block device, read in full.
  *
- * It has one data extent. Holes cannot be asked for from Node without native code (SEEK_HOLE and FIEMAP are not
- * reachable, and counting allocated blocks is not safe on file systems that keep small files in their inodes), so they
- * are read, which costs no I/O, and the pipeline finds their blocks to be zero.
+ * It has one data extent. Node cannot find holes without native code (SEEK_HOLE and FIEMAP are not reachable, and
+ * counting allocated blocks is not safe on file systems that keep small files in their inodes), so the source reads
+ * them, which costs no I/O, and the pipeline finds their blocks to be zero.
  */
 export class RawFileSource implements DiskSource {
   readonly disk: Disk;
@@ -25,7 +25,7 @@ export class RawFileSource implements DiskSource {
   readonly #path: string;
   readonly #handle: FileHandle;
 
-  /** The disk's id is that given, or the name of the file. @throws ImageFileError */
+  /** The disk's id defaults to the name of the file. @throws ImageFileError */
   static async open(path: string, options: { readonly diskId?: string } = {}): Promise<RawFileSource> {
     let handle: FileHandle | undefined;
     try {
@@ -79,7 +79,7 @@ export class RawFileSource implements DiskSource {
 async function sizeOf(handle: FileHandle): Promise<number> {
   const stat = await handle.stat();
   if (!stat.isBlockDevice()) return stat.size;
-  // The parts of a device number as Linux's glibc packs them (makedev(3)).
+  // The parts of a device number as glibc packs them (makedev(3)).
   const major = Math.floor(stat.rdev / 256) % 4096;
   const minor = (stat.rdev % 256) + (Math.floor(stat.rdev / 2 ** 20) % 4096) * 256;
   return Number(await readFile(`/sys/dev/block/${major}:${minor}/size`, "utf8")) * SYSFS_SECTOR_BYTES;

@@ -36,7 +36,7 @@ export class RawFileTarget implements ImageFileTarget {
     return this.#file.write(offset, data, signal);
   }
 
-  /** Nothing to do: the file is fresh, and no byte is touched twice. */
+  /** Nothing to do: the file is new, and the restore writes no byte twice. */
   async zero(): Promise<void> {}
 
   flush(): Promise<void> {

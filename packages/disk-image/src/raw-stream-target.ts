@@ -5,12 +5,12 @@ import { SourceError, systemErrorCode } from "@ovault/contract";
 import { ImageFileError } from "./errors.ts";
 import { MAX_WRITES, type ImageFileTarget } from "./image-file-target.ts";
 
-/** What is written for zeros at once. */
+/** Buffer written for zeros. */
 const ZEROS = Buffer.alloc(1024 * 1024);
 
 export interface RawStreamOptions {
   readonly stream: Writable;
-  /** How messages call the stream. */
+  /** Name of the stream in messages. */
   readonly name: string;
   readonly diskId: string;
   readonly logicalBytes: number;
@@ -22,8 +22,8 @@ interface Waiting {
 }
 
 /**
- * A raw image as a stream of bytes, from first to last, zeros included. Data must begin in order, as a restore reads it:
- * what comes early waits for its turn, and ranges of zeros may be told early. The stream is the caller's to end.
+ * A raw image as a stream of bytes, from first to last, zeros included. Data must begin in order, as a restore reads
+ * it: early writes wait for their turn; `zero` may be called ahead of it. The caller ends the stream.
  */
 export class RawStreamTarget implements ImageFileTarget {
   readonly diskId: string;
@@ -31,10 +31,10 @@ export class RawStreamTarget implements ImageFileTarget {
   readonly maxWrites = MAX_WRITES;
   readonly path: string;
   readonly #stream: Writable;
-  /** Told, and not yet reached: by offset, their lengths. */
+  /** Ranges of zeros that the stream has not reached: lengths by offset. */
   readonly #zeros = new Map<number, number>();
   readonly #waiting = new Map<number, Waiting>();
-  /** Bytes that the stream has taken. */
+  /** Bytes that the stream has accepted. */
   #position = 0;
   #writing = false;
   #failure: { readonly error: unknown } | undefined;
@@ -74,7 +74,7 @@ export class RawStreamTarget implements ImageFileTarget {
     this.#fail(new ImageFileError(`${this.path} was given up after ${this.#position} bytes`));
   }
 
-  /** Waits until all before `offset` is written. */
+  /** Waits until everything before `offset` is written. */
   async #turn(offset: number, signal: AbortSignal): Promise<void> {
     this.#throwIfFailed();
     if (offset === this.#position && !this.#writing) return;
@@ -91,7 +91,7 @@ export class RawStreamTarget implements ImageFileTarget {
     }
   }
 
-  /** After it come the zeros that have been reached, and then the next that waits. */
+  /** After `work`, writes the zeros that follow, then wakes the next waiting write. */
   async #whileWriting(work: () => Promise<void>): Promise<void> {
     this.#writing = true;
     try {

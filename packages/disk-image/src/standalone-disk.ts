@@ -1,6 +1,6 @@
 import type { Disk } from "@ovault/contract";
 
-/** A disk that no manager knows: an image file or an export is all there is. */
+/** A disk without a manager: an image file or an export. */
 export function standaloneDisk(id: string, logicalBytes: number): Disk {
   return {
     id,

@@ -1,9 +1,9 @@
-/** What is written between two beginnings: enough for the disk to be worth it. */
+/** Bytes written between two flushes: enough to be worth one. */
 const STEP_BYTES = 128 * 1024 * 1024;
 
 /**
- * Has what was written brought to the disk while more is written, so that the end need not wait for all of it. The kernel
- * tells of an error once: what failed in between fails the end.
+ * Flushes written data to the disk while more is written, so that the end need not wait for all of it. The kernel
+ * reports an error once, so an error of an earlier flush fails the end.
  */
 export class WriteBack {
   readonly #flush: () => Promise<void>;
@@ -11,12 +11,12 @@ export class WriteBack {
   #pending: Promise<void> | undefined;
   #failure: { readonly error: unknown } | undefined;
 
-  /** @param flush brings to the disk whatever was written until it is called */
+  /** @param flush makes durable whatever was written before the call */
   constructor(flush: () => Promise<void>) {
     this.#flush = flush;
   }
 
-  /** So many bytes more were written; does not wait for any flush. @throws what an earlier one ended in */
+  /** Counts written bytes; does not wait for any flush. @throws the error of an earlier flush */
   async note(bytes: number): Promise<void> {
     this.#rethrow();
     this.#written += bytes;
@@ -31,7 +31,7 @@ export class WriteBack {
       });
   }
 
-  /** Nothing is under way when this resolves. @throws what an earlier flush ended in */
+  /** Waits for the flush under way. @throws the error of an earlier flush */
   async settle(): Promise<void> {
     await this.#pending;
     this.#rethrow();
