@@ -177,7 +177,7 @@ describe("init", () => {
     expect((await stat(join(cwd, "ovault.yaml"))).mtimeMs).toBe(before.mtimeMs);
   });
 
-  test("names the option that is missing when nobody can be asked", async () => {
+  test("names the missing option when there is no terminal", async () => {
     const { exitCode, stderr } = await runOvault(["init", "--config", "new.yaml"], { cwd });
     expect(exitCode).toBe(2);
     expect(stderr).toContain("--url is missing");

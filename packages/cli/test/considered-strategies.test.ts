@@ -6,7 +6,7 @@ import { ModelPlatform, ModelStrategy } from "@ovault/testkit";
 import { choicesView, considered } from "../src/commands/considered-strategies.ts";
 import { layOut } from "../src/output/layout.ts";
 
-test("of a machine with a choice it is told what was chosen, why, and what the others say", async () => {
+test("of a machine with a choice the view shows the chosen strategy, why, and what the others say", async () => {
   const platform = new ModelPlatform();
   platform.disks.set("a", { bytes: new Uint8Array(1), extents: [] });
   const [able, unable] = [new ModelStrategy(platform), new ModelStrategy(platform)];

@@ -130,7 +130,7 @@ describe("a repository with a damaged block", () => {
   });
 });
 
-test("a point is copied once, restores from there, and a dry run tells before", async () => {
+test("a point is copied once, restores from there, and a dry run foresees it", async () => {
   const planned = await ovault("copy", "vm-1@latest", "--to", "offsite", "--dry-run");
   expect(planned).toMatchObject({ exitCode: 0, data: [{ outcome: "copied", readBytes: disk.bytes.byteLength }] });
   expect(await ovault("points", "--from", "offsite")).toMatchObject({ data: [] });

@@ -145,7 +145,7 @@ test("only what is newer than what a destination has of the machine is copied, w
   expect(ofProd.points.map(({ id }) => id)).toEqual([right]);
 });
 
-test("tables tell machines of one name apart, and do not bother where names do", () => {
+test("tables name machines by manager and id where several have one name", () => {
   const [web, other, db] = [
     { manager: "prod", id: "1", name: "web" },
     { manager: "test", id: "2", name: "web" },

@@ -102,7 +102,7 @@ async function warningsOf(...names: readonly string[]): Promise<readonly string[
 }
 
 describe("forgetting by rules", () => {
-  test("keeps what they say of each machine, and tells why", async () => {
+  test("keeps what they say of each machine, and reports why", async () => {
     const [a1, a2, a3, b1] = [
       await seal("web01", "2026-11-19T23:30:00Z"),
       await seal("web01", "2026-11-20T10:00:00Z"),
@@ -159,7 +159,7 @@ describe("forgetting by rules", () => {
     });
   });
 
-  test("never touches a manifest that does not prove itself, and tells of it", async () => {
+  test("never touches a manifest that does not prove itself, and reports it", async () => {
     await seal("web01", "2026-01-01T00:00:00Z");
     const damaged = await seal("web01", "2026-01-02T00:00:00Z");
     const newest = await seal("web01", "2026-01-03T00:00:00Z");
@@ -229,7 +229,7 @@ describe("forgetting by the rules of policies", () => {
 });
 
 describe("machines of several managers", () => {
-  test("are told apart where they have one id: the rules keep points of each, and --manager takes one alone", async () => {
+  test("are distinguished where they have one id: the rules keep points of each, and --manager takes one alone", async () => {
     const prod = [await seal("erp", "2026-01-01T00:00:00Z"), await seal("erp", "2026-01-03T00:00:00Z")];
     const dr = [
       await seal("erp", "2026-01-02T00:00:00Z", repository, "dr"),

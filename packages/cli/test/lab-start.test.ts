@@ -70,7 +70,7 @@ describe("lab start", () => {
     expect(JSON.parse(again.stdout)).toMatchObject({ vms: [proxy] });
   });
 
-  test("hands tickets to the imageio daemon it is told of", async () => {
+  test("hands tickets to the configured imageio daemon", async () => {
     const tickets: string[] = [];
     const daemon = createServer((call, response) => {
       tickets.push(`${call.method} ${call.url}`);

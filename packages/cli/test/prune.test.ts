@@ -86,7 +86,7 @@ describe("ovault prune", () => {
     expect(await ovault("verify", "--all")).toMatchObject({ exitCode: 0, data: { points: 1, damage: [] } });
   });
 
-  test("tells people what it did, and what it would do", async () => {
+  test("reports what it did, and what it would do", async () => {
     await ovault("forget", first.id, second.id);
     const told = await text("prune", "--dry-run");
     expect(told).toMatch(/^would be condemned +[\d.]+ MiB in \d packs, to be freed from .* on$/m);

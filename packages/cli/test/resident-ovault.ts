@@ -34,7 +34,7 @@ export class ResidentOvault {
   }
 }
 
-/** What the process is told. */
+/** The message to the process. */
 export interface ResidentCommand {
   readonly args: readonly string[];
   readonly cwd: string;

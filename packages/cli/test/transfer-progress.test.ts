@@ -23,7 +23,7 @@ describe("the rate meter", () => {
   });
 });
 
-test("progress sums all disks and tells when it will be done", () => {
+test("progress sums all disks and estimates the time left", () => {
   let now = 0;
   const progress = new TransferProgress("web01", 100 * MIB, () => now);
   const event = { logicalBytes: 50 * MIB, storedBytes: 0 };

@@ -35,7 +35,7 @@ test("whatever fails, hangs or is cancelled: what was begun to be frozen is thaw
   );
 });
 
-test("a guest that never thaws is told, after many tries", async () => {
+test("a guest that never thaws is reported after many attempts", async () => {
   const guest = new Guest("ok", Array<Thaw>(1_000).fill("refused"));
   const frozen = new GuestFreeze({ quiescing: guest, vm, freezeMs: 60_000, thawMs: 300_000, clock: hurried() });
   await frozen.freeze(new AbortController().signal, () => undefined);

@@ -190,7 +190,7 @@ test("a guest that does not thaw at once is asked again, and its point promises 
   });
 });
 
-test("a guest that does not thaw at all is told loudly", async () => {
+test("a guest that does not thaw at all causes a warning", async () => {
   await lab.fault("thaw-failure", "on");
   const { point } = await takeBackup("web", { quiesce: "try", thawTimeoutSeconds: 2 });
   expect(point?.warnings).toEqual([expect.stringMatching(/web MAY BE FROZEN/)]);
@@ -203,7 +203,7 @@ test("a guest that does not thaw at all is told loudly", async () => {
   for (const entry of await ledger.abandoned()) await ledger.resolve(entry);
 });
 
-test("a guest that a killed run left frozen is thawed by whoever looks into the ledger", async () => {
+test("a guest that a killed run left frozen is thawed by the next command that reads the ledger", async () => {
   const options: FreezeAndStay = {
     url: lab.url,
     user: lab.user,

@@ -173,7 +173,7 @@ function failing(onFailure: Command["onFailure"]): readonly Command[] {
   return [{ fails: true, onFailure }];
 }
 
-test("a failed command is told in the point, or is the error of the run, as its policy says", async () => {
+test("a failed command is a warning in the point, or the error of the run, as its policy says", async () => {
   const warned = await play({ ...calm, before: failing("warn"), after: failing("warn") });
   expect(warned.point?.warnings).toEqual([
     expect.stringContaining("before0 before the snapshot failed: it ended with exit code 1"),
@@ -186,7 +186,7 @@ test("a failed command is told in the point, or is the error of the run, as its 
   expect(after.error).toMatchObject({ code: "E_COMMAND", context: { command: "after0" } });
 });
 
-test("a guest that cannot be frozen ends the run or is told, as is wished, and is thawed before the snapshot", async () => {
+test("a guest that cannot be frozen ends the run or causes a warning, as configured, and is thawed before the snapshot", async () => {
   const required = await play({ ...calm, freeze: "refused" });
   expect(required.error).toMatchObject({ code: "E_QUIESCE", message: expect.stringContaining("no guest agent") });
   expect(required.events).toEqual(["before0", "freeze", "thaw", "after0"]);
@@ -198,7 +198,7 @@ test("a guest that cannot be frozen ends the run or is told, as is wished, and i
   });
 });
 
-test("a guest that cannot be thawed is told loudly, with what to do", async () => {
+test("a guest that cannot be thawed causes a warning with what to do", async () => {
   const { point, noted } = await play({ ...calm, quiesce: "try", thaws: Array<Thaw>(500).fill("refused") });
   expect(noted).toEqual(["freeze"]);
   expect(point?.warnings).toEqual([expect.stringMatching(/web01 MAY BE FROZEN.*fsfreeze --unfreeze/)]);

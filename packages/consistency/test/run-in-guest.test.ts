@@ -46,7 +46,7 @@ describe("a command in the guest", () => {
     expect(existsSync("/tmp/ovault-pwned")).toBe(false);
   });
 
-  test("gets its arguments as they are, and what it prints is told", async () => {
+  test("gets its arguments as they are, and its output is reported", async () => {
     const words = ["$HOME", "a b", "it's", "; exit 7", "*"];
     const phases = await run(
       { name: "words", run: ["printf", "%s\n", ...words], ssh: on() },
@@ -90,7 +90,7 @@ describe("a command in the guest", () => {
     process.kill(Number(await readFile(join(directory, "child"), "utf8")));
   });
 
-  test("that fails is told with its code and last words", async () => {
+  test("that fails is reported with its code and last words", async () => {
     const failing = { name: "dump", run: "echo cannot >&2; exit 3", shell: true, ssh: on() };
     await expect(run(failing, { directory: server.home })).rejects.toMatchObject({
       code: "E_COMMAND",
@@ -128,7 +128,7 @@ describe("a command in the guest", () => {
 });
 
 describe("a guest is not spoken to", () => {
-  test("whose key is unknown: nothing runs, and the next step is told", async () => {
+  test("whose key is unknown: nothing runs, and the error names the next step", async () => {
     const directory = await server.newDirectory();
     const ssh = { ...on(), knownHosts: "absent" };
     const command = { run: ["touch", join(directory, "ran")], ssh };

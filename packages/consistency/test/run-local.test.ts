@@ -62,7 +62,7 @@ describe("a command on this machine", () => {
     expect(phases).toContain("before snapshot: two: BEFORE");
   });
 
-  test("that fails is told with its code and last words, without secrets", async () => {
+  test("that fails is reported with its code and last words, without secrets", async () => {
     const directory = await temporaryDirectory();
     await writeFile(join(directory, "secret"), "swordfish\n", { mode: 0o600 });
     const environment = { KEY: { file: "secret" } };

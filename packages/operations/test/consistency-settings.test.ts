@@ -21,7 +21,7 @@ test("the command line goes before the policy, and the policy before the default
   ]);
 });
 
-test("what is wrong is told with its line and path", () => {
+test("errors name the line and path of what is wrong", () => {
   expect(() => settings("{ quiese: require }")).toThrow(
     /line 4: policies\.nightly\.consistency\.quiese: unknown key, did you mean "quiesce"\?/,
   );

@@ -97,7 +97,7 @@ test("whatever the disks and the engine: none is taken in full that another stra
   );
 });
 
-test("no snapshot is made where the backup API does as well, and none stays that nobody planned for", async () => {
+test("no snapshot is made where the backup API does as well, and no unplanned one stays", async () => {
   await fc.assert(
     fc.asyncProperty(machines, engines, fc.boolean(), async (vm, engine, keepBase) => {
       const { strategy, disks: chosen, rejected } = await chosenFor(vm, engine, keepBase);

@@ -93,7 +93,7 @@ test.each([{ bootable: false }, { active: false }, { interface: "ide" }])(
   },
 );
 
-test("what an engine insists on is told", async () => {
+test("what an engine insists on is reported", async () => {
   const insisted = [attached("root"), attached("data", { interface: "sata", active: true })];
   expect(await attach(insisted, insisted)).toEqual([
     "disk data hangs on the new machine otherwise than it did: sata instead of virtio_scsi, not plugged in",

@@ -109,7 +109,7 @@ function option(value: string): string {
   return `<system_option><values>${values}</values></system_option>`;
 }
 
-test("custom properties that the engine does not define are told beforehand", async () => {
+test("custom properties that the engine does not define are reported beforehand", async () => {
   const xml = "<vm><custom_properties>NAMES</custom_properties></vm>".replace(
     "NAMES",
     ["hugepages", "sap_agent", "ours"]

@@ -81,7 +81,7 @@ describe("backups", () => {
     await expect(api.backups.get("v", "b", signal)).rejects.toThrow(EntityNotFoundError);
   });
 
-  test("each disk tells how it is really taken", async () => {
+  test("each disk reports its actual backup mode", async () => {
     answer({ body: '<disks><disk id="1"><backup_mode>incremental</backup_mode></disk><disk id="2"/></disks>' });
     const modes = (await api.backups.disks("v", "b", signal)).map((disk) => disk.backupMode);
     expect(modes).toEqual(["incremental", undefined]);

@@ -53,7 +53,7 @@ describe("login", () => {
     expect(server.calls).toHaveLength(10);
   });
 
-  test("a session that the engine has forgotten is replaced, once, and nobody notices", async () => {
+  test("a session that the engine has forgotten is replaced once, unnoticed by callers", async () => {
     await client.get("/vms", { signal });
     server.expireSessions();
     await Promise.all(Array.from({ length: 5 }, () => client.get("/vms", { signal })));
@@ -210,7 +210,7 @@ describe("refusals", () => {
     await expect(client.get("/vms", { signal })).rejects.toThrow(EnginePermissionError);
   });
 
-  test("a page where the API should be is told from a missing entity", async () => {
+  test("a page where the API should be is distinguished from a missing entity", async () => {
     server.reply = () => html;
     await expect(client.get("/vms", { signal })).rejects.toThrow(EngineAnswerError);
     server.reply = () => ({ status: 200, type: "text/html", body: "<html><body>Welcome</body></html>" });
@@ -315,7 +315,7 @@ describe("patience", () => {
     expect(server.calls).toHaveLength(4);
   });
 
-  test("nobody at the address is an error at once", async () => {
+  test("an address without a server is an error at once", async () => {
     const { url } = server;
     await server.stop();
     client = connect({ url });

@@ -110,7 +110,7 @@ test("the CA is fetched over plain HTTP when no public authority vouches for the
   expect(fetched.certificates.map((one) => one.fingerprint)).toEqual([pinOf(certificate.ca)]);
 });
 
-test("an engine that hands out no CA is told from one that is not there", async () => {
+test("an engine that hands out no CA is distinguished from one that does not answer", async () => {
   const certificate = await issueCertificate("IP:127.0.0.1");
   const server = await new PlainOrTlsServer(certificate, () => ({ status: 302, body: "" })).start();
   closers.push(() => server.stop());

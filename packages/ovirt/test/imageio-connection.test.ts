@@ -161,7 +161,7 @@ test.each<[string, Script]>([
   });
 });
 
-test("what comes when nobody has asked ends the connection", async () => {
+test("data without a request ends the connection", async () => {
   const { server, connection } = await talkTo((socket) => socket.write(OK));
   await connection.exchange(ask, signal);
   server.sockets[0]?.write(OK);

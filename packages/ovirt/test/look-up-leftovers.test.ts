@@ -75,7 +75,7 @@ test("what was asked for long ago is believed to be gone at once", async () => {
   expect(looks).toBe(1);
 });
 
-test("a clock that was set back makes nobody wait longer, and whoever waits can be told to stop", async () => {
+test("a clock that was set back makes no wait longer, and a wait can be aborted", async () => {
   const early = recorded(-1_000 * MINUTE_MS);
   expect(await lookUpLeftovers(apiWith(20), [early], appearing(Infinity), never)).toMatchObject([{ gone: true }]);
   const abort = new AbortController();

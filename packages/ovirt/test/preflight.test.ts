@@ -203,7 +203,7 @@ describe("the room of a storage domain", () => {
 });
 
 describe("kept addresses", () => {
-  test("that a card cannot have, or another machine has, are told together", () => {
+  test("that a card cannot have, or another machine has, are reported together", () => {
     const other = { name: "web", nics: [{ mac: "56:6F:00:00:00:01" }] } as never;
     const cards = [
       nic("nic1", "56:6f:00:00:00:01"),

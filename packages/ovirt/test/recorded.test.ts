@@ -150,7 +150,7 @@ describe.skipIf(!present)("recorded answers", () => {
     expect(cluster?.version).toMatchObject({ major: 4, minor: 3 });
   });
 
-  test("a disk of version 3 tells on itself what its attachment tells later", () => {
+  test("a disk of version 3 holds what its attachment holds later", () => {
     const [disk] = disks(parseXml(text("ovirt-3.6.7-apiv3__vm-disks.xml")));
     expect(disk).toMatchObject({
       alias: "GlanceDisk-73786f4",
@@ -184,7 +184,7 @@ describe.skipIf(!present)("recorded answers", () => {
     expect(vm.ovf).toBe(text("rhv-4.3.7__vm-detail-all_content-with-ovf__decoded.ovf"));
   });
 
-  test("an OVF tells disks and network cards", () => {
+  test("an OVF lists disks and network cards", () => {
     expect(readOvf(text("rhv-4.3.7__vm-detail-all_content-with-ovf__decoded.ovf"))).toEqual({
       name: "rhel7s",
       disks: [

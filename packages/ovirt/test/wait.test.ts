@@ -85,7 +85,7 @@ test("waits that take turns look one after the other, each until it is done or f
   );
 });
 
-test("who waits for a turn in vain looks once after its deadline, and stops when it is told to", async () => {
+test("a wait that gets no turn polls once after its deadline, and stops when aborted", async () => {
   const turn = new Semaphore(1);
   const abort = new AbortController();
   const first = waitFor("the first", never, { deadlineMs: 20, pollMs: 1, signal, turn });

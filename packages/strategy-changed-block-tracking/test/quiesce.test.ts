@@ -22,7 +22,7 @@ async function expectClean(): Promise<void> {
   expect(await bench.ledger.abandoned()).toEqual([]);
 }
 
-test("a guest that is frozen is told as such, whether it is required or tried, and nobody asks when it is not wished for", async () => {
+test("a frozen guest is recorded as such, whether that is required or tried, and never checks no outcome", async () => {
   expect(base.point.consistency).toBe("filesystem");
   base = await bench.backup({ base, quiesce: "require" });
   expect(base.point.consistency).toBe("filesystem");

@@ -45,7 +45,7 @@ test("a restored virtual machine has the disks of the point, byte for byte, and 
   await expectNothingLeft();
 });
 
-test("the plan of a restore tells its steps and changes nothing", async () => {
+test("the plan of a restore lists its steps and changes nothing", async () => {
   const before = await bench.lab.leftovers();
   const plan = await bench.strategy.planRestore(request({ name: "planned", start: true }), never);
   expect(plan.steps[0]).toMatch(/^make disk web_Disk1/);
@@ -71,7 +71,7 @@ test.each<[string, Partial<RestoreRequest>, RegExp]>([
   await expectNothingLeft();
 });
 
-test("all that stands in the way is told at once, by a dry run and by a restore", async () => {
+test("a dry run and a restore report all obstacles at once", async () => {
   const wishes = { name: "two words", mac: "keep", storageDomain: "nowhere" } as const;
   const expected = {
     code: "E_USAGE",

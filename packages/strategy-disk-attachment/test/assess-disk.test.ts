@@ -107,7 +107,7 @@ test("what the engine forbids is said beforehand", () => {
   expect(assess({}, {}, { proxy: { missing: "nobody" } })).toBe("impossible: there is no proxy VM: nobody");
 });
 
-test("what an engine does not tell is not held against a disk", () => {
+test("what an engine does not report rules no disk out", () => {
   expect(assess({}, {}, { vm: { virtioScsi: undefined, clusterId: undefined } })).toMatch(/^full/);
   const { cluster: _, ...machine } = { cluster: undefined };
   expect(assess(machine, {})).toMatch(/^full/);

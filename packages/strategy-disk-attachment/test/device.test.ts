@@ -57,7 +57,7 @@ function wanted(timeoutMs: number) {
   return { directory, diskId: DISK_ID, alias: "web_Disk1", timeoutMs };
 }
 
-test("device numbers are told as the kernel names them", () => {
+test("device numbers are formatted as the kernel names them", () => {
   fc.assert(
     fc.property(
       fc.bigInt({ min: 0n, max: 0xffff_ffffn }),

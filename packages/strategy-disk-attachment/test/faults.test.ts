@@ -34,9 +34,9 @@ describe.skipIf(!(await canShowDevices()))("in a lab", () => {
     for (const fault of FAULTS) await bench.lab.fault(fault, "off");
   });
 
-  /** Without patience for what is locked; with as much as is said for devices. */
+  /** Does not wait for locks; waits this long for devices. */
   const hasty = (deviceTimeoutSeconds = 60) => bench.strategyWith({ deviceTimeoutSeconds }, bench.hasty);
-  /** What is left when the next run has cleaned up: whoever has no patience may have to leave it that. */
+  /** What is left after the next run's cleanup, which a run that does not wait may depend on. */
   const cleared = async (...machines: readonly string[]): Promise<readonly string[]> => {
     await bench.removeLeftovers();
     const left = await bench.left(...machines);
@@ -85,7 +85,7 @@ describe.skipIf(!(await canShowDevices()))("in a lab", () => {
   });
 
   test.each(["unplug-hang", "detach-failure"] as const)(
-    "a disk that does not go again is told, and goes when it can: %s",
+    "a disk that cannot be detached is reported, and detached when it can be: %s",
     async (fault) => {
       await bench.lab.fault(fault, "on");
       // Long enough for a device to appear on a busy machine.

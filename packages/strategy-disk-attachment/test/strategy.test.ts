@@ -81,7 +81,7 @@ describe.skipIf(!(await canShowDevices()))("in a lab", () => {
     });
   });
 
-  test("a proxy VM that does not exist is told by everything, before anything is made", async () => {
+  test("a proxy VM that does not exist is reported by every operation, before anything is made", async () => {
     const strategy = bench.strategyWith({ proxyVm: "nobody" });
     expect(await reasons("web", strategy)).toContainEqual(expect.stringContaining('no virtual machine "nobody"'));
     expect(await strategy.diagnose(never)).toMatchObject([
@@ -97,13 +97,13 @@ describe.skipIf(!(await canShowDevices()))("in a lab", () => {
     expect(await bench.left()).toEqual([]);
   });
 
-  test("where nobody meant to be a proxy VM, there is nothing to diagnose", async () => {
+  test("without a configured proxy VM there is nothing to diagnose", async () => {
     const { proxyVm: _, ...options } = optionsSchema.parse({});
     const diagnoses = await new DiskAttachmentStrategy(bench.manager, options).diagnose(never);
     expect(diagnoses).toMatchObject([{ name: "proxy VM", status: "skip", hint: null }]);
   });
 
-  test("a device directory that is not there is told", async () => {
+  test("a missing device directory is reported", async () => {
     const strategy = bench.strategyWith({ deviceDirectory: `${bench.devices}-missing` });
     expect(await strategy.diagnose(never)).toContainEqual(
       expect.objectContaining({ name: "devices", status: "fail", detail: expect.stringContaining("is no directory") }),

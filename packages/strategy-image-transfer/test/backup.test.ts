@@ -84,7 +84,7 @@ test("a base that is gone costs one comparison, and says so", async () => {
   base = next;
 });
 
-test("a snapshot of somebody else in between costs one comparison, and stays", async () => {
+test("a foreign snapshot in between costs one comparison, and stays", async () => {
   const { id: vmId } = base.point.vm;
   const { id } = await bench.manager.api.snapshots.create(vmId, { description: "before the update" }, never);
   const isOk = async (): Promise<boolean> => (await bench.manager.api.snapshots.find(vmId, id, never))?.status === "ok";

@@ -79,7 +79,7 @@ test("a storage domain without room is found before anything is made", async () 
   expect(await leftBeside(bench, base)).toEqual([]);
 });
 
-test("a merge that fails is told with the volume and the next step, and tried again when somebody asks for it", async () => {
+test("a merge that fails is reported with the volume and the next step, and retried on request", async () => {
   await bench.lab.fault("snapshot-removal-failure", "once");
   const taken = await bench.backup({ base });
   expect(taken.warnings).toEqual([
@@ -218,7 +218,7 @@ test("a transfer that a user cancels is an error that names the phase, and leave
   expect(await leftBeside(bench, base)).toEqual([]);
 });
 
-test("a disk that somebody else transfers is waited for, and then refused; nothing is left", async () => {
+test("a disk that another client transfers is waited for, and then refused; nothing is left", async () => {
   const [disk = ""] = base.point.disks.map((record) => record.disk.id);
   const marker = base.point.disks[0]?.base;
   const subject = { diskSnapshotId: await volumeOf(String(marker?.["snapshotId"]), disk) };

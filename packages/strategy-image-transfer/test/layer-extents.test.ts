@@ -36,7 +36,7 @@ test("holes are unchanged as far as the base goes, zeros behind it; what is writ
   );
 });
 
-test("zeros of which the daemon does not tell whether they are holes make no increment", async () => {
+test("zeros that the daemon does not distinguish from holes make no increment", async () => {
   await fc.assert(
     fc.asyncProperty(units, fc.nat(), async (kinds, nth) => {
       const silent = nth % kinds.length;

@@ -35,7 +35,7 @@ test("where rest is required, a freeze that fails is an error that leaves nothin
   expect(await leftBeside(bench)).toEqual([]);
 });
 
-test("never means that nobody looks", async () => {
+test("never means that the outcome is not checked", async () => {
   const taken = await bench.backup({ quiesce: "never", keepBase: false });
   expect(taken.point.consistency).toBe("crash");
   expect(taken.warnings).toEqual([]);

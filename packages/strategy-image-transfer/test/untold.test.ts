@@ -54,10 +54,10 @@ test.each([
   base = await bench.backup({ base: taken });
 });
 
-test("an old snapshot is not merged as long as the engine does not tell the state of its disks", async () => {
+test("an old snapshot is not merged as long as the engine does not report the state of its disks", async () => {
   const old = String(base.point.disks[0]?.base?.["snapshotId"]);
   const alter: AlterAnswer = (xml, { path }) => (path.endsWith(`/snapshots/${old}/disks`) ? "<something-else/>" : xml);
-  // The plan must know them; from then on nothing more is told.
+  // The plan must know them; from then on the engine does not report them.
   const taken = await bench.backup({ base, whenOpen: async () => bench.lab.alterAnswers(alter) });
   expect(taken.warnings).toEqual([expect.stringMatching(/an old snapshot of web is still there/)]);
   expect((await bench.lab.leftovers()).snapshots).toContain(old);

@@ -7,7 +7,7 @@ import { type CommandHost, runCommand } from "../../src/run-command.ts";
 
 export const never = new AbortController().signal;
 
-/** Named by somebody who means harm. */
+/** A malicious name. */
 export const HOSTILE_NAME = "web'01\"; touch /tmp/ovault-pwned; $(id)\n`id` \u001B[31m\0end";
 
 export const vm: VirtualMachine = {

@@ -1,8 +1,8 @@
 import { type Clock, ManagerError, ManagerUnavailableError, type Quiescing, systemClock } from "@ovault/contract";
 
 /**
- * `lost`: done, but the answer does not arrive. `late`: done only when somebody has thawed meanwhile. `never`: hangs until the
- * end of the world, which is when the client gives the request up.
+ * `lost`: done, but the answer does not arrive. `late`: done only after a thaw. `never`: hangs until the client
+ * gives the request up.
  */
 export type Freeze = "ok" | "refused" | "lost" | "late" | "never";
 export type Thaw = "ok" | "refused" | "lost";

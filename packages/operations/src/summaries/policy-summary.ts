@@ -18,7 +18,7 @@ export interface PolicySummary {
   readonly machines: readonly PolicyMachine[] | null;
   /** Number of machines without a point at the destination; null when unknown. */
   readonly withoutPoint: number | null;
-  /** Of the newest points of its machines, the oldest; null when there is none, or it is not known. */
+  /** Newest point of the machine backed up longest ago; null when there is none, or it is unknown. */
   readonly leastRecentPointAt: string | null;
   /** Selected by their newest points, but no longer on the manager; null when unknown. */
   readonly gone: readonly MissedPolicyMachine[] | null;

@@ -9,7 +9,7 @@ export async function attachLoop(file: string): Promise<string> {
   return stdout.trim();
 }
 
-/** At once, or when whoever has it open closes it. */
+/** Detaches at once, or when the last process that has it open closes it. */
 export async function detachLoop(device: string): Promise<void> {
   await run("losetup", ["--detach", device]);
 }
