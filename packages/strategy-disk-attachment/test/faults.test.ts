@@ -52,9 +52,9 @@ describe.skipIf(!(await canShowDevices()))("in a lab", () => {
       code: "E_MACHINE_STATE",
       message: expect.stringContaining("it is migrating"),
     });
-    const passing = setTimeout(() => bench.lab.alterAnswers(undefined), 300);
-    expect((await bench.backup()).point.disks).toHaveLength(2);
-    clearTimeout(passing);
+    const { hooks, waits } = bench.passWhenWaitedFor();
+    expect((await bench.backup({ hooks })).point.disks).toHaveLength(2);
+    expect(waits).toContain("for web to be up, down or paused: it is migrating");
     expect(await cleared()).toEqual([]);
   });
 

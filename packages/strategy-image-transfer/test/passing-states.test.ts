@@ -1,8 +1,6 @@
-import { setTimeout as sleep } from "node:timers/promises";
-
 import { afterAll, beforeAll, beforeEach, expect, test, vi } from "vitest";
 
-import { createRunHooks, type OvaultError } from "@ovault/contract";
+import type { OvaultError } from "@ovault/contract";
 import { takeBackup } from "@ovault/testkit";
 
 import { Bench, never } from "./support/bench.ts";
@@ -35,14 +33,10 @@ function lockDisk(alias: string): void {
   });
 }
 
-/** What the run shows as waited for, while it is undone after a moment. */
+/** What the run shows as waited for. The state passes as soon as the run shows that it waits. */
 async function whatIsWaitedFor(): Promise<readonly string[]> {
-  const waits: string[] = [];
-  const hooks = createRunHooks();
-  hooks.phase.tap("test", ({ phase, detail }) => void (phase === "wait" && waits.push(detail)));
-  const passing = sleep(300).then(() => bench.lab.alterAnswers(undefined));
+  const { hooks, waits } = bench.passWhenWaitedFor();
   const taken = await takeBackup(bench.parts(), { signal: never, hooks, keepBase: false });
-  await passing;
   expect(taken.point.disks).toHaveLength(2);
   return waits;
 }

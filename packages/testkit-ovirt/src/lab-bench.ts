@@ -3,7 +3,7 @@ import { readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 
-import { createRunHooks, type Strategy, type VirtualMachine } from "@ovault/contract";
+import { createRunHooks, type RunHooks, type Strategy, type VirtualMachine } from "@ovault/contract";
 import type { Ledger } from "@ovault/core";
 import type { GuestWrite, Lab } from "@ovault/lab";
 import type { OvirtManager } from "@ovault/ovirt";
@@ -126,6 +126,21 @@ export class LabBench<S extends Strategy = Strategy> {
     hooks.warning.tap("bench", (message) => warnings.push(message));
     const taken = await takeBackup(this.parts(strategy), { signal: never, hooks, ...wishes }, { whenOpen });
     return { ...taken, warnings };
+  }
+
+  /**
+   * For a state that passes while a run waits for it: hooks that end `lab.alterAnswers` as soon as the run shows a wait.
+   * `waits` collects what the run waits for.
+   */
+  passWhenWaitedFor(): { readonly hooks: RunHooks; readonly waits: readonly string[] } {
+    const hooks = createRunHooks();
+    const waits: string[] = [];
+    hooks.phase.tap("bench", ({ phase, detail }) => {
+      if (phase !== "wait") return;
+      waits.push(detail);
+      this.lab.alterAnswers(undefined);
+    });
+    return { hooks, waits };
   }
 
   /** Leaves what a dead run leaves: an instant whose disks are open on the engine and that is never closed. */
