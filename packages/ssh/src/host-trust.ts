@@ -1,11 +1,12 @@
-import { readFile } from "node:fs/promises";
-
-import { systemErrorCode } from "@ovault/contract";
+import { ConfigurationError, readSettingsFile, systemErrorCode } from "@ovault/contract";
 
 import { type HostKeyError, SshError } from "./errors.ts";
 import { fingerprintOf, keyType } from "./host-key.ts";
 import { keyHasChanged, keyIsRevoked, keyIsUnknown, pinnedKeyDiffers } from "./host-key-error.ts";
 import { knownHostName, knownKeys } from "./known-hosts.ts";
+
+/** Room for some ten thousand servers with several keys each. */
+const MOST_BYTES = 16 * 1024 * 1024;
 
 /** The keys that a server may prove itself with. */
 export interface HostTrust {
@@ -35,6 +36,7 @@ export function trustFingerprint(server: ServerName, fingerprint: string): HostT
 /**
  * Trusts the keys that a known_hosts file has for the server. If it has none for `[host]:port`, those for the bare name
  * count too, as with ssh. A missing file knows no server.
+ * @throws SshError when the file cannot be read, is too large, is not UTF-8, or everybody may write to it
  */
 export async function trustKnownHosts(server: ServerName, file: string): Promise<HostTrust> {
   const text = await readKnownHosts(file);
@@ -61,9 +63,11 @@ export async function trustKnownHosts(server: ServerName, file: string): Promise
 
 async function readKnownHosts(file: string): Promise<string> {
   try {
-    return await readFile(file, "utf8");
+    return (await readSettingsFile(file, { what: "the file of known hosts", mostBytes: MOST_BYTES })).text;
   } catch (error) {
-    if (systemErrorCode(error) === "ENOENT") return "";
-    throw new SshError(`cannot read the known hosts in ${file}`, { cause: error, context: { file } });
+    if (!(error instanceof ConfigurationError)) throw error;
+    const { message, cause, context, hint } = error;
+    if (systemErrorCode(cause) === "ENOENT") return "";
+    throw new SshError(message, { cause: error, context, ...(hint !== undefined && { hint }) });
   }
 }

@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { appendFile, readFile, writeFile } from "node:fs/promises";
+import { appendFile, chmod, readFile, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 
 import * as fc from "fast-check";
@@ -148,6 +148,25 @@ describe("a server is refused before anything is sent to it", () => {
 });
 
 describe("the file of known hosts", () => {
+  test("is refused where it is absurdly large, has no end, is not UTF-8, or everybody may write to it", async () => {
+    const entry = `${name} ${await keyOf("ed25519")}`;
+    const large = await fileOf(entry);
+    await truncate(large, 16 * 1024 * 1024 + 1);
+    const writable = await fileOf(entry);
+    await chmod(writable, 0o666);
+    const binary = await fileOf(entry);
+    await appendFile(binary, Uint8Array.of(0xff));
+    for (const [file, reason] of [
+      [large, "has more than 16777216 bytes"],
+      ["/dev/zero", "has more than 16777216 bytes"],
+      [writable, "everybody on this machine may write to"],
+      [binary, "is not text in UTF-8"],
+    ] as const) {
+      await expect(openWith(file)).rejects.toMatchObject({ code: "E_SSH", message: expect.stringContaining(reason) });
+    }
+    await expect(openWith("/dev/null")).rejects.toMatchObject({ code: "E_HOST_KEY" });
+  });
+
   test.each([
     ["example.com", "example.com", true],
     ["EXAMPLE.com", "example.com", true],
