@@ -7,6 +7,7 @@ import type { Protection } from "../format/protection.ts";
 import { retaining } from "../format/retaining.ts";
 import { SCRYPT_COST, type ScryptCost } from "./key-derivation.ts";
 import { encodeKeyDocument, isLabel, type KeyDocument, keyKey, kindOf, wrapKey } from "./key-document.ts";
+import { keysToTry } from "./keys-to-try.ts";
 import { type DamagedKey, type KeyDocuments, provedOnly, readKeyDocuments } from "./read-key-documents.ts";
 import type { RepositorySecret, SecretKind } from "./repository-secret.ts";
 import type { Unlocked } from "./unlock.ts";
@@ -73,18 +74,34 @@ export class KeyRing {
     return { keys: documents.map((document) => this.#infoOf(document)), damaged };
   }
 
-  /** Adds a key, so that another secret opens the repository. */
+  /**
+   * Adds a key, so that another secret opens the repository.
+   * @throws UsageError when there are too many keys, or trying them all would take too long
+   */
   async add(secret: RepositorySecret, options: NewKeyOptions): Promise<KeyInfo> {
     const { store, repository, unlocked, retainUntil } = this.#parts;
     const { label = "", cost = SCRYPT_COST, signal } = options;
     if (!isLabel(label)) throw new UsageError("a label is one line of up to 100 characters");
-    const { documents, damaged } = await this.#read(signal);
+    const found = await readKeyDocuments(store, repository, signal);
+    const { documents, damaged } = provedOnly(found, unlocked.key);
     if (documents.length + damaged.length >= MOST_KEYS) {
       throw new UsageError(`the repository has ${MOST_KEYS} keys, and can have no more`, {
         hint: "Remove one with `ovault key remove`.",
       });
     }
     const document = await wrapKey({ repository, key: unlocked.key, secret, label, cost });
+    // Opening cannot tell forged keys before it tries them, so those count too.
+    const { skipped } = keysToTry([...found.documents, document], secret.kind);
+    if ([...documents, document].some((own) => skipped.includes(own))) {
+      throw new UsageError(
+        "with this key it would take too long to try all keys of the repository: one of them would open nothing",
+        {
+          hint:
+            "Remove keys with `ovault key remove`, first those that `ovault key list` shows as damaged; or add a key file " +
+            "(`ovault key add --key-file PATH`), which takes no time to try.",
+        },
+      );
+    }
     const parts = [encodeKeyDocument(document)];
     await store.put(keyKey(document.id), parts, { ifAbsent: true, signal, ...retaining(retainUntil()) });
     return this.#infoOf(document);

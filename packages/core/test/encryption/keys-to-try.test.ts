@@ -3,12 +3,13 @@ import { randomBytes } from "node:crypto";
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
 
-import { Repository, RepositorySecret } from "@ovault/core";
+import { openKeyRing, Repository, RepositorySecret } from "@ovault/core";
 import { keysOf, MemoryStore } from "@ovault/testkit";
 
 import { SCRYPT_COST, type ScryptCost, workBytes } from "../../src/encryption/key-derivation.ts";
 import { decodeKeyDocument, encodeKeyDocument, type KeyDocument } from "../../src/encryption/key-document.ts";
 import { keysToTry, MOST_WORK_BYTES } from "../../src/encryption/keys-to-try.ts";
+import { newKeyFile } from "../support/encrypted-repository.ts";
 import { never } from "../support/take-point.ts";
 
 const CHEAP = { N: 2 ** 4, r: 8, p: 1 };
@@ -43,6 +44,25 @@ test("keys that another has put beside it delay the own key by nothing, whatever
   // One try of theirs takes seconds.
   expect(performance.now() - began).toBeLessThan(2_000);
   expect(repository.damaged).toHaveLength(100);
+});
+
+test("a key that no opening would try is not added, while cheaper ones and key files are", async () => {
+  const { store, own } = await encrypted();
+  const cost = { ...CHEAP, N: 2 ** 18 };
+  const others = Array.from({ length: 16 }, () => forged(own, cost));
+  expect(work(others).reduce((sum, one) => sum + one, 0)).toBe(MOST_WORK_BYTES);
+  for (const key of others) store.objects.set(`keys/${key.id}`, encodeKeyDocument(key));
+  const ring = await openKeyRing(store, { secret, signal: never });
+  const before = await keysOf(store, "keys/");
+  const another = RepositorySecret.passphrase("another horse with another battery");
+  await expect(ring.add(another, { cost, signal: never })).rejects.toMatchObject({
+    code: "E_USAGE",
+    hint: expect.stringContaining("ovault key remove"),
+  });
+  expect(await keysOf(store, "keys/")).toEqual(before);
+  await ring.add(newKeyFile(), { cost, signal: never });
+  await ring.add(another, { cost: CHEAP, signal: never });
+  await Repository.open(store, { secret: another, signal: never });
 });
 
 test("what all tries cost together has a limit, the cheapest come first, and none is left out without being named", async () => {
