@@ -4,7 +4,7 @@ import { orderInDoubt } from "@ovault/core";
 export interface PointsInDoubt {
   /** As its newest point shows it. */
   readonly vm: RecoveryPoint["vm"];
-  /** Points whose dates contradict each other; never empty. */
+  /** Points whose dates contradict each other or the clock; never empty. */
   readonly points: readonly RecoveryPoint[];
 }
 

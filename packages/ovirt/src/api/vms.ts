@@ -272,7 +272,7 @@ export class VmService {
     await this.#engine.post(path("vms", vmId, "thawfilesystems"), action(), options);
   }
 
-  /** Removes the machine, and its disks unless they are to be kept. Succeeds if the machine is gone already. */
+  /** Removes the machine and, unless `keepDisks`, its disks. Succeeds if the machine is gone already. */
   async delete(vmId: string, options: { readonly keepDisks: boolean }, signal: AbortSignal): Promise<void> {
     const query = options.keepDisks ? { detach_only: true } : {};
     await orUndefined(this.#engine.delete(path("vms", vmId), { query, signal }));
@@ -338,7 +338,7 @@ export class VmService {
     return parseNic(await this.#engine.put(path("vms", vmId, "nics", nicId), body, { signal }));
   }
 
-  /** Adds a card; the engine gives it a MAC address unless one is asked for. */
+  /** Adds a card; the engine assigns a MAC address unless the change names one. */
   async addNic(vmId: string, nic: NicChange & { readonly name: string }, signal: AbortSignal): Promise<Nic> {
     const body = element(
       "nic",

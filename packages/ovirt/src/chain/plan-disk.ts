@@ -40,7 +40,7 @@ export interface LayerBase {
 
 export interface Circumstances {
   readonly vmId: string;
-  /** A full backup was asked for. */
+  /** A full backup was requested. */
   readonly full: boolean;
   /** Id of the last sealed point. */
   readonly basePoint: string | undefined;

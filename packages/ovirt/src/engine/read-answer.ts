@@ -23,8 +23,8 @@ const NOTHING = new XmlElement({
 });
 
 /**
- * Turns an answer into its root element or throws the matching error. A fault may be the document, or hide inside an
- * `<action>` of any HTTP status; refusals may come as HTML or without a body.
+ * Turns an answer into its root element or throws the matching error. A fault may be the document, or be inside an
+ * `<action>` of any HTTP status; refusals may arrive as HTML or without a body.
  */
 export function readAnswer(answer: HttpAnswer, call: Pick<HttpRequest, "method" | "path">): XmlElement {
   if (answer.status >= 200 && answer.status < 300) return readSuccess(answer, call);
@@ -74,7 +74,7 @@ function readFailure(answer: HttpAnswer, call: Pick<HttpRequest, "method" | "pat
       return new EngineUnavailableError(`the engine is not ready: HTTP ${answer.status}`, {
         context,
         hint: "It may be starting; its state shows in `systemctl status ovirt-engine`.",
-        // These come from the web server in front, or from an engine that turned the request away.
+        // Sent by the web server in front, or by an engine that rejected the request.
         sent: answer.status === 502 || answer.status === 504,
       });
     default:

@@ -15,7 +15,7 @@ export interface Readiness {
   readonly states?: readonly string[];
 }
 
-/** Only from these states a machine does not move on by itself. */
+/** States that last until a person acts. A machine leaves any other state by itself, or never. */
 const LASTING: ReadonlySet<string> = new Set(["suspended", "paused"]);
 /** How long a configuration may be missing without a visible reason, e.g. while it is being changed. */
 const UNEXPLAINED_MS = 30_000;
