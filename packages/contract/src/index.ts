@@ -34,6 +34,7 @@ export * from "./util/copy-of.ts";
 export * from "./util/decode-text.ts";
 export * from "./util/is-zero.ts";
 export * from "./util/message-of.ts";
+export * from "./util/nearest.ts";
 export * from "./util/plural.ts";
 export * from "./util/process-identity.ts";
 export * from "./util/read-settings-file.ts";

@@ -5,7 +5,8 @@ import { describe, expect, test } from "vitest";
 
 import { chooseStorageDomain } from "../src/restore/design/choose-place.ts";
 import { layOutDisk } from "../src/restore/disks/disk-layout.ts";
-import { mapNics } from "../src/restore/design/map-nics.ts";
+import { Obstacles } from "../src/restore/design/obstacles.ts";
+import { mapNics, refuseUnknownNetworks } from "../src/restore/design/map-nics.ts";
 
 import type { Network } from "../src/model/network.ts";
 import type { StorageDomain } from "../src/model/storage-domain.ts";
@@ -145,6 +146,24 @@ describe("the networks of a restored machine", () => {
 
   test("a card that was plugged into nothing stays so", () => {
     expect(place(nic({}))).toBeUndefined();
+  });
+
+  test("a mapping of a network that no card is on is refused, with the names that the point has", () => {
+    const cards = [nic({ network: "lan", profile: "slow" }), nic({ name: "nic2" })];
+    const look = (...from: readonly string[]) => {
+      const obstacles = new Obstacles();
+      refuseUnknownNetworks(cards, new Map(from.map((name) => [name, "dmz"])), obstacles);
+      return () => obstacles.throwIfAny();
+    };
+    expect(look("lan", "lan/slow")).not.toThrow();
+    expect(look("lna")).toThrow(
+      expect.objectContaining({
+        code: "E_USAGE",
+        message: 'no network card of the point is on "lna", did you mean "lan"?',
+        hint: expect.stringMatching(/: lan, lan\/slow\.$/),
+      }),
+    );
+    expect(look("lan/lan", "lan", "dmz")).toThrow(/2 things .*on "lan\/lan".*on "dmz"/);
   });
 
   test("nothing is guessed: a card without a place is an error that names the choices", () => {

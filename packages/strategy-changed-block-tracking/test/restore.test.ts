@@ -62,6 +62,7 @@ test.each<[string, Partial<RestoreRequest>, RegExp]>([
   ["a name of 256 characters", { name: "n".repeat(256) }, /--as/],
   ["a MAC address in use", { mac: "keep" }, /--mac new/],
   ["an unknown cluster", { cluster: "nowhere" }, /--cluster/],
+  ["a network that no card is on", { networks: new Map([["ovirtmgnt", "ovirtmgmt"]]) }, /--network.*: ovirtmgmt/],
   ["an unknown storage domain", { storageDomain: "nowhere" }, /--storage-domain/],
 ])("%s is refused with what to pass, before anything is made", async (_what, wishes, hint) => {
   await expect(bench.strategy.planRestore(request(wishes), never)).rejects.toMatchObject({

@@ -3,9 +3,8 @@ import { z } from "zod";
 import { lz4 } from "../blocks/codecs/lz4.ts";
 import { plain } from "../blocks/codecs/plain.ts";
 import { zstandard } from "../blocks/codecs/zstandard.ts";
-import type { Codec } from "@ovault/contract";
+import { didYouMean, type Codec } from "@ovault/contract";
 import type { DestinationEntry } from "./configuration.ts";
-import { didYouMean } from "./nearest.ts";
 import { originBelow } from "./origin.ts";
 import { validate } from "./validate.ts";
 

@@ -1,6 +1,5 @@
-import { NotFoundError, UsageError } from "@ovault/contract";
+import { didYouMean, NotFoundError, UsageError } from "@ovault/contract";
 import type { Configuration, DestinationEntry, ManagerEntry } from "./configuration.ts";
-import { didYouMean } from "./nearest.ts";
 
 /** What can be chosen by name. */
 interface Entries {

@@ -1,7 +1,6 @@
-import { NotFoundError } from "@ovault/contract";
+import { didYouMean, NotFoundError } from "@ovault/contract";
 import type { Policy } from "../policies/policy.ts";
 import type { Configuration } from "./configuration.ts";
-import { didYouMean } from "./nearest.ts";
 
 /** @throws NotFoundError */
 export function choosePolicy({ file, policies }: Configuration, name: string): Policy {

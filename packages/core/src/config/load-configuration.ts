@@ -2,11 +2,10 @@ import { dirname, resolve } from "node:path";
 
 import { z } from "zod";
 
-import { ConfigurationError, readSettingsFile } from "@ovault/contract";
+import { ConfigurationError, didYouMean, readSettingsFile } from "@ovault/contract";
 import { assertOursAlone } from "./assert-ours-alone.ts";
 import type { Configuration, DestinationEntry, ManagerEntry, PluginEntry } from "./configuration.ts";
 import type { EncryptionSettings } from "./destination-settings.ts";
-import { didYouMean } from "./nearest.ts";
 import { originBelow, parseYaml, type Origin } from "./origin.ts";
 import { configurationSchema } from "./schema.ts";
 import { validate } from "./validate.ts";

@@ -1,8 +1,7 @@
 import type { StandardSchemaV1 } from "@standard-schema/spec";
 import { z } from "zod";
 
-import { ConfigurationError } from "@ovault/contract";
-import { didYouMean } from "./nearest.ts";
+import { ConfigurationError, didYouMean } from "@ovault/contract";
 import type { DocumentPath, Origin } from "./origin.ts";
 
 /** More are only counted: finding the line of each of tens of thousands takes minutes. */

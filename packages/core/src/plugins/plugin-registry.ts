@@ -1,8 +1,8 @@
 import { validateOptions } from "../config/validate.ts";
-import { didYouMean } from "../config/nearest.ts";
 import type { Origin } from "../config/origin.ts";
 import {
   API_VERSION,
+  didYouMean,
   type Plugin,
   type PluginHost,
   type PluginKind,

@@ -1,5 +1,12 @@
-import { NotFoundError, PluginError, type Manager, type Strategy, type VirtualMachine } from "@ovault/contract";
-import { assessStrategy, chooseStrategy, didYouMean, type StrategyChoice } from "@ovault/core";
+import {
+  didYouMean,
+  NotFoundError,
+  PluginError,
+  type Manager,
+  type Strategy,
+  type VirtualMachine,
+} from "@ovault/contract";
+import { assessStrategy, chooseStrategy, type StrategyChoice } from "@ovault/core";
 
 export interface MachineToTake {
   /** Name of a strategy, or `auto` for the best. */

@@ -1,5 +1,4 @@
-import { NotFoundError, UsageError, type Disk } from "@ovault/contract";
-import { didYouMean } from "@ovault/core";
+import { didYouMean, NotFoundError, UsageError, type Disk } from "@ovault/contract";
 
 /**
  * The disk with this id, alias or index (from 0), in that order: an alias may look like a number.

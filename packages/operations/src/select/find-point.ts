@@ -1,5 +1,12 @@
-import { machineKey, NotFoundError, UsageError, type MachineIdentity, type RecoveryPoint } from "@ovault/contract";
-import { didYouMean, type PointStore } from "@ovault/core";
+import {
+  didYouMean,
+  machineKey,
+  NotFoundError,
+  UsageError,
+  type MachineIdentity,
+  type RecoveryPoint,
+} from "@ovault/contract";
+import { type PointStore } from "@ovault/core";
 
 import type { OperationContext } from "../operation-context.ts";
 import { pointsInDoubt } from "./points-in-doubt.ts";

@@ -1,5 +1,4 @@
-import { NotFoundError, UsageError, type VirtualMachine } from "@ovault/contract";
-import { didYouMean } from "@ovault/core";
+import { didYouMean, NotFoundError, UsageError, type VirtualMachine } from "@ovault/contract";
 
 /**
  * The virtual machine with this id or name.

@@ -1,8 +1,9 @@
-import { UsageError } from "@ovault/contract";
+import { didYouMean, UsageError } from "@ovault/contract";
 
 import type { Network } from "../../model/network.ts";
 import type { VnicProfile } from "../../model/vnic-profile.ts";
 import type { SavedNic } from "../../machine/vm-documents.ts";
+import type { Obstacles } from "./obstacles.ts";
 
 /** The networks of the target cluster, and all profiles. */
 export interface TargetNetworks {
@@ -45,6 +46,28 @@ export function mapNics(
   throw new UsageError(`no network for ${cards}`, {
     hint: `Pass --network FROM=TO for each, with TO one of: ${places.map(label).join(", ") || "(none)"}.`,
   });
+}
+
+/**
+ * Checks that each network that the user maps is one of the point's: else a slip in a name would leave a card on the
+ * network that it was to leave.
+ */
+export function refuseUnknownNetworks(
+  nics: readonly SavedNic[],
+  mapping: ReadonlyMap<string, string>,
+  obstacles: Obstacles,
+): void {
+  const known = new Set(
+    nics.flatMap(({ network, profile }) =>
+      network === undefined ? [] : [network, ...(profile === undefined ? [] : [`${network}/${profile}`])],
+    ),
+  );
+  for (const from of mapping.keys()) {
+    if (known.has(from)) continue;
+    obstacles.add(`no network card of the point is on "${from}"${didYouMean(from, known)}`, {
+      hint: `Pass --network FROM=TO with FROM one of: ${[...known].join(", ") || "(none)"}.`,
+    });
+  }
 }
 
 interface Place {

@@ -15,7 +15,7 @@ import { layOutAsFile, layOutDisk } from "../disks/disk-layout.ts";
 import { assertMachineName, fittingAlias } from "../disks/engine-names.ts";
 import { fitCluster } from "./fit-cluster.ts";
 import { lostFirmware } from "./lost-firmware.ts";
-import { mapNics, type MappedNic } from "./map-nics.ts";
+import { mapNics, refuseUnknownNetworks, type MappedNic } from "./map-nics.ts";
 import { Obstacles } from "./obstacles.ts";
 import { roomForDisks } from "./room-for-disks.ts";
 import { placeDisk, placesOf, quotaWarnings } from "./place-disk.ts";
@@ -62,6 +62,8 @@ export async function designRestore(
   const belongings = savedBelongings(point);
   const obstacles = new Obstacles();
   await obstacles.ofAsking(() => refuseName(api, request.name, signal));
+  const cards = savedNics(point);
+  refuseUnknownNetworks(cards, request.networks, obstacles);
   const [clusters, dataCenters] = await Promise.all([
     api.infrastructure.clusters(signal),
     api.infrastructure.dataCenters(signal),
@@ -86,7 +88,7 @@ export async function designRestore(
   });
   const properties = await unknownProperties(api, settings, cluster, signal);
   const room = roomForDisks(disks, point.blockBytes, obstacles);
-  const nics = obstacles.of(() => mapNics(savedNics(point), request.networks, { networks, profiles })) ?? [];
+  const nics = obstacles.of(() => mapNics(cards, request.networks, { networks, profiles })) ?? [];
   if (request.mac === "keep") refuseTakenMacs(nics, vms, obstacles);
   if (disks.length > 0) await obstacles.ofAsking(async () => filler.assertReach?.(api, cluster, signal));
   obstacles.throwIfAny();

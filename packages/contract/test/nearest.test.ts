@@ -1,8 +1,7 @@
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 
-import { didYouMean } from "@ovault/core";
-import { nearest } from "../../src/config/nearest.ts";
+import { didYouMean, nearest } from "@ovault/contract";
 
 const word = fc.stringMatching(/^[a-z]{4,12}$/);
 
