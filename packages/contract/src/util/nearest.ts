@@ -1,6 +1,6 @@
 /**
- * The candidate a person most likely meant by `word`, or undefined when none is close: at most one edit in three
- * letters (insert, delete, replace, or swap of neighbours), case ignored.
+ * The candidate most similar to `word`, or undefined if none is close: at most one edit in three letters (insert,
+ * delete, replace, or swap of neighbours), case ignored.
  */
 export function nearest(word: string, candidates: Iterable<string>): string | undefined {
   let best: string | undefined;

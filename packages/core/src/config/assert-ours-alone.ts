@@ -12,9 +12,9 @@ const STICKY = 0o1000;
 
 /**
  * Refuses a file that decides what ovault runs, if another user may change it: by writing to it, by owning it, or by
- * replacing it in one of the directories above it. Root may read what belongs to the user who called `sudo`. Pipes are left
- * alone, and so is everything where files have no owners.
- * @throws ConfigurationError with the command that puts it right
+ * replacing it in one of the directories above it. Root may read what belongs to the user who called `sudo`. Ignores
+ * pipes, and every file on systems where files have no owners.
+ * @throws ConfigurationError with the command that fixes it
  */
 export async function assertOursAlone(file: string, what: string, stats: Stats): Promise<void> {
   const uid = process.getuid?.();
@@ -38,7 +38,7 @@ export async function assertOursAlone(file: string, what: string, stats: Stats):
   }
   for (const directory of new Set([...above(file), ...above(await realpath(file))])) {
     const { uid: owner, gid, mode } = await stat(directory);
-    // The group of a user's own name has no other members, and many systems let it write.
+    // A user's private group has no other members, and many systems let it write.
     const shared = (mode & WRITABLE_BY_ALL) !== 0 || ((mode & WRITABLE_BY_GROUP) !== 0 && gid !== owner);
     if (owners.has(owner) && (!shared || (mode & STICKY) !== 0)) continue;
     throw new ConfigurationError(`others may replace ${what} ${file} in ${directory}, and it decides what runs here`, {

@@ -9,9 +9,9 @@ import { originBelow } from "./origin.ts";
 import { validate } from "./validate.ts";
 
 /**
- * What a destination's `compression` asks for, or undefined when it does not say.
+ * The codec that a destination's `compression` names; undefined if it names none.
  * @param additional codecs of plugins
- * @throws ConfigurationError naming file, line and path of an unknown name
+ * @throws ConfigurationError for an unknown name, with file, line and path
  */
 export function chooseCodec(
   { settings: { compression }, origin }: DestinationEntry,

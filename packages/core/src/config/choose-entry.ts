@@ -1,14 +1,14 @@
 import { didYouMean, NotFoundError, UsageError } from "@ovault/contract";
 import type { Configuration, DestinationEntry, ManagerEntry } from "./configuration.ts";
 
-/** What can be chosen by name. */
+/** Entries that a user may choose by name. */
 interface Entries {
   readonly manager: ManagerEntry;
   readonly destination: DestinationEntry;
 }
 
 /**
- * The manager or destination of this name or, without a name, the default one.
+ * The manager or destination with this name or, without a name, the default one.
  * @throws NotFoundError for an unknown name; UsageError when there is no default and nothing was named.
  */
 export function chooseEntry<W extends keyof Entries>(

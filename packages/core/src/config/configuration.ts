@@ -2,22 +2,22 @@ import type { Policy } from "../policies/policy.ts";
 import type { DestinationSettings } from "./destination-settings.ts";
 import type { Origin } from "./origin.ts";
 
-/** A plugin instance as configured: which plugin makes it, and from which options. */
+/** A plugin instance as configured: the plugin and its options. */
 export interface PluginEntry {
   readonly name: string;
   /** Name of the plugin. */
   readonly type: string;
-  /** Not yet checked: the plugin's schema does that when it is created. */
+  /** Unchecked: the plugin's schema validates them on creation. */
   readonly options: Readonly<Record<string, unknown>>;
   readonly origin: Origin;
 }
 
 export interface ManagerEntry extends PluginEntry {
-  /** Under which points and the ledger may still know it. */
+  /** Earlier names, which points and the ledger may still use. */
   readonly formerNames: readonly string[];
 }
 
-/** Core has taken its own settings out of the options. */
+/** The options exclude core's own settings. */
 export interface DestinationEntry extends PluginEntry {
   readonly settings: DestinationSettings;
 }
@@ -26,20 +26,20 @@ export interface DestinationEntry extends PluginEntry {
 export interface Configuration {
   /** Absolute path of ovault.yaml. */
   readonly file: string;
-  /** Of the whole file. */
+  /** Origin of the whole file. */
   readonly origin: Origin;
-  /** Directory of that file; relative paths inside it refer to this. */
+  /** Directory of that file, which relative paths inside it refer to. */
   readonly baseDirectory: string;
-  /** No name is one that another manager has, or had. */
+  /** No manager has a present or former name of another. */
   readonly managers: ReadonlyMap<string, ManagerEntry>;
   readonly destinations: ReadonlyMap<string, DestinationEntry>;
-  /** Already filled in where there is only one to choose from. */
+  /** Filled in if there is only one to choose from. */
   readonly defaults: { readonly manager: string | undefined; readonly destination: string | undefined };
   /** Their managers and destinations exist. */
   readonly policies: ReadonlyMap<string, Policy>;
   /** Package names, or paths that start with `.` or `/`. */
   readonly plugins: readonly string[];
-  /** Options of strategies, by their name; those that need none are not here. */
+  /** Options of strategies, by name; absent for those that need none. */
   readonly strategies: ReadonlyMap<string, PluginEntry>;
   /** Options of hooks plugins, likewise. */
   readonly hooks: ReadonlyMap<string, PluginEntry>;

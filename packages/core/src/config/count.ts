@@ -1,4 +1,4 @@
 import { z } from "zod";
 
-/** How many of something there are, or may be. */
+/** Schema of a positive integer. */
 export const count = z.int().min(1, "must be at least 1");

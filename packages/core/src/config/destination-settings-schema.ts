@@ -6,9 +6,9 @@ import { patience } from "./patience.ts";
 import { retentionSchema } from "./retention-schema.ts";
 import { secretReference } from "@ovault/contract";
 
-/** Anything lower is a missing unit: no pack would ever arrive. */
+/** A lower rate is a missing unit: no pack would ever arrive. */
 const LOWEST_RATE = 1024;
-/** Of Zstandard, by its own limits; 20 and above take gigabytes of memory for little. */
+/** Levels of Zstandard; 20 and above take gigabytes of memory for little gain. */
 const [LOWEST_LEVEL, HIGHEST_LEVEL] = [-131_072, 19];
 
 const ENCRYPTION_FORMS = "either { passphrase: SECRET }, where SECRET is a reference, or { keyFile: PATH }";
@@ -53,7 +53,7 @@ const rate = z.union([z.number(), z.string()], { error: RATE_FORMS }).transform(
   return z.NEVER;
 });
 
-/** The keys of a destination that are core's, to be spread into the schema of the entry. */
+/** Core's own keys of a destination, to spread into the schema of the entry. */
 export const destinationSettingsShape = {
   encryption: encryption.optional(),
   compression: compression.optional(),

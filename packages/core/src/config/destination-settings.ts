@@ -1,34 +1,34 @@
 import type { SecretReference } from "@ovault/contract";
 import type { RetentionRules } from "../retention/retention-rules.ts";
 
-/** What every destination may have in ovault.yaml, whichever plugin makes it. */
+/** Settings that every destination may have in ovault.yaml, whatever its plugin. */
 export interface DestinationSettings {
   readonly encryption?: EncryptionSettings | undefined;
   readonly compression?: CompressionSettings | undefined;
   readonly limits?: LimitSettings | undefined;
-  /** Milliseconds for which a call is repeated while the destination does not answer. */
+  /** How long core retries a call while the destination does not answer, in ms. */
   readonly patience?: number | undefined;
-  /** For how many days new packs and points are held against deletion. */
+  /** Days for which the destination holds new packs and points against deletion. */
   readonly lockDays?: number | undefined;
   readonly readOnly?: boolean | undefined;
   readonly retention?: RetentionRules | undefined;
 }
 
-/** Where the secret is that opens the repository. */
+/** Where to find the secret that opens the repository. */
 export type EncryptionSettings =
   | { readonly passphrase: SecretReference }
   /** Absolute path. */
   | { readonly keyFile: string };
 
 export interface CompressionSettings {
-  /** `none`, `lz4`, `zstd`, or the name of a plugin's. */
+  /** `none`, `lz4`, `zstd`, or the name of a codec plugin. */
   readonly codec: string;
-  /** Of Zstandard only. */
+  /** Zstandard only. */
   readonly level?: number | undefined;
 }
 
 export interface LimitSettings {
-  /** Calls under way at once. */
+  /** Maximum concurrent calls. */
   readonly concurrency?: number | undefined;
   /** Bytes per second. */
   readonly upload?: number | undefined;

@@ -15,8 +15,8 @@ const WHAT = "the configuration";
 const MOST_BYTES = 1024 * 1024;
 
 /**
- * Reads and checks ovault.yaml. Nothing is contacted and no secret is read.
- * @throws ConfigurationError when the file is missing, others may change it, it does not parse, or holds an unknown key.
+ * Reads and checks ovault.yaml. Contacts nothing and reads no secret.
+ * @throws ConfigurationError when the file is missing, does not parse, holds an unknown key, or others may change it
  */
 export async function loadConfiguration(path: string): Promise<Configuration> {
   const file = resolve(path);
@@ -24,7 +24,7 @@ export async function loadConfiguration(path: string): Promise<Configuration> {
 }
 
 /**
- * Checks what an ovault.yaml holds, or will hold.
+ * Checks the content of an ovault.yaml, written or to be written.
  * @param file its absolute path
  * @throws ConfigurationError
  */
@@ -100,7 +100,7 @@ function withAbsolutePath(encryption: EncryptionSettings, baseDirectory: string)
   return "keyFile" in encryption ? { keyFile: resolve(baseDirectory, encryption.keyFile) } : encryption;
 }
 
-/** In these sections the name of an entry is the name of its plugin. */
+/** For sections in which the name of an entry is that of its plugin. */
 function optionSets(
   section: string,
   parsed: Readonly<Record<string, Readonly<Record<string, unknown>>>>,
@@ -114,7 +114,7 @@ function optionSets(
   );
 }
 
-/** What policies name must be there. @throws ConfigurationError naming line and path */
+/** Checks that what policies name exists. @throws ConfigurationError with line and path */
 function assertPoliciesRefer(
   policies: Parsed["policies"],
   known: Readonly<Record<"manager" | "destination", ReadonlyMap<string, PluginEntry>>>,

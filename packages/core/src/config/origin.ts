@@ -5,18 +5,18 @@ import { ConfigurationError } from "@ovault/contract";
 /** Path into a document: keys and list positions. */
 export type DocumentPath = readonly PropertyKey[];
 
-/** Where a value was written, so that a complaint about it can name file, line and path. */
+/** Where a value is written, so that an error about it can name file, line and path. */
 export interface Origin {
   readonly file: string;
   readonly path: DocumentPath;
-  /** Line of the value at `path` or, where it is missing, of what should contain it. 1 is the first. */
+  /** Line, from 1, of the value at `path` or, if it is missing, of what should contain it. */
   lineOf(path: DocumentPath): number | undefined;
 }
 
-/** Parses YAML and remembers where everything was. @throws ConfigurationError naming line and column */
+/** Parses YAML and keeps the position of every value. @throws ConfigurationError with line and column */
 export function parseYaml(text: string, file: string): { readonly value: unknown; readonly origin: Origin } {
   const lines = new LineCounter();
-  // Keys are compared below: the parser compares each with each other one, which takes minutes for a few hundred KiB of them.
+  // The check for duplicate keys is below: the parser's is quadratic and takes minutes for a few hundred KiB of keys.
   const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, uniqueKeys: false });
   const [problem] = document.errors;
   if (problem?.code === "RESOURCE_EXHAUSTION") throw tooMuch(problem, file);
@@ -59,7 +59,7 @@ function valueOf(document: Document.Parsed, file: string): unknown {
   try {
     return document.toJS();
   } catch (error) {
-    // Aliases of aliases: a few lines of them can stand for gigabytes.
+    // Aliases of aliases: a few lines can expand to gigabytes.
     if (error instanceof ReferenceError || error instanceof RangeError) throw tooMuch(error, file);
     throw error;
   }

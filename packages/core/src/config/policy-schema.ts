@@ -9,7 +9,7 @@ import { DEFAULT_RUN_LIMITS } from "../policies/run-limits.ts";
 import { count } from "./count.ts";
 import { retentionSchema } from "./retention-schema.ts";
 
-/** Text for which this does not throw; what it throws is the complaint. */
+/** Text for which `isGood` does not throw; the message of its error is the problem reported. */
 function textThat(isGood: (text: string) => unknown): z.ZodType<string> {
   return z.string().superRefine((text, context) => {
     try {
@@ -45,7 +45,7 @@ export const policySchema = z.strictObject({
   }),
   excludeDisks: z.array(z.string().min(1)).default([]),
   strategy: z.string().min(1).default("auto"),
-  // Whoever brings guests to rest knows what it may say.
+  // The component that freezes guests validates it.
   consistency: z.looseObject({}).default({}),
   destination: z.string().optional(),
   schedule: z.array(z.strictObject({ cron, type: z.enum(BACKUP_TYPES) })).default([]),

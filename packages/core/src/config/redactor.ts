@@ -1,30 +1,30 @@
 const MASK = "•••";
 
-/** A secret shorter than this is not looked for in texts: it would mask innocent words. */
+/** Shorter secrets are not masked: they would mask innocent words. */
 const MIN_SECRET_LENGTH = 4;
 
-/** Credentials by their form, wherever they come from. The part to keep is the first group. */
+/** Credentials recognizable by their form. The first group is the part to keep. */
 const FORMS: readonly RegExp[] = [
   /(authorization["']?\s*[:=]\s*["']?(?:basic|bearer)\s+)[^\s"',]+/gi,
   /((?:password|passphrase|access_token|secret)=)[^\s"',;&]+/gi,
   /("(?:password|passphrase|access_token|secret)"\s*:\s*")[^"]+/gi,
-  // No scheme is longer; without a limit, a long word would be gone through from each of its letters on.
+  // No scheme is longer; without a limit, matching a long word takes quadratic time.
   /([a-z][a-z0-9+.-]{0,30}:\/\/[^\s/:@]+:)[^\s/@]+(?=@)/gi,
   /(https?:\/\/[^\s/]+\/images\/)[^\s/"']+/gi,
 ];
 
 /**
- * Masks secrets in everything that is printed: values it was told about, in plain, URL-encoded and Base64 form, and
- * whatever looks like a credential (an imageio ticket in a URL is one).
+ * Masks secrets in all output: registered values, in plain, URL-encoded and Base64 form, and whatever looks like a
+ * credential (an imageio ticket in a URL is one).
  */
 export class Redactor {
   readonly #values = new Set<string>();
 
-  /** From now on `secret` is masked, and each of its lines: output is often looked at line by line. */
+  /** Registers `secret` and each of its lines for masking: output is often processed line by line. */
   add(secret: string): void {
     this.#add(secret);
     const lines = secret.split("\n");
-    // After the whole: what remains of it where one line was masked could not be found any more.
+    // After the whole secret, which could no longer be found once one of its lines is masked.
     if (lines.length > 1) for (const line of lines) this.#add(line.trim());
   }
 

@@ -2,7 +2,7 @@ import { z } from "zod";
 
 import { count } from "./count.ts";
 
-/** The rules of a destination or a policy. */
+/** The retention rules of a destination or a policy. */
 export const retentionSchema = z
   .strictObject({
     keepLast: count.optional(),

@@ -3,7 +3,7 @@ import { z } from "zod";
 import { destinationSettingsShape } from "./destination-settings-schema.ts";
 import { policySchema } from "./policy-schema.ts";
 
-/** A manager or destination: `type` names the plugin, which checks every key that is not named here. */
+/** A manager or destination: `type` names the plugin, whose schema checks every other key. */
 const pluginEntry = z.looseObject({ type: z.string().min(1) });
 
 const entryName = z
@@ -11,11 +11,11 @@ const entryName = z
   .regex(/^[A-Za-z0-9][A-Za-z0-9._-]*$/, "a name is made of letters, digits, dot, dash and underscore");
 
 const managerEntry = pluginEntry.extend({
-  /** Under which points were stored before the entry had the name that it has. */
+  /** Earlier names, under which points may be stored. */
   formerNames: z.array(entryName).default([]),
 });
 
-/** A name means one manager, now and before. */
+/** A present or former name belongs to one manager only. */
 function refuseNamesOfTwo(
   managers: Readonly<Record<string, z.output<typeof managerEntry>>>,
   context: z.RefinementCtx,
@@ -32,7 +32,7 @@ function refuseNamesOfTwo(
   }
 }
 
-/** The form of ovault.yaml, before plugins have checked their own options. */
+/** The schema of ovault.yaml, without plugin options, which plugins check themselves. */
 export const configurationSchema = z.strictObject({
   managers: z.record(entryName, managerEntry).superRefine(refuseNamesOfTwo).default({}),
   destinations: z.record(entryName, pluginEntry.extend(destinationSettingsShape)).default({}),

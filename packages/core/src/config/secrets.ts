@@ -12,16 +12,16 @@ import {
 } from "@ovault/contract";
 
 const COMMAND_TIMEOUT_MS = 30_000;
-/** Of a secret: the longest private keys have a quarter of it. */
+/** Size limit of a secret, four times the longest private keys. */
 const MOST_BYTES = 64 * 1024;
 const WORLD_READABLE = 0o004;
 const run = promisify(execFile);
 
 /**
- * Turns a secret reference into its value, which is text in UTF-8. A byte order mark at its start and one line break at its
- * end (LF, CR LF or CR) are no part of it, wherever it comes from. Relative paths, and the working directory of commands, are `baseDirectory`. Commands run without a shell.
- * @throws ConfigurationError when the secret is missing, empty, longer than 64 KiB or not UTF-8, or everybody may read or
- *   write its file. The error never holds the value, nor what a command wrote.
+ * Resolves a secret reference to its value, UTF-8 text, without a leading byte order mark and one trailing line break
+ * (LF, CR LF or CR). Relative paths refer to `baseDirectory`, where commands also run, without a shell.
+ * @throws ConfigurationError when the secret is missing, empty, longer than 64 KiB or not UTF-8, or its file is
+ *   world-readable or world-writable. The error never holds the value, nor what a command wrote.
  */
 export async function resolveSecret(
   reference: SecretReference,
@@ -68,7 +68,7 @@ async function readFromCommand(command: readonly string[], cwd: string, signal?:
     output = (await run(program, args, { cwd, signal, encoding: "buffer", ...limits })).stdout;
   } catch (error) {
     if (signal?.aborted === true) throw new CancelledError(`cancelled while the secret command ${program} ran`);
-    // Not kept as the cause: the original error holds the command's output, which may hold the secret.
+    // Not kept as the cause: the original error holds the command's output, which may include the secret.
     throw new ConfigurationError(`the secret command ${program} ${failure(error)}`, {
       context: { program },
       hint: "Run it by hand in the directory of ovault.yaml to see why.",

@@ -4,13 +4,13 @@ import { z } from "zod";
 import { ConfigurationError, didYouMean } from "@ovault/contract";
 import type { DocumentPath, Origin } from "./origin.ts";
 
-/** More are only counted: finding the line of each of tens of thousands takes minutes. */
+/** Further problems are only counted: finding the lines of tens of thousands takes minutes. */
 const MOST_SHOWN = 100;
 
 /**
- * Checks a value of the configuration against a schema. Its problems are reported together, as `line N: path: problem`;
- * values are never echoed, because one of them may be a misplaced secret.
- * @param keysBeside keys that belong to others, and are proposed too when one is misspelt
+ * Checks a value of the configuration against a schema. The error lists all problems, as `line N: path: problem`, and
+ * never echoes values, because one of them may be a misplaced secret.
+ * @param keysBeside keys that another schema checks, also proposed for a misspelt key
  * @throws ConfigurationError
  */
 export function validate<T>(
@@ -25,7 +25,7 @@ export function validate<T>(
 }
 
 /**
- * Checks the options of a plugin, as `validate`. Of a schema that is not zod's, problems are its paths and messages.
+ * Checks the options of a plugin, as `validate`. For a schema that is not zod's, reports its paths and messages.
  * @throws ConfigurationError
  */
 export async function validateOptions<T>(
@@ -48,7 +48,7 @@ export async function validateOptions<T>(
   throw invalid(origin, problems);
 }
 
-/** Also of another copy of zod, as a plugin has. */
+/** Also true for another copy of zod, as a plugin may load. */
 function isZod<T>(schema: StandardSchemaV1<unknown, T>): schema is StandardSchemaV1<unknown, T> & z.ZodType<T> {
   return schema instanceof z.ZodType;
 }
@@ -95,7 +95,7 @@ function list(known: readonly string[]): string {
   return known.length === 0 ? "" : `; known: ${known.join(", ")}`;
 }
 
-/** The keys that the schema knows at `path`; empty where it is not an object of fixed keys. */
+/** The schema's keys at `path`; empty if that is not an object of fixed keys. */
 function knownKeys(schema: z.core.$ZodType, path: DocumentPath): readonly string[] {
   if (
     schema instanceof z.ZodOptional ||

@@ -25,9 +25,9 @@ const pluginShape = z.looseObject({
 
 /**
  * Imports the plugin named in `plugins:` of ovault.yaml: a path that starts with `.` or `/`, or the name of a package
- * installed at or above `baseDirectory`. Folders are never scanned.
- * @throws PluginError when it cannot be found or imported, or its default export is no plugin; ConfigurationError when it is
- *   a path to a file that others may change.
+ * installed at or above `baseDirectory`. Never scans folders.
+ * @throws PluginError when it cannot be found or imported, or its default export is not a plugin; ConfigurationError
+ *   when it is a path to a file that others may change.
  */
 export async function loadPlugin(specifier: string, baseDirectory: string): Promise<Plugin> {
   const exported = await importDefault(specifier, baseDirectory);
@@ -75,7 +75,7 @@ function isPlugin(value: unknown): value is Plugin {
   return pluginShape.safeParse(value).success;
 }
 
-/** Some libraries make schemas that are functions. */
+/** A schema may also be a function, as some libraries make it. */
 function isStandardSchema(value: unknown): boolean {
   const isThing = (typeof value === "object" && value !== null) || typeof value === "function";
   return isThing && "~standard" in value && standard.safeParse(value["~standard"]).success;

@@ -10,11 +10,11 @@ import {
   PluginError,
 } from "@ovault/contract";
 
-/** Options of one plugin instance, and where they were written. */
+/** Options of one plugin instance, and where they are written. */
 export interface PluginOptions {
   readonly options: unknown;
   readonly origin: Origin;
-  /** Keys that may stand beside these options and are not the plugin's. */
+  /** Keys beside these options that are not the plugin's. */
   readonly keysBeside?: readonly string[];
 }
 
@@ -22,7 +22,7 @@ export interface PluginOptions {
 export class PluginRegistry {
   readonly #plugins = new Map<string, Plugin>();
 
-  /** @throws PluginError when the name is taken, or the plugin speaks another version of the contracts. */
+  /** @throws PluginError when the name is taken, or the plugin is for another version of the contracts */
   register(plugin: Plugin): void {
     const { kind, name, apiVersion } = plugin;
     if (apiVersion !== API_VERSION) {
@@ -45,12 +45,12 @@ export class PluginRegistry {
     this.#plugins.set(key, plugin);
   }
 
-  /** All plugins of a kind, in the order they were registered. */
+  /** All plugins of a kind, in the order of registration. */
   all<K extends PluginKind>(kind: K): readonly Plugin<K>[] {
     return [...this.#plugins.values()].filter((plugin) => isOfKind(plugin, kind));
   }
 
-  /** @throws PluginError for an unknown name. */
+  /** @throws PluginError for an unknown name */
   get<K extends PluginKind>(kind: K, name: string): Plugin<K> {
     const plugin = this.#plugins.get(keyOf(kind, name));
     if (plugin !== undefined && isOfKind(plugin, kind)) return plugin;
@@ -62,8 +62,8 @@ export class PluginRegistry {
   }
 
   /**
-   * Checks the options against the plugin's own schema, then lets it create its product.
-   * @throws ConfigurationError naming file, line and path of a bad option; PluginError for an unknown name.
+   * Checks the options against the plugin's schema, then calls its `create`.
+   * @throws ConfigurationError for a bad option, with file, line and path; PluginError for an unknown name
    */
   async create<K extends PluginKind>(
     kind: K,
@@ -76,7 +76,7 @@ export class PluginRegistry {
   }
 
   /**
-   * Lets a destination make its own place where it is missing; one that cannot is left as it is.
+   * Lets a destination plugin make its place if it is missing; does nothing if the plugin cannot.
    * @throws as `create`; StoreError
    */
   async prepareDestination(

@@ -1,6 +1,6 @@
 import { UsageError } from "@ovault/contract";
 
-/** Names of the periods that an instant lies in. */
+/** Names of the periods that contain an instant. */
 export interface CalendarPeriods {
   /** `2026-11-21` */
   readonly day: string;
@@ -14,8 +14,8 @@ export interface CalendarPeriods {
 const DAY_MS = 24 * 60 * 60 * 1000;
 
 /**
- * Looks instants up in the calendar of a time zone (an IANA name; the system's own when left out). Where clocks are set
- * back, both hours belong to the day that the clock shows.
+ * Looks instants up in the calendar of a time zone (an IANA name; the system's by default). When clocks are set back,
+ * both hours belong to the day that the clock shows.
  * @throws UsageError for an unknown time zone
  */
 export function calendarIn(timeZone?: string): (instant: Date) => CalendarPeriods {
@@ -50,7 +50,7 @@ function dateFormat(timeZone: string | undefined): Intl.DateTimeFormat {
   }
 }
 
-/** The week of a date, given as its midnight in UTC. A week belongs to the year in which its Thursday lies. */
+/** The week of a date, given as its midnight in UTC. A week belongs to the year of its Thursday. */
 function weekOf(midnightMs: number): string {
   const weekday = (new Date(midnightMs).getUTCDay() + 6) % 7;
   const thursday = new Date(midnightMs + (3 - weekday) * DAY_MS);

@@ -1,6 +1,6 @@
 /**
- * How many recovery points of each virtual machine are kept, from 1. A point stays as long as one rule wants it. Days,
- * weeks, months and years count only where there is a point; the newest point stands for each.
+ * How many recovery points of each virtual machine to keep, at least 1. A point stays as long as one rule keeps it.
+ * Days, weeks, months and years count only if they have a point; the newest point represents each.
  */
 export interface RetentionRules {
   readonly keepLast?: number | undefined;

@@ -6,13 +6,13 @@ import type { RetentionRules } from "./retention-rules.ts";
 export interface KeptPoint<P> {
   readonly point: P;
   /**
-   * The rules that want it: `last`, `daily 2026-11-21`, `weekly 2026-W47`, `monthly 2026-11`, `yearly 2026`; or that the
-   * order of the machine's points is in doubt.
+   * The rules that keep it: `last`, `daily 2026-11-21`, `weekly 2026-W47`, `monthly 2026-11`, `yearly 2026`; or that
+   * the order of the machine's points is in doubt.
    */
   readonly reasons: readonly string[];
 }
 
-/** Both oldest first, as `inOrder` has them. */
+/** Both oldest first, as `inOrder` sorts them. */
 export interface PointSelection<P> {
   readonly keep: readonly KeptPoint<P>[];
   readonly forget: readonly P[];
@@ -21,7 +21,7 @@ export interface PointSelection<P> {
 interface Rule {
   readonly setting: keyof RetentionRules;
   readonly name: string;
-  /** Of one period the newest point is kept; without a period, each point counts for itself. */
+  /** The rule keeps the newest point of each period; without a period, each point counts by itself. */
   readonly period?: keyof CalendarPeriods;
 }
 
@@ -36,11 +36,11 @@ const RULES: readonly Rule[] = [
 const IN_DOUBT = "order in doubt";
 
 /**
- * Parts sealed points, of any number of virtual machines, into those that the rules keep and those that may go. Every
- * rule keeps the newest point of each machine. While the order of a machine's points is in doubt, all of them are kept.
- * Nothing is changed.
- * @param options `timeZone`: where days begin; the system's when left out. `now`: what is later lies in the future
- * @throws UsageError when no rule is given, or one does not keep at least one point; or for an unknown time zone
+ * Divides sealed points, of any number of virtual machines, into those that the rules keep and those that may go. Every
+ * rule keeps the newest point of each machine. While the order of a machine's points is in doubt, all of them stay.
+ * Changes nothing.
+ * @param options `timeZone`: where days begin; the system's by default. `now`: later points lie in the future
+ * @throws UsageError when no rule is given, a rule keeps less than one point, or the time zone is unknown
  */
 export function selectPoints<P extends OrderedPoint>(
   points: readonly P[],

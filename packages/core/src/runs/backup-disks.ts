@@ -17,15 +17,15 @@ export interface BackupDisksOptions {
   readonly repository: Repository;
   readonly writer: ChunkWriter;
   readonly base: RecoveryPoint | undefined;
-  /** Of one block each: all that is in flight over all disks, and over other runs that share it. */
+  /** One block each. Bounds the blocks in flight of all disks, and of other runs that share the pool. */
   readonly buffers: BufferPool;
   readonly hooks: RunHooks;
   readonly signal: AbortSignal;
 }
 
 /**
- * Takes all disks of a virtual machine at once; they share one pool of buffers, so that memory does not grow with their
- * number. Rejects only after nothing is in flight any more.
+ * Backs up all disks of a virtual machine concurrently, from one pool of buffers, so that memory does not grow with
+ * their number. Rejects only after nothing is in flight.
  */
 export async function backupDisks(options: BackupDisksOptions): Promise<DiskRecord[]> {
   const own = new AbortController();

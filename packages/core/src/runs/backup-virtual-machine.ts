@@ -41,9 +41,9 @@ import { SupersededBase } from "./superseded-base.ts";
 export interface BackupOptions {
   readonly vm: VirtualMachine;
   readonly strategy: Strategy;
-  /** All of this manager: the one that took the last point lets go of what it keeps when this one takes over. */
+  /** All strategies of this manager: the one that took the last point removes its base when `strategy` takes over. */
   readonly strategies?: readonly Strategy[];
-  /** What the strategy said of the machine when it was chosen; without it the run asks. */
+  /** The strategy's assessment when it was chosen; without it the run calls `assess`. */
   readonly assessment?: Assessment | undefined;
   /** Why this strategy, for people. */
   readonly strategyReason?: string | undefined;
@@ -51,31 +51,31 @@ export interface BackupOptions {
   readonly ledger: Ledger;
   /** Trust no change tracking. */
   readonly full: boolean;
-  /** `try` unless it says otherwise. */
+  /** Default: `try`. */
   readonly quiesce?: Quiesce;
-  /** Keep on the manager what the next increment starts from; true unless it says otherwise. */
+  /** Keep on the manager what the next increment starts from. Default: true. */
   readonly keepBase?: boolean;
   /** Ids of disks to leave out. */
   readonly excludeDisks: readonly string[];
-  /** Each is given the fresh hooks of this run before it starts. */
+  /** The run calls each with its fresh hooks before it starts. */
   readonly taps: readonly ((hooks: RunHooks) => void)[];
-  /** When another run holds the virtual machine. */
+  /** What to do when another run holds the virtual machine. */
   readonly ifBusy: "refuse" | "wait";
-  /** For blocks in flight, shared by all disks, and with other runs where there are any. Bounds memory. */
+  /** For blocks in flight, shared by all disks and by other runs. Bounds memory. */
   readonly buffers?: BufferPool;
   readonly signal: AbortSignal;
   readonly clock?: Clock;
-  /** The process that the lease names as its holder; this one by default. */
+  /** Process that the lease names as its holder; this one by default. */
   readonly process?: ProcessIdentity;
 }
 
 const LEASE_TTL_MS = 120_000;
-/** Thawing must be possible when the run itself is cancelled, so it has a deadline of its own. */
+/** Deadline of thawing, which must work when the run itself is cancelled. */
 const AFTER_SNAPSHOT_MS = 60_000;
 
 /**
- * Backs up one virtual machine and resolves to its sealed recovery point. Rejects with nothing sealed, nothing left on
- * the manager that could be removed, and what could not be removed in the ledger.
+ * Backs up one virtual machine and resolves to its sealed recovery point. Rejects with nothing sealed, nothing
+ * left on the manager that could be removed, and the rest in the ledger.
  */
 export async function backupVirtualMachine(options: BackupOptions): Promise<RecoveryPoint> {
   const hooks = createRunHooks();
@@ -89,7 +89,7 @@ export async function backupVirtualMachine(options: BackupOptions): Promise<Reco
       holder: { runId: ids.run, ...(options.process ?? processIdentity()) },
       ttlMs: LEASE_TTL_MS,
       ifBusy: options.ifBusy,
-      // Not before the lease is free: the id is later than that of the point which its last holder sealed.
+      // Not before the lease is free: the id must be later than that of the point its last holder sealed.
       seals: async (signal) => {
         ids.point = await repository.points.nextId(vm, clock.now(), signal);
         return [repository.points.keyOf({ vm, id: ids.point })];
@@ -112,7 +112,7 @@ export async function backupVirtualMachine(options: BackupOptions): Promise<Reco
   }
 }
 
-/** The point's is known beforehand, so that whoever takes over from a silent run can see to it that it never comes to be. */
+/** The point's id is fixed beforehand, so that a run that takes over from a silent one can void its point. */
 interface RunIds {
   readonly run: string;
   point: string;
@@ -122,7 +122,7 @@ interface Attempt {
   readonly selected: SelectedDisks;
   readonly base: RecoveryPoint | undefined;
   readonly full: boolean;
-  /** What was found damaged by an attempt before: the reason to read everything and to store all pages again. */
+  /** What a previous attempt found damaged: the reason to read everything and to store all pages again. */
   readonly damage?: string;
   readonly context: RunContext;
 }
@@ -132,7 +132,7 @@ interface TakenInstant {
   readonly takenAt: Date;
 }
 
-/** One run's state: what was warned about, and the pieces every step needs. */
+/** One run: its warnings, and what every step needs. */
 class BackupRun {
   readonly #options: BackupOptions;
   readonly #hooks: RunHooks;
@@ -156,7 +156,7 @@ class BackupRun {
     const { vm, strategy, assessment, excludeDisks: excluded, full } = this.#options;
     const hooks = this.#hooks;
     await this.#options.repository.tryCodec();
-    // From here on nothing disappears that this run relies on.
+    // From here on prune deletes nothing that this run relies on.
     await this.#options.repository.announce(this.#lease, this.#signal);
     const selected = await selectDisks({ vm, strategy, excluded, assessment, hooks, signal: this.#signal });
     const base = await this.#lastPoint();
@@ -215,8 +215,8 @@ class BackupRun {
   }
 
   /**
-   * Undefined where the strategy lets go of its own, which a point without disks does not, or where the one that took the
-   * last point is not configured.
+   * Undefined if the same strategy took the last point, for its `retire` removes the old base (not for a point without
+   * disks), or if the strategy that took it is not configured.
    */
   #superseded({ base, selected: { disks } }: Attempt): SupersededBase | undefined {
     const { strategy, strategies = [strategy] } = this.#options;
@@ -228,11 +228,11 @@ class BackupRun {
   async #take({ selected: { disks }, base, full, context }: Attempt): Promise<TakenInstant> {
     const { vm, strategy, quiesce = "try", keepBase = true } = this.#options;
     const instant = await strategy.takeInstant({ vm, disks, base, full, quiesce, keepBase }, context);
-    // Not before, for the strategy may have waited long for the machine; not later, for the guest writes on after the thaw.
+    // Not before: the strategy may wait long for the machine. Not later: the guest writes again after the thaw.
     return { instant, takenAt: this.#clock.now() };
   }
 
-  /** The instant is taken between the two snapshot hooks; the second is called whatever happens. */
+  /** Takes the instant between the two snapshot hooks; always calls the second. */
   async #takeAtRest(attempt: Attempt): Promise<TakenInstant> {
     const { vm } = this.#options;
     const { beforeSnapshot, afterSnapshot } = this.#hooks;
@@ -240,13 +240,13 @@ class BackupRun {
       await beforeSnapshot.promise(vm, this.#signal);
       return await this.#take(attempt);
     } finally {
-      // A guest that could not be thawed needs a person, but the data at hand is good.
+      // A guest that could not be thawed needs an administrator, but the data is good.
       const failures = await callEveryTap(afterSnapshot, vm, AbortSignal.timeout(AFTER_SNAPSHOT_MS));
       for (const error of failures) this.#warn(`after the snapshot: ${messageOf(error)}`);
     }
   }
 
-  /** All data durable and confirmed by the manager. */
+  /** Resolves once all data is durable and the manager has confirmed the instant. */
   async #copy(instant: HeldInstant, { base, damage }: Attempt): Promise<DiskRecord[]> {
     const { repository } = this.#options;
     const signal = this.#signal;
@@ -272,7 +272,7 @@ class BackupRun {
     }
   }
 
-  /** One that fails costs the next base, not this point. */
+  /** A failed close costs the next base, not this point. */
   async #close(instant: HeldInstant): Promise<ClosedInstant> {
     observe(this.#hooks.copied);
     this.#phase("finalize", "ending the backup on the manager");
@@ -284,7 +284,7 @@ class BackupRun {
     }
   }
 
-  /** Whatever fails while an instant is held closes it. */
+  /** Closes the instant if `work` fails. */
   async #orAbandon<T>(instant: HeldInstant, work: () => Promise<T>): Promise<T> {
     try {
       return await work();
@@ -342,7 +342,7 @@ class BackupRun {
     return point;
   }
 
-  /** Blocks that have not changed would refer to chunks that are not there any more. */
+  /** True if unchanged blocks would refer to lost chunks. */
   async #hasLosses(base: RecoveryPoint, { disks: taken }: SelectedDisks): Promise<boolean> {
     const losses = await lossesOfBase(this.#options.repository, base, this.#signal);
     const concerned = losses.filter(({ disk }) => taken.some(({ id }) => id === disk));
@@ -352,7 +352,7 @@ class BackupRun {
     return true;
   }
 
-  /** The last sealed point decides; a damaged manifest is as if it were not there, and is told. */
+  /** The last sealed point. Skips damaged manifests with a warning. */
   async #lastPoint(): Promise<RecoveryPoint | undefined> {
     const { repository, vm } = this.#options;
     const { points, damaged, unclaimed } = await repository.points.listOf(vm, this.#signal);
@@ -361,7 +361,7 @@ class BackupRun {
     return points.findLast((point) => !repository.isCondemned(point));
   }
 
-  /** The order of points does not depend on clocks. What people read, and the days that retention counts, do. */
+  /** The order of points does not depend on clocks; displayed dates and the days that retention counts do. */
   #checkClock({ base }: Attempt, takenAt: Date): void {
     if (base === undefined || Date.parse(base.takenAt) <= takenAt.getTime()) return;
     this.#warn(

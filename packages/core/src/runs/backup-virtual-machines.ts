@@ -7,7 +7,7 @@ import { resourcesOf } from "./resources-of.ts";
 import type { RunLimits } from "../policies/run-limits.ts";
 import { RunQueue } from "./run-queue.ts";
 
-/** What is special to one of several machines. */
+/** The options of one machine among several. */
 export type MachineBackup = Pick<
   BackupOptions,
   "vm" | "strategy" | "assessment" | "strategyReason" | "excludeDisks" | "keepBase" | "taps"
@@ -18,21 +18,22 @@ export interface BackupsOptions extends Omit<BackupOptions, keyof MachineBackup 
   readonly limits: RunLimits;
 }
 
-/** How the backup of one machine ended; it has a point or an error. */
+/** Outcome of the backup of one machine: a point or an error. */
 export interface MachineBackupOutcome {
   readonly vm: VirtualMachine;
-  /** From its start, without the time it waited. 0 when it was cancelled before. */
+  /** Since its start, without time in the queue. 0 if cancelled before the start. */
   readonly elapsedMs: number;
   readonly point: RecoveryPoint | undefined;
   readonly error: unknown;
 }
 
-/** Blocks in flight of a run that is alone; runs side by side share twice as many, however many they are. */
+/** Any number of concurrent runs share twice the blocks in flight of a single run. */
 const SHARED_LANES = 2 * DEFAULT_LANES;
 
 /**
- * Backs up many machines, as many at once as the limits allow. One that fails does not stop the others. When the signal is
- * aborted, no more are started and those under way end as cancelled. Never rejects; the outcomes are in the order asked for.
+ * Backs up many machines, as many concurrently as the limits allow. A failed backup does not stop the others. When the
+ * signal is aborted, no more backups start and those under way end as cancelled. Never rejects; the outcomes are in the
+ * order requested.
  */
 export async function backupVirtualMachines(options: BackupsOptions): Promise<readonly MachineBackupOutcome[]> {
   const { backups, limits, ...shared } = options;

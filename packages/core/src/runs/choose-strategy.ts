@@ -5,29 +5,29 @@ export interface StrategyAssessment {
   readonly strategy: Strategy;
   /** In the order of the machine's disks, without those that are excluded. */
   readonly disks: readonly DiskAssessment[];
-  /** What the strategy said of all disks, for the run: `BackupOptions.assessment`. */
+  /** The strategy's assessment of all disks, for `BackupOptions.assessment`. */
   readonly assessment: Assessment;
 }
 
 export interface StrategyChoice extends StrategyAssessment {
-  /** Why this one, for people. */
+  /** Why this strategy, for people. */
   readonly reason: string;
-  /** The others, the best first. */
+  /** The other strategies, best first. */
   readonly rejected: readonly StrategyAssessment[];
 }
 
 export interface AssessmentTerms {
-  /** Ids of disks that do not count. */
+  /** Ids of disks to ignore. */
   readonly excludeDisks: readonly string[];
-  /** Whether what the next increment starts from shall stay on the manager, where that costs something. */
+  /** Whether to keep the base of the next increment on the manager where that costs something. */
   readonly keepBase: boolean;
   readonly signal: AbortSignal;
 }
 
 /**
- * The best strategy for all disks of a machine: the one with the fewest disks that it cannot take; then the fewest that it
- * must leave out; then the most that it takes incrementally; then the first in order of preference. Undefined when there
- * is none to choose from.
+ * The best strategy for all disks of a machine: the one with the fewest disks that it cannot take; then the fewest that
+ * it must leave out; then the most that it takes incrementally; then the first in order of preference. Undefined if
+ * `strategies` is empty.
  * @param strategies in order of preference
  */
 export async function chooseStrategy(
@@ -41,7 +41,7 @@ export async function chooseStrategy(
   return best && { ...best, rejected, reason: reasonFor(best, rejected) };
 }
 
-/** What a strategy says about each disk; one that it does not name, it cannot take. */
+/** A strategy's verdict on each disk; `impossible` for a disk it does not name. */
 export async function assessStrategy(
   strategy: Strategy,
   vm: VirtualMachine,
@@ -60,7 +60,7 @@ export async function assessStrategy(
   return { strategy, disks: assessments, assessment };
 }
 
-/** An increment needs something to start from. */
+/** Without a kept base, an increment becomes a full. */
 function withoutBase(assessment: DiskAssessment): DiskAssessment {
   const { diskId, keeps } = assessment;
   if (keeps === undefined) return assessment;
@@ -79,7 +79,7 @@ export function describeVerdicts({ disks }: StrategyAssessment): string {
 }
 
 const VERDICTS = ["incremental", "full", "skip", "impossible"] as const satisfies readonly DiskAssessment["verdict"][];
-/** What there should be least of, the most important first. */
+/** Verdicts to minimize, the most important first. */
 const UNWANTED = ["impossible", "skip", "full"] as const satisfies readonly DiskAssessment["verdict"][];
 
 function compareWorth(a: StrategyAssessment, b: StrategyAssessment): number {

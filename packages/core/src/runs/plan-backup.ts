@@ -14,19 +14,19 @@ export interface BackupPlan extends SelectedDisks {
   readonly vm: VirtualMachine;
   readonly strategy: string;
   readonly assessments: readonly DiskAssessment[];
-  /** The point an increment would start from. */
+  /** The point that an increment would start from. */
   readonly base: RecoveryPoint | undefined;
-  /** The base has lost data, so that everything would be read. */
+  /** The base has lost data, so the backup would read everything. */
   readonly baseHasLosses: boolean;
-  /** Points of the same machine id whose manager has a name that the configuration does not know. */
+  /** Points of the same machine id under a manager's name that is not in the configuration. */
   readonly unclaimed: readonly RecoveryPoint[];
 }
 
-/** What a backup would do, found out without changing anything. @throws what the backup would throw */
+/** Determines what a backup would do, without changing anything. @throws what the backup would throw */
 export async function planBackup(options: {
   readonly vm: VirtualMachine;
   readonly strategy: Strategy;
-  /** What the strategy said when it was chosen; without it the strategy is asked. */
+  /** The strategy's assessment when it was chosen; without it, calls `assess`. */
   readonly assessed?: StrategyAssessment;
   readonly repository: Repository;
   readonly excludeDisks: readonly string[];

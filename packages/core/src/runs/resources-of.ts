@@ -2,7 +2,7 @@ import type { VirtualMachine } from "@ovault/contract";
 import type { RunLimits } from "../policies/run-limits.ts";
 import type { Resource } from "./run-queue.ts";
 
-/** What copying a machine loads, and how much of that the limits allow. `excludeDisks`: ids. */
+/** The resources that copying a machine loads, with their limits. `excludeDisks`: ids. */
 export function resourcesOf(
   { manager, host, disks }: VirtualMachine,
   excludeDisks: readonly string[],

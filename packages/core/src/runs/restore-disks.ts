@@ -16,14 +16,14 @@ export interface RestoreDisksOptions {
   readonly repository: Repository;
   readonly pairs: readonly { readonly record: DiskRecord; readonly target: DiskTarget }[];
   readonly lanes: number;
-  /** What cannot be read becomes zeros and is told, instead of failing the restore. */
+  /** Write zeros for unreadable data and report it, instead of failing the restore. */
   readonly salvage: boolean;
   readonly hooks: RunHooks;
   readonly signal: AbortSignal;
 }
 
 export interface RestoredDisks extends RestoreTotals {
-  /** Disks of which something is missing: empty unless the restore salvages. */
+  /** Disks with lost data: empty unless the restore salvages. */
   readonly lost: readonly DiskLosses[];
 }
 
@@ -39,7 +39,7 @@ export function pairTargets(
   });
 }
 
-/** Plain bytes that a lane loads together: neighbours on a disk mostly lie near each other in a pack too. */
+/** Plain bytes that a lane loads together: neighbours on a disk are mostly close in a pack too. */
 const TOGETHER_BYTES = 4 * 1024 * 1024;
 
 /** Fills all targets, one disk after the other; every target is flushed when this resolves. */

@@ -11,13 +11,13 @@ import { DEFAULT_LANES } from "./default-lanes.ts";
 import { runFailure } from "../concurrency/cancellation.ts";
 import { restoreDisks, type RestoredDisks } from "./restore-disks.ts";
 
-/** Restores one disk of a point into any target, with nothing but the repository. */
+/** Restores one disk of a point into any target; needs only the repository. */
 export async function restoreToTarget(options: {
   readonly point: RecoveryPoint;
   readonly record: DiskRecord;
   readonly target: DiskTarget;
   readonly repository: Repository;
-  /** What cannot be read becomes zeros and is told, instead of failing the restore. */
+  /** Write zeros for unreadable data and report it, instead of failing the restore. */
   readonly salvage?: boolean;
   readonly taps: readonly ((hooks: RunHooks) => void)[];
   readonly signal: AbortSignal;

@@ -23,7 +23,7 @@ export interface RestoreOptions {
   readonly ledger: Ledger;
   readonly taps: readonly ((hooks: RunHooks) => void)[];
   readonly lanes?: number;
-  /** What cannot be read becomes zeros and is told, instead of failing the restore. */
+  /** Write zeros for unreadable data and report it, instead of failing the restore. */
   readonly salvage?: boolean;
   readonly signal: AbortSignal;
 }

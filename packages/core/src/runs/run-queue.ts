@@ -1,7 +1,7 @@
-/** Something that bears so many runs at once. */
+/** Something that a limited number of runs may load at once. */
 export interface Resource {
   readonly name: string;
-  /** From 1. */
+  /** At least 1. */
   readonly permits: number;
 }
 
@@ -10,35 +10,36 @@ interface QueuedRun {
   readonly start: () => void;
 }
 
-/** A run that has its permits, until it is copied and there is room among those that finalize. */
+/** A run with its permits, until it has copied and a place among the finalizing runs is free. */
 interface CopyingRun {
   readonly resources: readonly Resource[];
   copied: boolean;
 }
 
 /**
- * Lets runs copy as long as everything they load bears one more. Who came first goes first, but nobody waits for somebody
- * who cannot start yet: a permit is never idle while there is a run that it is enough for.
+ * Starts runs, first come, first served, as the permits of all their resources allow. A run that cannot start yet does
+ * not block later ones: no permit stays idle while a queued run could start with it.
  *
- * A run that is copied gives its permits to the next while it goes on, unless `finalizing` others do so already. It is not
- * held up then, for what it holds on the manager grows with time; it keeps its permits, so that nobody new starts.
+ * A run that has copied hands its permits on and finalizes without them, unless `finalizing` others already do so. It
+ * then finalizes without waiting, for what it holds on the manager grows with time, but keeps its permits, so that no
+ * other run starts.
  */
 export class RunQueue {
   readonly #finalizingLimit: number;
   readonly #taken = new Map<string, number>();
   readonly #waiting = new Set<QueuedRun>();
-  /** In the order in which they were copied, as far as they are. */
+  /** Runs that have copied and still hold permits, in the order in which they finished copying. */
   readonly #copied = new Set<CopyingRun>();
   #finalizing = 0;
 
-  /** `finalizing`: how many runs may go on without their permits at once. */
+  /** `finalizing`: maximum number of runs that finalize without permits. */
   constructor(options: { readonly finalizing: number }) {
     this.#finalizingLimit = options.finalizing;
   }
 
   /**
-   * Starts `work` when there are permits for all resources, each of which counts once. `copied` is to be called when the
-   * run loads them no more. `work` has to heed the signal itself.
+   * Starts `work` when permits for all resources are free; it takes one of each. `work` calls `copied` when it no
+   * longer loads them, and must observe the signal itself.
    * @throws the signal's reason, without starting, when it is aborted before
    */
   async run<T>(
@@ -55,7 +56,7 @@ export class RunQueue {
     }
   }
 
-  /** Resolves with the permits taken. */
+  /** Resolves once it has taken the permits. */
   async #turn(resources: readonly Resource[], signal: AbortSignal): Promise<void> {
     signal.throwIfAborted();
     const { promise, resolve, reject } = Promise.withResolvers<void>();
@@ -93,7 +94,7 @@ export class RunQueue {
     this.#makeRoom();
   }
 
-  /** Lets those that are copied go on without permits, as far as they may, and others start with them. */
+  /** Takes back permits from runs that have copied, up to the limit, and starts others with them. */
   #makeRoom(): void {
     for (const run of this.#copied) {
       if (this.#finalizing >= this.#finalizingLimit) break;

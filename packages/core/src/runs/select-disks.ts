@@ -12,9 +12,9 @@ import {
 export interface SelectDisksOptions {
   readonly vm: VirtualMachine;
   readonly strategy: Strategy;
-  /** Ids. */
+  /** Disk ids. */
   readonly excluded: readonly string[];
-  /** What the strategy said when it was chosen; without it the strategy is asked. */
+  /** The strategy's assessment when it was chosen; without it, calls `assess`. */
   readonly assessment: Assessment | undefined;
   readonly hooks: RunHooks;
   readonly signal: AbortSignal;
@@ -26,10 +26,10 @@ export interface SelectedDisks {
 }
 
 /**
- * Decides which disks a run takes: not the excluded ones, not those the strategy must not touch, not those a hook
- * removed. A disk the strategy cannot take is an error, and so is a machine whose disks were all excluded or removed: no
- * green run without data. A machine that has no disk to take in the first place (it boots from the network, or has LUNs and
- * shareable disks alone) gives an empty selection and a warning: its configuration is worth a point.
+ * Decides which disks a run takes: all but the excluded ones, those the strategy must not touch, and those a hook
+ * removed. A disk the strategy cannot take is an error, and so is a machine whose disks were all excluded or removed: a
+ * run without data must not succeed. A machine without a disk to take in the first place (it boots from the network, or
+ * has only LUNs and shareable disks) gives an empty selection and a warning: its configuration is worth a point.
  */
 export async function selectDisks({
   vm,

@@ -4,9 +4,9 @@ import type { Ledger } from "../ledger/ledger.ts";
 import { newRunId } from "../util/run-id.ts";
 
 /**
- * What the last point keeps on the manager for the next increment, when another strategy takes the next point: nothing will
- * ever start from it then. It goes when that point is sealed, by way of the ledger, so that a run that is killed in
- * between does not lose sight of it.
+ * What the last point keeps on the manager for an increment that will never come, because another strategy takes the
+ * next point. The run removes it after the seal, by way of the ledger, so that `doctor` finds it if the run is killed
+ * in between.
  */
 export class SupersededBase {
   readonly #point: RecoveryPoint;
@@ -14,13 +14,13 @@ export class SupersededBase {
   #run: LedgerRun | undefined;
   #handles: readonly LedgerHandle[] = [];
 
-  /** @param strategy the one that took the point */
+  /** @param strategy the strategy that took the point */
   constructor(point: RecoveryPoint, strategy: Strategy) {
     this.#point = point;
     this.#strategy = strategy;
   }
 
-  /** Before the new point is sealed: afterwards nobody else would know. */
+  /** Call it before the seal: after it no other record of these resources is in use. */
   async record(ledger: Ledger): Promise<void> {
     const kept = this.#strategy.keeps?.(this.#point) ?? [];
     if (kept.length === 0) return;
@@ -30,13 +30,13 @@ export class SupersededBase {
     for (const entry of kept) this.#handles = [...this.#handles, await run.open(entry)];
   }
 
-  /** The new point was not sealed: the last one may be a base yet. */
+  /** The new point was not sealed: the previous point remains a valid base. */
   async spare(): Promise<void> {
     for (const handle of this.#handles) await handle.close();
     await this.#run?.end();
   }
 
-  /** The new point is sealed. What cannot go now stays in the ledger. */
+  /** The new point is sealed. What cannot be removed now stays in the ledger. */
   async remove(signal: AbortSignal): Promise<void> {
     try {
       const entries = this.#handles.map(({ entry }) => entry);
