@@ -1,9 +1,9 @@
-/** Buffers from here on are worth keeping: the system hands out fresh pages for every one of them. */
+/** Buffers from this size on are pooled: the system allocates fresh pages for each of them. */
 const POOLED_BYTES = 64 * 1024;
 
 /**
- * Bounds the bytes one connection has under way, and lends the buffers for them. Whoever asks for more than is left
- * waits in line; a request larger than the whole budget passes when it is alone.
+ * Bounds the bytes one connection has under way, and lends the buffers for them. A request for more than is left waits
+ * in line; one larger than the whole budget passes when it is alone.
  */
 export class ByteBudget {
   readonly #limit: number;
@@ -29,7 +29,7 @@ export class ByteBudget {
     }
   }
 
-  /** A buffer of at least this length, with any content. The bytes were taken before. */
+  /** A buffer of at least this length, with any content. The caller has taken the bytes from the budget before. */
   lend(length: number): Buffer {
     const fitting = this.#spare.findIndex((buffer) => buffer.length >= length);
     if (fitting !== -1) return this.#spare.splice(fitting, 1)[0] ?? Buffer.allocUnsafe(length);

@@ -4,7 +4,7 @@ import { copyInto } from "@ovault/contract";
 
 import { NbdConnectionError, NbdError, NbdProtocolError } from "./errors.ts";
 
-/** A read that waits for bytes. Without a target, bytes are counted and thrown away. */
+/** A read that waits for bytes. Without a target, the reader discards them. */
 interface Want {
   target: Uint8Array | undefined;
   filled: number;
@@ -14,10 +14,10 @@ interface Want {
 }
 
 /**
- * Reads exact amounts from a stream, in whatever pieces it arrives: each byte is copied once, from the received piece
- * to where it belongs. One read at a time. A piece that is not used up pauses the stream until it is, so never more
- * than one is held, and its memory may be reused after that. When the stream ends or fails, what had arrived can still
- * be read; after that every read rejects with an NbdError.
+ * Reads exact amounts from a stream, in whatever pieces it arrives: copies each byte once, from the received piece to
+ * its target. One read at a time. A piece that is not used up pauses the stream until it is, so the reader never holds
+ * more than one, and its memory may be reused after that. When the stream ends or fails, bytes that had arrived can
+ * still be read; after that every read rejects with an NbdError.
  */
 export class ByteReader {
   readonly #stream: Duplex;
@@ -33,7 +33,7 @@ export class ByteReader {
     stream.on("error", this.#onError);
   }
 
-  /** Takes the next piece: for sockets that read into memory of their own (`onread`) and emit no data. */
+  /** Takes the next piece: for sockets that read into their own memory (`onread`) and emit no data. */
   readonly accept = (piece: Uint8Array): void => {
     this.#piece = piece;
     this.#serve();
@@ -56,14 +56,14 @@ export class ByteReader {
     return this.#read(undefined, length);
   }
 
-  /** The rest of the read under way is thrown away as it comes; its buffer is not touched again. */
+  /** Discards the rest of the read under way as it arrives; does not touch its buffer again. */
   discard(): void {
     if (this.#want !== undefined) this.#want.target = undefined;
   }
 
   /**
-   * Leaves the stream to somebody else, paused. Bytes that came too early are a protocol error: whoever sent them
-   * before TLS wants them believed after it.
+   * Hands over the stream, paused. Bytes that came too early are a protocol error: plain bytes from before TLS must not
+   * count as authenticated after it.
    */
   detach(): void {
     this.#stream.off("data", this.accept);
@@ -82,7 +82,7 @@ export class ByteReader {
     });
   }
 
-  /** Gives the waiting read what is there, and finishes it if that is all it wants. */
+  /** Gives the waiting read the bytes that are there, and finishes it if they suffice. */
   #serve(): void {
     const want = this.#want;
     if (want === undefined) return;

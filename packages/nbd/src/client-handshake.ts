@@ -21,14 +21,14 @@ export interface HandshakeOptions {
 }
 
 export interface BlockSizes {
-  /** Every offset and length must be a multiple of it. */
+  /** Every offset and length must be a multiple of this. */
   readonly minimum: number;
   readonly preferred: number;
   /** Largest payload of one request. */
   readonly maximum: number;
 }
 
-/** A connection ready for requests. `socket` is the one to use from now on: TLS may have replaced the first. */
+/** A connection ready for requests. Use `socket` from now on: TLS may have replaced the first. */
 export interface NegotiatedConnection extends ReadSocket {
   readonly logicalBytes: number;
   readonly flags: number;
@@ -108,7 +108,7 @@ async function chooseExport(
   if (refusal === undefined) return exportFacts(replies);
   if (refusal.type !== OPTION_REPLY.unsupported) throw refusalError(refusal, `export "${name}"`);
 
-  // Here a server can refuse only by hanging up; the reader then says that it closed the connection.
+  // A server can refuse this option only by closing the connection, which the reader reports.
   channel.send(OPTION.exportName, Buffer.from(name, "utf8"));
   const answer = await reader.bytes(10);
   if (!noZeroes) await reader.skip(124);
@@ -136,7 +136,7 @@ function exportFacts(replies: readonly OptionReply[]): ExportFacts {
 }
 
 function checkedBlockSizes(minimum: number, preferred: number, announcedMaximum: number): BlockSizes {
-  // A larger maximum (up to "no limit") brings nothing but larger allocations on both sides.
+  // A larger maximum (up to "no limit") only causes larger allocations on both sides.
   const maximum = Math.min(announcedMaximum, DEFAULT_MAX_BLOCK_BYTES);
   const powerOfTwo = minimum > 0 && Number.isInteger(Math.log2(minimum));
   if (!powerOfTwo || minimum > 65_536 || maximum < minimum || maximum % minimum !== 0) {

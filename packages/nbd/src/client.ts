@@ -11,9 +11,9 @@ import { openSocket, type ReadSocket } from "./socket.ts";
 import { writeUint64 } from "./uint64.ts";
 
 const HANDSHAKE_TIMEOUT_MS = 30_000;
-/** How long `close` waits for a server to hang up before it does so itself. */
+/** How long `close` waits for the server to close the socket before it does so itself. */
 const CLOSE_TIMEOUT_MS = 5_000;
-/** Requests without payload are cut here: far below the 32 bits of the wire, and a multiple of any block size. */
+/** Longest request without payload: far below the 32 bits of the wire, and a multiple of any block size. */
 const MAX_EFFECT_BYTES = 2 ** 30;
 
 export interface NbdConnectOptions {
@@ -21,21 +21,21 @@ export interface NbdConnectOptions {
   readonly exportName: string;
   /** Metadata contexts to ask for: `base:allocation`, `qemu:dirty-bitmap:NAME`, `qemu:allocation-depth`. */
   readonly contexts?: readonly string[];
-  /** Present: TLS, or failure. The certificate is always verified. */
+  /** If present, TLS is required. The client always verifies the certificate. */
   readonly tls?: tls.ConnectionOptions;
-  /** Until the connection is ready, all steps together. Default 30 s. */
+  /** For all steps until the connection is ready. Default 30 s. */
   readonly handshakeTimeoutMs?: number;
-  /** Ends the attempt to connect; has no say once connected. */
+  /** Ends the attempt to connect; has no effect once connected. */
   readonly signal: AbortSignal;
 }
 
-/** What the server says it can do with this export. */
+/** Features that the server announces for this export. */
 export interface NbdFeatures {
   readonly flush: boolean;
   readonly fua: boolean;
   readonly trim: boolean;
   readonly writeZeroes: boolean;
-  /** Several connections to this export see one another's writes after a flush. */
+  /** Connections to this export see one another's writes after a flush. */
   readonly multiConn: boolean;
   readonly structuredReplies: boolean;
 }
@@ -55,12 +55,12 @@ interface Request {
 }
 
 /**
- * One connection to one export. Any number of requests may be under way at once; replies come in the server's order.
+ * One connection to one export. Any number of requests may be under way; replies come in the server's order.
  *
  * Every call rejects with NbdRequestError when the server refuses it, the signal's reason when that is aborted (the
  * connection stays usable), and, once the connection is dead, the NbdError that killed it: NbdConnectionError, which
- * is transient, or NbdProtocolError. When a call has settled, its buffer is not touched any more. Offsets and lengths
- * are bytes and must be multiples of `minBlockBytes`; ranges past `logicalBytes` are refused without asking the server.
+ * is transient, or NbdProtocolError. The client does not touch the buffer of a settled call. Offsets and lengths are
+ * bytes and must be multiples of `minBlockBytes`; the client refuses ranges past `logicalBytes` itself.
  */
 export class NbdClient {
   readonly logicalBytes: number;
@@ -167,8 +167,8 @@ export class NbdClient {
   }
 
   /**
-   * What each granted context says from `offset` on, as the server answered: its runs may end before `length` or, the
-   * last one, after it; they never reach past the export.
+   * The runs of each granted context from `offset` on, as the server answered: they may end before `length`, or the
+   * last one after it, but never past the export.
    */
   async blockStatus(offset: number, length: number, signal: AbortSignal): Promise<Map<string, readonly BlockStatus[]>> {
     this.#require(this.contexts.length > 0, "block status");
@@ -203,7 +203,7 @@ export class NbdClient {
     if (run !== undefined) yield run;
   }
 
-  /** Says goodbye and waits until the socket is closed. Requests under way reject. Never rejects. */
+  /** Disconnects and waits until the socket is closed. Requests under way reject. Never rejects. */
   async close(): Promise<void> {
     if (this.#failure === undefined) {
       this.#send(this.#nextCookie, { command: "disconnect", offset: 0, length: 0 });
@@ -232,7 +232,7 @@ export class NbdClient {
     }
   }
 
-  /** The requests that a range takes. @throws what the server would only refuse */
+  /** Splits a range into requests. @throws for what the server would refuse */
   #split(command: CommandName, offset: number, length: number, maximum: number): { at: number; length: number }[] {
     const context = { command, offset, length, logicalBytes: this.logicalBytes, minBlockBytes: this.minBlockBytes };
     const refuse = (errno: NbdErrno, why: string): NbdRequestError =>
@@ -276,7 +276,7 @@ export class NbdClient {
       return reply;
     } finally {
       signal.removeEventListener("abort", onAbort);
-      // Until the socket has taken the last byte of the payload, the caller must not get its buffer back.
+      // The caller must not get its buffer back before the socket has taken the last byte of the payload.
       await sent;
     }
   }

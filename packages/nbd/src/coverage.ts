@@ -1,9 +1,9 @@
-/** More out-of-order pieces than this in one reply is an attack on our memory, not an answer. */
+/** Most out-of-order pieces in one reply; more is an attack on our memory. */
 const MAX_STRAY_PIECES = 65_536;
 
 /**
- * Tells whether pieces, in any order, cover a range exactly once. Pieces in ascending order, which is what servers
- * send, cost nothing.
+ * Checks whether pieces, in any order, cover a range exactly once. Pieces in ascending order, which servers send, cost
+ * nothing.
  */
 export class Coverage {
   readonly #length: number;
@@ -14,7 +14,7 @@ export class Coverage {
     this.#length = length;
   }
 
-  /** Returns false for a piece that is empty, lies outside the range or is one too many. */
+  /** Returns false for a piece that is empty, lies outside the range or exceeds the limit. */
   add(start: number, length: number): boolean {
     if (length < 1 || start < 0 || start + length > this.#length) return false;
     if (start === this.#coveredTo) this.#coveredTo += length;

@@ -2,12 +2,12 @@ import { SourceError, type ErrorOptionsWithHint, type ErrorCode } from "@ovault/
 
 import { ERRNO, type NbdErrno } from "./protocol.ts";
 
-/** The root of everything that can go wrong between an NBD client and a server. */
+/** Base class of the errors between an NBD client and a server. */
 export class NbdError extends SourceError {
   static override readonly code: ErrorCode = "E_NBD";
 }
 
-/** The connection could not be made, broke, or was closed. Transient unless we closed it ourselves. */
+/** The connection failed, broke, or was closed. Transient unless we closed it ourselves. */
 export class NbdConnectionError extends NbdError {
   static override readonly code: ErrorCode = "E_NBD_CONNECTION";
 }
@@ -22,17 +22,17 @@ export class NbdExportUnknownError extends NbdHandshakeError {
   static override readonly code: ErrorCode = "E_NBD_EXPORT_UNKNOWN";
 }
 
-/** TLS was refused, is required, or the certificate does not prove who the other side is. */
+/** The server refused or requires TLS, or its certificate does not prove its identity. */
 export class NbdTlsError extends NbdHandshakeError {
   static override readonly code: ErrorCode = "E_NBD_TLS";
 }
 
-/** The other side broke the protocol. The connection is closed, because nothing on it can be trusted any more. */
+/** The peer violated the protocol. The connection is closed, because nothing on it can be trusted any more. */
 export class NbdProtocolError extends NbdError {
   static override readonly code: ErrorCode = "E_NBD_PROTOCOL";
 }
 
-/** One request failed; the connection goes on. `errno` is what the server answered. */
+/** One request failed; the connection goes on. `errno` is the server's answer. */
 export class NbdRequestError extends NbdError {
   static override readonly code: ErrorCode = "E_NBD_REQUEST";
   readonly errno: NbdErrno;
@@ -48,12 +48,12 @@ const NAME_BY_NUMBER = new Map<number, NbdErrno>(
   Object.entries(ERRNO).map(([name, number]) => [number, name as NbdErrno]),
 );
 
-/** Numbers outside the protocol's list count as EINVAL, as the protocol demands. */
+/** Numbers outside the protocol's list count as EINVAL, as the protocol requires. */
 export function errnoName(number: number): NbdErrno {
   return NAME_BY_NUMBER.get(number) ?? "EINVAL";
 }
 
-/** The protocol's name for whatever an export threw: its own errno, that of a system call, or EIO. */
+/** The protocol's name for an export's error: its own errno, that of a system call, or EIO. */
 export function errnoOf(error: unknown): NbdErrno {
   if (error instanceof NbdRequestError) return error.errno;
   const code = error instanceof Error && "code" in error ? error.code : undefined;

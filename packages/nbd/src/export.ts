@@ -1,9 +1,9 @@
 import type { BlockStatus } from "./pending-reply.ts";
 
 /**
- * Something a server can serve as a disk. Calls overlap, on any number of connections, and stay inside `logicalBytes`. What
- * they reject with becomes the protocol's error: NbdRequestError and system errors by their errno, the rest as EIO. The
- * signal is aborted when the client is gone. What is absent is not offered to clients.
+ * A disk that a server can serve. Calls overlap, on any number of connections, and stay inside `logicalBytes`. The
+ * server maps their errors to the protocol's: NbdRequestError and system errors by their errno, the rest as EIO. It
+ * aborts the signal when the client is gone. It does not offer absent operations to clients.
  */
 export interface NbdExport {
   /** In bytes. */

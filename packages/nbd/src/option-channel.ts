@@ -6,7 +6,7 @@ import { isOptionError, MAGIC, MAX_STRING_BYTES, OPTION_BYTES, OPTION_REPLY, OPT
 
 /** Two strings and a few integers. */
 const MAX_REPLY_BYTES = 2 * MAX_STRING_BYTES + 64;
-/** A server with more metadata contexts or infos than this is not sane. */
+/** Most metadata contexts or infos in one answer. */
 const MAX_REPLIES = 4096;
 
 export interface OptionReply {
@@ -21,7 +21,7 @@ export interface OptionOutcome {
   readonly refusal: OptionReply | undefined;
 }
 
-/** The client's side of option haggling: one option, its replies, the next option. */
+/** The client's side of option negotiation: one option, its replies, the next option. */
 export class OptionChannel {
   readonly #stream: Duplex;
   readonly #reader: ByteReader;
@@ -63,7 +63,7 @@ export class OptionChannel {
   }
 }
 
-/** What a refused option means to the user. `what` completes "the server refused …". */
+/** The error for a refused option. `what` completes "the server refused …". */
 export function refusalError(refusal: OptionReply, what: string): NbdHandshakeError {
   const reason = refusal.data.toString("utf8");
   const message = `the NBD server refused ${what}${reason === "" ? "" : `: ${reason}`}`;

@@ -10,14 +10,14 @@ export interface BlockStatus {
 
 export type CommandName = keyof typeof COMMAND;
 
-/** A request that was sent and whose reply has not fully arrived. */
+/** A sent request whose reply has not fully arrived. */
 export class PendingReply {
   readonly command: CommandName;
   readonly offset: number;
   readonly length: number;
-  /** Where a read's bytes go. Undefined for other commands, and once the caller has given up. */
+  /** Buffer of a read. `undefined` for other commands, and once the caller has given up. */
   target: Uint8Array | undefined;
-  /** Which bytes of a read have come. */
+  /** Bytes of a read that have arrived. */
   readonly coverage: Coverage;
   /** Wire id of a metadata context → its answer. */
   readonly statuses = new Map<number, BlockStatus[]>();
@@ -60,7 +60,7 @@ export class PendingReply {
     else this.#reject(this.#failure);
   }
 
-  /** No reply will come, or nobody wants it any more. */
+  /** No reply will come, or the caller has given up. */
   reject(error: unknown): void {
     this.target = undefined;
     this.#reject(error);

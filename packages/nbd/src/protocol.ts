@@ -1,5 +1,5 @@
 /**
- * Numbers of the NBD protocol as they stand on the wire. Source: doc/proto.md of the NetworkBlockDevice/nbd project.
+ * Numbers of the NBD protocol on the wire. Source: doc/proto.md of the NetworkBlockDevice/nbd project.
  * All integers are big-endian. Names follow that document without their NBD_ prefix.
  */
 
@@ -120,5 +120,5 @@ export const OPTION_BYTES = 16;
 export const OPTION_REPLY_BYTES = 20;
 /** Longest export name, context name or message. */
 export const MAX_STRING_BYTES = 4096;
-/** Largest payload that is portable when nobody negotiated block sizes. */
+/** Largest portable payload without negotiated block sizes. */
 export const DEFAULT_MAX_BLOCK_BYTES = 32 * 1024 * 1024;

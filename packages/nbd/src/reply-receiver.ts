@@ -17,14 +17,14 @@ const MAX_STATUS_BYTES = 4 + 8 * 2 ** 20;
 const MAX_ERROR_BYTES = 4 + 2 + MAX_STRING_BYTES + 8;
 
 /**
- * The client's receiving half: reads replies and hands each piece to the request it belongs to. Payload goes straight
- * into the buffer of the read that asked for it. Anything a sane server would not send is an NbdProtocolError.
+ * The client's receiving half: reads replies and hands each piece to its request. Payload goes straight into the buffer
+ * of its read. Anything a sane server would not send is an NbdProtocolError.
  */
 export class ReplyReceiver {
   readonly #reader: ByteReader;
   readonly #structured: boolean;
   readonly #pending = new Map<number, PendingReply>();
-  /** The reply whose payload is being stored at this moment. */
+  /** The reply whose payload is arriving. */
   #filling: PendingReply | undefined;
 
   constructor(reader: ByteReader, structured: boolean) {
@@ -36,7 +36,7 @@ export class ReplyReceiver {
     this.#pending.set(cookie, reply);
   }
 
-  /** Rejects the reply now; what still comes of it is read and thrown away. */
+  /** Rejects the reply now; discards the rest of it as it arrives. */
   abandon(reply: PendingReply, error: unknown): void {
     if (this.#filling === reply) this.#reader.discard();
     reply.reject(error);
@@ -47,7 +47,7 @@ export class ReplyReceiver {
     this.#pending.clear();
   }
 
-  /** Runs until the connection ends, which is always an error: see ByteReader. */
+  /** Runs until the connection ends, which always is an error: see ByteReader. */
   async run(): Promise<never> {
     const header = Buffer.alloc(STRUCTURED_REPLY_BYTES);
     const simplePart = header.subarray(0, SIMPLE_REPLY_BYTES);

@@ -13,8 +13,7 @@ import {
 } from "./protocol.ts";
 
 /**
- * The server's sending half. Each method sends one whole reply and resolves when the socket has taken it, or is dead:
- * then nobody waits for replies any more.
+ * The server's sending half. Each method sends one whole reply and resolves when the socket has taken it or is dead.
  */
 export class ReplyWriter {
   readonly #stream: Writable;

@@ -25,7 +25,7 @@ const PREFERRED_BLOCK_BYTES = 64 * 1024;
 
 export interface ServerHandshakeOptions {
   readonly exports: ReadonlyMap<string, NbdExport>;
-  /** Present: nothing but TLS is allowed. */
+  /** If present, clients must use TLS. */
   readonly secure: ((socket: net.Socket) => Promise<net.Socket>) | undefined;
 }
 
@@ -37,7 +37,7 @@ export interface AcceptedClient extends ReadSocket {
   readonly contexts: ReadonlyMap<string, number>;
 }
 
-/** Fixed newstyle handshake, the server's side. Returns undefined when the client took its leave. */
+/** Fixed newstyle handshake, the server's side. Returns `undefined` when the client disconnected. */
 export async function welcome(
   socket: net.Socket,
   options: ServerHandshakeOptions,
@@ -193,7 +193,7 @@ class Welcome {
   #exportName(data: Buffer): AcceptedClient {
     const name = data.toString("utf8");
     const exported = this.#options.exports.get(name);
-    // This oldest of options has no error reply: hanging up is the answer.
+    // This oldest option has no error reply: the server closes the connection instead.
     if (exported === undefined) throw new NbdHandshakeError(`a client asked for unknown export "${name}"`);
     this.#socket.write(Buffer.concat([sizeAndFlags(exported), Buffer.alloc(this.#noZeroes ? 0 : 124)]));
     return this.#accept(name, exported);

@@ -7,9 +7,9 @@ import { ReplyWriter } from "./reply-writer.ts";
 import type { AcceptedClient } from "./server-handshake.ts";
 import { readUint64 } from "./uint64.ts";
 
-/** What the smallest request counts for, so that a flood of them is bounded as well. */
+/** Minimum cost of a request, so that a flood of small ones is bounded as well. */
 const MIN_REQUEST_COST_BYTES = 64 * 1024;
-/** As QEMU: a client that wants more asks again. */
+/** QEMU's limit: a client that wants more asks again. */
 const MAX_STATUS_RUNS = 128 * 1024;
 
 interface Request {
@@ -21,8 +21,8 @@ interface Request {
 }
 
 /**
- * Serves one client's requests until it takes its leave, several at a time and at most `budgetBytes` of them under
- * way: reading stops while the budget is used up. When this settles, nothing is under way any more.
+ * Serves one client's requests until it disconnects, several at a time and at most `budgetBytes` of them under way:
+ * reading stops while the budget is used up. When this settles, no request is under way any more.
  */
 export async function serveRequests(client: AcceptedClient, budgetBytes: number): Promise<void> {
   const gone = new AbortController();
@@ -87,7 +87,7 @@ class RequestServer {
     await Promise.all(this.#underWay);
   }
 
-  /** Never rejects: what goes wrong is the reply, and a reply that cannot be sent means a dead connection. */
+  /** Never rejects: an error becomes the reply, and a reply that cannot be sent means a dead connection. */
   async #answer(request: Request, data: Buffer): Promise<void> {
     try {
       this.#check(request);
@@ -155,7 +155,7 @@ async function offered<T>(result: Promise<T> | undefined): Promise<T> {
   return result;
 }
 
-/** Cut at the end of the request, and to runs of at least one byte: what the protocol always allows. */
+/** Cuts runs at the end of the request, which the protocol always allows. @throws NbdRequestError for an empty run */
 function withinRequest(runs: readonly BlockStatus[], length: number, maxRuns: number): readonly BlockStatus[] {
   const kept: BlockStatus[] = [];
   let left = length;

@@ -11,36 +11,36 @@ import { secureServerSocket } from "./socket.ts";
 const HANDSHAKE_TIMEOUT_MS = 30_000;
 const CONNECTION_BUDGET_BYTES = 64 * 1024 * 1024;
 
-/** Certificate, key, and the CA for clients' certificates; with `requestCert` a client without a good one is refused. */
+/** Certificate, key, and the CA of clients; with `requestCert` the server refuses a client without a valid one. */
 export interface NbdServerTlsOptions extends tls.SecureContextOptions {
   readonly requestCert?: boolean;
 }
 
 export interface NbdServerOptions {
-  /** By name; "" is the default export. Read anew for every client, so exports may come and go. */
+  /** By name; "" is the default export. The server reads it for every client, so exports may come and go. */
   readonly exports: ReadonlyMap<string, NbdExport>;
-  /** Present: clients must use TLS. */
+  /** If present, clients must use TLS. */
   readonly tls?: NbdServerTlsOptions;
-  /** Bytes of requests and replies under way on one connection. Default 64 MiB. */
+  /** Maximum bytes of requests and replies under way on one connection. Default 64 MiB. */
   readonly connectionBudgetBytes?: number;
-  /** A client must have chosen its export within this time. Default 30 s. */
+  /** Time in which a client must have chosen its export. Default 30 s. */
   readonly handshakeTimeoutMs?: number;
-  /** Told why a connection ended early, e.g. an NbdProtocolError. */
+  /** Called when a connection ends early, e.g. with an NbdProtocolError. */
   readonly onClientError?: (error: NbdError) => void;
 }
 
 /**
- * Serves exports to any number of clients. Who may connect to a unix socket is decided by the directory it lies in.
+ * Serves exports to any number of clients. The directory of a unix socket controls access to it.
  */
 export class NbdServer {
-  /** As asked for, with the real port where 0 was. */
+  /** The requested address, with the real port in place of 0. */
   readonly address: NbdAddress;
   readonly #listener: net.Server;
   readonly #options: NbdServerOptions;
   readonly #secureContext: tls.SecureContext | undefined;
   readonly #clients = new Map<net.Socket, Promise<void>>();
 
-  /** @throws NbdConnectionError when the address cannot be had */
+  /** @throws NbdConnectionError when the server cannot listen on the address */
   static async listen(address: NbdAddress, options: NbdServerOptions): Promise<NbdServer> {
     const listener = net.createServer({ noDelay: true });
     await new Promise<void>((resolve, reject) => {
@@ -66,7 +66,7 @@ export class NbdServer {
     return this.#clients.size;
   }
 
-  /** Hangs up on every client and waits until no export is being used any more. Never rejects. */
+  /** Disconnects every client and waits until no export is in use. Never rejects. */
   async close(): Promise<void> {
     const closed = new Promise((resolve) => this.#listener.close(resolve));
     for (const socket of this.#clients.keys()) socket.destroy();
@@ -79,7 +79,7 @@ export class NbdServer {
   }
 
   #accept(socket: net.Socket): void {
-    // Whoever reads the socket sees its errors; between two readers, when TLS starts, nobody does.
+    // Prevents an unhandled 'error' while no reader is attached (TLS upgrade).
     socket.on("error", () => {});
     const served = this.#serve(socket)
       .catch((error: unknown) => this.#report(error))
@@ -117,7 +117,7 @@ export class NbdServer {
   }
 }
 
-/** Lets the last replies out. A client that takes its leave without reading them hangs up itself. */
+/** Sends the last replies. A client that disconnects without reading them closes the socket itself. */
 function goodbye(socket: net.Socket): Promise<void> {
   return new Promise((resolve) => {
     if (socket.destroyed) return resolve();

@@ -5,17 +5,17 @@ import { describeAddress, type NbdAddress } from "./address.ts";
 import { ByteReader } from "./byte-reader.ts";
 import { NbdConnectionError, NbdTlsError } from "./errors.ts";
 
-/** Bytes taken from the kernel at once. Measured: twice the rate of Node's own 64 KiB pieces, which are not reused. */
+/** Receive buffer. Measured: twice the rate of Node's own 64 KiB pieces, which are not reused. */
 const RECEIVE_BYTES = 256 * 1024;
 
-/** A socket and the one who reads it. */
+/** A socket and its reader. */
 export interface ReadSocket {
   readonly socket: net.Socket;
   readonly reader: ByteReader;
 }
 
 /**
- * Opens a socket. A fast one receives into one buffer that is used again and again; TLS cannot be started on it later.
+ * Opens a socket. A fast one receives into one buffer that it reuses; TLS cannot be started on it later.
  * @throws NbdConnectionError, transient because the server may come (back).
  */
 export function openSocket(address: NbdAddress, kind: "fast" | "upgradable", signal: AbortSignal): Promise<ReadSocket> {
@@ -60,8 +60,8 @@ function connectError(address: NbdAddress, error: Error): NbdConnectionError {
 }
 
 /**
- * Starts TLS as client on an open socket. The certificate is always verified, against the host of the address unless
- * the options name another; for a unix socket the options must name it (`servername`). @throws NbdTlsError.
+ * Starts TLS as client on an open socket. Always verifies the certificate, by default against the host of the address;
+ * for a unix socket the options must name it (`servername`). @throws NbdTlsError.
  */
 export function secureClientSocket(
   socket: net.Socket,
@@ -73,7 +73,7 @@ export function secureClientSocket(
   return secured(tls.connect({ host, ...serverName, ...options, socket, rejectUnauthorized: true }), "secureConnect");
 }
 
-/** Starts TLS as server on an accepted socket. Client certificates are verified when the options ask for them. */
+/** Starts TLS as server on an accepted socket. Verifies client certificates if the options request them. */
 export function secureServerSocket(
   socket: net.Socket,
   context: tls.SecureContext,

@@ -1,6 +1,6 @@
 import { NbdProtocolError } from "./errors.ts";
 
-/** @throws NbdProtocolError for what a safe integer cannot hold: no disk is that large */
+/** @throws NbdProtocolError for a number above the safe integers: no disk is that large */
 export function readUint64(buffer: Buffer, offset: number): number {
   const value = buffer.readUInt32BE(offset) * 2 ** 32 + buffer.readUInt32BE(offset + 4);
   if (!Number.isSafeInteger(value)) throw new NbdProtocolError(`absurd 64-bit number ${value} received`);

@@ -11,8 +11,8 @@ export interface NbdUri {
 }
 
 /**
- * `nbd://host[:port]/export`, `nbd+unix:///export?socket=PATH`, and the same with `nbds` for TLS. The export name is
- * percent-decoded; without one it is the empty name, the server's default export. @throws UsageError.
+ * Parses `nbd://host[:port]/export`, `nbd+unix:///export?socket=PATH`, and the same with `nbds` for TLS.
+ * Percent-decodes the export name; without one it is the empty name, the server's default export. @throws UsageError.
  * Source: doc/uri.md of the NetworkBlockDevice/nbd project.
  */
 export function parseNbdUri(uri: string): NbdUri {

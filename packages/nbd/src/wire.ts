@@ -13,7 +13,7 @@ export function uint32(value: number): Buffer {
   return buffer;
 }
 
-/** A length-prefixed string, as options and replies carry it. */
+/** A length-prefixed string of options and replies. */
 export function wireString(text: string): Buffer {
   const bytes = Buffer.from(text, "utf8");
   if (bytes.length > MAX_STRING_BYTES) {
@@ -22,7 +22,7 @@ export function wireString(text: string): Buffer {
   return Buffer.concat([uint32(bytes.length), bytes]);
 }
 
-/** Takes an option's data apart. Each method returns undefined when the data is too short or a string is too long. */
+/** Parses an option's data. Each method returns `undefined` when the data is too short or a string is too long. */
 export class OptionParser {
   readonly #data: Buffer;
   #at = 0;

@@ -1,4 +1,4 @@
-/** Random access to the bytes of an image file, wherever it lies: on this machine, or behind a transfer's URL. */
+/** Random access to the bytes of an image file, on this machine or behind a transfer's URL. */
 export interface ByteSource {
   /** Length of the file. */
   readonly fileBytes: number;

@@ -2,12 +2,12 @@ import type { ByteSource } from "./byte-source.ts";
 import { ImageCorruptError } from "./errors.ts";
 
 /**
- * Reads an image by its clusters. Nothing promises the length of a file: what it lacks of its last cluster reads as zeros,
- * and only a cluster that is missing as a whole is damage.
+ * Reads an image by its clusters. A file may be shorter than its clusters: the missing part of the last one reads as
+ * zeros, and only a cluster that is missing as a whole is damage.
  */
 export class ClusterReader {
   readonly #source: ByteSource;
-  /** Where the last cluster ends that the file has a part of. */
+  /** End of the last cluster that the file has a part of. */
   readonly #end: number;
 
   constructor(source: ByteSource, clusterBytes: number) {
@@ -15,7 +15,7 @@ export class ClusterReader {
     this.#end = Math.ceil(source.fileBytes / clusterBytes) * clusterBytes;
   }
 
-  /** As readInto, into a buffer that is made only if the file can fill it. */
+  /** Like readInto, but allocates a buffer, only if the file can fill it. */
   async read(offset: number, length: number, signal: AbortSignal): Promise<Buffer> {
     this.#assertThere(offset, length);
     const target = Buffer.allocUnsafe(length);
@@ -29,8 +29,8 @@ export class ClusterReader {
   }
 
   /**
-   * `length` bytes, at most two clusters, of compressed data that must begin in the file: it is counted in whole sectors and
-   * may end before they do, so decoding it says whether all of it was there.
+   * `length` bytes, at most two clusters, of compressed data that must begin in the file. The length counts whole
+   * sectors and the file may end before they do, so only decoding shows whether the data was complete.
    */
   async readPacked(offset: number, length: number, signal: AbortSignal): Promise<Buffer> {
     this.#assertThere(offset, 1);

@@ -3,7 +3,7 @@ import { createInflateRaw, createZstdDecompress } from "node:zlib";
 import { ImageCorruptError } from "./errors.ts";
 
 /**
- * The plain bytes of a compressed cluster. `stored` may go on behind the cluster's own data: entries count whole sectors,
+ * The plain bytes of a compressed cluster. `stored` may continue past the cluster's data: entries count whole sectors,
  * so the next cluster's data, or padding, follows.
  */
 export async function decompressCluster(
@@ -11,7 +11,7 @@ export async function decompressCluster(
   compression: "deflate" | "zstd",
   clusterBytes: number,
 ): Promise<Buffer> {
-  // One piece of output, and so one turn in the pool.
+  // One piece of output, so one turn in the thread pool.
   const options = { chunkSize: clusterBytes };
   const decoder = compression === "deflate" ? createInflateRaw(options) : createZstdDecompress(options);
   const cluster = Buffer.allocUnsafe(clusterBytes);

@@ -3,7 +3,7 @@ import { open, type FileHandle } from "node:fs/promises";
 import type { ByteSource } from "./byte-source.ts";
 import { ImageCorruptError } from "./errors.ts";
 
-/** A file of this machine, open until it is closed. */
+/** An open local file. */
 export class FileByteSource implements ByteSource, AsyncDisposable {
   readonly fileBytes: number;
   readonly #handle: FileHandle;

@@ -9,15 +9,15 @@ export interface RawLayer {
   readonly raw: ByteSource;
 }
 
-/** A range of the disk and the layer that decides what it holds; none when no layer does, and it reads as zeros. */
+/** A range of the disk and the layer that decides its content; without one it reads as zeros. */
 interface Found {
   readonly piece: LayerPiece;
   readonly layer: Qcow2Layer | RawLayer | undefined;
-  /** Of the layer; 0 is the top. */
+  /** Depth of the layer; 0 is the top. */
   readonly depth: number;
 }
 
-/** A disk made of layers, as a virtual machine sees it. */
+/** A disk made of layers, as its virtual machine sees it. */
 export class ImageChain {
   readonly logicalBytes: number;
   /** The newest first. */
@@ -35,8 +35,8 @@ export class ImageChain {
   }
 
   /**
-   * Ascending, gapless, covering the disk, joined. With `changedIn`, what none of the newest so many layers decides is
-   * `unchanged`: it is as it was before the first of them was made.
+   * Ascending, gapless, covering the disk, joined. With `changedIn`, a range that none of the newest `changedIn` layers
+   * decides is `unchanged`: it is as it was before the first of them was made.
    */
   async *extents(signal: AbortSignal, options: { readonly changedIn?: number } = {}): AsyncGenerator<Extent> {
     const { changedIn = Number.POSITIVE_INFINITY } = options;
@@ -53,7 +53,7 @@ export class ImageChain {
     if (open !== undefined) yield open;
   }
 
-  /** Fills `target` exactly, from whichever layers hold the range. */
+  /** Fills `target` exactly, from the layers that hold the range. */
   async readInto(offset: number, target: Uint8Array, signal: AbortSignal): Promise<void> {
     if (offset + target.length > this.logicalBytes) throw new RangeError("the range ends outside the disk");
     for await (const { piece, layer } of this.#find(0, offset, target.length, Number.POSITIVE_INFINITY, signal)) {

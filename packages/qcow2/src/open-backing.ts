@@ -5,8 +5,8 @@ import { QCOW2_MAGIC, type BackingReference } from "./qcow2-header.ts";
 import { Qcow2Layer } from "./qcow2-layer.ts";
 
 /**
- * The layer below an image, from the file that holds it. An image that does not name the format of its base leaves it to the
- * first bytes of the base, as QEMU does. @throws ImageCorruptError and ImageUnsupportedError.
+ * Opens the layer below an image from its file. If the image does not name the format of its base, the first bytes of
+ * the base decide, as in QEMU. @throws ImageCorruptError and ImageUnsupportedError.
  */
 export async function openBacking(
   { format }: BackingReference,
@@ -14,7 +14,7 @@ export async function openBacking(
   signal: AbortSignal,
 ): Promise<Qcow2Layer | RawLayer> {
   switch (format) {
-    // QEMU's names for plain bytes: as such, in a file, on a device.
+    // QEMU's names for a raw format: `raw`, in a file, on a device.
     case "raw":
     case "file":
     case "host_device":

@@ -1,7 +1,7 @@
 import type { ByteSource } from "./byte-source.ts";
 import { ImageCorruptError, ImageUnsupportedError } from "./errors.ts";
 
-/** What a QCOW2 header says, checked. Offsets and sizes in bytes. Source: docs/interop/qcow2.txt of QEMU. */
+/** A checked QCOW2 header. Offsets and sizes in bytes. Source: docs/interop/qcow2.txt of QEMU. */
 export interface Qcow2Header {
   readonly version: 2 | 3;
   readonly clusterBits: number;
@@ -9,21 +9,21 @@ export interface Qcow2Header {
   readonly l1Offset: number;
   readonly l1Entries: number;
   readonly compression: "deflate" | "zstd";
-  /** Clusters are made of 32 subclusters, and L2 entries have 16 bytes. */
+  /** Clusters have 32 subclusters, and L2 entries 16 bytes. */
   readonly subclusters: boolean;
   readonly backing: BackingReference | undefined;
 }
 
-/** As the image names it: for people and for those who know where images lie, never a path to open as it stands. */
+/** The base as the image names it: for messages and for callers that know where images lie, never a path to open. */
 export interface BackingReference {
   readonly file: string;
-  /** `raw`, `qcow2`, …; undefined in images made by old tools. */
+  /** `raw`, `qcow2`, …; `undefined` in images of old tools. */
   readonly format: string | undefined;
 }
 
 export const QCOW2_MAGIC = 0x514649fb;
 
-/** Nearly every image has its extensions and the name of its backing file in these. */
+/** Holds the extensions and the name of the backing file in nearly every image. */
 const FIRST_READ_BYTES = 64 * 1024;
 const V2_HEADER_BYTES = 72;
 const V3_HEADER_BYTES = 104;
@@ -33,7 +33,7 @@ const LARGEST_CLUSTER_BITS = 21;
 const SMALLEST_SUBCLUSTERED_BITS = 14;
 const LONGEST_BACKING_NAME = 1023;
 const LONGEST_BACKING_FORMAT = 15;
-/** As QEMU. */
+/** QEMU's limit. */
 const LARGEST_L1_BYTES = 32 * 1024 * 1024;
 
 const INCOMPATIBLE = { dirty: 1, corrupt: 2, externalData: 4, compressionType: 8, subclusters: 16 } as const;
@@ -41,7 +41,7 @@ const KNOWN_INCOMPATIBLE = 31;
 const EXTENSION_BACKING_FORMAT = 0xe2792aca;
 const EXTENSION_END = 0;
 
-/** Reads and checks the header. What a short file lacks of its first cluster reads as zeros. */
+/** Reads and checks the header. The missing part of the first cluster of a short file reads as zeros. */
 export async function readHeader(source: ByteSource, signal: AbortSignal): Promise<Qcow2Header> {
   const start = await startOf(source, FIRST_READ_BYTES, signal);
   const { name, ...header } = parseHeader(start);
@@ -51,7 +51,7 @@ export async function readHeader(source: ByteSource, signal: AbortSignal): Promi
   return { ...header, backing: backingOf(bytes, name) };
 }
 
-/** Where the name of the backing file lies, and where the extensions before it begin. */
+/** Place of the name of the backing file, and start of the extensions before it. */
 interface BackingName {
   readonly extensions: number;
   readonly offset: number;
@@ -165,7 +165,7 @@ function backingFormat(bytes: Buffer, { extensions, offset: end }: BackingName):
   return format === "" ? undefined : format;
 }
 
-/** Tools of old pad texts with NUL and count the padding. */
+/** Old tools pad texts with NUL and count the padding. */
 function upToNul(text: Buffer): Buffer {
   const end = text.indexOf(0);
   return end < 0 ? text : text.subarray(0, end);

@@ -7,10 +7,10 @@ import { ImageCorruptError } from "./errors.ts";
 import { readHeader, type BackingReference, type Qcow2Header } from "./qcow2-header.ts";
 import { TableCache } from "./table-cache.ts";
 
-/** What a range of the disk holds in one layer; `absent`: whatever the layer below holds. */
+/** Content of a range of the disk in one layer; `absent`: the layer below decides. */
 export type LayerKind = "data" | "zero" | "absent";
 
-/** A range of the disk, in bytes, and for data where it lies in the file. */
+/** A range of the disk, in bytes, and for data its place in the file. */
 export interface LayerPiece {
   readonly offset: number;
   readonly length: number;
@@ -18,7 +18,7 @@ export interface LayerPiece {
   readonly host?: HostPlace;
 }
 
-/** `compressedBytes`: the piece lies, from `within` on, in a cluster stored compressed at `offset`. */
+/** With `compressedBytes` the piece lies, from `within` on, in a compressed cluster at `offset`. */
 export interface HostPlace {
   readonly offset: number;
   readonly compressedBytes?: number;
@@ -35,10 +35,10 @@ const ZERO = 1;
 const WORD = 2 ** 32;
 
 /**
- * One QCOW2 file, read and never written: versions 2 and 3, zero clusters, subclusters, clusters compressed with deflate
- * or zstd. The file must not change meanwhile. Everything in it is taken as hostile: whatever it says, memory
- * stays bounded by the L1 table (at most 32 MiB, and as much to look at it) and a few L2 tables, work by the size of
- * the file, and what contradicts the format is an ImageCorruptError.
+ * A read-only QCOW2 file: versions 2 and 3, zero clusters, subclusters, clusters compressed with deflate or zstd. The
+ * file must not change meanwhile. The reader does not trust its content: memory stays bounded by the L1 table (at most
+ * 32 MiB, and as much to check it) and a few L2 tables, work by the size of the file, and a violation of the format is
+ * an ImageCorruptError.
  */
 export class Qcow2Layer {
   readonly #clusters: ClusterReader;
@@ -73,12 +73,12 @@ export class Qcow2Layer {
     return this.#header.logicalBytes;
   }
 
-  /** What the image says lies below it. */
+  /** The image's reference to the layer below. */
   get backing(): BackingReference | undefined {
     return this.#header.backing;
   }
 
-  /** Ascending, gapless, covering the range, which must lie within the disk. Neighbours may be of one kind. */
+  /** Ascending, gapless, covering the range, which must lie within the disk. Neighbours may be of the same kind. */
   async *pieces(offset: number, length: number, signal: AbortSignal): AsyncGenerator<LayerPiece> {
     const end = offset + length;
     for (let at = offset; at < end;) {
@@ -101,7 +101,7 @@ export class Qcow2Layer {
     copyInto(target, cluster.subarray(within, within + target.length));
   }
 
-  /** Undefined when the layer holds nothing in its reach. */
+  /** `undefined` when the layer holds nothing in the range of this table. */
   async #table(index: number, signal: AbortSignal): Promise<Buffer | undefined> {
     const offset = offsetIn(this.#l1, index * 8);
     if (offset === 0) return undefined;
@@ -175,8 +175,8 @@ function offsetIn(table: Buffer, at: number): number {
 }
 
 /**
- * Each part of the disk has an L2 table of its own. An image that says otherwise could describe a disk that takes
- * years to read, however small it is.
+ * Each part of the disk must have its own L2 table: a small image with shared ones could describe a disk that takes
+ * years to read.
  */
 function assertOwnTables(l1: Buffer): void {
   const offsets = Float64Array.from({ length: l1.length / 8 }, (_, index) => offsetIn(l1, index * 8)).toSorted();
@@ -185,7 +185,7 @@ function assertOwnTables(l1: Buffer): void {
   throw new ImageCorruptError("two parts of the disk share one L2 table", { context: { offset: shared } });
 }
 
-/** Joins neighbours of one kind that also lie side by side in the file. */
+/** Joins neighbours of the same kind that are also contiguous in the file. */
 function* joined(pieces: Iterable<LayerPiece>): Generator<LayerPiece> {
   let open: LayerPiece | undefined;
   for (const piece of pieces) {

@@ -1,8 +1,8 @@
-/** Tables of one layer together, at most; always room for a few. */
+/** Maximum size of the cached tables of one layer; a few always fit. */
 const CACHE_BYTES = 16 * 1024 * 1024;
 const FEWEST_TABLES = 4;
 
-/** The L2 tables used last. A table that several readers want at once is read once. */
+/** Cache of the most recently used L2 tables. Concurrent readers of a table share one read. */
 export class TableCache {
   readonly #capacity: number;
   /** Oldest first. */
@@ -22,7 +22,7 @@ export class TableCache {
     try {
       return await table;
     } catch (error) {
-      // Another try may succeed.
+      // A retry may succeed.
       if (this.#tables.get(index) === table) this.#tables.delete(index);
       throw error;
     }
