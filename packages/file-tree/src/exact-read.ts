@@ -1,6 +1,6 @@
 import { IntegrityError, type ObjectKey, ObjectNotFoundError } from "@ovault/contract";
 
-/** A range of an object, all of which is wanted. */
+/** A range of an object, to be read in full. */
 export interface ExactRead {
   readonly key: ObjectKey;
   readonly offset: number;

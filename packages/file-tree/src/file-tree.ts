@@ -5,38 +5,38 @@ import { assertObjectKey, type ObjectKey, StoreError, StoreUnavailableError } fr
 import type { FileSystem } from "./file-system.ts";
 
 /**
- * The directories below the root, and the way from a key to a path in them. No path leads out: keys are checked, and a
- * symbolic link in place of a directory is refused. Every call is given the file system to work through: on a server, that
- * of the connection which the caller holds.
- * @throws what the file system said, unless noted
+ * The directories below the root, and the mapping from keys to paths in them. No path leads out: it checks keys, and
+ * refuses a symbolic link in place of a directory. Every call takes the file system to use: on a server, that of the
+ * caller's connection.
+ * @throws the file system's errors, unless noted
  */
 export class FileTree {
   /** Absolute, free of symbolic links. */
   readonly root: string;
-  /** Known to be directories, not links. */
+  /** Paths known to be directories, not links. */
   readonly #real = new Set<string>();
-  /** Known to have a name that survives a power cut. Few: one for each folder of a repository. */
+  /** Directories whose names are known to be durable. Few: one for each folder of a repository. */
   readonly #durable = new Set<string>();
 
   constructor(root: string) {
     this.root = root;
   }
 
-  /** The path of a key, in a directory that is no link. */
+  /** The path of a key, in a directory that is not a link. */
   async locate(files: FileSystem, key: ObjectKey): Promise<string> {
     const path = this.#path(key);
     await this.assertReal(files, posix.dirname(path));
     return path;
   }
 
-  /** The same for writing: makes what is missing, durably. */
+  /** As `locate`, for writing: durably makes missing directories. */
   async prepare(files: FileSystem, key: ObjectKey): Promise<string> {
     const path = this.#path(key);
     await this.prepareDirectory(files, posix.dirname(path));
     return path;
   }
 
-  /** @throws StoreError for what is in the way */
+  /** @throws StoreError when something else is in the way */
   async prepareDirectory(files: FileSystem, directory: string): Promise<void> {
     if (this.#durable.has(directory)) return;
     if (directory === this.root) return await this.assertPresent(files);
@@ -45,12 +45,14 @@ export class FileTree {
     await files.makeDirectory(directory);
     await this.assertReal(files, directory);
     if (!this.#real.has(directory)) throw inTheWay(directory);
-    // Also when another process has just made it and not come to this yet.
+    // Also if another process made it, which may not have synced it yet.
     await files.syncDirectory(parent);
     this.#durable.add(directory);
   }
 
-  /** @throws StoreError for a link on the way to a directory below the root. That it may be a file shows when it is read. */
+  /**
+   * @throws StoreError for a link on the way to a directory below the root; does not detect files, which fail the read
+   */
   async assertReal(files: FileSystem, directory: string): Promise<void> {
     if (directory === this.root || this.#real.has(directory)) return;
     await this.assertReal(files, posix.dirname(directory));
@@ -80,7 +82,7 @@ export class FileTree {
     });
   }
 
-  /** A directory has vanished: what was known about all of them may be wrong. */
+  /** A directory has vanished: the knowledge about all of them may be wrong. */
   #forget(): void {
     this.#real.clear();
     this.#durable.clear();

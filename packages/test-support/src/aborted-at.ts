@@ -5,13 +5,13 @@ import { CancelledError } from "@ovault/contract";
 const REQUESTS = ["undici:request:create", "ovault:imageio:sending"];
 
 export interface Ending {
-  /** How many requests there were. */
+  /** Number of requests sent. */
   readonly requests: number;
-  /** False when the work was done before that many requests. */
+  /** False when the work ended before the k-th request. */
   readonly aborted: boolean;
 }
 
-/** Aborts the work when its k-th request to the engine or to imageio is sent. Throws what it throws unless it was aborted. */
+/** Aborts the work at its k-th request to the engine or to imageio. Rethrows its error unless it was aborted. */
 export async function abortedAt(k: number, work: (signal: AbortSignal) => Promise<unknown>): Promise<Ending> {
   const controller = new AbortController();
   let requests = 0;

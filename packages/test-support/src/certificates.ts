@@ -14,8 +14,8 @@ export interface ServerCertificate {
 }
 
 /**
- * A fresh CA and a server certificate signed by it for these alternative names, e.g. `IP:127.0.0.1`. It is valid for so many
- * days; with -1 it has expired. The CA signs itself, or the CA of `parent` does.
+ * A fresh CA and a server certificate signed by it for these alternative names, e.g. `IP:127.0.0.1`, valid for `days`
+ * days; with -1 it has expired. The CA is self-signed, or signed by the CA of `parent`.
  */
 export async function issueCertificate(
   names: string,

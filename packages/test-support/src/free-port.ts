@@ -3,8 +3,8 @@ import { once } from "node:events";
 import { connect, createServer } from "node:net";
 
 /**
- * A port of the loopback that nobody listens on now. Below those that the system gives to outgoing connections: one of
- * them could take it before the server does that it is for.
+ * A free port of the loopback interface, below those of outgoing connections, one of which could take it before the
+ * server binds it.
  */
 export async function freePort(): Promise<number> {
   for (;;) {

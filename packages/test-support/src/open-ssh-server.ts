@@ -18,16 +18,16 @@ export type HostKeyType = "ed25519" | "ecdsa" | "rsa";
 const DEFAULT_KEYS: readonly HostKeyType[] = ["ed25519"];
 
 export interface ServerOptions {
-  /** Lines of sshd_config besides the usual ones. */
+  /** Additional lines of sshd_config. */
   readonly config?: readonly string[];
   /** The command that serves SFTP. */
   readonly sftp?: string;
   readonly hostKeys?: readonly HostKeyType[];
-  /** Lets in OTHER_USER in place of the user of the tests. */
+  /** Admits OTHER_USER instead of the user who runs the tests. */
   readonly otherUser?: boolean;
 }
 
-/** A real sshd of its own on the loopback interface: own keys, own configuration, no account of the machine touched. */
+/** A real sshd on the loopback interface with its own keys and configuration; touches no account of the machine. */
 export class OpenSshServer {
   readonly port: number;
   readonly user: string;
@@ -81,7 +81,7 @@ export class OpenSshServer {
     return directory;
   }
 
-  /** Of one of its keys, as ssh-keygen tells it. */
+  /** Fingerprint of a host key, as ssh-keygen prints it. */
   async fingerprint(type: HostKeyType = "ed25519"): Promise<string> {
     const [, fingerprint = ""] = (await run("ssh-keygen", ["-lf", join(this.home, `host-${type}.pub`)])).split(" ");
     return fingerprint;
@@ -97,19 +97,19 @@ export class OpenSshServer {
     };
   }
 
-  /** Kills it with all its connections, as a power cut would. */
+  /** Kills the server and all its connections, as a power cut would. */
   async kill(): Promise<void> {
     const exit = once(this.#daemon, "exit");
     await this.#signalAll("SIGKILL");
     await exit;
   }
 
-  /** Starts it again after `kill`, on the same port. */
+  /** Starts the server again after `kill`, on the same port. */
   async start(): Promise<void> {
     this.#daemon = await startDaemon(this.#command, this.port);
   }
 
-  /** From now on it accepts and answers nothing, and no connection ends. */
+  /** From now on the server accepts and answers nothing, and no connection ends. */
   async suspend(): Promise<void> {
     await this.#signalAll("SIGSTOP");
   }
@@ -118,7 +118,7 @@ export class OpenSshServer {
     await this.#signalAll("SIGCONT");
   }
 
-  /** The daemon first, so that it makes no more children. */
+  /** Signals the daemon first, so that it makes no more children. */
   async #signalAll(signal: NodeJS.Signals): Promise<void> {
     const waiting = [this.#daemon.pid];
     for (const pid of waiting) {
@@ -147,7 +147,7 @@ async function childrenOf(pid: number): Promise<number[]> {
 }
 
 async function startDaemon([program = "", ...args]: readonly string[], port: number): Promise<ChildProcess> {
-  // As root it wants this directory, which systemd makes elsewhere.
+  // Run as root, sshd needs this directory, which systemd otherwise makes.
   if (process.getuid?.() === 0) await mkdir("/run/sshd", { recursive: true });
   const daemon = spawn(program, args, { stdio: ["ignore", "ignore", "pipe"] });
   let said = "";

@@ -43,7 +43,7 @@ export class PlainOrTlsServer {
     return this;
   }
 
-  /** Also when it is stopped already. */
+  /** May be called again. */
   async stop(): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#server.close(() => resolve());

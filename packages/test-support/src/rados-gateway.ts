@@ -16,13 +16,13 @@ const NAME = "ovault-rados-gateway-";
 const START_TIMEOUT_MS = 120_000;
 const POLL_MS = 50;
 
-/** A Ceph cluster of one monitor and one OSD in memory, and its gateway. Plain data: it can travel between processes. */
+/** A Ceph cluster of one monitor and one OSD in memory, and its gateway. Plain data, to pass between processes. */
 export interface RadosGateway {
   /** `http://127.0.0.1:…` */
   readonly endpoint: string;
   /** `https://localhost:…` */
   readonly secureEndpoint: string;
-  /** PEM of the certificate of the latter. */
+  /** Certificate of `secureEndpoint` (PEM). */
   readonly ca: string;
   readonly accessKeyId: string;
   readonly secretAccessKey: string;
@@ -34,13 +34,13 @@ export interface RadosGateway {
 
 export interface RunningGateway {
   readonly gateway: RadosGateway;
-  /** Kills the daemons and removes what they had on disk. */
+  /** Kills the daemons and removes their files. */
   stop(): Promise<void>;
 }
 
 /**
- * Starts a gateway on free ports of the loopback interface. Takes some seconds, and so much of the machine's memory as it
- * stores, at most. The daemons die with the thread that started them, however that ends.
+ * Starts a gateway on free ports of the loopback interface. Takes some seconds, and at most as much memory as it
+ * stores. The daemons die with the thread that started them, however it ends.
  */
 export async function startRadosGateway({ mostBytes = 2 * 1024 ** 3 } = {}): Promise<RunningGateway> {
   await removeLeftovers();
@@ -187,11 +187,11 @@ async function untilItAnswers(endpoint: string, daemons: readonly Daemon[]): Pro
   }
 }
 
-/** What a test process that was killed left on disk; its daemons died with it. */
+/** Removes files of killed test processes, whose daemons died with them. */
 async function removeLeftovers(): Promise<void> {
   for (const name of await readdir(tmpdir())) {
     const pid = Number(new RegExp(`^${NAME}(\\d+)-`).exec(name)?.[1]);
-    // It may be somebody else's.
+    // It may belong to another user.
     if (pid > 0 && !isAlive(pid)) await rm(join(tmpdir(), name), { recursive: true }).catch(() => undefined);
   }
 }

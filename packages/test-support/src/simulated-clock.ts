@@ -7,7 +7,7 @@ interface Sleeper {
   readonly wake: () => void;
 }
 
-/** Time that stands still until everybody sleeps, and then jumps to the next one who wakes. */
+/** Time that stands still until all tasks sleep, and then jumps to the next wake-up. */
 export class SimulatedClock implements Clock {
   #elapsedMs = 0;
   readonly #sleepers = new Set<Sleeper>();

@@ -11,7 +11,7 @@ export interface SmallDisk {
   readonly directory: string;
   remountReadOnly(): Promise<void>;
   unmount(): Promise<void>;
-  /** Unmounts if need be. */
+  /** Unmounts if still mounted. */
   dispose(): Promise<void>;
 }
 
@@ -41,7 +41,7 @@ export async function mountSmallDisk(mebibytes: number): Promise<SmallDisk> {
   };
 }
 
-/** Mounting needs root; whoever skips for want of it says so. */
+/** Mounting needs root; a test that skips without it must report that. */
 export async function canMount(): Promise<boolean> {
   try {
     const disk = await mountSmallDisk(1);

@@ -4,7 +4,7 @@ import { join } from "node:path";
 
 import { onTestFinished } from "vitest";
 
-/** Goes with the test that asked for it. */
+/** Removed when the test that asked for it ends. */
 export async function temporaryDirectory(): Promise<string> {
   const directory = await mkdtemp(join(tmpdir(), "ovault-sftp-"));
   onTestFinished(() => rm(directory, { recursive: true }));

@@ -3,10 +3,10 @@ import { join } from "node:path";
 
 import { run } from "./commands.ts";
 
-/** Exists only in the eyes of a server that was started by `asSeenWithUser`. */
+/** Exists only for a server that `asSeenWithUser` started. */
 export const OTHER_USER = { name: "ovault-other", id: 65_431, password: "correct horse" };
 
-/** Takes root and a mount namespace; whoever skips for want of it says so. */
+/** Needs root and a mount namespace; a test that skips without them must report that. */
 export async function canHaveOtherUsers(): Promise<boolean> {
   try {
     if (process.getuid?.() !== 0) throw new Error("not root");
@@ -19,8 +19,8 @@ export async function canHaveOtherUsers(): Promise<boolean> {
 }
 
 /**
- * The command that runs a program where there is one more user. The machine itself is not changed: only that program sees
- * other files in place of /etc/passwd and /etc/shadow.
+ * The command that runs a program with one more user. The machine does not change: only that program sees other files
+ * in place of /etc/passwd and /etc/shadow.
  */
 export async function asSeenWithUser(directory: string, command: readonly string[]): Promise<readonly string[]> {
   const { name, id, password } = OTHER_USER;

@@ -5,7 +5,7 @@ export function differences(taken: TakenBackup, views: ReadonlyMap<string, Buffe
   return [...views].filter(([id, view]) => !view.equals(taken.images.get(id) ?? Buffer.of())).map(([id]) => id);
 }
 
-/** Whether the disks of two machines hold the same, one by one in their order. */
+/** Whether the disks of two machines hold the same bytes, compared in order. */
 export function sameBytes(one: ReadonlyMap<string, Buffer>, other: ReadonlyMap<string, Buffer>): boolean {
   const others = [...other.values()];
   const views = [...one.values()];

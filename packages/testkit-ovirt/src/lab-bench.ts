@@ -29,21 +29,21 @@ export interface Taken extends TakenBackup {
 }
 
 export interface BackupWishes<S extends Strategy = Strategy> extends Partial<RunWishes> {
-  /** Called when all disks are open, before any is read. */
+  /** Called when all disks are open, before any read. */
   readonly whenOpen?: () => Promise<void>;
-  /** Takes the place of the bench's own. */
+  /** Replaces the bench's own. */
   readonly strategy?: S;
 }
 
 /**
- * A strategy on the machine `web` of a lab. Does what the runs of core do, with images in memory in place of a repository, so
- * that a test sees the strategy alone.
+ * A strategy on the machine `web` of a lab. Acts as core's runs do, with images in memory in place of a repository, so
+ * that a test exercises the strategy alone.
  */
 export class LabBench<S extends Strategy = Strategy> {
   readonly site: LabSite;
   readonly lab: Lab;
   readonly manager: OvirtManager;
-  /** The same engine, without patience for what is locked. */
+  /** The same engine, with short waits for locked resources. */
   readonly hasty: OvirtManager;
   readonly ledger: Ledger;
   readonly strategy: S;
@@ -80,7 +80,7 @@ export class LabBench<S extends Strategy = Strategy> {
     return vm.id;
   }
 
-  /** The guest of `web` writes to one of its disks, by its place. */
+  /** Lets the guest of `web` write to one of its disks, by index. */
   async write(disk: number, write: GuestWrite): Promise<void> {
     await this.lab.write("web", String(disk), write);
   }
@@ -94,7 +94,7 @@ export class LabBench<S extends Strategy = Strategy> {
     return bytes;
   }
 
-  /** By disk id. */
+  /** Views of all disks, by disk id. */
   async viewAll(name = "web"): Promise<Map<string, Buffer>> {
     const disks = this.lab.vms.find((one) => one.name === name)?.disks ?? [];
     const views = new Map<string, Buffer>();
@@ -102,12 +102,12 @@ export class LabBench<S extends Strategy = Strategy> {
     return views;
   }
 
-  /** As `withRun` and `takeBackup` of the kit want it. */
+  /** For `withRun` and `takeBackup` of the testkit. */
   parts(strategy: S = this.strategy): BackupBench {
     return { strategy, ledger: this.ledger, vm: () => this.vm() };
   }
 
-  /** As `describeStrategy` of the kit wants it. The bench stays open. */
+  /** For `describeStrategy` of the testkit. The bench stays open. */
   underTest(strategy: S = this.strategy): StrategyBench & { dispose(): Promise<void> } {
     return {
       strategy,
@@ -119,7 +119,7 @@ export class LabBench<S extends Strategy = Strategy> {
     };
   }
 
-  /** Fails with everything the strategy cleaned up, like a run. */
+  /** Fails as a run does: after the strategy has cleaned up. */
   async backup({ whenOpen, strategy, ...wishes }: BackupWishes<S> = {}): Promise<Taken> {
     const hooks = createRunHooks();
     const warnings: string[] = [];
@@ -129,8 +129,8 @@ export class LabBench<S extends Strategy = Strategy> {
   }
 
   /**
-   * For a state that passes while a run waits for it: hooks that end `lab.alterAnswers` as soon as the run shows a wait.
-   * `waits` collects what the run waits for.
+   * For a state that passes while a run waits for it: hooks that end `lab.alterAnswers` as soon as the run shows a
+   * wait. `waits` collects what the run waits for.
    */
   passWhenWaitedFor(): { readonly hooks: RunHooks; readonly waits: readonly string[] } {
     const hooks = createRunHooks();
@@ -143,7 +143,7 @@ export class LabBench<S extends Strategy = Strategy> {
     return { hooks, waits };
   }
 
-  /** Leaves what a dead run leaves: an instant whose disks are open on the engine and that is never closed. */
+  /** Leaves what a dead run leaves: an instant that is never closed, with its disks open on the engine. */
   async backupAndDie(wishes: Partial<RunWishes> = {}): Promise<void> {
     await withRun(this.parts(), { signal: never, ...wishes }, async ({ instant }) => void (await instant.open(never)));
   }
@@ -156,7 +156,7 @@ export class LabBench<S extends Strategy = Strategy> {
     return restoreTaken(run, request, taken.images, wishes);
   }
 
-  /** As `doctor --fix` does it: what cannot be removed stays in the ledger. Returns what it said it would do. */
+  /** As `doctor --fix`: what cannot be removed stays in the ledger. Returns the actions announced. */
   async removeLeftovers(): Promise<string[]> {
     const leftovers = await this.strategy.leftovers(await this.ledger.abandoned(), never);
     for (const leftover of leftovers) {
@@ -166,7 +166,7 @@ export class LabBench<S extends Strategy = Strategy> {
     return leftovers.map(({ action }) => action);
   }
 
-  /** Everything that runs have left on the engine and in the ledger, one text each, without machines of these names. */
+  /** Everything that runs left on the engine and in the ledger, one text each, except machines with these names. */
   async left(...machines: readonly string[]): Promise<readonly string[]> {
     const { vms, ...left } = await this.lab.leftovers();
     return [
@@ -176,7 +176,7 @@ export class LabBench<S extends Strategy = Strategy> {
     ];
   }
 
-  /** What is left when the engine has done what it was asked for. */
+  /** What is left when the engine has finished its tasks. */
   async settled(...machines: readonly string[]): Promise<readonly string[]> {
     for (const end = performance.now() + SETTLE_MS; ;) {
       const left = await this.left(...machines);
@@ -186,7 +186,7 @@ export class LabBench<S extends Strategy = Strategy> {
   }
 }
 
-/** Zeros are written as zeros, everything else as noise. */
+/** Writes seed 0 as zeros, everything else as noise. */
 function guestWrite({ offset, length, seed }: GuestFill): GuestWrite {
   return seed === 0 ? { offset, length, kind: "zero" } : { offset, length, kind: "random", seed: `${seed}` };
 }

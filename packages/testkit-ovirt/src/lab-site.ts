@@ -19,7 +19,7 @@ export interface SiteDisk {
   readonly writes: readonly string[];
 }
 
-/** A machine that the lab starts with. */
+/** A machine that exists when the lab starts. */
 export interface SiteMachine extends Omit<LabVmRequest, "images"> {
   readonly disks: readonly SiteDisk[];
 }
@@ -31,7 +31,7 @@ export const WEB_DISKS: readonly SiteDisk[] = [
 ];
 
 export interface LabSiteOptions extends Pick<LabOptions, "engineVersion" | "product" | "inventory"> {
-  /** The bench backs up the one that is called `web`. */
+  /** The bench backs up the one named `web`. */
   readonly machines: readonly SiteMachine[];
 }
 
@@ -40,7 +40,7 @@ export class LabSite {
   readonly directory: string;
   readonly lab: Lab;
   readonly manager: OvirtManager;
-  /** The same engine, without patience for what is locked. */
+  /** The same engine, with short waits for locked resources. */
   readonly hasty: OvirtManager;
   readonly ledger: Ledger;
 

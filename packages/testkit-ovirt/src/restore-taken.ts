@@ -16,22 +16,22 @@ import { never } from "./never.ts";
 const STEP_BYTES = 256 * 1024;
 
 export interface RestoreWishes<S extends Strategy = Strategy> {
-  /** Takes the place of the bench's own. */
+  /** Replaces the bench's own. */
   readonly strategy?: S;
   readonly wishes?: Partial<RestoreRequest>;
-  /** Takes the place of writing, flushing and committing. */
+  /** Replaces writing, flushing and committing. */
   readonly instead?: (session: RestoreSession) => Promise<void>;
   /** After a failure: do nothing more, as if the process had been killed. */
   readonly abandon?: boolean;
   readonly signal?: AbortSignal;
 }
 
-/** All of a point, as a machine of this name with MAC addresses of its own. */
+/** Restores all of a point as a machine with this name and new MAC addresses. */
 export function restoreRequest({ point }: TakenBackup, name: string): RestoreRequest {
   return { point, disks: point.disks, name, networks: new Map(), mac: "new", start: false };
 }
 
-/** Does what a restore does, from images in memory. A restore that fails aborts its session. Resolves to the warnings. */
+/** Acts as a restore does, from images in memory. A failed restore aborts its session. Resolves to the warnings. */
 export async function restoreTaken(
   { strategy, ledger, manager }: { strategy: Strategy; ledger: Ledger; manager: string },
   request: RestoreRequest,
