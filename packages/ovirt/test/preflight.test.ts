@@ -96,11 +96,7 @@ function look(disks: readonly DesignedDisk[]) {
 }
 
 function nic(name: string, mac: string) {
-  return {
-    nic: { name, mac, linked: true, plugged: true, filters: [] },
-    profileId: undefined,
-    target: "nothing",
-  };
+  return { name, mac, linked: true, plugged: true, filters: [] };
 }
 
 describe("the name of a machine", () => {

@@ -84,6 +84,18 @@ test("a dry run and a restore report all obstacles at once", async () => {
   await expectNothingLeft();
 });
 
+test("without a cluster, all that does not depend on one is told too, and that the rest was not checked", async () => {
+  const networks = new Map([["nowhere", "ovirtmgmt"]]);
+  const wishes = { name: "a b", cluster: "nosuch", storageDomain: "nosuch", mac: "keep", networks } as const;
+  await expect(bench.strategy.planRestore(request(wishes), never)).rejects.toMatchObject({
+    code: "E_USAGE",
+    message: expect.stringMatching(
+      /^6 things .*"a b".*"nowhere".*"nosuch".*web_Disk1: nosuch.*web_Disk2: nosuch.*nic1 is in use by .*web$/,
+    ),
+    hint: expect.stringMatching(/--as.*--network.*--cluster.*was not checked.*--storage-domain.*--mac new/),
+  });
+});
+
 const instead = (): Promise<void> => Promise.reject(new Error("the destination broke"));
 
 test("a restore that fails leaves no half disk", async () => {

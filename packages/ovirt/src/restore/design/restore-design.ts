@@ -69,15 +69,24 @@ export async function designRestore(
     api.infrastructure.dataCenters(signal),
   ]);
   const cluster = obstacles.of(() => chooseCluster(request, clusters));
-  if (cluster === undefined) return obstacles.fail();
+  const checkMacs = async (): Promise<void> => {
+    if (request.mac === "keep") refuseTakenMacs(cards, await vmsWithNics(api, capabilities, signal), obstacles);
+  };
+  if (cluster === undefined) {
+    const domains = await api.infrastructure.storageDomains(signal);
+    for (const { disk } of request.disks) {
+      obstacles.of(() => chooseStorageDomain(request.storageDomain, disk, domains, "on this manager"));
+    }
+    await checkMacs();
+    return obstacles.fail();
+  }
   const dataCenter = dataCenters.find(({ id }) => id === cluster.dataCenterId);
   const fit = obstacles.of(() => fitCluster(point.vm, original, { cluster, dataCenter })) ?? [];
-  const [domains, places, networks, profiles, vms] = await Promise.all([
+  const [domains, places, networks, profiles] = await Promise.all([
     domainsOf(api, cluster, signal),
     placesOf(api, request.disks, cluster, signal),
     api.infrastructure.clusterNetworks(cluster.id, signal),
     api.infrastructure.vnicProfiles(signal),
-    request.mac === "keep" ? vmsWithNics(api, capabilities, signal) : [],
   ]);
   const disks = request.disks.flatMap((record): readonly DesignedDisk[] => {
     const domain = obstacles.of(() => chooseStorageDomain(request.storageDomain, record.disk, domains));
@@ -89,7 +98,7 @@ export async function designRestore(
   const properties = await unknownProperties(api, settings, cluster, signal);
   const room = roomForDisks(disks, point.blockBytes, obstacles);
   const nics = obstacles.of(() => mapNics(cards, request.networks, { networks, profiles })) ?? [];
-  if (request.mac === "keep") refuseTakenMacs(nics, vms, obstacles);
+  await checkMacs();
   if (disks.length > 0) await obstacles.ofAsking(async () => filler.assertReach?.(api, cluster, signal));
   obstacles.throwIfAny();
   const warnings = [

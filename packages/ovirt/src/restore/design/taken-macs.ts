@@ -1,16 +1,16 @@
 import { UsageError } from "@ovault/contract";
 
 import type { Vm } from "../../model/vm.ts";
-import type { MappedNic } from "./map-nics.ts";
+import type { SavedNic } from "../../machine/vm-documents.ts";
 import type { Obstacles } from "./obstacles.ts";
 
 /** A valid address of a network card: not a group address. */
 const UNICAST = /^[0-9a-f][02468ace](:[0-9a-f]{2}){5}$/i;
 
 /** Two machines with one address disturb each other's network, so the restore checks before it makes anything. */
-export function refuseTakenMacs(nics: readonly MappedNic[], vms: readonly Vm[], obstacles: Obstacles): void {
+export function refuseTakenMacs(nics: readonly SavedNic[], vms: readonly Vm[], obstacles: Obstacles): void {
   const owners = new Map(vms.flatMap((vm) => (vm.nics ?? []).map(({ mac }) => [mac?.toLowerCase(), vm.name] as const)));
-  for (const { nic } of nics) if (nic.mac !== undefined) obstacles.of(() => refuse(nic.name, nic.mac ?? "", owners));
+  for (const { name, mac } of nics) if (mac !== undefined) obstacles.of(() => refuse(name, mac, owners));
 }
 
 function refuse(nic: string, mac: string, owners: ReadonlyMap<string | undefined, string>): void {
