@@ -1,6 +1,7 @@
 import type { Diagnosis } from "./diagnosis/diagnosis.ts";
 import type { DiskSource } from "./disk-source.ts";
 import type { DiskTarget } from "./disk-target.ts";
+import type { OvaultError } from "./errors/ovault-error.ts";
 import type { NewLedgerEntry, RunLedger } from "./ledger.ts";
 import type { LeftoverOwner } from "./leftover.ts";
 import type { Manager } from "./manager.ts";
@@ -23,6 +24,8 @@ export interface DiskAssessment {
 
 export interface Assessment {
   readonly disks: readonly DiskAssessment[];
+  /** The error in which a run that reads disks would end at once, by the state of the machine as it is listed. */
+  readonly obstacle?: OvaultError | undefined;
 }
 
 /** What a run passes to the strategy. */

@@ -57,7 +57,7 @@ export {
 } from "./leftovers/look-up-leftovers.ts";
 export { MachineStateError } from "./machine/errors.ts";
 export { holdConfiguration } from "./machine/hold-configuration.ts";
-export { type Readiness, type ReadyVm, readyMachine } from "./machine/ready-machine.ts";
+export { type Readiness, type ReadyVm, lastingState, readyMachine } from "./machine/ready-machine.ts";
 export { vmDocuments } from "./machine/vm-documents.ts";
 export { warnOfFirmware } from "./machine/warn-of-firmware.ts";
 export { whyUnreadable } from "./machine/why-unreadable.ts";
@@ -98,7 +98,7 @@ export { transferFiller } from "./restore/fill/transfer-filler.ts";
 export { openRestore } from "./restore/open-restore.ts";
 export { planRestore } from "./restore/plan-restore.ts";
 export { NoRoomError, SnapshotFailedError, SnapshotRemovalError } from "./snapshot/errors.ts";
-export { type SnapshottedMachine, snapshotForBackup } from "./snapshot/snapshot-for-backup.ts";
+export { FROZEN_IN, type SnapshottedMachine, snapshotForBackup } from "./snapshot/snapshot-for-backup.ts";
 export { type SnapshotToRemove, removeSnapshot } from "./snapshot/remove-snapshot.ts";
 export { type SnapshotOptions, snapshotOptions } from "./snapshot/snapshot-options.ts";
 export type { TakenSnapshot } from "./snapshot/take-snapshot.ts";

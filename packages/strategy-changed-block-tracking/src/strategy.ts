@@ -7,9 +7,9 @@ import type {
   RunContext,
   VirtualMachine,
 } from "@ovault/contract";
-import { OvirtStrategy, transferFiller, type OvirtManager } from "@ovault/ovirt";
+import { lastingState, OvirtStrategy, transferFiller, type OvirtManager } from "@ovault/ovirt";
 
-import { assessDisk } from "./assess-disk.ts";
+import { assessDisk, BACKED_UP_IN } from "./assess-disk.ts";
 import { keptCheckpoints } from "./base-marker.ts";
 import { OWN_LEFTOVERS } from "./leftovers.ts";
 import type { ChangedBlockTrackingOptions } from "./options.ts";
@@ -30,7 +30,10 @@ export class ChangedBlockTracking extends OvirtStrategy {
 
   async assess(vm: VirtualMachine, signal: AbortSignal): Promise<Assessment> {
     const capabilities = await this.manager.capabilities(signal);
-    return { disks: vm.disks.map((disk) => assessDisk(vm, disk, capabilities)) };
+    return {
+      disks: vm.disks.map((disk) => assessDisk(vm, disk, capabilities)),
+      obstacle: lastingState(vm, BACKED_UP_IN),
+    };
   }
 
   protected override hold(request: BackupRequest, context: RunContext): Promise<HeldInstant> {

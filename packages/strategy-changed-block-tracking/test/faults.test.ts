@@ -113,6 +113,12 @@ test("a virtual machine stays on its host under its backup, and takes its checkp
   base = taken;
 });
 
+test("a suspended machine is an obstacle that the assessment names beforehand", async () => {
+  const assessed = await bench.strategy.assess({ ...(await bench.vm()), status: "suspended" }, never);
+  const message = "web is suspended; it must be up or down";
+  expect(assessed.obstacle).toMatchObject({ code: "E_MACHINE_STATE", message });
+});
+
 test("a virtual machine in a passing state is waited for", async () => {
   bench.lab.alterAnswers((xml, { path }) =>
     path === `/vms/${base.point.vm.id}` ? xml.replace("<status>up</status>", "<status>migrating</status>") : xml,

@@ -1,5 +1,5 @@
 import type { Assessment, Diagnosis, VirtualMachine } from "@ovault/contract";
-import { SnapshotStrategy, type OvirtManager } from "@ovault/ovirt";
+import { FROZEN_IN, lastingState, SnapshotStrategy, type OvirtManager } from "@ovault/ovirt";
 
 import { assessDisk } from "./assess-disk.ts";
 import { deviceFiller } from "./device-filler.ts";
@@ -32,7 +32,7 @@ export class DiskAttachmentStrategy extends SnapshotStrategy {
   async assess(vm: VirtualMachine, signal: AbortSignal): Promise<Assessment> {
     const { api } = this.manager;
     const site = await this.#site.get(() => readSite({ api, wanted: this.#options.proxyVm }, signal));
-    return { disks: vm.disks.map((disk) => assessDisk(vm, disk, site)) };
+    return { disks: vm.disks.map((disk) => assessDisk(vm, disk, site)), obstacle: lastingState(vm, FROZEN_IN) };
   }
 
   diagnose(signal: AbortSignal): Promise<readonly Diagnosis[]> {

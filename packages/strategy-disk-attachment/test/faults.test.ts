@@ -43,6 +43,12 @@ describe.skipIf(!(await canShowDevices()))("in a lab", () => {
     return left.length === 0 ? left : (await bench.removeLeftovers(), await bench.settled(...machines));
   };
 
+  test("a suspended machine is an obstacle that the assessment names beforehand", async () => {
+    const assessed = await bench.strategy.assess({ ...(await bench.vm()), status: "suspended" }, never);
+    const message = "web is suspended; it must be up, down or paused";
+    expect(assessed.obstacle).toMatchObject({ code: "E_MACHINE_STATE", message });
+  });
+
   test("a machine in a passing state is waited for", async () => {
     const { id } = taken.point.vm;
     bench.lab.alterAnswers((xml, { path }) =>

@@ -1,5 +1,5 @@
 import type { Assessment, VirtualMachine } from "@ovault/contract";
-import { SnapshotStrategy, transferFiller, type OvirtManager } from "@ovault/ovirt";
+import { FROZEN_IN, lastingState, SnapshotStrategy, transferFiller, type OvirtManager } from "@ovault/ovirt";
 
 import { assessDisk } from "./assess-disk.ts";
 import { imageioReader } from "./imageio-reader.ts";
@@ -20,6 +20,6 @@ export class ImageTransferStrategy extends SnapshotStrategy {
 
   async assess(vm: VirtualMachine, signal: AbortSignal): Promise<Assessment> {
     const capabilities = await this.manager.capabilities(signal);
-    return { disks: vm.disks.map((disk) => assessDisk(vm, disk, capabilities)) };
+    return { disks: vm.disks.map((disk) => assessDisk(vm, disk, capabilities)), obstacle: lastingState(vm, FROZEN_IN) };
   }
 }

@@ -68,6 +68,13 @@ test.each(PASSING)("a machine that is %s is waited for, and the run shows it", a
   expect(await whatIsWaitedFor()).toEqual([`for web to be up, down or paused: it is ${status}`]);
 });
 
+test("no other state is an obstacle beforehand", async () => {
+  const vm = await bench.vm();
+  for (const status of [...PASSING, "up", "down", "paused"]) {
+    expect((await bench.strategy.assess({ ...vm, status }, never)).obstacle).toBeUndefined();
+  }
+});
+
 test.each(["migrating", "a_state_of_a_later_engine"])(
   "a machine that stays %s ends the run by that name, with nothing left",
   async (status) => {
@@ -82,8 +89,13 @@ test.each(["migrating", "a_state_of_a_later_engine"])(
   },
 );
 
-test("a suspended machine is not waited for", async () => {
+test("a suspended machine is not waited for, and the assessment names the error beforehand", async () => {
   sayStatus("suspended");
+  const { obstacle } = await bench.strategy.assess(await bench.vm(), never);
+  expect(obstacle).toMatchObject({
+    code: "E_MACHINE_STATE",
+    message: "web is suspended; it must be up, down or paused",
+  });
   const started = performance.now();
   const run = takeBackup(bench.parts(), { signal: never });
   await expect(run).rejects.toMatchObject({ code: "E_MACHINE_STATE", message: expect.stringMatching(/is suspended/) });

@@ -37,6 +37,7 @@ export async function planBackup(options: {
   const { disks: assessments, assessment } =
     options.assessed ?? (await assessStrategy(strategy, vm, { excludeDisks: excluded, keepBase, signal }));
   const selected = await selectDisks({ vm, strategy, excluded, assessment, hooks: createRunHooks(), signal });
+  if (selected.disks.length > 0 && assessment.obstacle !== undefined) throw assessment.obstacle;
   const { points, unclaimed } = await repository.points.listOf(vm, signal);
   const base = points.at(-1);
   const losses = base === undefined ? [] : await lossesOfBase(repository, base, signal);

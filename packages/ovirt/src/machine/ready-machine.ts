@@ -32,7 +32,7 @@ export async function readyMachine(
   { api, vm, states }: Readiness,
   { hooks, signal }: Pick<RunContext, "hooks" | "signal">,
 ): Promise<ReadyVm> {
-  const wanted = states === undefined ? "show its configuration" : `be ${inWords(states)}`;
+  const wanted = states === undefined ? "show its configuration" : oneOf(states);
   let reason = "";
   let unexplainedSince: number | undefined;
   const wait = (why: string): ReturnType<typeof pending> => {
@@ -46,7 +46,8 @@ export async function readyMachine(
       async (pollSignal) => {
         const now = await api.vms.get(vm.id, { allContent: true }, pollSignal);
         if (states !== undefined && !states.includes(now.status)) {
-          if (LASTING.has(now.status)) throw inState(vm, `is ${now.status}`, wanted);
+          const obstacle = lastingState({ ...vm, status: now.status }, states);
+          if (obstacle !== undefined) throw obstacle;
           return wait(`it is ${now.status}`);
         }
         const { ovf } = now;
@@ -64,6 +65,13 @@ export async function readyMachine(
     if (unexplainedSince !== undefined) throw notShown(vm, error);
     throw inState(vm, `did not become ready within ${api.conflictDeadlineMs / 1_000} s, ${reason}`, wanted, error);
   }
+}
+
+/** The error of a machine whose state is permanent and none of `states`, as `readyMachine` throws it. */
+export function lastingState(vm: VirtualMachine, states: readonly string[]): MachineStateError | undefined {
+  const { status } = vm;
+  if (states.includes(status) || !LASTING.has(status)) return undefined;
+  return inState(vm, `is ${status}`, oneOf(states));
 }
 
 /** Which disk of the machine is locked, in words. */
@@ -90,7 +98,7 @@ function notShown(vm: VirtualMachine, cause?: unknown): ManagerError {
   });
 }
 
-/** `up, down or paused` */
-function inWords(states: readonly string[]): string {
-  return `${states.slice(0, -1).join(", ")} or ${states.at(-1)}`;
+/** `be up, down or paused` */
+function oneOf(states: readonly string[]): string {
+  return `be ${states.slice(0, -1).join(", ")} or ${states.at(-1)}`;
 }

@@ -13,7 +13,7 @@ import { takeSnapshot, type TakenSnapshot } from "./take-snapshot.ts";
 
 const MIB = 1024 * 1024;
 /** States of a virtual machine in which the engine makes a snapshot. */
-const FROZEN_IN: readonly string[] = ["up", "down", "paused"];
+export const FROZEN_IN: readonly string[] = ["up", "down", "paused"];
 
 /** A machine as a snapshot of ours shows it. The caller removes the snapshot. */
 export interface SnapshottedMachine {
