@@ -146,6 +146,26 @@ describe("ovault prune", () => {
 });
 
 describe("ovault space", () => {
+  test("says that prune holds back what is dead while pages of a point are lost", async () => {
+    for await (const { key } of repository.store.list("packs/", { signal })) {
+      const [kind] = await repository.store.get(key, { range: { offset: 9, length: 1 }, signal });
+      if (kind === 2) await repository.store.delete(key, { signal });
+    }
+    await ovault("repair");
+    const points = [first.id, second.id].toSorted();
+    expect(await ovault("space")).toMatchObject({ exitCode: 0, data: { heldByLosses: points } });
+    const shown = await text("space");
+    expect(shown).toMatch(
+      /^dead packs +[\d.]+ MiB in \d packs; prune holds it back while pages of block maps are lost$/m,
+    );
+    expect(shown).not.toContain("the next prune condemns");
+    expect(shown).toContain(`No pack is freed:\n  ${points.join("\n  ")}\n`);
+    expect(await ovault("prune")).toMatchObject({ data: { condemnedPacks: 0, heldByLosses: points } });
+    await ovault("forget", ...points);
+    expect(await ovault("space")).toMatchObject({ data: { heldByLosses: [] } });
+    expect(await text("space")).toContain("the next prune condemns them");
+  });
+
   test("accounts for every byte of the destination", async () => {
     const { exitCode, data } = await ovault("space");
     const { size } = await stat(join(directory, "nas", "ovault-repository"));

@@ -2,6 +2,7 @@ import { plural } from "@ovault/contract";
 import type { PruneProgress, PruneReport } from "@ovault/core";
 
 import { formatBytes, formatTime } from "@ovault/operations";
+import { heldByLossesView } from "./held-by-losses-view.ts";
 import { facts, text, type View } from "../output/view.ts";
 
 export interface PruneOutcome {
@@ -35,7 +36,7 @@ export function pruneView({ report, holders }: PruneOutcome): View {
     ...(holders.length > 0
       ? [text("Waiting for runs that may rely on what is condemned:", ...holders.map(indented))]
       : []),
-    ...describeLosses(report),
+    ...heldByLossesView(report.heldByLosses),
     ...describeUnreadable(report),
     ...describeMisplaced(report),
     ...(dryRun ? [text("Nothing was changed.")] : []),
@@ -69,20 +70,6 @@ function describeLocks({ lockedPacks, lockedBytes, lockedUntil }: PruneReport): 
   if (lockedPacks === 0) return undefined;
   const until = lockedUntil === null ? "" : `, the first of them until ${formatTime(lockedUntil)}`;
   return `${packs(lockedPacks, lockedBytes)} held by the destination${until}`;
-}
-
-function describeLosses({ heldByLosses }: PruneReport): View {
-  if (heldByLosses.length === 0) return [];
-  return [
-    text(
-      "Pages of block maps of these points are lost, and anything may be needed below them. No pack is freed:",
-      ...heldByLosses.map(indented),
-    ),
-    text(
-      "Put back what is missing, back the machines up, or copy the points from elsewhere, then run `ovault repair`. Or give " +
-        "them up: `ovault forget POINT`, or `ovault prune --give-up-lost`.",
-    ),
-  ];
 }
 
 function describeUnreadable({ unreadablePacks }: PruneReport): View {

@@ -2,6 +2,7 @@ import { plural } from "@ovault/contract";
 import type { PackSum, SpaceReport } from "@ovault/core";
 
 import { formatBytes, formatTime } from "@ovault/operations";
+import { heldByLossesView } from "./held-by-losses-view.ts";
 import { machineTitles } from "../output/machine-titles.ts";
 import { facts, table, text, type View } from "../output/view.ts";
 
@@ -11,8 +12,10 @@ export interface SpaceOutcome {
   readonly holders: readonly string[];
 }
 
+const HELD = "; prune holds it back while pages of block maps are lost";
+
 export function spaceView({ report, holders }: SpaceOutcome): View {
-  const { totalBytes, dataBytes, metadata, deadBytes, deadPacks, underWay, unreadable, foreign } = report;
+  const { totalBytes, dataBytes, metadata, deadPacks, underWay, unreadable, foreign } = report;
   const { logicalBytes, plainBytes, sharedBytes, machines } = report;
   const foreignObjects = `${formatBytes(foreign.bytes)} in ${plural(foreign.objects, "object")}`;
   const titleOf = machineTitles(machines.map(({ vm }) => vm));
@@ -28,8 +31,8 @@ export function spaceView({ report, holders }: SpaceOutcome): View {
       ["in all", formatBytes(totalBytes)],
       ["data of points", formatBytes(dataBytes)],
       ["to find it", describeMetadata(metadata)],
-      ["dead", deadBytes > 0 ? `${formatBytes(deadBytes)} in packs that are needed; see prune --repack` : undefined],
-      ["dead packs", packs(deadPacks, "; the next prune condemns them")],
+      ["dead", describeDead(report)],
+      ["dead packs", packs(deadPacks, isHeld(report) ? HELD : "; the next prune condemns them")],
       ["under way", packs(underWay, ", put by runs that are not done")],
       ["condemned", describeCondemned(report)],
       ["deletable", describeDeletable(report)],
@@ -39,6 +42,7 @@ export function spaceView({ report, holders }: SpaceOutcome): View {
     ...(holders.length > 0
       ? [text("Runs that may rely on what is condemned:", ...holders.map((line) => `  ${line}`))]
       : []),
+    ...heldByLossesView(report.heldByLosses),
     table(["vm", ">points", ">logical", ">own", ">shared"], rows, "no recovery points yet"),
     facts([
       ["logical", formatBytes(logicalBytes)],
@@ -61,8 +65,20 @@ function describeMetadata(metadata: SpaceReport["metadata"]): string {
   return `${formatBytes(pageBytes + packBytes + indexBytes + manifestBytes + otherBytes)} (${parts.join(", ")})`;
 }
 
-function describeCondemned({ condemned }: SpaceReport): string | undefined {
+function isHeld({ heldByLosses }: SpaceReport): boolean {
+  return heldByLosses.length > 0;
+}
+
+function describeDead(report: SpaceReport): string | undefined {
+  const { deadBytes } = report;
+  if (deadBytes === 0) return undefined;
+  return `${formatBytes(deadBytes)} in packs that are needed${isHeld(report) ? HELD : "; see prune --repack"}`;
+}
+
+function describeCondemned(report: SpaceReport): string | undefined {
+  const { condemned } = report;
   const { graceUntil } = condemned;
+  if (isHeld(report)) return packs(condemned, HELD);
   return packs(condemned, graceUntil === null ? "" : `, to be freed from ${formatTime(graceUntil)} on`);
 }
 

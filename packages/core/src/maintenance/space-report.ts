@@ -1,6 +1,6 @@
 import type { Repository } from "../repository/repository.ts";
 import type { HeldLease } from "../leases/held-leases.ts";
-import { type Clock, systemClock } from "@ovault/contract";
+import { type Clock, type RecoveryPoint, systemClock } from "@ovault/contract";
 import { earliest } from "../util/earliest.ts";
 import { chunksByMachine } from "./chunks-by-machine.ts";
 import { currentPoints } from "./current-points.ts";
@@ -33,12 +33,14 @@ export interface SpaceReport {
   readonly metadata: MetadataSpace;
   /** Not needed, in packs of which something is needed: a repack frees them. */
   readonly deadBytes: number;
-  /** Packs in which nothing is needed: the next prune condemns them. */
+  /** Packs in which nothing is needed: the next prune condemns them, unless there are `heldByLosses`. */
   readonly deadPacks: PackSum;
   /** Put by active runs, and not needed by any point yet. */
   readonly underWay: PackSum;
   readonly condemned: CondemnedSpace;
   readonly deletable: DeletableSpace;
+  /** Ids of points with lost pages of block maps: while there are any, prune condemns no pack and gives none up. */
+  readonly heldByLosses: readonly string[];
   /** Packs that no index object lists and whose directory is damaged. */
   readonly unreadable: PackSum;
   /** Objects that ovault did not make. */
@@ -100,7 +102,9 @@ export async function spaceReport(
   const { points, hasLosses } = await currentPoints(repository, signal);
   let pages = 0;
   const onPage = (): void => onProgress?.((pages += 1));
-  const byMachine = await chunksByMachine(repository, points, { hasLosses, onPage, signal });
+  const incomplete = new Set<string>();
+  const onLostPage = ({ id }: RecoveryPoint): void => void incomplete.add(id);
+  const byMachine = await chunksByMachine(repository, points, { hasLosses, onPage, onLostPage, signal });
   await survey.update(repository, signal);
   const use = PackUse.measure(index, byMachine.owners);
   const running = writers.map(({ claim }) => claim.holder.runId);
@@ -117,6 +121,7 @@ export async function spaceReport(
     ...packs,
     condemned: { ...packs.condemned, ...waitsFor(repository, writers, { graceMs, now }) },
     deletable: { ...packs.deletable, ...(await locksOf(repository, { survey, now, signal })) },
+    heldByLosses: [...incomplete].toSorted(),
     foreign,
     logicalBytes: sum(byMachine.machines.map(({ logicalBytes }) => logicalBytes)),
     ...machineSpace(index, use, byMachine),

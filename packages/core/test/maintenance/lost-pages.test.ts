@@ -2,7 +2,7 @@ import * as fc from "fast-check";
 import { expect, test } from "vitest";
 
 import { hasCode } from "@ovault/contract";
-import { repairRepository, verifyRepository } from "@ovault/core";
+import { repairRepository, spaceReport, verifyRepository } from "@ovault/core";
 
 import { never } from "../support/take-point.ts";
 import { brokenPoints, wrongs } from "./support/inspect.ts";
@@ -75,7 +75,11 @@ test.each(["says so", "forgets the point"])("what lost pages led to is freed whe
   const held = await yard.prune();
   expect(held).toMatchObject({ heldByLosses: [lost.id], freedPacks: 0, condemnedPacks: 0 });
   expect(await yard.prune({ dryRun: true })).toMatchObject({ heldByLosses: [lost.id], condemnedPacks: 0 });
+  const space = await spaceReport(await yard.repository(), { signal: never });
+  expect(space).toMatchObject({ heldByLosses: [lost.id], deadPacks: { packs: 2 } });
   if (how === "forgets the point") await yard.forget(lost);
+  const { heldByLosses } = await spaceReport(await yard.repository(), { signal: never });
+  expect(heldByLosses).toEqual(how === "forgets the point" ? [] : [lost.id]);
   const report = await yard.prune({ giveUpLost: how === "says so" });
   expect(report).toMatchObject({ heldByLosses: [], freedPacks: 2 });
   await yard.close();
