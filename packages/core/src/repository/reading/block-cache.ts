@@ -13,12 +13,12 @@ export interface BlockPart {
 }
 
 /**
- * Loads blocks into `rooms`, one each, all of the same size. Answers for each block how many of its room's bytes it
+ * Loads blocks into `slots`, one each, all of the same size. Answers for each block how many of its slot's bytes it
  * fills, or why it could not be read. A rejection counts as the error of all of them.
  */
 export type LoadBlocks = (
   ids: readonly ChunkId[],
-  rooms: readonly Uint8Array[],
+  slots: readonly Uint8Array[],
   signal: AbortSignal,
 ) => Promise<readonly (number | { readonly error: unknown })[]>;
 
@@ -31,15 +31,15 @@ interface Waiter {
 
 type Entry =
   | { readonly state: "loading"; readonly waiters: Set<Waiter> }
-  | { readonly state: "kept"; readonly room: Uint8Array; readonly bytes: number };
+  | { readonly state: "kept"; readonly slot: Uint8Array; readonly bytes: number };
 
 /**
  * Decoded blocks in memory, by id, shared by disks and points that share a block. Concurrent readers of a block share
  * one load.
  *
- * Memory is bounded: there are `capacity` rooms of one block each, in shared memory, so that worker threads decode into
- * them. A load waits for rooms, which come from the least recently used blocks. Bytes are copied out of a room as soon
- * as they are asked for or arrive, so that only its load holds a room.
+ * Memory is bounded: there are `capacity` slots of one block each, in shared memory, so that worker threads decode into
+ * them. A load waits for slots, which come from the least recently used blocks. Bytes are copied out of a slot as soon
+ * as they are asked for or arrive, so that only its load holds a slot.
  */
 export class BlockCache {
   readonly blockBytes: number;
@@ -50,10 +50,10 @@ export class BlockCache {
   readonly #free: Uint8Array[] = [];
   readonly #closing = new AbortController();
   #made = 0;
-  /** Loads that wait for `count` rooms, first come first served. */
-  readonly #queue: { readonly count: number; readonly take: (rooms: Uint8Array[]) => void }[] = [];
+  /** Loads that wait for `count` slots, first come first served. */
+  readonly #queue: { readonly count: number; readonly take: (slots: Uint8Array[]) => void }[] = [];
 
-  /** @param cacheBytes room for at least one block */
+  /** @param cacheBytes at least one block */
   constructor(cacheBytes: number, blockBytes: number) {
     this.blockBytes = blockBytes;
     this.capacity = Math.max(1, Math.floor(cacheBytes / blockBytes));
@@ -75,7 +75,7 @@ export class BlockCache {
     return this.#entries.has(keyOf(id));
   }
 
-  /** Whether a load would have to wait for rooms. */
+  /** Whether a load would have to wait for slots. */
   get isBusy(): boolean {
     return this.#queue.length > 0;
   }
@@ -103,7 +103,7 @@ export class BlockCache {
     await settleAll(waits);
   }
 
-  /** Loads blocks that will probably be read soon, unless other loads wait for room. Failures surface in the reads. */
+  /** Loads blocks that will probably be read soon, unless other loads wait for slots. Failures surface in the reads. */
   prefetch(ids: readonly ChunkId[], load: LoadBlocks): void {
     if (this.isBusy || this.#closing.signal.aborted) return;
     const missing = new Map<string, ChunkId>();
@@ -143,30 +143,30 @@ export class BlockCache {
 
   /** Never rejects: each waiting reader gets its block's error. */
   async #load(ids: readonly ChunkId[], load: LoadBlocks): Promise<void> {
-    const rooms = await this.#takeRooms(ids.length);
+    const slots = await this.#takeSlots(ids.length);
     let answers: readonly (number | { readonly error: unknown })[];
     try {
-      answers = await load(ids, rooms, this.#closing.signal);
+      answers = await load(ids, slots, this.#closing.signal);
     } catch (error) {
       answers = ids.map(() => ({ error }));
     }
-    for (const [number, room] of rooms.entries()) {
+    for (const [number, slot] of slots.entries()) {
       const answer = answers[number] ?? { error: new RangeError("a block was asked for and not answered") };
-      this.#settle(keyOf(ids[number] ?? new Uint8Array()), room, answer);
+      this.#settle(keyOf(ids[number] ?? new Uint8Array()), slot, answer);
     }
     this.#serveQueue();
   }
 
-  #settle(key: string, room: Uint8Array, answer: number | { readonly error: unknown }): void {
+  #settle(key: string, slot: Uint8Array, answer: number | { readonly error: unknown }): void {
     const entry = this.#entries.get(key);
     this.#entries.delete(key);
     const waiters = entry?.state === "loading" ? entry.waiters : [];
     if (typeof answer !== "number") {
-      this.#free.push(room);
+      this.#free.push(slot);
       for (const waiter of waiters) waiter.failed(answer.error);
       return;
     }
-    const kept = { state: "kept", room, bytes: answer } as const;
+    const kept = { state: "kept", slot, bytes: answer } as const;
     this.#entries.set(key, kept);
     for (const { part, done, failed } of waiters) {
       try {
@@ -178,7 +178,7 @@ export class BlockCache {
     }
   }
 
-  #takeRooms(count: number): Promise<Uint8Array[]> {
+  #takeSlots(count: number): Promise<Uint8Array[]> {
     return new Promise((take) => {
       this.#queue.push({ count, take });
       this.#serveQueue();
@@ -187,14 +187,14 @@ export class BlockCache {
 
   #serveQueue(): void {
     for (let next = this.#queue[0]; next !== undefined; next = this.#queue[0]) {
-      if (!this.#makeRoom(next.count)) return;
+      if (!this.#makeSlots(next.count)) return;
       this.#queue.shift();
       next.take(this.#free.splice(0, next.count));
     }
   }
 
-  /** Whether `count` rooms are free, after evicting least recently used blocks. */
-  #makeRoom(count: number): boolean {
+  /** Whether `count` slots are free, after evicting least recently used blocks. */
+  #makeSlots(count: number): boolean {
     while (this.#free.length < count && this.#made < this.capacity) {
       this.#made += 1;
       this.#free.push(new Uint8Array(new SharedArrayBuffer(this.blockBytes)));
@@ -203,7 +203,7 @@ export class BlockCache {
     for (const [key, entry] of this.#entries) {
       if (entry.state !== "kept") continue;
       this.#entries.delete(key);
-      this.#free.push(entry.room);
+      this.#free.push(entry.slot);
       if (this.#free.length >= count) return true;
     }
     return false;
@@ -211,7 +211,7 @@ export class BlockCache {
 }
 
 function copyOut(
-  { room, bytes }: Extract<Entry, { readonly state: "kept" }>,
+  { slot, bytes }: Extract<Entry, { readonly state: "kept" }>,
   { id, blockLength, start, into }: BlockPart,
 ): void {
   if (bytes !== blockLength) {
@@ -220,7 +220,7 @@ function copyOut(
       context: { chunk, bytes, blockLength },
     });
   }
-  copyInto(into, room.subarray(start, start + into.byteLength));
+  copyInto(into, slot.subarray(start, start + into.byteLength));
 }
 
 function keyOf(id: ChunkId): string {

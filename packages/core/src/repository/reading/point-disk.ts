@@ -141,11 +141,11 @@ export class PointDisk implements DiskReader {
     }
   }
 
-  readonly #loadBlocks: LoadBlocks = async (ids, rooms, signal) => {
+  readonly #loadBlocks: LoadBlocks = async (ids, slots, signal) => {
     const { chunks } = this.#options;
     const roomFor: RoomFor = (number, plainBytes) => {
-      const room = rooms[number];
-      return room === undefined || plainBytes > room.byteLength ? undefined : room.subarray(0, plainBytes);
+      const slot = slots[number];
+      return slot === undefined || plainBytes > slot.byteLength ? undefined : slot.subarray(0, plainBytes);
     };
     const loaded = await chunks.loadTogether(ids, roomFor, signal);
     return await Promise.all(
@@ -153,7 +153,7 @@ export class PointDisk implements DiskReader {
         const together = loaded[number];
         if (together !== undefined) return together.byteLength;
         try {
-          return this.#keep(await chunks.load(id, signal), rooms[number]);
+          return this.#keep(await chunks.load(id, signal), slots[number]);
         } catch (error) {
           return { error };
         }
@@ -161,10 +161,10 @@ export class PointDisk implements DiskReader {
     );
   };
 
-  #keep(plain: Uint8Array, room: Uint8Array | undefined): number {
+  #keep(plain: Uint8Array, slot: Uint8Array | undefined): number {
     const { byteLength } = plain;
-    if (room === undefined || byteLength > room.byteLength) throw tooLarge(byteLength);
-    copyInto(room, plain);
+    if (slot === undefined || byteLength > slot.byteLength) throw tooLarge(byteLength);
+    copyInto(slot, plain);
     release(plain);
     return byteLength;
   }
