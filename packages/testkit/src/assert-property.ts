@@ -4,7 +4,7 @@ import * as fc from "fast-check";
 
 import { messageOf } from "@ovault/contract";
 
-/** Throws in the words of the law that failed, with the smallest example and the seed behind them. */
+/** Throws the message of the failed law, followed by the smallest example and the seed. */
 export async function assertProperty<T>(
   property: fc.IAsyncProperty<T>,
   numRuns: number,

@@ -4,12 +4,12 @@ import { inspect, isDeepStrictEqual } from "node:util";
 /** A class of errors, abstract or not. */
 export type ErrorClass = abstract new (...args: never[]) => Error;
 
-/** Throws an AssertionError that says in one line what was expected and what came. */
+/** Throws an AssertionError with the expected and the actual value in one line. */
 export function assertSame(actual: unknown, expected: unknown, what: string): void {
   if (!isDeepStrictEqual(actual, expected)) throw mismatch(what, { actual, expected });
 }
 
-/** Tells where bytes differ instead of showing them all. */
+/** Reports where bytes differ instead of showing them all. */
 export function assertSameBytes(actual: Uint8Array, expected: Uint8Array, what: string): void {
   if (Buffer.compare(actual, expected) === 0) return;
   const at = firstDifference(actual, expected);
@@ -33,7 +33,7 @@ export async function assertRejectsWith(call: () => Promise<unknown>, reason: un
 
 export type CallOutcome<T> = { readonly value: T } | { readonly error: unknown };
 
-/** How a call ended, also when it threw before it gave a promise. */
+/** Outcome of a call, also if it throws synchronously. */
 export async function outcomeOf<T>(call: () => Promise<T>): Promise<CallOutcome<T>> {
   try {
     return { value: await call() };
@@ -42,7 +42,7 @@ export async function outcomeOf<T>(call: () => Promise<T>): Promise<CallOutcome<
   }
 }
 
-/** Words that stand for a value in a message. */
+/** Text that represents a value in a message. */
 class Shown {
   readonly text: string;
 

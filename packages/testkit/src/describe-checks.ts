@@ -7,7 +7,7 @@ export interface Opened<T> {
   dispose(): Promise<void>;
 }
 
-/** One vitest test for each check, on a subject of its own. What does not apply is skipped, and the reason is reported. */
+/** One vitest test per check, each on its own subject. Skips checks that do not apply, and reports the reason. */
 export function describeChecks<T>(
   title: string,
   checks: readonly Check<T>[],

@@ -4,9 +4,9 @@ import { codecChecks } from "./codec/codec-checks.ts";
 import { describeChecks } from "./describe-checks.ts";
 
 export interface CodecSuite {
-  /** How often is done what is random: 100 unless told. */
+  /** Number of randomized iterations. Default: 100. */
   readonly runs?: number;
-  /** For one test, in milliseconds: 1 minute unless told. */
+  /** Limit of one test. Default: 1 minute. */
   readonly timeoutMs?: number;
 }
 

@@ -4,7 +4,7 @@ import { describeChecks } from "./describe-checks.ts";
 import { imageStoreChecks } from "./image-store/image-store-checks.ts";
 
 export interface OpenedImageStore {
-  /** Empty, and used by nobody else. */
+  /** Empty, and exclusive to the test. */
   readonly store: ImageStore;
   /** Another client of the same place. */
   readonly second?: ImageStore;
@@ -15,9 +15,9 @@ export interface OpenedImageStore {
 export interface ImageStoreSuite {
   /** Called once for each test. */
   open(): Promise<OpenedImageStore>;
-  /** How often is done what is random or races: 30 unless told. */
+  /** Iterations of randomized checks and races. Default: 30. */
   readonly runs?: number;
-  /** For one test, in milliseconds: 3 minutes unless told. */
+  /** Limit of one test. Default: 3 minutes. */
   readonly timeoutMs?: number;
 }
 

@@ -5,9 +5,9 @@ import { objectStoreChecks } from "./object-store/object-store-checks.ts";
 import { LONGEST_KEY } from "./object-store/store-under-test.ts";
 
 export interface OpenedObjectStore {
-  /** Empty, and used by nobody else: a new directory, or a new prefix of one server. */
+  /** Empty, and exclusive to the test: a new directory, or a new prefix of one server. */
   readonly store: ObjectStore;
-  /** Another client of the same place, with connections of its own; what takes two clients is skipped without it. */
+  /** Another client of the same place, with its own connections; without it, checks with two clients are skipped. */
   readonly second?: ObjectStore;
   /** Closes the clients and removes what they stored. */
   dispose(): Promise<void>;
@@ -16,9 +16,9 @@ export interface OpenedObjectStore {
 export interface ObjectStoreSuite {
   /** Called once for each test. */
   open(): Promise<OpenedObjectStore>;
-  /** How often is done what is random, races, or is cut off: 30 unless told. Fewer for slow stores. */
+  /** Iterations of randomized checks, races and aborts. Default: 30. Fewer for slow stores. */
   readonly runs?: number;
-  /** For one test, in milliseconds: 3 minutes unless told. */
+  /** Limit of one test. Default: 3 minutes. */
   readonly timeoutMs?: number;
 }
 

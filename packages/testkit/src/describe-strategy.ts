@@ -13,11 +13,11 @@ export interface OpenedStrategy extends StrategyBench {
 }
 
 export interface StrategySuite {
-  /** Called once for each test. A manager may be shared: tests compare what is on it with what was there before. */
+  /** Called once for each test. Tests may share a manager: they compare its state with that before the test. */
   open(): Promise<OpenedStrategy>;
-  /** How often is done what is random: 10 unless told. */
+  /** Number of randomized iterations. Default: 10. */
   readonly runs?: number;
-  /** For one test, in milliseconds: 3 minutes unless told. */
+  /** Limit of one test. Default: 3 minutes. */
   readonly timeoutMs?: number;
 }
 
@@ -39,7 +39,7 @@ export function describeStrategy(name: string, suite: StrategySuite): void {
   });
 }
 
-/** The bench may be an object of a class, whose methods a spread would lose. */
+/** The bench may be an instance of a class, whose methods a spread would lose. */
 function delegate(bench: StrategyBench): StrategyBench {
   return {
     strategy: bench.strategy,

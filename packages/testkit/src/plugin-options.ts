@@ -2,7 +2,7 @@ import type { Plugin, PluginKind } from "@ovault/contract";
 import { validateOptions } from "@ovault/core";
 
 /**
- * What `plugin.create` gets of options as they are written in ovault.yaml.
+ * Validates options as written in ovault.yaml into those that `plugin.create` receives.
  * @throws ConfigurationError as the command line shows it
  */
 export async function pluginOptions<O>(plugin: Plugin<PluginKind, O>, written: unknown): Promise<O> {

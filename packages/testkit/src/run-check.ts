@@ -7,11 +7,11 @@ import type { Check } from "./check.ts";
 export interface CheckResult {
   readonly name: string;
   readonly status: "passed" | "failed" | "skipped";
-  /** What was expected and what came, or why it was skipped; empty when it passed. */
+  /** Expected and actual result, or why it was skipped; empty when it passed. */
   readonly detail: string;
 }
 
-/** Runs one check without a test framework. @throws only the reason of the signal. */
+/** Runs one check without a test framework. @throws only the signal's reason */
 export async function runCheck<T>(check: Check<T>, subject: T, signal: AbortSignal): Promise<CheckResult> {
   const { name } = check;
   signal.throwIfAborted();

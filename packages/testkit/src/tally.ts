@@ -1,8 +1,8 @@
 import { appendFileSync } from "node:fs";
 
 /**
- * Adds to a count of the whole test run, whatever process it happens in: a line in the file that OVAULT_TALLY names.
- * Does nothing without it.
+ * Adds to a count of the whole test run, from any process: a line in the file that OVAULT_TALLY names. Does nothing
+ * without that variable.
  */
 export function tally(what: "faults" | "kills", count = 1): void {
   const file = process.env["OVAULT_TALLY"];

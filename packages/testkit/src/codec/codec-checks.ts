@@ -10,19 +10,19 @@ import type { Check } from "../check.ts";
 
 export interface CodecUnderTest {
   readonly codec: Codec;
-  /** How often is done what is random. */
+  /** Number of randomized iterations. */
   readonly runs: number;
 }
 
 export type CodecCheck = Check<CodecUnderTest>;
 
 const MIB = 1024 * 1024;
-/** The largest block of a repository, and what is longer than any chunk may be. */
+/** The largest block of a repository, and a size beyond any chunk. */
 const LARGEST_BYTES = 8 * MIB;
 const BOMB_BYTES = 32 * MIB;
 const BOMBS = 4;
 
-/** Runs of one byte between noise: what shrinks, what does not, and what does in parts. */
+/** Runs of one byte between noise: data that compresses, does not, or does in parts. */
 const plainBytes: fc.Arbitrary<Uint8Array> = fc
   .array(
     fc.oneof(
@@ -107,7 +107,7 @@ export const codecChecks: readonly CodecCheck[] = [
       );
       const grown = peakBytes() - before;
       assertSame(grown < (BOMBS * BOMB_BYTES) / 2, true, `memory stays small (it grew by ${grown} bytes)`);
-      // Alive until here, so that the peak before includes it.
+      // Keeps `plain` alive until here, so that the peak above includes it.
       assertSame(plain.length, BOMB_BYTES, "the plain bytes");
     },
   },
@@ -119,7 +119,7 @@ async function assertRoundTrip(codec: Codec, plain: Uint8Array): Promise<void> {
   assertSameBytes(plain, original, "the plain bytes after encode");
   if (stored === undefined) return;
   assertSame(stored.length < plain.length, true, `${plain.length} bytes shrink (to ${stored.length})`);
-  // Chunks lie inside of packs.
+  // Chunks lie inside packs.
   const pack = Buffer.concat([Buffer.from("pack"), stored, Buffer.from("pack")]);
   const inside = pack.subarray(4, 4 + stored.length);
   assertSameBytes(await codec.decode(inside, plain.length), original, "the decoded bytes");

@@ -23,7 +23,7 @@ interface Making {
   readonly end: "commit" | "abort";
 }
 
-/** No key lies below another. */
+/** No key is a folder of another. */
 const key = fc.constantFrom("vm-1/disk-a", "vm-1/disk-b", "vm-2/disk-a", "vm-10");
 const edit: fc.Arbitrary<Edit> = fc.record({ from: fc.nat(1000), to: fc.nat(1000), seed: fc.nat(3) });
 const making: fc.Arbitrary<Making> = fc.record({
@@ -34,7 +34,7 @@ const making: fc.Arbitrary<Making> = fc.record({
   end: fc.constantFrom("commit", "commit", "abort"),
 });
 
-/** Random walks through the calls of an image store, to be compared with a map of bytes. */
+/** Random sequences of image store calls, to compare with a map of bytes. */
 export function imageCommands(signal: AbortSignal): fc.Arbitrary<Iterable<Command>> {
   return fc.commands(
     [

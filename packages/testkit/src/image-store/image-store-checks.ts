@@ -20,7 +20,7 @@ import {
 const MIB = 1024 * 1024;
 const GIB = 1024 * MIB;
 
-/** Everything the ImageStore contract says. Each check wants an empty store. */
+/** The whole ImageStore contract. Each check needs an empty store. */
 export const imageStoreChecks: readonly ImageStoreCheck[] = [
   {
     name: "it behaves like a map from keys to bytes",

@@ -3,19 +3,19 @@ import type { CreateImageOptions, Extent, ImageDraft, ImageStore, StoredImage } 
 import { assertSame } from "../assertions.ts";
 import type { Check } from "../check.ts";
 
-/** What the checks of the ImageStore contract work on. */
+/** The subject of the ImageStore checks. */
 export interface ImageStoreUnderTest {
-  /** Empty, and used by nobody else. */
+  /** Empty, and exclusive to the test. */
   readonly store: ImageStore;
-  /** Another client of the same place. Without it, what takes two clients is skipped. */
+  /** Another client of the same place. Without it, checks with two clients are skipped. */
   readonly second?: ImageStore | undefined;
-  /** How often is done what is random or races. */
+  /** Iterations of randomized checks and races. */
   readonly runs: number;
 }
 
 export type ImageStoreCheck = Check<ImageStoreUnderTest>;
 
-/** Makes an image with this content; the draft is ended in every case. */
+/** Makes an image with this content; always ends the draft. */
 export async function makeImage(
   store: ImageStore,
   key: string,
@@ -55,7 +55,7 @@ export async function withImage<T>(
   }
 }
 
-/** All bytes of an image. Those of `zero` extents are not read. */
+/** All bytes of an image. Does not read `zero` extents. */
 export async function contentOf(store: ImageStore, key: string, signal: AbortSignal): Promise<Uint8Array> {
   return await withImage(store, key, signal, async (image) => {
     const bytes = new Uint8Array(image.logicalBytes).fill(0xee);
@@ -68,7 +68,7 @@ export async function contentOf(store: ImageStore, key: string, signal: AbortSig
   });
 }
 
-/** The extents of an image, held to their contract. */
+/** The extents of an image, checked against their contract. */
 export async function extentsOf(image: StoredImage, signal: AbortSignal): Promise<readonly Extent[]> {
   const extents: Extent[] = [];
   let end = 0;

@@ -15,7 +15,7 @@ import {
 
 import { SparseBytes } from "./sparse-bytes.ts";
 
-/** A whole image store in memory: what every other one must behave like. */
+/** A complete image store in memory: the reference for all others. */
 export class MemoryImageStore implements ImageStore {
   readonly capabilities = { clone: true };
   readonly #images = new Map<ObjectKey, SparseBytes>();

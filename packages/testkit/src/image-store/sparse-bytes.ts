@@ -2,7 +2,7 @@ import type { Extent } from "@ovault/contract";
 
 const PAGE_BYTES = 64 * 1024;
 
-/** Bytes of any number, of which only pages that were written take space. Reads as zeros elsewhere. */
+/** Any number of bytes; only written pages take space. Reads as zeros elsewhere. */
 export class SparseBytes {
   readonly length: number;
   readonly #pages: Map<number, Uint8Array>;
@@ -12,10 +12,10 @@ export class SparseBytes {
     this.#pages = new Map(pages);
   }
 
-  /** The same content, cut or grown. Pages are never changed in place, so both may share them. */
+  /** The same content, truncated or extended. Pages never change in place, so both may share them. */
   copy(length: number): SparseBytes {
     const copy = new SparseBytes(length, this.#pages);
-    // What is cut off must not come back when the copy is grown again.
+    // Truncated content must not come back when the copy is extended again.
     for (const index of copy.#pages.keys()) if (index * PAGE_BYTES >= length) copy.#pages.delete(index);
     const tail = length % PAGE_BYTES;
     if (length < this.length && tail > 0) copy.zero(length, PAGE_BYTES - tail);
@@ -45,7 +45,7 @@ export class SparseBytes {
     }
   }
 
-  /** Whole pages: `data` where there is one. */
+  /** Whole pages: `data` for each that exists. */
   *extents(): Generator<Extent> {
     let position = 0;
     for (const index of [...this.#pages.keys()].toSorted((a, b) => a - b)) {
@@ -66,10 +66,10 @@ export class SparseBytes {
 
 interface Piece {
   readonly index: number;
-  /** In the page. */
+  /** Offset in the page. */
   readonly start: number;
   readonly end: number;
-  /** In the whole range. */
+  /** Offset in the whole range. */
   readonly at: number;
 }
 

@@ -8,9 +8,9 @@ import type { ModelDisk } from "./model-disk.ts";
 /** A piece of a disk: data of one seed, or zeros. */
 interface Cell {
   readonly length: number;
-  /** 0 is a cell of zeros. */
+  /** 0 gives a cell of zeros. */
   readonly seed: number;
-  /** Zeros told as `data`: content detection must find them. */
+  /** Zeros reported as `data`: content detection must find them. */
   readonly shown: boolean;
 }
 

@@ -4,7 +4,7 @@ import type { Disk, DiskRecord, JsonObject, RecoveryPoint, VirtualMachine } from
 
 import { arbitraryBlockBytes } from "./arbitrary-block-bytes.ts";
 
-/** Whatever people and managers put into names: any language, quotes, line breaks, nothing. */
+/** Text that names may hold: any language, quotes, line breaks, nothing. */
 const text = fc.string({ unit: "grapheme", maxLength: 20 });
 const name = fc.string({ unit: "grapheme", minLength: 1, maxLength: 20 });
 const bytes = fc.nat({ max: Number.MAX_SAFE_INTEGER });
@@ -78,7 +78,7 @@ const pointId = fc
   .tuple(instant, fc.stringMatching(/^[0-9a-f]{8}$/))
   .map(([at, tail]) => `${at.slice(0, 10).replaceAll("-", "")}-${at.slice(11, 19).replaceAll(":", "")}-${tail}`);
 
-/** Recovery points of any shape that a manifest can hold. Nothing they refer to exists. */
+/** Recovery points of any shape that a manifest can hold. What they refer to does not exist. */
 export const arbitraryPoint: fc.Arbitrary<RecoveryPoint> = fc.record(
   {
     id: pointId,

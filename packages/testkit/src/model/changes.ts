@@ -15,7 +15,7 @@ export interface Change {
 /** What a guest did to its disk between two backups. */
 export interface Changes {
   readonly changes: readonly Change[];
-  /** Bytes by which the disk grows (with zeros) before. */
+  /** Bytes of zeros by which the disk grows before the writes. */
   readonly grownBy: number;
 }
 
@@ -31,7 +31,7 @@ export const arbitraryChanges: fc.Arbitrary<Changes> = fc.record({
   grownBy: fc.oneof(fc.constant(0), fc.integer({ min: 0, max: 9000 })),
 });
 
-/** The disk after a guest wrote; extents tell the difference as change tracking with `granularity` would. */
+/** The disk after the guest's writes; extents show them as change tracking with `granularity` would. */
 export function applyChanges(disk: ModelDisk, { changes, grownBy }: Changes, granularity = 64): ModelDisk {
   const size = disk.bytes.byteLength + grownBy;
   const bytes = new Uint8Array(size);
@@ -51,7 +51,7 @@ export function applyChanges(disk: ModelDisk, { changes, grownBy }: Changes, gra
   return { bytes, extents: extentsOf(bytes, granularity, (cell) => !touched.has(cell)) };
 }
 
-/** A disk as it is now, with what change tracking would say since it held `then`. */
+/** A disk with content `now`, and extents as change tracking would report them since `then`. */
 export function changesBetween(then: Uint8Array, now: Uint8Array, granularity = 64): ModelDisk {
   const isUnchanged = (cell: number): boolean => {
     const [start, end] = [cell * granularity, Math.min((cell + 1) * granularity, now.byteLength)];
@@ -60,7 +60,7 @@ export function changesBetween(then: Uint8Array, now: Uint8Array, granularity = 
   return { bytes: now, extents: extentsOf(now, granularity, isUnchanged) };
 }
 
-/** One extent a cell. */
+/** One extent per cell. */
 function extentsOf(bytes: Uint8Array, granularity: number, isUnchanged: (cell: number) => boolean): Extent[] {
   return Array.from({ length: Math.ceil(bytes.byteLength / granularity) }, (_, cell): Extent => {
     const offset = cell * granularity;

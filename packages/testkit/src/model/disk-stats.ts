@@ -1,6 +1,6 @@
 import type { DiskStats } from "@ovault/contract";
 
-/** Of a disk that nobody has read. In bytes, and blocks. */
+/** Statistics of a disk of which nothing was read. */
 export function diskStats(logicalBytes: number, newBlocks = 0): DiskStats {
   return {
     logicalBytes,

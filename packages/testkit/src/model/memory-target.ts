@@ -5,7 +5,7 @@ export class MemoryTarget implements DiskTarget {
   readonly diskId: string;
   readonly logicalBytes: number;
   readonly maxWrites = 4;
-  /** Starts as garbage, so that a range nobody wrote is seen. */
+  /** Starts as garbage, so that unwritten ranges show. */
   readonly bytes: Uint8Array;
   flushed = false;
 

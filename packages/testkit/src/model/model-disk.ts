@@ -3,7 +3,7 @@ import type { BackupMode, Disk, DiskSource, Extent } from "@ovault/contract";
 /** A disk in memory. */
 export interface ModelDisk {
   readonly bytes: Uint8Array;
-  /** What change tracking would say, gapless over the disk; `unchanged` where the base has the same bytes. */
+  /** As change tracking would report them, gapless; `unchanged` where the base has the same bytes. */
   readonly extents: readonly Extent[];
 }
 
@@ -31,7 +31,7 @@ export interface SourceOptions {
   readonly id?: string;
 }
 
-/** Serves a model disk. Ranges said to be `unchanged` read as poison unless `readsUnchanged`. */
+/** Serves a model disk. `unchanged` ranges read as poison unless `readsUnchanged`. */
 export function sourceOf(disk: ModelDisk, options: SourceOptions = {}): DiskSource {
   const { readsUnchanged = true } = options;
   const readable = Uint8Array.from(disk.bytes);

@@ -17,19 +17,19 @@ import { MemoryTarget } from "./memory-target.ts";
 import { changesBetween } from "./changes.ts";
 import { diskOf, type ModelDisk, sourceOf } from "./model-disk.ts";
 
-/** Of change tracking, in bytes. */
+/** Granularity of change tracking, in bytes. */
 const GRANULARITY = 512;
 
-/** A virtualization platform in memory: disks, and what runs make on it and must remove again. */
+/** A virtualization platform in memory: disks, and the temporary things of runs. */
 export class ModelPlatform {
   readonly disks = new Map<string, ModelDisk>();
-  /** What exists on the platform because of runs, by ledger entry. */
+  /** Things that runs made on the platform, by ledger entry. */
   readonly made = new Set<string>();
   readonly restored: MemoryTarget[] = [];
-  /** What the disks held at each checkpoint that a point may still start from. */
+  /** Content of the disks at each checkpoint that a point may still start from. */
   readonly checkpoints = new Map<number, ReadonlyMap<string, Uint8Array>>();
   #lastCheckpoint = 0;
-  /** Every step of a run goes through here; a test makes one fail. */
+  /** Called at every step of a run; a test may throw to fail it. */
   step: (name: string) => void = () => undefined;
 
   vm(): VirtualMachine {
@@ -37,7 +37,7 @@ export class ModelPlatform {
     return { id: "vm-1", name: "web01", manager: "model", status: "up", disks, attributes: {} };
   }
 
-  /** Another platform with the same disks and checkpoints; nothing of runs exists there. */
+  /** A copy with the same disks and checkpoints, without anything that runs made. */
   copy(): ModelPlatform {
     const copy = new ModelPlatform();
     for (const [id, disk] of this.disks) copy.disks.set(id, { ...disk, bytes: disk.bytes.slice() });
@@ -46,7 +46,7 @@ export class ModelPlatform {
     return copy;
   }
 
-  /** Remembers what the disks hold now. */
+  /** Records the present content of the disks. */
   checkpoint(): { readonly id: number; readonly disks: ReadonlyMap<string, ModelDisk> } {
     const id = (this.#lastCheckpoint += 1);
     const disks = new Map([...this.disks].map(([diskId, disk]) => [diskId, { ...disk, bytes: disk.bytes.slice() }]));
@@ -65,7 +65,7 @@ export class ModelPlatform {
   }
 }
 
-/** Incremental where the base's checkpoint is known. */
+/** Takes increments if the base's checkpoint is known. */
 export class ModelStrategy implements Strategy {
   readonly name: string = "model";
   readonly #platform: ModelPlatform;

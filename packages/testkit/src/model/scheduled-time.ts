@@ -3,8 +3,8 @@ import type { Scheduler } from "fast-check";
 import type { Clock } from "@ovault/contract";
 
 /**
- * Time that passes only in sleeps, which end in whatever order the scheduler likes. All clocks made from one see the
- * same time pass; each has its own idea of the hour.
+ * Time that passes only in sleeps, which end in any order the scheduler chooses. All clocks of one instance see the
+ * same time pass; each has its own skew.
  */
 export class ScheduledTime {
   #elapsedMs = 0;

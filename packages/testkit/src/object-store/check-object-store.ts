@@ -9,18 +9,18 @@ import { keysOf } from "../stores/listed.ts";
 import { objectStoreChecks } from "./object-store-checks.ts";
 import { LANES, LONGEST_KEY, type StoreUnderTest, textBytes } from "./store-under-test.ts";
 
-/** Results of `checkObjectStore`: one for each check, and one for the removal of what they made. */
+/** Number of results of `checkObjectStore`: one for each check, and one for the removal of their objects. */
 export const OBJECT_STORE_RESULTS = objectStoreChecks.length + 1;
 
-/** For what is removed after the checks, also when they were aborted. */
+/** Deadline of the removal after the checks, which also runs when they are aborted. */
 const REMOVAL_DEADLINE_MS = 10 * 60_000;
 
-/** Of what is random, races, or is cut off: enough to find what is broken, affordable where each call is slow. */
+/** Iterations of randomized checks, races and aborts: enough to find faults, affordable if each call is slow. */
 const DEFAULT_RUNS = 5;
 
 export interface CheckObjectStoreOptions {
   readonly signal: AbortSignal;
-  /** Another client of the same place, with connections of its own. */
+  /** Another client of the same place, with its own connections. */
   readonly second?: ObjectStore;
   readonly runs?: number;
   /** Called as each check ends. */
@@ -28,10 +28,10 @@ export interface CheckObjectStoreOptions {
 }
 
 /**
- * Asks everything the ObjectStore contract says of a store that is in use. All objects it makes lie in a folder of its
- * own, `check-` and random digits, and are removed in the end, also when the signal is aborted. What does not hold is in
- * the results.
- * @throws whatever the store throws when it cannot be used at all; the reason of the signal.
+ * Checks a store that is in use against the whole ObjectStore contract. Makes all objects in a folder of its own,
+ * `check-` and random digits, and removes them at the end, also when the signal is aborted. The results report
+ * violations.
+ * @throws the store's error when it cannot be used at all; the signal's reason
  */
 export async function checkObjectStore(
   store: ObjectStore,
@@ -77,7 +77,7 @@ async function removeAll(store: ObjectStore, folder: string, signal: AbortSignal
   if (left.length > 0) throw new Error(`${plural(left.length, "object")} came back`);
 }
 
-/** What a check had the store hold is free soon. */
+/** Waits for the hold of an object to end if a check set one, which is short. */
 async function remove(store: ObjectStore, key: ObjectKey, signal: AbortSignal): Promise<void> {
   try {
     await store.delete(key, { signal });

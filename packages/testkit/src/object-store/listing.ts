@@ -5,7 +5,7 @@ import { keysOf } from "../stores/listed.ts";
 import type { ObjectStoreCheck } from "./object-store-check.ts";
 import { LANES, textBytes } from "./store-under-test.ts";
 
-/** More than any service lists at once (1000). */
+/** More than any service lists in one response (1000). */
 const MANY = 1010;
 
 export const listing: readonly ObjectStoreCheck[] = [

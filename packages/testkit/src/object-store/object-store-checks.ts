@@ -9,7 +9,7 @@ import { retention } from "./retention.ts";
 import { twoClients } from "./two-clients.ts";
 import { wholeObjects } from "./whole-objects.ts";
 
-/** Everything the ObjectStore contract says. Each check wants an empty store. */
+/** The whole ObjectStore contract. Each check needs an empty store. */
 export const objectStoreChecks: readonly ObjectStoreCheck[] = [
   ...wholeObjects,
   ...reading,

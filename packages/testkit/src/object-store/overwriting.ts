@@ -4,7 +4,7 @@ import { assertSame, assertSameBytes } from "../assertions.ts";
 import type { ObjectStoreCheck } from "./object-store-check.ts";
 import { textBytes } from "./store-under-test.ts";
 
-/** Each of one value, so that a mixture is seen; the sizes differ too. */
+/** Each of one value, so that a mixture shows; the sizes differ too. */
 const BODIES = [Buffer.alloc(1_500_000, "a"), Buffer.alloc(700_001, "b"), Buffer.alloc(2_100_000, "c")];
 
 export const overwriting: readonly ObjectStoreCheck[] = [
@@ -37,7 +37,7 @@ export const overwriting: readonly ObjectStoreCheck[] = [
           const seen = await second.get("same", { signal });
           const whole = BODIES.find((body) => body[0] === seen[0]);
           assertSameBytes(seen, whole ?? first, "an object that is being replaced");
-          // A reader that never waits would keep the writer from its turn.
+          // A reader that never yields would starve the writer.
           await nextTurn();
         }
       };

@@ -47,12 +47,12 @@ export const putIfAbsent: readonly ObjectStoreCheck[] = [
   },
 ];
 
-/** Why a check of races does not apply. */
+/** Why a check of races does not apply; undefined if it does. */
 function withoutConditionalPut({ store }: StoreUnderTest): string | undefined {
   return store.capabilities.conditionalPut ? undefined : "the store does not promise conditionalPut";
 }
 
-/** Why a check with two clients does not apply. */
+/** Why a check with two clients does not apply; undefined if it does. */
 export function withoutSecondClient({ second }: StoreUnderTest): string | undefined {
   return second === undefined ? "there is no second client" : undefined;
 }
@@ -60,7 +60,7 @@ export function withoutSecondClient({ second }: StoreUnderTest): string | undefi
 async function race(writers: readonly ObjectStore[], key: string, bytes: number, signal: AbortSignal): Promise<void> {
   const bodies = writers.map((_, i) => Buffer.alloc(bytes, `writer ${i}.`));
   const puts = writers.map((store, i) => store.put(key, [bodies[i] ?? Buffer.alloc(0)], { ifAbsent: true, signal }));
-  // All must have settled before anybody may clean up.
+  // All must settle before the test cleans up.
   await Promise.allSettled(puts);
   const answers = await Promise.all(puts);
   assertSame(answers.filter((answer) => answer === "stored").length, 1, `winners among ${writers.length} of ${key}`);

@@ -4,7 +4,7 @@ import { assertRejects, assertSame, assertSameBytes } from "../assertions.ts";
 import type { ObjectStoreCheck } from "./object-store-check.ts";
 import { type StoreUnderTest, textBytes } from "./store-under-test.ts";
 
-/** Short, so that a store the user works with is not full of held objects; far longer than the check takes. */
+/** Short, so that held objects do not pile up in a store in use; far longer than the check takes. */
 const HOLD_MS = 30_000;
 
 export const retention: readonly ObjectStoreCheck[] = [
@@ -58,7 +58,7 @@ function controlOf({ store }: StoreUnderTest): RetentionControl {
 
 async function assertHeld(control: RetentionControl, key: string, until: Date, signal: AbortSignal): Promise<void> {
   const held = await control.heldUntil(key, { signal });
-  // Services keep whole seconds.
+  // Services store whole seconds.
   assertSame(
     held !== undefined && held.getTime() >= until.getTime() - 1000,
     true,

@@ -8,7 +8,7 @@ import { listed } from "../stores/listed.ts";
 type Model = Map<string, Uint8Array>;
 type Command = fc.AsyncCommand<Model, ObjectStore>;
 
-/** No key lies below another. */
+/** No key is a folder of another. */
 const key = fc.constantFrom(
   "one",
   "packs/00/a",
@@ -21,7 +21,7 @@ const key = fc.constantFrom(
 const prefix = fc.constantFrom("", "packs/", "packs/00/", "points/", "none/");
 const parts = fc.array(fc.uint8Array({ maxLength: 20 }), { maxLength: 4 });
 
-/** Random walks through the calls of a store, to be compared with a map. */
+/** Random sequences of store calls, to compare with a map. */
 export function storeCommands(signal: AbortSignal): fc.Arbitrary<Iterable<Command>> {
   return fc.commands(
     [
@@ -61,7 +61,7 @@ function getCommand(k: string, signal: AbortSignal): Command {
   });
 }
 
-/** The numbers are scaled to the object, so that ranges fall in it. */
+/** Scales the numbers to the object, so that ranges lie in it. */
 function rangeCommand(k: string, ends: readonly [number, number], signal: AbortSignal): Command {
   const text = `get ${k} between ${ends.join(" and ")} thousandths`;
   return command(text, async (model, store) => {

@@ -1,26 +1,26 @@
 import type { ObjectStore } from "@ovault/contract";
 
-/** What the checks of the ObjectStore contract work on. */
+/** The subject of the ObjectStore checks. */
 export interface StoreUnderTest {
-  /** Empty, and used by nobody else. */
+  /** Empty, and exclusive to the test. */
   readonly store: ObjectStore;
-  /** Another client of the same place, with connections of its own. Without it, what takes two clients is skipped. */
+  /** Another client of the same place, with its own connections. Without it, checks with two clients are skipped. */
   readonly second?: ObjectStore | undefined;
-  /** How often is done what is random, races, or is cut off. */
+  /** Iterations of randomized checks, races and aborts. */
   readonly runs: number;
-  /** Bytes of the longest key: 512, less in a folder of another store. */
+  /** Longest key, in bytes: 512, less in a folder of another store. */
   readonly longestKey: number;
 }
 
-/** In the contract. */
+/** The contract's limit, in bytes. */
 export const LONGEST_KEY = 512;
 export const LONGEST_NAME = 200;
 export const LARGEST_OBJECT = 128 * 1024 * 1024;
 
-/** Above what services take in one request before a driver cuts it in pieces (8 or 16 MiB). */
+/** Above the size at which drivers split an upload into parts (8 or 16 MiB). */
 export const SEVERAL_PIECES = 17 * 1024 * 1024;
 
-/** Calls that the checks make at once where they need many. */
+/** Concurrent calls of checks that make many. */
 export const LANES = 8;
 
 export const textBytes = (text: string): Uint8Array => Buffer.from(text);

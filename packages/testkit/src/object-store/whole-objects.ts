@@ -28,7 +28,7 @@ export const wholeObjects: readonly ObjectStoreCheck[] = [
     name: "a put joins its parts, whatever their number and size",
     async run({ store, runs }, signal) {
       const few = fc.array(fc.uint8Array({ maxLength: 40 }), { maxLength: 5 });
-      // More than a kernel writes at once (1024).
+      // More buffers than a kernel writes in one call (1024).
       const many = Array.from({ length: 1100 }, (_, i) => Buffer.alloc(i % 5, i));
       const property = fc.asyncProperty(few, async (parts) => {
         for (const joined of [parts, [...parts, ...many]]) {

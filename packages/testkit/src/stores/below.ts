@@ -1,9 +1,9 @@
 import { assertKeyPrefix, type ObjectStore, type RetentionControl } from "@ovault/contract";
 
 /**
- * A folder of a store as a store of its own. Keys pass unchecked behind the prefix, so that the driver is what refuses
- * them. Closing it does nothing: whoever opened the whole store closes that.
- * @param prefix ends in `/`; the keys are shorter by its length.
+ * A folder of a store as a store of its own. Prefixes keys without checking them, so that the driver refuses bad ones.
+ * Its `close` does nothing: the caller closes the whole store.
+ * @param prefix ends in `/`; shortens the longest key by its length
  */
 export function below(store: ObjectStore, prefix: string): ObjectStore {
   assertKeyPrefix(prefix);

@@ -3,19 +3,19 @@ import type { CallOptions, GetOptions, ObjectInfo, ObjectKey, ObjectStore, PutOp
 import { MemoryStore } from "./memory-store.ts";
 
 export interface Lag {
-  /** Calls until `list` shows what was put or deleted. Asked for each change; 0 is at once. */
+  /** Calls until `list` shows a put or delete. Called for each change; 0 is at once. */
   readonly listings: () => number;
   /** The same for `get` and `stat`. */
   readonly reads: () => number;
 }
 
 /**
- * A store in memory whose readers see a past: what was put or deleted shows only some calls later, though changes never
- * overtake each other. Put-if-absent always knows the present. Time is counted in calls, so that runs can be repeated.
+ * A store in memory whose readers see a past state: a put or delete shows only some calls later, though changes stay in
+ * order. Put-if-absent always sees the present. Counts time in calls, so that runs are repeatable.
  */
 export class EventuallyConsistentStore implements ObjectStore {
   readonly capabilities = { conditionalPut: true };
-  /** As it is, for tests to look at. */
+  /** The present state, for tests to inspect. */
   readonly present = new MemoryStore();
   readonly #listings: LaggingView;
   readonly #reads: LaggingView;
@@ -79,7 +79,7 @@ class LaggingView {
   }
 
   note(change: Change): void {
-    // Not before an earlier change: an old object must not come back after a newer one.
+    // Not before an earlier change: an old object must not replace a newer one.
     this.#pending.push({ due: Math.max(this.#calls + this.#lag(), this.#pending.at(-1)?.due ?? 0), change });
     this.#apply();
   }

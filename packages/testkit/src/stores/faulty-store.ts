@@ -4,21 +4,21 @@ import { tally } from "../tally.ts";
 import { InterceptedStore, type StoreCall, type StoreCallKind } from "./intercepted-store.ts";
 
 export interface Fault {
-  /** Which call fails, counted among those of `kinds`; the first is 1. */
+  /** Number of the call that fails, from 1, among those of `kinds`. */
   readonly call: number;
   /** All kinds if absent. */
   readonly kinds?: readonly StoreCallKind[];
-  /** `after`: the call takes effect, but its caller is told that it failed (a lost reply). */
+  /** `after`: the call takes effect but rejects (a lost reply). */
   readonly when: "before" | "after";
-  /** All later calls of whatever kind fail too, and do nothing: the store is gone, or the process is. */
+  /** All later calls of any kind fail too, without effect: the store or the process is gone. */
   readonly forGood?: boolean;
-  /** What is thrown; a transient StoreUnavailableError if absent. */
+  /** The error to throw; a transient StoreUnavailableError by default. */
   readonly error?: unknown;
 }
 
 /** Passes calls on to another store, and fails as planned. */
 export class FaultyStore extends InterceptedStore {
-  /** Calls so far, of the kinds that count. */
+  /** Calls so far, of `kinds`. */
   calls = 0;
   readonly #fault: Fault;
 

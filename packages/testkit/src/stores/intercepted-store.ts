@@ -22,8 +22,8 @@ export interface StoreCall {
 }
 
 /**
- * Passes calls on to another store by way of `intercept`, which decides when `work` takes effect and what is answered. A
- * listing is one call and comes as a whole.
+ * Passes calls on to another store through `intercept`, which decides when `work` takes effect and what the call
+ * returns. A listing is one call and arrives whole.
  */
 export abstract class InterceptedStore implements ObjectStore {
   readonly capabilities: StoreCapabilities;

@@ -11,10 +11,10 @@ import {
   type PutOptions,
 } from "@ovault/contract";
 
-/** A whole object store in memory. */
+/** A complete object store in memory. */
 export class MemoryStore implements ObjectStore {
   readonly capabilities = { conditionalPut: true };
-  /** Open to tests: to look, and to damage. */
+  /** For tests to inspect and to damage. */
   readonly objects = new Map<ObjectKey, Uint8Array>();
 
   async put(

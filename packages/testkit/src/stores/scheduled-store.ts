@@ -5,8 +5,8 @@ import type { ObjectStore } from "@ovault/contract";
 import { InterceptedStore, type StoreCall } from "./intercepted-store.ts";
 
 /**
- * Passes calls on to another store in whatever order the scheduler likes: a call takes effect some time after it was
- * made, and is answered some time after that.
+ * Passes calls on to another store in any order the scheduler chooses: a call takes effect some time after it was made,
+ * and returns some time after that.
  */
 export class ScheduledStore extends InterceptedStore {
   readonly #scheduler: Scheduler;

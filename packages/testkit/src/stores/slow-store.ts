@@ -4,11 +4,11 @@ import type { ObjectStore } from "@ovault/contract";
 
 import { InterceptedStore, type StoreCall } from "./intercepted-store.ts";
 
-/** Passes calls on to another store, each after a delay, as a far server would. */
+/** Passes calls on to another store, each after a delay, as a distant server would. */
 export class SlowStore extends InterceptedStore {
   readonly #delayMs: () => number;
 
-  /** @param delayMs asked for each call anew. */
+  /** @param delayMs called for each call */
   constructor(store: ObjectStore, delayMs: () => number) {
     super(store);
     this.#delayMs = delayMs;

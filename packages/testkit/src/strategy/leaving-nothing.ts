@@ -5,7 +5,7 @@ import type { StrategyCheck, StrategyUnderTest } from "./strategy-under-test.ts"
 import { type HeldRun, type RunWishes, takeBackup, withRun } from "./take-backup.ts";
 import { tally } from "../tally.ts";
 
-/** What a strategy leaves on the manager: nothing that is not part of a point, whatever happens. */
+/** Checks that a strategy leaves nothing on the manager but parts of points, whatever happens. */
 export const leavingNothing: readonly StrategyCheck[] = [
   {
     name: "runs of one chain do not pile up on the manager",
@@ -47,7 +47,7 @@ export const leavingNothing: readonly StrategyCheck[] = [
         };
         const aborting = AbortSignal.any([signal, controller.signal]);
         await assertLeavesNothing(bench, `a run aborted at step ${step}`, async () => {
-          // It may have been open by then.
+          // The abort may have come after the opening.
           await outcomeOf(() => openAndFail(bench, { signal: aborting, watch }));
           signal.throwIfAborted();
         });
@@ -86,7 +86,7 @@ export const leavingNothing: readonly StrategyCheck[] = [
   },
 ];
 
-/** Opens all disks and closes the instant as failed, also when they could not be opened. */
+/** Opens all disks and closes the instant as failed, also if opening fails. */
 async function openAndFail(bench: StrategyUnderTest, wishes: RunWishes): Promise<number> {
   return await withRun(bench, wishes, async ({ instant, calls }) => {
     try {
@@ -102,7 +102,7 @@ async function failInstant({ instant }: HeldRun): Promise<void> {
   await instant.close("failed");
 }
 
-/** Every call that a run which fails makes on its ledger is a step. */
+/** Each ledger call of a failing run is a step. */
 async function forEachStep(
   bench: StrategyUnderTest,
   signal: AbortSignal,
@@ -122,7 +122,7 @@ async function assertLeavesNothing(bench: StrategyUnderTest, what: string, run: 
   assertSame(await bench.ledger.abandoned(), [], `what ${what} left in the ledger`);
 }
 
-/** As `ovault doctor --fix` does it. */
+/** As `ovault doctor --fix`. */
 async function removeLeftovers({ strategy, ledger }: StrategyUnderTest, signal: AbortSignal): Promise<void> {
   for (const leftover of await strategy.leftovers(await ledger.abandoned(), signal)) {
     if (!leftover.gone) await leftover.remove(signal);

@@ -8,7 +8,7 @@ import { arbitraryFills } from "./arbitrary-fills.ts";
 import type { StrategyCheck, StrategyUnderTest } from "./strategy-under-test.ts";
 import { type TakenBackup, takeBackup, withRun } from "./take-backup.ts";
 
-/** What a strategy says and reads. */
+/** Checks of what a strategy reports and reads. */
 export const reading: readonly StrategyCheck[] = [
   {
     name: "it says of every disk what it can do, and why",

@@ -31,26 +31,26 @@ export interface TakenBackup {
 export interface RunWishes {
   readonly base?: TakenBackup | undefined;
   readonly full?: boolean;
-  /** `try` unless told. */
+  /** Default: `try`. */
   readonly quiesce?: Quiesce;
-  /** True unless told. */
+  /** Default: true. */
   readonly keepBase?: boolean;
   /** Ids of disks to leave out. */
   readonly exclude?: readonly string[];
   readonly signal: AbortSignal;
-  /** Of the run, with taps; new ones unless told. */
+  /** Hooks of the run, with taps; new ones by default. */
   readonly hooks?: RunHooks;
   readonly watch?: WatchCall;
   /** Closes the instant as failed after everything was read. */
   readonly abandon?: boolean;
-  /** Cancels what follows sealing; the default is `signal`. */
+  /** Cancels what follows the seal. Default: `signal`. */
   readonly retireSignal?: AbortSignal;
 }
 
-/** What it takes to back up, without a repository. */
+/** What a backup needs, without a repository. */
 export type BackupBench = Pick<StrategyUnderTest, "strategy" | "vm" | "ledger">;
 
-/** An instant that is held, and what a run knows around it. */
+/** A held instant, and the state of its run. */
 export interface HeldRun {
   readonly instant: HeldInstant;
   readonly vm: VirtualMachine;
@@ -59,7 +59,7 @@ export interface HeldRun {
   readonly calls: () => number;
 }
 
-/** Takes the instant of all disks the strategy can take, lets `use` work with it, and ends the ledger of the run. */
+/** Takes the instant of all disks the strategy can take, passes it to `use`, and ends the run's ledger. */
 export async function withRun<T>(bench: BackupBench, wishes: RunWishes, use: (run: HeldRun) => Promise<T>): Promise<T> {
   const { base, full = false, quiesce = "try", keepBase = true, exclude = [], signal, watch = () => {} } = wishes;
   const { hooks = createRunHooks() } = wishes;
@@ -82,15 +82,15 @@ export async function withRun<T>(bench: BackupBench, wishes: RunWishes, use: (ru
   }
 }
 
-/** What else happens while a run takes a backup. */
+/** Callbacks while a run takes a backup. */
 export interface Meanwhile {
-  /** The instant is held, and no disk is open. */
+  /** Called when the instant is held and no disk is open. */
   readonly whenHeld?: () => Promise<void>;
-  /** All disks are open, and none was read. */
+  /** Called when all disks are open and none has been read. */
   readonly whenOpen?: (() => Promise<void>) | undefined;
 }
 
-/** Does what a run does, with images in memory in place of a repository. A run that fails closes its instant as failed. */
+/** Acts as a run does, with images in memory in place of a repository. A failed run closes its instant as failed. */
 export async function takeBackup(
   bench: BackupBench,
   wishes: RunWishes,
@@ -121,7 +121,7 @@ export async function takeBackup(
   });
 }
 
-/** Builds the image from extents, as the pipeline would: every byte once, what is unchanged from the base. */
+/** Builds the image from extents, as the pipeline would: every byte once, unchanged ones from the base. */
 export async function imageOf(
   source: DiskSource,
   base: Uint8Array | undefined,

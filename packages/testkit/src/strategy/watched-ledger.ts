@@ -1,9 +1,9 @@
 import type { JsonObject, LedgerHandle, RunLedger } from "@ovault/contract";
 
-/** Called before and after each call that reaches the ledger, with its number; the first is 1. What it throws fails it. */
+/** Called before and after each ledger call, with its number, from 1. A throw fails the ledger call. */
 export type WatchCall = (call: number, when: "before" | "after") => void;
 
-/** Counts the calls a strategy makes on its ledger: each one stands where something is made, known or gone. */
+/** Counts the ledger calls of a strategy: each marks where something is made, known or gone. */
 export class WatchedLedger implements RunLedger {
   readonly runId: string;
   calls = 0;
