@@ -1,8 +1,10 @@
+import { randomUUID } from "node:crypto";
+
 import { afterAll, beforeAll, expect, test } from "vitest";
 
 import { Bench, never, type Taken } from "./support/bench.ts";
 
-import type { RestoreRequest } from "@ovault/contract";
+import { createRunHooks, type RestoreRequest } from "@ovault/contract";
 
 let bench: Bench;
 let taken: Taken;
@@ -94,6 +96,28 @@ test("without a cluster, all that does not depend on one is told too, and that t
     ),
     hint: expect.stringMatching(/--as.*--network.*--cluster.*was not checked.*--storage-domain.*--mac new/),
   });
+});
+
+/** What a restore that is aborted as soon as it is open, or refused, reports to its phase hook. */
+async function phasesOf(wishes: Partial<RestoreRequest>): Promise<readonly string[]> {
+  const runId = randomUUID();
+  const hooks = createRunHooks();
+  const phases: string[] = [];
+  hooks.phase.tap("test", ({ phase, detail }) => void phases.push(`${phase}: ${detail}`));
+  const ledger = await bench.ledger.forRun({ runId, manager: bench.manager.name, strategy: bench.strategy.name });
+  const opening = bench.strategy.openRestore(request(wishes), { runId, ledger, hooks, signal: never });
+  await opening.then(
+    (session) => session.abort(),
+    () => {},
+  );
+  await ledger.end();
+  return phases;
+}
+
+test("the creation of disks is reported when nothing stands in the way, not before", async () => {
+  expect(await phasesOf({ mac: "keep" })).toEqual([]);
+  expect(await phasesOf({})).toEqual(["open: creating 2 disks"]);
+  await expectNothingLeft();
 });
 
 const instead = (): Promise<void> => Promise.reject(new Error("the destination broke"));

@@ -41,7 +41,7 @@ export async function restoreVirtualMachine(options: RestoreOptions): Promise<Re
   const runId = newRunId();
   const ledger = await options.ledger.forRun({ runId, manager: options.manager, strategy: strategy.name });
   try {
-    observe(hooks.phase, { phase: "open", detail: `creating ${plural(request.disks.length, "disk")}` });
+    observe(hooks.phase, { phase: "check", detail: "looking for obstacles on the manager" });
     const session = await strategy.openRestore(request, { runId, ledger, hooks, signal });
     try {
       observe(hooks.phase, { phase: "copy", detail: plural(request.disks.length, "disk") });

@@ -530,6 +530,25 @@ test("a cancelled run ends in a cancellation, with nothing sealed and nothing le
   expect(platform.made.size).toBe(0);
 });
 
+test("a restore that the strategy refuses has reported no phase but the check", async () => {
+  const point = await backup();
+  const phases: string[] = [];
+  platform.step = () => {
+    throw new Error("refused");
+  };
+  const restore = restoreVirtualMachine({
+    request: { point, disks: point.disks, name: "copy", networks: new Map(), mac: "new", start: false },
+    repository,
+    strategy,
+    manager: "model",
+    ledger,
+    taps: [(hooks) => hooks.phase.tap("test", ({ phase }) => void phases.push(phase))],
+    signal: never,
+  });
+  await expect(restore).rejects.toThrow("refused");
+  expect(phases).toEqual(["check"]);
+});
+
 test("a restore gives back every byte, and a failure at any of its steps leaves nothing", async () => {
   const point = await backup();
   const restore = () =>

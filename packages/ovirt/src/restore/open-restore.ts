@@ -1,4 +1,4 @@
-import { observe, type RestoreRequest, type RunContext } from "@ovault/contract";
+import { observe, plural, type RestoreRequest, type RunContext } from "@ovault/contract";
 
 import type { OvirtManager } from "../manager/manager.ts";
 import { undo } from "../traces/undo.ts";
@@ -23,6 +23,7 @@ export async function openRestore(
   const api = manager.apiFor(runId, context.hooks);
   const capabilities = await manager.capabilities(signal);
   const design = await designRestore(api, { capabilities, filler }, request, signal);
+  observe(context.hooks.phase, { phase: "open", detail: `creating ${plural(design.disks.length, "disk")}` });
   const warn = (warning: string): void => observe(context.hooks.warning, warning);
   design.warnings.forEach(warn);
   const opening = { request, filler, site: { api, capabilities, context } };
