@@ -54,10 +54,26 @@ export async function openImageFiles(
       });
     }
     const open = await openLower(volumeId, { disk, context, onOpen }, signal);
-    above = await openBacking(above.backing, await volumeFile(open.client, signal), signal);
+    const { file, format = await volumeFormat(volumeId, disk, context, signal) } = above.backing;
+    above = await openBacking({ file, format }, await volumeFile(open.client, signal), signal);
     layers.push(above);
   }
   return new ImageChain(layers);
+}
+
+/**
+ * QEMU's name of the format that the engine knows of a volume; undefined when it does not say. The guest writes the first
+ * bytes of a raw volume, so they do not tell its format.
+ */
+async function volumeFormat(
+  volumeId: string,
+  { storageDomain }: Disk,
+  { api }: TransferContext,
+  signal: AbortSignal,
+): Promise<string | undefined> {
+  if (storageDomain === undefined) return undefined;
+  const volume = await api.diskSnapshots.find(storageDomain.id, volumeId, signal);
+  return volume?.format === "cow" ? "qcow2" : volume?.format;
 }
 
 async function openLower(

@@ -9,6 +9,8 @@ export interface DiskSnapshot {
   /** The volume below (4.4.3); undefined for the lowest one. */
   readonly parentId: string | undefined;
   readonly status: string | undefined;
+  /** Of the volume: `raw` or `cow` (QCOW2). */
+  readonly format: string | undefined;
 }
 
 /** Parses one `<disk_snapshot>`. */
@@ -19,5 +21,6 @@ export function parseDiskSnapshot(element: XmlElement): DiskSnapshot {
     snapshotId: element.idOf("snapshot"),
     parentId: element.idOf("parent"),
     status: element.state("status"),
+    format: element.value("format"),
   };
 }
