@@ -40,7 +40,9 @@ export interface ObjectStore {
   /** Deleting what is not there is not an error. */
   delete(key: ObjectKey, options: CallOptions): Promise<void>;
   close(): Promise<void>;
-  /** Only where objects can be held against deletion (S3 object lock). A store without it ignores `retainUntil`. */
+  /**
+   * Present if the store can hold objects against deletion (S3 object lock). A store without it ignores `retainUntil`.
+   */
   readonly retention?: RetentionControl;
 }
 
@@ -57,7 +59,7 @@ export interface CallOptions {
 }
 export interface PutOptions extends CallOptions {
   readonly ifAbsent: boolean;
-  /** Where the store has `retention`: the object is held from the instant it exists. */
+  /** With `retention`: the store holds the object from the instant it exists. */
   readonly retainUntil?: Date;
 }
 export interface GetOptions extends CallOptions {

@@ -10,7 +10,7 @@ import type { RunHooks } from "./run-hooks.ts";
 /** The version of these contracts. Core refuses a plugin made for another one at start-up. */
 export const API_VERSION = 1;
 
-/** What each kind of plugin creates, and from what besides its options. */
+/** The product of each kind of plugin, and its input besides options. */
 export interface PluginKinds {
   destination: { host: PluginHost; product: ObjectStore };
   /** A destination that holds whole disk images instead of objects. */

@@ -4,7 +4,7 @@ import type { SecretReference } from "./plugin.ts";
 
 const FORMS = "{ env: NAME }, { file: PATH } or { command: [PROGRAM, ARGUMENT…] }";
 
-/** For the options of every plugin that needs a secret. A secret written out is refused, and never echoed. */
+/** For the options of every plugin that needs a secret. Refuses a secret written out, and never echoes it. */
 export const secretReference: z.ZodType<SecretReference> = z.union(
   [
     z.strictObject({ env: z.string().min(1) }),

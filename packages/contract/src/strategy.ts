@@ -24,7 +24,7 @@ export interface DiskAssessment {
 
 export interface Assessment {
   readonly disks: readonly DiskAssessment[];
-  /** The error in which a run that reads disks would end at once, by the state of the machine as it is listed. */
+  /** The error with which a run that reads disks would fail immediately, given the machine's listed state. */
   readonly obstacle?: OvaultError | undefined;
 }
 

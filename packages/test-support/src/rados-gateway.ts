@@ -112,7 +112,7 @@ mon_host = [v2:127.0.0.1:${monitorPort}/0]
 ms_bind_msgr1 = false
 public_addr = 127.0.0.1
 cluster_addr = 127.0.0.1
-# Nobody but this machine can reach it. Without authentication the secure mode of the messenger hangs.
+# Only this machine can reach it. Without authentication the secure mode of the messenger hangs.
 auth_cluster_required = none
 auth_service_required = none
 auth_client_required = none
@@ -162,7 +162,7 @@ rgw_s3_auth_use_sts = true
 rgw_sts_key = sixteen-letters.
 rgw_crypt_s3_kms_backend = testing
 rgw_crypt_s3_kms_encryption_keys = ${kmsKeyId}=${Buffer.alloc(32, 7).toString("base64")}
-# What was deleted leaves memory at once.
+# Deleted objects leave memory immediately.
 rgw_gc_obj_min_wait = 1
 rgw_gc_processor_period = 2
 `;

@@ -71,7 +71,7 @@ test.each([1, 2, 5, 50, 500, 1500])("checks that are aborted at call %i remove w
   expect([...memory.objects.keys()]).toEqual([]);
 });
 
-test("what could not be removed is told with its folder", async () => {
+test("reports what could not be removed, with its folder", async () => {
   const store = new FaultyStore(new MemoryStore(), { call: 1, kinds: ["delete"], when: "before", forGood: true });
   const results = await checkObjectStore(store, { signal });
   expect(results.at(-1)).toMatchObject({

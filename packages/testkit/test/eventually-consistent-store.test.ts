@@ -37,7 +37,7 @@ test("readers see a past that never runs backwards, and reach the present", asyn
   );
 });
 
-test("put-if-absent knows what nobody can read yet", async () => {
+test("put-if-absent sees objects that no reader sees yet", async () => {
   const store = new EventuallyConsistentStore({ listings: () => 100, reads: () => 100 });
   expect(await store.put("a", [Buffer.from("x")], { ifAbsent: true, signal })).toBe("stored");
   expect(await store.put("a", [Buffer.from("y")], { ifAbsent: true, signal })).toBe("exists");

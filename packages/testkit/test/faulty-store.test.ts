@@ -67,7 +67,7 @@ test("exactly the planned call fails, before or after it took effect, and each f
         const expected: string[] = [];
         for (const [i, name] of made.entries()) {
           outcomes.push(await outcomeOf(name, faulty));
-          // What is told to have failed took effect only as the planned call, and only when it fails afterwards.
+          // Of the failed calls, only the planned one took effect, and only if it fails afterwards.
           const effect = broken[i] !== true || (i === at && when === "after") ? await outcomeOf(name, model) : "";
           expected.push(broken[i] === true && !effect.startsWith("no object") ? "planned fault" : effect);
         }

@@ -65,7 +65,7 @@ const offenders: Readonly<Record<string, readonly [open: () => ImageStore, check
           return await memory.create("shadow", options);
         },
       })),
-    "an image is seen by nobody before its commit, and by everybody after",
+    "an image is invisible before its commit, and visible to all clients after",
   ],
   "commits when it is aborted": [
     () => brokenDraft((draft) => ({ abort: () => draft.commit(signal).catch(() => {}) })),

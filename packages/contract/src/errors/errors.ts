@@ -36,7 +36,7 @@ export class LeaseLostError extends OvaultError {
   static override readonly code: ErrorCode = "E_LEASE_LOST";
 }
 
-/** What was read is not what was written: a flipped bit, a cut object, a foreign object under the same key. */
+/** Data read differs from data written: a flipped bit, a truncated object, a foreign object under the same key. */
 export class IntegrityError extends OvaultError {
   static override readonly code: ErrorCode = "E_INTEGRITY";
 }

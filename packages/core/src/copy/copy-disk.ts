@@ -26,7 +26,7 @@ export interface CopyDiskOptions {
   readonly signal: AbortSignal;
 }
 
-/** In bytes. */
+/** Progress of a copy. */
 export interface CopyTotals {
   /** Bytes of the disk accounted for so far. */
   readonly doneBytes: number;

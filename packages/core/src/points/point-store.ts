@@ -40,7 +40,7 @@ export interface PointCatalog {
    * @throws LeaseLostError when another run has taken over and ensured that this point never exists
    */
   seal(point: RecoveryPoint, signal: AbortSignal): Promise<void>;
-  /** Makes a point invisible, at once and for every node. Data that only it needs may stay for a while. */
+  /** Makes a point invisible immediately, for every node. Data that only it needs may stay for a while. */
   forget(point: RecoveryPoint, signal: AbortSignal): Promise<void>;
 }
 

@@ -33,7 +33,7 @@ export const imageStoreChecks: readonly ImageStoreCheck[] = [
     },
   },
   {
-    name: "an image is seen by nobody before its commit, and by everybody after",
+    name: "an image is invisible before its commit, and visible to all clients after",
     async run({ store, second = store }, signal) {
       const draft = await store.create("vm/disk", { logicalBytes: 3 * MIB, signal });
       try {

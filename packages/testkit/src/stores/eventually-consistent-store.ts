@@ -3,7 +3,7 @@ import type { CallOptions, GetOptions, ObjectInfo, ObjectKey, ObjectStore, PutOp
 import { MemoryStore } from "./memory-store.ts";
 
 export interface Lag {
-  /** Calls until `list` shows a put or delete. Called for each change; 0 is at once. */
+  /** Calls until `list` shows a put or delete. Called for each change; 0 is immediately. */
   readonly listings: () => number;
   /** The same for `get` and `stat`. */
   readonly reads: () => number;
