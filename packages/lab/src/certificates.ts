@@ -30,17 +30,17 @@ export interface Validity {
 const SIGNING = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" } as const;
 const YEAR_MS = 365 * 24 * 3600 * 1000;
 
-/** Valid from yesterday, so that clocks that differ a little do no harm, for ten years. */
+/** Valid from yesterday, to tolerate clocks that differ a little, for ten years. */
 export function currentValidity(): Validity {
   return { from: new Date(Date.now() - YEAR_MS / 365), to: new Date(Date.now() + 10 * YEAR_MS) };
 }
 
-/** Ended yesterday: for tests of how a client tells people about an expired certificate. */
+/** Ended yesterday: for tests of how a client reports an expired certificate. */
 export function expiredValidity(): Validity {
   return { from: new Date(Date.now() - 2 * YEAR_MS), to: new Date(Date.now() - YEAR_MS / 365) };
 }
 
-/** Makes a certificate authority of its own, as every engine has one. */
+/** Makes a certificate authority, as every engine has one. */
 export async function createAuthority(commonName: string): Promise<KeyPair> {
   const keys = await crypto.subtle.generateKey(SIGNING, true, ["sign", "verify"]);
   const { from, to } = currentValidity();
@@ -91,7 +91,7 @@ export async function issueServerCertificate(authority: KeyPair, validity: Valid
   return toPem(certificate, keys.privateKey);
 }
 
-/** SHA-256 fingerprint as people compare it: upper-case hex pairs with colons. */
+/** SHA-256 fingerprint for display: upper-case hex pairs with colons. */
 export function fingerprintOf(certificatePem: string): string {
   return new X509Certificate(certificatePem).fingerprint256;
 }

@@ -8,7 +8,7 @@ export function attachmentOf(vm: VmState, diskId: string): AttachmentState {
   return attachment;
 }
 
-/** Those of disks that are the machine's own: without snapshots of other machines' disks. */
+/** Attachments of the machine's own disks: without snapshots of other machines' disks. */
 export function ownAttachments(vm: VmState): readonly AttachmentState[] {
   return vm.attachments.filter(({ snapshotId }) => snapshotId === undefined);
 }

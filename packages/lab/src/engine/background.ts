@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 
 import { CancelledError } from "@ovault/contract";
 
-/** Work the engine goes on with after it has answered. Every wait in it is a number of steps of one length. */
+/** Work that the engine continues after its answer. Every wait is a number of steps of one length. */
 export class Background {
   readonly stepMs: number;
   readonly #stopping = new AbortController();
@@ -14,7 +14,7 @@ export class Background {
     this.#onError = onError;
   }
 
-  /** Starts work nobody waits for. What it throws is reported, unless the engine is stopping. */
+  /** Starts work in the background. Reports its errors, unless the engine is stopping. */
   start(work: () => Promise<void>): void {
     const settled = work()
       .catch((error: unknown) => {
@@ -33,7 +33,7 @@ export class Background {
     return this.#stopping.signal;
   }
 
-  /** Lets so many steps pass. @throws CancelledError when the engine stops. */
+  /** Waits for this number of steps. @throws CancelledError when the engine stops. */
   async steps(count = 1): Promise<void> {
     try {
       await sleep(this.stepMs * count, undefined, { signal: this.#stopping.signal });
@@ -42,7 +42,7 @@ export class Background {
     }
   }
 
-  /** Ends every wait and resolves when no work is left. */
+  /** Aborts every wait and resolves when no work is left. */
   async stop(): Promise<void> {
     this.#stopping.abort();
     while (this.#pending.size > 0) await Promise.all(this.#pending);

@@ -9,7 +9,7 @@ import type { TagOperations } from "./operations/tag-operations.ts";
 import type { TransferOperations } from "./operations/transfer-operations.ts";
 import type { VmOperations } from "./operations/vm-operations.ts";
 
-/** What the resources of the API are made of: the engine's parts and all it can do. */
+/** The engine as the resources of the API see it: its parts and operations. */
 export interface EngineApi {
   readonly core: EngineCore;
   readonly vms: VmOperations;

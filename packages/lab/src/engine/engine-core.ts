@@ -17,9 +17,9 @@ import type { Journal } from "./journal.ts";
 import type { StateStore } from "./state-store.ts";
 import type { EngineBehaviour } from "./versions.ts";
 
-/** What every operation of the engine works with. */
+/** Parts that every operation of the engine shares. */
 export interface EngineParts {
-  /** Of the lab. */
+  /** Directory of the lab. */
   readonly directory: string;
   readonly store: StateStore;
   readonly behaviour: EngineBehaviour;
@@ -30,7 +30,7 @@ export interface EngineParts {
   readonly journal: Journal;
 }
 
-/** The parts, with the look-ups and locks that operations share. */
+/** The parts, with look-ups and locks shared by operations. */
 export class EngineCore {
   readonly directory: string;
   readonly store: StateStore;
@@ -66,7 +66,7 @@ export class EngineCore {
     return found(this.state.disks[id]);
   }
 
-  /** The machines that have a disk; not those that have a snapshot of it. */
+  /** The machines that have the disk itself attached, not a snapshot of it. */
   vmsOf(diskId: string): readonly VmState[] {
     return Object.values(this.state.vms).filter((vm) => ownAttachments(vm).some((a) => a.diskId === diskId));
   }
@@ -96,7 +96,7 @@ export class EngineCore {
     }
   }
 
-  /** The backup that holds a machine now. */
+  /** The backup that runs on a machine now. */
   runningBackup(vmId: string): BackupState | undefined {
     return Object.values(this.state.backups).find(
       (backup) => backup.vmId === vmId && backup.phase !== "succeeded" && backup.phase !== "failed",
@@ -139,7 +139,7 @@ export class EngineCore {
     };
   }
 
-  /** A fault that holds whoever does something: for a hundred steps once, or until it is off. */
+  /** Blocks the caller while the fault is on: for a hundred steps once, or until it is off. */
   async hang(fault: "finalize-hang" | "snapshot-hang" | "snapshot-removal-hang" | "unplug-hang"): Promise<void> {
     if (this.faults.mode(fault) === "once") {
       this.faults.strikes(fault);
@@ -148,7 +148,7 @@ export class EngineCore {
     while (this.faults.mode(fault) === "on") await this.background.steps();
   }
 
-  /** Work behind an answer that was already given, shown as a job. */
+  /** Runs work after the answer, shown as a job. */
   runJob(description: string, correlationId: string, work: () => Promise<void>): JobState {
     const job = this.journal.startJob(description, correlationId);
     this.background.start(async () => {

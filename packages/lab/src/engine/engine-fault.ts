@@ -1,6 +1,6 @@
 import { OvaultError, type ErrorCode } from "@ovault/contract";
 
-/** An answer that refuses: HTTP status, and the reason and detail a client finds in `<fault>`. */
+/** An error answer: HTTP status, and the reason and detail of `<fault>`. */
 export class EngineFault extends OvaultError {
   static override readonly code: ErrorCode = "E_LAB_ENGINE_FAULT";
   readonly status: number;
@@ -20,7 +20,7 @@ export function refused(status: 400 | 403 | 409, detail: string): EngineFault {
   return new EngineFault(status, "Operation Failed", `[${detail}]`);
 }
 
-/** The state of something is in the way now; the same call may succeed later. */
+/** The current state prevents the call; the same call may succeed later. */
 export function conflict(detail: string): EngineFault {
   return refused(409, detail);
 }
@@ -35,7 +35,7 @@ export function incomplete(root: string, ...elements: readonly string[]): Engine
   return new EngineFault(400, "Incomplete parameters", `${root} [${elements.join(", ")}] required for add`);
 }
 
-/** Something a request names is not there, in the engine's words. */
+/** A request names an entity that does not exist, in the engine's words. */
 export function unknownEntity(identifier: string): EngineFault {
   return new EngineFault(404, "Operation Failed", `Entity not found: ${identifier}`);
 }

@@ -4,15 +4,15 @@ import type { EngineVersion, Product } from "./versions.ts";
 import type { VmSettings } from "./vm-settings.ts";
 
 /**
- * All the engine knows, as plain data: its database. Operations change it in place; StateStore keeps it on disk. Times
- * are ISO 8601, sizes bytes, keys ids.
+ * The engine's database, as plain data. Operations change it in place; StateStore keeps it on disk. Times are ISO 8601,
+ * sizes bytes, keys ids.
  */
 export interface EngineState {
   readonly format: 1;
   readonly version: EngineVersion;
   readonly product: Product;
   readonly inventory: Inventory;
-  /** Without the root, which is always there. */
+  /** Without the root, which always exists. */
   readonly tags: TagState[];
   readonly vms: Record<string, VmState>;
   readonly disks: Record<string, DiskState>;
@@ -27,7 +27,7 @@ export interface Named {
   readonly name: string;
 }
 
-/** What does not change while the lab runs. The first of each kind is what is taken where nothing is said. */
+/** Entities that do not change while the lab runs. The first of each kind is the default. */
 export interface Inventory {
   readonly dataCenters: Named[];
   readonly clusters: Cluster[];
@@ -54,7 +54,7 @@ export type VmStatus =
 
 export interface VmState {
   readonly id: string;
-  /** Came with the lab, was not made through the API. */
+  /** Came with the lab instead of through the API. */
   readonly given: boolean;
   name: string;
   settings: VmSettings;
@@ -66,8 +66,8 @@ export interface VmState {
   /** False: no guest agent answers. */
   readonly guestAgent?: boolean;
   /**
-   * Where its guest's devices are shown as files, one for each disk that is plugged while it is up; relative to the
-   * directory of the lab. Absent: nowhere.
+   * Directory that shows its guest's devices as files, one for each disk plugged while it is up; relative to the lab's
+   * directory. Absent: none.
    */
   readonly devices?: string;
   readonly attachments: AttachmentState[];
@@ -83,7 +83,7 @@ export interface VmState {
   readonly activeSnapshotId: string;
   /** Oldest first. */
   readonly checkpoints: CheckpointState[];
-  /** What holds the machine's lock now, for people; absent when it is free. */
+  /** Description of the holder of the machine's lock; absent when it is free. */
   lockedBy?: string;
 }
 
@@ -91,7 +91,7 @@ export interface NumaNodeState {
   readonly id: string;
   readonly index: number;
   readonly memoryMib: number;
-  /** Indexes of the virtual CPUs it has. */
+  /** Indexes of its virtual CPUs. */
   readonly cores: readonly number[];
   readonly tuneMode: (typeof numaTuneModes)[number];
 }
@@ -103,7 +103,7 @@ export type DiskInterface = (typeof diskInterfaces)[number];
 
 export interface AttachmentState {
   readonly diskId: string;
-  /** What this snapshot froze of the disk is attached; the disk stays another machine's. */
+  /** Snapshot whose state of the disk is attached; the disk itself belongs to another machine. */
   readonly snapshotId?: string;
   bootable: boolean;
   active: boolean;
@@ -153,7 +153,7 @@ export interface SnapshotState {
   status: "ok" | "locked";
   readonly volumes: SnapshotVolume[];
   readonly ovf: string;
-  /** It shows the machine's memory as saved; the lab saves none. */
+  /** Shows the machine's memory as saved; the lab saves none. */
   readonly memory?: boolean;
 }
 
@@ -182,7 +182,7 @@ export interface BackupState {
   /** Set when ready, and only if some disk can carry a bitmap. */
   toCheckpointId?: string;
   phase: BackupPhase;
-  /** In an inner stage that old engines show without a phase. */
+  /** In an intermediate stage that old engines show without a phase. */
   betweenPhases: boolean;
   readonly disks: { readonly diskId: string; mode: "full" | "incremental" }[];
   readonly createdAt: string;
@@ -224,7 +224,7 @@ export interface TransferState {
   sizeBytes: number;
   transferredBytes: number;
   active: boolean;
-  /** Last call of `extend`, or of a resume. */
+  /** Last call of `extend` or `resume`. */
   extendedAt: string;
   modifiedAt: string;
 }

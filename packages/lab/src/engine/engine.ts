@@ -32,7 +32,7 @@ import type { StateStore } from "./state-store.ts";
 import { behaviourOf } from "./versions.ts";
 
 export interface EngineOptions {
-  /** Of the lab. */
+  /** Directory of the lab. */
   readonly directory: string;
   readonly store: StateStore;
   readonly hypervisor: Hypervisor;
@@ -41,18 +41,18 @@ export interface EngineOptions {
   readonly authority: KeyPair;
   readonly certificate: KeyPair;
   readonly account: { readonly user: string; readonly password: string };
-  /** The first that is free is taken; 0 is any free one. */
+  /** The engine takes the first free one; 0 is any free one. */
   readonly ports: readonly number[];
   /** Length of one step of every state machine, in ms. */
   readonly stepMs: number;
 }
 
-/** How often the engine looks whether its machines still live. */
+/** How often the engine checks that its machines still run. */
 const WATCH_STEPS = 5;
 /** How many steps the fault `engine-restart` lasts when it comes once. */
 const RESTART_STEPS = 20;
 
-/** The engine: its state, what it can do, and the server that offers it. */
+/** The engine: its state, its operations, and the server that offers them. */
 export class Engine implements EngineApi {
   readonly core: EngineCore;
   readonly disks: DiskOperations;
@@ -110,7 +110,7 @@ export class Engine implements EngineApi {
     faults.onSet((name, mode) => this.#onFault(name, mode));
   }
 
-  /** Takes up what an earlier engine left in the state, then listens. Answers with the port. */
+  /** Continues from the state of an earlier engine, then listens. Answers with the port. */
   static async start(options: EngineOptions): Promise<{ readonly engine: Engine; readonly port: number }> {
     const engine = new Engine(options);
     await engine.#recover();
@@ -125,12 +125,12 @@ export class Engine implements EngineApi {
     await this.core.store.flush();
   }
 
-  /** What the API answers is rewritten from now on; `undefined`: not any more. */
+  /** Rewrites the API's answers from now on; `undefined` ends that. */
   alterAnswers(alter: AlterAnswer | undefined): void {
     this.#server.alter = alter;
   }
 
-  /** What was under way when the last engine ended is over; machines that were up come up again. */
+  /** Ends what was under way when the last engine ended; starts machines that were up. */
   async #recover(): Promise<void> {
     const { state, store } = this.core;
     for (const disk of Object.values(state.disks)) await this.#recoverDisk(disk);
@@ -150,7 +150,7 @@ export class Engine implements EngineApi {
     store.changed();
   }
 
-  /** Notices machines whose QEMU died on its own, or was killed from outside. */
+  /** Detects machines whose QEMU died or was killed from outside. */
   async #watchMachines(): Promise<void> {
     for (;;) {
       await this.core.background.steps(WATCH_STEPS);
@@ -161,7 +161,7 @@ export class Engine implements EngineApi {
     }
   }
 
-  /** What lies on the storage is right; what the database says about it may be older. */
+  /** Trusts the storage; the database may be older. */
   async #recoverDisk(disk: DiskState): Promise<void> {
     const { state, hypervisor } = this.core;
     if (!hypervisor.listDisks().includes(disk.id)) {

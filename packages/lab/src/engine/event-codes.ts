@@ -1,4 +1,4 @@
-/** Numbers of the events a backup product looks for. */
+/** Numbers of the events that a backup product looks for. */
 export const eventCodes = {
   transferStarted: 1031,
   transferSucceeded: 1032,

@@ -1,6 +1,6 @@
 import { NotFoundError } from "@ovault/contract";
 
-/** Everything that can be made to go wrong, with what it does. */
+/** All faults that can be injected, with their effects. */
 export const faultTable = {
   "lost-checkpoint":
     "When a backup starts, the bitmaps of all its checkpoints are gone: the engine cannot redefine the chain, fails an incremental backup with event 10791 and deletes all checkpoints.",
@@ -70,7 +70,7 @@ function faultNames(): readonly FaultName[] {
   return Object.keys(faultTable).filter(isName);
 }
 
-/** The switches of all faults. Those who act on a fault ask `strikes`; those who must act at once listen. */
+/** The switches of all faults. A component asks `strikes`, or listens if it must act at once. */
 export class FaultSwitches {
   readonly #modes = new Map<FaultName, FaultMode>();
   readonly #listeners: ((name: FaultName, mode: FaultMode) => void | Promise<void>)[] = [];
@@ -84,7 +84,7 @@ export class FaultSwitches {
     return this.#modes.get(name) ?? "off";
   }
 
-  /** True when the fault strikes now; a fault that is on `once` is off afterwards. */
+  /** Whether the fault strikes now; a `once` fault is off afterwards. */
   strikes(name: FaultName): boolean {
     const mode = this.mode(name);
     if (mode === "once") this.#modes.set(name, "off");

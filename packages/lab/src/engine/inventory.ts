@@ -6,11 +6,11 @@ import { incomplete, unknownEntity } from "./engine-fault.ts";
 import type { Cluster, Host, Inventory, Named, StorageDomain, VmState } from "./engine-state.ts";
 import type { XmlNode } from "./xml/read-xml.ts";
 
-/** What a lab has besides what every lab has. A data centre that is named is made. */
+/** Additions to the inventory of every lab. A named data centre is made if missing. */
 export interface LabInventoryRequest {
   readonly clusters?: readonly InDataCenter[] | undefined;
   readonly storageDomains?: readonly InDataCenter[] | undefined;
-  /** Each gets a vNIC profile of its own name, as engines make them. */
+  /** Each gets a vNIC profile of the same name, as in an engine. */
   readonly networks?: readonly InDataCenter[] | undefined;
   readonly vnicProfiles?: readonly (InDataCenter & { readonly network: string })[] | undefined;
 }
@@ -44,7 +44,7 @@ export function firstInventory(): Inventory {
   return inventory;
 }
 
-/** Makes what is asked for and not there. */
+/** Makes the requested entities that are missing. */
 export function extendInventory(inventory: Inventory, request: LabInventoryRequest): void {
   const { clusters = [], storageDomains = [], networks = [], vnicProfiles = [] } = request;
   const addMissing = (all: (Named & { readonly dataCenterId: string })[], wanted: readonly InDataCenter[]): void => {
@@ -68,14 +68,14 @@ export function extendInventory(inventory: Inventory, request: LabInventoryReque
   for (const { id, name } of inventory.clusters) addHost(inventory, name, id);
 }
 
-/** The first one where none is named. @throws NotFoundError */
+/** Default: the first one. @throws NotFoundError */
 export function clusterNamed({ clusters }: Inventory, name = clusters[0]?.name): Cluster {
   const found = clusters.find((cluster) => cluster.name === name);
   if (found === undefined) throw new NotFoundError(`the lab has no cluster ${name}`);
   return found;
 }
 
-/** The first one of the data centre where none is named. @throws NotFoundError */
+/** Default: the first one of the data centre. @throws NotFoundError */
 export function storageDomainNamed(inventory: Inventory, dataCenterId: string, name?: string): StorageDomain {
   const here = inventory.storageDomains.filter((domain) => domain.dataCenterId === dataCenterId);
   const found = name === undefined ? here[0] : here.find((domain) => domain.name === name);
@@ -89,14 +89,14 @@ export function dataCenterOf(inventory: Inventory, clusterId: string): Named {
   return known(inventory.dataCenters, known(inventory.clusters, clusterId).dataCenterId);
 }
 
-/** Where a machine runs, or would. */
+/** The host on which a machine runs, or would run. */
 export function hostOf(inventory: Inventory, vm: Pick<VmState, "clusterId">): Host {
   const found = inventory.hosts.find(({ clusterId }) => clusterId === vm.clusterId);
   if (found === undefined) throw new NotFoundError(`cluster ${vm.clusterId} has no host`);
   return found;
 }
 
-/** @throws NotFoundError for an id that the lab itself should have known */
+/** @throws NotFoundError for an id that is missing in the lab's own inventory */
 export function known<T extends Named>(all: readonly T[], wanted: string): T {
   const found = all.find(({ id }) => id === wanted);
   if (found === undefined) throw new NotFoundError(`the lab has nothing of id ${wanted}`);
@@ -104,9 +104,9 @@ export function known<T extends Named>(all: readonly T[], wanted: string): T {
 }
 
 /**
- * What an element such as `<cluster id="…"/>` or `<cluster><name>…</name></cluster>` refers to.
- * @param root - what needs it, in the engine's words
- * @throws EngineFault 404 when it names nothing that is there, 400 when it is missing
+ * Resolves an element such as `<cluster id="…"/>` or `<cluster><name>…</name></cluster>`.
+ * @param root - the element that needs it, in the engine's words
+ * @throws EngineFault 404 when the named entity does not exist, 400 when the element is missing
  */
 export function findNamed<T extends Named>(all: readonly T[], root: string, body: XmlNode, element: string): T {
   const [id, name] = [body.child(element)?.attribute("id"), body.text(element, "name")];
@@ -116,7 +116,7 @@ export function findNamed<T extends Named>(all: readonly T[], root: string, body
   return found;
 }
 
-/** Every data centre has a management network of its own, of the same name. */
+/** Every data centre has its own management network, always of the same name. */
 function dataCenterNamed(inventory: Inventory, name: string): Named {
   const found = inventory.dataCenters.find((dataCenter) => dataCenter.name === name);
   if (found !== undefined) return found;

@@ -3,7 +3,7 @@ import { randomUUID } from "node:crypto";
 import type { EventState, JobState } from "./engine-state.ts";
 import type { StateStore } from "./state-store.ts";
 
-/** What an event says besides its code. */
+/** Content of an event besides its code. */
 export interface EventText {
   readonly description: string;
   readonly severity?: EventState["severity"];
@@ -13,12 +13,12 @@ export interface EventText {
   readonly customId?: number;
 }
 
-/** More than a test ever looks back. */
+/** More than any test reads back. */
 const MAX_EVENTS = 5_000;
-/** How long an ended job can still be read, in ms. */
+/** How long an ended job stays readable, in ms. */
 const JOB_RETENTION_MS = 60 * 60_000;
 
-/** Events and jobs: what the engine tells about its own doings. */
+/** Events and jobs: the engine's log of its own work. */
 export class Journal {
   readonly #store: StateStore;
 

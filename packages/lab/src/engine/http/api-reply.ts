@@ -22,7 +22,7 @@ export function accepted(root: string, content: XmlObject): ApiReply {
   return { status: 202, body: { root, content } };
 }
 
-/** What an action answers: only that it was accepted. Poll the entity. */
+/** Answer to an action: it only says that the engine accepted it. Poll the entity. */
 export function actionDone(job?: JobState): ApiReply {
   return ok("action", { ...(job === undefined ? {} : { job: reference("/jobs", job.id) }), status: "complete" });
 }

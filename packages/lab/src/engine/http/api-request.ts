@@ -35,12 +35,12 @@ export class ApiRequest {
     return new ApiRequest({ ...this, allContent: this.#allContent, params });
   }
 
-  /** Value of a placeholder of the route's pattern; empty for a name the pattern does not have. */
+  /** Value of a placeholder of the route's pattern; empty if the pattern has no such name. */
   param(name: string): string {
     return this.#params.get(name) ?? "";
   }
 
-  /** By header or by parameter: also the fields that are expensive to make. */
+  /** Whether header or parameter request the fields that are expensive to compute. */
   get allContent(): boolean {
     return this.#allContent || this.query.get("all_content") === "true";
   }

@@ -9,7 +9,7 @@ import { ApiRequest } from "./api-request.ts";
 import { followLinks } from "./follow.ts";
 import type { Router } from "./router.ts";
 
-/** A request as HTTP brings it, to a path below the API's. */
+/** An HTTP request to a path below the API's. */
 export interface RawRequest {
   readonly method: string;
   readonly url: URL;
@@ -21,7 +21,7 @@ const CHANGES = new Set(["POST", "PUT", "DELETE"]);
 /** How often the fault `conflict-storm` refuses the same change. */
 const STORM_REFUSALS = 2;
 
-/** Answers authenticated requests to the API. Never throws: what goes wrong is an answer, too. */
+/** Answers authenticated requests to the API. Never throws: an error becomes an answer. */
 export class ApiServer {
   readonly #core: EngineCore;
   readonly #router: Router;

@@ -4,8 +4,8 @@ import { isXmlObject, valuesOf, type XmlDocument, type XmlObject, type XmlValue 
 export type Fetch = (href: string) => Promise<XmlDocument | undefined>;
 
 /**
- * The `follow` parameter: replaces links by what they point to. `disk_attachments.disk,nics` names paths of elements; a
- * link's `rel` has no underscores. What cannot be followed stays as it is.
+ * The `follow` parameter: replaces links by their targets. `disk_attachments.disk,nics` names paths of elements; a
+ * link's `rel` has no underscores. A link that cannot be followed stays as it is.
  */
 export async function followLinks(document: XmlDocument, follow: string, fetch: Fetch): Promise<XmlDocument> {
   const paths = follow.split(",").map((path) => path.trim().split("."));
@@ -39,7 +39,7 @@ function hrefOf(value: XmlValue): string | undefined {
   return typeof href === "string" ? href : undefined;
 }
 
-/** `<vms>` and the like: nothing of their own, only children. */
+/** `<vms>` and the like have only children. */
 function isCollection(object: XmlObject): boolean {
   return object["@id"] === undefined && object["link"] === undefined;
 }

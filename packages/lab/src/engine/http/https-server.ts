@@ -21,7 +21,7 @@ import type { Sso } from "./sso.ts";
 const SSO_TOKEN = "/ovirt-engine/sso/oauth/token";
 const SSO_LOGOUT = "/ovirt-engine/services/sso-logout";
 const PKI = "/ovirt-engine/services/pki-resource";
-/** The engine's tokens carry no real end: this is the greatest number it knows. */
+/** The engine's tokens have no real expiry: this is its greatest number. */
 const NEVER = "9223372036854775807";
 const MAX_BODY_BYTES = 64 * 1024 * 1024;
 
@@ -31,21 +31,21 @@ export interface HttpsServerParts {
   readonly faults: FaultSwitches;
   readonly certificate: KeyPair;
   readonly caPem: string;
-  /** True while the engine is starting and answers nothing but 503. */
+  /** True while the engine is starting and only answers 503. */
   readonly unavailable: () => boolean;
 }
 
 /** Rewrites an answer of the API: its XML, and the request that it answers. `path` is below the API's, without a query. */
 export type AlterAnswer = (xml: string, request: { readonly method: string; readonly path: string }) => string;
 
-/** The engine's front door on 127.0.0.1: single sign-on, CA, API. On plain HTTP, at the same port, the CA alone. */
+/** The engine's server on 127.0.0.1: single sign-on, CA, API. On plain HTTP, at the same port, only the CA. */
 export class HttpsServer {
   readonly #parts: HttpsServerParts;
   readonly #server: Server;
   readonly #plain: PlainServer;
   readonly #port: PortServer;
   readonly #closing = new AbortController();
-  /** Plays an engine that says something else. */
+  /** Rewrites answers, to play a different engine. */
   alter: AlterAnswer | undefined;
 
   constructor(parts: HttpsServerParts) {
@@ -77,7 +77,7 @@ export class HttpsServer {
     return isAddress(address) ? address.port : 0;
   }
 
-  /** Shows another certificate from the next connection on. */
+  /** Uses another certificate from the next connection on. */
   useCertificate({ certificatePem, privateKeyPem }: KeyPair): void {
     this.#server.setSecureContext({ cert: certificatePem, key: privateKeyPem });
     this.#server.closeIdleConnections();
@@ -127,7 +127,7 @@ export class HttpsServer {
     return sendReply(response, reply.status, text && (this.alter?.(text, { method, path }) ?? text));
   }
 
-  /** Before anything is trusted: the CA, as a real engine hands it out at port 80. Everything else goes over TLS. */
+  /** Serves only the CA, as a real engine does at port 80, for clients without trust. Everything else needs TLS. */
   #servePlain(request: IncomingMessage, response: ServerResponse): void {
     const url = new URL(request.url ?? "/", "http://localhost");
     if (this.#parts.unavailable()) return sendHtml(response, 503, "Service Unavailable");

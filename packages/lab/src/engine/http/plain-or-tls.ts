@@ -4,15 +4,15 @@ import { createServer, type Server, type Socket } from "node:net";
 const TLS_HANDSHAKE = 22;
 const SILENCE_MS = 10_000;
 
-/** What takes over a connection: an HTTP or HTTPS server, which need not listen itself. */
+/** An HTTP or HTTPS server that takes over connections; it need not listen itself. */
 interface Acceptor {
   emit(event: "connection", socket: Socket): boolean;
 }
 
 /**
- * A server whose one port serves both TLS and plain HTTP, as an engine has 443 and 80: the first byte that a client sends
- * tells which. Connections without one are ended after a while, or when `closing` is aborted; all others belong to the
- * server that took them.
+ * A server that serves both TLS and plain HTTP at one port, as an engine has 443 and 80: the first byte of the client
+ * decides. It ends connections without one after a while, or when `closing` is aborted; all others belong to the server
+ * that took them.
  */
 export function plainOrTls(tls: Acceptor, plain: Acceptor, closing: AbortSignal): Server {
   return createServer((socket) => {

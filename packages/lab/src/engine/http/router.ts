@@ -4,7 +4,7 @@ import type { ApiRequest } from "./api-request.ts";
 
 type Handler = (request: ApiRequest) => ApiReply | Promise<ApiReply>;
 
-/** One thing the API can do. `:name` in the pattern matches one segment of the path. */
+/** One operation of the API. `:name` in the pattern matches one segment of the path. */
 export interface Route {
   readonly method: "GET" | "POST" | "PUT" | "DELETE";
   readonly pattern: string;
@@ -35,7 +35,7 @@ export class Router {
     this.#routes = routes.map((route) => ({ ...route, segments: route.pattern.split("/") }));
   }
 
-  /** @throws EngineFault 404 for a path the API does not have. */
+  /** @throws EngineFault 404 for an unknown path. */
   async dispatch(request: ApiRequest): Promise<ApiReply> {
     const segments = request.path.split("/");
     for (const route of this.#routes) {

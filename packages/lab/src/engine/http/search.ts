@@ -1,13 +1,13 @@
 import { badRequest } from "../engine-fault.ts";
 import type { ApiRequest } from "./api-request.ts";
 
-/** What a field holds of one entity; of several values, one that matches is enough. */
+/** Value of a field of one entity; of several values, one must match. */
 export type SearchValue = string | number | boolean | readonly string[];
 
-/** What searches may ask of one kind of entity. Names are in lower case; `host.name` refers to another kind. */
+/** Searchable fields of one kind of entity. Names are in lower case; `host.name` refers to another kind. */
 export interface SearchTable<T> {
   readonly fields: Readonly<Record<string, (entity: T) => SearchValue>>;
-  /** What an engine can search by and the lab cannot; with a dot in the end, all that begins with it. */
+  /** Fields that an engine can search by and the lab cannot; one that ends in a dot is a prefix. */
   readonly unplayed: readonly string[];
 }
 
@@ -19,7 +19,7 @@ interface Query {
 }
 
 interface Condition {
-  /** Absent: any field may contain the text. */
+  /** Absent: any field may match the text. */
   readonly field?: string;
   readonly relation: Relation;
   readonly text: string;
@@ -31,13 +31,13 @@ type Relation = (typeof relations)[number];
 const DEFAULT_PAGE_SIZE = 100;
 const TOKEN = /"[^"]*"|!=|<=|>=|[=<>]|[^\s=!<>"]+/g;
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
-/** An engine knows the kinds it refers to by both numbers. */
+/** An engine accepts singular and plural of these kinds. */
 const PLURAL = /^(cluster|disk|event|host|network|template|user|vm)s(?=\.|$)/;
 
 /**
- * Applies `search` and `max` of a request: conditions (`name=web*`, `status != down`, `size > 1024`) joined by `and` and
- * `or`, a bare word that any field may contain, `sortby FIELD [asc|desc]`, `page N`. A page past the end is empty. A search
- * by what no engine knows finds nothing, as an engine has it.
+ * Applies `search` and `max` of a request: conditions (`name=web*`, `status != down`, `size > 1024`) joined by `and`
+ * and `or`, a bare word that any field may contain, `sortby FIELD [asc|desc]`, `page N`. A page past the end is empty.
+ * A search by an unknown field finds nothing, as in an engine.
  * @throws EngineFault 400 for a field that an engine knows and the lab does not play, and for an id that is no UUID
  */
 export function searched<T>(request: ApiRequest, entities: readonly T[], table: SearchTable<T>): T[] {
@@ -53,7 +53,7 @@ export function searched<T>(request: ApiRequest, entities: readonly T[], table: 
   return max >= 0 ? found.slice(0, max) : found;
 }
 
-/** False: an engine finds nothing, whatever the other conditions say. */
+/** False if the query has an unknown field: an engine then finds nothing, whatever the other conditions are. */
 function isUnderstood<T>({ groups, sortBy }: Query, { fields, unplayed }: SearchTable<T>): boolean {
   const conditions = groups.flat();
   const asked = [...conditions.map(({ field }) => field), sortBy?.field].filter((field) => field !== undefined);

@@ -2,9 +2,9 @@ import { randomBytes, timingSafeEqual, createHash } from "node:crypto";
 
 import type { FaultSwitches } from "../faults.ts";
 
-/** How long a token lives without being used, in ms. */
+/** Life of an unused token, in ms. */
 const IDLE_MS = 30 * 60_000;
-/** What the fault `token-expiry` leaves of a token. */
+/** Requests that the fault `token-expiry` leaves to a token. */
 const REQUESTS_PER_TOKEN = 5;
 
 interface Token {
@@ -12,7 +12,7 @@ interface Token {
   requests: number;
 }
 
-/** Users, passwords and tokens. Tokens live in memory only: a restart forgets them. */
+/** Users, passwords and tokens. Keeps tokens in memory only: a restart forgets them. */
 export class Sso {
   readonly #user: string;
   readonly #password: string;
@@ -46,7 +46,7 @@ export class Sso {
     this.#tokens.clear();
   }
 
-  /** True for credentials of an `Authorization` header that let the request in. */
+  /** Whether the credentials of an `Authorization` header are valid. */
   authorize(header: string | undefined): boolean {
     const [scheme, credentials] = (header ?? "").split(" ");
     if (scheme === undefined || credentials === undefined) return false;

@@ -8,7 +8,7 @@ import { plugOf } from "../plugs.ts";
 import { setting } from "../vm-settings.ts";
 import type { DiskOperations, DiskRequest } from "./disk-operations.ts";
 
-/** So many steps an engine waits for the guest to let a disk go before it refuses to detach it. */
+/** Steps that an engine waits for the guest to release a disk before it refuses to detach it. */
 const DETACH_PATIENCE_STEPS = 20;
 
 /** Life of attachments: made, plugged and unplugged, removed. */
@@ -22,7 +22,7 @@ export class AttachmentOperations {
     this.#disks = disks;
   }
 
-  /** Attaches a disk, or what a snapshot of another machine froze of it; hot when the machine is up. */
+  /** Attaches a disk, or its state in a snapshot of another machine; hot when the machine is up. */
   async attach(vmId: string, attachment: AttachmentState): Promise<void> {
     const vm = this.#core.vm(vmId);
     const disk = this.#core.disk(attachment.diskId);
@@ -52,7 +52,7 @@ export class AttachmentOperations {
     }
   }
 
-  /** Makes a disk that the machine has from the beginning, and gets plugged as soon as it is there. */
+  /** Makes a disk that is attached from the beginning and plugged as soon as it exists. */
   attachNew(vmId: string, request: DiskRequest, attachment: Omit<AttachmentState, "diskId">): AttachmentState {
     const vm = this.#core.vm(vmId);
     const action = "add Virtual Disk";
@@ -75,7 +75,7 @@ export class AttachmentOperations {
   }
 
   /**
-   * Hot plugs, or begins to unplug: a disk stays active for as long as somebody in the guest has its device open.
+   * Hot plugs, or begins to unplug: a disk stays active while a process in the guest has its device open.
    * @throws EngineFault 409 while it is being unplugged
    */
   async setActive(vmId: string, diskId: string, active: boolean): Promise<void> {
@@ -91,8 +91,7 @@ export class AttachmentOperations {
   }
 
   /**
-   * Detaches, unplugging first; `keep` false removes the disk as well, unless it is only a snapshot of it that is
-   * attached.
+   * Detaches, unplugging first; `keep` false removes the disk as well, unless the attachment is only a snapshot of it.
    */
   async detach(vmId: string, diskId: string, options: { readonly keep: boolean }): Promise<void> {
     const vm = this.#core.vm(vmId);
@@ -156,7 +155,7 @@ export class AttachmentOperations {
     return unplugging;
   }
 
-  /** @throws EngineFault 409 when the guest does not let go in time; the unplugging goes on */
+  /** @throws EngineFault 409 when the guest does not release the disk in time; the unplugging goes on */
   async #unplugSoon(vm: VmState, attachment: AttachmentState, action: string): Promise<void> {
     const unplugging = this.#unplug(vm, attachment);
     this.#core.background.start(() => unplugging);

@@ -10,7 +10,7 @@ import { plugsOf } from "../plugs.ts";
 import type { CheckpointOperations } from "./checkpoint-operations.ts";
 import type { GuestOperations } from "./guest-operations.ts";
 
-/** A backup as `POST /vms/{id}/backups` asks for it. */
+/** Body of `POST /vms/{id}/backups`. */
 export interface BackupRequest {
   readonly id?: string | undefined;
   readonly description: string;
@@ -21,13 +21,13 @@ export interface BackupRequest {
   readonly correlationId: string;
 }
 
-/** The chain of checkpoints cannot be redefined: only a full backup helps. */
+/** The chain of checkpoints cannot be redefined: a full backup is needed. */
 class BrokenChain extends Error {}
 
 /** As the host says it. */
 class UnfrozenGuest extends Error {}
 
-/** How long a finished backup can still be read, in ms: 15 min after success, 30 min after failure. */
+/** How long a finished backup stays readable, in ms: 15 min after success, 30 min after failure. */
 const RETENTION_MS = { succeeded: 15 * 60_000, failed: 30 * 60_000 } as const;
 const MAX_DESCRIPTION = 1024;
 
@@ -36,7 +36,7 @@ export class BackupOperations {
   readonly #core: EngineCore;
   readonly #checkpoints: CheckpointOperations;
   readonly #guests: GuestOperations;
-  /** What QEMU serves for a backup that is ready. Lives as long as its process, not longer. */
+  /** Exports of ready backups. They live as long as their QEMU process. */
   readonly #exports = new Map<string, readonly BackupDisk[]>();
 
   readonly #failing = new WeakSet<BackupState>();
@@ -50,7 +50,7 @@ export class BackupOperations {
     this.#guests = operations.guests;
   }
 
-  /** @throws EngineFault 404 when there is none or it was cleaned up. */
+  /** @throws EngineFault 404 when it does not exist or was cleaned up. */
   get(vmId: string, backupId: string): BackupState {
     const backup = this.list(vmId).find(({ id }) => id === backupId);
     if (backup === undefined) throw notFound();
@@ -67,7 +67,7 @@ export class BackupOperations {
     return Object.values(backups).filter((backup) => backup.vmId === vmId);
   }
 
-  /** The export of one disk of a backup that is ready. */
+  /** The export of one disk of a ready backup. */
   exportOf(backupId: string, diskId: string): BackupDisk | undefined {
     return this.#exports.get(backupId)?.find((disk) => disk.diskId === diskId);
   }
@@ -97,7 +97,7 @@ export class BackupOperations {
   }
 
   /**
-   * Answers at once. A backup that is not ready yet fails by it.
+   * Answers at once. Fails a backup that is not ready yet.
    * @throws EngineFault 409 while a transfer of the backup is not over, and when it was finalized before.
    */
   finalize(vmId: string, backupId: string, correlationId: string): JobState {
@@ -119,14 +119,14 @@ export class BackupOperations {
     return this.#core.runJob(`Finalizing backup of VM ${vm.name}`, correlationId, () => this.#close(vm, backup));
   }
 
-  /** The machine went away under its backup: the backup fails and its own checkpoint is dropped. */
+  /** The machine stopped during its backup: fails the backup and drops its own checkpoint. */
   async machineStopped(vm: VmState): Promise<void> {
     const backup = this.#core.runningBackup(vm.id);
     if (backup !== undefined && backup.phase !== "finalizing")
       await this.#fail(vm, backup, `VM ${vm.name} was powered off`);
   }
 
-  /** After a restart of the lab: no process serves these backups any more. */
+  /** Called after a restart of the lab: no process serves these backups any more. */
   async failInterrupted(): Promise<void> {
     for (const backup of Object.values(this.#core.state.backups)) {
       const vm = this.#core.state.vms[backup.vmId];
@@ -294,7 +294,7 @@ export class BackupOperations {
     store.changed();
   }
 
-  /** Old engines show some stages without any phase. */
+  /** Spends a step in a stage that old engines show without a phase. */
   async #innerStage(backup: BackupState): Promise<void> {
     if (!this.#core.behaviour.phaseGaps) return;
     backup.betweenPhases = true;
@@ -308,7 +308,7 @@ export class BackupOperations {
     this.#core.store.changed();
   }
 
-  /** Lets the faults happen that destroy bitmaps behind the engine's back. */
+  /** Applies the faults that destroy bitmaps behind the engine's back. */
   async #strikeCheckpoints(vm: VmState): Promise<void> {
     const { faults, hypervisor } = this.#core;
     if (vm.checkpoints.length === 0) return;
@@ -326,7 +326,7 @@ export class BackupOperations {
     }
   }
 
-  /** An increment needs every bitmap from its base on. */
+  /** Requires every bitmap from the base of the increment on. */
   async #redefineChain(vm: VmState, backup: BackupState): Promise<void> {
     if (backup.fromCheckpointId === undefined) return;
     const base = vm.checkpoints.findIndex(({ id }) => id === backup.fromCheckpointId);

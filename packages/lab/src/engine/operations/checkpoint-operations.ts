@@ -2,7 +2,7 @@ import { conflict, notFound, badRequest } from "../engine-fault.ts";
 import type { EngineCore } from "../engine-core.ts";
 import type { CheckpointState, VmState } from "../engine-state.ts";
 
-/** Life of checkpoints: each is a dirty bitmap in every one of its disks. */
+/** Life of checkpoints: each is a dirty bitmap in each of its disks. */
 export class CheckpointOperations {
   readonly #core: EngineCore;
 
@@ -40,12 +40,12 @@ export class CheckpointOperations {
     });
   }
 
-  /** After its chain turned out to be broken, a machine loses all its checkpoints. */
+  /** Removes all checkpoints of a machine after its chain turned out to be broken. */
   async removeAll(vm: VmState): Promise<void> {
     for (const checkpoint of vm.checkpoints.toReversed()) await this.discard(vm, checkpoint);
   }
 
-  /** Removes one checkpoint now, whatever state it is in. */
+  /** Removes one checkpoint now, in any state. */
   async discard(vm: VmState, checkpoint: CheckpointState): Promise<void> {
     const disks = checkpoint.diskIds.filter((diskId) => diskId in this.#core.state.disks);
     await this.#core.hypervisor.removeCheckpoint(disks, checkpoint.id);

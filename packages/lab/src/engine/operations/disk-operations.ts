@@ -9,7 +9,7 @@ import { reasonOf, type EngineCore } from "../engine-core.ts";
 import { eventCodes } from "../event-codes.ts";
 import type { DiskState, SnapshotVolume, StorageDomain } from "../engine-state.ts";
 
-/** A disk as `POST /disks` asks for it. */
+/** Body of `POST /disks`. */
 export interface DiskRequest {
   readonly id?: string | undefined;
   readonly imageId?: string | undefined;
@@ -27,10 +27,10 @@ export interface DiskRequest {
   readonly storageDomainId?: string | undefined;
 }
 
-/** File storage rounds sizes up to whole blocks of so many bytes. */
+/** File storage rounds sizes up to whole blocks of this size. */
 const BLOCK_BYTES = 4096;
 
-/** Life of disks: made and removed behind `locked`, grown. */
+/** Life of disks: made and removed while `locked`, grown. */
 export class DiskOperations {
   readonly #core: EngineCore;
 
@@ -38,7 +38,7 @@ export class DiskOperations {
     this.#core = core;
   }
 
-  /** Answers at once with a locked disk; it becomes `ok`, or goes away when it could not be made. Then tells which. */
+  /** Answers at once with a locked disk; it becomes `ok`, or vanishes on failure. Then calls `onSettled`. */
   create(request: DiskRequest, onSettled: (made: boolean) => Promise<void> = noop): DiskState {
     const disk = this.#newDisk(request);
     this.#core.background.start(async () => {
@@ -48,14 +48,14 @@ export class DiskOperations {
     return disk;
   }
 
-  /** As `create`, but waits until the disk is there. */
+  /** As `create`, but waits until the disk exists. */
   async createNow(request: DiskRequest): Promise<DiskState> {
     const disk = this.#newDisk(request);
     await this.#make(disk);
     return disk;
   }
 
-  /** A locked disk for a copy of what another one held. */
+  /** A locked disk for a copy of another one's content. */
   announceCopy(diskId: string): DiskState {
     const { state, store } = this.#core;
     const id = randomUUID();
@@ -66,7 +66,7 @@ export class DiskOperations {
     return copy;
   }
 
-  /** Fills a disk that was announced, and waits until it is there. */
+  /** Fills an announced disk, and waits until it is ready. */
   async copyNow(disk: DiskState, from: SnapshotVolume): Promise<void> {
     const info = await this.#core.hypervisor.copyVolume(from, {
       storageDomainId: disk.storageDomainId,
@@ -80,7 +80,7 @@ export class DiskOperations {
     this.#core.store.changed();
   }
 
-  /** Takes an existing image file in. Waits until it is there. */
+  /** Imports an image file. Waits until the disk exists. */
   async import(source: string, alias: string, domain: StorageDomain): Promise<DiskState> {
     const { state, hypervisor, store } = this.#core;
     const id = randomUUID();
@@ -129,7 +129,7 @@ export class DiskOperations {
     this.drop(disk);
   }
 
-  /** Removes a disk that may be removed: locks it, detaches it everywhere, deletes it behind the answer. */
+  /** Removes a disk without further checks: locks it, detaches it everywhere, deletes it after the answer. */
   drop(disk: DiskState): void {
     const { state, hypervisor, background, store } = this.#core;
     disk.status = "locked";
@@ -143,7 +143,7 @@ export class DiskOperations {
     });
   }
 
-  /** Answers at once; the disk stays locked until what is zero of its file takes no space. */
+  /** Answers at once; the disk stays locked until zeros in its file take no space. */
   sparsify(diskId: string): void {
     const disk = this.#core.disk(diskId);
     const action = "sparsify Virtual Disk";

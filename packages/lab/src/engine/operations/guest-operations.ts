@@ -3,16 +3,16 @@ import type { VmState } from "../engine-state.ts";
 import { eventCodes } from "../event-codes.ts";
 import { conflict, EngineFault } from "../engine-fault.ts";
 
-/** What a guest agent was asked, and what became of it: `host …` when a backup or snapshot did it by itself. */
+/** A request to a guest agent and its result: `host …` when a backup or snapshot made it by itself. */
 export type GuestEvent =
   "freeze" | "frozen" | "thaw" | "thawed" | "host froze" | "host thawed" | "host could not freeze";
 
-/** More than a test ever looks back. */
+/** More than any test reads back. */
 const MAX_EVENTS = 1_000;
 /** How many steps the fault `freeze-hang` lasts when it comes once. */
 const HANG_STEPS = 100;
 
-/** The agent inside a guest, as far as the engine needs it: file systems are frozen and thawed. */
+/** The part of the guest agent that the engine needs: it freezes and thaws file systems. */
 export class GuestOperations {
   readonly #core: EngineCore;
   readonly #frozen = new Set<string>();
@@ -31,7 +31,7 @@ export class GuestOperations {
     return this.#events.get(vmId) ?? [];
   }
 
-  /** @throws EngineFault 404; 409 for a machine that is not up; 400 when the guest does not do it. */
+  /** @throws EngineFault 404; 409 for a machine that is not up; 400 when the guest fails. */
   async freeze(vmId: string): Promise<void> {
     const vm = this.#running(vmId, "freeze");
     this.#note(vm, "freeze");
@@ -50,7 +50,7 @@ export class GuestOperations {
     );
   }
 
-  /** What is not frozen is thawed as well. @throws EngineFault as `freeze` does */
+  /** Accepts a guest that is not frozen. @throws EngineFault as `freeze` does */
   thaw(vmId: string): void {
     const vm = this.#running(vmId, "thaw");
     this.#note(vm, "thaw");
@@ -72,8 +72,8 @@ export class GuestOperations {
   }
 
   /**
-   * What the host does around a backup or a snapshot: freezes, and thaws in any case. `unfrozen` is called with the reason
-   * when it could not freeze, and may throw. A machine that is not up has nothing to freeze.
+   * The host's part in a backup or a snapshot: freezes, and thaws in any case. Calls `unfrozen`, which may throw, with
+   * the reason when it could not freeze. A machine that is not up has nothing to freeze.
    */
   async quiesced<T>(vm: VmState, unfrozen: (reason: string) => void, work: () => Promise<T>): Promise<T> {
     if (vm.status !== "up") return await work();
@@ -86,7 +86,7 @@ export class GuestOperations {
     }
   }
 
-  /** A guest that starts again knows nothing of it. */
+  /** Forgets a freeze: a restarted guest is not frozen. */
   ended(vmId: string): void {
     this.#frozen.delete(vmId);
   }

@@ -8,10 +8,10 @@ import { eventCodes } from "../event-codes.ts";
 import { writeOvf } from "../ovf/write-ovf.ts";
 import type { GuestOperations } from "./guest-operations.ts";
 
-/** A snapshot as `POST /vms/{id}/snapshots` asks for it. */
+/** Body of `POST /vms/{id}/snapshots`. */
 export interface SnapshotRequest {
   readonly description: string;
-  /** Of a running machine, as far as the snapshot is asked about it. */
+  /** Whether to save the memory of a running machine; the lab only records the flag. */
   readonly memory: boolean;
   /** Absent: all disks of the machine. */
   readonly diskIds?: readonly string[] | undefined;
@@ -23,7 +23,7 @@ export class SnapshotOperations {
   readonly #core: EngineCore;
   readonly #guests: GuestOperations;
 
-  /** By the fault of that name. */
+  /** Disks that the fault of that name has struck. */
   readonly #illegal = new Set<DiskState>();
 
   constructor(core: EngineCore, guests: GuestOperations) {
@@ -41,7 +41,7 @@ export class SnapshotOperations {
     return snapshot;
   }
 
-  /** Answers at once with a locked snapshot; when it cannot be made it vanishes again. */
+  /** Answers at once with a locked snapshot, which vanishes on failure. */
   create(vmId: string, request: SnapshotRequest): SnapshotState {
     const vm = this.#core.vm(vmId);
     const action = "create Snapshot";
@@ -94,7 +94,7 @@ export class SnapshotOperations {
       .map(({ diskId }) => this.#core.state.disks[diskId])
       .filter((disk) => disk !== undefined);
     this.#core.requireOk(disks, action);
-    // what is merged into this one goes from under those that are newer
+    // The merge changes volumes that lie below the newer snapshots.
     this.#core.requireNotAttachedElsewhere(vm.snapshots.slice(vm.snapshots.indexOf(snapshot)), action);
     snapshot.status = "locked";
     this.#locked(vm, disks, correlationId, `Removing Snapshot ${snapshot.description}`, async () => {
@@ -125,7 +125,7 @@ export class SnapshotOperations {
     this.#core.store.changed();
   }
 
-  /** The engine goes on by default. */
+  /** Warns only: the engine goes on by default. */
   #warnOfInconsistency(vm: VmState, correlationId: string): void {
     this.#core.journal.event(eventCodes.snapshotUnfrozen, {
       description: `Failed to freeze guest filesystems on VM ${vm.name}. Note that using the created snapshot might cause data inconsistency.`,
@@ -147,7 +147,7 @@ export class SnapshotOperations {
     snapshot.status = "ok";
   }
 
-  /** The volume above is merged down; whoever owned it owns the snapshot's volume from then on. */
+  /** Merges the volume above down; its owner owns the snapshot's volume from then on. */
   async #merge(vm: VmState, diskId: string, volumeId: string): Promise<void> {
     const disk = this.#core.state.disks[diskId];
     if (disk === undefined) return;

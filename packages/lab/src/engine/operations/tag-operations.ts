@@ -5,7 +5,7 @@ import { badRequest, conflict, notFound, unknownEntity } from "../engine-fault.t
 import type { TagState, VmState } from "../engine-state.ts";
 import { BLANK_ID } from "../inventory.ts";
 
-/** A tag as POST and PUT ask for it; absent: as it is. */
+/** Body of POST and PUT of a tag; an absent field stays as it is. */
 export interface TagRequest {
   readonly name?: string | undefined;
   readonly description?: string | undefined;
@@ -14,10 +14,10 @@ export interface TagRequest {
 
 const NAME_PATTERN = /^[\p{L}0-9._-]*$/u;
 const MAX_NAME = 50;
-/** Always there, above all others. */
+/** The permanent root above all others. */
 const root: TagState = { id: BLANK_ID, name: "root", description: "root" };
 
-/** Tags, and which machines carry them. */
+/** Tags, and the machines that carry them. */
 export class TagOperations {
   readonly #core: EngineCore;
 
@@ -36,7 +36,7 @@ export class TagOperations {
     return tag;
   }
 
-  /** @throws EngineFault 404 with the name, as for everything that a request names */
+  /** @throws EngineFault 404 with the name, as for every entity that a request names */
   named(name: string): TagState {
     const tag = this.list().find((candidate) => candidate.name === name);
     if (tag === undefined) throw unknownEntity(name);
@@ -80,12 +80,12 @@ export class TagOperations {
     return vm.tagIds.map((id) => this.get(id));
   }
 
-  /** What a machine carries, with all that is above: a search for a tag finds what carries one below it. */
+  /** A machine's tags with all their ancestors: a search for a tag also finds machines with one below it. */
   withAncestors(vm: VmState): readonly TagState[] {
     return this.list().filter((tag) => this.of(vm).some(({ id }) => this.#familyOf(tag).has(id)));
   }
 
-  /** Attaching what is attached changes nothing. */
+  /** Does nothing if the tag is attached already. */
   attach(vm: VmState, tag: TagState): void {
     vm.tagIds = [...new Set([...vm.tagIds, tag.id])];
     this.#core.store.changed();
@@ -98,7 +98,7 @@ export class TagOperations {
     this.#core.store.changed();
   }
 
-  /** Ids of the tags of these names, which are made as far as they are missing. */
+  /** Ids of the tags of these names; makes missing ones. */
   idsOf(names: readonly string[]): readonly string[] {
     return names.map((name) => (this.list().find((tag) => tag.name === name) ?? this.create({ name })).id);
   }

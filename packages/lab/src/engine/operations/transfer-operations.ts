@@ -10,7 +10,7 @@ import type { BackupOperations } from "./backup-operations.ts";
 import type { DiskOperations } from "./disk-operations.ts";
 import { TransferTickets } from "./transfer-tickets.ts";
 
-/** A transfer as `POST /imagetransfers` asks for it. */
+/** Body of `POST /imagetransfers`. */
 export interface TransferRequest {
   readonly diskId?: string | undefined;
   /** Id of a disk snapshot, which is the id of its volume. */
@@ -23,9 +23,9 @@ export interface TransferRequest {
   readonly timeoutPolicy: TransferState["timeoutPolicy"];
 }
 
-/** How long a finished transfer can still be read, in ms: 15 min after success, 30 min after failure. */
+/** How long a finished transfer stays readable, in ms: 15 min after success, 30 min after failure. */
 const RETENTION_MS = { finished_success: 15 * 60_000, finished_failure: 30 * 60_000 } as const;
-/** A download that got every byte is finalized by the engine itself after so many idle seconds. */
+/** Idle seconds after which the engine itself finalizes a download that got every byte. */
 const COMPLETE_IDLE_SECONDS = 2;
 
 /** Life of image transfers, from initializing to finished_success or finished_failure. */
@@ -59,14 +59,14 @@ export class TransferOperations {
     return Object.values(transfers);
   }
 
-  /** @throws EngineFault 404 when there is none or it was cleaned up. */
+  /** @throws EngineFault 404 when it does not exist or was cleaned up. */
   get(id: string): TransferState {
     const transfer = this.list().find((candidate) => candidate.id === id);
     if (transfer === undefined) throw notFound();
     return transfer;
   }
 
-  /** Where clients find the data; undefined unless data can be transferred now. */
+  /** URL of the data; `undefined` unless data can be transferred now. */
   url(transfer: TransferState): string | undefined {
     const { phase, ticketId } = transfer;
     return phase !== "transferring" || ticketId === undefined ? undefined : this.#core.imageio.transferUrl(ticketId);
@@ -127,7 +127,7 @@ export class TransferOperations {
     this.#core.background.start(() => this.#serve(transfer));
   }
 
-  /** Answers at once; an upload's disk is removed. */
+  /** Answers at once; removes an upload's disk. */
   cancel(id: string): void {
     const transfer = this.get(id);
     this.#requirePhase(transfer, "cancel", [
@@ -147,7 +147,7 @@ export class TransferOperations {
     this.#finalize(transfer);
   }
 
-  /** After a restart of the lab: no export serves these transfers any more. */
+  /** Called after a restart of the lab: no export serves these transfers any more. */
   async failInterrupted(): Promise<void> {
     for (const transfer of this.#core.openTransfers()) {
       await this.#tickets.abandon(transfer);
@@ -269,7 +269,7 @@ export class TransferOperations {
     });
   }
 
-  /** The engine looks at what was uploaded before it believes in it. */
+  /** Checks the uploaded image, as an engine does. */
   async #acceptUpload(transfer: TransferState): Promise<boolean> {
     if (this.#core.faults.strikes("upload-failure")) return false;
     const disk = this.#core.state.disks[transfer.diskId];
@@ -297,7 +297,7 @@ export class TransferOperations {
     });
   }
 
-  /** The disk is free again, or, after a failed upload, on its way out. */
+  /** Frees the disk, or removes it after a failed upload. */
   async #finish(transfer: TransferState, phase: "finished_success" | "finished_failure"): Promise<void> {
     const { behaviour, state, journal, store } = this.#core;
     await this.#tickets.close(transfer);

@@ -9,18 +9,18 @@ import type { EngineCore } from "../engine-core.ts";
 import type { TransferState } from "../engine-state.ts";
 import type { BackupOperations } from "./backup-operations.ts";
 
-/** Life of a ticket nobody uses, in seconds, and what each renewal adds. */
+/** Life of an unused ticket, in seconds, and the extension by each renewal. */
 const TICKET_SECONDS = 300;
-/** Room for qcow2 metadata when a qcow2 file is uploaded as it is. */
+/** Factor with room for qcow2 metadata, for uploads of a qcow2 file as it is. */
 const COW_OVERHEAD = 1.1;
 const COW_HEADER_BYTES = 1024 * 1024;
 
-/** Gives transfers their data path: an export or a file, and a ticket for it. */
+/** Makes the data path of transfers: an export or a file, and a ticket for it. */
 export class TransferTickets {
   readonly #core: EngineCore;
   readonly #backups: BackupOperations;
 
-  /** A transfer that is paused and resumed at once must not open what is still being closed. */
+  /** Serializes calls: a transfer that is paused and resumed at once must not open what is still being closed. */
   readonly #turns = new WeakMap<TransferState, Serial>();
 
   constructor(core: EngineCore, backups: BackupOperations) {
@@ -32,19 +32,19 @@ export class TransferTickets {
     return this.#turnOf(transfer).run(() => this.#open(transfer));
   }
 
-  /** Removes the ticket, as often as it takes, then the export. Repeating it is not an error. */
+  /** Removes the ticket, with retries, then the export. Idempotent. */
   close(transfer: TransferState): Promise<void> {
     return this.#turnOf(transfer).run(() => this.#close(transfer));
   }
 
-  /** Tries once to remove the ticket: nothing is left of its export. */
+  /** Tries once to remove the ticket, whose export is gone. */
   async abandon(transfer: TransferState): Promise<void> {
     const { ticketId } = transfer;
     delete transfer.ticketId;
     if (ticketId !== undefined) await this.#core.imageio.removeTicket(ticketId).catch(() => undefined);
   }
 
-  /** Takes over the ticket's counters and renews it. Answers idle seconds, or undefined when the ticket is gone. */
+  /** Copies the ticket's counters and renews it. Answers idle seconds, or `undefined` when the ticket is gone. */
   async refresh(transfer: TransferState): Promise<number | undefined> {
     if (transfer.ticketId === undefined) return undefined;
     const info = await this.#core.imageio.ticketInfo(transfer.ticketId);
@@ -135,7 +135,7 @@ export class TransferTickets {
   }
 }
 
-/** The bytes of the volume file as they lie there, qcow2 with its header. */
+/** The raw bytes of the volume file, qcow2 with its header. */
 function filePath(transfer: TransferState, info: DiskInfo): Pick<ImageioTicket, "source" | "sizeBytes" | "dirty"> {
   const volume = volumeOf(transfer, info);
   return { source: { kind: "file", path: volume.path }, sizeBytes: fileSize(transfer, volume), dirty: false };

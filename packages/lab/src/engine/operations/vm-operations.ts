@@ -14,13 +14,13 @@ import type { BackupOperations } from "./backup-operations.ts";
 import type { DiskOperations } from "./disk-operations.ts";
 import type { GuestOperations } from "./guest-operations.ts";
 
-/** A machine as `POST /vms` asks for it. */
+/** Body of `POST /vms`. */
 export interface VmRequest {
   readonly name?: string | undefined;
   readonly clusterId: string;
   readonly settings: VmSettings;
   readonly ovf?: string | undefined;
-  /** Makes it as a snapshot of another machine is, with copies of its disks. */
+  /** Clones this snapshot of another machine, with copies of its disks. */
   readonly snapshotId?: string | undefined;
   readonly regenerateIds: boolean;
   readonly correlationId: string;
@@ -60,7 +60,7 @@ export class VmOperations {
     this.#guests = operations.guests;
   }
 
-  /** Makes a machine, empty or from an OVF; disks named by the OVF are attached as far as they exist and are free. */
+  /** Makes a machine, empty or from an OVF; attaches those disks of the OVF that exist and are free. */
   async create(request: VmRequest): Promise<VmState> {
     if (request.snapshotId !== undefined) return this.#clone(request, request.snapshotId);
     const fromOvf = request.ovf === undefined ? undefined : readOvf(request.ovf);
@@ -102,7 +102,7 @@ export class VmOperations {
     return vm;
   }
 
-  /** Renames a machine, changes its settings; `changes` has only those that are to change. */
+  /** Renames a machine and changes its settings; `changes` has only those to change. */
   update(
     vmId: string,
     changes: {
@@ -128,7 +128,7 @@ export class VmOperations {
     this.#core.store.changed();
   }
 
-  /** What is not given of a new card is as an engine makes it. */
+  /** Absent fields of a new card get the engine's defaults. */
   addNic(vmId: string, nic: Partial<Omit<NicState, "id">> & Pick<NicState, "name">): NicState {
     const vm = this.#core.vm(vmId);
     const made: NicState = { ...NEW_NIC, mac: this.#freeMac(), ...nic, id: randomUUID() };
@@ -184,7 +184,7 @@ export class VmOperations {
     return Object.values(this.#core.state.vms).find((vm) => vm.nics.some(isSame));
   }
 
-  /** Those of the networks that a cluster has: all of its data centre. */
+  /** Profiles of the networks of a cluster: all of its data centre. */
   #profilesOf(clusterId: string): Inventory["vnicProfiles"] {
     const { inventory } = this.#core.state;
     const { id } = dataCenterOf(inventory, clusterId);
@@ -194,7 +194,7 @@ export class VmOperations {
     return inventory.vnicProfiles.filter(({ networkId }) => networkIds.includes(networkId));
   }
 
-  /** Answers at once with a machine on its way up. */
+  /** Answers at once with a machine that is powering up. */
   start(vmId: string, correlationId: string): void {
     const vm = this.#core.vm(vmId);
     this.#core.requireFree(vm, "run VM");
@@ -224,7 +224,7 @@ export class VmOperations {
     });
   }
 
-  /** Brings a machine up and waits until it is. */
+  /** Starts a machine and waits until it is up. */
   async startNow(vmId: string): Promise<void> {
     const vm = this.#core.vm(vmId);
     await this.#core.hypervisor.startVm(vmId, plugsOf(this.#core, vm));
@@ -232,19 +232,19 @@ export class VmOperations {
     this.#core.store.changed();
   }
 
-  /** Answers at once with a machine on its way to another host. */
+  /** Answers at once with a machine that is migrating. */
   migrate(vmId: string, correlationId: string): void {
     const vm = this.#core.vm(vmId);
     const arrive = this.#depart(vm);
     this.#core.runJob(`Migrating VM ${vm.name}`, correlationId, arrive);
   }
 
-  /** Moves a machine to another host and waits until it runs there. */
+  /** Migrates a machine to another host and waits until it runs there. */
   async migrateNow(vmId: string): Promise<void> {
     await this.#depart(this.#core.vm(vmId))();
   }
 
-  /** `shutdown` asks the guest, `stop` does not; both end QEMU in order. Answers at once. */
+  /** `shutdown` asks the guest, `stop` does not; both end QEMU gracefully. Answers at once. */
   stop(vmId: string, action: "stop" | "shutdown", correlationId: string): void {
     const vm = this.#core.vm(vmId);
     if (vm.status === "down") throw conflict(`Cannot ${action} VM. VM is not running.`);
@@ -256,7 +256,7 @@ export class VmOperations {
     });
   }
 
-  /** Ends a machine now. Not graceful: as when the host loses power. A backup under way fails. */
+  /** Stops a machine now. Not graceful: as when the host loses power. A backup under way fails. */
   async stopNow(vmId: string, options: { readonly graceful: boolean }): Promise<void> {
     const vm = this.#core.vm(vmId);
     vm.status = "powering_down";
@@ -307,7 +307,7 @@ export class VmOperations {
     this.#core.store.changed();
   }
 
-  /** What is left to do: QEMU ends here, and begins anew on the other host. */
+  /** Returns the rest of the work: to end QEMU here and start it on the other host. */
   #depart(vm: VmState): () => Promise<void> {
     const action = "migrate VM";
     this.#core.requireFree(vm, action);
@@ -329,14 +329,14 @@ export class VmOperations {
     };
   }
 
-  /** Names are each used once in a data centre. */
+  /** Names are unique in a data centre. */
   #nameIsUsed(name: string, clusterId: string): boolean {
     const { vms, inventory } = this.#core.state;
     const dataCenter = dataCenterOf(inventory, clusterId);
     return Object.values(vms).some((vm) => vm.name === name && dataCenterOf(inventory, vm.clusterId) === dataCenter);
   }
 
-  /** Answers at once with a machine that is locked until its disks are copied; it vanishes when they cannot be. */
+  /** Answers at once with a machine that is locked until its disks are copied; it vanishes on failure. */
   #clone(request: VmRequest, snapshotId: string): VmState {
     const action = "add VM";
     const { clusterId, name = "" } = request;
