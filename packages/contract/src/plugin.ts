@@ -36,7 +36,7 @@ export interface PluginHost {
   readonly signal: AbortSignal;
 }
 
-/** A secret stands in ovault.yaml only as a reference. */
+/** How ovault.yaml refers to a secret, which it never holds itself. */
 export type SecretReference = { readonly env: string } | { readonly file: string } | { readonly command: string[] };
 
 export interface Plugin<K extends PluginKind = PluginKind, O = unknown> {

@@ -10,11 +10,11 @@ const SUFFIX = ".jsonl";
 
 /** Open entries, grouped by the state of the run that made them. */
 export interface LedgerReport {
-  /** Of ended runs of this node: may be removed. */
+  /** Entries of ended runs of this node: their things may be removed. */
   readonly abandoned: readonly LedgerEntry[];
-  /** Of living runs of this node: must not be touched. */
+  /** Entries of living runs of this node: must not be touched. */
   readonly active: readonly LedgerEntry[];
-  /** Of other nodes or containers, or of files whose first line is lost: needs a human decision. */
+  /** Entries of other nodes or containers, or of files whose first line is lost: needs a human decision. */
   readonly elsewhere: readonly LedgerEntry[];
   /** Unreadable lines. They may have held entries; the files stay until an administrator removes them. */
   readonly damaged: readonly { readonly file: string; readonly lines: readonly number[] }[];
@@ -49,7 +49,7 @@ export class Ledger {
     return await LedgerRun.create(this.#pathOf(options.runId), options);
   }
 
-  /** What may be removed: `report().abandoned`. */
+  /** As `report().abandoned`. */
   async abandoned(): Promise<readonly LedgerEntry[]> {
     return (await this.report()).abandoned;
   }

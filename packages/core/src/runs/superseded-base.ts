@@ -20,7 +20,7 @@ export class SupersededBase {
     this.#strategy = strategy;
   }
 
-  /** Call it before the seal: after it no other record of these resources is in use. */
+  /** Call it before the seal: a run killed after the seal would otherwise leave no record of these resources. */
   async record(ledger: Ledger): Promise<void> {
     const kept = this.#strategy.keeps?.(this.#point) ?? [];
     if (kept.length === 0) return;
