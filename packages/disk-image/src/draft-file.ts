@@ -1,11 +1,26 @@
 import { randomUUID } from "node:crypto";
-import { lstat, open, rename, rm, type FileHandle } from "node:fs/promises";
-import { dirname } from "node:path";
+import { lstat, open, readdir, rename, rm, type FileHandle } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
 
 import { syncDirectory, systemErrorCode } from "@ovault/contract";
 
 import { ImageFileExistsError, imageFileError } from "./errors.ts";
 import { WriteBack } from "./write-back.ts";
+
+const DRAFT_END = /^\.[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\.partial$/;
+
+/**
+ * Paths of the drafts of a file that are there now: of writers that are at work, or were killed. Empty where the
+ * directory cannot be listed.
+ */
+export async function draftsOf(path: string): Promise<readonly string[]> {
+  const [directory, name] = [dirname(path), basename(path)];
+  const names = await readdir(directory).catch(() => []);
+  return names
+    .filter((one) => one.startsWith(name) && DRAFT_END.test(one.slice(name.length)))
+    .toSorted()
+    .map((one) => join(directory, one));
+}
 
 /** A new file, readable by its owner alone, with a temporary name until it is published. */
 export class DraftFile {

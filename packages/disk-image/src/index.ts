@@ -1,3 +1,4 @@
+export { draftsOf } from "./draft-file.ts";
 export { ImageFileError, ImageFileExistsError, ImageFileFullError } from "./errors.ts";
 export type { ImageFileOptions, ImageFileTarget } from "./image-file-target.ts";
 export { NbdSource, type NbdSourceOptions } from "./nbd-source.ts";

@@ -6,7 +6,7 @@ import { describe, expect, test } from "vitest";
 
 import { CancelledError } from "@ovault/contract";
 
-import { Qcow2FileTarget, RawFileTarget, type ImageFileOptions, type ImageFileTarget } from "../src/index.ts";
+import { draftsOf, Qcow2FileTarget, RawFileTarget, type ImageFileOptions, type ImageFileTarget } from "../src/index.ts";
 import { run, temporaryDirectory } from "./tools.ts";
 
 const MiB = 2 ** 20;
@@ -164,4 +164,21 @@ test("a qcow2 file stores no cluster of zeros that comes as data, and takes zero
   expected[4 * MiB] = 7;
   expect((await readFile(raw)).equals(expected)).toBe(true);
   expect((await stat(path)).size).toBeLessThan(2 * MiB);
+});
+
+test("the drafts of a file are those of its own writers that have not come to an end", async () => {
+  await using directory = await temporaryDirectory();
+  const options = { path: join(directory.path, "image.raw"), diskId: "disk", logicalBytes: 512 };
+  const neighbour = await RawFileTarget.create({ ...options, path: `${options.path}.raw` });
+  await writeFile(`${options.path}.mine.partial`, "");
+  expect(await draftsOf(options.path)).toEqual([]);
+  const [killed, finished] = [await RawFileTarget.create(options), await Qcow2FileTarget.create(options)];
+  expect(await draftsOf(options.path)).toHaveLength(2);
+  await finished.finish();
+  const drafts = await draftsOf(options.path);
+  expect(drafts).toEqual([expect.stringMatching(/image\.raw\.[0-9a-f-]{36}\.partial$/)]);
+  expect((await stat(drafts[0] ?? "")).size).toBe(512);
+  await Promise.all([killed.abort(), neighbour.abort()]);
+  expect(await draftsOf(options.path)).toEqual([]);
+  expect(await draftsOf(join(directory.path, "nowhere", "image.raw"))).toEqual([]);
 });

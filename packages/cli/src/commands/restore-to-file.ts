@@ -1,17 +1,20 @@
-import { resolve } from "node:path";
+import { extname, resolve } from "node:path";
 
 import { NotFoundError, type RecoveryPoint, UsageError } from "@ovault/contract";
 import { type DiskLosses, restoreToTarget } from "@ovault/core";
-import { Qcow2FileTarget, RawFileTarget, RawStreamTarget, type ImageFileTarget } from "@ovault/disk-image";
+import { draftsOf, Qcow2FileTarget, RawFileTarget, RawStreamTarget, type ImageFileTarget } from "@ovault/disk-image";
 import { Installation, findDisk, findPoint } from "@ovault/operations";
 
 import type { CommandContext } from "../command.ts";
+
+type ImageFormat = "raw" | "qcow2";
 
 /** As on the command line. */
 export interface RestoreFileOptions {
   readonly disk: string;
   readonly toFile: string;
-  readonly format: "raw" | "qcow2";
+  /** Default: what the extension of the file says, else raw. */
+  readonly format?: ImageFormat;
   /** Only machines of this manager match. */
   readonly manager?: string;
   readonly salvage?: boolean;
@@ -22,7 +25,7 @@ export interface RestoredFile {
   readonly point: string;
   readonly disk: { readonly id: string; readonly alias: string };
   readonly file: string;
-  readonly format: "raw" | "qcow2";
+  readonly format: ImageFormat;
   readonly doneBytes: number;
   readonly writtenBytes: number;
   /** Empty unless something could not be read, which only a restore with `salvage` accepts. */
@@ -31,6 +34,11 @@ export interface RestoredFile {
 }
 
 const TARGETS = { raw: RawFileTarget, qcow2: Qcow2FileTarget } as const;
+/** Other extensions say nothing about the format. */
+const FORMATS: ReadonlyMap<string, ImageFormat> = new Map([
+  [".raw", "raw"],
+  [".qcow2", "qcow2"],
+]);
 /** Stands for stdout in place of a path. */
 const STDOUT = "-";
 
@@ -41,9 +49,11 @@ const STDOUT = "-";
 export async function restoreToFile(
   context: CommandContext,
   wanted: string,
-  { disk: wantedDisk, toFile, format, manager, salvage = false }: RestoreFileOptions,
+  { disk: wantedDisk, toFile, format: wantedFormat, manager, salvage = false }: RestoreFileOptions,
   from: string | undefined,
 ): Promise<RestoredFile> {
+  const natural = FORMATS.get(extname(toFile).toLowerCase());
+  const format = wantedFormat ?? natural ?? "raw";
   if (toFile === STDOUT) claimStdout(context, format);
   await using installation = await Installation.open(context);
   const repository = await installation.repository(from);
@@ -53,10 +63,17 @@ export async function restoreToFile(
   const { logicalBytes } = record.stats;
   const path = toFile === STDOUT ? STDOUT : resolve(toFile);
   const startedAt = performance.now();
+  const drafts = toFile === STDOUT ? [] : await draftsOf(path);
   const target: ImageFileTarget =
     toFile === STDOUT
       ? new RawStreamTarget({ stream: process.stdout, name: "stdout", diskId: id, logicalBytes })
       : await TARGETS[format].create({ path, diskId: id, logicalBytes });
+  if (natural !== undefined && natural !== format) {
+    context.terminal.warn(`${toFile} becomes a ${format} image, and its name says ${natural}`);
+  }
+  for (const draft of drafts) {
+    context.terminal.warn(`${draft} is left of a restore that was killed, unless one is writing it: then remove it`);
+  }
   try {
     const totals = await restoreToTarget({
       point,
@@ -77,7 +94,7 @@ export async function restoreToFile(
 }
 
 /** @throws UsageError when the disk cannot go to stdout */
-function claimStdout({ terminal }: CommandContext, format: RestoreFileOptions["format"]): void {
+function claimStdout({ terminal }: CommandContext, format: ImageFormat): void {
   if (format !== "raw") {
     throw new UsageError("a QCOW2 image cannot be written to a pipe: its tables are known when all data is written", {
       hint: "Write it to a file, or take --format raw.",

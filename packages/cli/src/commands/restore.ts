@@ -7,7 +7,7 @@ import { planRestore, restoreToManager, type RestoredVm, type RestoreVmOptions }
 import { restoreToFile, type RestoredFile, type RestoreFileOptions } from "./restore-to-file.ts";
 import { restoredFileView, restoredVmView, restorePlanView } from "./restore-view.ts";
 
-/** Some apply to machines, some to files; `--mac` and `--format` have defaults. */
+/** Some apply to machines, some to files; `--mac` has a default. */
 type RestoreOptions = Omit<RestoreVmOptions, "as"> &
   Pick<RestoreFileOptions, "format"> & {
     readonly as?: string;
@@ -38,7 +38,9 @@ export const define: Define = (command, invoke) => {
       "--to-file <path>",
       "write the disk to a file, or raw to stdout (-); needs the destination alone, no engine",
     )
-    .addOption(new Option("--format <format>", "of the file").choices(["raw", "qcow2"]).default("raw"))
+    .addOption(
+      new Option("--format <format>", "of the file (default: qcow2 for *.qcow2, else raw)").choices(["raw", "qcow2"]),
+    )
     .option("--from <destination>", "destination that holds the point")
     .option("--salvage", "restore what can be read of a damaged point: what is lost becomes zeros, and is listed")
     .option("--dry-run", "show what would be done and change nothing")
