@@ -2,7 +2,7 @@ import * as fc from "fast-check";
 import { expect, test } from "vitest";
 
 import { machineKey } from "@ovault/contract";
-import { logged, ManagerNames, Repository } from "@ovault/core";
+import { logged, ManagerNames, reportWarningsTo, Repository } from "@ovault/core";
 import type { RecoveryPoints } from "../../src/repository/points/recovery-points.ts";
 import { MemoryStore } from "@ovault/testkit";
 
@@ -51,6 +51,24 @@ test("one manifest of each machine is read, when all ids are of this release", a
   reads.length = 0;
   expect((await seen.newest(never)).size).toBe(2);
   expect(reads.filter((line) => line.startsWith("get points/"))).toHaveLength(2);
+});
+
+test("a stray copy of a manifest elsewhere hides its point from no id", async () => {
+  const store = new MemoryStore();
+  const { points } = await smallRepository(store, 512);
+  const machine = { manager: "prod", id: "vm-0" };
+  const takenAt = new Date("2026-01-01T00:00:00Z");
+  const point = barePoint(machine, { id: await points.nextId(machine, takenAt, never), takenAt });
+  await points.seal(point, never);
+  const manifest = await store.get(points.keyOf(point), { signal: never });
+  const stray = points.keyOf(point).replace(/(?<=^points\/)\w+/, (folder) => "0".repeat(folder.length));
+  await store.put(stray, [manifest], { ifAbsent: true, signal: never });
+  const warnings: string[] = [];
+  reportWarningsTo((text) => warnings.push(text));
+  for (const named of [point.id, point.id.slice(0, 8)]) expect((await points.find(named, never)).id).toBe(point.id);
+  expect(warnings).toEqual([`${stray} holds the manifest of another recovery point`]);
+  await store.delete(points.keyOf(point), { signal: never });
+  await expect(points.find(point.id, never)).rejects.toMatchObject({ code: "E_INTEGRITY" });
 });
 
 test("points under a former name of a manager are of the machine that it has now, and say the name in their manifests", async () => {

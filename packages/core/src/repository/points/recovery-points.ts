@@ -8,6 +8,7 @@ import {
   LeaseLostError,
   type MachineIdentity,
   machineKey,
+  messageOf,
   NotFoundError,
   type ObjectInfo,
   type ObjectKey,
@@ -28,6 +29,7 @@ import { LARGEST, readKey, readWhole } from "../../format/read-whole.ts";
 import type { Reserve } from "../../format/reserve.ts";
 import { retaining } from "../../format/retaining.ts";
 import { isVoid } from "../../leases/void.ts";
+import { warnOnce } from "../../util/warn-once.ts";
 
 const TYPE = "point";
 const FORGOTTEN_TYPE = "forgotten";
@@ -171,18 +173,29 @@ export class RecoveryPoints implements PointCatalog {
     return { ...(await this.#readAll(forgotten, signal)), marked };
   }
 
-  /** The point with this id or unique prefix. */
+  /**
+   * The point with this id or unique prefix. Where several manifests have that id, the readable one is found, and the
+   * others cost a warning: a stray copy in the folder of another machine.
+   * @throws NotFoundError
+   * @throws IntegrityError when no manifest of that id is readable
+   */
   async find(idOrPrefix: string, signal: AbortSignal): Promise<RecoveryPoint> {
     const { visible } = await this.#manifests(POINTS, signal);
     const starting = visible.filter((info) => idOf(info).startsWith(idOrPrefix));
     const matches = starting.filter((info) => idOf(info) === idOrPrefix);
-    const [only, ...others] = matches.length > 0 ? matches : starting;
-    const point = only === undefined || others.length > 0 ? undefined : await this.#read(only, signal);
-    if (point !== undefined) return point;
-    const hint = "Run `ovault points` to see the recovery points.";
-    if (others.length === 0) throw new NotFoundError(`no recovery point ${idOrPrefix}`, { hint });
-    throw new NotFoundError(`${starting.length} recovery points start with ${idOrPrefix}`, {
-      hint: `Give more of the id: ${starting.slice(0, 5).map(idOf).join(", ")}`,
+    const wanted = matches.length > 0 ? matches : starting;
+    const ids = new Set(wanted.map(idOf));
+    if (ids.size > 1) throw ambiguous(idOrPrefix, wanted);
+    const { points, damaged } = await this.#readAll(wanted, signal);
+    const [point, ...others] = points;
+    if (others.length > 0) throw ambiguous(idOrPrefix, wanted);
+    if (point !== undefined) {
+      for (const { error } of damaged) warnOnce(messageOf(error));
+      return point;
+    }
+    if (damaged[0] !== undefined) throw damaged[0].error;
+    throw new NotFoundError(`no recovery point ${idOrPrefix}`, {
+      hint: "Run `ovault points` to see the recovery points.",
     });
   }
 
@@ -315,6 +328,12 @@ export class RecoveryPoints implements PointCatalog {
 /** With the manager's name as stored: copies of a point are equal, even after its manager was renamed. */
 function asStored({ storedManager, ...point }: RecoveryPoint): RecoveryPoint {
   return storedManager === undefined ? point : { ...point, vm: { ...point.vm, manager: storedManager } };
+}
+
+function ambiguous(idOrPrefix: string, starting: readonly ObjectInfo[]): NotFoundError {
+  return new NotFoundError(`${starting.length} recovery points start with ${idOrPrefix}`, {
+    hint: `Give more of the id: ${starting.slice(0, 5).map(idOf).join(", ")}`,
+  });
 }
 
 function idOf({ key }: ObjectInfo): string {
