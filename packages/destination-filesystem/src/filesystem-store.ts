@@ -26,6 +26,9 @@ import { readExactly } from "./read-exactly.ts";
 /** Holds markers on file systems without hard links; `~` is in no key. */
 const MARKERS = "~markers";
 
+/** Opening a named pipe does not wait for a writer, so that it is seen to be no file. */
+const READING = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
+
 /** Codes that mean that there is no file of this name. */
 const ABSENT = new Set(["ENOENT", "ENOTDIR", "EISDIR"]);
 
@@ -83,7 +86,7 @@ export class FilesystemStore implements ObjectStore {
     signal.throwIfAborted();
     try {
       const path = await this.#tree.locate(this.#files, key);
-      const handle = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW);
+      const handle = await open(path, READING);
       try {
         const found = await handle.stat();
         if (!found.isFile()) throw notFound(key);

@@ -1,3 +1,4 @@
+import { execFileSync } from "node:child_process";
 import { chmod, chown, mkdir, readdir, rm, stat, symlink, truncate, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 
@@ -30,6 +31,18 @@ describe("the directory of a filesystem destination", () => {
     expect(await mode("packs/ab")).toBe(0o700);
     expect(await readdir(directory)).toEqual(["packs", "~drafts"]);
     expect(await readdir(join(directory, "~drafts"))).toEqual([]);
+  });
+
+  test("a named pipe in place of an object is absent, and holds nothing up", async () => {
+    const { directory, store } = await temporaryStore();
+    await store.put("packs/ab/abcd", body, { ifAbsent: true, signal });
+    const file = join(directory, "packs/ab/abcd");
+    await rm(file);
+    execFileSync("mkfifo", [file]);
+    const absent = { code: "E_OBJECT_NOT_FOUND" };
+    await expect(store.get("packs/ab/abcd", { signal })).rejects.toMatchObject(absent);
+    await expect(store.stat("packs/ab/abcd", { signal })).rejects.toMatchObject(absent);
+    expect(await keysOf(store)).toEqual([]);
   });
 
   test("a missing directory is an error at open and is not made", async () => {

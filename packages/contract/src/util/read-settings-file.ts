@@ -1,10 +1,12 @@
-import type { Stats } from "node:fs";
+import { constants, type Stats } from "node:fs";
 import { open, type FileHandle } from "node:fs/promises";
 
 import { ConfigurationError } from "../errors/errors.ts";
 import { decodeText } from "./decode-text.ts";
 
 const WRITABLE_BY_ALL = 0o002;
+/** Pipes that a shell opened for this process: `file:<(pass show ovault)`. */
+const OPENED_BY_SHELL = /^\/(?:dev|proc\/self)\/(?:fd\/|stdin$)/;
 
 export interface SettingsFileKind {
   /** For errors: `the secret file`. */
@@ -17,7 +19,7 @@ export interface SettingsFileKind {
 
 /**
  * Reads a small text file that people write: ovault.yaml, or one that it refers to.
- * @throws ConfigurationError when it cannot be read, is too large, is not UTF-8, or is world-writable
+ * @throws ConfigurationError when it cannot be read, is a named pipe, is too large, is not UTF-8, or is world-writable
  */
 export async function readSettingsFile(
   file: string,
@@ -27,8 +29,12 @@ export async function readSettingsFile(
   const context = { file };
   let read: { readonly bytes: Buffer; readonly stats: Stats };
   try {
-    await using handle = await open(file, "r");
-    read = { stats: await handle.stat(), bytes: await readUpTo(handle, mostBytes + 1, signal) };
+    // Without a writer, opening a named pipe would block a thread that no signal ends.
+    const waits = OPENED_BY_SHELL.test(file);
+    await using handle = await open(file, constants.O_RDONLY | (waits ? 0 : constants.O_NONBLOCK));
+    const stats = await handle.stat();
+    if (stats.isFIFO() && !waits) throw new Error("it is a named pipe, not a file");
+    read = { stats, bytes: await readUpTo(handle, mostBytes + 1, signal) };
   } catch (cause) {
     throw new ConfigurationError(`cannot read ${what} ${file}`, {
       cause,

@@ -1,6 +1,8 @@
-import { chmod, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { execFileSync } from "node:child_process";
+import { chmod, mkdtemp, open, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout } from "node:timers/promises";
 import { inspect } from "node:util";
 
 import * as fc from "fast-check";
@@ -33,6 +35,23 @@ describe("a secret reference", () => {
     const check = () => validate(schema, { password: "hunter2-hunter2" }, origin);
     expect(check).toThrow(/managers\.prod\.password: a secret is never written here.*\{ env: NAME \}/);
     expect(check).not.toThrow(/hunter2/);
+  });
+
+  test("to a named pipe is refused at once; one that a shell opened is read", async () => {
+    const file = join(baseDirectory, "pipe");
+    execFileSync("mkfifo", ["-m", "600", file]);
+    const message = expect.stringContaining("it is a named pipe, not a file");
+    await expect(resolveSecret({ file }, { baseDirectory })).rejects.toMatchObject({
+      code: "E_CONFIGURATION",
+      cause: expect.objectContaining({ message }),
+    });
+    const [reader, writer] = await Promise.all([open(file, "r"), open(file, "w")]);
+    const secret = resolveSecret({ file: `/dev/fd/${reader.fd}` }, { baseDirectory });
+    await setTimeout(100);
+    await writer.writeFile("from a shell\n");
+    await writer.close();
+    expect(await secret).toBe("from a shell");
+    await reader.close();
   });
 
   test("to a file that everybody can read is refused", async () => {
