@@ -26,7 +26,7 @@ export async function runCommand(command: Command, handler: Handler): Promise<Ex
   using interruption = new Interruption(terminal);
   const context: CommandContext = {
     signal: interruption.signal,
-    configFile: resolve(config ?? process.env["OVAULT_CONFIG"] ?? "ovault.yaml"),
+    configFile: resolve(config ?? (process.env["OVAULT_CONFIG"] || "ovault.yaml")),
     debug,
     terminal,
     reporter: terminal,
