@@ -24,6 +24,6 @@ export async function main(args: readonly string[]): Promise<void> {
     // Help and version end this way too.
     if (error instanceof CommanderError && error.exitCode === 0) return;
     const { reportError } = await import("./report-error.ts");
-    process.exitCode = reportError(error, args);
+    process.exitCode = reportError(error, program, args);
   }
 }

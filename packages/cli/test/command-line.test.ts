@@ -82,6 +82,30 @@ describe("the command line", () => {
     expect(stderr).toContain("cannot read the configuration /nowhere/my.yaml");
   });
 
+  test("takes an empty OVAULT_CONFIG as none", async () => {
+    const { stderr } = await runOvault(["points"], { cwd, env: { OVAULT_CONFIG: "" } });
+    expect(stderr).not.toContain(`cannot read the configuration ${cwd}\n`);
+    expect(stderr).toContain(join(cwd, "ovault.yaml"));
+  });
+
+  test.each([
+    [["bakup"], "ovault --help"],
+    [["points", "a", "b", "c"], "ovault points --help"],
+    [["key", "lst"], "ovault key --help"],
+    [["key", "list", "a", "b"], "ovault key list --help"],
+  ])("%j: the hint names the help of the command", async (args, help) => {
+    expect((await runOvault(args, { cwd })).stderr).toContain(`hint: See \`${help}\`.`);
+  });
+
+  test("key list takes the destination as an argument or an option, once", async () => {
+    await configure("destinations: { nas: { type: filesystem, directory: missing } }");
+    for (const args of [["none"], ["--destination", "none"]]) {
+      expect((await runOvault(["key", "list", ...args], { cwd })).stderr).toContain('no destination "none"');
+    }
+    const twice = await runOvault(["key", "list", "nas", "--destination", "nas"], { cwd });
+    expect(twice).toMatchObject({ exitCode: 2, stderr: expect.stringContaining("given twice") });
+  });
+
   test("refuses an unknown option of a plugin with line and path", async () => {
     await configure("destinations:\n  nas:\n    type: filesystem\n    direktory: /backup\n");
     const { exitCode, stderr } = await runOvault(["points"], { cwd });

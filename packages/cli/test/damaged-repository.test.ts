@@ -81,6 +81,9 @@ describe("a repository with a damaged block", () => {
       data: { lost: [{ point: point.id, lostBytes: BLOCK_BYTES, disks: [{ disk: "disk-1", ranges: [lostRange] }] }] },
     });
     expect(await ovault("points")).toMatchObject({ data: [{ id: point.id, lostBytes: BLOCK_BYTES }] });
+    const said = await text("verify");
+    expect(said).toMatch(/ 1 of \d+ chunks? in packs\/\S+ is damaged$/m);
+    expect(said).toContain("damage found in 1 object and 1 recovery point\n");
     expect(await text("points")).toMatch(/LOST[^]*256 KiB[^]*--salvage/);
     expect(await ovault("show", point.id)).toMatchObject({ data: { id: point.id, lost: [{ ranges: [lostRange] }] } });
     expect(await text("show", point.id)).toContain(`${2 * BLOCK_BYTES}`);

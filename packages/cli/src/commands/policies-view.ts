@@ -19,7 +19,7 @@ export function policiesView(policies: readonly PolicySummary[]): View {
   const titles = ["policy", "selects", ">vms", ">no point", ">oldest last point", "destination", "next run"];
   return [
     table(titles, rows, "no policies: add some under `policies:` in ovault.yaml"),
-    ...policies.flatMap(({ warnings }) => warnings.map((warning) => text(`warning: ${warning}`))),
+    ...warningsView(policies.flatMap(({ warnings }) => warnings)),
   ];
 }
 
@@ -44,6 +44,10 @@ export function policyView(policy: PolicySummary): View {
       ["next runs", runs.join(", ") || "by hand"],
     ]),
     table(["vm", "status", "host", "tags", "last point"], rows, none),
-    ...policy.warnings.map((warning) => text(`warning: ${warning}`)),
+    ...warningsView(policy.warnings),
   ];
+}
+
+function warningsView(warnings: readonly string[]): View {
+  return warnings.length === 0 ? [] : [text(...warnings.map((warning) => `warning: ${warning}`))];
 }

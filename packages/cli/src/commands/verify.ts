@@ -90,13 +90,25 @@ export function reportView({ points, chunks, bytes, packs, storedBytes, damage, 
     ...(damage.length > 0 ? [table(["point", "disk", ">offset", ">length", "damage"], rows, "")] : []),
     text(
       `${read.join(", ")}, ${formatBytes(bytes)} read: ` +
-        (damage.length === 0 ? "everything is as it was written" : `${plural(damage.length, "damage")} found`),
+        (damage.length === 0 ? "everything is as it was written" : damageFound(damage)),
     ),
     ...(pagesOnce > 0
       ? [text(`${plural(pagesOnce, "page")} of block maps lie in one pack only; \`ovault repair\` stores them again.`)]
       : []),
     ...(damage.length > 0 ? [text("Run `ovault repair` to save what can be saved and to mark what is lost.")] : []),
   ];
+}
+
+/** One bad pack is seen where it lies, and in each point that reads it: those are counted apart. */
+function damageFound(damage: VerifyReport["damage"]): string {
+  const inPoints = damage.filter(({ point }) => point !== null);
+  const objects = damage.length - inPoints.length;
+  const points = new Set(inPoints.map(({ point }) => point)).size;
+  const where = [
+    ...(objects > 0 ? [plural(objects, "object")] : []),
+    ...(points > 0 ? [plural(points, "recovery point")] : []),
+  ];
+  return `damage found in ${where.join(" and ")}`;
 }
 
 /** `5%` → 0.05 */

@@ -36,7 +36,8 @@ export class PackFindings {
   finish(pack: string, of: number): void {
     this.examined.add(pack);
     const bad = this.bad.get(pack)?.size ?? 0;
-    if (bad > 0) this.addDamage(`${bad} of ${plural(of, "chunk")} in ${packKey(pack)} are damaged`);
+    if (bad > 0)
+      this.addDamage(`${bad} of ${plural(of, "chunk")} in ${packKey(pack)} ${bad === 1 ? "is" : "are"} damaged`);
   }
 
   addDamage(reason: string): void {

@@ -1,4 +1,4 @@
-import { messageOf } from "@ovault/contract";
+import { messageOf, UsageError } from "@ovault/contract";
 import type { KeyInfo } from "@ovault/core";
 import { formatTime } from "@ovault/operations";
 
@@ -7,14 +7,21 @@ import { table, type View } from "../../output/view.ts";
 import { withKeyRing, type KeyCommandOptions } from "./with-key-ring.ts";
 
 export const defineList: Define = (command, invoke) => {
-  command.addHelpText("after", examples(["ovault key list", "oldest first"])).action((options: KeyCommandOptions) =>
-    invoke(command, async (context) => {
-      const { keys, damaged } = await withKeyRing(context, options, (ring) => ring.list(context.signal));
-      const warnings = damaged.map(({ key, error }) => ({ key, reason: messageOf(error) }));
-      for (const { reason } of warnings) context.terminal.note(`warning: ${reason}`);
-      return { data: { keys, damaged: warnings }, view: keysView(keys) };
-    }),
-  );
+  command
+    .argument("[destination]", "the same as --destination")
+    .addHelpText("after", examples(["ovault key list", "oldest first"]))
+    .action((name: string | undefined, options: KeyCommandOptions) =>
+      invoke(command, async (context) => {
+        if (name !== undefined && options.destination !== undefined) {
+          throw new UsageError("the destination is given twice");
+        }
+        const wanted = { destination: name ?? options.destination };
+        const { keys, damaged } = await withKeyRing(context, wanted, (ring) => ring.list(context.signal));
+        const warnings = damaged.map(({ key, error }) => ({ key, reason: messageOf(error) }));
+        for (const { reason } of warnings) context.terminal.note(`warning: ${reason}`);
+        return { data: { keys, damaged: warnings }, view: keysView(keys) };
+      }),
+    );
 };
 
 function keysView(keys: readonly KeyInfo[]): View {

@@ -5,7 +5,7 @@ import type { CommandContext } from "../../command.ts";
 
 export interface KeyCommandOptions {
   /** Name in ovault.yaml. */
-  readonly destination?: string;
+  readonly destination?: string | undefined;
 }
 
 /** Opens the keys of an encrypted destination, without its index, for the duration of `work`. */
