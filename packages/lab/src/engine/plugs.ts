@@ -4,7 +4,7 @@ import type { PlugDevice, PlugDisk } from "../hypervisor/hypervisor.ts";
 import type { EngineCore } from "./engine-core.ts";
 import type { AttachmentState, DiskInterface, VmState } from "./engine-state.ts";
 
-/** By how much the fault `device-size` is off, in bytes. */
+/** Size error of the fault `device-size`, in bytes. */
 const WRONG_BYTES = 1024 * 1024;
 
 /** How udev in the guest names a disk under /dev/disk/by-id. Its serial is its id, which IDE and virtio cut short. */
@@ -16,12 +16,12 @@ const deviceNames: Readonly<Record<DiskInterface, (diskId: string) => string>> =
   sata: (diskId) => `ata-QEMU_HARDDISK_${diskId.slice(0, 20)}`,
 };
 
-/** What the hypervisor plugs when a machine starts. */
+/** The disks that the hypervisor plugs when a machine starts. */
 export function plugsOf(core: EngineCore, vm: VmState): readonly PlugDisk[] {
   return vm.attachments.filter(({ active }) => active).map((attachment) => plugOf(core, vm, attachment));
 }
 
-/** What the hypervisor plugs for an attachment. */
+/** The disk that the hypervisor plugs for an attachment. */
 export function plugOf(core: EngineCore, vm: VmState, attachment: AttachmentState): PlugDisk {
   const { diskId, snapshotId } = attachment;
   const device = deviceOf(core, vm, attachment);

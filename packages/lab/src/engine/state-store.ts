@@ -9,7 +9,7 @@ import { firstInventory } from "./inventory.ts";
 import { upgraded } from "./upgrade-state.ts";
 import type { EngineVersion, Product } from "./versions.ts";
 
-/** Enough to refuse a file that is not ours; the rest was written by this package. */
+/** Checks enough to refuse a foreign file; this package wrote the rest. */
 const ours: z.ZodType<EngineState> = z.custom<EngineState>(
   (value) => z.looseObject({ format: z.literal(1), inventory: z.looseObject({}) }).safeParse(value).success,
 );
@@ -26,14 +26,14 @@ export class StateStore {
     this.state = state;
   }
 
-  /** @throws ConfigurationError when the file is no lab's state. */
+  /** @throws ConfigurationError when the file is not a lab's state. */
   static async open(file: string): Promise<StateStore> {
     const parsed = ours.safeParse(JSON.parse(await readFile(file, "utf8")));
     if (!parsed.success) throw new ConfigurationError(`${file} is not the state of a lab`, { context: { file } });
     return new StateStore(file, upgraded(parsed.data));
   }
 
-  /** Has the state written soon; many calls become one write. */
+  /** Schedules a write of the state; many calls become one write. */
   changed(): void {
     if (this.#queued) return;
     this.#queued = true;
@@ -41,7 +41,7 @@ export class StateStore {
     this.#writing.catch(() => {}); // reported by the next flush
   }
 
-  /** Resolves when everything changed so far is on disk. */
+  /** Resolves when all changes so far are on disk. */
   async flush(): Promise<void> {
     await this.#writing;
   }

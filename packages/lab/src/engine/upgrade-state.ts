@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 
 import type { EngineState, Inventory, Named, TagState } from "./engine-state.ts";
 
-/** As labs of earlier releases had it: one of each kind, and machines with a few settings only. */
+/** State of labs of earlier releases: one entity of each kind, and machines with few settings. */
 interface EarlierState extends Omit<EngineState, "inventory" | "tags"> {
   inventory: Inventory | EarlierInventory;
   tags?: TagState[];
@@ -26,7 +26,7 @@ interface EarlierVm {
   readonly tags?: readonly string[];
 }
 
-/** A state that was kept by this release or an earlier one, as this one keeps it. */
+/** Upgrades a state of this release or an earlier one to that of this release. */
 export function upgraded(kept: EarlierState): EngineState {
   const { tags = [] } = kept;
   const inventory = "clusters" in kept.inventory ? kept.inventory : widened(kept.inventory);

@@ -1,4 +1,4 @@
-/** Engine releases the lab can play. */
+/** Engine releases that the lab can play. */
 export const engineVersions = ["4.2", "4.3", "4.4", "4.5"] as const;
 export type EngineVersion = (typeof engineVersions)[number];
 
@@ -14,14 +14,14 @@ interface Version {
   readonly full: string;
 }
 
-/** In what one release differs from another, as far as a backup product can see it. */
+/** Differences between releases that a backup product can see. */
 export interface EngineBehaviour {
   readonly version: Version;
   /** Compatibility level of the data centre and the cluster. */
   readonly compatibility: { readonly major: number; readonly minor: number };
   /** `/vms/{id}/backups` and `/checkpoints` exist. */
   readonly backups: boolean;
-  /** 4.4.7: backups reach `succeeded` or `failed`, and finished backups and transfers stay for a while. Before, they vanish. */
+  /** 4.4.7: backups reach `succeeded` or `failed`; finished backups and transfers stay a while. Before, they vanish. */
   readonly finalPhases: boolean;
   /** Before 4.4.7: inner stages of a backup are shown without any `phase`. */
   readonly phaseGaps: boolean;
@@ -35,9 +35,9 @@ export interface EngineBehaviour {
   readonly blockingImport: boolean;
   /** Up to 4.3: transfers carry a signed ticket for the proxy. */
   readonly signedTicket: boolean;
-  /** 4.3: transfers heed `format`, and show it. Before, they are of the volume's file in any case. */
+  /** 4.3: transfers honour `format` and show it. Before, they always are of the volume's file. */
   readonly transferFormat: boolean;
-  /** 4.4: imageio tells extents. */
+  /** 4.4: imageio reports extents. */
   readonly extents: boolean;
   /** 4.4.3: `shallow` transfers, parent links of disk snapshots. */
   readonly shallow: boolean;

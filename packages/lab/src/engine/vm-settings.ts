@@ -15,7 +15,7 @@ interface Kind {
   readonly write: (value: SettingValue) => XmlValue;
 }
 
-/** Where an OVF has a setting: an element of `Content`, and its value there if it is another one. */
+/** Place of a setting in an OVF: an element of `Content`, and its value there if it differs. */
 interface OvfPlace {
   readonly element: string;
   readonly encode?: (value: SettingValue) => string | undefined;
@@ -24,10 +24,10 @@ interface OvfPlace {
 
 interface VmSetting {
   readonly kind: Kind;
-  /** Absent: an engine does not show the setting before it is made. */
+  /** Absent: an engine does not show the setting before it is set. */
   readonly initial?: SettingValue;
   readonly ovf?: OvfPlace;
-  /** Shown only when all content is asked for. */
+  /** Shown only if the request asks for all content. */
   readonly expensive?: boolean;
 }
 
@@ -42,7 +42,7 @@ function choice(...words: readonly string[]): Kind {
   return { read: (body, path) => body.choice(words, ...path), write: (value) => value };
 }
 
-/** Whole MiB, as the engine keeps memory. */
+/** Memory in whole MiB, as the engine keeps it. */
 const bytes: Kind = {
   read: (body, path) => {
     const count = body.integer(...path);
@@ -58,7 +58,7 @@ function listOf(item: string): Kind {
   };
 }
 
-/** Items that are known by their id alone, such as the methods of single sign-on. */
+/** Items that only have an id, such as the methods of single sign-on. */
 function idsOf(item: string): Kind {
   return {
     read: (body, path) => body.children(...path, item).flatMap((node) => node.attribute("id") ?? []),
@@ -139,8 +139,8 @@ const bootOrder = ovf("default_boot_sequence", bootSequences);
 const inherited = { true: "true", false: "false" };
 
 /**
- * Everything that the engine keeps of a machine besides its name, its cluster and what lies below it: by path from `<vm>`
- * down. An OVF carries what has a place there; the rest is lost on the way through one, as it is in an engine.
+ * All settings of a machine besides its name, its cluster and its subcollections, by path from `<vm>` down. An OVF
+ * carries those that have a place there; an export and import loses the rest, as in an engine.
  */
 const vmSettings: Readonly<Record<string, VmSetting>> = {
   "bios.boot_menu.enabled": { kind: flag, initial: "false", ovf: ovf("IsBootMenuEnabled") },
@@ -251,7 +251,7 @@ const vmSettings: Readonly<Record<string, VmSetting>> = {
   "virtio_scsi.enabled": { kind: flag, initial: "true", expensive: true },
 };
 
-/** What an engine shows and lets nobody set, or keeps elsewhere; clients send it back as they got it. */
+/** Elements that are read-only in an engine, or kept elsewhere; clients send them back unchanged. */
 const UNSETTABLE = [
   "actions",
   "cluster",
@@ -283,9 +283,9 @@ const UNSETTABLE = [
 ] as const;
 
 /**
- * The settings that a request body makes.
+ * The settings in a request body.
  * @param further - paths that the caller reads itself
- * @throws EngineFault 400 for a value that is none, and for an element that the lab does not keep
+ * @throws EngineFault 400 for an invalid value, and for an element that the lab does not keep
  */
 export function readSettings(body: XmlNode, further: readonly string[] = []): VmSettings {
   const settings: Record<string, SettingValue> = {};
@@ -322,7 +322,7 @@ export function ovfSettings(settings: VmSettings): XmlObject {
   return content;
 }
 
-/** Elements of `<vm>`; `all` has those that are shown only when all content is asked for. */
+/** Elements of `<vm>`; `all` includes those that are shown only with all content. */
 export function settingsContent(settings: VmSettings, { all }: { readonly all: boolean }): XmlObject {
   const content: Record<string, XmlValue> = {};
   for (const [path, { kind, expensive = false }] of Object.entries(vmSettings)) {
@@ -332,7 +332,7 @@ export function settingsContent(settings: VmSettings, { all }: { readonly all: b
   return content;
 }
 
-/** A setting that has one value, by its path. */
+/** A setting with one value, by its path. */
 export function setting(settings: VmSettings, path: string): string {
   return String(valueOf(settings, path) ?? "");
 }
@@ -353,7 +353,7 @@ export function requireConsistent(settings: VmSettings, action: string): void {
   }
 }
 
-/** The sizes that follow from the memory are made anew when it changes and they are not given along with it. */
+/** Recomputes the sizes that depend on the memory, if it changes and `changes` does not contain them. */
 export function changedSettings(before: VmSettings, changes: VmSettings): VmSettings {
   const merged: Record<string, SettingValue> = { ...before, ...changes };
   if (changes["memory"] !== undefined) {

@@ -21,7 +21,7 @@ interface Part {
   readonly diskId: string;
   readonly virtualBytes: number;
   readonly source: string;
-  /** Keeps what the guest overwrites; reads through to the source for the rest. */
+  /** Keeps data that the guest overwrites; reads the rest from the source. */
   readonly scratch: ScratchLayer;
   readonly job: string;
   readonly exportName: string;
@@ -32,8 +32,8 @@ interface Part {
 }
 
 /**
- * A pull-mode backup: for each disk a scratch image in front of the disk takes what the guest overwrites
- * (`blockdev-backup` with sync=none), and is what is served. All disks and bitmaps change in one QMP transaction.
+ * A pull-mode backup: for each disk a scratch image in front of it saves the data that the guest overwrites
+ * (`blockdev-backup` with sync=none), and QEMU serves that image. All disks and bitmaps change in one QMP transaction.
  */
 export class Backup {
   readonly machine: Machine;
@@ -45,7 +45,7 @@ export class Backup {
     this.#parts = parts;
   }
 
-  /** As they are served, in the order of the request. */
+  /** The served disks, in the order of the request. */
   get disks(): readonly BackupDisk[] {
     return this.#disks;
   }

@@ -7,9 +7,9 @@ import type { QmpClient } from "./qmp-client.ts";
 import { nodeName } from "./volume-nodes.ts";
 
 /**
- * A checkpoint is a persistent dirty bitmap of the same name in the active volume. All of them stay enabled, so each
- * alone says what changed since it was made, and any can go without touching the others. When a snapshot puts a new
- * volume on top, each bitmap goes on there under the same name.
+ * A checkpoint is a persistent dirty bitmap of the same name in the active volume. All stay enabled, so each alone
+ * records the changes since its creation, and any can be removed without touching the others. When a snapshot puts a
+ * new volume on top, each bitmap continues there under the same name.
  */
 export const BITMAP_GRANULARITY = 65536;
 
@@ -28,7 +28,7 @@ const namedNodes = z.array(
   }),
 );
 
-/** Persistent bitmaps of the volumes of a chain, by volume id, as the process that holds them knows. */
+/** Persistent bitmaps of the volumes of a chain, by volume id, from the process that holds them. */
 export async function bitmapsInUse(
   qmp: QmpClient,
   chain: readonly Volume[],
@@ -56,7 +56,7 @@ export async function bitmapsAtRest(chain: readonly Volume[]): Promise<ReadonlyM
   );
 }
 
-/** The volumes whose bitmaps together say what changed since a checkpoint, and whether they can be believed. */
+/** The volumes whose bitmaps together record the changes since a checkpoint, and whether they are consistent. */
 export function traceCheckpoint(
   chain: readonly Volume[],
   bitmaps: ReadonlyMap<string, readonly Bitmap[]>,
@@ -66,7 +66,7 @@ export function traceCheckpoint(
   let consistent = true;
   for (const volume of chain.toReversed()) {
     const bitmap = bitmaps.get(volume.volumeId)?.find(({ name }) => name === checkpointId);
-    if (bitmap === undefined) break; // below it, the checkpoint was not made yet
+    if (bitmap === undefined) break; // older volumes predate the checkpoint
     volumes.push(volume);
     consistent &&= bitmap.consistent;
   }

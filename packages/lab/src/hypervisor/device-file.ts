@@ -12,17 +12,17 @@ import type { StorageDaemon } from "./storage-daemon.ts";
 const POLL_MS = 20;
 const NODE = "guest";
 
-/** What makes a device file. */
+/** Dependencies of a device file. */
 export interface DeviceParts {
   readonly run: RunDirectory;
-  /** Starts the process that is to serve it. */
+  /** Starts the process that serves the file. */
   startDaemon(): Promise<StorageDaemon>;
 }
 
 /**
- * A disk as its guest sees it, shown as a file. A process of its own, which is a client of the guest's NBD export, mounts
- * it on an empty file with QEMU's FUSE export: a writable one wants the right to resize, which nobody has who shares a
- * node with an NBD export.
+ * A disk as its guest sees it, shown as a file. A separate process, a client of the guest's NBD export, mounts it on an
+ * empty file with QEMU's FUSE export: a writable one needs the right to resize, which it cannot get on a node that it
+ * shares with an NBD export.
  */
 export class DeviceFile {
   readonly device: PlugDevice;
@@ -38,8 +38,8 @@ export class DeviceFile {
   }
 
   /**
-   * Shows what a guest sees, under a path where nothing is yet; its directory is made.
-   * @throws HypervisorError when there is something already, or this machine has no FUSE
+   * Shows a disk at a free path; makes its directory.
+   * @throws HypervisorError when the path is taken, or this machine has no FUSE
    */
   static async show(parts: DeviceParts, guest: NbdExport, device: PlugDevice): Promise<DeviceFile> {
     const reason = await whyNoFuse();
@@ -63,12 +63,12 @@ export class DeviceFile {
     }
   }
 
-  /** Waits until nobody has the file open, then closes it: it reads as empty from then on. */
+  /** Waits until no process has the file open, then closes it: it reads as empty from then on. */
   async close(signal: AbortSignal): Promise<void> {
     while (!(await unmount(this.#path, { lazily: false }))) await sleep(POLL_MS, undefined, { signal });
   }
 
-  /** Takes the file away. Whoever still has it open gets errors. */
+  /** Removes the file. A process that still has it open gets errors. */
   async remove(): Promise<void> {
     await unmount(this.#path, { lazily: true });
     await rm(this.#path, { force: true });

@@ -24,7 +24,7 @@ export interface Volume extends VolumeRecord {
   readonly path: string;
 }
 
-/** Which disks exist and what volumes they consist of, kept in `ROOT/disks.json`; the volumes lie beside it. */
+/** All disks and their volumes, kept in `ROOT/disks.json`; the volumes lie beside it. */
 export class DiskTree {
   readonly root: string;
   #saving: Promise<unknown> = Promise.resolve();
@@ -66,7 +66,7 @@ export class DiskTree {
     return disk.volumes.map((volume) => ({ ...volume, path: this.path(disk, volume.volumeId) }));
   }
 
-  /** The chain up to one volume, which is the active one when not named. Never empty. */
+  /** The chain up to a volume, by default the active one. Never empty. */
   chainTo(diskId: string, volumeId: string | undefined): readonly Volume[] {
     const volumes = this.volumes(diskId);
     const end = volumeId === undefined ? volumes.length - 1 : volumes.findIndex((v) => v.volumeId === volumeId);
@@ -95,7 +95,7 @@ export class DiskTree {
     };
   }
 
-  /** Makes the directory a new disk's volumes go into. Throws when the disk exists. */
+  /** Makes the directory for the volumes of a new disk. Throws when the disk exists. */
   async makeDirectory(disk: Pick<DiskRecord, "diskId" | "storageDomainId">): Promise<void> {
     if (this.has(disk.diskId)) {
       throw new HypervisorError(`disk ${disk.diskId} exists already`, { context: { diskId: disk.diskId } });
@@ -124,7 +124,7 @@ export class DiskTree {
     return join(this.root, disk.storageDomainId, "images", disk.diskId);
   }
 
-  /** One save after the other: disks are made at the same time, and all share one draft. */
+  /** Serializes saves: concurrent ones would share one draft. */
   #save(): Promise<void> {
     const saved = this.#saving.then(() => this.#write());
     this.#saving = saved.catch(() => undefined);
@@ -141,7 +141,7 @@ export class DiskTree {
   }
 }
 
-/** The last of a chain, the one that takes writes. */
+/** The last volume of a chain, which takes writes. */
 export function activeOf<T>(chain: readonly T[]): T {
   const active = chain.at(-1);
   if (active === undefined) throw new HypervisorError("a disk without volumes");

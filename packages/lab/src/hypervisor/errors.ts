@@ -1,6 +1,6 @@
 import { OvaultError, type ErrorCode } from "@ovault/contract";
 
-/** The lab's hypervisor refused or could not do what was asked. */
+/** The lab's hypervisor refused or failed an operation. */
 export class HypervisorError extends OvaultError {
   static override readonly code: ErrorCode = "E_LAB_HYPERVISOR";
 }

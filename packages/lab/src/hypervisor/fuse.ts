@@ -7,10 +7,10 @@ import { HypervisorError } from "./errors.ts";
 const run = promisify(execFile);
 
 export const FUSE_DEVICE = "/dev/fuse";
-/** Unmounts for users who are not root as well; of the package fuse3. */
+/** Unmounts for unprivileged users, too; part of the package fuse3. */
 const FUSERMOUNT = "fusermount3";
 
-/** Why disks cannot be shown as files here; undefined when they can. */
+/** Why this machine cannot show disks as files; `undefined` when it can. */
 export async function whyNoFuse(): Promise<string | undefined> {
   try {
     await access(FUSE_DEVICE, constants.R_OK | constants.W_OK);
@@ -26,8 +26,7 @@ export async function whyNoFuse(): Promise<string | undefined> {
 }
 
 /**
- * Unmounts a file, unless it is not mounted. False while somebody has it open; done lazily, it goes from under whoever
- * has.
+ * Unmounts a file if it is mounted. False while a process has it open; `lazily` detaches it even then.
  */
 export async function unmount(path: string, { lazily }: { readonly lazily: boolean }): Promise<boolean> {
   if (!(await isMounted(path))) return true;
@@ -46,7 +45,7 @@ async function isMounted(path: string): Promise<boolean> {
   return mounts.split("\n").some((line) => readMountPoint(line) === path);
 }
 
-/** The fifth word of a line; blanks and the like in it are written as octal numbers. */
+/** The fifth word of a line, with blanks and the like as octal numbers. */
 function readMountPoint(line: string): string {
   const word = line.split(" ")[4] ?? "";
   return word.replaceAll(/\\(\d{3})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8)));

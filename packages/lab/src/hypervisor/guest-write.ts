@@ -7,7 +7,7 @@ import type { GuestWrite } from "./hypervisor.ts";
 const CHUNK_BYTES = 4 * 1024 * 1024;
 const AES_BLOCK_BYTES = 16;
 
-/** Does one write of a guest on its disk and flushes it. */
+/** Performs one write of a guest on its disk and flushes it. */
 export async function performGuestWrite(disk: NbdClient, write: GuestWrite, signal: AbortSignal): Promise<void> {
   const { offset, length } = write;
   switch (write.kind) {
@@ -29,7 +29,7 @@ export async function performGuestWrite(disk: NbdClient, write: GuestWrite, sign
   await disk.flush(signal);
 }
 
-/** Bytes without any pattern that depend on the seed and on their place on the disk alone. */
+/** Pseudo-random bytes that depend only on the seed and on their place on the disk. */
 export function randomBytesAt(seed: string, offset: number, length: number): Buffer {
   const skip = offset % AES_BLOCK_BYTES;
   const counter = Buffer.alloc(AES_BLOCK_BYTES);

@@ -5,8 +5,8 @@ import type { DiskFormat } from "@ovault/contract";
  * (`ROOT/STORAGE_DOMAIN/images/DISK/VOLUME`), and every running virtual machine is a real QEMU process holding them.
  * Dirty bitmaps, pull-mode backups and snapshots are QEMU's own.
  *
- * It knows disks and running machines, nothing else: names, clusters, statuses and locks belong to the engine above,
- * which calls it for one thing at a time per machine. All sizes are bytes. Errors are `HypervisorError` and its kinds.
+ * It only knows disks and running machines: names, clusters, statuses and locks belong to the engine above, which makes
+ * one call at a time per machine. All sizes are bytes. Errors are `HypervisorError` and its kinds.
  */
 export interface Hypervisor {
   /**
@@ -16,19 +16,19 @@ export interface Hypervisor {
   importDisk(request: ImportDisk): Promise<DiskInfo>;
   /** An empty disk. */
   createDisk(request: CreateDisk): Promise<DiskInfo>;
-  /** A new disk of what a volume that a snapshot froze holds, with all that is below it. */
+  /** A new disk with the content of a frozen volume and everything below it. */
   copyVolume(from: FrozenVolume, to: Omit<CreateDisk, "virtualBytes">): Promise<DiskInfo>;
   /** Removing what is not there is not an error. Refused while a machine or an export uses the disk. */
   removeDisk(diskId: string): Promise<void>;
   /** Grows a disk, of a running machine too. Shrinking is refused. */
   resizeDisk(diskId: string, virtualBytes: number): Promise<DiskInfo>;
-  /** Frees what is zero in the file of the active volume. Refused while a machine or an export uses the disk. */
+  /** Frees zeros in the file of the active volume. Refused while a machine or an export uses the disk. */
   sparsify(diskId: string): Promise<void>;
   diskInfo(diskId: string): Promise<DiskInfo>;
-  /** Ids of all disks, in the order they came. */
+  /** Ids of all disks, in order of creation. */
   listDisks(): readonly string[];
 
-  /** Starts QEMU over these disks. Where there is no FUSE it starts all the same, and shows no devices. */
+  /** Starts QEMU over these disks. Without FUSE it starts, too, but shows no devices. */
   startVm(vmId: string, disks: readonly PlugDisk[]): Promise<void>;
   /**
    * Graceful: QEMU writes everything back, bitmaps stay good. Not graceful: the process is killed, as in a power cut;
@@ -38,9 +38,9 @@ export interface Hypervisor {
   stopVm(vmId: string, options: { readonly graceful: boolean }): Promise<void>;
   /** Adds a disk to a running machine. */
   plugDisk(vmId: string, disk: PlugDisk): Promise<void>;
-  /** Takes a disk from a running machine, as soon as nobody has its device file open. */
+  /** Removes a disk from a running machine, as soon as no process has its device file open. */
   unplugDisk(vmId: string, diskId: string, signal: AbortSignal): Promise<void>;
-  /** Why this machine cannot show disks as device files; undefined when it can. */
+  /** Why this machine cannot show disks as device files; `undefined` when it can. */
   whyNoDevices(): Promise<string | undefined>;
   /** "down" also after its process died. */
   vmState(vmId: string): "up" | "down";
@@ -95,7 +95,7 @@ export interface ImportDisk {
   readonly storageDomainId: string;
   readonly diskId: string;
   readonly volumeId: string;
-  /** Path of a qcow2 or raw file that nobody writes to. */
+  /** Path of a qcow2 or raw file that no process writes to. */
   readonly source: string;
 }
 
@@ -118,8 +118,8 @@ export interface CreateDisk {
 export interface PlugDisk {
   readonly diskId: string;
   /**
-   * The disk as a snapshot froze it in this volume. Whoever has the disk itself is not disturbed: what this machine writes
-   * goes to a scratch layer of its own, and is lost with the plug. Absent: the disk itself.
+   * The frozen state of the disk in this volume. The owner of the disk is not disturbed: this machine's writes go to a
+   * separate scratch layer, and are lost with the plug. Absent: the disk itself.
    */
   readonly snapshotVolumeId?: string;
   /** Show the guest's view as a file. */
@@ -161,7 +161,7 @@ export interface DiskInfo {
   readonly chain: readonly VolumeInfo[];
 }
 
-/** What a guest does to a range of its disk. `random` is the same bytes for the same seed and offset, always. */
+/** A guest's write to a range of its disk. `random` gives the same bytes for the same seed and offset. */
 export type GuestWrite = { readonly offset: number; readonly length: number } & (
   | { readonly kind: "pattern"; readonly pattern: number }
   | { readonly kind: "random"; readonly seed: string }
@@ -179,7 +179,7 @@ export interface StartBackup {
      * inconsistent one is refused with CheckpointError.
      */
     readonly fromCheckpointId?: string;
-    /** Begin to track changes, at this instant, under this name. Ignored for raw disks, which cannot hold bitmaps. */
+    /** Track changes from this instant under this name. Ignored for raw disks, which cannot hold bitmaps. */
     readonly toCheckpointId?: string;
   }[];
 }
@@ -199,7 +199,7 @@ export interface NbdExport {
   readonly exportName: string;
 }
 
-/** `inconsistent`: the bitmap is in the file, but was in use when its QEMU died, so it proves nothing. */
+/** `inconsistent`: the bitmap was in use when its QEMU died, so it is unusable. */
 export type CheckpointState = "ok" | "missing" | "inconsistent";
 
 export interface SnapshotDisk {

@@ -5,8 +5,8 @@ import { HypervisorError } from "./errors.ts";
 import { copyFileSparsely, inspectChain, qemuImg } from "./qemu-img.ts";
 
 /**
- * Copies an image and everything below it to the places that `pathOf` names, and returns the volumes from the base up.
- * Nothing is converted: only the names of backing files change.
+ * Copies an image and everything below it to the paths of `pathOf`, and returns the volumes from the base up. Converts
+ * nothing: only the names of backing files change.
  */
 export async function importVolumes(
   source: string,

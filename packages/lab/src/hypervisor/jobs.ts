@@ -1,7 +1,7 @@
 import { QmpError } from "./errors.ts";
 import type { QmpArguments, QmpClient } from "./qmp-client.ts";
 
-/** Starts a block job and waits for its end; one that must be told to complete is told. @throws QmpError if it fails */
+/** Starts a block job and waits for its end; completes one that needs it. @throws QmpError if it fails */
 export async function runJob(qmp: QmpClient, command: string, args: QmpArguments, jobId: string): Promise<void> {
   const completed = qmp.nextEvent(({ event, data }) => event === "BLOCK_JOB_COMPLETED" && data["device"] === jobId);
   const ready = qmp.nextEvent(({ event, data }) => event === "BLOCK_JOB_READY" && data["device"] === jobId);
@@ -16,7 +16,7 @@ export async function runJob(qmp: QmpClient, command: string, args: QmpArguments
   }
 }
 
-/** Ends a job that would run for ever, such as a backup with sync=none. */
+/** Ends an endless job, such as a backup with sync=none. */
 export async function cancelJob(qmp: QmpClient, jobId: string): Promise<void> {
   const gone = jobGone(qmp, jobId);
   await qmp.execute("block-job-cancel", { device: jobId });

@@ -13,33 +13,33 @@ import { Serial } from "./serial.ts";
 import type { StorageDaemon } from "./storage-daemon.ts";
 import { closeChain, nodeName, openChain } from "./volume-nodes.ts";
 
-/** What is to be plugged, with all that is needed to open it. */
+/** A disk to plug, with everything needed to open it. */
 export interface Plug {
   readonly diskId: string;
-  /** From the base to the volume on top, which is the active one, or one that a snapshot froze. */
+  /** From the base to the top volume: the active one, or a frozen one of a snapshot. */
   readonly chain: readonly Volume[];
-  /** Where the layer goes that takes the writes to a frozen volume. Absent: the disk itself is plugged. */
+  /** Path of the layer that takes the writes to a frozen volume. Absent: the disk itself is plugged. */
   readonly scratchPath: string | undefined;
   readonly device: PlugDevice | undefined;
 }
 
 interface HeldDisk {
   readonly chain: readonly Volume[];
-  /** Takes the writes to a disk that a snapshot froze. */
+  /** Takes the writes to a frozen disk of a snapshot. */
   readonly scratch: ScratchLayer | undefined;
   readonly device: DeviceFile | undefined;
   /**
-   * What the guest sees. It is made once and stays: QEMU moves it along when a backup, a snapshot or a merge changes
-   * what is on top, while an export made later would pass a running backup by.
+   * The guest's view. It stays for the life of the plug: QEMU moves it when a backup, a snapshot or a merge changes the
+   * top node, while an export made later would bypass a running backup.
    */
   readonly guest: NbdExport;
   readonly client: NbdClient;
 }
 
-/** A QEMU process that holds disks, each as its guest would have it: open for writing, bitmaps counting. */
+/** A QEMU process that holds disks as its guest would: open for writing, with active bitmaps. */
 export class Machine {
   readonly daemon: StorageDaemon;
-  /** Whatever changes the machine, its disks or its bitmaps goes through here. */
+  /** Serializes all changes of the machine, its disks and its bitmaps. */
   readonly serial = new Serial();
   readonly #deviceParts: DeviceParts;
   readonly #disks = new Map<string, HeldDisk>();
@@ -51,12 +51,12 @@ export class Machine {
     void daemon.ended.then(() => this.#ended.abort());
   }
 
-  /** The disk itself, or what a snapshot froze of it. */
+  /** Whether it has the disk itself, or a frozen state of it. */
   has(diskId: string): boolean {
     return this.#disks.has(diskId);
   }
 
-  /** The disk itself. */
+  /** Whether it has the disk itself. */
   holds(diskId: string): boolean {
     return this.has(diskId) && this.#disk(diskId).scratch === undefined;
   }
@@ -70,7 +70,7 @@ export class Machine {
     return this.#disk(diskId).chain;
   }
 
-  /** Where the guest reads and writes. */
+  /** The export for the guest's reads and writes. */
   guestExport(diskId: string): NbdExport {
     return this.#disk(diskId).guest;
   }
@@ -89,7 +89,7 @@ export class Machine {
     }
   }
 
-  /** Waits until nobody has the disk's device file open, and lets nobody open it again. Also ends with the machine. */
+  /** Waits until no process has the disk's device file open, and prevents new opens. Also ends with the machine. */
   async closeDevice(diskId: string, signal: AbortSignal): Promise<void> {
     try {
       await this.#disk(diskId).device?.close(AbortSignal.any([signal, this.#ended.signal]));
@@ -129,12 +129,12 @@ export class Machine {
     }
   }
 
-  /** A snapshot or a merge has changed which volumes the disk consists of. */
+  /** Records the volumes of the disk after a snapshot or a merge. */
   replaceChain(diskId: string, chain: readonly Volume[]): void {
     this.#disks.set(diskId, { ...this.#disk(diskId), chain });
   }
 
-  /** Ends the process: as a shutdown that writes everything back, or as a power cut. Repeating it is not an error. */
+  /** Ends the process, by a shutdown that writes everything back or like a power cut. Idempotent. */
   async stop({ graceful }: { readonly graceful: boolean }): Promise<void> {
     const disks = [...this.#disks.values()];
     this.#disks.clear();

@@ -40,7 +40,7 @@ interface RunningBackup {
 
 interface RunningExport {
   readonly diskId: string;
-  /** Of volumes that a snapshot froze: whoever writes to the disk does not touch them. */
+  /** An export of frozen volumes, which writes to the disk do not touch. */
   readonly frozen: boolean;
   readonly daemon: StorageDaemon;
 }
@@ -63,7 +63,7 @@ export class QemuHypervisor implements Hypervisor {
   }
 
   /**
-   * Opens a tree of disks, or begins one. All machines are down; QEMU processes that a killed lab has left are ended.
+   * Opens a tree of disks, or begins one. All machines are down; ends QEMU processes that a killed lab left behind.
    * Only one hypervisor may have a tree open.
    */
   static async open(root: string): Promise<QemuHypervisor> {
@@ -252,7 +252,7 @@ export class QemuHypervisor implements Hypervisor {
           const below = chain[index - 1];
           const backing = below === undefined ? null : nodeName(below.volumeId);
           const isFrozen = index < chain.length - 1;
-          // As libvirt does: the bitmaps of a volume that a snapshot froze cannot be changed otherwise.
+          // As libvirt does: the bitmaps of a frozen volume cannot be changed otherwise.
           if (isFrozen) await setWritable(daemon.qmp, volume, { writable: true, backing });
           await daemon.qmp.execute("block-dirty-bitmap-remove", { node, name: checkpointId });
           if (isFrozen) await setWritable(daemon.qmp, volume, { writable: false, backing });
@@ -286,7 +286,7 @@ export class QemuHypervisor implements Hypervisor {
     try {
       const layers = shallow ? [active] : chain;
       const node = await openChain(daemon.qmp, layers, { writable, detectZeroes: true });
-      // a raw image has no layers to tell apart; oVirt leaves the context off there
+      // a raw image has no layers to distinguish; oVirt omits the context there
       return await addExport(daemon, { node, name: exportId, writable, allocationDepth: active.format === "cow" });
     } catch (error) {
       await this.closeExport(exportId);
@@ -324,7 +324,7 @@ export class QemuHypervisor implements Hypervisor {
     }
   }
 
-  /** Runs a task with a machine that holds the disks: the one that has them, or one made for the task. */
+  /** Runs a task with the machine that holds the disks, or with a temporary one. */
   async #holding(diskIds: readonly string[], task: (machine: Machine) => Promise<void>): Promise<void> {
     const [holder, another] = new Set(diskIds.map((diskId) => this.#holder(diskId)));
     if (another !== undefined) throw new HypervisorError("these disks are not all in one machine");
@@ -349,7 +349,7 @@ export class QemuHypervisor implements Hypervisor {
     }
   }
 
-  /** @throws HypervisorError when the disk itself is wanted and somebody has it */
+  /** @throws HypervisorError when the plug is of the disk itself and the disk is in use */
   #plugOf({ diskId, snapshotVolumeId, device }: PlugDisk): Plug {
     if (snapshotVolumeId === undefined) {
       const exported = [...this.#exports.values()].some((running) => running.diskId === diskId && !running.frozen);

@@ -22,7 +22,7 @@ const imageInfo = z.object({
     .optional(),
 });
 
-/** What `qemu-img info` says about one image file. */
+/** Output of `qemu-img info` for one image file. */
 export type ImageInfo = z.infer<typeof imageInfo>;
 
 /** Runs `qemu-img`. @throws HypervisorError with its own words */
@@ -35,7 +35,7 @@ export async function copyFileSparsely(from: string, to: string): Promise<void> 
   await runTool("cp", ["--sparse=auto", "--reflink=auto", "--", from, to]);
 }
 
-/** Gives back the space of a file's blocks that are all zero. */
+/** Frees the space of all-zero blocks of a file. */
 export async function digHoles(path: string): Promise<void> {
   await runTool("fallocate", ["--dig-holes", path]);
 }
@@ -45,12 +45,12 @@ export async function inspectVolume(path: string, format: string): Promise<Image
   return imageInfo.parse(JSON.parse(await qemuImg("info", "--force-share", "--output=json", "-f", format, path)));
 }
 
-/** Describes a foreign image and everything below it, top first. Fails while somebody writes to it. */
+/** Describes a foreign image and everything below it, top first. Fails while another process writes to it. */
 export async function inspectChain(path: string): Promise<readonly ImageInfo[]> {
   return z.array(imageInfo).parse(JSON.parse(await qemuImg("info", "--backing-chain", "--output=json", path)));
 }
 
-/** What a tool makes holds guest data: nobody else may read it. */
+/** Runs a tool whose files only their owner may read: they hold guest data. */
 async function runTool(tool: string, args: string[]): Promise<{ stdout: string }> {
   try {
     const forOwnerOnly = ["-c", 'umask 077; exec "$@"', "sh", tool, ...args];

@@ -34,7 +34,7 @@ interface Waiter {
 
 /**
  * QEMU's monitor protocol on an open socket: one JSON object a line, answers matched to commands by id. When the
- * connection ends, everything still waited for fails with QmpError.
+ * connection ends, all pending calls fail with QmpError.
  */
 export class QmpClient {
   readonly #socket: Socket;
@@ -51,7 +51,7 @@ export class QmpClient {
     socket.on("close", () => this.#fail(new QmpError("QEMU closed its monitor")));
   }
 
-  /** Takes over a socket that QEMU's monitor is at the other end of. */
+  /** Takes over a socket that is connected to QEMU's monitor. */
   static async open(socket: Socket): Promise<QmpClient> {
     const client = new QmpClient(socket);
     await client.execute("qmp_capabilities");
@@ -77,7 +77,7 @@ export class QmpClient {
     const event = new Promise<QmpEvent>((resolve, reject) => {
       this.#waiters.add({ matches, resolve, reject });
     });
-    event.catch(() => undefined); // the command may fail first, and then nobody awaits the event
+    event.catch(() => undefined); // if the command fails first, the caller does not await the event
     return event;
   }
 

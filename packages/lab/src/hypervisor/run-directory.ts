@@ -13,9 +13,9 @@ const POLL_MS = 20;
 const PATIENCE_MS = 5_000;
 
 /**
- * `ROOT/run`: what belongs to one life of the lab. It holds a pid file of each QEMU process, the path of each
- * device file, and the name of the directory of their sockets, which lies in the temporary directory because the path of
- * a socket must be short.
+ * `ROOT/run`: state of one run of the lab. It holds a pid file of each QEMU process, the path of each device file, and
+ * the name of the directory of their sockets, which lies in the temporary directory because the path of a socket must
+ * be short.
  */
 export class RunDirectory {
   readonly sockets: string;
@@ -26,7 +26,7 @@ export class RunDirectory {
     this.sockets = sockets;
   }
 
-  /** Waits for, or ends, the processes a killed lab has left, removes its device files, then begins anew. */
+  /** Waits for, or ends, the processes of a killed lab, removes its device files, then begins anew. */
   static async open(root: string): Promise<RunDirectory> {
     const path = join(root, "run");
     await mkdir(path, { recursive: true, mode: 0o700 });
@@ -49,7 +49,7 @@ export class RunDirectory {
     return join(this.#path, `${name}.pid`);
   }
 
-  /** Writes down that a device file is there, for whoever comes after a kill; answers with how to cross it out. */
+  /** Records a device file, for cleanup after a kill; returns a function that removes the record. */
   async noteDevice(device: string): Promise<() => Promise<void>> {
     const note = join(this.#path, `${randomUUID()}${DEVICE}`);
     await writeFile(note, device, { mode: 0o600 });
@@ -62,7 +62,7 @@ export class RunDirectory {
   }
 }
 
-/** Only what certainly is ours: a process whose command line names the pid file. */
+/** Ends only a process whose command line names the pid file, and so is ours. */
 async function endLeftover(pidFile: string): Promise<void> {
   const pid = Number.parseInt(await readFile(pidFile, "utf8"), 10);
   const deadline = Date.now() + PATIENCE_MS;
@@ -89,7 +89,7 @@ async function removeSockets(path: string): Promise<void> {
   if (dirname(path) === tmpdir() && basename(path).startsWith(PREFIX)) await rm(path, { recursive: true, force: true });
 }
 
-/** Its QEMU process is gone. A file that has content is not, or no longer, a device of ours. */
+/** Called when its QEMU process is gone. Keeps a file with content: that is not, or no longer, a device of ours. */
 async function removeStaleDevice(path: string): Promise<void> {
   await unmount(path, { lazily: true });
   const file = await stat(path).catch(() => undefined);

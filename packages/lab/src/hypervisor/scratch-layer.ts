@@ -3,7 +3,7 @@ import { rm } from "node:fs/promises";
 import { qemuImg } from "./qemu-img.ts";
 import type { QmpClient } from "./qmp-client.ts";
 
-/** An empty qcow2 layer on top of a node: it takes what is written, reads through for the rest, and is thrown away. */
+/** A temporary qcow2 layer on top of a node: takes the writes, and reads the rest from the node. */
 export interface ScratchLayer {
   /** Name of its own node. */
   readonly node: string;

@@ -11,8 +11,8 @@ import type { QmpArguments } from "./qmp-client.ts";
 import { nodeName, openVolume, setWritable } from "./volume-nodes.ts";
 
 /**
- * Puts an empty volume on top of each disk, all at one instant. Bitmaps stay where they are and go on, empty and under
- * the same names, in the new volume: together they still say what changed.
+ * Puts an empty volume on top of each disk, all at one instant. Bitmaps stay in their volume and continue, empty and
+ * under the same names, in the new one: together they still record the changes.
  */
 export async function createSnapshot(machine: Machine, tree: DiskTree, disks: readonly SnapshotDisk[]): Promise<void> {
   const { qmp } = machine.daemon;
@@ -50,8 +50,8 @@ export async function createSnapshot(machine: Machine, tree: DiskTree, disks: re
 }
 
 /**
- * Merges the volume above `volumeId` down into it. Bitmaps that began above are carried down with their data. Nobody
- * may write to the disk meanwhile.
+ * Merges the volume above `volumeId` down into it. Bitmaps that began above move down with their data. The disk must
+ * not be written meanwhile.
  */
 export async function removeSnapshot(
   machine: Machine,
@@ -92,7 +92,7 @@ export async function removeSnapshot(
   await rm(child.path, { force: true });
 }
 
-/** Those of the upper volume that the lower one does not have: what it has, counts the merged data by itself. */
+/** Bitmaps of the upper volume that the lower one lacks; its own bitmaps record the merged data by themselves. */
 function bitmapsToCarry(
   base: Volume,
   child: Volume,

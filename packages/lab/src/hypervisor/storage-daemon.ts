@@ -9,7 +9,7 @@ import type { RunDirectory } from "./run-directory.ts";
 
 /**
  * One `qemu-storage-daemon`: QEMU's block layer without a machine around it, with a QMP monitor and an NBD server on a
- * unix socket. It ends gracefully when this process dies, whatever it dies of.
+ * unix socket. It ends gracefully when this process dies, for whatever reason.
  */
 export class StorageDaemon {
   readonly qmp: QmpClient;
@@ -61,7 +61,7 @@ export class StorageDaemon {
       child.once("error", (cause) => reject(cannotStart(String(cause), cause)));
       child.once("close", () => reject(cannotStart(stderr.join("").trim(), undefined)));
     });
-    failed.catch(() => undefined); // after a good start nobody asks any more
+    failed.catch(() => undefined); // not awaited after a successful start
     try {
       const qmp = await Promise.race([connected.then((socket) => QmpClient.open(socket)), failed]);
       const pid = child.pid;

@@ -2,16 +2,16 @@ import { open } from "node:fs/promises";
 
 import { HypervisorError } from "./errors.ts";
 
-/** `QFI\xfb`, which every qcow2 file begins with. */
+/** `QFI\xfb`, the first bytes of every qcow2 file. */
 const QCOW2_MAGIC = 0x51_46_49_fb;
-/** Where its header tells the size, as a big-endian number of 64 bits. */
+/** Offset of the size in the header, a big-endian number of 64 bits. */
 const SIZE_OFFSET = 24;
 const SECTOR_BYTES = 512;
 
 /**
- * Bytes that the guest sees of a volume file. Read from the file itself, also while a QEMU process has it: the inventory
- * asks far too often to run `qemu-img info` each time.
- * @throws HypervisorError for a file that is no qcow2 and should be
+ * Size of a volume that the guest sees, from the file itself, also while a QEMU process has it: the inventory asks too
+ * often to run `qemu-img info` each time.
+ * @throws HypervisorError for a file that should be qcow2 and is not
  */
 export async function readVirtualBytes(path: string, format: "qcow2" | "raw"): Promise<number> {
   await using file = await open(path);

@@ -16,8 +16,8 @@ export interface OpenNodes {
 }
 
 /**
- * Opens a chain, base first, one node a volume, and returns the name of the top node. Every node belongs to the monitor,
- * so that snapshots and merges can move them.
+ * Opens a chain, base first, one node a volume, and returns the name of the top node. The monitor owns every node, so
+ * that snapshots and merges can move them.
  */
 export async function openChain(qmp: QmpClient, chain: readonly Volume[], options: OpenNodes): Promise<string> {
   const opened: Volume[] = [];
@@ -38,7 +38,7 @@ export async function openChain(qmp: QmpClient, chain: readonly Volume[], option
   return nodeName(activeOf(chain).volumeId);
 }
 
-/** Opens one volume over a node that is open already, or over nothing. */
+/** Opens one volume over an open node, or over none. */
 export async function openVolume(
   qmp: QmpClient,
   volume: Volume,
@@ -47,7 +47,7 @@ export async function openVolume(
   await qmp.execute("blockdev-add", volumeOptions(volume, { writable, detectZeroes, backing }));
 }
 
-/** Lets a volume inside a chain take writes, for a merge into it, or no more: others may then read its file. */
+/** Makes a volume inside a chain writable, for a merge into it, or read-only, so that others may read its file. */
 export async function setWritable(
   qmp: QmpClient,
   volume: Volume,

@@ -1,4 +1,4 @@
-/** What a ticket gives access to, seen by one HTTP connection. Offsets and lengths are bytes. */
+/** The data of a ticket, for one HTTP connection. Offsets and lengths are bytes. */
 export interface Backend {
   readonly sizeBytes: number;
   readonly maxReaders: number;

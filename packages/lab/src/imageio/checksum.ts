@@ -4,7 +4,7 @@ import { createHash } from "node:crypto";
 import type { Backend } from "./backend.ts";
 import { HttpRefusal, ImageioError } from "./errors.ts";
 
-/** Of a real daemon's algorithms those that are the same on every machine, in its order. */
+/** Those algorithms of a real daemon that exist on every machine, in its order. */
 export const algorithms = [
   "blake2b",
   "md5",
@@ -23,7 +23,7 @@ export type Algorithm = (typeof algorithms)[number];
 const DEFAULT_BLOCK_BYTES = 4 * 1024 * 1024;
 const MIN_BLOCK_BYTES = DEFAULT_BLOCK_BYTES / 4;
 const MAX_BLOCK_BYTES = DEFAULT_BLOCK_BYTES * 4;
-/** BLAKE2b is shortened to so many bits. */
+/** Bits of the BLAKE2b digest. */
 const BLAKE_BITS = "256";
 
 /** @throws HttpRefusal 400, in the daemon's words */
@@ -54,7 +54,7 @@ export async function checksumOf(
   return (await digestOf(algorithm, Buffer.concat(digests))).toString("hex");
 }
 
-/** Node has BLAKE2b of 512 bits only, whose first 256 bits are another digest; `b2sum` has both. */
+/** Node only has BLAKE2b of 512 bits, whose first 256 bits are a different digest; `b2sum` has both. */
 async function digestOf(algorithm: Algorithm, data: Buffer): Promise<Buffer> {
   if (algorithm !== "blake2b") return createHash(algorithm.replace("_", "-")).update(data).digest();
   const output = await new Promise<string>((resolve, reject) => {

@@ -1,6 +1,6 @@
 import { OvaultError, type ErrorCode } from "@ovault/contract";
 
-/** An imageio daemon, ours or a real one, refused or could not do what was asked. */
+/** An imageio daemon, ours or a real one, refused or failed a request. */
 export class ImageioError extends OvaultError {
   static override readonly code: ErrorCode = "E_LAB_IMAGEIO";
 }
@@ -31,7 +31,7 @@ export class HttpRefusal extends ImageioError {
   }
 }
 
-/** 403, which imageio uses for everything about tickets; it closes the connection. */
+/** 403, imageio's answer to every problem with a ticket; it closes the connection. */
 export function forbidden(reason: string): HttpRefusal {
   return new HttpRefusal(403, `You are not allowed to access this resource: ${reason}`, { close: true });
 }

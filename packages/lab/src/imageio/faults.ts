@@ -1,20 +1,20 @@
 /** `once`: the next time only. */
 export type FaultMode = "off" | "once" | "always";
 
-/** What can be made to go wrong in the lab's imageio endpoint, at any time. */
+/** Faults that can be injected into the lab's imageio endpoint at any time. */
 export class ImageioFaults {
   /** A download ends in the middle of its bytes. */
   cutReads: FaultMode = "off";
-  /** Requests on tickets are answered 500. */
+  /** The endpoint answers requests on tickets with 500. */
   failRequests: FaultMode = "off";
-  /** Requests on tickets are answered 403, as after the ticket's end. */
+  /** The endpoint answers requests on tickets with 403, as after the ticket's end. */
   expireTickets: FaultMode = "off";
-  /** Lists of extents come so much later, in ms. */
+  /** Delay of lists of extents, in ms. */
   extentsDelayMs = 0;
-  /** A request on a connection that was kept alive meets a closed one, as after an idle time-out: no answer at all. */
+  /** The endpoint closes a kept-alive connection on the next request without an answer, as after an idle time-out. */
   idleClose: FaultMode = "off";
 
-  /** Whether the fault strikes now; "once" is used up by asking. */
+  /** Whether the fault strikes now; the call uses up "once". */
   strikes(fault: "cutReads" | "expireTickets" | "failRequests" | "idleClose"): boolean {
     const mode = this[fault];
     if (mode === "once") this[fault] = "off";

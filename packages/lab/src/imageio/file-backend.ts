@@ -5,7 +5,7 @@ import { HttpRefusal, ImageioError } from "./errors.ts";
 
 const ZEROES = Buffer.alloc(1024 * 1024);
 
-/** A file as it lies there: qcow2 files with their headers. Like imageio, it sees no zeros and takes one writer. */
+/** The raw bytes of a file, qcow2 with its header. Like imageio, it detects no zeros and allows one writer. */
 export class FileBackend implements Backend {
   readonly sizeBytes: number;
   readonly maxReaders = 8;

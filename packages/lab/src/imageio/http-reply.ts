@@ -2,10 +2,10 @@ import { STATUS_CODES, type IncomingMessage, type ServerResponse } from "node:ht
 
 import { HttpRefusal } from "./errors.ts";
 
-/** What the emulated daemon calls itself. */
+/** Version that the emulated daemon reports. */
 export const VERSION = "2.5.3";
 
-/** Python calls 416 as HTTP did before 2014. */
+/** Python uses the reason phrase of 416 from before 2014. */
 const REASONS: Readonly<Record<number, string | undefined>> = {
   ...STATUS_CODES,
   416: "Requested Range Not Satisfiable",
@@ -17,7 +17,7 @@ export interface ReplyOptions {
   readonly close?: boolean;
 }
 
-/** Begins an answer the way imageio's Python server writes it: lower-case names, its order, no keep-alive talk. */
+/** Begins an answer as imageio's Python server does: lower-case names, its order, no keep-alive headers. */
 export function beginReply(
   response: ServerResponse,
   status: number,
@@ -52,7 +52,7 @@ export function replyJson(
 }
 
 /**
- * Errors are plain text with a newline; what is not a refusal is 500 and never says why. A body that was refused
+ * Errors are plain text with a newline; an error other than a refusal is 500 without a reason. A body that was refused
  * unread ends the connection.
  */
 export function replyError(response: ServerResponse, error: unknown): void {

@@ -1,21 +1,21 @@
 /**
- * The data path of image transfers: an imageio daemon, seen from the engine that hands it tickets. Two kinds exist: the
+ * The data path of image transfers: an imageio daemon, seen from the engine that gives it tickets. Two kinds exist: the
  * lab's own endpoint (LabImageio) and a real ovirt-imageio daemon reached by its control socket (RealImageio).
  * Sizes are bytes, times are seconds as in imageio itself. Errors are `ImageioError` and its kinds.
  */
 export interface ImageioDaemon {
-  /** A ticket of the same id is replaced. */
+  /** Replaces a ticket of the same id. */
   addTicket(ticket: ImageioTicket): Promise<void>;
-  /** Sets a new time-out, counted from now; an expired ticket lives again. */
+  /** Sets a new time-out, counted from now; revives an expired ticket. */
   extendTicket(ticketId: string, timeoutSeconds: number): Promise<void>;
   /**
-   * Cancels a ticket and waits for the requests under way. Removing what is not there is not an error.
-   * @throws TicketBusyError when they do not end in time; the ticket is then cancelled but still there, so call again
+   * Cancels a ticket and waits for the requests under way. Idempotent.
+   * @throws TicketBusyError when they do not end in time; the ticket is then cancelled but still exists, so call again
    */
   removeTicket(ticketId: string): Promise<void>;
-  /** Undefined: no such ticket, e.g. after a restart of the daemon. */
+  /** `undefined`: no such ticket, e.g. after a restart of the daemon. */
   ticketInfo(ticketId: string): Promise<TicketInfo | undefined>;
-  /** What clients are told as `transfer_url`. */
+  /** The `transfer_url` for clients. */
   transferUrl(ticketId: string): string;
   close(): Promise<void>;
 }
@@ -29,15 +29,15 @@ export interface ImageioTicket {
   readonly ops: readonly ("read" | "write")[];
   /** Life of the ticket without any finished request. */
   readonly timeoutSeconds: number;
-  /** After so long without a request an idle connection is closed, silently. */
+  /** Idle time after which the daemon silently closes a connection. */
   readonly inactivityTimeoutSeconds: number;
   /** Offers dirty extents; the export must have a `qemu:dirty-bitmap:` context. */
   readonly dirty: boolean;
   /** Name of that bitmap. */
   readonly bitmap?: string;
-  /** The daemon is of a release that tells extents (4.4). Default true. */
+  /** The daemon reports extents (from 4.4 on). Default true. */
   readonly extents?: boolean;
-  /** Zeroed ranges may give their space back. Default true. */
+  /** Zeroed ranges may free their space. Default true. */
   readonly sparse?: boolean;
   /** File name offered to browsers. */
   readonly filename?: string;
@@ -45,7 +45,7 @@ export interface ImageioTicket {
   readonly transferId?: string;
 }
 
-/** `file`: the bytes of a volume file as they lie there, e.g. a qcow2 with its header. */
+/** `file`: the raw bytes of a volume file, e.g. a qcow2 with its header. */
 export type TicketSource =
   | { readonly kind: "nbd"; readonly path: string; readonly exportName: string }
   | { readonly kind: "file"; readonly path: string };

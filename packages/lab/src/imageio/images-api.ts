@@ -16,18 +16,18 @@ export interface ImageRequest {
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
   readonly query: URLSearchParams;
-  /** From the path, as it stands there. */
+  /** Verbatim from the path. */
   readonly ticketId: string;
 }
 
 export interface ImagesApiOptions {
   readonly tickets: ReadonlyMap<string, Ticket>;
   readonly faults: ImageioFaults;
-  /** Told to clients as an address without TLS; absent: none is. */
+  /** Advertised to clients as an address without TLS; absent: none. */
   readonly unixSocket: string | undefined;
 }
 
-/** The requests clients make on tickets. Answers, headers and order of checks follow what a real daemon does. */
+/** The requests of clients on tickets. Answers, headers and order of checks follow a real daemon. */
 export class ImagesApi {
   readonly #options: ImagesApiOptions;
 
@@ -161,7 +161,7 @@ export class ImagesApi {
     reply(response, 200, "");
   }
 
-  /** Here alone a refused ticket leaves the connection open. */
+  /** The only request for which a refused ticket leaves the connection open. */
   #forChecksum(ticketId: string): Ticket {
     try {
       const ticket = this.#authorized(ticketId, "read");
@@ -189,7 +189,7 @@ export class ImagesApi {
   }
 }
 
-/** The daemon writes raw UTF-8 here, which Node's HTTP server has no way to send. */
+/** The daemon writes raw UTF-8 here, which Node's HTTP server cannot send. */
 function asciiName(filename: string): string {
   return filename.replace(/[^\x20-\x7e]/g, "_");
 }

@@ -17,7 +17,7 @@ import { ImagesApi } from "./images-api.ts";
 import { route } from "./route.ts";
 import { Ticket } from "./ticket.ts";
 
-/** Until a first request is authorized. */
+/** Time-out of a connection until its first authorized request. */
 const STRANGER_TIMEOUT_MS = 60_000;
 
 export interface LabImageioOptions {
@@ -29,15 +29,15 @@ export interface LabImageioOptions {
   readonly host: string;
   /** 0: any free port. */
   readonly port: number;
-  /** Name or address in transfer URLs; what the certificate is for. Default: `host`. */
+  /** Name or address in transfer URLs, and of the certificate. Default: `host`. */
   readonly publicHost?: string;
-  /** Also listen here, without TLS, and tell clients so. */
+  /** Also listen here, without TLS, and advertise it to clients. */
   readonly unixSocket?: string;
   /** How long removeTicket waits for running requests, in ms. Default 60 s. */
   readonly removeTimeoutMs?: number;
 }
 
-/** An imageio daemon of the lab's own: HTTPS over NBD exports and files, with the real one's answers and traps. */
+/** The lab's own imageio daemon: HTTPS over NBD exports and files, with the answers and pitfalls of the real one. */
 export class LabImageio implements ImageioDaemon {
   readonly faults = new ImageioFaults();
   readonly port: number;
@@ -45,7 +45,7 @@ export class LabImageio implements ImageioDaemon {
   readonly #tickets = new Map<string, Ticket>();
   readonly #api: ImagesApi;
   readonly #servers: readonly HttpServer[];
-  /** Connections that have had a request. */
+  /** Connections with at least one request. */
   readonly #keptAlive = new WeakSet<Socket>();
 
   private constructor(options: LabImageioOptions, https: HttpServer, servers: readonly HttpServer[]) {
@@ -94,18 +94,18 @@ export class LabImageio implements ImageioDaemon {
     return `https://${this.#options.publicHost ?? this.#options.host}:${this.port}/images/${ticketId}`;
   }
 
-  /** Fault: all tickets expire at this moment. */
+  /** Fault: all tickets expire now. */
   expireTickets(): void {
     for (const ticket of this.#tickets.values()) ticket.extend(0);
   }
 
-  /** Fault: the daemon is gone, and with it all tickets, until `comeBack`. */
+  /** Fault: stops the daemon, and loses all tickets, until `comeBack`. */
   async goDown(): Promise<void> {
     await this.#stopListening();
     this.#tickets.clear();
   }
 
-  /** At the same address. */
+  /** Starts the daemon again at the same address. */
   async comeBack(): Promise<void> {
     const { host, unixSocket = "" } = this.#options;
     for (const server of this.#servers) {
@@ -163,13 +163,13 @@ export class LabImageio implements ImageioDaemon {
   }
 }
 
-/** Once bytes are under way the connection ends behind them, short; before, the failure is told. */
+/** Answers with the failure; if bytes have been sent already, cuts the connection. */
 function answerFailure({ socket }: IncomingMessage, response: ServerResponse, error: unknown): void {
   if (response.headersSent) socket.destroySoon();
   else replyError(response, error);
 }
 
-/** What is not HTTP gets a page of HTML without a status line, and the connection ends. */
+/** Answers input that is not HTTP with a page of HTML without a status line, and ends the connection. */
 function answerGarbage(socket: Duplex): void {
   if (socket.writable) socket.end('<!DOCTYPE HTML>\n<html lang="en"><body><p>Error code: 400</p></body></html>\n');
   else socket.destroy();

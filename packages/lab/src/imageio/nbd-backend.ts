@@ -4,7 +4,7 @@ import type { Backend, DirtyExtent, ZeroExtent } from "./backend.ts";
 import { HttpRefusal } from "./errors.ts";
 
 const ALLOCATION_DEPTH = "qemu:allocation-depth";
-/** What imageio advertises for NBD, whatever the export bears. */
+/** Limit that imageio advertises for NBD, whatever the export supports. */
 const MAX_CONNECTIONS = 8;
 const DIRTY = 1;
 
@@ -81,7 +81,7 @@ export class NbdBackend implements Backend {
     return this.#client.close();
   }
 
-  /** Walks several contexts side by side, and joins neighbours that mean the same. */
+  /** Walks several contexts in parallel, and joins equal neighbours. */
   async *#extents<T>(
     contexts: readonly string[],
     meaning: (flags: readonly number[]) => T,
@@ -104,7 +104,7 @@ export class NbdBackend implements Backend {
     if (run !== undefined) yield run;
   }
 
-  /** What all contexts say from `offset` on, as far as every one of them says something. */
+  /** Status of all contexts from `offset` on, as far as every one covers it. */
   async #statusFrom(
     offset: number,
     contexts: readonly string[],

@@ -5,7 +5,7 @@ import { pythonRepr } from "./python-json.ts";
 
 const MAX_BODY_BYTES = 1024 * 1024;
 
-/** The two things PATCH can ask for. Offsets and sizes are bytes. */
+/** The two operations of PATCH. Offsets and sizes are bytes. */
 export type PatchRequest =
   | { readonly op: "flush" }
   | { readonly op: "zero"; readonly offset: number; readonly size: number; readonly flush: boolean };

@@ -1,6 +1,6 @@
 import { HttpRefusal } from "./errors.ts";
 
-/** What a Range header asks for: `last` is inclusive, undefined means "to the end". */
+/** A Range header: `last` is inclusive, `undefined` means "to the end". */
 export interface RequestedRange {
   readonly first: number;
   readonly last: number | undefined;
@@ -21,7 +21,7 @@ export function parseRange(header: string): RequestedRange {
   return range;
 }
 
-/** The offset a Content-Range header names; its end and total are only checked for sense. @throws HttpRefusal, status 400 */
+/** The offset of a Content-Range header; only validates its end and total. @throws HttpRefusal, status 400 */
 export function parseContentRange(header: string): number {
   const match = /^bytes (?<first>\d+)-(?<last>\d+|\*)\/(?<total>\d+|\*)$/.exec(header);
   if (match?.groups === undefined) throw new HttpRefusal(400, `Invalid Content-Range '${header}'`);
@@ -37,7 +37,7 @@ export function parseContentRange(header: string): number {
   return first;
 }
 
-/** 416 that tells how much there is. */
+/** 416 with the available size. */
 export function outOfRange(availableBytes: number, text: string): HttpRefusal {
   return new HttpRefusal(416, text, { headers: { "content-range": `bytes */${availableBytes}` } });
 }

@@ -8,7 +8,7 @@ import type { ImageioDaemon, ImageioTicket, TicketInfo } from "./imageio-daemon.
 export interface RealImageioOptions {
   /** Unix socket of the daemon's control service. */
   readonly controlSocket: string;
-  /** Where clients reach the daemon, e.g. `https://127.0.0.1:54322`. */
+  /** URL of the daemon for clients, e.g. `https://127.0.0.1:54322`. */
   readonly url: string;
 }
 
@@ -23,10 +23,10 @@ interface Renewal {
   readonly at: number;
 }
 
-/** Hands tickets to a real ovirt-imageio daemon. Its life is not ours: `close` leaves it and its tickets alone. */
+/** Gives tickets to a real ovirt-imageio daemon. `close` neither stops it nor removes its tickets. */
 export class RealImageio implements ImageioDaemon {
   readonly #options: RealImageioOptions;
-  /** The daemon tells expiry in a clock of its own, so we keep count. */
+  /** Renewals by ticket: the daemon reports expiry by its own clock. */
   readonly #renewed = new Map<string, Renewal>();
 
   constructor(options: RealImageioOptions) {

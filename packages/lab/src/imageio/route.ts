@@ -7,8 +7,8 @@ import type { ImageRequest, ImagesApi } from "./images-api.ts";
 const KNOWN_METHODS = new Set(["OPTIONS", "GET", "PUT", "PATCH", "DELETE", "HEAD", "POST"]);
 
 /**
- * Finds who answers a request. Routes are prefix matches, as in the daemon: `/images/ID/extentsANYTHING` is `/extents`,
- * and `/images/ID/` is the ticket `ID/`. @throws HttpRefusal where nobody does.
+ * Dispatches a request. Routes are prefix matches, as in the daemon: `/images/ID/extentsANYTHING` is `/extents`, and
+ * `/images/ID/` is the ticket `ID/`. @throws HttpRefusal for an unknown path.
  */
 export async function route(api: ImagesApi, request: IncomingMessage, response: ServerResponse): Promise<void> {
   const { method = "", url = "" } = request;

@@ -3,19 +3,20 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Backend } from "./backend.ts";
 import { ImageioError } from "./errors.ts";
 
-/** Bytes moved at once. One such piece is being read while the one before is being sent. */
+/** Bytes of one piece; the next one is read while the last one is sent. */
 const PIECE_BYTES = 1024 * 1024;
 
 export interface SendRange {
   readonly first: number;
   readonly length: number;
-  /** Break off after so many bytes; `length` for all of them. */
+  /** Bytes after which to break off; `length` for all of them. */
   readonly cutAfter: number;
 }
 
 /**
- * Sends a range of a backend as the body of an answer. `begin` writes the headers once the first bytes are there, so
- * that a backend that fails at once is still answered properly. Rejects when it fails later, or the client goes away.
+ * Sends a range of a backend as the body of an answer. `begin` writes the headers once the first bytes have arrived, so
+ * that an immediate failure of the backend still gets a proper answer. Rejects when it fails later, or the client
+ * disconnects.
  */
 export async function sendFrom(
   backend: Backend,
@@ -30,7 +31,7 @@ export async function sendFrom(
   const gone = new Promise<never>((_, reject) => {
     response.once("close", () => reject(new ImageioError("the client has gone")));
   });
-  gone.catch(() => undefined); // after a good end nobody asks any more
+  gone.catch(() => undefined); // not awaited after a successful end
   for (let piece = first; piece.done !== true; piece = await pieces.next()) {
     const { value } = piece;
     const sent = new Promise<void>((resolve) => response.write(value, () => resolve()));
@@ -39,7 +40,7 @@ export async function sendFrom(
   response.end();
 }
 
-/** Writes the body of a request to a backend and returns its length, which is short when the client goes away. */
+/** Writes the body of a request to a backend and returns its length, which is short when the client disconnects. */
 export async function receiveInto(
   backend: Backend,
   offset: number,
@@ -66,7 +67,7 @@ export async function receiveInto(
   return written;
 }
 
-/** Reads one piece ahead, into two buffers in turn: a piece is good until the next but one is asked for. */
+/** Reads one piece ahead, into two alternating buffers: a piece is valid until the next but one is requested. */
 async function* readPieces(
   backend: Backend,
   { first, length, cutAfter }: SendRange,
@@ -92,7 +93,7 @@ async function* readPieces(
   if (cutAfter < length) throw new ImageioError("a fault was switched on: the transfer is cut");
 }
 
-/** What a client sent before it was done or went away. */
+/** The bytes that a client sends until it ends or disconnects. */
 async function* untilGone(request: IncomingMessage): AsyncGenerator<Buffer> {
   try {
     for await (const chunk of request) yield chunk;

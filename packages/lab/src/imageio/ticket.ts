@@ -7,10 +7,10 @@ import { FileBackend } from "./file-backend.ts";
 import type { ImageioTicket, TicketInfo } from "./imageio-daemon.ts";
 import { NbdBackend } from "./nbd-backend.ts";
 
-/** A ticket in the lab's daemon: who may do what, until when, and what is under way. */
+/** A ticket in the lab's daemon: its permissions, its expiry, and its requests under way. */
 export class Ticket {
   readonly data: ImageioTicket;
-  /** How error texts name the transfer. */
+  /** Name of the transfer in error texts. */
   readonly transferId: string;
   readonly #transferred = new ByteRanges();
   readonly #ongoing = new Map<AbortController, Promise<unknown>>();
@@ -35,7 +35,7 @@ export class Ticket {
     }
   }
 
-  /** Runs a request. Its signal is aborted when the ticket is cancelled; a request that ends well renews the ticket. */
+  /** Runs a request. Cancelling the ticket aborts its signal; a successful request renews the ticket. */
   async run<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
     const controller = new AbortController();
     const running = work(controller.signal);
@@ -50,7 +50,7 @@ export class Ticket {
     }
   }
 
-  /** Notes what a finished read or write has moved. */
+  /** Counts the bytes of a finished read or write. */
   count(offset: number, length: number): void {
     this.#transferred.add(offset, offset + length);
   }
@@ -70,7 +70,7 @@ export class Ticket {
     this.#expiresAt = performance.now() + timeoutSeconds * 1000;
   }
 
-  /** Cancels what is under way and waits for it. @throws TicketBusyError after `patienceMs` */
+  /** Cancels requests under way and waits for them. @throws TicketBusyError after `patienceMs` */
   async cancel(patienceMs: number): Promise<void> {
     this.#cancelled = true;
     for (const controller of this.#ongoing.keys()) controller.abort();

@@ -12,7 +12,7 @@ const failure = z.object({
   error: z.object({ code: z.templateLiteral(["E_", z.string()]), message: z.string(), hint: z.string().optional() }),
 });
 
-/** What the lab in the other process threw. */
+/** An error of the lab in the other process. */
 class RemoteLabError extends OvaultError {
   override readonly code: ErrorCode;
 
@@ -22,7 +22,7 @@ class RemoteLabError extends OvaultError {
   }
 }
 
-/** Drives the lab that runs on a directory, in whatever process. Its calls raise UsageError when none runs there. */
+/** Controls the lab that runs on a directory, in any process. Its calls throw UsageError when none runs there. */
 export function connectLab(directory: string): LabControl {
   const { socket, path } = new LabDirectory(directory);
   const call = <T>(verb: string, ...args: readonly unknown[]): Promise<T> => ask<T>({ socket, path }, verb, args);

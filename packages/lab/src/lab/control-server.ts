@@ -8,7 +8,7 @@ import { z } from "zod";
 import { controlVerbs } from "./control-verbs.ts";
 import type { LabControl } from "./lab-control.ts";
 
-/** Lets other processes of the same user drive a lab: HTTP on a unix socket, `POST /VERB` with arguments as JSON. */
+/** Lets other processes of the same user control a lab: HTTP on a unix socket, `POST /VERB` with arguments as JSON. */
 export class ControlServer {
   readonly #server: Server;
   readonly #socket: string;
@@ -31,7 +31,7 @@ export class ControlServer {
     return new ControlServer(socket, server);
   }
 
-  /** Takes no more connections; answers under way still go out. */
+  /** Stops accepting connections; still sends answers under way. */
   async close(): Promise<void> {
     this.#server.close();
     this.#server.closeIdleConnections();
@@ -40,7 +40,7 @@ export class ControlServer {
 }
 
 async function answer(lab: LabControl, request: IncomingMessage, response: ServerResponse): Promise<void> {
-  response.setHeader("Connection", "close"); // nobody keeps the lab from ending
+  response.setHeader("Connection", "close"); // no idle connection keeps the lab from ending
   const call = controlVerbs.get(request.url?.slice(1) ?? "");
   if (call === undefined) {
     response.writeHead(404).end();

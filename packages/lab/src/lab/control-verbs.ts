@@ -29,12 +29,12 @@ const nothing = z.tuple([]);
 
 type Verb = (lab: LabControl, args: unknown) => Promise<unknown>;
 
-/** Pairs the arguments of a verb, as they come from another process, with its call. */
+/** Pairs the schema of a verb's arguments from another process with its call. */
 function verb<A>(args: z.ZodType<A>, call: (lab: LabControl, args: A) => Promise<unknown>): Verb {
   return (lab, given) => call(lab, args.parse(given));
 }
 
-/** Everything that can be asked over the socket, by the names of LabControl. Arguments come as an array. */
+/** All calls over the socket, by the names of LabControl. Arguments are an array. */
 export const controlVerbs: ReadonlyMap<string, Verb> = new Map([
   ["status", verb(nothing, (lab) => lab.status())],
   ["faults", verb(nothing, (lab) => lab.faults())],

@@ -5,7 +5,7 @@ const SLOW_EXTENTS_MS = 5_000;
 
 const RESTART_MS = 1_000;
 
-/** Passes the faults that lie in the data path on to the lab's imageio. */
+/** Passes the faults of the data path on to the lab's imageio. */
 export function connectFaults(switches: FaultSwitches, daemon: LabImageio): void {
   const imageio = daemon.faults;
   let isDown = false;

@@ -34,18 +34,18 @@ export interface LabConfiguration {
   readonly state: string;
 }
 
-/** What a configuration has to know of a lab. */
+/** The parts of a lab that its configuration depends on. */
 export interface ConfigurableLab {
   readonly directory: string;
   readonly url: string;
   readonly user: string;
-  /** Where the passphrase is found, for a destination that is encrypted. */
+  /** Source of the passphrase of an encrypted destination. */
   readonly passphrase?: SecretReference | undefined;
-  /** The first that shows its devices is the one ovault runs in. */
+  /** ovault runs in the first one that shows its devices. */
   readonly vms?: readonly Pick<LabVm, "name" | "devices">[];
 }
 
-/** The lab's machines move faster than an engine's, so it may be asked more often, in ms, and is soon done with what it was asked. */
+/** Polling interval, in ms: the lab is faster than an engine. */
 const POLL_MS = 100;
 const IN_FLIGHT_MS = 2_000;
 
@@ -81,8 +81,8 @@ export function labConfiguration(lab: ConfigurableLab): LabConfiguration {
 }
 
 /**
- * Writes `ovault.yaml`, ready to use, into the lab's directory. One that is there already is kept as people have changed
- * it; only the url follows the lab. Answers with the path.
+ * Writes `ovault.yaml`, ready to use, into the lab's directory. Keeps an existing one with its changes, except for the
+ * url, which follows the lab. Answers with the path.
  */
 export async function writeLabConfiguration(lab: ConfigurableLab): Promise<string> {
   const { configurationFile } = new LabDirectory(lab.directory);

@@ -7,8 +7,9 @@ import type { EngineVersion, Product } from "../engine/versions.ts";
 import type { GuestWrite } from "../hypervisor/hypervisor.ts";
 
 /**
- * What can be done to a running lab, from its own process or, over its socket, from another one. A VM is named by name
- * or id, a disk by id, alias or index (0 is the first: bootable disks, then the others by alias as the engine sorts). Unknown names raise NotFoundError.
+ * Control of a running lab, from its own process or, over its socket, from another one. A VM is named by name or id, a
+ * disk by id, alias or index (0 is the first: bootable disks, then the others by alias as the engine sorts). Unknown
+ * names throw NotFoundError.
  */
 export interface LabControl {
   status(): Promise<LabStatus>;
@@ -30,9 +31,9 @@ export interface LabControl {
   removeDisk(vm: string, disk: string): Promise<void>;
   /** Grows a disk. */
   resizeDisk(vm: string, disk: string, virtualBytes: number): Promise<LabDisk>;
-  /** What a backup product has left behind, or has still under way. */
+  /** Everything that a backup product has left behind or has under way. */
   leftovers(): Promise<Leftovers>;
-  /** Shuts the machines down and ends the lab. The directory stays: a lab can be started on it again. */
+  /** Shuts the machines down and ends the lab. The directory stays, for another start. */
   stop(): Promise<void>;
 }
 
@@ -48,9 +49,9 @@ export interface LabVm {
   readonly id: string;
   readonly name: string;
   readonly status: string;
-  /** Its own, without snapshots of others' that are attached to it. */
+  /** Its own disks, without attached snapshots of other VMs' disks. */
   readonly disks: readonly LabDisk[];
-  /** Absolute path of the directory where its guest's devices are shown. */
+  /** Absolute path of the directory that shows its guest's devices. */
   readonly devices?: string;
 }
 
@@ -76,19 +77,19 @@ export interface LabStatus {
   readonly vms: readonly LabVm[];
   /** Only those that are not off. */
   readonly faults: readonly FaultStatus[];
-  /** What does not work on this machine. */
+  /** Features that do not work on this machine. */
   readonly warnings: readonly string[];
 }
 
-/** What the guest agent of a VM was asked. */
+/** State and log of the guest agent of a VM. */
 export interface LabGuest {
   /** The file systems are frozen now. */
   readonly frozen: boolean;
-  /** Oldest first, as long as the lab runs. */
+  /** Oldest first, since the start of the lab. */
   readonly events: readonly GuestEvent[];
 }
 
-/** Ids and names; after a run that cleans up behind itself every list is empty, except for the checkpoints it keeps. */
+/** Ids and names; after a run that cleans up, every list is empty, except for the checkpoints that it keeps. */
 export interface Leftovers {
   /** Backups that are not over. */
   readonly backups: readonly string[];

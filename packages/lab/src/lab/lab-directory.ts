@@ -6,10 +6,10 @@ import { UsageError, systemErrorCode } from "@ovault/contract";
 
 import { createAuthority, currentValidity, issueServerCertificate, type KeyPair } from "../certificates.ts";
 
-/** Longest path of a socket that Linux takes. */
+/** Longest path of a socket on Linux. */
 const MAX_SOCKET_PATH = 107;
 
-/** Where a lab keeps what, below its directory. Keys and passwords are readable for their owner only. */
+/** Layout of a lab's directory. Only the owner can read keys and passwords. */
 export class LabDirectory {
   readonly path: string;
   readonly stateFile: string;
@@ -56,7 +56,7 @@ export class LabDirectory {
     return text.trim();
   }
 
-  /** The lab's own CA, made on first use. Its certificate lies where people look for it. */
+  /** The lab's own CA, made on first use. Its certificate lies in the lab's directory for users. */
   async authority(): Promise<KeyPair> {
     const made = await this.#keyPair("ca", () => createAuthority("ovault lab"));
     await writeFile(this.caFile, made.certificatePem);
@@ -78,7 +78,7 @@ export class LabDirectory {
   }
 }
 
-/** Reads a secret file, or makes it. */
+/** Reads a secret file, or creates it. */
 async function keep(file: string, make: () => string | Promise<string>): Promise<string> {
   try {
     return await readFile(file, "utf8");

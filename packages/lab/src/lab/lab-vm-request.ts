@@ -1,7 +1,7 @@
-/** A VM that is to come with a lab. */
+/** A VM of a new lab. */
 export interface LabVmRequest {
   readonly name: string;
-  /** qcow2 or raw files, copied in as they are. The first is bootable. */
+  /** qcow2 or raw files, copied unchanged. The first is bootable. */
   readonly images: readonly string[];
   /** Leave it powered off. */
   readonly down?: boolean;
@@ -11,11 +11,11 @@ export interface LabVmRequest {
   readonly cluster?: string;
   /** Of its disks. Default: the first of its data centre. */
   readonly storageDomain?: string;
-  /** Names of the tags it carries; made as far as they are missing. */
+  /** Names of its tags; the lab makes missing ones. */
   readonly tags?: readonly string[];
   /**
-   * Shows the disks that are plugged into it while it is up as files in this directory, named as udev in the guest names
-   * them in /dev/disk/by-id. Absolute, or relative to the lab's directory; made when missing. Needs FUSE.
+   * Shows the plugged disks, while it is up, as files in this directory, with udev's names of the guest's
+   * /dev/disk/by-id. Absolute, or relative to the lab's directory; made when missing. Needs FUSE.
    */
   readonly devices?: string;
   /** False: it has no VirtIO-SCSI controller, so that no disk is attached that way. */

@@ -18,7 +18,7 @@ import type { LabDirectory } from "./lab-directory.ts";
 import type { LabVmRequest } from "./lab-vm-request.ts";
 
 const PROXY_NAME = "ovault-proxy";
-/** Where its devices are shown, in the directory of the lab. */
+/** Name of the directory that shows the proxy's devices, in that of the lab. */
 const PROXY_DEVICES = "devices";
 const PROXY_DISK_BYTES = 16 * 1024 * 1024;
 
@@ -37,7 +37,7 @@ export interface RunningLabParts {
 /** A lab in this process. */
 export class RunningLab implements LabControl {
   readonly directory: string;
-  /** Of the API. */
+  /** URL of the API. */
   readonly url: string;
   readonly user: string;
   readonly password: string;
@@ -59,12 +59,12 @@ export class RunningLab implements LabControl {
     this.caFingerprint = parts.caFingerprint;
   }
 
-  /** Lets other processes drive this lab, over the socket in its directory. */
+  /** Lets other processes control this lab, over the socket in its directory. */
   async acceptControl(): Promise<void> {
     this.#control = await ControlServer.listen(this.#parts.directory.socket, this);
   }
 
-  /** Resolves when the lab has stopped, whoever stopped it. */
+  /** Resolves when the lab has stopped, for whatever reason. */
   get ended(): Promise<void> {
     return this.#ended.promise;
   }
@@ -120,8 +120,8 @@ export class RunningLab implements LabControl {
   }
 
   /**
-   * Rewrites the XML that the API answers, to play an engine that leaves something out or says something else. Only in the
-   * process of the lab; `undefined` ends it.
+   * Rewrites the XML of the API's answers, to play an engine that omits or changes elements. Only in the process of the
+   * lab; `undefined` ends it.
    */
   alterAnswers(alter: AlterAnswer | undefined): void {
     this.#parts.engine.alterAnswers(alter);
@@ -195,7 +195,7 @@ export class RunningLab implements LabControl {
     await this.#stopped;
   }
 
-  /** As `lab start --vm` does it: copies images in, attaches them, starts the machine unless it is to be down. */
+  /** Like `lab start --vm`: copies images, attaches them, starts the machine unless `down`. */
   async addVm(request: LabVmRequest): Promise<void> {
     const { name, images, down = false, virtioScsi = true, tags = [], cluster, storageDomain, ...options } = request;
     const { engine } = this.#parts;
@@ -220,7 +220,7 @@ export class RunningLab implements LabControl {
     if (!down) await engine.vms.startNow(vm.id);
   }
 
-  /** A machine for ovault to run in, as `lab start` makes it. */
+  /** Adds a machine for ovault to run in, like `lab start`. */
   async addProxy(): Promise<void> {
     const { vms } = this.#parts.engine;
     const { id } = vms.createGiven(PROXY_NAME, {
@@ -237,7 +237,7 @@ export class RunningLab implements LabControl {
       await engine.stop();
       await imageio.close();
       await hypervisor.close();
-      await this.#control?.close(); // last: until then the directory is taken
+      await this.#control?.close(); // last: the open socket marks the directory as in use
     } finally {
       this.#ended.resolve();
     }

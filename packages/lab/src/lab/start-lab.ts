@@ -20,34 +20,34 @@ import type { LabVmRequest } from "./lab-vm-request.ts";
 import { RunningLab } from "./running-lab.ts";
 
 export interface LabOptions {
-  /** Everything of the lab lies here. A lab that is there already is taken up again, with its VMs and its history. */
+  /** Holds everything of the lab. An existing lab continues with its VMs and its history. */
   readonly directory: string;
-  /** Default 4.5. A lab that is taken up keeps its own. */
+  /** Default 4.5. An existing lab keeps its own. */
   readonly engineVersion?: EngineVersion | undefined;
-  /** Default `ovirt`. A lab that is taken up keeps its own. */
+  /** Default `ovirt`. An existing lab keeps its own. */
   readonly product?: Product | undefined;
-  /** What the lab is to have besides one cluster, one storage domain and two networks. Made as far as it is missing. */
+  /** Inventory besides one cluster, one storage domain and two networks. The lab makes what is missing. */
   readonly inventory?: LabInventoryRequest | undefined;
-  /** Made unless a VM of that name is there already. */
+  /** Skips a VM whose name exists already. */
   readonly vms?: readonly LabVmRequest[] | undefined;
   /**
-   * Adds a VM `ovault-proxy` to a lab that is new: up, with a small disk of its own and its devices shown in `devices`.
-   * Default: false. A lab that is taken up keeps what it has.
+   * Adds a VM `ovault-proxy` to a new lab: up, with its own small disk and its devices shown in `devices`. Default:
+   * false. An existing lab keeps what it has.
    */
   readonly proxy?: boolean | undefined;
-  /** Of the API, on 127.0.0.1. Default: the one it had before, else any free port. */
+  /** Port of the API on 127.0.0.1. Default: the previous one, else any free port. */
   readonly port?: number | undefined;
   /** Length of one step of the engine's state machines, in ms. Default 100; a real engine takes up to 10 000. */
   readonly delayMs?: number | undefined;
-  /** Control socket of a real ovirt-imageio daemon that is to serve the transfers instead of the lab's own. */
+  /** Control socket of a real ovirt-imageio daemon that serves the transfers instead of the lab's own. */
   readonly imageioControl?: string | undefined;
-  /** Where clients reach that daemon, e.g. `https://localhost:54322`. */
+  /** URL of that daemon for clients, e.g. `https://localhost:54322`. */
   readonly imageioUrl?: string | undefined;
   /** Stops the lab. */
   readonly signal?: AbortSignal | undefined;
 }
 
-/** What `lab.json` tells about the lab that runs, or ran last, on a directory. */
+/** Content of `lab.json`, for the lab that runs, or ran last, on a directory. */
 const labInfo = z.looseObject({ port: z.int() });
 
 const USER = "admin@internal";
@@ -56,7 +56,7 @@ const DEFAULT_DELAY_MS = 100;
 const REMOVE_TIMEOUT_MS = 5_000;
 
 /**
- * Starts an oVirt to practise on. Resolves when everything answers.
+ * Starts an emulated oVirt. Resolves when all its parts answer.
  * @throws UsageError when a lab runs on the directory already
  */
 export async function startLab(options: LabOptions): Promise<RunningLab> {
@@ -76,7 +76,7 @@ export async function startLab(options: LabOptions): Promise<RunningLab> {
   }
 }
 
-/** Notes in `started` how to stop each part that runs already; the lab that is returned ends itself. */
+/** Adds to `started` how to stop each running part; the returned lab stops itself. */
 async function startParts(
   options: LabOptions,
   directory: LabDirectory,
@@ -144,7 +144,7 @@ async function openState(directory: LabDirectory, options: LabOptions): Promise<
   }
 }
 
-/** Nothing is written when something cannot be made. */
+/** Makes the inventory; writes nothing on an error. */
 function furnished(store: StateStore, { inventory = {} }: LabOptions): StateStore {
   extendInventory(store.state.inventory, inventory);
   store.changed();
@@ -190,7 +190,7 @@ async function requireVms(vms: readonly LabVmRequest[]): Promise<void> {
   }
 }
 
-/** A socket that answers belongs to a lab that runs. */
+/** Throws if the socket answers: a lab runs on the directory. */
 async function requireNobody(directory: LabDirectory): Promise<void> {
   const answers = await new Promise<boolean>((resolve) => {
     const socket = connect(directory.socket);

@@ -19,7 +19,7 @@ export const nicTypes = [
   ["pci_passthrough", 5],
 ] as const;
 
-/** Settings of a machine that an OVF tells by whether a device is there. */
+/** Settings of a machine that an OVF expresses by the presence of a device. */
 export const deviceSettings = {
   "console.enabled": { type: "console", device: "console" },
   soundcard_enabled: { type: "sound", device: "ich6" },

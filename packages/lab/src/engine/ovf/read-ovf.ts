@@ -6,7 +6,7 @@ import { XmlNode } from "../xml/read-xml.ts";
 import { readOvfSettings, type VmSettings } from "../vm-settings.ts";
 import { deviceSettings, nicTypes, resourceTypes } from "./ovf-words.ts";
 
-/** What the lab's engine takes over from an OVF. */
+/** The parts of an OVF that the lab's engine uses. */
 export interface OvfMachine {
   readonly id?: string;
   readonly name?: string;
@@ -17,7 +17,7 @@ export interface OvfMachine {
 
 export interface OvfNic extends Pick<NicState, "interface" | "linked" | "plugged"> {
   readonly name: string;
-  /** Name of the vnic profile, as far as the OVF tells. */
+  /** Name of the vnic profile, if the OVF has it. */
   readonly profile?: string;
   readonly mac?: string;
 }
@@ -33,7 +33,7 @@ const parser = new XMLParser({
 });
 const MIB = 1024 * 1024;
 
-/** Reads the engine's own dialect of OVF (not the OVA one). @throws EngineFault 400 when it is none. */
+/** Reads the engine's own dialect of OVF (not the OVA one). @throws EngineFault 400 when it is invalid. */
 export function readOvf(text: string): OvfMachine {
   if (XMLValidator.validate(text) !== true) throw badRequest("Cannot import VM. Invalid OVF configuration.");
   const envelope = new XmlNode("", parser.parse(text)).child("Envelope");
@@ -80,7 +80,7 @@ function hardwareSettings(ofType: (type: number) => readonly XmlNode[]): VmSetti
   };
 }
 
-/** An OVF without any controller tells nothing of devices; every engine writes some. */
+/** An OVF without any controller does not list devices; every engine writes some. */
 function deviceSettingsOf(items: readonly XmlNode[]): VmSettings {
   if (!items.some((item) => item.text("Type") === "controller")) return {};
   const has = ({ type, device }: { readonly type: string; readonly device: string }): boolean =>
@@ -92,7 +92,7 @@ function diskElements(envelope: XmlNode): readonly XmlNode[] {
   return [...envelope.children("Section", "Disk"), ...envelope.children("DiskSection", "Disk")];
 }
 
-/** `fileRef` is `DISK/VOLUME`; the disk is found again by the first part. */
+/** `fileRef` is `DISK/VOLUME`; the first part identifies the disk. */
 function readDisk(element: XmlNode): AttachmentState {
   const word = (element.attribute("disk-interface") ?? "VirtIO_SCSI").toLowerCase();
   return {

@@ -45,7 +45,7 @@ function searchLink(collection: string): XmlObject {
   return { "@href": `${API_PATH}/${collection}${from}?search={query}`, "@rel": `${collection}/search` };
 }
 
-/** `/`: what product this is, and where everything else lies. */
+/** `/`: the product, and links to everything else. */
 export function apiRootRoutes({ core }: EngineApi): readonly Route[] {
   return [
     get("", () => {

@@ -14,7 +14,7 @@ const TICKET_SECONDS = 120;
 /** The drive that every machine has. */
 const DRIVE = "00000000-0000-0000-0000-0000000000cd";
 
-/** `/vms/{vm}/graphicsconsoles` and `/cdroms`: what a person sits at, without anything behind it. */
+/** `/vms/{vm}/graphicsconsoles` and `/cdroms`, without real consoles or drives behind them. */
 export function consoleRoutes({ core }: EngineApi): readonly Route[] {
   const vmOf = (request: ApiRequest): VmState => core.vm(request.param("vm"));
   const consoleOf = (request: ApiRequest): string => {
@@ -75,12 +75,12 @@ function consolesOf(vm: VmState): readonly string[] {
   return [...new Set([setting(vm.settings, "display.type"), ...(vm.furtherConsoles ?? [])])];
 }
 
-/** As engines make it of the protocol's name. */
+/** The id that engines derive from the protocol's name. */
 function idOf(protocol: string): string {
   return Buffer.from(protocol).toString("hex");
 }
 
-/** Where it is only while the machine runs, for who asks for that. */
+/** Shows the address only while the machine runs, and only on request. */
 function consoleContent(vm: VmState, protocol: string, request: ApiRequest): XmlObject {
   const shown = vm.status === "up" && request.query.get("current") === "true";
   return {

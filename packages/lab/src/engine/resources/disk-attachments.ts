@@ -50,7 +50,7 @@ export function diskAttachmentRoutes(api: EngineApi): readonly Route[] {
   ];
 }
 
-/** Of a `disk_attachment`: what is kept, and what clients send back as they got it. */
+/** Elements of a `disk_attachment` that the lab keeps, or that clients send back unchanged. */
 const ATTACHMENT_ELEMENTS = [
   "active",
   "bootable",
@@ -63,7 +63,7 @@ const ATTACHMENT_ELEMENTS = [
   "vm",
 ] as const;
 
-/** Attaches a disk that exists, or a snapshot of one, or makes a new one and attaches it as soon as it is there. */
+/** Attaches an existing disk or a snapshot of one, or makes a new disk and attaches it as soon as it exists. */
 async function attach({ core, attachments }: EngineApi, request: ApiRequest): Promise<ApiReply> {
   const vm = core.vm(request.param("vm"));
   const body = request.body;

@@ -54,7 +54,7 @@ export function diskRoutes({ core, disks }: EngineApi): readonly Route[] {
   ];
 }
 
-/** What `/disks` can be searched by. Sizes are bytes. */
+/** Searchable fields of `/disks`. Sizes are bytes. */
 function diskSearch(core: EngineCore): SearchTable<DiskState> {
   const { storageDomains, dataCenters } = core.state.inventory;
   const domain = ({ storageDomainId }: DiskState): StorageDomain => known(storageDomains, storageDomainId);
@@ -92,7 +92,7 @@ function disksOn({ state }: EngineCore, domainId: string): readonly DiskState[] 
   return Object.values(state.disks).filter(({ storageDomainId }) => storageDomainId === domainId);
 }
 
-/** Of a `disk`: what is kept, what only counts when it is made, and what clients send back as they got it. */
+/** Elements of a `disk` that the lab keeps, that only count at creation, or that clients send back unchanged. */
 const DISK_ELEMENTS = [
   "actions",
   "actual_size",
@@ -120,7 +120,7 @@ const DISK_ELEMENTS = [
   "wipe_after_delete",
 ] as const;
 
-/** Applies the elements of a `disk` that may change later. */
+/** Applies the changeable elements of a `disk`. */
 export async function changeDisk(
   { core, disks }: Pick<EngineApi, "core" | "disks">,
   disk: DiskState,
@@ -139,7 +139,7 @@ export async function changeDisk(
   core.store.changed();
 }
 
-/** Reads a `disk` that is to be made. */
+/** Reads a new `disk`. */
 export function readDisk({ state }: EngineCore, body: XmlNode): DiskRequest {
   requireKept(body, DISK_ELEMENTS, "a disk");
   const domains = body.child("storage_domains");
@@ -162,7 +162,7 @@ export function readDisk({ state }: EngineCore, body: XmlNode): DiskRequest {
   };
 }
 
-/** A disk as it is now, or as a snapshot froze it: by the id of that volume. */
+/** A disk as it is now, or in a snapshot, selected by the id of its volume. */
 export async function diskContent(core: EngineCore, disk: DiskState, volumeId = disk.imageId): Promise<XmlObject> {
   const shown = await shownVolume(core, disk, volumeId);
   return {
@@ -198,8 +198,8 @@ interface ShownVolume {
 }
 
 /**
- * Engines show the volume, not what the disk was made as: on a snapshot lies QCOW2, whatever is below. A locked disk may be
- * in the making, or on its way out: it has no volumes then.
+ * Engines show the active volume, not the original format: it is QCOW2 above a snapshot, whatever is below. A locked
+ * disk may be under creation or removal and then has no volumes.
  */
 async function shownVolume(core: EngineCore, disk: DiskState, volumeId: string): Promise<ShownVolume> {
   const { format, sparse, provisionedBytes } = disk;

@@ -76,7 +76,7 @@ function transferContent(core: EngineCore, transfer: TransferState, url: string 
   };
 }
 
-/** One that sees the disk's storage. */
+/** A host that can access the disk's storage. */
 function hostOfDisk({ state }: EngineCore, diskId: string): Host {
   const { clusters, hosts, storageDomains } = state.inventory;
   const domain = storageDomains.find(({ id }) => id === state.disks[diskId]?.storageDomainId);
@@ -84,7 +84,7 @@ function hostOfDisk({ state }: EngineCore, diskId: string): Host {
   return near ?? known(hosts, hosts[0]?.id ?? "");
 }
 
-/** The same, at a port where nobody listens. */
+/** The same URL with a port at which nothing listens. */
 function atNobody(url: string): string {
   return Object.assign(new URL(url), { port: "1" }).href;
 }

@@ -10,7 +10,7 @@ import { blankTemplate, known } from "../inventory.ts";
 import type { EngineBehaviour } from "../versions.ts";
 import type { XmlObject } from "../xml/xml-value.ts";
 
-/** A kind of entity that never changes: collection and element names, and all there are. */
+/** A kind of entity that never changes: names of its collection and element, and all entities. */
 interface Catalogue {
   readonly path: string;
   readonly root: string;
@@ -24,9 +24,9 @@ interface CatalogueEntry {
   readonly id: string;
   readonly name: string;
   readonly content: XmlObject;
-  /** What searches may ask besides id and name. */
+  /** Searchable fields besides id and name. */
   readonly fields: Readonly<Record<string, SearchValue>>;
-  /** What it belongs to. */
+  /** Id of its owner. */
   readonly ownerId?: string;
 }
 
@@ -35,7 +35,7 @@ const noComment = { description: "", comment: "" } as const;
 /** The engine's own default. */
 const CRITICAL_GIB = 5;
 
-/** Data centres, clusters, hosts, storage domains, networks, profiles, templates: all that is given. */
+/** The fixed entities: data centres, clusters, hosts, storage domains, networks, profiles, templates. */
 export function inventoryRoutes({ core }: EngineApi): readonly Route[] {
   const { dataCenters: centers, clusters: allClusters } = core.state.inventory;
   const catalogues = [
@@ -271,7 +271,7 @@ function storageDomains({ state, faults }: EngineCore): Catalogue {
   return { path: "/storagedomains", root: "storage_domains", element: "storage_domain", entities, unplayed };
 }
 
-/** Only here, below its data centre, an attached domain shows a status. */
+/** Domains below their data centre, the only place where they show a status. */
 function attachedDomains(core: EngineCore, dataCenterId: string): Catalogue {
   const owned = ownedBy(dataCenterId, storageDomains(core));
   const entities = owned.entities.map((entry) => ({

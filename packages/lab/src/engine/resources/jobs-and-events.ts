@@ -10,7 +10,7 @@ import type { XmlObject } from "../xml/xml-value.ts";
 /** Code of events that come from outside. */
 const EXTERNAL_CODE = 9801;
 
-/** `/jobs` and `/events`: what the engine tells about its own doings. */
+/** `/jobs` and `/events`: the engine's log of its own work. */
 export function jobAndEventRoutes(api: EngineApi): readonly Route[] {
   const { state } = api.core;
   return [

@@ -10,7 +10,7 @@ import type { XmlNode } from "../xml/read-xml.ts";
 import { requireKept } from "../xml/require-kept.ts";
 import type { XmlObject } from "../xml/xml-value.ts";
 
-/** Of a `nic`: what is kept, what clients send back as they got it, and what an engine drops, too: comment and description. */
+/** Elements of a `nic` that the lab keeps, that clients send back, or that an engine drops (comment, description). */
 const NIC_ELEMENTS = [
   "comment",
   "description",
@@ -66,7 +66,7 @@ interface NicRequest extends Partial<Omit<NicState, "id" | "vnicProfileId">> {
   readonly vnicProfileId?: string | null;
 }
 
-/** What a `nic` says; a network stands for a profile of it. */
+/** Reads a `nic`; a network stands for its profile. */
 function readNic(core: EngineCore, vm: VmState, body: XmlNode): NicRequest {
   requireKept(body, NIC_ELEMENTS, "a network interface");
   return {

@@ -18,7 +18,7 @@ export function numaNodeRoutes({ core }: EngineApi): readonly Route[] {
     if (found === undefined) throw notFound();
     return found;
   };
-  /** Puts a node where it was, or none; `undefined` before: it is new. */
+  /** Replaces a node by others; adds them if `before` is `undefined`. */
   const replace = (vm: VmState, before: NumaNodeState | undefined, after: readonly NumaNodeState[]): void => {
     const others = (vm.numaNodes ?? []).filter((node) => node !== before);
     if (after.some(({ index }) => others.some((other) => other.index === index))) {

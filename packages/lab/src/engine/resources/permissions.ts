@@ -4,7 +4,7 @@ import { ok, reference, type ApiReply } from "../http/api-reply.ts";
 import { get, type Route } from "../http/router.ts";
 import type { XmlObject } from "../xml/xml-value.ts";
 
-/** The only user, and the only role: all that this user has, on everything. */
+/** Id of the only user and of the only role, which the user has on everything. */
 const ADMIN = "00000000-0000-0000-0000-0000000000ad";
 const SUPER_USER = "00000000-0000-0000-0000-000000000001";
 const PERMISSION = "00000000-0000-0000-0000-0000000000ae";
@@ -18,7 +18,7 @@ const role: XmlObject = {
 };
 const user: XmlObject = { ...reference("/users", ADMIN), name: "admin", user_name: "admin@internal-authz" };
 
-/** `/roles`, `/users`, and who may do what with a machine. Nothing of it can be changed. */
+/** `/roles`, `/users`, and the permissions of a machine. All read-only. */
 export function permissionRoutes({ core }: EngineApi): readonly Route[] {
   const permission = (vmId: string): XmlObject => ({
     ...reference(`/vms/${core.vm(vmId).id}/permissions`, PERMISSION),

@@ -17,7 +17,7 @@ import { snapshotRoutes } from "./snapshots.ts";
 import { tagRoutes } from "./tags.ts";
 import { vmRoutes } from "./vms.ts";
 
-/** All the API can do. */
+/** All routes of the API. */
 export function routes(api: EngineApi): readonly Route[] {
   return [
     ...apiRootRoutes(api),

@@ -9,7 +9,7 @@ import { get, post, remove, type Route } from "../http/router.ts";
 import type { XmlObject } from "../xml/xml-value.ts";
 import { diskContent } from "./disks.ts";
 
-/** `/vms/{vm}/snapshots`. The active one is always there. */
+/** `/vms/{vm}/snapshots`, which always include the active one. */
 export function snapshotRoutes({ core, snapshots }: EngineApi): readonly Route[] {
   const disksOf = async (request: ApiRequest): Promise<readonly XmlObject[]> => {
     const vm = core.vm(request.param("vm"));
@@ -61,7 +61,7 @@ export function snapshotRoutes({ core, snapshots }: EngineApi): readonly Route[]
   ];
 }
 
-/** What the machine itself writes to. */
+/** The volumes that the machine itself writes to. */
 function activeVolumes(core: EngineCore, vm: VmState): readonly SnapshotVolume[] {
   return ownAttachments(vm).map(({ diskId }) => ({ diskId, volumeId: core.disk(diskId).imageId }));
 }

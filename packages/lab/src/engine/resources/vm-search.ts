@@ -12,7 +12,7 @@ function text(path: string): (vm: VmState) => string {
   return ({ settings }) => setting(settings, path);
 }
 
-/** What `/vms` can be searched by. */
+/** Searchable fields of `/vms`. */
 export function vmSearch({ state }: EngineCore, tags: TagOperations): SearchTable<VmState> {
   const { inventory } = state;
   const host = (vm: VmState): string => (vm.status === "down" ? "" : hostOf(inventory, vm).name);

@@ -15,12 +15,12 @@ import type { XmlNode } from "../xml/read-xml.ts";
 import { readSettings, settingsContent, type VmSettings } from "../vm-settings.ts";
 
 const HOST_ADDRESS = "127.0.0.1";
-/** Nothing listens there. */
+/** Nothing listens at this port. */
 const CONSOLE_PORT = 5900;
-/** A guest with no network card has this one. */
+/** The only device of a guest without a network card. */
 const LOOPBACK = "00000000-0000-0000-0000-00000000006c";
 
-/** `/vms`: machines themselves; what lies below them has files of its own. */
+/** `/vms`: the machines themselves; their subcollections have their own files. */
 export function vmRoutes({ core, guests, tags, vms }: EngineApi): readonly Route[] {
   const clusters = () => core.state.inventory.clusters;
   return [
@@ -82,7 +82,7 @@ export function vmRoutes({ core, guests, tags, vms }: EngineApi): readonly Route
   ];
 }
 
-/** What the guest agent tells: nothing without one, or while it does not run. */
+/** Devices that the guest agent reports: none without an agent, or while it does not run. */
 function reportedDevices(vm: VmState): readonly XmlObject[] {
   if (vm.status !== "up" || vm.guestAgent === false) return [];
   const device = ({ id, mac }: NicState, index: number): XmlObject => ({
@@ -115,7 +115,7 @@ function readVm(core: EngineCore, { body, correlationId }: ApiRequest): VmReques
   };
 }
 
-/** As `readSettings`, with hosts that are named instead of referred to by id. */
+/** Like `readSettings`, but also accepts hosts by name. */
 function vmSettingsOf({ state }: EngineCore, body: XmlNode, further: readonly string[] = []): VmSettings {
   const settings = readSettings(body, further);
   const policy = body.child("placement_policy", "hosts");
@@ -164,7 +164,7 @@ function vmContent(core: EngineCore, vm: VmState, request: ApiRequest): XmlObjec
   };
 }
 
-/** Where the console of a running machine would be; the lab has none. */
+/** Address at which the console of a running machine would be; the lab has none. */
 function consoleOf(vm: VmState, inventory: Inventory): XmlObject {
   if (vm.status === "down" || vm.status === "image_locked") return {};
   return {

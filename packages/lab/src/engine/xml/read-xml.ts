@@ -14,7 +14,7 @@ const parser = new XMLParser({
   processEntities: { enabled: true, maxExpandedLength: Number.POSITIVE_INFINITY }, // an OVF is nothing but entities
 });
 
-/** Reads a request body. Elements may come in any order; unknown ones are ignored by whoever does not ask for them. */
+/** Reads a request body. Elements may come in any order; a reader ignores those that it does not look up. */
 export function readXml(text: string): XmlNode {
   if (text.trim() === "") return new XmlNode("", {});
   if (XMLValidator.validate(text) !== true) throw malformed();
@@ -65,7 +65,7 @@ export class XmlNode {
     return text === "" ? undefined : text;
   }
 
-  /** Text at this path as it stands, empty or not; undefined when absent. */
+  /** Exact text at this path, empty or not; `undefined` when absent. */
   exactText(...path: readonly string[]): string | undefined {
     const [node] = this.children(...path);
     return node === undefined ? undefined : node.#ownText();
