@@ -40,7 +40,7 @@ describe.each(Object.entries(outages))("an OpenSSH server that is %s in the midd
   test("costs the run some time and nothing else, and is reported once", { timeout: 60_000 }, async () => {
     const reports: string[] = [];
     const observed = new Outage({ begins: () => reports.push("begins"), ends: () => reports.push("ends") });
-    const settings = await sftpSettings(server, await server.newDirectory(), { connections: 2, timeoutMs: 1500 });
+    const settings = await sftpSettings(server, await server.newDirectory(), { connections: 2, timeoutMs: 3_000 });
     const store = retrying(await openStore(settings), { outage: observed });
     const over = outage(OUTAGE_MS);
     let put = 0;

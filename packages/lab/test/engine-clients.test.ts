@@ -65,7 +65,8 @@ test("a CD is put into the drive of a machine and taken out", async () => {
 });
 
 test("a disk is sparsified while its machine is down: zeros that were written take no space", async () => {
-  await withLab({}, async (fixture) => {
+  // The disk stays locked for long enough to be seen so on a busy machine.
+  await withLab({ delayMs: 1_000 }, async (fixture) => {
     const { lab, client } = fixture;
     const [, disk] = diskIdsOf(fixture);
     const path = lab.vms[0]?.disks[1]?.path ?? "";
