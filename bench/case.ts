@@ -1,17 +1,17 @@
 /** One contender's command; nothing but the command is timed. */
 export interface Contender {
   readonly name: string;
-  /** The program that it runs; where that is missing, the contender is left out. */
+  /** The program that it runs; without it the case skips the contender. */
   readonly needs?: string;
   /** Before each round. */
   readonly prepare?: () => Promise<void>;
-  /** Asked for after `prepare`. */
+  /** Called after `prepare`. */
   readonly command: () => readonly string[];
-  /** File or directory that the command writes; what it grows by is what was stored. */
+  /** File or directory that the command writes; its growth counts as stored. */
   readonly output?: string;
-  /** What is known of it beforehand, by what to call it. */
+  /** Known figures, by label. */
   readonly figures?: Readonly<Record<string, number>>;
-  /** After each round: frees what nobody needs any more. */
+  /** After each round: frees its files. */
   readonly tidy?: () => Promise<void>;
 }
 

@@ -15,7 +15,7 @@ export interface ChangedImage {
   /** A JSON file that lists the writes. */
   readonly changes: string;
   readonly writtenBytes: number;
-  /** All of the blocks of 1 MiB that were written to. */
+  /** Bytes of all blocks of 1 MiB with at least one write. */
   readonly touchedBytes: number;
 }
 

@@ -81,7 +81,7 @@ export async function cleanDisk(): Promise<string> {
   return path;
 }
 
-/** Reads a file once, so that every contender finds it in the page cache. */
+/** Reads a file once, so that it is in the page cache for every contender. */
 export async function warm(path: string): Promise<void> {
   await run("dd", [`if=${path}`, "of=/dev/null", "bs=4M", "status=none"]);
 }

@@ -25,14 +25,14 @@ const MIB = 2 ** 20;
 /** 1 TiB in blocks of 1 MiB. */
 const CHUNKS_A_TIB = 2 ** 20;
 const CHUNKS_AN_OBJECT = 2 ** 16;
-/** Blocks that do not shrink: the most packs for their number. */
+/** Incompressible blocks: the most packs for their number. */
 const CHUNKS_A_PACK = 16;
 const ID_BYTES = 32;
 const NAME_BYTES = 16;
 
 const { signal } = new AbortController();
 
-/** A repository that has an index, and no packs, for so many TiB of unique data. Made once, and the same every time. */
+/** A repository with an index, but no packs, for `tib` TiB of unique data. Made once; always the same. */
 export async function indexRepository(tib: number): Promise<string> {
   const directory = join(workDirectory, `index-${tib}-tib`);
   if (existsSync(directory)) return directory;

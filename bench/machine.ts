@@ -9,16 +9,16 @@ import { workDirectory } from "./work-directory.ts";
 
 const run = promisify(execFile);
 
-/** What the figures were taken on. */
+/** The machine of the measurements. */
 export interface Machine {
   readonly processor: string;
   readonly cores: number;
   readonly memoryGiB: number;
   readonly system: string;
   readonly kernel: string;
-  /** Of the work directory. */
+  /** File system of the work directory. */
   readonly fileSystem: string;
-  /** By program; those that are installed. */
+  /** Versions of the installed programs. */
   readonly versions: Readonly<Record<string, string>>;
 }
 

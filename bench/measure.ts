@@ -4,7 +4,7 @@ import { join } from "node:path";
 
 import { workDirectory } from "./work-directory.ts";
 
-/** One command with all the processes that it started and waited for, start-up included. */
+/** Figures of one command with all the processes that it started and waited for, start-up included. */
 export interface Measurement {
   /** Seconds. */
   readonly wall: number;
@@ -13,13 +13,13 @@ export interface Measurement {
   /** The peak of the largest process. */
   readonly rssMiB: number;
   readonly storedMiB?: number;
-  /** What else is known, by what to call it. */
+  /** Further figures, by label. */
   readonly figures?: Readonly<Record<string, number>>;
 }
 
 const TIMES = /^(?<user>[\d.]+) (?<system>[\d.]+) (?<rssKiB>\d+)$/m;
 
-/** Runs a command to its end. GNU time counts what the kernel says of it, so that it counts for everyone alike. */
+/** Runs a command to its end. GNU time takes the kernel's figures, so that all contenders are counted alike. */
 export async function measure(command: readonly string[]): Promise<Measurement> {
   const report = join(workDirectory, "time");
   const startedAt = performance.now();
@@ -42,7 +42,7 @@ export async function measure(command: readonly string[]): Promise<Measurement> 
   };
 }
 
-/** A worker of the benchmarks may end with a line of figures of its own. */
+/** A worker of the benchmarks may end with a line of figures. */
 function figuresIn(output: string): Pick<Measurement, "figures"> {
   const last = output.trim().split("\n").at(-1) ?? "";
   return last.startsWith('{"figures":') ? JSON.parse(last) : {};

@@ -1,6 +1,6 @@
 import type { Measurement } from "./measure.ts";
 
-/** One line for people. */
+/** One readable line. */
 export function measurementText({ wall, cpu, rssMiB, storedMiB, figures = {} }: Measurement): string {
   const parts = [`wall ${wall.toFixed(2)} s`, `CPU ${cpu.toFixed(2)} s`, `RSS ${rssMiB.toFixed(0)} MiB`];
   if (storedMiB !== undefined) parts.push(`stored ${storedMiB.toFixed(0)} MiB`);

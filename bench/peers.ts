@@ -6,11 +6,11 @@ import { isInstalled } from "./is-installed.ts";
 import { measure } from "./measure.ts";
 import { workDirectory } from "./work-directory.ts";
 
-/** A program like ours, with a local repository of its own. */
+/** A comparable program with its own local repository. */
 export interface Peer {
   readonly name: string;
   readonly repository: string;
-  /** An empty repository, and nothing known from before. */
+  /** Makes an empty repository with empty caches. */
   fresh(): Promise<void>;
   /** Removes everything. */
   clear(): Promise<void>;
@@ -19,7 +19,7 @@ export interface Peer {
   verify(): readonly string[];
 }
 
-/** Blocks and compression as ours were in the beginning, without encryption. */
+/** With our original block size and compression, without encryption. */
 export function borg(): Peer {
   const repository = join(workDirectory, "borg");
   const base = join(workDirectory, "borg-base");
@@ -64,7 +64,7 @@ export function restic(): Peer {
   };
 }
 
-/** A quiet restic that lacks only the place of its repository. */
+/** A quiet restic command that lacks only the place of its repository. */
 export function resticWith(cache: string, ...environment: readonly string[]): readonly string[] {
   return ["env", "RESTIC_PASSWORD=bench", `RESTIC_CACHE_DIR=${cache}`, ...environment, "restic", "-q"];
 }
@@ -81,7 +81,7 @@ export function fullBackup(peer: Peer, ...files: readonly string[]): Contender {
   };
 }
 
-/** Reads back a full backup of files, taken here and now if the peer is there. */
+/** Reads back a full backup of files, which it takes first if the peer is installed. */
 export async function verification(peer: Peer, ...files: readonly string[]): Promise<Contender> {
   if (isInstalled(peer.name)) {
     await peer.fresh();

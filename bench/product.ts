@@ -11,9 +11,9 @@ const run = promisify(execFile);
 const workspace = fileURLToPath(new URL("..", import.meta.url));
 const imagesPlugin = fileURLToPath(new URL("../examples/ovault-images", import.meta.url));
 
-/** ovault as its users have it: built, and installed outside the workspace. */
+/** ovault as users have it: built, and installed outside the workspace. */
 export interface Product {
-  /** A command line of it, with caches of its own. */
+  /** A command line of ovault with its own caches. */
   command(...args: readonly string[]): readonly string[];
   /** Paths of plugins, as for `plugins:` of ovault.yaml: image files in place of a manager's disks. */
   readonly imagesPlugins: readonly string[];
@@ -21,7 +21,7 @@ export interface Product {
 
 let built: Promise<Product> | undefined;
 
-/** Builds and installs ovault from the sources as they are now, once for all cases. */
+/** Builds and installs ovault from the current sources, once for all cases. */
 export function product(): Promise<Product> {
   return (built ??= install());
 }
@@ -48,17 +48,17 @@ async function install(): Promise<Product> {
   await mkdir(home, { recursive: true });
   const launcher = join(modules, "@ovault", "cli", "bin", "ovault.js");
   const plugin = join(modules, "ovault-images", "dist");
-  // As the plugins are that come with the command line: it stands for one of them.
+  // Bundled like the plugins that come with the command line: it stands for one of them.
   await bundle(imagesPlugin, { manager: "src/manager.ts", strategy: "src/strategy.ts" }, plugin);
   const path = `${dirname(process.execPath)}:${process.env["PATH"] ?? ""}`;
   return {
-    // Node that does not run TypeScript proves that no source of the workspace is loaded.
+    // With TypeScript disabled, Node proves that no source of the workspace is loaded.
     command: (...args) => ["env", `HOME=${home}`, `PATH=${path}`, "NODE_OPTIONS=--no-strip-types", launcher, ...args],
     imagesPlugins: [join(plugin, "manager.js"), join(plugin, "strategy.js")],
   };
 }
 
-/** What would be published, with the dependencies that the workspace has for it. */
+/** Installs the published files, with the workspace's dependencies of the package. */
 async function installPackage(from: string, modules: string): Promise<void> {
   const manifest: Manifest = JSON.parse(await readFile(join(from, "package.json"), "utf8"));
   const { name, files, bin = {}, publishConfig = {} } = manifest;

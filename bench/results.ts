@@ -5,7 +5,7 @@ import type { Machine } from "./machine.ts";
 import type { Measurement } from "./measure.ts";
 import { median } from "./median.ts";
 
-/** What `--json` writes. */
+/** Output of `--json`. */
 export interface Results {
   /** ISO 8601. */
   readonly date: string;
@@ -19,11 +19,11 @@ export interface CaseResult {
   readonly medians: Readonly<Record<string, Measurement>>;
   /** Our wall time over theirs: the median of the rounds' ratios. */
   readonly ratios: Readonly<Record<string, number>>;
-  /** All that was measured, by contender and round. */
+  /** All measurements, by contender and round. */
   readonly rounds: Readonly<Record<string, readonly Measurement[]>>;
 }
 
-/** @param rounds of each contender, as many of one as of another; ours first */
+/** @param rounds of each contender, equally many; ours first */
 export function caseResult(name: string, rounds: CaseResult["rounds"]): CaseResult {
   const [[, ours] = ["", []], ...others] = Object.entries(rounds);
   const ratio = (theirs: readonly Measurement[]): number =>

@@ -11,8 +11,8 @@ import { caseResult, type CaseResult } from "./results.ts";
 const run = promisify(execFile);
 
 /**
- * Runs all contenders of a case one after the other, round by round, so that a machine that slows down slows all of
- * them. One round before the first is not counted.
+ * Runs all contenders of a case one after the other, round by round, so that a slow spell of the machine affects all of
+ * them. Does not count a warm-up round before the first.
  * @param print takes a line about each run
  */
 export async function runCase(
@@ -36,7 +36,7 @@ export async function runCase(
 
 async function runOnce({ prepare, command, output, figures, tidy }: Contender): Promise<Measurement> {
   await prepare?.();
-  // What was written before must not be written to the disk in somebody else's time.
+  // Earlier writes must not reach the disk in another contender's time.
   await run("sync");
   const before = output === undefined ? 0 : await allocatedBytes(output);
   const measured = await measure(command());

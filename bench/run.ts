@@ -1,6 +1,7 @@
 /**
  * Measures ovault beside its peers: `npm run bench [-- CASE…] [--rounds N] [--json FILE]`. The first words of a name
- * stand for all cases that begin with them. `--table FILE` measures nothing, and prints results that were written before.
+ * stand for all cases that begin with them. `--table FILE` measures nothing, and prints results that were written
+ * before.
  */
 import { mkdir, readFile } from "node:fs/promises";
 import { parseArgs } from "node:util";
@@ -29,7 +30,7 @@ async function measureCases(names: readonly string[], rounds: number): Promise<v
     const result = await measureCase(name, rounds);
     print(summaryOf(result));
     results.push(result);
-    // After each, so that a run that breaks off keeps what it has.
+    // After each case, so that an interrupted run keeps its results.
     if (values.json !== undefined) await writeResults(values.json, { date, machine, cases: results });
   }
 }

@@ -3,8 +3,8 @@
  *
  *     serve-lab.ts DIRECTORY IMAGE
  *
- * `web01` is to be backed up; the disk of the other is offered by a transfer for as long as the lab lives. Prints, as one
- * line of JSON, what a client of either must know, and ends when it is told to (SIGTERM).
+ * `web01` is to be backed up; a transfer offers the disk of the other for as long as the lab lives. Prints ServedLab as
+ * one line of JSON, and ends on SIGTERM.
  */
 import { once } from "node:events";
 import { readFile } from "node:fs/promises";
@@ -12,10 +12,10 @@ import { readFile } from "node:fs/promises";
 import { startLab, writeLabConfiguration } from "@ovault/lab";
 import { OvirtManager } from "@ovault/ovirt";
 
-/** What a client of the lab must know. */
+/** Parameters for clients of the lab. */
 export interface ServedLab {
   readonly configuration: string;
-  /** Of the transfer: its ticket. */
+  /** URL of the transfer's ticket. */
   readonly url: string;
   readonly caFile: string;
   readonly bytes: number;
@@ -37,7 +37,7 @@ try {
   await lab.stop();
 }
 
-/** Opens a transfer of a disk, which goes with the lab. */
+/** Opens a transfer of a disk, which ends with the lab. */
 async function offer(diskId: string): Promise<Pick<ServedLab, "url" | "bytes">> {
   const manager = new OvirtManager("lab", {
     url: lab.url,

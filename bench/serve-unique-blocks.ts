@@ -8,7 +8,7 @@ import { workDirectory } from "./work-directory.ts";
 const BLOCK_BYTES = 2 ** 20;
 const WORD_BYTES = 8;
 
-/** A disk with no two blocks of 1 MiB alike, each of which shrinks to next to nothing: much to know, and soon stored. */
+/** A disk of unique blocks of 1 MiB that compress to almost nothing: many chunks, quickly stored. */
 export async function serveUniqueBlocks(bytes: number): Promise<{ uri: string; close: () => Promise<void> }> {
   const path = join(workDirectory, `unique-${bytes}.sock`);
   await rm(path, { force: true });

@@ -9,7 +9,7 @@ import { workDirectory } from "./work-directory.ts";
 
 const run = promisify(execFile);
 
-/** A disk as the plugin of image files takes it. */
+/** A disk for the plugin of image files. */
 export interface Image {
   /** A raw file, or an NBD URI. */
   readonly source: string;
@@ -20,9 +20,9 @@ export interface Image {
 export interface SiteOptions {
   /** Disks by name of the machine. */
   readonly machines: Readonly<Record<string, readonly Image[]>>;
-  /** As in ovault.yaml; without it a directory of this site. */
+  /** As in ovault.yaml; default: a directory of this site. */
   readonly destination?: object;
-  /** Settings of the destination, whatever it is. */
+  /** Settings of the destination of any kind. */
   readonly settings?: object;
 }
 
@@ -31,7 +31,7 @@ const DIRECTORY = { type: "filesystem", directory: "repository" };
 /** An ovault.yaml with machines whose disks are images, and a destination: a place to run the product. */
 export class Site {
   readonly directory: string;
-  /** The repository, where the destination is a directory. */
+  /** The repository, if the destination is a directory. */
   readonly repository: string;
   readonly #product: Product;
 
@@ -65,12 +65,12 @@ export class Site {
     return this.#product.command(...args, "--config", join(this.directory, "ovault.yaml"));
   }
 
-  /** Runs a command that is not part of what is measured. */
+  /** Runs a command outside of the measurement. */
   async run(...args: readonly string[]): Promise<void> {
     await measure(this.command(...args));
   }
 
-  /** An empty repository, and nothing known from before. */
+  /** Makes an empty repository with empty caches. */
   async fresh(): Promise<void> {
     await this.clear();
     await this.run("destination", "init");
@@ -83,7 +83,7 @@ export class Site {
     }
   }
 
-  /** Remembers everything as it is now, for `goBack`. */
+  /** Saves the current state for `goBack`. */
   async keep(): Promise<void> {
     await copyTree(this.directory, `${this.directory}.kept`);
   }

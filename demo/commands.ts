@@ -4,13 +4,13 @@ import { fileURLToPath } from "node:url";
 
 const BIN = fileURLToPath(new URL("../node_modules/.bin", import.meta.url));
 
-/** What a command has printed, and how long it took. */
+/** Output and duration of a command. */
 export interface Finished {
   readonly stdout: string;
   readonly elapsedMs: number;
 }
 
-/** Runs commands one after the other, as a person would type them. */
+/** Runs commands one after the other, as a user would type them. */
 export class Commands {
   readonly #env: Readonly<Record<string, string | undefined>>;
   readonly #signal: AbortSignal;
@@ -34,7 +34,7 @@ export class Commands {
   async #run(command: string, args: readonly string[], show: (text: string) => void): Promise<Finished> {
     this.#signal.throwIfAborted();
     const startedAt = performance.now();
-    // A group of its own: Ctrl-C reaches the demo alone, which then stops what it has started.
+    // A separate process group: Ctrl-C only reaches the demo, which then stops its processes.
     const child = spawn(command, args, { stdio: ["ignore", "pipe", "pipe"], detached: true, env: this.#env });
     const stop = (): boolean => child.kill("SIGINT");
     this.#signal.addEventListener("abort", stop, { once: true });

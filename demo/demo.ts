@@ -1,7 +1,7 @@
 /**
  * The main job from end to end, as a user types it: a lab with a VM whose disk holds real files, a full backup, guest
- * writes, an incremental backup, both points restored as new VMs and to files. Every byte is compared with what QEMU
- * itself saw at the time of the backup. Ends with 1 when anything differs.
+ * writes, an incremental backup, both points restored as new VMs and to files. Compares every byte with QEMU's own view
+ * at the time of the backup. Exits with 1 when anything differs.
  */
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -55,7 +55,7 @@ class Demo {
     return this.#steps.every(({ identical }) => identical !== false);
   }
 
-  /** Never throws: it is called on every way out. */
+  /** Never throws: every exit path calls it. */
   async cleanUp(): Promise<void> {
     const commands = new Commands({}, new AbortController().signal);
     await commands.quietly("ovault", "lab", "stop", "--dir", this.#lab).catch(() => undefined);
@@ -64,7 +64,7 @@ class Demo {
 
   async #backUp(name: string, viewName: string): Promise<Taken> {
     const viewFile = this.#file(viewName);
-    // Nothing is written between the two, so that QEMU's view and the backup show one instant.
+    // The guest writes nothing in between, so QEMU's view and the backup show the same instant.
     await this.#commands.quietly("ovault", "lab", "view", "--dir", this.#lab, `${VM}_Disk1`, viewFile);
     const { elapsedMs } = await this.#ovault("backup", VM);
     const { stdout } = await this.#commands.quietly("ovault", "points", VM, "--json");

@@ -8,7 +8,7 @@ const MIB = 1024 * 1024;
 const DATA_BYTES = 320 * MIB;
 const IMAGE_SIZE = "1G";
 
-/** Real files, as they lie on this machine: first what every checkout has, then what a system has. */
+/** Real files of this machine: first those of every checkout, then those of a system. */
 const SOURCES: readonly string[] = [
   fileURLToPath(new URL("../node_modules", import.meta.url)),
   "/usr/lib",

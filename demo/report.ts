@@ -6,12 +6,12 @@ import { formatBytes } from "../packages/operations/src/text/format.ts";
 export interface Step {
   readonly name: string;
   readonly logicalBytes: number;
-  /** Taken from the disk; undefined for restores. */
+  /** Bytes read from the disk; `undefined` for restores. */
   readonly readBytes?: number;
-  /** Added to the repository; undefined for restores. */
+  /** Bytes added to the repository; `undefined` for restores. */
   readonly storedBytes?: number;
   readonly elapsedMs: number;
-  /** Whether every byte was what QEMU saw; undefined for backups. */
+  /** Whether every byte equals QEMU's view; `undefined` for backups. */
   readonly identical?: boolean;
 }
 

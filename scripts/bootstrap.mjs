@@ -23,7 +23,7 @@ const DEMO_COMMANDS = {
   openssl: "openssl",
 };
 
-/** What tests call besides: the servers behind the destinations, and LVM, whose settings are read. */
+/** Further commands of the tests: the servers behind the destinations, and LVM, whose settings the tests read. */
 const TEST_COMMANDS = {
   ...DEMO_COMMANDS,
   ceph: "ceph-common",
@@ -36,17 +36,17 @@ const TEST_COMMANDS = {
   "ssh-agent": "openssh-client",
 };
 
-/** What benchmarks call besides. */
+/** Further commands of the benchmarks. */
 const BENCH_COMMANDS = { ...TEST_COMMANDS, time: "time" };
 
-/** Peers that benchmarks compare with; they do without those that cannot be had. */
+/** Peers that benchmarks compare with; they skip those that cannot be installed. */
 const PEER_COMMANDS = { borg: "borgbackup", restic: "restic" };
 
 const COMMANDS = { pack: {}, demo: DEMO_COMMANDS, test: TEST_COMMANDS, bench: BENCH_COMMANDS };
 
 /**
- * Brings the workspace to where it can be packed, or the demo runs, or the tests, or the benchmarks. Does nothing when it is there already;
- * exits when it cannot.
+ * Prepares the workspace for packing, the demo, the tests or the benchmarks. Does nothing when it is ready; exits when
+ * it cannot.
  * @param {"pack" | "demo" | "test" | "bench"} purpose
  */
 export function bootstrap(purpose) {
@@ -91,7 +91,7 @@ function installPeers() {
   }
 }
 
-/** A machine with package lists installs at once; one without, or with old ones, gets them first. */
+/** Installs at once if the machine has package lists; if they are missing or old, updates them first. */
 function install(packages) {
   return aptGet(installing(packages)) || (aptGet(["update"]) && aptGet(installing(packages)));
 }

@@ -6,7 +6,7 @@ import { rolldown } from "rolldown";
 
 const packages = fileURLToPath(new URL("../packages", import.meta.url));
 
-/** What is started or imported by its file name; what these have in common is in files that they share. */
+/** Modules that are started or imported by file name; common code goes to shared files. */
 const ENTRIES = {
   contract: { index: "src/index.ts" },
   core: { index: "src/index.ts", "block-worker": "src/blocks/workers/block-worker.ts" },
@@ -16,22 +16,22 @@ const ENTRIES = {
 
 export type Bundled = keyof typeof ENTRIES;
 
-/** Plugins that are installed beside the command line have classes and state of these in common with it: one copy each. */
+/** Packages whose classes and state the command line shares with installed plugins: one copy each. */
 const SHARED = ["@ovault/contract", "@ovault/core", "@ovault/ovirt"];
 
 /** Dependencies with native parts, which stay where npm installs them, by the package that has them. */
 export const NATIVE = { core: ["@napi-rs/blake-hash", "koffi"], cli: ["ssh2"] } as const;
 
 /**
- * Writes a package, with all that it imports but other bundles, to a few files instead of the many hundreds it comes
- * from: loading those is most of what starting a command costs. What is imported on demand is in files of its own.
- * @param directory `dist` of the package, wherever that is; other JavaScript at its top goes
+ * Bundles a package, with its imports other than bundles, to a few files instead of many hundreds: loading those takes
+ * most of a command's start-up time. Dynamic imports go to separate files.
+ * @param directory `dist` of the package; other JavaScript at its top is removed
  */
 export function bundlePackage(name: Bundled, directory: string): Promise<void> {
   return bundle(join(packages, name), ENTRIES[name], directory);
 }
 
-/** The same for a package of any other place. @param input names of files of its `dist`, and the sources that they come from */
+/** The same for a package elsewhere. @param input names of files of its `dist`, and their sources */
 export async function bundle(cwd: string, input: Readonly<Record<string, string>>, directory: string): Promise<void> {
   for await (const stale of glob("*.js", { cwd: directory })) await rm(join(directory, stale));
   await using bundled = await rolldown({
@@ -40,7 +40,7 @@ export async function bundle(cwd: string, input: Readonly<Record<string, string>
     platform: "node",
     external: [...SHARED, ...Object.values(NATIVE).flat()],
   });
-  // All in one folder: what finds its neighbours by `import.meta.url` finds them there.
+  // All in one folder, for modules that find their neighbours by `import.meta.url`.
   await bundled.write({ dir: directory, entryFileNames: "[name].js", chunkFileNames: "[name]-[hash].js" });
 }
 

@@ -16,7 +16,7 @@ const PNPM = "pnpm@10.34.8";
 
 /** Our own packages that the command line shares with plugins, beside its own bundle. */
 const SHARED = ["contract", "core", "ovirt"] as const;
-/** Packages that others build native parts with; what they are for works without. */
+/** Packages that others build native parts with; their dependants work without. */
 const BUILD_ONLY: ReadonlySet<string> = new Set(["cpu-features", "nan"]);
 /** Folders of packages that nothing imports: headers, tests with keys of theirs, tools. */
 const LEFT_OUT: ReadonlySet<string> = new Set(["vendor", "doc", "examples", "test", "util"]);
@@ -30,8 +30,8 @@ interface Manifest {
 }
 
 /**
- * Packs the command line with everything it needs on this kind of machine, native parts as well: installing it asks no
- * registry and runs no script. Answers with the file.
+ * Packs the command line with everything it needs on this kind of machine, native parts included: the installation
+ * needs no registry and runs no script. Answers with the file.
  */
 export async function packProgram(directory: string): Promise<string> {
   const stage = await mkdtemp(join(tmpdir(), "ovault-pack-"));
@@ -59,7 +59,7 @@ export async function packProgram(directory: string): Promise<string> {
   }
 }
 
-/** Packs what the author of a plugin needs: the contracts, the kit of tests, and disk images. Answers with the files. */
+/** Packs the kit for authors of plugins: the contracts, the test kit, and disk images. Answers with the files. */
 export async function packKit(directory: string): Promise<readonly string[]> {
   await run(join(root, "node_modules", ".bin", "tsc"), ["-b", "packages/testkit", "packages/disk-image"], {
     cwd: root,
@@ -76,12 +76,12 @@ export async function packKit(directory: string): Promise<readonly string[]> {
 async function stagePackage(name: Bundled, directory: string): Promise<Manifest> {
   await bundlePackage(name, join(directory, "dist"));
   const manifest = await manifestOf(join(packages, name));
-  // The bundle has in it what these would bring.
+  // The bundle contains these.
   await writeManifest(directory, { ...manifest, ...manifest.publishConfig, dependencies: {}, devDependencies: {} });
   return manifest;
 }
 
-/** Copies a package that is installed here, and what it depends on, as far as that is there for this kind of machine. */
+/** Copies an installed package with those of its dependencies that exist for this kind of machine. */
 async function stageForeign(installed: string, modules: string, bundled: Map<string, string>): Promise<void> {
   const from = await realpath(installed);
   const manifest = await manifestOf(from);
@@ -109,7 +109,7 @@ async function writeManifest(directory: string, manifest: object): Promise<void>
   await writeFile(join(directory, "package.json"), `${JSON.stringify(manifest, undefined, 2)}\n`);
 }
 
-/** Runs a packer that puts one file into the directory; its path. */
+/** Runs a packer that writes one file into the directory; answers with its path. */
 async function packWith(
   program: string,
   args: readonly string[],

@@ -1,5 +1,5 @@
-// `npm test`: brings the workspace up, then format check, lint, type check and all tests. Everything is run even when
-// something before it failed; the last line counts.
+// `npm test`: prepares the workspace, then runs format check, lint, type check and all tests, even after a failure; the
+// last line counts.
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -20,7 +20,7 @@ function succeeds([command, ...args], additional = {}) {
   return spawnSync(join(bin, command), args, { cwd: root, stdio: "inherit", env }).status === 0;
 }
 
-/** Sums what the tests counted in the file, by the testkit's `tally`: lines of a word and a number. */
+/** Sums the counts that the testkit's `tally` wrote to the file: lines of a word and a number. */
 function sumsOf(file) {
   const sums = { faults: 0, kills: 0 };
   for (const line of readFileSync(file, "utf8").split("\n")) {

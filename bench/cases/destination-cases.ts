@@ -11,7 +11,7 @@ import { serveDirectories, serveS3, serveSftp, type ServedDestinations } from ".
 import { Site } from "../site.ts";
 import { workDirectory } from "../work-directory.ts";
 
-/** What is measured on every destination, beside restic on the same one. */
+/** Tasks measured on every destination, beside restic on the same one. */
 const tasks = ["backup", "restore", "verify", "prune"] as const;
 type Task = (typeof tasks)[number];
 
@@ -19,7 +19,7 @@ const kinds = { filesystem: serveDirectories, sftp: serveSftp, s3: serveS3 } as 
 
 const MACHINE = "bench";
 const restored = join(workDirectory, "restored");
-/** Of the disk, before the second backup, whose point is the only one that `prune` leaves. */
+/** Share of the disk that changes before the second backup, whose point is the only one that `prune` leaves. */
 const CHANGED = 0.1;
 
 /** `destination-KIND-TASK` for every kind of destination and every task. */
@@ -35,11 +35,11 @@ export const destinationCases: Readonly<Record<string, () => Promise<Case>>> = O
 interface Contestant {
   readonly name: string;
   readonly needs?: string;
-  /** An empty place. */
+  /** Switches to an empty place. */
   fresh(): Promise<void>;
-  /** The image is the same disk as any other. */
+  /** Uses the image as the next state of the same disk. */
   useImage(image: string): Promise<void>;
-  /** All points but the newest. */
+  /** Forgets all points but the newest. */
   forget(): Promise<void>;
   readonly commands: Readonly<Record<Task, () => readonly string[]>>;
 }

@@ -13,7 +13,7 @@ export const deviceCases: Readonly<Record<string, () => Promise<Case>>> = {
   async "disk-attachment"() {
     const { stdout } = await run("losetup", ["--find", "--show", "--read-only", await smallImage()]);
     const device = stdout.trim();
-    // The device's own cache is emptied; what lies below it is warm for both.
+    // Empties the device's own cache; the layer below is warm for both.
     const prepare = async (): Promise<void> => {
       await run("blockdev", ["--flushbufs", device]);
     };

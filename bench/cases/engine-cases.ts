@@ -18,7 +18,7 @@ const DISKS = ["0", "1"];
 const DISK = "64M";
 const WRITTEN_BYTES = 8 * 2 ** 20;
 const CHANGED_BYTES = 2 ** 20;
-/** A real engine looks at what it has under way every 10 s or so, and needs two to four looks for most of it. */
+/** A real engine polls its work about every 10 s, and needs two to four polls for most of it. */
 const STEP_MS = 2500;
 
 interface Way {
@@ -27,8 +27,8 @@ interface Way {
 }
 
 /**
- * One machine with two disks and hardly any data, in a lab that is as slow as a real engine: all the rest is engine time. The
- * counter runs in ovault's own process, which is that of the checkout: what it asks does not depend on how it was built.
+ * One machine with two disks and hardly any data, in a lab as slow as a real engine: the rest is engine time. The
+ * counter runs in ovault's own process, from the checkout: its requests do not depend on how it was built.
  */
 async function engineCase({ strategy, mode }: Way): Promise<Case> {
   const name = `engine-${strategy}-${mode}`;
@@ -78,7 +78,7 @@ async function guestWrites(lab: Lab, length: number, seed: string): Promise<void
   for (const disk of DISKS) await lab.write(MACHINE, disk, { kind: "random", seed: seed + disk, offset: 0, length });
 }
 
-/** Ready to be used, and with the pace at which real engines are asked. */
+/** Configures ovault with the polling interval for real engines. */
 async function configure(lab: Lab): Promise<string> {
   const configuration = await writeLabConfiguration(lab);
   const text = await readFile(configuration, "utf8");

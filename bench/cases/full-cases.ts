@@ -35,7 +35,7 @@ export const fullCases: Readonly<Record<string, () => Promise<Case>>> = {
     };
   },
 
-  /** Nothing has changed, and nobody can tell: everything is read, and its digests are compared. */
+  /** Nothing has changed, but without change tracking ovault reads everything and compares digests. */
   async "full-again"() {
     const image = await realFilesImage();
     const site = await siteOf("full-again", image);
@@ -85,7 +85,7 @@ async function ofOwnImage(name: string, image: string): Promise<Case> {
   const opened = await besideAll(name, image);
   return {
     ...opened,
-    // Zeros that are written must be read, by everyone.
+    // Every contender must read written zeros.
     dataBytes: (await stat(image)).size,
     close: async () => {
       await opened.close?.();

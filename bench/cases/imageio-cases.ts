@@ -52,11 +52,11 @@ async function backupCase(): Promise<Case> {
   };
 }
 
-/** Our client alone, which throws the data away, beside others that do. */
+/** Our client alone, which discards the data, beside others that do. */
 async function readCase(): Promise<Case> {
   const name = "imageio-read";
   const { url, caFile, bytes, nbdUri, close } = await serve(name);
-  // Who has read every byte has ended the transfer.
+  // Reading every byte would end the transfer.
   const range = `0-${bytes - 2}`;
   const curl = ["curl", "--silent", "--fail", "--cacert", caFile, "--range", range, "--output", "/dev/null", url];
   return {
@@ -74,7 +74,7 @@ function contender(name: string, ...command: readonly string[]): Contender {
   return { name, command: () => command };
 }
 
-/** The lab is a process of its own, whose CPU counts for nobody. */
+/** The lab is a separate process, whose CPU is not counted. */
 async function serve(name: string): Promise<Served> {
   const directory = join(workDirectory, name);
   await rm(directory, { recursive: true, force: true });

@@ -7,7 +7,7 @@ import { Site } from "../site.ts";
 
 const MACHINE = "bench";
 
-/** Random 64 KiB writes since the backup before, told by change tracking; beside a full backup of the same disk. */
+/** Random 64 KiB writes since the last backup, by change tracking; beside a full backup of the same disk. */
 export const incrementCases: Readonly<Record<string, () => Promise<Case>>> = {
   "increment-0.1-percent": () => incrementCase("increment-0.1-percent", 0.001),
   "increment-1-percent": () => incrementCase("increment-1-percent", 0.01),

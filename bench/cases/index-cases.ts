@@ -9,7 +9,7 @@ import { workDirectory } from "../work-directory.ts";
 
 const worker = fileURLToPath(new URL("../workers/open-index.ts", import.meta.url));
 
-/** Opens repositories with the index of so many TiB: from the cache, and from index objects. */
+/** Opens repositories with indexes of several sizes in TiB: from the cache, and from index objects. */
 export const indexCases: Readonly<Record<string, () => Promise<Case>>> = {
   "index-1-tib": () => indexCase(1),
   "index-5-tib": () => indexCase(5),

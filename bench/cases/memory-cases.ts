@@ -10,7 +10,7 @@ import { Site } from "../site.ts";
 const MACHINE = "bench";
 const GIB = 2 ** 30;
 
-/** What the peak RSS depends on: how long a run goes on, and how much the repository holds already. */
+/** The factors of the peak RSS: the length of a run, and the amount of data in the repository. */
 export const memoryCases: Readonly<Record<string, () => Promise<Case>>> = {
   async "long-run"() {
     const [long, short] = [await longRun("64 GiB", 64 * GIB), await longRun("8 GiB", 8 * GIB)];
@@ -43,7 +43,7 @@ async function longRun(name: string, bytes: number): Promise<{ contender: Conten
   };
 }
 
-/** A disk of 2 GiB that a repository with so much unique data does not know, with the index remembered on disk. */
+/** A new disk of 2 GiB into a repository with `tib` TiB of unique data, with the index cached on disk. */
 async function intoLarge(tib: number): Promise<Case> {
   const site = await Site.open(`into-${tib}-tib`, { machines: { [MACHINE]: [{ source: await smallImage() }] } });
   await cp(await indexRepository(tib), site.repository, { recursive: true });

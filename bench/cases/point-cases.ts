@@ -9,7 +9,7 @@ import { Site } from "../site.ts";
 const MACHINE = "bench";
 const worker = fileURLToPath(new URL("../workers/read-point.ts", import.meta.url));
 
-/** A disk of a point, read as it is served, beside the pipeline of a restore that writes nothing. */
+/** A disk of a point, read as a server reads it, beside the pipeline of a restore that writes nothing. */
 export const pointCases: Readonly<Record<string, () => Promise<Case>>> = {
   async "point-reader"() {
     const image = await smallImage();

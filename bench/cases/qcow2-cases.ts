@@ -13,7 +13,7 @@ const run = promisify(execFile);
 const worker = fileURLToPath(new URL("../workers/copy-disk.ts", import.meta.url));
 const target = join(workDirectory, "copy.raw");
 const CLUSTER_BYTES = 65_536;
-/** Of the disk, rewritten in each of the two upper layers. */
+/** Share of the disk that each of the two upper layers rewrites. */
 const FRACTION = 0.05;
 
 /** A chain of three layers into a raw file with holes: our reader beside QEMU, read directly and over NBD. */

@@ -9,7 +9,7 @@ import { workDirectory } from "../work-directory.ts";
 const MACHINE = "bench";
 const firstByte = fileURLToPath(new URL("../workers/first-byte.ts", import.meta.url));
 
-/** What every command takes before it begins, beside Node itself. */
+/** Start-up time of every command, beside Node itself. */
 export const startCases: Readonly<Record<string, () => Promise<Case>>> = {
   "start-version": () => startCase("start-version", "--version"),
   "start-help": () => startCase("start-help", "backup", "--help"),

@@ -6,7 +6,7 @@ import { Site } from "../site.ts";
 
 const MACHINE = "bench";
 
-/** Everything read back and compared with its digests. */
+/** Reads everything back and compares it with its digests. */
 export const verifyCases: Readonly<Record<string, () => Promise<Case>>> = {
   async verify() {
     const image = await realFilesImage();

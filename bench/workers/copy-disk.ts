@@ -12,7 +12,7 @@ import { NbdSource } from "@ovault/disk-image";
 import { parseNbdUri } from "@ovault/nbd";
 import { FileByteSource, ImageChain, Qcow2Layer } from "@ovault/qcow2";
 
-/** As many and as long as the reads of a backup. */
+/** Number and length of reads as in a backup. */
 const LANES = 8;
 const BLOCK_BYTES = 2 ** 20;
 

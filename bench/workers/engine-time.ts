@@ -1,5 +1,5 @@
 /**
- * Counts what a run asks of the engine, and the time in which it moves no byte, beside whatever runs in the process:
+ * Counts the requests of a run to the engine, and the time in which it moves no byte, in the process of a command:
  *
  *     node --import ./bench/workers/engine-time.ts …
  *
@@ -9,13 +9,13 @@ import { subscribe } from "node:diagnostics_channel";
 import { appendFileSync, writeSync } from "node:fs";
 import { isMainThread } from "node:worker_threads";
 
-/** As undici shows it, the same object from beginning to end. */
+/** undici's request, the same object from beginning to end. */
 interface Request {
   readonly method: string;
   readonly path: string;
 }
 
-/** As our client of imageio shows it, the same object from beginning to end. */
+/** A request of our imageio client, the same object from beginning to end. */
 interface TransferRequest {
   readonly method: string;
   readonly suffix: string | undefined;
@@ -37,7 +37,7 @@ class EngineTime {
   #calls = 0;
   #first: number | undefined;
   #last = 0;
-  /** Since when a disk hangs here that has not been let go. */
+  /** Start of the current attachment of a disk here. */
   #plugged = 0;
 
   constructor(list: string | undefined) {
@@ -64,7 +64,7 @@ class EngineTime {
     this.#begun.set(request, performance.now());
   }
 
-  /** Lists of extents and questions are no bytes of a disk. */
+  /** Ignores lists of extents and other requests without bytes of a disk. */
   endTransfer(request: TransferRequest): void {
     const now = performance.now();
     const from = this.#begun.get(request) ?? now;

@@ -1,5 +1,5 @@
 /**
- * Runs a command that backs up a disk, as a process of its own, and prints how long that took to ask for the first byte of it:
+ * Runs a command that backs up a disk, as a separate process, and prints how long it took to request the first byte:
  *
  *     first-byte.ts SOCKET COMMAND…
  *

@@ -1,5 +1,5 @@
 /**
- * Opens a repository that `indexRepository` made, as a process of its own, and prints what that took:
+ * Opens a repository of `indexRepository`, as a separate process, and prints time and memory:
  *
  *     open-index.ts TIB [CACHE]
  *
@@ -14,7 +14,7 @@ import { indexRepository, idsOf, objectsFor } from "../index-repository.ts";
 const [tib = "1", cache] = process.argv.slice(2);
 const ID_BYTES = 32;
 const BATCH = 4096;
-/** Index objects whose chunks are looked up, spread over all. */
+/** Number of index objects whose chunks are looked up, spread over all. */
 const SAMPLES = 8;
 
 const store = await FilesystemStore.open(await indexRepository(Number(tib)));

@@ -3,7 +3,7 @@
  *
  *     plan-extents.ts COUNT
  *
- * Every other 64 KiB has changed: the worst that change tracking can tell.
+ * Every other 64 KiB has changed: the worst case of change tracking.
  */
 import type { Extent } from "@ovault/contract";
 import { validateExtents } from "@ovault/core";

@@ -1,4 +1,4 @@
-/** Backs up a machine of blocks, which it is told, into a repository of tiny blocks; to be killed meanwhile. */
+/** Backs up the machine of blocks in its arguments into a repository of tiny blocks; to be killed meanwhile. */
 import { join } from "node:path";
 
 import { Ledger, Repository } from "@ovault/core";

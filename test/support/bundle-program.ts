@@ -15,7 +15,7 @@ const asIfInPlace: Plugin = {
   transform: (code, id) => code.replaceAll("import.meta.url", JSON.stringify(pathToFileURL(id).href)),
 };
 
-/** Writes a program and all that it imports to one file, which loads several times as fast as the hundreds it has. */
+/** Bundles a program and its imports to one file, which loads several times as fast as hundreds of files. */
 export async function bundleProgram(program: string, file: string): Promise<void> {
   await using bundle = await rolldown({ input: program, platform: "node", plugins: [asIfInPlace] });
   await bundle.write({ file, format: "esm", codeSplitting: false });

@@ -27,7 +27,7 @@ export interface ChildCommandOptions {
   readonly stepsFile?: string;
 }
 
-/** The real command line in a process of its own, which may be struck. */
+/** The real command line in a separate process, which may receive a signal. */
 export class ChildCommand {
   readonly ended: Promise<CommandEnd>;
   readonly #child: ReturnType<typeof ChildCommand.spawn>;

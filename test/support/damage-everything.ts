@@ -1,6 +1,6 @@
 import type { ModelRepository } from "../../packages/core/test/support/model-repository.ts";
 
-/** Something of everything that a repair puts right, for a repository with two points. */
+/** Every kind of damage that a repair fixes, for a repository with two points. */
 export function damageEverything({ store: { objects } }: ModelRepository): void {
   const bytesOf = (key: string): number => objects.get(key)?.byteLength ?? 0;
   /** The largest first. */

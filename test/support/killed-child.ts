@@ -35,7 +35,7 @@ export async function killAt(doomed: DoomedProgram, step: number): Promise<void>
   tally("kills");
 }
 
-/** Does something for each of so many kills, two at a time, with steps that are spread evenly over all there are. */
+/** Calls back for each of a number of kills, two at a time, with steps spread evenly over all. */
 export async function forEachKill(
   { steps, kills }: { readonly steps: number; readonly kills: number },
   work: (kill: number, step: number) => Promise<void>,

@@ -6,7 +6,7 @@ import { Witness, type View } from "./witness.ts";
 
 const MIB = 1024 * 1024;
 const TIMEOUT_MS = 120 * 60_000;
-/** The doctor cleans up after every so many kills; after the others the next run does. */
+/** Number of kills after which the doctor cleans up; after the others the next run does. */
 const DOCTOR_EVERY = 3;
 const DISKS: readonly DiskImage[] = [
   { format: "qcow2", bytes: 8 * MIB },
@@ -17,16 +17,16 @@ type EngineOptions = Pick<SiteOptions, "engineVersion">;
 
 export interface KilledBackups extends EngineOptions {
   readonly strategy: string;
-  /** Options of `ovault backup` for each way that is to be killed, by what to call it. */
+  /** Options of `ovault backup` for each way to kill, by label. */
   readonly ways: Readonly<Record<string, readonly string[]>>;
   /** Options of the runs before and after, which a killed one may start from. */
   readonly between?: readonly string[];
-  /** Of the kills that a test does, for each way; 1 unless told. */
+  /** Share of the kills of a test, for each way; default 1. */
   readonly share?: number;
 }
 
 /**
- * `kill -9` at steps of backups, evenly over all there are, and at random moments: no point is lost or half, the next run
+ * `kill -9` at steps of backups, spread evenly, and at random moments: no point is lost or incomplete, the next run
  * works, and it or the doctor leaves nothing on the engine. OVAULT_KILLS says how many; enough of them hit every step.
  */
 export function describeKilledBackups({ strategy, ways, between = [], share = 1, ...options }: KilledBackups): void {
@@ -125,7 +125,7 @@ export function describeKilledRestores({ backup, ...options }: KilledRestores): 
   });
 }
 
-/** What a guest does between two backups. Answers with what QEMU sees after it. */
+/** The guest's writes between two backups. Answers with QEMU's view after them. */
 async function guestLives(site: PracticeSite, witness: Witness, seed: number): Promise<View> {
   const offset = ((seed * 37) % 120) * 64 * 1024;
   await site.lab.write("web01", "0", { kind: "random", seed: String(seed), offset, length: 300_032 });

@@ -10,7 +10,7 @@ export class LoopDisk {
   readonly directory: string;
   readonly #image: string;
 
-  /** Undefined, and said on stderr, where mounting is not allowed: then what needs it is skipped. */
+  /** `undefined`, with a note on stderr, where mounting is not allowed: callers then skip their tests. */
   static async mount(directory: string, bytes: number): Promise<LoopDisk | undefined> {
     const image = `${directory}.ext4`;
     await mkdir(directory, { recursive: true });

@@ -19,8 +19,8 @@ const { signal: never } = new AbortController();
 const BLOCK_BYTES = 512;
 
 /**
- * A virtual machine with two disks on a platform in memory, and a repository of tiny blocks in memory that has points of
- * it. It knows what every point must give back.
+ * A virtual machine with two disks on a platform in memory, and a repository of tiny blocks in memory with points of
+ * it. It knows the expected content of every point.
  */
 export class ModelSite {
   readonly store: MemoryStore;
@@ -97,8 +97,8 @@ export class ModelSite {
   }
 
   /**
-   * All points, oldest first, and what of the last `count` of them is not as it must be. A point that is not known must be
-   * as the machine is now. Throws when a manifest is damaged.
+   * All points, oldest first, and the differences of the last `count` from their expected content: for an unknown
+   * point, the current state of the machine. Throws when a manifest is damaged.
    */
   async inspect(count = Number.POSITIVE_INFINITY): Promise<Inspection> {
     const repository = await reopen(this.store);

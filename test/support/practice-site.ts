@@ -16,7 +16,7 @@ import { runOvault, type OvaultResult } from "../../packages/cli/test/run-ovault
 import { ChildCommand, type ChildCommandOptions } from "./child-command.ts";
 
 const run = promisify(execFile);
-/** The lab's engine and ovault hurry: nothing here depends on how long things take. */
+/** The lab's engine and ovault use short intervals: nothing here depends on durations. */
 const STEP_MS = 10;
 const POLL_MS = 20;
 const BLOCK_BYTES = 256 * 1024;
@@ -90,7 +90,7 @@ export class PracticeSite {
     await writeFile(join(this.lab.directory, "ovault.yaml"), stringify(change(configuration)), { mode: 0o600 });
   }
 
-  /** A command in a process of its own, to watch and to strike. */
+  /** Starts a command in a separate process, to watch and to signal. */
   begin(args: readonly string[], options: Pick<ChildCommandOptions, "strike" | "stepsFile"> = {}): ChildCommand {
     return new ChildCommand(args, { ...this.#surroundings, ...options });
   }
@@ -132,8 +132,9 @@ export class PracticeSite {
   }
 
   /**
-   * What runs have left on the engine and in the ledger, one text for each thing; nothing, when all is well. Machines
-   * named in `vms` belong there, and so does, for each machine, the checkpoint or snapshot that its next increment needs.
+   * Leftovers of runs on the engine and in the ledger, one text each; empty when all is well. Machines
+   * named in `vms` belong there, and so does, for each machine, the checkpoint or snapshot that its next increment
+   * needs.
    */
   async remains(vms: readonly string[] = []): Promise<readonly string[]> {
     return await this.#remains(vms, ({ checkpointId, snapshotId }) => [checkpointId, snapshotId]);
@@ -172,7 +173,7 @@ export class PracticeSite {
     await rm(this.directory, { recursive: true, force: true });
   }
 
-  /** Files of the ledger: none when nothing is owed to anybody. */
+  /** Files of the ledger: none when no cleanup is pending. */
   async #ledger(): Promise<readonly string[]> {
     const directory = join(this.lab.directory, "state", "ledger");
     const files = await readdir(directory).catch(() => []);

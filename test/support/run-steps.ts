@@ -5,9 +5,9 @@ import { syncBuiltinESMExports } from "node:module";
 
 /**
  * Loaded with `node --import` into the process of a command under test: counts its steps, that is every request that
- * changes something on an engine or a host (before it is sent, and when it is answered but nobody knows yet), and every
- * change of a file system (before and after). A signal can be sent to the process itself at one of them, so that a kill
- * comes at the same place every time.
+ * changes something on an engine or a host (before it is sent, and when the answer has arrived but is not processed
+ * yet), and every change of a file system (before and after). It can signal its own process at one of them, so that a
+ * kill comes at the same place every time.
  *
  * OVAULT_STEPS_FILE: the steps are written there, one a line. OVAULT_STEP: number (from 1) of the step to strike at.
  * OVAULT_STEP_SIGNAL: what to send.

@@ -5,7 +5,7 @@ import { InterceptedStore, type StoreCall, tally } from "@ovault/testkit";
 
 type Fate = "well" | "before" | "after";
 
-/** What becomes of calls, in their order and over again. */
+/** Outcomes of calls, in order and repeated. */
 export interface Fates {
   readonly fates: readonly Fate[];
   /** The same call fails no more often than this, in all. */

@@ -5,9 +5,9 @@ import { join } from "node:path";
 import type { Strike } from "./child-command.ts";
 import type { PracticeSite } from "./practice-site.ts";
 
-/** How many strikes at steps a test does; OVAULT_KILLS changes it, and enough of them hit every step. */
+/** Number of kills at steps in a test; OVAULT_KILLS changes it, and enough of them hit every step. */
 export const KILLS_AT_STEPS = Number(process.env["OVAULT_KILLS"] ?? 4);
-/** How many strikes at random moments; OVAULT_RANDOM_KILLS changes it. */
+/** Number of kills at random moments; OVAULT_RANDOM_KILLS changes it. */
 export const KILLS_AT_RANDOM = Number(process.env["OVAULT_RANDOM_KILLS"] ?? Math.ceil((KILLS_AT_STEPS * 2) / 3));
 
 export interface PlannedStrike {
@@ -16,7 +16,7 @@ export interface PlannedStrike {
   readonly title: string;
 }
 
-/** Lets a command run unharmed, which must end well, and answers with its steps. */
+/** Runs a command without a kill, which must succeed, and answers with its steps. */
 export async function stepsOf(site: PracticeSite, args: readonly string[]): Promise<readonly string[]> {
   const file = join(await site.makeDirectory("steps"), randomUUID());
   const { exitCode, stderr } = await site.begin(args, { stepsFile: file }).ended;

@@ -1,12 +1,12 @@
 import { chmod, mkdtemp, rm, statfs } from "node:fs/promises";
 
 const IN_MEMORY = "/dev/shm";
-/** Several times what a run has at once. */
+/** Several times the usage of a run. */
 const ENOUGH_BYTES = 4 * 1024 ** 3;
 
 /**
- * Keeps the temporary files of a test run in memory where the machine has the room: thousands of times a test waits until
- * something is durable, and none of them is about a disk that loses its power.
+ * Keeps the temporary files of a test run in memory if the machine has room: tests flush thousands of times, and none
+ * of them is about a power loss of the disk.
  */
 export default async function setup(): Promise<(() => Promise<void>) | undefined> {
   const free = await statfs(IN_MEMORY).then(

@@ -8,7 +8,7 @@ const run = promisify(execFile);
 export class Tmpfs {
   readonly directory: string;
 
-  /** Undefined, and said on stderr, where mounting is not allowed: then what needs it is skipped. */
+  /** `undefined`, with a note on stderr, where mounting is not allowed: callers then skip their tests. */
   static async mount(directory: string, bytes: number): Promise<Tmpfs | undefined> {
     await mkdir(directory, { recursive: true });
     try {

@@ -10,7 +10,7 @@ const run = promisify(execFile);
 /** QEMU's view of all disks of a virtual machine at one moment: raw files by the id of the disk. */
 export type View = ReadonlyMap<string, string>;
 
-/** Remembers what QEMU saw on the disks when points were made, and compares what the points give back. */
+/** Remembers QEMU's view of the disks at the time of each point, and compares restored points with it. */
 export class Witness {
   readonly #site: PracticeSite;
   readonly #views = new Map<string, View>();

@@ -15,7 +15,7 @@ const SQLITE_CANTOPEN = 14;
 /** The reason in the low byte, details above it. */
 const REASON = 0xff;
 
-/** An error of SQLite in ovault's words; every other one as it is. `what` completes "could not". */
+/** The store error for an error of SQLite; returns others unchanged. `what` completes "could not". */
 export function mapSqliteError(error: unknown, what: string): unknown {
   if (!(error instanceof Error && "errcode" in error)) return error;
   const message = `could not ${what}: ${error.message}`;

@@ -17,9 +17,9 @@ import {
 
 import { mapSqliteError } from "./map-sqlite-error.ts";
 
-/** The keys are an index of their own: looking for one must not read the bodies of others. */
+/** The keys have a separate index: a look-up must not read the bodies of others. */
 const SCHEMA = "CREATE TABLE IF NOT EXISTS objects (key TEXT PRIMARY KEY, body BLOB NOT NULL)";
-/** Rows asked for at once. */
+/** Rows per query. */
 const PAGE = 100;
 
 /** How long to wait for another process that writes, in milliseconds. */
@@ -35,7 +35,7 @@ export class SqliteStore implements ObjectStore {
     this.#database = database;
   }
 
-  /** @throws DestinationMissingError when there is no such file; it is never made here. */
+  /** Never makes the file. @throws DestinationMissingError when it does not exist. */
   static open(file: string): SqliteStore {
     if (existsSync(file)) return new SqliteStore(connect(file));
     throw new DestinationMissingError(`there is no ${file}`, {
@@ -44,7 +44,7 @@ export class SqliteStore implements ObjectStore {
     });
   }
 
-  /** Makes the file where it is missing; its directory must exist. */
+  /** Makes the file if it is missing; its directory must exist. */
   static prepare(file: string): void {
     connect(file, SCHEMA).close();
   }
@@ -111,7 +111,7 @@ export class SqliteStore implements ObjectStore {
     }
   }
 
-  /** What every call begins and ends with: the key is one, the run goes on, and only store errors leave. */
+  /** Frame of every call: checks key and signal, and maps errors to store errors. */
   #call<T>(key: ObjectKey, signal: AbortSignal, work: () => T): T {
     signal.throwIfAborted();
     assertObjectKey(key);

@@ -6,7 +6,7 @@ import { type Leftover, type LedgerEntry, type LedgerHandle, ManagerError, type 
 
 const KIND = "copy";
 
-/** Copies of image files that a run reads in the place of the files. */
+/** Copies of image files that a run reads instead of the files. */
 export class Copies {
   readonly #directory: string;
   readonly #made: { readonly path: string; readonly handle: LedgerHandle }[] = [];
@@ -19,7 +19,7 @@ export class Copies {
   async make(source: string, diskId: string, { runId, ledger, signal }: RunContext): Promise<string> {
     signal.throwIfAborted();
     const file = `${runId}-${diskId}.raw`;
-    // Written down first: a run that dies in the next line leaves what the ledger knows.
+    // Recorded first, so that the ledger knows the copy of a run that dies in the next line.
     const handle = await ledger.open({ kind: KIND, title: `copy of ${source}`, detail: { file } });
     const path = join(this.#directory, file);
     this.#made.push({ path, handle });
@@ -45,10 +45,10 @@ export class Copies {
   }
 }
 
-/** What is there of the copy that an entry of the ledger names. */
+/** The leftover of the copy that an entry of the ledger names. */
 export async function copyLeftover(directory: string | undefined, entry: LedgerEntry): Promise<Leftover> {
   const { file } = entry.detail;
-  // The ledger is a file, too: whatever it names is removed only inside of the directory.
+  // The ledger is a file, too: only remove files inside of the directory, whatever it names.
   const path = directory !== undefined && typeof file === "string" ? join(directory, basename(file)) : undefined;
   const isThere = path !== undefined && (await stat(path).then(Boolean, () => false));
   if (!isThere) return { entry, action: "nothing left", gone: true, remove: async () => undefined };

@@ -11,11 +11,11 @@ export interface ChangedRange {
 export interface ImageReading {
   /** Whether the run has a point of this disk to build on. */
   readonly hasBase: boolean;
-  /** Since that point: ascending, without overlap. Undefined when nothing says them. */
+  /** Changes since that point: ascending, without overlap. `undefined` when unknown. */
   readonly changes?: readonly ChangedRange[];
 }
 
-/** An image as the source of a disk; with the extents that change tracking would give, where changes are known. */
+/** An image as the source of a disk; with the extents of change tracking if the changes are known. */
 export class ImageSource implements DiskSource {
   readonly disk: Disk;
   readonly mode: DiskSource["mode"];

@@ -3,7 +3,7 @@ import { z } from "zod";
 /** One disk of a machine: a raw file, or an NBD URI. */
 export interface ImageOptions {
   readonly source: string;
-  /** A JSON file of the ranges that changed since the backup before, as change tracking would tell them. */
+  /** A JSON file of the ranges that changed since the last backup, as change tracking would report them. */
   readonly changes?: string | undefined;
 }
 
@@ -13,7 +13,7 @@ export interface ImagesOptions {
 }
 
 export interface StrategyOptions {
-  /** A directory for copies of the images, which a run reads in their place. Without it images are read as they stand. */
+  /** A directory for copies of the images, which a run reads instead. Without it, a run reads the images directly. */
   readonly copies?: string | undefined;
 }
 
