@@ -14,6 +14,13 @@ export interface Leftover {
 export interface LeftoverOwner {
   /** The `strategy` of every ledger entry it writes: must never change. */
   readonly name: string;
-  /** Looks each entry up on the manager. Only that run itself passes in the entries of a living run. */
-  leftovers(entries: readonly LedgerEntry[], signal: AbortSignal): Promise<readonly Leftover[]>;
+  /**
+   * Looks each entry up on the manager. Only that run itself passes in the entries of a living run.
+   * @param onWait receives, for people, what a removal waits for and why
+   */
+  leftovers(
+    entries: readonly LedgerEntry[],
+    signal: AbortSignal,
+    onWait?: (what: string) => void,
+  ): Promise<readonly Leftover[]>;
 }

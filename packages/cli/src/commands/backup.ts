@@ -13,6 +13,7 @@ import {
   missedMachines,
   missedWarnings,
   assertOneWay,
+  machinesOf,
   managerOf,
   selectBackups,
   type SelectedBackups,
@@ -107,7 +108,8 @@ export async function backUp(
   const { signal, terminal } = context;
   const wanted = { vms, ...options };
   // First of all: leftovers of a dead run at a proxy VM, or in a machine, would affect the choice of strategies.
-  await clearLeftovers(installation, await managerOf(installation, wanted), context);
+  const machines = await machinesOf(installation, wanted, signal);
+  await clearLeftovers(installation, await managerOf(installation, wanted), context, { machines });
   const selected = await selectBackups(installation, wanted, signal);
   const { manager, destination, limits, consistency, backups } = selected;
   const repository = await installation.repository(destination);

@@ -87,6 +87,17 @@ export async function selectBackups(
   return { manager, destination, limits, consistency, backups, selectedBy: selected, warnings };
 }
 
+/** The machines of the request. @throws NotFoundError when there are none */
+export async function machinesOf(
+  installation: Installation,
+  wanted: WantedBackups,
+  signal: AbortSignal,
+): Promise<readonly VirtualMachine[]> {
+  const policy = policyOf(installation, wanted);
+  const inventory = await (await managerOf(installation, wanted)).inventory(signal);
+  return (policy === undefined ? named(inventory, wanted) : selectedBy(policy, inventory)).vms;
+}
+
 /** The manager of the request; sends it nothing. */
 export async function managerOf(installation: Installation, wanted: WantedBackups): Promise<Manager> {
   return await installation.manager(wanted.manager ?? policyOf(installation, wanted)?.manager);

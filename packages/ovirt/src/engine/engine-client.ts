@@ -135,20 +135,27 @@ export class EngineClient implements EngineCaller {
     return this.#request({ ...options, method: "DELETE", path });
   }
 
-  /** The same connection, whose calls carry this id: the engine puts it on its jobs and events. */
-  correlated(runId: string, onWait?: OnWait): EngineCaller {
+  /**
+   * The same connection, whose calls carry this id: the engine puts it on its jobs and events.
+   * @param until ends every call when it aborts, also one with a signal of its own
+   */
+  correlated(runId: string, onWait?: OnWait, until?: AbortSignal): EngineCaller {
     const correlationId = runId.replaceAll(/[^\w.-]/g, "-").slice(0, MAX_CORRELATION_ID);
     const tag = { correlationId, onWait };
+    const ending = ({ signal }: CallOptions) =>
+      until === undefined ? {} : { signal: AbortSignal.any([signal, until]) };
     return {
       pollMs: this.pollMs,
       inFlightMs: this.inFlightMs,
       conflictDeadlineMs: this.conflictDeadlineMs,
       hostPatienceMs: this.hostPatienceMs,
       onWait,
-      get: (path, options) => this.#request({ ...options, method: "GET", path, ...tag }),
-      post: (path, body, options) => this.#request({ ...options, method: "POST", path, body, ...tag }),
-      put: (path, body, options) => this.#request({ ...options, method: "PUT", path, body, ...tag }),
-      delete: (path, options) => this.#request({ ...options, method: "DELETE", path, ...tag }),
+      get: (path, options) => this.#request({ ...options, method: "GET", path, ...tag, ...ending(options) }),
+      post: (path, body, options) =>
+        this.#request({ ...options, method: "POST", path, body, ...tag, ...ending(options) }),
+      put: (path, body, options) =>
+        this.#request({ ...options, method: "PUT", path, body, ...tag, ...ending(options) }),
+      delete: (path, options) => this.#request({ ...options, method: "DELETE", path, ...tag, ...ending(options) }),
     };
   }
 

@@ -17,6 +17,7 @@ import { proveDataPath } from "../diagnosis/prove-data-path.ts";
 import { findTaggedSnapshots } from "../snapshot/find-tagged-snapshots.ts";
 import { capabilitiesOf, type Capabilities } from "../model/capabilities.ts";
 import { EngineClient, type EngineClientOptions } from "../engine/engine-client.ts";
+import type { OnWait } from "../engine/engine-caller.ts";
 import { readInventory } from "./inventory.ts";
 
 /** An oVirt engine, also as OLVM or RHV. Opens no connection before its first call. */
@@ -45,6 +46,11 @@ export class OvirtManager implements Manager {
   apiFor(runId: string, hooks?: Pick<RunHooks, "phase">): EngineApi {
     const onWait = hooks && ((detail: string): void => observe(hooks.phase, { phase: "wait", detail }));
     return new EngineApi(this.client.correlated(runId, onWait));
+  }
+
+  /** The API to remove leftovers with: reports what its calls wait for; all end when `until` aborts. */
+  apiToCleanUp(onWait: OnWait | undefined, until: AbortSignal): EngineApi {
+    return new EngineApi(this.client.correlated("ovault-leftovers", onWait, until));
   }
 
   /** What the engine's version can do; requested once. */

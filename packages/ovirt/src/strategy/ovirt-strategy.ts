@@ -57,7 +57,21 @@ export abstract class OvirtStrategy implements Strategy {
     return openRestore(this.manager, this.#filler, request, context);
   }
 
-  leftovers(entries: readonly LedgerEntry[], signal: AbortSignal): Promise<readonly Leftover[]> {
-    return lookUpLeftovers(this.manager.api, entries, this.#leftovers, signal);
+  /** An abort of one removal ends all that are under way, also their waits that have deadlines of their own. */
+  async leftovers(
+    entries: readonly LedgerEntry[],
+    signal: AbortSignal,
+    onWait?: (what: string) => void,
+  ): Promise<readonly Leftover[]> {
+    const end = new AbortController();
+    const api = this.manager.apiToCleanUp(onWait, end.signal);
+    const found = await lookUpLeftovers(api, entries, this.#leftovers, signal);
+    return found.map((leftover) => ({
+      ...leftover,
+      remove: async (removal) => {
+        removal.addEventListener("abort", () => end.abort(removal.reason), { once: true });
+        await leftover.remove(removal);
+      },
+    }));
   }
 }
