@@ -9,7 +9,7 @@ export function unclaimedWarnings(points: readonly Pick<RecoveryPoint, "vm">[]):
     const shown = names.slice(0, MOST_NAMES).join(", ") + (names.length > MOST_NAMES ? ", …" : "");
     return (
       `there are recovery points of ${shown} under manager "${manager}", which ovault.yaml does not have: no other ` +
-      `manager's machine uses them. If a manager was renamed, add \`formerNames: [${manager}]\` to its entry`
+      `manager's machine uses them. If a manager was renamed, add \`formerNames: [${manager}]\` to the entry of that one`
     );
   });
 }
