@@ -63,7 +63,7 @@ test("what another machine holds is named at once, tried for a while, and left w
     siteWhere(["db", "mail"]),
     manager,
     { reporter, signal: never },
-    { machines: [web], patienceMs: 50 },
+    { machinesOfRun: async () => [web], patienceMs: 50 },
   );
   expect(notes).toEqual([
     "wait, to remove what an earlier run left: up to 300 s: a backup holds it",
@@ -78,7 +78,10 @@ test("what the machine of this run holds is waited for, until an interruption en
   const abort = new AbortController();
   const context = { reporter, signal: abort.signal };
   setTimeout(() => abort.abort(new CancelledError("SIGINT")), 50);
-  const clearing = clearLeftovers(siteWhere(["web"]), manager, context, { machines: [web], patienceMs: 1 });
+  const clearing = clearLeftovers(siteWhere(["web"]), manager, context, {
+    machinesOfRun: async () => [web],
+    patienceMs: 1,
+  });
   await expect(clearing).rejects.toMatchObject({ code: "E_CANCELLED" });
   expect(notes).toEqual([expect.stringContaining("a backup holds it")]);
   expect(await remaining()).toEqual(["checkpoint of web"]);

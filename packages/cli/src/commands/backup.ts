@@ -108,8 +108,8 @@ export async function backUp(
   const { signal, terminal } = context;
   const wanted = { vms, ...options };
   // First of all: leftovers of a dead run at a proxy VM, or in a machine, would affect the choice of strategies.
-  const machines = await machinesOf(installation, wanted, signal);
-  await clearLeftovers(installation, await managerOf(installation, wanted), context, { machines });
+  const machinesOfRun = () => machinesOf(installation, wanted, signal);
+  await clearLeftovers(installation, await managerOf(installation, wanted), context, { machinesOfRun });
   const selected = await selectBackups(installation, wanted, signal);
   const { manager, destination, limits, consistency, backups } = selected;
   const repository = await installation.repository(destination);

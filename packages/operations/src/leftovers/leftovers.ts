@@ -70,19 +70,27 @@ export async function removeLeftovers(
 /** How long a run tries to remove what earlier runs left of other machines, all together. */
 const PATIENCE_MS = 15_000;
 
+export interface ClearingOptions {
+  /** Called only if there are leftovers. Without it, the run waits for all of them. */
+  readonly machinesOfRun?: () => Promise<readonly VirtualMachine[]>;
+  /** For leftovers of other machines, all together. */
+  readonly patienceMs?: number;
+}
+
 /**
  * Removes and reports the leftovers of earlier runs, before a run. It waits only for those of the machines of this run;
  * `ovault doctor`, or the next run, handles what is left.
- * @param machines those of this run; all leftovers are waited for without them
  */
 export async function clearLeftovers(
   installation: Pick<Installation, "ledger" | "managerNames" | "leftoverOwners">,
   manager: Manager,
   { reporter, signal }: Pick<OperationContext, "reporter" | "signal">,
-  { machines, patienceMs = PATIENCE_MS }: { machines?: readonly VirtualMachine[]; patienceMs?: number } = {},
+  { machinesOfRun, patienceMs = PATIENCE_MS }: ClearingOptions = {},
 ): Promise<void> {
   const onWait = (what: string): void => reporter.note(`wait, to remove what an earlier run left: ${what}`);
   const leftovers = await findLeftovers(installation, manager, signal, onWait);
+  if (leftovers.length === 0) return;
+  const machines = await machinesOfRun?.();
   const isOurs = ({ entry }: Leftover): boolean => machines === undefined || machines.some((vm) => concerns(entry, vm));
   const ours = await removeLeftovers(installation, leftovers.filter(isOurs), signal);
   const others = leftovers.filter((one) => !isOurs(one));
