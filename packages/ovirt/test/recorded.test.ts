@@ -122,6 +122,7 @@ describe.skipIf(!present)("recorded answers", () => {
     expect(ovf.disks.length).toBeGreaterThan(0);
     const rewritten = rewriteOvf(text(file), { name: "other", disks: new Map(), mac: "drop" });
     expect(readOvf(rewritten)).toEqual({
+      ...ovf,
       name: "other",
       disks: [],
       nics: ovf.nics.map((nic) => ({ ...nic, mac: undefined })),
@@ -207,6 +208,13 @@ describe.skipIf(!present)("recorded answers", () => {
           plugged: true,
         },
       ],
+      description: "",
+      compatibility: { major: 4, minor: 3, build: 0, full: "4.3" },
+      customCompatibility: undefined,
+      deleteProtected: false,
+      uefi: false,
+      tpm: false,
+      firmware: new Set(),
     });
   });
 });
