@@ -12,7 +12,7 @@ const { signal } = new AbortController();
 interface Part {
   readonly offset: number;
   readonly length: number;
-  /** 0 is told as zeros. */
+  /** A run of `fill` 0 is passed on as zeros. */
   readonly fill: number;
 }
 

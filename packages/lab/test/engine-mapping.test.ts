@@ -109,7 +109,7 @@ test("a machine is made in its cluster, and takes disks and networks of its data
   });
 });
 
-test("a network card keeps what it is told, and refuses names and addresses that are taken", async () => {
+test("a network card keeps its settings, and the engine refuses names and addresses that are taken", async () => {
   await withLab({ inventory }, async (fixture) => {
     const { client } = fixture;
     const path = `/vms/${vmIdOf(fixture)}/nics`;

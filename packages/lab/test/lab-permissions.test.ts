@@ -13,7 +13,7 @@ import { connectLab } from "../src/index.ts";
 /** The CA's certificate is for everybody. */
 const PUBLIC = new Set(["ca.pem"]);
 
-test("nobody but its owner can read or enter anything of a lab, whatever the umask and the modes of the images", async () => {
+test("only its owner can read or enter anything of a lab, whatever the umask and the modes of the images", async () => {
   await withImages(async ({ directory, cow, raw }) => {
     await Promise.all([cow, raw].map((image) => chmod(image, 0o644)));
     const path = join(directory, "lab");

@@ -52,7 +52,10 @@ function siteWhere(held: readonly string[]) {
 }
 
 const notes: string[] = [];
-const reporter = { note: (text: string) => notes.push(text) } as unknown as Reporter;
+const reporter: Reporter = {
+  note: (text) => void notes.push(text),
+  warn: (text) => expect.fail(`no warning that must be shown: ${text}`),
+};
 beforeEach(() => void (notes.length = 0));
 
 const remaining = async () => (await ledger.abandoned()).map(({ title }) => title);

@@ -7,8 +7,6 @@ import { EngineClient } from "../src/engine/engine-client.ts";
 import { createVm } from "../src/restore/vm/make-vm.ts";
 import { EngineServer, PASSWORD, USER } from "./support/engine-server.ts";
 
-import type { RestoreDesign } from "../src/restore/design/restore-design.ts";
-
 const signal = new AbortController().signal;
 const TAG = "ovault run 11111111-1111-4111-8111-111111111111";
 const OVF = `<ovf:Envelope xmlns:ovf="o"><Content><Name>web</Name><DeleteProtected>true</DeleteProtected></Content></ovf:Envelope>`;
@@ -31,7 +29,7 @@ async function createWith(description: string): Promise<{ readonly id: string }>
   server.calls.length = 0;
   const vm = `<vm id="v"><name>web</name><description>${description}</description></vm>`;
   server.reply = ({ method }) => (method === "POST" ? "cut" : { body: `<vms>${vm}</vms>` });
-  const design = { ovf: OVF, cluster: { id: "c" } } as unknown as RestoreDesign;
+  const design = { ovf: OVF, cluster: { id: "c" } };
   return await createVm(new EngineApi(client), design, { name: "web", tag: TAG }, signal);
 }
 

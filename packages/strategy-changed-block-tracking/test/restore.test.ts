@@ -86,7 +86,7 @@ test("a dry run and a restore report all obstacles at once", async () => {
   await expectNothingLeft();
 });
 
-test("without a cluster, all that does not depend on one is told too, and that the rest was not checked", async () => {
+test("without a cluster, the error names all other obstacles, and says what was not checked", async () => {
   const networks = new Map([["nowhere", "ovirtmgmt"]]);
   const wishes = { name: "a b", cluster: "nosuch", storageDomain: "nosuch", mac: "keep", networks } as const;
   await expect(bench.strategy.planRestore(request(wishes), never)).rejects.toMatchObject({

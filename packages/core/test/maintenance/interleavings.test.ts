@@ -292,7 +292,7 @@ test("whatever goes on beside prune, and whoever is suspended in it, every seale
   );
 }, 600_000);
 
-test("nor is a copy ever there without all of its data, whoever copies, prunes, is killed, suspended or replaced", async () => {
+test("no copy exists without all of its data, whichever runs copy, prune, are killed, suspended or replaced", async () => {
   await fc.assert(
     fc.asyncProperty(
       scheduler,

@@ -175,7 +175,7 @@ describe("a lease", () => {
     );
   });
 
-  test("is not silent while the store answers nobody: that time does not count", async () => {
+  test("is not silent while the store answers no call: that time does not count", async () => {
     const store = new MemoryStore();
     const { clock, advance } = stoppedClock();
     const ttlMs = 120_000;

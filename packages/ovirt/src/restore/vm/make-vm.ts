@@ -28,7 +28,7 @@ const START_DEADLINE_MS = 10 * 60_000;
  */
 export async function createVm(
   api: EngineApi,
-  design: RestoreDesign,
+  design: Pick<RestoreDesign, "ovf"> & { readonly cluster: Pick<RestoreDesign["cluster"], "id"> },
   { name, tag }: { readonly name: string; readonly tag: string },
   signal: AbortSignal,
 ): Promise<{ readonly id: string }> {
