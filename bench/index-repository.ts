@@ -7,9 +7,9 @@ import type { ObjectStore } from "@ovault/contract";
 import { Repository } from "@ovault/core";
 import { FilesystemStore } from "@ovault/destination-filesystem";
 
-import { encodeIndex } from "../packages/core/src/repository/index/index-format.ts";
-import type { PackListing } from "../packages/core/src/repository/packs/pack-listing.ts";
-import { indexKey } from "../packages/core/src/format/layout.ts";
+import { encodeIndex } from "@ovault/core/internal/repository/index/index-format";
+import type { PackListing } from "@ovault/core/internal/repository/packs/pack-listing";
+import { indexKey } from "@ovault/core/internal/format/layout";
 import {
   CODEC_AT,
   ENTRY_BYTES,
@@ -18,7 +18,7 @@ import {
   PackEntries,
   PLAIN_BYTES_AT,
   STORED_BYTES_AT,
-} from "../packages/core/src/repository/packs/pack-entries.ts";
+} from "@ovault/core/internal/repository/packs/pack-entries";
 import { workDirectory } from "./work-directory.ts";
 
 const MIB = 2 ** 20;

@@ -1,6 +1,6 @@
-import { layOut } from "../packages/cli/src/output/layout.ts";
-import { table } from "../packages/cli/src/output/view.ts";
-import { formatBytes } from "../packages/operations/src/text/format.ts";
+import { layOut } from "@ovault/cli/internal/output/layout";
+import { table } from "@ovault/cli/internal/output/view";
+import { formatBytes } from "@ovault/operations/internal/text/format";
 
 /** One step of the demo. Sizes in bytes. */
 export interface Step {

@@ -8,7 +8,7 @@
 import { IndexCache, Repository } from "@ovault/core";
 import { FilesystemStore } from "@ovault/destination-filesystem";
 
-import type { ChunkId } from "../../packages/core/src/format/digest.ts";
+import type { ChunkId } from "@ovault/core/internal/format/digest";
 import { indexRepository, idsOf, objectsFor } from "../index-repository.ts";
 
 const [tib = "1", cache] = process.argv.slice(2);

@@ -7,7 +7,7 @@
  */
 import type { Extent } from "@ovault/contract";
 import { validateExtents } from "@ovault/core";
-import { planBlocks } from "../../packages/core/src/pipeline/plan-blocks.ts";
+import { planBlocks } from "@ovault/core/internal/pipeline/plan-blocks";
 
 const EXTENT_BYTES = 64 * 1024;
 const BLOCK_BYTES = 2 ** 20;

@@ -3,12 +3,12 @@
  *
  *     read-device.ts DEVICE
  */
-import { BufferPool } from "../../packages/core/src/pipeline/buffer-pool.ts";
-import { DEFAULT_LANES } from "../../packages/core/src/runs/default-lanes.ts";
+import { BufferPool } from "@ovault/core/internal/pipeline/buffer-pool";
+import { DEFAULT_LANES } from "@ovault/core/internal/runs/default-lanes";
 
-import { AttachedDiskSource } from "../../packages/strategy-disk-attachment/src/attached-disk-source.ts";
-import { lookAtDevice } from "../../packages/strategy-disk-attachment/src/device.ts";
-import { openDevice } from "../../packages/strategy-disk-attachment/src/open-device.ts";
+import { AttachedDiskSource } from "@ovault/strategy-disk-attachment/internal/attached-disk-source";
+import { lookAtDevice } from "@ovault/strategy-disk-attachment/internal/device";
+import { openDevice } from "@ovault/strategy-disk-attachment/internal/open-device";
 
 const BLOCK_BYTES = 2 ** 20;
 

@@ -5,8 +5,8 @@
  */
 import { readFile } from "node:fs/promises";
 
-import { BufferPool } from "../../packages/core/src/pipeline/buffer-pool.ts";
-import { DEFAULT_LANES } from "../../packages/core/src/runs/default-lanes.ts";
+import { BufferPool } from "@ovault/core/internal/pipeline/buffer-pool";
+import { DEFAULT_LANES } from "@ovault/core/internal/runs/default-lanes";
 import { collectZeroExtents, ImageioClient } from "@ovault/ovirt";
 
 const BLOCK_BYTES = 2 ** 20;

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
 
 import { Repository, type RepositorySecret, restoreToTarget, verifyRepository } from "@ovault/core";
-import type { DigestName } from "../../packages/core/src/blocks/digests/chunk-digest.ts";
+import type { DigestName } from "@ovault/core/internal/blocks/digests/chunk-digest";
 import { FilesystemStore } from "@ovault/destination-filesystem";
 import { MemoryTarget } from "@ovault/testkit";
 

@@ -11,12 +11,12 @@ import {
   type ObjectStore,
 } from "@ovault/contract";
 import { Repository, type RepositorySecret } from "@ovault/core";
-import { acquireLease } from "../../packages/core/src/leases/lease.ts";
-import { backupDisks } from "../../packages/core/src/runs/backup-disks.ts";
-import { BufferPool } from "../../packages/core/src/pipeline/buffer-pool.ts";
-import type { DigestName } from "../../packages/core/src/blocks/digests/chunk-digest.ts";
-import { lz4 } from "../../packages/core/src/blocks/codecs/lz4.ts";
-import { zstandard } from "../../packages/core/src/blocks/codecs/zstandard.ts";
+import { acquireLease } from "@ovault/core/internal/leases/lease";
+import { backupDisks } from "@ovault/core/internal/runs/backup-disks";
+import { BufferPool } from "@ovault/core/internal/pipeline/buffer-pool";
+import type { DigestName } from "@ovault/core/internal/blocks/digests/chunk-digest";
+import { lz4 } from "@ovault/core/internal/blocks/codecs/lz4";
+import { zstandard } from "@ovault/core/internal/blocks/codecs/zstandard";
 
 const KIB = 1024;
 const BLOCK_BYTES = 256 * KIB;

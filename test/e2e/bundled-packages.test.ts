@@ -10,7 +10,7 @@ import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test } from "vitest";
 
 import { type Bundled, bundlePackage, NATIVE } from "../../scripts/bundle-packages.ts";
-import { runOvault, type OvaultResult } from "../../packages/cli/test/run-ovault.ts";
+import { runOvault, type OvaultResult } from "@ovault/test-support/ovault/run-ovault";
 
 const packages = fileURLToPath(new URL("../../packages", import.meta.url));
 

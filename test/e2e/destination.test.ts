@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 
 import { objectStoreChecks } from "@ovault/testkit";
 
-import { runOvault, type OvaultResult } from "../../packages/cli/test/run-ovault.ts";
+import { runOvault, type OvaultResult } from "@ovault/test-support/ovault/run-ovault";
 import { ChildCommand } from "../support/child-command.ts";
 
 let cwd: string;

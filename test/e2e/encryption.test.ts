@@ -3,7 +3,7 @@ import { join } from "node:path";
 
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 
-import { runOvault } from "../../packages/cli/test/run-ovault.ts";
+import { runOvault } from "@ovault/test-support/ovault/run-ovault";
 import { LabRig } from "./support/lab-rig.ts";
 
 const PASSPHRASE = "correct horse battery staple";

@@ -8,7 +8,7 @@ import { promisify } from "node:util";
 import { afterAll, beforeAll, expect, test } from "vitest";
 
 import { packProgram } from "../../scripts/pack.ts";
-import type { OvaultResult } from "../../packages/cli/test/run-ovault.ts";
+import type { OvaultResult } from "@ovault/test-support/ovault/run-ovault";
 
 const run = promisify(execFile);
 const MIB = 1024 * 1024;

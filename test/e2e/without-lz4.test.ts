@@ -7,7 +7,7 @@ import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { parse, stringify } from "yaml";
 
-import type { OvaultResult } from "../../packages/cli/test/run-ovault.ts";
+import type { OvaultResult } from "@ovault/test-support/ovault/run-ovault";
 import { LabRig } from "./support/lab-rig.ts";
 
 const run = promisify(execFile);

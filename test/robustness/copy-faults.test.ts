@@ -4,7 +4,7 @@ import { type ObjectStore, OvaultError } from "@ovault/contract";
 import { copyPoints, type CopyResult } from "@ovault/core";
 import { FaultyStore } from "@ovault/testkit";
 
-import { ModelRepository, twoPoints } from "../../packages/core/test/support/model-repository.ts";
+import { ModelRepository, twoPoints } from "@ovault/test-support/repository/model-repository";
 import { buryHolders } from "../support/bury-holders.ts";
 
 const { signal } = new AbortController();

@@ -4,8 +4,8 @@ import { expect, test } from "vitest";
 
 import { copyPoints, type Repository } from "@ovault/core";
 
-import { ModelRepository, twoPoints } from "../../packages/core/test/support/model-repository.ts";
-import { never } from "../../packages/core/test/support/take-point.ts";
+import { ModelRepository, twoPoints } from "@ovault/test-support/repository/model-repository";
+import { never } from "@ovault/test-support/repository/take-point";
 import { countSteps, forEachKill, killAt } from "../support/killed-child.ts";
 import { layDown, pickUp, temporaryDirectory } from "../support/objects-on-disk.ts";
 

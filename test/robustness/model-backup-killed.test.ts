@@ -4,8 +4,8 @@ import { expect, test } from "vitest";
 
 import { MemoryStore } from "@ovault/testkit";
 
-import { brokenPoints, wrongs } from "../../packages/core/test/maintenance/support/inspect.ts";
-import { ALL, Yard } from "../../packages/core/test/maintenance/support/yard.ts";
+import { brokenPoints, wrongs } from "@ovault/test-support/repository/inspect-blocks";
+import { ALL, BlockSite } from "@ovault/test-support/repository/block-site";
 import { countSteps, forEachKill, killAt } from "../support/killed-child.ts";
 import { layDown, pickUp, temporaryDirectory } from "../support/objects-on-disk.ts";
 
@@ -20,22 +20,22 @@ test.each([
   { timeout: 240_000 },
   async (_, how) => {
     const directory = await temporaryDirectory();
-    const yard = await Yard.open();
-    await yard.backUp({ vm: VM, blocks: [1, 2, 3, 4, 0, 5] });
-    await yard.backUp({ vm: VM, blocks: [1, 2, 6, 4, 0, 5] });
-    await yard.backUp({ vm: "vm-2", blocks: [3, 7, 8] });
-    const points = await yard.visible();
+    const site = await BlockSite.open();
+    await site.backUp({ vm: VM, blocks: [1, 2, 3, 4, 0, 5] });
+    await site.backUp({ vm: VM, blocks: [1, 2, 6, 4, 0, 5] });
+    await site.backUp({ vm: "vm-2", blocks: [3, 7, 8] });
+    const points = await site.visible();
 
     // Blocks that are known, new, zeros, and those of the other machine.
     const run = JSON.stringify({ vm: VM, blocks: [9, 2, 0, 7, 10, 11], ...how });
     const doomed = (name: string) => ({ program: "back-up-blocks.ts", args: [join(directory, name), run], directory });
-    await layDown(yard.store, join(directory, "unharmed"));
+    await layDown(site.store, join(directory, "unharmed"));
     const steps = await countSteps(doomed("unharmed"));
     await forEachKill({ steps, kills: steps }, async (kill, step) => {
       const name = `killed-${kill}`;
-      await layDown(yard.store, join(directory, name));
+      await layDown(site.store, join(directory, name));
       await killAt(doomed(name), step);
-      const struck = yard.at(new MemoryStore());
+      const struck = site.at(new MemoryStore());
       await pickUp(struck.store, join(directory, name));
       expect(await struck.visible()).toEqual(expect.arrayContaining([...points]));
       expect(await brokenPoints(struck.store)).toEqual([]);
@@ -44,6 +44,6 @@ test.each([
       expect(await struck.visible()).toEqual(expect.arrayContaining([...points, next.id]));
       expect(await wrongs(struck.store)).toEqual([]);
     });
-    await yard.close();
+    await site.close();
   },
 );

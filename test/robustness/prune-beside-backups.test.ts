@@ -7,9 +7,9 @@ import { expect, test } from "vitest";
 import { prune, Repository } from "@ovault/core";
 import { createFilesystemDestination, FilesystemStore } from "@ovault/destination-filesystem";
 
-import { BLOCK_BYTES } from "../../packages/core/test/maintenance/support/block-disk.ts";
-import { brokenPoints, wrongs } from "../../packages/core/test/maintenance/support/inspect.ts";
-import { smallRepository } from "../../packages/core/test/support/small-repository.ts";
+import { BLOCK_BYTES } from "@ovault/test-support/repository/block-disk";
+import { brokenPoints, wrongs } from "@ovault/test-support/repository/inspect-blocks";
+import { smallRepository } from "@ovault/test-support/repository/small-repository";
 import { temporaryDirectory } from "../support/objects-on-disk.ts";
 
 const PROGRAM = fileURLToPath(new URL("../support/bustle-in-repository.ts", import.meta.url));

@@ -4,9 +4,9 @@ import { expect, test } from "vitest";
 
 import { MemoryStore } from "@ovault/testkit";
 
-import { brokenPoints, wrongs } from "../../packages/core/test/maintenance/support/inspect.ts";
-import { litter } from "../../packages/core/test/maintenance/support/litter.ts";
-import { ALL, Yard } from "../../packages/core/test/maintenance/support/yard.ts";
+import { brokenPoints, wrongs } from "@ovault/test-support/repository/inspect-blocks";
+import { litter } from "@ovault/test-support/repository/litter";
+import { ALL, BlockSite } from "@ovault/test-support/repository/block-site";
 import { buryHolders } from "../support/bury-holders.ts";
 import { countSteps, forEachKill, killAt } from "../support/killed-child.ts";
 import { layDown, pickUp, temporaryDirectory } from "../support/objects-on-disk.ts";
@@ -18,12 +18,12 @@ test(
   { timeout: 240_000 },
   async () => {
     const directory = await temporaryDirectory();
-    const yard = await Yard.open();
-    await litter(yard);
-    await buryHolders(yard.store);
-    const points = await yard.visible();
+    const site = await BlockSite.open();
+    await litter(site);
+    await buryHolders(site.store);
+    const points = await site.visible();
 
-    await layDown(yard.store, join(directory, "unharmed"));
+    await layDown(site.store, join(directory, "unharmed"));
     const doomed = (name: string) => ({
       program: "maintain-repository.ts",
       args: ["prune", join(directory, name)],
@@ -32,9 +32,9 @@ test(
     const steps = await countSteps(doomed("unharmed"));
     await forEachKill({ steps, kills: KILLS }, async (kill, step) => {
       const name = `killed-${kill}`;
-      await layDown(yard.store, join(directory, name));
+      await layDown(site.store, join(directory, name));
       await killAt(doomed(name), step);
-      const struck = yard.at(new MemoryStore());
+      const struck = site.at(new MemoryStore());
       await pickUp(struck.store, join(directory, name));
       expect(await struck.visible()).toEqual(points);
       expect(await brokenPoints(struck.store)).toEqual([]);
@@ -42,6 +42,6 @@ test(
       expect(await struck.visible()).toEqual(points);
       expect(await wrongs(struck.store)).toEqual([]);
     });
-    await yard.close();
+    await site.close();
   },
 );

@@ -4,7 +4,7 @@ import { type ObjectStore, OvaultError } from "@ovault/contract";
 import { type Repository, repairRepository, verifyRepository } from "@ovault/core";
 import { FaultyStore } from "@ovault/testkit";
 
-import { type ModelRepository, twoPoints } from "../../packages/core/test/support/model-repository.ts";
+import { type ModelRepository, twoPoints } from "@ovault/test-support/repository/model-repository";
 import { buryHolders } from "../support/bury-holders.ts";
 import { damageEverything } from "../support/damage-everything.ts";
 

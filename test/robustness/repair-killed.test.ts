@@ -2,8 +2,8 @@ import { join } from "node:path";
 
 import { expect, test } from "vitest";
 
-import { twoPoints } from "../../packages/core/test/support/model-repository.ts";
-import { repair } from "../../packages/core/test/repair/support/repair.ts";
+import { twoPoints } from "@ovault/test-support/repository/model-repository";
+import { repair } from "@ovault/test-support/repository/repair";
 import { damageEverything } from "../support/damage-everything.ts";
 import { countSteps, forEachKill, killAt } from "../support/killed-child.ts";
 import { layDown, pickUp, temporaryDirectory } from "../support/objects-on-disk.ts";

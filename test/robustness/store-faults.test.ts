@@ -7,11 +7,11 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 
 import { type ObjectStore, OvaultError, type RecoveryPoint } from "@ovault/contract";
 import { Ledger, retrying } from "@ovault/core";
-import { selectPoints } from "../../packages/core/src/retention/select-points.ts";
+import { selectPoints } from "@ovault/core/internal/retention/select-points";
 import { FaultyStore } from "@ovault/testkit";
 import { SimulatedClock } from "@ovault/test-support/simulated-clock";
 
-import { reopen } from "../../packages/core/test/support/small-repository.ts";
+import { reopen } from "@ovault/test-support/repository/small-repository";
 import { type Inspection, ModelSite } from "../support/model-site.ts";
 import { StormyStore } from "../support/stormy-store.ts";
 

@@ -4,8 +4,8 @@ import { join } from "node:path";
 import { Ledger, Repository } from "@ovault/core";
 import { FilesystemStore } from "@ovault/destination-filesystem";
 
-import { plain } from "../../packages/core/src/blocks/codecs/plain.ts";
-import { type BlockRun, takeBlockPoint } from "../../packages/core/test/maintenance/support/take-block-point.ts";
+import { plain } from "@ovault/core/internal/blocks/codecs/plain";
+import { type BlockRun, takeBlockPoint } from "@ovault/test-support/repository/take-block-point";
 
 const [directory = "", told = ""] = process.argv.slice(2);
 const run: BlockRun = JSON.parse(told);

@@ -1,4 +1,4 @@
-import { decodeDocument, encodeDocument } from "../../packages/core/src/format/document.ts";
+import { decodeDocument, encodeDocument } from "@ovault/core/internal/format/document";
 import type { ObjectStore } from "@ovault/contract";
 import { keysOf } from "@ovault/testkit";
 

@@ -10,7 +10,7 @@ import { hasCode } from "@ovault/contract";
 import { Ledger, prune, Repository } from "@ovault/core";
 import { FilesystemStore } from "@ovault/destination-filesystem";
 
-import { takeBlockPoint } from "../../packages/core/test/maintenance/support/take-block-point.ts";
+import { takeBlockPoint } from "@ovault/test-support/repository/take-block-point";
 
 const [what = "", directory = "", rounds = "0", machines = ""] = process.argv.slice(2);
 const { signal } = new AbortController();

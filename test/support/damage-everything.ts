@@ -1,4 +1,4 @@
-import type { ModelRepository } from "../../packages/core/test/support/model-repository.ts";
+import type { ModelRepository } from "@ovault/test-support/repository/model-repository";
 
 /** Every kind of damage that a repair fixes, for a repository with two points. */
 export function damageEverything({ store: { objects } }: ModelRepository): void {

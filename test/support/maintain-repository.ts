@@ -2,7 +2,7 @@
 import { copyPoints, prune, repairRepository } from "@ovault/core";
 import { FilesystemStore } from "@ovault/destination-filesystem";
 
-import { reopen } from "../../packages/core/test/support/small-repository.ts";
+import { reopen } from "@ovault/test-support/repository/small-repository";
 
 const [what = "", directory = "", target = ""] = process.argv.slice(2);
 const { signal } = new AbortController();

@@ -2,9 +2,9 @@ import type { ObjectStore, RecoveryPoint } from "@ovault/contract";
 import { backupVirtualMachine, type Ledger, restoreVirtualMachine } from "@ovault/core";
 import { applyChanges, MemoryStore, type ModelDisk, ModelPlatform, ModelStrategy } from "@ovault/testkit";
 
-import { decodeDocument, encodeDocument } from "../../packages/core/src/format/document.ts";
-import { reopen, smallRepository } from "../../packages/core/test/support/small-repository.ts";
-import { restoredBytes } from "../../packages/core/test/support/take-point.ts";
+import { decodeDocument, encodeDocument } from "@ovault/core/internal/format/document";
+import { reopen, smallRepository } from "@ovault/test-support/repository/small-repository";
+import { restoredBytes } from "@ovault/test-support/repository/take-point";
 
 /** Bytes by the id of the disk. */
 export type Images = ReadonlyMap<string, Uint8Array>;

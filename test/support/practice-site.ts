@@ -12,7 +12,7 @@ import { Repository } from "@ovault/core";
 import { createFilesystemDestination, FilesystemStore } from "@ovault/destination-filesystem";
 import { labConfiguration, startLab, type Lab, type LabOptions } from "@ovault/lab";
 
-import { runOvault, type OvaultResult } from "../../packages/cli/test/run-ovault.ts";
+import { runOvault, type OvaultResult } from "@ovault/test-support/ovault/run-ovault";
 import { ChildCommand, type ChildCommandOptions } from "./child-command.ts";
 
 const run = promisify(execFile);

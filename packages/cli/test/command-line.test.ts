@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { Repository } from "@ovault/core";
 import { createFilesystemDestination, FilesystemStore } from "@ovault/destination-filesystem";
 
-import { runOvault } from "./run-ovault.ts";
+import { runOvault } from "@ovault/test-support/ovault/run-ovault";
 
 let cwd: string;
 beforeAll(async () => {

@@ -2,13 +2,13 @@ import { beforeEach, describe, expect, test } from "vitest";
 
 import type { RecoveryPoint } from "@ovault/contract";
 import { Redactor, Repository } from "@ovault/core";
-import { newPointId } from "../../core/src/repository/points/point-id.ts";
+import { newPointId } from "@ovault/core/internal/repository/points/point-id";
 import { MemoryStore } from "@ovault/testkit";
 
 import { machineTitles } from "../src/output/machine-titles.ts";
 import { Terminal } from "../src/output/terminal.ts";
-import { findPoint, pointsOf } from "../../operations/src/select/find-point.ts";
-import { selectToCopy } from "../../operations/src/select/select-to-copy.ts";
+import { findPoint, pointsOf } from "@ovault/operations/internal/select/find-point";
+import { selectToCopy } from "@ovault/operations/internal/select/select-to-copy";
 
 const { signal } = new AbortController();
 

@@ -6,12 +6,12 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 
 import type { RecoveryPoint } from "@ovault/contract";
 import { prune, Redactor, Repository } from "@ovault/core";
-import { newPointId } from "../../core/src/repository/points/point-id.ts";
+import { newPointId } from "@ovault/core/internal/repository/points/point-id";
 import { createFilesystemDestination, FilesystemStore } from "@ovault/destination-filesystem";
 import { HoldingStore } from "@ovault/testkit";
 
 import type { CommandContext } from "../src/command.ts";
-import { planByRules, rulesForAll } from "../../operations/src/forget/forget-plan.ts";
+import { planByRules, rulesForAll } from "@ovault/operations/internal/forget/forget-plan";
 import { forget } from "../src/commands/forget.ts";
 import { forgetData, forgetView } from "../src/commands/forget-view.ts";
 import { layOut } from "../src/output/layout.ts";

@@ -4,7 +4,7 @@ import { join } from "node:path";
 
 import { afterAll, beforeAll, expect, test } from "vitest";
 
-import { runOvault } from "./run-ovault.ts";
+import { runOvault } from "@ovault/test-support/ovault/run-ovault";
 import { writeHostileSite } from "./support/hostile-site.ts";
 import { OBEYED } from "./support/obeyed.ts";
 

@@ -8,8 +8,8 @@ import { Repository } from "@ovault/core";
 import { createFilesystemDestination, FilesystemStore } from "@ovault/destination-filesystem";
 import { type ModelDisk, sourceOf } from "@ovault/testkit";
 
-import { takePoint } from "../../core/test/support/take-point.ts";
-import { runOvault } from "./run-ovault.ts";
+import { takePoint } from "@ovault/test-support/repository/take-point";
+import { runOvault } from "@ovault/test-support/ovault/run-ovault";
 
 const { signal } = new AbortController();
 const disk: ModelDisk = {

@@ -10,7 +10,7 @@ import type { LabStatus } from "@ovault/lab";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { parse } from "yaml";
 
-import { runOvault } from "./run-ovault.ts";
+import { runOvault } from "@ovault/test-support/ovault/run-ovault";
 
 let cwd: string;
 beforeAll(async () => {

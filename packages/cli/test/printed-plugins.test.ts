@@ -5,7 +5,7 @@ import { fileURLToPath } from "node:url";
 
 import { afterAll, beforeAll, expect, test } from "vitest";
 
-import { runOvault } from "./run-ovault.ts";
+import { runOvault } from "@ovault/test-support/ovault/run-ovault";
 
 const root = fileURLToPath(new URL("../../..", import.meta.url));
 const example = join(root, "examples", "ovault-destination-sqlite");

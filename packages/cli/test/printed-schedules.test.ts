@@ -6,7 +6,7 @@ import { promisify } from "node:util";
 
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 
-import { runOvault } from "./run-ovault.ts";
+import { runOvault } from "@ovault/test-support/ovault/run-ovault";
 
 const run = promisify(execFile);
 const page = await readFile(new URL("../../../docs/operations.md", import.meta.url), "utf8");

@@ -6,11 +6,11 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 
 import { processIdentity, type RecoveryPoint } from "@ovault/contract";
 import { machineLease, Repository } from "@ovault/core";
-import { acquireLease } from "../../core/src/leases/lease.ts";
+import { acquireLease } from "@ovault/core/internal/leases/lease";
 import { createFilesystemDestination, FilesystemStore } from "@ovault/destination-filesystem";
 import { type ModelDisk, sourceOf } from "@ovault/testkit";
 
-import { takePoint } from "../../core/test/support/take-point.ts";
+import { takePoint } from "@ovault/test-support/repository/take-point";
 import { runOvaultIn } from "./run-ovault-in.ts";
 
 const { signal } = new AbortController();

@@ -12,7 +12,7 @@ import { Repository } from "@ovault/core";
 import { createFilesystemDestination, FilesystemStore } from "@ovault/destination-filesystem";
 import { type ModelDisk, sourceOf } from "@ovault/testkit";
 
-import { takePoint } from "../../core/test/support/take-point.ts";
+import { takePoint } from "@ovault/test-support/repository/take-point";
 import { runOvaultIn } from "./run-ovault-in.ts";
 
 const run = promisify(execFile);

@@ -1,4 +1,4 @@
-import { runOvault } from "./run-ovault.ts";
+import { runOvault } from "@ovault/test-support/ovault/run-ovault";
 
 /** Runs command lines in a directory that is made later. */
 export function runOvaultIn(directory: () => string) {

@@ -17,7 +17,7 @@ import imageTransfer from "@ovault/strategy-image-transfer";
 import { MemoryStore, pluginOptions } from "@ovault/testkit";
 import { run } from "@ovault/test-support/commands";
 
-import { smallRepository } from "../../core/test/support/small-repository.ts";
+import { smallRepository } from "@ovault/test-support/repository/small-repository";
 import { hostIn, never } from "./support/bench.ts";
 import type { FreezeAndStay } from "./support/freeze-and-stay.ts";
 

@@ -10,7 +10,7 @@ import type { Manager, RecoveryPoint, RunHooks } from "@ovault/contract";
 import { backupVirtualMachine, Ledger } from "@ovault/core";
 import { MemoryStore, ModelPlatform, ModelStrategy } from "@ovault/testkit";
 
-import { smallRepository } from "../../core/test/support/small-repository.ts";
+import { smallRepository } from "@ovault/test-support/repository/small-repository";
 import { hostIn, never } from "./support/bench.ts";
 import { type Freeze, Guest, hurried, type Thaw } from "./support/guest.ts";
 

@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 
 import { consistencySchema } from "@ovault/consistency";
 import { validate } from "@ovault/core";
-import { parseYaml } from "../../core/src/config/origin.ts";
+import { parseYaml } from "@ovault/core/internal/config/origin";
 
 function parse(yaml: string) {
   const { value, origin } = parseYaml(yaml, "ovault.yaml");

@@ -5,7 +5,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { describe, expect, onTestFinished, test } from "vitest";
 
 import { processIdentity } from "@ovault/contract";
-import { acquireLease } from "../../core/src/leases/lease.ts";
+import { acquireLease } from "@ovault/core/internal/leases/lease";
 import { FilesystemStore } from "@ovault/destination-filesystem";
 import { listed, tally } from "@ovault/testkit";
 

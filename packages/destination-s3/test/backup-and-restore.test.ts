@@ -4,8 +4,8 @@ import { expect, onTestFinished, test } from "vitest";
 import { retrying } from "@ovault/core";
 import { applyChanges, arbitraryChanges, arbitraryDisk, sourceOf } from "@ovault/testkit";
 
-import { reopen, smallRepository } from "../../core/test/support/small-repository.ts";
-import { restoredBytes, takePoint } from "../../core/test/support/take-point.ts";
+import { reopen, smallRepository } from "@ovault/test-support/repository/small-repository";
+import { restoredBytes, takePoint } from "@ovault/test-support/repository/take-point";
 import type { Fault } from "./support/fault-proxy.ts";
 import { openStore } from "./support/s3-destination.ts";
 import { storeBehindProxy } from "./support/store-behind-proxy.ts";

@@ -6,8 +6,8 @@ import { prune, Repository, RepositorySecret } from "@ovault/core";
 import { keysOf, sourceOf } from "@ovault/testkit";
 import type { RadosGateway } from "@ovault/test-support/rados-gateway";
 
-import { hoursLater } from "../../core/test/maintenance/support/yard.ts";
-import { takePoint } from "../../core/test/support/take-point.ts";
+import { hoursLater } from "@ovault/test-support/repository/block-site";
+import { takePoint } from "@ovault/test-support/repository/take-point";
 import { newBucket, openStore, prepareBucket } from "./support/s3-destination.ts";
 import { sharedGateway } from "./support/shared-gateway.ts";
 

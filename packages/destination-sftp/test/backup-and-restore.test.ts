@@ -7,7 +7,7 @@ import { SftpStore } from "@ovault/destination-sftp";
 import { applyChanges, type ModelDisk, sourceOf } from "@ovault/testkit";
 import { OpenSshServer } from "@ovault/test-support/open-ssh-server";
 
-import { restoredBytes, takePoint } from "../../core/test/support/take-point.ts";
+import { restoredBytes, takePoint } from "@ovault/test-support/repository/take-point";
 import { UnreliableLink } from "./support/unreliable-link.ts";
 import { sftpSettings } from "./support/sftp-settings.ts";
 

@@ -2,7 +2,7 @@ import { Redactor, RepositorySecret } from "@ovault/core";
 import { expect, test } from "vitest";
 
 import { judgePassphrase } from "../src/repository/judge-passphrase.ts";
-import { Terminal } from "../../cli/src/output/terminal.ts";
+import { Terminal } from "@ovault/cli/internal/output/terminal";
 
 /** What is said of a passphrase for a new repository; quiet, as with --json. */
 function judged(passphrase: string): string {

@@ -6,8 +6,8 @@ import { chooseStrategy } from "@ovault/core";
 import { capabilitiesOf, type Capabilities } from "@ovault/ovirt";
 import { ModelPlatform, ModelStrategy } from "@ovault/testkit";
 
-import { assessDisk as assessTracked } from "../../strategy-changed-block-tracking/src/assess-disk.ts";
-import { assessDisk as assessFrozen } from "../../strategy-image-transfer/src/assess-disk.ts";
+import { assessDisk as assessTracked } from "@ovault/strategy-changed-block-tracking/internal/assess-disk";
+import { assessDisk as assessFrozen } from "@ovault/strategy-image-transfer/internal/assess-disk";
 
 const { signal } = new AbortController();
 const TRACKING = "changed-block-tracking";

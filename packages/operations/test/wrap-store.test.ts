@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 
 import { ConfigurationError, type ObjectStore, StoreUnavailableError } from "@ovault/contract";
 import type { DestinationEntry } from "@ovault/core";
-import type { DestinationSettings } from "../../core/src/config/destination-settings.ts";
+import type { DestinationSettings } from "@ovault/core/internal/config/destination-settings";
 import { FaultyStore, MemoryStore, SlowStore } from "@ovault/testkit";
 
 import { wrapStore } from "../src/installation/wrap-store.ts";

@@ -2,7 +2,7 @@ import * as fc from "fast-check";
 import { expect, test } from "vitest";
 
 import { Repository, validateExtents } from "@ovault/core";
-import { planBlocks } from "../../core/src/pipeline/plan-blocks.ts";
+import { planBlocks } from "@ovault/core/internal/pipeline/plan-blocks";
 import { arbitraryBlockBytes, arbitraryExtents, arbitraryPoint, MemoryStore } from "@ovault/testkit";
 
 const { signal } = new AbortController();

@@ -9,7 +9,7 @@ import { promisify } from "node:util";
 import type { PointSummary } from "@ovault/cli";
 import { connectLab, type LabControl } from "@ovault/lab";
 
-import { runOvault, type OvaultResult } from "../../../packages/cli/test/run-ovault.ts";
+import { runOvault, type OvaultResult } from "@ovault/test-support/ovault/run-ovault";
 
 const run = promisify(execFile);
 const LAUNCHER = fileURLToPath(new URL("../../../packages/cli/bin/ovault.js", import.meta.url));

@@ -4,7 +4,7 @@ import { codeOf, EngineClient, fetchEngineCa, ImageioClient } from "@ovault/ovir
 import s3 from "@ovault/destination-s3";
 import { pluginOptions } from "@ovault/testkit/checks";
 
-import { checkTlsHandshake } from "../../../ovirt/src/diagnosis/check-tls-handshake.ts";
+import { checkTlsHandshake } from "@ovault/ovirt/internal/diagnosis/check-tls-handshake";
 
 /**
  * A process of its own, because the environment is what is tried: connects as CLIENT to PORT of this machine, trusting the

@@ -7,8 +7,8 @@ import { zstandard } from "../../src/blocks/codecs/zstandard.ts";
 import { MemoryStore, sourceOf } from "@ovault/testkit";
 
 import { ProvedCodec } from "../../src/blocks/codecs/proved-codec.ts";
-import { smallRepository } from "../support/small-repository.ts";
-import { never, takePoint } from "../support/take-point.ts";
+import { smallRepository } from "@ovault/test-support/repository/small-repository";
+import { never, takePoint } from "@ovault/test-support/repository/take-point";
 
 /** Shrinks under every codec. */
 const plain = Buffer.alloc(4096, "the same again ");

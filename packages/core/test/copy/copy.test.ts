@@ -21,8 +21,8 @@ import {
 
 import { plain } from "../../src/blocks/codecs/plain.ts";
 import { GatedStore } from "../maintenance/support/gated-store.ts";
-import { DEAD, ELSEWHERE, hoursLater } from "../maintenance/support/yard.ts";
-import { repair } from "../repair/support/repair.ts";
+import { DEAD, ELSEWHERE, hoursLater } from "@ovault/test-support/repository/block-site";
+import { repair } from "@ovault/test-support/repository/repair";
 import {
   arbitraryHarms,
   BLOCK_BYTES,
@@ -30,9 +30,9 @@ import {
   ModelRepository,
   openUnlessDamaged,
   threePoints,
-} from "../support/model-repository.ts";
-import { smallRepository } from "../support/small-repository.ts";
-import { never, restoredBytes, vmOf } from "../support/take-point.ts";
+} from "@ovault/test-support/repository/model-repository";
+import { smallRepository } from "@ovault/test-support/repository/small-repository";
+import { never, restoredBytes, vmOf } from "@ovault/test-support/repository/take-point";
 
 const PAIRS = [
   ["in the clear", "in the clear"],

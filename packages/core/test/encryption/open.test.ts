@@ -11,9 +11,14 @@ import { FaultyStore, keysOf, MemoryStore, sourceOf } from "@ovault/testkit";
 
 import { SCRYPT_COST } from "../../src/encryption/key-derivation.ts";
 import { decodeDocument, encodeDocument } from "../../src/format/document.ts";
-import { CHEAP, newKeyFile, reopenEncrypted, smallEncrypted } from "../support/encrypted-repository.ts";
-import { smallRepository } from "../support/small-repository.ts";
-import { never, takePoint } from "../support/take-point.ts";
+import {
+  CHEAP,
+  newKeyFile,
+  reopenEncrypted,
+  smallEncrypted,
+} from "@ovault/test-support/repository/encrypted-repository";
+import { smallRepository } from "@ovault/test-support/repository/small-repository";
+import { never, takePoint } from "@ovault/test-support/repository/take-point";
 
 const SETTINGS = "ovault-repository";
 const title = "destination nas";

@@ -8,8 +8,8 @@ import { zstandard } from "../../src/blocks/codecs/zstandard.ts";
 import { applyChanges, arbitraryChanges, arbitraryDisk, MemoryStore, sourceOf } from "@ovault/testkit";
 
 import { plain } from "../../src/blocks/codecs/plain.ts";
-import { newKeyFile, reopenEncrypted, smallEncrypted } from "../support/encrypted-repository.ts";
-import { never, restoredBytes, takePoint } from "../support/take-point.ts";
+import { newKeyFile, reopenEncrypted, smallEncrypted } from "@ovault/test-support/repository/encrypted-repository";
+import { never, restoredBytes, takePoint } from "@ovault/test-support/repository/take-point";
 
 const blockSizes = fc.constantFrom(512, 1000, 4096);
 const lanes = fc.integer({ min: 1, max: 8 });

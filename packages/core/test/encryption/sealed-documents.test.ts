@@ -7,7 +7,7 @@ import { describeObjectStore, MemoryStore } from "@ovault/testkit";
 import { RepositoryKey } from "../../src/encryption/repository-key.ts";
 import { sealedDocuments } from "../../src/encryption/sealed-documents.ts";
 import { HoldingStore } from "../support/holding-store.ts";
-import { never } from "../support/take-point.ts";
+import { never } from "@ovault/test-support/repository/take-point";
 
 describeObjectStore("a store of sealed documents", {
   open: async () => {

@@ -7,9 +7,9 @@ import { RepositorySecret } from "@ovault/core";
 import { zstandard } from "../../src/blocks/codecs/zstandard.ts";
 import { arbitraryDisk, MemoryStore, sourceOf } from "@ovault/testkit";
 
-import { smallEncrypted } from "../support/encrypted-repository.ts";
+import { smallEncrypted } from "@ovault/test-support/repository/encrypted-repository";
 import { type PlainSecret, readWithoutOvault } from "../support/independent-reader.ts";
-import { takePoint } from "../support/take-point.ts";
+import { takePoint } from "@ovault/test-support/repository/take-point";
 
 const secrets: fc.Arbitrary<PlainSecret> = fc.oneof(
   fc.string({ minLength: 1, unit: "grapheme" }).map((passphrase) => ({ passphrase })),

@@ -9,8 +9,8 @@ import { acquireLease } from "../../src/leases/lease.ts";
 import { plainProtection } from "../../src/format/protection.ts";
 import { arbitraryDisk, MemoryStore, type ModelDisk, sourceOf } from "@ovault/testkit";
 
-import { newKeyFile, smallEncrypted } from "../support/encrypted-repository.ts";
-import { never, takePoint, vmOf } from "../support/take-point.ts";
+import { newKeyFile, smallEncrypted } from "@ovault/test-support/repository/encrypted-repository";
+import { never, takePoint, vmOf } from "@ovault/test-support/repository/take-point";
 
 /** Every block holds the same marker, and the first two are the same. */
 const MARKER = "the salaries of all employees, strictly confidential";

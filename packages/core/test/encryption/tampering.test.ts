@@ -7,8 +7,14 @@ import { EncryptionKeyError, hasCode, IntegrityError, type OvaultError } from "@
 import { type RepositorySecret, verifyRepository } from "@ovault/core";
 import { applyChanges, MemoryStore, type ModelDisk, sourceOf } from "@ovault/testkit";
 
-import { CHEAP, newKeyFile, reopenEncrypted, ringOf, smallEncrypted } from "../support/encrypted-repository.ts";
-import { never, restoredBytes, takePoint } from "../support/take-point.ts";
+import {
+  CHEAP,
+  newKeyFile,
+  reopenEncrypted,
+  ringOf,
+  smallEncrypted,
+} from "@ovault/test-support/repository/encrypted-repository";
+import { never, restoredBytes, takePoint } from "@ovault/test-support/repository/take-point";
 
 const first: ModelDisk = {
   bytes: Uint8Array.from({ length: 9001 }, (_, at) => (at * 31 + (at >> 8)) & 0xff),

@@ -3,13 +3,13 @@ import { afterEach, beforeEach, expect, test } from "vitest";
 import { retrying } from "@ovault/core";
 import { FaultyStore } from "@ovault/testkit";
 
-import { brokenPoints, wrongs } from "./support/inspect.ts";
-import { litter } from "./support/litter.ts";
-import { ALL, copyOf, DEAD, hoursLater, Yard } from "./support/yard.ts";
+import { brokenPoints, wrongs } from "@ovault/test-support/repository/inspect-blocks";
+import { litter } from "@ovault/test-support/repository/litter";
+import { ALL, copyOf, DEAD, hoursLater, BlockSite } from "@ovault/test-support/repository/block-site";
 
-let origin: Yard;
+let origin: BlockSite;
 beforeEach(async () => {
-  origin = await Yard.open();
+  origin = await BlockSite.open();
   await litter(origin);
 });
 afterEach(() => origin.close());
@@ -19,10 +19,10 @@ const options = () => ({ repack: ALL, clock: hoursLater(2) });
 
 /** Calls that a whole prune makes. */
 async function countCalls(): Promise<number> {
-  const yard = copyOf(origin);
-  const counting = new FaultyStore(yard.store, { call: Infinity, when: "before" });
-  await yard.prune(options(), counting);
-  expect(await wrongs(yard.store)).toEqual([]);
+  const site = copyOf(origin);
+  const counting = new FaultyStore(site.store, { call: Infinity, when: "before" });
+  await site.prune(options(), counting);
+  expect(await wrongs(site.store)).toEqual([]);
   return counting.calls;
 }
 
@@ -32,13 +32,13 @@ test.each(["before", "after"] as const)(
     const calls = await countCalls();
     expect(calls).toBeGreaterThan(80);
     for (let call = 1; call <= calls; call += 1) {
-      const yard = copyOf(origin);
-      const dying = new FaultyStore(yard.store, { call, when, forGood: true });
-      await yard.prune({ ...options(), process: DEAD }, dying).catch(() => undefined);
-      expect({ call, broken: await brokenPoints(yard.store) }).toEqual({ call, broken: [] });
-      if (call % 4 === 0) await yard.backUp({ blocks: [1, 2, 3, 12] });
-      await yard.prune({ ...options(), clock: hoursLater(4) });
-      expect({ call, wrongs: await wrongs(yard.store) }).toEqual({ call, wrongs: [] });
+      const site = copyOf(origin);
+      const dying = new FaultyStore(site.store, { call, when, forGood: true });
+      await site.prune({ ...options(), process: DEAD }, dying).catch(() => undefined);
+      expect({ call, broken: await brokenPoints(site.store) }).toEqual({ call, broken: [] });
+      if (call % 4 === 0) await site.backUp({ blocks: [1, 2, 3, 12] });
+      await site.prune({ ...options(), clock: hoursLater(4) });
+      expect({ call, wrongs: await wrongs(site.store) }).toEqual({ call, wrongs: [] });
     }
   },
 );
@@ -46,12 +46,12 @@ test.each(["before", "after"] as const)(
 test("transient faults of single calls are repeated, even when only the reply was lost", async () => {
   const calls = await countCalls();
   for (let call = 1; call <= calls; call += 1) {
-    const yard = copyOf(origin);
+    const site = copyOf(origin);
     const when = call % 2 === 0 ? "before" : "after";
-    await yard.prune(
+    await site.prune(
       options(),
-      retrying(new FaultyStore(yard.store, { call, when }), { policy: { patienceMs: 60_000, firstDelayMs: 0 } }),
+      retrying(new FaultyStore(site.store, { call, when }), { policy: { patienceMs: 60_000, firstDelayMs: 0 } }),
     );
-    expect({ call, wrongs: await wrongs(yard.store) }).toEqual({ call, wrongs: [] });
+    expect({ call, wrongs: await wrongs(site.store) }).toEqual({ call, wrongs: [] });
   }
 });

@@ -4,23 +4,23 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { MemoryStore } from "@ovault/testkit";
 
 import { FullStore } from "./support/full-store.ts";
-import { brokenPoints, garbage, wrongs } from "./support/inspect.ts";
-import { ALL, hoursLater, Yard } from "./support/yard.ts";
+import { brokenPoints, garbage, wrongs } from "@ovault/test-support/repository/inspect-blocks";
+import { ALL, hoursLater, BlockSite } from "@ovault/test-support/repository/block-site";
 
 const HOUR_MS = 60 * 60 * 1000;
 const RESERVE = "ovault-reserve";
 
-let yard: Yard<FullStore>;
+let site: BlockSite<FullStore>;
 let memory: MemoryStore;
 beforeEach(async () => {
   memory = new MemoryStore();
-  yard = await Yard.open(new FullStore(memory));
+  site = await BlockSite.open(new FullStore(memory));
 });
-afterEach(() => yard.close());
+afterEach(() => site.close());
 
 /** Nothing more can be written, but for so many blocks. */
 function fill(freeBlocks = 0): void {
-  yard.store.capacity = yard.store.usedBlocks + freeBlocks;
+  site.store.capacity = site.store.usedBlocks + freeBlocks;
 }
 
 describe("on a store with not one byte free", () => {
@@ -30,8 +30,8 @@ describe("on a store with not one byte free", () => {
     await fc.assert(
       fc.asyncProperty(runs, fc.nat(20), fc.nat(4), async (points, freeBlocks, which) => {
         memory.objects.clear();
-        yard.store.capacity = Infinity;
-        const own = await Yard.open(yard.store);
+        site.store.capacity = Infinity;
+        const own = await BlockSite.open(site.store);
         try {
           // Puts the reserve.
           await own.prune();
@@ -59,51 +59,51 @@ describe("on a store with not one byte free", () => {
   });
 
   test("a prune with a grace time condemns, and the next one deletes", async () => {
-    await yard.prune();
-    const old = await yard.backUp({ blocks: [1, 2, 3] });
-    await yard.backUp({ blocks: [4, 5, 6] });
+    await site.prune();
+    const old = await site.backUp({ blocks: [1, 2, 3] });
+    await site.backUp({ blocks: [4, 5, 6] });
     fill();
-    await yard.forget(old);
-    const condemned = await yard.prune({ graceMs: HOUR_MS });
+    await site.forget(old);
+    const condemned = await site.prune({ graceMs: HOUR_MS });
     expect(condemned).toMatchObject({ freedPacks: 0 });
     expect(condemned.condemnedPacks).toBeGreaterThan(0);
     fill();
-    expect(await yard.prune({ graceMs: HOUR_MS, clock: hoursLater(2) })).toMatchObject({ deletedPoints: 1 });
+    expect(await site.prune({ graceMs: HOUR_MS, clock: hoursLater(2) })).toMatchObject({ deletedPoints: 1 });
     expect(await wrongs(memory)).toEqual([]);
   });
 
   test("leaves of runs that died there are taken over", async () => {
-    await yard.prune();
-    const old = await yard.backUp({ blocks: [1, 2, 3] });
-    yard.store.capacity = yard.store.usedBlocks + 3;
-    await expect(yard.backUp({ blocks: [4, 5, 6, 7, 8], vm: "vm-2" })).rejects.toMatchObject({ code: "E_STORE_FULL" });
+    await site.prune();
+    const old = await site.backUp({ blocks: [1, 2, 3] });
+    site.store.capacity = site.store.usedBlocks + 3;
+    await expect(site.backUp({ blocks: [4, 5, 6, 7, 8], vm: "vm-2" })).rejects.toMatchObject({ code: "E_STORE_FULL" });
     expect(memory.objects.has(RESERVE)).toBe(true);
     fill();
-    await yard.forget(old);
-    await yard.prune({ clock: hoursLater(1) });
+    await site.forget(old);
+    await site.prune({ clock: hoursLater(1) });
     expect(await wrongs(memory)).toEqual([]);
-    expect(await yard.visible()).toEqual([]);
+    expect(await site.visible()).toEqual([]);
   });
 
   test("that has no reserve, the next step is not the one that failed", async () => {
-    const old = await yard.backUp({ blocks: [1, 2, 3] });
+    const old = await site.backUp({ blocks: [1, 2, 3] });
     expect(memory.objects.has(RESERVE)).toBe(false);
     fill();
-    for (const freeing of [() => yard.forget(old), () => yard.prune()]) {
+    for (const freeing of [() => site.forget(old), () => site.prune()]) {
       await expect(freeing()).rejects.toMatchObject({
         code: "E_STORE_FULL",
         hint: expect.stringMatching(/^Make some room by other means first/),
       });
     }
-    expect(await yard.visible()).toEqual([old.id]);
-    await expect(yard.backUp({ blocks: [1] })).rejects.toMatchObject({ hint: "Run `ovault forget`." });
+    expect(await site.visible()).toEqual([old.id]);
+    await expect(site.backUp({ blocks: [1] })).rejects.toMatchObject({ hint: "Run `ovault forget`." });
   });
 
   test("the reserve is never used for backups", async () => {
-    await yard.prune();
+    await site.prune();
     const reserve = memory.objects.get(RESERVE);
     fill(2);
-    await expect(yard.backUp({ blocks: [1, 2, 3] })).rejects.toMatchObject({ code: "E_STORE_FULL" });
+    await expect(site.backUp({ blocks: [1, 2, 3] })).rejects.toMatchObject({ code: "E_STORE_FULL" });
     expect(memory.objects.get(RESERVE)).toBe(reserve);
   });
 });

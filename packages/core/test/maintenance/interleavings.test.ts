@@ -12,15 +12,15 @@ import { FaultyStore, MemoryStore, ScheduledStore, ScheduledTime } from "@ovault
 
 import { plain } from "../../src/blocks/codecs/plain.ts";
 import { originOf } from "../../src/repository/points/point-id.ts";
-import { smallRepository } from "../support/small-repository.ts";
-import { never } from "../support/take-point.ts";
-import { BLOCK_BYTES } from "./support/block-disk.ts";
+import { smallRepository } from "@ovault/test-support/repository/small-repository";
+import { never } from "@ovault/test-support/repository/take-point";
+import { BLOCK_BYTES } from "@ovault/test-support/repository/block-disk";
 import { type Freeze, FreezingStore } from "./support/freezing-store.ts";
-import { brokenPoints, garbage } from "./support/inspect.ts";
+import { brokenPoints, garbage } from "@ovault/test-support/repository/inspect-blocks";
 import { LaggingStore } from "./support/lagging-store.ts";
-import { type BlockRun, takeBlockPoint } from "./support/take-block-point.ts";
+import { type BlockRun, takeBlockPoint } from "@ovault/test-support/repository/take-block-point";
 import { UnconditionalStore } from "./support/unconditional-store.ts";
-import { ELSEWHERE } from "./support/yard.ts";
+import { ELSEWHERE } from "@ovault/test-support/repository/block-site";
 
 const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;

@@ -10,20 +10,20 @@ import { packKey } from "../../src/format/layout.ts";
 import { ENTRY_BYTES } from "../../src/repository/packs/pack-entries.ts";
 import { TRAILER_BYTES } from "../../src/repository/packs/pack-format.ts";
 import { fromHex, toHex } from "../../src/util/hex.ts";
-import { newKeyFile, smallEncrypted } from "../support/encrypted-repository.ts";
-import { never, restoredBytes } from "../support/take-point.ts";
-import { BLOCK_BYTES, blockDisk } from "./support/block-disk.ts";
+import { newKeyFile, smallEncrypted } from "@ovault/test-support/repository/encrypted-repository";
+import { never, restoredBytes } from "@ovault/test-support/repository/take-point";
+import { BLOCK_BYTES, blockDisk } from "@ovault/test-support/repository/block-disk";
 import { GatedStore } from "./support/gated-store.ts";
-import { brokenPoints, garbage } from "./support/inspect.ts";
-import { ALL, copyOf, hoursLater, Yard } from "./support/yard.ts";
+import { brokenPoints, garbage } from "@ovault/test-support/repository/inspect-blocks";
+import { ALL, copyOf, hoursLater, BlockSite } from "@ovault/test-support/repository/block-site";
 
 const HOUR_MS = 60 * 60 * 1000;
 
-let yard: Yard;
+let site: BlockSite;
 beforeEach(async () => {
-  yard = await Yard.open();
+  site = await BlockSite.open();
 });
-afterEach(() => yard.close());
+afterEach(() => site.close());
 
 function harmed(object: Uint8Array, at: number): Uint8Array {
   return object.map((byte, position) => (position === at ? byte ^ 1 : byte));
@@ -42,7 +42,7 @@ function harmPacks(store: MemoryStore, kind: number): void {
 }
 
 async function packs(): Promise<readonly string[]> {
-  return await keysOf(yard.store, "packs/");
+  return await keysOf(site.store, "packs/");
 }
 
 function diskIn(point: RecoveryPoint): DiskRecord {
@@ -52,7 +52,7 @@ function diskIn(point: RecoveryPoint): DiskRecord {
 }
 
 async function broken(): Promise<readonly string[]> {
-  return await brokenPoints(yard.store);
+  return await brokenPoints(site.store);
 }
 
 const someBlocks = fc.array(fc.nat(6), { minLength: 1, maxLength: 6 });
@@ -65,7 +65,7 @@ describe("what prune frees", () => {
     });
     await fc.assert(
       fc.asyncProperty(runs, fc.infiniteStream(fc.boolean()), async (taken, going) => {
-        const own = await Yard.open();
+        const own = await BlockSite.open();
         for (const run of taken) {
           const point = await own.backUp(run);
           if (going.next().value) await own.forget(point);
@@ -87,52 +87,52 @@ describe("what prune frees", () => {
   });
 
   test("is what killed runs left, listed or not", async () => {
-    const point = await yard.backUp({ blocks: [1, 2] });
-    const counting = new FaultyStore(yard.store, { call: Infinity, when: "before" });
-    await yard.backUp({ blocks: [3, 4, 5], vm: "vm-2" }, counting);
-    await yard.forget(
-      ...(await (await yard.repository()).points.list(never)).points.filter(({ id }) => id !== point.id),
+    const point = await site.backUp({ blocks: [1, 2] });
+    const counting = new FaultyStore(site.store, { call: Infinity, when: "before" });
+    await site.backUp({ blocks: [3, 4, 5], vm: "vm-2" }, counting);
+    await site.forget(
+      ...(await (await site.repository()).points.list(never)).points.filter(({ id }) => id !== point.id),
     );
-    await yard.prune({ repack: ALL });
+    await site.prune({ repack: ALL });
     const kept = await packs();
     for (let call = 1; call <= counting.calls; call += 1) {
-      const dying = new FaultyStore(yard.store, { call, when: "after", forGood: true });
-      await yard.backUp({ blocks: [6, 7, 8], vm: "vm-3" }, dying).catch(() => undefined);
+      const dying = new FaultyStore(site.store, { call, when: "after", forGood: true });
+      await site.backUp({ blocks: [6, 7, 8], vm: "vm-3" }, dying).catch(() => undefined);
       // The run is silent, as one that was killed.
-      await yard.prune({ clock: hoursLater(1) });
-      const { points } = await (await yard.repository()).points.list(never);
-      await yard.forget(...points.filter(({ vm }) => vm.id === "vm-3"));
-      await yard.prune({ clock: hoursLater(2) });
+      await site.prune({ clock: hoursLater(1) });
+      const { points } = await (await site.repository()).points.list(never);
+      await site.forget(...points.filter(({ vm }) => vm.id === "vm-3"));
+      await site.prune({ clock: hoursLater(2) });
       expect(await packs()).toEqual(kept);
     }
     expect(await broken()).toEqual([]);
   });
 
   test("is nothing as long as the grace time lasts, and a clock that was set back makes it longer", async () => {
-    await yard.forget(await yard.backUp({ blocks: [1, 2, 3] }));
+    await site.forget(await site.backUp({ blocks: [1, 2, 3] }));
     const graceMs = 24 * HOUR_MS;
-    const first = await yard.prune({ graceMs });
+    const first = await site.prune({ graceMs });
     expect(first).toMatchObject({ freedPacks: 0, condemnedPacks: (await packs()).length });
     expect(Date.parse(first.graceUntil ?? "")).toBeGreaterThan(Date.now() + 23 * HOUR_MS);
     for (const hours of [23, -48, 12]) {
-      expect(await yard.prune({ graceMs, clock: hoursLater(hours) })).toMatchObject({ freedPacks: 0 });
+      expect(await site.prune({ graceMs, clock: hoursLater(hours) })).toMatchObject({ freedPacks: 0 });
     }
-    expect(await yard.prune({ graceMs, clock: hoursLater(25) })).toMatchObject({ condemnedPacks: 0, graceUntil: null });
+    expect(await site.prune({ graceMs, clock: hoursLater(25) })).toMatchObject({ condemnedPacks: 0, graceUntil: null });
     expect(await packs()).toEqual([]);
   });
 
   test("is told by a dry run, which changes nothing", async () => {
-    const first = await yard.backUp({ blocks: [1, 2, 3, 4] });
-    await yard.backUp({ blocks: [1, 5, 6, 7] });
-    await yard.forget(first);
-    const before = new Map(yard.store.objects);
-    const told = await yard.prune({ dryRun: true });
-    expect(yard.store.objects).toEqual(before);
-    const done = await yard.prune({ graceMs: HOUR_MS });
+    const first = await site.backUp({ blocks: [1, 2, 3, 4] });
+    await site.backUp({ blocks: [1, 5, 6, 7] });
+    await site.forget(first);
+    const before = new Map(site.store.objects);
+    const told = await site.prune({ dryRun: true });
+    expect(site.store.objects).toEqual(before);
+    const done = await site.prune({ graceMs: HOUR_MS });
     expect(told).toMatchObject({ dryRun: true, condemnedPacks: done.condemnedPacks, freedPacks: 0 });
-    const ripe = await yard.prune({ dryRun: true });
+    const ripe = await site.prune({ dryRun: true });
     expect(ripe).toMatchObject({ freedPacks: done.condemnedPacks, condemnedPacks: 0 });
-    expect((await yard.prune()).freedBytes).toBe(ripe.freedBytes);
+    expect((await site.prune()).freedBytes).toBe(ripe.freedBytes);
   });
 });
 
@@ -145,7 +145,7 @@ describe("a dry run", () => {
     const patient: Clock = { ...hoursLater(2), sleep: () => Promise.reject(new Error("a dry run slept")) };
     await fc.assert(
       fc.asyncProperty(runs, fc.infiniteStream(fc.boolean()), async (taken, chosen) => {
-        const own = await Yard.open();
+        const own = await BlockSite.open();
         for (const run of taken) {
           const point = await own.backUp(run);
           if (chosen.next().value) await own.forget(point);
@@ -168,7 +168,7 @@ describe("a dry run", () => {
   });
 
   test("knows what the store will not let go", async () => {
-    const own = await Yard.open(new HoldingStore());
+    const own = await BlockSite.open(new HoldingStore());
     await own.forget(await own.backUp({ blocks: [1, 2, 3] }));
     await own.prune({ graceMs: HOUR_MS });
     const until = new Date(Date.now() + 9 * HOUR_MS);
@@ -190,74 +190,74 @@ describe("a dry run", () => {
 describe("packs that are mostly dead", () => {
   test("are emptied under a budget, those first that free most for it, and their chunks are not changed", async () => {
     // Packs of two blocks each; of three of them one block stays needed, of one both.
-    const old = await yard.backUp({ blocks: [1, 2, 3, 4, 5, 6, 7, 8] });
-    await yard.backUp({ blocks: [1, 3, 5, 7, 8], vm: "vm-2" });
-    await yard.forget(old);
-    const budget = await yard.prune({ repack: { minDeadShare: 0.4, budgetBytes: 2 * BLOCK_BYTES } });
+    const old = await site.backUp({ blocks: [1, 2, 3, 4, 5, 6, 7, 8] });
+    await site.backUp({ blocks: [1, 3, 5, 7, 8], vm: "vm-2" });
+    await site.forget(old);
+    const budget = await site.prune({ repack: { minDeadShare: 0.4, budgetBytes: 2 * BLOCK_BYTES } });
     expect(budget).toMatchObject({ repackedPacks: 2, copiedBytes: 2 * BLOCK_BYTES });
     expect(await broken()).toEqual([]);
-    const rest = await yard.prune({ repack: { minDeadShare: 0.4, budgetBytes: 1e6 } });
+    const rest = await site.prune({ repack: { minDeadShare: 0.4, budgetBytes: 1e6 } });
     expect(rest).toMatchObject({ repackedPacks: 1, copiedBytes: BLOCK_BYTES });
     expect(await broken()).toEqual([]);
-    expect(await yard.prune({ repack: { minDeadShare: 0.4, budgetBytes: 1e6 } })).toMatchObject({ repackedPacks: 0 });
+    expect(await site.prune({ repack: { minDeadShare: 0.4, budgetBytes: 1e6 } })).toMatchObject({ repackedPacks: 0 });
   });
 
   test("stay when what lives in them cannot be read", async () => {
-    const old = await yard.backUp({ blocks: [1, 2] });
-    await yard.backUp({ blocks: [1, 9], vm: "vm-2" });
-    await yard.forget(old);
-    harmPacks(yard.store, 1);
-    const report = await yard.prune({ repack: ALL });
+    const old = await site.backUp({ blocks: [1, 2] });
+    await site.backUp({ blocks: [1, 9], vm: "vm-2" });
+    await site.forget(old);
+    harmPacks(site.store, 1);
+    const report = await site.prune({ repack: ALL });
     expect(report.repackedPacks).toBe(0);
-    expect(await yard.prune({ repack: ALL })).toMatchObject({ freedPacks: 0 });
+    expect(await site.prune({ repack: ALL })).toMatchObject({ freedPacks: 0 });
   });
 
   test("are read by those who know only the old places, as soon as these are gone", async () => {
-    const old = await yard.backUp({ blocks: [1, 2] });
-    const point = await yard.backUp({ blocks: [1, 9], vm: "vm-2" });
-    const reader = await yard.repository();
-    await yard.forget(old);
-    expect(await yard.prune({ repack: ALL })).toMatchObject({ repackedPacks: 1 });
+    const old = await site.backUp({ blocks: [1, 2] });
+    const point = await site.backUp({ blocks: [1, 9], vm: "vm-2" });
+    const reader = await site.repository();
+    await site.forget(old);
+    expect(await site.prune({ repack: ALL })).toMatchObject({ repackedPacks: 1 });
     expect(await restoredBytes(reader, point)).toEqual(blockDisk([1, 9]).bytes);
   });
 });
 
 describe("what prune does not touch", () => {
   test("is the last good copy of a chunk: a copy goes only when another one was read", async () => {
-    const point = await yard.backUp({ blocks: [1, 2] });
+    const point = await site.backUp({ blocks: [1, 2] });
     // Somebody who does not know of it stores the same again.
-    const repository = await yard.repository();
+    const repository = await site.repository();
     const writer = repository.writer(never, ["data"]);
     const map = await repository.openMap(point, diskIn(point), never);
     for (const id of await map.leaf(0, never)) {
       if (id !== null) await writer.store("data", id, await repository.chunks.load(id, never));
     }
     await writer.finish();
-    const copies = (await packs()).filter((key) => yard.store.objects.get(key)?.[9] === 1);
+    const copies = (await packs()).filter((key) => site.store.objects.get(key)?.[9] === 1);
     expect(copies).toHaveLength(2);
     for (const bad of copies) {
-      const own = copyOf(yard);
+      const own = copyOf(site);
       own.store.objects.set(bad, harmed(own.store.objects.get(bad) ?? new Uint8Array(), 20));
       await own.prune({ repack: ALL });
       await own.prune({ repack: ALL });
       expect(await brokenPoints(own.store)).toEqual([]);
     }
-    await yard.prune({ repack: ALL });
-    expect(await garbage(yard.store)).toEqual([]);
+    await site.prune({ repack: ALL });
+    expect(await garbage(site.store)).toEqual([]);
     expect(await broken()).toEqual([]);
   });
 
   test("is anything, when it cannot be told what a point needs; and it says what to do", async () => {
-    await yard.forget(await yard.backUp({ blocks: [1, 2, 3] }));
-    const point = await yard.backUp({ blocks: [4, 5, 6], vm: "vm-2" });
-    const manifest = (await yard.repository()).points.keyOf(point);
+    await site.forget(await site.backUp({ blocks: [1, 2, 3] }));
+    const point = await site.backUp({ blocks: [4, 5, 6], vm: "vm-2" });
+    const manifest = (await site.repository()).points.keyOf(point);
     const harms: readonly (readonly [harm: (store: MemoryStore) => void, incomplete: readonly string[]])[] = [
       [(store) => store.objects.set(manifest, harmed(store.objects.get(manifest) ?? new Uint8Array(), 200)), []],
       // What was below the pages is needed until a person says otherwise.
       [(store) => harmPacks(store, 2), [point.id]],
     ];
     for (const [harm, incomplete] of harms) {
-      const own = copyOf(yard);
+      const own = copyOf(site);
       harm(own.store);
       const before = await keysOf(own.store, "packs/");
       await expect(own.prune()).rejects.toMatchObject({
@@ -277,9 +277,9 @@ describe("what prune does not touch", () => {
 
   test("is what lies below a page whose bytes are also those of a block of a disk", async () => {
     // A guest may write what it likes: here the block map of another disk, as far as it can be known.
-    const point = await yard.backUp({ blocks: [1, 2, 3] });
+    const point = await site.backUp({ blocks: [1, 2, 3] });
     const record = diskIn(point);
-    const repository = await yard.repository();
+    const repository = await site.repository();
     const map = await repository.openMap(point, record, never);
     const page = encodePage({ level: 0, entries: await map.leaf(0, never) });
     const writer = repository.writer(never);
@@ -292,43 +292,43 @@ describe("what prune does not touch", () => {
     const disk = { ...record, blockMap: toHex(root), stats };
     const guest = { ...point, id: "20200101-000000-00000000", disks: [disk] };
     await repository.points.seal(guest, never);
-    await yard.prune({ repack: ALL });
-    await yard.forget(guest);
-    await yard.prune({ repack: ALL });
+    await site.prune({ repack: ALL });
+    await site.forget(guest);
+    await site.prune({ repack: ALL });
     expect(await broken()).toEqual([]);
   });
 
   test("are points whose pages are on record as lost, and all that can still be read of others", async () => {
-    const whole = await yard.backUp({ blocks: [1, 2, 3] });
-    const lost = await yard.backUp({ blocks: [4, 5, 6], vm: "vm-2" });
-    const { index } = await yard.repository();
+    const whole = await site.backUp({ blocks: [1, 2, 3] });
+    const lost = await site.backUp({ blocks: [4, 5, 6], vm: "vm-2" });
+    const { index } = await site.repository();
     const copies = index.find(Uint8Array.from(fromHex(diskIn(lost).blockMap ?? "")));
     expect(copies).toHaveLength(2);
-    for (const { pack } of copies) yard.store.objects.delete(packKey(pack.name));
-    await expect(yard.prune()).rejects.toMatchObject({ code: "E_INTEGRITY" });
-    await repairRepository(await yard.repository(), { signal: never });
-    await yard.prune();
-    expect(await yard.visible()).toEqual([whole.id, lost.id]);
+    for (const { pack } of copies) site.store.objects.delete(packKey(pack.name));
+    await expect(site.prune()).rejects.toMatchObject({ code: "E_INTEGRITY" });
+    await repairRepository(await site.repository(), { signal: never });
+    await site.prune();
+    expect(await site.visible()).toEqual([whole.id, lost.id]);
     expect(await broken()).toEqual([expect.stringContaining(lost.id)]);
   });
 });
 
 test("index objects that are gone are made anew from packs, and many small ones become few", async () => {
-  for (let run = 0; run < 20; run += 1) await yard.backUp({ blocks: [run + 1], vm: `vm-${run}` });
-  expect(await keysOf(yard.store, "index/")).toHaveLength(20);
-  await yard.prune();
-  expect(await keysOf(yard.store, "index/")).toHaveLength(1);
-  for (const key of await keysOf(yard.store, "index/")) yard.store.objects.delete(key);
-  await yard.prune();
-  expect(await keysOf(yard.store, "index/")).toHaveLength(1);
+  for (let run = 0; run < 20; run += 1) await site.backUp({ blocks: [run + 1], vm: `vm-${run}` });
+  expect(await keysOf(site.store, "index/")).toHaveLength(20);
+  await site.prune();
+  expect(await keysOf(site.store, "index/")).toHaveLength(1);
+  for (const key of await keysOf(site.store, "index/")) site.store.objects.delete(key);
+  await site.prune();
+  expect(await keysOf(site.store, "index/")).toHaveLength(1);
   expect(await broken()).toEqual([]);
 });
 
 test("a prune that is cancelled ends in a cancellation, and the next one goes on", async () => {
-  await yard.forget(await yard.backUp({ blocks: [1, 2, 3, 4, 5] }));
+  await site.forget(await site.backUp({ blocks: [1, 2, 3, 4, 5] }));
   const controller = new AbortController();
   const freed: number[] = [];
-  const cancelled = yard.prune({
+  const cancelled = site.prune({
     signal: controller.signal,
     onProgress: ({ freedPacks }) => {
       freed.push(freedPacks);
@@ -337,26 +337,26 @@ test("a prune that is cancelled ends in a cancellation, and the next one goes on
   });
   await expect(cancelled).rejects.toMatchObject({ code: "E_CANCELLED" });
   expect(freed.at(-1)).toBeGreaterThan(0);
-  await yard.prune();
+  await site.prune();
   expect(await packs()).toEqual([]);
 });
 
 test("two prunes, or a prune and a repair, do not work at once, unless one waits", async () => {
-  const place = new GatedStore(yard.store);
+  const place = new GatedStore(site.store);
   const stopped = place.stopAt(({ kind, key }) => kind === "list" && key === "packs/");
-  const first = yard.prune({}, place);
+  const first = site.prune({}, place);
   await stopped.reached;
   const held = { code: "E_LEASE_HELD", message: expect.stringContaining("the maintenance of the repository") };
-  await expect(yard.prune()).rejects.toMatchObject(held);
-  await expect(repairRepository(await yard.repository(), { signal: never })).rejects.toMatchObject(held);
-  const waiting = yard.prune({ ifBusy: "wait", clock: hoursLater(0) });
+  await expect(site.prune()).rejects.toMatchObject(held);
+  await expect(repairRepository(await site.repository(), { signal: never })).rejects.toMatchObject(held);
+  const waiting = site.prune({ ifBusy: "wait", clock: hoursLater(0) });
   stopped.release();
   await Promise.all([first, waiting]);
 });
 
 describe("object lock", () => {
   test("holds what is deleted until it ends, which is told and is no failure", async () => {
-    const own = await Yard.open(new HoldingStore());
+    const own = await BlockSite.open(new HoldingStore());
     await own.forget(await own.backUp({ blocks: [1, 2, 3] }));
     const until = new Date(Date.now() + HOUR_MS);
     const keys = [...(await keysOf(own.store, "packs/")), ...(await keysOf(own.store, "points/"))];
@@ -374,7 +374,7 @@ describe("object lock", () => {
   });
 
   test("is extended for what points need before half of its time is over, one call each in that time", async () => {
-    const own = await Yard.open(new HoldingStore());
+    const own = await BlockSite.open(new HoldingStore());
     await own.backUp({ blocks: [1, 2, 3] });
     const needed = [
       ...(await keysOf(own.store, "packs/")),
@@ -393,7 +393,7 @@ describe("object lock", () => {
     expect((await pruneAfter(6 * 24)).extendedLocks).toBe(needed.length);
     for (const key of needed) expect(await heldUntil(key)).toBeGreaterThan(Date.now() + 15 * 24 * HOUR_MS);
     // Somebody who can write to the store says that it was done.
-    const liar = await Yard.open(new HoldingStore());
+    const liar = await BlockSite.open(new HoldingStore());
     await liar.backUp({ blocks: [1, 2, 3] });
     for (const [key, bytes] of own.store.objects) if (key.startsWith("extensions/")) liar.store.objects.set(key, bytes);
     expect((await liar.prune({ clock: hoursLater(6 * 24), lockDays })).extendedLocks).toBeGreaterThan(0);
@@ -401,7 +401,7 @@ describe("object lock", () => {
   });
 
   test("is extended for what is needed again after it was condemned", async () => {
-    const own = await Yard.open(new HoldingStore());
+    const own = await BlockSite.open(new HoldingStore());
     const old = await own.backUp({ blocks: [1, 2, 3] });
     await own.prune({ lockDays: 10 });
     await own.forget(old);
@@ -442,9 +442,9 @@ describe("object lock", () => {
   });
 
   test("costs nothing where the store has none, or new objects are not locked", async () => {
-    await yard.backUp({ blocks: [1] });
-    expect((await yard.prune({ lockDays: 10 })).extendedLocks).toBe(0);
-    const own = await Yard.open(new HoldingStore());
+    await site.backUp({ blocks: [1] });
+    expect((await site.prune({ lockDays: 10 })).extendedLocks).toBe(0);
+    const own = await BlockSite.open(new HoldingStore());
     await own.backUp({ blocks: [1] });
     expect((await own.prune()).extendedLocks).toBe(0);
     await own.close();

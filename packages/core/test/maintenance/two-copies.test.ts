@@ -7,17 +7,17 @@ import { listed, MemoryStore } from "@ovault/testkit";
 import { plain } from "../../src/blocks/codecs/plain.ts";
 import { readPackListing } from "../../src/repository/packs/read-pack-listing.ts";
 import { toHex } from "../../src/util/hex.ts";
-import { reopen, smallRepository } from "../support/small-repository.ts";
-import { never } from "../support/take-point.ts";
-import { BLOCK_BYTES } from "./support/block-disk.ts";
-import { brokenPoints, wrongs } from "./support/inspect.ts";
-import { ALL, copyOf, hoursLater, Yard } from "./support/yard.ts";
+import { reopen, smallRepository } from "@ovault/test-support/repository/small-repository";
+import { never } from "@ovault/test-support/repository/take-point";
+import { BLOCK_BYTES } from "@ovault/test-support/repository/block-disk";
+import { brokenPoints, wrongs } from "@ovault/test-support/repository/inspect-blocks";
+import { ALL, copyOf, hoursLater, BlockSite } from "@ovault/test-support/repository/block-site";
 
-let yard: Yard;
+let site: BlockSite;
 beforeEach(async () => {
-  yard = await Yard.open();
+  site = await BlockSite.open();
 });
-afterEach(() => yard.close());
+afterEach(() => site.close());
 
 const someBlocks = fc.array(fc.integer({ min: 1, max: 8 }), { minLength: 1, maxLength: 6 });
 const someRuns = fc.array(fc.record({ vm: fc.constantFrom("vm-1", "vm-2"), blocks: someBlocks }), {
@@ -26,7 +26,7 @@ const someRuns = fc.array(fc.record({ vm: fc.constantFrom("vm-1", "vm-2"), block
 });
 
 /** Packs of pages: their keys, and the ids in hex of what is in them. */
-async function pagePacks({ store }: Yard): Promise<ReadonlyMap<string, readonly string[]>> {
+async function pagePacks({ store }: BlockSite): Promise<ReadonlyMap<string, readonly string[]>> {
   const { protection } = await reopen(store);
   const packs = new Map<string, readonly string[]>();
   for (const info of await listed(store, "packs/")) {
@@ -40,8 +40,8 @@ async function pagePacks({ store }: Yard): Promise<ReadonlyMap<string, readonly 
   return packs;
 }
 
-/** In how many packs the page of each point lies that can be seen: disks of a yard have one. */
-async function copiesOfPages(own: Yard): Promise<readonly number[]> {
+/** In how many packs the page of each point lies that can be seen: disks of a site have one. */
+async function copiesOfPages(own: BlockSite): Promise<readonly number[]> {
   const packs = [...(await pagePacks(own)).values()];
   const { points } = await (await own.repository()).points.list(never);
   return points.map(({ disks: [disk] }) => packs.filter((ids) => ids.includes(disk?.blockMap ?? "")).length);
@@ -50,7 +50,7 @@ async function copiesOfPages(own: Yard): Promise<readonly number[]> {
 test("a page lies in two packs, whatever is taken, forgotten, pruned, repacked and copied", async () => {
   await fc.assert(
     fc.asyncProperty(someRuns, fc.infiniteStream(fc.boolean()), async (runs, chosen) => {
-      const own = await Yard.open();
+      const own = await BlockSite.open();
       for (const [number, run] of runs.entries()) {
         const point = await own.backUp(run);
         if (chosen.next().value) await own.forget(point);
@@ -73,7 +73,7 @@ test("a page lies in two packs, whatever is taken, forgotten, pruned, repacked a
 test("a pack of pages that is lost costs no point, is found, and a repair makes its copies anew", async () => {
   await fc.assert(
     fc.asyncProperty(someRuns, fc.nat(), fc.boolean(), async (runs, which, isMissing) => {
-      const own = await Yard.open();
+      const own = await BlockSite.open();
       for (const run of runs) await own.backUp(run);
       const keys = [...(await pagePacks(own)).keys()];
       const key = keys[which % keys.length] ?? "";
@@ -118,25 +118,25 @@ test("a pack of pages that is lost costs no point, is found, and a repair makes 
 });
 
 test("pages that an earlier release wrote once are told by checks, are no damage, and a repair stores them again", async () => {
-  const point = await yard.backUp({ blocks: [1, 2, 3] });
+  const point = await site.backUp({ blocks: [1, 2, 3] });
   // As if the second copy had never been: neither the pack nor its listing.
-  const [first = ""] = (await pagePacks(yard)).keys();
-  yard.store.objects.delete(first);
-  for (const key of yard.store.objects.keys()) if (key.startsWith("index/")) yard.store.objects.delete(key);
-  await yard.prune();
-  expect(await copiesOfPages(yard)).toEqual([1]);
+  const [first = ""] = (await pagePacks(site)).keys();
+  site.store.objects.delete(first);
+  for (const key of site.store.objects.keys()) if (key.startsWith("index/")) site.store.objects.delete(key);
+  await site.prune();
+  expect(await copiesOfPages(site)).toEqual([1]);
   for (const look of [
-    verifyRepository(await yard.repository(), { signal: never }),
-    verifySample(await yard.repository(), { share: 0.01, signal: never }),
-    verifyPoints(await yard.repository(), [point], { signal: never }),
+    verifyRepository(await site.repository(), { signal: never }),
+    verifySample(await site.repository(), { share: 0.01, signal: never }),
+    verifyPoints(await site.repository(), [point], { signal: never }),
   ]) {
     expect(await look).toMatchObject({ damage: [], pagesOnce: 1 });
   }
   // An increment that changes nothing builds on it.
-  await yard.backUp({ blocks: [1, 2, 3] });
-  await yard.prune({ repack: ALL, clock: hoursLater(2) });
-  expect(await copiesOfPages(yard)).toEqual([1, 1]);
-  expect((await repairRepository(await yard.repository(), { signal: never })).pagesStored).toBe(1);
-  expect(await copiesOfPages(yard)).toEqual([2, 2]);
-  expect(await wrongs(yard.store)).toEqual([]);
+  await site.backUp({ blocks: [1, 2, 3] });
+  await site.prune({ repack: ALL, clock: hoursLater(2) });
+  expect(await copiesOfPages(site)).toEqual([1, 1]);
+  expect((await repairRepository(await site.repository(), { signal: never })).pagesStored).toBe(1);
+  expect(await copiesOfPages(site)).toEqual([2, 2]);
+  expect(await wrongs(site.store)).toEqual([]);
 });

@@ -5,8 +5,8 @@ import { machineKey, type RecoveryPoint } from "@ovault/contract";
 import type { PointStore } from "@ovault/core";
 import { arbitraryDisk, MemoryImageStore, MemoryStore, sourceOf } from "@ovault/testkit";
 
-import { smallRepository } from "../support/small-repository.ts";
-import { never, takePoint } from "../support/take-point.ts";
+import { smallRepository } from "@ovault/test-support/repository/small-repository";
+import { never, takePoint } from "@ovault/test-support/repository/take-point";
 import { ImagePoints } from "./support/image-points.ts";
 
 const BLOCK_BYTES = 512;

@@ -4,8 +4,8 @@ import { expect, test } from "vitest";
 import { repairRepository, verifyRepository } from "@ovault/core";
 import { applyChanges, arbitraryChanges, arbitraryDisk, MemoryStore, ScheduledStore, sourceOf } from "@ovault/testkit";
 
-import { reopen, smallRepository } from "../support/small-repository.ts";
-import { never, restoredBytes, takePoint } from "../support/take-point.ts";
+import { reopen, smallRepository } from "@ovault/test-support/repository/small-repository";
+import { never, restoredBytes, takePoint } from "@ovault/test-support/repository/take-point";
 
 test("a repair and a verification beside a backup cost it nothing, in whatever order things happen", async () => {
   await fc.assert(

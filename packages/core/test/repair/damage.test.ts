@@ -10,10 +10,10 @@ import { encodeDocument } from "../../src/format/document.ts";
 import { acquireLease } from "../../src/leases/lease.ts";
 import { applyChanges, MemoryStore, type ModelDisk, ModelPlatform, ModelStrategy, sourceOf } from "@ovault/testkit";
 
-import { type ModelRepository, threePoints } from "../support/model-repository.ts";
-import { reopen, smallRepository } from "../support/small-repository.ts";
-import { never, restoredBytes, takePoint } from "../support/take-point.ts";
-import { repair } from "./support/repair.ts";
+import { type ModelRepository, threePoints } from "@ovault/test-support/repository/model-repository";
+import { reopen, smallRepository } from "@ovault/test-support/repository/small-repository";
+import { never, restoredBytes, takePoint } from "@ovault/test-support/repository/take-point";
+import { repair } from "@ovault/test-support/repository/repair";
 
 const image: ModelDisk = {
   bytes: Uint8Array.from({ length: 9000 }, (_, at) => (at * 31 + (at >> 8)) & 0xff),

@@ -5,10 +5,10 @@ import { hasCode } from "@ovault/contract";
 import { prune, verifyRepository, verifySample } from "@ovault/core";
 import type { MemoryStore, ModelDisk } from "@ovault/testkit";
 
-import { BLOCK_BYTES, ModelRepository, openUnlessDamaged } from "../support/model-repository.ts";
-import { never } from "../support/take-point.ts";
-import { hoursLater } from "../maintenance/support/yard.ts";
-import { repair } from "./support/repair.ts";
+import { BLOCK_BYTES, ModelRepository, openUnlessDamaged } from "@ovault/test-support/repository/model-repository";
+import { never } from "@ovault/test-support/repository/take-point";
+import { hoursLater } from "@ovault/test-support/repository/block-site";
+import { repair } from "@ovault/test-support/repository/repair";
 
 /** Blocks that no codec shrinks, so that packs of them are of one size; so many are in all of these disks. */
 function diskWith(seed: number, shared = 4): ModelDisk {

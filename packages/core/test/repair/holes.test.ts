@@ -6,22 +6,22 @@ import { copyPoints, lossesOfMarked, planBackup, verifyPoints, verifyRepository,
 import { applyChanges, keysOf, MemoryStore, type ModelDisk } from "@ovault/testkit";
 
 import { plain } from "../../src/blocks/codecs/plain.ts";
-import { BLOCK_BYTES } from "../maintenance/support/block-disk.ts";
-import { BlockStrategy } from "../maintenance/support/block-strategy.ts";
-import { brokenPoints } from "../maintenance/support/inspect.ts";
-import { Yard } from "../maintenance/support/yard.ts";
-import { ModelRepository } from "../support/model-repository.ts";
-import { smallRepository } from "../support/small-repository.ts";
-import { never, restoredBytes } from "../support/take-point.ts";
+import { BLOCK_BYTES } from "@ovault/test-support/repository/block-disk";
+import { BlockStrategy } from "@ovault/test-support/repository/block-strategy";
+import { brokenPoints } from "@ovault/test-support/repository/inspect-blocks";
+import { BlockSite } from "@ovault/test-support/repository/block-site";
+import { ModelRepository } from "@ovault/test-support/repository/model-repository";
+import { smallRepository } from "@ovault/test-support/repository/small-repository";
+import { never, restoredBytes } from "@ovault/test-support/repository/take-point";
 
 /** Packs of two blocks each. */
 const BLOCKS = [1, 2, 3, 4, 5, 6, 7, 8];
 
-let yard: Yard;
+let site: BlockSite;
 beforeEach(async () => {
-  yard = await Yard.open();
+  site = await BlockSite.open();
 });
-afterEach(() => yard.close());
+afterEach(() => site.close());
 
 /** Which packs of blocks go, of which store, and whether what lists them goes too. */
 const arbitraryLoss = fc.record({
@@ -38,9 +38,9 @@ function lose({ objects }: MemoryStore, { packs, listings }: { packs: readonly n
 type Check = (point: RecoveryPoint) => Promise<{ readonly damage: readonly { readonly point: string | null }[] }>;
 
 const checks: Readonly<Record<string, Check>> = {
-  "verify --all": async () => await verifyRepository(await yard.repository(), { signal: never }),
-  "verify --sample": async () => await verifySample(await yard.repository(), { share: 0.01, signal: never }),
-  "verify POINT": async (point) => await verifyPoints(await yard.repository(), [point], { signal: never }),
+  "verify --all": async () => await verifyRepository(await site.repository(), { signal: never }),
+  "verify --sample": async () => await verifySample(await site.repository(), { share: 0.01, signal: never }),
+  "verify POINT": async (point) => await verifyPoints(await site.repository(), [point], { signal: never }),
 };
 
 describe("chunks that lie in no pack", () => {
@@ -48,10 +48,10 @@ describe("chunks that lie in no pack", () => {
     const looks = fc.constantFrom("nobody", ...Object.keys(checks));
     await fc.assert(
       fc.asyncProperty(arbitraryLoss, looks, async (loss, look) => {
-        const own = await Yard.open();
+        const own = await BlockSite.open();
         const base = await own.backUp({ blocks: BLOCKS });
         lose(own.store, loss);
-        yard = own;
+        site = own;
         await checks[look]?.(base);
         const [machine] = [base.vm];
         const options = {
@@ -82,16 +82,16 @@ describe("chunks that lie in no pack", () => {
     "are damage to %s, which marks the point; and so it says again",
     async (_, check) => {
       for (const listings of [false, true]) {
-        yard = await Yard.open();
-        const whole = await yard.backUp({ vm: "vm-2", blocks: [20, 21] });
-        const point = await yard.backUp({ blocks: BLOCKS });
-        lose(yard.store, { packs: [2], listings });
+        site = await BlockSite.open();
+        const whole = await site.backUp({ vm: "vm-2", blocks: [20, 21] });
+        const point = await site.backUp({ blocks: BLOCKS });
+        lose(site.store, { packs: [2], listings });
         for (let time = 0; time < 2; time += 1) {
           const { damage } = await check(point);
           expect(damage.some((found) => found.point === point.id)).toBe(true);
           expect(damage.some((found) => found.point === whole.id)).toBe(false);
-          expect(await keysOf(yard.store, "lost/")).toHaveLength(1);
-          const marked = await lossesOfMarked(await yard.repository(), [whole, point], never);
+          expect(await keysOf(site.store, "lost/")).toHaveLength(1);
+          const marked = await lossesOfMarked(await site.repository(), [whole, point], never);
           const ranges = [{ offset: 2 * BLOCK_BYTES, length: 2 * BLOCK_BYTES }];
           expect([...marked]).toMatchObject([[point.id, [{ lostBytes: 2 * BLOCK_BYTES, ranges }]]]);
         }
@@ -102,7 +102,7 @@ describe("chunks that lie in no pack", () => {
   test("are not there for a copy either: what it takes for its reference, or for a copy that is there, has them", async () => {
     await fc.assert(
       fc.asyncProperty(arbitraryLoss, async (loss) => {
-        const own = await Yard.open();
+        const own = await BlockSite.open();
         const elsewhere = new MemoryStore();
         await smallRepository(elsewhere, BLOCK_BYTES, plain);
         const there = own.at(elsewhere);

@@ -17,8 +17,8 @@ import { InterceptedStore, type MemoryStore, MemoryTarget, type StoreCall } from
 
 import { encodeDocument } from "../../src/format/document.ts";
 import { packKey } from "../../src/format/layout.ts";
-import { ModelRepository, twoPoints } from "../support/model-repository.ts";
-import { never } from "../support/take-point.ts";
+import { ModelRepository, twoPoints } from "@ovault/test-support/repository/model-repository";
+import { never } from "@ovault/test-support/repository/take-point";
 
 const MIB = 1024 * 1024;
 const NAME = "0123456789abcdef0123456789abcdef";

@@ -9,7 +9,7 @@ import { BlockMapReader } from "../../src/repository/block-map/block-map-reader.
 import { BlockMapWriter } from "../../src/repository/block-map/block-map-writer.ts";
 import { digest, type ChunkId } from "../../src/format/digest.ts";
 import { toHex } from "../../src/util/hex.ts";
-import { never } from "../support/take-point.ts";
+import { never } from "@ovault/test-support/repository/take-point";
 
 /** Three levels, the last page of each with one entry only. */
 const BLOCKS = PAGE_ENTRIES * PAGE_ENTRIES + 1;

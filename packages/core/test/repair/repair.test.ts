@@ -3,9 +3,14 @@ import { describe, expect, test } from "vitest";
 
 import { lossesOfMarked, type RepairReport } from "@ovault/core";
 
-import { arbitraryHarms, harm, type ModelRepository, threePoints } from "../support/model-repository.ts";
-import { never } from "../support/take-point.ts";
-import { repair } from "./support/repair.ts";
+import {
+  arbitraryHarms,
+  harm,
+  type ModelRepository,
+  threePoints,
+} from "@ovault/test-support/repository/model-repository";
+import { never } from "@ovault/test-support/repository/take-point";
+import { repair } from "@ovault/test-support/repository/repair";
 
 /** `POINT/NUMBER` of each disk that a report says has lost data. */
 function lostDisks({ lost }: Pick<RepairReport, "lost">): ReadonlySet<string> {

@@ -5,8 +5,8 @@ import type { DiskRecord, RecoveryPoint } from "@ovault/contract";
 import { type Repository, restoreToTarget } from "@ovault/core";
 import { MemoryTarget } from "@ovault/testkit";
 
-import { arbitraryHarms, harm, openUnlessDamaged, threePoints } from "../support/model-repository.ts";
-import { never } from "../support/take-point.ts";
+import { arbitraryHarms, harm, openUnlessDamaged, threePoints } from "@ovault/test-support/repository/model-repository";
+import { never } from "@ovault/test-support/repository/take-point";
 
 async function salvage(repository: Repository, point: RecoveryPoint, record: DiskRecord) {
   const target = new MemoryTarget(record.disk.id, record.stats.logicalBytes);

@@ -7,8 +7,8 @@ import { zstandard } from "../../src/blocks/codecs/zstandard.ts";
 import { applyChanges, arbitraryChanges, arbitraryDisk, MemoryStore, sourceOf } from "@ovault/testkit";
 
 import { plain } from "../../src/blocks/codecs/plain.ts";
-import { reopen, smallRepository } from "../support/small-repository.ts";
-import { restoredBytes, takePoint } from "../support/take-point.ts";
+import { reopen, smallRepository } from "@ovault/test-support/repository/small-repository";
+import { restoredBytes, takePoint } from "@ovault/test-support/repository/take-point";
 
 const blockSizes = fc.constantFrom(512, 1000, 4096);
 const lanes = fc.integer({ min: 1, max: 8 });

@@ -5,8 +5,8 @@ import { Repository } from "@ovault/core";
 import { listed, MemoryStore } from "@ovault/testkit";
 
 import { plain } from "../../src/blocks/codecs/plain.ts";
-import { smallRepository } from "../support/small-repository.ts";
-import { never } from "../support/take-point.ts";
+import { smallRepository } from "@ovault/test-support/repository/small-repository";
+import { never } from "@ovault/test-support/repository/take-point";
 
 function blockOf(number: number): Uint8Array {
   const block = new Uint8Array(8);

@@ -3,8 +3,8 @@ import { expect, test } from "vitest";
 import { CancelledError } from "@ovault/contract";
 import { MemoryStore, sourceOf } from "@ovault/testkit";
 
-import { reopen, smallRepository } from "../support/small-repository.ts";
-import { never, restoredBytes, takePoint } from "../support/take-point.ts";
+import { reopen, smallRepository } from "@ovault/test-support/repository/small-repository";
+import { never, restoredBytes, takePoint } from "@ovault/test-support/repository/take-point";
 
 test("a run that is cancelled while it completes the index does not fail the others that wait for it", async () => {
   const store = new MemoryStore();

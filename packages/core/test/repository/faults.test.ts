@@ -5,8 +5,8 @@ import { CancelledError } from "@ovault/contract";
 import { retrying } from "@ovault/core";
 import { applyChanges, arbitraryChanges, arbitraryDisk, FaultyStore, MemoryStore, sourceOf } from "@ovault/testkit";
 
-import { reopen, smallRepository } from "../support/small-repository.ts";
-import { never, restoredBytes, takePoint } from "../support/take-point.ts";
+import { reopen, smallRepository } from "@ovault/test-support/repository/small-repository";
+import { never, restoredBytes, takePoint } from "@ovault/test-support/repository/take-point";
 
 const changed = fc.tuple(arbitraryDisk(6), arbitraryChanges);
 

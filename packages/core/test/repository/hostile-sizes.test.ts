@@ -5,8 +5,8 @@ import { prune, Repository } from "@ovault/core";
 import { acquireLease } from "../../src/leases/lease.ts";
 import { InterceptedStore, keysOf, type StoreCall } from "@ovault/testkit";
 
-import { ModelRepository, twoPoints } from "../support/model-repository.ts";
-import { never } from "../support/take-point.ts";
+import { ModelRepository, twoPoints } from "@ovault/test-support/repository/model-repository";
+import { never } from "@ovault/test-support/repository/take-point";
 
 const TIB = 2 ** 40;
 

@@ -21,7 +21,7 @@ import { LoadedIndex } from "../../src/repository/index/loaded-index.ts";
 import { HEADER_BYTES, PackEntries } from "../../src/repository/packs/pack-entries.ts";
 import { arbitraryEvents, CachedRepository, openRepository, placesIn } from "../support/cached-repository.ts";
 import { idOf, packName } from "../support/index-model.ts";
-import { never } from "../support/take-point.ts";
+import { never } from "@ovault/test-support/repository/take-point";
 
 const TAIL_BYTES = 4;
 const some = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12];

@@ -6,8 +6,8 @@ import { Repository, verifyRepository } from "@ovault/core";
 import { applyChanges, MemoryStore, type ModelDisk, sourceOf } from "@ovault/testkit";
 
 import { encodeDocument } from "../../src/format/document.ts";
-import { reopen, smallRepository } from "../support/small-repository.ts";
-import { never, restoredBytes, takePoint } from "../support/take-point.ts";
+import { reopen, smallRepository } from "@ovault/test-support/repository/small-repository";
+import { never, restoredBytes, takePoint } from "@ovault/test-support/repository/take-point";
 
 const first: ModelDisk = {
   bytes: Uint8Array.from({ length: 9001 }, (_, at) => (at * 31 + (at >> 8)) & 0xff),

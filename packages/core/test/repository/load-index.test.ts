@@ -10,7 +10,7 @@ import { loadIndex } from "../../src/repository/index/load-index.ts";
 import { LoadedIndex } from "../../src/repository/index/loaded-index.ts";
 import { HEADER_BYTES, PackEntries } from "../../src/repository/packs/pack-entries.ts";
 import { alikeIds, packName } from "../support/index-model.ts";
-import { never } from "../support/take-point.ts";
+import { never } from "@ovault/test-support/repository/take-point";
 
 const ids = alikeIds(9);
 /** Pack n holds chunk n and the three after it. */

@@ -7,8 +7,8 @@ import type { RecoveryPoints } from "../../src/repository/points/recovery-points
 import { MemoryStore } from "@ovault/testkit";
 
 import { barePoint, datedId } from "../support/bare-point.ts";
-import { reopen, smallRepository } from "../support/small-repository.ts";
-import { never } from "../support/take-point.ts";
+import { reopen, smallRepository } from "@ovault/test-support/repository/small-repository";
+import { never } from "@ovault/test-support/repository/take-point";
 
 /** Ids and managers cross: every machine shares its id with one, and its manager with another. */
 const machines = fc.record({ manager: fc.constantFrom("prod", "dr"), id: fc.constantFrom("vm-0", "vm-1") });

@@ -9,8 +9,8 @@ import { selectPoints } from "../../src/retention/select-points.ts";
 import { MemoryStore } from "@ovault/testkit";
 
 import { barePoint, datedId } from "../support/bare-point.ts";
-import { smallRepository } from "../support/small-repository.ts";
-import { never } from "../support/take-point.ts";
+import { smallRepository } from "@ovault/test-support/repository/small-repository";
+import { never } from "@ovault/test-support/repository/take-point";
 
 const web: MachineIdentity = { manager: "prod", id: "vm-0" };
 const now = new Date("2026-11-30T12:00:00Z");

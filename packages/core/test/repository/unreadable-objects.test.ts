@@ -5,7 +5,7 @@ import { InterceptedStore, MemoryStore, type StoreCall } from "@ovault/testkit";
 
 import { REPOSITORY_KEY } from "../../src/format/layout.ts";
 import { withUnreadableAsDamage } from "../../src/repository/damage/unreadable-objects.ts";
-import { never } from "../support/take-point.ts";
+import { never } from "@ovault/test-support/repository/take-point";
 
 /** Fails calls on these keys, and counts the calls of each. */
 class FailingStore extends InterceptedStore {

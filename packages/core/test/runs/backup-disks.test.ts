@@ -4,8 +4,8 @@ import { expect, test } from "vitest";
 import type { DiskSource } from "@ovault/contract";
 import { MemoryStore, type ModelDisk, sourceOf } from "@ovault/testkit";
 
-import { smallRepository } from "../support/small-repository.ts";
-import { restoredBytes, takePoint } from "../support/take-point.ts";
+import { smallRepository } from "@ovault/test-support/repository/small-repository";
+import { restoredBytes, takePoint } from "@ovault/test-support/repository/take-point";
 
 function diskOf(seed: number): ModelDisk {
   const bytes = Uint8Array.from({ length: 3000 + seed }, (_, at) => (at * (seed + 1)) & 0xff);

@@ -42,8 +42,8 @@ import {
 } from "@ovault/testkit";
 
 import { barePoint } from "../support/bare-point.ts";
-import { reopen, smallRepository } from "../support/small-repository.ts";
-import { never, restoredBytes } from "../support/take-point.ts";
+import { reopen, smallRepository } from "@ovault/test-support/repository/small-repository";
+import { never, restoredBytes } from "@ovault/test-support/repository/take-point";
 
 const image: ModelDisk = {
   bytes: Uint8Array.from({ length: 6000 }, (_, at) => (at % 1500 < 700 ? 0 : (at >> 6) & 0xff)),

@@ -18,9 +18,9 @@ import type { BackupsOptions, MachineBackup } from "../../src/runs/backup-virtua
 import { plain } from "../../src/blocks/codecs/plain.ts";
 import { arbitraryDisk, FaultyStore, MemoryStore, type ModelDisk, ModelPlatform, ModelStrategy } from "@ovault/testkit";
 
-import { hoursLater } from "../maintenance/support/yard.ts";
-import { reopen, smallRepository } from "../support/small-repository.ts";
-import { never, restoredBytes } from "../support/take-point.ts";
+import { hoursLater } from "@ovault/test-support/repository/block-site";
+import { reopen, smallRepository } from "@ovault/test-support/repository/small-repository";
+import { never, restoredBytes } from "@ovault/test-support/repository/take-point";
 
 let directory: string;
 let ledger: Ledger;

@@ -21,8 +21,8 @@ import { LEASES } from "../../src/format/layout.ts";
 import { LeaseFolder } from "../../src/leases/lease-folder.ts";
 import { putVoid } from "../../src/leases/void.ts";
 import { watched } from "../store/support/watched.ts";
-import { reopen, smallRepository } from "../support/small-repository.ts";
-import { never, restoredBytes } from "../support/take-point.ts";
+import { reopen, smallRepository } from "@ovault/test-support/repository/small-repository";
+import { never, restoredBytes } from "@ovault/test-support/repository/take-point";
 
 const MINUTE_MS = 60_000;
 

@@ -4,8 +4,8 @@ import { ManagerError, type Assessment, type VirtualMachine } from "@ovault/cont
 import { planBackup } from "@ovault/core";
 import { MemoryStore, ModelPlatform, ModelStrategy } from "@ovault/testkit";
 
-import { smallRepository } from "../support/small-repository.ts";
-import { never } from "../support/take-point.ts";
+import { smallRepository } from "@ovault/test-support/repository/small-repository";
+import { never } from "@ovault/test-support/repository/take-point";
 
 const obstacle = new ManagerError("the machine is suspended");
 

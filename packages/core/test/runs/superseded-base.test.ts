@@ -8,8 +8,8 @@ import type { LedgerEntry, Leftover, NewLedgerEntry, RecoveryPoint, RunHooks } f
 import { type BackupOptions, backupVirtualMachine, Ledger, type Repository } from "@ovault/core";
 import { MemoryStore, ModelPlatform, ModelStrategy } from "@ovault/testkit";
 
-import { smallRepository } from "../support/small-repository.ts";
-import { never } from "../support/take-point.ts";
+import { smallRepository } from "@ovault/test-support/repository/small-repository";
+import { never } from "@ovault/test-support/repository/take-point";
 
 /** Keeps something for each point, by its run. */
 class Keeping extends ModelStrategy {

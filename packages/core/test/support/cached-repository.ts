@@ -11,7 +11,7 @@ import { encodeIndex } from "../../src/repository/index/index-format.ts";
 import type { PackListing } from "../../src/repository/packs/pack-listing.ts";
 import { indexKey, packKey, randomName, REPOSITORY_KEY } from "../../src/format/layout.ts";
 import { readIndexObject } from "../../src/repository/index/load-index.ts";
-import { never } from "./take-point.ts";
+import { never } from "@ovault/test-support/repository/take-point";
 
 const BLOCKS = 40;
 

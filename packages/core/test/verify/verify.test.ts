@@ -6,9 +6,14 @@ import { readOnly, type VerifyReport, verifyPoints, verifyRepository, verifySamp
 import { InterceptedStore, keysOf, MemoryStore, type ModelDisk, sourceOf, type StoreCall } from "@ovault/testkit";
 
 import { indexObjects } from "../../src/repository/index/index-objects.ts";
-import { arbitraryHarms, harm, type ModelRepository, threePoints } from "../support/model-repository.ts";
-import { reopen, smallRepository } from "../support/small-repository.ts";
-import { never, takePoint } from "../support/take-point.ts";
+import {
+  arbitraryHarms,
+  harm,
+  type ModelRepository,
+  threePoints,
+} from "@ovault/test-support/repository/model-repository";
+import { reopen, smallRepository } from "@ovault/test-support/repository/small-repository";
+import { never, takePoint } from "@ovault/test-support/repository/take-point";
 
 const BLOCK_BYTES = 512;
 const BLOCKS = 120;

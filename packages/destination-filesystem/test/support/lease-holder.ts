@@ -1,6 +1,6 @@
 /** Acquires a lease, prints its generation and holds it until it is killed. */
 import { processIdentity } from "@ovault/contract";
-import { acquireLease } from "../../../core/src/leases/lease.ts";
+import { acquireLease } from "@ovault/core/internal/leases/lease";
 import { FilesystemStore } from "@ovault/destination-filesystem";
 
 const [, , directory = ""] = process.argv;

@@ -5,8 +5,8 @@ import { hasCode } from "@ovault/contract";
 import { BlockCache, type PointDisk, type Repository } from "@ovault/core";
 import { arbitraryDisk, MemoryStore, type ModelDisk, sourceOf } from "@ovault/testkit";
 
-import { smallRepository } from "../../support/small-repository.ts";
-import { never, takePoint } from "../../support/take-point.ts";
+import { smallRepository } from "@ovault/test-support/repository/small-repository";
+import { never, takePoint } from "@ovault/test-support/repository/take-point";
 
 const BLOCK_BYTES = 1024;
 /** Kind of a pack of chunks of blocks, in its tenth byte. */

@@ -1,7 +1,7 @@
 import { createRunHooks, type DiskSource, type RecoveryPoint, type VirtualMachine } from "@ovault/contract";
 import { type Repository, restoreToTarget } from "@ovault/core";
-import { backupDisks } from "../../src/runs/backup-disks.ts";
-import { BufferPool } from "../../src/pipeline/buffer-pool.ts";
+import { backupDisks } from "@ovault/core/internal/runs/backup-disks";
+import { BufferPool } from "@ovault/core/internal/pipeline/buffer-pool";
 import { MemoryTarget } from "@ovault/testkit";
 
 export const never = new AbortController().signal;

@@ -3,7 +3,7 @@ import { randomUUID } from "node:crypto";
 import type { Codec, ObjectStore } from "@ovault/contract";
 import { Repository } from "@ovault/core";
 
-import { encodeSettings } from "../../src/format/settings.ts";
+import { encodeSettings } from "@ovault/core/internal/format/settings";
 
 const signal = new AbortController().signal;
 

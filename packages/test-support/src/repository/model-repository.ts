@@ -3,10 +3,10 @@ import { expect } from "vitest";
 
 import { type Codec, hasCode, type ObjectStore, processIdentity, type RecoveryPoint } from "@ovault/contract";
 import { originOf, type Repository, type RepositorySecret, verifySample } from "@ovault/core";
-import { acquireLease } from "../../src/leases/lease.ts";
+import { acquireLease } from "@ovault/core/internal/leases/lease";
 import { applyChanges, MemoryStore, type ModelDisk, sourceOf } from "@ovault/testkit";
 
-import { putCondemned, putVerdict } from "../../src/repository/packs/condemned-packs.ts";
+import { putCondemned, putVerdict } from "@ovault/core/internal/repository/packs/condemned-packs";
 import { newKeyFile, reopenEncrypted, smallEncrypted } from "./encrypted-repository.ts";
 import { reopen, smallRepository } from "./small-repository.ts";
 import { never, restoredBytes, takePoint } from "./take-point.ts";

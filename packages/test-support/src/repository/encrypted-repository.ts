@@ -3,7 +3,7 @@ import { randomBytes, randomUUID } from "node:crypto";
 import type { Codec, ObjectStore } from "@ovault/contract";
 import { type KeyRing, openKeyRing, Repository, RepositorySecret } from "@ovault/core";
 
-import { createEncrypted } from "../../src/encryption/create-encrypted.ts";
+import { createEncrypted } from "@ovault/core/internal/encryption/create-encrypted";
 import { never } from "./take-point.ts";
 
 /** A passphrase that costs nothing to try. */

@@ -2,12 +2,12 @@ import type { ObjectStore } from "@ovault/contract";
 import type { Repository } from "@ovault/core";
 import { listed } from "@ovault/testkit";
 
-import { leavesOf } from "../../../src/repository/block-map/block-map-leaves.ts";
-import { COPIES } from "../../../src/repository/packs/pack-format.ts";
-import { readPackListing } from "../../../src/repository/packs/read-pack-listing.ts";
-import { toHex } from "../../../src/util/hex.ts";
-import { reopen } from "../../support/small-repository.ts";
-import { never, restoredBytes } from "../../support/take-point.ts";
+import { leavesOf } from "@ovault/core/internal/repository/block-map/block-map-leaves";
+import { COPIES } from "@ovault/core/internal/repository/packs/pack-format";
+import { readPackListing } from "@ovault/core/internal/repository/packs/read-pack-listing";
+import { toHex } from "@ovault/core/internal/util/hex";
+import { reopen } from "./small-repository.ts";
+import { never, restoredBytes } from "./take-point.ts";
 import { blockDisk, blocksOf } from "./block-disk.ts";
 
 /** Points that do not restore as what their machine was. */

@@ -12,12 +12,12 @@ import {
   systemClock,
 } from "@ovault/contract";
 import { Ledger, prune, type PruneReport, type RepackLimits, Repository } from "@ovault/core";
-import type { PruneOptions } from "../../../src/maintenance/prune-report.ts";
+import type { PruneOptions } from "@ovault/core/internal/maintenance/prune-report";
 import { MemoryStore } from "@ovault/testkit";
 
-import { plain } from "../../../src/blocks/codecs/plain.ts";
-import { smallRepository } from "../../support/small-repository.ts";
-import { never } from "../../support/take-point.ts";
+import { plain } from "@ovault/core/internal/blocks/codecs/plain";
+import { smallRepository } from "./small-repository.ts";
+import { never } from "./take-point.ts";
 import { BLOCK_BYTES } from "./block-disk.ts";
 import { type BlockRun, takeBlockPoint } from "./take-block-point.ts";
 
@@ -29,7 +29,7 @@ const PACK_BYTES = 1000;
 /** Everything goes that can, however little it frees. */
 export const ALL: RepackLimits = { minDeadShare: 0.01, budgetBytes: 1e9 };
 
-export interface YardPruneOptions extends Partial<PruneOptions> {
+export interface SitePruneOptions extends Partial<PruneOptions> {
   readonly lockDays?: number;
   /** Elsewhere by default. */
   readonly process?: ProcessIdentity;
@@ -42,7 +42,7 @@ export const ELSEWHERE: ProcessIdentity = { ...processIdentity(), node: "elsewhe
 export const DEAD: ProcessIdentity = { ...processIdentity(), startTicks: 1 };
 
 /** A small repository in memory. Whatever is done to it is done as by a process of its own. */
-export class Yard<S extends ObjectStore = MemoryStore> {
+export class BlockSite<S extends ObjectStore = MemoryStore> {
   readonly store: S;
   readonly #ledger: Ledger;
   readonly #directory: string;
@@ -53,17 +53,17 @@ export class Yard<S extends ObjectStore = MemoryStore> {
     this.#directory = directory;
   }
 
-  static async open(): Promise<Yard>;
-  static async open<S extends ObjectStore>(store: S): Promise<Yard<S>>;
-  static async open(store: ObjectStore = new MemoryStore()): Promise<Yard<ObjectStore>> {
-    const directory = await mkdtemp(join(tmpdir(), "ovault-yard-"));
+  static async open(): Promise<BlockSite>;
+  static async open<S extends ObjectStore>(store: S): Promise<BlockSite<S>>;
+  static async open(store: ObjectStore = new MemoryStore()): Promise<BlockSite<ObjectStore>> {
+    const directory = await mkdtemp(join(tmpdir(), "ovault-block-site-"));
     await smallRepository(store, BLOCK_BYTES, plain);
-    return new Yard(store, await Ledger.open(directory), directory);
+    return new BlockSite(store, await Ledger.open(directory), directory);
   }
 
   /** One whose objects are in this store already. Ends with this one. */
-  at<T extends ObjectStore>(store: T): Yard<T> {
-    return new Yard(store, this.#ledger, this.#directory);
+  at<T extends ObjectStore>(store: T): BlockSite<T> {
+    return new BlockSite(store, this.#ledger, this.#directory);
   }
 
   async close(): Promise<void> {
@@ -87,7 +87,7 @@ export class Yard<S extends ObjectStore = MemoryStore> {
 
   /** Without grace unless told. */
   async prune(
-    { lockDays, process = ELSEWHERE, ...options }: YardPruneOptions = {},
+    { lockDays, process = ELSEWHERE, ...options }: SitePruneOptions = {},
     store?: ObjectStore,
   ): Promise<PruneReport> {
     const holder = { runId: randomUUID(), ...process };
@@ -100,11 +100,11 @@ export class Yard<S extends ObjectStore = MemoryStore> {
   }
 }
 
-/** A yard with the same objects, to do to it what one likes. Ends with the other. */
-export function copyOf(yard: Yard): Yard {
+/** A site with the same objects, to do to it what one likes. Ends with the other. */
+export function copyOf(site: BlockSite): BlockSite {
   const store = new MemoryStore();
-  for (const [key, bytes] of yard.store.objects) store.objects.set(key, bytes);
-  return yard.at(store);
+  for (const [key, bytes] of site.store.objects) store.objects.set(key, bytes);
+  return site.at(store);
 }
 
 /** The time in so many hours, when every lease of now is long past. It flies while one sleeps. */

@@ -1,5 +1,5 @@
 /** Runs command lines as its parent tells, each as if the process were its own: place, environment, output, exit code. */
-import { main } from "../src/main.ts";
+import { main } from "@ovault/cli";
 import type { ResidentCommand } from "./resident-ovault.ts";
 import type { OvaultResult } from "./run-ovault.ts";
 

@@ -1,6 +1,6 @@
 import type { Clock, ProcessIdentity, RecoveryPoint } from "@ovault/contract";
 import { backupVirtualMachine, type Ledger, type Repository } from "@ovault/core";
-import { BufferPool } from "../../../src/pipeline/buffer-pool.ts";
+import { BufferPool } from "@ovault/core/internal/pipeline/buffer-pool";
 
 import { blockMachine } from "./block-disk.ts";
 import { BlockStrategy } from "./block-strategy.ts";
