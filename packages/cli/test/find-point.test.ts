@@ -2,7 +2,7 @@ import { beforeEach, describe, expect, test } from "vitest";
 
 import type { RecoveryPoint } from "@ovault/contract";
 import { Redactor, Repository } from "@ovault/core";
-import { newPointId } from "@ovault/core/internal/repository/points/point-id";
+import { newPointId } from "@ovault/core/internal/points/point-id";
 import { MemoryStore } from "@ovault/testkit";
 
 import { machineTitles } from "../src/output/machine-titles.ts";

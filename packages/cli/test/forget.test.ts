@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 
 import type { RecoveryPoint } from "@ovault/contract";
 import { prune, Redactor, Repository } from "@ovault/core";
-import { newPointId } from "@ovault/core/internal/repository/points/point-id";
+import { newPointId } from "@ovault/core/internal/points/point-id";
 import { createFilesystemDestination, FilesystemStore } from "@ovault/destination-filesystem";
 import { HoldingStore } from "@ovault/testkit";
 

@@ -1,5 +1,5 @@
 import { type RecoveryPoint, IntegrityError } from "@ovault/contract";
-import { originOf } from "../repository/points/point-id.ts";
+import { originOf } from "../points/point-id.ts";
 import type { Repository } from "../repository/repository.ts";
 
 /** Limit of replaced copiers of one point. */

@@ -8,7 +8,7 @@ import {
 } from "@ovault/contract";
 import { sameId } from "../format/digest.ts";
 import type { LeaseHolder } from "../leases/lease-folder.ts";
-import { inOrder } from "../repository/points/point-order.ts";
+import { inOrder } from "../points/point-order.ts";
 import type { Repository } from "../repository/repository.ts";
 import { runFailure } from "../concurrency/cancellation.ts";
 import { DEFAULT_LANES } from "../runs/default-lanes.ts";

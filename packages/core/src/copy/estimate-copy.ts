@@ -1,6 +1,6 @@
 import type { RecoveryPoint } from "@ovault/contract";
 import { NOTHING_COPIED } from "./copy-disk.ts";
-import { lossesOfBase } from "../losses/point-losses.ts";
+import { lossesOfBase } from "../repository/losses/point-losses.ts";
 import { ChunkSet } from "../repository/chunks/chunk-set.ts";
 import type { Repository } from "../repository/repository.ts";
 import { nameOfCopy } from "./copy-name.ts";

@@ -1,6 +1,6 @@
 import { type DiskRecord, type RecoveryPoint, IntegrityError } from "@ovault/contract";
-import { lossesOfBase } from "../losses/point-losses.ts";
-import { originOf } from "../repository/points/point-id.ts";
+import { lossesOfBase } from "../repository/losses/point-losses.ts";
+import { originOf } from "../points/point-id.ts";
 import type { Repository } from "../repository/repository.ts";
 import type { ReferenceDisk } from "./plan-copy.ts";
 

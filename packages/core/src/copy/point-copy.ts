@@ -6,7 +6,7 @@ import {
   UsageError,
   CodecError,
 } from "@ovault/contract";
-import { lossesOfBase } from "../losses/point-losses.ts";
+import { lossesOfBase } from "../repository/losses/point-losses.ts";
 import type { LoadPage } from "../repository/block-map/block-map-reader.ts";
 import type { ChunkWriter } from "../repository/chunks/chunk-writer.ts";
 import type { Lease } from "../leases/lease.ts";

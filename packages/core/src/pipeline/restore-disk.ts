@@ -7,7 +7,7 @@ import { type RoomFor, roomsIn } from "../repository/chunks/chunk-reader.ts";
 import type { ChunkId } from "../format/digest.ts";
 import { release } from "../util/release.ts";
 import type { BufferPool } from "./buffer-pool.ts";
-import type { LostRange } from "../repository/damage/lost-ranges.ts";
+import type { LostRange } from "../points/lost-ranges.ts";
 import { pullInLanes } from "../concurrency/pull-in-lanes.ts";
 
 export interface RestoreDiskOptions {

@@ -1,6 +1,6 @@
 import { machineKey } from "@ovault/contract";
 import type { RetentionSource } from "./retention-by-machine.ts";
-import type { OrderedPoint } from "../repository/points/point-order.ts";
+import type { OrderedPoint } from "../points/point-order.ts";
 import { selectPoints, type KeptPoint, type PointSelection } from "../retention/select-points.ts";
 
 /**

@@ -1,4 +1,4 @@
-import type { DiskLosses } from "../repository/damage/lost-ranges.ts";
+import type { DiskLosses } from "../points/lost-ranges.ts";
 import type { SettledDamage } from "../verify/settle-damage.ts";
 import type { VerifyProgress } from "../verify/verify-report.ts";
 import type { ForeignObjects } from "../repository/survey-store.ts";

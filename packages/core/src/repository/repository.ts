@@ -3,7 +3,7 @@ import { randomUUID } from "node:crypto";
 import { CodecTable } from "../blocks/codecs/codec-table.ts";
 import { lz4 } from "../blocks/codecs/lz4.ts";
 import { ProvedCodec } from "../blocks/codecs/proved-codec.ts";
-import type { ManagerNames } from "./points/manager-names.ts";
+import type { ManagerNames } from "../points/manager-names.ts";
 import {
   type Codec,
   type ObjectKey,
@@ -39,7 +39,7 @@ import type { PackKind } from "./packs/pack-format.ts";
 import { PendingChunks } from "./chunks/pending-chunks.ts";
 import type { Lease } from "../leases/lease.ts";
 import type { Protection } from "../format/protection.ts";
-import { RecoveryPoints } from "./points/recovery-points.ts";
+import { RecoveryPoints } from "../points/recovery-points.ts";
 import { Reserve } from "../format/reserve.ts";
 import { DAY_MS, retaining, retentionEnd } from "../format/retaining.ts";
 import { SoundPages } from "./chunks/sound-pages.ts";

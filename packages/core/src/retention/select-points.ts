@@ -1,5 +1,5 @@
 import { machineKey, UsageError } from "@ovault/contract";
-import { inOrder, orderInDoubt, type OrderedPoint } from "../repository/points/point-order.ts";
+import { inOrder, orderInDoubt, type OrderedPoint } from "../points/point-order.ts";
 import { calendarIn, type CalendarPeriods } from "./calendar.ts";
 import type { RetentionRules } from "./retention-rules.ts";
 

@@ -26,10 +26,10 @@ import {
 } from "@ovault/contract";
 import { callEveryTap } from "../hooks/call-every-tap.ts";
 import { BufferPool } from "../pipeline/buffer-pool.ts";
-import { lossesOfBase } from "../losses/point-losses.ts";
+import { lossesOfBase } from "../repository/losses/point-losses.ts";
 import { acquireLease, type Lease } from "../leases/lease.ts";
 import { machineLease } from "../leases/machine-lease.ts";
-import { unclaimedWarnings } from "../repository/points/unclaimed-warnings.ts";
+import { unclaimedWarnings } from "../points/unclaimed-warnings.ts";
 import type { Repository } from "../repository/repository.ts";
 import { backupDisks } from "./backup-disks.ts";
 import { runFailure } from "../concurrency/cancellation.ts";

@@ -5,7 +5,7 @@ import {
   type VirtualMachine,
   createRunHooks,
 } from "@ovault/contract";
-import { lossesOfBase } from "../losses/point-losses.ts";
+import { lossesOfBase } from "../repository/losses/point-losses.ts";
 import type { Repository } from "../repository/repository.ts";
 import { assessStrategy, type StrategyAssessment } from "./choose-strategy.ts";
 import { selectDisks, type SelectedDisks } from "./select-disks.ts";

@@ -7,7 +7,7 @@ import {
   SourceError,
 } from "@ovault/contract";
 import { BufferPool } from "../pipeline/buffer-pool.ts";
-import { type DiskLosses, LostRanges } from "../repository/damage/lost-ranges.ts";
+import { type DiskLosses, LostRanges } from "../points/lost-ranges.ts";
 import { restoreDisk, type RestoreTotals } from "../pipeline/restore-disk.ts";
 import type { Repository } from "../repository/repository.ts";
 

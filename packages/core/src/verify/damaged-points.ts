@@ -1,5 +1,5 @@
 import type { RecoveryPoint } from "@ovault/contract";
-import type { DiskLosses } from "../repository/damage/lost-ranges.ts";
+import type { DiskLosses } from "../points/lost-ranges.ts";
 import type { ChunkIndex } from "../repository/index/chunk-index.ts";
 import { SinglePages } from "../repository/single-pages.ts";
 import type { Damage } from "./damage.ts";

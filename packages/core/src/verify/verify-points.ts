@@ -1,5 +1,5 @@
 import { type DiskRecord, inLanes, messageOf, type RecoveryPoint } from "@ovault/contract";
-import { type DiskLosses, LostRanges } from "../repository/damage/lost-ranges.ts";
+import { type DiskLosses, LostRanges } from "../points/lost-ranges.ts";
 import { leavesOf } from "../repository/block-map/block-map-leaves.ts";
 import type { BlockMapReader, LoadPage } from "../repository/block-map/block-map-reader.ts";
 import { ChunkSet } from "../repository/chunks/chunk-set.ts";

@@ -11,7 +11,7 @@ import { copyPoints, Ledger, prune, readOnly, Repository } from "@ovault/core";
 import { FaultyStore, MemoryStore, ScheduledStore, ScheduledTime } from "@ovault/testkit";
 
 import { plain } from "../../src/blocks/codecs/plain.ts";
-import { originOf } from "../../src/repository/points/point-id.ts";
+import { originOf } from "../../src/points/point-id.ts";
 import { smallRepository } from "@ovault/test-support/repository/small-repository";
 import { never } from "@ovault/test-support/repository/take-point";
 import { BLOCK_BYTES } from "@ovault/test-support/repository/block-disk";

@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 
 import { UsageError } from "@ovault/contract";
 import type { RetentionRules } from "@ovault/core";
-import type { OrderedPoint } from "../../src/repository/points/point-order.ts";
+import type { OrderedPoint } from "../../src/points/point-order.ts";
 import { selectPoints } from "../../src/retention/select-points.ts";
 
 import { calendarIn } from "../../src/retention/calendar.ts";

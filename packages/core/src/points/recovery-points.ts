@@ -18,18 +18,18 @@ import {
   RepositoryVersionError,
   ObjectNotFoundError,
 } from "@ovault/contract";
-import type { DamagedManifest, MachinePointListing, PointCatalog, PointListing } from "../../points/point-store.ts";
-import { decodeDocument, encodeDocument } from "../../format/document.ts";
-import { isPointKey, pointKey, POINTS } from "../../format/layout.ts";
+import type { DamagedManifest, MachinePointListing, PointCatalog, PointListing } from "./point-store.ts";
+import { decodeDocument, encodeDocument } from "../format/document.ts";
+import { isPointKey, pointKey, POINTS } from "../format/layout.ts";
 import { newPointId, tagOf } from "./point-id.ts";
 import { inOrder } from "./point-order.ts";
 import { parsePoint } from "./point-schema.ts";
-import type { Protection } from "../../format/protection.ts";
-import { LARGEST, readKey, readWhole } from "../../format/read-whole.ts";
-import type { Reserve } from "../../format/reserve.ts";
-import { retaining } from "../../format/retaining.ts";
-import { isVoid } from "../../leases/void.ts";
-import { warnOnce } from "../../util/warn-once.ts";
+import type { Protection } from "../format/protection.ts";
+import { LARGEST, readKey, readWhole } from "../format/read-whole.ts";
+import type { Reserve } from "../format/reserve.ts";
+import { retaining } from "../format/retaining.ts";
+import { isVoid } from "../leases/void.ts";
+import { warnOnce } from "../util/warn-once.ts";
 
 const TYPE = "point";
 const FORGOTTEN_TYPE = "forgotten";

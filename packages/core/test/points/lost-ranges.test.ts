@@ -1,7 +1,7 @@
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
 
-import { LostRanges } from "../../src/repository/damage/lost-ranges.ts";
+import { LostRanges } from "../../src/points/lost-ranges.ts";
 
 const BLOCKS = 200;
 const BLOCK = 10;

@@ -1,6 +1,6 @@
 import type { RecoveryPoint } from "@ovault/contract";
-import type { DiskLosses } from "../repository/damage/lost-ranges.ts";
-import type { Repository } from "../repository/repository.ts";
+import type { DiskLosses } from "../../points/lost-ranges.ts";
+import type { Repository } from "../repository.ts";
 import { findLosses } from "./find-losses.ts";
 import { LostMarks } from "./lost-marks.ts";
 

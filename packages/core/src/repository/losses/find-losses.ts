@@ -1,10 +1,10 @@
 import { type DiskRecord, type RecoveryPoint, messageOf, IntegrityError, inLanes } from "@ovault/contract";
-import { type DiskLosses, LostRanges } from "../repository/damage/lost-ranges.ts";
-import { readLeaf } from "../repository/block-map/block-map-leaves.ts";
-import { PAGE_ENTRIES } from "../repository/block-map/block-map-page.ts";
-import type { BlockMapReader } from "../repository/block-map/block-map-reader.ts";
-import type { ChunkId } from "../format/digest.ts";
-import type { Repository } from "../repository/repository.ts";
+import { type DiskLosses, LostRanges } from "../../points/lost-ranges.ts";
+import { readLeaf } from "../block-map/block-map-leaves.ts";
+import { PAGE_ENTRIES } from "../block-map/block-map-page.ts";
+import type { BlockMapReader } from "../block-map/block-map-reader.ts";
+import type { ChunkId } from "../../format/digest.ts";
+import type { Repository } from "../repository.ts";
 
 /** A part of a disk, in bytes. */
 export interface DiskRange {

@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 
 import { machineKey } from "@ovault/contract";
 import { logged, ManagerNames, reportWarningsTo, Repository } from "@ovault/core";
-import type { RecoveryPoints } from "../../src/repository/points/recovery-points.ts";
+import type { RecoveryPoints } from "../../src/points/recovery-points.ts";
 import { MemoryStore } from "@ovault/testkit";
 
 import { barePoint, datedId } from "../support/bare-point.ts";

@@ -3,8 +3,8 @@ import { describe, expect, test } from "vitest";
 
 import { machineKey, type MachineIdentity, type RecoveryPoint } from "@ovault/contract";
 import { inOrder, orderInDoubt } from "@ovault/core";
-import { newPointId } from "../../src/repository/points/point-id.ts";
-import type { OrderedPoint } from "../../src/repository/points/point-order.ts";
+import { newPointId } from "../../src/points/point-id.ts";
+import type { OrderedPoint } from "../../src/points/point-order.ts";
 import { selectPoints } from "../../src/retention/select-points.ts";
 import { MemoryStore } from "@ovault/testkit";
 
