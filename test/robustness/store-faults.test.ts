@@ -6,7 +6,7 @@ import * as fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 
 import { type ObjectStore, OvaultError, type RecoveryPoint } from "@ovault/contract";
-import { Ledger, retrying } from "@ovault/core";
+import { FileLedger, retrying } from "@ovault/core";
 import { selectPoints } from "@ovault/core/internal/retention/select-points";
 import { FaultyStore } from "@ovault/testkit";
 import { SimulatedClock } from "@ovault/test-support/simulated-clock";
@@ -62,7 +62,7 @@ let directory: string;
 let origin: ModelSite;
 beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), "ovault-store-faults-"));
-  origin = await ModelSite.prepare(await Ledger.open(directory));
+  origin = await ModelSite.prepare(await FileLedger.open(directory));
 });
 afterAll(() => rm(directory, { recursive: true, force: true }));
 

@@ -1,7 +1,7 @@
 /** Backs up the machine of blocks in its arguments into a repository of tiny blocks; to be killed meanwhile. */
 import { join } from "node:path";
 
-import { Ledger, Repository } from "@ovault/core";
+import { FileLedger, Repository } from "@ovault/core";
 import { FilesystemStore } from "@ovault/destination-filesystem";
 
 import { plain } from "@ovault/core/internal/blocks/codecs/plain";
@@ -12,5 +12,5 @@ const run: BlockRun = JSON.parse(told);
 const { signal } = new AbortController();
 const store = await FilesystemStore.open(directory);
 const repository = await Repository.open(store, { packBytes: 1000, codec: plain, signal });
-const ledger = await Ledger.open(join(directory, "~ledger"));
+const ledger = await FileLedger.open(join(directory, "~ledger"));
 await takeBlockPoint(repository, run, { ledger, signal, ifBusy: "refuse" });

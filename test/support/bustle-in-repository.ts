@@ -7,7 +7,7 @@ import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 
 import { hasCode } from "@ovault/contract";
-import { Ledger, prune, Repository } from "@ovault/core";
+import { FileLedger, prune, Repository } from "@ovault/core";
 import { FilesystemStore } from "@ovault/destination-filesystem";
 
 import { takeBlockPoint } from "@ovault/test-support/repository/take-block-point";
@@ -28,7 +28,7 @@ async function open(): Promise<Repository> {
 async function backUp(): Promise<void> {
   const own = join(directory, `~ledger-${process.pid}`);
   await mkdir(own);
-  const ledger = await Ledger.open(own);
+  const ledger = await FileLedger.open(own);
   const repository = await open();
   for (let round = 0; round < Number(rounds); round += 1) {
     for (const vm of machines.split(",")) {

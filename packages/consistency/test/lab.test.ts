@@ -9,7 +9,7 @@ import { afterAll, beforeAll, beforeEach, expect, onTestFinished, test } from "v
 
 import { consistencyOf, consistencySchema, frozenGuests } from "@ovault/consistency";
 import type { RecoveryPoint, Strategy } from "@ovault/contract";
-import { backupVirtualMachine, Ledger } from "@ovault/core";
+import { backupVirtualMachine, FileLedger, type Ledger } from "@ovault/core";
 import { type Lab, startLab } from "@ovault/lab";
 import { OvirtManager } from "@ovault/ovirt";
 import changedBlockTracking from "@ovault/strategy-changed-block-tracking";
@@ -48,7 +48,7 @@ beforeAll(async () => {
     trust: { ca: [await readFile(lab.caFile, "utf8")] },
     timings: { pollMs: 10 },
   });
-  ledger = await Ledger.open(join(directory, "ledger"));
+  ledger = await FileLedger.open(join(directory, "ledger"));
   const host = { ...hostIn(directory), signal: never, manager };
   strategies = {
     "changed-block-tracking": await changedBlockTracking.create(await pluginOptions(changedBlockTracking, {}), host),

@@ -7,7 +7,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 
 import { consistencyOf, consistencySchema } from "@ovault/consistency";
 import type { Manager, RecoveryPoint, RunHooks } from "@ovault/contract";
-import { backupVirtualMachine, Ledger } from "@ovault/core";
+import { backupVirtualMachine, FileLedger } from "@ovault/core";
 import { MemoryStore, ModelPlatform, ModelStrategy } from "@ovault/testkit";
 
 import { smallRepository } from "@ovault/test-support/repository/small-repository";
@@ -95,7 +95,7 @@ async function play(scenario: Scenario): Promise<Seen> {
     freeze: "explicit",
     commands: { before: configured("before", scenario.before), after: configured("after", scenario.after) },
   });
-  const ledger = await Ledger.open(directory);
+  const ledger = await FileLedger.open(directory);
   const { quiesce, tap } = consistencyOf(options, { ...hostIn(directory), manager, ledger, clock: hurried() });
   const watch = (hooks: RunHooks): void => {
     hooks.phase.tap("test", ({ detail }) => {

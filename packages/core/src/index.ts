@@ -17,7 +17,8 @@ export { type RepositoryAccess, openKeyRing } from "./encryption/open-protection
 export { RepositorySecret } from "./encryption/repository-secret.ts";
 export { REPOSITORY_KEY } from "./format/layout.ts";
 export { machineLease } from "./leases/machine-lease.ts";
-export { Ledger } from "./ledger/ledger.ts";
+export { FileLedger } from "./ledger/file-ledger.ts";
+export type { Ledger, LedgerReport, LedgerRun, LedgerRunOptions } from "./ledger/ledger.ts";
 export { lossesOfMarked } from "./repository/losses/point-losses.ts";
 export type { PackSum } from "./maintenance/pack-space.ts";
 export type { RepackLimits } from "./maintenance/plan-prune.ts";

@@ -1,4 +1,4 @@
-import type { Redactor } from "@ovault/core";
+import type { Ledger, Redactor } from "@ovault/core";
 
 import type { Reporter } from "./reporter.ts";
 
@@ -13,4 +13,6 @@ export interface OperationContext {
   readonly reporter: Reporter;
   /** Learns every secret that the operation resolves. */
   readonly redactor: Redactor;
+  /** Default: files in the state directory of ovault.yaml. */
+  readonly ledger?: Ledger;
 }

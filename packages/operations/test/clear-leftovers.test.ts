@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 
 import { CancelledError, type LedgerEntry, type Leftover, type LeftoverOwner } from "@ovault/contract";
-import { Ledger, ManagerNames } from "@ovault/core";
+import { FileLedger, type Ledger, ManagerNames } from "@ovault/core";
 import { clearLeftovers, type Reporter } from "@ovault/operations";
 import { ModelPlatform } from "@ovault/testkit";
 
@@ -13,7 +13,7 @@ let directory: string;
 let ledger: Ledger;
 beforeEach(async () => {
   directory = await mkdtemp(join(tmpdir(), "ovault-leftovers-"));
-  ledger = await Ledger.open(directory);
+  ledger = await FileLedger.open(directory);
 });
 afterEach(() => rm(directory, { recursive: true, force: true }));
 

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 
-import { Ledger } from "@ovault/core";
+import { FileLedger, type Ledger } from "@ovault/core";
 import { startLab, type Lab, type LabOptions, type LabVmRequest } from "@ovault/lab";
 import { OvirtManager } from "@ovault/ovirt";
 
@@ -63,7 +63,7 @@ export class LabSite {
     }
     const lab = await startLab({ ...options, directory: join(directory, "lab"), vms, delayMs: 1 });
     const managers = [await managerOf(lab), await managerOf(lab, { conflictDeadlineMs: 100 })] as const;
-    return new LabSite(directory, lab, await Ledger.open(join(directory, "ledger")), managers);
+    return new LabSite(directory, lab, await FileLedger.open(join(directory, "ledger")), managers);
   }
 
   /** Another manager of the same engine, of this class. The caller closes it. */

@@ -2,7 +2,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-import { Ledger } from "@ovault/core";
+import { FileLedger } from "@ovault/core";
 
 import { describeChecks } from "./describe-checks.ts";
 import { strategyChecks } from "./strategy/strategy-checks.ts";
@@ -29,7 +29,7 @@ export function describeStrategy(name: string, suite: StrategySuite): void {
     async open() {
       const bench = await suite.open();
       const directory = await mkdtemp(join(tmpdir(), "ovault-strategy-"));
-      const ledger = await Ledger.open(directory);
+      const ledger = await FileLedger.open(directory);
       const dispose = async (): Promise<void> => {
         await bench.dispose();
         await rm(directory, { recursive: true });

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 
 import type { DiskSource, Extent, HeldInstant, Strategy } from "@ovault/contract";
-import { Ledger } from "@ovault/core";
+import { FileLedger } from "@ovault/core";
 import {
   describeStrategy,
   type GuestFill,
@@ -165,7 +165,7 @@ for (const [what, [wrap, name]] of Object.entries(offenders)) {
     if (check === undefined) throw new Error(`there is no check "${name}"`);
     const directory = await mkdtemp(join(tmpdir(), "ovault-strategy-"));
     try {
-      const subject = { ...openModel(wrap), ledger: await Ledger.open(directory), runs: 10 };
+      const subject = { ...openModel(wrap), ledger: await FileLedger.open(directory), runs: 10 };
       const { status, detail } = await runCheck(check, subject, signal);
       expect(detail).toMatch(/expected /);
       expect(status).toBe("failed");

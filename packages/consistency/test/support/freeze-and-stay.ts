@@ -4,7 +4,7 @@ import { setTimeout as delay } from "node:timers/promises";
 
 import { consistencyOf, consistencySchema } from "@ovault/consistency";
 import { createRunHooks } from "@ovault/contract";
-import { Ledger } from "@ovault/core";
+import { FileLedger } from "@ovault/core";
 import { OvirtManager } from "@ovault/ovirt";
 
 import { hostIn, never } from "./bench.ts";
@@ -27,7 +27,7 @@ const manager = new OvirtManager("lab", {
 });
 const vm = (await manager.inventory(never)).find(({ name }) => name === options.vm);
 if (vm === undefined) throw new Error(`no VM ${options.vm}`);
-const ledger = await Ledger.open(options.ledgerDirectory);
+const ledger = await FileLedger.open(options.ledgerDirectory);
 const hooks = createRunHooks();
 consistencyOf(consistencySchema.parse({ freeze: "explicit" }), { ...hostIn("/"), manager, ledger }).tap(hooks);
 await hooks.beforeSnapshot.promise(vm, never);

@@ -1,12 +1,33 @@
-import { mkdir, readdir } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import type { LedgerEntry, RunLedger } from "@ovault/contract";
 
-import { type LedgerEntry, LedgerError, processIdentity, processState, syncDirectory } from "@ovault/contract";
-import { appendToExisting, asLedgerError, readLedgerFile, removeLedgerFile } from "./ledger-file.ts";
-import { LedgerRun, type LedgerRunOptions } from "./ledger-run.ts";
-import type { LedgerFile, RunRecord } from "./records.ts";
+/**
+ * What runs have made on managers and not yet removed. `FileLedger` keeps it in files of one node; a server may keep it
+ * in its database.
+ *
+ * All methods throw LedgerError when the ledger cannot be read or written. Several processes may use it at once.
+ */
+export interface Ledger {
+  /** Starts the ledger of one run of this process. */
+  forRun(options: LedgerRunOptions): Promise<LedgerRun>;
+  /** As `report().abandoned`. */
+  abandoned(): Promise<readonly LedgerEntry[]>;
+  report(): Promise<LedgerReport>;
+  /** Durably closes an abandoned entry whose thing is gone. Concurrent and repeated calls are safe. */
+  resolve(entry: LedgerEntry): Promise<void>;
+}
 
-const SUFFIX = ".jsonl";
+export interface LedgerRunOptions {
+  readonly runId: string;
+  /** Name of the manager in the configuration. */
+  readonly manager: string;
+  readonly strategy: string;
+}
+
+/** The ledger of one living run. Its creator must call `end`. */
+export interface LedgerRun extends RunLedger {
+  /** The run is over: its open entries count as abandoned from now on, though this process lives. */
+  end(): Promise<void>;
+}
 
 /** Open entries, grouped by the state of the run that made them. */
 export interface LedgerReport {
@@ -18,106 +39,4 @@ export interface LedgerReport {
   readonly elsewhere: readonly LedgerEntry[];
   /** Unreadable lines. They may have held entries; the files stay until an administrator removes them. */
   readonly damaged: readonly { readonly file: string; readonly lines: readonly number[] }[];
-}
-
-/**
- * What runs have made on managers and not yet removed, in a directory that belongs to one node: one file of JSON lines
- * per run, named by its id, deleted when the run ends clean. Several processes may use it at once.
- *
- * All methods throw LedgerError when the directory cannot be read or written.
- */
-export class Ledger {
-  readonly #directory: string;
-
-  private constructor(directory: string) {
-    this.#directory = directory;
-  }
-
-  /** Makes the directory (0700) if it is missing. */
-  static async open(directory: string): Promise<Ledger> {
-    return await asLedgerError(directory, async () => {
-      const firstMade = await mkdir(directory, { recursive: true, mode: 0o700 });
-      if (firstMade !== undefined) await syncDirectory(dirname(firstMade));
-      const ledger = new Ledger(directory);
-      await ledger.#sweep();
-      return ledger;
-    });
-  }
-
-  /** Starts the ledger of one run of this process. */
-  async forRun(options: LedgerRunOptions): Promise<LedgerRun> {
-    return await LedgerRun.create(this.#pathOf(options.runId), options);
-  }
-
-  /** As `report().abandoned`. */
-  async abandoned(): Promise<readonly LedgerEntry[]> {
-    return (await this.report()).abandoned;
-  }
-
-  async report(): Promise<LedgerReport> {
-    const report = {
-      abandoned: new Array<LedgerEntry>(),
-      active: new Array<LedgerEntry>(),
-      elsewhere: new Array<LedgerEntry>(),
-      damaged: new Array<LedgerReport["damaged"][number]>(),
-    };
-    for (const path of await this.#files()) {
-      const file = await readLedgerFile(path);
-      if (file === undefined) continue;
-      report[await standing(file)].push(...file.open);
-      if (file.damagedLines.length > 0) report.damaged.push({ file: path, lines: file.damagedLines });
-    }
-    return report;
-  }
-
-  /**
-   * Durably closes an abandoned entry whose thing is gone. Concurrent and repeated calls are safe.
-   */
-  async resolve({ id, runId }: LedgerEntry): Promise<void> {
-    const path = this.#pathOf(runId);
-    await appendToExisting(path, { type: "struck", id });
-    const left = await readLedgerFile(path);
-    if (left !== undefined && holdsNothing(left)) await removeLedgerFile(path);
-  }
-
-  /** Removes the files of killed runs without open entries. */
-  async #sweep(): Promise<void> {
-    for (const path of await this.#files()) {
-      const file = await readLedgerFile(path);
-      if (file !== undefined && holdsNothing(file) && (await standing(file)) === "abandoned") {
-        await removeLedgerFile(path);
-      }
-    }
-  }
-
-  async #files(): Promise<string[]> {
-    const names = await asLedgerError(this.#directory, () => readdir(this.#directory));
-    return names
-      .filter((name) => name.endsWith(SUFFIX))
-      .toSorted()
-      .map((name) => join(this.#directory, name));
-  }
-
-  #pathOf(runId: string): string {
-    if (!/^[\w-]{1,100}$/.test(runId)) throw new LedgerError(`${JSON.stringify(runId)} cannot be the id of a run`);
-    return join(this.#directory, `${runId}${SUFFIX}`);
-  }
-}
-
-function holdsNothing({ open, damagedLines }: LedgerFile): boolean {
-  return open.length === 0 && damagedLines.length === 0;
-}
-
-async function standing({ run, ended }: LedgerFile): Promise<"abandoned" | "active" | "elsewhere"> {
-  if (run === undefined || run.process.node !== processIdentity().node) return "elsewhere";
-  if (ended || wasBeforeThisBoot(run)) return "abandoned";
-  const state = await processState(run.process);
-  if (state === "unknown") return "elsewhere";
-  return state === "dead" ? "abandoned" : "active";
-}
-
-/** The directory belongs to one node, so another boot id is an earlier boot. */
-function wasBeforeThisBoot({ process: { bootId } }: RunRecord): boolean {
-  const own = processIdentity().bootId;
-  return bootId !== null && own !== null && bootId !== own;
 }

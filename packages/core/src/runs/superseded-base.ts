@@ -1,6 +1,5 @@
 import type { RecoveryPoint, LedgerHandle, Strategy } from "@ovault/contract";
-import type { LedgerRun } from "../ledger/ledger-run.ts";
-import type { Ledger } from "../ledger/ledger.ts";
+import type { Ledger, LedgerRun } from "../ledger/ledger.ts";
 import { newRunId } from "../util/run-id.ts";
 
 /**

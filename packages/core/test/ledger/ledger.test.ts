@@ -10,7 +10,7 @@ import { fileURLToPath } from "node:url";
 import { describe, expect, onTestFinished, test } from "vitest";
 
 import { type LedgerEntry, processIdentity } from "@ovault/contract";
-import { Ledger } from "@ovault/core";
+import { FileLedger } from "@ovault/core";
 import { tally } from "@ovault/testkit";
 
 const options = { runId: "run-1", manager: "engine", strategy: "changed-block-tracking" };
@@ -35,7 +35,7 @@ const titles = (entries: readonly LedgerEntry[]) => entries.map((entry) => entry
 describe("the ledger", () => {
   test("a run that closes everything leaves no file", async () => {
     const directory = await temporaryDirectory();
-    const ledger = await Ledger.open(join(directory, "state", "ledger"));
+    const ledger = await FileLedger.open(join(directory, "state", "ledger"));
     const run = await ledger.forRun(options);
     const handle = await run.open(backup);
     const path = join(directory, "state", "ledger", "run-1.jsonl");
@@ -48,7 +48,7 @@ describe("the ledger", () => {
   });
 
   test("what a living run has open is active, and abandoned once the run has ended", async () => {
-    const ledger = await Ledger.open(await temporaryDirectory());
+    const ledger = await FileLedger.open(await temporaryDirectory());
     const run = await ledger.forRun(options);
     await run.open(backup);
     await (await run.open({ ...backup, title: "closed" })).close();
@@ -60,7 +60,7 @@ describe("the ledger", () => {
 
   test("a run of the boot before, under this node's name, is over", async () => {
     const directory = await temporaryDirectory();
-    const ledger = await Ledger.open(directory);
+    const ledger = await FileLedger.open(directory);
     const run = await ledger.forRun(options);
     await run.open(backup);
     await disguise(join(directory, "run-1.jsonl"), { bootId: "another" });
@@ -70,7 +70,7 @@ describe("the ledger", () => {
 
   test("a pid that was given to another process does not keep a run alive", async () => {
     const directory = await temporaryDirectory();
-    const ledger = await Ledger.open(directory);
+    const ledger = await FileLedger.open(directory);
     const run = await ledger.forRun(options);
     await run.open(backup);
     await disguise(join(directory, "run-1.jsonl"), { startTicks: 1 });
@@ -80,7 +80,7 @@ describe("the ledger", () => {
 
   test.each([{ node: "another" }, { pidNamespace: "pid:[1]" }])("a run of %o is for a person to judge", async (as) => {
     const directory = await temporaryDirectory();
-    const ledger = await Ledger.open(directory);
+    const ledger = await FileLedger.open(directory);
     const run = await ledger.forRun(options);
     await run.open(backup);
     await disguise(join(directory, "run-1.jsonl"), as);
@@ -90,7 +90,7 @@ describe("the ledger", () => {
 
   test("struck entries are forgotten, the file with the last one, by many at once and twice", async () => {
     const directory = await temporaryDirectory();
-    const ledgers = await Promise.all([Ledger.open(directory), Ledger.open(directory)]);
+    const ledgers = await Promise.all([FileLedger.open(directory), FileLedger.open(directory)]);
     const run = await ledgers[0].forRun(options);
     for (let i = 0; i < 20; i++) await run.open({ ...backup, title: `${i}` });
     await run.end();
@@ -106,7 +106,7 @@ describe("the ledger", () => {
 
   test("a strike after a torn line counts, and the file goes", async () => {
     const directory = await temporaryDirectory();
-    const ledger = await Ledger.open(directory);
+    const ledger = await FileLedger.open(directory);
     const run = await ledger.forRun(options);
     await run.open(backup);
     await run.end();
@@ -120,7 +120,7 @@ describe("the ledger", () => {
   test("a damaged line in the middle is reported and loses no other entry", async () => {
     const directory = await temporaryDirectory();
     const path = join(directory, "run-1.jsonl");
-    const ledger = await Ledger.open(directory);
+    const ledger = await FileLedger.open(directory);
     const run = await ledger.forRun(options);
     for (const title of ["one", "two", "three"]) await run.open({ ...backup, title });
     await run.end();
@@ -135,7 +135,7 @@ describe("the ledger", () => {
   test("entries survive the loss of the first line, for a person to judge", async () => {
     const directory = await temporaryDirectory();
     const path = join(directory, "run-1.jsonl");
-    const ledger = await Ledger.open(directory);
+    const ledger = await FileLedger.open(directory);
     const run = await ledger.forRun(options);
     await run.open(backup);
     await writeFile(path, (await readFile(path, "utf8")).replace('"type":"run"', '"type":"'));
@@ -144,7 +144,7 @@ describe("the ledger", () => {
   });
 
   test("one run id has one ledger, and a name that is a path is none", async () => {
-    const ledger = await Ledger.open(await temporaryDirectory());
+    const ledger = await FileLedger.open(await temporaryDirectory());
     const run = await ledger.forRun(options);
     await expect(ledger.forRun(options)).rejects.toMatchObject({ code: "E_LEDGER" });
     await expect(ledger.forRun({ ...options, runId: "../x" })).rejects.toMatchObject({ code: "E_LEDGER" });
@@ -168,12 +168,12 @@ describe("the ledger", () => {
       const open = said.filter(
         (line) => line.startsWith("opened") && !said.includes(line.replace("opened", "closing")),
       );
-      const entries = (await (await Ledger.open(directory)).abandoned()).filter((entry) => entry.runId === runId);
+      const entries = (await (await FileLedger.open(directory)).abandoned()).filter((entry) => entry.runId === runId);
       expect(titles(entries)).toEqual(expect.arrayContaining(open.map((line) => line.replace("opened", "disk"))));
     }
-    const ledger = await Ledger.open(directory);
+    const ledger = await FileLedger.open(directory);
     for (const entry of await ledger.abandoned()) await ledger.resolve(entry);
-    await Ledger.open(directory);
+    await FileLedger.open(directory);
     expect(await readdir(directory)).toEqual([]);
   });
 });

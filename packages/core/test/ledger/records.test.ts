@@ -6,7 +6,7 @@ import * as fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 
 import type { LedgerHandle } from "@ovault/contract";
-import { Ledger } from "@ovault/core";
+import { FileLedger } from "@ovault/core";
 
 import { parseLedgerFile } from "../../src/ledger/records.ts";
 
@@ -33,7 +33,7 @@ afterAll(() => rm(directory, { recursive: true }));
 async function write(steps: readonly (readonly [string, number])[], title: string) {
   const runId = `run-${runs++}`;
   const path = join(directory, `${runId}.jsonl`);
-  const run = await (await Ledger.open(directory)).forRun({ runId, manager: "engine", strategy: "s" });
+  const run = await (await FileLedger.open(directory)).forRun({ runId, manager: "engine", strategy: "s" });
   const lives: (Life & { handle: LedgerHandle })[] = [];
   const size = async () => (await stat(path)).size;
   for (const [what, n] of steps) {

@@ -7,7 +7,7 @@ import * as fc from "fast-check";
 import { afterAll, beforeAll, expect, test } from "vitest";
 
 import { type Clock, hasCode, type ObjectStore } from "@ovault/contract";
-import { copyPoints, Ledger, prune, readOnly, Repository } from "@ovault/core";
+import { copyPoints, FileLedger, type Ledger, prune, readOnly, Repository } from "@ovault/core";
 import { FaultyStore, MemoryStore, ScheduledStore, ScheduledTime } from "@ovault/testkit";
 
 import { plain } from "../../src/blocks/codecs/plain.ts";
@@ -31,7 +31,7 @@ let directory: string;
 let ledger: Ledger;
 beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), "ovault-interleavings-"));
-  ledger = await Ledger.open(directory);
+  ledger = await FileLedger.open(directory);
 });
 afterAll(() => rm(directory, { recursive: true, force: true }));
 

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 
 import { processIdentity, type RecoveryPoint } from "@ovault/contract";
-import { backupVirtualMachine, Ledger, lossesOfMarked, repairRepository, verifySample } from "@ovault/core";
+import { backupVirtualMachine, FileLedger, lossesOfMarked, repairRepository, verifySample } from "@ovault/core";
 import { encodeDocument } from "../../src/format/document.ts";
 import { acquireLease } from "../../src/leases/lease.ts";
 import { applyChanges, MemoryStore, type ModelDisk, ModelPlatform, ModelStrategy, sourceOf } from "@ovault/testkit";
@@ -102,7 +102,7 @@ describe("a base that has lost data", () => {
       vm: platform.vm(),
       strategy: new ModelStrategy(platform),
       repository: await reopen(store),
-      ledger: await Ledger.open(directory),
+      ledger: await FileLedger.open(directory),
       full: false,
       excludeDisks: [],
       taps: [],

@@ -21,7 +21,8 @@ import {
 import {
   type BackupOptions,
   backupVirtualMachine,
-  Ledger,
+  FileLedger,
+  type Ledger,
   machineLease,
   ManagerNames,
   Repository,
@@ -63,7 +64,7 @@ let strategy: ModelStrategy;
 
 beforeEach(async () => {
   directory = await mkdtemp(join(tmpdir(), "ovault-runs-"));
-  ledger = await Ledger.open(directory);
+  ledger = await FileLedger.open(directory);
   store = new MemoryStore();
   repository = await smallRepository(store, 512);
   platform = new ModelPlatform();

@@ -9,7 +9,8 @@ import { CancelledError, messageOf, type RunHooks } from "@ovault/contract";
 import {
   backupVirtualMachines,
   DEFAULT_RUN_LIMITS,
-  Ledger,
+  FileLedger,
+  type Ledger,
   prune,
   type Repository,
   type RunLimits,
@@ -27,7 +28,7 @@ let ledger: Ledger;
 
 beforeEach(async () => {
   directory = await mkdtemp(join(tmpdir(), "ovault-runs-"));
-  ledger = await Ledger.open(directory);
+  ledger = await FileLedger.open(directory);
 });
 afterEach(() => rm(directory, { recursive: true, force: true }));
 

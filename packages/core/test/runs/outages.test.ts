@@ -13,7 +13,7 @@ import {
   StoreUnavailableError,
   systemClock,
 } from "@ovault/contract";
-import { backupVirtualMachine, Ledger, retrying } from "@ovault/core";
+import { backupVirtualMachine, FileLedger, retrying } from "@ovault/core";
 import { type ModelDisk, MemoryStore, ModelPlatform, ModelStrategy } from "@ovault/testkit";
 import { SimulatedClock } from "@ovault/test-support/simulated-clock";
 
@@ -81,7 +81,7 @@ class CutOffRun {
         vm: platform.vm(),
         strategy: new ModelStrategy(platform),
         repository,
-        ledger: await Ledger.open(directory),
+        ledger: await FileLedger.open(directory),
         full: false,
         excludeDisks: [],
         taps: [],

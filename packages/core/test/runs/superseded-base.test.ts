@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 
 import type { LedgerEntry, Leftover, NewLedgerEntry, RecoveryPoint, RunHooks } from "@ovault/contract";
-import { type BackupOptions, backupVirtualMachine, Ledger, type Repository } from "@ovault/core";
+import { type BackupOptions, backupVirtualMachine, FileLedger, type Ledger, type Repository } from "@ovault/core";
 import { MemoryStore, ModelPlatform, ModelStrategy } from "@ovault/testkit";
 
 import { smallRepository } from "@ovault/test-support/repository/small-repository";
@@ -45,7 +45,7 @@ let keeping: Keeping;
 let other: ModelStrategy;
 beforeEach(async () => {
   directory = await mkdtemp(join(tmpdir(), "ovault-runs-"));
-  ledger = await Ledger.open(directory);
+  ledger = await FileLedger.open(directory);
   repository = await smallRepository(new MemoryStore(), 512);
   platform = new ModelPlatform();
   platform.disks.set("a", { bytes: new Uint8Array(600).fill(7), extents: [{ offset: 0, length: 600, kind: "data" }] });

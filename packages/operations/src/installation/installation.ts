@@ -19,7 +19,8 @@ import {
   chooseEntry,
   DESTINATION_SETTINGS,
   IndexCache,
-  Ledger,
+  FileLedger,
+  type Ledger,
   loadConfiguration,
   loadPlugin,
   ManagerNames,
@@ -154,9 +155,9 @@ export class Installation {
     return points.filter(({ vm }) => !this.managerNames.isKnown(vm.manager));
   }
 
-  /** The record of what runs of this node have made and not yet removed. */
+  /** What runs of this node have made and not yet removed: the context's ledger, otherwise files in the state directory. */
   async ledger(): Promise<Ledger> {
-    return await Ledger.open(join(this.configuration.stateDirectory, "ledger"));
+    return this.#context.ledger ?? (await FileLedger.open(join(this.configuration.stateDirectory, "ledger")));
   }
 
   /** One tap from each hooks plugin, for every run. */

@@ -11,7 +11,7 @@ import {
   type RecoveryPoint,
   systemClock,
 } from "@ovault/contract";
-import { Ledger, prune, type PruneReport, type RepackLimits, Repository } from "@ovault/core";
+import { FileLedger, type Ledger, prune, type PruneReport, type RepackLimits, Repository } from "@ovault/core";
 import type { PruneOptions } from "@ovault/core/internal/maintenance/prune-report";
 import { MemoryStore } from "@ovault/testkit";
 
@@ -58,7 +58,7 @@ export class BlockSite<S extends ObjectStore = MemoryStore> {
   static async open(store: ObjectStore = new MemoryStore()): Promise<BlockSite<ObjectStore>> {
     const directory = await mkdtemp(join(tmpdir(), "ovault-block-site-"));
     await smallRepository(store, BLOCK_BYTES, plain);
-    return new BlockSite(store, await Ledger.open(directory), directory);
+    return new BlockSite(store, await FileLedger.open(directory), directory);
   }
 
   /** One whose objects are in this store already. Ends with this one. */

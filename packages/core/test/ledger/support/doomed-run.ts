@@ -1,8 +1,8 @@
 /** Opens, amends and closes entries without end; prints a line for each change once it is durable. */
-import { Ledger } from "@ovault/core";
+import { FileLedger } from "@ovault/core";
 
 const [, , directory = "", runId = ""] = process.argv;
-const ledger = await Ledger.open(directory);
+const ledger = await FileLedger.open(directory);
 const run = await ledger.forRun({ runId, manager: "engine", strategy: "changed-block-tracking" });
 process.stdout.write("ready\n");
 

@@ -6,22 +6,15 @@ import {
   type LedgerEntry,
   type LedgerHandle,
   type NewLedgerEntry,
-  type RunLedger,
   processIdentity,
   syncDirectory,
 } from "@ovault/contract";
 import { appendRecord, asLedgerError, removeLedgerFile } from "./ledger-file.ts";
+import type { LedgerRun, LedgerRunOptions } from "./ledger.ts";
 import { amend, type LedgerRecord } from "./records.ts";
 
-export interface LedgerRunOptions {
-  readonly runId: string;
-  /** Name of the manager in the configuration. */
-  readonly manager: string;
-  readonly strategy: string;
-}
-
-/** The ledger of one living run: a file of its own. Its creator must call `end`. */
-export class LedgerRun implements RunLedger {
+/** The ledger of one living run: a file of its own. */
+export class FileLedgerRun implements LedgerRun {
   readonly runId: string;
   readonly #options: LedgerRunOptions;
   readonly #path: string;
@@ -35,13 +28,13 @@ export class LedgerRun implements RunLedger {
     this.#handle = handle;
   }
 
-  static async create(path: string, options: LedgerRunOptions): Promise<LedgerRun> {
+  static async create(path: string, options: LedgerRunOptions): Promise<FileLedgerRun> {
     return await asLedgerError(path, async () => {
       const handle = await open(path, "ax", 0o600);
       try {
         await appendRecord(handle, { type: "run", version: 1, process: processIdentity() });
         await syncDirectory(dirname(path));
-        return new LedgerRun(path, handle, options);
+        return new FileLedgerRun(path, handle, options);
       } catch (error) {
         await handle.close();
         throw error;
@@ -72,10 +65,7 @@ export class LedgerRun implements RunLedger {
     };
   }
 
-  /**
-   * The run is over. Removes the file if all entries are closed; otherwise the open ones count as abandoned from now
-   * on, though this process lives.
-   */
+  /** Removes the file if all entries are closed. */
   async end(): Promise<void> {
     const clean = this.#openIds.size === 0;
     try {
