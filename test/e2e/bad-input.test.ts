@@ -49,16 +49,16 @@ describe("an engine that cannot be used", () => {
     });
   });
 
-  test("because its password is readable by everybody", async () => {
+  test("because its password is readable by every user", async () => {
     await chmod(labFile("lab-password"), 0o644);
     const { exitCode, stderr } = await rig.ovault("vms");
     await chmod(labFile("lab-password"), 0o600);
-    expect(stderr).toContain("readable by everybody");
+    expect(stderr).toContain("readable by every user");
     expect(exitCode).toBe(2);
   });
 
   test.each([
-    ["wrong-ca", /not signed by a CA/],
+    ["wrong-ca", /not signed by a trusted CA/],
     ["expired-certificate", /expired/],
   ])("because of its certificate (%s)", async (fault, message) => {
     await rig.lab.fault(fault, "on");

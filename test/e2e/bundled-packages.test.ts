@@ -99,7 +99,7 @@ test("takes a backup of a lab of its own, finds it whole, and restores it", asyn
   expect((await readFile(join(cwd, "restored.raw"))).equals(expected)).toBe(true);
 });
 
-test("keeps the names of error classes, by which errors of plugins with their own core are told", async () => {
+test("keeps the names of error classes, by which errors of plugins with their own core are recognised", async () => {
   const bundles = join(modules, "@ovault");
   for await (const file of glob("*/dist/*.js", { cwd: bundles })) {
     expect(await readFile(join(bundles, file), "utf8")).not.toMatch(/^var \w*Error\$\d+ = class/m);

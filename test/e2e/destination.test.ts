@@ -63,7 +63,7 @@ describe("ovault destination init", () => {
     expect(await ovault("points")).toMatchObject({ exitCode: 0 });
   });
 
-  test("does not make what somebody else has to", async () => {
+  test("does not make the parent of the directory", async () => {
     await writeFile(join(cwd, "ovault.yaml"), "destinations: { nas: { type: filesystem, directory: mnt/backup } }");
     const { exitCode, stderr } = await ovault("destination", "init");
     expect(stderr).toContain("mnt does not exist");

@@ -28,7 +28,7 @@ describe.skipIf(!(await showsDevices()))("backups through disks attached to the 
   }, 120_000);
   afterAll(() => site.stop());
 
-  test("are shown, diagnosed, and preferred by nobody where another strategy does", async () => {
+  test("are shown, diagnosed, and not preferred where another strategy does", async () => {
     const vms: readonly VmSummary[] = JSON.parse(await site.succeed("vms", "--json"));
     const [proxy, web] = ["ovault-proxy", "web01"].map((name) => vms.find((vm) => vm.name === name));
     expect(web?.strategy).not.toBe("disk-attachment");
@@ -62,7 +62,7 @@ describe.skipIf(!(await showsDevices()))("backups through disks attached to the 
       expect(compared.disks.every(({ readBytes, logicalBytes }) => readBytes === logicalBytes)).toBe(true);
       expect(compared.disks[1]?.storedBytes).toBe(0);
 
-      // Whoever took a point, and whoever restores it.
+      // Whichever strategy took a point, and whichever restores it.
       await site.succeed("restore", id, "--as", "attached", ...ATTACHED);
       await site.succeed("restore", compared.id, "--as", "uploaded");
       expect(await witness.vmDiffering(id, "attached")).toEqual([]);

@@ -65,7 +65,7 @@ describe("ovault init", () => {
     expect(written).toContain(caFingerprint);
   });
 
-  test("refuses a CA that nobody confirms", async () => {
+  test("refuses a CA that is not confirmed", async () => {
     const unconfirmed = engine.slice(0, -2);
     const { exitCode, stderr } = await rig.ovault("init", "--config", rig.file("third.yaml"), ...unconfirmed);
     expect(stderr).toContain((await rig.lab.status()).caFingerprint);

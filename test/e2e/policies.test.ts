@@ -89,7 +89,7 @@ describe("a policy", () => {
     expect(points.flatMap(({ disks }) => disks.map(({ mode }) => mode))).toEqual(["full", "full", "full"]);
   });
 
-  test("of which one machine fails takes the others, says so, and what nobody is meant by", async () => {
+  test("takes the other machines when one fails, and reports it and selectors without a match", async () => {
     const { exitCode, stdout, stderr } = await rig.ovault("backup", "--policy", "partial", "--json");
     expect(exitCode).toBe(7);
     expect(stderr).toContain('policy partial: no virtual machine is meant by "mail*"');
@@ -114,7 +114,7 @@ describe("a policy", () => {
 test.each([
   [["backup", "--policy", "nothing"], "policy nothing selects no virtual machine"],
   [["backup", "--policy", "nigthly"], 'there is no policy "nigthly", did you mean "nightly"?'],
-  [["backup", "--policy", "nightly", "web01"], "a policy says itself"],
+  [["backup", "--policy", "nightly", "web01"], "a policy names its virtual machines"],
   [["backup"], "nothing says what to back up"],
   [["backup", "mail*"], '"mail*" means no virtual machine'],
   [["backup", "/(/"], "is not a regular expression"],

@@ -77,7 +77,7 @@ describe("an engine that does not let us in", () => {
   });
 
   test.each([
-    ["wrong-ca", /127\.0\.0\.1.*not signed by a CA/],
+    ["wrong-ca", /127\.0\.0\.1.*not signed by a trusted CA/],
     ["expired-certificate", /127\.0\.0\.1.*expired/],
   ] as const)("a certificate that proves nothing (%s)", async (fault, message) => {
     await site.lab.fault(fault, "on");

@@ -5,7 +5,7 @@ import { copyPoints, type CopyResult } from "@ovault/core";
 import { FaultyStore } from "@ovault/testkit";
 
 import { ModelRepository, twoPoints } from "@ovault/test-support/repository/model-repository";
-import { buryHolders } from "../support/bury-holders.ts";
+import { markHoldersDead } from "../support/mark-holders-dead.ts";
 
 const { signal } = new AbortController();
 
@@ -72,7 +72,7 @@ describe.each([
         const { points } = await (await pair.to.open()).points.list(signal);
         expect((await pair.to.restorable()).size).toBe(points.length);
         expect(points.length).toBeGreaterThanOrEqual(done ? all.size : 1);
-        for (const model of [pair.from, pair.to]) await buryHolders((await model.open()).store);
+        for (const model of [pair.from, pair.to]) await markHoldersDead((await model.open()).store);
         expect(await succeeds(pair.from, pair.to)).toBe(true);
         expect(await pair.to.restorable()).toEqual(all);
       }

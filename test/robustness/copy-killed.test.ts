@@ -38,17 +38,17 @@ test(
     const all = await source.restorable();
     const target = await ModelRepository.create();
     await layDown(target.store, join(directory, "target-of-unharmed"));
-    const doomed = (name: string) => ({
+    const killable = (name: string) => ({
       program: "maintain-repository.ts",
       args: ["copy", join(directory, `source-of-${name}`), join(directory, `target-of-${name}`)],
       directory,
     });
     await layDown(source.store, join(directory, "source-of-unharmed"));
-    const steps = await countSteps(doomed("unharmed"));
+    const steps = await countSteps(killable("unharmed"));
     await forEachKill({ steps, kills: KILLS }, async (kill, step) => {
       await layDown(source.store, join(directory, `source-of-${kill}`));
       await layDown(target.store, join(directory, `target-of-${kill}`));
-      await killAt(doomed(String(kill)), step);
+      await killAt(killable(String(kill)), step);
       const [left, right] = [source.clone(), source.clone()];
       await pickUp(left.store, join(directory, `source-of-${kill}`));
       await pickUp(right.store, join(directory, `target-of-${kill}`));

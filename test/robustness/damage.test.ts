@@ -76,7 +76,7 @@ async function cut(file: string): Promise<void> {
   await truncate(file, Math.floor((await readFile(file)).length * 0.6));
 }
 
-/** One bit of the directory at the end of a pack, which nobody reads while the index is whole. */
+/** One bit of the directory at the end of a pack, which no command reads while the index is whole. */
 async function flipDirectory(file: string): Promise<void> {
   const bytes = await readFile(file);
   const at = bytes.length - 60;

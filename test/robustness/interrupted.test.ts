@@ -32,7 +32,7 @@ function restoreTo(name: string): readonly string[] {
   return ["restore", point, "--disk", "0", "--to-file", `files/${name}`];
 }
 
-/** Whether it ended as one who was told to stop: after its word, or before it could say anything, or when all was done. */
+/** Whether it ended as interrupted: with its message, before it could write one, or when all was done. */
 function endedWell({ exitCode, stderr }: CommandEnd): boolean {
   if (exitCode === 130) return stderr.includes("SIGINT: stopping and cleaning up");
   return exitCode === 0 || (exitCode === null && stderr === "");

@@ -79,7 +79,7 @@ test("a machine that turns to another strategy keeps nothing of the one before, 
   expect(await checkOfSnapshots()).toMatchObject({ status: "ok", detail: "1, all accounted for" });
 });
 
-test("what resists is told, and goes with the next run", async () => {
+test("what resists is reported, and goes with the next run", async () => {
   await site.lab.fault("snapshot-removal-failure", "once");
   const { stderr, stdout } = await site.ovault("backup", "web01", ...CHECKPOINTS);
   expect(stdout + stderr).toMatch(/kept for an increment is still there: .*merge of its data failed/);
@@ -119,7 +119,7 @@ test("a snapshot of a repository that is not here any more is shown, and not tou
   expect(await snapshots()).toEqual(before);
 });
 
-test("one that a newer point has superseded is shown, and removed when somebody asks for it", async () => {
+test("one that a newer point has superseded is shown, and removed on request", async () => {
   // As releases left it that knew nothing of other strategies' snapshots.
   await site.lab.fault("snapshot-removal-failure", "once");
   await site.ovault("backup", "web01", ...CHECKPOINTS);

@@ -34,7 +34,7 @@ beforeAll(async () => {
 afterAll(() => site.stop());
 
 test.for([
-  // Nobody has written its id down.
+  // Its id is not written down anywhere.
   ["an upload that was made a moment ago", (steps) => [steps.findIndex((step) => /^answered .*transfers$/.test(step))]],
   ["a machine that was made a moment ago", (steps) => [steps.findIndex((step) => /^answered POST .*vms$/.test(step))]],
   // The entries of the disks are closed, that of the machine is not.

@@ -28,13 +28,17 @@ test.each([
 
     // Blocks that are known, new, zeros, and those of the other machine.
     const run = JSON.stringify({ vm: VM, blocks: [9, 2, 0, 7, 10, 11], ...how });
-    const doomed = (name: string) => ({ program: "back-up-blocks.ts", args: [join(directory, name), run], directory });
+    const killable = (name: string) => ({
+      program: "back-up-blocks.ts",
+      args: [join(directory, name), run],
+      directory,
+    });
     await layDown(site.store, join(directory, "unharmed"));
-    const steps = await countSteps(doomed("unharmed"));
+    const steps = await countSteps(killable("unharmed"));
     await forEachKill({ steps, kills: steps }, async (kill, step) => {
       const name = `killed-${kill}`;
       await layDown(site.store, join(directory, name));
-      await killAt(doomed(name), step);
+      await killAt(killable(name), step);
       const struck = site.at(new MemoryStore());
       await pickUp(struck.store, join(directory, name));
       expect(await struck.visible()).toEqual(expect.arrayContaining([...points]));

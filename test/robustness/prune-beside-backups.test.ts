@@ -12,7 +12,7 @@ import { brokenPoints, wrongs } from "@ovault/test-support/repository/inspect-bl
 import { smallRepository } from "@ovault/test-support/repository/small-repository";
 import { temporaryDirectory } from "../support/objects-on-disk.ts";
 
-const PROGRAM = fileURLToPath(new URL("../support/bustle-in-repository.ts", import.meta.url));
+const PROGRAM = fileURLToPath(new URL("../support/work-on-repository.ts", import.meta.url));
 const { signal } = new AbortController();
 
 interface Ended {

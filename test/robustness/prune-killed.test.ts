@@ -7,7 +7,7 @@ import { MemoryStore } from "@ovault/testkit";
 import { brokenPoints, wrongs } from "@ovault/test-support/repository/inspect-blocks";
 import { litter } from "@ovault/test-support/repository/litter";
 import { ALL, BlockSite } from "@ovault/test-support/repository/block-site";
-import { buryHolders } from "../support/bury-holders.ts";
+import { markHoldersDead } from "../support/mark-holders-dead.ts";
 import { countSteps, forEachKill, killAt } from "../support/killed-child.ts";
 import { layDown, pickUp, temporaryDirectory } from "../support/objects-on-disk.ts";
 
@@ -20,20 +20,20 @@ test(
     const directory = await temporaryDirectory();
     const site = await BlockSite.open();
     await litter(site);
-    await buryHolders(site.store);
+    await markHoldersDead(site.store);
     const points = await site.visible();
 
     await layDown(site.store, join(directory, "unharmed"));
-    const doomed = (name: string) => ({
+    const killable = (name: string) => ({
       program: "maintain-repository.ts",
       args: ["prune", join(directory, name)],
       directory,
     });
-    const steps = await countSteps(doomed("unharmed"));
+    const steps = await countSteps(killable("unharmed"));
     await forEachKill({ steps, kills: KILLS }, async (kill, step) => {
       const name = `killed-${kill}`;
       await layDown(site.store, join(directory, name));
-      await killAt(doomed(name), step);
+      await killAt(killable(name), step);
       const struck = site.at(new MemoryStore());
       await pickUp(struck.store, join(directory, name));
       expect(await struck.visible()).toEqual(points);

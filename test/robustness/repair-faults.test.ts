@@ -5,7 +5,7 @@ import { type Repository, repairRepository, verifyRepository } from "@ovault/cor
 import { FaultyStore } from "@ovault/testkit";
 
 import { type ModelRepository, twoPoints } from "@ovault/test-support/repository/model-repository";
-import { buryHolders } from "../support/bury-holders.ts";
+import { markHoldersDead } from "../support/mark-holders-dead.ts";
 import { damageEverything } from "../support/damage-everything.ts";
 
 const { signal } = new AbortController();
@@ -40,7 +40,7 @@ describe.each(Object.entries(operations))("%s on a store that fails at any call"
       const outcome = await attempt(model, new FaultyStore(model.store, { call, when, forGood }), operate);
       expect(outcome === "failed" || isSame(outcome, expected)).toBe(true);
       expect([...(await model.restorable())]).toEqual(expect.arrayContaining([...before]));
-      await buryHolders((await model.open()).store);
+      await markHoldersDead((await model.open()).store);
       await operate(await model.open());
       expect(await model.restorable()).toEqual(whole);
     }

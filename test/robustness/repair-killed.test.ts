@@ -23,16 +23,16 @@ test(
     const whole = await repaired.restorable();
 
     await layDown(origin.store, join(directory, "unharmed"));
-    const doomed = (name: string) => ({
+    const killable = (name: string) => ({
       program: "maintain-repository.ts",
       args: ["repair", join(directory, name)],
       directory,
     });
-    const steps = await countSteps(doomed("unharmed"));
+    const steps = await countSteps(killable("unharmed"));
     await forEachKill({ steps, kills: KILLS }, async (kill, step) => {
       const name = `killed-${kill}`;
       await layDown(origin.store, join(directory, name));
-      await killAt(doomed(name), step);
+      await killAt(killable(name), step);
       const model = origin.clone();
       await pickUp(model.store, join(directory, name));
       expect([...(await model.restorable())]).toEqual(expect.arrayContaining([...before]));

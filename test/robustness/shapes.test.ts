@@ -137,7 +137,7 @@ describe("engines of other versions and products", () => {
   });
 
   test.each(["4.2", "4.3"] as const)(
-    "%s has no backups: snapshots serve it, and nothing stays that nobody planned for",
+    "%s has no backups: snapshots serve it, and nothing unplanned stays",
     async (engineVersion) => {
       await onEngine({ engineVersion }, async (site) => {
         const witness = new Witness(site);

@@ -13,7 +13,8 @@ import { SimulatedClock } from "@ovault/test-support/simulated-clock";
 
 import { reopen } from "@ovault/test-support/repository/small-repository";
 import { type Inspection, ModelSite } from "../support/model-site.ts";
-import { StormyStore } from "../support/stormy-store.ts";
+import { markHoldersDead } from "../support/mark-holders-dead.ts";
+import { UnreliableStore } from "../support/unreliable-store.ts";
 
 const { signal } = new AbortController();
 
@@ -99,7 +100,7 @@ async function drill(operation: Operation, failing: (store: ObjectStore) => Obje
   }
   const after = await site.inspect();
   const problems = [...problemsOf(site, operation, after), ...(missing?.(after.points) ?? [])];
-  site.buryHolders();
+  await markHoldersDead(site.store);
   const missingAgain = await operation.run(site, site.store);
   const afterAgain = await site.inspect(1);
   problems.push(...problemsOf(site, operation, afterAgain), ...missingAgain(afterAgain.points));
@@ -151,8 +152,8 @@ describe.each(Object.entries(operations))("%s on a store that fails", (_, operat
 
   test("at many calls, which are all repeated, is green", async () => {
     await fc.assert(
-      fc.asyncProperty(StormyStore.fates(2), async (fates) => {
-        const outcome = await drill(operation, (store) => repeating(new StormyStore(store, fates)));
+      fc.asyncProperty(UnreliableStore.outcomes(2), async (outcomes) => {
+        const outcome = await drill(operation, (store) => repeating(new UnreliableStore(store, outcomes)));
         expect(outcome).toEqual({ isGreen: true, problems: [] });
       }),
       { numRuns: 25 },

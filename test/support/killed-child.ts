@@ -12,7 +12,7 @@ const LANES = 2;
 const STEPS = fileURLToPath(new URL("run-steps.ts", import.meta.url));
 
 /** A program beside this file, in a process of its own that kills itself at a step of run-steps.ts. */
-export interface DoomedProgram {
+export interface KillableProgram {
   readonly program: string;
   readonly args: readonly string[];
   /** For what all of them share. */
@@ -20,18 +20,18 @@ export interface DoomedProgram {
 }
 
 /** Makes the program ready to be killed: lets it run unharmed, and answers how many steps it has. */
-export async function countSteps(doomed: DoomedProgram): Promise<number> {
-  await bundleProgram(fileURLToPath(new URL(doomed.program, import.meta.url)), bundleOf(doomed));
-  const stepsFile = join(doomed.directory, "steps");
-  const { code } = await run(doomed, { OVAULT_STEPS_FILE: stepsFile });
-  if (code !== 0) throw new Error(`${doomed.program} ended with ${code}`);
+export async function countSteps(killable: KillableProgram): Promise<number> {
+  await bundleProgram(fileURLToPath(new URL(killable.program, import.meta.url)), bundleOf(killable));
+  const stepsFile = join(killable.directory, "steps");
+  const { code } = await run(killable, { OVAULT_STEPS_FILE: stepsFile });
+  if (code !== 0) throw new Error(`${killable.program} ended with ${code}`);
   return (await readFile(stepsFile, "utf8")).trim().split("\n").length;
 }
 
 /** `kill -9` at this step, from 1. */
-export async function killAt(doomed: DoomedProgram, step: number): Promise<void> {
-  const { code, signal } = await run(doomed, { OVAULT_STEP: String(step), OVAULT_STEP_SIGNAL: "SIGKILL" });
-  if (signal !== "SIGKILL") throw new Error(`${doomed.program} ended with ${code} before step ${step}`);
+export async function killAt(killable: KillableProgram, step: number): Promise<void> {
+  const { code, signal } = await run(killable, { OVAULT_STEP: String(step), OVAULT_STEP_SIGNAL: "SIGKILL" });
+  if (signal !== "SIGKILL") throw new Error(`${killable.program} ended with ${code} before step ${step}`);
   tally("kills");
 }
 
@@ -46,17 +46,17 @@ export async function forEachKill(
   await Promise.all(Array.from({ length: LANES }, (_, number) => lane(number)));
 }
 
-function bundleOf({ directory }: DoomedProgram): string {
+function bundleOf({ directory }: KillableProgram): string {
   return join(directory, "program.mjs");
 }
 
 async function run(
-  doomed: DoomedProgram,
+  killable: KillableProgram,
   env: Readonly<Record<string, string>>,
 ): Promise<{ readonly code: number | null; readonly signal: NodeJS.Signals | null }> {
-  const child = spawn(process.execPath, ["--import", STEPS, bundleOf(doomed), ...doomed.args], {
+  const child = spawn(process.execPath, ["--import", STEPS, bundleOf(killable), ...killable.args], {
     // What is compiled goes with the bundle.
-    env: { ...process.env, NODE_COMPILE_CACHE: join(doomed.directory, "compiled"), ...env },
+    env: { ...process.env, NODE_COMPILE_CACHE: join(killable.directory, "compiled"), ...env },
     stdio: ["ignore", "inherit", "inherit"],
   });
   const [code, signal]: [number | null, NodeJS.Signals | null] = await once(child, "close").then(([c, s]) => [c, s]);

@@ -2,7 +2,6 @@ import type { ObjectStore, RecoveryPoint } from "@ovault/contract";
 import { backupVirtualMachine, type Ledger, restoreVirtualMachine } from "@ovault/core";
 import { applyChanges, MemoryStore, type ModelDisk, ModelPlatform, ModelStrategy } from "@ovault/testkit";
 
-import { decodeDocument, encodeDocument } from "@ovault/core/internal/format/document";
 import { reopen, smallRepository } from "@ovault/test-support/repository/small-repository";
 import { restoredBytes } from "@ovault/test-support/repository/take-point";
 
@@ -120,18 +119,6 @@ export class ModelSite {
     const images = this.#images.get(pointId) ?? new Map<string, Uint8Array>();
     const restored = new Map(this.platform.restored.map(({ diskId, bytes }) => [diskId, bytes]));
     return [...images].flatMap(([id, bytes]) => (sameBytes(bytes, restored.get(id)) ? [] : [id]));
-  }
-
-  /** Every process that holds a lease is dead from now on. */
-  buryHolders(): void {
-    for (const [key, bytes] of this.store.objects) {
-      if (!/^leases\/[^/]+\/\d+$/.test(key)) continue;
-      const claim = decodeDocument("claim", 1, bytes, key) as { state: string; holder: object };
-      if (claim.state !== "held") continue;
-      // Processes that began at another time are others, whatever their pid.
-      const dead = { ...claim, holder: { ...claim.holder, startTicks: 0 } };
-      this.store.objects.set(key, encodeDocument("claim", 1, dead));
-    }
   }
 
   #write(seed: number): void {

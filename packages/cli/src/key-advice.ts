@@ -9,7 +9,7 @@ export function keyAdvice({ created, encryption, madeKeyFile }: CreatedRepositor
   return [
     text(
       `KEEP A COPY OF ${what} WHERE THIS MACHINE CANNOT TAKE IT ALONG.`,
-      "The backups are encrypted: without it nobody can read them, and it is not among them.",
+      "The backups are encrypted: without it they cannot be read, and it is not among them.",
       ...(madeKeyFile === null ? [] : [`It was made just now, and there is no other copy.`]),
     ),
   ];

@@ -36,7 +36,7 @@ interface Scenario {
   readonly snapshotFails: boolean;
   /** The run is cancelled when so much has happened. */
   readonly cancelAt: number;
-  /** Another plugin fails after the snapshot, before anybody else. */
+  /** Another plugin fails after the snapshot, before any other. */
   readonly otherFails: boolean;
 }
 

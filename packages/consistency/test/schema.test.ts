@@ -47,7 +47,7 @@ commands:
       "commands: { before: [{ runn: [x] }] }",
       /commands\.before\.0\.runn: unknown key.*run/,
     ],
-    ["a word that is none", "quiesce: maybe", /quiesce/],
+    ["an unknown word", "quiesce: maybe", /quiesce/],
     ["a line without a shell", "commands: { before: [{ run: rm -rf / }] }", /commands\.before\.0\.run: is a list/],
     ["a list for a shell", "commands: { after: [{ run: [a], shell: true }] }", /commands\.after\.0\.run: is one line/],
     ["an empty list", "commands: { before: [{ run: [] }] }", /begins with a program/],

@@ -69,7 +69,7 @@ export class ObjectLock implements RetentionControl {
         throw new StoreUnavailableError(
           `${name} is not held until ${until.toISOString()}, though the service said so`,
           {
-            hint: "see who else sets the retention of this object, then run the command again",
+            hint: "Find out what else sets the retention of this object, then run the command again.",
           },
         );
       const refused = await this.#hold(name, { mode: hold?.mode ?? this.#mode, until }, signal);

@@ -133,7 +133,7 @@ describe("uploads that killed processes left", () => {
     const names = ["ours/packs/old", "ours/packs/new", "ours/~probe", "ours/Not Ours", "theirs/old"];
     for (const Key of names) await client.createMultipartUpload({ Bucket: options.bucket, Key });
     const aged = new Date(Date.now() - DAY_MS - 1000).toISOString();
-    // The gateway does not let anybody choose when an upload began.
+    // The gateway does not let a client choose when an upload began.
     const edit = (text: string) =>
       text.replaceAll(/<Upload>.*?<\/Upload>/gs, (upload) =>
         upload.includes("new") ? upload : upload.replace(/<Initiated>.*?</, `<Initiated>${aged}<`),

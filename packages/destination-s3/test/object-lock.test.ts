@@ -48,7 +48,7 @@ async function versionsOf({ bucket }: S3Options): Promise<number> {
 }
 
 describe("object lock", () => {
-  test.each(["governance", "compliance"] as const)("nobody deletes what is held (%s)", async (mode) => {
+  test.each(["governance", "compliance"] as const)("what is held cannot be deleted (%s)", async (mode) => {
     const { store, options } = await lockedStore(mode);
     await put(store, "packs/held", inMinutes(60));
     await expect(store.delete("packs/held", { signal })).rejects.toMatchObject({

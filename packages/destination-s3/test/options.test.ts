@@ -44,7 +44,7 @@ describe("options", () => {
     ["a secret written out", { credentials: { accessKeyId: secret, secretAccessKey: "hunter2" } }],
     ["half of the credentials", { credentials: { accessKeyId: secret } }],
     ["a class that cannot be read", { storageClass: "DEEP_ARCHIVE" }],
-    ["a class that is none", { storageClass: "a b" }],
+    ["an unknown class", { storageClass: "a b" }],
     ["a lock of its own kind", { objectLock: { mode: "forever" } }],
     ["a key sent in the clear", { endpoint: "http://s3.example.com", serverSideEncryption: { customerKey: secret } }],
     ["a bucket before an address", { endpoint: "http://127.0.0.1:9000", pathStyle: false }],

@@ -40,7 +40,7 @@ test.each([
   await expect(prepareBucket(options)).resolves.toBeUndefined();
 });
 
-test("the bucket of somebody else is a permission error", async () => {
+test("the bucket of another account is a permission error", async () => {
   const { proxy, options } = await storeBehindProxy();
   proxy.fault = ({ method }) =>
     method === "PUT"

@@ -30,7 +30,7 @@ describe("what the gateway refuses", () => {
   test.each([
     ["a wrong secret", "ovault-access-key", "wrong-secret", undefined],
     ["an unknown access key", "nobody", "ovault-secret-key", undefined],
-    ["a token that is none", "ovault-access-key", "ovault-secret-key", "garbledtoken"],
+    ["an invalid token", "ovault-access-key", "ovault-secret-key", "garbledtoken"],
   ])("%s is a permission error that shows no secret", async (_, accessKeyId, secretAccessKey, sessionToken) => {
     const credentials = {
       accessKeyId: echo(accessKeyId),
@@ -106,7 +106,7 @@ describe("what the gateway refuses", () => {
 });
 
 describe("certificates", () => {
-  test("one that nobody trusts is refused, with `ca` named", async () => {
+  test("one of an unknown authority is refused, with `ca` named", async () => {
     const open = openStore({ ...options, endpoint: gateway.secureEndpoint });
     await expect(open).rejects.toMatchObject({ code: "E_STORE", hint: expect.stringContaining("`ca`") });
   });
@@ -117,7 +117,7 @@ describe("certificates", () => {
     await expect(open).rejects.toMatchObject({ code: "E_STORE", message: expect.stringContaining("certificate") });
   });
 
-  test("a port that speaks plain HTTP is told from one with TLS", async () => {
+  test("a port that speaks plain HTTP is distinguished from one with TLS", async () => {
     const open = openStore({ ...options, endpoint: gateway.endpoint.replace("http:", "https:") });
     await expect(open).rejects.toMatchObject({ code: "E_STORE", message: expect.stringContaining("TLS") });
   });
@@ -127,7 +127,7 @@ describe("certificates", () => {
     await expect(open).rejects.toMatchObject({ code: "E_CONFIGURATION" });
   });
 
-  test("nobody listening is worth another try", async () => {
+  test("a closed port is worth another try", async () => {
     const open = openStore({ ...options, endpoint: "http://127.0.0.1:9" });
     await expect(open).rejects.toMatchObject({ code: "E_STORE_UNAVAILABLE", retry: "transient" });
   });

@@ -3,7 +3,7 @@ import { afterEach, beforeEach, expect, onTestFinished, test, vi } from "vitest"
 import { newBucket, openStore, prepareBucket } from "./support/s3-destination.ts";
 import { sharedGateway } from "./support/shared-gateway.ts";
 
-/** A machine on which nobody ever set up the SDK. */
+/** A machine on which the SDK was never set up. */
 beforeEach(() => {
   for (const name of ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE", "AWS_REGION"]) {
     vi.stubEnv(name, undefined);
@@ -14,7 +14,7 @@ beforeEach(() => {
 });
 afterEach(() => void vi.unstubAllEnvs());
 
-test("credentials that nobody gives are searched where the SDK searches", async () => {
+test("credentials that are not configured are searched where the SDK searches", async () => {
   const gateway = await sharedGateway();
   const { credentials, ...options } = newBucket(gateway);
   expect(credentials).toBeDefined();
@@ -31,7 +31,7 @@ test("credentials that nobody gives are searched where the SDK searches", async 
   expect(store.capabilities.conditionalPut).toBe(true);
 });
 
-test("Amazon's own service needs a region, and nobody is asked without one", async () => {
+test("Amazon's own service needs a region, and no request is sent without one", async () => {
   const open = openStore({ bucket: "backups" });
   await expect(open).rejects.toMatchObject({ code: "E_CONFIGURATION", hint: expect.stringContaining("AWS_REGION") });
 });

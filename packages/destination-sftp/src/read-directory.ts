@@ -74,7 +74,7 @@ function undefinedAtEnd(error: unknown): undefined {
 }
 
 function tooLarge(directory: string, limit: number): StoreError {
-  return new StoreError(`${directory} holds more than the ${limit} names that ovault bears`, {
+  return new StoreError(`${directory} holds more than ${limit} names, the most that ovault reads`, {
     context: { directory, limit },
     hint: "ovault never makes so many. See what they are, and move them elsewhere.",
   });

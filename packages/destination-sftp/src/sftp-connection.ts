@@ -107,7 +107,7 @@ export class SftpConnection {
   /** The next entries, in any order, maybe none; `endOfFile` after the last. */
   async readDirectory(handle: Handle): Promise<readonly DirectoryEntry[]> {
     const entries = await this.#ask((sftp, answer) => sftp.readdir(handle, answer));
-    if (!Array.isArray(entries)) throw this.#nonsense("a listing that is none");
+    if (!Array.isArray(entries)) throw this.#nonsense("an invalid listing");
     return entries.map(({ filename, attrs }: FileEntryWithStats) => ({ name: filename, file: remoteFile(attrs) }));
   }
 
@@ -138,13 +138,13 @@ export class SftpConnection {
   /** The absolute path, free of links, of an existing file. */
   async resolve(path: string): Promise<string> {
     const resolved = await this.#ask((sftp, answer) => sftp.realpath(path, answer));
-    if (typeof resolved !== "string" || !resolved.startsWith("/")) throw this.#nonsense("a path that is none");
+    if (typeof resolved !== "string" || !resolved.startsWith("/")) throw this.#nonsense("an invalid path");
     return resolved;
   }
 
   async fileSystem(path: string): Promise<RemoteFileSystem> {
     const found = remoteFileSystem(await this.#ask((sftp, answer) => sftp.ext_openssh_statvfs(path, answer)));
-    if (found === undefined) throw this.#nonsense("a file system that is none");
+    if (found === undefined) throw this.#nonsense("invalid figures of a file system");
     return found;
   }
 
@@ -244,7 +244,7 @@ export class SftpConnection {
   }
 
   #handle(value: unknown): Handle {
-    if (!Buffer.isBuffer(value)) throw this.#nonsense("a file handle that is none");
+    if (!Buffer.isBuffer(value)) throw this.#nonsense("an invalid file handle");
     return value;
   }
 

@@ -123,7 +123,7 @@ describe("a password", () => {
     expect(JSON.stringify([error, String(error)])).not.toContain("horse");
   });
 
-  test("is also told to a server that asks for it, and for nothing else", async () => {
+  test("is also given to a server that asks for it, and for nothing else", async () => {
     const asked: string[][] = [];
     const ask = async (...questions: readonly string[]): Promise<unknown> => {
       const plain = await startPlainServer({

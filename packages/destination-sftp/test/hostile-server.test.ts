@@ -78,7 +78,7 @@ function listing(...entries: readonly ReturnType<typeof fileEntry>[]): Answer {
 }
 
 describe("a server that lies about what it has", () => {
-  test("leads nobody out of the directory by names, and lets nothing be taken for an object that is none", async () => {
+  test("leads no call out of the directory by names, and passes nothing off as an object", async () => {
     const { store, directory, requests, misbehave } = await honestAtFirst();
     const folder = attributes({ mode: 0o040700 });
     const link = attributes({ mode: 0o120777, size: 5 });

@@ -74,7 +74,7 @@ describe("the plugin", () => {
     await store.close();
   });
 
-  test("wants an agent that is there, and a key file that not everybody can read", async () => {
+  test("needs a running agent, and a key file that only its owner can read", async () => {
     const directory = await temporaryDirectory();
     await writeFile(join(directory, "key"), "x", { mode: 0o644 });
     const host = hostIn(directory);

@@ -92,7 +92,7 @@ describe.skipIf(!disks)("a disk in trouble, on the server", () => {
 });
 
 describe("a server that refuses", () => {
-  test.skipIf(!otherUsers)("writing in a directory of somebody else is a permission error", async () => {
+  test.skipIf(!otherUsers)("writing in a directory of another user is a permission error", async () => {
     const strict = await OpenSshServer.start({ otherUser: true });
     onTestFinished(() => strict.stop());
     const directory = await strict.newDirectory();
@@ -137,7 +137,7 @@ describe("a server that refuses", () => {
     });
   });
 
-  test("connections, or a name that nobody has, may be tried again", async () => {
+  test("connections, or an unknown name, may be tried again", async () => {
     const settings = await sftpSettings(server, await server.newDirectory());
     const transient = { code: "E_STORE_UNAVAILABLE", retry: "transient", hint: expect.stringContaining("ssh -p") };
     await expect(SftpStore.open({ ...settings, port: 1 }, signal)).rejects.toMatchObject(transient);

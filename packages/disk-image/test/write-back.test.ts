@@ -4,7 +4,7 @@ import { WriteBack } from "../src/write-back.ts";
 
 const STEP_BYTES = 128 * 1024 * 1024;
 
-/** Flushes that end when they are told to. */
+/** Flushes that end on request. */
 function held() {
   const ends: ((error?: Error) => void)[] = [];
   const flush = (): Promise<void> =>

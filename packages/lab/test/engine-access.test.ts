@@ -10,7 +10,7 @@ import { currentValidity, createAuthority, fingerprintOf, issueServerCertificate
 import { EngineClient } from "./support/engine-client.ts";
 import { withLab } from "./support/lab-fixture.ts";
 
-test("the CA is handed out to everybody, and proves the API's certificate", async () => {
+test("the CA is handed out without a login, and proves the API's certificate", async () => {
   await withLab({ vms: [] }, async ({ lab, client }) => {
     const { origin } = new URL(lab.url);
     const answer = await client.raw(

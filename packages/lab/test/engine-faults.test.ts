@@ -188,7 +188,7 @@ test("upload-failure and transfer-paused-system: the upload fails and its disk g
 test.each([
   ["expired-certificate", /expired/],
   ["wrong-ca", /certificate/],
-])("%s: nobody who verifies can connect until it is over", async (fault, message) => {
+])("%s: no client that verifies can connect until it is over", async (fault, message) => {
   await withLab({ vms: [] }, async ({ lab }) => {
     const connectAnew = async (): Promise<number> => {
       const client = await EngineClient.open(lab);

@@ -138,7 +138,7 @@ test("a network card keeps its settings, and the engine refuses names and addres
   });
 });
 
-test("a disk and its attachment keep what they are told", async () => {
+test("a disk and its attachment keep their settings", async () => {
   await withLab({}, async (fixture) => {
     const { client } = fixture;
     const [disk] = diskIdsOf(fixture);

@@ -121,7 +121,7 @@ test("an upload can be paused and resumed, a download cannot", async () => {
   });
 });
 
-test("a transfer nobody uses is ended after its time: uploads pause, downloads are cancelled", async () => {
+test("an idle transfer is ended after its time: uploads pause, downloads are cancelled", async () => {
   await withLab({ vms: [] }, async (fixture) => {
     const { client } = fixture;
     const [first, second] = [await newDisk(fixture, "cow", MIB), await newDisk(fixture, "cow", MIB)];

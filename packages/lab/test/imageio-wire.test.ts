@@ -276,7 +276,7 @@ describe("other methods and paths", () => {
     ]);
   });
 
-  test("the version is told", async () => {
+  test("the version is reported", async () => {
     expect((await connection.request("GET /info/ HTTP/1.1")).body.toString()).toBe('{"version": "2.5.3"}\n');
   });
 

@@ -10,7 +10,7 @@ import { EngineClient } from "./support/engine-client.ts";
 import { withImages } from "./support/lab-fixture.ts";
 import { connectLab } from "../src/index.ts";
 
-/** The CA's certificate is for everybody. */
+/** The CA's certificate is for every user. */
 const PUBLIC = new Set(["ca.pem"]);
 
 test("only its owner can read or enter anything of a lab, whatever the umask and the modes of the images", async () => {

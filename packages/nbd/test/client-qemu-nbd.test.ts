@@ -93,7 +93,7 @@ test("writes, zeroes and trims over TCP end up in a qcow2 image, and its allocat
   expect((await readFile(raw)).equals(expected)).toBe(true);
 });
 
-test("dirty bitmap and allocation depth of a chain are told in one reply with the allocation", async () => {
+test("dirty bitmap and allocation depth of a chain come in one reply with the allocation", async () => {
   await using directory = await temporaryDirectory();
   const socket = join(directory.path, "nbd.sock");
   const [base, top] = [join(directory.path, "base.qcow2"), join(directory.path, "top.qcow2")];
@@ -162,7 +162,7 @@ test("TLS with a certificate from a known CA carries data; without the CA, or wi
   }
 });
 
-test("an unknown export and a missing server are told apart", async () => {
+test("an unknown export and a missing server are distinguished", async () => {
   await using directory = await temporaryDirectory();
   const [image, socket] = [join(directory.path, "disk.raw"), join(directory.path, "nbd.sock")];
   await writeFile(image, Buffer.alloc(MiB));

@@ -130,9 +130,9 @@ test("an aborted write settles and the bytes of the next one arrive", async () =
   await using _server = await NbdServer.listen({ path }, { exports: new Map([["", served]]) });
   await using client = await NbdClient.connect({ address: { path }, exportName: "", signal });
   const controller = new AbortController();
-  const doomed = client.write(0, Buffer.alloc(2 ** 22, 1), {}, controller.signal);
+  const cancelled = client.write(0, Buffer.alloc(2 ** 22, 1), {}, controller.signal);
   controller.abort(new CancelledError("enough"));
-  await expect(doomed).rejects.toMatchObject({ code: "E_CANCELLED" });
+  await expect(cancelled).rejects.toMatchObject({ code: "E_CANCELLED" });
   const data = randomBytes(2 ** 22);
   await client.write(2 ** 22, data, {}, signal);
   expect(served.bytes.subarray(2 ** 22).equals(data)).toBe(true);

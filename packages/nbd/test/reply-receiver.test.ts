@@ -12,7 +12,7 @@ interface Piece {
   readonly cookie: number;
   readonly start: number;
   readonly length: number;
-  /** 0 is told as a hole. */
+  /** 0 is a hole. */
   readonly fill: number;
 }
 

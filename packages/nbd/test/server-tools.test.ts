@@ -124,7 +124,7 @@ test("a context of our own is served beside base:allocation", async () => {
   ]);
 });
 
-test("with TLS, nbdinfo and our client get in with the CA, and nobody without TLS", async () => {
+test("with TLS, nbdinfo and our client get in with the CA, and no client without TLS", async () => {
   await using directory = await temporaryDirectory();
   const { ca, cert, key } = await makeCertificates(directory.path);
   const { signal } = new AbortController();

@@ -108,7 +108,7 @@ test.each([
   ["a folded line", "HTTP/1.1 200 OK\r\nContent-Length: 1\r\n x", /no header field/],
   ["a space before the colon", "HTTP/1.1 200 OK\r\nContent-Length : 1", /no header field/],
   ["no length", "HTTP/1.1 200 OK", /no Content-Length/],
-  ["a length that is none", "HTTP/1.1 200 OK\r\nContent-Length: 0x10", /no Content-Length/],
+  ["an invalid length", "HTTP/1.1 200 OK\r\nContent-Length: 0x10", /no Content-Length/],
   ["two lengths", "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2", /no Content-Length/],
   ["chunks", "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nTransfer-Encoding: chunked", /has a Transfer-Encoding/],
 ])("a head with %s is refused", (_, text, reason) => {

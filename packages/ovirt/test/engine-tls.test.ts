@@ -37,7 +37,7 @@ test("a CA that we do not trust is named as such, and gets no password", async (
   const other = await issueCertificate("IP:127.0.0.1");
   const error: unknown = await call(server, { ca: [other.ca] }).catch((reason: unknown) => reason);
   expect(error).toBeInstanceOf(CertificateError);
-  expect(error).toMatchObject({ message: expect.stringContaining("not signed by a CA") });
+  expect(error).toMatchObject({ message: expect.stringContaining("not signed by a trusted CA") });
   expect(inspect(error, { depth: 10 })).not.toContain(PASSWORD);
   expect(server.others).toEqual([]);
 });

@@ -221,7 +221,7 @@ describe("rewriting", () => {
     expect(readOvf(text).nics.map((nic) => nic.mac)).toEqual([undefined, undefined]);
   });
 
-  test("an id that is none cannot be exchanged for another", () => {
+  test("an invalid id cannot be exchanged for another", () => {
     const hostile = ovf.replaceAll(DISK_1, "e");
     expect(() => rewriteOvf(hostile, { name: "n", disks: new Map([["e", NEW_DISK]]), mac: "keep" })).toThrow(
       UsageError,

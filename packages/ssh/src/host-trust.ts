@@ -36,7 +36,7 @@ export function trustFingerprint(server: ServerName, fingerprint: string): HostT
 /**
  * Trusts the keys that a known_hosts file has for the server. If it has none for `[host]:port`, those for the bare name
  * count too, as with ssh. A missing file knows no server.
- * @throws SshError when the file cannot be read, is too large, is not UTF-8, or everybody may write to it
+ * @throws SshError when the file cannot be read, is too large, is not UTF-8, or every user may write to it
  */
 export async function trustKnownHosts(server: ServerName, file: string): Promise<HostTrust> {
   const text = await readKnownHosts(file);

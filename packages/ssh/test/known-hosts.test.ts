@@ -124,7 +124,7 @@ describe("a server is refused before anything is sent to it", () => {
     await expect(openWith(file)).rejects.toMatchObject(refused("is not the one", "Another machine may be in between"));
   });
 
-  test("when its key is revoked, for everybody or for it, though it is known", async () => {
+  test("when its key is revoked, for all hosts or for it, though it is known", async () => {
     const key = await keyOf("ed25519");
     for (const names of ["*", name, "127.0.0.1"]) {
       const file = await fileOf(`@revoked ${names} ${key}`, `${name} ${key}`);
@@ -148,7 +148,7 @@ describe("a server is refused before anything is sent to it", () => {
 });
 
 describe("the file of known hosts", () => {
-  test("is refused where it is absurdly large, has no end, is not UTF-8, or everybody may write to it", async () => {
+  test("is refused where it is absurdly large, has no end, is not UTF-8, or every user may write to it", async () => {
     const entry = `${name} ${await keyOf("ed25519")}`;
     const large = await fileOf(entry);
     await truncate(large, 16 * 1024 * 1024 + 1);
@@ -159,7 +159,7 @@ describe("the file of known hosts", () => {
     for (const [file, reason] of [
       [large, "has more than 16777216 bytes"],
       ["/dev/zero", "has more than 16777216 bytes"],
-      [writable, "everybody on this machine may write to"],
+      [writable, "is writable by every user of this machine"],
       [binary, "is not text in UTF-8"],
     ] as const) {
       await expect(openWith(file)).rejects.toMatchObject({ code: "E_SSH", message: expect.stringContaining(reason) });

@@ -25,7 +25,7 @@ export function settleDisk(plan: DiskPlan, { engineDisks, refusal, capabilities 
   }
   const { backupMode, provisionedBytes: logicalBytes = 0 } = engineDisk;
   if (logicalBytes <= 0) throw withoutSize(id);
-  const untold =
+  const unknown =
     capabilities.backupMode && backupMode === undefined ? "the engine does not tell how it takes it" : undefined;
-  return { disk: { ...plan.disk, logicalBytes }, plan, ...decideMode(plan, backupMode, refusal ?? untold) };
+  return { disk: { ...plan.disk, logicalBytes }, plan, ...decideMode(plan, backupMode, refusal ?? unknown) };
 }

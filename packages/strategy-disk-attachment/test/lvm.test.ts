@@ -67,8 +67,8 @@ describe.skipIf(!(await hasLvm()))("the diagnosis by the LVM of this machine", (
     ["a devices file that is not there", "use_devicesfile = 1"],
     ["a filter that rejects something else", 'global_filter = [ "r|^/dev/cdrom$|", "a|.*|" ]'],
     ["a filter that accepts all SCSI disks", 'global_filter = [ "a|^/dev/sd|", "r|.*|" ]'],
-    ["a filter that nobody understands", 'global_filter = [ "nonsense" ]'],
-  ])("%s does not, and is told what to write", async (_, devices) => {
+    ["an invalid filter", 'global_filter = [ "nonsense" ]'],
+  ])("%s does not, and the advice says what to write", async (_, devices) => {
     await write(devices);
     expect(await diagnoseLvm(never)).toMatchObject({
       status: "warn",

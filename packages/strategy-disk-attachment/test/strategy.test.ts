@@ -75,8 +75,8 @@ describe.skipIf(!(await canShowDevices()))("in a lab", () => {
       code: "E_PROXY_VM",
       message: "this machine is no virtual machine of the engine's",
     });
-    await expect(findByIdentity(api, { unknown: "nobody knows" }, never)).rejects.toMatchObject({
-      message: "nobody knows",
+    await expect(findByIdentity(api, { unknown: "no proof" }, never)).rejects.toMatchObject({
+      message: "no proof",
       hint: expect.stringContaining("as root"),
     });
   });

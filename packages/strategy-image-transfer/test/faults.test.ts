@@ -172,19 +172,19 @@ test("a ticket that is refused for good ends the run, and leaves nothing", async
 });
 
 test("a machine that a user removes before its snapshot, or when all is read, leaves nothing", async () => {
-  const doomed = await Bench.open();
+  const own = await Bench.open();
   const remove = async (): Promise<void> => {
-    const { id } = await doomed.vm();
-    await doomed.lab.powerOff("web", { graceful: false });
-    await doomed.manager.api.vms.delete(id, { keepDisks: false }, never);
-    const gone = async (): Promise<number> => (await doomed.manager.inventory(never)).length;
+    const { id } = await own.vm();
+    await own.lab.powerOff("web", { graceful: false });
+    await own.manager.api.vms.delete(id, { keepDisks: false }, never);
+    const gone = async (): Promise<number> => (await own.manager.inventory(never)).length;
     await expect.poll(gone, { timeout: 20_000 }).toBe(0);
-    const disks = async (): Promise<readonly string[]> => (await doomed.lab.leftovers()).unattachedDisks;
+    const disks = async (): Promise<readonly string[]> => (await own.lab.leftovers()).unattachedDisks;
     await expect.poll(disks, { timeout: 20_000 }).toEqual([]);
   };
   try {
-    const known = await doomed.vm();
-    const { instant, bases } = await withRun(doomed.parts(), { signal: never }, async ({ instant: held }) => {
+    const known = await own.vm();
+    const { instant, bases } = await withRun(own.parts(), { signal: never }, async ({ instant: held }) => {
       await Promise.all((await held.open(never)).map((source) => source.readInto(0, Buffer.alloc(512), never)));
       // Its transfers are over, its snapshot is kept: from now on the engine lets the machine go.
       await held.close("complete");
@@ -193,12 +193,12 @@ test("a machine that a user removes before its snapshot, or when all is read, le
     });
     await instant.retire(never);
     expect(bases.size).toBe(0);
-    expect(await leftBeside(doomed)).toEqual([]);
-    const late = withRun({ ...doomed.parts(), vm: async () => known }, { signal: never }, async () => {});
+    expect(await leftBeside(own)).toEqual([]);
+    const late = withRun({ ...own.parts(), vm: async () => known }, { signal: never }, async () => {});
     await expect(late).rejects.toMatchObject({ code: "E_ENTITY_NOT_FOUND" });
-    expect(await leftBeside(doomed)).toEqual([]);
+    expect(await leftBeside(own)).toEqual([]);
   } finally {
-    await doomed.close();
+    await own.close();
   }
 });
 

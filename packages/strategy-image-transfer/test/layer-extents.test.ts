@@ -21,7 +21,7 @@ test("holes are unchanged as far as the base goes, zeros behind it; what is writ
     fc.asyncProperty(units, fc.nat(45 * UNIT), async (kinds, baseBytes) => {
       const list = await collectLayerExtents(extentsOf(kinds), baseBytes);
       let position = 0;
-      if (list === undefined) throw new Error("every hole was told");
+      if (list === undefined) throw new Error("every hole was reported");
       for (const { offset, length, kind } of list) {
         expect(offset).toBe(position);
         position += length;

@@ -25,7 +25,7 @@ export const define: Define = (command, invoke) => {
       examples(
         ["ovault policies", "what each selects, when it runs, how old its last points are"],
         ["ovault policies nightly", "the virtual machines of one"],
-        ["ovault policies --offline", "without asking anybody"],
+        ["ovault policies --offline", "from ovault.yaml alone"],
       ),
     )
     .action((name: string | undefined, options: PoliciesOptions) =>

@@ -30,7 +30,11 @@ export const define: Define = (command, invoke) => {
       "how long what is condemned stays at least, like 90m, 36h, 7d (default: 24h)",
       parseDuration,
     )
-    .option("--repack <share>", "empty packs of which so much is dead, or none (default: 50%)", parseRepack)
+    .option(
+      "--repack <share>",
+      "empty packs with at least this share of dead data, or none (default: 50%)",
+      parseRepack,
+    )
     .option("--repack-budget <size>", "copy no more than this at once (default: 2G)", parseSize)
     .option("--give-up-lost", "free what only lost pages of block maps may lead to; should they come back, it is gone")
     .option("--wait", "when a repair or another prune is at work, wait for it instead of refusing")

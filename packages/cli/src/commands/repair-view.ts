@@ -9,7 +9,7 @@ const LEASE_ADVICE =
   "Make sure that no run is at work on any node. Then run `ovault repair --free-damaged-leases`: a run that held one of " +
   "them stops at its next sign of life and seals nothing.";
 const MANIFEST_ADVICE =
-  "Copy the objects to a safe place if you want somebody to look at them. Then run `ovault repair " +
+  "Copy the objects to a safe place if they are to be examined. Then run `ovault repair " +
   "--remove-damaged-manifests`: what only they needed is freed by the next prune.";
 
 export function repairView(report: RepairReport): View {

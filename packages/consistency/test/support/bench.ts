@@ -47,7 +47,7 @@ export function listen(): Told {
   return { hooks, phases, warnings };
 }
 
-/** Runs one command as it is configured; what the run was told. */
+/** Runs one command as it is configured; returns the reports to the run. */
 export async function run(
   command: object,
   options: { readonly directory: string; readonly side?: Side; readonly signal?: AbortSignal; readonly told?: Told },

@@ -50,7 +50,7 @@ export async function readSettingsFile(
     });
   }
   if ((stats.mode & WRITABLE_BY_ALL) !== 0 && stats.isFile()) {
-    throw new ConfigurationError(`everybody on this machine may write to ${what} ${file}`, {
+    throw new ConfigurationError(`${what} ${file} is writable by every user of this machine`, {
       context,
       hint: `chmod go-w ${file}`,
     });

@@ -52,7 +52,7 @@ async function read(reference: SecretReference, baseDirectory: string, signal?: 
 async function readSecretFile(file: string, signal?: AbortSignal): Promise<string> {
   const { text, stats } = await readSettingsFile(file, { what: "the secret file", mostBytes: MOST_BYTES }, signal);
   if ((stats.mode & WORLD_READABLE) !== 0) {
-    throw new ConfigurationError(`the secret file ${file} is readable by everybody on this machine`, {
+    throw new ConfigurationError(`the secret file ${file} is readable by every user of this machine`, {
       context: { file },
       hint: `chmod 600 ${file}`,
     });

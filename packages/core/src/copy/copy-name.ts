@@ -18,6 +18,6 @@ export async function nameOfCopy(to: Repository, { vm, id }: RecoveryPoint, sign
   }
   throw new IntegrityError(`${MOST_NAMES} copies of ${id} were replaced at the destination: no run does that`, {
     context: { point: id },
-    hint: "Look at what lies beside this point in the destination, and who put it there.",
+    hint: "Find out what wrote the objects beside this point in the destination.",
   });
 }

@@ -100,7 +100,7 @@ export function assertProved(document: KeyDocument, key: RepositoryKey): void {
   const name = keyKey(document.id);
   throw new IntegrityError(`${name} was made or changed without the master key`, {
     context: { key: name },
-    hint: "Somebody else can write to the destination: find out who, and remove this key.",
+    hint: "Something else writes to the destination: find out what, and remove this key.",
   });
 }
 

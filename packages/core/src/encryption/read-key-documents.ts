@@ -42,7 +42,7 @@ export async function readKeyDocuments(
     found += 1;
     if (found > MOST_KEYS) {
       throw new IntegrityError(`there are more than ${MOST_KEYS} keys in the destination`, {
-        hint: `ovault never makes so many: look at what lies under ${KEYS}, and who put it there.`,
+        hint: `ovault never makes so many: find out what wrote the objects under ${KEYS}.`,
       });
     }
     try {

@@ -19,7 +19,7 @@ export function assertSettingsProved(settings: RepositorySettings, key: Reposito
   if (stated.byteLength === right.byteLength && timingSafeEqual(stated, right)) return;
   throw new IntegrityError(`${REPOSITORY_KEY} was changed without the key`, {
     context: { key: REPOSITORY_KEY },
-    hint: "Somebody else can write to the destination: find out who, and bring this object back from a copy.",
+    hint: "Something else writes to the destination: find out what, and bring this object back from a copy.",
   });
 }
 

@@ -80,7 +80,7 @@ function tooManyKeys(skipped: readonly KeyDocument[], kind: SecretKind, title: s
       `${plural(skipped.length, "key")} would take too long to try, such as ${name}`,
     {
       context,
-      hint: "Check `encryption` of this destination in ovault.yaml. If it is right, find out who puts keys under keys/, and delete theirs.",
+      hint: "Check `encryption` of this destination in ovault.yaml. If it is right, find out what writes keys under keys/, and delete them.",
     },
   );
 }

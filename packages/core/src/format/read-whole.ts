@@ -28,7 +28,7 @@ export async function readWhole(
   if (bytes <= mostBytes) return await store.get(key, options);
   throw new IntegrityError(`${key} has ${bytes} bytes: too many to be what its name says`, {
     context: { key, bytes, mostBytes },
-    hint: "An object of ovault never is so large: find out what lies there, and who put it there.",
+    hint: "ovault writes no object of this size: find out what it is, and what wrote it.",
   });
 }
 

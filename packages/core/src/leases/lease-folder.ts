@@ -191,7 +191,7 @@ export class LeaseFolder {
 }
 
 function unreadable(key: ObjectKey, cause: unknown): IntegrityError {
-  return new IntegrityError(`the lease ${key} is damaged: it does not say who holds it`, {
+  return new IntegrityError(`the lease ${key} is damaged: it does not say which run holds it`, {
     cause,
     context: { key },
     hint: REMOVE_HINT,

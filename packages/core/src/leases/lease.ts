@@ -311,7 +311,7 @@ function doubtAbout(
 }
 
 function lostError({ resource, title = resource, holder }: LeaseOptions, generation: number): LeaseLostError {
-  return new LeaseLostError(`run ${holder.runId} was silent for too long: another has taken over ${title}`, {
+  return new LeaseLostError(`run ${holder.runId} renewed its lease too late: another run has taken over ${title}`, {
     context: { resource, runId: holder.runId, generation },
     hint: "Was this machine suspended, or cut off from the destination? Start the run again when the other one is done.",
   });

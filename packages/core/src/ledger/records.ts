@@ -95,7 +95,7 @@ export function parseLedgerFile(text: string): LedgerFile {
         break;
     }
   }
-  // A torn record was never acknowledged, and only strikes can follow it.
+  // A torn record was never acknowledged, and only resolutions of entries can follow it.
   return { run, ended, open: [...open.values()], damagedLines: unreadable.filter((line) => line < lastOwnLine) };
 }
 

@@ -22,7 +22,7 @@ export async function currentPoints(repository: Repository, signal: AbortSignal)
 }
 
 function unreadable({ key, error }: DamagedManifest, count: number): IntegrityError {
-  return new IntegrityError(`${key} cannot be read, so that it cannot be told what it needs`, {
+  return new IntegrityError(`${key} cannot be read, so what it needs is unknown`, {
     cause: error,
     context: { key, count },
     hint: "Nothing was deleted. See `ovault verify --all`; `ovault repair` says how to part with it.",

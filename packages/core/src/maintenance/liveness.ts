@@ -169,7 +169,7 @@ function lostChunk(id: ChunkId): IntegrityError {
 }
 
 function unknowable(point: RecoveryPoint, cause: IntegrityError): IntegrityError {
-  return new IntegrityError(`recovery point ${point.id} is damaged, so that it cannot be told what it needs`, {
+  return new IntegrityError(`recovery point ${point.id} is damaged, so what it needs is unknown`, {
     cause,
     context: { point: point.id, vm: point.vm.name },
     hint: "Nothing was deleted. Run `ovault repair`: it writes down what is lost, and then `ovault prune` can go on.",

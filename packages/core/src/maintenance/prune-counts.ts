@@ -16,7 +16,7 @@ export class PruneCounts {
   readonly #runs = new Map<string, BlockingRun>();
   readonly #locksEnd: Date[] = [];
   /** Outcomes of packs by name, where a dry run differs from the store. */
-  readonly #foretold = new Map<string, PackOutcome>();
+  readonly #previewed = new Map<string, PackOutcome>();
   /** Names of packs. */
   readonly #misplaced = new Set<string>();
   /** Ids of points. */
@@ -91,7 +91,7 @@ export class PruneCounts {
 
   /** For a dry run: the outcome that a pack would have. */
   previewDeletion(pack: string, fate: PackOutcome): void {
-    this.#foretold.set(pack, fate);
+    this.#previewed.set(pack, fate);
   }
 
   /** Includes the present state. */
@@ -100,12 +100,12 @@ export class PruneCounts {
     const undecided = condemned.documents.filter(({ verdict }) => verdict === undefined);
     const waiting = new Set(undecided.flatMap(({ packs }) => packs));
     const fateOf = (name: string): PackOutcome =>
-      this.#foretold.get(name) ?? (decided.has(name) ? "locked" : waiting.has(name) ? "condemned" : "kept");
+      this.#previewed.get(name) ?? (decided.has(name) ? "locked" : waiting.has(name) ? "condemned" : "kept");
     const tallies = { freed: new Tally(), locked: new Tally(), condemned: new Tally(), kept: new Tally() };
     for (const { name, bytes } of survey.packs(index)) tallies[fateOf(name)].add(bytes);
     const { locked, condemned: condemnedNow, kept } = tallies;
     const starts = undecided.map(({ at }) => Date.parse(at));
-    if ([...this.#foretold.values()].includes("condemned")) starts.push(now.getTime());
+    if ([...this.#previewed.values()].includes("condemned")) starts.push(now.getTime());
     const graceEnds = starts.map((at) => new Date(at + graceMs)).filter((end) => end > now);
     const { freedPacks, freedBytes, copiedBytes, extendedLocks } = this.#progress;
     return {

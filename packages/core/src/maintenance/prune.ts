@@ -122,7 +122,7 @@ class Prune {
   readonly #needs: NeedsOfPoints;
   #survey = new PackSurvey();
   /** Manifests that a dry run would have deleted. */
-  readonly #foretoldPoints: ObjectKey[] = [];
+  readonly #previewedPoints: ObjectKey[] = [];
   /** Ids of the runs that were active after packs had been listed. */
   #running: readonly string[] = [];
 
@@ -192,7 +192,7 @@ class Prune {
     // needs the others.
     const order = known.toSorted((a, b) => b.points.length - a.points.length || compareText(b.at, a.at));
     for (const document of order) {
-      const needs = await this.#needs.withForgotten([...this.#foretoldPoints, ...document.points]);
+      const needs = await this.#needs.withForgotten([...this.#previewedPoints, ...document.points]);
       const goes = needs === undefined ? NOTHING : await this.#mayGo(document, needs);
       await (this.#dryRun ? this.#previewDeletion(document, goes) : this.#decide(document, goes));
     }
@@ -348,13 +348,13 @@ class Prune {
   async #previewDeletion({ packs }: WhatGoes, goes: WhatGoes): Promise<void> {
     for (const pack of packs) this.#counts.previewDeletion(pack, "kept");
     const { clock, signal } = this.#settings;
-    const foretold = await previewDeletion(this.#repository, goes, { survey: this.#survey, now: clock.now(), signal });
-    for (const { pack, bytes, isLocked } of foretold.packs) {
+    const preview = await previewDeletion(this.#repository, goes, { survey: this.#survey, now: clock.now(), signal });
+    for (const { pack, bytes, isLocked } of preview.packs) {
       this.#counts.previewDeletion(pack, isLocked ? "locked" : "freed");
       if (!isLocked) this.#counts.freed(bytes);
     }
-    this.#foretoldPoints.push(...goes.points);
-    this.#counts.carriedOut(foretold);
+    this.#previewedPoints.push(...goes.points);
+    this.#counts.carriedOut(preview);
   }
 
   async #extendLocks(): Promise<void> {

@@ -103,7 +103,7 @@ export class RecoveryPoints implements PointCatalog {
     if (Buffer.compare(found, manifest) === 0) return;
     const context = { key, runId: point.runId };
     if (isVoid(found)) {
-      throw new LeaseLostError(`run ${point.runId} was silent for too long: it may not seal ${point.id} any more`, {
+      throw new LeaseLostError(`run ${point.runId} renewed its lease too late: it may not seal ${point.id} any more`, {
         context,
         hint: "Was this machine suspended, or cut off from the destination? Start the run again.",
       });

@@ -54,7 +54,7 @@ describe("a secret reference", () => {
     await reader.close();
   });
 
-  test("to a file that everybody can read is refused", async () => {
+  test("to a file that every user can read is refused", async () => {
     const file = join(baseDirectory, "open");
     await writeFile(file, "s3cret");
     await chmod(file, 0o644);
@@ -125,7 +125,7 @@ describe("a secret reference", () => {
     expect(performance.now() - began).toBeLessThan(10_000);
   });
 
-  test("to a file that everybody may write to is refused", async () => {
+  test("to a file that every user may write to is refused", async () => {
     const file = join(baseDirectory, "written");
     await writeFile(file, "s3cret");
     await chmod(file, 0o602);

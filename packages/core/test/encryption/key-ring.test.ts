@@ -187,7 +187,7 @@ describe("hostile keys in the store", () => {
     ["__proto__", JSON.parse('{"__proto__":{"derivation":{"name":"hkdf"}}}') as object],
   ];
 
-  test.each(hostile)("with %s are told as damaged, and the others open", async (_, changes) => {
+  test.each(hostile)("with %s are reported as damaged, and the others open", async (_, changes) => {
     const { store, one, two } = await withTwoKeys();
     const { settings } = await reopenEncrypted(store, one);
     const key = "keys/0000000000000000";
@@ -212,7 +212,7 @@ describe("hostile keys in the store", () => {
     expect((await ring.list(never)).damaged).toEqual([]);
   });
 
-  test("any other content opens nothing and stops nobody", async () => {
+  test("any other content opens nothing and blocks no other key", async () => {
     const { store, one } = await withTwoKeys();
     await fc.assert(
       fc.asyncProperty(fc.oneof(fc.uint8Array({ maxLength: 400 }), fc.json().map(Buffer.from)), async (content) => {

@@ -71,7 +71,7 @@ function copyOf(store: MemoryStore): MemoryStore {
 const position = fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true });
 const anyOf = (keys: readonly string[]): fc.Arbitrary<string> => fc.nat(1e6).map((n) => keys[n % keys.length] ?? "");
 
-describe("somebody who can write to the store is found out", () => {
+describe("tampering with the store is found out", () => {
   test("the untouched repository is clean", async () => {
     expect(await isNoticed(copyOf(origin))).toBe(false);
   });

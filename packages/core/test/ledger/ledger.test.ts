@@ -104,7 +104,7 @@ describe("the ledger", () => {
     expect(await readdir(directory)).toEqual([]);
   });
 
-  test("a strike after a torn line counts, and the file goes", async () => {
+  test("a resolution after a torn line counts, and the file goes", async () => {
     const directory = await temporaryDirectory();
     const ledger = await FileLedger.open(directory);
     const run = await ledger.forRun(options);
@@ -155,7 +155,7 @@ describe("the ledger", () => {
     const directory = await temporaryDirectory();
     for (let round = 0; round < 4; round++) {
       const runId = `killed-${round}`;
-      const program = fileURLToPath(new URL("./support/doomed-run.ts", import.meta.url));
+      const program = fileURLToPath(new URL("./support/killed-run.ts", import.meta.url));
       const child = spawn(process.execPath, [program, directory, runId], { stdio: ["ignore", "pipe", "inherit"] });
       const said: string[] = [];
       const reader = createInterface({ input: child.stdout }).on("line", (line) => said.push(line));

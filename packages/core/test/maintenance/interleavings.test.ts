@@ -86,7 +86,7 @@ interface Copier extends Party {
   readonly dies: number | undefined;
 }
 /** What goes on at once. */
-interface Bustle {
+interface Workload {
   readonly before: readonly BlockRun[];
   /** Taken in another repository, from which points are copied. */
   readonly origins: readonly BlockRun[];
@@ -97,12 +97,12 @@ interface Bustle {
   readonly forgotten: { readonly before: readonly number[]; readonly meanwhile: readonly number[] };
 }
 
-function arbitraryBustle(options: {
+function arbitraryWorkload(options: {
   readonly freezes: boolean;
   /** Points are copied too, to where the others work. */
   readonly copies?: boolean;
   readonly graceMs: fc.Arbitrary<number>;
-}): fc.Arbitrary<Bustle> {
+}): fc.Arbitrary<Workload> {
   const none = fc.constant(undefined);
   const skewMs = fc.integer({ min: -9, max: 9 }).map((minutes) => minutes * MINUTE_MS);
   const frozen = (freeze: fc.Arbitrary<Freeze>) => (options.freezes ? fc.oneof(none, freeze) : none);
@@ -155,7 +155,7 @@ interface Place {
   readonly newClient: () => ObjectStore;
   /** As it is. */
   readonly present: MemoryStore;
-  /** What everybody waits by. */
+  /** The clock of all processes. */
   readonly clockOf: (clock: Clock) => Clock;
   readonly pauseMs: number;
 }
@@ -164,7 +164,7 @@ function originsOf(ids: Iterable<string>): ReadonlySet<string> {
   return new Set([...ids].map(originOf));
 }
 
-/** Whoever stood still may fail in any way, others only because they were taken for dead. */
+/** A process that was suspended may fail in any way, others only because they were taken for dead. */
 function unlessStopped({ freeze }: Party): (error: unknown) => undefined {
   return (error) => {
     if (freeze === undefined && !hasCode(error, "E_LEASE_LOST")) throw error;
@@ -175,7 +175,7 @@ function unlessStopped({ freeze }: Party): (error: unknown) => undefined {
 async function play(
   scheduler: fc.Scheduler,
   { newClient, present, clockOf, pauseMs }: Place,
-  bustle: Bustle,
+  workload: Workload,
 ): Promise<void> {
   const time = new ScheduledTime(scheduler);
   const sealed = new Set<string>();
@@ -191,10 +191,10 @@ async function play(
   };
   const origin = new MemoryStore();
   const origins = await smallRepository(origin, BLOCK_BYTES, plain);
-  for (const run of bustle.origins) await takeBlockPoint(origins, run, { ledger, signal: never });
+  for (const run of workload.origins) await takeBlockPoint(origins, run, { ledger, signal: never });
   const first = await smallRepository(newClient(), BLOCK_BYTES, plain);
-  for (const run of bustle.before) sealed.add((await takeBlockPoint(first, run, { ledger, signal: never })).id);
-  for (const which of bustle.forgotten.before) await forget(first, which);
+  for (const run of workload.before) sealed.add((await takeBlockPoint(first, run, { ledger, signal: never })).id);
+  for (const which of workload.forgotten.before) await forget(first, which);
 
   const surroundings = { calls: 0, step: () => scheduler.schedule(Promise.resolve(), "stands still") };
   const enter = async (
@@ -239,9 +239,9 @@ async function play(
   };
   const forgetSome = async (): Promise<void> => {
     const { repository } = await enter({ freeze: undefined, skewMs: 0 });
-    for (const which of bustle.forgotten.meanwhile) await forget(repository, which);
+    for (const which of workload.forgotten.meanwhile) await forget(repository, which);
   };
-  const parties = [...bustle.writers.map(write), ...bustle.copiers.map(copy), ...bustle.pruners.map(clean)];
+  const parties = [...workload.writers.map(write), ...workload.copiers.map(copy), ...workload.pruners.map(clean)];
   await scheduler.waitFor(Promise.all([...parties, forgetSome()]));
 
   expect(await brokenPoints(present)).toEqual([]);
@@ -253,7 +253,7 @@ async function play(
   expect([...copied].filter((id) => !there.has(id) && !originsOf(forgotten).has(id))).toEqual([]);
   // A point is copied once, whatever became of those that tried.
   expect(there.size).toBe(points.length);
-  // Everybody is gone: what they held is stale by now.
+  // All processes are gone: what they held is stale by now.
   const later: Clock = { ...time.clock(), now: () => new Date(Date.UTC(2027, 0, 1)) };
   for (let round = 0; round < 2; round += 1) {
     const repository = await Repository.open(present, { packBytes: 1200, codec: plain, signal: never });
@@ -274,11 +274,11 @@ const scheduler = fc.scheduler({
 });
 const numRuns = (usual: number): number => Number(process.env["OVAULT_INTERLEAVINGS"] ?? usual);
 
-test("whatever goes on beside prune, and whoever is suspended in it, every sealed point restores", async () => {
+test("every sealed point restores, whatever runs beside prune and whichever process is suspended", async () => {
   await fc.assert(
     fc.asyncProperty(
       scheduler,
-      arbitraryBustle({ freezes: true, graceMs: fc.constantFrom(0, 0, 30 * MINUTE_MS) }),
+      arbitraryWorkload({ freezes: true, graceMs: fc.constantFrom(0, 0, 30 * MINUTE_MS) }),
       async (schedule, what) => {
         const present = new MemoryStore();
         await play(
@@ -296,7 +296,7 @@ test("no copy exists without all of its data, whichever runs copy, prune, are ki
   await fc.assert(
     fc.asyncProperty(
       scheduler,
-      arbitraryBustle({ freezes: true, copies: true, graceMs: fc.constant(0) }),
+      arbitraryWorkload({ freezes: true, copies: true, graceMs: fc.constant(0) }),
       async (schedule, what) => {
         const present = new MemoryStore();
         await play(
@@ -315,7 +315,7 @@ test("where listings lag behind, the grace time makes up for it", async () => {
     fc.asyncProperty(
       scheduler,
       fc.array(fc.nat(LAG), { minLength: 1, maxLength: 20 }),
-      arbitraryBustle({ freezes: false, graceMs: fc.constant(HOUR_MS) }),
+      arbitraryWorkload({ freezes: false, graceMs: fc.constant(HOUR_MS) }),
       async (schedule, lags, what) => {
         let listing = 0;
         const lagging = new LaggingStore(() => lags[(listing += 1) % lags.length] ?? 0);
@@ -339,7 +339,7 @@ test("on a store without conditional puts, nothing is deleted before a day has p
   await fc.assert(
     fc.asyncProperty(
       scheduler,
-      arbitraryBustle({ freezes: false, graceMs: fc.constant(0) }),
+      arbitraryWorkload({ freezes: false, graceMs: fc.constant(0) }),
       async (schedule, what) => {
         const present = new MemoryStore();
         const newClient = (): ObjectStore => new UnconditionalStore(present);

@@ -104,7 +104,7 @@ describe("a backup beside prune", () => {
 });
 
 describe("two prunes at once", () => {
-  test("pass one verdict between them, whoever of them stood still", async () => {
+  test("pass one verdict between them, whichever of them was suspended", async () => {
     await site.forget(await site.backUp({ blocks: [1, 2, 3] }));
     const place = new GatedStore(site.store);
     const sealing = place.stopAt(({ kind, key }) => kind === "put" && key.startsWith("points/"));

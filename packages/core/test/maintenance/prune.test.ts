@@ -121,7 +121,7 @@ describe("what prune frees", () => {
     expect(await packs()).toEqual([]);
   });
 
-  test("is told by a dry run, which changes nothing", async () => {
+  test("is reported by a dry run, which changes nothing", async () => {
     const first = await site.backUp({ blocks: [1, 2, 3, 4] });
     await site.backUp({ blocks: [1, 5, 6, 7] });
     await site.forget(first);
@@ -225,7 +225,7 @@ describe("packs that are mostly dead", () => {
 describe("what prune does not touch", () => {
   test("is the last good copy of a chunk: a copy goes only when another one was read", async () => {
     const point = await site.backUp({ blocks: [1, 2] });
-    // Somebody who does not know of it stores the same again.
+    // A backup that does not know of it stores the same again.
     const repository = await site.repository();
     const writer = repository.writer(never, ["data"]);
     const map = await repository.openMap(point, diskIn(point), never);
@@ -247,7 +247,7 @@ describe("what prune does not touch", () => {
     expect(await broken()).toEqual([]);
   });
 
-  test("is anything, when it cannot be told what a point needs; and it says what to do", async () => {
+  test("is anything, when the needs of a point are unknown; and the error says what to do", async () => {
     await site.forget(await site.backUp({ blocks: [1, 2, 3] }));
     const point = await site.backUp({ blocks: [4, 5, 6], vm: "vm-2" });
     const manifest = (await site.repository()).points.keyOf(point);
@@ -355,7 +355,7 @@ test("two prunes, or a prune and a repair, do not work at once, unless one waits
 });
 
 describe("object lock", () => {
-  test("holds what is deleted until it ends, which is told and is no failure", async () => {
+  test("holds what is deleted until it ends, which is reported and is no failure", async () => {
     const own = await BlockSite.open(new HoldingStore());
     await own.forget(await own.backUp({ blocks: [1, 2, 3] }));
     const until = new Date(Date.now() + HOUR_MS);
@@ -392,7 +392,7 @@ describe("object lock", () => {
     expect(await heldUntil("ovault-repository")).toBeGreaterThan(Date.now() + 13 * 24 * HOUR_MS);
     expect((await pruneAfter(6 * 24)).extendedLocks).toBe(needed.length);
     for (const key of needed) expect(await heldUntil(key)).toBeGreaterThan(Date.now() + 15 * 24 * HOUR_MS);
-    // Somebody who can write to the store says that it was done.
+    // A forged record says that it was done.
     const liar = await BlockSite.open(new HoldingStore());
     await liar.backUp({ blocks: [1, 2, 3] });
     for (const [key, bytes] of own.store.objects) if (key.startsWith("extensions/")) liar.store.objects.set(key, bytes);

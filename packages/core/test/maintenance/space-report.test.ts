@@ -181,7 +181,7 @@ describe("a report on space", () => {
     await site.close();
   });
 
-  test("counts packs that do not tell what they hold, and refuses when it cannot be told what points need", async () => {
+  test("counts packs without a readable directory, and refuses when the needs of points are unknown", async () => {
     const site = await BlockSite.open();
     await site.backUp({ blocks: [1, 2, 3] });
     const name = "ab".repeat(16);

@@ -117,7 +117,7 @@ test("a pack of pages that is lost costs no point, is found, and a repair makes 
   );
 });
 
-test("pages that an earlier release wrote once are told by checks, are no damage, and a repair stores them again", async () => {
+test("checks report pages that an earlier release wrote once as no damage, and a repair stores them again", async () => {
   const point = await site.backUp({ blocks: [1, 2, 3] });
   // As if the second copy had never been: neither the pack nor its listing.
   const [first = ""] = (await pagePacks(site)).keys();

@@ -36,7 +36,7 @@ test("no more items are pulled than lanes are free, under every interleaving", a
   );
 });
 
-test("a failure is told only after everything in flight has settled", async () => {
+test("a failure is reported only after everything in flight has settled", async () => {
   await fc.assert(
     fc.asyncProperty(fc.scheduler(), fc.nat(20), fc.integer({ min: 1, max: 5 }), async (scheduler, bad, lanes) => {
       let inFlight = 0;

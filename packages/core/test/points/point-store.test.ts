@@ -34,7 +34,7 @@ async function idsIn({ points }: PointStore, { vm }: RecoveryPoint): Promise<rea
   return [idsOf(all.points), idsOf(own.points), [newest.get(machineKey(vm))?.id ?? ""]];
 }
 
-test("points are told, read and forgotten alike in a repository and on an image store", async () => {
+test("points are listed, read and forgotten alike in a repository and on an image store", async () => {
   await fc.assert(
     fc.asyncProperty(arbitraryDisk(5), arbitraryDisk(5), async (first, second) => {
       const repository = await smallRepository(new MemoryStore(), BLOCK_BYTES);

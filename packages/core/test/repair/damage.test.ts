@@ -58,7 +58,7 @@ describe("a chunk that is lost", () => {
     expect([...store.objects.keys()].filter((key) => key.startsWith("lost/"))).toEqual([]);
   });
 
-  test("is told with the ranges of the disk that it concerns, and nothing else", async () => {
+  test("is reported with the ranges of the disk that it concerns, and nothing else", async () => {
     const [pack = ""] = packsOf(store, 1);
     store.objects.delete(pack);
     const { lost } = await repairRepository(await reopen(store), { signal: never });
@@ -129,7 +129,7 @@ describe("a base that has lost data", () => {
     expect(await restoredBytes(await reopen(store), third)).toEqual(changed.bytes);
   });
 
-  test("is not built on either when nobody but a verification has seen it", async () => {
+  test("is not built on either when only a verification has seen it", async () => {
     const first = await backUp();
     for (const key of packsOf(store, 1)) store.objects.delete(key);
     await verifySample(await reopen(store), { share: 1, signal: never });

@@ -23,7 +23,7 @@ import { never } from "@ovault/test-support/repository/take-point";
 const MIB = 1024 * 1024;
 const NAME = "0123456789abcdef0123456789abcdef";
 
-/** What whoever can write to a store may put into it, with all its digests right. */
+/** What a writer to the store may put there, with all its digests right. */
 const attacks: Readonly<Record<string, (store: MemoryStore, point: RecoveryPoint) => void>> = {
   "an index object that announces more packs than there can be": ({ objects }) => {
     objects.set(

@@ -188,7 +188,7 @@ test("what one process found bad is not bad for the next: that is for records of
   expect(await placesIn(again)).toEqual(expected);
 });
 
-test("a cache of which much is gone is begun anew", async () => {
+test("a cache that has lost much is begun anew", async () => {
   const { repository } = await cachedRepository();
   await repository.prune((pack) => pack === 0);
   await repository.places({ cached: true });
@@ -204,7 +204,7 @@ test("only its owner may read it", async () => {
   expect((await stat(file)).mode & 0o777).toBe(0o600);
 });
 
-test("whoever gives up while it is read is told so", async () => {
+test("reading it ends when the caller aborts", async () => {
   const { repository } = await cachedRepository();
   const reason = new CancelledError("enough");
   const opened = await openRepository(repository.store);

@@ -30,7 +30,7 @@ test("an index object lists what was put into it, wherever it lies in memory", a
   );
 });
 
-test("whoever makes the digest right cannot make an index object lie: figures that cannot be are refused", async () => {
+test("impossible figures in an index object are refused, even with the right digest", async () => {
   const figure = fc.oneof(fc.constantFrom(0, 1, 0x7fff_ffff, 0xffff_ffff), fc.nat(0xffff_ffff));
   await fc.assert(
     fc.asyncProperty(listings, fc.nat(), figure, fc.option(fc.nat(100)), async (packs, at, value, cut) => {

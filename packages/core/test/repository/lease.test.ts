@@ -239,7 +239,7 @@ describe("a lease", () => {
     await taker.release();
   });
 
-  test("that is damaged is held by nobody knows whom, and the next step says which object to delete", async () => {
+  test("that is damaged has no known holder, and the error says which object to delete", async () => {
     const store = new MemoryStore();
     const lease = await acquire(store, living("run-a"));
     const [key = ""] = await keysOf(store);

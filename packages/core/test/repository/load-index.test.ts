@@ -115,7 +115,7 @@ test("index objects are read several at once, and no more than a few", async () 
   class Gathering extends InterceptedStore {
     protected override async intercept<T>(call: StoreCall, work: () => Promise<T>): Promise<T> {
       if (call.kind !== "get") return await work();
-      // Nobody is answered before eight have asked, or all that are left.
+      // No request is answered before eight are open, or all that are left.
       const { promise, resolve } = Promise.withResolvers<void>();
       waiting.push(resolve);
       most = Math.max(most, waiting.length);

@@ -150,7 +150,7 @@ test("a disk added between points is full, a removed one is gone, the others go 
   expect(await restoredBytes(repository, second, 0)).toEqual(changed.bytes);
 });
 
-test("a run that fails at any step seals nothing, cleans up, and is nobody's base", async () => {
+test("a run that fails at any step seals nothing, cleans up, and is no base", async () => {
   await backup();
   const first = await sealedPoints();
   platform.disks.set("a", changed);

@@ -78,7 +78,7 @@ const limits: fc.Arbitrary<RunLimits> = fc.record({
   finalizing: fc.nat(3),
 });
 
-test("machines taken side by side, alike or not, come back as they were; those that fail stop nobody", async () => {
+test("machines taken side by side, alike or not, come back as they were; those that fail stop no other", async () => {
   const machine = fc.record({ disk: arbitraryDisk(4), fails: fc.constantFrom("", "", "open", "read") });
   const machines = fc.array(machine, { minLength: 1, maxLength: 4 });
   await fc.assert(

@@ -10,7 +10,7 @@ const { signal } = new AbortController();
 
 type Verdict = DiskAssessment["verdict"];
 
-/** Assesses disks as it is told; undefined: it does not know the disk. */
+/** Assesses disks as given; undefined: it does not know the disk. */
 class Opinion extends ModelStrategy {
   override readonly name: string;
   readonly #verdicts: readonly (Verdict | undefined)[];

@@ -84,7 +84,7 @@ test("what the last point keeps goes when a point of another strategy is sealed"
   expect(await ledger.abandoned()).toEqual([]);
 });
 
-test("a strategy lets go of its own by itself, and of what nobody knows there is nothing to do", async () => {
+test("a strategy releases its own base itself, and nothing is done about an unknown one", async () => {
   await backup({ strategy: keeping });
   await backup({ strategies: [other] });
   expect(keeping.kept.size).toBe(1);
@@ -107,7 +107,7 @@ test("it is in the ledger before the point is sealed", async () => {
   expect(seen).toEqual(["keeping: old snapshot"]);
 });
 
-test("what cannot go is told, and stays in the ledger", async () => {
+test("what cannot be removed is reported, and stays in the ledger", async () => {
   keeping.stick();
   const warnings: string[] = [];
   await backup({ taps: [(hooks) => hooks.warning.tap("test", (message) => void warnings.push(message))] });

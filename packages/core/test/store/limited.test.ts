@@ -87,7 +87,7 @@ describe("a limited store", () => {
     );
   });
 
-  test("has a slot for the calls of whoever reads a listing", async () => {
+  test("has a slot for calls made while a listing is read", async () => {
     const memory = new MemoryStore();
     for (let index = 0; index < 2500; index += 1) memory.objects.set(`many/${1e6 + index}`, new Uint8Array(1));
     const narrow = limited(memory, 1);
@@ -135,7 +135,7 @@ describe("a limited store", () => {
 
   test("rejects a call that is aborted while it waits, and never makes it", async () => {
     const { store, seen } = counted(new MemoryStore());
-    const { promise: held, resolve: letGo } = Promise.withResolvers<void>();
+    const { promise: held, resolve: release } = Promise.withResolvers<void>();
     const slow: ObjectStore = { ...limited(store, 9), get: async () => (await held, new Uint8Array()) };
     const narrow = limited(slow, 1);
     const first = narrow.get("a", { signal });
@@ -146,7 +146,7 @@ describe("a limited store", () => {
     ].map((outcome) => expect(outcome).rejects.toThrow("enough"));
     controller.abort(new Error("enough"));
     await Promise.all(waiting);
-    letGo();
+    release();
     await first;
     expect(seen.labels).toEqual([]);
     expect(await keysOf(narrow)).toEqual([]);

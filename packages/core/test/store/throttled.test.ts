@@ -40,7 +40,7 @@ function expectWithinRate(transfers: readonly Transfer[], bytesPerSecond: number
 }
 
 describe.each(["put", "get", "get a range of"] as const)("a throttled store asked to %s objects", (what) => {
-  test("never beats its rate, whoever wakes first", async () => {
+  test("never beats its rate, whichever call wakes first", async () => {
     await fc.assert(
       fc.asyncProperty(fc.scheduler(), rates, lanes, async (scheduler, bytesPerSecond, plans) => {
         const clock = new ScheduledTime(scheduler).clock();

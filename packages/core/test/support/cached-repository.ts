@@ -120,7 +120,7 @@ const arbitraryLoss: fc.Arbitrary<Event> = fc.nat().map((number) => async (repos
   repository.store.objects.delete(objects[number % objects.length]?.key ?? "none");
 });
 
-/** As a run does that asks for a pack and is told that it is not there. */
+/** As a run does whose request for a pack finds it gone. */
 const arbitraryMiss: fc.Arbitrary<Event> = fc.nat().map((number) => async (repository) => {
   const opened = await openRepository(repository.store, repository.cache());
   const { packs } = opened.index;

@@ -140,7 +140,7 @@ describe("a sample", () => {
     expect(await keysOf(store, "damage/")).toEqual([]);
   });
 
-  test("of a store that cannot be written to is told, with a note that it will not be remembered", async () => {
+  test("of a read-only store is reported, with a note that it will not be remembered", async () => {
     const before = new Map(store.objects);
     const report = await verifySample(await reopen(readOnly(store, "readOnly")), { share: 1, signal: never });
     expect(report).toMatchObject({ damage: [], packs: packs.length, notes: [expect.stringContaining("read-only")] });
@@ -219,7 +219,7 @@ describe.each([
   ["in the clear", false],
   ["encrypted", true],
 ])("a repository %s, whatever of it is harmed,", (_, encrypted) => {
-  test("is told to have exactly the damage that it has", async () => {
+  test("is reported with exactly the damage that it has", async () => {
     const origin = await threePoints({ encrypted });
     await fc.assert(
       fc.asyncProperty(arbitraryHarms, async (harms) => {

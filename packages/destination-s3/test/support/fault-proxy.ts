@@ -47,7 +47,7 @@ export interface FaultProxy {
   close(): Promise<void>;
 }
 
-/** Stands before a service that speaks HTTP, and passes on what it is told nothing about. */
+/** Stands before a service that speaks HTTP, and passes on all other requests. */
 export async function startFaultProxy(service: string): Promise<FaultProxy> {
   const requests: Request[] = [];
   const server = createServer((incoming, answer) => {

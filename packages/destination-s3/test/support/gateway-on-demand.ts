@@ -7,7 +7,7 @@ import { type RunningGateway, startRadosGateway } from "@ovault/test-support/rad
 
 declare module "vitest" {
   interface ProvidedContext {
-    /** Whoever connects is told of the gateway; the first one waits until it has started. */
+    /** Answers each connection with the address of the gateway; the first one waits until it has started. */
     radosGatewayPort: number;
   }
 }

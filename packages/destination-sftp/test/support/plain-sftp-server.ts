@@ -12,7 +12,7 @@ import type { SftpSettings } from "@ovault/destination-sftp";
 import { serveSftp, type SessionOptions } from "./plain-session.ts";
 
 export interface PlainServerOptions extends SessionOptions {
-  /** Lets people in; everybody unless told. */
+  /** Whether to let a user in; all by default. */
   readonly authenticate?: (context: AuthContext) => void;
   /** What comes in place of SFTP: a refusal, or these bytes. */
   readonly subsystem?: "refused" | Buffer;
@@ -25,7 +25,7 @@ export interface PlainSftpServer {
   stop(): Promise<void>;
 }
 
-/** A server without any of OpenSSH's extensions, by ssh2, that misbehaves as it is told to. */
+/** A server without any of OpenSSH's extensions, by ssh2, that misbehaves on request. */
 export async function startPlainServer(options: PlainServerOptions = {}): Promise<PlainSftpServer> {
   const directory = await mkdtemp(join(tmpdir(), "ovault-plain-"));
   const hostKey = newHostKey();

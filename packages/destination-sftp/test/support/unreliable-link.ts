@@ -54,7 +54,7 @@ export class UnreliableLink {
     for (const connection of this.#connections) cut(connection);
   }
 
-  /** From now on nothing comes through in either direction, and nobody is told. */
+  /** From now on nothing comes through in either direction, without an error. */
   fallSilent(): void {
     this.#silent = true;
     for (const { client, server } of this.#connections) {

@@ -196,7 +196,7 @@ export class Engine implements EngineApi {
         return this.#server.useCertificate(
           mode === "off"
             ? certificate
-            : await issueServerCertificate(await createAuthority("nobody knows"), currentValidity()),
+            : await issueServerCertificate(await createAuthority("unknown authority"), currentValidity()),
         );
       default:
     }

@@ -38,12 +38,12 @@ export const faultTable = {
   "unplug-hang": "A disk that is being unplugged stays active. `once`: for a hundred steps; `on`: until `off`.",
   "detach-failure": "Detaching a disk is refused with 409.",
   "low-space": "The storage domain has hardly more space than the engine needs to make anything new, until `off`.",
-  "proxy-only": "Nobody listens where transfers say their host is, until `off`; the proxy serves them.",
+  "proxy-only": "No server listens at the hosts that transfers name, until `off`; the proxy serves them.",
   "ticket-expiry": "imageio refuses the ticket of a transfer, as after its end. `once`: for one request.",
   "upload-failure": "Finalizing an upload fails: the transfer ends in finished_failure and the disk is removed.",
   "transfer-paused-system": "An upload is paused by the system as soon as it could transfer.",
   "expired-certificate": "The API shows a certificate that expired yesterday, until `off`.",
-  "wrong-ca": "The API shows a certificate of an authority nobody knows, until `off`.",
+  "wrong-ca": "The API shows a certificate of an unknown authority, until `off`.",
 } as const;
 
 export type FaultName = keyof typeof faultTable;

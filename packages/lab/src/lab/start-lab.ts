@@ -64,7 +64,7 @@ export async function startLab(options: LabOptions): Promise<RunningLab> {
   await requireVms(options.vms ?? []);
   const directory = new LabDirectory(options.directory);
   await directory.create();
-  await requireNobody(directory);
+  await refuseIfRunning(directory);
   const started: (() => Promise<void>)[] = [];
   try {
     const lab = await startParts(options, directory, started);
@@ -191,7 +191,7 @@ async function requireVms(vms: readonly LabVmRequest[]): Promise<void> {
 }
 
 /** Throws if the socket answers: a lab runs on the directory. */
-async function requireNobody(directory: LabDirectory): Promise<void> {
+async function refuseIfRunning(directory: LabDirectory): Promise<void> {
   const answers = await new Promise<boolean>((resolve) => {
     const socket = connect(directory.socket);
     socket.once("connect", () => resolve(true));

@@ -57,7 +57,7 @@ export async function withImages(work: (images: Images) => Promise<void>): Promi
   }
 }
 
-/** Changes an image that nobody uses, e.g. `write -P 7 1M 64k`. */
+/** Changes an image that is not in use, e.g. `write -P 7 1M 64k`. */
 export async function runQemuIo(image: string, command: string): Promise<void> {
   await run("qemu-io", ["-c", command, image]);
 }

@@ -113,7 +113,7 @@ export function assertOneWay({ policy, vms, manager }: WantedBackups): void {
     throw new UsageError("nothing says what to back up", { hint: "Name virtual machines, or a policy with --policy." });
   }
   if (policy !== undefined && (vms.length > 0 || manager !== undefined)) {
-    throw new UsageError("a policy says itself which virtual machines it is for, and of which manager");
+    throw new UsageError("a policy names its virtual machines and their manager itself");
   }
 }
 

@@ -109,7 +109,7 @@ export function certificateErrorOf(error: unknown, host: string): CertificateErr
     });
   }
   if (code !== undefined && UNKNOWN_AUTHORITY.has(code)) {
-    return new CertificateError(`the certificate of ${host} is not signed by a CA we were told to trust`, {
+    return new CertificateError(`the certificate of ${host} is not signed by a trusted CA`, {
       ...options,
       hint: "Fetch the engine's CA with `ovault init`; if a company CA signs the web certificate, add it to the CA file.",
     });

@@ -35,7 +35,7 @@ export interface SitePruneOptions extends Partial<PruneOptions> {
   readonly process?: ProcessIdentity;
 }
 
-/** Of which this machine cannot tell whether it lives. */
+/** A process of another machine: whether it lives is unknown here. */
 export const ELSEWHERE: ProcessIdentity = { ...processIdentity(), node: "elsewhere", bootId: "elsewhere" };
 
 /** Of this machine, and dead: no process ever started so early. */
@@ -85,7 +85,7 @@ export class BlockSite<S extends ObjectStore = MemoryStore> {
     for (const point of points) await repository.points.forget(point, never);
   }
 
-  /** Without grace unless told. */
+  /** Without grace by default. */
   async prune(
     { lockDays, process = ELSEWHERE, ...options }: SitePruneOptions = {},
     store?: ObjectStore,

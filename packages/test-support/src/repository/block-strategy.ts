@@ -15,7 +15,7 @@ export class BlockStrategy implements Strategy {
   readonly name = "blocks";
   readonly #tracks: boolean;
 
-  /** With `tracks` unchanged blocks are told, and not read. */
+  /** With `tracks` it reports unchanged blocks, which are not read. */
   constructor(tracks: boolean) {
     this.#tracks = tracks;
   }

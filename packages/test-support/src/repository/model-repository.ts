@@ -122,7 +122,7 @@ export function harm({ objects }: MemoryStore, { which, kind, at, bit }: Harm): 
   const position = Math.floor(at * object.byteLength);
   if (kind === "delete") objects.delete(key);
   if (kind === "cut") objects.set(key, object.slice(0, position));
-  if (kind === "garble") objects.set(key, Buffer.from("nothing that anybody wrote"));
+  if (kind === "garble") objects.set(key, Buffer.from("nothing that ovault wrote"));
   if (kind === "flip") {
     object[position] = (object[position] ?? 0) ^ (1 << bit);
     objects.set(key, object);

@@ -28,7 +28,7 @@ export const defineAdd: Define = (command, invoke) => {
   command
     .option("--passphrase <reference>", "where the new one is found: env:NAME, file:PATH or command:PROGRAM ARGUMENT…")
     .option("--key-file <path>", "the new key file; made if it does not exist")
-    .option("--label <text>", "to know it by; everybody who sees the destination can read it")
+    .option("--label <text>", "names the key; readable by all who can read the destination")
     .addHelpText(
       "after",
       examples(

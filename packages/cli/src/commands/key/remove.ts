@@ -13,7 +13,7 @@ export const defineRemove: Define = (command, invoke) => {
     .addHelpText(
       "after",
       `${examples(["ovault key remove 1f3a", "the last key is never removed"])}\n\n` +
-        "Who has an old copy of the destination can still open that copy with the key that was removed.",
+        "The removed key still opens old copies of the destination.",
     )
     .action((wanted: string, options: RemoveOptions) =>
       invoke(command, async (context) => {

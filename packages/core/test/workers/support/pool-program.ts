@@ -8,7 +8,7 @@ export type PoolJob =
   | { readonly kind: "fail"; readonly code: string | undefined; readonly hint: string | undefined }
   | { readonly kind: "thread" | "exit" | "crash" };
 
-/** A worker thread that fails when it is told to. */
+/** A worker thread that fails on request. */
 parentPort?.on("message", ({ number, job }: WorkerRequest<PoolJob>) => {
   switch (job.kind) {
     case "echo":

@@ -5,7 +5,7 @@ import { keysOf } from "@ovault/testkit";
 const { signal } = new AbortController();
 
 /** Every process that holds a lease is dead from now on. `store`: as the repository has it. */
-export async function buryHolders(store: ObjectStore): Promise<void> {
+export async function markHoldersDead(store: ObjectStore): Promise<void> {
   for (const key of await keysOf(store, "leases/")) {
     if (!/^leases\/[^/]+\/\d+$/.test(key)) continue;
     const claim = decodeDocument("claim", 1, await store.get(key, { signal }), key) as {
