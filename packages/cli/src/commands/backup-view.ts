@@ -1,9 +1,16 @@
 import type { BackupMode, VirtualMachine } from "@ovault/contract";
 import type { BackupPlan, MachineBackupOutcome, StrategyChoice } from "@ovault/core";
 
-import { errorSummary, formatBytes, formatDuration, summarizePoint } from "@ovault/operations";
+import {
+  considered,
+  errorSummary,
+  formatBytes,
+  formatDuration,
+  summarizePoint,
+  type ConsideredStrategy,
+} from "@ovault/operations";
 import { table, text, type View } from "../output/view.ts";
-import { choicesView, considered, type ConsideredStrategy } from "./considered-strategies.ts";
+import { choicesView } from "./choices-view.ts";
 
 /** What was found out about one machine before its backup; it has a plan or an error. */
 export interface BackupPlanOutcome {

@@ -1,15 +1,15 @@
-import { plural, type RecoveryPoint } from "@ovault/contract";
-import { lossesOfMarked, unclaimedWarnings } from "@ovault/core";
-import { Installation, formatBytes, formatTime, pointsOf, summarizePoint, type PointSummary } from "@ovault/operations";
+import {
+  formatBytes,
+  formatTime,
+  Installation,
+  listPoints,
+  type ListedPoint,
+  type PointSummary,
+} from "@ovault/operations";
 
-import { examples, type CommandContext, type Define } from "../command.ts";
+import { examples, type Define } from "../command.ts";
 import { machineTitles } from "../output/machine-titles.ts";
 import { table, text, type View } from "../output/view.ts";
-
-/** A point, and its known losses, in bytes. */
-export interface ListedPoint extends PointSummary {
-  readonly lostBytes: number;
-}
 
 interface PointsOptions {
   readonly manager?: string;
@@ -27,36 +27,12 @@ export const define: Define = (command, invoke) => {
     )
     .action((vm: string | undefined, options: PointsOptions) =>
       invoke(command, async (context) => {
-        const points = await listPoints(context, vm, options);
+        await using installation = await Installation.open(context);
+        const points = await listPoints(installation, { vm, ...options }, context);
         return { data: points, view: pointsView(points) };
       }),
     );
 };
-
-/** Oldest first. Names manifests that fail verification on stderr and leaves them out. */
-export async function listPoints(
-  context: CommandContext,
-  vm: string | undefined,
-  { manager, from }: PointsOptions,
-): Promise<readonly ListedPoint[]> {
-  await using installation = await Installation.open(context);
-  const repository = await installation.repository(from);
-  const { points, damaged } = await repository.points.list(context.signal);
-  if (damaged.length > 0) {
-    const what = `${plural(damaged.length, "recovery point")} cannot be read`;
-    context.terminal.complain(
-      `warning: ${what}: ${damaged.map(({ key }) => key).join(", ")} (see ovault verify --all)`,
-    );
-  }
-  const ofManager = points.filter((point) => (manager ?? point.vm.manager) === point.vm.manager);
-  const wanted = vm === undefined ? ofManager : pointsOf(points, vm, { manager });
-  for (const warning of unclaimedWarnings(installation.unclaimed(wanted))) context.terminal.note(`note: ${warning}`);
-  const losses = await lossesOfMarked(repository, wanted, context.signal);
-  return wanted.map((point) => {
-    const lostBytes = sum((losses.get(point.id) ?? []).map((disk) => disk.lostBytes));
-    return { ...summarizePoint(point), lostBytes };
-  });
-}
 
 export function pointsView(points: readonly ListedPoint[]): View {
   const damaged = points.some(({ lostBytes }) => lostBytes > 0);
@@ -82,7 +58,7 @@ export function pointsView(points: readonly ListedPoint[]): View {
 /** `incremental`, `incremental+compared` where disks differ, `configuration` without disks. */
 function describeModes(point: PointSummary): string {
   if (point.disks.length === 0) return "configuration";
-  return [...new Set(point.disks.map(({ mode }): RecoveryPoint["disks"][number]["mode"] => mode))].join("+");
+  return [...new Set(point.disks.map(({ mode }) => mode))].join("+");
 }
 
 function sum(values: readonly number[]): number {

@@ -1,15 +1,6 @@
-import type { RecoveryPoint } from "@ovault/contract";
-import { choosePolicy, unclaimedWarnings } from "@ovault/core";
-import {
-  Installation,
-  placesOf,
-  SiteSurvey,
-  unclaimedPoints,
-  summarizePolicy,
-  type PolicySummary,
-} from "@ovault/operations";
+import { Installation, listPolicies } from "@ovault/operations";
 
-import { examples, type CommandContext, type Define } from "../command.ts";
+import { examples, type Define } from "../command.ts";
 import { policiesView, policyView } from "./policies-view.ts";
 
 interface PoliciesOptions {
@@ -30,35 +21,10 @@ export const define: Define = (command, invoke) => {
     )
     .action((name: string | undefined, options: PoliciesOptions) =>
       invoke(command, async (context) => {
-        const policies = await listPolicies(context, name, options);
+        await using installation = await Installation.open(context);
+        const policies = await listPolicies(installation, { name, offline: options.offline === true }, context);
         const view = name === undefined ? policiesView(policies) : policies.flatMap(policyView);
         return { data: policies, view };
       }),
     );
 };
-
-/** All policies, or one. A manager or destination that does not answer costs a warning and its part of the result. */
-export async function listPolicies(
-  context: CommandContext,
-  name: string | undefined,
-  { offline = false }: PoliciesOptions,
-): Promise<readonly PolicySummary[]> {
-  await using installation = await Installation.open(context);
-  const { configuration } = installation;
-  const policies = name === undefined ? [...configuration.policies.values()] : [choosePolicy(configuration, name)];
-  const survey = offline ? undefined : new SiteSurvey(installation, context);
-  const summaries: PolicySummary[] = [];
-  const unclaimed = new Set<RecoveryPoint>();
-  for (const policy of policies) {
-    const places = placesOf(policy, configuration);
-    const { manager, destination } = places;
-    const inventory = manager === undefined ? undefined : await survey?.machinesOf(manager);
-    const newest = destination === undefined ? undefined : await survey?.newestPointsIn(destination);
-    if (inventory !== undefined && newest !== undefined) {
-      for (const point of unclaimedPoints(installation, inventory, newest)) unclaimed.add(point);
-    }
-    summaries.push(summarizePolicy(policy, { places, inventory, newest, now: new Date() }));
-  }
-  for (const warning of unclaimedWarnings([...unclaimed])) context.terminal.warn(warning);
-  return summaries;
-}

@@ -1,8 +1,6 @@
-import type { RecoveryPoint } from "@ovault/contract";
-import { type DiskLosses, lossesOfMarked } from "@ovault/core";
-import { Installation, formatBytes, formatTime, findPoint } from "@ovault/operations";
+import { formatBytes, formatTime, Installation, showPoint, type ShownPoint } from "@ovault/operations";
 
-import { examples, type CommandContext, type Define } from "../command.ts";
+import { examples, type Define } from "../command.ts";
 import { facts, table, text, type View } from "../output/view.ts";
 import { lossesView } from "./losses-view.ts";
 
@@ -19,29 +17,12 @@ export const define: Define = (command, invoke) => {
     .addHelpText("after", examples(["ovault show web01@latest", "disks, modes and reasons"]))
     .action((point: string, options: ShowOptions) =>
       invoke(command, async (context) => {
-        const data = await showPoint(context, point, options);
+        await using installation = await Installation.open(context);
+        const data = await showPoint(installation, { point, ...options }, context);
         return { data, view: pointView(data) };
       }),
     );
 };
-
-/** The whole manifest, and the known losses of its disks. */
-export interface ShownPoint extends RecoveryPoint {
-  readonly lost: readonly DiskLosses[];
-}
-
-/** Checks chunks recorded as damaged; reads no data. */
-export async function showPoint(
-  context: CommandContext,
-  wanted: string,
-  { manager, from }: ShowOptions,
-): Promise<ShownPoint> {
-  await using installation = await Installation.open(context);
-  const repository = await installation.repository(from);
-  const point = await findPoint(repository, wanted, context, { manager });
-  const losses = await lossesOfMarked(repository, [point], context.signal);
-  return { ...point, lost: losses.get(point.id) ?? [] };
-}
 
 export function pointView(point: ShownPoint): View {
   const disks = point.disks.map(({ disk, mode, reason, stats }) => [

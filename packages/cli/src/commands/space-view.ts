@@ -1,16 +1,10 @@
 import { plural } from "@ovault/contract";
 import type { PackSum, SpaceReport } from "@ovault/core";
 
-import { formatBytes, formatTime } from "@ovault/operations";
+import { formatBytes, formatTime, type SpaceOutcome } from "@ovault/operations";
 import { heldByLossesView } from "./held-by-losses-view.ts";
 import { machineTitles } from "../output/machine-titles.ts";
 import { facts, table, text, type View } from "../output/view.ts";
-
-export interface SpaceOutcome {
-  readonly report: SpaceReport;
-  /** What blocks the next prune, for people. */
-  readonly holders: readonly string[];
-}
 
 const HELD = "; prune holds it back while pages of block maps are lost";
 

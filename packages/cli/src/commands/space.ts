@@ -1,8 +1,7 @@
-import { spaceReport } from "@ovault/core";
-import { Installation, describeHolders } from "@ovault/operations";
+import { Installation, measureSpace } from "@ovault/operations";
 
-import { examples, type CommandContext, type Define } from "../command.ts";
-import { type SpaceOutcome, spaceView } from "./space-view.ts";
+import { examples, type Define } from "../command.ts";
+import { spaceView } from "./space-view.ts";
 
 interface SpaceCommandOptions {
   readonly from?: string;
@@ -14,18 +13,10 @@ export const define: Define = (command, invoke) => {
     .addHelpText("after", examples(["ovault space", "what takes how much, and what prune would free"]))
     .action((options: SpaceCommandOptions) =>
       invoke(command, async (context) => {
-        const outcome = await space(context, options);
+        await using installation = await Installation.open(context);
+        const onPages = context.terminal.showCount((pages) => `${pages} pages of block maps read`);
+        const outcome = await measureSpace(installation, { ...options, onPages }, context.signal);
         return { data: outcome.report, view: spaceView(outcome) };
       }),
     );
 };
-
-/** The space usage of a destination. Changes nothing. */
-export async function space(context: CommandContext, { from }: SpaceCommandOptions): Promise<SpaceOutcome> {
-  await using installation = await Installation.open(context);
-  const repository = await installation.repository(from);
-  const { signal, terminal } = context;
-  const onProgress = terminal.showCount((pages) => `${pages} pages of block maps read`);
-  const report = await spaceReport(repository, { onProgress, signal });
-  return { report, holders: await describeHolders(repository, report.condemned.heldBy, signal) };
-}

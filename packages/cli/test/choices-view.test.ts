@@ -1,9 +1,10 @@
 import { expect, test } from "vitest";
 
 import { chooseStrategy } from "@ovault/core";
+import { considered } from "@ovault/operations";
 import { ModelPlatform, ModelStrategy } from "@ovault/testkit";
 
-import { choicesView, considered } from "../src/commands/considered-strategies.ts";
+import { choicesView } from "../src/commands/choices-view.ts";
 import { layOut } from "../src/output/layout.ts";
 
 test("of a machine with a choice the view shows the chosen strategy, why, and what the others say", async () => {
