@@ -37,7 +37,7 @@ async function restore(of: RecoveryPoint): Promise<Readonly<Record<string, numbe
     zero: () => Promise.resolve(),
     flush: () => Promise.resolve(),
   };
-  if (record !== undefined) await restoreToTarget({ point: of, record, target, repository, taps: [], signal });
+  if (record !== undefined) await restoreToTarget({ point: of, record, target, store: repository, taps: [], signal });
   return { "s without start-up": (performance.now() - startedAt) / 1000 };
 }
 

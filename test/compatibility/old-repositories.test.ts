@@ -53,7 +53,7 @@ async function restoredDisks(repository: Repository): Promise<readonly ExpectedD
     for (const record of point.disks) {
       const { logicalBytes } = record.stats;
       const target = new MemoryTarget(record.disk.id, logicalBytes);
-      await restoreToTarget({ point, record, target, repository, taps: [], signal });
+      await restoreToTarget({ point, record, target, store: repository, taps: [], signal });
       disks.push({ mode: record.mode, logicalBytes, sha256: createHash("sha256").update(target.bytes).digest("hex") });
     }
   }

@@ -2,7 +2,6 @@ import { createHash } from "node:crypto";
 
 import {
   type Codec,
-  createRunHooks,
   type Disk,
   type DiskSource,
   type Extent,
@@ -12,7 +11,7 @@ import {
 } from "@ovault/contract";
 import { Repository, type RepositorySecret } from "@ovault/core";
 import { acquireLease } from "@ovault/core/internal/leases/lease";
-import { backupDisks } from "@ovault/core/internal/runs/backup-disks";
+import { backupDisks } from "@ovault/core/internal/repository/writing/backup-disks";
 import { BufferPool } from "@ovault/core/internal/pipeline/buffer-pool";
 import type { DigestName } from "@ovault/core/internal/blocks/digests/chunk-digest";
 import { lz4 } from "@ovault/core/internal/blocks/codecs/lz4";
@@ -102,13 +101,12 @@ async function takePoint(
     signal,
   });
   const writer = repository.writer(signal);
-  const disks = await backupDisks({
-    sources,
+  const disks = await backupDisks(sources, {
     repository,
     writer,
     base,
     buffers: new BufferPool(1, BLOCK_BYTES),
-    hooks: createRunHooks(),
+    onProgress: () => {},
     signal,
   });
   await writer.finish();

@@ -68,7 +68,7 @@ export class ModelSite {
     return await backupVirtualMachine({
       vm: this.platform.vm(),
       strategy: new ModelStrategy(this.platform),
-      repository: await reopen(store),
+      store: await reopen(store),
       ledger: this.#ledger,
       full,
       excludeDisks: [],
@@ -85,7 +85,7 @@ export class ModelSite {
     const how = { name: "restored", networks: new Map<string, string>(), mac: "new", start: false } as const;
     await restoreVirtualMachine({
       request: { point, disks: point.disks, ...how },
-      repository,
+      store: repository,
       strategy: new ModelStrategy(this.platform),
       manager: "model",
       ledger: this.#ledger,

@@ -87,7 +87,7 @@ async function takeBackup(name: string, options: object, wishes: Wishes = {}): P
     vm,
     strategy: strategies[by],
     keepBase: false,
-    repository: await smallRepository(new MemoryStore(), 64 * 1024),
+    store: await smallRepository(new MemoryStore(), 64 * 1024),
     ledger,
     full: true,
     quiesce,

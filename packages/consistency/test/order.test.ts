@@ -109,7 +109,7 @@ async function play(scenario: Scenario): Promise<Seen> {
   const outcome = await backupVirtualMachine({
     vm: platform.vm(),
     strategy: new ModelStrategy(platform),
-    repository: await smallRepository(new MemoryStore(), 512),
+    store: await smallRepository(new MemoryStore(), 512),
     ledger,
     full: false,
     quiesce,

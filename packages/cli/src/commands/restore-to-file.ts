@@ -79,7 +79,7 @@ export async function restoreToFile(
       point,
       record,
       target,
-      repository,
+      store: repository,
       salvage,
       taps: [context.terminal.showRun(alias, logicalBytes)],
       signal: context.signal,

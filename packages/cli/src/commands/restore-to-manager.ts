@@ -61,7 +61,7 @@ export async function restoreToManager(
   const collect = (hooks: RunHooks): void => hooks.warning.tap("Result", (warning) => void warnings.push(warning));
   const result = await restoreVirtualMachine({
     request,
-    repository,
+    store: repository,
     strategy,
     manager: manager.name,
     ledger,

@@ -1,6 +1,5 @@
 import type { RecoveryPoint } from "@ovault/contract";
 import { NOTHING_COPIED } from "./copy-disk.ts";
-import { lossesOfBase } from "../repository/losses/point-losses.ts";
 import { ChunkSet } from "../repository/chunks/chunk-set.ts";
 import type { Repository } from "../repository/repository.ts";
 import { nameOfCopy } from "./copy-name.ts";
@@ -22,7 +21,7 @@ export async function estimateCopy(options: EstimateOptions): Promise<CopiedPoin
   const name = await nameOfCopy(to, point, signal);
   const state = await to.points.stateOf({ vm: point.vm, id: name }, signal);
   const there = typeof state === "string" ? undefined : state;
-  if (there !== undefined && (await lossesOfBase(to, there, signal)).length === 0) {
+  if (there !== undefined && (await to.lossesOfBase(there, signal)).length === 0) {
     return { outcome: "present", copyId: name, ...NOTHING_COPIED };
   }
   const reference = sameIds ? undefined : await findReference(options, point, signal);

@@ -1,5 +1,4 @@
 import { type DiskRecord, type RecoveryPoint, IntegrityError } from "@ovault/contract";
-import { lossesOfBase } from "../repository/losses/point-losses.ts";
 import { originOf } from "../points/point-id.ts";
 import type { Repository } from "../repository/repository.ts";
 import type { ReferenceDisk } from "./plan-copy.ts";
@@ -24,7 +23,7 @@ export async function findReference(
   for (const destination of there.toReversed()) {
     const source = here.find((point) => isSame(point, destination));
     if (source === undefined || source.id === id || to.isCondemned(destination)) continue;
-    if ((await lossesOfBase(to, destination, signal)).length === 0) return { source, destination };
+    if ((await to.lossesOfBase(destination, signal)).length === 0) return { source, destination };
   }
   return undefined;
 }

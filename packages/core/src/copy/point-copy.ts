@@ -6,7 +6,6 @@ import {
   UsageError,
   CodecError,
 } from "@ovault/contract";
-import { lossesOfBase } from "../repository/losses/point-losses.ts";
 import type { LoadPage } from "../repository/block-map/block-map-reader.ts";
 import type { ChunkWriter } from "../repository/chunks/chunk-writer.ts";
 import type { Lease } from "../leases/lease.ts";
@@ -57,7 +56,7 @@ export class PointCopy {
       });
     }
     const there = typeof state === "string" ? undefined : state;
-    if (there !== undefined && (await lossesOfBase(to, there, signal)).length === 0) {
+    if (there !== undefined && (await to.lossesOfBase(there, signal)).length === 0) {
       return { outcome: "present", copyId: name, ...NOTHING_COPIED };
     }
     if (!(await from.points.holds(point, signal)) || from.isCondemned(point)) {

@@ -1,9 +1,6 @@
 import { lastValueFrom, sampleTime, share, type Observable } from "rxjs";
 
-import { type DiskSource, type DiskStats, SourceError, isZero } from "@ovault/contract";
-import { BlockMapWriter } from "../repository/block-map/block-map-writer.ts";
-import type { BlockMapReader } from "../repository/block-map/block-map-reader.ts";
-import { sameId, type ChunkId } from "../format/digest.ts";
+import { type DiskSource, type DiskStats, SourceError, type SpanEvent, isZero } from "@ovault/contract";
 import type { BufferPool } from "./buffer-pool.ts";
 import { countBlocks, NO_BLOCKS, type BlockOutcome, type BlockTotals } from "./count-blocks.ts";
 import { planBlocks, type BlockRead, type BlockSpan, type PlannedBlocks } from "./plan-blocks.ts";
@@ -11,73 +8,63 @@ import { pullInLanes } from "../concurrency/pull-in-lanes.ts";
 import { readBlock, type ReadBaseBlock } from "./read-block.ts";
 import { validateExtents } from "./validate-extents.ts";
 
-/** The repository as the pipeline sees it: stores each chunk and page once. */
-export interface ChunkSink {
-  /** Id of these bytes, computed off the main thread. They must not change meanwhile. */
-  idOf(plain: Uint8Array): Promise<ChunkId>;
-  /** Resolves to the bytes added, 0 when the chunk was known. */
-  store(kind: "data" | "pages", id: ChunkId, plain: Uint8Array): Promise<number>;
+/** Where the blocks of one disk go, from several lanes and in any order, each block once. */
+export interface BlockSink {
+  /** Stores a block that is not all zeros. `plain` belongs to the caller again when this resolves. */
+  put(block: number, plain: Uint8Array, signal: AbortSignal): Promise<StoredBlock>;
+  /** Sets blocks to zeros, or to what the base has. */
+  fill(first: number, count: number, kind: "zero" | "unchanged", signal: AbortSignal): Promise<void>;
+}
+
+export interface StoredBlock {
+  /** `unchanged`: the base has it at the same place; `known`: the store had it. */
+  readonly kind: "unchanged" | "new" | "known";
+  /** Bytes added to the store. */
+  readonly storedBytes: number;
 }
 
 /** The same disk in the base recovery point. */
 export interface BaseDisk {
-  readonly map: BlockMapReader;
   readonly logicalBytes: number;
   readonly readBlock: ReadBaseBlock;
 }
 
 export interface BackupDiskOptions {
   readonly source: DiskSource;
-  readonly sink: ChunkSink;
+  readonly sink: BlockSink;
   readonly base: BaseDisk | undefined;
   readonly blockBytes: number;
-  /** Buffers of one block each, shared by all disks of a run. */
+  /** Buffers of one block each, shared by all disks of a run; a lane for each. */
   readonly buffers: BufferPool;
-  readonly lanes: number;
-  readonly onProgress?: (totals: BlockTotals) => void;
+  readonly onProgress: (event: SpanEvent) => void;
   readonly signal: AbortSignal;
-}
-
-export interface BackedUpDisk {
-  /** Root of the block map, or null for a disk of zeros. Not durable until the sink is finished. */
-  readonly blockMap: ChunkId | null;
-  readonly stats: DiskStats;
 }
 
 const PROGRESS_MS = 250;
 
 /**
- * Backs up one disk: extents → blocks → read → skip zeroes → dedupe → compress → write. One lane carries a block all
- * the way, in one pooled buffer.
+ * Backs up one disk: extents → blocks → read → skip zeroes → store. One lane carries a block all the way, in one pooled
+ * buffer.
  */
-export async function backupDisk(options: BackupDiskOptions): Promise<BackedUpDisk> {
-  const { source, sink, base, blockBytes, lanes, signal } = options;
+export async function backupDisk(options: BackupDiskOptions): Promise<DiskStats> {
+  const { source, base, blockBytes, buffers, signal } = options;
   const { logicalBytes } = source.disk;
   if (source.mode === "incremental" && base === undefined) {
     throw new SourceError(`disk ${source.disk.alias} is incremental but its base has no such disk`);
   }
-  const blockCount = Math.ceil(logicalBytes / blockBytes);
-  const map = new BlockMapWriter(blockCount, (page) => storePage(sink, page), base?.map);
   const extents = validateExtents(source.extents(signal), logicalBytes);
   const plan = planBlocks(extents, { blockBytes, logicalBytes, baseBlocks: coveredBlocks(options) });
-  const takeBlock = blockTaker(options, map);
-  const takeSpan = spanTaker(options, map);
+  const takeBlock = blockTaker(options);
+  const takeSpan = spanTaker(options);
   const work = (item: PlannedBlocks, lane: AbortSignal): Promise<BlockOutcome> =>
     item.kind === "read" ? takeBlock(item, lane) : takeSpan(item, lane);
 
-  const totals = pullInLanes(plan, Math.max(1, Math.min(lanes, source.maxReads)), work, signal).pipe(
+  const totals = pullInLanes(plan, Math.max(1, Math.min(buffers.count, source.maxReads)), work, signal).pipe(
     countBlocks(),
     share(),
   );
-  report(totals, options.onProgress);
-  const end = await lastValueFrom(totals, { defaultValue: NO_BLOCKS });
-  return { blockMap: await map.finish(), stats: statsOf(logicalBytes, end) };
-}
-
-async function storePage(sink: ChunkSink, page: Uint8Array): Promise<ChunkId> {
-  const id = await sink.idOf(page);
-  await sink.store("pages", id, page);
-  return id;
+  report(totals, options);
+  return statsOf(logicalBytes, await lastValueFrom(totals, { defaultValue: NO_BLOCKS }));
 }
 
 /** Leading blocks of the disk that have the same length in the base, so that `unchanged` can refer to them. */
@@ -88,40 +75,32 @@ function coveredBlocks({ source, base, blockBytes }: BackupDiskOptions): number 
   return Math.floor(Math.min(base.logicalBytes, logicalBytes) / blockBytes);
 }
 
-function spanTaker({ source, blockBytes }: BackupDiskOptions, map: BlockMapWriter) {
+function spanTaker({ source, sink, blockBytes }: BackupDiskOptions) {
   return async ({ kind, first, count }: BlockSpan, signal: AbortSignal): Promise<BlockOutcome> => {
-    await map.fill(first, count, kind, signal);
+    await sink.fill(first, count, kind, signal);
     const end = Math.min((first + count) * blockBytes, source.disk.logicalBytes);
     return { kind, blocks: count, logicalBytes: end - first * blockBytes, readBytes: 0, storedBytes: 0 };
   };
 }
 
-function blockTaker({ source, sink, base, buffers }: BackupDiskOptions, map: BlockMapWriter) {
+function blockTaker({ source, sink, base, buffers }: BackupDiskOptions) {
   return (read: BlockRead, signal: AbortSignal): Promise<BlockOutcome> =>
     buffers.lend(async (buffer) => {
       const { block, length } = read;
       const plain = buffer.subarray(0, length);
       const readBytes = await readBlock(read, plain, source, base?.readBlock, signal);
       const outcome = { blocks: 1, logicalBytes: length, readBytes };
-      if (isZero(plain)) {
-        await map.set(block, null);
-        return { ...outcome, kind: "zero", storedBytes: 0 };
-      }
-      const id = await sink.idOf(plain);
-      signal.throwIfAborted();
-      const before = base === undefined || block >= base.map.blockCount ? null : await base.map.chunkOf(block, signal);
-      const same = before !== null && sameId(before, id);
-      const storedBytes = await sink.store("data", id, plain);
-      await map.set(block, id);
-      const kind = same ? "unchanged" : storedBytes > 0 ? "new" : "known";
-      return { ...outcome, kind, storedBytes };
+      if (!isZero(plain)) return { ...outcome, ...(await sink.put(block, plain, signal)) };
+      await sink.fill(block, 1, "zero", signal);
+      return { ...outcome, kind: "zero", storedBytes: 0 };
     });
 }
 
-function report(totals: Observable<BlockTotals>, onProgress: ((totals: BlockTotals) => void) | undefined): void {
-  if (onProgress === undefined) return;
+function report(totals: Observable<BlockTotals>, { source: { disk }, onProgress }: BackupDiskOptions): void {
+  const next = ({ doneBytes, readBytes, storedBytes }: BlockTotals): void =>
+    onProgress({ diskId: disk.id, doneBytes, logicalBytes: disk.logicalBytes, readBytes, storedBytes });
   // The caller gets the error through the totals themselves.
-  totals.pipe(sampleTime(PROGRESS_MS)).subscribe({ next: onProgress, error: () => undefined });
+  totals.pipe(sampleTime(PROGRESS_MS)).subscribe({ next, error: () => undefined });
 }
 
 function statsOf(logicalBytes: number, totals: BlockTotals): DiskStats {

@@ -1,4 +1,16 @@
-import type { DiskReader, DiskRecord, MachineIdentity, ObjectKey, RecoveryPoint } from "@ovault/contract";
+import type {
+  DiskReader,
+  DiskRecord,
+  DiskTarget,
+  MachineIdentity,
+  ObjectKey,
+  RecoveryPoint,
+  VirtualMachine,
+} from "@ovault/contract";
+import type { BufferPool } from "../pipeline/buffer-pool.ts";
+import type { RestoreTotals } from "../pipeline/restore-in-lanes.ts";
+import type { DiskLosses, LostRange } from "./lost-ranges.ts";
+import type { BeginPointOptions, PointWriter } from "./point-writer.ts";
 
 /** A damaged manifest or mark of a forgotten point. The points beside it are not affected. */
 export interface DamagedManifest {
@@ -17,6 +29,12 @@ export interface MachinePointListing extends PointListing {
   readonly unclaimed: readonly RecoveryPoint[];
 }
 
+/** What the next point of a machine can start from. */
+export interface FoundBase extends Omit<MachinePointListing, "points"> {
+  /** The newest point of the machine that another can build on. */
+  readonly base: RecoveryPoint | undefined;
+}
+
 /** The recovery points of a store, in whatever way it keeps their data. */
 export interface PointCatalog {
   /** The points of all machines. */
@@ -33,15 +51,19 @@ export interface PointCatalog {
    * @throws NotFoundError
    */
   find(idOrPrefix: string, signal: AbortSignal): Promise<RecoveryPoint>;
-  /** An id for the next point of a machine, later than those of all its points. */
-  nextId(machine: MachineIdentity, now: Date, signal: AbortSignal): Promise<string>;
-  /**
-   * Makes a point visible. Everything it refers to must already be durable.
-   * @throws LeaseLostError when another run has taken over and ensured that this point never exists
-   */
-  seal(point: RecoveryPoint, signal: AbortSignal): Promise<void>;
   /** Makes a point invisible immediately, for every node. Data that only it needs may stay for a while. */
   forget(point: RecoveryPoint, signal: AbortSignal): Promise<void>;
+}
+
+export interface RestoreDiskOptions {
+  /** Bound what is in flight: a lane for each; a lane loads at once what its buffer has room for. */
+  readonly buffers: BufferPool;
+  /**
+   * Receives ranges that cannot be read, in any order; they become zeros. Without it, such a range fails the restore.
+   */
+  readonly onLost?: ((range: LostRange) => void) | undefined;
+  readonly onProgress: (done: RestoreTotals) => void;
+  readonly signal: AbortSignal;
 }
 
 export interface OpenDiskOptions {
@@ -52,16 +74,37 @@ export interface OpenDiskOptions {
 }
 
 /**
- * A store of recovery points: a catalog of the points, and the bytes of their disks. It prescribes no storage format.
- * `Repository` deduplicates; another implementation may keep each disk as a whole image.
+ * A store of recovery points: it finds, makes, reads and forgets them. It prescribes no storage format. `Repository`
+ * deduplicates; `ImagePoints` keeps each disk as a whole image.
  */
 export interface PointStore {
   readonly points: PointCatalog;
+  /** Size of the blocks that disks are read in. Manifests name it. */
+  readonly blockBytes: number;
+  /** For a run that has begun a point of this machine, or plans to. */
+  findBase(machine: MachineIdentity, signal: AbortSignal): Promise<FoundBase>;
+  /** What a base has lost: unchanged blocks of the next point would be missing there too. */
+  lossesOfBase(base: RecoveryPoint, signal: AbortSignal): Promise<readonly DiskLosses[]>;
+  /**
+   * Begins the next point of a machine, of which there is one at a time.
+   * @throws LeaseHeldError when another run holds the machine and `ifBusy` is `refuse`
+   */
+  beginPoint(vm: VirtualMachine, options: BeginPointOptions): Promise<PointWriter>;
   /**
    * Opens a disk of a point for random reads. It holds no lease.
    * @throws IntegrityError for impossible figures of the disk; other damage fails the reads that meet it
    */
   openDisk(point: RecoveryPoint, record: DiskRecord, options: OpenDiskOptions): Promise<DiskReader>;
+  /**
+   * Writes a disk of a point into a target that is at least as large, and flushes it.
+   * @throws IntegrityError for data that cannot be read, unless `onLost` is set
+   */
+  restoreDisk(
+    point: RecoveryPoint,
+    record: DiskRecord,
+    target: DiskTarget,
+    options: RestoreDiskOptions,
+  ): Promise<RestoreTotals>;
   /** Call it when the store is no longer in use. */
   close(): Promise<void>;
 }

@@ -9,7 +9,10 @@ import {
   type ObjectKey,
   type ObjectStore,
   type DiskRecord,
+  type DiskTarget,
+  type MachineIdentity,
   type RecoveryPoint,
+  type VirtualMachine,
   IntegrityError,
   UsageError,
   copyOf,
@@ -22,7 +25,11 @@ import { fromHex, toHex } from "../util/hex.ts";
 import { BlockMapReader, type LoadPage } from "./block-map/block-map-reader.ts";
 import { ChunkIndex } from "./index/chunk-index.ts";
 import { ChunkReader } from "./chunks/chunk-reader.ts";
-import type { PointStore } from "../points/point-store.ts";
+import type { RestoreTotals } from "../pipeline/restore-in-lanes.ts";
+import type { DiskLosses } from "../points/lost-ranges.ts";
+import type { FoundBase, PointStore, RestoreDiskOptions } from "../points/point-store.ts";
+import type { BeginPointOptions, PointWriter } from "../points/point-writer.ts";
+import { restoreDisk } from "./reading/restore-disk.ts";
 import { LEAVES_KEPT, openPointDisk, type OpenPointDiskOptions } from "./reading/open-point-disk.ts";
 import type { PointDisk } from "./reading/point-disk.ts";
 import { ChunkWriter } from "./chunks/chunk-writer.ts";
@@ -40,8 +47,10 @@ import { PendingChunks } from "./chunks/pending-chunks.ts";
 import type { Lease } from "../leases/lease.ts";
 import type { Protection } from "../format/protection.ts";
 import { RecoveryPoints } from "../points/recovery-points.ts";
+import { RepositoryPointWriter } from "./writing/repository-point-writer.ts";
 import { Reserve } from "../format/reserve.ts";
 import { DAY_MS, retaining, retentionEnd } from "../format/retaining.ts";
+import { findLosses } from "./losses/find-losses.ts";
 import { SoundPages } from "./chunks/sound-pages.ts";
 import { Once } from "../concurrency/once.ts";
 import { withUnreadableAsDamage } from "./damage/unreadable-objects.ts";
@@ -222,6 +231,10 @@ export class Repository implements PointStore {
     return this.#loaded.lists(pack);
   }
 
+  get blockBytes(): number {
+    return this.settings.blockBytes;
+  }
+
   /** How long the store shall lock new objects, in milliseconds; undefined for no lock. */
   get lockMs(): number | undefined {
     return this.#lockDays === undefined ? undefined : this.#lockDays * DAY_MS;
@@ -294,11 +307,39 @@ export class Repository implements PointStore {
     return await BlockMapReader.open({ ...options, root, blockCount, loadPage, signal });
   }
 
+  async findBase(machine: MachineIdentity, signal: AbortSignal): Promise<FoundBase> {
+    const { points, ...found } = await this.points.listOf(machine, signal);
+    return { ...found, base: points.findLast((point) => !this.isCondemned(point)) };
+  }
+
+  /** Checks all its pages, whether or not damage is on record, and which packs the store has. */
+  async lossesOfBase(base: RecoveryPoint, signal: AbortSignal): Promise<readonly DiskLosses[]> {
+    await this.dropAbsentPacks(signal);
+    return await findLosses(this, base, { sound: this.soundPages, signal });
+  }
+
+  async beginPoint(vm: VirtualMachine, options: BeginPointOptions): Promise<PointWriter> {
+    return await RepositoryPointWriter.begin(this, vm, options);
+  }
+
   /** A point that is forgotten meanwhile stays readable for the grace time of prune. */
   async openDisk(point: RecoveryPoint, record: DiskRecord, options: OpenPointDiskOptions): Promise<PointDisk> {
     const map = await this.openMap(point, record, options.signal, { tolerant: true, leavesKept: LEAVES_KEPT });
     const { blockBytes } = this.settings;
     return openPointDisk({ map, logicalBytes: record.stats.logicalBytes, chunks: this.chunks, blockBytes }, options);
+  }
+
+  /** Walks the block map in order: faster than reading the opened disk from its start to its end. */
+  async restoreDisk(
+    point: RecoveryPoint,
+    record: DiskRecord,
+    target: DiskTarget,
+    options: RestoreDiskOptions,
+  ): Promise<RestoreTotals> {
+    const map = await this.openMap(point, record, options.signal, { tolerant: options.onLost !== undefined });
+    const { blockBytes } = this.settings;
+    const { logicalBytes } = record.stats;
+    return await restoreDisk({ ...options, map, logicalBytes, blockBytes, chunks: this.chunks, target });
   }
 
   /** Call it when the repository is no longer in use. */

@@ -20,18 +20,14 @@ import {
   messageOf,
   plural,
   type ProcessIdentity,
-  processIdentity,
   IntegrityError,
   CodecError,
 } from "@ovault/contract";
 import { callEveryTap } from "../hooks/call-every-tap.ts";
 import { BufferPool } from "../pipeline/buffer-pool.ts";
-import { lossesOfBase } from "../repository/losses/point-losses.ts";
-import { acquireLease, type Lease } from "../leases/lease.ts";
-import { machineLease } from "../leases/machine-lease.ts";
+import type { PointStore } from "../points/point-store.ts";
+import type { PointWriter } from "../points/point-writer.ts";
 import { unclaimedWarnings } from "../points/unclaimed-warnings.ts";
-import type { Repository } from "../repository/repository.ts";
-import { backupDisks } from "./backup-disks.ts";
 import { runFailure } from "../concurrency/cancellation.ts";
 import { DEFAULT_LANES } from "./default-lanes.ts";
 import { newRunId } from "../util/run-id.ts";
@@ -47,7 +43,7 @@ export interface BackupOptions {
   readonly assessment?: Assessment | undefined;
   /** Why this strategy, for people. */
   readonly strategyReason?: string | undefined;
-  readonly repository: Repository;
+  readonly store: PointStore;
   readonly ledger: Ledger;
   /** Trust no change tracking. */
   readonly full: boolean;
@@ -69,7 +65,6 @@ export interface BackupOptions {
   readonly process?: ProcessIdentity;
 }
 
-const LEASE_TTL_MS = 120_000;
 /** Deadline of thawing, which must work when the run itself is cancelled. */
 const AFTER_SNAPSHOT_MS = 60_000;
 
@@ -80,42 +75,24 @@ const AFTER_SNAPSHOT_MS = 60_000;
 export async function backupVirtualMachine(options: BackupOptions): Promise<RecoveryPoint> {
   const hooks = createRunHooks();
   for (const tap of options.taps) tap(hooks);
-  const { vm, repository, clock = systemClock } = options;
-  const ids: RunIds = { run: newRunId(), point: "" };
-  observe(hooks.started, { runId: ids.run, vm });
+  const { vm, store, ifBusy, process, signal, clock = systemClock } = options;
+  const runId = newRunId();
+  observe(hooks.started, { runId, vm });
+  const onDoubt = (detail: string): void => observe(hooks.phase, { phase: "lease", detail });
   try {
-    const lease = await acquireLease(repository.store, {
-      ...machineLease(repository.protection, vm),
-      holder: { runId: ids.run, ...(options.process ?? processIdentity()) },
-      ttlMs: LEASE_TTL_MS,
-      ifBusy: options.ifBusy,
-      // Not before the lease is free: the id must be later than that of the point its last holder sealed.
-      seals: async (signal) => {
-        ids.point = await repository.points.nextId(vm, clock.now(), signal);
-        return [repository.points.keyOf({ vm, id: ids.point })];
-      },
-      onDoubt: (detail) => observe(hooks.phase, { phase: "lease", detail }),
-      signal: options.signal,
-      clock,
-    });
+    const writer = await store.beginPoint(vm, { runId, process, ifBusy, onDoubt, clock, signal });
     try {
-      return await new BackupRun(options, hooks, ids, lease).run();
+      return await new BackupRun(options, hooks, runId, writer).run();
     } finally {
-      await lease.release();
+      await writer.release();
     }
   } catch (error) {
-    const failure = runFailure(error, options.signal);
+    const failure = runFailure(error, signal);
     observe(hooks.failed, failure);
     throw failure;
   } finally {
     observe(hooks.finished);
   }
-}
-
-/** The point's id is fixed beforehand, so that a run that takes over from a silent one can void its point. */
-interface RunIds {
-  readonly run: string;
-  point: string;
 }
 
 interface Attempt {
@@ -136,31 +113,28 @@ interface TakenInstant {
 class BackupRun {
   readonly #options: BackupOptions;
   readonly #hooks: RunHooks;
-  readonly #ids: Readonly<RunIds>;
+  readonly #runId: string;
+  readonly #writer: PointWriter;
   readonly #clock: Clock;
-  readonly #lease: Lease;
   readonly #signal: AbortSignal;
   readonly #warnings: string[] = [];
 
-  constructor(options: BackupOptions, hooks: RunHooks, ids: RunIds, lease: Lease) {
+  constructor(options: BackupOptions, hooks: RunHooks, runId: string, writer: PointWriter) {
     this.#options = options;
     this.#hooks = hooks;
-    this.#ids = ids;
+    this.#runId = runId;
+    this.#writer = writer;
     this.#clock = options.clock ?? systemClock;
-    this.#lease = lease;
-    this.#signal = AbortSignal.any([options.signal, lease.signal]);
+    this.#signal = writer.signal;
     hooks.warning.tap("point", (message) => this.#warnings.push(message));
   }
 
   async run(): Promise<RecoveryPoint> {
     const { vm, strategy, assessment, excludeDisks: excluded, full } = this.#options;
     const hooks = this.#hooks;
-    await this.#options.repository.tryCodec();
-    // From here on prune deletes nothing that this run relies on.
-    await this.#options.repository.announce(this.#lease, this.#signal);
     const selected = await selectDisks({ vm, strategy, excluded, assessment, hooks, signal: this.#signal });
-    const base = await this.#lastPoint();
-    const runId = this.#ids.run;
+    const base = await this.#findBase();
+    const runId = this.#runId;
     const ledger = await this.#options.ledger.forRun({ runId, manager: vm.manager, strategy: strategy.name });
     const context: RunContext = { runId, ledger, hooks, signal: this.#signal };
     const attempt: Attempt = { selected, base, full, context };
@@ -248,28 +222,18 @@ class BackupRun {
 
   /** Resolves once all data is durable and the manager has confirmed the instant. */
   async #copy(instant: HeldInstant, { base, damage }: Attempt): Promise<DiskRecord[]> {
-    const { repository } = this.#options;
+    const { store, buffers = new BufferPool(DEFAULT_LANES, store.blockBytes) } = this.#options;
     const signal = this.#signal;
     const sources = await instant.open(signal);
-    const writer = repository.writer(signal, damage === undefined ? [] : ["pages"], this.#ids.run);
-    try {
-      this.#phase("copy", plural(sources.length, "disk"));
-      const disks = await backupDisks({
-        sources,
-        repository,
-        writer,
-        base,
-        buffers: this.#options.buffers ?? new BufferPool(DEFAULT_LANES, repository.settings.blockBytes),
-        hooks: this.#hooks,
-        signal,
-      });
-      await writer.finish();
-      await instant.confirm?.(signal);
-      return disks;
-    } catch (error) {
-      await writer.idle();
-      throw error;
-    }
+    this.#phase("copy", plural(sources.length, "disk"));
+    const disks = await this.#writer.takeDisks(sources, {
+      base,
+      anew: damage !== undefined,
+      buffers,
+      onProgress: (event) => observe(this.#hooks.span, event),
+    });
+    await instant.confirm?.(signal);
+    return disks;
   }
 
   /** A failed close costs the next base, not this point. */
@@ -312,19 +276,19 @@ class BackupRun {
     disks: readonly DiskRecord[];
     closed: ClosedInstant;
   }): Promise<RecoveryPoint> {
-    const { vm, strategy, strategyReason, repository } = this.#options;
+    const { vm, strategy, strategyReason, store } = this.#options;
     const { documents, consistency, selected, base, takenAt, disks, closed } = parts;
     const usedBase = disks.some((record) => record.mode !== "full");
     const draft = {
-      id: this.#ids.point,
+      id: this.#writer.id,
       vm,
       takenAt: takenAt.toISOString(),
-      runId: this.#ids.run,
+      runId: this.#runId,
       strategy: strategy.name,
       ...(strategyReason !== undefined && { strategyReason }),
       basePoint: usedBase ? (base?.id ?? null) : null,
       consistency,
-      blockBytes: repository.settings.blockBytes,
+      blockBytes: store.blockBytes,
       disks: disks.map((record) => {
         const marker = closed.bases.get(record.disk.id);
         return marker === undefined ? record : { ...record, base: marker };
@@ -337,14 +301,14 @@ class BackupRun {
     this.#phase("seal", draft.id);
     await this.#hooks.beforeSeal.promise(draft);
     const point: RecoveryPoint = { ...draft, sealedAt: this.#clock.now().toISOString() };
-    await this.#lease.seal((signal) => repository.points.seal(point, signal), this.#signal);
+    await this.#writer.seal(point);
     observe(this.#hooks.sealed, point);
     return point;
   }
 
   /** True if unchanged blocks would refer to lost chunks. */
   async #hasLosses(base: RecoveryPoint, { disks: taken }: SelectedDisks): Promise<boolean> {
-    const losses = await lossesOfBase(this.#options.repository, base, this.#signal);
+    const losses = await this.#options.store.lossesOfBase(base, this.#signal);
     const concerned = losses.filter(({ disk }) => taken.some(({ id }) => id === disk));
     if (concerned.length === 0) return false;
     const disks = concerned.map(({ alias }) => alias).join(", ");
@@ -353,12 +317,12 @@ class BackupRun {
   }
 
   /** The last sealed point. Skips damaged manifests with a warning. */
-  async #lastPoint(): Promise<RecoveryPoint | undefined> {
-    const { repository, vm } = this.#options;
-    const { points, damaged, unclaimed } = await repository.points.listOf(vm, this.#signal);
+  async #findBase(): Promise<RecoveryPoint | undefined> {
+    const { store, vm } = this.#options;
+    const { base, damaged, unclaimed } = await store.findBase(vm, this.#signal);
     for (const { key } of damaged) this.#warn(`${key} is damaged and cannot be a base; run \`ovault verify --all\``);
     for (const warning of unclaimedWarnings(unclaimed)) this.#warn(warning);
-    return points.findLast((point) => !repository.isCondemned(point));
+    return base;
   }
 
   /** The order of points does not depend on clocks; displayed dates and the days that retention counts do. */

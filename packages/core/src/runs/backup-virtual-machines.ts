@@ -37,10 +37,10 @@ const SHARED_LANES = 2 * DEFAULT_LANES;
  */
 export async function backupVirtualMachines(options: BackupsOptions): Promise<readonly MachineBackupOutcome[]> {
   const { backups, limits, ...shared } = options;
-  const { repository, signal } = shared;
+  const { store, signal } = shared;
   const queue = new RunQueue(limits);
   const lanes = backups.length > 1 ? SHARED_LANES : DEFAULT_LANES;
-  const buffers = new BufferPool(lanes, repository.settings.blockBytes);
+  const buffers = new BufferPool(lanes, store.blockBytes);
   return await Promise.all(
     backups.map(async ({ taps, ...backup }): Promise<MachineBackupOutcome> => {
       const { vm, excludeDisks } = backup;

@@ -5,8 +5,7 @@ import {
   type VirtualMachine,
   createRunHooks,
 } from "@ovault/contract";
-import { lossesOfBase } from "../repository/losses/point-losses.ts";
-import type { Repository } from "../repository/repository.ts";
+import type { PointStore } from "../points/point-store.ts";
 import { assessStrategy, type StrategyAssessment } from "./choose-strategy.ts";
 import { selectDisks, type SelectedDisks } from "./select-disks.ts";
 
@@ -28,19 +27,18 @@ export async function planBackup(options: {
   readonly strategy: Strategy;
   /** The strategy's assessment when it was chosen; without it, calls `assess`. */
   readonly assessed?: StrategyAssessment;
-  readonly repository: Repository;
+  readonly store: PointStore;
   readonly excludeDisks: readonly string[];
   readonly keepBase: boolean;
   readonly signal: AbortSignal;
 }): Promise<BackupPlan> {
-  const { vm, strategy, repository, excludeDisks: excluded, keepBase, signal } = options;
+  const { vm, strategy, store, excludeDisks: excluded, keepBase, signal } = options;
   const { disks: assessments, assessment } =
     options.assessed ?? (await assessStrategy(strategy, vm, { excludeDisks: excluded, keepBase, signal }));
   const selected = await selectDisks({ vm, strategy, excluded, assessment, hooks: createRunHooks(), signal });
   if (selected.disks.length > 0 && assessment.obstacle !== undefined) throw assessment.obstacle;
-  const { points, unclaimed } = await repository.points.listOf(vm, signal);
-  const base = points.at(-1);
-  const losses = base === undefined ? [] : await lossesOfBase(repository, base, signal);
+  const { base, unclaimed } = await store.findBase(vm, signal);
+  const losses = base === undefined ? [] : await store.lossesOfBase(base, signal);
   const baseHasLosses = losses.some((lost) => selected.disks.some(({ id }) => id === lost.disk));
   return { vm, strategy: strategy.name, assessments, base, baseHasLosses, unclaimed, ...selected };
 }

@@ -7,13 +7,13 @@ import {
   SourceError,
 } from "@ovault/contract";
 import { BufferPool } from "../pipeline/buffer-pool.ts";
+import type { RestoreTotals } from "../pipeline/restore-in-lanes.ts";
 import { type DiskLosses, LostRanges } from "../points/lost-ranges.ts";
-import { restoreDisk, type RestoreTotals } from "../pipeline/restore-disk.ts";
-import type { Repository } from "../repository/repository.ts";
+import type { PointStore } from "../points/point-store.ts";
 
 export interface RestoreDisksOptions {
   readonly point: RecoveryPoint;
-  readonly repository: Repository;
+  readonly store: PointStore;
   readonly pairs: readonly { readonly record: DiskRecord; readonly target: DiskTarget }[];
   readonly lanes: number;
   /** Write zeros for unreadable data and report it, instead of failing the restore. */
@@ -44,21 +44,20 @@ const TOGETHER_BYTES = 4 * 1024 * 1024;
 
 /** Fills all targets, one disk after the other; every target is flushed when this resolves. */
 export async function restoreDisks(options: RestoreDisksOptions): Promise<RestoredDisks> {
-  const { point, repository, pairs, lanes, salvage, hooks, signal } = options;
+  const { point, store, pairs, lanes, salvage, hooks, signal } = options;
   const buffers = new BufferPool(lanes, TOGETHER_BYTES);
   let doneBytes = 0;
   let writtenBytes = 0;
   const lost: DiskLosses[] = [];
   for (const { record, target } of pairs) {
     const { logicalBytes } = record.stats;
+    if (target.logicalBytes < logicalBytes) {
+      throw new SourceError(`the target of disk ${target.diskId} is smaller than the disk`, {
+        context: { target: target.logicalBytes, disk: logicalBytes },
+      });
+    }
     const missing = new LostRanges();
-    const totals = await restoreDisk({
-      map: await repository.openMap(point, record, signal, { tolerant: salvage }),
-      logicalBytes,
-      blockBytes: point.blockBytes,
-      chunks: repository.chunks,
-      target,
-      lanes,
+    const totals = await store.restoreDisk(point, record, target, {
       buffers,
       onLost: salvage ? (range) => missing.add(range) : undefined,
       onProgress: (done) =>

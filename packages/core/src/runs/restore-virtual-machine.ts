@@ -8,7 +8,7 @@ import {
   plural,
 } from "@ovault/contract";
 import type { Ledger } from "../ledger/ledger.ts";
-import type { Repository } from "../repository/repository.ts";
+import type { PointStore } from "../points/point-store.ts";
 import { DEFAULT_LANES } from "./default-lanes.ts";
 import { runFailure } from "../concurrency/cancellation.ts";
 import { pairTargets, restoreDisks, type RestoredDisks } from "./restore-disks.ts";
@@ -16,7 +16,7 @@ import { newRunId } from "../util/run-id.ts";
 
 export interface RestoreOptions {
   readonly request: RestoreRequest;
-  readonly repository: Repository;
+  readonly store: PointStore;
   readonly strategy: Strategy;
   /** Name of the manager in the configuration. */
   readonly manager: string;
@@ -35,7 +35,7 @@ export interface RestoreResult extends RestoredDisks {
 
 /** Restores a point as a new virtual machine. Rejects with nothing left on the manager that could be removed. */
 export async function restoreVirtualMachine(options: RestoreOptions): Promise<RestoreResult> {
-  const { request, repository, strategy, salvage = false, signal } = options;
+  const { request, store, strategy, salvage = false, signal } = options;
   const hooks = createRunHooks();
   for (const tap of options.taps) tap(hooks);
   const runId = newRunId();
@@ -47,7 +47,7 @@ export async function restoreVirtualMachine(options: RestoreOptions): Promise<Re
       observe(hooks.phase, { phase: "copy", detail: plural(request.disks.length, "disk") });
       const pairs = pairTargets(request.point, session.disks);
       const lanes = options.lanes ?? DEFAULT_LANES;
-      const totals = await restoreDisks({ point: request.point, repository, pairs, lanes, salvage, hooks, signal });
+      const totals = await restoreDisks({ point: request.point, store, pairs, lanes, salvage, hooks, signal });
       observe(hooks.phase, { phase: "commit", detail: `making virtual machine ${request.name}` });
       return { ...totals, vm: await session.commit(), runId };
     } catch (error) {

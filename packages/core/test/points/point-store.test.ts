@@ -12,7 +12,7 @@ import { ImagePoints } from "./support/image-points.ts";
 const BLOCK_BYTES = 512;
 
 /** The first disk of a point, by what every point store has. */
-async function bytesIn(store: PointStore, point: RecoveryPoint): Promise<Buffer> {
+async function bytesIn(store: Pick<PointStore, "openDisk">, point: RecoveryPoint): Promise<Buffer> {
   const [record] = point.disks;
   if (record === undefined) throw new Error("the point has a disk");
   const disk = await store.openDisk(point, record, { signal: never });
@@ -29,7 +29,10 @@ function idsOf(points: readonly RecoveryPoint[]): readonly string[] {
   return points.map(({ id }) => id);
 }
 
-async function idsIn({ points }: PointStore, { vm }: RecoveryPoint): Promise<readonly (readonly string[])[]> {
+async function idsIn(
+  { points }: Pick<PointStore, "points">,
+  { vm }: RecoveryPoint,
+): Promise<readonly (readonly string[])[]> {
   const [all, own, newest] = [await points.list(never), await points.listOf(vm, never), await points.newest(never)];
   return [idsOf(all.points), idsOf(own.points), [newest.get(machineKey(vm))?.id ?? ""]];
 }
@@ -48,7 +51,7 @@ test("points are listed, read and forgotten alike in a repository and on an imag
         const draft = await store.create(key, { logicalBytes: disk.bytes.byteLength, signal: never });
         await draft.write(0, disk.bytes, never);
         await draft.commit(never);
-        await images.points.seal(point, never);
+        await images.seal(point, never);
         for (const place of [repository, images]) {
           const found = await place.points.find(point.id, never);
           expect(await bytesIn(place, found)).toEqual(Buffer.from(disk.bytes));

@@ -98,7 +98,7 @@ describe.each([
         for (const point of points) {
           for (const [number, record] of point.disks.entries()) {
             const target = new MemoryTarget(record.disk.id, record.stats.logicalBytes);
-            const options = { point, record, target, repository, salvage: true, taps: [], signal: never };
+            const options = { point, record, target, store: repository, salvage: true, taps: [], signal: never };
             const { lost } = await restoreToTarget(options);
             const expected = Uint8Array.from(model.content.get(point.id)?.[number] ?? []);
             for (const { ranges } of lost)
@@ -126,7 +126,7 @@ async function restorableFrom(model: ModelRepository, store: ObjectStore): Promi
     for (const [number, record] of point.disks.entries()) {
       const target = new MemoryTarget(record.disk.id, record.stats.logicalBytes);
       try {
-        await restoreToTarget({ point, record, target, repository, taps: [], signal: never });
+        await restoreToTarget({ point, record, target, store: repository, taps: [], signal: never });
         found.add(`${point.id}/${number}`);
       } catch (error) {
         if (!hasCode(error, "E_INTEGRITY")) throw error;

@@ -101,7 +101,7 @@ describe("a base that has lost data", () => {
     return await backupVirtualMachine({
       vm: platform.vm(),
       strategy: new ModelStrategy(platform),
-      repository: await reopen(store),
+      store: await reopen(store),
       ledger: await FileLedger.open(directory),
       full: false,
       excludeDisks: [],

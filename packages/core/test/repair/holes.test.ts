@@ -61,7 +61,7 @@ describe("chunks that lie in no pack", () => {
           keepBase: true,
           signal: never,
         };
-        const plan = await planBackup({ ...options, repository: await own.repository() });
+        const plan = await planBackup({ ...options, store: await own.repository() });
         expect(plan.baseHasLosses).toBe(true);
         const next = await own.backUp({ blocks: [...BLOCKS.slice(0, 7), 9] });
         const reason = `the last point, ${base.id}, has lost data`;

@@ -157,7 +157,7 @@ describe.each(Object.entries(attacks))("%s", (_, attack) => {
     for (const point of others) {
       for (const record of point.disks) {
         const target = new MemoryTarget(record.disk.id, record.stats.logicalBytes);
-        await restoreToTarget({ point, record, target, repository, taps: [], signal: never });
+        await restoreToTarget({ point, record, target, store: repository, taps: [], signal: never });
       }
     }
   });

@@ -14,7 +14,7 @@ async function salvage(repository: Repository, point: RecoveryPoint, record: Dis
     point,
     record,
     target,
-    repository,
+    store: repository,
     salvage: true,
     taps: [],
     signal: never,

@@ -90,7 +90,7 @@ function backup(options: Partial<BackupOptions> = {}) {
   return backupVirtualMachine({
     vm: platform.vm(),
     strategy,
-    repository,
+    store: repository,
     ledger,
     full: false,
     excludeDisks: [],
@@ -124,7 +124,7 @@ test("a codec that cannot work here fails the run before anything is made on the
   };
   const steps: string[] = [];
   platform.step = (name) => steps.push(name);
-  await expect(backup({ repository: await reopen(store, missing) })).rejects.toMatchObject({
+  await expect(backup({ store: await reopen(store, missing) })).rejects.toMatchObject({
     code: "E_MISSING_LIBRARY",
   });
   expect([steps, await sealedPoints()]).toEqual([[], []]);
@@ -190,10 +190,10 @@ test("a store that fails at any call of a run leaves the platform clean and earl
       const kept = new MemoryStore();
       const good = await smallRepository(kept, 512);
       const use = { vm: own.vm(), strategy: new ModelStrategy(own) };
-      const first = await backup({ ...use, repository: good });
+      const first = await backup({ ...use, store: good });
       const faulty = new FaultyStore(kept, { call: call + 4, when: "before", forGood: true });
       const outcome = await reopen(faulty)
-        .then((broken) => backup({ ...use, repository: broken }))
+        .then((broken) => backup({ ...use, store: broken }))
         .then(
           () => "sealed",
           () => "failed",
@@ -539,7 +539,7 @@ test("a restore that the strategy refuses has reported no phase but the check", 
   };
   const restore = restoreVirtualMachine({
     request: { point, disks: point.disks, name: "copy", networks: new Map(), mac: "new", start: false },
-    repository,
+    store: repository,
     strategy,
     manager: "model",
     ledger,
@@ -555,7 +555,7 @@ test("a restore gives back every byte, and a failure at any of its steps leaves 
   const restore = () =>
     restoreVirtualMachine({
       request: { point, disks: point.disks, name: "copy", networks: new Map(), mac: "new", start: false },
-      repository,
+      store: repository,
       strategy,
       manager: "model",
       ledger,

@@ -55,7 +55,7 @@ class Site {
 function backups(repository: Repository, sites: readonly Site[], options: Partial<BackupsOptions> = {}) {
   return backupVirtualMachines({
     backups: sites.map((site) => site.backup),
-    repository,
+    store: repository,
     ledger,
     full: false,
     ifBusy: "refuse",

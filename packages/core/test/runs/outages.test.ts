@@ -80,7 +80,7 @@ class CutOffRun {
       return await backupVirtualMachine({
         vm: platform.vm(),
         strategy: new ModelStrategy(platform),
-        repository,
+        store: repository,
         ledger: await FileLedger.open(directory),
         full: false,
         excludeDisks: [],

@@ -21,7 +21,14 @@ async function plan({ excludeDisks = [] }: { readonly excludeDisks?: readonly st
   const strategy = new Obstructed(platform);
   strategy.skipped.add("b");
   const repository = await smallRepository(new MemoryStore(), 512);
-  return await planBackup({ vm: platform.vm(), strategy, repository, excludeDisks, keepBase: true, signal: never });
+  return await planBackup({
+    vm: platform.vm(),
+    strategy,
+    store: repository,
+    excludeDisks,
+    keepBase: true,
+    signal: never,
+  });
 }
 
 test("a plan ends in the error in which the run would end by the state of the machine", async () => {
@@ -35,7 +42,7 @@ test("a wrong selection of disks comes first, as in a run", async () => {
 test("a machine without disks to read has no obstacle, as a run keeps its configuration alone", async () => {
   const platform = new ModelPlatform();
   const repository = await smallRepository(new MemoryStore(), 512);
-  const options = { repository, excludeDisks: [], keepBase: true, signal: never };
+  const options = { store: repository, excludeDisks: [], keepBase: true, signal: never };
   const planned = await planBackup({ vm: platform.vm(), strategy: new Obstructed(platform), ...options });
   expect(planned.disks).toEqual([]);
 });

@@ -61,7 +61,7 @@ function backup(options: Partial<BackupOptions> = {}): Promise<RecoveryPoint> {
     vm: platform.vm(),
     strategy: other,
     strategies: [other, keeping],
-    repository,
+    store: repository,
     ledger,
     full: false,
     excludeDisks: [],

@@ -29,7 +29,7 @@ export async function takeBlockPoint(
   return await backupVirtualMachine({
     vm: blockMachine(vm, blocks),
     strategy: new BlockStrategy(tracks),
-    repository,
+    store: repository,
     ledger,
     full,
     excludeDisks: [],

@@ -1,6 +1,6 @@
-import { createRunHooks, type DiskSource, type RecoveryPoint, type VirtualMachine } from "@ovault/contract";
+import type { DiskSource, RecoveryPoint, VirtualMachine } from "@ovault/contract";
 import { type Repository, restoreToTarget } from "@ovault/core";
-import { backupDisks } from "@ovault/core/internal/runs/backup-disks";
+import { backupDisks } from "@ovault/core/internal/repository/writing/backup-disks";
 import { BufferPool } from "@ovault/core/internal/pipeline/buffer-pool";
 import { MemoryTarget } from "@ovault/testkit";
 
@@ -21,7 +21,7 @@ export async function takePoint(
   const takenAt = new Date();
   try {
     const buffers = new BufferPool(lanes, repository.settings.blockBytes);
-    const disks = await backupDisks({ sources, repository, writer, base, buffers, hooks: createRunHooks(), signal });
+    const disks = await backupDisks(sources, { repository, writer, base, buffers, onProgress: () => {}, signal });
     await writer.finish();
     const point: RecoveryPoint = {
       id: await repository.points.nextId(vmOf(), takenAt, signal),
@@ -51,7 +51,7 @@ export async function restoredBytes(repository: Repository, point: RecoveryPoint
   const record = point.disks[disk];
   if (record === undefined) throw new Error(`no disk ${disk}`);
   const target = new MemoryTarget(record.disk.id, record.stats.logicalBytes);
-  await restoreToTarget({ point, record, target, repository, taps: [], signal: never });
+  await restoreToTarget({ point, record, target, store: repository, taps: [], signal: never });
   if (!target.flushed) throw new Error("the target was not flushed");
   return target.bytes;
 }

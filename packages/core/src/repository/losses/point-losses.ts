@@ -24,16 +24,3 @@ export async function lossesOfMarked(
   }
   return losses;
 }
-
-/**
- * What a base has lost: unchanged blocks of the next point would refer to missing chunks. Checks all its pages, whether
- * or not damage is on record, and which packs the store has.
- */
-export async function lossesOfBase(
-  repository: Repository,
-  point: RecoveryPoint,
-  signal: AbortSignal,
-): Promise<readonly DiskLosses[]> {
-  await repository.dropAbsentPacks(signal);
-  return await findLosses(repository, point, { sound: repository.soundPages, signal });
-}

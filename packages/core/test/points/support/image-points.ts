@@ -13,7 +13,7 @@ import type { MachinePointListing, OpenDiskOptions, PointCatalog, PointListing, 
 const MANIFEST = "manifest";
 
 /** Points on an image store: an image for each disk, and one with the manifest, which is written last. */
-export class ImagePoints implements PointStore, PointCatalog {
+export class ImagePoints implements Pick<PointStore, "points" | "openDisk" | "close">, PointCatalog {
   readonly points: PointCatalog = this;
   readonly #images: ImageStore;
 

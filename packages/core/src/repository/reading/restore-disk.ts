@@ -1,31 +1,24 @@
-import { lastValueFrom, scan } from "rxjs";
+import { type DiskTarget, IntegrityError, messageOf } from "@ovault/contract";
+import { leavesOf } from "../block-map/block-map-leaves.ts";
+import type { BlockMapReader } from "../block-map/block-map-reader.ts";
+import { type RoomFor, roomsIn } from "../chunks/chunk-reader.ts";
+import type { ChunkId } from "../../format/digest.ts";
+import { release } from "../../util/release.ts";
+import {
+  type DiskRange,
+  type RestoreItem,
+  restoreInLanes,
+  type RestoreTotals,
+} from "../../pipeline/restore-in-lanes.ts";
+import type { RestoreDiskOptions } from "../../points/point-store.ts";
 
-import { type DiskTarget, IntegrityError, SourceError, messageOf } from "@ovault/contract";
-import { leavesOf } from "../repository/block-map/block-map-leaves.ts";
-import type { BlockMapReader } from "../repository/block-map/block-map-reader.ts";
-import { type RoomFor, roomsIn } from "../repository/chunks/chunk-reader.ts";
-import type { ChunkId } from "../format/digest.ts";
-import { release } from "../util/release.ts";
-import type { BufferPool } from "./buffer-pool.ts";
-import type { LostRange } from "../points/lost-ranges.ts";
-import { pullInLanes } from "../concurrency/pull-in-lanes.ts";
-
-export interface RestoreDiskOptions {
+export interface RestoreChunksOptions extends RestoreDiskOptions {
   /** Opened tolerantly if `onLost` is set. */
   readonly map: BlockMapReader;
   readonly logicalBytes: number;
   readonly blockBytes: number;
   readonly chunks: ChunkSource;
   readonly target: DiskTarget;
-  readonly lanes: number;
-  /** Each as large as the few blocks that a lane loads together. */
-  readonly buffers: BufferPool;
-  /**
-   * Receives ranges that cannot be read, in any order; they become zeros. Without it, such a range fails the restore.
-   */
-  readonly onLost?: ((range: LostRange) => void) | undefined;
-  readonly onProgress?: (done: RestoreTotals) => void;
-  readonly signal: AbortSignal;
 }
 
 /** Loads blocks: proved plain bytes. */
@@ -40,57 +33,19 @@ export interface ChunkSource {
   ): Promise<readonly (Uint8Array | undefined)[]>;
 }
 
-/** In bytes. `doneBytes` includes zeros, `writtenBytes` only what was written as data. */
-export interface RestoreTotals {
-  readonly doneBytes: number;
-  readonly writtenBytes: number;
-}
-
-/** On the disk, in bytes. */
-interface DiskRange {
-  readonly offset: number;
-  readonly length: number;
-}
-
 interface StoredBlock extends DiskRange {
   readonly id: ChunkId;
 }
 
-type RestoreItem =
-  | { readonly kind: "zeros"; readonly range: DiskRange }
-  /** Consecutive data blocks; zero blocks between them are skipped. */
-  | { readonly kind: "blocks"; readonly blocks: readonly StoredBlock[] };
-
-const NOTHING: RestoreTotals = { doneBytes: 0, writtenBytes: 0 };
-
-/** Restores one disk: block map → chunks → blocks into the target, zeros as ranges; then flushes. */
-export async function restoreDisk(options: RestoreDiskOptions): Promise<RestoreTotals> {
-  const { target, lanes, logicalBytes, buffers, signal } = options;
-  if (target.logicalBytes < logicalBytes) {
-    throw new SourceError(`the target of disk ${target.diskId} is smaller than the disk`, {
-      context: { target: target.logicalBytes, disk: logicalBytes },
-    });
-  }
-  const work = async (item: RestoreItem, lane: AbortSignal): Promise<RestoreTotals> => {
-    if (item.kind === "blocks") return await buffers.lend((room) => restoreBlocks(options, { ...item, room }, lane));
-    const { offset, length } = item.range;
-    await target.zero(offset, length, lane);
-    return { doneBytes: length, writtenBytes: 0 };
-  };
-  const totals = pullInLanes(planRestore(options), Math.max(1, Math.min(lanes, target.maxWrites)), work, signal).pipe(
-    scan((sum, { doneBytes, writtenBytes }) => {
-      const next = { doneBytes: sum.doneBytes + doneBytes, writtenBytes: sum.writtenBytes + writtenBytes };
-      options.onProgress?.(next);
-      return next;
-    }, NOTHING),
-  );
-  const end = await lastValueFrom(totals, { defaultValue: NOTHING });
-  await target.flush(signal);
-  return end;
+/** Restores one disk: block map → chunks → blocks into the target. */
+export async function restoreDisk(options: RestoreChunksOptions): Promise<RestoreTotals> {
+  const restore = (blocks: readonly StoredBlock[], room: Uint8Array, lane: AbortSignal): Promise<RestoreTotals> =>
+    restoreBlocks(options, { blocks, room }, lane);
+  return await restoreInLanes({ ...options, items: planRestore(options), restore });
 }
 
 async function restoreBlocks(
-  options: RestoreDiskOptions,
+  options: RestoreChunksOptions,
   { blocks, room }: { readonly blocks: readonly StoredBlock[]; readonly room: Uint8Array },
   signal: AbortSignal,
 ): Promise<RestoreTotals> {
@@ -116,7 +71,7 @@ async function restoreBlocks(
 
 /** `undefined` if the block is lost and `onLost` is set. */
 async function plainOf(
-  { chunks, onLost }: RestoreDiskOptions,
+  { chunks, onLost }: RestoreChunksOptions,
   { id, offset, length }: StoredBlock,
   loaded: Uint8Array | undefined,
   signal: AbortSignal,
@@ -132,22 +87,22 @@ async function plainOf(
   }
 }
 
-/** Blocks in order, some together; adjacent zeros are one range, also across leaves. */
-async function* planRestore(options: RestoreDiskOptions): AsyncGenerator<RestoreItem> {
+/** Consecutive data blocks together; zero blocks between them are skipped. Adjacent zeros are one range, also across leaves. */
+async function* planRestore(options: RestoreChunksOptions): AsyncGenerator<RestoreItem<readonly StoredBlock[]>> {
   const together = Math.max(1, Math.floor(options.buffers.bufferBytes / options.blockBytes));
   let blocks: StoredBlock[] = [];
   for await (const { id, ...range } of planBlocks(options)) {
     if (id === null) yield { kind: "zeros", range };
     else blocks.push({ id, ...range });
     if (blocks.length < together) continue;
-    yield { kind: "blocks", blocks };
+    yield { kind: "data", data: blocks };
     blocks = [];
   }
-  if (blocks.length > 0) yield { kind: "blocks", blocks };
+  if (blocks.length > 0) yield { kind: "data", data: blocks };
 }
 
 /** Null for a range of zeros. */
-async function* planBlocks(options: RestoreDiskOptions): AsyncGenerator<DiskRange & { readonly id: ChunkId | null }> {
+async function* planBlocks(options: RestoreChunksOptions): AsyncGenerator<DiskRange & { readonly id: ChunkId | null }> {
   const { map, blockBytes, logicalBytes, onLost, signal } = options;
   let zeroStart = -1;
   const zeros = (end: number) => ({ id: null, offset: zeroStart, length: end - zeroStart });
