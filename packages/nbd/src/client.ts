@@ -8,6 +8,7 @@ import { type NbdErrno, COMMAND, COMMAND_FLAG, MAGIC, REQUEST_BYTES, TRANSMISSIO
 import { PendingReply, type BlockStatus, type CommandName } from "./pending-reply.ts";
 import { ReplyReceiver } from "./reply-receiver.ts";
 import { openSocket, type ReadSocket } from "./socket.ts";
+import { presentTicket, type NbdTicket } from "./ticket.ts";
 import { writeUint64 } from "./uint64.ts";
 
 const HANDSHAKE_TIMEOUT_MS = 30_000;
@@ -21,6 +22,8 @@ export interface NbdConnectOptions {
   readonly exportName: string;
   /** Metadata contexts to ask for: `base:allocation`, `qemu:dirty-bitmap:NAME`, `qemu:allocation-depth`. */
   readonly contexts?: readonly string[];
+  /** For a relay that lets only known clients through to the server. */
+  readonly ticket?: NbdTicket;
   /** If present, TLS is required. The client always verifies the certificate. */
   readonly tls?: tls.ConnectionOptions;
   /** For all steps until the connection is ready. Default 30 s. */
@@ -84,12 +87,13 @@ export class NbdClient {
   static async connect(options: NbdConnectOptions): Promise<NbdClient> {
     const deadline = AbortSignal.timeout(options.handshakeTimeoutMs ?? HANDSHAKE_TIMEOUT_MS);
     const signal = AbortSignal.any([options.signal, deadline]);
-    const { address, exportName, contexts = [], tls } = options;
+    const { address, exportName, contexts = [], ticket, tls } = options;
     let connected: ReadSocket | undefined;
     const hangUp = (): void => void connected?.socket.destroy();
     signal.addEventListener("abort", hangUp);
     try {
       connected = await openSocket(address, tls === undefined ? "fast" : "upgradable", signal);
+      if (ticket !== undefined) await presentTicket(connected, address, ticket);
       return new NbdClient(await negotiate(connected, { address, exportName, contexts, tls }));
     } catch (error) {
       hangUp();

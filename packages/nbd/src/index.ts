@@ -13,4 +13,5 @@ export type { NbdExport } from "./export.ts";
 export type { BlockStatus } from "./pending-reply.ts";
 export { ALLOCATION, BASE_ALLOCATION, type NbdErrno } from "./protocol.ts";
 export { NbdServer, type NbdServerOptions, type NbdServerTlsOptions } from "./server.ts";
+export type { NbdTicket } from "./ticket.ts";
 export { parseNbdUri, type NbdUri } from "./uri.ts";
