@@ -1,8 +1,8 @@
 import { beforeEach, describe, expect, test } from "vitest";
 
-import type { RecoveryPoint } from "@ovault/contract";
 import { Redactor, Repository } from "@ovault/core";
 import { newPointId } from "@ovault/core/internal/points/point-id";
+import { barePoint } from "@ovault/test-support/repository/bare-point";
 import { MemoryStore } from "@ovault/testkit";
 
 import { machineTitles } from "../src/output/machine-titles.ts";
@@ -34,22 +34,14 @@ interface Draft {
 
 async function seal({ manager, id, name = "web", takenAt = "2026-01-01T00:00:00.000Z", dated = false }: Draft) {
   const at = new Date(takenAt);
-  const point: RecoveryPoint = {
-    id: dated ? newPointId(at, "").slice(0, -1) : await repository.points.nextId({ manager, id }, at, signal),
-    vm: { manager, id, name, status: "up", disks: [], attributes: {} },
-    takenAt,
-    sealedAt: takenAt,
-    runId: "run",
-    strategy: "model",
-    basePoint: null,
-    consistency: "crash",
-    blockBytes: repository.settings.blockBytes,
-    disks: [],
-    skipped: [],
-    documents: [],
-    warnings: [],
-    ovaultVersion: "0.0.0",
-  };
+  const point = barePoint(
+    { manager, id, name },
+    {
+      id: dated ? newPointId(at, "").slice(0, -1) : await repository.points.nextId({ manager, id }, at, signal),
+      takenAt: at,
+      blockBytes: repository.settings.blockBytes,
+    },
+  );
   await repository.points.seal(point, signal);
   return point.id;
 }

@@ -4,10 +4,10 @@ import { join } from "node:path";
 
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 
-import type { RecoveryPoint } from "@ovault/contract";
 import { prune, Redactor, Repository } from "@ovault/core";
 import { newPointId } from "@ovault/core/internal/points/point-id";
 import { createFilesystemDestination, FilesystemStore } from "@ovault/destination-filesystem";
+import { barePoint } from "@ovault/test-support/repository/bare-point";
 import { HoldingStore } from "@ovault/testkit";
 
 import type { CommandContext } from "../src/command.ts";
@@ -68,22 +68,8 @@ async function seal(
   manager = "lab",
   id = newPointId(new Date(takenAt), "00000000"),
 ): Promise<string> {
-  const point: RecoveryPoint = {
-    id,
-    vm: { id: `id-of-${vm}`, name: vm, manager, status: "up", disks: [], attributes: {} },
-    takenAt: new Date(takenAt).toISOString(),
-    sealedAt: new Date(takenAt).toISOString(),
-    runId: "run",
-    strategy: "model",
-    basePoint: null,
-    consistency: "crash",
-    blockBytes: into.settings.blockBytes,
-    disks: [],
-    skipped: [],
-    documents: [],
-    warnings: [],
-    ovaultVersion: "0.0.0",
-  };
+  const machine = { manager, id: `id-of-${vm}`, name: vm };
+  const point = barePoint(machine, { id, takenAt: new Date(takenAt), blockBytes: into.settings.blockBytes });
   await into.points.seal(point, signal);
   return point.id;
 }

@@ -7,6 +7,7 @@ import { afterAll, describe, expect, onTestFinished, test } from "vitest";
 import { freePort } from "@ovault/test-support/free-port";
 import { OpenSshServer, type ServerOptions } from "@ovault/test-support/open-ssh-server";
 import { until } from "@ovault/test-support/until";
+import { isAlive } from "@ovault/test-support/is-alive";
 
 import { HOSTILE_NAME, run, withTimeToBegin } from "./support/bench.ts";
 
@@ -22,14 +23,6 @@ async function startServer(options: ServerOptions): Promise<OpenSshServer> {
   const own = await OpenSshServer.start(options);
   onTestFinished(() => own.stop());
   return own;
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    return process.kill(pid, 0);
-  } catch {
-    return false;
-  }
 }
 
 /** Ends lines with a mark, for a name may hold line breaks of its own. */

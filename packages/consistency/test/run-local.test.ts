@@ -6,6 +6,7 @@ import { describe, expect, test } from "vitest";
 
 import { temporaryDirectory } from "@ovault/test-support/temporary-directory";
 import { until } from "@ovault/test-support/until";
+import { isAlive } from "@ovault/test-support/is-alive";
 
 import { HOSTILE_NAME, listen, run, withTimeToBegin } from "./support/bench.ts";
 
@@ -15,14 +16,6 @@ const SHOW_ENVIRONMENT = [
   "-e",
   "require('fs').writeFileSync('seen', JSON.stringify(process.env)); console.log('done')",
 ];
-
-function isAlive(pid: number): boolean {
-  try {
-    return process.kill(pid, 0);
-  } catch {
-    return false;
-  }
-}
 
 describe("a command on this machine", () => {
   test("runs in the directory of ovault.yaml, knows what it is for, and nothing of ours besides", async () => {

@@ -5,9 +5,10 @@ import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 
 import { CancelledError } from "@ovault/contract";
+import { run } from "@ovault/test-support/commands";
+import { scopedDirectory } from "@ovault/test-support/scoped-directory";
 
 import { draftsOf, Qcow2FileTarget, RawFileTarget, type ImageFileOptions, type ImageFileTarget } from "../src/index.ts";
-import { run, temporaryDirectory } from "./tools.ts";
 
 const MiB = 2 ** 20;
 const { signal } = new AbortController();
@@ -24,7 +25,7 @@ const formats: readonly (readonly [string, Create, Inspect])[] = [
   [
     "qcow2",
     (options) => Qcow2FileTarget.create(options),
-    async (path) => expect(await run("qemu-img", "check", "-f", "qcow2", path)).toContain("No errors were found"),
+    async (path) => expect(await run("qemu-img", ["check", "-f", "qcow2", path])).toContain("No errors were found"),
   ],
 ];
 
@@ -65,7 +66,7 @@ function restore(target: ImageFileTarget, { offset, length, fill, asZero }: Part
 
 describe.each(formats)("a %s file", (format, create, inspect) => {
   test("holds what was written in any order, any alignment and all at once, to QEMU's eyes", async () => {
-    await using directory = await temporaryDirectory();
+    await using directory = await scopedDirectory();
     const [path, expected] = [join(directory.path, "image"), join(directory.path, "expected.raw")];
     await fc.assert(
       fc.asyncProperty(disk, async ({ size, parts }) => {
@@ -78,7 +79,7 @@ describe.each(formats)("a %s file", (format, create, inspect) => {
         const model = Buffer.alloc(size);
         for (const { offset, length, fill } of parts) model.fill(fill, offset, offset + length);
         await writeFile(expected, model);
-        expect(await run("qemu-img", "compare", "-f", format, "-F", "raw", path, expected).catch(String)).toContain(
+        expect(await run("qemu-img", ["compare", "-f", format, "-F", "raw", path, expected]).catch(String)).toContain(
           "identical",
         );
         await inspect(path, size);
@@ -88,7 +89,7 @@ describe.each(formats)("a %s file", (format, create, inspect) => {
   });
 
   test("is private, and alone in its directory once finished", async () => {
-    await using directory = await temporaryDirectory();
+    await using directory = await scopedDirectory();
     const path = join(directory.path, "image");
     const target = await create({ path, diskId: "disk", logicalBytes: MiB });
     await target.write(0, Buffer.alloc(MiB, 1), signal);
@@ -99,7 +100,7 @@ describe.each(formats)("a %s file", (format, create, inspect) => {
   });
 
   test("that was aborted leaves nothing behind", async () => {
-    await using directory = await temporaryDirectory();
+    await using directory = await scopedDirectory();
     const target = await create({ path: join(directory.path, "image"), diskId: "disk", logicalBytes: MiB });
     await target.write(0, Buffer.alloc(MiB, 1), signal);
     await target.abort();
@@ -107,7 +108,7 @@ describe.each(formats)("a %s file", (format, create, inspect) => {
   });
 
   test("never takes the place of another file, not even of one that came later", async () => {
-    await using directory = await temporaryDirectory();
+    await using directory = await scopedDirectory();
     const path = join(directory.path, "image");
     const target = await create({ path, diskId: "disk", logicalBytes: MiB });
     await writeFile(path, "precious");
@@ -121,7 +122,7 @@ describe.each(formats)("a %s file", (format, create, inspect) => {
   });
 
   test("takes space only for what is not zero", async () => {
-    await using directory = await temporaryDirectory();
+    await using directory = await scopedDirectory();
     const path = join(directory.path, "image");
     const target = await create({ path, diskId: "disk", logicalBytes: 6 * 2 ** 40 });
     await target.write(3 * 2 ** 40, Buffer.alloc(MiB, 1), signal);
@@ -129,7 +130,7 @@ describe.each(formats)("a %s file", (format, create, inspect) => {
     await target.finish();
     const { blocks } = await stat(path);
     expect(blocks * 512).toBeLessThan(2 * MiB);
-    expect(JSON.parse(await run("qemu-img", "info", "--output=json", path))).toMatchObject({
+    expect(JSON.parse(await run("qemu-img", ["info", "--output=json", path]))).toMatchObject({
       "virtual-size": 6 * 2 ** 40,
       format,
     });
@@ -137,7 +138,7 @@ describe.each(formats)("a %s file", (format, create, inspect) => {
   });
 
   test("says which directory is missing, and obeys an aborted signal", async () => {
-    await using directory = await temporaryDirectory();
+    await using directory = await scopedDirectory();
     const nowhere = join(directory.path, "no", "image");
     await expect(create({ path: nowhere, diskId: "disk", logicalBytes: 1 })).rejects.toMatchObject({
       code: "E_IMAGE_FILE",
@@ -151,7 +152,7 @@ describe.each(formats)("a %s file", (format, create, inspect) => {
 });
 
 test("a qcow2 file stores no cluster of zeros that comes as data, and takes zeros over data", async () => {
-  await using directory = await temporaryDirectory();
+  await using directory = await scopedDirectory();
   const path = join(directory.path, "image.qcow2");
   const target = await Qcow2FileTarget.create({ path, diskId: "disk", logicalBytes: 8 * MiB });
   await target.write(0, Buffer.alloc(4 * MiB), signal);
@@ -159,7 +160,7 @@ test("a qcow2 file stores no cluster of zeros that comes as data, and takes zero
   await target.zero(4 * MiB + 1, MiB, signal);
   await target.finish();
   const raw = join(directory.path, "image.raw");
-  await run("qemu-img", "convert", "-O", "raw", path, raw);
+  await run("qemu-img", ["convert", "-O", "raw", path, raw]);
   const expected = Buffer.alloc(8 * MiB);
   expected[4 * MiB] = 7;
   expect((await readFile(raw)).equals(expected)).toBe(true);
@@ -167,7 +168,7 @@ test("a qcow2 file stores no cluster of zeros that comes as data, and takes zero
 });
 
 test("the drafts of a file are those of its own writers that have not come to an end", async () => {
-  await using directory = await temporaryDirectory();
+  await using directory = await scopedDirectory();
   const options = { path: join(directory.path, "image.raw"), diskId: "disk", logicalBytes: 512 };
   const neighbour = await RawFileTarget.create({ ...options, path: `${options.path}.raw` });
   await writeFile(`${options.path}.mine.partial`, "");

@@ -6,8 +6,8 @@ import { NbdServer, type NbdExport } from "@ovault/nbd";
 import { expect, test } from "vitest";
 
 import type { DiskSource } from "@ovault/contract";
+import { scopedDirectory } from "@ovault/test-support/scoped-directory";
 import { NbdSource, RawFileSource } from "../src/index.ts";
-import { temporaryDirectory } from "./tools.ts";
 
 const MiB = 2 ** 20;
 const { signal } = new AbortController();
@@ -50,7 +50,7 @@ class Served implements NbdExport {
 }
 
 test("a raw file of any size is one extent, read as it is", async () => {
-  await using directory = await temporaryDirectory();
+  await using directory = await scopedDirectory();
   const path = join(directory.path, "disk.raw");
   const content = randomBytes(3 * MiB + 7);
   await writeFile(path, content);
@@ -61,7 +61,7 @@ test("a raw file of any size is one extent, read as it is", async () => {
 });
 
 test("a raw file that became shorter is an error, never short data", async () => {
-  await using directory = await temporaryDirectory();
+  await using directory = await scopedDirectory();
   const path = join(directory.path, "disk.raw");
   await writeFile(path, randomBytes(MiB));
   const source = await RawFileSource.open(path);
@@ -78,7 +78,7 @@ test("a missing raw file is named", async () => {
 });
 
 test("an NBD export is read over several connections, its zero ranges not at all", async () => {
-  await using directory = await temporaryDirectory();
+  await using directory = await scopedDirectory();
   const path = join(directory.path, "nbd.sock");
   const content = Buffer.alloc(9 * MiB + 512);
   randomBytes(2 * MiB).copy(content, 3 * MiB);

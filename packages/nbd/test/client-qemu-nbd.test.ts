@@ -4,10 +4,12 @@ import net from "node:net";
 import { join } from "node:path";
 
 import { expect, test } from "vitest";
+import { run } from "@ovault/test-support/commands";
+import { scopedDirectory } from "@ovault/test-support/scoped-directory";
 
 import { ALLOCATION, BASE_ALLOCATION, NbdClient, type NbdExtent } from "../src/index.ts";
 import { makeCertificates } from "./certificates.ts";
-import { qemuNbd, run, temporaryDirectory } from "./qemu.ts";
+import { qemuNbd } from "./qemu-nbd.ts";
 
 const MiB = 2 ** 20;
 const { signal } = new AbortController();
@@ -26,7 +28,7 @@ async function freePort(): Promise<number> {
 }
 
 test("a raw file is read as it is, with many reads in flight and in any order", async () => {
-  await using directory = await temporaryDirectory();
+  await using directory = await scopedDirectory();
   const [image, socket] = [join(directory.path, "disk.raw"), join(directory.path, "nbd.sock")];
   const content = randomBytes(9 * MiB + 512);
   await writeFile(image, content);
@@ -44,7 +46,7 @@ test("a raw file is read as it is, with many reads in flight and in any order", 
 });
 
 test("a read larger than the server's maximum arrives whole", async () => {
-  await using directory = await temporaryDirectory();
+  await using directory = await scopedDirectory();
   const [image, socket] = [join(directory.path, "disk.raw"), join(directory.path, "nbd.sock")];
   const content = randomBytes(40 * MiB);
   await writeFile(image, content);
@@ -57,9 +59,9 @@ test("a read larger than the server's maximum arrives whole", async () => {
 });
 
 test("writes, zeroes and trims over TCP end up in a qcow2 image, and its allocation shows them", async () => {
-  await using directory = await temporaryDirectory();
+  await using directory = await scopedDirectory();
   const [image, pidFile] = [join(directory.path, "disk.qcow2"), join(directory.path, "pid")];
-  await run("qemu-img", "create", "-f", "qcow2", image, "64M");
+  await run("qemu-img", ["create", "-f", "qcow2", image, "64M"]);
   const port = await freePort();
   const data = randomBytes(2 * MiB);
   {
@@ -86,7 +88,7 @@ test("writes, zeroes and trims over TCP end up in a qcow2 image, and its allocat
     ]);
   }
   const raw = join(directory.path, "disk.raw");
-  await run("qemu-img", "convert", "-O", "raw", image, raw);
+  await run("qemu-img", ["convert", "-O", "raw", image, raw]);
   const expected = Buffer.alloc(64 * MiB);
   data.copy(expected, 8 * MiB, 0, MiB);
   data.copy(expected, 32 * MiB, 0, MiB);
@@ -94,16 +96,16 @@ test("writes, zeroes and trims over TCP end up in a qcow2 image, and its allocat
 });
 
 test("dirty bitmap and allocation depth of a chain come in one reply with the allocation", async () => {
-  await using directory = await temporaryDirectory();
+  await using directory = await scopedDirectory();
   const socket = join(directory.path, "nbd.sock");
   const [base, top] = [join(directory.path, "base.qcow2"), join(directory.path, "top.qcow2")];
-  await run("qemu-img", "create", "-f", "qcow2", base, "16M");
-  await run("qemu-io", "-f", "qcow2", "-c", "write -P 1 0 1M", base);
-  await run("qemu-img", "create", "-f", "qcow2", "-b", base, "-F", "qcow2", top);
-  await run("qemu-img", "bitmap", "--add", "-g", "65536", top, "changes");
-  await run("qemu-io", "-f", "qcow2", "-c", "write -P 2 4M 1M", top);
+  await run("qemu-img", ["create", "-f", "qcow2", base, "16M"]);
+  await run("qemu-io", ["-f", "qcow2", "-c", "write -P 1 0 1M", base]);
+  await run("qemu-img", ["create", "-f", "qcow2", "-b", base, "-F", "qcow2", top]);
+  await run("qemu-img", ["bitmap", "--add", "-g", "65536", top, "changes"]);
+  await run("qemu-io", ["-f", "qcow2", "-c", "write -P 2 4M 1M", top]);
   // Only an inactive bitmap can be exported.
-  await run("qemu-img", "bitmap", "--disable", top, "changes");
+  await run("qemu-img", ["bitmap", "--disable", top, "changes"]);
   await using _server = await qemuNbd(socket, "-r", "-f", "qcow2", "-B", "changes", "-A", "-k", socket, top);
   const [dirty, depth] = ["qemu:dirty-bitmap:changes", "qemu:allocation-depth"] as const;
   await using client = await NbdClient.connect({
@@ -125,7 +127,7 @@ test("dirty bitmap and allocation depth of a chain come in one reply with the al
 });
 
 test("the extents of an empty 6 TiB disk cover it", async () => {
-  await using directory = await temporaryDirectory();
+  await using directory = await scopedDirectory();
   const [image, socket] = [join(directory.path, "disk.raw"), join(directory.path, "nbd.sock")];
   await writeFile(image, "");
   await truncate(image, 6 * 2 ** 40);
@@ -141,7 +143,7 @@ test("the extents of an empty 6 TiB disk cover it", async () => {
 });
 
 test("TLS with a certificate from a known CA carries data; without the CA, or without TLS, nothing is read", async () => {
-  await using directory = await temporaryDirectory();
+  await using directory = await scopedDirectory();
   const { ca } = await makeCertificates(directory.path);
   const [image, socket] = [join(directory.path, "disk.raw"), join(directory.path, "nbd.sock")];
   const content = randomBytes(3 * MiB);
@@ -163,7 +165,7 @@ test("TLS with a certificate from a known CA carries data; without the CA, or wi
 });
 
 test("an unknown export and a missing server are distinguished", async () => {
-  await using directory = await temporaryDirectory();
+  await using directory = await scopedDirectory();
   const [image, socket] = [join(directory.path, "disk.raw"), join(directory.path, "nbd.sock")];
   await writeFile(image, Buffer.alloc(MiB));
   const nowhere = NbdClient.connect({ address: { path: socket }, exportName: "", signal });
@@ -174,7 +176,7 @@ test("an unknown export and a missing server are distinguished", async () => {
 });
 
 test("when the server dies, every request under way rejects as transient, and so does the next", async () => {
-  await using directory = await temporaryDirectory();
+  await using directory = await scopedDirectory();
   const [image, socket] = [join(directory.path, "disk.raw"), join(directory.path, "nbd.sock")];
   await writeFile(image, Buffer.alloc(64 * MiB));
   const server = await qemuNbd(socket, "-r", "-f", "raw", "-k", socket, image);
@@ -190,7 +192,7 @@ test("when the server dies, every request under way rejects as transient, and so
 });
 
 test("what cannot succeed is refused without troubling the server", async () => {
-  await using directory = await temporaryDirectory();
+  await using directory = await scopedDirectory();
   const [image, socket] = [join(directory.path, "disk.raw"), join(directory.path, "nbd.sock")];
   await writeFile(image, Buffer.alloc(MiB));
   await using _server = await qemuNbd(socket, "-r", "-f", "raw", "-k", socket, image);

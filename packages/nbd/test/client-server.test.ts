@@ -5,10 +5,10 @@ import * as fc from "fast-check";
 import { expect, test } from "vitest";
 
 import { CancelledError } from "@ovault/contract";
+import { scopedDirectory } from "@ovault/test-support/scoped-directory";
 
 import { BASE_ALLOCATION, NbdClient, NbdRequestError, NbdServer, type NbdExport } from "../src/index.ts";
 import { MemoryExport } from "./memory-export.ts";
-import { temporaryDirectory } from "./qemu.ts";
 
 const { signal } = new AbortController();
 
@@ -34,7 +34,7 @@ function steps(size: number): fc.Arbitrary<Step[]> {
 }
 
 test("any sequence of writes, zeroes, trims and reads behaves like a buffer", async () => {
-  await using directory = await temporaryDirectory();
+  await using directory = await scopedDirectory();
   const path = join(directory.path, "nbd.sock");
   const exports = new Map<string, MemoryExport>();
   await using _server = await NbdServer.listen({ path }, { exports });
@@ -90,7 +90,7 @@ async function until(condition: () => boolean): Promise<void> {
 }
 
 test("replies find their requests in whatever order they come, and an aborted one harms no other", async () => {
-  await using directory = await temporaryDirectory();
+  await using directory = await scopedDirectory();
   const path = join(directory.path, "nbd.sock");
   const served = new HeldExport();
   await using _server = await NbdServer.listen({ path }, { exports: new Map([["", served]]) });
@@ -124,7 +124,7 @@ test("replies find their requests in whatever order they come, and an aborted on
 });
 
 test("an aborted write settles and the bytes of the next one arrive", async () => {
-  await using directory = await temporaryDirectory();
+  await using directory = await scopedDirectory();
   const path = join(directory.path, "nbd.sock");
   const served = new MemoryExport(Buffer.alloc(2 ** 23));
   await using _server = await NbdServer.listen({ path }, { exports: new Map([["", served]]) });
@@ -139,7 +139,7 @@ test("an aborted write settles and the bytes of the next one arrive", async () =
 });
 
 test("no more bytes are under way on a connection than its budget allows", async () => {
-  await using directory = await temporaryDirectory();
+  await using directory = await scopedDirectory();
   const path = join(directory.path, "nbd.sock");
   const mebibyte = 2 ** 20;
   let bytesUnderWay = 0;
@@ -163,7 +163,7 @@ test("no more bytes are under way on a connection than its budget allows", async
 });
 
 test("an export's error reaches the client with its errno and its words, and the connection goes on", async () => {
-  await using directory = await temporaryDirectory();
+  await using directory = await scopedDirectory();
   const path = join(directory.path, "nbd.sock");
   const failures = [
     new NbdRequestError("ENOSPC", "the volume is full"),
@@ -191,7 +191,7 @@ test("an export's error reaches the client with its errno and its words, and the
 });
 
 test("closing the server ends its clients and waits until exports are quiet", async () => {
-  await using directory = await temporaryDirectory();
+  await using directory = await scopedDirectory();
   const path = join(directory.path, "nbd.sock");
   let quiet = true;
   const served: NbdExport = {
@@ -215,7 +215,7 @@ test("closing the server ends its clients and waits until exports are quiet", as
 });
 
 test("closing a client rejects what is under way and what comes after", async () => {
-  await using directory = await temporaryDirectory();
+  await using directory = await scopedDirectory();
   const path = join(directory.path, "nbd.sock");
   const served = new HeldExport();
   await using _server = await NbdServer.listen({ path }, { exports: new Map([["", served]]) });

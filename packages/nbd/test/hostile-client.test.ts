@@ -3,13 +3,13 @@ import { join } from "node:path";
 
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
+import { scopedDirectory } from "@ovault/test-support/scoped-directory";
 
 import { NbdClient, NbdServer, type NbdError, type NbdServerOptions } from "../src/index.ts";
 import { HANDSHAKE, MAGIC, OPTION } from "../src/protocol.ts";
 import { uint32, wireString } from "../src/wire.ts";
 import { makeCertificates } from "./certificates.ts";
 import { MemoryExport } from "./memory-export.ts";
-import { temporaryDirectory } from "./qemu.ts";
 
 const { signal } = new AbortController();
 const exports = new Map([["disk", new MemoryExport(Buffer.alloc(4096, 3))]]);
@@ -37,7 +37,7 @@ async function withServer(
   options: Omit<NbdServerOptions, "exports">,
   act: (path: string, errors: NbdError[]) => Promise<void>,
 ): Promise<void> {
-  await using directory = await temporaryDirectory();
+  await using directory = await scopedDirectory();
   const path = join(directory.path, "nbd.sock");
   const errors: NbdError[] = [];
   await using _server = await NbdServer.listen(
@@ -106,7 +106,7 @@ test("a client that says nothing is sent away", async () => {
 });
 
 test("bytes sent in the clear right behind STARTTLS are not believed", async () => {
-  await using directory = await temporaryDirectory();
+  await using directory = await scopedDirectory();
   const { cert, key } = await makeCertificates(directory.path);
   await withServer({ tls: { cert, key } }, async (path, errors) => {
     await talk(path, clientFlags, option(OPTION.startTls), go);

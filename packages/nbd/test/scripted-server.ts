@@ -1,8 +1,9 @@
 import net from "node:net";
 import { join } from "node:path";
 
+import { scopedDirectory } from "@ovault/test-support/scoped-directory";
+
 import { CHUNK_FLAG_DONE, INFO, MAGIC } from "../src/protocol.ts";
-import { temporaryDirectory } from "./qemu.ts";
 
 /** Big-endian integers of 2, 4 and 8 bytes, and raw bytes, one after the other. */
 export function bytes(...parts: readonly (readonly [2 | 4 | 8, number | bigint] | Buffer)[]): Buffer {
@@ -49,7 +50,7 @@ export interface Script {
 
 /** A server that follows a script, good or evil, on a unix socket. */
 export async function withScriptedServer(script: Script, act: (path: string) => Promise<void>): Promise<void> {
-  await using directory = await temporaryDirectory();
+  await using directory = await scopedDirectory();
   const path = join(directory.path, "nbd.sock");
   const sockets = new Set<net.Socket>();
   const server = net.createServer((socket) => {

@@ -3,11 +3,12 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 
 import { expect, test } from "vitest";
+import { run } from "@ovault/test-support/commands";
+import { scopedDirectory } from "@ovault/test-support/scoped-directory";
 
 import { BASE_ALLOCATION, NbdClient, NbdServer, type NbdExport } from "../src/index.ts";
 import { makeCertificates } from "./certificates.ts";
 import { MemoryExport } from "./memory-export.ts";
-import { run, temporaryDirectory } from "./qemu.ts";
 
 const MiB = 2 ** 20;
 
@@ -19,44 +20,44 @@ function sparseContent(): Buffer {
 }
 
 test("qemu-img sees, compares and converts what is served on a unix socket", async () => {
-  await using directory = await temporaryDirectory();
+  await using directory = await scopedDirectory();
   const [path, raw] = [join(directory.path, "nbd.sock"), join(directory.path, "disk.raw")];
   const content = sparseContent();
   await writeFile(raw, content);
   await using _server = await NbdServer.listen({ path }, { exports: new Map([["disk", new MemoryExport(content)]]) });
   const uri = `nbd+unix:///disk?socket=${path}`;
 
-  expect(JSON.parse(await run("qemu-img", "info", "--output=json", uri))).toMatchObject({
+  expect(JSON.parse(await run("qemu-img", ["info", "--output=json", uri]))).toMatchObject({
     "virtual-size": content.length,
   });
-  expect(await run("qemu-img", "compare", "-f", "raw", "-F", "raw", raw, uri)).toContain("identical");
+  expect(await run("qemu-img", ["compare", "-f", "raw", "-F", "raw", raw, uri])).toContain("identical");
   const copy = join(directory.path, "copy.qcow2");
-  await run("qemu-img", "convert", "-f", "raw", "-O", "qcow2", uri, copy);
-  expect(await run("qemu-img", "compare", "-f", "raw", "-F", "qcow2", raw, copy)).toContain("identical");
+  await run("qemu-img", ["convert", "-f", "raw", "-O", "qcow2", uri, copy]);
+  expect(await run("qemu-img", ["compare", "-f", "raw", "-F", "qcow2", raw, copy])).toContain("identical");
 });
 
 test("qemu-img converts into an export over TCP", async () => {
-  await using directory = await temporaryDirectory();
+  await using directory = await scopedDirectory();
   const raw = join(directory.path, "disk.raw");
   const content = sparseContent();
   await writeFile(raw, content);
   const target = new MemoryExport(randomBytes(content.length));
   await using server = await NbdServer.listen({ host: "127.0.0.1", port: 0 }, { exports: new Map([["", target]]) });
   const port = "port" in server.address ? server.address.port : 0;
-  await run("qemu-img", "convert", "-n", "-f", "raw", "-O", "raw", raw, `nbd://127.0.0.1:${port}`);
+  await run("qemu-img", ["convert", "-n", "-f", "raw", "-O", "raw", raw, `nbd://127.0.0.1:${port}`]);
   expect(target.bytes.equals(content)).toBe(true);
   expect(target.flushes).toBeGreaterThan(0);
 });
 
 test("nbdinfo lists exports, sizes and the allocation map", async () => {
-  await using directory = await temporaryDirectory();
+  await using directory = await scopedDirectory();
   const path = join(directory.path, "nbd.sock");
   const exports = new Map<string, NbdExport>([
     ["disk", new MemoryExport(sparseContent())],
     ["other", new MemoryExport(Buffer.alloc(1000))],
   ]);
   await using _server = await NbdServer.listen({ path }, { exports });
-  const listed: unknown = JSON.parse(await run("nbdinfo", "--json", "--list", `nbd+unix:///?socket=${path}`));
+  const listed: unknown = JSON.parse(await run("nbdinfo", ["--json", "--list", `nbd+unix:///?socket=${path}`]));
   expect(listed).toMatchObject({
     protocol: "newstyle-fixed",
     structured: true,
@@ -65,7 +66,7 @@ test("nbdinfo lists exports, sizes and the allocation map", async () => {
       { "export-name": "other", "export-size": 1000, is_read_only: false, can_multi_conn: true },
     ],
   });
-  const map = JSON.parse(await run("nbdinfo", "--json", "--map", `nbd+unix:///disk?socket=${path}`)) as {
+  const map = JSON.parse(await run("nbdinfo", ["--json", "--map", `nbd+unix:///disk?socket=${path}`])) as {
     offset: number;
     length: number;
     type: number;
@@ -79,7 +80,7 @@ test("nbdinfo lists exports, sizes and the allocation map", async () => {
 });
 
 test("nbdcopy copies from one export to another with several connections", async () => {
-  await using directory = await temporaryDirectory();
+  await using directory = await scopedDirectory();
   const path = join(directory.path, "nbd.sock");
   const source = new MemoryExport(sparseContent());
   const target = new MemoryExport(randomBytes(source.logicalBytes));
@@ -89,12 +90,12 @@ test("nbdcopy copies from one export to another with several connections", async
   ]);
   await using _server = await NbdServer.listen({ path }, { exports });
   const uri = (name: string): string => `nbd+unix:///${name}?socket=${path}`;
-  await run("nbdcopy", "--connections=3", "--flush", uri("source"), uri("target"));
+  await run("nbdcopy", ["--connections=3", "--flush", uri("source"), uri("target")]);
   expect(target.bytes.equals(source.bytes)).toBe(true);
 });
 
 test("a context of our own is served beside base:allocation", async () => {
-  await using directory = await temporaryDirectory();
+  await using directory = await scopedDirectory();
   const path = join(directory.path, "nbd.sock");
   const { signal } = new AbortController();
   const memory = new MemoryExport(sparseContent());
@@ -109,7 +110,7 @@ test("a context of our own is served beside base:allocation", async () => {
         : [{ length: 4 * MiB - (offset % (4 * MiB)), flags: Math.floor(offset / (4 * MiB)) }],
   };
   await using _server = await NbdServer.listen({ path }, { exports: new Map([["disk", exported]]) });
-  expect(await run("nbdinfo", "--map=x-test:thirds", `nbd+unix:///disk?socket=${path}`)).toMatch(
+  expect(await run("nbdinfo", ["--map=x-test:thirds", `nbd+unix:///disk?socket=${path}`])).toMatch(
     /8388608\s+4194304\s+2/,
   );
   await using client = await NbdClient.connect({
@@ -125,7 +126,7 @@ test("a context of our own is served beside base:allocation", async () => {
 });
 
 test("with TLS, nbdinfo and our client get in with the CA, and no client without TLS", async () => {
-  await using directory = await temporaryDirectory();
+  await using directory = await scopedDirectory();
   const { ca, cert, key } = await makeCertificates(directory.path);
   const { signal } = new AbortController();
   const content = sparseContent();
@@ -133,7 +134,7 @@ test("with TLS, nbdinfo and our client get in with the CA, and no client without
   await using server = await NbdServer.listen({ host: "127.0.0.1", port: 0 }, { exports, tls: { cert, key } });
   const port = "port" in server.address ? server.address.port : 0;
   const uri = `nbds://localhost:${port}/disk?tls-certificates=${directory.path}&tls-verify-peer=false`;
-  expect(await run("nbdinfo", "--size", uri.replace("localhost", "127.0.0.1"))).toBe(`${content.length}\n`);
+  expect(await run("nbdinfo", ["--size", uri.replace("localhost", "127.0.0.1")])).toBe(`${content.length}\n`);
 
   const target = { address: { host: "127.0.0.1", port }, exportName: "disk", signal };
   await using client = await NbdClient.connect({ ...target, tls: { ca } });

@@ -5,9 +5,10 @@ import { join } from "node:path";
 
 import { expect, test } from "vitest";
 
+import { scopedDirectory } from "@ovault/test-support/scoped-directory";
+
 import { NbdClient, NbdServer, type NbdAddress, type NbdTicket } from "../src/index.ts";
 import { MemoryExport } from "./memory-export.ts";
-import { temporaryDirectory } from "./qemu.ts";
 
 const { signal } = new AbortController();
 const ticket = { proof: randomBytes(32), answer: randomBytes(32) };
@@ -15,7 +16,7 @@ const content = randomBytes(4096);
 
 /** A server behind a relay that expects `proof` and then sends `answer`. */
 async function behindRelay({ proof, answer }: NbdTicket, act: (address: NbdAddress) => Promise<void>): Promise<void> {
-  await using directory = await temporaryDirectory();
+  await using directory = await scopedDirectory();
   const path = join(directory.path, "nbd.sock");
   const exports = new Map([["", new MemoryExport(Buffer.from(content))]]);
   await using _server = await NbdServer.listen({ path }, { exports });

@@ -2,6 +2,7 @@ import { describe, expect, test } from "vitest";
 
 import { machineKey, type RecoveryPoint, type VirtualMachine } from "@ovault/contract";
 import { DEFAULT_RUN_LIMITS, type Policy } from "@ovault/core";
+import { barePoint } from "@ovault/test-support/repository/bare-point";
 
 import { missedMachines, missedWarnings } from "../src/select/missed-machines.ts";
 
@@ -22,16 +23,8 @@ function vm(name: string, tags: readonly string[] = ["backup"], manager = "prod"
 
 /** The newest points of machines, as they were then. */
 function pointsOf(...machines: readonly VirtualMachine[]): ReadonlyMap<string, RecoveryPoint> {
-  const fixed = { takenAt: "2026-11-30T00:00:00.000Z", sealedAt: "2026-11-30T00:00:00.000Z", runId: "run" };
-  const more = {
-    strategy: "model",
-    basePoint: null,
-    consistency: "crash",
-    blockBytes: 512,
-    ovaultVersion: "0",
-  } as const;
-  const none = { disks: [], skipped: [], documents: [], warnings: [] };
-  return new Map(machines.map((one) => [machineKey(one), { id: one.name, vm: one, ...fixed, ...more, ...none }]));
+  const takenAt = new Date("2026-11-30T00:00:00Z");
+  return new Map(machines.map((one) => [machineKey(one), barePoint(one, { id: one.name, takenAt })]));
 }
 
 const names = (missed: readonly { readonly vm: VirtualMachine }[]): readonly string[] =>

@@ -2,20 +2,10 @@ import { expect, test } from "vitest";
 
 import { machineKey, type RecoveryPoint } from "@ovault/contract";
 import { renameHint } from "@ovault/operations";
-import { ModelPlatform } from "@ovault/testkit";
+import { barePoint } from "@ovault/test-support/repository/bare-point";
 
 function pointOf(manager: string): RecoveryPoint {
-  const vm = { ...new ModelPlatform().vm(), id: "vm-1", manager };
-  const at = "2026-11-30T00:00:00.000Z";
-  const more = {
-    strategy: "model",
-    basePoint: null,
-    consistency: "crash",
-    blockBytes: 512,
-    ovaultVersion: "0",
-  } as const;
-  const none = { disks: [], skipped: [], documents: [], warnings: [] };
-  return { id: manager, vm, takenAt: at, sealedAt: at, runId: "run", ...more, ...none };
+  return barePoint({ manager, id: "vm-1" }, { id: manager, takenAt: new Date("2026-11-30T00:00:00Z") });
 }
 
 test("of two managers with one machine id, only the one without points of its own is advised to take the former name", () => {

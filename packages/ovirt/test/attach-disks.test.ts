@@ -1,30 +1,24 @@
 import { diskStats } from "@ovault/testkit";
-import { issueCertificate } from "@ovault/test-support/certificates";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 
 import { EngineApi } from "../src/api/engine-api.ts";
-import { EngineClient } from "../src/engine/engine-client.ts";
 import { attachDisks } from "../src/restore/vm/attach-disks.ts";
-import { EngineServer, PASSWORD, USER } from "./support/engine-server.ts";
+import { startEngine, type StartedEngine } from "./support/start-engine.ts";
 
 const ATTACHMENTS = "/vms/v/diskattachments";
 const signal = new AbortController().signal;
-let server: EngineServer;
-let client: EngineClient;
+let engine: StartedEngine;
+let server: StartedEngine["server"];
+let client: StartedEngine["client"];
 
 beforeAll(async () => {
-  const certificate = await issueCertificate("IP:127.0.0.1");
-  server = await new EngineServer(certificate).start();
-  const trust = { ca: [certificate.ca] };
-  client = new EngineClient({ url: server.url, user: USER, password: PASSWORD, trust, timings: { pollMs: 1 } });
+  engine = await startEngine();
+  ({ server, client } = engine);
 });
 beforeEach(() => {
   server.calls.length = 0;
 });
-afterAll(async () => {
-  await client.close();
-  await server.stop();
-});
+afterAll(() => engine.stop());
 
 const disks = ["root", "data"].map((alias, index) => ({
   id: `new-${alias}`,

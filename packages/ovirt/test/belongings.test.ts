@@ -1,33 +1,26 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 
-import { issueCertificate } from "@ovault/test-support/certificates";
-
 import { EngineApi } from "../src/api/engine-api.ts";
-import { EngineClient } from "../src/engine/engine-client.ts";
 import { readBelongings, type Belongings } from "../src/machine/belongings.ts";
 import { unknownProperties } from "../src/restore/design/unknown-properties.ts";
 import { giveBack } from "../src/restore/vm/give-back.ts";
 import { parseVm } from "../src/model/vm.ts";
 import { parseXml } from "../src/engine/parse-xml.ts";
-import { EngineServer, PASSWORD, USER } from "./support/engine-server.ts";
+import { startEngine, type StartedEngine } from "./support/start-engine.ts";
 
 const signal = new AbortController().signal;
-let server: EngineServer;
-let client: EngineClient;
+let engine: StartedEngine;
+let server: StartedEngine["server"];
+let client: StartedEngine["client"];
 
 beforeAll(async () => {
-  const certificate = await issueCertificate("IP:127.0.0.1");
-  server = await new EngineServer(certificate).start();
-  const trust = { ca: [certificate.ca] };
-  client = new EngineClient({ url: server.url, user: USER, password: PASSWORD, trust, timings: { pollMs: 1 } });
+  engine = await startEngine();
+  ({ server, client } = engine);
 });
 beforeEach(() => {
   server.calls.length = 0;
 });
-afterAll(async () => {
-  await client.close();
-  await server.stop();
-});
+afterAll(() => engine.stop());
 
 /** Another engine: the same names under other ids, and without what is called `lost`. */
 const ENGINE: Readonly<Record<string, string>> = {

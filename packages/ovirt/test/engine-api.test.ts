@@ -1,33 +1,28 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 
 import { UsageError } from "@ovault/contract";
-import { issueCertificate } from "@ovault/test-support/certificates";
 
 import { EngineApi } from "../src/api/engine-api.ts";
-import { EngineClient } from "../src/engine/engine-client.ts";
 import { EngineConflictError, EntityNotFoundError } from "../src/engine/errors.ts";
 import { parseXml } from "../src/engine/parse-xml.ts";
-import { EngineServer, PASSWORD, USER, type Reply } from "./support/engine-server.ts";
+import type { Reply } from "./support/engine-server.ts";
+import { startEngine, type StartedEngine } from "./support/start-engine.ts";
 
-let server: EngineServer;
-let client: EngineClient;
+let engine: StartedEngine;
+let server: StartedEngine["server"];
+let client: StartedEngine["client"];
 let api: EngineApi;
 const signal = new AbortController().signal;
 
 beforeAll(async () => {
-  const certificate = await issueCertificate("IP:127.0.0.1");
-  server = await new EngineServer(certificate).start();
-  const trust = { ca: [certificate.ca] };
-  client = new EngineClient({ url: server.url, user: USER, password: PASSWORD, trust, timings: { pollMs: 1 } });
+  engine = await startEngine();
+  ({ server, client } = engine);
   api = new EngineApi(client);
 });
 beforeEach(() => {
   server.calls.length = 0;
 });
-afterAll(async () => {
-  await client.close();
-  await server.stop();
-});
+afterAll(() => engine.stop());
 
 const answer = (reply: Reply): void => {
   server.reply = () => reply;

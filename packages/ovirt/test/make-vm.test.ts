@@ -1,28 +1,21 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 
-import { issueCertificate } from "@ovault/test-support/certificates";
-
 import { EngineApi } from "../src/api/engine-api.ts";
-import { EngineClient } from "../src/engine/engine-client.ts";
 import { createVm } from "../src/restore/vm/make-vm.ts";
-import { EngineServer, PASSWORD, USER } from "./support/engine-server.ts";
+import { startEngine, type StartedEngine } from "./support/start-engine.ts";
 
 const signal = new AbortController().signal;
 const TAG = "ovault run 11111111-1111-4111-8111-111111111111";
 const OVF = `<ovf:Envelope xmlns:ovf="o"><Content><Name>web</Name><DeleteProtected>true</DeleteProtected></Content></ovf:Envelope>`;
-let server: EngineServer;
-let client: EngineClient;
+let engine: StartedEngine;
+let server: StartedEngine["server"];
+let client: StartedEngine["client"];
 
 beforeAll(async () => {
-  const certificate = await issueCertificate("IP:127.0.0.1");
-  server = await new EngineServer(certificate).start();
-  const trust = { ca: [certificate.ca] };
-  client = new EngineClient({ url: server.url, user: USER, password: PASSWORD, trust, timings: { pollMs: 1 } });
+  engine = await startEngine();
+  ({ server, client } = engine);
 });
-afterAll(async () => {
-  await client.close();
-  await server.stop();
-});
+afterAll(() => engine.stop());
 
 /** The engine makes the machine, or another client did, and its answer is lost. */
 async function createWith(description: string): Promise<{ readonly id: string }> {

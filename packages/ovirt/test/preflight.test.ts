@@ -9,6 +9,7 @@ import { layOutDisk } from "../src/restore/disks/disk-layout.ts";
 import { Obstacles } from "../src/restore/design/obstacles.ts";
 import { roomForDisks } from "../src/restore/design/room-for-disks.ts";
 import { refuseTakenMacs } from "../src/restore/design/taken-macs.ts";
+import { storageDomain } from "./support/storage-domain.ts";
 
 import type { Cluster } from "../src/model/cluster.ts";
 import type { EngineVersion } from "../src/model/engine-version.ts";
@@ -45,26 +46,7 @@ function isEngineName(name: string): boolean {
   return name !== "" && name.length <= 255 && ENGINE_RULE.test(name);
 }
 
-function domain(parts: Partial<StorageDomain>): StorageDomain {
-  return {
-    id: "d",
-    name: "data",
-    type: "data",
-    status: "active",
-    storageType: "nfs",
-    address: undefined,
-    path: undefined,
-    availableBytes: undefined,
-    usedBytes: undefined,
-    committedBytes: undefined,
-    blockedBelowBytes: undefined,
-    master: false,
-    backup: false,
-    storageFormat: undefined,
-    dataCenterIds: [],
-    ...parts,
-  };
-}
+const domain = (parts: Partial<StorageDomain>): StorageDomain => storageDomain({ id: "d", name: "data", ...parts });
 
 /** 10 GiB, so many of them data. */
 function disk(on: StorageDomain, format: DiskFormat, sparse: boolean, dataGib = 1): DesignedDisk {

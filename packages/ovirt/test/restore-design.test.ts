@@ -7,6 +7,7 @@ import { chooseStorageDomain } from "../src/restore/design/choose-place.ts";
 import { layOutDisk } from "../src/restore/disks/disk-layout.ts";
 import { Obstacles } from "../src/restore/design/obstacles.ts";
 import { mapNics, refuseUnknownNetworks } from "../src/restore/design/map-nics.ts";
+import { storageDomain } from "./support/storage-domain.ts";
 
 import type { Network } from "../src/model/network.ts";
 import type { StorageDomain } from "../src/model/storage-domain.ts";
@@ -16,24 +17,7 @@ import type { SavedNic } from "../src/machine/vm-documents.ts";
 const MIB = 1024 * 1024;
 
 function domain(name: string, parts: Partial<StorageDomain> = {}): StorageDomain {
-  return {
-    id: `id-of-${name}`,
-    name,
-    type: "data",
-    status: "active",
-    storageType: "nfs",
-    address: undefined,
-    path: undefined,
-    availableBytes: undefined,
-    usedBytes: undefined,
-    committedBytes: undefined,
-    blockedBelowBytes: undefined,
-    master: false,
-    backup: false,
-    storageFormat: undefined,
-    dataCenterIds: [],
-    ...parts,
-  };
+  return storageDomain({ id: `id-of-${name}`, name, ...parts });
 }
 
 function record(format: DiskFormat, sparse: boolean, dataBlocks = 0): DiskRecord {

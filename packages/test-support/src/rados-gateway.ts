@@ -9,6 +9,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
 
 import { freePort } from "./free-port.ts";
+import { isAlive } from "./is-alive.ts";
 
 const run = promisify(execFile);
 
@@ -193,14 +194,6 @@ async function removeLeftovers(): Promise<void> {
     const pid = Number(new RegExp(`^${NAME}(\\d+)-`).exec(name)?.[1]);
     // It may belong to another user.
     if (pid > 0 && !isAlive(pid)) await rm(join(tmpdir(), name), { recursive: true }).catch(() => undefined);
-  }
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    return process.kill(pid, 0);
-  } catch {
-    return false;
   }
 }
 

@@ -6,7 +6,7 @@ import { onTestFinished } from "vitest";
 
 /** Removed when the test that asked for it ends. */
 export async function temporaryDirectory(): Promise<string> {
-  const directory = await mkdtemp(join(tmpdir(), "ovault-sftp-"));
+  const directory = await mkdtemp(join(tmpdir(), "ovault-test-"));
   onTestFinished(() => rm(directory, { recursive: true }));
   return directory;
 }

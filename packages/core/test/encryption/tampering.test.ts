@@ -4,8 +4,8 @@ import * as fc from "fast-check";
 import { beforeAll, describe, expect, test } from "vitest";
 
 import { EncryptionKeyError, hasCode, IntegrityError, type OvaultError } from "@ovault/contract";
-import { type RepositorySecret, verifyRepository } from "@ovault/core";
-import { applyChanges, MemoryStore, type ModelDisk, sourceOf } from "@ovault/testkit";
+import type { RepositorySecret } from "@ovault/core";
+import { MemoryStore } from "@ovault/testkit";
 
 import {
   CHEAP,
@@ -14,13 +14,10 @@ import {
   ringOf,
   smallEncrypted,
 } from "@ovault/test-support/repository/encrypted-repository";
-import { never, restoredBytes, takePoint } from "@ovault/test-support/repository/take-point";
+import { never } from "@ovault/test-support/repository/take-point";
 
-const first: ModelDisk = {
-  bytes: Uint8Array.from({ length: 9001 }, (_, at) => (at * 31 + (at >> 8)) & 0xff),
-  extents: [{ offset: 0, length: 9001, kind: "data" }],
-};
-const second = applyChanges(first, { changes: [{ at: 0.4, length: 700, seed: 9 }], grownBy: 0 });
+import { showsDamage, takeFullAndIncrement } from "../support/full-and-increment.ts";
+
 const secret = newKeyFile();
 /** Between the bytes that are tried one by one; the properties try all others by and by. */
 const STEP = 5;
@@ -33,28 +30,15 @@ beforeAll(async () => {
 async function twoPoints(opens: RepositorySecret): Promise<MemoryStore> {
   const store = new MemoryStore();
   const repository = await smallEncrypted(store, opens);
-  const base = await takePoint(repository, [sourceOf(first)]);
-  await takePoint(repository, [sourceOf(second, { mode: "incremental" })], { base });
+  await takeFullAndIncrement(repository);
   await (await ringOf(store, opens)).add(newKeyFile(), { label: "second", cost: CHEAP, signal: never });
   return store;
 }
 
-/** Opens, verifies and restores all it can find: wrong bytes are never returned. Says whether anything was noticed. */
+/** Says whether anything was noticed; wrong bytes are never returned. */
 async function isNoticed(store: MemoryStore): Promise<boolean> {
   try {
-    const repository = await reopenEncrypted(store, secret);
-    let noticed = (await verifyRepository(repository, { signal: never })).damage.length > 0;
-    const { points } = await repository.points.list(never);
-    for (const point of points) {
-      const expected = point.disks[0]?.mode === "full" ? first.bytes : second.bytes;
-      try {
-        expect(await restoredBytes(repository, point)).toEqual(expected);
-      } catch (error) {
-        if (!(error instanceof IntegrityError)) throw error;
-        noticed = true;
-      }
-    }
-    return noticed;
+    return await showsDamage(await reopenEncrypted(store, secret));
   } catch (error) {
     if (hasCode(error, "E_REPOSITORY_VERSION") || hasCode(error, "E_NOT_A_REPOSITORY")) return true;
     if (error instanceof IntegrityError || error instanceof EncryptionKeyError) return true;

@@ -6,7 +6,7 @@ import { logged, ManagerNames, reportWarningsTo, Repository } from "@ovault/core
 import type { RecoveryPoints } from "../../src/points/recovery-points.ts";
 import { MemoryStore } from "@ovault/testkit";
 
-import { barePoint, datedId } from "../support/bare-point.ts";
+import { barePoint, datedId } from "@ovault/test-support/repository/bare-point";
 import { reopen, smallRepository } from "@ovault/test-support/repository/small-repository";
 import { never } from "@ovault/test-support/repository/take-point";
 

@@ -8,7 +8,7 @@ import type { OrderedPoint } from "../../src/points/point-order.ts";
 import { selectPoints } from "../../src/retention/select-points.ts";
 import { MemoryStore } from "@ovault/testkit";
 
-import { barePoint, datedId } from "../support/bare-point.ts";
+import { barePoint, datedId } from "@ovault/test-support/repository/bare-point";
 import { smallRepository } from "@ovault/test-support/repository/small-repository";
 import { never } from "@ovault/test-support/repository/take-point";
 

@@ -1,44 +1,25 @@
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
 
-import { hasCode, IntegrityError } from "@ovault/contract";
+import { hasCode } from "@ovault/contract";
 import { Repository, verifyRepository } from "@ovault/core";
-import { applyChanges, MemoryStore, type ModelDisk, sourceOf } from "@ovault/testkit";
+import { MemoryStore, sourceOf } from "@ovault/testkit";
 
 import { encodeDocument } from "../../src/format/document.ts";
 import { reopen, smallRepository } from "@ovault/test-support/repository/small-repository";
 import { never, restoredBytes, takePoint } from "@ovault/test-support/repository/take-point";
-
-const first: ModelDisk = {
-  bytes: Uint8Array.from({ length: 9001 }, (_, at) => (at * 31 + (at >> 8)) & 0xff),
-  extents: [{ offset: 0, length: 9001, kind: "data" }],
-};
-const second = applyChanges(first, { changes: [{ at: 0.4, length: 700, seed: 9 }], grownBy: 0 });
+import { first, second, showsDamage, takeFullAndIncrement } from "../support/full-and-increment.ts";
 
 async function twoPoints(): Promise<MemoryStore> {
   const store = new MemoryStore();
-  const repository = await smallRepository(store, 1024);
-  const base = await takePoint(repository, [sourceOf(first)]);
-  await takePoint(repository, [sourceOf(second, { mode: "incremental" })], { base });
+  await takeFullAndIncrement(await smallRepository(store, 1024));
   return store;
 }
 
-/** Restores all points it can find: each is right, or refused as damaged; wrong bytes are never returned. */
+/** Each point is right, or refused as damaged; wrong bytes are never returned. */
 async function damageShows(store: MemoryStore): Promise<boolean> {
   try {
-    const repository = await reopen(store);
-    let found = (await verifyRepository(repository, { signal: never })).damage.length > 0;
-    const { points } = await repository.points.list(never);
-    for (const point of points) {
-      const expected = point.disks[0]?.mode === "full" ? first.bytes : second.bytes;
-      try {
-        expect(await restoredBytes(repository, point)).toEqual(expected);
-      } catch (error) {
-        if (!(error instanceof IntegrityError)) throw error;
-        found = true;
-      }
-    }
-    return found;
+    return await showsDamage(await reopen(store));
   } catch (error) {
     if (hasCode(error, "E_INTEGRITY") || hasCode(error, "E_REPOSITORY_VERSION")) return true;
     throw error;

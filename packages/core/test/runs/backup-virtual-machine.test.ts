@@ -42,7 +42,7 @@ import {
   ModelStrategy,
 } from "@ovault/testkit";
 
-import { barePoint } from "../support/bare-point.ts";
+import { barePoint } from "@ovault/test-support/repository/bare-point";
 import { reopen, smallRepository } from "@ovault/test-support/repository/small-repository";
 import { never, restoredBytes } from "@ovault/test-support/repository/take-point";
 

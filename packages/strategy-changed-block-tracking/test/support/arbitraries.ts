@@ -1,3 +1,4 @@
+import { barePoint } from "@ovault/test-support/repository/bare-point";
 import { diskStats } from "@ovault/testkit";
 import * as fc from "fast-check";
 
@@ -58,20 +59,6 @@ function recordOf(diskId: string, marker: string): DiskRecord {
 }
 
 export function pointOf(disks: readonly DiskRecord[]): RecoveryPoint {
-  return {
-    id: "point-1",
-    vm,
-    takenAt: "2026-01-01T00:00:00.000Z",
-    sealedAt: "2026-01-01T00:00:00.000Z",
-    runId: "run-1",
-    strategy: "changed-block-tracking",
-    basePoint: null,
-    consistency: "crash",
-    blockBytes: 1024 * 1024,
-    disks,
-    skipped: [],
-    documents: [],
-    warnings: [],
-    ovaultVersion: "0.0.0",
-  };
+  const takenAt = new Date("2026-01-01T00:00:00Z");
+  return barePoint(vm, { id: "point-1", takenAt, strategy: "changed-block-tracking", blockBytes: 1024 * 1024, disks });
 }

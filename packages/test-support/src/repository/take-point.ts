@@ -4,6 +4,8 @@ import { backupDisks } from "@ovault/core/internal/repository/writing/backup-dis
 import { BufferPool } from "@ovault/core/internal/pipeline/buffer-pool";
 import { MemoryTarget } from "@ovault/testkit";
 
+import { barePoint } from "./bare-point.ts";
+
 export const never = new AbortController().signal;
 
 export function vmOf(id = "vm-1"): VirtualMachine {
@@ -23,22 +25,14 @@ export async function takePoint(
     const buffers = new BufferPool(lanes, repository.settings.blockBytes);
     const disks = await backupDisks(sources, { repository, writer, base, buffers, onProgress: () => {}, signal });
     await writer.finish();
-    const point: RecoveryPoint = {
+    const point = barePoint(vmOf(), {
       id: await repository.points.nextId(vmOf(), takenAt, signal),
-      vm: vmOf(),
-      takenAt: takenAt.toISOString(),
+      takenAt,
       sealedAt: new Date().toISOString(),
-      runId: "run",
-      strategy: "model",
       basePoint: base?.id ?? null,
-      consistency: "crash",
       blockBytes: repository.settings.blockBytes,
       disks,
-      skipped: [],
-      documents: [],
-      warnings: [],
-      ovaultVersion: "0.0.0",
-    };
+    });
     await repository.points.seal(point, signal);
     return point;
   } finally {

@@ -1,20 +1,24 @@
 import { randomBytes } from "node:crypto";
 
-import type { MachineIdentity, RecoveryPoint } from "@ovault/contract";
+import type { MachineIdentity, RecoveryPoint, VirtualMachine } from "@ovault/contract";
 
-/** A point of a machine named web01 that holds no disk. */
+export interface BarePointParts extends Partial<Omit<RecoveryPoint, "takenAt" | "vm">> {
+  readonly id: string;
+  readonly takenAt: Date;
+}
+
+/** A point that holds no disk, of a machine named web01, but for these parts. */
 export function barePoint(
-  machine: MachineIdentity,
-  { id, takenAt, basePoint = null }: { id: string; takenAt: Date; basePoint?: string | null },
+  machine: MachineIdentity & Partial<VirtualMachine>,
+  { takenAt, ...parts }: BarePointParts,
 ): RecoveryPoint {
   return {
-    id,
-    vm: { ...machine, name: "web01", status: "up", disks: [], attributes: {} },
+    vm: { name: "web01", status: "up", disks: [], attributes: {}, ...machine },
     takenAt: takenAt.toISOString(),
     sealedAt: takenAt.toISOString(),
     runId: "run",
     strategy: "model",
-    basePoint,
+    basePoint: null,
     consistency: "crash",
     blockBytes: 512,
     disks: [],
@@ -22,6 +26,7 @@ export function barePoint(
     documents: [],
     warnings: [],
     ovaultVersion: "0.0.0",
+    ...parts,
   };
 }
 

@@ -1,5 +1,7 @@
 import { afterAll, beforeAll, beforeEach, expect, test, vi } from "vitest";
 
+import { withoutElement } from "@ovault/test-support/without-element";
+
 import { Bench, type Taken } from "./support/bench.ts";
 
 import type { AlterAnswer } from "@ovault/lab";
@@ -34,11 +36,6 @@ async function expectClean(): Promise<void> {
   expect(await bench.ledger.abandoned()).toEqual([]);
 }
 
-function without(element: string, where: RegExp): AlterAnswer {
-  const pattern = new RegExp(`<${element}(?: [^>]*)?(?:/>|>.*?</${element}>)`, "gs");
-  return (xml, { path }) => (where.test(path) ? xml.replaceAll(pattern, "") : xml);
-}
-
 /** Only the next answer there. */
 function once(where: RegExp, change: (xml: string) => string): void {
   bench.lab.alterAnswers((xml, { method, path }) => {
@@ -68,8 +65,8 @@ test("a phase that the engine leaves out for a moment is asked for again", async
 });
 
 test.each([
-  ["how it takes a disk", without("backup_mode", BACKUP_DISKS)],
-  ["where the backup starts", without("from_checkpoint_id", BACKUP)],
+  ["how it takes a disk", withoutElement("backup_mode", BACKUP_DISKS)],
+  ["where the backup starts", withoutElement("from_checkpoint_id", BACKUP)],
   [
     "the checkpoint that it was asked for",
     (xml, { path }) =>
@@ -91,9 +88,9 @@ test.each([
 );
 
 test.each([
-  ["list the disks of its backup", without("disk", BACKUP_DISKS), /does not list disk/],
-  ["tell their size", without("provisioned_size", BACKUP_DISKS), /does not tell the size/],
-  ["say that it shows guest data", without("format", /^\/imagetransfers\/[^/]+$/), /guest data/],
+  ["list the disks of its backup", withoutElement("disk", BACKUP_DISKS), /does not list disk/],
+  ["tell their size", withoutElement("provisioned_size", BACKUP_DISKS), /does not tell the size/],
+  ["say that it shows guest data", withoutElement("format", /^\/imagetransfers\/[^/]+$/), /guest data/],
 ] as const)("an engine that does not %s is refused, and nothing is left", async (_what, alter, message) => {
   bench.lab.alterAnswers(alter);
   await expect(bench.backup({ base })).rejects.toMatchObject({
@@ -105,7 +102,7 @@ test.each([
 });
 
 test.each([
-  ["does not list", without("checkpoint", /\/checkpoints$/)],
+  ["does not list", withoutElement("checkpoint", /\/checkpoints$/)],
   ["calls invalid", (xml: string, { path }: { path: string }) => (path.endsWith("/checkpoints") ? invalid(xml) : xml)],
 ] as const)("a checkpoint that the engine %s is no base", async (_what, alter) => {
   const taken = await bench.backup({ base, whenOpen: async () => bench.lab.alterAnswers(alter) });

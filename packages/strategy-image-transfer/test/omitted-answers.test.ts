@@ -1,5 +1,7 @@
 import { afterAll, beforeAll, beforeEach, expect, test, vi } from "vitest";
 
+import { withoutElement } from "@ovault/test-support/without-element";
+
 import { Bench, never, type Taken } from "./support/bench.ts";
 import { differences, leftBeside, modesOf } from "./support/findings.ts";
 
@@ -22,16 +24,11 @@ beforeEach(async () => {
 
 const SNAPSHOT_DISKS = /\/snapshots\/[^/]+\/disks$/;
 
-function without(element: string, where: RegExp): AlterAnswer {
-  const pattern = new RegExp(`<${element}(?: [^>]*)?(?:/>|>.*?</${element}>)`, "gs");
-  return (xml, { path }) => (where.test(path) ? xml.replaceAll(pattern, "") : xml);
-}
-
 /** Answers of the engine that leave something out, and what the run makes of it. */
 test.each([
-  ["the storage domains of a snapshot's disks", without("storage_domains", SNAPSHOT_DISKS)],
-  ["what a volume lies on", without("parent", /\/disksnapshots\//)],
-  ["the status of the last point's snapshot", without("snapshot_status", /\/snapshots\/[^/]+$/)],
+  ["the storage domains of a snapshot's disks", withoutElement("storage_domains", SNAPSHOT_DISKS)],
+  ["what a volume lies on", withoutElement("parent", /\/disksnapshots\//)],
+  ["the status of the last point's snapshot", withoutElement("snapshot_status", /\/snapshots\/[^/]+$/)],
 ] as const)("an engine that does not tell %s costs a comparison, with the reason", async (_what, alter) => {
   // Of another client: what was written before it lies in no layer of ours.
   const vmId = base.point.vm.id;
@@ -68,7 +65,7 @@ test("an old snapshot is not merged as long as the engine does not report the st
 });
 
 test("a disk of a snapshot without a size is refused, and not taken with that of the inventory", async () => {
-  bench.lab.alterAnswers(without("provisioned_size", SNAPSHOT_DISKS));
+  bench.lab.alterAnswers(withoutElement("provisioned_size", SNAPSHOT_DISKS));
   await expect(bench.backup({ base })).rejects.toMatchObject({
     code: "E_ENGINE_ANSWER",
     message: expect.stringMatching(/does not tell the size/),
@@ -78,7 +75,7 @@ test("a disk of a snapshot without a size is refused, and not taken with that of
 });
 
 test("a snapshot that lists no disks is refused", async () => {
-  bench.lab.alterAnswers(without("disk", SNAPSHOT_DISKS));
+  bench.lab.alterAnswers(withoutElement("disk", SNAPSHOT_DISKS));
   await expect(bench.backup({ base })).rejects.toMatchObject({ message: expect.stringMatching(/does not hold disk/) });
   bench.lab.alterAnswers(undefined);
   expect(await leftBeside(bench, base)).toEqual([]);
@@ -127,8 +124,8 @@ test.each([
 });
 
 test.each([
-  ["no events at all", without("event", /^\/events/)],
-  ["events without a severity", without("severity", /^\/events/)],
+  ["no events at all", withoutElement("event", /^\/events/)],
+  ["events without a severity", withoutElement("severity", /^\/events/)],
 ])("an engine that shows %s does not prove that the guest was at rest", async (_what, alter) => {
   bench.lab.alterAnswers(alter);
   const taken = await bench.backup({ base });
