@@ -39,6 +39,9 @@ const TEST_COMMANDS = {
 /** Further commands of the benchmarks. */
 const BENCH_COMMANDS = { ...TEST_COMMANDS, time: "time" };
 
+/** What builds and runs the Linux guest of some tests, as root; they are skipped where it cannot be installed. */
+const GUEST_COMMANDS = { mmdebstrap: "mmdebstrap", "qemu-system-x86_64": "qemu-system-x86" };
+
 /** Peers that benchmarks compare with; they skip those that cannot be installed. */
 const PEER_COMMANDS = { borg: "borgbackup", restic: "restic" };
 
@@ -52,7 +55,8 @@ const COMMANDS = { pack: {}, demo: DEMO_COMMANDS, test: TEST_COMMANDS, bench: BE
 export function bootstrap(purpose) {
   installPackages();
   installSystemCommands(COMMANDS[purpose]);
-  if (purpose === "bench") installPeers();
+  if (purpose === "test") installIfPossible(GUEST_COMMANDS, "TESTS IN A LINUX GUEST WILL BE SKIPPED");
+  if (purpose === "bench") installIfPossible(PEER_COMMANDS, "NOT EVERY PEER WILL BE COMPARED WITH");
 }
 
 /** The environment in which the workspace's own Node and tools come first. */
@@ -84,10 +88,10 @@ function installSystemCommands(commands) {
   if (!install(packages)) fail(`${packages.join(", ")} cannot be installed`, "See the output of apt-get above.");
 }
 
-function installPeers() {
-  for (const command of missingOf(PEER_COMMANDS)) {
-    if (canInstall() && install(packagesOf(PEER_COMMANDS, [command]))) continue;
-    process.stderr.write(`bootstrap: NOTHING WILL BE COMPARED WITH ${command}: it cannot be installed here\n`);
+function installIfPossible(commands, otherwise) {
+  for (const command of missingOf(commands)) {
+    if (canInstall() && install(packagesOf(commands, [command]))) continue;
+    process.stderr.write(`bootstrap: ${otherwise}: ${command} cannot be installed here\n`);
   }
 }
 
