@@ -20,6 +20,8 @@ export interface DiskAssessment {
    * `BackupRequest.keepBase` nothing stays, and the disk counts as `full`.
    */
   readonly keeps?: string;
+  /** The host that data would come from, where the strategy chooses one now, and why this one. */
+  readonly servedBy?: { readonly host: string; readonly reason: string };
 }
 
 export interface Assessment {

@@ -29,6 +29,8 @@ export interface VmDiskSummary {
   readonly format: string;
   readonly verdict: DiskAssessment["verdict"];
   readonly reason: string;
+  /** The host that its data would come from; null where the strategy chooses none, or the engine does later. */
+  readonly servedBy: DiskAssessment["servedBy"] | null;
 }
 
 /** @param policies those that select the machine, in the order of ovault.yaml */
@@ -61,10 +63,11 @@ export function summarizeVm(
         actualBytes: disk.actualBytes ?? null,
         format: disk.format,
         ...(excluded.includes(disk.id)
-          ? { verdict: "skip" as const, reason: `excluded ${byPolicy}` }
+          ? { verdict: "skip" as const, reason: `excluded ${byPolicy}`, servedBy: null }
           : {
               verdict: found?.verdict ?? ("impossible" as const),
               reason: found?.reason ?? `${strategy.name} does not know this disk`,
+              servedBy: found?.servedBy ?? null,
             }),
       };
     }),
