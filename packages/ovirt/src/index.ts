@@ -15,6 +15,7 @@ export type {
 } from "./api/vms.ts";
 export { type DiskPlan, type LayerBase, NOT_ON_BASE } from "./chain/plan-disk.ts";
 export type { LayerTelling, ReadingSite, VolumeReader, VolumeReading } from "./chain/volume-reader.ts";
+export { withinBase } from "./chain/within-base.ts";
 export {
   type CertificateFacts,
   type FetchCaOptions,
@@ -91,7 +92,7 @@ export type { EngineUser } from "./model/user.ts";
 export type { VmPool } from "./model/vm-pool.ts";
 export type { Vm } from "./model/vm.ts";
 export type { VnicProfile } from "./model/vnic-profile.ts";
-export type { DiskLayout } from "./restore/disks/disk-layout.ts";
+export { type DiskLayout, isBlockStorage } from "./restore/disks/disk-layout.ts";
 export type { MadeDisk } from "./restore/disks/make-disk.ts";
 export type { DiskFiller, DiskFilling, FillingSite } from "./restore/fill/disk-filler.ts";
 export { transferFiller } from "./restore/fill/transfer-filler.ts";
@@ -103,6 +104,7 @@ export { type SnapshotToRemove, removeSnapshot } from "./snapshot/remove-snapsho
 export { type SnapshotOptions, snapshotOptions } from "./snapshot/snapshot-options.ts";
 export type { TakenSnapshot } from "./snapshot/take-snapshot.ts";
 export { OvirtStrategy, type OvirtStrategyParts } from "./strategy/ovirt-strategy.ts";
+export { Recent } from "./strategy/recent.ts";
 export { SnapshotStrategy, type SnapshotStrategyParts } from "./strategy/snapshot-strategy.ts";
 export { hasAnyTag, hasTag, runTag } from "./traces/run-tag.ts";
 export { undo } from "./traces/undo.ts";

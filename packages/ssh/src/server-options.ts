@@ -38,7 +38,7 @@ export interface ServerOptions {
 }
 
 /** Checks the fields of a server against each other; for `superRefine`. */
-export function checkServer(chosen: ServerOptions, context: z.RefinementCtx): void {
+export function checkServer(chosen: Omit<ServerOptions, "host" | "port" | "user">, context: z.RefinementCtx): void {
   if (LOGINS.filter((login) => chosen[login] !== undefined).length !== 1) {
     context.addIssue(`exactly one of ${LOGINS.join(", ")} says how to log in`);
   }

@@ -1,5 +1,5 @@
 import type { Assessment, Diagnosis, VirtualMachine } from "@ovault/contract";
-import { FROZEN_IN, lastingState, SnapshotStrategy, type OvirtManager } from "@ovault/ovirt";
+import { FROZEN_IN, lastingState, type OvirtManager, Recent, SnapshotStrategy } from "@ovault/ovirt";
 
 import { assessDisk } from "./assess-disk.ts";
 import { deviceFiller } from "./device-filler.ts";
@@ -7,7 +7,6 @@ import { deviceReader } from "./device-reader.ts";
 import { diagnose } from "./diagnose.ts";
 import { OWN_LEFTOVERS } from "./leftovers.ts";
 import type { DiskAttachmentOptions } from "./options.ts";
-import { Recent } from "./recent.ts";
 import { readSite, type Site } from "./site.ts";
 
 /** Name of the strategy in configuration, ledger and recovery points. */

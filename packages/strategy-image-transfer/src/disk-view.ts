@@ -1,8 +1,6 @@
 import type { DiskReader } from "@ovault/contract";
-import { collectZeroExtents, type ExtentList, type ImageioClient } from "@ovault/ovirt";
+import { collectZeroExtents, type ExtentList, type ImageioClient, withinBase } from "@ovault/ovirt";
 import type { ImageChain } from "@ovault/qcow2";
-
-import { withinBase } from "./layer-extents.ts";
 
 /** A disk's content, or its changes, independent of the transfer. The session closes the underlying connection. */
 export type DiskView = Omit<DiskReader, "close">;

@@ -1,5 +1,5 @@
 import type { Extent } from "@ovault/contract";
-import { ExtentList, type ImageioExtent } from "@ovault/ovirt";
+import { ExtentList, type ImageioExtent, withinBase } from "@ovault/ovirt";
 
 /**
  * Extents of a single layer: its holes are unchanged since the layers below were frozen. An explicit zero is not a
@@ -19,17 +19,4 @@ export async function collectLayerExtents(
   const list = new ExtentList();
   for await (const { length, kind } of withinBase(kinds(), baseBytes)) list.append(length, kind);
   return isTold ? list : undefined;
-}
-
-/** Nothing past the end of a base of `baseBytes` is unchanged: where the layer holds nothing there, it is zeros. */
-export async function* withinBase(extents: AsyncIterable<Extent>, baseBytes: number): AsyncGenerator<Extent> {
-  for await (const extent of extents) {
-    const { offset, length, kind } = extent;
-    const known = Math.min(Math.max(baseBytes - offset, 0), length);
-    if (kind !== "unchanged" || known === length) yield extent;
-    else {
-      if (known > 0) yield { offset, length: known, kind };
-      yield { offset: offset + known, length: length - known, kind: "zero" };
-    }
-  }
 }

@@ -28,19 +28,24 @@ export async function holdSnapshot(
   const site = { manager, api, capabilities, context };
   const reading = await reader.prepare(request, site);
   const removeDeadlineMs = options.removalTimeoutSeconds * 1_000;
-  const older = typeof reader.increments === "string" ? [] : await clearWay(reader, request, site, removeDeadlineMs);
-  const machine = await snapshotForBackup(api, request, context, options);
-  return new HeldSnapshot({
-    ...request,
-    ...machine,
-    ...context,
-    api,
-    capabilities,
-    reader,
-    reading,
-    older,
-    removeDeadlineMs,
-  });
+  try {
+    const older = typeof reader.increments === "string" ? [] : await clearWay(reader, request, site, removeDeadlineMs);
+    const machine = await snapshotForBackup(api, request, context, options);
+    return new HeldSnapshot({
+      ...request,
+      ...machine,
+      ...context,
+      api,
+      capabilities,
+      reader,
+      reading,
+      older,
+      removeDeadlineMs,
+    });
+  } catch (error) {
+    await reading.close("failed");
+    throw error;
+  }
 }
 
 /**

@@ -9,7 +9,7 @@ import type { DiskPlan } from "./plan-disk.ts";
 export interface LayerTelling {
   /** The engine links each volume to the one below (4.4.3). */
   readonly engineTells: boolean;
-  /** The reader opens the layer's QCOW2 file, whose header names it. */
+  /** The reader sees the headers of the layers, which name it. */
   readonly headerTells: boolean;
 }
 
@@ -24,7 +24,7 @@ export interface VolumeReader {
   readonly increments: ((engine: Capabilities) => LayerTelling) | string;
   /** Whether a disk can be read in full while our snapshots lie below. If not, they are removed first. */
   readsChains(engine: Capabilities): boolean;
-  /** Runs before anything is made, and makes nothing. @throws when the disks cannot be read from here */
+  /** Runs before anything is made, and makes nothing on the manager. @throws when the disks cannot be read from here */
   prepare(request: BackupRequest, site: ReadingSite): Promise<VolumeReading>;
 }
 

@@ -10,7 +10,12 @@ export interface Host {
   readonly status: string | undefined;
   readonly clusterId: string | undefined;
   readonly sshPort: number | undefined;
+  /** Of its SSH host key: `SHA256:…`, or MD5 in hexadecimal from old engines. */
   readonly sshFingerprint: string | undefined;
+  /** Its SSH host key, as a line of authorized_keys (4.4.5). */
+  readonly sshPublicKey: string | undefined;
+  /** Virtual machines that run there. */
+  readonly activeVms: number | undefined;
   /** `spm`, `contending`, `none`. */
   readonly spmStatus: string | undefined;
   /** VDSM's version on the host. */
@@ -27,6 +32,8 @@ export function parseHost(element: XmlElement): Host {
     clusterId: element.idOf("cluster"),
     sshPort: element.int("ssh", "port"),
     sshFingerprint: element.value("ssh", "fingerprint"),
+    sshPublicKey: element.value("ssh", "public_key"),
+    activeVms: element.int("summary", "active"),
     spmStatus: element.child("spm")?.state("status") ?? spmOfVersion3(element),
     version: parseVersion(element),
   };

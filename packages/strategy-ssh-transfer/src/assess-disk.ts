@@ -1,0 +1,19 @@
+import type { Disk, DiskAssessment, VirtualMachine } from "@ovault/contract";
+import { whyUnreadable, whyUntouchable } from "@ovault/ovirt";
+
+import { rankHosts, type Ranking } from "./hosts/rank-hosts.ts";
+
+/**
+ * What SSH can do for one disk, and which host would serve it. Checks first what must not be touched, then what is
+ * impossible.
+ */
+export function assessDisk(vm: VirtualMachine, disk: Disk, ranking: Ranking): DiskAssessment {
+  const untouchable = whyUntouchable(vm, disk);
+  if (untouchable !== undefined) return { diskId: disk.id, verdict: "skip", reason: untouchable };
+  const unable = whyUnreadable(disk);
+  const choices = unable ?? rankHosts(disk, vm, ranking);
+  if (typeof choices === "string") return { diskId: disk.id, verdict: "impossible", reason: choices };
+  const [best] = choices;
+  const reason = `the layers on a snapshot that is kept tell what changed; host ${best?.host.name} serves them: ${best?.reason}`;
+  return { diskId: disk.id, verdict: "incremental", reason, keeps: "a snapshot" };
+}

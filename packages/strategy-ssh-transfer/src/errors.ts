@@ -1,0 +1,11 @@
+import { ManagerError, SourceError, type ErrorCode } from "@ovault/contract";
+
+/** A hypervisor cannot be used over SSH: it does not answer, lets nobody in, or lacks something. */
+export class HypervisorError extends ManagerError {
+  static override readonly code: ErrorCode = "E_HYPERVISOR";
+}
+
+/** A hypervisor does not serve the data of a disk, or stopped. */
+export class ServingError extends SourceError {
+  static override readonly code: ErrorCode = "E_SERVING";
+}

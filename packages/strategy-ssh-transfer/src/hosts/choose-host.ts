@@ -1,0 +1,78 @@
+import { isTransient, messageOf, OvaultError, type Disk, type VirtualMachine } from "@ovault/contract";
+
+import { HypervisorError } from "../errors.ts";
+import type { Hypervisor } from "./hypervisor.ts";
+import type { Hypervisors } from "./hypervisors.ts";
+import { rankHosts, type HostChoice, type Ranking } from "./rank-hosts.ts";
+
+const LOOK_DEADLINE_MS = 60_000;
+
+export interface HostSearch extends Ranking {
+  readonly hypervisors: Hypervisors;
+  readonly dataCenterDirectory: string;
+}
+
+/** A host that ovault is logged in at, and that serves a disk. */
+export interface ChosenHost extends HostChoice {
+  readonly hypervisor: Hypervisor;
+}
+
+/**
+ * Logs in at the best host that has the tools and sees the disk's storage domain.
+ * @throws HypervisorError when there is none, transient if one may be there later
+ */
+export async function chooseHost(
+  disk: Pick<Disk, "id" | "alias" | "storageDomain">,
+  vm: Pick<VirtualMachine, "host">,
+  search: HostSearch,
+  signal: AbortSignal,
+): Promise<ChosenHost> {
+  const choices = rankHosts(disk, vm, search);
+  if (typeof choices === "string") throw noHost(disk, choices, []);
+  const failures: unknown[] = [];
+  for (const choice of choices) {
+    try {
+      const hypervisor = await search.hypervisors.open(choice.host.id, signal);
+      await assertUsable(hypervisor, choice, search.dataCenterDirectory, signal);
+      return { ...choice, hypervisor };
+    } catch (error) {
+      signal.throwIfAborted();
+      failures.push(error);
+    }
+  }
+  throw noHost(disk, failures.map(messageOf).join("; "), failures);
+}
+
+async function assertUsable(
+  hypervisor: Hypervisor,
+  { host, domain, dataCenterId }: HostChoice,
+  dataCenterDirectory: string,
+  signal: AbortSignal,
+): Promise<void> {
+  const { qemuImg, qemuNbd } = hypervisor.tools;
+  const missing = qemuImg === undefined ? "qemu-img" : qemuNbd === undefined ? "qemu-nbd" : undefined;
+  const context = { host: host.id, hostName: host.name };
+  if (missing !== undefined) {
+    const hint = "Install it there: on oVirt hosts it comes with the package qemu-img.";
+    throw new HypervisorError(`host ${host.name} has no ${missing}`, { context, hint });
+  }
+  const directory = `${dataCenterDirectory}/${dataCenterId}/${domain.id}`;
+  const options = { signal, deadlineMs: LOOK_DEADLINE_MS, accept: [0, 1] };
+  const { exitCode } = await hypervisor.run('test -d "$1/"', [directory], options);
+  if (exitCode === 0) return;
+  throw new HypervisorError(`host ${host.name} does not see storage domain ${domain.name}`, {
+    context: { ...context, directory },
+    hint: "Is the domain active, and may the user enter its directory there?",
+  });
+}
+
+function noHost({ id, alias }: Pick<Disk, "id" | "alias">, why: string, failures: readonly unknown[]): HypervisorError {
+  const [cause] = failures;
+  const hint = cause instanceof OvaultError ? cause.hint : undefined;
+  return new HypervisorError(`no host serves disk ${alias}: ${why}`, {
+    cause,
+    context: { disk: id },
+    retry: failures.some(isTransient) ? "transient" : "never",
+    ...(hint !== undefined && { hint }),
+  });
+}

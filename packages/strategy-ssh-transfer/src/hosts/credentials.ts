@@ -1,0 +1,58 @@
+import type { Host } from "@ovault/ovirt";
+import { serverSettings, sshServer, type SecretsHost, type SshServer } from "@ovault/ssh";
+
+import { HypervisorError } from "../errors.ts";
+import type { HostOptions, LoginOptions, SshTransferOptions } from "../options.ts";
+
+/** The logins of ovault.yaml, by host. */
+export class Credentials {
+  readonly #options: SshTransferOptions;
+  readonly #host: SecretsHost;
+
+  constructor(options: SshTransferOptions, host: SecretsHost) {
+    this.#options = options;
+    this.#host = host;
+  }
+
+  /** @param cluster name of the host's cluster */
+  has(host: Host, cluster: string | undefined): boolean {
+    return this.#loginOf(host, cluster) !== undefined;
+  }
+
+  /**
+   * Where and how to log in at a host, and which keys it may prove itself with. Reads the secrets.
+   * @throws HypervisorError when there is no login for it, no address, or no key to know it by
+   */
+  async serverOf(host: Host, cluster: string | undefined): Promise<SshServer> {
+    const login = this.#loginOf(host, cluster);
+    const own = this.#ownOf(host);
+    const address = own?.address ?? host.address;
+    if (login === undefined)
+      throw new HypervisorError(`no credentials for host ${host.name}`, { context: about(host) });
+    if (address === undefined) {
+      throw new HypervisorError(`the engine does not tell the address of host ${host.name}`, {
+        context: about(host),
+        hint: `Give the engine's user the right to see hosts, or set hosts: { ${host.name}: { address: … } }.`,
+      });
+    }
+    const { hostKey, knownHosts } = { ...login, ...own };
+    const options = { ...login, hostKey, knownHosts, host: address, port: own?.port ?? host.sshPort ?? 22 };
+    return await sshServer(await serverSettings(options, this.#host), this.#options.timeoutSeconds * 1_000);
+  }
+
+  #ownOf({ name }: Host): HostOptions | undefined {
+    return Object.hasOwn(this.#options.hosts, name) ? this.#options.hosts[name] : undefined;
+  }
+
+  /** The most specific login. */
+  #loginOf(host: Host, cluster: string | undefined): LoginOptions | undefined {
+    const own = this.#ownOf(host);
+    if (own?.user !== undefined) return { ...own, user: own.user };
+    const { clusters, login } = this.#options;
+    return cluster !== undefined && Object.hasOwn(clusters, cluster) ? clusters[cluster] : login;
+  }
+}
+
+function about({ id, name }: Host): { readonly host: string; readonly hostName: string } {
+  return { host: id, hostName: name };
+}

@@ -1,0 +1,46 @@
+import type { Host } from "@ovault/ovirt";
+
+import type { HostTools } from "./host-tools.ts";
+import type { RemoteOptions, RemoteService, SshSession } from "./ssh-session.ts";
+
+/**
+ * Files and volumes belong to VDSM (36:36, 0660), and storage may refuse root (root_squash): root works as VDSM. Another
+ * user reads them as a member of the groups kvm and qemu. Neither needs sudo for that.
+ */
+const AS_STORAGE_USER = `
+user=$1 group=$2 script=$3
+shift 3
+exec setpriv --reuid="$user" --regid="$group" --init-groups -- /bin/sh -c "$script" sh "$@"`;
+
+/** A host that ovault is logged in at. */
+export class Hypervisor {
+  readonly host: Host;
+  /** Commands as the user that logged in. */
+  readonly session: SshSession;
+  readonly tools: HostTools;
+  /** What comes before a command that only root may run. */
+  readonly asRoot: readonly string[];
+
+  constructor(host: Host, session: SshSession, tools: HostTools) {
+    this.host = host;
+    this.session = session;
+    this.tools = tools;
+    this.asRoot = tools.userId === 0 ? [] : ["sudo", "-n"];
+  }
+
+  /** As `SshSession.run`, as a user that may read and write the storage. */
+  run(script: string, args: readonly string[], options: RemoteOptions): ReturnType<SshSession["run"]> {
+    return this.session.run(...this.#asStorageUser(script, args), options);
+  }
+
+  /** As `SshSession.start`, as a user that may read and write the storage. */
+  start(script: string, args: readonly string[], options: RemoteOptions): Promise<RemoteService> {
+    return this.session.start(...this.#asStorageUser(script, args), options);
+  }
+
+  #asStorageUser(script: string, args: readonly string[]): [script: string, args: readonly string[]] {
+    const { storageUser } = this.tools;
+    if (storageUser === undefined) return [script, args];
+    return [AS_STORAGE_USER, [storageUser.id, storageUser.group, script, ...args]];
+  }
+}

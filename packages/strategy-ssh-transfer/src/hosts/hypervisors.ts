@@ -1,0 +1,76 @@
+import { messageOf, OvaultError } from "@ovault/contract";
+import type { Host } from "@ovault/ovirt";
+
+import { HypervisorError } from "../errors.ts";
+import type { Credentials } from "./credentials.ts";
+import { probeTools } from "./host-tools.ts";
+import { Hypervisor } from "./hypervisor.ts";
+import type { Landscape } from "./landscape.ts";
+import { openSession } from "./ssh-session.ts";
+
+/** The hosts that one run, or one clean-up, is logged in at: each once, until `close`. */
+export class Hypervisors {
+  readonly #landscape: Landscape;
+  readonly #credentials: Credentials;
+  readonly #open = new Map<string, Promise<Hypervisor>>();
+
+  constructor(landscape: Landscape, credentials: Credentials) {
+    this.#landscape = landscape;
+    this.#credentials = credentials;
+  }
+
+  /**
+   * Callers share the attempt of the first one, with its signal; a failed one is repeated by the next call.
+   * @throws HypervisorError, transient when the host may answer later
+   */
+  async open(hostId: string, signal: AbortSignal): Promise<Hypervisor> {
+    const opening = this.#open.get(hostId) ?? this.#logIn(hostId, signal);
+    this.#open.set(hostId, opening);
+    try {
+      return await opening;
+    } catch (error) {
+      if (this.#open.get(hostId) === opening) this.#open.delete(hostId);
+      throw error;
+    }
+  }
+
+  /** Logs out everywhere. Never throws. */
+  async close(): Promise<void> {
+    const open = [...this.#open.values()];
+    this.#open.clear();
+    for (const one of await Promise.allSettled(open)) {
+      if (one.status === "fulfilled") await one.value.session.close();
+    }
+  }
+
+  async #logIn(hostId: string, signal: AbortSignal): Promise<Hypervisor> {
+    const host = this.#landscape.hosts.find(({ id }) => id === hostId);
+    if (host === undefined) {
+      throw new HypervisorError("the engine does not know this host any more", { context: { host: hostId } });
+    }
+    const cluster = this.#landscape.clusters.get(host.clusterId ?? "")?.name;
+    try {
+      const session = await openSession(await this.#credentials.serverOf(host, cluster), signal);
+      try {
+        return new Hypervisor(host, session, await probeTools(session, signal));
+      } catch (error) {
+        await session.close();
+        throw error;
+      }
+    } catch (error) {
+      signal.throwIfAborted();
+      throw unusable(host, error);
+    }
+  }
+}
+
+function unusable({ id, name }: Host, cause: unknown): HypervisorError {
+  if (cause instanceof HypervisorError) return cause;
+  const { retry, hint, code } = cause instanceof OvaultError ? cause : {};
+  return new HypervisorError(`cannot use host ${name}: ${messageOf(cause)}`, {
+    cause,
+    context: { host: id, hostName: name, ...(code !== undefined && { code }) },
+    ...(retry !== undefined && { retry }),
+    ...(hint !== undefined && { hint }),
+  });
+}

@@ -1,0 +1,56 @@
+import { setTimeout as sleep } from "node:timers/promises";
+
+import { messageOf } from "@ovault/contract";
+import { NbdRequestError } from "@ovault/nbd";
+
+import { ServingError } from "../errors.ts";
+import type { Hypervisor } from "../hosts/hypervisor.ts";
+import type { HostProcess } from "./host-process.ts";
+
+/** For a process to end and say why, after its connections broke. */
+const LAST_WORDS_MS = 2_000;
+const MOST_WORDS = 500;
+
+interface Serving {
+  readonly title: string;
+  readonly hypervisor: Hypervisor;
+  readonly process: HostProcess;
+}
+
+/** Why a host did not do what was asked of it, as far as it says so. */
+export async function servingFailure(
+  error: unknown,
+  { title, hypervisor: { host }, process }: Serving,
+): Promise<ServingError> {
+  const context = { host: host.id, hostName: host.name };
+  if (error instanceof NbdRequestError) {
+    const hint = "Its log and that of its storage say more.";
+    return new ServingError(`host ${host.name} fails at ${title}: ${error.message}`, { cause: error, context, hint });
+  }
+  const end = await Promise.race([process.ended, sleep(LAST_WORDS_MS, undefined, { ref: false })]);
+  const said =
+    end?.lost ??
+    end?.stderr
+      .trim()
+      .slice(-MOST_WORDS)
+      .replaceAll(/\p{Cc}+/gu, " ");
+  return new ServingError(`host ${host.name} does not serve ${title} any more: ${said || messageOf(error)}`, {
+    cause: error,
+    context,
+    retry: "transient",
+    hint: "Is the host up, and does it reach its storage? Run the backup again.",
+  });
+}
+
+/** The connection stands, and no answer comes. */
+export function stalled(
+  { title, hypervisor: { host }, timeoutMs }: Omit<Serving, "process"> & { readonly timeoutMs: number },
+  cause: unknown,
+): ServingError {
+  return new ServingError(`host ${host.name} has sent nothing of ${title} for ${timeoutMs / 1_000} s`, {
+    cause,
+    context: { host: host.id, hostName: host.name },
+    retry: "transient",
+    hint: "Does the network hold, and does the host reach its storage? `timeoutSeconds` sets the limit.",
+  });
+}

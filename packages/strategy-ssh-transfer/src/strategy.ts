@@ -1,0 +1,39 @@
+import type { Assessment, VirtualMachine } from "@ovault/contract";
+import { FROZEN_IN, lastingState, type OvirtManager, Recent, SnapshotStrategy } from "@ovault/ovirt";
+import type { SecretsHost } from "@ovault/ssh";
+
+import { assessDisk } from "./assess-disk.ts";
+import { sshFiller } from "./filling/ssh-filler.ts";
+import { BusyHosts } from "./hosts/busy-hosts.ts";
+import { Credentials } from "./hosts/credentials.ts";
+import { readLandscape, type Landscape } from "./hosts/landscape.ts";
+import { ownLeftovers } from "./leftovers.ts";
+import type { SshTransferOptions } from "./options.ts";
+import { sshReader } from "./reading/ssh-reader.ts";
+import type { SshSite } from "./site.ts";
+
+/** Name of the strategy in configuration, ledger and recovery points. */
+export const STRATEGY_NAME = "ssh-transfer";
+
+/** Long enough for `ovault vms` and for a policy to assess all machines with one lookup. */
+const LANDSCAPE_AGE_MS = 30_000;
+
+/** Backups through snapshots whose layers hosts serve over SSH. */
+export class SshTransferStrategy extends SnapshotStrategy {
+  readonly name = STRATEGY_NAME;
+  readonly #site: SshSite;
+  readonly #landscape = new Recent<Landscape>(LANDSCAPE_AGE_MS);
+
+  /** @param host reads the secrets of the options */
+  constructor(manager: OvirtManager, options: SshTransferOptions, host: SecretsHost) {
+    const site = { options, credentials: new Credentials(options, host), busy: new BusyHosts() };
+    super({ manager, options, reader: sshReader(site), filler: sshFiller(), leftovers: ownLeftovers(site) });
+    this.#site = site;
+  }
+
+  async assess(vm: VirtualMachine, signal: AbortSignal): Promise<Assessment> {
+    const landscape = await this.#landscape.get(() => readLandscape(this.manager.api, signal));
+    const ranking = { ...this.#site, landscape };
+    return { disks: vm.disks.map((disk) => assessDisk(vm, disk, ranking)), obstacle: lastingState(vm, FROZEN_IN) };
+  }
+}
