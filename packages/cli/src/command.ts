@@ -1,4 +1,4 @@
-import type { OperationContext } from "@ovault/operations";
+import type { JobContext, OperationContext } from "@ovault/operations";
 import type { Command } from "commander";
 
 import type { ExitCode } from "./exit.ts";
@@ -6,7 +6,7 @@ import type { Terminal } from "./output/terminal.ts";
 import type { View } from "./output/view.ts";
 
 /** The inputs of every command handler. */
-export interface CommandContext extends OperationContext {
+export interface CommandContext extends OperationContext, JobContext {
   /** The same as `reporter`. */
   readonly terminal: Terminal;
   /** A second Ctrl-C prints what would be left behind. */

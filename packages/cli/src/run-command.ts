@@ -7,6 +7,7 @@ import type { CommandContext, Handler } from "./command.ts";
 import { EXIT, type ExitCode } from "./exit.ts";
 import { Interruption } from "./interruption.ts";
 import { layOut } from "./output/layout.ts";
+import { RunDisplay } from "./output/run-display.ts";
 import { Terminal } from "./output/terminal.ts";
 import { errorReport } from "./report-error.ts";
 
@@ -30,6 +31,7 @@ export async function runCommand(command: Command, handler: Handler): Promise<Ex
     debug,
     terminal,
     reporter: terminal,
+    emit: new RunDisplay(terminal).show,
     redactor,
     interruption,
   };

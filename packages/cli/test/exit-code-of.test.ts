@@ -4,6 +4,7 @@ import * as contract from "@ovault/contract";
 
 import { ImageFileError } from "@ovault/disk-image";
 import { NbdProtocolError } from "@ovault/nbd";
+import { errorSummary } from "@ovault/operations";
 import { SnapshotFailedError } from "@ovault/ovirt";
 import { ImageCorruptError } from "@ovault/qcow2";
 import { HostKeyError, SshLoginError } from "@ovault/ssh";
@@ -45,19 +46,20 @@ test.each([
 });
 
 test("several things end with the code of their failures when all failed alike, and with 7 when not", () => {
-  const [gone, refused, full] = [
-    new contract.ManagerUnavailableError("x"),
-    new contract.AuthenticationError("x"),
-    new contract.StoreFullError("x"),
+  const [gone, refused, full, fault] = [
+    errorSummary(new contract.ManagerUnavailableError("x")),
+    errorSummary(new contract.AuthenticationError("x")),
+    errorSummary(new contract.StoreFullError("x")),
+    errorSummary(new Error("a fault of ours")),
   ];
   expect([
     exitCodeOfAll([]),
-    exitCodeOfAll([undefined, undefined]),
+    exitCodeOfAll([null, null]),
     exitCodeOfAll([gone, gone]),
     exitCodeOfAll([gone, refused]),
     exitCodeOfAll([full]),
     exitCodeOfAll([gone, full]),
-    exitCodeOfAll([undefined, gone]),
-    exitCodeOfAll([new Error("a fault of ours"), new Error("another")]),
+    exitCodeOfAll([null, gone]),
+    exitCodeOfAll([fault, fault]),
   ]).toEqual([0, 0, 3, 3, 4, 7, 7, 1]);
 });

@@ -36,6 +36,7 @@ beforeEach(async () => {
     redactor,
     terminal,
     reporter: terminal,
+    emit: () => {},
     interruption: { remainder: () => Promise.resolve([]) },
   };
   await configure("retention: { keepLast: 1 }");

@@ -1,11 +1,13 @@
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
 
-import { createRunHooks } from "@ovault/contract";
 import { Redactor } from "@ovault/core";
+import { errorSummary } from "@ovault/operations";
 
 import { LiveLines } from "../src/output/live-lines.ts";
+import { RunDisplay } from "../src/output/run-display.ts";
 import { Terminal } from "../src/output/terminal.ts";
+import { shownRun } from "./support/shown-run.ts";
 
 const ESCAPE = "\u001B";
 
@@ -74,12 +76,11 @@ test("whatever was drawn before, the screen shows what is drawn last, and nothin
 test("notes appear above the progress of all runs, and a run that is over takes its line along", () => {
   const screen = new Screen();
   const terminal = new Terminal({ out: screen, err: screen }, new Redactor(), { quiet: false });
-  const [first, second] = [createRunHooks(), createRunHooks()];
-  terminal.showRun("web01")(first);
-  terminal.showRun("db01")(second);
-  first.phase.call({ phase: "copy", detail: "1 disk" });
-  first.finished.call();
-  second.warning.call("a warning");
+  const { show } = new RunDisplay(terminal);
+  const [first, second] = [shownRun(show, "web01"), shownRun(show, "db01")];
+  first.emit({ kind: "phase", phase: "copy", detail: "1 disk" });
+  first.emit({ kind: "failed", error: errorSummary(new Error("a fault")) });
+  second.emit({ kind: "warning", message: "a warning" });
   terminal.print("result\n");
   expect(screen.text).toBe("web01: copy: 1 disk\ndb01: warning: a warning\nresult\n");
 });

@@ -1,11 +1,13 @@
-import { createRunHooks } from "@ovault/contract";
 import { Redactor } from "@ovault/core";
+import { errorSummary } from "@ovault/operations";
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 
 import { layOut } from "../src/output/layout.ts";
+import { RunDisplay } from "../src/output/run-display.ts";
 import { Terminal } from "../src/output/terminal.ts";
 import { facts, table, text } from "../src/output/view.ts";
+import { shownRun } from "./support/shown-run.ts";
 import { OBEYED } from "./support/obeyed.ts";
 
 /** What ovault itself sends to a terminal, to redraw progress. */
@@ -31,10 +33,10 @@ describe("whatever a name holds", () => {
     fc.assert(
       fc.property(hostile, fc.boolean(), (name, isTTY) => {
         const { terminal, written } = recorded(isTTY);
-        const hooks = createRunHooks();
-        terminal.showRun(name)(hooks);
-        hooks.phase.call({ phase: "backup", detail: name });
-        hooks.warning.call(name);
+        const run = shownRun(new RunDisplay(terminal).show, name, 2);
+        run.emit({ kind: "phase", phase: "backup", detail: name });
+        run.emit({ kind: "warning", message: name });
+        run.emit({ kind: "failed", error: errorSummary(new Error(name)) });
         terminal.showCount(() => name)(1);
         terminal.note(name);
         terminal.complain(name);

@@ -1,36 +1,11 @@
-import { messageOf, plural, type Quiesce, type RunHooks } from "@ovault/contract";
-import {
-  backupVirtualMachines,
-  planBackup,
-  startBlockWorkers,
-  unclaimedWarnings,
-  type MachineBackupOutcome,
-  type PointStore,
-} from "@ovault/core";
-import {
-  Installation,
-  clearLeftovers,
-  missedMachines,
-  missedWarnings,
-  assertOneWay,
-  machinesOf,
-  managerOf,
-  selectBackups,
-  type SelectedBackups,
-} from "@ovault/operations";
+import type { Quiesce } from "@ovault/contract";
+import { assertOneWay, Installation, planBackups, runBackup } from "@ovault/operations";
 import { Option } from "commander";
 
-import { collect, examples, type CommandContext, type Define } from "../command.ts";
+import { collect, examples, type Define } from "../command.ts";
 import { exitCodeOfAll } from "../exit-code-of.ts";
-import {
-  plansData,
-  plansView,
-  resultsData,
-  resultsView,
-  summarizePlan,
-  type BackupPlanOutcome,
-} from "./backup-view.ts";
 import { reportOnInterruption } from "../report-on-interruption.ts";
+import { plansView, resultsView } from "./backup-view.ts";
 
 interface BackupCommandOptions {
   readonly policy?: string;
@@ -75,133 +50,23 @@ export const define: Define = (command, invoke) => {
     )
     .action((vms: readonly string[], options: BackupCommandOptions) =>
       invoke(command, async (context) => {
-        assertOneWay({ vms, ...options });
+        const { excludeDisk: excludeDisks = [], keepBase = false, full = false, wait = false, ...named } = options;
+        const { policy, strategy, quiesce, to, manager } = named;
+        const places = { policy, manager, to, strategy, quiesce };
+        const job = { kind: "backup", vms, ...places, excludeDisks, keepBase, full, wait } as const;
+        assertOneWay(job);
+        await using installation = await Installation.open(context);
         if (options.dryRun === true) {
-          const plans = await planBackups(context, vms, options);
-          return {
-            data: plansData(plans),
-            view: plansView(plans),
-            exitCode: exitCodeOfAll(plans.map(({ error }) => error)),
-          };
+          const plans = await planBackups(installation, job, context);
+          return { data: plans, view: plansView(plans), exitCode: exitCodeOfAll(plans.map(({ error }) => error)) };
         }
-        const results = await backUp(context, vms, options);
+        reportOnInterruption(installation, context);
+        const results = await runBackup(installation, job, context);
         return {
-          data: resultsData(results),
+          data: results,
           view: resultsView(results),
           exitCode: exitCodeOfAll(results.map(({ error }) => error)),
         };
       }),
     );
 };
-
-/**
- * Runs as many backups at once as the limits allow. A machine that fails does not stop the others; the error of a
- * single machine is thrown.
- */
-export async function backUp(
-  context: CommandContext,
-  vms: readonly string[],
-  options: BackupCommandOptions,
-): Promise<readonly MachineBackupOutcome[]> {
-  startBlockWorkers();
-  await using installation = await Installation.open(context);
-  const { signal, terminal } = context;
-  const wanted = { vms, ...options };
-  // First of all: leftovers of a dead run at a proxy VM, or in a machine, would affect the choice of strategies.
-  const machinesOfRun = () => machinesOf(installation, wanted, signal);
-  await clearLeftovers(installation, await managerOf(installation, wanted), context, { machinesOfRun });
-  const selected = await selectBackups(installation, wanted, signal);
-  const { manager, destination, limits, consistency, backups } = selected;
-  const repository = await installation.repository(destination);
-  await complainAbout(selected, repository, context);
-  const ledger = await installation.ledger();
-  reportOnInterruption(ledger, context);
-  const taps = await installation.taps();
-  const { quiesce, tap } = await installation.consistency(manager, consistency);
-  const showEnd = backups.length > 1 ? endsShown(backups.length, context) : () => [];
-  const strategies = await installation.strategies(manager);
-  const outcomes = await backupVirtualMachines({
-    strategies,
-    backups: backups.map(({ vm, choice, excludeDisks, keepBase }) => ({
-      vm,
-      keepBase,
-      strategy: choice.strategy,
-      assessment: choice.assessment,
-      strategyReason: choice.reason,
-      excludeDisks,
-      taps: [...taps, tap, terminal.showRun(vm.name), ...showEnd(vm.name)],
-    })),
-    store: repository,
-    ledger,
-    limits,
-    full: options.full === true,
-    quiesce,
-    ifBusy: options.wait === true ? "wait" : "refuse",
-    signal,
-  });
-  signal.throwIfAborted();
-  const [only] = outcomes;
-  if (outcomes.length === 1 && only?.error !== undefined) throw only.error;
-  return outcomes;
-}
-
-/** The plan of `backUp`. */
-export async function planBackups(
-  context: CommandContext,
-  vms: readonly string[],
-  options: BackupCommandOptions,
-): Promise<readonly BackupPlanOutcome[]> {
-  await using installation = await Installation.open(context);
-  const { signal, terminal } = context;
-  const selected = await selectBackups(installation, { vms, ...options }, signal);
-  const { destination, backups } = selected;
-  const repository = await installation.repository(destination);
-  await complainAbout(selected, repository, context);
-  const plans: BackupPlanOutcome[] = [];
-  for (const { vm, choice, excludeDisks, keepBase } of backups) {
-    try {
-      const plan = await planBackup({
-        vm,
-        strategy: choice.strategy,
-        assessed: choice,
-        store: repository,
-        excludeDisks,
-        keepBase,
-        signal,
-      });
-      for (const warning of unclaimedWarnings(plan.unclaimed)) terminal.warn(warning);
-      plans.push({ vm, plan: summarizePlan(plan, choice, options.full === true), error: undefined });
-    } catch (error) {
-      if (signal.aborted || backups.length === 1) throw error;
-      plans.push({ vm, plan: undefined, error });
-    }
-  }
-  return plans;
-}
-
-/** Warns about selectors of a policy that match nothing, and machines that it does not select any more. */
-async function complainAbout(
-  { selectedBy, warnings }: SelectedBackups,
-  { points }: PointStore,
-  { signal, terminal }: CommandContext,
-): Promise<void> {
-  for (const warning of warnings) terminal.warn(warning);
-  if (selectedBy === undefined) return;
-  const { policy, inventory } = selectedBy;
-  const missed = missedMachines(policy, inventory, await points.newest(signal));
-  for (const warning of missedWarnings(policy, missed)) terminal.warn(warning);
-}
-
-/** Reports, while several backups run, how each ended and the overall progress. */
-function endsShown(all: number, { terminal }: CommandContext): (vm: string) => readonly ((hooks: RunHooks) => void)[] {
-  let ended = 0;
-  return (vm) => [
-    (hooks) => {
-      hooks.failed.tap("Ends", (error) => terminal.note(`${vm}: failed: ${messageOf(error)}`));
-      hooks.finished.tap("Ends", () => {
-        ended += 1;
-        terminal.note(`${ended} of ${plural(all, "virtual machine")} done`);
-      });
-    },
-  ];
-}

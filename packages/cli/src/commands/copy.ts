@@ -1,6 +1,6 @@
 import { plural, UsageError } from "@ovault/contract";
 import { copyPoints, type CopyResult } from "@ovault/core";
-import { Installation, formatBytes, selectToCopy } from "@ovault/operations";
+import { Installation, errorSummary, formatBytes, selectToCopy } from "@ovault/operations";
 
 import { collect, examples, type CommandContext, type Define } from "../command.ts";
 import { exitCodeOfAll } from "../exit-code-of.ts";
@@ -43,7 +43,7 @@ export const define: Define = (command, invoke) => {
         return {
           data: copyData(results),
           view: copyView(results, dryRun),
-          exitCode: exitCodeOfAll(results.map(({ error }) => error)),
+          exitCode: exitCodeOfAll(results.map(({ error }) => (error === undefined ? null : errorSummary(error)))),
         };
       }),
     );

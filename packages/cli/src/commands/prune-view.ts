@@ -1,5 +1,5 @@
 import { plural } from "@ovault/contract";
-import type { PruneProgress, PruneReport } from "@ovault/core";
+import type { PruneReport } from "@ovault/core";
 
 import { formatBytes, formatTime } from "@ovault/operations";
 import { heldByLossesView } from "./held-by-losses-view.ts";
@@ -41,25 +41,6 @@ export function pruneView({ report, holders }: PruneOutcome): View {
     ...describeMisplaced(report),
     ...(dryRun ? [text("Nothing was changed.")] : []),
   ];
-}
-
-/** Progress of the current step. */
-export function describeProgress({ step, ...done }: PruneProgress): string {
-  switch (step) {
-    case "reading block maps":
-      return `${plural(done.pages, "page")} of block maps read`;
-    case "copying":
-      return `${formatBytes(done.copiedBytes)} copied`;
-    case "proving":
-      return `${formatBytes(done.provedBytes)} proved`;
-    case "deleting":
-      return `${formatBytes(done.freedBytes)} freed`;
-    case "extending locks":
-      return `${plural(done.extendedLocks, "lock")} extended`;
-    case "listing packs":
-    case "waiting a minute for listings that lag behind":
-      return step;
-  }
 }
 
 function packs(count: number, bytes: number): string {

@@ -4,7 +4,8 @@ import { InvalidArgumentError } from "commander";
 
 import { examples, type CommandContext, type Define } from "../command.ts";
 import type { Terminal } from "../output/terminal.ts";
-import { describeProgress, type PruneOutcome, pruneView } from "./prune-view.ts";
+import { describePruneProgress } from "../output/describe-prune-progress.ts";
+import { type PruneOutcome, pruneView } from "./prune-view.ts";
 
 interface PruneCommandOptions {
   /** Milliseconds. */
@@ -91,7 +92,7 @@ function progressOn(terminal: Terminal): (progress: PruneProgress) => void {
   return (progress) => {
     if (progress.step !== noted) terminal.note(`prune: ${progress.step}`);
     noted = progress.step;
-    line = describeProgress(progress);
+    line = describePruneProgress(progress);
     show(0);
   };
 }

@@ -1,10 +1,8 @@
 import type { RestorePlan } from "@ovault/contract";
 
-import { formatBytes, formatDuration } from "@ovault/operations";
+import { formatBytes, formatDuration, type RestoredDisk, type RestoredVm } from "@ovault/operations";
 import { facts, text, type View } from "../output/view.ts";
 import { lossesView } from "./losses-view.ts";
-import type { RestoredFile } from "./restore-to-file.ts";
-import type { RestoredVm } from "./restore-to-manager.ts";
 
 export function restoredVmView({ point, vm, manager, doneBytes, writtenBytes, lost, elapsedMs }: RestoredVm): View {
   return [
@@ -17,7 +15,7 @@ export function restoredVmView({ point, vm, manager, doneBytes, writtenBytes, lo
   ];
 }
 
-export function restoredFileView(restored: RestoredFile): View {
+export function restoredDiskView(restored: RestoredDisk): View {
   const { point, disk, file, format, doneBytes, writtenBytes, lost, elapsedMs } = restored;
   return [
     facts([

@@ -1,21 +1,30 @@
 import { UsageError } from "@ovault/contract";
+import { Installation, planRestore, runRestore, type RestoredDisk, type RestoredVm } from "@ovault/operations";
 import { Option } from "commander";
 
-import { collect, examples, type Define } from "../command.ts";
+import { collect, examples, type CommandContext, type Define, type Outcome } from "../command.ts";
 import { EXIT, type ExitCode } from "../exit.ts";
-import { planRestore, restoreToManager, type RestoredVm, type RestoreVmOptions } from "./restore-to-manager.ts";
-import { restoreToFile, type RestoredFile, type RestoreFileOptions } from "./restore-to-file.ts";
-import { restoredFileView, restoredVmView, restorePlanView } from "./restore-view.ts";
+import { reportOnInterruption } from "../report-on-interruption.ts";
+import { restoreToFile } from "./restore-to-file.ts";
+import { restoredDiskView, restoredVmView, restorePlanView } from "./restore-view.ts";
 
-/** Some apply to machines, some to files; `--mac` has a default. */
-type RestoreOptions = Omit<RestoreVmOptions, "as"> &
-  Pick<RestoreFileOptions, "format"> & {
-    readonly as?: string;
-    readonly disk?: string;
-    readonly toFile?: string;
-    readonly from?: string;
-    readonly dryRun?: boolean;
-  };
+/** Some apply to machines, some to files; `--mac` and `--strategy` have a default. */
+interface RestoreOptions {
+  readonly as?: string;
+  readonly manager?: string;
+  readonly strategy: string;
+  readonly cluster?: string;
+  readonly storageDomain?: string;
+  readonly network?: readonly string[];
+  readonly mac: "keep" | "new";
+  readonly start?: boolean;
+  readonly disk?: string;
+  readonly toFile?: string;
+  readonly format?: RestoredDisk["format"];
+  readonly from?: string;
+  readonly salvage?: boolean;
+  readonly dryRun?: boolean;
+}
 
 export const define: Define = (command, invoke) => {
   command
@@ -56,27 +65,51 @@ export const define: Define = (command, invoke) => {
     )
     .action((point: string, options: RestoreOptions) =>
       invoke(command, async (context) => {
-        const { as, disk, toFile, from } = options;
+        const { as, disk, toFile, format, manager, salvage = false, from } = options;
         if (as !== undefined) {
           if (disk !== undefined || toFile !== undefined) throw conflict();
-          const request = { ...options, as };
-          if (options.dryRun === true) {
-            const plan = await planRestore(context, point, request, from);
-            return { data: plan, view: restorePlanView(plan) };
-          }
-          const restored = await restoreToManager(context, point, request, from);
-          return { data: restored, view: restoredVmView(restored), exitCode: exitCodeOfRestore(restored) };
+          return await restoreToManager(context, point, { ...options, as });
         }
         if (disk === undefined || toFile === undefined) throw conflict();
         if (options.dryRun === true) throw new UsageError("--dry-run is for restores to a manager");
-        const restored = await restoreToFile(context, point, { ...options, disk, toFile }, from);
-        return { data: restored, view: restoredFileView(restored), exitCode: exitCodeOfRestore(restored) };
+        const job = { kind: "restore-disk", point, disk, toFile, format, manager, salvage, from } as const;
+        const restored = await restoreToFile(context, job);
+        return { data: restored, view: restoredDiskView(restored), exitCode: exitCodeOfRestore(restored) };
       }),
     );
 };
 
+async function restoreToManager(
+  context: CommandContext,
+  point: string,
+  options: RestoreOptions & { readonly as: string },
+): Promise<Outcome> {
+  const { as, manager, strategy, cluster, storageDomain, mac, start = false, salvage = false, from } = options;
+  const networks = parseNetworks(options.network ?? []);
+  const where = { as, manager, strategy, cluster, storageDomain, networks, mac };
+  const job = { kind: "restore", point, ...where, start, salvage, from } as const;
+  await using installation = await Installation.open(context);
+  if (options.dryRun === true) {
+    const plan = await planRestore(installation, job, context);
+    return { data: plan, view: restorePlanView(plan) };
+  }
+  reportOnInterruption(installation, context);
+  const restored = await runRestore(installation, job, context);
+  return { data: restored, view: restoredVmView(restored), exitCode: exitCodeOfRestore(restored) };
+}
+
+function parseNetworks(written: readonly string[]): Readonly<Record<string, string>> {
+  return Object.fromEntries(
+    written.map((pair) => {
+      const [, before, after] = /^([^=]+)=([^=]+)$/.exec(pair) ?? [];
+      if (before !== undefined && after !== undefined) return [before, after];
+      throw new UsageError(`--network ${pair} is not FROM=TO`, { hint: "For example: --network prod=test" });
+    }),
+  );
+}
+
 /** An incomplete restore counts as damage, as in verify. */
-function exitCodeOfRestore({ lost }: RestoredVm | RestoredFile): ExitCode {
+function exitCodeOfRestore({ lost }: RestoredVm | RestoredDisk): ExitCode {
   return lost.length > 0 ? EXIT.integrity : EXIT.ok;
 }
 

@@ -1,10 +1,8 @@
-import type { RunHooks } from "@ovault/contract";
 import type { Redactor } from "@ovault/core";
 import type { Reporter } from "@ovault/operations";
 
 import { escapeControls, escapeLine } from "./escape-controls.ts";
 import { LiveLines } from "./live-lines.ts";
-import { formatProgress, TransferProgress } from "./transfer-progress.ts";
 
 /** Interval of redraws on a terminal, and of lines in a log. Milliseconds. */
 const REDRAW_MS = 200;
@@ -25,6 +23,14 @@ export interface TextStream {
 export interface OutputStreams {
   readonly out: TextStream;
   readonly err: TextStream;
+}
+
+/** One line that changes. */
+export interface LiveLine {
+  /** Calls `text` when it is time for the next change. */
+  show(text: () => string): void;
+  /** Takes the line away. */
+  end(): void;
 }
 
 /**
@@ -75,35 +81,25 @@ export class Terminal implements Reporter {
     if (!this.#quiet) this.complain(escapeLine(text));
   }
 
-  /**
-   * A tap that shows the phases, warnings and progress of one run: as a line redrawn in place on a terminal, below
-   * those of other runs; as plain lines elsewhere.
-   */
-  showRun(label: string, totalBytes?: number): (hooks: RunHooks) => void {
-    return (hooks) => {
-      const progress = new TransferProgress(label, totalBytes);
-      const show = this.#inIntervals(() => this.#showProgress(progress, formatProgress(progress.line)));
-      progress.follow(hooks, show);
-      hooks.phase.tap("Terminal", ({ phase, detail }) => this.note(`${label}: ${phase}: ${detail}`));
-      hooks.warning.tap("Terminal", (message) => this.note(`${label}: warning: ${message}`));
-      hooks.copied.tap("Terminal", () => this.#endProgress(progress));
-      hooks.finished.tap("Terminal", () => this.#endProgress(progress));
+  /** A line of progress: redrawn in place on a terminal, below earlier ones; printed in intervals elsewhere. */
+  liveLine(): LiveLine {
+    const key = {};
+    const interval = this.#streams.err.isTTY === true ? REDRAW_MS : LOG_LINE_MS;
+    let shownAt = performance.now();
+    return {
+      show: (text) => {
+        if (performance.now() - shownAt < interval) return;
+        shownAt = performance.now();
+        this.#showProgress(key, text());
+      },
+      end: () => this.#endProgress(key),
     };
   }
 
   /** Shows a growing number, formatted by `describe`; call the result with each new value. */
   showCount(describe: (count: number) => string): (count: number) => void {
-    return this.#inIntervals((count: number) => this.#showProgress(this, describe(count)));
-  }
-
-  #inIntervals<T extends unknown[]>(show: (...args: T) => void): (...args: T) => void {
-    const interval = this.#streams.err.isTTY === true ? REDRAW_MS : LOG_LINE_MS;
-    let shownAt = performance.now();
-    return (...args) => {
-      if (performance.now() - shownAt < interval) return;
-      shownAt = performance.now();
-      show(...args);
-    };
+    const line = this.liveLine();
+    return (count) => line.show(() => describe(count));
   }
 
   #showProgress(of: unknown, line: string): void {

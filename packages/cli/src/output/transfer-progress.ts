@@ -1,4 +1,4 @@
-import type { RunHooks, SpanEvent } from "@ovault/contract";
+import type { SpanEvent } from "@ovault/contract";
 
 import { formatBytes, formatDuration } from "@ovault/operations";
 import { RateMeter } from "./rate-meter.ts";
@@ -30,16 +30,9 @@ export class TransferProgress {
     this.#now = now;
   }
 
-  /** Follows a run; calls `changed` after every event that moved something. */
-  follow(hooks: RunHooks, changed: () => void): void {
-    hooks.selectDisks.tap({ name: "Progress", stage: Number.MAX_SAFE_INTEGER }, (disks) => {
-      this.#announcedBytes = disks.reduce((sum, disk) => sum + disk.logicalBytes, 0);
-      return disks;
-    });
-    hooks.span.tap("Progress", (event) => {
-      this.add(event);
-      changed();
-    });
+  /** `bytes`: logical size of all disks. */
+  announce(bytes: number): void {
+    this.#announcedBytes = bytes;
   }
 
   add(event: SpanEvent): void {

@@ -21,6 +21,8 @@ import type { CopiedPoint } from "./point-copy.ts";
 import { SourceReading } from "./source-reading.ts";
 
 export interface CopyPointsOptions {
+  /** Default: a new one. */
+  readonly runId?: string;
   readonly from: Repository;
   readonly to: Repository;
   readonly points: readonly RecoveryPoint[];
@@ -56,12 +58,12 @@ export interface CopyResult extends CopyTotals {
  * @throws UsageError when the two repositories do not allow copies between them
  */
 export async function copyPoints(options: CopyPointsOptions): Promise<readonly CopyResult[]> {
-  const { from, to, points, signal } = options;
+  const { runId = newRunId(), from, to, points, signal } = options;
   assertCopyable(from, to);
   const run: CopyRun = {
     ...options,
     sameIds: await nameAlike(from, to),
-    holder: { runId: newRunId(), ...(options.process ?? processIdentity()) },
+    holder: { runId, ...(options.process ?? processIdentity()) },
     prepare: once(() => adoptPacks(to, signal)),
   };
   const results: CopyResult[] = [];

@@ -4,6 +4,8 @@ import type { VerifyProgress } from "../verify/verify-report.ts";
 import type { ForeignObjects } from "../repository/survey-store.ts";
 
 export interface RepairOptions {
+  /** Default: a new one. */
+  readonly runId?: string;
   /** Only finds out what would be done. Changes nothing and takes no lease. */
   readonly dryRun?: boolean;
   /** Reads every pack first, to find damage that is not known yet. */

@@ -43,7 +43,7 @@ const LEASE_TTL_MS = 120_000;
  * @throws LeaseHeldError while prune or another repair is running; IntegrityError when damaged leases hide that
  */
 export async function repairRepository(repository: Repository, options: RepairOptions): Promise<RepairReport> {
-  const { dryRun = false, ifBusy = "refuse" } = options;
+  const { runId = newRunId(), dryRun = false, ifBusy = "refuse" } = options;
   // First: the lease that the repair takes may be damaged itself.
   const leases = await repairLeases(repository, options);
   if (dryRun) return await new Repair(repository, options).run(leases);
@@ -55,7 +55,7 @@ export async function repairRepository(repository: Repository, options: RepairOp
   }
   const lease = await acquireLease(repository.store, {
     ...MAINTENANCE_LEASE,
-    holder: { runId: newRunId(), ...processIdentity() },
+    holder: { runId, ...processIdentity() },
     ttlMs: LEASE_TTL_MS,
     ifBusy,
     onDoubt: options.onDoubt,

@@ -35,6 +35,8 @@ import { selectDisks, type SelectedDisks } from "./select-disks.ts";
 import { SupersededBase } from "./superseded-base.ts";
 
 export interface BackupOptions {
+  /** Default: a new one. */
+  readonly runId?: string;
   readonly vm: VirtualMachine;
   readonly strategy: Strategy;
   /** All strategies of this manager: the one that took the last point removes its base when `strategy` takes over. */
@@ -75,8 +77,7 @@ const AFTER_SNAPSHOT_MS = 60_000;
 export async function backupVirtualMachine(options: BackupOptions): Promise<RecoveryPoint> {
   const hooks = createRunHooks();
   for (const tap of options.taps) tap(hooks);
-  const { vm, store, ifBusy, process, signal, clock = systemClock } = options;
-  const runId = newRunId();
+  const { runId = newRunId(), vm, store, ifBusy, process, signal, clock = systemClock } = options;
   observe(hooks.started, { runId, vm });
   const onDoubt = (detail: string): void => observe(hooks.phase, { phase: "lease", detail });
   try {

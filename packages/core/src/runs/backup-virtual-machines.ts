@@ -10,7 +10,7 @@ import { RunQueue } from "./run-queue.ts";
 /** The options of one machine among several. */
 export type MachineBackup = Pick<
   BackupOptions,
-  "vm" | "strategy" | "assessment" | "strategyReason" | "excludeDisks" | "keepBase" | "taps"
+  "runId" | "vm" | "strategy" | "assessment" | "strategyReason" | "excludeDisks" | "keepBase" | "taps"
 >;
 
 export interface BackupsOptions extends Omit<BackupOptions, keyof MachineBackup | "buffers"> {

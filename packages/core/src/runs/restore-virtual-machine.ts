@@ -15,6 +15,8 @@ import { pairTargets, restoreDisks, type RestoredDisks } from "./restore-disks.t
 import { newRunId } from "../util/run-id.ts";
 
 export interface RestoreOptions {
+  /** Default: a new one. */
+  readonly runId?: string;
   readonly request: RestoreRequest;
   readonly store: PointStore;
   readonly strategy: Strategy;
@@ -35,10 +37,9 @@ export interface RestoreResult extends RestoredDisks {
 
 /** Restores a point as a new virtual machine. Rejects with nothing left on the manager that could be removed. */
 export async function restoreVirtualMachine(options: RestoreOptions): Promise<RestoreResult> {
-  const { request, store, strategy, salvage = false, signal } = options;
+  const { runId = newRunId(), request, store, strategy, salvage = false, signal } = options;
   const hooks = createRunHooks();
   for (const tap of options.taps) tap(hooks);
-  const runId = newRunId();
   const ledger = await options.ledger.forRun({ runId, manager: options.manager, strategy: strategy.name });
   try {
     observe(hooks.phase, { phase: "check", detail: "looking for obstacles on the manager" });

@@ -19,7 +19,7 @@ import { findDisksToExclude } from "./find-disks-to-exclude.ts";
 import { findVirtualMachines } from "./find-virtual-machines.ts";
 import { placedPolicies, withPlaces } from "./policy-places.ts";
 
-/** The backups requested on the command line. */
+/** The backups that a job asks for. */
 export interface WantedBackups {
   /** Names, ids or selectors; empty with a policy. */
   readonly vms: readonly string[];
@@ -28,7 +28,7 @@ export interface WantedBackups {
   readonly to?: string | undefined;
   readonly strategy?: string | undefined;
   /** Ids, aliases or indexes. */
-  readonly excludeDisk?: readonly string[] | undefined;
+  readonly excludeDisks?: readonly string[] | undefined;
   readonly quiesce?: Quiesce | undefined;
   readonly keepBase?: boolean | undefined;
 }
@@ -67,7 +67,7 @@ export async function selectBackups(
   const manager = await managerOf(installation, wanted);
   const inventory = await manager.inventory(signal);
   const { vms, warnings } = policy === undefined ? named(inventory, wanted) : selectedBy(policy, inventory);
-  const excluded = findDisksToExclude(vms, wanted.excludeDisk ?? []);
+  const excluded = findDisksToExclude(vms, wanted.excludeDisks ?? []);
   const strategies = await installation.strategies(manager);
   const strategy = wanted.strategy ?? policy?.strategy ?? "auto";
   const backups: SelectedBackup[] = [];

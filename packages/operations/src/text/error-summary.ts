@@ -1,8 +1,11 @@
 import { messageOf, OvaultError, type ErrorContext, type RetryClass } from "@ovault/contract";
 
+import { errorKind, type ErrorKind } from "./error-kind.ts";
+
 /** The parts of an error for programs. */
 export interface ErrorSummary {
   readonly code: string;
+  readonly kind: ErrorKind;
   readonly message: string;
   readonly hint: string | null;
   readonly retry: RetryClass;
@@ -10,8 +13,10 @@ export interface ErrorSummary {
 }
 
 export function errorSummary(error: unknown): ErrorSummary {
-  const message = messageOf(error);
-  if (!(error instanceof OvaultError)) return { code: "E_INTERNAL", message, hint: null, retry: "never", context: {} };
+  const [kind, message] = [errorKind(error), messageOf(error)];
+  if (!(error instanceof OvaultError)) {
+    return { code: "E_INTERNAL", kind, message, hint: null, retry: "never", context: {} };
+  }
   const { code, hint = null, retry, context } = error;
-  return { code, message, hint, retry, context };
+  return { code, kind, message, hint, retry, context };
 }

@@ -1,0 +1,125 @@
+import { systemClock, type Clock, type RecoveryPoint, type RunHooks } from "@ovault/contract";
+import { newRunId } from "@ovault/core";
+
+import type { JobContext } from "../jobs/job-context.ts";
+import { summarizePoint } from "../summaries/point-summary.ts";
+import { errorSummary } from "../text/error-summary.ts";
+import type { AnnouncedDisk, JobKind, RunCounts, RunEventBody, RunResults, RunSubject } from "./run-event.ts";
+
+/** Shortest time between two events of one disk, or of counts. Below the 250 ms at which backups sample their pipeline. */
+const PROGRESS_MS = 200;
+const NAME = "RunReport";
+const LAST = { name: NAME, stage: Number.MAX_SAFE_INTEGER };
+
+/** Reports one run as events, from its hooks or directly. Nothing follows `finished` or `failed`. */
+export class RunReport<K extends JobKind = JobKind> {
+  readonly runId = newRunId();
+  readonly #subject: RunSubject<K>;
+  readonly #context: Pick<JobContext, "emit" | "signal">;
+  readonly #clock: Clock;
+  /** By disk, or by what is counted. */
+  readonly #sentAtMs = new Map<string, number>();
+  readonly #heldBack = new Map<string, RunEventBody>();
+  #ended = false;
+
+  constructor(subject: RunSubject<K>, context: Pick<JobContext, "emit" | "signal" | "clock">) {
+    this.#subject = subject;
+    this.#context = context;
+    this.#clock = context.clock ?? systemClock;
+  }
+
+  /** A tap for the hooks of the run. The only place where hooks become events. */
+  readonly follow = (hooks: RunHooks): void => {
+    let sealed: RecoveryPoint | undefined;
+    hooks.started.tap(NAME, () => this.start());
+    hooks.selectDisks.tap(LAST, (disks) => {
+      this.announce(disks);
+      return disks;
+    });
+    hooks.phase.tap(NAME, ({ phase, detail }) => this.phase(phase, detail));
+    hooks.span.tap(NAME, (span) => this.#moved(span.diskId, { kind: "progress", ...span }));
+    hooks.warning.tap(NAME, (message) => this.emit({ kind: "warning", message }));
+    hooks.copied.tap(NAME, () => this.#last({ kind: "copied" }));
+    hooks.sealed.tap(NAME, (point) => void (sealed = point));
+    hooks.failed.tap(NAME, (error) => this.fail(error));
+    hooks.finished.tap(NAME, () => sealed && this.#end({ kind: "finished", result: summarizePoint(sealed) }));
+  };
+
+  start(): void {
+    const { title, runs } = this.#subject;
+    this.emit({ kind: "started", title, runs });
+  }
+
+  announce(disks: readonly AnnouncedDisk[]): void {
+    this.emit({ kind: "disks", disks: disks.map(({ id, alias, logicalBytes }) => ({ id, alias, logicalBytes })) });
+  }
+
+  phase(phase: string, detail = ""): void {
+    this.emit({ kind: "phase", phase, detail });
+  }
+
+  counted(counts: RunCounts): void {
+    this.#moved(counts.of, { kind: "counted", counts });
+  }
+
+  finish(result: RunResults[K]): void {
+    this.#end({ kind: "finished", result });
+  }
+
+  /** A run that was cancelled reports the cancellation, whatever it made fail first. */
+  fail(error: unknown): void {
+    const { aborted, reason } = this.#context.signal;
+    this.#end({ kind: "failed", error: errorSummary(aborted ? reason : error) });
+  }
+
+  emit(body: RunEventBody): void {
+    if (this.#ended) return;
+    const { job, machine } = this.#subject;
+    try {
+      this.#context.emit({ runId: this.runId, job, machine, at: this.#clock.now().toISOString(), ...body });
+    } catch {
+      // Observers must not affect the run.
+    }
+  }
+
+  /** Holds an event back that comes too early after the last one of its key; the next one takes its place. */
+  #moved(key: string, body: RunEventBody): void {
+    const now = this.#clock.elapsedMs();
+    if (now - (this.#sentAtMs.get(key) ?? Number.NEGATIVE_INFINITY) < PROGRESS_MS) {
+      this.#heldBack.set(key, body);
+      return;
+    }
+    this.#sentAtMs.set(key, now);
+    this.#heldBack.delete(key);
+    this.emit(body);
+  }
+
+  #last(body: RunEventBody): void {
+    for (const held of this.#heldBack.values()) this.emit(held);
+    this.#heldBack.clear();
+    this.emit(body);
+  }
+
+  #end(body: RunEventBody): void {
+    this.#last(body);
+    this.#ended = true;
+  }
+}
+
+/** Reports `work` as one run, from `started` to `finished` or `failed`. */
+export async function asRun<K extends JobKind>(
+  subject: Omit<RunSubject<K>, "runs">,
+  context: JobContext,
+  work: (run: RunReport<K>) => Promise<RunResults[K]>,
+): Promise<RunResults[K]> {
+  const run = new RunReport({ ...subject, runs: 1 }, context);
+  run.start();
+  try {
+    const result = await work(run);
+    run.finish(result);
+    return result;
+  } catch (error) {
+    run.fail(error);
+    throw error;
+  }
+}

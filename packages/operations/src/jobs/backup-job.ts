@@ -1,0 +1,135 @@
+import { backupVirtualMachines, planBackup, startBlockWorkers, unclaimedWarnings, type PointStore } from "@ovault/core";
+import { z } from "zod";
+
+import { RunReport } from "../events/run-report.ts";
+import type { Installation } from "../installation/installation.ts";
+import { clearLeftovers } from "../leftovers/leftovers.ts";
+import { missedMachines, missedWarnings } from "../select/missed-machines.ts";
+import { assertOneWay, machinesOf, managerOf, selectBackups, type SelectedBackups } from "../select/select-backups.ts";
+import { summarizePlan, type BackupPlanSummary } from "../summaries/backup-plan-summary.ts";
+import { summarizeBackup, type BackupSummary } from "../summaries/backup-summary.ts";
+import { summarizeMachine } from "../summaries/machine-summary.ts";
+import { errorSummary } from "../text/error-summary.ts";
+import type { JobContext } from "./job-context.ts";
+import { flag, name, names, soundBy } from "./job-fields.ts";
+
+/** Backs up virtual machines: those named, or those of a policy. */
+export const backupJobSchema = z
+  .strictObject({
+    kind: z.literal("backup"),
+    /** Names, ids or selectors; empty with a policy. */
+    vms: names,
+    policy: name.optional(),
+    manager: name.optional(),
+    /** Destination. */
+    to: name.optional(),
+    /** Default: that of the policy, or `auto`. */
+    strategy: name.optional(),
+    /** Ids, aliases or indexes. */
+    excludeDisks: names,
+    /** Default: as the policy says, or `try`. */
+    quiesce: z.enum(["require", "try", "never"]).optional(),
+    /** Keep the snapshot that an increment starts from, though no policy schedules one. */
+    keepBase: flag,
+    /** Trust no change tracking. */
+    full: flag,
+    /** When another run holds a machine, wait for it instead of refusing. */
+    wait: flag,
+  })
+  .superRefine(soundBy(assertOneWay));
+
+export type BackupJob = Readonly<z.output<typeof backupJobSchema>>;
+
+/**
+ * Runs as many backups at once as the limits allow. A machine that fails does not stop the others; the error of a
+ * single machine is thrown.
+ */
+export async function runBackup(
+  installation: Installation,
+  job: BackupJob,
+  context: JobContext,
+): Promise<readonly BackupSummary[]> {
+  assertOneWay(job);
+  startBlockWorkers();
+  const { signal, clock } = context;
+  // First of all: leftovers of a dead run at a proxy VM, or in a machine, would affect the choice of strategies.
+  const machinesOfRun = () => machinesOf(installation, job, signal);
+  await clearLeftovers(installation, await managerOf(installation, job), context, { machinesOfRun });
+  const selected = await selectBackups(installation, job, signal);
+  const { manager, destination, limits, consistency, backups } = selected;
+  const store = await installation.repository(destination);
+  await warnAbout(selected, store, context);
+  const ledger = await installation.ledger();
+  const taps = await installation.taps();
+  const { quiesce, tap } = await installation.consistency(manager, consistency);
+  const strategies = await installation.strategies(manager);
+  const runs = backups.length;
+  const outcomes = await backupVirtualMachines({
+    strategies,
+    backups: backups.map(({ vm, choice, excludeDisks, keepBase }) => {
+      const run = new RunReport({ job: "backup", machine: summarizeMachine(vm), title: vm.name, runs }, context);
+      return {
+        runId: run.runId,
+        vm,
+        keepBase,
+        strategy: choice.strategy,
+        assessment: choice.assessment,
+        strategyReason: choice.reason,
+        excludeDisks,
+        taps: [...taps, tap, run.follow],
+      };
+    }),
+    store,
+    ledger,
+    limits,
+    full: job.full,
+    quiesce,
+    ifBusy: job.wait ? "wait" : "refuse",
+    signal,
+    ...(clock && { clock }),
+  });
+  signal.throwIfAborted();
+  const [only] = outcomes;
+  if (outcomes.length === 1 && only?.error !== undefined) throw only.error;
+  return outcomes.map(summarizeBackup);
+}
+
+/** What `runBackup` would do with each machine. The error of a single machine is thrown. */
+export async function planBackups(
+  installation: Installation,
+  job: BackupJob,
+  context: JobContext,
+): Promise<readonly BackupPlanSummary[]> {
+  assertOneWay(job);
+  const { signal, reporter } = context;
+  const selected = await selectBackups(installation, job, signal);
+  const { destination, backups } = selected;
+  const store = await installation.repository(destination);
+  await warnAbout(selected, store, context);
+  const plans: BackupPlanSummary[] = [];
+  for (const { vm, choice, excludeDisks, keepBase } of backups) {
+    const { strategy } = choice;
+    try {
+      const plan = await planBackup({ vm, strategy, assessed: choice, store, excludeDisks, keepBase, signal });
+      for (const warning of unclaimedWarnings(plan.unclaimed)) reporter.warn(warning);
+      plans.push(summarizePlan(plan, choice, job.full));
+    } catch (error) {
+      if (signal.aborted || backups.length === 1) throw error;
+      plans.push({ vm: summarizeMachine(vm), disks: [], error: errorSummary(error) });
+    }
+  }
+  return plans;
+}
+
+/** Warns about selectors of a policy that match nothing, and machines that it does not select any more. */
+async function warnAbout(
+  { selectedBy, warnings }: SelectedBackups,
+  { points }: PointStore,
+  { signal, reporter }: JobContext,
+): Promise<void> {
+  for (const warning of warnings) reporter.warn(warning);
+  if (selectedBy === undefined) return;
+  const { policy, inventory } = selectedBy;
+  const missed = missedMachines(policy, inventory, await points.newest(signal));
+  for (const warning of missedWarnings(policy, missed)) reporter.warn(warning);
+}

@@ -1,0 +1,15 @@
+import type { Clock } from "@ovault/contract";
+
+import type { RunEvent } from "../events/run-event.ts";
+import type { OperationContext } from "../operation-context.ts";
+
+/** The inputs of every job beside the job itself. */
+export interface JobContext extends Pick<OperationContext, "signal" | "reporter"> {
+  /**
+   * Receives the events of all runs of the job, of each in order. What it throws is ignored. A job that fails before its
+   * first run, such as for a name that does not exist, rejects without any event.
+   */
+  readonly emit: (event: RunEvent) => void;
+  /** Default: that of the system. */
+  readonly clock?: Clock;
+}

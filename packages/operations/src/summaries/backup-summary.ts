@@ -1,0 +1,23 @@
+import type { MachineBackupOutcome } from "@ovault/core";
+
+import { errorSummary, type ErrorSummary } from "../text/error-summary.ts";
+import { summarizeMachine, type MachineSummary } from "./machine-summary.ts";
+import { summarizePoint, type PointSummary } from "./point-summary.ts";
+
+/** The backup of one machine as `--json` shows it: a point or an error. */
+export interface BackupSummary {
+  readonly vm: MachineSummary;
+  /** Since its start, without time in the queue. 0 if cancelled before the start. */
+  readonly elapsedMs: number;
+  readonly point: PointSummary | null;
+  readonly error: ErrorSummary | null;
+}
+
+export function summarizeBackup({ vm, elapsedMs, point, error }: MachineBackupOutcome): BackupSummary {
+  return {
+    vm: summarizeMachine(vm),
+    elapsedMs,
+    point: point === undefined ? null : summarizePoint(point),
+    error: error === undefined ? null : errorSummary(error),
+  };
+}

@@ -1,0 +1,91 @@
+import { afterEach, beforeEach, expect, test } from "vitest";
+
+import { NotFoundError, StoreFullError, UsageError } from "@ovault/contract";
+import { backupJobSchema, planBackups, runBackup, type RunEvent } from "@ovault/operations";
+
+import { ModelSite } from "../support/model-site.ts";
+
+let site: ModelSite;
+beforeEach(async () => {
+  site = await ModelSite.open();
+});
+afterEach(() => site[Symbol.asyncDispose]());
+
+const job = (fields: object) => backupJobSchema.parse({ kind: "backup", ...fields });
+
+function eventsOf(machine: string): readonly RunEvent[] {
+  return site.events.filter((event) => event.machine?.name === machine);
+}
+
+test("each machine of a job is a run, from started to finished, and its last event has the point", async () => {
+  await using installation = await site.installation();
+  const results = await runBackup(installation, job({ vms: ["web01", "db01"] }), site.context);
+  expect(results.map(({ vm, point, error }) => [vm.name, point?.vm.name, error])).toEqual([
+    ["web01", "web01", null],
+    ["db01", "db01", null],
+  ]);
+  for (const { vm, point } of results) {
+    const events = eventsOf(vm.name);
+    expect(new Set(events.map(({ runId }) => runId)).size).toBe(1);
+    expect(events[0]).toMatchObject({ kind: "started", job: "backup", title: vm.name, runs: 2 });
+    expect(events.map(({ kind }) => kind)).toEqual(expect.arrayContaining(["phase", "disks", "copied"]));
+    expect(events.at(-1)).toMatchObject({ kind: "finished", result: point });
+    const { points } = await (await installation.repository()).points.list(site.context.signal);
+    expect(points.map(({ runId }) => runId)).toContain(events[0]?.runId);
+  }
+});
+
+test("a machine that fails does not stop the other, and its error is plain", async () => {
+  await using installation = await site.installation();
+  let first = true;
+  site.platform.step = (name) => {
+    if (name !== "instant" || !first) return;
+    first = false;
+    throw new StoreFullError("no room", { context: { left: 0 } });
+  };
+  const results = await runBackup(installation, job({ vms: ["*"] }), site.context);
+  expect(results.map(({ error }) => error?.code ?? null).toSorted()).toEqual(["E_STORE_FULL", null]);
+  const failed = results.find(({ error }) => error !== null);
+  expect(eventsOf(failed?.vm.name ?? "").at(-1)).toMatchObject({ kind: "failed", error: failed?.error });
+  expect(failed?.error).toMatchObject({ kind: "destination", context: { left: 0 } });
+});
+
+test("asks each strategy about a machine once, in a run and in a plan", async () => {
+  await using installation = await site.installation();
+  await runBackup(installation, job({ vms: ["web01", "db01"] }), site.context);
+  expect(site.strategy.assessed).toEqual(["web01", "db01"]);
+  await planBackups(installation, job({ vms: ["web01"] }), site.context);
+  expect(site.strategy.assessed).toEqual(["web01", "db01", "web01"]);
+});
+
+test("a plan changes nothing and has no run", async () => {
+  await using installation = await site.installation();
+  const [plan] = await planBackups(installation, job({ vms: ["web01"] }), site.context);
+  expect(plan).toMatchObject({ vm: { name: "web01" }, disks: [{ id: "a", action: "full" }], error: null });
+  expect(site.events).toEqual([]);
+  expect((await (await installation.repository()).points.list(site.context.signal)).points).toEqual([]);
+});
+
+test("a job that fails before its runs rejects without an event", async () => {
+  await using installation = await site.installation();
+  await expect(runBackup(installation, job({ vms: ["web02"] }), site.context)).rejects.toThrow(NotFoundError);
+  expect(site.events).toEqual([]);
+});
+
+test("a job names machines or a policy, whether a schema reads it or code makes it", async () => {
+  await using installation = await site.installation();
+  expect(() => job({})).toThrow(/nothing says what to back up/);
+  expect(() => job({ vms: ["web01"], policy: "nightly" })).toThrow(/a policy names its virtual machines/);
+  const unsound = { ...job({ vms: ["web01"] }), vms: [] };
+  await expect(runBackup(installation, unsound, site.context)).rejects.toThrow(UsageError);
+});
+
+function emit(): never {
+  throw new Error("the database is gone");
+}
+
+test("an observer that throws costs no run", async () => {
+  await using installation = await site.installation();
+  const [result] = await runBackup(installation, job({ vms: ["web01"] }), { ...site.context, emit });
+  expect(result?.point).not.toBeNull();
+});
