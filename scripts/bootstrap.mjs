@@ -23,15 +23,23 @@ const DEMO_COMMANDS = {
   openssl: "openssl",
 };
 
-/** Further commands of the tests: the servers behind the destinations, and LVM, whose settings the tests read. */
+/**
+ * Further commands of the tests: the servers behind the destinations, LVM, whose settings the tests read, and shells
+ * that users of a server may have.
+ */
 const TEST_COMMANDS = {
   ...DEMO_COMMANDS,
   ceph: "ceph-common",
   "ceph-mon": "ceph-mon",
   "ceph-osd": "ceph-osd",
+  csh: "tcsh",
+  fish: "fish",
   lvmconfig: "lvm2",
   monmaptool: "ceph-base",
+  nc: "netcat-openbsd",
   radosgw: "radosgw",
+  socat: "socat",
+  ssh: "openssh-client",
   sshd: "openssh-server",
   "ssh-agent": "openssh-client",
 };

@@ -4,6 +4,7 @@ import type { AnyAuthMethod, Client, ConnectConfig, ServerHostKeyAlgorithm } fro
 
 import { unlessAborted } from "@ovault/contract";
 
+import { CIPHERS, HOST_KEY_ALGORITHMS } from "./algorithms.ts";
 import { type HostKeyError, SshError, SshLoginError, SshUnavailableError } from "./errors.ts";
 import type { HostTrust } from "./host-trust.ts";
 import type { SshServer } from "./ssh-server.ts";
@@ -11,19 +12,15 @@ import type { SshServer } from "./ssh-server.ts";
 /** Keeps entries in firewalls on the way alive, and detects that the other side is gone. */
 const KEEPALIVE_MS = 30_000;
 
-/** The algorithms to request from a server with a known key of this type. Others are never requested on purpose. */
-const ALGORITHMS: ReadonlyMap<string, readonly ServerHostKeyAlgorithm[]> = new Map([
-  ["ssh-ed25519", ["ssh-ed25519"]],
-  ["ecdsa-sha2-nistp256", ["ecdsa-sha2-nistp256"]],
-  ["ecdsa-sha2-nistp384", ["ecdsa-sha2-nistp384"]],
-  ["ecdsa-sha2-nistp521", ["ecdsa-sha2-nistp521"]],
-  ["ssh-rsa", ["rsa-sha2-512", "rsa-sha2-256"]],
-]);
+/** Questions without an answer, within the server's longest silence, after which the connection counts as lost. */
+const UNANSWERED = 3;
 
 export interface SshConnection {
   /** Logged in. Has an error listener, so that no error ends the process; callers add their own. */
   readonly client: Client;
   readonly socket: Socket;
+  /** The key that the server proved itself with. */
+  readonly hostKey: Buffer;
 }
 
 /**
@@ -36,6 +33,7 @@ export async function connectSsh(server: SshServer, signal: AbortSignal): Promis
   const [{ Client }, trust] = await Promise.all([import("ssh2"), server.trust()]);
   signal.throwIfAborted();
   let refusal: HostKeyError | undefined;
+  let hostKey: Buffer = Buffer.alloc(0);
   const socket = connectSocket({
     host,
     port,
@@ -51,15 +49,18 @@ export async function connectSsh(server: SshServer, signal: AbortSignal): Promis
     authHandler: [...login],
     // All steps together have one limit, below.
     readyTimeout: 0,
-    algorithms: { serverHostKey: knownFirst(trust) },
+    algorithms: { cipher: [...CIPHERS], serverHostKey: knownFirst(trust) },
+    keepaliveInterval: server.timeoutMs / (UNANSWERED + 1),
+    keepaliveCountMax: UNANSWERED,
     hostVerifier: (key: Buffer) => {
+      hostKey = key;
       refusal = trust.refusal(key);
       return refusal === undefined;
     },
   };
   try {
     await unlessAborted(logIn(client, config, server), signal);
-    return { client, socket };
+    return { client, socket, hostKey };
   } catch (error) {
     socket.destroy();
     signal.throwIfAborted();
@@ -84,7 +85,7 @@ async function logIn(client: Client, config: ConnectConfig, { timeoutMs }: SshSe
 
 /** A server with several keys proves itself with the first in this list that it has. */
 function knownFirst({ types }: HostTrust): Record<"remove" | "prepend" | "append", ServerHostKeyAlgorithm[]> {
-  const known = types.flatMap((type) => ALGORITHMS.get(type) ?? []);
+  const known = types.flatMap((type) => HOST_KEY_ALGORITHMS.get(type) ?? []);
   // In this order: `prepend` ignores what the list already contains.
   return { remove: known, prepend: known, append: [] };
 }

@@ -1,4 +1,4 @@
-import { OvaultError, StoreError, type ErrorCode } from "@ovault/contract";
+import { type ErrorCode, type ErrorOptionsWithHint, OvaultError, StoreError } from "@ovault/contract";
 
 /** A server with SSH could not be used. */
 export class SshError extends OvaultError {
@@ -13,6 +13,24 @@ export class SshLoginError extends SshError {
 /** The server does not answer, or closed the connection. */
 export class SshUnavailableError extends SshError {
   static override readonly code: ErrorCode = "E_SSH_UNAVAILABLE";
+}
+
+/** The server does not run the command, or the command failed, took too long or printed too much. */
+export class RemoteCommandError extends SshError {
+  static override readonly code: ErrorCode = "E_SSH_COMMAND";
+
+  /** Undefined when the command did not end by itself. */
+  readonly exitCode: number | undefined;
+
+  constructor(message: string, options: ErrorOptionsWithHint & { readonly exitCode?: number | undefined }) {
+    super(message, options);
+    this.exitCode = options.exitCode;
+  }
+}
+
+/** No way through the server to a socket of it. */
+export class TunnelError extends SshError {
+  static override readonly code: ErrorCode = "E_SSH_TUNNEL";
 }
 
 /**

@@ -8,7 +8,7 @@ import type { ServerSettings } from "@ovault/ssh";
 
 import { run } from "./commands.ts";
 import { freePort, listensOn } from "./free-port.ts";
-import { asSeenWithUser, OTHER_USER } from "./throw-away-user.ts";
+import { asSeenWithUser, OTHER_USER, type OtherLogin } from "./throw-away-user.ts";
 import { until } from "./until.ts";
 
 const SSHD = "/usr/sbin/sshd";
@@ -24,7 +24,7 @@ export interface ServerOptions {
   readonly sftp?: string;
   readonly hostKeys?: readonly HostKeyType[];
   /** Admits OTHER_USER instead of the user who runs the tests. */
-  readonly otherUser?: boolean;
+  readonly otherUser?: boolean | OtherLogin;
 }
 
 /** A real sshd on the loopback interface with its own keys and configuration; touches no account of the machine. */
@@ -70,8 +70,10 @@ export class OpenSshServer {
     await writeFile(join(home, "sshd_config"), configuration(home, port, options));
     await writeFile(join(home, "known_hosts"), await knownHosts(home, port, hostKeys));
     const sshd = [SSHD, "-D", "-e", "-f", join(home, "sshd_config")];
-    const command = otherUser ? await asSeenWithUser(home, sshd) : sshd;
-    return new OpenSshServer(home, port, { command, daemon: await startDaemon(command, port), otherUser });
+    const login = otherUser === true ? {} : otherUser;
+    const command = login === false ? sshd : await asSeenWithUser(home, sshd, login);
+    const daemon = await startDaemon(command, port);
+    return new OpenSshServer(home, port, { command, daemon, otherUser: login !== false });
   }
 
   /** An empty directory that belongs to the user of the server. */
@@ -123,8 +125,13 @@ export class OpenSshServer {
     const waiting = [this.#daemon.pid];
     for (const pid of waiting) {
       if (pid === undefined) continue;
-      waiting.push(...(await childrenOf(pid)));
-      process.kill(pid, signal);
+      try {
+        waiting.push(...(await childrenOf(pid)));
+        process.kill(pid, signal);
+      } catch (error) {
+        // Children come and go.
+        if (pid === this.#daemon.pid) throw error;
+      }
     }
   }
 

@@ -18,16 +18,27 @@ export async function canHaveOtherUsers(): Promise<boolean> {
   }
 }
 
+export interface OtherLogin {
+  /** Default: /bin/sh. */
+  readonly shell?: string;
+  /** Default: the root directory. */
+  readonly home?: string;
+}
+
 /**
  * The command that runs a program with one more user. The machine does not change: only that program sees other files
  * in place of /etc/passwd and /etc/shadow.
  */
-export async function asSeenWithUser(directory: string, command: readonly string[]): Promise<readonly string[]> {
+export async function asSeenWithUser(
+  directory: string,
+  command: readonly string[],
+  { shell = "/bin/sh", home = "/" }: OtherLogin = {},
+): Promise<readonly string[]> {
   const { name, id, password } = OTHER_USER;
   const hash = (await run("openssl", ["passwd", "-6", password])).trim();
   const users = join(directory, "passwd");
   const passwords = join(directory, "shadow");
-  await writeFile(users, `${await readFile("/etc/passwd", "utf8")}${name}:x:${id}:${id}::/:/bin/sh\n`);
+  await writeFile(users, `${await readFile("/etc/passwd", "utf8")}${name}:x:${id}:${id}::${home}:${shell}\n`);
   await writeFile(passwords, `${await readFile("/etc/shadow", "utf8")}${name}:${hash}:19000:0:99999:7:::\n`, {
     mode: 0o600,
   });
