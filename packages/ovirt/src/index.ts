@@ -7,7 +7,6 @@ export type {
   AttachedDisk,
   DiskAttachmentChange,
   GivenRole,
-  NewVm,
   NewVmFromOvf,
   NicChange,
   VmChange,
@@ -79,7 +78,6 @@ export type { EngineEvent } from "./model/event.ts";
 export type { HostNic } from "./model/host-nic.ts";
 export type { Host } from "./model/host.ts";
 export { type ImageTransfer, isFinalTransferPhase } from "./model/image-transfer.ts";
-export type { Job } from "./model/job.ts";
 export type { NetworkAttachment } from "./model/network-attachment.ts";
 export type { Network } from "./model/network.ts";
 export type { Nic, NicFilter } from "./model/nic.ts";

@@ -6,7 +6,7 @@ import { issueCertificate, type ServerCertificate } from "@ovault/test-support/c
 import { PlainOrTlsServer } from "@ovault/test-support/plain-or-tls-server";
 import { afterEach, expect, test } from "vitest";
 
-import { certificateFacts, checkEngineCertificate, fetchEngineCa } from "../src/engine/ca.ts";
+import { certificateFacts, fetchEngineCa } from "../src/engine/ca.ts";
 import { EngineClient } from "../src/engine/engine-client.ts";
 import type { TlsTrust } from "../src/engine/tls.ts";
 import { EngineServer, PASSWORD, USER } from "./support/engine-server.ts";
@@ -88,15 +88,6 @@ test("a pinned fingerprint must be in the chain, as the server's certificate or 
     code: "E_CERTIFICATE",
     message: expect.stringContaining("pinned fingerprint"),
   });
-});
-
-test("an engine's certificate can be checked without logging in", async () => {
-  const certificate = await issueCertificate("IP:127.0.0.1");
-  const server = await serve(certificate);
-  await checkEngineCertificate({ url: server.url, trust: { ca: [certificate.ca] }, signal });
-  const other = await issueCertificate("IP:127.0.0.1");
-  const check = checkEngineCertificate({ url: server.url, trust: { ca: [other.ca] }, signal });
-  await expect(check).rejects.toThrow(CertificateError);
 });
 
 test("the CA is fetched over plain HTTP when no public authority vouches for the engine, and says so", async () => {

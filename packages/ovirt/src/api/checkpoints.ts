@@ -1,6 +1,5 @@
 import type { EngineCaller } from "../engine/engine-caller.ts";
 import { parseCheckpoint, type Checkpoint } from "../model/checkpoint.ts";
-import { parseDisk, type EngineDisk } from "../model/engine-disk.ts";
 import { parseList } from "../model/parse-list.ts";
 import { orUndefined } from "./if-missing.ts";
 import { path } from "./paths.ts";
@@ -25,12 +24,6 @@ export class CheckpointService {
 
   find(vmId: string, checkpointId: string, signal: AbortSignal): Promise<Checkpoint | undefined> {
     return orUndefined(this.get(vmId, checkpointId, signal));
-  }
-
-  /** The disks that hold a bitmap of this checkpoint. */
-  async disks(vmId: string, checkpointId: string, signal: AbortSignal): Promise<readonly EngineDisk[]> {
-    const root = await this.#engine.get(path("vms", vmId, "checkpoints", checkpointId, "disks"), { signal });
-    return parseList(root, "disks", "disk", parseDisk);
   }
 
   /** Before 4.4.7 only the oldest checkpoint of a running machine can be deleted. Succeeds if it is gone already. */

@@ -32,13 +32,6 @@ export interface NewVmFromOvf {
   readonly regenerateIds: boolean;
 }
 
-export interface NewVm {
-  readonly name: string;
-  readonly clusterId: string;
-  readonly memoryBytes?: number;
-  readonly description?: string;
-}
-
 export interface AttachedDisk {
   readonly diskId: string;
   /** The disk as this snapshot of its machine froze it. Detaching discards what was written to it. */
@@ -92,8 +85,6 @@ export interface NicChange {
   readonly plugged?: boolean;
   readonly linked?: boolean;
 }
-
-const BLANK_TEMPLATE = "00000000-0000-0000-0000-000000000000";
 
 /** `/vms` */
 export class VmService {
@@ -217,20 +208,6 @@ export class VmService {
         element("configuration", {}, field("data", vm.ovf), field("type", "ovf")),
         field("regenerate_ids", vm.regenerateIds),
       ),
-    );
-    return parseVm(await this.#engine.post("/vms", body, { signal, conflictDeadlineMs: 0 }));
-  }
-
-  /** A machine without disks, from the blank template. @throws EngineConflictError at once, when the name is in use */
-  async create(vm: NewVm, signal: AbortSignal): Promise<Vm> {
-    const body = element(
-      "vm",
-      {},
-      reference("cluster", vm.clusterId),
-      field("description", vm.description),
-      field("memory", vm.memoryBytes),
-      field("name", vm.name),
-      reference("template", BLANK_TEMPLATE),
     );
     return parseVm(await this.#engine.post("/vms", body, { signal, conflictDeadlineMs: 0 }));
   }

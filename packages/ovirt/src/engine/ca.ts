@@ -64,16 +64,6 @@ export async function fetchEngineCa(options: FetchCaOptions): Promise<FetchedCa>
   return { certificates: await fetchPlain(origin.replace(/^https:/, "http:"), options), authenticated: false };
 }
 
-/**
- * Proves that the engine's certificate is covered by this trust.
- *
- * @throws CertificateError naming what is wrong: unknown CA, host name, dates, fingerprint.
- * @throws EngineUnavailableError when there is no answer.
- */
-export async function checkEngineCertificate(options: FetchCaOptions & { readonly trust: TlsTrust }): Promise<void> {
-  await fetchText(parseEngineUrl(options.url).origin, options.trust, options);
-}
-
 async function fetchPlain(origin: string, options: FetchCaOptions): Promise<CertificateFacts[]> {
   try {
     return await fetchFrom(origin, { ca: [] }, options);
