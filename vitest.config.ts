@@ -8,8 +8,8 @@ process.env["NODE_COMPILE_CACHE"] ??= fileURLToPath(new URL("node_modules/.cache
 
 export default defineConfig({
   test: {
-    // Most tests wait for real servers and processes: a machine with two cores, which vitest gives one worker, would idle.
-    maxWorkers: Math.max(2, availableParallelism() - 1),
+    // Tests spend half of their time waiting for servers and processes: more workers than cores use it.
+    maxWorkers: availableParallelism() + 2,
     include: ["packages/*/test/**/*.test.ts", "test/**/*.test.ts", "examples/ovault-images/test/*.test.ts"],
     testTimeout: 60_000,
     hookTimeout: 60_000,
