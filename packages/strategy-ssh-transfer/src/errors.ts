@@ -9,3 +9,8 @@ export class HypervisorError extends ManagerError {
 export class ServingError extends SourceError {
   static override readonly code: ErrorCode = "E_SERVING";
 }
+
+/** A hypervisor opens no port for netcat, or the port cannot be reached. */
+export class NetcatError extends HypervisorError {
+  static override readonly code: ErrorCode = "E_NETCAT";
+}

@@ -3,6 +3,8 @@ import { z } from "zod";
 import { snapshotOptions } from "@ovault/ovirt";
 import { checkServer, serverShape } from "@ovault/ssh";
 
+import { netcatOptions } from "./netcat/netcat-options.ts";
+
 const { host: address, port: _port, user, ...ways } = serverShape;
 const { hostKey: _hostKey, knownHosts: _knownHosts, ...secrets } = ways;
 
@@ -42,6 +44,7 @@ export const optionsSchema = z.strictObject({
   connectionsPerDisk: z.int().min(1).max(16).default(4),
   /** Silence of a host, in seconds, after which a read fails. */
   timeoutSeconds: z.int().min(5).max(3_600).default(120),
+  netcat: netcatOptions.optional(),
   ...snapshotOptions,
 });
 

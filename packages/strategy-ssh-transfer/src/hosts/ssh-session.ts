@@ -32,6 +32,7 @@ export interface RemoteService {
 /** The part of a log-in at a server that a hypervisor needs. */
 export interface SshSession {
   readonly title: string;
+  readonly server: SshServer;
   run(
     script: string,
     args: readonly string[],

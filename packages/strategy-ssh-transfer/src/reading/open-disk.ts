@@ -15,6 +15,8 @@ export interface DiskOpening {
   readonly chosen: ChosenHost;
   readonly options: SshTransferOptions;
   readonly ledger: RunLedger;
+  /** Receives warnings of the run. */
+  readonly warn: (message: string) => void;
   /** Receives all that is opened as soon as it is. */
   readonly held: Held;
 }
@@ -81,15 +83,17 @@ function chainOf(
 async function serve(
   { disk }: DiskPlan,
   { mode, reason, layers, baseBytes }: Wanted,
-  { vmId, chosen, options, ledger, held }: DiskOpening,
+  { vmId, chosen, options, ledger, warn, held }: DiskOpening,
   signal: AbortSignal,
 ): Promise<OpenedDisk> {
+  const { netcat } = options;
   const site = {
     title: `disk ${disk.alias}`,
     detail: { vmId, diskId: disk.id },
     ledger,
     connections: options.connectionsPerDisk,
     timeoutMs: options.timeoutSeconds * 1_000,
+    netcat: netcat && { options: netcat, onFailure: warn },
   };
   const served = await ServedVolume.open(chosen.hypervisor, { layers, access: "read" }, site, signal);
   held.add(() => served.close());

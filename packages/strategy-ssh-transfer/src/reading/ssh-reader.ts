@@ -1,4 +1,4 @@
-import { settleAll, type BackupRequest, type DiskSource } from "@ovault/contract";
+import { observe, settleAll, type BackupRequest, type DiskSource } from "@ovault/contract";
 import type { DiskPlan, ReadingSite, VolumeReader, VolumeReading } from "@ovault/ovirt";
 
 import { chooseHost, type ChosenHost } from "../hosts/choose-host.ts";
@@ -77,7 +77,8 @@ class SshReading implements VolumeReading {
     await assertNoMerge(api, vm.id, signal);
     const held = new Held();
     this.#held.add(() => held.release());
-    const site = { api, vmId: vm.id, options: this.#site.options, ledger: context.ledger, held };
+    const warn = (message: string): void => observe(context.hooks.warning, message);
+    const site = { api, vmId: vm.id, options: this.#site.options, ledger: context.ledger, warn, held };
     try {
       this.#disks = await settleAll(
         plans.map((plan) => openDisk(plan, { ...site, chosen: this.#hostOf(plan) }, signal)),

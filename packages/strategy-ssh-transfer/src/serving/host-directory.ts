@@ -30,7 +30,7 @@ read -r name
 processes() {
   for file in $(printf '%s' "$name" | grep -laF -f - /proc/[0-9]*/cmdline 2>/dev/null); do
     process=\${file%/cmdline}
-    case $(cat "$process/comm" 2>/dev/null) in timeout | qemu-nbd) echo "\${process#/proc/}" ;; esac
+    case $(cat "$process/comm" 2>/dev/null) in timeout | qemu-nbd | python* | platform-python*) echo "\${process#/proc/}" ;; esac
   done
 }
 directories() {

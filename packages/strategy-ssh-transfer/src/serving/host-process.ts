@@ -21,6 +21,8 @@ export interface HostProcessWish {
    */
   readonly script: string;
   readonly args: readonly string[];
+  /** Standard input of the script; may be secret. */
+  readonly input?: Uint8Array;
   readonly ledger: RunLedger;
   /** For the ledger: the ids of the machine and the disk. */
   readonly detail: JsonObject;
@@ -47,7 +49,7 @@ export class HostProcess {
 
   /** Writes the ledger first. Cleans up before it throws, as far as possible. */
   static async start(hypervisor: Hypervisor, wish: HostProcessWish, signal: AbortSignal): Promise<HostProcess> {
-    const { title, script, args, ledger, detail } = wish;
+    const { title, script, args, input, ledger, detail } = wish;
     const { host } = hypervisor;
     const name = `ovault-${randomUUID()}`;
     const handle = await ledger.open({
@@ -56,7 +58,7 @@ export class HostProcess {
       detail: { ...detail, hostId: host.id, name },
     });
     try {
-      const options = { signal, deadlineMs: START_DEADLINE_MS };
+      const options = { signal, deadlineMs: START_DEADLINE_MS, ...(input !== undefined && { input }) };
       const service = await hypervisor.start(MAKE_DIRECTORY + script, [name, ...args], options);
       return new HostProcess(hypervisor, name, service, handle);
     } catch (error) {

@@ -1,24 +1,17 @@
-import type { JsonObject, RunLedger } from "@ovault/contract";
-import { BASE_ALLOCATION, NbdClient, NbdProtocolError, type BlockStatus } from "@ovault/nbd";
+import { BASE_ALLOCATION, NbdProtocolError, type BlockStatus, type NbdClient } from "@ovault/nbd";
 
 import type { Hypervisor } from "../hosts/hypervisor.ts";
 import { HostProcess } from "./host-process.ts";
 import { imageName, type ServedImage } from "./image-node.ts";
 import { QEMU_NBD } from "./qemu-nbd.ts";
+import { reachServer, type ReachedServer, type ReachingSite } from "./reach-server.ts";
 import { servingFailure, stalled } from "./serving-failure.ts";
 import { StallWatch } from "./stall-watch.ts";
-import { openTunnel, type Tunnel } from "./tunnel.ts";
 
 /** Longest time that a host serves one disk: the limit for what nothing else has ended. */
 const MOST_SECONDS = 3 * 86_400;
 
-export interface ServingSite {
-  /** For people: the disk. */
-  readonly title: string;
-  /** For the ledger: the ids of the machine and the disk. */
-  readonly detail: JsonObject;
-  readonly ledger: RunLedger;
-  readonly connections: number;
+export interface ServingSite extends ReachingSite {
   /** Silence after which the host counts as gone. */
   readonly timeoutMs: number;
 }
@@ -27,8 +20,7 @@ interface Parts {
   readonly title: string;
   readonly hypervisor: Hypervisor;
   readonly process: HostProcess;
-  readonly tunnel: Tunnel;
-  readonly clients: readonly [NbdClient, ...NbdClient[]];
+  readonly server: ReachedServer;
   readonly timeoutMs: number;
 }
 
@@ -47,22 +39,20 @@ export class ServedVolume {
   static async open(
     hypervisor: Hypervisor,
     image: ServedImage,
-    { title, detail, ledger, connections, timeoutMs }: ServingSite,
+    site: ServingSite,
     signal: AbortSignal,
   ): Promise<ServedVolume> {
+    const { title, detail, ledger, connections, timeoutMs } = site;
     const access = image.access === "read" ? "--read-only" : "--discard=unmap";
     const file = image.layers[0]?.path ?? "";
     const args = [String(MOST_SECONDS), file, access, `--shared=${connections}`, imageName(image)];
     const wish = { title: `serves ${title}`, script: QEMU_NBD, args, ledger, detail };
     const process = await HostProcess.start(hypervisor, wish, signal);
-    let tunnel: Tunnel | undefined;
     try {
-      tunnel = await openTunnel(hypervisor.session, process.ready, { signal });
-      const clients = await connect(tunnel, connections, signal);
-      return new ServedVolume({ title, hypervisor, process, tunnel, clients, timeoutMs });
+      const server = await reachServer(hypervisor, process.ready, site, signal);
+      return new ServedVolume({ title, hypervisor, process, server, timeoutMs });
     } catch (error) {
       const explained = signal.aborted ? error : await servingFailure(error, { title, hypervisor, process });
-      await tunnel?.close();
       await process.close();
       throw explained;
     }
@@ -73,23 +63,23 @@ export class ServedVolume {
     this.#stalls = new StallWatch(parts.timeoutMs, () => {
       this.#isStalled = true;
       // Ends what is under way.
-      for (const client of parts.clients) void client.close();
+      for (const client of parts.server.clients) void client.close();
     });
   }
 
   /** Of the image. That of a raw one may be more than the disk has. */
   get logicalBytes(): number {
-    return this.#parts.clients[0].logicalBytes;
+    return this.#parts.server.clients[0].logicalBytes;
   }
 
   /** qemu-nbd before 2.12 does not tell what is allocated. */
   get tellsAllocation(): boolean {
-    return this.#parts.clients[0].contexts.includes(BASE_ALLOCATION);
+    return this.#parts.server.clients[0].contexts.includes(BASE_ALLOCATION);
   }
 
   /** Number of connections: the most requests that reach the host at a time. */
   get connections(): number {
-    return this.#parts.clients.length;
+    return this.#parts.server.clients.length;
   }
 
   /** What is allocated from `offset` on, one run at least. @throws as `use` */
@@ -104,7 +94,7 @@ export class ServedVolume {
 
   /** Uses one of the connections, each in its turn. @throws ServingError, transient unless the host refused the request */
   async use<T>(work: (client: NbdClient) => Promise<T>, signal: AbortSignal): Promise<T> {
-    const { clients } = this.#parts;
+    const { clients } = this.#parts.server;
     const client = clients[this.#turn] ?? clients[0];
     this.#turn = (this.#turn + 1) % clients.length;
     try {
@@ -123,17 +113,8 @@ export class ServedVolume {
   }
 
   async #close(): Promise<void> {
-    const { clients, tunnel, process } = this.#parts;
-    await Promise.all(clients.map((client) => client.close()));
-    await tunnel.close();
+    const { server, process } = this.#parts;
+    await server.close();
     await process.close();
   }
-}
-
-/** qemu-nbd may allow fewer connections than requested. */
-async function connect(tunnel: Tunnel, connections: number, signal: AbortSignal): Promise<Parts["clients"]> {
-  const options = { address: tunnel.address, exportName: "", contexts: [BASE_ALLOCATION], signal };
-  const first = await NbdClient.connect(options);
-  const more = await Promise.allSettled(Array.from({ length: connections - 1 }, () => NbdClient.connect(options)));
-  return [first, ...more.flatMap((one) => (one.status === "fulfilled" ? [one.value] : []))];
 }
