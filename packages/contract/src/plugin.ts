@@ -52,7 +52,7 @@ export interface Plugin<K extends PluginKind = PluginKind, O = unknown> {
   readonly managerKind?: string;
   create(options: O, host: PluginKinds[K]["host"]): Promise<PluginKinds[K]["product"]>;
   /**
-   * Destinations of objects only: makes the place itself (a directory, a bucket) where it is missing. Core calls it
+   * Destinations of both kinds: makes the place itself (a directory, a bucket) where it is missing. Core calls it
    * when the user sets a destination up, never in a run: an unmounted share must not turn into a local directory.
    */
   prepare?(options: O, host: PluginHost): Promise<void>;

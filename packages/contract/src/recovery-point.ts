@@ -24,7 +24,10 @@ export interface DiskRecord {
   readonly disk: Disk;
   readonly mode: BackupMode;
   readonly reason: string;
-  /** Digest of the root page of the disk's block map (hex), or null when the whole disk is zero. */
+  /**
+   * Digest of the root page of the disk's block map (hex). Null when the whole disk is zero, and in a store that keeps
+   * disks as images.
+   */
   readonly blockMap: string | null;
   /** Where the next increment can start; absent when it cannot. */
   readonly base?: BaseMarker;

@@ -1,6 +1,7 @@
 import type { ImageStore } from "@ovault/contract";
 
 import { describeChecks } from "./describe-checks.ts";
+import { describeObjectStore } from "./describe-object-store.ts";
 import { imageStoreChecks } from "./image-store/image-store-checks.ts";
 
 export interface OpenedImageStore {
@@ -21,9 +22,16 @@ export interface ImageStoreSuite {
   readonly timeoutMs?: number;
 }
 
-/** What every image store must do, as vitest tests. Call it at the top of a test file. */
+/** What every image store and its objects must do, as vitest tests. Call it at the top of a test file. */
 export function describeImageStore(name: string, suite: ImageStoreSuite): void {
   const { runs = 30, timeoutMs = 180_000 } = suite;
+  describeObjectStore(`the objects of ${name}`, {
+    ...suite,
+    async open() {
+      const { store, second, dispose } = await suite.open();
+      return { store: store.objects, ...(second === undefined ? {} : { second: second.objects }), dispose };
+    },
+  });
   describeChecks(`${name} keeps the image store contract`, imageStoreChecks, {
     timeoutMs,
     async open() {

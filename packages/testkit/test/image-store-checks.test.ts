@@ -17,6 +17,7 @@ function broken(replace: (memory: MemoryImageStore) => Partial<ImageStore>): Ima
   const memory = new MemoryImageStore();
   return {
     capabilities: memory.capabilities,
+    objects: memory.objects,
     create: (key, options) => memory.create(key, options),
     open: (key, options) => memory.open(key, options),
     list: (prefix, options) => memory.list(prefix, options),
@@ -150,6 +151,16 @@ const offenders: Readonly<Record<string, readonly [open: () => ImageStore, check
         readInto: (offset, target, own) => image.readInto(offset, target, own).catch(() => {}),
       })),
     "reads and writes past the end are errors, never short",
+  ],
+  "keeps its objects among its images": [
+    () =>
+      broken((memory) => ({
+        async *list(prefix, options) {
+          yield* memory.list(prefix, options);
+          for await (const { key, bytes } of memory.objects.list(prefix, options)) yield { key, logicalBytes: bytes };
+        },
+      })),
+    "objects and images do not meet, whatever their keys",
   ],
   "leaves gaps between its extents": [
     () =>

@@ -7,6 +7,7 @@ import { type ImageStore, inLanes, ObjectNotFoundError, StoreError } from "@ovau
 import { assertProperty } from "../assert-property.ts";
 import { assertRejects, assertRejectsWith, assertSame, assertSameBytes, outcomeOf } from "../assertions.ts";
 import { imageCommands } from "./image-commands.ts";
+import { keysOf } from "../stores/listed.ts";
 import {
   contentOf,
   extentsOf,
@@ -197,6 +198,23 @@ export const imageStoreChecks: readonly ImageStoreCheck[] = [
         await assertRejects(() => store.delete(key, { signal }), StoreError, `delete ${shown}`);
       }
       await assertRejects(() => listedKeys("../"), StoreError, "list ../");
+    },
+  },
+  {
+    name: "objects and images do not meet, whatever their keys",
+    async run({ store }, signal) {
+      const { objects } = store;
+      await storeImage(store, "vm/disk", Buffer.from("an image"), signal);
+      for (const key of ["vm/disk", "vm/other"]) {
+        await objects.put(key, [Buffer.from("an object")], { ifAbsent: true, signal });
+      }
+      assertSame(await keysIn(store, signal), ["vm/disk"], "the images");
+      await objects.delete("vm/disk", { signal });
+      assertSameBytes(await contentOf(store, "vm/disk", signal), Buffer.from("an image"), "the image");
+      await objects.put("vm/disk", [Buffer.from("an object")], { ifAbsent: true, signal });
+      await store.delete("vm/disk", { signal });
+      assertSame(await keysIn(store, signal), [], "the images afterwards");
+      assertSame(await keysOf(objects, "", signal), ["vm/disk", "vm/other"], "the objects afterwards");
     },
   },
   {

@@ -13,11 +13,13 @@ import {
   type StoredImage,
 } from "@ovault/contract";
 
+import { MemoryStore } from "../stores/memory-store.ts";
 import { SparseBytes } from "./sparse-bytes.ts";
 
 /** A complete image store in memory: the reference for all others. */
 export class MemoryImageStore implements ImageStore {
   readonly capabilities = { clone: true };
+  readonly objects = new MemoryStore();
   readonly #images = new Map<ObjectKey, SparseBytes>();
 
   async create(key: ObjectKey, { logicalBytes, from, signal }: CreateImageOptions): Promise<ImageDraft> {

@@ -1,0 +1,118 @@
+import {
+  type DiskRecord,
+  type ImageStore,
+  IntegrityError,
+  type ObjectKey,
+  ObjectNotFoundError,
+  type RecoveryPoint,
+  RepositoryVersionError,
+  type StoredImage,
+} from "@ovault/contract";
+import { plainProtection } from "../format/protection.ts";
+import { Reserve } from "../format/reserve.ts";
+import { putVoid } from "../leases/void.ts";
+import type { ManifestPlace } from "../points/claim-point.ts";
+import type { ManagerNames } from "../points/manager-names.ts";
+import { tagOf } from "../points/point-id.ts";
+import { RecoveryPoints } from "../points/recovery-points.ts";
+import { imageKey, imagesOfFolder, imagesOfPoint, pointIdIn } from "./image-keys.ts";
+
+/** Names alone: nothing here is sealed, and no chunk gets an id. */
+const protection = plainProtection("blake3");
+
+type PointName = Pick<RecoveryPoint, "vm" | "id">;
+
+/** The run that removes, and when. */
+interface Removal {
+  readonly runId: string;
+  readonly at: Date;
+}
+
+/** Manifests beside images: whatever has no sealed manifest is left over. */
+export class ImageCatalog extends RecoveryPoints {
+  readonly images: ImageStore;
+  readonly place: ManifestPlace;
+
+  constructor(images: ImageStore, managers: ManagerNames | undefined) {
+    const reserve = new Reserve(images.objects);
+    const store = reserve.guarded();
+    super({ store, reserve, protection }, () => undefined, managers);
+    this.images = images;
+    this.place = { store, protection, points: this };
+  }
+
+  keyOfImage({ vm, id }: PointName, diskId: string): string {
+    return imageKey(protection.folderOf(vm.id), id, diskId);
+  }
+
+  /** @throws IntegrityError when there is no such image, or it has another size */
+  async openImage(point: PointName, { disk, stats }: DiskRecord, signal: AbortSignal): Promise<StoredImage> {
+    const context = { point: point.id, disk: disk.id };
+    const what = `the image of disk ${disk.alias} of recovery point ${point.id}`;
+    let image: StoredImage;
+    try {
+      image = await this.images.open(this.keyOfImage(point, disk.id), { signal });
+    } catch (cause) {
+      if (!(cause instanceof ObjectNotFoundError)) throw cause;
+      throw new IntegrityError(`${what} is gone`, { cause, context });
+    }
+    if (image.logicalBytes === stats.logicalBytes) return image;
+    await image.close();
+    throw new IntegrityError(`${what} has ${image.logicalBytes} bytes instead of ${stats.logicalBytes}`, { context });
+  }
+
+  /** Images share blocks, but none needs another: those of the point go at once. */
+  override async forget(point: RecoveryPoint, signal: AbortSignal): Promise<void> {
+    await super.forget(point, signal);
+    await this.#removeForgotten(point, signal);
+  }
+
+  async removeImages({ vm, id }: PointName, signal: AbortSignal): Promise<void> {
+    const keys = await this.#keysBelow(imagesOfPoint(protection.folderOf(vm.id), id), signal);
+    for (const key of keys) await this.images.delete(key, { signal });
+  }
+
+  /**
+   * Removes what runs that failed or died have left of this machine, and what remains of forgotten points. For a run
+   * that holds the lease of the machine and has stored nothing yet.
+   */
+  async removeLeftovers({ vm, id: ownId }: PointName, { runId, at }: Removal, signal: AbortSignal): Promise<void> {
+    const { marked } = await this.listForgotten(signal);
+    const keys = await this.#keysBelow(imagesOfFolder(protection.folderOf(vm.id)), signal);
+    const ids = new Set([...marked.map((key) => key.slice(key.lastIndexOf("/") + 1)), ...keys.map(pointIdIn)]);
+    for (const id of ids) {
+      // Machines of several managers share the folder, and have leases of their own.
+      if (tagOf(id) !== tagOf(ownId)) continue;
+      const point = { vm, id };
+      let state = await this.#stateOf(point, signal);
+      if (state === "absent") {
+        // A manifest that comes late, or that this store does not show yet, must not find its images gone.
+        await putVoid(this.place.store, this.keyOf(point), { runId, at: at.toISOString() }, signal);
+        state = await this.#stateOf(point, signal);
+      }
+      if (state === "void") await this.removeImages(point, signal);
+      if (state === "forgotten") await this.#removeForgotten(point, signal);
+    }
+  }
+
+  async #keysBelow(prefix: string, signal: AbortSignal): Promise<readonly ObjectKey[]> {
+    const keys: ObjectKey[] = [];
+    for await (const { key } of this.images.list(prefix, { signal })) keys.push(key);
+    return keys;
+  }
+
+  async #stateOf(point: PointName, signal: AbortSignal) {
+    try {
+      return await this.stateOf(point, signal);
+    } catch (error) {
+      if (error instanceof IntegrityError || error instanceof RepositoryVersionError) return "unreadable";
+      throw error;
+    }
+  }
+
+  /** The manifest goes last: as long as it is there, the next run knows that the images may go. */
+  async #removeForgotten(point: PointName, signal: AbortSignal): Promise<void> {
+    await this.removeImages(point, signal);
+    await this.delete(this.keyOf(point), signal);
+  }
+}
