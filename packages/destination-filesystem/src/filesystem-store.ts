@@ -14,7 +14,7 @@ import {
   systemErrorCode,
   syncDirectory,
 } from "@ovault/contract";
-import { endsEarly, FileTree, notFound } from "@ovault/file-tree";
+import { assertObjectLength, endsEarly, FileTree, notFound } from "@ovault/file-tree";
 
 import { DRAFTS, removeDraft, removeStaleDrafts, writeDraft } from "./draft.ts";
 import { listTree } from "./list-tree.ts";
@@ -93,6 +93,7 @@ export class FilesystemStore implements ObjectStore {
         const { offset, length } = range ?? { offset: 0, length: found.size };
         // Checked before a buffer of that size is allocated.
         if (offset + length > found.size) throw endsEarly(key, found.size, offset + length);
+        assertObjectLength(key, length);
         return await readExactly(handle, { key, offset, length }, signal);
       } finally {
         await handle.close();

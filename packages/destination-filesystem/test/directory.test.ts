@@ -1,10 +1,11 @@
 import { execFileSync } from "node:child_process";
-import { chmod, chown, mkdir, readdir, rm, stat, symlink, truncate, utimes, writeFile } from "node:fs/promises";
+import { chmod, chown, mkdir, readdir, rm, stat, symlink, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 
 import { describe, expect, onTestFinished, test } from "vitest";
 
 import { createFilesystemDestination, FilesystemStore } from "@ovault/destination-filesystem";
+import { describeObjectFiles } from "@ovault/test-support/describe-object-files";
 import { keysOf } from "@ovault/testkit";
 
 import { openTemporaryStore, type TemporaryStore } from "./support/temporary-store.ts";
@@ -18,6 +19,8 @@ async function temporaryStore(): Promise<TemporaryStore> {
   onTestFinished(opened.dispose);
   return opened;
 }
+
+describeObjectFiles(temporaryStore);
 
 describe("the directory of a filesystem destination", () => {
   test("files are for the owner alone, and an object is the file of its key", async () => {
@@ -88,36 +91,6 @@ describe("the directory of a filesystem destination", () => {
     await expect(store.put("point", body, { ifAbsent: true, signal })).rejects.toMatchObject(refused);
     expect(await keysOf(store)).toEqual([]);
     expect(await readdir(elsewhere)).toEqual(["secret"]);
-  });
-
-  test("what is not an object is not listed", async () => {
-    const { directory, store } = await temporaryStore();
-    await store.put("points/a", body, { ifAbsent: true, signal });
-    await mkdir(join(directory, "lost+found"));
-    await mkdir(join(directory, ".snapshot/points"), { recursive: true });
-    await writeFile(join(directory, ".snapshot/points/a"), "");
-    await writeFile(join(directory, "points/.nfs000012"), "");
-    await writeFile(join(directory, "~drafts/abc"), "");
-    await mkdir(join(directory, "empty"));
-    expect(await keysOf(store)).toEqual(["points/a"]);
-  });
-
-  test("a directory in place of an object is not an object, and is not taken for one", async () => {
-    const { directory, store } = await temporaryStore();
-    await mkdir(join(directory, "a"));
-    await expect(store.get("a", { signal })).rejects.toMatchObject({ code: "E_OBJECT_NOT_FOUND" });
-    await expect(store.put("a", body, { ifAbsent: true, signal })).rejects.toMatchObject({ code: "E_STORE" });
-    await expect(store.put("a", body, { ifAbsent: false, signal })).rejects.toMatchObject({ code: "E_STORE" });
-    await writeFile(join(directory, "b"), "");
-    await expect(store.put("b/c", body, { ifAbsent: true, signal })).rejects.toMatchObject({ code: "E_STORE" });
-  });
-
-  test("a file that was cut is an integrity error for every range it lost", async () => {
-    const { directory, store } = await temporaryStore();
-    await store.put("a", body, { ifAbsent: true, signal });
-    await truncate(join(directory, "a"), 3);
-    const cut = store.get("a", { range: { offset: 2, length: 2 }, signal });
-    await expect(cut).rejects.toMatchObject({ code: "E_INTEGRITY" });
   });
 
   test("a directory removed under a running store is made anew by the next try", async () => {

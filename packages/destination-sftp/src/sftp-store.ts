@@ -5,7 +5,6 @@ import {
   assertObjectKey,
   type CallOptions,
   type GetOptions,
-  IntegrityError,
   type ObjectInfo,
   type ObjectKey,
   type ObjectStore,
@@ -13,7 +12,7 @@ import {
   type StoreCapabilities,
   unlessAborted,
 } from "@ovault/contract";
-import { endsEarly, type FileSystem, FileTree, notFound } from "@ovault/file-tree";
+import { assertObjectLength, endsEarly, type FileSystem, FileTree, notFound } from "@ovault/file-tree";
 
 import type { ConnectionPool } from "./connection-pool.ts";
 import { DRAFTS, newDraft, removeDraft, removeStaleDrafts, writeDraft } from "./draft.ts";
@@ -30,9 +29,6 @@ import { RemoteRoot } from "./remote-root.ts";
 import type { SftpConnection } from "./sftp-connection.ts";
 import type { SftpSettings } from "./sftp-settings.ts";
 import { isAbsence } from "./sftp-status.ts";
-
-/** The contract's limit; a larger file is not an object. */
-const LARGEST_OBJECT = 128 * 1024 * 1024;
 
 /** A call on its way to a connection. */
 interface Call {
@@ -204,7 +200,7 @@ export class SftpStore implements ObjectStore {
         const { offset, length } = range ?? { offset: 0, length: opened.bytes };
         // Checked before a buffer of that size is allocated.
         if (offset + length > opened.bytes) throw endsEarly(key, opened.bytes, offset + length);
-        if (length > LARGEST_OBJECT) throw tooLarge(key, length);
+        assertObjectLength(key, length);
         return await readExactly(connection, handle, { key, offset, length }, signal);
       } finally {
         connection.closeUnheeded(handle);
@@ -265,8 +261,4 @@ async function lookAround(
 
 function draftsIn(root: RemoteRoot): string {
   return posix.join(root.path, DRAFTS);
-}
-
-function tooLarge(key: ObjectKey, bytes: number): IntegrityError {
-  return new IntegrityError(`${key} has ${bytes} bytes, more than any object`, { context: { key, bytes } });
 }

@@ -1,3 +1,3 @@
-export { endsEarly, type ExactRead, notFound } from "./exact-read.ts";
+export { assertObjectLength, endsEarly, type ExactRead, notFound } from "./exact-read.ts";
 export type { FileSystem } from "./file-system.ts";
 export { FileTree } from "./file-tree.ts";
