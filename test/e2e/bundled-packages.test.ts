@@ -9,8 +9,9 @@ import { fileURLToPath } from "node:url";
 
 import { afterAll, beforeAll, expect, test } from "vitest";
 
-import { type Bundled, bundlePackage, NATIVE } from "../../scripts/bundle-packages.ts";
 import { runOvault, type OvaultResult } from "@ovault/test-support/ovault/run-ovault";
+
+import { type Bundled, bundlePackage, NATIVE } from "../../scripts/bundle-packages.ts";
 
 const packages = fileURLToPath(new URL("../../packages", import.meta.url));
 

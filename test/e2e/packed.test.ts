@@ -7,8 +7,9 @@ import { promisify } from "node:util";
 
 import { afterAll, beforeAll, expect, test } from "vitest";
 
-import { packProgram } from "../../scripts/pack.ts";
 import type { OvaultResult } from "@ovault/test-support/ovault/run-ovault";
+
+import { packProgram } from "../../scripts/pack.ts";
 
 const run = promisify(execFile);
 const MIB = 1024 * 1024;

@@ -4,11 +4,11 @@ import { Redactor, Repository } from "@ovault/core";
 import { newPointId } from "@ovault/core/internal/points/point-id";
 import { barePoint } from "@ovault/test-support/repository/bare-point";
 import { MemoryStore } from "@ovault/testkit";
+import { findPoint, pointsOf } from "@ovault/operations/internal/select/find-point";
+import { selectToCopy } from "@ovault/operations/internal/select/select-to-copy";
 
 import { machineTitles } from "../src/output/machine-titles.ts";
 import { Terminal } from "../src/output/terminal.ts";
-import { findPoint, pointsOf } from "@ovault/operations/internal/select/find-point";
-import { selectToCopy } from "@ovault/operations/internal/select/select-to-copy";
 
 const { signal } = new AbortController();
 

@@ -9,9 +9,9 @@ import { newPointId } from "@ovault/core/internal/points/point-id";
 import { createFilesystemDestination, FilesystemStore } from "@ovault/destination-filesystem";
 import { barePoint } from "@ovault/test-support/repository/bare-point";
 import { HoldingStore } from "@ovault/testkit";
+import { planByRules, rulesForAll } from "@ovault/operations/internal/forget/forget-plan";
 
 import type { CommandContext } from "../src/command.ts";
-import { planByRules, rulesForAll } from "@ovault/operations/internal/forget/forget-plan";
 import { forget } from "../src/commands/forget.ts";
 import { forgetData, forgetView } from "../src/commands/forget-view.ts";
 import { layOut } from "../src/output/layout.ts";

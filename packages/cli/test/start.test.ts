@@ -8,8 +8,9 @@ import { promisify } from "node:util";
 import { afterAll, beforeAll, expect, test } from "vitest";
 
 import { loadBuiltInPlugins } from "@ovault/operations/internal/installation/built-in-plugins";
-import { version } from "../src/version.ts";
 import { runOvault } from "@ovault/test-support/ovault/run-ovault";
+
+import { version } from "../src/version.ts";
 
 const LAUNCHER = fileURLToPath(new URL("../bin/ovault.js", import.meta.url));
 const LIST_MODULES = fileURLToPath(new URL("list-modules.ts", import.meta.url));

@@ -1,8 +1,9 @@
 import { Redactor, RepositorySecret } from "@ovault/core";
 import { expect, test } from "vitest";
 
-import { judgePassphrase } from "../src/repository/judge-passphrase.ts";
 import { Terminal } from "@ovault/cli/internal/output/terminal";
+
+import { judgePassphrase } from "../src/repository/judge-passphrase.ts";
 
 /** What is said of a passphrase for a new repository; quiet, as with --json. */
 function judged(passphrase: string): string {

@@ -1,10 +1,9 @@
 import { afterAll, beforeAll, beforeEach, expect, test, vi } from "vitest";
 
 import { withoutElement } from "@ovault/test-support/without-element";
+import type { AlterAnswer } from "@ovault/lab";
 
 import { Bench, type Taken } from "./support/bench.ts";
-
-import type { AlterAnswer } from "@ovault/lab";
 
 vi.setConfig({ testTimeout: 40_000, hookTimeout: 60_000 });
 

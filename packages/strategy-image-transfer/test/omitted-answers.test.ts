@@ -1,11 +1,10 @@
 import { afterAll, beforeAll, beforeEach, expect, test, vi } from "vitest";
 
 import { withoutElement } from "@ovault/test-support/without-element";
+import type { AlterAnswer } from "@ovault/lab";
 
 import { Bench, never, type Taken } from "./support/bench.ts";
 import { differences, leftBeside, modesOf } from "./support/findings.ts";
-
-import type { AlterAnswer } from "@ovault/lab";
 
 vi.setConfig({ testTimeout: 40_000, hookTimeout: 120_000 });
 

@@ -2,13 +2,14 @@ import * as fc from "fast-check";
 import { expect, test } from "vitest";
 
 import { type Codec, IntegrityError } from "@ovault/contract";
-import { lz4 } from "../../src/blocks/codecs/lz4.ts";
-import { zstandard } from "../../src/blocks/codecs/zstandard.ts";
 import { MemoryStore, sourceOf } from "@ovault/testkit";
-
-import { ProvedCodec } from "../../src/blocks/codecs/proved-codec.ts";
 import { smallRepository } from "@ovault/test-support/repository/small-repository";
 import { never, takePoint } from "@ovault/test-support/repository/take-point";
+
+import { lz4 } from "../../src/blocks/codecs/lz4.ts";
+import { zstandard } from "../../src/blocks/codecs/zstandard.ts";
+
+import { ProvedCodec } from "../../src/blocks/codecs/proved-codec.ts";
 
 /** Shrinks under every codec. */
 const plain = Buffer.alloc(4096, "the same again ");

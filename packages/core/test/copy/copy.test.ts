@@ -3,10 +3,6 @@ import { beforeEach, describe, expect, test } from "vitest";
 
 import { type Codec, OvaultError, processIdentity, type RecoveryPoint, StoreUnavailableError } from "@ovault/contract";
 import { copyPoints, type CopyResult, machineLease, prune, readOnly, type Repository } from "@ovault/core";
-import { acquireLease } from "../../src/leases/lease.ts";
-import type { CopyPointsOptions } from "../../src/copy/copy-points.ts";
-import { lz4 } from "../../src/blocks/codecs/lz4.ts";
-import { zstandard } from "../../src/blocks/codecs/zstandard.ts";
 import {
   applyChanges,
   arbitraryChanges,
@@ -18,9 +14,6 @@ import {
   type ModelDisk,
   type StoreCall,
 } from "@ovault/testkit";
-
-import { plain } from "../../src/blocks/codecs/plain.ts";
-import { GatedStore } from "../maintenance/support/gated-store.ts";
 import { DEAD, ELSEWHERE, hoursLater } from "@ovault/test-support/repository/block-site";
 import { repair } from "@ovault/test-support/repository/repair";
 import {
@@ -33,6 +26,14 @@ import {
 } from "@ovault/test-support/repository/model-repository";
 import { smallRepository } from "@ovault/test-support/repository/small-repository";
 import { never, restoredBytes, vmOf } from "@ovault/test-support/repository/take-point";
+
+import { acquireLease } from "../../src/leases/lease.ts";
+import type { CopyPointsOptions } from "../../src/copy/copy-points.ts";
+import { lz4 } from "../../src/blocks/codecs/lz4.ts";
+import { zstandard } from "../../src/blocks/codecs/zstandard.ts";
+
+import { plain } from "../../src/blocks/codecs/plain.ts";
+import { GatedStore } from "../maintenance/support/gated-store.ts";
 
 const PAIRS = [
   ["in the clear", "in the clear"],

@@ -3,8 +3,6 @@ import { describe, expect, test } from "vitest";
 
 import { openKeyRing, Repository, RepositorySecret } from "@ovault/core";
 import { FaultyStore, keysOf, MemoryStore, sourceOf } from "@ovault/testkit";
-
-import { encodeDocument } from "../../src/format/document.ts";
 import {
   CHEAP,
   newKeyFile,
@@ -12,8 +10,10 @@ import {
   ringOf,
   smallEncrypted,
 } from "@ovault/test-support/repository/encrypted-repository";
-import { HoldingStore } from "../support/holding-store.ts";
 import { never, restoredBytes, takePoint } from "@ovault/test-support/repository/take-point";
+
+import { encodeDocument } from "../../src/format/document.ts";
+import { HoldingStore } from "../support/holding-store.ts";
 
 const bytes = Uint8Array.from({ length: 5000 }, (_, at) => (at * 31 + (at >> 8)) & 0xff);
 const disk = { bytes, extents: [{ offset: 0, length: bytes.byteLength, kind: "data" as const }] };

@@ -5,12 +5,12 @@ import { expect, test } from "vitest";
 
 import { openKeyRing, Repository, RepositorySecret } from "@ovault/core";
 import { keysOf, MemoryStore } from "@ovault/testkit";
+import { newKeyFile } from "@ovault/test-support/repository/encrypted-repository";
+import { never } from "@ovault/test-support/repository/take-point";
 
 import { SCRYPT_COST, type ScryptCost, workBytes } from "../../src/encryption/key-derivation.ts";
 import { decodeKeyDocument, encodeKeyDocument, type KeyDocument } from "../../src/encryption/key-document.ts";
 import { keysToTry, MOST_WORK_BYTES } from "../../src/encryption/keys-to-try.ts";
-import { newKeyFile } from "@ovault/test-support/repository/encrypted-repository";
-import { never } from "@ovault/test-support/repository/take-point";
 
 const CHEAP = { N: 2 ** 4, r: 8, p: 1 };
 /** The most that a key may cost. */

@@ -8,9 +8,6 @@ import { describe, expect, test } from "vitest";
 
 import { openKeyRing, Repository, RepositorySecret, retrying } from "@ovault/core";
 import { FaultyStore, keysOf, MemoryStore, sourceOf } from "@ovault/testkit";
-
-import { SCRYPT_COST } from "../../src/encryption/key-derivation.ts";
-import { decodeDocument, encodeDocument } from "../../src/format/document.ts";
 import {
   CHEAP,
   newKeyFile,
@@ -19,6 +16,9 @@ import {
 } from "@ovault/test-support/repository/encrypted-repository";
 import { smallRepository } from "@ovault/test-support/repository/small-repository";
 import { never, takePoint } from "@ovault/test-support/repository/take-point";
+
+import { SCRYPT_COST } from "../../src/encryption/key-derivation.ts";
+import { decodeDocument, encodeDocument } from "../../src/format/document.ts";
 
 const SETTINGS = "ovault-repository";
 const title = "destination nas";

@@ -3,13 +3,14 @@ import { describe, expect, test } from "vitest";
 
 import type { Codec, RecoveryPoint } from "@ovault/contract";
 import { verifyRepository } from "@ovault/core";
-import { lz4 } from "../../src/blocks/codecs/lz4.ts";
-import { zstandard } from "../../src/blocks/codecs/zstandard.ts";
 import { applyChanges, arbitraryChanges, arbitraryDisk, MemoryStore, sourceOf } from "@ovault/testkit";
-
-import { plain } from "../../src/blocks/codecs/plain.ts";
 import { newKeyFile, reopenEncrypted, smallEncrypted } from "@ovault/test-support/repository/encrypted-repository";
 import { never, restoredBytes, takePoint } from "@ovault/test-support/repository/take-point";
+
+import { lz4 } from "../../src/blocks/codecs/lz4.ts";
+import { zstandard } from "../../src/blocks/codecs/zstandard.ts";
+
+import { plain } from "../../src/blocks/codecs/plain.ts";
 
 const blockSizes = fc.constantFrom(512, 1000, 4096);
 const lanes = fc.integer({ min: 1, max: 8 });

@@ -3,11 +3,11 @@ import { describe, expect, test } from "vitest";
 
 import { IntegrityError } from "@ovault/contract";
 import { describeObjectStore, MemoryStore } from "@ovault/testkit";
+import { never } from "@ovault/test-support/repository/take-point";
 
 import { RepositoryKey } from "../../src/encryption/repository-key.ts";
 import { sealedDocuments } from "../../src/encryption/sealed-documents.ts";
 import { HoldingStore } from "../support/holding-store.ts";
-import { never } from "@ovault/test-support/repository/take-point";
 
 describeObjectStore("a store of sealed documents", {
   open: async () => {

@@ -4,12 +4,13 @@ import * as fc from "fast-check";
 import { expect, test } from "vitest";
 
 import { RepositorySecret } from "@ovault/core";
-import { zstandard } from "../../src/blocks/codecs/zstandard.ts";
 import { arbitraryDisk, MemoryStore, sourceOf } from "@ovault/testkit";
-
 import { smallEncrypted } from "@ovault/test-support/repository/encrypted-repository";
-import { type PlainSecret, readWithoutOvault } from "../support/independent-reader.ts";
 import { takePoint } from "@ovault/test-support/repository/take-point";
+
+import { zstandard } from "../../src/blocks/codecs/zstandard.ts";
+
+import { type PlainSecret, readWithoutOvault } from "../support/independent-reader.ts";
 
 const secrets: fc.Arbitrary<PlainSecret> = fc.oneof(
   fc.string({ minLength: 1, unit: "grapheme" }).map((passphrase) => ({ passphrase })),

@@ -5,12 +5,12 @@ import { afterEach, describe, expect, test, vi } from "vitest";
 
 import { processIdentity } from "@ovault/contract";
 import { machineLease, type Repository, type RepositorySecret } from "@ovault/core";
-import { acquireLease } from "../../src/leases/lease.ts";
-import { plainProtection } from "../../src/format/protection.ts";
 import { arbitraryDisk, MemoryStore, type ModelDisk, sourceOf } from "@ovault/testkit";
-
 import { newKeyFile, smallEncrypted } from "@ovault/test-support/repository/encrypted-repository";
 import { never, takePoint, vmOf } from "@ovault/test-support/repository/take-point";
+
+import { acquireLease } from "../../src/leases/lease.ts";
+import { plainProtection } from "../../src/format/protection.ts";
 
 /** Every block holds the same marker, and the first two are the same. */
 const MARKER = "the salaries of all employees, strictly confidential";

@@ -2,10 +2,10 @@ import * as fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 
 import { MemoryStore } from "@ovault/testkit";
-
-import { FullStore } from "./support/full-store.ts";
 import { brokenPoints, garbage, wrongs } from "@ovault/test-support/repository/inspect-blocks";
 import { ALL, hoursLater, BlockSite } from "@ovault/test-support/repository/block-site";
+
+import { FullStore } from "./support/full-store.ts";
 
 const HOUR_MS = 60 * 60 * 1000;
 const RESERVE = "ovault-reserve";

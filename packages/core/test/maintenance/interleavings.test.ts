@@ -9,18 +9,18 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { type Clock, hasCode, type ObjectStore } from "@ovault/contract";
 import { copyPoints, FileLedger, type Ledger, prune, readOnly, Repository } from "@ovault/core";
 import { FaultyStore, MemoryStore, ScheduledStore, ScheduledTime } from "@ovault/testkit";
-
-import { plain } from "../../src/blocks/codecs/plain.ts";
-import { originOf } from "../../src/points/point-id.ts";
 import { smallRepository } from "@ovault/test-support/repository/small-repository";
 import { never } from "@ovault/test-support/repository/take-point";
 import { BLOCK_BYTES } from "@ovault/test-support/repository/block-disk";
-import { type Freeze, FreezingStore } from "./support/freezing-store.ts";
 import { brokenPoints, garbage } from "@ovault/test-support/repository/inspect-blocks";
-import { LaggingStore } from "./support/lagging-store.ts";
 import { type BlockRun, takeBlockPoint } from "@ovault/test-support/repository/take-block-point";
-import { UnconditionalStore } from "./support/unconditional-store.ts";
 import { ELSEWHERE } from "@ovault/test-support/repository/block-site";
+
+import { plain } from "../../src/blocks/codecs/plain.ts";
+import { originOf } from "../../src/points/point-id.ts";
+import { type Freeze, FreezingStore } from "./support/freezing-store.ts";
+import { LaggingStore } from "./support/lagging-store.ts";
+import { UnconditionalStore } from "./support/unconditional-store.ts";
 
 const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;

@@ -1,10 +1,10 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 
 import { keysOf } from "@ovault/testkit";
-
-import { GatedStore } from "./support/gated-store.ts";
 import { brokenPoints, garbage } from "@ovault/test-support/repository/inspect-blocks";
 import { ALL, hoursLater, BlockSite } from "@ovault/test-support/repository/block-site";
+
+import { GatedStore } from "./support/gated-store.ts";
 
 const HOUR_MS = 60 * 60 * 1000;
 

@@ -6,9 +6,10 @@ import { type SpaceReport, spaceReport } from "@ovault/core";
 import { FaultyStore, HoldingStore, keysOf, listed } from "@ovault/testkit";
 
 import { never } from "@ovault/test-support/repository/take-point";
-import { GatedStore } from "./support/gated-store.ts";
 import type { BlockRun } from "@ovault/test-support/repository/take-block-point";
 import { ALL, copyOf, hoursLater, BlockSite } from "@ovault/test-support/repository/block-site";
+
+import { GatedStore } from "./support/gated-store.ts";
 
 const HOUR_MS = 60 * 60 * 1000;
 const NO_REPACK = { minDeadShare: 1, budgetBytes: 0 };

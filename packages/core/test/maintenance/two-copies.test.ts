@@ -3,15 +3,15 @@ import { afterEach, beforeEach, expect, test } from "vitest";
 
 import { copyPoints, repairRepository, verifyPoints, verifyRepository, verifySample } from "@ovault/core";
 import { listed, MemoryStore } from "@ovault/testkit";
-
-import { plain } from "../../src/blocks/codecs/plain.ts";
-import { readPackListing } from "../../src/repository/packs/read-pack-listing.ts";
-import { toHex } from "../../src/util/hex.ts";
 import { reopen, smallRepository } from "@ovault/test-support/repository/small-repository";
 import { never } from "@ovault/test-support/repository/take-point";
 import { BLOCK_BYTES } from "@ovault/test-support/repository/block-disk";
 import { brokenPoints, wrongs } from "@ovault/test-support/repository/inspect-blocks";
 import { ALL, copyOf, hoursLater, BlockSite } from "@ovault/test-support/repository/block-site";
+
+import { plain } from "../../src/blocks/codecs/plain.ts";
+import { readPackListing } from "../../src/repository/packs/read-pack-listing.ts";
+import { toHex } from "../../src/util/hex.ts";
 
 let site: BlockSite;
 beforeEach(async () => {

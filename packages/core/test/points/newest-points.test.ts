@@ -3,12 +3,12 @@ import { expect, test } from "vitest";
 
 import { machineKey } from "@ovault/contract";
 import { logged, ManagerNames, reportWarningsTo, Repository } from "@ovault/core";
-import type { RecoveryPoints } from "../../src/points/recovery-points.ts";
 import { MemoryStore } from "@ovault/testkit";
-
 import { barePoint, datedId } from "@ovault/test-support/repository/bare-point";
 import { reopen, smallRepository } from "@ovault/test-support/repository/small-repository";
 import { never } from "@ovault/test-support/repository/take-point";
+
+import type { RecoveryPoints } from "../../src/points/recovery-points.ts";
 
 /** Ids and managers cross: every machine shares its id with one, and its manager with another. */
 const machines = fc.record({ manager: fc.constantFrom("prod", "dr"), id: fc.constantFrom("vm-0", "vm-1") });

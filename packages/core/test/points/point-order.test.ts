@@ -3,14 +3,14 @@ import { describe, expect, test } from "vitest";
 
 import { machineKey, type MachineIdentity, type RecoveryPoint } from "@ovault/contract";
 import { inOrder, orderInDoubt } from "@ovault/core";
-import { newPointId } from "../../src/points/point-id.ts";
-import type { OrderedPoint } from "../../src/points/point-order.ts";
-import { selectPoints } from "../../src/retention/select-points.ts";
 import { MemoryStore } from "@ovault/testkit";
-
 import { barePoint, datedId } from "@ovault/test-support/repository/bare-point";
 import { smallRepository } from "@ovault/test-support/repository/small-repository";
 import { never } from "@ovault/test-support/repository/take-point";
+
+import { newPointId } from "../../src/points/point-id.ts";
+import type { OrderedPoint } from "../../src/points/point-order.ts";
+import { selectPoints } from "../../src/retention/select-points.ts";
 
 const web: MachineIdentity = { manager: "prod", id: "vm-0" };
 const now = new Date("2026-11-30T12:00:00Z");

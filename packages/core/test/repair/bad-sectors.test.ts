@@ -12,9 +12,6 @@ import {
   verifySample,
 } from "@ovault/core";
 import { keysOf, MemoryStore, MemoryTarget } from "@ovault/testkit";
-
-import { type BadSector, BadSectors } from "../support/bad-sectors.ts";
-import { GoneStore } from "../support/gone-store.ts";
 import {
   BLOCK_BYTES,
   type ModelRepository,
@@ -23,6 +20,9 @@ import {
 } from "@ovault/test-support/repository/model-repository";
 import { smallRepository } from "@ovault/test-support/repository/small-repository";
 import { never } from "@ovault/test-support/repository/take-point";
+
+import { type BadSector, BadSectors } from "../support/bad-sectors.ts";
+import { GoneStore } from "../support/gone-store.ts";
 
 const fraction = fc.noBias(fc.nat(999_999)).map((millionths) => millionths / 1e6);
 const sectors = fc.array(fc.record({ which: fraction, at: fraction }), { minLength: 1, maxLength: 3 });

@@ -6,14 +6,14 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 
 import { processIdentity, type RecoveryPoint } from "@ovault/contract";
 import { backupVirtualMachine, FileLedger, lossesOfMarked, repairRepository, verifySample } from "@ovault/core";
-import { encodeDocument } from "../../src/format/document.ts";
-import { acquireLease } from "../../src/leases/lease.ts";
 import { applyChanges, MemoryStore, type ModelDisk, ModelPlatform, ModelStrategy, sourceOf } from "@ovault/testkit";
-
 import { type ModelRepository, threePoints } from "@ovault/test-support/repository/model-repository";
 import { reopen, smallRepository } from "@ovault/test-support/repository/small-repository";
 import { never, restoredBytes, takePoint } from "@ovault/test-support/repository/take-point";
 import { repair } from "@ovault/test-support/repository/repair";
+
+import { encodeDocument } from "../../src/format/document.ts";
+import { acquireLease } from "../../src/leases/lease.ts";
 
 const image: ModelDisk = {
   bytes: Uint8Array.from({ length: 9000 }, (_, at) => (at * 31 + (at >> 8)) & 0xff),

@@ -4,8 +4,6 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { RecoveryPoint } from "@ovault/contract";
 import { copyPoints, lossesOfMarked, planBackup, verifyPoints, verifyRepository, verifySample } from "@ovault/core";
 import { applyChanges, keysOf, MemoryStore, type ModelDisk } from "@ovault/testkit";
-
-import { plain } from "../../src/blocks/codecs/plain.ts";
 import { BLOCK_BYTES } from "@ovault/test-support/repository/block-disk";
 import { BlockStrategy } from "@ovault/test-support/repository/block-strategy";
 import { brokenPoints } from "@ovault/test-support/repository/inspect-blocks";
@@ -13,6 +11,8 @@ import { BlockSite } from "@ovault/test-support/repository/block-site";
 import { ModelRepository } from "@ovault/test-support/repository/model-repository";
 import { smallRepository } from "@ovault/test-support/repository/small-repository";
 import { never, restoredBytes } from "@ovault/test-support/repository/take-point";
+
+import { plain } from "../../src/blocks/codecs/plain.ts";
 
 /** Packs of two blocks each. */
 const BLOCKS = [1, 2, 3, 4, 5, 6, 7, 8];

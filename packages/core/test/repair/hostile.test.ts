@@ -14,11 +14,11 @@ import {
   verifySample,
 } from "@ovault/core";
 import { InterceptedStore, type MemoryStore, MemoryTarget, type StoreCall } from "@ovault/testkit";
+import { ModelRepository, twoPoints } from "@ovault/test-support/repository/model-repository";
+import { never } from "@ovault/test-support/repository/take-point";
 
 import { encodeDocument } from "../../src/format/document.ts";
 import { packKey } from "../../src/format/layout.ts";
-import { ModelRepository, twoPoints } from "@ovault/test-support/repository/model-repository";
-import { never } from "@ovault/test-support/repository/take-point";
 
 const MIB = 1024 * 1024;
 const NAME = "0123456789abcdef0123456789abcdef";

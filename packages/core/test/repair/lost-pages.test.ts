@@ -2,6 +2,7 @@ import * as fc from "fast-check";
 import { expect, test } from "vitest";
 
 import { IntegrityError } from "@ovault/contract";
+import { never } from "@ovault/test-support/repository/take-point";
 
 import { leavesOf } from "../../src/repository/block-map/block-map-leaves.ts";
 import { PAGE_ENTRIES } from "../../src/repository/block-map/block-map-page.ts";
@@ -9,7 +10,6 @@ import { BlockMapReader } from "../../src/repository/block-map/block-map-reader.
 import { BlockMapWriter } from "../../src/repository/block-map/block-map-writer.ts";
 import { digest, type ChunkId } from "../../src/format/digest.ts";
 import { toHex } from "../../src/util/hex.ts";
-import { never } from "@ovault/test-support/repository/take-point";
 
 /** Three levels, the last page of each with one entry only. */
 const BLOCKS = PAGE_ENTRIES * PAGE_ENTRIES + 1;

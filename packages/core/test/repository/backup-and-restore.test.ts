@@ -2,13 +2,14 @@ import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 
 import type { Codec, RecoveryPoint } from "@ovault/contract";
-import { lz4 } from "../../src/blocks/codecs/lz4.ts";
-import { zstandard } from "../../src/blocks/codecs/zstandard.ts";
 import { applyChanges, arbitraryChanges, arbitraryDisk, MemoryStore, sourceOf } from "@ovault/testkit";
-
-import { plain } from "../../src/blocks/codecs/plain.ts";
 import { reopen, smallRepository } from "@ovault/test-support/repository/small-repository";
 import { restoredBytes, takePoint } from "@ovault/test-support/repository/take-point";
+
+import { lz4 } from "../../src/blocks/codecs/lz4.ts";
+import { zstandard } from "../../src/blocks/codecs/zstandard.ts";
+
+import { plain } from "../../src/blocks/codecs/plain.ts";
 
 const blockSizes = fc.constantFrom(512, 1000, 4096);
 const lanes = fc.integer({ min: 1, max: 8 });

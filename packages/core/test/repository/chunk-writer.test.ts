@@ -3,10 +3,10 @@ import { expect, test } from "vitest";
 
 import { Repository } from "@ovault/core";
 import { listed, MemoryStore } from "@ovault/testkit";
-
-import { plain } from "../../src/blocks/codecs/plain.ts";
 import { smallRepository } from "@ovault/test-support/repository/small-repository";
 import { never } from "@ovault/test-support/repository/take-point";
+
+import { plain } from "../../src/blocks/codecs/plain.ts";
 
 function blockOf(number: number): Uint8Array {
   const block = new Uint8Array(8);

@@ -2,11 +2,11 @@ import { describe, expect, test } from "vitest";
 
 import { hasCode, type ObjectInfo, type ObjectKey, processIdentity } from "@ovault/contract";
 import { prune, Repository } from "@ovault/core";
-import { acquireLease } from "../../src/leases/lease.ts";
 import { InterceptedStore, keysOf, type StoreCall } from "@ovault/testkit";
-
 import { ModelRepository, twoPoints } from "@ovault/test-support/repository/model-repository";
 import { never } from "@ovault/test-support/repository/take-point";
+
+import { acquireLease } from "../../src/leases/lease.ts";
 
 const TIB = 2 ** 40;
 

@@ -13,6 +13,7 @@ import { CancelledError } from "@ovault/contract";
 import { IndexCache, verifyRepository } from "@ovault/core";
 import { InterceptedStore, type StoreCall, tally } from "@ovault/testkit";
 import { canMount, mountSmallDisk } from "@ovault/test-support/small-disk";
+import { never } from "@ovault/test-support/repository/take-point";
 
 import { ChunkIndex } from "../../src/repository/index/chunk-index.ts";
 import { decodeDocument, encodeDocument } from "../../src/format/document.ts";
@@ -21,7 +22,6 @@ import { LoadedIndex } from "../../src/repository/index/loaded-index.ts";
 import { HEADER_BYTES, PackEntries } from "../../src/repository/packs/pack-entries.ts";
 import { arbitraryEvents, CachedRepository, openRepository, placesIn } from "../support/cached-repository.ts";
 import { idOf, packName } from "../support/index-model.ts";
-import { never } from "@ovault/test-support/repository/take-point";
 
 const TAIL_BYTES = 4;
 const some = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12];

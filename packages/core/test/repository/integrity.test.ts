@@ -4,10 +4,10 @@ import { expect, test } from "vitest";
 import { hasCode } from "@ovault/contract";
 import { Repository, verifyRepository } from "@ovault/core";
 import { MemoryStore, sourceOf } from "@ovault/testkit";
-
-import { encodeDocument } from "../../src/format/document.ts";
 import { reopen, smallRepository } from "@ovault/test-support/repository/small-repository";
 import { never, restoredBytes, takePoint } from "@ovault/test-support/repository/take-point";
+
+import { encodeDocument } from "../../src/format/document.ts";
 import { first, second, showsDamage, takeFullAndIncrement } from "../support/full-and-increment.ts";
 
 async function twoPoints(): Promise<MemoryStore> {

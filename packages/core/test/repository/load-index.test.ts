@@ -2,6 +2,7 @@ import * as fc from "fast-check";
 import { expect, test } from "vitest";
 
 import { InterceptedStore, MemoryStore, type StoreCall } from "@ovault/testkit";
+import { never } from "@ovault/test-support/repository/take-point";
 
 import { ChunkIndex } from "../../src/repository/index/chunk-index.ts";
 import { encodeIndex } from "../../src/repository/index/index-format.ts";
@@ -10,7 +11,6 @@ import { loadIndex } from "../../src/repository/index/load-index.ts";
 import { LoadedIndex } from "../../src/repository/index/loaded-index.ts";
 import { HEADER_BYTES, PackEntries } from "../../src/repository/packs/pack-entries.ts";
 import { alikeIds, packName } from "../support/index-model.ts";
-import { never } from "@ovault/test-support/repository/take-point";
 
 const ids = alikeIds(9);
 /** Pack n holds chunk n and the three after it. */

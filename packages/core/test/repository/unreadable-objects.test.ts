@@ -2,10 +2,10 @@ import { expect, test } from "vitest";
 
 import { type ObjectStore, StoreMediumError, type StoreError, StoreUnavailableError } from "@ovault/contract";
 import { InterceptedStore, MemoryStore, type StoreCall } from "@ovault/testkit";
+import { never } from "@ovault/test-support/repository/take-point";
 
 import { REPOSITORY_KEY } from "../../src/format/layout.ts";
 import { withUnreadableAsDamage } from "../../src/repository/damage/unreadable-objects.ts";
-import { never } from "@ovault/test-support/repository/take-point";
 
 /** Fails calls on these keys, and counts the calls of each. */
 class FailingStore extends InterceptedStore {

@@ -3,9 +3,10 @@ import { describe, expect, test } from "vitest";
 
 import { type ObjectStore, StoreUnavailableError } from "@ovault/contract";
 import { CallStatistics, logged, timed } from "@ovault/core";
-import type { StoreCallReport } from "../../src/store/timed.ts";
 import { HoldingStore, keysOf, MemoryStore } from "@ovault/testkit";
 import { SimulatedClock } from "@ovault/test-support/simulated-clock";
+
+import type { StoreCallReport } from "../../src/store/timed.ts";
 
 import { watched } from "./support/watched.ts";
 

@@ -5,13 +5,13 @@ import * as fc from "fast-check";
 import type { ObjectInfo, ObjectStore } from "@ovault/contract";
 import { IndexCache, Repository } from "@ovault/core";
 import { listed, MemoryStore } from "@ovault/testkit";
+import { never } from "@ovault/test-support/repository/take-point";
 
 import { encodeDocument } from "../../src/format/document.ts";
 import { encodeIndex } from "../../src/repository/index/index-format.ts";
 import type { PackListing } from "../../src/repository/packs/pack-listing.ts";
 import { indexKey, packKey, randomName, REPOSITORY_KEY } from "../../src/format/layout.ts";
 import { readIndexObject } from "../../src/repository/index/load-index.ts";
-import { never } from "@ovault/test-support/repository/take-point";
 
 const BLOCKS = 40;
 

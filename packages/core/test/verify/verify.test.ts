@@ -4,8 +4,6 @@ import { beforeEach, describe, expect, test } from "vitest";
 import type { GetOptions, ObjectKey, ObjectStore, RecoveryPoint } from "@ovault/contract";
 import { readOnly, type VerifyReport, verifyPoints, verifyRepository, verifySample } from "@ovault/core";
 import { InterceptedStore, keysOf, MemoryStore, type ModelDisk, sourceOf, type StoreCall } from "@ovault/testkit";
-
-import { indexObjects } from "../../src/repository/index/index-objects.ts";
 import {
   arbitraryHarms,
   harm,
@@ -14,6 +12,8 @@ import {
 } from "@ovault/test-support/repository/model-repository";
 import { reopen, smallRepository } from "@ovault/test-support/repository/small-repository";
 import { never, takePoint } from "@ovault/test-support/repository/take-point";
+
+import { indexObjects } from "../../src/repository/index/index-objects.ts";
 
 const BLOCK_BYTES = 512;
 const BLOCKS = 120;

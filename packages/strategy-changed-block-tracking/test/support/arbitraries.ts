@@ -2,9 +2,9 @@ import { barePoint } from "@ovault/test-support/repository/bare-point";
 import { diskStats } from "@ovault/testkit";
 import * as fc from "fast-check";
 
-import { checkpointMarker } from "../../src/base-marker.ts";
-
 import type { Disk, DiskRecord, RecoveryPoint, VirtualMachine } from "@ovault/contract";
+
+import { checkpointMarker } from "../../src/base-marker.ts";
 
 export const vm: VirtualMachine = { id: "vm-1", name: "web", manager: "lab", status: "up", disks: [], attributes: {} };
 
