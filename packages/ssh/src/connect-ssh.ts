@@ -1,11 +1,12 @@
 import { connect as connectSocket, type Socket } from "node:net";
 
-import type { AnyAuthMethod, Client, ConnectConfig, ServerHostKeyAlgorithm } from "ssh2";
+import type { Client, ConnectConfig } from "ssh2";
 
 import { unlessAborted } from "@ovault/contract";
 
 import { CIPHERS, HOST_KEY_ALGORITHMS } from "./algorithms.ts";
-import { type HostKeyError, SshError, SshLoginError, SshUnavailableError } from "./errors.ts";
+import { mapConnectError } from "./connect-error.ts";
+import { HostKeyError, SshError } from "./errors.ts";
 import type { HostTrust } from "./host-trust.ts";
 import type { SshServer } from "./ssh-server.ts";
 
@@ -29,8 +30,34 @@ export interface SshConnection {
  * SshError
  */
 export async function connectSsh(server: SshServer, signal: AbortSignal): Promise<SshConnection> {
+  const trust = await server.trust();
+  try {
+    return await connectOnce(server, { trust, serverHostKey: knownFirst(trust) }, signal);
+  } catch (error) {
+    if (!(error instanceof HostKeyError) || trust.types !== undefined) throw error;
+    // The fingerprint may be of another key than the one that the server prefers.
+    for (const [type, algorithms] of HOST_KEY_ALGORITHMS) {
+      if (type === error.context["type"]) continue;
+      try {
+        return await connectOnce(server, { trust, serverHostKey: [...algorithms] }, signal);
+      } catch (other) {
+        // A server without a key of this type does not come to terms.
+        const hasNoSuchKey =
+          other instanceof HostKeyError || (other instanceof SshError && other.code === SshError.code);
+        if (!hasNoSuchKey) throw other;
+      }
+    }
+    throw error;
+  }
+}
+
+async function connectOnce(
+  server: SshServer,
+  { trust, serverHostKey }: { trust: HostTrust; serverHostKey: KeyRequest },
+  signal: AbortSignal,
+): Promise<SshConnection> {
   const { host, port, user, login } = server;
-  const [{ Client }, trust] = await Promise.all([import("ssh2"), server.trust()]);
+  const { Client } = await import("ssh2");
   signal.throwIfAborted();
   let refusal: HostKeyError | undefined;
   let hostKey: Buffer = Buffer.alloc(0);
@@ -49,7 +76,7 @@ export async function connectSsh(server: SshServer, signal: AbortSignal): Promis
     authHandler: [...login],
     // All steps together have one limit, below.
     readyTimeout: 0,
-    algorithms: { cipher: [...CIPHERS], serverHostKey: knownFirst(trust) },
+    algorithms: { cipher: [...CIPHERS], serverHostKey },
     keepaliveInterval: server.timeoutMs / (UNANSWERED + 1),
     keepaliveCountMax: UNANSWERED,
     hostVerifier: (key: Buffer) => {
@@ -83,44 +110,11 @@ async function logIn(client: Client, config: ConnectConfig, { timeoutMs }: SshSe
   }
 }
 
+type KeyRequest = Required<NonNullable<ConnectConfig["algorithms"]>>["serverHostKey"];
+
 /** A server with several keys proves itself with the first in this list that it has. */
-function knownFirst({ types }: HostTrust): Record<"remove" | "prepend" | "append", ServerHostKeyAlgorithm[]> {
+function knownFirst({ types = [] }: HostTrust): KeyRequest {
   const known = types.flatMap((type) => HOST_KEY_ALGORITHMS.get(type) ?? []);
   // In this order: `prepend` ignores what the list already contains.
   return { remove: known, prepend: known, append: [] };
-}
-
-function mapConnectError(error: unknown, { host, port, user, login }: SshServer): SshError {
-  if (error instanceof SshError) return error;
-  const message = error instanceof Error ? error.message : String(error);
-  const level = error instanceof Error && "level" in error ? error.level : undefined;
-  const options = { cause: error, context: { host, port, user } };
-  if (level === "client-authentication" || level === "agent" || /authentication failures/i.test(message)) {
-    return new SshLoginError(`${host}:${port} does not let ${user} in: ${message}`, {
-      ...options,
-      hint: loginHint(login, user),
-    });
-  }
-  if (level === "handshake") {
-    return new SshError(`${host}:${port} and ovault do not come to terms: ${message}`, {
-      ...options,
-      hint: "The server may be too old, or its sshd_config allows too few algorithms.",
-    });
-  }
-  return new SshUnavailableError(`cannot connect to ${host}:${port}: ${message}`, {
-    ...options,
-    retry: "transient",
-    hint: `Does \`ssh -p ${port} ${user}@${host}\` come through from this machine?`,
-  });
-}
-
-function loginHint(login: readonly AnyAuthMethod[], user: string): string {
-  switch (login[0]?.type) {
-    case "publickey":
-      return `Is the public half of the key in ~${user}/.ssh/authorized_keys on the server? \`ssh-keygen -y -f KEY\` shows it.`;
-    case "agent":
-      return "Is the agent running that SSH_AUTH_SOCK leads to, and does it hold the key? `ssh-add -l` shows what it has.";
-    default:
-      return "Is the password right, and does sshd_config allow PasswordAuthentication?";
-  }
 }

@@ -19,6 +19,15 @@ export function pinnedKeyDiffers(seen: Omit<SeenKey, "file" | "name">, pinned: s
   });
 }
 
+export function recordDiffers(seen: Omit<SeenKey, "file" | "name">, recorded: string, by: string): HostKeyError {
+  const { host, port, type, fingerprint } = seen;
+  const differs = recorded === "" ? `and ${by} has no key` : `not ${recorded}, which ${by} has`;
+  return new HostKeyError(`the ${type} key of ${host}:${port} is ${fingerprint}, ${differs}`, {
+    context: { host, port, type, fingerprint, recorded },
+    hint: `Another machine may be in between. If the server has a new key: compare ${fingerprint} with \`ssh-keygen -lf\` on the server, then have the record renewed, or set hostKey: ${fingerprint}`,
+  });
+}
+
 export function keyIsUnknown(seen: SeenKey, why: string): HostKeyError {
   return about(seen, {
     message: `cannot tell whether this is ${seen.name}: ${seen.file} ${why}`,

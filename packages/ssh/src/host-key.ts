@@ -11,3 +11,16 @@ export function keyType(key: Buffer): string {
 export function fingerprintOf(key: Buffer): string {
   return `SHA256:${createHash("sha256").update(key).digest("base64").replace(/=+$/, "")}`;
 }
+
+/** `SHA256:…`, with padding or without it, or the MD5 of old systems: pairs of digits with colons, with a prefix or not. */
+export function hasFingerprint(key: Buffer, fingerprint: string): boolean {
+  if (fingerprint.startsWith("SHA256:")) return fingerprintOf(key) === fingerprint.replace(/=$/, "");
+  return md5FingerprintOf(key) === fingerprint.replace(/^MD5:/, "").toLowerCase();
+}
+
+function md5FingerprintOf(key: Buffer): string {
+  return createHash("md5")
+    .update(key)
+    .digest("hex")
+    .replace(/..(?!$)/g, "$&:");
+}

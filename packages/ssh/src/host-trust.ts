@@ -1,17 +1,20 @@
 import { ConfigurationError, readSettingsFile, systemErrorCode } from "@ovault/contract";
 
 import { type HostKeyError, SshError } from "./errors.ts";
-import { fingerprintOf, keyType } from "./host-key.ts";
-import { keyHasChanged, keyIsRevoked, keyIsUnknown, pinnedKeyDiffers } from "./host-key-error.ts";
-import { knownHostName, knownKeys } from "./known-hosts.ts";
+import { fingerprintOf, hasFingerprint, keyType } from "./host-key.ts";
+import { keyHasChanged, keyIsRevoked, keyIsUnknown, pinnedKeyDiffers, recordDiffers } from "./host-key-error.ts";
+import { knownHostName, knownKeys, publicKeys } from "./known-hosts.ts";
 
 /** Room for some ten thousand servers with several keys each. */
 const MOST_BYTES = 16 * 1024 * 1024;
 
 /** The keys that a server may prove itself with. */
 export interface HostTrust {
-  /** Types of its known keys. The server may have others too, so the client requests these first. */
-  readonly types: readonly string[];
+  /**
+   * Types of its known keys. The server may have others too, so the client requests these first. Undefined where only a
+   * fingerprint is known, which may be of any type.
+   */
+  readonly types: readonly string[] | undefined;
   /** Why a server with this key must be refused; undefined when it is trusted. */
   refusal(key: Buffer): HostKeyError | undefined;
 }
@@ -23,12 +26,37 @@ export interface ServerName {
 
 /** Trusts the one key that has this fingerprint. */
 export function trustFingerprint(server: ServerName, fingerprint: string): HostTrust {
-  const pinned = fingerprint.replace(/=$/, "");
   return {
-    types: [],
+    types: undefined,
     refusal(key) {
       const seen = { ...server, type: keyType(key), fingerprint: fingerprintOf(key) };
-      return seen.fingerprint === pinned ? undefined : pinnedKeyDiffers(seen, pinned);
+      return hasFingerprint(key, fingerprint) ? undefined : pinnedKeyDiffers(seen, fingerprint);
+    },
+  };
+}
+
+/** What another system knows of a server's key, such as the engine of its hosts. */
+export interface RecordedKey {
+  /** For people: what vouches for the key, as in `the engine's record of kvm1`. */
+  readonly by: string;
+  /** `SHA256:…`, or an MD5 of old systems with colons: `MD5:…` or without the prefix. */
+  readonly fingerprint?: string | undefined;
+  /** As in a line of known_hosts, with or without the names: `ssh-ed25519 AAAA…`. Decides alone where it is given. */
+  readonly publicKey?: string | undefined;
+}
+
+/** Trusts exactly the key of the record. */
+export function trustRecord(server: ServerName, record: RecordedKey): HostTrust {
+  const keys = publicKeys(record.publicKey ?? "");
+  const fingerprint = record.fingerprint?.trim() ?? "";
+  const expected = keys.length > 0 ? keys.map(fingerprintOf).join(" or ") : fingerprint;
+  return {
+    types: keys.length > 0 ? [...new Set(keys.map(keyType))] : undefined,
+    refusal(key) {
+      const isKnown = keys.length > 0 ? keys.some((known) => known.equals(key)) : hasFingerprint(key, fingerprint);
+      if (isKnown) return undefined;
+      const seen = { ...server, type: keyType(key), fingerprint: fingerprintOf(key) };
+      return recordDiffers(seen, expected, record.by);
     },
   };
 }

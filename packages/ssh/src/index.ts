@@ -1,6 +1,7 @@
 export type { Authentication } from "./authentication.ts";
 export * from "./connect-ssh.ts";
 export * from "./errors.ts";
+export type { RecordedKey } from "./host-trust.ts";
 export * from "./server-options.ts";
 export * from "./server-settings.ts";
 export * from "./ssh-server.ts";
@@ -9,5 +10,5 @@ export type { FollowOptions } from "./session/follow-command.ts";
 export type { RunOptions, RunResult } from "./session/run-command.ts";
 export { SshSession } from "./session/ssh-session.ts";
 export type { StartedCommand, StartedEnd, StartOptions } from "./session/start-command.ts";
-export { openTunnel, type TunnelOptions } from "./tunnel/open-tunnel.ts";
+export { type Carrier, openTunnel, type TunnelOptions } from "./tunnel/open-tunnel.ts";
 export type { Tunnel } from "./tunnel/tunnel.ts";

@@ -34,6 +34,15 @@ export function knownKeys(text: string, name: string): KnownKeys {
   return { keys, revoked, authority };
 }
 
+/** All keys in a text that has each as its type and its base64, one after the other. */
+export function publicKeys(text: string): readonly Buffer[] {
+  const words = text.split(/\s+/);
+  return words.flatMap((type, at) => {
+    const key = Buffer.from(words[at + 1] ?? "", "base64");
+    return type !== "" && keyType(key) === type ? [key] : [];
+  });
+}
+
 interface Entry {
   readonly marker: string | undefined;
   readonly names: string;

@@ -4,6 +4,7 @@ import { join, resolve } from "node:path";
 import { ConfigurationError, type PluginHost } from "@ovault/contract";
 
 import type { Authentication } from "./authentication.ts";
+import type { RecordedKey } from "./host-trust.ts";
 import type { ServerOptions } from "./server-options.ts";
 
 /** A server with secrets and paths resolved. Never to be logged. */
@@ -12,7 +13,8 @@ export interface ServerSettings {
   readonly port: number;
   readonly user: string;
   readonly authentication: Authentication;
-  readonly trust: { readonly knownHosts: string } | { readonly fingerprint: string };
+  readonly trust:
+    { readonly knownHosts: string } | { readonly fingerprint: string } | { readonly recorded: RecordedKey };
 }
 
 /** The parts of a plugin's host that are needed. */

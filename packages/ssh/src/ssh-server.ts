@@ -1,7 +1,7 @@
 import type { AnyAuthMethod } from "ssh2";
 
 import { loginMethods } from "./authentication.ts";
-import { type HostTrust, trustFingerprint, trustKnownHosts } from "./host-trust.ts";
+import { type HostTrust, trustFingerprint, trustKnownHosts, trustRecord } from "./host-trust.ts";
 import type { ServerSettings } from "./server-settings.ts";
 
 /** A server with credentials, for any number of connections. */
@@ -25,9 +25,10 @@ export async function sshServer(settings: ServerSettings, timeoutMs: number): Pr
     user,
     login: await loginMethods(user, authentication),
     timeoutMs,
-    trust: async () =>
-      "fingerprint" in trust
-        ? trustFingerprint({ host, port }, trust.fingerprint)
-        : await trustKnownHosts({ host, port }, trust.knownHosts),
+    trust: async () => {
+      if ("recorded" in trust) return trustRecord({ host, port }, trust.recorded);
+      if ("fingerprint" in trust) return trustFingerprint({ host, port }, trust.fingerprint);
+      return await trustKnownHosts({ host, port }, trust.knownHosts);
+    },
   };
 }

@@ -80,16 +80,23 @@ export class ChannelPool {
     }
   }
 
+  /** A connection that is there now. @throws as `open` */
+  async connection(signal: AbortSignal): Promise<RemoteConnection> {
+    const live = this.#slots.find(({ connection }) => connection.lossReason() === undefined);
+    return live?.connection ?? (await this.#connect(signal));
+  }
+
   close(): void {
     this.#isClosed = true;
     for (const { connection } of this.#slots) connection.close();
   }
 
-  async #connect(signal: AbortSignal): Promise<void> {
+  async #connect(signal: AbortSignal): Promise<RemoteConnection> {
     const connection = await openConnection(this.#server, signal);
     if (this.#isClosed) connection.close();
     this.#slots.push({ connection, open: { short: 0, long: 0 }, isFull: false });
     void connection.lost.then(() => this.#free());
+    return connection;
   }
 
   /** The reason when the server opens no further channel on this connection now. */

@@ -2,6 +2,7 @@ import type { SshServer } from "../ssh-server.ts";
 import { ChannelPool } from "./channel-pool.ts";
 import type { RemoteEnd } from "./command-failures.ts";
 import { followCommand, type FollowOptions } from "./follow-command.ts";
+import type { RemoteConnection } from "./remote-connection.ts";
 import { remoteProgram } from "./remote-program.ts";
 import { runCommand, type RunOptions, type RunResult } from "./run-command.ts";
 import { type CommandSite, startCommand, type StartedCommand, type StartOptions } from "./start-command.ts";
@@ -69,6 +70,11 @@ export class SshSession {
    */
   async followLine(line: string, options: FollowOptions): Promise<RemoteEnd> {
     return await followCommand(this.#site, { line }, options);
+  }
+
+  /** A connection of the session that is there now. */
+  async connection(signal: AbortSignal): Promise<RemoteConnection> {
+    return await this.#site.pool.connection(signal);
   }
 
   /** Ends the connections, and with them all that runs on them. Never rejects. */

@@ -36,12 +36,12 @@ export class GuardedDirectory {
   readonly #shell: ChildProcessByStdio<Writable, Readable, Readable>;
   #words = "";
 
-  private constructor(path: string, command: readonly string[]) {
+  private constructor(path: string, command: readonly string[], env: NodeJS.ProcessEnv) {
     this.path = path;
     this.#shell = spawn("/bin/sh", ["-c", GUARD, "ovault-guard", path, ...command], {
       // A process group of its own, because Ctrl-C must reach ovault alone, which then ends the tunnel.
       detached: true,
-      env: { PATH: process.env["PATH"] },
+      env: { PATH: process.env["PATH"], ...env },
       stdio: ["pipe", "pipe", "pipe"],
     });
     this.#shell.stdin.on("error", () => undefined);
@@ -52,10 +52,13 @@ export class GuardedDirectory {
   }
 
   /** The command may refer to files in the directory, whose path it gets. @throws TunnelError */
-  static async make(command: (directory: string) => readonly string[] = () => []): Promise<GuardedDirectory> {
+  static async make(
+    command: (directory: string) => readonly string[] = () => [],
+    env: NodeJS.ProcessEnv = {},
+  ): Promise<GuardedDirectory> {
     const parent = PLAIN_PATH.test(tmpdir()) ? tmpdir() : "/tmp";
     const path = join(parent, `ovault-ssh-${randomBytes(8).toString("hex")}`);
-    const made = new GuardedDirectory(path, command(path));
+    const made = new GuardedDirectory(path, command(path), env);
     const isMade = await Promise.race([
       once(made.#shell.stdout, "data").then(() => true),
       made.ended.then(() => false),
