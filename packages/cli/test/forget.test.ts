@@ -7,13 +7,13 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { prune, Redactor, Repository } from "@ovault/core";
 import { newPointId } from "@ovault/core/internal/points/point-id";
 import { createFilesystemDestination, FilesystemStore } from "@ovault/destination-filesystem";
+import { forgetJobSchema, Installation, planForget, runForget, summarizeForget } from "@ovault/operations";
 import { barePoint } from "@ovault/test-support/repository/bare-point";
 import { HoldingStore } from "@ovault/testkit";
 import { planByRules, rulesForAll } from "@ovault/operations/internal/forget/forget-plan";
 
 import type { CommandContext } from "../src/command.ts";
-import { forget } from "../src/commands/forget.ts";
-import { forgetData, forgetView } from "../src/commands/forget-view.ts";
+import { forgetView } from "../src/commands/forget-view.ts";
 import { layOut } from "../src/output/layout.ts";
 import { Terminal } from "../src/output/terminal.ts";
 
@@ -75,17 +75,26 @@ async function seal(
   return point.id;
 }
 
+async function forget(
+  points: readonly string[],
+  { dryRun = false, ...fields }: { dryRun?: boolean; [field: string]: unknown },
+) {
+  await using installation = await Installation.open(context);
+  const job = forgetJobSchema.parse({ kind: "forget", points, ...fields });
+  return await (dryRun ? planForget : runForget)(installation, job, context);
+}
+
 async function left(): Promise<readonly string[]> {
   return (await repository.points.list(signal)).points.map(({ id }) => id);
 }
 
 async function daysKept(timeZone: string): Promise<readonly (readonly string[])[]> {
-  const { kept } = forgetData(await forget(context, [], { keepDaily: 9, timeZone, dryRun: true }));
+  const { kept } = await forget([], { keepDaily: 9, timeZone, dryRun: true });
   return kept.map(({ reasons }) => reasons);
 }
 
 async function warningsOf(...names: readonly string[]): Promise<readonly string[]> {
-  return forgetData(await forget(context, names, { dryRun: true })).warnings;
+  return (await forget(names, { dryRun: true })).warnings;
 }
 
 describe("forgetting by rules", () => {
@@ -97,7 +106,7 @@ describe("forgetting by rules", () => {
       await seal("db01", "2024-01-01T00:00:00Z"),
     ];
     const rules = { keepDaily: 2, keepYearly: 1, timeZone: "UTC" };
-    const planned = forgetData(await forget(context, [], { ...rules, dryRun: true }));
+    const planned = await forget([], { ...rules, dryRun: true });
     expect(planned).toMatchObject({
       dryRun: true,
       forgotten: [{ id: a2, vm: { name: "web01" } }],
@@ -109,7 +118,7 @@ describe("forgetting by rules", () => {
       warnings: [],
     });
     expect((await left()).length).toBe(4);
-    expect(forgetData(await forget(context, [], rules))).toEqual({ ...planned, dryRun: false });
+    expect(await forget([], rules)).toEqual({ ...planned, dryRun: false });
     expect(await left()).toEqual([b1, a1, a3]);
   });
 
@@ -129,18 +138,18 @@ describe("forgetting by rules", () => {
       await seal("db01", "2026-01-03T00:00:00Z"),
       await seal("db01", "2026-01-04T00:00:00Z"),
     ];
-    await forget(context, [], { keepLast: 1, vm: ["id-of-web01", "web01"] });
+    await forget([], { keepLast: 1, vms: ["id-of-web01", "web01"] });
     expect(await left()).toEqual([web2, db1, db2]);
-    await expect(forget(context, [], { keepLast: 1, vm: ["web1"] })).rejects.toThrow('did you mean "web01"');
+    await expect(forget([], { keepLast: 1, vms: ["web1"] })).rejects.toThrow('did you mean "web01"');
   });
 
   test("can be by those of the destination", async () => {
     await seal("web01", "2026-01-01T00:00:00Z");
     const newest = await seal("web01", "2026-01-02T00:00:00Z");
-    await forget(context, [], { retention: true });
+    await forget([], { retention: true });
     expect(await left()).toEqual([newest]);
     await configure();
-    await expect(forget(context, [], { retention: true })).rejects.toMatchObject({
+    await expect(forget([], { retention: true })).rejects.toMatchObject({
       code: "E_CONFIGURATION",
       message: expect.stringContaining("destination nas has no retention rules"),
     });
@@ -152,7 +161,7 @@ describe("forgetting by rules", () => {
     const newest = await seal("web01", "2026-01-03T00:00:00Z");
     const folder = join("points", repository.protection.folderOf("id-of-web01"));
     await writeFile(join(directory, "nas", folder, damaged), "nonsense");
-    const { warnings } = forgetData(await forget(context, [], { keepLast: 1 }));
+    const { warnings } = await forget([], { keepLast: 1 });
     expect(warnings).toEqual([expect.stringContaining(`${folder}/${damaged} is damaged and left alone`)]);
     expect((await readdir(join(directory, "nas", folder))).filter((name) => name.startsWith(damaged))).toEqual([
       damaged,
@@ -188,7 +197,7 @@ describe("forgetting by the rules of policies", () => {
     await configure("retention: { keepLast: 1 }");
     await append(policies);
     const [jan, feb1, feb2, feb3, second1, second2, second3, test1, test2] = await sealAll();
-    const { forgotten, kept } = forgetData(await forget(context, [], { retention: true }));
+    const { forgotten, kept } = await forget([], { retention: true });
     expect(forgotten.map(({ id }) => id).toSorted()).toEqual([feb1, second1, test1].toSorted());
     expect(new Map(kept.map(({ point, reasons }) => [point.id, reasons]))).toEqual(
       new Map([
@@ -206,12 +215,12 @@ describe("forgetting by the rules of policies", () => {
     await configure();
     await append(policies);
     const [, feb1, , , second1] = await sealAll();
-    const ofOne = forgetData(await forget(context, [], { policy: "monthly", dryRun: true }));
+    const ofOne = await forget([], { policy: "monthly", dryRun: true });
     expect(ofOne.forgotten.map(({ id }) => id)).toEqual([feb1]);
-    const ofAll = forgetData(await forget(context, [], { retention: true }));
+    const ofAll = await forget([], { retention: true });
     expect(ofAll.forgotten.map(({ id }) => id).toSorted()).toEqual([feb1, second1].toSorted());
-    await expect(forget(context, [], { policy: "other" })).rejects.toMatchObject({ code: "E_CONFIGURATION" });
-    await expect(forget(context, [], { policy: "nightly", from: "nas2" })).rejects.toMatchObject({ code: "E_USAGE" });
+    await expect(forget([], { policy: "other" })).rejects.toMatchObject({ code: "E_CONFIGURATION" });
+    await expect(forget([], { policy: "nightly", from: "nas2" })).rejects.toMatchObject({ code: "E_USAGE" });
   });
 });
 
@@ -228,14 +237,14 @@ describe("machines of several managers", () => {
       "  nightly: { manager: lab, vms: { include: ['*'] }, retention: { keepLast: 1 } }",
       "  weekly: { manager: dr, vms: { include: ['*'] }, retention: { keepLast: 2 } }",
     ]);
-    const planned = await forget(context, [], { retention: true, dryRun: true });
-    expect(planned.forget.map(({ id }) => id)).toEqual([prod[0]]);
+    const planned = await forget([], { retention: true, dryRun: true });
+    expect(planned.forgotten.map(({ id }) => id)).toEqual([prod[0]]);
     expect(layOut(forgetView(planned))).toContain("erp (id-of-erp of dr)");
-    const ofDr = await forget(context, [], { keepLast: 1, manager: "dr", dryRun: true });
-    expect(ofDr.forget.map(({ id }) => id)).toEqual([dr[0]]);
-    await expect(forget(context, ["erp@latest"], {})).rejects.toMatchObject({ code: "E_USAGE" });
-    await expect(forget(context, [], { keepLast: 1, vm: ["erp"] })).rejects.toMatchObject({ code: "E_USAGE" });
-    await forget(context, ["erp@latest"], { manager: "dr" });
+    const ofDr = await forget([], { keepLast: 1, manager: "dr", dryRun: true });
+    expect(ofDr.forgotten.map(({ id }) => id)).toEqual([dr[0]]);
+    await expect(forget(["erp@latest"], {})).rejects.toMatchObject({ code: "E_USAGE" });
+    await expect(forget([], { keepLast: 1, vms: ["erp"] })).rejects.toMatchObject({ code: "E_USAGE" });
+    await forget(["erp@latest"], { manager: "dr" });
     expect((await left()).toSorted()).toEqual([...prod, dr[0]].toSorted());
   });
 });
@@ -245,15 +254,15 @@ describe("a machine whose newest point is in doubt", () => {
     const wrong = await sealAsBefore("web01", "2036-01-01T00:00:00Z");
     const right = await sealAsBefore("web01", "2026-01-01T00:00:00Z");
     const others = [await seal("db01", "2026-01-01T00:00:00Z"), await seal("db01", "2026-01-02T00:00:00Z")];
-    const outcome = await forget(context, [], { keepLast: 1 });
-    expect(forgetData(outcome)).toMatchObject({
+    const outcome = await forget([], { keepLast: 1 });
+    expect(outcome).toMatchObject({
       forgotten: [{ id: others[0] }],
       inDoubt: [{ id: "id-of-web01", name: "web01", manager: "lab" }],
       warnings: [expect.stringMatching(new RegExp(`nothing of web01 .*${wrong}.*forget those by their ids`))],
     });
     expect((await left()).toSorted()).toEqual([wrong, right, others[1]].toSorted());
-    await forget(context, [wrong], {});
-    expect(forgetData(await forget(context, [], { keepLast: 1 }))).toMatchObject({ forgotten: [], inDoubt: [] });
+    await forget([wrong], {});
+    expect(await forget([], { keepLast: 1 })).toMatchObject({ forgotten: [], inDoubt: [] });
   });
 });
 
@@ -271,7 +280,7 @@ test("what the store holds goes by the rules too, and by prune when its time is 
     timeZone: "UTC",
     signal,
   });
-  expect(forgetData({ ...plan, dryRun: true })).toMatchObject({
+  expect(summarizeForget(plan, true)).toMatchObject({
     forgotten: [{ id: old }],
     kept: [{ point: { id: newest } }],
   });
@@ -288,7 +297,7 @@ describe("forgetting by name", () => {
       await seal("web01", "2026-01-02T00:00:00Z"),
       await seal("web01", "2026-02-02T00:00:00Z"),
     ];
-    const { forgotten } = forgetData(await forget(context, [old, "2025", "web01@latest", latest], {}));
+    const { forgotten } = await forget([old, "2025", "web01@latest", latest], {});
     expect(forgotten.map(({ id }) => id)).toEqual([old, latest]);
     expect(await left()).toEqual([middle]);
   });
@@ -307,7 +316,7 @@ describe("forgetting by name", () => {
 
   test("forgets nothing when one of the names is wrong", async () => {
     const point = await seal("web01", "2026-01-01T00:00:00Z");
-    await expect(forget(context, [point, "none"], {})).rejects.toMatchObject({ code: "E_NOT_FOUND" });
+    await expect(forget([point, "none"], {})).rejects.toMatchObject({ code: "E_NOT_FOUND" });
     expect(await left()).toEqual([point]);
   });
 });
@@ -316,19 +325,19 @@ describe("what is forgotten", () => {
   test("is shown with what is kept, machine by machine, and says what frees the space", async () => {
     const [a1, a2] = [await seal("web01", "2026-01-01T12:00:00Z"), await seal("web01", "2026-01-02T12:00:00Z")];
     const b1 = await seal("db01", "2026-01-03T12:00:00Z");
-    const planned = layOut(forgetView(await forget(context, [], { keepLast: 1, dryRun: true })));
+    const planned = layOut(forgetView(await forget([], { keepLast: 1, dryRun: true })));
     expect(planned).toMatch(
       new RegExp(`db01 +${b1} .* kept +last\nweb01 +${a1} .* would go\nweb01 +${a2} .* kept +last\n`),
     );
     expect(planned).toContain("1 recovery point would be forgotten, 2 kept; nothing was changed");
-    const done = layOut(forgetView(await forget(context, [], { keepLast: 1 })));
+    const done = layOut(forgetView(await forget([], { keepLast: 1 })));
     expect(done).toContain("1 recovery point forgotten, 2 kept; `ovault prune` frees their space");
   });
 
   test("stays where the destination is set to be read-only", async () => {
     await configure("readOnly: true");
     const point = await seal("web01", "2026-01-01T00:00:00Z");
-    await expect(forget(context, [point], {})).rejects.toMatchObject({
+    await expect(forget([point], {})).rejects.toMatchObject({
       code: "E_STORE_READ_ONLY",
       hint: expect.stringContaining("destinations.nas.readOnly"),
     });

@@ -1,44 +1,28 @@
-import type { CopyResult } from "@ovault/core";
+import { formatBytes, formatTime, type CopySummary } from "@ovault/operations";
 
-import { errorSummary, formatBytes, formatTime } from "@ovault/operations";
 import { machineTitles } from "../output/machine-titles.ts";
 import { table, text, type View } from "../output/view.ts";
 
-/** The results for programs: errors as their code, message and hint. */
-export function copyData(results: readonly CopyResult[]): unknown {
-  return results.map(({ point, copyId = null, outcome, doneBytes, readBytes, storedBytes, error }) => ({
-    point: point.id,
-    copyId,
-    vm: { id: point.vm.id, name: point.vm.name, manager: point.vm.manager },
-    takenAt: point.takenAt,
-    outcome,
-    doneBytes,
-    readBytes,
-    storedBytes,
-    error: error === undefined ? null : errorSummary(error),
-  }));
-}
-
-export function copyView(results: readonly CopyResult[], dryRun: boolean): View {
+export function copyView(results: readonly CopySummary[], dryRun: boolean): View {
   const words = dryRun
     ? { copied: "would be copied", healed: "would be healed", present: "is there", failed: "would fail" }
     : { copied: "copied", healed: "healed", present: "was there", failed: "failed" };
-  const titleOf = machineTitles(results.map(({ point }) => point.vm));
-  const rows = results.map(({ point, outcome, readBytes, storedBytes }) => [
-    point.id,
-    titleOf(point.vm),
-    formatTime(point.takenAt),
+  const titleOf = machineTitles(results.map(({ vm }) => vm));
+  const rows = results.map(({ point, vm, takenAt, outcome, readBytes, storedBytes }) => [
+    point,
+    titleOf(vm),
+    formatTime(takenAt),
     words[outcome],
     formatBytes(readBytes),
     dryRun ? "" : formatBytes(storedBytes),
   ]);
   const renamed = results.flatMap(({ point, copyId }) =>
-    copyId === undefined || copyId === point.id ? [] : [text(`${point.id} is ${copyId} at the destination`)],
+    copyId === null || copyId === point ? [] : [text(`${point} is ${copyId} at the destination`)],
   );
   const failures = results.flatMap(({ point, error }) => {
-    if (error === undefined) return [];
-    const { message, hint } = errorSummary(error);
-    return [text(`${point.id}: ${message}`, ...(hint === null ? [] : [`  hint: ${hint}`]))];
+    if (error === null) return [];
+    const { message, hint } = error;
+    return [text(`${point}: ${message}`, ...(hint === null ? [] : [`  hint: ${hint}`]))];
   });
   return [
     table(["point", "vm", "taken", "outcome", ">read", ">stored"], rows, "nothing to copy"),

@@ -1,40 +1,15 @@
-import { compareNatural, machineKey, plural, type RecoveryPoint } from "@ovault/contract";
+import { compareNatural, machineKey, plural } from "@ovault/contract";
 import { inOrder } from "@ovault/core";
+import { formatTime, type ForgetSummary, type PointSummary } from "@ovault/operations";
 
-import { formatTime, type ForgetPlan, summarizePoint, type PointSummary } from "@ovault/operations";
 import { machineTitles } from "../output/machine-titles.ts";
 import { table, text, type View } from "../output/view.ts";
 
-export interface ForgetOutcome extends ForgetPlan {
-  /** True if nothing was changed. */
-  readonly dryRun: boolean;
-}
-
-/** As `--json` shows it; docs/cli.md describes it. */
-export interface ForgetSummary {
-  readonly dryRun: boolean;
-  readonly forgotten: readonly PointSummary[];
-  readonly kept: readonly { readonly point: PointSummary; readonly reasons: readonly string[] }[];
-  /** Machines that the rules skipped. */
-  readonly inDoubt: readonly { readonly id: string; readonly name: string; readonly manager: string }[];
-  readonly warnings: readonly string[];
-}
-
-export function forgetData({ dryRun, forget, keep, inDoubt, warnings }: ForgetOutcome): ForgetSummary {
-  return {
-    dryRun,
-    forgotten: forget.map(summarizePoint),
-    kept: keep.map(({ point, reasons }) => ({ point: summarizePoint(point), reasons })),
-    inDoubt: inDoubt.map(({ id, name, manager }) => ({ id, name, manager })),
-    warnings,
-  };
-}
-
-export function forgetView({ dryRun, forget, keep, warnings }: ForgetOutcome): View {
+export function forgetView({ dryRun, forgotten, kept, warnings }: ForgetSummary): View {
   const goes = dryRun ? "would go" : "forgotten";
   const lines: readonly Line[] = [
-    ...forget.map((point) => ({ point, fate: goes, why: "" })),
-    ...keep.map(({ point, reasons }) => ({ point, fate: "kept", why: reasons.join(", ") })),
+    ...forgotten.map((point) => ({ point, fate: goes, why: "" })),
+    ...kept.map(({ point, reasons }) => ({ point, fate: "kept", why: reasons.join(", ") })),
   ];
   const ordered = inOrder(lines.map(({ point }) => point));
   const titleOf = machineTitles(ordered.map(({ vm }) => vm));
@@ -45,8 +20,8 @@ export function forgetView({ dryRun, forget, keep, warnings }: ForgetOutcome): V
       (a, b) => compareNatural(machineOf(a), machineOf(b)) || (ages.get(a.point) ?? 0) - (ages.get(b.point) ?? 0),
     )
     .map(({ point, fate, why }) => [titleOf(point.vm), point.id, formatTime(point.takenAt), fate, why]);
-  const [points, others] = [plural(forget.length, "recovery point"), keep.length > 0 ? `, ${keep.length} kept` : ""];
-  const freed = forget.length > 0 ? "; `ovault prune` frees their space" : "";
+  const [points, others] = [plural(forgotten.length, "recovery point"), kept.length > 0 ? `, ${kept.length} kept` : ""];
+  const freed = forgotten.length > 0 ? "; `ovault prune` frees their space" : "";
   return [
     table(["vm", "point", "taken", "what", "why"], rows, "no recovery points"),
     ...warnings.map((warning) => text(`warning: ${warning}`)),
@@ -57,7 +32,7 @@ export function forgetView({ dryRun, forget, keep, warnings }: ForgetOutcome): V
 }
 
 interface Line {
-  readonly point: RecoveryPoint;
+  readonly point: PointSummary;
   readonly fate: string;
   readonly why: string;
 }

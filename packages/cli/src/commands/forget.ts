@@ -1,11 +1,17 @@
-import { UsageError } from "@ovault/contract";
 import type { RetentionRules } from "@ovault/core";
-import { Installation, configuredRules, policyRules, planByName, planByRules, rulesForAll } from "@ovault/operations";
+import {
+  assertForgetSound,
+  Installation,
+  planForget,
+  runForget,
+  type ForgetJob,
+  type ForgetSummary,
+} from "@ovault/operations";
 import { InvalidArgumentError } from "commander";
 
-import { collect, examples, type CommandContext, type Define } from "../command.ts";
+import { collect, examples, type Define } from "../command.ts";
 import { EXIT, type ExitCode } from "../exit.ts";
-import { forgetData, forgetView, type ForgetOutcome } from "./forget-view.ts";
+import { forgetView } from "./forget-view.ts";
 
 interface ForgetOptions extends RetentionRules {
   readonly vm?: readonly string[];
@@ -41,80 +47,26 @@ export const define: Define = (command, invoke) => {
         ["ovault forget --policy nightly --dry-run", "what the rules of a policy would do"],
       ),
     )
-    .action((names: readonly string[], options: ForgetOptions) =>
+    .action((points: readonly string[], options: ForgetOptions) =>
       invoke(command, async (context) => {
-        const outcome = await forget(context, names, options);
-        return { data: forgetData(outcome), view: forgetView(outcome), exitCode: exitCodeOfForget(outcome) };
+        const job = jobFrom(points, options);
+        assertForgetSound(job);
+        await using installation = await Installation.open(context);
+        const outcome = await (options.dryRun === true ? planForget : runForget)(installation, job, context);
+        return { data: outcome, view: forgetView(outcome), exitCode: exitCodeOfForget(outcome) };
       }),
     );
 };
 
-/**
- * Removes the named points or, without names, those that no rule keeps. Their blocks stay in the repository until it is
- * pruned.
- */
-export async function forget(
-  context: CommandContext,
-  names: readonly string[],
-  options: ForgetOptions,
-): Promise<ForgetOutcome> {
-  const rules = rulesOf(options);
-  assertOneWay(names, options, rules);
-  await using installation = await Installation.open(context);
-  const { configuration } = installation;
-  const source = options.policy === undefined ? undefined : policyRules(configuration, options.policy, options.from);
-  const repository = await installation.repository(source?.destination ?? options.from);
-  const { signal } = context;
-  const { vm: vms = [], manager, timeZone, dryRun = false } = options;
-  const plan =
-    names.length > 0
-      ? await planByName(repository, names, { manager }, context)
-      : await planByRules(repository, {
-          rules:
-            source?.rules ?? (rules === undefined ? configuredRules(configuration, options.from) : rulesForAll(rules)),
-          vms,
-          manager,
-          timeZone,
-          signal,
-        });
-  if (!dryRun) for (const point of plan.forget) await repository.points.forget(point, signal);
-  return { ...plan, dryRun };
-}
-
-function rulesOf({
-  keepLast,
-  keepDaily,
-  keepWeekly,
-  keepMonthly,
-  keepYearly,
-}: ForgetOptions): RetentionRules | undefined {
+function jobFrom(points: readonly string[], options: ForgetOptions): ForgetJob {
+  const { keepLast, keepDaily, keepWeekly, keepMonthly, keepYearly, retention = false, policy } = options;
+  const { vm: vms = [], manager, timeZone, from } = options;
   const rules = { keepLast, keepDaily, keepWeekly, keepMonthly, keepYearly };
-  return Object.values(rules).some((count) => count !== undefined) ? rules : undefined;
-}
-
-/** Requires one of names, rules of the command line and rules of ovault.yaml. */
-function assertOneWay(
-  names: readonly string[],
-  { retention, policy, vm, timeZone }: ForgetOptions,
-  rules: RetentionRules | undefined,
-): void {
-  const byName = names.length > 0;
-  const ways = [byName, rules !== undefined, retention === true, policy !== undefined].filter(Boolean).length;
-  if (ways === 0) {
-    throw new UsageError("nothing says which points to forget", {
-      hint: "Name points, give rules such as --keep-daily 7, or --retention for those of ovault.yaml.",
-    });
-  }
-  if (ways > 1) {
-    throw new UsageError("points are forgotten by name, by --keep-…, by --retention or by --policy: choose one");
-  }
-  if (byName && (vm !== undefined || timeZone !== undefined)) {
-    throw new UsageError("--vm and --time-zone are for rules, not for points that are named");
-  }
+  return { kind: "forget", points, ...rules, retention, policy, vms, manager, timeZone, from };
 }
 
 /** A machine that the rules had to skip is a failure, like a failed backup. */
-function exitCodeOfForget({ inDoubt }: ForgetOutcome): ExitCode {
+function exitCodeOfForget({ inDoubt }: ForgetSummary): ExitCode {
   return inDoubt.length > 0 ? EXIT.partial : EXIT.ok;
 }
 

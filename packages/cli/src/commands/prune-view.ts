@@ -1,15 +1,9 @@
 import { plural } from "@ovault/contract";
 import type { PruneReport } from "@ovault/core";
 
-import { formatBytes, formatTime } from "@ovault/operations";
+import { formatBytes, formatTime, type PruneOutcome } from "@ovault/operations";
 import { heldByLossesView } from "./held-by-losses-view.ts";
 import { facts, text, type View } from "../output/view.ts";
-
-export interface PruneOutcome {
-  readonly report: PruneReport;
-  /** The obstacles, for people. */
-  readonly holders: readonly string[];
-}
 
 export function pruneView({ report, holders }: PruneOutcome): View {
   const { dryRun, freedPacks, freedBytes, deletedPoints, condemnedPacks, condemnedBytes, graceUntil } = report;

@@ -1,11 +1,8 @@
-import { DEFAULT_REPACK, prune, type PruneProgress, type RepackLimits } from "@ovault/core";
-import { Installation, parseDuration, parseSize, describeHolders } from "@ovault/operations";
+import { Installation, parseDuration, parseSize, planPrune, runPrune } from "@ovault/operations";
 import { InvalidArgumentError } from "commander";
 
-import { examples, type CommandContext, type Define } from "../command.ts";
-import type { Terminal } from "../output/terminal.ts";
-import { describePruneProgress } from "../output/describe-prune-progress.ts";
-import { type PruneOutcome, pruneView } from "./prune-view.ts";
+import { examples, type Define } from "../command.ts";
+import { pruneView } from "./prune-view.ts";
 
 interface PruneCommandOptions {
   /** Milliseconds. */
@@ -21,9 +18,6 @@ interface PruneCommandOptions {
 }
 
 const NONE = "none";
-/** Excludes all repacking: no pack is this cheap to copy. */
-const NO_REPACK: RepackLimits = { minDeadShare: 1, budgetBytes: 0 };
-
 export const define: Define = (command, invoke) => {
   command
     .option(
@@ -51,51 +45,15 @@ export const define: Define = (command, invoke) => {
     )
     .action((options: PruneCommandOptions) =>
       invoke(command, async (context) => {
-        const outcome = await pruneDestination(context, options);
+        const { grace: graceMs, repack, repackBudget: repackBudgetBytes, from } = options;
+        const { giveUpLost = false, wait = false, dryRun = false } = options;
+        const job = { kind: "prune", graceMs, repack, repackBudgetBytes, giveUpLost, wait, from } as const;
+        await using installation = await Installation.open(context);
+        const outcome = await (dryRun ? planPrune : runPrune)(installation, job, context);
         return { data: outcome.report, view: pruneView(outcome) };
       }),
     );
 };
-
-/** Frees what no point needs any more; docs/operations.md says what is freed when. */
-export async function pruneDestination(
-  context: CommandContext,
-  { grace, giveUpLost = false, wait = false, dryRun = false, from, ...limits }: PruneCommandOptions,
-): Promise<PruneOutcome> {
-  await using installation = await Installation.open(context);
-  const repository = await installation.repository(from);
-  const { signal, terminal } = context;
-  const report = await prune(repository, {
-    ...(grace !== undefined && { graceMs: grace }),
-    repack: repackLimits(limits),
-    giveUpLost,
-    dryRun,
-    ifBusy: wait ? "wait" : "refuse",
-    onProgress: progressOn(terminal),
-    onDoubt: (message) => terminal.note(message),
-    signal,
-  });
-  return { report, holders: await describeHolders(repository, report.heldBy, signal) };
-}
-
-function repackLimits({ repack, repackBudget }: Pick<PruneCommandOptions, "repack" | "repackBudget">): RepackLimits {
-  if (repack === NONE) return NO_REPACK;
-  const { minDeadShare, budgetBytes } = DEFAULT_REPACK;
-  return { minDeadShare: repack ?? minDeadShare, budgetBytes: repackBudget ?? budgetBytes };
-}
-
-/** Notes every step and its result. */
-function progressOn(terminal: Terminal): (progress: PruneProgress) => void {
-  let line = "";
-  let noted = "";
-  const show = terminal.showCount(() => line);
-  return (progress) => {
-    if (progress.step !== noted) terminal.note(`prune: ${progress.step}`);
-    noted = progress.step;
-    line = describePruneProgress(progress);
-    show(0);
-  };
-}
 
 /** `50%` → 0.5 */
 function parseRepack(written: string): number | typeof NONE {

@@ -1,7 +1,7 @@
-import { repairRepository, type RepairReport } from "@ovault/core";
-import { Installation, formatBytes } from "@ovault/operations";
+import type { RepairReport } from "@ovault/core";
+import { Installation, planRepair, runRepair } from "@ovault/operations";
 
-import { examples, type CommandContext, type Define } from "../command.ts";
+import { examples, type Define } from "../command.ts";
 import { EXIT, type ExitCode } from "../exit.ts";
 import { repairView } from "./repair-view.ts";
 
@@ -31,30 +31,15 @@ export const define: Define = (command, invoke) => {
     )
     .action((options: RepairCommandOptions) =>
       invoke(command, async (context) => {
-        const report = await repair(context, options);
+        const { readData = false, removeDamagedManifests = false, freeDamagedLeases = false, from } = options;
+        const { wait = false, dryRun = false } = options;
+        const job = { kind: "repair", readData, removeDamagedManifests, freeDamagedLeases, wait, from } as const;
+        await using installation = await Installation.open(context);
+        const report = await (dryRun ? planRepair : runRepair)(installation, job, context);
         return { data: report, view: repairView(report), exitCode: exitCodeOfReport(report) };
       }),
     );
 };
-
-/** Repairs what can be repaired, and reports what is lost. */
-export async function repair(
-  context: CommandContext,
-  { wait = false, from, ...options }: RepairCommandOptions,
-): Promise<RepairReport> {
-  await using installation = await Installation.open(context);
-  const repository = await installation.repository(from);
-  const { signal, terminal } = context;
-  const onBytes = terminal.showCount((bytes) => `read ${formatBytes(bytes)}`);
-  return await repairRepository(repository, {
-    ...options,
-    ifBusy: wait ? "wait" : "refuse",
-    onDoubt: (message) => terminal.note(message),
-    onStep: (step) => terminal.note(`repair: ${step}`),
-    onProgress: ({ bytes }) => onBytes(bytes),
-    signal,
-  });
-}
 
 /** Permanent loss is damage; repaired parts are not. */
 function exitCodeOfReport({ lost, manifests, leases }: RepairReport): ExitCode {

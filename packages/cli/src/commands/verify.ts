@@ -1,9 +1,9 @@
-import { plural, UsageError } from "@ovault/contract";
-import { verifyPoints, type VerifyProgress, type VerifyReport, verifyRepository, verifySample } from "@ovault/core";
-import { Installation, formatBytes, findPoint } from "@ovault/operations";
+import { plural } from "@ovault/contract";
+import type { VerifyReport } from "@ovault/core";
+import { assertVerifySound, formatBytes, Installation, runVerify } from "@ovault/operations";
 import { InvalidArgumentError } from "commander";
 
-import { examples, type CommandContext, type Define } from "../command.ts";
+import { examples, type Define } from "../command.ts";
 import { EXIT } from "../exit.ts";
 import { table, text, type View } from "../output/view.ts";
 
@@ -32,7 +32,11 @@ export const define: Define = (command, invoke) => {
     )
     .action((point: string | undefined, options: VerifyOptions) =>
       invoke(command, async (context) => {
-        const report = await verify(context, point, options);
+        const { all = false, sample, manager, from } = options;
+        const job = { kind: "verify", point, all, sample, manager, from } as const;
+        assertVerifySound(job);
+        await using installation = await Installation.open(context);
+        const report = await runVerify(installation, job, context);
         return {
           data: report,
           view: reportView(report),
@@ -41,37 +45,6 @@ export const define: Define = (command, invoke) => {
       }),
     );
 };
-
-/** Reads blocks back and compares them with their digests. Reports damage instead of throwing it. */
-export async function verify(
-  context: CommandContext,
-  wanted: string | undefined,
-  options: VerifyOptions,
-): Promise<VerifyReport> {
-  if ([wanted, options.all, options.sample].filter((way) => way !== undefined).length > 1) {
-    throw new UsageError("name a point, or give --all, or --sample: one of them");
-  }
-  if (options.manager !== undefined && wanted === undefined) {
-    throw new UsageError("--manager is for a point: say which one");
-  }
-  await using installation = await Installation.open(context);
-  const repository = await installation.repository(options.from);
-  const { signal, terminal } = context;
-  const onBytes = terminal.showCount((bytes) => `verified ${formatBytes(bytes)}`);
-  const read = { signal, onProgress: ({ bytes }: VerifyProgress) => onBytes(bytes) };
-  const report =
-    wanted !== undefined
-      ? await verifyPoints(
-          repository,
-          [await findPoint(repository, wanted, context, { manager: options.manager })],
-          read,
-        )
-      : options.sample === undefined
-        ? await verifyRepository(repository, read)
-        : await verifySample(repository, { share: options.sample, ...read });
-  for (const note of report.notes) terminal.note(note);
-  return report;
-}
 
 export function reportView({ points, chunks, bytes, packs, storedBytes, damage, pagesOnce }: VerifyReport): View {
   const rows = damage.map(({ point, disk, offset, length, reason }) => [

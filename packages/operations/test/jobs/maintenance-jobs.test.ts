@@ -1,0 +1,133 @@
+import { readdirSync, readFileSync, statSync } from "node:fs";
+import { join } from "node:path";
+
+import { afterEach, beforeEach, expect, test } from "vitest";
+
+import { IntegrityError } from "@ovault/contract";
+import {
+  backupJobSchema,
+  copyJobSchema,
+  forgetJobSchema,
+  planCopy,
+  planForget,
+  planPrune,
+  planRepair,
+  pruneJobSchema,
+  repairJobSchema,
+  runBackup,
+  runCopy,
+  runForget,
+  runPrune,
+  runRepair,
+  runVerify,
+  verifyJobSchema,
+  type Installation,
+  type RunEvent,
+} from "@ovault/operations";
+
+import { ModelSite } from "../support/model-site.ts";
+
+let site: ModelSite;
+let installation: Installation;
+beforeEach(async () => {
+  site = await ModelSite.open();
+  installation = await site.installation();
+  await runBackup(installation, backupJobSchema.parse({ kind: "backup", vms: ["web01", "db01"] }), site.context);
+});
+afterEach(async () => {
+  await installation[Symbol.asyncDispose]();
+  await site[Symbol.asyncDispose]();
+});
+
+const copy = copyJobSchema.parse({ kind: "copy", all: true, to: "offsite" });
+const forget = forgetJobSchema.parse({ kind: "forget", points: ["web01@latest"] });
+const prune = pruneJobSchema.parse({ kind: "prune" });
+const verify = verifyJobSchema.parse({ kind: "verify" });
+const verifyOne = verifyJobSchema.parse({ kind: "verify", point: "web01@latest" });
+const repair = repairJobSchema.parse({ kind: "repair" });
+
+/** Everything that runs here, and the number of its events. */
+async function runAll(): Promise<void> {
+  await runVerify(installation, verify, site.context);
+  await runVerify(installation, verifyOne, site.context);
+  await runCopy(installation, copy, site.context);
+  await runRepair(installation, repair, site.context);
+  await runForget(installation, forget, site.context);
+  await runPrune(installation, prune, site.context);
+}
+
+function eventsByRun(): readonly (readonly RunEvent[])[] {
+  return [...Map.groupBy(site.events, ({ runId }) => runId).values()];
+}
+
+test("every job is one run, from started to one end, and its events survive JSON unchanged", async () => {
+  await runAll();
+  const runs = eventsByRun();
+  expect(runs.map(([first]) => first?.job)).toEqual([
+    "backup",
+    "backup",
+    "verify",
+    "verify",
+    "copy",
+    "repair",
+    "forget",
+    "prune",
+  ]);
+  for (const events of runs) {
+    expect(events[0]?.kind).toBe("started");
+    const ends = events.filter(({ kind }) => kind === "finished" || kind === "failed");
+    expect(ends).toEqual([events.at(-1)]);
+  }
+  for (const event of site.events) expect(JSON.parse(JSON.stringify(event))).toStrictEqual(event);
+});
+
+test("a run's last event has its result, and counts come before it", async () => {
+  const copied = await runCopy(installation, copy, site.context);
+  const { report } = await runPrune(installation, prune, site.context);
+  const verified = await runVerify(installation, verifyOne, site.context);
+  const [, , ofCopy, ofPrune, ofVerify] = eventsByRun();
+  expect(ofCopy?.at(-1)).toMatchObject({ kind: "finished", result: copied });
+  expect(ofPrune?.at(-1)).toMatchObject({ kind: "finished", result: report });
+  expect(ofVerify?.at(-1)).toMatchObject({ kind: "finished", result: verified, machine: { name: "web01" } });
+  expect(ofCopy?.at(-2)).toMatchObject({ kind: "counted", counts: { of: "copy", doneBytes: 100_000 } });
+  expect(ofVerify?.at(-2)).toMatchObject({ kind: "counted", counts: { of: "verify", bytes: verified.bytes } });
+  expect(ofPrune?.filter(({ kind }) => kind === "phase").map((event) => "phase" in event && event.phase)).toEqual(
+    expect.arrayContaining(["listing packs", "reading block maps"]),
+  );
+});
+
+test("plans change nothing, and say what the run then does", async () => {
+  const planned = await planCopy(installation, copy, site.context);
+  expect((await runCopy(installation, copy, site.context)).map(({ outcome }) => outcome)).toEqual(
+    planned.map(({ outcome }) => outcome),
+  );
+  const planForgotten = await planForget(installation, forget, site.context);
+  expect(await runForget(installation, forget, site.context)).toEqual({ ...planForgotten, dryRun: false });
+  const condemned = (await planPrune(installation, prune, site.context)).report.condemnedPacks;
+  expect((await runPrune(installation, prune, site.context)).report.condemnedPacks).toBe(condemned);
+  expect(await planRepair(installation, repair, site.context)).toMatchObject({ dryRun: true, lost: [] });
+});
+
+test("a run that goes wrong ends with its error as plain data, and rejects with the error itself", async () => {
+  const repository = await installation.repository();
+  repository.points.forget = () => Promise.reject(new IntegrityError("a bad manifest", { context: { key: "x" } }));
+  await expect(runForget(installation, forget, site.context)).rejects.toThrow(IntegrityError);
+  expect(site.events.at(-1)).toMatchObject({
+    kind: "failed",
+    job: "forget",
+    error: { code: "E_INTEGRITY", kind: "integrity", message: "a bad manifest", context: { key: "x" } },
+  });
+});
+
+test("the lease that a run holds names the run", async () => {
+  const nas = join(site.directory, "nas");
+  const claims: string[] = [];
+  const emit = ({ runId, kind }: RunEvent): void => {
+    if (kind !== "phase") return;
+    const paths = readdirSync(join(nas, "leases"), { recursive: true, encoding: "utf8" });
+    const files = paths.map((path) => join(nas, "leases", path)).filter((path) => statSync(path).isFile());
+    claims.push(...files.map((path) => readFileSync(path, "utf8")).filter((claim) => claim.includes(runId)));
+  };
+  await runPrune(installation, prune, { ...site.context, emit });
+  expect(claims).not.toEqual([]);
+});
