@@ -1,9 +1,10 @@
 import { expect, test } from "vitest";
 
 import { CancelledError, processIdentity, type RunHooks, systemClock } from "@ovault/contract";
+import { never } from "@ovault/test-support/repository/take-point";
 import { applyChanges, sourceOf } from "@ovault/testkit";
 
-import { BLOCK_BYTES, ImageSite, never, takeOptions } from "./support/image-site.ts";
+import { BLOCK_BYTES, ImageSite, pointsOn, takeOptions } from "./support/image-site.ts";
 import { SteppedImageStore } from "./support/stepped-image-store.ts";
 
 const disk = {
@@ -46,14 +47,14 @@ const outcomeOf = (work: Promise<unknown>): Promise<string> =>
 
 test("a store that is gone at any call of a run costs no earlier point, and the next run removes what was left", async () => {
   const failed = await atEachCall(async (at) => {
-    const site = await ImageSite.open({ a: disk, b: disk });
+    const site = await ImageSite.onImages({ a: disk, b: disk });
     const first = await site.backUp();
     const before = site.now();
     site.platform.disks.set("a", changed);
     const gone = new GoneAt(site, at);
-    const outcome = await outcomeOf(site.backUp({ store: site.store(gone.store), process: dead }));
+    const outcome = await outcomeOf(site.backUp({ store: pointsOn(gone.store), process: dead }));
     expect((await site.restore(first)).disks).toEqual(before);
-    const { points } = await site.store().points.list(never);
+    const { points } = await site.store.points.list(never);
     for (const point of points.slice(1)) expect((await site.restore(point)).disks).toEqual(site.now());
     const next = await site.backUp();
     expect((await site.restore(next)).disks).toEqual(site.now());
@@ -65,27 +66,27 @@ test("a store that is gone at any call of a run costs no earlier point, and the 
 
 test("a store that is gone at any call of a forget leaves a whole point or none, and the next run removes the rest", async () => {
   const failed = await atEachCall(async (at) => {
-    const site = await ImageSite.open({ a: disk, b: disk });
+    const site = await ImageSite.onImages({ a: disk, b: disk });
     const first = await site.backUp();
     const disks = site.now();
     const gone = new GoneAt(site, at);
-    const outcome = await outcomeOf(site.store(gone.store).points.forget(first, never));
-    const { points } = await site.store().points.list(never);
+    const outcome = await outcomeOf(pointsOn(gone.store).points.forget(first, never));
+    const { points } = await site.store.points.list(never);
     for (const point of points) expect((await site.restore(point)).disks).toEqual(disks);
     expect([outcome, points.length]).not.toEqual(["done", 1]);
     await site.backUp();
     expect(await site.keysOfImages()).toEqual(await site.keysOfPoints());
     const manifests = [...site.images.objects.objects.keys()].filter((key) => key.startsWith("points/"));
-    expect(manifests.length).toBe((await site.store().points.list(never)).points.length);
+    expect(manifests.length).toBe((await site.store.points.list(never)).points.length);
     return { gone, outcome };
   });
   expect(failed).toBeGreaterThan(4);
 });
 
 test("a store that does not show a new manifest yet costs its point no image", async () => {
-  const site = await ImageSite.open({ a: disk });
+  const site = await ImageSite.onImages({ a: disk });
   const point = await site.backUp();
-  const key = site.store().points.keyOf(point);
+  const key = site.store.points.keyOf(point);
   const { objects } = site.images.objects;
   const manifest = objects.get(key);
   if (manifest === undefined) throw new Error("the point has a manifest");
@@ -93,7 +94,7 @@ test("a store that does not show a new manifest yet costs its point no image", a
   const images = new SteppedImageStore(site.images, (call) => {
     if (call === `put ${key}`) objects.set(key, manifest);
   });
-  await site.backUp({ store: site.store(images) });
+  await site.backUp({ store: pointsOn(images) });
   expect((await site.restore(point)).disks).toEqual(site.now());
 });
 
@@ -104,7 +105,7 @@ function veto(hooks: RunHooks): void {
 }
 
 test("a run that is cancelled, or whose point is refused, removes its images at once", async () => {
-  const site = await ImageSite.open({ a: disk, b: disk });
+  const site = await ImageSite.onImages({ a: disk, b: disk });
   await expect(site.backUp({ taps: [veto] })).rejects.toThrow("vetoed");
   const controller = new AbortController();
   site.platform.step = (name) => {
@@ -115,9 +116,9 @@ test("a run that is cancelled, or whose point is refused, removes its images at 
 });
 
 test("disks can be taken again after one of them failed, and another was stored", async () => {
-  const site = await ImageSite.open({ a: disk, b: disk });
+  const site = await ImageSite.onImages({ a: disk, b: disk });
   const wish = { runId: "own", ifBusy: "refuse", clock: systemClock, signal: never } as const;
-  const writer = await site.store().beginPoint(site.platform.vm(), wish);
+  const writer = await site.store.beginPoint(site.platform.vm(), wish);
   const stored = Promise.withResolvers<void>();
   const good = Object.assign(sourceOf(disk, { id: "a" }), { release: async () => stored.resolve() });
   const onRead = async (): Promise<void> => {
@@ -133,36 +134,36 @@ test("disks can be taken again after one of them failed, and another was stored"
 });
 
 test("a run that was replaced while it was silent can seal no more, and its images go", async () => {
-  const site = await ImageSite.open({ a: disk });
+  const site = await ImageSite.onImages({ a: disk });
   const wish = { ifBusy: "refuse", clock: systemClock, signal: never } as const;
-  const silent = await site.store().beginPoint(site.platform.vm(), { runId: "silent", process: dead, ...wish });
+  const silent = await site.store.beginPoint(site.platform.vm(), { runId: "silent", process: dead, ...wish });
   const disks = await silent.takeDisks([sourceOf(disk, { id: "a" })], takeOptions());
   const point = await site.backUp();
   expect(await site.keysOfImages()).toEqual(await site.keysOfPoints());
   await silent.takeDisks([sourceOf(disk, { id: "a" })], takeOptions());
   await expect(silent.seal({ ...point, id: silent.id, disks })).rejects.toMatchObject({ code: "E_LEASE_LOST" });
   await silent.release();
-  const { points } = await site.store().points.list(never);
+  const { points } = await site.store.points.list(never);
   expect(points).toEqual([point]);
   await site.backUp();
   expect(await site.keysOfImages()).toEqual(await site.keysOfPoints());
 });
 
 test("a run leaves alone what a run of another manager stores at the same time for a machine with the same id", async () => {
-  const site = await ImageSite.open({ a: disk });
+  const site = await ImageSite.onImages({ a: disk });
   const vm = { ...site.platform.vm(), manager: "other" };
   const wish = { runId: "other", ifBusy: "refuse", clock: systemClock, signal: never } as const;
-  const other = await site.store().beginPoint(vm, wish);
+  const other = await site.store.beginPoint(vm, wish);
   const disks = await other.takeDisks([sourceOf(changed, { id: "a" })], takeOptions());
   const point = await site.backUp();
   await other.seal({ ...point, id: other.id, vm, disks });
   await other.release();
-  const sealed = await site.store().points.find(other.id, never);
+  const sealed = await site.store.points.find(other.id, never);
   expect((await site.restore(sealed)).disks).toEqual({ a: changed.bytes });
 });
 
 test("a manifest that is damaged keeps its images", async () => {
-  const site = await ImageSite.open({ a: disk });
+  const site = await ImageSite.onImages({ a: disk });
   await site.backUp();
   const { objects } = site.images.objects;
   for (const [key, bytes] of objects) if (key.startsWith("points/")) objects.set(key, bytes.slice(0, -1));
