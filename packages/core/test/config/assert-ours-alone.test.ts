@@ -7,7 +7,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { loadConfiguration, loadPlugin } from "@ovault/core";
 
 const AS_ROOT = process.getuid?.() === 0;
-const SOMEBODY = 12_345;
+const OTHER_USER = 12_345;
 
 let directory: string;
 let file: string;
@@ -60,19 +60,19 @@ describe("an ovault.yaml that", () => {
   });
 
   test.runIf(AS_ROOT)("belongs to another user is refused, unless sudo was called by that user", async () => {
-    await chown(file, SOMEBODY, SOMEBODY);
+    await chown(file, OTHER_USER, OTHER_USER);
     await expect(loadConfiguration(file)).rejects.toMatchObject({
-      message: expect.stringContaining(`belongs to another user (${SOMEBODY})`),
+      message: expect.stringContaining(`belongs to another user (${OTHER_USER})`),
       hint: expect.stringContaining(`chown 0 ${file}`),
     });
-    vi.stubEnv("SUDO_UID", String(SOMEBODY));
+    vi.stubEnv("SUDO_UID", String(OTHER_USER));
     expect(await loadConfiguration(file)).toMatchObject({ file });
     vi.stubEnv("SUDO_UID", "");
     await expect(loadConfiguration(file)).rejects.toThrow(/belongs to another user/);
   });
 
   test.runIf(AS_ROOT)("lies in a directory of another user is refused", async () => {
-    await chown(join(directory, "etc"), SOMEBODY, SOMEBODY);
+    await chown(join(directory, "etc"), OTHER_USER, OTHER_USER);
     await expect(loadConfiguration(file)).rejects.toThrow(/others may replace/);
   });
 
@@ -81,7 +81,7 @@ describe("an ovault.yaml that", () => {
     async () => {
       await chmod(join(directory, "etc"), 0o775);
       expect(await loadConfiguration(file)).toMatchObject({ file });
-      await chown(join(directory, "etc"), 0, SOMEBODY);
+      await chown(join(directory, "etc"), 0, OTHER_USER);
       await expect(loadConfiguration(file)).rejects.toThrow(/others may replace/);
     },
   );
