@@ -3,7 +3,19 @@ export type { InDataCenter, LabInventoryRequest } from "./engine/inventory.ts";
 export type { LabVmRequest } from "./lab/lab-vm-request.ts";
 export type { RunningLab as Lab } from "./lab/running-lab.ts";
 export { connectLab } from "./lab/connect-lab.ts";
-export type { LabControl, LabDisk, LabGuest, LabStatus, LabVm, Leftovers, NewDisk } from "./lab/lab-control.ts";
+export type {
+  LabControl,
+  LabDisk,
+  LabGuest,
+  LabHostSsh,
+  LabHostStatus,
+  LabStatus,
+  LabVm,
+  Leftovers,
+  NewDisk,
+} from "./lab/lab-control.ts";
+export { hostChanges, hostChangeNames, type HostChange } from "./lab/host-changes.ts";
+export { openSsh74, type HostSshSettings, type LabHostRequest } from "./hosts/host-request.ts";
 export {
   labConfiguration,
   writeLabConfiguration,

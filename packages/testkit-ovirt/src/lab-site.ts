@@ -35,6 +35,13 @@ export interface LabSiteOptions extends Pick<LabOptions, "engineVersion" | "prod
   readonly machines: readonly SiteMachine[];
 }
 
+export interface SshOptions {
+  /** `privateKey` is the path of a file. */
+  readonly login: { readonly user: string; readonly privateKey: string };
+  /** What hosts have at /rhev/data-center. */
+  readonly dataCenterDirectory: string;
+}
+
 /** A lab in a temporary directory, with managers of its engine and an empty ledger. */
 export class LabSite {
   readonly directory: string;
@@ -64,6 +71,17 @@ export class LabSite {
     const lab = await startLab({ ...options, directory: join(directory, "lab"), vms, delayMs: 1 });
     const managers = [await managerOf(lab), await managerOf(lab, { conflictDeadlineMs: 100 })] as const;
     return new LabSite(directory, lab, await FileLedger.open(join(directory, "ledger")), managers);
+  }
+
+  /**
+   * How to log in to every host, and where hosts see the storage: options of a strategy that reads over SSH.
+   * @throws Error where this machine has no sshd
+   */
+  get sshOptions(): SshOptions {
+    const { hosts, loginKey, dataCenters } = this.lab;
+    const user = hosts.find(({ ssh }) => ssh !== undefined)?.ssh?.user;
+    if (user === undefined) throw new Error("the lab's hosts have no SSH: install openssh-server");
+    return { login: { user, privateKey: loginKey }, dataCenterDirectory: dataCenters };
   }
 
   /** Another manager of the same engine, of this class. The caller closes it. */

@@ -27,19 +27,36 @@ export interface Named {
   readonly name: string;
 }
 
-/** Entities that do not change while the lab runs. The first of each kind is the default. */
+/** Entities that stay while the lab runs. The first of each kind is the default. */
 export interface Inventory {
   readonly dataCenters: Named[];
   readonly clusters: Cluster[];
-  readonly hosts: Host[];
+  readonly hosts: HostState[];
   readonly storageDomains: StorageDomain[];
   readonly networks: (Named & { readonly dataCenterId: string })[];
   readonly vnicProfiles: (Named & { readonly networkId: string })[];
 }
 
 export type Cluster = Named & { readonly dataCenterId: string };
-export type Host = Named & { readonly clusterId: string };
 export type StorageDomain = Named & { readonly dataCenterId: string };
+
+export const hostStatuses = ["up", "maintenance", "non_responsive", "non_operational", "reboot"] as const;
+export type HostStatus = (typeof hostStatuses)[number];
+
+export interface HostState extends Named {
+  readonly clusterId: string;
+  /** Absent: up. */
+  status?: HostStatus;
+  /** What the engine has on record; absent: nothing answers there. */
+  ssh?: HostSsh;
+}
+
+export interface HostSsh {
+  readonly address: string;
+  readonly port: number;
+  /** `ssh-ed25519 AAAA…` */
+  readonly publicKey: string;
+}
 
 export interface TagState {
   readonly id: string;
@@ -59,6 +76,8 @@ export interface VmState {
   name: string;
   settings: VmSettings;
   clusterId: string;
+  /** Where it runs; absent while it is down. */
+  hostId?: string;
   /** Ids of the tags it carries. */
   tagIds: readonly string[];
   status: VmStatus;

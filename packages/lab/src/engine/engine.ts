@@ -10,7 +10,7 @@ import {
 import { Background } from "./background.ts";
 import type { EngineApi } from "./engine-api.ts";
 import { EngineCore, reasonOf } from "./engine-core.ts";
-import type { DiskState } from "./engine-state.ts";
+import type { DiskState, HostState, HostStatus } from "./engine-state.ts";
 import { eventCodes } from "./event-codes.ts";
 import { type FaultSwitches, type FaultMode, type FaultName } from "./faults.ts";
 import { ApiServer } from "./http/api-server.ts";
@@ -130,9 +130,15 @@ export class Engine implements EngineApi {
     this.#server.alter = alter;
   }
 
+  setHostStatus(host: HostState, status: HostStatus): void {
+    host.status = status;
+    this.core.store.changed();
+  }
+
   /** Ends what was under way when the last engine ended; starts machines that were up. */
   async #recover(): Promise<void> {
     const { state, store } = this.core;
+    for (const host of state.inventory.hosts) delete host.status;
     for (const disk of Object.values(state.disks)) await this.#recoverDisk(disk);
     for (const vm of Object.values(state.vms)) {
       delete vm.lockedBy;
@@ -140,7 +146,10 @@ export class Engine implements EngineApi {
       vm.snapshots.splice(0, vm.snapshots.length, ...vm.snapshots.filter(({ volumes }) => volumes.length > 0));
       for (const snapshot of vm.snapshots) snapshot.status = "ok";
       if (vm.status === "up" || vm.status === "powering_up") await this.vms.startNow(vm.id);
-      else vm.status = "down";
+      else {
+        vm.status = "down";
+        delete vm.hostId;
+      }
     }
     await this.backups.failInterrupted();
     await this.transfers.failInterrupted();

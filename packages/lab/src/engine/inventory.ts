@@ -2,8 +2,9 @@ import { randomUUID } from "node:crypto";
 
 import { NotFoundError } from "@ovault/contract";
 
+import type { LabHostRequest } from "../hosts/host-request.ts";
 import { incomplete, unknownEntity } from "./engine-fault.ts";
-import type { Cluster, Host, Inventory, Named, StorageDomain, VmState } from "./engine-state.ts";
+import type { Cluster, Inventory, Named, StorageDomain } from "./engine-state.ts";
 import type { XmlNode } from "./xml/read-xml.ts";
 
 /** Additions to the inventory of every lab. A named data centre is made if missing. */
@@ -13,6 +14,8 @@ export interface LabInventoryRequest {
   /** Each gets a vNIC profile of the same name, as in an engine. */
   readonly networks?: readonly InDataCenter[] | undefined;
   readonly vnicProfiles?: readonly (InDataCenter & { readonly network: string })[] | undefined;
+  /** Each cluster without one gets a host besides. */
+  readonly hosts?: readonly LabHostRequest[] | undefined;
 }
 
 export interface InDataCenter {
@@ -25,6 +28,7 @@ export const BLANK_ID = "00000000-0000-0000-0000-000000000000";
 export const blankTemplate: Named = { id: BLANK_ID, name: "Blank" };
 const DEFAULT = "Default";
 const MANAGEMENT = "ovirtmgmt";
+const FIRST_HOST = "lab-host";
 
 /** One data centre with one cluster, one host, one storage domain and two networks. */
 export function firstInventory(): Inventory {
@@ -46,7 +50,7 @@ export function firstInventory(): Inventory {
 
 /** Makes the requested entities that are missing. */
 export function extendInventory(inventory: Inventory, request: LabInventoryRequest): void {
-  const { clusters = [], storageDomains = [], networks = [], vnicProfiles = [] } = request;
+  const { clusters = [], storageDomains = [], networks = [], vnicProfiles = [], hosts = [] } = request;
   const addMissing = (all: (Named & { readonly dataCenterId: string })[], wanted: readonly InDataCenter[]): void => {
     for (const { name, dataCenter = DEFAULT } of wanted) {
       const dataCenterId = dataCenterNamed(inventory, dataCenter).id;
@@ -65,7 +69,14 @@ export function extendInventory(inventory: Inventory, request: LabInventoryReque
     if (found === undefined) throw new NotFoundError(`there is no network ${network} in data centre ${dataCenter}`);
     addProfile(inventory, name, found.id);
   }
-  for (const { id, name } of inventory.clusters) addHost(inventory, name, id);
+  for (const { id, name } of inventory.clusters) {
+    if (inventory.hosts.some(({ clusterId }) => clusterId === id)) continue;
+    addHost(inventory, inventory.hosts.length === 0 ? FIRST_HOST : `${name}-host`, id);
+  }
+  for (const { name, cluster } of hosts) {
+    if (inventory.hosts.some((host) => host.name === name)) continue;
+    addHost(inventory, name, clusterNamed(inventory, cluster).id);
+  }
 }
 
 /** Default: the first one. @throws NotFoundError */
@@ -87,13 +98,6 @@ export function storageDomainNamed(inventory: Inventory, dataCenterId: string, n
 /** The data centre of a cluster. */
 export function dataCenterOf(inventory: Inventory, clusterId: string): Named {
   return known(inventory.dataCenters, known(inventory.clusters, clusterId).dataCenterId);
-}
-
-/** The host on which a machine runs, or would run. */
-export function hostOf(inventory: Inventory, vm: Pick<VmState, "clusterId">): Host {
-  const found = inventory.hosts.find(({ clusterId }) => clusterId === vm.clusterId);
-  if (found === undefined) throw new NotFoundError(`cluster ${vm.clusterId} has no host`);
-  return found;
 }
 
 /** @throws NotFoundError for an id that is missing in the lab's own inventory */
@@ -131,7 +135,6 @@ function addProfile({ vnicProfiles }: Inventory, name: string, networkId: string
   vnicProfiles.push({ id: randomUUID(), name, networkId });
 }
 
-function addHost({ hosts }: Inventory, cluster: string, clusterId: string): void {
-  if (hosts.some((host) => host.clusterId === clusterId)) return;
-  hosts.push({ id: randomUUID(), name: hosts.length === 0 ? "lab-host" : `${cluster}-host`, clusterId });
+function addHost({ hosts }: Inventory, name: string, clusterId: string): void {
+  hosts.push({ id: randomUUID(), name, clusterId });
 }

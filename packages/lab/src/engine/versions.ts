@@ -43,6 +43,11 @@ export interface EngineBehaviour {
   readonly shallow: boolean;
   /** 4.4.5: `timeout_policy` of transfers. */
   readonly timeoutPolicy: boolean;
+  /**
+   * 4.4.5: hosts show their public SSH key, the strongest; before, only the fingerprint of an RSA key
+   * (https://bugzilla.redhat.com/1837221).
+   */
+  readonly hostPublicKey: boolean;
 }
 
 const behaviours: Readonly<Record<EngineVersion, EngineBehaviour>> = {
@@ -61,6 +66,7 @@ const behaviours: Readonly<Record<EngineVersion, EngineBehaviour>> = {
     extents: false,
     shallow: false,
     timeoutPolicy: false,
+    hostPublicKey: false,
   },
   "4.3": {
     version: { major: 4, minor: 3, build: 10, revision: 4, full: "4.3.10.4-1.el7" },
@@ -77,6 +83,7 @@ const behaviours: Readonly<Record<EngineVersion, EngineBehaviour>> = {
     extents: false,
     shallow: false,
     timeoutPolicy: false,
+    hostPublicKey: false,
   },
   "4.4": {
     version: { major: 4, minor: 4, build: 6, revision: 8, full: "4.4.6.8-1.el8" },
@@ -93,6 +100,7 @@ const behaviours: Readonly<Record<EngineVersion, EngineBehaviour>> = {
     extents: true,
     shallow: true,
     timeoutPolicy: true,
+    hostPublicKey: true,
   },
   "4.5": {
     version: { major: 4, minor: 5, build: 5, revision: 0, full: "4.5.5-1.el8" },
@@ -109,6 +117,7 @@ const behaviours: Readonly<Record<EngineVersion, EngineBehaviour>> = {
     extents: true,
     shallow: true,
     timeoutPolicy: true,
+    hostPublicKey: true,
   },
 };
 

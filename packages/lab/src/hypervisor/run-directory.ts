@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 
+import { signalProcess } from "../processes.ts";
 import { unmount } from "./fuse.ts";
 
 const SOCKETS = "sockets";
@@ -69,14 +70,6 @@ async function endLeftover(pidFile: string): Promise<void> {
   while (await runsWith(pid, pidFile)) {
     signalProcess(pid, Date.now() < deadline ? "SIGTERM" : "SIGKILL");
     await sleep(POLL_MS);
-  }
-}
-
-function signalProcess(pid: number, signal: "SIGTERM" | "SIGKILL"): void {
-  try {
-    process.kill(pid, signal);
-  } catch {
-    // it has just ended by itself
   }
 }
 

@@ -35,6 +35,7 @@ export function connectLab(directory: string): LabControl {
     powerOff: (...args) => call<void>("powerOff", ...args),
     powerOn: (...args) => call<void>("powerOn", ...args),
     migrate: (...args) => call<void>("migrate", ...args),
+    changeHost: (...args) => call<void>("changeHost", ...args),
     guest: (...args) => call<LabGuest>("guest", ...args),
     addDisk: (...args) => call<LabDisk>("addDisk", ...args),
     removeDisk: (...args) => call<void>("removeDisk", ...args),

@@ -3,6 +3,7 @@ import { z } from "zod";
 import { diskInterfaces } from "../engine/engine-state.ts";
 import { faultModes } from "../engine/faults.ts";
 import type { GuestWrite } from "../hypervisor/hypervisor.ts";
+import { hostChangeNames } from "./host-changes.ts";
 import type { LabControl } from "./lab-control.ts";
 
 const bytes = z.int().nonnegative();
@@ -25,6 +26,7 @@ const newDisk = z
     ...(connection === undefined ? {} : { interface: connection }),
   }));
 const graceful = z.strictObject({ graceful: z.boolean() });
+const onHost = z.tuple([z.string(), z.string().optional()]);
 const nothing = z.tuple([]);
 
 type Verb = (lab: LabControl, args: unknown) => Promise<unknown>;
@@ -44,8 +46,9 @@ export const controlVerbs: ReadonlyMap<string, Verb> = new Map([
   ["view", verb(z.tuple([z.string(), z.string()]), (lab, args) => lab.view(...args))],
   ["fault", verb(z.tuple([z.string(), z.enum(faultModes)]), (lab, args) => lab.fault(...args))],
   ["powerOff", verb(z.tuple([z.string(), graceful]), (lab, args) => lab.powerOff(...args))],
-  ["powerOn", verb(z.tuple([z.string()]), (lab, args) => lab.powerOn(...args))],
-  ["migrate", verb(z.tuple([z.string()]), (lab, args) => lab.migrate(...args))],
+  ["powerOn", verb(onHost, (lab, args) => lab.powerOn(...args))],
+  ["migrate", verb(onHost, (lab, args) => lab.migrate(...args))],
+  ["changeHost", verb(z.tuple([z.string(), z.enum(hostChangeNames)]), (lab, args) => lab.changeHost(...args))],
   ["guest", verb(z.tuple([z.string()]), (lab, args) => lab.guest(...args))],
   ["addDisk", verb(z.tuple([z.string(), newDisk]), (lab, args) => lab.addDisk(...args))],
   ["removeDisk", verb(z.tuple([z.string(), z.string()]), (lab, args) => lab.removeDisk(...args))],

@@ -5,11 +5,12 @@ import type { FaultMode, FaultStatus } from "../engine/faults.ts";
 import type { GuestEvent } from "../engine/operations/guest-operations.ts";
 import type { EngineVersion, Product } from "../engine/versions.ts";
 import type { GuestWrite } from "../hypervisor/hypervisor.ts";
+import type { HostChange } from "./host-changes.ts";
 
 /**
  * Control of a running lab, from its own process or, over its socket, from another one. A VM is named by name or id, a
- * disk by id, alias or index (0 is the first: bootable disks, then the others by alias as the engine sorts). Unknown
- * names throw NotFoundError.
+ * disk by id, alias or index (0 is the first: bootable disks, then the others by alias as the engine sorts), a host by
+ * name or id. Unknown names throw NotFoundError.
  */
 export interface LabControl {
   status(): Promise<LabStatus>;
@@ -21,9 +22,15 @@ export interface LabControl {
   faults(): Promise<readonly FaultStatus[]>;
   /** Not graceful: as when the host loses power. */
   powerOff(vm: string, options: { readonly graceful: boolean }): Promise<void>;
-  powerOn(vm: string): Promise<void>;
-  /** Moves the VM, which must be up and free, to another host. Resolves when it runs there. */
-  migrate(vm: string): Promise<void>;
+  /** On this host, or on one that the engine chooses. */
+  powerOn(vm: string, host?: string): Promise<void>;
+  /**
+   * Moves the VM, which must be up and free, to this host, or to one that the engine chooses. Resolves when it runs
+   * there.
+   */
+  migrate(vm: string, host?: string): Promise<void>;
+  /** Changes a host or what the engine reports of it; see `hostChanges`. */
+  changeHost(host: string, change: HostChange): Promise<void>;
   guest(vm: string): Promise<LabGuest>;
   /** Makes an empty disk and attaches it, hot when the VM is up. */
   addDisk(vm: string, disk: NewDisk): Promise<LabDisk>;
@@ -49,6 +56,8 @@ export interface LabVm {
   readonly id: string;
   readonly name: string;
   readonly status: string;
+  /** Name of the host where it runs. */
+  readonly host?: string;
   /** Its own disks, without attached snapshots of other VMs' disks. */
   readonly disks: readonly LabDisk[];
   /** Absolute path of the directory that shows its guest's devices. */
@@ -64,6 +73,26 @@ export interface LabDisk {
   readonly path: string;
 }
 
+/** A host of the lab as it is now. */
+export interface LabHostStatus {
+  readonly id: string;
+  readonly name: string;
+  readonly cluster: string;
+  /** As the engine reports it. */
+  readonly status: string;
+  /** Absent where this machine has no sshd. */
+  readonly ssh?: LabHostSsh;
+}
+
+export interface LabHostSsh {
+  readonly address: string;
+  readonly port: number;
+  /** The one who may log in. */
+  readonly user: string;
+  /** Directory of programs that the host's PATH has first. */
+  readonly tools: string;
+}
+
 export interface LabStatus {
   readonly directory: string;
   readonly pid: number;
@@ -75,6 +104,11 @@ export interface LabStatus {
   readonly engineVersion: EngineVersion;
   readonly product: Product;
   readonly vms: readonly LabVm[];
+  readonly hosts: readonly LabHostStatus[];
+  /** File of the private key that logs in to the hosts. */
+  readonly loginKey: string;
+  /** What the hosts have at /rhev/data-center. */
+  readonly dataCenters: string;
   /** Only those that are not off. */
   readonly faults: readonly FaultStatus[];
   /** Features that do not work on this machine. */
@@ -107,4 +141,6 @@ export interface Leftovers {
   readonly vms: readonly string[];
   /** Files of scratch disks. */
   readonly scratch: readonly string[];
+  /** Command lines of processes that run on hosts. */
+  readonly hostProcesses: readonly string[];
 }

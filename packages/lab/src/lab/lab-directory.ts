@@ -18,6 +18,12 @@ export class LabDirectory {
   readonly passwordFile: string;
   readonly configurationFile: string;
   readonly storage: string;
+  /** A directory for each host. */
+  readonly hosts: string;
+  /** Private key that logs in to the hosts. */
+  readonly loginKey: string;
+  /** What hosts have at /rhev/data-center. */
+  readonly dataCenters: string;
   readonly #pki: string;
 
   constructor(path: string) {
@@ -28,6 +34,9 @@ export class LabDirectory {
     this.passwordFile = join(this.path, "lab-password");
     this.configurationFile = join(this.path, "ovault.yaml");
     this.storage = join(this.path, "storage");
+    this.hosts = join(this.path, "hosts");
+    this.loginKey = join(this.hosts, "login-key");
+    this.dataCenters = join(this.path, "rhev", "data-center");
     this.#pki = join(this.path, "pki");
   }
 

@@ -9,6 +9,8 @@ export interface LabVmRequest {
   readonly guestAgent?: boolean;
   /** Default: the first. */
   readonly cluster?: string;
+  /** Name of the host where it starts. Default: the engine's choice. */
+  readonly host?: string;
   /** Of its disks. Default: the first of its data centre. */
   readonly storageDomain?: string;
   /** Names of its tags; the lab makes missing ones. */

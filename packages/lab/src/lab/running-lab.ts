@@ -4,16 +4,28 @@ import { join, resolve } from "node:path";
 import { compareNatural, NotFoundError, UsageError, systemErrorCode } from "@ovault/contract";
 
 import { ownAttachments } from "../engine/attachments.ts";
-import type { AttachmentState, DiskState, EngineState, VmState } from "../engine/engine-state.ts";
+import type { AttachmentState, DiskState, EngineState, HostState, VmState } from "../engine/engine-state.ts";
 import type { Engine } from "../engine/engine.ts";
 import type { AlterAnswer } from "../engine/http/https-server.ts";
 import { parseFaultName, type FaultMode, type FaultStatus, type FaultSwitches } from "../engine/faults.ts";
-import { clusterNamed, storageDomainNamed } from "../engine/inventory.ts";
+import { clusterNamed, known, storageDomainNamed } from "../engine/inventory.ts";
 import type { VmSettings } from "../engine/vm-settings.ts";
 import type { GuestWrite, Hypervisor } from "../hypervisor/hypervisor.ts";
+import type { LabHosts } from "../hosts/lab-hosts.ts";
 import type { ImageioDaemon } from "../imageio/imageio-daemon.ts";
 import { ControlServer } from "./control-server.ts";
-import type { LabControl, LabDisk, LabGuest, LabStatus, LabVm, Leftovers, NewDisk } from "./lab-control.ts";
+import type { HostChange } from "./host-changes.ts";
+import type {
+  LabControl,
+  LabDisk,
+  LabGuest,
+  LabHostSsh,
+  LabHostStatus,
+  LabStatus,
+  LabVm,
+  Leftovers,
+  NewDisk,
+} from "./lab-control.ts";
 import type { LabDirectory } from "./lab-directory.ts";
 import type { LabVmRequest } from "./lab-vm-request.ts";
 
@@ -26,6 +38,7 @@ export interface RunningLabParts {
   readonly directory: LabDirectory;
   readonly engine: Engine;
   readonly hypervisor: Hypervisor;
+  readonly hosts: LabHosts;
   readonly imageio: ImageioDaemon;
   readonly faults: FaultSwitches;
   readonly url: string;
@@ -44,6 +57,10 @@ export class RunningLab implements LabControl {
   readonly caFile: string;
   /** SHA-256, upper-case hex pairs with colons. */
   readonly caFingerprint: string;
+  /** File of the private key that logs in to the hosts. */
+  readonly loginKey: string;
+  /** What the hosts have at /rhev/data-center. */
+  readonly dataCenters: string;
   readonly #parts: RunningLabParts;
   #control: ControlServer | undefined;
   #stopped: Promise<void> | undefined;
@@ -57,6 +74,8 @@ export class RunningLab implements LabControl {
     this.password = parts.password;
     this.caFile = parts.directory.caFile;
     this.caFingerprint = parts.caFingerprint;
+    this.loginKey = parts.directory.loginKey;
+    this.dataCenters = parts.directory.dataCenters;
   }
 
   /** Lets other processes control this lab, over the socket in its directory. */
@@ -76,8 +95,17 @@ export class RunningLab implements LabControl {
       name: vm.name,
       status: vm.status,
       disks: this.#disksOf(vm).map((disk) => this.#labDisk(disk)),
+      ...(vm.hostId !== undefined && { host: known(this.#state.inventory.hosts, vm.hostId).name }),
       ...(vm.devices !== undefined && { devices: resolve(this.directory, vm.devices) }),
     }));
+  }
+
+  get hosts(): readonly LabHostStatus[] {
+    const { hosts, clusters } = this.#state.inventory;
+    return hosts.map((host) => {
+      const { id, name, clusterId, status = "up" } = host;
+      return { id, name, cluster: known(clusters, clusterId).name, status, ...this.#sshOf(host) };
+    });
   }
 
   async status(): Promise<LabStatus> {
@@ -92,6 +120,9 @@ export class RunningLab implements LabControl {
       engineVersion: version,
       product,
       vms: this.vms,
+      hosts: this.hosts,
+      loginKey: this.loginKey,
+      dataCenters: this.dataCenters,
       faults: this.#parts.faults.list().filter(({ mode }) => mode !== "off"),
       warnings: await this.#warnings(),
     };
@@ -131,13 +162,35 @@ export class RunningLab implements LabControl {
     await this.#parts.engine.vms.stopNow(this.#vm(vmName).id, options);
   }
 
-  async powerOn(vmName: string): Promise<void> {
+  async powerOn(vmName: string, host?: string): Promise<void> {
     const vm = this.#vm(vmName);
-    if (vm.status === "down") await this.#parts.engine.vms.startNow(vm.id);
+    if (vm.status === "down") await this.#parts.engine.vms.startNow(vm.id, this.#onHost(host));
   }
 
-  async migrate(vmName: string): Promise<void> {
-    await this.#parts.engine.vms.migrateNow(this.#vm(vmName).id);
+  async migrate(vmName: string, host?: string): Promise<void> {
+    await this.#parts.engine.vms.migrateNow(this.#vm(vmName).id, this.#onHost(host));
+  }
+
+  async changeHost(hostName: string, change: HostChange): Promise<void> {
+    const host = this.#host(hostName);
+    const { hosts, engine } = this.#parts;
+    switch (change) {
+      case "power-off":
+        await hosts.get(host.id).stop();
+        await engine.vms.hostFailed(host.id);
+        return engine.setHostStatus(host, "non_responsive");
+      case "power-on":
+        await hosts.get(host.id).start();
+        return engine.setHostStatus(host, "up");
+      case "suspend":
+        return hosts.get(host.id).suspend();
+      case "resume":
+        return hosts.get(host.id).resume();
+      case "new-key":
+        return hosts.get(host.id).renewKeys();
+      default:
+        return engine.setHostStatus(host, change);
+    }
   }
 
   guest(vmName: string): Promise<LabGuest> {
@@ -187,6 +240,7 @@ export class RunningLab implements LabControl {
       checkpoints: vms.flatMap((vm) => vm.checkpoints.map(({ id }) => id)),
       vms: vms.filter(({ given }) => !given).map(({ name }) => name),
       scratch: await filesIn(join(this.#parts.directory.storage, "scratch")),
+      hostProcesses: await this.#parts.hosts.processes(),
     };
   }
 
@@ -197,7 +251,17 @@ export class RunningLab implements LabControl {
 
   /** Like `lab start --vm`: copies images, attaches them, starts the machine unless `down`. */
   async addVm(request: LabVmRequest): Promise<void> {
-    const { name, images, down = false, virtioScsi = true, tags = [], cluster, storageDomain, ...options } = request;
+    const {
+      name,
+      images,
+      down = false,
+      virtioScsi = true,
+      tags = [],
+      cluster,
+      storageDomain,
+      host,
+      ...options
+    } = request;
     const { engine } = this.#parts;
     const { inventory } = this.#state;
     const { id: clusterId, dataCenterId } = clusterNamed(inventory, cluster);
@@ -217,7 +281,7 @@ export class RunningLab implements LabControl {
     for (const [index, disk] of disks.entries()) {
       vm.attachments.push(newAttachment(disk.id, { bootable: index === 0, interface: connection }));
     }
-    if (!down) await engine.vms.startNow(vm.id);
+    if (!down) await engine.vms.startNow(vm.id, this.#onHost(host));
   }
 
   /** Adds a machine for ovault to run in, like `lab start`. */
@@ -232,10 +296,11 @@ export class RunningLab implements LabControl {
   }
 
   async #end(): Promise<void> {
-    const { engine, imageio, hypervisor } = this.#parts;
+    const { engine, imageio, hosts, hypervisor } = this.#parts;
     try {
       await engine.stop();
       await imageio.close();
+      await hosts.stop();
       await hypervisor.close();
       await this.#control?.close(); // last: the open socket marks the directory as in use
     } finally {
@@ -245,8 +310,12 @@ export class RunningLab implements LabControl {
 
   async #warnings(): Promise<readonly string[]> {
     const names = this.vms.filter(({ devices }) => devices !== undefined).map(({ name }) => name);
-    const reason = names.length === 0 ? undefined : await this.#parts.hypervisor.whyNoDevices();
-    return reason === undefined ? [] : [`no disks are shown as devices of ${names.join(", ")}: ${reason}`];
+    const noDevices = names.length === 0 ? undefined : await this.#parts.hypervisor.whyNoDevices();
+    const noHosts = this.#parts.hosts.whyNone;
+    return [
+      ...(noDevices === undefined ? [] : [`no disks are shown as devices of ${names.join(", ")}: ${noDevices}`]),
+      ...(noHosts === undefined ? [] : [`hosts have no SSH: ${noHosts}`]),
+    ];
   }
 
   get #state(): EngineState {
@@ -260,6 +329,26 @@ export class RunningLab implements LabControl {
     throw new NotFoundError(`the lab has no VM ${name}`, {
       hint: `VMs: ${vms.map((candidate) => candidate.name).join(", ")}.`,
     });
+  }
+
+  #host(name: string): HostState {
+    const { hosts } = this.#state.inventory;
+    const host = hosts.find((candidate) => candidate.name === name || candidate.id === name);
+    if (host !== undefined) return host;
+    throw new NotFoundError(`the lab has no host ${name}`, {
+      hint: `Hosts: ${hosts.map((candidate) => candidate.name).join(", ")}.`,
+    });
+  }
+
+  #onHost(name: string | undefined): { readonly host?: string } {
+    return name === undefined ? {} : { host: this.#host(name).id };
+  }
+
+  #sshOf({ id, ssh }: HostState): { readonly ssh?: LabHostSsh } {
+    if (ssh === undefined) return {};
+    const { address, port } = ssh;
+    const { user, tools } = this.#parts.hosts.get(id);
+    return { ssh: { address, port, user, tools } };
   }
 
   #diskOf(vm: VmState, name: string): DiskState {

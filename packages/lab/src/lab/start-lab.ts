@@ -9,7 +9,9 @@ import { Engine } from "../engine/engine.ts";
 import { FaultSwitches } from "../engine/faults.ts";
 import { extendInventory, type LabInventoryRequest } from "../engine/inventory.ts";
 import { StateStore, emptyState } from "../engine/state-store.ts";
-import type { EngineVersion, Product } from "../engine/versions.ts";
+import { behaviourOf, type EngineVersion, type Product } from "../engine/versions.ts";
+import { makeDataCenterTree } from "../hosts/data-center-tree.ts";
+import { LabHosts } from "../hosts/lab-hosts.ts";
 import { QemuHypervisor } from "../hypervisor/qemu-hypervisor.ts";
 import { LabImageio } from "../imageio/lab-imageio.ts";
 import type { ImageioDaemon } from "../imageio/imageio-daemon.ts";
@@ -26,7 +28,7 @@ export interface LabOptions {
   readonly engineVersion?: EngineVersion | undefined;
   /** Default `ovirt`. An existing lab keeps its own. */
   readonly product?: Product | undefined;
-  /** Inventory besides one cluster, one storage domain and two networks. The lab makes what is missing. */
+  /** Inventory besides one cluster, one host, one storage domain and two networks. The lab makes what is missing. */
   readonly inventory?: LabInventoryRequest | undefined;
   /** Skips a VM whose name exists already. */
   readonly vms?: readonly LabVmRequest[] | undefined;
@@ -87,6 +89,8 @@ async function startParts(
   const { store, isNew } = await openState(directory, options);
   const hypervisor = await QemuHypervisor.open(directory.storage);
   started.push(() => hypervisor.close());
+  const hosts = await startHosts(options, directory, store);
+  started.push(() => hosts.stop());
   const faults = new FaultSwitches();
   const imageio = await startImageio(options, certificate, faults);
   started.push(() => imageio.close());
@@ -108,6 +112,7 @@ async function startParts(
     directory,
     engine,
     hypervisor,
+    hosts,
     imageio,
     faults,
     url: `https://127.0.0.1:${port}/ovirt-engine/api`,
@@ -156,6 +161,24 @@ function refuseChange(what: string, wanted: string | undefined, present: string)
   throw new ConfigurationError(`this lab's ${what} is ${present}, not ${wanted}`, {
     hint: "Choose another directory.",
   });
+}
+
+async function startHosts(
+  { inventory = {} }: LabOptions,
+  directory: LabDirectory,
+  store: StateStore,
+): Promise<LabHosts> {
+  const { state } = store;
+  await makeDataCenterTree(directory.dataCenters, directory.storage, state.inventory.storageDomains);
+  const hosts = await LabHosts.start({
+    directory: directory.hosts,
+    loginKey: directory.loginKey,
+    inventory: state.inventory,
+    behaviour: behaviourOf(state.version),
+    requests: inventory.hosts ?? [],
+  });
+  store.changed();
+  return hosts;
 }
 
 async function startImageio(

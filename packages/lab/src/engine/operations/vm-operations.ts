@@ -5,8 +5,9 @@ import { badRequest, conflict, incomplete, notFound, unknownEntity, type EngineF
 import { reasonOf, type EngineCore } from "../engine-core.ts";
 import type { AttachmentState, Inventory, NicState, VmState } from "../engine-state.ts";
 import { eventCodes } from "../event-codes.ts";
-import { dataCenterOf, hostOf } from "../inventory.ts";
+import { dataCenterOf } from "../inventory.ts";
 import { readOvf, type OvfNic } from "../ovf/read-ovf.ts";
+import { hostToMigrate, hostToStart } from "../placement.ts";
 import { plugsOf } from "../plugs.ts";
 import { changedSettings, requireConsistent, setting, type VmSettings } from "../vm-settings.ts";
 import type { AttachmentOperations } from "./attachment-operations.ts";
@@ -24,6 +25,11 @@ export interface VmRequest {
   readonly snapshotId?: string | undefined;
   readonly regenerateIds: boolean;
   readonly correlationId: string;
+}
+
+interface OnHost {
+  /** Id of the host that the caller wants. */
+  readonly host?: string | undefined;
 }
 
 /** Letters and digits of all languages, `_`, `-` and `.`. */
@@ -122,6 +128,7 @@ export class VmOperations {
     }
     const settings = changedSettings(vm.settings, changes.settings);
     requireConsistent(settings, action);
+    if (clusterId !== vm.clusterId) delete vm.hostId; // the engine chooses again
     vm.name = name;
     vm.clusterId = clusterId;
     vm.settings = settings;
@@ -194,8 +201,8 @@ export class VmOperations {
     return inventory.vnicProfiles.filter(({ networkId }) => networkIds.includes(networkId));
   }
 
-  /** Answers at once with a machine that is powering up. */
-  start(vmId: string, correlationId: string): void {
+  /** Answers at once with a machine that is powering up, on this host, or on one that the engine chooses. */
+  start(vmId: string, { host: wanted, correlationId }: OnHost & { readonly correlationId: string }): void {
     const vm = this.#core.vm(vmId);
     this.#core.requireFree(vm, "run VM");
     if (vm.status !== "down") throw conflict(`Cannot run VM. VM is ${vm.status}.`);
@@ -203,6 +210,8 @@ export class VmOperations {
       pluggedDisks(vm).map((id) => this.#core.disk(id)),
       "run VM",
     );
+    const host = hostToStart(this.#core.state.inventory, vm, wanted);
+    vm.hostId = host.id;
     vm.status = "wait_for_launch";
     this.#core.runJob(`Launching VM ${vm.name}`, correlationId, async () => {
       try {
@@ -212,11 +221,11 @@ export class VmOperations {
         await this.#core.background.steps();
         vm.status = "up";
         this.#core.journal.event(eventCodes.vmStarted, {
-          description: `VM ${vm.name} started on Host ${hostOf(this.#core.state.inventory, vm).name}`,
+          description: `VM ${vm.name} started on Host ${host.name}`,
           vmId,
         });
       } catch (error) {
-        vm.status = "down";
+        isDown(vm);
         throw error;
       } finally {
         this.#core.store.changed();
@@ -224,24 +233,25 @@ export class VmOperations {
     });
   }
 
-  /** Starts a machine and waits until it is up. */
-  async startNow(vmId: string): Promise<void> {
+  /** Starts a machine, where it ran last if it is not down, and waits until it is up. */
+  async startNow(vmId: string, { host }: OnHost = {}): Promise<void> {
     const vm = this.#core.vm(vmId);
+    vm.hostId = hostToStart(this.#core.state.inventory, vm, host ?? vm.hostId).id;
     await this.#core.hypervisor.startVm(vmId, plugsOf(this.#core, vm));
     vm.status = "up";
     this.#core.store.changed();
   }
 
   /** Answers at once with a machine that is migrating. */
-  migrate(vmId: string, correlationId: string): void {
+  migrate(vmId: string, { host, correlationId }: OnHost & { readonly correlationId: string }): void {
     const vm = this.#core.vm(vmId);
-    const arrive = this.#depart(vm);
+    const arrive = this.#depart(vm, host);
     this.#core.runJob(`Migrating VM ${vm.name}`, correlationId, arrive);
   }
 
   /** Migrates a machine to another host and waits until it runs there. */
-  async migrateNow(vmId: string): Promise<void> {
-    await this.#depart(this.#core.vm(vmId))();
+  async migrateNow(vmId: string, { host }: OnHost = {}): Promise<void> {
+    await this.#depart(this.#core.vm(vmId), host)();
   }
 
   /** `shutdown` asks the guest, `stop` does not; both end QEMU gracefully. Answers at once. */
@@ -261,7 +271,7 @@ export class VmOperations {
     const vm = this.#core.vm(vmId);
     vm.status = "powering_down";
     await this.#core.hypervisor.stopVm(vmId, options);
-    vm.status = "down";
+    isDown(vm);
     this.#guests.ended(vmId);
     this.#core.journal.event(eventCodes.vmPoweredOff, {
       description: options.graceful
@@ -271,6 +281,12 @@ export class VmOperations {
       vmId,
     });
     await this.#backups.machineStopped(vm);
+  }
+
+  /** Ends the machines of a host that lost power. */
+  async hostFailed(hostId: string): Promise<void> {
+    const vms = Object.values(this.#core.state.vms).filter((vm) => vm.hostId === hostId);
+    for (const { id } of vms) await this.stopNow(id, { graceful: false });
   }
 
   /** Answers at once; with `detachOnly` the disks stay. */
@@ -308,10 +324,11 @@ export class VmOperations {
   }
 
   /** Returns the rest of the work: to end QEMU here and start it on the other host. */
-  #depart(vm: VmState): () => Promise<void> {
+  #depart(vm: VmState, host: string | undefined): () => Promise<void> {
     const action = "migrate VM";
     this.#core.requireFree(vm, action);
     if (vm.status !== "up") throw conflict(`Cannot ${action}. VM is ${vm.status}.`);
+    const target = hostToMigrate(this.#core.state.inventory, vm, host);
     const unlock = this.#core.lock(vm, action);
     vm.status = "migrating";
     return async () => {
@@ -319,9 +336,10 @@ export class VmOperations {
         await this.#core.background.steps();
         await this.#core.hypervisor.stopVm(vm.id, { graceful: true });
         await this.#core.hypervisor.startVm(vm.id, plugsOf(this.#core, vm));
+        vm.hostId = target.id;
         vm.status = "up";
       } catch (error) {
-        vm.status = "down";
+        isDown(vm);
         throw error;
       } finally {
         unlock();
@@ -408,6 +426,11 @@ export class VmOperations {
 }
 
 /** @throws EngineFault 400 */
+function isDown(vm: VmState): void {
+  vm.status = "down";
+  delete vm.hostId;
+}
+
 function requireValidName(name: string, action: string): void {
   if (name.length < 1 || name.length > MAX_NAME) throw badRequest(`size must be between 1 and ${MAX_NAME}`);
   if (NAME_PATTERN.test(name)) return;

@@ -5,7 +5,7 @@ import { notFound } from "../engine-fault.ts";
 import { accepted, actionDone, actionsOf, linksBelow, ok, reference } from "../http/api-reply.ts";
 import type { ApiRequest } from "../http/api-request.ts";
 import { get, post, type Route } from "../http/router.ts";
-import { hostOf } from "../inventory.ts";
+import { hostOf } from "../placement.ts";
 import type { XmlObject } from "../xml/xml-value.ts";
 import { diskContent } from "./disks.ts";
 

@@ -1,11 +1,12 @@
 import type { EngineApi } from "../engine-api.ts";
 import type { EngineCore } from "../engine-core.ts";
-import { timeoutPolicies, type Host, type TransferState } from "../engine-state.ts";
+import { timeoutPolicies, type HostState, type TransferState } from "../engine-state.ts";
 import { actionDone, actionsOf, created, ok, reference } from "../http/api-reply.ts";
 import type { ApiRequest } from "../http/api-request.ts";
 import { get, post, type Route } from "../http/router.ts";
 import type { TransferRequest } from "../operations/transfer-operations.ts";
 import { known } from "../inventory.ts";
+import { isUp } from "../placement.ts";
 import type { XmlObject } from "../xml/xml-value.ts";
 
 const DEFAULT_INACTIVITY_SECONDS = 60;
@@ -77,10 +78,12 @@ function transferContent(core: EngineCore, transfer: TransferState, url: string 
 }
 
 /** A host that can access the disk's storage. */
-function hostOfDisk({ state }: EngineCore, diskId: string): Host {
+function hostOfDisk({ state }: EngineCore, diskId: string): HostState {
   const { clusters, hosts, storageDomains } = state.inventory;
   const domain = storageDomains.find(({ id }) => id === state.disks[diskId]?.storageDomainId);
-  const near = hosts.find(({ clusterId }) => known(clusters, clusterId).dataCenterId === domain?.dataCenterId);
+  const near = hosts.find(
+    (host) => isUp(host) && known(clusters, host.clusterId).dataCenterId === domain?.dataCenterId,
+  );
   return near ?? known(hosts, hosts[0]?.id ?? "");
 }
 

@@ -1,34 +1,15 @@
 import { notFound } from "../engine-fault.ts";
 import type { EngineApi } from "../engine-api.ts";
 import type { EngineCore } from "../engine-core.ts";
-import type { Inventory, StorageDomain } from "../engine-state.ts";
-import { actionsOf, linksBelow, ok, reference, versionContent, type ApiReply } from "../http/api-reply.ts";
+import type { StorageDomain } from "../engine-state.ts";
+import { linksBelow, ok, reference, versionContent, type ApiReply } from "../http/api-reply.ts";
 import type { ApiRequest } from "../http/api-request.ts";
 import { get, type Route } from "../http/router.ts";
-import { searched, type SearchValue } from "../http/search.ts";
+import { searched } from "../http/search.ts";
 import { blankTemplate, known } from "../inventory.ts";
 import type { EngineBehaviour } from "../versions.ts";
-import type { XmlObject } from "../xml/xml-value.ts";
-
-/** A kind of entity that never changes: names of its collection and element, and all entities. */
-interface Catalogue {
-  readonly path: string;
-  readonly root: string;
-  readonly element: string;
-  readonly entities: readonly CatalogueEntry[];
-  /** As of a SearchTable. */
-  readonly unplayed: readonly string[];
-}
-
-interface CatalogueEntry {
-  readonly id: string;
-  readonly name: string;
-  readonly content: XmlObject;
-  /** Searchable fields besides id and name. */
-  readonly fields: Readonly<Record<string, SearchValue>>;
-  /** Id of its owner. */
-  readonly ownerId?: string;
-}
+import { nameOfCenter, namesIn, type Catalogue, type CatalogueEntry } from "./catalogue.ts";
+import { hosts } from "./hosts.ts";
 
 const ADDRESS = "127.0.0.1";
 const noComment = { description: "", comment: "" } as const;
@@ -150,71 +131,6 @@ function clusters({ state, behaviour }: EngineCore): Catalogue {
   }));
   const unplayed = ["cluster_network.", "cpu_type", "datacenter.", "storage."];
   return { path: "/clusters", root: "clusters", element: "cluster", entities, unplayed };
-}
-
-function hosts({ state }: EngineCore): Catalogue {
-  const entities = state.inventory.hosts.map(({ id, name, clusterId }) => {
-    const cluster = known(state.inventory.clusters, clusterId);
-    return {
-      id,
-      name,
-      content: {
-        ...reference("/hosts", id),
-        ...actionsOf(`/hosts/${id}`, "activate", "deactivate"),
-        name,
-        comment: "",
-        address: ADDRESS,
-        hardware_information: { uuid: id },
-        spm: { priority: 5, status: "spm" },
-        ssh: { port: 22 },
-        status: "up",
-        type: "rhel",
-        cluster: reference("/clusters", clusterId),
-      },
-      fields: {
-        status: "up",
-        address: ADDRESS,
-        cluster: cluster.name,
-        datacenter: nameOfCenter(state.inventory, cluster.dataCenterId),
-        hw_id: id,
-        comment: "",
-        type: "rhel",
-        architecture: "x86_64",
-        "storage.name": namesIn(state.inventory.storageDomains, cluster.dataCenterId),
-        get "vm.name"(): readonly string[] {
-          const running = Object.values(state.vms).filter((vm) => vm.clusterId === clusterId && vm.status !== "down");
-          return running.map((vm) => vm.name);
-        },
-      },
-      ownerId: clusterId,
-    };
-  });
-  const unplayed = [
-    "active_vms",
-    "committed_mem",
-    "cpu_model",
-    "cpu_speed",
-    "cpu_usage",
-    "cpus",
-    "event.",
-    "external_status",
-    "ha_score",
-    "load",
-    "mem_usage",
-    "memory",
-    "migrating_vms",
-    "network_usage",
-    "nic.",
-    "spm_id",
-    "storage.",
-    "tag",
-    "template.",
-    "update_available",
-    "user.",
-    "version",
-    "vm.",
-  ];
-  return { path: "/hosts", root: "hosts", element: "host", entities, unplayed };
 }
 
 function storageDomains({ state, faults }: EngineCore): Catalogue {
@@ -378,17 +294,6 @@ function templates({ state }: EngineCore): Catalogue {
     entities: [{ ...blankTemplate, content, fields }],
     unplayed,
   };
-}
-
-function nameOfCenter({ dataCenters: all }: Inventory, id: string): string {
-  return known(all, id).name;
-}
-
-function namesIn(
-  all: readonly { readonly name: string; readonly dataCenterId: string }[],
-  id: string,
-): readonly string[] {
-  return all.filter(({ dataCenterId }) => dataCenterId === id).map(({ name }) => name);
 }
 
 function compatibilityOf({ compatibility }: EngineBehaviour): string {

@@ -2,7 +2,8 @@ import { ownAttachments } from "../attachments.ts";
 import type { EngineCore } from "../engine-core.ts";
 import type { VmState } from "../engine-state.ts";
 import type { SearchTable } from "../http/search.ts";
-import { blankTemplate, dataCenterOf, hostOf, known } from "../inventory.ts";
+import { blankTemplate, dataCenterOf, known } from "../inventory.ts";
+import { hostOf } from "../placement.ts";
 import type { TagOperations } from "../operations/tag-operations.ts";
 import { setting } from "../vm-settings.ts";
 

@@ -9,7 +9,8 @@ import type { VmRequest } from "../operations/vm-operations.ts";
 import { badRequest, incomplete, notFound } from "../engine-fault.ts";
 import type { ApiRequest } from "../http/api-request.ts";
 import { isXmlObject, type XmlObject } from "../xml/xml-value.ts";
-import { BLANK_ID, blankTemplate, findNamed, hostOf } from "../inventory.ts";
+import { BLANK_ID, blankTemplate, findNamed } from "../inventory.ts";
+import { hostOf } from "../placement.ts";
 import { vmSearch } from "./vm-search.ts";
 import type { XmlNode } from "../xml/read-xml.ts";
 import { readSettings, settingsContent, type VmSettings } from "../vm-settings.ts";
@@ -48,7 +49,8 @@ export function vmRoutes({ core, guests, tags, vms }: EngineApi): readonly Route
       return actionDone();
     }),
     post("/vms/:vm/start", (request) => {
-      vms.start(request.param("vm"), request.correlationId);
+      const [host] = wantedHosts(core, request.body.child("vm"));
+      vms.start(request.param("vm"), { host, correlationId: request.correlationId });
       return actionDone();
     }),
     post("/vms/:vm/stop", (request) => {
@@ -60,7 +62,9 @@ export function vmRoutes({ core, guests, tags, vms }: EngineApi): readonly Route
       return actionDone();
     }),
     post("/vms/:vm/migrate", (request) => {
-      vms.migrate(request.param("vm"), request.correlationId);
+      const { body, correlationId } = request;
+      const host = body.child("host") && findNamed(core.state.inventory.hosts, "Action", body, "host").id;
+      vms.migrate(request.param("vm"), { host, correlationId });
       return actionDone();
     }),
     post("/vms/:vm/freezefilesystems", async (request) => {
@@ -116,13 +120,17 @@ function readVm(core: EngineCore, { body, correlationId }: ApiRequest): VmReques
 }
 
 /** Like `readSettings`, but also accepts hosts by name. */
-function vmSettingsOf({ state }: EngineCore, body: XmlNode, further: readonly string[] = []): VmSettings {
+function vmSettingsOf(core: EngineCore, body: XmlNode, further: readonly string[] = []): VmSettings {
   const settings = readSettings(body, further);
-  const policy = body.child("placement_policy", "hosts");
-  if (policy === undefined) return settings;
+  if (body.child("placement_policy", "hosts") === undefined) return settings;
+  return { ...settings, "placement_policy.hosts": wantedHosts(core, body) };
+}
+
+/** Ids of the hosts in the placement policy of a machine. */
+function wantedHosts({ state }: EngineCore, vm: XmlNode | undefined): readonly string[] {
   const { hosts } = state.inventory;
-  const ids = policy.children("host").map((host) => findNamed(hosts, "Vm", host.wrapped("host"), "host").id);
-  return { ...settings, "placement_policy.hosts": ids };
+  const wanted = vm?.child("placement_policy", "hosts")?.children("host") ?? [];
+  return wanted.map((host) => findNamed(hosts, "Vm", host.wrapped("host"), "host").id);
 }
 
 function vmContent(core: EngineCore, vm: VmState, request: ApiRequest): XmlObject {
