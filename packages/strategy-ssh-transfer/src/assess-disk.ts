@@ -3,10 +3,7 @@ import { whyUnreadable, whyUntouchable } from "@ovault/ovirt";
 
 import { rankHosts, type Ranking } from "./hosts/rank-hosts.ts";
 
-/**
- * What SSH can do for one disk, and which host would serve it. Checks first what must not be touched, then what is
- * impossible.
- */
+/** What SSH can do for one disk, and where. Checks first what must not be touched, then what is impossible. */
 export function assessDisk(vm: VirtualMachine, disk: Disk, ranking: Ranking): DiskAssessment {
   const untouchable = whyUntouchable(vm, disk);
   if (untouchable !== undefined) return { diskId: disk.id, verdict: "skip", reason: untouchable };
@@ -14,6 +11,11 @@ export function assessDisk(vm: VirtualMachine, disk: Disk, ranking: Ranking): Di
   const choices = unable ?? rankHosts(disk, vm, ranking);
   if (typeof choices === "string") return { diskId: disk.id, verdict: "impossible", reason: choices };
   const [best] = choices;
-  const reason = `the layers on a snapshot that is kept tell what changed; host ${best?.host.name} serves them: ${best?.reason}`;
-  return { diskId: disk.id, verdict: "incremental", reason, keeps: "a snapshot" };
+  return {
+    diskId: disk.id,
+    verdict: "incremental",
+    reason: "the layers on a snapshot that is kept tell what changed",
+    keeps: "a snapshot",
+    ...(best !== undefined && { servedBy: { host: best.host.name, reason: best.reason } }),
+  };
 }
