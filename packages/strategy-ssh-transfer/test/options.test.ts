@@ -32,7 +32,10 @@ describe("a login", () => {
     [{ login: { ...KEY, host: "kvm1" } }, 'login: Unrecognized key: "host"'],
     [{ login: { ...KEY, passphrase: "secret" } }, "login.passphrase: a secret is never written here"],
     [{ hosts: { kvm1: { privateKey: "key" } } }, "hosts.kvm1.user: a login names its user"],
-    [{ hosts: { kvm1: { user: "root" } } }, "hosts.kvm1: exactly one of privateKey, agent, password says how to log in"],
+    [
+      { hosts: { kvm1: { user: "root" } } },
+      "hosts.kvm1: exactly one of privateKey, agent, password says how to log in",
+    ],
     [{ hosts: { kvm1: { address: "root@kvm1" } } }, "hosts.kvm1.address: must be the name or address of a server"],
     [{ dataCenterDirectory: "rhev" }, "dataCenterDirectory: must be an absolute path"],
   ])("is refused, and the message names the field: %j", (options, problem) => {

@@ -1,6 +1,6 @@
 import { z } from "zod";
 
-import type { SshSession } from "./ssh-session.ts";
+import type { SshSession } from "@ovault/ssh";
 
 /** What a host has, and as whom its storage is read. */
 export interface HostTools {

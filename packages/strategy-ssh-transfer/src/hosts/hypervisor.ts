@@ -1,7 +1,7 @@
 import type { Host } from "@ovault/ovirt";
+import type { RunOptions, RunResult, SshSession, StartedCommand, StartOptions } from "@ovault/ssh";
 
 import type { HostTools } from "./host-tools.ts";
-import type { RemoteOptions, RemoteService, SshSession } from "./ssh-session.ts";
 
 /**
  * Files and volumes belong to VDSM (36:36, 0660), and storage may refuse root (root_squash): root works as VDSM. Another
@@ -29,12 +29,12 @@ export class Hypervisor {
   }
 
   /** As `SshSession.run`, as a user that may read and write the storage. */
-  run(script: string, args: readonly string[], options: RemoteOptions): ReturnType<SshSession["run"]> {
+  run(script: string, args: readonly string[], options: RunOptions): Promise<RunResult> {
     return this.session.run(...this.#asStorageUser(script, args), options);
   }
 
   /** As `SshSession.start`, as a user that may read and write the storage. */
-  start(script: string, args: readonly string[], options: RemoteOptions): Promise<RemoteService> {
+  start(script: string, args: readonly string[], options: StartOptions): Promise<StartedCommand> {
     return this.session.start(...this.#asStorageUser(script, args), options);
   }
 

@@ -1,12 +1,12 @@
 import { messageOf, OvaultError } from "@ovault/contract";
 import type { Host } from "@ovault/ovirt";
+import { SshSession } from "@ovault/ssh";
 
 import { HypervisorError } from "../errors.ts";
 import type { Credentials } from "./credentials.ts";
 import { probeTools } from "./host-tools.ts";
 import { Hypervisor } from "./hypervisor.ts";
 import type { Landscape } from "./landscape.ts";
-import { openSession } from "./ssh-session.ts";
 
 /** The hosts that one run, or one clean-up, is logged in at: each once, until `close`. */
 export class Hypervisors {
@@ -50,7 +50,7 @@ export class Hypervisors {
     }
     const cluster = this.#landscape.clusters.get(host.clusterId ?? "")?.name;
     try {
-      const session = await openSession(await this.#credentials.serverOf(host, cluster), signal);
+      const session = await SshSession.open(await this.#credentials.serverOf(host, cluster), signal);
       try {
         return new Hypervisor(host, session, await probeTools(session, signal));
       } catch (error) {

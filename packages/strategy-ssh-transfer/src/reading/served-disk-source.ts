@@ -1,5 +1,4 @@
 import type { BackupMode, Disk, DiskSource, Extent } from "@ovault/contract";
-import { ALLOCATION } from "@ovault/nbd";
 import { withinBase } from "@ovault/ovirt";
 
 import type { ServedVolume } from "../serving/served-volume.ts";
@@ -71,9 +70,8 @@ async function* allocated(
     return;
   }
   for (let offset = 0; offset < bytes;) {
-    for (const { length, flags } of await served.blockStatus(offset, signal)) {
-      const kind =
-        isLayer && (flags & ALLOCATION.hole) !== 0 ? "unchanged" : (flags & ALLOCATION.zero) !== 0 ? "zero" : "data";
+    for (const { length, isHole, isZero } of await served.allocation(offset, signal)) {
+      const kind = isLayer && isHole ? "unchanged" : isZero ? "zero" : "data";
       const within = Math.min(length, bytes - offset);
       if (within > 0) yield { offset, length: within, kind };
       offset += within;

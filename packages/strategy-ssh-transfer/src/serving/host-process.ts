@@ -1,9 +1,9 @@
 import { randomUUID } from "node:crypto";
 
 import { messageOf, type JsonObject, type LedgerHandle, type RunLedger } from "@ovault/contract";
+import type { StartedCommand, StartedEnd } from "@ovault/ssh";
 
 import type { Hypervisor } from "../hosts/hypervisor.ts";
-import type { RemoteService, ServiceEnd } from "../hosts/ssh-session.ts";
 import { FIND_DIRECTORY, MAKE_DIRECTORY } from "./host-directory.ts";
 
 /** Kind of the ledger's entries of processes on hosts. */
@@ -32,13 +32,13 @@ export interface HostProcessWish {
 export class HostProcess {
   /** Its first line. */
   readonly ready: string;
-  readonly ended: Promise<ServiceEnd>;
+  readonly ended: Promise<StartedEnd>;
   readonly #hypervisor: Hypervisor;
   readonly #name: string;
-  readonly #service: RemoteService;
+  readonly #service: StartedCommand;
   readonly #handle: LedgerHandle;
 
-  private constructor(hypervisor: Hypervisor, name: string, service: RemoteService, handle: LedgerHandle) {
+  private constructor(hypervisor: Hypervisor, name: string, service: StartedCommand, handle: LedgerHandle) {
     this.ready = service.ready;
     this.ended = service.ended;
     this.#hypervisor = hypervisor;

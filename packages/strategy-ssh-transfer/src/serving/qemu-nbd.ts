@@ -7,6 +7,8 @@ seconds=$1 file=$2
 shift 2
 cache=writeback
 dd if="$file" of=/dev/null bs=4096 count=1 iflag=direct 2>/dev/null && cache=none
+# From 5.2 on; before, the allocation itself tells holes from zeros.
+if qemu-nbd --help | grep -q -e --allocation-depth; then set -- --allocation-depth "$@"; fi
 socket=$directory/nbd.sock
 stop() { kill "$server" 2>/dev/null && wait "$server"; }
 timeout --foreground "$seconds" qemu-nbd --persistent --socket="$socket" --cache="$cache" "$@" >&2 &

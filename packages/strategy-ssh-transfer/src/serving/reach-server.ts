@@ -1,11 +1,12 @@
 import { messageOf, type JsonObject, type RunLedger } from "@ovault/contract";
-import { BASE_ALLOCATION, NbdClient, type NbdConnectOptions } from "@ovault/nbd";
+import { NbdClient, type NbdConnectOptions } from "@ovault/nbd";
+import { openTunnel } from "@ovault/ssh";
 
 import type { Hypervisor } from "../hosts/hypervisor.ts";
 import { openNetcat, unreachable } from "../netcat/netcat.ts";
 import type { NetcatOptions } from "../netcat/netcat-options.ts";
+import { CONTEXTS } from "./allocation-runs.ts";
 import { HostProcess } from "./host-process.ts";
-import { openTunnel } from "./tunnel.ts";
 
 /** Connections to an NBD server on a host. */
 export interface ReachedServer {
@@ -104,8 +105,13 @@ function connect(
   { address, ticket }: Pick<NbdConnectOptions, "address" | "ticket">,
   signal: AbortSignal,
 ): Promise<NbdClient> {
-  const contexts = [BASE_ALLOCATION];
-  return NbdClient.connect({ address, exportName: "", contexts, signal, ...(ticket !== undefined && { ticket }) });
+  return NbdClient.connect({
+    address,
+    exportName: "",
+    contexts: CONTEXTS,
+    signal,
+    ...(ticket !== undefined && { ticket }),
+  });
 }
 
 function served(carrier: string, clients: ReachedServer["clients"], road: { close(): Promise<void> }): ReachedServer {

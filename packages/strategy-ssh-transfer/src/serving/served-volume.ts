@@ -1,6 +1,7 @@
-import { BASE_ALLOCATION, NbdProtocolError, type BlockStatus, type NbdClient } from "@ovault/nbd";
+import { BASE_ALLOCATION, type NbdClient } from "@ovault/nbd";
 
 import type { Hypervisor } from "../hosts/hypervisor.ts";
+import { allocationRuns, type AllocationRun } from "./allocation-runs.ts";
 import { HostProcess } from "./host-process.ts";
 import { imageName, type ServedImage } from "./image-node.ts";
 import { QEMU_NBD } from "./qemu-nbd.ts";
@@ -83,12 +84,10 @@ export class ServedVolume {
   }
 
   /** What is allocated from `offset` on, one run at least. @throws as `use` */
-  async blockStatus(offset: number, signal: AbortSignal): Promise<readonly BlockStatus[]> {
+  async allocation(offset: number, signal: AbortSignal): Promise<readonly AllocationRun[]> {
     return await this.use(async (client) => {
       const answers = await client.blockStatus(offset, client.logicalBytes - offset, signal);
-      const runs = answers.get(BASE_ALLOCATION) ?? [];
-      if (runs.length === 0) throw new NbdProtocolError(`the server did not answer for ${BASE_ALLOCATION}`);
-      return runs;
+      return allocationRuns(answers);
     }, signal);
   }
 
