@@ -1,7 +1,7 @@
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 
-import type { Host, StorageDomain } from "@ovault/ovirt";
+import type { Cluster, Host, StorageDomain } from "@ovault/ovirt";
 
 import { rankHosts, type Ranking } from "../src/hosts/rank-hosts.ts";
 
@@ -30,14 +30,11 @@ interface Wishes {
   readonly busy?: Readonly<Record<string, number>>;
 }
 
+function cluster(id: string, dataCenterId: string): Cluster {
+  return { id, name: `the ${id}`, version: undefined, dataCenterId, architecture: undefined };
+}
+
 function ranking(hosts: readonly Host[], { storageType = "nfs", without = [], busy = {} }: Wishes = {}): Ranking {
-  const cluster = (id: string, dataCenterId: string) => ({
-    id,
-    name: `the ${id}`,
-    version: undefined,
-    dataCenterId,
-    architecture: undefined,
-  });
   const domain = { id: "domain", name: "data", storageType, dataCenterIds: ["center"] } as Partial<StorageDomain>;
   return {
     landscape: {

@@ -1,5 +1,5 @@
 import type { Host } from "@ovault/ovirt";
-import { serverSettings, sshServer, type SecretsHost, type SshServer } from "@ovault/ssh";
+import { serverSettings, sshServer, type SecretsHost, type ServerSettings, type SshServer } from "@ovault/ssh";
 
 import { HypervisorError } from "../errors.ts";
 import type { HostOptions, LoginOptions, SshTransferOptions } from "../options.ts";
@@ -37,7 +37,9 @@ export class Credentials {
     }
     const { hostKey, knownHosts } = { ...login, ...own };
     const options = { ...login, hostKey, knownHosts, host: address, port: own?.port ?? host.sshPort ?? 22 };
-    return await sshServer(await serverSettings(options, this.#host), this.#options.timeoutSeconds * 1_000);
+    const settings = await serverSettings(options, this.#host);
+    const trust = hostKey === undefined && knownHosts === undefined ? recordedKey(host) : settings.trust;
+    return await sshServer({ ...settings, trust }, this.#options.timeoutSeconds * 1_000);
   }
 
   #ownOf({ name }: Host): HostOptions | undefined {
@@ -51,6 +53,18 @@ export class Credentials {
     const { clusters, login } = this.#options;
     return cluster !== undefined && Object.hasOwn(clusters, cluster) ? clusters[cluster] : login;
   }
+}
+
+/** The engine met the host when it was added, and knows its key since. @throws HypervisorError when it has none */
+function recordedKey(host: Host): ServerSettings["trust"] {
+  const { name, sshFingerprint: fingerprint, sshPublicKey: publicKey } = host;
+  if (fingerprint === undefined && publicKey === undefined) {
+    throw new HypervisorError(`the engine has no SSH key on record for host ${name}`, {
+      context: about(host),
+      hint: `Set hosts: { ${name}: { hostKey: SHA256:… } }, or knownHosts; \`ssh-keygen -lf\` on the host shows it.`,
+    });
+  }
+  return { recorded: { by: `the engine's record of host ${name}`, fingerprint, publicKey } };
 }
 
 function about({ id, name }: Host): { readonly host: string; readonly hostName: string } {
