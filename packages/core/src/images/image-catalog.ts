@@ -32,12 +32,15 @@ interface Removal {
 export class ImageCatalog extends RecoveryPoints {
   readonly images: ImageStore;
   readonly place: ManifestPlace;
+  /** For what frees room when the store is full. */
+  readonly reserve: Reserve;
 
   constructor(images: ImageStore, managers: ManagerNames | undefined) {
     const reserve = new Reserve(images.objects);
     const store = reserve.guarded();
     super({ store, reserve, protection }, () => undefined, managers);
     this.images = images;
+    this.reserve = reserve;
     this.place = { store, protection, points: this };
   }
 

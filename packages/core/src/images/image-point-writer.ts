@@ -48,15 +48,20 @@ export class ImagePointWriter implements PointWriter {
     vm: VirtualMachine,
     options: BeginPointOptions & { readonly blockBytes: number },
   ): Promise<ImagePointWriter> {
-    const writer = new ImagePointWriter(catalog, vm, await claimPoint(catalog.place, vm, options), options);
-    try {
-      const { runId, clock } = options;
-      await catalog.removeLeftovers(writer.#name, { runId, at: clock.now() }, writer.signal);
-      return writer;
-    } catch (error) {
-      await writer.release();
-      throw error;
-    }
+    const { reserve } = catalog;
+    const { runId, clock, signal } = options;
+    // What a dead run has left may be all that fills the store.
+    return await reserve.during(async () => {
+      const writer = new ImagePointWriter(catalog, vm, await claimPoint(catalog.place, vm, options), options);
+      try {
+        await catalog.removeLeftovers(writer.#name, { runId, at: clock.now() }, writer.signal);
+        await reserve.keep(writer.signal);
+        return writer;
+      } catch (error) {
+        await writer.release();
+        throw error;
+      }
+    }, signal);
   }
 
   async takeDisks(sources: readonly DiskSource[], options: TakeDisksOptions): Promise<DiskRecord[]> {

@@ -307,6 +307,7 @@ export class Repository implements PointStore {
     return await BlockMapReader.open({ ...options, root, blockCount, loadPage, signal });
   }
 
+  /** A listing may still show a forgotten point that prune is about to delete. */
   async findBase(machine: MachineIdentity, signal: AbortSignal): Promise<FoundBase> {
     const { points, ...found } = await this.points.listOf(machine, signal);
     return { ...found, base: points.findLast((point) => !this.isCondemned(point)) };

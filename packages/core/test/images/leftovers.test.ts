@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 
-import { CancelledError, processIdentity, type RunHooks, systemClock } from "@ovault/contract";
+import { CancelledError, processIdentity, type RunHooks, StoreFullError, systemClock } from "@ovault/contract";
 import { never } from "@ovault/test-support/repository/take-point";
 import { applyChanges, sourceOf } from "@ovault/testkit";
 
@@ -95,6 +95,29 @@ test("a store that does not show a new manifest yet costs its point no image", a
     if (call === `put ${key}`) objects.set(key, manifest);
   });
   await site.backUp({ store: pointsOn(images) });
+  expect((await site.restore(point)).disks).toEqual(site.now());
+});
+
+/** The image store of a site as long as it is full: it stores nothing before something is deleted. */
+function fullUntilDeletion(site: ImageSite): SteppedImageStore {
+  let full = true;
+  return new SteppedImageStore(site.images, (call) => {
+    if (call.startsWith("delete")) full = false;
+    if (full && call.startsWith("put ")) throw new StoreFullError("no space left");
+  });
+}
+
+test("a full store has room for a forget, and for a run that finds what a dead one left", async () => {
+  const site = await ImageSite.onImages({ a: disk });
+  const first = await site.backUp();
+  await pointsOn(fullUntilDeletion(site)).points.forget(first, never);
+  expect(await site.keysOfImages()).toEqual([]);
+  const wish = { runId: "dead", process: dead, ifBusy: "refuse", clock: systemClock, signal: never } as const;
+  const killed = await site.store.beginPoint(site.platform.vm(), wish);
+  await killed.takeDisks([sourceOf(disk, { id: "a" })], takeOptions());
+  const point = await site.backUp({ store: pointsOn(fullUntilDeletion(site)) });
+  await killed.release();
+  expect(await site.keysOfImages()).toEqual(await site.keysOfPoints());
   expect((await site.restore(point)).disks).toEqual(site.now());
 });
 
