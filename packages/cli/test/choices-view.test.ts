@@ -16,11 +16,16 @@ test("of a machine with a choice the view shows the chosen strategy, why, and wh
   const { signal } = new AbortController();
   const choice = await chooseStrategy([unable, able], vm, { excludeDisks: [], keepBase: true, signal });
   const rejected = (choice?.rejected ?? []).map((other) => considered(other, vm));
+  const servedBy = { host: "kvm1", reason: "the only one that is up" };
+  const served = rejected.map((other) => ({ ...other, disks: other.disks.map((disk) => ({ ...disk, servedBy })) }));
   const told = { vm, strategy: "model", strategyReason: choice?.reason ?? "", rejected };
-  expect(layOut(choicesView([told, { ...told, rejected: [] }]))).toBe(
+  expect(layOut(choicesView([told, { ...told, rejected: served }, { ...told, rejected: [] }]))).toBe(
     [
       "web01: model is best for its disks: 1 incremental (model: 1 impossible)",
       `  model: ${vm.disks[0]?.alias}: impossible: a test`,
+      "",
+      "web01: model is best for its disks: 1 incremental (model: 1 impossible)",
+      `  model: ${vm.disks[0]?.alias}: impossible: a test; from host kvm1: the only one that is up`,
       "",
     ].join("\n"),
   );

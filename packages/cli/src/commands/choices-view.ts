@@ -1,6 +1,7 @@
 import type { ConsideredStrategy } from "@ovault/operations";
 
 import { text, type View } from "../output/view.ts";
+import { whyText } from "./why-text.ts";
 
 /** Why each machine's strategy was chosen, and what the others offer; empty where there was no choice. */
 export function choicesView(
@@ -17,7 +18,7 @@ export function choicesView(
       text(
         `${vm.name}: ${strategy} is ${strategyReason}`,
         ...rejected.flatMap((other) =>
-          other.disks.map(({ alias, verdict, reason }) => `  ${other.strategy}: ${alias}: ${verdict}: ${reason}`),
+          other.disks.map((disk) => `  ${other.strategy}: ${disk.alias}: ${disk.verdict}: ${whyText(disk)}`),
         ),
       ),
     );

@@ -3,6 +3,7 @@ import { formatBytes, Installation, listVirtualMachines, type VmSummary } from "
 import { examples, type Define } from "../command.ts";
 import { table, type View } from "../output/view.ts";
 import { choicesView } from "./choices-view.ts";
+import { whyText } from "./why-text.ts";
 
 interface VmsOptions {
   readonly manager?: string;
@@ -35,7 +36,7 @@ export function vmsView(vms: readonly VmSummary[]): View {
       disk.verdict,
       strategy,
       position === 0 ? selected : "",
-      disk.reason,
+      whyText(disk),
     ]);
   });
   const titles = ["vm", "status", ">#", "disk", ">size", ">used", "backup", "strategy", "policy", "why"];

@@ -78,6 +78,11 @@ export class ServedVolume {
     return this.#parts.server.clients[0].contexts.includes(BASE_ALLOCATION);
   }
 
+  /** For people: what carries the data. */
+  get carrier(): string {
+    return this.#parts.server.carrier;
+  }
+
   /** Number of connections: the most requests that reach the host at a time. */
   get connections(): number {
     return this.#parts.server.clients.length;
