@@ -121,7 +121,7 @@ describe("object lock", () => {
     expect(await held()).toBeGreaterThanOrEqual(later.getTime());
   });
 
-  test("a hold that a shorter one took the place of is set again, and not for ever", async () => {
+  test("a hold that a shorter one replaced is set again, a limited number of times", async () => {
     const { proxy, store } = await storeBehindProxy({ objectLock: { mode: "governance" } });
     await put(store, "a", inMinutes(1));
     let lost = 2;
@@ -139,7 +139,7 @@ describe("object lock", () => {
     });
   });
 
-  test("of many who extend at once none fails", async () => {
+  test("of many extensions at once none fails", async () => {
     const { store, retention } = await lockedStore();
     await put(store, "a", inMinutes(1));
     const wanted = [30, 5, 60, 10, 45, 20].map(inMinutes);

@@ -23,7 +23,7 @@ beforeAll(async () => {
 const randomDisk = () =>
   sourceOf({ bytes: randomBytes(BLOCK_BYTES), extents: [{ offset: 0, length: BLOCK_BYTES, kind: "data" }] });
 
-test("a prune extends the locks of what points need, and says what the bucket does not let go", async () => {
+test("a prune extends the locks of what points need, and reports what the bucket does not delete", async () => {
   const options = newBucket(gateway, { objectLock: { mode: "compliance" } });
   await prepareBucket(options);
   const store = await openStore(options);

@@ -34,7 +34,7 @@ export async function writeDraft(
       await connection.write(handle, bytes, offset);
     });
   } catch (error) {
-    connection.closeUnheeded(handle);
+    connection.closeInBackground(handle);
     throw error;
   }
   // The server takes them in this order. A failed close is a failed write: some file servers check quotas this late.

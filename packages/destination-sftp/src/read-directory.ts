@@ -52,7 +52,7 @@ export async function readDirectory(
     await inLanes(Array(READERS).keys(), READERS, readToEnd);
     return found;
   } finally {
-    connection.closeUnheeded(handle);
+    connection.closeInBackground(handle);
   }
 }
 

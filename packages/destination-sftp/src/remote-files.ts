@@ -33,7 +33,7 @@ export async function syncDirectory(connection: SftpConnection, directory: strin
   try {
     await connection.sync(handle);
   } finally {
-    connection.closeUnheeded(handle);
+    connection.closeInBackground(handle);
   }
 }
 

@@ -149,7 +149,7 @@ export class SftpConnection {
   }
 
   /** Closes a handle and ignores the result. */
-  closeUnheeded(handle: Handle): void {
+  closeInBackground(handle: Handle): void {
     this.close(handle).catch(() => undefined);
   }
 

@@ -203,7 +203,7 @@ export class SftpStore implements ObjectStore {
         assertObjectLength(key, length);
         return await readExactly(connection, handle, { key, offset, length }, signal);
       } finally {
-        connection.closeUnheeded(handle);
+        connection.closeInBackground(handle);
       }
     } catch (error) {
       if (!isAbsence(error)) throw error;

@@ -112,7 +112,7 @@ describe("an agent", () => {
 });
 
 describe("a password", () => {
-  test.skipIf(!otherUsers)("lets in, and a wrong one is refused and not told", async () => {
+  test.skipIf(!otherUsers)("lets in, and a wrong one is refused and not shown", async () => {
     const other = await OpenSshServer.start({ otherUser: true });
     onTestFinished(() => other.stop());
     expect(await login({ by: "password", password: OTHER_USER.password }, other)).toBe("in");

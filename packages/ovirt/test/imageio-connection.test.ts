@@ -221,7 +221,7 @@ test("a body that is read slowly is sent slowly, and the connection goes on afte
   expect(server.sockets).toHaveLength(1);
 });
 
-test("a stream that breaks fails who reads it", async () => {
+test("a stream that breaks fails its reader", async () => {
   const { connection } = await talkTo((socket) => socket.end(`${head(8)}1234`));
   const { body } = await connection.stream({ method: "GET", patience }, signal);
   await expect(body.toArray()).rejects.toMatchObject({ code: "E_IMAGEIO_CONNECTION" });

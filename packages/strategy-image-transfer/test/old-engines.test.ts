@@ -71,7 +71,7 @@ class DeafManager extends OvirtManager {
   }
 }
 
-test("an engine that does not heed the format: files are read as such, and QCOW2 disks are never written over", async () => {
+test("an engine that ignores the format: files are read as such, and QCOW2 disks are never written over", async () => {
   const bench = await Bench.open({ engineVersion: "4.2" });
   const deaf = await bench.site.managerOf(DeafManager);
   const strategy = bench.strategyWith({}, deaf);

@@ -1,6 +1,6 @@
 import { ManagerError, SourceError, type ErrorCode } from "@ovault/contract";
 
-/** A hypervisor cannot be used over SSH: it does not answer, lets nobody in, or lacks something. */
+/** A hypervisor cannot be used over SSH: it does not answer, refuses the login, or lacks something. */
 export class HypervisorError extends ManagerError {
   static override readonly code: ErrorCode = "E_HYPERVISOR";
 }

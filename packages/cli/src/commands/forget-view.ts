@@ -8,8 +8,8 @@ import { table, text, type View } from "../output/view.ts";
 export function forgetView({ dryRun, forgotten, kept, warnings }: ForgetSummary): View {
   const goes = dryRun ? "would go" : "forgotten";
   const lines: readonly Line[] = [
-    ...forgotten.map((point) => ({ point, fate: goes, why: "" })),
-    ...kept.map(({ point, reasons }) => ({ point, fate: "kept", why: reasons.join(", ") })),
+    ...forgotten.map((point) => ({ point, outcome: goes, why: "" })),
+    ...kept.map(({ point, reasons }) => ({ point, outcome: "kept", why: reasons.join(", ") })),
   ];
   const ordered = inOrder(lines.map(({ point }) => point));
   const titleOf = machineTitles(ordered.map(({ vm }) => vm));
@@ -19,7 +19,7 @@ export function forgetView({ dryRun, forgotten, kept, warnings }: ForgetSummary)
     .toSorted(
       (a, b) => compareNatural(machineOf(a), machineOf(b)) || (ages.get(a.point) ?? 0) - (ages.get(b.point) ?? 0),
     )
-    .map(({ point, fate, why }) => [titleOf(point.vm), point.id, formatTime(point.takenAt), fate, why]);
+    .map(({ point, outcome, why }) => [titleOf(point.vm), point.id, formatTime(point.takenAt), outcome, why]);
   const [points, others] = [plural(forgotten.length, "recovery point"), kept.length > 0 ? `, ${kept.length} kept` : ""];
   const freed = forgotten.length > 0 ? "; `ovault prune` frees their space" : "";
   return [
@@ -33,7 +33,7 @@ export function forgetView({ dryRun, forgotten, kept, warnings }: ForgetSummary)
 
 interface Line {
   readonly point: PointSummary;
-  readonly fate: string;
+  readonly outcome: string;
   readonly why: string;
 }
 

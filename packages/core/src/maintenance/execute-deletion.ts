@@ -7,13 +7,13 @@ import type { Repository } from "../repository/repository.ts";
 import type { PackSurvey } from "./pack-survey.ts";
 import { rewriteIndex } from "./rewrite-index.ts";
 
-export interface CarryOutOptions {
+export interface DeletionOptions {
   readonly survey: PackSurvey;
   readonly onFreed: (packBytes: number) => void;
   readonly signal: AbortSignal;
 }
 
-export interface CarriedOut {
+export interface DeletionOutcome {
   /** Number of deleted manifests. */
   readonly points: number;
   /** Earliest expiry among objects the store still locks; undefined when everything is deleted. */
@@ -30,8 +30,8 @@ const LANES = 8;
 export async function executeDeletion(
   repository: Repository,
   { name, verdict: { packs, points } }: { readonly name: string; readonly verdict: Verdict },
-  { survey, onFreed, signal }: CarryOutOptions,
-): Promise<CarriedOut> {
+  { survey, onFreed, signal }: DeletionOptions,
+): Promise<DeletionOutcome> {
   const { store, index } = repository;
   const there = packs
     .map((pack) => ({ pack, bytes: survey.bytesOfNamed(pack, index) }))

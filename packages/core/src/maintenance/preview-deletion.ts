@@ -6,16 +6,16 @@ import type { Verdict } from "../repository/packs/condemned-packs.ts";
 import { packKey } from "../format/layout.ts";
 import type { Repository } from "../repository/repository.ts";
 import { earliest } from "../util/earliest.ts";
-import type { CarriedOut } from "./execute-deletion.ts";
+import type { DeletionOutcome } from "./execute-deletion.ts";
 import type { PackSurvey } from "./pack-survey.ts";
 
-export interface ForetellOptions {
+export interface PreviewOptions {
   readonly survey: PackSurvey;
   readonly now: Date;
   readonly signal: AbortSignal;
 }
 
-export interface DeletionPreview extends CarriedOut {
+export interface DeletionPreview extends DeletionOutcome {
   /** Names and sizes of the packs that exist, and whether the store would keep them. */
   readonly packs: readonly { readonly pack: string; readonly bytes: number; readonly isLocked: boolean }[];
 }
@@ -27,7 +27,7 @@ const LANES = 8;
 export async function previewDeletion(
   repository: Repository,
   { packs, points }: Pick<Verdict, "packs" | "points">,
-  { survey, now, signal }: ForetellOptions,
+  { survey, now, signal }: PreviewOptions,
 ): Promise<DeletionPreview> {
   const ends: Date[] = [];
   const isLocked = async (key: ObjectKey, lane: AbortSignal): Promise<boolean> => {

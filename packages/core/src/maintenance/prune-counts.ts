@@ -2,7 +2,7 @@ import { decidedPacks } from "../repository/packs/condemned-packs.ts";
 import { packKey } from "../format/layout.ts";
 import type { Repository } from "../repository/repository.ts";
 import { earliest } from "../util/earliest.ts";
-import type { CarriedOut } from "./execute-deletion.ts";
+import type { DeletionOutcome } from "./execute-deletion.ts";
 import type { PackSurvey } from "./pack-survey.ts";
 import type { PruneProgress, PruneReport } from "./prune-report.ts";
 import type { BlockingRun } from "./blocking-runs.ts";
@@ -84,14 +84,14 @@ export class PruneCounts {
     this.#runs.set(run.runId, run);
   }
 
-  carriedOut({ points, lockedUntil }: CarriedOut): void {
+  addDeletion({ points, lockedUntil }: DeletionOutcome): void {
     this.#deletedPoints += points;
     if (lockedUntil !== undefined) this.#locksEnd.push(lockedUntil);
   }
 
   /** For a dry run: the outcome that a pack would have. */
-  previewDeletion(pack: string, fate: PackOutcome): void {
-    this.#previewed.set(pack, fate);
+  previewDeletion(pack: string, outcome: PackOutcome): void {
+    this.#previewed.set(pack, outcome);
   }
 
   /** Includes the present state. */
@@ -99,10 +99,10 @@ export class PruneCounts {
     const decided = decidedPacks(condemned);
     const undecided = condemned.documents.filter(({ verdict }) => verdict === undefined);
     const waiting = new Set(undecided.flatMap(({ packs }) => packs));
-    const fateOf = (name: string): PackOutcome =>
+    const outcomeOf = (name: string): PackOutcome =>
       this.#previewed.get(name) ?? (decided.has(name) ? "locked" : waiting.has(name) ? "condemned" : "kept");
     const tallies = { freed: new Tally(), locked: new Tally(), condemned: new Tally(), kept: new Tally() };
-    for (const { name, bytes } of survey.packs(index)) tallies[fateOf(name)].add(bytes);
+    for (const { name, bytes } of survey.packs(index)) tallies[outcomeOf(name)].add(bytes);
     const { locked, condemned: condemnedNow, kept } = tallies;
     const starts = undecided.map(({ at }) => Date.parse(at));
     if ([...this.#previewed.values()].includes("condemned")) starts.push(now.getTime());

@@ -145,10 +145,10 @@ class Prune {
     this.#survey = await PackSurvey.take(this.#repository, { between, signal: this.#signal });
     if (this.#dryRun) await this.#previewDecided();
     else await this.#finishOthers();
-    await this.#passVerdicts();
+    await this.#decideCondemned();
     await this.#condemn();
     if (!this.#dryRun) {
-      if (this.#graceMs === 0) await this.#passVerdicts();
+      if (this.#graceMs === 0) await this.#decideCondemned();
       await this.#extendLocks();
     }
     return this.#counts.report(this.#repository, {
@@ -176,7 +176,7 @@ class Prune {
   }
 
   /** Decides on all documents that are past their grace time and known to every run, and deletes what may go. */
-  async #passVerdicts(): Promise<void> {
+  async #decideCondemned(): Promise<void> {
     const repository = this.#repository;
     await repository.refresh(this.#signal);
     const ripe = repository.condemned.documents.filter((document) => this.#isRipe(document));
@@ -333,7 +333,7 @@ class Prune {
     this.#counts.begin("deleting");
     const onFreed = (bytes: number): void => this.#counts.freed(bytes);
     const options = { survey: this.#survey, onFreed, signal: this.#signal };
-    this.#counts.carriedOut(await executeDeletion(this.#repository, { name, verdict }, options));
+    this.#counts.addDeletion(await executeDeletion(this.#repository, { name, verdict }, options));
     await this.#repository.refresh(this.#signal);
   }
 
@@ -354,7 +354,7 @@ class Prune {
       if (!isLocked) this.#counts.freed(bytes);
     }
     this.#previewedPoints.push(...goes.points);
-    this.#counts.carriedOut(preview);
+    this.#counts.addDeletion(preview);
   }
 
   async #extendLocks(): Promise<void> {

@@ -4,7 +4,7 @@ import { type Clock, type RecoveryPoint, systemClock } from "@ovault/contract";
 import { earliest } from "../util/earliest.ts";
 import { chunksByMachine } from "./chunks-by-machine.ts";
 import { currentPoints } from "./current-points.ts";
-import { previewDeletion, type ForetellOptions } from "./preview-deletion.ts";
+import { previewDeletion, type PreviewOptions } from "./preview-deletion.ts";
 import { type MachineSpace, machineSpace } from "./machine-space.ts";
 import { otherObjects } from "./other-objects.ts";
 import { packSpace, type PackSum } from "./pack-space.ts";
@@ -143,7 +143,7 @@ function waitsFor(
 /** Locks on packs that verdicts give up. */
 async function locksOf(
   repository: Repository,
-  options: ForetellOptions,
+  options: PreviewOptions,
 ): Promise<Pick<DeletableSpace, "lockedBytes" | "lockedUntil">> {
   let lockedBytes = 0;
   const ends: Date[] = [];

@@ -24,7 +24,7 @@ test("a key file holds 32 random bytes, for its owner only", async () => {
   expect(await readdir(directory)).toEqual(["backup.key"]);
 });
 
-test("one that is there is never changed, and of many who make it one wins", async () => {
+test("an existing file is never changed, and of several processes that make it one wins", async () => {
   const made = await Promise.all(Array.from({ length: 8 }, () => createKeyFile(file)));
   expect(made.filter(Boolean).length).toBe(1);
   const before = await readFile(file, "utf8");

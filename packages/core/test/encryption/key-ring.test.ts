@@ -85,7 +85,7 @@ describe("the keys of a repository", () => {
     await reopenEncrypted(store, two);
   });
 
-  test("two who remove each other's key at the same time leave one", async () => {
+  test("two processes that remove each other's key at the same time leave one", async () => {
     for (let round = 0; round < 3; round += 1) {
       const { store, one, two } = await withTwoKeys();
       const ids = await idsByLabel(store, one);

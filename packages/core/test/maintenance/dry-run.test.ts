@@ -42,7 +42,7 @@ describe("a dry run", () => {
     );
   });
 
-  test("knows what the store will not let go", async () => {
+  test("knows what the store will not delete", async () => {
     const own = await BlockSite.open(new HoldingStore());
     await own.forget(await own.backUp({ blocks: [1, 2, 3] }));
     await own.prune({ graceMs: HOUR_MS });

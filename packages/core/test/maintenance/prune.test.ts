@@ -160,7 +160,7 @@ describe("packs that are mostly dead", () => {
     expect(await site.prune({ repack: ALL })).toMatchObject({ freedPacks: 0 });
   });
 
-  test("are read by those who know only the old places, as soon as these are gone", async () => {
+  test("are found by readers that know only the old places, as soon as these are gone", async () => {
     const old = await site.backUp({ blocks: [1, 2] });
     const point = await site.backUp({ blocks: [1, 9], vm: "vm-2" });
     const reader = await site.repository();

@@ -207,7 +207,7 @@ describe("a lease", () => {
     });
   });
 
-  test("with a beat that its holder did not put is kept by its holder, who takes that beat away", async () => {
+  test("with a foreign beat is kept by its holder, which deletes that beat", async () => {
     const store = new MemoryStore();
     const { clock, advance } = stoppedClock();
     const lease = await acquire(store, elsewhere("run-a"), { clock });
@@ -260,7 +260,7 @@ describe("a lease", () => {
     await lease.release();
   });
 
-  test("is kept alive on a real clock, and a silent one is replaced by who waits", async () => {
+  test("is kept alive on a real clock, and a waiting run takes over one that is not renewed", async () => {
     const store = new MemoryStore();
     const { clock } = stoppedClock();
     const beating = await acquire(store, elsewhere("run-a"), { ttlMs: 400 });

@@ -15,10 +15,10 @@ const policy = { patienceMs: 60_000, firstDelayMs: 0 };
 function flaky(store: ObjectStore, plan: readonly ("well" | "before" | "after")[]): ObjectStore {
   let calls = 0;
   return watched(store, async (label, work) => {
-    const fate = plan[calls++] ?? "well";
-    if (fate === "before") throw unavailable(label);
+    const outcome = plan[calls++] ?? "well";
+    if (outcome === "before") throw unavailable(label);
     const answer = await work();
-    if (fate === "after") throw unavailable(label);
+    if (outcome === "after") throw unavailable(label);
     return answer;
   });
 }

@@ -3,7 +3,7 @@ import { basename, dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 
 import { HypervisorError } from "./errors.ts";
-import { FUSE_DEVICE, unmount, whyNoFuse } from "./fuse.ts";
+import { FUSE_DEVICE, unmount, fuseProblem } from "./fuse.ts";
 import type { NbdExport, PlugDevice } from "./hypervisor.ts";
 import type { QmpArguments } from "./qmp-client.ts";
 import type { RunDirectory } from "./run-directory.ts";
@@ -42,7 +42,7 @@ export class DeviceFile {
    * @throws HypervisorError when the path is taken, or this machine has no FUSE
    */
   static async show(parts: DeviceParts, guest: NbdExport, device: PlugDevice): Promise<DeviceFile> {
-    const reason = await whyNoFuse();
+    const reason = await fuseProblem();
     if (reason !== undefined) throw cannotShow(device.path, reason, undefined);
     await mkdir(dirname(device.path), { recursive: true, mode: 0o700 });
     const path = join(await realpath(dirname(device.path)), basename(device.path)); // as the kernel names the mount

@@ -11,7 +11,7 @@ export const FUSE_DEVICE = "/dev/fuse";
 const FUSERMOUNT = "fusermount3";
 
 /** Why this machine cannot show disks as files; `undefined` when it can. */
-export async function whyNoFuse(): Promise<string | undefined> {
+export async function fuseProblem(): Promise<string | undefined> {
   try {
     await access(FUSE_DEVICE, constants.R_OK | constants.W_OK);
   } catch {

@@ -7,7 +7,7 @@ import { bitmapsAtRest, bitmapsInUse, traceCheckpoint } from "./bitmaps.ts";
 import { DiskTree, activeOf, qemuFormat, virtualBytesOf } from "./disk-tree.ts";
 import { HypervisorError } from "./errors.ts";
 import { addExport } from "./nbd-exports.ts";
-import { whyNoFuse } from "./fuse.ts";
+import { fuseProblem } from "./fuse.ts";
 import type {
   BackupDisk,
   CheckpointState,
@@ -150,7 +150,7 @@ export class QemuHypervisor implements Hypervisor {
 
   async startVm(vmId: string, disks: readonly PlugDisk[]): Promise<void> {
     if (this.vmState(vmId) === "up") throw new HypervisorError(`machine ${vmId} is up already`, { context: { vmId } });
-    const devices = disks.some(({ device }) => device !== undefined) && (await whyNoFuse()) === undefined;
+    const devices = disks.some(({ device }) => device !== undefined) && (await fuseProblem()) === undefined;
     const plugs = disks.map((disk) => this.#plugOf(disk));
     const machine = await this.#startMachine(devices ? plugs : plugs.map(withoutDevice));
     this.#machines.set(vmId, machine);
@@ -190,7 +190,7 @@ export class QemuHypervisor implements Hypervisor {
   }
 
   whyNoDevices(): Promise<string | undefined> {
-    return whyNoFuse();
+    return fuseProblem();
   }
 
   vmState(vmId: string): "up" | "down" {
