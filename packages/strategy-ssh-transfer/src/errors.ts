@@ -14,3 +14,18 @@ export class ServingError extends SourceError {
 export class NetcatError extends HypervisorError {
   static override readonly code: ErrorCode = "E_NETCAT";
 }
+
+/** A host does not see a volume on block storage, or cannot activate it. */
+export class VolumeError extends ManagerError {
+  static override readonly code: ErrorCode = "E_VOLUME";
+}
+
+/** A new volume has no room for what a restore writes into it. */
+export class VolumeFullError extends ServingError {
+  static override readonly code: ErrorCode = "E_VOLUME_FULL";
+}
+
+/** A new volume is not what was ordered, or is damaged after it was filled. */
+export class NewVolumeError extends ManagerError {
+  static override readonly code: ErrorCode = "E_NEW_VOLUME";
+}

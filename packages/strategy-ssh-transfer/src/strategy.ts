@@ -27,7 +27,7 @@ export class SshTransferStrategy extends SnapshotStrategy {
   /** @param host reads the secrets of the options */
   constructor(manager: OvirtManager, options: SshTransferOptions, host: SecretsHost) {
     const site = { options, credentials: new Credentials(options, host), busy: new BusyHosts() };
-    super({ manager, options, reader: sshReader(site), filler: sshFiller(), leftovers: ownLeftovers(site) });
+    super({ manager, options, reader: sshReader(site), filler: sshFiller(site), leftovers: ownLeftovers(site) });
     this.#site = site;
   }
 

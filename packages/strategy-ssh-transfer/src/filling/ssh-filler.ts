@@ -1,12 +1,81 @@
-import { ManagerError } from "@ovault/contract";
-import type { DiskFiller } from "@ovault/ovirt";
+import { settleAll } from "@ovault/contract";
+import type { DiskFiller, DiskFilling, FillingSite, MadeDisk } from "@ovault/ovirt";
 
-/** Fills new disks over SSH. */
-export function sshFiller(): DiskFiller {
+import { HypervisorError } from "../errors.ts";
+import { chooseHost, type ChosenHost } from "../hosts/choose-host.ts";
+import { Hypervisors } from "../hosts/hypervisors.ts";
+import { readLandscape } from "../hosts/landscape.ts";
+import { hostsOf } from "../hosts/rank-hosts.ts";
+import { Held } from "../held.ts";
+import type { SshSite } from "../site.ts";
+import { openNewDisk, type NewDisk } from "./open-new-disk.ts";
+
+/** Fills the new disks of a restore on the hosts that see them, over SSH. */
+export function sshFiller(site: SshSite): DiskFiller {
   return {
     fillsCow: () => true,
-    open: async () => {
-      throw new ManagerError("disks cannot be filled over SSH yet");
+
+    async assertReach(api, { name, dataCenterId }, signal) {
+      const landscape = await readLandscape(api, signal);
+      const hosts =
+        dataCenterId === undefined ? "it has no data center" : hostsOf(dataCenterId, { ...site, landscape });
+      if (typeof hosts !== "string") return;
+      throw new HypervisorError(`no host fills disks for cluster ${name}: ${hosts}`, {
+        hint: "Give the login of one in ovault.yaml, under strategies: { ssh-transfer: … }, or restore with another strategy.",
+      });
     },
+
+    open: (disks, filling) => SshFilling.open(disks, site, filling),
   };
+}
+
+class SshFilling implements DiskFilling {
+  readonly #disks: readonly NewDisk[];
+  readonly #held: Held;
+
+  private constructor(disks: readonly NewDisk[], held: Held) {
+    this.#disks = disks;
+    this.#held = held;
+  }
+
+  static async open(disks: readonly MadeDisk[], site: SshSite, { api, context }: FillingSite): Promise<SshFilling> {
+    const { ledger, signal } = context;
+    const landscape = await readLandscape(api, signal);
+    const hypervisors = new Hypervisors(landscape, site.credentials);
+    const held = new Held();
+    held.add(() => hypervisors.close());
+    try {
+      const { dataCenterDirectory } = site.options;
+      const search = { ...site, landscape, hypervisors, dataCenterDirectory };
+      const hosts: ChosenHost[] = [];
+      for (const { id, record, domain } of disks) {
+        const disk = { id, alias: record.disk.alias, storageDomain: domain };
+        const chosen = await chooseHost(disk, {}, search, signal);
+        held.add(site.busy.enter(chosen.host.id));
+        hosts.push(chosen);
+      }
+      const opened = hosts.map(async (chosen, index) => {
+        const made = disks[index];
+        if (made === undefined) throw new RangeError("more hosts than disks");
+        return await openNewDisk(made, { api, chosen, options: site.options, ledger, held }, signal);
+      });
+      return new SshFilling(await settleAll(opened), held);
+    } catch (error) {
+      await held.release();
+      throw error;
+    }
+  }
+
+  get targets(): DiskFilling["targets"] {
+    return this.#disks.map(({ target }) => target);
+  }
+
+  async finish(): Promise<void> {
+    await settleAll(this.#disks.map((disk) => disk.finish()));
+    await this.#held.release();
+  }
+
+  abandon(): Promise<void> {
+    return this.#held.release();
+  }
 }

@@ -38,15 +38,8 @@ export function rankHosts(
   const [dataCenterId] = domain?.dataCenterIds ?? [];
   if (domain === undefined || dataCenterId === undefined)
     return "the engine does not tell which data center its storage is in";
-  const clusterOf = (host: Host): string | undefined => landscape.clusters.get(host.clusterId ?? "")?.name;
-  const near = landscape.hosts.filter(
-    ({ clusterId }) => landscape.clusters.get(clusterId ?? "")?.dataCenterId === dataCenterId,
-  );
-  const known = near.filter((host) => credentials.has(host, clusterOf(host)));
-  if (near.length === 0) return "the engine shows no host of its data center";
-  if (known.length === 0) return `no credentials for host ${near.map(({ name }) => name).join(", ")}`;
-  const up = known.filter(({ status }) => status === "up");
-  if (up.length === 0) return `not up: host ${known.map(({ name }) => name).join(", ")}`;
+  const up = hostsOf(dataCenterId, { landscape, credentials });
+  if (typeof up === "string") return up;
 
   const isHome = ({ id }: Host): boolean => isBlockStorage(domain) && id === vm.host?.id;
   const worth = (host: Host): readonly (number | string)[] => [
@@ -63,7 +56,26 @@ export function rankHosts(
   return up
     .map((host) => ({ host, worth: worth(host) }))
     .toSorted((a, b) => compareInOrder(a.worth, b.worth))
-    .map(({ host }) => ({ host, cluster: clusterOf(host), domain, dataCenterId, reason: whyThis(host) }));
+    .map(({ host }) => ({ host, cluster: clusterOf(host, landscape), domain, dataCenterId, reason: whyThis(host) }));
+}
+
+/** The hosts of a data center that are up and that ovault may log in at; or, for people, why there is none. */
+export function hostsOf(
+  dataCenterId: string,
+  { landscape, credentials }: Pick<Ranking, "landscape" | "credentials">,
+): readonly Host[] | string {
+  const near = landscape.hosts.filter(
+    ({ clusterId }) => landscape.clusters.get(clusterId ?? "")?.dataCenterId === dataCenterId,
+  );
+  const known = near.filter((host) => credentials.has(host, clusterOf(host, landscape)));
+  if (near.length === 0) return "the engine shows no host of its data center";
+  if (known.length === 0) return `no credentials for host ${near.map(({ name }) => name).join(", ")}`;
+  const up = known.filter(({ status }) => status === "up");
+  return up.length > 0 ? up : `not up: host ${known.map(({ name }) => name).join(", ")}`;
+}
+
+function clusterOf({ clusterId }: Host, { clusters }: Landscape): string | undefined {
+  return clusters.get(clusterId ?? "")?.name;
 }
 
 function compareInOrder(a: readonly (number | string)[], b: readonly (number | string)[]): number {

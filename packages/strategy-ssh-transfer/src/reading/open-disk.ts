@@ -5,7 +5,7 @@ import type { ChosenHost } from "../hosts/choose-host.ts";
 import type { SshTransferOptions } from "../options.ts";
 import { ServedVolume } from "../serving/served-volume.ts";
 import { assertBelowActive } from "./assert-frozen-chain.ts";
-import type { Held } from "./held.ts";
+import type { Held } from "../held.ts";
 import { ServedDiskSource } from "./served-disk-source.ts";
 import { readChain, type ChainLayer } from "./volume-chain.ts";
 

@@ -6,7 +6,7 @@ import { Hypervisors } from "../hosts/hypervisors.ts";
 import { readLandscape } from "../hosts/landscape.ts";
 import type { SshSite } from "../site.ts";
 import { assertNoMerge, assertSameChain } from "./assert-frozen-chain.ts";
-import { Held } from "./held.ts";
+import { Held } from "../held.ts";
 import { openDisk, type OpenedDisk } from "./open-disk.ts";
 
 /** Reads the layers of disks on the hosts that see them. */

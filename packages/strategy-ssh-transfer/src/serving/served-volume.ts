@@ -1,3 +1,4 @@
+import { settleAll } from "@ovault/contract";
 import { BASE_ALLOCATION, type NbdClient } from "@ovault/nbd";
 
 import type { Hypervisor } from "../hosts/hypervisor.ts";
@@ -73,6 +74,11 @@ export class ServedVolume {
     return this.#parts.server.clients[0].logicalBytes;
   }
 
+  /** Offsets and lengths of requests are multiples of it. */
+  get minBlockBytes(): number {
+    return this.#parts.server.clients[0].minBlockBytes;
+  }
+
   /** qemu-nbd before 2.12 does not tell what is allocated. */
   get tellsAllocation(): boolean {
     return this.#parts.server.clients[0].contexts.includes(BASE_ALLOCATION);
@@ -94,6 +100,13 @@ export class ServedVolume {
       const answers = await client.blockStatus(offset, client.logicalBytes - offset, signal);
       return allocationRuns(answers);
     }, signal);
+  }
+
+  /** Makes durable what was written before, on all connections. @throws as `use` */
+  async flush(signal: AbortSignal): Promise<void> {
+    const { clients } = this.#parts.server;
+    // As many turns as connections: each gets one.
+    await settleAll(clients.map(() => this.use((client) => client.flush(signal), signal)));
   }
 
   /** Uses one of the connections, each in its turn. @throws ServingError, transient unless the host refused the request */

@@ -38,7 +38,7 @@ export async function servingFailure(
     cause: error,
     context,
     retry: "transient",
-    hint: "Is the host up, and does it reach its storage? Run the backup again.",
+    hint: "Is the host up, and does it reach its storage? Run it again.",
   });
 }
 

@@ -18,13 +18,16 @@ export function isVolumeId(name: string): boolean {
   return UUID.test(name);
 }
 
-/** The path of a volume in a file domain, or of its link in a block domain. @throws ManagerError for a strange id */
-export function volumePath(
-  { dataCenterId, storageDomainId, diskId, volumeId }: Volume,
-  dataCenterDirectory: string,
-): string {
+/** @throws ManagerError when one of the ids is none */
+export function assertVolumeIds({ dataCenterId, storageDomainId, diskId, volumeId }: Volume): void {
   for (const id of [dataCenterId, storageDomainId, diskId, volumeId]) {
     if (!UUID.test(id)) throw new ManagerError("the engine names a volume by what is no id", { context: { id } });
   }
+}
+
+/** The path of a volume in a file domain, or of its link in a block domain. @throws ManagerError for a strange id */
+export function volumePath(volume: Volume, dataCenterDirectory: string): string {
+  assertVolumeIds(volume);
+  const { dataCenterId, storageDomainId, diskId, volumeId } = volume;
   return `${dataCenterDirectory}/${dataCenterId}/${storageDomainId}/images/${diskId}/${volumeId}`;
 }

@@ -42,6 +42,19 @@ lvs --config "$1" --noheadings -o lv_name,lv_attr "$2" | while read -r name attr
   case $attributes in ????a*) echo "$name";; esac
 done`;
 
+/** Changes the metadata of the group, and no device. */
+const EXTEND_ELSEWHERE = `
+lvm=$1 group=$2 volume=$3 bytes=$4
+backup() { vgcfgbackup --config "$lvm" -q -f "/tmp/$1" "$group" > /dev/null; }
+restore() { vgcfgrestore --config "$lvm" -q -y --force -f "/tmp/$1" "$group" > /dev/null; }
+backup before
+lvchange --config "$lvm" -an -- "$group/$volume"
+lvextend --config "$lvm" -q -L "\${bytes}b" "$group/$volume" > /dev/null
+backup after
+restore before
+lvchange --config "$lvm" -ay -- "$group/$volume"
+restore after`;
+
 /** How a host's own commands do not see the group. */
 const HIDE = {
   nothing: "",
@@ -113,6 +126,11 @@ export class BlockDomain {
 
   async deactivate(volumeId: string): Promise<void> {
     await this.guest.run('lvchange --config "$1" -an -- "$2"', [LVM, this.#path(volumeId)]);
+  }
+
+  /** Extends an active volume, as another host does it: the device here stays as it is. */
+  async extendElsewhere(volumeId: string, bytes: number): Promise<void> {
+    await this.guest.run(`set -e${EXTEND_ELSEWHERE}`, [LVM, this.storageDomainId, volumeId, String(bytes)]);
   }
 
   /** Names of the active ones, volumes and special ones. */

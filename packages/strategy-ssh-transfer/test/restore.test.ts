@@ -1,0 +1,33 @@
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+
+import { Bench, type Taken } from "./support/bench.ts";
+
+vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
+
+describe.each(["4.2", "4.3", "4.4", "4.5"] as const)("a restore on an engine %s", (engineVersion) => {
+  let bench: Bench;
+  let taken: Taken;
+
+  beforeAll(async () => {
+    bench = await Bench.open({ engineVersion });
+    taken = await bench.backup();
+  });
+  afterAll(() => bench.close());
+
+  test("fills disks of the same kind with the same bytes, and leaves nothing", async () => {
+    await bench.restore(taken, "restored");
+    const { disks } = await bench.vm("restored");
+    expect(disks.map(({ format, sparse }) => ({ format, sparse }))).toEqual(
+      taken.point.disks.map(({ disk: { format, sparse } }) => ({ format, sparse })),
+    );
+    const images = [...taken.images.values()];
+    for (const [index, { id }] of disks.entries()) {
+      const [seen, image] = [await bench.view(id), images[index] ?? Buffer.of()];
+      expect(seen.subarray(0, image.length).equals(image)).toBe(true);
+      // Rounded up by the storage.
+      expect(seen.subarray(image.length).every((byte) => byte === 0)).toBe(true);
+    }
+    const kept = taken.point.disks.map(({ base }) => `snapshots: ${base?.["snapshotId"]}`);
+    expect((await bench.settled("web", "restored")).filter((left) => !kept.includes(left))).toEqual([]);
+  });
+});
