@@ -1,5 +1,7 @@
 export { startLab, type LabOptions } from "./lab/start-lab.ts";
-export type { InDataCenter, LabInventoryRequest } from "./engine/inventory.ts";
+export type { InDataCenter, LabInventoryRequest, StorageDomainRequest } from "./engine/inventory.ts";
+export type { StorageType } from "./engine/engine-state.ts";
+export type { BlockDomain, BlockStorage, BlockVolume } from "./hypervisor/block-storage.ts";
 export type { LabVmRequest } from "./lab/lab-vm-request.ts";
 export type { RunningLab as Lab } from "./lab/running-lab.ts";
 export { connectLab } from "./lab/connect-lab.ts";
@@ -15,7 +17,7 @@ export type {
   NewDisk,
 } from "./lab/lab-control.ts";
 export { hostChanges, hostChangeNames, type HostChange } from "./lab/host-changes.ts";
-export { openSsh74, type HostSshSettings, type LabHostRequest } from "./hosts/host-request.ts";
+export { openSsh74, type HostSshSettings, type LabHostRequest, type OutsideHost } from "./hosts/host-request.ts";
 export {
   labConfiguration,
   writeLabConfiguration,

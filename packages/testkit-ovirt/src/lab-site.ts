@@ -30,7 +30,7 @@ export const WEB_DISKS: readonly SiteDisk[] = [
   { format: "raw", bytes: 8 * MIB + 512, writes: ["write -P 0x21 3M 1M"] },
 ];
 
-export interface LabSiteOptions extends Pick<LabOptions, "engineVersion" | "product" | "inventory"> {
+export interface LabSiteOptions extends Pick<LabOptions, "engineVersion" | "product" | "inventory" | "blockStorage"> {
   /** The bench backs up the one named `web`. */
   readonly machines: readonly SiteMachine[];
 }

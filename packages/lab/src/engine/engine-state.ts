@@ -38,7 +38,14 @@ export interface Inventory {
 }
 
 export type Cluster = Named & { readonly dataCenterId: string };
-export type StorageDomain = Named & { readonly dataCenterId: string };
+export const storageTypes = ["nfs", "posixfs", "localfs", "glusterfs", "iscsi", "fcp"] as const;
+export type StorageType = (typeof storageTypes)[number];
+
+export interface StorageDomain extends Named {
+  readonly dataCenterId: string;
+  /** Absent: nfs. */
+  readonly storageType?: StorageType;
+}
 
 export const hostStatuses = ["up", "maintenance", "non_responsive", "non_operational", "reboot"] as const;
 export type HostStatus = (typeof hostStatuses)[number];
@@ -54,6 +61,8 @@ export interface HostState extends Named {
 export interface HostSsh {
   readonly address: string;
   readonly port: number;
+  /** The one who may log in. */
+  readonly user: string;
   /** `ssh-ed25519 AAAA…` */
   readonly publicKey: string;
 }

@@ -4,13 +4,13 @@ import { NotFoundError } from "@ovault/contract";
 
 import type { LabHostRequest } from "../hosts/host-request.ts";
 import { incomplete, unknownEntity } from "./engine-fault.ts";
-import type { Cluster, Inventory, Named, StorageDomain } from "./engine-state.ts";
+import type { Cluster, Inventory, Named, StorageDomain, StorageType } from "./engine-state.ts";
 import type { XmlNode } from "./xml/read-xml.ts";
 
 /** Additions to the inventory of every lab. A named data centre is made if missing. */
 export interface LabInventoryRequest {
   readonly clusters?: readonly InDataCenter[] | undefined;
-  readonly storageDomains?: readonly InDataCenter[] | undefined;
+  readonly storageDomains?: readonly StorageDomainRequest[] | undefined;
   /** Each gets a vNIC profile of the same name, as in an engine. */
   readonly networks?: readonly InDataCenter[] | undefined;
   readonly vnicProfiles?: readonly (InDataCenter & { readonly network: string })[] | undefined;
@@ -23,6 +23,13 @@ export interface InDataCenter {
   /** Default: `Default`. */
   readonly dataCenter?: string | undefined;
 }
+
+export interface StorageDomainRequest extends InDataCenter {
+  /** Default: `nfs`. */
+  readonly storageType?: StorageType | undefined;
+}
+
+type InCenter = Cluster & Pick<StorageDomain, "storageType">;
 
 export const BLANK_ID = "00000000-0000-0000-0000-000000000000";
 export const blankTemplate: Named = { id: BLANK_ID, name: "Blank" };
@@ -51,11 +58,11 @@ export function firstInventory(): Inventory {
 /** Makes the requested entities that are missing. */
 export function extendInventory(inventory: Inventory, request: LabInventoryRequest): void {
   const { clusters = [], storageDomains = [], networks = [], vnicProfiles = [], hosts = [] } = request;
-  const addMissing = (all: (Named & { readonly dataCenterId: string })[], wanted: readonly InDataCenter[]): void => {
-    for (const { name, dataCenter = DEFAULT } of wanted) {
+  const addMissing = (all: InCenter[], wanted: readonly StorageDomainRequest[]): void => {
+    for (const { name, dataCenter = DEFAULT, storageType } of wanted) {
       const dataCenterId = dataCenterNamed(inventory, dataCenter).id;
       if (!all.some((one) => one.name === name && one.dataCenterId === dataCenterId)) {
-        all.push({ id: randomUUID(), name, dataCenterId });
+        all.push({ id: randomUUID(), name, dataCenterId, ...(storageType !== undefined && { storageType }) });
       }
     }
   };
@@ -93,6 +100,11 @@ export function storageDomainNamed(inventory: Inventory, dataCenterId: string, n
   if (found === undefined)
     throw new NotFoundError(`the data centre has no storage domain${name === undefined ? "" : ` ${name}`}`);
   return found;
+}
+
+/** Volumes on block storage are logical volumes. */
+export function isBlock({ storageType = "nfs" }: StorageDomain): boolean {
+  return storageType === "iscsi" || storageType === "fcp";
 }
 
 /** The data centre of a cluster. */

@@ -5,6 +5,16 @@ export interface LabHostRequest {
   /** Default: the first. */
   readonly cluster?: string | undefined;
   readonly ssh?: HostSshSettings | undefined;
+  /** A host that is there already, e.g. a guest, in place of one that the lab starts. */
+  readonly outside?: OutsideHost | undefined;
+}
+
+export interface OutsideHost {
+  readonly address: string;
+  readonly port: number;
+  readonly user: string;
+  /** `ssh-ed25519 AAAA…` */
+  readonly publicKey: string;
 }
 
 /** How a host's sshd is set up, until the lab stops. */

@@ -1,7 +1,7 @@
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 
-import { NotFoundError, UsageError } from "@ovault/contract";
+import { UsageError } from "@ovault/contract";
 
 import type { HostState, Inventory } from "../engine/engine-state.ts";
 import type { EngineBehaviour } from "../engine/versions.ts";
@@ -22,7 +22,7 @@ export interface LabHostsOptions {
   readonly requests: readonly LabHostRequest[];
 }
 
-/** The hosts of a lab as OpenSSH servers. */
+/** The hosts of a lab as OpenSSH servers, besides those that are there without it. */
 export class LabHosts {
   readonly #hosts: ReadonlyMap<string, LabHost>;
   /** Why there are none. */
@@ -35,16 +35,22 @@ export class LabHosts {
 
   /** Starts all hosts, and records in the inventory how the engine reaches them. */
   static async start(options: LabHostsOptions): Promise<LabHosts> {
-    const { directory, loginKey, inventory } = options;
+    const { directory, loginKey, inventory, requests } = options;
     await mkdir(directory, { recursive: true, mode: 0o700 });
+    const own: HostState[] = [];
+    for (const host of inventory.hosts) {
+      const outside = requests.find(({ name }) => name === host.name)?.outside;
+      if (outside === undefined) own.push(host);
+      else host.ssh = outside;
+    }
     if ((await findSshd()) === undefined) {
-      for (const host of inventory.hosts) delete host.ssh;
+      for (const host of own) delete host.ssh;
       return new LabHosts(new Map(), "sshd is not installed (package openssh-server)");
     }
     const hosts = new Map<string, LabHost>();
     const outcomes = await Promise.allSettled([
       keepKey(loginKey, "ed25519"),
-      ...inventory.hosts.map(async (host) => void hosts.set(host.id, await open(options, host))),
+      ...own.map(async (host) => void hosts.set(host.id, await open(options, host))),
     ]);
     const started = new LabHosts(hosts, undefined);
     const failed = outcomes.find((outcome) => outcome.status === "rejected");
@@ -53,12 +59,17 @@ export class LabHosts {
     throw failed.reason;
   }
 
-  /** @throws UsageError when this machine has no sshd, NotFoundError for an id that no host has */
+  /** @throws UsageError when this machine has no sshd, or the lab runs no host of this id */
   get(id: string): LabHost {
     if (this.whyNone !== undefined) throw new UsageError(`the lab's hosts have no SSH: ${this.whyNone}`);
     const host = this.#hosts.get(id);
-    if (host === undefined) throw new NotFoundError(`the lab has no host ${id}`);
+    if (host === undefined) throw new UsageError(`the lab does not run the host ${id}`);
     return host;
+  }
+
+  /** Directory of programs that the PATH of this host has first; `undefined` for a host that the lab does not run. */
+  toolsOf(id: string): string | undefined {
+    return this.#hosts.get(id)?.tools;
   }
 
   /** Command lines of what runs on them now. */
@@ -81,6 +92,7 @@ async function open({ directory, loginKey, behaviour, requests }: LabHostsOption
     authorizedKeys: `${loginKey}.pub`,
     settings,
   });
-  host.ssh = { address: ADDRESS, port: opened.port, publicKey: host.ssh?.publicKey ?? (await opened.publicKey()) };
+  const { port, user } = opened;
+  host.ssh = { address: ADDRESS, port, user, publicKey: host.ssh?.publicKey ?? (await opened.publicKey()) };
   return opened;
 }

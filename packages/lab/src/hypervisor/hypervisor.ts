@@ -112,6 +112,8 @@ export interface CreateDisk {
   readonly virtualBytes: number;
   /** False: raw space is allocated at once. */
   readonly sparse: boolean;
+  /** On block storage: bytes of data for which a QCOW2 volume has room from the start. */
+  readonly initialBytes?: number;
 }
 
 /** A disk as a machine has it. */

@@ -89,8 +89,8 @@ export interface LabHostSsh {
   readonly port: number;
   /** The one who may log in. */
   readonly user: string;
-  /** Directory of programs that the host's PATH has first. */
-  readonly tools: string;
+  /** Directory of programs that the host's PATH has first. Absent for a host that the lab does not run. */
+  readonly tools?: string;
 }
 
 export interface LabStatus {

@@ -346,9 +346,9 @@ export class RunningLab implements LabControl {
 
   #sshOf({ id, ssh }: HostState): { readonly ssh?: LabHostSsh } {
     if (ssh === undefined) return {};
-    const { address, port } = ssh;
-    const { user, tools } = this.#parts.hosts.get(id);
-    return { ssh: { address, port, user, tools } };
+    const { address, port, user } = ssh;
+    const tools = this.#parts.hosts.toolsOf(id);
+    return { ssh: { address, port, user, ...(tools !== undefined && { tools }) } };
   }
 
   #diskOf(vm: VmState, name: string): DiskState {

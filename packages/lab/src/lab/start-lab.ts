@@ -7,11 +7,14 @@ import { z } from "zod";
 import { fingerprintOf, type KeyPair } from "../certificates.ts";
 import { Engine } from "../engine/engine.ts";
 import { FaultSwitches } from "../engine/faults.ts";
-import { extendInventory, type LabInventoryRequest } from "../engine/inventory.ts";
+import { extendInventory, isBlock, type LabInventoryRequest } from "../engine/inventory.ts";
 import { StateStore, emptyState } from "../engine/state-store.ts";
 import { behaviourOf, type EngineVersion, type Product } from "../engine/versions.ts";
 import { makeDataCenterTree } from "../hosts/data-center-tree.ts";
 import { LabHosts } from "../hosts/lab-hosts.ts";
+import type { BlockStorage } from "../hypervisor/block-storage.ts";
+import type { Hypervisor } from "../hypervisor/hypervisor.ts";
+import { MirroringHypervisor } from "../hypervisor/mirroring-hypervisor.ts";
 import { QemuHypervisor } from "../hypervisor/qemu-hypervisor.ts";
 import { LabImageio } from "../imageio/lab-imageio.ts";
 import type { ImageioDaemon } from "../imageio/imageio-daemon.ts";
@@ -41,6 +44,8 @@ export interface LabOptions {
   readonly port?: number | undefined;
   /** Length of one step of the engine's state machines, in ms. Default 100; a real engine takes up to 10 000. */
   readonly delayMs?: number | undefined;
+  /** Where hosts see the volumes of block storage domains. Default: nowhere. */
+  readonly blockStorage?: BlockStorage | undefined;
   /** Control socket of a real ovirt-imageio daemon that serves the transfers instead of the lab's own. */
   readonly imageioControl?: string | undefined;
   /** URL of that daemon for clients, e.g. `https://localhost:54322`. */
@@ -87,7 +92,7 @@ async function startParts(
   const authority = await directory.authority();
   const certificate = await directory.serverCertificate(authority);
   const { store, isNew } = await openState(directory, options);
-  const hypervisor = await QemuHypervisor.open(directory.storage);
+  const hypervisor = await openHypervisor(options, directory, store);
   started.push(() => hypervisor.close());
   const hosts = await startHosts(options, directory, store);
   started.push(() => hosts.stop());
@@ -161,6 +166,24 @@ function refuseChange(what: string, wanted: string | undefined, present: string)
   throw new ConfigurationError(`this lab's ${what} is ${present}, not ${wanted}`, {
     hint: "Choose another directory.",
   });
+}
+
+async function openHypervisor(
+  { blockStorage }: LabOptions,
+  { storage }: LabDirectory,
+  { state }: StateStore,
+): Promise<Hypervisor> {
+  const hypervisor = await QemuHypervisor.open(storage);
+  if (blockStorage === undefined) return hypervisor;
+  const domains = state.inventory.storageDomains.filter(isBlock);
+  try {
+    for (const { id, dataCenterId } of domains) await blockStorage.open({ storageDomainId: id, dataCenterId });
+  } catch (error) {
+    await hypervisor.close();
+    throw error;
+  }
+  const domainIds = domains.map(({ id }) => id);
+  return new MirroringHypervisor(hypervisor, blockStorage, domainIds);
 }
 
 async function startHosts(

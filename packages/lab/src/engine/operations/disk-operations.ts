@@ -6,6 +6,7 @@ import type { DiskInfo } from "../../hypervisor/hypervisor.ts";
 import { attachmentOf, forgetAttachment } from "../attachments.ts";
 import { badRequest, conflict, incomplete, notFound } from "../engine-fault.ts";
 import { reasonOf, type EngineCore } from "../engine-core.ts";
+import { isBlock } from "../inventory.ts";
 import { eventCodes } from "../event-codes.ts";
 import type { DiskState, SnapshotVolume, StorageDomain } from "../engine-state.ts";
 
@@ -97,7 +98,7 @@ export class DiskOperations {
       imageId: activeVolumeOf(info),
       provisionedBytes: info.virtualBytes,
       format: info.format,
-      sparse: true,
+      sparse: info.format === "cow" || !isBlock(domain),
       backup: info.format === "cow" ? "incremental" : "none",
       status: "ok",
       shareable: false,
@@ -209,6 +210,12 @@ export class DiskOperations {
     if (request.backup === "incremental" && format === "raw") {
       throw badRequest("Cannot add Virtual Disk. Incremental backup is not supported for RAW formatted disk.");
     }
+    const sparse = request.sparse ?? format === "cow";
+    if (format === "raw" && sparse && isBlock(domain)) {
+      throw badRequest(
+        "Cannot add Virtual Disk. Disk configuration (RAW Sparse backup-None) is incompatible with the storage domain type.",
+      );
+    }
     const id = request.id ?? randomUUID();
     const disk: DiskState = {
       id,
@@ -218,7 +225,7 @@ export class DiskOperations {
       provisionedBytes: Math.ceil(provisionedBytes / BLOCK_BYTES) * BLOCK_BYTES,
       ...(request.initialBytes === undefined ? {} : { initialBytes: request.initialBytes }),
       format,
-      sparse: request.sparse ?? format === "cow",
+      sparse,
       backup: request.backup ?? "none",
       status: "locked",
       shareable: request.shareable ?? false,
@@ -253,6 +260,7 @@ export class DiskOperations {
       format: disk.format,
       virtualBytes: disk.provisionedBytes,
       sparse: disk.sparse,
+      ...(disk.initialBytes !== undefined && { initialBytes: disk.initialBytes }),
     });
     disk.provisionedBytes = info.virtualBytes;
     disk.status = "ok";

@@ -9,10 +9,13 @@ import type { ApiRequest } from "../http/api-request.ts";
 import { get, post, put, remove, type Route } from "../http/router.ts";
 import { searched, type SearchTable } from "../http/search.ts";
 import type { DiskRequest } from "../operations/disk-operations.ts";
-import { findNamed, known } from "../inventory.ts";
+import { findNamed, isBlock, known } from "../inventory.ts";
 import type { XmlNode } from "../xml/read-xml.ts";
 import { requireKept } from "../xml/require-kept.ts";
 import type { XmlObject } from "../xml/xml-value.ts";
+
+/** Volume groups of block storage consist of pieces of this size. */
+const EXTENT_BYTES = 128 * 1024 * 1024;
 
 /** `/disks`: made, read, changed, removed. */
 export function diskRoutes({ core, disks }: EngineApi): readonly Route[] {
@@ -210,10 +213,19 @@ async function shownVolume(core: EngineCore, disk: DiskState, volumeId: string):
     const volume = chain[at];
     if (volume === undefined) return { ...asMade, totalBytes };
     const virtualBytes = volumeId === disk.imageId ? provisionedBytes : volume.virtualBytes;
-    const { actualBytes } = volume;
-    return { format: volume.format, sparse: sparse || at > 0, virtualBytes, actualBytes, totalBytes };
+    const shown = { format: volume.format, sparse: sparse || at > 0, virtualBytes };
+    if (!isBlock(known(core.state.inventory.storageDomains, disk.storageDomainId))) {
+      return { ...shown, actualBytes: volume.actualBytes, totalBytes };
+    }
+    const total = chain.reduce((sum, { fileBytes }) => sum + inExtents(fileBytes), 0);
+    return { ...shown, actualBytes: inExtents(volume.fileBytes), totalBytes: total };
   } catch (error) {
     if (disk.status === "ok") throw error;
     return asMade;
   }
+}
+
+/** Size of a logical volume of this content. */
+function inExtents(bytes: number): number {
+  return Math.ceil(bytes / EXTENT_BYTES) * EXTENT_BYTES;
 }

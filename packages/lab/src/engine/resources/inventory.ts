@@ -6,8 +6,9 @@ import { linksBelow, ok, reference, versionContent, type ApiReply } from "../htt
 import type { ApiRequest } from "../http/api-request.ts";
 import { get, type Route } from "../http/router.ts";
 import { searched } from "../http/search.ts";
-import { blankTemplate, known } from "../inventory.ts";
+import { blankTemplate, isBlock, known } from "../inventory.ts";
 import type { EngineBehaviour } from "../versions.ts";
+import type { XmlObject } from "../xml/xml-value.ts";
 import { nameOfCenter, namesIn, type Catalogue, type CatalogueEntry } from "./catalogue.ts";
 import { hosts } from "./hosts.ts";
 
@@ -155,7 +156,7 @@ function storageDomains({ state, faults }: EngineCore): Catalogue {
       discard_after_delete: false,
       external_status: "ok",
       master: isMaster(domain),
-      storage: { address: ADDRESS, nfs_version: "auto", path: "/lab", type: "nfs" },
+      storage: storageContent(domain),
       storage_format: "v5",
       supports_discard: false,
       type: "data",
@@ -185,6 +186,13 @@ function storageDomains({ state, faults }: EngineCore): Catalogue {
     "wipe_after_delete",
   ];
   return { path: "/storagedomains", root: "storage_domains", element: "storage_domain", entities, unplayed };
+}
+
+/** Block storage shows its volume group and LUNs in place of a path. */
+function storageContent(domain: StorageDomain): XmlObject {
+  const { id, storageType: type = "nfs" } = domain;
+  if (isBlock(domain)) return { type, volume_group: { "@id": id } };
+  return { address: ADDRESS, nfs_version: type === "nfs" ? "auto" : undefined, path: "/lab", type };
 }
 
 /** Domains below their data centre, the only place where they show a status. */
