@@ -13,6 +13,7 @@ import { pointCases } from "./cases/point-cases.ts";
 import { policyCases } from "./cases/policy-cases.ts";
 import { qcow2Cases } from "./cases/qcow2-cases.ts";
 import { restoreCases } from "./cases/restore-cases.ts";
+import { sshCases } from "./cases/ssh-cases.ts";
 import { startCases } from "./cases/start-cases.ts";
 import { verifyCases } from "./cases/verify-cases.ts";
 
@@ -34,6 +35,7 @@ export const cases: Readonly<Record<string, () => Promise<Case>>> = {
   ...destinationCases,
   ...qcow2Cases,
   ...deviceCases,
+  ...sshCases,
 };
 
 /** These wait for an engine most of an hour: they run only when they are named. */

@@ -44,11 +44,22 @@ export async function sliceOf(image: string, index: number, bytes: number): Prom
 
 /** 1 GiB that does not compress, the same every time. The caller removes it. */
 export async function incompressibleImage(): Promise<string> {
-  const path = join(workDirectory, "incompressible.raw");
+  return await randomImage("incompressible.raw", GIB);
+}
+
+/** 1 GiB, of which 0.7 GB do not compress and the rest is a hole. The caller removes it. */
+export async function mostlyRandomImage(): Promise<string> {
+  return await randomImage("mostly-random.raw", 700_000_000 - (700_000_000 % (4 * MIB)));
+}
+
+/** Of 1 GiB, which begins with so many random bytes: a multiple of 4 MiB. */
+async function randomImage(name: string, randomBytes: number): Promise<string> {
+  const path = join(workDirectory, name);
   const cipher = createCipheriv("aes-128-ctr", Buffer.alloc(16), Buffer.alloc(16));
   const zeros = Buffer.alloc(4 * MIB);
   const file = await open(path, "w");
-  for (let at = 0; at < GIB; at += zeros.length) await file.write(cipher.update(zeros));
+  for (let at = 0; at < randomBytes; at += zeros.length) await file.write(cipher.update(zeros));
+  await file.truncate(GIB);
   await file.close();
   return path;
 }

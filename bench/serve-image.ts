@@ -7,7 +7,10 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { workDirectory } from "./work-directory.ts";
 
 /** A qemu-nbd that serves `image` until it is closed, or until this process ends. */
-export async function serveImage(image: string, format: string): Promise<{ uri: string; close: () => Promise<void> }> {
+export async function serveImage(
+  image: string,
+  format: string,
+): Promise<{ uri: string; socket: string; close: () => Promise<void> }> {
   const socket = join(workDirectory, "nbd.sock");
   await rm(socket, { force: true });
   const options = ["-r", "-t", "-e", "8", "-k", socket, "-f", format, image];
@@ -20,6 +23,7 @@ export async function serveImage(image: string, format: string): Promise<{ uri: 
     await sleep(20);
   }
   return {
+    socket,
     uri: `nbd+unix:///?socket=${socket}`,
     close: async () => {
       kill();

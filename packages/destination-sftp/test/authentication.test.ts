@@ -1,5 +1,3 @@
-import { type ChildProcess, spawn } from "node:child_process";
-import { once } from "node:events";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 
@@ -9,9 +7,9 @@ import { StoreError } from "@ovault/contract";
 import { type Authentication, HostKeyError, SftpStore } from "@ovault/destination-sftp";
 import { run } from "@ovault/test-support/commands";
 import { newKey, OpenSshServer } from "@ovault/test-support/open-ssh-server";
+import { startAgent } from "@ovault/test-support/ssh-agent";
 import { temporaryDirectory } from "@ovault/test-support/temporary-directory";
 import { canHaveOtherUsers, OTHER_USER } from "@ovault/test-support/throw-away-user";
-import { until } from "@ovault/test-support/until";
 
 import { startPlainServer } from "./support/plain-sftp-server.ts";
 import { sftpSettings } from "./support/sftp-settings.ts";
@@ -35,24 +33,6 @@ async function keyWith(passphrase: string): Promise<{ file: string; key: string 
   const file = join(await temporaryDirectory(), "key");
   await newKey(file, "ed25519", passphrase);
   return { file, key: await readFile(file, "utf8") };
-}
-
-/** A real agent of its own, with these keys. */
-async function startAgent(...keys: readonly string[]): Promise<string> {
-  const socket = join(await temporaryDirectory(), "agent");
-  const agent: ChildProcess = spawn("ssh-agent", ["-D", "-a", socket], { stdio: "ignore" });
-  onTestFinished(async () => {
-    agent.kill();
-    await once(agent, "exit");
-  });
-  await until("the agent answers", async () => {
-    return await run("ssh-add", ["-l"], { SSH_AUTH_SOCK: socket }).then(
-      () => true,
-      (error: { code?: unknown }) => error.code === 1,
-    );
-  });
-  for (const key of keys) await run("ssh-add", ["-q", key], { SSH_AUTH_SOCK: socket });
-  return socket;
 }
 
 describe("a private key", () => {

@@ -68,7 +68,7 @@ function guarded(body: string, input: Uint8Array | undefined): string {
     // HUP: the script has ended. The reader has to end too, for it keeps the channel open.
     `trap 'kill "$reader"; exit' HUP; trap : TERM`,
     `limit='timeout ${MOST_SILENCE_SECONDS}'; command -v timeout || limit=`,
-    `while $limit sh -c 'read -r beat' <&3 & reader=$!; wait "$reader"; do :; done`,
+    `while $limit /bin/sh -c 'read -r beat' <&3 & reader=$!; wait "$reader"; do :; done`,
     "trap '' TERM",
     "kill -s TERM 0",
     `sleep ${GRACE_SECONDS}`,

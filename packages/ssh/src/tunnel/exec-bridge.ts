@@ -13,7 +13,10 @@ import type { Tunnel } from "./tunnel.ts";
 /** Prints the first tool that can connect to the socket `$1`. oVirt's hosts have Python, in one of these places. */
 const FIND_TOOL = `
 [ -S "$1" ] || { echo "there is no socket $1" >&2; exit 1; }
-for tool in python3 /usr/libexec/platform-python python socat nc; do
+for tool in python3 /usr/libexec/platform-python python; do
+  "$tool" -c "import socket, threading" >/dev/null 2>&1 && echo "$tool" && exit
+done
+for tool in socat nc; do
   command -v "$tool" >/dev/null && echo "$tool" && exit
 done
 echo "there is no python, socat or nc" >&2; exit 1`;
@@ -21,7 +24,9 @@ echo "there is no python, socat or nc" >&2; exit 1`;
 const BRIDGE = `
 case $1 in
   socat) exec socat -t 60 -b 262144 - "UNIX-CONNECT:$2" ;;
-  nc) exec nc -U "$2" ;;
+  nc)
+    # OpenBSD's passes the end of input on only with -N, which others do not know.
+    case $(nc -h 2>&1) in *[[:space:]]-N[[:space:]]*) exec nc -N -U "$2" ;; *) exec nc -U "$2" ;; esac ;;
   *) exec "$1" -c "$3" "$2" ;;
 esac`;
 

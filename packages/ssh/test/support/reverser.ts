@@ -1,4 +1,5 @@
 import { once } from "node:events";
+import { chmod } from "node:fs/promises";
 import { connect, createServer } from "node:net";
 import { join } from "node:path";
 import { buffer } from "node:stream/consumers";
@@ -19,6 +20,8 @@ export async function startReverser(on: OpenSshServer): Promise<string> {
   });
   listener.listen(path);
   await once(listener, "listening");
+  // For the server's user.
+  await chmod(path, 0o666);
   onTestFinished(() => void listener.close());
   return path;
 }
