@@ -61,7 +61,7 @@ function command(onFailure: "abort" | "warn") {
         context.addIssue({
           code: "custom",
           message:
-            "secrets would stand in a command line there; let sshd accept them and set `acceptsEnvironment: true`",
+            "secrets are sent only where sshd accepts these variables: let it, and set `acceptsEnvironment: true`",
           path: ["environment"],
         });
       }

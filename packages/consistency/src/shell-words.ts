@@ -1,9 +1,6 @@
-import type { Environment } from "./environment.ts";
+import { quoted } from "@ovault/ssh";
 
-/** A single word for a POSIX shell that stands for exactly this text. */
-export function quoted(word: string): string {
-  return `'${word.replaceAll("'", `'\\''`)}'`;
-}
+import type { Environment } from "./environment.ts";
 
 /** A line for a POSIX shell: the environment, then the program with its arguments, or the line unchanged. */
 export function shellLine(run: string | readonly string[], environment: Environment): string {

@@ -61,7 +61,7 @@ commands:
     ["no time at all", "commands: { before: [{ run: [a], timeoutSeconds: 0 }] }", /timeoutSeconds/],
     ["freezing what is never quiesced", "{ quiesce: never, freeze: explicit }", /freeze: nothing is frozen/],
     [
-      "secrets in a command line",
+      "secrets for a server that accepts no variables",
       "commands: { before: [{ run: [a], environment: { P: { env: X } }, ssh: { host: h, user: u, agent: true } }] }",
       /acceptsEnvironment/,
     ],

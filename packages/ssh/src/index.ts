@@ -7,6 +7,7 @@ export * from "./server-settings.ts";
 export * from "./ssh-server.ts";
 export type { RemoteEnd } from "./session/command-failures.ts";
 export type { FollowOptions } from "./session/follow-command.ts";
+export { quoted } from "./session/remote-program.ts";
 export type { RunOptions, RunResult } from "./session/run-command.ts";
 export { SshSession } from "./session/ssh-session.ts";
 export type { StartedCommand, StartedEnd, StartOptions } from "./session/start-command.ts";

@@ -15,6 +15,9 @@ const MOST_SILENCE_SECONDS = 120;
 /** The server reads programs byte by byte, so that it leaves in the stream what follows them. */
 const MOST_PROGRAM_BYTES = 256 * 1024;
 
+/** Begins a script whose output ovault reads: messages in English, and the programs that only root usually finds. */
+export const FOR_TOOLS = "LC_ALL=C PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin; export LC_ALL PATH\n";
+
 /** A script for /bin/sh on the server, in the form that passes any login shell. */
 export interface RemoteProgram {
   /** The command line: alike for all scripts but for a number and a random word, which mean the same to every shell. */
@@ -45,8 +48,6 @@ export function remoteProgram(script: string, { args, kind, input }: ProgramOpti
   const program = [
     `: ${mark}`,
     `printf '%s\\n' ${mark}; printf '%s\\n' ${mark} >&2`,
-    // Messages that can be read, and the programs that only root usually finds.
-    "LC_ALL=C PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin; export LC_ALL PATH",
     kind === "guarded" ? guarded(body, input) : body,
     `#${mark}`,
   ].join("\n");

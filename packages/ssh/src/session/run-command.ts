@@ -1,7 +1,7 @@
 import { commandFailed, connectionLost, describeEnd, shellFailed } from "./command-failures.ts";
 import { RemoteOutput } from "./remote-output.ts";
 import { RemoteProcess } from "./remote-process.ts";
-import { remoteProgram } from "./remote-program.ts";
+import { FOR_TOOLS, remoteProgram } from "./remote-program.ts";
 import { type CommandSite, DEADLINE_MS, type StartOptions, TAIL_BYTES } from "./start-command.ts";
 
 const MOST_BYTES = 1024 * 1024;
@@ -28,7 +28,7 @@ export async function runCommand(
   options: RunOptions,
 ): Promise<RunResult> {
   const { deadlineMs = DEADLINE_MS, mostBytes = MOST_BYTES, accept = [0], input } = options;
-  const program = remoteProgram(script, { args, kind: "guarded", input });
+  const program = remoteProgram(FOR_TOOLS + script, { args, kind: "guarded", input });
   const output = { stdout: new RemoteOutput(mostBytes), stderr: new RemoteOutput(TAIL_BYTES) };
   const flood = new AbortController();
   const deadline = AbortSignal.timeout(deadlineMs);

@@ -11,7 +11,7 @@ import { type CommandSite, startCommand, type StartedCommand, type StartOptions 
  * A log-in at a server that runs commands. They share one connection; where the server allows one command at a time
  * (MaxSessions 1), they run one after the other. When the connection was lost, the next command opens a new one.
  *
- * A script runs under /bin/sh, whatever the login shell is and prints, in the C locale. Its arguments are $1, $2…; no
+ * A script runs under /bin/sh, whatever the login shell is and prints. Its arguments are $1, $2…; no
  * shell parses them, and neither they nor the script are in a command line of the shell. All that a script started
  * ends when the signal is aborted, the deadline passes, the connection ends or ovault dies: at once when the server
  * notices, within two minutes when no side does. Its process group gets TERM, and KILL five seconds later. A script
@@ -41,7 +41,7 @@ export class SshSession {
   }
 
   /**
-   * Runs a script to its end.
+   * Runs a script to its end, in the C locale.
    * @throws RemoteCommandError when its exit code is not accepted, it takes too long or prints too much
    */
   async run(script: string, args: readonly string[], options: RunOptions): Promise<RunResult> {
@@ -49,7 +49,7 @@ export class SshSession {
   }
 
   /**
-   * Starts a script that lives until `close`, and waits for its first line on standard output.
+   * Starts a script that lives until `close`, in the C locale, and waits for its first line on standard output.
    * @throws RemoteCommandError when the script ends first, or the line does not come in time
    */
   async start(script: string, args: readonly string[], options: StartOptions): Promise<StartedCommand> {
@@ -57,7 +57,7 @@ export class SshSession {
   }
 
   /**
-   * Runs a script, and passes on its output as it comes, without a limit. Resolves to how the script ended, also when
+   * Runs a script in the user's environment, and passes on its output as it comes, without a limit. Resolves to how the script ended, also when
    * the connection was lost, or when the signal was aborted and the script has ended because of it.
    */
   async follow(script: string, args: readonly string[], options: FollowOptions): Promise<RemoteEnd> {

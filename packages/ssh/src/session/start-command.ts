@@ -5,7 +5,7 @@ import type { ChannelPool } from "./channel-pool.ts";
 import { commandFailed, connectionLost, describeEnd, type RemoteEnd, shellFailed } from "./command-failures.ts";
 import { RemoteOutput } from "./remote-output.ts";
 import { RemoteProcess } from "./remote-process.ts";
-import { remoteProgram } from "./remote-program.ts";
+import { FOR_TOOLS, remoteProgram } from "./remote-program.ts";
 
 export const DEADLINE_MS = 60_000;
 /** Kept of output that is no result. */
@@ -48,7 +48,7 @@ export async function startCommand(
   options: StartOptions,
 ): Promise<StartedCommand> {
   const { deadlineMs = DEADLINE_MS, input } = options;
-  const program = remoteProgram(script, { args, kind: "guarded", input });
+  const program = remoteProgram(FOR_TOOLS + script, { args, kind: "guarded", input });
   const stderr = new RemoteOutput(TAIL_BYTES);
   const firstLine = new FirstLine();
   const deadline = AbortSignal.timeout(deadlineMs);
