@@ -9,7 +9,7 @@ process.env["NODE_COMPILE_CACHE"] ??= fileURLToPath(new URL("node_modules/.cache
 export default defineConfig({
   test: {
     // Tests spend half of their time waiting for servers and processes: more workers than cores use it.
-    maxWorkers: availableParallelism() + 2,
+    maxWorkers: Math.ceil(availableParallelism() * 1.5),
     include: ["packages/*/test/**/*.test.ts", "test/**/*.test.ts", "examples/ovault-images/test/*.test.ts"],
     testTimeout: 60_000,
     hookTimeout: 60_000,

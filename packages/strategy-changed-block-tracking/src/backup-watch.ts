@@ -1,3 +1,5 @@
+import { setTimeout as delay } from "node:timers/promises";
+
 import type { VirtualMachine } from "@ovault/contract";
 import { arrived, isFinalBackupPhase, pending, type Backup, type EngineApi } from "@ovault/ovirt";
 
@@ -6,6 +8,8 @@ import { whyFailed } from "./why-failed.ts";
 
 const LOOK_EVERY_MS = 10_000;
 const QUESTION_DEADLINE_MS = 60_000;
+/** How much later than its reads fail the engine may know that a backup has ended: it learns of it from the host. */
+const ENGINE_LAG_MS = 1_000;
 
 export interface WatchedBackup {
   readonly api: EngineApi;
@@ -34,6 +38,10 @@ export class BackupWatch {
   /** The cause of a failed read: the backup's own failure if there is one; the read's error otherwise. */
   async explain(error: unknown): Promise<unknown> {
     await this.look();
+    if (this.#failure === undefined) {
+      await delay(ENGINE_LAG_MS);
+      await this.look();
+    }
     return this.#failure ?? error;
   }
 
