@@ -5,6 +5,7 @@ export * from "./forget/configured-rules.ts";
 export * from "./forget/forget-plan.ts";
 export * from "./installation/built-in-plugins.ts";
 export * from "./installation/consistency-settings.ts";
+export * from "./installation/current-installation.ts";
 export * from "./installation/installation.ts";
 export * from "./jobs/backup-job.ts";
 export * from "./jobs/copy-job.ts";

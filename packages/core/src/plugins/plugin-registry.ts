@@ -75,6 +75,11 @@ export class PluginRegistry {
     return await plugin.create(await validateOptions(plugin.options, options, origin, keysBeside), host);
   }
 
+  /** Checks the options against the plugin's schema, and creates nothing. @throws as `create` */
+  async check(kind: PluginKind, name: string, { options, origin, keysBeside }: PluginOptions): Promise<void> {
+    await validateOptions(this.get(kind, name).options, options, origin, keysBeside);
+  }
+
   /**
    * Lets a destination plugin make its place if it is missing; does nothing if the plugin cannot.
    * @throws as `create`; StoreError

@@ -1,17 +1,18 @@
 import { join } from "node:path";
 
 import { consistencyOf, frozenGuests, type ConsistencyOptions, type RunConsistency } from "@ovault/consistency";
-import type {
-  Codec,
-  LeftoverOwner,
-  Manager,
-  ObjectStore,
-  Plugin,
-  PluginHost,
-  PluginKind,
-  RecoveryPoint,
-  RunHooks,
-  Strategy,
+import {
+  settleAll,
+  type Codec,
+  type LeftoverOwner,
+  type Manager,
+  type ObjectStore,
+  type Plugin,
+  type PluginHost,
+  type PluginKind,
+  type RecoveryPoint,
+  type RunHooks,
+  type Strategy,
 } from "@ovault/contract";
 import {
   BRIEF_RETRIES,
@@ -40,6 +41,7 @@ import { StoreTrace } from "./store-trace.ts";
 import { repositorySecret } from "./repository-secret.ts";
 import type { OperationContext } from "../operation-context.ts";
 import { consistencySettings } from "./consistency-settings.ts";
+import { OpenedByName } from "./opened-by-name.ts";
 import { wrapStore } from "./wrap-store.ts";
 
 /**
@@ -52,8 +54,8 @@ export class Installation {
   readonly #context: OperationContext;
   readonly #registry = new PluginRegistry();
   readonly #builtIns = new Set<Plugin>();
-  readonly #managers = new Map<string, Manager>();
-  readonly #repositories = new Map<string, Repository>();
+  readonly #managers = new OpenedByName<Manager>();
+  readonly #repositories = new OpenedByName<Repository>();
   readonly #traces: StoreTrace[] = [];
 
   private constructor(configuration: Configuration, context: OperationContext) {
@@ -74,15 +76,32 @@ export class Installation {
     return installation;
   }
 
+  /**
+   * Checks the options of everything that is configured, and opens nothing: for processes that find out later what they
+   * use. @throws ConfigurationError; PluginError for a plugin that is missing
+   */
+  async check(): Promise<void> {
+    const { managers, destinations, strategies, hooks } = this.configuration;
+    for (const entry of managers.values()) {
+      await this.#loadBuiltIns("manager", entry.type);
+      await this.#registry.check("manager", entry.type, entry);
+    }
+    for (const entry of destinations.values()) {
+      await this.#loadBuiltIns("destination", entry.type);
+      await this.#registry.check("destination", entry.type, { ...entry, keysBeside: DESTINATION_SETTINGS });
+    }
+    await this.#loadBuiltIns("strategy");
+    for (const [name, entry] of strategies) await this.#registry.check("strategy", name, entry);
+    for (const [name, entry] of hooks) await this.#registry.check("hooks", name, entry);
+  }
+
   /** The manager of this name, or the default one. Connects once. */
   async manager(name?: string): Promise<Manager> {
     const entry = chooseEntry(this.configuration, "manager", name);
-    const known = this.#managers.get(entry.name);
-    if (known !== undefined) return known;
-    await this.#loadBuiltIns("manager", entry.type);
-    const manager = await this.#registry.create("manager", entry.type, entry, { ...this.#host(), name: entry.name });
-    this.#managers.set(entry.name, manager);
-    return manager;
+    return await this.#managers.get(entry.name, async () => {
+      await this.#loadBuiltIns("manager", entry.type);
+      return await this.#registry.create("manager", entry.type, entry, { ...this.#host(), name: entry.name });
+    });
   }
 
   /** The strategies that work with this manager, in order of preference. */
@@ -128,25 +147,7 @@ export class Installation {
   /** The repository in the destination of this name, or in the default one. Opens it once. */
   async repository(name?: string): Promise<Repository> {
     const entry = chooseEntry(this.configuration, "destination", name);
-    const known = this.#repositories.get(entry.name);
-    if (known !== undefined) return known;
-    const store = await this.#openStore(entry);
-    try {
-      const codecs = await this.#codecs();
-      const codec = chooseCodec(entry, codecs);
-      const repository = await Repository.open(store, {
-        ...(codec !== undefined && { codec }),
-        codecs,
-        managers: this.managerNames,
-        indexCache: this.#indexCache(entry),
-        ...(await this.access(entry.name)),
-      });
-      this.#repositories.set(entry.name, repository);
-      return repository;
-    } catch (error) {
-      await store.close();
-      throw error;
-    }
+    return await this.#repositories.get(entry.name, () => this.#openRepository(entry));
   }
 
   /** Points whose manager's name is not in ovault.yaml; empty if it has no managers at all. */
@@ -178,9 +179,26 @@ export class Installation {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await Promise.all([...this.#managers.values()].map((manager) => manager.close()));
-    await Promise.all([...this.#repositories.values()].map((repository) => repository.close()));
+    await settleAll([this.#managers.close(), this.#repositories.close()]);
     for (const trace of this.#traces) trace.showSums();
+  }
+
+  async #openRepository(entry: DestinationEntry): Promise<Repository> {
+    const store = await this.#openStore(entry);
+    try {
+      const codecs = await this.#codecs();
+      const codec = chooseCodec(entry, codecs);
+      return await Repository.open(store, {
+        ...(codec !== undefined && { codec }),
+        codecs,
+        managers: this.managerNames,
+        indexCache: this.#indexCache(entry),
+        ...(await this.access(entry.name)),
+      });
+    } catch (error) {
+      await store.close();
+      throw error;
+    }
   }
 
   #indexCache({ name }: DestinationEntry): IndexCache {

@@ -1,0 +1,238 @@
+import { setImmediate as turn } from "node:timers/promises";
+
+import * as fc from "fast-check";
+import { describe, expect, test } from "vitest";
+
+import { ConfigurationError, messageOf } from "@ovault/contract";
+import { backupJobSchema, CurrentInstallation, runBackup, type InstallationInUse } from "@ovault/operations";
+
+import { ModelSite } from "../support/model-site.ts";
+
+/** Counts how often it was closed. */
+class FakeInstallation implements AsyncDisposable {
+  readonly number: number;
+  closed = 0;
+
+  constructor(number: number) {
+    this.number = number;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.closed += 1;
+    if (this.number % 3 === 0) throw new Error("it does not close cleanly");
+  }
+}
+
+function openChecked(site: ModelSite) {
+  return async () => {
+    const installation = await site.installation();
+    await installation.check();
+    return installation;
+  };
+}
+
+function closesCleanly(error: unknown): never {
+  expect.fail(String(error));
+}
+
+type Step = { kind: "use" | "reload" | "reload in vain" | "wait" } | { kind: "release"; user: number; twice: boolean };
+
+const step: fc.Arbitrary<Step> = fc.oneof(
+  { weight: 3, arbitrary: fc.record({ kind: fc.constantFrom("use", "reload", "reload in vain", "wait") }) },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant("release"), user: fc.nat(9), twice: fc.boolean() }) },
+);
+
+/** Uses, releases and reloads in any order, while the scheduler decides when an opening is done. */
+class Interleaving {
+  readonly opened: FakeInstallation[] = [];
+  readonly closeFailures: unknown[] = [];
+  /** Installations that were closed when a user got them or still had them, or that came after a newer one. */
+  readonly faults: FakeInstallation[] = [];
+  readonly #scheduler: fc.Scheduler;
+  readonly #inVain: boolean[] = [];
+  readonly #users: InstallationInUse<FakeInstallation>[] = [];
+  readonly #reloads: Promise<unknown>[] = [];
+  #begun = 0;
+  #newest = 0;
+
+  constructor(scheduler: fc.Scheduler) {
+    this.#scheduler = scheduler;
+  }
+
+  async run(steps: readonly Step[]): Promise<void> {
+    const onCloseFailure = (error: unknown): void => void this.closeFailures.push(error);
+    const current = await this.#scheduler.waitFor(CurrentInstallation.open(this.#open, onCloseFailure));
+    for (const one of steps) {
+      await this.#take(one, current);
+      this.faults.push(...this.#users.map(({ installation }) => installation).filter(({ closed }) => closed > 0));
+    }
+    await this.#scheduler.waitFor(Promise.all(this.#reloads));
+    const last = current.use();
+    if (last.installation.number < this.#newestOpened) this.faults.push(last.installation);
+    const ending = current[Symbol.asyncDispose]();
+    this.faults.push(...this.#users.map(({ installation }) => installation).filter(({ closed }) => closed > 0));
+    for (const user of [last, ...this.#users]) user[Symbol.dispose]();
+    await ending;
+  }
+
+  get #newestOpened(): number {
+    return Math.max(...this.opened.map(({ number }) => number));
+  }
+
+  readonly #open = async (): Promise<FakeInstallation> => {
+    const inVain = this.#inVain.shift();
+    const number = (this.#begun += 1);
+    await this.#scheduler.schedule(Promise.resolve(), "open");
+    if (inVain === true) throw new ConfigurationError("a typing error");
+    const installation = new FakeInstallation(number);
+    this.opened.push(installation);
+    return installation;
+  };
+
+  async #take(one: Step, current: CurrentInstallation<FakeInstallation>): Promise<void> {
+    switch (one.kind) {
+      case "use": {
+        const user = current.use();
+        const { installation } = user;
+        if (installation.closed > 0 || installation.number < this.#newest) this.faults.push(installation);
+        this.#newest = installation.number;
+        this.#users.push(user);
+        break;
+      }
+      case "release": {
+        const [user] = this.#users.splice(one.user % Math.max(1, this.#users.length), 1);
+        user?.[Symbol.dispose]();
+        if (one.twice) user?.[Symbol.dispose]();
+        break;
+      }
+      case "reload":
+      case "reload in vain":
+        this.#inVain.push(one.kind === "reload in vain");
+        this.#reloads.push(current.reload().catch(() => undefined));
+        break;
+      case "wait":
+        await (this.#scheduler.count() > 0 ? this.#scheduler.waitOne() : Promise.resolve());
+        break;
+    }
+  }
+}
+
+test("no user sees a closed installation, and each that was opened is closed once", async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.scheduler(), fc.array(step, { maxLength: 40 }), async (scheduler, steps) => {
+      const interleaving = new Interleaving(scheduler);
+      await interleaving.run(steps);
+      const { opened, faults, closeFailures } = interleaving;
+      expect(faults).toEqual([]);
+      expect(opened.map(({ closed }) => closed)).toEqual(opened.map(() => 1));
+      expect(closeFailures).toHaveLength(opened.filter(({ number }) => number % 3 === 0).length);
+    }),
+  );
+});
+
+/** With a reload under way, which opens when `opening` resolves. */
+async function reloading() {
+  const opened: FakeInstallation[] = [];
+  const opening = Promise.withResolvers<void>();
+  const open = async (): Promise<FakeInstallation> => {
+    if (opened.length > 0) await opening.promise;
+    const installation = new FakeInstallation(1);
+    opened.push(installation);
+    return installation;
+  };
+  const current = await CurrentInstallation.open(open, closesCleanly);
+  const user = current.use();
+  const reload = current.reload().catch(messageOf);
+  await turn();
+  const order: string[] = [];
+  const ending = current[Symbol.asyncDispose]().then(() => order.push("ended"));
+  return { current, opened, opening, user, reload, order, ending };
+}
+
+describe("the end", () => {
+  test.each(["opened", "released"])(
+    "waits for users and for a reload, whichever comes last (first: %s)",
+    async (first) => {
+      const { opened, opening, user, reload, order, ending } = await reloading();
+      const done = { opened: () => opening.resolve(), released: () => user[Symbol.dispose]() };
+      for (const what of ["opened", "released"] as const) if (what === first) done[what]();
+      await turn();
+      order.push("last");
+      for (const what of ["opened", "released"] as const) if (what !== first) done[what]();
+      await ending;
+      expect(await reload).toBe("the installation is closed");
+      expect(order).toEqual(["last", "ended"]);
+      expect(opened.map(({ closed }) => closed)).toEqual([1, 1]);
+    },
+  );
+
+  test("leaves nothing to use or to reload", async () => {
+    const { current, opening, user, ending } = await reloading();
+    expect(() => current.use()).toThrow("is closed");
+    opening.resolve();
+    user[Symbol.dispose]();
+    await ending;
+    await expect(current.reload()).rejects.toThrow("is closed");
+  });
+});
+
+test("one that was replaced is closed at once without users, and with users when the last is gone", async () => {
+  let number = 0;
+  const current = await CurrentInstallation.open(async () => new FakeInstallation((number += 1)), closesCleanly);
+  const [first, second] = [current.use(), current.use()];
+  await current.reload();
+  expect(current.use().installation.number).toBe(2);
+  first[Symbol.dispose]();
+  expect(first.installation.closed).toBe(0);
+  second[Symbol.dispose]();
+  expect(first.installation.closed).toBe(1);
+});
+
+describe("an ovault.yaml that is read again", () => {
+  const job = backupJobSchema.parse({ kind: "backup", vms: ["web01"] });
+
+  test("is for jobs that begin afterwards: one under way ends with what it began with", async () => {
+    await using site = await ModelSite.open();
+    await using current = await CurrentInstallation.open(openChecked(site), closesCleanly);
+    const used = current.use();
+    const running = runBackup(used.installation, job, site.context);
+    await site.configure({ defaults: { destination: "offsite" } });
+    await current.reload();
+    await running;
+    expect(site.closed).toBe(0);
+    used[Symbol.dispose]();
+    {
+      using next = current.use();
+      await runBackup(next.installation, job, site.context);
+      for (const name of ["nas", "offsite"]) {
+        const { points } = await (await next.installation.repository(name)).points.list(site.context.signal);
+        expect([name, points.length]).toEqual([name, 1]);
+      }
+    }
+    expect(site.closed).toBe(1);
+  });
+
+  test.each([
+    ["a key that ovault does not have", { destination: {} }],
+    ["an option that a plugin does not have", { destinations: { nas: { type: "filesystem", directori: "nas" } } }],
+    ["options of a strategy that is missing", { strategies: { modal: {} } }],
+    ["a plugin that is missing", { hooks: { mail: {} } }],
+    ["a type of manager that is missing", { managers: { site: { type: "modell" } } }],
+    [
+      "options for consistency that do not fit",
+      { policies: { p: { vms: { include: ["*"] }, consistency: { x: 1 } } } },
+    ],
+  ])("with %s leaves the old one in force, and says so", async (_, more) => {
+    await using site = await ModelSite.open();
+    await using current = await CurrentInstallation.open(openChecked(site), closesCleanly);
+    using before = current.use();
+    await site.configure(more);
+    await expect(current.reload()).rejects.toThrow(/E_|is not valid|there is no/);
+    using after = current.use();
+    expect(after.installation).toBe(before.installation);
+    await site.configure({});
+    await current.reload();
+    using repaired = current.use();
+    expect(repaired.installation).not.toBe(before.installation);
+  });
+});
