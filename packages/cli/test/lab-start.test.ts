@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { mkdtemp, readFile, readdir, rm } from "node:fs/promises";
+import { mkdtemp, readFile, readdir, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import { request } from "node:https";
 import { tmpdir } from "node:os";
@@ -17,7 +17,7 @@ beforeAll(async () => {
   cwd = await mkdtemp(join(tmpdir(), "ovault-cli-lab-"));
 });
 afterAll(async () => {
-  for (const lab of ["lab", "ready", "imageio"]) await runOvault(["lab", "stop", "--dir", lab], { cwd });
+  for (const lab of ["lab", "ready", "imageio", "hosts"]) await runOvault(["lab", "stop", "--dir", lab], { cwd });
   await rm(cwd, { recursive: true, force: true });
 });
 
@@ -102,6 +102,29 @@ describe("lab start", () => {
     expect(stderr).toContain("transfer-cut");
     expect(exitCode).toBe(2);
   });
+});
+
+test("a lab has the hosts that are asked for, and changes them", async () => {
+  const image = join(cwd, "root.raw");
+  await writeFile(image, Buffer.alloc(4096));
+  const start = ["lab", "start", "--dir", "hosts", "--detach", "--json", "--no-proxy"];
+  const wanted = ["--cluster", "spare", "--host", "kvm2", "--host", "kvm3@spare", "--vm", `web=${image}`];
+  const lab: LabStatus = JSON.parse((await runOvault([...start, ...wanted], { cwd })).stdout);
+  expect(lab.hosts.map(({ name, cluster }) => `${name}@${cluster}`)).toEqual([
+    "lab-host@Default",
+    "spare-host@spare",
+    "kvm2@Default",
+    "kvm3@spare",
+  ]);
+  const moved = await runOvault(["lab", "migrate", "--dir", "hosts", "web", "--json"], { cwd });
+  expect(JSON.parse(moved.stdout)).toEqual({ vm: "web", host: "kvm2" });
+  await runOvault(["lab", "host", "--dir", "hosts", "lab-host", "maintenance"], { cwd });
+  const listed = (await runOvault(["lab", "host", "--dir", "hosts"], { cwd })).stdout.split("\n");
+  expect(listed.find((line) => line.startsWith("lab-host"))).toContain("maintenance");
+  expect(listed.find((line) => line.startsWith("kvm2"))).toMatch(/@127\.0\.0\.1:\d+ .*web$/);
+  const nowhere = await runOvault(["lab", "migrate", "--dir", "hosts", "web"], { cwd });
+  expect(nowhere.stderr).toContain("There is no host");
+  expect((await runOvault(["lab", "host", "--dir", "hosts", "kvm2", "explode"], { cwd })).exitCode).toBe(2);
 });
 
 test("working with a lab that does not run says how to start one", async () => {

@@ -1,6 +1,8 @@
 import { examples, type Define } from "../command.ts";
 import { withCommonOptions } from "../common-options.ts";
 import { defineFault } from "./lab/fault.ts";
+import { defineHost } from "./lab/host.ts";
+import { defineMigrate } from "./lab/migrate.ts";
 import { defineStart } from "./lab/start.ts";
 import { defineStatus } from "./lab/status.ts";
 import { defineStop } from "./lab/stop.ts";
@@ -12,7 +14,9 @@ const SUBCOMMANDS: readonly (readonly [name: string, summary: string, define: De
   ["write", "let the guest write to a disk", defineWrite],
   ["view", "write QEMU's own view of a disk to a raw file", defineView],
   ["fault", "switch a fault on or off; without a name, list them", defineFault],
-  ["status", "show url, virtual machines and faults", defineStatus],
+  ["host", "change a host; without a name, list them", defineHost],
+  ["migrate", "move a VM to another host", defineMigrate],
+  ["status", "show url, hosts, virtual machines and faults", defineStatus],
   ["stop", "shut it down; the directory stays", defineStop],
 ];
 

@@ -35,6 +35,7 @@ interface StartOptions {
   readonly down?: readonly string[];
   readonly tag?: readonly string[];
   readonly cluster?: readonly string[];
+  readonly host?: readonly string[];
   readonly storageDomain?: readonly string[];
   readonly network?: readonly string[];
   readonly vnicProfile?: readonly string[];
@@ -62,6 +63,7 @@ export const defineStart: Define = (command, invoke) => {
     .option("--down <name>", "leave this VM powered off; repeatable", collect)
     .option("--tag <name=tag,…>", "tags of this VM; repeatable", collect)
     .option("--cluster <name[@data-center]>", "a further cluster, with a host; repeatable", collect)
+    .option("--host <name[@cluster]>", "a further host; repeatable", collect)
     .option("--storage-domain <name[@data-center]>", "a further storage domain; repeatable", collect)
     .option("--network <name[@data-center]>", "a further network, with a vNIC profile; repeatable", collect)
     .option("--vnic-profile <name@network[@data-center]>", "a further vNIC profile; repeatable", collect)
@@ -157,12 +159,17 @@ function parseVms({ vm: written = [], down = [], tag: tagged = [] }: StartOption
 
 function parseInventory({
   cluster = [],
+  host = [],
   storageDomain = [],
   network = [],
   vnicProfile = [],
 }: StartOptions): LabInventoryRequest {
   return {
     clusters: cluster.map((written) => parsePlace("--cluster", written)),
+    hosts: host.map((written) => {
+      const { name, dataCenter: of } = parsePlace("--host", written, "NAME[@CLUSTER]");
+      return { name, cluster: of };
+    }),
     storageDomains: storageDomain.map((written) => parsePlace("--storage-domain", written)),
     networks: network.map((written) => parsePlace("--network", written)),
     vnicProfiles: vnicProfile.map((written) => {
@@ -174,11 +181,11 @@ function parseInventory({
   };
 }
 
-/** `NAME[@DATA-CENTER]` */
-function parsePlace(option: string, written: string): InDataCenter {
+/** `NAME[@DATA-CENTER]`, or in another place. */
+function parsePlace(option: string, written: string, form = "NAME[@DATA-CENTER]"): InDataCenter {
   const [, name, dataCenter] = /^([^@]+)(?:@([^@]+))?$/.exec(written) ?? [];
   if (name !== undefined) return { name, dataCenter };
-  throw new UsageError(`${option} ${written} is not NAME[@DATA-CENTER]`);
+  throw new UsageError(`${option} ${written} is not ${form}`);
 }
 
 /** `NAME=ITEM[,ITEM…]` */

@@ -39,6 +39,21 @@ export function statusView(status: LabStatus): View {
       ["faults", faults.length === 0 ? undefined : faults.join(", ")],
       ...status.warnings.map((warning) => ["warning", warning] as const),
     ]),
+    hostTable(status),
     table(["vm", "status", ">#", "disk", "id", "format", ">size"], rows, "no virtual machines"),
   ];
+}
+
+export function hostTable({ hosts, vms }: Pick<LabStatus, "hosts" | "vms">): View[number] {
+  const rows = hosts.map(({ name, cluster, status, ssh }) => [
+    name,
+    cluster,
+    status,
+    ssh === undefined ? "" : `${ssh.user}@${ssh.address}:${ssh.port}`,
+    vms
+      .filter(({ host }) => host === name)
+      .map((vm) => vm.name)
+      .join(", "),
+  ]);
+  return table(["host", "cluster", "status", "ssh", "runs"], rows, "");
 }
