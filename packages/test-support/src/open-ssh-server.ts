@@ -1,17 +1,14 @@
-import { type ChildProcess, spawn } from "node:child_process";
-import { once } from "node:events";
-import { chmod, chown, copyFile, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { chmod, chown, copyFile, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir, userInfo } from "node:os";
 import { join } from "node:path";
 
+import { SshDaemon, type SshDaemonOptions } from "@ovault/lab/internal/hosts/ssh-daemon";
+import { sshdConfiguration } from "@ovault/lab/internal/hosts/sshd-configuration";
 import type { ServerSettings } from "@ovault/ssh";
 
 import { run } from "./commands.ts";
-import { freePort, listensOn } from "./free-port.ts";
+import { freePort } from "./free-port.ts";
 import { asSeenWithUser, OTHER_USER, type OtherLogin } from "./throw-away-user.ts";
-import { until } from "./until.ts";
-
-const SSHD = "/usr/sbin/sshd";
 
 export type HostKeyType = "ed25519" | "ecdsa" | "rsa";
 
@@ -33,21 +30,17 @@ export class OpenSshServer {
   readonly user: string;
   /** Holds its files: `host-TYPE`, `host-TYPE.pub`, `user`, `user.pub`, `known_hosts`. */
   readonly home: string;
-  readonly #command: readonly string[];
-  #daemon: ChildProcess;
+  readonly #settings: SshDaemonOptions;
+  #daemon: SshDaemon;
   readonly #owner: number | undefined;
 
-  private constructor(
-    home: string,
-    port: number,
-    { command, daemon, otherUser }: { command: readonly string[]; daemon: ChildProcess; otherUser: boolean },
-  ) {
+  private constructor(home: string, settings: SshDaemonOptions, daemon: SshDaemon) {
     this.home = home;
-    this.port = port;
-    this.user = otherUser ? OTHER_USER.name : userInfo().username;
-    this.#command = command;
+    this.port = settings.port;
+    this.user = settings.wrap === undefined ? userInfo().username : OTHER_USER.name;
+    this.#settings = settings;
     this.#daemon = daemon;
-    this.#owner = otherUser ? OTHER_USER.id : undefined;
+    this.#owner = settings.wrap === undefined ? undefined : OTHER_USER.id;
   }
 
   static async start(options: ServerOptions = {}): Promise<OpenSshServer> {
@@ -67,13 +60,16 @@ export class OpenSshServer {
     await newKey(join(home, "user"), "ed25519");
     await copyFile(join(home, "user.pub"), join(home, "authorized_keys"));
     const port = await freePort();
+    const login = otherUser === true ? {} : otherUser;
     await writeFile(join(home, "sshd_config"), configuration(home, port, options));
     await writeFile(join(home, "known_hosts"), await knownHosts(home, port, hostKeys));
-    const sshd = [SSHD, "-D", "-e", "-f", join(home, "sshd_config")];
-    const login = otherUser === true ? {} : otherUser;
-    const command = login === false ? sshd : await asSeenWithUser(home, sshd, login);
-    const daemon = await startDaemon(command, port);
-    return new OpenSshServer(home, port, { command, daemon, otherUser: login !== false });
+    const settings: SshDaemonOptions = {
+      configuration: join(home, "sshd_config"),
+      port,
+      log: join(home, "log"),
+      wrap: login === false ? undefined : (command) => asSeenWithUser(home, command, login),
+    };
+    return new OpenSshServer(home, settings, await SshDaemon.start(settings));
   }
 
   /** An empty directory that belongs to the user of the server. */
@@ -101,45 +97,25 @@ export class OpenSshServer {
 
   /** Kills the server and all its connections, as a power cut would. */
   async kill(): Promise<void> {
-    const exit = once(this.#daemon, "exit");
-    await this.#signalAll("SIGKILL");
-    await exit;
+    await this.#daemon.kill();
   }
 
   /** Starts the server again after `kill`, on the same port. */
   async start(): Promise<void> {
-    this.#daemon = await startDaemon(this.#command, this.port);
+    this.#daemon = await SshDaemon.start(this.#settings);
   }
 
   /** From now on the server accepts and answers nothing, and no connection ends. */
   async suspend(): Promise<void> {
-    await this.#signalAll("SIGSTOP");
+    await this.#daemon.suspend();
   }
 
   async resume(): Promise<void> {
-    await this.#signalAll("SIGCONT");
-  }
-
-  /** Signals the daemon first, so that it makes no more children. */
-  async #signalAll(signal: NodeJS.Signals): Promise<void> {
-    const waiting = [this.#daemon.pid];
-    for (const pid of waiting) {
-      if (pid === undefined) continue;
-      try {
-        waiting.push(...(await childrenOf(pid)));
-        process.kill(pid, signal);
-      } catch (error) {
-        // Children come and go.
-        if (pid === this.#daemon.pid) throw error;
-      }
-    }
+    await this.#daemon.resume();
   }
 
   async stop(): Promise<void> {
-    if (this.#daemon.exitCode === null && this.#daemon.signalCode === null) {
-      this.#daemon.kill();
-      await once(this.#daemon, "exit");
-    }
+    await this.#daemon.kill();
     await rm(this.home, { recursive: true });
   }
 }
@@ -148,43 +124,21 @@ export async function newKey(file: string, type: HostKeyType, passphrase = ""): 
   await run("ssh-keygen", ["-q", "-t", type, "-N", passphrase, "-C", "test", "-f", file]);
 }
 
-async function childrenOf(pid: number): Promise<number[]> {
-  const children = await readFile(`/proc/${pid}/task/${pid}/children`, "utf8");
-  return children.trim().split(" ").filter(Boolean).map(Number);
-}
-
-async function startDaemon([program = "", ...args]: readonly string[], port: number): Promise<ChildProcess> {
-  // Run as root, sshd needs this directory, which systemd otherwise makes.
-  if (process.getuid?.() === 0) await mkdir("/run/sshd", { recursive: true });
-  const daemon = spawn(program, args, { stdio: ["ignore", "ignore", "pipe"] });
-  let said = "";
-  daemon.stderr.on("data", (text) => (said = `${said}${text}`.slice(-4000)));
-  await until("sshd listens", async () => {
-    if (daemon.exitCode !== null) throw new Error(`sshd did not start: ${said}`);
-    return await listensOn(port);
-  });
-  return daemon;
-}
-
 function configuration(
   home: string,
   port: number,
-  { hostKeys = DEFAULT_KEYS, config = [], sftp = "internal-sftp" }: ServerOptions,
+  { hostKeys = DEFAULT_KEYS, config = [], sftp, otherUser = false }: ServerOptions,
 ): string {
-  return [
-    ...config,
-    `Port ${port}`,
-    "ListenAddress 127.0.0.1",
-    ...hostKeys.map((type) => `HostKey ${join(home, `host-${type}`)}`),
-    `AuthorizedKeysFile ${join(home, "authorized_keys")}`,
-    "PidFile none",
-    "StrictModes no",
-    "UsePAM no",
-    "PermitRootLogin yes",
-    "MaxStartups 100",
-    `Subsystem sftp ${sftp}`,
-    "",
-  ].join("\n");
+  return sshdConfiguration({
+    port,
+    user: otherUser === false ? userInfo().username : OTHER_USER.name,
+    hostKeys: hostKeys.map((type) => join(home, `host-${type}`)),
+    authorizedKeys: join(home, "authorized_keys"),
+    config: [...config, "PasswordAuthentication yes", "KbdInteractiveAuthentication yes"],
+    // Start files of the shell of this machine's user are none of a test's business.
+    environment: otherUser === false ? { HOME: home } : {},
+    sftp,
+  });
 }
 
 async function knownHosts(home: string, port: number, hostKeys: readonly HostKeyType[]): Promise<string> {

@@ -11,11 +11,13 @@ export interface SshdSettings {
   readonly config: readonly string[];
   /** Of everything that runs in a session. */
   readonly environment: Readonly<Record<string, string>>;
+  /** The command that serves SFTP. Default: sshd itself. */
+  readonly sftp?: string | undefined;
 }
 
 /** The text of an sshd_config that touches no account of the machine. sshd takes the first value of each keyword. */
 export function sshdConfiguration(settings: SshdSettings): string {
-  const { port, user, hostKeys, authorizedKeys, config, environment } = settings;
+  const { port, user, hostKeys, authorizedKeys, config, environment, sftp = "internal-sftp" } = settings;
   const variables = Object.entries(environment).map(([name, value]) => quoted(`${name}=${value}`));
   return [
     ...config,
@@ -31,8 +33,8 @@ export function sshdConfiguration(settings: SshdSettings): string {
     "UsePAM no",
     "PidFile none",
     "MaxStartups 100",
-    "Subsystem sftp internal-sftp",
-    `SetEnv ${variables.join(" ")}`,
+    `Subsystem sftp ${sftp}`,
+    ...(variables.length === 0 ? [] : [`SetEnv ${variables.join(" ")}`]),
     "",
   ].join("\n");
 }
