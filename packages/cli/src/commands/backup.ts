@@ -1,5 +1,5 @@
 import type { Quiesce } from "@ovault/contract";
-import { assertOneWay, Installation, planBackups, runBackup } from "@ovault/operations";
+import { assertBackupSound, Installation, planBackups, runBackup } from "@ovault/operations";
 import { Option } from "commander";
 
 import { collect, examples, type Define } from "../command.ts";
@@ -54,7 +54,7 @@ export const define: Define = (command, invoke) => {
         const { policy, strategy, quiesce, to, manager } = named;
         const places = { policy, manager, to, strategy, quiesce };
         const job = { kind: "backup", vms, ...places, excludeDisks, keepBase, full, wait } as const;
-        assertOneWay(job);
+        assertBackupSound(job);
         await using installation = await Installation.open(context);
         if (options.dryRun === true) {
           const plans = await planBackups(installation, job, context);

@@ -32,7 +32,6 @@ export interface CopyPointsOptions {
   readonly ifBusy?: "refuse" | "wait";
   /** Blocks in flight. */
   readonly lanes?: number;
-  readonly onStart?: (point: RecoveryPoint) => void;
   readonly onProgress?: (point: RecoveryPoint, totals: CopyTotals) => void;
   /** Called before a copy waits for a beat of a run that seems dead. `message`: one line for people. */
   readonly onDoubt?: (message: string) => void;
@@ -88,7 +87,6 @@ async function copyVirtualMachine(run: CopyRun, points: readonly RecoveryPoint[]
   let reading: SourceReading | undefined;
   try {
     for (const point of points) {
-      run.onStart?.(point);
       const onProgress = (totals: CopyTotals): void => run.onProgress?.(point, totals);
       try {
         if (!dryRun) reading ??= await SourceReading.begin(from, { ...run, vm: point.vm });

@@ -1,3 +1,4 @@
+import { UsageError } from "@ovault/contract";
 import { backupVirtualMachines, planBackup, startBlockWorkers, unclaimedWarnings, type PointStore } from "@ovault/core";
 import { z } from "zod";
 
@@ -5,7 +6,7 @@ import { RunReport } from "../events/run-report.ts";
 import type { Installation } from "../installation/installation.ts";
 import { clearLeftovers } from "../leftovers/leftovers.ts";
 import { missedMachines, missedWarnings } from "../select/missed-machines.ts";
-import { assertOneWay, machinesOf, managerOf, selectBackups, type SelectedBackups } from "../select/select-backups.ts";
+import { machinesOf, managerOf, selectBackups, type SelectedBackups } from "../select/select-backups.ts";
 import { summarizePlan, type BackupPlanSummary } from "../summaries/backup-plan-summary.ts";
 import { summarizeBackup, type BackupSummary } from "../summaries/backup-summary.ts";
 import { summarizeMachine } from "../summaries/machine-summary.ts";
@@ -36,7 +37,7 @@ export const backupJobSchema = z
     /** When another run holds a machine, wait for it instead of refusing. */
     wait: flag,
   })
-  .superRefine(soundBy(assertOneWay));
+  .superRefine(soundBy(assertBackupSound));
 
 export type BackupJob = Readonly<z.output<typeof backupJobSchema>>;
 
@@ -49,7 +50,7 @@ export async function runBackup(
   job: BackupJob,
   context: JobContext,
 ): Promise<readonly BackupSummary[]> {
-  assertOneWay(job);
+  assertBackupSound(job);
   startBlockWorkers();
   const { signal, clock } = context;
   // First of all: leftovers of a dead run at a proxy VM, or in a machine, would affect the choice of strategies.
@@ -100,7 +101,7 @@ export async function planBackups(
   job: BackupJob,
   context: JobContext,
 ): Promise<readonly BackupPlanSummary[]> {
-  assertOneWay(job);
+  assertBackupSound(job);
   const { signal, reporter } = context;
   const selected = await selectBackups(installation, job, signal);
   const { destination, backups } = selected;
@@ -132,4 +133,14 @@ async function warnAbout(
   const { policy, inventory } = selectedBy;
   const missed = missedMachines(policy, inventory, await points.newest(signal));
   for (const warning of missedWarnings(policy, missed)) reporter.warn(warning);
+}
+
+/** Requires either machines or a policy. @throws UsageError */
+export function assertBackupSound({ policy, vms, manager }: Pick<BackupJob, "policy" | "vms" | "manager">): void {
+  if (policy === undefined && vms.length === 0) {
+    throw new UsageError("nothing says what to back up", { hint: "Name virtual machines, or a policy with --policy." });
+  }
+  if (policy !== undefined && (vms.length > 0 || manager !== undefined)) {
+    throw new UsageError("a policy names its virtual machines and their manager itself");
+  }
 }

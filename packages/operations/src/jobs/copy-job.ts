@@ -2,7 +2,7 @@ import { plural, UsageError } from "@ovault/contract";
 import { copyPoints, type CopyResult, type Repository } from "@ovault/core";
 import { z } from "zod";
 
-import { asRun } from "../events/run-report.ts";
+import { asRun } from "../events/as-run.ts";
 import type { Installation } from "../installation/installation.ts";
 import { selectToCopy } from "../select/select-to-copy.ts";
 import { summarizeCopy, type CopySummary } from "../summaries/copy-summary.ts";

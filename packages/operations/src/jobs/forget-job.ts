@@ -2,7 +2,7 @@ import { UsageError } from "@ovault/contract";
 import type { Repository, RetentionRules } from "@ovault/core";
 import { z } from "zod";
 
-import { asRun } from "../events/run-report.ts";
+import { asRun } from "../events/as-run.ts";
 import { configuredRules, policyRules } from "../forget/configured-rules.ts";
 import { planByName, planByRules, rulesForAll, type ForgetPlan } from "../forget/forget-plan.ts";
 import type { Installation } from "../installation/installation.ts";

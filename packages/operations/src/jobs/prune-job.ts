@@ -2,7 +2,7 @@ import { processIdentity } from "@ovault/contract";
 import { DEFAULT_REPACK, prune, type PruneReport, type RepackLimits } from "@ovault/core";
 import { z } from "zod";
 
-import { asRun } from "../events/run-report.ts";
+import { asRun } from "../events/as-run.ts";
 import type { Installation } from "../installation/installation.ts";
 import { describeHolders } from "../maintenance/describe-holders.ts";
 import type { JobContext } from "./job-context.ts";

@@ -1,7 +1,7 @@
 import { repairRepository, type RepairReport } from "@ovault/core";
 import { z } from "zod";
 
-import { asRun } from "../events/run-report.ts";
+import { asRun } from "../events/as-run.ts";
 import type { Installation } from "../installation/installation.ts";
 import type { JobContext } from "./job-context.ts";
 import { flag, name } from "./job-fields.ts";

@@ -5,7 +5,7 @@ import { restoreToTarget } from "@ovault/core";
 import type { ImageFileTarget } from "@ovault/disk-image";
 import { z } from "zod";
 
-import { asRun } from "../events/run-report.ts";
+import { asRun } from "../events/as-run.ts";
 import type { Installation } from "../installation/installation.ts";
 import { findDisk } from "../select/find-disk.ts";
 import { findPoint } from "../select/find-point.ts";

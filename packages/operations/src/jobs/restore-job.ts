@@ -10,7 +10,7 @@ import {
 import { restoreVirtualMachine, type PointStore } from "@ovault/core";
 import { z } from "zod";
 
-import { asRun } from "../events/run-report.ts";
+import { asRun } from "../events/as-run.ts";
 import type { Installation } from "../installation/installation.ts";
 import { clearLeftovers } from "../leftovers/leftovers.ts";
 import { strategyToRestore } from "../select/choose-strategy.ts";

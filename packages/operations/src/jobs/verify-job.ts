@@ -2,7 +2,7 @@ import { UsageError } from "@ovault/contract";
 import { verifyPoints, verifyRepository, verifySample, type VerifyProgress, type VerifyReport } from "@ovault/core";
 import { z } from "zod";
 
-import { asRun } from "../events/run-report.ts";
+import { asRun } from "../events/as-run.ts";
 import type { Installation } from "../installation/installation.ts";
 import { findPoint } from "../select/find-point.ts";
 import { summarizeMachine } from "../summaries/machine-summary.ts";

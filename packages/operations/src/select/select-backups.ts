@@ -1,5 +1,5 @@
 import type { ConsistencyOptions } from "@ovault/consistency";
-import { NotFoundError, UsageError, type Manager, type Quiesce, type VirtualMachine } from "@ovault/contract";
+import { NotFoundError, type Manager, type Quiesce, type VirtualMachine } from "@ovault/contract";
 import {
   choosePolicy,
   DEFAULT_RUN_LIMITS,
@@ -105,16 +105,6 @@ export async function managerOf(installation: Installation, wanted: WantedBackup
 
 function policyOf({ configuration }: Installation, { policy }: WantedBackups): Policy | undefined {
   return policy === undefined ? undefined : choosePolicy(configuration, policy);
-}
-
-/** Requires either machines or a policy. @throws UsageError */
-export function assertOneWay({ policy, vms, manager }: WantedBackups): void {
-  if (policy === undefined && vms.length === 0) {
-    throw new UsageError("nothing says what to back up", { hint: "Name virtual machines, or a policy with --policy." });
-  }
-  if (policy !== undefined && (vms.length > 0 || manager !== undefined)) {
-    throw new UsageError("a policy names its virtual machines and their manager itself");
-  }
 }
 
 interface Selected {
