@@ -116,9 +116,9 @@ test("a full store has room for a forget, and for a run that finds what a dead o
   const killed = await site.store.beginPoint(site.platform.vm(), wish);
   await killed.takeDisks([sourceOf(disk, { id: "a" })], takeOptions());
   const point = await site.backUp({ store: pointsOn(fullUntilDeletion(site)) });
-  await killed.release();
   expect(await site.keysOfImages()).toEqual(await site.keysOfPoints());
   expect((await site.restore(point)).disks).toEqual(site.now());
+  await killed.release();
 });
 
 function veto(hooks: RunHooks): void {
