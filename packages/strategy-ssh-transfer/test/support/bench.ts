@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, readFile, rm, symlink } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rm, symlink } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -61,6 +61,28 @@ export class Bench extends LabBench<SshTransferStrategy> {
     const { id } = await snapshots.create(vmId, { description }, never);
     while ((await snapshots.find(vmId, id, never))?.status !== "ok") await sleep(10);
     return id;
+  }
+
+  /** Ids of the processes that serve disks of this bench. */
+  async processes(): Promise<readonly number[]> {
+    const found: number[] = [];
+    for (const id of await readdir("/proc")) {
+      // Processes come and go.
+      const line = await readFile(`/proc/${id}/cmdline`, "utf8").catch(() => "");
+      if (line.startsWith("qemu-nbd\0") && line.includes(this.options.dataCenterDirectory)) found.push(Number(id));
+    }
+    return found;
+  }
+
+  /** Kills what serves disks of this bench. */
+  async killProcesses(): Promise<void> {
+    for (const id of await this.processes()) process.kill(id, "SIGKILL");
+  }
+
+  /** Also what is left on the host. */
+  override async left(...machines: readonly string[]): Promise<readonly string[]> {
+    const processes = await this.processes();
+    return [...(await super.left(...machines)), ...processes.map((id) => `process: ${id}`)];
   }
 
   override async close(): Promise<void> {
