@@ -1,7 +1,12 @@
-import { mkdir, readdir, symlink } from "node:fs/promises";
-import { join } from "node:path";
+import { execFile } from "node:child_process";
+import { randomUUID } from "node:crypto";
+import { dirname, join } from "node:path";
+import { promisify } from "node:util";
 
-import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
+import { openSsh74, type LabHostRequest } from "@ovault/lab";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+
+import { differences as differencesFrom } from "@ovault/testkit-ovirt";
 
 import { Bench, never } from "./support/bench.ts";
 import { differences, leftBeside, modesOf } from "./support/findings.ts";
@@ -9,7 +14,10 @@ import { differences, leftBeside, modesOf } from "./support/findings.ts";
 /** A chain of backups is long on a machine that is busy. */
 vi.setConfig({ testTimeout: 240_000, hookTimeout: 120_000 });
 
+const run = promisify(execFile);
 const MIB = 1024 * 1024;
+/** Event: a snapshot could not be removed. */
+const REMOVAL_FAILED = 357;
 
 let bench: Bench;
 
@@ -18,36 +26,46 @@ beforeAll(async () => {
 });
 afterAll(() => bench.close());
 
-function optionsOfHost(more: object): Partial<Bench["options"]> {
-  const [[name = "", host = {}] = []] = Object.entries(bench.options.hosts);
-  return { hosts: { [name]: { ...host, ...more } } };
+/** Backs up, and does something when the disks are open. */
+async function backupBrokenBy(what: () => Promise<unknown>, strategy = bench.strategy): Promise<unknown> {
+  return await bench.backup({ strategy, whenOpen: async () => void (await what()) }).catch((error: unknown) => error);
+}
+
+/** As the next run does. */
+async function leftAfterwards(): Promise<readonly string[]> {
+  await bench.removeLeftovers();
+  return await bench.settled("web");
 }
 
 describe("a host that cannot be used is an error before a snapshot is made", () => {
   test.each([
-    ["the key is not the user's", () => ({ privateKey: join(bench.server.home, "host-ed25519") }), "E_SSH_LOGIN"],
-    ["the host proves itself with another key", () => ({ hostKey: `SHA256:${"A".repeat(43)}` }), "E_HOST_KEY"],
-    ["the engine has no record of the host's key", () => ({ hostKey: undefined }), "E_HYPERVISOR"],
-    ["no server listens there", () => ({ port: 1 }), "E_SSH_UNAVAILABLE"],
+    ["the user is not let in", { user: "nobody" }, "E_SSH_LOGIN"],
+    [
+      "the host proves itself with another key than the pinned one",
+      { hostKey: `SHA256:${"A".repeat(43)}` },
+      "E_HOST_KEY",
+    ],
+    ["no server listens there", { port: 1 }, "E_SSH_UNAVAILABLE"],
   ])("%s", async (_, host, code) => {
-    const strategy = bench.strategyWith(optionsOfHost(host()));
+    const login = { ...bench.site.sshOptions.login, ...host };
+    const strategy = bench.strategyWith({ hosts: { "lab-host": login } });
     const failure: unknown = await bench.backup({ strategy }).catch((error: unknown) => error);
     expect(failure).toMatchObject({ code: "E_HYPERVISOR", message: expect.stringContaining("lab-host") });
     expect(codesOf(failure)).toContain(code);
-    expect(await bench.left("web")).toEqual([]);
+    expect(await bench.settled("web")).toEqual([]);
   });
 
   test("no host sees the storage domain", async () => {
     const strategy = bench.strategyWith({ dataCenterDirectory: "/nowhere" });
     await expect(bench.backup({ strategy })).rejects.toMatchObject({
       code: "E_HYPERVISOR",
-      message: expect.stringContaining("does not see storage domain lab-storage"),
+      message: expect.stringContaining("does not see storage domain"),
     });
-    expect(await bench.left("web")).toEqual([]);
+    expect(await bench.settled("web")).toEqual([]);
   });
 
   test("there are no credentials: no disk is possible", async () => {
-    const strategy = bench.strategyWith({ hosts: {} });
+    const strategy = bench.strategyWith({ login: undefined });
     const { disks } = await strategy.assess(await bench.vm(), never);
     expect(disks).toMatchObject([
       { verdict: "impossible", reason: "no credentials for host lab-host" },
@@ -62,27 +80,36 @@ function codesOf(error: unknown): readonly unknown[] {
   return causes;
 }
 
-test("without qemu-nbd the host is refused by name", async () => {
-  const tools = join(bench.server.home, "tools");
-  await mkdir(tools);
-  for (const tool of await readdir("/usr/bin")) {
-    if (tool !== "qemu-nbd") await symlink(join("/usr/bin", tool), join(tools, tool));
-  }
-  const poor = await Bench.open({ sshd: { config: [`SetEnv PATH=${tools}`] } });
+test("a host with another key than the engine has on record is refused", async () => {
+  const renewed = await Bench.open();
   try {
-    await expect(poor.backup()).rejects.toThrow("host lab-host has no qemu-nbd");
-    expect(await poor.left("web")).toEqual([]);
+    await renewed.lab.changeHost("lab-host", "new-key");
+    const failure: unknown = await renewed.backup().catch((error: unknown) => error);
+    expect(codesOf(failure)).toEqual(["E_HYPERVISOR", "E_HYPERVISOR", "E_HOST_KEY"]);
+    expect(failure).toMatchObject({ message: expect.stringContaining("the engine's record of host lab-host") });
+    expect(await renewed.settled("web")).toEqual([]);
+  } finally {
+    await renewed.close();
+  }
+});
+
+test.each(["qemu-nbd", "qemu-img"])("without %s a host is refused by name", async (tool) => {
+  const poor = await Bench.open({ ssh: { hiddenTools: [tool] } });
+  try {
+    await expect(poor.backup()).rejects.toThrow(`host lab-host has no ${tool}`);
+    expect(await poor.settled("web")).toEqual([]);
   } finally {
     await poor.close();
   }
 });
 
-test.each([
-  ["forwards nothing", ["DisableForwarding yes"]],
-  ["allows one session for each connection", ["MaxSessions 1"]],
-  ["prints a banner", ["PrintMotd yes", "Banner /etc/passwd"]],
-])("a server that %s serves all the same", async (_, config) => {
-  const strict = await Bench.open({ sshd: { config } });
+test.each<[string, LabHostRequest["ssh"]]>([
+  ["forwards nothing", { config: ["DisableForwarding yes"] }],
+  ["allows one session for each connection", { config: ["MaxSessions 1"] }],
+  ["is as old as that of EL7", { config: openSsh74 }],
+  ["prints noise at each log-in", { noise: "'; echo $(id)" }],
+])("a host whose server %s serves all the same", async (_, ssh) => {
+  const strict = await Bench.open({ ssh });
   try {
     const first = await strict.backup();
     expect(await differences(strict, first)).toEqual([]);
@@ -90,34 +117,53 @@ test.each([
     const next = await strict.backup({ base: first });
     expect(modesOf(next)).toEqual(["incremental", "incremental"]);
     expect(await differences(strict, next)).toEqual([]);
-    expect(await leftBeside(strict, next)).toEqual([]);
+    await expect.poll(() => leftBeside(strict, next), { timeout: 20_000 }).toEqual([]);
   } finally {
     await strict.close();
   }
 });
 
 describe("while a disk is read", () => {
-  /** Backs up, and does something when the disks are open. */
-  async function whenOpen(what: () => Promise<unknown>, strategy = bench.strategy): Promise<unknown> {
-    return await bench.backup({ strategy, whenOpen: async () => void (await what()) }).catch((error: unknown) => error);
-  }
-
-  afterEach(async () => {
-    await bench.removeLeftovers();
-    await expect.poll(() => bench.left("web"), { timeout: 20_000 }).toEqual([]);
-  });
-
   test("qemu-nbd is killed: the error is transient and names the host and the disk", async () => {
-    const failure = await whenOpen(() => bench.killProcesses());
-    expect(failure).toMatchObject({
+    expect(await backupBrokenBy(() => bench.killServers())).toMatchObject({
       code: "E_SERVING",
       retry: "transient",
       message: expect.stringMatching(/host lab-host does not serve disk web_Disk\d any more/),
     });
+    expect(await leftAfterwards()).toEqual([]);
+  });
+
+  test("the host stands still: the error is transient, and comes in time", async () => {
+    const strategy = bench.strategyWith({ timeoutSeconds: 5 });
+    const began = performance.now();
+    const failure = await backupBrokenBy(async () => {
+      await bench.lab.changeHost("lab-host", "suspend");
+      setTimeout(() => void bench.lab.changeHost("lab-host", "resume"), 12_000);
+    }, strategy);
+    expect(failure).toMatchObject({ code: "E_SERVING", retry: "transient" });
+    expect(performance.now() - began).toBeLessThan(60_000);
+    expect(await leftAfterwards()).toEqual([]);
+  });
+
+  test("no snapshot below can be merged", async () => {
+    const foreign = await bench.snapshot("of a person");
+    const { api } = bench.manager;
+    const vmId = bench.idOf("web");
+    const taken = await bench.backup({
+      keepBase: false,
+      whenOpen: async () => {
+        await api.snapshots.delete(vmId, foreign, never);
+        const events = async (): Promise<unknown> => (await api.events.list({}, never)).map(({ code }) => code);
+        await expect.poll(events, { timeout: 20_000 }).toContain(REMOVAL_FAILED);
+      },
+    });
+    expect(await differences(bench, taken)).toEqual([]);
+    await api.snapshots.delete(vmId, foreign, never);
+    expect(await leftAfterwards()).toEqual([]);
   });
 
   test("the host reboots: the error is transient, and nothing is left when it is back", async () => {
-    const failure = await whenOpen(() => bench.server.kill());
+    const failure = await backupBrokenBy(() => bench.lab.changeHost("lab-host", "power-off"));
     expect(failure).toMatchObject({ code: "E_SERVING", retry: "transient", context: { hostName: "lab-host" } });
     // Meanwhile, nothing can be proved.
     const entries = await bench.ledger.abandoned();
@@ -126,15 +172,83 @@ describe("while a disk is read", () => {
     const process = leftovers.find(({ entry }) => entry.kind === "host-process");
     expect(process).toMatchObject({ gone: false, action: expect.stringContaining("cannot use host lab-host") });
     await expect(process?.remove(never)).rejects.toMatchObject({ code: "E_HYPERVISOR" });
-    await bench.server.start();
+    await bench.lab.changeHost("lab-host", "power-on");
+    await bench.lab.powerOn("web");
+    expect(await leftAfterwards()).toEqual([]);
+  });
+});
+
+describe("with two hosts", () => {
+  let pair: Bench;
+  beforeAll(async () => {
+    pair = await Bench.open({ hosts: ["kvm2"] });
+  });
+  afterAll(() => pair.close());
+
+  test("a machine that migrates while its disks are read is backed up as it was", async () => {
+    const first = await pair.backup();
+    await pair.write(0, { kind: "random", seed: "before", offset: 2 * MIB, length: 70_000 });
+    const expected = await pair.viewAll();
+    const next = await pair.backup({
+      base: first,
+      whenOpen: async () => {
+        await pair.lab.migrate("web", "kvm2");
+        await pair.write(0, { kind: "random", seed: "after", offset: 2 * MIB, length: 70_000 });
+      },
+    });
+    expect(modesOf(next)).toEqual(["incremental", "incremental"]);
+    expect(differencesFrom(next, expected)).toEqual([]);
+    await expect.poll(() => leftBeside(pair, next), { timeout: 20_000 }).toEqual([]);
   });
 
-  test("the host stands still: the read fails after the time limit", async () => {
-    const strategy = bench.strategyWith({ timeoutSeconds: 5 });
-    const failure = await whenOpen(async () => {
-      await bench.server.suspend();
-      setTimeout(() => void bench.server.resume(), 12_000);
-    }, strategy);
-    expect(failure).toMatchObject({ code: "E_SERVING", retry: "transient" });
+  test("one that cannot be used is passed over", async () => {
+    await pair.lab.changeHost("lab-host", "new-key");
+    const taken = await pair.backup({ keepBase: false });
+    expect(await differences(pair, taken)).toEqual([]);
   });
+
+  test("one that is not up is not asked", async () => {
+    await pair.lab.changeHost("lab-host", "maintenance");
+    const { disks } = await pair.strategyWith({}).assess(await pair.vm(), never);
+    expect(disks).toMatchObject([
+      { servedBy: { host: "kvm2", reason: "the only one that is up" } },
+      { servedBy: { host: "kvm2" } },
+    ]);
+  });
+});
+
+test("of layers that changed while they were read no point is made", async () => {
+  const off = await Bench.open({ down: true });
+  try {
+    const [disk] = (await off.vm()).disks;
+    const whenOpen = async (): Promise<void> => {
+      const [volume] = (await off.lab.leftovers()).snapshots;
+      const frozen = await off.manager.api.vms.snapshotDisks(off.idOf("web"), volume ?? "", never);
+      const { id = "", imageId = "" } = frozen.find(({ id: diskId }) => diskId === disk?.id) ?? {};
+      // As a merge does, but qemu-nbd keeps others off.
+      const args = ["rebase", "-u", "-F", "qcow2", "-b", randomUUID()];
+      await run("qemu-img", [
+        ...args,
+        `json:${JSON.stringify({ driver: "qcow2", file: { driver: "file", locking: "off", filename: join(dirname(off.lab.vms[0]?.disks.find((one) => one.id === id)?.path ?? ""), imageId) } })}`,
+      ]);
+    };
+    await expect(off.backup({ whenOpen })).rejects.toThrow("changed while they were read");
+    expect(await off.settled("web")).toEqual([]);
+  } finally {
+    await off.close();
+  }
+});
+
+test("a header that names what is no volume is not followed", async () => {
+  const off = await Bench.open({ down: true });
+  try {
+    const disk = off.lab.vms[0]?.disks[0];
+    for (const backing of ["/etc/passwd", "$(touch /tmp/ovault-owned)", "json:{}"]) {
+      await run("qemu-img", ["rebase", "-u", "-F", "raw", "-b", backing, disk?.path ?? ""]);
+      await expect(off.backup()).rejects.toMatchObject({ code: "E_MANAGER", context: { backing } });
+      expect(await off.settled("web")).toEqual([]);
+    }
+  } finally {
+    await off.close();
+  }
 });
