@@ -2,7 +2,7 @@ import { execFile, spawn } from "node:child_process";
 import { createHash, randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { existsSync } from "node:fs";
-import { chmod, readdir, symlink } from "node:fs/promises";
+import { chmod, readdir, readFile, symlink } from "node:fs/promises";
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
@@ -20,6 +20,7 @@ import { startAgent } from "@ovault/test-support/ssh-agent";
 import { canHaveOtherUsers, OTHER_USER } from "@ovault/test-support/throw-away-user";
 import { until } from "@ovault/test-support/until";
 
+import { openOpenSshTunnel } from "../src/tunnel/openssh-tunnel.ts";
 import { isAlive, openSession, startServer } from "./support/bench.ts";
 import { askReverser, startReverser } from "./support/reverser.ts";
 
@@ -64,6 +65,26 @@ describe.each(CARRIERS)("a tunnel by %s", (carrier) => {
     await until("the directory is gone", () => !existsSync(dirname(tunnel.address.path)));
   });
 
+  test("ends when the server stalls without closing", async () => {
+    const stalling = await startServer({});
+    await using on = await openSession(stalling, { timeoutMs: 4_000 });
+    const tunnel = await openTunnel(on, await startReverser(stalling), options);
+    await stalling.suspend();
+    expect(await tunnel.ended).toMatch(/keepalive timeout|not responding/i);
+    await stalling.resume();
+    await until("the directory is gone", () => !existsSync(dirname(tunnel.address.path)));
+  });
+
+  test("carries every byte while the server exchanges keys again and again", async () => {
+    const rekeying = await startServer({ config: ["RekeyLimit 1M"] });
+    await using on = await openSession(rekeying);
+    const tunnel = await openTunnel(on, await startReverser(rekeying), options);
+    const sent = Array.from({ length: 3 }, () => randomBytes(2_000_000));
+    const received = await Promise.all(sent.map((bytes) => askReverser(tunnel.address.path, bytes)));
+    expect(received.map(digest)).toEqual(sent.map((bytes) => digest(Uint8Array.from(bytes).toReversed())));
+    await tunnel.close();
+  });
+
   test("goes when ovault is killed, with all its processes here and there", async () => {
     const holder = fileURLToPath(new URL("support/tunnel-holder.ts", import.meta.url));
     const args = [server.home, `${server.port}`, server.user, await startReverser(server), carrier];
@@ -104,6 +125,16 @@ describe("the way that a tunnel takes", () => {
     vi.stubEnv("PATH", await directoryWith("mkdir", "rm"));
     onTestFinished(() => void vi.unstubAllEnvs());
     expect(await carrierOf(session, socket)).toBe("ssh2");
+  });
+
+  test("is never the ssh command to a server with another key than the one that was verified", async () => {
+    const other = await startServer({});
+    const key = (await readFile(join(other.home, "host-ed25519.pub"), "utf8")).split(" ")[1] ?? "";
+    const wish = { server: session.server, hostKey: Buffer.from(key, "base64"), remoteSocket: "/nowhere" };
+    await expect(openOpenSshTunnel(wish, signal)).rejects.toMatchObject({
+      code: "E_SSH_TUNNEL",
+      message: expect.stringContaining("Host key verification failed"),
+    });
   });
 
   test("is the ssh command with an agent's keys", async () => {

@@ -5,8 +5,8 @@ import { CIPHERS, HOST_KEY_ALGORITHMS } from "../algorithms.ts";
 import { keyType } from "../host-key.ts";
 import type { SshServer } from "../ssh-server.ts";
 
-/** The first release that forwards unix sockets. */
-const OLDEST = 6.7;
+/** The first release with all of the options below (IdentityAgent); EL7 has 7.4. */
+const OLDEST = 7.3;
 
 /** The server's name in a file of known hosts of our own. */
 export const KNOWN_AS = "ovault";
