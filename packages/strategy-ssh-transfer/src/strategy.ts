@@ -1,8 +1,9 @@
-import type { Assessment, VirtualMachine } from "@ovault/contract";
+import type { Assessment, Diagnosis, VirtualMachine } from "@ovault/contract";
 import { FROZEN_IN, lastingState, type OvirtManager, Recent, SnapshotStrategy } from "@ovault/ovirt";
 import type { SecretsHost } from "@ovault/ssh";
 
 import { assessDisk } from "./assess-disk.ts";
+import { diagnose } from "./diagnosis/diagnose.ts";
 import { sshFiller } from "./filling/ssh-filler.ts";
 import { BusyHosts } from "./hosts/busy-hosts.ts";
 import { Credentials } from "./hosts/credentials.ts";
@@ -35,5 +36,9 @@ export class SshTransferStrategy extends SnapshotStrategy {
     const landscape = await this.#landscape.get(() => readLandscape(this.manager.api, signal));
     const ranking = { ...this.#site, landscape };
     return { disks: vm.disks.map((disk) => assessDisk(vm, disk, ranking)), obstacle: lastingState(vm, FROZEN_IN) };
+  }
+
+  diagnose(signal: AbortSignal): Promise<readonly Diagnosis[]> {
+    return diagnose(this.manager.api, this.#site, signal);
   }
 }

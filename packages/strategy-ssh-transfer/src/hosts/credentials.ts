@@ -42,6 +42,13 @@ export class Credentials {
     return await sshServer({ ...settings, trust }, this.#options.timeoutSeconds * 1_000);
   }
 
+  /** For people: what says which key the host may prove itself with. */
+  keySourceOf(host: Host, cluster: string | undefined): string {
+    const { hostKey, knownHosts } = { ...this.#loginOf(host, cluster), ...this.#ownOf(host) };
+    if (hostKey !== undefined) return "hostKey in ovault.yaml";
+    return knownHosts ?? "the engine";
+  }
+
   #ownOf({ name }: Host): HostOptions | undefined {
     return Object.hasOwn(this.#options.hosts, name) ? this.#options.hosts[name] : undefined;
   }

@@ -6,7 +6,7 @@ import { HypervisorError } from "../errors.ts";
 import type { Credentials } from "./credentials.ts";
 import { probeTools } from "./host-tools.ts";
 import { Hypervisor } from "./hypervisor.ts";
-import type { Landscape } from "./landscape.ts";
+import { clusterOf, type Landscape } from "./landscape.ts";
 
 /** The hosts that one run, or one clean-up, is logged in at: each once, until `close`. */
 export class Hypervisors {
@@ -48,7 +48,7 @@ export class Hypervisors {
     if (host === undefined) {
       throw new HypervisorError("the engine does not know this host any more", { context: { host: hostId } });
     }
-    const cluster = this.#landscape.clusters.get(host.clusterId ?? "")?.name;
+    const cluster = clusterOf(host, this.#landscape);
     try {
       const session = await SshSession.open(await this.#credentials.serverOf(host, cluster), signal);
       try {

@@ -19,6 +19,16 @@ export async function readLandscape(api: EngineApi, signal: AbortSignal): Promis
   return { hosts, clusters: byId(clusters), domains: byId(domains) };
 }
 
+/** Name of a host's cluster. */
+export function clusterOf({ clusterId }: Host, { clusters }: Landscape): string | undefined {
+  return clusters.get(clusterId ?? "")?.name;
+}
+
+/** Id of a host's data center. */
+export function dataCenterOf({ clusterId }: Host, { clusters }: Landscape): string | undefined {
+  return clusters.get(clusterId ?? "")?.dataCenterId;
+}
+
 function byId<T extends { readonly id: string }>(entities: readonly T[]): ReadonlyMap<string, T> {
   return new Map(entities.map((one) => [one.id, one]));
 }

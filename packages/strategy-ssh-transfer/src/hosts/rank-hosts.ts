@@ -5,7 +5,7 @@ import { isBlockStorage, type Host, type StorageDomain } from "@ovault/ovirt";
 
 import type { BusyHosts } from "./busy-hosts.ts";
 import type { Credentials } from "./credentials.ts";
-import type { Landscape } from "./landscape.ts";
+import { clusterOf, dataCenterOf, type Landscape } from "./landscape.ts";
 
 /** A host that may serve a disk. */
 export interface HostChoice {
@@ -64,18 +64,12 @@ export function hostsOf(
   dataCenterId: string,
   { landscape, credentials }: Pick<Ranking, "landscape" | "credentials">,
 ): readonly Host[] | string {
-  const near = landscape.hosts.filter(
-    ({ clusterId }) => landscape.clusters.get(clusterId ?? "")?.dataCenterId === dataCenterId,
-  );
+  const near = landscape.hosts.filter((host) => dataCenterOf(host, landscape) === dataCenterId);
   const known = near.filter((host) => credentials.has(host, clusterOf(host, landscape)));
   if (near.length === 0) return "the engine shows no host of its data center";
   if (known.length === 0) return `no credentials for host ${near.map(({ name }) => name).join(", ")}`;
   const up = known.filter(({ status }) => status === "up");
   return up.length > 0 ? up : `not up: host ${known.map(({ name }) => name).join(", ")}`;
-}
-
-function clusterOf({ clusterId }: Host, { clusters }: Landscape): string | undefined {
-  return clusters.get(clusterId ?? "")?.name;
 }
 
 function compareInOrder(a: readonly (number | string)[], b: readonly (number | string)[]): number {

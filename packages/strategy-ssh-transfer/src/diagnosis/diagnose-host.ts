@@ -1,0 +1,84 @@
+import { Checklist, finding, type Diagnosis, type Finding } from "@ovault/contract";
+import type { Host } from "@ovault/ovirt";
+
+import { HypervisorError } from "../errors.ts";
+import type { Hypervisor } from "../hosts/hypervisor.ts";
+import { Hypervisors } from "../hosts/hypervisors.ts";
+import { clusterOf, type Landscape } from "../hosts/landscape.ts";
+import type { SshSite } from "../site.ts";
+import { checkData } from "./check-data.ts";
+import { checkNetcat } from "./check-netcat.ts";
+import { checkRights } from "./check-rights.ts";
+import { checkStorage } from "./check-storage.ts";
+import { checkTools } from "./check-tools.ts";
+
+/** For all checks of one host together. */
+const HOST_DEADLINE_MS = 120_000;
+
+export interface DiagnosisSite extends SshSite {
+  readonly landscape: Landscape;
+}
+
+/** A check of a host that ovault is logged in at. */
+export type HostCheck = (hypervisor: Hypervisor, site: DiagnosisSite, signal: AbortSignal) => Promise<Finding>;
+
+const CHECKS: Readonly<Record<string, HostCheck>> = {
+  tools: checkTools,
+  rights: checkRights,
+  storage: checkStorage,
+  data: checkData,
+  netcat: checkNetcat,
+};
+
+/** @throws the signal's reason */
+export async function diagnoseHost(
+  host: Host,
+  site: DiagnosisSite,
+  signal: AbortSignal,
+): Promise<readonly Diagnosis[]> {
+  const { name, status } = host;
+  const title = `host ${name}`;
+  const cluster = clusterOf(host, site.landscape);
+  if (!site.credentials.has(host, cluster)) {
+    const hint = `Set \`login\` under strategies: ssh-transfer, or hosts: { ${JSON.stringify(name)}: { user: … } } for it alone.`;
+    return [{ name: title, status: "skip", detail: "no credentials: it serves no disk", hint }];
+  }
+  if (status !== "up") {
+    return [
+      {
+        name: title,
+        status: "skip",
+        detail: `${status ?? "of unknown state"}: only hosts that are up serve disks`,
+        hint: null,
+      },
+    ];
+  }
+  const list = new Checklist(signal);
+  const deadline = AbortSignal.timeout(HOST_DEADLINE_MS);
+  const limited = AbortSignal.any([signal, deadline]);
+  const inTime = async <T>(work: Promise<T>): Promise<T> =>
+    await work.catch((error: unknown) => {
+      if (!deadline.aborted || signal.aborted) throw error;
+      throw new HypervisorError(`host ${name} did not answer within ${HOST_DEADLINE_MS / 1_000} s`, {
+        context: { host: host.id, hostName: name },
+        hint: "Is it overloaded, or does it wait for its storage?",
+      });
+    });
+  const hypervisors = new Hypervisors(site.landscape, site.credentials);
+  try {
+    let hypervisor: Hypervisor | undefined;
+    await list.run(`${title}: log-in`, async () => {
+      hypervisor = await inTime(hypervisors.open(host.id, limited));
+      const source = site.credentials.keySourceOf(host, cluster);
+      return finding.ok(`${hypervisor.session.title}; its key is known from ${source}`);
+    });
+    if (hypervisor === undefined) return list.checks;
+    const open = hypervisor;
+    for (const [check, run] of Object.entries(CHECKS)) {
+      await list.run(`${title}: ${check}`, () => inTime(run(open, site, limited)));
+    }
+    return list.checks;
+  } finally {
+    await hypervisors.close();
+  }
+}
