@@ -73,6 +73,7 @@ export {
 export { type BackupPlan, planBackup } from "./runs/plan-backup.ts";
 export { restoreToTarget } from "./runs/restore-to-target.ts";
 export { restoreVirtualMachine } from "./runs/restore-virtual-machine.ts";
+export { RunQueue } from "./runs/run-queue.ts";
 export { SupersededBase } from "./runs/superseded-base.ts";
 export { CallStatistics } from "./store/call-statistics.ts";
 export { limited } from "./store/limited.ts";

@@ -1,5 +1,4 @@
 import { UsageError } from "@ovault/contract";
-import { RawStreamTarget } from "@ovault/disk-image";
 import {
   Installation,
   restoreDiskTo,
@@ -39,7 +38,9 @@ function claimStdout({ terminal }: CommandContext, { format = "raw" }: RestoreDi
   return {
     file: STDOUT,
     format,
-    open: async (diskId, logicalBytes) =>
-      new RawStreamTarget({ stream: process.stdout, name: "stdout", diskId, logicalBytes }),
+    open: async (diskId, logicalBytes) => {
+      const { RawStreamTarget } = await import("@ovault/disk-image");
+      return new RawStreamTarget({ stream: process.stdout, name: "stdout", diskId, logicalBytes });
+    },
   };
 }

@@ -16,6 +16,8 @@ export type MachineBackup = Pick<
 export interface BackupsOptions extends Omit<BackupOptions, keyof MachineBackup | "buffers"> {
   readonly backups: readonly MachineBackup[];
   readonly limits: RunLimits;
+  /** Holds the runs of other calls too, so that limits count them. Default: one of its own. */
+  readonly queue?: RunQueue | undefined;
 }
 
 /** Outcome of the backup of one machine: a point or an error. */
@@ -36,9 +38,8 @@ const SHARED_LANES = 2 * DEFAULT_LANES;
  * order requested.
  */
 export async function backupVirtualMachines(options: BackupsOptions): Promise<readonly MachineBackupOutcome[]> {
-  const { backups, limits, ...shared } = options;
+  const { backups, limits, queue = new RunQueue(limits), ...shared } = options;
   const { store, signal } = shared;
-  const queue = new RunQueue(limits);
   const lanes = backups.length > 1 ? SHARED_LANES : DEFAULT_LANES;
   const buffers = new BufferPool(lanes, store.blockBytes);
   return await Promise.all(

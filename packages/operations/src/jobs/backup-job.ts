@@ -52,7 +52,7 @@ export async function runBackup(
 ): Promise<readonly BackupSummary[]> {
   assertBackupSound(job);
   startBlockWorkers();
-  const { signal, clock } = context;
+  const { signal, clock, queue } = context;
   // First of all: leftovers of a dead run at a proxy VM, or in a machine, would affect the choice of strategies.
   const machinesOfRun = () => machinesOf(installation, job, signal);
   await clearLeftovers(installation, await managerOf(installation, job), context, { machinesOfRun });
@@ -83,6 +83,7 @@ export async function runBackup(
     store,
     ledger,
     limits,
+    queue,
     full: job.full,
     quiesce,
     ifBusy: job.wait ? "wait" : "refuse",

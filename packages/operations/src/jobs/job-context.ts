@@ -1,4 +1,5 @@
 import type { Clock } from "@ovault/contract";
+import type { RunQueue } from "@ovault/core";
 
 import type { RunEvent } from "../events/run-event.ts";
 import type { OperationContext } from "../operation-context.ts";
@@ -12,4 +13,6 @@ export interface JobContext extends Pick<OperationContext, "signal" | "reporter"
   readonly emit: (event: RunEvent) => void;
   /** Default: that of the system. */
   readonly clock?: Clock;
+  /** Shared by the jobs of a process, so that the limits of policies hold over all of them. Default: one for each job. */
+  readonly queue?: RunQueue;
 }

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, expect, test } from "vitest";
 
 import { NotFoundError, StoreFullError, UsageError } from "@ovault/contract";
+import { RunQueue } from "@ovault/core";
 import { backupJobSchema, planBackups, runBackup, type RunEvent } from "@ovault/operations";
 
 import { ModelSite } from "../support/model-site.ts";
@@ -78,6 +79,17 @@ test("a job names machines or a policy, whether a schema reads it or code makes 
   expect(() => job({ vms: ["web01"], policy: "nightly" })).toThrow(/a policy names its virtual machines/);
   const unsound = { ...job({ vms: ["web01"] }), vms: [] };
   await expect(runBackup(installation, unsound, site.context)).rejects.toThrow(UsageError);
+});
+
+test("the jobs of a process share a queue, so that limits count the runs of all", async () => {
+  const limits = { total: 1 };
+  const policies = { web: { vms: { include: ["web01"] }, limits }, db: { vms: { include: ["db01"] }, limits } };
+  await site.configure({ policies });
+  await using installation = await site.installation();
+  const context = { ...site.context, queue: new RunQueue({ finalizing: 4 }) };
+  await Promise.all(["web", "db"].map((policy) => runBackup(installation, job({ policy }), context)));
+  const kinds = site.events.map(({ kind }) => kind).filter((kind) => kind === "started" || kind === "copied");
+  expect(kinds).toEqual(["started", "copied", "started", "copied"]);
 });
 
 function emit(): never {
