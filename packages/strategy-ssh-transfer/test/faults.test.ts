@@ -125,7 +125,7 @@ test.each<[string, LabHostRequest["ssh"]]>([
 
 describe("while a disk is read", () => {
   test("qemu-nbd is killed: the error is transient and names the host and the disk", async () => {
-    expect(await backupBrokenBy(() => bench.killServers())).toMatchObject({
+    expect(await backupBrokenBy(() => bench.signalServers("SIGKILL"))).toMatchObject({
       code: "E_SERVING",
       retry: "transient",
       message: expect.stringMatching(/host lab-host does not serve disk web_Disk\d any more/),

@@ -13,6 +13,8 @@ const LOADERS: Readonly<Record<PluginKind, ReadonlyMap<string, Loader>>> = {
   // Equally suitable ones are preferred in this order.
   strategy: new Map<string, Loader>([
     ["changed-block-tracking", () => import("@ovault/strategy-changed-block-tracking")],
+    // Takes no disk unless ovault.yaml has a login for its hosts.
+    ["ssh-transfer", () => import("@ovault/strategy-ssh-transfer")],
     ["image-transfer", () => import("@ovault/strategy-image-transfer")],
     ["disk-attachment", () => import("@ovault/strategy-disk-attachment")],
   ]),

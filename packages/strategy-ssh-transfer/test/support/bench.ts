@@ -9,6 +9,9 @@ import { optionsSchema } from "../../src/options.ts";
 
 export { never, type Taken } from "@ovault/testkit-ovirt";
 
+/** The shell that watches a script on a host ends some seconds after it. */
+const GUARD = /^hostProcesses: (\/bin\/sh -c p=|sleep |(timeout \d+ )?(\/bin\/)?sh -c read )/;
+
 export interface BenchOptions {
   readonly engineVersion?: EngineVersion;
   readonly down?: boolean;
@@ -40,13 +43,18 @@ export class Bench extends LabBench<SshTransferStrategy> {
     return id;
   }
 
-  /** Kills what serves disks of this bench. */
-  async killServers(): Promise<void> {
+  override underTest(strategy = this.strategy): ReturnType<LabBench<SshTransferStrategy>["underTest"]> {
+    const leftovers = async (): Promise<readonly string[]> => (await this.left()).filter((one) => !GUARD.test(one));
+    return { ...super.underTest(strategy), leftovers };
+  }
+
+  /** Signals what serves disks of this bench. */
+  async signalServers(signal: NodeJS.Signals): Promise<void> {
     const storage = this.lab.dataCenters;
     for (const id of (await readdir("/proc")).map(Number)) {
       // Processes come and go.
       const line = await readFile(`/proc/${id}/cmdline`, "utf8").catch(() => "");
-      if (line.startsWith("qemu-nbd\0") && line.includes(storage)) process.kill(id, "SIGKILL");
+      if (line.startsWith("qemu-nbd\0") && line.includes(storage)) process.kill(id, signal);
     }
   }
 }
