@@ -50,7 +50,10 @@ async function reach(): Promise<{ readonly path: string; readonly close: () => P
 async function copy(): Promise<number> {
   const size = await connect();
   await size.close();
-  const [code] = await once(spawn("nbdcopy", [`nbd+unix:///?socket=${path}`, "null:"], { stdio: "inherit" }), "exit");
+  const [code] = await once(
+    spawn("nbdcopy", ["--no-extents", `nbd+unix:///?socket=${path}`, "null:"], { stdio: "inherit" }),
+    "exit",
+  );
   if (code !== 0) throw new Error(`nbdcopy ended with ${String(code)}`);
   return size.logicalBytes;
 }
