@@ -15,7 +15,7 @@ class ServingStrategy extends ModelStrategy {
 
   override async assess(vm: VirtualMachine): Promise<Assessment> {
     const { disks } = await super.assess(vm);
-    return { disks: disks.map((disk, index) => (index === 0 ? { ...disk, servedBy } : disk)) };
+    return { disks: disks.map((disk, index) => (index === 0 ? { ...disk, servedBy, keeps: "a snapshot" } : disk)) };
   }
 }
 
@@ -24,13 +24,13 @@ test("the host that would serve a disk is shown for the strategy that was chosen
   for (const id of ["a", "b"]) platform.disks.set(id, { bytes: new Uint8Array(1), extents: [] });
   const vm = platform.vm();
   const [serving, other] = [new ServingStrategy(platform), new ModelStrategy(platform)];
-  const wishes = { excludeDisks: [], keepBase: true, signal };
   const served = [servedBy, null];
-  for (const order of [
-    [serving, other],
-    [other, serving],
+  for (const { order, keepBase } of [
+    { order: [serving, other], keepBase: true },
+    { order: [other, serving], keepBase: true },
+    { order: [serving, other], keepBase: false },
   ]) {
-    const choice = await chooseStrategy(order, vm, wishes);
+    const choice = await chooseStrategy(order, vm, { excludeDisks: [], keepBase, signal });
     if (choice === undefined) throw new Error("nothing was chosen");
     const { strategy, disks, rejected } = summarizeVm(vm, [], choice);
     const shown = { [strategy]: disks, [rejected[0]?.strategy ?? ""]: rejected[0]?.disks ?? [] };

@@ -62,10 +62,10 @@ export async function assessStrategy(
 
 /** Without a kept base, an increment becomes a full. */
 function withoutBase(assessment: DiskAssessment): DiskAssessment {
-  const { diskId, keeps } = assessment;
+  const { keeps, ...others } = assessment;
   if (keeps === undefined) return assessment;
   return {
-    diskId,
+    ...others,
     verdict: "full",
     reason: `no increment is scheduled, so that ${keeps} to start it from is not kept`,
   };
