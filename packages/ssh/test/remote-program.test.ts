@@ -1,10 +1,11 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { text } from "node:stream/consumers";
+import { setTimeout as delay } from "node:timers/promises";
 
 import { expect, test } from "vitest";
 
-import { remoteProgram } from "../src/session/remote-program.ts";
+import { BEAT, remoteProgram } from "../src/session/remote-program.ts";
 
 /** As sshd does it: a session of its own, with a pipe for input. Resolves to what is printed behind the mark. */
 async function runGuarded(
@@ -43,4 +44,21 @@ test("a part of a program is not run: the connection may break in the middle of 
     const printed = await text(shell.stdout);
     expect(printed).toBe("");
   }
+});
+
+test("a guarded script ends when it hears nothing any more, and goes on as long as there are beats", async () => {
+  const { line, preamble } = remoteProgram("echo begun; sleep 1000", { args: [], kind: "guarded" });
+  // The same length: the line counts the bytes of the program.
+  const impatient = preamble.replace("timeout 120", "timeout 1  ");
+  expect(impatient).not.toBe(preamble);
+  const shell = spawn("/bin/sh", ["-c", line], { detached: true, stdio: ["pipe", "pipe", "ignore"] });
+  const ended = once(shell, "exit");
+  shell.stdin.write(impatient);
+  for (let beats = 0; beats < 12; beats += 1) {
+    await delay(250);
+    shell.stdin.write(BEAT);
+  }
+  expect(shell.exitCode ?? shell.signalCode).toBeNull();
+  expect(await ended).toEqual([null, "SIGTERM"]);
+  shell.stdin.destroy();
 });

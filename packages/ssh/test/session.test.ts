@@ -3,13 +3,16 @@ import { chmod, mkdir, readFile, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 
-import { afterAll, describe, expect, test } from "vitest";
+import { afterAll, describe, expect, onTestFinished, test, vi } from "vitest";
 
 import type { SshSession } from "@ovault/ssh";
 import { OpenSshServer } from "@ovault/test-support/open-ssh-server";
 import { canHaveOtherUsers } from "@ovault/test-support/throw-away-user";
 import { until } from "@ovault/test-support/until";
 
+import { ChannelPool } from "../src/session/channel-pool.ts";
+import { RemoteProcess } from "../src/session/remote-process.ts";
+import { BEAT, BEAT_MS } from "../src/session/remote-program.ts";
 import { isAlive, openSession, startServer } from "./support/bench.ts";
 
 const never = new AbortController().signal;
@@ -138,6 +141,25 @@ describe("a script that lives on", () => {
     const started = await session.start('echo $$; exec sh -c "echo oh >&2; sleep 0.2; exit 5"', [], { signal: never });
     expect(await started.ended).toEqual({ exitCode: 5, signal: undefined, lost: undefined, stderr: "oh\n" });
   });
+});
+
+test("ovault sends beats as long as a command runs", async () => {
+  // With a long silence, so that the only timers that fire are those of beats.
+  const pool = await ChannelPool.open({ ...session.server, timeoutMs: 3_600_000 }, never);
+  vi.useFakeTimers({ toFake: ["setInterval", "clearInterval"] });
+  onTestFinished(() => void vi.useRealTimers());
+  onTestFinished(() => pool.close());
+  let received = "";
+  const command = await RemoteProcess.start(
+    pool,
+    { line: "cat", preamble: "begin" },
+    { use: "long", signal: never, onOutput: (_stream, bytes) => (received += bytes.toString()) },
+  );
+  vi.advanceTimersByTime(3 * BEAT_MS);
+  await until("the beats are back", () => received === `begin${BEAT.repeat(3)}`);
+  await command.stop();
+  vi.advanceTimersByTime(3 * BEAT_MS);
+  expect(received).toBe(`begin${BEAT.repeat(3)}`);
 });
 
 describe("a server", () => {

@@ -2,6 +2,9 @@ import { once } from "node:events";
 import { createServer, type Socket } from "node:net";
 import { join } from "node:path";
 
+import { messageOf } from "@ovault/contract";
+
+import { TunnelError } from "../errors.ts";
 import { GuardedDirectory } from "./guarded-directory.ts";
 
 /** Serves one connection to the local socket. Rejects when it cannot. */
@@ -14,6 +17,7 @@ export interface LocalListener {
   close(): Promise<void>;
 }
 
+/** @throws TunnelError */
 export async function listenLocally(serve: ServeConnection): Promise<LocalListener> {
   const directory = await GuardedDirectory.make();
   const path = join(directory.path, "socket");
@@ -30,7 +34,7 @@ export async function listenLocally(serve: ServeConnection): Promise<LocalListen
     await once(server, "listening");
   } catch (error) {
     await directory.close();
-    throw error;
+    throw new TunnelError(`cannot listen at ${path}: ${messageOf(error)}`, { cause: error });
   }
   return {
     path,

@@ -5,6 +5,8 @@ import { setTimeout as delay } from "node:timers/promises";
 
 import type { ParsedKey } from "ssh2";
 
+import { messageOf } from "@ovault/contract";
+
 import { TunnelError } from "../errors.ts";
 import { keyType } from "../host-key.ts";
 import type { SshServer } from "../ssh-server.ts";
@@ -43,7 +45,9 @@ export async function openOpenSshTunnel(wish: TunnelWish, signal: AbortSignal): 
     await logIn(directory, wish, signer, signal);
   } catch (error) {
     await directory.close();
-    throw error;
+    signal.throwIfAborted();
+    if (error instanceof TunnelError) throw error;
+    throw new TunnelError(`the ssh command cannot be prepared: ${messageOf(error)}`, { cause: error });
   }
   let isClosed = false;
   return {
@@ -81,10 +85,7 @@ async function logIn(
     while (!existsSync(join(directory.path, "socket"))) {
       if (words !== undefined) throw new TunnelError(`ssh does not get through to ${server.host}: ${words}`);
       if (Date.now() > deadline) throw new TunnelError(`ssh did not log in at ${server.host} in time`);
-      await delay(POLL_MS, undefined, { signal }).catch((error: unknown) => {
-        signal.throwIfAborted();
-        throw error;
-      });
+      await delay(POLL_MS, undefined, { signal });
     }
   } finally {
     agent?.close();
