@@ -20,9 +20,9 @@ export const TICKET_BYTES = { proof: 32, answer: 32 } as const;
 
 /**
  * Listens on one TCP port, prints its number and address, and joins the first connection that sends the proof with a
- * unix socket; from then on nothing listens any more. A stranger gets no byte. One that sends something else, or nothing
- * for a few seconds, is disconnected, and the port stays open for the client. So many strangers as connect at a time can
- * only drive out one another: a client sends its proof at once.
+ * unix socket; from then on nothing listens any more. A stranger gets no byte. The relay disconnects one that sends
+ * something else, or nothing for a few seconds, and keeps the port open for the client. Too many strangers at a time
+ * drive out one another, the oldest first; a client has sent its proof by then.
  *
  * Ends after the deadline without a client, and with the connection.
  * Arguments: its directory, whose name look-ups find; the network whose address to listen on, empty for the address that
