@@ -2,7 +2,7 @@ import { execFile, spawn } from "node:child_process";
 import { createHash, randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { existsSync } from "node:fs";
-import { chmod, readdir, readFile, symlink } from "node:fs/promises";
+import { chmod, readdir, readFile, symlink, writeFile } from "node:fs/promises";
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
@@ -16,6 +16,7 @@ import { afterAll, describe, expect, onTestFinished, test, vi } from "vitest";
 import { type Carrier, openTunnel, sshServer, SshSession } from "@ovault/ssh";
 import { run } from "@ovault/test-support/commands";
 import { OpenSshServer } from "@ovault/test-support/open-ssh-server";
+import { freePort, listensOn } from "@ovault/test-support/free-port";
 import { startAgent } from "@ovault/test-support/ssh-agent";
 import { canHaveOtherUsers, OTHER_USER } from "@ovault/test-support/throw-away-user";
 import { until } from "@ovault/test-support/until";
@@ -125,6 +126,22 @@ describe("the way that a tunnel takes", () => {
     vi.stubEnv("PATH", await directoryWith("mkdir", "rm"));
     onTestFinished(() => void vi.unstubAllEnvs());
     expect(await carrierOf(session, socket)).toBe("ssh2");
+  });
+
+  test("is the same for many at once, though sshd lets only three log in at a time", async () => {
+    const port = await freePort();
+    const config = join(server.home, "narrow_config");
+    const lines = await readFile(join(server.home, "sshd_config"), "utf8");
+    // Of this keyword, the last value counts.
+    await writeFile(config, `${lines}MaxStartups 3:100:3\n`);
+    const daemon = spawn("/usr/sbin/sshd", ["-D", "-p", `${port}`, "-f", config], { stdio: "ignore" });
+    onTestFinished(() => void daemon.kill());
+    await until("sshd listens", () => listensOn(port));
+    const settings = { ...(await server.settings()), port, trust: { fingerprint: await server.fingerprint() } };
+    await using on = await SshSession.open(await sshServer(settings, 30_000), signal);
+    const socket = await startReverser(server);
+    const carriers = await Promise.all(Array.from({ length: 12 }, () => carrierOf(on, socket)));
+    expect(carriers).toEqual(Array(12).fill("OpenSSH"));
   });
 
   test("is never the ssh command to a server with another key than the one that was verified", async () => {

@@ -1,3 +1,5 @@
+import { Semaphore } from "@ovault/contract";
+
 import type { SshServer } from "../ssh-server.ts";
 import { ChannelPool } from "./channel-pool.ts";
 import type { RemoteEnd } from "./command-failures.ts";
@@ -6,6 +8,9 @@ import type { RemoteConnection } from "./remote-connection.ts";
 import { remoteProgram } from "./remote-program.ts";
 import { runCommand, type RunOptions, type RunResult } from "./run-command.ts";
 import { type CommandSite, startCommand, type StartedCommand, type StartOptions } from "./start-command.ts";
+
+/** Tunnels that log in at once. */
+const MOST_LOG_INS = 2;
 
 /**
  * A log-in at a server that runs commands. They share one connection; where the server allows one command at a time
@@ -22,6 +27,8 @@ import { type CommandSite, startCommand, type StartedCommand, type StartOptions 
  */
 export class SshSession {
   readonly server: SshServer;
+  /** Permits for log-ins beside that of the session. sshd refuses some when ten are under way (MaxStartups). */
+  readonly logIns = new Semaphore(MOST_LOG_INS);
   readonly #site: CommandSite;
 
   private constructor(site: CommandSite) {

@@ -61,7 +61,8 @@ export async function openTunnel(session: SshSession, remoteSocket: string, opti
   for (const carrier of carriers) {
     if (!isForwarded && carrier !== "bridge") continue;
     try {
-      return await CARRIERS[carrier]({ session, hostKey: connection.hostKey, remoteSocket }, signal);
+      const wish = { session, hostKey: connection.hostKey, remoteSocket };
+      return await session.logIns.run(() => CARRIERS[carrier](wish, signal), signal);
     } catch (error) {
       note(error);
     }
