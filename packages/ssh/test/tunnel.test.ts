@@ -125,6 +125,9 @@ describe("the way that a tunnel takes", () => {
     expect(await carrierOf(session, socket)).toBe("OpenSSH");
     vi.stubEnv("PATH", await directoryWith("mkdir", "rm"));
     onTestFinished(() => void vi.unstubAllEnvs());
+    const tunnel = await openTunnel(session, socket, { signal });
+    expect(tunnel).toMatchObject({ carrier: "ssh2", reason: expect.stringContaining("there is no ssh command") });
+    await tunnel.close();
     expect(await carrierOf(session, socket)).toBe("ssh2");
   });
 

@@ -62,7 +62,8 @@ export async function openTunnel(session: SshSession, remoteSocket: string, opti
     if (!isForwarded && carrier !== "bridge") continue;
     try {
       const wish = { session, hostKey: connection.hostKey, remoteSocket };
-      return await session.logIns.run(() => CARRIERS[carrier](wish, signal), signal);
+      const tunnel = await session.logIns.run(() => CARRIERS[carrier](wish, signal), signal);
+      return problems.length === 0 ? tunnel : { ...tunnel, reason: problems.join("; ") };
     } catch (error) {
       note(error);
     }

@@ -4,6 +4,8 @@ export interface Tunnel {
   readonly address: { readonly path: string };
   /** What carries the data, for people: `OpenSSH`, `ssh2`. */
   readonly carrier: string;
+  /** Why it is not a better carrier, for people; absent when there is none. */
+  readonly reason?: string;
   /** Resolves to the reason when the tunnel is gone, also after `close`. Never rejects. */
   readonly ended: Promise<string>;
   /** Ends its connections and processes. Never rejects. */
