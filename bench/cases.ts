@@ -4,6 +4,7 @@ import { deviceCases } from "./cases/device-cases.ts";
 import { engineCases } from "./cases/engine-cases.ts";
 import { extentsCases } from "./cases/extents-cases.ts";
 import { fullCases } from "./cases/full-cases.ts";
+import { hostCases } from "./cases/host-cases.ts";
 import { imageioCases } from "./cases/imageio-cases.ts";
 import { incrementCases } from "./cases/increment-cases.ts";
 import { indexCases } from "./cases/index-cases.ts";
@@ -28,6 +29,7 @@ export const cases: Readonly<Record<string, () => Promise<Case>>> = {
   ...startCases,
   ...engineCases,
   ...imageioCases,
+  ...hostCases,
   ...indexCases,
   ...extentsCases,
   ...pointCases,
