@@ -1,9 +1,12 @@
 import { randomUUID } from "node:crypto";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
 
-import type { LedgerRun } from "@ovault/core";
-import { EXTENT_BYTES } from "@ovault/test-support/linux-guest/block-domain";
+import { FileLedger, type LedgerRun } from "@ovault/core";
+import { BlockDomain, EXTENT_BYTES } from "@ovault/test-support/linux-guest/block-domain";
 import { canStartGuests, type GuestUser } from "@ovault/test-support/linux-guest/linux-guest";
 import { never } from "@ovault/testkit-ovirt";
 
@@ -23,19 +26,36 @@ describe.skipIf(!has)("volumes on block storage", () => {
   let host: GuestHost;
   let hypervisor: Hypervisor;
   let run: LedgerRun;
+  let directory: string;
+  let ledger: FileLedger;
+  let domain: BlockDomain;
+  const dataCenterId = randomUUID();
   const volumes = new Map<string, Volume>();
 
   beforeAll(async () => {
+    directory = await mkdtemp(join(tmpdir(), "ovault-ledger-"));
+    ledger = await FileLedger.open(directory);
     host = await GuestHost.start();
+    domain = await BlockDomain.create(host.guest, { storageDomainId: randomUUID(), dataCenterId });
     hypervisor = await host.logIn("root");
-    for (const name of ["first", "second"]) volumes.set(name, await host.newVolume());
+    for (const name of ["first", "second"]) volumes.set(name, await newVolume());
   });
-  afterAll(() => host?.[Symbol.asyncDispose]());
+  afterAll(async () => {
+    await host?.[Symbol.asyncDispose]();
+    await rm(directory, { recursive: true });
+  });
 
   beforeEach(async () => {
-    run = await host.ledger.forRun({ runId: randomUUID(), manager: "lab", strategy: "ssh-transfer" });
+    run = await ledger.forRun({ runId: randomUUID(), manager: "lab", strategy: "ssh-transfer" });
     return () => run.end();
   });
+
+  /** Raw, and inactive. */
+  async function newVolume(): Promise<Volume> {
+    const [diskId, volumeId, { storageDomainId }] = [randomUUID(), randomUUID(), domain];
+    await domain.add({ imageId: diskId, volumeId, bytes: 1, linked: false });
+    return { dataCenterId, storageDomainId, diskId, volumeId, format: "raw", onBlock: true };
+  }
 
   function volume(name: "first" | "second"): Volume {
     const found = volumes.get(name);
@@ -55,52 +75,52 @@ describe.skipIf(!has)("volumes on block storage", () => {
 
   /** Titles of what the ledger has of the run. */
   async function recorded(): Promise<readonly string[]> {
-    return (await host.ledger.report()).active.map(({ title }) => title);
+    return (await ledger.report()).active.map(({ title }) => title);
   }
 
   test.each<GuestUser>(["root", "ovault"])("are active for as long as %s uses them", async (user) => {
     const as = await host.logIn(user);
     const [first, second] = [volume("first"), volume("second")];
-    await host.domain.fill(first.volumeId, Buffer.from("of the guest"));
+    await domain.fill(first.volumeId, Buffer.from("of the guest"));
     const active = await activate([first, second], as);
-    expect(await host.domain.active()).toEqual([first.volumeId, second.volumeId].toSorted());
+    expect(await domain.active()).toEqual([first.volumeId, second.volumeId].toSorted());
     expect(await recorded()).toHaveLength(1);
     const { stdout } = await as.run('head -c 12 "$1"', [active.paths[0] ?? ""], { signal: never });
     expect(stdout).toBe("of the guest");
     await active.release();
-    expect(await host.domain.active()).toEqual([]);
+    expect(await domain.active()).toEqual([]);
     expect(await recorded()).toEqual([]);
   });
 
   test.each(["filter", "devicesFile"] as const)("are found where the host's %s hides them", async (how) => {
-    await host.domain.hide(how);
+    await domain.hide(how);
     try {
       expect(await host.guest.run("vgs --noheadings")).toBe("");
       const active = await activate([volume("first")]);
-      expect(await host.domain.active()).toEqual([volume("first").volumeId]);
+      expect(await domain.active()).toEqual([volume("first").volumeId]);
       await active.release();
-      expect(await host.domain.active()).toEqual([]);
+      expect(await domain.active()).toEqual([]);
     } finally {
-      await host.domain.hide("nothing");
+      await domain.hide("nothing");
     }
   });
 
   test("stay active if they were before", async () => {
     const { volumeId } = volume("first");
-    await host.domain.activate(volumeId);
+    await domain.activate(volumeId);
     const active = await activate([volume("first")]);
     expect(await recorded()).toEqual([]);
     await active.release();
-    expect(await host.domain.active()).toEqual([volumeId]);
-    await host.domain.deactivate(volumeId);
+    expect(await domain.active()).toEqual([volumeId]);
+    await domain.deactivate(volumeId);
   });
 
   test("of two disks are deactivated by the last one", async () => {
     const [one, other] = [await activate([volume("first")]), await activate([volume("first"), volume("second")])];
     await one.release();
-    expect(await host.domain.active()).toContain(volume("first").volumeId);
+    expect(await domain.active()).toContain(volume("first").volumeId);
     await other.release();
-    expect(await host.domain.active()).toEqual([]);
+    expect(await domain.active()).toEqual([]);
     expect(await recorded()).toEqual([]);
   });
 
@@ -110,13 +130,13 @@ describe.skipIf(!has)("volumes on block storage", () => {
     const device = `/dev/${first.storageDomainId}/${first.volumeId}`;
     const reader = (await host.guest.run('sleep 600 < "$1" > /dev/null 2>&1 & echo $!', [device])).trim();
     await active.release();
-    expect(await host.domain.active()).toEqual([first.volumeId]);
+    expect(await domain.active()).toEqual([first.volumeId]);
     expect(await recorded()).toHaveLength(1);
     expect(await deactivateVolumes(hypervisor, [first], never)).toEqual([first]);
     await expect(activate([first], hypervisor, true)).rejects.toThrow(/has the new volume .* open/);
     await host.guest.run("kill $1", [reader]);
     expect(await deactivateVolumes(hypervisor, [first], never)).toEqual([]);
-    expect(await host.domain.active()).toEqual([]);
+    expect(await domain.active()).toEqual([]);
   });
 
   test("that VDSM uses meanwhile are VDSM's", async () => {
@@ -125,22 +145,22 @@ describe.skipIf(!has)("volumes on block storage", () => {
     const image = `/run/vdsm/storage/${first.storageDomainId}/${first.diskId}`;
     await host.guest.run('mkdir -p "$1"', [image]);
     await active.release();
-    expect(await host.domain.active()).toEqual([first.volumeId]);
+    expect(await domain.active()).toEqual([first.volumeId]);
     expect(await recorded()).toEqual([]);
     await host.guest.run('rmdir "$1"', [image]);
-    await host.domain.deactivate(first.volumeId);
+    await domain.deactivate(first.volumeId);
   });
 
   test("are refreshed when the device lacks a part that was added elsewhere", async () => {
-    const grown = await host.newVolume();
-    await host.domain.activate(grown.volumeId);
-    await host.domain.extendElsewhere(grown.volumeId, 2 * EXTENT_BYTES);
+    const grown = await newVolume();
+    await domain.activate(grown.volumeId);
+    await domain.extendElsewhere(grown.volumeId, 2 * EXTENT_BYTES);
     const device = `/dev/${grown.storageDomainId}/${grown.volumeId}`;
     const size = async () => Number(await host.guest.run('blockdev --getsize64 "$1"', [device]));
     expect(await size()).toBe(EXTENT_BYTES);
     await (await activate([grown])).release();
     expect(await size()).toBe(2 * EXTENT_BYTES);
-    await host.domain.deactivate(grown.volumeId);
+    await domain.deactivate(grown.volumeId);
   });
 
   test("are not there: the error says so, and nothing is left", async () => {
@@ -150,7 +170,7 @@ describe.skipIf(!has)("volumes on block storage", () => {
     );
     const elsewhere = { ...volume("first"), storageDomainId: randomUUID() };
     await expect(activate([elsewhere])).rejects.toBeInstanceOf(VolumeError);
-    expect(await host.domain.active()).toEqual([]);
+    expect(await domain.active()).toEqual([]);
     expect(await recorded()).toEqual([]);
   });
 
@@ -160,7 +180,7 @@ describe.skipIf(!has)("volumes on block storage", () => {
     const refused = activate([volume("first")], user);
     await expect(refused).rejects.toMatchObject({ code: "E_VOLUME", hint: expect.stringContaining("NOPASSWD: ") });
     await host.allowSudo(true);
-    expect(await host.domain.active()).toEqual([]);
+    expect(await domain.active()).toEqual([]);
     expect(await recorded()).toEqual([]);
   });
 

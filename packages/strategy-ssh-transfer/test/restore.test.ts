@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 
 import { Bench, type Taken } from "./support/bench.ts";
+import { leftBeside } from "./support/findings.ts";
 
 vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
 
@@ -27,7 +28,6 @@ describe.each(["4.2", "4.3", "4.4", "4.5"] as const)("a restore on an engine %s"
       // Rounded up by the storage.
       expect(seen.subarray(image.length).every((byte) => byte === 0)).toBe(true);
     }
-    const kept = taken.point.disks.map(({ base }) => `snapshots: ${base?.["snapshotId"]}`);
-    expect((await bench.settled("web", "restored")).filter((left) => !kept.includes(left))).toEqual([]);
+    await expect.poll(() => leftBeside(bench, taken, "restored"), { timeout: 20_000 }).toEqual([]);
   });
 });

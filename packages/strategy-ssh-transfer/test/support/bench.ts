@@ -19,12 +19,23 @@ export interface BenchOptions {
   readonly ssh?: LabHostRequest["ssh"];
   /** Names of further hosts. */
   readonly hosts?: readonly string[];
+  /** Names of further storage domains. */
+  readonly storageDomains?: readonly string[];
 }
 
 /** The strategy on a machine whose disks are `WEB_DISKS`, on `lab-host`. */
 export class Bench extends LabBench<SshTransferStrategy> {
-  static async open({ engineVersion, down = false, ssh, hosts = [] }: BenchOptions = {}): Promise<Bench> {
-    const inventory = { hosts: [{ name: "lab-host", ssh }, ...hosts.map((name) => ({ name }))] };
+  static async open({
+    engineVersion,
+    down = false,
+    ssh,
+    hosts = [],
+    storageDomains = [],
+  }: BenchOptions = {}): Promise<Bench> {
+    const inventory = {
+      hosts: [{ name: "lab-host", ssh }, ...hosts.map((name) => ({ name }))],
+      storageDomains: storageDomains.map((name) => ({ name })),
+    };
     const machines = [{ name: "web", disks: WEB_DISKS, down, host: "lab-host" }];
     const site = await LabSite.open({ engineVersion, machines, inventory });
     return new Bench(site, strategyOn(site, {}));
@@ -59,7 +70,8 @@ export class Bench extends LabBench<SshTransferStrategy> {
   }
 }
 
-function strategyOn(
+/** The strategy on a lab, with its options for the lab's own hosts, and with secrets in files. */
+export function strategyOn(
   { manager, directory, sshOptions }: LabSite,
   options: Partial<SshTransferOptions>,
 ): SshTransferStrategy {

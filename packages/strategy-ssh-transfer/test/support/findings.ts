@@ -8,10 +8,12 @@ export async function differences(bench: Bench, taken: TakenBackup): Promise<str
   return differencesFrom(taken, await bench.viewAll());
 }
 
-/** What runs have left on the engine and in the ledger, beside the snapshots of these points. */
-export async function leftBeside(bench: Bench, ...points: readonly TakenBackup[]): Promise<string[]> {
+/** What runs have left on the engine and in the ledger, beside the snapshots of these points and these machines. */
+export async function leftBeside(bench: Bench, ...known: readonly (TakenBackup | string)[]): Promise<string[]> {
+  const points = known.filter((one) => typeof one !== "string");
+  const machines = known.filter((one) => typeof one === "string");
   const kept = points.flatMap(({ point }) => point.disks.map(({ base }) => `snapshots: ${base?.["snapshotId"]}`));
-  return (await bench.left("web")).filter((left) => !kept.includes(left));
+  return (await bench.left("web", ...machines)).filter((left) => !kept.includes(left));
 }
 
 export function modesOf({ point }: TakenBackup): string[] {

@@ -3,35 +3,26 @@ import { mkdtemp, readFile, rm, truncate, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-import { FileLedger } from "@ovault/core";
 import type { Host } from "@ovault/ovirt";
 import { SshSession, sshServer } from "@ovault/ssh";
-import { BlockDomain } from "@ovault/test-support/linux-guest/block-domain";
 import { LinuxGuest, type GuestUser } from "@ovault/test-support/linux-guest/linux-guest";
 import { never } from "@ovault/testkit-ovirt";
 
 import { Hypervisor } from "../../src/hosts/hypervisor.ts";
 import { probeTools } from "../../src/hosts/host-tools.ts";
 import { sudoersLines } from "../../src/volumes/lvm-commands.ts";
-import type { Volume } from "../../src/volumes/volume.ts";
 
 const PV_BYTES = 64 * 1024 ** 3;
 const TIMEOUT_MS = 60_000;
 
-/** A hypervisor: a Linux guest with a block storage domain, and a user that may activate its volumes with sudo. */
+/** A hypervisor: a Linux guest with a LUN, and a user that may activate its volumes with sudo. */
 export class GuestHost implements AsyncDisposable {
   readonly guest: LinuxGuest;
-  readonly domain: BlockDomain;
-  readonly dataCenterId: string;
-  readonly ledger: FileLedger;
   readonly #directory: string;
   readonly #sessions: SshSession[] = [];
 
-  private constructor(domain: BlockDomain, dataCenterId: string, ledger: FileLedger, directory: string) {
-    this.guest = domain.guest;
-    this.domain = domain;
-    this.dataCenterId = dataCenterId;
-    this.ledger = ledger;
+  private constructor(guest: LinuxGuest, directory: string) {
+    this.guest = guest;
     this.#directory = directory;
   }
 
@@ -40,10 +31,7 @@ export class GuestHost implements AsyncDisposable {
     const disk = join(directory, "lun");
     await writeFile(disk, "");
     await truncate(disk, PV_BYTES);
-    const guest = await LinuxGuest.start({ disks: [disk] });
-    const ids = { storageDomainId: randomUUID(), dataCenterId: randomUUID() };
-    const domain = await BlockDomain.create(guest, ids);
-    const host = new GuestHost(domain, ids.dataCenterId, await FileLedger.open(join(directory, "ledger")), directory);
+    const host = new GuestHost(await LinuxGuest.start({ disks: [disk] }), directory);
     await host.allowSudo(true);
     return host;
   }
@@ -68,14 +56,6 @@ export class GuestHost implements AsyncDisposable {
     const session = await SshSession.open(server, never);
     this.#sessions.push(session);
     return new Hypervisor(GUEST, session, await probeTools(session, never));
-  }
-
-  /** A new raw volume, inactive. */
-  async newVolume(bytes = 1): Promise<Volume> {
-    const [diskId, volumeId] = [randomUUID(), randomUUID()];
-    await this.domain.add({ imageId: diskId, volumeId, bytes, linked: false });
-    const { dataCenterId, domain } = this;
-    return { dataCenterId, storageDomainId: domain.storageDomainId, diskId, volumeId, format: "raw", onBlock: true };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -32,10 +32,14 @@ sd=$1 image=$2 volume=$3 directory=/rhev/data-center/mnt/blockSD/$1/images/$2
 mkdir -p "$directory"
 ln -sfn "/dev/$sd/$volume" "$directory/$volume"`;
 
+/** Around work on the device of a volume, `$device`: it is as active afterwards as it was before. */
 const WHILE_ACTIVE = `
-lvm=$1 path=$2
+lvm=$1 path=$2 device=/dev/$2
+case $(lvs --config "$lvm" --noheadings -o lv_attr "$path") in
+  *-wi-a*) deactivate() { :; };;
+  *) deactivate() { lvchange --config "$lvm" -an -- "$path"; };;
+esac
 lvchange --config "$lvm" -ay -- "$path"`;
-const INACTIVE = 'lvchange --config "$lvm" -an -- "$path"';
 
 const ACTIVE = `
 lvs --config "$1" --noheadings -o lv_name,lv_attr "$2" | while read -r name attributes; do
@@ -110,14 +114,15 @@ export class BlockDomain {
 
   /** Writes the first bytes of a volume. */
   async fill(volumeId: string, content: Uint8Array): Promise<void> {
-    const script = `set -e${WHILE_ACTIVE}\ngzip -d | dd of="/dev/$path" bs=1M conv=fsync status=none\n${INACTIVE}`;
-    await this.guest.run(script, [LVM, this.#path(volumeId)], { input: gzipSync(content, { level: 1 }) });
+    const work = 'gzip -d | dd of="$device" bs=1M conv=fsync status=none';
+    await this.#whileActive(volumeId, work, [], gzipSync(content, { level: 1 }));
   }
 
-  /** Reads the first bytes of a volume. */
-  async read(volumeId: string, bytes: number): Promise<Buffer> {
-    const script = `set -e${WHILE_ACTIVE}\nhead -c "$3" "/dev/$path" | gzip -1\n${INACTIVE}`;
-    return gunzipSync(await this.guest.output(script, [LVM, this.#path(volumeId), String(bytes)]));
+  /** Reads a volume: so many bytes, or a QCOW2 image up to its end. */
+  async read(volumeId: string, bytes: number | "qcow2"): Promise<Buffer> {
+    const end = `qemu-img check -f qcow2 --output=json "$device" | sed -n 's/.*"image-end-offset": \\([0-9]*\\).*/\\1/p'`;
+    const work = `bytes=\${3:-$(${end})}; head -c "$bytes" "$device" | gzip -1`;
+    return gunzipSync(await this.#whileActive(volumeId, work, [bytes === "qcow2" ? "" : String(bytes)]));
   }
 
   async activate(volumeId: string): Promise<void> {
@@ -153,6 +158,16 @@ export class BlockDomain {
   async hide(by: keyof typeof HIDE): Promise<void> {
     const restore = "cp -n /etc/lvm/lvm.conf /etc/lvm/lvm.conf.orig; cp /etc/lvm/lvm.conf.orig /etc/lvm/lvm.conf";
     await this.guest.run(`${restore}; rm -rf /etc/lvm/devices; ${HIDE[by]}`);
+  }
+
+  async #whileActive(
+    volumeId: string,
+    work: string,
+    args: readonly string[],
+    input: Uint8Array = Buffer.of(),
+  ): Promise<Buffer> {
+    const script = `set -e${WHILE_ACTIVE}\n${work}\ndeactivate`;
+    return await this.guest.output(script, [LVM, this.#path(volumeId), ...args], { input });
   }
 
   #path(volumeId: string): string {

@@ -49,6 +49,8 @@ export class LinuxGuest implements AsyncDisposable {
   readonly sshPort: number;
   /** Private key for all of its users. */
   readonly keyFile: string;
+  /** Type and key of its sshd, as in known_hosts. */
+  readonly hostKey: string;
   /** Knows the guest by 127.0.0.1 and its port. */
   readonly knownHosts: string;
   readonly #directory: string;
@@ -57,6 +59,7 @@ export class LinuxGuest implements AsyncDisposable {
   private constructor(sshPort: number, image: GuestImage, directory: string, process: ChildProcess) {
     this.sshPort = sshPort;
     this.keyFile = image.key;
+    this.hostKey = image.hostKey;
     this.knownHosts = join(directory, "known_hosts");
     this.#directory = directory;
     this.#process = process;
