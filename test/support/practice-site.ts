@@ -2,6 +2,7 @@ import { execFile } from "node:child_process";
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
 
 import { stringify } from "yaml";
@@ -20,6 +21,7 @@ const run = promisify(execFile);
 const STEP_MS = 10;
 const POLL_MS = 20;
 const BLOCK_BYTES = 256 * 1024;
+const HOST_SETTLE_MS = 10_000;
 
 export interface DiskImage {
   readonly format: "qcow2" | "raw";
@@ -157,7 +159,7 @@ export class PracticeSite {
     const latest = new Map((await this.points()).map((point) => [point.vm.id, point]));
     const records = [...latest.values()].flatMap(({ disks }) => disks);
     const needed = records.flatMap(({ base }) => (base === undefined ? [] : known(base)));
-    const leftovers = await this.lab.leftovers();
+    const leftovers = await this.#leftovers();
     const beyond = {
       ...leftovers,
       checkpoints: leftovers.checkpoints.filter((id) => !needed.includes(id)),
@@ -166,6 +168,15 @@ export class PracticeSite {
       ledger: await this.#ledger(),
     };
     return Object.entries(beyond).flatMap(([kind, things]) => things.map((thing) => `${kind}: ${thing}`));
+  }
+
+  /** The shell that watches a script on a host ends some seconds after it. */
+  async #leftovers(): ReturnType<Lab["leftovers"]> {
+    for (const end = performance.now() + HOST_SETTLE_MS; ;) {
+      const leftovers = await this.lab.leftovers();
+      if (leftovers.hostProcesses.length === 0 || performance.now() > end) return leftovers;
+      await sleep(100);
+    }
   }
 
   async stop(): Promise<void> {

@@ -4,7 +4,7 @@ import { dirname, join } from "node:path";
 import { promisify } from "node:util";
 
 import { openSsh74, type LabHostRequest } from "@ovault/lab";
-import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 
 import { differences as differencesFrom } from "@ovault/testkit-ovirt";
 
@@ -121,6 +121,38 @@ test.each<[string, LabHostRequest["ssh"]]>([
   } finally {
     await strict.close();
   }
+});
+
+describe("before a disk is read", () => {
+  afterEach(() => bench.lab.alterAnswers(undefined));
+
+  test("a snapshot of the machine that is locked is waited for by the next run: a merge may be under way", async () => {
+    const foreign = await bench.snapshot("of a person");
+    bench.lab.alterAnswers((xml, { path }) => {
+      if (!path.endsWith("/snapshots")) return xml;
+      const [before = "", after = ""] = xml.split(`id="${foreign}"`);
+      return `${before}id="${foreign}"${after.replace("<snapshot_status>ok<", "<snapshot_status>locked<")}`;
+    });
+    await expect(bench.backup()).rejects.toMatchObject({
+      code: "E_MANAGER",
+      retry: "transient",
+      message: expect.stringContaining("being made or merged: of a person"),
+    });
+    bench.lab.alterAnswers(undefined);
+    await bench.manager.api.snapshots.delete(bench.idOf("web"), foreign, never);
+    expect(await leftAfterwards()).toEqual([]);
+  });
+
+  test("a snapshot that holds the layer which the machine writes to is not read", async () => {
+    let active = "";
+    bench.lab.alterAnswers((xml, { path }) => {
+      if (/\/snapshots\/[^/]+\/disks$/.test(path)) active = /<image_id>([^<]+)/.exec(xml)?.[1] ?? active;
+      return /^\/disks\/[^/]+$/.test(path) ? xml.replace(/<image_id>[^<]+/, `<image_id>${active}`) : xml;
+    });
+    await expect(bench.backup()).rejects.toThrow("the snapshot of this run does not freeze disk web_Disk");
+    bench.lab.alterAnswers(undefined);
+    expect(await leftAfterwards()).toEqual([]);
+  });
 });
 
 describe("while a disk is read", () => {

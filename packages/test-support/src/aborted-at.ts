@@ -11,15 +11,22 @@ export interface Ending {
   readonly aborted: boolean;
 }
 
-/** Aborts the work at its k-th request to the engine or to imageio. Rethrows its error unless it was aborted. */
-export async function abortedAt(k: number, work: (signal: AbortSignal) => Promise<unknown>): Promise<Ending> {
+/**
+ * Aborts the work at its k-th request to the engine or to imageio, or at its k-th message on other channels. Rethrows
+ * its error unless it was aborted.
+ */
+export async function abortedAt(
+  k: number,
+  work: (signal: AbortSignal) => Promise<unknown>,
+  channels: readonly string[] = REQUESTS,
+): Promise<Ending> {
   const controller = new AbortController();
   let requests = 0;
   const onRequest = (): void => {
     requests += 1;
     if (requests === k) controller.abort(new CancelledError("enough"));
   };
-  for (const name of REQUESTS) subscribe(name, onRequest);
+  for (const name of channels) subscribe(name, onRequest);
   try {
     await work(controller.signal);
     return { requests, aborted: false };
@@ -27,6 +34,6 @@ export async function abortedAt(k: number, work: (signal: AbortSignal) => Promis
     if (!controller.signal.aborted) throw error;
     return { requests, aborted: true };
   } finally {
-    for (const name of REQUESTS) unsubscribe(name, onRequest);
+    for (const name of channels) unsubscribe(name, onRequest);
   }
 }
