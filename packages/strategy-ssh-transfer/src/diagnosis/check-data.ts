@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 
 import { finding } from "@ovault/contract";
-import { NbdClient } from "@ovault/nbd";
+import { NbdClient, NbdProtocolError } from "@ovault/nbd";
 import { openTunnel } from "@ovault/ssh";
 
 import { MAKE_DIRECTORY } from "../serving/host-directory.ts";
@@ -10,24 +10,30 @@ import type { HostCheck } from "./diagnose-host.ts";
 
 const SECONDS = 60;
 const BYTES = 65_536;
-const NO_DISK = `json:${JSON.stringify({ driver: "null-co", size: BYTES, "read-zeroes": true })}`;
-const FASTEST = "OpenSSH";
+
+/** A file of zeros, as arguments of QEMU_NBD: builds of QEMU may leave out its null driver. */
+const SMALL_DISK = `
+head -c ${BYTES} /dev/zero > "$directory/disk"
+set -- ${SECONDS} "$directory/disk" --read-only --format=raw "$directory/disk"`;
 
 /** Lets qemu-nbd on the host serve a disk of zeros, and reads it the way a backup reads disks. */
 export const checkData: HostCheck = async (hypervisor, _site, signal) => {
-  const args = [`ovault-${randomUUID()}`, String(SECONDS), "/dev/null", "--read-only", NO_DISK];
-  const process = await hypervisor.start(MAKE_DIRECTORY + QEMU_NBD, args, { signal });
+  const script = MAKE_DIRECTORY + SMALL_DISK + QEMU_NBD;
+  const process = await hypervisor.start(script, [`ovault-${randomUUID()}`], { signal });
   try {
     const tunnel = await openTunnel(hypervisor.session, process.ready, { signal });
     try {
       await using client = await NbdClient.connect({ address: tunnel.address, exportName: "", signal });
-      await client.readInto(0, Buffer.alloc(BYTES), signal);
+      const read = Buffer.alloc(BYTES, 1);
+      await client.readInto(0, read, signal);
+      if (read.some((byte) => byte !== 0)) throw new NbdProtocolError("what was read is not what the host serves");
     } finally {
       await tunnel.close();
     }
-    if (tunnel.carrier === FASTEST) return finding.ok("qemu-nbd can be read, through OpenSSH");
+    const { carrier, reason } = tunnel;
+    if (reason === undefined) return finding.ok(`qemu-nbd can be read, through ${carrier}`);
     return finding.warn(
-      `qemu-nbd can be read, through ${tunnel.carrier}`,
+      `qemu-nbd can be read, through ${carrier}: ${reason}`,
       "It is slower than OpenSSH, which needs the ssh command on this machine, a login with a key, and AllowStreamLocalForwarding on the host.",
     );
   } finally {

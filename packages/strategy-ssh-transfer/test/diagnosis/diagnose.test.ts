@@ -58,7 +58,7 @@ test("every host is proved by what a backup does there; what one cannot do does 
   }
   expect(found.get("host kvm2: data")).toMatchObject({
     status: "warn",
-    detail: expect.stringMatching(/through ssh2 and \S+ on the server/),
+    detail: expect.stringMatching(/through ssh2 and \S+ on the server: \S/),
     hint: expect.stringContaining("AllowStreamLocalForwarding"),
   });
   expect(found.get("host kvm3: tools")).toMatchObject(failed("host kvm3 has no qemu-nbd", "qemu-img"));
