@@ -10,8 +10,13 @@ const MISSING_BEFORE: readonly { readonly version: readonly [number, number]; re
   { version: [2, 12], loss: "it does not tell what is allocated, so that every disk is read whole, every time" },
 ];
 
-/** qemu-img and qemu-nbd with their versions, and what old ones cannot do. */
-export const checkTools: HostCheck = async ({ host, tools }) => {
+const DEADLINE_MS = 60_000;
+const MOST_NAME_CHARS = 80;
+/** Prints the name of the system, of os-release(5): `Oracle Linux Server 8.10`. */
+const SYSTEM = `sed -n 's/^PRETTY_NAME=//p' /etc/os-release 2>/dev/null | tr -d '"' | head -n 1`;
+
+/** The host's system, qemu-img and qemu-nbd with their versions, and what old ones cannot do. */
+export const checkTools: HostCheck = async ({ host, session, tools }, _site, signal) => {
   for (const [tool, version] of [
     ["qemu-img", tools.qemuImg],
     ["qemu-nbd", tools.qemuNbd],
@@ -23,7 +28,8 @@ export const checkTools: HostCheck = async ({ host, tools }) => {
     });
   }
   const { qemuImg = "", qemuNbd = "" } = tools;
-  const found = `${qemuImg}; ${qemuNbd}`;
+  const { stdout } = await session.run(SYSTEM, [], { signal, deadlineMs: DEADLINE_MS });
+  const found = `${stdout.trim().slice(0, MOST_NAME_CHARS) || "unknown system"}: ${qemuImg}; ${qemuNbd}`;
   const lost = lossesOf(qemuNbd);
   if (lost.length > 0)
     return finding.warn(`${found}: ${lost.join("; ")}`, "Update the host: a newer qemu-img comes with it.");

@@ -50,7 +50,7 @@ test("every host is proved by what a backup does there; what one cannot do does 
   for (const name of ["lab-host", "kvm4", "kvm10"]) {
     expect(found.get(`host ${name}: log-in`)).toMatchObject(ok(`${user}@127.0.0.1:`));
     expect(found.get(`host ${name}: log-in`)?.detail).toMatch(/; its key is known from the engine$/);
-    expect(found.get(`host ${name}: tools`)?.detail).toMatch(/^qemu-img version \d+\.\d+.*; qemu-nbd \d+\.\d+/);
+    expect(found.get(`host ${name}: tools`)?.detail).toMatch(/^\w.*: qemu-img version \d+\.\d+.*; qemu-nbd \d+\.\d+/);
     expect(found.get(`host ${name}: rights`)).toMatchObject(ok(user));
     expect(found.get(`host ${name}: storage`)).toMatchObject(ok("1 storage domain: lab-storage"));
     expect(found.get(`host ${name}: data`)).toMatchObject(ok("qemu-nbd can be read, through OpenSSH"));
