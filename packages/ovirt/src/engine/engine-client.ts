@@ -57,6 +57,7 @@ export const DEFAULT_TIMINGS: EngineTimings = {
 /** An inventory of a few thousand virtual machines is some tens of megabytes. */
 const MAX_ANSWER_BYTES = 128 * 1024 * 1024;
 const MAX_BACKOFF_STEPS = 4;
+const MOST_SESSIONS = 5;
 /** The engine's column for it holds 50 characters. */
 const MAX_CORRELATION_ID = 50;
 
@@ -79,6 +80,8 @@ export class EngineClient implements EngineCaller {
   readonly #timings: EngineTimings;
   readonly #transport: HttpTransport;
   readonly #session: Session;
+  /** Authorization of the last request that the engine let in. */
+  #acceptedSession: string | undefined;
   /** The engine has answered before: from now on silence means a restart, not a wrong address. */
   #proven = false;
 
@@ -195,18 +198,25 @@ export class EngineClient implements EngineCaller {
     return knownEngine && (repeatable || turnedAway) ? this.#timings.restartBudgetMs : 0;
   }
 
-  /** One attempt; repeated once when the engine no longer knows the session. */
+  /**
+   * One attempt; repeated once when the engine no longer knows the session, and again when it has accepted the new one
+   * from others meanwhile: requests side by side share a session, which may end before each of them had its turn.
+   */
   async #attempt(call: Call): Promise<XmlElement> {
-    const headers = await this.#session.headers(call.signal);
-    const answer = await this.#exchange(call, headers);
-    const again = answer.status === 401 && this.#session.refused(headers);
-    const final = again ? await this.#exchange(call, await this.#session.headers(call.signal)) : answer;
-    if (final.status === 401) {
+    for (let sessions = 1; ; sessions += 1) {
+      const headers = await this.#session.headers(call.signal);
+      const answer = await this.#exchange(call, headers);
+      const session = headers["authorization"];
+      if (answer.status !== 401) {
+        this.#acceptedSession = session;
+        return readAnswer(answer, call);
+      }
+      const mayRepeat = sessions === 1 || (session === this.#acceptedSession && sessions < MOST_SESSIONS);
+      if (this.#session.refused(headers) && mayRepeat) continue;
       throw new AuthenticationError("the engine refuses user name or password", {
         hint: "Check user, profile (what follows the last @) and password in ovault.yaml.",
       });
     }
-    return readAnswer(final, call);
   }
 
   /**
