@@ -2,7 +2,7 @@ import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { stringify } from "yaml";
+import { parseDocument } from "yaml";
 
 import type { PointSummary } from "@ovault/cli";
 import { OpenSshServer } from "@ovault/test-support/open-ssh-server";
@@ -34,7 +34,10 @@ beforeAll(async () => {
   guest = await OpenSshServer.start();
   rig = await LabRig.start({ web01: [qcow2, raw], web02: [qcow2], db01: [raw] });
   const file = join(rig.labDirectory, "ovault.yaml");
-  await writeFile(file, `${await readFile(file, "utf8")}\n${stringify({ policies: policies() })}`);
+  const configured = parseDocument(await readFile(file, "utf8"));
+  configured.deleteIn(["strategies", "ssh-transfer"]); // no log-ins to hosts: image transfer comes next
+  configured.setIn(["policies"], policies());
+  await writeFile(file, configured.toString());
 });
 afterAll(async () => {
   await rig.stop();

@@ -4,7 +4,7 @@ import { relative } from "node:path";
 import { systemErrorCode, type SecretReference } from "@ovault/contract";
 import { parseDocument, stringify } from "yaml";
 
-import type { LabVm } from "./lab-control.ts";
+import type { LabHostStatus, LabVm } from "./lab-control.ts";
 import { LabDirectory } from "./lab-directory.ts";
 
 /** A configuration for ovault, in the shape of ovault.yaml; paths are relative to the lab's directory. */
@@ -27,8 +27,13 @@ export interface LabConfiguration {
       readonly encryption?: { readonly passphrase: SecretReference };
     };
   };
-  readonly strategies?: {
-    readonly "disk-attachment": { readonly proxyVm: string; readonly deviceDirectory: string };
+  readonly strategies: {
+    readonly "disk-attachment"?: { readonly proxyVm: string; readonly deviceDirectory: string };
+    readonly "ssh-transfer"?: {
+      readonly login: { readonly user: string; readonly privateKey: string };
+      /** Absolute. */
+      readonly dataCenterDirectory: string;
+    };
   };
   readonly defaults: { readonly manager: "lab"; readonly destination: "main" };
   readonly state: string;
@@ -43,16 +48,21 @@ export interface ConfigurableLab {
   readonly passphrase?: SecretReference | undefined;
   /** ovault runs in the first one that shows its devices. */
   readonly vms?: readonly Pick<LabVm, "name" | "devices">[];
+  /** ovault logs in to those that the lab runs. */
+  readonly hosts?: readonly Pick<LabHostStatus, "ssh">[];
 }
 
 /** Polling interval, in ms: the lab is faster than an engine. */
 const POLL_MS = 100;
 const IN_FLIGHT_MS = 2_000;
+/** Place of the directory of the storage. */
+const STORAGE = ["strategies", "ssh-transfer", "dataCenterDirectory"];
 
 export function labConfiguration(lab: ConfigurableLab): LabConfiguration {
-  const { path, passwordFile, caFile } = new LabDirectory(lab.directory);
-  const { passphrase, vms = [] } = lab;
+  const { path, passwordFile, caFile, loginKey, dataCenters } = new LabDirectory(lab.directory);
+  const { passphrase, vms = [], hosts = [] } = lab;
   const [proxy] = vms.flatMap(({ name, devices }) => (devices === undefined ? [] : { name, devices }));
+  const user = hosts.find(({ ssh }) => ssh?.tools !== undefined)?.ssh?.user;
   return {
     managers: {
       lab: {
@@ -72,9 +82,14 @@ export function labConfiguration(lab: ConfigurableLab): LabConfiguration {
         ...(passphrase !== undefined && { encryption: { passphrase } }),
       },
     },
-    ...(proxy !== undefined && {
-      strategies: { "disk-attachment": { proxyVm: proxy.name, deviceDirectory: relative(path, proxy.devices) } },
-    }),
+    strategies: {
+      ...(proxy !== undefined && {
+        "disk-attachment": { proxyVm: proxy.name, deviceDirectory: relative(path, proxy.devices) },
+      }),
+      ...(user !== undefined && {
+        "ssh-transfer": { login: { user, privateKey: relative(path, loginKey) }, dataCenterDirectory: dataCenters },
+      }),
+    },
     defaults: { manager: "lab", destination: "main" },
     state: "state",
   };
@@ -82,20 +97,21 @@ export function labConfiguration(lab: ConfigurableLab): LabConfiguration {
 
 /**
  * Writes `ovault.yaml`, ready to use, into the lab's directory. Keeps an existing one with its changes, except for the
- * url, which follows the lab. Answers with the path.
+ * url and the directory of the storage, which follow the lab. Answers with the path.
  */
 export async function writeLabConfiguration(lab: ConfigurableLab): Promise<string> {
   const { configurationFile } = new LabDirectory(lab.directory);
   const present = await readIfPresent(configurationFile);
-  const text = present === undefined ? stringify(labConfiguration(lab)) : withUrl(present, lab.url);
+  const text = present === undefined ? stringify(labConfiguration(lab)) : withPlaces(present, lab);
   await writeFile(configurationFile, text, { mode: 0o600 });
   await chmod(configurationFile, 0o600);
   return configurationFile;
 }
 
-function withUrl(text: string, url: string): string {
+function withPlaces(text: string, { url, directory }: ConfigurableLab): string {
   const document = parseDocument(text);
   document.setIn(["managers", "lab", "url"], url);
+  if (document.hasIn(STORAGE)) document.setIn(STORAGE, new LabDirectory(directory).dataCenters);
   return document.toString();
 }
 

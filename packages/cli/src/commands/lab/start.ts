@@ -102,8 +102,8 @@ async function start(options: StartOptions, context: CommandContext): Promise<{ 
   if (passphrase !== undefined) await resolveSecret(passphrase, { baseDirectory: process.cwd(), signal });
   const lab = await startLab({ ...labOptions(options), signal });
   try {
-    const { directory, url, user, vms } = lab;
-    const configurable = { directory, url, user, vms, passphrase };
+    const { directory, url, user, vms, hosts } = lab;
+    const configurable = { directory, url, user, vms, hosts, passphrase };
     await createDestination(configurable, context);
     await writeLabConfiguration(configurable);
   } catch (error) {
