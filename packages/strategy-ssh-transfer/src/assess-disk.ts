@@ -3,12 +3,16 @@ import { whyUnreadable, whyUntouchable } from "@ovault/ovirt";
 
 import { rankHosts, type Ranking } from "./hosts/rank-hosts.ts";
 
-/** What SSH can do for one disk, and where. Checks first what must not be touched, then what is impossible. */
-export function assessDisk(vm: VirtualMachine, disk: Disk, ranking: Ranking): DiskAssessment {
+const NO_LOGIN = "no credentials for hosts: ovault.yaml has no login for SSH transfer";
+
+/**
+ * What SSH can do for one disk, and where. Checks first what must not be touched, then what is impossible.
+ * @param ranking undefined: there is no login for any host
+ */
+export function assessDisk(vm: VirtualMachine, disk: Disk, ranking: Ranking | undefined): DiskAssessment {
   const untouchable = whyUntouchable(vm, disk);
   if (untouchable !== undefined) return { diskId: disk.id, verdict: "skip", reason: untouchable };
-  const unable = whyUnreadable(disk);
-  const choices = unable ?? rankHosts(disk, vm, ranking);
+  const choices = whyUnreadable(disk) ?? (ranking === undefined ? NO_LOGIN : rankHosts(disk, vm, ranking));
   if (typeof choices === "string") return { diskId: disk.id, verdict: "impossible", reason: choices };
   const [best] = choices;
   return {

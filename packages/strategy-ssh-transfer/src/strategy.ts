@@ -8,6 +8,7 @@ import { sshFiller } from "./filling/ssh-filler.ts";
 import { BusyHosts } from "./hosts/busy-hosts.ts";
 import { Credentials } from "./hosts/credentials.ts";
 import { readLandscape, type Landscape } from "./hosts/landscape.ts";
+import type { Ranking } from "./hosts/rank-hosts.ts";
 import { ownLeftovers } from "./leftovers.ts";
 import type { SshTransferOptions } from "./options.ts";
 import { sshReader } from "./reading/ssh-reader.ts";
@@ -33,9 +34,15 @@ export class SshTransferStrategy extends SnapshotStrategy {
   }
 
   async assess(vm: VirtualMachine, signal: AbortSignal): Promise<Assessment> {
-    const landscape = await this.#landscape.get(() => readLandscape(this.manager.api, signal));
-    const ranking = { ...this.#site, landscape };
+    const ranking = await this.#ranking(signal);
     return { disks: vm.disks.map((disk) => assessDisk(vm, disk, ranking)), obstacle: lastingState(vm, FROZEN_IN) };
+  }
+
+  /** Asks the engine nothing where there is no login. */
+  async #ranking(signal: AbortSignal): Promise<Ranking | undefined> {
+    if (!this.#site.credentials.any) return undefined;
+    const landscape = await this.#landscape.get(() => readLandscape(this.manager.api, signal));
+    return { ...this.#site, landscape };
   }
 
   diagnose(signal: AbortSignal): Promise<readonly Diagnosis[]> {

@@ -67,7 +67,13 @@ describe("a host that cannot be used is an error before a snapshot is made", () 
   test("there are no credentials: no disk is possible", async () => {
     const strategy = bench.strategyWith({ login: undefined });
     const { disks } = await strategy.assess(await bench.vm(), never);
+    const reason = expect.stringContaining("no credentials for hosts");
     expect(disks).toMatchObject([
+      { verdict: "impossible", reason },
+      { verdict: "impossible", reason },
+    ]);
+    const other = bench.strategyWith({ login: undefined, hosts: { kvm9: bench.site.sshOptions.login } });
+    expect((await other.assess(await bench.vm(), never)).disks).toMatchObject([
       { verdict: "impossible", reason: "no credentials for host lab-host" },
       { verdict: "impossible", reason: "no credentials for host lab-host" },
     ]);

@@ -14,6 +14,13 @@ export class Credentials {
     this.#host = host;
   }
 
+  /** Whether there is a login at all. */
+  get any(): boolean {
+    const { login, clusters, hosts } = this.#options;
+    const own = Object.values(hosts).some(({ user }) => user !== undefined);
+    return login !== undefined || Object.keys(clusters).length > 0 || own;
+  }
+
   /** @param cluster name of the host's cluster */
   has(host: Host, cluster: string | undefined): boolean {
     return this.#loginOf(host, cluster) !== undefined;

@@ -2,6 +2,7 @@ import { readdir, readFile } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 
 import type { EngineVersion, LabHostRequest } from "@ovault/lab";
+import type { SecretsHost } from "@ovault/ssh";
 import { LabBench, LabSite, never, WEB_DISKS } from "@ovault/testkit-ovirt";
 
 import { SshTransferStrategy, type SshTransferOptions } from "../../src/index.ts";
@@ -71,19 +72,18 @@ export class Bench extends LabBench<SshTransferStrategy> {
 }
 
 /** The strategy on a lab, with its options for the lab's own hosts, and with secrets in files. */
-export function strategyOn(
-  { manager, directory, sshOptions }: LabSite,
-  options: Partial<SshTransferOptions>,
-): SshTransferStrategy {
-  return new SshTransferStrategy(
-    manager,
-    { ...optionsSchema.parse(sshOptions), ...options },
-    {
-      baseDirectory: directory,
-      secret: async (reference) => {
-        if (!("file" in reference)) throw new Error("the bench has secrets in files only");
-        return await readFile(reference.file, "utf8");
-      },
+export function strategyOn(site: LabSite, options: Partial<SshTransferOptions>): SshTransferStrategy {
+  const { manager, sshOptions } = site;
+  return new SshTransferStrategy(manager, { ...optionsSchema.parse(sshOptions), ...options }, secretsOf(site));
+}
+
+/** Secrets in files, and no others. */
+export function secretsOf({ directory }: LabSite): SecretsHost {
+  return {
+    baseDirectory: directory,
+    secret: async (reference) => {
+      if (!("file" in reference)) throw new Error("the bench has secrets in files only");
+      return await readFile(reference.file, "utf8");
     },
-  );
+  };
 }
