@@ -62,7 +62,10 @@ describe("lab start", () => {
     expect(JSON.parse(started.stdout)).toMatchObject({ vms: [proxy], warnings: [] });
     expect(await readdir(join(cwd, "ready", "devices"))).toHaveLength(1);
     expect(parse(await readFile(join(cwd, "ready", "ovault.yaml"), "utf8"))).toMatchObject({
-      strategies: { "disk-attachment": { proxyVm: "ovault-proxy", deviceDirectory: "devices" } },
+      strategies: {
+        "disk-attachment": { proxyVm: "ovault-proxy", deviceDirectory: "devices" },
+        "ssh-transfer": { login: { privateKey: "hosts/login-key" } },
+      },
     });
     await runOvault(["lab", "stop", "--dir", "ready"], { cwd });
     expect(await readdir(join(cwd, "ready", "devices"))).toEqual([]);

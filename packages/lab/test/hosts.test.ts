@@ -9,7 +9,7 @@ import { promisify } from "node:util";
 import { expect, test } from "vitest";
 
 import type { XmlNode } from "../src/engine/xml/read-xml.ts";
-import { connectLab, openSsh74, startLab, type Lab, type LabHostStatus } from "../src/index.ts";
+import { connectLab, labConfiguration, openSsh74, startLab, type Lab, type LabHostStatus } from "../src/index.ts";
 import { EngineClient } from "./support/engine-client.ts";
 import { MIB, withImages, withLab } from "./support/lab-fixture.ts";
 
@@ -193,6 +193,34 @@ test("sshd settings, tools and noise of a host are as requested", async () => {
         "",
       ].slice(-6),
     );
+  });
+});
+
+const canHideSshd = await run("unshare", ["--mount", "true"]).then(
+  () => true,
+  () => false,
+);
+
+test.skipIf(!canHideSshd)("without sshd a lab starts, says so, and configures no strategy that needs it", async () => {
+  await withImages(async ({ directory: parent, cow }) => {
+    const directory = join(parent, "lab");
+    const hidden = 'mount --bind /dev/null /usr/sbin/sshd && exec "$@"';
+    const lab = [process.execPath, join(import.meta.dirname, "support", "lab-process.ts"), directory, cow];
+    const child = spawn("unshare", ["--mount", "sh", "-c", hidden, "sh", ...lab]);
+    await once(child.stdout, "data");
+    const status = await connectLab(directory).status();
+    expect(status.warnings).toEqual(["hosts have no SSH: sshd is not installed (package openssh-server)"]);
+    expect(status.hosts).toEqual([expect.not.objectContaining({ ssh: expect.anything() })]);
+    expect(labConfiguration(status).strategies).toEqual({});
+    await connectLab(directory).stop();
+    const again = await startLab({ directory });
+    expect(labConfiguration(again).strategies).toEqual({
+      "ssh-transfer": {
+        login: { user: userInfo().username, privateKey: "hosts/login-key" },
+        dataCenterDirectory: join(directory, "rhev/data-center"),
+      },
+    });
+    await again.stop();
   });
 });
 
