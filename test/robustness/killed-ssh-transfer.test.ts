@@ -1,5 +1,6 @@
-import { describeKilledBackups } from "../support/killed-strategy.ts";
+import { describeKilledBackups, describeKilledRestores } from "../support/killed-strategy.ts";
 
+const STRATEGY = ["--strategy", "ssh-transfer"];
 const KEPT = ["--keep-base"];
 
 describeKilledBackups({
@@ -11,3 +12,5 @@ describeKilledBackups({
   },
   share: 0.5,
 });
+
+describeKilledRestores({ backup: STRATEGY, restore: STRATEGY, share: 0.5 });

@@ -77,16 +77,20 @@ export function describeKilledBackups({ strategy, ways, between = [], share = 1,
 export interface KilledRestores extends EngineOptions {
   /** Of the point that is restored. */
   readonly backup: readonly string[];
+  /** Options of `ovault restore`. */
+  readonly restore?: readonly string[];
+  /** Share of the kills of a test; default 1. */
+  readonly share?: number;
 }
 
 /** The same for restores: no half machine and no disk is left, and the next one is right. */
-export function describeKilledRestores({ backup, ...options }: KilledRestores): void {
+export function describeKilledRestores({ backup, restore = [], share = 1, ...options }: KilledRestores): void {
   let site: PracticeSite;
   let witness: Witness;
   let point: string;
 
   async function restoreWhole(name: string): Promise<string> {
-    await site.succeed("restore", point, "--as", name);
+    await site.succeed("restore", point, "--as", name, ...restore);
     return name;
   }
 
@@ -104,11 +108,11 @@ export function describeKilledRestores({ backup, ...options }: KilledRestores): 
       "leave no half machine and no disk, once the next restore or the doctor has cleaned up",
       { timeout: TIMEOUT_MS },
       async () => {
-        const strikes = await planStrikes(site, ["restore", point, "--as", "unharmed"], "SIGKILL");
+        const strikes = await planStrikes(site, ["restore", point, "--as", "unharmed", ...restore], "SIGKILL", share);
         const whole = ["unharmed"];
         for (const [index, { strike, title }] of strikes.entries()) {
           const name = `struck-${index}`;
-          await site.begin(["restore", point, "--as", name], { strike }).ended;
+          await site.begin(["restore", point, "--as", name, ...restore], { strike }).ended;
           if (index % 2 === 0) await site.succeed("doctor", "--fix", "--yes");
           else whole.push(await restoreWhole(`next-${index}`));
           // It may have been killed when all was done.

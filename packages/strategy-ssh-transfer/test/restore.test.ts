@@ -1,7 +1,11 @@
+import { stat } from "node:fs/promises";
+
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 
 import { Bench, type Taken } from "./support/bench.ts";
 import { leftBeside } from "./support/findings.ts";
+
+const MIB = 1024 * 1024;
 
 vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
 
@@ -27,6 +31,11 @@ describe.each(["4.2", "4.3", "4.4", "4.5"] as const)("a restore on an engine %s"
       expect(seen.subarray(0, image.length).equals(image)).toBe(true);
       // Rounded up by the storage.
       expect(seen.subarray(image.length).every((byte) => byte === 0)).toBe(true);
+    }
+    const restored = bench.lab.vms.find(({ name }) => name === "restored");
+    for (const { path } of restored?.disks ?? []) {
+      // What the guest never wrote takes no space.
+      expect((await stat(path)).blocks * 512).toBeLessThan(4 * MIB);
     }
     await expect.poll(() => leftBeside(bench, taken, "restored"), { timeout: 20_000 }).toEqual([]);
   });
