@@ -10,7 +10,7 @@ export * from "./installation/installation.ts";
 export * from "./jobs/backup-job.ts";
 export * from "./jobs/copy-job.ts";
 export * from "./jobs/forget-job.ts";
-export * from "./jobs/job-context.ts";
+export * from "./job-context.ts";
 export * from "./jobs/job.ts";
 export * from "./jobs/prune-job.ts";
 export * from "./jobs/repair-job.ts";

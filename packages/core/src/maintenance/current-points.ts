@@ -1,5 +1,5 @@
 import { type RecoveryPoint, IntegrityError } from "@ovault/contract";
-import { LostMarks } from "../repository/losses/lost-marks.ts";
+import { LostMarks } from "../losses/lost-marks.ts";
 import type { DamagedManifest } from "../points/point-store.ts";
 import type { Repository } from "../repository/repository.ts";
 

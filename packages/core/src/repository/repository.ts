@@ -22,13 +22,14 @@ import { createEncrypted, type NewEncryption } from "../encryption/create-encryp
 import type { KeyRing } from "../encryption/key-ring.ts";
 import { openProtection, type OpenedProtection, type RepositoryAccess } from "../encryption/open-protection.ts";
 import { fromHex, toHex } from "../util/hex.ts";
-import { BlockMapReader, type LoadPage } from "./block-map/block-map-reader.ts";
+import { BlockMapReader } from "./block-map/block-map-reader.ts";
 import { ChunkIndex } from "./index/chunk-index.ts";
 import { ChunkReader } from "./chunks/chunk-reader.ts";
 import type { RestoreTotals } from "../pipeline/restore-in-lanes.ts";
 import type { DiskLosses } from "../points/lost-ranges.ts";
 import type { FoundBase, PointStore, RestoreDiskOptions } from "../points/point-store.ts";
 import type { BeginPointOptions, PointWriter } from "../points/point-writer.ts";
+import type { BlockMaps, MapOptions } from "./reading/block-maps.ts";
 import { restoreDisk } from "./reading/restore-disk.ts";
 import { LEAVES_KEPT, openPointDisk, type OpenPointDiskOptions } from "./reading/open-point-disk.ts";
 import type { PointDisk } from "./reading/point-disk.ts";
@@ -50,7 +51,7 @@ import { RecoveryPoints } from "../points/recovery-points.ts";
 import { RepositoryPointWriter } from "./writing/repository-point-writer.ts";
 import { Reserve } from "../format/reserve.ts";
 import { DAY_MS, retaining, retentionEnd } from "../format/retaining.ts";
-import { findLosses } from "./losses/find-losses.ts";
+import { findLosses } from "./reading/find-losses.ts";
 import { SoundPages } from "./chunks/sound-pages.ts";
 import { Once } from "../concurrency/once.ts";
 import { withUnreadableAsDamage } from "./damage/unreadable-objects.ts";
@@ -96,20 +97,11 @@ export interface OpenOptions extends RepositoryAccess {
   readonly indexCache?: IndexCache;
 }
 
-export interface MapOptions {
-  /** Lost pages are reported when they are asked for; otherwise opening throws an IntegrityError. */
-  readonly tolerant?: boolean;
-  /** Instead of the repository's own chunks. */
-  readonly loadPage?: LoadPage;
-  /** Number of leaves of the map kept in memory; by default few, as for a walk in order. */
-  readonly leavesKept?: number;
-}
-
 /**
  * Deduplicated recovery points on an object store. docs/repository-format.md specifies every byte. Opening reads the
  * whole chunk index; nothing is ever changed in place.
  */
-export class Repository implements PointStore {
+export class Repository implements PointStore, BlockMaps {
   /** Reads and writes everything but packs, keys and settings in the clear, whatever the protection. */
   readonly store: ObjectStore;
   /** For `forget` and `prune` when the store is full. */

@@ -1,5 +1,5 @@
 import { StoreError, messageOf } from "@ovault/contract";
-import { LostMarks } from "../repository/losses/lost-marks.ts";
+import { LostMarks } from "../losses/lost-marks.ts";
 import type { Repository } from "../repository/repository.ts";
 import type { DamagedPoints } from "./damaged-points.ts";
 import type { PackFindings } from "./pack-findings.ts";

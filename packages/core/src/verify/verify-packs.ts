@@ -1,5 +1,5 @@
 import { type RecoveryPoint, messageOf } from "@ovault/contract";
-import { findLosses } from "../repository/losses/find-losses.ts";
+import { findLosses } from "../repository/reading/find-losses.ts";
 import type { ChunkId } from "../format/digest.ts";
 import { indexObjects } from "../repository/index/index-objects.ts";
 import type { Repository } from "../repository/repository.ts";

@@ -1,4 +1,4 @@
-import type { JobContext } from "../jobs/job-context.ts";
+import type { JobContext } from "../job-context.ts";
 import type { JobKind, RunResults, RunSubject } from "./run-event.ts";
 import { RunReport } from "./run-report.ts";
 

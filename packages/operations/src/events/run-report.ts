@@ -1,7 +1,7 @@
 import { systemClock, type Clock, type RecoveryPoint, type RunHooks } from "@ovault/contract";
 import { newRunId } from "@ovault/core";
 
-import type { JobContext } from "../jobs/job-context.ts";
+import type { JobContext } from "../job-context.ts";
 import { summarizePoint } from "../summaries/point-summary.ts";
 import { errorSummary } from "../text/error-summary.ts";
 import type { AnnouncedDisk, JobKind, RunCounts, RunEventBody, RunResults, RunSubject } from "./run-event.ts";

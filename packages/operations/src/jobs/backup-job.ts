@@ -11,7 +11,7 @@ import { summarizePlan, type BackupPlanSummary } from "../summaries/backup-plan-
 import { summarizeBackup, type BackupSummary } from "../summaries/backup-summary.ts";
 import { summarizeMachine } from "../summaries/machine-summary.ts";
 import { errorSummary } from "../text/error-summary.ts";
-import type { JobContext } from "./job-context.ts";
+import type { JobContext } from "../job-context.ts";
 import { flag, name, names, soundBy } from "./job-fields.ts";
 
 /** Backs up virtual machines: those named, or those of a policy. */

@@ -6,7 +6,7 @@ import { asRun } from "../events/as-run.ts";
 import type { Installation } from "../installation/installation.ts";
 import { selectToCopy } from "../select/select-to-copy.ts";
 import { summarizeCopy, type CopySummary } from "../summaries/copy-summary.ts";
-import type { JobContext } from "./job-context.ts";
+import type { JobContext } from "../job-context.ts";
 import { flag, name, names, soundBy } from "./job-fields.ts";
 
 /** Copies recovery points to another destination: those named, all of machines, or all. */

@@ -7,7 +7,7 @@ import { configuredRules, policyRules } from "../forget/configured-rules.ts";
 import { planByName, planByRules, rulesForAll, type ForgetPlan } from "../forget/forget-plan.ts";
 import type { Installation } from "../installation/installation.ts";
 import { summarizeForget, type ForgetSummary } from "../summaries/forget-summary.ts";
-import type { JobContext } from "./job-context.ts";
+import type { JobContext } from "../job-context.ts";
 import { flag, name, names, soundBy } from "./job-fields.ts";
 
 const count = z.int().min(1);

@@ -5,7 +5,7 @@ import { z } from "zod";
 import { asRun } from "../events/as-run.ts";
 import type { Installation } from "../installation/installation.ts";
 import { describeHolders } from "../maintenance/describe-holders.ts";
-import type { JobContext } from "./job-context.ts";
+import type { JobContext } from "../job-context.ts";
 import { flag, name } from "./job-fields.ts";
 
 /** Frees the space of what no recovery point needs; docs/operations.md says what is freed when. */

@@ -3,7 +3,7 @@ import { z } from "zod";
 
 import { asRun } from "../events/as-run.ts";
 import type { Installation } from "../installation/installation.ts";
-import type { JobContext } from "./job-context.ts";
+import type { JobContext } from "../job-context.ts";
 import { flag, name } from "./job-fields.ts";
 
 /** Puts a damaged repository right, and marks what is lost. */

@@ -11,7 +11,7 @@ import { findDisk } from "../select/find-disk.ts";
 import { findPoint } from "../select/find-point.ts";
 import { summarizeMachine } from "../summaries/machine-summary.ts";
 import type { RestoredDisk } from "../summaries/restore-summary.ts";
-import type { JobContext } from "./job-context.ts";
+import type { JobContext } from "../job-context.ts";
 import { flag, name } from "./job-fields.ts";
 
 /** Restores one disk of a recovery point to a file. Needs only the destination. */

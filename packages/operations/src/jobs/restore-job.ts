@@ -17,7 +17,7 @@ import { strategyToRestore } from "../select/choose-strategy.ts";
 import { findPoint } from "../select/find-point.ts";
 import { summarizeMachine } from "../summaries/machine-summary.ts";
 import type { RestoredVm } from "../summaries/restore-summary.ts";
-import type { JobContext } from "./job-context.ts";
+import type { JobContext } from "../job-context.ts";
 import { flag, name } from "./job-fields.ts";
 
 /** Restores a recovery point as a new virtual machine. */

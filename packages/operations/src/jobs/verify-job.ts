@@ -6,7 +6,7 @@ import { asRun } from "../events/as-run.ts";
 import type { Installation } from "../installation/installation.ts";
 import { findPoint } from "../select/find-point.ts";
 import { summarizeMachine } from "../summaries/machine-summary.ts";
-import type { JobContext } from "./job-context.ts";
+import type { JobContext } from "../job-context.ts";
 import { flag, name, soundBy } from "./job-fields.ts";
 
 /** Reads blocks back and compares them with their digests: of one point, of a sample, or all. */

@@ -5,11 +5,11 @@ import type { TakeDisksOptions } from "../../points/point-writer.ts";
 import { toHex } from "../../util/hex.ts";
 import type { BlockMapReader } from "../block-map/block-map-reader.ts";
 import type { ChunkWriter } from "../chunks/chunk-writer.ts";
-import type { Repository } from "../repository.ts";
+import type { BlockMaps } from "../reading/block-maps.ts";
 import { ChunkedDisk } from "./chunked-disk.ts";
 
 export interface BackupDisksOptions extends Omit<TakeDisksOptions, "anew"> {
-  readonly repository: Repository;
+  readonly repository: BlockMaps & { readonly blockBytes: number };
   readonly writer: ChunkWriter;
   readonly signal: AbortSignal;
 }

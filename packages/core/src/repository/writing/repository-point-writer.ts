@@ -1,17 +1,28 @@
 import type { DiskRecord, DiskSource, RecoveryPoint, VirtualMachine } from "@ovault/contract";
-import { type ClaimedPoint, claimPoint } from "../../points/claim-point.ts";
+import { type ClaimedPoint, claimPoint, type ManifestPlace } from "../../points/claim-point.ts";
 import type { BeginPointOptions, PointWriter, TakeDisksOptions } from "../../points/point-writer.ts";
-import type { Repository } from "../repository.ts";
+import type { Lease } from "../../leases/lease.ts";
+import type { ChunkWriter } from "../chunks/chunk-writer.ts";
+import type { PackKind } from "../packs/pack-format.ts";
+import type { BlockMaps } from "../reading/block-maps.ts";
 import { backupDisks } from "./backup-disks.ts";
+
+/** What a repository does for the runs that write to it. */
+export interface WritableRepository extends ManifestPlace, BlockMaps {
+  readonly blockBytes: number;
+  tryCodec(): Promise<void>;
+  announce(lease: Lease, signal: AbortSignal): Promise<void>;
+  writer(signal: AbortSignal, anew: readonly PackKind[], runId: string): ChunkWriter;
+}
 
 /** Writes the disks of a point as chunks, beside other runs and beside prune. */
 export class RepositoryPointWriter implements PointWriter {
   readonly id: string;
   readonly signal: AbortSignal;
-  readonly #repository: Repository;
+  readonly #repository: WritableRepository;
   readonly #lease: ClaimedPoint["lease"];
 
-  private constructor(repository: Repository, { id, lease }: ClaimedPoint, signal: AbortSignal) {
+  private constructor(repository: WritableRepository, { id, lease }: ClaimedPoint, signal: AbortSignal) {
     this.id = id;
     this.signal = AbortSignal.any([signal, lease.signal]);
     this.#repository = repository;
@@ -19,7 +30,7 @@ export class RepositoryPointWriter implements PointWriter {
   }
 
   static async begin(
-    repository: Repository,
+    repository: WritableRepository,
     vm: VirtualMachine,
     options: BeginPointOptions,
   ): Promise<RepositoryPointWriter> {

@@ -1,11 +1,11 @@
 import { z } from "zod";
 
 import type { ObjectKey, RecoveryPoint } from "@ovault/contract";
-import type { DiskLosses } from "../../points/lost-ranges.ts";
-import { LOST } from "../../format/layout.ts";
-import { putRecord, readRecords, type RecordKind, type StoredRecord } from "../../format/records.ts";
-import type { Repository } from "../repository.ts";
-import type { DiskRange } from "./find-losses.ts";
+import type { DiskLosses } from "../points/lost-ranges.ts";
+import { LOST } from "../format/layout.ts";
+import { putRecord, readRecords, type RecordKind, type StoredRecord } from "../format/records.ts";
+import type { Repository } from "../repository/repository.ts";
+import type { DiskRange } from "../repository/reading/find-losses.ts";
 
 const whole = z.number().int().nonnegative();
 const schema = z.object({

@@ -1,8 +1,8 @@
 import type { Clock } from "@ovault/contract";
 import type { RunQueue } from "@ovault/core";
 
-import type { RunEvent } from "../events/run-event.ts";
-import type { OperationContext } from "../operation-context.ts";
+import type { RunEvent } from "./events/run-event.ts";
+import type { OperationContext } from "./operation-context.ts";
 
 /** The inputs of every job beside the job itself. */
 export interface JobContext extends Pick<OperationContext, "signal" | "reporter"> {

@@ -4,7 +4,15 @@ import { readLeaf } from "../block-map/block-map-leaves.ts";
 import { PAGE_ENTRIES } from "../block-map/block-map-page.ts";
 import type { BlockMapReader } from "../block-map/block-map-reader.ts";
 import type { ChunkId } from "../../format/digest.ts";
-import type { Repository } from "../repository.ts";
+import type { ChunkIndex } from "../index/chunk-index.ts";
+import type { BlockMaps } from "./block-maps.ts";
+
+/** What tells which chunks can be read. */
+export interface KnownChunks extends BlockMaps {
+  readonly index: ChunkIndex;
+  /** Adds the content of packs that no index object lists. */
+  completeIndex(signal: AbortSignal): Promise<void>;
+}
 
 /** A part of a disk, in bytes. */
 export interface DiskRange {
@@ -33,7 +41,7 @@ const CHUNK_LOST = "no pack is known to hold its chunk any more";
  * disks without losses.
  */
 export async function findLosses(
-  repository: Repository,
+  repository: KnownChunks,
   point: RecoveryPoint,
   options: FindLossesOptions,
 ): Promise<readonly DiskLosses[]> {
@@ -47,7 +55,7 @@ export async function findLosses(
 }
 
 async function lossesOfDisk(
-  repository: Repository,
+  repository: KnownChunks,
   { point, record }: { readonly point: RecoveryPoint; readonly record: DiskRecord },
   { sound, within, onPage, signal }: FindLossesOptions,
 ): Promise<LostRanges> {
@@ -90,7 +98,7 @@ async function lossesOfDisk(
 }
 
 /** A chunk that no index object lists may still be in a pack. */
-async function isReadable(repository: Repository, id: ChunkId, signal: AbortSignal): Promise<boolean> {
+async function isReadable(repository: KnownChunks, id: ChunkId, signal: AbortSignal): Promise<boolean> {
   const { index } = repository;
   if (index.isReadable(id)) return true;
   if (index.entryOf(id) !== undefined) return false;

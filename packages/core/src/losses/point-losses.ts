@@ -1,7 +1,7 @@
 import type { RecoveryPoint } from "@ovault/contract";
-import type { DiskLosses } from "../../points/lost-ranges.ts";
-import type { Repository } from "../repository.ts";
-import { findLosses } from "./find-losses.ts";
+import type { DiskLosses } from "../points/lost-ranges.ts";
+import type { Repository } from "../repository/repository.ts";
+import { findLosses } from "../repository/reading/find-losses.ts";
 import { LostMarks } from "./lost-marks.ts";
 
 /**
