@@ -1,5 +1,6 @@
 import { execFile } from "node:child_process";
 import { randomUUID } from "node:crypto";
+import { mkdir, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { promisify } from "node:util";
 
@@ -126,6 +127,39 @@ test.each<[string, LabHostRequest["ssh"]]>([
     await expect.poll(() => leftBeside(strict, next), { timeout: 20_000 }).toEqual([]);
   } finally {
     await strict.close();
+  }
+});
+
+test("a host that forwards nothing, and has nothing that could, is an error that says what it needs", async () => {
+  const hiddenTools = ["python3", "python", "socat", "nc"];
+  const closed = await Bench.open({ ssh: { config: ["DisableForwarding yes"], hiddenTools } });
+  try {
+    await expect(closed.backup()).rejects.toMatchObject({
+      code: "E_SERVING",
+      retry: "never",
+      message: expect.stringMatching(/^host lab-host cannot serve disk web_Disk\d: no way to/),
+      hint: expect.stringContaining("AllowStreamLocalForwarding"),
+    });
+    expect(await closed.settled("web")).toEqual([]);
+  } finally {
+    await closed.close();
+  }
+});
+
+test("a volume that qemu-nbd cannot open is an error with its words", async () => {
+  const off = await Bench.open({ down: true });
+  try {
+    const tools = off.lab.hosts[0]?.ssh?.tools ?? "";
+    const script = '#!/bin/sh\ncase $1 in --persistent) echo "qemu-nbd: no such image" >&2; exit 1 ;; esac\necho 7.2\n';
+    await mkdir(tools, { recursive: true });
+    await writeFile(join(tools, "qemu-nbd"), script, { mode: 0o755 });
+    await expect(off.backup()).rejects.toMatchObject({
+      code: "E_SERVING",
+      message: expect.stringContaining("qemu-nbd: no such image"),
+    });
+    expect(await off.settled("web")).toEqual([]);
+  } finally {
+    await off.close();
   }
 });
 

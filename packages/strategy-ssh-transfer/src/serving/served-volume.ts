@@ -7,7 +7,7 @@ import { HostProcess } from "./host-process.ts";
 import { imageName, type ServedImage } from "./image-node.ts";
 import { QEMU_NBD } from "./qemu-nbd.ts";
 import { reachServer, type ReachedServer, type ReachingSite } from "./reach-server.ts";
-import { servingFailure, stalled } from "./serving-failure.ts";
+import { openingFailure, servingFailure, stalled } from "./serving-failure.ts";
 import { StallWatch } from "./stall-watch.ts";
 
 /** Longest time that a host serves one disk: the limit for what nothing else has ended. */
@@ -36,7 +36,7 @@ export class ServedVolume {
 
   /**
    * Cleans up before it throws, as far as possible.
-   * @throws ServingError; HypervisorError and SshError when the host cannot be used
+   * @throws ServingError; LedgerError
    */
   static async open(
     hypervisor: Hypervisor,
@@ -49,13 +49,14 @@ export class ServedVolume {
     const file = image.layers[0]?.path ?? "";
     const args = [String(MOST_SECONDS), file, access, `--shared=${connections}`, imageName(image)];
     const wish = { title: `serves ${title}`, script: QEMU_NBD, args, ledger, detail };
-    const process = await HostProcess.start(hypervisor, wish, signal);
+    let process: HostProcess | undefined;
     try {
+      process = await HostProcess.start(hypervisor, wish, signal);
       const server = await reachServer(hypervisor, process.ready, site, signal);
       return new ServedVolume({ title, hypervisor, process, server, timeoutMs });
     } catch (error) {
-      const explained = signal.aborted ? error : await servingFailure(error, { title, hypervisor, process });
-      await process.close();
+      const explained = signal.aborted ? error : await openingFailure(error, { title, hypervisor, process });
+      await process?.close();
       throw explained;
     }
   }

@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
 
 import { messageOf } from "@ovault/contract";
-import { NbdRequestError } from "@ovault/nbd";
+import { NbdError, NbdRequestError } from "@ovault/nbd";
+import { SshError } from "@ovault/ssh";
 
 import { ServingError } from "../errors.ts";
 import type { Hypervisor } from "../hosts/hypervisor.ts";
@@ -15,6 +16,24 @@ interface Serving {
   readonly title: string;
   readonly hypervisor: Hypervisor;
   readonly process: HostProcess;
+}
+
+/** Why a disk could not be opened on a host. Errors of others, as of the ledger, stay as they are. */
+export async function openingFailure(
+  error: unknown,
+  { process, ...serving }: Omit<Serving, "process"> & { readonly process: HostProcess | undefined },
+): Promise<unknown> {
+  if (error instanceof NbdError && process !== undefined) return await servingFailure(error, { ...serving, process });
+  if (!(error instanceof SshError)) return error;
+  const { title, hypervisor } = serving;
+  const { id, name } = hypervisor.host;
+  const { message, retry, hint } = error;
+  return new ServingError(`host ${name} cannot serve ${title}: ${message}`, {
+    cause: error,
+    context: { host: id, hostName: name },
+    retry,
+    ...(hint !== undefined && { hint }),
+  });
 }
 
 /** Why a host did not do what was asked of it, as far as it says so. */
