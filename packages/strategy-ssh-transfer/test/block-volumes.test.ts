@@ -142,12 +142,14 @@ describe.skipIf(!has)("volumes on block storage", () => {
   test("that VDSM uses meanwhile are VDSM's", async () => {
     const first = volume("first");
     const active = await activate([first]);
-    const image = `/run/vdsm/storage/${first.storageDomainId}/${first.diskId}`;
-    await host.guest.run('mkdir -p "$1"', [image]);
+    // Of another disk, made from the same template.
+    const image = `/run/vdsm/storage/${first.storageDomainId}/${randomUUID()}`;
+    const link = `${image}/${first.volumeId}`;
+    await host.guest.run('mkdir -p "$1" && ln -s "$2" "$3"', [image, active.paths[0] ?? "", link]);
     await active.release();
     expect(await domain.active()).toEqual([first.volumeId]);
     expect(await recorded()).toEqual([]);
-    await host.guest.run('rmdir "$1"', [image]);
+    await host.guest.run('rm -r "$1"', [image]);
     await domain.deactivate(first.volumeId);
   });
 

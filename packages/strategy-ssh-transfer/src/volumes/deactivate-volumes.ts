@@ -1,11 +1,12 @@
 import { setTimeout as delay } from "node:timers/promises";
 
+import { VolumeError } from "../errors.ts";
 import type { Hypervisor } from "../hosts/hypervisor.ts";
 import { nameOf, usedByVdsm, type BlockVolume } from "./host-volumes.ts";
 import { changeVolumes, listVolumes } from "./logical-volumes.ts";
 
-/** For what has a volume open a moment longer: a process that ends, or udev. */
-const PATIENCE_MS = 5_000;
+/** Looks at volumes that something has open a moment longer: a process that ends, or udev. */
+const LOOKS = 8;
 const LOOK_MS = 500;
 
 /**
@@ -21,18 +22,23 @@ export async function deactivateVolumes(
   signal: AbortSignal,
 ): Promise<readonly BlockVolume[]> {
   let failure: unknown;
-  for (const until = performance.now() + PATIENCE_MS; ;) {
+  for (let looks = 1; ; looks += 1) {
     const { idle, open } = await findActive(hypervisor, volumes, signal);
-    const isLate = performance.now() > until;
-    if (idle.length === 0 && (open.length === 0 || isLate)) return open;
-    if (failure !== undefined && isLate) throw failure;
-    failure = undefined;
+    const isLast = looks > LOOKS;
+    if (idle.length === 0 && (open.length === 0 || isLast)) return open;
+    if (isLast) throw failure ?? new VolumeError(`volume ${idle.map(nameOf).join(", ")} becomes active again`);
     // One that was opened this moment makes it fail, and is no longer idle at the next look.
-    if (idle.length > 0)
-      await changeVolumes(hypervisor, "deactivate", idle, signal).catch((error) => (failure = error));
+    failure = idle.length > 0 ? await failureOf(changeVolumes(hypervisor, "deactivate", idle, signal)) : undefined;
     signal.throwIfAborted();
     if (failure !== undefined || open.length > 0) await delay(LOOK_MS, undefined, { signal });
   }
+}
+
+async function failureOf(work: Promise<void>): Promise<unknown> {
+  return await work.then(
+    () => undefined,
+    (error: unknown) => error,
+  );
 }
 
 export interface ActiveVolumes {

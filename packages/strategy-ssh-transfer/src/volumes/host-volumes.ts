@@ -38,21 +38,24 @@ export async function deviceSizes(
     .map((sectors) => Number(sectors) * 512);
 }
 
-/** VDSM shows here the images that it has prepared, for machines and for its own work. */
+/** VDSM links here the volumes that it has prepared, for machines and for its own work, by image. */
 const PREPARED = `
-for image; do
-  [ -e "/run/vdsm/storage/$image" ] || [ -L "/run/vdsm/storage/$image" ] && echo yes || echo no
+for name; do
+  answer=no
+  for link in "/run/vdsm/storage/\${name%/*}"/*/"\${name#*/}"; do
+    [ ! -L "$link" ] && [ ! -e "$link" ] || answer=yes
+  done
+  echo "$answer"
 done`;
 
-/** The volumes of images that VDSM uses on the host. */
+/** Those of the volumes that VDSM uses on the host, in whatever image. */
 export async function usedByVdsm<T extends BlockVolume>(
   { session }: Hypervisor,
   volumes: readonly T[],
   signal: AbortSignal,
 ): Promise<readonly T[]> {
   if (volumes.length === 0) return [];
-  const images = volumes.map(({ storageDomainId, diskId }) => `${storageDomainId}/${diskId}`);
-  const { stdout } = await session.run(PREPARED, images, { signal, deadlineMs: DEADLINE_MS });
+  const { stdout } = await session.run(PREPARED, volumes.map(nameOf), { signal, deadlineMs: DEADLINE_MS });
   const answers = stdout.split("\n");
   return volumes.filter((_, index) => answers[index] === "yes");
 }
