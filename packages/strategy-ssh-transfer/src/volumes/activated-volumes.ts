@@ -3,9 +3,10 @@ import { messageOf, type JsonObject, type LedgerHandle, type RunLedger } from "@
 import { VolumeError } from "../errors.ts";
 import type { Hypervisor } from "../hosts/hypervisor.ts";
 import { deactivateVolumes } from "./deactivate-volumes.ts";
-import { deviceOf, deviceSizes, nameOf, type BlockVolume } from "./host-volumes.ts";
+import { deviceOf, nameOf, type BlockVolume } from "./host-volumes.ts";
 import { changeVolumes, listVolumes } from "./logical-volumes.ts";
 import type { LogicalVolume } from "./parse-report.ts";
+import { refreshStale } from "./refresh-stale.ts";
 import { SharedActivations } from "./shared-activations.ts";
 import { assertVolumeIds, volumePath, type Volume } from "./volume.ts";
 
@@ -133,34 +134,6 @@ async function findAll(
       "Is the storage domain active on this host (`multipath -ll` there), or has the disk been moved? A " +
       "`global_filter` in its lvm.conf that hides multipath devices hides them from ovault too.",
   });
-}
-
-/** @throws VolumeError when a device stays smaller than its volume, or is not there */
-async function refreshStale(
-  hypervisor: Hypervisor,
-  volumes: readonly Volume[],
-  found: ReadonlyMap<string, LogicalVolume>,
-  signal: AbortSignal,
-): Promise<void> {
-  const stale = await findStale(hypervisor, volumes, found, signal);
-  if (stale.length === 0) return;
-  await changeVolumes(hypervisor, "refresh", stale, signal);
-  const [still] = await findStale(hypervisor, stale, found, signal);
-  if (still === undefined) return;
-  const { host } = hypervisor;
-  throw new VolumeError(`the device of volume ${nameOf(still)} on host ${host.name} lacks a part of the volume`, {
-    context: { host: host.id, volume: still.volumeId },
-  });
-}
-
-async function findStale(
-  hypervisor: Hypervisor,
-  volumes: readonly Volume[],
-  found: ReadonlyMap<string, LogicalVolume>,
-  signal: AbortSignal,
-): Promise<readonly Volume[]> {
-  const sizes = await deviceSizes(hypervisor, volumes, signal);
-  return volumes.filter((volume, index) => (sizes[index] ?? 0) < (found.get(nameOf(volume))?.bytes ?? 0));
 }
 
 function idsOf({ storageDomainId, diskId, volumeId }: BlockVolume): JsonObject {
