@@ -38,6 +38,12 @@ describe.skipIf(!(await canHaveOtherUsers()))("a directory on a host", () => {
     const script = `${ending}\nname=$1; ${find("")}`;
     expect(await runWhereFull([], script)).toBe("stopped");
   });
+
+  test("goes as well when the script is ended while it ends by itself", async () => {
+    const ending = `(${MAKE_DIRECTORY}\nstop() { kill -s TERM "$(exec sh -c 'echo $PPID')"; echo stopped; })`;
+    const script = `${ending}\nname=$1; ${find("")}`;
+    expect(await runWhereFull([], script)).toBe("stopped");
+  });
 });
 
 function find(argument: string): string {

@@ -17,8 +17,10 @@ for base in "/run/user/$(id -u)" /run/vdsm /run /tmp; do
   rm -rf "$directory"
 done
 [ -n "$place" ] || { echo "no room for a directory in /run or /tmp" >&2; exit 1; }
-trap 'stop; rm -rf "$directory"' EXIT
-trap 'exit 143' HUP INT TERM
+# The script often ends by itself at the moment when it is ended: neither may keep the other from this.
+clean() { trap '' HUP INT TERM; stop; rm -rf "$directory"; }
+trap clean EXIT
+trap 'clean; trap - EXIT; exit 143' HUP INT TERM
 `;
 
 /**
