@@ -15,7 +15,7 @@ import { openTunnel, sshServer, SshSession, type Carrier, type ServerSettings } 
 import { openNetcat } from "@ovault/strategy-ssh-transfer/internal/netcat/netcat";
 import { Hypervisor } from "@ovault/strategy-ssh-transfer/internal/hosts/hypervisor";
 import { probeTools } from "@ovault/strategy-ssh-transfer/internal/hosts/host-tools";
-import { MAKE_DIRECTORY } from "@ovault/strategy-ssh-transfer/internal/serving/host-directory";
+import { MAKE_DIRECTORY } from "@ovault/strategy-ssh-transfer/internal/hosts/host-directory";
 import { QEMU_NBD } from "@ovault/strategy-ssh-transfer/internal/serving/qemu-nbd";
 
 /** A host, and a raw file of its. */

@@ -6,7 +6,7 @@ import { describe, expect, test } from "vitest";
 
 import { canHaveOtherUsers } from "@ovault/test-support/throw-away-user";
 
-import { FIND_DIRECTORY, MAKE_DIRECTORY } from "../src/serving/host-directory.ts";
+import { FIND_DIRECTORY, MAKE_DIRECTORY } from "../src/hosts/host-directory.ts";
 
 const run = promisify(execFile);
 

@@ -4,7 +4,7 @@ import { finding } from "@ovault/contract";
 import { NbdClient, NbdProtocolError } from "@ovault/nbd";
 import { openTunnel } from "@ovault/ssh";
 
-import { MAKE_DIRECTORY } from "../serving/host-directory.ts";
+import { MAKE_DIRECTORY } from "../hosts/host-directory.ts";
 import { QEMU_NBD } from "../serving/qemu-nbd.ts";
 import type { HostCheck } from "./diagnose-host.ts";
 

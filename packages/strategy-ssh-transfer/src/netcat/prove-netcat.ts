@@ -5,7 +5,7 @@ import { connect } from "node:net";
 import { unlessAborted } from "@ovault/contract";
 
 import type { Hypervisor } from "../hosts/hypervisor.ts";
-import { MAKE_DIRECTORY } from "../serving/host-directory.ts";
+import { MAKE_DIRECTORY } from "../hosts/host-directory.ts";
 import { addressOf, openNetcat, unreachable, type Netcat } from "./netcat.ts";
 import type { NetcatOptions } from "./netcat-options.ts";
 

@@ -4,7 +4,7 @@ import { messageOf, type JsonObject, type LedgerHandle, type RunLedger } from "@
 import type { StartedCommand, StartedEnd } from "@ovault/ssh";
 
 import type { Hypervisor } from "../hosts/hypervisor.ts";
-import { FIND_DIRECTORY, MAKE_DIRECTORY } from "./host-directory.ts";
+import { FIND_DIRECTORY, MAKE_DIRECTORY } from "../hosts/host-directory.ts";
 
 /** Kind of the ledger's entries of processes on hosts. */
 export const HOST_PROCESS = "host-process";
