@@ -34,9 +34,11 @@ const TEST_COMMANDS = {
   "ceph-osd": "ceph-osd",
   csh: "tcsh",
   fish: "fish",
+  ip: "iproute2",
   lvmconfig: "lvm2",
   monmaptool: "ceph-base",
   nc: "netcat-openbsd",
+  "nfs-ls": "libnfs-utils",
   radosgw: "radosgw",
   socat: "socat",
   ssh: "openssh-client",
@@ -49,6 +51,9 @@ const BENCH_COMMANDS = { ...TEST_COMMANDS, time: "time" };
 
 /** What builds and runs the Linux guest of some tests, as root; they are skipped where it cannot be installed. */
 const GUEST_COMMANDS = { mmdebstrap: "mmdebstrap", "qemu-system-x86_64": "qemu-system-x86" };
+
+/** QEMU's NFS client, which has no command of its own; its tests are skipped where it cannot be installed. */
+const QEMU_DRIVERS = "qemu-block-extra";
 
 /** Peers that benchmarks compare with; they skip those that cannot be installed. */
 const PEER_COMMANDS = { borg: "borgbackup", restic: "restic" };
@@ -64,6 +69,9 @@ export function bootstrap(purpose) {
   installPackages();
   installSystemCommands(COMMANDS[purpose]);
   if (purpose === "test") installIfPossible(GUEST_COMMANDS, "TESTS IN A LINUX GUEST WILL BE SKIPPED");
+  if (purpose === "test" && !isInstalled(QEMU_DRIVERS) && !(canInstall() && install([QEMU_DRIVERS]))) {
+    process.stderr.write(`bootstrap: TESTS WITH QEMU'S NFS CLIENT MAY BE SKIPPED: cannot install ${QEMU_DRIVERS}\n`);
+  }
   if (purpose === "bench") installIfPossible(PEER_COMMANDS, "NOT EVERY PEER WILL BE COMPARED WITH");
 }
 
@@ -128,6 +136,11 @@ function aptGet(args) {
   process.stdout.write(`> apt-get ${args.join(" ")}\n`);
   const env = { ...process.env, DEBIAN_FRONTEND: "noninteractive" };
   return spawnSync("apt-get", args, { stdio: "inherit", env }).status === 0;
+}
+
+function isInstalled(name) {
+  const { stdout } = spawnSync("dpkg-query", ["--show", "--showformat=${Status}", name], { encoding: "utf8" });
+  return stdout?.endsWith(" installed") === true;
 }
 
 function isOnPath(command) {

@@ -27,6 +27,8 @@ const PACKAGES = [
   "qemu-utils",
   "libnbd-bin",
   "nfs-common",
+  // `mount -o proto=tcp` looks the protocol up in /etc/protocols.
+  "netbase",
   "netcat-openbsd",
   "xfsprogs",
 ];

@@ -1,0 +1,14 @@
+export { NfsProtocolError, NfsServerError } from "./errors.ts";
+export { LocalFileSystem, type LocalFileSystemOptions } from "./local/local-file-system.ts";
+export type {
+  AttributeChange,
+  CreateOptions,
+  DirectoryEntry,
+  FileAttributes,
+  FileId,
+  FileSystemSpace,
+  FileTime,
+  NfsFileSystem,
+} from "./nfs-file-system.ts";
+export { NfsServer, type NfsServerOptions } from "./nfs-server.ts";
+export { NfsStatusError, type NfsStatus } from "./nfs3/status.ts";
