@@ -20,6 +20,8 @@ interface Site extends LabFixture {
   readonly device: string;
 }
 
+const withAttachments = engineVersions.filter((version) => version !== "3.6"); // they came with 4.0
+
 async function withSite(options: Partial<LabOptions>, work: (site: Site) => Promise<void>): Promise<void> {
   await withImages(async (images) => {
     const directory = join(images.directory, "lab");
@@ -77,7 +79,7 @@ async function detach(site: Site): Promise<Answer> {
   return site.client.delete(`${path}?detach_only=true`);
 }
 
-test.each([...engineVersions.map((version) => [version, "ovirt"] as const), ["4.5", "olvm"] as const])(
+test.each([...withAttachments.map((version) => [version, "ovirt"] as const), ["4.5", "olvm"] as const])(
   "%s %s: a proxy reads the disk of a snapshot through a device, and gives it back",
   async (engineVersion, product) => {
     await withSite({ engineVersion, product }, async (site) => {

@@ -100,6 +100,7 @@ export class Engine implements EngineApi {
     });
     this.tags = new TagOperations(this.core);
     this.#server = new HttpsServer({
+      behaviour: this.core.behaviour,
       api: new ApiServer(this.core, new Router(routes(this))),
       sso: new Sso(options.account, faults),
       faults,

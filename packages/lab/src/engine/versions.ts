@@ -1,10 +1,14 @@
+import { API_PATH } from "./http/api-path.ts";
+
 /** Engine releases that the lab can play. */
-export const engineVersions = ["4.2", "4.3", "4.4", "4.5"] as const;
+export const engineVersions = ["3.6", "4.0", "4.1", "4.2", "4.3", "4.4", "4.5"] as const;
 export type EngineVersion = (typeof engineVersions)[number];
 
 /** Products that are oVirt under another name. */
 export const products = ["ovirt", "olvm"] as const;
 export type Product = (typeof products)[number];
+
+export type ApiVersion = 3 | 4;
 
 interface Version {
   readonly major: number;
@@ -17,6 +21,20 @@ interface Version {
 /** Differences between releases that a backup product can see. */
 export interface EngineBehaviour {
   readonly version: Version;
+  /** Versions of the API. The first answers requests that name none. */
+  readonly apiVersions: readonly ApiVersion[];
+  /** Paths of the API: 3.6 has two. */
+  readonly apiPaths: readonly string[];
+  /** 4.0: single sign-on hands out tokens. Before: basic authentication alone. */
+  readonly singleSignOn: boolean;
+  /** 4.2: `follow` puts linked entities into an answer. */
+  readonly follow: boolean;
+  /** 4.2: image transfers of snapshots. */
+  readonly snapshotTransfers: boolean;
+  /** 4.2: disks show their content type, and the size of all their volumes. */
+  readonly chainSize: boolean;
+  /** Of data domains. */
+  readonly storageFormat: "v3" | "v4" | "v5";
   /** Compatibility level of the data centre and the cluster. */
   readonly compatibility: { readonly major: number; readonly minor: number };
   /** `/vms/{id}/backups` and `/checkpoints` exist. */
@@ -50,26 +68,68 @@ export interface EngineBehaviour {
   readonly hostPublicKey: boolean;
 }
 
+/** Earlier releases are this one with less. */
+const release42: EngineBehaviour = {
+  version: { major: 4, minor: 2, build: 8, revision: 2, full: "4.2.8.2-1.el7" },
+  apiVersions: [4, 3],
+  apiPaths: [API_PATH],
+  singleSignOn: true,
+  follow: true,
+  snapshotTransfers: true,
+  chainSize: true,
+  storageFormat: "v4",
+  compatibility: { major: 4, minor: 2 },
+  backups: false,
+  finalPhases: false,
+  phaseGaps: true,
+  checkpointState: false,
+  anyCheckpointRemovable: false,
+  ownBackupId: false,
+  blockingImport: false,
+  signedTicket: true,
+  transferFormat: false,
+  extents: false,
+  shallow: false,
+  timeoutPolicy: false,
+  hostPublicKey: false,
+};
+
+const release41: EngineBehaviour = {
+  ...release42,
+  version: { major: 4, minor: 1, build: 9, revision: 1, full: "4.1.9.1-1.el7.centos" },
+  compatibility: { major: 4, minor: 1 },
+  follow: false,
+  snapshotTransfers: false,
+  chainSize: false,
+};
+
 const behaviours: Readonly<Record<EngineVersion, EngineBehaviour>> = {
-  "4.2": {
-    version: { major: 4, minor: 2, build: 8, revision: 2, full: "4.2.8.2-1.el7" },
-    compatibility: { major: 4, minor: 2 },
-    backups: false,
-    finalPhases: false,
-    phaseGaps: true,
-    checkpointState: false,
-    anyCheckpointRemovable: false,
-    ownBackupId: false,
-    blockingImport: false,
-    signedTicket: true,
-    transferFormat: false,
-    extents: false,
-    shallow: false,
-    timeoutPolicy: false,
-    hostPublicKey: false,
+  "3.6": {
+    ...release41,
+    version: { major: 3, minor: 6, build: 7, revision: 5, full: "3.6.7.5-1.el6" },
+    apiVersions: [3],
+    apiPaths: [API_PATH, "/api"],
+    singleSignOn: false,
+    compatibility: { major: 3, minor: 6 },
+    storageFormat: "v3",
   },
+  "4.0": {
+    ...release41,
+    version: { major: 4, minor: 0, build: 6, revision: 3, full: "4.0.6.3-1.el7.centos" },
+    compatibility: { major: 4, minor: 0 },
+    storageFormat: "v3",
+  },
+  "4.1": release41,
+  "4.2": release42,
   "4.3": {
     version: { major: 4, minor: 3, build: 10, revision: 4, full: "4.3.10.4-1.el7" },
+    apiVersions: [4, 3],
+    apiPaths: [API_PATH],
+    singleSignOn: true,
+    follow: true,
+    snapshotTransfers: true,
+    chainSize: true,
+    storageFormat: "v5",
     compatibility: { major: 4, minor: 3 },
     backups: false,
     finalPhases: false,
@@ -87,6 +147,13 @@ const behaviours: Readonly<Record<EngineVersion, EngineBehaviour>> = {
   },
   "4.4": {
     version: { major: 4, minor: 4, build: 6, revision: 8, full: "4.4.6.8-1.el8" },
+    apiVersions: [4],
+    apiPaths: [API_PATH],
+    singleSignOn: true,
+    follow: true,
+    snapshotTransfers: true,
+    chainSize: true,
+    storageFormat: "v5",
     compatibility: { major: 4, minor: 5 },
     backups: true,
     finalPhases: false,
@@ -104,6 +171,13 @@ const behaviours: Readonly<Record<EngineVersion, EngineBehaviour>> = {
   },
   "4.5": {
     version: { major: 4, minor: 5, build: 5, revision: 0, full: "4.5.5-1.el8" },
+    apiVersions: [4],
+    apiPaths: [API_PATH],
+    singleSignOn: true,
+    follow: true,
+    snapshotTransfers: true,
+    chainSize: true,
+    storageFormat: "v5",
     compatibility: { major: 4, minor: 6 }, // 4.7 would switch hybrid backups on
     backups: true,
     finalPhases: true,

@@ -1,5 +1,5 @@
 import { badRequest } from "./engine-fault.ts";
-import { API_PATH } from "./http/api-reply.ts";
+import { API_PATH } from "./http/api-path.ts";
 import type { XmlNode } from "./xml/read-xml.ts";
 import { requireKept } from "./xml/require-kept.ts";
 import { isXmlObject, type XmlObject, type XmlValue } from "./xml/xml-value.ts";

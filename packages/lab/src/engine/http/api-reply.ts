@@ -1,8 +1,6 @@
 import type { JobState } from "../engine-state.ts";
 import type { XmlDocument, XmlObject } from "../xml/xml-value.ts";
-
-/** Where the API lives; every `href` starts with it. */
-export const API_PATH = "/ovirt-engine/api";
+import { API_PATH } from "./api-path.ts";
 
 /** An answer of the API. Without a body it is empty. */
 export interface ApiReply {

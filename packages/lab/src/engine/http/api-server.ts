@@ -2,9 +2,14 @@ import { randomUUID } from "node:crypto";
 
 import { EngineFault, conflict } from "../engine-fault.ts";
 import type { EngineCore } from "../engine-core.ts";
-import { readXml } from "../xml/read-xml.ts";
+import type { ApiVersion } from "../versions.ts";
+import { readVersion3 } from "../version3/read-version3.ts";
+import { answerVersion3 } from "../version3/version3.ts";
+import { writeVersion3 } from "../version3/write-version3.ts";
+import { parseXml, XmlNode } from "../xml/read-xml.ts";
 import type { XmlDocument } from "../xml/xml-value.ts";
-import { API_PATH, type ApiReply } from "./api-reply.ts";
+import { API_PATH } from "./api-path.ts";
+import type { ApiReply } from "./api-reply.ts";
 import { ApiRequest } from "./api-request.ts";
 import { followLinks } from "./follow.ts";
 import type { Router } from "./router.ts";
@@ -13,6 +18,8 @@ import type { Router } from "./router.ts";
 export interface RawRequest {
   readonly method: string;
   readonly url: URL;
+  /** The path of the API that it names; `url` goes on below. */
+  readonly base: string;
   readonly headers: Readonly<Record<string, string | undefined>>;
   readonly body: string;
 }
@@ -34,31 +41,51 @@ export class ApiServer {
 
   async answer(raw: RawRequest): Promise<ApiReply> {
     try {
-      const request = this.#parse(raw);
-      if (CHANGES.has(raw.method)) this.#strikeConflict(request);
-      const reply = await this.#follow(request, await this.#router.dispatch(request));
-      if (CHANGES.has(raw.method)) await this.#core.store.flush();
-      return reply;
+      const place = this.#place(raw);
+      return place.version === 3 ? this.#answerVersion3(raw, place) : await this.#answerVersion4(raw, place);
     } catch (error) {
       return faultReply(error, raw);
     }
   }
 
-  #parse({ method, url, headers, body }: RawRequest): ApiRequest {
-    const [path, query] = splitMatrix(url);
+  async #answerVersion4(raw: RawRequest, place: Place): Promise<ApiReply> {
+    const request = requestOf(raw, place, parseBody(raw));
+    return this.#change(request, async () => this.#follow(request, await this.#router.dispatch(request)));
+  }
+
+  /** Faults too are in the words of version 3. */
+  async #answerVersion3(raw: RawRequest, place: Place): Promise<ApiReply> {
+    const reply = await this.#changeVersion3(raw, place).catch((error: unknown) => faultReply(error, raw));
+    return reply.body === undefined ? reply : { ...reply, body: writeVersion3(reply.body, place.base) };
+  }
+
+  async #changeVersion3(raw: RawRequest, place: Place): Promise<ApiReply> {
+    const body = readVersion3(parseBody(raw));
+    const request = requestOf(raw, place, body);
+    return this.#change(request, () => answerVersion3(request, body, (inner) => this.#router.dispatch(inner)));
+  }
+
+  /** Work of a request that may be a change; what it changed is on disk when it resolves. */
+  async #change(request: ApiRequest, work: () => Promise<ApiReply>): Promise<ApiReply> {
+    const changes = CHANGES.has(request.method);
+    if (changes) this.#strikeConflict(request);
+    const reply = await work();
+    if (changes) await this.#core.store.flush();
+    return reply;
+  }
+
+  /** Engines before 4.0 know no other version, and nothing that names one. */
+  #place({ url, base, headers }: RawRequest): Place {
+    const { apiVersions } = this.#core.behaviour;
+    const [path, query] = splitMatrix(url, base);
+    const [first = 4, ...others] = apiVersions;
+    if (first === 3) return { version: 3, base, path: trimmed(path), query };
     const requested = /^\/v(\d+)(?=\/|$)/.exec(path);
-    const version = headers["version"] ?? requested?.[1] ?? "4";
-    if (version !== "4") throw new EngineFault(400, "Bad Request");
-    const type = headers["content-type"] ?? "application/xml";
-    if (body !== "" && !type.startsWith("application/xml")) throw new EngineFault(415, "Unsupported Media Type");
-    return new ApiRequest({
-      method,
-      path: path.slice(requested?.[0].length ?? 0).replace(/\/+$/, ""),
-      query,
-      body: readXml(body),
-      correlationId: headers["correlation-id"] ?? query.get("correlation_id") ?? randomUUID(),
-      allContent: headers["all-content"]?.toLowerCase() === "true",
-    });
+    const wanted = requested?.[1] ?? headers["version"] ?? String(first);
+    const version = [first, ...others].find((known) => String(known) === wanted);
+    if (version === undefined) throw new EngineFault(400, "Bad Request");
+    const prefix = requested?.[0] ?? "";
+    return { version, base: `${base}${prefix}`, path: trimmed(path.slice(prefix.length)), query };
   }
 
   #strikeConflict({ method, path }: ApiRequest): void {
@@ -73,7 +100,7 @@ export class ApiServer {
   }
 
   async #follow(request: ApiRequest, reply: ApiReply): Promise<ApiReply> {
-    const follow = request.query.get("follow");
+    const follow = this.#core.behaviour.follow ? request.query.get("follow") : null;
     if (follow === null || reply.body === undefined || request.method !== "GET") return reply;
     const { correlationId } = request;
     const fetch = async (href: string): Promise<XmlDocument | undefined> => {
@@ -89,10 +116,40 @@ export class ApiServer {
   }
 }
 
+/** Version of the API that a request is for, and what it asks of it. */
+interface Place {
+  readonly version: ApiVersion;
+  /** Begin of the hrefs in the answer. */
+  readonly base: string;
+  readonly path: string;
+  readonly query: URLSearchParams;
+}
+
+function parseBody({ headers, body }: RawRequest): XmlDocument {
+  const type = headers["content-type"] ?? "application/xml";
+  if (body !== "" && !type.startsWith("application/xml")) throw new EngineFault(415, "Unsupported Media Type");
+  return parseXml(body);
+}
+
+function requestOf({ method, headers }: RawRequest, { path, query }: Place, parsed: XmlDocument): ApiRequest {
+  return new ApiRequest({
+    method,
+    path,
+    query,
+    body: new XmlNode(parsed.root, parsed.content),
+    correlationId: headers["correlation-id"] ?? query.get("correlation_id") ?? randomUUID(),
+    allContent: headers["all-content"]?.toLowerCase() === "true",
+  });
+}
+
+function trimmed(path: string): string {
+  return path.replace(/\/+$/, "");
+}
+
 /** Parameters may come as a query or, `;max=5`, in the path. */
-function splitMatrix(url: URL): readonly [string, URLSearchParams] {
+function splitMatrix(url: URL, base: string): readonly [string, URLSearchParams] {
   const query = new URLSearchParams(url.search);
-  const segments = url.pathname.slice(API_PATH.length).split("/");
+  const segments = url.pathname.slice(base.length).split("/");
   const plain = segments.map((segment) => {
     const [name, ...parameters] = segment.split(";");
     for (const [key, value] of new URLSearchParams(parameters.join("&"))) query.append(key, value);
@@ -113,4 +170,4 @@ function faultReply(error: unknown, { method, url }: RawRequest): ApiReply {
 }
 
 const ACTION_PATH =
-  /\/(start|stop|shutdown|migrate|finalize|cancel|pause|resume|extend|freezefilesystems|thawfilesystems|sparsify|ticket)$/;
+  /\/(start|stop|shutdown|migrate|activate|deactivate|export|import|finalize|cancel|pause|resume|extend|freezefilesystems|thawfilesystems|sparsify|ticket)$/;

@@ -12,8 +12,8 @@ import { UsageError, systemErrorCode } from "@ovault/contract";
 
 import type { KeyPair } from "../../certificates.ts";
 import type { FaultSwitches } from "../faults.ts";
+import type { EngineBehaviour } from "../versions.ts";
 import { writeXml } from "../xml/write-xml.ts";
-import { API_PATH } from "./api-reply.ts";
 import type { ApiServer } from "./api-server.ts";
 import { plainOrTls } from "./plain-or-tls.ts";
 import type { Sso } from "./sso.ts";
@@ -23,9 +23,11 @@ const SSO_LOGOUT = "/ovirt-engine/services/sso-logout";
 const PKI = "/ovirt-engine/services/pki-resource";
 /** The engine's tokens have no real expiry: this is its greatest number. */
 const NEVER = "9223372036854775807";
+const SESSION = /(?:^|;\s*)JSESSIONID=([^;]+)/;
 const MAX_BODY_BYTES = 64 * 1024 * 1024;
 
 export interface HttpsServerParts {
+  readonly behaviour: EngineBehaviour;
   readonly api: ApiServer;
   readonly sso: Sso;
   readonly faults: FaultSwitches;
@@ -101,29 +103,32 @@ export class HttpsServer {
     if (unavailable() || faults.strikes("engine-503")) {
       return sendHtml(response, 503, "Service Unavailable");
     }
-    if (url.pathname === SSO_TOKEN && request.method === "POST")
+    const { apiPaths, singleSignOn } = this.#parts.behaviour;
+    if (singleSignOn && url.pathname === SSO_TOKEN && request.method === "POST")
       return this.#login(new URLSearchParams(body), response);
-    if (url.pathname === SSO_LOGOUT && request.method === "POST")
+    if (singleSignOn && url.pathname === SSO_LOGOUT && request.method === "POST")
       return this.#logout(new URLSearchParams(body), response);
     if (url.pathname === PKI) return this.#sendCertificate(url, response);
-    if (
-      url.pathname !== API_PATH &&
-      !url.pathname.startsWith(`${API_PATH}/`) &&
-      !url.pathname.startsWith(`${API_PATH};`)
-    ) {
-      return sendHtml(response, 404, "Not Found");
-    }
-    if (!this.#parts.sso.authorize(request.headers.authorization)) {
-      response.setHeader("WWW-Authenticate", 'Basic realm="RESTAPI"');
+    const base = apiPaths.find((path) => url.pathname === path || /^[/;]/.test(afterPrefix(url.pathname, path)));
+    if (base === undefined) return sendHtml(response, 404, "Not Found");
+    const { authorization, cookie, prefer } = request.headers;
+    const persistent = String(prefer).includes("persistent-auth");
+    const known = persistent && this.#parts.sso.authorizeSession(SESSION.exec(cookie ?? "")?.[1]);
+    if (!known && !this.#parts.sso.authorize(singleSignOn ? authorization : basicOnly(authorization))) {
+      response.setHeader("WWW-Authenticate", `Basic realm="${singleSignOn ? "RESTAPI" : "ENGINE"}"`);
       return sendHtml(response, 401, "Unauthorized");
+    }
+    if (persistent && !known) {
+      const session = `JSESSIONID=${this.#parts.sso.issue()}; Path=${base}; Secure; HttpOnly`;
+      response.setHeader("Set-Cookie", session);
     }
     const headers = Object.fromEntries(
       Object.entries(request.headers).map(([name, value]) => [name, Array.isArray(value) ? value[0] : value]),
     );
     const { method = "GET" } = request;
-    const reply = await this.#parts.api.answer({ method, url, headers, body });
+    const reply = await this.#parts.api.answer({ method, url, base, headers, body });
     const text = reply.body === undefined ? undefined : writeXml(reply.body);
-    const path = url.pathname.slice(API_PATH.length);
+    const path = url.pathname.slice(base.length);
     return sendReply(response, reply.status, text && (this.alter?.(text, { method, path }) ?? text));
   }
 
@@ -162,6 +167,15 @@ export class HttpsServer {
     if (url.searchParams.get("resource") !== "ca-certificate") return sendHtml(response, 404, "Not Found");
     response.writeHead(200, { "Content-Type": "application/x-x509-ca-cert" }).end(this.#parts.caPem);
   }
+}
+
+/** What follows a prefix; empty without it. */
+function afterPrefix(text: string, prefix: string): string {
+  return text.startsWith(prefix) ? text.slice(prefix.length) : "";
+}
+
+function basicOnly(authorization: string | undefined): string | undefined {
+  return /^basic /i.test(authorization ?? "") ? authorization : undefined;
 }
 
 function sendReply(response: ServerResponse, status: number, text: string | undefined): void {

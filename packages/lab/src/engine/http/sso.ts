@@ -12,7 +12,7 @@ interface Token {
   requests: number;
 }
 
-/** Users, passwords and tokens. Keeps tokens in memory only: a restart forgets them. */
+/** Users, passwords, tokens and sessions, which are tokens in a cookie. Keeps tokens in memory only: a restart forgets them. */
 export class Sso {
   readonly #user: string;
   readonly #password: string;
@@ -52,6 +52,11 @@ export class Sso {
     if (scheme === undefined || credentials === undefined) return false;
     if (scheme.toLowerCase() === "basic") return this.#authorizeBasic(credentials);
     return scheme.toLowerCase() === "bearer" && this.#authorizeToken(credentials);
+  }
+
+  /** Whether the value of a session's cookie is valid. */
+  authorizeSession(value: string | undefined): boolean {
+    return value !== undefined && this.#authorizeToken(value);
   }
 
   #authorizeBasic(credentials: string): boolean {

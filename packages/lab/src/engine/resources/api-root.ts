@@ -1,5 +1,6 @@
 import type { EngineApi } from "../engine-api.ts";
-import { API_PATH, ok, versionContent } from "../http/api-reply.ts";
+import { API_PATH } from "../http/api-path.ts";
+import { ok, versionContent } from "../http/api-reply.ts";
 import { get, type Route } from "../http/router.ts";
 import { BLANK_ID } from "../inventory.ts";
 import type { XmlObject } from "../xml/xml-value.ts";

@@ -176,7 +176,7 @@ export async function diskContent(core: EngineCore, disk: DiskState, volumeId = 
     actual_size: shown.actualBytes,
     alias: disk.alias,
     backup: disk.backup,
-    content_type: "data",
+    content_type: core.behaviour.chainSize ? "data" : undefined,
     format: shown.format,
     image_id: volumeId,
     propagate_errors: disk.propagateErrors ?? false,
@@ -186,7 +186,7 @@ export async function diskContent(core: EngineCore, disk: DiskState, volumeId = 
     sparse: shown.sparse,
     status: disk.status,
     storage_type: "image",
-    total_size: shown.totalBytes,
+    total_size: core.behaviour.chainSize ? shown.totalBytes : undefined,
     wipe_after_delete: disk.wipeAfterDelete,
     storage_domains: { storage_domain: reference("/storagedomains", disk.storageDomainId) },
   };

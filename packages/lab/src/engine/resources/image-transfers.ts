@@ -7,6 +7,7 @@ import { get, post, type Route } from "../http/router.ts";
 import type { TransferRequest } from "../operations/transfer-operations.ts";
 import { known } from "../inventory.ts";
 import { isUp } from "../placement.ts";
+import type { EngineBehaviour } from "../versions.ts";
 import type { XmlObject } from "../xml/xml-value.ts";
 
 const DEFAULT_INACTIVITY_SECONDS = 60;
@@ -16,7 +17,10 @@ export function imageTransferRoutes({ core, transfers }: EngineApi): readonly Ro
   const contentOf = (transfer: TransferState) => transferContent(core, transfer, transfers.url(transfer));
   return [
     get("/imagetransfers", () => ok("image_transfers", { image_transfer: transfers.list().map(contentOf) })),
-    post("/imagetransfers", (request) => created("image_transfer", contentOf(transfers.create(readTransfer(request))))),
+    post("/imagetransfers", (request) => {
+      const wanted = readTransfer(request, core.behaviour);
+      return created("image_transfer", contentOf(transfers.create(wanted)));
+    }),
     get("/imagetransfers/:transfer", (request) =>
       ok("image_transfer", contentOf(transfers.get(request.param("transfer")))),
     ),
@@ -35,10 +39,10 @@ function action(name: string, act: (id: string) => void | Promise<void>): Route 
   });
 }
 
-function readTransfer({ body }: ApiRequest): TransferRequest {
+function readTransfer({ body }: ApiRequest, { snapshotTransfers }: EngineBehaviour): TransferRequest {
   return {
     diskId: body.child("disk")?.attribute("id") ?? body.child("image")?.attribute("id"),
-    volumeId: body.child("snapshot")?.attribute("id"),
+    volumeId: snapshotTransfers ? body.child("snapshot")?.attribute("id") : undefined,
     backupId: body.child("backup")?.attribute("id"),
     direction: body.choice(["upload", "download"], "direction") ?? "upload",
     format: body.choice(["raw", "cow"], "format"),

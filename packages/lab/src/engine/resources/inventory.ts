@@ -81,7 +81,7 @@ function dataCenters({ state, behaviour }: EngineCore): Catalogue {
       local: false,
       quota_mode: "disabled",
       status: "up",
-      storage_format: "v5",
+      storage_format: behaviour.storageFormat,
       supported_versions: { version: versionContent(behaviour.compatibility) },
       version: versionContent(behaviour.compatibility),
     },
@@ -134,7 +134,7 @@ function clusters({ state, behaviour }: EngineCore): Catalogue {
   return { path: "/clusters", root: "clusters", element: "cluster", entities, unplayed };
 }
 
-function storageDomains({ state, faults }: EngineCore): Catalogue {
+function storageDomains({ state, faults, behaviour }: EngineCore): Catalogue {
   const isMaster = ({ id, dataCenterId }: StorageDomain): boolean =>
     state.inventory.storageDomains.find((domain) => domain.dataCenterId === dataCenterId)?.id === id;
   const entities = state.inventory.storageDomains.map((domain) => ({
@@ -157,7 +157,7 @@ function storageDomains({ state, faults }: EngineCore): Catalogue {
       external_status: "ok",
       master: isMaster(domain),
       storage: storageContent(domain),
-      storage_format: "v5",
+      storage_format: behaviour.storageFormat,
       supports_discard: false,
       type: "data",
       used: 0,

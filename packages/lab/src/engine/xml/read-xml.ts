@@ -1,7 +1,7 @@
 import { XMLParser, XMLValidator } from "fast-xml-parser";
 
 import { EngineFault } from "../engine-fault.ts";
-import { isXmlObject, valuesOf, type XmlObject, type XmlValue } from "./xml-value.ts";
+import { isXmlObject, valuesOf, type XmlDocument, type XmlObject, type XmlValue } from "./xml-value.ts";
 
 const parser = new XMLParser({
   ignoreAttributes: false,
@@ -16,12 +16,19 @@ const parser = new XMLParser({
 
 /** Reads a request body. Elements may come in any order; a reader ignores those that it does not look up. */
 export function readXml(text: string): XmlNode {
-  if (text.trim() === "") return new XmlNode("", {});
+  const { root, content } = parseXml(text);
+  return new XmlNode(root, content);
+}
+
+/** A request body as plain data; without one, an element without a name. */
+export function parseXml(text: string): XmlDocument {
+  if (text.trim() === "") return { root: "", content: {} };
   if (XMLValidator.validate(text) !== true) throw malformed();
   const parsed: XmlObject = parser.parse(text);
   const root = Object.entries(parsed).find(([name]) => !name.startsWith("#"));
   if (root === undefined) throw malformed();
-  return new XmlNode(root[0], root[1]);
+  const [name, value] = root;
+  return { root: name, content: isXmlObject(value) ? value : { "#text": value } };
 }
 
 function malformed(): EngineFault {
