@@ -43,21 +43,25 @@ describe("handles", () => {
     await expect.poll(() => served.client.read(file, 0n, 10).then(String), { timeout: 3_000 }).toBe("data");
   });
 
-  test("of a file that is gone are stale, also when a new file has its number", async () => {
+  test("of a file that is gone are stale, and lead to no new file that has its number", async () => {
     const { client, root } = served;
     const gone = handle(await client.create(root, "one"));
     expect(await client.remove(root, "one")).toBe(0);
-    for (let count = 0; count < 20; count++) await client.create(root, `new-${count}`);
     expect(await client.status(gone)).toBe(STALE);
     expect(await client.read(gone, 0n, 10)).toBe(STALE);
-    expect(await client.write(gone, 0n, Buffer.from("data"), 2)).toBe(STALE);
-    for (let count = 0; count < 20; count++) {
-      const other = handle(await client.lookup(root, `new-${count}`));
-      expect(await client.size(other)).toBe(0n);
-      // A call with an old handle loses no new file.
-      await client.status(gone);
-      expect(await client.status(other)).toBe(0);
+    const present = handle(await client.create(root, "two"));
+    const earlier = Buffer.from(present);
+    // Of the generation.
+    earlier.writeUInt8(earlier.readUInt8(23) ^ 1, 23);
+    for (const isOpen of [false, true]) {
+      if (isOpen) await client.write(present, 0n, Buffer.from("data"), 2);
+      expect(await client.write(earlier, 0n, Buffer.from("lost"), 2)).toBe(STALE);
+      expect(await client.read(earlier, 0n, 10)).toBe(STALE);
+      expect(await client.commit(earlier)).toBe(STALE);
+      expect(await client.truncate(earlier, 9n)).toBe(STALE);
+      expect(await client.size(present)).toBe(isOpen ? 4n : 0n);
     }
+    expect(String(await client.read(present, 0n, 10))).toBe("data");
   });
 
   test("of a file with several names lead to it for as long as one is left, whichever that is", async () => {

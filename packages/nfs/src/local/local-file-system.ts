@@ -127,8 +127,9 @@ export class LocalFileSystem implements NfsFileSystem, AsyncDisposable {
   }
 
   async sync(id: FileId): Promise<void> {
-    const { type } = await this.attributes(id);
-    if (type === "file") await this.#open.use(id, (handle) => handle.datasync());
+    // Directories and links are durable already.
+    if (!this.#open.has(id) && (await this.attributes(id)).type !== "file") return;
+    await this.#open.use(id, (handle) => handle.datasync());
   }
 
   create(directory: FileId, name: string, { change, isNew }: CreateOptions): Promise<FileId> {

@@ -14,14 +14,16 @@ export interface RpcServerOptions {
   /** Addresses, or networks as `10.0.0.0/8`, that may connect. */
   readonly allow: readonly string[];
   readonly mostRecordBytes: number;
+  /** Calls that are carried out and replies that were not taken, of all connections. Default 512 MiB. */
+  readonly mostHeldBytes?: number;
   readonly onError: (error: unknown) => void;
 }
 
 /** Kernels have 16 to 64 under way. */
 const MOST_CALLS = 64;
-/** Calls that are carried out and replies that were not taken, of one connection; the same of all connections. */
-const MOST_HELD_BYTES = 16 * 1024 * 1024;
-const MOST_HELD_BYTES_OF_ALL = 512 * 1024 * 1024;
+const MOST_HELD_BYTES = 512 * 1024 * 1024;
+/** The same of one connection. */
+const MOST_HELD_BYTES_OF_ONE = 16 * 1024 * 1024;
 /** A kernel uses one connection for each mount, or a few with `nconnect`. */
 const MOST_CONNECTIONS = 256;
 
@@ -78,7 +80,7 @@ export class RpcServer {
       return;
     }
     const { programs, mostRecordBytes, onError } = this.#options;
-    const limits = { mostRecordBytes, mostCalls: MOST_CALLS, mostHeldBytes: MOST_HELD_BYTES };
+    const limits = { mostRecordBytes, mostCalls: MOST_CALLS, mostHeldBytes: MOST_HELD_BYTES_OF_ONE };
     const options = { programs, onError, replies: this.#replies, onHeld: () => this.#boundMemory(), ...limits };
     this.#connections.set(socket, new RpcConnection(socket, address, options));
     socket.once("close", () => this.#connections.delete(socket));
@@ -89,10 +91,12 @@ export class RpcServer {
     let held = 0;
     let slowest: Socket | undefined;
     for (const [socket, connection] of this.#connections) {
+      // Its memory is about to be free.
+      if (socket.destroyed) continue;
       held += connection.heldBytes;
       if (socket.writableLength > (slowest?.writableLength ?? 0)) slowest = socket;
     }
-    if (held > MOST_HELD_BYTES_OF_ALL) slowest?.destroy();
+    if (held > (this.#options.mostHeldBytes ?? MOST_HELD_BYTES)) slowest?.destroy();
   }
 }
 
