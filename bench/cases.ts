@@ -10,6 +10,7 @@ import { incrementCases } from "./cases/increment-cases.ts";
 import { indexCases } from "./cases/index-cases.ts";
 import { manyCases } from "./cases/many-cases.ts";
 import { memoryCases } from "./cases/memory-cases.ts";
+import { nfsCases } from "./cases/nfs-cases.ts";
 import { pointCases } from "./cases/point-cases.ts";
 import { policyCases } from "./cases/policy-cases.ts";
 import { qcow2Cases } from "./cases/qcow2-cases.ts";
@@ -37,6 +38,7 @@ export const cases: Readonly<Record<string, () => Promise<Case>>> = {
   ...destinationCases,
   ...qcow2Cases,
   ...deviceCases,
+  ...nfsCases,
   ...sshCases,
 };
 
