@@ -140,7 +140,9 @@ export class EngineCore {
   }
 
   /** Blocks the caller while the fault is on: for a hundred steps once, or until it is off. */
-  async hang(fault: "finalize-hang" | "snapshot-hang" | "snapshot-removal-hang" | "unplug-hang"): Promise<void> {
+  async hang(
+    fault: "clone-hang" | "finalize-hang" | "snapshot-hang" | "snapshot-removal-hang" | "unplug-hang",
+  ): Promise<void> {
     if (this.faults.mode(fault) === "once") {
       this.faults.strikes(fault);
       await this.background.steps(100);

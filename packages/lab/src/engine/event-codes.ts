@@ -18,6 +18,8 @@ export const eventCodes = {
   backupSucceeded: 10793,
   backupFinalized: 10794,
   backupFinalizeFailed: 10795,
+  vmAdded: 53,
+  vmNotAdded: 60,
   vmStarted: 153,
   vmPoweredOff: 61,
   snapshotCreated: 68,

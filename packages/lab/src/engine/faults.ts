@@ -28,6 +28,10 @@ export const faultTable = {
   "snapshot-hang":
     "A snapshot that is being made stays locked, and the machine with it. `once`: for a hundred steps; `on`: until `off`.",
   "snapshot-removal-failure": "The merge of a snapshot fails: it is there again, untouched, with event 357.",
+  "clone-failure": "A clone of a snapshot fails after its first disk: machine and disks vanish, with event 60.",
+  "clone-hang":
+    "A clone of a snapshot that is being made stays locked. `once`: for a hundred steps; `on`: until `off`.",
+  "clone-no-space": "The storage domain is full after the first disk of a clone: it fails as with clone-failure.",
   "illegal-disk": "The merge of a snapshot fails half way: it is there again, and its disks are illegal, until `off`.",
   "snapshot-removal-hang":
     "A snapshot that is being removed stays locked, and the machine with it. `once`: for a hundred steps; `on`: until `off`.",

@@ -56,12 +56,19 @@ export class DiskOperations {
     return disk;
   }
 
-  /** A locked disk for a copy of another one's content. */
-  announceCopy(diskId: string): DiskState {
+  /** A locked disk for a copy of another one's content; it goes to the same storage domain unless another is named. */
+  announceCopy(diskId: string, storageDomainId = this.#core.disk(diskId).storageDomainId): DiskState {
     const { state, store } = this.#core;
     const id = randomUUID();
     const createdAt = new Date().toISOString();
-    const copy: DiskState = { ...this.#core.disk(diskId), id, imageId: randomUUID(), createdAt, status: "locked" };
+    const copy: DiskState = {
+      ...this.#core.disk(diskId),
+      id,
+      imageId: randomUUID(),
+      storageDomainId,
+      createdAt,
+      status: "locked",
+    };
     state.disks[id] = copy;
     store.changed();
     return copy;

@@ -23,6 +23,8 @@ export interface VmRequest {
   readonly ovf?: string | undefined;
   /** Clones this snapshot of another machine, with copies of its disks. */
   readonly snapshotId?: string | undefined;
+  /** Storage domains of a clone's disks, by the id of the disk that is copied. Absent: that disk's own. */
+  readonly domainsOfCopies?: ReadonlyMap<string, string> | undefined;
   readonly regenerateIds: boolean;
   readonly correlationId: string;
 }
@@ -367,6 +369,7 @@ export class VmOperations {
     const configuration = readOvf(snapshot.ovf);
     const settings = changedSettings(configuration.settings, request.settings);
     requireConsistent(settings, action);
+    for (const domain of request.domainsOfCopies?.values() ?? []) this.#requireDomain(domain, clusterId, action);
     const vm: VmState = {
       ...emptyVm(randomUUID(), name, clusterId),
       settings,
@@ -374,7 +377,7 @@ export class VmOperations {
       nics: configuration.nics.map((nic) => this.#importNic(nic, clusterId, true)),
     };
     const copies = snapshot.volumes.map(({ diskId, volumeId }) => {
-      const disk = this.#disks.announceCopy(diskId);
+      const disk = this.#disks.announceCopy(diskId, request.domainsOfCopies?.get(diskId));
       const attachment = configuration.disks.find((one) => one.diskId === diskId);
       if (attachment !== undefined) vm.attachments.push({ ...attachment, diskId: disk.id });
       return { disk, from: { diskId, volumeId } };
@@ -384,9 +387,24 @@ export class VmOperations {
     this.#core.runJob(`Creating VM ${name} from Snapshot ${snapshot.description}`, request.correlationId, async () => {
       try {
         await this.#core.background.steps();
-        for (const { disk, from } of copies) await this.#disks.copyNow(disk, from);
+        await this.#core.hang("clone-hang");
+        for (const { disk, from } of copies) {
+          await this.#disks.copyNow(disk, from);
+          this.#strikeClone();
+        }
         vm.status = "down";
+        this.#core.journal.event(eventCodes.vmAdded, {
+          description: `VM ${name} creation has been completed.`,
+          vmId: vm.id,
+          correlationId: request.correlationId,
+        });
       } catch (error) {
+        this.#core.journal.event(eventCodes.vmNotAdded, {
+          description: `Failed to complete VM ${name} creation: ${reasonOf(error)}`,
+          severity: "error",
+          vmId: vm.id,
+          correlationId: request.correlationId,
+        });
         delete this.#core.state.vms[vm.id];
         for (const { disk } of copies) this.#disks.drop(disk);
         throw error;
@@ -395,6 +413,22 @@ export class VmOperations {
       }
     });
     return vm;
+  }
+
+  /** @throws EngineFault 409 for a storage domain of another data centre, 404 for none. */
+  #requireDomain(id: string, clusterId: string, action: string): void {
+    const { inventory } = this.#core.state;
+    const domain = inventory.storageDomains.find((one) => one.id === id);
+    if (domain === undefined) throw unknownEntity(`storage_domain: id=${id}`);
+    if (domain.dataCenterId !== dataCenterOf(inventory, clusterId).id) {
+      throw conflict(`Cannot ${action}. The Storage Domain ${domain.name} is not in the Data Center of the VM.`);
+    }
+  }
+
+  #strikeClone(): void {
+    const { faults } = this.#core;
+    if (faults.strikes("clone-failure")) throw new Error("the host could not copy a disk");
+    if (faults.strikes("clone-no-space")) throw new Error("No space left on device");
   }
 
   async #attachIfPossible(vm: VmState, attachment: AttachmentState): Promise<void> {

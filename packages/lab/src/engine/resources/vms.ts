@@ -111,12 +111,30 @@ function readVm(core: EngineCore, { body, correlationId }: ApiRequest): VmReques
   return {
     name: body.exactText("name"),
     clusterId: cluster.id,
-    settings: vmSettingsOf(core, body, ["initialization.configuration", "initialization.regenerate_ids", "snapshots"]),
+    settings: vmSettingsOf(core, body, [
+      "initialization.configuration",
+      "initialization.regenerate_ids",
+      "snapshots",
+      "disk_attachments",
+    ]),
     ovf,
     snapshotId,
+    domainsOfCopies: domainsOfCopies(core, body),
     regenerateIds: body.flag("initialization", "regenerate_ids") ?? false,
     correlationId,
   };
+}
+
+/** Where a clone's disks go: `<disk id="copied"><storage_domains>` of its attachments. */
+function domainsOfCopies({ state }: EngineCore, body: XmlNode): ReadonlyMap<string, string> {
+  const disks = body.children("disk_attachments", "disk_attachment", "disk");
+  return new Map(
+    disks.flatMap((disk) => {
+      const [id, domains] = [disk.attribute("id"), disk.child("storage_domains")];
+      if (id === undefined || domains === undefined) return [];
+      return [[id, findNamed(state.inventory.storageDomains, "Disk", domains, "storage_domain").id] as const];
+    }),
+  );
 }
 
 /** Like `readSettings`, but also accepts hosts by name. */
