@@ -7,7 +7,10 @@ export interface RpcClient {
   readonly address: string;
 }
 
-/** Reads the arguments, carries the call out and writes its results. Throws NfsProtocolError for wrong arguments. */
+/**
+ * Reads the arguments, carries the call out and writes its results.
+ * @throws NfsProtocolError for wrong arguments
+ */
 export type RpcProcedure = (args: XdrReader, results: XdrWriter, client: RpcClient) => Promise<void> | void;
 
 /** One version of one program of ONC RPC. */

@@ -1,6 +1,9 @@
 import { NfsProtocolError } from "../errors.ts";
 
-/** Reads values of XDR (RFC 4506). Throws NfsProtocolError past the end, and for lengths above what the caller takes. */
+/**
+ * Reads values of XDR (RFC 4506).
+ * @throws NfsProtocolError past the end, and for lengths above what the caller takes
+ */
 export class XdrReader {
   readonly #bytes: Buffer;
   #at = 0;

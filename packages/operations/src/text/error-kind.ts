@@ -48,6 +48,7 @@ const BY_CODE: ReadonlyMap<string, ErrorKind> = new Map([
   ["E_NOT_FOUND", "usage"],
   ["E_COMMAND", "manager"],
   ["E_SSH", "manager"],
+  ["E_NFS", "manager"],
   ["E_LAB", "manager"],
   ["E_IMAGE_FILE", "destination"],
 ]);
