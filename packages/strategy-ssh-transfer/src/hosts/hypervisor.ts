@@ -5,12 +5,13 @@ import type { HostTools } from "./host-tools.ts";
 
 /**
  * Files and volumes belong to VDSM (36:36, 0660), and storage may refuse root (root_squash): root works as VDSM. Another
- * user reads them as a member of the groups kvm and qemu. Neither needs sudo for that.
+ * user reads them as a member of the groups kvm and qemu. Neither needs sudo for that. EL7's setpriv takes the groups as
+ * a list only.
  */
 const AS_STORAGE_USER = `
-user=$1 group=$2 script=$3
-shift 3
-exec setpriv --reuid="$user" --regid="$group" --init-groups -- /bin/sh -c "$script" sh "$@"`;
+user=$1 group=$2 groups=$3 script=$4
+shift 4
+exec setpriv --reuid="$user" --regid="$group" --groups="$groups" -- /bin/sh -c "$script" sh "$@"`;
 
 /** A host that ovault is logged in at. */
 export class Hypervisor {
@@ -41,6 +42,6 @@ export class Hypervisor {
   #asStorageUser(script: string, args: readonly string[]): [script: string, args: readonly string[]] {
     const { storageUser } = this.tools;
     if (storageUser === undefined) return [script, args];
-    return [AS_STORAGE_USER, [storageUser.id, storageUser.group, script, ...args]];
+    return [AS_STORAGE_USER, [storageUser.id, storageUser.group, storageUser.groups, script, ...args]];
   }
 }
