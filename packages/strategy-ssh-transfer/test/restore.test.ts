@@ -9,12 +9,19 @@ const MIB = 1024 * 1024;
 
 vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
 
-describe.each(["4.2", "4.3", "4.4", "4.5"] as const)("a restore on an engine %s", (engineVersion) => {
+const engines = [
+  { engineVersion: "4.2", product: "ovirt" },
+  { engineVersion: "4.3", product: "ovirt" },
+  { engineVersion: "4.4", product: "olvm" },
+  { engineVersion: "4.5", product: "ovirt" },
+] as const;
+
+describe.each(engines)("a restore on an engine $engineVersion of $product", (engine) => {
   let bench: Bench;
   let taken: Taken;
 
   beforeAll(async () => {
-    bench = await Bench.open({ engineVersion });
+    bench = await Bench.open(engine);
     taken = await bench.backup();
   });
   afterAll(() => bench.close());

@@ -1,7 +1,7 @@
 import { readdir, readFile } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 
-import type { EngineVersion, LabHostRequest } from "@ovault/lab";
+import type { EngineVersion, LabHostRequest, Product } from "@ovault/lab";
 import type { SecretsHost } from "@ovault/ssh";
 import { LabBench, LabSite, never, WEB_DISKS } from "@ovault/testkit-ovirt";
 
@@ -15,6 +15,7 @@ const GUARD = /^hostProcesses: (\/bin\/sh -c p=|sleep |(timeout \d+ )?(\/bin\/)?
 
 export interface BenchOptions {
   readonly engineVersion?: EngineVersion;
+  readonly product?: Product;
   readonly down?: boolean;
   /** Settings of `lab-host`. */
   readonly ssh?: LabHostRequest["ssh"];
@@ -28,6 +29,7 @@ export interface BenchOptions {
 export class Bench extends LabBench<SshTransferStrategy> {
   static async open({
     engineVersion,
+    product,
     down = false,
     ssh,
     hosts = [],
@@ -38,7 +40,7 @@ export class Bench extends LabBench<SshTransferStrategy> {
       storageDomains: storageDomains.map((name) => ({ name })),
     };
     const machines = [{ name: "web", disks: WEB_DISKS, down, host: "lab-host" }];
-    const site = await LabSite.open({ engineVersion, machines, inventory });
+    const site = await LabSite.open({ engineVersion, product, machines, inventory });
     return new Bench(site, strategyOn(site, {}));
   }
 
