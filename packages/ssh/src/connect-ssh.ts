@@ -16,6 +16,14 @@ const KEEPALIVE_MS = 30_000;
 /** Questions without an answer, within the server's longest silence, after which the connection counts as lost. */
 const UNANSWERED = 3;
 
+export interface ConnectOptions {
+  /**
+   * Ask the server at times whether it is there: one that says nothing for its time limit counts as lost, also when
+   * nothing is under way. Such a connection keeps the process alive until it is closed.
+   */
+  readonly asks: boolean;
+}
+
 export interface SshConnection {
   /** Logged in. Has an error listener, so that no error ends the process; callers add their own. */
   readonly client: Client;
@@ -29,17 +37,21 @@ export interface SshConnection {
  * @throws HostKeyError before anything of ours is sent, SshLoginError when the login is refused, SshUnavailableError,
  * SshError
  */
-export async function connectSsh(server: SshServer, signal: AbortSignal): Promise<SshConnection> {
+export async function connectSsh(
+  server: SshServer,
+  signal: AbortSignal,
+  { asks }: ConnectOptions = { asks: false },
+): Promise<SshConnection> {
   const trust = await server.trust();
   try {
-    return await connectOnce(server, { trust, serverHostKey: knownFirst(trust) }, signal);
+    return await connectOnce(server, { trust, asks, serverHostKey: knownFirst(trust) }, signal);
   } catch (error) {
     if (!(error instanceof HostKeyError) || trust.types !== undefined) throw error;
     // The fingerprint may be of another key than the one that the server prefers.
     for (const [type, algorithms] of HOST_KEY_ALGORITHMS) {
       if (type === error.context["type"]) continue;
       try {
-        return await connectOnce(server, { trust, serverHostKey: [...algorithms] }, signal);
+        return await connectOnce(server, { trust, asks, serverHostKey: [...algorithms] }, signal);
       } catch (other) {
         // A server without a key of this type does not come to terms.
         const hasNoSuchKey =
@@ -53,7 +65,7 @@ export async function connectSsh(server: SshServer, signal: AbortSignal): Promis
 
 async function connectOnce(
   server: SshServer,
-  { trust, serverHostKey }: { trust: HostTrust; serverHostKey: KeyRequest },
+  { trust, asks, serverHostKey }: ConnectOptions & { readonly trust: HostTrust; readonly serverHostKey: KeyRequest },
   signal: AbortSignal,
 ): Promise<SshConnection> {
   const { host, port, user, login } = server;
@@ -77,8 +89,7 @@ async function connectOnce(
     // All steps together have one limit, below.
     readyTimeout: 0,
     algorithms: { cipher: [...CIPHERS], serverHostKey },
-    keepaliveInterval: server.timeoutMs / (UNANSWERED + 1),
-    keepaliveCountMax: UNANSWERED,
+    ...(asks && { keepaliveInterval: server.timeoutMs / (UNANSWERED + 1), keepaliveCountMax: UNANSWERED }),
     hostVerifier: (key: Buffer) => {
       hostKey = key;
       refusal = trust.refusal(key);

@@ -92,7 +92,8 @@ export class SshDaemon {
   }
 
   async resume(): Promise<void> {
-    await processTree(this.pid, "SIGCONT");
+    // All of them first: the kernel may leave children out of its list while others come and go.
+    for (const pid of await processTree(this.pid)) signalProcess(pid, "SIGCONT");
   }
 }
 

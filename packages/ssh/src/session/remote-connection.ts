@@ -17,7 +17,7 @@ export interface RemoteConnection {
 
 /** @throws HostKeyError, SshLoginError, SshUnavailableError, SshError; the signal's reason */
 export async function openConnection(server: SshServer, signal: AbortSignal): Promise<RemoteConnection> {
-  const { client, socket, hostKey } = await connectSsh(server, signal);
+  const { client, socket, hostKey } = await connectSsh(server, signal, { asks: true });
   const { promise: lost, resolve } = Promise.withResolvers<string>();
   let reason: string | undefined;
   const lose = (why: string): void => {
