@@ -27,6 +27,7 @@ function apiWith(inFlightMs: number): EngineApi {
     inFlightMs,
     conflictDeadlineMs: 0,
     hostPatienceMs: 0,
+    apiVersion: () => Promise.resolve(4),
     get: unused,
     post: unused,
     put: unused,

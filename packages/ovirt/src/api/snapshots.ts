@@ -44,12 +44,18 @@ export class SnapshotService {
    * Creates a snapshot without memory. Resolves while it is still `locked`; if it disappears before `ok`, it failed.
    */
   async create(vmId: string, snapshot: NewSnapshot, signal: AbortSignal): Promise<Snapshot> {
-    const attachments = snapshot.diskIds?.map((id) => element("disk_attachment", {}, reference("disk", id)));
+    const disks = snapshot.diskIds?.map((id) => reference("disk", id));
+    const old = disks !== undefined && (await this.#engine.apiVersion(signal)) === 3;
     const body = element(
       "snapshot",
       {},
       field("description", snapshot.description),
-      field("disk_attachments", attachments),
+      old
+        ? field("disks", disks)
+        : field(
+            "disk_attachments",
+            disks?.map((disk) => field("disk_attachment", disk)),
+          ),
       // The engine's own default is true, and a memory snapshot never freezes file systems.
       field("persist_memorystate", false),
     );

@@ -1,6 +1,8 @@
+import { UsageError } from "@ovault/contract";
+
 import { element, field, reference, type XmlFragment } from "../engine/build-xml.ts";
 import type { EngineCaller } from "../engine/engine-caller.ts";
-import { parseDiskAttachment, type DiskAttachment } from "../model/disk-attachment.ts";
+import { attachmentOfDisk, parseDiskAttachment, type DiskAttachment } from "../model/disk-attachment.ts";
 import { parseDisk, type EngineDisk } from "../model/engine-disk.ts";
 import { parseNamed, type Named } from "../model/named.ts";
 import { parseNic, type Nic, type NicFilter } from "../model/nic.ts";
@@ -117,8 +119,17 @@ export class VmService {
     return vms.find((vm) => vm.name === name);
   }
 
-  /** Without `follow`, only the ids of the disks are known. */
+  /** Without `follow`, version 4 tells only the ids of the disks; version 3 always tells all. */
   async diskAttachments(vmId: string, follow: boolean, signal: AbortSignal): Promise<readonly DiskAttachment[]> {
+    if ((await this.#engine.apiVersion(signal)) === 3) {
+      const disks = parseList(
+        await this.#engine.get(path("vms", vmId, "disks"), { signal }),
+        "disks",
+        "disk",
+        parseDisk,
+      );
+      return disks.map(attachmentOfDisk);
+    }
     const query = follow ? { follow: "disk" } : {};
     const root = await this.#engine.get(path("vms", vmId, "diskattachments"), { query, signal });
     return parseList(root, "disk_attachments", "disk_attachment", parseDiskAttachment);
@@ -130,6 +141,9 @@ export class VmService {
 
   /** @throws EntityNotFoundError */
   async diskAttachment(vmId: string, diskId: string, signal: AbortSignal): Promise<DiskAttachment> {
+    if ((await this.#engine.apiVersion(signal)) === 3) {
+      return attachmentOfDisk(parseDisk(await this.#engine.get(path("vms", vmId, "disks", diskId), { signal })));
+    }
     return parseDiskAttachment(await this.#engine.get(path("vms", vmId, "diskattachments", diskId), { signal }));
   }
 
@@ -251,6 +265,10 @@ export class VmService {
 
   /** Removes the machine and, unless `keepDisks`, its disks. Succeeds if the machine is gone already. */
   async delete(vmId: string, options: { readonly keepDisks: boolean }, signal: AbortSignal): Promise<void> {
+    // Version 3 does not know the parameter, and would delete the disks.
+    if (options.keepDisks && (await this.#engine.apiVersion(signal)) === 3) {
+      throw new UsageError("an engine before 4.0 removes a machine only with its disks here", { context: { vmId } });
+    }
     const query = options.keepDisks ? { detach_only: true } : {};
     await orUndefined(this.#engine.delete(path("vms", vmId), { query, signal }));
   }

@@ -19,8 +19,11 @@ export interface CallOptions {
   readonly timeoutMs?: number;
 }
 
+/** Version 3 is what engines before 4.0 speak; all later ones speak version 4. */
+export type ApiVersion = 3 | 4;
+
 /**
- * Talks to the engine's API, version 4. Paths are relative to it: `/vms/123`. Each call resolves to the root element of
+ * Talks to the engine's API. Paths are relative to it: `/vms/123`. Each call resolves to the root element of
  * the answer (without a name after an empty body) and throws typed errors: `EntityNotFoundError`,
  * `EngineConflictError`, `EngineFaultError`, `EnginePermissionError`, `EngineAnswerError`, `EngineUnavailableError`,
  * core's `AuthenticationError`, `CertificateError`; after an abort, the signal's reason.
@@ -36,6 +39,8 @@ export interface EngineCaller {
   readonly hostPatienceMs: number;
   /** Receives a message for people about each wait, also outside calls. */
   readonly onWait?: OnWait | undefined;
+  /** Settled by the login, or by the answer of the API's root; costs a request only where neither came before. */
+  apiVersion(signal: AbortSignal): Promise<ApiVersion>;
   get(path: string, options: CallOptions): Promise<XmlElement>;
   post(path: string, body: XmlFragment, options: CallOptions): Promise<XmlElement>;
   put(path: string, body: XmlFragment, options: CallOptions): Promise<XmlElement>;

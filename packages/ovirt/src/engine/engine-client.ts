@@ -1,10 +1,11 @@
-import { AuthenticationError, messageOf } from "@ovault/contract";
+import { AuthenticationError, messageOf, unlessAborted } from "@ovault/contract";
 
 import { BasicSession } from "./basic-session.ts";
 import type { XmlFragment } from "./build-xml.ts";
-import type { CallOptions, EngineCaller, OnWait } from "./engine-caller.ts";
+import type { ApiVersion, CallOptions, EngineCaller, OnWait } from "./engine-caller.ts";
 import { parseEngineUrl, type EngineAddress } from "./engine-url.ts";
 import { EngineAnswerError, EngineConflictError, EngineUnavailableError } from "./errors.ts";
+import { findOldApi, isVersion3 } from "./find-old-api.ts";
 import { HttpTransport, type HttpAnswer, type HttpRequest } from "./http-transport.ts";
 import { pause } from "./pause.ts";
 import { readAnswer } from "./read-answer.ts";
@@ -21,7 +22,8 @@ export interface EngineClientOptions {
   readonly user: string;
   readonly password: string;
   readonly trust: TlsTrust;
-  readonly auth?: "sso" | "basic";
+  /** Default: single sign-on, and basic authentication where the engine has no such service (3.x). */
+  readonly auth?: "sso" | "basic" | undefined;
   readonly timings?: { readonly [K in keyof EngineTimings]?: EngineTimings[K] | undefined };
   readonly maxAnswerBytes?: number;
 }
@@ -79,7 +81,11 @@ export class EngineClient implements EngineCaller {
   readonly hostPatienceMs: number;
   readonly #timings: EngineTimings;
   readonly #transport: HttpTransport;
-  readonly #session: Session;
+  readonly #options: EngineClientOptions;
+  #session: Session;
+  #apiPath: string;
+  #apiVersion: ApiVersion | undefined;
+  #look: Promise<boolean> | undefined;
   /** Authorization of the last request that the engine let in. */
   #acceptedSession: string | undefined;
   /** The engine has answered before: from now on silence means a restart, not a wrong address. */
@@ -89,7 +95,9 @@ export class EngineClient implements EngineCaller {
   constructor(options: EngineClientOptions) {
     const { user, password } = options;
     parseUserName(user);
+    this.#options = options;
     this.address = parseEngineUrl(options.url);
+    this.#apiPath = this.address.apiPath;
     this.trust = options.trust;
     const { timings = {} } = options;
     this.#timings = {
@@ -112,7 +120,7 @@ export class EngineClient implements EngineCaller {
     this.#transport = transport;
     this.#session =
       options.auth === "basic"
-        ? new BasicSession(user, password, (headers) => this.#logOutOf(headers))
+        ? this.#basicSession()
         : new SsoSession({
             transport,
             rootPath: this.address.rootPath,
@@ -120,6 +128,15 @@ export class EngineClient implements EngineCaller {
             password,
             timeoutMs: this.#timings.requestTimeoutMs,
           });
+  }
+
+  async apiVersion(signal: AbortSignal): Promise<ApiVersion> {
+    // Single sign-on settles it without a request of its own; basic authentication does not.
+    if (this.#apiVersion === undefined) {
+      await this.#patiently({ method: "GET", path: "", signal }, () => this.#identity(signal));
+    }
+    if (this.#apiVersion === undefined) await this.get("", { signal });
+    return this.#apiVersion ?? 4;
   }
 
   get(path: string, options: CallOptions): Promise<XmlElement> {
@@ -153,6 +170,7 @@ export class EngineClient implements EngineCaller {
       conflictDeadlineMs: this.conflictDeadlineMs,
       hostPatienceMs: this.hostPatienceMs,
       onWait,
+      apiVersion: (signal) => this.apiVersion(until === undefined ? signal : AbortSignal.any([signal, until])),
       get: (path, options) => this.#request({ ...options, method: "GET", path, ...tag, ...ending(options) }),
       post: (path, body, options) =>
         this.#request({ ...options, method: "POST", path, body, ...tag, ...ending(options) }),
@@ -169,18 +187,22 @@ export class EngineClient implements EngineCaller {
   }
 
   /** Retries what is safe to retry, for as long as that kind of failure allows. */
-  async #request(call: Call): Promise<XmlElement> {
+  #request(call: Call): Promise<XmlElement> {
+    return this.#patiently(call, () => this.#attempt(call));
+  }
+
+  async #patiently<T>(call: Call, attempt: () => Promise<T>): Promise<T> {
     const start = performance.now();
-    for (let attempt = 0; ; attempt += 1) {
+    for (let failures = 0; ; failures += 1) {
       try {
-        return await this.#attempt(call);
+        return await attempt();
       } catch (error) {
         const patienceMs = this.#patienceFor(error, call);
         if (patienceMs === 0) throw error;
         if (performance.now() - start >= patienceMs) throw exhausted(error, patienceMs);
-        if (attempt === 0) call.onWait?.(`up to ${patienceMs / 1_000} s: ${messageOf(error)}`);
+        if (failures === 0) call.onWait?.(`up to ${patienceMs / 1_000} s: ${messageOf(error)}`);
       }
-      await pause(this.pollMs * 2 ** Math.min(attempt, MAX_BACKOFF_STEPS), call.signal);
+      await pause(this.pollMs * 2 ** Math.min(failures, MAX_BACKOFF_STEPS), call.signal);
     }
   }
 
@@ -204,12 +226,14 @@ export class EngineClient implements EngineCaller {
    */
   async #attempt(call: Call): Promise<XmlElement> {
     for (let sessions = 1; ; sessions += 1) {
-      const headers = await this.#session.headers(call.signal);
+      const headers = await this.#identity(call.signal);
       const answer = await this.#exchange(call, headers);
       const session = headers["authorization"];
       if (answer.status !== 401) {
         this.#acceptedSession = session;
-        return readAnswer(answer, call);
+        const root = readAnswer(answer, call);
+        this.#apiVersion ??= isVersion3(root) ? 3 : root.name === "api" ? 4 : undefined;
+        return root;
       }
       const mayRepeat = sessions === 1 || (session === this.#acceptedSession && sessions < MOST_SESSIONS);
       if (this.#session.refused(headers) && mayRepeat) continue;
@@ -217,6 +241,52 @@ export class EngineClient implements EngineCaller {
         hint: "Check user, profile (what follows the last @) and password in ovault.yaml.",
       });
     }
+  }
+
+  /** Logs in where that is needed. On the first login, single sign-on that is not there leads to an older API. */
+  async #identity(signal: AbortSignal): Promise<Readonly<Record<string, string>>> {
+    try {
+      const headers = await this.#session.headers(signal);
+      if (this.#session instanceof SsoSession) this.#apiVersion = 4;
+      return headers;
+    } catch (error) {
+      const mayLook =
+        error instanceof EngineAnswerError &&
+        (!this.#proven || this.#apiVersion === 3) &&
+        this.#options.auth === undefined;
+      if (!mayLook) throw error;
+      this.#look ??= this.#lookForOldApi().finally(() => (this.#look = undefined));
+      if (!(await unlessAborted(this.#look, signal))) throw error;
+      return await this.#session.headers(signal);
+    }
+  }
+
+  /** True when an API of version 3 answered: from now on calls go there, with basic authentication. */
+  async #lookForOldApi(): Promise<boolean> {
+    if (this.#apiVersion === 3) return true;
+    const session = this.#basicSession();
+    const found = await findOldApi(this.#apiPath, async (path) => {
+      const answer = await this.#transport.exchange({
+        method: "GET",
+        path,
+        headers: { accept: "application/xml", version: "3", ...(await session.headers()) },
+        timeoutMs: this.#timings.requestTimeoutMs,
+        signal: new AbortController().signal,
+      });
+      session.learn(answer);
+      return answer;
+    });
+    if (found === undefined) return false;
+    this.#apiPath = found;
+    this.#apiVersion = 3;
+    this.#session = session;
+    this.#proven = true;
+    return true;
+  }
+
+  #basicSession(): BasicSession {
+    const { user, password } = this.#options;
+    return new BasicSession(user, password, (headers) => this.#logOutOf(headers));
   }
 
   /**
@@ -227,11 +297,13 @@ export class EngineClient implements EngineCaller {
     call.signal.throwIfAborted();
     const answer = await this.#transport.exchange({
       method: call.method,
-      path: this.address.apiPath + call.path + queryText(call.query),
+      path: this.#apiPath + call.path + queryText(call.query),
       headers: {
         accept: "application/xml",
         "accept-language": "en-US",
-        version: "4",
+        version: String(this.#apiVersion ?? 4),
+        // Version 3 takes this as a header, version 4 as a parameter.
+        ...(this.#apiVersion === 3 && call.query?.["all_content"] === true ? { "all-content": "true" } : {}),
         ...(call.body === undefined ? {} : { "content-type": "application/xml" }),
         ...(call.correlationId === undefined ? {} : { "correlation-id": call.correlationId }),
         ...identity,
@@ -249,8 +321,8 @@ export class EngineClient implements EngineCaller {
   #logOutOf(headers: Readonly<Record<string, string>>): Promise<HttpAnswer> {
     return this.#transport.exchange({
       method: "GET",
-      path: this.address.apiPath,
-      headers: { accept: "application/xml", version: "4", ...headers },
+      path: this.#apiPath,
+      headers: { accept: "application/xml", version: String(this.#apiVersion ?? 4), ...headers },
       timeoutMs: 5_000,
       signal: new AbortController().signal,
     });

@@ -13,7 +13,8 @@ export interface EngineAddress {
 const HINT = "Write it as https://ENGINE/ovirt-engine/api, with the host name that the engine's certificate holds.";
 
 /**
- * Reads the address of an engine: the API's, or a shorter one (`https://engine`, `https://engine/ovirt-engine`).
+ * Reads the address of an engine: the API's, also with its version (`…/api/v3`), or a shorter one (`https://engine`,
+ * `https://engine/ovirt-engine`). The version is found by looking, so the one in the address does not matter.
  *
  * @throws ConfigurationError when it is no https address, or holds more than an address.
  */
@@ -24,7 +25,7 @@ export function parseEngineUrl(text: string): EngineAddress {
   if (url.username || url.password || url.search || url.hash) {
     throw new ConfigurationError("the engine's url holds more than an address", { hint: HINT });
   }
-  const path = url.pathname.replace(/\/+$/, "").replace(/\/api$/, "");
+  const path = url.pathname.replace(/\/+$/, "").replace(/\/api(\/v\d)?$/, "");
   const rootPath = path === "" ? "/ovirt-engine" : path;
   return { origin: url.origin, rootPath, apiPath: `${rootPath}/api` };
 }

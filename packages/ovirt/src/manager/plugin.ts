@@ -25,7 +25,8 @@ const options = z.strictObject({
       "must be a SHA-256 fingerprint of 64 hexadecimal digits",
     )
     .optional(),
-  auth: z.enum(["sso", "basic"]).default("sso"),
+  /** Default: single sign-on, and basic authentication for an engine without it (3.x). */
+  auth: z.enum(["sso", "basic"]).optional(),
   pollMs: milliseconds.optional(),
   requestTimeoutMs: milliseconds.optional(),
   conflictDeadlineMs: milliseconds.optional(),

@@ -18,6 +18,23 @@ export interface DiskAttachment {
   readonly disk: EngineDisk | undefined;
 }
 
+/** What version 3 keeps in a machine's `<disk>`, as the attachment that later versions show. */
+export function attachmentOfDisk(disk: EngineDisk): DiskAttachment {
+  return {
+    id: disk.id,
+    diskId: disk.id,
+    active: disk.active ?? false,
+    bootable: disk.bootable ?? false,
+    interface: disk.interface ?? "virtio",
+    logicalName: undefined,
+    readOnly: disk.readOnly ?? false,
+    passDiscard: false,
+    usesScsiReservation: false,
+    vmId: undefined,
+    disk,
+  };
+}
+
 /** Parses one `<disk_attachment>`. */
 export function parseDiskAttachment(element: XmlElement): DiskAttachment {
   const id = element.requireId("disk_attachment");
