@@ -1,6 +1,7 @@
 export type { NewBackup } from "./api/backups.ts";
 export type { NewDisk } from "./api/disks.ts";
 export { EngineApi } from "./api/engine-api.ts";
+export type { NewExportDomain, VmImport } from "./api/export-domains.ts";
 export type { NewTransfer, TransferSubject } from "./api/image-transfers.ts";
 export type { NewSnapshot } from "./api/snapshots.ts";
 export type {
@@ -8,6 +9,7 @@ export type {
   DiskAttachmentChange,
   GivenRole,
   NewVmFromOvf,
+  SnapshotClone,
   NicChange,
   VmChange,
   VmDetail,

@@ -7,6 +7,7 @@ import { EngineClient, type EngineClientOptions } from "../src/engine/engine-cli
 import { parseEngineUrl } from "../src/engine/engine-url.ts";
 import { parseXml } from "../src/engine/parse-xml.ts";
 import { parseDiskAttachment } from "../src/model/disk-attachment.ts";
+import { findOldApi } from "../src/engine/find-old-api.ts";
 import { EngineServer, PASSWORD, USER, type Reply } from "./support/engine-server.ts";
 
 const page: Reply = { status: 404, type: "text/html", body: "<html><body>Not Found</body></html>" };
@@ -33,6 +34,8 @@ function connect(options: Partial<EngineClientOptions> = {}): void {
 }
 
 const wire = (): string[] => server.calls.map(({ method, path, body }) => `${method} ${path} ${body}`.trim());
+/** All but questions for the root. */
+const sent = (): string[] => wire().filter((call) => call !== "GET");
 
 beforeAll(async () => {
   certificate = await issueCertificate("IP:127.0.0.1");
@@ -97,6 +100,109 @@ describe("an engine without single sign-on", () => {
     server.reply = () => ({ body: root });
     await expect(api.vms.delete("v", { keepDisks: true }, signal)).rejects.toMatchObject({ code: "E_USAGE" });
     expect(wire().filter((call) => call.startsWith("DELETE"))).toEqual([]);
+  });
+});
+
+test.each([
+  { answering: "/mine/api", found: "/mine/api", asked: 1 },
+  { answering: "/ovirt-engine/api", found: "/ovirt-engine/api", asked: 2 },
+  { answering: "/api", found: "/api", asked: 3 },
+  { answering: "nowhere", found: undefined, asked: 3 },
+])("an old API at $answering is found after $asked requests", async ({ answering, found, asked }) => {
+  const seen: string[] = [];
+  const place = await findOldApi("/mine/api", async (path) => {
+    seen.push(path);
+    const text = path === answering ? root : "<html><body>Not Found</body></html>";
+    return { status: path === answering ? 200 : 404, contentType: "", location: undefined, cookies: [], text };
+  });
+  expect(place).toBe(found);
+  expect(seen).toHaveLength(asked);
+});
+
+test("a login service that fails is no older engine", async () => {
+  server.login = () => ({ status: 500, type: "text/html", body: "<html/>" });
+  server.reply = () => ({ body: root });
+  await expect(api.vms.list({}, signal)).rejects.toMatchObject({ code: "E_ENGINE_ANSWER" });
+  expect(server.calls).toEqual([]);
+});
+
+describe.each([
+  { version: 3, disks: (disk: string) => `<disks>${disk}</disks>` },
+  {
+    version: 4,
+    disks: (disk: string) => `<disk_attachments><disk_attachment>${disk}</disk_attachment></disk_attachments>`,
+  },
+])("export domains in version $version", ({ version, disks }) => {
+  beforeEach(() => {
+    if (version === 4) server.login = undefined;
+    server.reply = ({ path }) => ({ body: path === "" ? root : '<vm id="c"><name>n</name></vm>' });
+  });
+  test("a snapshot is cloned, with its disks where they are or elsewhere, and the clone exported", async () => {
+    const clone = { name: "n", description: "d", clusterId: "k", snapshotId: "s" };
+    const placement = { diskIds: ["x"], storageDomainId: "sd" };
+    expect(await api.vms.cloneSnapshot(clone, signal)).toMatchObject({ id: "c" });
+    await api.vms.cloneSnapshot({ ...clone, placement }, signal);
+    await api.vms.export("c", { storageDomainId: "e", discardSnapshots: true, exclusive: true }, signal);
+    const start = 'POST /vms <vm><name>n</name><description>d</description><cluster id="k"/>';
+    const template = '<template id="00000000-0000-0000-0000-000000000000"/>';
+    const end = '<snapshots><snapshot id="s"/></snapshots></vm>';
+    const disk = '<disk id="x"><storage_domains><storage_domain id="sd"/></storage_domains></disk>';
+    expect(sent()).toEqual([
+      start + template + end,
+      start + template + disks(disk) + end,
+      "POST /vms/c/export <action><discard_snapshots>true</discard_snapshots><exclusive>true</exclusive>" +
+        '<storage_domain id="e"/></action>',
+    ]);
+  });
+
+  test("a domain is made, attached, activated, and taken away again", async () => {
+    server.reply = ({ path }) => ({
+      body: path === "" ? root : '<storage_domain id="e"><name>exp</name></storage_domain>',
+    });
+    const { exportDomains } = api;
+    const made = await exportDomains.create({ name: "exp", hostId: "h", address: "a", path: "/p" }, signal);
+    expect(made).toMatchObject({ id: "e", name: "exp" });
+    await exportDomains.attach("dc", "e", signal);
+    await exportDomains.activate("dc", "e", signal);
+    await exportDomains.deactivate("dc", "e", signal);
+    await exportDomains.detach("dc", "e", signal);
+    await exportDomains.remove("e", { hostId: "h", format: true }, signal);
+    expect(sent()).toEqual([
+      "POST /storagedomains <storage_domain><name>exp</name><type>export</type><storage><address>a</address>" +
+        '<path>/p</path><type>nfs</type></storage><host id="h"/></storage_domain>',
+      'POST /datacenters/dc/storagedomains <storage_domain id="e"/>',
+      "POST /datacenters/dc/storagedomains/e/activate <action/>",
+      "POST /datacenters/dc/storagedomains/e/deactivate <action/>",
+      "DELETE /datacenters/dc/storagedomains/e",
+      version === 3
+        ? 'DELETE /storagedomains/e <storage_domain><format>true</format><host id="h"/></storage_domain>'
+        : "DELETE /storagedomains/e?host=h&format=true",
+    ]);
+  });
+
+  test("its machines are listed, imported and removed", async () => {
+    server.reply = ({ path, method }) =>
+      path === ""
+        ? { body: root }
+        : method === "DELETE"
+          ? { status: 404 }
+          : { body: path.endsWith("/vms") ? '<vms><vm id="v"><name>n</name></vm></vms>' : "<action/>" };
+    expect((await api.exportDomains.vms("e", signal)).map(({ name }) => name)).toEqual(["n"]);
+    const where = { clusterId: "k", storageDomainId: "sd" };
+    await api.exportDomains.importVm("e", "v", { ...where, clone: { name: "m" }, collapseSnapshots: true }, signal);
+    await api.exportDomains.importVm("e", "v", { ...where, collapseSnapshots: false }, signal);
+    await api.exportDomains.removeVm("e", "v", signal);
+    const target = '<cluster id="k"/><storage_domain id="sd"/>';
+    expect(sent()).toEqual([
+      "GET /storagedomains/e/vms",
+      version === 3
+        ? `POST /storagedomains/e/vms/v/import <action><clone>true</clone>${target}<vm><name>m</name>` +
+          "<snapshots><collapse_snapshots>true</collapse_snapshots></snapshots></vm></action>"
+        : "POST /storagedomains/e/vms/v/import?collapse_snapshots=true " +
+          `<action><clone>true</clone>${target}<vm><name>m</name></vm></action>`,
+      `POST /storagedomains/e/vms/v/import <action>${target}</action>`,
+      "DELETE /storagedomains/e/vms/v",
+    ]);
   });
 });
 

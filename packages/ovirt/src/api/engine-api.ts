@@ -5,6 +5,7 @@ import { CheckpointService } from "./checkpoints.ts";
 import { DiskSnapshotService } from "./disk-snapshots.ts";
 import { DiskService } from "./disks.ts";
 import { EventService } from "./events.ts";
+import { ExportDomainService } from "./export-domains.ts";
 import { ImageTransferService } from "./image-transfers.ts";
 import { InfrastructureService } from "./infrastructure.ts";
 import { SnapshotService } from "./snapshots.ts";
@@ -24,6 +25,7 @@ export class EngineApi {
   readonly transfers: ImageTransferService;
   readonly infrastructure: InfrastructureService;
   readonly events: EventService;
+  readonly exportDomains: ExportDomainService;
   /** How long a request may take to become visible if the run that sent it died before the answer. */
   readonly inFlightMs: number;
   /** How long to wait for temporary states: a conflict, a lock, a migration. */
@@ -44,6 +46,7 @@ export class EngineApi {
     this.transfers = new ImageTransferService(engine);
     this.infrastructure = new InfrastructureService(engine);
     this.events = new EventService(engine);
+    this.exportDomains = new ExportDomainService(engine);
     this.inFlightMs = engine.inFlightMs;
     this.conflictDeadlineMs = engine.conflictDeadlineMs;
     this.hostPatienceMs = engine.hostPatienceMs;

@@ -47,6 +47,16 @@ export interface AttachedDisk {
   readonly active: boolean;
 }
 
+/** A machine of its own, made from a snapshot of another. */
+export interface SnapshotClone {
+  readonly name: string;
+  readonly description: string;
+  readonly clusterId: string;
+  readonly snapshotId: string;
+  /** Puts these disks of the snapshot into one storage domain. Default: each where it is. */
+  readonly placement?: { readonly diskIds: readonly string[]; readonly storageDomainId: string } | undefined;
+}
+
 /** Settings of a machine to change; those that are `undefined` stay. */
 export interface VmChange {
   /** Empty: none. */
@@ -87,6 +97,8 @@ export interface NicChange {
   readonly plugged?: boolean;
   readonly linked?: boolean;
 }
+
+const BLANK_TEMPLATE = "00000000-0000-0000-0000-000000000000";
 
 /** `/vms` */
 export class VmService {
@@ -224,6 +236,50 @@ export class VmService {
       ),
     );
     return parseVm(await this.#engine.post("/vms", body, { signal, conflictDeadlineMs: 0 }));
+  }
+
+  /** Copies the disks. Resolves while the clone is still `image_locked`; wait until it is `down`. */
+  async cloneSnapshot(clone: SnapshotClone, signal: AbortSignal): Promise<Vm> {
+    const { placement } = clone;
+    const disks = placement?.diskIds.map((id) => {
+      const domain = reference("storage_domain", placement.storageDomainId);
+      return element("disk", { id }, field("storage_domains", domain));
+    });
+    const old = disks !== undefined && (await this.#engine.apiVersion(signal)) === 3;
+    const body = element(
+      "vm",
+      {},
+      field("name", clone.name),
+      field("description", clone.description),
+      reference("cluster", clone.clusterId),
+      reference("template", BLANK_TEMPLATE),
+      old
+        ? field("disks", disks)
+        : field(
+            "disk_attachments",
+            disks?.map((disk) => field("disk_attachment", disk)),
+          ),
+      element("snapshots", {}, reference("snapshot", clone.snapshotId)),
+    );
+    return parseVm(await this.#engine.post("/vms", body, { signal }));
+  }
+
+  /**
+   * Copies a machine that is down into an active export domain. Resolves while the machine is still `image_locked`.
+   *
+   * @param options.discardSnapshots one volume for each disk @param options.exclusive replaces a copy that lies there
+   */
+  async export(
+    vmId: string,
+    options: { readonly storageDomainId: string; readonly discardSnapshots: boolean; readonly exclusive: boolean },
+    signal: AbortSignal,
+  ): Promise<void> {
+    const body = action(
+      field("discard_snapshots", options.discardSnapshots),
+      field("exclusive", options.exclusive),
+      reference("storage_domain", options.storageDomainId),
+    );
+    await this.#engine.post(path("vms", vmId, "export"), body, { signal });
   }
 
   /** Changes only the given settings. */

@@ -22,6 +22,11 @@ export interface CallOptions {
 /** Version 3 is what engines before 4.0 speak; all later ones speak version 4. */
 export type ApiVersion = 3 | 4;
 
+export interface DeleteOptions extends CallOptions {
+  /** Version 3 takes the parameters of a deletion here. */
+  readonly body?: XmlFragment;
+}
+
 /**
  * Talks to the engine's API. Paths are relative to it: `/vms/123`. Each call resolves to the root element of
  * the answer (without a name after an empty body) and throws typed errors: `EntityNotFoundError`,
@@ -44,5 +49,5 @@ export interface EngineCaller {
   get(path: string, options: CallOptions): Promise<XmlElement>;
   post(path: string, body: XmlFragment, options: CallOptions): Promise<XmlElement>;
   put(path: string, body: XmlFragment, options: CallOptions): Promise<XmlElement>;
-  delete(path: string, options: CallOptions): Promise<XmlElement>;
+  delete(path: string, options: DeleteOptions): Promise<XmlElement>;
 }

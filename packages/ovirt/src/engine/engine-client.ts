@@ -2,7 +2,7 @@ import { AuthenticationError, messageOf, unlessAborted } from "@ovault/contract"
 
 import { BasicSession } from "./basic-session.ts";
 import type { XmlFragment } from "./build-xml.ts";
-import type { ApiVersion, CallOptions, EngineCaller, OnWait } from "./engine-caller.ts";
+import type { ApiVersion, CallOptions, DeleteOptions, EngineCaller, OnWait } from "./engine-caller.ts";
 import { parseEngineUrl, type EngineAddress } from "./engine-url.ts";
 import { EngineAnswerError, EngineConflictError, EngineUnavailableError } from "./errors.ts";
 import { findOldApi, isVersion3 } from "./find-old-api.ts";
@@ -151,7 +151,7 @@ export class EngineClient implements EngineCaller {
     return this.#request({ ...options, method: "PUT", path, body });
   }
 
-  delete(path: string, options: CallOptions): Promise<XmlElement> {
+  delete(path: string, options: DeleteOptions): Promise<XmlElement> {
     return this.#request({ ...options, method: "DELETE", path });
   }
 
@@ -250,10 +250,8 @@ export class EngineClient implements EngineCaller {
       if (this.#session instanceof SsoSession) this.#apiVersion = 4;
       return headers;
     } catch (error) {
-      const mayLook =
-        error instanceof EngineAnswerError &&
-        (!this.#proven || this.#apiVersion === 3) &&
-        this.#options.auth === undefined;
+      const known = this.#proven && this.#apiVersion !== 3;
+      const mayLook = isNoService(error) && !known && this.#options.auth === undefined;
       if (!mayLook) throw error;
       this.#look ??= this.#lookForOldApi().finally(() => (this.#look = undefined));
       if (!(await unlessAborted(this.#look, signal))) throw error;
@@ -327,6 +325,13 @@ export class EngineClient implements EngineCaller {
       signal: new AbortController().signal,
     });
   }
+}
+
+/** A page, a redirect or nothing where single sign-on belongs; an engine that fails has the service. */
+function isNoService(error: unknown): boolean {
+  if (!(error instanceof EngineAnswerError)) return false;
+  const status = Number(error.context["status"]);
+  return status < 400 || status === 404;
 }
 
 function isIdempotent(call: Call): boolean {

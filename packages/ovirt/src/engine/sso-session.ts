@@ -110,7 +110,7 @@ function readToken(answer: HttpAnswer, user: string): string {
   if (said !== undefined) throw new ManagerError(`the engine's login service failed: ${said}`);
   throw new EngineAnswerError(`the engine's login service sent no token: HTTP ${answer.status}`, {
     context: { status: answer.status },
-    hint: "Check the url. Engines before 4.0 have no such service: set auth: basic.",
+    hint: "Check the url. Engines before 4.0 have no such service: leave out auth, or set auth: basic.",
   });
 }
 
