@@ -3,6 +3,7 @@ import type { AttachmentOperations } from "./operations/attachment-operations.ts
 import type { BackupOperations } from "./operations/backup-operations.ts";
 import type { CheckpointOperations } from "./operations/checkpoint-operations.ts";
 import type { DiskOperations } from "./operations/disk-operations.ts";
+import type { ExportOperations } from "./operations/export-operations.ts";
 import type { GuestOperations } from "./operations/guest-operations.ts";
 import type { SnapshotOperations } from "./operations/snapshot-operations.ts";
 import type { TagOperations } from "./operations/tag-operations.ts";
@@ -21,4 +22,5 @@ export interface EngineApi {
   readonly checkpoints: CheckpointOperations;
   readonly transfers: TransferOperations;
   readonly tags: TagOperations;
+  readonly exports: ExportOperations;
 }

@@ -20,6 +20,20 @@ export interface EngineState {
   readonly transfers: Record<string, TransferState>;
   readonly jobs: Record<string, JobState>;
   readonly events: EventState[];
+  readonly exportDomains: ExportDomainState[];
+}
+
+/** An NFS export that machines are exported to and imported from. */
+export interface ExportDomainState {
+  readonly id: string;
+  readonly name: string;
+  readonly address: string;
+  /** Of the export. */
+  readonly path: string;
+  readonly mountOptions?: string;
+  /** Absent: unattached. */
+  dataCenterId?: string;
+  status: "unattached" | "active" | "maintenance";
 }
 
 export interface Named {

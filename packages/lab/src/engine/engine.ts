@@ -22,6 +22,7 @@ import { AttachmentOperations } from "./operations/attachment-operations.ts";
 import { BackupOperations } from "./operations/backup-operations.ts";
 import { CheckpointOperations } from "./operations/checkpoint-operations.ts";
 import { DiskOperations } from "./operations/disk-operations.ts";
+import { ExportOperations } from "./operations/export-operations.ts";
 import { GuestOperations } from "./operations/guest-operations.ts";
 import { SnapshotOperations } from "./operations/snapshot-operations.ts";
 import { TagOperations } from "./operations/tag-operations.ts";
@@ -64,6 +65,7 @@ export class Engine implements EngineApi {
   readonly backups: BackupOperations;
   readonly transfers: TransferOperations;
   readonly tags: TagOperations;
+  readonly exports: ExportOperations;
   readonly #server: HttpsServer;
   readonly #options: EngineOptions;
   #restarting = false;
@@ -99,6 +101,7 @@ export class Engine implements EngineApi {
       onTransferring: (transfer) => this.#strikePowerOff(transfer.backupId),
     });
     this.tags = new TagOperations(this.core);
+    this.exports = new ExportOperations(this.core, { disks: this.disks, vms: this.vms });
     this.#server = new HttpsServer({
       behaviour: this.core.behaviour,
       api: new ApiServer(this.core, new Router(routes(this))),

@@ -32,6 +32,8 @@ export const faultTable = {
   "clone-hang":
     "A clone of a snapshot that is being made stays locked. `once`: for a hundred steps; `on`: until `off`.",
   "clone-no-space": "The storage domain is full after the first disk of a clone: it fails as with clone-failure.",
+  "export-failure": "An export of a machine fails after its first volume: no OVF is written, with event 1163.",
+  "import-refused": "An import from an export domain is refused with 409.",
   "illegal-disk": "The merge of a snapshot fails half way: it is there again, and its disks are illegal, until `off`.",
   "snapshot-removal-hang":
     "A snapshot that is being removed stays locked, and the machine with it. `once`: for a hundred steps; `on`: until `off`.",

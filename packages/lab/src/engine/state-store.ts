@@ -72,5 +72,6 @@ export function emptyState(version: EngineVersion, product: Product): EngineStat
     transfers: {},
     jobs: {},
     events: [],
+    exportDomains: [],
   };
 }

@@ -3,7 +3,8 @@ import { randomUUID } from "node:crypto";
 import type { EngineState, Inventory, Named, TagState } from "./engine-state.ts";
 
 /** State of labs of earlier releases: one entity of each kind, and machines with few settings. */
-interface EarlierState extends Omit<EngineState, "inventory" | "tags"> {
+interface EarlierState extends Omit<EngineState, "inventory" | "tags" | "exportDomains"> {
+  exportDomains?: EngineState["exportDomains"];
   inventory: Inventory | EarlierInventory;
   tags?: TagState[];
 }
@@ -28,9 +29,9 @@ interface EarlierVm {
 
 /** Upgrades a state of this release or an earlier one to that of this release. */
 export function upgraded(kept: EarlierState): EngineState {
-  const { tags = [] } = kept;
+  const { tags = [], exportDomains = [] } = kept;
   const inventory = "clusters" in kept.inventory ? kept.inventory : widened(kept.inventory);
-  const state: EngineState = { ...kept, inventory, tags };
+  const state: EngineState = { ...kept, inventory, tags, exportDomains };
   const [cluster] = inventory.clusters;
   const [domain] = inventory.storageDomains;
   for (const vm of Object.values<EngineState["vms"][string] & EarlierVm>(state.vms)) {

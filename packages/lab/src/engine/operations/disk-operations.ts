@@ -89,13 +89,18 @@ export class DiskOperations {
   }
 
   /** Imports an image file. Waits until the disk exists. */
-  async import(source: string, alias: string, domain: StorageDomain): Promise<DiskState> {
+  async import(
+    source: string,
+    alias: string,
+    domain: StorageDomain,
+    ids: Partial<Pick<DiskState, "id" | "imageId">> = {},
+  ): Promise<DiskState> {
     const { state, hypervisor, store } = this.#core;
-    const id = randomUUID();
+    const { id = randomUUID(), imageId = randomUUID() } = ids;
     const info = await hypervisor.importDisk({
       storageDomainId: domain.id,
       diskId: id,
-      volumeId: randomUUID(),
+      volumeId: imageId,
       source,
     });
     const disk: DiskState = {

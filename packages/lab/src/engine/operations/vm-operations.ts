@@ -26,6 +26,8 @@ export interface VmRequest {
   /** Storage domains of a clone's disks, by the id of the disk that is copied. Absent: that disk's own. */
   readonly domainsOfCopies?: ReadonlyMap<string, string> | undefined;
   readonly regenerateIds: boolean;
+  /** Attaches no disks of the OVF, and leaves the machine locked. */
+  readonly disksFollow?: boolean | undefined;
   readonly correlationId: string;
 }
 
@@ -92,6 +94,10 @@ export class VmOperations {
     };
     this.#core.state.vms[id] = vm;
     this.#core.store.changed();
+    if (request.disksFollow === true) {
+      vm.status = "image_locked";
+      return vm;
+    }
     for (const attachment of fromOvf?.disks ?? []) await this.#attachIfPossible(vm, attachment);
     return vm;
   }

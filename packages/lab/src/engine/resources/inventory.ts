@@ -10,6 +10,7 @@ import { blankTemplate, isBlock, known } from "../inventory.ts";
 import type { EngineBehaviour } from "../versions.ts";
 import type { XmlObject } from "../xml/xml-value.ts";
 import { nameOfCenter, namesIn, type Catalogue, type CatalogueEntry } from "./catalogue.ts";
+import { exportDomainEntry } from "./export-domains.ts";
 import { hosts } from "./hosts.ts";
 
 const ADDRESS = "127.0.0.1";
@@ -20,24 +21,16 @@ const CRITICAL_GIB = 5;
 /** The fixed entities: data centres, clusters, hosts, storage domains, networks, profiles, templates. */
 export function inventoryRoutes({ core }: EngineApi): readonly Route[] {
   const { dataCenters: centers, clusters: allClusters } = core.state.inventory;
-  const catalogues = [
-    dataCenters(core),
-    clusters(core),
-    hosts(core),
-    storageDomains(core),
-    networks(core),
-    vnicProfiles(core),
-    templates(core),
-  ];
+  const catalogues = [dataCenters, clusters, hosts, storageDomains, networks, vnicProfiles, templates];
   return [
-    ...catalogues.flatMap(catalogueRoutes),
+    ...catalogues.flatMap((of) => catalogueRoutes(of(core).path, () => of(core))),
     ...centers.flatMap(({ id }) => [
-      ...catalogueRoutes({ ...attachedDomains(core, id), path: `/datacenters/${id}/storagedomains` }),
-      ...catalogueRoutes({ ...ownedBy(id, networks(core)), path: `/datacenters/${id}/networks` }),
-      ...catalogueRoutes({ ...ownedBy(id, clusters(core)), path: `/datacenters/${id}/clusters` }),
+      ...catalogueRoutes(`/datacenters/${id}/storagedomains`, () => attachedDomains(core, id)),
+      ...catalogueRoutes(`/datacenters/${id}/networks`, () => ownedBy(id, networks(core))),
+      ...catalogueRoutes(`/datacenters/${id}/clusters`, () => ownedBy(id, clusters(core))),
     ]),
     ...allClusters.flatMap(({ id, dataCenterId }) =>
-      catalogueRoutes({ ...ownedBy(dataCenterId, networks(core)), path: `/clusters/${id}/networks` }),
+      catalogueRoutes(`/clusters/${id}/networks`, () => ownedBy(dataCenterId, networks(core))),
     ),
     get("/networks/:network/vnicprofiles", (request) =>
       list(ownedBy(request.param("network"), vnicProfiles(core)), request),
@@ -45,10 +38,11 @@ export function inventoryRoutes({ core }: EngineApi): readonly Route[] {
   ];
 }
 
-function catalogueRoutes(catalogue: Catalogue): readonly Route[] {
+function catalogueRoutes(path: string, of: () => Catalogue): readonly Route[] {
   return [
-    get(catalogue.path, (request) => list(catalogue, request)),
-    get(`${catalogue.path}/:id`, (request) => {
+    get(path, (request) => list(of(), request)),
+    get(`${path}/:id`, (request) => {
+      const catalogue = of();
       const entity = catalogue.entities.find(({ id }) => id === request.param("id"));
       if (entity === undefined) throw notFound();
       return ok(catalogue.element, entity.content);
@@ -185,7 +179,8 @@ function storageDomains({ state, faults, behaviour }: EngineCore): Catalogue {
     "used_size",
     "wipe_after_delete",
   ];
-  return { path: "/storagedomains", root: "storage_domains", element: "storage_domain", entities, unplayed };
+  const all = [...entities, ...state.exportDomains.map((domain) => exportDomainEntry(domain, state.inventory))];
+  return { path: "/storagedomains", root: "storage_domains", element: "storage_domain", entities: all, unplayed };
 }
 
 /** Block storage shows its volume group and LUNs in place of a path. */
@@ -203,7 +198,7 @@ function attachedDomains(core: EngineCore, dataCenterId: string): Catalogue {
     content: {
       ...entry.content,
       ...reference(`/datacenters/${dataCenterId}/storagedomains`, entry.id),
-      status: "active",
+      status: entry.content["status"] ?? "active",
       data_center: reference("/datacenters", dataCenterId),
     },
   }));

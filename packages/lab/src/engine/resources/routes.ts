@@ -7,6 +7,7 @@ import { consoleRoutes } from "./consoles.ts";
 import { permissionRoutes } from "./permissions.ts";
 import { diskAttachmentRoutes } from "./disk-attachments.ts";
 import { diskSnapshotRoutes } from "./disk-snapshots.ts";
+import { exportDomainRoutes } from "./export-domains.ts";
 import { diskRoutes } from "./disks.ts";
 import { imageTransferRoutes } from "./image-transfers.ts";
 import { inventoryRoutes } from "./inventory.ts";
@@ -21,6 +22,7 @@ import { vmRoutes } from "./vms.ts";
 export function routes(api: EngineApi): readonly Route[] {
   return [
     ...apiRootRoutes(api),
+    ...exportDomainRoutes(api),
     ...inventoryRoutes(api),
     ...vmRoutes(api),
     ...tagRoutes(api),

@@ -1,0 +1,142 @@
+import type { EngineApi } from "../engine-api.ts";
+import { incomplete, notFound } from "../engine-fault.ts";
+import type { ExportDomainState, Inventory } from "../engine-state.ts";
+import { actionDone, actionsOf, created, linksBelow, ok, reference } from "../http/api-reply.ts";
+import type { ApiRequest } from "../http/api-request.ts";
+import { get, post, remove, type Route } from "../http/router.ts";
+import { findNamed } from "../inventory.ts";
+import type { ImportRequest } from "../operations/export-operations.ts";
+import { readOvf } from "../ovf/read-ovf.ts";
+import type { XmlObject } from "../xml/xml-value.ts";
+import { nameOfCenter, type CatalogueEntry } from "./catalogue.ts";
+
+const FREE_BYTES = 1024 ** 4;
+
+/** Export domains from their creation to their removal, and the machines in them. */
+export function exportDomainRoutes({ core, exports }: EngineApi): readonly Route[] {
+  const { state } = core;
+  return [
+    post("/storagedomains", async ({ body }) => {
+      if (body.text("type") !== "export") throw incomplete("StorageDomain", "type");
+      findNamed(state.inventory.hosts, "StorageDomain", body, "host");
+      const [name, address, path] = [body.text("name"), body.text("storage", "address"), body.text("storage", "path")];
+      if (name === undefined || address === undefined || path === undefined) {
+        throw incomplete("StorageDomain", "name", "storage.address", "storage.path");
+      }
+      const mountOptions = body.text("storage", "mount_options");
+      const made = await exports.create({ name, address, path, ...(mountOptions !== undefined && { mountOptions }) });
+      return created("storage_domain", exportDomainEntry(made, state.inventory).content);
+    }),
+    remove("/storagedomains/:domain", async (request) => {
+      const { body, query } = request;
+      const flag = (name: string): boolean => query.get(name) === "true" || body.text(name) === "true";
+      const destroy = flag("destroy");
+      if (!destroy && !query.has("host") && body.child("host") === undefined)
+        throw incomplete("StorageDomain", "host.id|name");
+      await exports.remove(request.param("domain"), { destroy, format: flag("format") });
+      return actionDone();
+    }),
+    post("/datacenters/:center/storagedomains", async (request) => {
+      const domain = findNamed(
+        state.exportDomains,
+        "StorageDomain",
+        request.body.wrapped("storage_domain"),
+        "storage_domain",
+      );
+      const attached = await exports.attach(domain.id, request.param("center"));
+      return created("storage_domain", exportDomainEntry(attached, state.inventory).content);
+    }),
+    ...(["activate", "deactivate"] as const).map((name) =>
+      post(`/datacenters/:center/storagedomains/:domain/${name}`, async (request) => {
+        await exports[name](request.param("domain"));
+        return actionDone();
+      }),
+    ),
+    remove("/datacenters/:center/storagedomains/:domain", async (request) => {
+      await exports.detach(request.param("domain"));
+      return actionDone();
+    }),
+    get("/storagedomains/:domain/vms", async (request) => {
+      const id = request.param("domain");
+      const all = exports.has(id) ? [...(await exports.list(id))] : [];
+      return ok("vms", { vm: all.map(([vmId, ovf]) => vmContent(id, vmId, ovf, request.allContent)) });
+    }),
+    get("/storagedomains/:domain/vms/:vm", async (request) => {
+      const [id, vmId] = [request.param("domain"), request.param("vm")];
+      const ovf = (await exports.list(id)).get(vmId);
+      if (ovf === undefined) throw notFound();
+      return ok("vm", vmContent(id, vmId, ovf, request.allContent));
+    }),
+    remove("/storagedomains/:domain/vms/:vm", async (request) => {
+      await exports.removeVm(request.param("domain"), request.param("vm"));
+      return actionDone();
+    }),
+    post("/storagedomains/:domain/vms/:vm/import", async (request) =>
+      actionDone(await exports.importVm(request.param("domain"), importOf(request, state.inventory))),
+    ),
+    post("/vms/:vm/export", async (request) => {
+      const { body, correlationId } = request;
+      const domain = findNamed(state.exportDomains, "Action", body, "storage_domain");
+      const exclusive = body.flag("exclusive") ?? false;
+      const discardSnapshots = body.flag("discard_snapshots") ?? false;
+      return actionDone(
+        await exports.exportVm(request.param("vm"), { domain, exclusive, discardSnapshots, correlationId }),
+      );
+    }),
+  ];
+}
+
+function vmContent(domainId: string, vmId: string, ovf: string, all: boolean): XmlObject {
+  const path = `/storagedomains/${domainId}/vms`;
+  return {
+    ...reference(path, vmId),
+    ...actionsOf(`${path}/${vmId}`, "import"),
+    name: readOvf(ovf).name,
+    initialization: all ? { configuration: { data: ovf, type: "ovf" } } : undefined,
+    status: "down",
+  };
+}
+
+function importOf(request: ApiRequest, { clusters, storageDomains }: Inventory): ImportRequest {
+  const { body, correlationId } = request;
+  return {
+    vmId: request.param("vm"),
+    clusterId: findNamed(clusters, "Action", body, "cluster").id,
+    storageDomain: findNamed(storageDomains, "Action", body, "storage_domain"),
+    clone: body.flag("clone") ?? false,
+    name: body.text("vm", "name"),
+    correlationId,
+  };
+}
+
+/** An export domain among the storage domains. Its status shows while it is unattached, and below its data centre. */
+export function exportDomainEntry(domain: ExportDomainState, inventory: Inventory): CatalogueEntry {
+  const { id, name, dataCenterId, address, path, mountOptions, status } = domain;
+  return {
+    id,
+    name,
+    content: {
+      ...reference("/storagedomains", id),
+      name,
+      ...linksBelow(`/storagedomains/${id}`, "vms", "templates"),
+      available: FREE_BYTES,
+      committed: 0,
+      external_status: "ok",
+      master: false,
+      status,
+      storage: { address, mount_options: mountOptions, path, type: "nfs" },
+      storage_format: "v1",
+      type: "export",
+      used: 0,
+      data_centers: dataCenterId === undefined ? undefined : { data_center: reference("/datacenters", dataCenterId) },
+    },
+    fields: {
+      datacenter: dataCenterId === undefined ? "" : nameOfCenter(inventory, dataCenterId),
+      type: "export",
+      status,
+      description: "",
+      comment: "",
+    },
+    ...(dataCenterId !== undefined && { ownerId: dataCenterId }),
+  };
+}

@@ -1,0 +1,137 @@
+import { spawn, type ChildProcessWithoutNullStreams } from "node:child_process";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+
+import { z } from "zod";
+
+import { nfsClientProgram } from "./nfs-client-program.ts";
+import { NfsFailure } from "./nfs-failure.ts";
+
+const answer = z.union([
+  z.object({ result: z.unknown() }),
+  z.object({ code: z.string(), message: z.string().nullable() }),
+]);
+const attributes = z.object({ mode: z.number(), uid: z.number(), gid: z.number(), bytes: z.number() });
+const names = z.array(z.string());
+
+/** What a host sees of a file. */
+export type NfsAttributes = z.infer<typeof attributes>;
+
+/** Where an export is. Without ports the client looks for them at the portmapper, as a host does. */
+export interface NfsPlace {
+  readonly address: string;
+  /** Absolute path of the export. */
+  readonly path: string;
+  /** As of mount: `port=2049,mountport=2049`; others have no meaning here. */
+  readonly mountOptions?: string | undefined;
+}
+
+/**
+ * A host's mount of an NFS export: libnfs in a process of its own. Paths are absolute, from the export down. Calls run
+ * one after the other. Every call throws NfsFailure.
+ */
+export class NfsClient {
+  readonly #process: ChildProcessWithoutNullStreams;
+  readonly #lines: AsyncIterator<string>;
+  #last: Promise<unknown> = Promise.resolve();
+
+  private constructor() {
+    this.#process = spawn("python3", ["-c", nfsClientProgram]);
+    this.#process.stdin.on("error", () => {}); // the process has ended: the next answer says so
+    this.#process.on("error", () => {});
+    this.#lines = createInterface(this.#process.stdout)[Symbol.asyncIterator]();
+  }
+
+  /** Mounts an export for the time of the work. */
+  static async with<T>(place: NfsPlace, work: (client: NfsClient) => Promise<T>): Promise<T> {
+    const client = new NfsClient();
+    try {
+      await client.#call("mount", urlOf(place));
+      return await work(client);
+    } finally {
+      client.#process.stdin.end();
+      client.#process.kill();
+    }
+  }
+
+  async mkdir(path: string, mode: number): Promise<void> {
+    await this.#call("mkdir", path, mode);
+  }
+
+  async rename(from: string, to: string): Promise<void> {
+    await this.#call("rename", from, to);
+  }
+
+  async stat(path: string): Promise<NfsAttributes> {
+    return attributes.parse(await this.#call("stat", path));
+  }
+
+  /** Names in a directory, sorted. */
+  async list(path: string): Promise<readonly string[]> {
+    return names.parse(await this.#call("list", path));
+  }
+
+  /** Removes a file, or a directory with all that lies in it. Missing is not an error. */
+  async remove(path: string): Promise<void> {
+    await this.#call("remove", path);
+  }
+
+  /** Writes a local file out. */
+  async upload(path: string, source: string, mode: number): Promise<void> {
+    await this.#call("upload", path, source, mode);
+  }
+
+  /** Reads a file into a local one. */
+  async download(path: string, target: string): Promise<void> {
+    await this.#call("download", path, target);
+  }
+
+  async writeText(path: string, text: string, mode: number): Promise<void> {
+    await withFile(async (file) => {
+      await writeFile(file, text);
+      await this.upload(path, file, mode);
+    });
+  }
+
+  async readText(path: string): Promise<string> {
+    return withFile(async (file) => {
+      await this.download(path, file);
+      return readFile(file, "utf8");
+    });
+  }
+
+  async #call(...request: readonly (string | number)[]): Promise<unknown> {
+    const answered = this.#last.then(() => this.#exchange(request));
+    this.#last = answered.catch(() => {});
+    return answered;
+  }
+
+  async #exchange(request: readonly (string | number)[]): Promise<unknown> {
+    this.#process.stdin.write(`${JSON.stringify(request)}\n`);
+    const { value, done } = await this.#lines.next();
+    if (done === true) throw new NfsFailure("EIO", "the NFS client has ended");
+    const parsed = answer.parse(JSON.parse(value));
+    if ("code" in parsed) throw new NfsFailure(parsed.code, parsed.message ?? parsed.code);
+    return parsed.result;
+  }
+}
+
+function urlOf({ address, path, mountOptions = "" }: NfsPlace): string {
+  const options = new URLSearchParams(mountOptions.replaceAll(",", "&"));
+  const query = new URLSearchParams({ version: "3", autoreconnect: "0" });
+  const [port, mountPort] = [options.get("port"), options.get("mountport")];
+  if (port !== null) query.set("nfsport", port);
+  if (mountPort !== null) query.set("mountport", mountPort);
+  return `nfs://${address}${encodeURI(path)}?${query.toString()}`;
+}
+
+async function withFile<T>(work: (file: string) => Promise<T>): Promise<T> {
+  const directory = await mkdtemp(join(tmpdir(), "ovault-lab-nfs-"));
+  try {
+    return await work(join(directory, "text"));
+  } finally {
+    await rm(directory, { recursive: true });
+  }
+}
