@@ -57,6 +57,7 @@ export {
   type LeftoverLookUp,
   lookUpLeftovers,
 } from "./leftovers/look-up-leftovers.ts";
+export { allImpossible } from "./machine/all-impossible.ts";
 export { MachineStateError } from "./machine/errors.ts";
 export { holdConfiguration } from "./machine/hold-configuration.ts";
 export { type Readiness, type ReadyVm, lastingState, readyMachine } from "./machine/ready-machine.ts";

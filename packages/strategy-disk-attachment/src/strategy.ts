@@ -1,5 +1,5 @@
 import type { Assessment, Diagnosis, VirtualMachine } from "@ovault/contract";
-import { FROZEN_IN, lastingState, type OvirtManager, Recent, SnapshotStrategy } from "@ovault/ovirt";
+import { allImpossible, FROZEN_IN, lastingState, type OvirtManager, Recent, SnapshotStrategy } from "@ovault/ovirt";
 
 import { assessDisk } from "./assess-disk.ts";
 import { deviceFiller } from "./device-filler.ts";
@@ -30,6 +30,8 @@ export class DiskAttachmentStrategy extends SnapshotStrategy {
 
   async assess(vm: VirtualMachine, signal: AbortSignal): Promise<Assessment> {
     const { api } = this.manager;
+    const { diskAttachments } = await this.manager.capabilities(signal);
+    if (!diskAttachments) return allImpossible(vm, "attaching disks came with oVirt 4.0");
     const site = await this.#site.get(() => readSite({ api, wanted: this.#options.proxyVm }, signal));
     return { disks: vm.disks.map((disk) => assessDisk(vm, disk, site)), obstacle: lastingState(vm, FROZEN_IN) };
   }

@@ -1,5 +1,5 @@
 import type { Assessment, Diagnosis, VirtualMachine } from "@ovault/contract";
-import { FROZEN_IN, lastingState, type OvirtManager, Recent, SnapshotStrategy } from "@ovault/ovirt";
+import { allImpossible, FROZEN_IN, lastingState, type OvirtManager, Recent, SnapshotStrategy } from "@ovault/ovirt";
 import type { SecretsHost } from "@ovault/ssh";
 
 import { assessDisk } from "./assess-disk.ts";
@@ -35,6 +35,9 @@ export class SshTransferStrategy extends SnapshotStrategy {
 
   async assess(vm: VirtualMachine, signal: AbortSignal): Promise<Assessment> {
     const ranking = await this.#ranking(signal);
+    if (ranking !== undefined && !(await this.manager.capabilities(signal)).diskAttachments) {
+      return allImpossible(vm, "backups over SSH need oVirt 4.0");
+    }
     return { disks: vm.disks.map((disk) => assessDisk(vm, disk, ranking)), obstacle: lastingState(vm, FROZEN_IN) };
   }
 

@@ -10,6 +10,8 @@ const MIB = 1024 * 1024;
 vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
 
 const engines = [
+  { engineVersion: "4.0", product: "ovirt" },
+  { engineVersion: "4.1", product: "ovirt" },
   { engineVersion: "4.2", product: "ovirt" },
   { engineVersion: "4.3", product: "ovirt" },
   { engineVersion: "4.4", product: "olvm" },

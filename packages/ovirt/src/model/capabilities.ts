@@ -4,6 +4,8 @@ import type { ProductInfo } from "./product-info.ts";
 /** What this engine's version can do. Versions: engine and SDK sources, by the release that brought each. */
 export interface Capabilities {
   readonly product: ProductInfo;
+  /** 4.0: disks are attached to machines, and detached, as such. What changes machines needs it. */
+  readonly diskAttachments: boolean;
   /** 4.2: `follow` inlines linked entities. */
   readonly follow: boolean;
   /** 4.2: a transfer can read a disk as a snapshot froze it. */
@@ -34,6 +36,7 @@ export function capabilitiesOf(product: ProductInfo): Capabilities {
   const since = (major: number, minor: number, build = 0): boolean => isAtLeast(product.version, major, minor, build);
   return {
     product,
+    diskAttachments: since(4, 0),
     follow: since(4, 2),
     snapshotTransfer: since(4, 2),
     transferFormat: since(4, 3),

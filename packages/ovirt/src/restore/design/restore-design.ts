@@ -55,6 +55,12 @@ export async function designRestore(
   request: RestoreRequest,
   signal: AbortSignal,
 ): Promise<RestoreDesign> {
+  if (!capabilities.diskAttachments) {
+    const { full } = capabilities.product.version;
+    throw new UsageError(`the engine is oVirt ${full}, and ovault restores to 4.0 and later`, {
+      hint: "Restore to another engine, or a disk to a file: --disk DISK --to-file FILE.",
+    });
+  }
   const { point } = request;
   const ovf = savedOvf(point);
   const original = readOvf(ovf);
