@@ -39,6 +39,7 @@ const TEST_COMMANDS = {
   monmaptool: "ceph-base",
   nc: "netcat-openbsd",
   "nfs-ls": "libnfs-utils",
+  python3: "python3",
   radosgw: "radosgw",
   socat: "socat",
   ssh: "openssh-client",
