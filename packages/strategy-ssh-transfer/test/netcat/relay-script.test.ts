@@ -180,7 +180,9 @@ test("it listens on the host's address in the network, without one on the addres
     expect(inNetwork.host).toBe("127.0.0.1");
   }
   const env = { SSH_CONNECTION: "127.0.0.1 50000 127.0.0.2 22" };
-  await using ofSsh = await startRelay({ service, network: "", env });
+  // Nothing else listens there on another address.
+  const free = await freePort();
+  await using ofSsh = await startRelay({ service, network: "", env, ports: [free, free] });
   expect(ofSsh.host).toBe("127.0.0.2");
   const elsewhere = net.connect({ host: "127.0.0.1", port: ofSsh.port });
   await expect(once(elsewhere, "connect")).rejects.toMatchObject({ code: "ECONNREFUSED" });
