@@ -5,6 +5,7 @@ import type { CheckpointOperations } from "./operations/checkpoint-operations.ts
 import type { DiskOperations } from "./operations/disk-operations.ts";
 import type { ExportOperations } from "./operations/export-operations.ts";
 import type { GuestOperations } from "./operations/guest-operations.ts";
+import type { NicOperations } from "./operations/nic-operations.ts";
 import type { SnapshotOperations } from "./operations/snapshot-operations.ts";
 import type { TagOperations } from "./operations/tag-operations.ts";
 import type { TransferOperations } from "./operations/transfer-operations.ts";
@@ -17,6 +18,7 @@ export interface EngineApi {
   readonly disks: DiskOperations;
   readonly attachments: AttachmentOperations;
   readonly guests: GuestOperations;
+  readonly nics: NicOperations;
   readonly snapshots: SnapshotOperations;
   readonly backups: BackupOperations;
   readonly checkpoints: CheckpointOperations;

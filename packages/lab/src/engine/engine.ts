@@ -24,6 +24,7 @@ import { CheckpointOperations } from "./operations/checkpoint-operations.ts";
 import { DiskOperations } from "./operations/disk-operations.ts";
 import { ExportOperations } from "./operations/export-operations.ts";
 import { GuestOperations } from "./operations/guest-operations.ts";
+import { NicOperations } from "./operations/nic-operations.ts";
 import { SnapshotOperations } from "./operations/snapshot-operations.ts";
 import { TagOperations } from "./operations/tag-operations.ts";
 import { TransferOperations } from "./operations/transfer-operations.ts";
@@ -59,6 +60,7 @@ export class Engine implements EngineApi {
   readonly disks: DiskOperations;
   readonly attachments: AttachmentOperations;
   readonly guests: GuestOperations;
+  readonly nics: NicOperations;
   readonly vms: VmOperations;
   readonly snapshots: SnapshotOperations;
   readonly checkpoints: CheckpointOperations;
@@ -93,8 +95,9 @@ export class Engine implements EngineApi {
     this.guests = new GuestOperations(this.core);
     this.snapshots = new SnapshotOperations(this.core, this.guests);
     this.backups = new BackupOperations(this.core, { checkpoints: this.checkpoints, guests: this.guests });
-    const { disks, attachments, backups, guests } = this;
-    this.vms = new VmOperations(this.core, { disks, attachments, backups, guests });
+    this.nics = new NicOperations(this.core);
+    const { disks, attachments, backups, guests, nics } = this;
+    this.vms = new VmOperations(this.core, { disks, attachments, backups, guests, nics });
     this.transfers = new TransferOperations(this.core, {
       disks: this.disks,
       backups: this.backups,

@@ -1,12 +1,12 @@
 import { randomUUID } from "node:crypto";
 
 import { attachmentOf, ownAttachments, pluggedDisks } from "../attachments.ts";
-import { badRequest, conflict, incomplete, notFound, unknownEntity, type EngineFault } from "../engine-fault.ts";
+import { badRequest, conflict, incomplete, unknownEntity, type EngineFault } from "../engine-fault.ts";
 import { reasonOf, type EngineCore } from "../engine-core.ts";
-import type { AttachmentState, Inventory, NicState, VmState } from "../engine-state.ts";
+import type { AttachmentState, VmState } from "../engine-state.ts";
 import { eventCodes } from "../event-codes.ts";
 import { dataCenterOf } from "../inventory.ts";
-import { readOvf, type OvfNic } from "../ovf/read-ovf.ts";
+import { readOvf } from "../ovf/read-ovf.ts";
 import { hostToMigrate, hostToStart } from "../placement.ts";
 import { plugsOf } from "../plugs.ts";
 import { changedSettings, requireConsistent, setting, type VmSettings } from "../vm-settings.ts";
@@ -14,6 +14,7 @@ import type { AttachmentOperations } from "./attachment-operations.ts";
 import type { BackupOperations } from "./backup-operations.ts";
 import type { DiskOperations } from "./disk-operations.ts";
 import type { GuestOperations } from "./guest-operations.ts";
+import type { NicOperations } from "./nic-operations.ts";
 
 /** Body of `POST /vms`. */
 export interface VmRequest {
@@ -41,11 +42,6 @@ const NAME_PATTERN = /^[\p{L}0-9._-]*$/u;
 const MAX_NAME = 255;
 const IMPORT_NAME_USED =
   "Import VM failed - VM Name already exists in the Data Center. Please rename the VM in the Data Center first";
-const NEW_NIC = { interface: "virtio", linked: true, plugged: true } as const;
-const MAC_PATTERN = /^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/i;
-/** The prefix of the engine's MAC pool. */
-const MAC_PREFIX = "56:6f";
-
 /** Life of machines: made, started, stopped, removed. */
 export class VmOperations {
   readonly #core: EngineCore;
@@ -53,6 +49,7 @@ export class VmOperations {
   readonly #attachments: AttachmentOperations;
   readonly #backups: BackupOperations;
   readonly #guests: GuestOperations;
+  readonly #nics: NicOperations;
 
   constructor(
     core: EngineCore,
@@ -61,6 +58,7 @@ export class VmOperations {
       readonly attachments: AttachmentOperations;
       readonly backups: BackupOperations;
       readonly guests: GuestOperations;
+      readonly nics: NicOperations;
     },
   ) {
     this.#core = core;
@@ -68,6 +66,7 @@ export class VmOperations {
     this.#attachments = operations.attachments;
     this.#backups = operations.backups;
     this.#guests = operations.guests;
+    this.#nics = operations.nics;
   }
 
   /** Makes a machine, empty or from an OVF; attaches those disks of the OVF that exist and are free. */
@@ -84,8 +83,8 @@ export class VmOperations {
     requireConsistent(settings, action);
     const id = request.regenerateIds || fromOvf?.id === undefined ? randomUUID() : fromOvf.id;
     if (id in this.#core.state.vms) throw conflict(`Cannot import VM. VM with id ${id} already exists.`);
-    const nics = (fromOvf?.nics ?? []).map((nic) => this.#importNic(nic, clusterId, request.regenerateIds));
-    const used = nics.map(({ mac }) => mac).filter((mac) => this.#ownerOfMac(mac) !== undefined);
+    const nics = (fromOvf?.nics ?? []).map((nic) => this.#nics.imported(nic, clusterId, request.regenerateIds));
+    const used = nics.map(({ mac }) => mac).filter((mac) => this.#nics.ownerOfMac(mac) !== undefined);
     if (used.length > 0) throw conflict(`MAC Address is already in use: ${used.join(", ")}.`);
     const vm: VmState = {
       ...emptyVm(id, name, clusterId),
@@ -111,8 +110,8 @@ export class VmOperations {
     const vm: VmState = { ...emptyVm(randomUUID(), name, options.clusterId), given: true, ...options };
     state.vms[vm.id] = vm;
     store.changed();
-    const vnicProfileId = this.#profilesOf(vm.clusterId)[0]?.id;
-    this.addNic(vm.id, { name: "nic1", ...(vnicProfileId !== undefined && { vnicProfileId }) });
+    const vnicProfileId = this.#nics.profilesOf(vm.clusterId)[0]?.id;
+    this.#nics.add(vm.id, { name: "nic1", ...(vnicProfileId !== undefined && { vnicProfileId }) });
     return vm;
   }
 
@@ -141,72 +140,6 @@ export class VmOperations {
     vm.clusterId = clusterId;
     vm.settings = settings;
     this.#core.store.changed();
-  }
-
-  /** Absent fields of a new card get the engine's defaults. */
-  addNic(vmId: string, nic: Partial<Omit<NicState, "id">> & Pick<NicState, "name">): NicState {
-    const vm = this.#core.vm(vmId);
-    const made: NicState = { ...NEW_NIC, mac: this.#freeMac(), ...nic, id: randomUUID() };
-    this.#requireValidNic(vm, made, "add Network interface");
-    vm.nics.push(made);
-    this.#core.store.changed();
-    return made;
-  }
-
-  /** `vnicProfileId` null: the empty profile. */
-  updateNic(
-    vmId: string,
-    nicId: string,
-    {
-      vnicProfileId,
-      ...changes
-    }: Partial<Omit<NicState, "id" | "vnicProfileId">> & { readonly vnicProfileId?: string | null },
-  ): NicState {
-    const vm = this.#core.vm(vmId);
-    const nic = nicOf(vm, nicId);
-    const changed: NicState = { ...nic, ...changes };
-    if (vnicProfileId === null) delete changed.vnicProfileId;
-    else if (vnicProfileId !== undefined) changed.vnicProfileId = vnicProfileId;
-    this.#requireValidNic(vm, changed, "edit Network interface");
-    vm.nics.splice(vm.nics.indexOf(nic), 1, changed);
-    this.#core.store.changed();
-    return changed;
-  }
-
-  #requireValidNic(vm: VmState, nic: NicState, action: string): void {
-    const others = vm.nics.filter(({ id }) => id !== nic.id);
-    if (others.some(({ name }) => name === nic.name)) throw conflict("Network interface name is already in use");
-    if (!MAC_PATTERN.test(nic.mac)) {
-      throw badRequest(
-        'MAC address must be in format "HH:HH:HH:HH:HH:HH" where H is a hexadecimal character (either a digit or A-F, case is insignificant).',
-      );
-    }
-    const owner = this.#ownerOfMac(nic.mac, nic.id);
-    if (owner !== undefined)
-      throw conflict(`MAC Address ${nic.mac} is already in use by VM or snapshot: ${owner.name}.`);
-    const { vnicProfileId } = nic;
-    if (vnicProfileId === undefined) return;
-    if (!this.#core.state.inventory.vnicProfiles.some(({ id }) => id === vnicProfileId)) {
-      throw badRequest(`Cannot ${action}. The specified VM network interface profile doesn't exist.`);
-    }
-    if (!this.#profilesOf(vm.clusterId).some(({ id }) => id === vnicProfileId)) {
-      throw conflict("The specified Logical Network doesn't exist in the current Cluster.");
-    }
-  }
-
-  #ownerOfMac(mac: string, except?: string): VmState | undefined {
-    const isSame = (nic: NicState): boolean => nic.id !== except && nic.mac.toLowerCase() === mac.toLowerCase();
-    return Object.values(this.#core.state.vms).find((vm) => vm.nics.some(isSame));
-  }
-
-  /** Profiles of the networks of a cluster: all of its data centre. */
-  #profilesOf(clusterId: string): Inventory["vnicProfiles"] {
-    const { inventory } = this.#core.state;
-    const { id } = dataCenterOf(inventory, clusterId);
-    const networkIds = inventory.networks
-      .filter(({ dataCenterId }) => dataCenterId === id)
-      .map((network) => network.id);
-    return inventory.vnicProfiles.filter(({ networkId }) => networkIds.includes(networkId));
   }
 
   /** Answers at once with a machine that is powering up, on this host, or on one that the engine chooses. */
@@ -380,7 +313,7 @@ export class VmOperations {
       ...emptyVm(randomUUID(), name, clusterId),
       settings,
       status: "image_locked",
-      nics: configuration.nics.map((nic) => this.#importNic(nic, clusterId, true)),
+      nics: configuration.nics.map((nic) => this.#nics.imported(nic, clusterId, true)),
     };
     const copies = snapshot.volumes.map(({ diskId, volumeId }) => {
       const disk = this.#disks.announceCopy(diskId, request.domainsOfCopies?.get(diskId));
@@ -448,29 +381,14 @@ export class VmOperations {
       });
     }
   }
-
-  #importNic({ profile, mac, ...nic }: OvfNic, clusterId: string, regenerate: boolean): NicState {
-    const found = this.#profilesOf(clusterId).find(({ name }) => name === profile);
-    return {
-      ...nic,
-      id: randomUUID(),
-      mac: mac !== undefined && !regenerate ? mac : this.#freeMac(),
-      ...(found !== undefined && { vnicProfileId: found.id }),
-    };
-  }
-
-  #freeMac(): string {
-    const tail = randomUUID().slice(0, 8).match(/../g) ?? [];
-    return [MAC_PREFIX, ...tail].join(":");
-  }
 }
 
-/** @throws EngineFault 400 */
 function isDown(vm: VmState): void {
   vm.status = "down";
   delete vm.hostId;
 }
 
+/** @throws EngineFault 400 */
 function requireValidName(name: string, action: string): void {
   if (name.length < 1 || name.length > MAX_NAME) throw badRequest(`size must be between 1 and ${MAX_NAME}`);
   if (NAME_PATTERN.test(name)) return;
@@ -481,13 +399,6 @@ function requireValidName(name: string, action: string): void {
 
 function nameUsed(action: string): EngineFault {
   return conflict(`Cannot ${action}. The VM name is already in use, please choose a unique name and try again.`);
-}
-
-/** @throws EngineFault 404 */
-export function nicOf(vm: VmState, id: string): NicState {
-  const nic = vm.nics.find((candidate) => candidate.id === id);
-  if (nic === undefined) throw notFound();
-  return nic;
 }
 
 function emptyVm(id: string, name: string, clusterId: string): VmState {

@@ -5,7 +5,7 @@ import { nicInterfaces, type NicState, type VmState } from "../engine-state.ts";
 import { actionDone, created, ok, reference } from "../http/api-reply.ts";
 import { get, post, put, remove, type Route } from "../http/router.ts";
 import { dataCenterOf, findNamed } from "../inventory.ts";
-import { nicOf } from "../operations/vm-operations.ts";
+import { nicOf } from "../operations/nic-operations.ts";
 import type { XmlNode } from "../xml/read-xml.ts";
 import { requireKept } from "../xml/require-kept.ts";
 import type { XmlObject } from "../xml/xml-value.ts";
@@ -25,7 +25,7 @@ const NIC_ELEMENTS = [
 ] as const;
 
 /** `/vms/{vm}/nics`. */
-export function nicRoutes({ core, vms }: EngineApi): readonly Route[] {
+export function nicRoutes({ core, nics }: EngineApi): readonly Route[] {
   return [
     get("/vms/:vm/nics", (request) => {
       const vm = core.vm(request.param("vm"));
@@ -37,10 +37,7 @@ export function nicRoutes({ core, vms }: EngineApi): readonly Route[] {
       if (name === undefined) throw incomplete("Nic", "name");
       return created(
         "nic",
-        nicContent(
-          vm,
-          vms.addNic(vm.id, { name, ...nic, ...(typeof vnicProfileId === "string" && { vnicProfileId }) }),
-        ),
+        nicContent(vm, nics.add(vm.id, { name, ...nic, ...(typeof vnicProfileId === "string" && { vnicProfileId }) })),
       );
     }),
     get("/vms/:vm/nics/:nic", (request) => {
@@ -50,7 +47,7 @@ export function nicRoutes({ core, vms }: EngineApi): readonly Route[] {
     put("/vms/:vm/nics/:nic", (request) => {
       const vm = core.vm(request.param("vm"));
       const nic = nicOf(vm, request.param("nic"));
-      return ok("nic", nicContent(vm, vms.updateNic(vm.id, nic.id, readNic(core, vm, request.body))));
+      return ok("nic", nicContent(vm, nics.update(vm.id, nic.id, readNic(core, vm, request.body))));
     }),
     remove("/vms/:vm/nics/:nic", (request) => {
       const vm = core.vm(request.param("vm"));
