@@ -1,4 +1,4 @@
-import { AuthenticationError, messageOf, unlessAborted } from "@ovault/contract";
+import { messageOf, unlessAborted } from "@ovault/contract";
 
 import { BasicSession } from "./basic-session.ts";
 import type { XmlFragment } from "./build-xml.ts";
@@ -7,6 +7,7 @@ import { parseEngineUrl, type EngineAddress } from "./engine-url.ts";
 import { EngineAnswerError, EngineConflictError, EngineUnavailableError } from "./errors.ts";
 import { findOldApi, isVersion3 } from "./find-old-api.ts";
 import { HttpTransport, type HttpAnswer, type HttpRequest } from "./http-transport.ts";
+import { loginRefused } from "./login-refused.ts";
 import { pause } from "./pause.ts";
 import { readAnswer } from "./read-answer.ts";
 import type { Session } from "./session.ts";
@@ -237,9 +238,7 @@ export class EngineClient implements EngineCaller {
       }
       const mayRepeat = sessions === 1 || (session === this.#acceptedSession && sessions < MOST_SESSIONS);
       if (this.#session.refused(headers) && mayRepeat) continue;
-      throw new AuthenticationError("the engine refuses user name or password", {
-        hint: "Check user, profile (what follows the last @) and password in ovault.yaml.",
-      });
+      throw loginRefused();
     }
   }
 

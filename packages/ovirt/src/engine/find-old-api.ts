@@ -1,7 +1,6 @@
-import { AuthenticationError } from "@ovault/contract";
-
 import { EngineAnswerError } from "./errors.ts";
 import type { HttpAnswer } from "./http-transport.ts";
+import { loginRefused } from "./login-refused.ts";
 import { parseXml } from "./parse-xml.ts";
 import type { XmlElement } from "./xml-element.ts";
 
@@ -26,9 +25,7 @@ export async function findOldApi(
     refused ||= answer.status === 401;
   }
   if (!refused) return undefined;
-  throw new AuthenticationError("the engine refuses user name or password", {
-    hint: "Check user, profile (what follows the last @) and password in ovault.yaml.",
-  });
+  throw loginRefused();
 }
 
 /** True for an API root of version 3. */
