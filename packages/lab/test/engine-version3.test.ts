@@ -57,8 +57,8 @@ test("3.6 speaks version 3 alone, at both of its paths, to clients that send the
     const { origin } = new URL(lab.url);
     const authorization = client.authorization;
     const ask = (path: string, headers = {}) => client.raw("GET", `${origin}${path}`, { headers });
-    const nobody = await ask("/api");
-    expect([nobody.status, nobody.headers["www-authenticate"], nobody.text]).toEqual([
+    const anonymous = await ask("/api");
+    expect([anonymous.status, anonymous.headers["www-authenticate"], anonymous.text]).toEqual([
       401,
       'Basic realm="ENGINE"',
       "<html><head><title>Error</title></head><body>Unauthorized</body></html>",

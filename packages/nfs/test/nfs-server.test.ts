@@ -115,7 +115,7 @@ describe("names", () => {
     expect(handle(await client.lookup(root, ".."))).toEqual(Buffer.from(root));
   });
 
-  test("of links are not followed, whoever made them", async () => {
+  test("of links are not followed, made here or by a client", async () => {
     const { client, root, directory } = served;
     await symlink("/etc", join(directory, "etc"));
     const etc = handle(await client.lookup(root, "etc"));
