@@ -9,8 +9,17 @@ export class FileByteSource implements ByteSource, AsyncDisposable {
   readonly #handle: FileHandle;
 
   static async open(path: string): Promise<FileByteSource> {
-    const handle = await open(path, "r");
-    return new FileByteSource(handle, (await handle.stat()).size);
+    return await FileByteSource.of(await open(path, "r"));
+  }
+
+  /** Takes over a handle, and closes it. */
+  static async of(handle: FileHandle): Promise<FileByteSource> {
+    try {
+      return new FileByteSource(handle, (await handle.stat()).size);
+    } catch (error) {
+      await handle.close();
+      throw error;
+    }
   }
 
   private constructor(handle: FileHandle, fileBytes: number) {
