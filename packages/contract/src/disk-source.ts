@@ -18,6 +18,11 @@ export interface DiskSource {
   readonly mode: BackupMode;
   /** Why this mode, for people. Always set when the mode is weaker than requested. */
   readonly reason: string;
+  /**
+   * For people: what carries the data, such as `imageio` or `netcat`, where the strategy knows it.
+   * @since 0.2.0
+   */
+  readonly carrier?: string;
   /** Maximum concurrent reads. */
   readonly maxReads: number;
   /**

@@ -6,6 +6,11 @@ export interface DiskTarget {
   /** Id, in the recovery point, of the disk to restore here. */
   readonly diskId: string;
   readonly logicalBytes: number;
+  /**
+   * As of `DiskSource`.
+   * @since 0.2.0
+   */
+  readonly carrier?: string;
   /** Maximum concurrent writes. */
   readonly maxWrites: number;
   /** The caller may reuse `data` once the promise settles. */

@@ -20,6 +20,14 @@ export interface SpanEvent {
   readonly storedBytes: number;
 }
 
+/** The data of a machine is open: its strategy can read or write each disk. */
+export interface OpenedEvent {
+  /** Name of the strategy. */
+  readonly strategy: string;
+  /** `carrier`: see `DiskSource`; null where the strategy does not say. */
+  readonly disks: readonly { readonly diskId: string; readonly carrier: string | null }[];
+}
+
 export interface PhaseEvent {
   /** e.g. `open`, `copy`, `finalize`, `seal`, `cleanup`. */
   readonly phase: string;
@@ -48,6 +56,12 @@ export interface RunHooks {
    * that froze the guest itself may raise it.
    */
   readonly consistency: SyncWaterfallHook<[Consistency, VirtualMachine]>;
+  /**
+   * After `afterSnapshot`, before the first byte moves; in restores of a machine too. Comes twice when a run finds its
+   * base damaged.
+   * @since 0.2.0
+   */
+  readonly opened: SyncHook<[OpenedEvent]>;
   /** All data of a backup is stored; only work on the manager remains. */
   readonly copied: SyncHook<[]>;
   /** Gate: all data is stored, the point is not yet visible. */
@@ -68,6 +82,7 @@ export function createRunHooks(): RunHooks {
     beforeSnapshot: new AsyncSeriesHook(["vm", "signal"]),
     afterSnapshot: new AsyncSeriesHook(["vm", "signal"]),
     consistency: new SyncWaterfallHook(["consistency", "vm"]),
+    opened: new SyncHook(["event"]),
     copied: new SyncHook(),
     beforeSeal: new AsyncSeriesHook(["point"]),
     sealed: new SyncHook(["point"]),

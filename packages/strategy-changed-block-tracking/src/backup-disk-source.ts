@@ -18,6 +18,7 @@ export class BackupDiskSource implements DiskSource {
   readonly disk: Disk;
   readonly mode: BackupMode;
   readonly reason: string;
+  readonly carrier = "imageio";
   readonly maxReads: number;
   /** The export shows the whole disk, not only what changed. */
   readonly readsUnchanged = true;

@@ -17,6 +17,7 @@ export class SnapshotDiskSource implements DiskSource {
   readonly disk: Disk;
   readonly mode: BackupMode;
   readonly reason: string;
+  readonly carrier = "imageio";
   readonly maxReads: number;
   readonly readsUnchanged: boolean;
   readonly #view: DiskView;

@@ -45,6 +45,8 @@ export class RunDisplay {
       case "phase":
         this.#terminal.note([title, event.phase, event.detail].filter((part) => part !== "").join(": "));
         break;
+      case "opened":
+        break;
       case "disks":
         progress.announce(event.disks.reduce((sum, { logicalBytes }) => sum + logicalBytes, 0));
         break;

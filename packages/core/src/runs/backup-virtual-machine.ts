@@ -226,6 +226,8 @@ class BackupRun {
     const { store, buffers = new BufferPool(DEFAULT_LANES, store.blockBytes) } = this.#options;
     const signal = this.#signal;
     const sources = await instant.open(signal);
+    const opened = sources.map(({ disk, carrier = null }) => ({ diskId: disk.id, carrier }));
+    observe(this.#hooks.opened, { strategy: this.#options.strategy.name, disks: opened });
     this.#phase("copy", plural(sources.length, "disk"));
     const disks = await this.#writer.takeDisks(sources, {
       base,

@@ -45,6 +45,8 @@ export async function restoreVirtualMachine(options: RestoreOptions): Promise<Re
     observe(hooks.phase, { phase: "check", detail: "looking for obstacles on the manager" });
     const session = await strategy.openRestore(request, { runId, ledger, hooks, signal });
     try {
+      const opened = session.disks.map(({ diskId, carrier = null }) => ({ diskId, carrier }));
+      observe(hooks.opened, { strategy: strategy.name, disks: opened });
       observe(hooks.phase, { phase: "copy", detail: plural(request.disks.length, "disk") });
       const pairs = pairTargets(request.point, session.disks);
       const lanes = options.lanes ?? DEFAULT_LANES;

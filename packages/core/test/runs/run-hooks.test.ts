@@ -76,3 +76,17 @@ test("a tap may know better how consistent the instant is, and may refuse it bef
   expect(runs.platform.made.size).toBe(0);
   expect((await runs.ledger.report()).active).toEqual([]);
 });
+
+test("a run says which strategy has opened its disks and what carries their data, before the first byte moves", async () => {
+  const calls: unknown[] = [];
+  const tap = (hooks: RunHooks): void => {
+    hooks.afterSnapshot.tap("test", () => void calls.push("thaw"));
+    hooks.opened.tap("test", (opened) => void calls.push(opened));
+    hooks.span.tap("test", () => void calls.push("span"));
+  };
+  const point = await runs.backUp({ taps: [tap] });
+  expect(calls.slice(0, 2)).toEqual(["thaw", { strategy: "model", disks: [{ diskId: "a", carrier: "memory" }] }]);
+  calls.length = 0;
+  await runs.restore(point, { taps: [tap] });
+  expect(calls[0]).toEqual({ strategy: "model", disks: [{ diskId: "a", carrier: null }] });
+});

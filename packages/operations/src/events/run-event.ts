@@ -1,4 +1,4 @@
-import type { PhaseEvent, SpanEvent } from "@ovault/contract";
+import type { OpenedEvent, PhaseEvent, SpanEvent } from "@ovault/contract";
 import type { CopyTotals, PruneProgress, PruneReport, RepairReport, VerifyProgress, VerifyReport } from "@ovault/core";
 
 import type { CopySummary } from "../summaries/copy-summary.ts";
@@ -52,6 +52,8 @@ export type RunEventBody =
   | ({ readonly kind: "phase" } & PhaseEvent)
   /** The disks that the run takes; their sizes are known before any byte moves. */
   | { readonly kind: "disks"; readonly disks: readonly AnnouncedDisk[] }
+  /** The strategy has opened the disks of a machine, to read or to write them. */
+  | ({ readonly kind: "opened" } & OpenedEvent)
   | ({ readonly kind: "progress" } & SpanEvent)
   | { readonly kind: "counted"; readonly counts: RunCounts }
   | { readonly kind: "warning"; readonly message: string }

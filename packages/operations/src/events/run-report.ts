@@ -37,6 +37,7 @@ export class RunReport<K extends JobKind = JobKind> {
       return disks;
     });
     hooks.phase.tap(NAME, ({ phase, detail }) => this.phase(phase, detail));
+    hooks.opened.tap(NAME, (opened) => this.emit({ kind: "opened", ...opened }));
     hooks.span.tap(NAME, (span) => this.#moved(span.diskId, { kind: "progress", ...span }));
     hooks.warning.tap(NAME, (message) => this.emit({ kind: "warning", message }));
     hooks.copied.tap(NAME, () => this.#last({ kind: "copied" }));

@@ -30,6 +30,8 @@ test("each machine of a job is a run, from started to finished, and its last eve
     expect(new Set(events.map(({ runId }) => runId)).size).toBe(1);
     expect(events[0]).toMatchObject({ kind: "started", job: "backup", title: vm.name, runs: 2 });
     expect(events.map(({ kind }) => kind)).toEqual(expect.arrayContaining(["phase", "disks", "copied"]));
+    const disks = [{ diskId: "a", carrier: "memory" }];
+    expect(events.filter(({ kind }) => kind === "opened")).toMatchObject([{ strategy: "model", disks }]);
     expect(events.at(-1)).toMatchObject({ kind: "finished", result: point });
     const { points } = await (await installation.repository()).points.list(site.context.signal);
     expect(points.map(({ runId }) => runId)).toContain(events[0]?.runId);

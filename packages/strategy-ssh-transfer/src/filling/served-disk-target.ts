@@ -26,12 +26,14 @@ export interface ServedTargetParts {
 export class ServedDiskTarget implements DiskTarget {
   readonly diskId: string;
   readonly logicalBytes: number;
+  readonly carrier: string;
   readonly maxWrites: number;
   readonly #parts: ServedTargetParts;
 
   constructor(parts: ServedTargetParts) {
     this.diskId = parts.diskId;
     this.logicalBytes = parts.logicalBytes;
+    this.carrier = parts.served.carrier;
     this.maxWrites = parts.served.connections * WRITES_PER_CONNECTION;
     this.#parts = parts;
   }

@@ -20,6 +20,7 @@ export class ServedDiskSource implements DiskSource {
   readonly disk: Disk;
   readonly mode: BackupMode;
   readonly reason: string;
+  readonly carrier: string;
   readonly maxReads: number;
   readonly readsUnchanged: boolean;
   readonly #served: ServedVolume;
@@ -29,6 +30,7 @@ export class ServedDiskSource implements DiskSource {
     this.disk = disk;
     this.mode = mode;
     this.reason = reason;
+    this.carrier = served.carrier;
     this.maxReads = served.connections * READS_PER_CONNECTION;
     this.readsUnchanged = baseBytes === undefined;
     this.#served = served;

@@ -13,9 +13,11 @@ import { FileLedger } from "@ovault/core";
 import { freePort, listensOn } from "@ovault/test-support/free-port";
 import { OpenSshServer } from "@ovault/test-support/open-ssh-server";
 import { until } from "@ovault/test-support/until";
+import { diskOf } from "@ovault/testkit";
 
 import { NetcatError } from "../../src/errors.ts";
 import { proveNetcat } from "../../src/netcat/prove-netcat.ts";
+import { ServedDiskSource } from "../../src/reading/served-disk-source.ts";
 import { openHypervisor, serveDisk, type DiskToServe } from "./serve-disk.ts";
 
 const MiB = 2 ** 20;
@@ -70,6 +72,8 @@ test("a disk is read through a port of the host, in the ledger, and nothing is l
     await using disk = await serveDisk(wanted);
     expect(disk.warnings).toEqual([]);
     expect(disk.served.carrier).toBe("netcat");
+    const parts = { disk: diskOf(content.length), mode: "full", reason: "", served: disk.served } as const;
+    expect(new ServedDiskSource({ ...parts, baseBytes: undefined }).carrier).toBe("netcat");
     expect(await entriesOf(wanted.ledgerDirectory)).toEqual([
       "process on host kvm1: serves disk web_Disk1",
       "process on host kvm1: port for disk web_Disk1",

@@ -43,6 +43,7 @@ export function sourceOf(disk: ModelDisk, options: SourceOptions = {}): DiskSour
     disk: diskOf(disk.bytes.byteLength, options.id),
     mode: options.mode ?? "full",
     reason: "a test",
+    carrier: "memory",
     maxReads: options.maxReads ?? 8,
     readsUnchanged,
     async *extents(signal) {

@@ -19,6 +19,7 @@ export interface UploadTargetParts {
 export class UploadTarget implements DiskTarget {
   readonly diskId: string;
   readonly logicalBytes: number;
+  readonly carrier = "imageio";
   readonly maxWrites: number;
   readonly #client: ImageioClient;
   readonly #writeZeros: boolean;
