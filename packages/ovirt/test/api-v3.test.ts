@@ -96,10 +96,41 @@ describe("an engine without single sign-on", () => {
     );
   });
 
-  test("never removes disks that should be kept", async () => {
-    server.reply = () => ({ body: root });
-    await expect(api.vms.delete("v", { keepDisks: true }, signal)).rejects.toMatchObject({ code: "E_USAGE" });
-    expect(wire().filter((call) => call.startsWith("DELETE"))).toEqual([]);
+  test("keeps the disks of a machine that is removed only when it is asked in a body", async () => {
+    server.reply = ({ path }) => ({ body: path === "" ? root : "<action/>" });
+    await api.vms.delete("v", { keepDisks: true }, signal);
+    await api.vms.delete("v", { keepDisks: false }, signal);
+    expect(sent()).toEqual([
+      "DELETE /vms/v <action><vm><disks><detach_only>true</detach_only></disks></vm></action>",
+      "DELETE /vms/v <action/>",
+    ]);
+  });
+
+  test("makes no disk without an interface", async () => {
+    server.reply = ({ path }) => ({ body: path === "" ? root : '<disk id="d"><alias>a</alias></disk>' });
+    const disk = { name: "a", provisionedBytes: 512, format: "raw", sparse: true, storageDomainId: "sd" } as const;
+    await api.disks.create(disk, signal);
+    expect(sent()).toEqual([expect.stringContaining("<interface>virtio</interface>")]);
+  });
+
+  test("attaches, plugs and detaches disks below the machine", async () => {
+    const there =
+      '<disk id="d"><active>true</active><bootable>true</bootable><interface>virtio_scsi</interface></disk>';
+    server.reply = ({ path }) => ({ body: path === "" ? root : there });
+    const disk = { diskId: "d", interface: "virtio_scsi", bootable: true, readOnly: false, active: true };
+    expect(await api.vms.attachDisk("v", disk, signal)).toMatchObject({ diskId: "d", active: true, bootable: true });
+    await api.vms.attachDisk("v", { ...disk, snapshotId: "s", readOnly: true }, signal);
+    await api.vms.updateDiskAttachment("v", "d", { active: false, passDiscard: true, backup: "none" }, signal);
+    await api.vms.detachDisk("v", "d", signal);
+    expect(sent()).toEqual([
+      'POST /vms/v/disks <disk id="d"><active>false</active><read_only>false</read_only></disk>',
+      "PUT /vms/v/disks/d <disk><bootable>true</bootable><interface>virtio_scsi</interface></disk>",
+      "POST /vms/v/disks/d/activate <action/>",
+      "GET /vms/v/disks/d",
+      'POST /vms/v/disks <disk id="d"><active>true</active><read_only>true</read_only><snapshot id="s"/></disk>',
+      "POST /vms/v/disks/d/deactivate <action/>",
+      "DELETE /vms/v/disks/d <action><detach>true</detach></action>",
+    ]);
   });
 });
 

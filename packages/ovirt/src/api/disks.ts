@@ -51,6 +51,7 @@ export class DiskService {
 
   /** Resolves while the disk is still `locked`; wait until it is `ok`. */
   async create(disk: NewDisk, signal: AbortSignal): Promise<EngineDisk> {
+    const old = (await this.#engine.apiVersion(signal)) === 3;
     const body = element(
       "disk",
       { id: disk.id },
@@ -60,6 +61,8 @@ export class DiskService {
       reference("disk_profile", disk.diskProfileId),
       field("format", disk.format),
       field("initial_size", disk.initialBytes),
+      // Version 3 has no disk without one (rsdl_metadata.yaml of oVirt engine 3.6.7); attaching it sets the right one.
+      field("interface", old ? "virtio" : undefined),
       field("name", disk.name),
       field("propagate_errors", disk.propagateErrors),
       field("provisioned_size", disk.provisionedBytes),

@@ -1,5 +1,3 @@
-import { UsageError } from "@ovault/contract";
-
 import { element, field, reference, type XmlFragment } from "../engine/build-xml.ts";
 import type { EngineCaller } from "../engine/engine-caller.ts";
 import { attachmentOfDisk, parseDiskAttachment, type DiskAttachment } from "../model/disk-attachment.ts";
@@ -14,6 +12,7 @@ import { parseVm, type Vm } from "../model/vm.ts";
 import { action } from "./action.ts";
 import { orUndefined } from "./if-missing.ts";
 import { path } from "./paths.ts";
+import { VmDisksVersion3 } from "./vm-disks-version3.ts";
 
 /** Optional parts of the answer. */
 export interface VmDetail {
@@ -103,9 +102,11 @@ const BLANK_TEMPLATE = "00000000-0000-0000-0000-000000000000";
 /** `/vms` */
 export class VmService {
   readonly #engine: EngineCaller;
+  readonly #disksVersion3: VmDisksVersion3;
 
   constructor(engine: EngineCaller) {
     this.#engine = engine;
+    this.#disksVersion3 = new VmDisksVersion3(engine);
   }
 
   /** All that the user may see, or those that match the search. */
@@ -166,6 +167,7 @@ export class VmService {
   }
 
   async attachDisk(vmId: string, disk: AttachedDisk, signal: AbortSignal): Promise<DiskAttachment> {
+    if ((await this.#engine.apiVersion(signal)) === 3) return this.#disksVersion3.attach(vmId, disk, signal);
     const body = element(
       "disk_attachment",
       {},
@@ -187,6 +189,9 @@ export class VmService {
     change: DiskAttachmentChange,
     signal: AbortSignal,
   ): Promise<void> {
+    if ((await this.#engine.apiVersion(signal)) === 3) {
+      return this.#disksVersion3.update(vmId, diskId, change, signal);
+    }
     const { active, bootable, passDiscard, readOnly, usesScsiReservation, ...disk } = change;
     const body = element(
       "disk_attachment",
@@ -213,7 +218,11 @@ export class VmService {
   /** Keeps the disk itself. Succeeds if the disk is not attached. */
   async detachDisk(vmId: string, diskId: string, signal: AbortSignal): Promise<void> {
     const query = { detach_only: true };
-    await orUndefined(this.#engine.delete(path("vms", vmId, "diskattachments", diskId), { query, signal }));
+    const detached =
+      (await this.#engine.apiVersion(signal)) === 3
+        ? this.#disksVersion3.detach(vmId, diskId, signal)
+        : this.#engine.delete(path("vms", vmId, "diskattachments", diskId), { query, signal });
+    await orUndefined(detached);
   }
 
   /**
@@ -321,12 +330,13 @@ export class VmService {
 
   /** Removes the machine and, unless `keepDisks`, its disks. Succeeds if the machine is gone already. */
   async delete(vmId: string, options: { readonly keepDisks: boolean }, signal: AbortSignal): Promise<void> {
-    // Version 3 does not know the parameter, and would delete the disks.
-    if (options.keepDisks && (await this.#engine.apiVersion(signal)) === 3) {
-      throw new UsageError("an engine before 4.0 removes a machine only with its disks here", { context: { vmId } });
-    }
-    const query = options.keepDisks ? { detach_only: true } : {};
-    await orUndefined(this.#engine.delete(path("vms", vmId), { query, signal }));
+    const { keepDisks } = options;
+    // Version 3 takes the wish as a body (rsdl_metadata.yaml of oVirt engine 3.6.7), and removes the disks otherwise.
+    const parameters =
+      (await this.#engine.apiVersion(signal)) === 3
+        ? { body: action(field("vm", keepDisks ? element("disks", {}, field("detach_only", true)) : undefined)) }
+        : { query: keepDisks ? { detach_only: true } : {} };
+    await orUndefined(this.#engine.delete(path("vms", vmId), { ...parameters, signal }));
   }
 
   async nics(vmId: string, signal: AbortSignal): Promise<readonly Nic[]> {
