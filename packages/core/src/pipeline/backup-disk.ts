@@ -1,4 +1,13 @@
-import { lastValueFrom, sampleTime, share, type Observable } from "rxjs";
+import {
+  defaultIfEmpty,
+  distinctUntilChanged,
+  lastValueFrom,
+  merge,
+  sampleTime,
+  share,
+  takeLast,
+  type Observable,
+} from "rxjs";
 
 import { type DiskSource, type DiskStats, SourceError, type SpanEvent, isZero } from "@ovault/contract";
 import type { BufferPool } from "./buffer-pool.ts";
@@ -61,10 +70,11 @@ export async function backupDisk(options: BackupDiskOptions): Promise<DiskStats>
 
   const totals = pullInLanes(plan, Math.max(1, Math.min(buffers.count, source.maxReads)), work, signal).pipe(
     countBlocks(),
+    defaultIfEmpty(NO_BLOCKS),
     share(),
   );
   report(totals, options);
-  return statsOf(logicalBytes, await lastValueFrom(totals, { defaultValue: NO_BLOCKS }));
+  return statsOf(logicalBytes, await lastValueFrom(totals));
 }
 
 /** Leading blocks of the disk that have the same length in the base, so that `unchanged` can refer to them. */
@@ -96,11 +106,14 @@ function blockTaker({ source, sink, base, buffers }: BackupDiskOptions) {
     });
 }
 
+/** A sample now and then, and always the end of a disk that was taken whole, however short it is. */
 function report(totals: Observable<BlockTotals>, { source: { disk }, onProgress }: BackupDiskOptions): void {
   const next = ({ doneBytes, readBytes, storedBytes }: BlockTotals): void =>
     onProgress({ diskId: disk.id, doneBytes, logicalBytes: disk.logicalBytes, readBytes, storedBytes });
   // The caller gets the error through the totals themselves.
-  totals.pipe(sampleTime(PROGRESS_MS)).subscribe({ next, error: () => undefined });
+  merge(totals.pipe(sampleTime(PROGRESS_MS)), totals.pipe(takeLast(1)))
+    .pipe(distinctUntilChanged())
+    .subscribe({ next, error: () => undefined });
 }
 
 function statsOf(logicalBytes: number, totals: BlockTotals): DiskStats {

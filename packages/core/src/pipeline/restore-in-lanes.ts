@@ -1,4 +1,4 @@
-import { lastValueFrom, scan } from "rxjs";
+import { defaultIfEmpty, lastValueFrom, scan, tap } from "rxjs";
 
 import type { DiskTarget } from "@ovault/contract";
 import { pullInLanes } from "../concurrency/pull-in-lanes.ts";
@@ -44,13 +44,17 @@ export async function restoreInLanes<Data>(options: RestoreInLanesOptions<Data>)
     return { doneBytes: length, writtenBytes: 0 };
   };
   const totals = pullInLanes(items, Math.max(1, Math.min(buffers.count, target.maxWrites)), work, signal).pipe(
-    scan((sum, { doneBytes, writtenBytes }) => {
-      const next = { doneBytes: sum.doneBytes + doneBytes, writtenBytes: sum.writtenBytes + writtenBytes };
-      options.onProgress(next);
-      return next;
-    }, NOTHING),
+    scan(
+      (sum, { doneBytes, writtenBytes }) => ({
+        doneBytes: sum.doneBytes + doneBytes,
+        writtenBytes: sum.writtenBytes + writtenBytes,
+      }),
+      NOTHING,
+    ),
+    defaultIfEmpty(NOTHING),
+    tap(options.onProgress),
   );
-  const end = await lastValueFrom(totals, { defaultValue: NOTHING });
+  const end = await lastValueFrom(totals);
   await target.flush(signal);
   return end;
 }

@@ -67,7 +67,8 @@ export type RunEventBody =
 /**
  * What happens in a run: plain data that survives JSON unchanged. A run begins with `started` and ends with `finished`
  * or `failed`. Its source limits the rate of `progress` (for each disk) and `counted`, because restores and copies count
- * every block and each consumer could only drop events that were made in vain; the last count comes before the end.
+ * every block and each consumer could only drop events that were made in vain. What it holds back comes before any other
+ * event, and a disk that was moved whole has an event that shows it complete.
  */
 export type RunEvent = RunEventBody & {
   readonly runId: string;

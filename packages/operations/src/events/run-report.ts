@@ -1,4 +1,4 @@
-import { systemClock, type Clock, type RecoveryPoint, type RunHooks } from "@ovault/contract";
+import { systemClock, type Clock, type RecoveryPoint, type RunHooks, type SpanEvent } from "@ovault/contract";
 import { newRunId } from "@ovault/core";
 
 import type { JobContext } from "../job-context.ts";
@@ -20,6 +20,8 @@ export class RunReport<K extends JobKind = JobKind> {
   /** By disk, or by what is counted. */
   readonly #sentAtMs = new Map<string, number>();
   readonly #heldBack = new Map<string, RunEventBody>();
+  /** What the last counts were about. */
+  #counted: string | undefined;
   #ended = false;
 
   constructor(subject: RunSubject<K>, context: Pick<JobContext, "emit" | "signal" | "clock">) {
@@ -38,9 +40,9 @@ export class RunReport<K extends JobKind = JobKind> {
     });
     hooks.phase.tap(NAME, ({ phase, detail }) => this.phase(phase, detail));
     hooks.opened.tap(NAME, (opened) => this.emit({ kind: "opened", ...opened }));
-    hooks.span.tap(NAME, (span) => this.#moved(span.diskId, { kind: "progress", ...span }));
+    hooks.span.tap(NAME, (span) => this.#progress(span));
     hooks.warning.tap(NAME, (message) => this.emit({ kind: "warning", message }));
-    hooks.copied.tap(NAME, () => this.#last({ kind: "copied" }));
+    hooks.copied.tap(NAME, () => this.emit({ kind: "copied" }));
     hooks.sealed.tap(NAME, (point) => void (sealed = point));
     hooks.failed.tap(NAME, (error) => this.fail(error));
     hooks.finished.tap(NAME, () => sealed && this.#end({ kind: "finished", result: summarizePoint(sealed) }));
@@ -60,6 +62,10 @@ export class RunReport<K extends JobKind = JobKind> {
   }
 
   counted(counts: RunCounts): void {
+    // Counts of a copy begin anew with each point.
+    const counted = counts.of === "copy" ? counts.point : counts.of;
+    if (counted !== this.#counted) this.#sendHeldBack();
+    this.#counted = counted;
     this.#moved(counts.of, { kind: "counted", counts });
   }
 
@@ -73,7 +79,13 @@ export class RunReport<K extends JobKind = JobKind> {
     this.#end({ kind: "failed", error: errorSummary(aborted ? reason : error) });
   }
 
+  /** The last progress before an event comes before it. */
   emit(body: RunEventBody): void {
+    this.#sendHeldBack();
+    this.#send(body);
+  }
+
+  #send(body: RunEventBody): void {
     if (this.#ended) return;
     const { job, machine } = this.#subject;
     try {
@@ -81,6 +93,12 @@ export class RunReport<K extends JobKind = JobKind> {
     } catch {
       // Observers must not affect the run.
     }
+  }
+
+  /** A disk that is complete says so at once: what follows on other disks may take hours. */
+  #progress(span: SpanEvent): void {
+    if (span.doneBytes === span.logicalBytes) this.#sentAtMs.delete(span.diskId);
+    this.#moved(span.diskId, { kind: "progress", ...span });
   }
 
   /** Holds an event back that comes too early after the last one of its key; the next one takes its place. */
@@ -92,17 +110,17 @@ export class RunReport<K extends JobKind = JobKind> {
     }
     this.#sentAtMs.set(key, now);
     this.#heldBack.delete(key);
-    this.emit(body);
+    this.#send(body);
   }
 
-  #last(body: RunEventBody): void {
-    for (const held of this.#heldBack.values()) this.emit(held);
+  #sendHeldBack(): void {
+    const held = [...this.#heldBack.values()];
     this.#heldBack.clear();
-    this.emit(body);
+    for (const body of held) this.#send(body);
   }
 
   #end(body: RunEventBody): void {
-    this.#last(body);
+    this.emit(body);
     this.#ended = true;
   }
 }

@@ -23,10 +23,10 @@ function reported({ signal = new AbortController().signal } = {}) {
   return { run, hooks, events, wait: (ms: number) => void (nowMs += ms) };
 }
 
-const span = (diskId: string, doneBytes: number) => ({
+const span = (diskId: string, doneBytes: number, logicalBytes = 9e9) => ({
   diskId,
   doneBytes,
-  logicalBytes: 9e9,
+  logicalBytes,
   readBytes: 0,
   storedBytes: 0,
 });
@@ -62,6 +62,42 @@ describe("progress", () => {
       }),
     );
   });
+});
+
+test("a disk that is complete says so at once, while others move on", () => {
+  const { hooks, events } = reported();
+  for (const doneBytes of [1, 2, 3]) hooks.span.call(span("a", doneBytes, 3));
+  hooks.span.call(span("b", 1));
+  expect(events).toMatchObject([
+    { diskId: "a", doneBytes: 1 },
+    { diskId: "a", doneBytes: 3 },
+    { diskId: "b", doneBytes: 1 },
+  ]);
+});
+
+const NOTHING_PRUNED = { copiedBytes: 0, provedBytes: 0, freedPacks: 0, freedBytes: 0, extendedLocks: 0 };
+const pruned = (pages: number) => ({ of: "prune", step: "reading block maps", pages, ...NOTHING_PRUNED }) as const;
+const copied = (point: string, doneBytes: number) =>
+  ({ of: "copy", point, vm: "web01", doneBytes, readBytes: 0, storedBytes: 0 }) as const;
+
+test("the last counts of a step of a prune and of each point of a copy come before what follows", () => {
+  const { run, events } = reported();
+  run.counted(pruned(1));
+  run.counted(pruned(2));
+  run.phase("copying");
+  run.counted(copied("first", 3));
+  run.counted(copied("first", 4));
+  run.counted(copied("second", 5));
+  run.finish({} as never);
+  expect(events).toMatchObject([
+    { counts: { pages: 1 } },
+    { counts: { pages: 2 } },
+    { kind: "phase" },
+    { counts: { point: "first", doneBytes: 3 } },
+    { counts: { point: "first", doneBytes: 4 } },
+    { counts: { point: "second", doneBytes: 5 } },
+    { kind: "finished" },
+  ]);
 });
 
 describe("the end of a run", () => {

@@ -32,6 +32,7 @@ test("each machine of a job is a run, from started to finished, and its last eve
     expect(events.map(({ kind }) => kind)).toEqual(expect.arrayContaining(["phase", "disks", "copied"]));
     const disks = [{ diskId: "a", carrier: "memory" }];
     expect(events.filter(({ kind }) => kind === "opened")).toMatchObject([{ strategy: "model", disks }]);
+    expect(events.filter(({ kind }) => kind === "progress")).toMatchObject([{ diskId: "a", doneBytes: 100_000 }]);
     expect(events.at(-1)).toMatchObject({ kind: "finished", result: point });
     const { points } = await (await installation.repository()).points.list(site.context.signal);
     expect(points.map(({ runId }) => runId)).toContain(events[0]?.runId);
