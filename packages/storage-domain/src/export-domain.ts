@@ -1,7 +1,6 @@
 import { type Directory } from "./directory.ts";
 import { StorageDomainError } from "./errors.ts";
 import { FileDomain, openParts, type DomainParts } from "./file-domain.ts";
-import { hostOwnership } from "./new-image.ts";
 import { isUuid, requireUuid } from "./uuid.ts";
 
 /** An engine's OVF of a machine with many snapshots and disks has some hundred KiB. */
@@ -48,9 +47,9 @@ export class ExportDomain extends FileDomain {
 
   /** Puts a machine in. Its images must be there: from now on the engine lists it. @throws when it is there already */
   async addMachine(machineId: string, ovf: string): Promise<void> {
-    const machine = await this.#machines.make(requireUuid(machineId, "the id of a machine"), hostOwnership());
+    const machine = await this.#machines.make(requireUuid(machineId, "the id of a machine"), this.ownership);
     try {
-      await machine.write(`${machineId}.ovf`, Buffer.from(ovf), hostOwnership());
+      await machine.write(`${machineId}.ovf`, Buffer.from(ovf), this.ownership);
     } catch (error) {
       await this.#machines.remove(machineId);
       throw error;

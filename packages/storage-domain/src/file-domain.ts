@@ -1,6 +1,6 @@
 import { FileByteSource } from "@ovault/qcow2";
 
-import { Directory } from "./directory.ts";
+import { Directory, type Ownership } from "./directory.ts";
 import { parseDomainMetadata, type DomainMetadata } from "./domain-metadata.ts";
 import { StorageDomainError } from "./errors.ts";
 import { isUuid, requireUuid } from "./uuid.ts";
@@ -22,6 +22,8 @@ const METADATA_SUFFIX = ".meta";
  */
 export class FileDomain implements AsyncDisposable {
   readonly metadata: DomainMetadata;
+  /** Whose files a host wrote here, as this machine sees it: 36:36, or what the export maps every host to. */
+  readonly owner: Owner;
   protected readonly directory: Directory;
   readonly #images: Directory;
 
@@ -36,10 +38,16 @@ export class FileDomain implements AsyncDisposable {
     return new FileDomain(await openParts(root, id));
   }
 
-  protected constructor({ directory, images, metadata }: DomainParts) {
+  protected constructor({ directory, images, metadata, owner }: DomainParts) {
     this.directory = directory;
     this.#images = images;
     this.metadata = metadata;
+    this.owner = owner;
+  }
+
+  /** Makes what hosts can use. Only root can give files away. */
+  get ownership(): Ownership {
+    return { fileMode: 0o660, directoryMode: 0o755, owner: process.getuid?.() === 0 ? this.owner : undefined };
   }
 
   /** Ids of all images, sorted; not those that are being removed. */
@@ -86,10 +94,16 @@ export class FileDomain implements AsyncDisposable {
   }
 }
 
+export interface Owner {
+  readonly uid: number;
+  readonly gid: number;
+}
+
 export interface DomainParts {
   readonly directory: Directory;
   readonly images: Directory;
   readonly metadata: DomainMetadata;
+  readonly owner: Owner;
 }
 
 export async function openParts(root: string, id: string): Promise<DomainParts> {
@@ -97,23 +111,26 @@ export async function openParts(root: string, id: string): Promise<DomainParts> 
   const directory = await parent.child(requireUuid(id, "the id of a storage domain"));
   if (directory === undefined) throw new StorageDomainError(`${root} has no storage domain ${id}`);
   try {
-    const metadata = await readMetadata(directory);
+    const { metadata, owner } = await readMetadata(directory);
     if (metadata.id !== id) throw new StorageDomainError(`${directory.path} holds storage domain ${metadata.id}`);
     const images = await directory.child("images");
     if (images === undefined) throw new StorageDomainError(`${directory.path} has no images`);
-    return { directory, images, metadata };
+    return { directory, images, metadata, owner };
   } catch (error) {
     await directory[Symbol.asyncDispose]();
     throw error;
   }
 }
 
-async function readMetadata(directory: Directory): Promise<DomainMetadata> {
+async function readMetadata(directory: Directory): Promise<Pick<DomainParts, "metadata" | "owner">> {
   await using own = await directory.child("dom_md");
   const bytes = await own?.read("metadata", MOST_METADATA_BYTES);
-  if (bytes === undefined) throw new StorageDomainError(`${directory.path} has no dom_md/metadata`);
-  const title = `${directory.path}/dom_md/metadata`;
-  return parseDomainMetadata(bytes.toString(), title);
+  await using file = await own?.file("metadata");
+  if (bytes === undefined || file === undefined) {
+    throw new StorageDomainError(`${directory.path} has no dom_md/metadata`);
+  }
+  const { uid, gid } = await file.stat();
+  return { metadata: parseDomainMetadata(bytes.toString(), `${directory.path}/dom_md/metadata`), owner: { uid, gid } };
 }
 
 async function readVolume(image: Directory, id: string): Promise<Volume> {

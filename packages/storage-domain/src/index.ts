@@ -1,7 +1,7 @@
 export type { DomainMetadata } from "./domain-metadata.ts";
 export { StorageDomainError } from "./errors.ts";
 export { ExportDomain } from "./export-domain.ts";
-export { FileDomain, type Volume } from "./file-domain.ts";
+export { FileDomain, type Owner, type Volume } from "./file-domain.ts";
 export { NewImage, type NewVolume } from "./new-image.ts";
 export { chainOf, openDisk } from "./open-disk.ts";
 export type { VolumeMetadata } from "./volume-metadata.ts";

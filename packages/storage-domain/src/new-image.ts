@@ -1,18 +1,10 @@
 import type { FileHandle } from "node:fs/promises";
 
-import type { Directory, Ownership } from "./directory.ts";
+import type { Directory } from "./directory.ts";
 import type { FileDomain } from "./file-domain.ts";
 import { requireUuid } from "./uuid.ts";
 import { volumeLease } from "./volume-lease.ts";
 import { formatVolumeMetadata, type VolumeMetadata } from "./volume-metadata.ts";
-
-/** The user and group of vdsm on every host: vdsm:kvm. */
-const VDSM = { uid: 36, gid: 36 } as const;
-
-/** Makes what hosts can use: for everything in the tree of a domain. Only root can give files away. */
-export function hostOwnership(): Ownership {
-  return { fileMode: 0o660, directoryMode: 0o755, owner: process.getuid?.() === 0 ? VDSM : undefined };
-}
 
 export interface NewVolume extends Omit<VolumeMetadata, "domainId" | "imageId" | "parentId" | "role" | "legality"> {
   readonly id: string;
@@ -30,9 +22,9 @@ export class NewImage {
   /** @throws StorageDomainError when there is such an image already */
   static async create(domain: FileDomain, id: string, volume: NewVolume): Promise<NewImage> {
     requireUuid(volume.id, "the id of a volume");
-    const directory = await domain.images.make(requireUuid(id, "the id of an image"), hostOwnership());
+    const directory = await domain.images.make(requireUuid(id, "the id of an image"), domain.ownership);
     try {
-      const file = await directory.create(volume.id, hostOwnership());
+      const file = await directory.create(volume.id, domain.ownership);
       return new NewImage(id, { domain, directory, file, volume });
     } catch (error) {
       await directory[Symbol.asyncDispose]();
@@ -62,7 +54,7 @@ export class NewImage {
    * metadata, which all may read.
    */
   async commit(): Promise<void> {
-    const { metadata, images } = this.#domain;
+    const { metadata, images, ownership } = this.#domain;
     const { id: volumeId, ...volume } = this.#volume;
     const described: VolumeMetadata = {
       ...volume,
@@ -74,8 +66,8 @@ export class NewImage {
     };
     const text = formatVolumeMetadata(described, metadata.version);
     await this.file.sync();
-    await this.#directory.write(`${volumeId}.lease`, volumeLease(metadata.id, volumeId), hostOwnership());
-    await this.#directory.write(`${volumeId}.meta`, Buffer.from(text), { ...hostOwnership(), fileMode: 0o644 });
+    await this.#directory.write(`${volumeId}.lease`, volumeLease(metadata.id, volumeId), ownership);
+    await this.#directory.write(`${volumeId}.meta`, Buffer.from(text), { ...ownership, fileMode: 0o644 });
     await this.#close();
     await images.sync();
   }
