@@ -38,6 +38,7 @@ export * from "./util/nearest.ts";
 export * from "./util/plural.ts";
 export * from "./util/process-identity.ts";
 export * from "./util/read-settings-file.ts";
+export * from "./util/size-in-bytes.ts";
 export * from "./util/sync-directory.ts";
 export * from "./util/system-error.ts";
 export * from "./virtual-machine.ts";

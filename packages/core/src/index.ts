@@ -86,7 +86,6 @@ export { throttled } from "./store/throttled.ts";
 export { timed } from "./store/timed.ts";
 export { durationInMs } from "./util/duration-in-ms.ts";
 export { newRunId } from "./util/run-id.ts";
-export { sizeInBytes } from "./util/size-in-bytes.ts";
 export { reportWarningsTo } from "./util/warn-once.ts";
 export { verifyPoints } from "./verify/verify-points.ts";
 export type { VerifyProgress, VerifyReport } from "./verify/verify-report.ts";

@@ -1,10 +1,10 @@
 import { z } from "zod";
 
-import { sizeInBytes } from "../util/size-in-bytes.ts";
+import { secretReference, sizeInBytes } from "@ovault/contract";
+
 import { count } from "./count.ts";
 import { patience } from "./patience.ts";
 import { retentionSchema } from "./retention-schema.ts";
-import { secretReference } from "@ovault/contract";
 
 /** A lower rate is a missing unit: no pack would ever arrive. */
 const LOWEST_RATE = 1024;

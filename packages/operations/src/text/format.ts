@@ -1,5 +1,5 @@
-import { UsageError } from "@ovault/contract";
-import { durationInMs, sizeInBytes } from "@ovault/core";
+import { sizeInBytes, UsageError } from "@ovault/contract";
+import { durationInMs } from "@ovault/core";
 
 const MINUTE_MS = 60_000;
 const UNITS = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"] as const;

@@ -1,0 +1,6 @@
+/** What the strategy and the commands that set an export domain up share. */
+export { exportsLine, type NfsExport } from "./exports-line.ts";
+export { findExportDomain } from "./find-export-domain.ts";
+export { openStaging } from "./open-staging.ts";
+export { type StagingOptions } from "./staging-options.ts";
+export { resolveStaging, stagingPlaceOf, stagingPlaces, type StagingPlace } from "./staging-place.ts";
