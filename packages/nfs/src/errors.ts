@@ -9,3 +9,8 @@ export class NfsServerError extends OvaultError {
 export class NfsProtocolError extends OvaultError {
   static override readonly code: ErrorCode = "E_NFS_PROTOCOL";
 }
+
+/** An NFS server does not answer, or refuses what its client asks for. */
+export class NfsClientError extends OvaultError {
+  static override readonly code: ErrorCode = "E_NFS_CLIENT";
+}

@@ -1,4 +1,7 @@
-export { NfsProtocolError, NfsServerError } from "./errors.ts";
+export { findNfsPorts, type NfsPorts } from "./client/find-nfs-ports.ts";
+export { NfsMount, type NfsMountOptions } from "./client/nfs-mount.ts";
+export type { RpcCaller } from "./client/rpc-client.ts";
+export { NfsClientError, NfsProtocolError, NfsServerError } from "./errors.ts";
 export { LocalFileSystem, type LocalFileSystemOptions } from "./local/local-file-system.ts";
 export type {
   AttributeChange,
@@ -10,5 +13,5 @@ export type {
   FileTime,
   NfsFileSystem,
 } from "./nfs-file-system.ts";
-export { NfsServer, type NfsServerOptions } from "./nfs-server.ts";
+export { NfsServer, type NfsExport, type NfsServerOptions } from "./nfs-server.ts";
 export { NfsStatusError, type NfsStatus } from "./nfs3/status.ts";

@@ -1,19 +1,26 @@
-import { MOUNT_PROGRAM, mountProgram } from "./mount/mount-program.ts";
+import { MOUNT_PROGRAM, mountProgram, type Mountable } from "./mount/mount-program.ts";
 import type { NfsFileSystem } from "./nfs-file-system.ts";
 import { FileHandles } from "./nfs3/file-handle.ts";
 import { Listings } from "./nfs3/listings.ts";
+import type { Nfs3Context } from "./nfs3/nfs3-context.ts";
 import { NFS_PROGRAM, nfs3Program } from "./nfs3/nfs3-program.ts";
 import { MOST_TRANSFER_BYTES } from "./nfs3/reading.ts";
 import { WriteBack } from "./nfs3/write-back.ts";
 import { portmapProgram } from "./portmap/portmap-program.ts";
 import { RpcServer } from "./rpc/rpc-server.ts";
 
-export interface NfsServerOptions {
+/** A file system and where clients find it. */
+export interface NfsExport {
   readonly files: NfsFileSystem;
   /** Tells this file system from others; the same after a restart, or clients lose their files. */
   readonly fileSystemId: bigint;
   /** Path under which clients mount: `/exports/web01`. */
   readonly path: string;
+}
+
+export interface NfsServerOptions extends NfsExport {
+  /** Further file systems, each with an id and a path of its own. */
+  readonly others?: readonly NfsExport[];
   /** Addresses, or networks as `10.0.0.0/8`, that may connect: NFSv3 knows no other proof of who asks. */
   readonly allow: readonly string[];
   /** Default: all addresses of this machine. */
@@ -34,7 +41,7 @@ const DEFAULT_PORT = 2049;
 const MOST_RECORD_BYTES = MOST_TRANSFER_BYTES + 4096;
 
 /**
- * Serves a file system over NFSv3, with MOUNT on the same TCP port. All clients act as one user, who may do everything:
+ * Serves file systems over NFSv3, with MOUNT on the same TCP port. All clients act as one user, who may do everything:
  * the list of addresses is what protects the files. Locks are the clients' own (`nolock`).
  */
 export class NfsServer implements AsyncDisposable {
@@ -43,19 +50,10 @@ export class NfsServer implements AsyncDisposable {
 
   /** @throws NfsServerError when it cannot listen there, or an allowed address is none */
   static async listen(options: NfsServerOptions): Promise<NfsServer> {
-    const { files, fileSystemId, path, host, allow, portmapPort, onError = () => {} } = options;
-    const handles = new FileHandles(fileSystemId);
-    const context = {
-      files,
-      handles,
-      fileSystemId,
-      onError,
-      listings: new Listings(files),
-      writeBack: new WriteBack(files),
-    };
+    const { others = [], host, allow, portmapPort, onError = () => {} } = options;
     const programs = [
-      nfs3Program(context),
-      mountProgram({ path, rootHandle: handles.encode(await files.root()) }),
+      nfs3Program([contextOf(options, onError), ...others.map((other) => contextOf(other, onError))]),
+      mountProgram(await Promise.all([options, ...others].map(mountable))),
     ] as const;
     const common = { host, allow, onError, mostRecordBytes: MOST_RECORD_BYTES };
     const server = await RpcServer.listen({ ...common, programs, port: options.port ?? DEFAULT_PORT });
@@ -83,4 +81,13 @@ export class NfsServer implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }
+}
+
+function contextOf({ files, fileSystemId }: NfsExport, onError: (error: unknown) => void): Nfs3Context {
+  const handles = new FileHandles(fileSystemId);
+  return { files, handles, fileSystemId, onError, listings: new Listings(files), writeBack: new WriteBack(files) };
+}
+
+async function mountable({ files, fileSystemId, path }: NfsExport): Promise<Mountable> {
+  return { path, rootHandle: new FileHandles(fileSystemId).encode(await files.root()) };
 }

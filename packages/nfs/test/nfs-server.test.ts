@@ -11,7 +11,7 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 
 import type { NfsFileSystem } from "../src/index.ts";
 import { createArgs, type Handle, NfsClient } from "./support/nfs-client.ts";
-import { callRecord, RpcClient } from "./support/rpc-client.ts";
+import { callRecord, RpcClient } from "../src/client/rpc-client.ts";
 import { ServedDirectory } from "./support/served-directory.ts";
 import { XdrWriter } from "../src/xdr/xdr-writer.ts";
 
@@ -377,7 +377,7 @@ describe("a stranger", () => {
     const valid = callRecord({ xid: 1, program: NFS, version: 3, procedure: 8, args: createArgs(root, "other") });
     await fc.assert(
       fc.asyncProperty(fc.nat(valid.length - 1), fc.uint8Array({ minLength: 1, maxLength: 40 }), async (at, noise) => {
-        await using rpc = await RpcClient.connect(port);
+        await using rpc = await RpcClient.connect({ host: "127.0.0.1", port });
         rpc.send(Buffer.concat([valid.subarray(0, at), noise]));
         rpc.socket.end();
         expect(String(await client.read(file, 0n, 4))).toBe("data");
@@ -388,7 +388,7 @@ describe("a stranger", () => {
 
   test("who sends what is no call after many calls that wait is hung up on", async () => {
     const { client, root, port } = served;
-    await using rpc = await RpcClient.connect(port);
+    await using rpc = await RpcClient.connect({ host: "127.0.0.1", port });
     const closed = once(rpc.socket, "close");
     rpc.socket.cork();
     for (let xid = 1; xid <= 200; xid++) {
@@ -402,7 +402,7 @@ describe("a stranger", () => {
   });
 
   test("who asks for what there is not gets the answers of RPC", async () => {
-    await using rpc = await RpcClient.connect(served.port);
+    await using rpc = await RpcClient.connect({ host: "127.0.0.1", port: served.port });
     await expect(rpc.call(NFS, 3, 99)).rejects.toThrow("accept_stat 3");
     await expect(rpc.call(NFS, 4, 1)).rejects.toThrow("accept_stat 2");
     await expect(rpc.call(42, 1, 1)).rejects.toThrow("accept_stat 1");
@@ -418,7 +418,7 @@ describe("a stranger", () => {
     const file = handle(await client.create(root, "file"));
     for (let part = 0; part < 4; part++)
       await client.write(file, BigInt(part) * 2n ** 20n, Buffer.alloc(2 ** 20, part + 1));
-    await using rpc = await RpcClient.connect(port);
+    await using rpc = await RpcClient.connect({ host: "127.0.0.1", port });
     rpc.socket.pause();
     const before = process.memoryUsage().arrayBuffers;
     const args = (): XdrWriter =>

@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import { mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 
 import { run } from "@ovault/test-support/commands";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -23,6 +24,11 @@ describe.skipIf(missing.length > 0)("programs that look for the ports", { timeou
   afterAll(async () => {
     await served?.[Symbol.asyncDispose]();
     await rm(work, { recursive: true, force: true });
+  });
+
+  test("the portmapper says where they are", async () => {
+    const script = fileURLToPath(new URL("support/find-ports.ts", import.meta.url));
+    expect(JSON.parse(await served.network.run(process.execPath, [script]))).toEqual({ nfs: 2049, mount: 2049 });
   });
 
   test("libnfs lists names and reads data", async () => {

@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 
 import { RpcServer } from "../src/rpc/rpc-server.ts";
 import { XdrWriter } from "../src/xdr/xdr-writer.ts";
-import { callRecord, RpcClient } from "./support/rpc-client.ts";
+import { callRecord, RpcClient } from "../src/client/rpc-client.ts";
 
 const [PROGRAM, VERSION, PROCEDURE] = [400_000, 1, 1];
 const REPLY = Buffer.alloc(2 ** 20);
@@ -23,7 +23,9 @@ test("clients that take no replies are hung up on when together they hold too mu
     mostHeldBytes: 150 * 2 ** 20,
     onError: () => {},
   });
-  const slow = await Promise.all(Array.from({ length: 6 }, () => RpcClient.connect(server.port)));
+  const slow = await Promise.all(
+    Array.from({ length: 6 }, () => RpcClient.connect({ host: "127.0.0.1", port: server.port })),
+  );
   for (const client of slow) {
     client.socket.pause();
     for (let xid = 1; xid <= 60; xid++) {
@@ -31,7 +33,7 @@ test("clients that take no replies are hung up on when together they hold too mu
     }
   }
   await new Promise((resolve) => setTimeout(resolve, 300));
-  await using fast = await RpcClient.connect(server.port);
+  await using fast = await RpcClient.connect({ host: "127.0.0.1", port: server.port });
   for (let count = 0; count < 50; count++) {
     const reply = await fast.call(PROGRAM, VERSION, PROCEDURE);
     expect(reply.opaque(REPLY.length).length).toBe(REPLY.length);

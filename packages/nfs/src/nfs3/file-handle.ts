@@ -26,6 +26,12 @@ export class FileHandles {
     return results.opaque(this.encode(id));
   }
 
+  /** True when what follows is a handle of this file system. Reads nothing. */
+  isNext(args: XdrReader): boolean {
+    const rest = args.rest();
+    return rest.length >= 12 && rest.readUInt32BE(0) === HANDLE_BYTES && rest.readBigUInt64BE(4) === this.#fileSystemId;
+  }
+
   /** @throws NfsStatusError when it is of another file system, or was never one of ours */
   read(args: XdrReader): FileId {
     const handle = args.opaque(MOST_BYTES);

@@ -28,13 +28,13 @@ import {
 
 /** Program 100003, version 3 (RFC 1813). */
 export const NFS_PROGRAM = 100_003;
-const VERSION = 3;
+export const NFS_VERSION = 3;
 /** Creating and removing names, and changing attributes: a second time they would fail, or undo what came between. */
 const NOT_TWICE: ReadonlySet<number> = new Set([2, 8, 9, 10, 11, 12, 13, 14, 15]);
 
-/** All procedures of NFSv3. */
-export function nfs3Program(context: Nfs3Context): RpcProgram {
-  const of = <Call>(procedure: Nfs3Procedure<Call>): RpcProcedure => rpcProcedure(procedure, context);
+/** All procedures of NFSv3, on one file system or several. */
+export function nfs3Program(contexts: readonly [Nfs3Context, ...Nfs3Context[]]): RpcProgram {
+  const of = <Call>(procedure: Nfs3Procedure<Call>): RpcProcedure => rpcProcedure(procedure, contexts);
   const procedures = new Map<number, RpcProcedure>([
     [1, of(getAttributes)],
     [2, of(setAttributes)],
@@ -58,5 +58,5 @@ export function nfs3Program(context: Nfs3Context): RpcProgram {
     [20, of(pathLimits)],
     [21, of(commit)],
   ]);
-  return { program: NFS_PROGRAM, version: VERSION, procedures, notTwice: NOT_TWICE };
+  return { program: NFS_PROGRAM, version: NFS_VERSION, procedures, notTwice: NOT_TWICE };
 }

@@ -16,8 +16,13 @@ export interface Nfs3Procedure<Call> {
 }
 
 /** Results of a procedure are written apart, so that a failure half way leaves nothing of them. */
-export function rpcProcedure<Call>(procedure: Nfs3Procedure<Call>, context: Nfs3Context): RpcProcedure {
+export function rpcProcedure<Call>(
+  procedure: Nfs3Procedure<Call>,
+  contexts: readonly [Nfs3Context, ...Nfs3Context[]],
+): RpcProcedure {
   return async (args, results) => {
+    // All procedures begin with a handle. One of another file system is refused by each of them.
+    const context = contexts.find(({ handles }) => handles.isNext(args)) ?? contexts[0];
     let call: Call | undefined;
     try {
       call = procedure.read(args, context);

@@ -71,6 +71,11 @@ export function statusOf(error: unknown): NfsStatus {
   return BY_SYSTEM_CODE.get(systemErrorCode(error) ?? "") ?? "later";
 }
 
+/** The name of a number; undefined for one that is none of NFSv3. */
+export function statusOfNumber(number: number): NfsStatus | undefined {
+  return (Object.keys(STATUS) as NfsStatus[]).find((status) => STATUS[status] === number);
+}
+
 export function statusNumber(status: NfsStatus): number {
   return STATUS[status];
 }

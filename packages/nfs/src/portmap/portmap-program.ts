@@ -2,7 +2,7 @@ import type { RpcProcedure, RpcProgram } from "../rpc/rpc-program.ts";
 
 /** Program 100000, version 2 (RFC 1833, section 3). */
 export const PORTMAP_PROGRAM = 100_000;
-const VERSION = 2;
+export const PORTMAP_VERSION = 2;
 const [SET, UNSET, GETPORT, DUMP] = [1, 2, 3, 4];
 const TCP = 6;
 
@@ -17,7 +17,7 @@ export interface MappedProgram {
 export function portmapProgram(mapped: readonly MappedProgram[]): RpcProgram {
   return {
     program: PORTMAP_PROGRAM,
-    version: VERSION,
+    version: PORTMAP_VERSION,
     procedures: new Map<number, RpcProcedure>([
       [SET, (_, results) => void results.bool(false)],
       [UNSET, (_, results) => void results.bool(false)],

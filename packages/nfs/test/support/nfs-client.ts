@@ -1,7 +1,7 @@
 import type { FileTime } from "../../src/index.ts";
 import { XdrWriter } from "../../src/xdr/xdr-writer.ts";
 import type { XdrReader } from "../../src/xdr/xdr-reader.ts";
-import { RpcClient } from "./rpc-client.ts";
+import { RpcClient } from "../../src/client/rpc-client.ts";
 
 const NFS = 100_003;
 const MOUNT = 100_005;
@@ -20,7 +20,7 @@ export class NfsClient implements AsyncDisposable {
   readonly rpc: RpcClient;
 
   static async connect(port: number): Promise<NfsClient> {
-    return new NfsClient(await RpcClient.connect(port));
+    return new NfsClient(await RpcClient.connect({ host: "127.0.0.1", port }));
   }
 
   private constructor(rpc: RpcClient) {
