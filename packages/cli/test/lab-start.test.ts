@@ -136,6 +136,20 @@ test("working with a lab that does not run says how to start one", async () => {
   expect(exitCode).toBe(2);
 });
 
+test("the configuration of a lab says where it is", async () => {
+  const config = join(cwd, "lab", "ovault.yaml");
+  const env = { OVAULT_CONFIG: config };
+  const status = await runOvault(["lab", "status", "--json"], { cwd, env });
+  expect(status.stderr).toBe("");
+  expect(JSON.parse(status.stdout)).toMatchObject({ directory: join(cwd, "lab") });
+  expect((await runOvault(["lab", "fault"], { cwd, env })).exitCode).toBe(0);
+  expect((await runOvault(["lab", "host", "--config", config], { cwd })).exitCode).toBe(0);
+  expect((await runOvault(["lab", "start", "--detach"], { cwd, env })).stderr).toContain("already");
+  await writeFile(join(cwd, "ovault.yaml"), "destinations: {}");
+  const other = await runOvault(["lab", "status"], { cwd });
+  expect(other).toMatchObject({ exitCode: 2, stderr: expect.stringContaining("--dir is missing") });
+});
+
 const NEW_DISK = "<disk><format>raw</format><provisioned_size>1048576</provisioned_size></disk>";
 
 /** One call of the lab's API; answers with its text. */

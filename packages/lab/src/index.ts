@@ -5,6 +5,7 @@ export type { BlockDomain, BlockStorage, BlockVolume } from "./hypervisor/block-
 export type { LabVmRequest } from "./lab/lab-vm-request.ts";
 export type { RunningLab as Lab } from "./lab/running-lab.ts";
 export { connectLab } from "./lab/connect-lab.ts";
+export { labOfConfiguration } from "./lab/lab-of-configuration.ts";
 export type {
   LabControl,
   LabDisk,

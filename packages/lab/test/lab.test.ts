@@ -224,3 +224,28 @@ test("a machine made from an OVF has its disks attached as far as they are free,
     await client.untilGone(`/disks/${diskId}`);
   });
 });
+
+test("a name that several have is refused with all of them, and how to tell them apart", async () => {
+  await withLab({}, async ({ lab, directory }) => {
+    const twins = [];
+    for (const format of ["cow", "raw"] as const) {
+      twins.push(await lab.addDisk("web", { alias: "twin", virtualBytes: MIB, format }));
+    }
+    const [first, second] = twins;
+    const indexes = lab.vms[0]?.disks.flatMap(({ alias }, index) => (alias === "twin" ? index : [])) ?? [];
+    const write = { offset: 0, length: 512, kind: "pattern", pattern: 1 } as const;
+    await expect(lab.write("web", "twin", write)).rejects.toMatchObject({
+      code: "E_USAGE",
+      message: "VM web has 2 disks named twin",
+      hint: `Use an id: ${first?.id} (index ${indexes[0]}, cow), ${second?.id} (index ${indexes[1]}, raw).`,
+    });
+    await expect(connectLab(directory).view("twin", join(directory, "view.raw"))).rejects.toMatchObject({
+      code: "E_USAGE",
+      message: "the lab has 2 disks named twin",
+      hint: `Use an id: ${first?.id} (index ${indexes[0]} of web), ${second?.id} (index ${indexes[1]} of web).`,
+    });
+    await lab.write("web", String(indexes[1]), write);
+    await lab.view(second?.id ?? "", join(directory, "view.raw"));
+    expect((await readFile(join(directory, "view.raw")))[0]).toBe(1);
+  });
+});

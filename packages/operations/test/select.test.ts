@@ -35,6 +35,8 @@ describe("a disk", () => {
 
   test("whose alias is not unique must be named otherwise", () => {
     expect(() => findDisk(disks, "data", "web01")).toThrow(UsageError);
+    const found = expect.objectContaining({ hint: "Use an index or an id: 2 (id-c, 1 B, raw), 3 (id-d, 1 B, raw)." });
+    expect(() => findDisk(disks, "data", "web01")).toThrow(found);
   });
 });
 
@@ -52,6 +54,9 @@ describe("a virtual machine", () => {
 
   test("whose name is not unique must be given by id", () => {
     expect(() => findVirtualMachine(inventory, "db")).toThrow(/2 virtual machines are named "db"/);
+    const twins = ["2", "3"].map((id) => ({ ...vm(id, "db"), cluster: { id, name: `east-${id}` } }));
+    const hint = "Use an id: 2 (up, in cluster east-2, 0 disks), 3 (up, in cluster east-3, 0 disks).";
+    expect(() => findVirtualMachine(twins, "db")).toThrow(expect.objectContaining({ hint }));
   });
 });
 

@@ -23,7 +23,7 @@ const SUBCOMMANDS: readonly (readonly [name: string, summary: string, define: De
 export const define: Define = (command, invoke) => {
   for (const [name, summary, defineSubcommand] of SUBCOMMANDS) {
     const subcommand = withCommonOptions(command.command(name).description(summary));
-    subcommand.requiredOption("--dir <directory>", "the lab's directory");
+    subcommand.option("--dir <directory>", "the lab's directory (default: where the lab's ovault.yaml is)");
     defineSubcommand(subcommand, invoke);
   }
   command.addHelpText(

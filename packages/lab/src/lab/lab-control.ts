@@ -10,7 +10,7 @@ import type { HostChange } from "./host-changes.ts";
 /**
  * Control of a running lab, from its own process or, over its socket, from another one. A VM is named by name or id, a
  * disk by id, alias or index (0 is the first: bootable disks, then the others by alias as the engine sorts), a host by
- * name or id. Unknown names throw NotFoundError.
+ * name or id. Unknown names throw NotFoundError, names that several have UsageError.
  */
 export interface LabControl {
   status(): Promise<LabStatus>;

@@ -28,6 +28,7 @@ import type {
 } from "./lab-control.ts";
 import type { LabDirectory } from "./lab-directory.ts";
 import type { LabVmRequest } from "./lab-vm-request.ts";
+import { named } from "./named.ts";
 
 const PROXY_NAME = "ovault-proxy";
 /** Name of the directory that shows the proxy's devices, in that of the lab. */
@@ -101,10 +102,9 @@ export class RunningLab implements LabControl {
   }
 
   get hosts(): readonly LabHostStatus[] {
-    const { hosts, clusters } = this.#state.inventory;
-    return hosts.map((host) => {
+    return this.#state.inventory.hosts.map((host) => {
       const { id, name, clusterId, status = "up" } = host;
-      return { id, name, cluster: known(clusters, clusterId).name, status, ...this.#sshOf(host) };
+      return { id, name, cluster: this.#clusterName(clusterId), status, ...this.#sshOf(host) };
     });
   }
 
@@ -323,20 +323,20 @@ export class RunningLab implements LabControl {
   }
 
   #vm(name: string): VmState {
-    const vms = Object.values(this.#state.vms);
-    const vm = vms.find((candidate) => candidate.name === name || candidate.id === name);
-    if (vm !== undefined) return vm;
-    throw new NotFoundError(`the lab has no VM ${name}`, {
-      hint: `VMs: ${vms.map((candidate) => candidate.name).join(", ")}.`,
+    return named(Object.values(this.#state.vms), name, {
+      kind: "VM",
+      owner: "the lab",
+      nameOf: (vm) => vm.name,
+      describe: ({ clusterId, status }) => `${status}, in cluster ${this.#clusterName(clusterId)}`,
     });
   }
 
   #host(name: string): HostState {
-    const { hosts } = this.#state.inventory;
-    const host = hosts.find((candidate) => candidate.name === name || candidate.id === name);
-    if (host !== undefined) return host;
-    throw new NotFoundError(`the lab has no host ${name}`, {
-      hint: `Hosts: ${hosts.map((candidate) => candidate.name).join(", ")}.`,
+    return named(this.#state.inventory.hosts, name, {
+      kind: "host",
+      owner: "the lab",
+      nameOf: (host) => host.name,
+      describe: ({ clusterId }) => `in cluster ${this.#clusterName(clusterId)}`,
     });
   }
 
@@ -353,11 +353,17 @@ export class RunningLab implements LabControl {
 
   #diskOf(vm: VmState, name: string): DiskState {
     const disks = this.#disksOf(vm);
-    const disk = disks.find(({ id, alias }) => id === name || alias === name) ?? byIndex(disks, name);
-    if (disk !== undefined) return disk;
-    throw new NotFoundError(`VM ${vm.name} has no disk ${name}`, {
-      hint: `Disks: ${disks.map(({ alias }, index) => `${index} (${alias})`).join(", ")}.`,
-    });
+    const indexed = disks.some(({ id, alias }) => id === name || alias === name) ? undefined : byIndex(disks, name);
+    return (
+      indexed ??
+      named(disks, name, {
+        kind: "disk",
+        owner: `VM ${vm.name}`,
+        nameOf: ({ alias }) => alias,
+        listed: (disk) => `${disks.indexOf(disk)} (${disk.alias})`,
+        describe: (disk) => `index ${disks.indexOf(disk)}, ${disk.format}`,
+      })
+    );
   }
 
   /** In the order of their indexes: as the engine sorts them. */
@@ -369,9 +375,23 @@ export class RunningLab implements LabControl {
   }
 
   #anyDisk(name: string): DiskState {
-    const disk = Object.values(this.#state.disks).find(({ id, alias }) => id === name || alias === name);
-    if (disk === undefined) throw new NotFoundError(`the lab has no disk ${name}`);
-    return disk;
+    return named(Object.values(this.#state.disks), name, {
+      kind: "disk",
+      owner: "the lab",
+      nameOf: ({ alias }) => alias,
+      describe: (disk) => this.#placeOf(disk),
+    });
+  }
+
+  /** Which VM has a disk, and at which index. */
+  #placeOf(disk: DiskState): string {
+    const [vm] = this.#parts.engine.core.vmsOf(disk.id);
+    if (vm === undefined) return "of no VM";
+    return `index ${this.#disksOf(vm).indexOf(disk)} of ${vm.name}`;
+  }
+
+  #clusterName(id: string): string {
+    return known(this.#state.inventory.clusters, id).name;
   }
 
   #diskById(id: string): DiskState {

@@ -1,4 +1,4 @@
-import { didYouMean, NotFoundError, UsageError, type VirtualMachine } from "@ovault/contract";
+import { didYouMean, NotFoundError, plural, UsageError, type VirtualMachine } from "@ovault/contract";
 
 /**
  * The virtual machine with this id or name.
@@ -18,8 +18,13 @@ export function findVirtualMachine(inventory: readonly VirtualMachine[], wanted:
   if (more.length > 0) {
     throw new UsageError(`${more.length + 1} virtual machines are named "${wanted}"`, {
       context: { vm: wanted },
-      hint: `Use an id: ${[vm, ...more].map(({ id }) => id).join(", ")}`,
+      hint: `Use an id: ${[vm, ...more].map(describe).join(", ")}.`,
     });
   }
   return vm;
+}
+
+function describe({ id, status, cluster, disks }: VirtualMachine): string {
+  const place = cluster === undefined ? "" : `, in cluster ${cluster.name}`;
+  return `${id} (${status}${place}, ${plural(disks.length, "disk")})`;
 }

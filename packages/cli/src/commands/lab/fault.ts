@@ -3,19 +3,16 @@ import { connectLab, faultModes, type FaultMode } from "@ovault/lab";
 
 import { examples, type Define } from "../../command.ts";
 import { table, text } from "../../output/view.ts";
-
-interface FaultOptions {
-  readonly dir: string;
-}
+import { labDirectory, type LabOption } from "./lab-directory.ts";
 
 export const defineFault: Define = (command, invoke) => {
   command
     .argument("[name]", "the fault; all are listed when left out")
     .argument("[mode]", "on, off or once", "once")
     .addHelpText("after", examples(["ovault lab fault --dir lab transfer-cut once", "strikes once, then is off"]))
-    .action((name: string | undefined, mode: string, { dir }: FaultOptions) =>
-      invoke(command, async () => {
-        const lab = connectLab(dir);
+    .action((name: string | undefined, mode: string, options: LabOption) =>
+      invoke(command, async (context) => {
+        const lab = connectLab(await labDirectory(options, context));
         if (name !== undefined) {
           await lab.fault(name, parseMode(mode));
           return { data: { name, mode }, view: [text(`${name} is ${mode}`)] };

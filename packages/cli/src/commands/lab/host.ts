@@ -3,11 +3,8 @@ import { connectLab, hostChangeNames, hostChanges, type HostChange } from "@ovau
 
 import { examples, type Define } from "../../command.ts";
 import { table, text } from "../../output/view.ts";
+import { labDirectory, type LabOption } from "./lab-directory.ts";
 import { hostTable } from "./status.ts";
-
-interface HostOptions {
-  readonly dir: string;
-}
 
 export const defineHost: Define = (command, invoke) => {
   command
@@ -17,9 +14,9 @@ export const defineHost: Define = (command, invoke) => {
       "after",
       examples(["ovault lab host --dir lab lab-host power-off", "its SSH, processes and virtual machines end"]),
     )
-    .action((name: string | undefined, written: string | undefined, { dir }: HostOptions) =>
-      invoke(command, async () => {
-        const lab = connectLab(dir);
+    .action((name: string | undefined, written: string | undefined, options: LabOption) =>
+      invoke(command, async (context) => {
+        const lab = connectLab(await labDirectory(options, context));
         if (name === undefined) {
           const { hosts, vms } = await lab.status();
           return { data: hosts, view: [hostTable({ hosts, vms })] };

@@ -25,10 +25,10 @@ import { stringify } from "yaml";
 import { collect, examples, type CommandContext, type Define } from "../../command.ts";
 import { facts, type View } from "../../output/view.ts";
 import { announceReady, startDetached } from "./detached.ts";
+import { labDirectory, type LabOption } from "./lab-directory.ts";
 import { statusView } from "./status.ts";
 
-interface StartOptions {
-  readonly dir: string;
+interface StartOptions extends LabOption {
   readonly engineVersion?: EngineVersion;
   readonly product?: Product;
   readonly vm?: readonly string[];
@@ -82,13 +82,14 @@ export const defineStart: Define = (command, invoke) => {
     )
     .action((options: StartOptions) =>
       invoke(command, async (context) => {
+        const dir = await labDirectory(options, context);
         if (options.detach === true) {
-          await startDetached(options.dir, context.signal);
-          const lab = await describeLab(options.dir);
+          await startDetached(dir, context.signal);
+          const lab = await describeLab(dir);
           return { data: lab, view: startedView(lab) };
         }
-        const { ended } = await start(options, context);
-        const lab = await describeLab(options.dir);
+        const { ended } = await start({ ...options, dir }, context);
+        const lab = await describeLab(dir);
         announceReady();
         return { data: lab, view: startedView(lab), running: ended };
       }),
@@ -96,7 +97,10 @@ export const defineStart: Define = (command, invoke) => {
 };
 
 /** Starts the lab in this process and prepares it. The inner promise settles when the lab has ended. */
-async function start(options: StartOptions, context: CommandContext): Promise<{ readonly ended: Promise<void> }> {
+async function start(
+  options: StartOptions & { readonly dir: string },
+  context: CommandContext,
+): Promise<{ readonly ended: Promise<void> }> {
   const { signal } = context;
   const passphrase = options.encrypt === true ? PASSPHRASE : undefined;
   if (passphrase !== undefined) await resolveSecret(passphrase, { baseDirectory: process.cwd(), signal });
@@ -125,7 +129,7 @@ async function createDestination(lab: ConfigurableLab, context: CommandContext):
   }
 }
 
-function labOptions(options: StartOptions): LabOptions {
+function labOptions(options: StartOptions & { readonly dir: string }): LabOptions {
   const { dir, engineVersion, product, port, imageioControl, imageioUrl, proxy } = options;
   if ((imageioControl === undefined) !== (imageioUrl === undefined)) {
     throw new UsageError("--imageio-control and --imageio-url belong together");

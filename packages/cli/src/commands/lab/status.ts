@@ -3,15 +3,12 @@ import { formatBytes } from "@ovault/operations";
 
 import { examples, type Define } from "../../command.ts";
 import { facts, table, type View } from "../../output/view.ts";
-
-interface StatusOptions {
-  readonly dir: string;
-}
+import { labDirectory, type LabOption } from "./lab-directory.ts";
 
 export const defineStatus: Define = (command, invoke) => {
-  command.addHelpText("after", examples(["ovault lab status --dir lab", ""])).action(({ dir }: StatusOptions) =>
-    invoke(command, async () => {
-      const status = await connectLab(dir).status();
+  command.addHelpText("after", examples(["ovault lab status --dir lab", ""])).action((options: LabOption) =>
+    invoke(command, async (context) => {
+      const status = await connectLab(await labDirectory(options, context)).status();
       return { data: status, view: statusView(status) };
     }),
   );

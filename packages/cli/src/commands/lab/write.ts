@@ -4,9 +4,9 @@ import { formatBytes, parseSize } from "@ovault/operations";
 
 import { examples, type Define } from "../../command.ts";
 import { text } from "../../output/view.ts";
+import { labDirectory, type LabOption } from "./lab-directory.ts";
 
-interface WriteOptions {
-  readonly dir: string;
+interface WriteOptions extends LabOption {
   readonly offset: number;
   readonly length: number;
   readonly pattern?: string;
@@ -30,9 +30,9 @@ export const defineWrite: Define = (command, invoke) => {
     .option("--discard", "discard (TRIM)")
     .addHelpText("after", examples(["ovault lab write --dir lab web01 0 --offset 1G --length 64K --random 7", ""]))
     .action((vm: string, disk: string, options: WriteOptions) =>
-      invoke(command, async () => {
+      invoke(command, async (context) => {
         const write = guestWrite(options);
-        await connectLab(options.dir).write(vm, disk, write);
+        await connectLab(await labDirectory(options, context)).write(vm, disk, write);
         const { kind, offset, length } = write;
         return {
           data: { vm, disk, ...write },
