@@ -20,6 +20,8 @@ export interface Outcome {
   readonly view: View;
   /** Default 0. */
   readonly exitCode?: ExitCode;
+  /** What kept the command from doing all that was asked. Reported after the outcome; its exit code counts. */
+  readonly error?: unknown;
   /** Continues after the outcome was printed, until it is stopped. */
   readonly running?: Promise<void>;
 }

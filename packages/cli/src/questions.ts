@@ -7,19 +7,20 @@ import { escapeLine } from "./output/escape-controls.ts";
 /** Asks the person at the terminal; without a terminal, a missing answer is an error that names the option to pass. */
 export class Questions {
   readonly #signal: AbortSignal;
-  readonly #interactive: boolean;
+  /** Whether there is a terminal to ask in. */
+  readonly interactive: boolean;
 
   constructor(
     signal: AbortSignal,
     interactive: boolean = process.stdin.isTTY === true && process.stderr.isTTY === true,
   ) {
     this.#signal = signal;
-    this.#interactive = interactive;
+    this.interactive = interactive;
   }
 
   /** @throws UsageError without a default, when there is no terminal or the answer is empty */
   async ask(question: string, { option, fallback }: { option: string; fallback?: string }): Promise<string> {
-    if (!this.#interactive) {
+    if (!this.interactive) {
       if (fallback !== undefined) return fallback;
       throw new UsageError(`${option} is missing`, { hint: "Give it, or run in a terminal to be asked." });
     }
@@ -31,7 +32,7 @@ export class Questions {
 
   /** False without a terminal. */
   async confirm(question: string): Promise<boolean> {
-    return this.#interactive && /^y(es)?$/i.test(await this.#read(`${question} [y/N]: `));
+    return this.interactive && /^y(es)?$/i.test(await this.#read(`${question} [y/N]: `));
   }
 
   async #read(prompt: string): Promise<string> {

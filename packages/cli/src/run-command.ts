@@ -36,9 +36,10 @@ export async function runCommand(command: Command, handler: Handler): Promise<Ex
     interruption,
   };
   try {
-    const { data, view, exitCode, running } = await handler(context);
+    const { data, view, exitCode, error, running } = await handler(context);
     terminal.print(json ? `${JSON.stringify(data, undefined, 2)}\n` : layOut(view));
     await running;
+    if (error !== undefined) throw error;
     return exitCode ?? EXIT.ok;
   } catch (error) {
     // After an abort, any error counts as the cancellation.

@@ -37,7 +37,10 @@ export function assessDisk(vm: VirtualMachine, disk: Disk, engine: EngineAbiliti
     return say("full", "a raw disk has no change tracking: all of it is read, and compared with the last point");
   }
   if (backup !== "incremental") {
-    return say("full", "incremental backup is not enabled on this disk: all of it is read, and compared");
+    return say(
+      "full",
+      "'Enable Incremental Backup' is not enabled in the disk's settings: all of it is read, and compared",
+    );
   }
   return say("incremental", "changes are tracked");
 }

@@ -34,3 +34,9 @@ test("an engine without the backup API can take nothing, but what must not be to
   });
   expect(assessDisk(vm, diskOf("disk-1", { attributes: { shareable: true } }), old)).toMatchObject({ verdict: "skip" });
 });
+
+test("how to have changes tracked is said of QCOW2 disks alone: those of a raw disk cannot be", () => {
+  const advice = /'Enable Incremental Backup' is not enabled in the disk's settings/;
+  expect(assessDisk(vm, diskOf("disk-1", { attributes: {} }), engine).reason).toMatch(advice);
+  expect(assessDisk(vm, diskOf("disk-1", { format: "raw", attributes: {} }), engine).reason).not.toMatch(/nable/);
+});

@@ -4,6 +4,8 @@ import type { Installation } from "../installation/installation.ts";
 import { findLeftovers, removeLeftovers } from "../leftovers/leftovers.ts";
 import type { DoctorContext } from "./doctor-context.ts";
 
+const REMOVE = "Remove with: ovault doctor --fix (in scripts: --fix --yes)";
+
 /** Checks for what dead runs left on a manager. */
 export async function checkLeftovers(
   installation: Installation,
@@ -16,13 +18,22 @@ export async function checkLeftovers(
     if (leftovers.length === 0) return finding.ok("none");
     const present = leftovers.filter(({ gone }) => !gone);
     for (const { entry, action } of present) reporter.note(`  ${entry.title} (run ${entry.runId}): ${action}`);
-    if (present.length > 0 && !(await approve(`Remove ${plural(present.length, "leftover")}?`))) {
-      return finding.warn(present.map(({ entry }) => entry.title).join(", "), "Remove with: ovault doctor --fix");
+    const titles = present.map(({ entry }) => entry.title);
+    if (present.length > 0 && !(await approve({ what: plural(present.length, "leftover"), titles }))) {
+      return finding.warn(titles.join(", "), REMOVE);
     }
     const results = await removeLeftovers(installation, leftovers, signal);
     const failed = results.filter(({ error }) => error !== undefined);
-    if (failed.length === 0) return finding.ok(`removed: ${plural(results.length, "leftover")}`);
+    if (failed.length === 0) {
+      const removed = present.length === 0 ? [] : [`removed: ${titles.join(", ")}`];
+      return finding.ok([...removed, ...describeGone(leftovers.length - present.length)].join("; "));
+    }
     const reasons = failed.map(({ entry, error }) => `${entry.title}: ${messageOf(error)}`);
     return { status: "fail", detail: `could not remove ${reasons.join("; ")}`, hint: "They stay in the ledger." };
   });
+}
+
+/** What only the ledger still had. */
+function describeGone(count: number): readonly string[] {
+  return count === 0 ? [] : [`${plural(count, "thing")} in the ledger, gone already`];
 }

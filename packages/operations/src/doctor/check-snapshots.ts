@@ -51,8 +51,11 @@ export async function checkSnapshots(
     });
     const proven = new Set(superseded.map(({ snapshot }) => snapshot));
     for (const snapshot of stray) reporter.note(`  ${titleOf(snapshot)}: ${whatOf(proven.has(snapshot))}`);
-    const question = `Remove ${plural(superseded.length, "superseded snapshot")}?`;
-    if (superseded.length === 0 || !(await approve(question))) return finding.warn(stray.map(titleOf).join(", "), HINT);
+    const titles = superseded.map(({ snapshot }) => titleOf(snapshot));
+    const what = plural(superseded.length, "superseded snapshot");
+    if (superseded.length === 0 || !(await approve({ what, titles }))) {
+      return finding.warn(stray.map(titleOf).join(", "), HINT);
+    }
     const ledger = await installation.ledger();
     for (const { base } of superseded) {
       await base.record(ledger);
@@ -60,7 +63,7 @@ export async function checkSnapshots(
     }
     const left = stray.filter((snapshot) => !proven.has(snapshot));
     if (left.length > 0) return finding.warn(left.map(titleOf).join(", "), HINT);
-    return finding.ok(`removed: ${plural(superseded.length, "superseded snapshot")}`);
+    return finding.ok(`removed: ${titles.join(", ")}`);
   });
 }
 

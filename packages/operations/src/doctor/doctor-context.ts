@@ -1,6 +1,13 @@
 import type { OperationContext } from "../operation-context.ts";
 
 export interface DoctorContext extends OperationContext {
-  /** Decides whether to remove findings, which were reported as notes before. The question is for a person. */
-  readonly approve: (question: string) => Promise<boolean>;
+  /** Decides whether to remove what was found. It was reported as notes before. */
+  readonly approve: (removal: ProposedRemoval) => Promise<boolean>;
+}
+
+export interface ProposedRemoval {
+  /** For people: `2 leftovers`. */
+  readonly what: string;
+  /** For people: each of them. */
+  readonly titles: readonly string[];
 }

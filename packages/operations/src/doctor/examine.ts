@@ -5,6 +5,7 @@ import { Checklist, finding, type Diagnosis } from "@ovault/contract";
 import { Installation } from "../installation/installation.ts";
 import { preferredStrategy } from "../select/choose-strategy.ts";
 import { checkDestination } from "./check-destination.ts";
+import { checkIncrements } from "./check-increments.ts";
 import { checkLeftovers } from "./check-leftovers.ts";
 import { checkLedger } from "./check-ledger.ts";
 import { checkNames } from "./check-names.ts";
@@ -43,6 +44,7 @@ async function checkManager(
   if (!usable) return;
   const strategies = await installation.strategies(manager);
   await checkStrategies(strategies, manager, list, signal);
+  await checkIncrements(installation, manager, list, signal);
   await checkNames(installation, manager, list, signal);
   await checkLeftovers(installation, manager, list, context);
   await checkSnapshots(installation, manager, list, context);

@@ -1,4 +1,4 @@
-import { Checklist, finding, plural, type ManagerDiagnosis } from "@ovault/contract";
+import { Checklist, finding, type ManagerDiagnosis } from "@ovault/contract";
 
 import { certificateFacts, certificateName } from "../engine/ca.ts";
 import { readCertificates } from "../engine/tls.ts";
@@ -10,14 +10,11 @@ const IMAGEIO_PORT = 54322;
 const PROXY_PORT = 54323;
 const HTTPS_PORT = 443;
 
-/** Checks address, CA, login, data ports and change tracking. Read-only. */
+/** Checks address, CA, login and data ports. Read-only. */
 export async function diagnoseEngine(engine: EngineAccess, signal: AbortSignal): Promise<ManagerDiagnosis> {
   const list = new Checklist(signal);
   const usable = await checkLogin(engine, list, signal);
-  if (usable) {
-    await checkDataPorts(engine, list, signal);
-    await checkIncremental(engine, list, signal);
-  }
+  if (usable) await checkDataPorts(engine, list, signal);
   return { checks: list.checks, usable };
 }
 
@@ -33,9 +30,8 @@ async function checkLogin(engine: EngineAccess, list: Checklist, signal: AbortSi
   });
   if (!reached) return false;
   return await list.run("login", async () => {
-    const { product, backups } = await engine.capabilities(signal);
-    const title = `${product.name} ${product.version.full}`;
-    return backups ? finding.ok(title) : finding.warn(title, "Incremental backups need engine 4.4 or later.");
+    const { product } = await engine.capabilities(signal);
+    return finding.ok(`${product.name} ${product.version.full}`);
   });
 }
 
@@ -78,19 +74,4 @@ async function checkDataPorts(engine: EngineAccess, list: Checklist, signal: Abo
       }
     });
   }
-}
-
-/** Reports disks that can only be read in full, because the engine does not track their changes. */
-async function checkIncremental(engine: EngineAccess, list: Checklist, signal: AbortSignal): Promise<void> {
-  await list.run("change tracking", async () => {
-    const inventory = await engine.inventory(signal);
-    const disks = inventory.flatMap((vm) => vm.disks.map((disk) => ({ disk, title: `${vm.name}/${disk.alias}` })));
-    const without = disks.filter(({ disk }) => disk.attributes["backup"] !== "incremental");
-    if (without.length === 0)
-      return finding.ok(`${plural(inventory.length, "virtual machine")}, ${plural(disks.length, "disk")}, all tracked`);
-    return finding.warn(
-      `${without.length} of ${disks.length} disks: ${without.map(({ title }) => title).join(", ")}`,
-      "They are read in full every time. Switch 'Enable Incremental Backup' on in each disk's settings (QCOW2 only).",
-    );
-  });
 }
