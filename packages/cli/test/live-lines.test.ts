@@ -80,7 +80,7 @@ test("notes appear above the progress of all runs, and a run that is over takes 
   const [first, second] = [shownRun(show, "web01"), shownRun(show, "db01")];
   first.emit({ kind: "phase", phase: "copy", detail: "1 disk" });
   first.emit({ kind: "failed", error: errorSummary(new Error("a fault")) });
-  second.emit({ kind: "warning", message: "a warning" });
+  second.emit({ kind: "warning", of: "run", message: "a warning" });
   terminal.print("result\n");
   expect(screen.text).toBe("web01: copy: 1 disk\ndb01: warning: a warning\nresult\n");
 });

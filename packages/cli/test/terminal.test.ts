@@ -35,7 +35,7 @@ describe("whatever a name holds", () => {
         const { terminal, written } = recorded(isTTY);
         const run = shownRun(new RunDisplay(terminal).show, name, 2);
         run.emit({ kind: "phase", phase: "backup", detail: name });
-        run.emit({ kind: "warning", message: name });
+        run.emit({ kind: "warning", of: "run", message: name });
         run.emit({ kind: "failed", error: errorSummary(new Error(name)) });
         terminal.showCount(() => name)(1);
         terminal.note(name);

@@ -26,6 +26,7 @@ export * from "./recovery-point.ts";
 export * from "./run-hooks.ts";
 export * from "./secret-reference.ts";
 export * from "./strategy.ts";
+export * from "./util/call-observer.ts";
 export * from "./util/clock.ts";
 export * from "./util/compare-natural.ts";
 export * from "./util/compare-text.ts";

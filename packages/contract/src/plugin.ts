@@ -50,6 +50,13 @@ export interface Plugin<K extends PluginKind = PluginKind, O = unknown> {
   readonly options: StandardSchemaV1<unknown, O>;
   /** Strategies only: the kind of manager it works with. */
   readonly managerKind?: string;
+  /**
+   * Reads what the options refer to on this node, such as files and secrets, and contacts nothing: a process that reads
+   * ovault.yaml again learns so that it cannot be used. Absent: what the schema accepts can be used.
+   * @throws ConfigurationError
+   * @since 0.2.0
+   */
+  check?(options: O, host: PluginHost): Promise<void>;
   create(options: O, host: PluginKinds[K]["host"]): Promise<PluginKinds[K]["product"]>;
   /**
    * Destinations of both kinds: makes the place itself (a directory, a bucket) where it is missing. Core calls it

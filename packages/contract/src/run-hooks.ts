@@ -1,5 +1,6 @@
 import { AsyncSeriesHook, AsyncSeriesWaterfallHook, SyncHook, SyncWaterfallHook } from "tapable";
 
+import { callObserver } from "./util/call-observer.ts";
 import type { Consistency, RecoveryPoint } from "./recovery-point.ts";
 import type { Disk, VirtualMachine } from "./virtual-machine.ts";
 
@@ -36,7 +37,7 @@ export interface PhaseEvent {
 
 /**
  * The hooks of one run, made fresh for it. Gates (async) may veto by throwing, which ends the run; observers (sync)
- * cannot: `observe` swallows what they throw.
+ * cannot: what one throws, or rejects with later, reaches neither the run nor the other observers.
  */
 export interface RunHooks {
   /** A backup begins. Restores do not call it. */
@@ -77,28 +78,35 @@ export interface RunHooks {
 
 export function createRunHooks(): RunHooks {
   return {
-    started: new SyncHook(["start"]),
+    started: observers(["start"]),
     selectDisks: new AsyncSeriesWaterfallHook(["disks", "vm"]),
     beforeSnapshot: new AsyncSeriesHook(["vm", "signal"]),
     afterSnapshot: new AsyncSeriesHook(["vm", "signal"]),
     consistency: new SyncWaterfallHook(["consistency", "vm"]),
-    opened: new SyncHook(["event"]),
-    copied: new SyncHook(),
+    opened: observers(["event"]),
+    copied: observers([]),
     beforeSeal: new AsyncSeriesHook(["point"]),
-    sealed: new SyncHook(["point"]),
-    failed: new SyncHook(["error"]),
-    phase: new SyncHook(["event"]),
-    span: new SyncHook(["event"]),
-    warning: new SyncHook(["message"]),
-    finished: new SyncHook(),
+    sealed: observers(["point"]),
+    failed: observers(["error"]),
+    phase: observers(["event"]),
+    span: observers(["event"]),
+    warning: observers(["message"]),
+    finished: observers([]),
   };
+}
+
+/** A hook for observers: each is called, whatever those before it threw, and may be asynchronous. */
+function observers<T extends unknown[]>(names: ConstructorParameters<typeof SyncHook<T>>[0]): SyncHook<T> {
+  const hook = new SyncHook<T>(names);
+  hook.intercept({ register: (tap) => ({ ...tap, fn: harmless(tap.fn) }) });
+  return hook;
+}
+
+function harmless(observer: Function): (...args: readonly unknown[]) => void {
+  return (...args) => callObserver(() => Reflect.apply(observer, undefined, args));
 }
 
 /** Calls an observer hook and swallows what observers throw. */
 export function observe<T extends unknown[]>(hook: { call(...args: T): unknown }, ...args: T): void {
-  try {
-    hook.call(...args);
-  } catch {
-    // Observers must not affect the run.
-  }
+  callObserver(() => hook.call(...args));
 }

@@ -6,6 +6,7 @@ import { S3, type S3ClientConfig } from "@aws-sdk/client-s3";
 
 import { ConfigurationError, readSettingsFile, type PluginHost } from "@ovault/contract";
 
+import { resolveEncryption } from "./encryption.ts";
 import type { S3Credentials, S3Options } from "./options.ts";
 import { signBodiesByTheirChecksum } from "./sign-bodies.ts";
 
@@ -54,6 +55,12 @@ export async function connect(options: S3Options, host: PluginHost): Promise<S3>
   signBodiesByTheirChecksum(client);
   await assertRegion(client);
   return client;
+}
+
+/** Reads the secrets and the CA, and finds the region. @throws as `connect` */
+export async function checkAccess(options: S3Options, host: PluginHost): Promise<void> {
+  await resolveEncryption(options.serverSideEncryption, host);
+  (await connect(options, host)).destroy();
 }
 
 async function readCredentials(credentials: S3Credentials, { secret }: PluginHost) {

@@ -10,6 +10,7 @@ const plugin: Plugin<"destination", S3Options> = definePlugin({
   name: "s3",
   apiVersion: 1,
   options,
+  check: async (chosen, host) => (await import("./connect.ts")).checkAccess(chosen, host),
   create: async (chosen, host) => (await import("./open-store.ts")).openS3Store(chosen, host),
   prepare: async (chosen, host) => (await import("./prepare-bucket.ts")).prepareBucket(chosen, host),
 });

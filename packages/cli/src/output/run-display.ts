@@ -58,7 +58,9 @@ export class RunDisplay {
         line.show(() => describeCounts(event.counts));
         break;
       case "warning":
-        this.#terminal.note(`${title}: warning: ${event.message}`);
+        if (event.of === "run") this.#terminal.note(`${title}: warning: ${event.message}`);
+        break;
+      case "note":
         break;
       case "copied":
         line.end();

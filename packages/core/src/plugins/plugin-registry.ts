@@ -75,9 +75,16 @@ export class PluginRegistry {
     return await plugin.create(await validateOptions(plugin.options, options, origin, keysBeside), host);
   }
 
-  /** Checks the options against the plugin's schema, and creates nothing. @throws as `create` */
-  async check(kind: PluginKind, name: string, { options, origin, keysBeside }: PluginOptions): Promise<void> {
-    await validateOptions(this.get(kind, name).options, options, origin, keysBeside);
+  /** Checks the options, and what they refer to on this node; creates and contacts nothing. @throws as `create` */
+  async check(
+    kind: PluginKind,
+    name: string,
+    { options, origin, keysBeside }: PluginOptions,
+    host: PluginHost,
+  ): Promise<void> {
+    const plugin = this.get(kind, name);
+    const valid = await validateOptions(plugin.options, options, origin, keysBeside);
+    await plugin.check?.(valid, host);
   }
 
   /**

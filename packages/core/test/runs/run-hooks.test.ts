@@ -77,6 +77,32 @@ test("a tap may know better how consistent the instant is, and may refuse it bef
   expect((await runs.ledger.report()).active).toEqual([]);
 });
 
+test("an observer that throws, at once or later, costs neither the run nor the other observers anything", async () => {
+  const heard: string[] = [];
+  const tap = (hooks: RunHooks): void => {
+    for (const hook of [
+      hooks.started,
+      hooks.phase,
+      hooks.warning,
+      hooks.span,
+      hooks.copied,
+      hooks.sealed,
+      hooks.finished,
+    ]) {
+      hook.tap("throws", () => {
+        throw new Error("a bad observer");
+      });
+      hook.tap("rejects", () => Promise.reject(new Error("a bad observer")) as never);
+    }
+    hooks.afterSnapshot.tap("warns", () => hooks.warning.call("the guest is slow"));
+    hooks.sealed.tap("good", () => void heard.push("sealed"));
+    hooks.finished.tap("good", () => void heard.push("finished"));
+  };
+  const { warnings } = await runs.backUp({ taps: [tap] });
+  expect(warnings).toEqual(["the guest is slow"]);
+  expect(heard).toEqual(["sealed", "finished"]);
+});
+
 test("a run says which strategy has opened its disks and what carries their data, before the first byte moves", async () => {
   const calls: unknown[] = [];
   const tap = (hooks: RunHooks): void => {

@@ -56,7 +56,10 @@ export type RunEventBody =
   | ({ readonly kind: "opened" } & OpenedEvent)
   | ({ readonly kind: "progress" } & SpanEvent)
   | { readonly kind: "counted"; readonly counts: RunCounts }
-  | { readonly kind: "warning"; readonly message: string }
+  /** `job`: of the job as a whole; its first run has it, and the reporter had it already. */
+  | { readonly kind: "warning"; readonly of: "run" | "job"; readonly message: string }
+  /** What the reporter had as a note: a leftover of an earlier run that was removed, what the job waits for. As above. */
+  | { readonly kind: "note"; readonly message: string }
   /** All data of a backup is stored; only work on the manager remains. */
   | { readonly kind: "copied" }
   /** The last event of a run, unless it failed. `result` is that of the `job`. */

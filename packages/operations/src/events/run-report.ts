@@ -1,9 +1,10 @@
 import { systemClock, type Clock, type RecoveryPoint, type RunHooks, type SpanEvent } from "@ovault/contract";
 import { newRunId } from "@ovault/core";
 
-import type { JobContext } from "../job-context.ts";
+import type { InnerContext } from "../inner-context.ts";
 import { summarizePoint } from "../summaries/point-summary.ts";
 import { errorSummary } from "../text/error-summary.ts";
+import { jobFailure } from "../text/job-failure.ts";
 import type { AnnouncedDisk, JobKind, RunCounts, RunEventBody, RunResults, RunSubject } from "./run-event.ts";
 
 /** Shortest time between two events of one disk, or of counts. Below the 250 ms at which backups sample their pipeline. */
@@ -15,7 +16,7 @@ const LAST = { name: NAME, stage: Number.MAX_SAFE_INTEGER };
 export class RunReport<K extends JobKind = JobKind> {
   readonly runId = newRunId();
   readonly #subject: RunSubject<K>;
-  readonly #context: Pick<JobContext, "emit" | "signal">;
+  readonly #context: Pick<InnerContext, "reporter" | "signal">;
   readonly #clock: Clock;
   /** By disk, or by what is counted. */
   readonly #sentAtMs = new Map<string, number>();
@@ -24,7 +25,7 @@ export class RunReport<K extends JobKind = JobKind> {
   #counted: string | undefined;
   #ended = false;
 
-  constructor(subject: RunSubject<K>, context: Pick<JobContext, "emit" | "signal" | "clock">) {
+  constructor(subject: RunSubject<K>, context: Pick<InnerContext, "reporter" | "signal" | "clock">) {
     this.#subject = subject;
     this.#context = context;
     this.#clock = context.clock ?? systemClock;
@@ -41,7 +42,7 @@ export class RunReport<K extends JobKind = JobKind> {
     hooks.phase.tap(NAME, ({ phase, detail }) => this.phase(phase, detail));
     hooks.opened.tap(NAME, (opened) => this.emit({ kind: "opened", ...opened }));
     hooks.span.tap(NAME, (span) => this.#progress(span));
-    hooks.warning.tap(NAME, (message) => this.emit({ kind: "warning", message }));
+    hooks.warning.tap(NAME, (message) => this.emit({ kind: "warning", of: "run", message }));
     hooks.copied.tap(NAME, () => this.emit({ kind: "copied" }));
     hooks.sealed.tap(NAME, (point) => void (sealed = point));
     hooks.failed.tap(NAME, (error) => this.fail(error));
@@ -51,6 +52,7 @@ export class RunReport<K extends JobKind = JobKind> {
   start(): void {
     const { title, runs } = this.#subject;
     this.emit({ kind: "started", title, runs });
+    this.#context.reporter.runBegins((body) => this.emit(body));
   }
 
   announce(disks: readonly AnnouncedDisk[]): void {
@@ -73,10 +75,8 @@ export class RunReport<K extends JobKind = JobKind> {
     this.#end({ kind: "finished", result });
   }
 
-  /** A run that was cancelled reports the cancellation, whatever it made fail first. */
   fail(error: unknown): void {
-    const { aborted, reason } = this.#context.signal;
-    this.#end({ kind: "failed", error: errorSummary(aborted ? reason : error) });
+    this.#end({ kind: "failed", error: errorSummary(jobFailure(error, this.#context.signal)) });
   }
 
   /** The last progress before an event comes before it. */
@@ -88,11 +88,8 @@ export class RunReport<K extends JobKind = JobKind> {
   #send(body: RunEventBody): void {
     if (this.#ended) return;
     const { job, machine } = this.#subject;
-    try {
-      this.#context.emit({ runId: this.runId, job, machine, at: this.#clock.now().toISOString(), ...body });
-    } catch {
-      // Observers must not affect the run.
-    }
+    const at = this.#clock.now().toISOString();
+    this.#context.reporter.emit({ runId: this.runId, job, machine, at, ...body });
   }
 
   /** A disk that is complete says so at once: what follows on other disks may take hours. */

@@ -1,10 +1,16 @@
-import { OvaultError } from "@ovault/contract";
+import { callObserver, OvaultError } from "@ovault/contract";
 
 import type { Installation } from "./installation.ts";
 
 /** An installation in use: it stays open until this is disposed of. */
 export interface InstallationInUse<T = Installation> extends Disposable {
   readonly installation: T;
+}
+
+/** What `CurrentInstallation` needs of an installation. */
+export interface Replaceable extends AsyncDisposable {
+  /** Finds out whether jobs can use it, without contacting anything. @throws the reason why they cannot */
+  check(): Promise<void>;
 }
 
 /** One installation, from its opening until it is closed. */
@@ -17,9 +23,10 @@ interface Generation<T> {
 
 /**
  * The installation of a process that reads ovault.yaml again while jobs run. A job keeps the installation that it began
- * with; one that was replaced is closed when its last user is gone. The code of plugins stays as it was first loaded.
+ * with; one that was replaced is closed when its last user is gone. One whose `check` fails never becomes current. The
+ * code of plugins stays as it was first loaded.
  */
-export class CurrentInstallation<T extends AsyncDisposable = Installation> implements AsyncDisposable {
+export class CurrentInstallation<T extends Replaceable = Installation> implements AsyncDisposable {
   readonly #open: () => Promise<T>;
   readonly #onCloseFailure: (error: unknown) => void;
   readonly #unclosed = new Set<Generation<T>>();
@@ -33,15 +40,16 @@ export class CurrentInstallation<T extends AsyncDisposable = Installation> imple
   }
 
   /**
-   * @param open opens an installation completely: what it throws leaves the present one in force
+   * @param open opens an installation, such as `Installation.open` does; it need not check anything
    * @param onCloseFailure receives what closing a replaced installation throws, which concerns no job
+   * @throws what `open` or the installation's `check` throws
    */
-  static async open<T extends AsyncDisposable>(
+  static async open<T extends Replaceable>(
     open: () => Promise<T>,
     onCloseFailure: (error: unknown) => void,
   ): Promise<CurrentInstallation<T>> {
     const current = new CurrentInstallation(open, onCloseFailure);
-    current.#begin(await open());
+    current.#begin(await current.#openChecked());
     return current;
   }
 
@@ -63,8 +71,8 @@ export class CurrentInstallation<T extends AsyncDisposable = Installation> imple
   }
 
   /**
-   * Opens a new installation, then puts it in the place of the present one. Calls run one after the other.
-   * @throws what `open` throws; then the present installation stays
+   * Opens and checks a new installation, then puts it in the place of the present one. Calls run one after the other.
+   * @throws what `open` or the installation's `check` throws; then the present installation stays
    */
   async reload(): Promise<void> {
     const reload = this.#lastReload.then(() => this.#replace());
@@ -81,7 +89,7 @@ export class CurrentInstallation<T extends AsyncDisposable = Installation> imple
 
   async #replace(): Promise<void> {
     if (this.#current === undefined) throw ended();
-    const next = await this.#open();
+    const next = await this.#openChecked();
     // A process may end while it reads its configuration.
     const isOver = this.#current === undefined;
     this.#retire();
@@ -89,6 +97,17 @@ export class CurrentInstallation<T extends AsyncDisposable = Installation> imple
     if (!isOver) return;
     this.#retire();
     throw ended();
+  }
+
+  async #openChecked(): Promise<T> {
+    const installation = await this.#open();
+    try {
+      await installation.check();
+      return installation;
+    } catch (error) {
+      await this.#dispose(installation);
+      throw error;
+    }
   }
 
   #begin(installation: T): void {
@@ -110,13 +129,17 @@ export class CurrentInstallation<T extends AsyncDisposable = Installation> imple
   }
 
   async #close(generation: Generation<T>): Promise<void> {
+    await this.#dispose(generation.installation);
+    this.#unclosed.delete(generation);
+    generation.closed.resolve();
+  }
+
+  /** Never rejects. */
+  async #dispose(installation: T): Promise<void> {
     try {
-      await generation.installation[Symbol.asyncDispose]();
+      await installation[Symbol.asyncDispose]();
     } catch (error) {
-      this.#onCloseFailure(error);
-    } finally {
-      this.#unclosed.delete(generation);
-      generation.closed.resolve();
+      callObserver(() => this.#onCloseFailure(error));
     }
   }
 }

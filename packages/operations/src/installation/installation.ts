@@ -40,6 +40,7 @@ import { loadBuiltInPlugins } from "./built-in-plugins.ts";
 import { StoreTrace } from "./store-trace.ts";
 import { repositorySecret } from "./repository-secret.ts";
 import type { OperationContext } from "../operation-context.ts";
+import { harmlessReporter } from "../reporter.ts";
 import { consistencySettings } from "./consistency-settings.ts";
 import { OpenedByName } from "./opened-by-name.ts";
 import { wrapStore } from "./wrap-store.ts";
@@ -61,7 +62,7 @@ export class Installation {
   private constructor(configuration: Configuration, context: OperationContext) {
     this.configuration = configuration;
     this.managerNames = new ManagerNames(configuration.managers.values());
-    this.#context = context;
+    this.#context = { ...context, reporter: harmlessReporter(context.reporter) };
   }
 
   /** Reads the configuration, unless given, and loads the plugins it names; opens no connection. */
@@ -77,22 +78,26 @@ export class Installation {
   }
 
   /**
-   * Checks the options of everything that is configured, and opens nothing: for processes that find out later what they
-   * use. @throws ConfigurationError; PluginError for a plugin that is missing
+   * Checks the options of everything that is configured and reads what they refer to on this node, secrets included, but
+   * opens nothing: for processes that find out later what they use.
+   * @throws ConfigurationError; PluginError for a plugin that is missing
    */
   async check(): Promise<void> {
     const { managers, destinations, strategies, hooks } = this.configuration;
+    const host = this.#host();
     for (const entry of managers.values()) {
       await this.#loadBuiltIns("manager", entry.type);
-      await this.#registry.check("manager", entry.type, entry);
+      await this.#registry.check("manager", entry.type, entry, host);
     }
     for (const entry of destinations.values()) {
       await this.#loadBuiltIns("destination", entry.type);
-      await this.#registry.check("destination", entry.type, { ...entry, keysBeside: DESTINATION_SETTINGS });
+      await this.#registry.check("destination", entry.type, { ...entry, keysBeside: DESTINATION_SETTINGS }, host);
+      const { encryption } = entry.settings;
+      if (encryption !== undefined) await repositorySecret(encryption, host);
     }
     await this.#loadBuiltIns("strategy");
-    for (const [name, entry] of strategies) await this.#registry.check("strategy", name, entry);
-    for (const [name, entry] of hooks) await this.#registry.check("hooks", name, entry);
+    for (const [name, entry] of strategies) await this.#registry.check("strategy", name, entry, host);
+    for (const [name, entry] of hooks) await this.#registry.check("hooks", name, entry, host);
   }
 
   /** The manager of this name, or the default one. Connects once. */

@@ -11,7 +11,9 @@ import { summarizePlan, type BackupPlanSummary } from "../summaries/backup-plan-
 import { summarizeBackup, type BackupSummary } from "../summaries/backup-summary.ts";
 import { summarizeMachine } from "../summaries/machine-summary.ts";
 import { errorSummary } from "../text/error-summary.ts";
+import type { InnerContext } from "../inner-context.ts";
 import type { JobContext } from "../job-context.ts";
+import { inJob } from "./in-job.ts";
 import { flag, name, names, soundBy } from "./job-fields.ts";
 
 /** Backs up virtual machines: those named, or those of a policy. */
@@ -48,86 +50,90 @@ export type BackupJob = Readonly<z.output<typeof backupJobSchema>>;
 export async function runBackup(
   installation: Installation,
   job: BackupJob,
-  context: JobContext,
+  given: JobContext,
 ): Promise<readonly BackupSummary[]> {
-  assertBackupSound(job);
-  startBlockWorkers();
-  const { signal, clock, queue } = context;
-  // First of all: leftovers of a dead run at a proxy VM, or in a machine, would affect the choice of strategies.
-  const machinesOfRun = () => machinesOf(installation, job, signal);
-  await clearLeftovers(installation, await managerOf(installation, job), context, { machinesOfRun });
-  const selected = await selectBackups(installation, job, signal);
-  const { manager, destination, limits, consistency, backups } = selected;
-  const store = await installation.repository(destination);
-  await warnAbout(selected, store, context);
-  const ledger = await installation.ledger();
-  const taps = await installation.taps();
-  const { quiesce, tap } = await installation.consistency(manager, consistency);
-  const strategies = await installation.strategies(manager);
-  const runs = backups.length;
-  const outcomes = await backupVirtualMachines({
-    strategies,
-    backups: backups.map(({ vm, choice, excludeDisks, keepBase }) => {
-      const run = new RunReport({ job: "backup", machine: summarizeMachine(vm), title: vm.name, runs }, context);
-      return {
-        runId: run.runId,
-        vm,
-        keepBase,
-        strategy: choice.strategy,
-        assessment: choice.assessment,
-        strategyReason: choice.reason,
-        excludeDisks,
-        taps: [...taps, tap, run.follow],
-      };
-    }),
-    store,
-    ledger,
-    limits,
-    queue,
-    full: job.full,
-    quiesce,
-    ifBusy: job.wait ? "wait" : "refuse",
-    signal,
-    ...(clock && { clock }),
+  return await inJob(given, async (context) => {
+    assertBackupSound(job);
+    startBlockWorkers();
+    const { signal, clock, queue } = context;
+    // First of all: leftovers of a dead run at a proxy VM, or in a machine, would affect the choice of strategies.
+    const machinesOfRun = () => machinesOf(installation, job, signal);
+    await clearLeftovers(installation, await managerOf(installation, job), context, { machinesOfRun });
+    const selected = await selectBackups(installation, job, signal);
+    const { manager, destination, limits, consistency, backups } = selected;
+    const store = await installation.repository(destination);
+    await warnAbout(selected, store, context);
+    const ledger = await installation.ledger();
+    const taps = await installation.taps();
+    const { quiesce, tap } = await installation.consistency(manager, consistency);
+    const strategies = await installation.strategies(manager);
+    const runs = backups.length;
+    const outcomes = await backupVirtualMachines({
+      strategies,
+      backups: backups.map(({ vm, choice, excludeDisks, keepBase }) => {
+        const run = new RunReport({ job: "backup", machine: summarizeMachine(vm), title: vm.name, runs }, context);
+        return {
+          runId: run.runId,
+          vm,
+          keepBase,
+          strategy: choice.strategy,
+          assessment: choice.assessment,
+          strategyReason: choice.reason,
+          excludeDisks,
+          taps: [...taps, tap, run.follow],
+        };
+      }),
+      store,
+      ledger,
+      limits,
+      queue,
+      full: job.full,
+      quiesce,
+      ifBusy: job.wait ? "wait" : "refuse",
+      signal,
+      ...(clock && { clock }),
+    });
+    signal.throwIfAborted();
+    const [only] = outcomes;
+    if (outcomes.length === 1 && only?.error !== undefined) throw only.error;
+    return outcomes.map(summarizeBackup);
   });
-  signal.throwIfAborted();
-  const [only] = outcomes;
-  if (outcomes.length === 1 && only?.error !== undefined) throw only.error;
-  return outcomes.map(summarizeBackup);
 }
 
 /** What `runBackup` would do with each machine. The error of a single machine is thrown. */
 export async function planBackups(
   installation: Installation,
   job: BackupJob,
-  context: JobContext,
+  given: JobContext,
 ): Promise<readonly BackupPlanSummary[]> {
-  assertBackupSound(job);
-  const { signal, reporter } = context;
-  const selected = await selectBackups(installation, job, signal);
-  const { destination, backups } = selected;
-  const store = await installation.repository(destination);
-  await warnAbout(selected, store, context);
-  const plans: BackupPlanSummary[] = [];
-  for (const { vm, choice, excludeDisks, keepBase } of backups) {
-    const { strategy } = choice;
-    try {
-      const plan = await planBackup({ vm, strategy, assessed: choice, store, excludeDisks, keepBase, signal });
-      for (const warning of unclaimedWarnings(plan.unclaimed)) reporter.warn(warning);
-      plans.push(summarizePlan(plan, choice, job.full));
-    } catch (error) {
-      if (signal.aborted || backups.length === 1) throw error;
-      plans.push({ vm: summarizeMachine(vm), disks: [], error: errorSummary(error) });
+  return await inJob(given, async (context) => {
+    assertBackupSound(job);
+    const { signal, reporter } = context;
+    const selected = await selectBackups(installation, job, signal);
+    const { destination, backups } = selected;
+    const store = await installation.repository(destination);
+    await warnAbout(selected, store, context);
+    const plans: BackupPlanSummary[] = [];
+    for (const { vm, choice, excludeDisks, keepBase } of backups) {
+      const { strategy } = choice;
+      try {
+        const plan = await planBackup({ vm, strategy, assessed: choice, store, excludeDisks, keepBase, signal });
+        for (const warning of unclaimedWarnings(plan.unclaimed)) reporter.warn(warning);
+        plans.push(summarizePlan(plan, choice, job.full));
+      } catch (error) {
+        if (signal.aborted || backups.length === 1) throw error;
+        plans.push({ vm: summarizeMachine(vm), disks: [], error: errorSummary(error) });
+      }
     }
-  }
-  return plans;
+    return plans;
+  });
 }
 
 /** Warns about selectors of a policy that match nothing, and machines that it does not select any more. */
 async function warnAbout(
   { selectedBy, warnings }: SelectedBackups,
   { points }: PointStore,
-  { signal, reporter }: JobContext,
+  { signal, reporter }: InnerContext,
 ): Promise<void> {
   for (const warning of warnings) reporter.warn(warning);
   if (selectedBy === undefined) return;

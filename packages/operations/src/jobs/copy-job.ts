@@ -6,7 +6,9 @@ import { asRun } from "../events/as-run.ts";
 import type { Installation } from "../installation/installation.ts";
 import { selectToCopy } from "../select/select-to-copy.ts";
 import { summarizeCopy, type CopySummary } from "../summaries/copy-summary.ts";
+import type { InnerContext } from "../inner-context.ts";
 import type { JobContext } from "../job-context.ts";
+import { inJob } from "./in-job.ts";
 import { flag, name, names, soundBy } from "./job-fields.ts";
 
 /** Copies recovery points to another destination: those named, all of machines, or all. */
@@ -38,21 +40,23 @@ export type CopyJob = Readonly<z.output<typeof copyJobSchema>>;
 export async function runCopy(
   installation: Installation,
   job: CopyJob,
-  context: JobContext,
+  given: JobContext,
 ): Promise<readonly CopySummary[]> {
-  const prepared = await prepare(installation, job, context);
-  const { reporter, signal, clock } = context;
-  return await asRun({ job: "copy", machine: null, title: "copy" }, context, async (run) => {
-    const results = await copyPoints({
-      ...prepared,
-      runId: run.runId,
-      ifBusy: job.wait ? "wait" : "refuse",
-      onDoubt: (message) => reporter.note(message),
-      onProgress: ({ id, vm }, totals) => run.counted({ of: "copy", point: id, vm: vm.name, ...totals }),
-      signal,
-      ...(clock && { clock }),
+  return await inJob(given, async (context) => {
+    const prepared = await prepare(installation, job, context);
+    const { reporter, signal, clock } = context;
+    return await asRun({ job: "copy", machine: null, title: "copy" }, context, async (run) => {
+      const results = await copyPoints({
+        ...prepared,
+        runId: run.runId,
+        ifBusy: job.wait ? "wait" : "refuse",
+        onDoubt: (message) => reporter.note(message),
+        onProgress: ({ id, vm }, totals) => run.counted({ of: "copy", point: id, vm: vm.name, ...totals }),
+        signal,
+        ...(clock && { clock }),
+      });
+      return results.map(summarizeCopy);
     });
-    return results.map(summarizeCopy);
   });
 }
 
@@ -60,11 +64,13 @@ export async function runCopy(
 export async function planCopy(
   installation: Installation,
   job: CopyJob,
-  context: JobContext,
+  given: JobContext,
 ): Promise<readonly CopySummary[]> {
-  const prepared = await prepare(installation, job, context);
-  const results = await copyPoints({ ...prepared, dryRun: true, signal: context.signal });
-  return results.map(summarizeCopy);
+  return await inJob(given, async (context) => {
+    const prepared = await prepare(installation, job, context);
+    const results = await copyPoints({ ...prepared, dryRun: true, signal: context.signal });
+    return results.map(summarizeCopy);
+  });
 }
 
 interface PreparedCopy {
@@ -73,7 +79,7 @@ interface PreparedCopy {
   readonly points: readonly CopyResult["point"][];
 }
 
-async function prepare(installation: Installation, job: CopyJob, context: JobContext): Promise<PreparedCopy> {
+async function prepare(installation: Installation, job: CopyJob, context: InnerContext): Promise<PreparedCopy> {
   assertCopySound(job);
   const from = await installation.repository(job.from);
   const to = await installation.repository(job.to);

@@ -7,7 +7,9 @@ import { configuredRules, policyRules } from "../forget/configured-rules.ts";
 import { planByName, planByRules, rulesForAll, type ForgetPlan } from "../forget/forget-plan.ts";
 import type { Installation } from "../installation/installation.ts";
 import { summarizeForget, type ForgetSummary } from "../summaries/forget-summary.ts";
+import type { InnerContext } from "../inner-context.ts";
 import type { JobContext } from "../job-context.ts";
+import { inJob } from "./in-job.ts";
 import { flag, name, names, soundBy } from "./job-fields.ts";
 
 const count = z.int().min(1);
@@ -42,15 +44,13 @@ export const forgetJobSchema = z
 export type ForgetJob = Readonly<z.output<typeof forgetJobSchema>>;
 
 /** The blocks of forgotten points stay in the repository until it is pruned. */
-export async function runForget(
-  installation: Installation,
-  job: ForgetJob,
-  context: JobContext,
-): Promise<ForgetSummary> {
-  const { repository, plan } = await prepare(installation, job, context);
-  return await asRun({ job: "forget", machine: null, title: "forget" }, context, async () => {
-    for (const point of plan.forget) await repository.points.forget(point, context.signal);
-    return summarizeForget(plan, false);
+export async function runForget(installation: Installation, job: ForgetJob, given: JobContext): Promise<ForgetSummary> {
+  return await inJob(given, async (context) => {
+    const { repository, plan } = await prepare(installation, job, context);
+    return await asRun({ job: "forget", machine: null, title: "forget" }, context, async () => {
+      for (const point of plan.forget) await repository.points.forget(point, context.signal);
+      return summarizeForget(plan, false);
+    });
   });
 }
 
@@ -58,15 +58,17 @@ export async function runForget(
 export async function planForget(
   installation: Installation,
   job: ForgetJob,
-  context: JobContext,
+  given: JobContext,
 ): Promise<ForgetSummary> {
-  return summarizeForget((await prepare(installation, job, context)).plan, true);
+  return await inJob(given, async (context) => {
+    return summarizeForget((await prepare(installation, job, context)).plan, true);
+  });
 }
 
 async function prepare(
   installation: Installation,
   job: ForgetJob,
-  context: JobContext,
+  context: InnerContext,
 ): Promise<{ readonly repository: Repository; readonly plan: ForgetPlan }> {
   assertForgetSound(job);
   const { configuration } = installation;

@@ -5,7 +5,9 @@ import { z } from "zod";
 import { asRun } from "../events/as-run.ts";
 import type { Installation } from "../installation/installation.ts";
 import { describeHolders } from "../maintenance/describe-holders.ts";
+import type { InnerContext } from "../inner-context.ts";
 import type { JobContext } from "../job-context.ts";
+import { inJob } from "./in-job.ts";
 import { flag, name } from "./job-fields.ts";
 
 /** Frees the space of what no recovery point needs; docs/operations.md says what is freed when. */
@@ -37,19 +39,19 @@ export interface PruneOutcome {
 const NO_REPACK: RepackLimits = { minDeadShare: 1, budgetBytes: 0 };
 
 export async function runPrune(installation: Installation, job: PruneJob, context: JobContext): Promise<PruneOutcome> {
-  return await pruneDestination(installation, job, false, context);
+  return await inJob(context, (inner) => pruneDestination(installation, job, false, inner));
 }
 
 /** What `runPrune` would do. Reports its progress as a run too: it reads as much. */
 export async function planPrune(installation: Installation, job: PruneJob, context: JobContext): Promise<PruneOutcome> {
-  return await pruneDestination(installation, job, true, context);
+  return await inJob(context, (inner) => pruneDestination(installation, job, true, inner));
 }
 
 async function pruneDestination(
   installation: Installation,
   job: PruneJob,
   dryRun: boolean,
-  context: JobContext,
+  context: InnerContext,
 ): Promise<PruneOutcome> {
   const repository = await installation.repository(job.from);
   const { reporter, signal, clock } = context;

@@ -3,7 +3,9 @@ import { z } from "zod";
 
 import { asRun } from "../events/as-run.ts";
 import type { Installation } from "../installation/installation.ts";
+import type { InnerContext } from "../inner-context.ts";
 import type { JobContext } from "../job-context.ts";
+import { inJob } from "./in-job.ts";
 import { flag, name } from "./job-fields.ts";
 
 /** Puts a damaged repository right, and marks what is lost. */
@@ -28,7 +30,7 @@ export async function runRepair(
   job: RepairJob,
   context: JobContext,
 ): Promise<RepairReport> {
-  return await repairDestination(installation, job, false, context);
+  return await inJob(context, (inner) => repairDestination(installation, job, false, inner));
 }
 
 /** What `runRepair` would do. Reports its progress as a run too: it reads as much. */
@@ -37,14 +39,14 @@ export async function planRepair(
   job: RepairJob,
   context: JobContext,
 ): Promise<RepairReport> {
-  return await repairDestination(installation, job, true, context);
+  return await inJob(context, (inner) => repairDestination(installation, job, true, inner));
 }
 
 async function repairDestination(
   installation: Installation,
   { readData, removeDamagedManifests, freeDamagedLeases, wait, from }: RepairJob,
   dryRun: boolean,
-  context: JobContext,
+  context: InnerContext,
 ): Promise<RepairReport> {
   const repository = await installation.repository(from);
   const { reporter, signal } = context;

@@ -11,7 +11,9 @@ import { findDisk } from "../select/find-disk.ts";
 import { findPoint } from "../select/find-point.ts";
 import { summarizeMachine } from "../summaries/machine-summary.ts";
 import type { RestoredDisk } from "../summaries/restore-summary.ts";
+import type { InnerContext } from "../inner-context.ts";
 import type { JobContext } from "../job-context.ts";
+import { inJob } from "./in-job.ts";
 import { flag, name } from "./job-fields.ts";
 
 /** Restores one disk of a recovery point to a file. Needs only the destination. */
@@ -53,35 +55,50 @@ const FORMATS: ReadonlyMap<string, RestoredDisk["format"]> = new Map([
 export async function runRestoreDisk(
   installation: Installation,
   job: RestoreDiskJob,
-  context: JobContext,
+  given: JobContext,
 ): Promise<RestoredDisk> {
-  const { toFile } = job;
-  const natural = FORMATS.get(extname(toFile).toLowerCase());
-  const format = job.format ?? natural ?? "raw";
-  const path = resolve(toFile);
-  // Loaded on demand: no other job needs it.
-  const { draftsOf, Qcow2FileTarget, RawFileTarget } = await import("@ovault/disk-image");
-  const targets = { raw: RawFileTarget, qcow2: Qcow2FileTarget } as const;
-  const open = async (diskId: string, logicalBytes: number): Promise<ImageFileTarget> => {
-    const drafts = await draftsOf(path);
-    const target = await targets[format].create({ path, diskId, logicalBytes });
-    if (natural !== undefined && natural !== format) {
-      context.reporter.warn(`${toFile} becomes a ${format} image, and its name says ${natural}`);
-    }
-    for (const draft of drafts) {
-      context.reporter.warn(`${draft} is left of a restore that was killed, unless one is writing it: then remove it`);
-    }
-    return target;
-  };
-  return await restoreDiskTo(installation, job, { file: path, format, open }, context);
+  return await inJob(given, async (context) => {
+    const { toFile } = job;
+    const natural = FORMATS.get(extname(toFile).toLowerCase());
+    const format = job.format ?? natural ?? "raw";
+    const path = resolve(toFile);
+    // Loaded on demand: no other job needs it.
+    const { draftsOf, Qcow2FileTarget, RawFileTarget } = await import("@ovault/disk-image");
+    const targets = { raw: RawFileTarget, qcow2: Qcow2FileTarget } as const;
+    const open = async (diskId: string, logicalBytes: number): Promise<ImageFileTarget> => {
+      const drafts = await draftsOf(path);
+      const target = await targets[format].create({ path, diskId, logicalBytes });
+      if (natural !== undefined && natural !== format) {
+        context.reporter.warn(`${toFile} becomes a ${format} image, and its name says ${natural}`);
+      }
+      for (const draft of drafts) {
+        context.reporter.warn(
+          `${draft} is left of a restore that was killed, unless one is writing it: then remove it`,
+        );
+      }
+      return target;
+    };
+    return await restoreTo(installation, job, { file: path, format, open }, context);
+  });
 }
 
 /** The same to any target. */
 export async function restoreDiskTo(
   installation: Installation,
-  job: Pick<RestoreDiskJob, "point" | "disk" | "manager" | "salvage" | "from">,
-  { file, format, open }: DiskOutput,
+  job: DiskToRestore,
+  output: DiskOutput,
   context: JobContext,
+): Promise<RestoredDisk> {
+  return await inJob(context, (inner) => restoreTo(installation, job, output, inner));
+}
+
+type DiskToRestore = Pick<RestoreDiskJob, "point" | "disk" | "manager" | "salvage" | "from">;
+
+async function restoreTo(
+  installation: Installation,
+  job: DiskToRestore,
+  { file, format, open }: DiskOutput,
+  context: InnerContext,
 ): Promise<RestoredDisk> {
   const { signal, clock = systemClock } = context;
   const store = await installation.repository(job.from);

@@ -17,7 +17,9 @@ import { strategyToRestore } from "../select/choose-strategy.ts";
 import { findPoint } from "../select/find-point.ts";
 import { summarizeMachine } from "../summaries/machine-summary.ts";
 import type { RestoredVm } from "../summaries/restore-summary.ts";
+import type { InnerContext } from "../inner-context.ts";
 import type { JobContext } from "../job-context.ts";
+import { inJob } from "./in-job.ts";
 import { flag, name } from "./job-fields.ts";
 
 /** Restores a recovery point as a new virtual machine. */
@@ -46,37 +48,35 @@ export const restoreJobSchema = z.strictObject({
 
 export type RestoreJob = Readonly<z.output<typeof restoreJobSchema>>;
 
-export async function runRestore(
-  installation: Installation,
-  job: RestoreJob,
-  context: JobContext,
-): Promise<RestoredVm> {
-  const { store, point, manager, strategy, request } = await prepare(installation, job, context);
-  await clearLeftovers(installation, manager, context);
-  const { signal, clock = systemClock } = context;
-  const ledger = await installation.ledger();
-  const taps = await installation.taps();
-  const subject = { job: "restore", machine: summarizeMachine(point.vm), title: job.as } as const;
-  return await asRun(subject, context, async (run) => {
-    const { runId } = run;
-    const disks = point.disks.map(({ disk, stats }) => ({ ...disk, logicalBytes: stats.logicalBytes }));
-    run.announce(disks);
-    const startedAtMs = clock.elapsedMs();
-    const warnings: string[] = [];
-    const collect = (hooks: RunHooks): void => hooks.warning.tap("Result", (warning) => void warnings.push(warning));
-    const result = await restoreVirtualMachine({
-      runId,
-      request,
-      store,
-      strategy,
-      manager: manager.name,
-      ledger,
-      salvage: job.salvage,
-      taps: [...taps, collect, run.follow],
-      signal,
+export async function runRestore(installation: Installation, job: RestoreJob, given: JobContext): Promise<RestoredVm> {
+  return await inJob(given, async (context) => {
+    const { store, point, manager, strategy, request } = await prepare(installation, job, context);
+    await clearLeftovers(installation, manager, context);
+    const { signal, clock = systemClock } = context;
+    const ledger = await installation.ledger();
+    const taps = await installation.taps();
+    const subject = { job: "restore", machine: summarizeMachine(point.vm), title: job.as } as const;
+    return await asRun(subject, context, async (run) => {
+      const { runId } = run;
+      const disks = point.disks.map(({ disk, stats }) => ({ ...disk, logicalBytes: stats.logicalBytes }));
+      run.announce(disks);
+      const startedAtMs = clock.elapsedMs();
+      const warnings: string[] = [];
+      const collect = (hooks: RunHooks): void => hooks.warning.tap("Result", (warning) => void warnings.push(warning));
+      const result = await restoreVirtualMachine({
+        runId,
+        request,
+        store,
+        strategy,
+        manager: manager.name,
+        ledger,
+        salvage: job.salvage,
+        taps: [...taps, collect, run.follow],
+        signal,
+      });
+      const elapsedMs = Math.round(clock.elapsedMs() - startedAtMs);
+      return { point: point.id, manager: manager.name, ...result, warnings, elapsedMs };
     });
-    const elapsedMs = Math.round(clock.elapsedMs() - startedAtMs);
-    return { point: point.id, manager: manager.name, ...result, warnings, elapsedMs };
   });
 }
 
@@ -84,10 +84,12 @@ export async function runRestore(
 export async function planRestore(
   installation: Installation,
   job: RestoreJob,
-  context: JobContext,
+  given: JobContext,
 ): Promise<RestorePlan> {
-  const { strategy, request } = await prepare(installation, job, context);
-  return await strategy.planRestore(request, context.signal);
+  return await inJob(given, async (context) => {
+    const { strategy, request } = await prepare(installation, job, context);
+    return await strategy.planRestore(request, context.signal);
+  });
 }
 
 interface PreparedRestore {
@@ -98,7 +100,7 @@ interface PreparedRestore {
   readonly request: RestoreRequest;
 }
 
-async function prepare(installation: Installation, job: RestoreJob, context: JobContext): Promise<PreparedRestore> {
+async function prepare(installation: Installation, job: RestoreJob, context: InnerContext): Promise<PreparedRestore> {
   const store = await installation.repository(job.from);
   const point = await findPoint(store, job.point, context, { rather: job.manager });
   const ownManager = installation.configuration.managers.has(point.vm.manager) ? point.vm.manager : undefined;

@@ -7,6 +7,7 @@ import type { Installation } from "../installation/installation.ts";
 import { findPoint } from "../select/find-point.ts";
 import { summarizeMachine } from "../summaries/machine-summary.ts";
 import type { JobContext } from "../job-context.ts";
+import { inJob } from "./in-job.ts";
 import { flag, name, soundBy } from "./job-fields.ts";
 
 /** Reads blocks back and compares them with their digests: of one point, of a sample, or all. */
@@ -29,25 +30,26 @@ export const verifyJobSchema = z
 export type VerifyJob = Readonly<z.output<typeof verifyJobSchema>>;
 
 /** Reports damage instead of throwing it. */
-export async function runVerify(
-  installation: Installation,
-  job: VerifyJob,
-  context: JobContext,
-): Promise<VerifyReport> {
-  assertVerifySound(job);
-  const repository = await installation.repository(job.from);
-  const { manager, sample } = job;
-  const { reporter, signal } = context;
-  const point = job.point === undefined ? undefined : await findPoint(repository, job.point, context, { manager });
-  const machine = point === undefined ? null : summarizeMachine(point.vm);
-  const report = await asRun({ job: "verify", machine, title: "verify" }, context, async (run) => {
-    const onProgress = (progress: VerifyProgress): void => run.counted({ of: "verify", ...progress });
-    if (point !== undefined) return await verifyPoints(repository, [point], { onProgress, signal });
-    if (sample !== undefined) return await verifySample(repository, { share: sample, onProgress, signal });
-    return await verifyRepository(repository, { onProgress, signal });
+export async function runVerify(installation: Installation, job: VerifyJob, given: JobContext): Promise<VerifyReport> {
+  return await inJob(given, async (context) => {
+    assertVerifySound(job);
+    const repository = await installation.repository(job.from);
+    const { manager, sample } = job;
+    const { reporter, signal } = context;
+    const point = job.point === undefined ? undefined : await findPoint(repository, job.point, context, { manager });
+    const machine = point === undefined ? null : summarizeMachine(point.vm);
+    return await asRun({ job: "verify", machine, title: "verify" }, context, async (run) => {
+      const onProgress = (progress: VerifyProgress): void => run.counted({ of: "verify", ...progress });
+      const report =
+        point !== undefined
+          ? await verifyPoints(repository, [point], { onProgress, signal })
+          : sample !== undefined
+            ? await verifySample(repository, { share: sample, onProgress, signal })
+            : await verifyRepository(repository, { onProgress, signal });
+      for (const note of report.notes) reporter.note(note);
+      return report;
+    });
   });
-  for (const note of report.notes) reporter.note(note);
-  return report;
 }
 
 /** @throws UsageError */

@@ -54,9 +54,15 @@ const BY_CODE: ReadonlyMap<string, ErrorKind> = new Map([
 ]);
 
 export function errorKind(error: unknown): ErrorKind {
+  if (isAbort(error)) return "cancelled";
   const byClass = BY_CLASS.find(([kind]) => error instanceof kind)?.[1];
   const byCode = error instanceof OvaultError ? kindOfFamily(error.code) : undefined;
   return byClass ?? byCode ?? "internal";
+}
+
+/** What an aborted signal throws that has no reason of its own, and what calls of Node.js throw for any reason. */
+export function isAbort(error: unknown): boolean {
+  return error instanceof Error && error.name === "AbortError";
 }
 
 /** `E_SSH_LOGIN` is of the family `E_SSH`. */

@@ -1,6 +1,6 @@
 import { messageOf, OvaultError, type ErrorContext, type RetryClass } from "@ovault/contract";
 
-import { errorKind, type ErrorKind } from "./error-kind.ts";
+import { errorKind, isAbort, type ErrorKind } from "./error-kind.ts";
 
 /** The parts of an error for programs. */
 export interface ErrorSummary {
@@ -15,7 +15,14 @@ export interface ErrorSummary {
 export function errorSummary(error: unknown): ErrorSummary {
   const [kind, message] = [errorKind(error), messageOf(error)];
   if (!(error instanceof OvaultError)) {
-    return { code: "E_INTERNAL", kind, message, hint: null, retry: "never", context: {} };
+    return {
+      code: isAbort(error) ? "E_CANCELLED" : "E_INTERNAL",
+      kind,
+      message,
+      hint: null,
+      retry: "never",
+      context: {},
+    };
   }
   const { code, hint = null, retry, context } = error;
   return { code, kind, message, hint, retry, context };

@@ -2,8 +2,9 @@ import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 
 import { createRunHooks, systemClock, type Clock } from "@ovault/contract";
-import type { RunEvent } from "@ovault/operations";
+import type { Reporter, RunEvent } from "@ovault/operations";
 
+import { JobOutput } from "../../src/events/job-output.ts";
 import { RunReport } from "../../src/events/run-report.ts";
 
 const subject = {
@@ -13,11 +14,14 @@ const subject = {
   runs: 1,
 } as const;
 
+const unheard: Reporter = { note: () => undefined, warn: () => undefined };
+
 function reported({ signal = new AbortController().signal } = {}) {
   let nowMs = 0;
   const clock: Clock = { ...systemClock, now: () => new Date(nowMs), elapsedMs: () => nowMs };
   const events: RunEvent[] = [];
-  const run = new RunReport(subject, { emit: (event) => void events.push(event), signal, clock });
+  const reporter = new JobOutput({ emit: (event) => void events.push(event), reporter: unheard });
+  const run = new RunReport(subject, { reporter, signal, clock });
   const hooks = createRunHooks();
   run.follow(hooks);
   return { run, hooks, events, wait: (ms: number) => void (nowMs += ms) };
@@ -141,6 +145,7 @@ function emit(): never {
 }
 
 test("an observer that throws does not affect the run", () => {
-  const run = new RunReport(subject, { emit, signal: new AbortController().signal });
+  const reporter = new JobOutput({ emit, reporter: unheard });
+  const run = new RunReport(subject, { reporter, signal: new AbortController().signal });
   expect(() => run.start()).not.toThrow();
 });

@@ -11,10 +11,16 @@ import { ModelSite } from "../support/model-site.ts";
 /** Counts how often it was closed. */
 class FakeInstallation implements AsyncDisposable {
   readonly number: number;
+  readonly isBad: boolean;
   closed = 0;
 
-  constructor(number: number) {
+  constructor(number: number, isBad = false) {
     this.number = number;
+    this.isBad = isBad;
+  }
+
+  async check(): Promise<void> {
+    if (this.isBad) throw new ConfigurationError("a missing file");
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -23,22 +29,19 @@ class FakeInstallation implements AsyncDisposable {
   }
 }
 
-function openChecked(site: ModelSite) {
-  return async () => {
-    const installation = await site.installation();
-    await installation.check();
-    return installation;
-  };
-}
-
 function closesCleanly(error: unknown): never {
   expect.fail(String(error));
 }
 
-type Step = { kind: "use" | "reload" | "reload in vain" | "wait" } | { kind: "release"; user: number; twice: boolean };
+type Step =
+  | { kind: "use" | "reload" | "reload in vain" | "reload a bad one" | "wait" }
+  | { kind: "release"; user: number; twice: boolean };
 
 const step: fc.Arbitrary<Step> = fc.oneof(
-  { weight: 3, arbitrary: fc.record({ kind: fc.constantFrom("use", "reload", "reload in vain", "wait") }) },
+  {
+    weight: 3,
+    arbitrary: fc.record({ kind: fc.constantFrom("use", "reload", "reload in vain", "reload a bad one", "wait") }),
+  },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant("release"), user: fc.nat(9), twice: fc.boolean() }) },
 );
 
@@ -49,7 +52,7 @@ class Interleaving {
   /** Installations that were closed when a user got them or still had them, or that came after a newer one. */
   readonly faults: FakeInstallation[] = [];
   readonly #scheduler: fc.Scheduler;
-  readonly #inVain: boolean[] = [];
+  readonly #reloadsAs: ("reload" | "reload in vain" | "reload a bad one")[] = [];
   readonly #users: InstallationInUse<FakeInstallation>[] = [];
   readonly #reloads: Promise<unknown>[] = [];
   #begun = 0;
@@ -76,15 +79,15 @@ class Interleaving {
   }
 
   get #newestOpened(): number {
-    return Math.max(...this.opened.map(({ number }) => number));
+    return Math.max(...this.opened.filter(({ isBad }) => !isBad).map(({ number }) => number));
   }
 
   readonly #open = async (): Promise<FakeInstallation> => {
-    const inVain = this.#inVain.shift();
+    const as = this.#reloadsAs.shift();
     const number = (this.#begun += 1);
     await this.#scheduler.schedule(Promise.resolve(), "open");
-    if (inVain === true) throw new ConfigurationError("a typing error");
-    const installation = new FakeInstallation(number);
+    if (as === "reload in vain") throw new ConfigurationError("a typing error");
+    const installation = new FakeInstallation(number, as === "reload a bad one");
     this.opened.push(installation);
     return installation;
   };
@@ -94,7 +97,8 @@ class Interleaving {
       case "use": {
         const user = current.use();
         const { installation } = user;
-        if (installation.closed > 0 || installation.number < this.#newest) this.faults.push(installation);
+        if (installation.isBad || installation.closed > 0 || installation.number < this.#newest)
+          this.faults.push(installation);
         this.#newest = installation.number;
         this.#users.push(user);
         break;
@@ -107,7 +111,8 @@ class Interleaving {
       }
       case "reload":
       case "reload in vain":
-        this.#inVain.push(one.kind === "reload in vain");
+      case "reload a bad one":
+        this.#reloadsAs.push(one.kind);
         this.#reloads.push(current.reload().catch(() => undefined));
         break;
       case "wait":
@@ -188,12 +193,23 @@ test("one that was replaced is closed at once without users, and with users when
   expect(first.installation.closed).toBe(1);
 });
 
+const NO_SECRET = { env: "OVAULT_TEST_NO_SECRET" };
+const OVIRT = {
+  type: "ovirt",
+  url: "https://engine.example.com/ovirt-engine/api",
+  user: "admin@internal",
+  password: { command: ["echo", "secret"] },
+  ca: { file: "missing.pem" },
+};
+const FILES = { type: "filesystem", directory: "nas" };
+const SFTP = { type: "sftp", host: "nas.example.com", user: "backup", directory: "/backup", privateKey: "missing" };
+
 describe("an ovault.yaml that is read again", () => {
   const job = backupJobSchema.parse({ kind: "backup", vms: ["web01"] });
 
   test("is for jobs that begin afterwards: one under way ends with what it began with", async () => {
     await using site = await ModelSite.open();
-    await using current = await CurrentInstallation.open(openChecked(site), closesCleanly);
+    await using current = await CurrentInstallation.open(() => site.installation(), closesCleanly);
     const used = current.use();
     const running = runBackup(used.installation, job, site.context);
     await site.configure({ defaults: { destination: "offsite" } });
@@ -218,16 +234,22 @@ describe("an ovault.yaml that is read again", () => {
     ["options of a strategy that is missing", { strategies: { modal: {} } }],
     ["a plugin that is missing", { hooks: { mail: {} } }],
     ["a type of manager that is missing", { managers: { site: { type: "modell" } } }],
+    ["a CA file that is missing", { managers: { site: OVIRT } }],
+    ["a secret that is missing", { managers: { site: { ...OVIRT, password: NO_SECRET } } }],
+    ["a key file that is missing", { destinations: { nas: SFTP } }],
+    ["a passphrase that is missing", { destinations: { nas: { ...FILES, encryption: { passphrase: NO_SECRET } } } }],
     [
       "options for consistency that do not fit",
       { policies: { p: { vms: { include: ["*"] }, consistency: { x: 1 } } } },
     ],
   ])("with %s leaves the old one in force, and says so", async (_, more) => {
     await using site = await ModelSite.open();
-    await using current = await CurrentInstallation.open(openChecked(site), closesCleanly);
+    await using current = await CurrentInstallation.open(() => site.installation(), closesCleanly);
     using before = current.use();
     await site.configure(more);
-    await expect(current.reload()).rejects.toThrow(/E_|is not valid|there is no/);
+    await expect(current.reload()).rejects.toThrow(
+      /E_|is not valid|there is no|cannot read the (CA|secret) file|is not set/,
+    );
     using after = current.use();
     expect(after.installation).toBe(before.installation);
     await site.configure({});

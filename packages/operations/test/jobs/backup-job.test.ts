@@ -1,8 +1,8 @@
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
 
-import { NotFoundError, StoreFullError, UsageError } from "@ovault/contract";
+import { DeadlineError, NotFoundError, StoreFullError, UsageError } from "@ovault/contract";
 import { RunQueue } from "@ovault/core";
-import { backupJobSchema, planBackups, runBackup, type RunEvent } from "@ovault/operations";
+import { backupJobSchema, errorSummary, planBackups, runBackup, type RunEvent } from "@ovault/operations";
 
 import { ModelSite } from "../support/model-site.ts";
 
@@ -95,12 +95,82 @@ test("the jobs of a process share a queue, so that limits count the runs of all"
   expect(kinds).toEqual(["started", "copied", "started", "copied"]);
 });
 
-function emit(): never {
-  throw new Error("the database is gone");
-}
+const GONE = new Error("the database is gone");
 
-test("an observer that throws costs no run", async () => {
+describe.each([
+  ["rejects", () => Promise.reject(GONE)],
+  [
+    "throws",
+    (): never => {
+      throw GONE;
+    },
+  ],
+])("a receiver of events that %s", (_, emit) => {
+  test("costs no run, and the reporter has it once", async () => {
+    await using installation = await site.installation();
+    const results = await runBackup(installation, job({ vms: ["web01", "db01"] }), { ...site.context, emit });
+    expect(results.map(({ point }) => point === null)).toEqual([false, false]);
+    expect(site.notes.filter((line) => line.includes("the database is gone"))).toHaveLength(1);
+  });
+
+  test("may be a reporter too", async () => {
+    await using installation = await site.installation({ reporter: { note: emit, warn: emit } });
+    const context = { ...site.context, reporter: { note: emit, warn: emit }, emit };
+    const [result] = await runBackup(installation, job({ vms: ["web01"] }), context);
+    expect(result?.point).not.toBeNull();
+  });
+});
+
+test("what a job says beside its runs is in the events of its first run", async () => {
+  await site.configure({ policies: { all: { vms: { include: ["web01", "db01", "mail*"] } } } });
   await using installation = await site.installation();
-  const [result] = await runBackup(installation, job({ vms: ["web01"] }), { ...site.context, emit });
-  expect(result?.point).not.toBeNull();
+  const run = await (await installation.ledger()).forRun({ runId: "dead", manager: "site", strategy: "model" });
+  await run.open({ kind: "backup", title: "backup of web01", detail: {} });
+  await run.end();
+  await runBackup(installation, job({ policy: "all" }), site.context);
+  const [first] = site.events;
+  expect(site.events.slice(0, 3)).toMatchObject([
+    { kind: "started" },
+    { kind: "note", message: "removed what an earlier run left: backup of web01" },
+    { kind: "warning", of: "job", message: 'policy all: no virtual machine is meant by "mail*"' },
+  ]);
+  const beside = site.events.filter((event) => event.kind === "note" || event.kind === "warning");
+  expect(beside.map(({ runId }) => runId)).toEqual([first?.runId, first?.runId]);
+  expect(site.notes).toEqual(beside.map((event) => "message" in event && event.message));
+});
+
+/** Reasons of aborts, and the messages that jobs then fail with. */
+const REASONS: readonly (readonly [string, unknown, string])[] = [
+  ["no reason", undefined, "the job was cancelled"],
+  ["an error", new Error("the server stops"), "the server stops"],
+  ["an error of ovault that says something else", new StoreFullError("enough"), "enough"],
+  ["a text", "stop", "stop"],
+  ["a time-out", new DOMException("too late", "TimeoutError"), "too late"],
+];
+
+test.each(REASONS)(
+  "an abort with %s is a cancellation, in the event and in the rejection",
+  async (_, reason, message) => {
+    await using installation = await site.installation();
+    site.platform.step = (name) => {
+      if (name === "read") site.controller.abort(reason);
+    };
+    const running = runBackup(installation, job({ vms: ["web01"] }), site.context);
+    const error: unknown = await running.then(() => undefined).catch((thrown: unknown) => thrown);
+    expect(errorSummary(error)).toMatchObject({ code: "E_CANCELLED", kind: "cancelled", message });
+    expect(site.events.at(-1)).toMatchObject({
+      kind: "failed",
+      error: { code: "E_CANCELLED", kind: "cancelled", message },
+    });
+    const planning = planBackups(installation, job({ vms: ["web01"] }), site.context);
+    await expect(planning).rejects.toMatchObject({ code: "E_CANCELLED", message });
+  },
+);
+
+test("a deadline that the caller's signal states stays what it is", async () => {
+  await using installation = await site.installation();
+  site.platform.step = () => site.controller.abort(new DeadlineError("the window is over"));
+  const running = runBackup(installation, job({ vms: ["web01"] }), site.context);
+  await expect(running).rejects.toMatchObject({ code: "E_DEADLINE", message: "the window is over" });
+  expect(site.events.at(-1)).toMatchObject({ kind: "failed", error: { code: "E_DEADLINE" } });
 });

@@ -119,6 +119,25 @@ test("a run that goes wrong ends with its error as plain data, and rejects with 
   });
 });
 
+test("every job that is aborted without a reason rejects as cancelled, and so does every plan", async () => {
+  site.controller.abort();
+  const works: readonly (() => Promise<unknown>)[] = [
+    () => runVerify(installation, verify, site.context),
+    () => runVerify(installation, verifyOne, site.context),
+    () => runCopy(installation, copy, site.context),
+    () => planCopy(installation, copy, site.context),
+    () => runRepair(installation, repair, site.context),
+    () => planRepair(installation, repair, site.context),
+    () => runForget(installation, forget, site.context),
+    () => planForget(installation, forget, site.context),
+    () => runPrune(installation, prune, site.context),
+    () => planPrune(installation, prune, site.context),
+  ];
+  for (const work of works) await expect(work()).rejects.toMatchObject({ code: "E_CANCELLED" });
+  const failed = site.events.filter((event) => event.kind === "failed");
+  expect(failed.map(({ error }) => error.kind)).toEqual(failed.map(() => "cancelled"));
+});
+
 test("the lease that a run holds names the run", async () => {
   const nas = join(site.directory, "nas");
   const claims: string[] = [];

@@ -2,9 +2,10 @@ import { resolve } from "node:path";
 
 import { z } from "zod";
 
-import { definePlugin, readSettingsFile, secretReference, type Plugin } from "@ovault/contract";
+import { definePlugin, readSettingsFile, secretReference, type Plugin, type PluginHost } from "@ovault/contract";
 
 import { normalizeFingerprint, readCertificates } from "../engine/tls.ts";
+import type { EngineClientOptions } from "../engine/engine-client.ts";
 import { OvirtManager } from "./manager.ts";
 
 const milliseconds = z.int().positive();
@@ -43,17 +44,23 @@ const plugin: Plugin<"manager", OvirtOptions> = definePlugin({
   name: "ovirt",
   apiVersion: 1,
   options,
-  create: async (chosen, host) =>
-    new OvirtManager(host.name, {
-      url: chosen.url,
-      user: chosen.user,
-      password: await host.secret(chosen.password),
-      auth: chosen.auth,
-      trust: { ca: await readCa(chosen.ca, host.baseDirectory), fingerprint: chosen.fingerprint },
-      timings: chosen,
-    }),
+  check: async (chosen, host) => void (await settingsOf(chosen, host)),
+  create: async (chosen, host) => new OvirtManager(host.name, await settingsOf(chosen, host)),
 });
 export default plugin;
+
+/** @throws ConfigurationError when the password or the CA is missing */
+async function settingsOf(chosen: OvirtOptions, host: PluginHost): Promise<EngineClientOptions> {
+  const { url, user, password, auth, ca, fingerprint } = chosen;
+  return {
+    url,
+    user,
+    password: await host.secret(password),
+    auth,
+    trust: { ca: await readCa(ca, host.baseDirectory), fingerprint },
+    timings: chosen,
+  };
+}
 
 const CA_FILE = { what: "the CA file", mostBytes: 1024 * 1024, hint: "Fetch the engine's CA with `ovault init`." };
 
