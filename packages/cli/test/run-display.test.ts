@@ -31,3 +31,12 @@ test("of a single run the command's own result or error says how it ended", () =
   web.emit({ kind: "phase", phase: "late", detail: "of a run that is over" });
   expect(lines).toEqual(["web01: seal"]);
 });
+
+test("a run says which strategy has opened its disks, and what carries their data", () => {
+  const { lines, show } = recorded();
+  const web = shownRun(show, "web01");
+  const disks = ["netcat", "OpenSSH", "netcat", null].map((carrier, index) => ({ diskId: `disk-${index}`, carrier }));
+  web.emit({ kind: "opened", strategy: "ssh-transfer", disks });
+  web.emit({ kind: "opened", strategy: "other", disks: disks.slice(3) });
+  expect(lines).toEqual(["web01: opened: ssh-transfer, through netcat and OpenSSH", "web01: opened: other"]);
+});

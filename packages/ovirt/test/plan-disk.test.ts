@@ -29,6 +29,9 @@ test("every plan has a reason and another mode to fall back to; with a record th
       const { reason, otherwise } = planDisk(frozen, known);
       expect(reason).not.toBe("");
       expect(otherwise).toBe(known.full || known.record === undefined ? "full" : "compared");
+      const isOfAnother = known.record?.base !== undefined && readSnapshotMarker(known.record) === undefined;
+      const isTold = isOfAnother && !known.full && known.basePoint !== undefined;
+      expect(reason === "point-1 was taken by another strategy").toBe(isTold);
     }),
   );
 });

@@ -126,6 +126,14 @@ describe("a script that lives on", () => {
     await gone(directory);
   });
 
+  test("whose server ends the connection says so", async () => {
+    const own = await openSession(server);
+    await expect(own.run("kill -9 $PPID", [], { signal: never })).rejects.toThrow(
+      /: the server closed the connection$/,
+    );
+    await own.close();
+  });
+
   test("that ends before it is ready fails with its last words; one that is never ready fails too", async () => {
     await expect(session.start("echo cannot >&2; exit 4", [], { signal: never })).rejects.toMatchObject({
       code: "E_SSH_COMMAND",

@@ -18,6 +18,7 @@ export interface SourceParts {
 /** A disk of a snapshot, read as a device. A device does not show zeros or changes: core finds them by reading. */
 export class AttachedDiskSource implements DiskSource {
   readonly disk: Disk;
+  readonly carrier = "proxy VM";
   readonly mode: BackupMode;
   readonly reason: string;
   readonly maxReads = MAX_READS;

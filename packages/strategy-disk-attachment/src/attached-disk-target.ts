@@ -24,6 +24,7 @@ export interface TargetParts {
 export class AttachedDiskTarget implements DiskTarget {
   readonly diskId: string;
   readonly logicalBytes: number;
+  readonly carrier = "proxy VM";
   readonly maxWrites = MAX_WRITES;
   readonly #madeBytes: number;
   readonly #writeZeros: boolean;

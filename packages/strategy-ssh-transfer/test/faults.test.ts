@@ -200,7 +200,7 @@ describe("while a disk is read", () => {
     expect(await backupBrokenBy(() => bench.signalServers("SIGKILL"))).toMatchObject({
       code: "E_SERVING",
       retry: "transient",
-      message: expect.stringMatching(/host lab-host does not serve disk web_Disk\d any more/),
+      message: expect.stringMatching(/host lab-host stopped serving disk web_Disk\d: /),
     });
     expect(await leftAfterwards()).toEqual([]);
   });

@@ -4,14 +4,19 @@ import { table, text, type View } from "../output/view.ts";
 import { choicesView } from "./choices-view.ts";
 
 export function resultsView(results: readonly BackupSummary[]): View {
-  const rows = results.flatMap(({ vm, elapsedMs, point }) => {
+  const rows = results.flatMap(({ vm, elapsedMs, opened, point }) => {
     if (point === null) return [];
+    const { id: pointId, strategy } = point;
     const time = formatDuration(elapsedMs);
-    if (point.disks.length === 0) return [[vm.name, point.id, "none", "", "", "", "", time, "configuration alone"]];
-    return point.disks.map(({ alias, mode, reason, logicalBytes, readBytes, storedBytes }, position) => [
+    if (point.disks.length === 0) {
+      return [[vm.name, pointId, strategy, "none", "", "", "", "", "", time, "configuration alone"]];
+    }
+    return point.disks.map(({ id, alias, mode, reason, logicalBytes, readBytes, storedBytes }, position) => [
       position === 0 ? vm.name : "",
-      position === 0 ? point.id : "",
+      position === 0 ? pointId : "",
+      position === 0 ? strategy : "",
       alias,
+      opened?.disks.find(({ diskId }) => diskId === id)?.carrier ?? "",
       mode,
       formatBytes(logicalBytes),
       formatBytes(readBytes),
@@ -20,7 +25,7 @@ export function resultsView(results: readonly BackupSummary[]): View {
       reason,
     ]);
   });
-  const titles = ["vm", "point", "disk", "mode", ">logical", ">read", ">stored", ">time", "why"];
+  const titles = ["vm", "point", "strategy", "disk", "through", "mode", ">logical", ">read", ">stored", ">time", "why"];
   return [
     ...(rows.length > 0 ? [table(titles, rows, "")] : []),
     ...results.flatMap(({ vm, point }) => [

@@ -1,6 +1,7 @@
 import { plural } from "@ovault/contract";
 import { formatBytes, type RunCounts, type RunEvent } from "@ovault/operations";
 
+import { carrierText } from "./carrier-text.ts";
 import { describePruneProgress } from "./describe-prune-progress.ts";
 import type { LiveLine, Terminal } from "./terminal.ts";
 import { formatProgress, TransferProgress } from "./transfer-progress.ts";
@@ -46,6 +47,7 @@ export class RunDisplay {
         this.#terminal.note([title, event.phase, event.detail].filter((part) => part !== "").join(": "));
         break;
       case "opened":
+        this.#terminal.note(`${title}: opened: ${carrierText(event)}`);
         break;
       case "disks":
         progress.announce(event.disks.reduce((sum, { logicalBytes }) => sum + logicalBytes, 0));

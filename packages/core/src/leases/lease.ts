@@ -293,8 +293,9 @@ function heldError({ resource, title = resource }: LeaseOptions, { holder, at, t
   return new LeaseHeldError(`run ${runId} (process ${pid} on ${node}) has held ${title} since ${at}`, {
     context: { resource, runId, node, pid, since: at },
     hint:
-      `Let it finish, or wait for it with --wait. If it died: on ${node} the next run replaces it at once, elsewhere one ` +
-      `that waits does so after ${seconds} s without a sign of life. So does any other that starts ${minutes} min later.`,
+      `Let it finish, or wait for it with --wait. If it died, the next run on ${node} replaces it at once. A run on ` +
+      `another machine replaces it ${seconds} s after its last sign of life with --wait, or when it starts more than ` +
+      `${minutes} min after that.`,
   });
 }
 

@@ -62,6 +62,19 @@ describe("a lease", () => {
     await next.release();
   });
 
+  test("says when a run on which machine replaces a dead holder", async () => {
+    const store = new MemoryStore();
+    const lease = await acquire(store, living("run-a"));
+    const [seconds, minutes] = [Math.ceil(TTL_MS / 1000), Math.ceil(TTL_MS / 60_000 + 10)];
+    await expect(acquire(store, living("run-b"))).rejects.toMatchObject({
+      hint:
+        `Let it finish, or wait for it with --wait. If it died, the next run on ${processIdentity().node} replaces it at ` +
+        `once. A run on another machine replaces it ${seconds} s after its last sign of life with --wait, or when it ` +
+        `starts more than ${minutes} min after that.`,
+    });
+    await lease.release();
+  });
+
   test("leaves one small object behind when it was released, however often", async () => {
     const store = new MemoryStore();
     for (let i = 0; i < 5; i++) {

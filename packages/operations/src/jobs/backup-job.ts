@@ -1,4 +1,4 @@
-import { UsageError } from "@ovault/contract";
+import { UsageError, type OpenedEvent } from "@ovault/contract";
 import { backupVirtualMachines, planBackup, startBlockWorkers, unclaimedWarnings, type PointStore } from "@ovault/core";
 import { z } from "zod";
 
@@ -68,6 +68,7 @@ export async function runBackup(
     const { quiesce, tap } = await installation.consistency(manager, consistency);
     const strategies = await installation.strategies(manager);
     const runs = backups.length;
+    const opened = new Map<string, OpenedEvent>();
     const outcomes = await backupVirtualMachines({
       strategies,
       backups: backups.map(({ vm, choice, excludeDisks, keepBase }) => {
@@ -80,7 +81,12 @@ export async function runBackup(
           assessment: choice.assessment,
           strategyReason: choice.reason,
           excludeDisks,
-          taps: [...taps, tap, run.follow],
+          taps: [
+            ...taps,
+            tap,
+            run.follow,
+            (hooks) => hooks.opened.tap("runBackup", (event) => opened.set(vm.id, event)),
+          ],
         };
       }),
       store,
@@ -96,7 +102,7 @@ export async function runBackup(
     signal.throwIfAborted();
     const [only] = outcomes;
     if (outcomes.length === 1 && only?.error !== undefined) throw only.error;
-    return outcomes.map(summarizeBackup);
+    return outcomes.map((outcome) => summarizeBackup(outcome, opened.get(outcome.vm.id)));
   });
 }
 

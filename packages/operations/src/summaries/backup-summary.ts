@@ -1,3 +1,4 @@
+import type { OpenedEvent } from "@ovault/contract";
 import type { MachineBackupOutcome } from "@ovault/core";
 
 import { errorSummary, type ErrorSummary } from "../text/error-summary.ts";
@@ -9,14 +10,20 @@ export interface BackupSummary {
   readonly vm: MachineSummary;
   /** Since its start, without time in the queue. 0 if cancelled before the start. */
   readonly elapsedMs: number;
+  /** The strategy that read the disks, and what carried the data of each; null where none were opened. */
+  readonly opened: OpenedEvent | null;
   readonly point: PointSummary | null;
   readonly error: ErrorSummary | null;
 }
 
-export function summarizeBackup({ vm, elapsedMs, point, error }: MachineBackupOutcome): BackupSummary {
+export function summarizeBackup(
+  { vm, elapsedMs, point, error }: MachineBackupOutcome,
+  opened: OpenedEvent | undefined,
+): BackupSummary {
   return {
     vm: summarizeMachine(vm),
     elapsedMs,
+    opened: opened ?? null,
     point: point === undefined ? null : summarizePoint(point),
     error: error === undefined ? null : errorSummary(error),
   };

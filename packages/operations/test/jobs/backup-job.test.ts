@@ -25,13 +25,14 @@ test("each machine of a job is a run, from started to finished, and its last eve
     ["web01", "web01", null],
     ["db01", "db01", null],
   ]);
-  for (const { vm, point } of results) {
+  for (const { vm, opened, point } of results) {
     const events = eventsOf(vm.name);
     expect(new Set(events.map(({ runId }) => runId)).size).toBe(1);
     expect(events[0]).toMatchObject({ kind: "started", job: "backup", title: vm.name, runs: 2 });
     expect(events.map(({ kind }) => kind)).toEqual(expect.arrayContaining(["phase", "disks", "copied"]));
     const disks = [{ diskId: "a", carrier: "memory" }];
     expect(events.filter(({ kind }) => kind === "opened")).toMatchObject([{ strategy: "model", disks }]);
+    expect(opened).toEqual({ strategy: "model", disks });
     expect(events.filter(({ kind }) => kind === "progress")).toMatchObject([{ diskId: "a", doneBytes: 100_000 }]);
     expect(events.at(-1)).toMatchObject({ kind: "finished", result: point });
     const { points } = await (await installation.repository()).points.list(site.context.signal);

@@ -90,7 +90,7 @@ function whyNot(
   if (unable !== undefined) return `${unable}; compared with ${basePoint}`;
   const marker = readSnapshotMarker(record);
   if (record.base === undefined) return "the last point kept no snapshot of this disk";
-  if (marker === undefined) return "the last point was taken in another way";
+  if (marker === undefined) return `${basePoint} was taken by another strategy`;
   const { disk, parentId } = frozen;
   if (marker.vmId !== vmId || marker.diskId !== disk.id || marker.snapshotId !== base?.id) {
     return "the last point's snapshot cannot be used for this disk";

@@ -26,6 +26,6 @@ export async function openConnection(server: SshServer, signal: AbortSignal): Pr
     socket.destroy();
   };
   client.on("error", (error) => lose(error.message));
-  client.on("close", () => lose("the server ended it"));
+  client.on("close", () => lose("the server closed the connection"));
   return { client, hostKey, lost, lossReason: () => reason, close: () => lose("ovault ended it") };
 }

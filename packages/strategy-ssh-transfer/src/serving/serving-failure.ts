@@ -53,7 +53,7 @@ export async function servingFailure(
       .trim()
       .slice(-MOST_WORDS)
       .replaceAll(/\p{Cc}+/gu, " ");
-  return new ServingError(`host ${host.name} does not serve ${title} any more: ${said || messageOf(error)}`, {
+  return new ServingError(`host ${host.name} stopped serving ${title}: ${said || messageOf(error)}`, {
     cause: error,
     context,
     retry: "transient",
