@@ -7,6 +7,7 @@ import type { CommandContext, Handler } from "./command.ts";
 import { EXIT, type ExitCode } from "./exit.ts";
 import { Interruption } from "./interruption.ts";
 import { layOut } from "./output/layout.ts";
+import { optionOf } from "./output/option-of.ts";
 import { RunDisplay } from "./output/run-display.ts";
 import { Terminal } from "./output/terminal.ts";
 import { errorReport } from "./report-error.ts";
@@ -32,6 +33,7 @@ export async function runCommand(command: Command, handler: Handler): Promise<Ex
     terminal,
     reporter: terminal,
     emit: new RunDisplay(terminal).show,
+    field: optionOf,
     redactor,
     interruption,
   };

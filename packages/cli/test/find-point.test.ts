@@ -56,7 +56,7 @@ describe("a name that several machines have", () => {
     await expect(found("web@latest")).rejects.toMatchObject({
       code: "E_USAGE",
       message: `"web" means 2 virtual machines: id-1 of prod, id-2 of test`,
-      hint: expect.stringContaining("--manager"),
+      hint: expect.stringContaining("`manager`"),
     });
     expect(await found("web@latest", { manager: "prod" })).toBe(prod);
     expect(await found("web@latest", { rather: "test" })).toBe(other);

@@ -30,7 +30,8 @@ export async function mapSystemError(error: unknown, { root, what }: FailedCall)
       return new StoreFullError(`${failed}: no space left`, {
         cause: error,
         context: { ...context, freeBytes: await freeBytes(root) },
-        hint: "Free space (`ovault forget`, then `ovault prune`), enlarge it, or back up to another destination with --to.",
+        hint: (field) =>
+          `Free space (\`ovault forget\`, then \`ovault prune\`), enlarge it, or back up to another destination with ${field("to")}.`,
       });
     case "EDQUOT":
       return new StoreFullError(`${failed}: the quota is used up`, {

@@ -38,7 +38,8 @@ export async function mapSftpError(error: unknown, call: FailedCall): Promise<un
       return new StoreFullError(`${failed}: no space left on the server`, {
         cause: error,
         context,
-        hint: "Free space (`ovault forget`, then `ovault prune`), enlarge it, or back up to another destination with --to.",
+        hint: (field) =>
+          `Free space (\`ovault forget\`, then \`ovault prune\`), enlarge it, or back up to another destination with ${field("to")}.`,
       });
     case "quota":
       return new StoreFullError(`${failed}: the quota is used up`, {

@@ -1,4 +1,4 @@
-import type { Clock } from "@ovault/contract";
+import type { Clock, FieldName } from "@ovault/contract";
 import type { RunQueue } from "@ovault/core";
 
 import type { RunEvent } from "./events/run-event.ts";
@@ -12,6 +12,8 @@ export interface JobContext extends Pick<OperationContext, "signal" | "reporter"
    * exist, rejects without any event.
    */
   readonly emit: (event: RunEvent) => void | Promise<void>;
+  /** How errors in results and events name fields of jobs. Default: as jobs are written. */
+  readonly field?: FieldName;
   /** Default: that of the system. */
   readonly clock?: Clock;
   /** Shared by the jobs of a process, so that the limits of policies hold over all of them. Default: one for each job. */

@@ -9,6 +9,7 @@ export function assertGuestData({ echoesRaw, request: { diskId, title } }: DiskT
   if (echoesRaw) return;
   throw new EngineAnswerError(`the engine does not say that it shows the guest data of disk ${title}`, {
     context: { disk: diskId },
-    hint: "It was asked for format raw and should repeat that. Image transfer (`--strategy image-transfer`) can do without.",
+    hint: (field) =>
+      `It was asked for format raw and should repeat that. Image transfer (${field("strategy", "image-transfer")}) can do without.`,
   });
 }

@@ -79,7 +79,8 @@ function notQuiesced(vm: VirtualMachine, cause: Error): QuiesceError {
   return new QuiesceError(`the file systems of ${vm.name} could not be frozen: ${cause.message}`, {
     cause,
     context: { vm: vm.id },
-    hint: "Does the QEMU guest agent run in the guest? `--quiesce try` takes the point without, and says so.",
+    hint: (field) =>
+      `Does the QEMU guest agent run in the guest? ${field("quiesce", "try")} takes the point without, and says so.`,
   });
 }
 

@@ -79,7 +79,8 @@ function freezes({ vm, quiesce }: BackupRequest, status: string, capabilities: C
   const { full } = capabilities.product.version;
   throw new QuiesceError(`this engine (${full}) does not tell whether it froze the file systems of ${vm.name}`, {
     context: { vm: vm.id },
-    hint: "Engines do from 4.4.4 on. With an older one, freeze explicitly (`freeze: explicit`), or use `--quiesce try`.",
+    hint: (field) =>
+      `Engines do from 4.4.4 on. With an older one, freeze explicitly (\`freeze: explicit\`), or use ${field("quiesce", "try")}.`,
   });
 }
 
@@ -104,7 +105,7 @@ function consistencyOf(
   if (quiesce === "require") {
     throw new QuiesceError(`cannot tell whether the file systems of ${vm.name} were frozen: ${reason}`, {
       context: { vm: vm.id },
-      hint: "Freeze explicitly (`freeze: explicit`), or use `--quiesce try`.",
+      hint: (field) => `Freeze explicitly (\`freeze: explicit\`), or use ${field("quiesce", "try")}.`,
     });
   }
   if (reason !== undefined) observe(hooks.warning, `the file systems of ${vm.name} were not frozen: ${reason}`);

@@ -56,16 +56,16 @@ test("the plan of a restore lists its steps and changes nothing", async () => {
 });
 
 test.each<[string, Partial<RestoreRequest>, RegExp]>([
-  ["a name that is taken", { name: "web" }, /--as/],
-  ["no name", { name: "" }, /--as/],
-  ["a name with spaces and brackets", { name: "web 01 (restored)" }, /--as, for example web-01-restored/],
+  ["a name that is taken", { name: "web" }, /`as`/],
+  ["no name", { name: "" }, /`as`/],
+  ["a name with spaces and brackets", { name: "web 01 (restored)" }, /`as`, for example web-01-restored/],
   ["a name with a slash", { name: "a/b" }, /for example a-b/],
   ["a name with a control character", { name: "a\u001bb" }, /for example a-b/],
-  ["a name of 256 characters", { name: "n".repeat(256) }, /--as/],
-  ["a MAC address in use", { mac: "keep" }, /--mac new/],
-  ["an unknown cluster", { cluster: "nowhere" }, /--cluster/],
-  ["a network that no card is on", { networks: new Map([["ovirtmgnt", "ovirtmgmt"]]) }, /--network.*: ovirtmgmt/],
-  ["an unknown storage domain", { storageDomain: "nowhere" }, /--storage-domain/],
+  ["a name of 256 characters", { name: "n".repeat(256) }, /`as`/],
+  ["a MAC address in use", { mac: "keep" }, /`mac: new`/],
+  ["an unknown cluster", { cluster: "nowhere" }, /`cluster`/],
+  ["a network that no card is on", { networks: new Map([["ovirtmgnt", "ovirtmgmt"]]) }, /`networks: .*: ovirtmgmt/],
+  ["an unknown storage domain", { storageDomain: "nowhere" }, /`storageDomain`/],
 ])("%s is refused with what to pass, before anything is made", async (_what, wishes, hint) => {
   await expect(bench.strategy.planRestore(request(wishes), never)).rejects.toMatchObject({
     code: "E_USAGE",
@@ -79,7 +79,7 @@ test("a dry run and a restore report all obstacles at once", async () => {
   const expected = {
     code: "E_USAGE",
     message: expect.stringMatching(/^4 things .*two words.*web_Disk1.*web_Disk2.*nic1 is in use by .*web$/),
-    hint: expect.stringMatching(/--as.*--storage-domain.*--mac new/),
+    hint: expect.stringMatching(/`as`.*`storageDomain`.*`mac: new`/),
   };
   await expect(bench.strategy.planRestore(request(wishes), never)).rejects.toMatchObject(expected);
   await expect(bench.restore(taken, wishes.name, { wishes })).rejects.toMatchObject(expected);
@@ -94,7 +94,7 @@ test("without a cluster, the error names all other obstacles, and says what was 
     message: expect.stringMatching(
       /^6 things .*"a b".*"nowhere".*"nosuch".*web_Disk1: nosuch.*web_Disk2: nosuch.*nic1 is in use by .*web$/,
     ),
-    hint: expect.stringMatching(/--as.*--network.*--cluster.*was not checked.*--storage-domain.*--mac new/),
+    hint: expect.stringMatching(/`as`.*`networks: .*`cluster`.*was not checked.*`storageDomain`.*`mac: new`/),
   });
 });
 

@@ -1,12 +1,15 @@
 import { inspect } from "node:util";
 
-import { messageOf, OvaultError } from "@ovault/contract";
+import { OvaultError } from "@ovault/contract";
 import { errorSummary } from "@ovault/operations";
+
+import { optionOf } from "./option-of.ts";
 
 /** An error for people: the failure and the next step; with `debug` also stack, context and causes. */
 export function errorText(error: unknown, debug: boolean): string {
-  const lines = [`ovault: ${messageOf(error)}`];
-  if (error instanceof OvaultError && error.hint !== undefined) lines.push(`  hint: ${error.hint}`);
+  const { message, hint } = errorSummary(error, optionOf);
+  const lines = [`ovault: ${message}`];
+  if (hint !== null) lines.push(`  hint: ${hint}`);
   if (debug) lines.push(inspect(error, { depth: 5 }));
   else if (!(error instanceof OvaultError))
     lines.push("  hint: This is a fault in ovault or in a plugin. Run again with --debug to see where.");
@@ -15,5 +18,5 @@ export function errorText(error: unknown, debug: boolean): string {
 
 /** One JSON object on one line. */
 export function errorJson(error: unknown): string {
-  return JSON.stringify({ error: errorSummary(error) });
+  return JSON.stringify({ error: errorSummary(error, optionOf) });
 }

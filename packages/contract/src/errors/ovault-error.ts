@@ -1,4 +1,5 @@
 import type { ErrorCode } from "./error-code.ts";
+import { jobField, worded, type FieldName, type Wording } from "./wording.ts";
 
 /** What a caller may do about an error: never repeat, repeat the same call, or give up after retries that failed. */
 export type RetryClass = "never" | "transient" | "exhausted";
@@ -10,7 +11,7 @@ export interface ErrorOptionsWithHint {
   readonly cause?: unknown;
   readonly context?: ErrorContext;
   /** The next step, written for a person. */
-  readonly hint?: string;
+  readonly hint?: Wording;
   readonly retry?: RetryClass;
 }
 
@@ -38,14 +39,25 @@ export class OvaultError extends Error {
   readonly retry: RetryClass;
   readonly context: ErrorContext;
   readonly hint: string | undefined;
+  readonly #wordings: { readonly message: Wording; readonly hint: Wording | undefined };
 
-  constructor(message: string, options: ErrorOptionsWithHint = {}) {
-    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+  constructor(message: Wording, options: ErrorOptionsWithHint = {}) {
+    super(worded(message, jobField), options.cause === undefined ? undefined : { cause: options.cause });
     this.name = new.target.name;
     this.code = new.target.code;
     this.retry = options.retry ?? "never";
     this.context = options.context ?? {};
-    this.hint = options.hint;
+    this.hint = options.hint === undefined ? undefined : worded(options.hint, jobField);
+    this.#wordings = { message, hint: options.hint };
+  }
+
+  /**
+   * Message and hint for readers who know the fields of jobs by other names, such as the options of a command line.
+   * @since 0.2.0
+   */
+  inWordsOf(field: FieldName): { readonly message: string; readonly hint: string | undefined } {
+    const { message, hint } = this.#wordings;
+    return { message: worded(message, field), hint: hint === undefined ? undefined : worded(hint, field) };
   }
 
   static override [Symbol.hasInstance](value: unknown): boolean {

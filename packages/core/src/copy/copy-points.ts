@@ -109,7 +109,7 @@ async function copyVirtualMachine(run: CopyRun, points: readonly RecoveryPoint[]
 function assertCopyable({ settings: from }: Repository, { settings: to }: Repository): void {
   if (from.id === to.id) {
     throw new UsageError("source and destination are the same repository", {
-      hint: "Name another destination with --to, or another source with --from.",
+      hint: (field) => `Name another destination with ${field("to")}, or another source with ${field("from")}.`,
     });
   }
   if (from.blockBytes === to.blockBytes) return;

@@ -292,9 +292,9 @@ function heldError({ resource, title = resource }: LeaseOptions, { holder, at, t
   const minutes = Math.ceil((ttlMs + CLOCK_MARGIN_MS) / 60_000);
   return new LeaseHeldError(`run ${runId} (process ${pid} on ${node}) has held ${title} since ${at}`, {
     context: { resource, runId, node, pid, since: at },
-    hint:
-      `Let it finish, or wait for it with --wait. If it died, the next run on ${node} replaces it at once. A run on ` +
-      `another machine replaces it ${seconds} s after its last sign of life with --wait, or when it starts more than ` +
+    hint: (field) =>
+      `Let it finish, or wait for it with ${field("wait")}. If it died, the next run on ${node} replaces it at once. A run on ` +
+      `another machine replaces it ${seconds} s after its last sign of life with ${field("wait")}, or when it starts more than ` +
       `${minutes} min after that.`,
   });
 }

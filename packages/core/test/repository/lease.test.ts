@@ -52,7 +52,7 @@ describe("a lease", () => {
     await expect(acquire(store, living("run-b"))).rejects.toMatchObject({
       code: "E_LEASE_HELD",
       message: expect.stringContaining("run-a"),
-      hint: expect.stringContaining("--wait"),
+      hint: expect.stringContaining("`wait`"),
       context: { runId: "run-a", pid: process.pid, node: processIdentity().node },
     });
     await lease.release();

@@ -16,7 +16,7 @@ const LAST = { name: NAME, stage: Number.MAX_SAFE_INTEGER };
 export class RunReport<K extends JobKind = JobKind> {
   readonly runId = newRunId();
   readonly #subject: RunSubject<K>;
-  readonly #context: Pick<InnerContext, "reporter" | "signal">;
+  readonly #context: Pick<InnerContext, "reporter" | "signal" | "field">;
   readonly #clock: Clock;
   /** By disk, or by what is counted. */
   readonly #sentAtMs = new Map<string, number>();
@@ -25,7 +25,7 @@ export class RunReport<K extends JobKind = JobKind> {
   #counted: string | undefined;
   #ended = false;
 
-  constructor(subject: RunSubject<K>, context: Pick<InnerContext, "reporter" | "signal" | "clock">) {
+  constructor(subject: RunSubject<K>, context: Pick<InnerContext, "reporter" | "signal" | "clock" | "field">) {
     this.#subject = subject;
     this.#context = context;
     this.#clock = context.clock ?? systemClock;
@@ -76,7 +76,8 @@ export class RunReport<K extends JobKind = JobKind> {
   }
 
   fail(error: unknown): void {
-    this.#end({ kind: "failed", error: errorSummary(jobFailure(error, this.#context.signal)) });
+    const { signal, field } = this.#context;
+    this.#end({ kind: "failed", error: errorSummary(jobFailure(error, signal), field) });
   }
 
   /** The last progress before an event comes before it. */

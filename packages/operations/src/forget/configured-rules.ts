@@ -16,7 +16,8 @@ export function configuredRules(configuration: Configuration, destination: strin
   if (settings.retention === undefined && policies.every(({ retention }) => retention === undefined)) {
     throw new ConfigurationError(`destination ${name} has no retention rules`, {
       context: { file: origin.file, destination: name },
-      hint: `Add destinations.${name}.retention to ${origin.file}, or give rules such as --keep-daily 7.`,
+      hint: (field) =>
+        `Add destinations.${name}.retention to ${origin.file}, or give rules such as ${field("keepDaily", 7)}.`,
     });
   }
   return (machines) => retentionByMachine(machines, policies, settings.retention);
@@ -41,7 +42,8 @@ export function policyRules(
   if (policy.retention === undefined) {
     throw new ConfigurationError(`policy ${name} has no retention rules`, {
       context: { file, policy: name },
-      hint: `Add policies.${name}.retention to ${file}, or use --retention for the rules of the destination.`,
+      hint: (field) =>
+        `Add policies.${name}.retention to ${file}, or use ${field("retention")} for the rules of the destination.`,
     });
   }
   const rules = configuredRules(configuration, destination);

@@ -102,7 +102,7 @@ export async function runBackup(
     signal.throwIfAborted();
     const [only] = outcomes;
     if (outcomes.length === 1 && only?.error !== undefined) throw only.error;
-    return outcomes.map((outcome) => summarizeBackup(outcome, opened.get(outcome.vm.id)));
+    return outcomes.map((outcome) => summarizeBackup(outcome, opened.get(outcome.vm.id), context.field));
   });
 }
 
@@ -128,7 +128,7 @@ export async function planBackups(
         plans.push(summarizePlan(plan, choice, job.full));
       } catch (error) {
         if (signal.aborted || backups.length === 1) throw error;
-        plans.push({ vm: summarizeMachine(vm), disks: [], error: errorSummary(error) });
+        plans.push({ vm: summarizeMachine(vm), disks: [], error: errorSummary(error, context.field) });
       }
     }
     return plans;
@@ -151,7 +151,9 @@ async function warnAbout(
 /** Requires either machines or a policy. @throws UsageError */
 export function assertBackupSound({ policy, vms, manager }: Pick<BackupJob, "policy" | "vms" | "manager">): void {
   if (policy === undefined && vms.length === 0) {
-    throw new UsageError("nothing says what to back up", { hint: "Name virtual machines, or a policy with --policy." });
+    throw new UsageError("nothing says what to back up", {
+      hint: (field) => `Name virtual machines, or a policy with ${field("policy")}.`,
+    });
   }
   if (policy !== undefined && (vms.length > 0 || manager !== undefined)) {
     throw new UsageError("a policy names its virtual machines and their manager itself");

@@ -55,7 +55,7 @@ export async function runCopy(
         signal,
         ...(clock && { clock }),
       });
-      return results.map(summarizeCopy);
+      return results.map((result) => summarizeCopy(result, context.field));
     });
   });
 }
@@ -69,7 +69,7 @@ export async function planCopy(
   return await inJob(given, async (context) => {
     const prepared = await prepare(installation, job, context);
     const results = await copyPoints({ ...prepared, dryRun: true, signal: context.signal });
-    return results.map(summarizeCopy);
+    return results.map((result) => summarizeCopy(result, context.field));
   });
 }
 
@@ -94,7 +94,13 @@ async function prepare(installation: Installation, job: CopyJob, context: InnerC
 export function assertCopySound({ points, vms, all, newer }: Pick<CopyJob, "points" | "vms" | "all" | "newer">): void {
   const ways = [points.length > 0, vms.length > 0, all].filter(Boolean).length;
   if (ways !== 1) {
-    throw new UsageError("say which points to copy", { hint: "Name points, or give --vm VM, or --all: one of them." });
+    throw new UsageError("say which points to copy", {
+      hint: (field) => `Name points, or give ${field("vms")}, or ${field("all")}: one of them.`,
+    });
   }
-  if (newer && points.length > 0) throw new UsageError("--newer is for --vm and --all, not for points that are named");
+  if (newer && points.length > 0) {
+    throw new UsageError(
+      (field) => `${field("newer")} is for ${field("vms")} and ${field("all")}, not for points that are named`,
+    );
+  }
 }

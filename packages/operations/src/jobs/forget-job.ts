@@ -98,13 +98,19 @@ export function assertForgetSound(
   const ways = [byName, rulesOf(job) !== undefined, retention, policy !== undefined].filter(Boolean).length;
   if (ways === 0) {
     throw new UsageError("nothing says which points to forget", {
-      hint: "Name points, give rules such as --keep-daily 7, or --retention for those of ovault.yaml.",
+      hint: (field) =>
+        `Name points, give rules such as ${field("keepDaily", 7)}, or ${field("retention")} for those of ovault.yaml.`,
     });
   }
   if (ways > 1) {
-    throw new UsageError("points are forgotten by name, by --keep-…, by --retention or by --policy: choose one");
+    throw new UsageError(
+      (field) =>
+        `points are forgotten by name, by ${field("keep…")}, by ${field("retention")} or by ${field("policy")}: choose one`,
+    );
   }
   if (byName && (vms.length > 0 || timeZone !== undefined)) {
-    throw new UsageError("--vm and --time-zone are for rules, not for points that are named");
+    throw new UsageError(
+      (field) => `${field("vms")} and ${field("timeZone")} are for rules, not for points that are named`,
+    );
   }
 }

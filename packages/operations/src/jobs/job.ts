@@ -11,18 +11,26 @@ import { restoreJobSchema } from "./restore-job.ts";
 import { verifyJobSchema } from "./verify-job.ts";
 
 /** Everything that runs. A job is plain data: it survives JSON unchanged. */
-export const jobSchema = z.discriminatedUnion("kind", [
-  backupJobSchema,
-  restoreJobSchema,
-  restoreDiskJobSchema,
-  copyJobSchema,
-  forgetJobSchema,
-  pruneJobSchema,
-  verifyJobSchema,
-  repairJobSchema,
-]);
+export const jobSchema = z.discriminatedUnion(
+  "kind",
+  [
+    backupJobSchema,
+    restoreJobSchema,
+    restoreDiskJobSchema,
+    copyJobSchema,
+    forgetJobSchema,
+    pruneJobSchema,
+    verifyJobSchema,
+    repairJobSchema,
+  ],
+  { error: ({ code }) => (code === "invalid_union" ? `must be one of ${kinds().join(", ")}` : undefined) },
+);
 
 export type Job = z.output<typeof jobSchema>;
+
+function kinds(): readonly string[] {
+  return jobSchema.options.map(({ shape }) => shape.kind.value);
+}
 
 /**
  * A job from outside, with the defaults of what it leaves out. Whether what it names exists shows when it runs.
@@ -35,5 +43,9 @@ export function parseJob(value: unknown): Job {
     const where = path.map(String).join(".");
     return where === "" ? message : `${where}: ${message}`;
   });
-  throw new UsageError(`the job is not valid: ${problems.join("; ")}`, { context: { problems: problems.length } });
+  const hints = result.error.issues.flatMap((issue) => (issue.code === "custom" ? (issue.params?.["hint"] ?? []) : []));
+  throw new UsageError(`the job is not valid: ${problems.join("; ")}`, {
+    context: { problems: problems.length },
+    ...(hints.length > 0 && { hint: hints.join(" ") }),
+  });
 }

@@ -16,7 +16,9 @@ export const pruneJobSchema = z.strictObject({
   /** How long what is condemned stays at least. Default: 24 h. */
   graceMs: z.int().min(0).optional(),
   /** Empty packs of which this share is dead, or none. Default: 0.5. */
-  repack: z.union([z.number().gt(0).max(1), z.literal("none")]).optional(),
+  repack: z
+    .union([z.number().gt(0).max(1), z.literal("none")], "must be a share above 0 and up to 1, or none")
+    .optional(),
   /** Copy no more than this at once. Default: 2 GiB. */
   repackBudgetBytes: z.int().min(0).optional(),
   /** Free what only lost pages of block maps may lead to. */

@@ -56,9 +56,9 @@ export async function runVerify(installation: Installation, job: VerifyJob, give
 export function assertVerifySound(job: Pick<VerifyJob, "point" | "all" | "sample" | "manager">): void {
   const { point, all, sample, manager } = job;
   if ([point !== undefined, all, sample !== undefined].filter(Boolean).length > 1) {
-    throw new UsageError("name a point, or give --all, or --sample: one of them");
+    throw new UsageError((field) => `name a point, or give ${field("all")}, or ${field("sample")}: one of them`);
   }
   if (manager !== undefined && point === undefined) {
-    throw new UsageError("--manager is for a point: say which one");
+    throw new UsageError((field) => `${field("manager")} is for a point: say which one`);
   }
 }

@@ -82,10 +82,10 @@ function severalMachines(machines: readonly MachineIdentity[], vm: string): Usag
   const described = machines.map(({ manager, id }) => `${id} of ${manager}`).join(", ");
   return new UsageError(`"${vm}" means ${machines.length} virtual machines: ${described}`, {
     context: { vm, machines: described },
-    hint:
+    hint: (field) =>
       new Set(machines.map(({ manager }) => manager)).size === machines.length
-        ? "Say which one with --manager."
-        : "Use the id instead of the name; where several managers have the id, --manager too.",
+        ? `Say which one with ${field("manager")}.`
+        : `Use the id instead of the name; where several managers have the id, ${field("manager")} too.`,
   });
 }
 

@@ -1,4 +1,4 @@
-import type { OpenedEvent } from "@ovault/contract";
+import type { FieldName, OpenedEvent } from "@ovault/contract";
 import type { MachineBackupOutcome } from "@ovault/core";
 
 import { errorSummary, type ErrorSummary } from "../text/error-summary.ts";
@@ -16,15 +16,17 @@ export interface BackupSummary {
   readonly error: ErrorSummary | null;
 }
 
+/** @param field how texts name fields of jobs */
 export function summarizeBackup(
   { vm, elapsedMs, point, error }: MachineBackupOutcome,
   opened: OpenedEvent | undefined,
+  field?: FieldName,
 ): BackupSummary {
   return {
     vm: summarizeMachine(vm),
     elapsedMs,
     opened: opened ?? null,
     point: point === undefined ? null : summarizePoint(point),
-    error: error === undefined ? null : errorSummary(error),
+    error: error === undefined ? null : errorSummary(error, field),
   };
 }

@@ -1,3 +1,4 @@
+import type { FieldName } from "@ovault/contract";
 import type { CopyResult } from "@ovault/core";
 
 import { errorSummary, type ErrorSummary } from "../text/error-summary.ts";
@@ -17,7 +18,8 @@ export interface CopySummary {
   readonly error: ErrorSummary | null;
 }
 
-export function summarizeCopy(result: CopyResult): CopySummary {
+/** @param field how texts name fields of jobs */
+export function summarizeCopy(result: CopyResult, field?: FieldName): CopySummary {
   const { point, copyId = null, outcome, doneBytes, readBytes, storedBytes, error } = result;
   return {
     point: point.id,
@@ -28,6 +30,6 @@ export function summarizeCopy(result: CopyResult): CopySummary {
     doneBytes,
     readBytes,
     storedBytes,
-    error: error === undefined ? null : errorSummary(error),
+    error: error === undefined ? null : errorSummary(error, field),
   };
 }

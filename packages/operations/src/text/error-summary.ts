@@ -1,4 +1,4 @@
-import { messageOf, OvaultError, type ErrorContext, type RetryClass } from "@ovault/contract";
+import { jobField, messageOf, OvaultError, type ErrorContext, type FieldName, type RetryClass } from "@ovault/contract";
 
 import { errorKind, isAbort, type ErrorKind } from "./error-kind.ts";
 
@@ -12,18 +12,14 @@ export interface ErrorSummary {
   readonly context: ErrorContext;
 }
 
-export function errorSummary(error: unknown): ErrorSummary {
-  const [kind, message] = [errorKind(error), messageOf(error)];
+/** @param field how texts name fields of jobs */
+export function errorSummary(error: unknown, field: FieldName = jobField): ErrorSummary {
+  const kind = errorKind(error);
   if (!(error instanceof OvaultError)) {
-    return {
-      code: isAbort(error) ? "E_CANCELLED" : "E_INTERNAL",
-      kind,
-      message,
-      hint: null,
-      retry: "never",
-      context: {},
-    };
+    const code = isAbort(error) ? "E_CANCELLED" : "E_INTERNAL";
+    return { code, kind, message: messageOf(error), hint: null, retry: "never", context: {} };
   }
-  const { code, hint = null, retry, context } = error;
+  const { code, retry, context } = error;
+  const { message, hint = null } = error.inWordsOf(field);
   return { code, kind, message, hint, retry, context };
 }

@@ -2,7 +2,7 @@ import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 
 import { UsageError } from "@ovault/contract";
-import { jobSchema, parseJob } from "@ovault/operations";
+import { errorSummary, jobSchema, parseJob } from "@ovault/operations";
 
 const name = fc.string({ minLength: 1, maxLength: 9 });
 const some = fc.array(name, { minLength: 1, maxLength: 3 });
@@ -112,15 +112,38 @@ describe.each(Object.entries(ARBITRARIES))("a %s job", (kindOfJob, arbitrary) =>
 
 test.each([
   [{ kind: "copy", to: "offsite" }, /say which points to copy/],
-  [{ kind: "copy", to: "offsite", points: ["p"], newer: true }, /--newer is for --vm and --all/],
+  [{ kind: "copy", to: "offsite", points: ["p"], newer: true }, /`newer` is for `vms` and `all`/],
   [{ kind: "forget" }, /nothing says which points to forget/],
   [{ kind: "forget", points: ["p"], keepLast: 1 }, /choose one/],
   [{ kind: "forget", points: ["p"], vms: ["web01"] }, /are for rules/],
   [{ kind: "verify", point: "p", all: true }, /one of them/],
-  [{ kind: "verify", manager: "prod" }, /--manager is for a point/],
+  [{ kind: "verify", manager: "prod" }, /`manager` is for a point/],
   [{ kind: "prune", graceMs: -1, repack: 0 }, /graceMs: .*; repack: /],
+  [{ kind: "prune", repack: "half" }, /repack: must be a share above 0 and up to 1, or none/],
   [null, /the job is not valid/],
+  [{ kind: "backups" }, /kind: must be one of backup, restore, /],
 ])("%j is refused before anything runs", (written, problem) => {
   expect(() => parseJob(written)).toThrow(problem);
   expect(() => parseJob(written)).toThrow(UsageError);
 });
+
+test("an error of a job speaks of its fields, and has its hint beside the message", () => {
+  const error = thrownBy(() => parseJob({ kind: "backup" }));
+  expect(error).toMatchObject({
+    message: "the job is not valid: nothing says what to back up",
+    hint: "Name virtual machines, or a policy with `policy`.",
+  });
+  for (const written of [{ kind: "copy", to: "offsite" }, { kind: "forget" }]) {
+    const { message, hint } = errorSummary(thrownBy(() => parseJob(written)));
+    expect(`${message} ${hint}`).not.toMatch(/--|null/);
+  }
+});
+
+function thrownBy(work: () => unknown): unknown {
+  try {
+    work();
+  } catch (error) {
+    return error;
+  }
+  return expect.fail("nothing was thrown");
+}

@@ -1,10 +1,11 @@
-import { QuiesceError, type BackupRequest } from "@ovault/contract";
+import { QuiesceError, type BackupRequest, type FieldName } from "@ovault/contract";
 
 import type { EngineApi } from "../api/engine-api.ts";
 import type { Vm } from "../model/vm.ts";
 import { consistencyReached, hasGuestAgent, lastEventId, type ConsistencyReached } from "./guest-consistency.ts";
 
-const HINT = "Does the QEMU guest agent run in the guest? `--quiesce try` takes the point without, and says so.";
+const HINT = (field: FieldName): string =>
+  `Does the QEMU guest agent run in the guest? ${field("quiesce", "try")} takes the point without, and says so.`;
 
 /** State before a snapshot that decides afterwards how consistent it is. */
 export interface QuiesceAttempt {

@@ -78,8 +78,8 @@ export class ServedDiskTarget implements DiskTarget {
       throw new VolumeFullError(`no room for disk ${alias} on storage domain ${domain}`, {
         cause: error,
         context: { disk: this.diskId, storageDomain: domain },
-        hint:
-          "On file storage, free space or pass --storage-domain. On block storage the engine made the volume too small: " +
+        hint: (field) =>
+          `On file storage, free space or pass ${field("storageDomain")}. On block storage the engine made the volume too small: ` +
           "restore to file storage, or with another strategy.",
       });
     }

@@ -24,7 +24,7 @@ export function chooseCluster(request: RestoreRequest, clusters: readonly Cluste
       ? `the cluster of the point${vm.cluster === undefined ? "" : ` (${vm.cluster.name})`} does not exist here`
       : `there is no cluster "${request.cluster}"`;
   throw new UsageError(missing, {
-    hint: `Pass --cluster with one of: ${names(clusters)}. ${UNCHECKED}`,
+    hint: (field) => `Pass ${field("cluster")} with one of: ${names(clusters)}. ${UNCHECKED}`,
   });
 }
 
@@ -51,7 +51,7 @@ export function chooseStorageDomain(
       ? `${place} does not exist ${where}`
       : `${place} cannot take disks now (${blocked.type ?? "unknown type"}, ${blocked.status ?? "no status"})`;
   throw new UsageError(`no place for disk ${disk.alias}: ${missing}`, {
-    hint: `Pass --storage-domain with one of: ${names(usable)}.`,
+    hint: (field) => `Pass ${field("storageDomain")} with one of: ${names(usable)}.`,
   });
 }
 

@@ -22,13 +22,13 @@ export function fitCluster(
     throw new UsageError(
       `the machine is for ${architecture}, and cluster ${cluster.name} is of ${cluster.architecture}`,
       {
-        hint: `Pass --cluster with one of ${architecture}.`,
+        hint: (field) => `Pass ${field("cluster")} with one of ${architecture}.`,
       },
     );
   }
   if (dataCenter?.status !== undefined && dataCenter.status !== "up") {
     throw new UsageError(`data center ${dataCenter.name} of cluster ${cluster.name} is ${dataCenter.status}`, {
-      hint: "Bring it up, or pass --cluster with one of another data center.",
+      hint: (field) => `Bring it up, or pass ${field("cluster")} with one of another data center.`,
     });
   }
   const { version, name } = cluster;
@@ -39,7 +39,7 @@ export function fitCluster(
     throw new UsageError(
       `the machine has a compatibility version of its own, ${own.full}, and cluster ${name} is at ${level}`,
       {
-        hint: `Pass --cluster with one of compatibility version ${own.full} or later.`,
+        hint: (field) => `Pass ${field("cluster")} with one of compatibility version ${own.full} or later.`,
       },
     );
   }

@@ -44,7 +44,8 @@ export function mapNics(
   if (lost.length === 0) return mapped;
   const cards = lost.map(({ name, network, profile }) => `${name} (${network}/${profile ?? "?"})`).join(", ");
   throw new UsageError(`no network for ${cards}`, {
-    hint: `Pass --network FROM=TO for each, with TO one of: ${places.map(label).join(", ") || "(none)"}.`,
+    hint: (field) =>
+      `Pass ${field("networks", "FROM=TO")} for each, with TO one of: ${places.map(label).join(", ") || "(none)"}.`,
   });
 }
 
@@ -65,7 +66,7 @@ export function refuseUnknownNetworks(
   for (const from of mapping.keys()) {
     if (known.has(from)) continue;
     obstacles.add(`no network card of the point is on "${from}"${didYouMean(from, known)}`, {
-      hint: `Pass --network FROM=TO with FROM one of: ${[...known].join(", ") || "(none)"}.`,
+      hint: (field) => `Pass ${field("networks", "FROM=TO")} with FROM one of: ${[...known].join(", ") || "(none)"}.`,
     });
   }
 }

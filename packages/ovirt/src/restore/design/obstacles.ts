@@ -1,10 +1,10 @@
-import { UsageError, type ErrorContext } from "@ovault/contract";
+import { UsageError, type ErrorContext, type FieldName, type Wording } from "@ovault/contract";
 
 /** Collects the obstacles of a restore, so that one run reports all of them. */
 export class Obstacles {
   readonly #found: UsageError[] = [];
 
-  add(message: string, { hint, context = {} }: { readonly hint: string; readonly context?: ErrorContext }): void {
+  add(message: string, { hint, context = {} }: { readonly hint: Wording; readonly context?: ErrorContext }): void {
     this.#found.push(new UsageError(message, { hint, context }));
   }
 
@@ -37,11 +37,14 @@ export class Obstacles {
   fail(): never {
     const [first, ...others] = this.#found;
     if (first !== undefined && others.length === 0) throw first;
-    const hints = new Set(this.#found.flatMap(({ hint }) => hint ?? []));
-    throw new UsageError(`${this.#found.length} things stand in the way: ${texts(this.#found).join("; ")}`, {
-      context: { obstacles: this.#found.length },
-      hint: [...hints].join(" "),
-    });
+    const found = this.#found;
+    throw new UsageError(
+      (field) => `${found.length} things stand in the way: ${texts(found, "message", field).join("; ")}`,
+      {
+        context: { obstacles: found.length },
+        hint: (field) => texts(found, "hint", field).join(" "),
+      },
+    );
   }
 
   #keep(error: unknown): void {
@@ -50,6 +53,7 @@ export class Obstacles {
   }
 }
 
-function texts(found: readonly UsageError[]): readonly string[] {
-  return [...new Set(found.map(({ message }) => message))];
+/** Each text once. */
+function texts(found: readonly UsageError[], of: "message" | "hint", field: FieldName): readonly string[] {
+  return [...new Set(found.flatMap((error) => error.inWordsOf(field)[of] ?? []))];
 }

@@ -58,7 +58,8 @@ export async function designRestore(
   if (!capabilities.diskAttachments) {
     const { full } = capabilities.product.version;
     throw new UsageError(`the engine is oVirt ${full}, and ovault restores to 4.0 and later`, {
-      hint: "Restore to another engine, or a disk to a file: --disk DISK --to-file FILE.",
+      hint: (field) =>
+        `Restore to another engine, or a disk to a file: ${field("disk", "DISK")} ${field("toFile", "FILE")}.`,
     });
   }
   const { point } = request;
@@ -148,7 +149,7 @@ async function refuseName(api: EngineApi, name: string, signal: AbortSignal): Pr
   if (sameName === undefined) return;
   throw new UsageError(`there is a virtual machine named ${name} already`, {
     context: { vm: sameName.id },
-    hint: "Choose another name with --as; a restore never replaces a virtual machine.",
+    hint: (field) => `Choose another name with ${field("as")}; a restore never replaces a virtual machine.`,
   });
 }
 

@@ -30,7 +30,7 @@ export function roomForDisks(
         `storage domain ${domain.name} has ${inGib(availableBytes)} free; its disks of this point need ${inGib(reserved)}` +
           (blockedBelowBytes > 0 ? ` and the engine keeps ${inGib(blockedBelowBytes)}` : ""),
         {
-          hint: "Free space on it, or pass --storage-domain with another one.",
+          hint: (field) => `Free space on it, or pass ${field("storageDomain")} with another one.`,
           context: { storageDomain: domain.id, availableBytes, reservedBytes: reserved },
         },
       );

@@ -18,7 +18,8 @@ export function assertMachineName(name: string): void {
   throw new UsageError(
     `${JSON.stringify(name.slice(0, MAX_NAME))} cannot be the name of a virtual machine: ${reason}`,
     {
-      hint: `Choose another name with --as${suggestion === "" ? "" : `, for example ${suggestion}`}.`,
+      hint: (field) =>
+        `Choose another name with ${field("as")}${suggestion === "" ? "" : `, for example ${suggestion}`}.`,
     },
   );
 }
