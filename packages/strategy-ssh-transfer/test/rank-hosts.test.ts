@@ -87,6 +87,37 @@ test("on block storage the host that runs the machine comes first, however busy"
   expect(choices[0]).toMatchObject({ reason: expect.stringContaining("the machine runs there") });
 });
 
+test("the reason for a host is true of it, whatever hosts there are", () => {
+  const anyHost = fc.record({
+    hasLogin: fc.boolean(),
+    status: fc.constantFrom("up", "maintenance"),
+    clusterId: fc.constantFrom("cluster", "far"),
+  });
+  fc.assert(
+    fc.property(fc.array(anyHost, { maxLength: 5 }), (wishes) => {
+      const hosts = wishes.map(({ status, clusterId }, index) => host(`h${index}`, { status, clusterId }));
+      const without = wishes.flatMap(({ hasLogin }, index) => (hasLogin ? [] : [`h${index}`]));
+      const choices = rankHosts(DISK, {}, ranking(hosts, { without }));
+      if (typeof choices === "string") return;
+      const near = hosts.filter(({ clusterId }) => clusterId === "cluster");
+      const up = near.filter(({ status }) => status === "up");
+      const known = near.filter(({ name }) => !without.includes(name));
+      const able = up.filter((one) => known.includes(one));
+      expect([...names(choices)].toSorted()).toEqual(able.map(({ name }) => name));
+      const reason = choices[0]?.reason ?? "";
+      const truths: Readonly<Record<string, boolean>> = {
+        "the only one that is up": up.length === 1,
+        "the only one with a login": known.length === 1,
+        "the only one that is up and has a login": able.length === 1,
+        [`the least busy of ${able.length} hosts`]: able.length === near.length && able.length > 1,
+        [`the least busy of ${able.length} hosts that are up and have a login`]: able.length > 1,
+      };
+      expect(truths[reason]).toBe(true);
+    }),
+    { numRuns: 500 },
+  );
+});
+
 describe("no host serves a disk", () => {
   test.each([
     ["in another data center", [host("a", { clusterId: "far" })], {}, "no host of its data center"],

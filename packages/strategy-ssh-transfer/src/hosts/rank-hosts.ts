@@ -38,8 +38,9 @@ export function rankHosts(
   const [dataCenterId] = domain?.dataCenterIds ?? [];
   if (domain === undefined || dataCenterId === undefined)
     return "the engine does not tell which data center its storage is in";
-  const up = hostsOf(dataCenterId, { landscape, credentials });
-  if (typeof up === "string") return up;
+  const able = hostsOf(dataCenterId, { landscape, credentials });
+  if (typeof able === "string") return able;
+  const why = whyAmong(dataCenterId, able, { landscape, credentials });
 
   const isHome = ({ id }: Host): boolean => isBlockStorage(domain) && id === vm.host?.id;
   const worth = (host: Host): readonly (number | string)[] => [
@@ -49,14 +50,38 @@ export function rankHosts(
     // Several processes spread their disks over hosts that are equally busy.
     createHash("sha256").update(`${diskId} ${host.id}`).digest("hex"),
   ];
-  const whyThis = (host: Host): string => {
-    if (isHome(host)) return "the machine runs there, so that its volumes are active";
-    return up.length === 1 ? "the only one that is up" : `the least busy of ${plural(up.length, "host")}`;
-  };
-  return up
+  return able
     .map((host) => ({ host, worth: worth(host) }))
     .toSorted((a, b) => compareInOrder(a.worth, b.worth))
-    .map(({ host }) => ({ host, cluster: clusterOf(host, landscape), domain, dataCenterId, reason: whyThis(host) }));
+    .map(({ host }) => ({
+      host,
+      cluster: clusterOf(host, landscape),
+      domain,
+      dataCenterId,
+      reason: isHome(host) ? AT_HOME : why,
+    }));
+}
+
+const AT_HOME = "the machine runs there, so that its volumes are active";
+
+/** Why the first of the hosts that may serve comes first, for people. */
+function whyAmong(
+  dataCenterId: string,
+  able: readonly Host[],
+  { landscape, credentials }: Pick<Ranking, "landscape" | "credentials">,
+): string {
+  const near = landscape.hosts.filter((host) => dataCenterOf(host, landscape) === dataCenterId);
+  if (able.length > 1) {
+    const rest = able.length < near.length ? " that are up and have a login" : "";
+    return `the least busy of ${plural(able.length, "host")}${rest}`;
+  }
+  if (near.filter(isUp).length === 1) return "the only one that is up";
+  const known = near.filter((host) => credentials.has(host, clusterOf(host, landscape)));
+  return known.length === 1 ? "the only one with a login" : "the only one that is up and has a login";
+}
+
+function isUp({ status }: Host): boolean {
+  return status === "up";
 }
 
 /** The hosts of a data center that are up and that ovault may log in at; or, for people, why there is none. */
@@ -68,7 +93,7 @@ export function hostsOf(
   const known = near.filter((host) => credentials.has(host, clusterOf(host, landscape)));
   if (near.length === 0) return "the engine shows no host of its data center";
   if (known.length === 0) return `no credentials for host ${near.map(({ name }) => name).join(", ")}`;
-  const up = known.filter(({ status }) => status === "up");
+  const up = known.filter(isUp);
   return up.length > 0 ? up : `not up: host ${known.map(({ name }) => name).join(", ")}`;
 }
 
