@@ -109,3 +109,27 @@ test("a host that nothing can log in to fails the run with a next step, and doct
   await expectNothingLeft();
   await withOptions({});
 });
+
+test("a key file that is missing ends a command before the engine is asked, and doctor names it beside the rest", async () => {
+  await withOptions({ login: { user: "root", privateKey: "no-such-key" } });
+  const doctor = await site.ovault("doctor");
+  expect(doctor.exitCode).toBe(8);
+  expect(doctor.stdout).toMatch(/fail +lab: strategies.*no-such-key: no such file or directory/s);
+  expect(doctor.stdout).toMatch(/ok +\S+: repository/);
+  // Nothing listens there.
+  await site.configure(({ managers, strategies, ...rest }) => ({
+    ...rest,
+    managers: { lab: { ...managers["lab"], url: "https://127.0.0.1:9/ovirt-engine/api" } },
+    strategies: { ...strategies, "ssh-transfer": { login: { user: "root", privateKey: "no-such-key" } } },
+  }));
+  for (const command of [["vms"], ["backup", "web01", ...OVER_SSH], ["backup", "web01"]]) {
+    expect(await site.fail(...command)).toMatchObject({
+      exitCode: 2,
+      code: "E_CONFIGURATION",
+      message: expect.stringMatching(
+        /^strategies\.ssh-transfer\.login\.privateKey: cannot read the secret file \S+no-such-key: no such file or directory$/,
+      ),
+      hint: expect.stringContaining("path"),
+    });
+  }
+});

@@ -156,4 +156,6 @@ export interface Strategy extends LeftoverOwner {
 /** What core passes to a strategy plugin's `create`. */
 export interface StrategyHost {
   readonly manager: Manager;
+  /** Names of the other managers of this type in ovault.yaml: the options of a strategy hold for all of them. */
+  readonly otherManagers?: readonly string[];
 }

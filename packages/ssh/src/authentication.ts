@@ -27,17 +27,37 @@ export async function loginMethods(username: string, login: Authentication): Pro
   }
 }
 
+/** What ssh2 says of a key that it cannot open without a passphrase. */
+const IS_ENCRYPTED = /no passphrase given/;
+
+/**
+ * Whether a text is a private key, without deciphering it.
+ * @throws SshLoginError when it is none, or when it has a passphrase and none is configured
+ */
+export async function assertPrivateKey(
+  text: string,
+  { title, hasPassphrase }: { readonly title: string; readonly hasPassphrase: boolean },
+): Promise<void> {
+  const { default: ssh2 } = await import("ssh2");
+  const parsed = ssh2.utils.parseKey(text);
+  if (parsed instanceof Error && hasPassphrase && IS_ENCRYPTED.test(parsed.message)) return;
+  assertUsable(parsed, title);
+}
+
 async function parsePrivateKey(text: string, passphrase: string | undefined): Promise<ParsedKey> {
   const { default: ssh2 } = await import("ssh2");
-  const parsed = ssh2.utils.parseKey(text, passphrase);
+  return assertUsable(ssh2.utils.parseKey(text, passphrase));
+}
+
+function assertUsable(parsed: ParsedKey | Error, title = "the private key"): ParsedKey {
   // Its messages describe the form of the key, never its content.
-  if (parsed instanceof Error) throw unusableKey(parsed.message);
-  if (!parsed.isPrivateKey()) throw unusableKey("it is a public key");
+  if (parsed instanceof Error) throw unusableKey(title, parsed.message);
+  if (!parsed.isPrivateKey()) throw unusableKey(title, "it is a public key");
   return parsed;
 }
 
-function unusableKey(why: string): SshLoginError {
-  return new SshLoginError(`the private key cannot be used: ${why}`, {
+function unusableKey(title: string, why: string): SshLoginError {
+  return new SshLoginError(`${title} cannot be used: ${why}`, {
     hint: "It has to be a private key as ssh-keygen makes it; one with a passphrase needs `passphrase`.",
   });
 }

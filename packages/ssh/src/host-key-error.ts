@@ -19,12 +19,16 @@ export function pinnedKeyDiffers(seen: Omit<SeenKey, "file" | "name">, pinned: s
   });
 }
 
-export function recordDiffers(seen: Omit<SeenKey, "file" | "name">, recorded: string, by: string): HostKeyError {
+export function recordDiffers(
+  seen: Omit<SeenKey, "file" | "name">,
+  recorded: string,
+  { by, renewal = "have the record renewed" }: { readonly by: string; readonly renewal?: string | undefined },
+): HostKeyError {
   const { host, port, type, fingerprint } = seen;
   const differs = recorded === "" ? `and ${by} has no key` : `not ${recorded}, which ${by} has`;
   return new HostKeyError(`the ${type} key of ${host}:${port} is ${fingerprint}, ${differs}`, {
     context: { host, port, type, fingerprint, recorded },
-    hint: `Another machine may be in between. If the server has a new key: compare ${fingerprint} with \`ssh-keygen -lf\` on the server, then have the record renewed, or set hostKey: ${fingerprint}`,
+    hint: `Another machine may be in between. If the server has a new key: compare ${fingerprint} with \`ssh-keygen -lf\` on the server, then ${renewal}, or set hostKey: ${fingerprint}`,
   });
 }
 
@@ -35,9 +39,10 @@ export function keyIsUnknown(seen: SeenKey, why: string): HostKeyError {
   });
 }
 
-export function keyHasChanged(seen: SeenKey): HostKeyError {
+/** @param known fingerprints of the keys that the file has for it */
+export function keyHasChanged(seen: SeenKey, known: readonly string[]): HostKeyError {
   return about(seen, {
-    message: `the key of ${seen.name} is not the one that ${seen.file} has`,
+    message: `the key of ${seen.name} is not the one that ${seen.file} has, ${known.join(" or ")}`,
     hint: `Another machine may be in between. If the server has a new key (compare ${seen.fingerprint} with \`ssh-keygen -lf\` there): ssh-keygen -f ${seen.file} -R '${seen.name}' && ${scanCommand(seen)}`,
   });
 }

@@ -5,8 +5,8 @@ import { fingerprintOf, hasFingerprint, keyType } from "./host-key.ts";
 import { keyHasChanged, keyIsRevoked, keyIsUnknown, pinnedKeyDiffers, recordDiffers } from "./host-key-error.ts";
 import { knownHostName, knownKeys, publicKeys } from "./known-hosts.ts";
 
-/** Room for some ten thousand servers with several keys each. */
-const MOST_BYTES = 16 * 1024 * 1024;
+/** With room for some ten thousand servers with several keys each. */
+export const KNOWN_HOSTS_FILE = { what: "the file of known hosts", mostBytes: 16 * 1024 * 1024 };
 
 /** The keys that a server may prove itself with. */
 export interface HostTrust {
@@ -39,6 +39,8 @@ export function trustFingerprint(server: ServerName, fingerprint: string): HostT
 export interface RecordedKey {
   /** For people: what vouches for the key, as in `the engine's record of kvm1`. */
   readonly by: string;
+  /** For people: how the record gets a new key of the server. */
+  readonly renewal?: string;
   /** `SHA256:…`, or an MD5 of old systems with colons: `MD5:…` or without the prefix. */
   readonly fingerprint?: string | undefined;
   /** As in a line of known_hosts, with or without the names: `ssh-ed25519 AAAA…`. Decides alone where it is given. */
@@ -56,7 +58,7 @@ export function trustRecord(server: ServerName, record: RecordedKey): HostTrust 
       const isKnown = keys.length > 0 ? keys.some((known) => known.equals(key)) : hasFingerprint(key, fingerprint);
       if (isKnown) return undefined;
       const seen = { ...server, type: keyType(key), fingerprint: fingerprintOf(key) };
-      return recordDiffers(seen, expected, record.by);
+      return recordDiffers(seen, expected, record);
     },
   };
 }
@@ -80,7 +82,8 @@ export async function trustKnownHosts(server: ServerName, file: string): Promise
       const seen = { ...server, type, fingerprint: fingerprintOf(key), file, name };
       if ([...exact.revoked, ...bare.revoked].some((known) => known.equals(key))) return keyIsRevoked(seen);
       if (keys.some((known) => known.equals(key))) return undefined;
-      if (exact.keys.some((known) => keyType(known) === type)) return keyHasChanged(seen);
+      const former = exact.keys.filter((known) => keyType(known) === type);
+      if (former.length > 0) return keyHasChanged(seen, former.map(fingerprintOf));
       if (keys.length > 0) return keyIsUnknown(seen, `has another key for it (${types.join(", ")})`);
       if (exact.authority || bare.authority)
         return keyIsUnknown(seen, "trusts certificates for it, which are not supported");
@@ -91,7 +94,7 @@ export async function trustKnownHosts(server: ServerName, file: string): Promise
 
 async function readKnownHosts(file: string): Promise<string> {
   try {
-    return (await readSettingsFile(file, { what: "the file of known hosts", mostBytes: MOST_BYTES })).text;
+    return (await readSettingsFile(file, KNOWN_HOSTS_FILE)).text;
   } catch (error) {
     if (!(error instanceof ConfigurationError)) throw error;
     const { message, cause, context, hint } = error;

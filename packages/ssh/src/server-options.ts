@@ -37,8 +37,11 @@ export interface ServerOptions {
   readonly hostKey?: string | undefined;
 }
 
+/** The options of a login, without its server. */
+export type LoginOptions = Omit<ServerOptions, "host" | "port" | "user">;
+
 /** Checks the fields of a server against each other; for `superRefine`. */
-export function checkServer(chosen: Omit<ServerOptions, "host" | "port" | "user">, context: z.RefinementCtx): void {
+export function checkServer(chosen: LoginOptions, context: z.RefinementCtx): void {
   if (LOGINS.filter((login) => chosen[login] !== undefined).length !== 1) {
     context.addIssue(`exactly one of ${LOGINS.join(", ")} says how to log in`);
   }

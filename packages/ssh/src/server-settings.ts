@@ -1,11 +1,7 @@
-import { homedir } from "node:os";
-import { join, resolve } from "node:path";
-
-import { ConfigurationError, type PluginHost } from "@ovault/contract";
-
 import type { Authentication } from "./authentication.ts";
 import type { RecordedKey } from "./host-trust.ts";
-import type { ServerOptions } from "./server-options.ts";
+import { about, agentSocket, keyOf, localPath, secretOf, type SecretsHost } from "./login-secrets.ts";
+import type { LoginOptions, ServerOptions } from "./server-options.ts";
 
 /** A server with secrets and paths resolved. Never to be logged. */
 export interface ServerSettings {
@@ -17,10 +13,10 @@ export interface ServerSettings {
     { readonly knownHosts: string } | { readonly fingerprint: string } | { readonly recorded: RecordedKey };
 }
 
-/** The parts of a plugin's host that are needed. */
-export type SecretsHost = Pick<PluginHost, "baseDirectory" | "secret">;
-
-/** @throws ConfigurationError when a secret is missing, or there is no agent */
+/**
+ * @throws ConfigurationError, with the name of the option, when a secret is missing, the private key is none or needs a
+ * passphrase, or there is no agent
+ */
 export async function serverSettings(options: ServerOptions, host: SecretsHost): Promise<ServerSettings> {
   const { hostKey, knownHosts = "~/.ssh/known_hosts" } = options;
   return {
@@ -33,24 +29,12 @@ export async function serverSettings(options: ServerOptions, host: SecretsHost):
 }
 
 async function authenticationOf(
-  { privateKey, passphrase, password }: ServerOptions,
+  { privateKey, passphrase, password }: LoginOptions,
   host: SecretsHost,
 ): Promise<Authentication> {
-  if (password !== undefined) return { by: "password", password: await host.secret(password) };
-  if (privateKey === undefined) return { by: "agent", socket: agentSocket() };
-  const reference = typeof privateKey === "string" ? { file: localPath(privateKey, host) } : privateKey;
-  const key = await host.secret(reference);
-  return passphrase === undefined ? { by: "key", key } : { by: "key", key, passphrase: await host.secret(passphrase) };
-}
-
-function agentSocket(): string {
-  const socket = process.env["SSH_AUTH_SOCK"];
-  if (socket !== undefined && socket !== "") return socket;
-  throw new ConfigurationError("there is no SSH agent: SSH_AUTH_SOCK is not set", {
-    hint: "Start one with `eval $(ssh-agent)` and `ssh-add KEY`, or log in with a privateKey.",
-  });
-}
-
-function localPath(path: string, { baseDirectory }: SecretsHost): string {
-  return path.startsWith("~/") ? join(homedir(), path.slice(2)) : resolve(baseDirectory, path);
+  if (password !== undefined) return { by: "password", password: await secretOf("password", password, host) };
+  if (privateKey === undefined) return { by: "agent", socket: await about("agent", async () => agentSocket()) };
+  const key = await keyOf(privateKey, passphrase, host);
+  if (passphrase === undefined) return { by: "key", key };
+  return { by: "key", key, passphrase: await secretOf("passphrase", passphrase, host) };
 }

@@ -5,6 +5,11 @@ export class HypervisorError extends ManagerError {
   static override readonly code: ErrorCode = "E_HYPERVISOR";
 }
 
+/** The key of a hypervisor is not the one that is known for it: another machine may be in between. */
+export class HypervisorKeyError extends HypervisorError {
+  static override readonly code: ErrorCode = "E_HYPERVISOR_KEY";
+}
+
 /** A hypervisor does not serve the data of a disk, or stopped. */
 export class ServingError extends SourceError {
   static override readonly code: ErrorCode = "E_SERVING";

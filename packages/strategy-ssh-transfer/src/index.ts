@@ -2,9 +2,11 @@ import { definePlugin, type Plugin } from "@ovault/contract";
 import { ovirtManager } from "@ovault/ovirt";
 
 import { optionsSchema, type SshTransferOptions } from "./options.ts";
-import { SshTransferStrategy, STRATEGY_NAME } from "./strategy.ts";
+import { STRATEGY_NAME } from "./strategy-name.ts";
+import { SshTransferStrategy } from "./strategy.ts";
 
-export { SshTransferStrategy, STRATEGY_NAME } from "./strategy.ts";
+export { STRATEGY_NAME } from "./strategy-name.ts";
+export { SshTransferStrategy } from "./strategy.ts";
 export type { SshTransferOptions } from "./options.ts";
 
 const plugin: Plugin<"strategy", SshTransferOptions> = definePlugin({
@@ -13,6 +15,6 @@ const plugin: Plugin<"strategy", SshTransferOptions> = definePlugin({
   apiVersion: 1,
   managerKind: "ovirt",
   options: optionsSchema,
-  create: async (options, host) => new SshTransferStrategy(ovirtManager(host.manager), options, host),
+  create: async (options, host) => await SshTransferStrategy.open(ovirtManager(host.manager), options, host),
 });
 export default plugin;

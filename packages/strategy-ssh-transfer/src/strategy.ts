@@ -1,21 +1,18 @@
 import type { Assessment, Diagnosis, VirtualMachine } from "@ovault/contract";
 import { allImpossible, FROZEN_IN, lastingState, type OvirtManager, Recent, SnapshotStrategy } from "@ovault/ovirt";
-import type { SecretsHost } from "@ovault/ssh";
 
 import { assessDisk } from "./assess-disk.ts";
 import { diagnose } from "./diagnosis/diagnose.ts";
 import { sshFiller } from "./filling/ssh-filler.ts";
 import { BusyHosts } from "./hosts/busy-hosts.ts";
-import { Credentials } from "./hosts/credentials.ts";
+import { Credentials, type CredentialsHost } from "./hosts/credentials.ts";
 import { readLandscape, type Landscape } from "./hosts/landscape.ts";
 import type { Ranking } from "./hosts/rank-hosts.ts";
 import { ownLeftovers } from "./leftovers.ts";
 import type { SshTransferOptions } from "./options.ts";
 import { sshReader } from "./reading/ssh-reader.ts";
 import type { SshSite } from "./site.ts";
-
-/** Name of the strategy in configuration, ledger and recovery points. */
-export const STRATEGY_NAME = "ssh-transfer";
+import { STRATEGY_NAME } from "./strategy-name.ts";
 
 /** Long enough for `ovault vms` and for a policy to assess all machines with one lookup. */
 const LANDSCAPE_AGE_MS = 30_000;
@@ -27,10 +24,20 @@ export class SshTransferStrategy extends SnapshotStrategy {
   readonly #landscape = new Recent<Landscape>(LANDSCAPE_AGE_MS);
 
   /** @param host reads the secrets of the options */
-  constructor(manager: OvirtManager, options: SshTransferOptions, host: SecretsHost) {
+  constructor(manager: OvirtManager, options: SshTransferOptions, host: CredentialsHost) {
     const site = { options, credentials: new Credentials(options, host), busy: new BusyHosts() };
     super({ manager, options, reader: sshReader(site), filler: sshFiller(site), leftovers: ownLeftovers(site) });
     this.#site = site;
+  }
+
+  /**
+   * A strategy whose logins were checked as far as this machine can.
+   * @throws ConfigurationError with the path of the option, before anything is asked
+   */
+  static async open(...parts: ConstructorParameters<typeof SshTransferStrategy>): Promise<SshTransferStrategy> {
+    const strategy = new SshTransferStrategy(...parts);
+    await strategy.#site.credentials.check();
+    return strategy;
   }
 
   async assess(vm: VirtualMachine, signal: AbortSignal): Promise<Assessment> {

@@ -7,6 +7,7 @@ import { promisify } from "node:util";
 import { openSsh74, type LabHostRequest } from "@ovault/lab";
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 
+import { freePort } from "@ovault/test-support/free-port";
 import { differences as differencesFrom } from "@ovault/testkit-ovirt";
 
 import { Bench, never } from "./support/bench.ts";
@@ -40,19 +41,20 @@ async function leftAfterwards(): Promise<readonly string[]> {
 
 describe("a host that cannot be used is an error before a snapshot is made", () => {
   test.each([
-    ["the user is not let in", { user: "nobody" }, "E_SSH_LOGIN"],
+    ["the user is not let in", { user: "nobody" }, "E_HYPERVISOR", "E_SSH_LOGIN"],
     [
       "the host proves itself with another key than the pinned one",
       { hostKey: `SHA256:${"A".repeat(43)}` },
+      "E_HYPERVISOR_KEY",
       "E_HOST_KEY",
     ],
-    ["no server listens there", { port: 1 }, "E_SSH_UNAVAILABLE"],
-  ])("%s", async (_, host, code) => {
+    ["no server listens there", { port: 1 }, "E_HYPERVISOR", "E_SSH_UNAVAILABLE"],
+  ])("%s", async (_, host, code, cause) => {
     const login = { ...bench.site.sshOptions.login, ...host };
     const strategy = bench.strategyWith({ hosts: { "lab-host": login } });
     const failure: unknown = await bench.backup({ strategy }).catch((error: unknown) => error);
-    expect(failure).toMatchObject({ code: "E_HYPERVISOR", message: expect.stringContaining("lab-host") });
-    expect(codesOf(failure)).toContain(code);
+    expect(failure).toMatchObject({ code, message: expect.stringContaining("lab-host") });
+    expect(codesOf(failure)).toContain(cause);
     expect(await bench.settled("web")).toEqual([]);
   });
 
@@ -92,7 +94,7 @@ test("a host with another key than the engine has on record is refused", async (
   try {
     await renewed.lab.changeHost("lab-host", "new-key");
     const failure: unknown = await renewed.backup().catch((error: unknown) => error);
-    expect(codesOf(failure)).toEqual(["E_HYPERVISOR", "E_HYPERVISOR", "E_HOST_KEY"]);
+    expect(codesOf(failure)).toEqual(["E_HYPERVISOR_KEY", "E_HYPERVISOR_KEY", "E_HOST_KEY"]);
     expect(failure).toMatchObject({ message: expect.stringContaining("the engine's record of host lab-host") });
     expect(await renewed.settled("web")).toEqual([]);
   } finally {
@@ -277,6 +279,50 @@ describe("with two hosts", () => {
     await pair.lab.changeHost("lab-host", "new-key");
     const taken = await pair.backup({ keepBase: false });
     expect(await differences(pair, taken)).toEqual([]);
+  });
+
+  test("one with another key than the known one is warned of once, by whichever host the disks are served", async () => {
+    const { warnings } = await pair.backup({ keepBase: false });
+    // One of the two disks may have had the other host as its first choice.
+    expect(warnings).toEqual([
+      expect.stringMatching(
+        /^cannot use host lab-host: the \S+ key of \S+ is SHA256:\S+, not SHA256:\S+, which the engine's record of host lab-host has\. Another machine may be in between\. .*ssh-keygen -lf.*let the engine fetch it/,
+      ),
+    ]);
+    const first = await pair.backup({ keepBase: false });
+    const restored = await pair.restore(first, "restored-past-a-strange-key");
+    expect(restored.filter((warning) => warning.includes("Another machine may be in between"))).toHaveLength(1);
+  });
+
+  test("when none is left, the error has the reason and the next step of each", async () => {
+    const port = await freePort();
+    const strategy = pair.strategyWith({ hosts: { kvm2: { port } } });
+    const failure: unknown = await pair.backup({ strategy, keepBase: false }).catch((error: unknown) => error);
+    expect(failure).toMatchObject({
+      code: "E_HYPERVISOR_KEY",
+      message: expect.stringMatching(/cannot use host lab-host: .* is SHA256:.*, not SHA256:/),
+      hint: expect.stringMatching(/^lab-host: Another machine may be in between.*$/m),
+    });
+    expect(failure).toMatchObject({
+      message: expect.stringContaining("cannot use host kvm2: cannot connect to"),
+      hint: expect.stringMatching(/^kvm2: Does `ssh -p \d+ /m),
+    });
+    expect(codesOf(failure)).toContain("E_HOST_KEY");
+  });
+
+  test("a name that the engine does not have is warned of once", async () => {
+    const strategy = pair.strategyWith({
+      hosts: { "lab-hots": { port: 22 } },
+      clusters: { Nowhere: pair.site.sshOptions.login },
+    });
+    const wrong = [
+      'strategies.ssh-transfer.hosts.lab-hots: the engine has no host of this name, did you mean "lab-host"?',
+      "strategies.ssh-transfer.clusters.Nowhere: the engine has no cluster of this name",
+    ];
+    const warnings = async (): Promise<readonly string[]> =>
+      (await pair.backup({ strategy, keepBase: false })).warnings.filter((warning) => warning.includes("of this name"));
+    expect(await warnings()).toEqual(wrong);
+    expect(await warnings()).toEqual([]);
   });
 
   test("one that is not up is not asked", async () => {

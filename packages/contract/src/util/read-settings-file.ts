@@ -3,17 +3,25 @@ import { open, type FileHandle } from "node:fs/promises";
 
 import { ConfigurationError } from "../errors/errors.ts";
 import { decodeText } from "./decode-text.ts";
+import { messageOf } from "./message-of.ts";
+import { systemErrorCode, systemErrorText } from "./system-error.ts";
 
 const WRITABLE_BY_ALL = 0o002;
 /** Pipes that a shell opened for this process: `file:<(pass show ovault)`. */
 const OPENED_BY_SHELL = /^\/(?:dev|proc\/self)\/(?:fd\/|stdin$)/;
+
+/** By the code of the system's error. */
+const NEXT_STEPS: Readonly<Record<string, string>> = {
+  ENOENT: "Correct the path, or put the file there.",
+  EACCES: "Let the user that runs ovault read it: `namei -l` shows the owner and mode of each part of the path.",
+};
 
 export interface SettingsFileKind {
   /** For errors: `the secret file`. */
   readonly what: string;
   /** Refuses a longer file, and reads no further in an endless one. */
   readonly mostBytes: number;
-  /** Hint of the error when it cannot be read. */
+  /** Hint of the error when it cannot be read; default: what its reason calls for. */
   readonly hint?: string;
 }
 
@@ -36,10 +44,11 @@ export async function readSettingsFile(
     if (stats.isFIFO() && !waits) throw new Error("it is a named pipe, not a file");
     read = { stats, bytes: await readUpTo(handle, mostBytes + 1, signal) };
   } catch (cause) {
-    throw new ConfigurationError(`cannot read ${what} ${file}`, {
+    signal?.throwIfAborted();
+    throw new ConfigurationError(`cannot read ${what} ${file}: ${systemErrorText(cause) ?? messageOf(cause)}`, {
       cause,
       context,
-      ...(hint !== undefined && { hint }),
+      hint: hint ?? NEXT_STEPS[systemErrorCode(cause) ?? ""] ?? "Is it the file that was meant?",
     });
   }
   const { bytes, stats } = read;

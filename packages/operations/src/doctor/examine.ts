@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 
-import { Checklist, finding, type Diagnosis } from "@ovault/contract";
+import { Checklist, finding, type Diagnosis, type Strategy } from "@ovault/contract";
 
 import { Installation } from "../installation/installation.ts";
 import { preferredStrategy } from "../select/choose-strategy.ts";
@@ -42,7 +42,12 @@ async function checkManager(
   const { checks, usable } = (await manager.diagnose?.(signal)) ?? { checks: [], usable: true };
   list.add(name, checks);
   if (!usable) return;
-  const strategies = await installation.strategies(manager);
+  let strategies: readonly Strategy[] | undefined;
+  await list.runAll(`${name}: strategies`, async () => {
+    strategies = await installation.strategies(manager);
+    return [];
+  });
+  if (strategies === undefined) return;
   await checkStrategies(strategies, manager, list, signal);
   await checkIncrements(installation, manager, list, signal);
   await checkNames(installation, manager, list, signal);

@@ -113,11 +113,18 @@ export class Installation {
   async strategies(manager: Manager): Promise<readonly Strategy[]> {
     await this.#loadBuiltIns("strategy");
     const configured = this.configuration.strategies;
-    const host = { ...this.#host(), manager };
+    const host = { ...this.#host(), manager, otherManagers: this.#managersBeside(manager) };
     const fitting = this.#pluginsOf("strategy", configured).filter(({ managerKind }) => managerKind === manager.kind);
     return await Promise.all(
       fitting.map(({ name }) => this.#registry.create("strategy", name, this.#optionsOf(name, configured), host)),
     );
+  }
+
+  /** Names of the other managers of the same type. */
+  #managersBeside({ name }: Manager): readonly string[] {
+    const { managers } = this.configuration;
+    const type = managers.get(name)?.type;
+    return [...managers.values()].filter((one) => one.type === type && one.name !== name).map((one) => one.name);
   }
 
   /**

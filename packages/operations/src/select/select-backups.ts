@@ -65,10 +65,11 @@ export async function selectBackups(
   const policies = placedPolicies(configuration);
   const policy = policyOf(installation, wanted);
   const manager = await managerOf(installation, wanted);
+  // Before the first question: what the configuration names must be there.
+  const strategies = await installation.strategies(manager);
   const inventory = await manager.inventory(signal);
   const { vms, warnings } = policy === undefined ? named(inventory, wanted) : selectedBy(policy, inventory);
   const excluded = findDisksToExclude(vms, wanted.excludeDisks ?? []);
-  const strategies = await installation.strategies(manager);
   const strategy = wanted.strategy ?? policy?.strategy ?? "auto";
   const backups: SelectedBackup[] = [];
   for (const vm of vms) {

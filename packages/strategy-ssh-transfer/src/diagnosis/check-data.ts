@@ -18,6 +18,7 @@ set -- ${SECONDS} "$directory/disk" --read-only --format=raw "$directory/disk"`;
 
 /** Lets qemu-nbd on the host serve a disk of zeros, and reads it the way a backup reads disks. */
 export const checkData: HostCheck = async (hypervisor, _site, signal) => {
+  if (hypervisor.tools.qemuNbd === undefined) return finding.skip("there is no qemu-nbd to try, see tools");
   const script = MAKE_DIRECTORY + SMALL_DISK + QEMU_NBD;
   const process = await hypervisor.start(script, [`ovault-${randomUUID()}`], { signal });
   try {

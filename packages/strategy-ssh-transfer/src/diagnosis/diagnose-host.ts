@@ -4,6 +4,7 @@ import type { Host } from "@ovault/ovirt";
 import { HypervisorError } from "../errors.ts";
 import type { Hypervisor } from "../hosts/hypervisor.ts";
 import { Hypervisors } from "../hosts/hypervisors.ts";
+import { loginHint } from "../hosts/credentials.ts";
 import { clusterOf, type Landscape } from "../hosts/landscape.ts";
 import type { SshSite } from "../site.ts";
 import { checkData } from "./check-data.ts";
@@ -17,6 +18,8 @@ const HOST_DEADLINE_MS = 120_000;
 
 export interface DiagnosisSite extends SshSite {
   readonly landscape: Landscape;
+  /** The checks of this host that have failed: what they told need not be told again. */
+  readonly failed?: ReadonlySet<string>;
 }
 
 /** A check of a host that ovault is logged in at. */
@@ -40,8 +43,7 @@ export async function diagnoseHost(
   const title = `host ${name}`;
   const cluster = clusterOf(host, site.landscape);
   if (!site.credentials.has(host, cluster)) {
-    const hint = `Set \`login\` under strategies: ssh-transfer, or hosts: { ${JSON.stringify(name)}: { user: … } } for it alone.`;
-    return [{ name: title, status: "skip", detail: "no credentials: it serves no disk", hint }];
+    return [{ name: title, status: "skip", detail: "no credentials: it serves no disk", hint: loginHint(name) }];
   }
   if (status !== "up") {
     return [
@@ -74,8 +76,12 @@ export async function diagnoseHost(
     });
     if (hypervisor === undefined) return list.checks;
     const open = hypervisor;
+    const failed = new Set<string>();
     for (const [check, run] of Object.entries(CHECKS)) {
-      await list.run(`${title}: ${check}`, () => inTime(run(open, site, limited)));
+      const passed = await list.run(`${title}: ${check}`, () => inTime(run(open, { ...site, failed }, limited)));
+      if (!passed) failed.add(check);
+      // Whatever follows would fail for the same reason.
+      if (deadline.aborted) break;
     }
     return list.checks;
   } finally {

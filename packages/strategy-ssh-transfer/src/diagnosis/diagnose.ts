@@ -3,19 +3,21 @@ import type { EngineApi } from "@ovault/ovirt";
 
 import { clusterOf, readLandscape } from "../hosts/landscape.ts";
 import type { SshSite } from "../site.ts";
+import { checkNames } from "./check-names.ts";
 import { diagnoseHost } from "./diagnose-host.ts";
 
 const HOSTS_AT_ONCE = 8;
 
 /**
- * Checks each host that there are credentials for: several at once, each with a deadline of its own, so that dead hosts
+ * Checks the names in the options, and each host that there are credentials for: several at once, each with a deadline of its own, so that dead hosts
  * do not hold up the others. Reports one line where there are credentials for none.
  */
 export async function diagnose(api: EngineApi, site: SshSite, signal: AbortSignal): Promise<readonly Diagnosis[]> {
   const landscape = await readLandscape(api, signal);
+  const names = checkNames(site, landscape);
   const hosts = landscape.hosts.toSorted((a, b) => compareNatural(a.name, b.name));
   if (!hosts.some((host) => site.credentials.has(host, clusterOf(host, landscape)))) {
-    return [{ name: "hosts", status: "skip", detail: "there are credentials for no host", hint: null }];
+    return [...names, { name: "hosts", status: "skip", detail: "there are credentials for no host", hint: null }];
   }
   const found = new Map<string, readonly Diagnosis[]>();
   await inLanes(
@@ -26,5 +28,5 @@ export async function diagnose(api: EngineApi, site: SshSite, signal: AbortSigna
     },
     signal,
   );
-  return hosts.flatMap(({ id }) => found.get(id) ?? []);
+  return [...names, ...hosts.flatMap(({ id }) => found.get(id) ?? [])];
 }

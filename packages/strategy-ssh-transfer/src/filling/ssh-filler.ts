@@ -1,4 +1,4 @@
-import { settleAll } from "@ovault/contract";
+import { observe, settleAll } from "@ovault/contract";
 import type { DiskFiller, DiskFilling, FillingSite, MadeDisk } from "@ovault/ovirt";
 
 import { HypervisorError } from "../errors.ts";
@@ -6,6 +6,7 @@ import { chooseHost, type ChosenHost } from "../hosts/choose-host.ts";
 import { Hypervisors } from "../hosts/hypervisors.ts";
 import { readLandscape } from "../hosts/landscape.ts";
 import { hostsOf } from "../hosts/rank-hosts.ts";
+import { warnOfStrangeKeys } from "../hosts/warn-of-strange-keys.ts";
 import { Held } from "../held.ts";
 import type { SshSite } from "../site.ts";
 import { openNewDisk, type NewDisk } from "./open-new-disk.ts";
@@ -46,7 +47,10 @@ class SshFilling implements DiskFilling {
     held.add(() => hypervisors.close());
     try {
       const { dataCenterDirectory } = site.options;
-      const search = { ...site, landscape, hypervisors, dataCenterDirectory };
+      const warn = (message: string): void => observe(context.hooks.warning, message);
+      site.credentials.warnOfUnknownNames(landscape, warn);
+      const onStrangeKey = warnOfStrangeKeys(warn);
+      const search = { ...site, landscape, hypervisors, dataCenterDirectory, onStrangeKey };
       const hosts: ChosenHost[] = [];
       for (const { id, record, domain } of disks) {
         const disk = { id, alias: record.disk.alias, storageDomain: domain };

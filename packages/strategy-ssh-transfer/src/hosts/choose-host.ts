@@ -1,6 +1,13 @@
-import { isTransient, messageOf, OvaultError, type Disk, type VirtualMachine } from "@ovault/contract";
+import {
+  ConfigurationError,
+  isTransient,
+  messageOf,
+  OvaultError,
+  type Disk,
+  type VirtualMachine,
+} from "@ovault/contract";
 
-import { HypervisorError } from "../errors.ts";
+import { HypervisorError, HypervisorKeyError } from "../errors.ts";
 import type { Hypervisor } from "./hypervisor.ts";
 import type { Hypervisors } from "./hypervisors.ts";
 import { rankHosts, type HostChoice, type Ranking } from "./rank-hosts.ts";
@@ -10,6 +17,8 @@ const LOOK_DEADLINE_MS = 60_000;
 export interface HostSearch extends Ranking {
   readonly hypervisors: Hypervisors;
   readonly dataCenterDirectory: string;
+  /** Receives each host that was passed over because its key is not the known one. */
+  readonly onStrangeKey: (error: HypervisorKeyError) => void;
 }
 
 /** A host that ovault is logged in at, and that serves a disk. */
@@ -19,7 +28,8 @@ export interface ChosenHost extends HostChoice {
 
 /**
  * Logs in at the best host that has the tools and sees the disk's storage domain.
- * @throws HypervisorError when there is none, transient if one may be there later
+ * @throws HypervisorError when there is none, transient if one may be there later, with the reason and the next step of
+ * each host; HypervisorKeyError where a key was one of the reasons; ConfigurationError
  */
 export async function chooseHost(
   disk: Pick<Disk, "id" | "alias" | "storageDomain">,
@@ -34,9 +44,11 @@ export async function chooseHost(
     try {
       const hypervisor = await search.hypervisors.open(choice.host.id, signal);
       await assertUsable(hypervisor, choice, search.dataCenterDirectory, signal);
+      failures.filter((failure) => failure instanceof HypervisorKeyError).forEach(search.onStrangeKey);
       return { ...choice, hypervisor };
     } catch (error) {
       signal.throwIfAborted();
+      if (error instanceof ConfigurationError) throw error;
       failures.push(error);
     }
   }
@@ -67,12 +79,23 @@ async function assertUsable(
 }
 
 function noHost({ id, alias }: Pick<Disk, "id" | "alias">, why: string, failures: readonly unknown[]): HypervisorError {
-  const [cause] = failures;
-  const hint = cause instanceof OvaultError ? cause.hint : undefined;
-  return new HypervisorError(`no host serves disk ${alias}: ${why}`, {
+  const cause = failures.find((failure) => failure instanceof HypervisorKeyError) ?? failures[0];
+  const Kind = cause instanceof HypervisorKeyError ? HypervisorKeyError : HypervisorError;
+  const hint = hintOf(failures.filter((failure) => failure instanceof OvaultError));
+  return new Kind(`no host serves disk ${alias}: ${why}`, {
     cause,
     context: { disk: id },
     retry: failures.some(isTransient) ? "transient" : "never",
     ...(hint !== undefined && { hint }),
   });
+}
+
+/** The next step of each host; one that several share stands there once. */
+function hintOf(failures: readonly OvaultError[]): string | undefined {
+  const byHint = Map.groupBy(failures, ({ hint }) => hint);
+  if (byHint.size === 1) return failures[0]?.hint;
+  const steps = [...byHint].flatMap(([hint, of]) =>
+    hint === undefined ? [] : [`${of.map(({ context }) => context["hostName"]).join(", ")}: ${hint}`],
+  );
+  return steps.length === 0 ? undefined : steps.join("\n");
 }

@@ -1,8 +1,8 @@
-import { messageOf, OvaultError } from "@ovault/contract";
+import { ConfigurationError, messageOf, OvaultError } from "@ovault/contract";
 import type { Host } from "@ovault/ovirt";
-import { SshSession } from "@ovault/ssh";
+import { HostKeyError, SshSession } from "@ovault/ssh";
 
-import { HypervisorError } from "../errors.ts";
+import { HypervisorError, HypervisorKeyError } from "../errors.ts";
 import type { Credentials } from "./credentials.ts";
 import { probeTools } from "./host-tools.ts";
 import { Hypervisor } from "./hypervisor.ts";
@@ -21,7 +21,8 @@ export class Hypervisors {
 
   /**
    * Callers share the attempt of the first one, with its signal; a failed one is repeated by the next call.
-   * @throws HypervisorError, transient when the host may answer later
+   * @throws HypervisorError, transient when the host may answer later; HypervisorKeyError when its key is not the known
+   * one; ConfigurationError
    */
   async open(hostId: string, signal: AbortSignal): Promise<Hypervisor> {
     const opening = this.#open.get(hostId) ?? this.#logIn(hostId, signal);
@@ -64,10 +65,12 @@ export class Hypervisors {
   }
 }
 
-function unusable({ id, name }: Host, cause: unknown): HypervisorError {
-  if (cause instanceof HypervisorError) return cause;
+/** What is wrong with the configuration is wrong for other hosts too, and stays what it is. */
+function unusable({ id, name }: Host, cause: unknown): OvaultError {
+  if (cause instanceof HypervisorError || cause instanceof ConfigurationError) return cause;
+  const Kind = cause instanceof HostKeyError ? HypervisorKeyError : HypervisorError;
   const { retry, hint, code } = cause instanceof OvaultError ? cause : {};
-  return new HypervisorError(`cannot use host ${name}: ${messageOf(cause)}`, {
+  return new Kind(`cannot use host ${name}: ${messageOf(cause)}`, {
     cause,
     context: { host: id, hostName: name, ...(code !== undefined && { code }) },
     ...(retry !== undefined && { retry }),

@@ -4,6 +4,7 @@ import type { DiskPlan, ReadingSite, VolumeReader, VolumeReading } from "@ovault
 import { chooseHost, type ChosenHost } from "../hosts/choose-host.ts";
 import { Hypervisors } from "../hosts/hypervisors.ts";
 import { readLandscape } from "../hosts/landscape.ts";
+import { warnOfStrangeKeys } from "../hosts/warn-of-strange-keys.ts";
 import type { SshSite } from "../site.ts";
 import { assertNoMerge, assertSameChain } from "./assert-frozen-chain.ts";
 import { Held } from "../held.ts";
@@ -51,9 +52,12 @@ class SshReading implements VolumeReading {
     held.add(() => hypervisors.close());
     try {
       const { dataCenterDirectory } = site.options;
+      const warn = (message: string): void => observe(reading.context.hooks.warning, message);
+      site.credentials.warnOfUnknownNames(landscape, warn);
+      const onStrangeKey = warnOfStrangeKeys(warn);
+      const search = { ...site, landscape, hypervisors, dataCenterDirectory, onStrangeKey };
       const hosts = new Map<string, ChosenHost>();
       for (const disk of request.disks) {
-        const search = { ...site, landscape, hypervisors, dataCenterDirectory };
         const chosen = await chooseHost(disk, request.vm, search, signal);
         held.add(site.busy.enter(chosen.host.id));
         hosts.set(disk.id, chosen);

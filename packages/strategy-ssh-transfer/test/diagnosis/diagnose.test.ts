@@ -28,10 +28,14 @@ beforeAll(async () => {
 afterAll(() => site.close());
 
 /** What the doctor says, by host and check. Options replace those of the lab. */
-async function diagnose(options: object = {}): Promise<ReadonlyMap<string, Diagnosis>> {
+async function diagnose(
+  options: object = {},
+  otherManagers: readonly string[] = [],
+): Promise<ReadonlyMap<string, Diagnosis>> {
   const parsed = optionsSchema.parse({ ...site.sshOptions, ...options });
   const strategy = new SshTransferStrategy(site.manager, parsed, {
     baseDirectory: site.directory,
+    otherManagers,
     secret: async (reference) => ("file" in reference ? await readFile(reference.file, "utf8") : "secret"),
   });
   return new Map((await strategy.diagnose(never)).map((one) => [one.name, one]));
@@ -63,6 +67,8 @@ test("every host is proved by what a backup does there; what one cannot do does 
   });
   expect(found.get("host kvm3: tools")).toMatchObject(failed("host kvm3 has no qemu-nbd", "qemu-img"));
   expect(found.get("host kvm3: storage")).toMatchObject({ status: "ok" });
+  expect(found.get("host kvm3: data")).toMatchObject({ status: "skip", detail: expect.stringContaining("see tools") });
+  expect(found.has("names")).toBe(false);
   expect([...found.keys()].filter((name) => name.endsWith("log-in"))).toEqual(
     ["kvm2", "kvm3", "kvm4", "kvm10", "lab-host"].map((name) => `host ${name}: log-in`),
   );
@@ -89,7 +95,7 @@ test("hosts without a login, and hosts that are not up, are skipped with what to
     name: "host lab-host",
     status: "skip",
     detail: "no credentials: it serves no disk",
-    hint: 'Set `login` under strategies: ssh-transfer, or hosts: { "lab-host": { user: … } } for it alone.',
+    hint: 'Give it a login in ovault.yaml, under strategies: ssh-transfer: `login` for all hosts, or hosts: { "lab-host": { user: …, privateKey: … } } for it alone.',
   });
   expect(found.get("host kvm10: data")).toMatchObject({ status: "ok" });
   await site.lab.changeHost("kvm10", "maintenance");
@@ -103,6 +109,25 @@ test("hosts without a login, and hosts that are not up, are skipped with what to
   expect([...(await diagnose({ login: undefined })).values()]).toEqual([
     { name: "hosts", status: "skip", detail: "there are credentials for no host", hint: null },
   ]);
+});
+
+test("a name that the engine does not have is named, with the one that may be meant and those that there are", async () => {
+  const hosts = { kvm11: { port: 22 }, "127.0.0.1": { port: 22 }, gone: { port: 22 } };
+  const found = await diagnose({ hosts });
+  expect(found.get("names")).toEqual({
+    name: "names",
+    status: "warn",
+    detail: expect.stringMatching(
+      /hosts\.kvm11: the engine has no host of this name, did you mean "kvm10?1?"\?; .*hosts\.127\.0\.0\.1: .*did you mean "\S+"\?; .*hosts\.gone: the engine has no host of this name$/,
+    ),
+    hint: expect.stringContaining("The engine has host kvm2, kvm3, kvm4, kvm10, lab-host, and cluster Default."),
+  });
+  expect(found.get("host kvm2: log-in")).toMatchObject({ status: "ok" });
+  // They may be those of another manager.
+  expect((await diagnose({ hosts }, ["second"])).get("names")).toMatchObject({
+    status: "skip",
+    hint: expect.stringContaining("one of manager second"),
+  });
 });
 
 test("a changed key, a wrong login and a host that is gone fail with the host, the reason and a next step", async () => {

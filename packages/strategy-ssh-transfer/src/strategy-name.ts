@@ -1,0 +1,2 @@
+/** Name of the strategy in configuration, ledger and recovery points. */
+export const STRATEGY_NAME = "ssh-transfer";
