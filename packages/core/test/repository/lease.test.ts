@@ -68,8 +68,8 @@ describe("a lease", () => {
     const [seconds, minutes] = [Math.ceil(TTL_MS / 1000), Math.ceil(TTL_MS / 60_000 + 10)];
     await expect(acquire(store, living("run-b"))).rejects.toMatchObject({
       hint:
-        `Let it finish, or wait for it with --wait. If it died, the next run on ${processIdentity().node} replaces it at ` +
-        `once. A run on another machine replaces it ${seconds} s after its last sign of life with --wait, or when it ` +
+        `Let it finish, or wait for it with \`wait\`. If it died, the next run on ${processIdentity().node} replaces it at ` +
+        `once. A run on another machine replaces it ${seconds} s after its last sign of life with \`wait\`, or when it ` +
         `starts more than ${minutes} min after that.`,
     });
     await lease.release();
