@@ -38,6 +38,7 @@ const TEST_COMMANDS = {
   lvmconfig: "lvm2",
   monmaptool: "ceph-base",
   nc: "netcat-openbsd",
+  "mkfs.xfs": "xfsprogs",
   "nfs-ls": "libnfs-utils",
   python3: "python3",
   radosgw: "radosgw",

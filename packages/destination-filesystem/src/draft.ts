@@ -9,7 +9,7 @@ import { writeParts } from "./write-parts.ts";
 /** Lies in the root beside the objects; `~` is in no key. */
 export const DRAFTS = "~drafts";
 
-/** A put takes minutes at most; the rest is tolerance for clocks that disagree. */
+/** Since its last change. A put takes minutes at most; the rest is tolerance for clocks that disagree. */
 const LONGEST_LIFE_MS = 24 * 60 * 60 * 1000;
 
 /** Writes a durable file that is no object yet. Leaves nothing behind when it fails. */
@@ -33,9 +33,12 @@ export async function writeDraft(
   }
 }
 
-/** Never fails: the next run removes a draft that cannot be removed now; the outcome of its put is decided. */
+/**
+ * Removes a file or a directory. Never fails: the next run removes a draft that cannot be removed now; the outcome of its
+ * put is decided.
+ */
 export async function removeDraft(path: string): Promise<void> {
-  await rm(path, { force: true }).catch(() => undefined);
+  await rm(path, { force: true, recursive: true }).catch(() => undefined);
 }
 
 /**
@@ -50,7 +53,8 @@ export async function removeStaleDrafts(directory: string): Promise<void> {
   }
 }
 
-function newDraftName(): string {
+/** A name that tells which process made it. */
+export function newDraftName(): string {
   const { bootId, pidNamespace, pid, startTicks } = processIdentity();
   const namespace = pidNamespace?.replaceAll(/\D/g, "");
   return [pid, startTicks, namespace, bootId, randomUUID()].join("~");
@@ -66,5 +70,13 @@ async function isStale(path: string, name: string): Promise<boolean> {
     bootId: bootId ?? null,
   });
   if (state !== "unknown") return state === "dead";
-  return (await stat(path)).mtimeMs < Date.now() - LONGEST_LIFE_MS;
+  return (await lastChangeMs(path)) < Date.now() - LONGEST_LIFE_MS;
+}
+
+/** Of a directory: of what lies in it, too. */
+async function lastChangeMs(path: string): Promise<number> {
+  const found = await stat(path);
+  const names = found.isDirectory() ? await readdir(path) : [];
+  const times = await Promise.all(names.map(async (name) => (await stat(join(path, name))).mtimeMs));
+  return Math.max(found.mtimeMs, ...times);
 }

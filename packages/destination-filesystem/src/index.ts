@@ -7,7 +7,10 @@ import { FilesystemStore } from "./filesystem-store.ts";
 import { options, type FilesystemOptions } from "./options.ts";
 
 export { createFilesystemDestination } from "./create-destination.ts";
+export { newDraftName, removeDraft, removeStaleDrafts } from "./draft.ts";
 export { FilesystemStore } from "./filesystem-store.ts";
+export { LocalFiles } from "./local-files.ts";
+export { type FailedCall, mapSystemError } from "./map-system-error.ts";
 export type { FilesystemOptions } from "./options.ts";
 
 const plugin: Plugin<"destination", FilesystemOptions> = definePlugin({
