@@ -119,7 +119,7 @@ test.each(["4.0", "4.1", "4.2", "4.3"] as const)(
 test.each(["4.4", "4.5"] as const)("%s refuses version 3", async (engineVersion) => {
   await withLab({ engineVersion }, async ({ client }) => {
     const asked = await client.call("GET", "/vms", undefined, V3);
-    expect([asked.status, asked.text]).toEqual([400, ""]);
+    expect([asked.status, asked.text]).toEqual([400, expect.stringMatching(/^<html>.*Bad Request/)]);
     expect((await client.get("/v3/vms")).status).toBe(400);
   });
 });
@@ -171,9 +171,43 @@ test("disks of a machine have its connection inside; they are made, plugged, det
       `<disk id="${made.xml.attribute("id")}"><interface>virtio</interface><active>false</active></disk>`,
     );
     expect((await client.get(own)).xml.text("active")).toBe("false");
+    const change = "<disk><bootable>false</bootable><interface>virtio_scsi</interface></disk>";
+    expect((await client.call("PUT", own, change)).xml.text("interface")).toBe("virtio_scsi");
     expect((await client.delete(own)).status).toBe(200); // without a word of detaching, the disk goes too
     await client.untilGone(alone);
     expect(await lab.leftovers()).toMatchObject({ unattachedDisks: [], lockedDisks: [] });
+  });
+});
+
+test("attaching reads of a disk what an engine reads, and no disk is made without an interface", async () => {
+  await withLab(OLD, async (fixture) => {
+    const { client } = fixture;
+    const fields = `<alias>lone</alias><size>${MIB}</size><format>raw</format><sparse>true</sparse>`;
+    const refused = await client.post("/disks", `<disk>${fields}</disk>`);
+    expect([refused.status, refused.xml.text("detail")]).toEqual([400, expect.stringContaining("[interface]")]);
+    const made = await client.post("/disks", `<disk>${fields}<interface>virtio</interface></disk>`);
+    expect(made.status).toBe(202);
+    const id = made.xml.attribute("id") ?? "";
+    await client.until(`/disks/${id}`, ({ xml }) => xml.text("status", "state") === "ok");
+    const wish = `<disk id="${id}"><bootable>true</bootable><interface>ide</interface></disk>`;
+    const attached = (await client.post(`/vms/${vmIdOf(fixture)}/disks`, wish)).xml;
+    expect([attached.text("bootable"), attached.text("interface"), attached.text("active")]).toEqual([
+      "false",
+      "virtio",
+      "false",
+    ]);
+  });
+});
+
+test("a machine that is removed leaves its disks when the body says so", async () => {
+  await withLab(OLD, async (fixture) => {
+    const { client, lab } = fixture;
+    const path = `/vms/${vmIdOf(fixture)}`;
+    await lab.powerOff("web", { graceful: true });
+    const body = "<action><vm><disks><detach_only>true</detach_only></disks></vm></action>";
+    expect((await client.call("DELETE", path, body)).status).toBe(200);
+    await client.untilGone(path);
+    expect((await client.get("/disks")).xml.children("disk")).toHaveLength(2);
   });
 });
 

@@ -3,12 +3,14 @@ import type { AttachmentOperations } from "./operations/attachment-operations.ts
 import type { BackupOperations } from "./operations/backup-operations.ts";
 import type { CheckpointOperations } from "./operations/checkpoint-operations.ts";
 import type { DiskOperations } from "./operations/disk-operations.ts";
-import type { ExportOperations } from "./operations/export-operations.ts";
+import type { ExportDomainOperations } from "./operations/export-domain-operations.ts";
 import type { GuestOperations } from "./operations/guest-operations.ts";
 import type { NicOperations } from "./operations/nic-operations.ts";
 import type { SnapshotOperations } from "./operations/snapshot-operations.ts";
 import type { TagOperations } from "./operations/tag-operations.ts";
 import type { TransferOperations } from "./operations/transfer-operations.ts";
+import type { VmExportOperations } from "./operations/vm-export-operations.ts";
+import type { VmImportOperations } from "./operations/vm-import-operations.ts";
 import type { VmOperations } from "./operations/vm-operations.ts";
 
 /** The engine as the resources of the API see it: its parts and operations. */
@@ -24,5 +26,7 @@ export interface EngineApi {
   readonly checkpoints: CheckpointOperations;
   readonly transfers: TransferOperations;
   readonly tags: TagOperations;
-  readonly exports: ExportOperations;
+  readonly exportDomains: ExportDomainOperations;
+  readonly vmExports: VmExportOperations;
+  readonly vmImports: VmImportOperations;
 }

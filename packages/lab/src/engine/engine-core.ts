@@ -141,7 +141,14 @@ export class EngineCore {
 
   /** Blocks the caller while the fault is on: for a hundred steps once, or until it is off. */
   async hang(
-    fault: "clone-hang" | "finalize-hang" | "snapshot-hang" | "snapshot-removal-hang" | "unplug-hang",
+    fault:
+      | "clone-hang"
+      | "export-hang"
+      | "finalize-hang"
+      | "import-hang"
+      | "snapshot-hang"
+      | "snapshot-removal-hang"
+      | "unplug-hang",
   ): Promise<void> {
     if (this.faults.mode(fault) === "once") {
       this.faults.strikes(fault);

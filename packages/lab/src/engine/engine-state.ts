@@ -21,6 +21,17 @@ export interface EngineState {
   readonly jobs: Record<string, JobState>;
   readonly events: EventState[];
   readonly exportDomains: ExportDomainState[];
+  /** Without `Blank`, which always exists. */
+  readonly templates: TemplateState[];
+}
+
+/** What machines were made from: the lowest volumes of their disks. */
+export interface TemplateState {
+  readonly id: string;
+  readonly name: string;
+  readonly clusterId: string;
+  /** One for each disk. */
+  readonly volumeIds: readonly string[];
 }
 
 /** An NFS export that machines are exported to and imported from. */
@@ -30,7 +41,7 @@ export interface ExportDomainState {
   readonly address: string;
   /** Of the export. */
   readonly path: string;
-  readonly mountOptions?: string;
+  mountOptions?: string;
   /** Absent: unattached. */
   dataCenterId?: string;
   status: "unattached" | "active" | "maintenance";
@@ -125,6 +136,10 @@ export interface VmState {
   readonly activeSnapshotId: string;
   /** Oldest first. */
   readonly checkpoints: CheckpointState[];
+  /** Absent: it has no volumes of a template. */
+  templateId?: string;
+  /** Its disks are being copied; the next start of a lab that ends meanwhile removes it. */
+  isIncomplete?: true;
   /** Description of the holder of the machine's lock; absent when it is free. */
   lockedBy?: string;
 }

@@ -22,12 +22,14 @@ import { AttachmentOperations } from "./operations/attachment-operations.ts";
 import { BackupOperations } from "./operations/backup-operations.ts";
 import { CheckpointOperations } from "./operations/checkpoint-operations.ts";
 import { DiskOperations } from "./operations/disk-operations.ts";
-import { ExportOperations } from "./operations/export-operations.ts";
+import { ExportDomainOperations } from "./operations/export-domain-operations.ts";
 import { GuestOperations } from "./operations/guest-operations.ts";
 import { NicOperations } from "./operations/nic-operations.ts";
 import { SnapshotOperations } from "./operations/snapshot-operations.ts";
 import { TagOperations } from "./operations/tag-operations.ts";
 import { TransferOperations } from "./operations/transfer-operations.ts";
+import { VmExportOperations } from "./operations/vm-export-operations.ts";
+import { VmImportOperations } from "./operations/vm-import-operations.ts";
 import { VmOperations } from "./operations/vm-operations.ts";
 import { routes } from "./resources/routes.ts";
 import type { StateStore } from "./state-store.ts";
@@ -67,7 +69,9 @@ export class Engine implements EngineApi {
   readonly backups: BackupOperations;
   readonly transfers: TransferOperations;
   readonly tags: TagOperations;
-  readonly exports: ExportOperations;
+  readonly exportDomains: ExportDomainOperations;
+  readonly vmExports: VmExportOperations;
+  readonly vmImports: VmImportOperations;
   readonly #server: HttpsServer;
   readonly #options: EngineOptions;
   #restarting = false;
@@ -104,7 +108,9 @@ export class Engine implements EngineApi {
       onTransferring: (transfer) => this.#strikePowerOff(transfer.backupId),
     });
     this.tags = new TagOperations(this.core);
-    this.exports = new ExportOperations(this.core, { disks: this.disks, vms: this.vms });
+    this.exportDomains = new ExportDomainOperations(this.core);
+    this.vmExports = new VmExportOperations(this.core, this.exportDomains);
+    this.vmImports = new VmImportOperations(this.core, { exportDomains: this.exportDomains, disks, vms: this.vms });
     this.#server = new HttpsServer({
       behaviour: this.core.behaviour,
       api: new ApiServer(this.core, new Router(routes(this))),
@@ -147,6 +153,7 @@ export class Engine implements EngineApi {
     const { state, store } = this.core;
     for (const host of state.inventory.hosts) delete host.status;
     for (const disk of Object.values(state.disks)) await this.#recoverDisk(disk);
+    await this.#removeIncomplete();
     for (const vm of Object.values(state.vms)) {
       delete vm.lockedBy;
       vm.attachments.splice(0, vm.attachments.length, ...vm.attachments.filter(({ diskId }) => diskId in state.disks));
@@ -164,6 +171,18 @@ export class Engine implements EngineApi {
       if (job.status === "started") this.core.journal.endJob(job, "failed");
     }
     store.changed();
+  }
+
+  /** Clones and imports that were under way when the last engine ended. */
+  async #removeIncomplete(): Promise<void> {
+    const { state, hypervisor } = this.core;
+    for (const vm of Object.values(state.vms).filter(({ isIncomplete }) => isIncomplete === true)) {
+      for (const { diskId } of vm.attachments) {
+        await hypervisor.removeDisk(diskId);
+        delete state.disks[diskId];
+      }
+      delete state.vms[vm.id];
+    }
   }
 
   /** Detects machines whose QEMU died or was killed from outside. */

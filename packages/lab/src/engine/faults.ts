@@ -32,8 +32,16 @@ export const faultTable = {
   "clone-hang":
     "A clone of a snapshot that is being made stays locked. `once`: for a hundred steps; `on`: until `off`.",
   "clone-no-space": "The storage domain is full after the first disk of a clone: it fails as with clone-failure.",
-  "export-failure": "An export of a machine fails after its first volume: no OVF is written, with event 1163.",
+  "export-hang": "A machine that is being exported stays locked. `once`: for a hundred steps; `on`: until `off`.",
+  "export-failure":
+    "An export of a machine fails after its first disk, which stays: no OVF is written, with event 1151.",
+  "export-without-ovf": "An export of a machine ends well, but without its OVF: event 1189.",
+  "staging-full":
+    "The exports that the lab itself serves are full: writes of 64 KiB or more fail with ENOSPC, until `off`.",
+  "staging-read-only": "The exports that the lab itself serves are read-only: changes fail with EROFS, until `off`.",
   "import-refused": "An import from an export domain is refused with 409.",
+  "import-hang": "A machine that is being imported stays locked. `once`: for a hundred steps; `on`: until `off`.",
+  "import-failure": "An import of a machine fails after its first disk: machine and disks vanish, with event 1153.",
   "illegal-disk": "The merge of a snapshot fails half way: it is there again, and its disks are illegal, until `off`.",
   "snapshot-removal-hang":
     "A snapshot that is being removed stays locked, and the machine with it. `once`: for a hundred steps; `on`: until `off`.",

@@ -73,5 +73,6 @@ export function emptyState(version: EngineVersion, product: Product): EngineStat
     jobs: {},
     events: [],
     exportDomains: [],
+    templates: [],
   };
 }

@@ -33,6 +33,12 @@ export interface EngineBehaviour {
   readonly snapshotTransfers: boolean;
   /** 4.2: disks show their content type, and the size of all their volumes. */
   readonly chainSize: boolean;
+  /** `ovf:version` of the OVFs that it writes (`VdcVersion` of the engines' sources). */
+  readonly ovfVersion: string;
+  /** 4.2: OVFs name networks and cluster, and say whether a disk is read-only, shareable and so on. */
+  readonly fullOvf: boolean;
+  /** 4.3: sizes in OVFs are rounded up to whole GiB; before, down. */
+  readonly ovfSizesRoundUp: boolean;
   /** Of data domains. */
   readonly storageFormat: "v3" | "v4" | "v5";
   /** Compatibility level of the data centre and the cluster. */
@@ -77,6 +83,9 @@ const release42: EngineBehaviour = {
   follow: true,
   snapshotTransfers: true,
   chainSize: true,
+  ovfVersion: "4.1.0.0",
+  fullOvf: true,
+  ovfSizesRoundUp: false,
   storageFormat: "v4",
   compatibility: { major: 4, minor: 2 },
   backups: false,
@@ -101,6 +110,7 @@ const release41: EngineBehaviour = {
   follow: false,
   snapshotTransfers: false,
   chainSize: false,
+  fullOvf: false,
 };
 
 const behaviours: Readonly<Record<EngineVersion, EngineBehaviour>> = {
@@ -111,12 +121,14 @@ const behaviours: Readonly<Record<EngineVersion, EngineBehaviour>> = {
     apiPaths: [API_PATH, "/api"],
     singleSignOn: false,
     compatibility: { major: 3, minor: 6 },
+    ovfVersion: "3.6.0.0",
     storageFormat: "v3",
   },
   "4.0": {
     ...release41,
     version: { major: 4, minor: 0, build: 6, revision: 3, full: "4.0.6.3-1.el7.centos" },
     compatibility: { major: 4, minor: 0 },
+    ovfVersion: "4.0.0.0",
     storageFormat: "v3",
   },
   "4.1": release41,
@@ -129,6 +141,9 @@ const behaviours: Readonly<Record<EngineVersion, EngineBehaviour>> = {
     follow: true,
     snapshotTransfers: true,
     chainSize: true,
+    ovfVersion: "4.1.0.0",
+    fullOvf: true,
+    ovfSizesRoundUp: true,
     storageFormat: "v5",
     compatibility: { major: 4, minor: 3 },
     backups: false,
@@ -153,6 +168,9 @@ const behaviours: Readonly<Record<EngineVersion, EngineBehaviour>> = {
     follow: true,
     snapshotTransfers: true,
     chainSize: true,
+    ovfVersion: "4.4.0.0",
+    fullOvf: true,
+    ovfSizesRoundUp: true,
     storageFormat: "v5",
     compatibility: { major: 4, minor: 5 },
     backups: true,
@@ -177,6 +195,9 @@ const behaviours: Readonly<Record<EngineVersion, EngineBehaviour>> = {
     follow: true,
     snapshotTransfers: true,
     chainSize: true,
+    ovfVersion: "4.4.0.0",
+    fullOvf: true,
+    ovfSizesRoundUp: true,
     storageFormat: "v5",
     compatibility: { major: 4, minor: 6 }, // 4.7 would switch hybrid backups on
     backups: true,

@@ -97,6 +97,8 @@ export interface ImportDisk {
   readonly volumeId: string;
   /** Path of a qcow2 or raw file that no process writes to. */
   readonly source: string;
+  /** Id of the lowest layer, where it belongs to a template. */
+  readonly baseVolumeId?: string;
 }
 
 export interface FrozenVolume {

@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 
 import { qemuFormat, type VolumeRecord } from "./disk-tree.ts";
 import { HypervisorError } from "./errors.ts";
+import type { ImportDisk } from "./hypervisor.ts";
 import { copyFileSparsely, inspectChain, qemuImg } from "./qemu-img.ts";
 
 /**
@@ -9,8 +10,7 @@ import { copyFileSparsely, inspectChain, qemuImg } from "./qemu-img.ts";
  * nothing: only the names of backing files change.
  */
 export async function importVolumes(
-  source: string,
-  topVolumeId: string,
+  { source, volumeId: topVolumeId, baseVolumeId }: Pick<ImportDisk, "source" | "volumeId" | "baseVolumeId">,
   pathOf: (volumeId: string) => string,
 ): Promise<readonly VolumeRecord[]> {
   const volumes: VolumeRecord[] = [];
@@ -18,7 +18,7 @@ export async function importVolumes(
   for (const [index, image] of images.entries()) {
     const isTop = index === images.length - 1;
     const volume: VolumeRecord = {
-      volumeId: isTop ? topVolumeId : randomUUID(),
+      volumeId: isTop ? topVolumeId : index === 0 && baseVolumeId !== undefined ? baseVolumeId : randomUUID(),
       format: volumeFormat(image.format, image.filename),
     };
     const path = pathOf(volume.volumeId);

@@ -76,10 +76,11 @@ export class QemuHypervisor implements Hypervisor {
     return new QemuHypervisor(tree, run, scratch);
   }
 
-  async importDisk({ source, volumeId, ...disk }: ImportDisk): Promise<DiskInfo> {
+  async importDisk({ source, volumeId, baseVolumeId, ...disk }: ImportDisk): Promise<DiskInfo> {
     await this.#tree.makeDirectory(disk);
     try {
-      const volumes = await importVolumes(source, volumeId, (id) => this.#tree.path(disk, id));
+      const image = { source, volumeId, ...(baseVolumeId !== undefined && { baseVolumeId }) };
+      const volumes = await importVolumes(image, (id) => this.#tree.path(disk, id));
       await this.#tree.put({ ...disk, volumes });
     } catch (error) {
       await this.#tree.discard(disk);

@@ -4,6 +4,7 @@ import { relative } from "node:path";
 import { systemErrorCode, type SecretReference } from "@ovault/contract";
 import { parseDocument, stringify } from "yaml";
 
+import type { LabStagingPlace } from "../staging/lab-staging.ts";
 import type { LabHostStatus, LabVm } from "./lab-control.ts";
 import { LabDirectory } from "./lab-directory.ts";
 
@@ -34,6 +35,10 @@ export interface LabConfiguration {
       /** Absolute. */
       readonly dataCenterDirectory: string;
     };
+    readonly "export-domain"?: {
+      readonly staging: string;
+      readonly dataCenters?: Readonly<Record<string, { readonly folder: string }>>;
+    };
   };
   readonly defaults: { readonly manager: "lab"; readonly destination: "main" };
   readonly state: string;
@@ -50,6 +55,7 @@ export interface ConfigurableLab {
   readonly vms?: readonly Pick<LabVm, "name" | "devices">[];
   /** ovault logs in to those that the lab runs. */
   readonly hosts?: readonly Pick<LabHostStatus, "ssh">[];
+  readonly staging?: readonly LabStagingPlace[];
 }
 
 /** Polling interval, in ms: the lab is faster than an engine. */

@@ -5,6 +5,7 @@ import type { FaultMode, FaultStatus } from "../engine/faults.ts";
 import type { GuestEvent } from "../engine/operations/guest-operations.ts";
 import type { EngineVersion, Product } from "../engine/versions.ts";
 import type { GuestWrite } from "../hypervisor/hypervisor.ts";
+import type { LabStagingPlace } from "../staging/lab-staging.ts";
 import type { HostChange } from "./host-changes.ts";
 
 /**
@@ -109,6 +110,8 @@ export interface LabStatus {
   readonly loginKey: string;
   /** What the hosts have at /rhev/data-center. */
   readonly dataCenters: string;
+  /** Folders that the lab serves over NFS as export domains. */
+  readonly staging: readonly LabStagingPlace[];
   /** Only those that are not off. */
   readonly faults: readonly FaultStatus[];
   /** Features that do not work on this machine. */

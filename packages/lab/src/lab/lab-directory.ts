@@ -24,6 +24,8 @@ export class LabDirectory {
   readonly loginKey: string;
   /** What hosts have at /rhev/data-center. */
   readonly dataCenters: string;
+  /** A folder for each data centre, which is its export domain. */
+  readonly staging: string;
   readonly #pki: string;
 
   constructor(path: string) {
@@ -37,6 +39,7 @@ export class LabDirectory {
     this.hosts = join(this.path, "hosts");
     this.loginKey = join(this.hosts, "login-key");
     this.dataCenters = join(this.path, "rhev", "data-center");
+    this.staging = join(this.path, "staging");
     this.#pki = join(this.path, "pki");
   }
 

@@ -20,6 +20,8 @@ export interface LabVmRequest {
    * /dev/disk/by-id. Absolute, or relative to the lab's directory; made when missing. Needs FUSE.
    */
   readonly devices?: string;
+  /** Name of a template, which has the lowest layer of every image: each must have a backing file. */
+  readonly template?: string;
   /** False: it has no VirtIO-SCSI controller, so that no disk is attached that way. */
   readonly virtioScsi?: boolean;
 }

@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { readdir } from "node:fs/promises";
 import { join, resolve } from "node:path";
 
@@ -13,6 +14,7 @@ import type { VmSettings } from "../engine/vm-settings.ts";
 import type { GuestWrite, Hypervisor } from "../hypervisor/hypervisor.ts";
 import type { LabHosts } from "../hosts/lab-hosts.ts";
 import type { ImageioDaemon } from "../imageio/imageio-daemon.ts";
+import type { LabStaging, LabStagingPlace } from "../staging/lab-staging.ts";
 import { ControlServer } from "./control-server.ts";
 import type { HostChange } from "./host-changes.ts";
 import type {
@@ -41,6 +43,7 @@ export interface RunningLabParts {
   readonly hypervisor: Hypervisor;
   readonly hosts: LabHosts;
   readonly imageio: ImageioDaemon;
+  readonly staging: LabStaging | undefined;
   readonly faults: FaultSwitches;
   readonly url: string;
   readonly user: string;
@@ -108,6 +111,11 @@ export class RunningLab implements LabControl {
     });
   }
 
+  /** Folders that the lab serves over NFS as export domains. */
+  get staging(): readonly LabStagingPlace[] {
+    return this.#parts.staging?.places ?? [];
+  }
+
   async status(): Promise<LabStatus> {
     const { version, product } = this.#state;
     return {
@@ -123,6 +131,7 @@ export class RunningLab implements LabControl {
       hosts: this.hosts,
       loginKey: this.loginKey,
       dataCenters: this.dataCenters,
+      staging: this.staging,
       faults: this.#parts.faults.list().filter(({ mode }) => mode !== "off"),
       warnings: await this.#warnings(),
     };
@@ -260,23 +269,35 @@ export class RunningLab implements LabControl {
       cluster,
       storageDomain,
       host,
+      template: templateName,
       ...options
     } = request;
     const { engine } = this.#parts;
     const { inventory } = this.#state;
     const { id: clusterId, dataCenterId } = clusterNamed(inventory, cluster);
     const domain = storageDomainNamed(inventory, dataCenterId, storageDomain);
+    const template = this.#state.templates.find((one) => one.name === templateName);
     const disks: DiskState[] = [];
     try {
       for (const [index, image] of images.entries()) {
-        disks.push(await engine.disks.import(image, `${name}_Disk${index + 1}`, domain));
+        const alias = `${name}_Disk${index + 1}`;
+        const disk = await engine.disks.import(image, alias, domain, {}, template?.volumeIds[index]);
+        disks.push(disk);
+        if (templateName !== undefined) await this.#requireBase(disk);
       }
     } catch (error) {
       for (const disk of disks) engine.disks.drop(disk);
       throw error;
     }
     const settings: VmSettings = virtioScsi ? {} : { "virtio_scsi.enabled": "false" };
-    const vm = engine.vms.createGiven(name, { ...options, clusterId, settings, tagIds: engine.tags.idsOf(tags) });
+    const templateId = template?.id ?? (await this.#addTemplate(templateName, clusterId, disks));
+    const vm = engine.vms.createGiven(name, {
+      ...options,
+      ...(templateId !== undefined && { templateId }),
+      clusterId,
+      settings,
+      tagIds: engine.tags.idsOf(tags),
+    });
     const connection = virtioScsi ? "virtio_scsi" : "virtio";
     for (const [index, disk] of disks.entries()) {
       vm.attachments.push(newAttachment(disk.id, { bootable: index === 0, interface: connection }));
@@ -295,10 +316,32 @@ export class RunningLab implements LabControl {
     await vms.startNow(id);
   }
 
+  /** @throws UsageError for a disk without a volume that a template could have */
+  async #requireBase({ id, alias }: DiskState): Promise<void> {
+    if ((await this.#parts.hypervisor.diskInfo(id)).chain.length > 1) return;
+    throw new UsageError(`the image of ${alias} has no backing file, which would be the template's`);
+  }
+
+  /** A template that has the lowest volumes of these disks. Answers with its id. */
+  async #addTemplate(
+    name: string | undefined,
+    clusterId: string,
+    disks: readonly DiskState[],
+  ): Promise<string | undefined> {
+    if (name === undefined) return undefined;
+    const id = randomUUID();
+    const volumeIds = await Promise.all(
+      disks.map(async (disk) => (await this.#parts.hypervisor.diskInfo(disk.id)).chain[0]?.volumeId ?? ""),
+    );
+    this.#state.templates.push({ id, name, clusterId, volumeIds });
+    return id;
+  }
+
   async #end(): Promise<void> {
-    const { engine, imageio, hosts, hypervisor } = this.#parts;
+    const { engine, imageio, staging, hosts, hypervisor } = this.#parts;
     try {
       await engine.stop();
+      await staging?.close();
       await imageio.close();
       await hosts.stop();
       await hypervisor.close();
@@ -312,9 +355,11 @@ export class RunningLab implements LabControl {
     const names = this.vms.filter(({ devices }) => devices !== undefined).map(({ name }) => name);
     const noDevices = names.length === 0 ? undefined : await this.#parts.hypervisor.whyNoDevices();
     const noHosts = this.#parts.hosts.whyNone;
+    const noStaging = this.#parts.staging?.whyNone;
     return [
       ...(noDevices === undefined ? [] : [`no disks are shown as devices of ${names.join(", ")}: ${noDevices}`]),
       ...(noHosts === undefined ? [] : [`hosts have no SSH: ${noHosts}`]),
+      ...(noStaging === undefined ? [] : [`data centres have no export domain: ${noStaging}`]),
     ];
   }
 

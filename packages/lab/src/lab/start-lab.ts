@@ -19,6 +19,7 @@ import { QemuHypervisor } from "../hypervisor/qemu-hypervisor.ts";
 import { LabImageio } from "../imageio/lab-imageio.ts";
 import type { ImageioDaemon } from "../imageio/imageio-daemon.ts";
 import { RealImageio } from "../imageio/real-imageio.ts";
+import { LabStaging } from "../staging/lab-staging.ts";
 import { connectFaults } from "./imageio-faults.ts";
 import { LabDirectory } from "./lab-directory.ts";
 import type { LabVmRequest } from "./lab-vm-request.ts";
@@ -40,6 +41,11 @@ export interface LabOptions {
    * false. An existing lab keeps what it has.
    */
   readonly proxy?: boolean | undefined;
+  /**
+   * Serves a folder for each data centre over NFS, on 127.0.0.1, as its export domain. Needs python3 and libnfs. Only
+   * for engines up to 4.3. Default: false. An existing lab that has it needs it again.
+   */
+  readonly staging?: boolean | undefined;
   /** Port of the API on 127.0.0.1. Default: the previous one, else any free port. */
   readonly port?: number | undefined;
   /** Length of one step of the engine's state machines, in ms. Default 100; a real engine takes up to 10 000. */
@@ -99,6 +105,8 @@ async function startParts(
   const faults = new FaultSwitches();
   const imageio = await startImageio(options, certificate, faults);
   started.push(() => imageio.close());
+  const staging = await startStaging(options, directory, store, faults);
+  if (staging !== undefined) started.push(() => staging.close());
   const password = await directory.password();
   const { engine, port } = await Engine.start({
     directory: directory.path,
@@ -113,12 +121,14 @@ async function startParts(
     stepMs: options.delayMs ?? DEFAULT_DELAY_MS,
   });
   started.push(() => engine.stop());
+  await staging?.register(engine.exportDomains);
   const lab = new RunningLab({
     directory,
     engine,
     hypervisor,
     hosts,
     imageio,
+    staging,
     faults,
     url: `https://127.0.0.1:${port}/ovirt-engine/api`,
     user: USER,
@@ -202,6 +212,20 @@ async function startHosts(
   });
   store.changed();
   return hosts;
+}
+
+async function startStaging(
+  { staging = false }: LabOptions,
+  directory: LabDirectory,
+  store: StateStore,
+  faults: FaultSwitches,
+): Promise<LabStaging | undefined> {
+  const { version, inventory, exportDomains } = store.state;
+  if (!staging || !behaviourOf(version).apiVersions.includes(3)) return undefined;
+  const { dataCenters } = inventory;
+  const started = await LabStaging.start({ directory: directory.staging, dataCenters, exportDomains, faults });
+  store.changed();
+  return started;
 }
 
 async function startImageio(

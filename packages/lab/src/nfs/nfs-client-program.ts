@@ -125,7 +125,10 @@ class Client:
     def write(self, handle, offset, piece):
         done = 0
         while done < len(piece):
-            done += self.check(lib.nfs_pwrite(self.nfs, handle, offset + done, len(piece) - done, piece[done:]))
+            count = lib.nfs_pwrite(self.nfs, handle, offset + done, len(piece) - done, piece[done:])
+            if count == -errno.EFAULT:  # all that libnfs says of a write that the server has refused
+                raise OSError(errno.EIO, "the server refused a write: it is full, or it failed")
+            done += self.check(count)
 
     def download(self, path, target):
         handle = pointer()

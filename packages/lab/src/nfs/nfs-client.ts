@@ -38,7 +38,9 @@ export class NfsClient {
   #last: Promise<unknown> = Promise.resolve();
 
   private constructor() {
-    this.#process = spawn("python3", ["-c", nfsClientProgram]);
+    // Debian's own python3 before others, which may only be wrappers that are slow to start.
+    const env = { ...process.env, PATH: `/usr/bin:${process.env["PATH"] ?? ""}` };
+    this.#process = spawn("python3", ["-c", nfsClientProgram], { env });
     this.#process.stdin.on("error", () => {}); // the process has ended: the next answer says so
     this.#process.on("error", () => {});
     this.#lines = createInterface(this.#process.stdout)[Symbol.asyncIterator]();

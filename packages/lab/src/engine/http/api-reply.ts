@@ -6,6 +6,8 @@ import { API_PATH } from "./api-path.ts";
 export interface ApiReply {
   readonly status: number;
   readonly body?: XmlDocument;
+  /** Title of a page of HTML in place of a body: the answer of the server in front of the API. */
+  readonly page?: string;
 }
 
 export function ok(root: string, content: XmlObject): ApiReply {

@@ -42,6 +42,8 @@ export class ApiServer {
   async answer(raw: RawRequest): Promise<ApiReply> {
     try {
       const place = this.#place(raw);
+      // VersionFilter of the engine: sendError(400)
+      if (place === undefined) return { status: 400, page: "Bad Request" };
       return place.version === 3 ? this.#answerVersion3(raw, place) : await this.#answerVersion4(raw, place);
     } catch (error) {
       return faultReply(error, raw);
@@ -74,8 +76,8 @@ export class ApiServer {
     return reply;
   }
 
-  /** Engines before 4.0 know no other version, and nothing that names one. */
-  #place({ url, base, headers }: RawRequest): Place {
+  /** Engines before 4.0 know no other version, and nothing that names one. @returns undefined for an unknown version */
+  #place({ url, base, headers }: RawRequest): Place | undefined {
     const { apiVersions } = this.#core.behaviour;
     const [path, query] = splitMatrix(url, base);
     const [first = 4, ...others] = apiVersions;
@@ -83,7 +85,7 @@ export class ApiServer {
     const requested = /^\/v(\d+)(?=\/|$)/.exec(path);
     const wanted = requested?.[1] ?? headers["version"] ?? String(first);
     const version = [first, ...others].find((known) => String(known) === wanted);
-    if (version === undefined) throw new EngineFault(400, "Bad Request");
+    if (version === undefined) return undefined;
     const prefix = requested?.[0] ?? "";
     return { version, base: `${base}${prefix}`, path: trimmed(path.slice(prefix.length)), query };
   }

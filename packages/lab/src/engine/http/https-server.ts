@@ -127,6 +127,7 @@ export class HttpsServer {
     );
     const { method = "GET" } = request;
     const reply = await this.#parts.api.answer({ method, url, base, headers, body });
+    if (reply.page !== undefined) return sendHtml(response, reply.status, reply.page);
     const text = reply.body === undefined ? undefined : writeXml(reply.body);
     const path = url.pathname.slice(base.length);
     return sendReply(response, reply.status, text && (this.alter?.(text, { method, path }) ?? text));

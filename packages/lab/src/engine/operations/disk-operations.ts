@@ -28,6 +28,12 @@ export interface DiskRequest {
   readonly storageDomainId?: string | undefined;
 }
 
+/** A disk that comes from an export domain. */
+export interface ImportedDisk extends Pick<DiskState, "alias" | "format" | "sparse" | "provisionedBytes"> {
+  readonly storageDomain: StorageDomain;
+  readonly ids: Partial<Pick<DiskState, "id" | "imageId">>;
+}
+
 /** File storage rounds sizes up to whole blocks of this size. */
 const BLOCK_BYTES = 4096;
 
@@ -88,12 +94,43 @@ export class DiskOperations {
     this.#core.store.changed();
   }
 
+  /** A locked disk for what comes from an export domain. */
+  announceImport({ storageDomain, ids, ...described }: ImportedDisk): DiskState {
+    const { id = randomUUID(), imageId = randomUUID() } = ids;
+    const disk: DiskState = {
+      ...described,
+      id,
+      imageId,
+      description: "",
+      backup: described.format === "cow" ? "incremental" : "none",
+      status: "locked",
+      shareable: false,
+      wipeAfterDelete: false,
+      storageDomainId: storageDomain.id,
+      createdAt: new Date().toISOString(),
+    };
+    this.#core.state.disks[id] = disk;
+    this.#core.store.changed();
+    return disk;
+  }
+
+  /** Fills an announced disk with an image file and what is below it. `baseVolumeId`: of the lowest, a template's. */
+  async importNow(disk: DiskState, source: string, baseVolumeId?: string): Promise<void> {
+    const { id: diskId, imageId: volumeId, storageDomainId } = disk;
+    const base = baseVolumeId === undefined ? {} : { baseVolumeId };
+    const info = await this.#core.hypervisor.importDisk({ storageDomainId, diskId, volumeId, source, ...base });
+    disk.provisionedBytes = info.virtualBytes;
+    disk.status = "ok";
+    this.#core.store.changed();
+  }
+
   /** Imports an image file. Waits until the disk exists. */
   async import(
     source: string,
     alias: string,
     domain: StorageDomain,
     ids: Partial<Pick<DiskState, "id" | "imageId">> = {},
+    baseVolumeId?: string,
   ): Promise<DiskState> {
     const { state, hypervisor, store } = this.#core;
     const { id = randomUUID(), imageId = randomUUID() } = ids;
@@ -102,6 +139,7 @@ export class DiskOperations {
       diskId: id,
       volumeId: imageId,
       source,
+      ...(baseVolumeId !== undefined && { baseVolumeId }),
     });
     const disk: DiskState = {
       id,

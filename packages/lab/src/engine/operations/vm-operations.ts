@@ -95,6 +95,7 @@ export class VmOperations {
     this.#core.store.changed();
     if (request.disksFollow === true) {
       vm.status = "image_locked";
+      vm.isIncomplete = true;
       return vm;
     }
     for (const attachment of fromOvf?.disks ?? []) await this.#attachIfPossible(vm, attachment);
@@ -104,7 +105,8 @@ export class VmOperations {
   /** A machine that comes with the lab: empty, with one network card. */
   createGiven(
     name: string,
-    options: Partial<Pick<VmState, "guestAgent" | "tagIds" | "devices" | "settings">> & Pick<VmState, "clusterId">,
+    options: Partial<Pick<VmState, "guestAgent" | "tagIds" | "devices" | "settings" | "templateId">> &
+      Pick<VmState, "clusterId">,
   ): VmState {
     const { state, store } = this.#core;
     const vm: VmState = { ...emptyVm(randomUUID(), name, options.clusterId), given: true, ...options };
@@ -313,6 +315,7 @@ export class VmOperations {
       ...emptyVm(randomUUID(), name, clusterId),
       settings,
       status: "image_locked",
+      isIncomplete: true,
       nics: configuration.nics.map((nic) => this.#nics.imported(nic, clusterId, true)),
     };
     const copies = snapshot.volumes.map(({ diskId, volumeId }) => {
@@ -332,12 +335,14 @@ export class VmOperations {
           this.#strikeClone();
         }
         vm.status = "down";
+        delete vm.isIncomplete;
         this.#core.journal.event(eventCodes.vmAdded, {
           description: `VM ${name} creation has been completed.`,
           vmId: vm.id,
           correlationId: request.correlationId,
         });
       } catch (error) {
+        if (this.#core.background.stopping) throw error; // the next start removes what is incomplete
         this.#core.journal.event(eventCodes.vmNotAdded, {
           description: `Failed to complete VM ${name} creation: ${reasonOf(error)}`,
           severity: "error",

@@ -10,6 +10,7 @@ import { deviceSettings, nicTypes, resourceTypes } from "./ovf-words.ts";
 export interface OvfMachine {
   readonly id?: string;
   readonly name?: string;
+  readonly templateId?: string;
   readonly settings: VmSettings;
   readonly disks: readonly AttachmentState[];
   readonly nics: readonly OvfNic[];
@@ -49,6 +50,7 @@ export function readOvf(text: string): OvfMachine {
   return {
     ...defined("id", system?.attribute("id")),
     ...defined("name", content.text("Name")),
+    ...defined("templateId", content.text("TemplateId")),
     settings: {
       ...readOvfSettings(content),
       ...hardwareSettings(ofType),

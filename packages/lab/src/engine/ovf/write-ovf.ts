@@ -3,7 +3,8 @@ import { XMLBuilder } from "fast-xml-parser";
 import { ownAttachments } from "../attachments.ts";
 import type { AttachmentState, DiskState, EngineState, NicState, VmState } from "../engine-state.ts";
 import { known } from "../inventory.ts";
-import { behaviourOf } from "../versions.ts";
+import { templateOf } from "../templates.ts";
+import { behaviourOf, type EngineBehaviour } from "../versions.ts";
 import type { XmlObject } from "../xml/xml-value.ts";
 import { ovfSettings, setting } from "../vm-settings.ts";
 import { deviceSettings, nicTypes, resourceTypes } from "./ovf-words.ts";
@@ -26,31 +27,43 @@ const interfaceWords = {
   spapr_vscsi: "SPAPR_VSCSI",
 } as const;
 
-/** The machine's configuration in the engine's own dialect of OVF. Sizes in it are whole GiB, as the engine gives them. */
+/**
+ * The machine's configuration in the engine's own dialect of OVF, in the form of its release: OvfWriter of the engines'
+ * sources. Sizes in it are whole GiB, which engines before 4.3 round down.
+ */
 export function writeOvf(vm: VmState, state: EngineState): string {
   const disks = ownAttachments(vm).flatMap((attachment) => {
     const disk = state.disks[attachment.diskId];
     return disk === undefined ? [] : [{ attachment, disk }];
   });
+  const behaviour = behaviourOf(state.version);
   const envelope: XmlObject = {
     "@xmlns:ovf": "http://schemas.dmtf.org/ovf/envelope/1/",
     "@xmlns:rasd": "http://schemas.dmtf.org/wbem/wscim/1/cim-schema/2/CIM_ResourceAllocationSettingData",
     "@xmlns:vssd": "http://schemas.dmtf.org/wbem/wscim/1/cim-schema/2/CIM_VirtualSystemSettingData",
     "@xmlns:xsi": "http://www.w3.org/2001/XMLSchema-instance",
-    "@ovf:version": "4.4.0.0",
+    "@ovf:version": behaviour.ovfVersion,
     References: { File: disks.map(({ disk }) => fileOf(disk)) },
-    NetworkSection: {
-      Info: "List of networks",
-      Network: [...new Set(state.inventory.networks.map(({ name }) => name))].map((name) => ({ "@ovf:name": name })),
-    },
-    Section: {
-      "@xsi:type": "ovf:DiskSection_Type",
-      Info: "List of Virtual Disks",
-      Disk: disks.map(({ attachment, disk }) => diskOf(vm, attachment, disk)),
-    },
+    ...(behaviour.fullOvf && { NetworkSection: networksOf(state) }),
+    Section: [
+      ...(behaviour.fullOvf ? [] : [{ "@xsi:type": "ovf:NetworkSection_Type", ...noNetworks }]),
+      {
+        "@xsi:type": "ovf:DiskSection_Type",
+        Info: "List of Virtual Disks",
+        Disk: disks.map((attached) => diskOf(vm, attached, behaviour)),
+      },
+    ],
     Content: contentOf(vm, state, disks),
   };
   return builder.build({ "?xml": { "@version": "1.0", "@encoding": "UTF-8" }, "ovf:Envelope": envelope });
+}
+
+/** Engines before 4.2 name no network. */
+const noNetworks: XmlObject = { Info: "List of networks", Network: { "@ovf:name": "Network 1" } };
+
+function networksOf({ inventory }: EngineState): XmlObject {
+  const names = new Set(inventory.networks.map(({ name }) => name));
+  return { Info: "List of networks", Network: [...names].map((name) => ({ "@ovf:name": name })) };
 }
 
 interface AttachedDisk {
@@ -59,7 +72,8 @@ interface AttachedDisk {
 }
 
 function contentOf(vm: VmState, state: EngineState, disks: readonly AttachedDisk[]): XmlObject {
-  const { compatibility } = behaviourOf(state.version);
+  const { compatibility, fullOvf } = behaviourOf(state.version);
+  const template = templateOf(state, vm);
   return {
     "@ovf:id": "out",
     "@xsi:type": "ovf:VirtualSystem_Type",
@@ -68,9 +82,9 @@ function contentOf(vm: VmState, state: EngineState, disks: readonly AttachedDisk
     ExportDate: dateOf(new Date().toISOString()),
     ClusterCompatibilityVersion: `${compatibility.major}.${compatibility.minor}`,
     ...ovfSettings(vm.settings),
-    ClusterName: known(state.inventory.clusters, vm.clusterId).name,
-    TemplateId: NO_ID,
-    TemplateName: "Blank",
+    ...(fullOvf && { ClusterName: known(state.inventory.clusters, vm.clusterId).name }),
+    TemplateId: template.id,
+    TemplateName: template.name,
     Origin: 3,
     Section: [
       {
@@ -108,10 +122,14 @@ function fileOf(disk: DiskState): XmlObject {
   };
 }
 
-function diskOf(vm: VmState, attachment: AttachmentState, disk: DiskState): XmlObject {
+function diskOf(
+  vm: VmState,
+  { attachment, disk }: AttachedDisk,
+  { fullOvf, ovfSizesRoundUp }: EngineBehaviour,
+): XmlObject {
   return {
     "@ovf:diskId": disk.imageId,
-    "@ovf:size": Math.ceil(disk.provisionedBytes / GIB),
+    "@ovf:size": (ovfSizesRoundUp ? Math.ceil : Math.floor)(disk.provisionedBytes / GIB),
     "@ovf:vm_snapshot_id": vm.activeSnapshotId,
     "@ovf:parentRef": "",
     "@ovf:fileRef": `${disk.id}/${disk.imageId}`,
@@ -119,12 +137,14 @@ function diskOf(vm: VmState, attachment: AttachmentState, disk: DiskState): XmlO
     "@ovf:volume-format": disk.format === "cow" ? "COW" : "RAW",
     "@ovf:volume-type": disk.sparse ? "Sparse" : "Preallocated",
     "@ovf:disk-interface": interfaceWords[attachment.interface],
-    "@ovf:read-only": attachment.readOnly,
-    "@ovf:shareable": disk.shareable,
     "@ovf:boot": attachment.bootable,
-    "@ovf:pass-discard": attachment.passDiscard ?? false,
-    "@ovf:scsi_reservation": attachment.usesScsiReservation ?? false,
-    "@ovf:incremental-backup": disk.backup === "incremental",
+    ...(fullOvf && {
+      "@ovf:read-only": attachment.readOnly,
+      "@ovf:shareable": disk.shareable,
+      "@ovf:pass-discard": attachment.passDiscard ?? false,
+      "@ovf:scsi_reservation": attachment.usesScsiReservation ?? false,
+      "@ovf:incremental-backup": disk.backup === "incremental",
+    }),
     "@ovf:disk-alias": disk.alias,
     "@ovf:disk-description": disk.description,
     "@ovf:wipe-after-delete": disk.wipeAfterDelete,

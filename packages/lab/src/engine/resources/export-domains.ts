@@ -5,7 +5,7 @@ import { actionDone, actionsOf, created, linksBelow, ok, reference } from "../ht
 import type { ApiRequest } from "../http/api-request.ts";
 import { get, post, remove, type Route } from "../http/router.ts";
 import { findNamed } from "../inventory.ts";
-import type { ImportRequest } from "../operations/export-operations.ts";
+import type { ImportRequest } from "../operations/vm-import-operations.ts";
 import { readOvf } from "../ovf/read-ovf.ts";
 import type { XmlObject } from "../xml/xml-value.ts";
 import { nameOfCenter, type CatalogueEntry } from "./catalogue.ts";
@@ -13,7 +13,7 @@ import { nameOfCenter, type CatalogueEntry } from "./catalogue.ts";
 const FREE_BYTES = 1024 ** 4;
 
 /** Export domains from their creation to their removal, and the machines in them. */
-export function exportDomainRoutes({ core, exports }: EngineApi): readonly Route[] {
+export function exportDomainRoutes({ core, exportDomains, vmExports, vmImports }: EngineApi): readonly Route[] {
   const { state } = core;
   return [
     post("/storagedomains", async ({ body }) => {
@@ -24,7 +24,12 @@ export function exportDomainRoutes({ core, exports }: EngineApi): readonly Route
         throw incomplete("StorageDomain", "name", "storage.address", "storage.path");
       }
       const mountOptions = body.text("storage", "mount_options");
-      const made = await exports.create({ name, address, path, ...(mountOptions !== undefined && { mountOptions }) });
+      const made = await exportDomains.create({
+        name,
+        address,
+        path,
+        ...(mountOptions !== undefined && { mountOptions }),
+      });
       return created("storage_domain", exportDomainEntry(made, state.inventory).content);
     }),
     remove("/storagedomains/:domain", async (request) => {
@@ -33,7 +38,7 @@ export function exportDomainRoutes({ core, exports }: EngineApi): readonly Route
       const destroy = flag("destroy");
       if (!destroy && !query.has("host") && body.child("host") === undefined)
         throw incomplete("StorageDomain", "host.id|name");
-      await exports.remove(request.param("domain"), { destroy, format: flag("format") });
+      await exportDomains.remove(request.param("domain"), { destroy, format: flag("format") });
       return actionDone();
     }),
     post("/datacenters/:center/storagedomains", async (request) => {
@@ -43,36 +48,36 @@ export function exportDomainRoutes({ core, exports }: EngineApi): readonly Route
         request.body.wrapped("storage_domain"),
         "storage_domain",
       );
-      const attached = await exports.attach(domain.id, request.param("center"));
+      const attached = await exportDomains.attach(domain.id, request.param("center"));
       return created("storage_domain", exportDomainEntry(attached, state.inventory).content);
     }),
     ...(["activate", "deactivate"] as const).map((name) =>
       post(`/datacenters/:center/storagedomains/:domain/${name}`, async (request) => {
-        await exports[name](request.param("domain"));
+        await exportDomains[name](request.param("domain"));
         return actionDone();
       }),
     ),
     remove("/datacenters/:center/storagedomains/:domain", async (request) => {
-      await exports.detach(request.param("domain"));
+      await exportDomains.detach(request.param("domain"));
       return actionDone();
     }),
     get("/storagedomains/:domain/vms", async (request) => {
       const id = request.param("domain");
-      const all = exports.has(id) ? [...(await exports.list(id))] : [];
+      const all = exportDomains.has(id) ? [...(await exportDomains.list(id))] : [];
       return ok("vms", { vm: all.map(([vmId, ovf]) => vmContent(id, vmId, ovf, request.allContent)) });
     }),
     get("/storagedomains/:domain/vms/:vm", async (request) => {
       const [id, vmId] = [request.param("domain"), request.param("vm")];
-      const ovf = (await exports.list(id)).get(vmId);
+      const ovf = (await exportDomains.list(id)).get(vmId);
       if (ovf === undefined) throw notFound();
       return ok("vm", vmContent(id, vmId, ovf, request.allContent));
     }),
     remove("/storagedomains/:domain/vms/:vm", async (request) => {
-      await exports.removeVm(request.param("domain"), request.param("vm"));
+      await exportDomains.removeVm(request.param("domain"), request.param("vm"));
       return actionDone();
     }),
     post("/storagedomains/:domain/vms/:vm/import", async (request) =>
-      actionDone(await exports.importVm(request.param("domain"), importOf(request, state.inventory))),
+      actionDone(await vmImports.start(request.param("domain"), importOf(request, state.inventory))),
     ),
     post("/vms/:vm/export", async (request) => {
       const { body, correlationId } = request;
@@ -80,7 +85,7 @@ export function exportDomainRoutes({ core, exports }: EngineApi): readonly Route
       const exclusive = body.flag("exclusive") ?? false;
       const discardSnapshots = body.flag("discard_snapshots") ?? false;
       return actionDone(
-        await exports.exportVm(request.param("vm"), { domain, exclusive, discardSnapshots, correlationId }),
+        await vmExports.start(request.param("vm"), { domain, exclusive, discardSnapshots, correlationId }),
       );
     }),
   ];
@@ -98,12 +103,14 @@ function vmContent(domainId: string, vmId: string, ovf: string, all: boolean): X
 }
 
 function importOf(request: ApiRequest, { clusters, storageDomains }: Inventory): ImportRequest {
-  const { body, correlationId } = request;
+  const { body, correlationId, query } = request;
   return {
     vmId: request.param("vm"),
     clusterId: findNamed(clusters, "Action", body, "cluster").id,
     storageDomain: findNamed(storageDomains, "Action", body, "storage_domain"),
     clone: body.flag("clone") ?? false,
+    collapseSnapshots:
+      query.get("collapse_snapshots") === "true" || body.flag("vm", "snapshots", "collapse_snapshots") === true,
     name: body.text("vm", "name"),
     correlationId,
   };

@@ -1,12 +1,13 @@
 import { notFound } from "../engine-fault.ts";
 import type { EngineApi } from "../engine-api.ts";
 import type { EngineCore } from "../engine-core.ts";
-import type { StorageDomain } from "../engine-state.ts";
+import type { StorageDomain, VmState } from "../engine-state.ts";
 import { linksBelow, ok, reference, versionContent, type ApiReply } from "../http/api-reply.ts";
 import type { ApiRequest } from "../http/api-request.ts";
 import { get, type Route } from "../http/router.ts";
 import { searched } from "../http/search.ts";
 import { blankTemplate, isBlock, known } from "../inventory.ts";
+import { templateOf } from "../templates.ts";
 import type { EngineBehaviour } from "../versions.ts";
 import type { XmlObject } from "../xml/xml-value.ts";
 import { nameOfCenter, namesIn, type Catalogue, type CatalogueEntry } from "./catalogue.ts";
@@ -252,25 +253,28 @@ function vnicProfiles({ state }: EngineCore): Catalogue {
 }
 
 function templates({ state }: EngineCore): Catalogue {
-  const content = {
-    ...reference("/templates", blankTemplate.id),
-    name: blankTemplate.name,
-    description: "Blank template",
-    comment: "",
-    status: "ok",
-    version: { version_name: "base version", version_number: 1 },
-  };
-  const fields = {
-    description: "Blank template",
-    comment: "",
-    status: "ok",
-    get "vm.id"(): readonly string[] {
-      return Object.keys(state.vms);
-    },
-    get "vm.name"(): readonly string[] {
-      return Object.values(state.vms).map(({ name }) => name);
-    },
-  };
+  const entities = [{ ...blankTemplate, description: "Blank template" }, ...state.templates].map((template) => {
+    const { id, name } = template;
+    const description = "description" in template ? template.description : "";
+    const vms = (): readonly VmState[] => Object.values(state.vms).filter((vm) => templateOf(state, vm).id === id);
+    const version = { version_name: "base version", version_number: 1 };
+    return {
+      id,
+      name,
+      content: { ...reference("/templates", id), name, description, comment: "", status: "ok", version },
+      fields: {
+        description,
+        comment: "",
+        status: "ok",
+        get "vm.id"(): readonly string[] {
+          return vms().map((vm) => vm.id);
+        },
+        get "vm.name"(): readonly string[] {
+          return vms().map((vm) => vm.name);
+        },
+      },
+    };
+  });
   const unplayed = [
     "architecture",
     "childcount",
@@ -294,7 +298,7 @@ function templates({ state }: EngineCore): Catalogue {
     path: "/templates",
     root: "templates",
     element: "template",
-    entities: [{ ...blankTemplate, content, fields }],
+    entities,
     unplayed,
   };
 }

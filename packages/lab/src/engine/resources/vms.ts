@@ -9,8 +9,9 @@ import type { VmRequest } from "../operations/vm-operations.ts";
 import { badRequest, incomplete, notFound } from "../engine-fault.ts";
 import type { ApiRequest } from "../http/api-request.ts";
 import { isXmlObject, type XmlObject } from "../xml/xml-value.ts";
-import { BLANK_ID, blankTemplate, findNamed } from "../inventory.ts";
+import { blankTemplate, findNamed } from "../inventory.ts";
 import { hostOf } from "../placement.ts";
+import { templateOf } from "../templates.ts";
 import { vmSearch } from "./vm-search.ts";
 import type { XmlNode } from "../xml/read-xml.ts";
 import { readSettings, settingsContent, type VmSettings } from "../vm-settings.ts";
@@ -185,8 +186,8 @@ function vmContent(core: EngineCore, vm: VmState, request: ApiRequest): XmlObjec
     run_once: false,
     status: vm.status,
     host: vm.status === "down" ? undefined : reference("/hosts", hostOf(state.inventory, vm).id),
-    original_template: reference("/templates", BLANK_ID),
-    template: reference("/templates", BLANK_ID),
+    original_template: reference("/templates", templateOf(state, vm).id),
+    template: reference("/templates", templateOf(state, vm).id),
   };
 }
 

@@ -11,7 +11,10 @@ const changes: Readonly<Record<string, Change>> = {
   boot: (value) => [["boot", { devices: { device: below(value, "@dev") } }]],
   custom_compatibility_version: withElements("custom_compatibility_version"),
   custom_property: withElements("custom_property"),
-  disks: (value) => [["disk_attachments", { disk_attachment: below(value, "disk").map(attachmentOf) }]],
+  disks: (value) => [
+    ["disk_attachments", { disk_attachment: below(value, "disk").map(attachmentOf) }],
+    ...below(value, "detach_only").map((wish) => ["detach_only", wish] as const),
+  ],
   mac: withElements("mac"),
   os: withElements("os"),
   parent: (value) => [["parent", below(value, "tag")[0] ?? value]],
@@ -21,12 +24,21 @@ const changes: Readonly<Record<string, Change>> = {
   version: withElements("version"),
 };
 
+/** Of a disk that is attached, until an update sets another. */
+const FIRST_INTERFACE = "virtio";
+
 /** Elements that belong to the disk's connection to a machine. */
 const CONNECTION = ["active", "bootable", "interface", "read_only"];
 
 /** A request of version 3 in the elements of version 4. */
 export function readVersion3({ root, content }: XmlDocument): XmlDocument {
   return { root, content: changed(content) };
+}
+
+/** What an engine of version 3 reads of a disk that it attaches: BackendVmDisksResource of oVirt engine 3.6. */
+export function existingDisk(disk: XmlObject): XmlObject {
+  const { "@id": id, active, read_only, snapshot } = disk;
+  return { active, read_only, interface: FIRST_INTERFACE, disk: { "@id": id, snapshot } };
 }
 
 /** A disk of a machine as an attachment. */

@@ -1,11 +1,11 @@
-import { notFound } from "../engine-fault.ts";
+import { incomplete, notFound } from "../engine-fault.ts";
 import { API_PATH } from "../http/api-path.ts";
 import { actionDone, type ApiReply } from "../http/api-reply.ts";
 import { ApiRequest } from "../http/api-request.ts";
 import { followLinks, type Fetch } from "../http/follow.ts";
 import { XmlNode } from "../xml/read-xml.ts";
 import { isXmlObject, valuesOf, type XmlDocument, type XmlObject, type XmlValue } from "../xml/xml-value.ts";
-import { attachmentOf } from "./read-version3.ts";
+import { attachmentOf, existingDisk } from "./read-version3.ts";
 
 /** Answers a request of version 4. */
 type Dispatch = (request: ApiRequest) => Promise<ApiReply>;
@@ -21,6 +21,7 @@ const VM_DISKS = /^(\/vms\/[^/]+)\/disks(?:\/([^/]+)(?:\/(activate|deactivate))?
  */
 export async function answerVersion3(request: ApiRequest, body: XmlDocument, dispatch: Dispatch): Promise<ApiReply> {
   if (NEWER_PATH.test(request.path)) throw notFound();
+  if (request.method === "POST" && request.path === "/disks") return makeDisk(request, body, dispatch);
   const [, vm, disk, action] = VM_DISKS.exec(request.path) ?? [];
   if (vm === undefined) return dispatch(request);
   const path = [`${vm}/diskattachments`, ...(disk === undefined ? [] : [disk])].join("/");
@@ -43,8 +44,19 @@ export async function answerVersion3(request: ApiRequest, body: XmlDocument, dis
     const keep = request.body.flag("detach") ?? false;
     return ask("DELETE", undefined, new URLSearchParams({ detach_only: String(keep) }));
   }
-  const reply = await ask(request.method, request.method === "GET" ? undefined : attachmentOf(body.content));
+  const attaches = request.method === "POST" && body.content["@id"] !== undefined;
+  const attachment = attaches ? existingDisk(body.content) : attachmentOf(body.content);
+  const reply = await ask(request.method, request.method === "GET" ? undefined : attachment);
   return withDisks(reply, dispatch);
+}
+
+/** Refuses a disk without an interface, as BackendDisksResource of oVirt engine 3.6 does. */
+function makeDisk(request: ApiRequest, body: XmlDocument, dispatch: Dispatch): Promise<ApiReply> {
+  const { disk, ...connection } = attachmentOf(body.content);
+  if (connection["interface"] === undefined) throw incomplete("Disk", "interface");
+  const content = new XmlNode("disk", isXmlObject(disk) ? disk : {});
+  const { method, path, query, correlationId } = request;
+  return dispatch(new ApiRequest({ method, path, query, correlationId, body: content }));
 }
 
 /** Attachments become their disks. */
