@@ -1,17 +1,14 @@
-import { messageOf, unlessAborted } from "@ovault/contract";
+import { messageOf } from "@ovault/contract";
 
-import { BasicSession } from "./basic-session.ts";
 import type { XmlFragment } from "./build-xml.ts";
 import type { ApiVersion, CallOptions, DeleteOptions, EngineCaller, OnWait } from "./engine-caller.ts";
+import { EngineLogin } from "./engine-login.ts";
 import { parseEngineUrl, type EngineAddress } from "./engine-url.ts";
 import { EngineAnswerError, EngineConflictError, EngineUnavailableError } from "./errors.ts";
-import { findOldApi, isVersion3 } from "./find-old-api.ts";
 import { HttpTransport, type HttpAnswer, type HttpRequest } from "./http-transport.ts";
 import { loginRefused } from "./login-refused.ts";
 import { pause } from "./pause.ts";
 import { readAnswer } from "./read-answer.ts";
-import type { Session } from "./session.ts";
-import { SsoSession } from "./sso-session.ts";
 import type { TlsTrust } from "./tls.ts";
 import { parseUserName } from "./user-name.ts";
 import type { XmlElement } from "./xml-element.ts";
@@ -60,7 +57,6 @@ export const DEFAULT_TIMINGS: EngineTimings = {
 /** An inventory of a few thousand virtual machines is some tens of megabytes. */
 const MAX_ANSWER_BYTES = 128 * 1024 * 1024;
 const MAX_BACKOFF_STEPS = 4;
-const MOST_SESSIONS = 5;
 /** The engine's column for it holds 50 characters. */
 const MAX_CORRELATION_ID = 50;
 
@@ -82,23 +78,13 @@ export class EngineClient implements EngineCaller {
   readonly hostPatienceMs: number;
   readonly #timings: EngineTimings;
   readonly #transport: HttpTransport;
-  readonly #options: EngineClientOptions;
-  #session: Session;
-  #apiPath: string;
-  #apiVersion: ApiVersion | undefined;
-  #look: Promise<boolean> | undefined;
-  /** Authorization of the last request that the engine let in. */
-  #acceptedSession: string | undefined;
-  /** The engine has answered before: from now on silence means a restart, not a wrong address. */
-  #proven = false;
+  readonly #login: EngineLogin;
 
   /** Opens no connection yet. @throws ConfigurationError for an unusable url or user name */
   constructor(options: EngineClientOptions) {
-    const { user, password } = options;
+    const { user, password, auth } = options;
     parseUserName(user);
-    this.#options = options;
     this.address = parseEngineUrl(options.url);
-    this.#apiPath = this.address.apiPath;
     this.trust = options.trust;
     const { timings = {} } = options;
     this.#timings = {
@@ -119,25 +105,19 @@ export class EngineClient implements EngineCaller {
       maxAnswerBytes: options.maxAnswerBytes ?? MAX_ANSWER_BYTES,
     });
     this.#transport = transport;
-    this.#session =
-      options.auth === "basic"
-        ? this.#basicSession()
-        : new SsoSession({
-            transport,
-            rootPath: this.address.rootPath,
-            user,
-            password,
-            timeoutMs: this.#timings.requestTimeoutMs,
-          });
+    const { address } = this;
+    const timeoutMs = this.#timings.requestTimeoutMs;
+    this.#login = new EngineLogin({ transport, address, user, password, auth, timeoutMs });
   }
 
   async apiVersion(signal: AbortSignal): Promise<ApiVersion> {
     // Single sign-on settles it without a request of its own; basic authentication does not.
-    if (this.#apiVersion === undefined) {
-      await this.#patiently({ method: "GET", path: "", signal }, () => this.#identity(signal));
+    const login = this.#login;
+    if (login.apiVersion === undefined) {
+      await this.#patiently({ method: "GET", path: "", signal }, () => login.identity(signal));
     }
-    if (this.#apiVersion === undefined) await this.get("", { signal });
-    return this.#apiVersion ?? 4;
+    if (login.apiVersion === undefined) await this.get("", { signal });
+    return login.apiVersion ?? 4;
   }
 
   get(path: string, options: CallOptions): Promise<XmlElement> {
@@ -183,7 +163,7 @@ export class EngineClient implements EngineCaller {
 
   /** Logs out and closes the connections. Never throws. */
   async close(): Promise<void> {
-    await this.#session.close();
+    await this.#login.close();
     await this.#transport.close();
   }
 
@@ -217,73 +197,24 @@ export class EngineClient implements EngineCaller {
     const unavailable = error instanceof EngineUnavailableError;
     if (!restarting && !unavailable) return 0;
     const turnedAway = restarting || (unavailable && !error.sent);
-    const knownEngine = this.#proven || (unavailable && error.context["status"] === 503);
+    const knownEngine = this.#login.proven || (unavailable && error.context["status"] === 503);
     return knownEngine && (repeatable || turnedAway) ? this.#timings.restartBudgetMs : 0;
   }
 
-  /**
-   * One attempt; repeated once when the engine no longer knows the session, and again when it has accepted the new one
-   * from others meanwhile: requests side by side share a session, which may end before each of them had its turn.
-   */
+  /** One attempt; repeated with another session when the engine no longer knows the one of the request. */
   async #attempt(call: Call): Promise<XmlElement> {
+    const login = this.#login;
     for (let sessions = 1; ; sessions += 1) {
-      const headers = await this.#identity(call.signal);
+      const headers = await login.identity(call.signal);
       const answer = await this.#exchange(call, headers);
-      const session = headers["authorization"];
       if (answer.status !== 401) {
-        this.#acceptedSession = session;
+        login.letIn(headers);
         const root = readAnswer(answer, call);
-        this.#apiVersion ??= isVersion3(root) ? 3 : root.name === "api" ? 4 : undefined;
+        login.showed(root);
         return root;
       }
-      const mayRepeat = sessions === 1 || (session === this.#acceptedSession && sessions < MOST_SESSIONS);
-      if (this.#session.refused(headers) && mayRepeat) continue;
-      throw loginRefused();
+      if (!login.mayRepeat(headers, sessions)) throw loginRefused();
     }
-  }
-
-  /** Logs in where that is needed. On the first login, single sign-on that is not there leads to an older API. */
-  async #identity(signal: AbortSignal): Promise<Readonly<Record<string, string>>> {
-    try {
-      const headers = await this.#session.headers(signal);
-      if (this.#session instanceof SsoSession) this.#apiVersion = 4;
-      return headers;
-    } catch (error) {
-      const known = this.#proven && this.#apiVersion !== 3;
-      const mayLook = isNoService(error) && !known && this.#options.auth === undefined;
-      if (!mayLook) throw error;
-      this.#look ??= this.#lookForOldApi().finally(() => (this.#look = undefined));
-      if (!(await unlessAborted(this.#look, signal))) throw error;
-      return await this.#session.headers(signal);
-    }
-  }
-
-  /** True when an API of version 3 answered: from now on calls go there, with basic authentication. */
-  async #lookForOldApi(): Promise<boolean> {
-    if (this.#apiVersion === 3) return true;
-    const session = this.#basicSession();
-    const found = await findOldApi(this.#apiPath, async (path) => {
-      const answer = await this.#transport.exchange({
-        method: "GET",
-        path,
-        headers: { accept: "application/xml", version: "3", ...(await session.headers()) },
-        timeoutMs: this.#timings.requestTimeoutMs,
-        signal: new AbortController().signal,
-      });
-      session.learn(answer);
-      return answer;
-    });
-    if (found === undefined) return false;
-    this.#apiPath = found;
-    this.#apiVersion = 3;
-    this.#session = session;
-    this.#proven = true;
-    return true;
-  }
-
-  #basicSession(): BasicSession {
-    const { user, password } = this.#options;
-    return new BasicSession(user, password, (headers) => this.#logOutOf(headers));
   }
 
   /**
@@ -292,15 +223,16 @@ export class EngineClient implements EngineCaller {
    */
   async #exchange(call: Call, identity: Readonly<Record<string, string>>): Promise<HttpAnswer> {
     call.signal.throwIfAborted();
+    const { apiPath, apiVersion } = this.#login;
     const answer = await this.#transport.exchange({
       method: call.method,
-      path: this.#apiPath + call.path + queryText(call.query),
+      path: apiPath + call.path + queryText(call.query),
       headers: {
         accept: "application/xml",
         "accept-language": "en-US",
-        version: String(this.#apiVersion ?? 4),
+        version: String(apiVersion ?? 4),
         // Version 3 takes this as a header, version 4 as a parameter.
-        ...(this.#apiVersion === 3 && call.query?.["all_content"] === true ? { "all-content": "true" } : {}),
+        ...(apiVersion === 3 && call.query?.["all_content"] === true ? { "all-content": "true" } : {}),
         ...(call.body === undefined ? {} : { "content-type": "application/xml" }),
         ...(call.correlationId === undefined ? {} : { "correlation-id": call.correlationId }),
         ...identity,
@@ -310,27 +242,9 @@ export class EngineClient implements EngineCaller {
       timeoutMs: call.timeoutMs ?? this.#timings.requestTimeoutMs,
       signal: isIdempotent(call) ? call.signal : new AbortController().signal,
     });
-    this.#session.learn(answer);
-    if (answer.status < 400) this.#proven = true;
+    this.#login.answered(answer);
     return answer;
   }
-
-  #logOutOf(headers: Readonly<Record<string, string>>): Promise<HttpAnswer> {
-    return this.#transport.exchange({
-      method: "GET",
-      path: this.#apiPath,
-      headers: { accept: "application/xml", version: String(this.#apiVersion ?? 4), ...headers },
-      timeoutMs: 5_000,
-      signal: new AbortController().signal,
-    });
-  }
-}
-
-/** A page, a redirect or nothing where single sign-on belongs; an engine that fails has the service. */
-function isNoService(error: unknown): boolean {
-  if (!(error instanceof EngineAnswerError)) return false;
-  const status = Number(error.context["status"]);
-  return status < 400 || status === 404;
 }
 
 function isIdempotent(call: Call): boolean {
