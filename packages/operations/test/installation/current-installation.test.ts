@@ -201,6 +201,13 @@ const OVIRT = {
   password: { command: ["echo", "secret"] },
   ca: { file: "missing.pem" },
 };
+const S3 = {
+  type: "s3",
+  bucket: "backups",
+  endpoint: "https://s3.example.com",
+  credentials: { accessKeyId: NO_SECRET, secretAccessKey: NO_SECRET },
+};
+const HOSTS = { user: "root", privateKey: "missing" };
 const FILES = { type: "filesystem", directory: "nas" };
 const SFTP = { type: "sftp", host: "nas.example.com", user: "backup", directory: "/backup", privateKey: "missing" };
 
@@ -237,6 +244,8 @@ describe("an ovault.yaml that is read again", () => {
     ["a CA file that is missing", { managers: { site: OVIRT } }],
     ["a secret that is missing", { managers: { site: { ...OVIRT, password: NO_SECRET } } }],
     ["a key file that is missing", { destinations: { nas: SFTP } }],
+    ["credentials that are missing", { destinations: { nas: S3 } }],
+    ["a hosts' key file that is missing", { strategies: { "ssh-transfer": { login: HOSTS } } }],
     ["a passphrase that is missing", { destinations: { nas: { ...FILES, encryption: { passphrase: NO_SECRET } } } }],
     [
       "options for consistency that do not fit",
