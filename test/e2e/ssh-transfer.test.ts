@@ -110,6 +110,15 @@ test("a host that nothing can log in to fails the run with a next step, and doct
   await withOptions({});
 });
 
+test("where no host has a login the next step is to give one, and a mistyped name is shown", async () => {
+  await withOptions({ login: undefined, hosts: { "lab-hots": { user: "root", privateKey: site.lab.loginKey } } });
+  expect(await site.fail("backup", "web01", ...OVER_SSH)).toMatchObject({
+    exitCode: 2,
+    hint: expect.stringMatching(/^Give hosts a login in ovault\.yaml: .*hosts\.lab-hots: .*did you mean "lab-host"\?$/),
+  });
+  await withOptions({});
+});
+
 test("a key file that is missing ends a command before the engine is asked, and doctor names it beside the rest", async () => {
   await withOptions({ login: { user: "root", privateKey: "no-such-key" } });
   const doctor = await site.ovault("doctor");

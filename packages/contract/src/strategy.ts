@@ -15,6 +15,8 @@ export interface DiskAssessment {
   /** `skip`: this strategy must not touch the disk (shareable, LUN, hosted engine). `impossible`: it cannot. */
   readonly verdict: "incremental" | "full" | "skip" | "impossible";
   readonly reason: string;
+  /** With `impossible`: the next step that makes it possible, for people, where the strategy knows one. */
+  readonly remedy?: string;
   /**
    * With `incremental`: what must stay on the manager for it, at a price: `a snapshot`. Without
    * `BackupRequest.keepBase` nothing stays, and the disk counts as `full`.

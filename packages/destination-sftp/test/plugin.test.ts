@@ -84,6 +84,15 @@ describe("the plugin", () => {
       ...wrong,
       hint: expect.stringContaining("chmod 600"),
     });
+    await writeFile(join(directory, "text"), "x", { mode: 0o600 });
+    await expect(create({ privateKey: "text" })).rejects.toMatchObject({
+      ...wrong,
+      message: expect.stringContaining(`privateKey: the private key ${directory}/text cannot be used`),
+    });
+    await expect(create({ privateKey: "none" })).rejects.toMatchObject({
+      ...wrong,
+      message: expect.stringMatching(/^privateKey: cannot read .*none: no such file or directory$/),
+    });
     await expect(create({ privateKey: { env: "OVAULT_NO_SUCH" } })).rejects.toMatchObject(wrong);
     const socket = process.env["SSH_AUTH_SOCK"];
     delete process.env["SSH_AUTH_SOCK"];

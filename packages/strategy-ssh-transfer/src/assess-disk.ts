@@ -8,12 +8,22 @@ const NO_LOGIN = "no credentials for hosts: ovault.yaml has no login for SSH tra
 /**
  * What SSH can do for one disk, and where. Checks first what must not be touched, then what is impossible.
  * @param ranking undefined: there is no login for any host
+ * @param remedy how to give hosts a login, where none has one
  */
-export function assessDisk(vm: VirtualMachine, disk: Disk, ranking: Ranking | undefined): DiskAssessment {
+export function assessDisk(
+  vm: VirtualMachine,
+  disk: Disk,
+  ranking: Ranking | undefined,
+  remedy?: string,
+): DiskAssessment {
   const untouchable = whyUntouchable(vm, disk);
   if (untouchable !== undefined) return { diskId: disk.id, verdict: "skip", reason: untouchable };
-  const choices = whyUnreadable(disk) ?? (ranking === undefined ? NO_LOGIN : rankHosts(disk, vm, ranking));
-  if (typeof choices === "string") return { diskId: disk.id, verdict: "impossible", reason: choices };
+  const unreadable = whyUnreadable(disk);
+  if (unreadable !== undefined) return { diskId: disk.id, verdict: "impossible", reason: unreadable };
+  const choices = ranking === undefined ? NO_LOGIN : rankHosts(disk, vm, ranking);
+  if (typeof choices === "string") {
+    return { diskId: disk.id, verdict: "impossible", reason: choices, ...(remedy !== undefined && { remedy }) };
+  }
   const [best] = choices;
   return {
     diskId: disk.id,

@@ -45,7 +45,11 @@ export class SshTransferStrategy extends SnapshotStrategy {
     if (ranking !== undefined && !(await this.manager.capabilities(signal)).diskAttachments) {
       return allImpossible(vm, "backups over SSH need oVirt 4.0");
     }
-    return { disks: vm.disks.map((disk) => assessDisk(vm, disk, ranking)), obstacle: lastingState(vm, FROZEN_IN) };
+    const remedy = this.#site.credentials.remedy(ranking?.landscape);
+    return {
+      disks: vm.disks.map((disk) => assessDisk(vm, disk, ranking, remedy)),
+      obstacle: lastingState(vm, FROZEN_IN),
+    };
   }
 
   /** Asks the engine nothing where there is no login. */

@@ -49,7 +49,7 @@ export async function selectDisks({
     else if (found === undefined || found.verdict === "impossible") {
       throw new UsageError(
         `${strategy.name} cannot take disk ${disk.alias} of ${vm.name}: ${found?.reason ?? "it is not known"}`,
-        { context: { vm: vm.id, disk: disk.id }, hint: "Exclude the disk, or use another strategy." },
+        { context: { vm: vm.id, disk: disk.id }, hint: found?.remedy ?? "Exclude the disk, or use another strategy." },
       );
     } else candidates.push(disk);
   }

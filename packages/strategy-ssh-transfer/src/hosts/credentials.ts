@@ -13,7 +13,7 @@ import {
 
 import { HypervisorError } from "../errors.ts";
 import { STRATEGY_NAME } from "../strategy-name.ts";
-import type { Landscape } from "./landscape.ts";
+import { clusterOf, type Landscape } from "./landscape.ts";
 import { unknownNames, type UnknownName } from "./unknown-names.ts";
 import type { HostOptions, LoginOptions, SshTransferOptions } from "../options.ts";
 
@@ -60,6 +60,14 @@ export class Credentials {
 
   unknownNames(landscape: Landscape): readonly UnknownName[] {
     return unknownNames(this.#options, landscape);
+  }
+
+  /** For people: how to give hosts a login, where none has one; undefined where one has. */
+  remedy(landscape: Landscape | undefined): string | undefined {
+    if (landscape?.hosts.some((host) => this.has(host, clusterOf(host, landscape))) === true) return undefined;
+    const unknown = landscape === undefined ? [] : this.unknownNames(landscape);
+    const steps = unknown.map(({ path, problem }) => `${path}: ${problem}`);
+    return [GIVE_LOGIN, ...steps].join(" ");
   }
 
   /** Warns of names that the engine does not have, once; of none where they may be those of another manager. */
@@ -131,6 +139,8 @@ interface FoundLogin {
   /** Where it is written, below the options of this strategy. */
   readonly path: readonly string[];
 }
+
+const GIVE_LOGIN = `Give hosts a login in ovault.yaml: strategies: { ${STRATEGY_NAME}: { login: { user: …, privateKey: … } } }.`;
 
 /** For people: how to give a host a login. */
 export function loginHint(name: string): string {
