@@ -92,6 +92,8 @@ test("what resists is reported, and goes with the next run", async () => {
 
 test("where no increment is planned any more, the last run's snapshot goes with the next point", async () => {
   await site.backUp("web01", ...SNAPSHOTS);
+  const planOnce = await planned("--strategy", "image-transfer");
+  expect(planOnce).toMatchObject([{ action: "incremental" }, { action: "incremental" }]);
   expect(await modes("--strategy", "image-transfer")).toEqual(["incremental", "incremental"]);
   expect(await snapshots()).toEqual([]);
 });

@@ -73,6 +73,6 @@ function missing(directory: string, what: string, cause?: unknown): DestinationM
   return new DestinationMissingError(`the destination ${directory} ${what}`, {
     cause,
     context: { directory },
-    hint: "Is it mounted? A new destination is made by `ovault init`.",
+    hint: "Is it mounted? A new destination is made by `ovault destination init`.",
   });
 }

@@ -249,3 +249,15 @@ test("a name that several have is refused with all of them, and how to tell them
     expect((await readFile(join(directory, "view.raw")))[0]).toBe(1);
   });
 });
+
+test("a write beyond the end of a disk, and a view into no directory, are refused as what they are", async () => {
+  await withLab({}, async ({ lab, directory }) => {
+    const write = { offset: 8 * MIB - 512, length: 1024, kind: "pattern", pattern: 1 } as const;
+    await expect(lab.write("web", "0", write)).rejects.toMatchObject({
+      code: "E_USAGE",
+      message: `disk web_Disk1 ends at ${8 * MIB} bytes, before the end of the write`,
+    });
+    const viewed = lab.view("web_Disk1", join(directory, "none", "view.raw"));
+    await expect(viewed).rejects.toMatchObject({ code: "E_USAGE", message: expect.stringContaining("no directory") });
+  });
+});

@@ -77,7 +77,7 @@ export async function readSettings(
     if (!(error instanceof ObjectNotFoundError)) throw error;
     throw new NotARepositoryError(`${title} holds no ovault repository`, {
       cause: error,
-      hint: "Check the destination in ovault.yaml, or create a repository there with `ovault init`.",
+      hint: "Check the destination in ovault.yaml, or create a repository there with `ovault destination init`.",
     });
   }
   const settings = settingsSchema.safeParse(decodeDocument(TYPE, NEWEST_VERSION, document, REPOSITORY_KEY));

@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
-import { readdir } from "node:fs/promises";
-import { join, resolve } from "node:path";
+import { access, constants, readdir } from "node:fs/promises";
+import { dirname, join, resolve } from "node:path";
 
 import { compareNatural, NotFoundError, UsageError, systemErrorCode } from "@ovault/contract";
 
@@ -144,11 +144,21 @@ export class RunningLab implements LabControl {
         hint: `Start it first: ovault lab has it ${vm.status}.`,
       });
     }
-    await this.#parts.hypervisor.guestWrite(this.#diskOf(vm, diskName).id, write);
+    const { id, alias, provisionedBytes } = this.#diskOf(vm, diskName);
+    if (write.offset + write.length > provisionedBytes) {
+      throw new UsageError(`disk ${alias} ends at ${provisionedBytes} bytes, before the end of the write`, {
+        hint: "Choose a smaller offset or length.",
+      });
+    }
+    await this.#parts.hypervisor.guestWrite(id, write);
   }
 
   async view(diskName: string, rawPath: string): Promise<void> {
-    await this.#parts.hypervisor.view(this.#anyDisk(diskName).id, rawPath);
+    const { id } = this.#anyDisk(diskName);
+    await access(dirname(rawPath), constants.W_OK).catch((error: unknown) => {
+      throw new UsageError(`${dirname(rawPath)} is no directory that can be written to`, { cause: error });
+    });
+    await this.#parts.hypervisor.view(id, rawPath);
   }
 
   async fault(name: string, mode: FaultMode): Promise<void> {

@@ -1,4 +1,4 @@
-import type { BackupMode } from "@ovault/contract";
+import type { BackupMode, RecoveryPoint, Strategy } from "@ovault/contract";
 import type { BackupPlan, StrategyChoice } from "@ovault/core";
 
 import type { ErrorSummary } from "../text/error-summary.ts";
@@ -41,7 +41,7 @@ export function summarizePlan(plan: BackupPlan, choice: StrategyChoice, full: bo
     id: disk.id,
     alias: disk.alias,
     logicalBytes: disk.logicalBytes,
-    ...planDisk(plan, disk.id, full),
+    ...planDisk(plan, choice, disk.id, full),
   }));
   const skipped = plan.skipped.map(({ disk, reason }) => ({
     id: disk.id,
@@ -61,17 +61,31 @@ export function summarizePlan(plan: BackupPlan, choice: StrategyChoice, full: bo
   };
 }
 
-/** As far as known beforehand: only the backup itself shows whether change tracking is still valid. */
-function planDisk(plan: BackupPlan, diskId: string, full: boolean): Pick<PlannedDisk, "action" | "reason"> {
+/**
+ * As far as known beforehand: only the backup itself shows whether what the base left is still valid. Whether the next
+ * backup can be incremental does not count here, so the assessment does as the strategy made it.
+ */
+function planDisk(
+  { base, baseHasLosses }: BackupPlan,
+  { strategy, assessment }: StrategyChoice,
+  diskId: string,
+  full: boolean,
+): Pick<PlannedDisk, "action" | "reason"> {
   if (full) return { action: "full", reason: "asked for" };
-  const { base, strategy } = plan;
   if (base === undefined) return { action: "full", reason: "there is no point to start from" };
-  if (plan.baseHasLosses) return { action: "full", reason: `${base.id} has lost data` };
+  if (baseHasLosses) return { action: "full", reason: `${base.id} has lost data` };
   const record = base.disks.find(({ disk }) => disk.id === diskId);
   if (record === undefined) return { action: "full", reason: `not in ${base.id}` };
-  const { verdict, reason = "" } = plan.assessments.find((candidate) => candidate.diskId === diskId) ?? {};
+  const { verdict, reason = "" } = assessment.disks.find((candidate) => candidate.diskId === diskId) ?? {};
   if (verdict !== "incremental") return { action: "compared", reason };
-  if (base.strategy !== strategy) return { action: "compared", reason: `${base.id} was taken by ${base.strategy}` };
+  if (!canContinue(strategy, base)) {
+    return { action: "compared", reason: `${base.id} was taken by ${base.strategy}` };
+  }
   if (record.base === undefined) return { action: "compared", reason: `${base.id} left nothing to start from` };
   return { action: "incremental", reason };
+}
+
+/** Strategies that read snapshots continue from each other's points. */
+function canContinue(strategy: Strategy, base: RecoveryPoint): boolean {
+  return base.strategy === strategy.name || (strategy.keeps?.(base) ?? []).length > 0;
 }
