@@ -3,7 +3,7 @@ import { join } from "node:path";
 
 import { expect, test } from "vitest";
 
-import { connectLab, startLab } from "../src/index.ts";
+import { connectLab, labConfiguration, startLab } from "../src/index.ts";
 import { diskIdsOf, vmIdOf } from "./support/backup-steps.ts";
 import { EngineClient } from "./support/engine-client.ts";
 import { centerPath, eventCodes, exported, isDown, namesIn } from "./support/export-site.ts";
@@ -18,6 +18,7 @@ test.each(["3.6", "4.1"] as const)(
       const { lab, directory } = fixture;
       const folder = join(directory, "staging", "Default");
       expect(lab.staging).toEqual([{ dataCenter: "Default", exportDomain: "staging-Default", folder }]);
+      expect(labConfiguration(lab).strategies["export-domain"]).toEqual({ staging: "staging/Default" });
       expect(await connectLab(directory).status()).toMatchObject({ staging: lab.staging, warnings: [] });
       const domain = await domainOf(fixture);
       await lab.powerOff("web", down);
@@ -49,6 +50,10 @@ test("each data centre has a folder and an export domain of its own; newer engin
     const folders = lab.staging.map(({ folder }) => folder.slice(join(directory, "staging/").length));
     expect(lab.staging.map(({ dataCenter }) => dataCenter)).toEqual(["Default", "North", "../Odd one"]);
     expect(folders).toEqual(["Default", "North", expect.stringMatching(/^[0-9a-f-]{36}$/)]);
+    expect(labConfiguration(lab).strategies["export-domain"]).toMatchObject({
+      staging: "staging",
+      dataCenters: { Default: { folder: "staging/Default" }, North: { folder: "staging/North" } },
+    });
     for (const { folder } of lab.staging) expect(await readdir(folder)).toContain("__DIRECT_IO_TEST__");
   });
   await withLab({ staging: true }, async ({ lab }) => {

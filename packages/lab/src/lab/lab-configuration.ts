@@ -66,7 +66,7 @@ const STORAGE = ["strategies", "ssh-transfer", "dataCenterDirectory"];
 
 export function labConfiguration(lab: ConfigurableLab): LabConfiguration {
   const { path, passwordFile, caFile, loginKey, dataCenters } = new LabDirectory(lab.directory);
-  const { passphrase, vms = [], hosts = [] } = lab;
+  const { passphrase, vms = [], hosts = [], staging = [] } = lab;
   const [proxy] = vms.flatMap(({ name, devices }) => (devices === undefined ? [] : { name, devices }));
   const user = hosts.find(({ ssh }) => ssh?.tools !== undefined)?.ssh?.user;
   return {
@@ -95,10 +95,22 @@ export function labConfiguration(lab: ConfigurableLab): LabConfiguration {
       ...(user !== undefined && {
         "ssh-transfer": { login: { user, privateKey: relative(path, loginKey) }, dataCenterDirectory: dataCenters },
       }),
+      ...(staging.length > 0 && { "export-domain": stagingOptions(path, staging) }),
     },
     defaults: { manager: "lab", destination: "main" },
     state: "state",
   };
+}
+
+/** One data centre has the staging folder itself; several have one each. */
+function stagingOptions(
+  path: string,
+  places: readonly LabStagingPlace[],
+): NonNullable<LabConfiguration["strategies"]["export-domain"]> {
+  const [only, ...others] = places;
+  if (only !== undefined && others.length === 0) return { staging: relative(path, only.folder) };
+  const folders = places.map(({ dataCenter, folder }) => [dataCenter, { folder: relative(path, folder) }] as const);
+  return { staging: relative(path, new LabDirectory(path).staging), dataCenters: Object.fromEntries(folders) };
 }
 
 /**

@@ -106,8 +106,8 @@ async function start(
   if (passphrase !== undefined) await resolveSecret(passphrase, { baseDirectory: process.cwd(), signal });
   const lab = await startLab({ ...labOptions(options), signal });
   try {
-    const { directory, url, user, vms, hosts } = lab;
-    const configurable = { directory, url, user, vms, hosts, passphrase };
+    const { directory, url, user, vms, hosts, staging } = lab;
+    const configurable = { directory, url, user, vms, hosts, staging, passphrase };
     await createDestination(configurable, context);
     await writeLabConfiguration(configurable);
   } catch (error) {
@@ -139,6 +139,7 @@ function labOptions(options: StartOptions & { readonly dir: string }): LabOption
     vms: parseVms(options),
     inventory: parseInventory(options),
     proxy,
+    staging: true,
     engineVersion,
     product,
     port,

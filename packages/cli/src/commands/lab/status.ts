@@ -33,6 +33,9 @@ export function statusView(status: LabStatus): View {
       ["engine", `${status.product} ${status.engineVersion} at ${status.url}`],
       ["user", status.user],
       ["CA", `${status.caFile}, SHA-256 ${status.caFingerprint}`],
+      ...status.staging.map(
+        ({ folder, exportDomain }) => ["staging", `${folder}, export domain ${exportDomain}`] as const,
+      ),
       ["faults", faults.length === 0 ? undefined : faults.join(", ")],
       ...status.warnings.map((warning) => ["warning", warning] as const),
     ]),
