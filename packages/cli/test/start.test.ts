@@ -59,8 +59,11 @@ test("a command loads the destination it names, no other, and no client that it 
   );
 });
 
-test.each(["destination", "manager", "strategy"] as const)("every built-in %s is found by its name", async (kind) => {
-  const all = await loadBuiltInPlugins(kind);
-  for (const plugin of all) expect(await loadBuiltInPlugins(kind, plugin.name)).toEqual([plugin]);
-  expect(await loadBuiltInPlugins(kind, "constructor")).toEqual(all);
-});
+test.each(["destination", "image-destination", "manager", "strategy"] as const)(
+  "every built-in %s is found by its name",
+  async (kind) => {
+    const all = await loadBuiltInPlugins([kind]);
+    for (const plugin of all) expect(await loadBuiltInPlugins([kind], plugin.name)).toEqual([plugin]);
+    expect(await loadBuiltInPlugins([kind], "constructor")).toEqual(all);
+  },
+);

@@ -4,6 +4,7 @@ import { createRepository, type CreatedRepository, Installation } from "@ovault/
 import type { CommandContext, Define } from "../command.ts";
 import { text } from "../output/view.ts";
 import { keyAdvice } from "../key-advice.ts";
+import { placeText } from "../place-text.ts";
 
 export interface DestinationInitResult {
   readonly destination: string;
@@ -21,8 +22,7 @@ export const defineInit: Define = (command, invoke) => {
       const { created, encryption, madeKeyFile } = repository;
       const encrypted = encryption !== undefined;
       const data: DestinationInitResult = { destination, created, encrypted, madeKeyFile };
-      const kind = `${created ? "new" : "existing"} ${encrypted ? "encrypted " : ""}repository`;
-      return { data, view: [text(`${destination}: ${kind}`), ...keyAdvice(repository)] };
+      return { data, view: [text(`${destination}: ${placeText(repository)}`), ...keyAdvice(repository)] };
     }),
   );
 };

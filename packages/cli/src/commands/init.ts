@@ -15,6 +15,7 @@ import { Questions } from "../questions.ts";
 import { parseSecretReference } from "../secret-option.ts";
 import { trustedCa, type TrustedCa } from "../trusted-ca.ts";
 import { keyAdvice } from "../key-advice.ts";
+import { placeText } from "../place-text.ts";
 
 /** A person waits: reports an engine that does not answer at once, instead of assuming a restart. */
 const PATIENCE_MS = 5_000;
@@ -88,7 +89,7 @@ export const define: Define = (command, invoke) => {
     .action((options: InitOptions) =>
       invoke(command, async (context) => {
         const { result, repository } = await initialize(context, options);
-        return { data: result, view: [...resultView(result), ...keyAdvice(repository)] };
+        return { data: result, view: [...resultView(result, placeText(repository)), ...keyAdvice(repository)] };
       }),
     );
 };
@@ -182,7 +183,7 @@ async function login(
   }
 }
 
-function resultView({ config, manager, ca, destination }: InitResult): View {
+function resultView({ config, manager, ca, destination }: InitResult, place: string): View {
   return [
     facts([
       ["engine", `${manager.name}: ${manager.product} at ${manager.url}, as ${manager.user}`],
@@ -190,13 +191,9 @@ function resultView({ config, manager, ca, destination }: InitResult): View {
         "CA",
         `${subject}, SHA-256 ${fingerprint}`,
       ]),
-      ["destination", `${destination.name}: ${destination.directory ?? destination.type} (${describe(destination)})`],
+      ["destination", `${destination.name}: ${destination.directory ?? destination.type} (${place})`],
       ["written", config],
     ]),
     text("Next: ovault doctor, then ovault vms"),
   ];
-}
-
-function describe({ created, encrypted }: InitResult["destination"]): string {
-  return `${created ? "new" : "existing"} ${encrypted ? "encrypted " : ""}repository`;
 }

@@ -46,7 +46,20 @@ export const define: Define = (command, invoke) => {
     );
 };
 
-export function reportView({ points, chunks, bytes, packs, storedBytes, damage, pagesOnce }: VerifyReport): View {
+const REPAIR = "Run `ovault repair` to save what can be saved and to mark what is lost.";
+const NO_REPAIR =
+  "Whole images cannot be repaired: forget these points, and the next backup with --full reads their disks again.";
+
+export function reportView({
+  points,
+  chunks,
+  bytes,
+  packs,
+  storedBytes,
+  damage,
+  pagesOnce,
+  repairable,
+}: VerifyReport): View {
   const rows = damage.map(({ point, disk, offset, length, reason }) => [
     point ?? "",
     disk ?? "",
@@ -68,7 +81,7 @@ export function reportView({ points, chunks, bytes, packs, storedBytes, damage, 
     ...(pagesOnce > 0
       ? [text(`${plural(pagesOnce, "page")} of block maps lie in one pack only; \`ovault repair\` stores them again.`)]
       : []),
-    ...(damage.length > 0 ? [text("Run `ovault repair` to save what can be saved and to mark what is lost.")] : []),
+    ...(damage.length > 0 ? [text(repairable ? REPAIR : NO_REPAIR)] : []),
   ];
 }
 

@@ -31,6 +31,7 @@ export interface ImagePointsOptions {
  * and an increment shares what is unchanged with the image of its base, as far as the store can.
  */
 export class ImagePoints implements PointStore {
+  readonly kind = "images";
   readonly points: ImageCatalog;
   readonly blockBytes: number;
 

@@ -54,8 +54,20 @@ export class PluginRegistry {
   get<K extends PluginKind>(kind: K, name: string): Plugin<K> {
     const plugin = this.#plugins.get(keyOf(kind, name));
     if (plugin !== undefined && isOfKind(plugin, kind)) return plugin;
-    const names = this.all(kind).map((known) => known.name);
-    throw new PluginError(`there is no ${kind} plugin "${name}"${didYouMean(name, names)}`, {
+    throw this.#unknown([kind], name);
+  }
+
+  /** The first of these kinds that has a plugin of this name. @throws PluginError when none has */
+  kindOf<K extends PluginKind>(kinds: readonly [K, ...K[]], name: string): K {
+    const kind = kinds.find((one) => this.#plugins.has(keyOf(one, name)));
+    if (kind === undefined) throw this.#unknown(kinds, name);
+    return kind;
+  }
+
+  #unknown(kinds: readonly [PluginKind, ...PluginKind[]], name: string): PluginError {
+    const [kind] = kinds;
+    const names = kinds.flatMap((one) => this.all(one).map((known) => known.name));
+    return new PluginError(`there is no ${kind} plugin "${name}"${didYouMean(name, names)}`, {
       context: { kind, name },
       hint: `Known: ${names.join(", ") || "none"}. Others are named under \`plugins:\` in ovault.yaml.`,
     });
@@ -92,11 +104,12 @@ export class PluginRegistry {
    * @throws as `create`; StoreError
    */
   async prepareDestination(
+    kind: "destination" | "image-destination",
     name: string,
     { options, origin, keysBeside }: PluginOptions,
     host: PluginHost,
   ): Promise<void> {
-    const plugin = this.get("destination", name);
+    const plugin = this.get(kind, name);
     await plugin.prepare?.(await validateOptions(plugin.options, options, origin, keysBeside), host);
   }
 }

@@ -102,6 +102,7 @@ export interface OpenOptions extends RepositoryAccess {
  * whole chunk index; nothing is ever changed in place.
  */
 export class Repository implements PointStore, BlockMaps {
+  readonly kind = "repository";
   /** Reads and writes everything but packs, keys and settings in the clear, whatever the protection. */
   readonly store: ObjectStore;
   /** For `forget` and `prune` when the store is full. */

@@ -146,7 +146,17 @@ class PackVerification {
     const { chunks, bytes } = this.#proved;
     const damage = [...this.#findings.damage, ...this.#damage, ...this.#damagedPoints.damage];
     const { count: pagesOnce } = this.#damagedPoints.singlePages;
-    return { points, chunks, bytes, packs: this.#packsRead, storedBytes: this.#storedBytes, damage, pagesOnce, notes };
+    return {
+      points,
+      chunks,
+      bytes,
+      packs: this.#packsRead,
+      storedBytes: this.#storedBytes,
+      damage,
+      pagesOnce,
+      notes,
+      repairable: true,
+    };
   }
 
   /** Updates the index with the store's state and with what was found here. */

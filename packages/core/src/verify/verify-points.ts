@@ -28,7 +28,7 @@ export async function verifyPoints(
   const notes = await recordDamage(repository, found, options.signal);
   const { chunks, bytes } = proved;
   const pagesOnce = singlePages.count;
-  return { points: points.length, chunks, bytes, packs: 0, storedBytes: 0, damage, pagesOnce, notes };
+  return { points: points.length, chunks, bytes, packs: 0, storedBytes: 0, damage, pagesOnce, notes, repairable: true };
 }
 
 /** The damage of the points, except those forgotten meanwhile. Chunks in `proved` are not read again. */

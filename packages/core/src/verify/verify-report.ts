@@ -13,6 +13,8 @@ export interface VerifyReport {
   readonly pagesOnce: number;
   /** What could not be recorded, for people. */
   readonly notes: readonly string[];
+  /** Whether `repair` may save damaged data: whole images have nothing beside them to save it from. */
+  readonly repairable: boolean;
 }
 
 export interface VerifyProgress {

@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 
-import { finding, plural, StoreError, type Checklist, type ObjectStore } from "@ovault/contract";
+import { type Finding, finding, plural, StoreError, type Checklist, type ObjectStore } from "@ovault/contract";
 import { chooseEntry, Repository } from "@ovault/core";
 
 import type { Installation } from "../installation/installation.ts";
@@ -15,6 +15,7 @@ export async function checkDestination(
   signal: AbortSignal,
 ): Promise<void> {
   await list.run(`${name}: repository`, async () => {
+    if ((await installation.contentOf(name)) === "images") return await checkImages(installation, name, signal);
     const isReadOnly = chooseEntry(installation.configuration, "destination", name).settings.readOnly === true;
     const store = await installation.store(name);
     try {
@@ -31,6 +32,15 @@ export async function checkDestination(
       await store.close();
     }
   });
+}
+
+/** The store has cloned a file by the time that it is open. */
+async function checkImages(installation: Installation, name: string, signal: AbortSignal): Promise<Finding> {
+  const isReadOnly = chooseEntry(installation.configuration, "destination", name).settings.readOnly === true;
+  const { points } = await installation.points(name);
+  const { points: listed, damaged } = await points.list(signal);
+  if (damaged.length > 0) return finding.warn(plural(damaged.length, "damaged manifest"), "Run `ovault verify --all`.");
+  return finding.ok(`${isReadOnly ? "set to be read-only" : "writable"}, ${plural(listed.length, "recovery point")}`);
 }
 
 async function probe(store: ObjectStore, signal: AbortSignal): Promise<void> {

@@ -19,7 +19,7 @@ export async function checkNames(
     for (const name of installation.configuration.destinations.keys()) {
       all += 1;
       try {
-        const newest = await (await installation.repository(name)).points.newest(signal);
+        const newest = await (await installation.points(name)).points.newest(signal);
         for (const [machine, point] of newest) known.set(machine, point);
         unclaimed.push(...unclaimedPoints(installation, inventory, newest));
         read += 1;

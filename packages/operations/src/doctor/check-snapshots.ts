@@ -83,7 +83,7 @@ async function pointsOfAll(installation: Installation, signal: AbortSignal): Pro
   const older: RecoveryPoint[] = [];
   for (const name of installation.configuration.destinations.keys()) {
     try {
-      const { points, damaged } = await (await installation.repository(name)).points.list(signal);
+      const { points, damaged } = await (await installation.points(name)).points.list(signal);
       if (damaged.length > 0) return undefined;
       const byMachine = Map.groupBy(points, ({ vm }) => machineKey(vm));
       for (const own of byMachine.values()) {

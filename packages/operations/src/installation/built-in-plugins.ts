@@ -18,15 +18,15 @@ const LOADERS: Readonly<Record<PluginKind, ReadonlyMap<string, Loader>>> = {
     ["image-transfer", () => import("@ovault/strategy-image-transfer")],
     ["disk-attachment", () => import("@ovault/strategy-disk-attachment")],
   ]),
-  "image-destination": new Map(),
+  "image-destination": new Map<string, Loader>([["synthetic", () => import("@ovault/destination-synthetic")]]),
   codec: new Map(),
   hooks: new Map(),
 };
 
-/** Loads only the plugin of this name; all of the kind without a name, or if none has it. */
-export async function loadBuiltInPlugins(kind: PluginKind, name?: string): Promise<readonly Plugin[]> {
-  const named = name === undefined ? undefined : LOADERS[kind].get(name);
-  const loaders = named === undefined ? [...LOADERS[kind].values()] : [named];
+/** Loads only the plugin of this name; all of the kinds without a name, or if none has it. */
+export async function loadBuiltInPlugins(kinds: readonly PluginKind[], name?: string): Promise<readonly Plugin[]> {
+  const named = kinds.flatMap((kind) => (name === undefined ? [] : (LOADERS[kind].get(name) ?? [])));
+  const loaders = named.length > 0 ? named : kinds.flatMap((kind) => [...LOADERS[kind].values()]);
   const modules = await Promise.all(loaders.map((load) => load()));
   return modules.map((module) => module.default);
 }

@@ -3,13 +3,16 @@ import { join } from "node:path";
 import { consistencyOf, frozenGuests, type ConsistencyOptions, type RunConsistency } from "@ovault/consistency";
 import {
   settleAll,
+  UsageError,
   type Codec,
+  type ImageStore,
   type LeftoverOwner,
   type Manager,
   type ObjectStore,
   type Plugin,
   type PluginHost,
   type PluginKind,
+  type PluginKinds,
   type RecoveryPoint,
   type RunHooks,
   type Strategy,
@@ -21,6 +24,7 @@ import {
   DESTINATION_SETTINGS,
   IndexCache,
   FileLedger,
+  ImagePoints,
   type Ledger,
   loadConfiguration,
   loadPlugin,
@@ -43,7 +47,14 @@ import type { OperationContext } from "../operation-context.ts";
 import { harmlessReporter } from "../reporter.ts";
 import { consistencySettings } from "./consistency-settings.ts";
 import { OpenedByName } from "./opened-by-name.ts";
+import { assertSettingsOfImages, wrapImages } from "./wrap-images.ts";
 import { wrapStore } from "./wrap-store.ts";
+
+/** A repository, or whole images beside manifests. */
+export type PointsOfDestination = Repository | ImagePoints;
+
+const DESTINATION_KINDS = ["destination", "image-destination"] as const;
+type DestinationKind = (typeof DESTINATION_KINDS)[number];
 
 /**
  * The objects that one ovault.yaml describes, opened one by one as a command needs them, and closed together. Opening a
@@ -56,7 +67,7 @@ export class Installation {
   readonly #registry = new PluginRegistry();
   readonly #builtIns = new Set<Plugin>();
   readonly #managers = new OpenedByName<Manager>();
-  readonly #repositories = new OpenedByName<Repository>();
+  readonly #stores = new OpenedByName<PointsOfDestination>();
   readonly #traces: StoreTrace[] = [];
 
   private constructor(configuration: Configuration, context: OperationContext) {
@@ -86,16 +97,17 @@ export class Installation {
     const { managers, destinations, strategies, hooks } = this.configuration;
     const host = this.#host();
     for (const entry of managers.values()) {
-      await this.#loadBuiltIns("manager", entry.type);
+      await this.#loadBuiltIns(["manager"], entry.type);
       await this.#registry.check("manager", entry.type, entry, host);
     }
     for (const entry of destinations.values()) {
-      await this.#loadBuiltIns("destination", entry.type);
-      await this.#registry.check("destination", entry.type, { ...entry, keysBeside: DESTINATION_SETTINGS }, host);
+      const kind = await this.#kindOf(entry);
+      if (kind === "image-destination") assertSettingsOfImages(entry);
+      await this.#registry.check(kind, entry.type, { ...entry, keysBeside: DESTINATION_SETTINGS }, host);
       const { encryption } = entry.settings;
       if (encryption !== undefined) await repositorySecret(encryption, host);
     }
-    await this.#loadBuiltIns("strategy");
+    await this.#loadBuiltIns(["strategy"]);
     for (const [name, entry] of strategies) await this.#registry.check("strategy", name, entry, host);
     for (const [name, entry] of hooks) await this.#registry.check("hooks", name, entry, host);
   }
@@ -104,14 +116,14 @@ export class Installation {
   async manager(name?: string): Promise<Manager> {
     const entry = chooseEntry(this.configuration, "manager", name);
     return await this.#managers.get(entry.name, async () => {
-      await this.#loadBuiltIns("manager", entry.type);
+      await this.#loadBuiltIns(["manager"], entry.type);
       return await this.#registry.create("manager", entry.type, entry, { ...this.#host(), name: entry.name });
     });
   }
 
   /** The strategies that work with this manager, in order of preference. */
   async strategies(manager: Manager): Promise<readonly Strategy[]> {
-    await this.#loadBuiltIns("strategy");
+    await this.#loadBuiltIns(["strategy"]);
     const configured = this.configuration.strategies;
     const host = { ...this.#host(), manager, otherManagers: this.#managersBeside(manager) };
     const fitting = this.#pluginsOf("strategy", configured).filter(({ managerKind }) => managerKind === manager.kind);
@@ -135,17 +147,24 @@ export class Installation {
     return [frozenGuests(manager), ...(await this.strategies(manager))];
   }
 
-  /** The object store of a destination, whatever it holds. The caller closes it. */
+  /** The object store of a destination, whatever it holds; of whole images, that beside them. The caller closes it. */
   async store(name?: string): Promise<ObjectStore> {
-    return await this.#openStore(chooseEntry(this.configuration, "destination", name));
+    const entry = chooseEntry(this.configuration, "destination", name);
+    if ((await this.#kindOf(entry)) === "destination") return await this.#openStore(entry);
+    return (await this.#openImages(entry)).objects;
+  }
+
+  /** What a destination holds: a repository, or whole images. Opens nothing. */
+  async contentOf(name?: string): Promise<PointsOfDestination["kind"]> {
+    const kind = await this.#kindOf(chooseEntry(this.configuration, "destination", name));
+    return kind === "destination" ? "repository" : "images";
   }
 
   /** Creates the place of a destination (a directory, a bucket) if it is missing and its plugin can. */
   async prepareDestination(name?: string): Promise<void> {
     const entry = chooseEntry(this.configuration, "destination", name);
-    await this.#loadBuiltIns("destination", entry.type);
     const options = { ...entry, keysBeside: DESTINATION_SETTINGS };
-    await this.#registry.prepareDestination(entry.type, options, this.#host());
+    await this.#registry.prepareDestination(await this.#kindOf(entry), entry.type, options, this.#host());
   }
 
   /** What is needed to open the repository in a destination. */
@@ -156,10 +175,26 @@ export class Installation {
     return { secret, title: `destination ${entry.name}`, lockDays, signal: this.#context.signal };
   }
 
-  /** The repository in the destination of this name, or in the default one. Opens it once. */
-  async repository(name?: string): Promise<Repository> {
+  /** The recovery points in the destination of this name, or in the default one. Opens it once. */
+  async points(name?: string): Promise<PointsOfDestination> {
     const entry = chooseEntry(this.configuration, "destination", name);
-    return await this.#repositories.get(entry.name, () => this.#openRepository(entry));
+    return await this.#stores.get(entry.name, async () => {
+      if ((await this.#kindOf(entry)) === "destination") return await this.#openRepository(entry);
+      return new ImagePoints(await this.#openImages(entry), { managers: this.managerNames });
+    });
+  }
+
+  /** As `points`, for what only a repository has. @throws UsageError for a destination of whole images */
+  async repository(name?: string): Promise<Repository> {
+    const points = await this.points(name);
+    if (points.kind === "repository") return points;
+    throw noRepository(chooseEntry(this.configuration, "destination", name));
+  }
+
+  /** Opens nothing. @throws UsageError for a destination of whole images */
+  async assertHoldsRepository(name?: string): Promise<void> {
+    const entry = chooseEntry(this.configuration, "destination", name);
+    if ((await this.#kindOf(entry)) === "image-destination") throw noRepository(entry);
   }
 
   /** Points whose manager's name is not in ovault.yaml; empty if it has no managers at all. */
@@ -191,7 +226,7 @@ export class Installation {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await settleAll([this.#managers.close(), this.#repositories.close()]);
+    await settleAll([this.#managers.close(), this.#stores.close()]);
     for (const trace of this.#traces) trace.showSums();
   }
 
@@ -222,21 +257,36 @@ export class Installation {
   }
 
   async #openStore(entry: DestinationEntry): Promise<ObjectStore> {
-    const { signal, reporter } = this.#context;
-    await this.#loadBuiltIns("destination", entry.type);
-    const options = { ...entry, keysBeside: DESTINATION_SETTINGS };
-    const host = { ...this.#host(), readOnly: entry.settings.readOnly === true };
-    const open = (): Promise<ObjectStore> => this.#registry.create("destination", entry.type, options, host);
-    const driver = await repeated(open, signal, { policy: BRIEF_RETRIES });
+    const driver = await this.#create("destination", entry);
     try {
-      return wrapStore(driver, entry, {
-        observe: this.#observerOf(entry),
-        note: (line) => reporter.note(line),
-      });
+      return this.#wrap(driver, entry);
     } catch (error) {
       await driver.close();
       throw error;
     }
+  }
+
+  async #openImages(entry: DestinationEntry): Promise<ImageStore> {
+    assertSettingsOfImages(entry);
+    const driver = await this.#create("image-destination", entry);
+    return wrapImages(driver, entry, (objects) => this.#wrap(objects, entry));
+  }
+
+  async #create<K extends DestinationKind>(kind: K, entry: DestinationEntry): Promise<PluginKinds[K]["product"]> {
+    const options = { ...entry, keysBeside: DESTINATION_SETTINGS };
+    const host = { ...this.#host(), readOnly: entry.settings.readOnly === true };
+    const open = (): Promise<PluginKinds[K]["product"]> => this.#registry.create(kind, entry.type, options, host);
+    return await repeated(open, this.#context.signal, { policy: BRIEF_RETRIES });
+  }
+
+  #wrap(driver: ObjectStore, entry: DestinationEntry): ObjectStore {
+    const note = (line: string): void => this.#context.reporter.note(line);
+    return wrapStore(driver, entry, { observe: this.#observerOf(entry), note });
+  }
+
+  async #kindOf({ type }: DestinationEntry): Promise<DestinationKind> {
+    await this.#loadBuiltIns(DESTINATION_KINDS, type);
+    return this.#registry.kindOf(DESTINATION_KINDS, type);
   }
 
   /** Traces the calls to a destination under --debug. */
@@ -282,11 +332,18 @@ export class Installation {
   }
 
   /** Registers built-in plugins; another name may be one of `plugins:`. */
-  async #loadBuiltIns(kind: PluginKind, name?: string): Promise<void> {
-    const loaded = await loadBuiltInPlugins(kind, name);
+  async #loadBuiltIns(kinds: readonly PluginKind[], name?: string): Promise<void> {
+    const loaded = await loadBuiltInPlugins(kinds, name);
     for (const plugin of loaded.filter((one) => !this.#builtIns.has(one))) {
       this.#builtIns.add(plugin);
       this.#registry.register(plugin);
     }
   }
+}
+
+function noRepository({ name, type }: DestinationEntry): UsageError {
+  return new UsageError(`destination ${name} holds no repository: type ${type} holds whole images`, {
+    context: { destination: name, type },
+    hint: "Forgetting a point frees its space at once, and every point is complete: there is nothing to prune, to repair, to measure or to unlock. Name another destination.",
+  });
 }

@@ -61,7 +61,7 @@ export async function runBackup(
     await clearLeftovers(installation, await managerOf(installation, job), context, { machinesOfRun });
     const selected = await selectBackups(installation, job, signal);
     const { manager, destination, limits, consistency, backups } = selected;
-    const store = await installation.repository(destination);
+    const store = await installation.points(destination);
     await warnAbout(selected, store, context);
     const ledger = await installation.ledger();
     const taps = await installation.taps();
@@ -117,7 +117,7 @@ export async function planBackups(
     const { signal, reporter } = context;
     const selected = await selectBackups(installation, job, signal);
     const { destination, backups } = selected;
-    const store = await installation.repository(destination);
+    const store = await installation.points(destination);
     await warnAbout(selected, store, context);
     const plans: BackupPlanSummary[] = [];
     for (const { vm, choice, excludeDisks, keepBase } of backups) {

@@ -1,5 +1,5 @@
 import { UsageError } from "@ovault/contract";
-import type { Repository, RetentionRules } from "@ovault/core";
+import type { PointStore, RetentionRules } from "@ovault/core";
 import { z } from "zod";
 
 import { asRun } from "../events/as-run.ts";
@@ -43,12 +43,12 @@ export const forgetJobSchema = z
 
 export type ForgetJob = Readonly<z.output<typeof forgetJobSchema>>;
 
-/** The blocks of forgotten points stay in the repository until it is pruned. */
+/** The blocks of forgotten points stay in a repository until it is pruned; whole images go at once. */
 export async function runForget(installation: Installation, job: ForgetJob, given: JobContext): Promise<ForgetSummary> {
   return await inJob(given, async (context) => {
-    const { repository, plan } = await prepare(installation, job, context);
+    const { store, plan } = await prepare(installation, job, context);
     return await asRun({ job: "forget", machine: null, title: "forget" }, context, async () => {
-      for (const point of plan.forget) await repository.points.forget(point, context.signal);
+      for (const point of plan.forget) await store.points.forget(point, context.signal);
       return summarizeForget(plan, false);
     });
   });
@@ -69,17 +69,17 @@ async function prepare(
   installation: Installation,
   job: ForgetJob,
   context: InnerContext,
-): Promise<{ readonly repository: Repository; readonly plan: ForgetPlan }> {
+): Promise<{ readonly store: PointStore; readonly plan: ForgetPlan }> {
   assertForgetSound(job);
   const { configuration } = installation;
   const { points, policy, vms, manager, timeZone, from } = job;
   const source = policy === undefined ? undefined : policyRules(configuration, policy, from);
-  const repository = await installation.repository(source?.destination ?? from);
-  if (points.length > 0) return { repository, plan: await planByName(repository, points, { manager }, context) };
+  const store = await installation.points(source?.destination ?? from);
+  if (points.length > 0) return { store, plan: await planByName(store, points, { manager }, context) };
   const own = rulesOf(job);
   const rules = source?.rules ?? (own === undefined ? configuredRules(configuration, from) : rulesForAll(own));
   const { signal } = context;
-  return { repository, plan: await planByRules(repository, { rules, vms, manager, timeZone, signal }) };
+  return { store, plan: await planByRules(store, { rules, vms, manager, timeZone, signal }) };
 }
 
 type Rules = Pick<ForgetJob, "keepLast" | "keepDaily" | "keepWeekly" | "keepMonthly" | "keepYearly">;

@@ -101,7 +101,7 @@ async function restoreTo(
   context: InnerContext,
 ): Promise<RestoredDisk> {
   const { signal, clock = systemClock } = context;
-  const store = await installation.repository(job.from);
+  const store = await installation.points(job.from);
   const point = await findPoint(store, job.point, context, { manager: job.manager });
   const record = findRecord(point, job.disk);
   const { id, alias } = record.disk;

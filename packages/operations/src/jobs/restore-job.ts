@@ -101,7 +101,7 @@ interface PreparedRestore {
 }
 
 async function prepare(installation: Installation, job: RestoreJob, context: InnerContext): Promise<PreparedRestore> {
-  const store = await installation.repository(job.from);
+  const store = await installation.points(job.from);
   const point = await findPoint(store, job.point, context, { rather: job.manager });
   const ownManager = installation.configuration.managers.has(point.vm.manager) ? point.vm.manager : undefined;
   const manager = await installation.manager(job.manager ?? ownManager);

@@ -1,9 +1,17 @@
-import { UsageError } from "@ovault/contract";
-import { verifyPoints, verifyRepository, verifySample, type VerifyProgress, type VerifyReport } from "@ovault/core";
+import { type RecoveryPoint, UsageError } from "@ovault/contract";
+import {
+  verifyImages,
+  verifyPoints,
+  verifyRepository,
+  verifySample,
+  type VerifyOptions,
+  type VerifyProgress,
+  type VerifyReport,
+} from "@ovault/core";
 import { z } from "zod";
 
 import { asRun } from "../events/as-run.ts";
-import type { Installation } from "../installation/installation.ts";
+import type { Installation, PointsOfDestination } from "../installation/installation.ts";
 import { findPoint } from "../select/find-point.ts";
 import { summarizeMachine } from "../summaries/machine-summary.ts";
 import type { JobContext } from "../job-context.ts";
@@ -33,23 +41,36 @@ export type VerifyJob = Readonly<z.output<typeof verifyJobSchema>>;
 export async function runVerify(installation: Installation, job: VerifyJob, given: JobContext): Promise<VerifyReport> {
   return await inJob(given, async (context) => {
     assertVerifySound(job);
-    const repository = await installation.repository(job.from);
+    const store = await installation.points(job.from);
     const { manager, sample } = job;
     const { reporter, signal } = context;
-    const point = job.point === undefined ? undefined : await findPoint(repository, job.point, context, { manager });
+    const point = job.point === undefined ? undefined : await findPoint(store, job.point, context, { manager });
     const machine = point === undefined ? null : summarizeMachine(point.vm);
     return await asRun({ job: "verify", machine, title: "verify" }, context, async (run) => {
       const onProgress = (progress: VerifyProgress): void => run.counted({ of: "verify", ...progress });
-      const report =
-        point !== undefined
-          ? await verifyPoints(repository, [point], { onProgress, signal })
-          : sample !== undefined
-            ? await verifySample(repository, { share: sample, onProgress, signal })
-            : await verifyRepository(repository, { onProgress, signal });
+      const report = await verify(store, { ...(point && { points: [point] }), sample, onProgress, signal });
       for (const note of report.notes) reporter.note(note);
       return report;
     });
   });
+}
+
+interface WantedVerification extends VerifyOptions {
+  readonly points?: readonly RecoveryPoint[];
+  readonly sample: number | undefined;
+}
+
+async function verify(store: PointsOfDestination, wanted: WantedVerification): Promise<VerifyReport> {
+  const { points, sample, ...options } = wanted;
+  if (store.kind === "images") {
+    if (sample === undefined) return await verifyImages(store, wanted);
+    throw new UsageError("whole images have no packs to take a sample of", {
+      hint: "Verify one point after the other, or all of them.",
+    });
+  }
+  if (points !== undefined) return await verifyPoints(store, points, options);
+  if (sample !== undefined) return await verifySample(store, { share: sample, ...options });
+  return await verifyRepository(store, options);
 }
 
 /** @throws UsageError */

@@ -1,9 +1,10 @@
 import { plural } from "@ovault/contract";
-import { lossesOfMarked, unclaimedWarnings } from "@ovault/core";
+import { unclaimedWarnings } from "@ovault/core";
 
 import type { Installation } from "../installation/installation.ts";
 import type { OperationContext } from "../operation-context.ts";
 import { pointsOf } from "../select/find-point.ts";
+import { knownLosses } from "./known-losses.ts";
 import { summarizePoint, type PointSummary } from "../summaries/point-summary.ts";
 
 /** A point, and its known losses, in bytes. */
@@ -26,8 +27,8 @@ export async function listPoints(
   { vm, manager, from }: PointsQuery,
   { reporter, signal }: Pick<OperationContext, "signal" | "reporter">,
 ): Promise<readonly ListedPoint[]> {
-  const repository = await installation.repository(from);
-  const { points, damaged } = await repository.points.list(signal);
+  const store = await installation.points(from);
+  const { points, damaged } = await store.points.list(signal);
   if (damaged.length > 0) {
     const what = `${plural(damaged.length, "recovery point")} cannot be read`;
     reporter.warn(`${what}: ${damaged.map(({ key }) => key).join(", ")} (see ovault verify --all)`);
@@ -35,7 +36,7 @@ export async function listPoints(
   const ofManager = points.filter((point) => (manager ?? point.vm.manager) === point.vm.manager);
   const wanted = vm === undefined ? ofManager : pointsOf(points, vm, { manager });
   for (const warning of unclaimedWarnings(installation.unclaimed(wanted))) reporter.note(`note: ${warning}`);
-  const losses = await lossesOfMarked(repository, wanted, signal);
+  const losses = await knownLosses(store, wanted, signal);
   return wanted.map((point) => {
     const lost = losses.get(point.id) ?? [];
     return { ...summarizePoint(point), lostBytes: lost.reduce((sum, { lostBytes }) => sum + lostBytes, 0) };

@@ -1,9 +1,10 @@
 import type { RecoveryPoint } from "@ovault/contract";
-import { type DiskLosses, lossesOfMarked } from "@ovault/core";
+import type { DiskLosses } from "@ovault/core";
 
 import type { Installation } from "../installation/installation.ts";
 import type { OperationContext } from "../operation-context.ts";
 import { findPoint } from "../select/find-point.ts";
+import { knownLosses } from "./known-losses.ts";
 
 /** The whole manifest, and the known losses of its disks. */
 export interface ShownPoint extends RecoveryPoint {
@@ -25,8 +26,8 @@ export async function showPoint(
   { point: wanted, manager, from }: PointQuery,
   context: Pick<OperationContext, "signal" | "reporter">,
 ): Promise<ShownPoint> {
-  const repository = await installation.repository(from);
-  const point = await findPoint(repository, wanted, context, { manager });
-  const losses = await lossesOfMarked(repository, [point], context.signal);
+  const store = await installation.points(from);
+  const point = await findPoint(store, wanted, context, { manager });
+  const losses = await knownLosses(store, [point], context.signal);
   return { ...point, lost: losses.get(point.id) ?? [] };
 }

@@ -1,4 +1,4 @@
-import { type ObjectStore, ObjectNotFoundError } from "@ovault/contract";
+import { DestinationMissingError, type ObjectStore, ObjectNotFoundError } from "@ovault/contract";
 import { chooseEntry, createKeyFile, Repository, REPOSITORY_KEY, type EncryptionSettings } from "@ovault/core";
 
 import type { Installation } from "../installation/installation.ts";
@@ -6,6 +6,8 @@ import type { OperationContext } from "../operation-context.ts";
 import { judgePassphrase } from "./judge-passphrase.ts";
 
 export interface CreatedRepository {
+  /** Some destinations hold whole images in place of a repository. */
+  readonly content: "repository" | "images";
   /** False when the repository existed before. */
   readonly created: boolean;
   readonly encryption: EncryptionSettings | undefined;
@@ -22,13 +24,14 @@ export async function createRepository(
   name: string | undefined,
   { signal, reporter }: Pick<OperationContext, "signal" | "reporter">,
 ): Promise<CreatedRepository> {
+  if ((await installation.contentOf(name)) === "images") return await createPlaceOfImages(installation, name);
   const { encryption } = chooseEntry(installation.configuration, "destination", name).settings;
   await installation.prepareDestination(name);
   const store = await installation.store(name);
   try {
     if (await holdsRepository(store, signal)) {
       await installation.repository(name);
-      return { created: false, encryption, madeKeyFile: null };
+      return { content: "repository", created: false, encryption, madeKeyFile: null };
     }
     const madeKeyFile = await makeKeyFile(encryption);
     const { secret, lockDays } = await installation.access(name);
@@ -39,9 +42,26 @@ export async function createRepository(
       signal,
     });
     await repository.reserve.keep(signal);
-    return { created: true, encryption, madeKeyFile };
+    return { content: "repository", created: true, encryption, madeKeyFile };
   } finally {
     await store.close();
+  }
+}
+
+async function createPlaceOfImages(installation: Installation, name: string | undefined): Promise<CreatedRepository> {
+  const created = !(await isThere(installation, name));
+  await installation.prepareDestination(name);
+  await installation.points(name);
+  return { content: "images", created, encryption: undefined, madeKeyFile: null };
+}
+
+async function isThere(installation: Installation, name: string | undefined): Promise<boolean> {
+  try {
+    await installation.points(name);
+    return true;
+  } catch (error) {
+    if (error instanceof DestinationMissingError) return false;
+    throw error;
   }
 }
 

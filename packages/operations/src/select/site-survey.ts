@@ -27,7 +27,7 @@ export class SiteSurvey {
   /** The newest point of each machine, by its `machineKey`. */
   async newestPointsIn(destination: string): Promise<ReadonlyMap<string, RecoveryPoint> | undefined> {
     return await this.#ask(this.#points, destination, `destination ${destination}`, async () =>
-      (await this.#installation.repository(destination)).points.newest(this.#context.signal),
+      (await this.#installation.points(destination)).points.newest(this.#context.signal),
     );
   }
 

@@ -15,6 +15,7 @@ export async function withKeyRing<T>(
   work: (ring: KeyRing) => Promise<T>,
 ): Promise<T> {
   await using installation = await Installation.open(context);
+  await installation.assertHoldsRepository(destination);
   const access = await installation.access(destination);
   const store = await installation.store(destination);
   try {
