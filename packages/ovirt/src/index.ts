@@ -37,6 +37,7 @@ export {
   withoutSize,
 } from "./engine/errors.ts";
 export { type TlsTrust, certificateErrorOf, codeOf, readCertificates, tlsOptions } from "./engine/tls.ts";
+export { unlessRefused } from "./engine/refusal-of.ts";
 export { arrived, pending } from "./engine/wait.ts";
 export { wasRefused } from "./engine/was-refused.ts";
 export { collectZeroExtents } from "./imageio/collect-zero-extents.ts";

@@ -193,6 +193,8 @@ describe.each([
     const { exportDomains } = api;
     const made = await exportDomains.create({ name: "exp", hostId: "h", address: "a", path: "/p" }, signal);
     expect(made).toMatchObject({ id: "e", name: "exp" });
+    const options = { mountOptions: "nolock,port=1", nfsVersion: "v3" } as const;
+    await exportDomains.create({ name: "own", hostId: "h", address: "a", path: "/p", ...options }, signal);
     await exportDomains.attach("dc", "e", signal);
     await exportDomains.activate("dc", "e", signal);
     await exportDomains.deactivate("dc", "e", signal);
@@ -201,6 +203,9 @@ describe.each([
     expect(sent()).toEqual([
       "POST /storagedomains <storage_domain><name>exp</name><type>export</type><storage><address>a</address>" +
         '<path>/p</path><type>nfs</type></storage><host id="h"/></storage_domain>',
+      "POST /storagedomains <storage_domain><name>own</name><type>export</type><storage><address>a</address>" +
+        "<mount_options>nolock,port=1</mount_options><nfs_version>v3</nfs_version><path>/p</path><type>nfs</type>" +
+        '</storage><host id="h"/></storage_domain>',
       'POST /datacenters/dc/storagedomains <storage_domain id="e"/>',
       "POST /datacenters/dc/storagedomains/e/activate <action/>",
       "POST /datacenters/dc/storagedomains/e/deactivate <action/>",

@@ -16,6 +16,10 @@ export interface NewExportDomain {
   readonly address: string;
   /** Of the export on that server. */
   readonly path: string;
+  /** As of `mount -o`, beside what hosts set themselves (version, timeouts). */
+  readonly mountOptions?: string | undefined;
+  /** Default: hosts negotiate it. */
+  readonly nfsVersion?: "v3" | undefined;
 }
 
 export interface VmImport {
@@ -43,10 +47,20 @@ export class ExportDomainService {
       {},
       field("name", domain.name),
       field("type", "export"),
-      element("storage", {}, field("address", domain.address), field("path", domain.path), field("type", "nfs")),
+      element(
+        "storage",
+        {},
+        field("address", domain.address),
+        field("mount_options", domain.mountOptions),
+        field("nfs_version", domain.nfsVersion),
+        field("path", domain.path),
+        field("type", "nfs"),
+      ),
       reference("host", domain.hostId),
     );
-    return parseStorageDomain(await this.#engine.post("/storagedomains", body, { signal }));
+    // What a host does not like about the export is a conflict too, and stays one.
+    const options = { signal, conflictDeadlineMs: 0 };
+    return parseStorageDomain(await this.#engine.post("/storagedomains", body, options));
   }
 
   /** A data center takes one export domain; the engine refuses a second one. */

@@ -4,6 +4,7 @@ import { certificateFacts, certificateName } from "../engine/ca.ts";
 import { readCertificates } from "../engine/tls.ts";
 import { checkTlsHandshake } from "./check-tls-handshake.ts";
 import type { EngineAccess } from "../api/engine-access.ts";
+import { NO_TRANSFERS } from "./prove-data-path.ts";
 
 /** Where imageio listens on every host, and its proxy on the engine. */
 const IMAGEIO_PORT = 54322;
@@ -49,6 +50,10 @@ async function nameTrusted({ client }: EngineAccess, list: Checklist): Promise<v
  */
 async function checkDataPorts(engine: EngineAccess, list: Checklist, signal: AbortSignal): Promise<void> {
   const { trust, address } = engine.client;
+  if (!(await engine.capabilities(signal)).imageTransfers) {
+    await list.run("data ports", async () => finding.skip(NO_TRANSFERS));
+    return;
+  }
   const { hostname, port } = new URL(address.origin);
   if (port !== "") {
     // Behind a forwarded port, or in a lab, the data ports are not at their usual places either.

@@ -12,12 +12,14 @@ import type { EngineAccess } from "../api/engine-access.ts";
 const PROBE_BYTES = 1024 * 1024;
 const DISK_DEADLINE_MS = 5 * 60_000;
 const INACTIVITY_SECONDS = 60;
+export const NO_TRANSFERS = "image transfers came with oVirt 4.0.4";
 
 /**
  * Proves rights and data path as a backup and a restore use them: makes a disk of 1 MiB, writes it, reads it back,
  * deletes it. Records everything in the ledger before it makes it.
  */
 export async function proveDataPath(engine: EngineAccess, ledger: RunLedger, signal: AbortSignal): Promise<Finding> {
+  if (!(await engine.capabilities(signal)).imageTransfers) return finding.skip(NO_TRANSFERS);
   const domains = await engine.api.infrastructure.storageDomains(signal);
   const domain = domains.find(({ type, backup }) => type === "data" && !backup);
   if (domain === undefined) return finding.skip("this user sees no data storage domain");

@@ -6,6 +6,8 @@ export interface Capabilities {
   readonly product: ProductInfo;
   /** 4.0: disks are attached to machines, and detached, as such. What changes machines needs it. */
   readonly diskAttachments: boolean;
+  /** 4.0.4: disks are written and read through imageio, at a port of the hosts or of the engine. */
+  readonly imageTransfers: boolean;
   /** 4.2: `follow` inlines linked entities. */
   readonly follow: boolean;
   /** 4.2: a transfer can read a disk as a snapshot froze it. */
@@ -37,6 +39,7 @@ export function capabilitiesOf(product: ProductInfo): Capabilities {
   return {
     product,
     diskAttachments: since(4, 0),
+    imageTransfers: since(4, 0, 4),
     follow: since(4, 2),
     snapshotTransfer: since(4, 2),
     transferFormat: since(4, 3),

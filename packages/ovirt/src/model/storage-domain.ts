@@ -12,6 +12,8 @@ export interface StorageDomain {
   readonly storageType: string | undefined;
   readonly address: string | undefined;
   readonly path: string | undefined;
+  /** On NFS: as of `mount -o`, beside what hosts set themselves. */
+  readonly mountOptions: string | undefined;
   readonly availableBytes: number | undefined;
   readonly usedBytes: number | undefined;
   readonly committedBytes: number | undefined;
@@ -36,6 +38,7 @@ export function parseStorageDomain(element: XmlElement): StorageDomain {
     storageType: element.value("storage", "type"),
     address: element.value("storage", "address"),
     path: element.value("storage", "path"),
+    mountOptions: element.value("storage", "mount_options"),
     availableBytes: element.int("available"),
     usedBytes: element.int("used"),
     committedBytes: element.int("committed"),

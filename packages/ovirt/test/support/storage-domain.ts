@@ -8,6 +8,7 @@ export function storageDomain(parts: Pick<StorageDomain, "id" | "name"> & Partia
     storageType: "nfs",
     address: undefined,
     path: undefined,
+    mountOptions: undefined,
     availableBytes: undefined,
     usedBytes: undefined,
     committedBytes: undefined,

@@ -1,5 +1,5 @@
 /** What the strategy and the commands that set an export domain up share. */
-export { exportsLine, type NfsExport } from "./exports-line.ts";
+export { exportsLine, type NfsExport, VDSM } from "./exports-line.ts";
 export { findExportDomain } from "./find-export-domain.ts";
 export { openStaging } from "./open-staging.ts";
 export { type StagingOptions } from "./staging-options.ts";

@@ -1,0 +1,49 @@
+import { lookup } from "node:dns/promises";
+import { networkInterfaces } from "node:os";
+
+import { ExportDomainError } from "@ovault/strategy-export-domain";
+import { unlessRefused, type DataCenter, type EngineApi, type Host } from "@ovault/ovirt";
+
+/** The hosts of a data center. */
+export async function hostsOf(api: EngineApi, dataCenter: DataCenter, signal: AbortSignal): Promise<readonly Host[]> {
+  const clusters = await api.infrastructure.clusters(signal);
+  const own = new Set(clusters.filter(({ dataCenterId }) => dataCenterId === dataCenter.id).map(({ id }) => id));
+  return (await api.infrastructure.hosts(signal)).filter(
+    ({ clusterId }) => clusterId !== undefined && own.has(clusterId),
+  );
+}
+
+/** One that can mount an export now, the one that manages the storage first. @throws ExportDomainError when none is up */
+export function hostThatIsUp(hosts: readonly Host[], dataCenter: DataCenter): Host {
+  const up = hosts.filter(({ status }) => status === "up");
+  const host = up.find(({ spmStatus }) => spmStatus === "spm") ?? up[0];
+  if (host !== undefined) return host;
+  throw new ExportDomainError(`data center ${dataCenter.name} has no host that is up`, {
+    context: { dataCenter: dataCenter.id },
+    hint: "A host mounts the export when it becomes an export domain: activate one in the manager.",
+  });
+}
+
+/** All addresses that the engine knows of hosts, as numbers. Names that nothing resolves are left out. */
+export async function addressesOf(
+  api: EngineApi,
+  hosts: readonly Host[],
+  signal: AbortSignal,
+): Promise<readonly string[]> {
+  const found = new Set<string>();
+  for (const host of hosts) {
+    if (host.address !== undefined) {
+      for (const { address } of await lookup(host.address, { all: true }).catch(() => [])) found.add(address);
+    }
+    const nics = await unlessRefused(api.infrastructure.hostNics(host.id, signal));
+    for (const address of (nics ?? []).flatMap(({ addresses }) => addresses)) found.add(address);
+  }
+  return [...found];
+}
+
+/** The addresses of this machine: it connects to itself to prove an export. */
+export function ownAddresses(): readonly string[] {
+  return Object.values(networkInterfaces()).flatMap((all) =>
+    (all ?? []).map(({ address }) => address.split("%")[0] ?? address),
+  );
+}

@@ -1,0 +1,68 @@
+import { messageOf } from "@ovault/contract";
+import { ovirtManager, type EngineApi } from "@ovault/ovirt";
+import { findExportDomain, openStaging } from "@ovault/strategy-export-domain";
+
+import type { Installation } from "../installation/installation.ts";
+import { exportSites, type ExportSite } from "./export-site.ts";
+import { stagingOf } from "./staging-of.ts";
+
+/** The export domain of a data center, or why it cannot be used. */
+export interface ExportDomainState {
+  readonly dataCenter: string;
+  readonly folder: string;
+  readonly exportDomain: string | null;
+  readonly address: string | null;
+  readonly path: string | null;
+  readonly availableBytes: number | null;
+  /** Machines that lie in it. */
+  readonly machines: number | null;
+  /** Why no backup can go through it; null when one can. */
+  readonly problem: string | null;
+}
+
+/** The export domains of ovault.yaml as they are now. Changes nothing. */
+export async function listExportDomains(
+  installation: Installation,
+  options: { readonly manager?: string | undefined; readonly dataCenters: readonly string[] },
+  signal: AbortSignal,
+): Promise<readonly ExportDomainState[]> {
+  const staging = await stagingOf(installation.configuration);
+  const { api } = ovirtManager(await installation.manager(options.manager));
+  const sites = await exportSites(api, staging, options.dataCenters, signal);
+  return await Promise.all(sites.map((site) => stateOf(api, site, signal)));
+}
+
+async function stateOf(
+  api: EngineApi,
+  { dataCenter, place }: ExportSite,
+  signal: AbortSignal,
+): Promise<ExportDomainState> {
+  const unknown = {
+    dataCenter: dataCenter.name,
+    folder: place.folder,
+    exportDomain: place.exportDomain ?? null,
+    address: null,
+    path: null,
+    availableBytes: null,
+    machines: null,
+  };
+  try {
+    const { id, name, address, path, availableBytes } = await findExportDomain(api, place, dataCenter, signal);
+    const known = {
+      ...unknown,
+      exportDomain: name,
+      address: address ?? null,
+      path: path ?? null,
+      availableBytes: availableBytes ?? null,
+    };
+    try {
+      await using domain = await openStaging(place.folder, id);
+      return { ...known, machines: (await domain.machineIds()).length, problem: null };
+    } catch (error) {
+      return { ...known, problem: messageOf(error) };
+    }
+  } catch (error) {
+    signal.throwIfAborted();
+    return { ...unknown, problem: messageOf(error) };
+  }
+}

@@ -1,0 +1,216 @@
+import { messageOf, type ErrorContext } from "@ovault/contract";
+import {
+  EngineConflictError,
+  EngineFaultError,
+  ovirtManager,
+  type EngineApi,
+  type Host,
+  type StorageDomain,
+} from "@ovault/ovirt";
+import { exportsLine, ExportDomainError, openStaging } from "@ovault/strategy-export-domain";
+
+import type { Installation } from "../installation/installation.ts";
+import type { OperationContext } from "../operation-context.ts";
+import { hostsOf, hostThatIsUp } from "./addresses-of-hosts.ts";
+import { awaitStatus } from "./await-status.ts";
+import { claimFolder } from "./claim-folder.ts";
+import { exportSites, type ExportSite } from "./export-site.ts";
+import { findRegistered } from "./find-registered.ts";
+import { addressTowards, findShare, type Share } from "./find-share.ts";
+import { folderCommand, makeFolder } from "./make-folder.ts";
+import { proveShare } from "./prove-share.ts";
+import { stagingOf } from "./staging-of.ts";
+
+export interface SetUpOptions {
+  readonly manager?: string | undefined;
+  /** Names; empty: all of ovault.yaml. */
+  readonly dataCenters: readonly string[];
+  /** Of this node, as hosts reach it. Default: the one that the host sees. */
+  readonly address?: string | undefined;
+  /** Where `serveExportDomains` listens. Default: what the portmapper says, else 2049. */
+  readonly port?: number | undefined;
+}
+
+/** An export domain that a data center has now. */
+export interface ExportDomainSetUp {
+  readonly dataCenter: string;
+  readonly exportDomain: string;
+  readonly id: string;
+  readonly folder: string;
+  readonly address: string;
+  readonly path: string;
+  readonly mountOptions: string | null;
+  /** Steps that were carried out, in order; empty when all was there. */
+  readonly done: readonly string[];
+}
+
+/** What an administrator does before the kernel's NFS server exports the folder of a data center. */
+export interface ExportInstructions {
+  readonly dataCenter: string;
+  readonly folder: string;
+  /** The shell command that makes it. */
+  readonly makeFolder: string;
+  /** For `/etc/exports`. */
+  readonly exportsLine: string;
+}
+
+/**
+ * Gives each data center its export domain: folder, registration, attachment, activation. It may end between any two
+ * steps; the next call goes on. What is there already is left alone.
+ *
+ * @throws ExportDomainError, StagingError for what is in the way; nothing is registered before the export was proved by
+ *   a write through it
+ */
+export async function setUpExportDomains(
+  installation: Installation,
+  options: SetUpOptions,
+  context: Pick<OperationContext, "signal" | "reporter">,
+): Promise<readonly ExportDomainSetUp[]> {
+  const { signal } = context;
+  const staging = await stagingOf(installation.configuration);
+  const { api } = ovirtManager(await installation.manager(options.manager));
+  const results: ExportDomainSetUp[] = [];
+  for (const site of await exportSites(api, staging, options.dataCenters, signal)) {
+    const { stateDirectory } = installation.configuration;
+    results.push(await setUp(api, site, { ...options, stateDirectory, parent: staging.staging }, context));
+  }
+  return results;
+}
+
+/** The exports lines of the kernel's server for each data center. Changes nothing. */
+export async function exportInstructions(
+  installation: Installation,
+  { manager, dataCenters, address }: SetUpOptions,
+  signal: AbortSignal,
+): Promise<readonly ExportInstructions[]> {
+  const { api } = ovirtManager(await installation.manager(manager));
+  const sites = await exportSites(api, await stagingOf(installation.configuration), dataCenters, signal);
+  return await Promise.all(
+    sites.map(async ({ dataCenter, place: { folder } }) => {
+      const hosts = await hostsOf(api, dataCenter, signal);
+      const line = exportsLine({ folder, clients: await clientsOf(hosts, address) });
+      return { dataCenter: dataCenter.name, folder, makeFolder: folderCommand(folder), exportsLine: line };
+    }),
+  );
+}
+
+interface SiteOptions extends SetUpOptions {
+  readonly stateDirectory: string;
+  readonly parent: string | undefined;
+}
+
+async function setUp(
+  api: EngineApi,
+  site: ExportSite,
+  options: SiteOptions,
+  { signal, reporter }: Pick<OperationContext, "signal" | "reporter">,
+): Promise<ExportDomainSetUp> {
+  const { dataCenter, place } = site;
+  const { folder } = place;
+  const done: string[] = [];
+  const did = (step: string): void => {
+    done.push(step);
+    reporter.note(`${dataCenter.name}: ${step}`);
+  };
+  const hosts = await hostsOf(api, dataCenter, signal);
+  const host = hostThatIsUp(hosts, dataCenter);
+  const { name, domain, isAttached } = await findRegistered(api, site, signal);
+  if (await makeFolder(folder, options.parent)) did(`made the folder ${folder}`);
+  await claimFolder(folder, options.stateDirectory);
+  const share = await shareOf(folder, domain, host, options, signal);
+  await proveShare(share, folder, { clients: await clientsOf(hosts, share.address), signal });
+  const registered = domain ?? (await register(api, name, share, host, signal));
+  if (domain === undefined) did(`registered the export domain ${name}`);
+  if (!isAttached) {
+    await api.exportDomains.attach(dataCenter.id, registered.id, signal);
+    did(`attached it to data center ${dataCenter.name}`);
+  }
+  if (await activate(api, dataCenter.id, registered, signal)) did("activated it");
+  await using _ = await openStaging(folder, registered.id);
+  const { address, path, mountOptions } = share;
+  return {
+    dataCenter: dataCenter.name,
+    exportDomain: name,
+    id: registered.id,
+    folder,
+    address,
+    path,
+    mountOptions: mountOptions ?? null,
+    done,
+  };
+}
+
+/** Where the engine knows the domain, hosts mount it from there. @throws ExportDomainError when another place is wanted */
+async function shareOf(
+  folder: string,
+  domain: StorageDomain | undefined,
+  host: Host,
+  wanted: SetUpOptions,
+  signal: AbortSignal,
+): Promise<Share> {
+  if (domain === undefined) {
+    const address = wanted.address ?? (await addressTowards(host.address ?? host.name));
+    return await findShare({ address, path: folder, port: wanted.port }, signal);
+  }
+  const { address = "?", path = folder, mountOptions = "" } = domain;
+  const port = /(?:^|,)port=(\d+)/.exec(mountOptions)?.[1];
+  const known = { address, port: port === undefined ? undefined : Number(port) };
+  for (const what of ["address", "port"] as const) {
+    if (wanted[what] === undefined || wanted[what] === known[what]) continue;
+    const registered = known[what] === undefined ? "the default one" : known[what];
+    throw new ExportDomainError(`${domain.name} is registered with ${what} ${registered}, not ${wanted[what]}`, {
+      context: { storageDomain: domain.id },
+      hint: "`ovault export-domain remove` takes it away; then set it up anew.",
+    });
+  }
+  return await findShare({ address, path, port: known.port }, signal);
+}
+
+async function register(
+  api: EngineApi,
+  name: string,
+  { address, path, mountOptions }: Share,
+  host: Host,
+  signal: AbortSignal,
+): Promise<StorageDomain> {
+  // A server that must be given its port is one that speaks NFSv3 alone.
+  const nfsVersion = mountOptions === undefined ? undefined : "v3";
+  const wanted = { name, hostId: host.id, address, path, mountOptions, nfsVersion } as const;
+  try {
+    return await api.exportDomains.create(wanted, signal);
+  } catch (cause) {
+    if (!(cause instanceof EngineFaultError) && !(cause instanceof EngineConflictError)) throw cause;
+    const context: ErrorContext = { host: host.name, address, path };
+    throw new ExportDomainError(
+      `the engine does not take ${address}:${path} as an export domain: ${messageOf(cause)}`,
+      {
+        cause,
+        context,
+        hint: `This node could use the export; host ${host.name} must be able to as well. Try on it: mount -t nfs -o ${["vers=3", mountOptions].filter(Boolean).join(",")} ${address}:${path} /mnt. A firewall may be between them, or --address may be one that hosts do not reach.`,
+      },
+    );
+  }
+}
+
+/** Attaching activates, or an administrator has deactivated it. True when it had to be activated. */
+async function activate(
+  api: EngineApi,
+  dataCenterId: string,
+  domain: StorageDomain,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const attached = { dataCenterId, domain };
+  const status = await awaitStatus(api, attached, ["active", "maintenance", "inactive"], signal);
+  if (status === "active") return false;
+  await api.exportDomains.activate(dataCenterId, domain.id, signal);
+  await awaitStatus(api, attached, ["active"], signal);
+  return true;
+}
+
+/** Who must be let in: the hosts, and this node, which proves the export. */
+async function clientsOf(hosts: readonly Host[], address: string | undefined): Promise<readonly string[]> {
+  const known = hosts.flatMap((host) => (host.address === undefined ? [] : [host.address]));
+  const [first] = known;
+  const own = address ?? (first === undefined ? undefined : await addressTowards(first));
+  return [...new Set(own === undefined ? known : [...known, own])];
+}
