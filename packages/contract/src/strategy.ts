@@ -111,6 +111,11 @@ export interface RestoreRequest {
   readonly networks: ReadonlyMap<string, string>;
   readonly mac: "keep" | "new";
   readonly start: boolean;
+  /**
+   * Where the strategy leaves machines for an administrator to import: import it as well. Has no effect on others.
+   * @since 0.2.0
+   */
+  readonly import?: boolean;
 }
 
 /** The steps of a restore, determined without changing anything. */
@@ -131,6 +136,11 @@ export interface RestoredVirtualMachine {
   readonly id: string;
   readonly name: string;
   readonly disks: readonly { readonly from: string; readonly id: string }[];
+  /**
+   * Where it lies until an administrator imports it, for people; absent: the manager has it.
+   * @since 0.2.0
+   */
+  readonly awaitsImport?: string;
 }
 
 /** A way for data to leave and enter the virtualization platform. One instance serves one manager. */

@@ -83,6 +83,12 @@ export class FileDomain implements AsyncDisposable {
     return await FileByteSource.of(handle);
   }
 
+  /** Removes an image with all its volumes. Missing is not an error. */
+  async removeImage(imageId: string): Promise<void> {
+    await this.#images.remove(requireUuid(imageId, "the id of an image"));
+    await this.#images.sync();
+  }
+
   /** The directory of images, for what fills it. */
   get images(): Directory {
     return this.#images;

@@ -30,7 +30,10 @@ export const WEB_DISKS: readonly SiteDisk[] = [
   { format: "raw", bytes: 8 * MIB + 512, writes: ["write -P 0x21 3M 1M"] },
 ];
 
-export interface LabSiteOptions extends Pick<LabOptions, "engineVersion" | "product" | "inventory" | "blockStorage"> {
+export interface LabSiteOptions extends Pick<
+  LabOptions,
+  "engineVersion" | "product" | "inventory" | "blockStorage" | "staging"
+> {
   /** The bench backs up the one named `web`. */
   readonly machines: readonly SiteMachine[];
 }

@@ -3,6 +3,7 @@ import { UsageError } from "@ovault/contract";
 import type { XmlElement } from "../engine/xml-element.ts";
 import { dropUnwritable, escapeXml } from "../engine/xml-references.ts";
 import { withTag } from "../traces/run-tag.ts";
+import { editText, type TextEdit } from "./edit-text.ts";
 import { activeVolumes, diskIdOf, parseOvf, type OvfElements } from "./read-ovf.ts";
 
 export interface OvfRewrite {
@@ -17,13 +18,6 @@ export interface OvfRewrite {
   readonly mac: "keep" | "drop";
   /** The run's tag, in the description from the machine's creation on. */
   readonly tag?: string;
-}
-
-/** A range of the text and its replacement. */
-interface Edit {
-  readonly start: number;
-  readonly end: number;
-  readonly text: string;
 }
 
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
@@ -54,27 +48,23 @@ export function rewriteOvf(original: string, rewrite: OvfRewrite): string {
     ...ovf.snapshots.filter((snapshot) => snapshot.value("Type") !== "ACTIVE").map(removed),
     ...(rewrite.mac === "drop" ? ovf.networkCards.flatMap((card) => card.all("rasd:MACAddress")).map(removed) : []),
   ];
-  return apply(edits, text);
+  return editText(text, edits);
 }
 
-function renamed(element: XmlElement, name: string): Edit {
+function renamed(element: XmlElement, name: string): TextEdit {
   return { ...element.source, text: `<Name>${escapeXml(name)}</Name>` };
 }
 
-function tagged({ name, description }: OvfElements, tag: string): Edit {
+function tagged({ name, description }: OvfElements, tag: string): TextEdit {
   const { start, end } = description?.source ?? { start: name.source.end, end: name.source.end };
   return { start, end, text: `<Description>${escapeXml(withTag(description?.text, tag))}</Description>` };
 }
 
-function unprotected(element: XmlElement): Edit {
+function unprotected(element: XmlElement): TextEdit {
   return { ...element.source, text: "<DeleteProtected>false</DeleteProtected>" };
 }
 
-function inserts({ start, end }: Edit): number {
-  return start === end ? 1 : 0;
-}
-
-function removed(element: XmlElement): Edit {
+function removed(element: XmlElement): TextEdit {
   return { ...element.source, text: "" };
 }
 
@@ -82,7 +72,7 @@ function removed(element: XmlElement): Edit {
  * Replaces the disk id everywhere in a kept disk's element (references, the device's alias) and removes the parent of
  * its volume: a restored disk is a single volume.
  */
-function diskEdit(element: XmlElement, isActive: boolean, rewrite: OvfRewrite, text: string): Edit {
+function diskEdit(element: XmlElement, isActive: boolean, rewrite: OvfRewrite, text: string): TextEdit {
   const { start, end } = element.source;
   const oldId = diskIdOf(element);
   const newId = oldId === undefined ? undefined : rewrite.disks.get(oldId);
@@ -90,16 +80,4 @@ function diskEdit(element: XmlElement, isActive: boolean, rewrite: OvfRewrite, t
   for (const id of [oldId, newId]) if (!UUID.test(id)) throw new UsageError(`"${id}" is not the id of a disk`);
   const standalone = text.slice(start, end).replace(/(\sovf:parentRef=)("[^"]*"|'[^']*')/, '$1""');
   return { start, end, text: standalone.replaceAll(oldId, newId) };
-}
-
-/** Drops edits inside an edited range: the outer edit decides. Insertions precede what follows them. */
-function apply(edits: readonly Edit[], text: string): string {
-  let result = "";
-  let position = 0;
-  for (const edit of edits.toSorted((a, b) => a.start - b.start || inserts(b) - inserts(a) || b.end - a.end)) {
-    if (edit.start < position) continue;
-    result += text.slice(position, edit.start) + edit.text;
-    position = edit.end;
-  }
-  return result + text.slice(position);
 }

@@ -2,6 +2,7 @@ import { observe, plural, type RestoreRequest, type RunContext } from "@ovault/c
 
 import type { OvirtManager } from "../manager/manager.ts";
 import { undo } from "../traces/undo.ts";
+import { assertRestores } from "./assert-restores.ts";
 import { FileUploadError } from "./fill/assert-guest-data.ts";
 import type { DiskFiller, DiskFilling, FillingSite } from "./fill/disk-filler.ts";
 import { makeDisk } from "./disks/make-disk.ts";
@@ -22,6 +23,7 @@ export async function openRestore(
   const { signal, runId } = context;
   const api = manager.apiFor(runId, context.hooks);
   const capabilities = await manager.capabilities(signal);
+  assertRestores(capabilities);
   const design = await designRestore(api, { capabilities, filler }, request, signal);
   observe(context.hooks.phase, { phase: "open", detail: `creating ${plural(design.disks.length, "disk")}` });
   const warn = (warning: string): void => observe(context.hooks.warning, warning);

@@ -1,6 +1,7 @@
 import type { RecoveryPoint, RestorePlan, RestoreRequest } from "@ovault/contract";
 
 import type { OvirtManager } from "../manager/manager.ts";
+import { assertRestores } from "./assert-restores.ts";
 import type { DiskFiller } from "./fill/disk-filler.ts";
 import { designRestore, type RestoreDesign } from "./design/restore-design.ts";
 import type { DesignedDisk } from "./disks/designed-disk.ts";
@@ -14,6 +15,7 @@ export async function planRestore(
   signal: AbortSignal,
 ): Promise<RestorePlan> {
   const capabilities = await manager.capabilities(signal);
+  assertRestores(capabilities);
   const design = await designRestore(manager.api, { capabilities, filler }, request, signal);
   return {
     steps: [

@@ -21,7 +21,8 @@ import { planRestore } from "../restore/plan-restore.ts";
 
 export interface OvirtStrategyParts {
   readonly manager: OvirtManager;
-  readonly filler: DiskFiller;
+  /** Undefined: the strategy does not fill disks of the engine, and overrides `planRestore` and `openRestore`. */
+  readonly filler: DiskFiller | undefined;
   /** Kinds of leftovers that only this strategy makes. */
   readonly leftovers?: LeftoverKinds;
 }
@@ -30,7 +31,7 @@ export interface OvirtStrategyParts {
 export abstract class OvirtStrategy implements Strategy {
   abstract readonly name: string;
   protected readonly manager: OvirtManager;
-  readonly #filler: DiskFiller;
+  readonly #filler: DiskFiller | undefined;
   readonly #leftovers: LeftoverKinds;
 
   constructor({ manager, filler, leftovers = {} }: OvirtStrategyParts) {
@@ -50,11 +51,11 @@ export abstract class OvirtStrategy implements Strategy {
   }
 
   planRestore(request: RestoreRequest, signal: AbortSignal): Promise<RestorePlan> {
-    return planRestore(this.manager, this.#filler, request, signal);
+    return planRestore(this.manager, this.#requireFiller(), request, signal);
   }
 
   openRestore(request: RestoreRequest, context: RunContext): Promise<RestoreSession> {
-    return openRestore(this.manager, this.#filler, request, context);
+    return openRestore(this.manager, this.#requireFiller(), request, context);
   }
 
   /** An abort of one removal ends all that are under way, also their waits that have deadlines of their own. */
@@ -73,5 +74,10 @@ export abstract class OvirtStrategy implements Strategy {
         await leftover.remove(removal);
       },
     }));
+  }
+
+  #requireFiller(): DiskFiller {
+    if (this.#filler === undefined) throw new TypeError(`${this.name} restores in no way of its own`);
+    return this.#filler;
   }
 }

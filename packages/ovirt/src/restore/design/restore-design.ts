@@ -55,13 +55,6 @@ export async function designRestore(
   request: RestoreRequest,
   signal: AbortSignal,
 ): Promise<RestoreDesign> {
-  if (!capabilities.diskAttachments) {
-    const { full } = capabilities.product.version;
-    throw new UsageError(`the engine is oVirt ${full}, and ovault restores to 4.0 and later`, {
-      hint: (field) =>
-        `Restore to another engine, or a disk to a file: ${field("disk", "DISK")} ${field("toFile", "FILE")}.`,
-    });
-  }
   const { point } = request;
   const ovf = savedOvf(point);
   const original = readOvf(ovf);

@@ -1,0 +1,113 @@
+import { setTimeout as sleep } from "node:timers/promises";
+
+import { observe, type RunHooks } from "@ovault/contract";
+import { NoRoomError } from "@ovault/ovirt";
+
+import { StagingError } from "../errors.ts";
+import { stagingPlaces, type StagingPlace } from "../staging/staging-place.ts";
+import type { StagingOptions } from "../staging/staging-options.ts";
+import { inGib } from "./assert-room.ts";
+import { heldSlots, takeFreeSlot, unlinkIfThere, type HeldSlot } from "./slot-files.ts";
+import { usedBytes } from "./staging-use.ts";
+
+const POLL_MS = 1_000;
+
+export interface SlotWish {
+  readonly options: StagingOptions;
+  readonly place: StagingPlace;
+  /** What is done there, for people. */
+  readonly title: string;
+  /** Most bytes that will lie there. */
+  readonly bytes: number;
+  /** Does not wait for others: a restore. Its bytes count all the same. */
+  readonly beside?: boolean;
+}
+
+/** Slots that come after those of backups. */
+const MOST_BESIDE = 1_000;
+
+/**
+ * The right to put a machine into an export domain: one of `concurrent` for each domain, and within `stagingLimit` for
+ * all. Files in the folders hold them, so that other processes of this node respect them; those of a process that died
+ * are free again.
+ */
+export class StagingSlot {
+  readonly #path: string;
+
+  private constructor(path: string) {
+    this.#path = path;
+  }
+
+  /**
+   * Waits until there is one.
+   *
+   * @throws NoRoomError when it could never be had
+   * @throws StagingError when another node uses the folder
+   */
+  static async take(wish: SlotWish, hooks: Pick<RunHooks, "phase">, signal: AbortSignal): Promise<StagingSlot> {
+    const { options, place, title, bytes, beside = false } = wish;
+    for (let shown = false; ; shown = true) {
+      signal.throwIfAborted();
+      await assertOursAlone(options);
+      const [first, count] = beside ? [options.concurrent, MOST_BESIDE] : [0, options.concurrent];
+      const path = await takeFreeSlot(place.folder, { first, count }, { title, bytes });
+      if (path !== undefined) {
+        const obstacle = await overLimit(wish, path).catch(async (error: unknown) => {
+          await unlinkIfThere(path);
+          throw error;
+        });
+        if (obstacle === undefined) return new StagingSlot(path);
+        await unlinkIfThere(path);
+        if (beside || !obstacle.passes) throw obstacle.error;
+      }
+      if (!shown) observe(hooks.phase, { phase: "wait", detail: `for room in ${place.folder}: others are exported` });
+      await sleep(POLL_MS, undefined, { signal }).catch(() => signal.throwIfAborted());
+    }
+  }
+
+  async release(): Promise<void> {
+    await unlinkIfThere(this.#path);
+  }
+}
+
+/** @throws StagingError when another node exports into one of the folders at the moment */
+export async function assertOursAlone(options: StagingOptions): Promise<void> {
+  for (const { folder } of stagingPlaces(options)) {
+    const other = (await heldSlots(folder)).find(({ elsewhere }) => elsewhere);
+    if (other === undefined) continue;
+    throw new StagingError(`another node uses ${folder}: ${other.process.node}, for ${other.title}`, {
+      context: { folder, node: other.process.node },
+      hint: `Each node needs a folder and an export domain of its own. If that node runs nothing any more, remove ${other.path}.`,
+    });
+  }
+}
+
+interface OverLimit {
+  readonly error: NoRoomError;
+  /** Others are at work there, which make room when they end. */
+  readonly passes: boolean;
+}
+
+async function overLimit({ options, bytes }: SlotWish, own: string): Promise<OverLimit | undefined> {
+  const { stagingLimit } = options;
+  if (stagingLimit === undefined) return undefined;
+  let used = 0;
+  const others: HeldSlot[] = [];
+  for (const { folder } of stagingPlaces(options)) {
+    used += await usedBytes(folder);
+    others.push(...(await heldSlots(folder)).filter(({ path }) => path !== own));
+  }
+  const promised = others.reduce((sum, other) => sum + other.bytes, 0);
+  if (used + promised + bytes <= stagingLimit) return undefined;
+  const lies = `${inGib(used)} lie there already`;
+  return {
+    error: new NoRoomError(
+      `this takes up to ${inGib(bytes)} of staging; the limit is ${inGib(stagingLimit)}, and ${lies}`,
+      {
+        context: { stagingLimit, usedBytes: used, wantedBytes: bytes },
+        hint: "Raise `stagingLimit`, or delete imported machines from the export domain.",
+      },
+    ),
+    passes: bytes <= stagingLimit && others.length > 0,
+  };
+}

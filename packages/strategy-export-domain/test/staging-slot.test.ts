@@ -1,0 +1,112 @@
+import { mkdir, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+
+import { createRunHooks, processIdentity } from "@ovault/contract";
+import { afterEach, beforeEach, expect, test } from "vitest";
+
+import { optionsSchema } from "../src/options.ts";
+import { StagingSlot } from "../src/room/staging-slot.ts";
+import { stagingPlaces } from "../src/staging/staging-place.ts";
+
+const MIB = 1024 * 1024;
+const { signal } = new AbortController();
+
+let folder: string;
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), "ovault-slots-"));
+});
+afterEach(() => rm(folder, { recursive: true }));
+
+interface Wish {
+  readonly concurrent?: number;
+  readonly stagingLimit?: number;
+  readonly bytes?: number;
+  readonly beside?: boolean;
+}
+
+function take({ bytes = MIB, beside = false, ...written }: Wish, hooks = createRunHooks(), until = signal) {
+  const options = optionsSchema.parse({ staging: folder, ...written });
+  const [place = { dataCenter: undefined, folder, exportDomain: undefined }] = stagingPlaces(options);
+  return StagingSlot.take({ options, place, title: "the export of web", bytes, beside }, hooks, until);
+}
+
+/** Writes a slot as a process of this node or another would. */
+async function plant(name: string, process: object): Promise<void> {
+  await mkdir(join(folder, ".ovault"), { recursive: true });
+  const holder = { process: { ...processIdentity(), ...process }, title: "the export of db01", bytes: MIB };
+  await writeFile(join(folder, ".ovault", name), JSON.stringify(holder));
+}
+
+test.each([1, 2])("no more than %i at a time, and all get their turn", async (concurrent) => {
+  let now = 0;
+  let most = 0;
+  await Promise.all(
+    [1, 2, 3].map(async () => {
+      const slot = await take({ concurrent });
+      most = Math.max(most, (now += 1));
+      await sleep(50);
+      now -= 1;
+      await slot.release();
+    }),
+  );
+  expect(most).toBe(concurrent);
+  expect(await readdir(join(folder, ".ovault"))).toEqual([]);
+});
+
+test("a wait is shown, and ends with the run", async () => {
+  const slot = await take({});
+  const waits: string[] = [];
+  const hooks = createRunHooks();
+  hooks.phase.tap("test", ({ detail }) => waits.push(detail));
+  await expect(take({}, hooks, AbortSignal.timeout(200))).rejects.toThrow("timeout");
+  expect(waits).toEqual([`for room in ${folder}: others are exported`]);
+  await slot.release();
+});
+
+test("what a dead process, or a power cut, left is free again", async () => {
+  await plant("0.slot", { pid: 4_000_000 });
+  await (await take({})).release();
+  await plant("0.slot", { bootId: "before", pid: process.pid });
+  await (await take({})).release();
+  await writeFile(join(folder, ".ovault", "0.slot"), "");
+  await plant("x.draft", { pid: 4_000_000 });
+  await (await take({})).release();
+  expect(await readdir(join(folder, ".ovault"))).toEqual([]);
+});
+
+test("another node, or another container, is refused as long as it is there", async () => {
+  await plant("0.slot", { node: "other", bootId: "theirs" });
+  await expect(take({ concurrent: 5 })).rejects.toMatchObject({
+    code: "E_STAGING",
+    message: `another node uses ${folder}: other, for the export of db01`,
+  });
+});
+
+test("a limit holds for what lies there, what others may put there, and what is to come", async () => {
+  await expect(take({ stagingLimit: MIB - 1 })).rejects.toMatchObject({ code: "E_NO_ROOM" });
+  const stagingLimit = 2 * MIB + 64 * 1024;
+  const first = await take({ stagingLimit, concurrent: 3 });
+  const second = await take({ stagingLimit, concurrent: 3 });
+  // A restore does not wait for backups, and a backup waits for others.
+  await expect(take({ stagingLimit, concurrent: 3, beside: true })).rejects.toMatchObject({ code: "E_NO_ROOM" });
+  await expect(take({ stagingLimit, concurrent: 3 }, undefined, AbortSignal.timeout(200))).rejects.toThrow("timeout");
+  await second.release();
+  await (await take({ stagingLimit, concurrent: 3 })).release();
+  await first.release();
+  await writeFile(join(folder, "imported"), Buffer.alloc(2 * MIB));
+  await expect(take({ stagingLimit })).rejects.toMatchObject({
+    code: "E_NO_ROOM",
+    hint: expect.stringContaining("delete imported machines"),
+  });
+  expect(await readdir(join(folder, ".ovault"))).toEqual([]);
+});
+
+test("a restore takes no place of a backup", async () => {
+  const restore = await take({ beside: true });
+  const backup = await take({});
+  expect(await readdir(join(folder, ".ovault"))).toEqual(["0.slot", "1.slot"]);
+  await backup.release();
+  await restore.release();
+});
