@@ -30,6 +30,7 @@ export function pruneView({ report, holders }: PruneOutcome): View {
     ...(holders.length > 0
       ? [text("Waiting for runs that may rely on what is condemned:", ...holders.map(indented))]
       : []),
+    ...describeHeldPoints(report),
     ...heldByLossesView(report.heldByLosses),
     ...describeUnreadable(report),
     ...describeMisplaced(report),
@@ -45,6 +46,14 @@ function describeLocks({ lockedPacks, lockedBytes, lockedUntil }: PruneReport): 
   if (lockedPacks === 0) return undefined;
   const until = lockedUntil === null ? "" : `, the first of them until ${formatTime(lockedUntil)}`;
   return `${packs(lockedPacks, lockedBytes)} held by the destination${until}`;
+}
+
+function describeHeldPoints({ heldPoints }: PruneReport): View {
+  if (heldPoints.length === 0) return [];
+  const lines = heldPoints.map(
+    ({ point, pid, node, since }) => `${point}: process ${pid} on ${node} since ${formatTime(since)}`,
+  );
+  return [text("Forgotten, and kept while they are served:", ...lines.map(indented))];
 }
 
 function describeUnreadable({ unreadablePacks }: PruneReport): View {

@@ -4,21 +4,30 @@ import {
   IntegrityError,
   type ObjectKey,
   ObjectNotFoundError,
+  processIdentity,
   type RecoveryPoint,
   RepositoryVersionError,
   type StoredImage,
+  systemClock,
 } from "@ovault/contract";
 import { plainProtection } from "../format/protection.ts";
 import { Reserve } from "../format/reserve.ts";
+import { isHold } from "../leases/hold-lease.ts";
+import { liveLeases } from "../leases/live-leases.ts";
 import { putVoid } from "../leases/void.ts";
 import type { ManifestPlace } from "../points/claim-point.ts";
 import type { ManagerNames } from "../points/manager-names.ts";
+import { goneError, holdPoint, type HoldPointOptions, type PointHold } from "../points/point-hold.ts";
 import { tagOf } from "../points/point-id.ts";
 import { RecoveryPoints } from "../points/recovery-points.ts";
+import { newRunId } from "../util/run-id.ts";
 import { imageKey, imagesOfFolder, imagesOfPoint, pointIdIn } from "./image-keys.ts";
 
 /** Names alone: nothing here is sealed, and no chunk gets an id. */
 const protection = plainProtection("blake3");
+
+/** Deadline of removing images when a hold ends. */
+const REMOVAL_MS = 10_000;
 
 type PointName = Pick<RecoveryPoint, "vm" | "id">;
 
@@ -64,10 +73,28 @@ export class ImageCatalog extends RecoveryPoints {
     throw new IntegrityError(`${what} has ${image.logicalBytes} bytes instead of ${stats.logicalBytes}`, { context });
   }
 
-  /** Images share blocks, but none needs another: those of the point go at once. */
+  /**
+   * Images share blocks, but none needs another: those of the point go at once, or when it is held no more. The mark
+   * comes before the look at holds, and a hold before its look at the mark, so that one of the two sees the other.
+   */
   override async forget(point: RecoveryPoint, signal: AbortSignal): Promise<void> {
     await super.forget(point, signal);
-    await this.#removeForgotten(point, signal);
+    await this.#removeForgotten(point, newRunId(), signal);
+  }
+
+  async hold(point: RecoveryPoint, options: HoldPointOptions): Promise<PointHold> {
+    const spare = async (held: RecoveryPoint, signal: AbortSignal): Promise<void> => {
+      if (typeof (await this.stateOf(held, signal)) === "string") throw goneError(held);
+    };
+    const hold = await holdPoint({ store: this.place.store, keyOf: (held) => this.keyOf(held), spare }, point, options);
+    return {
+      signal: hold.signal,
+      assertHeld: (signal) => hold.assertHeld(signal),
+      release: async () => {
+        await hold.release();
+        await this.#removeIfForgotten(point, options.runId).catch(() => undefined);
+      },
+    };
   }
 
   async removeImages({ vm, id }: PointName, signal: AbortSignal): Promise<void> {
@@ -94,7 +121,7 @@ export class ImageCatalog extends RecoveryPoints {
         state = await this.#stateOf(point, signal);
       }
       if (state === "void") await this.removeImages(point, signal);
-      if (state === "forgotten") await this.#removeForgotten(point, signal);
+      if (state === "forgotten") await this.#removeForgotten(point, runId, signal);
     }
   }
 
@@ -113,8 +140,21 @@ export class ImageCatalog extends RecoveryPoints {
     }
   }
 
-  /** The manifest goes last: as long as it is there, the next run knows that the images may go. */
-  async #removeForgotten(point: PointName, signal: AbortSignal): Promise<void> {
+  /** What is left then, the next run of the machine removes. */
+  async #removeIfForgotten(point: PointName, runId: string): Promise<void> {
+    const signal = AbortSignal.timeout(REMOVAL_MS);
+    if ((await this.#stateOf(point, signal)) === "forgotten") await this.#removeForgotten(point, runId, signal);
+  }
+
+  /**
+   * Leaves a point that is held. The manifest goes last: as long as it is there, the next run knows that the images may
+   * go.
+   */
+  async #removeForgotten(point: PointName, runId: string, signal: AbortSignal): Promise<void> {
+    const holder = { runId, ...processIdentity() };
+    const options = { concerns: isHold, takeOverAs: holder, clock: systemClock, signal };
+    const holds = await liveLeases(this.place.store, options);
+    if (holds.some(({ claim }) => claim.holds.includes(this.keyOf(point)))) return;
     await this.removeImages(point, signal);
     await this.delete(this.keyOf(point), signal);
   }

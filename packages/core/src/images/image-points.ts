@@ -14,6 +14,7 @@ import type { RestoreTotals } from "../pipeline/restore-in-lanes.ts";
 import type { DiskLosses, LostRange } from "../points/lost-ranges.ts";
 import type { ManagerNames } from "../points/manager-names.ts";
 import type { FoundBase, OpenDiskOptions, PointStore, RestoreDiskOptions } from "../points/point-store.ts";
+import type { HoldPointOptions, PointHold } from "../points/point-hold.ts";
 import type { BeginPointOptions, PointWriter } from "../points/point-writer.ts";
 import { ImageCatalog } from "./image-catalog.ts";
 import { ImagePointWriter } from "./image-point-writer.ts";
@@ -62,6 +63,10 @@ export class ImagePoints implements PointStore {
 
   async beginPoint(vm: VirtualMachine, options: BeginPointOptions): Promise<PointWriter> {
     return await ImagePointWriter.begin(this.points, vm, { ...options, blockBytes: this.blockBytes });
+  }
+
+  async hold(point: RecoveryPoint, options: HoldPointOptions): Promise<PointHold> {
+    return await this.points.hold(point, options);
   }
 
   async openDisk(point: RecoveryPoint, record: DiskRecord, { signal }: OpenDiskOptions): Promise<DiskReader> {

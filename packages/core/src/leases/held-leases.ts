@@ -14,6 +14,8 @@ export interface HeldLease {
 }
 
 export interface LookOptions {
+  /** Leases of other resources are not looked at. */
+  readonly concerns: (resource: string) => boolean;
   readonly clock: Clock;
   readonly signal: AbortSignal;
 }
@@ -27,15 +29,15 @@ const QUICK_LOOKS = 3;
 const LATER_BEATS = 6;
 const LANES = 8;
 
-/** All leases that are held now. @throws IntegrityError when one does not name its holder */
+/** All leases of these resources that are held now. @throws IntegrityError when one does not name its holder */
 export async function heldLeases(store: ObjectStore, options: LookOptions): Promise<readonly HeldLease[]> {
-  const { clock, signal } = options;
+  const { concerns, signal } = options;
   const folders = await keysByResource(store, signal);
   async function* resources(): AsyncGenerator<readonly [string, readonly ObjectKey[]]> {
-    yield* folders;
+    for (const [resource, keys] of folders) if (concerns(resource)) yield [resource, keys];
   }
   const look = ([resource, keys]: readonly [string, readonly ObjectKey[]], lane: AbortSignal) =>
-    lookAt(store, resource, keys, { clock, signal: lane });
+    lookAt(store, resource, keys, { ...options, signal: lane });
   const leases = await lastValueFrom(pullInLanes(resources(), LANES, look, signal).pipe(toArray()));
   return leases.filter((lease) => lease !== undefined);
 }

@@ -39,6 +39,8 @@ const held = z.object({
   expiresAt: time,
   /** Keys of the manifests that the run is going to put: a run that takes over voids them first. */
   seals: z.array(z.string().refine(isPointKey)).readonly().default([]),
+  /** Keys of the manifests of the points that the holder reads: prune keeps what these need. */
+  holds: z.array(z.string().refine(isPointKey)).readonly().default([]),
 });
 const claim = z.discriminatedUnion("state", [held, z.object({ state: z.literal("free"), at: time })]);
 const beat = z.object({
@@ -167,6 +169,13 @@ export class LeaseFolder {
       const passed = object.beat > 0 && object.beat !== number && object.generation === generation;
       if (object.generation < generation || passed) await this.#store.delete(object.key, { signal }).catch(noop);
     }
+  }
+
+  /** Deletes all objects of a lease whose name no other ever has. A courtesy that never throws, as `deleteBelow`. */
+  async deleteAll(signal: AbortSignal): Promise<void> {
+    // Claims last: a beat without a claim says nothing, and would stay.
+    const objects = (await this.look(signal)).objects.toSorted((a, b) => b.beat - a.beat);
+    for (const { key } of objects) await this.#store.delete(key, { signal }).catch(noop);
   }
 
   #key(generation: number, number = 0): ObjectKey {

@@ -10,6 +10,7 @@ import {
 } from "@ovault/contract";
 import { type HeldClaim, LeaseFolder, type LeaseHolder, type LeaseState } from "./lease-folder.ts";
 import { CLOCK_MARGIN_MS, LeaseWatch } from "./lease-watch.ts";
+import { isHold } from "./hold-lease.ts";
 import { putVoid } from "./void.ts";
 
 export interface LeaseOptions {
@@ -33,6 +34,8 @@ export interface LeaseOptions {
    * after it has been replaced.
    */
   readonly seals?: (signal: AbortSignal) => Promise<readonly ObjectKey[]>;
+  /** Keys of the manifests of points that the holder reads: prune keeps what these need. */
+  readonly holds?: readonly ObjectKey[];
   /** Called once, before the run waits for a beat of this holder. `message`: one line for people. */
   readonly onDoubt?: ((message: string) => void) | undefined;
   readonly signal: AbortSignal;
@@ -142,7 +145,8 @@ async function tryClaim(
   const seals = (await options.seals?.(signal)) ?? [];
   const lease = new ClaimedLease(store, folder, { generation, seals }, options);
   try {
-    const claim = { state: "held", token, holder, ttlMs, seals, ...lease.times() } as const;
+    const holds = options.holds ?? [];
+    const claim = { state: "held", token, holder, ttlMs, seals, holds, ...lease.times() } as const;
     await folder.putClaim(generation, claim, signal);
     if (!(await isOurs(folder, generation, token, signal))) return undefined;
     // Our generation may have come and gone in the meantime: then a higher one rules.
@@ -248,6 +252,7 @@ class ClaimedLease implements Lease {
     try {
       const claim = { holder: this.#options.holder, seals: this.#seals };
       if (this.#sealPending) await fence(this.#store, claim, this.#clock, signal);
+      if (isHold(this.#options.resource)) return await this.#folder.deleteAll(signal);
       // The next generation may be taken already: then that one rules, and this put changes nothing.
       await this.#folder.putClaim(this.generation + 1, { state: "free", at: this.times().at }, signal);
       await this.#folder.deleteBelow(await this.#folder.look(signal), this.generation + 1, 0, signal);

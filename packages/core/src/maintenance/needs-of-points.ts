@@ -30,7 +30,7 @@ export class NeedsOfPoints {
     this.#live = new Liveness(repository);
   }
 
-  /** Points that are not forgotten. */
+  /** Points that are not forgotten, and forgotten ones that are held. */
   get points(): readonly RecoveryPoint[] {
     return this.#current.points;
   }
@@ -46,11 +46,13 @@ export class NeedsOfPoints {
   }
 
   /**
-   * What all points need that are not forgotten, and what points needed that were forgotten since an earlier look.
+   * What all points need that are held or not forgotten, and what points needed that were forgotten since an earlier
+   * look.
+   * @param held keys of the manifests of held points
    * @throws IntegrityError when the needs of a point cannot be determined
    */
-  async look(): Promise<Liveness> {
-    this.#current = await currentPoints(this.#repository, this.#options.signal);
+  async look(held: ReadonlySet<ObjectKey>): Promise<Liveness> {
+    this.#current = await currentPoints(this.#repository, held, this.#options.signal);
     const incomplete = new Set<string>();
     await this.#live.add(this.#current.points, this.#walk(incomplete));
     this.#incomplete = incomplete;

@@ -1,11 +1,12 @@
+import type { ObjectKey } from "@ovault/contract";
 import { decidedPacks } from "../repository/packs/condemned-packs.ts";
 import { packKey } from "../format/layout.ts";
 import type { Repository } from "../repository/repository.ts";
 import { earliest } from "../util/earliest.ts";
 import type { DeletionOutcome } from "./execute-deletion.ts";
 import type { PackSurvey } from "./pack-survey.ts";
-import type { PruneProgress, PruneReport } from "./prune-report.ts";
-import type { BlockingRun } from "./blocking-runs.ts";
+import type { HeldPoint, PruneProgress, PruneReport } from "./prune-report.ts";
+import { type BlockingRun, runOf, type RunsUnderWay } from "./blocking-runs.ts";
 
 /** The state in which a prune leaves a pack. */
 export type PackOutcome = "freed" | "locked" | "condemned" | "kept";
@@ -21,6 +22,7 @@ export class PruneCounts {
   readonly #misplaced = new Set<string>();
   /** Ids of points. */
   readonly #heldByLosses = new Set<string>();
+  #heldPoints: readonly HeldPoint[] = [];
   #deletedPoints = 0;
   #repackedPacks = 0;
   #retained = { packs: 0, bytes: 0 };
@@ -84,6 +86,15 @@ export class PruneCounts {
     this.#runs.set(run.runId, run);
   }
 
+  /** @param marked keys of the manifests of forgotten points; others stay without being held */
+  heldPoints(holds: RunsUnderWay["holds"], marked: ReadonlySet<ObjectKey>): void {
+    this.#heldPoints = holds.flatMap((lease) =>
+      lease.claim.holds
+        .filter((key) => marked.has(key))
+        .map((key) => ({ point: key.slice(key.lastIndexOf("/") + 1), ...runOf(lease) })),
+    );
+  }
+
   addDeletion({ points, lockedUntil }: DeletionOutcome): void {
     this.#deletedPoints += points;
     if (lockedUntil !== undefined) this.#locksEnd.push(lockedUntil);
@@ -117,6 +128,7 @@ export class PruneCounts {
       condemnedBytes: condemnedNow.bytes,
       graceUntil: earliest(graceEnds)?.toISOString() ?? null,
       heldBy: [...this.#runs.values()],
+      heldPoints: this.#heldPoints,
       heldByLosses: [...this.#heldByLosses].toSorted(),
       lockedPacks: locked.packs,
       lockedBytes: locked.bytes,

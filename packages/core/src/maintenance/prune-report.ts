@@ -29,6 +29,12 @@ export interface PruneOptions {
   readonly clock?: Clock;
 }
 
+/** A point, and the run that holds it. */
+export interface HeldPoint extends BlockingRun {
+  /** Id of the point. */
+  readonly point: string;
+}
+
 export type PruneStep =
   | "listing packs"
   | "reading block maps"
@@ -65,6 +71,8 @@ export interface PruneReport {
   readonly graceUntil: string | null;
   /** Runs that may still rely on something that is condemned and past its grace time. */
   readonly heldBy: readonly BlockingRun[];
+  /** Forgotten points that stay because a server reads them, and who it is. */
+  readonly heldPoints: readonly HeldPoint[];
   /** Ids of points with lost pages of block maps: while there are any, prune neither condemns nor deletes packs. */
   readonly heldByLosses: readonly string[];
   /** To be deleted as soon as the store's lock ends. */

@@ -15,7 +15,6 @@ import {
   putVerdict,
   type Verdict,
 } from "../repository/packs/condemned-packs.ts";
-import type { HeldLease } from "../leases/held-leases.ts";
 import { CONDEMNED, mayBeOf, packKey } from "../format/layout.ts";
 import type { LeaseHolder } from "../leases/lease-folder.ts";
 import { acquireLease } from "../leases/lease.ts";
@@ -38,7 +37,7 @@ import { PruneCounts } from "./prune-counts.ts";
 import { DEFAULT_GRACE_MS, DEFAULT_REPACK, type PruneOptions, type PruneReport } from "./prune-report.ts";
 import { repack } from "./repack.ts";
 import { rewriteIndex } from "./rewrite-index.ts";
-import { leasesAreCertain, mayRelyOn, runOf, writersUnderWay } from "./blocking-runs.ts";
+import { heldKeys, leasesAreCertain, mayRelyOn, runOf, runsUnderWay, type RunsUnderWay } from "./blocking-runs.ts";
 import { unlistedPacks } from "./unlisted-packs.ts";
 
 const LEASE_TTL_MS = 120_000;
@@ -125,6 +124,9 @@ class Prune {
   readonly #previewedPoints: ObjectKey[] = [];
   /** Ids of the runs that were active after packs had been listed. */
   #running: readonly string[] = [];
+  /** Keys of the manifests that were held at the last look at leases: their points stay, with all they need. */
+  #held: ReadonlySet<ObjectKey> = new Set();
+  #holds: RunsUnderWay["holds"] = [];
 
   constructor(repository: Repository, settings: Settings) {
     const { dryRun = false, graceMs = DEFAULT_GRACE_MS, signal, onProgress } = settings;
@@ -140,7 +142,7 @@ class Prune {
   async run(): Promise<PruneReport> {
     this.#counts.begin("listing packs");
     const between = async (): Promise<void> => {
-      this.#running = (await this.#writers()).map(({ claim }) => claim.holder.runId);
+      this.#running = (await this.#lookAtLeases()).map(({ claim }) => claim.holder.runId);
     };
     this.#survey = await PackSurvey.take(this.#repository, { between, signal: this.#signal });
     if (this.#dryRun) await this.#previewDecided();
@@ -187,7 +189,7 @@ class Prune {
       await this.#settings.clock.sleep(SETTLE_MS, this.#signal);
     }
     this.#counts.begin("reading block maps");
-    await this.#needs.look();
+    await this.#needs.look(this.#held);
     // Points first: as long as they exist, their packs are needed. Then the newest: what it gives up may be all that
     // needs the others.
     const order = known.toSorted((a, b) => b.points.length - a.points.length || compareText(b.at, a.at));
@@ -202,7 +204,7 @@ class Prune {
     const packs = this.#mayFree(needs.incomplete) ? await this.#packsOf(document, needs) : [];
     const going = new Set(packs);
     this.#counts.retained(this.#sizesOf(document.packs.filter((name) => !going.has(name))));
-    return { packs, points: document.points.filter((key) => needs.marked.has(key)) };
+    return { packs, points: document.points.filter((key) => needs.marked.has(key) && !this.#held.has(key)) };
   }
 
   async #packsOf(document: CondemnedDocument, { live }: FullNeeds): Promise<Verdict["packs"]> {
@@ -238,7 +240,7 @@ class Prune {
   /** The documents that all active runs know; notes the runs that do not. */
   async #knownAmong(documents: readonly CondemnedDocument[]): Promise<readonly CondemnedDocument[]> {
     let known = documents;
-    for (const lease of await this.#writers()) {
+    for (const lease of await this.#lookAtLeases()) {
       const isHeld = (document: CondemnedDocument): boolean => mayRelyOn(lease, document, this.#repository.store);
       if (documents.some(isHeld)) this.#counts.heldBy(runOf(lease));
       known = known.filter((document) => !isHeld(document));
@@ -246,19 +248,25 @@ class Prune {
     return known;
   }
 
-  async #writers(): Promise<readonly HeldLease[]> {
+  /** Answers the leases of runs that write, and notes what is held. */
+  async #lookAtLeases(): Promise<RunsUnderWay["writers"]> {
     const { clock, holder, onDoubt } = this.#settings;
     const options = { takeOverAs: this.#dryRun ? undefined : holder, clock, onDoubt, signal: this.#signal };
-    return await writersUnderWay(this.#repository.store, options);
+    const under = await runsUnderWay(this.#repository.store, options);
+    this.#holds = under.holds;
+    this.#held = heldKeys(under);
+    return under.writers;
   }
 
   /** Finds dead packs, copies the little that is live in mostly dead ones, and condemns both. */
   async #condemn(): Promise<void> {
     const { points, condemned, index } = this.#repository;
     const known = new Set(condemned.documents.flatMap((document) => document.points));
-    const forgotten = (await points.listForgotten(this.#signal)).marked.filter((key) => !known.has(key));
+    const { marked } = await points.listForgotten(this.#signal);
+    this.#counts.heldPoints(this.#holds, new Set(marked));
+    const forgotten = marked.filter((key) => !known.has(key) && !this.#held.has(key));
     this.#counts.begin("reading block maps");
-    const live = await this.#needs.look();
+    const live = await this.#needs.look(this.#held);
     await this.#survey.update(this.#repository, this.#signal);
     const use = PackUse.measure(index, live);
     // What an active run has put is dead only until it seals.

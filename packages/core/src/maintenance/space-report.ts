@@ -1,5 +1,4 @@
 import type { Repository } from "../repository/repository.ts";
-import type { HeldLease } from "../leases/held-leases.ts";
 import { type Clock, type RecoveryPoint, systemClock } from "@ovault/contract";
 import { earliest } from "../util/earliest.ts";
 import { chunksByMachine } from "./chunks-by-machine.ts";
@@ -11,7 +10,7 @@ import { packSpace, type PackSum } from "./pack-space.ts";
 import { PackSurvey } from "./pack-survey.ts";
 import { PackUse } from "./pack-use.ts";
 import { DEFAULT_GRACE_MS } from "./prune-report.ts";
-import { mayRelyOn, type BlockingRun, runOf, writersUnderWay } from "./blocking-runs.ts";
+import { type BlockingRun, heldKeys, mayRelyOn, runOf, runsUnderWay, type RunsUnderWay } from "./blocking-runs.ts";
 
 export interface SpaceOptions {
   /** The grace time of prune. */
@@ -94,12 +93,13 @@ export async function spaceReport(
   { graceMs = DEFAULT_GRACE_MS, onProgress, signal, clock = systemClock }: SpaceOptions,
 ): Promise<SpaceReport> {
   const { store, index } = repository;
-  let writers: readonly HeldLease[] = [];
+  let under: RunsUnderWay = { writers: [], holds: [] };
   const between = async (): Promise<void> => {
-    writers = await writersUnderWay(store, { takeOverAs: undefined, clock, signal });
+    under = await runsUnderWay(store, { takeOverAs: undefined, clock, signal });
   };
   const survey = await PackSurvey.take(repository, { between, signal });
-  const { points, hasLosses } = await currentPoints(repository, signal);
+  const { writers } = under;
+  const { points, hasLosses } = await currentPoints(repository, heldKeys(under), signal);
   let pages = 0;
   const onPage = (): void => onProgress?.((pages += 1));
   const incomplete = new Set<string>();
@@ -131,7 +131,7 @@ export async function spaceReport(
 /** What condemned packs wait for. */
 function waitsFor(
   { store, condemned }: Repository,
-  writers: readonly HeldLease[],
+  writers: RunsUnderWay["writers"],
   { graceMs, now }: { readonly graceMs: number; readonly now: Date },
 ): Pick<CondemnedSpace, "graceUntil" | "heldBy"> {
   const undecided = condemned.documents.filter(({ verdict }) => verdict === undefined);

@@ -10,6 +10,7 @@ import type {
 import type { BufferPool } from "../pipeline/buffer-pool.ts";
 import type { RestoreTotals } from "../pipeline/restore-in-lanes.ts";
 import type { DiskLosses, LostRange } from "./lost-ranges.ts";
+import type { HoldPointOptions, PointHold } from "./point-hold.ts";
 import type { BeginPointOptions, PointWriter } from "./point-writer.ts";
 
 /** A damaged manifest or mark of a forgotten point. The points beside it are not affected. */
@@ -91,7 +92,13 @@ export interface PointStore {
    */
   beginPoint(vm: VirtualMachine, options: BeginPointOptions): Promise<PointWriter>;
   /**
-   * Opens a disk of a point for random reads. It holds no lease.
+   * Keeps a point readable until the hold is released, even when it is forgotten meanwhile. It blocks no run.
+   * @throws NotFoundError when the point is gone, or its deletion was decided
+   * @throws StoreReadOnlyError, StorePermissionError or StoreFullError when no hold can be written
+   */
+  hold(point: RecoveryPoint, options: HoldPointOptions): Promise<PointHold>;
+  /**
+   * Opens a disk of a point for random reads. A point that is forgotten meanwhile stays readable only while it is held.
    * @throws IntegrityError for impossible figures of the disk; other damage fails the reads that meet it
    */
   openDisk(point: RecoveryPoint, record: DiskRecord, options: OpenDiskOptions): Promise<DiskReader>;

@@ -205,6 +205,11 @@ export class RecoveryPoints implements PointCatalog {
     return (await this.#exists(key, signal)) && !(await this.#exists(markOf(key), signal));
   }
 
+  /** True when a manifest of this point exists, even a damaged or a forgotten one. */
+  async isStored(point: Pick<RecoveryPoint, "vm" | "id">, signal: AbortSignal): Promise<boolean> {
+    return await this.#exists(this.keyOf(point), signal);
+  }
+
   /** The object at the key of this point's manifest. @throws IntegrityError when it is damaged */
   async stateOf(point: Pick<RecoveryPoint, "vm" | "id">, signal: AbortSignal): Promise<PointState> {
     const key = this.keyOf(point);

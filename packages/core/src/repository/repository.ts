@@ -28,6 +28,7 @@ import { ChunkReader } from "./chunks/chunk-reader.ts";
 import type { RestoreTotals } from "../pipeline/restore-in-lanes.ts";
 import type { DiskLosses } from "../points/lost-ranges.ts";
 import type { FoundBase, PointStore, RestoreDiskOptions } from "../points/point-store.ts";
+import { holdPoint, type HoldPointOptions, type PointHold } from "../points/point-hold.ts";
 import type { BeginPointOptions, PointWriter } from "../points/point-writer.ts";
 import type { BlockMaps, MapOptions } from "./reading/block-maps.ts";
 import { restoreDisk } from "./reading/restore-disk.ts";
@@ -53,6 +54,7 @@ import { Reserve } from "../format/reserve.ts";
 import { DAY_MS, retaining, retentionEnd } from "../format/retaining.ts";
 import { findLosses } from "./reading/find-losses.ts";
 import { SoundPages } from "./chunks/sound-pages.ts";
+import { sparePoint } from "./spare-point.ts";
 import { Once } from "../concurrency/once.ts";
 import { withUnreadableAsDamage } from "./damage/unreadable-objects.ts";
 import {
@@ -262,7 +264,7 @@ export class Repository implements PointStore, BlockMaps {
   /** Whether prune is about to delete this forgotten point. */
   isCondemned(point: RecoveryPoint): boolean {
     const key = this.points.keyOf(point);
-    return this.#condemned.documents.some(({ points }) => points.includes(key));
+    return this.#condemned.documents.some((document) => (document.verdict ?? document).points.includes(key));
   }
 
   /**
@@ -316,7 +318,12 @@ export class Repository implements PointStore, BlockMaps {
     return await RepositoryPointWriter.begin(this, vm, options);
   }
 
-  /** A point that is forgotten meanwhile stays readable for the grace time of prune. */
+  async hold(point: RecoveryPoint, options: HoldPointOptions): Promise<PointHold> {
+    const spare = (held: RecoveryPoint, signal: AbortSignal): Promise<void> => sparePoint(this, held, signal);
+    return await holdPoint({ store: this.store, keyOf: (held) => this.points.keyOf(held), spare }, point, options);
+  }
+
+  /** A point that is forgotten meanwhile stays readable while it is held, and for the grace time of prune. */
   async openDisk(point: RecoveryPoint, record: DiskRecord, options: OpenPointDiskOptions): Promise<PointDisk> {
     const map = await this.openMap(point, record, options.signal, { tolerant: true, leavesKept: LEAVES_KEPT });
     const { blockBytes } = this.settings;

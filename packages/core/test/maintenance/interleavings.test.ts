@@ -8,10 +8,10 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 
 import { type Clock, hasCode, type ObjectStore } from "@ovault/contract";
 import { copyPoints, FileLedger, type Ledger, prune, readOnly, Repository } from "@ovault/core";
-import { FaultyStore, MemoryStore, ScheduledStore, ScheduledTime } from "@ovault/testkit";
-import { smallRepository } from "@ovault/test-support/repository/small-repository";
-import { never } from "@ovault/test-support/repository/take-point";
-import { BLOCK_BYTES } from "@ovault/test-support/repository/block-disk";
+import { FaultyStore, keysOf, MemoryStore, ScheduledStore, ScheduledTime } from "@ovault/testkit";
+import { reopen, smallRepository } from "@ovault/test-support/repository/small-repository";
+import { never, restoredBytes } from "@ovault/test-support/repository/take-point";
+import { BLOCK_BYTES, blockDisk, blocksOf } from "@ovault/test-support/repository/block-disk";
 import { brokenPoints, garbage } from "@ovault/test-support/repository/inspect-blocks";
 import { type BlockRun, takeBlockPoint } from "@ovault/test-support/repository/take-block-point";
 import { ELSEWHERE } from "@ovault/test-support/repository/block-site";
@@ -66,6 +66,13 @@ const stoppedPruner = fc.oneof(
   fc.record({ kind: fc.constant("list"), prefix: fc.constantFrom("points/", "leases/", "packs/"), nth, calls }),
 );
 
+const stoppedHolder = fc.oneof(
+  fc.record({ kind: fc.constant("put"), prefix: fc.constant("leases/hold-"), nth, calls }),
+  fc.record({ kind: fc.constant("put"), prefix: fc.constant("verdicts/"), nth: fc.constant(1), calls }),
+  fc.record({ kind: fc.constant("list"), prefix: fc.constantFrom("leases/hold-", "condemned/"), nth, calls }),
+  fc.record({ kind: fc.constant("stat"), prefix: fc.constant("points/"), nth, calls }),
+);
+
 interface Party {
   readonly freeze: Freeze | undefined;
   readonly skewMs: number;
@@ -85,6 +92,14 @@ interface Copier extends Party {
   /** The call to the destination at which it is killed. */
   readonly dies: number | undefined;
 }
+interface Holder extends Party {
+  readonly startsMs: number;
+  /** The point, counted from the newest. */
+  readonly which: number;
+  /** How often it looks whether all of the point is there. */
+  readonly looks: number;
+  readonly pauseMs: number;
+}
 /** What goes on at once. */
 interface Workload {
   readonly before: readonly BlockRun[];
@@ -93,6 +108,7 @@ interface Workload {
   readonly copiers: readonly Copier[];
   readonly writers: readonly Writer[];
   readonly pruners: readonly Pruner[];
+  readonly holders: readonly Holder[];
   /** Points to forget, counted from the newest: some before, some meanwhile. */
   readonly forgotten: { readonly before: readonly number[]; readonly meanwhile: readonly number[] };
 }
@@ -101,6 +117,8 @@ function arbitraryWorkload(options: {
   readonly freezes: boolean;
   /** Points are copied too, to where the others work. */
   readonly copies?: boolean;
+  /** Points are held while they are forgotten and pruned. */
+  readonly holds?: boolean;
   readonly graceMs: fc.Arbitrary<number>;
 }): fc.Arbitrary<Workload> {
   const none = fc.constant(undefined);
@@ -135,6 +153,14 @@ function arbitraryWorkload(options: {
     skewMs,
   });
   const copies = options.copies ?? false;
+  const holder: fc.Arbitrary<Holder> = fc.record({
+    startsMs: fc.integer({ min: 0, max: 60 }).map((minutes) => minutes * MINUTE_MS),
+    which: fc.nat(2),
+    looks: fc.integer({ min: 1, max: 6 }),
+    pauseMs: fc.integer({ min: 1, max: 30 }).map((minutes) => minutes * MINUTE_MS),
+    freeze: frozen(stoppedHolder as fc.Arbitrary<Freeze>),
+    skewMs,
+  });
   return fc.record({
     before: fc.array(blockRun, { minLength: 1, maxLength: 3 }),
     origins: copies ? fc.array(originRun, { minLength: 1, maxLength: 3 }) : fc.constant([]),
@@ -143,6 +169,7 @@ function arbitraryWorkload(options: {
       : fc.constant([]),
     writers: fc.array(writer, { minLength: copies ? 0 : 1, maxLength: copies ? 1 : 3 }),
     pruners: fc.array(pruner, { minLength: 1, maxLength: 2 }),
+    holders: fc.array(holder, options.holds ? { minLength: 1, maxLength: 3 } : { maxLength: 0 }),
     forgotten: fc.record({
       before: fc.array(fc.nat(2), { maxLength: 2 }),
       meanwhile: fc.array(fc.nat(2), { maxLength: 3 }),
@@ -237,13 +264,40 @@ async function play(
       await clock.sleep(pauseMs, never);
     }
   };
+  /** What held points lost, and what was refused without a reason. */
+  const broken: unknown[] = [];
+  const hold = async (holder: Holder): Promise<void> => {
+    const { repository, clock } = await enter(holder);
+    await clock.sleep(holder.startsMs, never);
+    const point = (await repository.points.list(never)).points.at(-1 - holder.which);
+    if (point === undefined) return;
+    const options = { runId: randomUUID(), process: ELSEWHERE, clock, signal: never };
+    const held = await repository.hold(point, options).catch((error: unknown) => {
+      if (!hasCode(error, "E_NOT_FOUND")) unlessStopped(holder)(error);
+      else if (!forgotten.has(point.id)) broken.push(error);
+    });
+    if (held === undefined) return;
+    const expected = blockDisk(blocksOf(point.vm)).bytes;
+    for (let look = 0; look < holder.looks; look += 1) {
+      await clock.sleep(holder.pauseMs, never);
+      const bytes = await restoredBytes(await reopen(present), point).catch(() => undefined);
+      if (bytes !== undefined && Buffer.compare(bytes, expected) === 0) continue;
+      // Only a hold that was silent for too long loses its point, and says so.
+      const stands = await held.assertHeld(never).catch((error: unknown) => error);
+      if (!hasCode(stands, "E_NOT_FOUND") || !held.signal.aborted) broken.push(stands ?? `${point.id} is not whole`);
+      break;
+    }
+    await held.release();
+  };
   const forgetSome = async (): Promise<void> => {
     const { repository } = await enter({ freeze: undefined, skewMs: 0 });
     for (const which of workload.forgotten.meanwhile) await forget(repository, which);
   };
-  const parties = [...workload.writers.map(write), ...workload.copiers.map(copy), ...workload.pruners.map(clean)];
+  const { writers, copiers, pruners, holders } = workload;
+  const parties = [...writers.map(write), ...copiers.map(copy), ...pruners.map(clean), ...holders.map(hold)];
   await scheduler.waitFor(Promise.all([...parties, forgetSome()]));
 
+  expect(broken).toEqual([]);
   expect(await brokenPoints(present)).toEqual([]);
   const { points } = await (await Repository.open(present, { signal: never })).points.list(never);
   const expected = [...sealed].filter((id) => !forgotten.has(id));
@@ -263,6 +317,7 @@ async function play(
   }
   expect(await brokenPoints(present)).toEqual([]);
   expect(await garbage(present)).toEqual([]);
+  expect((await keysOf(present, "leases/")).filter((key) => key.startsWith("leases/hold-"))).toEqual([]);
 }
 
 /** Lets what is not under the scheduler's hand (hashing, the ledger) go on between two steps. */
@@ -310,12 +365,27 @@ test("no copy exists without all of its data, whichever runs copy, prune, are ki
   );
 }, 600_000);
 
+test("nothing that a held point needs goes, whichever runs forget, prune, hold, are suspended or replaced", async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      scheduler,
+      arbitraryWorkload({ freezes: true, holds: true, graceMs: fc.constantFrom(0, 0, 30 * MINUTE_MS) }),
+      async (schedule, what) => {
+        const present = new MemoryStore();
+        const place = { newClient: () => present, present, clockOf: (clock: Clock) => clock };
+        await play(schedule, { ...place, pauseMs: 20 * MINUTE_MS }, what);
+      },
+    ),
+    { numRuns: numRuns(100) },
+  );
+}, 600_000);
+
 test("where listings lag behind, the grace time makes up for it", async () => {
   await fc.assert(
     fc.asyncProperty(
       scheduler,
       fc.array(fc.nat(LAG), { minLength: 1, maxLength: 20 }),
-      arbitraryWorkload({ freezes: false, graceMs: fc.constant(HOUR_MS) }),
+      arbitraryWorkload({ freezes: false, holds: true, graceMs: fc.constant(HOUR_MS) }),
       async (schedule, lags, what) => {
         let listing = 0;
         const lagging = new LaggingStore(() => lags[(listing += 1) % lags.length] ?? 0);
@@ -339,7 +409,7 @@ test("on a store without conditional puts, nothing is deleted before a day has p
   await fc.assert(
     fc.asyncProperty(
       scheduler,
-      arbitraryWorkload({ freezes: false, graceMs: fc.constant(0) }),
+      arbitraryWorkload({ freezes: false, holds: true, graceMs: fc.constant(0) }),
       async (schedule, what) => {
         const present = new MemoryStore();
         const newClient = (): ObjectStore => new UnconditionalStore(present);

@@ -1,4 +1,4 @@
-import type { ImageStore, RecoveryPoint } from "@ovault/contract";
+import type { ImageStore, ObjectStore, RecoveryPoint } from "@ovault/contract";
 import { ImagePoints, type Ledger } from "@ovault/core";
 import { BufferPool } from "@ovault/core/internal/pipeline/buffer-pool";
 import type { TakeDisksOptions } from "@ovault/core/internal/points/point-writer";
@@ -26,6 +26,20 @@ export class ImageSite extends ModelRuns<ImagePoints> {
 
   static async onImages(disks: ModelDisks): Promise<ImageSite> {
     return new ImageSite(await openLedger(), new MemoryImageStore(), disks);
+  }
+
+  /** The same images, beside objects as another process sees them. */
+  withObjects(objects: ObjectStore): ImageStore {
+    const { images } = this;
+    return {
+      capabilities: images.capabilities,
+      objects,
+      create: (key, options) => images.create(key, options),
+      open: (key, options) => images.open(key, options),
+      list: (prefix, options) => images.list(prefix, options),
+      delete: (key, options) => images.delete(key, options),
+      close: () => images.close(),
+    };
   }
 
   async keysOfImages(): Promise<readonly string[]> {
