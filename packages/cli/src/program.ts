@@ -61,6 +61,11 @@ const COMMANDS: readonly Entry[] = [
     load: () => import("./commands/restore.ts"),
   },
   {
+    name: "serve",
+    summary: "serve the disks of a recovery point by NBD",
+    load: () => import("./commands/serve.ts"),
+  },
+  {
     name: "verify",
     summary: "read recovery points back and check every block",
     load: () => import("./commands/verify.ts"),

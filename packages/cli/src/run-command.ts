@@ -39,7 +39,9 @@ export async function runCommand(command: Command, handler: Handler): Promise<Ex
   };
   try {
     const { data, view, exitCode, error, running } = await handler(context);
-    terminal.print(json ? `${JSON.stringify(data, undefined, 2)}\n` : layOut(view));
+    // One line for what goes on: a program that reads it cannot wait for the end.
+    const indent = running === undefined ? 2 : 0;
+    terminal.print(json ? `${JSON.stringify(data, undefined, indent)}\n` : layOut(view));
     await running;
     if (error !== undefined) throw error;
     return exitCode ?? EXIT.ok;

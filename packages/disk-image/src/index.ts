@@ -1,8 +1,11 @@
+export { type DiskExportOptions, exportOf } from "./disk-export.ts";
 export { draftsOf } from "./draft-file.ts";
 export { ImageFileError, ImageFileExistsError, ImageFileFullError } from "./errors.ts";
 export type { ImageFileOptions, ImageFileTarget } from "./image-file-target.ts";
 export { NbdSource, type NbdSourceOptions } from "./nbd-source.ts";
+export { OverlayDisk } from "./overlay-disk.ts";
 export { Qcow2FileTarget } from "./qcow2-file-target.ts";
+export type { RangedDisk, WritableRangedDisk } from "./ranged-disk.ts";
 export { RawFileSource } from "./raw-file-source.ts";
 export { RawFileTarget } from "./raw-file-target.ts";
 export { RawStreamTarget, type RawStreamOptions } from "./raw-stream-target.ts";

@@ -14,4 +14,4 @@ export type { BlockStatus } from "./pending-reply.ts";
 export { ALLOCATION, BASE_ALLOCATION, type NbdErrno } from "./protocol.ts";
 export { NbdServer, type NbdServerOptions, type NbdServerTlsOptions } from "./server.ts";
 export type { NbdTicket } from "./ticket.ts";
-export { parseNbdUri, type NbdUri } from "./uri.ts";
+export { formatNbdUri, parseNbdUri, type NbdUri } from "./uri.ts";

@@ -10,6 +10,7 @@ import { secureServerSocket } from "./socket.ts";
 
 const HANDSHAKE_TIMEOUT_MS = 30_000;
 const CONNECTION_BUDGET_BYTES = 64 * 1024 * 1024;
+const STALLED_TIMEOUT_MS = 10 * 60_000;
 
 /** Certificate, key, and the CA of clients; with `requestCert` the server refuses a client without a valid one. */
 export interface NbdServerTlsOptions extends tls.SecureContextOptions {
@@ -23,8 +24,12 @@ export interface NbdServerOptions {
   readonly tls?: NbdServerTlsOptions;
   /** Maximum bytes of requests and replies under way on one connection. Default 64 MiB. */
   readonly connectionBudgetBytes?: number;
+  /** Further connections are closed at once. With the budget, it bounds the memory of all. Default: no limit. */
+  readonly maxConnections?: number;
   /** Time in which a client must have chosen its export. Default 30 s. */
   readonly handshakeTimeoutMs?: number;
+  /** A client that takes nothing of a reply for so long is disconnected; an idle one is not. Default 10 min. */
+  readonly stalledTimeoutMs?: number;
   /** Called when a connection ends early, e.g. with an NbdProtocolError. */
   readonly onClientError?: (error: NbdError) => void;
 }
@@ -58,6 +63,7 @@ export class NbdServer {
     this.#listener = listener;
     this.#options = options;
     this.#secureContext = options.tls === undefined ? undefined : tls.createSecureContext(options.tls);
+    if (options.maxConnections !== undefined) listener.maxConnections = options.maxConnections;
     listener.on("connection", (socket) => this.#accept(socket));
     listener.on("error", (cause) => this.#report(listenError(address, cause)));
   }
@@ -96,12 +102,20 @@ export class NbdServer {
     try {
       const client = await welcome(socket, { exports: this.#options.exports, secure: this.#secure() });
       clearTimeout(deadline);
-      if (client !== undefined)
+      if (client !== undefined) {
+        this.#disconnectWhenStalled(client.socket);
         await serveRequests(client, this.#options.connectionBudgetBytes ?? CONNECTION_BUDGET_BYTES);
+      }
       await goodbye(client?.socket ?? socket);
     } finally {
       clearTimeout(deadline);
     }
+  }
+
+  #disconnectWhenStalled(socket: net.Socket): void {
+    socket.setTimeout(this.#options.stalledTimeoutMs ?? STALLED_TIMEOUT_MS, () => {
+      if (socket.writableLength > 0) socket.destroy(new NbdConnectionError("an NBD client takes no replies"));
+    });
   }
 
   #secure(): ((socket: net.Socket) => Promise<net.Socket>) | undefined {

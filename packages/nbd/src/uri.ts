@@ -31,6 +31,15 @@ export function parseNbdUri(uri: string): NbdUri {
   return { address: { path }, exportName, tls };
 }
 
+/** The URI of an export; `parseNbdUri` gives the same back. */
+export function formatNbdUri({ address, exportName, tls }: NbdUri): string {
+  const scheme = tls ? "nbds" : "nbd";
+  const name = encodeURIComponent(exportName);
+  if ("path" in address) return `${scheme}+unix:///${name}?socket=${encodeURIComponent(address.path)}`;
+  const host = address.host.includes(":") ? `[${address.host}]` : address.host;
+  return `${scheme}://${host}:${address.port}/${name}`;
+}
+
 function decode(uri: string, text: string): string {
   try {
     return decodeURIComponent(text);

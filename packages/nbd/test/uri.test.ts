@@ -1,7 +1,7 @@
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
 
-import { parseNbdUri } from "../src/index.ts";
+import { formatNbdUri, parseNbdUri } from "../src/index.ts";
 
 test("a URI names host, port, export and TLS", () => {
   expect(parseNbdUri("nbd://example.org/disk")).toEqual({
@@ -19,8 +19,17 @@ test("any export name and any socket path survive the URI", () => {
       // Dots alone are path segments to a URL, as RFC 3986 wants it.
       fc.pre(name !== "." && name !== "..");
       expect(parseNbdUri(uri)).toEqual({ address: { path }, exportName: name, tls: false });
+      expect(formatNbdUri({ address: { path }, exportName: name, tls: false })).toBe(uri);
     }),
   );
+});
+
+test.each([
+  [{ address: { host: "127.0.0.1", port: 10809 }, exportName: "0", tls: false }, "nbd://127.0.0.1:10809/0"],
+  [{ address: { host: "::1", port: 4000 }, exportName: "a b", tls: true }, "nbds://[::1]:4000/a%20b"],
+])("the URI of %j is %s, and says the same", (parts, uri) => {
+  expect(formatNbdUri(parts)).toBe(uri);
+  expect(parseNbdUri(uri)).toEqual(parts);
 });
 
 test.each(["http://example.org/disk", "nbd+unix:///disk", "nbd:///disk", "nbd://host/%ff", "disk"])(

@@ -1,20 +1,20 @@
-import { finding, messageOf, plural, type Checklist, type Manager } from "@ovault/contract";
+import { finding, messageOf, plural, type Checklist, type Leftover } from "@ovault/contract";
 
 import type { Installation } from "../installation/installation.ts";
-import { findLeftovers, removeLeftovers } from "../leftovers/leftovers.ts";
+import { removeLeftovers } from "../leftovers/leftovers.ts";
 import type { DoctorContext } from "./doctor-context.ts";
 
 const REMOVE = "Remove with: ovault doctor --fix (in scripts: --fix --yes)";
 
-/** Checks for what dead runs left on a manager. */
+/** Checks for what dead runs left in a place, and removes it where the user approves. */
 export async function checkLeftovers(
   installation: Installation,
-  manager: Manager,
+  { place, find }: { readonly place: string; readonly find: () => Promise<readonly Leftover[]> },
   list: Checklist,
   { signal, reporter, approve }: DoctorContext,
 ): Promise<void> {
-  await list.run(`${manager.name}: leftovers`, async () => {
-    const leftovers = await findLeftovers(installation, manager, signal);
+  await list.run(`${place}: leftovers`, async () => {
+    const leftovers = await find();
     if (leftovers.length === 0) return finding.ok("none");
     const present = leftovers.filter(({ gone }) => !gone);
     for (const { entry, action } of present) reporter.note(`  ${entry.title} (run ${entry.runId}): ${action}`);

@@ -3,7 +3,9 @@ import { randomUUID } from "node:crypto";
 import { Checklist, finding, type Diagnosis, type Strategy } from "@ovault/contract";
 
 import { Installation } from "../installation/installation.ts";
+import { findLeftovers } from "../leftovers/leftovers.ts";
 import { preferredStrategy } from "../select/choose-strategy.ts";
+import { findLeftServers } from "../serve/server-directory.ts";
 import { checkDestination } from "./check-destination.ts";
 import { checkIncrements } from "./check-increments.ts";
 import { checkLeftovers } from "./check-leftovers.ts";
@@ -22,6 +24,8 @@ export async function examine(context: DoctorContext): Promise<readonly Diagnosi
   await list.run("configuration", async () => finding.ok(configuration.file));
   for (const name of configuration.destinations.keys()) await checkDestination(installation, name, list, signal);
   await checkLedger(installation, list);
+  const findServers = () => findLeftServers(installation);
+  await checkLeftovers(installation, { place: "servers of points", find: findServers }, list, context);
   for (const name of configuration.managers.keys()) await checkManager(installation, name, list, context);
   return list.checks;
 }
@@ -51,7 +55,8 @@ async function checkManager(
   await checkStrategies(strategies, manager, list, signal);
   await checkIncrements(installation, manager, list, signal);
   await checkNames(installation, manager, list, signal);
-  await checkLeftovers(installation, manager, list, context);
+  const find = () => findLeftovers(installation, manager, signal);
+  await checkLeftovers(installation, { place: name, find }, list, context);
   await checkSnapshots(installation, manager, list, context);
   const proveDataPath = manager.proveDataPath?.bind(manager);
   if (proveDataPath === undefined) return;

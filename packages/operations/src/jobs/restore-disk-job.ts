@@ -1,13 +1,13 @@
 import { extname, resolve } from "node:path";
 
-import { NotFoundError, systemClock, type RecoveryPoint } from "@ovault/contract";
+import { systemClock } from "@ovault/contract";
 import { restoreToTarget } from "@ovault/core";
 import type { ImageFileTarget } from "@ovault/disk-image";
 import { z } from "zod";
 
 import { asRun } from "../events/as-run.ts";
 import type { Installation } from "../installation/installation.ts";
-import { findDisk } from "../select/find-disk.ts";
+import { findDiskRecord } from "../select/find-disk-record.ts";
 import { findPoint } from "../select/find-point.ts";
 import { summarizeMachine } from "../summaries/machine-summary.ts";
 import type { RestoredDisk } from "../summaries/restore-summary.ts";
@@ -103,7 +103,7 @@ async function restoreTo(
   const { signal, clock = systemClock } = context;
   const store = await installation.points(job.from);
   const point = await findPoint(store, job.point, context, { manager: job.manager });
-  const record = findRecord(point, job.disk);
+  const record = findDiskRecord(point, job.disk);
   const { id, alias } = record.disk;
   const { logicalBytes } = record.stats;
   const startedAtMs = clock.elapsedMs();
@@ -122,17 +122,4 @@ async function restoreTo(
       throw error;
     }
   });
-}
-
-function findRecord(point: RecoveryPoint, wanted: string): RecoveryPoint["disks"][number] {
-  const owner = `recovery point ${point.id}`;
-  const { id } = findDisk(
-    [...point.disks, ...point.skipped].map(({ disk }) => disk),
-    wanted,
-    owner,
-  );
-  const record = point.disks.find(({ disk }) => disk.id === id);
-  if (record !== undefined) return record;
-  const reason = point.skipped.find(({ disk }) => disk.id === id)?.reason ?? "it was not taken";
-  throw new NotFoundError(`${owner} does not hold disk ${wanted}: ${reason}`, { context: { disk: id } });
 }

@@ -1,0 +1,197 @@
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+import { type DiskRecord, messageOf, type RecoveryPoint, UsageError } from "@ovault/contract";
+import { BlockCache, newRunId, type PointDisk, type Repository } from "@ovault/core";
+import type { NbdExport } from "@ovault/nbd";
+
+import type { Installation } from "../installation/installation.ts";
+import type { JobContext } from "../job-context.ts";
+import { removeLeftovers } from "../leftovers/leftovers.ts";
+import { findDiskRecord } from "../select/find-disk-record.ts";
+import { findPoint } from "../select/find-point.ts";
+import { holdServedPoint } from "./hold-served-point.ts";
+import { parseListenAddress } from "./listen-address.ts";
+import {
+  findLeftServers,
+  makeServerDirectory,
+  NO_MANAGER,
+  SERVER,
+  type ServerDirectory,
+  serverDirectoryName,
+} from "./server-directory.ts";
+import type { ServeJob } from "./serve-job.ts";
+
+export interface ServedDisk {
+  readonly id: string;
+  readonly index: number;
+  readonly alias: string;
+  readonly logicalBytes: number;
+  readonly uri: string;
+}
+
+/** A server of a point, until it is closed. */
+export interface PointServer {
+  /** Id of the point. */
+  readonly point: string;
+  readonly writable: boolean;
+  readonly disks: readonly ServedDisk[];
+  /** Disconnects all clients, and removes what the server has made. */
+  close(): Promise<void>;
+}
+
+const DEFAULT_CACHE_BYTES = 256 * 1024 ** 2;
+/** Together they bound what clients can make the server keep in memory to 1 GiB. */
+const MOST_CONNECTIONS = 32;
+const CONNECTION_BUDGET_BYTES = 32 * 1024 ** 2;
+/** sockaddr_un of Linux, without its last byte. */
+const MOST_SOCKET_PATH_BYTES = 107;
+/** Errors that are told; the rest is more of the same. */
+const MOST_ERRORS = 1000;
+
+/**
+ * Serves disks of a point by NBD. The point is held first, so that prune keeps it.
+ * @throws NotFoundError; NbdConnectionError when the address is taken
+ */
+export async function servePoint(installation: Installation, job: ServeJob, context: JobContext): Promise<PointServer> {
+  const { reporter, signal } = context;
+  const address = job.listen === undefined ? undefined : parseListenAddress(job.listen);
+  await clearLeftServers(installation, context);
+  const repository = await installation.repository(job.from);
+  const point = await findPoint(repository, job.point, context, { manager: job.manager });
+  const records =
+    job.disks.length === 0 ? point.disks : [...new Set(job.disks.map((wanted) => findDiskRecord(point, wanted)))];
+  const server = new ServerParts();
+  try {
+    const runId = newRunId();
+    const hold = await holdServedPoint(repository, point, runId, context);
+    server.onClose(async () => await hold?.release());
+    const ledger = await (await installation.ledger()).forRun({ runId, manager: NO_MANAGER, strategy: SERVER });
+    server.onClose(() => ledger.end());
+    const directory = async (parent: string): Promise<ServerDirectory> => {
+      const path = join(parent, serverDirectoryName(runId));
+      const made = await makeServerDirectory(ledger, path, `files of the server of ${point.id}: ${path}`);
+      server.onClose(() => made.remove());
+      return made;
+    };
+    const overlays = job.writable ? await directory(installation.configuration.stateDirectory) : undefined;
+    const disks = await openDisks(repository, { point, records }, job, signal);
+    server.onClose(() => disks.close());
+    const exports = new Map<string, NbdExport>();
+    // Loaded on demand: no other job needs them.
+    const { exportOf, OverlayDisk } = await import("@ovault/disk-image");
+    const { formatNbdUri, NbdServer } = await import("@ovault/nbd");
+    for (const [name, { disk, record }] of disks.byName) {
+      const overlay = overlays && (await OverlayDisk.create(disk, join(overlays.path, `${exports.size}.overlay`)));
+      if (overlay !== undefined) server.onClose(() => overlay.close());
+      const { alias } = record.disk;
+      const onError = tellOnce((error) => reporter.warn(`${point.id}, disk ${alias}: ${messageOf(error)}`));
+      exports.set(name, exportOf(overlay ?? disk, { description: alias, onError }));
+    }
+    const place = address ?? { path: socketIn((await directory(tmpdir())).path) };
+    const nbd = await NbdServer.listen(place, {
+      exports,
+      connectionBudgetBytes: CONNECTION_BUDGET_BYTES,
+      maxConnections: MOST_CONNECTIONS,
+    });
+    server.onClose(() => nbd.close());
+    const served = [...disks.byName].map(
+      ([
+        exportName,
+        {
+          record: { disk, stats },
+        },
+      ]) => ({
+        id: disk.id,
+        index: disk.index,
+        alias: disk.alias,
+        logicalBytes: stats.logicalBytes,
+        uri: formatNbdUri({ address: nbd.address, exportName, tls: false }),
+      }),
+    );
+    return { point: point.id, writable: job.writable, disks: served, close: () => server.close() };
+  } catch (error) {
+    await server.close();
+    throw error;
+  }
+}
+
+/** @throws UsageError when the system takes no path as long as that */
+function socketIn(directory: string): string {
+  const path = join(directory, "nbd.sock");
+  if (Buffer.byteLength(path) <= MOST_SOCKET_PATH_BYTES) return path;
+  throw new UsageError(`the path of a socket may have ${MOST_SOCKET_PATH_BYTES} bytes: ${path}`, {
+    hint: "Set TMPDIR to a directory with a shorter path, or take --listen.",
+  });
+}
+
+/** The parts of a server, closed in the reverse order. */
+class ServerParts {
+  readonly #closings: (() => Promise<void>)[] = [];
+
+  onClose(close: () => Promise<void>): void {
+    this.#closings.push(close);
+  }
+
+  /** Closes all, whichever fails. @throws the first failure */
+  async close(): Promise<void> {
+    const failures: unknown[] = [];
+    for (let close = this.#closings.pop(); close !== undefined; close = this.#closings.pop()) {
+      await close().catch((error: unknown) => failures.push(error));
+    }
+    if (failures.length > 0) throw failures[0];
+  }
+}
+
+interface OpenedDisks {
+  /** By the name of the export: the index of the disk, or its id where indexes repeat. */
+  readonly byName: ReadonlyMap<string, { readonly disk: PointDisk; readonly record: DiskRecord }>;
+  close(): Promise<void>;
+}
+
+async function openDisks(
+  repository: Repository,
+  { point, records }: { readonly point: RecoveryPoint; readonly records: readonly DiskRecord[] },
+  { cacheBytes = DEFAULT_CACHE_BYTES }: ServeJob,
+  signal: AbortSignal,
+): Promise<OpenedDisks> {
+  const cache = new BlockCache(cacheBytes, repository.blockBytes);
+  const indexes = new Set(records.map(({ disk }) => disk.index));
+  const byName = new Map<string, { readonly disk: PointDisk; readonly record: DiskRecord }>();
+  const close = async (): Promise<void> => {
+    for (const { disk } of byName.values()) await disk.close();
+    cache.close();
+  };
+  try {
+    for (const record of records) {
+      const name = indexes.size === records.length ? String(record.disk.index) : record.disk.id;
+      byName.set(name, { disk: await repository.openDisk(point, record, { cache, signal }), record });
+    }
+    return { byName, close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+/** A client that meets an error mostly asks again. */
+function tellOnce(tell: (error: unknown) => void): (error: unknown) => void {
+  const told = new Set<string>();
+  return (error) => {
+    const message = messageOf(error);
+    if (told.has(message) || told.size === MOST_ERRORS) return;
+    told.add(message);
+    tell(error);
+  };
+}
+
+/** Removes what servers left that were killed. What cannot be removed stays in the ledger, for doctor. */
+async function clearLeftServers(
+  installation: Installation,
+  { reporter, signal }: Pick<JobContext, "reporter" | "signal">,
+): Promise<void> {
+  for (const { entry, error } of await removeLeftovers(installation, await findLeftServers(installation), signal)) {
+    if (error === undefined) reporter.note(`removed what an earlier server left: ${entry.title}`);
+    else reporter.note(`warning: could not remove ${entry.title}: ${messageOf(error)} (see ovault doctor)`);
+  }
+}
