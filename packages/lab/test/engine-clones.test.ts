@@ -68,10 +68,35 @@ test("a clone that hangs stays locked, and its source with it, until the fault i
     await lab.fault("clone-hang", "on");
     const path = `/vms/${(await client.post("/vms", cloneXml(snapshot))).xml.attribute("id")}`;
     await new Promise((resolve) => setTimeout(resolve, 300));
+    const source = `/vms/${vmIdOf(fixture)}/snapshots/${snapshot}`;
+    expect((await client.get(source)).xml.text("snapshot_status")).toBe("locked");
     expect((await client.get(path)).xml.text("status")).toBe("image_locked");
     expect((await client.delete(`/vms/${vmIdOf(fixture)}/snapshots/${snapshot}`)).status).toBe(409);
     await lab.fault("clone-hang", "off");
     await client.untilText(path, "status", "down");
+    expect((await client.get(source)).xml.text("snapshot_status")).toBe("ok");
+  });
+});
+
+test("an engine that restarts during a clone answers with HTML, and goes on with it", async () => {
+  await withLab({ engineVersion: "3.6" }, async (fixture) => {
+    const { client, lab } = fixture;
+    const path = `/vms/${(await client.post("/vms", cloneXml(await takeSnapshot(fixture)))).xml.attribute("id")}`;
+    await lab.fault("engine-restart", "once");
+    const away = await client.get(path);
+    expect([away.status, away.text]).toEqual([503, expect.stringMatching(/^<html>/)]);
+    await client.until(path, ({ status, xml }) => status === 200 && state(xml) === "down");
+  });
+});
+
+test("a clone for which its storage domain has no space is refused", async () => {
+  await withLab({}, async (fixture) => {
+    const { client, lab } = fixture;
+    const snapshot = await takeSnapshot(fixture);
+    await lab.fault("low-space", "on");
+    const refused = await client.post("/vms", cloneXml(snapshot));
+    expect([refused.status, refused.xml.text("detail")]).toEqual([409, expect.stringContaining("Low disk space")]);
+    expect((await client.get("/vms")).xml.children("vm")).toHaveLength(1);
   });
 });
 

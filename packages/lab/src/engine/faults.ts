@@ -51,7 +51,8 @@ export const faultTable = {
     "A disk cannot be plugged: attaching it is refused with 409; one that is made by attaching it vanishes while it is waited for.",
   "unplug-hang": "A disk that is being unplugged stays active. `once`: for a hundred steps; `on`: until `off`.",
   "detach-failure": "Detaching a disk is refused with 409.",
-  "low-space": "The storage domain has hardly more space than the engine needs to make anything new, until `off`.",
+  "low-space":
+    "The storage domain has hardly more space than the engine needs to make anything new, and none for a clone, until `off`.",
   "proxy-only": "No server listens at the hosts that transfers name, until `off`; the proxy serves them.",
   "ticket-expiry": "imageio refuses the ticket of a transfer, as after its end. `once`: for one request.",
   "upload-failure": "Finalizing an upload fails: the transfer ends in finished_failure and the disk is removed.",

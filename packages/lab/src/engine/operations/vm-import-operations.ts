@@ -2,12 +2,12 @@ import { join } from "node:path";
 
 import { qemuImg } from "../../hypervisor/qemu-img.ts";
 import { reasonOf, type EngineCore } from "../engine-core.ts";
-import { badRequest, conflict, unknownEntity } from "../engine-fault.ts";
+import { conflict, unknownEntity } from "../engine-fault.ts";
 import type { DiskState, ExportDomainState, JobState, StorageDomain, VmState } from "../engine-state.ts";
 import { eventCodes } from "../event-codes.ts";
+import { readChains, type ExportedChain } from "../export/exported-chain.ts";
 import type { ExportTree } from "../export/export-tree.ts";
 import { inTemporary } from "../export/in-temporary.ts";
-import type { ExportedVolume } from "../export/volume-metadata.ts";
 import { BLANK_ID, dataCenterOf } from "../inventory.ts";
 import { readOvf, type OvfMachine } from "../ovf/read-ovf.ts";
 import { findTemplate } from "../templates.ts";
@@ -27,13 +27,10 @@ export interface ImportRequest {
   readonly correlationId: string;
 }
 
-/** Volumes of one image in the export domain, from the lowest to the top. */
-type Chain = readonly [ExportedVolume, ...ExportedVolume[]];
-
 /** A disk that is announced, and what fills it. */
 interface Announced {
   readonly disk: DiskState;
-  readonly chain: Chain;
+  readonly chain: ExportedChain;
 }
 
 /** Machines on their way from an export domain. */
@@ -140,7 +137,7 @@ export class VmImportOperations {
     if (findTemplate(this.#core.state, templateId) === undefined) {
       throw conflict("Cannot import VM. The relevant Template doesn't exist.");
     }
-    if (clone) throw conflict(`Cannot import VM. The VM ${name} has snapshots that must be collapsed.`);
+    if (clone) throw notCollapsed(name);
   }
 
   #requireUnknownDisks({ disks }: OvfMachine, { clone }: ImportRequest): void {
@@ -151,33 +148,20 @@ export class VmImportOperations {
     );
   }
 
-  /** The chain of every image that the OVF names. @throws EngineFault 409 for what a host would refuse */
+  /** @throws EngineFault 409 for volumes that a host would refuse, and for a clone of more than the top ones */
   async #chainsOf(
     tree: ExportTree,
     ovf: string,
     { templateId = BLANK_ID, name = "" }: OvfMachine,
     { clone, collapseSnapshots }: ImportRequest,
-  ): Promise<readonly Chain[]> {
-    const tops = [...ovf.matchAll(/ovf:href="([^"/]+)\/([^"/]+)"/g)];
-    const chains: Chain[] = [];
-    for (const [, imageId = "", volumeId = ""] of tops) {
-      let chain: Chain = [await tree.volume(imageId, volumeId)];
-      for (let next = chain[0].parentId; next !== undefined; next = chain[0].parentId) {
-        if (chain.some((volume) => volume.volumeId === next)) {
-          throw badRequest("Cannot import VM. Volumes are their own parents.");
-        }
-        if (findTemplate(this.#core.state, templateId)?.volumeIds.includes(next) === true) break;
-        chain = [await tree.volume(imageId, next), ...chain];
-      }
-      if (clone && !collapseSnapshots && chain.length > 1) {
-        throw conflict(`Cannot import VM. The VM ${name} has snapshots that must be collapsed.`);
-      }
-      chains.push(chain);
-    }
+  ): Promise<readonly ExportedChain[]> {
+    const ofTemplate = findTemplate(this.#core.state, templateId)?.volumeIds ?? [];
+    const chains = await readChains(tree, ovf, (volumeId) => ofTemplate.includes(volumeId));
+    if (clone && !collapseSnapshots && chains.some((chain) => chain.length > 1)) throw notCollapsed(name);
     return chains;
   }
 
-  #announce(chain: Chain, { clone, storageDomain }: ImportRequest): DiskState {
+  #announce(chain: ExportedChain, { clone, storageDomain }: ImportRequest): DiskState {
     const top = chain.at(-1) ?? chain[0];
     return this.#disks.announceImport({
       alias: top.alias,
@@ -221,4 +205,8 @@ export class VmImportOperations {
     }
     throw new Error("no disk has the volume of the template");
   }
+}
+
+function notCollapsed(name: string): Error {
+  return conflict(`Cannot import VM. The VM ${name} has snapshots that must be collapsed.`);
 }

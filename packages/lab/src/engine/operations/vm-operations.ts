@@ -1,20 +1,23 @@
 import { randomUUID } from "node:crypto";
 
 import { attachmentOf, ownAttachments, pluggedDisks } from "../attachments.ts";
-import { badRequest, conflict, incomplete, unknownEntity, type EngineFault } from "../engine-fault.ts";
+import { conflict, incomplete } from "../engine-fault.ts";
 import { reasonOf, type EngineCore } from "../engine-core.ts";
 import type { AttachmentState, VmState } from "../engine-state.ts";
 import { eventCodes } from "../event-codes.ts";
 import { dataCenterOf } from "../inventory.ts";
 import { readOvf } from "../ovf/read-ovf.ts";
+import { emptyVm } from "../empty-vm.ts";
 import { hostToMigrate, hostToStart } from "../placement.ts";
 import { plugsOf } from "../plugs.ts";
+import { nameIsUsed, nameUsed, requireValidName } from "../vm-names.ts";
 import { changedSettings, requireConsistent, setting, type VmSettings } from "../vm-settings.ts";
 import type { AttachmentOperations } from "./attachment-operations.ts";
 import type { BackupOperations } from "./backup-operations.ts";
 import type { DiskOperations } from "./disk-operations.ts";
 import type { GuestOperations } from "./guest-operations.ts";
 import type { NicOperations } from "./nic-operations.ts";
+import { VmCloneOperations } from "./vm-clone-operations.ts";
 
 /** Body of `POST /vms`. */
 export interface VmRequest {
@@ -37,9 +40,6 @@ interface OnHost {
   readonly host?: string | undefined;
 }
 
-/** Letters and digits of all languages, `_`, `-` and `.`. */
-const NAME_PATTERN = /^[\p{L}0-9._-]*$/u;
-const MAX_NAME = 255;
 const IMPORT_NAME_USED =
   "Import VM failed - VM Name already exists in the Data Center. Please rename the VM in the Data Center first";
 /** Life of machines: made, started, stopped, removed. */
@@ -50,6 +50,7 @@ export class VmOperations {
   readonly #backups: BackupOperations;
   readonly #guests: GuestOperations;
   readonly #nics: NicOperations;
+  readonly #clones: VmCloneOperations;
 
   constructor(
     core: EngineCore,
@@ -67,18 +68,20 @@ export class VmOperations {
     this.#backups = operations.backups;
     this.#guests = operations.guests;
     this.#nics = operations.nics;
+    this.#clones = new VmCloneOperations(core, operations);
   }
 
   /** Makes a machine, empty or from an OVF; attaches those disks of the OVF that exist and are free. */
   async create(request: VmRequest): Promise<VmState> {
-    if (request.snapshotId !== undefined) return this.#clone(request, request.snapshotId);
+    if (request.snapshotId !== undefined) return this.#clones.start(request, request.snapshotId);
     const fromOvf = request.ovf === undefined ? undefined : readOvf(request.ovf);
     const name = request.name ?? fromOvf?.name;
     if (name === undefined) throw incomplete("Vm", "name");
     const action = fromOvf === undefined ? "add VM" : "import VM";
     requireValidName(name, action);
     const { clusterId } = request;
-    if (this.#nameIsUsed(name, clusterId)) throw fromOvf === undefined ? nameUsed(action) : conflict(IMPORT_NAME_USED);
+    if (nameIsUsed(this.#core.state, name, clusterId))
+      throw fromOvf === undefined ? nameUsed(action) : conflict(IMPORT_NAME_USED);
     const settings = changedSettings(fromOvf?.settings ?? {}, request.settings);
     requireConsistent(settings, action);
     const id = request.regenerateIds || fromOvf?.id === undefined ? randomUUID() : fromOvf.id;
@@ -131,7 +134,7 @@ export class VmOperations {
     const action = "edit VM";
     const { name = vm.name, clusterId = vm.clusterId } = changes;
     requireValidName(name, action);
-    if (name !== vm.name && this.#nameIsUsed(name, clusterId)) throw nameUsed(action);
+    if (name !== vm.name && nameIsUsed(this.#core.state, name, clusterId)) throw nameUsed(action);
     if (dataCenterOf(inventory, clusterId) !== dataCenterOf(inventory, vm.clusterId)) {
       throw conflict("Cannot update VM. The target cluster is in another Data Center.");
     }
@@ -290,91 +293,6 @@ export class VmOperations {
     };
   }
 
-  /** Names are unique in a data centre. */
-  #nameIsUsed(name: string, clusterId: string): boolean {
-    const { vms, inventory } = this.#core.state;
-    const dataCenter = dataCenterOf(inventory, clusterId);
-    return Object.values(vms).some((vm) => vm.name === name && dataCenterOf(inventory, vm.clusterId) === dataCenter);
-  }
-
-  /** Answers at once with a machine that is locked until its disks are copied; it vanishes on failure. */
-  #clone(request: VmRequest, snapshotId: string): VmState {
-    const action = "add VM";
-    const { clusterId, name = "" } = request;
-    const found = this.#core.snapshot(snapshotId);
-    if (found === undefined) throw unknownEntity(snapshotId);
-    const { vm: source, snapshot } = found;
-    this.#core.requireFree(source, action);
-    requireValidName(name, action);
-    if (this.#nameIsUsed(name, clusterId)) throw nameUsed(action);
-    const configuration = readOvf(snapshot.ovf);
-    const settings = changedSettings(configuration.settings, request.settings);
-    requireConsistent(settings, action);
-    for (const domain of request.domainsOfCopies?.values() ?? []) this.#requireDomain(domain, clusterId, action);
-    const vm: VmState = {
-      ...emptyVm(randomUUID(), name, clusterId),
-      settings,
-      status: "image_locked",
-      isIncomplete: true,
-      nics: configuration.nics.map((nic) => this.#nics.imported(nic, clusterId, true)),
-    };
-    const copies = snapshot.volumes.map(({ diskId, volumeId }) => {
-      const disk = this.#disks.announceCopy(diskId, request.domainsOfCopies?.get(diskId));
-      const attachment = configuration.disks.find((one) => one.diskId === diskId);
-      if (attachment !== undefined) vm.attachments.push({ ...attachment, diskId: disk.id });
-      return { disk, from: { diskId, volumeId } };
-    });
-    this.#core.state.vms[vm.id] = vm;
-    const unlock = this.#core.lock(source, `Creating VM ${name} from Snapshot ${snapshot.description}`);
-    this.#core.runJob(`Creating VM ${name} from Snapshot ${snapshot.description}`, request.correlationId, async () => {
-      try {
-        await this.#core.background.steps();
-        await this.#core.hang("clone-hang");
-        for (const { disk, from } of copies) {
-          await this.#disks.copyNow(disk, from);
-          this.#strikeClone();
-        }
-        vm.status = "down";
-        delete vm.isIncomplete;
-        this.#core.journal.event(eventCodes.vmAdded, {
-          description: `VM ${name} creation has been completed.`,
-          vmId: vm.id,
-          correlationId: request.correlationId,
-        });
-      } catch (error) {
-        if (this.#core.background.stopping) throw error; // the next start removes what is incomplete
-        this.#core.journal.event(eventCodes.vmNotAdded, {
-          description: `Failed to complete VM ${name} creation: ${reasonOf(error)}`,
-          severity: "error",
-          vmId: vm.id,
-          correlationId: request.correlationId,
-        });
-        delete this.#core.state.vms[vm.id];
-        for (const { disk } of copies) this.#disks.drop(disk);
-        throw error;
-      } finally {
-        unlock();
-      }
-    });
-    return vm;
-  }
-
-  /** @throws EngineFault 409 for a storage domain of another data centre, 404 for none. */
-  #requireDomain(id: string, clusterId: string, action: string): void {
-    const { inventory } = this.#core.state;
-    const domain = inventory.storageDomains.find((one) => one.id === id);
-    if (domain === undefined) throw unknownEntity(`storage_domain: id=${id}`);
-    if (domain.dataCenterId !== dataCenterOf(inventory, clusterId).id) {
-      throw conflict(`Cannot ${action}. The Storage Domain ${domain.name} is not in the Data Center of the VM.`);
-    }
-  }
-
-  #strikeClone(): void {
-    const { faults } = this.#core;
-    if (faults.strikes("clone-failure")) throw new Error("the host could not copy a disk");
-    if (faults.strikes("clone-no-space")) throw new Error("No space left on device");
-  }
-
   async #attachIfPossible(vm: VmState, attachment: AttachmentState): Promise<void> {
     try {
       await this.#attachments.attach(vm.id, attachment);
@@ -391,35 +309,4 @@ export class VmOperations {
 function isDown(vm: VmState): void {
   vm.status = "down";
   delete vm.hostId;
-}
-
-/** @throws EngineFault 400 */
-function requireValidName(name: string, action: string): void {
-  if (name.length < 1 || name.length > MAX_NAME) throw badRequest(`size must be between 1 and ${MAX_NAME}`);
-  if (NAME_PATTERN.test(name)) return;
-  throw badRequest(
-    `Can not ${action}. The given name contains special characters. Only lower-case and upper-case letters, numbers, '_', '-', '.' are allowed.`,
-  );
-}
-
-function nameUsed(action: string): EngineFault {
-  return conflict(`Cannot ${action}. The VM name is already in use, please choose a unique name and try again.`);
-}
-
-function emptyVm(id: string, name: string, clusterId: string): VmState {
-  return {
-    id,
-    clusterId,
-    tagIds: [],
-    given: false,
-    name,
-    settings: {},
-    status: "down",
-    createdAt: new Date().toISOString(),
-    attachments: [],
-    nics: [],
-    snapshots: [],
-    activeSnapshotId: randomUUID(),
-    checkpoints: [],
-  };
 }
