@@ -3,6 +3,9 @@ import { diskStats } from "@ovault/testkit";
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 
+import { parseXml } from "../src/engine/parse-xml.ts";
+import { parseCluster, type Cluster } from "../src/model/cluster.ts";
+import { parseVm } from "../src/model/vm.ts";
 import { assertMachineName, fittingAlias } from "../src/restore/disks/engine-names.ts";
 import { fitCluster } from "../src/restore/design/fit-cluster.ts";
 import { layOutDisk } from "../src/restore/disks/disk-layout.ts";
@@ -11,7 +14,6 @@ import { roomForDisks } from "../src/restore/design/room-for-disks.ts";
 import { refuseTakenMacs } from "../src/restore/design/taken-macs.ts";
 import { storageDomain } from "./support/storage-domain.ts";
 
-import type { Cluster } from "../src/model/cluster.ts";
 import type { EngineVersion } from "../src/model/engine-version.ts";
 import type { StorageDomain } from "../src/model/storage-domain.ts";
 import type { DesignedDisk } from "../src/restore/disks/designed-disk.ts";
@@ -116,6 +118,14 @@ describe("a cluster", () => {
     expect(fitCluster(X86, ovf, place)).toEqual([]);
     expect(fitCluster(UNKNOWN, { ...ovf, compatibility: undefined }, place)).toEqual([]);
     expect(fitCluster(X86, { ...ovf, compatibility: level("4.2") }, place)).toEqual([]);
+  });
+
+  test("of an engine before 4.0 fits machines of a later one, and the reverse: API version 3 writes X86_64", () => {
+    expect(fitCluster({ attributes: { architecture: "X86_64" } }, ovf, place)).toEqual([]);
+    const cpu = "<cpu><architecture>X86_64</architecture></cpu>";
+    const old = parseCluster(parseXml(`<cluster id="c"><name>old</name>${cpu}</cluster>`));
+    expect(fitCluster(X86, { ...ovf, compatibility: undefined }, { ...place, cluster: old })).toEqual([]);
+    expect(parseVm(parseXml(`<vm id="v"><name>v</name>${cpu}</vm>`)).architecture).toBe("x86_64");
   });
 
   test("of another architecture, a lower level than the machine's own, or in a data center that is down, is refused", () => {

@@ -33,7 +33,7 @@ const vmSchema = z.object({
   memoryBytes: z.number().optional(),
   templateId: z.string().optional(),
   /** Architecture of the processor: `x86_64`, `ppc64`, `s390x`. */
-  architecture: z.string().optional(),
+  architecture: z.string().toLowerCase().optional(),
   /** Its host at the time of the inventory. */
   hostId: z.string().optional(),
 });

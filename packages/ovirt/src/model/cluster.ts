@@ -18,6 +18,6 @@ export function parseCluster(element: XmlElement): Cluster {
     name: element.value("name") ?? "",
     version: parseVersion(element),
     dataCenterId: element.idOf("data_center"),
-    architecture: element.value("cpu", "architecture"),
+    architecture: element.value("cpu", "architecture")?.toLowerCase(),
   };
 }

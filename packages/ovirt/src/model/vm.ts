@@ -52,7 +52,7 @@ export function parseVm(element: XmlElement): Vm {
     templateId: element.idOf("template"),
     origin: element.value("origin"),
     memoryBytes: element.int("memory"),
-    architecture: element.value("cpu", "architecture"),
+    architecture: element.value("cpu", "architecture")?.toLowerCase(),
     stateless: element.bool("stateless") ?? false,
     deleteProtected: element.bool("delete_protected") ?? false,
     virtioScsi: element.bool("virtio_scsi", "enabled"),
