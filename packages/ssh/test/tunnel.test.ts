@@ -101,6 +101,26 @@ describe.each(CARRIERS)("a tunnel by %s", (carrier) => {
     });
   });
 
+  test("has a directory that the next tunnel removes, when its guard is killed as well", async () => {
+    const holder = fileURLToPath(new URL("support/tunnel-holder.ts", import.meta.url));
+    const args = [server.home, `${server.port}`, server.user, await startReverser(server), carrier];
+    const process = spawn(execPath, [holder, ...args], { stdio: ["ignore", "pipe", "inherit"] });
+    const [line] = (await once(process.stdout, "data")) as [Buffer];
+    const directory = dirname((JSON.parse(line.toString()) as { path: string }).path);
+    const guards = (await processesWith(directory)).filter((command) => command.includes("ovault-guard"));
+    expect(guards).not.toEqual([]);
+    const ended = once(process, "exit");
+    for (const guard of guards) globalThis.process.kill(Number.parseInt(guard, 10), "SIGKILL");
+    process.kill("SIGKILL");
+    await ended;
+    expect(existsSync(directory)).toBe(true);
+    const next = await openTunnel(session, await startReverser(server), options);
+    expect(existsSync(directory)).toBe(false);
+    expect(existsSync(next.address.path)).toBe(true);
+    await next.close();
+    for (const rest of await processesWith(directory)) globalThis.process.kill(Number.parseInt(rest, 10), "SIGKILL");
+  });
+
   test("does not begin when the signal is aborted, and leaves nothing", async () => {
     const before = await directories();
     const socket = await startReverser(server);

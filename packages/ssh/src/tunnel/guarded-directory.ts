@@ -1,14 +1,14 @@
 import { type ChildProcessByStdio, spawn } from "node:child_process";
-import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Readable, Writable } from "node:stream";
 
 import { TunnelError } from "../errors.ts";
+import { newDirectoryName, removeAbandoned } from "./directory-owner.ts";
 
 /** Paths of unix sockets have at most 107 bytes, and the ssh command gives a meaning to blanks, `:`, `%` and `$`. */
-const PLAIN_PATH = /^\/[\w./-]{0,60}$/;
+const PLAIN_PATH = /^\/[\w./-]{0,50}$/;
 
 /**
  * Makes a directory; on the first line of standard input, runs the command. When the command ends, or standard input
@@ -28,7 +28,10 @@ fi
 rm -rf "$directory"
 `;
 
-/** A new directory of this user alone. It goes when ovault does, however that happens, with the command that uses it. */
+/**
+ * A new directory of this user alone. It goes when ovault does, however that happens, with the command that uses it; if
+ * the guard is killed as well, with the next one that ovault makes.
+ */
 export class GuardedDirectory {
   readonly path: string;
   /** Resolves to the last words of the command when it has ended and the directory is gone. Never rejects. */
@@ -57,7 +60,8 @@ export class GuardedDirectory {
     env: NodeJS.ProcessEnv = {},
   ): Promise<GuardedDirectory> {
     const parent = PLAIN_PATH.test(tmpdir()) ? tmpdir() : "/tmp";
-    const path = join(parent, `ovault-ssh-${randomBytes(8).toString("hex")}`);
+    await removeAbandoned(parent);
+    const path = join(parent, newDirectoryName());
     const made = new GuardedDirectory(path, command(path), env);
     const isMade = await Promise.race([
       once(made.#shell.stdout, "data").then(() => true),
