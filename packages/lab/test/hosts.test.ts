@@ -1,5 +1,7 @@
 import { execFile, spawn } from "node:child_process";
+import { randomUUID } from "node:crypto";
 import { once } from "node:events";
+import { existsSync } from "node:fs";
 import { readFile, stat, writeFile } from "node:fs/promises";
 import { userInfo } from "node:os";
 import { basename, join, relative } from "node:path";
@@ -155,6 +157,44 @@ test("a host that loses power takes its processes and machines along, and comes 
     expect(await ssh(lab, "echo back", { publicKey })).toBe("back\n");
     await lab.changeHost("lab-host", "new-key");
     await expect(ssh(lab, "true", { publicKey })).rejects.toThrow(/[Hh]ost key/);
+  });
+});
+
+test("what a host has in /run goes with its power, and with the lab, also while it stands still", async () => {
+  const name = `lab-test-${randomUUID()}`;
+  const script = `
+    for base in "/run/user/$(id -u)" /run; do mkdir "$base/${name}" 2>/dev/null && break; done
+    echo $$ > "$base/${name}/pid"; echo "$base/${name}"; exec sleep 1000`;
+  const hold = async (lab: Lab, publicKey: string): Promise<string> => {
+    const before = (await lab.leftovers()).hostProcesses.length;
+    void ssh(lab, script, { publicKey }).catch(() => undefined);
+    await expect
+      .poll(async () => (await lab.leftovers()).hostProcesses.length, { timeout: 20_000 })
+      .toBeGreaterThan(before);
+    const found = [`/run/user/${process.getuid?.()}`, "/run"].map((base) => join(base, name));
+    await expect.poll(() => found.some((path) => existsSync(join(path, "pid")))).toBe(true);
+    return found.find((path) => existsSync(path)) ?? "";
+  };
+  let held = "";
+  await withLab({}, async ({ lab, client }) => {
+    const publicKey = await recordedKey(client);
+    held = await hold(lab, publicKey);
+    await lab.changeHost("lab-host", "power-off");
+    expect(existsSync(held)).toBe(false);
+    await lab.changeHost("lab-host", "power-on");
+    held = await hold(lab, publicKey);
+    await lab.changeHost("lab-host", "suspend");
+  });
+  expect(existsSync(held)).toBe(false);
+});
+
+test("the engine powers a host off: it reports it down", async () => {
+  await withLab({}, async ({ lab, client }) => {
+    await lab.changeHost("lab-host", "fence");
+    expect((await client.get("/hosts")).xml.text("host", "status")).toBe("down");
+    expect(lab.vms[0]?.status).toBe("down");
+    await lab.changeHost("lab-host", "power-on");
+    expect((await client.get("/hosts")).xml.text("host", "status")).toBe("up");
   });
 });
 

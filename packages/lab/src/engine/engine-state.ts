@@ -72,7 +72,7 @@ export interface StorageDomain extends Named {
   readonly storageType?: StorageType;
 }
 
-export const hostStatuses = ["up", "maintenance", "non_responsive", "non_operational", "reboot"] as const;
+export const hostStatuses = ["up", "maintenance", "non_responsive", "non_operational", "reboot", "down"] as const;
 export type HostStatus = (typeof hostStatuses)[number];
 
 export interface HostState extends Named {

@@ -1,4 +1,4 @@
-import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { userInfo } from "node:os";
 import { join } from "node:path";
 
@@ -6,6 +6,7 @@ import { processesWith, signalProcess } from "../processes.ts";
 import { freePort, isFree } from "./free-port.ts";
 import type { HostSshSettings } from "./host-request.ts";
 import { hostPath } from "./host-path.ts";
+import { runDirectoriesOf } from "./run-directories.ts";
 import { SshDaemon } from "./ssh-daemon.ts";
 import { keepKey, makeKey, type SshKeyType } from "./ssh-key.ts";
 import { sshdConfiguration } from "./sshd-configuration.ts";
@@ -46,7 +47,7 @@ export class LabHost {
   static async open(options: LabHostOptions): Promise<LabHost> {
     const { directory, keyTypes } = options;
     await mkdir(directory, { recursive: true, mode: 0o700 });
-    await endProcesses(directory);
+    await cutPower(directory);
     await Promise.all(keyTypes.map((type) => keepKey(keyFile(directory, type), type)));
     for (let last = options.port; ; last = undefined) {
       const port = last !== undefined && (await isFree(last)) ? last : await freePort();
@@ -85,8 +86,7 @@ export class LabHost {
 
   /** Ends its sshd, all connections and all that runs on it, as a power cut would. Idempotent. */
   async stop(): Promise<void> {
-    await this.#daemon.kill();
-    await endProcesses(this.directory);
+    await cutPower(this.directory, () => this.#daemon.kill());
   }
 
   async start(): Promise<void> {
@@ -139,6 +139,11 @@ function keyFile(directory: string, type: SshKeyType): string {
   return join(directory, `host-${type}`);
 }
 
-async function endProcesses(directory: string): Promise<void> {
+/** Ends all that runs on a host, also what stands still, and empties its /run, which the host has from this machine. */
+async function cutPower(directory: string, first?: () => Promise<void>): Promise<void> {
+  const running = new Set((await processesWith(MARK, directory)).keys());
+  const directories = await runDirectoriesOf(running);
+  await first?.();
   for (const pid of (await processesWith(MARK, directory)).keys()) signalProcess(pid, "SIGKILL");
+  for (const one of directories) await rm(one, { recursive: true, force: true });
 }

@@ -5,6 +5,7 @@ export const hostChanges = {
   non_responsive: "The engine reports it non responsive. Machines stay where they run, and SSH answers.",
   "power-off":
     "All connections and processes of the host end, and the machines on it, as in a power cut. The engine reports it non responsive.",
+  fence: "As power-off, by the engine, which reports it down.",
   "power-on": "SSH answers again, and the engine reports it up.",
   suspend: "SSH stalls: connections neither answer nor end, until `resume`.",
   resume: "Connections that stalled continue.",

@@ -195,9 +195,10 @@ export class RunningLab implements LabControl {
     const { hosts, engine } = this.#parts;
     switch (change) {
       case "power-off":
+      case "fence":
         await hosts.get(host.id).stop();
         await engine.vms.hostFailed(host.id);
-        return engine.setHostStatus(host, "non_responsive");
+        return engine.setHostStatus(host, change === "fence" ? "down" : "non_responsive");
       case "power-on":
         await hosts.get(host.id).start();
         return engine.setHostStatus(host, "up");
