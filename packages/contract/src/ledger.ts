@@ -26,6 +26,8 @@ export interface RunLedger {
   readonly runId: string;
   /** Call it before making the thing. */
   open(entry: NewLedgerEntry): Promise<LedgerHandle>;
+  /** What this run and dead runs of this node have made and not removed, as far as the ledger knows. */
+  outstanding(): Promise<readonly LedgerEntry[]>;
 }
 
 export type NewLedgerEntry = Pick<LedgerEntry, "kind" | "title" | "detail">;

@@ -161,8 +161,11 @@ export interface Strategy extends LeftoverOwner {
    * and may name anything.
    */
   keeps?(point: RecoveryPoint): readonly NewLedgerEntry[];
-  /** Checks this strategy's own prerequisites. Read-only. */
-  diagnose?(signal: AbortSignal): Promise<readonly Diagnosis[]>;
+  /**
+   * Checks this strategy's own prerequisites. Read-only.
+   * @param onWait receives, for people, what it waits for and why
+   */
+  diagnose?(signal: AbortSignal, onWait?: (what: string) => void): Promise<readonly Diagnosis[]>;
 }
 
 /** What core passes to a strategy plugin's `create`. */

@@ -24,6 +24,7 @@ class TableLedger implements Ledger {
         this.opened.push(what.title);
         return { entry, amend: async () => {}, close: async () => void this.rows.delete(id) };
       },
+      outstanding: async () => [...this.rows.values()],
       end: async () => {
         for (const [id, row] of this.rows) if (row.runId === options.runId) this.rows.set(id, { ...row, ended: true });
       },

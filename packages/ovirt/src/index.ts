@@ -53,6 +53,7 @@ export {
 export type { ImageioExtent } from "./imageio/parse-extents.ts";
 export type { ImageioAbilities } from "./imageio/read-options.ts";
 export { goneLeftover } from "./leftovers/gone-leftover.ts";
+export { assertUnused, InUseError } from "./leftovers/in-use.ts";
 export {
   type LeftoverKind,
   type LeftoverKinds,

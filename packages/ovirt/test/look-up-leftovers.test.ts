@@ -3,6 +3,7 @@ import { beforeEach, expect, test } from "vitest";
 import { CancelledError, type LedgerEntry } from "@ovault/contract";
 
 import { EngineApi } from "../src/api/engine-api.ts";
+import { InUseError } from "../src/leftovers/in-use.ts";
 import { lookUpLeftovers, type LeftoverKinds, type LeftoverLookUp } from "../src/leftovers/look-up-leftovers.ts";
 import { goneLeftover } from "../src/leftovers/gone-leftover.ts";
 
@@ -83,6 +84,67 @@ test("a clock that was set back makes no wait longer, and a wait can be aborted"
   setTimeout(() => abort.abort(new CancelledError("enough")), 20);
   const waiting = lookUpLeftovers(apiWith(MINUTE_MS), [early], appearing(Infinity), abort.signal);
   await expect(waiting).rejects.toMatchObject({ code: "E_CANCELLED" });
+});
+
+/** Is there; its removal works or fails. */
+const there =
+  (fails: boolean): LeftoverLookUp =>
+  async (_api, entry) => ({
+    entry,
+    gone: false,
+    action: "remove it",
+    remove: async () => {
+      if (fails) throw new Error("no answer");
+    },
+  });
+
+const kindsWith = (failing: boolean): LeftoverKinds => ({
+  process: { lookUp: there(failing), before: ["snapshot", "disk"], unseen: true },
+  transfer: { lookUp: there(true), before: ["snapshot", "disk"] },
+  snapshot: { lookUp: there(false), before: ["disk"] },
+  disk: { lookUp: there(false), before: [] },
+});
+
+test("what something unseen by the engine may use stays until that is gone; things of others go", async () => {
+  const entries = [
+    ["process", { vmId: "a", diskId: "1" }],
+    ["transfer", { vmId: "b" }],
+    ["snapshot", { vmId: "a" }],
+    ["snapshot", { vmId: "b" }],
+    ["disk", { diskId: "1" }],
+    ["disk", { diskId: "2" }],
+    ["disk", {}],
+  ] as const;
+  const removed = async (failing: boolean): Promise<readonly string[]> => {
+    const recordedEntries = entries.map(([kind, detail], index) => ({
+      ...recorded(2 * MINUTE_MS),
+      id: String(index),
+      kind,
+      detail,
+    }));
+    const found = await lookUpLeftovers(apiWith(0), recordedEntries, kindsWith(failing), never);
+    const outcomes: string[] = [];
+    for (const { entry, remove } of found) {
+      const outcome = await remove(never).then(
+        () => "removed",
+        (error: unknown) => (error instanceof InUseError ? error.code : "failed"),
+      );
+      outcomes.push(`${entry.kind} ${JSON.stringify(entry.detail)}: ${outcome}`);
+    }
+    return outcomes;
+  };
+  expect(await removed(true)).toEqual([
+    'transfer {"vmId":"b"}: failed',
+    'process {"vmId":"a","diskId":"1"}: failed',
+    'snapshot {"vmId":"a"}: E_IN_USE',
+    'snapshot {"vmId":"b"}: removed',
+    'disk {"diskId":"1"}: E_IN_USE',
+    'disk {"diskId":"2"}: removed',
+    "disk {}: removed",
+  ]);
+  expect((await removed(false)).filter((outcome) => !outcome.endsWith(": removed"))).toEqual([
+    'transfer {"vmId":"b"}: failed',
+  ]);
 });
 
 const shows: LeftoverLookUp = async (_api, entry) => goneLeftover(entry);

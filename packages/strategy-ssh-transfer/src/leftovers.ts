@@ -1,5 +1,6 @@
 import type { LeftoverKinds } from "@ovault/ovirt";
 
+import { HostLooks } from "./hosts/host-looks.ts";
 import { hostProcessKind } from "./serving/host-process-leftover.ts";
 import { HOST_PROCESS } from "./serving/host-process.ts";
 import type { SshSite } from "./site.ts";
@@ -8,5 +9,6 @@ import { ACTIVE_VOLUMES } from "./volumes/activated-volumes.ts";
 
 /** The kinds that only this strategy makes: all on hosts. */
 export function ownLeftovers({ credentials }: SshSite): LeftoverKinds {
-  return { [HOST_PROCESS]: hostProcessKind(credentials), [ACTIVE_VOLUMES]: activeVolumesKind(credentials) };
+  const site = { credentials, looks: new HostLooks() };
+  return { [HOST_PROCESS]: hostProcessKind(site), [ACTIVE_VOLUMES]: activeVolumesKind(site) };
 }

@@ -59,7 +59,7 @@ export class SshTransferStrategy extends SnapshotStrategy {
     return { ...this.#site, landscape };
   }
 
-  diagnose(signal: AbortSignal): Promise<readonly Diagnosis[]> {
-    return diagnose(this.manager.api, this.#site, signal);
+  diagnose(signal: AbortSignal, onWait?: (what: string) => void): Promise<readonly Diagnosis[]> {
+    return diagnose(this.manager.api, { ...this.#site, onWait }, signal);
   }
 }

@@ -105,6 +105,23 @@ describe.skipIf(!has)("volumes on block storage", () => {
     }
   });
 
+  test("stay active, and in the ledger, while a process that uses them may still run", async () => {
+    const [first, second] = [volume("first"), volume("second")];
+    const [used, unused] = [await activate([first]), await activate([second])];
+    const detail = { diskId: first.diskId, hostId: hypervisor.host.id };
+    const process = await run.open({ kind: "host-process", title: "reader", detail });
+    await used.release();
+    await unused.release();
+    expect(await domain.active()).toEqual([first.volumeId]);
+    expect(await run.outstanding()).toMatchObject([
+      { kind: "active-volumes", detail: { diskId: first.diskId, why: expect.stringContaining("reader") } },
+      { kind: "host-process" },
+    ]);
+    await process.close();
+    expect(await deactivateVolumes(hypervisor, [first], never)).toEqual([]);
+    expect(await domain.active()).toEqual([]);
+  });
+
   test("stay active if they were before", async () => {
     const { volumeId } = volume("first");
     await domain.activate(volumeId);

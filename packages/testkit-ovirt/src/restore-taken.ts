@@ -6,6 +6,7 @@ import {
   type RestoreRequest,
   type RestoreSession,
   type RunContext,
+  type RunHooks,
   type Strategy,
 } from "@ovault/contract";
 import type { Ledger } from "@ovault/core";
@@ -24,6 +25,8 @@ export interface RestoreWishes<S extends Strategy = Strategy> {
   /** After a failure: do nothing more, as if the process had been killed. */
   readonly abandon?: boolean;
   readonly signal?: AbortSignal;
+  /** With taps of the test. */
+  readonly hooks?: RunHooks;
 }
 
 /** Restores all of a point as a machine with this name and new MAC addresses. */
@@ -36,10 +39,9 @@ export async function restoreTaken(
   { strategy, ledger, manager }: { strategy: Strategy; ledger: Ledger; manager: string },
   request: RestoreRequest,
   images: TakenBackup["images"],
-  { instead, abandon = false, signal = never }: RestoreWishes,
+  { instead, abandon = false, signal = never, hooks = createRunHooks() }: RestoreWishes,
 ): Promise<readonly string[]> {
   const runId = randomUUID();
-  const hooks = createRunHooks();
   const warnings: string[] = [];
   hooks.warning.tap("bench", (message) => warnings.push(message));
   const own = await ledger.forRun({ runId, manager, strategy: strategy.name });

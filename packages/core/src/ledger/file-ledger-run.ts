@@ -13,22 +13,29 @@ import { appendRecord, asLedgerError, removeLedgerFile } from "./ledger-file.ts"
 import type { LedgerRun, LedgerRunOptions } from "./ledger.ts";
 import { amend, type LedgerRecord } from "./records.ts";
 
+export interface FileLedgerRunOptions extends LedgerRunOptions {
+  /** Reads what dead runs left in the other files. */
+  readonly abandoned: () => Promise<readonly LedgerEntry[]>;
+}
+
 /** The ledger of one living run: a file of its own. */
 export class FileLedgerRun implements LedgerRun {
   readonly runId: string;
   readonly #options: LedgerRunOptions;
   readonly #path: string;
   readonly #handle: FileHandle;
-  readonly #openIds = new Set<string>();
+  readonly #abandoned: () => Promise<readonly LedgerEntry[]>;
+  readonly #open = new Map<string, LedgerEntry>();
 
-  private constructor(path: string, handle: FileHandle, options: LedgerRunOptions) {
+  private constructor(path: string, handle: FileHandle, { abandoned, ...options }: FileLedgerRunOptions) {
     this.runId = options.runId;
     this.#options = options;
     this.#path = path;
     this.#handle = handle;
+    this.#abandoned = abandoned;
   }
 
-  static async create(path: string, options: LedgerRunOptions): Promise<FileLedgerRun> {
+  static async create(path: string, options: FileLedgerRunOptions): Promise<FileLedgerRun> {
     return await asLedgerError(path, async () => {
       const handle = await open(path, "ax", 0o600);
       try {
@@ -49,7 +56,7 @@ export class FileLedgerRun implements LedgerRun {
     let entry: LedgerEntry = { id: randomUUID(), runId, node, manager, strategy, kind, title, detail, recordedAt };
     const { id } = entry;
     await this.#append({ type: "opened", entry });
-    this.#openIds.add(id);
+    this.#open.set(id, entry);
     return {
       get entry() {
         return entry;
@@ -57,17 +64,22 @@ export class FileLedgerRun implements LedgerRun {
       amend: async (more) => {
         await this.#append({ type: "amended", id, detail: more });
         entry = amend(entry, more);
+        this.#open.set(id, entry);
       },
       close: async () => {
         await this.#append({ type: "closed", id });
-        this.#openIds.delete(id);
+        this.#open.delete(id);
       },
     };
   }
 
+  async outstanding(): Promise<readonly LedgerEntry[]> {
+    return [...this.#open.values(), ...(await this.#abandoned())];
+  }
+
   /** Removes the file if all entries are closed. */
   async end(): Promise<void> {
-    const clean = this.#openIds.size === 0;
+    const clean = this.#open.size === 0;
     try {
       if (!clean) await this.#append({ type: "ended" });
     } finally {

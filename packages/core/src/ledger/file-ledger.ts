@@ -32,7 +32,10 @@ export class FileLedger implements Ledger {
   }
 
   async forRun(options: LedgerRunOptions): Promise<LedgerRun> {
-    return await FileLedgerRun.create(this.#pathOf(options.runId), options);
+    return await FileLedgerRun.create(this.#pathOf(options.runId), {
+      ...options,
+      abandoned: () => this.abandoned(),
+    });
   }
 
   async abandoned(): Promise<readonly LedgerEntry[]> {

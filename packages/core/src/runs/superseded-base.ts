@@ -1,4 +1,4 @@
-import type { RecoveryPoint, LedgerHandle, Strategy } from "@ovault/contract";
+import type { LedgerHandle, Leftover, RecoveryPoint, Strategy } from "@ovault/contract";
 import type { Ledger, LedgerRun } from "../ledger/ledger.ts";
 import { newRunId } from "../util/run-id.ts";
 
@@ -38,13 +38,23 @@ export class SupersededBase {
   /** The new point is sealed. What cannot be removed now stays in the ledger. */
   async remove(signal: AbortSignal): Promise<void> {
     try {
-      const entries = this.#handles.map(({ entry }) => entry);
-      for (const leftover of entries.length === 0 ? [] : await this.#strategy.leftovers(entries, signal)) {
+      for (const leftover of await this.#lookUp(signal)) {
+        const handle = this.#handles.find(({ entry }) => entry.id === leftover.entry.id);
+        if (handle === undefined) continue;
         if (!leftover.gone) await leftover.remove(signal);
-        await this.#handles.find(({ entry }) => entry.id === leftover.entry.id)?.close();
+        await handle.close();
       }
     } finally {
       await this.#run?.end();
     }
+  }
+
+  /** With what dead runs of the strategy left: something of theirs may still read what is to be removed. */
+  async #lookUp(signal: AbortSignal): Promise<readonly Leftover[]> {
+    const { name } = this.#strategy;
+    const { manager } = this.#point.vm;
+    const outstanding = this.#handles.length === 0 ? [] : ((await this.#run?.outstanding()) ?? []);
+    const own = outstanding.filter((entry) => entry.strategy === name && entry.manager === manager);
+    return own.length === 0 ? [] : await this.#strategy.leftovers(own, signal);
   }
 }

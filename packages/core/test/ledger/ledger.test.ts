@@ -47,6 +47,22 @@ describe("the ledger", () => {
     expect(await readdir(join(directory, "state", "ledger"))).toEqual([]);
   });
 
+  test("a run knows what it and dead runs have not removed, and nothing of other living runs", async () => {
+    const ledger = await FileLedger.open(await temporaryDirectory());
+    const [own, living, dead] = await Promise.all(
+      ["own", "living", "dead"].map((runId) => ledger.forRun({ ...options, runId })),
+    );
+    for (const run of [own, living, dead]) await run?.open({ ...backup, title: `of ${run.runId}` });
+    const handle = await own?.open({ ...backup, title: "amended" });
+    await handle?.amend({ backupId: "b-1" });
+    await (await own?.open({ ...backup, title: "closed" }))?.close();
+    await dead?.end();
+    const outstanding = (await own?.outstanding()) ?? [];
+    expect(titles(outstanding)).toEqual(["of own", "amended", "of dead"]);
+    expect(outstanding[1]?.detail).toEqual({ vmId: "vm-1", backupId: "b-1" });
+    await Promise.all([own?.end(), living?.end()]);
+  });
+
   test("what a living run has open is active, and abandoned once the run has ended", async () => {
     const ledger = await FileLedger.open(await temporaryDirectory());
     const run = await ledger.forRun(options);

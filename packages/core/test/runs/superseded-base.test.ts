@@ -15,6 +15,7 @@ import { never } from "@ovault/test-support/repository/take-point";
 class Keeping extends ModelStrategy {
   override readonly name = "keeping";
   readonly kept = new Set<string>();
+  readonly asked: (readonly string[])[] = [];
   #stuck = false;
 
   stick(): void {
@@ -26,6 +27,7 @@ class Keeping extends ModelStrategy {
   }
 
   override async leftovers(entries: readonly LedgerEntry[]): Promise<readonly Leftover[]> {
+    this.asked.push(entries.map(({ title }) => title));
     return entries.map((entry) => {
       const run = String(entry.detail["run"]);
       const remove = async (): Promise<void> => {
@@ -105,6 +107,17 @@ test("it is in the ledger before the point is sealed", async () => {
     });
   await backup({ taps: [look] });
   expect(seen).toEqual(["keeping: old snapshot"]);
+});
+
+test("the strategy is told what its dead runs left, and removes none of that here", async () => {
+  const dead = await ledger.forRun({ runId: "dead", manager: platform.vm().manager, strategy: "keeping" });
+  await dead.open({ kind: "process", title: "reader", detail: { run: "dead" } });
+  await dead.end();
+  keeping.kept.add("dead");
+  await backup();
+  expect(keeping.asked.at(-1)).toEqual(["old snapshot", "reader"]);
+  expect([...keeping.kept]).toEqual(["dead"]);
+  expect((await ledger.abandoned()).map(({ title }) => title)).toEqual(["reader"]);
 });
 
 test("what cannot be removed is reported, and stays in the ledger", async () => {

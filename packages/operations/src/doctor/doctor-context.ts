@@ -11,3 +11,8 @@ export interface ProposedRemoval {
   /** For people: each of them. */
   readonly titles: readonly string[];
 }
+
+/** Receives what a check waits for, and shows it. */
+export function noteWaits({ reporter }: Pick<DoctorContext, "reporter">): (what: string) => void {
+  return (what) => reporter.note(`  waiting for ${what}`);
+}

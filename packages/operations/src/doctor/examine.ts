@@ -13,7 +13,7 @@ import { checkLedger } from "./check-ledger.ts";
 import { checkNames } from "./check-names.ts";
 import { checkSnapshots } from "./check-snapshots.ts";
 import { checkStrategies } from "./check-strategies.ts";
-import type { DoctorContext } from "./doctor-context.ts";
+import { noteWaits, type DoctorContext } from "./doctor-context.ts";
 
 /** Checks every manager and destination of the configuration. Returns failures instead of throwing them. */
 export async function examine(context: DoctorContext): Promise<readonly Diagnosis[]> {
@@ -52,10 +52,10 @@ async function checkManager(
     return [];
   });
   if (strategies === undefined) return;
-  await checkStrategies(strategies, manager, list, signal);
+  await checkStrategies(strategies, manager, list, context);
   await checkIncrements(installation, manager, list, signal);
   await checkNames(installation, manager, list, signal);
-  const find = () => findLeftovers(installation, manager, signal);
+  const find = () => findLeftovers(installation, manager, signal, noteWaits(context));
   await checkLeftovers(installation, { place: name, find }, list, context);
   await checkSnapshots(installation, manager, list, context);
   const proveDataPath = manager.proveDataPath?.bind(manager);

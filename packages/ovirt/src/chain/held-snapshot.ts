@@ -14,6 +14,8 @@ import {
 
 import type { EngineApi } from "../api/engine-api.ts";
 import { EntityNotFoundError } from "../engine/errors.ts";
+import { nextStep } from "../leftovers/in-use.ts";
+import type { LeftoverKinds } from "../leftovers/look-up-leftovers.ts";
 import type { Capabilities } from "../model/capabilities.ts";
 import type { Snapshot } from "../model/snapshot.ts";
 import { confirmFrozen } from "../snapshot/confirm-frozen.ts";
@@ -36,6 +38,7 @@ export interface HeldSnapshotParts extends BackupRequest, SnapshottedMachine {
   readonly reading: VolumeReading;
   readonly hooks: RunHooks;
   readonly ledger: RunLedger;
+  readonly leftovers: LeftoverKinds;
   /** Snapshots that only older points needed. */
   readonly older: readonly Snapshot[];
   readonly removeDeadlineMs: number;
@@ -76,7 +79,7 @@ export class HeldSnapshot implements HeldInstant {
     await confirmFrozen(api, { vmId: vm.id, snapshotId: snapshot.id, before: this.#plans }, signal);
   }
 
-  /** The engine requires this order: it refuses to remove a snapshot that is being read. */
+  /** The engine requires this order: it refuses to remove a snapshot that it knows to be read. */
   async close(outcome: "complete" | "failed"): Promise<ClosedInstant> {
     await this.#parts.reading.close(outcome);
     if (outcome === "complete") return await this.#complete();
@@ -97,7 +100,7 @@ export class HeldSnapshot implements HeldInstant {
       await removeRetiring(this.#retiring, this.#parts, signal);
     } catch (error) {
       // It stays in the ledger.
-      this.#warn(`an old snapshot of ${vm.name} is still there: ${messageOf(error)}; see \`ovault doctor\``);
+      this.#warn(`an old snapshot of ${vm.name} is still there: ${messageOf(error)}; ${nextStep(error)}`);
     }
   }
 

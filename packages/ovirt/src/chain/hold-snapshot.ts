@@ -3,10 +3,11 @@ import type { BackupRequest, RunContext } from "@ovault/contract";
 import type { OvirtManager } from "../manager/manager.ts";
 import type { Snapshot } from "../model/snapshot.ts";
 import { snapshotForBackup } from "../snapshot/snapshot-for-backup.ts";
+import type { LeftoverKinds } from "../leftovers/look-up-leftovers.ts";
 import type { SnapshotOptions } from "../snapshot/snapshot-options.ts";
 import { maySuffice, olderSnapshots } from "./find-snapshots.ts";
 import { HeldSnapshot } from "./held-snapshot.ts";
-import { recordRetiring, removeRetiring } from "./retire-snapshots.ts";
+import { recordRetiring, type Removal, removeRetiring } from "./retire-snapshots.ts";
 import type { ReadingSite, VolumeReader } from "./volume-reader.ts";
 
 /** A way to read snapshots, on one manager. */
@@ -14,11 +15,13 @@ export interface SnapshotReading {
   readonly manager: OvirtManager;
   readonly reader: VolumeReader;
   readonly options: SnapshotOptions;
+  /** Kinds of leftovers that only this strategy makes. */
+  readonly leftovers?: LeftoverKinds | undefined;
 }
 
 /** Makes a snapshot. Cleans up before it throws, as far as possible. */
 export async function holdSnapshot(
-  { manager, reader, options }: SnapshotReading,
+  { manager, reader, options, leftovers = {} }: SnapshotReading,
   request: BackupRequest,
   context: RunContext,
 ): Promise<HeldSnapshot> {
@@ -29,7 +32,10 @@ export async function holdSnapshot(
   const reading = await reader.prepare(request, site);
   const removeDeadlineMs = options.removalTimeoutSeconds * 1_000;
   try {
-    const older = typeof reader.increments === "string" ? [] : await clearWay(reader, request, site, removeDeadlineMs);
+    const older =
+      typeof reader.increments === "string"
+        ? []
+        : await clearWay(reader, request, site, { removeDeadlineMs, leftovers });
     const machine = await snapshotForBackup(api, request, context, options);
     return new HeldSnapshot({
       ...request,
@@ -41,6 +47,7 @@ export async function holdSnapshot(
       reading,
       older,
       removeDeadlineMs,
+      leftovers,
     });
   } catch (error) {
     await reading.close("failed");
@@ -56,11 +63,11 @@ async function clearWay(
   reader: VolumeReader,
   request: BackupRequest,
   { api, capabilities, context: { ledger, signal } }: ReadingSite,
-  removeDeadlineMs: number,
+  removing: Pick<Removal, "removeDeadlineMs" | "leftovers">,
 ): Promise<readonly Snapshot[]> {
   const { vm } = request;
   const older = await olderSnapshots(api, request, signal);
   if (reader.readsChains(capabilities) || maySuffice(request, older)) return older;
-  await removeRetiring(await recordRetiring(ledger, vm, older), { api, vm, removeDeadlineMs }, signal);
+  await removeRetiring(await recordRetiring(ledger, vm, older), { api, vm, ledger, ...removing }, signal);
   return [];
 }

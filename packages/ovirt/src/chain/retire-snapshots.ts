@@ -2,6 +2,8 @@ import type { LedgerHandle, RunLedger, VirtualMachine } from "@ovault/contract";
 
 import type { EngineApi } from "../api/engine-api.ts";
 import type { Snapshot } from "../model/snapshot.ts";
+import { assertUnused } from "../leftovers/in-use.ts";
+import type { LeftoverKinds } from "../leftovers/look-up-leftovers.ts";
 import { removeSnapshot } from "../snapshot/remove-snapshot.ts";
 
 /** A snapshot of an older point that is to be removed and is in the ledger. */
@@ -29,15 +31,19 @@ export interface Removal {
   readonly api: EngineApi;
   readonly vm: VirtualMachine;
   readonly removeDeadlineMs: number;
+  readonly ledger: RunLedger;
+  /** Kinds of leftovers that only this strategy makes. */
+  readonly leftovers: LeftoverKinds;
 }
 
-/** Removes them one by one, each merged before the next. Throws at the first failed merge and begins no other. */
+/** Removes them one by one, each merged before the next. Throws at the first failed merge and begins no other. @throws InUseError when a dead run may still read one */
 export async function removeRetiring(
   retiring: readonly Retiring[],
-  { api, vm, removeDeadlineMs }: Removal,
+  { api, vm, removeDeadlineMs, ledger, leftovers }: Removal,
   signal: AbortSignal,
 ): Promise<void> {
   for (const { snapshot, handle } of retiring) {
+    assertUnused(handle.entry, await ledger.outstanding(), leftovers);
     await removeSnapshot(api, { vmId: vm.id, snapshotId: snapshot.id, deadlineMs: removeDeadlineMs }, signal);
     await handle.close();
   }

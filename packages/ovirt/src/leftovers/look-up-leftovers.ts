@@ -1,7 +1,8 @@
-import type { Leftover, LedgerEntry } from "@ovault/contract";
+import { inLanes, type Leftover, type LedgerEntry } from "@ovault/contract";
 
 import type { EngineApi } from "../api/engine-api.ts";
 import { arrived, pending } from "../engine/wait.ts";
+import { assertUnused } from "./in-use.ts";
 import { unknownLeftover } from "./unknown-leftover.ts";
 import { diskLeftover, snapshotLeftover, transferLeftover, vmLeftover } from "./ovirt-leftovers.ts";
 
@@ -13,6 +14,8 @@ export interface LeftoverKind {
   readonly lookUp: LeftoverLookUp;
   /** Kinds that can only go after this one: an attachment blocks the snapshot that it shares. */
   readonly before: readonly string[];
+  /** The engine does not see it. What it uses, of the kinds in `before`, stays until this is known to be gone. */
+  readonly unseen?: boolean;
 }
 
 /** By the `kind` of the entry. */
@@ -25,6 +28,9 @@ const SHARED: LeftoverKinds = {
   snapshot: { lookUp: snapshotLeftover, before: ["disk"] },
   disk: { lookUp: diskLeftover, before: [] },
 };
+
+/** Each waits for the engine or for a host: one that does not answer must not hold up the others. */
+const LOOKS_AT_ONCE = 16;
 
 /**
  * Looks up what dead runs of a strategy left, in removal order.
@@ -39,11 +45,21 @@ export async function lookUpLeftovers(
   const kinds = new Map(Object.entries({ ...SHARED, ...own }));
   const order = inOrder(kinds);
   const sorted = entries.toSorted((a, b) => order.indexOf(a.kind) - order.indexOf(b.kind));
-  const found: Leftover[] = [];
-  for (const entry of sorted) {
-    found.push(await settled(api, entry, kinds.get(entry.kind)?.lookUp ?? unknownLeftover, signal));
-  }
-  return found;
+  const found = new Map<LedgerEntry, Leftover>();
+  const lookUp = async (entry: LedgerEntry, laneSignal: AbortSignal): Promise<void> => {
+    found.set(entry, await settled(api, entry, kinds.get(entry.kind)?.lookUp ?? unknownLeftover, laneSignal));
+  };
+  await inLanes(sorted, LOOKS_AT_ONCE, lookUp, signal);
+  const leftovers = sorted.flatMap((entry) => found.get(entry) ?? []);
+  const present = new Set(leftovers.filter(({ gone }) => !gone).map(({ entry }) => entry));
+  return leftovers.map((leftover) => ({
+    ...leftover,
+    remove: async (removal) => {
+      assertUnused(leftover.entry, [...present], own);
+      await leftover.remove(removal);
+      present.delete(leftover.entry);
+    },
+  }));
 }
 
 /** Each kind before those that can only go after it; otherwise in the listed order. */

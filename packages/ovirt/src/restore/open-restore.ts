@@ -1,14 +1,21 @@
 import { observe, plural, type RestoreRequest, type RunContext } from "@ovault/contract";
 
 import type { OvirtManager } from "../manager/manager.ts";
-import { undo } from "../traces/undo.ts";
+import type { LeftoverKinds } from "../leftovers/look-up-leftovers.ts";
 import { assertRestores } from "./assert-restores.ts";
 import { FileUploadError } from "./fill/assert-guest-data.ts";
 import type { DiskFiller, DiskFilling, FillingSite } from "./fill/disk-filler.ts";
 import { makeDisk } from "./disks/make-disk.ts";
-import { removeDisk } from "../api/remove-disk.ts";
+import { dropDisk } from "./disks/drop-disk.ts";
 import { designAsFiles, designRestore, type RestoreDesign } from "./design/restore-design.ts";
 import { OvirtRestoreSession } from "./restore-session.ts";
+
+/** What is particular about a strategy's restores. */
+export interface RestoreWay {
+  readonly filler: DiskFiller;
+  /** Kinds of leftovers that only this strategy makes. */
+  readonly leftovers: LeftoverKinds;
+}
 
 /**
  * Makes the disks of a point and opens them for writing. All strategies for oVirt share it and differ only in the
@@ -16,7 +23,7 @@ import { OvirtRestoreSession } from "./restore-session.ts";
  */
 export async function openRestore(
   manager: OvirtManager,
-  filler: DiskFiller,
+  { filler, leftovers }: RestoreWay,
   request: RestoreRequest,
   context: RunContext,
 ): Promise<OvirtRestoreSession> {
@@ -28,7 +35,7 @@ export async function openRestore(
   observe(context.hooks.phase, { phase: "open", detail: `creating ${plural(design.disks.length, "disk")}` });
   const warn = (warning: string): void => observe(context.hooks.warning, warning);
   design.warnings.forEach(warn);
-  const opening = { request, filler, site: { api, capabilities, context } };
+  const opening = { request, filler, leftovers, site: { api, capabilities, context } };
   try {
     return await openDesigned(design, opening);
   } catch (error) {
@@ -42,13 +49,15 @@ export async function openRestore(
 /** A machine without disks needs no filler. */
 const NOTHING_TO_FILL: DiskFilling = { targets: [], finish: async () => {}, abandon: async () => {} };
 
-interface Opening {
+interface Opening extends RestoreWay {
   readonly request: RestoreRequest;
-  readonly filler: DiskFiller;
   readonly site: FillingSite;
 }
 
-async function openDesigned(design: RestoreDesign, { request, filler, site }: Opening): Promise<OvirtRestoreSession> {
+async function openDesigned(
+  design: RestoreDesign,
+  { request, filler, leftovers, site }: Opening,
+): Promise<OvirtRestoreSession> {
   const { api, context } = site;
   const { ledger, signal } = context;
   const made = await Promise.allSettled(design.disks.map((disk) => makeDisk(disk, { api, ledger }, signal)));
@@ -56,9 +65,9 @@ async function openDesigned(design: RestoreDesign, { request, filler, site }: Op
   try {
     for (const one of made) if (one.status === "rejected") throw one.reason;
     const filling = disks.length === 0 ? NOTHING_TO_FILL : await filler.open(disks, site);
-    return new OvirtRestoreSession({ api, request, design, disks, filling }, context);
+    return new OvirtRestoreSession({ api, request, design, disks, filling, leftovers }, context);
   } catch (error) {
-    await Promise.all(disks.map(({ id, handle }) => undo(handle, () => removeDisk(api, id))));
+    await Promise.all(disks.map((disk) => dropDisk(api, disk, { ...context, leftovers })));
     throw error;
   }
 }

@@ -15,7 +15,9 @@ import { undo } from "../traces/undo.ts";
 import type { DiskFilling } from "./fill/disk-filler.ts";
 import type { MadeDisk } from "./disks/make-disk.ts";
 import { completeVm, createVm, releaseVm, startVm } from "./vm/make-vm.ts";
-import { removeDisk } from "../api/remove-disk.ts";
+import { assertUnused } from "../leftovers/in-use.ts";
+import type { LeftoverKinds } from "../leftovers/look-up-leftovers.ts";
+import { dropDisk } from "./disks/drop-disk.ts";
 import { removeVm } from "./vm/remove-vm.ts";
 import type { RestoreDesign } from "./design/restore-design.ts";
 
@@ -28,6 +30,8 @@ export interface RestoreParts {
   /** In the order of the request. */
   readonly disks: readonly MadeDisk[];
   readonly filling: DiskFilling;
+  /** Kinds of leftovers that only this strategy makes. */
+  readonly leftovers: LeftoverKinds;
 }
 
 /** New disks on the engine, open for writing, that become a virtual machine when they are full. */
@@ -46,10 +50,13 @@ export class OvirtRestoreSession implements RestoreSession {
   }
 
   async commit(): Promise<RestoredVirtualMachine> {
-    const { api, request, design, disks, filling } = this.#parts;
+    const { api, request, design, disks, filling, leftovers } = this.#parts;
     const { runId, ledger, signal } = this.#context;
     await filling.finish();
     signal.throwIfAborted();
+    // A machine must not start on a disk that something else may still write to.
+    const outstanding = await ledger.outstanding();
+    for (const { handle } of disks) assertUnused(handle.entry, outstanding, leftovers);
     const tag = runTag(runId);
     const handle = await ledger.open({
       kind: "vm",
@@ -73,11 +80,11 @@ export class OvirtRestoreSession implements RestoreSession {
   }
 
   async abort(): Promise<void> {
-    const { api, disks, filling } = this.#parts;
+    const { api, disks, filling, leftovers } = this.#parts;
     const vm = this.#vm;
     if (vm !== undefined) await this.#tidy(vm.handle, () => removeVm(api, vm.id));
     await filling.abandon();
-    await Promise.all(disks.map(({ id, handle }) => this.#tidy(handle, () => removeDisk(api, id))));
+    await Promise.all(disks.map((disk) => dropDisk(api, disk, { ...this.#context, leftovers })));
   }
 
   /** Looks for a machine of ours that the engine may have made without an answer, so that `abort` can remove it. */

@@ -1,6 +1,8 @@
-import { messageOf, observe, type RunHooks, type VirtualMachine } from "@ovault/contract";
+import { messageOf, observe, type RunHooks, type RunLedger, type VirtualMachine } from "@ovault/contract";
 
 import type { EngineApi } from "../api/engine-api.ts";
+import { assertUnused, nextStep } from "../leftovers/in-use.ts";
+import type { LeftoverKinds } from "../leftovers/look-up-leftovers.ts";
 import { undo } from "../traces/undo.ts";
 import { cleanUpSnapshot } from "./remove-snapshot.ts";
 import type { TakenSnapshot } from "./take-snapshot.ts";
@@ -11,6 +13,9 @@ export interface SnapshotToDrop {
   /** Deadline of the merge. */
   readonly removeDeadlineMs: number;
   readonly hooks: RunHooks;
+  readonly ledger: RunLedger;
+  /** Kinds of leftovers that only this strategy makes. */
+  readonly leftovers: LeftoverKinds;
 }
 
 /**
@@ -19,12 +24,17 @@ export interface SnapshotToDrop {
  */
 export async function dropSnapshot(
   api: EngineApi,
-  { vm, snapshot, removeDeadlineMs, hooks }: SnapshotToDrop,
+  { vm, snapshot, removeDeadlineMs, hooks, ledger, leftovers }: SnapshotToDrop,
 ): Promise<unknown> {
   const which = { vmId: vm.id, snapshotId: snapshot.id, deadlineMs: removeDeadlineMs };
-  const obstacle = await undo(snapshot.handle, () => cleanUpSnapshot(api, which));
+  const obstacle = await undo(snapshot.handle, async () => {
+    // Only this run has read it.
+    const own = (await ledger.outstanding()).filter(({ runId }) => runId === ledger.runId);
+    assertUnused(snapshot.handle.entry, own, leftovers);
+    await cleanUpSnapshot(api, which);
+  });
   if (obstacle !== undefined) {
-    observe(hooks.warning, `the snapshot of this run is still there: ${messageOf(obstacle)}; see \`ovault doctor\``);
+    observe(hooks.warning, `the snapshot of this run is still there: ${messageOf(obstacle)}; ${nextStep(obstacle)}`);
   }
   return obstacle;
 }

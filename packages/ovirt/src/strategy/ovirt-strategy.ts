@@ -55,7 +55,7 @@ export abstract class OvirtStrategy implements Strategy {
   }
 
   openRestore(request: RestoreRequest, context: RunContext): Promise<RestoreSession> {
-    return openRestore(this.manager, this.#requireFiller(), request, context);
+    return openRestore(this.manager, { filler: this.#requireFiller(), leftovers: this.#leftovers }, request, context);
   }
 
   /** An abort of one removal ends all that are under way, also their waits that have deadlines of their own. */

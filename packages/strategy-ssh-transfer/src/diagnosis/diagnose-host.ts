@@ -1,11 +1,12 @@
 import { Checklist, finding, type Diagnosis, type Finding } from "@ovault/contract";
 import type { Host } from "@ovault/ovirt";
 
-import { HypervisorError } from "../errors.ts";
+import { answerInTime, deadlineIn } from "../hosts/answer-in-time.ts";
 import type { Hypervisor } from "../hosts/hypervisor.ts";
 import { Hypervisors } from "../hosts/hypervisors.ts";
 import { loginHint } from "../hosts/credentials.ts";
 import { clusterOf, type Landscape } from "../hosts/landscape.ts";
+import { logInInTime } from "../hosts/log-in-in-time.ts";
 import type { SshSite } from "../site.ts";
 import { checkData } from "./check-data.ts";
 import { checkNetcat } from "./check-netcat.ts";
@@ -20,6 +21,8 @@ export interface DiagnosisSite extends SshSite {
   readonly landscape: Landscape;
   /** The checks of this host that have failed: what they told need not be told again. */
   readonly failed?: ReadonlySet<string>;
+  /** Receives, for people, which host it waits for. */
+  readonly onWait?: ((what: string) => void) | undefined;
 }
 
 /** A check of a host that ovault is logged in at. */
@@ -56,21 +59,12 @@ export async function diagnoseHost(
     ];
   }
   const list = new Checklist(signal);
-  const deadline = AbortSignal.timeout(HOST_DEADLINE_MS);
-  const limited = AbortSignal.any([signal, deadline]);
-  const inTime = async <T>(work: Promise<T>): Promise<T> =>
-    await work.catch((error: unknown) => {
-      if (!deadline.aborted || signal.aborted) throw error;
-      throw new HypervisorError(`host ${name} did not answer within ${HOST_DEADLINE_MS / 1_000} s`, {
-        context: { host: host.id, hostName: name },
-        hint: "Is it overloaded, or does it wait for its storage?",
-      });
-    });
+  const deadline = deadlineIn(HOST_DEADLINE_MS);
   const hypervisors = new Hypervisors(site.landscape, site.credentials);
   try {
     let hypervisor: Hypervisor | undefined;
     await list.run(`${title}: log-in`, async () => {
-      hypervisor = await inTime(hypervisors.open(host.id, limited));
+      hypervisor = await logInInTime(host, hypervisors, { onWait: site.onWait, why: "it is checked" }, signal);
       const source = site.credentials.keySourceOf(host, cluster);
       return finding.ok(`${hypervisor.session.title}; its key is known from ${source}`);
     });
@@ -78,10 +72,12 @@ export async function diagnoseHost(
     const open = hypervisor;
     const failed = new Set<string>();
     for (const [check, run] of Object.entries(CHECKS)) {
-      const passed = await list.run(`${title}: ${check}`, () => inTime(run(open, { ...site, failed }, limited)));
+      const passed = await list.run(`${title}: ${check}`, () =>
+        answerInTime(host, deadline, (limited) => run(open, { ...site, failed }, limited), signal),
+      );
       if (!passed) failed.add(check);
       // Whatever follows would fail for the same reason.
-      if (deadline.aborted) break;
+      if (deadline.passed.aborted) break;
     }
     return list.checks;
   } finally {

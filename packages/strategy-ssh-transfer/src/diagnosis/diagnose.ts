@@ -2,17 +2,20 @@ import { compareNatural, inLanes, type Diagnosis } from "@ovault/contract";
 import type { EngineApi } from "@ovault/ovirt";
 
 import { clusterOf, readLandscape } from "../hosts/landscape.ts";
-import type { SshSite } from "../site.ts";
 import { checkNames } from "./check-names.ts";
-import { diagnoseHost } from "./diagnose-host.ts";
+import { diagnoseHost, type DiagnosisSite } from "./diagnose-host.ts";
 
-const HOSTS_AT_ONCE = 8;
+const HOSTS_AT_ONCE = 16;
 
 /**
  * Checks the names in the options, and each host that there are credentials for: several at once, each with a deadline of its own, so that dead hosts
  * do not hold up the others. Reports one line where there are credentials for none.
  */
-export async function diagnose(api: EngineApi, site: SshSite, signal: AbortSignal): Promise<readonly Diagnosis[]> {
+export async function diagnose(
+  api: EngineApi,
+  site: Omit<DiagnosisSite, "landscape">,
+  signal: AbortSignal,
+): Promise<readonly Diagnosis[]> {
   const landscape = await readLandscape(api, signal);
   const names = checkNames(site, landscape);
   const hosts = landscape.hosts.toSorted((a, b) => compareNatural(a.name, b.name));

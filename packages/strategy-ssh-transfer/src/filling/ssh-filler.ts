@@ -7,6 +7,7 @@ import { Hypervisors } from "../hosts/hypervisors.ts";
 import { readLandscape } from "../hosts/landscape.ts";
 import { hostsOf } from "../hosts/rank-hosts.ts";
 import { warnOfStrangeKeys } from "../hosts/warn-of-strange-keys.ts";
+import { reportSilence } from "../hosts/silence.ts";
 import { Held } from "../held.ts";
 import type { SshSite } from "../site.ts";
 import { openNewDisk, type NewDisk } from "./open-new-disk.ts";
@@ -40,7 +41,7 @@ class SshFilling implements DiskFilling {
   }
 
   static async open(disks: readonly MadeDisk[], site: SshSite, { api, context }: FillingSite): Promise<SshFilling> {
-    const { ledger, signal } = context;
+    const { ledger, hooks, signal } = context;
     const landscape = await readLandscape(api, signal);
     const hypervisors = new Hypervisors(landscape, site.credentials);
     const held = new Held();
@@ -58,10 +59,15 @@ class SshFilling implements DiskFilling {
         held.add(site.busy.enter(chosen.host.id));
         hosts.push(chosen);
       }
+      const parts = held.perHost(
+        hosts.map(({ host }) => host.name),
+        reportSilence(hooks),
+      );
       const opened = hosts.map(async (chosen, index) => {
         const made = disks[index];
         if (made === undefined) throw new RangeError("more hosts than disks");
-        return await openNewDisk(made, { api, chosen, options: site.options, ledger, held }, signal);
+        const opening = { api, chosen, options: site.options, ledger, held: parts[index] ?? held };
+        return await openNewDisk(made, opening, signal);
       });
       return new SshFilling(await settleAll(opened), held);
     } catch (error) {

@@ -6,6 +6,7 @@ import { Hypervisors } from "../hosts/hypervisors.ts";
 import { readLandscape } from "../hosts/landscape.ts";
 import { warnOfStrangeKeys } from "../hosts/warn-of-strange-keys.ts";
 import type { SshSite } from "../site.ts";
+import { reportSilence } from "../hosts/silence.ts";
 import { assertNoMerge, assertSameChain } from "./assert-frozen-chain.ts";
 import { Held } from "../held.ts";
 import { openDisk, type OpenedDisk } from "./open-disk.ts";
@@ -81,11 +82,15 @@ class SshReading implements VolumeReading {
     await assertNoMerge(api, vm.id, signal);
     const held = new Held();
     this.#held.add(() => held.release());
+    const hosts = plans.map((plan) => this.#hostOf(plan).host.name);
+    const parts = held.perHost(hosts, reportSilence(context.hooks));
     const warn = (message: string): void => observe(context.hooks.warning, message);
-    const site = { api, vmId: vm.id, options: this.#site.options, ledger: context.ledger, warn, held };
+    const site = { api, vmId: vm.id, options: this.#site.options, ledger: context.ledger, warn };
     try {
       this.#disks = await settleAll(
-        plans.map((plan) => openDisk(plan, { ...site, chosen: this.#hostOf(plan) }, signal)),
+        plans.map((plan, index) =>
+          openDisk(plan, { ...site, chosen: this.#hostOf(plan), held: parts[index] ?? held }, signal),
+        ),
       );
     } catch (error) {
       await held.release();

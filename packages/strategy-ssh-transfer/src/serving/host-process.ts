@@ -3,14 +3,20 @@ import { randomUUID } from "node:crypto";
 import { messageOf, type JsonObject, type LedgerHandle, type RunLedger } from "@ovault/contract";
 import type { StartedCommand, StartedEnd } from "@ovault/ssh";
 
+import { answerInTime, deadlineIn } from "../hosts/answer-in-time.ts";
 import type { Hypervisor } from "../hosts/hypervisor.ts";
 import { FIND_DIRECTORY, MAKE_DIRECTORY } from "../hosts/host-directory.ts";
 
 /** Kind of the ledger's entries of processes on hosts. */
 export const HOST_PROCESS = "host-process";
 
+/** A process keeps volumes open, which the engine does not see. */
+export const PROCESS_ORDER = { before: ["active-volumes", "snapshot", "disk"], unseen: true } as const;
+
 const START_DEADLINE_MS = 120_000;
 const FIND_DEADLINE_MS = 60_000;
+/** For a host to say, when a run closes, that a process has ended: else that stays open, and the run ends. */
+const END_DEADLINE_MS = 20_000;
 
 export interface HostProcessWish {
   /** For people: what it does. */
@@ -67,7 +73,10 @@ export class HostProcess {
     }
   }
 
-  /** Ends the process and whatever is left of it. Never throws; what could not be removed stays in the ledger. */
+  /**
+   * Ends the process and whatever is left of it, within half a minute. Never throws. Its entry stays in the ledger, and
+   * keeps what the process uses, unless the host has said that it is gone.
+   */
   async close(): Promise<void> {
     await this.#service.close();
     await removeAndForget(this.#hypervisor, this.#name, this.#handle);
@@ -101,8 +110,9 @@ async function find(
 }
 
 async function removeAndForget(hypervisor: Hypervisor, name: string, handle: LedgerHandle): Promise<void> {
+  const end = (signal: AbortSignal): Promise<void> => endHostProcess(hypervisor, name, signal);
   try {
-    await endHostProcess(hypervisor, name, AbortSignal.timeout(FIND_DEADLINE_MS));
+    await answerInTime(hypervisor.host, deadlineIn(END_DEADLINE_MS), end);
     await handle.close();
   } catch (error) {
     // The entry stays, and the next run finds what it names.

@@ -1,7 +1,9 @@
 import { messageOf, type JsonObject, type LedgerHandle, type RunLedger } from "@ovault/contract";
+import { assertUnused } from "@ovault/ovirt";
 
 import { VolumeError } from "../errors.ts";
 import type { Hypervisor } from "../hosts/hypervisor.ts";
+import { HOST_PROCESS, PROCESS_ORDER } from "../serving/host-process.ts";
 import { deactivateVolumes } from "./deactivate-volumes.ts";
 import { deviceOf, nameOf, type BlockVolume } from "./host-volumes.ts";
 import { changeVolumes, listVolumes } from "./logical-volumes.ts";
@@ -87,7 +89,7 @@ async function activate(
   const release = (): Promise<void> => {
     const deadline = AbortSignal.timeout(RELEASE_DEADLINE_MS);
     return shared
-      .run(() => releaseOurs(hypervisor, ours, { handle, shared }, deadline), deadline)
+      .run(() => releaseOurs(hypervisor, ours, { handle, shared, ledger }, deadline), deadline)
       .catch(() => undefined);
   };
   try {
@@ -96,7 +98,7 @@ async function activate(
     return release;
   } catch (error) {
     // In this turn already.
-    await releaseOurs(hypervisor, ours, { handle, shared }, AbortSignal.timeout(RELEASE_DEADLINE_MS));
+    await releaseOurs(hypervisor, ours, { handle, shared, ledger }, AbortSignal.timeout(RELEASE_DEADLINE_MS));
     throw error;
   }
 }
@@ -105,11 +107,14 @@ async function activate(
 async function releaseOurs(
   hypervisor: Hypervisor,
   ours: readonly Volume[],
-  { handle, shared }: { readonly handle: LedgerHandle; readonly shared: SharedActivations },
+  { handle, shared, ledger }: Pick<Site, "shared" | "ledger"> & { readonly handle: LedgerHandle },
   signal: AbortSignal,
 ): Promise<void> {
   try {
-    const open = await deactivateVolumes(hypervisor, shared.leave(ours), signal);
+    const left = shared.leave(ours);
+    // A host that does not say that a process of ours has ended is not asked again.
+    assertUnused(handle.entry, await ledger.outstanding(), { [HOST_PROCESS]: PROCESS_ORDER });
+    const open = await deactivateVolumes(hypervisor, left, signal);
     if (open.length === 0) await handle.close();
     else await handle.amend({ volumes: open.map(idsOf), why: "in use" });
   } catch (error) {

@@ -3,9 +3,8 @@ import { z } from "zod";
 import type { LeftoverKind } from "@ovault/ovirt";
 
 import { VolumeError } from "../errors.ts";
-import type { Credentials } from "../hosts/credentials.ts";
 import type { Hypervisor } from "../hosts/hypervisor.ts";
-import { leftoverOnHost } from "../hosts/leftover-on-host.ts";
+import { leftoverOnHost, type LookUpSite } from "../hosts/leftover-on-host.ts";
 import { deactivateVolumes, findActive } from "./deactivate-volumes.ts";
 import { nameOf } from "./host-volumes.ts";
 import { isVolumeId } from "./volume.ts";
@@ -17,9 +16,10 @@ const detailSchema = z.object({
 });
 
 /** Volumes that a dead run activated on a host. Those that VDSM uses now are no leftovers any more. */
-export function activeVolumesKind(credentials: Credentials): LeftoverKind {
+export function activeVolumesKind(site: Omit<LookUpSite, "api">): LeftoverKind {
   return {
     before: ["snapshot", "disk"],
+    unseen: true,
     lookUp: async (api, entry, signal) => {
       const { hostId, volumes } = detailSchema.parse(entry.detail);
       const active = {
@@ -34,7 +34,7 @@ export function activeVolumesKind(credentials: Credentials): LeftoverKind {
           if (open.length > 0) throw new VolumeError(`something has volume ${open.map(nameOf).join(", ")} open`);
         },
       };
-      return await leftoverOnHost(entry, active, { api, credentials }, signal);
+      return await leftoverOnHost(entry, active, { api, ...site }, signal);
     },
   };
 }

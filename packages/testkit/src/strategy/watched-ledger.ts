@@ -1,4 +1,4 @@
-import type { JsonObject, LedgerHandle, RunLedger } from "@ovault/contract";
+import type { JsonObject, LedgerEntry, LedgerHandle, RunLedger } from "@ovault/contract";
 
 /** Called before and after each ledger call, with its number, from 1. A throw fails the ledger call. */
 export type WatchCall = (call: number, when: "before" | "after") => void;
@@ -25,6 +25,10 @@ export class WatchedLedger implements RunLedger {
       amend: (detail) => this.#call(() => handle.amend(detail)),
       close: () => this.#call(() => handle.close()),
     };
+  }
+
+  outstanding(): Promise<readonly LedgerEntry[]> {
+    return this.#ledger.outstanding();
   }
 
   async #call<T>(work: () => Promise<T>): Promise<T> {
