@@ -13,7 +13,7 @@ const DISKS: readonly DiskImage[] = [
   { format: "raw", bytes: 2 * MIB + 512 },
 ];
 
-type EngineOptions = Pick<SiteOptions, "engineVersion">;
+type EngineOptions = Pick<SiteOptions, "engineVersion" | "staging">;
 
 export interface KilledBackups extends EngineOptions {
   readonly strategy: string;

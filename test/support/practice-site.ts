@@ -28,7 +28,7 @@ export interface DiskImage {
   readonly bytes: number;
 }
 
-export interface SiteOptions extends Pick<LabOptions, "engineVersion" | "product" | "delayMs" | "proxy"> {
+export interface SiteOptions extends Pick<LabOptions, "engineVersion" | "product" | "delayMs" | "proxy" | "staging"> {
   /** Disks by the name of the virtual machine. */
   readonly vms: Readonly<Record<string, readonly DiskImage[]>>;
   readonly down?: readonly string[];
@@ -166,6 +166,7 @@ export class PracticeSite {
       snapshots: leftovers.snapshots.filter((id) => !needed.includes(id)),
       vms: leftovers.vms.filter((name) => !vms.includes(name)),
       ledger: await this.#ledger(),
+      staged: await this.#staged(),
     };
     return Object.entries(beyond).flatMap(([kind, things]) => things.map((thing) => `${kind}: ${thing}`));
   }
@@ -177,6 +178,19 @@ export class PracticeSite {
       if (leftovers.hostProcesses.length === 0 || performance.now() > end) return leftovers;
       await sleep(100);
     }
+  }
+
+  /** What lies in export domains. */
+  async #staged(): Promise<readonly string[]> {
+    const found: string[] = [];
+    for (const { folder } of this.lab.staging) {
+      for (const domain of await readdir(folder)) {
+        for (const part of ["images", "master/vms"]) {
+          found.push(...(await readdir(join(folder, domain, part)).catch(() => [])));
+        }
+      }
+    }
+    return found;
   }
 
   async stop(): Promise<void> {

@@ -8,6 +8,7 @@ export function restoredVmView({ point, vm, manager, doneBytes, writtenBytes, lo
   return [
     facts([
       ["restored", `${point} as ${vm.name} (${vm.id}) on ${manager}`],
+      ["to import", vm.awaitsImport === undefined ? undefined : `from ${vm.awaitsImport}, in the manager`],
       ["disks", vm.disks.map(({ id }) => id).join(", ") || "none"],
       ["data", describeData(doneBytes, writtenBytes, elapsedMs)],
     ]),

@@ -18,6 +18,7 @@ interface RestoreOptions {
   readonly network?: readonly string[];
   readonly mac: "keep" | "new";
   readonly start?: boolean;
+  readonly import?: boolean;
   readonly disk?: string;
   readonly toFile?: string;
   readonly format?: RestoredDisk["format"];
@@ -42,6 +43,7 @@ export const define: Define = (command, invoke) => {
       new Option("--mac <policy>", "keep the MAC addresses, or take new ones").choices(["keep", "new"]).default("new"),
     )
     .option("--start", "start the new machine")
+    .option("--import", "with --strategy export-domain: import the new machine, instead of leaving it there")
     .option("--disk <disk>", "restore this disk only: id, alias or index")
     .option(
       "--to-file <path>",
@@ -84,10 +86,11 @@ async function restoreToManager(
   point: string,
   options: RestoreOptions & { readonly as: string },
 ): Promise<Outcome> {
-  const { as, manager, strategy, cluster, storageDomain, mac, start = false, salvage = false, from } = options;
+  const { as, manager, strategy, cluster, storageDomain, mac } = options;
+  const { start = false, import: imports = false, salvage = false, from } = options;
   const networks = parseNetworks(options.network ?? []);
   const where = { as, manager, strategy, cluster, storageDomain, networks, mac };
-  const job = { kind: "restore", point, ...where, start, salvage, from } as const;
+  const job = { kind: "restore", point, ...where, start, import: imports, salvage, from } as const;
   await using installation = await Installation.open(context);
   if (options.dryRun === true) {
     const plan = await planRestore(installation, job, context);

@@ -17,6 +17,8 @@ const LOADERS: Readonly<Record<PluginKind, ReadonlyMap<string, Loader>>> = {
     ["ssh-transfer", () => import("@ovault/strategy-ssh-transfer")],
     ["image-transfer", () => import("@ovault/strategy-image-transfer")],
     ["disk-attachment", () => import("@ovault/strategy-disk-attachment")],
+    // For engines that know nothing else. Takes no disk unless ovault.yaml has a folder for it.
+    ["export-domain", () => import("@ovault/strategy-export-domain")],
   ]),
   "image-destination": new Map<string, Loader>([["synthetic", () => import("@ovault/destination-synthetic")]]),
   codec: new Map(),

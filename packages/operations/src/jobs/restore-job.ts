@@ -40,6 +40,8 @@ export const restoreJobSchema = z.strictObject({
   networks: z.record(name, name).readonly().default({}),
   mac: z.enum(["keep", "new"]).default("new"),
   start: flag,
+  /** Where the strategy leaves machines for an administrator to import: import it as well. */
+  import: flag,
   /** Zeros in place of data that cannot be read. */
   salvage: flag,
   /** Destination. */
@@ -105,7 +107,7 @@ async function prepare(installation: Installation, job: RestoreJob, context: Inn
   const point = await findPoint(store, job.point, context, { rather: job.manager });
   const ownManager = installation.configuration.managers.has(point.vm.manager) ? point.vm.manager : undefined;
   const manager = await installation.manager(job.manager ?? ownManager);
-  const { as, cluster, storageDomain, networks, mac, start } = job;
+  const { as, cluster, storageDomain, networks, mac, start, import: imports } = job;
   const request: RestoreRequest = {
     point,
     disks: point.disks,
@@ -113,6 +115,7 @@ async function prepare(installation: Installation, job: RestoreJob, context: Inn
     networks: new Map(Object.entries(networks)),
     mac,
     start,
+    import: imports,
     ...(cluster === undefined ? {} : { cluster }),
     ...(storageDomain === undefined ? {} : { storageDomain }),
   };

@@ -33,20 +33,23 @@ export interface HeldSlot extends Holder {
   readonly elsewhere: boolean;
 }
 
-/** The slots of a folder that are held. Removes those of dead processes of this node. */
+/** The slots of a folder that are held; not those of dead processes of this node. */
 export async function heldSlots(folder: string): Promise<readonly HeldSlot[]> {
   const held: HeldSlot[] = [];
-  for (const name of await namesIn(folder)) {
-    const path = join(folder, DIRECTORY, name);
-    const holder = await readHolder(path);
-    const isDraft = name.endsWith(DRAFT);
-    // A draft may be half written; a slot that cannot be read is what a power cut left.
-    if (holder === undefined && isDraft) continue;
-    const state = holder === undefined ? "dead" : await standing(holder);
-    if (state === "dead") await unlinkIfThere(path);
-    else if (holder !== undefined && !isDraft) held.push({ ...holder, path, elsewhere: state === "unknown" });
+  for (const { path, holder, state } of await slotsIn(folder)) {
+    if (holder === undefined || state === "dead" || path.endsWith(DRAFT)) continue;
+    held.push({ ...holder, path, elsewhere: state === "unknown" });
   }
   return held;
+}
+
+/** Removes what dead processes of this node left, and slots that cannot be read, as after a power cut. */
+export async function freeDeadSlots(folder: string): Promise<void> {
+  for (const { path, holder, state } of await slotsIn(folder)) {
+    // A draft may be half written.
+    const isDead = holder === undefined ? path.endsWith(SLOT) : state === "dead";
+    if (isDead) await unlinkIfThere(path);
+  }
 }
 
 /** Takes the first free one of so many slots; undefined when all are held. Resolves to the path of its file. */
@@ -76,6 +79,23 @@ export async function unlinkIfThere(path: string): Promise<void> {
   await unlink(path).catch((error: unknown) => {
     if (systemErrorCode(error) !== "ENOENT") throw error;
   });
+}
+
+interface SlotFile {
+  readonly path: string;
+  /** Undefined: it cannot be read. */
+  readonly holder: Holder | undefined;
+  readonly state: "alive" | "dead" | "unknown" | undefined;
+}
+
+async function slotsIn(folder: string): Promise<readonly SlotFile[]> {
+  const paths = (await namesIn(folder)).map((name) => join(folder, DIRECTORY, name));
+  return await Promise.all(
+    paths.map(async (path) => {
+      const holder = await readHolder(path);
+      return { path, holder, state: holder && (await standing(holder)) };
+    }),
+  );
 }
 
 async function namesIn(folder: string): Promise<readonly string[]> {

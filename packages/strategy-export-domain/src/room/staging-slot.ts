@@ -7,7 +7,7 @@ import { StagingError } from "../errors.ts";
 import { stagingPlaces, type StagingPlace } from "../staging/staging-place.ts";
 import type { StagingOptions } from "../staging/staging-options.ts";
 import { inGib } from "./assert-room.ts";
-import { heldSlots, takeFreeSlot, unlinkIfThere, type HeldSlot } from "./slot-files.ts";
+import { freeDeadSlots, heldSlots, takeFreeSlot, unlinkIfThere, type HeldSlot } from "./slot-files.ts";
 import { usedBytes } from "./staging-use.ts";
 
 const POLL_MS = 1_000;
@@ -49,6 +49,7 @@ export class StagingSlot {
     for (let shown = false; ; shown = true) {
       signal.throwIfAborted();
       await assertOursAlone(options);
+      await freeDeadSlots(place.folder);
       const [first, count] = beside ? [options.concurrent, MOST_BESIDE] : [0, options.concurrent];
       const path = await takeFreeSlot(place.folder, { first, count }, { title, bytes });
       if (path !== undefined) {
