@@ -17,7 +17,8 @@ beforeAll(async () => {
   cwd = await mkdtemp(join(tmpdir(), "ovault-cli-lab-"));
 });
 afterAll(async () => {
-  for (const lab of ["lab", "ready", "imageio", "hosts"]) await runOvault(["lab", "stop", "--dir", lab], { cwd });
+  for (const lab of ["lab", "ready", "staging", "imageio", "hosts"])
+    await runOvault(["lab", "stop", "--dir", lab], { cwd });
   await rm(cwd, { recursive: true, force: true });
 });
 
@@ -71,6 +72,22 @@ describe("lab start", () => {
     expect(await readdir(join(cwd, "ready", "devices"))).toEqual([]);
     const again = await runOvault(options, { cwd });
     expect(JSON.parse(again.stdout)).toMatchObject({ vms: [proxy] });
+  });
+
+  test("serves staging folders of engines up to 4.3, which the configuration names", async () => {
+    const options = ["--engine-version", "3.6", "--no-proxy", "--cluster", "north@North", "--detach", "--json"];
+    const started = await runOvault(["lab", "start", "--dir", "staging", ...options], { cwd });
+    expect(started).toMatchObject({ exitCode: 0, stderr: "" });
+    const folder = join(cwd, "staging", "staging", "North");
+    expect(JSON.parse(started.stdout)).toMatchObject({
+      staging: [{ dataCenter: "Default" }, { dataCenter: "North", exportDomain: "staging-North", folder }],
+      warnings: [],
+    });
+    expect(parse(await readFile(join(cwd, "staging", "ovault.yaml"), "utf8"))).toMatchObject({
+      strategies: { "export-domain": { staging: "staging", dataCenters: { North: { folder: "staging/North" } } } },
+    });
+    const { stdout } = await runOvault(["lab", "status", "--dir", "staging"], { cwd });
+    expect(stdout).toContain(`${folder}, export domain staging-North`);
   });
 
   test("hands tickets to the configured imageio daemon", async () => {
