@@ -85,6 +85,11 @@ const COMMANDS: readonly Entry[] = [
     summary: "what opens an encrypted repository: add, list, remove",
     load: () => import("./commands/key.ts"),
   },
+  {
+    name: "export-domain",
+    summary: "give engines before 4.2 an export domain for backups, or take it away",
+    load: () => import("./commands/export-domain.ts"),
+  },
   { name: "lab", summary: "an oVirt to practise on, over real QEMU disks", load: () => import("./commands/lab.ts") },
 ];
 

@@ -56,7 +56,7 @@ export interface InitResult {
 
 export const define: Define = (command, invoke) => {
   command
-    .option("--url <url>", "the engine: https://ENGINE/ovirt-engine")
+    .option("--url <url>", "the engine: https://ENGINE/ovirt-engine (also as …/api, or with /v3)")
     .option("--user <user>", "with its profile: admin@internal, or with Keycloak admin@ovirt@internalsso")
     .option("--password <reference>", "where the password is found: env:NAME, file:PATH or command:PROGRAM ARGUMENT…")
     .option("--ca-file <path>", "the engine's CA in PEM form, instead of asking the engine for it")

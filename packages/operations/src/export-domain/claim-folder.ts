@@ -22,7 +22,7 @@ const claim = z.object({ id: z.string(), node: z.string() });
 export async function claimFolder(folder: string, stateDirectory: string): Promise<void> {
   const id = await nodeId(stateDirectory);
   const file = join(folder, OWN, CLAIM);
-  await mkdir(join(folder, OWN)).catch((error: unknown) => {
+  await mkdir(join(folder, OWN), { mode: 0o700 }).catch((error: unknown) => {
     if (systemErrorCode(error) !== "EEXIST") throw error;
   });
   const holder = claimIn(await madeOnce(file, JSON.stringify({ id, node: hostname() })));

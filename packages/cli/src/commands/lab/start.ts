@@ -19,11 +19,12 @@ import {
   type Product,
 } from "@ovault/lab";
 import { createRepository, Installation } from "@ovault/operations";
-import { InvalidArgumentError, Option } from "commander";
+import { Option } from "commander";
 import { stringify } from "yaml";
 
 import { collect, examples, type CommandContext, type Define } from "../../command.ts";
 import { facts, type View } from "../../output/view.ts";
+import { parsePort } from "../../parse-port.ts";
 import { announceReady, startDetached } from "./detached.ts";
 import { labDirectory, type LabOption } from "./lab-directory.ts";
 import { statusView } from "./status.ts";
@@ -200,12 +201,6 @@ function parseList(option: string, item: string, written: string): readonly [nam
   throw new UsageError(`${option} ${written} is not NAME=${item}[,${item}…]`, {
     hint: "The name of a VM, an equals sign, and what belongs to it.",
   });
-}
-
-function parsePort(written: string): number {
-  const port = Number(written);
-  if (Number.isInteger(port) && port > 0 && port < 65_536) return port;
-  throw new InvalidArgumentError("It must be from 1 to 65535.");
 }
 
 async function describeLab(directory: string): Promise<StartedLab> {
