@@ -5,7 +5,7 @@ import { promisify } from "node:util";
 
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 
-import type { PointSummary } from "@ovault/cli";
+import type { ListedPoint } from "@ovault/operations";
 import { mountReflinkDisk, type ReflinkDisk } from "@ovault/test-support/reflink-disk";
 
 import { PracticeSite } from "../support/practice-site.ts";
@@ -48,11 +48,11 @@ async function write(vm: string, seed: string, offset: number, length: number): 
   await site.lab.write(vm, "0", { kind: "random", seed, offset, length });
 }
 
-async function points(): Promise<readonly PointSummary[]> {
-  return JSON.parse(await site.succeed("points", "--json")) as readonly PointSummary[];
+async function points(): Promise<readonly ListedPoint[]> {
+  return JSON.parse(await site.succeed("points", "--json")) as readonly ListedPoint[];
 }
 
-async function newest(): Promise<PointSummary | undefined> {
+async function newest(): Promise<ListedPoint | undefined> {
   return (await points()).at(-1);
 }
 
@@ -123,7 +123,7 @@ test("full and incremental backups are whole images; every one of them restores,
   expect((await view("web02")).equals(views[1] ?? Buffer.of())).toBe(true);
 });
 
-test("damage is found where it is; other points stay right, and a new full backup is", async () => {
+test("damage is found where it is and known from then on; other points stay right, and so is the next backup", async () => {
   const [point] = await points();
   const [file = ""] = (await images()).filter((path) => path.includes(point?.id ?? "nowhere"));
   await run("chattr", ["-i", file]);
@@ -143,9 +143,17 @@ test("damage is found where it is; other points stay right, and a new full backu
   expect((await site.ovault("verify", "db01@latest")).exitCode).toBe(0);
   const restore = site.fail("restore", "web01@latest", "--disk", "0", "--to-file", site.file("damaged"));
   expect((await restore).exitCode).toBe(5);
+  expect((await points()).map(({ lostBytes }) => lostBytes)).toEqual([MIB, 0]);
+  expect(await site.succeed("show", point?.id ?? "")).toContain("lost");
   const now = await view("web01");
-  await site.succeed("backup", "web01", "--full");
-  expect((await restored((await newest())?.id)).equals(now)).toBe(true);
+  await site.succeed("backup", "web01");
+  const next = await newest();
+  expect(next?.disks).toMatchObject([{ mode: "full", reason: `the last point, ${point?.id}, has lost data` }]);
+  expect((await restored(next?.id)).equals(now)).toBe(true);
+  await site.succeed("forget", point?.id ?? "");
+  expect(await readdir(join(directory(), "objects"), { recursive: true })).not.toContainEqual(
+    expect.stringMatching(/^lost\/.+\/.+\/./),
+  );
 });
 
 test("what only a repository has is refused with the reason", async () => {

@@ -15,6 +15,7 @@ import { Reserve } from "../format/reserve.ts";
 import { isHold } from "../leases/hold-lease.ts";
 import { liveLeases } from "../leases/live-leases.ts";
 import { putVoid } from "../leases/void.ts";
+import { LostMarks } from "../losses/lost-marks.ts";
 import type { ManifestPlace } from "../points/claim-point.ts";
 import type { ManagerNames } from "../points/manager-names.ts";
 import { goneError, holdPoint, type HoldPointOptions, type PointHold } from "../points/point-hold.ts";
@@ -147,7 +148,7 @@ export class ImageCatalog extends RecoveryPoints {
   }
 
   /**
-   * Leaves a point that is held. The manifest goes last: as long as it is there, the next run knows that the images may
+   * Leaves a point that is held. The manifest goes last: as long as it is there, the next run knows that the rest may
    * go.
    */
   async #removeForgotten(point: PointName, runId: string, signal: AbortSignal): Promise<void> {
@@ -156,6 +157,7 @@ export class ImageCatalog extends RecoveryPoints {
     const holds = await liveLeases(this.place.store, options);
     if (holds.some(({ claim }) => claim.holds.includes(this.keyOf(point)))) return;
     await this.removeImages(point, signal);
+    await (await LostMarks.read(this.place, signal, point)).set(point, [], signal);
     await this.delete(this.keyOf(point), signal);
   }
 }

@@ -10,6 +10,8 @@ import {
   type VirtualMachine,
 } from "@ovault/contract";
 import { DEFAULT_BLOCK_BYTES } from "../format/settings.ts";
+import { lossesByMark } from "../losses/losses-by-mark.ts";
+import { LostMarks } from "../losses/lost-marks.ts";
 import type { RestoreTotals } from "../pipeline/restore-in-lanes.ts";
 import type { DiskLosses, LostRange } from "../points/lost-ranges.ts";
 import type { ManagerNames } from "../points/manager-names.ts";
@@ -46,10 +48,11 @@ export class ImagePoints implements PointStore {
     return { ...found, base: points.at(-1) };
   }
 
-  /** Looks whether there is an image of each disk. Reads no data. */
+  /** What verify has marked, and images that are gone. Reads no data. */
   async lossesOfBase(base: RecoveryPoint, signal: AbortSignal): Promise<readonly DiskLosses[]> {
-    const losses: DiskLosses[] = [];
-    for (const record of base.disks) {
+    const losses = [...lossesByMark(await LostMarks.read(this.points.place, signal, base), base)];
+    const marked = new Set(losses.map(({ disk }) => disk));
+    for (const record of base.disks.filter(({ disk }) => !marked.has(disk.id))) {
       try {
         await (await this.points.openImage(base, record, signal)).close();
       } catch (error) {

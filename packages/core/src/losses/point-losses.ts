@@ -1,25 +1,31 @@
 import type { RecoveryPoint } from "@ovault/contract";
+import type { ImagePoints } from "../images/image-points.ts";
 import type { DiskLosses } from "../points/lost-ranges.ts";
 import type { Repository } from "../repository/repository.ts";
 import { findLosses } from "../repository/reading/find-losses.ts";
+import { lossesByMark } from "./losses-by-mark.ts";
 import { LostMarks } from "./lost-marks.ts";
 
 /**
- * What the marked points have lost as of now, by point id. Leaves out a point whose chunks have all come back, by a
- * later backup or a restored pack.
+ * What the marked points have lost, by point id. In a repository as of now: it leaves out a point whose chunks have all
+ * come back, by a later backup or a restored pack.
  */
 export async function lossesOfMarked(
-  repository: Repository,
+  store: Repository | ImagePoints,
   points: readonly RecoveryPoint[],
   signal: AbortSignal,
 ): Promise<ReadonlyMap<string, readonly DiskLosses[]>> {
   const [only, ...more] = points;
-  const marks = await LostMarks.read(repository, signal, more.length === 0 ? only : undefined);
+  const place = store.kind === "repository" ? store : store.points.place;
+  const marks = await LostMarks.read(place, signal, more.length === 0 ? only : undefined);
   const losses = new Map<string, readonly DiskLosses[]>();
   for (const point of points) {
     if (!marks.has(point)) continue;
     const within = marks.rangesOf(point);
-    const found = await findLosses(repository, point, { ...(within === undefined ? {} : { within }), signal });
+    const found =
+      store.kind === "images"
+        ? lossesByMark(marks, point)
+        : await findLosses(store, point, { ...(within === undefined ? {} : { within }), signal });
     if (found.length > 0) losses.set(point.id, found);
   }
   return losses;

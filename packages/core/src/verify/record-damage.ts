@@ -35,6 +35,6 @@ export async function asWellAsPossible(what: string, write: () => Promise<void>)
     return [];
   } catch (error) {
     if (!(error instanceof StoreError)) throw error;
-    return [`${what} could not be written down in the repository: ${messageOf(error)}`];
+    return [`${what} could not be written down at the destination: ${messageOf(error)}`];
   }
 }

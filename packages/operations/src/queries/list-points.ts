@@ -1,10 +1,9 @@
 import { plural } from "@ovault/contract";
-import { unclaimedWarnings } from "@ovault/core";
+import { lossesOfMarked, unclaimedWarnings } from "@ovault/core";
 
 import type { Installation } from "../installation/installation.ts";
 import type { OperationContext } from "../operation-context.ts";
 import { pointsOf } from "../select/find-point.ts";
-import { knownLosses } from "./known-losses.ts";
 import { summarizePoint, type PointSummary } from "../summaries/point-summary.ts";
 
 /** A point, and its known losses, in bytes. */
@@ -36,7 +35,7 @@ export async function listPoints(
   const ofManager = points.filter((point) => (manager ?? point.vm.manager) === point.vm.manager);
   const wanted = vm === undefined ? ofManager : pointsOf(points, vm, { manager });
   for (const warning of unclaimedWarnings(installation.unclaimed(wanted))) reporter.note(`note: ${warning}`);
-  const losses = await knownLosses(store, wanted, signal);
+  const losses = await lossesOfMarked(store, wanted, signal);
   return wanted.map((point) => {
     const lost = losses.get(point.id) ?? [];
     return { ...summarizePoint(point), lostBytes: lost.reduce((sum, { lostBytes }) => sum + lostBytes, 0) };

@@ -1,10 +1,9 @@
 import type { RecoveryPoint } from "@ovault/contract";
-import type { DiskLosses } from "@ovault/core";
+import { type DiskLosses, lossesOfMarked } from "@ovault/core";
 
 import type { Installation } from "../installation/installation.ts";
 import type { OperationContext } from "../operation-context.ts";
 import { findPoint } from "../select/find-point.ts";
-import { knownLosses } from "./known-losses.ts";
 
 /** The whole manifest, and the known losses of its disks. */
 export interface ShownPoint extends RecoveryPoint {
@@ -28,6 +27,6 @@ export async function showPoint(
 ): Promise<ShownPoint> {
   const store = await installation.points(from);
   const point = await findPoint(store, wanted, context, { manager });
-  const losses = await knownLosses(store, [point], context.signal);
+  const losses = await lossesOfMarked(store, [point], context.signal);
   return { ...point, lost: losses.get(point.id) ?? [] };
 }
