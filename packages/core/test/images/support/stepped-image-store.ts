@@ -9,14 +9,17 @@ import type {
 } from "@ovault/contract";
 import { InterceptedStore, type StoreCall } from "@ovault/testkit";
 
+/** May be asynchronous; its value does not matter. */
+type Step = (call: string) => unknown;
+
 /** Passes calls on to another image store and its objects; `step` comes before each and may throw. */
 export class SteppedImageStore implements ImageStore {
   readonly capabilities: ImageStore["capabilities"];
   readonly objects: ImageStore["objects"];
   readonly #images: ImageStore;
-  readonly #step: (call: string) => void;
+  readonly #step: Step;
 
-  constructor(images: ImageStore, step: (call: string) => void) {
+  constructor(images: ImageStore, step: Step) {
     this.capabilities = images.capabilities;
     this.objects = new SteppedObjects(images.objects, step);
     this.#images = images;
@@ -24,20 +27,20 @@ export class SteppedImageStore implements ImageStore {
   }
 
   async create(key: ObjectKey, options: CreateImageOptions): Promise<ImageDraft> {
-    this.#step(options.from === undefined ? "create" : "clone");
+    await this.#step(options.from === undefined ? "create" : "clone");
     const draft = await this.#images.create(key, options);
     const step = this.#step;
     return {
       async write(offset, bytes, signal) {
-        step("write");
+        await step("write");
         await draft.write(offset, bytes, signal);
       },
       async zero(offset, length, signal) {
-        step("zero");
+        await step("zero");
         await draft.zero(offset, length, signal);
       },
       async commit(signal) {
-        step("commit");
+        await step("commit");
         await draft.commit(signal);
       },
       abort: () => draft.abort(),
@@ -45,7 +48,7 @@ export class SteppedImageStore implements ImageStore {
   }
 
   async open(key: ObjectKey, options: CallOptions): Promise<StoredImage> {
-    this.#step("open");
+    await this.#step("open");
     const image = await this.#images.open(key, options);
     const step = this.#step;
     return {
@@ -53,7 +56,7 @@ export class SteppedImageStore implements ImageStore {
       logicalBytes: image.logicalBytes,
       extents: (signal) => image.extents(signal),
       async readInto(offset, buffer, signal) {
-        step("read");
+        await step("read");
         await image.readInto(offset, buffer, signal);
       },
       close: () => image.close(),
@@ -61,12 +64,12 @@ export class SteppedImageStore implements ImageStore {
   }
 
   async *list(prefix: string, options: CallOptions): AsyncGenerator<ImageInfo> {
-    this.#step("list");
+    await this.#step("list");
     yield* this.#images.list(prefix, options);
   }
 
   async delete(key: ObjectKey, options: CallOptions): Promise<void> {
-    this.#step("delete");
+    await this.#step("delete");
     await this.#images.delete(key, options);
   }
 
@@ -76,15 +79,15 @@ export class SteppedImageStore implements ImageStore {
 }
 
 class SteppedObjects extends InterceptedStore {
-  readonly #step: (call: string) => void;
+  readonly #step: Step;
 
-  constructor(objects: ImageStore["objects"], step: (call: string) => void) {
+  constructor(objects: ImageStore["objects"], step: Step) {
     super(objects);
     this.#step = step;
   }
 
   protected override async intercept<T>({ kind, key }: StoreCall, work: () => Promise<T>): Promise<T> {
-    this.#step(`${kind} ${key}`);
+    await this.#step(`${kind} ${key}`);
     return await work();
   }
 }
