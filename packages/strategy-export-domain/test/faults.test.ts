@@ -103,7 +103,7 @@ describe("what the engine does with the clone", () => {
 
   test("a clone that hangs ends the backup in time, and is removed when the engine lets go of it", async () => {
     await bench.lab.fault("clone-hang", "on");
-    const strategy = hasty({ cloneTimeoutSeconds: 1 });
+    const strategy = hasty({ cloneTimeoutSeconds: 1, removalTimeoutSeconds: 1 });
     await expect(bench.backup({ strategy })).rejects.toMatchObject({
       code: "E_DEADLINE",
       message: expect.stringContaining("the snapshot of web to be cloned"),
@@ -194,6 +194,18 @@ describe("the export domain", () => {
     },
   );
 
+  test("a read-only export is found by a write through it, before anything is made", async () => {
+    await bench.lab.fault("staging-read-only", "on");
+    expect(await refusalOf(hasty())).toMatchObject({
+      code: "E_STAGING",
+      message: expect.stringMatching(/^hosts could not use 127\.0\.0\.1:\/staging\/Default .*: .*readOnly/),
+      hint: expect.stringContaining("/etc/exports"),
+    });
+    await expect(bench.restore(taken, "refused")).rejects.toMatchObject({ code: "E_STAGING" });
+    await bench.lab.fault("staging-read-only", "off");
+    expect(await bench.settled()).toEqual([]);
+  });
+
   test("a folder of another node is refused", async () => {
     const directory = join(bench.folder, ".ovault");
     await mkdir(directory, { recursive: true });
@@ -252,7 +264,7 @@ describe("room", () => {
 
 describe("a tree that another machine changed", () => {
   test.each<readonly [string, () => void, string]>([
-    ["a volume is cut short", () => truncateSync(first().volume, 512), "the image ends before"],
+    ["a volume is cut short", () => truncateSync(first().volume, 512), " ends "],
     [
       "a volume is a link",
       () => {

@@ -2,12 +2,10 @@ import { createSocket } from "node:dgram";
 import { once } from "node:events";
 
 import { findNfsPorts, NfsClientError, type NfsPorts } from "@ovault/nfs";
+import type { NfsShare } from "@ovault/strategy-export-domain";
 
 /** A folder as hosts mount it. */
-export interface Share {
-  readonly address: string;
-  readonly path: string;
-  readonly ports: NfsPorts;
+export interface Share extends NfsShare {
   /** What hosts must be given to mount it; undefined where they find everything by themselves. */
   readonly mountOptions: string | undefined;
 }

@@ -7,7 +7,7 @@ import {
   type Host,
   type StorageDomain,
 } from "@ovault/ovirt";
-import { exportsLine, ExportDomainError, openStaging } from "@ovault/strategy-export-domain";
+import { exportsLine, ExportDomainError, openStaging, proveShare } from "@ovault/strategy-export-domain";
 
 import type { Installation } from "../installation/installation.ts";
 import type { OperationContext } from "../operation-context.ts";
@@ -18,7 +18,6 @@ import { exportSites, type ExportSite } from "./export-site.ts";
 import { findRegistered } from "./find-registered.ts";
 import { addressTowards, findShare, type Share } from "./find-share.ts";
 import { folderCommand, makeFolder } from "./make-folder.ts";
-import { proveShare } from "./prove-share.ts";
 import { stagingOf } from "./staging-of.ts";
 
 export interface SetUpOptions {

@@ -6,6 +6,7 @@ import { copySizes } from "../room/copy-sizes.ts";
 import { assertOursAlone } from "../room/staging-slot.ts";
 import { ExportSites } from "../site/export-sites.ts";
 import { openStaging } from "../staging/open-staging.ts";
+import { proveSite } from "../staging/prove-site.ts";
 import { ExportReading } from "./export-reading.ts";
 import { assertDistinct } from "./match-copies.ts";
 
@@ -22,6 +23,7 @@ export function exportReader(options: ExportDomainOptions): VolumeReader {
       // The assessment may be outdated.
       const site = (await ExportSites.read(api, options, signal)).require(vm.cluster);
       await assertOursAlone(options);
+      await proveSite(site.storageDomain, site.place.folder, signal);
       const [sizes, domains] = await Promise.all([
         copySizes(request, { api, capabilities }, signal),
         api.infrastructure.attachedStorageDomains(site.dataCenter.id, signal),

@@ -14,6 +14,7 @@ import type { ExportDomainOptions } from "../options.ts";
 import { assertRoomInFolder } from "../room/assert-room.ts";
 import { StagingSlot } from "../room/staging-slot.ts";
 import { openStaging } from "../staging/open-staging.ts";
+import { proveSite } from "../staging/prove-site.ts";
 import { designExport, type DesignedCopy, type ExportDesign } from "./export-design.ts";
 import { ExportRestoreSession } from "./export-restore-session.ts";
 
@@ -69,6 +70,7 @@ export async function openExportRestore(
   });
   for (const warning of design.warnings) observe(hooks.warning, warning);
   await assertRoomInFolder(place, design.stagedBytes);
+  await proveSite(storageDomain, place.folder, signal);
   const title = `restored virtual machine ${request.name}`;
   const slot = await StagingSlot.take(
     { options, place, title, bytes: design.stagedBytes, beside: true },

@@ -2,5 +2,6 @@
 export { exportsLine, type NfsExport, VDSM } from "./exports-line.ts";
 export { findExportDomain } from "./find-export-domain.ts";
 export { openStaging } from "./open-staging.ts";
+export { type NfsShare, proveShare } from "./prove-share.ts";
 export { type StagingOptions } from "./staging-options.ts";
 export { resolveStaging, stagingPlaceOf, stagingPlaces, type StagingPlace } from "./staging-place.ts";

@@ -4,15 +4,22 @@ import { chown, open, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 
 import { messageOf, OvaultError, systemErrorCode } from "@ovault/contract";
-import { NfsClientError, NfsMount } from "@ovault/nfs";
-import { exportsLine, StagingError, StagingOwnerError, VDSM } from "@ovault/strategy-export-domain";
+import { NfsClientError, NfsMount, type NfsPorts } from "@ovault/nfs";
 
-import type { Share } from "./find-share.ts";
+import { StagingError, StagingOwnerError } from "../errors.ts";
+import { exportsLine, VDSM } from "./exports-line.ts";
 
 const TIMEOUT_MS = 20_000;
 /** As vdsm makes volumes. */
 const MODE = 0o660;
 const FLAGS = constants.O_NOFOLLOW | constants.O_NONBLOCK;
+
+/** A folder as hosts mount it. */
+export interface NfsShare {
+  readonly address: string;
+  readonly path: string;
+  readonly ports: NfsPorts;
+}
 
 /**
  * Proves that a share is the folder, and that hosts and ovault can use each other's files: as VDSM, through the
@@ -22,7 +29,7 @@ const FLAGS = constants.O_NOFOLLOW | constants.O_NONBLOCK;
  * @throws StagingError when nothing is exported there, or something else; StagingOwnerError
  */
 export async function proveShare(
-  share: Share,
+  share: NfsShare,
   folder: string,
   { clients, signal }: { readonly clients: readonly string[]; readonly signal: AbortSignal },
 ): Promise<void> {
@@ -39,12 +46,12 @@ export async function proveShare(
 }
 
 class Proof {
-  readonly #share: Share;
+  readonly #share: NfsShare;
   readonly #folder: string;
   readonly #line: string;
   readonly #names = { theirs: `.ovault-${randomUUID()}`, ours: `.ovault-${randomUUID()}` };
 
-  constructor(share: Share, folder: string, line: string) {
+  constructor(share: NfsShare, folder: string, line: string) {
     this.#share = share;
     this.#folder = folder;
     this.#line = line;
