@@ -17,6 +17,8 @@ export interface SiteDisk {
   readonly bytes: number;
   /** Commands of `qemu-io`, e.g. `write -P 0x11 1M 2M`. */
   readonly writes: readonly string[];
+  /** The same for a layer below it: that of the machine's template. QCOW2 only. */
+  readonly below?: readonly string[];
 }
 
 /** A machine that exists when the lab starts. */
@@ -100,8 +102,11 @@ export class LabSite {
   }
 }
 
-async function makeDisk({ format, bytes, writes }: SiteDisk, path: string): Promise<string> {
-  await run("qemu-img", ["create", "-q", "-f", format, path, String(bytes)]);
+async function makeDisk({ format, bytes, writes, below }: SiteDisk, path: string): Promise<string> {
+  const base = `${path}.base`;
+  if (below !== undefined) await makeDisk({ format, bytes, writes: below }, base);
+  const backing = below === undefined ? [] : ["-b", base, "-F", format];
+  await run("qemu-img", ["create", "-q", "-f", format, ...backing, path, String(bytes)]);
   const commands = writes.flatMap((write) => ["-c", write]);
   if (commands.length > 0) await run("qemu-io", ["-f", format, ...commands, path]);
   return path;
