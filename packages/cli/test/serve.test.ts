@@ -7,15 +7,19 @@ import { dirname, join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, onTestFinished, test } from "vitest";
 
-import type { RecoveryPoint } from "@ovault/contract";
-import { Repository, RepositorySecret } from "@ovault/core";
+import { type DiskSource, type RecoveryPoint, systemClock } from "@ovault/contract";
+import { ImagePoints, Repository, RepositorySecret } from "@ovault/core";
+import { BufferPool } from "@ovault/core/internal/pipeline/buffer-pool";
 import { createFilesystemDestination, FilesystemStore } from "@ovault/destination-filesystem";
+import { SyntheticStore } from "@ovault/destination-synthetic";
 import { NbdClient, type NbdRequestError, parseNbdUri } from "@ovault/nbd";
 import { keysOf, type ModelDisk, sourceOf } from "@ovault/testkit";
 import { run } from "@ovault/test-support/commands";
-import { takePoint } from "@ovault/test-support/repository/take-point";
+import { mountReflinkDisk } from "@ovault/test-support/reflink-disk";
+import { barePoint } from "@ovault/test-support/repository/bare-point";
+import { takePoint, vmOf } from "@ovault/test-support/repository/take-point";
 import { until } from "@ovault/test-support/until";
 
 import { runOvaultIn } from "./run-ovault-in.ts";
@@ -44,14 +48,15 @@ async function makeSite(secret?: RepositorySecret): Promise<void> {
   const encryption = secret && { secret, label: "test" };
   await Repository.create(store, { blockBytes: BLOCK_BYTES, encryption, signal });
   const repository = await Repository.open(store, { secret, signal });
-  point = await takePoint(
-    repository,
-    disks.map((disk, index) => {
-      const source = sourceOf(disk, { id: `disk-${index}` });
-      return { ...source, disk: { ...source.disk, alias: `web01_Disk${index}`, index } };
-    }),
-  );
+  point = await takePoint(repository, sources());
   await repository.close();
+}
+
+function sources(): readonly DiskSource[] {
+  return disks.map((disk, index) => {
+    const source = sourceOf(disk, { id: `disk-${index}` });
+    return { ...source, disk: { ...source.disk, alias: `web01_Disk${index}`, index } };
+  });
 }
 
 beforeEach(async () => {
@@ -344,3 +349,43 @@ test("only the user can reach the socket; clients that talk nonsense, or leave a
   });
   expect(await served.end()).toBe(0);
 });
+
+test("a point of whole images is served and held like any other", async (context) => {
+  const place = await mountReflinkDisk();
+  if (place === undefined) return context.skip("no XFS can be mounted here");
+  onTestFinished(async () => {
+    await run("chattr", ["-R", "-i", place.directory]);
+    await place.dispose();
+  });
+  const yaml = `destinations:\n  images: { type: synthetic, directory: ${place.directory}/ovault }\ndefaults: { destination: images }\n`;
+  await writeFile(join(directory, "ovault.yaml"), yaml);
+  await ovault("destination", "init");
+  const store = new ImagePoints(await SyntheticStore.open(join(place.directory, "ovault")));
+  point = await takeImagePoint(store);
+  const served = await serve("--writable");
+  const images = async (): Promise<number> => {
+    const found = [];
+    for await (const { key } of store.points.images.list("", { signal })) found.push(key);
+    return found.length;
+  };
+  for (const [at, uri] of served.uris.entries()) await expectIdentical(uri, `${at}.raw`);
+  await run("qemu-io", ["-f", "raw", "-c", "write 0 1M", served.uris[0] ?? ""]);
+  await ovault("forget", point.id);
+  expect(await images()).toBe(2);
+  await expectIdentical(served.uris[1] ?? "", "1.raw");
+  expect(await served.end()).toBe(0);
+  expect(await images()).toBe(0);
+  await store.close();
+});
+
+async function takeImagePoint(store: ImagePoints): Promise<RecoveryPoint> {
+  const options = { runId: "run", ifBusy: "refuse", clock: systemClock, signal } as const;
+  const writer = await store.beginPoint(vmOf(), options);
+  const buffers = new BufferPool(2, store.blockBytes);
+  const taken = await writer.takeDisks(sources(), { base: undefined, anew: false, buffers, onProgress: () => {} });
+  const { blockBytes } = store;
+  const made = barePoint(vmOf(), { id: writer.id, takenAt: new Date(), blockBytes, disks: taken });
+  await writer.seal(made);
+  await writer.release();
+  return made;
+}

@@ -6,6 +6,7 @@ export { NbdSource, type NbdSourceOptions } from "./nbd-source.ts";
 export { OverlayDisk } from "./overlay-disk.ts";
 export { Qcow2FileTarget } from "./qcow2-file-target.ts";
 export type { RangedDisk, WritableRangedDisk } from "./ranged-disk.ts";
+export { RangedReader } from "./ranged-reader.ts";
 export { RawFileSource } from "./raw-file-source.ts";
 export { RawFileTarget } from "./raw-file-target.ts";
 export { RawStreamTarget, type RawStreamOptions } from "./raw-stream-target.ts";

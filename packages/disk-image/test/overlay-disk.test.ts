@@ -6,6 +6,7 @@ import * as fc from "fast-check";
 import { expect, test } from "vitest";
 
 import type { Extent } from "@ovault/contract";
+import { run } from "@ovault/test-support/commands";
 import { temporaryDirectory } from "@ovault/test-support/temporary-directory";
 
 import { OverlayDisk, type RangedDisk } from "../src/index.ts";
@@ -150,4 +151,29 @@ test("a page of which a part is written needs the base, and fails alone when tha
   const bytes = await allOf(overlay);
   expect([bytes[0], bytes[PAGE_BYTES], bytes[PAGE_BYTES + 10]]).toEqual([3, 1, 2]);
   await overlay.close();
+});
+
+test("a full file system is ENOSPC for what does not fit, and what was written before stays", async (context) => {
+  const directory = await temporaryDirectory();
+  try {
+    await run("mount", ["-t", "tmpfs", "-o", "size=64k", "tmpfs", directory]);
+  } catch {
+    return context.skip("nothing can be mounted here");
+  }
+  try {
+    const base = new MemoryDisk(Buffer.alloc(64 * PAGE_BYTES, 1));
+    const overlay = await OverlayDisk.create(base, join(directory, "overlay"));
+    await overlay.write(0, Buffer.alloc(PAGE_BYTES, 2), signal);
+    await expect(overlay.write(PAGE_BYTES, Buffer.alloc(40 * PAGE_BYTES, 3), signal)).rejects.toMatchObject({
+      code: "ENOSPC",
+    });
+    const bytes = await allOf(overlay);
+    expect([bytes[0], bytes[41 * PAGE_BYTES]]).toEqual([2, 1]);
+    await overlay.write(2 * PAGE_BYTES, Buffer.alloc(PAGE_BYTES, 4), signal);
+    await overlay.zero(0, 64 * PAGE_BYTES, signal);
+    expect((await allOf(overlay)).every((byte) => byte === 0)).toBe(true);
+    await overlay.close();
+  } finally {
+    await run("umount", [directory]);
+  }
 });

@@ -52,7 +52,7 @@ class RequestServer {
   }
 
   async receiveAll(): Promise<void> {
-    const { reader } = this.#client;
+    const { reader, socket } = this.#client;
     const header = Buffer.alloc(REQUEST_BYTES);
     for (;;) {
       await reader.fill(header);
@@ -71,6 +71,8 @@ class RequestServer {
       }
       const cost = Math.max(carriesData ? request.length : 0, MIN_REQUEST_COST_BYTES);
       await this.#budget.take(cost);
+      // Requests that came before are not worth their reads when no client waits for replies.
+      if (socket.destroyed) throw socket.errored ?? new NbdConnectionError("the NBD client is gone");
       const loan = carriesData ? this.#budget.lend(request.length) : undefined;
       const data = loan?.subarray(0, request.length) ?? Buffer.alloc(0);
       if (request.command === COMMAND.write) await reader.fill(data);

@@ -2,10 +2,10 @@ import net from "node:net";
 import { join } from "node:path";
 
 import * as fc from "fast-check";
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import { scopedDirectory } from "@ovault/test-support/scoped-directory";
 
-import { NbdClient, NbdServer, type NbdError, type NbdServerOptions } from "../src/index.ts";
+import { NbdClient, type NbdError, type NbdExport, NbdServer, type NbdServerOptions } from "../src/index.ts";
 import { HANDSHAKE, MAGIC, OPTION } from "../src/protocol.ts";
 import { uint32, wireString } from "../src/wire.ts";
 import { makeCertificates } from "./certificates.ts";
@@ -111,5 +111,55 @@ test("bytes sent in the clear right behind STARTTLS are not believed", async () 
   await withServer({ tls: { cert, key } }, async (path, errors) => {
     await talk(path, clientFlags, option(OPTION.startTls), go);
     expect(errors).toMatchObject([{ code: "E_NBD_PROTOCOL" }]);
+  });
+});
+
+test("a client that takes no replies is disconnected, an idle one is not, and neither keeps much in memory", async () => {
+  const MIB = 2 ** 20;
+  const big = new MemoryExport(Buffer.alloc(32 * MIB, 3));
+  let reads = 0;
+  const counted: NbdExport = {
+    logicalBytes: big.logicalBytes,
+    readOnly: true,
+    readInto: async (offset, buffer) => {
+      reads += 1;
+      await big.readInto(offset, buffer);
+    },
+  };
+  await using directory = await scopedDirectory();
+  const path = join(directory.path, "nbd.sock");
+  const errors: NbdError[] = [];
+  await using server = await NbdServer.listen(
+    { path },
+    {
+      exports: new Map([["disk", counted]]),
+      connectionBudgetBytes: 4 * MIB,
+      stalledTimeoutMs: 500,
+      onClientError: (error) => errors.push(error),
+    },
+  );
+  await using idle = await NbdClient.connect({ address: { path }, exportName: "disk", signal });
+  const greedy = net.connect(path);
+  greedy.on("error", () => undefined);
+  greedy.pause();
+  greedy.write(Buffer.concat([clientFlags, go, ...Array.from({ length: 500 }, () => request(0, 0n, MIB))]));
+  const stalled = expect.objectContaining({ message: expect.stringContaining("takes no replies") });
+  await vi.waitFor(() => expect(errors).toEqual([stalled]), { timeout: 10_000 });
+  expect(server.connections).toBe(1);
+  // What the sockets hold, and the budget.
+  expect(reads).toBeGreaterThan(0);
+  expect(reads).toBeLessThan(20);
+  await idle.readInto(0, Buffer.alloc(512), signal);
+  greedy.destroy();
+});
+
+test("more connections than the server takes are closed at once, and there is room again when others end", async () => {
+  await withServer({ maxConnections: 2 }, async (path) => {
+    const connect = (): Promise<NbdClient> => NbdClient.connect({ address: { path }, exportName: "disk", signal });
+    const first = await connect();
+    await using _second = await connect();
+    await expect(connect()).rejects.toMatchObject({ code: expect.stringMatching(/^E_NBD_/) });
+    await first.close();
+    await vi.waitFor(() => stillServes(path));
   });
 });

@@ -1,11 +1,12 @@
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-import { type DiskRecord, messageOf, type RecoveryPoint, UsageError } from "@ovault/contract";
-import { BlockCache, newRunId, type PointDisk, type Repository } from "@ovault/core";
+import { type DiskReader, type DiskRecord, messageOf, type RecoveryPoint, UsageError } from "@ovault/contract";
+import { BlockCache, newRunId } from "@ovault/core";
+import type { RangedDisk } from "@ovault/disk-image";
 import type { NbdExport } from "@ovault/nbd";
 
-import type { Installation } from "../installation/installation.ts";
+import type { Installation, PointsOfDestination } from "../installation/installation.ts";
 import type { JobContext } from "../job-context.ts";
 import { removeLeftovers } from "../leftovers/leftovers.ts";
 import { findDiskRecord } from "../select/find-disk-record.ts";
@@ -57,14 +58,14 @@ export async function servePoint(installation: Installation, job: ServeJob, cont
   const { reporter, signal } = context;
   const address = job.listen === undefined ? undefined : parseListenAddress(job.listen);
   await clearLeftServers(installation, context);
-  const repository = await installation.repository(job.from);
-  const point = await findPoint(repository, job.point, context, { manager: job.manager });
+  const store = await installation.points(job.from);
+  const point = await findPoint(store, job.point, context, { manager: job.manager });
   const records =
     job.disks.length === 0 ? point.disks : [...new Set(job.disks.map((wanted) => findDiskRecord(point, wanted)))];
   const server = new ServerParts();
   try {
     const runId = newRunId();
-    const hold = await holdServedPoint(repository, point, runId, context);
+    const hold = await holdServedPoint(store, point, runId, context);
     server.onClose(async () => await hold?.release());
     const ledger = await (await installation.ledger()).forRun({ runId, manager: NO_MANAGER, strategy: SERVER });
     server.onClose(() => ledger.end());
@@ -75,7 +76,7 @@ export async function servePoint(installation: Installation, job: ServeJob, cont
       return made;
     };
     const overlays = job.writable ? await directory(installation.configuration.stateDirectory) : undefined;
-    const disks = await openDisks(repository, { point, records }, job, signal);
+    const disks = await openDisks(store, { point, records }, job, signal);
     server.onClose(() => disks.close());
     const exports = new Map<string, NbdExport>();
     // Loaded on demand: no other job needs them.
@@ -143,29 +144,46 @@ class ServerParts {
   }
 }
 
+interface OpenedDisk {
+  readonly disk: RangedDisk;
+  readonly record: DiskRecord;
+}
+
 interface OpenedDisks {
   /** By the name of the export: the index of the disk, or its id where indexes repeat. */
-  readonly byName: ReadonlyMap<string, { readonly disk: PointDisk; readonly record: DiskRecord }>;
+  readonly byName: ReadonlyMap<string, OpenedDisk>;
   close(): Promise<void>;
 }
 
 async function openDisks(
-  repository: Repository,
+  store: PointsOfDestination,
   { point, records }: { readonly point: RecoveryPoint; readonly records: readonly DiskRecord[] },
   { cacheBytes = DEFAULT_CACHE_BYTES }: ServeJob,
   signal: AbortSignal,
 ): Promise<OpenedDisks> {
-  const cache = new BlockCache(cacheBytes, repository.blockBytes);
+  const { RangedReader } = await import("@ovault/disk-image");
+  const cache = new BlockCache(cacheBytes, store.blockBytes);
   const indexes = new Set(records.map(({ disk }) => disk.index));
-  const byName = new Map<string, { readonly disk: PointDisk; readonly record: DiskRecord }>();
+  const byName = new Map<string, OpenedDisk>();
+  const readers: DiskReader[] = [];
   const close = async (): Promise<void> => {
-    for (const { disk } of byName.values()) await disk.close();
+    for (const reader of readers) await reader.close();
     cache.close();
+  };
+  const open = async (record: DiskRecord): Promise<RangedDisk> => {
+    if (store.kind === "repository") {
+      const disk = await store.openDisk(point, record, { cache, signal });
+      readers.push(disk);
+      return disk;
+    }
+    const image = await store.openDisk(point, record, { signal });
+    readers.push(image);
+    return new RangedReader(image);
   };
   try {
     for (const record of records) {
       const name = indexes.size === records.length ? String(record.disk.index) : record.disk.id;
-      byName.set(name, { disk: await repository.openDisk(point, record, { cache, signal }), record });
+      byName.set(name, { disk: await open(record), record });
     }
     return { byName, close };
   } catch (error) {
