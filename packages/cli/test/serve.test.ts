@@ -5,6 +5,7 @@ import net from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { createInterface } from "node:readline";
+import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 
 import { afterEach, beforeEach, describe, expect, onTestFinished, test } from "vitest";
@@ -17,6 +18,7 @@ import { SyntheticStore } from "@ovault/destination-synthetic";
 import { NbdClient, type NbdRequestError, parseNbdUri } from "@ovault/nbd";
 import { keysOf, type ModelDisk, sourceOf } from "@ovault/testkit";
 import { run } from "@ovault/test-support/commands";
+import { OpenSshServer } from "@ovault/test-support/open-ssh-server";
 import { mountReflinkDisk } from "@ovault/test-support/reflink-disk";
 import { barePoint } from "@ovault/test-support/repository/bare-point";
 import { takePoint, vmOf } from "@ovault/test-support/repository/take-point";
@@ -261,6 +263,26 @@ test("a server that is killed leaves what doctor names and the next server remov
   expect(await leftOf()).toEqual([]);
 });
 
+test("a server that is killed at any moment of its start leaves nothing that the next one and prune do not remove", async () => {
+  await makeSite();
+  const startedAt = Date.now();
+  await (await serve("--writable")).end();
+  const wholeMs = Date.now() - startedAt;
+  for (let kill = 1; kill <= 8; kill += 1) {
+    const starting = serve("--writable").catch(() => undefined);
+    await delay((wholeMs * (kill + 2)) / 10);
+    children.at(-1)?.kill("SIGKILL");
+    await starting;
+  }
+  await (await serve("--writable")).end();
+  await ovault("prune");
+  expect(await leftOf()).toEqual([]);
+  expect(await readdir(join(directory, "ovault-state", "ledger"))).toEqual([]);
+  const served = await serve();
+  await expectIdentical(served.uris[0] ?? "", "0.raw");
+  await served.end();
+});
+
 test("doctor --fix removes what a killed server left", async () => {
   await makeSite();
   await (await serve("--writable")).end("SIGKILL");
@@ -348,6 +370,26 @@ test("only the user can reach the socket; clients that talk nonsense, or leave a
     }
   });
   expect(await served.end()).toBe(0);
+});
+
+test("a point on a server with SSH is served and held like any other", async () => {
+  await makeSite();
+  const server = await OpenSshServer.start();
+  onTestFinished(() => server.stop());
+  const { home, port, user } = server;
+  const place = { type: "sftp", host: "127.0.0.1", port, user, directory: join(directory, "nas") };
+  const login = { privateKey: join(home, "user"), knownHosts: join(home, "known_hosts") };
+  const configuration = { destinations: { nas: { ...place, ...login } }, defaults: { destination: "nas" } };
+  // JSON is YAML.
+  await writeFile(join(directory, "ovault.yaml"), JSON.stringify(configuration));
+  const served = await serve();
+  expect(await leftOf()).toContainEqual(expect.stringMatching(/^hold-/));
+  for (const [at, uri] of served.uris.entries()) await expectIdentical(uri, `${at}.raw`);
+  await ovault("forget", point.id);
+  expect(await ovault("prune", "--grace", "0")).toMatchObject({ data: { freedPacks: 0, heldPoints: [{}] } });
+  await expectIdentical(served.uris[0] ?? "", "0.raw");
+  expect(await served.end()).toBe(0);
+  expect(await leftOf()).toEqual([]);
 });
 
 test("a point of whole images is served and held like any other", async (context) => {

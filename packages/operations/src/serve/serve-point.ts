@@ -1,18 +1,18 @@
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-import { type DiskReader, type DiskRecord, messageOf, type RecoveryPoint, UsageError } from "@ovault/contract";
-import { BlockCache, newRunId } from "@ovault/core";
-import type { RangedDisk } from "@ovault/disk-image";
+import { type DiskRecord, messageOf, UsageError } from "@ovault/contract";
+import { newRunId } from "@ovault/core";
 import type { NbdExport } from "@ovault/nbd";
 
-import type { Installation, PointsOfDestination } from "../installation/installation.ts";
+import type { Installation } from "../installation/installation.ts";
 import type { JobContext } from "../job-context.ts";
 import { removeLeftovers } from "../leftovers/leftovers.ts";
 import { findDiskRecord } from "../select/find-disk-record.ts";
 import { findPoint } from "../select/find-point.ts";
 import { holdServedPoint } from "./hold-served-point.ts";
 import { parseListenAddress } from "./listen-address.ts";
+import { openServedDisks } from "./open-served-disks.ts";
 import {
   findLeftServers,
   makeServerDirectory,
@@ -21,6 +21,7 @@ import {
   type ServerDirectory,
   serverDirectoryName,
 } from "./server-directory.ts";
+import { ServerParts } from "./server-parts.ts";
 import type { ServeJob } from "./serve-job.ts";
 
 export interface ServedDisk {
@@ -76,7 +77,8 @@ export async function servePoint(installation: Installation, job: ServeJob, cont
       return made;
     };
     const overlays = job.writable ? await directory(installation.configuration.stateDirectory) : undefined;
-    const disks = await openDisks(store, { point, records }, job, signal);
+    const { cacheBytes = DEFAULT_CACHE_BYTES } = job;
+    const disks = await openServedDisks(store, { point, records }, { cacheBytes, signal });
     server.onClose(() => disks.close());
     const exports = new Map<string, NbdExport>();
     // Loaded on demand: no other job needs them.
@@ -96,25 +98,19 @@ export async function servePoint(installation: Installation, job: ServeJob, cont
       maxConnections: MOST_CONNECTIONS,
     });
     server.onClose(() => nbd.close());
-    const served = [...disks.byName].map(
-      ([
-        exportName,
-        {
-          record: { disk, stats },
-        },
-      ]) => ({
-        id: disk.id,
-        index: disk.index,
-        alias: disk.alias,
-        logicalBytes: stats.logicalBytes,
-        uri: formatNbdUri({ address: nbd.address, exportName, tls: false }),
-      }),
-    );
+    const served = [...disks.byName].map(([exportName, { record }]) => {
+      const uri = formatNbdUri({ address: nbd.address, exportName, tls: false });
+      return describeDisk(record, uri);
+    });
     return { point: point.id, writable: job.writable, disks: served, close: () => server.close() };
   } catch (error) {
     await server.close();
     throw error;
   }
+}
+
+function describeDisk({ disk: { id, index, alias }, stats: { logicalBytes } }: DiskRecord, uri: string): ServedDisk {
+  return { id, index, alias, logicalBytes, uri };
 }
 
 /** @throws UsageError when the system takes no path as long as that */
@@ -124,72 +120,6 @@ function socketIn(directory: string): string {
   throw new UsageError(`the path of a socket may have ${MOST_SOCKET_PATH_BYTES} bytes: ${path}`, {
     hint: "Set TMPDIR to a directory with a shorter path, or take --listen.",
   });
-}
-
-/** The parts of a server, closed in the reverse order. */
-class ServerParts {
-  readonly #closings: (() => Promise<void>)[] = [];
-
-  onClose(close: () => Promise<void>): void {
-    this.#closings.push(close);
-  }
-
-  /** Closes all, whichever fails. @throws the first failure */
-  async close(): Promise<void> {
-    const failures: unknown[] = [];
-    for (let close = this.#closings.pop(); close !== undefined; close = this.#closings.pop()) {
-      await close().catch((error: unknown) => failures.push(error));
-    }
-    if (failures.length > 0) throw failures[0];
-  }
-}
-
-interface OpenedDisk {
-  readonly disk: RangedDisk;
-  readonly record: DiskRecord;
-}
-
-interface OpenedDisks {
-  /** By the name of the export: the index of the disk, or its id where indexes repeat. */
-  readonly byName: ReadonlyMap<string, OpenedDisk>;
-  close(): Promise<void>;
-}
-
-async function openDisks(
-  store: PointsOfDestination,
-  { point, records }: { readonly point: RecoveryPoint; readonly records: readonly DiskRecord[] },
-  { cacheBytes = DEFAULT_CACHE_BYTES }: ServeJob,
-  signal: AbortSignal,
-): Promise<OpenedDisks> {
-  const { RangedReader } = await import("@ovault/disk-image");
-  const cache = new BlockCache(cacheBytes, store.blockBytes);
-  const indexes = new Set(records.map(({ disk }) => disk.index));
-  const byName = new Map<string, OpenedDisk>();
-  const readers: DiskReader[] = [];
-  const close = async (): Promise<void> => {
-    for (const reader of readers) await reader.close();
-    cache.close();
-  };
-  const open = async (record: DiskRecord): Promise<RangedDisk> => {
-    if (store.kind === "repository") {
-      const disk = await store.openDisk(point, record, { cache, signal });
-      readers.push(disk);
-      return disk;
-    }
-    const image = await store.openDisk(point, record, { signal });
-    readers.push(image);
-    return new RangedReader(image);
-  };
-  try {
-    for (const record of records) {
-      const name = indexes.size === records.length ? String(record.disk.index) : record.disk.id;
-      byName.set(name, { disk: await open(record), record });
-    }
-    return { byName, close };
-  } catch (error) {
-    await close();
-    throw error;
-  }
 }
 
 /** A client that meets an error mostly asks again. */
