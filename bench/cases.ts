@@ -15,6 +15,7 @@ import { pointCases } from "./cases/point-cases.ts";
 import { policyCases } from "./cases/policy-cases.ts";
 import { qcow2Cases } from "./cases/qcow2-cases.ts";
 import { restoreCases } from "./cases/restore-cases.ts";
+import { serveCases } from "./cases/serve-cases.ts";
 import { sshCases } from "./cases/ssh-cases.ts";
 import { startCases } from "./cases/start-cases.ts";
 import { verifyCases } from "./cases/verify-cases.ts";
@@ -39,6 +40,7 @@ export const cases: Readonly<Record<string, () => Promise<Case>>> = {
   ...qcow2Cases,
   ...deviceCases,
   ...nfsCases,
+  ...serveCases,
   ...sshCases,
 };
 
