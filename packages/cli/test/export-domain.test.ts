@@ -1,8 +1,9 @@
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 
 import { startLab, type Lab } from "@ovault/lab";
@@ -12,6 +13,7 @@ import { runOvault } from "@ovault/test-support/ovault/run-ovault";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { parse, stringify } from "yaml";
 
+const UUID_LENGTH = 36;
 const LAUNCHER = fileURLToPath(new URL("../bin/ovault.js", import.meta.url));
 
 describe("a node of an engine 3.6", () => {
@@ -20,6 +22,7 @@ describe("a node of an engine 3.6", () => {
   let server: ChildProcess | undefined;
   let port: number;
   let image: string;
+  const domains = async () => (await readdir(join(cwd, "staging"))).filter((name) => name.length === UUID_LENGTH);
   const ovault = (...args: readonly string[]) => runOvault(args, { cwd });
 
   beforeAll(async () => {
@@ -127,6 +130,32 @@ describe("a node of an engine 3.6", () => {
     } finally {
       await next.stop();
     }
+  });
+
+  test("is killed at any moment, and goes on: nothing is lost, nothing is doubled", { timeout: 120_000 }, async () => {
+    const ARGUMENTS = { remove: [], setup: ["--port", String(port)] } as const;
+    const LEFT = { remove: 0, setup: 1 } as const;
+    const begin = (command: keyof typeof LEFT) =>
+      spawn(process.execPath, [LAUNCHER, "export-domain", command, ...ARGUMENTS[command]], { cwd, stdio: "ignore" });
+    const lastsMs = { remove: 0, setup: 0 };
+    for (const share of [1, 0.6, 0.75, 0.85, 0.95]) {
+      for (const command of ["remove", "setup"] as const) {
+        const start = performance.now();
+        const process = begin(command);
+        const exited = once(process, "exit");
+        // The first time it runs to its end.
+        if (share < 1) {
+          await sleep(lastsMs[command] * share);
+          process.kill("SIGKILL");
+        }
+        await exited;
+        lastsMs[command] ||= performance.now() - start;
+        const again = await ovault("export-domain", command, ...ARGUMENTS[command]);
+        expect(again, `${command} ${share}: ${again.stderr}`).toMatchObject({ exitCode: 0 });
+        expect(await domains()).toHaveLength(LEFT[command]);
+      }
+    }
+    expect(await ovault("export-domain", "status")).toMatchObject({ exitCode: 0 });
   });
 
   test("removes the export domain, which nothing lies in, and ends its server", async () => {

@@ -1,3 +1,5 @@
+import { setTimeout as sleep } from "node:timers/promises";
+
 import { messageOf, systemErrorCode } from "@ovault/contract";
 import type { EngineApi, StorageDomain } from "@ovault/ovirt";
 import { FileDomain } from "@ovault/storage-domain";
@@ -13,21 +15,35 @@ export interface RegisteredDomain {
   readonly isAttached: boolean;
 }
 
+const LOOK_MS = 500;
 const DEFAULT_NAME = "ovault-export";
 
 /**
- * Finds the engine's export domain of a site, in any state that an interrupted set-up or removal leaves.
+ * Finds the engine's export domain of a site, in any state that an interrupted set-up or removal leaves. What can be
+ * half of a request that is still at work, because the run that sent it died, is looked at again for a while.
+ *
  * @throws ExportDomainError when something else is where it should be
  */
-export async function findRegistered(
-  api: EngineApi,
-  { dataCenter, place }: ExportSite,
-  signal: AbortSignal,
-): Promise<RegisteredDomain> {
+export async function findRegistered(api: EngineApi, site: ExportSite, signal: AbortSignal): Promise<RegisteredDomain> {
+  const until = performance.now() + api.inFlightMs;
+  for (;;) {
+    try {
+      return await look(api, site, signal);
+    } catch (error) {
+      if (!(error instanceof ExportDomainError) || error.retry !== "transient") throw error;
+      if (performance.now() > until) throw error;
+    }
+    await sleep(LOOK_MS, undefined, { signal }).catch(() => signal.throwIfAborted());
+  }
+}
+
+async function look(api: EngineApi, { dataCenter, place }: ExportSite, signal: AbortSignal): Promise<RegisteredDomain> {
   const all = await api.infrastructure.storageDomains(signal);
   const attached = await api.infrastructure.attachedStorageDomains(dataCenter.id, signal);
   const own = attached.find(({ type }) => type === "export");
-  const name = place.exportDomain ?? own?.name ?? defaultName(place.dataCenter);
+  const idHere = await idIn(place.folder);
+  const here = all.find(({ id, dataCenterIds }) => id === idHere && dataCenterIds.length === 0);
+  const name = place.exportDomain ?? (own ?? here)?.name ?? defaultName(place.dataCenter);
   const ofName = all.find((one) => one.name === name);
   if (ofName !== undefined && ofName.type !== "export") throw otherType(ofName);
   if (own !== undefined) {
@@ -36,7 +52,7 @@ export async function findRegistered(
     return { name, domain: own, isAttached: true };
   }
   if (ofName === undefined) {
-    await assertHoldsNone(place.folder, all);
+    if (idHere !== undefined) throw holdsOther(place.folder, idHere, all);
     return { name, domain: undefined, isAttached: false };
   }
   if (ofName.dataCenterIds.length > 0) throw elsewhere(ofName, dataCenter.name);
@@ -49,7 +65,8 @@ function defaultName(dataCenter: string | undefined): string {
   return dataCenter === undefined ? DEFAULT_NAME : `${DEFAULT_NAME}-${dataCenter.replaceAll(/[^A-Za-z0-9_-]/g, "-")}`;
 }
 
-async function assertLiesIn(folder: string, { id, name, address, path }: StorageDomain): Promise<void> {
+async function assertLiesIn(folder: string, domain: StorageDomain): Promise<void> {
+  const { id, name, address, path, dataCenterIds } = domain;
   try {
     await using _ = await FileDomain.open(folder, id);
   } catch (cause) {
@@ -57,6 +74,8 @@ async function assertLiesIn(folder: string, { id, name, address, path }: Storage
       `export domain ${name} does not lie in ${folder}, but at ${address ?? "?"}:${path ?? "?"}: ${messageOf(cause)}`,
       {
         cause,
+        // A host may be removing it.
+        retry: dataCenterIds.length === 0 ? "transient" : "never",
         context: { storageDomain: id, folder },
         hint: `If that is this folder, is it mounted here, and may ovault read it? Else give the new export domain another name, with \`exportDomain:\` in ovault.yaml.`,
       },
@@ -64,17 +83,23 @@ async function assertLiesIn(folder: string, { id, name, address, path }: Storage
   }
 }
 
-/** vdsm takes one domain for each mount. */
-async function assertHoldsNone(folder: string, known: readonly StorageDomain[]): Promise<void> {
-  const [id] = await FileDomain.idsBelow(folder).catch((error: unknown) => {
-    if (systemErrorCode(error) === "ENOENT") return [];
+/** Of the domain in a folder: vdsm takes one for each mount. */
+async function idIn(folder: string): Promise<string | undefined> {
+  try {
+    return (await FileDomain.idsBelow(folder))[0];
+  } catch (error) {
+    if (systemErrorCode(error) === "ENOENT") return undefined;
     throw error;
-  });
-  if (id === undefined) return;
+  }
+}
+
+function holdsOther(folder: string, id: string, known: readonly StorageDomain[]): ExportDomainError {
   const ours = known.find((domain) => domain.id === id);
   const title =
     ours === undefined ? `storage domain ${id}, which this engine does not know` : `storage domain ${ours.name}`;
-  throw new ExportDomainError(`${folder} holds ${title}`, {
+  return new ExportDomainError(`${folder} holds ${title}`, {
+    // A host may be making it.
+    retry: ours === undefined ? "transient" : "never",
     context: { folder, storageDomain: id },
     hint:
       ours === undefined

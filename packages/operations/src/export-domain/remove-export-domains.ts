@@ -2,18 +2,18 @@ import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 
 import { plural, systemErrorCode } from "@ovault/contract";
-import { ovirtManager, type EngineApi, type StorageDomain } from "@ovault/ovirt";
+import { ovirtManager, type DataCenter, type EngineApi, type Host, type StorageDomain } from "@ovault/ovirt";
 import { FileDomain } from "@ovault/storage-domain";
 import { ExportDomainError } from "@ovault/strategy-export-domain";
 
 import type { Installation } from "../installation/installation.ts";
 import type { OperationContext } from "../operation-context.ts";
 import { hostsOf, hostThatIsUp } from "./addresses-of-hosts.ts";
-import { awaitDetached, awaitStatus } from "./await-status.ts";
 import { claimFolder, releaseFolder } from "./claim-folder.ts";
 import { exportSites, type ExportSite } from "./export-site.ts";
-import { findRegistered } from "./find-registered.ts";
+import { findRegistered, type RegisteredDomain } from "./find-registered.ts";
 import { stagingOf } from "./staging-of.ts";
+import { stepByStep } from "./step-by-step.ts";
 
 export interface RemovalOptions {
   readonly manager?: string | undefined;
@@ -78,37 +78,65 @@ async function remove(
   const { dataCenter, place } = site;
   const { folder } = place;
   const done: string[] = [];
-  const did = (step: string): void => {
-    done.push(step);
-    reporter.note(`${dataCenter.name}: ${step}`);
-  };
-  const { name, domain, isAttached } = await findRegistered(api, site, signal);
-  const result = { dataCenter: dataCenter.name, exportDomain: name, folder, done };
-  if (domain === undefined) {
-    await releaseFolder(folder, stateDirectory);
-    return result;
+  const look = (): Promise<RegisteredDomain> => findRegistered(api, site, signal);
+  const { name, domain: first } = await look();
+  if (first !== undefined) {
+    await claimFolder(folder, stateDirectory);
+    const steps = stepsOf(api, dataCenter, hostThatIsUp(await hostsOf(api, dataCenter, signal), dataCenter), signal);
+    await stepByStep(
+      look,
+      ({ domain }, state) => {
+        if (domain === undefined) return "done";
+        const step = steps.get(state);
+        return (
+          step &&
+          (async () => {
+            // Once it is detached, no engine writes there any more: what is empty then stays empty.
+            await assertEmpty(folder, domain);
+            await step.ask(domain);
+            done.push(step.title);
+            reporter.note(`${dataCenter.name}: ${step.title}`);
+          })
+        );
+      },
+      signal,
+    );
   }
-  await claimFolder(folder, stateDirectory);
-  await assertEmpty(folder, domain);
-  const host = hostThatIsUp(await hostsOf(api, dataCenter, signal), dataCenter);
-  if (isAttached) {
-    const attached = { dataCenterId: dataCenter.id, domain };
-    const status = await awaitStatus(api, attached, ["active", "maintenance", "inactive"], signal);
-    if (status !== "maintenance") {
-      await api.exportDomains.deactivate(dataCenter.id, domain.id, signal);
-      await awaitStatus(api, attached, ["maintenance"], signal);
-      did("put it into maintenance");
-    }
-    await api.exportDomains.detach(dataCenter.id, domain.id, signal);
-    await awaitDetached(api, attached, signal);
-    did(`detached it from data center ${dataCenter.name}`);
-  }
-  // No engine writes there any more: what is empty now stays empty.
-  await assertEmpty(folder, domain);
-  await api.exportDomains.remove(domain.id, { hostId: host.id, format: true }, signal);
   await releaseFolder(folder, stateDirectory);
-  did(`removed the export domain ${name}`);
-  return result;
+  return { dataCenter: dataCenter.name, exportDomain: name, folder, done };
+}
+
+interface RemovalStep {
+  /** For people, once it is done. */
+  readonly title: string;
+  ask(domain: StorageDomain): Promise<void>;
+}
+
+/** What brings a domain nearer to its end, by its state. */
+function stepsOf(
+  { exportDomains }: EngineApi,
+  dataCenter: DataCenter,
+  host: Host,
+  signal: AbortSignal,
+): ReadonlyMap<string, RemovalStep> {
+  const deactivation: RemovalStep = {
+    title: "put the export domain into maintenance",
+    ask: ({ id }) => exportDomains.deactivate(dataCenter.id, id, signal),
+  };
+  const detachment: RemovalStep = {
+    title: `detached it from data center ${dataCenter.name}`,
+    ask: ({ id }) => exportDomains.detach(dataCenter.id, id, signal),
+  };
+  const removal: RemovalStep = {
+    title: "removed it from the engine",
+    ask: ({ id }) => exportDomains.remove(id, { hostId: host.id, format: true }, signal),
+  };
+  return new Map([
+    ["active", deactivation],
+    ["inactive", deactivation],
+    ["maintenance", detachment],
+    ["unattached", removal],
+  ]);
 }
 
 /**

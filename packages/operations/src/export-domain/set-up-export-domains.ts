@@ -1,4 +1,4 @@
-import { messageOf, type ErrorContext } from "@ovault/contract";
+import { messageOf } from "@ovault/contract";
 import {
   EngineConflictError,
   EngineFaultError,
@@ -12,13 +12,13 @@ import { exportsLine, ExportDomainError, openStaging, proveShare } from "@ovault
 import type { Installation } from "../installation/installation.ts";
 import type { OperationContext } from "../operation-context.ts";
 import { hostsOf, hostThatIsUp } from "./addresses-of-hosts.ts";
-import { awaitStatus } from "./await-status.ts";
 import { claimFolder } from "./claim-folder.ts";
 import { exportSites, type ExportSite } from "./export-site.ts";
 import { findRegistered } from "./find-registered.ts";
 import { addressTowards, findShare, type Share } from "./find-share.ts";
 import { folderCommand, makeFolder } from "./make-folder.ts";
 import { stagingOf } from "./staging-of.ts";
+import { stepByStep } from "./step-by-step.ts";
 
 export interface SetUpOptions {
   readonly manager?: string | undefined;
@@ -93,6 +93,9 @@ export async function exportInstructions(
   );
 }
 
+/** Of an attached domain that can be activated. An administrator may have put it into maintenance. */
+const INACTIVE = ["maintenance", "inactive"];
+
 interface SiteOptions extends SetUpOptions {
   readonly stateDirectory: string;
   readonly parent: string | undefined;
@@ -113,24 +116,43 @@ async function setUp(
   };
   const hosts = await hostsOf(api, dataCenter, signal);
   const host = hostThatIsUp(hosts, dataCenter);
-  const { name, domain, isAttached } = await findRegistered(api, site, signal);
+  const { name, domain } = await findRegistered(api, site, signal);
   if (await makeFolder(folder, options.parent)) did(`made the folder ${folder}`);
   await claimFolder(folder, options.stateDirectory);
   const share = await shareOf(folder, domain, host, options, signal);
   await proveShare(share, folder, { clients: await clientsOf(hosts, share.address), signal });
-  const registered = domain ?? (await register(api, name, share, host, signal));
-  if (domain === undefined) did(`registered the export domain ${name}`);
-  if (!isAttached) {
-    await api.exportDomains.attach(dataCenter.id, registered.id, signal);
-    did(`attached it to data center ${dataCenter.name}`);
-  }
-  if (await activate(api, dataCenter.id, registered, signal)) did("activated it");
-  await using _ = await openStaging(folder, registered.id);
+  const wanted = { name, share, host };
+  const { domain: ready } = await stepByStep(
+    () => findRegistered(api, site, signal),
+    ({ domain: known }, state) => {
+      if (known === undefined) {
+        return async () => {
+          await register(api, site, wanted, signal);
+          did(`registered the export domain ${name}`);
+        };
+      }
+      if (state === "active") return "done";
+      if (state === "unattached") {
+        return async () => {
+          await api.exportDomains.attach(dataCenter.id, known.id, signal);
+          did(`attached it to data center ${dataCenter.name}`);
+        };
+      }
+      if (!INACTIVE.includes(state)) return undefined;
+      return async () => {
+        await api.exportDomains.activate(dataCenter.id, known.id, signal);
+        did("activated it");
+      };
+    },
+    signal,
+  );
+  const { id = "" } = ready ?? {};
+  await using _ = await openStaging(folder, id);
   const { address, path, mountOptions } = share;
   return {
     dataCenter: dataCenter.name,
     exportDomain: name,
-    id: registered.id,
+    id,
     folder,
     address,
     path,
@@ -165,45 +187,32 @@ async function shareOf(
   return await findShare({ address, path, port: known.port }, signal);
 }
 
+/** Succeeds when the request of a run that died has made it meanwhile. What else a host refuses, it refuses for good. */
 async function register(
   api: EngineApi,
-  name: string,
-  { address, path, mountOptions }: Share,
-  host: Host,
+  site: ExportSite,
+  wanted: { readonly name: string; readonly share: Share; readonly host: Host },
   signal: AbortSignal,
-): Promise<StorageDomain> {
+): Promise<void> {
+  const { name, share, host } = wanted;
+  const { address, path, mountOptions } = share;
   // A server that must be given its port is one that speaks NFSv3 alone.
   const nfsVersion = mountOptions === undefined ? undefined : "v3";
-  const wanted = { name, hostId: host.id, address, path, mountOptions, nfsVersion } as const;
   try {
-    return await api.exportDomains.create(wanted, signal);
+    await api.exportDomains.create({ name, hostId: host.id, address, path, mountOptions, nfsVersion }, signal);
   } catch (cause) {
     if (!(cause instanceof EngineFaultError) && !(cause instanceof EngineConflictError)) throw cause;
-    const context: ErrorContext = { host: host.name, address, path };
+    const { domain } = await findRegistered(api, site, signal);
+    if (domain !== undefined) return;
     throw new ExportDomainError(
       `the engine does not take ${address}:${path} as an export domain: ${messageOf(cause)}`,
       {
         cause,
-        context,
+        context: { host: host.name, address, path },
         hint: `This node could use the export; host ${host.name} must be able to as well. Try on it: mount -t nfs -o ${["vers=3", mountOptions].filter(Boolean).join(",")} ${address}:${path} /mnt. A firewall may be between them, or --address may be one that hosts do not reach.`,
       },
     );
   }
-}
-
-/** Attaching activates, or an administrator has deactivated it. True when it had to be activated. */
-async function activate(
-  api: EngineApi,
-  dataCenterId: string,
-  domain: StorageDomain,
-  signal: AbortSignal,
-): Promise<boolean> {
-  const attached = { dataCenterId, domain };
-  const status = await awaitStatus(api, attached, ["active", "maintenance", "inactive"], signal);
-  if (status === "active") return false;
-  await api.exportDomains.activate(dataCenterId, domain.id, signal);
-  await awaitStatus(api, attached, ["active"], signal);
-  return true;
 }
 
 /** Who must be let in: the hosts, and this node, which proves the export. */

@@ -52,7 +52,7 @@ test.each(["3.6", "4.1", "4.3"] as const)(
     expect((await bench.exportDomains()).get("Default")?.status).toBe("active");
     await bench.api.exportDomains.removeVm(domain, id, signal);
 
-    const steps = ["put it into maintenance", "detached it from data center Default", "removed the export domain"];
+    const steps = ["into maintenance", "detached it from data center Default", "removed it from the engine"];
     expect(await bench.remove()).toMatchObject([{ done: steps.map((step) => expect.stringContaining(step)) }]);
     expect([[...(await bench.exportDomains())], await namesIn(bench.staging)]).toEqual([[], [".ovault"]]);
     expect(await bench.remove()).toMatchObject([{ done: [] }]);

@@ -32,6 +32,9 @@ export interface VmImport {
   readonly collapseSnapshots: boolean;
 }
 
+/** Conflicts with the state of a domain are thrown at once: the caller looks at the state again. */
+const conflictDeadlineMs = 0;
+
 /** Export storage domains (deprecated since 4.1): their life, and the machines in them. */
 export class ExportDomainService {
   readonly #engine: EngineCaller;
@@ -59,32 +62,34 @@ export class ExportDomainService {
       reference("host", domain.hostId),
     );
     // What a host does not like about the export is a conflict too, and stays one.
-    const options = { signal, conflictDeadlineMs: 0 };
+    const options = { signal, conflictDeadlineMs };
     return parseStorageDomain(await this.#engine.post("/storagedomains", body, options));
   }
 
   /** A data center takes one export domain; the engine refuses a second one. */
   async attach(dataCenterId: string, domainId: string, signal: AbortSignal): Promise<StorageDomain> {
     const place = path("datacenters", dataCenterId, "storagedomains");
-    return parseStorageDomain(await this.#engine.post(place, element("storage_domain", { id: domainId }), { signal }));
+    return parseStorageDomain(
+      await this.#engine.post(place, element("storage_domain", { id: domainId }), { signal, conflictDeadlineMs }),
+    );
   }
 
   /** Resolves before the domain is `active`. */
   async activate(dataCenterId: string, domainId: string, signal: AbortSignal): Promise<void> {
     const place = path("datacenters", dataCenterId, "storagedomains", domainId, "activate");
-    await this.#engine.post(place, action(), { signal });
+    await this.#engine.post(place, action(), { signal, conflictDeadlineMs });
   }
 
   /** Resolves before the domain is in `maintenance`. */
   async deactivate(dataCenterId: string, domainId: string, signal: AbortSignal): Promise<void> {
     const place = path("datacenters", dataCenterId, "storagedomains", domainId, "deactivate");
-    await this.#engine.post(place, action(), { signal });
+    await this.#engine.post(place, action(), { signal, conflictDeadlineMs });
   }
 
   /** The domain must be in `maintenance`. Succeeds if it is not attached. */
   async detach(dataCenterId: string, domainId: string, signal: AbortSignal): Promise<void> {
     const place = path("datacenters", dataCenterId, "storagedomains", domainId);
-    await orUndefined(this.#engine.delete(place, { signal }));
+    await orUndefined(this.#engine.delete(place, { signal, conflictDeadlineMs }));
   }
 
   /**
@@ -103,7 +108,7 @@ export class ExportDomainService {
       (await this.#engine.apiVersion(signal)) === 3
         ? { body: element("storage_domain", {}, field("format", format), reference("host", hostId)) }
         : { query: { host: hostId, format } };
-    await orUndefined(this.#engine.delete(place, { ...parameters, signal }));
+    await orUndefined(this.#engine.delete(place, { ...parameters, signal, conflictDeadlineMs }));
   }
 
   /** The machines that lie in an active export domain. */
