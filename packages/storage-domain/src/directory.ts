@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { constants } from "node:fs";
 import { link, mkdir, open, readdir, rm, unlink, type FileHandle } from "node:fs/promises";
 import { join } from "node:path";
@@ -97,7 +98,7 @@ export class Directory implements AsyncDisposable {
 
   /** Writes a small file so that it appears whole, or not at all. @throws StorageDomainError when the name is taken */
   async write(name: string, bytes: Uint8Array, ownership: Ownership): Promise<void> {
-    const draft = `${name}.new`;
+    const draft = `${name}.${randomUUID()}.new`;
     try {
       await using handle = await this.create(draft, ownership);
       await handle.writeFile(bytes);

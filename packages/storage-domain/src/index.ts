@@ -1,3 +1,4 @@
+export { Directory, type Ownership } from "./directory.ts";
 export type { DomainMetadata } from "./domain-metadata.ts";
 export { StorageDomainError } from "./errors.ts";
 export { ExportDomain } from "./export-domain.ts";

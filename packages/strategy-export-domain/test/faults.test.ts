@@ -1,7 +1,7 @@
-import { chown, mkdir, rm, writeFile } from "node:fs/promises";
+import { chown, mkdir, readdir, rm, utimes, writeFile } from "node:fs/promises";
 import { randomUUID } from "node:crypto";
 import { readdirSync, readFileSync, renameSync, symlinkSync, writeFileSync, truncateSync } from "node:fs";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 
 import { createRunHooks, type RunHooks } from "@ovault/contract";
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
@@ -204,6 +204,16 @@ describe("the export domain", () => {
     await expect(bench.restore(taken, "refused")).rejects.toMatchObject({ code: "E_STAGING" });
     await bench.lab.fault("staging-read-only", "off");
     expect(await bench.settled()).toEqual([]);
+  });
+
+  test("what a killed proof left is removed by the next one", async () => {
+    const [old, young] = [`.ovault-${randomUUID()}`, `.ovault-${randomUUID()}`].map((name) => join(bench.folder, name));
+    for (const file of [old, young]) await writeFile(file ?? "", "");
+    await utimes(old ?? "", 0, 0);
+    expect(await refusalOf(hasty())).toBeUndefined();
+    const left = (await readdir(bench.folder)).filter((name) => name.startsWith(".ovault-"));
+    expect(left).toEqual([basename(young ?? "")]);
+    await rm(young ?? "");
   });
 
   test("a folder of another node is refused", async () => {

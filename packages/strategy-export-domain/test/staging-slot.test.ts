@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -71,7 +71,7 @@ test("what a dead process, or a power cut, left is free again", async () => {
   await plant("0.slot", { bootId: "before", pid: process.pid });
   await (await take({})).release();
   await writeFile(join(folder, ".ovault", "0.slot"), "");
-  await plant("x.draft", { pid: 4_000_000 });
+  await plant("0.slot.draft.new", { pid: 4_000_000 });
   await (await take({})).release();
   expect(await readdir(join(folder, ".ovault"))).toEqual([]);
 });
@@ -109,4 +109,20 @@ test("a restore takes no place of a backup", async () => {
   expect(await readdir(join(folder, ".ovault"))).toEqual(["0.slot", "1.slot"]);
   await backup.release();
   await restore.release();
+});
+
+test("a link in the place of the directory, or of a slot, is not followed", async () => {
+  const elsewhere = await mkdtemp(join(tmpdir(), "ovault-elsewhere-"));
+  try {
+    await symlink(elsewhere, join(folder, ".ovault"));
+    await expect(take({})).rejects.toThrow(/is a link or no directory/);
+    expect(await readdir(elsewhere)).toEqual([]);
+    await rm(join(folder, ".ovault"));
+    await plant("1.slot", {});
+    await symlink(join(folder, ".ovault", "1.slot"), join(folder, ".ovault", "0.slot"));
+    await (await take({ concurrent: 1 })).release();
+    expect(await readdir(join(folder, ".ovault"))).toEqual(["1.slot"]);
+  } finally {
+    await rm(elsewhere, { recursive: true });
+  }
 });

@@ -1,14 +1,13 @@
-import { randomUUID } from "node:crypto";
-import { link, mkdir, readdir, readFile, unlink, writeFile } from "node:fs/promises";
-import { join } from "node:path";
-
 import { z } from "zod";
 
-import { processIdentity, processState, systemErrorCode } from "@ovault/contract";
+import { processIdentity, processState } from "@ovault/contract";
+import { Directory, StorageDomainError } from "@ovault/storage-domain";
 
 /** Beside the domain in a folder that hosts mount; hosts look for `dom_md` alone. */
 const DIRECTORY = ".ovault";
-const [SLOT, DRAFT] = [".slot", ".draft"];
+const SLOT = ".slot";
+const MOST_BYTES = 4096;
+const OWN_ALONE = { fileMode: 0o600, directoryMode: 0o700, owner: undefined };
 
 const holderSchema = z.object({
   process: z.object({
@@ -28,93 +27,95 @@ const holderSchema = z.object({
 export type Holder = z.output<typeof holderSchema>;
 
 export interface HeldSlot extends Holder {
+  /** For people. */
   readonly path: string;
+  /** Name of its file. */
+  readonly name: string;
   /** A process of another node, or of another container: whether it still runs is not known here. */
   readonly elsewhere: boolean;
 }
 
 /** The slots of a folder that are held; not those of dead processes of this node. */
 export async function heldSlots(folder: string): Promise<readonly HeldSlot[]> {
+  await using directory = await slotsOf(folder);
+  if (directory === undefined) return [];
   const held: HeldSlot[] = [];
-  for (const { path, holder, state } of await slotsIn(folder)) {
-    if (holder === undefined || state === "dead" || path.endsWith(DRAFT)) continue;
-    held.push({ ...holder, path, elsewhere: state === "unknown" });
+  for (const name of await directory.names()) {
+    const holder = name.endsWith(SLOT) ? await readHolder(directory, name) : undefined;
+    const state = holder && (await standing(holder));
+    if (holder === undefined || state === "dead") continue;
+    held.push({ ...holder, name, path: `${directory.path}/${name}`, elsewhere: state === "unknown" });
   }
   return held;
 }
 
 /** Removes what dead processes of this node left, and slots that cannot be read, as after a power cut. */
 export async function freeDeadSlots(folder: string): Promise<void> {
-  for (const { path, holder, state } of await slotsIn(folder)) {
+  await using directory = await slotsOf(folder);
+  for (const name of (await directory?.names()) ?? []) {
+    const holder = directory && (await readHolder(directory, name));
     // A draft may be half written.
-    const isDead = holder === undefined ? path.endsWith(SLOT) : state === "dead";
-    if (isDead) await unlinkIfThere(path);
+    const isDead = holder === undefined ? name.endsWith(SLOT) : (await standing(holder)) === "dead";
+    if (isDead) await directory?.remove(name);
   }
 }
 
-/** Takes the first free one of so many slots; undefined when all are held. Resolves to the path of its file. */
+/** Takes the first free one of so many slots; undefined when all are held. Resolves to its name. */
 export async function takeFreeSlot(
   folder: string,
   { first, count }: { readonly first: number; readonly count: number },
   wish: Omit<Holder, "process">,
 ): Promise<string | undefined> {
-  const directory = join(folder, DIRECTORY);
-  await mkdir(directory, { recursive: true, mode: 0o700 });
-  const draft = join(directory, `${randomUUID()}${DRAFT}`);
+  await using directory = (await slotsOf(folder)) ?? (await makeSlots(folder));
   const holder: Holder = { process: processIdentity(), ...wish };
-  await writeFile(draft, JSON.stringify(holder), { flag: "wx", mode: 0o600 });
+  const bytes = Buffer.from(JSON.stringify(holder));
+  for (let slot = first; slot < first + count; slot += 1) {
+    const name = `${slot}${SLOT}`;
+    if (await isWritten(directory, name, bytes)) return name;
+  }
+  return undefined;
+}
+
+export async function releaseSlot(folder: string, name: string): Promise<void> {
+  await using directory = await slotsOf(folder);
+  await directory?.remove(name);
+}
+
+/** Hosts may put a link in its place: none is followed. */
+async function slotsOf(folder: string): Promise<Directory | undefined> {
+  await using root = await Directory.open(folder);
+  return await root.child(DIRECTORY);
+}
+
+async function makeSlots(folder: string): Promise<Directory> {
+  await using root = await Directory.open(folder);
   try {
-    for (let slot = first; slot < first + count; slot += 1) {
-      const path = join(directory, `${slot}${SLOT}`);
-      // Unlike a rename, it replaces nothing, and the file appears whole.
-      if (await linked(draft, path)) return path;
-    }
-    return undefined;
-  } finally {
-    await unlinkIfThere(draft);
+    return await root.make(DIRECTORY, OWN_ALONE);
+  } catch (error) {
+    const made = error instanceof StorageDomainError ? await root.child(DIRECTORY) : undefined;
+    if (made === undefined) throw error;
+    return made;
   }
 }
 
-export async function unlinkIfThere(path: string): Promise<void> {
-  await unlink(path).catch((error: unknown) => {
-    if (systemErrorCode(error) !== "ENOENT") throw error;
-  });
-}
-
-interface SlotFile {
-  readonly path: string;
-  /** Undefined: it cannot be read. */
-  readonly holder: Holder | undefined;
-  readonly state: "alive" | "dead" | "unknown" | undefined;
-}
-
-async function slotsIn(folder: string): Promise<readonly SlotFile[]> {
-  const paths = (await namesIn(folder)).map((name) => join(folder, DIRECTORY, name));
-  return await Promise.all(
-    paths.map(async (path) => {
-      const holder = await readHolder(path);
-      return { path, holder, state: holder && (await standing(holder)) };
-    }),
-  );
-}
-
-async function namesIn(folder: string): Promise<readonly string[]> {
+/** False when the name is taken. */
+async function isWritten(directory: Directory, name: string, bytes: Uint8Array): Promise<boolean> {
   try {
-    return (await readdir(join(folder, DIRECTORY)))
-      .filter((name) => name.endsWith(SLOT) || name.endsWith(DRAFT))
-      .toSorted();
+    await directory.write(name, bytes, OWN_ALONE);
+    return true;
   } catch (error) {
-    if (systemErrorCode(error) === "ENOENT") return [];
+    if (error instanceof StorageDomainError) return false;
     throw error;
   }
 }
 
 /** Undefined when it is gone, or cannot be read. */
-async function readHolder(path: string): Promise<Holder | undefined> {
+async function readHolder(directory: Directory, name: string): Promise<Holder | undefined> {
   try {
-    return holderSchema.parse(JSON.parse(await readFile(path, "utf8")));
+    const bytes = await directory.read(name, MOST_BYTES);
+    return bytes && holderSchema.parse(JSON.parse(bytes.toString()));
   } catch (error) {
-    if (systemErrorCode(error) === "ENOENT" || error instanceof SyntaxError || error instanceof z.ZodError) {
+    if (error instanceof SyntaxError || error instanceof z.ZodError || error instanceof StorageDomainError) {
       return undefined;
     }
     throw error;
@@ -126,14 +127,4 @@ async function standing({ process }: Holder): Promise<"alive" | "dead" | "unknow
   const earlierBoot = process.bootId !== null && own.bootId !== null && process.bootId !== own.bootId;
   if (process.node === own.node && earlierBoot) return "dead";
   return await processState(process);
-}
-
-async function linked(draft: string, path: string): Promise<boolean> {
-  try {
-    await link(draft, path);
-    return true;
-  } catch (error) {
-    if (systemErrorCode(error) === "EEXIST") return false;
-    throw error;
-  }
 }

@@ -7,7 +7,7 @@ import { StagingError } from "../errors.ts";
 import { stagingPlaces, type StagingPlace } from "../staging/staging-place.ts";
 import type { StagingOptions } from "../staging/staging-options.ts";
 import { inGib } from "./assert-room.ts";
-import { freeDeadSlots, heldSlots, takeFreeSlot, unlinkIfThere, type HeldSlot } from "./slot-files.ts";
+import { freeDeadSlots, heldSlots, releaseSlot, takeFreeSlot, type HeldSlot } from "./slot-files.ts";
 import { usedBytes } from "./staging-use.ts";
 
 const POLL_MS = 1_000;
@@ -32,10 +32,12 @@ const MOST_BESIDE = 1_000;
  * are free again.
  */
 export class StagingSlot {
-  readonly #path: string;
+  readonly #folder: string;
+  readonly #name: string;
 
-  private constructor(path: string) {
-    this.#path = path;
+  private constructor(folder: string, name: string) {
+    this.#folder = folder;
+    this.#name = name;
   }
 
   /**
@@ -51,14 +53,15 @@ export class StagingSlot {
       await assertOursAlone(options);
       await freeDeadSlots(place.folder);
       const [first, count] = beside ? [options.concurrent, MOST_BESIDE] : [0, options.concurrent];
-      const path = await takeFreeSlot(place.folder, { first, count }, { title, bytes });
-      if (path !== undefined) {
-        const obstacle = await overLimit(wish, path).catch(async (error: unknown) => {
-          await unlinkIfThere(path);
+      const name = await takeFreeSlot(place.folder, { first, count }, { title, bytes });
+      if (name !== undefined) {
+        const slot = new StagingSlot(place.folder, name);
+        const obstacle = await overLimit(wish, name).catch(async (error: unknown) => {
+          await slot.release();
           throw error;
         });
-        if (obstacle === undefined) return new StagingSlot(path);
-        await unlinkIfThere(path);
+        if (obstacle === undefined) return slot;
+        await slot.release();
         if (beside || !obstacle.passes) throw obstacle.error;
       }
       if (!shown) observe(hooks.phase, { phase: "wait", detail: `for room in ${place.folder}: others are exported` });
@@ -67,7 +70,7 @@ export class StagingSlot {
   }
 
   async release(): Promise<void> {
-    await unlinkIfThere(this.#path);
+    await releaseSlot(this.#folder, this.#name);
   }
 }
 
@@ -89,14 +92,14 @@ interface OverLimit {
   readonly passes: boolean;
 }
 
-async function overLimit({ options, bytes }: SlotWish, own: string): Promise<OverLimit | undefined> {
+async function overLimit({ options, place, bytes }: SlotWish, own: string): Promise<OverLimit | undefined> {
   const { stagingLimit } = options;
   if (stagingLimit === undefined) return undefined;
   let used = 0;
   const others: HeldSlot[] = [];
   for (const { folder } of stagingPlaces(options)) {
     used += await usedBytes(folder);
-    others.push(...(await heldSlots(folder)).filter(({ path }) => path !== own));
+    others.push(...(await heldSlots(folder)).filter(({ name }) => folder !== place.folder || name !== own));
   }
   const promised = others.reduce((sum, other) => sum + other.bytes, 0);
   if (used + promised + bytes <= stagingLimit) return undefined;

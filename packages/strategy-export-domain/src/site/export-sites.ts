@@ -1,4 +1,4 @@
-import { OvaultError } from "@ovault/contract";
+import { ManagerUnavailableError, OvaultError } from "@ovault/contract";
 import type { Cluster, DataCenter, EngineApi, StorageDomain } from "@ovault/ovirt";
 
 import { ExportDomainError } from "../errors.ts";
@@ -74,8 +74,9 @@ async function siteOf(
     await using _domain = await openStaging(place.folder, storageDomain.id);
     return { dataCenter, place, storageDomain };
   } catch (error) {
-    if (error instanceof OvaultError && !signal.aborted) return error;
-    throw error;
+    const concernsSite = error instanceof OvaultError && !(error instanceof ManagerUnavailableError);
+    if (!concernsSite || signal.aborted) throw error;
+    return error;
   }
 }
 

@@ -1,6 +1,6 @@
 import { randomBytes, randomUUID } from "node:crypto";
 import { constants } from "node:fs";
-import { chown, open, rm, stat } from "node:fs/promises";
+import { chown, lstat, open, readdir, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 
 import { messageOf, OvaultError, systemErrorCode } from "@ovault/contract";
@@ -10,6 +10,9 @@ import { StagingError, StagingOwnerError } from "../errors.ts";
 import { exportsLine, VDSM } from "./exports-line.ts";
 
 const TIMEOUT_MS = 20_000;
+/** Files of a proof, which takes seconds. */
+const PROBE = /^\.ovault-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+const OLD_MS = 3_600_000;
 /** As vdsm makes volumes. */
 const MODE = 0o660;
 const FLAGS = constants.O_NOFOLLOW | constants.O_NONBLOCK;
@@ -33,6 +36,7 @@ export async function proveShare(
   folder: string,
   { clients, signal }: { readonly clients: readonly string[]; readonly signal: AbortSignal },
 ): Promise<void> {
+  await removeOld(folder).catch(() => undefined);
   const proof = new Proof(share, folder, exportsLine({ folder, clients }));
   const end = AbortSignal.any([signal, AbortSignal.timeout(TIMEOUT_MS)]);
   try {
@@ -42,6 +46,15 @@ export async function proveShare(
     throw error instanceof StagingError ? error : proof.useless(error);
   } finally {
     await proof.clear();
+  }
+}
+
+/** What proofs left whose process was killed. */
+async function removeOld(folder: string): Promise<void> {
+  for (const name of await readdir(folder)) {
+    if (!PROBE.test(name)) continue;
+    const { mtimeMs } = await lstat(join(folder, name)).catch(() => ({ mtimeMs: Infinity }));
+    if (Date.now() - mtimeMs > OLD_MS) await rm(join(folder, name), { force: true });
   }
 }
 
