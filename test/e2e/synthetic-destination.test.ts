@@ -36,10 +36,14 @@ function directory(): string {
 }
 
 /** A repository beside it, to show what is not for whole images. */
-async function configure(settings: Record<string, unknown>): Promise<void> {
+async function configure(settings: Record<string, unknown>, more: Record<string, unknown> = {}): Promise<void> {
   await site.configure(({ destinations, ...rest }) => ({
     ...rest,
-    destinations: { images: { type: "synthetic", directory: directory(), ...settings }, other: destinations.main },
+    destinations: {
+      images: { type: "synthetic", directory: directory(), ...settings },
+      other: destinations.main,
+      ...more,
+    },
     defaults: { destination: "images" },
   }));
 }
@@ -64,9 +68,9 @@ async function view(vm: string): Promise<Buffer> {
   return await readAndRemove(file);
 }
 
-async function restored(point: string | undefined): Promise<Buffer> {
+async function restored(point: string | undefined, from = "images"): Promise<Buffer> {
   const file = site.file("restored.raw");
-  await site.succeed("restore", point ?? "", "--disk", "0", "--to-file", file);
+  await site.succeed("restore", point ?? "", "--from", from, "--disk", "0", "--to-file", file);
   return await readAndRemove(file);
 }
 
@@ -163,12 +167,31 @@ test("what only a repository has is refused with the reason", async () => {
     expect(message).toMatch(/whole images/);
     expect(hint).not.toBe("");
   }
-  for (const command of [
-    ["copy", "--all", "--to", "other"],
-    ["copy", "--all", "--from", "other", "--to", "images"],
-  ]) {
-    expect((await site.fail(...command)).exitCode).toBe(2);
+});
+
+test("points are copied to a repository, to other images and back, and restore from everywhere", async () => {
+  await configure({}, { more: { type: "synthetic", directory: join(place?.directory ?? "", "more") } });
+  await site.succeed("destination", "init", "more");
+  const made = await points();
+  const bytes = new Map<string, Buffer>();
+  for (const { id } of made) bytes.set(id, await restored(id));
+  for (const [from, to] of [
+    ["images", "other"],
+    ["other", "more"],
+    ["more", "images"],
+  ] as const) {
+    const copies = JSON.parse(await site.succeed("copy", "--all", "--from", from, "--to", to, "--json")) as unknown[];
+    const outcome = to === "images" ? "present" : "copied";
+    expect(copies).toMatchObject(made.map(({ id }) => ({ point: id, copyId: id, outcome, error: null })));
+    for (const { id } of made) expect((await restored(id, to)).equals(bytes.get(id) ?? Buffer.of())).toBe(true);
   }
+  expect(await site.succeed("copy", "--all", "--newer", "--from", "other", "--to", "more")).toContain(
+    "nothing to copy",
+  );
+  expect((await site.fail("copy", "--all", "--to", "images")).message).toContain("the same");
+  expect(await site.succeed("verify", "--from", "more")).toContain(`${made.length} points`);
+  const show = await site.succeed("show", "web01@latest", "--from", "more");
+  expect(show).toMatch(/copied from +[0-9a-f-]{36}/);
 });
 
 test("settings of repositories are refused, and a destination that is read-only stays as it is", async () => {

@@ -79,6 +79,6 @@ export interface RecoveryPoint {
   readonly documents: readonly PointDocument[];
   readonly warnings: readonly string[];
   readonly ovaultVersion: string;
-  /** Id of the repository that this point was copied from; absent when it was taken here. */
+  /** Id of the repository, or of the place of images, that this point was copied from; absent when it was taken here. */
   readonly copiedFrom?: string;
 }

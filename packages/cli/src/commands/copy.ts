@@ -18,7 +18,7 @@ interface CopyCommandOptions {
 export const define: Define = (command, invoke) => {
   command
     .argument("[point...]", "ids, unique beginnings of them, or VM@latest")
-    .requiredOption("--to <destination>", "destination to copy to; it holds a repository already")
+    .requiredOption("--to <destination>", "destination to copy to; it was set up already")
     .option("--from <destination>", "destination that holds the points")
     .option("--vm <vm>", "all points of this virtual machine: name or id; repeatable", collect)
     .option("--all", "all points")

@@ -47,7 +47,7 @@ export function pointView(point: ShownPoint): View {
       ["consistency", point.consistency],
       ["documents", point.documents.map(({ name }) => name).join(", ") || "none"],
       ["made by", `ovault ${point.ovaultVersion}, run ${point.runId}`],
-      ["copied from", point.copiedFrom === undefined ? undefined : `repository ${point.copiedFrom}`],
+      ["copied from", point.copiedFrom],
     ]),
     table([">#", "disk", "mode", ">logical", ">read", ">stored", "why"], disks, "no disks"),
     ...point.skipped.map(({ disk, reason }) => text(`not taken: ${disk.alias}: ${reason}`)),

@@ -9,7 +9,9 @@ import type { ChunkId } from "../format/digest.ts";
 import type { Repository } from "../repository/repository.ts";
 import { toHex } from "../util/hex.ts";
 import { release } from "../util/release.ts";
-import { type CopyBlock, type CopySpan, planCopy, type ReferenceDisk } from "./plan-copy.ts";
+import { type CopyTotals, NOTHING_COPIED, sumOf } from "./copy-totals.ts";
+import type { ReferenceDisk } from "./find-reference.ts";
+import { type CopyBlock, type CopySpan, planCopy } from "./plan-copy.ts";
 
 export interface CopyDiskOptions {
   readonly from: Repository;
@@ -26,22 +28,10 @@ export interface CopyDiskOptions {
   readonly signal: AbortSignal;
 }
 
-/** Progress of a copy. */
-export interface CopyTotals {
-  /** Bytes of the disk accounted for so far. */
-  readonly doneBytes: number;
-  /** Plain bytes of the chunks that were read from the source. */
-  readonly readBytes: number;
-  /** Added to the destination, after compression. */
-  readonly storedBytes: number;
-}
-
 export interface CopiedDisk extends CopyTotals {
   /** Root of the block map in the destination. Not durable until the writer is finished. */
   readonly blockMap: ChunkId | null;
 }
-
-export const NOTHING_COPIED: CopyTotals = { doneBytes: 0, readBytes: 0, storedBytes: 0 };
 
 /** Entries of the cache from source ids to destination ids, so that a repeated block is read once. */
 const REMEMBERED_IDS = 32 * 1024;
@@ -74,13 +64,9 @@ export async function copyDisk(options: CopyDiskOptions): Promise<CopiedDisk> {
     await target.set(item.block, id);
     return { ...moved, doneBytes: bytesOf(item.block, 1) };
   };
-  const totals = pullInLanes(planCopy(map, reference, signal), lanes, work, signal).pipe(
-    scan((sum, { doneBytes, readBytes, storedBytes }) => {
-      const next = {
-        doneBytes: sum.doneBytes + doneBytes,
-        readBytes: sum.readBytes + readBytes,
-        storedBytes: sum.storedBytes + storedBytes,
-      };
+  const totals = pullInLanes(planCopy(map, reference?.source, signal), lanes, work, signal).pipe(
+    scan((sum, moved) => {
+      const next = sumOf([sum, moved]);
       onProgress(next);
       return next;
     }, NOTHING_COPIED),

@@ -4,27 +4,24 @@ import {
   UsageError,
   type Clock,
   type ProcessIdentity,
-  processIdentity,
+  systemClock,
 } from "@ovault/contract";
 import { sameId } from "../format/digest.ts";
-import type { LeaseHolder } from "../leases/lease-folder.ts";
 import { inOrder } from "../points/point-order.ts";
-import type { Repository } from "../repository/repository.ts";
 import { runFailure } from "../concurrency/cancellation.ts";
 import { DEFAULT_LANES } from "../runs/default-lanes.ts";
 import { newRunId } from "../util/run-id.ts";
 import { adoptPacks } from "./adopt-packs.ts";
-import { type CopyTotals, NOTHING_COPIED } from "./copy-disk.ts";
 import { copyPoint } from "./copy-point.ts";
+import { areRepositories, type CopiedRepositories, type CopyStores } from "./copy-stores.ts";
+import { type CopyTotals, NOTHING_COPIED } from "./copy-totals.ts";
 import { estimateCopy } from "./estimate-copy.ts";
 import type { CopiedPoint } from "./point-copy.ts";
 import { SourceReading } from "./source-reading.ts";
 
-export interface CopyPointsOptions {
+export interface CopyPointsOptions extends CopyStores {
   /** Default: a new one. */
   readonly runId?: string;
-  readonly from: Repository;
-  readonly to: Repository;
   readonly points: readonly RecoveryPoint[];
   /** Only determines what would be read. Changes nothing and takes no lease. */
   readonly dryRun?: boolean;
@@ -52,18 +49,19 @@ export interface CopyResult extends CopyTotals {
 }
 
 /**
- * Copies points to another repository, oldest first, under the same ids, and reuses what is there. A failed copy does
- * not stop the others.
- * @throws UsageError when the two repositories do not allow copies between them
+ * Copies points to another store, oldest first, under the same ids, and reuses what is there. A failed copy does not
+ * stop the others.
+ * @throws UsageError when the two stores do not allow copies between them
  */
 export async function copyPoints(options: CopyPointsOptions): Promise<readonly CopyResult[]> {
-  const { runId = newRunId(), from, to, points, signal } = options;
-  assertCopyable(from, to);
+  const { runId = newRunId(), to, points, clock = systemClock, signal } = options;
+  await assertCopyable(options, signal);
   const run: CopyRun = {
     ...options,
-    sameIds: await nameAlike(from, to),
-    holder: { runId, ...(options.process ?? processIdentity()) },
-    prepare: once(() => adoptPacks(to, signal)),
+    runId,
+    clock,
+    sameIds: areRepositories(options) && (await nameAlike(options)),
+    prepare: once(async () => (to.kind === "repository" ? adoptPacks(to, signal) : undefined)),
   };
   const results: CopyResult[] = [];
   for (const ofOne of byVirtualMachine(points)) results.push(...(await copyVirtualMachine(run, ofOne)));
@@ -71,8 +69,9 @@ export async function copyPoints(options: CopyPointsOptions): Promise<readonly C
 }
 
 interface CopyRun extends CopyPointsOptions {
+  readonly runId: string;
+  readonly clock: Clock;
   readonly sameIds: boolean;
-  readonly holder: LeaseHolder;
   readonly prepare: () => Promise<void>;
 }
 
@@ -89,11 +88,13 @@ async function copyVirtualMachine(run: CopyRun, points: readonly RecoveryPoint[]
     for (const point of points) {
       const onProgress = (totals: CopyTotals): void => run.onProgress?.(point, totals);
       try {
-        if (!dryRun) reading ??= await SourceReading.begin(from, { ...run, vm: point.vm });
+        if (!dryRun && from.kind === "repository") {
+          reading ??= await SourceReading.begin(from, { ...run, to: await to.identify(signal), vm: point.vm });
+        }
         await reading?.next(signal);
         const copied = dryRun
           ? await estimateCopy({ ...run, point })
-          : await copyPoint({ ...run, to, point, ifBusy, lanes, onProgress });
+          : await copyPoint({ ...run, point, ifBusy, lanes, onProgress });
         results.push({ point, ...copied, error: undefined });
       } catch (error) {
         if (signal.aborted) throw runFailure(error, signal);
@@ -106,13 +107,14 @@ async function copyVirtualMachine(run: CopyRun, points: readonly RecoveryPoint[]
   return results;
 }
 
-function assertCopyable({ settings: from }: Repository, { settings: to }: Repository): void {
-  if (from.id === to.id) {
-    throw new UsageError("source and destination are the same repository", {
+async function assertCopyable(stores: CopyStores, signal: AbortSignal): Promise<void> {
+  const { from, to } = stores;
+  if (from.kind === to.kind && (await from.identify(signal)) === (await to.identify(signal))) {
+    throw new UsageError("source and destination are the same", {
       hint: (field) => `Name another destination with ${field("to")}, or another source with ${field("from")}.`,
     });
   }
-  if (from.blockBytes === to.blockBytes) return;
+  if (!areRepositories(stores) || from.blockBytes === to.blockBytes) return;
   throw new UsageError(
     `the source has blocks of ${from.blockBytes} bytes and the destination of ${to.blockBytes}: nothing can be shared`,
     {
@@ -123,7 +125,7 @@ function assertCopyable({ settings: from }: Repository, { settings: to }: Reposi
 }
 
 /** Whether both repositories give a chunk the same id. */
-async function nameAlike(from: Repository, to: Repository): Promise<boolean> {
+async function nameAlike({ from, to }: CopiedRepositories): Promise<boolean> {
   const probe = Buffer.from("the same bytes on both sides");
   return sameId(await from.protection.chunkId(probe), await to.protection.chunkId(probe));
 }

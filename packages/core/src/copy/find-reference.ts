@@ -1,7 +1,13 @@
 import { type DiskRecord, type RecoveryPoint, IntegrityError } from "@ovault/contract";
 import { originOf } from "../points/point-id.ts";
-import type { Repository } from "../repository/repository.ts";
-import type { ReferenceDisk } from "./plan-copy.ts";
+import type { BlockMapReader } from "../repository/block-map/block-map-reader.ts";
+import type { CopiedRepositories } from "./copy-stores.ts";
+
+/** A disk in a point that both repositories have. */
+export interface ReferenceDisk {
+  readonly source: BlockMapReader;
+  readonly destination: BlockMapReader;
+}
 
 /** A point that both repositories have, with its two manifests: block maps and their ids differ. */
 export interface Reference {
@@ -14,14 +20,14 @@ export interface Reference {
  * takes over blocks unchanged since without reading them.
  */
 export async function findReference(
-  { from, to }: { readonly from: Repository; readonly to: Repository },
+  { from, to }: CopiedRepositories,
   { id, vm }: RecoveryPoint,
   signal: AbortSignal,
 ): Promise<Reference | undefined> {
   const { points: there } = await to.points.listOf(vm, signal);
   const { points: here } = await from.points.listOf(vm, signal);
   for (const destination of there.toReversed()) {
-    const source = here.find((point) => isSame(point, destination));
+    const source = here.find((point) => isSameTaken(point, destination));
     if (source === undefined || source.id === id || to.isCondemned(destination)) continue;
     if ((await to.lossesOfBase(destination, signal)).length === 0) return { source, destination };
   }
@@ -30,7 +36,7 @@ export async function findReference(
 
 /** Undefined when the reference lacks the disk or is unreadable: the copy then reads everything. */
 export async function openReference(
-  { from, to }: { readonly from: Repository; readonly to: Repository },
+  { from, to }: CopiedRepositories,
   { source, destination }: Reference,
   { disk }: DiskRecord,
   signal: AbortSignal,
@@ -49,6 +55,7 @@ export async function openReference(
   }
 }
 
-function isSame(a: RecoveryPoint, b: RecoveryPoint): boolean {
+/** Whether one of these points is a copy of the other, or both are of a third. */
+export function isSameTaken(a: RecoveryPoint, b: RecoveryPoint): boolean {
   return originOf(a.id) === originOf(b.id) && a.runId === b.runId && a.takenAt === b.takenAt;
 }

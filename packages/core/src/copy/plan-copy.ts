@@ -3,13 +3,7 @@ import { PAGE_ENTRIES } from "../repository/block-map/block-map-page.ts";
 import type { BlockMapReader } from "../repository/block-map/block-map-reader.ts";
 import { type ChunkId, sameId } from "../format/digest.ts";
 
-/** The same disk in a point that both source and destination have. */
-export interface ReferenceDisk {
-  readonly source: BlockMapReader;
-  readonly destination: BlockMapReader;
-}
-
-/** Blocks that need no chunk: zeros, or the `same` as in the reference. */
+/** Blocks that need no chunk: zeros, or the `same` as before. */
 export interface CopySpan {
   readonly kind: "zero" | "same";
   readonly first: number;
@@ -24,33 +18,34 @@ export interface CopyBlock {
 }
 
 /**
- * Walks a disk of the source in order and compares it with the reference. Reads pages, no chunks.
+ * Walks a disk of the source in order and compares it with `before`, the same disk in an earlier point of the source.
+ * Reads pages, no chunks.
  * @throws IntegrityError for a lost page
  */
 export async function* planCopy(
   map: BlockMapReader,
-  reference: ReferenceDisk | undefined,
+  before: BlockMapReader | undefined,
   signal: AbortSignal,
 ): AsyncGenerator<CopySpan | CopyBlock> {
   for await (const leaf of leavesOf(map, signal)) {
     if (leaf.kind === "lost") throw leaf.error;
     if (leaf.kind === "zero") yield leaf;
-    else yield* planLeaf(leaf, await idsInReference(leaf, reference, signal));
+    else yield* planLeaf(leaf, await idsBefore(leaf, before, signal));
   }
 }
 
 type BlockLeaf = Extract<MapLeaf, { readonly kind: "blocks" }>;
 
-/** The source's chunk ids of these blocks in the reference, as far as it is readable. */
-async function idsInReference(
+/** The chunk ids of these blocks before, as far as they are readable. */
+async function idsBefore(
   leaf: BlockLeaf,
-  reference: ReferenceDisk | undefined,
+  before: BlockMapReader | undefined,
   signal: AbortSignal,
 ): Promise<readonly (ChunkId | null)[]> {
   const number = leaf.first / PAGE_ENTRIES;
-  if (reference === undefined || number >= reference.source.leafCount) return [];
+  if (before === undefined || number >= before.leafCount) return [];
   // An identical page needs no read.
-  const other = await readLeaf(reference.source, number, signal, (page) => sameId(page, leaf.page));
+  const other = await readLeaf(before, number, signal, (page) => sameId(page, leaf.page));
   if (other === undefined) return leaf.ids;
   return other.kind === "blocks" ? other.ids : [];
 }

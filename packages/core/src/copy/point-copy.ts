@@ -1,30 +1,19 @@
-import {
-  type DiskRecord,
-  type RecoveryPoint,
-  IntegrityError,
-  NotFoundError,
-  UsageError,
-  CodecError,
-} from "@ovault/contract";
-import type { LoadPage } from "../repository/block-map/block-map-reader.ts";
-import type { ChunkWriter } from "../repository/chunks/chunk-writer.ts";
-import type { Lease } from "../leases/lease.ts";
-import type { Repository } from "../repository/repository.ts";
-import { toHex } from "../util/hex.ts";
-import { copyDisk, type CopyTotals, NOTHING_COPIED } from "./copy-disk.ts";
-import { findReference, openReference, type Reference } from "./find-reference.ts";
+import { type DiskRecord, IntegrityError, NotFoundError, type RecoveryPoint } from "@ovault/contract";
+import type { PointWriter } from "../points/point-writer.ts";
+import { type CopiedDisks, ChunkCopy } from "./chunk-copy.ts";
+import { areRepositories, type CopyStores } from "./copy-stores.ts";
+import { type CopyTotals, NOTHING_COPIED } from "./copy-totals.ts";
+import { DiskCopy } from "./disk-copy.ts";
+import { findCopy } from "./find-copy.ts";
 
-export interface PointCopyOptions {
-  readonly from: Repository;
-  readonly to: Repository;
-  /** Both repositories give a chunk the same id. */
+export interface PointCopyOptions extends CopyStores {
+  readonly runId: string;
+  /** Both stores are repositories that give a chunk the same id. */
   readonly sameIds: boolean;
   readonly point: RecoveryPoint;
-  /** Lease of the virtual machine at the destination; announced there. */
-  readonly lease: Lease;
-  /** Id of the copy, which the lease names as the point to seal. */
-  readonly name: string;
-  /** Called before the first chunk lookup. */
+  /** Of the copy, at the destination. */
+  readonly writer: PointWriter;
+  /** Called before the first look at what the destination has of the data. */
   readonly prepare: () => Promise<void>;
   readonly lanes: number;
   readonly onProgress: (totals: CopyTotals) => void;
@@ -38,7 +27,7 @@ export interface CopiedPoint extends CopyTotals {
   readonly copyId: string;
 }
 
-/** Copies one point while its leases are held. */
+/** Copies one point: chunks between repositories, otherwise what their disks hold. */
 export class PointCopy {
   readonly #options: PointCopyOptions;
 
@@ -47,105 +36,33 @@ export class PointCopy {
   }
 
   async run(): Promise<CopiedPoint> {
-    const { from, to, point, name, signal } = this.#options;
-    const state = await to.points.stateOf({ vm: point.vm, id: name }, signal);
-    if (state === "forgotten") {
-      throw new UsageError(`${point.id} was forgotten at the destination, and is not pruned yet`, {
-        context: { point: point.id },
-        hint: "Run `ovault prune` there, then copy it again.",
-      });
-    }
-    const there = typeof state === "string" ? undefined : state;
-    if (there !== undefined && (await to.lossesOfBase(there, signal)).length === 0) {
-      return { outcome: "present", copyId: name, ...NOTHING_COPIED };
-    }
-    if (!(await from.points.holds(point, signal)) || from.isCondemned(point)) {
+    const { from, to, point, writer, signal } = this.#options;
+    const copyId = writer.id;
+    const found = await findCopy(to, { vm: point.vm, id: copyId }, signal);
+    if (found?.isWhole === true) return { outcome: "present", copyId, ...NOTHING_COPIED };
+    const isGone = from.kind === "repository" && from.isCondemned(point);
+    if (isGone || !(await from.points.holds(point, signal))) {
       throw new NotFoundError(`${point.id} was forgotten at the source`, { context: { point: point.id } });
     }
     await this.#options.prepare();
-    const { disks, totals } = await this.#copyDisks(there !== undefined);
-    if (there === undefined) await this.#seal(disks);
-    else assertSameMaps(point, disks, there);
-    return { outcome: there === undefined ? "copied" : "healed", copyId: name, ...totals };
+    const { disks, totals } = await this.#copyDisks(found !== undefined);
+    if (found === undefined) await this.#seal(disks);
+    else assertSameMaps(point, disks, found.copy);
+    return { outcome: found === undefined ? "copied" : "healed", copyId, ...totals };
   }
 
-  /** Without a reference if it is unreadable, or if the point at the destination may have losses. */
-  async #copyDisks(anew: boolean): Promise<{ readonly disks: readonly DiskRecord[]; readonly totals: CopyTotals }> {
-    const { sameIds, point, signal } = this.#options;
-    const reference = sameIds || anew ? undefined : await findReference(this.#options, point, signal);
-    try {
-      return await this.#copyWith(reference);
-    } catch (error) {
-      if (reference === undefined || error instanceof CodecError || !(error instanceof IntegrityError)) throw error;
-      return await this.#copyWith(undefined);
-    }
+  async #copyDisks(anew: boolean): Promise<CopiedDisks> {
+    const options = { ...this.#options, anew };
+    return await (areRepositories(options) ? new ChunkCopy(options) : new DiskCopy(options)).run();
   }
 
-  async #copyWith(
-    reference: Reference | undefined,
-  ): Promise<{ readonly disks: readonly DiskRecord[]; readonly totals: CopyTotals }> {
-    const { to, point, lease, signal } = this.#options;
-    const writer = to.writer(signal, [], lease.runId);
-    const disks: DiskRecord[] = [];
-    let totals = NOTHING_COPIED;
-    try {
-      for (const record of point.disks) {
-        const copied = await this.#copyDisk(record, reference, { writer, before: totals });
-        totals = sumOf(totals, copied);
-        const { disk, mode, reason, stats } = record;
-        // Drops the base marker: its checkpoint belongs to the other repository's chain.
-        disks.push({ disk, mode, reason, blockMap: copied.blockMap === null ? null : toHex(copied.blockMap), stats });
-      }
-      await writer.finish();
-      return { disks, totals };
-    } finally {
-      await writer.idle();
-    }
+  async #seal(copied: readonly DiskRecord[]): Promise<void> {
+    const { from, to, point, writer, signal } = this.#options;
+    // Without the base marker: its checkpoint belongs to the chain of the other store.
+    const disks = copied.map(({ disk, mode, reason, blockMap, stats }) => ({ disk, mode, reason, blockMap, stats }));
+    const { blockBytes } = to;
+    await writer.seal({ ...point, id: writer.id, disks, blockBytes, copiedFrom: await from.identify(signal) });
   }
-
-  async #copyDisk(
-    record: DiskRecord,
-    reference: Reference | undefined,
-    { writer, before }: { readonly writer: ChunkWriter; readonly before: CopyTotals },
-  ) {
-    const { from, point, sameIds, signal } = this.#options;
-    const map = await from.openMap(point, record, signal, sameIds ? { loadPage: this.#loadPage } : {});
-    const opened = reference === undefined ? undefined : await openReference(this.#options, reference, record, signal);
-    return await copyDisk({
-      ...this.#options,
-      writer,
-      record,
-      map,
-      reference: opened,
-      onProgress: (totals) => this.#options.onProgress(sumOf(before, totals)),
-    });
-  }
-
-  /** Prefers the destination, if it has the page. */
-  readonly #loadPage: LoadPage = async (id, signal) => {
-    const { from, to } = this.#options;
-    if (!to.index.isReadable(id)) return await from.chunks.load(id, signal);
-    try {
-      return await to.chunks.load(id, signal);
-    } catch (error) {
-      if (!(error instanceof IntegrityError)) throw error;
-      return await from.chunks.load(id, signal);
-    }
-  };
-
-  async #seal(disks: readonly DiskRecord[]): Promise<void> {
-    const { from, to, point, name, lease, signal } = this.#options;
-    const copy = { ...point, id: name, disks, copiedFrom: from.settings.id };
-    await lease.seal((sealing) => to.points.seal(copy, sealing), signal);
-  }
-}
-
-function sumOf(a: CopyTotals, b: CopyTotals): CopyTotals {
-  return {
-    doneBytes: a.doneBytes + b.doneBytes,
-    readBytes: a.readBytes + b.readBytes,
-    storedBytes: a.storedBytes + b.storedBytes,
-  };
 }
 
 /** The maps stored again must be those that the manifest refers to. */

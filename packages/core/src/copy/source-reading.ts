@@ -1,23 +1,27 @@
 import {
   type VirtualMachine,
   type Clock,
+  processIdentity,
+  type ProcessIdentity,
   systemClock,
   StoreReadOnlyError,
   StorePermissionError,
 } from "@ovault/contract";
 import { acquireLease, type Lease } from "../leases/lease.ts";
-import type { LeaseHolder } from "../leases/lease-folder.ts";
 import type { Repository } from "../repository/repository.ts";
-import { COPY_LEASE_TTL_MS } from "./copy-point.ts";
 
 export interface SourceReadingOptions {
-  readonly to: Repository;
+  /** Id of the destination. */
+  readonly to: string;
   readonly vm: VirtualMachine;
-  readonly holder: LeaseHolder;
+  readonly runId: string;
+  readonly process?: ProcessIdentity;
   readonly onDoubt?: ((message: string) => void) | undefined;
   readonly clock?: Clock;
   readonly signal: AbortSignal;
 }
+
+const TTL_MS = 120_000;
 
 /**
  * Announces to a prune at the source that a copy reads points of one virtual machine. A read-only source needs no
@@ -33,14 +37,14 @@ export class SourceReading {
   }
 
   static async begin(from: Repository, options: SourceReadingOptions): Promise<SourceReading> {
-    const { to, vm, holder, onDoubt, clock = systemClock, signal } = options;
+    const { to, vm, runId, process = processIdentity(), onDoubt, clock = systemClock, signal } = options;
     try {
       const lease = await acquireLease(from.store, {
-        // One per pair of repositories, so that copies to several destinations do not wait for each other.
-        resource: `copy-${to.settings.id}-${from.protection.nameOf(vm)}`,
-        title: `the copy of virtual machine ${vm.name} to another repository`,
-        holder,
-        ttlMs: COPY_LEASE_TTL_MS,
+        // One per pair of destinations, so that copies to several destinations do not wait for each other.
+        resource: `copy-${to}-${from.protection.nameOf(vm)}`,
+        title: `the copy of virtual machine ${vm.name} to another destination`,
+        holder: { runId, ...process },
+        ttlMs: TTL_MS,
         // The destination's lease decides between concurrent copies; this one only serializes readers.
         ifBusy: "wait",
         onDoubt,

@@ -11,7 +11,9 @@ import {
   systemClock,
 } from "@ovault/contract";
 import { plainProtection } from "../format/protection.ts";
+import { pointKey } from "../format/layout.ts";
 import { Reserve } from "../format/reserve.ts";
+import { heldLeases } from "../leases/held-leases.ts";
 import { isHold } from "../leases/hold-lease.ts";
 import { liveLeases } from "../leases/live-leases.ts";
 import { putVoid } from "../leases/void.ts";
@@ -19,7 +21,6 @@ import { LostMarks } from "../losses/lost-marks.ts";
 import type { ManifestPlace } from "../points/claim-point.ts";
 import type { ManagerNames } from "../points/manager-names.ts";
 import { goneError, holdPoint, type HoldPointOptions, type PointHold } from "../points/point-hold.ts";
-import { tagOf } from "../points/point-id.ts";
 import { RecoveryPoints } from "../points/recovery-points.ts";
 import { newRunId } from "../util/run-id.ts";
 import { imageKey, imagesOfFolder, imagesOfPoint, pointIdIn } from "./image-keys.ts";
@@ -29,6 +30,8 @@ const protection = plainProtection("blake3");
 
 /** Deadline of removing images when a hold ends. */
 const REMOVAL_MS = 10_000;
+
+const isRun = (resource: string): boolean => !isHold(resource);
 
 type PointName = Pick<RecoveryPoint, "vm" | "id">;
 
@@ -109,14 +112,20 @@ export class ImageCatalog extends RecoveryPoints {
    */
   async removeLeftovers({ vm, id: ownId }: PointName, { runId, at }: Removal, signal: AbortSignal): Promise<void> {
     const { marked } = await this.listForgotten(signal);
-    const keys = await this.#keysBelow(imagesOfFolder(protection.folderOf(vm.id)), signal);
-    const ids = new Set([...marked.map((key) => key.slice(key.lastIndexOf("/") + 1)), ...keys.map(pointIdIn)]);
+    const folder = protection.folderOf(vm.id);
+    const forgotten = marked.filter((key) => key.startsWith(pointKey(folder, "")));
+    const keys = await this.#keysBelow(imagesOfFolder(folder), signal);
+    const ids = new Set([...forgotten, ...keys].map(pointIdIn));
+    let claimed: ReadonlySet<ObjectKey> | undefined;
     for (const id of ids) {
-      // Machines of several managers share the folder, and have leases of their own.
-      if (tagOf(id) !== tagOf(ownId)) continue;
       const point = { vm, id };
       let state = await this.#stateOf(point, signal);
+      // Left by an earlier copy of this name, and removed before this one stores anything.
+      if (state === "absent" && id === ownId) continue;
       if (state === "absent") {
+        // Machines of several managers share the folder, and have leases of their own.
+        claimed ??= await this.#claimedManifests(signal);
+        if (claimed.has(this.keyOf(point))) continue;
         // A manifest that comes late, or that this store does not show yet, must not find its images gone.
         await putVoid(this.place.store, this.keyOf(point), { runId, at: at.toISOString() }, signal);
         state = await this.#stateOf(point, signal);
@@ -124,6 +133,12 @@ export class ImageCatalog extends RecoveryPoints {
       if (state === "void") await this.removeImages(point, signal);
       if (state === "forgotten") await this.#removeForgotten(point, runId, signal);
     }
+  }
+
+  /** What runs that are under way are going to seal. */
+  async #claimedManifests(signal: AbortSignal): Promise<ReadonlySet<ObjectKey>> {
+    const leases = await heldLeases(this.place.store, { concerns: isRun, clock: systemClock, signal });
+    return new Set(leases.flatMap(({ claim }) => claim.seals));
   }
 
   async #keysBelow(prefix: string, signal: AbortSignal): Promise<readonly ObjectKey[]> {

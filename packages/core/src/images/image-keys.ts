@@ -19,7 +19,7 @@ export function imageKey(folder: string, pointId: string, diskId: string): Objec
   return `${imagesOfPoint(folder, pointId)}${name}`;
 }
 
-/** Id of the point that an image is of. */
+/** Id of the point that an image or a manifest is of. */
 export function pointIdIn(key: ObjectKey): string {
   return key.split("/")[2] ?? "";
 }

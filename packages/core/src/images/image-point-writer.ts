@@ -27,6 +27,7 @@ export class ImagePointWriter implements PointWriter {
   readonly #vm: VirtualMachine;
   readonly #lease: ClaimedPoint["lease"];
   readonly #blockBytes: number;
+  #hasImages = false;
   #mayBeSealed = false;
 
   private constructor(
@@ -65,7 +66,8 @@ export class ImagePointWriter implements PointWriter {
   }
 
   async takeDisks(sources: readonly DiskSource[], options: TakeDisksOptions): Promise<DiskRecord[]> {
-    // Of an earlier call that failed.
+    this.#hasImages = true;
+    // Of an earlier call that failed, or of an earlier copy of this name.
     await this.#catalog.removeImages(this.#name, this.signal);
     return await takeDisks(sources, (source, signal) => this.#takeDisk(source, options, signal), this.signal);
   }
@@ -78,7 +80,8 @@ export class ImagePointWriter implements PointWriter {
   }
 
   async release(): Promise<void> {
-    if (!this.#mayBeSealed) {
+    // The images that a run finds under the name of a copy may be those of a point.
+    if (this.#hasImages && !this.#mayBeSealed) {
       await this.#catalog.removeImages(this.#name, AbortSignal.timeout(REMOVAL_MS)).catch(() => undefined);
     }
     await this.#lease.release();

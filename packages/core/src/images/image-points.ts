@@ -19,6 +19,7 @@ import type { FoundBase, OpenDiskOptions, PointStore, RestoreDiskOptions } from 
 import type { HoldPointOptions, PointHold } from "../points/point-hold.ts";
 import type { BeginPointOptions, PointWriter } from "../points/point-writer.ts";
 import { ImageCatalog } from "./image-catalog.ts";
+import { identifyPlace } from "./identify-place.ts";
 import { ImagePointWriter } from "./image-point-writer.ts";
 import { restoreImage } from "./restore-image.ts";
 
@@ -41,6 +42,10 @@ export class ImagePoints implements PointStore {
   constructor(images: ImageStore, { managers, blockBytes = DEFAULT_BLOCK_BYTES }: ImagePointsOptions = {}) {
     this.points = new ImageCatalog(images, managers);
     this.blockBytes = blockBytes;
+  }
+
+  async identify(signal: AbortSignal): Promise<string> {
+    return await identifyPlace(this.points.place.store, signal);
   }
 
   async findBase(machine: MachineIdentity, signal: AbortSignal): Promise<FoundBase> {

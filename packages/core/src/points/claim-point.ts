@@ -2,6 +2,7 @@ import { type ObjectStore, type VirtualMachine, processIdentity } from "@ovault/
 import type { Protection } from "../format/protection.ts";
 import { acquireLease, type Lease } from "../leases/lease.ts";
 import { machineLease } from "../leases/machine-lease.ts";
+import { nameOfCopy } from "./copy-name.ts";
 import type { BeginPointOptions } from "./point-writer.ts";
 import type { RecoveryPoints } from "./recovery-points.ts";
 
@@ -27,7 +28,7 @@ const LEASE_TTL_MS = 120_000;
 export async function claimPoint(
   { store, protection, points }: ManifestPlace,
   vm: VirtualMachine,
-  { runId, process = processIdentity(), ifBusy, onDoubt, clock, signal }: BeginPointOptions,
+  { runId, process = processIdentity(), copyOf, ifBusy, onDoubt, clock, signal }: BeginPointOptions,
 ): Promise<ClaimedPoint> {
   let id = "";
   const lease = await acquireLease(store, {
@@ -37,7 +38,7 @@ export async function claimPoint(
     ifBusy,
     // Not before the lease is free: the id must be later than that of the point its last holder sealed.
     seals: async (claiming) => {
-      id = await points.nextId(vm, clock.now(), claiming);
+      id = await (copyOf ? nameOfCopy(points, copyOf, claiming) : points.nextId(vm, clock.now(), claiming));
       return [points.keyOf({ vm, id })];
     },
     onDoubt,

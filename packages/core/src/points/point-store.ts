@@ -82,6 +82,8 @@ export interface PointStore {
   readonly points: PointCatalog;
   /** Size of the blocks that disks are read in. Manifests name it. */
   readonly blockBytes: number;
+  /** Tells this store from every other, for good: copies name it as where they are from. */
+  identify(signal: AbortSignal): Promise<string>;
   /** For a run that has begun a point of this machine, or plans to. */
   findBase(machine: MachineIdentity, signal: AbortSignal): Promise<FoundBase>;
   /** What a base has lost: unchanged blocks of the next point would be missing there too. */

@@ -6,10 +6,12 @@ export interface BeginPointOptions {
   readonly runId: string;
   /** Process of that run; this one by default. */
   readonly process?: ProcessIdentity | undefined;
+  /** The point of another store that this one is a copy of, and whose id it has as far as that is free. */
+  readonly copyOf?: RecoveryPoint;
   /** What to do when another run holds the machine. */
   readonly ifBusy: "refuse" | "wait";
   /** Called once, before a wait for a sign of life of a run that seems dead. `message`: one line for people. */
-  readonly onDoubt?: (message: string) => void;
+  readonly onDoubt?: ((message: string) => void) | undefined;
   readonly clock: Clock;
   readonly signal: AbortSignal;
 }
@@ -29,7 +31,7 @@ export interface TakeDisksOptions {
  * one can seal nothing. The run must release it.
  */
 export interface PointWriter {
-  /** Id of the point: later than those of all points of the machine. */
+  /** Id of the point: later than those of all points of the machine, unless it is a copy. */
   readonly id: string;
   /** Aborts with the signal of the run, and with LeaseLostError when another run has taken over. */
   readonly signal: AbortSignal;

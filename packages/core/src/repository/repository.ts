@@ -302,6 +302,10 @@ export class Repository implements PointStore, BlockMaps {
     return await BlockMapReader.open({ ...options, root, blockCount, loadPage, signal });
   }
 
+  async identify(): Promise<string> {
+    return this.settings.id;
+  }
+
   /** A listing may still show a forgotten point that prune is about to delete. */
   async findBase(machine: MachineIdentity, signal: AbortSignal): Promise<FoundBase> {
     const { points, ...found } = await this.points.listOf(machine, signal);

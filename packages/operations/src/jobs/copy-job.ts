@@ -1,9 +1,9 @@
 import { plural, UsageError } from "@ovault/contract";
-import { copyPoints, type CopyResult, type Repository } from "@ovault/core";
+import { copyPoints, type CopyResult } from "@ovault/core";
 import { z } from "zod";
 
 import { asRun } from "../events/as-run.ts";
-import type { Installation } from "../installation/installation.ts";
+import type { Installation, PointsOfDestination } from "../installation/installation.ts";
 import { selectToCopy } from "../select/select-to-copy.ts";
 import { summarizeCopy, type CopySummary } from "../summaries/copy-summary.ts";
 import type { InnerContext } from "../inner-context.ts";
@@ -23,7 +23,7 @@ export const copyJobSchema = z
     all: flag,
     /** Destination that holds the points. */
     from: name.optional(),
-    /** Destination to copy to; it holds a repository already. */
+    /** Destination to copy to; it was set up already. */
     to: name,
     /** Only points of this manager's machines. */
     manager: name.optional(),
@@ -74,15 +74,15 @@ export async function planCopy(
 }
 
 interface PreparedCopy {
-  readonly from: Repository;
-  readonly to: Repository;
+  readonly from: PointsOfDestination;
+  readonly to: PointsOfDestination;
   readonly points: readonly CopyResult["point"][];
 }
 
 async function prepare(installation: Installation, job: CopyJob, context: InnerContext): Promise<PreparedCopy> {
   assertCopySound(job);
-  const from = await installation.repository(job.from);
-  const to = await installation.repository(job.to);
+  const from = await installation.points(job.from);
+  const to = await installation.points(job.to);
   const { points: wanted, vms, manager, newer } = job;
   const selected = await selectToCopy({ from, to }, { names: wanted, vms, manager, newer }, context);
   const { points, forgotten } = selected;

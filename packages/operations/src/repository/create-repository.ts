@@ -24,7 +24,7 @@ export async function createRepository(
   name: string | undefined,
   { signal, reporter }: Pick<OperationContext, "signal" | "reporter">,
 ): Promise<CreatedRepository> {
-  if ((await installation.contentOf(name)) === "images") return await createPlaceOfImages(installation, name);
+  if ((await installation.contentOf(name)) === "images") return await createPlaceOfImages(installation, name, signal);
   const { encryption } = chooseEntry(installation.configuration, "destination", name).settings;
   await installation.prepareDestination(name);
   const store = await installation.store(name);
@@ -48,10 +48,15 @@ export async function createRepository(
   }
 }
 
-async function createPlaceOfImages(installation: Installation, name: string | undefined): Promise<CreatedRepository> {
+async function createPlaceOfImages(
+  installation: Installation,
+  name: string | undefined,
+  signal: AbortSignal,
+): Promise<CreatedRepository> {
   const created = !(await isThere(installation, name));
   await installation.prepareDestination(name);
-  await installation.points(name);
+  // Once it has an id, points can also be copied from it where it is read-only.
+  await (await installation.points(name)).identify(signal);
   return { content: "images", created, encryption: undefined, madeKeyFile: null };
 }
 

@@ -1,6 +1,7 @@
 import { machineKey, type RecoveryPoint } from "@ovault/contract";
-import { inOrder, originOf, type PointStore, type Repository } from "@ovault/core";
+import { inOrder, originOf, type PointStore } from "@ovault/core";
 
+import type { PointsOfDestination } from "../installation/installation.ts";
 import type { OperationContext } from "../operation-context.ts";
 import { findPoint, pointsOf } from "./find-point.ts";
 
@@ -26,7 +27,7 @@ export interface SelectedCopies {
  * @throws NotFoundError; UsageError for a name that several machines have
  */
 export async function selectToCopy(
-  { from, to }: { readonly from: PointStore; readonly to: Repository },
+  { from, to }: { readonly from: PointStore; readonly to: PointsOfDestination },
   { names, vms, manager, newer }: WantedCopies,
   context: Pick<OperationContext, "signal" | "reporter">,
 ): Promise<SelectedCopies> {

@@ -1,6 +1,6 @@
 import { type RecoveryPoint, IntegrityError } from "@ovault/contract";
-import { originOf } from "../points/point-id.ts";
-import type { Repository } from "../repository/repository.ts";
+import { originOf } from "./point-id.ts";
+import type { RecoveryPoints } from "./recovery-points.ts";
 
 /** Limit of replaced copiers of one point. */
 const MOST_NAMES = 1000;
@@ -10,11 +10,11 @@ const MOST_NAMES = 1000;
  * stands in its place, because a replaced copier may still try to seal it. Then the next: `ID-copy2`, `ID-copy3`. Voids
  * are never deleted, so at most one of these ids exists, and no copier overwrites what another one relies on.
  */
-export async function nameOfCopy(to: Repository, { vm, id }: RecoveryPoint, signal: AbortSignal): Promise<string> {
+export async function nameOfCopy(to: RecoveryPoints, { vm, id }: RecoveryPoint, signal: AbortSignal): Promise<string> {
   const origin = originOf(id);
   for (let number = 1; number <= MOST_NAMES; number += 1) {
     const name = number === 1 ? origin : `${origin}-copy${number}`;
-    if ((await to.points.stateOf({ vm, id: name }, signal)) !== "void") return name;
+    if ((await to.stateOf({ vm, id: name }, signal)) !== "void") return name;
   }
   throw new IntegrityError(`${MOST_NAMES} copies of ${id} were replaced at the destination: no run does that`, {
     context: { point: id },
