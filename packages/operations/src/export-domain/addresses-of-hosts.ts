@@ -2,6 +2,8 @@ import { lookup } from "node:dns/promises";
 import { networkInterfaces } from "node:os";
 
 import { ExportDomainError } from "@ovault/strategy-export-domain";
+
+import { addressTowards } from "./address-towards.ts";
 import { unlessRefused, type DataCenter, type EngineApi, type Host } from "@ovault/ovirt";
 
 /** The hosts of a data center. */
@@ -46,4 +48,12 @@ export function ownAddresses(): readonly string[] {
   return Object.values(networkInterfaces()).flatMap((all) =>
     (all ?? []).map(({ address }) => address.split("%")[0] ?? address),
   );
+}
+
+/** Who must be let in: the hosts, and this node, which proves the export. */
+export async function clientsOf(hosts: readonly Host[], address: string | undefined): Promise<readonly string[]> {
+  const known = hosts.flatMap((host) => (host.address === undefined ? [] : [host.address]));
+  const [first] = known;
+  const own = address ?? (first === undefined ? undefined : await addressTowards(first));
+  return [...new Set(own === undefined ? known : [...known, own])];
 }

@@ -42,7 +42,9 @@ function theOne(wanted: readonly DataCenter[], known: readonly DataCenter[]): Da
     several.length === 0
       ? "the engine shows no data center to this user"
       : `ovault.yaml has one folder, which serves one data center: not ${several.join(", ")}`,
-    { hint: "Name one with --data-center, or give each a folder of its own under `dataCenters:`." },
+    {
+      hint: (field) => `Name one with ${field("dataCenter")}, or give each a folder of its own under \`dataCenters:\`.`,
+    },
   );
 }
 

@@ -1,6 +1,3 @@
-import { createSocket } from "node:dgram";
-import { once } from "node:events";
-
 import { findNfsPorts, NfsClientError, type NfsPorts } from "@ovault/nfs";
 import type { NfsShare } from "@ovault/strategy-export-domain";
 
@@ -22,24 +19,6 @@ export async function findShare(
 ): Promise<Share> {
   const ports = port === undefined ? await portsOf(address, signal) : { nfs: port, mount: port };
   return { address, path, ports, mountOptions: mountOptionsOf(ports) };
-}
-
-/** The address of this machine that a host sees: the one that packets to it have as their source. Sends nothing. */
-export async function addressTowards(host: string): Promise<string> {
-  for (const type of ["udp4", "udp6"] as const) {
-    const socket = createSocket(type);
-    try {
-      const connected = once(socket, "connect");
-      socket.connect(NFS_PORT, host);
-      await connected;
-      return socket.address().address;
-    } catch (error) {
-      if (type === "udp6") throw error;
-    } finally {
-      socket.close();
-    }
-  }
-  throw new Error("unreachable");
 }
 
 async function portsOf(address: string, signal: AbortSignal): Promise<NfsPorts> {

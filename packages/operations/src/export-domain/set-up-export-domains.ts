@@ -1,22 +1,16 @@
-import { messageOf } from "@ovault/contract";
-import {
-  EngineConflictError,
-  EngineFaultError,
-  ovirtManager,
-  type EngineApi,
-  type Host,
-  type StorageDomain,
-} from "@ovault/ovirt";
-import { exportsLine, ExportDomainError, openStaging, proveShare } from "@ovault/strategy-export-domain";
+import { ovirtManager, type EngineApi, type Host, type StorageDomain } from "@ovault/ovirt";
+import { ExportDomainError, openStaging, proveShare } from "@ovault/strategy-export-domain";
 
 import type { Installation } from "../installation/installation.ts";
 import type { OperationContext } from "../operation-context.ts";
-import { hostsOf, hostThatIsUp } from "./addresses-of-hosts.ts";
+import { addressTowards } from "./address-towards.ts";
+import { clientsOf, hostsOf, hostThatIsUp } from "./addresses-of-hosts.ts";
 import { claimFolder } from "./claim-folder.ts";
 import { exportSites, type ExportSite } from "./export-site.ts";
 import { findRegistered } from "./find-registered.ts";
-import { addressTowards, findShare, type Share } from "./find-share.ts";
-import { folderCommand, makeFolder } from "./make-folder.ts";
+import { findShare, type Share } from "./find-share.ts";
+import { makeFolder } from "./make-folder.ts";
+import { registerDomain } from "./register-domain.ts";
 import { stagingOf } from "./staging-of.ts";
 import { stepByStep } from "./step-by-step.ts";
 
@@ -43,16 +37,6 @@ export interface ExportDomainSetUp {
   readonly done: readonly string[];
 }
 
-/** What an administrator does before the kernel's NFS server exports the folder of a data center. */
-export interface ExportInstructions {
-  readonly dataCenter: string;
-  readonly folder: string;
-  /** The shell command that makes it. */
-  readonly makeFolder: string;
-  /** For `/etc/exports`. */
-  readonly exportsLine: string;
-}
-
 /**
  * Gives each data center its export domain: folder, registration, attachment, activation. It may end between any two
  * steps; the next call goes on. What is there already is left alone.
@@ -74,23 +58,6 @@ export async function setUpExportDomains(
     results.push(await setUp(api, site, { ...options, stateDirectory, parent: staging.staging }, context));
   }
   return results;
-}
-
-/** The exports lines of the kernel's server for each data center. Changes nothing. */
-export async function exportInstructions(
-  installation: Installation,
-  { manager, dataCenters, address }: SetUpOptions,
-  signal: AbortSignal,
-): Promise<readonly ExportInstructions[]> {
-  const { api } = ovirtManager(await installation.manager(manager));
-  const sites = await exportSites(api, await stagingOf(installation.configuration), dataCenters, signal);
-  return await Promise.all(
-    sites.map(async ({ dataCenter, place: { folder } }) => {
-      const hosts = await hostsOf(api, dataCenter, signal);
-      const line = exportsLine({ folder, clients: await clientsOf(hosts, address) });
-      return { dataCenter: dataCenter.name, folder, makeFolder: folderCommand(folder), exportsLine: line };
-    }),
-  );
 }
 
 /** Of an attached domain that can be activated. An administrator may have put it into maintenance. */
@@ -127,7 +94,7 @@ async function setUp(
     ({ domain: known }, state) => {
       if (known === undefined) {
         return async () => {
-          await register(api, site, wanted, signal);
+          await registerDomain(api, site, wanted, signal);
           did(`registered the export domain ${name}`);
         };
       }
@@ -185,40 +152,4 @@ async function shareOf(
     });
   }
   return await findShare({ address, path, port: known.port }, signal);
-}
-
-/** Succeeds when the request of a run that died has made it meanwhile. What else a host refuses, it refuses for good. */
-async function register(
-  api: EngineApi,
-  site: ExportSite,
-  wanted: { readonly name: string; readonly share: Share; readonly host: Host },
-  signal: AbortSignal,
-): Promise<void> {
-  const { name, share, host } = wanted;
-  const { address, path, mountOptions } = share;
-  // A server that must be given its port is one that speaks NFSv3 alone.
-  const nfsVersion = mountOptions === undefined ? undefined : "v3";
-  try {
-    await api.exportDomains.create({ name, hostId: host.id, address, path, mountOptions, nfsVersion }, signal);
-  } catch (cause) {
-    if (!(cause instanceof EngineFaultError) && !(cause instanceof EngineConflictError)) throw cause;
-    const { domain } = await findRegistered(api, site, signal);
-    if (domain !== undefined) return;
-    throw new ExportDomainError(
-      `the engine does not take ${address}:${path} as an export domain: ${messageOf(cause)}`,
-      {
-        cause,
-        context: { host: host.name, address, path },
-        hint: `This node could use the export; host ${host.name} must be able to as well. Try on it: mount -t nfs -o ${["vers=3", mountOptions].filter(Boolean).join(",")} ${address}:${path} /mnt. A firewall may be between them, or --address may be one that hosts do not reach.`,
-      },
-    );
-  }
-}
-
-/** Who must be let in: the hosts, and this node, which proves the export. */
-async function clientsOf(hosts: readonly Host[], address: string | undefined): Promise<readonly string[]> {
-  const known = hosts.flatMap((host) => (host.address === undefined ? [] : [host.address]));
-  const [first] = known;
-  const own = address ?? (first === undefined ? undefined : await addressTowards(first));
-  return [...new Set(own === undefined ? known : [...known, own])];
 }
