@@ -30,11 +30,13 @@ test("an export that hangs keeps the machine locked until the fault is off", asy
     const path = `/vms/${vmIdOf(site)}`;
     await client.until("/events", ({ text }) => text.includes("<code>1162</code>"));
     expect(stateOf((await client.get(path)).xml)).toBe("image_locked");
+    expect((await lab.leftovers()).lockedDisks).toHaveLength(2);
     expect([(await client.delete(path)).status, (await startExport(site)).status]).toEqual([409, 409]);
     expect(await namesIn(site, id)).toEqual([]);
     await lab.fault("export-hang", "off");
     await client.untilText(path, "status", "down");
     expect(await namesIn(site, id)).toEqual(["web"]);
+    expect((await lab.leftovers()).lockedDisks).toEqual([]);
   });
 });
 

@@ -36,8 +36,8 @@ export class VmExportOperations {
   }
 
   /**
-   * Answers at once; the machine stays locked until all of it lies there. A failure leaves the disks that were complete
-   * (ExportVmCommand of oVirt engine 3.6, image.py of vdsm 4.17).
+   * Answers at once; machine and disks stay locked until all of it lies there. A failure leaves the disks that were
+   * complete (ExportVmCommand and CopyImageGroupCommand of oVirt engine 3.6, image.py of vdsm 4.17).
    */
   async start(vmId: string, request: ExportRequest): Promise<JobState> {
     const { domain, correlationId } = request;
@@ -53,6 +53,7 @@ export class VmExportOperations {
     }
     await this.#requireUnknown(vm, request);
     vm.status = "image_locked";
+    for (const disk of disks) disk.status = "locked";
     const release = this.#core.lock(vm, `Exporting VM ${vm.name}`);
     return this.#core.runJob(`Exporting VM ${vm.name}`, correlationId, async () => {
       this.#event(eventCodes.vmExportStarted, vm, `Starting export Vm ${vm.name} to ${domain.name}`);
@@ -67,6 +68,7 @@ export class VmExportOperations {
         throw error;
       } finally {
         vm.status = "down";
+        for (const disk of disks) disk.status = "ok";
         release();
       }
     });
