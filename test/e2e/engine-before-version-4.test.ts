@@ -22,3 +22,13 @@ test("is listed, and no strategy that would fail on it is offered", async () => 
   }
   expect(await rig.lab.leftovers()).toMatchObject({ snapshots: [], transfers: [] });
 });
+
+test("is restored to through its export domain, which a restore in any other way names", async () => {
+  const [taken] = await rig.json<readonly { readonly point: { readonly id: string; readonly strategy: string } }[]>(
+    "backup",
+    "web",
+  );
+  expect(taken?.point.strategy).toBe("export-domain");
+  const { exitCode, stderr } = await rig.ovault("restore", taken?.point.id ?? "", "--as", "back");
+  expect([exitCode, stderr]).toEqual([2, expect.stringContaining("--strategy export-domain")]);
+});

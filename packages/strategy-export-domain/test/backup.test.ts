@@ -39,6 +39,22 @@ describe.each(["3.6", "4.1", "4.3"] as const)("on oVirt %s", (engineVersion) => 
   });
 });
 
+test("a disk that is left out is neither cloned nor exported", async () => {
+  const bench = await Bench.open({ engineVersion: "3.6" });
+  try {
+    const [root, data] = (await bench.vm()).disks;
+    const taken = await bench.backup({ exclude: [data?.id ?? ""] });
+    expect(taken.point.disks.map(({ disk }) => disk.id)).toEqual([root?.id]);
+    const view = await bench.view(root?.id ?? "");
+    expect(view.equals(taken.images.get(root?.id ?? "") ?? Buffer.of())).toBe(true);
+    await bench.restore(taken, "part", { wishes: { import: true } });
+    expect((await bench.vm("part")).disks.map(({ alias }) => alias)).toEqual(["web_Disk1"]);
+    expect(await bench.settled("part")).toEqual([]);
+  } finally {
+    await bench.close();
+  }
+});
+
 test("a machine on a template is taken whole, and its clone lies where ovault.yaml says", async () => {
   const inventory = { storageDomains: [{ name: "fast" }] };
   const below = ["write -P 0x44 2M 3M"];

@@ -87,16 +87,17 @@ export class ExportReading implements VolumeReading {
     const wish = { api, ledger, vm, clusterId: site.clusterId, snapshotId, disks, storageDomainId: cloneDomain?.id };
     this.#clone = await ClonedMachine.request(wish, signal);
     await this.#clone.ready(options.cloneTimeoutSeconds * 1_000, signal);
-    const copies = matchCopies(disks, await this.#clone.disks(signal));
+    const all = await this.#clone.disks(signal);
+    const copies = matchCopies(disks, all);
     this.#phase("export", `the clone of ${vm.name} to ${storageDomain.name}`);
-    const machine = { vmId: this.#clone.id, imageIds: copies.map(({ id }) => id) };
+    const machine = { vmId: this.#clone.id, imageIds: all.map(({ id }) => id) };
     const title = `exported clone of ${vm.name}`;
     this.#copy = await StagedCopy.announce(domain, machine, { ledger, folder: place.folder, title });
     const deadlineMs = options.exportTimeoutSeconds * 1_000;
     await exportClone({ api, vmId: machine.vmId, name: vm.name, domain, deadlineMs }, signal);
     this.#phase("stage", `reading the export in ${place.folder}`);
     const onOpen = (reader: DiskReader): void => void this.#readers.push(reader);
-    const readers = await openCopies(domain, machine.vmId, copies, { signal, onOpen });
+    const readers = await openCopies(domain, machine, copies, { signal, onOpen });
     // The engine needs its space, and reading may take long.
     await this.#dropClone();
     return plans.map(({ disk, otherwise: mode, reason }, index) => {

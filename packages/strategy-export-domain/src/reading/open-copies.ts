@@ -3,6 +3,7 @@ import { readOvf } from "@ovault/ovirt";
 import { openDisk, StorageDomainError, type ExportDomain } from "@ovault/storage-domain";
 
 import type { ClonedDisk } from "../cloning/cloned-machine.ts";
+import type { StagedMachine } from "../exporting/staged-copy.ts";
 
 /**
  * Opens the disks of an exported clone, in the order of the copies, each from the volume that the OVF names. The caller
@@ -12,14 +13,14 @@ import type { ClonedDisk } from "../cloning/cloned-machine.ts";
  */
 export async function openCopies(
   domain: ExportDomain,
-  vmId: string,
+  { vmId, imageIds }: StagedMachine,
   copies: readonly ClonedDisk[],
   { signal, onOpen }: { readonly signal: AbortSignal; readonly onOpen: (reader: DiskReader) => void },
 ): Promise<readonly DiskReader[]> {
   const ovf = await domain.readOvf(vmId);
   if (ovf === undefined) throw new StorageDomainError(`machine ${vmId} has vanished from the export domain`);
   const named = readOvf(ovf).disks;
-  const foreign = named.find(({ diskId }) => !copies.some(({ id }) => id === diskId));
+  const foreign = named.find(({ diskId }) => !imageIds.includes(diskId));
   if (foreign !== undefined) {
     throw new StorageDomainError(
       `the OVF of the export names image ${foreign.diskId.slice(0, 100)}, which is none of the clone's`,
