@@ -1,47 +1,56 @@
-import { open, type FileHandle } from "node:fs/promises";
+import { open } from "node:fs/promises";
 
 import { type Extent, settleAll, SourceError } from "@ovault/contract";
 
-import { imageFileError } from "./errors.ts";
-import { PageStates } from "./page-states.ts";
+import { imageFileError } from "../errors.ts";
+import type { RangedDisk, WritableRangedDisk } from "../ranged-disk.ts";
+import { type OverlayFile, readUpTo, writeFully } from "./overlay-file.ts";
+import { PAGE_BYTES, pagesOf, PageStates, type PageTable } from "./page-states.ts";
 import { RangeLock } from "./range-lock.ts";
-import type { RangedDisk, WritableRangedDisk } from "./ranged-disk.ts";
 
-const PAGE_BYTES = 4096;
+export interface OverlayParts {
+  readonly base: RangedDisk;
+  /** Holds page N at N × 4096. */
+  readonly file: OverlayFile;
+  /** For texts of errors. */
+  readonly path: string;
+  readonly pages: PageTable;
+}
 
 /**
  * What is written to a disk that itself never changes: pages of 4 KiB in a sparse file, and in memory which ones these
- * are. It ends with its process: `flush` makes nothing durable.
+ * are. It ends with its process: `flush` makes nothing durable. `DurableOverlay` is one that survives.
  */
 export class OverlayDisk implements WritableRangedDisk {
   readonly logicalBytes: number;
   readonly #base: RangedDisk;
-  readonly #file: FileHandle;
+  readonly #file: OverlayFile;
   readonly #path: string;
-  readonly #pages: PageStates;
+  readonly #pages: PageTable;
   readonly #writes = new RangeLock();
 
   /** Makes the file, for this user alone; the caller removes it. @throws ImageFileError */
   static async create(base: RangedDisk, path: string): Promise<OverlayDisk> {
     try {
-      return new OverlayDisk(base, await open(path, "wx+", 0o600), path);
+      const file = await open(path, "wx+", 0o600);
+      return new OverlayDisk({ base, file, path, pages: new PageStates(pagesOf(base.logicalBytes)) });
     } catch (error) {
       throw imageFileError(error, path);
     }
   }
 
-  private constructor(base: RangedDisk, file: FileHandle, path: string) {
+  constructor({ base, file, path, pages }: OverlayParts) {
     this.logicalBytes = base.logicalBytes;
     this.#base = base;
     this.#file = file;
     this.#path = path;
-    this.#pages = new PageStates(Math.ceil(base.logicalBytes / PAGE_BYTES));
+    this.#pages = pages;
   }
 
   async readInto(offset: number, buffer: Uint8Array, signal: AbortSignal): Promise<void> {
     const end = offset + buffer.byteLength;
     const reads: Promise<void>[] = [];
-    for (const { state, ...pages } of this.#pages.runs(Math.floor(offset / PAGE_BYTES), pageEnd(end))) {
+    for (const { state, ...pages } of this.#pages.runs(Math.floor(offset / PAGE_BYTES), pagesOf(end))) {
       const from = Math.max(offset, pages.first * PAGE_BYTES);
       const into = buffer.subarray(from - offset, Math.min(end, pages.end * PAGE_BYTES) - offset);
       if (state === "base") reads.push(this.#base.readInto(from, into, signal));
@@ -56,7 +65,7 @@ export class OverlayDisk implements WritableRangedDisk {
     signal: AbortSignal,
   ): AsyncGenerator<Extent> {
     const end = offset + length;
-    for (const { state, ...pages } of this.#pages.runs(Math.floor(offset / PAGE_BYTES), pageEnd(end))) {
+    for (const { state, ...pages } of this.#pages.runs(Math.floor(offset / PAGE_BYTES), pagesOf(end))) {
       const from = Math.max(offset, pages.first * PAGE_BYTES);
       const range = { offset: from, length: Math.min(end, pages.end * PAGE_BYTES) - from };
       if (state === "base") yield* this.#base.extentsOf(range, signal);
@@ -65,15 +74,15 @@ export class OverlayDisk implements WritableRangedDisk {
   }
 
   async write(offset: number, data: Uint8Array, signal: AbortSignal): Promise<void> {
-    const [first, end] = [Math.floor(offset / PAGE_BYTES), pageEnd(offset + data.byteLength)];
+    const [first, end] = [Math.floor(offset / PAGE_BYTES), pagesOf(offset + data.byteLength)];
     await this.#writes.run(first, end, () => this.#write(offset, data, signal));
   }
 
   async zero(offset: number, length: number, signal: AbortSignal): Promise<void> {
     const end = offset + length;
-    const [first, last] = [Math.floor(offset / PAGE_BYTES), pageEnd(end)];
+    const [first, last] = [Math.floor(offset / PAGE_BYTES), pagesOf(end)];
     await this.#writes.run(first, last, async () => {
-      const wholeFirst = pageEnd(offset);
+      const wholeFirst = pagesOf(offset);
       const wholeEnd = end === this.logicalBytes ? last : Math.floor(end / PAGE_BYTES);
       if (wholeFirst >= wholeEnd) return await this.#write(offset, new Uint8Array(length), signal);
       await this.#write(offset, new Uint8Array(wholeFirst * PAGE_BYTES - offset), signal);
@@ -97,10 +106,11 @@ export class OverlayDisk implements WritableRangedDisk {
   async #write(offset: number, data: Uint8Array, signal: AbortSignal): Promise<void> {
     if (data.byteLength === 0) return;
     const end = offset + data.byteLength;
-    const [first, last] = [Math.floor(offset / PAGE_BYTES), pageEnd(end) - 1];
+    const [first, last] = [Math.floor(offset / PAGE_BYTES), pagesOf(end) - 1];
     if (offset % PAGE_BYTES !== 0) await this.#bringPage(first, signal);
     if (end % PAGE_BYTES !== 0 && end !== this.logicalBytes) await this.#bringPage(last, signal);
-    await this.#writeFile(offset, data);
+    // Errors keep their errno: clients learn that the disk is full.
+    await writeFully(this.#file, offset, data);
     this.#pages.set(first, last + 1, "data");
   }
 
@@ -110,26 +120,12 @@ export class OverlayDisk implements WritableRangedDisk {
     const offset = page * PAGE_BYTES;
     const content = new Uint8Array(Math.min(PAGE_BYTES, this.logicalBytes - offset));
     await this.readInto(offset, content, signal);
-    await this.#writeFile(offset, content);
+    await writeFully(this.#file, offset, content);
     this.#pages.set(page, page + 1, "data");
   }
 
   async #readFile(offset: number, into: Uint8Array): Promise<void> {
-    for (let done = 0; done < into.byteLength;) {
-      const { bytesRead } = await this.#file.read(into, done, into.byteLength - done, offset + done);
-      if (bytesRead === 0) throw new SourceError(`${this.#path} was made shorter`, { context: { path: this.#path } });
-      done += bytesRead;
-    }
+    if ((await readUpTo(this.#file, offset, into)) === into.byteLength) return;
+    throw new SourceError(`${this.#path} was made shorter`, { context: { path: this.#path } });
   }
-
-  /** Errors keep their errno: clients learn that the disk is full. */
-  async #writeFile(offset: number, data: Uint8Array): Promise<void> {
-    for (let done = 0; done < data.byteLength;) {
-      done += (await this.#file.write(data, done, data.byteLength - done, offset + done)).bytesWritten;
-    }
-  }
-}
-
-function pageEnd(offset: number): number {
-  return Math.ceil(offset / PAGE_BYTES);
 }

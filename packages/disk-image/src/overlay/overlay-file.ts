@@ -1,0 +1,22 @@
+import type { FileHandle } from "node:fs/promises";
+
+/** The calls that overlays make to their files. */
+export type OverlayFile = Pick<FileHandle, "read" | "write" | "truncate" | "datasync" | "close">;
+
+/** Writes all of it. @throws the operating system's error */
+export async function writeFully(file: OverlayFile, offset: number, data: Uint8Array): Promise<void> {
+  for (let done = 0; done < data.byteLength;) {
+    done += (await file.write(data, done, data.byteLength - done, offset + done)).bytesWritten;
+  }
+}
+
+/** Answers the bytes read: fewer than asked for at the end of the file. */
+export async function readUpTo(file: OverlayFile, offset: number, into: Uint8Array): Promise<number> {
+  let done = 0;
+  while (done < into.byteLength) {
+    const { bytesRead } = await file.read(into, done, into.byteLength - done, offset + done);
+    if (bytesRead === 0) break;
+    done += bytesRead;
+  }
+  return done;
+}
