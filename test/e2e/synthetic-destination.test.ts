@@ -5,6 +5,7 @@ import { promisify } from "node:util";
 
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 
+import type { ImageSpaceReport } from "@ovault/core";
 import type { ListedPoint } from "@ovault/operations";
 import { mountReflinkDisk, type ReflinkDisk } from "@ovault/test-support/reflink-disk";
 
@@ -161,7 +162,7 @@ test("damage is found where it is and known from then on; other points stay righ
 });
 
 test("what only a repository has is refused with the reason", async () => {
-  for (const command of [["prune"], ["repair"], ["space"], ["key", "list", "images"], ["verify", "--sample", "5%"]]) {
+  for (const command of [["prune"], ["repair"], ["key", "list", "images"], ["verify", "--sample", "5%"]]) {
     const { exitCode, message, hint } = await site.fail(...command);
     expect([command[0], exitCode]).toEqual([command[0], 2]);
     expect(message).toMatch(/whole images/);
@@ -208,6 +209,21 @@ test("settings of repositories are refused, and a destination that is read-only 
   expect((await site.fail("forget", made[0]?.id ?? "")).message).toContain("read-only");
   expect(await points()).toEqual(made);
   await configure({});
+});
+
+test("space says what the file system has, and what the images of each point refer to", async () => {
+  const made = await points();
+  const report = JSON.parse(await site.succeed("space", "--json")) as ImageSpaceReport;
+  const room = report.fileSystem ?? { totalBytes: 0, usedBytes: 0, freeBytes: 0 };
+  expect(room.totalBytes).toBeGreaterThan(100 * MIB);
+  expect(room.usedBytes + room.freeBytes).toBeLessThanOrEqual(room.totalBytes);
+  const found = report.machines.flatMap(({ byPoint }) => byPoint);
+  expect(found.map(({ id }) => id).toSorted()).toEqual(made.map(({ id }) => id).toSorted());
+  for (const { allocatedBytes, logicalBytes } of found) expect(allocatedBytes).toBeLessThanOrEqual(logicalBytes);
+  expect(report.allocatedBytes).toBeGreaterThan(MIB);
+  const text = await site.succeed("space");
+  for (const { id } of made) expect(text).toContain(id);
+  expect(text).toMatch(/free +[0-9.]+ .?i?B/);
 });
 
 test("an increment costs what changed", async () => {

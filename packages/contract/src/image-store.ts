@@ -28,13 +28,32 @@ export interface ImageStore {
   list(prefix: string, options: CallOptions): AsyncIterable<ImageInfo>;
   /** Deleting what is not there is not an error. An open image stays readable until it is closed. */
   delete(key: ObjectKey, options: CallOptions): Promise<void>;
+  /**
+   * The room of the place. Absent where the store cannot say it.
+   * @since 0.2.0
+   */
+  usage?(options: CallOptions): Promise<ImageStoreUsage>;
   close(): Promise<void>;
+}
+
+/** The room of a file system or volume, in bytes, with whatever else lies there. */
+export interface ImageStoreUsage {
+  readonly totalBytes: number;
+  readonly usedBytes: number;
+  /** What this process may still fill. */
+  readonly freeBytes: number;
 }
 
 export interface ImageInfo {
   readonly key: ObjectKey;
   /** Size of the disk. */
   readonly logicalBytes: number;
+  /**
+   * Blocks of the store that the image refers to, in bytes. Those that it shares with other images count for each of
+   * them. Absent where the store cannot say it without reading the image.
+   * @since 0.2.0
+   */
+  readonly allocatedBytes?: number;
 }
 
 export interface CreateImageOptions extends CallOptions {

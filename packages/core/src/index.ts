@@ -17,6 +17,7 @@ export { type KeyInfo, KeyRing } from "./encryption/key-ring.ts";
 export { type RepositoryAccess, openKeyRing } from "./encryption/open-protection.ts";
 export { RepositorySecret } from "./encryption/repository-secret.ts";
 export { REPOSITORY_KEY } from "./format/layout.ts";
+export { type ImageSpaceReport, imageSpace, type PointImagesSpace } from "./images/image-space.ts";
 export { ImagePoints, type ImagePointsOptions } from "./images/image-points.ts";
 export { machineLease } from "./leases/machine-lease.ts";
 export { FileLedger } from "./ledger/file-ledger.ts";

@@ -5,6 +5,9 @@ import { type ImageInfo, isKeyName, systemErrorCode } from "@ovault/contract";
 
 import { DISK_FILE, IMAGE_SUFFIX } from "./layout.ts";
 
+/** Unit of `blocks`, whatever the file system's own blocks are. */
+const STAT_BLOCK_BYTES = 512;
+
 interface Entry {
   /** Name in keys; that of a folder ends in `/`, so that it sorts as the keys in it do. */
   readonly name: string;
@@ -21,7 +24,8 @@ export async function* listImages(directory: string, prefix: string, signal: Abo
     if (name.endsWith("/")) yield* listImages(directory, prefix + name, signal);
     else {
       const found = await lstat(join(path, DISK_FILE)).catch(undefinedIfMissing);
-      if (found?.isFile()) yield { key: prefix + name, logicalBytes: found.size };
+      if (!found?.isFile()) continue;
+      yield { key: prefix + name, logicalBytes: found.size, allocatedBytes: found.blocks * STAT_BLOCK_BYTES };
     }
   }
 }

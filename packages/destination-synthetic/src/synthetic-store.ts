@@ -1,5 +1,5 @@
 import { constants } from "node:fs";
-import { access, chmod, type FileHandle, mkdir, open, readFile, rename, writeFile } from "node:fs/promises";
+import { access, chmod, type FileHandle, mkdir, open, readFile, rename, statfs, writeFile } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 
 import {
@@ -10,6 +10,7 @@ import {
   type ImageDraft,
   type ImageInfo,
   type ImageStore,
+  type ImageStoreUsage,
   IntegrityError,
   messageOf,
   type ObjectKey,
@@ -149,6 +150,17 @@ export class SyntheticStore implements ImageStore {
       return await this.#tree.assertPresent(this.#files);
     }
     await removeDraft(removed);
+  }
+
+  async usage({ signal }: CallOptions): Promise<ImageStoreUsage> {
+    signal.throwIfAborted();
+    try {
+      await this.#tree.assertPresent(this.#files);
+      const { bsize, blocks, bfree, bavail } = await statfs(this.#root);
+      return { totalBytes: blocks * bsize, usedBytes: (blocks - bfree) * bsize, freeBytes: bavail * bsize };
+    } catch (error) {
+      throw await this.#mapped(error, "ask for free room");
+    }
   }
 
   async close(): Promise<void> {

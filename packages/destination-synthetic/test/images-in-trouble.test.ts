@@ -81,6 +81,11 @@ async function damage(path: string, offset: number): Promise<void> {
   await handle.close();
 }
 
+async function freeRoom(directory: string): Promise<number> {
+  const { bavail, bsize } = await statfs(directory);
+  return bavail * bsize;
+}
+
 async function freeBytes(directory: string): Promise<number> {
   await run("sync", ["-f", directory]);
   const { bfree, bsize } = await statfs(directory);
@@ -118,6 +123,26 @@ test("a clone costs what is written into it, zeros give room back, and a second 
   await zeros.write(0, Buffer.alloc(32 * MIB), signal);
   await zeros.commit(signal);
   expect((await stat(fileOf(site, "vm/point3/disk", "disk.raw"))).blocks).toBe(0);
+});
+
+test("the listing says which blocks an image refers to, shared or not, and the store what its file system has", async () => {
+  const site = await newSite();
+  await storeImage(site.store, KEY, patterned(8 * MIB, 1));
+  const before = await site.store.usage({ signal });
+  const draft = await site.store.create("vm/point2/disk", { logicalBytes: 16 * MIB, from: KEY, signal });
+  await draft.write(0, patterned(MIB, 2), signal);
+  await draft.commit(signal);
+  const listed = [];
+  for await (const info of site.store.list("", { signal })) listed.push(info);
+  expect(listed).toEqual([
+    { key: KEY, logicalBytes: 8 * MIB, allocatedBytes: 8 * MIB },
+    { key: "vm/point2/disk", logicalBytes: 16 * MIB, allocatedBytes: 8 * MIB },
+  ]);
+  await run("sync", ["-f", site.directory]);
+  const after = await site.store.usage({ signal });
+  expect(after.usedBytes - before.usedBytes).toBeLessThan(3 * MIB);
+  expect(after.freeBytes).toBe(await freeRoom(site.directory));
+  expect(after.usedBytes + after.freeBytes).toBeLessThanOrEqual(after.totalBytes);
 });
 
 test("a byte that the disk changed fails the reads of its block, also in clones, and no other", async () => {

@@ -1,14 +1,14 @@
 import { plural } from "@ovault/contract";
 import type { PackSum, SpaceReport } from "@ovault/core";
 
-import { formatBytes, formatTime, type SpaceOutcome } from "@ovault/operations";
+import { formatBytes, formatTime, type RepositorySpace } from "@ovault/operations";
 import { heldByLossesView } from "./held-by-losses-view.ts";
 import { machineTitles } from "../output/machine-titles.ts";
 import { facts, table, text, type View } from "../output/view.ts";
 
 const HELD = "; prune holds it back while pages of block maps are lost";
 
-export function spaceView({ report, holders }: SpaceOutcome): View {
+export function spaceView({ report, holders }: RepositorySpace): View {
   const { totalBytes, dataBytes, metadata, deadPacks, underWay, unreadable, foreign } = report;
   const { logicalBytes, plainBytes, sharedBytes, machines } = report;
   const foreignObjects = `${formatBytes(foreign.bytes)} in ${plural(foreign.objects, "object")}`;

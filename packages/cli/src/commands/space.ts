@@ -1,6 +1,7 @@
 import { Installation, measureSpace } from "@ovault/operations";
 
 import { examples, type Define } from "../command.ts";
+import { imageSpaceView } from "./image-space-view.ts";
 import { spaceView } from "./space-view.ts";
 
 interface SpaceCommandOptions {
@@ -16,7 +17,10 @@ export const define: Define = (command, invoke) => {
         await using installation = await Installation.open(context);
         const onPages = context.terminal.showCount((pages) => `${pages} pages of block maps read`);
         const outcome = await measureSpace(installation, { ...options, onPages }, context.signal);
-        return { data: outcome.report, view: spaceView(outcome) };
+        return {
+          data: outcome.report,
+          view: outcome.content === "images" ? imageSpaceView(outcome) : spaceView(outcome),
+        };
       }),
     );
 };

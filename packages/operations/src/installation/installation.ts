@@ -344,6 +344,6 @@ export class Installation {
 function noRepository({ name, type }: DestinationEntry): UsageError {
   return new UsageError(`destination ${name} holds no repository: type ${type} holds whole images`, {
     context: { destination: name, type },
-    hint: "Forgetting a point frees its space at once, and every point is complete: there is nothing to prune, to repair, to measure or to unlock. Name another destination.",
+    hint: "Forgetting a point frees its space at once, and every point is complete: there is nothing to prune, to repair or to unlock. Name another destination.",
   });
 }

@@ -25,6 +25,7 @@ export function wrapImages(
     objects: wrapObjects(driver.objects),
     open: driver.open.bind(driver),
     list: driver.list.bind(driver),
+    ...(driver.usage && { usage: driver.usage.bind(driver) }),
     close: driver.close.bind(driver),
   };
   if (entry.settings.readOnly !== true) {

@@ -1,13 +1,21 @@
-import { spaceReport, type SpaceReport } from "@ovault/core";
+import { imageSpace, type ImageSpaceReport, spaceReport, type SpaceReport } from "@ovault/core";
 
 import type { Installation } from "../installation/installation.ts";
 import { describeHolders } from "../maintenance/describe-holders.ts";
 
-export interface SpaceOutcome {
+export interface RepositorySpace {
+  readonly content: "repository";
   readonly report: SpaceReport;
   /** Runs that may rely on what is condemned, for people. */
   readonly holders: readonly string[];
 }
+
+export interface ImagesSpace {
+  readonly content: "images";
+  readonly report: ImageSpaceReport;
+}
+
+export type SpaceOutcome = RepositorySpace | ImagesSpace;
 
 export interface SpaceQuery {
   /** Default: the default destination. */
@@ -22,7 +30,8 @@ export async function measureSpace(
   { from, onPages }: SpaceQuery,
   signal: AbortSignal,
 ): Promise<SpaceOutcome> {
-  const repository = await installation.repository(from);
-  const report = await spaceReport(repository, { ...(onPages && { onProgress: onPages }), signal });
-  return { report, holders: await describeHolders(repository, report.condemned.heldBy, signal) };
+  const store = await installation.points(from);
+  if (store.kind === "images") return { content: "images", report: await imageSpace(store, signal) };
+  const report = await spaceReport(store, { ...(onPages && { onProgress: onPages }), signal });
+  return { content: "repository", report, holders: await describeHolders(store, report.condemned.heldBy, signal) };
 }
