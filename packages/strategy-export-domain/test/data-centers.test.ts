@@ -1,6 +1,7 @@
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 
+import { FileDomain } from "@ovault/storage-domain";
 import { LabBench, LabSite, never, WEB_DISKS } from "@ovault/testkit-ovirt";
 import { expect, test, vi } from "vitest";
 
@@ -65,7 +66,7 @@ test("a machine that is removed meanwhile ends the backup, and leaves nothing", 
     };
     await expect(bench.backup({ whenOpen })).rejects.toMatchObject({ code: "E_ENTITY_NOT_FOUND" });
     expect(await bench.settled()).toEqual([]);
-    const [domain = ""] = (await readdir(folder)).filter((name) => !name.startsWith("."));
+    const [domain = ""] = await FileDomain.idsBelow(folder);
     expect(await readdir(join(folder, domain, "images"))).toEqual([]);
   } finally {
     await site.close();

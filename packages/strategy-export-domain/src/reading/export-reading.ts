@@ -72,7 +72,7 @@ export class ExportReading implements VolumeReading {
     for (const reader of this.#readers) await reader.close();
     await this.#dropCopy();
     await this.#dropClone();
-    await this.#slot?.release();
+    await this.#drop("the note of this run in the folder", async () => this.#slot?.release());
     await this.#parts.domain[Symbol.asyncDispose]();
   }
 
