@@ -12,7 +12,7 @@ import { PageJournal } from "./page-journal.ts";
 import { pagesOf } from "./page-states.ts";
 
 const DRAFT = "journal.new";
-/** A journal is written anew when it is longer than this, and twice as long as after the last time. */
+/** A journal is written anew when its records take more than this, and twice as much as after the last time. */
 const REWRITE_BYTES = 16 * 1024 * 1024;
 
 export interface DurableOverlayOptions {
@@ -116,7 +116,7 @@ export class DurableOverlay implements WritableRangedDisk {
     this.#data = data;
     this.#journal = journal;
     this.#pages = pages;
-    this.#rewrittenBytes = pages.end;
+    this.#rewrittenBytes = pages.end - JOURNAL_HEADER_BYTES;
   }
 
   async readInto(offset: number, buffer: Uint8Array, signal: AbortSignal): Promise<void> {
@@ -167,8 +167,8 @@ export class DurableOverlay implements WritableRangedDisk {
   async #flush(): Promise<void> {
     this.#assertSound();
     const { end } = this.#pages;
-    const isLong = end > this.#directory.rewriteBytes && end > 2 * this.#rewrittenBytes;
-    if (isLong) return await this.#rewrite();
+    const records = end - JOURNAL_HEADER_BYTES;
+    if (records > this.#directory.rewriteBytes && records > 2 * this.#rewrittenBytes) return await this.#rewrite();
     await this.#pages.sync({
       syncData: () => this.#datasync(this.#data),
       syncJournal: () => this.#datasync(this.#journal),
@@ -198,7 +198,7 @@ export class DurableOverlay implements WritableRangedDisk {
       throw error;
     }
     this.#journal = file;
-    this.#rewrittenBytes = this.#pages.end;
+    this.#rewrittenBytes = this.#pages.end - JOURNAL_HEADER_BYTES;
     await old.close();
   }
 
