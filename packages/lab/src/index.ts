@@ -8,6 +8,7 @@ export { connectLab } from "./lab/connect-lab.ts";
 export { labOfConfiguration } from "./lab/lab-of-configuration.ts";
 export type {
   LabControl,
+  LabDataDomain,
   LabDisk,
   LabGuest,
   LabHostSsh,
@@ -28,5 +29,6 @@ export {
 export { faultModes, faultTable, type FaultMode, type FaultName, type FaultStatus } from "./engine/faults.ts";
 export { engineVersions, products, type EngineVersion, type Product } from "./engine/versions.ts";
 export type { AlterAnswer } from "./engine/http/https-server.ts";
+export type { Renewals } from "./engine/data/lockspace-member.ts";
 export type { GuestEvent } from "./engine/operations/guest-operations.ts";
 export type { GuestWrite } from "./hypervisor/hypervisor.ts";

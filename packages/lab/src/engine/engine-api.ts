@@ -2,6 +2,7 @@ import type { EngineCore } from "./engine-core.ts";
 import type { AttachmentOperations } from "./operations/attachment-operations.ts";
 import type { BackupOperations } from "./operations/backup-operations.ts";
 import type { CheckpointOperations } from "./operations/checkpoint-operations.ts";
+import type { DataDomainOperations } from "./operations/data-domain-operations.ts";
 import type { DiskOperations } from "./operations/disk-operations.ts";
 import type { ExportDomainOperations } from "./operations/export-domain-operations.ts";
 import type { GuestOperations } from "./operations/guest-operations.ts";
@@ -26,6 +27,7 @@ export interface EngineApi {
   readonly checkpoints: CheckpointOperations;
   readonly transfers: TransferOperations;
   readonly tags: TagOperations;
+  readonly dataDomains: DataDomainOperations;
   readonly exportDomains: ExportDomainOperations;
   readonly vmExports: VmExportOperations;
   readonly vmImports: VmImportOperations;

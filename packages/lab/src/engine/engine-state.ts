@@ -21,6 +21,8 @@ export interface EngineState {
   readonly jobs: Record<string, JobState>;
   readonly events: EventState[];
   readonly exportDomains: ExportDomainState[];
+  /** Data domains on NFS servers of others; attached ones are in the inventory too. */
+  readonly dataDomains: DataDomainState[];
   /** Without `Blank`, which always exists. */
   readonly templates: TemplateState[];
 }
@@ -45,6 +47,24 @@ export interface ExportDomainState {
   /** Absent: unattached. */
   dataCenterId?: string;
   status: "unattached" | "active" | "maintenance";
+}
+
+export type StorageFormat = "v3" | "v4" | "v5";
+
+/** A data domain on an NFS export that the lab does not serve. */
+export interface DataDomainState {
+  readonly id: string;
+  readonly name: string;
+  readonly address: string;
+  /** Of the export. */
+  readonly path: string;
+  readonly mountOptions?: string;
+  readonly nfsVersion?: string;
+  format: StorageFormat;
+  /** Absent: unattached. */
+  dataCenterId?: string;
+  /** `inactive`: its host cannot reach it. */
+  status: "unattached" | "locked" | "activating" | "active" | "inactive" | "preparing_for_maintenance" | "maintenance";
 }
 
 export interface Named {

@@ -21,6 +21,7 @@ import { Journal } from "./journal.ts";
 import { AttachmentOperations } from "./operations/attachment-operations.ts";
 import { BackupOperations } from "./operations/backup-operations.ts";
 import { CheckpointOperations } from "./operations/checkpoint-operations.ts";
+import { DataDomainOperations } from "./operations/data-domain-operations.ts";
 import { DiskOperations } from "./operations/disk-operations.ts";
 import { ExportDomainOperations } from "./operations/export-domain-operations.ts";
 import { GuestOperations } from "./operations/guest-operations.ts";
@@ -69,6 +70,7 @@ export class Engine implements EngineApi {
   readonly backups: BackupOperations;
   readonly transfers: TransferOperations;
   readonly tags: TagOperations;
+  readonly dataDomains: DataDomainOperations;
   readonly exportDomains: ExportDomainOperations;
   readonly vmExports: VmExportOperations;
   readonly vmImports: VmImportOperations;
@@ -108,6 +110,7 @@ export class Engine implements EngineApi {
       onTransferring: (transfer) => this.#strikePowerOff(transfer.backupId),
     });
     this.tags = new TagOperations(this.core);
+    this.dataDomains = new DataDomainOperations(this.core);
     this.exportDomains = new ExportDomainOperations(this.core);
     this.vmExports = new VmExportOperations(this.core, this.exportDomains);
     this.vmImports = new VmImportOperations(this.core, { exportDomains: this.exportDomains, disks, vms: this.vms });
@@ -135,6 +138,7 @@ export class Engine implements EngineApi {
   async stop(): Promise<void> {
     await this.#server.close();
     await this.core.background.stop();
+    await this.dataDomains.close();
     await this.core.store.flush();
   }
 
@@ -152,6 +156,7 @@ export class Engine implements EngineApi {
   async #recover(): Promise<void> {
     const { state, store } = this.core;
     for (const host of state.inventory.hosts) delete host.status;
+    await this.dataDomains.recover();
     for (const disk of Object.values(state.disks)) await this.#recoverDisk(disk);
     await this.#removeIncomplete();
     for (const vm of Object.values(state.vms)) {

@@ -32,5 +32,12 @@ export const eventCodes = {
   snapshotNotRemoved: 357,
   snapshotFailed: 69,
   vmImported: 1152,
+  domainAdded: 956,
+  domainRemoved: 960,
+  domainAttached: 962,
+  domainDetached: 964,
+  domainActivated: 966,
+  domainDeactivated: 968,
+  domainFailed: 970,
   engineError: 0,
 } as const;

@@ -73,6 +73,7 @@ export function emptyState(version: EngineVersion, product: Product): EngineStat
     jobs: {},
     events: [],
     exportDomains: [],
+    dataDomains: [],
     templates: [],
   };
 }

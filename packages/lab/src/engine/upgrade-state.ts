@@ -3,8 +3,9 @@ import { randomUUID } from "node:crypto";
 import type { EngineState, Inventory, Named, TagState } from "./engine-state.ts";
 
 /** State of labs of earlier releases: one entity of each kind, and machines with few settings. */
-interface EarlierState extends Omit<EngineState, "inventory" | "tags" | "exportDomains" | "templates"> {
+interface EarlierState extends Omit<EngineState, "inventory" | "tags" | "exportDomains" | "dataDomains" | "templates"> {
   exportDomains?: EngineState["exportDomains"];
+  dataDomains?: EngineState["dataDomains"];
   templates?: EngineState["templates"];
   inventory: Inventory | EarlierInventory;
   tags?: TagState[];
@@ -30,9 +31,9 @@ interface EarlierVm {
 
 /** Upgrades a state of this release or an earlier one to that of this release. */
 export function upgraded(kept: EarlierState): EngineState {
-  const { tags = [], exportDomains = [], templates = [] } = kept;
+  const { tags = [], exportDomains = [], dataDomains = [], templates = [] } = kept;
   const inventory = "clusters" in kept.inventory ? kept.inventory : widened(kept.inventory);
-  const state: EngineState = { ...kept, inventory, tags, exportDomains, templates };
+  const state: EngineState = { ...kept, inventory, tags, exportDomains, dataDomains, templates };
   const [cluster] = inventory.clusters;
   const [domain] = inventory.storageDomains;
   for (const vm of Object.values<EngineState["vms"][string] & EarlierVm>(state.vms)) {

@@ -1,5 +1,6 @@
 import type { DiskFormat } from "@ovault/contract";
 
+import type { Renewals } from "../engine/data/lockspace-member.ts";
 import type { DiskInterface } from "../engine/engine-state.ts";
 import type { FaultMode, FaultStatus } from "../engine/faults.ts";
 import type { GuestEvent } from "../engine/operations/guest-operations.ts";
@@ -112,10 +113,21 @@ export interface LabStatus {
   readonly dataCenters: string;
   /** Folders that the lab serves over NFS as export domains. */
   readonly staging: readonly LabStagingPlace[];
+  /** Data domains on NFS servers of others. */
+  readonly dataDomains: readonly LabDataDomain[];
   /** Only those that are not off. */
   readonly faults: readonly FaultStatus[];
   /** Features that do not work on this machine. */
   readonly warnings: readonly string[];
+}
+
+/** A data domain on an NFS server of others, as the engine reports it. */
+export interface LabDataDomain {
+  readonly id: string;
+  readonly name: string;
+  readonly status: string;
+  /** How the host renews its lease there, each second. Absent while no host is in the domain's lockspace. */
+  readonly renewals?: Renewals;
 }
 
 /** State and log of the guest agent of a VM. */

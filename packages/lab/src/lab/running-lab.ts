@@ -19,6 +19,7 @@ import { ControlServer } from "./control-server.ts";
 import type { HostChange } from "./host-changes.ts";
 import type {
   LabControl,
+  LabDataDomain,
   LabDisk,
   LabGuest,
   LabHostSsh,
@@ -116,6 +117,15 @@ export class RunningLab implements LabControl {
     return this.#parts.staging?.places ?? [];
   }
 
+  /** Data domains on NFS servers of others. */
+  get dataDomains(): readonly LabDataDomain[] {
+    const { dataDomains } = this.#parts.engine;
+    return this.#state.dataDomains.map(({ id, name, status }) => {
+      const renewals = dataDomains.renewals(id);
+      return { id, name, status, ...(renewals !== undefined && { renewals }) };
+    });
+  }
+
   async status(): Promise<LabStatus> {
     const { version, product } = this.#state;
     return {
@@ -132,6 +142,7 @@ export class RunningLab implements LabControl {
       loginKey: this.loginKey,
       dataCenters: this.dataCenters,
       staging: this.staging,
+      dataDomains: this.dataDomains,
       faults: this.#parts.faults.list().filter(({ mode }) => mode !== "off"),
       warnings: await this.#warnings(),
     };

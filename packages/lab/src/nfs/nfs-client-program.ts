@@ -3,11 +3,13 @@ export const nfsClientProgram = String.raw`"""An NFS client for the lab, as a pr
 
 libnfs is what does the work; it is Debian's libnfs13. The caller is uid and gid 36, as a host's vdsm is.
 """
+import base64
 import ctypes
 import errno
 import json
 import os
 import sys
+import time
 
 VDSM = 36
 PIECE = 1 << 20
@@ -80,7 +82,7 @@ class Client:
     def stat(self, path):
         found = Stat()
         self.check(lib.nfs_lstat64(self.nfs, path.encode(), ctypes.byref(found)))
-        return {"mode": found.mode, "uid": found.uid, "gid": found.gid, "bytes": found.size}
+        return {"mode": found.mode, "uid": found.uid, "gid": found.gid, "bytes": found.size, "used": found.used}
 
     def list(self, path):
         handle = pointer()
@@ -121,6 +123,42 @@ class Client:
             self.check(lib.nfs_fsync(self.nfs, handle))
         finally:
             lib.nfs_close(self.nfs, handle)
+
+    def make(self, path, size, mode):
+        """A file of zeros that takes no space."""
+        handle = pointer()
+        self.check(lib.nfs_creat(self.nfs, path.encode(), mode, ctypes.byref(handle)))
+        try:
+            self.check(lib.nfs_ftruncate(self.nfs, handle, size))
+        finally:
+            lib.nfs_close(self.nfs, handle)
+
+    def put(self, path, offset, data):
+        """Writes in place, durable when it is answered."""
+        handle = pointer()
+        self.check(lib.nfs_open(self.nfs, path.encode(), os.O_RDWR | os.O_SYNC, ctypes.byref(handle)))
+        try:
+            self.write(handle, offset, base64.b64decode(data))
+            self.check(lib.nfs_fsync(self.nfs, handle))
+        finally:
+            lib.nfs_close(self.nfs, handle)
+
+    def get(self, path, offset, count):
+        handle = pointer()
+        self.check(lib.nfs_open(self.nfs, path.encode(), os.O_RDONLY, ctypes.byref(handle)))
+        buffer = ctypes.create_string_buffer(count)
+        try:
+            done = self.check(lib.nfs_pread(self.nfs, handle, offset, count, buffer))
+            return base64.b64encode(buffer.raw[:done]).decode()
+        finally:
+            lib.nfs_close(self.nfs, handle)
+
+    def renew(self, path, area, offset, data):
+        """As sanlock: reads the whole area, then writes one sector. Answers with how many ms it took."""
+        begin = time.monotonic()
+        self.get(path, 0, area)
+        self.put(path, offset, data)
+        return (time.monotonic() - begin) * 1000
 
     def write(self, handle, offset, piece):
         done = 0

@@ -13,8 +13,11 @@ const answer = z.union([
   z.object({ result: z.unknown() }),
   z.object({ code: z.string(), message: z.string().nullable() }),
 ]);
-const attributes = z.object({ mode: z.number(), uid: z.number(), gid: z.number(), bytes: z.number() });
+const attributes = z.object({ mode: z.number(), uid: z.number(), gid: z.number(), bytes: z.number(), used: z.number() });
 const names = z.array(z.string());
+
+/** How long a mount may take: longer than a server needs that is busy, shorter than a test waits. */
+const PATIENCE_MS = 10_000;
 
 /** What a host sees of a file. */
 export type NfsAttributes = z.infer<typeof attributes>;
@@ -46,16 +49,36 @@ export class NfsClient {
     this.#lines = createInterface(this.#process.stdout)[Symbol.asyncIterator]();
   }
 
-  /** Mounts an export for the time of the work. */
-  static async with<T>(place: NfsPlace, work: (client: NfsClient) => Promise<T>): Promise<T> {
+  /** Mounts an export until `close`. @throws NfsFailure `ETIMEDOUT` when the server does not answer in that time */
+  static async open(place: NfsPlace, patienceMs = PATIENCE_MS): Promise<NfsClient> {
     const client = new NfsClient();
+    const giveUp = setTimeout(() => client.close(), patienceMs);
     try {
       await client.#call("mount", urlOf(place));
+      return client;
+    } catch (error) {
+      const gaveUp = client.#process.killed;
+      client.close();
+      throw gaveUp ? new NfsFailure("ETIMEDOUT", `${place.address} does not answer: connection timed out`) : error;
+    } finally {
+      clearTimeout(giveUp);
+    }
+  }
+
+  /** Mounts an export for the time of the work. */
+  static async with<T>(place: NfsPlace, work: (client: NfsClient) => Promise<T>, patienceMs?: number): Promise<T> {
+    const client = await NfsClient.open(place, patienceMs);
+    try {
       return await work(client);
     } finally {
-      client.#process.stdin.end();
-      client.#process.kill();
+      client.close();
     }
+  }
+
+  /** Ends it; calls under way fail. */
+  close(): void {
+    this.#process.stdin.end();
+    this.#process.kill("SIGKILL");
   }
 
   async mkdir(path: string, mode: number): Promise<void> {
@@ -102,6 +125,27 @@ export class NfsClient {
       await this.download(path, file);
       return readFile(file, "utf8");
     });
+  }
+
+  /** Makes a file of zeros, without taking space. */
+  async make(path: string, bytes: number, mode: number): Promise<void> {
+    await this.#call("make", path, bytes, mode);
+  }
+
+  /** Writes within a file, durable when it resolves. */
+  async writeAt(path: string, offset: number, bytes: Uint8Array): Promise<void> {
+    await this.#call("put", path, offset, Buffer.from(bytes).toString("base64"));
+  }
+
+  /** Fewer bytes at the end of the file. */
+  async readAt(path: string, offset: number, bytes: number): Promise<Buffer> {
+    return Buffer.from(z.string().parse(await this.#call("get", path, offset, bytes)), "base64");
+  }
+
+  /** Reads the first `areaBytes` of a file, then writes one sector of it. Answers with how many ms that took. */
+  async renew(path: string, areaBytes: number, offset: number, sector: Uint8Array): Promise<number> {
+    const data = Buffer.from(sector).toString("base64");
+    return z.number().parse(await this.#call("renew", path, areaBytes, offset, data));
   }
 
   async #call(...request: readonly (string | number)[]): Promise<unknown> {

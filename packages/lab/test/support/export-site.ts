@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from "node:fs/promises";
+import { chmod, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
@@ -27,6 +27,7 @@ export async function withSite(
   owner = VDSM,
 ): Promise<void> {
   const staging = await mkdtemp(join(tmpdir(), "ovault-lab-staging-"));
+  await chmod(staging, 0o755); // QEMU enters it, too
   await using files = await LocalFileSystem.open(staging, { owner });
   const errors: unknown[] = [];
   await using server = await NfsServer.listen({

@@ -11,6 +11,8 @@ export interface DomainMetadata {
   readonly domainClass: string;
   /** Ids of the data centres that use it. */
   readonly poolIds: readonly string[];
+  /** Of the format: 5 is `v5`. */
+  readonly version: number;
 }
 
 const CHECKSUM = "_SHA_CKSUM";
@@ -34,8 +36,14 @@ export function writeDomainMetadata(
     `SDUUID=${id}`,
     "TYPE=NFS",
     "VERSION=0",
-  ].map(withReferences);
-  return [...lines, `${CHECKSUM}=${checksumOf(lines)}`, ""].join("\n");
+  ];
+  return sealed(lines);
+}
+
+/** The text of these lines with their checksum. */
+export function sealed(lines: readonly string[]): string {
+  const written = lines.map(withReferences);
+  return [...written, `${CHECKSUM}=${checksumOf(written)}`, ""].join("\n");
 }
 
 /** Reads the text as a host does. @throws EngineFault 409 for a wrong checksum */
@@ -54,6 +62,7 @@ export function readDomainMetadata(text: string): DomainMetadata {
     name: values.get("DESCRIPTION") ?? "",
     domainClass: values.get("CLASS") ?? "",
     poolIds: (values.get("POOL_UUID") ?? "").split(",").filter((id) => id !== ""),
+    version: Number(values.get("VERSION") ?? 0),
   };
 }
 

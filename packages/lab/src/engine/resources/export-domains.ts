@@ -9,14 +9,23 @@ import type { ImportRequest } from "../operations/vm-import-operations.ts";
 import { readOvf } from "../ovf/read-ovf.ts";
 import type { XmlObject } from "../xml/xml-value.ts";
 import { nameOfCenter, type CatalogueEntry } from "./catalogue.ts";
+import { addDataDomain, dataDomainEntry } from "./data-domains.ts";
 
 const FREE_BYTES = 1024 ** 4;
 
-/** Export domains from their creation to their removal, and the machines in them. */
-export function exportDomainRoutes({ core, exportDomains, vmExports, vmImports }: EngineApi): readonly Route[] {
+/** Export and data domains from their creation to their removal, and the machines in export domains. */
+export function exportDomainRoutes(api: EngineApi): readonly Route[] {
+  const { core, dataDomains, exportDomains, vmExports, vmImports } = api;
   const { state } = core;
+  const entryOf = (id: string): CatalogueEntry =>
+    dataDomains.has(id)
+      ? dataDomainEntry(dataDomains.get(id), state.inventory)
+      : exportDomainEntry(exportDomains.get(id), state.inventory);
+  const kindOf = (id: string) => (dataDomains.has(id) ? dataDomains : exportDomains);
   return [
-    post("/storagedomains", async ({ body }) => {
+    post("/storagedomains", async (request) => {
+      const { body } = request;
+      if (body.text("type") === "data") return addDataDomain(api, request);
       if (body.text("type") !== "export") throw incomplete("StorageDomain", "type");
       findNamed(state.inventory.hosts, "StorageDomain", body, "host");
       const [name, address, path] = [body.text("name"), body.text("storage", "address"), body.text("storage", "path")];
@@ -38,27 +47,31 @@ export function exportDomainRoutes({ core, exportDomains, vmExports, vmImports }
       const destroy = flag("destroy");
       if (!destroy && !query.has("host") && body.child("host") === undefined)
         throw incomplete("StorageDomain", "host.id|name");
-      await exportDomains.remove(request.param("domain"), { destroy, format: flag("format") });
+      const id = request.param("domain");
+      await kindOf(id).remove(id, { destroy, format: flag("format") });
       return actionDone();
     }),
     post("/datacenters/:center/storagedomains", async (request) => {
       const domain = findNamed(
-        state.exportDomains,
+        [...state.exportDomains, ...state.dataDomains],
         "StorageDomain",
         request.body.wrapped("storage_domain"),
         "storage_domain",
       );
-      const attached = await exportDomains.attach(domain.id, request.param("center"));
-      return created("storage_domain", exportDomainEntry(attached, state.inventory).content);
+      await kindOf(domain.id).attach(domain.id, request.param("center"));
+      const { content } = entryOf(domain.id);
+      return created("storage_domain", { ...content, status: kindOf(domain.id).get(domain.id).status });
     }),
     ...(["activate", "deactivate"] as const).map((name) =>
       post(`/datacenters/:center/storagedomains/:domain/${name}`, async (request) => {
-        await exportDomains[name](request.param("domain"));
+        const id = request.param("domain");
+        await kindOf(id)[name](id);
         return actionDone();
       }),
     ),
     remove("/datacenters/:center/storagedomains/:domain", async (request) => {
-      await exportDomains.detach(request.param("domain"));
+      const id = request.param("domain");
+      await kindOf(id).detach(id);
       return actionDone();
     }),
     get("/storagedomains/:domain/vms", async (request) => {

@@ -1,7 +1,7 @@
 import { notFound } from "../engine-fault.ts";
 import type { EngineApi } from "../engine-api.ts";
 import type { EngineCore } from "../engine-core.ts";
-import type { StorageDomain, VmState } from "../engine-state.ts";
+import type { DataDomainState, StorageDomain, VmState } from "../engine-state.ts";
 import { linksBelow, ok, reference, versionContent, type ApiReply } from "../http/api-reply.ts";
 import type { ApiRequest } from "../http/api-request.ts";
 import { get, type Route } from "../http/router.ts";
@@ -11,6 +11,7 @@ import { templateOf } from "../templates.ts";
 import type { EngineBehaviour } from "../versions.ts";
 import type { XmlObject } from "../xml/xml-value.ts";
 import { nameOfCenter, namesIn, type Catalogue, type CatalogueEntry } from "./catalogue.ts";
+import { dataDomainEntry, dataDomainStorage } from "./data-domains.ts";
 import { exportDomainEntry } from "./export-domains.ts";
 import { hosts } from "./hosts.ts";
 
@@ -132,6 +133,7 @@ function clusters({ state, behaviour }: EngineCore): Catalogue {
 function storageDomains({ state, faults, behaviour }: EngineCore): Catalogue {
   const isMaster = ({ id, dataCenterId }: StorageDomain): boolean =>
     state.inventory.storageDomains.find((domain) => domain.dataCenterId === dataCenterId)?.id === id;
+  const external = (id: string): DataDomainState | undefined => state.dataDomains.find((one) => one.id === id);
   const entities = state.inventory.storageDomains.map((domain) => ({
     id: domain.id,
     name: domain.name,
@@ -151,8 +153,8 @@ function storageDomains({ state, faults, behaviour }: EngineCore): Catalogue {
       discard_after_delete: false,
       external_status: "ok",
       master: isMaster(domain),
-      storage: storageContent(domain),
-      storage_format: behaviour.storageFormat,
+      storage: storageContent(domain, external(domain.id)),
+      storage_format: external(domain.id)?.format ?? behaviour.storageFormat,
       supports_discard: false,
       type: "data",
       used: 0,
@@ -162,7 +164,7 @@ function storageDomains({ state, faults, behaviour }: EngineCore): Catalogue {
     fields: {
       datacenter: nameOfCenter(state.inventory, domain.dataCenterId),
       type: "data",
-      status: "active",
+      status: external(domain.id)?.status ?? "active",
       ...noComment,
     },
     ownerId: domain.dataCenterId,
@@ -180,12 +182,18 @@ function storageDomains({ state, faults, behaviour }: EngineCore): Catalogue {
     "used_size",
     "wipe_after_delete",
   ];
-  const all = [...entities, ...state.exportDomains.map((domain) => exportDomainEntry(domain, state.inventory))];
+  const unattached = state.dataDomains.filter(({ dataCenterId }) => dataCenterId === undefined);
+  const all = [
+    ...entities,
+    ...unattached.map((domain) => dataDomainEntry(domain, state.inventory)),
+    ...state.exportDomains.map((domain) => exportDomainEntry(domain, state.inventory)),
+  ];
   return { path: "/storagedomains", root: "storage_domains", element: "storage_domain", entities: all, unplayed };
 }
 
 /** Block storage shows its volume group and LUNs in place of a path. */
-function storageContent(domain: StorageDomain): XmlObject {
+function storageContent(domain: StorageDomain, external: DataDomainState | undefined): XmlObject {
+  if (external !== undefined) return dataDomainStorage(external);
   const { id, storageType: type = "nfs" } = domain;
   if (isBlock(domain)) return { type, volume_group: { "@id": id } };
   return { address: ADDRESS, nfs_version: type === "nfs" ? "auto" : undefined, path: "/lab", type };
@@ -199,7 +207,7 @@ function attachedDomains(core: EngineCore, dataCenterId: string): Catalogue {
     content: {
       ...entry.content,
       ...reference(`/datacenters/${dataCenterId}/storagedomains`, entry.id),
-      status: entry.content["status"] ?? "active",
+      status: entry.content["status"] ?? entry.fields["status"] ?? "active",
       data_center: reference("/datacenters", dataCenterId),
     },
   }));
