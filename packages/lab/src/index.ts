@@ -29,6 +29,6 @@ export {
 export { faultModes, faultTable, type FaultMode, type FaultName, type FaultStatus } from "./engine/faults.ts";
 export { engineVersions, products, type EngineVersion, type Product } from "./engine/versions.ts";
 export type { AlterAnswer } from "./engine/http/https-server.ts";
-export type { Renewals } from "./engine/data/lockspace-member.ts";
+export type { Renewals } from "./data-domain/lockspace-member.ts";
 export type { GuestEvent } from "./engine/operations/guest-operations.ts";
 export type { GuestWrite } from "./hypervisor/hypervisor.ts";

@@ -4,7 +4,7 @@ import { join } from "node:path";
 
 import { expect, test } from "vitest";
 
-import { isLockspaceSlot } from "../src/engine/data/sanlock-records.ts";
+import { isLockspaceSlot } from "../src/data-domain/sanlock-records.ts";
 import { activeDataDomain, createDataDomain, domainPath, intoMaintenance } from "./support/data-site.ts";
 import { attach, eventCodes, refusal, withSite } from "./support/export-site.ts";
 import { MIB } from "./support/lab-fixture.ts";
@@ -50,9 +50,10 @@ test("a data domain is made, attached, used, detached, imported and removed", as
   });
 });
 
+const refused = async (...args: Parameters<typeof createDataDomain>) => refusal(await createDataDomain(...args));
+
 test("a data domain is refused where an engine or its host refuses it", async () => {
   await withSite({}, async (site) => {
-    const refused = async (...args: Parameters<typeof createDataDomain>) => refusal(await createDataDomain(...args));
     expect(await refused(site, "lab-storage")).toEqual([409, expect.stringContaining("name is already in use")]);
     expect(await refused(site, "none", { path: "/none" })).toEqual([400, "[Problem while trying to mount target]"]);
     expect(await refused(site, "options", { storage: `${site.storage.replace("port=", "vers=3,port=")}` })).toEqual([

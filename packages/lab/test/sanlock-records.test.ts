@@ -1,8 +1,14 @@
 import { expect, test } from "vitest";
 
 import { writeDataDomainMetadata } from "../src/engine/data/data-domain-metadata.ts";
-import { newLeaseIndex } from "../src/engine/data/lease-index.ts";
-import { AREA_BYTES, isLockspaceSlot, lockspaceSlot, newLockspace, newResource } from "../src/engine/data/sanlock-records.ts";
+import { newLeaseIndex } from "../src/data-domain/lease-index.ts";
+import {
+  AREA_BYTES,
+  isLockspaceSlot,
+  lockspaceSlot,
+  newLockspace,
+  newResource,
+} from "../src/data-domain/sanlock-records.ts";
 
 const ID = "6f3b1a52-0c7e-4e0b-9a7d-2f8f1b0c9d11";
 

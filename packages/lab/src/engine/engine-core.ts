@@ -146,6 +146,7 @@ export class EngineCore {
       | "export-hang"
       | "finalize-hang"
       | "import-hang"
+      | "move-hang"
       | "snapshot-hang"
       | "snapshot-removal-hang"
       | "unplug-hang",

@@ -10,7 +10,7 @@ import {
 import { Background } from "./background.ts";
 import type { EngineApi } from "./engine-api.ts";
 import { EngineCore, reasonOf } from "./engine-core.ts";
-import type { DiskState, HostState, HostStatus } from "./engine-state.ts";
+import type { DiskState, HostState, HostStatus, VmState } from "./engine-state.ts";
 import { eventCodes } from "./event-codes.ts";
 import { type FaultSwitches, type FaultMode, type FaultName } from "./faults.ts";
 import { ApiServer } from "./http/api-server.ts";
@@ -22,6 +22,7 @@ import { AttachmentOperations } from "./operations/attachment-operations.ts";
 import { BackupOperations } from "./operations/backup-operations.ts";
 import { CheckpointOperations } from "./operations/checkpoint-operations.ts";
 import { DataDomainOperations } from "./operations/data-domain-operations.ts";
+import { DiskMoveOperations } from "./operations/disk-move-operations.ts";
 import { DiskOperations } from "./operations/disk-operations.ts";
 import { ExportDomainOperations } from "./operations/export-domain-operations.ts";
 import { GuestOperations } from "./operations/guest-operations.ts";
@@ -29,6 +30,7 @@ import { NicOperations } from "./operations/nic-operations.ts";
 import { SnapshotOperations } from "./operations/snapshot-operations.ts";
 import { TagOperations } from "./operations/tag-operations.ts";
 import { TransferOperations } from "./operations/transfer-operations.ts";
+import { UnregisteredDiskOperations } from "./operations/unregistered-disk-operations.ts";
 import { VmExportOperations } from "./operations/vm-export-operations.ts";
 import { VmImportOperations } from "./operations/vm-import-operations.ts";
 import { VmOperations } from "./operations/vm-operations.ts";
@@ -61,6 +63,8 @@ const RESTART_STEPS = 20;
 export class Engine implements EngineApi {
   readonly core: EngineCore;
   readonly disks: DiskOperations;
+  readonly diskMoves: DiskMoveOperations;
+  readonly unregisteredDisks: UnregisteredDiskOperations;
   readonly attachments: AttachmentOperations;
   readonly guests: GuestOperations;
   readonly nics: NicOperations;
@@ -100,6 +104,8 @@ export class Engine implements EngineApi {
     this.checkpoints = new CheckpointOperations(this.core);
     this.guests = new GuestOperations(this.core);
     this.snapshots = new SnapshotOperations(this.core, this.guests);
+    this.diskMoves = new DiskMoveOperations(this.core, this.snapshots);
+    this.unregisteredDisks = new UnregisteredDiskOperations(this.core);
     this.backups = new BackupOperations(this.core, { checkpoints: this.checkpoints, guests: this.guests });
     this.nics = new NicOperations(this.core);
     const { disks, attachments, backups, guests, nics } = this;
@@ -164,7 +170,7 @@ export class Engine implements EngineApi {
       vm.attachments.splice(0, vm.attachments.length, ...vm.attachments.filter(({ diskId }) => diskId in state.disks));
       vm.snapshots.splice(0, vm.snapshots.length, ...vm.snapshots.filter(({ volumes }) => volumes.length > 0));
       for (const snapshot of vm.snapshots) snapshot.status = "ok";
-      if (vm.status === "up" || vm.status === "powering_up") await this.vms.startNow(vm.id);
+      if (vm.status === "up" || vm.status === "powering_up") await this.#startAgain(vm);
       else {
         vm.status = "down";
         delete vm.hostId;
@@ -176,6 +182,20 @@ export class Engine implements EngineApi {
       if (job.status === "started") this.core.journal.endJob(job, "failed");
     }
     store.changed();
+  }
+
+  /** A machine whose disks lie on an NFS server that is away stays down. */
+  async #startAgain(vm: VmState): Promise<void> {
+    try {
+      await this.vms.startNow(vm.id);
+    } catch (error) {
+      const isOnNfs = vm.attachments.some(({ diskId }) => this.dataDomains.has(this.core.disk(diskId).storageDomainId));
+      if (!isOnNfs) throw error;
+      vm.status = "down";
+      delete vm.hostId;
+      const description = `VM ${vm.name} is down with error. ${reasonOf(error)}`;
+      this.core.journal.event(eventCodes.vmNotStarted, { description, severity: "error", vmId: vm.id });
+    }
   }
 
   /** Clones and imports that were under way when the last engine ended. */

@@ -42,6 +42,13 @@ export const faultTable = {
   "import-refused": "An import from an export domain is refused with 409.",
   "import-hang": "A machine that is being imported stays locked. `once`: for a hundred steps; `on`: until `off`.",
   "import-failure": "An import of a machine fails after its first disk: machine and disks vanish, with event 1153.",
+  "move-hang":
+    "A disk that is moved stays locked after its data was copied, and its machine with it. `once`: for a hundred steps; `on`: until `off`.",
+  "move-failure":
+    "A move of a disk fails after its data was copied: the disk stays on its storage domain, its machine runs on, event 2011. A live move leaves its snapshot.",
+  "move-no-space": "The target of a move is full: it fails as with move-failure, before any data is copied.",
+  "move-snapshot-stays":
+    "After a live move its snapshot cannot be merged: the disk is on the target, and the snapshot stays, with event 357.",
   "illegal-disk": "The merge of a snapshot fails half way: it is there again, and its disks are illegal, until `off`.",
   "snapshot-removal-hang":
     "A snapshot that is being removed stays locked, and the machine with it. `once`: for a hundred steps; `on`: until `off`.",

@@ -108,7 +108,7 @@ async function plan(
   return {
     diskId,
     virtualBytes: await virtualBytesOf(active),
-    source: nodeName(active.volumeId),
+    source: nodeName(active),
     scratch: { node: `s${name}`, path: join(scratchDirectory, `${name}.qcow2`) },
     job: `b${name}`,
     exportName: `backup-${diskId}`,
@@ -135,7 +135,7 @@ function actionsFor(part: Part): QmpArguments[] {
   const { node } = part.scratch;
   const granularity = BITMAP_GRANULARITY;
   if (part.changedIn.length > 0) {
-    const bitmaps = part.changedIn.map(({ volumeId }) => ({ node: nodeName(volumeId), name: part.fromCheckpointId }));
+    const bitmaps = part.changedIn.map((volume) => ({ node: nodeName(volume), name: part.fromCheckpointId }));
     actions.push(
       { type: "block-dirty-bitmap-add", data: { node, name: BACKUP_BITMAP, granularity, disabled: true } },
       { type: "block-dirty-bitmap-merge", data: { node, target: BACKUP_BITMAP, bitmaps } },

@@ -35,10 +35,10 @@ export async function bitmapsInUse(
 ): Promise<ReadonlyMap<string, readonly Bitmap[]>> {
   const nodes = namedNodes.parse(await qmp.execute("query-named-block-nodes", { flat: true }));
   return new Map(
-    chain.map(({ volumeId }) => {
-      const node = nodes.find((candidate) => candidate["node-name"] === nodeName(volumeId));
+    chain.map((volume) => {
+      const node = nodes.find((candidate) => candidate["node-name"] === nodeName(volume));
       const bitmaps = (node?.["dirty-bitmaps"] ?? []).filter(({ persistent }) => persistent);
-      return [volumeId, bitmaps.map(({ name, inconsistent = false }) => ({ name, consistent: !inconsistent }))];
+      return [volume.volumeId, bitmaps.map(({ name, inconsistent = false }) => ({ name, consistent: !inconsistent }))];
     }),
   );
 }

@@ -3,11 +3,18 @@ import { join } from "node:path";
 
 import { z } from "zod";
 
+import type { NfsVolumes } from "../data-domain/nfs-volumes.ts";
 import { HypervisorError } from "./errors.ts";
 import type { DiskInfo, VolumeInfo } from "./hypervisor.ts";
 import { readVirtualBytes } from "./virtual-size.ts";
 
-const volumeRecord = z.strictObject({ volumeId: z.string(), format: z.enum(["raw", "cow"]) });
+const volumeRecord = z.strictObject({
+  volumeId: z.string(),
+  format: z.enum(["raw", "cow"]),
+  /** Of one on an NFS server, which may be away when it is asked for; else the file says so. */
+  virtualBytes: z.number().optional(),
+  sparse: z.boolean().optional(),
+});
 const diskRecord = z.strictObject({
   diskId: z.string(),
   storageDomainId: z.string(),
@@ -21,6 +28,7 @@ export type DiskRecord = Readonly<z.infer<typeof diskRecord>>;
 
 /** A volume with its place in the tree. */
 export interface Volume extends VolumeRecord {
+  /** Of a file, or a URL `nfs://`. */
   readonly path: string;
 }
 
@@ -29,6 +37,8 @@ export class DiskTree {
   readonly root: string;
   #saving: Promise<unknown> = Promise.resolve();
   readonly #disks: Map<string, DiskRecord>;
+  /** Domains that lie on NFS servers, by id. */
+  readonly #onNfs = new Map<string, NfsVolumes>();
 
   private constructor(root: string, disks: readonly DiskRecord[]) {
     this.root = root;
@@ -44,6 +54,24 @@ export class DiskTree {
       throw error;
     });
     return new DiskTree(root, text === undefined ? [] : treeFile.parse(JSON.parse(text)).disks);
+  }
+
+  /** Disks of this domain lie there from now on. */
+  mount(volumes: NfsVolumes): void {
+    this.#onNfs.set(volumes.domainId, volumes);
+  }
+
+  /** Where the disks of a domain lie that is mounted. */
+  mounted(domainId: string): NfsVolumes | undefined {
+    return this.#onNfs.get(domainId);
+  }
+
+  unmount(domainId: string): void {
+    this.#onNfs.delete(domainId);
+  }
+
+  get mounts(): readonly NfsVolumes[] {
+    return [...this.#onNfs.values()];
   }
 
   list(): readonly string[] {
@@ -77,12 +105,23 @@ export class DiskTree {
   }
 
   path(disk: Pick<DiskRecord, "diskId" | "storageDomainId">, volumeId: string): string {
-    return join(this.#directory(disk), volumeId);
+    const { diskId, storageDomainId } = disk;
+    return this.#onNfs.get(storageDomainId)?.url(diskId, volumeId) ?? join(this.#directory(disk), volumeId);
   }
 
   async info(diskId: string): Promise<DiskInfo> {
     const { storageDomainId } = this.get(diskId);
-    const chain = await Promise.all(this.volumes(diskId).map(volumeInfo));
+    const onNfs = this.#onNfs.get(storageDomainId);
+    const chain = await Promise.all(
+      this.volumes(diskId).map(async (volume) => {
+        if (onNfs === undefined) return volumeInfo(volume);
+        return {
+          ...volume,
+          virtualBytes: await virtualBytesOf(volume),
+          ...(await onNfs.usage(diskId, volume.volumeId)),
+        };
+      }),
+    );
     const active = activeOf(chain);
     return {
       diskId,
@@ -100,23 +139,45 @@ export class DiskTree {
     if (this.has(disk.diskId)) {
       throw new HypervisorError(`disk ${disk.diskId} exists already`, { context: { diskId: disk.diskId } });
     }
+    await this.makePlace(disk);
+  }
+
+  /** Makes the directory for a copy of a disk on another storage domain. */
+  async makePlace(disk: Pick<DiskRecord, "diskId" | "storageDomainId">): Promise<void> {
+    const onNfs = this.#onNfs.get(disk.storageDomainId);
+    if (onNfs !== undefined) return onNfs.makeDirectory(disk.diskId);
     await mkdir(this.#directory(disk), { recursive: true, mode: 0o700 });
   }
 
   async put(disk: DiskRecord): Promise<void> {
     this.#disks.set(disk.diskId, disk);
     await this.#save();
+    await this.#onNfs.get(disk.storageDomainId)?.describe(disk);
+  }
+
+  /** Forgets a disk; its files stay. */
+  async release(diskId: string): Promise<void> {
+    this.#disks.delete(diskId);
+    await this.#save();
+  }
+
+  /** Removes the file of a volume that no disk has any more. */
+  async removeFile(disk: Pick<DiskRecord, "diskId" | "storageDomainId">, volumeId: string): Promise<void> {
+    const onNfs = this.#onNfs.get(disk.storageDomainId);
+    if (onNfs !== undefined) return onNfs.remove(disk.diskId, volumeId);
+    await rm(this.path(disk, volumeId), { force: true });
   }
 
   async remove(diskId: string): Promise<void> {
     const disk = this.get(diskId);
-    this.#disks.delete(diskId);
-    await this.#save();
+    await this.release(diskId);
     await this.discard(disk);
   }
 
   /** Removes the files of a disk that is not, or no longer, in the tree. */
   async discard(disk: Pick<DiskRecord, "diskId" | "storageDomainId">): Promise<void> {
+    const onNfs = this.#onNfs.get(disk.storageDomainId);
+    if (onNfs !== undefined) return onNfs.removeDirectory(disk.diskId);
     await rm(this.#directory(disk), { recursive: true, force: true });
   }
 
@@ -159,8 +220,17 @@ async function volumeInfo(volume: Volume): Promise<VolumeInfo> {
 }
 
 /** Size the guest sees. */
-export function virtualBytesOf(volume: Volume): Promise<number> {
-  return readVirtualBytes(volume.path, qemuFormat(volume));
+export async function virtualBytesOf(volume: Volume): Promise<number> {
+  return volume.virtualBytes ?? readVirtualBytes(volume.path, qemuFormat(volume));
+}
+
+/** What the tree keeps of a volume. */
+export function recordOf({ volumeId, format, virtualBytes, sparse }: Volume): VolumeRecord {
+  return { volumeId, format, virtualBytes, sparse };
+}
+
+export function isOnNfs(path: string): boolean {
+  return path.startsWith("nfs://");
 }
 
 /** QEMU's name for a volume's format. */

@@ -1,5 +1,8 @@
 import type { DiskFormat } from "@ovault/contract";
 
+import type { NfsDomain } from "../data-domain/nfs-volumes.ts";
+import type { DataVolume } from "../data-domain/volume-metadata.ts";
+
 /**
  * The lab's hypervisor: disks are real qcow2 and raw files in a storage-domain tree
  * (`ROOT/STORAGE_DOMAIN/images/DISK/VOLUME`), and every running virtual machine is a real QEMU process holding them.
@@ -27,6 +30,23 @@ export interface Hypervisor {
   diskInfo(diskId: string): Promise<DiskInfo>;
   /** Ids of all disks, in order of creation. */
   listDisks(): readonly string[];
+
+  /**
+   * Disks of this storage domain lie on an NFS server from now on, and QEMU opens them there. Only machines that start
+   * afterwards can have them. `unmount` forgets the disks too; their files stay.
+   */
+  mount(domain: NfsDomain): Promise<void>;
+  unmount(domainId: string): Promise<void>;
+  /** Volumes on a mounted domain that are described there, of disks known and unknown. */
+  volumesOn(domainId: string): Promise<readonly DataVolume[]>;
+  /** Takes over a disk that lies on a mounted domain, after the checks of a host. From the base to the active volume. */
+  adoptDisk(volumes: readonly DataVolume[]): Promise<DiskInfo>;
+  /**
+   * Moves a disk to another storage domain: copies its volumes when it is at rest. While a machine has it, its frozen
+   * volumes are copied and the active one is mirrored; the machine changes over when both are the same. Volumes keep
+   * their ids. On failure the disk stays where it was, and its machine runs on.
+   */
+  moveDisk(diskId: string, target: MoveTarget): Promise<void>;
 
   /** Starts QEMU over these disks. Without FUSE it starts, too, but shows no devices. */
   startVm(vmId: string, disks: readonly PlugDisk[]): Promise<void>;
@@ -99,6 +119,12 @@ export interface ImportDisk {
   readonly source: string;
   /** Id of the lowest layer, where it belongs to a template. */
   readonly baseVolumeId?: string;
+}
+
+export interface MoveTarget {
+  readonly storageDomainId: string;
+  /** Called when all data has arrived, before the change; rejects: the move fails. */
+  readonly beforeChange: () => Promise<void>;
 }
 
 export interface FrozenVolume {

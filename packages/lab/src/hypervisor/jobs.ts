@@ -16,6 +16,43 @@ export async function runJob(qmp: QmpClient, command: string, args: QmpArguments
   }
 }
 
+/**
+ * Copies what the top volume of a node holds into another node, follows the writes, and lets the target take the node's
+ * place when both are the same and `beforeChange` has resolved. @throws QmpError, or what `beforeChange` throws; then
+ * the node is as it was
+ */
+export async function mirror(
+  qmp: QmpClient,
+  source: string,
+  target: string,
+  beforeChange: () => Promise<void>,
+): Promise<void> {
+  const jobId = `mirror-${target}`;
+  const ended = qmp.nextEvent(
+    ({ event, data }) =>
+      (event === "BLOCK_JOB_COMPLETED" || event === "BLOCK_JOB_CANCELLED") && data["device"] === jobId,
+  );
+  const ready = qmp.nextEvent(({ event, data }) => event === "BLOCK_JOB_READY" && data["device"] === jobId);
+  const gone = jobGone(qmp, jobId);
+  await qmp.execute("blockdev-mirror", { "job-id": jobId, device: source, target, sync: "top" });
+  const failed = ended.then(({ data }) => {
+    if (data["error"] === undefined) return;
+    throw new QmpError(`blockdev-mirror failed: ${String(data["error"])}`, { context: { jobId } });
+  });
+  try {
+    await Promise.race([ready, failed]);
+    await Promise.race([beforeChange(), failed]);
+    await qmp.execute("block-job-complete", { device: jobId });
+    await failed;
+  } catch (error) {
+    failed.catch(() => {});
+    await qmp.execute("block-job-cancel", { device: jobId, force: true }).catch(() => {}); // it may have ended
+    await gone;
+    throw error;
+  }
+  await gone;
+}
+
 /** Ends an endless job, such as a backup with sync=none. */
 export async function cancelJob(qmp: QmpClient, jobId: string): Promise<void> {
   const gone = jobGone(qmp, jobId);

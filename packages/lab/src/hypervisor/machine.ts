@@ -116,7 +116,7 @@ export class Machine {
   /** Grows a disk. Its guest reconnects and its device appears anew, because QEMU does not resize what is exported. */
   async resize(diskId: string, virtualBytes: number): Promise<void> {
     const disk = this.#disk(diskId);
-    const node = nodeName(activeOf(disk.chain).volumeId);
+    const node = nodeName(activeOf(disk.chain));
     await disk.device?.remove();
     await disk.client.close();
     await removeExport(this.daemon, disk.guest.exportName);
@@ -151,7 +151,7 @@ export class Machine {
 
   async #coverWithScratch(chain: readonly Volume[], path: string): Promise<ScratchLayer> {
     const frozen = activeOf(chain);
-    const node = nodeName(frozen.volumeId);
+    const node = nodeName(frozen);
     const scratch = { node: `s${node}`, path };
     await addScratchLayer(this.daemon.qmp, scratch, { node, virtualBytes: await virtualBytesOf(frozen) });
     return scratch;

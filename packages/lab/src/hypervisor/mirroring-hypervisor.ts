@@ -1,3 +1,5 @@
+import type { NfsDomain } from "../data-domain/nfs-volumes.ts";
+import type { DataVolume } from "../data-domain/volume-metadata.ts";
 import type { BlockStorage } from "./block-storage.ts";
 import type {
   BackupDisk,
@@ -8,6 +10,7 @@ import type {
   GuestWrite,
   Hypervisor,
   ImportDisk,
+  MoveTarget,
   NbdExport,
   OpenExport,
   PlugDisk,
@@ -74,6 +77,36 @@ export class MirroringHypervisor implements Hypervisor {
 
   listDisks(): readonly string[] {
     return this.#inner.listDisks();
+  }
+
+  mount(domain: NfsDomain): Promise<void> {
+    return this.#inner.mount(domain);
+  }
+
+  unmount(domainId: string): Promise<void> {
+    return this.#inner.unmount(domainId);
+  }
+
+  volumesOn(domainId: string): Promise<readonly DataVolume[]> {
+    return this.#inner.volumesOn(domainId);
+  }
+
+  adoptDisk(volumes: readonly DataVolume[]): Promise<DiskInfo> {
+    return this.#inner.adoptDisk(volumes);
+  }
+
+  async moveDisk(diskId: string, target: MoveTarget): Promise<void> {
+    await this.#fromHosts([diskId]);
+    const before = (await this.#isMirrored(diskId)) ? await this.#inner.diskInfo(diskId) : undefined;
+    await this.#inner.moveDisk(diskId, target);
+    if (before !== undefined) await this.#mirrored.remove(before);
+    const holder = [...this.#plugged].find(([, plugged]) => plugged.has(diskId));
+    if (holder !== undefined)
+      await this.#use(
+        holder[0],
+        [...holder[1]].filter((id) => id !== diskId),
+      );
+    await this.#toHosts([diskId]);
   }
 
   async startVm(vmId: string, disks: readonly PlugDisk[]): Promise<void> {

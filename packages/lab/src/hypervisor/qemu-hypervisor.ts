@@ -2,9 +2,12 @@ import { randomUUID } from "node:crypto";
 import { mkdir, rm } from "node:fs/promises";
 import { join, resolve } from "node:path";
 
+import { NfsVolumes, type NfsDomain } from "../data-domain/nfs-volumes.ts";
+import type { DataVolume } from "../data-domain/volume-metadata.ts";
+import { HostNetwork } from "../nfs/host-network.ts";
 import { Backup } from "./backup.ts";
 import { bitmapsAtRest, bitmapsInUse, traceCheckpoint } from "./bitmaps.ts";
-import { DiskTree, activeOf, qemuFormat, virtualBytesOf } from "./disk-tree.ts";
+import { DiskTree, activeOf, isOnNfs, qemuFormat, recordOf, virtualBytesOf } from "./disk-tree.ts";
 import { HypervisorError } from "./errors.ts";
 import { addExport } from "./nbd-exports.ts";
 import { fuseProblem } from "./fuse.ts";
@@ -17,6 +20,7 @@ import type {
   GuestWrite,
   Hypervisor,
   ImportDisk,
+  MoveTarget,
   NbdExport,
   OpenExport,
   PlugDisk,
@@ -25,7 +29,8 @@ import type {
 } from "./hypervisor.ts";
 import { importVolumes } from "./import-volumes.ts";
 import { Machine, type Plug } from "./machine.ts";
-import { digHoles, qemuImg } from "./qemu-img.ts";
+import { moveAtRest, moveLive } from "./move-disk.ts";
+import { digHoles, inspectChain, qemuImg } from "./qemu-img.ts";
 import { RunDirectory } from "./run-directory.ts";
 import { createSnapshot, removeSnapshot } from "./snapshots.ts";
 import { StorageDaemon } from "./storage-daemon.ts";
@@ -54,6 +59,7 @@ export class QemuHypervisor implements Hypervisor {
   readonly #backups = new Map<string, RunningBackup>();
   readonly #exports = new Map<string, RunningExport>();
   readonly #daemons = new Set<StorageDaemon>();
+  #network: Promise<HostNetwork> | undefined;
   #started = 0;
 
   private constructor(tree: DiskTree, run: RunDirectory, scratchDirectory: string) {
@@ -81,7 +87,9 @@ export class QemuHypervisor implements Hypervisor {
     try {
       const image = { source, volumeId, ...(baseVolumeId !== undefined && { baseVolumeId }) };
       const volumes = await importVolumes(image, (id) => this.#tree.path(disk, id));
-      await this.#tree.put({ ...disk, volumes });
+      const isRemote = this.#tree.mounted(disk.storageDomainId) !== undefined;
+      const kept = isRemote ? { virtualBytes: (await inspectChain(source))[0]?.["virtual-size"] ?? 0 } : {};
+      await this.#tree.put({ ...disk, volumes: volumes.map((volume) => ({ ...volume, ...kept })) });
     } catch (error) {
       await this.#tree.discard(disk);
       throw error;
@@ -96,7 +104,8 @@ export class QemuHypervisor implements Hypervisor {
     const path = this.#tree.path(disk, volumeId);
     try {
       await qemuImg("create", "-q", "-f", qemuFormat({ volumeId, format }), ...options, path, String(virtualBytes));
-      await this.#tree.put({ ...disk, volumes: [{ volumeId, format }] });
+      const kept = isOnNfs(path) ? { virtualBytes, sparse } : {};
+      await this.#tree.put({ ...disk, volumes: [{ volumeId, format, ...kept }] });
     } catch (error) {
       await this.#tree.discard(disk);
       throw error;
@@ -137,7 +146,10 @@ export class QemuHypervisor implements Hypervisor {
       const context = { diskId, virtualBytes, before };
       throw new HypervisorError(`disk ${diskId} cannot shrink from ${before} to ${virtualBytes} bytes`, { context });
     }
-    await this.#holding([diskId], (machine) => machine.resize(diskId, virtualBytes));
+    await this.#holding([diskId], async (machine) => {
+      await machine.resize(diskId, virtualBytes);
+      await this.#recordSize(diskId, virtualBytes, machine);
+    });
     return this.#tree.info(diskId);
   }
 
@@ -147,6 +159,52 @@ export class QemuHypervisor implements Hypervisor {
 
   listDisks(): readonly string[] {
     return this.#tree.list();
+  }
+
+  async mount(domain: NfsDomain): Promise<void> {
+    this.#network ??= HostNetwork.open();
+    const network = await this.#network.catch((error: unknown) => {
+      this.#network = undefined;
+      throw error;
+    });
+    this.#tree.mount(await NfsVolumes.open(domain, network, this.#run.sockets));
+  }
+
+  async unmount(domainId: string): Promise<void> {
+    const volumes = this.#tree.mounted(domainId);
+    for (const diskId of this.#tree.list()) {
+      if (this.#tree.get(diskId).storageDomainId === domainId) await this.#tree.release(diskId);
+    }
+    this.#tree.unmount(domainId);
+    await volumes?.close();
+  }
+
+  async volumesOn(domainId: string): Promise<readonly DataVolume[]> {
+    return this.#mounted(domainId).list();
+  }
+
+  async adoptDisk(volumes: readonly DataVolume[]): Promise<DiskInfo> {
+    const { diskId, domainId: storageDomainId } = activeOf(volumes);
+    await this.#mounted(storageDomainId).check(volumes);
+    const records = volumes.map(({ volumeId, format, virtualBytes, sparse }) => ({
+      volumeId,
+      format,
+      virtualBytes,
+      sparse,
+    }));
+    await this.#tree.put({ diskId, storageDomainId, volumes: records });
+    return this.#tree.info(diskId);
+  }
+
+  async moveDisk(diskId: string, target: MoveTarget): Promise<void> {
+    const holder = this.#holder(diskId);
+    if (holder === undefined) {
+      this.#refuseInUse(diskId);
+      return moveAtRest(this.#tree, diskId, target);
+    }
+    const isRemote = this.#tree.mounted(target.storageDomainId) !== undefined;
+    if (isRemote && !holder.daemon.seesNfs) throw startedTooEarly(diskId);
+    await moveLive(holder, this.#tree, diskId, target);
   }
 
   async startVm(vmId: string, disks: readonly PlugDisk[]): Promise<void> {
@@ -179,6 +237,7 @@ export class QemuHypervisor implements Hypervisor {
   async plugDisk(vmId: string, disk: PlugDisk): Promise<void> {
     const machine = this.#machine(vmId);
     const plug = this.#plugOf(disk);
+    if (plug.chain.some(({ path }) => isOnNfs(path)) && !machine.daemon.seesNfs) throw startedTooEarly(disk.diskId);
     await machine.serial.run(() => machine.plug(plug));
   }
 
@@ -249,9 +308,9 @@ export class QemuHypervisor implements Hypervisor {
         const bitmaps = await bitmapsInUse(daemon.qmp, chain);
         for (const [index, volume] of chain.entries()) {
           if (bitmaps.get(volume.volumeId)?.some(({ name }) => name === checkpointId) !== true) continue;
-          const node = nodeName(volume.volumeId);
+          const node = nodeName(volume);
           const below = chain[index - 1];
-          const backing = below === undefined ? null : nodeName(below.volumeId);
+          const backing = below === undefined ? null : nodeName(below);
           const isFrozen = index < chain.length - 1;
           // As libvirt does: the bitmaps of a frozen volume cannot be changed otherwise.
           if (isFrozen) await setWritable(daemon.qmp, volume, { writable: true, backing });
@@ -321,8 +380,19 @@ export class QemuHypervisor implements Hypervisor {
       for (const vmId of this.#machines.keys()) await this.stopVm(vmId, { graceful: true });
     } finally {
       for (const daemon of this.#daemons) await daemon.quit();
+      for (const volumes of this.#tree.mounts) await volumes.close();
+      await (await this.#network)?.close();
       await this.#run.remove();
     }
+  }
+
+  /** Of a volume whose file is not asked for its size. */
+  async #recordSize(diskId: string, virtualBytes: number, machine: Machine): Promise<void> {
+    const chain = machine.chain(diskId);
+    if (activeOf(chain).virtualBytes === undefined) return;
+    const grown = chain.map((volume) => (volume === activeOf(chain) ? { ...volume, virtualBytes } : volume));
+    machine.replaceChain(diskId, grown);
+    await this.#tree.put({ ...this.#tree.get(diskId), volumes: grown.map(recordOf) });
   }
 
   /** Runs a task with the machine that holds the disks, or with a temporary one. */
@@ -363,10 +433,16 @@ export class QemuHypervisor implements Hypervisor {
 
   async #startDaemon(): Promise<StorageDaemon> {
     this.#started += 1;
-    const daemon = await StorageDaemon.start(this.#run, `qemu${this.#started}`);
+    const daemon = await StorageDaemon.start(this.#run, `qemu${this.#started}`, await this.#network);
     this.#daemons.add(daemon);
     void daemon.ended.then(() => this.#daemons.delete(daemon));
     return daemon;
+  }
+
+  #mounted(domainId: string): NfsVolumes {
+    const volumes = this.#tree.mounted(domainId);
+    if (volumes === undefined) throw new HypervisorError(`storage domain ${domainId} is not mounted`);
+    return volumes;
   }
 
   #machine(vmId: string): Machine {
@@ -393,6 +469,13 @@ export class QemuHypervisor implements Hypervisor {
 
 function withoutDevice(plug: Plug): Plug {
   return { ...plug, device: undefined };
+}
+
+function startedTooEarly(diskId: string): HypervisorError {
+  return new HypervisorError(`the machine of disk ${diskId} was started before its host mounted an NFS export`, {
+    context: { diskId },
+    hint: "Stop the machine and start it again.",
+  });
 }
 
 function inUse(diskId: string): HypervisorError {

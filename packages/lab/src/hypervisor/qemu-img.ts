@@ -3,6 +3,8 @@ import { promisify } from "node:util";
 
 import { z } from "zod";
 
+import { networkOf } from "../nfs/host-network.ts";
+import { isOnNfs } from "./disk-tree.ts";
 import { HypervisorError } from "./errors.ts";
 
 const run = promisify(execFile);
@@ -32,7 +34,8 @@ export async function qemuImg(...args: string[]): Promise<string> {
 
 /** Copies a file sparsely, sharing its blocks where the file system can. */
 export async function copyFileSparsely(from: string, to: string): Promise<void> {
-  await runTool("cp", ["--sparse=auto", "--reflink=auto", "--", from, to]);
+  if (isOnNfs(to)) await qemuImg("convert", "-f", "raw", "-O", "raw", from, to);
+  else await runTool("cp", ["--sparse=auto", "--reflink=auto", "--", from, to]);
 }
 
 /** Frees the space of all-zero blocks of a file. */
@@ -53,8 +56,9 @@ export async function inspectChain(path: string): Promise<readonly ImageInfo[]> 
 /** Runs a tool whose files only their owner may read: they hold guest data. */
 async function runTool(tool: string, args: string[]): Promise<{ stdout: string }> {
   try {
-    const forOwnerOnly = ["-c", 'umask 077; exec "$@"', "sh", tool, ...args];
-    return await run("/bin/sh", forOwnerOnly, { maxBuffer: 64 * 1024 * 1024 });
+    const forOwnerOnly = ["/bin/sh", "-c", 'umask 077; exec "$@"', "sh", tool, ...args];
+    const [program = "", ...rest] = [...networkOf(args), ...forOwnerOnly];
+    return await run(program, rest, { maxBuffer: 64 * 1024 * 1024 });
   } catch (cause) {
     const text = cause instanceof Error && "stderr" in cause ? String(cause.stderr).trim() : String(cause);
     throw new HypervisorError(`${tool} ${args[0] ?? ""} failed: ${text}`, {

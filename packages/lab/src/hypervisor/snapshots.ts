@@ -1,7 +1,5 @@
-import { rm } from "node:fs/promises";
-
 import { BITMAP_GRANULARITY, bitmapsInUse, type Bitmap } from "./bitmaps.ts";
-import { activeOf, qemuFormat, virtualBytesOf, type DiskTree, type Volume } from "./disk-tree.ts";
+import { activeOf, qemuFormat, recordOf, virtualBytesOf, type DiskTree, type Volume } from "./disk-tree.ts";
 import { HypervisorError } from "./errors.ts";
 import type { SnapshotDisk } from "./hypervisor.ts";
 import { runJob } from "./jobs.ts";
@@ -23,13 +21,14 @@ export async function createSnapshot(machine: Machine, tree: DiskTree, disks: re
       const chain = machine.chain(diskId);
       const active = activeOf(chain);
       const path = tree.path(tree.get(diskId), newVolumeId);
-      const volume: Volume = { volumeId: newVolumeId, format: "cow", path };
+      const size = active.virtualBytes === undefined ? {} : { virtualBytes: active.virtualBytes };
+      const volume: Volume = { volumeId: newVolumeId, format: "cow", path, ...size };
       await createOverlay(path, active);
       await openVolume(qmp, volume, { writable: true, backing: null });
       overlays.push({ diskId, volume });
       const bitmaps = (await bitmapsInUse(qmp, [active])).get(active.volumeId) ?? [];
-      const node = nodeName(newVolumeId);
-      actions.push({ type: "blockdev-snapshot", data: { node: nodeName(active.volumeId), overlay: node } });
+      const node = nodeName(volume);
+      actions.push({ type: "blockdev-snapshot", data: { node: nodeName(active), overlay: node } });
       for (const { name } of bitmaps.filter(({ consistent }) => consistent)) {
         const data = { node, name, granularity: BITMAP_GRANULARITY, persistent: true };
         actions.push({ type: "block-dirty-bitmap-add", data });
@@ -37,9 +36,9 @@ export async function createSnapshot(machine: Machine, tree: DiskTree, disks: re
     }
     await qmp.execute("transaction", { actions });
   } catch (error) {
-    for (const { volume } of overlays) {
-      await qmp.execute("blockdev-del", { "node-name": nodeName(volume.volumeId) });
-      await rm(volume.path, { force: true });
+    for (const { diskId, volume } of overlays) {
+      await qmp.execute("blockdev-del", { "node-name": nodeName(volume) });
+      await tree.removeFile(tree.get(diskId), volume.volumeId);
     }
     throw error;
   }
@@ -68,28 +67,28 @@ export async function removeSnapshot(
   }
   const below = chain[at - 1];
   const bitmaps = await bitmapsInUse(qmp, [base, child]);
-  const backing = below === undefined ? null : nodeName(below.volumeId);
+  const backing = below === undefined ? null : nodeName(below);
   await setWritable(qmp, base, { writable: true, backing });
   const carried = base.format === "cow" ? bitmapsToCarry(base, child, bitmaps) : [];
   for (const name of carried) {
-    const data = { node: nodeName(base.volumeId), name, granularity: BITMAP_GRANULARITY };
+    const data = { node: nodeName(base), name, granularity: BITMAP_GRANULARITY };
     await qmp.execute("block-dirty-bitmap-add", { ...data, persistent: true, disabled: true });
   }
   await commit(machine, chain, base, child);
   for (const name of carried) {
-    const node = nodeName(base.volumeId);
-    const from = { node: nodeName(child.volumeId), name };
+    const node = nodeName(base);
+    const from = { node: nodeName(child), name };
     await qmp.execute("block-dirty-bitmap-merge", { node, target: name, bitmaps: [from] });
     await qmp.execute("block-dirty-bitmap-enable", { node, name });
   }
-  await qmp.execute("blockdev-del", { "node-name": nodeName(child.volumeId) });
+  await qmp.execute("blockdev-del", { "node-name": nodeName(child) });
   if (child !== activeOf(chain)) await setWritable(qmp, base, { writable: false, backing });
   machine.replaceChain(
     diskId,
     chain.filter((volume) => volume !== child),
   );
   await recordChain(machine, tree, diskId);
-  await rm(child.path, { force: true });
+  await tree.removeFile(tree.get(diskId), child.volumeId);
 }
 
 /** Bitmaps of the upper volume that the lower one lacks; its own bitmaps record the merged data by themselves. */
@@ -106,11 +105,11 @@ function bitmapsToCarry(
 async function commit(machine: Machine, chain: readonly Volume[], base: Volume, child: Volume): Promise<void> {
   const active = activeOf(chain);
   const inTheMiddle = child !== active && {
-    "top-node": nodeName(child.volumeId),
+    "top-node": nodeName(child),
     "backing-file": base.volumeId, // for the header of the volume above
   };
-  const args = { device: nodeName(active.volumeId), "base-node": nodeName(base.volumeId), ...inTheMiddle };
-  await runJob(machine.daemon.qmp, "block-commit", args, `commit-${nodeName(child.volumeId)}`);
+  const args = { device: nodeName(active), "base-node": nodeName(base), ...inTheMiddle };
+  await runJob(machine.daemon.qmp, "block-commit", args, `commit-${nodeName(child)}`);
 }
 
 async function createOverlay(path: string, backing: Volume): Promise<void> {
@@ -121,6 +120,5 @@ async function createOverlay(path: string, backing: Volume): Promise<void> {
 }
 
 async function recordChain(machine: Machine, tree: DiskTree, diskId: string): Promise<void> {
-  const volumes = machine.chain(diskId).map(({ volumeId, format }) => ({ volumeId, format }));
-  await tree.put({ ...tree.get(diskId), volumes });
+  await tree.put({ ...tree.get(diskId), volumes: machine.chain(diskId).map(recordOf) });
 }

@@ -1,11 +1,14 @@
 import { createHash } from "node:crypto";
 
-import { activeOf, qemuFormat, type Volume } from "./disk-tree.ts";
+import { activeOf, isOnNfs, qemuFormat, type Volume } from "./disk-tree.ts";
 import type { QmpArguments, QmpClient } from "./qmp-client.ts";
 
-/** Name of the block node of a volume: QEMU takes at most 31 characters, so an id does not fit. */
-export function nodeName(volumeId: string): string {
-  return `v${createHash("sha256").update(volumeId).digest("hex").slice(0, 24)}`;
+/**
+ * Name of the block node of a volume, of at most 31 characters as QEMU wants it: while a disk moves, its volumes are in
+ * two places under the same ids.
+ */
+export function nodeName({ path }: Pick<Volume, "path">): string {
+  return `v${createHash("sha256").update(path).digest("hex").slice(0, 24)}`;
 }
 
 export interface OpenNodes {
@@ -27,7 +30,7 @@ export async function openChain(qmp: QmpClient, chain: readonly Volume[], option
       await openVolume(qmp, volume, {
         ...options,
         writable: options.writable && opened.length === chain.length - 1,
-        backing: below === undefined ? null : nodeName(below.volumeId),
+        backing: below === undefined ? null : nodeName(below),
       });
       opened.push(volume);
     }
@@ -35,7 +38,7 @@ export async function openChain(qmp: QmpClient, chain: readonly Volume[], option
     await closeChain(qmp, opened);
     throw error;
   }
-  return nodeName(activeOf(chain).volumeId);
+  return nodeName(activeOf(chain));
 }
 
 /** Opens one volume over an open node, or over none. */
@@ -62,18 +65,32 @@ function volumeOptions(
 ): QmpArguments {
   return {
     driver: qemuFormat(volume),
-    "node-name": nodeName(volume.volumeId),
+    "node-name": nodeName(volume),
     "read-only": !writable,
     discard: "unmap",
     ...(detectZeroes && writable && { "detect-zeroes": "unmap" }),
     ...(volume.format === "cow" && { backing }),
-    file: { driver: "file", filename: volume.path, discard: "unmap" },
+    file: fileOptions(volume.path),
+  };
+}
+
+/** A file of this machine, or one on an NFS server: QEMU's driver for those cannot make a file writable later. */
+function fileOptions(path: string): QmpArguments {
+  if (!isOnNfs(path)) return { driver: "file", filename: path, discard: "unmap" };
+  const { hostname, pathname, searchParams } = new URL(path);
+  return {
+    driver: "nfs",
+    server: { type: "inet", host: hostname },
+    path: decodeURI(pathname),
+    user: Number(searchParams.get("uid")),
+    group: Number(searchParams.get("gid")),
+    "read-only": false,
   };
 }
 
 /** Closes the nodes of a chain; qcow2 bitmaps are written back. */
 export async function closeChain(qmp: QmpClient, chain: readonly Volume[]): Promise<void> {
   for (const volume of chain.toReversed()) {
-    await qmp.execute("blockdev-del", { "node-name": nodeName(volume.volumeId) });
+    await qmp.execute("blockdev-del", { "node-name": nodeName(volume) });
   }
 }

@@ -1,6 +1,6 @@
 import type { DiskFormat } from "@ovault/contract";
 
-import type { Renewals } from "../engine/data/lockspace-member.ts";
+import type { Renewals } from "../data-domain/lockspace-member.ts";
 import type { DiskInterface } from "../engine/engine-state.ts";
 import type { FaultMode, FaultStatus } from "../engine/faults.ts";
 import type { GuestEvent } from "../engine/operations/guest-operations.ts";
@@ -71,7 +71,7 @@ export interface LabDisk {
   readonly alias: string;
   readonly format: DiskFormat;
   readonly virtualBytes: number;
-  /** File of the active volume. */
+  /** File of the active volume; on a data domain of somebody else's NFS server with `ADDRESS:` before its path. */
   readonly path: string;
 }
 

@@ -468,12 +468,14 @@ export class RunningLab implements LabControl {
   }
 
   #labDisk(disk: DiskState): LabDisk {
+    const domain = this.#state.dataDomains.find(({ id }) => id === disk.storageDomainId);
+    const storage = domain === undefined ? this.#parts.directory.storage : `${domain.address}:${domain.path}`;
     return {
       id: disk.id,
       alias: disk.alias,
       format: disk.format,
       virtualBytes: disk.provisionedBytes,
-      path: join(this.#parts.directory.storage, disk.storageDomainId, "images", disk.id, disk.imageId),
+      path: join(storage, disk.storageDomainId, "images", disk.id, disk.imageId),
     };
   }
 }

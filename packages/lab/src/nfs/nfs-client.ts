@@ -13,7 +13,13 @@ const answer = z.union([
   z.object({ result: z.unknown() }),
   z.object({ code: z.string(), message: z.string().nullable() }),
 ]);
-const attributes = z.object({ mode: z.number(), uid: z.number(), gid: z.number(), bytes: z.number(), used: z.number() });
+const attributes = z.object({
+  mode: z.number(),
+  uid: z.number(),
+  gid: z.number(),
+  bytes: z.number(),
+  used: z.number(),
+});
 const names = z.array(z.string());
 
 /** How long a mount may take: longer than a server needs that is busy, shorter than a test waits. */

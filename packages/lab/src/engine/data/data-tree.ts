@@ -4,8 +4,14 @@ import { badRequest, EngineFault } from "../engine-fault.ts";
 import type { DataDomainState } from "../engine-state.ts";
 import { readDomainMetadata, type DomainMetadata } from "../export/domain-metadata.ts";
 import { versionOf, writeDataDomainMetadata } from "./data-domain-metadata.ts";
-import { newLeaseIndex } from "./lease-index.ts";
-import { AREA_BYTES, isLockspaceSlot, newLockspace, newResource, SECTOR_BYTES } from "./sanlock-records.ts";
+import { newLeaseIndex } from "../../data-domain/lease-index.ts";
+import {
+  AREA_BYTES,
+  isLockspaceSlot,
+  newLockspace,
+  newResource,
+  SECTOR_BYTES,
+} from "../../data-domain/sanlock-records.ts";
 
 const VDSM = 36;
 const [DIRECTORY_MODE, SHARED_MODE, FILE_MODE, VOLUME_MODE] = [0o755, 0o775, 0o644, 0o660];

@@ -5,8 +5,8 @@ import { NfsFailure } from "../../nfs/nfs-failure.ts";
 import { ownAttachments } from "../attachments.ts";
 import { formatOf, versionOf } from "../data/data-domain-metadata.ts";
 import { DataTree } from "../data/data-tree.ts";
-import { LockspaceMember, type Renewals } from "../data/lockspace-member.ts";
-import type { EngineCore } from "../engine-core.ts";
+import { LockspaceMember, type Renewals } from "../../data-domain/lockspace-member.ts";
+import { reasonOf, type EngineCore } from "../engine-core.ts";
 import { badRequest, conflict, notFound } from "../engine-fault.ts";
 import type { DataDomainState, DiskState, StorageFormat, VmState } from "../engine-state.ts";
 import { eventCodes } from "../event-codes.ts";
@@ -124,6 +124,7 @@ export class DataDomainOperations {
     await this.#tree(domain, "attach Storage", (tree) => tree.writeMetadata(dataCenterId));
     domain.dataCenterId = dataCenterId;
     state.inventory.storageDomains.push({ id, name: domain.name, dataCenterId, storageType: "nfs" });
+    await this.#mount(domain);
     this.#event(domain, eventCodes.domainAttached, "was attached to Data Center");
     this.#activateLater(domain);
     return domain;
@@ -132,8 +133,7 @@ export class DataDomainOperations {
   /** Answers with a domain that is locked, then activating, then active. */
   async activate(id: string): Promise<void> {
     const domain = this.get(id);
-    if (domain.status !== "maintenance" && domain.status !== "inactive")
-      throw wrongStatus(domain, "activate Storage");
+    if (domain.status !== "maintenance" && domain.status !== "inactive") throw wrongStatus(domain, "activate Storage");
     await this.#tree(domain, "activate Storage", (tree) => tree.check());
     this.#activateLater(domain);
   }
@@ -193,7 +193,9 @@ export class DataDomainOperations {
   /** Joins the domains that were active when the last engine ended. */
   async recover(): Promise<void> {
     for (const domain of this.#core.state.dataDomains) {
-      if (domain.status === "unattached" || domain.status === "maintenance") continue;
+      if (domain.status === "unattached") continue;
+      await this.#mount(domain);
+      if (domain.status === "maintenance") continue;
       if (domain.status === "preparing_for_maintenance") domain.status = "maintenance";
       else await this.#join(domain).catch(() => this.#set(domain, "inactive"));
     }
@@ -203,6 +205,15 @@ export class DataDomainOperations {
   async close(): Promise<void> {
     for (const member of this.#members.values()) await member.close();
     this.#members.clear();
+  }
+
+  /** Where QEMU cannot reach NFS servers, the domain is there without disks; an event says why. */
+  async #mount(domain: DataDomainState): Promise<void> {
+    try {
+      await this.#core.hypervisor.mount({ ...domain, version: versionOf(domain.format) });
+    } catch (error) {
+      this.#event(domain, eventCodes.engineError, `has no disks: ${reasonOf(error)}`, "error");
+    }
   }
 
   #activateLater(domain: DataDomainState): void {
@@ -283,6 +294,7 @@ export class DataDomainOperations {
       else vm.attachments.splice(0, vm.attachments.length, ...vm.attachments.filter((a) => !diskIds.has(a.diskId)));
     }
     for (const diskId of diskIds) delete state.disks[diskId];
+    await this.#core.hypervisor.unmount(id);
   }
 
   #forgetAttachment(domain: DataDomainState): void {

@@ -54,16 +54,7 @@ export class SnapshotOperations {
     }
     const disks = chosen.map((diskId) => this.#core.disk(diskId)).filter((disk) => !disk.shareable);
     this.#core.requireOk(disks, action);
-    const snapshot: SnapshotState = {
-      id: randomUUID(),
-      description: request.description,
-      createdAt: new Date().toISOString(),
-      status: "locked",
-      memory: request.memory && vm.status === "up",
-      volumes: [],
-      ovf: writeOvf(vm, this.#core.state),
-    };
-    vm.snapshots.push(snapshot);
+    const snapshot = this.#announce(vm, request.description, request.memory && vm.status === "up");
     this.#locked(vm, disks, request.correlationId, `Creating VM Snapshot ${snapshot.description}`, async () => {
       try {
         await this.#core.hang("snapshot-hang");
@@ -113,6 +104,45 @@ export class SnapshotOperations {
         throw error;
       }
     });
+  }
+
+  /** A snapshot for an operation that holds the machine's lock and has locked the disks. */
+  async takeNow(vm: VmState, disks: readonly DiskState[], description: string): Promise<SnapshotState> {
+    const snapshot = this.#announce(vm, description, false);
+    try {
+      await this.#take(disks, snapshot);
+      return snapshot;
+    } catch (error) {
+      vm.snapshots.splice(vm.snapshots.indexOf(snapshot), 1);
+      throw error;
+    }
+  }
+
+  /** Removes a snapshot for an operation that holds the machine's lock and has locked the disks. */
+  async removeNow(vm: VmState, snapshot: SnapshotState): Promise<void> {
+    snapshot.status = "locked";
+    try {
+      if (this.#mergeFails()) throw new Error("the host could not merge");
+      for (const { diskId, volumeId } of snapshot.volumes) await this.#merge(vm, diskId, volumeId);
+      vm.snapshots.splice(vm.snapshots.indexOf(snapshot), 1);
+    } finally {
+      snapshot.status = "ok";
+    }
+  }
+
+  #announce(vm: VmState, description: string, memory: boolean): SnapshotState {
+    const snapshot: SnapshotState = {
+      id: randomUUID(),
+      description,
+      createdAt: new Date().toISOString(),
+      status: "locked",
+      memory,
+      volumes: [],
+      ovf: writeOvf(vm, this.#core.state),
+    };
+    vm.snapshots.push(snapshot);
+    this.#core.store.changed();
+    return snapshot;
   }
 
   #mergeFails(): boolean {

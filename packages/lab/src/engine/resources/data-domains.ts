@@ -46,7 +46,7 @@ export function dataDomainEntry(domain: DataDomainState, inventory: Inventory): 
       name,
       description: "",
       comment: "",
-      ...linksBelow(`/storagedomains/${id}`, "disks", "disksnapshots", "vms", "templates"),
+      ...linksBelow(`/storagedomains/${id}`, "disks", "vms"),
       available: FREE_BYTES,
       backup: false,
       committed: 0,

@@ -2,13 +2,14 @@ import type { DiskFormat } from "@ovault/contract";
 
 import type { EngineApi } from "../engine-api.ts";
 import type { EngineCore } from "../engine-core.ts";
-import { notFound } from "../engine-fault.ts";
+import { incomplete, notFound } from "../engine-fault.ts";
 import type { DiskState, StorageDomain } from "../engine-state.ts";
-import { accepted, actionDone, linksBelow, ok, reference } from "../http/api-reply.ts";
+import { accepted, actionDone, created, linksBelow, ok, reference } from "../http/api-reply.ts";
 import type { ApiRequest } from "../http/api-request.ts";
 import { get, post, put, remove, type Route } from "../http/router.ts";
 import { searched, type SearchTable } from "../http/search.ts";
 import type { DiskRequest } from "../operations/disk-operations.ts";
+import type { UnregisteredDisk } from "../operations/unregistered-disk-operations.ts";
 import { findNamed, isBlock, known } from "../inventory.ts";
 import type { XmlNode } from "../xml/read-xml.ts";
 import { requireKept } from "../xml/require-kept.ts";
@@ -18,7 +19,7 @@ import type { XmlObject } from "../xml/xml-value.ts";
 const EXTENT_BYTES = 128 * 1024 * 1024;
 
 /** `/disks`: made, read, changed, removed. */
-export function diskRoutes({ core, disks }: EngineApi): readonly Route[] {
+export function diskRoutes({ core, disks, diskMoves, unregisteredDisks }: EngineApi): readonly Route[] {
   const list = async (chosen: readonly DiskState[]) =>
     ok("disks", { disk: await Promise.all(chosen.map((disk) => diskContent(core, disk))) });
   const onDomain = (request: ApiRequest): DiskState => {
@@ -46,7 +47,36 @@ export function diskRoutes({ core, disks }: EngineApi): readonly Route[] {
       disks.sparsify(request.param("disk"));
       return actionDone();
     }),
-    get("/storagedomains/:domain/disks", (request) => list(disksOn(core, request.param("domain")))),
+    post("/disks/:disk/move", (request) => {
+      const { body, correlationId } = request;
+      const target = findNamed(core.state.inventory.storageDomains, "Action", body, "storage_domain");
+      return actionDone(diskMoves.move(request.param("disk"), target, correlationId));
+    }),
+    get("/storagedomains/:domain/disks", async (request) => {
+      const domainId = request.param("domain");
+      if (!isAsked(request, "unregistered")) return list(disksOn(core, domainId));
+      const found = await unregisteredDisks.list(domainId);
+      return ok("disks", { disk: found.map((disk) => unregisteredContent(domainId, disk)) });
+    }),
+    post("/storagedomains/:domain/disks", async (request) => {
+      const domainId = request.param("domain");
+      const id = request.body.attribute("id");
+      if (!isAsked(request, "unregistered")) {
+        const disk = disks.create({ ...readDisk(core, request.body), storageDomainId: domainId });
+        return accepted("disk", await diskContent(core, disk));
+      }
+      if (id === undefined) throw incomplete("Disk", "id");
+      const disk = await unregisteredDisks.register(domainId, id, request.body.text("alias"));
+      return created("disk", await diskContent(core, disk));
+    }),
+    post("/datacenters/:center/storagedomains/:domain/disks/:disk/register", async (request) => {
+      await unregisteredDisks.register(request.param("domain"), request.param("disk"));
+      return actionDone();
+    }),
+    post("/storagedomains/:domain/disks/:disk/register", async (request) => {
+      await unregisteredDisks.register(request.param("domain"), request.param("disk"));
+      return actionDone();
+    }),
     get("/storagedomains/:domain/disks/:disk", async (request) =>
       ok("disk", await diskContent(core, onDomain(request))),
     ),
@@ -55,6 +85,28 @@ export function diskRoutes({ core, disks }: EngineApi): readonly Route[] {
       return actionDone();
     }),
   ];
+}
+
+/** `?unregistered=true` or `;unregistered`. */
+function isAsked({ query }: ApiRequest, name: string): boolean {
+  return query.has(name) && query.get(name) !== "false";
+}
+
+/** A disk that the engine does not know yet. */
+function unregisteredContent(domainId: string, { id, alias, volumes }: UnregisteredDisk): XmlObject {
+  const top = volumes.at(-1) ?? volumes[0];
+  return {
+    ...reference(`/storagedomains/${domainId}/disks`, id),
+    name: alias,
+    alias,
+    format: top.format,
+    image_id: top.volumeId,
+    provisioned_size: top.virtualBytes,
+    sparse: top.sparse,
+    status: "ok",
+    storage_type: "image",
+    storage_domains: { storage_domain: reference("/storagedomains", domainId) },
+  };
 }
 
 /** Searchable fields of `/disks`. Sizes are bytes. */
@@ -91,7 +143,8 @@ function diskSearch(core: EngineCore): SearchTable<DiskState> {
 
 /** @throws EngineFault 404 */
 function disksOn({ state }: EngineCore, domainId: string): readonly DiskState[] {
-  if (!state.inventory.storageDomains.some(({ id }) => id === domainId)) throw notFound();
+  const all = [...state.inventory.storageDomains, ...state.dataDomains];
+  if (!all.some(({ id }) => id === domainId)) throw notFound();
   return Object.values(state.disks).filter(({ storageDomainId }) => storageDomainId === domainId);
 }
 

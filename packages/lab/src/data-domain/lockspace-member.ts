@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 
-import { NfsClient, type NfsPlace } from "../../nfs/nfs-client.ts";
+import { NfsClient, type NfsPlace } from "../nfs/nfs-client.ts";
 import { AREA_BYTES, lockspaceSlot, SECTOR_BYTES } from "./sanlock-records.ts";
 
 /** How a host has renewed its slot so far. */

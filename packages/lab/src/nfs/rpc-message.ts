@@ -1,0 +1,91 @@
+const LAST = 0x80_00_00_00;
+const [CALL, REPLY] = [0, 1];
+const RPC_VERSION = 2;
+/** Words from the start of a call to its credentials. */
+const CREDENTIALS_AT = 24;
+const ACCEPTED_WORDS = [REPLY, 0, 0, 0, 0];
+
+/** A call of ONC RPC (RFC 5531). */
+export interface RpcCall {
+  readonly id: number;
+  readonly program: number;
+  readonly procedure: number;
+  /** With the verifier. */
+  readonly credentials: Buffer;
+  readonly args: Buffer;
+}
+
+/** Splits a TCP stream into records (RFC 5531 section 11). */
+export class RecordSplitter {
+  #pending: Buffer = Buffer.alloc(0);
+  #fragments: Buffer[] = [];
+
+  /** The records that end in this piece. */
+  *accept(piece: Buffer): Generator<Buffer> {
+    this.#pending = this.#pending.length === 0 ? piece : Buffer.concat([this.#pending, piece]);
+    for (;;) {
+      const word = this.#pending.length < 4 ? undefined : this.#pending.readUInt32BE(0);
+      const end = word === undefined ? Number.POSITIVE_INFINITY : 4 + (word % LAST);
+      if (word === undefined || this.#pending.length < end) return;
+      this.#fragments.push(this.#pending.subarray(4, end));
+      this.#pending = this.#pending.subarray(end);
+      if (word < LAST) continue;
+      const record = Buffer.concat(this.#fragments);
+      this.#fragments = [];
+      yield record;
+    }
+  }
+}
+
+/** A record as it goes over TCP. */
+export function framed(record: Buffer): Buffer {
+  return Buffer.concat([words((record.length | LAST) >>> 0), record]);
+}
+
+export function readCall(record: Buffer): RpcCall {
+  const verifierAt = CREDENTIALS_AT + 8 + padded(record.readUInt32BE(CREDENTIALS_AT + 4));
+  const argsAt = verifierAt + 8 + padded(record.readUInt32BE(verifierAt + 4));
+  return {
+    id: record.readUInt32BE(0),
+    program: record.readUInt32BE(12),
+    procedure: record.readUInt32BE(20),
+    credentials: record.subarray(CREDENTIALS_AT, argsAt),
+    args: record.subarray(argsAt),
+  };
+}
+
+/** A call of version 3 of a program. */
+export function writeCall({ id, program, procedure, credentials, args }: RpcCall): Buffer {
+  return Buffer.concat([words(id, CALL, RPC_VERSION, program, 3, procedure), credentials, args]);
+}
+
+export function writeReply(id: number, results: Buffer): Buffer {
+  return Buffer.concat([words(id, ...ACCEPTED_WORDS), results]);
+}
+
+/** The results of a call that the server has accepted and carried out; `undefined` for others. */
+export function resultsOf(reply: Buffer): Buffer | undefined {
+  if (reply.length < 24 || reply.readUInt32BE(8) !== 0) return undefined;
+  const statusAt = 20 + padded(reply.readUInt32BE(16));
+  return reply.readUInt32BE(statusAt) === 0 ? reply.subarray(statusAt + 4) : undefined;
+}
+
+export function words(...values: readonly number[]): Buffer {
+  const bytes = Buffer.alloc(values.length * 4);
+  for (const [index, value] of values.entries()) bytes.writeUInt32BE(value, index * 4);
+  return bytes;
+}
+
+/** A counted, padded sequence of bytes. */
+export function opaque(bytes: Uint8Array): Buffer {
+  return Buffer.concat([words(bytes.length), bytes, Buffer.alloc(padded(bytes.length) - bytes.length)]);
+}
+
+/** The counted bytes at the start of these. */
+export function readOpaque(bytes: Buffer): Buffer {
+  return bytes.subarray(4, 4 + bytes.readUInt32BE(0));
+}
+
+function padded(bytes: number): number {
+  return Math.ceil(bytes / 4) * 4;
+}
