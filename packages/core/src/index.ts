@@ -1,4 +1,5 @@
 export { startBlockWorkers } from "./blocks/workers/block-workers.ts";
+export { assertPoliciesRefer } from "./config/assert-policies-refer.ts";
 export { chooseCodec } from "./config/choose-codec.ts";
 export { chooseEntry } from "./config/choose-entry.ts";
 export { choosePolicy } from "./config/choose-policy.ts";

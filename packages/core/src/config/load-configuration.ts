@@ -1,9 +1,10 @@
 import { dirname, resolve } from "node:path";
 
-import { z } from "zod";
+import type { z } from "zod";
 
 import { ConfigurationError, didYouMean, readSettingsFile } from "@ovault/contract";
 import { assertOursAlone } from "./assert-ours-alone.ts";
+import { assertPoliciesRefer } from "./assert-policies-refer.ts";
 import type { Configuration, DestinationEntry, ManagerEntry, PluginEntry } from "./configuration.ts";
 import type { EncryptionSettings } from "./destination-settings.ts";
 import { originBelow, parseYaml, type Origin } from "./origin.ts";
@@ -34,7 +35,7 @@ export function parseConfiguration(text: string, file: string): Configuration {
   const baseDirectory = dirname(file);
   const managers = managerEntries(parsed.managers, originBelow(origin, "managers"));
   const destinations = destinationEntries(parsed.destinations, originBelow(origin, "destinations"), baseDirectory);
-  assertPoliciesRefer(parsed.policies, { manager: managers, destination: destinations }, origin);
+  assertPoliciesRefer(parsed.policies, { manager: managers.keys(), destination: destinations.keys() }, origin);
   return {
     file,
     origin,
@@ -112,24 +113,6 @@ function optionSets(
       { name, type: name, options, origin: originBelow(origin, section, name) },
     ]),
   );
-}
-
-/** Checks that what policies name exists. @throws ConfigurationError with line and path */
-function assertPoliciesRefer(
-  policies: Parsed["policies"],
-  known: Readonly<Record<"manager" | "destination", ReadonlyMap<string, PluginEntry>>>,
-  origin: Origin,
-): void {
-  const reference = (what: keyof typeof known): z.ZodType =>
-    z.string().superRefine((name, context) => {
-      if (known[what].has(name)) return;
-      context.addIssue(`there is no ${what} "${name}"${didYouMean(name, known[what].keys())}`);
-    });
-  const references = z.object({
-    manager: reference("manager").optional(),
-    destination: reference("destination").optional(),
-  });
-  validate(z.record(z.string(), references), policies, originBelow(origin, "policies"));
 }
 
 function defaultEntry(

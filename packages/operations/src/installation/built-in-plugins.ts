@@ -25,6 +25,11 @@ const LOADERS: Readonly<Record<PluginKind, ReadonlyMap<string, Loader>>> = {
   hooks: new Map(),
 };
 
+/** Names of those of a kind; loads nothing. */
+export function builtInNames(kind: PluginKind): readonly string[] {
+  return [...LOADERS[kind].keys()];
+}
+
 /** Loads only the plugin of this name; all of the kinds without a name, or if none has it. */
 export async function loadBuiltInPlugins(kinds: readonly PluginKind[], name?: string): Promise<readonly Plugin[]> {
   const named = kinds.flatMap((kind) => (name === undefined ? [] : (LOADERS[kind].get(name) ?? [])));

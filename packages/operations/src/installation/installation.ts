@@ -2,6 +2,7 @@ import { join } from "node:path";
 
 import { consistencyOf, frozenGuests, type ConsistencyOptions, type RunConsistency } from "@ovault/consistency";
 import {
+  ConfigurationError,
   settleAll,
   UsageError,
   type Codec,
@@ -18,6 +19,7 @@ import {
   type Strategy,
 } from "@ovault/contract";
 import {
+  assertPoliciesRefer,
   BRIEF_RETRIES,
   chooseCodec,
   chooseEntry,
@@ -40,7 +42,7 @@ import {
   type RepositoryAccess,
 } from "@ovault/core";
 
-import { loadBuiltInPlugins } from "./built-in-plugins.ts";
+import { builtInNames, loadBuiltInPlugins } from "./built-in-plugins.ts";
 import { StoreTrace } from "./store-trace.ts";
 import { repositorySecret } from "./repository-secret.ts";
 import type { OperationContext } from "../operation-context.ts";
@@ -85,16 +87,19 @@ export class Installation {
     for (const specifier of installation.configuration.plugins) {
       installation.#registry.register(await loadPlugin(specifier, installation.configuration.baseDirectory));
     }
+    installation.#assertStrategiesOfPolicies();
     return installation;
   }
 
   /**
    * Checks the options of everything that is configured and reads what they refer to on this node, secrets included, but
-   * opens nothing: for processes that find out later what they use.
+   * opens nothing: for processes that find out later what they use. A file without a destination is good for no job: it
+   * may be half written.
    * @throws ConfigurationError; PluginError for a plugin that is missing
    */
   async check(): Promise<void> {
     const { managers, destinations, strategies, hooks } = this.configuration;
+    if (destinations.size === 0) throw noDestination(this.configuration);
     const host = this.#host();
     for (const entry of managers.values()) {
       await this.#loadBuiltIns(["manager"], entry.type);
@@ -110,6 +115,14 @@ export class Installation {
     await this.#loadBuiltIns(["strategy"]);
     for (const [name, entry] of strategies) await this.#registry.check("strategy", name, entry, host);
     for (const [name, entry] of hooks) await this.#registry.check("hooks", name, entry, host);
+  }
+
+  /** Loads no strategy. @throws ConfigurationError */
+  #assertStrategiesOfPolicies(): void {
+    const ofPlugins = this.#registry.all("strategy").map(({ name }) => name);
+    const strategy = ["auto", ...builtInNames("strategy"), ...ofPlugins];
+    const { policies, origin } = this.configuration;
+    assertPoliciesRefer(Object.fromEntries(policies), { strategy }, origin);
   }
 
   /** The manager of this name, or the default one. Connects once. */
@@ -339,6 +352,13 @@ export class Installation {
       this.#registry.register(plugin);
     }
   }
+}
+
+function noDestination({ file }: Configuration): ConfigurationError {
+  return new ConfigurationError(`${file} describes no destination`, {
+    context: { file },
+    hint: "Was it read while something wrote it? Write a new one beside it, and rename it over the old one. Otherwise add a destination under `destinations:`.",
+  });
 }
 
 function noRepository({ name, type }: DestinationEntry): UsageError {

@@ -1,7 +1,9 @@
+import { readFile, writeFile } from "node:fs/promises";
 import { setImmediate as turn } from "node:timers/promises";
 
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { stringify } from "yaml";
 
 import { ConfigurationError, messageOf } from "@ovault/contract";
 import { backupJobSchema, CurrentInstallation, runBackup, type InstallationInUse } from "@ovault/operations";
@@ -238,6 +240,8 @@ describe("an ovault.yaml that is read again", () => {
   test.each([
     ["a key that ovault does not have", { destination: {} }],
     ["an option that a plugin does not have", { destinations: { nas: { type: "filesystem", directori: "nas" } } }],
+    ["no destination", { destinations: {} }],
+    ["a policy whose strategy is missing", { policies: { p: { vms: { include: ["*"] }, strategy: "modl" } } }],
     ["options of a strategy that is missing", { strategies: { modal: {} } }],
     ["a plugin that is missing", { hooks: { mail: {} } }],
     ["a type of manager that is missing", { managers: { site: { type: "modell" } } }],
@@ -257,7 +261,7 @@ describe("an ovault.yaml that is read again", () => {
     using before = current.use();
     await site.configure(more);
     await expect(current.reload()).rejects.toThrow(
-      /E_|is not valid|there is no|cannot read the (CA|secret) file|is not set/,
+      /E_|is not valid|there is no|describes no destination|cannot read the (CA|secret) file|is not set/,
     );
     using after = current.use();
     expect(after.installation).toBe(before.installation);
@@ -266,4 +270,42 @@ describe("an ovault.yaml that is read again", () => {
     using repaired = current.use();
     expect(repaired.installation).not.toBe(before.installation);
   });
+
+  test.each([
+    ["empty", () => ""],
+    ["a comment", () => "# to be written\n"],
+    ["cut before the destinations", (text: string) => text.slice(0, text.indexOf("destinations:"))],
+  ])("while it is %s leaves the old one in force", async (_, cut) => {
+    await using site = await ModelSite.open();
+    await using current = await CurrentInstallation.open(() => site.installation(), closesCleanly);
+    using before = current.use();
+    const file = site.context.configFile;
+    const { managers, ...rest } = JSON.parse(await readFile(file, "utf8"));
+    await writeFile(file, cut(stringify({ managers, ...rest })));
+    await expect(current.reload()).rejects.toMatchObject({
+      code: "E_CONFIGURATION",
+      message: `${file} describes no destination`,
+      hint: expect.stringContaining("rename it over"),
+    });
+    using after = current.use();
+    expect(after.installation).toBe(before.installation);
+  });
+});
+
+/** A policy for each. */
+function policiesWith(...strategies: readonly string[]) {
+  return Object.fromEntries(strategies.map((strategy) => [`p-${strategy}`, { vms: { include: ["*"] }, strategy }]));
+}
+
+test("the strategy of a policy exists, built in or of a plugin, before anything runs", async () => {
+  await using site = await ModelSite.open();
+  await site.configure({ policies: policiesWith("auto", "model", "export-domain") });
+  await using installation = await site.installation();
+  expect(installation.configuration.policies.size).toBe(3);
+  await site.configure({ policies: policiesWith("model", "image-transfr") });
+  await expect(site.installation()).rejects.toThrow(
+    /line 1: policies\.p-image-transfr\.strategy: there is no strategy "image-transfr", did you mean "image-transfer"/,
+  );
+  await site.configure({ policies: policiesWith("zzzzzzzzzzzz") });
+  await expect(site.installation()).rejects.toThrow(/no strategy "zzzzzzzzzzzz"; known: auto, .*, model/);
 });
