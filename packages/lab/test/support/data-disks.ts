@@ -3,12 +3,23 @@ import { join } from "node:path";
 
 import { expect } from "vitest";
 
-import type { Answer } from "./engine-client.ts";
-import { MIB, type LabFixture } from "./lab-fixture.ts";
+import type { LabControl } from "../../src/index.ts";
+import type { Answer, EngineClient } from "./engine-client.ts";
+import { MIB } from "./lab-fixture.ts";
 import { newVm } from "./new-vm.ts";
 
+/** A lab in any process, and its engine. */
+interface Fixture {
+  readonly lab: LabControl;
+  readonly client: EngineClient;
+  readonly directory: string;
+}
+
+type Engine = Pick<Fixture, "client">;
+type Lab = Pick<Fixture, "lab">;
+
 /** Makes an empty disk of 4 MiB on a domain. */
-export async function addDisk({ client }: LabFixture, domain: string, format: "raw" | "cow"): Promise<string> {
+export async function addDisk({ client }: Engine, domain: string, format: "raw" | "cow"): Promise<string> {
   const place = `<storage_domains><storage_domain id="${domain}"/></storage_domains>`;
   const size = `<provisioned_size>${4 * MIB}</provisioned_size>`;
   const body = `<disk><name>d-${format}</name><format>${format}</format><sparse>true</sparse>${size}${place}</disk>`;
@@ -18,7 +29,7 @@ export async function addDisk({ client }: LabFixture, domain: string, format: "r
 }
 
 /** A machine that is up, with these disks; answers with its id. */
-export async function startedVm(fixture: LabFixture, name: string, disks: readonly string[]): Promise<string> {
+export async function startedVm(fixture: Engine & Lab, name: string, disks: readonly string[]): Promise<string> {
   const { client, lab } = fixture;
   const id = (await newVm(client, name)).xml.attribute("id") ?? "";
   for (const disk of disks) {
@@ -30,28 +41,31 @@ export async function startedVm(fixture: LabFixture, name: string, disks: readon
 }
 
 /** The domain that comes with the lab. */
-export async function homeDomain({ client }: LabFixture): Promise<string> {
+export async function homeDomain({ client }: Engine): Promise<string> {
   const all = (await client.get("/storagedomains")).xml.children("storage_domain");
   return all.find((one) => one.text("name") === "lab-storage")?.attribute("id") ?? "";
 }
 
-export function move({ client }: LabFixture, disk: string, domain: string): Promise<Answer> {
+export function move({ client }: Engine, disk: string, domain: string): Promise<Answer> {
   return client.post(`/disks/${disk}/move`, `<action><storage_domain id="${domain}"/></action>`);
 }
 
 /** Waits until a disk is no more locked; answers with its storage domain. */
-export async function settled({ client }: LabFixture, disk: string): Promise<string | undefined> {
+export async function settled({ client }: Engine, disk: string): Promise<string | undefined> {
   const { xml } = await client.untilText(`/disks/${disk}`, "status", "ok");
   return xml.child("storage_domains", "storage_domain")?.attribute("id");
 }
 
 /** Writes this byte over one MiB of the first disk, as its guest. */
-export async function writeMib({ lab }: LabFixture, vm: string, index: number, pattern: number): Promise<void> {
+export async function writeMib({ lab }: Lab, vm: string, index: number, pattern: number): Promise<void> {
   await lab.write(vm, "0", { kind: "pattern", pattern, offset: index * MIB, length: MIB });
 }
 
 /** The byte of each MiB; undefined for one with several. */
-export async function bytesOf({ lab, directory }: LabFixture, disk: string): Promise<readonly (number | undefined)[]> {
+export async function bytesOf(
+  { lab, directory }: Omit<Fixture, "client">,
+  disk: string,
+): Promise<readonly (number | undefined)[]> {
   const path = join(directory, "view.raw");
   await lab.view(disk, path);
   const bytes = await readFile(path);

@@ -3,6 +3,8 @@ import { expect } from "vitest";
 import type { Answer } from "./engine-client.ts";
 import { centerPath, type ExportSite } from "./export-site.ts";
 
+type Site = Pick<ExportSite, "client" | "storage">;
+
 export interface DataWish {
   readonly path?: string;
   /** Elements of `<storage>` besides address, path and type. */
@@ -11,7 +13,7 @@ export interface DataWish {
 }
 
 /** Asks for a data domain on the site's export. */
-export function createDataDomain(site: ExportSite, name: string, wish: DataWish = {}): Promise<Answer> {
+export function createDataDomain(site: Site, name: string, wish: DataWish = {}): Promise<Answer> {
   const { path = "/staging", storage = site.storage, format } = wish;
   const asked = format === undefined ? "" : `<storage_format>${format}</storage_format>`;
   const body = `<storage_domain><name>${name}</name><type>data</type>${asked}<host><name>lab-host</name></host><storage>${storage}<path>${path}</path></storage></storage_domain>`;
@@ -24,7 +26,7 @@ export async function domainPath(site: Pick<ExportSite, "client">, id: string): 
 }
 
 /** Makes, attaches and activates a data domain; answers with its id. */
-export async function activeDataDomain(site: ExportSite, name = "ir1"): Promise<string> {
+export async function activeDataDomain(site: Site, name = "ir1"): Promise<string> {
   const made = await createDataDomain(site, name);
   expect([made.status, made.text]).toEqual([201, expect.stringContaining("unattached")]);
   const id = made.xml.attribute("id") ?? "";
@@ -35,7 +37,7 @@ export async function activeDataDomain(site: ExportSite, name = "ir1"): Promise<
 }
 
 /** Deactivates a domain and waits until it is in maintenance. */
-export async function intoMaintenance(site: ExportSite, id: string): Promise<void> {
+export async function intoMaintenance(site: Pick<ExportSite, "client">, id: string): Promise<void> {
   const path = await domainPath(site, id);
   expect((await site.client.post(`${path}/deactivate`)).status).toBe(200);
   await site.client.untilText(path, "status", "maintenance");

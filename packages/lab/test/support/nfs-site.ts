@@ -14,13 +14,20 @@ export interface NfsSite extends ExportSite {
 }
 
 export async function withNfsSite(options: Partial<LabOptions>, work: (site: NfsSite) => Promise<void>): Promise<void> {
+  await withServer(async (server) => {
+    const { storage, directory: staging } = server;
+    await withLab(options, (fixture) => work({ ...fixture, server, staging, storage }));
+  });
+}
+
+/** The server alone. */
+export async function withServer(work: (server: DisturbedServer) => Promise<void>): Promise<void> {
   const directory = await mkdtemp(join(tmpdir(), "ovault-lab-nfs-"));
   await chmod(directory, 0o755); // QEMU enters it, too
   const server = new DisturbedServer(directory);
   try {
     await server.start();
-    const { storage } = server;
-    await withLab(options, (fixture) => work({ ...fixture, server, staging: directory, storage }));
+    await work(server);
   } finally {
     await server.stop();
     await rm(directory, { recursive: true });

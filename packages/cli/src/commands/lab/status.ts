@@ -1,4 +1,4 @@
-import { connectLab, type LabStatus } from "@ovault/lab";
+import { connectLab, type LabDataDomain, type LabStatus } from "@ovault/lab";
 import { formatBytes } from "@ovault/operations";
 
 import { examples, type Define } from "../../command.ts";
@@ -36,12 +36,19 @@ export function statusView(status: LabStatus): View {
       ...status.staging.map(
         ({ folder, exportDomain }) => ["staging", `${folder}, export domain ${exportDomain}`] as const,
       ),
+      ...status.dataDomains.map((domain) => ["data domain", describe(domain)] as const),
       ["faults", faults.length === 0 ? undefined : faults.join(", ")],
       ...status.warnings.map((warning) => ["warning", warning] as const),
     ]),
     hostTable(status),
     table(["vm", "status", ">#", "disk", "id", "format", ">size"], rows, "no virtual machines"),
   ];
+}
+
+function describe({ name, status, renewals }: LabDataDomain): string {
+  if (renewals === undefined) return `${name}, ${status}`;
+  const { renewed, late, longestMs } = renewals;
+  return `${name}, ${status}, lease renewed ${renewed} times, ${late} late, longest ${Math.round(longestMs)} ms`;
 }
 
 export function hostTable({ hosts, vms }: Pick<LabStatus, "hosts" | "vms">): View[number] {
