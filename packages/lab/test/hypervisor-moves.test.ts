@@ -1,4 +1,4 @@
-import { readdir, stat } from "node:fs/promises";
+import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 
 import * as fc from "fast-check";
@@ -13,10 +13,12 @@ import {
   openTestHypervisor,
   readExport,
   viewDisk,
+  type TestHypervisor,
 } from "./support/test-hypervisor.ts";
 
 const DOMAINS = ["domain", "other"] as const;
 const beforeChange = async (): Promise<void> => {};
+const hostFails = (): Promise<void> => Promise.reject(new Error("the host has failed"));
 
 test("an increment spans moves of its disk, at rest and live, before and after a snapshot", async () => {
   const lab = await openTestHypervisor();
@@ -51,61 +53,97 @@ test("an increment spans moves of its disk, at rest and live, before and after a
   expect([0, 5, 7, 9, 11, 13, 15].map((cluster) => bytes[cluster * CLUSTER_BYTES])).toEqual(Array(7).fill(3));
 });
 
+type Step = "move" | "move while written" | "snapshot" | "restart" | { readonly write: number; readonly byte: number };
+
 test("a disk is what its guest wrote, however often it moves, with snapshots and without", async () => {
   const lab = await openTestHypervisor();
-  const { hypervisor, directory } = lab;
   let runs = 0;
   const step = fc.oneof(
     { weight: 3, arbitrary: fc.record({ write: fc.nat(63), byte: fc.integer({ min: 1, max: 255 }) }) },
-    fc.constantFrom("move" as const, "move while written" as const, "snapshot" as const, "restart" as const),
+    fc.constantFrom<Step>("move", "move while written", "snapshot", "restart"),
   );
-  const steps = fc.array(step, { minLength: 3, maxLength: 9 });
+  const steps = fc.array<Step>(step, { minLength: 3, maxLength: 9 });
   await fc.assert(
     fc.asyncProperty(steps, fc.constantFrom("raw" as const, "cow" as const), async (all, format) => {
       const diskId = `disk${++runs}`;
-      const expected = Buffer.alloc(4 * MiB);
-      const write = async (cluster: number, byte: number): Promise<void> => {
-        const range = { offset: cluster * CLUSTER_BYTES, length: CLUSTER_BYTES };
-        expected.fill(byte, range.offset, range.offset + range.length);
-        await hypervisor.guestWrite(diskId, { kind: "pattern", pattern: byte, ...range });
-      };
       await addDisk(lab, diskId, { format });
-      let isUp = false;
-      for (const [index, now] of all.entries()) {
-        const domain = (await hypervisor.diskInfo(diskId)).storageDomainId;
-        const storageDomainId = domain === DOMAINS[0] ? DOMAINS[1] : DOMAINS[0];
-        if (now === "restart" || (typeof now === "object" && !isUp)) {
-          if (isUp) await hypervisor.stopVm("vm", { graceful: true });
-          else await hypervisor.startVm("vm", [{ diskId }]);
-          isUp = !isUp;
-        }
-        if (typeof now === "object") await write(now.write, now.byte);
-        else if (now === "snapshot") await hypervisor.createSnapshot([{ diskId, newVolumeId: `${diskId}-${index}` }]);
-        else if (now !== "restart") {
-          const alsoWrites = now === "move while written" && isUp;
-          await hypervisor.moveDisk(diskId, {
-            storageDomainId,
-            beforeChange: alsoWrites ? () => write(3, 77) : beforeChange,
-          });
-          expect((await hypervisor.diskInfo(diskId)).storageDomainId).toBe(storageDomainId);
-          await expect(stat(join(directory, "storage", domain, "images", diskId))).rejects.toThrow("ENOENT");
-        }
-      }
-      expect((await viewDisk(lab, diskId)).equals(expected)).toBe(true);
-      await hypervisor.stopVm("vm", { graceful: true });
-      expect((await viewDisk(lab, diskId)).equals(expected)).toBe(true);
-      await hypervisor.removeDisk(diskId);
+      const guest = new MovedGuest(lab, diskId);
+      for (const now of all) await guest.take(now);
+      expect((await viewDisk(lab, diskId)).equals(guest.expected)).toBe(true);
+      await lab.hypervisor.stopVm(diskId, { graceful: true });
+      expect((await viewDisk(lab, diskId)).equals(guest.expected)).toBe(true);
+      expect(await placesOf(lab, diskId)).toEqual([(await lab.hypervisor.diskInfo(diskId)).storageDomainId]);
+      await lab.hypervisor.removeDisk(diskId);
     }),
     { numRuns: 12 },
   );
 });
 
+/** A machine of one disk, and what its disk must be. */
+class MovedGuest {
+  readonly expected = Buffer.alloc(4 * MiB);
+  readonly #lab: TestHypervisor;
+  readonly #diskId: string;
+  #isUp = false;
+  #snapshots = 0;
+
+  constructor(lab: TestHypervisor, diskId: string) {
+    this.#lab = lab;
+    this.#diskId = diskId;
+  }
+
+  async take(step: Step): Promise<void> {
+    const { hypervisor } = this.#lab;
+    if (typeof step === "object") return this.#write(step.write, step.byte);
+    switch (step) {
+      case "snapshot":
+        this.#snapshots += 1;
+        return hypervisor.createSnapshot([{ diskId: this.#diskId, newVolumeId: `${this.#diskId}-${this.#snapshots}` }]);
+      case "restart":
+        return this.#isUp ? this.#stop() : this.#start();
+      default: {
+        const { storageDomainId: now } = await hypervisor.diskInfo(this.#diskId);
+        const writes = step === "move while written" && this.#isUp;
+        const during = writes ? () => this.#write(3, 77) : beforeChange;
+        const storageDomainId = now === DOMAINS[0] ? DOMAINS[1] : DOMAINS[0];
+        return hypervisor.moveDisk(this.#diskId, { storageDomainId, beforeChange: during });
+      }
+    }
+  }
+
+  async #write(cluster: number, byte: number): Promise<void> {
+    if (!this.#isUp) await this.#start();
+    const range = { offset: cluster * CLUSTER_BYTES, length: CLUSTER_BYTES };
+    this.expected.fill(byte, range.offset, range.offset + range.length);
+    await this.#lab.hypervisor.guestWrite(this.#diskId, { kind: "pattern", pattern: byte, ...range });
+  }
+
+  async #start(): Promise<void> {
+    await this.#lab.hypervisor.startVm(this.#diskId, [{ diskId: this.#diskId }]);
+    this.#isUp = true;
+  }
+
+  async #stop(): Promise<void> {
+    await this.#lab.hypervisor.stopVm(this.#diskId, { graceful: true });
+    this.#isUp = false;
+  }
+}
+
+/** The storage domains that have files of a disk. */
+async function placesOf({ directory }: TestHypervisor, diskId: string): Promise<readonly string[]> {
+  const found: string[] = [];
+  for (const domain of DOMAINS) {
+    const names: readonly string[] = await readdir(join(directory, "storage", domain, "images")).catch(() => []);
+    if (names.includes(diskId)) found.push(domain);
+  }
+  return found;
+}
+
 test("a move that fails changes nothing: not the disk, not its machine, not the target", async () => {
   const lab = await openTestHypervisor();
   const { hypervisor, directory } = lab;
   await addDisk(lab, "disk");
-  const fail = () => Promise.reject(new Error("the host has failed"));
-  const refused = () => hypervisor.moveDisk("disk", { storageDomainId: "other", beforeChange: fail });
+  const refused = () => hypervisor.moveDisk("disk", { storageDomainId: "other", beforeChange: hostFails });
   await expect(refused()).rejects.toThrow("the host has failed");
   await hypervisor.startVm("vm", [{ diskId: "disk" }]);
   await hypervisor.guestWrite("disk", { kind: "pattern", pattern: 1, offset: 0, length: MiB });
