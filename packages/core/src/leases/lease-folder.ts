@@ -171,11 +171,11 @@ export class LeaseFolder {
     }
   }
 
-  /** Deletes all objects of a lease whose name no other ever has. A courtesy that never throws, as `deleteBelow`. */
+  /** Deletes all objects of a lease whose name no other ever has. */
   async deleteAll(signal: AbortSignal): Promise<void> {
     // Claims last: a beat without a claim says nothing, and would stay.
     const objects = (await this.look(signal)).objects.toSorted((a, b) => b.beat - a.beat);
-    for (const { key } of objects) await this.#store.delete(key, { signal }).catch(noop);
+    for (const { key } of objects) await this.#store.delete(key, { signal });
   }
 
   #key(generation: number, number = 0): ObjectKey {

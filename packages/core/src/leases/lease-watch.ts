@@ -1,4 +1,5 @@
 import { type Clock, processState } from "@ovault/contract";
+import { isClaimEnded } from "./ended-claims.ts";
 import type { HeldClaim, LeaseFolder, LeaseState } from "./lease-folder.ts";
 
 /** A claim expired by more than this, by the local wall clock, is doubtful. */
@@ -10,8 +11,8 @@ const LONGEST_GAP_MS = 10_000;
 
 /**
  * The life of a claim's holder, as looks at the claim have shown it:
- * - `dead`: its process ran on this machine and is gone, or no beat came for its whole time to live. It may be taken
- * over.
+ * - `dead`: its process ran on this machine and is gone, or is this one and knows that the run is over, or no beat came
+ * for its whole time to live. It may be taken over.
  * - `doubtful`: by the local wall clock it expired long ago. One of two clocks may be wrong, so the watch waits for
  * beats.
  * - `living`: anything else.
@@ -39,6 +40,7 @@ export class LeaseWatch {
   /** Call it after every listing of the lease. */
   async look(state: LeaseState, claim: HeldClaim, signal: AbortSignal): Promise<Life> {
     const silentMs = this.#silentMs(state, claim);
+    if (isClaimEnded(claim.token)) return "dead";
     const process = await processState(claim.holder);
     if (process === "dead" || silentMs >= claim.ttlMs) return "dead";
     if (process === "alive" || this.#moved) return "living";

@@ -10,6 +10,7 @@ import {
 } from "@ovault/contract";
 import { type HeldClaim, LeaseFolder, type LeaseHolder, type LeaseState } from "./lease-folder.ts";
 import { CLOCK_MARGIN_MS, LeaseWatch } from "./lease-watch.ts";
+import { endClaim, releaseLater } from "./ended-claims.ts";
 import { isHold } from "./hold-lease.ts";
 import { putVoid } from "./void.ts";
 
@@ -63,7 +64,10 @@ export interface Lease {
    * resolves, and in every beat from then on.
    */
   acknowledge(documents: readonly string[], signal: AbortSignal): Promise<void>;
-  /** Never throws: the next run finds a lease that could not be released silent. */
+  /**
+   * Never throws. What the store does not release now is released later, while this process lives. The next run of this
+   * process takes over at once, and those of others when they find the lease silent.
+   */
   release(): Promise<void>;
 }
 
@@ -143,7 +147,7 @@ async function tryClaim(
   const generation = folder.generationAfter(seen);
   const token = randomUUID();
   const seals = (await options.seals?.(signal)) ?? [];
-  const lease = new ClaimedLease(store, folder, { generation, seals }, options);
+  const lease = new ClaimedLease(store, folder, { generation, token, seals }, options);
   try {
     const holds = options.holds ?? [];
     const claim = { state: "held", token, holder, ttlMs, seals, holds, ...lease.times() } as const;
@@ -159,7 +163,10 @@ async function tryClaim(
     lease.start();
     return lease;
   } catch (error) {
-    await giveBackIfOurs(folder, generation, token, lease);
+    // Also where the claim is not there: its put may arrive late.
+    endClaim({ token, holder });
+    const giveBack = (): Promise<void> => giveBackIfOurs(folder, generation, token, lease);
+    await giveBack().catch(() => releaseLater(giveBack));
     throw error;
   }
 }
@@ -171,15 +178,20 @@ async function isOurs(folder: LeaseFolder, generation: number, token: string, si
 }
 
 async function giveBackIfOurs(folder: LeaseFolder, generation: number, token: string, lease: Lease): Promise<void> {
-  const signal = AbortSignal.timeout(RELEASE_MS);
-  // If not even this succeeds, the claim counts as silent in time.
-  if (await isOurs(folder, generation, token, signal).catch(() => false)) await lease.release();
+  if (await isOurs(folder, generation, token, AbortSignal.timeout(RELEASE_MS))) await lease.release();
+}
+
+interface ClaimParts {
+  readonly generation: number;
+  readonly token: string;
+  readonly seals: readonly ObjectKey[];
 }
 
 class ClaimedLease implements Lease {
   readonly generation: number;
   readonly #store: ObjectStore;
   readonly #folder: LeaseFolder;
+  readonly #token: string;
   readonly #seals: readonly ObjectKey[];
   readonly #options: LeaseOptions;
   readonly #clock: Clock;
@@ -195,12 +207,13 @@ class ClaimedLease implements Lease {
   constructor(
     store: ObjectStore,
     folder: LeaseFolder,
-    { generation, seals }: { readonly generation: number; readonly seals: readonly ObjectKey[] },
+    { generation, token, seals }: ClaimParts,
     options: LeaseOptions,
   ) {
     this.generation = generation;
     this.#store = store;
     this.#folder = folder;
+    this.#token = token;
     this.#seals = seals;
     this.#options = options;
     this.#clock = options.clock ?? systemClock;
@@ -248,17 +261,22 @@ class ClaimedLease implements Lease {
     if (this.#released.signal.aborted) return;
     this.#released.abort();
     await this.#lastBeat.catch(() => undefined);
-    const signal = AbortSignal.timeout(this.#options.signal.aborted ? CANCELLED_RELEASE_MS : RELEASE_MS);
     try {
-      const claim = { holder: this.#options.holder, seals: this.#seals };
-      if (this.#sealPending) await fence(this.#store, claim, this.#clock, signal);
-      if (isHold(this.#options.resource)) return await this.#folder.deleteAll(signal);
-      // The next generation may be taken already: then that one rules, and this put changes nothing.
-      await this.#folder.putClaim(this.generation + 1, { state: "free", at: this.times().at }, signal);
-      await this.#folder.deleteBelow(await this.#folder.look(signal), this.generation + 1, 0, signal);
+      await this.#giveBack(this.#options.signal.aborted ? CANCELLED_RELEASE_MS : RELEASE_MS);
     } catch {
-      // The contract of `release`.
+      endClaim({ token: this.#token, holder: this.#options.holder });
+      releaseLater(() => this.#giveBack(RELEASE_MS));
     }
+  }
+
+  async #giveBack(limitMs: number): Promise<void> {
+    const signal = AbortSignal.timeout(limitMs);
+    const claim = { holder: this.#options.holder, seals: this.#seals };
+    if (this.#sealPending) await fence(this.#store, claim, this.#clock, signal);
+    if (isHold(this.#options.resource)) return await this.#folder.deleteAll(signal);
+    // The next generation may be taken already: then that one rules, and this put changes nothing.
+    await this.#folder.putClaim(this.generation + 1, { state: "free", at: this.times().at }, signal);
+    await this.#folder.deleteBelow(await this.#folder.look(signal), this.generation + 1, 0, signal);
   }
 
   async #keepBeating(): Promise<void> {

@@ -1,6 +1,9 @@
+import { renameSync } from "node:fs";
+import { join } from "node:path";
+
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 
-import { DeadlineError, NotFoundError, StoreFullError, UsageError } from "@ovault/contract";
+import { DeadlineError, NotFoundError, StoreFullError, StoreUnavailableError, UsageError } from "@ovault/contract";
 import { RunQueue } from "@ovault/core";
 import { backupJobSchema, errorSummary, planBackups, runBackup, type RunEvent } from "@ovault/operations";
 
@@ -174,4 +177,19 @@ test("a deadline that the caller's signal states stays what it is", async () => 
   const running = runBackup(installation, job({ vms: ["web01"] }), site.context);
   await expect(running).rejects.toMatchObject({ code: "E_DEADLINE", message: "the window is over" });
   expect(site.events.at(-1)).toMatchObject({ kind: "failed", error: { code: "E_DEADLINE" } });
+});
+
+test("a run that has lost its destination does not block its machine when the destination is back", async () => {
+  const directory = join(site.directory, "nas");
+  const destinations = { nas: { type: "filesystem", directory, patience: 0 } };
+  await site.configure({ destinations });
+  await using installation = await site.installation();
+  site.platform.step = (name) => {
+    if (name === "read") renameSync(directory, `${directory}.away`);
+  };
+  await expect(runBackup(installation, job({ vms: ["web01"] }), site.context)).rejects.toThrow(StoreUnavailableError);
+  renameSync(`${directory}.away`, directory);
+  site.platform.step = () => undefined;
+  const [result] = await runBackup(installation, job({ vms: ["web01"] }), site.context);
+  expect(result?.error).toBeNull();
 });
