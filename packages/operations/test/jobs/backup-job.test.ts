@@ -3,7 +3,7 @@ import { join } from "node:path";
 
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 
-import { DeadlineError, NotFoundError, StoreFullError, StoreUnavailableError, UsageError } from "@ovault/contract";
+import { DeadlineError, DestinationMissingError, NotFoundError, StoreFullError, UsageError } from "@ovault/contract";
 import { RunQueue } from "@ovault/core";
 import { backupJobSchema, errorSummary, planBackups, runBackup, type RunEvent } from "@ovault/operations";
 
@@ -187,7 +187,7 @@ test("a run that has lost its destination does not block its machine when the de
   site.platform.step = (name) => {
     if (name === "read") renameSync(directory, `${directory}.away`);
   };
-  await expect(runBackup(installation, job({ vms: ["web01"] }), site.context)).rejects.toThrow(StoreUnavailableError);
+  await expect(runBackup(installation, job({ vms: ["web01"] }), site.context)).rejects.toThrow(DestinationMissingError);
   renameSync(`${directory}.away`, directory);
   site.platform.step = () => undefined;
   const [result] = await runBackup(installation, job({ vms: ["web01"] }), site.context);
