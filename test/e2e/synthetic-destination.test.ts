@@ -211,6 +211,29 @@ test("settings of repositories are refused, and a destination that is read-only 
   await configure({});
 });
 
+test("a disk that is full in the middle of a run costs nothing: forget makes room there, and the next run works", async () => {
+  const made = await points();
+  const before = await images();
+  const filler = join(place?.directory ?? "", "filler");
+  await write("web01", "17", 0, 16 * MIB);
+  const free = await freeBytes();
+  await run("fallocate", ["--length", String(free - 6 * MIB), filler]);
+  const { exitCode, message, hint } = await site.fail("backup", "web01", "--full");
+  expect([exitCode, message, hint]).toEqual([4, expect.stringMatching(/full|no space/i), expect.stringMatching(/./)]);
+  expect(await points()).toEqual(made);
+  expect(await images()).toEqual(before);
+  expect(await readdir(join(directory(), "drafts"))).toEqual([]);
+  expect(await site.succeed("verify")).toContain(`${made.length} points`);
+  const oldest = made.find(({ vm }) => vm.name === "web01");
+  await run("fallocate", ["--length", String(free), filler]).catch(() => undefined);
+  await site.succeed("forget", oldest?.id ?? "");
+  expect((await images()).length).toBe(before.length - 1);
+  await rm(filler);
+  const now = await view("web01");
+  await site.succeed("backup", "web01");
+  expect((await restored((await newest())?.id)).equals(now)).toBe(true);
+});
+
 test("space says what the file system has, and what the images of each point refer to", async () => {
   const made = await points();
   const report = JSON.parse(await site.succeed("space", "--json")) as ImageSpaceReport;

@@ -55,6 +55,7 @@ for (const [channel, nameOf, when] of [
   });
 }
 
+promises.copyFile = surrounded("copyFile", promises.copyFile);
 promises.link = surrounded("link", promises.link);
 promises.rename = surrounded("rename", promises.rename);
 promises.unlink = surrounded("unlink", promises.unlink);

@@ -1,5 +1,5 @@
 import type { Clock, ProcessIdentity, RecoveryPoint } from "@ovault/contract";
-import { backupVirtualMachine, type Ledger, type Repository } from "@ovault/core";
+import { backupVirtualMachine, type Ledger, type PointStore } from "@ovault/core";
 import { BufferPool } from "@ovault/core/internal/pipeline/buffer-pool";
 
 import { blockMachine } from "./block-disk.ts";
@@ -22,21 +22,21 @@ export interface BlockRunOptions {
 
 /** The real backup of a machine of blocks. */
 export async function takeBlockPoint(
-  repository: Repository,
+  store: PointStore,
   { vm, blocks, full = false, tracks = true }: BlockRun,
   { ledger, signal, clock, ifBusy = "wait", process }: BlockRunOptions,
 ): Promise<RecoveryPoint> {
   return await backupVirtualMachine({
     vm: blockMachine(vm, blocks),
     strategy: new BlockStrategy(tracks),
-    store: repository,
+    store,
     ledger,
     full,
     excludeDisks: [],
     taps: [],
     ifBusy,
     // One lane: blocks lie in packs in their order.
-    buffers: new BufferPool(1, repository.settings.blockBytes),
+    buffers: new BufferPool(1, store.blockBytes),
     signal,
     ...(clock !== undefined && { clock }),
     ...(process !== undefined && { process }),
