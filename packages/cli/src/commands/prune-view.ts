@@ -51,9 +51,17 @@ function describeLocks({ lockedPacks, lockedBytes, lockedUntil }: PruneReport): 
 function describeHeldPoints({ heldPoints }: PruneReport): View {
   if (heldPoints.length === 0) return [];
   const lines = heldPoints.map(
-    ({ point, pid, node, since }) => `${point}: process ${pid} on ${node} since ${formatTime(since)}`,
+    ({ point, pid, node, since, kept }) =>
+      `${point}: ${kept ? "a share" : `process ${pid}`} on ${node} since ${formatTime(since)}`,
   );
-  return [text("Forgotten, and kept while they are served:", ...lines.map(indented))];
+  const last = heldPoints
+    .filter(({ kept }) => kept)
+    .map(({ node, resource }) =>
+      text(
+        `If ${node} is gone for good, delete leases/${resource}/ from the destination to give up what its share holds.`,
+      ),
+    );
+  return [text("Forgotten, and kept while they are served:", ...lines.map(indented)), ...last];
 }
 
 function describeUnreadable({ unreadablePacks }: PruneReport): View {

@@ -20,7 +20,8 @@ import { putVoid } from "../leases/void.ts";
 import { LostMarks } from "../losses/lost-marks.ts";
 import type { ManifestPlace } from "../points/claim-point.ts";
 import type { ManagerNames } from "../points/manager-names.ts";
-import { goneError, holdPoint, type HoldPointOptions, type PointHold } from "../points/point-hold.ts";
+import { goneError } from "../points/gone-error.ts";
+import { holdPoint, type HoldPointOptions, type PointHold } from "../points/point-hold.ts";
 import { RecoveryPoints } from "../points/recovery-points.ts";
 import { newRunId } from "../util/run-id.ts";
 import { imageKey, imagesOfFolder, imagesOfPoint, pointIdIn } from "./image-keys.ts";
@@ -87,8 +88,11 @@ export class ImageCatalog extends RecoveryPoints {
   }
 
   async hold(point: RecoveryPoint, options: HoldPointOptions): Promise<PointHold> {
-    const spare = async (held: RecoveryPoint, signal: AbortSignal): Promise<void> => {
-      if (typeof (await this.stateOf(held, signal)) === "string") throw goneError(held);
+    const spare = async (held: RecoveryPoint, signal: AbortSignal, isFound: boolean): Promise<void> => {
+      if (typeof (await this.stateOf(held, signal)) !== "string") return;
+      // A claim that came before the mark has kept the images.
+      const prefix = imagesOfPoint(protection.folderOf(held.vm.id), held.id);
+      if (!isFound || (await this.#keysBelow(prefix, signal)).length < held.disks.length) throw goneError(held);
     };
     const hold = await holdPoint({ store: this.place.store, keyOf: (held) => this.keyOf(held), spare }, point, options);
     return {

@@ -17,7 +17,7 @@ export interface LeaseHolder extends ProcessIdentity {
 }
 
 /** Far more than any run sets: others would wait too long for a holder that died. */
-const LONGEST_TTL_MS = 24 * 60 * 60 * 1000;
+export const LONGEST_TTL_MS = 24 * 60 * 60 * 1000;
 
 const time = z.iso.datetime();
 const holder: z.ZodType<LeaseHolder> = z.object({
@@ -41,6 +41,8 @@ const held = z.object({
   seals: z.array(z.string().refine(isPointKey)).readonly().default([]),
   /** Keys of the manifests of the points that the holder reads: prune keeps what these need. */
   holds: z.array(z.string().refine(isPointKey)).readonly().default([]),
+  /** It outlives its process: only a release ends it, no silence. Releases that do not know it wait for `ttlMs`. */
+  kept: z.literal(true).optional(),
 });
 const claim = z.discriminatedUnion("state", [held, z.object({ state: z.literal("free"), at: time })]);
 const beat = z.object({

@@ -40,6 +40,7 @@ export class LeaseWatch {
   /** Call it after every listing of the lease. */
   async look(state: LeaseState, claim: HeldClaim, signal: AbortSignal): Promise<Life> {
     const silentMs = this.#silentMs(state, claim);
+    if (claim.kept) return "living";
     if (isClaimEnded(claim.token)) return "dead";
     const process = await processState(claim.holder);
     if (process === "dead" || silentMs >= claim.ttlMs) return "dead";

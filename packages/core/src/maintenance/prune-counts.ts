@@ -91,7 +91,11 @@ export class PruneCounts {
     this.#heldPoints = holds.flatMap((lease) =>
       lease.claim.holds
         .filter((key) => marked.has(key))
-        .map((key) => ({ point: key.slice(key.lastIndexOf("/") + 1), ...runOf(lease) })),
+        .map((key) => ({
+          point: key.slice(key.lastIndexOf("/") + 1),
+          kept: lease.claim.kept === true,
+          ...runOf(lease),
+        })),
     );
   }
 

@@ -33,6 +33,8 @@ export interface PruneOptions {
 export interface HeldPoint extends BlockingRun {
   /** Id of the point. */
   readonly point: string;
+  /** The hold outlives its process: only its owner releases it. */
+  readonly kept: boolean;
 }
 
 export type PruneStep =

@@ -8,14 +8,20 @@ import {
   type RecoveryPoint,
   systemClock,
 } from "@ovault/contract";
-import { newHoldResource } from "../leases/hold-lease.ts";
+import { holdResource } from "../leases/hold-lease.ts";
 import { acquireLease, type Lease } from "../leases/lease.ts";
+import { keepPoint } from "./kept-hold.ts";
 
 export interface HoldPointOptions {
   /** The run that reads the point. */
   readonly runId: string;
   /** Process of that run; this one by default. */
   readonly process?: ProcessIdentity;
+  /**
+   * A UUID of this hold alone, noted durably before. The hold then outlives its process: only `release` ends it. Who takes
+   * it again under the same name has the same hold.
+   */
+  readonly keptAs?: string;
   /** Called when another run found this hold silent, and the point is held anew. `message`: one line for people. */
   readonly onRenewed?: (message: string) => void;
   /** Aborts the taking of the hold. The hold lives until it is released. */
@@ -41,9 +47,9 @@ export interface HoldPlace {
   readonly keyOf: (point: RecoveryPoint) => ObjectKey;
   /**
    * Called when the claim of a hold is in the store: makes sure that every deletion that could miss this claim spares
-   * the point. @throws NotFoundError when it is too late for that
+   * the point. `isFound`: the claim was there before this process. @throws NotFoundError when it is too late for that
    */
-  readonly spare: (point: RecoveryPoint, signal: AbortSignal) => Promise<void>;
+  readonly spare: (point: RecoveryPoint, signal: AbortSignal, isFound: boolean) => Promise<void>;
 }
 
 /** Long, so that a short outage of the network loses no hold; others wait that long for a holder that died elsewhere. */
@@ -53,15 +59,8 @@ const PAUSE_MS = 30_000;
 
 /** Holds a point of any store; docs/adr/0011-holds.md says why nothing deletes it. */
 export async function holdPoint(place: HoldPlace, point: RecoveryPoint, options: HoldPointOptions): Promise<PointHold> {
-  return new KeptHold(place, point, options, await takeHold(place, point, options));
-}
-
-/** Reports a point that is gone, or will be. */
-export function goneError({ id, vm }: RecoveryPoint): NotFoundError {
-  return new NotFoundError(`recovery point ${id} of ${vm.name} was forgotten, and its data is being deleted`, {
-    context: { point: id },
-    hint: "Run `ovault points` to see the recovery points.",
-  });
+  if (options.keptAs !== undefined) return await keepPoint(place, point, options.keptAs, options);
+  return new LivingHold(place, point, options, await takeHold(place, point, options));
 }
 
 async function takeHold(
@@ -70,7 +69,7 @@ async function takeHold(
   { runId, process = processIdentity(), clock = systemClock, signal }: HoldPointOptions,
 ): Promise<Lease> {
   const lease = await acquireLease(store, {
-    resource: newHoldResource(),
+    resource: holdResource(),
     title: `recovery point ${point.id}`,
     holder: { runId, ...process },
     ttlMs: TTL_MS,
@@ -80,7 +79,7 @@ async function takeHold(
     signal,
   });
   try {
-    await spare(point, signal);
+    await spare(point, signal, false);
     // A claim that was found silent meanwhile has kept nothing.
     await lease.assertHeld(signal);
     return lease;
@@ -90,7 +89,7 @@ async function takeHold(
   }
 }
 
-class KeptHold implements PointHold {
+class LivingHold implements PointHold {
   readonly #place: HoldPlace;
   readonly #point: RecoveryPoint;
   readonly #options: HoldPointOptions;

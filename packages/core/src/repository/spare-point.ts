@@ -1,6 +1,6 @@
 import type { RecoveryPoint } from "@ovault/contract";
 import { forgetExtensions } from "../maintenance/extend-locks.ts";
-import { goneError } from "../points/point-hold.ts";
+import { goneError } from "../points/gone-error.ts";
 import { type CondemnedDocument, putVerdict, type Verdict } from "./packs/condemned-packs.ts";
 import type { Repository } from "./repository.ts";
 

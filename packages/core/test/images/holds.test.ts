@@ -52,6 +52,21 @@ test("images whose holder has died go with the next run, and no other hold's end
   expect(await site.keysOfImages()).toEqual(await site.keysOfPoints());
 });
 
+test("a kept hold keeps images while its process is gone, and is taken again though the point was forgotten", async () => {
+  const site = await ImageSite.onImages({ a: disk });
+  const point = await site.backUp();
+  const options = { runId: randomUUID(), process: DEAD, keptAs: randomUUID(), signal: never };
+  await site.store.hold(point, options);
+  await site.store.points.forget(point, never);
+  await site.backUp({ full: true });
+  expect((await site.restore(point)).disks).toEqual(site.now());
+  const again = await site.store.hold(point, options);
+  await again.release();
+  expect(await site.keysOfImages()).toEqual(await site.keysOfPoints());
+  expect(await holdsOf(site)).toEqual([]);
+  await expect(site.store.hold(point, options)).rejects.toMatchObject({ code: "E_NOT_FOUND" });
+});
+
 test("of a hold and a forget at once, one sees the other: the point is there, or the hold is refused", async () => {
   const scheduler = fc.scheduler({
     act: async (step) => {
