@@ -162,6 +162,58 @@ test("disks that others have put there are found, checked, registered and run", 
   });
 });
 
+test("a machine comes back from the OVF stores of its domain, with its disks or without those that are missing", async () => {
+  await withNfsSite({}, async (site) => {
+    const { client, lab, staging } = site;
+    const domain = await activeDataDomain(site);
+    const disks = [await addDisk(site, domain, "cow"), await addDisk(site, domain, "raw")];
+    const [first = "", second = ""] = disks;
+    const vm = await startedVm(site, "ir", disks);
+    await lab.write("ir", "d-cow", { kind: "pattern", pattern: 3, offset: 0, length: MIB });
+    await lab.powerOff("ir", { graceful: true });
+    await intoMaintenance(site, domain);
+    expect((await client.delete(await domainPath(site, domain))).status).toBe(200);
+    expect((await client.get(`/vms/${vm}`)).status).toBe(404);
+    await attach(site, domain);
+    await client.untilText(await domainPath(site, domain), "status", "active");
+
+    const list = `/storagedomains/${domain}/vms`;
+    const listed = (await client.get(`${list}?unregistered=true`)).xml.children("vm");
+    expect(listed.map((one) => [one.attribute("id"), one.text("name")])).toEqual([[vm, "ir"]]);
+    await rm(join(staging, domain, "images", second), { recursive: true });
+    const register = (elements: string) =>
+      client.post(`${list}/${vm}/register`, `<action><cluster><name>Default</name></cluster>${elements}</action>`);
+    expect(refusal(await register(""))).toEqual([409, expect.stringContaining(second)]);
+    const partial = "<allow_partial_import>true</allow_partial_import>";
+    expect((await register(`${partial}<vm><name>web</name></vm>`)).status).toBe(409);
+    expect((await register(`${partial}<vm><name>again</name></vm>`)).status).toBe(200);
+    expect((await register(partial)).status).toBe(404); // it is registered
+    const attached = (await client.get(`/vms/${vm}/diskattachments`)).xml.children("disk_attachment");
+    expect(attached.map((one) => one.attribute("id"))).toEqual([first]);
+    await lab.powerOn("again");
+    expect(await bytesOf(site, first)).toEqual([3, 0, 0, 0]);
+  });
+});
+
+test("a domain whose server has stopped to answer goes into maintenance, and is only forgotten", async () => {
+  await withNfsSite({}, async (site) => {
+    const { client, server } = site;
+    const domain = await activeDataDomain(site);
+    const disk = await addDisk(site, domain, "cow");
+    const path = await domainPath(site, domain);
+    await server.stop();
+    await client.post(`${path}/deactivate`);
+    await client.untilText(path, "status", "maintenance");
+    for (const refused of [await client.post(`${path}/activate`), await client.delete(path)]) {
+      expect(refusal(refused)).toEqual([409, expect.stringContaining("inaccessible")]);
+    }
+    expect((await client.get(`/disks/${disk}`)).xml.integer("provisioned_size")).toBe(4 * MIB);
+    expect((await client.delete(`/storagedomains/${domain}?destroy=true`)).status).toBe(200);
+    expect([(await client.get(`/disks/${disk}`)).status, site.lab.dataDomains]).toEqual([404, []]);
+    await server.start();
+  });
+});
+
 test("a move that fails leaves the machine running, and another one succeeds", async () => {
   await withNfsSite({}, async (site) => {
     const { client, lab, server } = site;
@@ -209,8 +261,11 @@ test("moves of one machine run one after the other, and are refused where an eng
   await withNfsSite({}, async (site) => {
     const { client, lab } = site;
     const [domain, home] = [await activeDataDomain(site), await homeDomain(site)];
-    const disks = [await addDisk(site, domain, "cow"), await addDisk(site, domain, "raw")];
+    const disks = [await addDisk(site, domain, "cow"), await addDisk(site, domain, "raw", false)];
     const [first = "", second = ""] = disks;
+    const image = (await client.get(`/disks/${second}`)).xml.text("image_id") ?? "";
+    const allocated = await stat(join(site.staging, domain, "images", second, image));
+    expect(allocated.blocks * 512).toBeGreaterThanOrEqual(4 * MIB);
     const vm = await startedVm(site, "ir", disks);
     expect(refusal(await move(site, first, domain))).toEqual([409, expect.stringContaining("must be different")]);
     expect((await move(site, first, randomUUID())).status).toBe(404);

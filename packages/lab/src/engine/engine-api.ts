@@ -12,6 +12,7 @@ import type { SnapshotOperations } from "./operations/snapshot-operations.ts";
 import type { TagOperations } from "./operations/tag-operations.ts";
 import type { TransferOperations } from "./operations/transfer-operations.ts";
 import type { UnregisteredDiskOperations } from "./operations/unregistered-disk-operations.ts";
+import type { UnregisteredVmOperations } from "./operations/unregistered-vm-operations.ts";
 import type { VmExportOperations } from "./operations/vm-export-operations.ts";
 import type { VmImportOperations } from "./operations/vm-import-operations.ts";
 import type { VmOperations } from "./operations/vm-operations.ts";
@@ -23,6 +24,7 @@ export interface EngineApi {
   readonly disks: DiskOperations;
   readonly diskMoves: DiskMoveOperations;
   readonly unregisteredDisks: UnregisteredDiskOperations;
+  readonly unregisteredVms: UnregisteredVmOperations;
   readonly attachments: AttachmentOperations;
   readonly guests: GuestOperations;
   readonly nics: NicOperations;

@@ -31,6 +31,7 @@ import { SnapshotOperations } from "./operations/snapshot-operations.ts";
 import { TagOperations } from "./operations/tag-operations.ts";
 import { TransferOperations } from "./operations/transfer-operations.ts";
 import { UnregisteredDiskOperations } from "./operations/unregistered-disk-operations.ts";
+import { UnregisteredVmOperations } from "./operations/unregistered-vm-operations.ts";
 import { VmExportOperations } from "./operations/vm-export-operations.ts";
 import { VmImportOperations } from "./operations/vm-import-operations.ts";
 import { VmOperations } from "./operations/vm-operations.ts";
@@ -65,6 +66,7 @@ export class Engine implements EngineApi {
   readonly disks: DiskOperations;
   readonly diskMoves: DiskMoveOperations;
   readonly unregisteredDisks: UnregisteredDiskOperations;
+  readonly unregisteredVms: UnregisteredVmOperations;
   readonly attachments: AttachmentOperations;
   readonly guests: GuestOperations;
   readonly nics: NicOperations;
@@ -117,6 +119,8 @@ export class Engine implements EngineApi {
     });
     this.tags = new TagOperations(this.core);
     this.dataDomains = new DataDomainOperations(this.core);
+    const { dataDomains, unregisteredDisks, vms } = this;
+    this.unregisteredVms = new UnregisteredVmOperations(this.core, { dataDomains, unregisteredDisks, vms });
     this.exportDomains = new ExportDomainOperations(this.core);
     this.vmExports = new VmExportOperations(this.core, this.exportDomains);
     this.vmImports = new VmImportOperations(this.core, { exportDomains: this.exportDomains, disks, vms: this.vms });

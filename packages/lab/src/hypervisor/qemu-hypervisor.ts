@@ -30,7 +30,7 @@ import type {
 import { importVolumes } from "./import-volumes.ts";
 import { Machine, type Plug } from "./machine.ts";
 import { moveAtRest, moveLive } from "./move-disk.ts";
-import { digHoles, inspectChain, qemuImg } from "./qemu-img.ts";
+import { digHoles, inspectChain, qemuImg, writeZeros } from "./qemu-img.ts";
 import { RunDirectory } from "./run-directory.ts";
 import { createSnapshot, removeSnapshot } from "./snapshots.ts";
 import { StorageDaemon } from "./storage-daemon.ts";
@@ -100,10 +100,12 @@ export class QemuHypervisor implements Hypervisor {
   async createDisk({ diskId, storageDomainId, volumeId, format, virtualBytes, sparse }: CreateDisk): Promise<DiskInfo> {
     const disk = { diskId, storageDomainId };
     await this.#tree.makeDirectory(disk);
-    const options = format === "raw" && !sparse ? ["-o", "preallocation=falloc"] : [];
     const path = this.#tree.path(disk, volumeId);
+    const isAllocated = format === "raw" && !sparse;
+    const options = isAllocated && !isOnNfs(path) ? ["-o", "preallocation=falloc"] : [];
     try {
       await qemuImg("create", "-q", "-f", qemuFormat({ volumeId, format }), ...options, path, String(virtualBytes));
+      if (isAllocated && isOnNfs(path)) await writeZeros(path, virtualBytes); // NFSv3 knows no other way
       const kept = isOnNfs(path) ? { virtualBytes, sparse } : {};
       await this.#tree.put({ ...disk, volumes: [{ volumeId, format, ...kept }] });
     } catch (error) {

@@ -43,6 +43,11 @@ export async function digHoles(path: string): Promise<void> {
   await runTool("fallocate", ["--dig-holes", path]);
 }
 
+/** Allocates a raw file by writing it in full. */
+export async function writeZeros(path: string, bytes: number): Promise<void> {
+  await runTool("qemu-io", ["-f", "raw", "-c", `write -q -z 0 ${bytes}`, path]);
+}
+
 /** Describes a volume file of known format, also while a QEMU process holds it. */
 export async function inspectVolume(path: string, format: string): Promise<ImageInfo> {
   return imageInfo.parse(JSON.parse(await qemuImg("info", "--force-share", "--output=json", "-f", format, path)));

@@ -19,10 +19,15 @@ type Engine = Pick<Fixture, "client">;
 type Lab = Pick<Fixture, "lab">;
 
 /** Makes an empty disk of 4 MiB on a domain. */
-export async function addDisk({ client }: Engine, domain: string, format: "raw" | "cow"): Promise<string> {
+export async function addDisk(
+  { client }: Engine,
+  domain: string,
+  format: "raw" | "cow",
+  sparse = true,
+): Promise<string> {
   const place = `<storage_domains><storage_domain id="${domain}"/></storage_domains>`;
   const size = `<provisioned_size>${4 * MIB}</provisioned_size>`;
-  const body = `<disk><name>d-${format}</name><format>${format}</format><sparse>true</sparse>${size}${place}</disk>`;
+  const body = `<disk><name>d-${format}</name><format>${format}</format><sparse>${sparse}</sparse>${size}${place}</disk>`;
   const id = (await client.post("/disks", body)).xml.attribute("id") ?? "";
   await client.untilText(`/disks/${id}`, "status", "ok");
   return id;

@@ -5,11 +5,14 @@ import { NfsFailure } from "../../nfs/nfs-failure.ts";
 import { ownAttachments } from "../attachments.ts";
 import { formatOf, versionOf } from "../data/data-domain-metadata.ts";
 import { DataTree } from "../data/data-tree.ts";
+import { OvfStores } from "../data/ovf-stores.ts";
 import { LockspaceMember, type Renewals } from "../../data-domain/lockspace-member.ts";
 import { reasonOf, type EngineCore } from "../engine-core.ts";
 import { badRequest, conflict, notFound } from "../engine-fault.ts";
 import type { DataDomainState, DiskState, StorageFormat, VmState } from "../engine-state.ts";
 import { eventCodes } from "../event-codes.ts";
+import { readOvf } from "../ovf/read-ovf.ts";
+import { writeOvf } from "../ovf/write-ovf.ts";
 import { isUp } from "../placement.ts";
 
 /** Body of `POST /storagedomains`. */
@@ -36,6 +39,8 @@ const IO_TIMEOUT_MS = 10_000;
 const WATCH_STEPS = 2;
 /** Steps that a mount may take. */
 const MOUNT_STEPS = 100;
+/** Steps after which a host gives up on a server that has stopped to answer. */
+const WORK_STEPS = 300;
 
 /** Life of data domains on NFS servers of others. A host makes, checks and joins them through an NFS client. */
 export class DataDomainOperations {
@@ -151,12 +156,37 @@ export class DataDomainOperations {
       );
     }
     this.#core.requireOk(this.#disksOn(id), action);
+    const answers = domain.status === "active";
     this.#set(domain, "preparing_for_maintenance");
     this.#core.runJob(`Deactivating Storage Domain ${domain.name}`, "", async () => {
       await this.#core.background.steps();
+      if (answers) await this.updateOvfs(domain.id).catch(() => {}); // the next update will do
       await this.#leave(domain);
       this.#set(domain, "maintenance");
       this.#event(domain, eventCodes.domainDeactivated, "was deactivated and has moved to 'Maintenance'");
+    });
+  }
+
+  /** OVFs in the domain's stores, by the ids of the machines. @throws EngineFault 409 */
+  async ovfs(id: string): Promise<ReadonlyMap<string, string>> {
+    const domain = this.get(id);
+    if (domain.status !== "active") throw wrongStatus(domain, "scan Storage");
+    return this.#stores(domain, (stores) => stores.read());
+  }
+
+  /** Writes the OVFs of the machines on it to its stores, with those of machines whose disks wait to be registered. */
+  async updateOvfs(id: string): Promise<void> {
+    const domain = this.get(id);
+    const { state, hypervisor } = this.#core;
+    const own = this.#vmsOn(id).map((vm) => [vm.id, writeOvf(vm, state)] as const);
+    const lying = new Set((await hypervisor.volumesOn(id)).map(({ diskId }) => diskId));
+    await this.#stores(domain, async (stores) => {
+      const waiting = [...(await stores.read())].filter(
+        ([vmId, ovf]) =>
+          !(vmId in state.vms) &&
+          readOvf(ovf).disks.some(({ diskId }) => lying.has(diskId) && !(diskId in state.disks)),
+      );
+      await stores.write(new Map([...waiting, ...own]));
     });
   }
 
@@ -223,6 +253,7 @@ export class DataDomainOperations {
       this.#set(domain, "activating");
       try {
         await this.#join(domain);
+        await this.#stores(domain, (stores) => stores.make());
       } catch (error) {
         this.#set(domain, "inactive");
         throw error;
@@ -308,10 +339,15 @@ export class DataDomainOperations {
     return this.#mounted(domain, (nfs) => work(new DataTree(nfs, domain)), action);
   }
 
+  #stores<T>(domain: DataDomainState, work: (stores: OvfStores) => Promise<T>): Promise<T> {
+    return this.#mounted(domain, (nfs) => work(new OvfStores(nfs, domain)), "update Storage");
+  }
+
   /** Works as a host that mounts the export. With `action`, a failure is one of a domain that was used before. */
   async #mounted<T>(place: NfsPlace, work: (nfs: NfsClient) => Promise<T>, action?: string): Promise<T> {
     try {
-      return await NfsClient.with(place, work, this.#core.background.stepMs * MOUNT_STEPS);
+      const { stepMs } = this.#core.background;
+      return await NfsClient.with(place, (nfs) => bounded(nfs, work, stepMs * WORK_STEPS), stepMs * MOUNT_STEPS);
     } catch (error) {
       if (!(error instanceof NfsFailure)) throw error;
       if (action === undefined) throw badRequest("Problem while trying to mount target");
@@ -341,6 +377,15 @@ function requireManageable({ mountOptions = "", nfsVersion = "auto" }: DataDomai
     );
   }
   if (nfsVersion !== "auto" && nfsVersion !== "v3") throw badRequest("Problem while trying to mount target");
+}
+
+async function bounded<T>(nfs: NfsClient, work: (nfs: NfsClient) => Promise<T>, patienceMs: number): Promise<T> {
+  const giveUp = setTimeout(() => nfs.close(), patienceMs);
+  try {
+    return await work(nfs);
+  } finally {
+    clearTimeout(giveUp);
+  }
 }
 
 function illegalFormat(action: string, format: string): Error {

@@ -76,7 +76,9 @@ export function exportDomainRoutes(api: EngineApi): readonly Route[] {
     }),
     get("/storagedomains/:domain/vms", async (request) => {
       const id = request.param("domain");
-      const all = exportDomains.has(id) ? [...(await exportDomains.list(id))] : [];
+      const isAsked = request.query.has("unregistered") && request.query.get("unregistered") !== "false";
+      const unregistered = dataDomains.has(id) && isAsked ? await api.unregisteredVms.list(id) : [];
+      const all = exportDomains.has(id) ? [...(await exportDomains.list(id))] : [...unregistered];
       return ok("vms", { vm: all.map(([vmId, ovf]) => vmContent(id, vmId, ovf, request.allContent)) });
     }),
     get("/storagedomains/:domain/vms/:vm", async (request) => {
@@ -87,6 +89,21 @@ export function exportDomainRoutes(api: EngineApi): readonly Route[] {
     }),
     remove("/storagedomains/:domain/vms/:vm", async (request) => {
       await exportDomains.removeVm(request.param("domain"), request.param("vm"));
+      return actionDone();
+    }),
+    post("/storagedomains/:domain/vms/:vm/register", async (request) => {
+      const { body, correlationId } = request;
+      const vm = await api.unregisteredVms.register(request.param("domain"), request.param("vm"), {
+        clusterId: findNamed(state.inventory.clusters, "Action", body, "cluster").id,
+        name: body.text("vm", "name"),
+        clone: body.flag("clone") ?? false,
+        allowPartial: body.flag("allow_partial_import") ?? false,
+        correlationId,
+      });
+      return ok("action", { status: "complete", vm: reference("/vms", vm.id) });
+    }),
+    post("/storagedomains/:domain/updateovfstore", async (request) => {
+      await dataDomains.updateOvfs(request.param("domain"));
       return actionDone();
     }),
     post("/storagedomains/:domain/vms/:vm/import", async (request) =>
