@@ -14,6 +14,8 @@ const HEADER_BYTES = 104;
 const MAGIC = 0x514649fb;
 /** The entry's cluster is used once and may be written in place. */
 const COPIED = 1n << 63n;
+/** The cluster has a place and reads as zeros, whatever is there. */
+const READS_AS_ZEROS = 1n;
 /** QEMU refuses L1 tables above 32 MiB. */
 const MAX_L1_ENTRIES = (32 * 2 ** 20) / 8;
 export const MAX_VIRTUAL_BYTES = MAX_L1_ENTRIES * L2_ENTRIES * CLUSTER_BYTES;
@@ -27,10 +29,15 @@ export function pointerTable(clusters: Iterable<number>, count: number): Buffer 
   const table = Buffer.alloc(clustersFor(count * 8) * CLUSTER_BYTES);
   let at = 0;
   for (const cluster of clusters) {
-    if (cluster !== 0) table.writeBigUInt64BE((BigInt(cluster) << BigInt(CLUSTER_BITS)) | COPIED, at);
+    if (cluster !== 0) table.writeBigUInt64BE(l2Entry(cluster, "data"), at);
     at += 8;
   }
   return table;
+}
+
+/** The entry of an L2 table for a guest cluster with this place in the file. */
+export function l2Entry(cluster: number, kind: "data" | "zero"): bigint {
+  return (BigInt(cluster) << BigInt(CLUSTER_BITS)) | COPIED | (kind === "zero" ? READS_AS_ZEROS : 0n);
 }
 
 /** Reference count structures at the end of a file that uses every cluster once. */
