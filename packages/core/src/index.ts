@@ -23,7 +23,7 @@ export { ImagePoints, type ImagePointsOptions } from "./images/image-points.ts";
 export { machineLease } from "./leases/machine-lease.ts";
 export { FileLedger } from "./ledger/file-ledger.ts";
 export type { Ledger, LedgerReport, LedgerRun, LedgerRunOptions } from "./ledger/ledger.ts";
-export { lossesOfMarked } from "./losses/point-losses.ts";
+export { lossesOfMarked } from "./verify/losses-of-marked.ts";
 export type { PackSum } from "./maintenance/pack-space.ts";
 export type { RepackLimits } from "./maintenance/plan-prune.ts";
 export { DEFAULT_REPACK, type PruneProgress, type PruneReport } from "./maintenance/prune-report.ts";

@@ -1,3 +1,4 @@
+export type { AttachedDisk, DiskAttachmentChange } from "./api/attached-disk.ts";
 export type { NewBackup } from "./api/backups.ts";
 export type { NewDisk } from "./api/disks.ts";
 export { removeDisk } from "./api/remove-disk.ts";
@@ -5,16 +6,7 @@ export { EngineApi } from "./api/engine-api.ts";
 export type { NewExportDomain, VmImport } from "./api/export-domains.ts";
 export type { NewTransfer, TransferSubject } from "./api/image-transfers.ts";
 export type { NewSnapshot } from "./api/snapshots.ts";
-export type {
-  AttachedDisk,
-  DiskAttachmentChange,
-  GivenRole,
-  NewVmFromOvf,
-  SnapshotClone,
-  NicChange,
-  VmChange,
-  VmDetail,
-} from "./api/vms.ts";
+export type { GivenRole, NewVmFromOvf, SnapshotClone, NicChange, VmChange, VmDetail } from "./api/vms.ts";
 export { type DiskPlan, type LayerBase, NOT_ON_BASE } from "./chain/plan-disk.ts";
 export type { LayerTelling, ReadingSite, VolumeReader, VolumeReading } from "./chain/volume-reader.ts";
 export { withinBase } from "./chain/within-base.ts";
@@ -54,12 +46,7 @@ export type { ImageioExtent } from "./imageio/parse-extents.ts";
 export type { ImageioAbilities } from "./imageio/read-options.ts";
 export { goneLeftover } from "./leftovers/gone-leftover.ts";
 export { assertUnused, InUseError } from "./leftovers/in-use.ts";
-export {
-  type LeftoverKind,
-  type LeftoverKinds,
-  type LeftoverLookUp,
-  lookUpLeftovers,
-} from "./leftovers/look-up-leftovers.ts";
+export type { LeftoverKind, LeftoverKinds, LeftoverLookUp } from "./leftovers/leftover-kind.ts";
 export { allImpossible } from "./machine/all-impossible.ts";
 export { MachineStateError } from "./machine/errors.ts";
 export { holdConfiguration } from "./machine/hold-configuration.ts";
@@ -129,3 +116,4 @@ export { HeldTransfers } from "./transfer/held-transfers.ts";
 export { type OpenTransfer, openTransfers } from "./transfer/open-transfers.ts";
 export { type TransferContext, transferContext } from "./transfer/transfer-context.ts";
 export { type TransferOptions, transferOptions } from "./transfer/transfer-options.ts";
+export { lookUpLeftovers } from "./strategy/look-up-leftovers.ts";

@@ -4,7 +4,8 @@ import { CancelledError, type LedgerEntry } from "@ovault/contract";
 
 import { EngineApi } from "../src/api/engine-api.ts";
 import { InUseError } from "../src/leftovers/in-use.ts";
-import { lookUpLeftovers, type LeftoverKinds, type LeftoverLookUp } from "../src/leftovers/look-up-leftovers.ts";
+import type { LeftoverKinds, LeftoverLookUp } from "../src/leftovers/leftover-kind.ts";
+import { lookUpLeftovers } from "../src/strategy/look-up-leftovers.ts";
 import { goneLeftover } from "../src/leftovers/gone-leftover.ts";
 
 import type { EngineCaller } from "../src/engine/engine-caller.ts";

@@ -1,5 +1,3 @@
-import { z } from "zod";
-
 import {
   type ObjectKey,
   type ObjectStore,
@@ -8,8 +6,9 @@ import {
   ObjectNotFoundError,
   inLanes,
 } from "@ovault/contract";
-import { EXTENSIONS, KEYS, REPOSITORY_KEY } from "../format/layout.ts";
-import { putRecord, readRecords, type RecordKind } from "../format/records.ts";
+import { KEYS, REPOSITORY_KEY } from "../format/layout.ts";
+import { putRecord, readRecords } from "../format/records.ts";
+import { EXTENSION } from "../repository/lock-extensions.ts";
 import type { Repository } from "../repository/repository.ts";
 
 export interface ExtendLocksOptions {
@@ -19,10 +18,6 @@ export interface ExtendLocksOptions {
   readonly onExtended: () => void;
   readonly signal: AbortSignal;
 }
-
-/** Everything needed at `at` was locked until `until`; later objects were locked for as long when they were put. */
-const schema = z.object({ at: z.iso.datetime(), until: z.iso.datetime() });
-const EXTENSION: RecordKind<z.infer<typeof schema>> = { prefix: EXTENSIONS, type: "extension", schema };
 
 const LANES = 8;
 /** Locks that are checked before a record is trusted: anyone who can write to the store can write records too. */
@@ -47,13 +42,6 @@ export async function extendLocks(repository: Repository, options: ExtendLocksOp
   if (isDone && (await areLocked(store.retention, sampleOf(options.keys()), soon, signal))) return;
   await extendAll(store.retention, options.keys(), until, options);
   await putRecord(store, EXTENSION, { at: new Date(now).toISOString(), until: until.toISOString() }, signal);
-  for (const { key } of [...records, ...damaged]) await store.delete(key, { signal });
-}
-
-/** Makes the next `extendLocks` extend all locks: something is needed again that earlier ones may have left out. */
-export async function forgetExtensions({ store }: Repository, signal: AbortSignal): Promise<void> {
-  if (store.retention === undefined) return;
-  const { records, damaged } = await readRecords(store, EXTENSION, signal);
   for (const { key } of [...records, ...damaged]) await store.delete(key, { signal });
 }
 

@@ -19,13 +19,14 @@ import { CONDEMNED, mayBeOf, packKey } from "../format/layout.ts";
 import type { LeaseHolder } from "../leases/lease-folder.ts";
 import { acquireLease } from "../leases/lease.ts";
 import { MAINTENANCE_LEASE } from "../leases/maintenance-lease.ts";
+import { forgetExtensions } from "../repository/lock-extensions.ts";
 import type { Repository } from "../repository/repository.ts";
 import { isUnreadable } from "../repository/damage/unreadable-objects.ts";
 import { runFailure } from "../concurrency/cancellation.ts";
 import { newRunId } from "../util/run-id.ts";
 import { isFull, unlessFull } from "../store/unless-full.ts";
 import { executeDeletion } from "./execute-deletion.ts";
-import { extendLocks, forgetExtensions } from "./extend-locks.ts";
+import { extendLocks } from "./extend-locks.ts";
 import { previewDeletion } from "./preview-deletion.ts";
 import type { Liveness } from "./liveness.ts";
 import { type FullNeeds, NeedsOfPoints } from "./needs-of-points.ts";
@@ -226,7 +227,7 @@ class Prune {
   }
 
   async #decide({ name, packs }: Undecided, goes: WhatGoes): Promise<void> {
-    if (packs?.length !== goes.packs.length) await forgetExtensions(this.#repository, this.#signal);
+    if (packs?.length !== goes.packs.length) await forgetExtensions(this.#repository.store, this.#signal);
     const at = this.#settings.clock.now().toISOString();
     const verdict = await putVerdict(this.#repository.store, name, { at, ...goes }, this.#signal);
     await this.#executeDeletion({ name, verdict });

@@ -1,15 +1,23 @@
-import type { RecoveryPoint } from "@ovault/contract";
-import { forgetExtensions } from "../maintenance/extend-locks.ts";
+import type { ObjectStore, RecoveryPoint } from "@ovault/contract";
 import { goneError } from "../points/gone-error.ts";
-import { type CondemnedDocument, putVerdict, type Verdict } from "./packs/condemned-packs.ts";
-import type { Repository } from "./repository.ts";
+import type { RecoveryPoints } from "../points/recovery-points.ts";
+import { forgetExtensions } from "./lock-extensions.ts";
+import { type CondemnedDocument, type CondemnedListing, putVerdict, type Verdict } from "./packs/condemned-packs.ts";
+
+/** The part of a repository that says what a prune has condemned. */
+interface CondemnedPlace {
+  readonly store: ObjectStore;
+  readonly points: RecoveryPoints;
+  readonly condemned: CondemnedListing;
+  refresh(signal: AbortSignal): Promise<void>;
+}
 
 /**
  * For a point whose hold is in the store, so that later prunes see it: makes sure that what an earlier prune has
  * condemned does not take the point away.
  * @throws NotFoundError when the point is gone, or its deletion was decided
  */
-export async function sparePoint(repository: Repository, point: RecoveryPoint, signal: AbortSignal): Promise<void> {
+export async function sparePoint(repository: CondemnedPlace, point: RecoveryPoint, signal: AbortSignal): Promise<void> {
   const { points } = repository;
   const state = await points.stateOf(point, signal);
   // A visible point is in no condemned document yet, and prune looks at holds before it decides on later ones.
@@ -34,13 +42,13 @@ export async function sparePoint(repository: Repository, point: RecoveryPoint, s
  * gone.
  */
 async function withdraw(
-  repository: Repository,
+  repository: CondemnedPlace,
   { name }: CondemnedDocument,
   signal: AbortSignal,
 ): Promise<Verdict | undefined> {
   const { store } = repository;
   if (!store.capabilities.conditionalPut) return undefined;
-  await forgetExtensions(repository, signal);
+  await forgetExtensions(store, signal);
   const nothing = { at: new Date().toISOString(), packs: [], points: [] };
   return await putVerdict(store, name, nothing, signal);
 }

@@ -5,7 +5,7 @@ import { attachmentOfDisk, type DiskAttachment } from "../model/disk-attachment.
 import { parseDisk } from "../model/engine-disk.ts";
 import { action } from "./action.ts";
 import { path } from "./paths.ts";
-import type { AttachedDisk, DiskAttachmentChange } from "./vms.ts";
+import type { AttachedDisk, DiskAttachmentChange } from "./attached-disk.ts";
 
 /**
  * `/vms/{id}/disks`: the disks of a machine in version 3, where a disk holds its connection to the machine.

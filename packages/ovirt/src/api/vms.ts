@@ -10,6 +10,7 @@ import { parseReportedDevice, type ReportedDevice } from "../model/reported-devi
 import { parseTagName } from "../model/tag.ts";
 import { parseVm, type Vm } from "../model/vm.ts";
 import { action } from "./action.ts";
+import type { AttachedDisk, DiskAttachmentChange } from "./attached-disk.ts";
 import { orUndefined } from "./if-missing.ts";
 import { path } from "./paths.ts";
 import { VmDisksVersion3 } from "./vm-disks-version3.ts";
@@ -31,19 +32,6 @@ export interface NewVmFromOvf {
   readonly ovf: string;
   /** A new id for the machine, and new MAC addresses. False: both as in the OVF; a conflict when they are in use. */
   readonly regenerateIds: boolean;
-}
-
-export interface AttachedDisk {
-  readonly diskId: string;
-  /** The disk as this snapshot of its machine froze it. Detaching discards what was written to it. */
-  readonly snapshotId?: string;
-  readonly interface: string;
-  readonly bootable: boolean;
-  readonly readOnly?: boolean;
-  readonly passDiscard?: boolean;
-  readonly usesScsiReservation?: boolean;
-  /** The engine's default is false; required here so that no caller relies on it. */
-  readonly active: boolean;
 }
 
 /** A machine of its own, made from a snapshot of another. */
@@ -70,22 +58,6 @@ export interface GivenRole {
   readonly roleId: string;
   readonly userId?: string | undefined;
   readonly groupId?: string | undefined;
-}
-
-export interface DiskAttachmentChange {
-  readonly active?: boolean;
-  readonly bootable?: boolean;
-  readonly readOnly?: boolean;
-  readonly passDiscard?: boolean;
-  readonly usesScsiReservation?: boolean;
-  /** Change tracking of the disk. */
-  readonly backup?: "incremental" | "none";
-  /** Description of the disk; empty: none. */
-  readonly description?: string;
-  /** A setting of the disk. */
-  readonly wipeAfterDelete?: boolean;
-  /** A setting of the disk. */
-  readonly propagateErrors?: boolean;
 }
 
 export interface NicChange {

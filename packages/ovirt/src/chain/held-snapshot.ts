@@ -15,7 +15,7 @@ import {
 import type { EngineApi } from "../api/engine-api.ts";
 import { EntityNotFoundError } from "../engine/errors.ts";
 import { nextStep } from "../leftovers/in-use.ts";
-import type { LeftoverKinds } from "../leftovers/look-up-leftovers.ts";
+import type { LeftoverKinds } from "../leftovers/leftover-kind.ts";
 import type { Capabilities } from "../model/capabilities.ts";
 import type { Snapshot } from "../model/snapshot.ts";
 import { confirmFrozen } from "../snapshot/confirm-frozen.ts";

@@ -3,7 +3,7 @@ import type { BackupRequest, RunContext } from "@ovault/contract";
 import type { OvirtManager } from "../manager/manager.ts";
 import type { Snapshot } from "../model/snapshot.ts";
 import { snapshotForBackup } from "../snapshot/snapshot-for-backup.ts";
-import type { LeftoverKinds } from "../leftovers/look-up-leftovers.ts";
+import type { LeftoverKinds } from "../leftovers/leftover-kind.ts";
 import type { SnapshotOptions } from "../snapshot/snapshot-options.ts";
 import { maySuffice, olderSnapshots } from "./find-snapshots.ts";
 import { HeldSnapshot } from "./held-snapshot.ts";

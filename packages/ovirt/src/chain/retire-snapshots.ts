@@ -3,7 +3,7 @@ import type { LedgerHandle, RunLedger, VirtualMachine } from "@ovault/contract";
 import type { EngineApi } from "../api/engine-api.ts";
 import type { Snapshot } from "../model/snapshot.ts";
 import { assertUnused } from "../leftovers/in-use.ts";
-import type { LeftoverKinds } from "../leftovers/look-up-leftovers.ts";
+import type { LeftoverKinds } from "../leftovers/leftover-kind.ts";
 import { removeSnapshot } from "../snapshot/remove-snapshot.ts";
 
 /** A snapshot of an older point that is to be removed and is in the ledger. */

@@ -1,6 +1,6 @@
 import { ManagerError, type ErrorCode, type JsonObject, type LedgerEntry } from "@ovault/contract";
 
-import type { LeftoverKind } from "./look-up-leftovers.ts";
+import type { LeftoverKind } from "./leftover-kind.ts";
 
 /** Something that ovault started outside the engine may still use what is to be removed. */
 export class InUseError extends ManagerError {

@@ -1,7 +1,7 @@
 import { observe, plural, type RestoreRequest, type RunContext } from "@ovault/contract";
 
 import type { OvirtManager } from "../manager/manager.ts";
-import type { LeftoverKinds } from "../leftovers/look-up-leftovers.ts";
+import type { LeftoverKinds } from "../leftovers/leftover-kind.ts";
 import { assertRestores } from "./assert-restores.ts";
 import { FileUploadError } from "./fill/assert-guest-data.ts";
 import type { DiskFiller, DiskFilling, FillingSite } from "./fill/disk-filler.ts";

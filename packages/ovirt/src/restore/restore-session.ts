@@ -16,7 +16,7 @@ import type { DiskFilling } from "./fill/disk-filler.ts";
 import type { MadeDisk } from "./disks/make-disk.ts";
 import { completeVm, createVm, releaseVm, startVm } from "./vm/make-vm.ts";
 import { assertUnused } from "../leftovers/in-use.ts";
-import type { LeftoverKinds } from "../leftovers/look-up-leftovers.ts";
+import type { LeftoverKinds } from "../leftovers/leftover-kind.ts";
 import { dropDisk } from "./disks/drop-disk.ts";
 import { removeVm } from "./vm/remove-vm.ts";
 import type { RestoreDesign } from "./design/restore-design.ts";

@@ -2,7 +2,7 @@ import { messageOf, observe, type RunHooks, type RunLedger, type VirtualMachine 
 
 import type { EngineApi } from "../api/engine-api.ts";
 import { assertUnused, nextStep } from "../leftovers/in-use.ts";
-import type { LeftoverKinds } from "../leftovers/look-up-leftovers.ts";
+import type { LeftoverKinds } from "../leftovers/leftover-kind.ts";
 import { undo } from "../traces/undo.ts";
 import { cleanUpSnapshot } from "./remove-snapshot.ts";
 import type { TakenSnapshot } from "./take-snapshot.ts";

@@ -12,7 +12,8 @@ import type {
   VirtualMachine,
 } from "@ovault/contract";
 
-import { lookUpLeftovers, type LeftoverKinds } from "../leftovers/look-up-leftovers.ts";
+import type { LeftoverKinds } from "../leftovers/leftover-kind.ts";
+import { lookUpLeftovers } from "./look-up-leftovers.ts";
 import { holdConfiguration } from "../machine/hold-configuration.ts";
 import type { OvirtManager } from "../manager/manager.ts";
 import type { DiskFiller } from "../restore/fill/disk-filler.ts";

@@ -6,7 +6,7 @@ import { openTunnel } from "@ovault/ssh";
 
 import { MAKE_DIRECTORY } from "../hosts/host-directory.ts";
 import { QEMU_NBD } from "../serving/qemu-nbd.ts";
-import type { HostCheck } from "./diagnose-host.ts";
+import type { HostCheck } from "./host-check.ts";
 
 const SECONDS = 60;
 const BYTES = 65_536;

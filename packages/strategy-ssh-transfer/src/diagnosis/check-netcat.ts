@@ -3,7 +3,7 @@ import { randomUUID } from "node:crypto";
 import { finding } from "@ovault/contract";
 
 import { proveNetcat } from "../netcat/prove-netcat.ts";
-import type { HostCheck } from "./diagnose-host.ts";
+import type { HostCheck } from "./host-check.ts";
 
 /** Opens a port as a backup would, and goes through it. */
 export const checkNetcat: HostCheck = async (hypervisor, { options }, signal) => {

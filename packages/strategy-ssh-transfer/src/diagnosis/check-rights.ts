@@ -4,7 +4,7 @@ import { isBlockStorage } from "@ovault/ovirt";
 import { HypervisorError } from "../errors.ts";
 import { LVM_COMMANDS, sudoersLines } from "../volumes/lvm-commands.ts";
 import { domainsOf } from "./check-storage.ts";
-import type { HostCheck } from "./diagnose-host.ts";
+import type { HostCheck } from "./host-check.ts";
 
 const DEADLINE_MS = 60_000;
 /** What a volume is named like: ids are UUIDs. */

@@ -5,7 +5,7 @@ import { HypervisorError } from "../errors.ts";
 import type { Hypervisor } from "../hosts/hypervisor.ts";
 import { dataCenterOf } from "../hosts/landscape.ts";
 import { listVolumes } from "../volumes/logical-volumes.ts";
-import type { DiagnosisSite, HostCheck } from "./diagnose-host.ts";
+import type { DiagnosisSite, HostCheck } from "./host-check.ts";
 
 const DEADLINE_MS = 60_000;
 

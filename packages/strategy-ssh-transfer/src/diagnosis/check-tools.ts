@@ -1,7 +1,7 @@
 import { finding } from "@ovault/contract";
 
 import { HypervisorError } from "../errors.ts";
-import type { HostCheck } from "./diagnose-host.ts";
+import type { HostCheck } from "./host-check.ts";
 
 const VERSION = /^qemu-nbd\D* (\d+)\.(\d+)/;
 

@@ -1,32 +1,21 @@
-import { Checklist, finding, type Diagnosis, type Finding } from "@ovault/contract";
+import { Checklist, finding, type Diagnosis } from "@ovault/contract";
 import type { Host } from "@ovault/ovirt";
 
 import { answerInTime, deadlineIn } from "../hosts/answer-in-time.ts";
 import type { Hypervisor } from "../hosts/hypervisor.ts";
 import { Hypervisors } from "../hosts/hypervisors.ts";
 import { loginHint } from "../hosts/credentials.ts";
-import { clusterOf, type Landscape } from "../hosts/landscape.ts";
+import { clusterOf } from "../hosts/landscape.ts";
 import { logInInTime } from "../hosts/log-in-in-time.ts";
-import type { SshSite } from "../site.ts";
 import { checkData } from "./check-data.ts";
 import { checkNetcat } from "./check-netcat.ts";
 import { checkRights } from "./check-rights.ts";
 import { checkStorage } from "./check-storage.ts";
 import { checkTools } from "./check-tools.ts";
+import type { DiagnosisSite, HostCheck } from "./host-check.ts";
 
 /** For all checks of one host together. */
 const HOST_DEADLINE_MS = 120_000;
-
-export interface DiagnosisSite extends SshSite {
-  readonly landscape: Landscape;
-  /** The checks of this host that have failed: what they told need not be told again. */
-  readonly failed?: ReadonlySet<string>;
-  /** Receives, for people, which host it waits for. */
-  readonly onWait?: ((what: string) => void) | undefined;
-}
-
-/** A check of a host that ovault is logged in at. */
-export type HostCheck = (hypervisor: Hypervisor, site: DiagnosisSite, signal: AbortSignal) => Promise<Finding>;
 
 const CHECKS: Readonly<Record<string, HostCheck>> = {
   tools: checkTools,

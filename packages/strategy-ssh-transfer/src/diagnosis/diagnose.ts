@@ -3,7 +3,8 @@ import type { EngineApi } from "@ovault/ovirt";
 
 import { clusterOf, readLandscape } from "../hosts/landscape.ts";
 import { checkNames } from "./check-names.ts";
-import { diagnoseHost, type DiagnosisSite } from "./diagnose-host.ts";
+import { diagnoseHost } from "./diagnose-host.ts";
+import type { DiagnosisSite } from "./host-check.ts";
 
 const HOSTS_AT_ONCE = 16;
 

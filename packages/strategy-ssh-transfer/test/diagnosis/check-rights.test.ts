@@ -6,7 +6,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { LabSite, never, WEB_DISKS } from "@ovault/testkit-ovirt";
 
 import { checkRights } from "../../src/diagnosis/check-rights.ts";
-import type { DiagnosisSite } from "../../src/diagnosis/diagnose-host.ts";
+import type { DiagnosisSite } from "../../src/diagnosis/host-check.ts";
 import { BusyHosts } from "../../src/hosts/busy-hosts.ts";
 import { Credentials } from "../../src/hosts/credentials.ts";
 import { Hypervisor } from "../../src/hosts/hypervisor.ts";

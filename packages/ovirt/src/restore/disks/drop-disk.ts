@@ -3,7 +3,7 @@ import { messageOf, observe, type RunHooks, type RunLedger } from "@ovault/contr
 import type { EngineApi } from "../../api/engine-api.ts";
 import { removeDisk } from "../../api/remove-disk.ts";
 import { assertUnused, nextStep } from "../../leftovers/in-use.ts";
-import type { LeftoverKinds } from "../../leftovers/look-up-leftovers.ts";
+import type { LeftoverKinds } from "../../leftovers/leftover-kind.ts";
 import { undo } from "../../traces/undo.ts";
 import type { MadeDisk } from "./make-disk.ts";
 

@@ -1,7 +1,7 @@
 import { ManagerError } from "@ovault/contract";
 
 import type { EngineApi } from "../../api/engine-api.ts";
-import type { AttachedDisk } from "../../api/vms.ts";
+import type { AttachedDisk } from "../../api/attached-disk.ts";
 import { diskAttributes } from "../../model/attributes.ts";
 import type { DiskAttachment } from "../../model/disk-attachment.ts";
 import type { MadeDisk } from "../disks/make-disk.ts";

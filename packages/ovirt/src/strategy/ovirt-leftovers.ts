@@ -11,7 +11,7 @@ import { isTransferOf } from "../transfer/disk-transfer.ts";
 import { endTransfer } from "../transfer/end-transfer.ts";
 import { removeDisk } from "../api/remove-disk.ts";
 import { removeVm } from "../restore/vm/remove-vm.ts";
-import { goneLeftover } from "./gone-leftover.ts";
+import { goneLeftover } from "../leftovers/gone-leftover.ts";
 
 const transferDetail = z.object({
   diskId: z.string(),

@@ -3,8 +3,8 @@ import type { ImagePoints } from "../images/image-points.ts";
 import type { DiskLosses } from "../points/lost-ranges.ts";
 import type { Repository } from "../repository/repository.ts";
 import { findLosses } from "../repository/reading/find-losses.ts";
-import { lossesByMark } from "./losses-by-mark.ts";
-import { LostMarks } from "./lost-marks.ts";
+import { lossesByMark } from "../losses/losses-by-mark.ts";
+import { LostMarks } from "../losses/lost-marks.ts";
 
 /**
  * What the marked points have lost, by point id. In a repository as of now: it leaves out a point whose chunks have all

@@ -2,24 +2,10 @@ import { inLanes, type Leftover, type LedgerEntry } from "@ovault/contract";
 
 import type { EngineApi } from "../api/engine-api.ts";
 import { arrived, pending } from "../engine/wait.ts";
-import { assertUnused } from "./in-use.ts";
-import { unknownLeftover } from "./unknown-leftover.ts";
+import { assertUnused } from "../leftovers/in-use.ts";
+import type { LeftoverKind, LeftoverKinds, LeftoverLookUp } from "../leftovers/leftover-kind.ts";
+import { unknownLeftover } from "../leftovers/unknown-leftover.ts";
 import { diskLeftover, snapshotLeftover, transferLeftover, vmLeftover } from "./ovirt-leftovers.ts";
-
-/** Checks whether what an entry names still exists. */
-export type LeftoverLookUp = (api: EngineApi, entry: LedgerEntry, signal: AbortSignal) => Promise<Leftover>;
-
-/** One kind of entry in the ledger. */
-export interface LeftoverKind {
-  readonly lookUp: LeftoverLookUp;
-  /** Kinds that can only go after this one: an attachment blocks the snapshot that it shares. */
-  readonly before: readonly string[];
-  /** The engine does not see it. What it uses, of the kinds in `before`, stays until this is known to be gone. */
-  readonly unseen?: boolean;
-}
-
-/** By the `kind` of the entry. */
-export type LeftoverKinds = Readonly<Record<string, LeftoverKind>>;
 
 /** Kinds that several strategies make. */
 const SHARED: LeftoverKinds = {
