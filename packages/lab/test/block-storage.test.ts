@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 
 import type { BlockDomain, BlockStorage, BlockVolume } from "../src/index.ts";
+import { homeDomain, move, settled } from "./support/data-disks.ts";
 import { MIB, runQemuIo, withImages, withLab, type LabFixture } from "./support/lab-fixture.ts";
 
 /** Keeps each volume as a file of its name. */
@@ -107,6 +108,31 @@ test("block storage has the volumes of each disk, with what a snapshot froze, an
     expect([...storage.volumes.keys()].toSorted()).toEqual(
       lab.vms[0]?.disks.map(({ path }) => path.split("/").at(-1)).toSorted(),
     );
+  });
+});
+
+test("a disk moves off block storage and back, live and at rest, and hosts see it where it is", async () => {
+  await withBlockLab(async (fixture, storage) => {
+    const { lab, client, directory } = fixture;
+    const [vm, disk] = [lab.vms[0]?.id ?? "", lab.vms[0]?.disks[0]?.id ?? ""];
+    const image = (await client.get(`/disks/${disk}`)).xml.text("image_id") ?? "";
+    const san =
+      (await client.get(`/disks/${disk}`)).xml.child("storage_domains", "storage_domain")?.attribute("id") ?? "";
+    const home = await homeDomain(fixture);
+    await lab.write("web", "0", { offset: 0, length: MIB, kind: "pattern", pattern: 5 });
+    await move(fixture, disk, home);
+    expect(await settled(fixture, disk)).toBe(home);
+    expect([storage.volumes.has(image), storage.inUse.get(vm)?.includes(image)]).toEqual([false, false]);
+    await move(fixture, disk, san);
+    expect(await settled(fixture, disk)).toBe(san);
+    expect(storage.inUse.get(vm)).toContain(image);
+    await lab.powerOff("web", { graceful: true });
+    expect(await readFile(storage.path(image))).toSatisfy((bytes: Buffer) => bytes.includes(Buffer.alloc(MIB, 5)));
+    await move(fixture, disk, home);
+    expect(await settled(fixture, disk)).toBe(home);
+    expect(storage.volumes.has(image)).toBe(false);
+    await lab.view(disk, join(directory, "view.raw"));
+    expect((await readFile(join(directory, "view.raw"))).subarray(0, MIB)).toEqual(Buffer.alloc(MIB, 5));
   });
 });
 

@@ -29,6 +29,8 @@ export class MirroringHypervisor implements Hypervisor {
   readonly #mirrored: MirroredDisks;
   /** Mirrored disks that a machine has, by machine. */
   readonly #plugged = new Map<string, ReadonlySet<string>>();
+  /** The machine that has a disk, mirrored or not. */
+  readonly #machines = new Map<string, string>();
   readonly #exports = new Map<string, string>();
 
   constructor(inner: Hypervisor, storage: BlockStorage, domainIds: readonly string[]) {
@@ -100,12 +102,11 @@ export class MirroringHypervisor implements Hypervisor {
     const before = (await this.#isMirrored(diskId)) ? await this.#inner.diskInfo(diskId) : undefined;
     await this.#inner.moveDisk(diskId, target);
     if (before !== undefined) await this.#mirrored.remove(before);
-    const holder = [...this.#plugged].find(([, plugged]) => plugged.has(diskId));
-    if (holder !== undefined)
-      await this.#use(
-        holder[0],
-        [...holder[1]].filter((id) => id !== diskId),
-      );
+    const vmId = this.#machines.get(diskId);
+    if (vmId !== undefined) {
+      const others = [...(this.#plugged.get(vmId) ?? [])].filter((plugged) => plugged !== diskId);
+      await this.#use(vmId, (await this.#isMirrored(diskId)) ? [...others, diskId] : others);
+    }
     await this.#toHosts([diskId]);
   }
 
@@ -113,11 +114,13 @@ export class MirroringHypervisor implements Hypervisor {
     const own = await this.#ownOf(disks);
     await this.#fromHosts(own);
     await this.#inner.startVm(vmId, disks);
+    this.#hold(vmId, disks);
     await this.#use(vmId, own);
   }
 
   async stopVm(vmId: string, options: { readonly graceful: boolean }): Promise<void> {
     await this.#inner.stopVm(vmId, options);
+    for (const [diskId, holder] of this.#machines) if (holder === vmId) this.#machines.delete(diskId);
     const released = [...(this.#plugged.get(vmId) ?? [])];
     await this.#use(vmId, []);
     await this.#toHosts(released);
@@ -127,11 +130,13 @@ export class MirroringHypervisor implements Hypervisor {
     const own = await this.#ownOf([disk]);
     await this.#fromHosts(own);
     await this.#inner.plugDisk(vmId, disk);
+    this.#hold(vmId, [disk]);
     await this.#use(vmId, [...(this.#plugged.get(vmId) ?? []), ...own]);
   }
 
   async unplugDisk(vmId: string, diskId: string, signal: AbortSignal): Promise<void> {
     await this.#inner.unplugDisk(vmId, diskId, signal);
+    if (this.#machines.get(diskId) === vmId) this.#machines.delete(diskId);
     const before = [...(this.#plugged.get(vmId) ?? [])];
     if (!before.includes(diskId)) return;
     await this.#use(
@@ -213,6 +218,12 @@ export class MirroringHypervisor implements Hypervisor {
   async #made(info: DiskInfo): Promise<DiskInfo> {
     await this.#toHosts([info.diskId]);
     return info;
+  }
+
+  #hold(vmId: string, disks: readonly PlugDisk[]): void {
+    for (const { diskId, snapshotVolumeId } of disks) {
+      if (snapshotVolumeId === undefined) this.#machines.set(diskId, vmId);
+    }
   }
 
   /** Of disks that no machine has. */

@@ -7,7 +7,6 @@ import { findNfsPorts, type NfsPorts } from "@ovault/nfs";
 import type { NfsPlace } from "./nfs-client.ts";
 import { NfsFailure } from "./nfs-failure.ts";
 import {
-  framed,
   opaque,
   readCall,
   readOpaque,
@@ -15,6 +14,7 @@ import {
   resultsOf,
   words,
   writeCall,
+  writeRecord,
   writeReply,
   type RpcCall,
 } from "./rpc-message.ts";
@@ -69,7 +69,7 @@ export class NfsLink {
     const ended = new AbortController();
     const signal = AbortSignal.any([ended.signal, this.#closing.signal]);
     const upstream = new Upstream(this.#portsLater(signal), this.#place.address, signal, (reply) =>
-      client.write(framed(reply)),
+      writeRecord(client, reply),
     );
     const splitter = new RecordSplitter();
     client.on("data", (piece) => {
@@ -77,7 +77,7 @@ export class NfsLink {
         const call = readCall(record);
         if (call.program === NFS_PROGRAM) upstream.send(call.id, record);
         else if (call.program === MOUNT_PROGRAM)
-          void this.#mount(call, signal).then((reply) => client.write(framed(reply)));
+          void this.#mount(call, signal).then((reply) => writeRecord(client, reply));
       }
     });
     client.on("error", () => {}); // "close" follows
@@ -154,7 +154,7 @@ class Upstream {
 
   send(id: number, record: Buffer): void {
     this.#pending.set(id, record);
-    if (this.#socket !== undefined) this.#socket.write(framed(record));
+    if (this.#socket !== undefined) writeRecord(this.#socket, record);
     else if (!this.#isConnecting) void this.#connect().catch(() => {});
   }
 
@@ -185,7 +185,11 @@ class Upstream {
       if (!this.#signal.aborted && this.#pending.size > 0) void this.#connect().catch(() => {});
     });
     if (this.#signal.aborted) socket.destroy();
-    for (const record of this.#pending.values()) socket.write(framed(record));
+    for (const record of this.#pending.values()) writeRecord(socket, record);
+  }
+
+  #resend(record: Buffer): void {
+    if (this.#socket !== undefined) writeRecord(this.#socket, record);
   }
 
   #received(reply: Buffer): void {
@@ -194,7 +198,7 @@ class Upstream {
     if (record === undefined) return;
     const results = resultsOf(reply);
     if (results !== undefined && results.length >= 4 && results.readUInt32BE(0) === JUKEBOX) {
-      setTimeout(() => this.#socket?.write(framed(record)), RETRY_MS).unref();
+      setTimeout(() => this.#resend(record), RETRY_MS).unref();
       return;
     }
     this.#pending.delete(id);
@@ -229,6 +233,6 @@ function exchange(
     });
     socket.on("error", reject);
     socket.on("close", () => reject(new NfsFailure("EIO", `${address} hung up`)));
-    socket.write(framed(record));
+    writeRecord(socket, record);
   });
 }

@@ -1,3 +1,5 @@
+import type { Writable } from "node:stream";
+
 const LAST = 0x80_00_00_00;
 const [CALL, REPLY] = [0, 1];
 const RPC_VERSION = 2;
@@ -17,29 +19,51 @@ export interface RpcCall {
 
 /** Splits a TCP stream into records (RFC 5531 section 11). */
 export class RecordSplitter {
-  #pending: Buffer = Buffer.alloc(0);
+  #pieces: Buffer[] = [];
+  #bytes = 0;
+  /** Header of the fragment that comes in; undefined before it is there. */
+  #header: number | undefined;
   #fragments: Buffer[] = [];
 
   /** The records that end in this piece. */
   *accept(piece: Buffer): Generator<Buffer> {
-    this.#pending = this.#pending.length === 0 ? piece : Buffer.concat([this.#pending, piece]);
+    this.#pieces.push(piece);
+    this.#bytes += piece.length;
     for (;;) {
-      const word = this.#pending.length < 4 ? undefined : this.#pending.readUInt32BE(0);
-      const end = word === undefined ? Number.POSITIVE_INFINITY : 4 + (word % LAST);
-      if (word === undefined || this.#pending.length < end) return;
-      this.#fragments.push(this.#pending.subarray(4, end));
-      this.#pending = this.#pending.subarray(end);
-      if (word < LAST) continue;
-      const record = Buffer.concat(this.#fragments);
+      const header = this.#header;
+      if (header === undefined) {
+        if (this.#bytes < 4) return;
+        this.#header = this.#take(4).readUInt32BE(0);
+        continue;
+      }
+      if (this.#bytes < header % LAST) return;
+      this.#fragments.push(this.#take(header % LAST));
+      this.#header = undefined;
+      if (header < LAST) continue;
+      const [only, ...more] = this.#fragments;
+      yield only !== undefined && more.length === 0 ? only : Buffer.concat(this.#fragments);
       this.#fragments = [];
-      yield record;
     }
+  }
+
+  /** The next bytes, which are there; puts pieces together only now, so that each byte is copied once. */
+  #take(bytes: number): Buffer {
+    const [first] = this.#pieces;
+    const all = first !== undefined && first.length >= bytes ? first : Buffer.concat(this.#pieces);
+    const later = all === first ? this.#pieces.slice(1) : [];
+    const rest = all.subarray(bytes);
+    this.#pieces = rest.length === 0 ? later : [rest, ...later];
+    this.#bytes -= bytes;
+    return all.subarray(0, bytes);
   }
 }
 
-/** A record as it goes over TCP. */
-export function framed(record: Buffer): Buffer {
-  return Buffer.concat([words((record.length | LAST) >>> 0), record]);
+/** Writes a record to a TCP stream, in one fragment. */
+export function writeRecord(stream: Writable, record: Buffer): void {
+  stream.cork();
+  stream.write(words((record.length | LAST) >>> 0));
+  stream.write(record);
+  stream.uncork();
 }
 
 export function readCall(record: Buffer): RpcCall {
