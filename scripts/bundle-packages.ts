@@ -38,6 +38,8 @@ export async function bundle(cwd: string, input: Readonly<Record<string, string>
     cwd,
     input,
     platform: "node",
+    // What the oldest Node in `engines` knows: without `using`.
+    transform: { target: "es2024" },
     external: [...SHARED, ...Object.values(NATIVE).flat()],
   });
   // All in one folder, for modules that find their neighbours by `import.meta.url`.

@@ -106,3 +106,12 @@ test("keeps the names of error classes, by which errors of plugins with their ow
     expect(await readFile(join(bundles, file), "utf8")).not.toMatch(/^var \w*Error\$\d+ = class/m);
   }
 });
+
+test("needs nothing that the oldest Node in `engines` lacks: `using`, and stacks of what is disposed of", async () => {
+  const bundles = join(modules, "@ovault");
+  const texts = await Array.fromAsync(glob("*/dist/*.js", { cwd: bundles }), (file) =>
+    readFile(join(bundles, file), "utf8"),
+  );
+  expect(texts.length).toBeGreaterThan(4);
+  for (const text of texts) expect(text).not.toMatch(/^\s*(?:await )?using \w+ = |new (?:Async)?DisposableStack/m);
+});

@@ -47,27 +47,36 @@ export async function serveExportDomains(
 ): Promise<ServedExports> {
   const staging = await stagingOf(installation.configuration);
   const { folders, clients } = await wanted(installation, staging, options, signal);
-  await using stack = new AsyncDisposableStack();
-  const exports: NfsExport[] = [];
-  for (const folder of folders) {
-    await makeFolder(folder, staging.staging);
-    const files = stack.use(await LocalFileSystem.open(folder, { owner: VDSM }));
-    exports.push({ files, fileSystemId: idOf(folder), path: folder });
+  /** In the order in which they were opened. */
+  const opened: AsyncDisposable[] = [];
+  const close = async (): Promise<void> => {
+    for (const one of opened.toReversed()) await one[Symbol.asyncDispose]();
+  };
+  try {
+    const exports: NfsExport[] = [];
+    for (const folder of folders) {
+      await makeFolder(folder, staging.staging);
+      const files = await LocalFileSystem.open(folder, { owner: VDSM });
+      opened.push(files);
+      exports.push({ files, fileSystemId: idOf(folder), path: folder });
+    }
+    const [first, ...others] = exports;
+    if (first === undefined) throw new Error("no folders");
+    const allowed = [...new Set([...clients, ...ownAddresses()])];
+    const server = await NfsServer.listen({
+      ...first,
+      others,
+      allow: allowed,
+      ...(options.address !== undefined && { host: options.address }),
+      port: options.port ?? NFS_PORT,
+      onError: (error) => reporter.warn(`NFS: ${messageOf(error)}`),
+    });
+    opened.push(server);
+    return { port: server.port, folders, allowed: clients, [Symbol.asyncDispose]: close };
+  } catch (error) {
+    await close();
+    throw error;
   }
-  const [first, ...others] = exports;
-  if (first === undefined) throw new Error("no folders");
-  const allowed = [...new Set([...clients, ...ownAddresses()])];
-  const server = await NfsServer.listen({
-    ...first,
-    others,
-    allow: allowed,
-    ...(options.address !== undefined && { host: options.address }),
-    port: options.port ?? NFS_PORT,
-    onError: (error) => reporter.warn(`NFS: ${messageOf(error)}`),
-  });
-  stack.use(server);
-  const owned = stack.move();
-  return { port: server.port, folders, allowed: clients, [Symbol.asyncDispose]: () => owned.disposeAsync() };
 }
 
 /** The engine is asked only where the answer counts: a node that starts again may be up before its engine. */
