@@ -36,7 +36,7 @@ test("a run says which strategy has opened its disks, and what carries their dat
   const { lines, show } = recorded();
   const web = shownRun(show, "web01");
   const disks = ["netcat", "OpenSSH", "netcat", null].map((carrier, index) => ({ diskId: `disk-${index}`, carrier }));
-  web.emit({ kind: "opened", strategy: "ssh-transfer", disks });
-  web.emit({ kind: "opened", strategy: "other", disks: disks.slice(3) });
+  web.emit({ kind: "opened", strategy: "ssh-transfer", point: "p", disks });
+  web.emit({ kind: "opened", strategy: "other", point: "p", disks: disks.slice(3) });
   expect(lines).toEqual(["web01: opened: ssh-transfer, through netcat and OpenSSH", "web01: opened: other"]);
 });

@@ -1,6 +1,7 @@
 import { AsyncSeriesHook, AsyncSeriesWaterfallHook, SyncHook, SyncWaterfallHook } from "tapable";
 
 import { callObserver } from "./util/call-observer.ts";
+import type { BackupMode } from "./disk-source.ts";
 import type { Consistency, RecoveryPoint } from "./recovery-point.ts";
 import type { Disk, VirtualMachine } from "./virtual-machine.ts";
 
@@ -25,12 +26,23 @@ export interface SpanEvent {
 export interface OpenedEvent {
   /** Name of the strategy. */
   readonly strategy: string;
-  /** `carrier`: see `DiskSource`; null where the strategy does not say. */
-  readonly disks: readonly { readonly diskId: string; readonly carrier: string | null }[];
+  /** Id of the point that a backup makes, if it is sealed, or that a restore reads. */
+  readonly point: string;
+  readonly disks: readonly OpenedDisk[];
+}
+
+export interface OpenedDisk {
+  readonly diskId: string;
+  /** See `DiskSource`; null where the strategy does not say. */
+  readonly carrier: string | null;
+  /** Of backups: how the strategy takes the disk. */
+  readonly mode?: BackupMode;
+  /** Why so, for people. */
+  readonly reason?: string;
 }
 
 export interface PhaseEvent {
-  /** e.g. `open`, `copy`, `finalize`, `seal`, `cleanup`. */
+  /** e.g. `wait`, `open`, `copy`, `finalize`, `seal`, `cleanup`. */
   readonly phase: string;
   readonly detail: string;
 }

@@ -8,6 +8,7 @@ export * from "./installation/consistency-settings.ts";
 export * from "./installation/current-installation.ts";
 export * from "./installation/installation.ts";
 export * from "./jobs/backup-job.ts";
+export * from "./jobs/cancelled-backups-error.ts";
 export * from "./jobs/copy-job.ts";
 export * from "./jobs/forget-job.ts";
 export * from "./job-context.ts";

@@ -28,9 +28,9 @@ export function resultsView(results: readonly BackupSummary[]): View {
   const titles = ["vm", "point", "strategy", "disk", "through", "mode", ">logical", ">read", ">stored", ">time", "why"];
   return [
     ...(rows.length > 0 ? [table(titles, rows, "")] : []),
-    ...results.flatMap(({ vm, point }) => [
+    ...results.flatMap(({ vm, point, warnings }) => [
       ...(point?.skipped ?? []).map(({ alias, reason }) => text(`${vm.name}: not taken: ${alias}: ${reason}`)),
-      ...(point?.warnings ?? []).map((warning) => text(`${vm.name}: warning: ${warning}`)),
+      ...(point === null ? [] : warnings).map((warning) => text(`${vm.name}: warning: ${warning}`)),
     ]),
     ...failuresView(results),
     ...totalView(results),

@@ -30,6 +30,8 @@ export interface CopyPointsOptions extends CopyStores {
   /** Blocks in flight. */
   readonly lanes?: number;
   readonly onProgress?: (point: RecoveryPoint, totals: CopyTotals) => void;
+  /** Called before a copy waits for another run. `message`: which one, for people. */
+  readonly onWait?: (message: string) => void;
   /** Called before a copy waits for a beat of a run that seems dead. `message`: one line for people. */
   readonly onDoubt?: (message: string) => void;
   readonly signal: AbortSignal;

@@ -16,6 +16,7 @@ export interface SourceReadingOptions {
   readonly vm: VirtualMachine;
   readonly runId: string;
   readonly process?: ProcessIdentity;
+  readonly onWait?: ((message: string) => void) | undefined;
   readonly onDoubt?: ((message: string) => void) | undefined;
   readonly clock?: Clock;
   readonly signal: AbortSignal;
@@ -37,7 +38,7 @@ export class SourceReading {
   }
 
   static async begin(from: Repository, options: SourceReadingOptions): Promise<SourceReading> {
-    const { to, vm, runId, process = processIdentity(), onDoubt, clock = systemClock, signal } = options;
+    const { to, vm, runId, process = processIdentity(), onWait, onDoubt, clock = systemClock, signal } = options;
     try {
       const lease = await acquireLease(from.store, {
         // One per pair of destinations, so that copies to several destinations do not wait for each other.
@@ -47,6 +48,7 @@ export class SourceReading {
         ttlMs: TTL_MS,
         // The destination's lease decides between concurrent copies; this one only serializes readers.
         ifBusy: "wait",
+        onWait,
         onDoubt,
         clock,
         signal,

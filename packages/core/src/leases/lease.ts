@@ -37,6 +37,8 @@ export interface LeaseOptions {
   readonly seals?: (signal: AbortSignal) => Promise<readonly ObjectKey[]>;
   /** Keys of the manifests of points that the holder reads: prune keeps what these need. */
   readonly holds?: readonly ObjectKey[];
+  /** Called for each holder that the run waits for. `message`: one line for people. */
+  readonly onWait?: ((message: string) => void) | undefined;
   /** Called once, before the run waits for a beat of this holder. `message`: one line for people. */
   readonly onDoubt?: ((message: string) => void) | undefined;
   readonly signal: AbortSignal;
@@ -84,10 +86,11 @@ const CANCELLED_RELEASE_MS = 3_000;
  * @throws LeaseHeldError naming the holder when it is held and `ifBusy` is `refuse`.
  */
 export async function acquireLease(store: ObjectStore, options: LeaseOptions): Promise<Lease> {
-  const { ifBusy, onDoubt, signal, clock = systemClock } = options;
+  const { ifBusy, onWait, onDoubt, signal, clock = systemClock } = options;
   const folder = new LeaseFolder(store, options.resource);
   const watch = new LeaseWatch(folder, clock);
   let doubted = false;
+  let awaited: string | undefined;
   for (;;) {
     signal.throwIfAborted();
     const state = await folder.look(signal);
@@ -95,6 +98,8 @@ export async function acquireLease(store: ObjectStore, options: LeaseOptions): P
     if (current?.state === "held") {
       const life = await watch.look(state, current, signal);
       if (life === "living" && ifBusy === "refuse") throw heldError(options, current);
+      if (life === "living" && awaited !== current.token) onWait?.(describeHolder(options, current));
+      awaited = current.token;
       if (life === "doubtful" && !doubted) onDoubt?.(doubtAbout(options, current));
       doubted ||= life === "doubtful";
       if (life !== "dead") {
@@ -309,11 +314,20 @@ class ClaimedLease implements Lease {
   }
 }
 
-function heldError({ resource, title = resource }: LeaseOptions, { holder, at, ttlMs }: HeldClaim): LeaseHeldError {
+function describeHolder(
+  { resource, title = resource }: Pick<LeaseOptions, "resource" | "title">,
+  { holder: { runId, pid, node }, at }: HeldClaim,
+): string {
+  return `run ${runId} (process ${pid} on ${node}) has held ${title} since ${at}`;
+}
+
+function heldError(options: LeaseOptions, claim: HeldClaim): LeaseHeldError {
+  const { resource } = options;
+  const { holder, at, ttlMs } = claim;
   const { node, pid, runId } = holder;
   const seconds = Math.ceil(ttlMs / 1000);
   const minutes = Math.ceil((ttlMs + CLOCK_MARGIN_MS) / 60_000);
-  return new LeaseHeldError(`run ${runId} (process ${pid} on ${node}) has held ${title} since ${at}`, {
+  return new LeaseHeldError(describeHolder(options, claim), {
     context: { resource, runId, node, pid, since: at },
     hint: (field) =>
       `Let it finish, or wait for it with ${field("wait")}. If it died, the next run on ${node} replaces it at once. A run on ` +

@@ -21,6 +21,8 @@ export interface PruneOptions {
   /** What to do while another prune or a repair is running. */
   readonly ifBusy?: "refuse" | "wait";
   readonly onProgress?: (progress: PruneProgress) => void;
+  /** Called before prune waits for a repair or another prune. `message`: which one, for people. */
+  readonly onWait?: (message: string) => void;
   /** Called before prune waits for a beat of a run that seems dead. `message`: one line for people. */
   readonly onDoubt?: (message: string) => void;
   readonly signal: AbortSignal;

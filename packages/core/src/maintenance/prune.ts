@@ -76,12 +76,13 @@ async function pruneUnderLease(
   settings: Settings,
   ifBusy: "refuse" | "wait",
 ): Promise<PruneReport> {
-  const { holder, clock, onDoubt } = settings;
+  const { holder, clock, onWait, onDoubt } = settings;
   const lease = await acquireLease(repository.store, {
     ...MAINTENANCE_LEASE,
     holder,
     ttlMs: LEASE_TTL_MS,
     ifBusy,
+    onWait,
     onDoubt,
     clock,
     signal: settings.signal,

@@ -28,7 +28,7 @@ const LEASE_TTL_MS = 120_000;
 export async function claimPoint(
   { store, protection, points }: ManifestPlace,
   vm: VirtualMachine,
-  { runId, process = processIdentity(), copyOf, ifBusy, onDoubt, clock, signal }: BeginPointOptions,
+  { runId, process = processIdentity(), copyOf, ifBusy, onWait, onDoubt, clock, signal }: BeginPointOptions,
 ): Promise<ClaimedPoint> {
   let id = "";
   const lease = await acquireLease(store, {
@@ -41,6 +41,7 @@ export async function claimPoint(
       id = await (copyOf ? nameOfCopy(points, copyOf, claiming) : points.nextId(vm, clock.now(), claiming));
       return [points.keyOf({ vm, id })];
     },
+    onWait,
     onDoubt,
     signal,
     clock,

@@ -10,6 +10,8 @@ export interface BeginPointOptions {
   readonly copyOf?: RecoveryPoint;
   /** What to do when another run holds the machine. */
   readonly ifBusy: "refuse" | "wait";
+  /** Called before a wait for a run that holds the machine. `message`: which one, for people. */
+  readonly onWait?: ((message: string) => void) | undefined;
   /** Called once, before a wait for a sign of life of a run that seems dead. `message`: one line for people. */
   readonly onDoubt?: ((message: string) => void) | undefined;
   readonly clock: Clock;

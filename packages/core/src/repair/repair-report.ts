@@ -16,6 +16,8 @@ export interface RepairOptions {
   readonly freeDamagedLeases?: boolean;
   /** What to do while prune or another repair is running. */
   readonly ifBusy?: "refuse" | "wait";
+  /** Called before the repair waits for a prune or another repair. `message`: which one, for people. */
+  readonly onWait?: (message: string) => void;
   /** Called before the repair waits for a beat of a run that seems dead. `message`: one line for people. */
   readonly onDoubt?: (message: string) => void;
   /** Packs in flight. */

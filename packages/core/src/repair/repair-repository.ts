@@ -58,6 +58,7 @@ export async function repairRepository(repository: Repository, options: RepairOp
     holder: { runId, ...processIdentity() },
     ttlMs: LEASE_TTL_MS,
     ifBusy,
+    onWait: options.onWait,
     onDoubt: options.onDoubt,
     signal: options.signal,
   });

@@ -30,6 +30,7 @@ import type { PointWriter } from "../points/point-writer.ts";
 import { unclaimedWarnings } from "../points/unclaimed-warnings.ts";
 import { runFailure } from "../concurrency/cancellation.ts";
 import { DEFAULT_LANES } from "./default-lanes.ts";
+import { endLedger } from "./end-ledger.ts";
 import { newRunId } from "../util/run-id.ts";
 import { selectDisks, type SelectedDisks } from "./select-disks.ts";
 import { SupersededBase } from "./superseded-base.ts";
@@ -79,9 +80,9 @@ export async function backupVirtualMachine(options: BackupOptions): Promise<Reco
   for (const tap of options.taps) tap(hooks);
   const { runId = newRunId(), vm, store, ifBusy, process, signal, clock = systemClock } = options;
   observe(hooks.started, { runId, vm });
-  const onDoubt = (detail: string): void => observe(hooks.phase, { phase: "lease", detail });
+  const onWait = (detail: string): void => observe(hooks.phase, { phase: "wait", detail });
   try {
-    const writer = await store.beginPoint(vm, { runId, process, ifBusy, onDoubt, clock, signal });
+    const writer = await store.beginPoint(vm, { runId, process, ifBusy, onWait, onDoubt: onWait, clock, signal });
     try {
       return await new BackupRun(options, hooks, runId, writer).run();
     } finally {
@@ -150,7 +151,7 @@ class BackupRun {
       this.#warn(`recovery point ${base.id} is damaged and cannot be a base: ${error.message}`);
       return await this.#attempt({ ...attempt, full: true, damage: `the last point, ${base.id}, is damaged` });
     } finally {
-      await ledger.end();
+      await endLedger(ledger, hooks);
     }
   }
 
@@ -182,7 +183,9 @@ class BackupRun {
       throw error;
     }
     this.#phase("retire", "removing what only older points needed");
-    await instant.retire(this.#signal);
+    await instant.retire(this.#signal).catch((error: unknown) => {
+      this.#warn(`what only older points needed is still there: ${messageOf(error)}; see \`ovault doctor\``);
+    });
     await superseded?.remove(this.#signal).catch((error: unknown) => {
       this.#warn(`what ${base?.id} kept for an increment is still there: ${messageOf(error)}; see \`ovault doctor\``);
     });
@@ -226,8 +229,10 @@ class BackupRun {
     const { store, buffers = new BufferPool(DEFAULT_LANES, store.blockBytes) } = this.#options;
     const signal = this.#signal;
     const sources = await instant.open(signal);
-    const opened = sources.map(({ disk, carrier = null }) => ({ diskId: disk.id, carrier }));
-    observe(this.#hooks.opened, { strategy: this.#options.strategy.name, disks: opened });
+    const opened = sources.map(({ disk, carrier = null, mode, reason }) => {
+      return { diskId: disk.id, carrier, mode, reason: damage ?? reason };
+    });
+    observe(this.#hooks.opened, { strategy: this.#options.strategy.name, point: this.#writer.id, disks: opened });
     this.#phase("copy", plural(sources.length, "disk"));
     const disks = await this.#writer.takeDisks(sources, {
       base,

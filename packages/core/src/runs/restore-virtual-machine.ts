@@ -10,6 +10,7 @@ import {
 import type { Ledger } from "../ledger/ledger.ts";
 import type { PointStore } from "../points/point-store.ts";
 import { DEFAULT_LANES } from "./default-lanes.ts";
+import { endLedger } from "./end-ledger.ts";
 import { runFailure } from "../concurrency/cancellation.ts";
 import { pairTargets, restoreDisks, type RestoredDisks } from "./restore-disks.ts";
 import { newRunId } from "../util/run-id.ts";
@@ -46,7 +47,7 @@ export async function restoreVirtualMachine(options: RestoreOptions): Promise<Re
     const session = await strategy.openRestore(request, { runId, ledger, hooks, signal });
     try {
       const opened = session.disks.map(({ diskId, carrier = null }) => ({ diskId, carrier }));
-      observe(hooks.opened, { strategy: strategy.name, disks: opened });
+      observe(hooks.opened, { strategy: strategy.name, point: request.point.id, disks: opened });
       observe(hooks.phase, { phase: "copy", detail: plural(request.disks.length, "disk") });
       const pairs = pairTargets(request.point, session.disks);
       const lanes = options.lanes ?? DEFAULT_LANES;
@@ -63,7 +64,7 @@ export async function restoreVirtualMachine(options: RestoreOptions): Promise<Re
     observe(hooks.failed, failure);
     throw failure;
   } finally {
-    await ledger.end();
+    await endLedger(ledger, hooks);
     observe(hooks.finished);
   }
 }

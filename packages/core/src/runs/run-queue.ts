@@ -39,15 +39,16 @@ export class RunQueue {
 
   /**
    * Starts `work` when permits for all resources are free; it takes one of each. `work` calls `copied` when it no
-   * longer loads them, and must observe the signal itself.
+   * longer loads them, and must observe the signal itself. `onWait` receives what has no permit left, before a wait.
    * @throws the signal's reason, without starting, when it is aborted before
    */
   async run<T>(
     resources: readonly Resource[],
     signal: AbortSignal,
     work: (copied: () => void) => Promise<T>,
+    onWait?: (names: readonly string[]) => void,
   ): Promise<T> {
-    await this.#turn(resources, signal);
+    await this.#turn(resources, signal, onWait);
     const run: CopyingRun = { resources, copied: false };
     try {
       return await work(() => this.#copiedBy(run));
@@ -57,7 +58,11 @@ export class RunQueue {
   }
 
   /** Resolves once it has taken the permits. */
-  async #turn(resources: readonly Resource[], signal: AbortSignal): Promise<void> {
+  async #turn(
+    resources: readonly Resource[],
+    signal: AbortSignal,
+    onWait: ((names: readonly string[]) => void) | undefined,
+  ): Promise<void> {
     signal.throwIfAborted();
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     const queued: QueuedRun = { resources, start: resolve };
@@ -67,13 +72,14 @@ export class RunQueue {
     signal.addEventListener("abort", leave, { once: true });
     this.#waiting.add(queued);
     this.#startWaiting();
+    if (this.#waiting.has(queued)) onWait?.(resources.filter((one) => !this.#isFree(one)).map(({ name }) => name));
     await promise.finally(() => signal.removeEventListener("abort", leave));
   }
 
   #startWaiting(): void {
     for (const queued of this.#waiting) {
       const { resources } = queued;
-      if (!resources.every(({ name, permits }) => this.#takenOf(name) < permits)) continue;
+      if (!resources.every((one) => this.#isFree(one))) continue;
       for (const { name } of resources) this.#taken.set(name, this.#takenOf(name) + 1);
       this.#waiting.delete(queued);
       queued.start();
@@ -111,6 +117,10 @@ export class RunQueue {
       if (left === 0) this.#taken.delete(name);
       else this.#taken.set(name, left);
     }
+  }
+
+  #isFree({ name, permits }: Resource): boolean {
+    return this.#takenOf(name) < permits;
   }
 
   #takenOf(name: string): number {

@@ -111,8 +111,9 @@ test("a run says which strategy has opened its disks and what carries their data
     hooks.span.tap("test", () => void calls.push("span"));
   };
   const point = await runs.backUp({ taps: [tap] });
-  expect(calls.slice(0, 2)).toEqual(["thaw", { strategy: "model", disks: [{ diskId: "a", carrier: "memory" }] }]);
+  const disk = { diskId: "a", carrier: "memory", mode: "full", reason: point.disks[0]?.reason };
+  expect(calls.slice(0, 2)).toEqual(["thaw", { strategy: "model", point: point.id, disks: [disk] }]);
   calls.length = 0;
   await runs.restore(point, { taps: [tap] });
-  expect(calls[0]).toEqual({ strategy: "model", disks: [{ diskId: "a", carrier: null }] });
+  expect(calls[0]).toEqual({ strategy: "model", point: point.id, disks: [{ diskId: "a", carrier: null }] });
 });

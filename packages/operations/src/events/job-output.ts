@@ -1,4 +1,4 @@
-import { callObserver, messageOf } from "@ovault/contract";
+import { callObserver, messageOf, systemClock, type Clock } from "@ovault/contract";
 
 import type { JobContext } from "../job-context.ts";
 import { harmlessReporter, type Reporter } from "../reporter.ts";
@@ -6,18 +6,21 @@ import type { RunEvent, RunEventBody } from "./run-event.ts";
 
 /**
  * What one job tells its caller: lines for people, and events. What the job says beside its runs becomes events of its
- * first run too, as soon as that begins. A reporter or a receiver of events that fails, at once or later, never disturbs
+ * first run too: at once, or as soon as that begins, with the time when it was said. Receivers of events get objects
+ * of their own. A reporter or a receiver of events that fails, at once or later, never disturbs
  * the job.
  */
 export class JobOutput implements Reporter {
   readonly #emit: JobContext["emit"];
   readonly #reporter: Reporter;
-  readonly #early: RunEventBody[] = [];
-  #emitOfRun: ((body: RunEventBody) => void) | undefined;
+  readonly #clock: Clock;
+  readonly #early: { readonly body: RunEventBody; readonly at: string }[] = [];
+  #emitOfRun: ((body: RunEventBody, at?: string) => void) | undefined;
   #emitHasFailed = false;
 
-  constructor({ emit, reporter }: Pick<JobContext, "emit" | "reporter">) {
+  constructor({ emit, reporter, clock = systemClock }: Pick<JobContext, "emit" | "reporter" | "clock">) {
     this.#emit = emit;
+    this.#clock = clock;
     this.#reporter = harmlessReporter(reporter);
   }
 
@@ -33,7 +36,7 @@ export class JobOutput implements Reporter {
 
   emit(event: RunEvent): void {
     callObserver(
-      () => this.#emit(event),
+      () => this.#emit(structuredClone(event)),
       (error) => {
         if (!this.#emitHasFailed)
           this.#reporter.warn(`the receiver of events has failed, and may miss some: ${messageOf(error)}`);
@@ -43,14 +46,14 @@ export class JobOutput implements Reporter {
   }
 
   /** A run has begun; only the first one of the job receives what the job says. */
-  runBegins(emit: (body: RunEventBody) => void): void {
+  runBegins(emit: (body: RunEventBody, at?: string) => void): void {
     if (this.#emitOfRun !== undefined) return;
     this.#emitOfRun = emit;
-    for (const body of this.#early.splice(0)) emit(body);
+    for (const { body, at } of this.#early.splice(0)) emit(body, at);
   }
 
   #emitBeside(body: RunEventBody): void {
-    if (this.#emitOfRun === undefined) this.#early.push(body);
+    if (this.#emitOfRun === undefined) this.#early.push({ body, at: this.#clock.now().toISOString() });
     else this.#emitOfRun(body);
   }
 }

@@ -47,8 +47,9 @@ export type RunCounts =
   | ({ readonly of: "verify" | "repair" } & VerifyProgress);
 
 export type RunEventBody =
-  /** The first event of a run. */
+  /** The first event of a run, as soon as the job knows it: it may wait long before any work begins. */
   | ({ readonly kind: "started" } & Pick<RunSubject, "title" | "runs">)
+  /** `wait`: for permits of the queue, or for a run that holds what this one needs; the detail says which. */
   | ({ readonly kind: "phase" } & PhaseEvent)
   /** The disks that the run takes; their sizes are known before any byte moves. */
   | { readonly kind: "disks"; readonly disks: readonly AnnouncedDisk[] }
@@ -69,7 +70,7 @@ export type RunEventBody =
 
 /**
  * What happens in a run: plain data that survives JSON unchanged. A run begins with `started` and ends with `finished`
- * or `failed`. Its source limits the rate of `progress` (for each disk) and `counted`, because restores and copies count
+ * or `failed`, whatever happens. Its source limits the rate of `progress` (for each disk) and `counted`, because restores and copies count
  * every block and each consumer could only drop events that were made in vain. What it holds back comes before any other
  * event, and a disk that was moved whole has an event that shows it complete.
  */
@@ -77,6 +78,6 @@ export type RunEvent = RunEventBody & {
   readonly runId: string;
   readonly job: JobKind;
   readonly machine: MachineSummary | null;
-  /** ISO 8601, from the clock of the job's context. */
+  /** When it happened: ISO 8601, from the clock of the job's context. */
   readonly at: string;
 };

@@ -23,6 +23,7 @@ export class RunReport<K extends JobKind = JobKind> {
   readonly #heldBack = new Map<string, RunEventBody>();
   /** What the last counts were about. */
   #counted: string | undefined;
+  #started = false;
   #ended = false;
 
   constructor(subject: RunSubject<K>, context: Pick<InnerContext, "reporter" | "signal" | "clock" | "field">) {
@@ -49,10 +50,13 @@ export class RunReport<K extends JobKind = JobKind> {
     hooks.finished.tap(NAME, () => sealed && this.#end({ kind: "finished", result: summarizePoint(sealed) }));
   };
 
+  /** Does nothing when the run has started. */
   start(): void {
+    if (this.#started) return;
+    this.#started = true;
     const { title, runs } = this.#subject;
     this.emit({ kind: "started", title, runs });
-    this.#context.reporter.runBegins((body) => this.emit(body));
+    this.#context.reporter.runBegins((body, at) => this.emit(body, at));
   }
 
   announce(disks: readonly AnnouncedDisk[]): void {
@@ -80,16 +84,20 @@ export class RunReport<K extends JobKind = JobKind> {
     this.#end({ kind: "failed", error: errorSummary(jobFailure(error, signal), field) });
   }
 
-  /** The last progress before an event comes before it. */
-  emit(body: RunEventBody): void {
-    this.#sendHeldBack();
-    this.#send(body);
+  /** The run waits; `what` says for what, for people. */
+  waits(what: string): void {
+    this.phase("wait", what);
   }
 
-  #send(body: RunEventBody): void {
+  /** The last progress before an event comes before it. `at`: when it happened, if not now. */
+  emit(body: RunEventBody, at?: string): void {
+    this.#sendHeldBack();
+    this.#send(body, at);
+  }
+
+  #send(body: RunEventBody, at = this.#clock.now().toISOString()): void {
     if (this.#ended) return;
     const { job, machine } = this.#subject;
-    const at = this.#clock.now().toISOString();
     this.#context.reporter.emit({ runId: this.runId, job, machine, at, ...body });
   }
 

@@ -1,8 +1,8 @@
-import { UsageError, type OpenedEvent } from "@ovault/contract";
+import { CancelledError, NotFoundError, UsageError } from "@ovault/contract";
 import { backupVirtualMachines, planBackup, startBlockWorkers, unclaimedWarnings, type PointStore } from "@ovault/core";
 import { z } from "zod";
 
-import { RunReport } from "../events/run-report.ts";
+import { MachineRuns } from "../events/machine-runs.ts";
 import type { Installation } from "../installation/installation.ts";
 import { clearLeftovers } from "../leftovers/leftovers.ts";
 import { missedMachines, missedWarnings } from "../select/missed-machines.ts";
@@ -11,8 +11,10 @@ import { summarizePlan, type BackupPlanSummary } from "../summaries/backup-plan-
 import { summarizeBackup, type BackupSummary } from "../summaries/backup-summary.ts";
 import { summarizeMachine } from "../summaries/machine-summary.ts";
 import { errorSummary } from "../text/error-summary.ts";
+import { jobFailure } from "../text/job-failure.ts";
 import type { InnerContext } from "../inner-context.ts";
 import type { JobContext } from "../job-context.ts";
+import { CancelledBackupsError } from "./cancelled-backups-error.ts";
 import { inJob } from "./in-job.ts";
 import { flag, name, names, soundBy } from "./job-fields.ts";
 
@@ -46,6 +48,7 @@ export type BackupJob = Readonly<z.output<typeof backupJobSchema>>;
 /**
  * Runs as many backups at once as the limits allow. A machine that fails does not stop the others; the error of a
  * single machine is thrown.
+ * @throws CancelledBackupsError with what each of several machines has come to
  */
 export async function runBackup(
   installation: Installation,
@@ -55,55 +58,91 @@ export async function runBackup(
   return await inJob(given, async (context) => {
     assertBackupSound(job);
     startBlockWorkers();
-    const { signal, clock, queue } = context;
-    // First of all: leftovers of a dead run at a proxy VM, or in a machine, would affect the choice of strategies.
-    const machinesOfRun = () => machinesOf(installation, job, signal);
-    await clearLeftovers(installation, await managerOf(installation, job), context, { machinesOfRun });
-    const selected = await selectBackups(installation, job, signal);
-    const { manager, destination, limits, consistency, backups } = selected;
-    const store = await installation.points(destination);
-    await warnAbout(selected, store, context);
-    const ledger = await installation.ledger();
-    const taps = await installation.taps();
-    const { quiesce, tap } = await installation.consistency(manager, consistency);
-    const strategies = await installation.strategies(manager);
-    const runs = backups.length;
-    const opened = new Map<string, OpenedEvent>();
-    const outcomes = await backupVirtualMachines({
-      strategies,
-      backups: backups.map(({ vm, choice, excludeDisks, keepBase }) => {
-        const run = new RunReport({ job: "backup", machine: summarizeMachine(vm), title: vm.name, runs }, context);
-        return {
-          runId: run.runId,
-          vm,
-          keepBase,
-          strategy: choice.strategy,
-          assessment: choice.assessment,
-          strategyReason: choice.reason,
-          excludeDisks,
-          taps: [
-            ...taps,
-            tap,
-            run.follow,
-            (hooks) => hooks.opened.tap("runBackup", (event) => opened.set(vm.id, event)),
-          ],
-        };
-      }),
-      store,
-      ledger,
-      limits,
-      queue,
-      full: job.full,
-      quiesce,
-      ifBusy: job.wait ? "wait" : "refuse",
-      signal,
-      ...(clock && { clock }),
-    });
-    signal.throwIfAborted();
-    const [only] = outcomes;
-    if (outcomes.length === 1 && only?.error !== undefined) throw only.error;
-    return outcomes.map((outcome) => summarizeBackup(outcome, opened.get(outcome.vm.id), context.field));
+    const runs = new MachineRuns(context);
+    try {
+      return await backUpMachines(installation, job, context, runs);
+    } catch (error) {
+      runs.failAll(error);
+      throw error;
+    }
   });
+}
+
+async function backUpMachines(
+  installation: Installation,
+  job: BackupJob,
+  context: InnerContext,
+  runs: MachineRuns,
+): Promise<readonly BackupSummary[]> {
+  const { signal, clock, queue, field } = context;
+  const chosen = await managerOf(installation, job);
+  // Before the first question: what the configuration names must be there.
+  const strategies = await installation.strategies(chosen);
+  const machines = await machinesOf(installation, job, signal);
+  runs.start(machines.vms);
+  // Before strategies are chosen: leftovers of a dead run at a proxy VM, or in a machine, would affect the choice.
+  const machinesOfRun = async () => machines.vms;
+  const hadLeftovers = await clearLeftovers(installation, chosen, context, { machinesOfRun });
+  const selected = await selectBackups(installation, job, signal, hadLeftovers ? undefined : machines);
+  const { manager, destination, limits, consistency, backups } = selected;
+  const vms = backups.map(({ vm }) => vm);
+  runs.start(vms);
+  runs.failAll(
+    new NotFoundError("the manager has this virtual machine no more, or the policy does not select it"),
+    vms,
+  );
+  const store = await installation.points(destination);
+  await warnAbout(selected, store, context);
+  const ledger = await installation.ledger();
+  const taps = await installation.taps();
+  const { quiesce, tap } = await installation.consistency(manager, consistency);
+  const outcomes = await backupVirtualMachines({
+    strategies,
+    backups: backups.map(({ vm, choice, excludeDisks, keepBase }) => {
+      const run = runs.of(vm);
+      const { report } = run;
+      return {
+        runId: report.runId,
+        onQueued: (full) => report.waits(`a place in the queue, within the limits of ${full.join(", ")}`),
+        vm,
+        keepBase,
+        strategy: choice.strategy,
+        assessment: choice.assessment,
+        strategyReason: choice.reason,
+        excludeDisks,
+        taps: [
+          ...taps,
+          tap,
+          report.follow,
+          (hooks) => {
+            hooks.opened.tap("Result", (event) => void (run.opened = event));
+            hooks.warning.tap("Result", (warning) => void run.warnings.push(warning));
+          },
+        ],
+      };
+    }),
+    store,
+    ledger,
+    limits,
+    queue,
+    full: job.full,
+    quiesce,
+    onEnd: ({ vm, error }) => {
+      // A run that is cancelled in the queue has no hooks that could say so.
+      if (error !== undefined) runs.of(vm).report.fail(error);
+    },
+    ifBusy: job.wait ? "wait" : "refuse",
+    signal,
+    ...(clock && { clock }),
+  });
+  const [only] = outcomes;
+  if (outcomes.length === 1 && only?.error !== undefined) throw only.error;
+  const results = outcomes.map((outcome) => summarizeBackup(outcome, runs.of(outcome.vm), field));
+  // An abort that comes when all machines are done changes nothing.
+  const isCancelled = outcomes.some(({ error }) => error instanceof CancelledError || error === signal.reason);
+  if (!signal.aborted || !isCancelled) return results;
+  const failure = jobFailure(undefined, signal);
+  throw failure instanceof CancelledError ? new CancelledBackupsError(failure, results) : failure;
 }
 
 /** What `runBackup` would do with each machine. The error of a single machine is thrown. */

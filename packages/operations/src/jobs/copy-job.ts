@@ -50,6 +50,7 @@ export async function runCopy(
         ...prepared,
         runId: run.runId,
         ifBusy: job.wait ? "wait" : "refuse",
+        onWait: (what) => run.waits(what),
         onDoubt: (message) => reporter.note(message),
         onProgress: ({ id, vm }, totals) => run.counted({ of: "copy", point: id, vm: vm.name, ...totals }),
         signal,

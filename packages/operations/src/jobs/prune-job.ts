@@ -57,9 +57,10 @@ async function pruneDestination(
 ): Promise<PruneOutcome> {
   const repository = await installation.repository(job.from);
   const { reporter, signal, clock } = context;
+  let holders: readonly string[] = [];
   const report = await asRun({ job: "prune", machine: null, title: "prune" }, context, async (run) => {
     let current = "";
-    return await prune(repository, {
+    const pruned = await prune(repository, {
       holder: { runId: run.runId, ...processIdentity() },
       ...(job.graceMs !== undefined && { graceMs: job.graceMs }),
       repack: repackLimits(job),
@@ -71,12 +72,15 @@ async function pruneDestination(
         current = progress.step;
         run.counted({ of: "prune", ...progress });
       },
+      onWait: (what) => run.waits(what),
       onDoubt: (message) => reporter.note(message),
       signal,
       ...(clock && { clock }),
     });
+    holders = await describeHolders(repository, pruned.heldBy, signal);
+    return pruned;
   });
-  return { report, holders: await describeHolders(repository, report.heldBy, signal) };
+  return { report, holders };
 }
 
 function repackLimits({ repack, repackBudgetBytes }: PruneJob): RepackLimits {

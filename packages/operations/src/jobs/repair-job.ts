@@ -58,6 +58,7 @@ async function repairDestination(
       freeDamagedLeases,
       dryRun,
       ifBusy: wait ? "wait" : "refuse",
+      onWait: (what) => run.waits(what),
       onDoubt: (message) => reporter.note(message),
       onStep: (step) => run.phase(step),
       onProgress: (progress) => run.counted({ of: "repair", ...progress }),

@@ -53,13 +53,13 @@ export type RestoreJob = Readonly<z.output<typeof restoreJobSchema>>;
 export async function runRestore(installation: Installation, job: RestoreJob, given: JobContext): Promise<RestoredVm> {
   return await inJob(given, async (context) => {
     const { store, point, manager, strategy, request } = await prepare(installation, job, context);
-    await clearLeftovers(installation, manager, context);
     const { signal, clock = systemClock } = context;
     const ledger = await installation.ledger();
     const taps = await installation.taps();
     const subject = { job: "restore", machine: summarizeMachine(point.vm), title: job.as } as const;
     return await asRun(subject, context, async (run) => {
       const { runId } = run;
+      await clearLeftovers(installation, manager, context);
       const disks = point.disks.map(({ disk, stats }) => ({ ...disk, logicalBytes: stats.logicalBytes }));
       run.announce(disks);
       const startedAtMs = clock.elapsedMs();

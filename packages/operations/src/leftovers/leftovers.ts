@@ -79,17 +79,17 @@ export interface ClearingOptions {
 
 /**
  * Removes and reports the leftovers of earlier runs, before a run. It waits only for those of the machines of this run;
- * `ovault doctor`, or the next run, handles what is left.
+ * `ovault doctor`, or the next run, handles what is left. Answers whether there were any.
  */
 export async function clearLeftovers(
   installation: Pick<Installation, "ledger" | "managerNames" | "leftoverOwners">,
   manager: Manager,
   { reporter, signal }: Pick<OperationContext, "reporter" | "signal">,
   { machinesOfRun, patienceMs = PATIENCE_MS }: ClearingOptions = {},
-): Promise<void> {
+): Promise<boolean> {
   const onWait = (what: string): void => reporter.note(`wait, to remove what an earlier run left: ${what}`);
   const leftovers = await findLeftovers(installation, manager, signal, onWait);
-  if (leftovers.length === 0) return;
+  if (leftovers.length === 0) return false;
   const machines = await machinesOfRun?.();
   const isOurs = ({ entry }: Leftover): boolean => machines === undefined || machines.some((vm) => concerns(entry, vm));
   const ours = await removeLeftovers(installation, leftovers.filter(isOurs), signal);
@@ -101,8 +101,10 @@ export async function clearLeftovers(
     else if (error === until.reason) left.push(entry.title);
     else reporter.note(`warning: could not remove ${entry.title}: ${messageOf(error)} (see ovault doctor)`);
   }
-  if (left.length === 0) return;
-  reporter.note(`warning: not waiting for the removal of ${left.join(", ")}: not of this run (see ovault doctor)`);
+  if (left.length > 0) {
+    reporter.note(`warning: not waiting for the removal of ${left.join(", ")}: not of this run (see ovault doctor)`);
+  }
+  return true;
 }
 
 /** True if the entry is of the machine or one of its disks. */

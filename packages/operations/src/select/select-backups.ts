@@ -55,11 +55,23 @@ export interface SelectedBackups {
   readonly warnings: readonly string[];
 }
 
-/** Resolves every name before any backup starts. @throws NotFoundError when there is nothing to back up */
+/** The machines of a request, among all of their manager. */
+export interface WantedMachines {
+  readonly inventory: readonly VirtualMachine[];
+  readonly vms: readonly VirtualMachine[];
+  /** Selectors of the policy that match nothing. */
+  readonly warnings: readonly string[];
+}
+
+/**
+ * Resolves every name before any backup starts. `machines`: if they were looked for already.
+ * @throws NotFoundError when there is nothing to back up
+ */
 export async function selectBackups(
   installation: Installation,
   wanted: WantedBackups,
   signal: AbortSignal,
+  machines?: WantedMachines,
 ): Promise<SelectedBackups> {
   const { configuration } = installation;
   const policies = placedPolicies(configuration);
@@ -67,8 +79,7 @@ export async function selectBackups(
   const manager = await managerOf(installation, wanted);
   // Before the first question: what the configuration names must be there.
   const strategies = await installation.strategies(manager);
-  const inventory = await manager.inventory(signal);
-  const { vms, warnings } = policy === undefined ? named(inventory, wanted) : selectedBy(policy, inventory);
+  const { inventory, vms, warnings } = machines ?? (await machinesOf(installation, wanted, signal));
   const excluded = findDisksToExclude(vms, wanted.excludeDisks ?? []);
   const strategy = wanted.strategy ?? policy?.strategy ?? "auto";
   const backups: SelectedBackup[] = [];
@@ -93,10 +104,10 @@ export async function machinesOf(
   installation: Installation,
   wanted: WantedBackups,
   signal: AbortSignal,
-): Promise<readonly VirtualMachine[]> {
+): Promise<WantedMachines> {
   const policy = policyOf(installation, wanted);
   const inventory = await (await managerOf(installation, wanted)).inventory(signal);
-  return (policy === undefined ? named(inventory, wanted) : selectedBy(policy, inventory)).vms;
+  return { inventory, ...(policy === undefined ? named(inventory, wanted) : selectedBy(policy, inventory)) };
 }
 
 /** The manager of the request; sends it nothing. */
@@ -108,10 +119,7 @@ function policyOf({ configuration }: Installation, { policy }: WantedBackups): P
   return policy === undefined ? undefined : choosePolicy(configuration, policy);
 }
 
-interface Selected {
-  readonly vms: readonly VirtualMachine[];
-  readonly warnings: readonly string[];
-}
+type Selected = Omit<WantedMachines, "inventory">;
 
 function named(inventory: readonly VirtualMachine[], { vms }: WantedBackups): Selected {
   return { vms: findVirtualMachines(inventory, vms), warnings: [] };

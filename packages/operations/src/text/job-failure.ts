@@ -1,5 +1,6 @@
 import { CancelledError, DeadlineError, messageOf } from "@ovault/contract";
 
+import { CancelledBackupsError } from "../jobs/cancelled-backups-error.ts";
 import { isAbort } from "./error-kind.ts";
 
 /**
@@ -7,7 +8,7 @@ import { isAbort } from "./error-kind.ts";
  * is a CancelledError or a DeadlineError stays what it is; any other is the text of the cancellation.
  */
 export function jobFailure(error: unknown, { aborted, reason }: AbortSignal): unknown {
-  if (!aborted) return error;
+  if (!aborted || error instanceof CancelledBackupsError) return error;
   if (reason instanceof CancelledError || reason instanceof DeadlineError) return reason;
   return new CancelledError(isAbort(reason) ? "the job was cancelled" : messageOf(reason), { cause: error });
 }

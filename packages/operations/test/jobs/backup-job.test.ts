@@ -28,14 +28,15 @@ test("each machine of a job is a run, from started to finished, and its last eve
     ["web01", "web01", null],
     ["db01", "db01", null],
   ]);
-  for (const { vm, opened, point } of results) {
+  for (const { vm, opened, point, ...result } of results) {
     const events = eventsOf(vm.name);
     expect(new Set(events.map(({ runId }) => runId)).size).toBe(1);
     expect(events[0]).toMatchObject({ kind: "started", job: "backup", title: vm.name, runs: 2 });
     expect(events.map(({ kind }) => kind)).toEqual(expect.arrayContaining(["phase", "disks", "copied"]));
-    const disks = [{ diskId: "a", carrier: "memory" }];
+    const disks = [{ diskId: "a", carrier: "memory", mode: "full", reason: point?.disks[0]?.reason }];
     expect(events.filter(({ kind }) => kind === "opened")).toMatchObject([{ strategy: "model", disks }]);
-    expect(opened).toEqual({ strategy: "model", disks });
+    expect(opened).toEqual({ strategy: "model", point: point?.id, disks });
+    expect(result.runId).toBe(events[0]?.runId);
     expect(events.filter(({ kind }) => kind === "progress")).toMatchObject([{ diskId: "a", doneBytes: 100_000 }]);
     expect(events.at(-1)).toMatchObject({ kind: "finished", result: point });
     const { points } = await (await installation.repository()).points.list(site.context.signal);
@@ -95,8 +96,8 @@ test("the jobs of a process share a queue, so that limits count the runs of all"
   await using installation = await site.installation();
   const context = { ...site.context, queue: new RunQueue({ finalizing: 4 }) };
   await Promise.all(["web", "db"].map((policy) => runBackup(installation, job({ policy }), context)));
-  const kinds = site.events.map(({ kind }) => kind).filter((kind) => kind === "started" || kind === "copied");
-  expect(kinds).toEqual(["started", "copied", "started", "copied"]);
+  const kinds = site.events.map(({ kind }) => kind).filter((kind) => kind === "opened" || kind === "copied");
+  expect(kinds).toEqual(["opened", "copied", "opened", "copied"]);
 });
 
 const GONE = new Error("the database is gone");
@@ -133,7 +134,7 @@ test("what a job says beside its runs is in the events of its first run", async 
   await run.end();
   await runBackup(installation, job({ policy: "all" }), site.context);
   const [first] = site.events;
-  expect(site.events.slice(0, 3)).toMatchObject([
+  expect(site.events.filter(({ runId }) => runId === first?.runId).slice(0, 3)).toMatchObject([
     { kind: "started" },
     { kind: "note", message: "removed what an earlier run left: backup of web01" },
     { kind: "warning", of: "job", message: 'policy all: no virtual machine is meant by "mail*"' },
