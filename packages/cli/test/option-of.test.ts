@@ -32,6 +32,8 @@ test.each(jobSchema.options.map(({ shape }) => [shape.kind.value, Object.keys(sh
     const named = fields.filter((field) => field !== "kind" && field !== ARGUMENTS[kind]);
     expect(named.map((field) => optionOf(field)).filter((option) => !options.includes(option))).toEqual([]);
     expect(optionOf("keepDaily", 7)).toBe("--keep-daily 7");
+    expect(optionOf("networks", ["prod", "test"])).toBe("--network prod=test");
+    expect(optionOf("configFile")).toBe("--config or OVAULT_CONFIG");
   },
 );
 

@@ -108,7 +108,7 @@ test("a restore into another data center says at once all that has no place ther
   const elsewhere = { cluster: "Remote" };
   await expect(bench.restore(taken, "remote", { wishes: elsewhere })).rejects.toMatchObject({
     message: expect.stringMatching(/^3 things .*web_Disk1.*; .*web_Disk2.*; no network for nic1/),
-    hint: expect.stringMatching(/remote-storage.*`networks: FROM=TO`.*remote-network\/remote-network/),
+    hint: expect.stringMatching(/remote-storage.*`networks: { "FROM": "TO" }`.*remote-network\/remote-network/),
   });
   const networks = new Map([["lab-network", "remote-network"]]);
   const wishes = { ...elsewhere, storageDomain: "remote-storage", networks };

@@ -2,6 +2,7 @@ import type { FieldName } from "@ovault/contract";
 
 /** Options that are not called like the field of the job. */
 const OTHERS: ReadonlyMap<string, string> = new Map([
+  ["configFile", "config or OVAULT_CONFIG"],
   ["vms", "vm"],
   ["excludeDisks", "exclude-disk"],
   ["networks", "network"],
@@ -12,5 +13,6 @@ const OTHERS: ReadonlyMap<string, string> = new Map([
 /** The option that stands for a field of a job: texts of errors name fields. */
 export const optionOf: FieldName = (field, value) => {
   const option = OTHERS.get(field) ?? field.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
-  return value === undefined ? `--${option}` : `--${option} ${value}`;
+  if (value === undefined) return `--${option}`;
+  return `--${option} ${typeof value === "object" ? value.join("=") : value}`;
 };

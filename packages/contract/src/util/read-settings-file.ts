@@ -2,6 +2,7 @@ import { constants, type Stats } from "node:fs";
 import { open, type FileHandle } from "node:fs/promises";
 
 import { ConfigurationError } from "../errors/errors.ts";
+import type { Wording } from "../errors/wording.ts";
 import { decodeText } from "./decode-text.ts";
 import { messageOf } from "./message-of.ts";
 import { systemErrorCode, systemErrorText } from "./system-error.ts";
@@ -22,7 +23,7 @@ export interface SettingsFileKind {
   /** Refuses a longer file, and reads no further in an endless one. */
   readonly mostBytes: number;
   /** Hint of the error when it cannot be read; default: what its reason calls for. */
-  readonly hint?: string;
+  readonly hint?: Wording;
 }
 
 /**

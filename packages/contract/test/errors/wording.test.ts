@@ -1,8 +1,8 @@
 import { expect, test } from "vitest";
 
-import { type FieldName, UsageError } from "@ovault/contract";
+import { type FieldName, jobField, UsageError } from "@ovault/contract";
 
-const asOption: FieldName = (field, value) => ["--", field, value === undefined ? "" : ` ${value}`].join("");
+const asOption: FieldName = (field, value) => ["--", field, value === undefined ? "" : ` ${String(value)}`].join("");
 
 test("an error names fields of jobs as jobs are written, and in a client's words when it asks", () => {
   const error = new UsageError((field) => `${field("newer")} is not for points`, {
@@ -12,4 +12,8 @@ test("an error names fields of jobs as jobs are written, and in a client's words
   const said = { message: "--newer is not for points", hint: "Leave it out, or give --keepDaily 7." };
   expect(error.inWordsOf(asOption)).toEqual(said);
   expect(new UsageError("plain").inWordsOf(asOption)).toEqual({ message: "plain", hint: undefined });
+});
+
+test("a pair is an entry of a record", () => {
+  expect(jobField("networks", ["prod", "test"])).toBe('`networks: { "prod": "test" }`');
 });

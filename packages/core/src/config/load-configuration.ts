@@ -2,7 +2,7 @@ import { dirname, resolve } from "node:path";
 
 import type { z } from "zod";
 
-import { ConfigurationError, didYouMean, readSettingsFile } from "@ovault/contract";
+import { ConfigurationError, didYouMean, readSettingsFile, type Wording } from "@ovault/contract";
 import { assertOursAlone } from "./assert-ours-alone.ts";
 import { assertPoliciesRefer } from "./assert-policies-refer.ts";
 import type { Configuration, DestinationEntry, ManagerEntry, PluginEntry } from "./configuration.ts";
@@ -14,6 +14,7 @@ import { validate } from "./validate.ts";
 const WHAT = "the configuration";
 /** A thousand policies fit. */
 const MOST_BYTES = 1024 * 1024;
+const MAKE_ONE: Wording = (field) => `Make one with \`ovault init\`, or name yours with ${field("configFile")}.`;
 
 /**
  * Reads and checks ovault.yaml. Contacts nothing and reads no secret.
@@ -55,8 +56,7 @@ export function parseConfiguration(text: string, file: string): Configuration {
 }
 
 async function readText(file: string): Promise<string> {
-  const hint = "Make one with `ovault init`, or name yours with --config or OVAULT_CONFIG.";
-  const { text, stats } = await readSettingsFile(file, { what: WHAT, mostBytes: MOST_BYTES, hint });
+  const { text, stats } = await readSettingsFile(file, { what: WHAT, mostBytes: MOST_BYTES, hint: MAKE_ONE });
   await assertOursAlone(file, WHAT, stats);
   return text;
 }

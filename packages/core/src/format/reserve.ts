@@ -98,8 +98,8 @@ function noRoomLeft({ message, context, cause, retry }: StoreFullError): StoreFu
     cause,
     context,
     retry,
-    hint:
-      "Make some room by other means first: enlarge it, raise the quota, or delete what is not of ovault there. " +
-      "1 MiB is enough for `ovault forget` and `ovault prune --repack none --grace 0`.",
+    hint: (field) =>
+      "Make some room by other means first: enlarge it, raise the quota, or delete what is not of ovault there. 1 MiB " +
+      `is enough for \`ovault forget\`, and for \`ovault prune\` with ${field("repack", "none")} and ${field("graceMs", 0)}.`,
   });
 }

@@ -117,7 +117,7 @@ describe("loading ovault.yaml", () => {
   test("a missing file says how to make one", async () => {
     await expect(loadConfiguration(join(directory, "none.yaml"))).rejects.toMatchObject({
       code: "E_CONFIGURATION",
-      hint: expect.stringContaining("ovault init"),
+      hint: "Make one with `ovault init`, or name yours with `configFile`.",
     });
   });
 });

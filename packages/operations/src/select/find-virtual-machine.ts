@@ -12,7 +12,7 @@ export function findVirtualMachine(inventory: readonly VirtualMachine[], wanted:
     const names = inventory.map(({ name }) => name);
     throw new NotFoundError(`there is no virtual machine "${wanted}"${didYouMean(wanted, names)}`, {
       context: { vm: wanted },
-      hint: "Run `ovault vms` to see them; names are case sensitive.",
+      hint: "Names are case sensitive. `ovault vms` shows what there is.",
     });
   }
   if (more.length > 0) {

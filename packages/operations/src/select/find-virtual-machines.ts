@@ -20,6 +20,6 @@ function findMeant(inventory: readonly VirtualMachine[], wanted: string): readon
   if (machines.length > 0) return machines;
   throw new NotFoundError(`"${wanted}" means no virtual machine`, {
     context: { vm: wanted },
-    hint: "Run `ovault vms` to see them; names are case sensitive.",
+    hint: "Names are case sensitive. `ovault vms` shows what there is.",
   });
 }

@@ -132,7 +132,7 @@ function selectedBy({ name, vms: selection }: Policy, inventory: readonly Virtua
   if (machines.length > 0) return { vms: machines, warnings };
   throw new NotFoundError(`policy ${name} selects no virtual machine`, {
     context: { policy: name },
-    hint: `It has: ${describeSelection(selection)}. Run \`ovault vms\` to see what there is.`,
+    hint: `It has: ${describeSelection(selection)}. \`ovault vms\` shows what there is.`,
   });
 }
 

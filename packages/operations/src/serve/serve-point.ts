@@ -118,7 +118,7 @@ function socketIn(directory: string): string {
   const path = join(directory, "nbd.sock");
   if (Buffer.byteLength(path) <= MOST_SOCKET_PATH_BYTES) return path;
   throw new UsageError(`the path of a socket may have ${MOST_SOCKET_PATH_BYTES} bytes: ${path}`, {
-    hint: "Set TMPDIR to a directory with a shorter path, or take --listen.",
+    hint: (field) => `Set TMPDIR to a directory with a shorter path, or take ${field("listen")}.`,
   });
 }
 

@@ -85,7 +85,7 @@ export function savedOvf(point: RecoveryPoint): string {
   if (document !== undefined) return document.text;
   throw new IntegrityError(`recovery point ${point.id} holds no configuration of a virtual machine`, {
     context: { point: point.id },
-    hint: "Its disks can be restored to files: `ovault restore POINT --disk D --to-file PATH`.",
+    hint: (field) => `Its disks can be restored to files, one at a time, with ${field("disk")} and ${field("toFile")}.`,
   });
 }
 

@@ -154,7 +154,8 @@ class Proof {
       `${this.#title} is not the folder ${this.#folder}: what a client writes there is not here`,
       {
         context: { folder: this.#folder, address: this.#share.address },
-        hint: "Another machine, or another file system, is exported there: check --address, and what is mounted.",
+        hint: (field) =>
+          `Another machine, or another file system, is exported there: check ${field("address")}, and what is mounted.`,
       },
     );
   }

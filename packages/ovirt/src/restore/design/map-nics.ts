@@ -45,7 +45,7 @@ export function mapNics(
   const cards = lost.map(({ name, network, profile }) => `${name} (${network}/${profile ?? "?"})`).join(", ");
   throw new UsageError(`no network for ${cards}`, {
     hint: (field) =>
-      `Pass ${field("networks", "FROM=TO")} for each, with TO one of: ${places.map(label).join(", ") || "(none)"}.`,
+      `Pass ${field("networks", ["FROM", "TO"])} for each, with TO one of: ${places.map(label).join(", ") || "(none)"}.`,
   });
 }
 
@@ -66,7 +66,8 @@ export function refuseUnknownNetworks(
   for (const from of mapping.keys()) {
     if (known.has(from)) continue;
     obstacles.add(`no network card of the point is on "${from}"${didYouMean(from, known)}`, {
-      hint: (field) => `Pass ${field("networks", "FROM=TO")} with FROM one of: ${[...known].join(", ") || "(none)"}.`,
+      hint: (field) =>
+        `Pass ${field("networks", ["FROM", "TO"])} with FROM one of: ${[...known].join(", ") || "(none)"}.`,
     });
   }
 }
