@@ -17,6 +17,7 @@ export * from "./jobs/prune-job.ts";
 export * from "./jobs/repair-job.ts";
 export * from "./jobs/restore-disk-job.ts";
 export * from "./jobs/restore-job.ts";
+export * from "./jobs/run-job.ts";
 export * from "./jobs/verify-job.ts";
 export * from "./leftovers/leftovers.ts";
 export * from "./maintenance/describe-holders.ts";
