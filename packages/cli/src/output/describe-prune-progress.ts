@@ -6,7 +6,7 @@ import { formatBytes } from "@ovault/operations";
 export function describePruneProgress({ step, ...done }: PruneProgress): string {
   switch (step) {
     case "reading block maps":
-      return `${plural(done.pages, "page")} of block maps read`;
+      return `${done.pages} of at most ${plural(done.knownPages, "page")} of block maps read`;
     case "copying":
       return `${formatBytes(done.copiedBytes)} copied`;
     case "proving":

@@ -63,6 +63,8 @@ export class RunDisplay {
         if (event.of === "run") this.#terminal.note(`${title}: warning: ${event.message}`);
         break;
       case "note":
+      case "points":
+      case "point":
         break;
       case "copied":
         line.end();
@@ -86,15 +88,21 @@ export class RunDisplay {
   }
 }
 
+/** How far it is: in packs while they are read, in points afterwards. */
+function describeVerified({ packs, points, total }: Extract<RunCounts, { of: "verify" | "repair" }>): string {
+  if (total.points > 0) return `: ${points} of ${plural(total.points, "point")}`;
+  return total.packs > 0 ? `: ${packs} of ${plural(total.packs, "pack")}` : "";
+}
+
 function describeCounts(counts: RunCounts): string {
   switch (counts.of) {
     case "copy":
-      return `${counts.vm}: ${counts.point}: ${formatBytes(counts.doneBytes)} done`;
+      return `${counts.vm}: ${counts.point}: ${formatBytes(counts.doneBytes)} of ${formatBytes(counts.logicalBytes)} done`;
     case "prune":
       return describePruneProgress(counts);
     case "verify":
-      return `verified ${formatBytes(counts.bytes)}`;
+      return `verified ${formatBytes(counts.bytes)}${describeVerified(counts)}`;
     case "repair":
-      return `read ${formatBytes(counts.bytes)}`;
+      return `read ${formatBytes(counts.bytes)}${describeVerified(counts)}`;
   }
 }

@@ -30,6 +30,8 @@ export interface CopyPointsOptions extends CopyStores {
   /** Blocks in flight. */
   readonly lanes?: number;
   readonly onProgress?: (point: RecoveryPoint, totals: CopyTotals) => void;
+  /** Called when a point is done, well or not. */
+  readonly onResult?: (result: CopyResult) => void;
   /** Called before a copy waits for another run. `message`: which one, for people. */
   readonly onWait?: (message: string) => void;
   /** Called before a copy waits for a beat of a run that seems dead. `message`: one line for people. */
@@ -85,6 +87,10 @@ function byVirtualMachine(points: readonly RecoveryPoint[]): Iterable<readonly R
 async function copyVirtualMachine(run: CopyRun, points: readonly RecoveryPoint[]): Promise<readonly CopyResult[]> {
   const { from, to, dryRun = false, ifBusy = "refuse", lanes = DEFAULT_LANES, signal } = run;
   const results: CopyResult[] = [];
+  const add = (result: CopyResult): void => {
+    results.push(result);
+    run.onResult?.(result);
+  };
   let reading: SourceReading | undefined;
   try {
     for (const point of points) {
@@ -97,10 +103,10 @@ async function copyVirtualMachine(run: CopyRun, points: readonly RecoveryPoint[]
         const copied = dryRun
           ? await estimateCopy({ ...run, point })
           : await copyPoint({ ...run, point, ifBusy, lanes, onProgress });
-        results.push({ point, ...copied, error: undefined });
+        add({ point, ...copied, error: undefined });
       } catch (error) {
         if (signal.aborted) throw runFailure(error, signal);
-        results.push({ point, outcome: "failed", copyId: undefined, ...NOTHING_COPIED, error });
+        add({ point, outcome: "failed", copyId: undefined, ...NOTHING_COPIED, error });
       }
     }
   } finally {

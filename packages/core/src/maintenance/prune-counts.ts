@@ -29,6 +29,7 @@ export class PruneCounts {
   #progress: PruneProgress = {
     step: "listing packs",
     pages: 0,
+    knownPages: 0,
     copiedBytes: 0,
     provedBytes: 0,
     freedPacks: 0,
@@ -42,6 +43,10 @@ export class PruneCounts {
 
   begin(step: PruneProgress["step"]): void {
     this.#change({ step });
+  }
+
+  knowPages(knownPages: number): void {
+    this.#change({ knownPages });
   }
 
   page(): void {

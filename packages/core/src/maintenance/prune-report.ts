@@ -53,6 +53,8 @@ export interface PruneProgress {
   readonly step: PruneStep;
   /** Pages of block maps that were read. */
   readonly pages: number;
+  /** Pages that the index knows: about as many are read at most. 0 until packs are listed. */
+  readonly knownPages: number;
   readonly copiedBytes: number;
   readonly provedBytes: number;
   readonly freedPacks: number;

@@ -25,6 +25,7 @@ import { isUnreadable } from "../repository/damage/unreadable-objects.ts";
 import { runFailure } from "../concurrency/cancellation.ts";
 import { newRunId } from "../util/run-id.ts";
 import { isFull, unlessFull } from "../store/unless-full.ts";
+import { countKnownPages } from "./count-known-pages.ts";
 import { executeDeletion } from "./execute-deletion.ts";
 import { extendLocks } from "./extend-locks.ts";
 import { previewDeletion } from "./preview-deletion.ts";
@@ -147,6 +148,7 @@ class Prune {
       this.#running = (await this.#lookAtLeases()).map(({ claim }) => claim.holder.runId);
     };
     this.#survey = await PackSurvey.take(this.#repository, { between, signal: this.#signal });
+    this.#counts.knowPages(countKnownPages(this.#repository.index));
     if (this.#dryRun) await this.#previewDecided();
     else await this.#finishOthers();
     await this.#decideCondemned();

@@ -21,6 +21,7 @@ import { packInfos } from "../verify/list-packs.ts";
 import { PackChecks } from "../verify/pack-checks.ts";
 import { PackFindings } from "../verify/pack-findings.ts";
 import { ProvedChunks } from "../verify/proved-chunks.ts";
+import { VerifyCounts } from "../verify/verify-counts.ts";
 import { provePacks } from "../verify/prove-packs.ts";
 import { settleDamage } from "../verify/settle-damage.ts";
 import { DEFAULT_VERIFY_LANES } from "../verify/verify-report.ts";
@@ -185,7 +186,9 @@ class Repair {
     let unclear: ReadonlySet<string> = new Set();
     if (readData) {
       this.#step(`reading ${plural(packs.size, "pack")}`);
-      const onPack = (): void => onProgress?.({ chunks: proved.chunks, bytes: proved.bytes });
+      const counts = new VerifyCounts(proved, onProgress);
+      counts.expectPacks([...packs.values()]);
+      const onPack = (storedBytes: number): void => counts.pack(storedBytes);
       unclear = await provePacks(repository, packInfos(packs), { ...options, onPack });
     }
     const { places } = await readDamage(repository.store, signal);

@@ -14,6 +14,7 @@ import { validateExtents } from "../pipeline/validate-extents.ts";
 import { type DiskLosses, LostRanges } from "../points/lost-ranges.ts";
 import { type Damage, failureOf, objectDamage } from "./damage.ts";
 import { asWellAsPossible } from "./record-damage.ts";
+import { VerifyCounts } from "./verify-counts.ts";
 import { DEFAULT_VERIFY_LANES, type VerifyOptions, type VerifyReport } from "./verify-report.ts";
 
 /**
@@ -32,10 +33,12 @@ export async function verifyImages(
   const damage: Damage[] = (listing?.damaged ?? []).map(({ error }) => objectDamage(messageOf(error)));
   const notes = new Set<string>();
   const totals = { chunks: 0, bytes: 0 };
+  const counts = new VerifyCounts(totals, options.onProgress);
+  counts.expectPoints(points.length);
   const onRead = (bytes: number): void => {
     totals.chunks += 1;
     totals.bytes += bytes;
-    options.onProgress?.({ ...totals });
+    counts.report();
   };
   const marks = await LostMarks.read(place, signal);
   for (const point of points) {
@@ -45,6 +48,7 @@ export async function verifyImages(
     for (const note of await asWellAsPossible("what was found damaged", mark)) notes.add(note);
     // A point that was forgotten meanwhile has no images any more.
     if (found.length > 0 && (await store.points.holds(point, signal))) damage.push(...damageOf(point, found));
+    counts.point();
   }
   const none = { packs: 0, storedBytes: 0, pagesOnce: 0 };
   return { points: points.length, ...totals, ...none, notes: [...notes], damage, repairable: false };

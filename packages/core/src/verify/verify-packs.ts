@@ -15,6 +15,7 @@ import { provePacks } from "./prove-packs.ts";
 import { settleDamage } from "./settle-damage.ts";
 import { asWellAsPossible, recordDamage } from "./record-damage.ts";
 import { provePoints } from "./verify-points.ts";
+import { VerifyCounts } from "./verify-counts.ts";
 import { DEFAULT_VERIFY_LANES, type VerifyOptions, type VerifyReport } from "./verify-report.ts";
 
 /** What a check covers. `choose` gets the bytes of every pack by name, and answers names in order. */
@@ -60,10 +61,9 @@ class PackVerification {
   readonly #options: VerifyOptions;
   readonly #findings = new PackFindings();
   readonly #proved: ProvedChunks;
+  readonly #counts: VerifyCounts;
   readonly #damage: Damage[] = [];
   #damagedPoints: DamagedPoints;
-  #packsRead = 0;
-  #storedBytes = 0;
 
   constructor(
     repository: Repository,
@@ -75,14 +75,16 @@ class PackVerification {
     this.#checks = checks;
     this.#options = options;
     this.#proved = new ProvedChunks(repository.index);
+    this.#counts = new VerifyCounts(this.#proved, options.onProgress);
     this.#damagedPoints = new DamagedPoints(repository.index);
   }
 
   async read(names: Iterable<string>): Promise<void> {
     const { lanes = DEFAULT_VERIFY_LANES, signal } = this.#options;
     const options = { findings: this.#findings, proved: this.#proved, lanes, signal };
-    const onPack = (storedBytes: number): void => this.#countPack(storedBytes);
+    const onPack = (storedBytes: number): void => this.#counts.pack(storedBytes);
     const chosen = Array.from(names, (name): [string, number] => [name, this.#packs.get(name) ?? 0]);
+    this.#counts.expectPacks(chosen.map(([, bytes]) => bytes));
     const unclear = await provePacks(this.#repository, packInfos(chosen), { ...options, onPack });
     await examineListedPacks(this.#repository, new Set([...unclear, ...this.#unseenPacks()]), options);
     for (const { key, error } of this.#repository.damaged) this.#damage.push(objectDamage(describe(key, error)));
@@ -103,7 +105,12 @@ class PackVerification {
     // A point sealed meanwhile refers to packs that were not listed yet.
     await this.#repository.refresh(this.#options.signal);
     const points = await this.#listPoints();
-    this.#damagedPoints = await provePoints(this.#repository, points, this.#proved, this.#options);
+    this.#damagedPoints = await provePoints(
+      this.#repository,
+      points,
+      { proved: this.#proved, counts: this.#counts },
+      this.#options,
+    );
     return points.length;
   }
 
@@ -118,7 +125,9 @@ class PackVerification {
     await this.#catchUp();
     const onPage = (id: ChunkId): void => void this.#damagedPoints.singlePages.see(id);
     const options = { sound: repository.soundPages, onPage, signal };
+    this.#counts.expectPoints(points.length);
     for (const point of points) {
+      this.#counts.point();
       if ((await findLosses(repository, point, options)).length === 0) continue;
       // Points may be forgotten and packs replaced at any time.
       await this.#catchUp();
@@ -144,14 +153,15 @@ class PackVerification {
 
   report(points: number, notes: readonly string[]): VerifyReport {
     const { chunks, bytes } = this.#proved;
+    const { packs, storedBytes } = this.#counts.done;
     const damage = [...this.#findings.damage, ...this.#damage, ...this.#damagedPoints.damage];
     const { count: pagesOnce } = this.#damagedPoints.singlePages;
     return {
       points,
       chunks,
       bytes,
-      packs: this.#packsRead,
-      storedBytes: this.#storedBytes,
+      packs,
+      storedBytes,
       damage,
       pagesOnce,
       notes,
@@ -174,12 +184,6 @@ class PackVerification {
     const { points, damaged } = await this.#repository.points.list(this.#options.signal);
     for (const { key, error } of damaged) this.#damage.push(objectDamage(describe(key, error)));
     return points;
-  }
-
-  #countPack(storedBytes: number): void {
-    this.#packsRead += 1;
-    this.#storedBytes += storedBytes;
-    this.#options.onProgress?.({ chunks: this.#proved.chunks, bytes: this.#proved.bytes });
   }
 
   /** Packs that the index relies on and the store did not list. */

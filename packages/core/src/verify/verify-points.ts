@@ -11,6 +11,7 @@ import { DamagedPoints } from "./damaged-points.ts";
 import { PackFindings } from "./pack-findings.ts";
 import { ProvedChunks } from "./proved-chunks.ts";
 import { recordDamage } from "./record-damage.ts";
+import { VerifyCounts } from "./verify-counts.ts";
 import { DEFAULT_VERIFY_LANES, type VerifyOptions, type VerifyReport } from "./verify-report.ts";
 
 /**
@@ -23,7 +24,8 @@ export async function verifyPoints(
   options: VerifyOptions,
 ): Promise<VerifyReport> {
   const proved = new ProvedChunks(repository.index);
-  const { damage, losses, singlePages } = await provePoints(repository, points, proved, options);
+  const counts = new VerifyCounts(proved, options.onProgress);
+  const { damage, losses, singlePages } = await provePoints(repository, points, { proved, counts }, options);
   const found = { findings: new PackFindings(), exists: () => true, losses };
   const notes = await recordDamage(repository, found, options.signal);
   const { chunks, bytes } = proved;
@@ -31,15 +33,21 @@ export async function verifyPoints(
   return { points: points.length, chunks, bytes, packs: 0, storedBytes: 0, damage, pagesOnce, notes, repairable: true };
 }
 
+interface Proving {
+  readonly proved: ProvedChunks;
+  readonly counts: VerifyCounts;
+}
+
 /** The damage of the points, except those forgotten meanwhile. Chunks in `proved` are not read again. */
 export async function provePoints(
   repository: Repository,
   points: readonly RecoveryPoint[],
-  proved: ProvedChunks,
+  { proved, counts }: Proving,
   options: VerifyOptions,
 ): Promise<DamagedPoints> {
+  counts.expectPoints(points.length);
   const found = new DamagedPoints(repository.index);
-  const proof = new PointProof(repository, { proved, singlePages: found.singlePages }, options);
+  const proof = new PointProof(repository, { proved, counts, singlePages: found.singlePages }, options);
   for (const point of points) {
     const losses: DiskLosses[] = [];
     for (const record of point.disks) {
@@ -47,6 +55,7 @@ export async function provePoints(
       if (lost.ranges.length > 0) losses.push(lost);
     }
     if (losses.length > 0 && (await repository.points.holds(point, options.signal))) found.add(point, losses);
+    counts.point();
   }
   return found;
 }
@@ -66,6 +75,7 @@ interface LeafToProve {
 class PointProof {
   readonly #repository: Repository;
   readonly #proved: ProvedChunks;
+  readonly #counts: VerifyCounts;
   readonly #singlePages: SinglePages;
   readonly #options: VerifyOptions;
   /** Pages whose chunks were all proved: consecutive points share most pages. */
@@ -75,11 +85,12 @@ class PointProof {
 
   constructor(
     repository: Repository,
-    { proved, singlePages }: { readonly proved: ProvedChunks; readonly singlePages: SinglePages },
+    { proved, counts, singlePages }: Proving & { readonly singlePages: SinglePages },
     options: VerifyOptions,
   ) {
     this.#repository = repository;
     this.#proved = proved;
+    this.#counts = counts;
     this.#singlePages = singlePages;
     this.#options = options;
     this.#soundPages = new ChunkSet(repository.index);
@@ -150,7 +161,7 @@ class PointProof {
     });
     if (reason === undefined) {
       this.#proved.add(id, plainBytes);
-      this.#options.onProgress?.({ chunks: this.#proved.chunks, bytes: this.#proved.bytes });
+      this.#counts.report();
       return undefined;
     }
     this.#lostChunks.add(id);

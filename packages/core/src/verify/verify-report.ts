@@ -17,10 +17,22 @@ export interface VerifyReport {
   readonly repairable: boolean;
 }
 
-export interface VerifyProgress {
+export interface VerifyAmount {
+  /** Packs read whole. */
+  readonly packs: number;
+  /** Their bytes. */
+  readonly storedBytes: number;
+  /** Points whose disks were read, or looked at. */
+  readonly points: number;
+}
+
+/** What was read so far. */
+export interface VerifyProgress extends VerifyAmount {
   readonly chunks: number;
   /** Plain bytes. */
   readonly bytes: number;
+  /** What is to be read, as far as it is known by now: points are counted after packs. */
+  readonly total: VerifyAmount;
 }
 
 export interface VerifyOptions {

@@ -40,9 +40,18 @@ export interface AnnouncedDisk {
   readonly logicalBytes: number;
 }
 
+/** A point that the run will copy. */
+export interface AnnouncedPoint {
+  readonly id: string;
+  /** Name of its machine. */
+  readonly vm: string;
+  /** Of all its disks. */
+  readonly logicalBytes: number;
+}
+
 /** What a run has done so far, where it is not counted by disk. */
 export type RunCounts =
-  | ({ readonly of: "copy"; readonly point: string; readonly vm: string } & CopyTotals)
+  | ({ readonly of: "copy"; readonly point: string; readonly vm: string; readonly logicalBytes: number } & CopyTotals)
   | ({ readonly of: "prune" } & PruneProgress)
   | ({ readonly of: "verify" | "repair" } & VerifyProgress);
 
@@ -53,6 +62,10 @@ export type RunEventBody =
   | ({ readonly kind: "phase" } & PhaseEvent)
   /** The disks that the run takes; their sizes are known before any byte moves. */
   | { readonly kind: "disks"; readonly disks: readonly AnnouncedDisk[] }
+  /** The points that a copy takes. */
+  | { readonly kind: "points"; readonly points: readonly AnnouncedPoint[] }
+  /** A point of a copy is done, well or not. */
+  | { readonly kind: "point"; readonly result: CopySummary }
   /** The strategy has opened the disks of a machine, to read or to write them. */
   | ({ readonly kind: "opened" } & OpenedEvent)
   | ({ readonly kind: "progress" } & SpanEvent)

@@ -5,6 +5,7 @@ import type { InnerContext } from "../inner-context.ts";
 import { summarizePoint } from "../summaries/point-summary.ts";
 import { errorSummary } from "../text/error-summary.ts";
 import { jobFailure } from "../text/job-failure.ts";
+import { logicalBytesOf } from "./logical-bytes-of.ts";
 import type { AnnouncedDisk, JobKind, RunCounts, RunEventBody, RunResults, RunSubject } from "./run-event.ts";
 
 /** Shortest time between two events of one disk, or of counts. Below the 250 ms at which backups sample their pipeline. */
@@ -61,6 +62,13 @@ export class RunReport<K extends JobKind = JobKind> {
 
   announce(disks: readonly AnnouncedDisk[]): void {
     this.emit({ kind: "disks", disks: disks.map(({ id, alias, logicalBytes }) => ({ id, alias, logicalBytes })) });
+  }
+
+  announcePoints(points: readonly RecoveryPoint[]): void {
+    const announced = points.map((point) => {
+      return { id: point.id, vm: point.vm.name, logicalBytes: logicalBytesOf(point) };
+    });
+    this.emit({ kind: "points", points: announced });
   }
 
   phase(phase: string, detail = ""): void {

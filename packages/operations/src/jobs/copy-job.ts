@@ -3,6 +3,7 @@ import { copyPoints, type CopyResult } from "@ovault/core";
 import { z } from "zod";
 
 import { asRun } from "../events/as-run.ts";
+import { logicalBytesOf } from "../events/logical-bytes-of.ts";
 import type { Installation, PointsOfDestination } from "../installation/installation.ts";
 import { selectToCopy } from "../select/select-to-copy.ts";
 import { summarizeCopy, type CopySummary } from "../summaries/copy-summary.ts";
@@ -46,13 +47,18 @@ export async function runCopy(
     const prepared = await prepare(installation, job, context);
     const { reporter, signal, clock } = context;
     return await asRun({ job: "copy", machine: null, title: "copy" }, context, async (run) => {
+      run.announcePoints(prepared.points);
       const results = await copyPoints({
         ...prepared,
         runId: run.runId,
         ifBusy: job.wait ? "wait" : "refuse",
         onWait: (what) => run.waits(what),
         onDoubt: (message) => reporter.note(message),
-        onProgress: ({ id, vm }, totals) => run.counted({ of: "copy", point: id, vm: vm.name, ...totals }),
+        onProgress: (point, totals) => {
+          const { id, vm } = point;
+          run.counted({ of: "copy", point: id, vm: vm.name, logicalBytes: logicalBytesOf(point), ...totals });
+        },
+        onResult: (result) => run.emit({ kind: "point", result: summarizeCopy(result, context.field) }),
         signal,
         ...(clock && { clock }),
       });

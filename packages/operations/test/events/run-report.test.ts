@@ -79,10 +79,17 @@ test("a disk that is complete says so at once, while others move on", () => {
   ]);
 });
 
-const NOTHING_PRUNED = { copiedBytes: 0, provedBytes: 0, freedPacks: 0, freedBytes: 0, extendedLocks: 0 };
+const NOTHING_PRUNED = {
+  knownPages: 9,
+  copiedBytes: 0,
+  provedBytes: 0,
+  freedPacks: 0,
+  freedBytes: 0,
+  extendedLocks: 0,
+};
 const pruned = (pages: number) => ({ of: "prune", step: "reading block maps", pages, ...NOTHING_PRUNED }) as const;
 const copied = (point: string, doneBytes: number) =>
-  ({ of: "copy", point, vm: "web01", doneBytes, readBytes: 0, storedBytes: 0 }) as const;
+  ({ of: "copy", point, vm: "web01", logicalBytes: 9, doneBytes, readBytes: 0, storedBytes: 0 }) as const;
 
 test("the last counts of a step of a prune and of each point of a copy come before what follows", () => {
   const { run, events } = reported();

@@ -22,6 +22,7 @@ import {
   runVerify,
   verifyJobSchema,
   type Installation,
+  type RunCounts,
   type RunEvent,
 } from "@ovault/operations";
 
@@ -89,8 +90,13 @@ test("a run's last event has its result, and counts come before it", async () =>
   expect(ofCopy?.at(-1)).toMatchObject({ kind: "finished", result: copied });
   expect(ofPrune?.at(-1)).toMatchObject({ kind: "finished", result: report });
   expect(ofVerify?.at(-1)).toMatchObject({ kind: "finished", result: verified, machine: { name: "web01" } });
-  expect(ofCopy?.at(-2)).toMatchObject({ kind: "counted", counts: { of: "copy", doneBytes: 100_000 } });
+  expect(ofCopy?.findLast(({ kind }) => kind === "counted")).toMatchObject({
+    counts: { of: "copy", doneBytes: 100_000 },
+  });
   expect(ofVerify?.at(-2)).toMatchObject({ kind: "counted", counts: { of: "verify", bytes: verified.bytes } });
+  const announced = copied.map(({ point, vm }) => ({ id: point, vm: vm.name, logicalBytes: 100_000 }));
+  expect(ofCopy?.[1]).toMatchObject({ kind: "points", points: expect.arrayContaining(announced) });
+  expect(ofCopy?.at(-2)).toMatchObject({ kind: "point", result: copied.at(-1) });
   expect(ofPrune?.filter(({ kind }) => kind === "phase").map((event) => "phase" in event && event.phase)).toEqual(
     expect.arrayContaining(["listing packs", "reading block maps"]),
   );
@@ -149,4 +155,41 @@ test("the lease that a run holds names the run", async () => {
   };
   await runPrune(installation, prune, { ...site.context, emit });
   expect(claims).not.toEqual([]);
+});
+
+/** The counts of the last run, as far as they were sent. */
+function lastCounts(): readonly RunCounts[] {
+  return (eventsByRun().at(-1) ?? []).flatMap((event) => (event.kind === "counted" ? [event.counts] : []));
+}
+
+test("verify and repair say how much there is to read, and come to it", async () => {
+  const { packs, storedBytes, points } = await runVerify(installation, verify, site.context);
+  expect(packs).toBeGreaterThan(0);
+  const all = { packs, storedBytes };
+  expect(lastCounts().at(-1)).toMatchObject({ ...all, points, total: { ...all, points } });
+  await runVerify(installation, verifyOne, site.context);
+  expect(lastCounts().at(-1)).toMatchObject({ packs: 0, points: 1, total: { packs: 0, storedBytes: 0, points: 1 } });
+  await runRepair(installation, { ...repair, readData: true }, site.context);
+  expect(lastCounts().at(-1)).toMatchObject({ of: "repair", ...all, total: all });
+});
+
+test("prune knows how many pages of block maps there are before it reads them", async () => {
+  await runPrune(installation, prune, site.context);
+  const counts = lastCounts().flatMap((one) => (one.of === "prune" && one.step === "reading block maps" ? [one] : []));
+  expect(counts.map(({ knownPages }) => knownPages)).not.toContain(0);
+  const last = counts.at(-1);
+  expect(last?.pages).toBeGreaterThan(0);
+  expect(last?.pages).toBeLessThanOrEqual(last?.knownPages ?? 0);
+});
+
+test("points of a copy that was cancelled are in its events", async () => {
+  const emit = (event: RunEvent): void => {
+    site.events.push(event);
+    if (event.kind === "point") site.controller.abort();
+  };
+  await expect(runCopy(installation, copy, { ...site.context, emit })).rejects.toMatchObject({ code: "E_CANCELLED" });
+  const events = eventsByRun().at(-1) ?? [];
+  expect(events.find(({ kind }) => kind === "points")).toMatchObject({ points: [{}, {}] });
+  expect(events.filter(({ kind }) => kind === "point")).toMatchObject([{ result: { outcome: "copied", error: null } }]);
+  expect(events.at(-1)?.kind).toBe("failed");
 });
