@@ -7,6 +7,7 @@ export type { Configuration, DestinationEntry, PluginEntry } from "./config/conf
 export { DESTINATION_SETTINGS } from "./config/destination-settings-schema.ts";
 export type { EncryptionSettings } from "./config/destination-settings.ts";
 export { loadConfiguration, parseConfiguration } from "./config/load-configuration.ts";
+export { pathText, problemsOf } from "./config/problems-of.ts";
 export { originBelow } from "./config/origin.ts";
 export { Redactor } from "./config/redactor.ts";
 export { resolveSecret } from "./config/secrets.ts";

@@ -1,8 +1,9 @@
 import type { StandardSchemaV1 } from "@standard-schema/spec";
 import { z } from "zod";
 
-import { ConfigurationError, didYouMean } from "@ovault/contract";
-import type { DocumentPath, Origin } from "./origin.ts";
+import { ConfigurationError } from "@ovault/contract";
+import type { Origin } from "./origin.ts";
+import { pathText, problemsOf, type Problem } from "./problems-of.ts";
 
 /** Further problems are only counted: finding the lines of tens of thousands takes minutes. */
 const MOST_SHOWN = 100;
@@ -57,62 +58,10 @@ function invalid(origin: Origin, problems: readonly Problem[]): ConfigurationErr
   const lines = problems.slice(0, MOST_SHOWN).map(({ path, problem }) => {
     const fullPath = [...origin.path, ...path];
     const line = origin.lineOf(fullPath);
-    return `  ${line === undefined ? "" : `line ${line}: `}${fullPath.map(String).join(".")}: ${problem}`;
+    return `  ${line === undefined ? "" : `line ${line}: `}${pathText(fullPath)}: ${problem}`;
   });
   if (problems.length > lines.length) lines.push(`  and ${problems.length - lines.length} more`);
   return new ConfigurationError(`${origin.file} is not valid:\n${lines.join("\n")}`, {
     context: { file: origin.file, problems: problems.length },
   });
-}
-
-interface Problem {
-  readonly path: DocumentPath;
-  readonly problem: string;
-}
-
-function problemsOf(error: z.ZodError, schema: z.ZodType, keysBeside: readonly string[]): readonly Problem[] {
-  return error.issues.flatMap((issue) => describe(issue, schema, keysBeside));
-}
-
-function describe(issue: z.core.$ZodIssue, schema: z.ZodType, keysBeside: readonly string[]): readonly Problem[] {
-  if (issue.code === "unrecognized_keys") {
-    const known = [...knownKeys(schema, issue.path), ...(issue.path.length === 0 ? keysBeside : [])];
-    return issue.keys.map((key) => ({
-      path: [...issue.path, key],
-      problem: `unknown key${didYouMean(key, known) || list(known)}`,
-    }));
-  }
-  if (issue.code === "invalid_type" && issue.input === undefined) {
-    return [{ path: issue.path, problem: `is missing (expected ${issue.expected})` }];
-  }
-  if (issue.code === "invalid_key") {
-    return issue.issues.map(({ message }) => ({ path: issue.path, problem: message }));
-  }
-  return [{ path: issue.path, problem: issue.message }];
-}
-
-function list(known: readonly string[]): string {
-  return known.length === 0 ? "" : `; known: ${known.join(", ")}`;
-}
-
-/** The schema's keys at `path`; empty if that is not an object of fixed keys. */
-function knownKeys(schema: z.core.$ZodType, path: DocumentPath): readonly string[] {
-  if (
-    schema instanceof z.ZodOptional ||
-    schema instanceof z.ZodNullable ||
-    schema instanceof z.ZodDefault ||
-    schema instanceof z.ZodPrefault
-  ) {
-    return knownKeys(schema.unwrap(), path);
-  }
-  if (schema instanceof z.ZodPipe) return [...knownKeys(schema.in, path), ...knownKeys(schema.out, path)];
-  const [key, ...rest] = path;
-  if (schema instanceof z.ZodObject) {
-    if (key === undefined) return Object.keys(schema.shape);
-    const inner: z.core.$ZodType | undefined = schema.shape[String(key)];
-    return inner === undefined ? [] : knownKeys(inner, rest);
-  }
-  if (key !== undefined && schema instanceof z.ZodRecord) return knownKeys(schema.valueType, rest);
-  if (key !== undefined && schema instanceof z.ZodArray) return knownKeys(schema.element, rest);
-  return [];
 }

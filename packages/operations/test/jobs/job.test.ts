@@ -1,7 +1,7 @@
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 
-import { UsageError } from "@ovault/contract";
+import { messageOf, UsageError } from "@ovault/contract";
 import { errorSummary, jobSchema, parseJob } from "@ovault/operations";
 
 const name = fc.string({ minLength: 1, maxLength: 9 });
@@ -105,7 +105,7 @@ describe.each(Object.entries(ARBITRARIES))("a %s job", (kindOfJob, arbitrary) =>
 
   test("has no field that no option is", () => {
     const [written] = fc.sample(arbitrary, 1);
-    expect(() => parseJob({ ...written, dryRun: true })).toThrow(/Unrecognized key: "dryRun"/);
+    expect(() => parseJob({ ...written, dryRun: true })).toThrow(/dryRun: unknown key/);
     expect(() => parseJob({ ...written, kind: `${kindOfJob}s` })).toThrow(UsageError);
   });
 });
@@ -125,6 +125,33 @@ test.each([
 ])("%j is refused before anything runs", (written, problem) => {
   expect(() => parseJob(written)).toThrow(problem);
   expect(() => parseJob(written)).toThrow(UsageError);
+});
+
+test.each([
+  [{ kind: "backup", vms: ["web01"], polcy: "p" }, 'polcy: unknown key, did you mean "policy"?'],
+  [{ kind: "backup", vms: [""] }, "vms.0: must not be empty"],
+  [{ kind: "backup", vms: "web01" }, "vms: expected array"],
+  [{ kind: "backup", vms: ["web01"], quiesce: "perhaps" }, "quiesce: must be one of require, try, never"],
+  [{ kind: "restore", point: "p" }, "as: is missing (expected string)"],
+  [{ kind: "prune", graceMs: -1 }, "graceMs: must be at least 0"],
+  [
+    JSON.parse('{"kind":"restore","point":"p","as":"q","networks":{"__proto__":"x"}}'),
+    "networks.__proto__: is not a name",
+  ],
+  [JSON.parse('{"kind":"prune","__proto__":{}}'), "__proto__: unknown key"],
+])("%j is refused in words of ours", (written, problem) => {
+  expect(() => parseJob(written)).toThrow(`the job is not valid: ${problem}`);
+});
+
+test("keys from outside reach no terminal as they are, and many are counted", () => {
+  const keys = ["\u001b[31mred", "a\nb", "\u202eright", "\u2028"];
+  const refused = messageOf(
+    thrownBy(() => parseJob({ kind: "prune", ...Object.fromEntries(keys.map((key) => [key, 1])) })),
+  );
+  expect(refused).toContain("\\u{1b}[31mred: unknown key");
+  expect(refused).not.toMatch(/[\p{C}\p{Zl}\p{Zp}]/u);
+  const many = Object.fromEntries(Array.from({ length: 5000 }, (_, index) => [`key${index}`, 1]));
+  expect(messageOf(thrownBy(() => parseJob({ kind: "prune", ...many })))).toMatch(/; and 4900 more$/);
 });
 
 test("an error of a job speaks of its fields, and has its hint beside the message", () => {
