@@ -12,6 +12,7 @@ export * from "./errors/error-code.ts";
 export * from "./errors/errors.ts";
 export * from "./errors/ovault-error.ts";
 export * from "./errors/store-errors.ts";
+export * from "./errors/error-at.ts";
 export * from "./errors/wording.ts";
 export * from "./extent.ts";
 export * from "./image-store.ts";

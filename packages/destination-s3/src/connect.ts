@@ -4,7 +4,7 @@ import { resolve } from "node:path";
 
 import { S3, type S3ClientConfig } from "@aws-sdk/client-s3";
 
-import { ConfigurationError, readSettingsFile, type PluginHost } from "@ovault/contract";
+import { aboutOption, ConfigurationError, readSettingsFile, type PluginHost } from "@ovault/contract";
 
 import { resolveEncryption } from "./encryption.ts";
 import type { S3Credentials, S3Options } from "./options.ts";
@@ -66,16 +66,19 @@ export async function checkAccess(options: S3Options, host: PluginHost): Promise
 async function readCredentials(credentials: S3Credentials, { secret }: PluginHost) {
   const { accessKeyId, secretAccessKey, sessionToken } = credentials;
   return {
-    accessKeyId: await secret(accessKeyId),
-    secretAccessKey: await secret(secretAccessKey),
-    ...(sessionToken === undefined ? {} : { sessionToken: await secret(sessionToken) }),
+    accessKeyId: await aboutOption("credentials.accessKeyId", () => secret(accessKeyId)),
+    secretAccessKey: await aboutOption("credentials.secretAccessKey", () => secret(secretAccessKey)),
+    ...(sessionToken === undefined
+      ? {}
+      : { sessionToken: await aboutOption("credentials.sessionToken", () => secret(sessionToken)) }),
   };
 }
 
 async function readCa(ca: NonNullable<S3Options["ca"]>, baseDirectory: string): Promise<string> {
   if ("pem" in ca) return ca.pem;
   const file = resolve(baseDirectory, ca.file);
-  return (await readSettingsFile(file, { what: "the CA file", mostBytes: MOST_CA_BYTES })).text;
+  const kind = { what: "the CA file", mostBytes: MOST_CA_BYTES };
+  return (await aboutOption("ca", () => readSettingsFile(file, kind))).text;
 }
 
 async function assertRegion(client: S3): Promise<void> {

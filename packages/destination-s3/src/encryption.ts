@@ -1,4 +1,4 @@
-import { ConfigurationError, type PluginHost } from "@ovault/contract";
+import { aboutOption, ConfigurationError, type PluginHost } from "@ovault/contract";
 
 import type { S3Options } from "./options.ts";
 
@@ -31,7 +31,10 @@ export async function resolveEncryption(
   if ("kmsKeyId" in chosen) {
     return { write: { ServerSideEncryption: "aws:kms", SSEKMSKeyId: chosen.kmsKeyId }, read: {} };
   }
-  const key = Buffer.from(await secret(chosen.customerKey), "base64");
+  const key = Buffer.from(
+    await aboutOption("serverSideEncryption.customerKey", () => secret(chosen.customerKey)),
+    "base64",
+  );
   if (key.byteLength !== KEY_BYTES) {
     throw new ConfigurationError(`the customer key has ${key.byteLength} bytes, it must have ${KEY_BYTES}`, {
       hint: "Make one with `openssl rand -base64 32`. Without it nothing in the bucket can be read again: keep a copy.",

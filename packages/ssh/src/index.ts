@@ -3,7 +3,7 @@ export { checkLogin } from "./check-login.ts";
 export * from "./connect-ssh.ts";
 export * from "./errors.ts";
 export type { RecordedKey } from "./host-trust.ts";
-export { errorAt, type SecretsHost } from "./login-secrets.ts";
+export type { SecretsHost } from "./login-secrets.ts";
 export * from "./server-options.ts";
 export * from "./server-settings.ts";
 export * from "./ssh-server.ts";

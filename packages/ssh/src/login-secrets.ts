@@ -1,7 +1,7 @@
 import { homedir } from "node:os";
 import { join, resolve } from "node:path";
 
-import { ConfigurationError, type OvaultError, type PluginHost, type SecretReference } from "@ovault/contract";
+import { ConfigurationError, errorAt, type PluginHost, type SecretReference } from "@ovault/contract";
 
 import { assertPrivateKey } from "./authentication.ts";
 import { SshLoginError } from "./errors.ts";
@@ -36,14 +36,6 @@ export async function about<T>(option: string, work: () => Promise<T>): Promise<
     if (!(error instanceof ConfigurationError || error instanceof SshLoginError)) throw error;
     throw errorAt(option, error);
   }
-}
-
-/** Puts the name of an option, or the path to it in ovault.yaml, in front of what is wrong with its value. */
-export function errorAt(path: string, { message, cause, context, hint }: OvaultError): ConfigurationError {
-  const { option: inner } = context;
-  const [option, start] = inner === undefined ? [path, `${path}: `] : [`${path}.${inner}`, `${path}.`];
-  const options = { cause, context: { ...context, option }, ...(hint !== undefined && { hint }) };
-  return new ConfigurationError(`${start}${message}`, options);
 }
 
 /** @throws ConfigurationError when there is none */

@@ -1,6 +1,8 @@
+import { pathText } from "../config/problems-of.ts";
 import { validateOptions } from "../config/validate.ts";
 import type { Origin } from "../config/origin.ts";
 import {
+  aboutOption,
   API_VERSION,
   didYouMean,
   type Plugin,
@@ -84,7 +86,8 @@ export class PluginRegistry {
     host: PluginKinds[K]["host"],
   ): Promise<PluginKinds[K]["product"]> {
     const plugin = this.get(kind, name);
-    return await plugin.create(await validateOptions(plugin.options, options, origin, keysBeside), host);
+    const valid = await validateOptions(plugin.options, options, origin, keysBeside);
+    return await aboutOption(pathText(origin.path), () => plugin.create(valid, host));
   }
 
   /** Checks the options, and what they refer to on this node; creates and contacts nothing. @throws as `create` */
@@ -96,7 +99,7 @@ export class PluginRegistry {
   ): Promise<void> {
     const plugin = this.get(kind, name);
     const valid = await validateOptions(plugin.options, options, origin, keysBeside);
-    await plugin.check?.(valid, host);
+    await aboutOption(pathText(origin.path), async () => await plugin.check?.(valid, host));
   }
 
   /**

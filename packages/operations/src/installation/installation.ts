@@ -109,8 +109,7 @@ export class Installation {
       const kind = await this.#kindOf(entry);
       if (kind === "image-destination") assertSettingsOfImages(entry);
       await this.#registry.check(kind, entry.type, { ...entry, keysBeside: DESTINATION_SETTINGS }, host);
-      const { encryption } = entry.settings;
-      if (encryption !== undefined) await repositorySecret(encryption, host);
+      await repositorySecret(entry, host);
     }
     await this.#loadBuiltIns(["strategy"]);
     for (const [name, entry] of strategies) await this.#registry.check("strategy", name, entry, host);
@@ -183,8 +182,8 @@ export class Installation {
   /** What is needed to open the repository in a destination. */
   async access(name?: string): Promise<RepositoryAccess> {
     const entry = chooseEntry(this.configuration, "destination", name);
-    const { encryption, lockDays } = entry.settings;
-    const secret = encryption === undefined ? undefined : await repositorySecret(encryption, this.#host());
+    const { lockDays } = entry.settings;
+    const secret = await repositorySecret(entry, this.#host());
     return { secret, title: `destination ${entry.name}`, lockDays, signal: this.#context.signal };
   }
 

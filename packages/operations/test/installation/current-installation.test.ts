@@ -292,6 +292,28 @@ describe("an ovault.yaml that is read again", () => {
   });
 });
 
+test.each([
+  ["destinations.nas.privateKey", { destinations: { nas: SFTP } }],
+  ["destinations.nas.credentials.accessKeyId", { destinations: { nas: S3 } }],
+  [
+    "destinations.nas.encryption.passphrase",
+    { destinations: { nas: { ...FILES, encryption: { passphrase: NO_SECRET } } } },
+  ],
+  ["destinations.nas.encryption.keyFile", { destinations: { nas: { ...FILES, encryption: { keyFile: "missing" } } } }],
+  ["managers.site.ca", { managers: { site: OVIRT } }],
+  ["managers.site.ca", { managers: { site: { ...OVIRT, ca: { pem: "none" } } } }],
+  ["managers.site.password", { managers: { site: { ...OVIRT, password: NO_SECRET } } }],
+  ["strategies.ssh-transfer.login.privateKey", { strategies: { "ssh-transfer": { login: HOSTS } } }],
+] as const)("what %s refers to is an error with that place and a hint", async (place, more) => {
+  await using site = await ModelSite.open();
+  await site.configure(more);
+  await using installation = await site.installation();
+  const refused: unknown = await installation.check().catch((error: unknown) => error);
+  expect(refused).toMatchObject({ code: "E_CONFIGURATION", context: { option: place } });
+  expect(refused).toHaveProperty("message", expect.stringMatching(new RegExp(`^${place}: (?!.*${place})`)));
+  expect(refused).toHaveProperty("hint", expect.stringMatching(/./));
+});
+
 /** A policy for each. */
 function policiesWith(...strategies: readonly string[]) {
   return Object.fromEntries(strategies.map((strategy) => [`p-${strategy}`, { vms: { include: ["*"] }, strategy }]));

@@ -39,7 +39,7 @@ async function checkLogin(engine: EngineAccess, list: Checklist, signal: AbortSi
 /** Each of several certificates may vouch for the engine and its hosts, so the report lists all. */
 async function nameTrusted({ client }: EngineAccess, list: Checklist): Promise<void> {
   await list.run("trusted certificates", async () => {
-    const certificates = client.trust.ca.flatMap(readCertificates).map(certificateFacts);
+    const certificates = client.trust.ca.flatMap((pem) => readCertificates(pem)).map(certificateFacts);
     return finding.ok(certificates.map(certificateName).join("; "));
   });
 }

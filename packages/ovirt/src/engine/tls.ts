@@ -11,14 +11,18 @@ export interface TlsTrust {
   readonly fingerprint?: string | undefined;
 }
 
+const FETCH = "Fetch the engine's CA with `ovault init`.";
+
 /** Splits PEM text into its certificates. @throws ConfigurationError when there is none, or one does not parse */
-export function readCertificates(pem: string): X509Certificate[] {
+export function readCertificates(pem: string, title = "the CA"): X509Certificate[] {
   const blocks = pem.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? [];
-  if (blocks.length === 0) throw new ConfigurationError("the CA holds no certificate in PEM form");
+  if (blocks.length === 0) {
+    throw new ConfigurationError(`${title} holds no certificate in PEM form`, { hint: FETCH });
+  }
   try {
     return blocks.map((block) => new X509Certificate(block));
   } catch (error) {
-    throw new ConfigurationError("the CA holds a certificate that does not parse", { cause: error });
+    throw new ConfigurationError(`${title} holds a certificate that does not parse`, { cause: error, hint: FETCH });
   }
 }
 

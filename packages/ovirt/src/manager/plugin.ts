@@ -2,7 +2,14 @@ import { resolve } from "node:path";
 
 import { z } from "zod";
 
-import { definePlugin, readSettingsFile, secretReference, type Plugin, type PluginHost } from "@ovault/contract";
+import {
+  aboutOption,
+  definePlugin,
+  readSettingsFile,
+  secretReference,
+  type Plugin,
+  type PluginHost,
+} from "@ovault/contract";
 
 import { normalizeFingerprint, readCertificates } from "../engine/tls.ts";
 import type { EngineClientOptions } from "../engine/engine-client.ts";
@@ -55,9 +62,9 @@ async function settingsOf(chosen: OvirtOptions, host: PluginHost): Promise<Engin
   return {
     url,
     user,
-    password: await host.secret(password),
+    password: await aboutOption("password", () => host.secret(password)),
     auth,
-    trust: { ca: await readCa(ca, host.baseDirectory), fingerprint },
+    trust: { ca: await aboutOption("ca", () => readCa(ca, host.baseDirectory)), fingerprint },
     timings: chosen,
   };
 }
@@ -65,6 +72,9 @@ async function settingsOf(chosen: OvirtOptions, host: PluginHost): Promise<Engin
 const CA_FILE = { what: "the CA file", mostBytes: 1024 * 1024, hint: "Fetch the engine's CA with `ovault init`." };
 
 async function readCa(ca: OvirtOptions["ca"], baseDirectory: string): Promise<string[]> {
+  const file = "file" in ca ? resolve(baseDirectory, ca.file) : undefined;
   const pem = "pem" in ca ? ca.pem : (await readSettingsFile(resolve(baseDirectory, ca.file), CA_FILE)).text;
-  return readCertificates(pem).map((certificate) => certificate.toString());
+  return readCertificates(pem, file === undefined ? "the CA" : `the CA file ${file}`).map((certificate) =>
+    certificate.toString(),
+  );
 }

@@ -1,8 +1,7 @@
-import { ConfigurationError, type StrategyHost } from "@ovault/contract";
+import { ConfigurationError, errorAt, type StrategyHost } from "@ovault/contract";
 import type { Host } from "@ovault/ovirt";
 import {
   checkLogin,
-  errorAt,
   serverSettings,
   sshServer,
   SshLoginError,
