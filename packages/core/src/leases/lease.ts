@@ -281,7 +281,9 @@ class ClaimedLease implements Lease {
     if (isHold(this.#options.resource)) return await this.#folder.deleteAll(signal);
     // The next generation may be taken already: then that one rules, and this put changes nothing.
     await this.#folder.putClaim(this.generation + 1, { state: "free", at: this.times().at }, signal);
-    await this.#folder.deleteBelow(await this.#folder.look(signal), this.generation + 1, 0, signal);
+    // Where it is taken, its holder's beat stays.
+    const state = await this.#folder.look(signal);
+    await this.#folder.deleteBelow(state, this.generation + 1, state.beat, signal);
   }
 
   async #keepBeating(): Promise<void> {

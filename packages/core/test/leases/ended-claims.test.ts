@@ -3,7 +3,7 @@ import { randomUUID } from "node:crypto";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 
 import { processIdentity, type RecoveryPoint, systemClock as clock } from "@ovault/contract";
-import { FaultyStore, MemoryStore } from "@ovault/testkit";
+import { FaultyStore, keysOf, MemoryStore } from "@ovault/testkit";
 import { BlockSite } from "@ovault/test-support/repository/block-site";
 import { never } from "@ovault/test-support/repository/take-point";
 
@@ -80,6 +80,23 @@ test("what could not be released is released in the background, for other nodes,
   store.gone = [];
   await vi.advanceTimersByTimeAsync(5 * 60_000);
   await vi.waitFor(async () => expect(await stateOfClaim()).toBe("free"));
+});
+
+test("a release in the background takes nothing from the run that has taken over", async () => {
+  vi.useFakeTimers({ toFake: ["setTimeout"] });
+  const lease = await acquire("ended");
+  store.gone = EVERY_CALL;
+  await lease.release();
+  store.gone = [];
+  const next = await acquire("next");
+  await next.assertHeld(never);
+  const before = await keysOf(memory, "leases/");
+  const listings = vi.spyOn(memory, "list");
+  await vi.advanceTimersByTimeAsync(5 * 60_000);
+  await vi.waitFor(() => expect(listings).toHaveBeenCalled());
+  await new Promise(setImmediate);
+  expect(await keysOf(memory, "leases/")).toEqual(before);
+  await next.release();
 });
 
 test("a claim whose put was carried out, though the store said nothing more, blocks no run of this process", async () => {
