@@ -30,11 +30,17 @@ export function imageFileError(error: unknown, path: string): unknown {
     case "EFBIG":
       return new ImageFileError(`the file system cannot hold a file as large as ${path} must become`, options);
     case "ENOENT":
-      return new ImageFileError(`${path} or its directory does not exist`, options);
+      return new ImageFileError(`${path} or its directory does not exist`, {
+        ...options,
+        hint: "Make the directory, or choose another path.",
+      });
     case "EACCES":
     case "EPERM":
     case "EROFS":
-      return new ImageFileError(`no permission for ${path}`, options);
+      return new ImageFileError(`no permission for ${path}`, {
+        ...options,
+        hint: "Let the user that runs ovault write there, or choose another path.",
+      });
     default:
       return new ImageFileError(`${path} failed: ${code}`, options);
   }

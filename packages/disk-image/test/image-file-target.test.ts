@@ -143,6 +143,7 @@ describe.each(formats)("a %s file", (format, create, inspect) => {
     await expect(create({ path: nowhere, diskId: "disk", logicalBytes: 1 })).rejects.toMatchObject({
       code: "E_IMAGE_FILE",
       message: expect.stringContaining("does not exist"),
+      hint: expect.stringContaining("Make the directory"),
     });
     const target = await create({ path: join(directory.path, "image"), diskId: "disk", logicalBytes: MiB });
     const late = target.write(0, Buffer.alloc(512, 1), AbortSignal.abort(new CancelledError("enough")));

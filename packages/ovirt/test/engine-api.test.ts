@@ -161,7 +161,9 @@ describe("disks and machines", () => {
     expect(sent.child("initialization", "configuration", "data")?.text).toBe(vm.ovf);
     expect(sent.bool("initialization", "regenerate_ids")).toBe(true);
     answer({ status: 409 });
-    await expect(api.vms.createFromOvf(vm, signal)).rejects.toThrow(EngineConflictError);
+    const refused: unknown = await api.vms.createFromOvf(vm, signal).catch((error: unknown) => error);
+    expect(refused).toBeInstanceOf(EngineConflictError);
+    expect(refused).toHaveProperty("hint", expect.stringContaining("choose another one"));
   });
 
   test("attaching says `active`, whose default is the wrong one", async () => {

@@ -1,4 +1,4 @@
-import { callObserver, OvaultError } from "@ovault/contract";
+import { callObserver, UsageError } from "@ovault/contract";
 
 import type { Installation } from "./installation.ts";
 
@@ -53,7 +53,7 @@ export class CurrentInstallation<T extends Replaceable = Installation> implement
     return current;
   }
 
-  /** The installation that is current now. @throws OvaultError after the end */
+  /** The installation that is current now. @throws UsageError after the end */
   use(): InstallationInUse<T> {
     const generation = this.#current;
     if (generation === undefined) throw ended();
@@ -144,6 +144,6 @@ export class CurrentInstallation<T extends Replaceable = Installation> implement
   }
 }
 
-function ended(): OvaultError {
-  return new OvaultError("the installation is closed");
+function ended(): UsageError {
+  return new UsageError("the installation is closed", { hint: "Its process has disposed of it: open another one." });
 }

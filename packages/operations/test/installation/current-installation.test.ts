@@ -179,7 +179,7 @@ describe("the end", () => {
     opening.resolve();
     user[Symbol.dispose]();
     await ending;
-    await expect(current.reload()).rejects.toThrow("is closed");
+    await expect(current.reload()).rejects.toMatchObject({ code: "E_USAGE", message: "the installation is closed" });
   });
 });
 

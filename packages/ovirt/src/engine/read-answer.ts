@@ -65,7 +65,11 @@ function readFailure(answer: HttpAnswer, call: Pick<HttpRequest, "method" | "pat
         ? notAnApi(answer, call)
         : new EntityNotFoundError(`not on the engine: ${call.path}`, options);
     case 409:
-      return new EngineConflictError(message, { context, retry: isLastingConflict(said) ? "never" : "transient" });
+      return new EngineConflictError(message, {
+        context,
+        retry: isLastingConflict(said) ? "never" : "transient",
+        hint: "The engine's events and tasks say more. If a name or an address is taken, choose another one: a run at the same time may have taken it.",
+      });
     case 408:
     case 429:
     case 502:
