@@ -53,23 +53,23 @@ export async function packProgram(directory: string): Promise<string> {
     const dependencies = Object.fromEntries([...bundled].toSorted());
     const whole = { ...manifest, ...publishConfig, dependencies, bundleDependencies: Object.keys(dependencies) };
     await writeManifest(stage, whole);
-    return await packWith("npm", ["pack", "--loglevel=error"], { from: stage, to: directory });
+    const [file] = await packWith("npm", ["pack", "--loglevel=error"], { from: stage, to: directory });
+    return file;
   } finally {
     await rm(stage, { recursive: true });
   }
 }
 
-/** Packs the kit for authors of plugins: the contracts, the test kit, and disk images. Answers with the files. */
+/**
+ * Packs the kit for authors of plugins and servers: every package that is published, except the command line, which has
+ * a file of its own. Answers with the files.
+ */
 export async function packKit(directory: string): Promise<readonly string[]> {
-  await run(join(root, "node_modules", ".bin", "tsc"), ["-b", "packages/testkit", "packages/disk-image"], {
-    cwd: root,
-  });
-  for (const name of ["contract", "core"] as const) await bundlePackage(name, join(packages, name, "dist"));
-  const files: string[] = [];
-  for (const name of ["contract", "core", "testkit", "nbd", "disk-image"]) {
-    files.push(await packWith("npx", ["--yes", PNPM, "pack"], { from: join(packages, name), to: directory }));
-  }
-  return files;
+  const roots = ["operations", "testkit-ovirt"].map((name) => join("packages", name));
+  await run(join(root, "node_modules", ".bin", "tsc"), ["-b", ...roots], { cwd: root });
+  for (const name of SHARED) await bundlePackage(name, join(packages, name, "dist"));
+  const filters = ["./packages/*", "!@ovault/cli", "!@ovault/test-support"].flatMap((one) => ["--filter", one]);
+  return await packWith("npx", ["--yes", PNPM, ...filters, "pack"], { from: root, to: directory });
 }
 
 /** Puts a package of ours somewhere as it is published. */
@@ -109,18 +109,19 @@ async function writeManifest(directory: string, manifest: object): Promise<void>
   await writeFile(join(directory, "package.json"), `${JSON.stringify(manifest, undefined, 2)}\n`);
 }
 
-/** Runs a packer that writes one file into the directory; answers with its path. */
+/** Runs a packer that writes files into the directory; answers with their paths. */
 async function packWith(
   program: string,
   args: readonly string[],
   { from, to }: { readonly from: string; readonly to: string },
-): Promise<string> {
+): Promise<readonly [string, ...string[]]> {
   await mkdir(to, { recursive: true });
   const before = new Set(await readdir(to));
   await run(program, [...args, "--pack-destination", to], { cwd: from });
-  const made = (await readdir(to)).find((file) => file.endsWith(".tgz") && !before.has(file));
-  if (made === undefined) throw new Error(`${program} packed nothing in ${from}`);
-  return join(to, made);
+  const made = (await readdir(to)).filter((file) => file.endsWith(".tgz") && !before.has(file));
+  const [first, ...others] = made.map((file) => join(to, file));
+  if (first === undefined) throw new Error(`${program} packed nothing in ${from}`);
+  return [first, ...others];
 }
 
 if (import.meta.main) {
