@@ -1,13 +1,13 @@
 import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
-import { readFile } from "node:fs/promises";
+import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 
 import { describe, expect, test } from "vitest";
 
 import { connectLab, startLab } from "../src/index.ts";
-import { addDisk, bytesOf, startedVm } from "./support/data-disks.ts";
+import { addDisk, bytesOf, homeDomain, move, settled, startedVm } from "./support/data-disks.ts";
 import { activeDataDomain } from "./support/data-site.ts";
 import { EngineClient } from "./support/engine-client.ts";
 import { MIB, STEP_MS, withImages } from "./support/lab-fixture.ts";
@@ -19,7 +19,7 @@ const missing = await missingForNfsDisks();
 const script = join(import.meta.dirname, "support/lab-process.ts");
 
 describe.skipIf(missing.length > 0)("a lab with disks on an NFS server", () => {
-  test("a killed lab leaves no process at its NFS server, and its next start takes the domain up", async () => {
+  test("a lab that is killed during a move leaves no process, and its next start takes domain and machine up", async () => {
     await withServer((server) =>
       withImages(async ({ directory, cow }) => {
         const path = join(directory, "lab");
@@ -33,6 +33,12 @@ describe.skipIf(missing.length > 0)("a lab with disks on an NFS server", () => {
         const disk = await addDisk(fixture, await activeDataDomain(fixture), "cow");
         await startedVm(fixture, "ir", [disk]);
         await lab.write("ir", "0", { kind: "pattern", pattern: 4, offset: MIB, length: MIB });
+        const home = await homeDomain(fixture);
+        await lab.fault("move-hang", "on"); // its data has arrived
+        expect((await move(fixture, disk, home)).status).toBe(200);
+        const places = () => readdir(join(path, "storage", home, "images"));
+        await expect.poll(places, { timeout: 10_000 }).toContain(disk);
+        await lab.write("ir", "0", { kind: "pattern", pattern: 5, offset: 2 * MIB, length: MIB });
         const processes = await descendants(child.pid ?? 0);
         expect(processes.length).toBeGreaterThan(3);
         await client.close();
@@ -44,7 +50,12 @@ describe.skipIf(missing.length > 0)("a lab with disks on an NFS server", () => {
         try {
           expect(again.vms.map(({ name, status }) => [name, status])).toContainEqual(["ir", "up"]);
           expect(again.dataDomains.map(({ status }) => status)).toEqual(["active"]);
-          expect(await bytesOf({ lab: again, directory }, disk)).toEqual([0, 4, 0, 0]);
+          expect(await bytesOf({ lab: again, directory }, disk)).toEqual([0, 4, 5, 0]);
+          const retry = await EngineClient.open(again);
+          await move({ client: retry }, disk, home);
+          expect(await settled({ client: retry }, disk)).toBe(home);
+          await retry.close();
+          expect(await bytesOf({ lab: again, directory }, disk)).toEqual([0, 4, 5, 0]);
         } finally {
           await again.stop();
         }

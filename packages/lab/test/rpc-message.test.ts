@@ -4,6 +4,7 @@ import * as fc from "fast-check";
 import { expect, test } from "vitest";
 
 import {
+  actAs,
   opaque,
   readCall,
   readOpaque,
@@ -12,6 +13,7 @@ import {
   writeCall,
   writeRecord,
   writeReply,
+  words,
 } from "../src/nfs/rpc-message.ts";
 
 const bytes = fc.uint8Array({ maxLength: 40 }).map((array) => Buffer.from(array));
@@ -30,6 +32,19 @@ test("records come out of a stream as they went in, wherever it is cut", () => {
   );
   const halves = Buffer.from([0, 0, 0, 1, 7, 0x80, 0, 0, 1, 8]); // two fragments of one record
   expect([...new RecordSplitter().accept(halves)]).toEqual([Buffer.from([7, 8])]);
+});
+
+test("a call becomes another user's, whatever the name of its machine", () => {
+  fc.assert(
+    fc.property(bytes, (name) => {
+      const body = (uid: number): Buffer => Buffer.concat([words(7), opaque(name), words(uid, uid, 0)]);
+      const credentials = (uid: number): Buffer => Buffer.concat([words(1), opaque(body(uid)), words(0, 0)]);
+      const call = { id: 1, program: 2, procedure: 3, args: name };
+      const record = writeCall({ ...call, credentials: credentials(5) });
+      actAs(record, 36, 36);
+      expect(record).toEqual(writeCall({ ...call, credentials: credentials(36) }));
+    }),
+  );
 });
 
 test("calls and replies are read as they were written", () => {

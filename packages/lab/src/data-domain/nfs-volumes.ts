@@ -62,7 +62,7 @@ export class NfsVolumes {
   /** As QEMU opens it in the network of the host. */
   url(diskId: string, volumeId: string): string {
     const path = encodeURI(`${this.#domain.path}${this.#image(diskId)}/${volumeId}`);
-    return `nfs://${this.#address}${path}?uid=${VDSM}&gid=${VDSM}`;
+    return `nfs://${this.#address}${path}`;
   }
 
   async makeDirectory(diskId: string): Promise<void> {

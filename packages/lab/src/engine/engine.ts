@@ -232,7 +232,8 @@ export class Engine implements EngineApi {
       delete state.disks[disk.id];
       return;
     }
-    const { chain, virtualBytes } = await hypervisor.diskInfo(disk.id);
+    const { chain, virtualBytes, storageDomainId } = await hypervisor.diskInfo(disk.id);
+    disk.storageDomainId = storageDomainId; // it may have moved
     disk.imageId = chain.at(-1)?.volumeId ?? disk.imageId;
     disk.provisionedBytes = virtualBytes;
     if (disk.status === "locked") disk.status = "ok";

@@ -62,7 +62,10 @@ export async function inspectChain(path: string): Promise<readonly ImageInfo[]> 
 async function runTool(tool: string, args: string[]): Promise<{ stdout: string }> {
   try {
     const forOwnerOnly = ["/bin/sh", "-c", 'umask 077; exec "$@"', "sh", tool, ...args];
-    const [program = "", ...rest] = [...networkOf(args), ...forOwnerOnly];
+    const network = networkOf(args);
+    // With this process its way to NFS servers ends: there it would wait for ever.
+    const inNetwork = network.length === 0 ? [] : [...network, "setpriv", "--pdeathsig", "KILL", "--"];
+    const [program = "", ...rest] = [...inNetwork, ...forOwnerOnly];
     return await run(program, rest, { maxBuffer: 64 * 1024 * 1024 });
   } catch (cause) {
     const text = cause instanceof Error && "stderr" in cause ? String(cause.stderr).trim() : String(cause);

@@ -77,13 +77,11 @@ function volumeOptions(
 /** A file of this machine, or one on an NFS server: QEMU's driver for those cannot make a file writable later. */
 function fileOptions(path: string): QmpArguments {
   if (!isOnNfs(path)) return { driver: "file", filename: path, discard: "unmap" };
-  const { hostname, pathname, searchParams } = new URL(path);
+  const { hostname, pathname } = new URL(path);
   return {
     driver: "nfs",
     server: { type: "inet", host: hostname },
     path: decodeURI(pathname),
-    user: Number(searchParams.get("uid")),
-    group: Number(searchParams.get("gid")),
     "read-only": false,
   };
 }

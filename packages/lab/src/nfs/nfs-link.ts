@@ -7,6 +7,8 @@ import { findNfsPorts, type NfsPorts } from "@ovault/nfs";
 import type { NfsPlace } from "./nfs-client.ts";
 import { NfsFailure } from "./nfs-failure.ts";
 import {
+  actAs,
+  AUTH_SYS,
   opaque,
   readCall,
   readOpaque,
@@ -20,11 +22,13 @@ import {
 } from "./rpc-message.ts";
 
 const [NFS_PROGRAM, MOUNT_PROGRAM] = [100_003, 100_005];
+const VDSM = 36;
 const MNT = 1;
 const LOOKUP = 3;
+/** As `ftype3` has it. */
+const REGULAR_FILE = 1;
 const OK = 0;
 const JUKEBOX = 10_008;
-const AUTH_SYS = 1;
 /** As `mountstat3` has it: no such directory. */
 const NO_ENTRY = 2;
 const RETRY_MS = 100;
@@ -35,7 +39,8 @@ const MOUNT_MS = 10_000;
  * The way of QEMU's NFS driver to a server, on a unix socket. What a kernel's client does and libnfs does not, this does:
  * calls wait while the server is gone and are sent again when it is back, and so are those that the server puts off
  * (`NFS3ERR_JUKEBOX`). The driver mounts the directory of a file, which servers need not allow: such a mount is answered
- * here, with the handle that LOOKUP finds from the export down.
+ * here, with the handle that LOOKUP finds from the export down. Calls are vdsm's (36:36): a driver that is given a user
+ * finds no backing files by their bare names.
  */
 export class NfsLink {
   readonly #place: NfsPlace;
@@ -74,6 +79,7 @@ export class NfsLink {
     const splitter = new RecordSplitter();
     client.on("data", (piece) => {
       for (const record of splitter.accept(piece)) {
+        actAs(record, VDSM, VDSM);
         const call = readCall(record);
         if (call.program === NFS_PROGRAM) upstream.send(call.id, record);
         else if (call.program === MOUNT_PROGRAM)
@@ -119,14 +125,20 @@ export class NfsLink {
       const results = resultsOf(await exchange({ address, port }, record, bounded));
       if (results === undefined || results.readUInt32BE(0) !== OK)
         throw new NfsFailure("ENOENT", `no directory ${path}`);
-      return readOpaque(results.subarray(4));
+      return results.subarray(4);
     };
-    let handle = await ask(ports.mount, MOUNT_PROGRAM, MNT, opaque(Buffer.from(root)));
+    let handle = readOpaque(await ask(ports.mount, MOUNT_PROGRAM, MNT, opaque(Buffer.from(root))));
     for (const name of path
       .slice(root.length)
       .split("/")
       .filter((part) => part !== "")) {
-      handle = await ask(ports.nfs, NFS_PROGRAM, LOOKUP, Buffer.concat([opaque(handle), opaque(Buffer.from(name))]));
+      const args = Buffer.concat([opaque(handle), opaque(Buffer.from(name))]);
+      const found = await ask(ports.nfs, NFS_PROGRAM, LOOKUP, args);
+      const next = readOpaque(found);
+      // For a bare backing name QEMU (7.2) takes the path of the file above for that of its directory.
+      const [hasType, type] = [opaque(next).length, opaque(next).length + 4].map((at) => found.readUInt32BE(at));
+      if (hasType === 1 && type === REGULAR_FILE) break;
+      handle = next;
     }
     return handle;
   }

@@ -3,6 +3,7 @@ import type { Writable } from "node:stream";
 const LAST = 0x80_00_00_00;
 const [CALL, REPLY] = [0, 1];
 const RPC_VERSION = 2;
+export const AUTH_SYS = 1;
 /** Words from the start of a call to its credentials. */
 const CREDENTIALS_AT = 24;
 const ACCEPTED_WORDS = [REPLY, 0, 0, 0, 0];
@@ -76,6 +77,15 @@ export function readCall(record: Buffer): RpcCall {
     credentials: record.subarray(CREDENTIALS_AT, argsAt),
     args: record.subarray(argsAt),
   };
+}
+
+/** Changes whose a call is, where it says so by AUTH_SYS. */
+export function actAs(record: Buffer, uid: number, gid: number): void {
+  if (record.readUInt32BE(CREDENTIALS_AT) !== AUTH_SYS) return;
+  const nameAt = CREDENTIALS_AT + 12;
+  const uidAt = nameAt + 4 + padded(record.readUInt32BE(nameAt));
+  record.writeUInt32BE(uid, uidAt);
+  record.writeUInt32BE(gid, uidAt + 4);
 }
 
 /** A call of version 3 of a program. */
