@@ -59,6 +59,7 @@ export { repairRepository } from "./repair/repair-repository.ts";
 export type { DiskLosses } from "./points/lost-ranges.ts";
 export { IndexCache } from "./repository/index/index-cache.ts";
 export { ManagerNames } from "./points/manager-names.ts";
+export { parsePoint } from "./points/point-schema.ts";
 export type { HoldPointOptions, PointHold } from "./points/point-hold.ts";
 export { originOf } from "./points/point-id.ts";
 export { inOrder, orderInDoubt } from "./points/point-order.ts";

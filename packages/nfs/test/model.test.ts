@@ -6,7 +6,7 @@ import * as fc from "fast-check";
 import { expect, test } from "vitest";
 
 import { ServedDirectory } from "./support/served-directory.ts";
-import type { Handle } from "./support/nfs-client.ts";
+import type { Handle } from "@ovault/test-support/nfs-client";
 
 const [OK, NOENT, EXIST, STALE] = [0, 2, 17, 70];
 const NAMES = ["a", "b", "c", "d"];

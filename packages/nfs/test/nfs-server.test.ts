@@ -10,7 +10,7 @@ import * as fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 
 import type { NfsFileSystem } from "../src/index.ts";
-import { createArgs, type Handle, NfsClient } from "./support/nfs-client.ts";
+import { createArgs, type Handle, NfsClient } from "@ovault/test-support/nfs-client";
 import { callRecord, RpcClient } from "../src/client/rpc-client.ts";
 import { ServedDirectory } from "./support/served-directory.ts";
 import { XdrWriter } from "../src/xdr/xdr-writer.ts";

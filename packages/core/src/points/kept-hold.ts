@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 
 import {
+  NotFoundError,
   type ObjectKey,
   processIdentity,
   type RecoveryPoint,
@@ -39,8 +40,8 @@ export async function keepPoint(
     await place.spare(point, options.signal, found !== undefined);
     await assertHeld(options.signal);
   } catch (error) {
-    // One that was there before is its owner's to release.
-    if (found === undefined) await release(folder);
+    // One that was there before holds on, unless there is nothing left to hold.
+    if (found === undefined || error instanceof NotFoundError) await release(folder);
     throw error;
   }
   return { signal: new AbortController().signal, assertHeld, release: () => release(folder) };

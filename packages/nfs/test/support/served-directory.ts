@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 import { LocalFileSystem, NfsServer, type NfsFileSystem } from "../../src/index.ts";
-import { NfsClient, type Handle } from "./nfs-client.ts";
+import { NfsClient, type Handle } from "@ovault/test-support/nfs-client";
 
 const FILE_SYSTEM_ID = 0x6f76n;
 const PATH = "/exports/web";

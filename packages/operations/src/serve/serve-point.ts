@@ -23,6 +23,7 @@ import {
 } from "./server-directory.ts";
 import { ServerParts } from "./server-parts.ts";
 import type { ServeJob } from "./serve-job.ts";
+import { tellOnce } from "./tell-once.ts";
 
 export interface ServedDisk {
   readonly id: string;
@@ -48,8 +49,6 @@ const MOST_CONNECTIONS = 32;
 const CONNECTION_BUDGET_BYTES = 32 * 1024 ** 2;
 /** sockaddr_un of Linux, without its last byte. */
 const MOST_SOCKET_PATH_BYTES = 107;
-/** Errors that are told; the rest is more of the same. */
-const MOST_ERRORS = 1000;
 
 /**
  * Serves disks of a point by NBD. The point is held first, so that prune keeps it.
@@ -120,17 +119,6 @@ function socketIn(directory: string): string {
   throw new UsageError(`the path of a socket may have ${MOST_SOCKET_PATH_BYTES} bytes: ${path}`, {
     hint: (field) => `Set TMPDIR to a directory with a shorter path, or take ${field("listen")}.`,
   });
-}
-
-/** A client that meets an error mostly asks again. */
-function tellOnce(tell: (error: unknown) => void): (error: unknown) => void {
-  const told = new Set<string>();
-  return (error) => {
-    const message = messageOf(error);
-    if (told.has(message) || told.size === MOST_ERRORS) return;
-    told.add(message);
-    tell(error);
-  };
 }
 
 /** Removes what servers left that were killed. What cannot be removed stays in the ledger, for doctor. */

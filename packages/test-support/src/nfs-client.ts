@@ -1,7 +1,7 @@
-import type { FileTime } from "../../src/index.ts";
-import { XdrWriter } from "../../src/xdr/xdr-writer.ts";
-import type { XdrReader } from "../../src/xdr/xdr-reader.ts";
-import { RpcClient } from "../../src/client/rpc-client.ts";
+import type { FileTime } from "@ovault/nfs";
+import { XdrWriter } from "@ovault/nfs/internal/xdr/xdr-writer";
+import type { XdrReader } from "@ovault/nfs/internal/xdr/xdr-reader";
+import { RpcClient } from "@ovault/nfs/internal/client/rpc-client";
 
 const NFS = 100_003;
 const MOUNT = 100_005;
