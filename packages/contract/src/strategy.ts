@@ -63,6 +63,17 @@ export interface BackupRequest {
    * stays. Where it costs nothing (a checkpoint), a strategy may keep it in any case.
    */
   readonly keepBase: boolean;
+  /**
+   * What `awaitTurn` resolved to, for a strategy that has it.
+   * @since 0.2.0
+   */
+  readonly turn?: Turn | undefined;
+}
+
+/** The right of one backup to use what only so many may use at a time. */
+export interface Turn {
+  /** May be called twice: by the strategy as soon as the backup can do without, and by core at its end. */
+  release(): Promise<void>;
 }
 
 /**
@@ -146,6 +157,13 @@ export interface RestoredVirtualMachine {
 /** A way for data to leave and enter the virtualization platform. One instance serves one manager. */
 export interface Strategy extends LeftoverOwner {
   assess(vm: VirtualMachine, signal: AbortSignal): Promise<Assessment>;
+  /**
+   * Waits until this backup may use what only so many may use at a time, and checks that there is room for it. Makes
+   * nothing on the manager. Core calls it before anything that concerns the guest (commands, freeze) and before
+   * `takeInstant`, with the same request, and releases the turn however the backup ends. Absent: nothing to wait for.
+   * @since 0.2.0
+   */
+  awaitTurn?(request: BackupRequest, context: RunContext): Promise<Turn>;
   /**
    * Takes the instant. Resolves as soon as the manager holds it (the snapshot exists, the backup is ready) and opens
    * nothing: the guest may be frozen until then. Rejects with nothing left on the manager that could be removed.

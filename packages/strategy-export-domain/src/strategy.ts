@@ -1,10 +1,12 @@
 import type {
   Assessment,
+  BackupRequest,
   Diagnosis,
   RestorePlan,
   RestoreRequest,
   RestoreSession,
   RunContext,
+  Turn,
   VirtualMachine,
 } from "@ovault/contract";
 import { FROZEN_IN, lastingState, Recent, SnapshotStrategy, type OvirtManager } from "@ovault/ovirt";
@@ -14,8 +16,9 @@ import { OWN_LEFTOVERS } from "./leftovers.ts";
 import type { ExportDomainOptions } from "./options.ts";
 import { exportReader } from "./reading/export-reader.ts";
 import { openExportRestore, planExportRestore } from "./restoring/restore-to-export-domain.ts";
+import { awaitTurn } from "./reading/await-turn.ts";
 import { assessDisk } from "./site/assess-disk.ts";
-import { ExportSites } from "./site/export-sites.ts";
+import { ExportSites, needless } from "./site/export-sites.ts";
 
 /** Name of the strategy in configuration, ledger and recovery points. */
 export const STRATEGY_NAME = "export-domain";
@@ -37,8 +40,13 @@ export class ExportDomainStrategy extends SnapshotStrategy {
 
   async assess(vm: VirtualMachine, signal: AbortSignal): Promise<Assessment> {
     const sites = await this.#sites.get(() => ExportSites.read(this.manager.api, this.#options, signal));
-    const site = sites.of(vm.cluster);
+    const { backups } = await this.manager.capabilities(signal);
+    const site = backups && sites.all.length === 0 ? needless() : sites.of(vm.cluster);
     return { disks: vm.disks.map((disk) => assessDisk(vm, disk, site)), obstacle: lastingState(vm, FROZEN_IN) };
+  }
+
+  awaitTurn(request: BackupRequest, context: RunContext): Promise<Turn> {
+    return awaitTurn(this.manager, this.#options, request, context);
   }
 
   override planRestore(request: RestoreRequest, signal: AbortSignal): Promise<RestorePlan> {

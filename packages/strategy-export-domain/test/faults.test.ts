@@ -6,7 +6,8 @@ import { basename, join } from "node:path";
 import { createRunHooks, type RunHooks } from "@ovault/contract";
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 
-import type { ExportDomainStrategy } from "../src/index.ts";
+import { optionsSchema, type ExportDomainStrategy } from "../src/index.ts";
+import { StagingSlot } from "../src/room/staging-slot.ts";
 import { Bench, differences, never, type Taken } from "./support/bench.ts";
 
 vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
@@ -36,7 +37,8 @@ async function refusalOf(strategy: ExportDomainStrategy): Promise<unknown> {
   const context = { runId: ledger.runId, ledger, hooks: createRunHooks(), signal: never };
   const request = { vm, disks: vm.disks, base: undefined, full: true, quiesce: "try", keepBase: false } as const;
   try {
-    const instant = await strategy.takeInstant(request, context);
+    const turn = await strategy.awaitTurn(request, context);
+    const instant = await strategy.takeInstant({ ...request, turn }, context);
     await instant.close("failed");
     return undefined;
   } catch (error) {
@@ -246,7 +248,35 @@ describe("room", () => {
     expect(await bench.settled()).toEqual([]);
   });
 
+  test("a backup waits for its turn before it makes a snapshot", async () => {
+    const holder = await bench.ledger.forRun({ runId: randomUUID(), manager: "lab", strategy: "export-domain" });
+    const other = new AbortController();
+    const waits: string[] = [];
+    const hooks = createRunHooks();
+    const place = { dataCenter: undefined, folder: bench.folder, exportDomain: undefined };
+    const options = { ...optionsSchema.parse({}), staging: bench.folder };
+    const wish = { options, place, title: "the export of db01", bytes: 1 };
+    const slot = await StagingSlot.take(wish, { ledger: holder, hooks, signal: never });
+    let snapshots = -1;
+    hooks.phase.tap("test", ({ phase, detail }) => {
+      if (phase !== "wait") return;
+      waits.push(detail);
+      void bench.lab.leftovers().then((left) => {
+        snapshots = left.snapshots.length;
+        other.abort(new Error("enough"));
+      });
+    });
+    await expect(bench.backup({ hooks, signal: other.signal })).rejects.toThrow("enough");
+    expect(waits).toEqual([`for room in ${bench.folder}: others are exported`]);
+    expect(snapshots).toBe(0);
+    await slot.release();
+    await holder.end();
+    expect(await bench.settled()).toEqual([]);
+  });
+
   test("a limit that the machine does not fit in is refused before anything is made", async () => {
+    expect(await refusalOf(hasty({ stagingLimit: 1024 }))).toMatchObject({ code: "E_NO_ROOM" });
+    expect(await bench.settled()).toEqual([]);
     await expect(bench.backup({ strategy: hasty({ stagingLimit: 1024 }) })).rejects.toMatchObject({
       code: "E_NO_ROOM",
       message: expect.stringContaining("the limit is"),

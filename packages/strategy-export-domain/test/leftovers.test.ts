@@ -23,15 +23,15 @@ async function dyingRun(work: (context: RunContext) => Promise<void>): Promise<v
   const ledger = await bench.ledger.forRun({ runId, manager: bench.manager.name, strategy: bench.strategy.name });
   await work({ runId, ledger, hooks: createRunHooks(), signal: never });
   await ledger.end();
-  await bench.freeSlots();
 }
 
-test("what a dead backup left goes in this order: the export, the snapshot", async () => {
+test("what a dead backup left goes in this order: the export, the snapshot, the turn", async () => {
   await bench.backupAndDie();
   expect(await readdir(bench.path("master/vms"))).toHaveLength(1);
   expect(await bench.removeLeftovers()).toEqual([
     `remove the exported clone of web from ${bench.folder}`,
     expect.stringMatching(/^remove the snapshot of web/),
+    `free the turn of the export of web in ${bench.folder}`,
   ]);
   expect(await bench.settled()).toEqual([]);
 });
@@ -65,6 +65,9 @@ test("what a dead restore left is removed from the folder, and what others have 
     if (first !== undefined) await fillTarget(first, taken.images.get(first.diskId), never);
   });
   expect(await readdir(bench.path("images"))).toHaveLength(3);
-  expect(await bench.removeLeftovers()).toEqual([`remove the restored virtual machine dead from ${bench.folder}`]);
+  expect(await bench.removeLeftovers()).toEqual([
+    `remove the restored virtual machine dead from ${bench.folder}`,
+    `free the turn of restored virtual machine dead in ${bench.folder}`,
+  ]);
   expect(await readdir(bench.path("images"))).toEqual([foreign]);
 });

@@ -1,9 +1,11 @@
+import { randomUUID } from "node:crypto";
 import { mkdir, mkdtemp, readdir, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 
 import { createRunHooks, processIdentity } from "@ovault/contract";
+import { FileLedger, type LedgerRun } from "@ovault/core";
 import { afterEach, beforeEach, expect, test } from "vitest";
 
 import { optionsSchema } from "../src/options.ts";
@@ -14,10 +16,18 @@ const MIB = 1024 * 1024;
 const { signal } = new AbortController();
 
 let folder: string;
+let state: string;
+let ledger: LedgerRun;
 beforeEach(async () => {
+  state = await mkdtemp(join(tmpdir(), "ovault-slots-ledger-"));
+  const all = await FileLedger.open(state);
+  ledger = await all.forRun({ runId: randomUUID(), manager: "lab", strategy: "export-domain" });
   folder = await mkdtemp(join(tmpdir(), "ovault-slots-"));
 });
-afterEach(() => rm(folder, { recursive: true }));
+afterEach(async () => {
+  await ledger.end();
+  for (const directory of [folder, state]) await rm(directory, { recursive: true });
+});
 
 interface Wish {
   readonly concurrent?: number;
@@ -29,7 +39,8 @@ interface Wish {
 function take({ bytes = MIB, beside = false, ...written }: Wish, hooks = createRunHooks(), until = signal) {
   const options = optionsSchema.parse({ staging: folder, ...written });
   const [place = { dataCenter: undefined, folder, exportDomain: undefined }] = stagingPlaces(options);
-  return StagingSlot.take({ options, place, title: "the export of web", bytes, beside }, hooks, until);
+  const wish = { options, place, title: "the export of web", bytes, beside };
+  return StagingSlot.take(wish, { ledger, hooks, signal: until });
 }
 
 /** Writes a slot as a process of this node or another would. */
@@ -125,4 +136,22 @@ test("a link in the place of the directory, or of a slot, is not followed", asyn
   } finally {
     await rm(elsewhere, { recursive: true });
   }
+});
+
+test("a place given back twice is not taken from the next one", async () => {
+  const first = await take({});
+  await first.release();
+  const second = await take({});
+  await first.release();
+  expect(await readdir(join(folder, ".ovault"))).toEqual(["0.slot"]);
+  await second.release();
+});
+
+test("the ledger has what is held, and nothing that was refused or given back", async () => {
+  await expect(take({ stagingLimit: MIB - 1 })).rejects.toMatchObject({ code: "E_NO_ROOM" });
+  expect(await ledger.outstanding()).toEqual([]);
+  const slot = await take({});
+  expect(await ledger.outstanding()).toMatchObject([{ kind: "staging-slot", detail: { folder } }]);
+  await slot.release();
+  expect(await ledger.outstanding()).toEqual([]);
 });

@@ -145,7 +145,11 @@ export class LabBench<S extends Strategy = Strategy> {
 
   /** Leaves what a dead run leaves: an instant that is never closed, with its disks open on the engine. */
   async backupAndDie(wishes: Partial<RunWishes> = {}): Promise<void> {
-    await withRun(this.parts(), { signal: never, ...wishes }, async ({ instant }) => void (await instant.open(never)));
+    await withRun(
+      this.parts(),
+      { signal: never, ...wishes, dies: true },
+      async ({ instant }) => void (await instant.open(never)),
+    );
   }
 
   /** Resolves to the warnings. */

@@ -11,6 +11,8 @@ import {
   type Quiesce,
   type RunContext,
   type Strategy,
+  type Turn,
+  type BackupRequest,
   type VirtualMachine,
   createRunHooks,
   observe,
@@ -104,6 +106,7 @@ interface Attempt {
   /** What a previous attempt found damaged: the reason to read everything and to store all pages again. */
   readonly damage?: string;
   readonly context: RunContext;
+  readonly turn?: Turn | undefined;
 }
 
 interface TakenInstant {
@@ -156,6 +159,18 @@ class BackupRun {
   }
 
   async #attempt(attempt: Attempt): Promise<RecoveryPoint> {
+    const { selected, context } = attempt;
+    const { strategy } = this.#options;
+    // Nothing waits while a guest is frozen, or a snapshot of it grows.
+    const turn = selected.disks.length > 0 ? await strategy.awaitTurn?.(this.#request(attempt), context) : undefined;
+    try {
+      return await this.#attemptInTurn({ ...attempt, turn });
+    } finally {
+      await turn?.release().catch((error: unknown) => this.#warn(`the turn of this run: ${messageOf(error)}`));
+    }
+  }
+
+  async #attemptInTurn(attempt: Attempt): Promise<RecoveryPoint> {
     const { selected, base, damage } = attempt;
     const superseded = this.#superseded(attempt);
     this.#phase("open", `${plural(selected.disks.length, "disk")} of ${this.#options.vm.name}`);
@@ -203,9 +218,13 @@ class BackupRun {
     return owner && new SupersededBase(base, owner);
   }
 
-  async #take({ selected: { disks }, base, full, context }: Attempt): Promise<TakenInstant> {
-    const { vm, strategy, quiesce = "try", keepBase = true } = this.#options;
-    const instant = await strategy.takeInstant({ vm, disks, base, full, quiesce, keepBase }, context);
+  #request({ selected: { disks }, base, full, turn }: Attempt): BackupRequest {
+    const { vm, quiesce = "try", keepBase = true } = this.#options;
+    return { vm, disks, base, full, quiesce, keepBase, turn };
+  }
+
+  async #take(attempt: Attempt): Promise<TakenInstant> {
+    const instant = await this.#options.strategy.takeInstant(this.#request(attempt), attempt.context);
     // Not before: the strategy may wait long for the machine. Not later: the guest writes again after the thaw.
     return { instant, takenAt: this.#clock.now() };
   }

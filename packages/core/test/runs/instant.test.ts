@@ -1,8 +1,8 @@
-import { beforeEach, expect, test } from "vitest";
+import { beforeEach, describe, expect, test } from "vitest";
 
-import { type Clock, type RunHooks, systemClock } from "@ovault/contract";
+import { type Clock, ManagerError, type RunHooks, type Strategy, systemClock } from "@ovault/contract";
 import type { Repository } from "@ovault/core";
-import { MemoryStore } from "@ovault/testkit";
+import { MemoryStore, ModelStrategy } from "@ovault/testkit";
 
 import { type ModelRuns } from "../support/model-runs.ts";
 import { repositoryRuns } from "./support/repository-runs.ts";
@@ -53,4 +53,56 @@ test("a point is dated by the clock of the moment in which the manager held its 
   const taps = [(hooks: RunHooks) => hooks.afterSnapshot.tap("test", () => void (now += 3_000_000))];
   const { takenAt, sealedAt } = await runs.backUp({ clock, taps });
   expect([takenAt, sealedAt]).toEqual(["2026-11-30T00:10:00.000Z", "2026-11-30T01:00:00.000Z"]);
+});
+
+describe("a strategy that lets only so many at work", () => {
+  let steps: string[];
+
+  function withTurns(): ModelStrategy {
+    const strategy: Strategy & ModelStrategy = new ModelStrategy(runs.platform);
+    return Object.assign(strategy, {
+      awaitTurn: async () => {
+        steps.push("turn");
+        return { release: async () => void steps.push("release") };
+      },
+    });
+  }
+
+  const freezing = (hooks: RunHooks): void => {
+    hooks.beforeSnapshot.tap("test", () => void steps.push("freeze"));
+  };
+
+  beforeEach(() => {
+    steps = [];
+    runs.platform.step = (name) => steps.push(name);
+  });
+
+  test("gets its turn before the guest freezes, and gives it back when all is done", async () => {
+    await runs.backUp({ strategy: withTurns(), taps: [freezing] });
+    expect(steps.slice(0, 3)).toEqual(["turn", "freeze", "instant"]);
+    expect(steps.at(-1)).toBe("release");
+    expect(steps.filter((name) => name === "release")).toHaveLength(1);
+  });
+
+  test.each(["freeze", "instant", "open", "read", "close complete"])("gives it back when %s fails", async (failing) => {
+    const fail = (name: string): void => {
+      steps.push(name);
+      if (name === failing) throw new Error(`no ${name}`);
+    };
+    runs.platform.step = fail;
+    const taps = [(hooks: RunHooks) => hooks.beforeSnapshot.tap("test", () => fail("freeze"))];
+    await runs.backUp({ strategy: withTurns(), taps }).catch(() => undefined);
+    expect(steps).toContain(failing);
+    expect(steps.filter((name) => ["turn", "release"].includes(name))).toEqual(["turn", "release"]);
+    expect(steps.at(-1)).toBe("release");
+  });
+
+  test("does not touch the guest when there will be no turn", async () => {
+    const strategy = Object.assign(new ModelStrategy(runs.platform), {
+      awaitTurn: () => Promise.reject(new ManagerError("no room")),
+    });
+    await expect(runs.backUp({ strategy, taps: [freezing] })).rejects.toThrow("no room");
+    expect(steps).toEqual([]);
+    expect((await runs.ledger.report()).active).toEqual([]);
+  });
 });

@@ -15,7 +15,6 @@ import { unlocked } from "../cloning/remove-clone.ts";
 import { exportClone } from "../exporting/export-clone.ts";
 import { StagedCopy } from "../exporting/staged-copy.ts";
 import type { ExportDomainOptions } from "../options.ts";
-import { StagingSlot } from "../room/staging-slot.ts";
 import type { MachineSite } from "../site/export-sites.ts";
 import { matchCopies } from "./match-copies.ts";
 import { openCopies } from "./open-copies.ts";
@@ -30,14 +29,12 @@ export interface ExportReadingParts {
   /** Closed with the reading. */
   readonly domain: ExportDomain;
   readonly cloneDomain: StorageDomain | undefined;
-  /** Most bytes that the export takes. */
-  readonly bytes: number;
 }
 
 /** A snapshot on its way through a clone and its export. */
 export class ExportReading implements VolumeReading {
   readonly #parts: ExportReadingParts;
-  #slot: StagingSlot | undefined;
+  #wasOpened = false;
   #clone: ClonedMachine | undefined;
   #copy: StagedCopy | undefined;
   readonly #readers: DiskReader[] = [];
@@ -52,7 +49,7 @@ export class ExportReading implements VolumeReading {
 
   /** Once there is a clone, it may not be opened again. */
   get holdsVolumes(): boolean {
-    return this.#slot !== undefined;
+    return this.#wasOpened;
   }
 
   async open(plans: readonly DiskPlan[], snapshotId: string, signal: AbortSignal): Promise<readonly DiskSource[]> {
@@ -72,17 +69,17 @@ export class ExportReading implements VolumeReading {
     for (const reader of this.#readers) await reader.close();
     await this.#dropCopy();
     await this.#dropClone();
-    await this.#drop("the note of this run in the folder", async () => this.#slot?.release());
+    await this.#drop("the note of this run in the folder", async () => this.#parts.request.turn?.release());
     await this.#parts.domain[Symbol.asyncDispose]();
   }
 
   async #open(plans: readonly DiskPlan[], snapshotId: string, signal: AbortSignal): Promise<readonly DiskSource[]> {
-    const { request, api, context, options, site, domain, cloneDomain, bytes } = this.#parts;
+    const { request, api, context, options, site, domain, cloneDomain } = this.#parts;
     const { vm } = request;
-    const { ledger, hooks } = context;
+    const { ledger } = context;
     const disks = plans.map(({ disk }) => disk);
     const { place, storageDomain } = site;
-    this.#slot = await StagingSlot.take({ options, place, title: `the export of ${vm.name}`, bytes }, hooks, signal);
+    this.#wasOpened = true;
     this.#phase("clone", `the snapshot of ${vm.name}`);
     const wish = { api, ledger, vm, clusterId: site.clusterId, snapshotId, disks, storageDomainId: cloneDomain?.id };
     this.#clone = await ClonedMachine.request(wish, signal);

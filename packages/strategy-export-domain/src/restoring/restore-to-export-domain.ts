@@ -72,11 +72,7 @@ export async function openExportRestore(
   await assertRoomInFolder(place, design.stagedBytes);
   await proveSite(storageDomain, place.folder, signal);
   const title = `restored virtual machine ${request.name}`;
-  const slot = await StagingSlot.take(
-    { options, place, title, bytes: design.stagedBytes, beside: true },
-    hooks,
-    signal,
-  );
+  const slot = await StagingSlot.take({ options, place, title, bytes: design.stagedBytes, beside: true }, context);
   const domain = await openStaging(place.folder, storageDomain.id);
   let copy: StagedCopy | undefined;
   try {

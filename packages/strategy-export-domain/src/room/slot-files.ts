@@ -21,6 +21,8 @@ const holderSchema = z.object({
   title: z.string(),
   /** Most bytes that it puts there. */
   bytes: z.number(),
+  /** The run that holds it, by which its entry in the ledger finds it. */
+  runId: z.string().optional(),
 });
 
 /** What a process does in a folder. */
@@ -47,6 +49,17 @@ export async function heldSlots(folder: string): Promise<readonly HeldSlot[]> {
     held.push({ ...holder, name, path: `${directory.path}/${name}`, elsewhere: state === "unknown" });
   }
   return held;
+}
+
+/** Names of the slots that a run took, whether its process lives or not. */
+export async function slotsOfRun(folder: string, runId: string): Promise<readonly string[]> {
+  await using directory = await slotsOf(folder);
+  const names: string[] = [];
+  for (const name of (await directory?.names()) ?? []) {
+    const holder = directory && (await readHolder(directory, name));
+    if (holder?.runId === runId) names.push(name);
+  }
+  return names;
 }
 
 /** Removes what dead processes of this node left, and slots that cannot be read, as after a power cut. */

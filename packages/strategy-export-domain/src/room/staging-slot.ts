@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 
-import { observe, type RunHooks } from "@ovault/contract";
+import { observe, type LedgerHandle, type RunContext, type Turn } from "@ovault/contract";
 import { NoRoomError } from "@ovault/ovirt";
 
 import { StagingError } from "../errors.ts";
@@ -11,6 +11,8 @@ import { freeDeadSlots, heldSlots, releaseSlot, takeFreeSlot, type HeldSlot } fr
 import { usedBytes } from "./staging-use.ts";
 
 const POLL_MS = 1_000;
+
+export const STAGING_SLOT = "staging-slot";
 
 export interface SlotWish {
   readonly options: StagingOptions;
@@ -29,15 +31,18 @@ const MOST_BESIDE = 1_000;
 /**
  * The right to put a machine into an export domain: one of `concurrent` for each domain, and within `stagingLimit` for
  * all. Files in the folders hold them, so that other processes of this node respect them; those of a process that died
- * are free again.
+ * are free again. The ledger knows them by their run.
  */
-export class StagingSlot {
+export class StagingSlot implements Turn {
   readonly #folder: string;
   readonly #name: string;
+  readonly #handle: LedgerHandle;
+  #isHeld = true;
 
-  private constructor(folder: string, name: string) {
+  private constructor(folder: string, name: string, handle: LedgerHandle) {
     this.#folder = folder;
     this.#name = name;
+    this.#handle = handle;
   }
 
   /**
@@ -46,32 +51,52 @@ export class StagingSlot {
    * @throws NoRoomError when it could never be had
    * @throws StagingError when another node uses the folder
    */
-  static async take(wish: SlotWish, hooks: Pick<RunHooks, "phase">, signal: AbortSignal): Promise<StagingSlot> {
-    const { options, place, title, bytes, beside = false } = wish;
-    for (let shown = false; ; shown = true) {
-      signal.throwIfAborted();
-      await assertOursAlone(options);
-      await freeDeadSlots(place.folder);
-      const [first, count] = beside ? [options.concurrent, MOST_BESIDE] : [0, options.concurrent];
-      const name = await takeFreeSlot(place.folder, { first, count }, { title, bytes });
-      if (name !== undefined) {
-        const slot = new StagingSlot(place.folder, name);
-        const obstacle = await overLimit(wish, name).catch(async (error: unknown) => {
-          await slot.release();
-          throw error;
-        });
-        if (obstacle === undefined) return slot;
-        await slot.release();
-        if (beside || !obstacle.passes) throw obstacle.error;
+  static async take(
+    wish: SlotWish,
+    { ledger, hooks, signal }: Pick<RunContext, "ledger" | "hooks" | "signal">,
+  ): Promise<StagingSlot> {
+    const { folder } = wish.place;
+    const detail = { folder };
+    const handle = await ledger.open({ kind: STAGING_SLOT, title: `turn of ${wish.title}`, detail });
+    try {
+      for (let shown = false; ; shown = true) {
+        signal.throwIfAborted();
+        const name = await tryToTake(wish, ledger.runId);
+        if (name !== undefined) return new StagingSlot(folder, name, handle);
+        if (!shown) observe(hooks.phase, { phase: "wait", detail: `for room in ${folder}: others are exported` });
+        await sleep(POLL_MS, undefined, { signal }).catch(() => signal.throwIfAborted());
       }
-      if (!shown) observe(hooks.phase, { phase: "wait", detail: `for room in ${place.folder}: others are exported` });
-      await sleep(POLL_MS, undefined, { signal }).catch(() => signal.throwIfAborted());
+    } catch (error) {
+      await handle.close();
+      throw error;
     }
   }
 
   async release(): Promise<void> {
+    if (!this.#isHeld) return;
     await releaseSlot(this.#folder, this.#name);
+    // Others may have it from here on.
+    this.#isHeld = false;
+    await this.#handle.close();
   }
+}
+
+/** The name of the slot; undefined while others are at work. */
+async function tryToTake(wish: SlotWish, runId: string): Promise<string | undefined> {
+  const { options, place, title, bytes, beside = false } = wish;
+  await assertOursAlone(options);
+  await freeDeadSlots(place.folder);
+  const [first, count] = beside ? [options.concurrent, MOST_BESIDE] : [0, options.concurrent];
+  const name = await takeFreeSlot(place.folder, { first, count }, { title, bytes, runId });
+  if (name === undefined) return undefined;
+  const obstacle = await overLimit(wish, name).catch(async (error: unknown) => {
+    await releaseSlot(place.folder, name);
+    throw error;
+  });
+  if (obstacle === undefined) return name;
+  await releaseSlot(place.folder, name);
+  if (beside || !obstacle.passes) throw obstacle.error;
+  return undefined;
 }
 
 /** @throws StagingError when another node exports into one of the folders at the moment */

@@ -12,7 +12,11 @@ export function assessDisk(vm: VirtualMachine, disk: Disk, site: ExportSite | Ov
   });
   const untouchable = whyUntouchable(vm, disk);
   if (untouchable !== undefined) return say("skip", untouchable);
-  const unable = whyUnreadable(disk) ?? (site instanceof OvaultError ? site.message : undefined);
-  if (unable !== undefined) return say("impossible", unable);
+  const unreadable = whyUnreadable(disk);
+  if (unreadable !== undefined) return say("impossible", unreadable);
+  if (site instanceof OvaultError) {
+    const { message, hint } = site;
+    return { ...say("impossible", message), ...(hint !== undefined && { remedy: hint }) };
+  }
   return say("full", "a clone of a snapshot is exported, which holds whole disks, also what lies on a template");
 }

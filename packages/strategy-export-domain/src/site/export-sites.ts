@@ -87,6 +87,16 @@ function unnamed({ id, name }: DataCenter): ExportDomainError {
   });
 }
 
+/** What to use on an engine with the backup API, where ovault.yaml has no folder. */
+export function needless(): ExportDomainError {
+  return new ExportDomainError(
+    "ovault.yaml has no staging folder, and this engine has better ways than an export domain",
+    {
+      hint: "Leave `strategy` at auto, or name changed-block-tracking or image-transfer.",
+    },
+  );
+}
+
 function noFolder(): ExportDomainError {
   return new ExportDomainError("ovault.yaml has no staging folder for an export domain", {
     hint: "Set `staging` of the strategy export-domain; `ovault export-domain setup` does the rest.",

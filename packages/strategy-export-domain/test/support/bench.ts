@@ -1,4 +1,4 @@
-import { readdir, rm } from "node:fs/promises";
+import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 
 import type { EngineVersion } from "@ovault/lab";
@@ -53,16 +53,6 @@ export class Bench extends LabBench {
     }
     const slots = await readdir(join(this.folder, ".ovault")).catch(() => []);
     return [...found, ...slots.map((name) => `slot: ${name}`)];
-  }
-
-  override async backupAndDie(): Promise<void> {
-    await super.backupAndDie();
-    await this.freeSlots();
-  }
-
-  /** This process lives on, where that of a dead run would not. */
-  async freeSlots(): Promise<void> {
-    await rm(join(this.folder, ".ovault"), { recursive: true, force: true });
   }
 }
 

@@ -11,6 +11,7 @@ import {
   type RecoveryPoint,
   type RunHooks,
   type RunLedger,
+  type Turn,
   type VirtualMachine,
 } from "@ovault/contract";
 import { validateExtents } from "@ovault/core";
@@ -43,6 +44,8 @@ export interface RunWishes {
   readonly watch?: WatchCall;
   /** Closes the instant as failed after everything was read. */
   readonly abandon?: boolean;
+  /** Ends as a killed run does: without giving its turn back. */
+  readonly dies?: boolean;
   /** Cancels what follows the seal. Default: `signal`. */
   readonly retireSignal?: AbortSignal;
 }
@@ -73,11 +76,16 @@ export async function withRun<T>(bench: BackupBench, wishes: RunWishes, use: (ru
   const runId = randomUUID();
   const own = await bench.ledger.forRun({ runId, manager: vm.manager, strategy: strategy.name });
   const ledger = new WatchedLedger(own, watch);
+  const context = { runId, ledger, hooks, signal };
+  const request = { vm, disks, base: base?.point, full, quiesce, keepBase };
+  let turn: Turn | undefined;
   try {
-    const request = { vm, disks, base: base?.point, full, quiesce, keepBase };
-    const instant = await strategy.takeInstant(request, { runId, ledger, hooks, signal });
+    turn = disks.length > 0 ? await strategy.awaitTurn?.(request, context) : undefined;
+    const instant = await strategy.takeInstant({ ...request, turn }, context);
     return await use({ instant, vm, ledger, calls: () => ledger.calls });
   } finally {
+    // A ledger that fails on purpose keeps the entry.
+    if (!wishes.dies) await turn?.release().catch(() => undefined);
     await own.end();
   }
 }
