@@ -41,10 +41,10 @@ export class SshTransferStrategy extends SnapshotStrategy {
   }
 
   async assess(vm: VirtualMachine, signal: AbortSignal): Promise<Assessment> {
-    const ranking = await this.#ranking(signal);
-    if (ranking !== undefined && !(await this.manager.capabilities(signal)).diskAttachments) {
+    if (!(await this.manager.capabilities(signal)).diskAttachments) {
       return allImpossible(vm, "backups over SSH need oVirt 4.0");
     }
+    const ranking = await this.#ranking(signal);
     const remedy = this.#site.credentials.remedy(ranking?.landscape);
     return {
       disks: vm.disks.map((disk) => assessDisk(vm, disk, ranking, remedy)),

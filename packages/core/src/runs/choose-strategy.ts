@@ -26,8 +26,8 @@ export interface AssessmentTerms {
 
 /**
  * The best strategy for all disks of a machine: the one with the fewest disks that it cannot take; then the fewest that
- * it must leave out; then the most that it takes incrementally; then the first in order of preference. Undefined if
- * `strategies` is empty.
+ * it must leave out; then the most that it takes incrementally; then the fewest that it cannot take without a step that
+ * makes it possible; then the first in order of preference. Undefined if `strategies` is empty.
  * @param strategies in order of preference
  */
 export async function chooseStrategy(
@@ -37,7 +37,7 @@ export async function chooseStrategy(
 ): Promise<StrategyChoice | undefined> {
   const assessed: StrategyAssessment[] = [];
   for (const strategy of strategies) assessed.push(await assessStrategy(strategy, vm, terms));
-  const [best, ...rejected] = assessed.toSorted(compareWorth);
+  const [best, ...rejected] = assessed.toSorted((a, b) => compareWorth(a, b) || countHopeless(a) - countHopeless(b));
   return best && { ...best, rejected, reason: reasonFor(best, rejected) };
 }
 
@@ -85,6 +85,11 @@ const UNWANTED = ["impossible", "skip", "full"] as const satisfies readonly Disk
 function compareWorth(a: StrategyAssessment, b: StrategyAssessment): number {
   const differences = UNWANTED.map((verdict) => countOf(a.disks, verdict) - countOf(b.disks, verdict));
   return differences.find((difference) => difference !== 0) ?? 0;
+}
+
+/** What an engine lacks, no user can give it; what is not set up, or broken, one can. */
+function countHopeless({ disks }: StrategyAssessment): number {
+  return disks.filter(({ verdict, remedy }) => verdict === "impossible" && remedy === undefined).length;
 }
 
 function countOf(disks: readonly DiskAssessment[], verdict: DiskAssessment["verdict"]): number {

@@ -96,3 +96,16 @@ test("the reason says what the others could do", async () => {
   expect(equal?.reason).toBe("preferred among equals: 1 full (b: 1 full; c: 1 skip)");
   expect(await chosen([], 1)).toBeUndefined();
 });
+
+test("where no strategy takes a disk, the one for which a user can do something answers", async () => {
+  const remedied = new Opinion("c", ["impossible", "impossible"]);
+  const assess = remedied.assess.bind(remedied);
+  remedied.assess = async () => ({
+    disks: (await assess()).disks.map((disk) => ({ ...disk, remedy: "Activate it." })),
+  });
+  const hopeless = [new Opinion("a", ["impossible", "impossible"]), new Opinion("b", ["impossible", "impossible"])];
+  const choice = await chosen([...hopeless, remedied], 2);
+  expect(choice?.strategy.name).toBe("c");
+  expect(choice?.rejected.map(({ strategy }) => strategy.name)).toEqual(["a", "b"]);
+  expect((await chosen([new Opinion("a", ["full", "impossible"]), remedied], 2))?.strategy.name).toBe("a");
+});

@@ -78,7 +78,10 @@ export class ExportBench implements AsyncDisposable {
   }
 
   /** A node whose ovault.yaml has these options of the strategy. `state`: the directory that makes it another node. */
-  installation({ state = "state", ...options }: { readonly state?: string } & object = {}): Promise<Installation> {
+  installation({
+    state = "state",
+    ...options
+  }: { readonly state?: string; readonly staging?: undefined } & object = {}): Promise<Installation> {
     const lab = labConfiguration(this.site.lab);
     const strategies = { "export-domain": { staging: this.staging, ...options } };
     const file = join(this.site.lab.directory, "ovault.yaml");
