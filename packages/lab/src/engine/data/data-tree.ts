@@ -1,7 +1,8 @@
 import type { NfsClient } from "../../nfs/nfs-client.ts";
 import { NfsFailure } from "../../nfs/nfs-failure.ts";
-import { badRequest, EngineFault } from "../engine-fault.ts";
+import { badRequest } from "../engine-fault.ts";
 import type { DataDomainState } from "../engine-state.ts";
+import { DIRECTORY_MODE, DomainFiles, FILE_MODE, VDSM, VOLUME_MODE } from "../export/domain-files.ts";
 import { readDomainMetadata, type DomainMetadata } from "../export/domain-metadata.ts";
 import { versionOf, writeDataDomainMetadata } from "./data-domain-metadata.ts";
 import { newLeaseIndex } from "../../data-domain/lease-index.ts";
@@ -13,9 +14,7 @@ import {
   SECTOR_BYTES,
 } from "../../data-domain/sanlock-records.ts";
 
-const VDSM = 36;
-const [DIRECTORY_MODE, SHARED_MODE, FILE_MODE, VOLUME_MODE] = [0o755, 0o775, 0o644, 0o660];
-const METADATA = "dom_md/metadata";
+const SHARED_MODE = 0o775;
 const MAILBOX_BYTES = 16 * 1024 * 1024;
 /** File whose writing proves direct I/O; hosts leave it there (fileSD.py of vdsm). */
 const DIRECT_IO_TEST = "/__DIRECT_IO_TEST__";
@@ -26,23 +25,17 @@ type Domain = Pick<DataDomainState, "id" | "name" | "address" | "path" | "format
 export class DataTree {
   readonly #nfs: NfsClient;
   readonly #domain: Domain;
+  readonly #files: DomainFiles;
 
   constructor(nfs: NfsClient, domain: Domain) {
     this.#nfs = nfs;
     this.#domain = domain;
+    this.#files = new DomainFiles(nfs, domain.id);
   }
 
-  /** The data domain that lies on an export already. An export has one domain: hosts take the first that they find. */
-  static async find(nfs: NfsClient): Promise<DomainMetadata | undefined> {
-    for (const name of await nfs.list("/")) {
-      try {
-        const found = readDomainMetadata(await nfs.readText(`/${name}/${METADATA}`));
-        if (found.domainClass === "Data" && found.id === name) return found;
-      } catch (error) {
-        if (!(error instanceof NfsFailure) && !(error instanceof EngineFault)) throw error;
-      }
-    }
-    return undefined;
+  /** The data domain that lies on an export already. */
+  static find(nfs: NfsClient): Promise<DomainMetadata | undefined> {
+    return DomainFiles.find(nfs, "Data");
   }
 
   /**
@@ -67,12 +60,10 @@ export class DataTree {
 
   /** Makes the tree of an empty export. @throws EngineFault 400 for one with a domain */
   async create(): Promise<void> {
-    for (const name of await this.#nfs.list("/")) {
-      if (await this.#exists(`/${name}/dom_md`)) {
-        throw badRequest(
-          "Error in creating a Storage Domain. The selected storage path is not empty (probably contains another Storage Domain). Either remove the existing Storage Domain from this path, or change the Storage path).",
-        );
-      }
+    if (await DomainFiles.isTaken(this.#nfs)) {
+      throw badRequest(
+        "Error in creating a Storage Domain. The selected storage path is not empty (probably contains another Storage Domain). Either remove the existing Storage Domain from this path, or change the Storage path).",
+      );
     }
     const { id, format } = this.#domain;
     await this.#nfs.mkdir(this.#root, DIRECTORY_MODE);
@@ -90,9 +81,7 @@ export class DataTree {
 
   /** Replaces the metadata. `poolId`: the data centre it is attached to. */
   async writeMetadata(poolId: string | undefined): Promise<void> {
-    const draft = `${this.#root}/${METADATA}.new`;
-    await this.#nfs.writeText(draft, writeDataDomainMetadata(this.#domain, poolId), FILE_MODE);
-    await this.#nfs.rename(draft, `${this.#root}/${METADATA}`);
+    await this.#files.replaceMetadata(writeDataDomainMetadata(this.#domain, poolId));
   }
 
   /**
@@ -102,7 +91,7 @@ export class DataTree {
   async check(): Promise<DomainMetadata> {
     const { id } = this.#domain;
     const missing = (): Error => badRequest(`Storage domain does not exist: ('${id}',)`);
-    const text = await this.#nfs.readText(`${this.#root}/${METADATA}`).catch(() => Promise.reject(missing()));
+    const text = await this.#files.readMetadata().catch(() => Promise.reject(missing()));
     const metadata = readDomainMetadata(text);
     if (metadata.id !== id || metadata.domainClass !== "Data") throw missing();
     for (const path of ["", "/images", "/dom_md", "/dom_md/ids", "/dom_md/leases", "/dom_md/inbox", "/dom_md/outbox"]) {
@@ -122,27 +111,17 @@ export class DataTree {
 
   /** Removes the whole domain. */
   async format(): Promise<void> {
-    await this.#nfs.remove(this.#root);
+    await this.#files.format();
   }
 
   get #root(): string {
-    return `/${this.#domain.id}`;
+    return this.#files.root;
   }
 
   async #special(name: string, bytes: number, content?: Buffer, at = 0): Promise<void> {
     const path = `${this.#root}/dom_md/${name}`;
     await this.#nfs.make(path, bytes, VOLUME_MODE);
     if (content !== undefined) await this.#nfs.writeAt(path, at, content);
-  }
-
-  async #exists(path: string): Promise<boolean> {
-    try {
-      await this.#nfs.stat(path);
-      return true;
-    } catch (error) {
-      if (error instanceof NfsFailure && ["ENOENT", "ENOTDIR"].includes(error.systemCode)) return false;
-      throw error;
-    }
   }
 }
 

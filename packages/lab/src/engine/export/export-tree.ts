@@ -1,13 +1,9 @@
 import type { NfsClient } from "../../nfs/nfs-client.ts";
-import { NfsFailure } from "../../nfs/nfs-failure.ts";
-import { conflict, EngineFault } from "../engine-fault.ts";
+import { conflict } from "../engine-fault.ts";
 import type { ExportDomainState } from "../engine-state.ts";
+import { DIRECTORY_MODE, DomainFiles, FILE_MODE, VDSM, VOLUME_MODE } from "./domain-files.ts";
 import { readDomainMetadata, writeDomainMetadata, type DomainMetadata } from "./domain-metadata.ts";
 import { readVolumeMetadata, unusableVolume, writeVolumeMetadata, type ExportedVolume } from "./volume-metadata.ts";
-
-const VDSM = 36;
-const [DIRECTORY_MODE, FILE_MODE, VOLUME_MODE] = [0o755, 0o644, 0o660];
-const METADATA = "dom_md/metadata";
 
 type Domain = Pick<ExportDomainState, "id" | "name" | "address" | "path">;
 
@@ -15,23 +11,17 @@ type Domain = Pick<ExportDomainState, "id" | "name" | "address" | "path">;
 export class ExportTree {
   readonly #nfs: NfsClient;
   readonly #domain: Domain;
+  readonly #files: DomainFiles;
 
   constructor(nfs: NfsClient, domain: Domain) {
     this.#nfs = nfs;
     this.#domain = domain;
+    this.#files = new DomainFiles(nfs, domain.id);
   }
 
-  /** The export domain that lies on an export already and can be read. */
-  static async find(nfs: NfsClient): Promise<DomainMetadata | undefined> {
-    for (const name of await nfs.list("/")) {
-      try {
-        const found = readDomainMetadata(await nfs.readText(`/${name}/${METADATA}`));
-        if (found.domainClass === "Backup" && found.id === name) return found;
-      } catch (error) {
-        if (!(error instanceof NfsFailure) && !(error instanceof EngineFault)) throw error;
-      }
-    }
-    return undefined;
+  /** The export domain that lies on an export already. */
+  static find(nfs: NfsClient): Promise<DomainMetadata | undefined> {
+    return DomainFiles.find(nfs, "Backup");
   }
 
   /**
@@ -44,12 +34,10 @@ export class ExportTree {
     await this.#nfs
       .writeText("/__DIRECT_IO_TEST__", "", FILE_MODE)
       .catch((error: unknown) => Promise.reject(refusedAccess(` ${String(error)}`)));
-    for (const name of await this.#nfs.list("/")) {
-      if (await this.#exists(`/${name}/dom_md`)) {
-        throw refusedExport(
-          "Error in creating a Storage Domain. The selected storage path is not empty (probably contains another Storage Domain).",
-        );
-      }
+    if (await DomainFiles.isTaken(this.#nfs)) {
+      throw refusedExport(
+        "Error in creating a Storage Domain. The selected storage path is not empty (probably contains another Storage Domain).",
+      );
     }
     for (const path of ["", "/dom_md", "/images", "/master", "/master/vms", "/master/tasks"]) {
       await this.#nfs.mkdir(`${this.#root}${path}`, DIRECTORY_MODE);
@@ -62,9 +50,7 @@ export class ExportTree {
 
   /** Replaces the metadata. `poolId`: the data centre it is attached to. */
   async writeMetadata(poolId: string | undefined): Promise<void> {
-    const draft = `${this.#root}/${METADATA}.new`;
-    await this.#nfs.writeText(draft, writeDomainMetadata(this.#domain, poolId), FILE_MODE);
-    await this.#nfs.rename(draft, `${this.#root}/${METADATA}`);
+    await this.#files.replaceMetadata(writeDomainMetadata(this.#domain, poolId));
   }
 
   /**
@@ -72,7 +58,7 @@ export class ExportTree {
    * @throws EngineFault 409
    */
   async check(): Promise<DomainMetadata> {
-    const text = await this.#nfs.readText(`${this.#root}/${METADATA}`).catch((error: unknown) => {
+    const text = await this.#files.readMetadata().catch((error: unknown) => {
       throw refusedExport(`Storage domain does not exist: (${this.#domain.id},). ${String(error)}`);
     });
     const metadata = readDomainMetadata(text);
@@ -84,20 +70,19 @@ export class ExportTree {
   async vmIds(): Promise<readonly string[]> {
     const found: string[] = [];
     for (const id of await this.#nfs.list(`${this.#root}/master/vms`)) {
-      if (await this.#exists(ovfIn(this.#root, id))) found.push(id);
+      if (await this.#files.exists(ovfOf(id))) found.push(id);
     }
     return found;
   }
 
   readOvf(vmId: string): Promise<string> {
-    return this.#nfs.readText(ovfIn(this.#root, vmId));
+    return this.#nfs.readText(this.#root + ovfOf(vmId));
   }
 
   /** Write it last: a machine with an OVF is complete. */
   async writeOvf(vmId: string, ovf: string): Promise<void> {
-    const directory = `${this.#root}/master/vms/${vmId}`;
-    if (!(await this.#exists(directory))) await this.#nfs.mkdir(directory, DIRECTORY_MODE);
-    await this.#nfs.writeText(`${directory}/${vmId}.ovf`, ovf, FILE_MODE);
+    await this.#makeDirectory(`/master/vms/${vmId}`);
+    await this.#nfs.writeText(this.#root + ovfOf(vmId), ovf, FILE_MODE);
   }
 
   /** Its OVF first, so that no half of a machine shows. */
@@ -107,7 +92,7 @@ export class ExportTree {
   }
 
   hasImage(imageId: string): Promise<boolean> {
-    return this.#exists(`${this.#root}/images/${imageId}`);
+    return this.#files.exists(`/images/${imageId}`);
   }
 
   async removeImage(imageId: string): Promise<void> {
@@ -116,14 +101,14 @@ export class ExportTree {
 
   /** Removes the whole domain. */
   async format(): Promise<void> {
-    await this.#nfs.remove(this.#root);
+    await this.#files.format();
   }
 
   /** The volume is illegal until all its data lies there. */
   async writeVolume(volume: ExportedVolume, source: string, isTop: boolean): Promise<void> {
-    const directory = `${this.#root}/images/${volume.imageId}`;
-    if (!(await this.#exists(directory))) await this.#nfs.mkdir(directory, DIRECTORY_MODE);
-    const path = `${directory}/${volume.volumeId}`;
+    const directory = `/images/${volume.imageId}`;
+    await this.#makeDirectory(directory);
+    const path = `${this.#root}${directory}/${volume.volumeId}`;
     const role = { domainId: this.#domain.id, isTop };
     await this.#nfs.writeText(`${path}.meta`, writeVolumeMetadata(volume, { ...role, isLegal: false }), FILE_MODE);
     await this.#nfs.upload(path, source, VOLUME_MODE);
@@ -135,11 +120,11 @@ export class ExportTree {
    * @throws EngineFault 409 for one that cannot be used
    */
   async volume(imageId: string, volumeId: string): Promise<ExportedVolume> {
-    const path = `${this.#root}/images/${imageId}/${volumeId}`;
-    const text = await this.#nfs.readText(`${path}.meta`).catch(() => {
+    const path = `/images/${imageId}/${volumeId}`;
+    const text = await this.#nfs.readText(`${this.#root}${path}.meta`).catch(() => {
       throw unusableVolume(imageId, volumeId, "has no metadata");
     });
-    if (!(await this.#exists(path))) throw unusableVolume(imageId, volumeId, "does not exist");
+    if (!(await this.#files.exists(path))) throw unusableVolume(imageId, volumeId, "does not exist");
     return readVolumeMetadata(text, { domainId: this.#domain.id, imageId, volumeId });
   }
 
@@ -147,23 +132,18 @@ export class ExportTree {
     return this.#nfs.download(`${this.#root}/images/${volume.imageId}/${volume.volumeId}`, target);
   }
 
-  get #root(): string {
-    return `/${this.#domain.id}`;
+  async #makeDirectory(path: string): Promise<void> {
+    if (!(await this.#files.exists(path))) await this.#nfs.mkdir(this.#root + path, DIRECTORY_MODE);
   }
 
-  async #exists(path: string): Promise<boolean> {
-    try {
-      await this.#nfs.stat(path);
-      return true;
-    } catch (error) {
-      if (error instanceof NfsFailure && ["ENOENT", "ENOTDIR"].includes(error.systemCode)) return false;
-      throw error;
-    }
+  get #root(): string {
+    return this.#files.root;
   }
 }
 
-function ovfIn(root: string, vmId: string): string {
-  return `${root}/master/vms/${vmId}/${vmId}.ovf`;
+/** Below the domain. */
+function ovfOf(vmId: string): string {
+  return `/master/vms/${vmId}/${vmId}.ovf`;
 }
 
 function refusedAccess(more: string): Error {
