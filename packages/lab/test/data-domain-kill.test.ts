@@ -11,7 +11,7 @@ import { addDisk, bytesOf, homeDomain, move, settled, startedVm } from "./suppor
 import { activeDataDomain } from "./support/data-site.ts";
 import { EngineClient } from "./support/engine-client.ts";
 import { MIB, STEP_MS, withImages } from "./support/lab-fixture.ts";
-import { missingForNfsDisks } from "./support/nfs-needs.ts";
+import { missingForNfsDisks } from "@ovault/test-support/nfs-needs";
 import { withServer } from "./support/nfs-site.ts";
 
 const run = promisify(execFile);

@@ -14,7 +14,7 @@ import { addDisk, bytesOf, homeDomain, move, settled, startedVm, writeMib } from
 import { activeDataDomain, domainPath, intoMaintenance } from "./support/data-site.ts";
 import { attach, eventCodes, refusal } from "./support/export-site.ts";
 import { MIB } from "./support/lab-fixture.ts";
-import { missingForNfsDisks } from "./support/nfs-needs.ts";
+import { missingForNfsDisks } from "@ovault/test-support/nfs-needs";
 import { withNfsSite } from "./support/nfs-site.ts";
 
 const run = promisify(execFile);

@@ -190,16 +190,17 @@ describe.each([
     server.reply = ({ path }) => ({
       body: path === "" ? root : '<storage_domain id="e"><name>exp</name></storage_domain>',
     });
-    const { exportDomains } = api;
-    const made = await exportDomains.create({ name: "exp", hostId: "h", address: "a", path: "/p" }, signal);
+    const { storageDomains } = api;
+    const nfs = { type: "export", hostId: "h", address: "a", path: "/p" } as const;
+    const made = await storageDomains.create({ ...nfs, name: "exp" }, signal);
     expect(made).toMatchObject({ id: "e", name: "exp" });
     const options = { mountOptions: "nolock,port=1", nfsVersion: "v3" } as const;
-    await exportDomains.create({ name: "own", hostId: "h", address: "a", path: "/p", ...options }, signal);
-    await exportDomains.attach("dc", "e", signal);
-    await exportDomains.activate("dc", "e", signal);
-    await exportDomains.deactivate("dc", "e", signal);
-    await exportDomains.detach("dc", "e", signal);
-    await exportDomains.remove("e", { hostId: "h", format: true }, signal);
+    await storageDomains.create({ ...nfs, name: "own", ...options }, signal);
+    await storageDomains.attach("dc", "e", signal);
+    await storageDomains.activate("dc", "e", signal);
+    await storageDomains.deactivate("dc", "e", signal);
+    await storageDomains.detach("dc", "e", signal);
+    await storageDomains.remove("e", { hostId: "h", format: true }, signal);
     expect(sent()).toEqual([
       "POST /storagedomains <storage_domain><name>exp</name><type>export</type><storage><address>a</address>" +
         '<path>/p</path><type>nfs</type></storage><host id="h"/></storage_domain>',

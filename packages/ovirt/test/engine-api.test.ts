@@ -47,6 +47,59 @@ describe("guests", () => {
   });
 });
 
+describe("storage domains", () => {
+  const nfs = { name: "ir", hostId: "h", address: "a", path: "/p", mountOptions: "port=1", nfsVersion: "v3" } as const;
+
+  test("for data are made on NFS in a format, and are forgotten without a host", async () => {
+    answer({ body: '<storage_domain id="s"><name>ir</name><storage_format>v5</storage_format></storage_domain>' });
+    const made = await api.storageDomains.create({ ...nfs, type: "data", storageFormat: "v5" }, signal);
+    expect(made).toMatchObject({ id: "s", storageFormat: "v5" });
+    await api.storageDomains.forget("s", signal);
+    expect(wire()).toEqual([
+      "POST /storagedomains <storage_domain><name>ir</name><storage_format>v5</storage_format><type>data</type><storage>" +
+        "<address>a</address><mount_options>port=1</mount_options><nfs_version>v3</nfs_version><path>/p</path>" +
+        '<type>nfs</type></storage><host id="h"/></storage_domain>',
+      "DELETE /storagedomains/s?destroy=true",
+    ]);
+    answer({ status: 404 });
+    await api.storageDomains.forget("s", signal);
+    expect(await api.storageDomains.disks("s", signal)).toEqual([]);
+  });
+
+  test("show the disks that others put there, and take them over", async () => {
+    server.reply = ({ method }) => ({
+      body: method === "GET" ? '<disks><disk id="d"><alias>x</alias></disk></disks>' : '<disk id="d"/>',
+    });
+    expect((await api.storageDomains.unregisteredDisks("s", signal)).map(({ alias }) => alias)).toEqual(["x"]);
+    expect((await api.storageDomains.registerDisk("s", "d", signal)).id).toBe("d");
+    expect(wire()).toEqual([
+      "GET /storagedomains/s/disks?unregistered=true",
+      'POST /storagedomains/s/disks?unregistered=true <disk id="d"/>',
+    ]);
+  });
+
+  test("leave connections, which are listed and removed", async () => {
+    const connection = '<storage_connection id="c"><type>nfs</type><address>a</address><path>/p</path>';
+    answer({ body: `<storage_connections>${connection}</storage_connection></storage_connections>` });
+    const [left] = await api.storageDomains.connections(signal);
+    expect(left).toEqual({ id: "c", type: "nfs", address: "a", path: "/p" });
+    answer({ status: 404 });
+    expect(await api.storageDomains.connections(signal)).toEqual([]);
+    await api.storageDomains.removeConnection("c", signal);
+    expect(wire().at(-1)).toBe("DELETE /storageconnections/c");
+  });
+
+  test("take disks of others, by an action of the disk", async () => {
+    answer({ body: "<action><status>complete</status></action>" });
+    await api.disks.move("d", "s", signal);
+    await api.vms.shutdown("v", signal);
+    expect(wire()).toEqual([
+      'POST /disks/d/move <action><storage_domain id="s"/></action>',
+      "POST /vms/v/shutdown <action/>",
+    ]);
+  });
+});
+
 describe("backups", () => {
   test("a start says disks, checkpoint, description, and our own id", async () => {
     answer({ body: '<backup id="b"><phase>initializing</phase><creation_date>2026-01-01</creation_date></backup>' });

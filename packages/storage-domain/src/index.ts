@@ -5,4 +5,5 @@ export { ExportDomain } from "./export-domain.ts";
 export { FileDomain, type Owner, type Volume } from "./file-domain.ts";
 export { NewImage, type NewVolume } from "./new-image.ts";
 export { chainOf, openDisk } from "./open-disk.ts";
-export type { VolumeMetadata } from "./volume-metadata.ts";
+export { volumeLease } from "./volume-lease.ts";
+export { formatVolumeMetadata, type VolumeMetadata } from "./volume-metadata.ts";

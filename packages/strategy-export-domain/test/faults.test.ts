@@ -133,8 +133,8 @@ describe("what the engine does with the clone", () => {
 
 describe("the export domain", () => {
   test("one in maintenance is refused before anything is made", async () => {
-    const { exportDomains } = bench.manager.api;
-    await exportDomains.deactivate(await centerId(), bench.domainId, never);
+    const { storageDomains } = bench.manager.api;
+    await storageDomains.deactivate(await centerId(), bench.domainId, never);
     const strategy = hasty();
     const { disks } = await strategy.assess(await bench.vm(), never);
     expect(disks[0]).toMatchObject({
@@ -145,14 +145,14 @@ describe("the export domain", () => {
       code: "E_EXPORT_DOMAIN",
       message: "export domain staging-Default of data center Default is maintenance",
     });
-    await exportDomains.activate(await centerId(), bench.domainId, never);
+    await storageDomains.activate(await centerId(), bench.domainId, never);
     expect(await bench.settled()).toEqual([]);
   });
 
   test("one that is detached is refused, and so is a missing one", async () => {
-    const { exportDomains } = bench.manager.api;
-    await exportDomains.deactivate(await centerId(), bench.domainId, never);
-    await exportDomains.detach(await centerId(), bench.domainId, never);
+    const { storageDomains } = bench.manager.api;
+    await storageDomains.deactivate(await centerId(), bench.domainId, never);
+    await storageDomains.detach(await centerId(), bench.domainId, never);
     expect(await refusalOf(hasty())).toMatchObject({
       code: "E_EXPORT_DOMAIN",
       message: "data center Default has no export domain",
@@ -166,7 +166,7 @@ describe("the export domain", () => {
     expect(await refusalOf(hasty({ exportDomain: "lab-storage" }))).toMatchObject({
       message: "storage domain lab-storage is no export domain",
     });
-    await exportDomains.attach(await centerId(), bench.domainId, never);
+    await storageDomains.attach(await centerId(), bench.domainId, never);
     expect(await bench.settled()).toEqual([]);
   });
 

@@ -34,7 +34,7 @@ export const WEB_DISKS: readonly SiteDisk[] = [
 
 export interface LabSiteOptions extends Pick<
   LabOptions,
-  "engineVersion" | "product" | "inventory" | "blockStorage" | "staging"
+  "engineVersion" | "product" | "inventory" | "blockStorage" | "staging" | "delayMs"
 > {
   /** The bench backs up the one named `web`. */
   readonly machines: readonly SiteMachine[];
@@ -73,8 +73,8 @@ export class LabSite {
       }
       vms.push({ ...machine, images });
     }
-    const lab = await startLab({ ...options, directory: join(directory, "lab"), vms, delayMs: 1 });
-    const managers = [await managerOf(lab), await managerOf(lab, { conflictDeadlineMs: 100 })] as const;
+    const lab = await startLab({ delayMs: 1, ...options, directory: join(directory, "lab"), vms });
+    const managers = [await managerOf(lab, OvirtManager), await managerOf(lab, OvirtManager, 100)] as const;
     return new LabSite(directory, lab, await FileLedger.open(join(directory, "ledger")), managers);
   }
 
@@ -90,8 +90,10 @@ export class LabSite {
   }
 
   /** Another manager of the same engine, of this class. The caller closes it. */
-  managerOf(kind: typeof OvirtManager): Promise<OvirtManager> {
-    return managerOf(this.lab, { kind });
+  managerOf<M extends OvirtManager>(
+    kind: new (...parameters: ConstructorParameters<typeof OvirtManager>) => M,
+  ): Promise<M> {
+    return managerOf(this.lab, kind);
   }
 
   async close(): Promise<void> {
@@ -112,10 +114,11 @@ async function makeDisk({ format, bytes, writes, below }: SiteDisk, path: string
   return path;
 }
 
-async function managerOf(
+async function managerOf<M extends OvirtManager>(
   { url, user, password, caFile }: Lab,
-  { conflictDeadlineMs = 120_000, kind = OvirtManager } = {},
-): Promise<OvirtManager> {
+  kind: new (...parameters: ConstructorParameters<typeof OvirtManager>) => M,
+  conflictDeadlineMs = 120_000,
+): Promise<M> {
   const trust = { ca: [await readFile(caFile, "utf8")] };
   return new kind("lab", { url, user, password, trust, timings: { pollMs: 10, inFlightMs: 500, conflictDeadlineMs } });
 }

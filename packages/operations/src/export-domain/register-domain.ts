@@ -18,7 +18,10 @@ export async function registerDomain(
   // A server that must be given its port is one that speaks NFSv3 alone.
   const nfsVersion = mountOptions === undefined ? undefined : "v3";
   try {
-    await api.exportDomains.create({ name, hostId: host.id, address, path, mountOptions, nfsVersion }, signal);
+    await api.storageDomains.create(
+      { type: "export", name, hostId: host.id, address, path, mountOptions, nfsVersion },
+      signal,
+    );
   } catch (cause) {
     if (!(cause instanceof EngineFaultError) && !(cause instanceof EngineConflictError)) throw cause;
     const { domain } = await findRegistered(api, site, signal);

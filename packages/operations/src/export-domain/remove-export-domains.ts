@@ -114,22 +114,22 @@ interface RemovalStep {
 
 /** What brings a domain nearer to its end, by its state. */
 function stepsOf(
-  { exportDomains }: EngineApi,
+  { storageDomains }: EngineApi,
   dataCenter: DataCenter,
   host: Host,
   signal: AbortSignal,
 ): ReadonlyMap<string, RemovalStep> {
   const deactivation: RemovalStep = {
     title: "put the export domain into maintenance",
-    ask: ({ id }) => exportDomains.deactivate(dataCenter.id, id, signal),
+    ask: ({ id }) => storageDomains.deactivate(dataCenter.id, id, signal),
   };
   const detachment: RemovalStep = {
     title: `detached it from data center ${dataCenter.name}`,
-    ask: ({ id }) => exportDomains.detach(dataCenter.id, id, signal),
+    ask: ({ id }) => storageDomains.detach(dataCenter.id, id, signal),
   };
   const removal: RemovalStep = {
     title: "removed it from the engine",
-    ask: ({ id }) => exportDomains.remove(id, { hostId: host.id, format: true }, signal),
+    ask: ({ id }) => storageDomains.remove(id, { hostId: host.id, format: true }, signal),
   };
   return new Map([
     ["active", deactivation],

@@ -101,13 +101,13 @@ async function setUp(
       if (state === "active") return "done";
       if (state === "unattached") {
         return async () => {
-          await api.exportDomains.attach(dataCenter.id, known.id, signal);
+          await api.storageDomains.attach(dataCenter.id, known.id, signal);
           did(`attached it to data center ${dataCenter.name}`);
         };
       }
       if (!INACTIVE.includes(state)) return undefined;
       return async () => {
-        await api.exportDomains.activate(dataCenter.id, known.id, signal);
+        await api.storageDomains.activate(dataCenter.id, known.id, signal);
         did("activated it");
       };
     },

@@ -111,7 +111,7 @@ test("an export domain in maintenance is activated", async () => {
   await bench.serve();
   const [made] = await bench.setUp();
   const center = (await bench.exportDomains()).get("Default")?.dataCenterIds[0] ?? "";
-  await bench.api.exportDomains.deactivate(center, made?.id ?? "", signal);
+  await bench.api.storageDomains.deactivate(center, made?.id ?? "", signal);
   expect(await bench.list()).toMatchObject([
     { problem: "export domain ovault-export of data center Default is maintenance" },
   ]);

@@ -2,6 +2,7 @@ import { element, field, reference } from "../engine/build-xml.ts";
 import type { EngineCaller } from "../engine/engine-caller.ts";
 import { parseDisk, type EngineDisk } from "../model/engine-disk.ts";
 import { parseList } from "../model/parse-list.ts";
+import { action } from "./action.ts";
 import { orUndefined } from "./if-missing.ts";
 import { path } from "./paths.ts";
 
@@ -73,6 +74,16 @@ export class DiskService {
       field("wipe_after_delete", disk.wipeAfterDelete),
     );
     return parseDisk(await this.#engine.post("/disks", body, { signal }));
+  }
+
+  /**
+   * Moves it to another storage domain, live while a running machine has it plugged. Resolves while it is `locked`: it
+   * is `ok` there when it was moved, and `ok` where it was when that failed. A live move takes a snapshot of the machine
+   * and removes it in the end, unless it fails.
+   */
+  async move(diskId: string, storageDomainId: string, signal: AbortSignal): Promise<void> {
+    const body = action(reference("storage_domain", storageDomainId));
+    await this.#engine.post(path("disks", diskId, "move"), body, { signal });
   }
 
   /** Succeeds if the disk is gone already. */

@@ -9,6 +9,7 @@ import { ExportDomainService } from "./export-domains.ts";
 import { ImageTransferService } from "./image-transfers.ts";
 import { InfrastructureService } from "./infrastructure.ts";
 import { SnapshotService } from "./snapshots.ts";
+import { StorageDomainService } from "./storage-domains.ts";
 import { VmService } from "./vms.ts";
 
 /**
@@ -25,6 +26,7 @@ export class EngineApi {
   readonly transfers: ImageTransferService;
   readonly infrastructure: InfrastructureService;
   readonly events: EventService;
+  readonly storageDomains: StorageDomainService;
   readonly exportDomains: ExportDomainService;
   /** How long a request may take to become visible if the run that sent it died before the answer. */
   readonly inFlightMs: number;
@@ -46,6 +48,7 @@ export class EngineApi {
     this.transfers = new ImageTransferService(engine);
     this.infrastructure = new InfrastructureService(engine);
     this.events = new EventService(engine);
+    this.storageDomains = new StorageDomainService(engine);
     this.exportDomains = new ExportDomainService(engine);
     this.inFlightMs = engine.inFlightMs;
     this.conflictDeadlineMs = engine.conflictDeadlineMs;

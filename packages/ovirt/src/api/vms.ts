@@ -279,6 +279,11 @@ export class VmService {
     await this.#engine.post(path("vms", vmId, "start"), action(), { signal });
   }
 
+  /** Asks the guest to power off. Resolves while the machine is still `powering_down`. */
+  async shutdown(vmId: string, signal: AbortSignal): Promise<void> {
+    await this.#engine.post(path("vms", vmId, "shutdown"), action(), { signal });
+  }
+
   /** Powers off immediately, like pulling the plug. */
   async stop(vmId: string, signal: AbortSignal): Promise<void> {
     await this.#engine.post(path("vms", vmId, "stop"), action(), { signal });

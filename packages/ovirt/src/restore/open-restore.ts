@@ -4,7 +4,7 @@ import type { OvirtManager } from "../manager/manager.ts";
 import type { LeftoverKinds } from "../leftovers/leftover-kind.ts";
 import { assertRestores } from "./assert-restores.ts";
 import { FileUploadError } from "./fill/assert-guest-data.ts";
-import type { DiskFiller, DiskFilling, FillingSite } from "./fill/disk-filler.ts";
+import { NOTHING_TO_FILL, type DiskFiller, type FillingSite } from "./fill/disk-filler.ts";
 import { makeDisk } from "./disks/make-disk.ts";
 import { dropDisk } from "./disks/drop-disk.ts";
 import { designAsFiles, designRestore, type RestoreDesign } from "./design/restore-design.ts";
@@ -45,9 +45,6 @@ export async function openRestore(
     return await openDesigned(asFiles, opening);
   }
 }
-
-/** A machine without disks needs no filler. */
-const NOTHING_TO_FILL: DiskFilling = { targets: [], finish: async () => {}, abandon: async () => {} };
 
 interface Opening extends RestoreWay {
   readonly request: RestoreRequest;

@@ -32,6 +32,8 @@ export interface RestoreParts {
   readonly filling: DiskFilling;
   /** Kinds of leftovers that only this strategy makes. */
   readonly leftovers: LeftoverKinds;
+  /** Called before the ledger forgets the disks, with the machine complete: notes durably what has to be known of it. */
+  readonly beforeHandOver?: ((vm: RestoredVirtualMachine) => Promise<void>) | undefined;
 }
 
 /** New disks on the engine, open for writing, that become a virtual machine when they are full. */
@@ -69,6 +71,12 @@ export class OvirtRestoreSession implements RestoreSession {
     const changes = await completeVm(api, id, { design, disks, request, tag }, signal);
     for (const change of changes) observe(this.#context.hooks.warning, change);
     if (request.start) await startVm(api, id, signal);
+    const restored = {
+      id,
+      name: request.name,
+      disks: disks.map((disk) => ({ from: disk.record.disk.id, id: disk.id })),
+    };
+    await this.#parts.beforeHandOver?.(restored);
     // From here on the machine's own entry covers its disks; after its release the machine is not ours any more.
     for (const disk of disks) await disk.handle.close();
     await handle.amend({ released: true });
@@ -76,7 +84,7 @@ export class OvirtRestoreSession implements RestoreSession {
       observe(this.#context.hooks.warning, refusal);
     }
     await handle.close();
-    return { id, name: request.name, disks: disks.map((disk) => ({ from: disk.record.disk.id, id: disk.id })) };
+    return restored;
   }
 
   async abort(): Promise<void> {

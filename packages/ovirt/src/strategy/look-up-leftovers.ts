@@ -12,7 +12,7 @@ const SHARED: LeftoverKinds = {
   vm: { lookUp: vmLeftover, before: ["transfer", "disk"] },
   transfer: { lookUp: transferLeftover, before: ["snapshot", "disk"] },
   snapshot: { lookUp: snapshotLeftover, before: ["disk"] },
-  disk: { lookUp: diskLeftover, before: [] },
+  disk: { lookUp: diskLeftover, before: ["storage-domain"] },
 };
 
 /** Each waits for the engine or for a host: one that does not answer must not hold up the others. */

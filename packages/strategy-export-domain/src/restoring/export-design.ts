@@ -118,12 +118,7 @@ async function designImport(
 }
 
 /** Formats are the engine's affair: it converts what a storage domain cannot hold. */
-const AS_IT_WAS = {
-  fillsCow: () => true,
-  open: async (): Promise<never> => {
-    throw new TypeError("an import fills no disks");
-  },
-};
+const AS_IT_WAS = { fillsCow: () => true };
 
 /** The site of the wanted cluster, or of the point's; without either the only one there is. */
 async function chooseSite(

@@ -40,7 +40,9 @@ export interface RestoreDesign {
 /** What a design depends on besides the point. */
 export interface RestoreMeans {
   readonly capabilities: Capabilities;
-  readonly filler: DiskFiller;
+  readonly filler: Pick<DiskFiller, "fillsCow" | "assertReach">;
+  /** All disks go there, whatever the request says. It need not exist yet. */
+  readonly place?: StorageDomain | undefined;
 }
 
 /**
@@ -51,7 +53,7 @@ export interface RestoreMeans {
  */
 export async function designRestore(
   api: EngineApi,
-  { capabilities, filler }: RestoreMeans,
+  { capabilities, filler, place }: RestoreMeans,
   request: RestoreRequest,
   signal: AbortSignal,
 ): Promise<RestoreDesign> {
@@ -73,8 +75,8 @@ export async function designRestore(
     if (request.mac === "keep") refuseTakenMacs(cards, await vmsWithNics(api, capabilities, signal), obstacles);
   };
   if (cluster === undefined) {
-    const domains = await api.infrastructure.storageDomains(signal);
-    for (const { disk } of request.disks) {
+    const domains = place === undefined ? await api.infrastructure.storageDomains(signal) : [];
+    for (const { disk } of place === undefined ? request.disks : []) {
       obstacles.of(() => chooseStorageDomain(request.storageDomain, disk, domains, "on this manager"));
     }
     await checkMacs();
@@ -89,7 +91,7 @@ export async function designRestore(
     api.infrastructure.vnicProfiles(signal),
   ]);
   const disks = request.disks.flatMap((record): readonly DesignedDisk[] => {
-    const domain = obstacles.of(() => chooseStorageDomain(request.storageDomain, record.disk, domains));
+    const domain = place ?? obstacles.of(() => chooseStorageDomain(request.storageDomain, record.disk, domains));
     if (domain === undefined) return [];
     const wished = layOutDisk(record, point.blockBytes, domain);
     const layout = filler.fillsCow(capabilities) ? wished : layOutAsFile(wished, record, domain);

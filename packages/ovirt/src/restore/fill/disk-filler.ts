@@ -31,3 +31,6 @@ export interface DiskFilling {
   /** Releases the disks in any state. Never throws. */
   abandon(): Promise<void>;
 }
+
+/** For disks that hold their data already, and machines without disks. */
+export const NOTHING_TO_FILL: DiskFilling = { targets: [], finish: async () => {}, abandon: async () => {} };

@@ -1,0 +1,13 @@
+export { findSite, type DomainSite } from "./domain/domain-site.ts";
+export type { DomainWish } from "./domain/make-domain.ts";
+export { removeDomain, type DomainRemoval } from "./domain/remove-domain.ts";
+export type { ShareDomain } from "./domain/share-domain.ts";
+export { mountCommand, mountOptionsOf, type Share } from "./domain/share.ts";
+export { MoveFailedError, ShareDomainError } from "./errors.ts";
+export { type InstantMachine, instantMachineSchema } from "./instant-machine.ts";
+export { INSTANT_RESTORE, instantLeftovers } from "./leftovers.ts";
+export { migrateInstant, type MigrationOptions } from "./moving/migrate-instant.ts";
+export { designInstant, type InstantDesign } from "./restoring/design-instant.ts";
+export { type InstantWish, restoreInstantly } from "./restoring/restore-instantly.ts";
+export { stopInstant, type StopOptions } from "./stopping/stop-instant.ts";
+export { type DiskToPlan, type PlannedVolume, planVolumes } from "./volumes/plan-volumes.ts";
