@@ -191,4 +191,9 @@ export interface StrategyHost {
   readonly manager: Manager;
   /** Names of the other managers of this type in ovault.yaml: the options of a strategy hold for all of them. */
   readonly otherManagers?: readonly string[];
+  /**
+   * Of this node, absolute: tells its installation from others. May be missing as yet.
+   * @since 0.2.0
+   */
+  readonly stateDirectory?: string;
 }

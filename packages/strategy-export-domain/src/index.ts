@@ -16,7 +16,7 @@ const plugin: Plugin<"strategy", ExportDomainOptions> = definePlugin({
   apiVersion: 1,
   managerKind: "ovirt",
   options: optionsSchema,
-  create: async (options, { manager, baseDirectory }) =>
-    new ExportDomainStrategy(ovirtManager(manager), resolveStaging(options, baseDirectory)),
+  create: async (options, { manager, baseDirectory, stateDirectory }) =>
+    new ExportDomainStrategy(ovirtManager(manager), resolveStaging(options, baseDirectory, stateDirectory)),
 });
 export default plugin;

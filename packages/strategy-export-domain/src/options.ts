@@ -2,7 +2,7 @@ import { z } from "zod";
 
 import { snapshotOptions } from "@ovault/ovirt";
 
-import { checkStaging, stagingOptions } from "./staging/staging-options.ts";
+import { checkStaging, stagingOptions, type StagingOptions } from "./staging/staging-options.ts";
 
 const seconds = z.int().min(60).max(604_800);
 const SIX_HOURS = 21_600;
@@ -21,4 +21,4 @@ export const optionsSchema = z
   })
   .superRefine(checkStaging);
 
-export type ExportDomainOptions = z.output<typeof optionsSchema>;
+export type ExportDomainOptions = z.output<typeof optionsSchema> & Pick<StagingOptions, "stateDirectory">;

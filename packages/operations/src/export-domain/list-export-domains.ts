@@ -1,6 +1,6 @@
 import { messageOf } from "@ovault/contract";
 import { ovirtManager, type EngineApi } from "@ovault/ovirt";
-import { findExportDomain, openStaging } from "@ovault/strategy-export-domain";
+import { assertClaim, findExportDomain, openStaging } from "@ovault/strategy-export-domain";
 
 import type { Installation } from "../installation/installation.ts";
 import { exportSites, type ExportSite } from "./export-site.ts";
@@ -29,12 +29,13 @@ export async function listExportDomains(
   const staging = await stagingOf(installation.configuration);
   const { api } = ovirtManager(await installation.manager(options.manager));
   const sites = await exportSites(api, staging, options.dataCenters, signal);
-  return await Promise.all(sites.map((site) => stateOf(api, site, signal)));
+  return await Promise.all(sites.map((site) => stateOf(api, site, installation.configuration.stateDirectory, signal)));
 }
 
 async function stateOf(
   api: EngineApi,
   { dataCenter, place }: ExportSite,
+  stateDirectory: string,
   signal: AbortSignal,
 ): Promise<ExportDomainState> {
   const unknown = {
@@ -56,6 +57,7 @@ async function stateOf(
       availableBytes: availableBytes ?? null,
     };
     try {
+      await assertClaim(place.folder, stateDirectory);
       await using domain = await openStaging(place.folder, id);
       return { ...known, machines: (await domain.machineIds()).length, problem: null };
     } catch (error) {

@@ -4,12 +4,11 @@ import { join } from "node:path";
 import { plural, systemErrorCode } from "@ovault/contract";
 import { ovirtManager, type DataCenter, type EngineApi, type Host, type StorageDomain } from "@ovault/ovirt";
 import { FileDomain } from "@ovault/storage-domain";
-import { ExportDomainError } from "@ovault/strategy-export-domain";
+import { assertNoTurns, claimFolder, ExportDomainError, releaseFolder } from "@ovault/strategy-export-domain";
 
 import type { Installation } from "../installation/installation.ts";
 import type { OperationContext } from "../operation-context.ts";
 import { hostsOf, hostThatIsUp } from "./addresses-of-hosts.ts";
-import { claimFolder, releaseFolder } from "./claim-folder.ts";
 import { exportSites, type ExportSite } from "./export-site.ts";
 import { findRegistered, type RegisteredDomain } from "./find-registered.ts";
 import { stagingOf } from "./staging-of.ts";
@@ -82,6 +81,8 @@ async function remove(
   const { name, domain: first } = await look();
   if (first !== undefined) {
     await claimFolder(folder, stateDirectory);
+    // Also of an installation that has not claimed it, and whose ledger is another one.
+    await assertNoTurns(folder);
     const steps = stepsOf(api, dataCenter, hostThatIsUp(await hostsOf(api, dataCenter, signal), dataCenter), signal);
     await stepByStep(
       look,

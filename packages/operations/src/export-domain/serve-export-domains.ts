@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import { messageOf } from "@ovault/contract";
 import { LocalFileSystem, NfsServer, type NfsExport } from "@ovault/nfs";
 import { ovirtManager } from "@ovault/ovirt";
-import { stagingPlaces, type StagingOptions, VDSM } from "@ovault/strategy-export-domain";
+import { assertClaim, stagingPlaces, type StagingOptions, VDSM } from "@ovault/strategy-export-domain";
 
 import type { Installation } from "../installation/installation.ts";
 import type { OperationContext } from "../operation-context.ts";
@@ -55,6 +55,7 @@ export async function serveExportDomains(
   try {
     const exports: NfsExport[] = [];
     for (const folder of folders) {
+      await assertClaim(folder, installation.configuration.stateDirectory);
       await makeFolder(folder, staging.staging);
       const files = await LocalFileSystem.open(folder, { owner: VDSM });
       opened.push(files);

@@ -1,11 +1,10 @@
 import { ovirtManager, type EngineApi, type Host, type StorageDomain } from "@ovault/ovirt";
-import { ExportDomainError, openStaging, proveShare } from "@ovault/strategy-export-domain";
+import { claimFolder, ExportDomainError, openStaging, proveShare } from "@ovault/strategy-export-domain";
 
 import type { Installation } from "../installation/installation.ts";
 import type { OperationContext } from "../operation-context.ts";
 import { addressTowards } from "./address-towards.ts";
 import { clientsOf, hostsOf, hostThatIsUp } from "./addresses-of-hosts.ts";
-import { claimFolder } from "./claim-folder.ts";
 import { exportSites, type ExportSite } from "./export-site.ts";
 import { findRegistered } from "./find-registered.ts";
 import { findShare, type Share } from "./find-share.ts";

@@ -8,10 +8,16 @@ const STRATEGY = "export-domain";
  * The options of the strategy `export-domain`, with absolute folders.
  * @throws ConfigurationError; UsageError when ovault.yaml has none
  */
-export async function stagingOf({ strategies, baseDirectory, file }: Configuration): Promise<ExportDomainOptions> {
+export async function stagingOf({
+  strategies,
+  baseDirectory,
+  stateDirectory,
+  file,
+}: Configuration): Promise<ExportDomainOptions> {
   const entry = strategies.get(STRATEGY);
   if (entry !== undefined) {
-    const options = resolveStaging(await validateOptions(optionsSchema, entry.options, entry.origin), baseDirectory);
+    const written = await validateOptions(optionsSchema, entry.options, entry.origin);
+    const options = resolveStaging(written, baseDirectory, stateDirectory);
     if (stagingPlaces(options).length > 0) return options;
   }
   throw new UsageError(`${file} names no folder for an export domain`, {

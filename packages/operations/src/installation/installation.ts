@@ -137,7 +137,8 @@ export class Installation {
   async strategies(manager: Manager): Promise<readonly Strategy[]> {
     await this.#loadBuiltIns(["strategy"]);
     const configured = this.configuration.strategies;
-    const host = { ...this.#host(), manager, otherManagers: this.#managersBeside(manager) };
+    const { stateDirectory } = this.configuration;
+    const host = { ...this.#host(), manager, otherManagers: this.#managersBeside(manager), stateDirectory };
     const fitting = this.#pluginsOf("strategy", configured).filter(({ managerKind }) => managerKind === manager.kind);
     return await Promise.all(
       fitting.map(({ name }) => this.#registry.create("strategy", name, this.#optionsOf(name, configured), host)),

@@ -1,7 +1,8 @@
 import { randomUUID } from "node:crypto";
-import { chown, mkdir, readdir, rm } from "node:fs/promises";
+import { chown, mkdir, readdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 
+import { processIdentity } from "@ovault/contract";
 import { LocalFileSystem, NfsServer, NfsStatusError } from "@ovault/nfs";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 
@@ -107,6 +108,46 @@ test("a folder of another node, until that node lets go of it", async () => {
     /belongs to node/,
   );
   await bench.remove({ ...other, dataCenters: { Default: { folder: bench.staging } } });
+});
+
+const OWN_FOLDER = () => ({ dataCenters: { Default: { folder: bench.staging } } });
+
+test("a folder of another installation: neither status, doctor, backups nor serve use it", async () => {
+  await bench.serve({}, ["Default"]);
+  await bench.setUp({}, ONE);
+  const other = { ...OWN_FOLDER(), state: "other-state" };
+  const message = expect.stringContaining(`${bench.staging} belongs to node `);
+  expect(await bench.list(other)).toMatchObject([{ problem: message }]);
+  await using installation = await bench.installation(other);
+  const strategies = await installation.strategies(await installation.manager(undefined));
+  const strategy = strategies.find(({ name }) => name === "export-domain");
+  const diagnosis = await strategy?.diagnose?.(AbortSignal.timeout(60_000));
+  expect(diagnosis).toContainEqual(expect.objectContaining({ status: "fail", detail: message }));
+  await expect(bench.serve(other)).rejects.toMatchObject({ code: "E_STAGING", message });
+  expect(await bench.list(OWN_FOLDER())).toMatchObject([{ problem: null }]);
+  await bench.remove(OWN_FOLDER());
+});
+
+test("a folder that no installation has claimed, while one is at work there", async () => {
+  await bench.serve({}, ["Default"]);
+  await bench.setUp({}, ONE);
+  const own = join(bench.staging, ".ovault");
+  await rm(join(own, "node.json"));
+  const holder = { process: processIdentity(), title: "the export of db01", bytes: 1 };
+  await writeFile(join(own, "0.slot"), JSON.stringify(holder));
+  const other = { ...OWN_FOLDER(), state: "other-state" };
+  const refusal = { code: "E_STAGING", message: expect.stringMatching(/is in use: the export of db01/) };
+  await expect(bench.setUp(other)).rejects.toMatchObject(refusal);
+  await expect(bench.remove(other)).rejects.toMatchObject(refusal);
+  expect(await readdir(own)).toEqual(["0.slot"]);
+  await bench.setUp(OWN_FOLDER()).catch(() => undefined);
+  expect((await bench.exportDomains()).get("Default")?.status).toBe("active");
+  await rm(join(own, "0.slot"));
+  await bench.setUp(OWN_FOLDER());
+  await writeFile(join(own, "0.slot"), JSON.stringify(holder));
+  await expect(bench.remove(OWN_FOLDER())).rejects.toMatchObject(refusal);
+  await rm(join(own, "0.slot"));
+  await bench.remove(OWN_FOLDER());
 });
 
 test("a folder with a domain that this engine does not know", async () => {

@@ -3,6 +3,8 @@ import { z } from "zod";
 import { processIdentity, processState } from "@ovault/contract";
 import { Directory, StorageDomainError } from "@ovault/storage-domain";
 
+import { StagingError } from "../errors.ts";
+
 /** Beside the domain in a folder that hosts mount; hosts look for `dom_md` alone. */
 const DIRECTORY = ".ovault";
 const SLOT = ".slot";
@@ -49,6 +51,18 @@ export async function heldSlots(folder: string): Promise<readonly HeldSlot[]> {
     held.push({ ...holder, name, path: `${directory.path}/${name}`, elsewhere: state === "unknown" });
   }
   return held;
+}
+
+/** @throws StagingError while a run exports into a folder, or restores to it, of any installation */
+export async function assertNoTurns(folder: string): Promise<void> {
+  const [held] = await heldSlots(folder);
+  if (held === undefined) return;
+  throw new StagingError(`${folder} is in use: ${held.title} (${held.process.node}, process ${held.process.pid})`, {
+    context: { folder, node: held.process.node },
+    hint: held.elsewhere
+      ? `Wait until it ends. If that node runs nothing any more, remove ${held.path}.`
+      : "Wait until it ends.",
+  });
 }
 
 /** Names of the slots that a run took, whether its process lives or not. */

@@ -2,6 +2,7 @@ import { ManagerUnavailableError, OvaultError } from "@ovault/contract";
 import type { Cluster, DataCenter, EngineApi, StorageDomain } from "@ovault/ovirt";
 
 import { ExportDomainError } from "../errors.ts";
+import { assertClaim } from "../staging/claim-folder.ts";
 import { findExportDomain } from "../staging/find-export-domain.ts";
 import { openStaging } from "../staging/open-staging.ts";
 import type { StagingOptions } from "../staging/staging-options.ts";
@@ -71,6 +72,7 @@ async function siteOf(
   if (place === undefined) return unnamed(dataCenter);
   try {
     const storageDomain = await findExportDomain(api, place, dataCenter, signal);
+    if (options.stateDirectory !== undefined) await assertClaim(place.folder, options.stateDirectory);
     await using _domain = await openStaging(place.folder, storageDomain.id);
     return { dataCenter, place, storageDomain };
   } catch (error) {

@@ -1,4 +1,6 @@
 /** What the strategy and the commands that set an export domain up share. */
+export { assertClaim, claimFolder, releaseFolder } from "./claim-folder.ts";
+export { assertNoTurns } from "../room/slot-files.ts";
 export { exportsLine, type NfsExport, VDSM } from "./exports-line.ts";
 export { findExportDomain } from "./find-export-domain.ts";
 export { openStaging } from "./open-staging.ts";

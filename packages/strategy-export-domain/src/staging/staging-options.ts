@@ -48,6 +48,8 @@ export interface StagingOptions {
   >;
   readonly stagingLimit?: number | undefined;
   readonly concurrent: number;
+  /** State directory of this node, to which folders must belong, or to none. Not in ovault.yaml. */
+  readonly stateDirectory?: string | undefined;
 }
 
 /** What the schema of single fields cannot say. */

@@ -12,15 +12,19 @@ export interface StagingPlace {
   readonly exportDomain: string | undefined;
 }
 
-/** The options with absolute folders. @param baseDirectory holds ovault.yaml */
-export function resolveStaging<T extends StagingOptions>(options: T, baseDirectory: string): T {
+/** The options with absolute folders. @param baseDirectory holds ovault.yaml @param stateDirectory of this node */
+export function resolveStaging<T extends StagingOptions>(
+  options: T,
+  baseDirectory: string,
+  stateDirectory?: string,
+): T {
   const { staging } = options;
   const base = staging === undefined ? undefined : resolve(baseDirectory, staging);
   const dataCenters = Object.entries(options.dataCenters).map(([name, center]) => {
     const folder = center.folder === undefined ? join(base ?? "/", name) : resolve(baseDirectory, center.folder);
     return [name, { ...center, folder }] as const;
   });
-  return { ...options, staging: base, dataCenters: Object.fromEntries(dataCenters) };
+  return { ...options, stateDirectory, staging: base, dataCenters: Object.fromEntries(dataCenters) };
 }
 
 /** All places of options with absolute folders; none where ovault.yaml names no folder. */
