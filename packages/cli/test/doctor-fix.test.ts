@@ -1,4 +1,4 @@
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
@@ -85,4 +85,24 @@ test("--fix --yes names what it removed, and counts nothing else as removed", as
   const nothing = await runOvault(["doctor", "--fix", "--json"], { cwd });
   expect(nothing.exitCode).toBe(0);
   expect(leftoversIn(nothing.stdout)).toMatchObject({ status: "ok", detail: "1 thing in the ledger, gone already" });
+});
+
+test("what a run of another container has is not called none, and its hint can be followed", async () => {
+  await leave("checkpoint 1");
+  const file = join(cwd, "ovault-state", "ledger", "dead.jsonl");
+  const lines = (await readFile(file, "utf8")).split("\n").filter((line) => !line.includes('"type":"ended"'));
+  await writeFile(file, lines.join("\n").replace(/"pidNamespace":"[^"]*"/, '"pidNamespace":"pid:[1]"'));
+  const { stdout } = await runOvault(["doctor", "--json"], { cwd });
+  expect(leftoversIn(stdout)).toMatchObject({
+    status: "skip",
+    detail: "none of runs that ended here; 1 thing of others, see ledger",
+  });
+  const checks: readonly Diagnosis[] = JSON.parse(stdout);
+  expect(checks.find(({ name }) => name === "ledger")).toMatchObject({
+    status: "warn",
+    detail: expect.stringMatching(
+      /^of runs of another machine or container, which may go on: checkpoint 1 \(.*, run dead\)$/,
+    ),
+    hint: expect.stringContaining(join("ovault-state", "ledger", "RUN.jsonl")),
+  });
 });

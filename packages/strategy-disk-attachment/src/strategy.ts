@@ -12,6 +12,8 @@ import { readSite, type Site } from "./site.ts";
 /** Name of the strategy in configuration, ledger and recovery points. */
 export const STRATEGY_NAME = "disk-attachment";
 
+const TOO_OLD = "attaching disks came with oVirt 4.0";
+
 /** Long enough for `ovault vms` and for a policy to assess all machines with one lookup. */
 const SITE_AGE_MS = 30_000;
 
@@ -31,12 +33,15 @@ export class DiskAttachmentStrategy extends SnapshotStrategy {
   async assess(vm: VirtualMachine, signal: AbortSignal): Promise<Assessment> {
     const { api } = this.manager;
     const { diskAttachments } = await this.manager.capabilities(signal);
-    if (!diskAttachments) return allImpossible(vm, "attaching disks came with oVirt 4.0");
+    if (!diskAttachments) return allImpossible(vm, TOO_OLD);
     const site = await this.#site.get(() => readSite({ api, wanted: this.#options.proxyVm }, signal));
     return { disks: vm.disks.map((disk) => assessDisk(vm, disk, site)), obstacle: lastingState(vm, FROZEN_IN) };
   }
 
-  diagnose(signal: AbortSignal): Promise<readonly Diagnosis[]> {
+  async diagnose(signal: AbortSignal): Promise<readonly Diagnosis[]> {
+    if (!(await this.manager.capabilities(signal)).diskAttachments) {
+      return [{ name: "proxy VM", status: "skip", detail: TOO_OLD, hint: null }];
+    }
     return diagnose(this.manager.api, this.#options, signal);
   }
 }

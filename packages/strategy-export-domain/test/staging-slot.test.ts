@@ -155,3 +155,10 @@ test("the ledger has what is held, and nothing that was refused or given back", 
   await slot.release();
   expect(await ledger.outstanding()).toEqual([]);
 });
+
+test("a machine that is larger than the limit is told so, in units that show it", async () => {
+  await expect(take({ stagingLimit: 64 * 1024 })).rejects.toMatchObject({
+    message: expect.stringMatching(/^this takes up to 1\.0 MiB of staging; the limit is 64\.0 KiB, and \d\.\d KiB lie/),
+    hint: "Raise `stagingLimit`: the machine alone needs more.",
+  });
+});

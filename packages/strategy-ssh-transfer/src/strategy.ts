@@ -14,6 +14,8 @@ import { sshReader } from "./reading/ssh-reader.ts";
 import type { SshSite } from "./site.ts";
 import { STRATEGY_NAME } from "./strategy-name.ts";
 
+const TOO_OLD = "backups over SSH need oVirt 4.0";
+
 /** Long enough for `ovault vms` and for a policy to assess all machines with one lookup. */
 const LANDSCAPE_AGE_MS = 30_000;
 
@@ -42,7 +44,7 @@ export class SshTransferStrategy extends SnapshotStrategy {
 
   async assess(vm: VirtualMachine, signal: AbortSignal): Promise<Assessment> {
     if (!(await this.manager.capabilities(signal)).diskAttachments) {
-      return allImpossible(vm, "backups over SSH need oVirt 4.0");
+      return allImpossible(vm, TOO_OLD);
     }
     const ranking = await this.#ranking(signal);
     const remedy = this.#site.credentials.remedy(ranking?.landscape);
@@ -59,7 +61,10 @@ export class SshTransferStrategy extends SnapshotStrategy {
     return { ...this.#site, landscape };
   }
 
-  diagnose(signal: AbortSignal, onWait?: (what: string) => void): Promise<readonly Diagnosis[]> {
+  async diagnose(signal: AbortSignal, onWait?: (what: string) => void): Promise<readonly Diagnosis[]> {
+    if (!(await this.manager.capabilities(signal)).diskAttachments) {
+      return [{ name: "hosts", status: "skip", detail: TOO_OLD, hint: null }];
+    }
     return diagnose(this.manager.api, { ...this.#site, onWait }, signal);
   }
 }

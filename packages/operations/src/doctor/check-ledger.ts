@@ -1,3 +1,5 @@
+import { join } from "node:path";
+
 import { finding, plural, type Checklist } from "@ovault/contract";
 
 import type { Installation } from "../installation/installation.ts";
@@ -14,8 +16,12 @@ export async function checkLedger(installation: Installation, list: Checklist): 
       );
     }
     if (elsewhere.length > 0) {
-      const titles = elsewhere.map(({ title, node }) => `${title} (${node})`).join(", ");
-      return finding.warn(`left by another machine: ${titles}`, "Run `ovault doctor --fix` there.");
+      const titles = elsewhere.map(({ title, node, runId }) => `${title} (${node}, run ${runId})`).join(", ");
+      const directory = join(installation.configuration.stateDirectory, "ledger");
+      return finding.warn(
+        `of runs of another machine or container, which may go on: ${titles}`,
+        `If such a run has ended, run \`ovault doctor --fix\` where it ran. If that is gone (a container that was made anew), remove what is listed in the manager, then ${directory}/RUN.jsonl. docs/operations.md says how containers avoid this.`,
+      );
     }
     return active.length === 0
       ? finding.ok("clean")

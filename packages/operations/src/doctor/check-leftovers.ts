@@ -1,4 +1,4 @@
-import { finding, messageOf, plural, type Checklist, type Leftover } from "@ovault/contract";
+import { finding, messageOf, plural, type Checklist, type LedgerEntry, type Leftover } from "@ovault/contract";
 
 import type { Installation } from "../installation/installation.ts";
 import { removeLeftovers } from "../leftovers/leftovers.ts";
@@ -6,16 +6,27 @@ import type { DoctorContext } from "./doctor-context.ts";
 
 const REMOVE = "Remove with: ovault doctor --fix (in scripts: --fix --yes)";
 
+interface PlaceOfLeftovers {
+  readonly place: string;
+  readonly find: () => Promise<readonly Leftover[]>;
+  /** What runs of other machines or containers have there, and may be using. */
+  readonly findElsewhere?: () => Promise<readonly LedgerEntry[]>;
+}
+
 /** Checks for what dead runs left in a place, and removes it where the user approves. */
 export async function checkLeftovers(
   installation: Installation,
-  { place, find }: { readonly place: string; readonly find: () => Promise<readonly Leftover[]> },
+  { place, find, findElsewhere }: PlaceOfLeftovers,
   list: Checklist,
   { signal, reporter, approve }: DoctorContext,
 ): Promise<void> {
   await list.run(`${place}: leftovers`, async () => {
     const leftovers = await find();
-    if (leftovers.length === 0) return finding.ok("none");
+    if (leftovers.length === 0) {
+      const others = (await findElsewhere?.()) ?? [];
+      if (others.length === 0) return finding.ok("none");
+      return finding.skip(`none of runs that ended here; ${plural(others.length, "thing")} of others, see ledger`);
+    }
     const present = leftovers.filter(({ gone }) => !gone);
     for (const { entry, action } of present) reporter.note(`  ${entry.title} (run ${entry.runId}): ${action}`);
     const titles = present.map(({ entry }) => entry.title);

@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 
-import { Checklist, finding, type Diagnosis, type Strategy } from "@ovault/contract";
+import { Checklist, finding, type Diagnosis, type LedgerEntry, type Strategy } from "@ovault/contract";
 
 import { Installation } from "../installation/installation.ts";
 import { findLeftovers } from "../leftovers/leftovers.ts";
@@ -56,7 +56,11 @@ async function checkManager(
   await checkIncrements(installation, manager, list, signal);
   await checkNames(installation, manager, list, signal);
   const find = () => findLeftovers(installation, manager, signal, noteWaits(context));
-  await checkLeftovers(installation, { place: name, find }, list, context);
+  const findElsewhere = async (): Promise<readonly LedgerEntry[]> => {
+    const { elsewhere } = await (await installation.ledger()).report();
+    return elsewhere.filter((entry) => installation.managerNames.presentNameOf(entry.manager) === name);
+  };
+  await checkLeftovers(installation, { place: name, find, findElsewhere }, list, context);
   await checkSnapshots(installation, manager, list, context);
   const proveDataPath = manager.proveDataPath?.bind(manager);
   if (proveDataPath === undefined) return;

@@ -1,3 +1,5 @@
+import { statfs } from "node:fs/promises";
+
 import { messageOf } from "@ovault/contract";
 import { ovirtManager, type EngineApi } from "@ovault/ovirt";
 import { assertClaim, findExportDomain, openStaging } from "@ovault/strategy-export-domain";
@@ -13,6 +15,7 @@ export interface ExportDomainState {
   readonly exportDomain: string | null;
   readonly address: string | null;
   readonly path: string | null;
+  /** In the folder's file system, which limits; what the engine reports where the folder cannot be used. */
   readonly availableBytes: number | null;
   /** Machines that lie in it. */
   readonly machines: number | null;
@@ -59,7 +62,9 @@ async function stateOf(
     try {
       await assertClaim(place.folder, stateDirectory);
       await using domain = await openStaging(place.folder, id);
-      return { ...known, machines: (await domain.machineIds()).length, problem: null };
+      const { bavail, bsize } = await statfs(place.folder);
+      const machines = (await domain.machineIds()).length;
+      return { ...known, availableBytes: bavail * bsize, machines, problem: null };
     } catch (error) {
       return { ...known, problem: messageOf(error) };
     }

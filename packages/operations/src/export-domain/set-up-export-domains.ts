@@ -50,7 +50,9 @@ export async function setUpExportDomains(
 ): Promise<readonly ExportDomainSetUp[]> {
   const { signal } = context;
   const staging = await stagingOf(installation.configuration);
-  const { api } = ovirtManager(await installation.manager(options.manager));
+  const manager = ovirtManager(await installation.manager(options.manager));
+  const { api } = manager;
+  if ((await manager.capabilities(signal)).backups) context.reporter.warn(BETTER_WAYS);
   const results: ExportDomainSetUp[] = [];
   for (const site of await exportSites(api, staging, options.dataCenters, signal)) {
     const { stateDirectory } = installation.configuration;
@@ -58,6 +60,10 @@ export async function setUpExportDomains(
   }
   return results;
 }
+
+const BETTER_WAYS =
+  "this engine has the backup API, and export domains, deprecated since 4.1, are not tried with it: " +
+  "changed-block-tracking and image-transfer copy less and need no export domain";
 
 /** Of an attached domain that can be activated. An administrator may have put it into maintenance. */
 const INACTIVE = ["maintenance", "inactive"];

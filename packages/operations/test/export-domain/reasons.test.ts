@@ -19,6 +19,11 @@ test("3.6: where the export domain is the problem, its reason and its hint are t
   const [assessed] = await assessMachines(installation, await installation.manager(undefined), signal);
   const remedy = `\`ovault export-domain setup\` makes one for ${bench.staging}.`;
   expect(assessed?.choice.disks[0]?.remedy).toBe(remedy);
+  const strategies = await installation.strategies(await installation.manager(undefined));
+  for (const wanted of ["ssh-transfer", "disk-attachment"]) {
+    const found = await strategies.find(({ name }) => name === wanted)?.diagnose?.(signal);
+    expect(found).toMatchObject([{ status: "skip", detail: expect.stringContaining("oVirt 4.0") }]);
+  }
 });
 
 test("4.5: an engine that needs no export domain is told what to use", async () => {

@@ -1,4 +1,4 @@
-import { readdir, stat } from "node:fs/promises";
+import { readdir, stat, statfs } from "node:fs/promises";
 import { join } from "node:path";
 
 import { arrived, pending } from "@ovault/ovirt";
@@ -116,6 +116,19 @@ test("an export domain in maintenance is activated", async () => {
     { problem: "export domain ovault-export of data center Default is maintenance" },
   ]);
   expect(await bench.setUp()).toMatchObject([{ done: ["activated it"] }]);
+});
+
+test.each([
+  ["4.3", false],
+  ["4.5", true],
+] as const)("%s: set-up says whether the engine has better ways: %s", async (engineVersion, warns) => {
+  await using bench = await ExportBench.open({ engineVersion });
+  await bench.serve();
+  await bench.setUp();
+  expect(bench.notes.some((line) => line.includes("changed-block-tracking"))).toBe(warns);
+  const { blocks, bsize } = await statfs(bench.staging);
+  const [{ availableBytes } = {}] = await bench.list();
+  expect(availableBytes).toBeLessThan(blocks * bsize);
 });
 
 /** Without the file that hosts try direct writes with, and leave. */

@@ -4,7 +4,7 @@ import { OvaultError, type Diagnosis } from "@ovault/contract";
 import type { EngineApi } from "@ovault/ovirt";
 
 import type { ExportDomainOptions } from "../options.ts";
-import { inGib } from "../room/assert-room.ts";
+import { sizeOf } from "../room/assert-room.ts";
 import { heldSlots } from "../room/slot-files.ts";
 import { usedBytes } from "../room/staging-use.ts";
 import { ExportSites, type ExportSite } from "../site/export-sites.ts";
@@ -36,8 +36,8 @@ async function diagnoseSite(
   const { folder } = place;
   const [{ bavail, bsize }, used, slots] = await Promise.all([statfs(folder), usedBytes(folder), heldSlots(folder)]);
   const { stagingLimit } = options;
-  const limit = stagingLimit === undefined ? "" : `, limit ${inGib(stagingLimit)}`;
-  const detail = `${storageDomain.name} of ${dataCenter.name} in ${folder}: ${inGib(used)} used, ${inGib(bavail * bsize)} free${limit}`;
+  const limit = stagingLimit === undefined ? "" : `, limit ${sizeOf(stagingLimit)}`;
+  const detail = `${storageDomain.name} of ${dataCenter.name} in ${folder}: ${sizeOf(used)} used, ${sizeOf(bavail * bsize)} free${limit}`;
   const other = slots.find(({ elsewhere }) => elsewhere);
   if (other === undefined) return { name: NAME, status: "ok", detail, hint: null };
   return {

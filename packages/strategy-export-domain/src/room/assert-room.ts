@@ -6,6 +6,7 @@ import { NoRoomError, type StorageDomain } from "@ovault/ovirt";
 import { ExportDomainError } from "../errors.ts";
 import type { StagingPlace } from "../staging/staging-place.ts";
 
+const MIB = 1024 ** 2;
 const GIB = 1024 ** 3;
 
 export interface Room {
@@ -44,9 +45,9 @@ export function assertRoomForClones({ disks, sizes, domains, cloneDomain }: Room
     if (copied === undefined || availableBytes === undefined) continue;
     const wanted = total(copied, sizes);
     if (availableBytes >= wanted + blockedBelowBytes) continue;
-    const kept = blockedBelowBytes > 0 ? ` and the engine keeps ${inGib(blockedBelowBytes)}` : "";
+    const kept = blockedBelowBytes > 0 ? ` and the engine keeps ${sizeOf(blockedBelowBytes)}` : "";
     throw new NoRoomError(
-      `storage domain ${name} has ${inGib(availableBytes)} free; the clone wants up to ${inGib(wanted)}${kept}`,
+      `storage domain ${name} has ${sizeOf(availableBytes)} free; the clone wants up to ${sizeOf(wanted)}${kept}`,
       {
         context: { storageDomain: id, availableBytes, wantedBytes: wanted },
         hint: "Free space, or name a storage domain with more as `cloneDomain`. Nothing was changed.",
@@ -60,7 +61,7 @@ export async function assertRoomInFolder({ folder }: StagingPlace, wantedBytes: 
   const { bavail, bsize } = await statfs(folder);
   const availableBytes = bavail * bsize;
   if (availableBytes >= wantedBytes) return;
-  throw new NoRoomError(`${folder} has ${inGib(availableBytes)} free; this takes up to ${inGib(wantedBytes)}`, {
+  throw new NoRoomError(`${folder} has ${sizeOf(availableBytes)} free; this takes up to ${sizeOf(wantedBytes)}`, {
     context: { folder, availableBytes, wantedBytes },
     hint: "Free space on its file system. Nothing was changed.",
   });
@@ -71,6 +72,7 @@ export function total(disks: readonly Disk[], sizes: ReadonlyMap<string, number>
   return disks.reduce((sum, { id }) => sum + (sizes.get(id) ?? 0), 0);
 }
 
-export function inGib(bytes: number): string {
-  return `${(bytes / GIB).toFixed(1)} GiB`;
+export function sizeOf(bytes: number): string {
+  if (bytes < MIB) return `${(bytes / 1024).toFixed(1)} KiB`;
+  return bytes < GIB ? `${(bytes / MIB).toFixed(1)} MiB` : `${(bytes / GIB).toFixed(1)} GiB`;
 }

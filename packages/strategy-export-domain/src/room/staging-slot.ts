@@ -6,7 +6,7 @@ import { NoRoomError } from "@ovault/ovirt";
 import { StagingError } from "../errors.ts";
 import { stagingPlaces, type StagingPlace } from "../staging/staging-place.ts";
 import type { StagingOptions } from "../staging/staging-options.ts";
-import { inGib } from "./assert-room.ts";
+import { sizeOf } from "./assert-room.ts";
 import { freeDeadSlots, heldSlots, releaseSlot, takeFreeSlot, type HeldSlot } from "./slot-files.ts";
 import { usedBytes } from "./staging-use.ts";
 
@@ -128,13 +128,16 @@ async function overLimit({ options, place, bytes }: SlotWish, own: string): Prom
   }
   const promised = others.reduce((sum, other) => sum + other.bytes, 0);
   if (used + promised + bytes <= stagingLimit) return undefined;
-  const lies = `${inGib(used)} lie there already`;
+  const lies = `${sizeOf(used)} lie there already`;
   return {
     error: new NoRoomError(
-      `this takes up to ${inGib(bytes)} of staging; the limit is ${inGib(stagingLimit)}, and ${lies}`,
+      `this takes up to ${sizeOf(bytes)} of staging; the limit is ${sizeOf(stagingLimit)}, and ${lies}`,
       {
         context: { stagingLimit, usedBytes: used, wantedBytes: bytes },
-        hint: "Raise `stagingLimit`, or delete imported machines from the export domain.",
+        hint:
+          bytes > stagingLimit
+            ? "Raise `stagingLimit`: the machine alone needs more."
+            : "Raise `stagingLimit`, or delete imported machines from the export domain.",
       },
     ),
     passes: bytes <= stagingLimit && others.length > 0,
