@@ -50,6 +50,25 @@ async function serversOnHosts(): Promise<readonly string[]> {
   return hostProcesses.filter((line) => line.startsWith("qemu-nbd"));
 }
 
+describe("a host stands still before a run", () => {
+  test("another serves both disks: the first is waited for once, which the run tells, and is warned of", async () => {
+    await bench.lab.changeHost("kvm2", "up");
+    await suspend();
+    const hooks = createRunHooks();
+    const [warnings, waits] = [new Array<string>(), new Array<string>()];
+    hooks.warning.tap("test", (message) => warnings.push(message));
+    hooks.phase.tap("test", ({ phase, detail }) => phase === "wait" && waits.push(detail));
+    const began = performance.now();
+    const taken = await bench.backup({ hooks, keepBase: false });
+    expect(performance.now() - began).toBeLessThan(50_000);
+    expect(differences(taken, await bench.viewAll())).toEqual([]);
+    expect(waits.filter((wait) => wait.includes("lab-host"))).toEqual([
+      expect.stringMatching(/^host lab-host to answer, for 20 s at most: it can serve disk/),
+    ]);
+    expect(warnings).toEqual([expect.stringMatching(/^host lab-host did not answer within 20 s\. Does it run\?/)]);
+  });
+});
+
 describe("a host stands still while it is read", () => {
   test("the snapshot stays until the host says that nothing reads it, and goes then", async () => {
     const began = performance.now();

@@ -3,10 +3,10 @@ import type { DiskFiller, DiskFilling, FillingSite, MadeDisk } from "@ovault/ovi
 
 import { HypervisorError } from "../errors.ts";
 import { chooseHost, type ChosenHost } from "../hosts/choose-host.ts";
+import { HostLogins } from "../hosts/host-logins.ts";
 import { Hypervisors } from "../hosts/hypervisors.ts";
 import { readLandscape } from "../hosts/landscape.ts";
 import { hostsOf } from "../hosts/rank-hosts.ts";
-import { warnOfStrangeKeys } from "../hosts/warn-of-strange-keys.ts";
 import { reportSilence } from "../hosts/silence.ts";
 import { Held } from "../held.ts";
 import type { SshSite } from "../site.ts";
@@ -50,8 +50,9 @@ class SshFilling implements DiskFilling {
       const { dataCenterDirectory } = site.options;
       const warn = (message: string): void => observe(context.hooks.warning, message);
       site.credentials.warnOfUnknownNames(landscape, warn);
-      const onStrangeKey = warnOfStrangeKeys(warn);
-      const search = { ...site, landscape, hypervisors, dataCenterDirectory, onStrangeKey };
+      const onWait = (detail: string): void => observe(hooks.phase, { phase: "wait", detail });
+      const logins = new HostLogins({ hypervisors, onWait, warn });
+      const search = { ...site, landscape, logins, dataCenterDirectory };
       const hosts: ChosenHost[] = [];
       for (const { id, record, domain } of disks) {
         const disk = { id, alias: record.disk.alias, storageDomain: domain };

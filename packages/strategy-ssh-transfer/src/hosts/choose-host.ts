@@ -9,16 +9,14 @@ import {
 
 import { HypervisorError, HypervisorKeyError } from "../errors.ts";
 import type { Hypervisor } from "./hypervisor.ts";
-import type { Hypervisors } from "./hypervisors.ts";
+import type { HostLogins } from "./host-logins.ts";
 import { rankHosts, type HostChoice, type Ranking } from "./rank-hosts.ts";
 
 const LOOK_DEADLINE_MS = 60_000;
 
 export interface HostSearch extends Ranking {
-  readonly hypervisors: Hypervisors;
+  readonly logins: HostLogins;
   readonly dataCenterDirectory: string;
-  /** Receives each host that was passed over because its key is not the known one. */
-  readonly onStrangeKey: (error: HypervisorKeyError) => void;
 }
 
 /** A host that ovault is logged in at, and that serves a disk. */
@@ -27,7 +25,7 @@ export interface ChosenHost extends HostChoice {
 }
 
 /**
- * Logs in at the best host that has the tools and sees the disk's storage domain.
+ * Logs in at the best host that has the tools and sees the disk's storage domain. Warns of better ones where that failed.
  * @throws HypervisorError when there is none, transient if one may be there later, with the reason and the next step of
  * each host; HypervisorKeyError where a key was one of the reasons; ConfigurationError
  */
@@ -42,9 +40,9 @@ export async function chooseHost(
   const failures: unknown[] = [];
   for (const choice of choices) {
     try {
-      const hypervisor = await search.hypervisors.open(choice.host.id, signal);
+      const hypervisor = await search.logins.open(choice.host, `it can serve disk ${disk.alias}`, signal);
       await assertUsable(hypervisor, choice, search.dataCenterDirectory, signal);
-      failures.filter((failure) => failure instanceof HypervisorKeyError).forEach(search.onStrangeKey);
+      search.logins.passOver(failures);
       return { ...choice, hypervisor };
     } catch (error) {
       signal.throwIfAborted();

@@ -2,9 +2,9 @@ import { observe, settleAll, type BackupRequest, type DiskSource } from "@ovault
 import type { DiskPlan, ReadingSite, VolumeReader, VolumeReading } from "@ovault/ovirt";
 
 import { chooseHost, type ChosenHost } from "../hosts/choose-host.ts";
+import { HostLogins } from "../hosts/host-logins.ts";
 import { Hypervisors } from "../hosts/hypervisors.ts";
 import { readLandscape } from "../hosts/landscape.ts";
-import { warnOfStrangeKeys } from "../hosts/warn-of-strange-keys.ts";
 import type { SshSite } from "../site.ts";
 import { reportSilence } from "../hosts/silence.ts";
 import { assertNoMerge, assertSameChain } from "./assert-frozen-chain.ts";
@@ -55,8 +55,9 @@ class SshReading implements VolumeReading {
       const { dataCenterDirectory } = site.options;
       const warn = (message: string): void => observe(reading.context.hooks.warning, message);
       site.credentials.warnOfUnknownNames(landscape, warn);
-      const onStrangeKey = warnOfStrangeKeys(warn);
-      const search = { ...site, landscape, hypervisors, dataCenterDirectory, onStrangeKey };
+      const onWait = (detail: string): void => observe(reading.context.hooks.phase, { phase: "wait", detail });
+      const logins = new HostLogins({ hypervisors, onWait, warn });
+      const search = { ...site, landscape, logins, dataCenterDirectory };
       const hosts = new Map<string, ChosenHost>();
       for (const disk of request.disks) {
         const chosen = await chooseHost(disk, request.vm, search, signal);
