@@ -2,7 +2,7 @@ import { createRunHooks } from "@ovault/contract";
 import { missingForNfsDisks } from "@ovault/test-support/nfs-needs";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 
-import { migrateInstant, MoveFailedError, ShareDomainError, stopInstant } from "../src/index.ts";
+import { migrateInstant, MoveFailedError, removeDomain, ShareDomainError, stopInstant } from "../src/index.ts";
 import { Bench, never } from "./support/bench.ts";
 
 vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
@@ -60,14 +60,23 @@ describe.skipIf(missing.length > 0)("a machine that runs from a point", () => {
   });
 
   test("shares its domain with another one, whose end leaves it alone", async () => {
-    const { manager, lab } = bench.bench;
+    const { manager, hasty, lab } = bench.bench;
     const wish = { name: "ovault-both" };
     const one = await bench.inRun((context) => bench.restore("ir1", { context, wish }));
     const other = await bench.inRun((context) => bench.restore("ir2", { context, wish }));
     expect(other.domain).toEqual(one.domain);
+    expect(await bench.inRun((context) => migrateInstant(manager, one, { to: "lab-storage" }, context))).toBe(false);
     expect(await bench.inRun((context) => stopInstant(manager, one, atOnce, context))).toBe(false);
     await expect.poll(() => lab.vms.find(({ name }) => name === "ir2")?.status).toBe("up");
     expect(await bench.left("ir2")).toEqual(["domain: ovault-both"]);
+    await expect(removeDomain(hasty.api, other.domain)).rejects.toThrow("disks lie on storage domain ovault-both");
+    const running = removeDomain(hasty.api, { ...other.domain, expendable: other.disks.map(({ id }) => id) });
+    await expect(running).rejects.toMatchObject({
+      code: "E_SHARE_DOMAIN",
+      message: expect.stringContaining("running VMs using this storage domain"),
+      hint: expect.stringContaining("Stop the machines"),
+    });
+    await lab.write("ir2", "0", { kind: "pattern", pattern: 3, offset: 0, length: MIB });
     expect(await bench.inRun((context) => stopInstant(manager, other, atOnce, context))).toBe(true);
     expect(await bench.left()).toEqual([]);
     await bench.emptyShare();

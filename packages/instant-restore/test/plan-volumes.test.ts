@@ -30,8 +30,8 @@ test("hosts read from the metadata what was planned, whatever the disks are call
         expect([path, meta.path, lease.path]).toEqual(
           ["", ".meta", ".lease"].map((end) => `${DOMAIN}/images/${diskId}/${volumeId}${end}`),
         );
-        expect(virtualBytes % 4096).toBe(0);
-        expect(virtualBytes - logicalBytes).toBeLessThan(4096);
+        expect(virtualBytes % 512).toBe(0);
+        expect(virtualBytes - logicalBytes).toBeLessThan(512);
         expect(virtualBytes).toBeGreaterThanOrEqual(logicalBytes);
         const { DiskAlias: shown } = JSON.parse(read.description) as { DiskAlias: string };
         const fitting = alias.replaceAll(/[^\p{L}0-9._-]+/gu, "_") || "disk";

@@ -2,6 +2,7 @@ import type { RestoreRequest } from "@ovault/contract";
 import {
   assertRestores,
   designRestore,
+  type DiskLayout,
   type EngineApi,
   type OvirtManager,
   type RestoreDesign,
@@ -10,7 +11,7 @@ import {
 
 import { findSite, type DomainSite } from "../domain/domain-site.ts";
 import type { DomainWish } from "../domain/make-domain.ts";
-import { refuseTakenName } from "../domain/share-domain.ts";
+import { formatVersion, refuseTakenName } from "../domain/share-domain.ts";
 
 /** Everything that is decided before anything is made. */
 export interface InstantDesign extends RestoreDesign {
@@ -37,19 +38,35 @@ export async function designInstant(
   const site = await findSite(api, design.cluster.dataCenterId, signal);
   const { address, path } = wish.share;
   await refuseTakenName(api, { name: wish.name, address, path }, signal);
-  const thick = design.disks.filter(({ layout }) => !layout.sparse).map(({ record }) => record.disk.alias);
+  const { dataCenter } = site;
+  const isOld = dataCenter.storageFormat !== undefined && formatVersion(dataCenter) < QCOW2_V3_SINCE;
+  const raw = design.disks.filter(({ layout }) => isOld && layout.format === "cow");
+  const thick = design.disks.filter(({ layout }) => !layout.sparse);
   return {
     ...design,
     site,
-    disks: design.disks.map((disk) => ({ ...disk, layout: { ...disk.layout, sparse: true, writeZeros: false } })),
+    disks: design.disks.map((disk) => ({ ...disk, layout: layOutOnShare(disk.layout, isOld) })),
     warnings: [
       ...design.warnings,
-      ...(thick.length === 0 ? [] : [`preallocated disks become thin: ${thick.join(", ")}`]),
+      ...(thick.length === 0 ? [] : [`preallocated disks become thin: ${aliases(thick)}`]),
+      ...(raw.length === 0 ? [] : [`QCOW2 disks become raw, as ${dataCenter.name} is too old: ${aliases(raw)}`]),
     ],
   };
 }
 
-/** Volumes are made in the format that the point has. */
+/** Domains of this version and later take QCOW2 volumes with `compat` 1.1, which is what shares make. */
+const QCOW2_V3_SINCE = 4;
+
+function layOutOnShare(layout: DiskLayout, isOld: boolean): DiskLayout {
+  const thin = { ...layout, sparse: true, writeZeros: false };
+  return isOld ? { ...thin, format: "raw", incremental: false } : thin;
+}
+
+function aliases(disks: RestoreDesign["disks"]): string {
+  return disks.map(({ record }) => record.disk.alias).join(", ");
+}
+
+/** Volumes are made in the format that the point has, where the domain takes it. */
 const AS_IT_WAS = { fillsCow: () => true };
 
 /** The domain before it is there. The share takes its room from the disk of overlays, and says so itself. */

@@ -32,8 +32,8 @@ export interface PlannedVolume {
   readonly lease: { readonly path: string; readonly bytes: Uint8Array };
 }
 
-/** vdsm rounds sizes up to it on file storage; a target of a move has the same size then. */
-const UNIT_BYTES = 4096;
+/** Sizes of volumes are in whole sectors. */
+const SECTOR_BYTES = 512;
 /** Since this version of a domain, hosts write words for what a volume holds. */
 const WORDS_SINCE = 4;
 /** vdsm cuts longer descriptions, and the engine could not read the rest. */
@@ -49,7 +49,7 @@ export function planVolumes(
     const [diskId, volumeId] = [randomUUID(), randomUUID()];
     const directory = `${domain.id}/images/${diskId}`;
     const path = `${directory}/${volumeId}`;
-    const virtualBytes = Math.ceil(logicalBytes / UNIT_BYTES) * UNIT_BYTES;
+    const virtualBytes = Math.ceil(logicalBytes / SECTOR_BYTES) * SECTOR_BYTES;
     const metadata = {
       domainId: domain.id,
       imageId: diskId,

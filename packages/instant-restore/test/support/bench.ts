@@ -137,6 +137,11 @@ export class Bench {
     }
   }
 
+  /** What dead runs have not removed, by title. */
+  async ledger(): Promise<readonly string[]> {
+    return (await this.bench.ledger.abandoned()).map(({ title }) => title);
+  }
+
   /** As `doctor --fix`; fails like it. Returns the actions announced. */
   async removeLeftovers(): Promise<readonly string[]> {
     const { ledger, manager } = this.bench;
