@@ -303,6 +303,15 @@ describe("room", () => {
 });
 
 describe("a tree that another machine changed", () => {
+  test("the error names the disk, and the next step", async () => {
+    const hooks = inPhase("stage", () => truncateSync(first().volume, 512));
+    await expect(bench.backup({ hooks })).rejects.toMatchObject({
+      message: expect.stringMatching(/^the export of disk web_Disk\d cannot be read: /),
+      hint: expect.stringContaining("Run the backup again"),
+    });
+    expect(await bench.settled()).toEqual([]);
+  });
+
   test.each<readonly [string, () => void, string]>([
     ["a volume is cut short", () => truncateSync(first().volume, 512), " ends "],
     [

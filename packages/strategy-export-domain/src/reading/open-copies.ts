@@ -4,6 +4,7 @@ import { openDisk, StorageDomainError, type ExportDomain } from "@ovault/storage
 
 import type { ClonedDisk } from "../cloning/cloned-machine.ts";
 import type { StagedMachine } from "../exporting/staged-copy.ts";
+import { damagedCopy } from "./damaged-copy.ts";
 
 /**
  * Opens the disks of an exported clone, in the order of the copies, each from the volume that the OVF names. The caller
@@ -30,7 +31,9 @@ export async function openCopies(
   for (const { id: imageId, alias } of copies) {
     const volumeId = named.find(({ diskId }) => diskId === imageId)?.volumeId;
     if (volumeId === undefined) throw new StorageDomainError(`the OVF of the export does not name disk ${alias}`);
-    const reader = await openDisk(domain, { imageId, volumeId }, signal);
+    const reader = await openDisk(domain, { imageId, volumeId }, signal).catch((error: unknown) => {
+      throw damagedCopy(alias, error);
+    });
     onOpen(reader);
     readers.push(reader);
   }

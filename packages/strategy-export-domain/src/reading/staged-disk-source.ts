@@ -7,6 +7,8 @@ import {
   type Extent,
 } from "@ovault/contract";
 
+import { damagedCopy } from "./damaged-copy.ts";
+
 const MAX_READS = 4;
 
 /** A disk of an exported clone. */
@@ -16,6 +18,7 @@ export class StagedDiskSource implements DiskSource {
   readonly reason: string;
   readonly maxReads = MAX_READS;
   readonly readsUnchanged = true;
+  readonly carrier = "export domain";
   readonly #reader: DiskReader;
 
   /** @throws SourceError when the export is shorter than the disk */
@@ -46,6 +49,10 @@ export class StagedDiskSource implements DiskSource {
 
   async readInto(offset: number, buffer: Uint8Array, signal: AbortSignal): Promise<void> {
     signal.throwIfAborted();
-    await this.#reader.readInto(offset, buffer, signal);
+    try {
+      await this.#reader.readInto(offset, buffer, signal);
+    } catch (error) {
+      throw damagedCopy(this.disk.alias, error);
+    }
   }
 }

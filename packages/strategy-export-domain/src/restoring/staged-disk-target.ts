@@ -8,6 +8,7 @@ export class StagedDiskTarget implements DiskTarget {
   readonly diskId: string;
   readonly logicalBytes: number;
   readonly maxWrites = MAX_WRITES;
+  readonly carrier = "export domain";
   readonly #image: NewImage;
 
   /** @param image a file of zeros, at least as long as the disk */
