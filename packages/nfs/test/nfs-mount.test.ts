@@ -45,17 +45,17 @@ test("a client makes, reads and removes a file of either export, and sees nothin
   }
   await using first = await mounted(PATHS[0]);
   await first.remove("probe");
-  await expect(first.read("probe")).rejects.toThrow("find probe: notFound");
+  await expect(first.read("probe")).rejects.toThrow("find probe: not found");
   await using second = await mounted(PATHS[1]);
   expect((await second.read("probe")).toString()).toBe(PATHS[1]);
 });
 
 test("what the server refuses is said with its reason", async () => {
-  await expect(mounted("/exports")).rejects.toThrow(/let this machine mount \/exports: notFound/);
+  await expect(mounted("/exports")).rejects.toThrow(/let this machine mount \/exports: not found/);
   await using mount = await mounted(PATHS[0]);
   await mount.write("probe", Buffer.from("one"), 0o600);
   await expect(mount.write("probe", Buffer.from("two"), 0o600)).rejects.toThrow("create probe: exists");
-  await expect(mount.remove("other")).rejects.toThrow("remove other: notFound");
+  await expect(mount.remove("other")).rejects.toThrow("remove other: not found");
 });
 
 test("a machine where no NFS server answers, or something else does, is an error", async () => {

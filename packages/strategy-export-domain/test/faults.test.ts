@@ -200,7 +200,7 @@ describe("the export domain", () => {
     await bench.lab.fault("staging-read-only", "on");
     expect(await refusalOf(hasty())).toMatchObject({
       code: "E_STAGING",
-      message: expect.stringMatching(/^hosts could not use 127\.0\.0\.1:\/staging\/Default .*: .*readOnly/),
+      message: expect.stringMatching(/^hosts could not use 127\.0\.0\.1:\/staging\/Default .*: .*read only/),
       hint: expect.stringContaining("/etc/exports"),
     });
     await expect(bench.restore(taken, "refused")).rejects.toMatchObject({ code: "E_STAGING" });

@@ -86,7 +86,7 @@ export class NfsMount implements AsyncDisposable {
     const results = await this.#rpc.call(NFS_PROGRAM, NFS_VERSION, procedure, args);
     const status = results.uint32();
     if (status === OK) return results;
-    throw new NfsClientError(`the server does not let its client ${what}: ${statusOfNumber(status) ?? status}`);
+    throw new NfsClientError(`the server does not let its client ${what}: ${statusText(status)}`);
   }
 }
 
@@ -96,7 +96,10 @@ async function rootOf(server: Parameters<typeof RpcClient.connect>[0], path: str
   // The numbers of `mountstat3` are those of `nfsstat3`.
   const status = results.uint32();
   if (status === OK) return Buffer.from(results.opaque(MOST_HANDLE_BYTES));
-  throw new NfsClientError(
-    `${server.host} does not let this machine mount ${path}: ${statusOfNumber(status) ?? status}`,
-  );
+  throw new NfsClientError(`${server.host} does not let this machine mount ${path}: ${statusText(status)}`);
+}
+
+/** For people: `read only`. */
+function statusText(status: number): string {
+  return (statusOfNumber(status) ?? `status ${status}`).replaceAll(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
 }

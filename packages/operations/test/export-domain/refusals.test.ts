@@ -72,13 +72,13 @@ test("another folder under the same path", async () => {
 
 test("a path that the server does not have", async () => {
   await exported(await bench.folder("unnamed"), {}, "/elsewhere");
-  await expect(bench.setUp({}, ONE)).rejects.toThrow(/does not let this machine mount .*staging: notFound/);
+  await expect(bench.setUp({}, ONE)).rejects.toThrow(/does not let this machine mount .*staging: not found/);
 });
 
 test.each([
   ["of another owner", { create: giveAway }, "E_STAGING_OWNER", /hosts write there as 1234:1234/],
-  ["read-only", { create: refuse("readOnly") }, "E_STAGING", /create .*: readOnly/],
-  ["full", { write: refuse("noSpace") }, "E_STAGING", /write .*: noSpace/],
+  ["read-only", { create: refuse("readOnly") }, "E_STAGING", /create .*: read only/],
+  ["full", { write: refuse("noSpace") }, "E_STAGING", /write .*: no space/],
   ["that does not show hosts what is here", { read: refuse("access") }, "E_STAGING_OWNER", /hosts cannot use/],
 ])("an export %s", async (_, changes, code, message) => {
   await mkdir(bench.staging);
