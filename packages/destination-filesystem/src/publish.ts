@@ -3,7 +3,13 @@ import { hostname } from "node:os";
 import { dirname } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 
-import { StoreError, StoreUnavailableError, systemErrorCode, syncDirectory } from "@ovault/contract";
+import {
+  StoreError,
+  StoreUnavailableError,
+  systemErrorCode,
+  syncDirectory,
+  undefinedIfMissing,
+} from "@ovault/contract";
 
 /** Codes of file systems without hard links: FAT and exFAT (EPERM), SMB, FUSE. */
 const NO_LINKS = new Set(["EPERM", "ENOTSUP", "EOPNOTSUPP", "ENOSYS"]);
@@ -95,10 +101,6 @@ async function existing(target: string): Promise<"exists"> {
 
 async function isThere(path: string): Promise<boolean> {
   return (await lstat(path).catch(undefinedIfMissing)) !== undefined;
-}
-
-function undefinedIfMissing(error: unknown): undefined {
-  if (systemErrorCode(error) !== "ENOENT") throw error;
 }
 
 async function isSameFile(one: string, other: string): Promise<boolean> {

@@ -1,7 +1,7 @@
 import { lstat, readdir } from "node:fs/promises";
 import { join } from "node:path";
 
-import { type ImageInfo, isKeyName, systemErrorCode } from "@ovault/contract";
+import { type ImageInfo, isKeyName, undefinedIfMissing } from "@ovault/contract";
 
 import { DISK_FILE, IMAGE_SUFFIX } from "./layout.ts";
 
@@ -41,8 +41,4 @@ async function entriesOf(directory: string): Promise<readonly Entry[]> {
     entries.push({ name: isImage ? plain : `${plain}/`, path: join(directory, entry.name) });
   }
   return entries.toSorted((a, b) => (a.name < b.name ? -1 : 1));
-}
-
-function undefinedIfMissing(error: unknown): undefined {
-  if (systemErrorCode(error) !== "ENOENT") throw error;
 }

@@ -1,6 +1,7 @@
 export type { AttachedDisk, DiskAttachmentChange } from "./api/attached-disk.ts";
 export type { NewBackup } from "./api/backups.ts";
 export type { NewDisk } from "./api/disks.ts";
+export { hostsOfDataCenter, storageHostOf } from "./api/data-center-hosts.ts";
 export { removeDisk } from "./api/remove-disk.ts";
 export { EngineApi } from "./api/engine-api.ts";
 export type { VmImport } from "./api/export-domains.ts";

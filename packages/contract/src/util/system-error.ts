@@ -11,3 +11,8 @@ export function systemErrorText(error: unknown): string | undefined {
   if (systemErrorCode(error) === undefined || !(error instanceof Error) || !("errno" in error)) return undefined;
   return typeof error.errno === "number" ? getSystemErrorMessage(error.errno) : undefined;
 }
+
+/** For `catch`: undefined for a file or directory that does not exist; rethrows any other error. */
+export function undefinedIfMissing(error: unknown): undefined {
+  if (systemErrorCode(error) !== "ENOENT") throw error;
+}

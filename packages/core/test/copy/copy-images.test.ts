@@ -305,7 +305,7 @@ describe("a copy to images that dies", () => {
     expect(failed).toBeGreaterThan(20);
   });
 
-  test("leaves images that the next backup of the machine removes, whoever named the point", async () => {
+  test("leaves images that the next backup of the machine removes, whichever store named the point", async () => {
     const { from, runs, second } = await twoPointsIn("encrypted");
     const images = new MemoryImageStore();
     const to = pointsOn(images);

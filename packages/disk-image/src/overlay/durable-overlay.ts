@@ -1,7 +1,7 @@
 import { open, rename, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 
-import { type Extent, IntegrityError, SourceError, syncDirectory, systemErrorCode } from "@ovault/contract";
+import { type Extent, IntegrityError, SourceError, syncDirectory, undefinedIfMissing } from "@ovault/contract";
 
 import { imageFileError } from "../errors.ts";
 import type { RangedDisk, WritableRangedDisk } from "../ranged-disk.ts";
@@ -249,10 +249,6 @@ async function make(
   // Makes the name of the data durable too.
   await directory.rename(DRAFT, "journal");
   return { data, journal };
-}
-
-function undefinedIfMissing(error: unknown): undefined {
-  if (systemErrorCode(error) !== "ENOENT") throw error;
 }
 
 function realDirectory(path: string): OverlayDirectory {

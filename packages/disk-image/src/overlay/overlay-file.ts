@@ -1,7 +1,11 @@
-import type { FileHandle } from "node:fs/promises";
-
-/** The calls that overlays make to their files. */
-export type OverlayFile = Pick<FileHandle, "read" | "write" | "truncate" | "datasync" | "close">;
+/** The calls that overlays make to their files. A FileHandle is one. */
+export interface OverlayFile {
+  read(into: Uint8Array, at: number, length: number, offset: number): Promise<{ readonly bytesRead: number }>;
+  write(from: Uint8Array, at: number, length: number, offset: number): Promise<{ readonly bytesWritten: number }>;
+  truncate(bytes: number): Promise<void>;
+  datasync(): Promise<void>;
+  close(): Promise<void>;
+}
 
 /** Writes all of it. @throws the operating system's error */
 export async function writeFully(file: OverlayFile, offset: number, data: Uint8Array): Promise<void> {

@@ -81,18 +81,18 @@ export class PowerCutDirectory implements OverlayDirectory {
       await new Promise(setImmediate);
       this.faults.before?.(call, name);
     };
-    const file = {
-      read: async (into: Buffer, at: number, length: number, offset: number) => {
+    return {
+      read: async (into, at, length, offset) => {
         await new Promise(setImmediate);
         const bytesRead = content.bytes.copy(into, at, offset, Math.min(content.bytes.length, offset + length));
-        return { bytesRead, buffer: into };
+        return { bytesRead };
       },
-      write: async (from: Uint8Array, at: number, length: number, offset: number) => {
+      write: async (from, at, length, offset) => {
         await pass("write");
         put(content, offset, from.subarray(at, at + length));
-        return { bytesWritten: length, buffer: from };
+        return { bytesWritten: length };
       },
-      truncate: async (length: number) => {
+      truncate: async (length) => {
         await pass("truncate");
         content.bytes = Buffer.from(content.bytes.subarray(0, length));
         for (const sector of content.unsynced.keys())
@@ -104,7 +104,6 @@ export class PowerCutDirectory implements OverlayDirectory {
       },
       close: async () => {},
     };
-    return file as unknown as OverlayFile;
   }
 }
 

@@ -1,4 +1,4 @@
-import type { DataCenter, EngineApi, Host } from "@ovault/ovirt";
+import { hostsOfDataCenter, storageHostOf, type DataCenter, type EngineApi, type Host } from "@ovault/ovirt";
 
 import { ShareDomainError } from "../errors.ts";
 
@@ -15,8 +15,7 @@ export async function findSite(
   dataCenterId: string | undefined,
   signal: AbortSignal,
 ): Promise<DomainSite> {
-  const { infrastructure } = api;
-  const dataCenter = (await infrastructure.dataCenters(signal)).find(({ id }) => id === dataCenterId);
+  const dataCenter = (await api.infrastructure.dataCenters(signal)).find(({ id }) => id === dataCenterId);
   if (dataCenter === undefined) throw new ShareDomainError("the cluster belongs to no data center that this user sees");
   if (dataCenter.status !== undefined && dataCenter.status !== "up") {
     throw new ShareDomainError(`data center ${dataCenter.name} is ${dataCenter.status}`, {
@@ -24,15 +23,7 @@ export async function findSite(
       hint: "It needs an active storage domain and a host that manages its storage before it takes another domain.",
     });
   }
-  const clusters = new Set(
-    (await infrastructure.clusters(signal))
-      .filter((cluster) => cluster.dataCenterId === dataCenter.id)
-      .map(({ id }) => id),
-  );
-  const up = (await infrastructure.hosts(signal)).filter(
-    ({ clusterId = "", status }) => clusters.has(clusterId) && status === "up",
-  );
-  const host = up.find(({ spmStatus }) => spmStatus === "spm") ?? up[0];
+  const host = storageHostOf(await hostsOfDataCenter(api, dataCenter.id, signal));
   if (host !== undefined) return { dataCenter, host };
   throw new ShareDomainError(`data center ${dataCenter.name} has no host that is up`, {
     context: { dataCenter: dataCenter.id },

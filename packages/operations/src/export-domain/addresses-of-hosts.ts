@@ -4,21 +4,11 @@ import { networkInterfaces } from "node:os";
 import { ExportDomainError } from "@ovault/strategy-export-domain";
 
 import { addressTowards } from "./address-towards.ts";
-import { unlessRefused, type DataCenter, type EngineApi, type Host } from "@ovault/ovirt";
+import { storageHostOf, unlessRefused, type DataCenter, type EngineApi, type Host } from "@ovault/ovirt";
 
-/** The hosts of a data center. */
-export async function hostsOf(api: EngineApi, dataCenter: DataCenter, signal: AbortSignal): Promise<readonly Host[]> {
-  const clusters = await api.infrastructure.clusters(signal);
-  const own = new Set(clusters.filter(({ dataCenterId }) => dataCenterId === dataCenter.id).map(({ id }) => id));
-  return (await api.infrastructure.hosts(signal)).filter(
-    ({ clusterId }) => clusterId !== undefined && own.has(clusterId),
-  );
-}
-
-/** One that can mount an export now, the one that manages the storage first. @throws ExportDomainError when none is up */
+/** As `storageHostOf`. @throws ExportDomainError when none is up */
 export function hostThatIsUp(hosts: readonly Host[], dataCenter: DataCenter): Host {
-  const up = hosts.filter(({ status }) => status === "up");
-  const host = up.find(({ spmStatus }) => spmStatus === "spm") ?? up[0];
+  const host = storageHostOf(hosts);
   if (host !== undefined) return host;
   throw new ExportDomainError(`data center ${dataCenter.name} has no host that is up`, {
     context: { dataCenter: dataCenter.id },

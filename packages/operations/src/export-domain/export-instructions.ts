@@ -1,8 +1,8 @@
-import { ovirtManager } from "@ovault/ovirt";
+import { hostsOfDataCenter, ovirtManager } from "@ovault/ovirt";
 import { exportsLine } from "@ovault/strategy-export-domain";
 
 import type { Installation } from "../installation/installation.ts";
-import { clientsOf, hostsOf } from "./addresses-of-hosts.ts";
+import { clientsOf } from "./addresses-of-hosts.ts";
 import { exportSites } from "./export-site.ts";
 import { folderCommand } from "./make-folder.ts";
 import type { SetUpOptions } from "./set-up-export-domains.ts";
@@ -28,7 +28,7 @@ export async function exportInstructions(
   const sites = await exportSites(api, await stagingOf(installation.configuration), dataCenters, signal);
   return await Promise.all(
     sites.map(async ({ dataCenter, place: { folder } }) => {
-      const hosts = await hostsOf(api, dataCenter, signal);
+      const hosts = await hostsOfDataCenter(api, dataCenter.id, signal);
       const line = exportsLine({ folder, clients: await clientsOf(hosts, address) });
       return { dataCenter: dataCenter.name, folder, makeFolder: folderCommand(folder), exportsLine: line };
     }),

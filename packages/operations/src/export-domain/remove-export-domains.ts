@@ -2,13 +2,20 @@ import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 
 import { plural, systemErrorCode } from "@ovault/contract";
-import { ovirtManager, type DataCenter, type EngineApi, type Host, type StorageDomain } from "@ovault/ovirt";
+import {
+  hostsOfDataCenter,
+  ovirtManager,
+  type DataCenter,
+  type EngineApi,
+  type Host,
+  type StorageDomain,
+} from "@ovault/ovirt";
 import { FileDomain } from "@ovault/storage-domain";
 import { assertNoTurns, claimFolder, ExportDomainError, releaseFolder } from "@ovault/strategy-export-domain";
 
 import type { Installation } from "../installation/installation.ts";
 import type { OperationContext } from "../operation-context.ts";
-import { hostsOf, hostThatIsUp } from "./addresses-of-hosts.ts";
+import { hostThatIsUp } from "./addresses-of-hosts.ts";
 import { exportSites, type ExportSite } from "./export-site.ts";
 import { findRegistered, type RegisteredDomain } from "./find-registered.ts";
 import { stagingOf } from "./staging-of.ts";
@@ -83,7 +90,8 @@ async function remove(
     await claimFolder(folder, stateDirectory);
     // Also of an installation that has not claimed it, and whose ledger is another one.
     await assertNoTurns(folder);
-    const steps = stepsOf(api, dataCenter, hostThatIsUp(await hostsOf(api, dataCenter, signal), dataCenter), signal);
+    const host = hostThatIsUp(await hostsOfDataCenter(api, dataCenter.id, signal), dataCenter);
+    const steps = stepsOf(api, dataCenter, host, signal);
     await stepByStep(
       look,
       ({ domain }, state) => {

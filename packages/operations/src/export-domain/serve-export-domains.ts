@@ -2,12 +2,12 @@ import { createHash } from "node:crypto";
 
 import { messageOf } from "@ovault/contract";
 import { LocalFileSystem, NfsServer, type NfsExport } from "@ovault/nfs";
-import { ovirtManager } from "@ovault/ovirt";
+import { hostsOfDataCenter, ovirtManager } from "@ovault/ovirt";
 import { assertClaim, stagingPlaces, type StagingOptions, VDSM } from "@ovault/strategy-export-domain";
 
 import type { Installation } from "../installation/installation.ts";
 import type { OperationContext } from "../operation-context.ts";
-import { addressesOf, hostsOf, ownAddresses } from "./addresses-of-hosts.ts";
+import { addressesOf, ownAddresses } from "./addresses-of-hosts.ts";
 import { exportSites } from "./export-site.ts";
 import { makeFolder } from "./make-folder.ts";
 import { stagingOf } from "./staging-of.ts";
@@ -94,7 +94,7 @@ async function wanted(
   const sites = await exportSites(api, staging, dataCenters, signal);
   const folders = sites.map(({ place }) => place.folder);
   if (allow.length > 0) return { folders, clients: allow };
-  const hosts = await Promise.all(sites.map(({ dataCenter }) => hostsOf(api, dataCenter, signal)));
+  const hosts = await Promise.all(sites.map(({ dataCenter }) => hostsOfDataCenter(api, dataCenter.id, signal)));
   return { folders, clients: await addressesOf(api, hosts.flat(), signal) };
 }
 

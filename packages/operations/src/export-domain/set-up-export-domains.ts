@@ -1,10 +1,10 @@
-import { ovirtManager, type EngineApi, type Host, type StorageDomain } from "@ovault/ovirt";
+import { hostsOfDataCenter, ovirtManager, type EngineApi, type Host, type StorageDomain } from "@ovault/ovirt";
 import { claimFolder, ExportDomainError, openStaging, proveShare } from "@ovault/strategy-export-domain";
 
 import type { Installation } from "../installation/installation.ts";
 import type { OperationContext } from "../operation-context.ts";
 import { addressTowards } from "./address-towards.ts";
-import { clientsOf, hostsOf, hostThatIsUp } from "./addresses-of-hosts.ts";
+import { clientsOf, hostThatIsUp } from "./addresses-of-hosts.ts";
 import { exportSites, type ExportSite } from "./export-site.ts";
 import { findRegistered } from "./find-registered.ts";
 import { findShare, type Share } from "./find-share.ts";
@@ -86,7 +86,7 @@ async function setUp(
     done.push(step);
     reporter.note(`${dataCenter.name}: ${step}`);
   };
-  const hosts = await hostsOf(api, dataCenter, signal);
+  const hosts = await hostsOfDataCenter(api, dataCenter.id, signal);
   const host = hostThatIsUp(hosts, dataCenter);
   const { name, domain } = await findRegistered(api, site, signal);
   if (await makeFolder(folder, options.parent)) did(`made the folder ${folder}`);

@@ -22,7 +22,7 @@ export const defineServe: Define = (command, invoke) => {
     .option("--allow <address>", "who may connect: an address, or a network; repeatable (default: the hosts)", collect)
     .addHelpText(
       "after",
-      "\nNFSv3 has no encryption and no passwords: whoever has an allowed address can read and change all exports.\n" +
+      "\nNFSv3 has no encryption and no passwords: a machine with an allowed address can read and change all exports.\n" +
         "It asks the engine for its hosts when it starts: start it again for a new host.",
     )
     .action((options: ServeOptions) =>

@@ -51,7 +51,7 @@ function instructionsView(all: readonly ExportInstructions[]): View {
     text(...all.map(({ makeFolder }) => makeFolder)),
     text("# In /etc/exports; then run: exportfs -ra"),
     text(...all.map(({ exportsLine }) => exportsLine)),
-    text("# NFSv3 has no encryption and no passwords: whoever has one of these addresses can read all exports."),
+    text("# NFSv3 has no encryption and no passwords: a machine with one of these addresses can read all exports."),
   ];
 }
 

@@ -1,29 +1,15 @@
 import type { DataDomainState, StorageFormat } from "../engine-state.ts";
-import { sealed } from "../export/domain-metadata.ts";
+import { writeMetadata } from "../export/domain-metadata.ts";
 
 /** The text of `dom_md/metadata` of a data domain. `poolId`: the data centre that uses it. */
 export function writeDataDomainMetadata(
-  { id, name, address, path, format }: Pick<DataDomainState, "id" | "name" | "address" | "path" | "format">,
+  domain: Pick<DataDomainState, "id" | "name" | "address" | "path" | "format">,
   poolId: string | undefined,
 ): string {
-  const version = versionOf(format);
-  const sizes = version >= 5 ? ["ALIGNMENT=1048576", "BLOCK_SIZE=512"] : [];
-  return sealed([
-    ...sizes,
-    "CLASS=Data",
-    `DESCRIPTION=${name}`,
-    "IOOPTIMEOUTSEC=10",
-    "LEASERETRIES=3",
-    "LEASETIMESEC=60",
-    "LOCKPOLICY=",
-    "LOCKRENEWALINTERVALSEC=5",
-    `POOL_UUID=${poolId ?? ""}`,
-    `REMOTE_PATH=${address}:${path}`,
-    "ROLE=Regular",
-    `SDUUID=${id}`,
-    "TYPE=NFS",
-    `VERSION=${version}`,
-  ]);
+  const version = versionOf(domain.format);
+  const additional = version >= 5 ? ["ALIGNMENT=1048576", "BLOCK_SIZE=512"] : [];
+  const timings = { ioTimeoutSeconds: 10, leaseSeconds: 60 };
+  return writeMetadata({ ...domain, ...timings, domainClass: "Data", version, poolId, additional });
 }
 
 export function versionOf(format: StorageFormat): number {

@@ -17,17 +17,27 @@ export interface DomainMetadata {
 
 const CHECKSUM = "_SHA_CKSUM";
 
-/** The text of `dom_md/metadata` of an export domain, format v1. `poolId`: the data centre that uses it. */
-export function writeDomainMetadata(
-  { id, name, address, path }: Pick<ExportDomainState, "id" | "name" | "address" | "path">,
-  poolId: string | undefined,
-): string {
-  const lines = [
-    "CLASS=Backup",
+export interface NewDomainMetadata extends Pick<ExportDomainState, "id" | "name" | "address" | "path"> {
+  readonly domainClass: "Backup" | "Data";
+  readonly version: number;
+  /** Ids of the data centre that uses it. */
+  readonly poolId: string | undefined;
+  readonly ioTimeoutSeconds: number;
+  readonly leaseSeconds: number;
+  /** Lines of this version alone. */
+  readonly additional?: readonly string[];
+}
+
+/** The text of `dom_md/metadata` with its checksum, as hosts write it for a domain on an NFS export. */
+export function writeMetadata(domain: NewDomainMetadata): string {
+  const { id, name, address, path, domainClass, version, poolId, ioTimeoutSeconds, leaseSeconds } = domain;
+  const written = [
+    ...(domain.additional ?? []),
+    `CLASS=${domainClass}`,
     `DESCRIPTION=${name}`,
-    "IOOPTIMEOUTSEC=1",
+    `IOOPTIMEOUTSEC=${ioTimeoutSeconds}`,
     "LEASERETRIES=3",
-    "LEASETIMESEC=5",
+    `LEASETIMESEC=${leaseSeconds}`,
     "LOCKPOLICY=",
     "LOCKRENEWALINTERVALSEC=5",
     `POOL_UUID=${poolId ?? ""}`,
@@ -35,15 +45,18 @@ export function writeDomainMetadata(
     "ROLE=Regular",
     `SDUUID=${id}`,
     "TYPE=NFS",
-    "VERSION=0",
-  ];
-  return sealed(lines);
+    `VERSION=${version}`,
+  ].map(withReferences);
+  return [...written, `${CHECKSUM}=${checksumOf(written)}`, ""].join("\n");
 }
 
-/** The text of these lines with their checksum. */
-export function sealed(lines: readonly string[]): string {
-  const written = lines.map(withReferences);
-  return [...written, `${CHECKSUM}=${checksumOf(written)}`, ""].join("\n");
+/** Of an export domain, format v1. `poolId`: the data centre that uses it. */
+export function writeDomainMetadata(
+  domain: Pick<ExportDomainState, "id" | "name" | "address" | "path">,
+  poolId: string | undefined,
+): string {
+  const timings = { ioTimeoutSeconds: 1, leaseSeconds: 5 };
+  return writeMetadata({ ...domain, ...timings, domainClass: "Backup", version: 0, poolId });
 }
 
 /** Reads the text as a host does. @throws EngineFault 409 for a wrong checksum */

@@ -1,13 +1,13 @@
 import type { EngineApi } from "../engine-api.ts";
 import { incomplete } from "../engine-fault.ts";
 import type { DataDomainState, Inventory } from "../engine-state.ts";
-import { created, linksBelow, reference, type ApiReply } from "../http/api-reply.ts";
+import { created, type ApiReply } from "../http/api-reply.ts";
 import type { ApiRequest } from "../http/api-request.ts";
 import { findNamed } from "../inventory.ts";
 import type { XmlObject } from "../xml/xml-value.ts";
-import { nameOfCenter, type CatalogueEntry } from "./catalogue.ts";
+import type { CatalogueEntry } from "./catalogue.ts";
+import { nfsDomainEntry } from "./nfs-domain-entry.ts";
 
-const FREE_BYTES = 1024 ** 4;
 const STORAGE_FORMATS = ["v3", "v4", "v5"] as const;
 
 /** `POST /storagedomains` for a data domain. */
@@ -37,35 +37,14 @@ export function dataDomainStorage({ address, mountOptions, nfsVersion = "auto", 
 
 /** An unattached data domain among the storage domains: only then it shows its status there. */
 export function dataDomainEntry(domain: DataDomainState, inventory: Inventory): CatalogueEntry {
-  const { id, name, dataCenterId, format, status } = domain;
-  return {
-    id,
-    name,
-    content: {
-      ...reference("/storagedomains", id),
-      name,
-      description: "",
-      comment: "",
-      ...linksBelow(`/storagedomains/${id}`, "disks", "vms"),
-      available: FREE_BYTES,
-      backup: false,
-      committed: 0,
-      external_status: "ok",
-      master: false,
-      status: dataCenterId === undefined ? status : undefined,
-      storage: dataDomainStorage(domain),
-      storage_format: format,
-      type: "data",
-      used: 0,
-      data_centers: dataCenterId === undefined ? undefined : { data_center: reference("/datacenters", dataCenterId) },
-    },
-    fields: {
-      datacenter: dataCenterId === undefined ? "" : nameOfCenter(inventory, dataCenterId),
-      type: "data",
-      status,
-      description: "",
-      comment: "",
-    },
-    ...(dataCenterId !== undefined && { ownerId: dataCenterId }),
+  const { dataCenterId, format, status } = domain;
+  const own = {
+    description: "",
+    comment: "",
+    backup: false,
+    status: dataCenterId === undefined ? status : undefined,
+    storage: dataDomainStorage(domain),
+    storage_format: format,
   };
+  return nfsDomainEntry({ ...domain, type: "data", links: ["disks", "vms"], own }, inventory);
 }

@@ -1,17 +1,16 @@
 import type { EngineApi } from "../engine-api.ts";
 import { incomplete, notFound } from "../engine-fault.ts";
 import type { ExportDomainState, Inventory } from "../engine-state.ts";
-import { actionDone, actionsOf, created, linksBelow, ok, reference } from "../http/api-reply.ts";
+import { actionDone, actionsOf, created, ok, reference } from "../http/api-reply.ts";
 import type { ApiRequest } from "../http/api-request.ts";
 import { get, post, remove, type Route } from "../http/router.ts";
 import { findNamed } from "../inventory.ts";
 import type { ImportRequest } from "../operations/vm-import-operations.ts";
 import { readOvf } from "../ovf/read-ovf.ts";
 import type { XmlObject } from "../xml/xml-value.ts";
-import { nameOfCenter, type CatalogueEntry } from "./catalogue.ts";
+import type { CatalogueEntry } from "./catalogue.ts";
+import { nfsDomainEntry } from "./nfs-domain-entry.ts";
 import { addDataDomain, dataDomainEntry } from "./data-domains.ts";
-
-const FREE_BYTES = 1024 ** 4;
 
 /** Export and data domains from their creation to their removal, and the machines in export domains. */
 export function exportDomainRoutes(api: EngineApi): readonly Route[] {
@@ -148,32 +147,11 @@ function importOf(request: ApiRequest, { clusters, storageDomains }: Inventory):
 
 /** An export domain among the storage domains. Its status shows while it is unattached, and below its data centre. */
 export function exportDomainEntry(domain: ExportDomainState, inventory: Inventory): CatalogueEntry {
-  const { id, name, dataCenterId, address, path, mountOptions, status } = domain;
-  return {
-    id,
-    name,
-    content: {
-      ...reference("/storagedomains", id),
-      name,
-      ...linksBelow(`/storagedomains/${id}`, "vms", "templates"),
-      available: FREE_BYTES,
-      committed: 0,
-      external_status: "ok",
-      master: false,
-      status,
-      storage: { address, mount_options: mountOptions, path, type: "nfs" },
-      storage_format: "v1",
-      type: "export",
-      used: 0,
-      data_centers: dataCenterId === undefined ? undefined : { data_center: reference("/datacenters", dataCenterId) },
-    },
-    fields: {
-      datacenter: dataCenterId === undefined ? "" : nameOfCenter(inventory, dataCenterId),
-      type: "export",
-      status,
-      description: "",
-      comment: "",
-    },
-    ...(dataCenterId !== undefined && { ownerId: dataCenterId }),
+  const { address, path, mountOptions, status } = domain;
+  const own = {
+    status,
+    storage: { address, mount_options: mountOptions, path, type: "nfs" },
+    storage_format: "v1",
   };
+  return nfsDomainEntry({ ...domain, type: "export", links: ["vms", "templates"], own }, inventory);
 }
